@@ -1,0 +1,17 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  root: here(".."),
+  resolve: { alias: { "express-portal-auth": here("../lib/index.ts") } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/output/**"],
+    testTimeout: 20_000,
+    hookTimeout: 120_000,
+    restoreMocks: true,
+    unstubEnvs: true,
+  },
+});
