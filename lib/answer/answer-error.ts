@@ -1,0 +1,63 @@
+import { randomBytes } from "node:crypto";
+import type { Request, Response } from "express";
+import { PortalAuthError } from "../errors.js";
+import { callHook, type Hooks } from "../hooks.js";
+import { wantsPage } from "./client.js";
+import { ourHeaders } from "./headers.js";
+import { consoleLog, type Log, logFailure, outline } from "./log.js";
+import { type Action, renderPage } from "./page.js";
+import { problemOf } from "./problem.js";
+
+export interface ErrorAnswer {
+  readonly hooks?: Hooks;
+  readonly log?: Log;
+  /** Where a person can log in, when there is such a route. */
+  readonly login?: string | undefined;
+}
+
+const RETRY_AFTER_SECONDS = 5;
+
+/** Answers a failure: the onError hook first, then a page for a person or problem+json for an API. */
+export async function answerError(
+  req: Request,
+  res: Response,
+  thrown: unknown,
+  answer: ErrorAnswer = {},
+): Promise<void> {
+  const { hooks, log = consoleLog, login } = answer;
+  const error = asPortalAuthError(thrown);
+  const requestId = randomBytes(6).toString("hex");
+  logFailure(log, error, requestId);
+  if (hooks?.onError) {
+    await callHook("onError", () => hooks.onError?.(error, { req, res, requestId })).catch((failed) =>
+      logFailure(log, asPortalAuthError(failed), requestId),
+    );
+  }
+  if (res.headersSent || res.writableEnded) return;
+  ourHeaders(req, res);
+  res.statusCode = error.status;
+  if (error.status === 503) res.setHeader("Retry-After", String(RETRY_AFTER_SECONDS));
+  // RFC 9110, section 11.6.1, wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
+  if (error.status === 401) res.setHeader("WWW-Authenticate", 'Bearer realm="portal"');
+  if (wantsPage(req)) sendPage(res, error, requestId, login);
+  else send(res, "application/problem+json", JSON.stringify(problemOf(error, requestId, login)));
+}
+
+function sendPage(res: Response, error: PortalAuthError, requestId: string, login: string | undefined): void {
+  const again: Action[] = login === undefined ? [] : [{ label: "Sign in again", href: login }];
+  const title = error.code === "login_denied" ? "Sign-in cancelled" : "Sign-in did not work";
+  const actions = [...again, { label: "Back to the start page", href: "/" }];
+  const footnote = `${error.code} · request ${requestId}`;
+  send(res, "text/html; charset=utf-8", renderPage({ title, text: error.sentence, actions, footnote }));
+}
+
+export function send(res: Response, type: string, body: string): void {
+  res.setHeader("Content-Type", type);
+  res.setHeader("Content-Length", Buffer.byteLength(body));
+  res.end(body);
+}
+
+/** Errors that are not ours may carry anything in their causes, so only their outline is taken over. */
+function asPortalAuthError(thrown: unknown): PortalAuthError {
+  return thrown instanceof PortalAuthError ? thrown : new PortalAuthError("unexpected", { detail: outline(thrown) });
+}

@@ -1,0 +1,31 @@
+import { createHash } from "node:crypto";
+import type { Request, Response } from "express";
+import helmet from "helmet";
+import { PAGE_STYLE } from "./page.js";
+
+const styleHash = `'sha256-${createHash("sha256").update(PAGE_STYLE).digest("base64")}'`;
+
+const protect = helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      styleSrc: [styleHash],
+      // Browsers apply form-action to every redirect that follows: "sign out" goes on to the portal, and from there to
+      // wherever the portal signs people out. The one form on our pages goes to our own route.
+      formAction: ["'self'", "https:", "http://127.0.0.1:*", "http://localhost:*"],
+      baseUri: ["'none'"],
+      frameAncestors: ["'none'"],
+    },
+  },
+  frameguard: { action: "deny" },
+  referrerPolicy: { policy: "no-referrer" },
+  // for the whole host, subdomains included: that is for the application to decide
+  strictTransportSecurity: false,
+});
+
+/** Every answer of ours: guarded by helmet, kept in no cache, telling no address to the next site. */
+export function ourHeaders(req: Request, res: Response): void {
+  protect(req, res, () => {});
+  res.setHeader("Cache-Control", "no-store");
+}

@@ -1,0 +1,19 @@
+import type { PortalAuthError } from "../errors.js";
+
+/** A failure as an API reads it: `application/problem+json` (RFC 9457). */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  /** The failure's stable name, as in PortalAuthError. */
+  readonly code: string;
+  readonly request_id: string;
+  /** Where a person can log in: with a 401. */
+  readonly login?: string;
+}
+
+export function problemOf(error: PortalAuthError, request_id: string, login: string | undefined): Problem {
+  const { code, status, sentence: title } = error;
+  const type = `urn:express-portal-auth:${code}`;
+  return { type, title, status, code, request_id, ...(login !== undefined && { login }) };
+}

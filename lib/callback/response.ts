@@ -1,0 +1,27 @@
+import type { Request } from "express";
+import { PortalAuthError } from "../errors.js";
+import type { AuthorizationResponse } from "../portal/exchange.js";
+import { readForm } from "../read-form.js";
+
+/** The parameters of RFC 6749, sections 4.1.2 and 4.1.2.1, RFC 9207 and OpenID Connect Session Management 1.0. */
+const ONCE = ["state", "code", "error", "error_description", "error_uri", "iss", "session_state"];
+
+/**
+ * What the portal answered, from the query or, for `response_mode=form_post`, from the form: one of each parameter, or
+ * refused, since two readers of a repeated parameter may believe two different things.
+ *
+ * @throws PortalAuthError `callback_invalid`
+ */
+export async function readResponse(req: Request): Promise<AuthorizationResponse> {
+  const parameters = req.method === "POST" ? await readForm(req) : new URL(req.url, "http://here.invalid").searchParams;
+  const repeated = ONCE.find((name) => parameters.getAll(name).length > 1);
+  if (repeated) throw new PortalAuthError("callback_invalid", { detail: `${repeated} more than once` });
+  const read = (name: string) => parameters.get(name) || undefined; // empty is absent
+  const [state, code, error, iss] = [read("state"), read("code"), read("error"), read("iss")];
+  if (!state) throw new PortalAuthError("callback_invalid", { detail: "state missing" });
+  if (code !== undefined && error !== undefined)
+    throw new PortalAuthError("callback_invalid", { detail: "code and error" });
+  if (code === undefined && error === undefined)
+    throw new PortalAuthError("callback_invalid", { detail: "neither code nor error" });
+  return { state, code, error, iss };
+}

@@ -1,0 +1,62 @@
+import * as v from "valibot";
+
+// The building blocks of options.ts. Each carries the sentence that tells what to write; a value never stands in a message.
+
+/** Text that is not empty. */
+export const text = (write: string) => v.pipe(v.string(write), v.trim(), v.nonEmpty(write));
+
+/** https, or http where no network is crossed. Credentials in an address end up in logs, so they are refused. */
+export const address = (write: string) =>
+  v.pipe(
+    text(write),
+    v.check((value) => isSafeAddress(value), write),
+  );
+
+/** An address that is compared letter by letter somewhere: no query, no fragment. */
+export const plainAddress = (write: string) =>
+  v.pipe(
+    address(write),
+    v.check((value) => !/[?#]/.test(value), `${write} (without ? and #)`),
+  );
+
+/** Seconds, as a number or as the digits of an environment variable. */
+export const seconds = (least: number, most: number) => {
+  const write = `write seconds, ${least} to ${most}`;
+  return v.pipe(
+    v.union([v.number(), v.pipe(v.string(), v.regex(/^\d+(\.\d+)?$/), v.transform(Number))], write),
+    v.minValue(least, write),
+    v.maxValue(most, write),
+  );
+};
+
+/** A path below the mount, or false for a route that is turned off. */
+export const route = v.optional(
+  v.union(
+    [v.literal(false), v.pipe(v.string(), v.regex(/^\/[\w\-./~]*$/))],
+    "write a path that starts with /, or false",
+  ),
+);
+
+/** Secrets of 32 characters or more; in a variable they are separated by commas, the first one signs. */
+export const secrets = (write: string) =>
+  v.pipe(
+    v.union([v.pipe(v.string(), v.transform(splitAtCommas)), v.array(v.string())], write),
+    v.minLength(1, write),
+    v.everyItem((secret: string) => secret.length >= 32, write),
+  );
+
+/** Whether this address may be talked to, or sent to: https, or http on this machine's loopback. */
+export function isSafeAddress(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, username, password } = new URL(value);
+  if (username || password) return false;
+  return protocol === "https:" || (protocol === "http:" && isLoopback(hostname));
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+function splitAtCommas(value: string): string[] {
+  return value.split(",").map((secret) => secret.trim());
+}

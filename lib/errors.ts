@@ -1,0 +1,222 @@
+/**
+ * What each failure is: the HTTP status, a sentence for the person who meets it, a hint for the developer
+ * who reads the log. The codes are part of the public contract: they do not change within a major version.
+ */
+const FAILURES = {
+  options_invalid: {
+    status: 500,
+    sentence: "Signing in is not set up correctly on this site.",
+    hint: "Options or environment variables of express-portal-auth are missing or wrong; each one is listed in the message.",
+  },
+  portal_auth_missing: {
+    status: 500,
+    sentence: "Signing in is not set up correctly on this site.",
+    hint: "requireAuth() ran on a request that portalAuth() has not seen. Mount it first, and at a path that covers the guarded one: app.use(portalAuth()).",
+  },
+  authorization_params_invalid: {
+    status: 500,
+    sentence: "Signing in is not set up correctly on this site.",
+    hint: "authorizationParams may not set what protects the login (state, nonce, code_challenge, redirect_uri, client_id, response_type, request, request_uri), response_mode may be query or form_post, scope must contain openid.",
+  },
+  proxy_not_trusted: {
+    status: 500,
+    sentence: "Signing in is not set up correctly on this site.",
+    hint: "PORTAL_REDIRECT_URI is https but this request arrived over http, so the Secure session cookie could not be set. Let the proxy that ends TLS send X-Forwarded-Proto: https, and tell Express: app.set('trust proxy', 1).",
+  },
+  login_required: {
+    status: 401,
+    sentence: "Please sign in to go on.",
+    hint: "The request carries no logged-in session. A page that calls with fetch should send the person to the address in the member login.",
+  },
+  callback_invalid: {
+    status: 400,
+    sentence: "This sign-in link is not complete. Please sign in again.",
+    hint: "The callback must carry state and either code or error, each exactly once. A repeated or missing parameter comes from a broken link, a proxy that rewrites queries, or somebody who tries things out.",
+  },
+  login_not_found: {
+    status: 400,
+    sentence: "This sign-in was not started in this browser, or was started too long ago. Please sign in again.",
+    hint: "No login cookie came back for this state. Usual causes, in order: a link opened in another browser, a login older than ten minutes, cookies blocked, SESSION_SECRET changed in between, the app reached under another host than PORTAL_REDIRECT_URI.",
+  },
+  login_expired: {
+    status: 400,
+    sentence: "This sign-in took too long. Please sign in again.",
+    hint: "The login is older than ten minutes. If it happens at once, compare the clocks of the processes that answer /login and /callback.",
+  },
+  login_denied: {
+    status: 403,
+    sentence: "You did not sign in, and that is fine. Nothing has been changed.",
+    hint: "The portal answered access_denied: the person cancelled, or may not use this application at the portal.",
+  },
+  login_refused: {
+    status: 403,
+    sentence: "You are signed in at the portal, but this site does not let this account in.",
+    hint: "A hook refused the login.",
+  },
+  authorization_refused: {
+    status: 400,
+    sentence: "The portal did not accept the sign-in request. Please try again.",
+    hint: "The portal answered the authorization request with an error, named in the detail. invalid_request and invalid_scope point at PORTAL_SCOPE or authorizationParams.",
+  },
+  interaction_needed: {
+    status: 401,
+    sentence: "The portal needs you to sign in again.",
+    hint: "The portal answered login_required, interaction_required, consent_required or account_selection_required: usual with prompt=none.",
+  },
+  issuer_mismatch: {
+    status: 500,
+    sentence: "Signing in is not set up correctly on this site.",
+    hint: "The portal's discovery document names another issuer than PORTAL_ISSUER. Write there exactly what the document says, or look at who answers under that address.",
+  },
+  response_issuer_mismatch: {
+    status: 400,
+    sentence: "The answer to this sign-in came from somewhere else. Please sign in again.",
+    hint: "The callback's iss is not PORTAL_ISSUER, or is missing although the portal announced it (RFC 9207). That is how a mix-up attack looks.",
+  },
+  discovery_invalid: {
+    status: 502,
+    sentence: "The portal cannot be used right now. Please try again later.",
+    hint: "The portal's discovery document lacks something that a login needs, named in the detail, or is not a discovery document. Look at PORTAL_ISSUER.",
+  },
+  portal_unreachable: {
+    status: 503,
+    sentence: "The portal cannot be reached right now. Please try again in a moment.",
+    hint: "No connection to the portal: look at PORTAL_ISSUER, DNS, the way out of this network (a proxy?), TLS (NODE_EXTRA_CA_CERTS for a CA of your own).",
+  },
+  portal_timeout: {
+    status: 503,
+    sentence: "The portal takes too long to answer. Please try again in a moment.",
+    hint: "The portal did not answer within PORTAL_HTTP_TIMEOUT.",
+  },
+  portal_failed: {
+    status: 503,
+    sentence: "The portal has a problem of its own. Please try again in a moment.",
+    hint: "The portal answered with a server error (5xx, server_error or temporarily_unavailable).",
+  },
+  portal_answer_invalid: {
+    status: 502,
+    sentence: "The portal gave an answer that this site does not understand. Please try again later.",
+    hint: "The portal's answer was a redirect, not JSON, over 1 MiB, or lacked a member that must be there; the detail says which. Something in between (a gateway, a captive portal) may have answered instead.",
+  },
+  client_unknown: {
+    status: 500,
+    sentence: "Signing in is not set up correctly on this site.",
+    hint: "The portal does not know PORTAL_CLIENT_ID (it answered 401 without a body). Compare it with the application's client_id at the portal, and PORTAL_ISSUER with its tenant.",
+  },
+  client_refused: {
+    status: 400,
+    sentence: "The sign-in could not be finished. Please sign in again.",
+    hint: "The portal knows PORTAL_CLIENT_ID but answered invalid_client. Usual causes, in order: PORTAL_CLIENT_SECRET is wrong or was renewed, PORTAL_CLIENT_AUTH is not what the application is registered with, the code was issued to another client_id, the code_verifier does not fit.",
+  },
+  code_refused: {
+    status: 400,
+    sentence: "This sign-in has been used or has expired. Please sign in again.",
+    hint: "The portal answered invalid_grant: the code was wrong, used before or too old, or PORTAL_REDIRECT_URI is not the registered address to the letter.",
+  },
+  grant_type_refused: {
+    status: 500,
+    sentence: "Signing in is not set up correctly on this site.",
+    hint: "The portal answered unsupported_grant_type: allow authorization_code for this application at the portal.",
+  },
+  token_refused: {
+    status: 400,
+    sentence: "The sign-in could not be finished. Please sign in again.",
+    hint: "The token endpoint answered with an error, named in the detail.",
+  },
+  id_token_missing: {
+    status: 400,
+    sentence: "The portal did not say who you are. Please sign in again.",
+    hint: "The token answer holds no id_token: PORTAL_SCOPE must contain openid, and the application must be of an OpenID Connect type at the portal.",
+  },
+  id_token_invalid: {
+    status: 400,
+    sentence: "The portal's answer could not be trusted. Please sign in again.",
+    hint: "A check of the ID token failed (OpenID Connect Core 1.0, section 3.1.3.7), named in the detail. If it is exp, iat or nbf, compare the clocks; if it is aud, PORTAL_CLIENT_ID; if it is iss, PORTAL_ISSUER.",
+  },
+  id_token_signature_invalid: {
+    status: 400,
+    sentence: "The portal's answer could not be trusted. Please sign in again.",
+    hint: "The ID token's signature does not fit any key of the portal, which were fetched anew for it, or its algorithm is not one that the portal announces.",
+  },
+  nonce_mismatch: {
+    status: 400,
+    sentence: "The portal's answer does not belong to this sign-in. Please sign in again.",
+    hint: "The ID token's nonce is not the one that was sent (or there is none: a portal that never returns it needs PORTAL_NONCE=optional).",
+  },
+  session_missing: {
+    status: 500,
+    sentence: "Your sign-in could not be kept. Please try again in a moment.",
+    hint: "There is no req.session: the app's own express-session is not ready (its store is disconnected), or its cookie path does not cover the callback.",
+  },
+  session_store_failed: {
+    status: 503,
+    sentence: "Your sign-in could not be kept. Please try again in a moment.",
+    hint: "The session store failed to read, save or destroy a session.",
+  },
+  logout_unconfirmed: {
+    status: 403,
+    sentence: "Please confirm that you want to sign out.",
+    hint: "A logout came from another site, or from a client that does not say where it comes from. Link to the logout route from a page of your own, or post to it from there.",
+  },
+  hook_failed: {
+    status: 500,
+    sentence: "Something went wrong on this site while you signed in. Please try again.",
+    hint: "A hook threw an error that is not a PortalAuthError. To refuse a person, throw new PortalAuthError('login_refused').",
+  },
+  revocation_failed: {
+    status: 502,
+    sentence: "You are signed out here.",
+    hint: "The portal did not revoke the refresh token. The person is logged out here all the same; the token lives on until it expires.",
+  },
+  unexpected: {
+    status: 500,
+    sentence: "Something went wrong on this site. Please try again.",
+    hint: "An error that express-portal-auth did not expect. Please report it with the name in the detail.",
+  },
+} as const;
+
+/** The closed list of failures. A `switch` over it can be exhaustive. */
+export type PortalAuthErrorCode = keyof typeof FAILURES;
+
+export interface PortalAuthErrorOptions extends ErrorOptions {
+  /** What exactly was seen, for the log: never a token, code, secret or cookie. */
+  readonly detail?: string;
+  /** Another sentence for the person than the table's, e.g. why a hook refuses them. Shown as text, never as HTML. */
+  readonly sentence?: string;
+}
+
+/**
+ * Every failure of this package. Express reads `status`; `message` is for the developer: what to do, and what was seen.
+ * It holds no secret, and so does its `cause`: the errors of the protocol library, which carry whole token
+ * answers, are never attached.
+ */
+export class PortalAuthError extends Error {
+  override readonly name = "PortalAuthError";
+  /** Stable name of what happened. */
+  readonly code: PortalAuthErrorCode;
+  /** HTTP status of the answer; Express uses it as well when the error reaches its error handlers. */
+  readonly status: number;
+  /** What the person is told. */
+  readonly sentence: string;
+  /** What the developer should do. */
+  readonly hint: string;
+  /** What exactly was seen, if there is more to say. */
+  readonly detail: string | undefined;
+
+  constructor(code: PortalAuthErrorCode, options: PortalAuthErrorOptions = {}) {
+    const { status, sentence, hint } = FAILURES[code];
+    super(
+      options.detail ? `${hint} [${options.detail}]` : hint,
+      "cause" in options ? { cause: options.cause } : undefined,
+    );
+    this.code = code;
+    this.status = status;
+    this.sentence = options.sentence ?? sentence;
+    this.hint = hint;
+    this.detail = options.detail;
+  }
+}
+
+/** Every code with its status, sentence and hint, for documentation and tests. */
+export const failures: Readonly<Record<PortalAuthErrorCode, { status: number; sentence: string; hint: string }>> =
+  FAILURES;

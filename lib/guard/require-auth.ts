@@ -1,0 +1,52 @@
+import type { NextFunction, Request, RequestHandler, Response } from "express";
+import { answerError } from "../answer/answer-error.js";
+import { navigates } from "../answer/client.js";
+import { PortalAuthError } from "../errors.js";
+import { beginLogin } from "../login/login.js";
+import { answersOf } from "../parts.js";
+import { RequestPortal } from "../request-portal.js";
+
+export interface RequireAuthOptions {
+  /** Where the person comes back to after the login: a path of this site. Default: the address that was asked for. */
+  returnTo?: string | ((req: Request) => string);
+}
+
+/**
+ * Lets a request pass when somebody is logged in. A browser that navigates is sent to the portal and comes back to the
+ * page that it wanted; anything else (fetch, an image, a POST) gets 401 as problem+json, and no login begins.
+ *
+ * @throws TypeError when the app starts: an option that does not exist or has the wrong type
+ */
+export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
+  const returnTo = settleReturnTo(options);
+  return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
+    const portal = req.portal as RequestPortal | undefined;
+    if (portal?.isAuthenticated) return next();
+    turnAway(req, res, portal, returnTo(req)).catch(next);
+  };
+}
+
+function settleReturnTo({ returnTo, ...unknown }: RequireAuthOptions): (req: Request) => string {
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
+  if (typeof returnTo === "function") return returnTo;
+  if (typeof returnTo === "string") return () => returnTo;
+  if (returnTo !== undefined) throw new TypeError("requireAuth: returnTo must be a path, or a function that gives one");
+  return (req) => req.originalUrl;
+}
+
+async function turnAway(
+  req: Request,
+  res: Response,
+  portal: RequestPortal | undefined,
+  returnTo: string,
+): Promise<void> {
+  if (!portal) return answerError(req, res, new PortalAuthError("portal_auth_missing"));
+  const { parts, visit } = RequestPortal.insideOf(portal);
+  try {
+    if (!navigates(req)) throw new PortalAuthError("login_required");
+    await beginLogin(parts, { ...visit, req, res }, { returnTo });
+  } catch (error) {
+    await answerError(req, res, error, answersOf(parts, visit.mount));
+  }
+}

@@ -1,0 +1,69 @@
+import type { Request, Response } from "express";
+import type { SessionData } from "express-session";
+import { PortalAuthError } from "./errors.js";
+import type { Claims, TokenSet } from "./tokens.js";
+
+export interface TokensContext {
+  readonly req: Request;
+  /** Which grant brought the tokens (RFC 6749). */
+  readonly grant: "authorization_code";
+  /** The verified claims of the ID token. */
+  readonly claims: Claims;
+}
+
+export interface LoginContext {
+  readonly req: Request;
+  /** The verified claims. Assign fewer (or more) to decide what the session keeps; `sub` must stay. */
+  claims: Claims;
+  /** What will be stored: the portal's tokens, or what onTokens made of them. Read only here. */
+  readonly tokens: Readonly<TokenSet>;
+  /** Where the person goes next: a path of this site. Assign another; whatever leaves the site is replaced by "/". */
+  returnTo: string;
+  /** What you put here is in `req.session` after the login. `req.session` itself is still the old one. */
+  readonly session: Partial<SessionData>;
+}
+
+export interface LogoutContext {
+  readonly req: Request;
+  /** Who logs out. */
+  readonly claims: Claims;
+  readonly tokens: Readonly<TokenSet>;
+}
+
+export interface ErrorContext {
+  readonly req: Request;
+  readonly res: Response;
+  /** Stands on the page that the person sees and in the log line. */
+  readonly requestId: string;
+}
+
+/**
+ * The four places where an application joins in. Each may be async. PortalAuthErrors that a hook throws
+ * are answered as they are; any other error becomes `hook_failed`, with the error as its cause.
+ */
+export interface Hooks {
+  /** After every token answer, before anything is kept. Return the tokens to keep instead; throw to refuse. */
+  onTokens?(
+    tokens: TokenSet,
+    context: TokensContext,
+  ): TokenSet | undefined | void | Promise<TokenSet | undefined | void>;
+  /** The person is verified, the session not begun. Throw to refuse: nothing has been stored then. */
+  onLogin?(context: LoginContext): void | Promise<void>;
+  /** The session is destroyed. An error is logged and does not keep the person logged in. */
+  onLogout?(context: LogoutContext): void | Promise<void>;
+  /** Before a failure is answered. May answer itself through `context.res`; otherwise the usual answer follows. */
+  onError?(error: PortalAuthError, context: ErrorContext): void | Promise<void>;
+}
+
+/** Runs a hook; what it throws arrives as a PortalAuthError that names the hook. */
+export async function callHook<T>(name: keyof Hooks, call: () => T | Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    if (cause instanceof PortalAuthError) throw cause;
+    throw new PortalAuthError("hook_failed", {
+      cause,
+      detail: `${name} threw`,
+    });
+  }
+}

@@ -1,0 +1,52 @@
+import type { Request } from "express";
+import { redirect } from "../answer/redirect.js";
+import type { AuthorizationParams } from "../options.js";
+import type { Parts, Visit } from "../parts.js";
+import { authorizationUrl, checkAuthorizationParams, newAttempt } from "../portal/authorize.js";
+import { checkCookieCanBeSet } from "../session/own-session.js";
+import { returnTo } from "./return-to.js";
+
+export interface LoginOptions {
+  /** Where the person goes after the login: a path of this site. Default "/". */
+  readonly returnTo?: string;
+  /** Added to the authorization request of this login, over those of the options. */
+  readonly authorizationParams?: AuthorizationParams;
+}
+
+/** Begins a login: the attempt into its sealed cookie, the browser to the portal. Nothing is written to the session. */
+export async function beginLogin(parts: Parts, { req, res, mount }: Visit, options: LoginOptions = {}): Promise<void> {
+  const { settings, transactions, getPortal } = parts;
+  checkCookieCanBeSet(req);
+  const portal = await getPortal(); // before anything is kept: a portal that is down leaves no trace
+  const added = checkAuthorizationParams({ ...(await paramsFor(parts, req)), ...options.authorizationParams });
+  const attempt = newAttempt();
+  await transactions.save(req, res, {
+    ...attempt,
+    return_to: notOurs(returnTo(options.returnTo), mount, settings.routes),
+    begun_at: Date.now(),
+    ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
+    ...(added["response_mode"] === "form_post" && { form_post: true }),
+  });
+  const url = await authorizationUrl(portal, attempt, added);
+  redirect(req, res, 302, url.href);
+}
+
+async function paramsFor({ settings }: Parts, req: Request): Promise<AuthorizationParams> {
+  const { authorizationParams: params } = settings;
+  return typeof params === "function" ? params(req) : params;
+}
+
+/** A login that returned to one of our own routes would log in again, and again, or log out. */
+function notOurs(path: string, mount: string, routes: Parts["settings"]["routes"]): string {
+  const { pathname } = new URL(path, "http://here.invalid");
+  const ours = Object.values(routes).some((route) => route !== false && pathname === mount + route);
+  return ours ? "/" : path;
+}
+
+/** GET /login */
+export function loginStep(parts: Parts) {
+  return async function login(visit: Visit): Promise<void> {
+    const wish = new URL(visit.req.url, "http://here.invalid").searchParams.get("returnTo");
+    await beginLogin(parts, visit, wish === null ? {} : { returnTo: wish });
+  };
+}

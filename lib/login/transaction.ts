@@ -1,0 +1,121 @@
+import { createHash } from "node:crypto";
+import { parseCookie } from "cookie";
+import type { Request, Response } from "express";
+import { PortalAuthError } from "../errors.js";
+import type { Attempt } from "../portal/authorize.js";
+import { createSealer, type Sealer } from "../session/seal.js";
+
+const LIFETIME_MS = 10 * 60 * 1000;
+/** Proxies cut a header line at 8 KiB: all attempts together stay under half of it. */
+const ALL_ATTEMPTS_BYTES = 4000;
+
+/** A login that was begun: what waits in the browser until the portal answers. */
+export interface Transaction extends Attempt {
+  readonly return_to: string;
+  /** In epoch milliseconds: several logins may begin in one second, and the oldest is dropped first. */
+  readonly begun_at: number;
+  /** The limit that the authorization request asked for, in seconds: auth_time is compared with it. */
+  readonly max_age?: number;
+  /** The portal answers by a POST from its own page: the cookie must travel with it. */
+  readonly form_post?: true;
+}
+
+/** A login that was finished, or that failed: its cookie stays, so that reload and back lead to its page. */
+interface Spent {
+  readonly spent: true;
+  readonly return_to: string;
+  readonly begun_at: number;
+  readonly form_post?: true;
+}
+
+export type Taken =
+  | { readonly kind: "begun"; readonly id: string; readonly transaction: Transaction }
+  | { readonly kind: "spent"; readonly return_to: string };
+
+/** What waits between /login and /callback, sealed in one cookie an attempt: several tabs can log in at once. */
+export interface Transactions {
+  save(req: Request, res: Response, transaction: Transaction): Promise<void>;
+  /**
+   * The transaction that was begun in this browser with this state, which is spent by that.
+   *
+   * @throws PortalAuthError `login_not_found`, `login_expired`
+   */
+  take(req: Request, res: Response, state: string): Promise<Taken>;
+  /** Lets reload and back lead to another page than the login had begun with. */
+  redirectLater(res: Response, transaction: Transaction, return_to: string): Promise<void>;
+}
+
+export function createTransactions(secrets: readonly string[], https: boolean): Transactions {
+  const sealer = createSealer(secrets, "login");
+  const prefix = `${https ? "__Host-" : ""}portal-login.`;
+  const nameOf = (state: string) => prefix + createHash("sha256").update(state).digest("base64url").slice(0, 16);
+
+  function setCookie(res: Response, name: string, value: string, { begun_at, form_post }: Transaction | Spent): void {
+    const maxAge = begun_at + LIFETIME_MS - Date.now();
+    const sameSite = form_post ? "none" : "lax";
+    res.cookie(name, value, { path: "/", httpOnly: true, secure: https || form_post === true, sameSite, maxAge });
+  }
+
+  async function spend(res: Response, transaction: Transaction, return_to: string): Promise<void> {
+    const { begun_at, form_post } = transaction;
+    const spent: Spent = { spent: true, return_to, begun_at, ...(form_post && { form_post }) };
+    setCookie(res, nameOf(transaction.state), await sealer.seal(spent), spent);
+  }
+
+  return {
+    async save(req, res, transaction) {
+      const name = nameOf(transaction.state);
+      const value = await sealer.seal(transaction);
+      const others = attemptsIn(req, prefix);
+      const dropped = await oldest(others, sealer, ALL_ATTEMPTS_BYTES - bytes([name, value]));
+      for (const other of dropped) res.clearCookie(other, { path: "/", httpOnly: true, secure: https });
+      setCookie(res, name, value, transaction);
+    },
+
+    async take(req, res, state) {
+      const id = nameOf(state);
+      const value = parseCookie(req.headers.cookie ?? "")[id];
+      const found = value && ((await sealer.open(value)) as Transaction | Spent | undefined);
+      if (!found) throw new PortalAuthError("login_not_found");
+      if (found.begun_at + LIFETIME_MS <= Date.now()) throw new PortalAuthError("login_expired");
+      if ("spent" in found) return { kind: "spent", return_to: found.return_to };
+      if (found.state !== state) throw new PortalAuthError("login_not_found");
+      await spend(res, found, found.return_to); // before anything can fail: it is spent once
+      return { kind: "begun", id, transaction: found };
+    },
+
+    redirectLater: spend,
+  };
+}
+
+type CookiePair = readonly [name: string, value: string];
+
+const bytes = ([name, value]: CookiePair): number => name.length + value.length + "=; ".length;
+
+function attemptsIn(req: Request, prefix: string): CookiePair[] {
+  const all = Object.entries(parseCookie(req.headers.cookie ?? ""));
+  return all.filter((pair): pair is [string, string] => pair[0].startsWith(prefix) && pair[1] !== undefined);
+}
+
+/**
+ * The names of the oldest attempts that must go for the others to fit. Those that are spent go before those that
+ * somebody may still finish; what cannot be opened (another app's, an older secret's) goes first.
+ */
+async function oldest(attempts: CookiePair[], sealer: Sealer, room: number): Promise<string[]> {
+  let excess = attempts.reduce((sum, pair) => sum + bytes(pair), 0) - room;
+  if (excess <= 0) return [];
+  const dated = await Promise.all(
+    attempts.map(async (pair) => {
+      const opened = (await sealer.open(pair[1])) as Transaction | Spent | undefined;
+      const isSpent = opened !== undefined && "spent" in opened;
+      return { pair, age: (opened?.begun_at ?? 0) - (isSpent ? LIFETIME_MS : 0) };
+    }),
+  );
+  const dropped: string[] = [];
+  for (const { pair } of dated.sort((a, b) => a.age - b.age)) {
+    if (excess <= 0) break;
+    dropped.push(pair[0]);
+    excess -= bytes(pair);
+  }
+  return dropped;
+}

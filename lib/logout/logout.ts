@@ -1,0 +1,85 @@
+import { answerError, send } from "../answer/answer-error.js";
+import { wantsPage } from "../answer/client.js";
+import { ourHeaders } from "../answer/headers.js";
+import { logFailure } from "../answer/log.js";
+import { renderPage } from "../answer/page.js";
+import { redirect } from "../answer/redirect.js";
+import { PortalAuthError } from "../errors.js";
+import { callHook } from "../hooks.js";
+import { answersOf, type Parts, type Visit } from "../parts.js";
+import { logoutUrl, revoke } from "../portal/log-out.js";
+import { endSession, type PortalSession } from "../session/session.js";
+import { confirmation, isMeant } from "./meant.js";
+
+/** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */
+const PORTAL_SECONDS = 5;
+
+/** GET and POST /logout */
+export function logoutStep(parts: Parts) {
+  return async function logout(visit: Visit): Promise<void> {
+    if (await isMeant(parts, visit.req)) await logOut(parts, visit);
+    else await askFirst(parts, visit);
+  };
+}
+
+/** Ends the session here, then the tokens and the session at the portal, as far as it can be reached. */
+export async function logOut(parts: Parts, { req, res }: Visit): Promise<void> {
+  const ended = await endSession(req);
+  if (ended) await tellHook(parts, req, ended);
+  const to = (await withinTime(endAtPortal(parts, ended))) ?? parts.settings.postLogoutRedirectUri;
+  if (wantsPage(req)) return redirect(req, res, 303, to);
+  ourHeaders(req, res); // a script cannot follow a redirect to another site: it is told where to send the person
+  send(res, "application/json", JSON.stringify({ logout_url: to }));
+}
+
+async function tellHook({ settings: { hooks }, log }: Parts, req: Visit["req"], { claims, tokens }: PortalSession) {
+  await callHook("onLogout", () => hooks.onLogout?.({ req, claims, tokens })).catch((error) => logFailure(log, error));
+}
+
+/** Revokes the refresh token and gives the address that ends the portal's own session; a failure is logged, no more. */
+async function endAtPortal({ getPortal, log }: Parts, ended: PortalSession | undefined): Promise<string | undefined> {
+  try {
+    const portal = await getPortal();
+    const token = ended?.tokens.refresh_token;
+    if (token) {
+      await revoke(portal, token).catch((error: PortalAuthError) => {
+        const detail = `${error.code}: ${error.detail ?? ""}`;
+        logFailure(log, new PortalAuthError("revocation_failed", { detail }));
+      });
+    }
+    return logoutUrl(portal, ended?.tokens.id_token)?.href;
+  } catch (error) {
+    if (error instanceof PortalAuthError) logFailure(log, error);
+    else throw error;
+    return undefined;
+  }
+}
+
+/** What comes later than the limit goes on in the background. */
+async function withinTime<T>(work: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), PORTAL_SECONDS * 1000);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A person who came from elsewhere is asked; a program is told. */
+async function askFirst(parts: Parts, { req, res, mount }: Visit): Promise<void> {
+  if (!wantsPage(req)) return answerError(req, res, new PortalAuthError("logout_unconfirmed"), answersOf(parts, mount));
+  ourHeaders(req, res);
+  const post = `${mount}${parts.settings.routes.logout}`;
+  const page = renderPage({
+    title: "Sign out?",
+    text: "You came here from another site. Nothing has happened yet.",
+    actions: [
+      { label: "Sign out", post, fields: await confirmation(parts, req) },
+      { label: "Stay signed in", href: "/" },
+    ],
+  });
+  send(res, "text/html; charset=utf-8", page);
+}

@@ -1,0 +1,33 @@
+import type { Request } from "express";
+import type { Parts } from "../parts.js";
+import { readForm } from "../read-form.js";
+import { sessionId } from "../session/session.js";
+
+const CONFIRM_WITHIN_MS = 10 * 60 * 1000;
+
+/**
+ * Whether this logout is the person's own wish: a link or form on another site must not log anybody out. Browsers
+ * tell where a request comes from (Fetch Metadata Request Headers, section 2.3: `none` is the address bar or a
+ * bookmark); one that does not must post what our own page gave it.
+ */
+export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
+  const site = req.headers["sec-fetch-site"];
+  if (site !== undefined) return site === "same-origin" || site === "none";
+  if (req.method !== "POST") return false;
+  if (req.headers.origin === new URL(parts.settings.redirectUri).origin) return true;
+  const form = await readForm(req).catch(() => undefined); // not a form: not ours
+  return confirmed(parts, req, form?.get("confirmation"));
+}
+
+/** The hidden fields that make a POST ours: sealed, for this session, for ten minutes. */
+export async function confirmation({ confirmations }: Parts, req: Request): Promise<Record<string, string>> {
+  const sealed = await confirmations.seal({ session: sessionId(req), until: Date.now() + CONFIRM_WITHIN_MS });
+  return { confirmation: sealed };
+}
+
+async function confirmed({ confirmations }: Parts, req: Request, sealed: string | null | undefined): Promise<boolean> {
+  const opened = sealed
+    ? ((await confirmations.open(sealed)) as { session: string; until: number } | undefined)
+    : undefined;
+  return opened !== undefined && opened.session === sessionId(req) && opened.until > Date.now();
+}

@@ -1,0 +1,301 @@
+import type { Request } from "express";
+import type { Store } from "express-session";
+import * as v from "valibot";
+import { address, plainAddress, route, seconds, secrets, text } from "./checks.js";
+import { readSecret, readVariable, unknownVariables } from "./environment.js";
+import { PortalAuthError } from "./errors.js";
+import type { Hooks } from "./hooks.js";
+import { type NoncePolicy, PROFILES, type Profile, type ProfileName, profileOfIssuer } from "./portal/profiles.js";
+
+/** Parameters to add to the authorization request: `auth_source_id`, `ui_locales`, `prompt`, `max_age`, … */
+export type AuthorizationParams = Record<string, string | number | undefined>;
+
+/** What a person may say. Every option but routes, hooks, store and keepSessionKeys has an environment variable too. */
+export interface PortalAuthOptions {
+  /** The portal's issuer identifier. PORTAL_ISSUER; required; https, or http on loopback. */
+  issuer?: string;
+  /** What to do where discovery is silent. PORTAL_PROFILE; default by the issuer's host. */
+  profile?: ProfileName;
+  /** PORTAL_CLIENT_ID; required. */
+  clientId?: string;
+  /** PORTAL_CLIENT_SECRET; required unless clientAuth is "none". */
+  clientSecret?: string;
+  /** How the client authenticates at the token endpoint. PORTAL_CLIENT_AUTH; default "client_secret_post". */
+  clientAuth?: "client_secret_post" | "client_secret_basic" | "none";
+  /** The callback's address as it is registered at the portal. PORTAL_REDIRECT_URI; required; never taken from the request. */
+  redirectUri?: string;
+  /** PORTAL_SCOPE; default "openid", which it must contain. */
+  scope?: string;
+  /** Added to the authorization request, fixed or by request. PORTAL_AUTH_SOURCE_ID sets auth_source_id; default {}. */
+  authorizationParams?: AuthorizationParams | ((req: Request) => AuthorizationParams | Promise<AuthorizationParams>);
+  /** PORTAL_NONCE; default by profile: "required", for tencent-ciam "optional". */
+  nonce?: NoncePolicy;
+  /** PORTAL_USERINFO_URL; default from discovery, else the profile's. */
+  userinfoUrl?: string;
+  /** PORTAL_REVOCATION_URL; default from discovery, else the profile's. */
+  revocationUrl?: string;
+  /** PORTAL_LOGOUT_URL; default from discovery, else the profile's. */
+  logoutUrl?: string;
+  /** Where the portal sends people after a logout. PORTAL_POST_LOGOUT_REDIRECT_URI; default the app's root. */
+  postLogoutRedirectUri?: string;
+  /** Limit of each request to the portal, in seconds. PORTAL_HTTP_TIMEOUT; default 10. */
+  httpTimeout?: number;
+  /**
+   * How far the portal's clock may differ from ours, in seconds; used for `exp`, `iat`, `nbf` and `auth_time`.
+   * PORTAL_CLOCK_TOLERANCE; default 30. OpenID Connect Core 1.0, section 3.1.3.7, steps 9 and 10.
+   */
+  clockTolerance?: number;
+  /** Paths relative to the mount; false turns one off. Default /login, /callback, /logout. */
+  routes?: {
+    login?: string | false;
+    callback?: string | false;
+    logout?: string | false;
+  };
+  hooks?: Hooks;
+  /** Seals cookies and signs our own session's cookie: 32 characters at least. The first signs, all verify. SESSION_SECRET; required. */
+  secret?: string | readonly string[];
+  /** The store of our own session, when the app mounts no express-session itself. Default: the memory of this process. */
+  store?: Store;
+  /** A session ends after this many seconds without a request; for our own session. SESSION_IDLE; default one day. */
+  sessionIdle?: number;
+  /** A login ends after this many seconds, whatever happens. SESSION_ABSOLUTE; default seven days. */
+  sessionAbsolute?: number;
+  /** Keys of req.session that survive the change of the session id at login, e.g. ["cart"]. Default none. */
+  keepSessionKeys?: readonly string[];
+}
+
+/** The variable of each option that has one. README's table is compared with it by a test. */
+export const VARIABLES = {
+  issuer: "PORTAL_ISSUER",
+  profile: "PORTAL_PROFILE",
+  clientId: "PORTAL_CLIENT_ID",
+  clientSecret: "PORTAL_CLIENT_SECRET",
+  clientAuth: "PORTAL_CLIENT_AUTH",
+  redirectUri: "PORTAL_REDIRECT_URI",
+  scope: "PORTAL_SCOPE",
+  authorizationParams: "PORTAL_AUTH_SOURCE_ID",
+  nonce: "PORTAL_NONCE",
+  userinfoUrl: "PORTAL_USERINFO_URL",
+  revocationUrl: "PORTAL_REVOCATION_URL",
+  logoutUrl: "PORTAL_LOGOUT_URL",
+  postLogoutRedirectUri: "PORTAL_POST_LOGOUT_REDIRECT_URI",
+  httpTimeout: "PORTAL_HTTP_TIMEOUT",
+  clockTolerance: "PORTAL_CLOCK_TOLERANCE",
+  secret: "SESSION_SECRET",
+  sessionIdle: "SESSION_IDLE",
+  sessionAbsolute: "SESSION_ABSOLUTE",
+} as const satisfies Partial<Record<keyof PortalAuthOptions, string>>;
+
+/** Variables that may come from a file: NAME_FILE. */
+export const SECRETS: readonly string[] = [VARIABLES.clientSecret, VARIABLES.secret];
+
+/**
+ * Variables of the design that this version does not act on yet. To ignore one silently would leave tokens
+ * unsealed, or sessions in a memory that somebody believes to be a database; so each is refused.
+ */
+const NOT_YET: Record<string, string> = {
+  SESSION_STORE_URL: "hand a store of express-session to the option store, or mount express-session yourself",
+  TOKEN_ENCRYPTION_KEY: "remove it; tokens are kept as they are in the session store",
+  PORTAL_REFRESH_LEEWAY: "remove it; tokens are not refreshed yet",
+};
+
+const DEFAULTS = {
+  clientAuth: "client_secret_post",
+  scope: "openid",
+  httpTimeout: 10,
+  clockTolerance: 30,
+  routes: { login: "/login", callback: "/callback", logout: "/logout" },
+  sessionIdle: 24 * 60 * 60,
+  sessionAbsolute: 7 * 24 * 60 * 60,
+} as const;
+
+const SECRET =
+  "write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first signs)";
+
+const hook = <Name extends keyof Hooks>() =>
+  v.optional(v.custom<NonNullable<Hooks[Name]>>((value) => typeof value === "function", "write a function"));
+
+const OptionsSchema = v.strictObject(
+  {
+    issuer: plainAddress(
+      "write the portal's address, https://… (http only on loopback), as its discovery document spells it",
+    ),
+    profile: v.optional(v.picklist(Object.keys(PROFILES) as ProfileName[], "write tencent-ciam or openid")),
+    clientId: text("write the client_id that the portal shows for your application"),
+    clientSecret: v.optional(text("write the client_secret that the portal shows for your application")),
+    clientAuth: v.optional(
+      v.picklist(
+        ["client_secret_post", "client_secret_basic", "none"],
+        "write client_secret_post, client_secret_basic or none",
+      ),
+      DEFAULTS.clientAuth,
+    ),
+    redirectUri: v.pipe(
+      plainAddress(
+        "write the address of your callback as it is registered at the portal, e.g. https://app.example/callback",
+      ),
+      v.check(
+        (value) => !URL.canParse(value) || new URL(value).href === value,
+        "write it as a browser would: lower-case host, no default port, a path",
+      ),
+    ),
+    scope: v.optional(
+      v.pipe(
+        text("write scopes separated by spaces"),
+        v.check((value) => hasOpenid(value), "write openid first: without it there is no ID token"),
+      ),
+      DEFAULTS.scope,
+    ),
+    authorizationParams: v.optional(
+      v.custom<NonNullable<PortalAuthOptions["authorizationParams"]>>(
+        (value) =>
+          typeof value === "function" || (typeof value === "object" && value !== null && !Array.isArray(value)),
+        "write an object, or a function of the request that gives one",
+      ),
+      {},
+    ),
+    nonce: v.optional(v.picklist(["required", "optional", "off"], "write required, optional or off")),
+    userinfoUrl: v.optional(address("write the address of the portal's userinfo endpoint")),
+    revocationUrl: v.optional(address("write the address of the portal's revocation endpoint")),
+    logoutUrl: v.optional(address("write the address that ends the portal's own session")),
+    postLogoutRedirectUri: v.optional(address("write where the portal shall send people after a logout")),
+    httpTimeout: v.optional(seconds(0.05, 120), DEFAULTS.httpTimeout),
+    clockTolerance: v.optional(seconds(0, 600), DEFAULTS.clockTolerance),
+    routes: v.optional(v.strictObject({ login: route, callback: route, logout: route }), {}),
+    hooks: v.optional(
+      v.strictObject({
+        onTokens: hook<"onTokens">(),
+        onLogin: hook<"onLogin">(),
+        onLogout: hook<"onLogout">(),
+        onError: hook<"onError">(),
+      }),
+      {},
+    ),
+    secret: secrets(SECRET),
+    store: v.optional(
+      v.custom<Store>(
+        (value) =>
+          (["get", "set", "destroy"] as const).every((name) => typeof (value as Store | null)?.[name] === "function"),
+        "write a store of express-session",
+      ),
+    ),
+    sessionIdle: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionIdle),
+    sessionAbsolute: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionAbsolute),
+    keepSessionKeys: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()), "write a list of session keys"), []),
+  },
+  "is not an option of express-portal-auth",
+);
+
+/**
+ * Settles options, environment and defaults, once, when the app starts. An option in code wins over its variable.
+ *
+ * @throws PortalAuthError `options_invalid`: all problems at once, each with its name and what to write there.
+ */
+export function settleOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv = process.env): Settings {
+  const problems = Object.keys(NOT_YET).flatMap((name) => {
+    const isMemory = name === "SESSION_STORE_URL" && env[name] === "memory:";
+    return env[name] && !isMemory ? [`${name} is not supported by this version: ${NOT_YET[name]}`] : [];
+  });
+  const wished: Record<string, unknown> = Object.fromEntries(
+    Object.entries(given).filter(([, value]) => value !== undefined),
+  );
+  for (const [option, variable] of Object.entries(VARIABLES)) {
+    if (option in wished) continue;
+    const found = SECRETS.includes(variable) ? readSecret(env, variable) : readVariable(env, variable);
+    if (found.problem) problems.push(found.problem);
+    if (found.value) wished[option] = option === "authorizationParams" ? { auth_source_id: found.value } : found.value;
+  }
+  const checked = v.safeParse(OptionsSchema, wished);
+  if (!checked.success) problems.push(...checked.issues.map((issue) => explain(issue, wished)));
+  if (
+    !wished["clientSecret"] &&
+    wished["clientAuth"] !== "none" &&
+    !problems.some((p) => p.startsWith(VARIABLES.clientSecret))
+  )
+    problems.push(
+      `${VARIABLES.clientSecret} is missing: write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
+    );
+  if (problems.length > 0 || !checked.success) {
+    const typos = unknownVariables(env, knownVariables());
+    throw new PortalAuthError("options_invalid", {
+      detail: ["", ...new Set([...problems, ...typos])].join("\n  - "),
+    });
+  }
+  return settle(checked.output);
+}
+
+/** Typos in the environment, for a warning when all that is required was there nevertheless. */
+export function warnings(env: NodeJS.ProcessEnv = process.env): string[] {
+  return unknownVariables(env, knownVariables());
+}
+
+/** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
+export type Settings = ReturnType<typeof settle>;
+
+function settle(options: v.InferOutput<typeof OptionsSchema>) {
+  const profile: Profile = PROFILES[options.profile ?? profileOfIssuer(new URL(options.issuer))];
+  return deepFreeze({
+    issuer: options.issuer,
+    profile,
+    clientId: options.clientId,
+    clientSecret: options.clientAuth === "none" ? undefined : options.clientSecret,
+    clientAuth: options.clientAuth,
+    redirectUri: options.redirectUri,
+    scope: options.scope,
+    authorizationParams:
+      typeof options.authorizationParams === "function"
+        ? options.authorizationParams
+        : { ...options.authorizationParams },
+    nonce: options.nonce ?? profile.nonce,
+    userinfoUrl: options.userinfoUrl,
+    revocationUrl: options.revocationUrl,
+    logoutUrl: options.logoutUrl,
+    postLogoutRedirectUri: options.postLogoutRedirectUri ?? new URL("/", options.redirectUri).href,
+    httpTimeout: options.httpTimeout,
+    clockTolerance: options.clockTolerance,
+    routes: settleRoutes(options.routes),
+    hooks: options.hooks as Hooks,
+    secrets: options.secret,
+    store: options.store,
+    sessionIdle: options.sessionIdle,
+    sessionAbsolute: options.sessionAbsolute,
+    keepSessionKeys: options.keepSessionKeys,
+    /** Whether people reach the app over https: decides `Secure` and the `__Host-` prefix of our cookies. */
+    https: options.redirectUri.startsWith("https:"),
+  });
+}
+
+function settleRoutes(given: {
+  login?: string | false | undefined;
+  callback?: string | false | undefined;
+  logout?: string | false | undefined;
+}) {
+  const { login = DEFAULTS.routes.login, callback = DEFAULTS.routes.callback, logout = DEFAULTS.routes.logout } = given;
+  return { login, callback, logout };
+}
+
+const hasOpenid = (scope: string): boolean => scope.split(/\s+/).includes("openid");
+
+function knownVariables(): string[] {
+  const read = Object.values(VARIABLES);
+  return [...read, ...SECRETS.map((name) => `${name}_FILE`), ...Object.keys(NOT_YET)];
+}
+
+/** One problem: the variable and the option, and what to write there. What was written is left out: it may be a secret. */
+function explain(issue: v.BaseIssue<unknown>, wished: Record<string, unknown>): string {
+  const path = v.getDotPath(issue) ?? "";
+  const option = path.split(".")[0] ?? "";
+  const variable = (VARIABLES as Record<string, string>)[option];
+  const name = variable ? `${variable} (option ${path})` : `option ${path}`;
+  if (!variable && issue.type === "strict_object") return `${name}: no such option`;
+  return option in wished ? `${name}: ${issue.message}` : `${name} is missing: ${issue.message}`;
+}
+
+/** Freezes plain objects and arrays; a store, a hook or a function is the app's own and stays as it is. */
+function deepFreeze<T>(value: T): Readonly<T> {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  if (!isPlain) return value;
+  for (const member of Object.values(value)) deepFreeze(member);
+  return Object.freeze(value);
+}

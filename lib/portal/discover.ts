@@ -1,0 +1,99 @@
+import * as oidc from "openid-client";
+import { epochSeconds } from "../clock.js";
+import { PortalAuthError } from "../errors.js";
+import type { Settings } from "../options.js";
+import { explainFailure } from "./explain-failure.js";
+import { createFetch } from "./http.js";
+import { createVerifier, type VerifySignature } from "./keys.js";
+
+const RENEW_AFTER_SECONDS = 60 * 60;
+const RETRY_RENEWAL_SECONDS = 60;
+
+/** The portal as it was discovered, ready to be talked to. */
+export interface Portal {
+  readonly settings: Settings;
+  readonly configuration: oidc.Configuration;
+  readonly metadata: Readonly<oidc.ServerMetadata>;
+  readonly verifySignature: VerifySignature;
+}
+
+/** The portal, discovered at the first call. */
+export type GetPortal = () => Promise<Portal>;
+
+/**
+ * Discovery happens when the first login needs it, once for all that wait, and is remembered. After an hour it is
+ * renewed while the old answer still serves, so that a portal that is down then disturbs nobody. A failure is not
+ * remembered: the next login tries again.
+ */
+export function createDiscovery(settings: Settings): GetPortal {
+  let known: Portal | undefined;
+  let renewAt = 0;
+  let pending: Promise<Portal> | undefined;
+
+  function renew(): Promise<Portal> {
+    pending ??= discover(settings)
+      .then((portal) => {
+        known = portal;
+        renewAt = epochSeconds() + RENEW_AFTER_SECONDS;
+        return portal;
+      })
+      .finally(() => {
+        pending = undefined;
+      });
+    return pending;
+  }
+
+  return async function getPortal() {
+    if (!known) return renew();
+    if (epochSeconds() >= renewAt) {
+      renewAt = epochSeconds() + RETRY_RENEWAL_SECONDS;
+      renew().catch(() => {}); // the old one still serves
+    }
+    return known;
+  };
+}
+
+async function discover(settings: Settings): Promise<Portal> {
+  const { issuer, clientId, clientSecret, clientAuth, clockTolerance, httpTimeout } = settings;
+  const fetch = createFetch(httpTimeout);
+  const overHttp = issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : []; // loopback only: options.ts saw to it
+  const found = await oidc
+    .discovery(new URL(issuer), clientId, undefined, oidc.None(), { [oidc.customFetch]: fetch, execute: overHttp })
+    .catch((error) => {
+      throw explainFailure(error, "discovery");
+    });
+  const metadata = complete(found.serverMetadata(), settings);
+  const auth = {
+    client_secret_post: oidc.ClientSecretPost,
+    client_secret_basic: oidc.ClientSecretBasic,
+    none: oidc.None,
+  };
+  const client = { client_secret: clientSecret, [oidc.clockTolerance]: clockTolerance } as Partial<oidc.ClientMetadata>;
+  const configuration = new oidc.Configuration(metadata, clientId, client, auth[clientAuth](clientSecret as string));
+  for (const allow of overHttp) allow(configuration);
+  configuration[oidc.customFetch] = fetch;
+  configuration.timeout = 0; // ours covers the reading of the body as well
+  const verifySignature = createVerifier(
+    metadata.jwks_uri as string,
+    metadata.id_token_signing_alg_values_supported,
+    fetch,
+  );
+  return { settings, configuration, metadata, verifySignature };
+}
+
+/** What the options say wins over discovery, and discovery over the profile. */
+function complete(found: oidc.ServerMetadata, settings: Settings): oidc.ServerMetadata {
+  const missing = ["authorization_endpoint", "token_endpoint", "jwks_uri"].filter(
+    (name) => typeof found[name] !== "string",
+  );
+  if (missing.length > 0) throw new PortalAuthError("discovery_invalid", { detail: `${missing.join(", ")} missing` });
+  const { userinfo, revocation, logout } = settings.profile.endpoints;
+  const below = (path: string | undefined) => path && settings.issuer.replace(/\/$/, "") + path;
+  const addresses = {
+    userinfo_endpoint: settings.userinfoUrl ?? found.userinfo_endpoint ?? below(userinfo),
+    revocation_endpoint: settings.revocationUrl ?? found.revocation_endpoint ?? below(revocation),
+    end_session_endpoint: settings.logoutUrl ?? found.end_session_endpoint ?? below(logout),
+  };
+  const known = Object.entries(addresses).filter(([, value]) => typeof value === "string");
+  return { ...found, ...Object.fromEntries(known) };
+}

@@ -1,0 +1,95 @@
+import * as oidc from "openid-client";
+import { epochSeconds } from "../clock.js";
+import { PortalAuthError } from "../errors.js";
+import type { Claims, TokenSet } from "../tokens.js";
+import type { Attempt } from "./authorize.js";
+import type { Portal } from "./discover.js";
+import { explainFailure, printable } from "./explain-failure.js";
+import { checkIdToken } from "./id-token.js";
+
+/** What came to the callback: one of each, or none. */
+export interface AuthorizationResponse {
+  readonly state: string;
+  readonly code: string | undefined;
+  readonly error: string | undefined;
+  readonly iss: string | undefined;
+}
+
+export interface Verified {
+  readonly tokens: TokenSet;
+  readonly claims: Claims;
+}
+
+/** The attempt that the response belongs to, and what it asked for. */
+export interface Expected extends Attempt {
+  /** Seconds since the person last authenticated, when the request asked for a limit. */
+  readonly max_age?: number;
+}
+
+const AUTHORIZATION_ERRORS: Record<string, "login_denied" | "interaction_needed" | "portal_failed"> = {
+  access_denied: "login_denied",
+  login_required: "interaction_needed",
+  interaction_required: "interaction_needed",
+  consent_required: "interaction_needed",
+  account_selection_required: "interaction_needed",
+  server_error: "portal_failed",
+  temporarily_unavailable: "portal_failed",
+};
+
+/**
+ * Checks that the response is the portal's own and good news. The state was checked before: by it the attempt was found.
+ * RFC 9207, section 2.4; RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6.
+ */
+export function checkResponse({ metadata }: Portal, response: AuthorizationResponse): { code: string } {
+  const announced = metadata.authorization_response_iss_parameter_supported === true;
+  const comesFromPortal = response.iss === undefined ? !announced : response.iss === metadata.issuer;
+  if (!comesFromPortal) throw new PortalAuthError("response_issuer_mismatch");
+  const { error, code } = response;
+  if (error !== undefined) {
+    const known = Object.hasOwn(AUTHORIZATION_ERRORS, error) ? AUTHORIZATION_ERRORS[error] : undefined;
+    throw new PortalAuthError(known ?? "authorization_refused", { detail: printable(error) });
+  }
+  if (code === undefined) throw new PortalAuthError("callback_invalid", { detail: "neither code nor error" });
+  return { code };
+}
+
+/**
+ * Gives the code for tokens, once, and believes nothing of the answer before the ID token is verified.
+ * RFC 6749, section 4.1.3; RFC 7636, section 4.5; OpenID Connect Core 1.0, section 3.1.3.
+ */
+export async function exchange(portal: Portal, code: string, expected: Expected): Promise<Verified> {
+  const { redirectUri: redirect_uri } = portal.settings;
+  // The general form of the grant: authorizationCodeGrant() refuses a nonce that comes back unless it is required,
+  // and for a portal that may or may not return it neither answer is right. checkIdToken compares it.
+  const answer = await oidc
+    .genericGrantRequest(portal.configuration, "authorization_code", {
+      code,
+      redirect_uri,
+      code_verifier: expected.code_verifier,
+    })
+    .catch((error) => {
+      throw explainFailure(error, "token");
+    });
+  if (!answer.id_token) throw new PortalAuthError("id_token_missing");
+  await portal.verifySignature(answer.id_token);
+  const claims = answer.claims() as Claims;
+  checkIdToken(claims, answer.id_token, { ...expected, access_token: answer.access_token, settings: portal.settings });
+  return { tokens: tokenSet(answer), claims };
+}
+
+/** Only the members that we know: an answer may hold anything, `__proto__` included. */
+function tokenSet(answer: oidc.TokenEndpointResponse): TokenSet {
+  const { access_token, token_type, refresh_token, id_token, scope, expires_in } = answer;
+  return {
+    access_token,
+    token_type,
+    ...(refresh_token !== undefined && { refresh_token }),
+    ...(id_token !== undefined && { id_token }),
+    ...(scope !== undefined && { scope }),
+    ...(expires_in !== undefined && {
+      expires_at: epochSeconds() + Math.floor(Math.min(expires_in, TEN_YEARS_SECONDS)),
+    }),
+  };
+}
+
+const TEN_YEARS_SECONDS = 10 * 365 * 24 * 60 * 60;

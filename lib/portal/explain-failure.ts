@@ -1,0 +1,89 @@
+import * as oidc from "openid-client";
+import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
+
+/** Where the failing answer came from. */
+type Endpoint = "discovery" | "token" | "revocation";
+
+/**
+ * Turns what openid-client throws into a failure with a name. The library's errors carry whole answers, tokens
+ * included, in `cause`; nothing of them is kept but error codes, status numbers and the library's own fixed sentences.
+ */
+export function explainFailure(error: unknown, endpoint: Endpoint): PortalAuthError {
+  const ours = causes(error).find((cause) => cause instanceof PortalAuthError);
+  if (ours) return ours;
+  if (error instanceof oidc.ResponseBodyError) return refused(error.error, error.status, endpoint);
+  const response = causes(error).map(responseOf).find(Boolean);
+  if (response) return badAnswer(response, endpoint);
+  if (endpoint === "discovery") return explainDiscovery(error);
+  const sentence = fixedSentence(error);
+  if (/JWT|ID Token|JWS/.test(sentence))
+    return new PortalAuthError("id_token_invalid", { detail: claimOf(error) ?? sentence });
+  return new PortalAuthError("portal_answer_invalid", { detail: sentence });
+}
+
+const TOKEN_ERRORS: Record<string, PortalAuthErrorCode> = {
+  invalid_client: "client_refused",
+  invalid_grant: "code_refused",
+  unsupported_grant_type: "grant_type_refused",
+  server_error: "portal_failed",
+  temporarily_unavailable: "portal_failed",
+};
+
+/** An error that the portal named in a JSON body (RFC 6749, section 5.2). Its description may say anything: it is left out. */
+function refused(error: string, status: number, endpoint: Endpoint): PortalAuthError {
+  const detail = `${endpoint} answered ${status} ${printable(error)}`;
+  if (endpoint === "discovery") return new PortalAuthError("discovery_invalid", { detail });
+  if (status >= 500) return new PortalAuthError("portal_failed", { detail });
+  return new PortalAuthError(
+    Object.hasOwn(TOKEN_ERRORS, error) ? (TOKEN_ERRORS[error] ?? "token_refused") : "token_refused",
+    { detail },
+  );
+}
+
+/** An answer that is not what RFC 6749 says: judged by its status, and whether there was a body at all. */
+function badAnswer(response: Response, endpoint: Endpoint): PortalAuthError {
+  const { status, headers, body } = response;
+  const type = headers.get("content-type")?.split(";")[0] ?? "no content type";
+  const detail = `${endpoint} answered ${status}, ${body ? printable(type) : "no body"}`;
+  if (status >= 500) return new PortalAuthError("portal_failed", { detail });
+  if (status === 401 && !body && endpoint !== "discovery") return new PortalAuthError("client_unknown", { detail });
+  if (status === 401 && endpoint !== "discovery") return new PortalAuthError("client_refused", { detail });
+  return new PortalAuthError(endpoint === "discovery" ? "discovery_invalid" : "portal_answer_invalid", { detail });
+}
+
+function explainDiscovery(error: unknown): PortalAuthError {
+  const mismatch = causes(error).some((cause) => (cause as { attribute?: unknown }).attribute === "issuer");
+  if (mismatch) return new PortalAuthError("issuer_mismatch");
+  return new PortalAuthError("discovery_invalid", { detail: fixedSentence(error) });
+}
+
+/** The claim that a comparison or a time check was about. */
+function claimOf(error: unknown): string | undefined {
+  const about = causes(error).find((cause) => typeof (cause as { claim?: unknown }).claim === "string");
+  return about ? `claim ${(about as { claim: string }).claim}` : undefined;
+}
+
+const OWN_SENTENCES = ["OperationProcessingError", "UnsupportedOperationError"];
+
+/** The protocol library's own words. Those of JSON.parse and others repeat what they could not read. */
+function fixedSentence(error: unknown): string {
+  const own = causes(error).find((cause) => cause instanceof Error && OWN_SENTENCES.includes(cause.name));
+  return own ? (own as Error).message : "an answer that could not be read";
+}
+
+/** The error and what it was caused by, outermost first; a cause need not be an error. */
+function causes(error: unknown): object[] {
+  const chain: object[] = [];
+  for (let e = error; typeof e === "object" && e !== null && chain.length < 10; e = (e as { cause?: unknown }).cause)
+    chain.push(e);
+  return chain;
+}
+
+/** A 401 that carries WWW-Authenticate arrives as an error of its own, with the response beside its cause. */
+function responseOf(cause: object): Response | undefined {
+  if (cause instanceof Response) return cause;
+  return cause instanceof oidc.WWWAuthenticateChallengeError ? cause.response : undefined;
+}
+
+/** RFC 6749, section 5.2, names the characters of an error; whatever else arrives does not reach a log. */
+export const printable = (text: string): string => text.replace(/[^\w\-./]/g, "?").slice(0, 60);

@@ -1,0 +1,71 @@
+import { isSafeAddress } from "../checks.js";
+import { PortalAuthError } from "../errors.js";
+
+const MAX_BODY_BYTES = 1024 * 1024;
+
+/** What openid-client and jose ask of fetch; their signals are not among it, as the timeout here is the tighter one. */
+export interface PortalRequest {
+  readonly method?: string;
+  readonly headers?: Headers | Record<string, string>;
+  /** A form. */
+  readonly body?: unknown;
+}
+
+export type PortalFetch = (url: string, request: PortalRequest) => Promise<Response>;
+
+/**
+ * fetch, with nothing left open: one request, one answer. No redirect is followed, no request sent twice, no answer
+ * over 1 MiB read, and no portal waited for longer than the timeout, which covers the body as well.
+ */
+export function createFetch(timeoutSeconds: number): PortalFetch {
+  return async function portalFetch(url, request) {
+    const { origin } = new URL(url);
+    if (!isSafeAddress(url))
+      throw new PortalAuthError("discovery_invalid", { detail: `${origin} is neither https nor http on loopback` });
+    const signal = AbortSignal.timeout(Math.ceil(timeoutSeconds * 1000));
+    try {
+      const response = await fetch(url, { ...sendOnce(request), redirect: "manual", signal });
+      const body = await readLimited(response, origin);
+      return new Response(body.length > 0 ? body : null, { status: response.status, headers: response.headers });
+    } catch (error) {
+      if (error instanceof PortalAuthError) throw error;
+      if (signal.aborted) throw new PortalAuthError("portal_timeout", { detail: `${origin}, ${timeoutSeconds} s` });
+      throw new PortalAuthError("portal_unreachable", { detail: `${origin}: ${reasonOf(error)}` });
+    }
+  };
+}
+
+/**
+ * fetch repeats a request when the answer is 421 and it still has the body at hand (Fetch Standard,
+ * HTTP-network-or-cache fetch, step 16). A code that is sent twice ends the tokens that it gave, so the body
+ * is handed over as a stream, which cannot be read again.
+ */
+function sendOnce({ method = "GET", headers: given, body }: PortalRequest): RequestInit {
+  const headers = new Headers(given);
+  if (body === undefined || body === null) return { method, headers };
+  const bytes = new TextEncoder().encode(String(body));
+  headers.set("content-length", String(bytes.length));
+  return { method, headers, body: new Blob([bytes]).stream(), duplex: "half" } as RequestInit;
+}
+
+async function readLimited(response: Response, origin: string): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    // leaving the loop cancels the stream, which closes the connection
+    if (length > MAX_BODY_BYTES)
+      throw new PortalAuthError("portal_answer_invalid", { detail: `${origin} sent over 1 MiB` });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The system's name for the failure (ECONNREFUSED, ENOTFOUND, …): error texts may repeat what was sent. */
+function reasonOf(error: unknown): string {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    const { code } = e as NodeJS.ErrnoException;
+    if (typeof code === "string") return code;
+  }
+  return error instanceof Error ? error.name : "unknown";
+}

@@ -1,0 +1,64 @@
+import { compactVerify, createRemoteJWKSet, customFetch, errors } from "jose";
+import { PortalAuthError } from "../errors.js";
+import type { PortalFetch } from "./http.js";
+
+/** The signature algorithms that are ever accepted: asymmetric ones, so that neither a secret nor "none" signs in anybody. */
+const ASYMMETRIC = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+];
+
+/** Checks that a token was signed by the portal; throws `id_token_signature_invalid`, or what kept the keys from being read. */
+export type VerifySignature = (token: string) => Promise<void>;
+
+/**
+ * Keys are remembered for ten minutes. A token that names an unknown key, or does not fit the one that it names,
+ * has them fetched anew before it is refused: portals rotate keys, some without renaming them. Only the portal's
+ * own token answers come here, so a stranger cannot cause fetches.
+ */
+export function createVerifier(jwksUri: string, announced: unknown, fetch: PortalFetch): VerifySignature {
+  const metadata = Array.isArray(announced) ? announced : ["RS256"]; // OpenID Connect Core 1.0, section 2: the default
+  const algorithms = ASYMMETRIC.filter((alg) => metadata.includes(alg));
+  const keys = createRemoteJWKSet(new URL(jwksUri), {
+    cacheMaxAge: 10 * 60 * 1000,
+    cooldownDuration: 0,
+    [customFetch]: (url, { headers }) => fetchKeys(fetch, url, headers),
+  });
+  const verify = (token: string) => compactVerify(token, keys, { algorithms });
+  return async function verifySignature(token) {
+    try {
+      await verify(token).catch(async (error) => {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+        await keys.reload();
+        await verify(token);
+      });
+    } catch (error) {
+      if (error instanceof PortalAuthError) throw error;
+      const detail = error instanceof errors.JOSEError ? error.code : "a key that cannot be used";
+      throw new PortalAuthError("id_token_signature_invalid", { detail });
+    }
+  };
+}
+
+type KeySet = { keys?: unknown; Keys?: unknown } | undefined;
+
+/** The portal's documentation spells the member `Keys` in its sample and `keys` in its table (RFC 7517, section 5: `keys`). */
+async function fetchKeys(fetch: PortalFetch, url: string, headers: Headers): Promise<Response> {
+  const response = await fetch(url, { headers });
+  if (response.status >= 500)
+    throw new PortalAuthError("portal_failed", { detail: `the keys answered ${response.status}` });
+  const set = response.status === 200 ? ((await response.json().catch(() => undefined)) as KeySet) : undefined;
+  const keys = set?.keys ?? set?.Keys;
+  if (!Array.isArray(keys))
+    throw new PortalAuthError("portal_answer_invalid", { detail: "the keys are not a JWK set" });
+  return Response.json({ keys });
+}

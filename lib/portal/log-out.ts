@@ -1,0 +1,28 @@
+import * as oidc from "openid-client";
+import type { Portal } from "./discover.js";
+import { explainFailure } from "./explain-failure.js";
+
+/** Ends a token at the portal (RFC 7009). Ending the refresh token ends its access token as well. */
+export async function revoke(portal: Portal, token: string): Promise<void> {
+  if (!portal.metadata.revocation_endpoint) return;
+  await oidc.tokenRevocation(portal.configuration, token).catch((error) => {
+    throw explainFailure(error, "revocation");
+  });
+}
+
+/**
+ * Where the browser goes to end the portal's own session: without that visit the next login passes silently.
+ * Undefined when the portal has no such address. The portal has parameter names of its own (product page 1148/51486);
+ * everybody else follows OpenID Connect RP-Initiated Logout 1.0, section 2.
+ */
+export function logoutUrl({ metadata, configuration, settings }: Portal, idToken: string | undefined): URL | undefined {
+  if (!metadata.end_session_endpoint) return undefined;
+  const state = oidc.randomState();
+  if (settings.profile.logoutParameters === "tencent-ciam")
+    return oidc.buildEndSessionUrl(configuration, { logout_redirect_uri: settings.postLogoutRedirectUri, state });
+  return oidc.buildEndSessionUrl(configuration, {
+    ...(idToken !== undefined && { id_token_hint: idToken }),
+    post_logout_redirect_uri: settings.postLogoutRedirectUri,
+    state,
+  });
+}

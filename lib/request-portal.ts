@@ -1,0 +1,71 @@
+import type { Request, Response } from "express";
+import { beginLogin, type LoginOptions } from "./login/login.js";
+import { logOut } from "./logout/logout.js";
+import type { Parts, Visit } from "./parts.js";
+import { readSession } from "./session/session.js";
+import type { Claims, TokenSet } from "./tokens.js";
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** The person of this request. There on every request that portalAuth() has seen. */
+      portal: RequestPortal;
+    }
+  }
+}
+
+/** The person of one request. Made for every request, so it does nothing before it is asked. */
+export class RequestPortal {
+  readonly #parts: Parts;
+  readonly #visit: Visit;
+
+  /** @internal Made by portalAuth(). */
+  constructor(parts: Parts, req: Request, res: Response) {
+    this.#parts = parts;
+    this.#visit = { req, res, mount: req.baseUrl };
+  }
+
+  /** @internal For the rooms that answer in the person's name. */
+  static insideOf(portal: RequestPortal): { parts: Parts; visit: Visit } {
+    return { parts: portal.#parts, visit: portal.#visit };
+  }
+
+  /** Whether somebody is logged in. */
+  get isAuthenticated(): boolean {
+    return this.#session() !== undefined;
+  }
+
+  /** The claims of the verified ID token, or what onLogin kept of them; undefined when nobody is logged in. */
+  get claims(): Claims | undefined {
+    return this.#session()?.claims;
+  }
+
+  /** The tokens as they are stored, or undefined when nobody is logged in. A copy: changing it changes nothing. */
+  async tokens(): Promise<TokenSet | undefined> {
+    const session = this.#session();
+    return session && { ...session.tokens };
+  }
+
+  /**
+   * Answers this request by sending the browser to the portal.
+   *
+   * @throws PortalAuthError when the login cannot begin, e.g. `portal_unreachable`
+   */
+  async login(options: LoginOptions = {}): Promise<void> {
+    await beginLogin(this.#parts, this.#visit, options);
+  }
+
+  /**
+   * Logs the person out here and answers this request by sending the browser on to the portal's logout. Call it
+   * from a route that another site cannot trigger; the route /logout sees to that by itself.
+   *
+   * @throws PortalAuthError `session_store_failed`: the person is still logged in
+   */
+  async logout(): Promise<void> {
+    await logOut(this.#parts, this.#visit);
+  }
+
+  #session() {
+    return readSession(this.#visit.req, this.#parts.settings.sessionAbsolute);
+  }
+}
