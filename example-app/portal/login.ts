@@ -1,0 +1,51 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Settings } from "./options.js";
+import { errorPage, loginPage, sendPage } from "./pages.js";
+import type { Provider } from "./provider.js";
+import type { RecordedRequest } from "./request.js";
+
+const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+
+const originsOf = (addresses: readonly string[]): string[] =>
+  addresses.map((address) => new URL(address).origin).filter((origin) => origin !== "null"); // custom schemes have none
+
+/**
+ * The login page and what is chosen there. The login is found by the `p_state` of its address, and not by
+ * oidc-provider's cookie for it, of which a browser holds one: this way two tabs can log in at the same time.
+ */
+export async function login(
+  provider: Provider,
+  { clients, people }: Settings,
+  request: RecordedRequest,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const pState = new URLSearchParams(request.url.split("?")[1]).get("p_state") ?? "";
+  const attempt = await provider.Interaction.find(pState);
+  if (!attempt) return sendPage(res, 400, errorPage("login_expired", "Go back to the application and try again."));
+
+  if (request.method !== "POST") {
+    const { client_id, auth_source_id } = attempt.params;
+    const clientId = text(client_id) ?? "";
+    const redirectUris = clients.find((client) => client.clientId === clientId)?.redirectUris ?? [];
+    const html = loginPage({ clientId, authSourceId: text(auth_source_id), people: people.values() });
+    return sendPage(res, 200, html, originsOf(redirectUris));
+  }
+
+  const chosen = new URLSearchParams(request.body);
+  const accountId = chosen.get("sub") ?? "";
+  if (chosen.has("deny")) attempt.result = { error: "access_denied", error_description: "The person refused." };
+  else if (people.has(accountId)) attempt.result = { login: { accountId } };
+  else return sendPage(res, 400, errorPage("unknown_person", "Nobody here has that name."));
+  await attempt.persist();
+
+  // Another person than last time takes the portal's session over. oidc-provider would log the last one out first, by
+  // a page that sends itself off with a script.
+  const session = await provider.Session.get(provider.createContext(req, res));
+  if (attempt.result.login && session.accountId !== undefined && session.accountId !== accountId) {
+    session.loginAccount({ accountId });
+    session.authorizations = {};
+    await session.persist();
+  }
+  res.writeHead(303, { Location: attempt.returnTo, "Cache-Control": "no-store" }).end();
+}

@@ -1,0 +1,74 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { PortalClient, Settings } from "./options.js";
+import { errorPage, farewellPage, sendPage } from "./pages.js";
+import type { Provider } from "./provider.js";
+import type { RecordedRequest } from "./request.js";
+import type { Tokens } from "./tokens.js";
+
+interface Wish {
+  /** Where to go from here; without one a page says farewell. */
+  readonly address?: string | undefined;
+  /** Which parameter was no good, and nothing ends. */
+  readonly wrong?: string;
+}
+
+type Registered = (clientId: string | undefined) => PortalClient | undefined;
+
+/** The portal's own parameters. */
+function portalWish(given: URLSearchParams, registered: Registered): Wish {
+  const client = registered(given.get("client_id") ?? undefined);
+  if (!client) return { wrong: "client_id" };
+  const { logoutRedirectUris = [] } = client;
+  const [only, ...others] = logoutRedirectUris;
+  const address = given.get("logout_redirect_uri") ?? (others.length === 0 ? only : undefined);
+  return address !== undefined && logoutRedirectUris.includes(address) ? { address } : { wrong: "logout_redirect_uri" };
+}
+
+/** OpenID Connect RP-Initiated Logout 1.0, section 2. Nobody is asked whether they mean it. */
+async function standardWish(given: URLSearchParams, registered: Registered, tokens: Tokens): Promise<Wish> {
+  const hint = given.get("id_token_hint");
+  const claims = hint === null ? undefined : await tokens.openHint(hint);
+  if (hint !== null && !claims) return { wrong: "id_token_hint" };
+
+  const hinted = typeof claims?.["aud"] === "string" ? claims["aud"] : undefined;
+  const named = given.get("client_id") ?? hinted;
+  if (hinted !== undefined && named !== hinted) return { wrong: "client_id" };
+  const client = registered(named);
+  if (named !== undefined && !client) return { wrong: "client_id" };
+
+  const address = given.get("post_logout_redirect_uri");
+  if (address === null) return {};
+  return client?.logoutRedirectUris?.includes(address) ? { address } : { wrong: "post_logout_redirect_uri" };
+}
+
+function refuse(res: ServerResponse, parameter: string, full: boolean): void {
+  const error_description = `OAuth 2.0 Parameter: ${parameter}`;
+  if (full) sendPage(res, 400, errorPage("invalid_request", error_description));
+  else {
+    res.writeHead(400, { "Content-Type": "application/json;charset=UTF-8" });
+    res.end(JSON.stringify({ error: "invalid_request", error_description }));
+  }
+}
+
+export async function logout(
+  provider: Provider,
+  { clients, full }: Settings,
+  tokens: Tokens,
+  request: RecordedRequest,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const given = new URLSearchParams(request.method === "POST" ? request.body : request.url.split("?")[1]);
+  const registered: Registered = (clientId) => clients.find((client) => client.clientId === clientId);
+  const { address, wrong } = full ? await standardWish(given, registered, tokens) : portalWish(given, registered);
+  if (wrong !== undefined) return refuse(res, wrong, full);
+
+  const session = await provider.Session.get(provider.createContext(req, res));
+  await session.destroy();
+
+  if (address === undefined) return sendPage(res, 200, farewellPage());
+  const target = new URL(address);
+  const state = given.get("state");
+  if (state !== null) target.searchParams.set("state", state);
+  res.writeHead(302, { Location: target.href, "Cache-Control": "no-store" }).end();
+}

@@ -1,0 +1,58 @@
+import { DEMO_PEOPLE, type Person } from "./people.js";
+
+/** An application as it is registered at the portal. */
+export interface PortalClient {
+  clientId: string;
+  /** Without a secret it is a public client: PKCE mode, and no refresh tokens. */
+  clientSecret?: string | undefined;
+  redirectUris: string[];
+  logoutRedirectUris?: string[] | undefined;
+  /** How the application means to authenticate. The portal takes post and basic alike where there is a secret. */
+  clientAuth?: "client_secret_post" | "client_secret_basic" | "none" | undefined;
+}
+
+export type SigningAlg = "RS256" | "PS256" | "ES256" | "EdDSA";
+
+export interface PortalOptions extends PortalClient {
+  /** Default 0: a free one. The portal listens on 127.0.0.1 only. */
+  port?: number | undefined;
+  /** Further applications, for what happens when one uses the code or the token of another. */
+  moreClients?: PortalClient[] | undefined;
+  /** How long an access token lives, in seconds. Default 300. */
+  accessTokenSeconds?: number | undefined;
+  /** Default true: each refresh gives a new refresh token, and the old one is gone at once. */
+  rotateRefreshTokens?: boolean | undefined;
+  /** Default true: the ID token of a login carries the nonce that was sent. */
+  echoNonce?: boolean | undefined;
+  /**
+   * "portal", the default: the sparse discovery document and the bare answers of the portal's own pages.
+   * "full": what any standard OpenID provider says, `iss` in authorization answers and a standard /logout included.
+   */
+  document?: "portal" | "full" | undefined;
+  /** Default RS256. */
+  signingAlg?: SigningAlg | undefined;
+  people?: Person[] | undefined;
+}
+
+export interface Settings {
+  readonly clients: readonly PortalClient[];
+  readonly accessTokenSeconds: number;
+  readonly rotateRefreshTokens: boolean;
+  readonly echoNonce: boolean;
+  readonly full: boolean;
+  readonly signingAlg: SigningAlg;
+  readonly people: Map<string, Person>;
+}
+
+export function settle(options: PortalOptions): Settings {
+  const { clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth, moreClients = [] } = options;
+  return {
+    clients: [{ clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth }, ...moreClients],
+    accessTokenSeconds: options.accessTokenSeconds ?? 300,
+    rotateRefreshTokens: options.rotateRefreshTokens ?? true,
+    echoNonce: options.echoNonce ?? true,
+    full: options.document === "full",
+    signingAlg: options.signingAlg ?? "RS256",
+    people: new Map((options.people ?? DEMO_PEOPLE).map((person) => [person.sub, person])),
+  };
+}

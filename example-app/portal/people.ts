@@ -1,0 +1,47 @@
+/** Somebody who can log in. Everything here is what /userinfo tells; `sub` and `name` are on the login page too. */
+export interface Person {
+  readonly sub: string;
+  readonly name: string;
+  readonly nickname?: string;
+  readonly email?: string;
+  readonly zoneinfo?: string;
+  readonly locale?: string;
+}
+
+export const PERSONAL_CLAIMS = ["sub", "name", "nickname", "email", "zoneinfo", "locale"];
+
+/** The addresses end in .example, which belongs to nobody (RFC 2606). */
+export const DEMO_PEOPLE: readonly Person[] = [
+  {
+    sub: "lin-xiaoyu",
+    name: "Lin Xiaoyu 林小雨",
+    nickname: "Xiaoyu",
+    email: "xiaoyu@teahouse.example",
+    zoneinfo: "Asia/Shanghai",
+    locale: "zh-CN",
+  },
+  {
+    sub: "amara-okafor",
+    name: "Amara Okafor",
+    nickname: "Amara",
+    email: "amara@lighthouse.example",
+    zoneinfo: "Africa/Lagos",
+    locale: "en-NG",
+  },
+  {
+    sub: "jonas-weber",
+    name: "Jonas Weber",
+    nickname: "Jonas",
+    email: "jonas@bakery.example",
+    zoneinfo: "Europe/Berlin",
+    locale: "de-DE",
+  },
+  {
+    sub: "sofia-rios",
+    name: "Sofía Ríos",
+    nickname: "Sofi",
+    email: "sofia@observatory.example",
+    zoneinfo: "America/Bogota",
+    locale: "es-CO",
+  },
+];

@@ -1,0 +1,133 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Door } from "./door.js";
+import { dress } from "./dress.js";
+import { Keys } from "./keys.js";
+import { login } from "./login.js";
+import { logout } from "./logout.js";
+import { type Answer, type IdTokenChanges, Mischief } from "./misbehave.js";
+import { type PortalOptions, settle } from "./options.js";
+import { createProvider, type Provider, prepareProvider } from "./provider.js";
+import { type RecordedRequest, record, replay } from "./request.js";
+import { Tokens } from "./tokens.js";
+
+export type { Signer } from "./keys.js";
+export type { Answer, IdTokenChanges } from "./misbehave.js";
+export type { PortalClient, PortalOptions, SigningAlg } from "./options.js";
+export { DEMO_PEOPLE, type Person } from "./people.js";
+export type { RecordedRequest } from "./request.js";
+
+const MOST_REQUESTS = 10_000;
+
+export interface Portal {
+  /** http://127.0.0.1:PORT */
+  readonly issuer: string;
+  /** Every request that the portal got, in order; of very many the newest. */
+  readonly requests: RecordedRequest[];
+  /** The next request to this path, or the next few, gets this answer instead. The request's body can be read again. */
+  answerNext(path: string, answer: Answer, times?: number): void;
+  /** What the next ID token says, and who signs it. Called twice, the second call is for the token after the next. */
+  nextIdToken(changes: IdTokenChanges): void;
+  /** Members of the next good token answer; `undefined` removes one. */
+  nextTokenAnswer(changes: Record<string, unknown>): void;
+  /** The discovery document as sent from now on: what `change` returns, or its argument when it returns nothing. */
+  alterDiscovery(change: (document: Record<string, unknown>) => unknown): void;
+  /** The key set, likewise. */
+  alterKeys(change: (jwks: { keys: unknown[] }) => unknown): void;
+  /** A new signing key with a new `kid`; the old one leaves the key set. */
+  rotateKeys(): Promise<void>;
+  /** A JWT of any content, signed by the portal: a logout token, an ID token of its own making. */
+  signJwt(claims: Record<string, unknown>, header?: Record<string, unknown>): string;
+  /** The person is gone: nobody can log in as them, their tokens are refreshed no more, /userinfo answers 404. */
+  removePerson(sub: string): void;
+  /** Connections are refused from now on, and those that are open are cut. */
+  goDown(): void;
+  /** On the same port again, with all that was known before. */
+  comeUp(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startPortal(options: PortalOptions): Promise<Portal> {
+  const settings = settle(options);
+  const [ingredients, keys] = await Promise.all([prepareProvider(), Keys.create(settings.signingAlg)]);
+  const mischief = new Mischief();
+  const tokens = new Tokens(keys, settings, mischief);
+  const requests: RecordedRequest[] = [];
+
+  const door = new Door(options.port ?? 0, function portal(req, res) {
+    answer(req, res).catch((error: unknown) => {
+      if (!req.complete) return; // hung up in the middle of a request
+      console.error(error);
+      if (!res.headersSent) res.writeHead(500);
+      res.end();
+    });
+  });
+  await door.open();
+
+  // The provider has to know its own address, which is known now. No request has been read yet: that takes I/O.
+  const issuer = `http://127.0.0.1:${door.port}`;
+  let provider: Provider;
+  try {
+    provider = createProvider(issuer, ingredients, settings);
+  } catch (error) {
+    await door.shut(); // as when two clients have the same id: nothing may be left listening
+    throw error;
+  }
+  dress(provider, { keys, settings, mischief, tokens });
+  const provide = provider.callback();
+
+  async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const request = await record(req);
+    if (!request) return void res.writeHead(413).end();
+    if (requests.push(request) > MOST_REQUESTS) requests.shift();
+
+    const instead = mischief.takeAnswer(request.path);
+    if (instead) return instead(replay(req, request), res);
+
+    switch (request.path) {
+      case "/portal/login":
+        return login(provider, settings, request, req, res);
+      case "/logout":
+        return logout(provider, settings, tokens, request, req, res);
+      default:
+        return provide(replay(req, await undressed(request, tokens)), res);
+    }
+  }
+
+  return {
+    issuer,
+    requests,
+    answerNext: (path, instead, times = 1) => mischief.answerNext(path, instead, times),
+    nextIdToken: (changes) => void mischief.idTokens.push(changes),
+    nextTokenAnswer: (changes) => void mischief.tokenAnswers.push(changes),
+    alterDiscovery(change) {
+      mischief.discovery = change;
+    },
+    alterKeys(change) {
+      mischief.keys = change;
+    },
+    rotateKeys: () => keys.rotate(),
+    signJwt: (claims, header) => keys.sign(claims, header),
+    removePerson: (sub) => void settings.people.delete(sub),
+    goDown: () => void door.shut(),
+    comeUp: () => door.open(),
+    close: async () => void (await door.shut()),
+  };
+}
+
+/** The request with the provider's own tokens in it instead of the portal's. */
+async function undressed(request: RecordedRequest, tokens: Tokens): Promise<RecordedRequest> {
+  const member = { "/userinfo": "access_token", "/oauth2/revoke": "token" }[request.path];
+  if (member === undefined) return request;
+
+  const { authorization } = request.headers;
+  const bearer = /^bearer (\S+)$/i.exec(authorization ?? "")?.[1];
+  const headers = bearer
+    ? { ...request.headers, authorization: `Bearer ${await tokens.undress(bearer)}` }
+    : request.headers;
+
+  const form = new URLSearchParams(request.body);
+  const inForm = form.get(member);
+  if (inForm === null) return { ...request, headers };
+  form.set(member, await tokens.undress(inForm));
+  return { ...request, headers, body: form.toString() };
+}
