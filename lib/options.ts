@@ -186,6 +186,9 @@ const OptionsSchema = v.strictObject(
   "is not an option of express-portal-auth",
 );
 
+/** There from the start, so that each is missed with its own sentence of what to write. */
+const REQUIRED = { issuer: undefined, clientId: undefined, redirectUri: undefined, secret: undefined };
+
 /**
  * Settles options, environment and defaults, once, when the app starts. An option in code wins over its variable.
  *
@@ -196,11 +199,10 @@ export function settleOptions(given: PortalAuthOptions = {}, env: NodeJS.Process
     const isMemory = name === "SESSION_STORE_URL" && env[name] === "memory:";
     return env[name] && !isMemory ? [`${name} is not supported by this version: ${NOT_YET[name]}`] : [];
   });
-  const wished: Record<string, unknown> = Object.fromEntries(
-    Object.entries(given).filter(([, value]) => value !== undefined),
-  );
+  const wished: Record<string, unknown> = { ...REQUIRED };
+  for (const [option, value] of Object.entries(given)) if (value !== undefined) wished[option] = value;
   for (const [option, variable] of Object.entries(VARIABLES)) {
-    if (option in wished) continue;
+    if (wished[option] !== undefined) continue;
     const found = SECRETS.includes(variable) ? readSecret(env, variable) : readVariable(env, variable);
     if (found.problem) problems.push(found.problem);
     if (found.value) wished[option] = option === "authorizationParams" ? { auth_source_id: found.value } : found.value;
@@ -288,7 +290,7 @@ function explain(issue: v.BaseIssue<unknown>, wished: Record<string, unknown>): 
   const variable = (VARIABLES as Record<string, string>)[option];
   const name = variable ? `${variable} (option ${path})` : `option ${path}`;
   if (!variable && issue.type === "strict_object") return `${name}: no such option`;
-  return option in wished ? `${name}: ${issue.message}` : `${name} is missing: ${issue.message}`;
+  return wished[option] !== undefined ? `${name}: ${issue.message}` : `${name} is missing: ${issue.message}`;
 }
 
 /** Freezes plain objects and arrays; a store, a hook or a function is the app's own and stays as it is. */

@@ -17,7 +17,10 @@ export interface ErrorAnswer {
 
 const RETRY_AFTER_SECONDS = 5;
 
-/** Answers a failure: the onError hook first, then a page for a person or problem+json for an API. */
+/**
+ * Answers a failure: the onError hook first, then a page for a person or problem+json for an API. `login_required`
+ * never is a page: who could be sent to the portal has been, and what is left is a request that a script can repeat.
+ */
 export async function answerError(
   req: Request,
   res: Response,
@@ -39,7 +42,7 @@ export async function answerError(
   if (error.status === 503) res.setHeader("Retry-After", String(RETRY_AFTER_SECONDS));
   // RFC 9110, section 11.6.1, wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
   if (error.status === 401) res.setHeader("WWW-Authenticate", 'Bearer realm="portal"');
-  if (wantsPage(req)) sendPage(res, error, requestId, login);
+  if (wantsPage(req) && error.code !== "login_required") sendPage(res, error, requestId, login);
   else send(res, "application/problem+json", JSON.stringify(problemOf(error, requestId, login)));
 }
 

@@ -1,4 +1,5 @@
 import * as oidc from "openid-client";
+import { isSafeAddress } from "../checks.js";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Settings } from "../options.js";
@@ -81,12 +82,11 @@ async function discover(settings: Settings): Promise<Portal> {
   return { settings, configuration, metadata, verifySignature };
 }
 
+const REQUIRED = ["authorization_endpoint", "token_endpoint", "jwks_uri"];
+const OPTIONAL = ["userinfo_endpoint", "revocation_endpoint", "end_session_endpoint"];
+
 /** What the options say wins over discovery, and discovery over the profile. */
 function complete(found: oidc.ServerMetadata, settings: Settings): oidc.ServerMetadata {
-  const missing = ["authorization_endpoint", "token_endpoint", "jwks_uri"].filter(
-    (name) => typeof found[name] !== "string",
-  );
-  if (missing.length > 0) throw new PortalAuthError("discovery_invalid", { detail: `${missing.join(", ")} missing` });
   const { userinfo, revocation, logout } = settings.profile.endpoints;
   const below = (path: string | undefined) => path && settings.issuer.replace(/\/$/, "") + path;
   const addresses = {
@@ -94,6 +94,22 @@ function complete(found: oidc.ServerMetadata, settings: Settings): oidc.ServerMe
     revocation_endpoint: settings.revocationUrl ?? found.revocation_endpoint ?? below(revocation),
     end_session_endpoint: settings.logoutUrl ?? found.end_session_endpoint ?? below(logout),
   };
-  const known = Object.entries(addresses).filter(([, value]) => typeof value === "string");
-  return { ...found, ...Object.fromEntries(known) };
+  const known = Object.entries(addresses).filter(([, value]) => value !== undefined);
+  const metadata: oidc.ServerMetadata = { ...found, ...Object.fromEntries(known) };
+  checkAddresses(metadata, settings.issuer);
+  return metadata;
+}
+
+/** Browsers and secrets are sent to these addresses: none of them may be a script, or leave https when the issuer has it. */
+function checkAddresses(metadata: oidc.ServerMetadata, issuer: string): void {
+  const isGood = (address: unknown): boolean =>
+    typeof address === "string" &&
+    isSafeAddress(address) &&
+    (address.startsWith("https:") || issuer.startsWith("http:"));
+  const bad = [
+    ...REQUIRED.filter((name) => !isGood(metadata[name])),
+    ...OPTIONAL.filter((name) => metadata[name] !== undefined && !isGood(metadata[name])),
+  ];
+  if (bad.length > 0)
+    throw new PortalAuthError("discovery_invalid", { detail: `${bad.join(", ")}: missing or no https address` });
 }

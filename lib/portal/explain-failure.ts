@@ -16,7 +16,7 @@ export function explainFailure(error: unknown, endpoint: Endpoint): PortalAuthEr
   if (response) return badAnswer(response, endpoint);
   if (endpoint === "discovery") return explainDiscovery(error);
   const sentence = fixedSentence(error);
-  if (/JWT|ID Token|JWS/.test(sentence))
+  if (/JW[TSE]|ID Token/.test(sentence))
     return new PortalAuthError("id_token_invalid", { detail: claimOf(error) ?? sentence });
   return new PortalAuthError("portal_answer_invalid", { detail: sentence });
 }

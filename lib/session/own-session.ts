@@ -35,7 +35,7 @@ export function ownSession({ secrets, https, idleSeconds, store, warn }: OwnSess
  * @throws PortalAuthError `proxy_not_trusted`
  */
 export function checkCookieCanBeSet(req: Request): void {
-  if (req.session?.cookie.secure !== true) return;
+  if (req.session?.cookie?.secure !== true) return;
   const [scheme = ""] = String(req.headers["x-forwarded-proto"] ?? "").split(",");
   const overHttps = req.secure || scheme.trim().toLowerCase() === "https";
   if (!overHttps) throw new PortalAuthError("proxy_not_trusted");
