@@ -1,0 +1,387 @@
+import { describe, expect, test, vi } from "vitest";
+import { Browser } from "../support/browser.js";
+import { leadTo, startWorld } from "../support/world.js";
+
+const TEN_MINUTES_MS = 10 * 60 * 1000;
+
+/** The address with one parameter changed, or removed. */
+function changed(url: URL, name: string, value: string | undefined): URL {
+  const copy = new URL(url);
+  if (value === undefined) copy.searchParams.delete(name);
+  else copy.searchParams.set(name, value);
+  return copy;
+}
+
+describe("exactly one of each parameter", () => {
+  test.each(["code", "state", "iss", "error", "error_description", "error_uri", "session_state"])(
+    "%s twice is refused, and the login is not spent by it",
+    async (name) => {
+      const { browser, url, asked, me } = await startWorld({ log: [/callback_invalid/] });
+      const callback = await browser.loginUntilCallback(`${url}/account`);
+      const twice = new URL(callback);
+      twice.searchParams.append(name, twice.searchParams.get(name) ?? "x");
+      if (twice.searchParams.getAll(name).length < 2) twice.searchParams.append(name, "x");
+      const refused = await browser.navigate(twice);
+      expect([refused.status, asked("/oauth2/token").length]).toEqual([400, 0]);
+      expect(refused.body).toContain("callback_invalid");
+      expect((await browser.navigate(callback)).headers.location).toBe("/account");
+      expect((await me()).isAuthenticated).toBe(true);
+    },
+  );
+
+  test.each<[string, (callback: URL) => URL]>([
+    ["no state", (callback) => changed(callback, "state", undefined)],
+    ["an empty state", (callback) => changed(callback, "state", "")],
+    ["neither code nor error", (callback) => changed(callback, "code", undefined)],
+    ["an empty code", (callback) => changed(callback, "code", "")],
+    ["code and error", (callback) => changed(callback, "error", "access_denied")],
+  ])("%s is refused", async (_name, change) => {
+    const { browser, url, asked } = await startWorld({ log: [/callback_invalid/] });
+    const callback = change(await browser.loginUntilCallback(`${url}/account`));
+    expect((await browser.navigate(callback)).status).toBe(400);
+    expect(asked("/oauth2/token")).toEqual([]);
+  });
+});
+
+describe("a login belongs to one browser, for ten minutes", () => {
+  test("a stranger's link gets a page with a way to sign in again, and the code stays unspent", async () => {
+    const { browser, url, asked, me } = await startWorld({ log: [/login_not_found/] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const victim = new Browser();
+    const page = await victim.navigate(callback);
+    expect(page.status).toBe(400);
+    expect(page.body).toContain('href="/login"');
+    expect(page.body).toContain("login_not_found");
+    expect((await me(victim)).isAuthenticated).toBe(false);
+    expect(asked("/oauth2/token")).toEqual([]);
+  });
+
+  test("a state that was made up is not known", async () => {
+    const { browser, url } = await startWorld({ log: [/login_not_found/] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    expect((await browser.navigate(changed(callback, "state", "made-up"))).body).toContain("login_not_found");
+  });
+
+  test("the cookie of one login does not open another", async () => {
+    const { browser, url } = await startWorld({ log: [/login_not_found/] });
+    const mine = await browser.loginUntilCallback(`${url}/account?tab=1`);
+    const [[name = "", value = ""] = []] = [...(await browser.cookies(url))].filter(([key]) =>
+      key.startsWith("portal-login."),
+    );
+    const thief = new Browser();
+    const theirs = await thief.loginUntilCallback(`${url}/account?tab=2`);
+    const [[other = ""] = []] = [...(await thief.cookies(url))].filter(([key]) => key.startsWith("portal-login."));
+    expect(name).not.toBe(other);
+    await thief.jar.setCookie(`${other}=${value}; Path=/`, url);
+    expect((await thief.navigate(theirs)).body).toContain("login_not_found");
+    expect((await browser.navigate(mine)).status).toBe(303);
+  });
+
+  test.each(["garbled", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aaaa.bbbb.cccc", "a.b.c.d.e", ""])(
+    "a cookie that reads %j opens nothing",
+    async (value) => {
+      const { browser, url } = await startWorld({ log: [/login_not_found/] });
+      const callback = await browser.loginUntilCallback(`${url}/account`);
+      const [[name = ""] = []] = [...(await browser.cookies(url))].filter(([key]) => key.startsWith("portal-login."));
+      await browser.jar.setCookie(`${name}=${value}; Path=/`, url);
+      expect((await browser.navigate(callback)).status).toBe(400);
+    },
+  );
+
+  test("after ten minutes it is too late, even for a browser that kept the cookie", async () => {
+    const { browser, url, asked } = await startWorld({ log: [/login_expired/] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + TEN_MINUTES_MS });
+    const page = await browser.navigate(callback, { headers: { cookie } });
+    expect([page.status, asked("/oauth2/token").length]).toEqual([400, 0]);
+    expect(page.body).toContain("login_expired");
+    expect(page.body).toContain("Sign in again");
+  });
+
+  test("just before that it is not", async () => {
+    const { browser, url } = await startWorld();
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + TEN_MINUTES_MS - 5000 });
+    // the portal's own code lives five minutes, so the portal's answer is bad news; what matters is that it is believed
+    const denied = changed(changed(callback, "code", undefined), "error", "access_denied");
+    expect((await browser.navigate(denied, { headers: { cookie } })).body).toContain("login_denied");
+  });
+
+  test("a secret that is rotated out leaves running logins alone while it is still listed", async () => {
+    const [old, fresh] = ["o".repeat(40), "n".repeat(40)];
+    const before = await startWorld({ options: { secret: old } });
+    await before.browser.navigate(`${before.url}/login`);
+    const [[name = "", value = ""] = []] = [...(await before.browser.cookies(before.url))];
+    for (const [secret, status] of [
+      [[fresh, old], 303],
+      [[fresh], 400],
+    ] as const) {
+      const state = new URL(before.browser.answers[0]?.headers.location ?? "").searchParams.get("state") ?? "";
+      const after = await startWorld({ options: { secret }, log: [/login_not_found/, /login_denied/] });
+      const answer = await after.browser.navigate(`${after.url}/callback?error=access_denied&state=${state}`, {
+        headers: { cookie: `${name}=${value}` },
+      });
+      expect(answer.status).toBe(status === 303 ? 403 : 400);
+    }
+  });
+});
+
+describe("the code goes to the token endpoint once, ever", () => {
+  test("two callbacks at the same moment share one exchange, and both browsers' answers carry the session", async () => {
+    const { browser, url, asked, me } = await startWorld();
+    const callback = await browser.loginUntilCallback(`${url}/account?tab=1`);
+    const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+    const clicks = await Promise.all([1, 2, 3].map(() => browser.navigate(callback, { headers: { cookie } })));
+    expect(clicks.map(({ status, headers }) => [status, headers.location])).toEqual(
+      Array(3).fill([303, "/account?tab=1"]),
+    );
+    expect(asked("/oauth2/token")).toHaveLength(1);
+    const sessions = clicks.map(({ headers }) =>
+      headers["set-cookie"]?.find((line) => line.startsWith("portal-session=")),
+    );
+    expect(new Set(sessions.map((line) => line?.split(";")[0])).size).toBe(1);
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test.each([true, false])(
+    "each of them works where only its own answer arrived (session of the app: %s)",
+    async (ownSession) => {
+      const { browser, url, me } = await startWorld({ ownSession });
+      const callback = await browser.loginUntilCallback(`${url}/account`);
+      const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+      const clients = [new Browser(), new Browser()];
+      await Promise.all(clients.map((client) => client.navigate(callback, { headers: { cookie } })));
+      for (const client of clients)
+        expect(await me(client)).toMatchObject({ isAuthenticated: true, claims: { sub: "amara-okafor" } });
+    },
+  );
+
+  test("a second callback that was sent before the first was answered, and comes after it, shares its outcome", async () => {
+    const { browser, url, asked, me } = await startWorld();
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+    await browser.navigate(callback, { headers: { cookie } });
+    const late = new Browser();
+    expect((await late.navigate(callback, { headers: { cookie } })).headers.location).toBe("/account");
+    expect((await me(late)).isAuthenticated).toBe(true);
+    expect(asked("/oauth2/token")).toHaveLength(1);
+  });
+
+  test("after a logout, that late callback brings nobody back in", async () => {
+    const { browser, url, asked, me } = await startWorld();
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+    await browser.navigate(callback, { headers: { cookie } });
+    await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    const late = new Browser();
+    expect((await late.navigate(callback, { headers: { cookie } })).status).toBe(303);
+    expect((await me(late)).isAuthenticated).toBe(false);
+    expect(asked("/oauth2/token")).toHaveLength(1);
+  });
+
+  test("reload and back lead to that login's own page, and leave the session alone", async () => {
+    const { browser, url, asked } = await startWorld();
+    const callback = await browser.loginUntilCallback(`${url}/account?tab=1`);
+    await browser.visit(callback);
+    const session = (await browser.cookies(url)).get("portal-session");
+    const reloaded = await browser.navigate(callback);
+    expect([reloaded.status, reloaded.headers.location]).toEqual([303, "/account?tab=1"]);
+    expect((await browser.cookies(url)).get("portal-session")).toBe(session);
+    expect(asked("/oauth2/token")).toHaveLength(1);
+  });
+
+  test("reload leads to the page that a hook chose instead", async () => {
+    const { browser, url } = await startWorld({
+      options: { hooks: { onLogin: leadTo("/welcome") } },
+    });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    expect((await browser.navigate(callback)).headers.location).toBe("/welcome");
+    expect((await browser.navigate(callback)).headers.location).toBe("/welcome");
+  });
+
+  test("a login that failed is spent as well: reload begins a new one instead of sending the code again", async () => {
+    const { browser, url, portal, asked } = await startWorld({ log: [/portal_failed/] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(500).end());
+    expect((await browser.navigate(callback)).status).toBe(503);
+    const reloaded = await browser.navigate(callback);
+    expect([reloaded.status, reloaded.headers.location]).toEqual([303, "/account"]);
+    expect(asked("/oauth2/token")).toHaveLength(1);
+  });
+
+  test("a browser that loads ahead, and a HEAD, spend nothing", async () => {
+    const { browser, url, asked } = await startWorld();
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    for (const headers of [{ "sec-purpose": "prefetch" }, { purpose: "prefetch" }, { "x-moz": "prefetch" }] as const)
+      expect((await browser.navigate(callback, { headers: { ...headers } })).status).toBe(204);
+    expect((await browser.navigate(callback, { method: "HEAD" })).status).toBe(204);
+    expect(asked("/oauth2/token")).toEqual([]);
+    expect((await browser.navigate(callback)).headers.location).toBe("/account");
+  });
+
+  test("a portal whose discovery fails at the callback spends nothing: the same address works later", async () => {
+    const first = await startWorld();
+    const callback = await first.browser.loginUntilCallback(`${first.url}/account`);
+    // another process of the same app, which has not discovered the portal yet
+    const second = await startWorld({
+      options: { issuer: first.portal.issuer, redirectUri: `${first.url}/callback` },
+      log: [/portal_failed/],
+    });
+    first.portal.answerNext("/.well-known/openid-configuration", (_req, res) => res.writeHead(503).end());
+    const elsewhere = new URL(callback.pathname + callback.search, second.url);
+    expect((await first.browser.navigate(elsewhere)).status).toBe(503);
+    expect((await first.browser.navigate(elsewhere)).status).toBe(303);
+  });
+});
+
+describe("iss (RFC 9207)", () => {
+  test("that is not the portal's is refused, and the code is not sent", async () => {
+    const { browser, url, asked } = await startWorld({ log: [/response_issuer_mismatch/] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const page = await browser.navigate(changed(callback, "iss", "https://evil.example"));
+    expect(page.body).toContain("response_issuer_mismatch");
+    expect([page.status, asked("/oauth2/token").length]).toEqual([400, 0]);
+  });
+
+  test("that was announced and is missing is refused", async () => {
+    const { browser, url, asked } = await startWorld({
+      portal: { document: "full" },
+      options: { profile: "openid" },
+      log: [/response_issuer_mismatch/],
+    });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    expect(callback.searchParams.get("iss")).toMatch(/^http:/);
+    expect((await browser.navigate(changed(callback, "iss", undefined))).status).toBe(400);
+    expect(asked("/oauth2/token")).toEqual([]);
+  });
+
+  test("that is right is accepted, announced or not", async () => {
+    const announced = await startWorld({ portal: { document: "full" }, options: { profile: "openid" } });
+    expect((await announced.browser.visit(`${announced.url}/account`)).status).toBe(200);
+    const { browser, url, portal } = await startWorld();
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    expect((await browser.navigate(changed(callback, "iss", portal.issuer))).status).toBe(303);
+  });
+});
+
+describe("an error from the portal", () => {
+  test("a denied login is an ordinary outcome: a friendly page, a way back, no line in the log", async () => {
+    const { browser, url, log } = await startWorld();
+    browser.person = { deny: "yes" };
+    const page = await browser.visit(`${url}/account`);
+    expect(page.status).toBe(403);
+    expect(page.body).toContain("Sign-in cancelled");
+    expect(page.body).toContain('href="/login"');
+    expect(page.body).not.toContain("OAuth 2.0 Parameter");
+    expect(log.filter((line) => line.includes("login_denied"))).toEqual([]);
+  });
+
+  test("is only believed with a state of this browser", async () => {
+    const { browser, url } = await startWorld({ log: [/login_not_found/] });
+    const page = await browser.navigate(`${url}/callback?error=access_denied&state=made-up`);
+    expect(page.body).toContain("login_not_found");
+    expect(page.body).not.toContain("cancelled");
+  });
+
+  test.each([
+    ["login_required", 401, "interaction_needed"],
+    ["interaction_required", 401, "interaction_needed"],
+    ["consent_required", 401, "interaction_needed"],
+    ["server_error", 503, "portal_failed"],
+    ["temporarily_unavailable", 503, "portal_failed"],
+    ["invalid_request", 400, "authorization_refused"],
+    ["invalid_scope", 400, "authorization_refused"],
+    ["constructor", 400, "authorization_refused"],
+    ["<script>alert(1)</script>", 400, "authorization_refused"],
+  ])("%s is answered with %i and %s", async (error, status, code) => {
+    const { browser, url } = await startWorld({ log: [new RegExp(code)] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const failed = changed(changed(callback, "code", undefined), "error", error);
+    failed.searchParams.set("error_description", '"><img src=x onerror=alert(1)>');
+    const page = await browser.navigate(failed);
+    expect([page.status, page.body.includes(code)]).toEqual([status, true]);
+    expect(page.body).not.toContain("<script>");
+    expect(page.body).not.toContain("onerror");
+  });
+
+  test("a refused PKCE method comes back as the portal documents it", async () => {
+    const { browser, url, log } = await startWorld({ log: [/authorization_refused/] });
+    const start = new URL((await browser.navigate(`${url}/login`)).headers.location ?? "");
+    start.searchParams.set("code_challenge_method", "plain");
+    const page = await browser.visit(start);
+    expect(page.status).toBe(400);
+    expect(log.join()).toContain("invalid_request");
+  });
+});
+
+describe("response_mode=form_post", () => {
+  const options = { authorizationParams: { response_mode: "form_post" } };
+
+  test.each([4, 5] as const)("the callback takes a POST from the portal's page (Express %i)", async (express) => {
+    const { browser, url, me } = await startWorld({ options, express });
+    const answer = await browser.navigate(`${url}/login?returnTo=/account`);
+    expect(answer.headers["set-cookie"]?.[0]).toMatch(/Secure; SameSite=None/);
+    const { code, state } = await answerOf(browser, answer.headers.location ?? "");
+    const posted = await browser.navigate(`${url}/callback`, {
+      method: "POST",
+      site: "cross-site",
+      form: { code, state },
+    });
+    expect([posted.status, posted.headers.location]).toEqual([303, "/account"]);
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test.each([4, 5] as const)("also where the app has read the body already (Express %i)", async (express) => {
+    const { default: e } = await import("express");
+    const { browser, url, me } = await startWorld({
+      options,
+      express,
+      before: (app) => app.use(e.urlencoded({ extended: true })),
+    });
+    const answer = await browser.navigate(`${url}/login`);
+    const { code, state } = await answerOf(browser, answer.headers.location ?? "");
+    await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form: { code, state } });
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test.each([true, false])("a parameter twice is refused, whoever read the body (by the app: %s)", async (parsed) => {
+    const { default: e } = await import("express");
+    const { browser, url } = await startWorld({
+      options,
+      ...(parsed && { before: (app) => app.use(e.urlencoded({ extended: true })) }),
+      log: [/callback_invalid/],
+    });
+    const form = new URLSearchParams("code=a&code=b&state=c");
+    const refused = await browser.navigate(`${url}/callback`, { method: "POST", form });
+    expect(refused.body).toContain("callback_invalid");
+  });
+
+  test.each([
+    ["text/plain", "state=a&code=b", 400],
+    ["application/json", '{"state":"a","code":"b"}', 400],
+    ["application/x-www-form-urlencoded", `state=${"a".repeat(70_000)}`, 400],
+  ])("a body of %s that is not a short form is refused", async (type, body, status) => {
+    const { url } = await startWorld({ options, log: [/callback_invalid/] });
+    const answer = await fetch(`${url}/callback`, { method: "POST", headers: { "content-type": type }, body });
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toMatchObject({ code: "callback_invalid" });
+  });
+
+  test("the parameters of the address do not count in a POST", async () => {
+    const { browser, url, asked } = await startWorld({ options, log: [/callback_invalid/] });
+    const answer = await browser.navigate(`${url}/login`);
+    const { code, state } = await answerOf(browser, answer.headers.location ?? "");
+    const mixed = await browser.navigate(`${url}/callback?code=${code}`, { method: "POST", form: { state } });
+    expect([mixed.status, asked("/oauth2/token").length]).toEqual([400, 0]);
+  });
+
+  /** What the portal's self-submitting page would post: read from it without running its script. */
+  async function answerOf(browser: Browser, start: string): Promise<{ code: string; state: string }> {
+    const url = new URL(start);
+    url.searchParams.delete("response_mode");
+    const callback = await browser.loginUntilCallback(url);
+    return { code: callback.searchParams.get("code") ?? "", state: callback.searchParams.get("state") ?? "" };
+  }
+});

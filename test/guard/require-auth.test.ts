@@ -1,0 +1,184 @@
+import express from "express";
+import { describe, expect, test } from "vitest";
+import { requireAuth } from "../../lib/index.js";
+import { Browser } from "../support/browser.js";
+import { startWorld } from "../support/world.js";
+
+const HTML = "text/html,application/xhtml+xml,*/*;q=0.8";
+
+describe("somebody who is not logged in", () => {
+  test.each<[string, Record<string, string>]>([
+    ["a browser that navigates", { "sec-fetch-mode": "navigate", accept: HTML }],
+    ["a browser that navigates, whatever it accepts", { "sec-fetch-mode": "navigate", accept: "*/*" }],
+    ["a browser from before Fetch Metadata", { accept: HTML }],
+    ["a text browser", { accept: "text/html;q=0.9, text/plain;q=0.5" }],
+  ])("%s goes straight to the portal", async (_name, headers) => {
+    const { url, browser, portal } = await startWorld();
+    const answer = await browser.request(`${url}/account`, { headers });
+    expect(answer.status).toBe(302);
+    expect(answer.headers.location).toMatch(new RegExp(`^${portal.issuer}/oauth2/authorize\\?`));
+  });
+
+  test.each<[string, string, Record<string, string>]>([
+    ["fetch", "GET", { "sec-fetch-mode": "cors", accept: "*/*" }],
+    ["fetch that accepts HTML", "GET", { "sec-fetch-mode": "same-origin", accept: HTML }],
+    [
+      "XHR of an old browser",
+      "GET",
+      { accept: "application/json, text/plain, */*", "x-requested-with": "XMLHttpRequest" },
+    ],
+    ["a program that accepts anything", "GET", { accept: "*/*" }],
+    ["a program that says nothing", "GET", {}],
+    ["an image", "GET", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image", accept: "image/*" }],
+    ["a prefetch", "GET", { "sec-fetch-mode": "navigate", "sec-purpose": "prefetch", accept: HTML }],
+    ["a prerender", "GET", { "sec-fetch-mode": "navigate", "sec-purpose": "prefetch;prerender", accept: HTML }],
+    ["a prefetch of an older browser", "GET", { purpose: "prefetch", accept: HTML }],
+    ["a prefetch of Firefox", "GET", { "x-moz": "prefetch", accept: HTML }],
+    ["a form that posts", "POST", { "sec-fetch-mode": "cors", accept: HTML }],
+    ["a DELETE", "DELETE", { accept: "application/json" }],
+  ])("%s gets 401 as problem+json with the login address, and no login begins", async (_name, method, headers) => {
+    const { url, browser, asked } = await startWorld({
+      after: (app) => app.all("/thing", requireAuth(), (_req, res) => void res.send("in")),
+    });
+    const answer = await browser.request(`${url}/thing`, { method, headers });
+    expect(answer.status).toBe(401);
+    expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm=/);
+    expect(answer.headers["set-cookie"]).toBeUndefined();
+    expect(asked("/.well-known/openid-configuration")).toEqual([]);
+    expect(answer.headers["content-type"]).toBe("application/problem+json");
+    expect(JSON.parse(answer.body)).toEqual({
+      type: "urn:express-portal-auth:login_required",
+      title: expect.any(String),
+      status: 401,
+      code: "login_required",
+      request_id: expect.stringMatching(/^[0-9a-f]{12}$/),
+      login: "/login",
+    });
+  });
+
+  test.each(["POST", "PUT"])("%s gets problem+json even from a page that navigates", async (method) => {
+    const { url, browser } = await startWorld({
+      after: (app) => app.all("/thing", requireAuth(), (_req, res) => void res.send("in")),
+    });
+    const answer = await browser.navigate(`${url}/thing`, { method });
+    expect([answer.status, answer.headers["content-type"]]).toEqual([401, "application/problem+json"]);
+  });
+
+  test("HEAD gets 401 and begins nothing", async () => {
+    const { url, browser } = await startWorld();
+    const answer = await browser.navigate(`${url}/account`, { method: "HEAD" });
+    expect([answer.status, answer.headers["set-cookie"]]).toEqual([401, undefined]);
+  });
+});
+
+describe("somebody who is logged in", () => {
+  test("passes, by whatever means they ask", async () => {
+    const { url, browser } = await startWorld({
+      after: (app) => app.all("/thing", requireAuth(), (_req, res) => void res.send("in")),
+    });
+    await browser.visit(`${url}/account`);
+    for (const method of ["GET", "POST", "DELETE"])
+      expect((await browser.fetch(`${url}/thing`, { method })).body).toBe("in");
+  });
+
+  test("is let in without any wait: no I/O, no crypto, no await", async () => {
+    const { url, browser } = await startWorld({
+      after: (app) => {
+        app.get("/sync", (req, res) => {
+          let passed = false;
+          requireAuth()(req, res, () => {
+            passed = true;
+          });
+          res.json(passed);
+        });
+      },
+    });
+    await browser.visit(`${url}/account`);
+    expect((await browser.fetch(`${url}/sync`)).body).toBe("true");
+  });
+});
+
+describe("returnTo", () => {
+  test("is the address that was asked for, query included", async () => {
+    const { url, browser } = await startWorld();
+    const page = await browser.visit(`${url}/account?tab=2&q=a%20b`);
+    expect(JSON.parse(page.body).page).toBe("/account?tab=2&q=a%20b");
+  });
+
+  test.each<[string, Parameters<typeof requireAuth>[0]]>([
+    ["fixed", { returnTo: "/account?fixed" }],
+    ["by request", { returnTo: (req) => `/account?${req.query["to"]}` }],
+  ])("can be chosen: %s", async (_name, options) => {
+    const { url, browser } = await startWorld({
+      after: (app) => app.get("/gate", requireAuth(options), (_req, res) => void res.send("in")),
+    });
+    const page = await browser.visit(`${url}/gate?to=fixed`);
+    expect(JSON.parse(page.body).page).toBe("/account?fixed");
+  });
+
+  test("cannot leave the site", async () => {
+    const { url, browser } = await startWorld({
+      after: (app) =>
+        app.get(
+          "/gate",
+          requireAuth({ returnTo: (req) => String(req.query["to"]) }),
+          (_req, res) => void res.send("in"),
+        ),
+    });
+    expect((await browser.visit(`${url}/gate?to=//evil.example`)).body).toBe("home");
+  });
+
+  test("that throws is answered as a failure, not as a crash", async () => {
+    const options = {
+      returnTo: () => {
+        throw new Error("no idea");
+      },
+    };
+    const { url, browser } = await startWorld({
+      after: (app) => app.get("/gate", requireAuth(options), (_req, res) => void res.send("in")),
+      log: [/no idea/],
+    });
+    expect((await browser.visit(`${url}/gate`)).status).toBe(500);
+  });
+});
+
+test("a guard without portalAuth before it says so plainly", async () => {
+  const { log, url, browser } = await startWorld({
+    before: (app) => app.get("/too-early", requireAuth(), (_req, res) => void res.send("in")),
+    log: [/portal_auth_missing/],
+  });
+  const answer = await browser.fetch(`${url}/too-early`);
+  expect([answer.status, JSON.parse(answer.body).code]).toEqual([500, "portal_auth_missing"]);
+  expect(log.join()).toContain("app.use(portalAuth())");
+});
+
+test("a wrong option fails when the app starts", () => {
+  // @ts-expect-error a typo
+  expect(() => requireAuth({ returnto: "/x" })).toThrow("there is no option returnto");
+  // @ts-expect-error a wrong type
+  expect(() => requireAuth({ returnTo: 7 })).toThrow("returnTo must be");
+});
+
+test("the problem names the login where the router is mounted", async () => {
+  const { url, browser } = await startWorld({ mount: "/app" });
+  expect(JSON.parse((await browser.fetch(`${url}/app/account`)).body).login).toBe("/app/login");
+});
+
+test("without a login route the problem names none", async () => {
+  const { url, browser } = await startWorld({ options: { routes: { login: false } } });
+  expect(JSON.parse((await browser.fetch(`${url}/account`)).body)).not.toHaveProperty("login");
+  expect((await browser.visit(`${url}/login`)).status).toBe(404);
+  expect((await browser.visit(`${url}/account`)).status).toBe(200);
+});
+
+test("a guard works in a router of the app, and comes back to the whole address", async () => {
+  const { url, browser } = await startWorld({
+    after: (app) => {
+      const router = express.Router();
+      router.get("/page", requireAuth(), (req, res) => void res.send(req.originalUrl));
+      app.use("/deep/er", router);
+    },
+  });
+  expect((await browser.visit(`${url}/deep/er/page?x=1`)).body).toBe("/deep/er/page?x=1");
+  expect((await new Browser().fetch(`${url}/deep/er/page`)).status).toBe(401);
+});

@@ -1,0 +1,130 @@
+import { createServer, type RequestListener } from "node:http";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { PortalAuthError } from "../../lib/errors.js";
+import { createFetch } from "../../lib/portal/http.js";
+import { close, listen, startWorld } from "../support/world.js";
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  onTestFinished(() => close(server));
+  return listen(server);
+}
+
+const failure = (promise: Promise<unknown>): Promise<PortalAuthError> =>
+  promise.then(
+    () => expect.unreachable("it should have failed"),
+    (error) => error,
+  );
+
+describe("a request to the portal", () => {
+  test("is never sent a second time, not even after 421, which fetch would repeat", async () => {
+    const bodies: string[] = [];
+    const url = await serve(async (req, res) => {
+      bodies.push(Buffer.concat(await req.toArray()).toString());
+      res.writeHead(421).end();
+    });
+    const response = await createFetch(5)(url, { method: "POST", body: new URLSearchParams({ code: "one" }) });
+    expect(response.status).toBe(421);
+    expect(bodies).toEqual(["code=one"]);
+  });
+
+  test("says how long its body is: not every gateway takes chunks", async () => {
+    const url = await serve((req, res) => void res.end(JSON.stringify(req.headers)));
+    const response = await createFetch(5)(url, { method: "POST", body: "grant_type=ä" });
+    expect(await response.json()).toMatchObject({ "content-length": String(Buffer.byteLength("grant_type=ä")) });
+  });
+
+  test("follows no redirect", async () => {
+    let followed = false;
+    const url = await serve((req, res) => {
+      followed ||= req.url === "/next";
+      res.writeHead(307, { location: "/next" }).end();
+    });
+    expect((await createFetch(5)(url, { method: "POST", body: "code=1" })).status).toBe(307);
+    expect(followed).toBe(false);
+  });
+
+  test("goes to https, or to this machine, and nowhere else", async () => {
+    for (const url of ["http://portal.example/", "ftp://127.0.0.1/", "http://user:pass@127.0.0.1/"])
+      expect((await failure(createFetch(5)(url, {}))).code).toBe("discovery_invalid");
+  });
+
+  test.each([
+    ["announced", { "content-length": String(2 ** 20 + 1) }],
+    ["unannounced", {}],
+  ])("reads no answer over 1 MiB (%s), and hangs up", async (_name, headers) => {
+    let hungUp: () => void = () => {};
+    const closed = new Promise<void>((resolve) => {
+      hungUp = resolve;
+    });
+    const url = await serve((_req, res) => {
+      res.on("close", hungUp);
+      res.writeHead(200, headers);
+      res.write("x".repeat(2 ** 20));
+      res.write("x");
+    });
+    const error = await failure(createFetch(5)(url, {}));
+    expect([error.code, error.message.includes("over 1 MiB")]).toEqual(["portal_answer_invalid", true]);
+    await closed;
+  });
+
+  test("reads 1 MiB", async () => {
+    const url = await serve((_req, res) => void res.end("x".repeat(2 ** 20)));
+    expect((await (await createFetch(5)(url, {})).text()).length).toBe(2 ** 20);
+  });
+
+  test.each<[string, RequestListener]>([
+    ["says nothing", () => {}],
+    ["stops in the middle of its headers", (_req, res) => void res.socket?.write("HTTP/1.1 200 OK\r\nX-")],
+    ["stops in the middle of its body", (_req, res) => void res.writeHead(200).write("{")],
+  ])("is given up when the portal %s", async (_name, listener) => {
+    const url = await serve(listener);
+    const error = await failure(createFetch(0.05)(url, {}));
+    expect([error.code, error.status]).toEqual(["portal_timeout", 503]);
+  });
+
+  test.each<[string, RequestListener]>([
+    ["hangs up before it answers", (req) => void req.socket.destroy()],
+    [
+      "hangs up in the middle of its body",
+      (_req, res) => void res.writeHead(200, { "content-length": "10" }).write("x", () => res.destroy()),
+    ],
+    ["speaks another language", (req) => void req.socket.end("SSH-2.0-OpenSSH\r\n")],
+  ])("that the portal %s is told as unreachable, by the system's name for it", async (_name, listener) => {
+    const url = await serve(listener);
+    const error = await failure(createFetch(5)(url, { method: "POST", body: "code=geheim" }));
+    expect(error.code).toBe("portal_unreachable");
+    expect(error.message).toMatch(/: [A-Z_0-9]+\]$/);
+    expect(error.message + String(error.cause)).not.toContain("geheim");
+  });
+
+  test("keeps no cause: the errors of fetch may repeat what was sent", async () => {
+    const closed = createServer();
+    const url = await listen(closed);
+    await close(closed);
+    const error = await failure(createFetch(5)(url, { method: "POST", body: "code=geheim" }));
+    expect(error).toBeInstanceOf(PortalAuthError);
+    expect([error.code, error.cause, error.message.includes(`${url}: ECONNREFUSED`)]).toEqual([
+      "portal_unreachable",
+      undefined,
+      true,
+    ]);
+  });
+});
+
+test("a portal that is silent at the token endpoint is cut off, and the person gets a 503 page", async () => {
+  const { browser, url, portal, asked } = await startWorld({ options: { httpTimeout: 0.1 }, log: [/portal_timeout/] });
+  const callback = await browser.loginUntilCallback(`${url}/account`);
+  portal.answerNext("/oauth2/token", () => {});
+  const page = await browser.navigate(callback);
+  expect([page.status, page.body.includes("portal_timeout")]).toEqual([503, true]);
+  expect(asked("/oauth2/token")).toHaveLength(1);
+});
+
+test("a token request that was answered with 421 is not sent again", async () => {
+  const { browser, url, portal, asked } = await startWorld({ log: [/portal_answer_invalid/] });
+  const callback = await browser.loginUntilCallback(`${url}/account`);
+  portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(421).end());
+  expect((await browser.navigate(callback)).status).toBe(502);
+  expect(asked("/oauth2/token")).toHaveLength(1);
+});

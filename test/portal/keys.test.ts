@@ -1,0 +1,123 @@
+import { createHmac } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { CLIENT_SECRET, startWorld } from "../support/world.js";
+
+type Jwk = Record<string, unknown>;
+const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+
+describe("a signature that is not the portal's is refused, and no session begins", () => {
+  test.each<[string, Parameters<Awaited<ReturnType<typeof startWorld>>["portal"]["nextIdToken"]>[0]]>([
+    ["by a stranger's key, under the portal's kid", { signedBy: "stranger" }],
+    ["none at all", { signedBy: "nobody", header: { alg: "none" } }],
+    ["none at all, under a proper alg", { signedBy: "nobody" }],
+    ["none at all, with NONE in capitals", { signedBy: "nobody", header: { alg: "NONE" } }],
+    ["an algorithm that the portal does not announce", { header: { alg: "RS512" } }],
+    ["an algorithm that is symmetric", { header: { alg: "HS256" } }],
+    ["a kid that nobody has", { header: { kid: "nobody" } }],
+    ["a critical header that nobody understands", { header: { crit: ["exp"], exp: 1 } }],
+    [
+      "a key that the token brings along",
+      { signedBy: "stranger", header: { jwk: { kty: "RSA", n: "AQAB", e: "AQAB" } } },
+    ],
+    ["a key address that the token brings along", { signedBy: "stranger", header: { jku: "http://127.0.0.1:1/keys" } }],
+  ])("%s", async (_name, changes) => {
+    const { browser, url, portal, me } = await startWorld({ log: [/id_token/] });
+    portal.nextIdToken(changes);
+    const page = await browser.visit(`${url}/account`);
+    expect([page.status, /id_token_(signature_)?invalid/.test(page.body)]).toEqual([400, true]);
+    expect((await me()).isAuthenticated).toBe(false);
+  });
+
+  test.each([
+    ["the client secret", CLIENT_SECRET],
+    ["the public key", "{{n}}"],
+  ])("HS256, keyed by %s, although the metadata announces it", async (_name, secret) => {
+    const { browser, url, portal } = await startWorld({ log: [/id_token/] });
+    portal.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported: ["HS256", "RS256"] }));
+    const jwks = JSON.parse(await (await fetch(`${portal.issuer}/oauth2/jwks`)).text()) as { keys: Jwk[] };
+    const key = secret === "{{n}}" ? String(jwks.keys[0]?.["n"]) : secret;
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { iss: portal.issuer, sub: "amara-okafor", aud: "demo-app", iat: now, exp: now + 600 };
+    const input = `${encode({ alg: "HS256", kid: jwks.keys[0]?.["kid"] })}.${encode(claims)}`;
+    const id_token = `${input}.${createHmac("sha256", key).update(input).digest("base64url")}`;
+    portal.nextTokenAnswer({ id_token });
+    expect((await browser.visit(`${url}/account`)).body).toContain("id_token_signature_invalid");
+  });
+});
+
+describe("keys that rotate are fetched anew", () => {
+  test("between login and login, at once", async () => {
+    const { browser, url, portal, asked } = await startWorld();
+    await browser.visit(`${url}/account`);
+    await portal.rotateKeys();
+    const again = await browser.loginUntilCallback(`${url}/login?returnTo=/account`);
+    expect((await browser.navigate(again)).headers.location).toBe("/account");
+    expect(asked("/oauth2/jwks")).toHaveLength(2);
+  });
+
+  test("under the same kid: a signature that does not fit is tried again with fresh keys", async () => {
+    const { browser, url, portal } = await startWorld();
+    const { kid } =
+      ((await (await fetch(`${portal.issuer}/oauth2/jwks`)).json()) as { keys: { kid: string }[] }).keys[0] ?? {};
+    await browser.visit(`${url}/account`);
+    await portal.rotateKeys();
+    portal.alterKeys(({ keys }) => ({ keys: keys.map((key) => ({ ...(key as Jwk), kid })) }));
+    portal.nextIdToken({ header: { kid } });
+    const again = await browser.loginUntilCallback(`${url}/login?returnTo=/account`);
+    expect((await browser.navigate(again)).headers.location).toBe("/account");
+  });
+
+  test("otherwise they are remembered", async () => {
+    const { browser, url, asked } = await startWorld();
+    for (let login = 0; login < 3; login += 1) await browser.visit(`${url}/login?returnTo=/account`);
+    expect(asked("/oauth2/jwks")).toHaveLength(1);
+  });
+});
+
+describe("the key set", () => {
+  const ok = async (alter: (jwks: { keys: unknown[] }) => unknown) => {
+    const { browser, url, portal } = await startWorld();
+    portal.alterKeys(alter);
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  };
+
+  test("spelt Keys, as in the portal's sample, is read", () => ok(({ keys }) => ({ Keys: keys })));
+  test("with a broken key among good ones is read", () =>
+    ok(({ keys }) => ({ keys: [{ kty: "RSA", kid: "x" }, {}, ...keys] })));
+  test("with a thousand keys is read", () =>
+    ok(({ keys }) => ({
+      keys: [...Array.from({ length: 1000 }, (_, n) => ({ kty: "RSA", kid: `k${n}`, n: "AQAB", e: "AQAB" })), ...keys],
+    })));
+  test("of one key serves a token without a kid", async () => {
+    const { browser, url, portal } = await startWorld();
+    portal.nextIdToken({ header: { kid: undefined } });
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  });
+
+  test("of several keys cannot serve a token without a kid", async () => {
+    const { browser, url, portal } = await startWorld({ log: [/id_token_signature_invalid/] });
+    portal.alterKeys(({ keys }) => ({ keys: [...keys, { ...(keys[0] as Jwk), kid: "second" }] }));
+    portal.nextIdToken({ header: { kid: undefined } });
+    expect((await browser.visit(`${url}/account`)).status).toBe(400);
+  });
+
+  test.each<[string, unknown, string, number]>([
+    ["that is no object", [], "portal_answer_invalid", 502],
+    ["without keys", {}, "portal_answer_invalid", 502],
+    ["whose keys are no list", { keys: {} }, "portal_answer_invalid", 502],
+    ["whose keys are no objects", { keys: ["x"] }, "id_token_signature_invalid", 400],
+    ["that is HTML", "<html>", "portal_answer_invalid", 502],
+  ])("%s is told", async (_name, sent, code, status) => {
+    const { browser, url, portal } = await startWorld({ log: [new RegExp(code)] });
+    portal.alterKeys(() => sent);
+    const page = await browser.visit(`${url}/account`);
+    expect([page.status, page.body.includes(code)]).toEqual([status, true]);
+  });
+
+  test("that the portal cannot give is the portal's failure, and the next login works", async () => {
+    const { browser, url, portal } = await startWorld({ log: [/portal_failed/] });
+    portal.answerNext("/oauth2/jwks", (_req, res) => res.writeHead(500).end());
+    expect((await browser.visit(`${url}/account`)).status).toBe(503);
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  });
+});

@@ -1,0 +1,238 @@
+import session from "express-session";
+import { describe, expect, test, vi } from "vitest";
+import { Browser } from "../support/browser.js";
+import { SESSION_SECRET, startWorld } from "../support/world.js";
+
+declare module "express-session" {
+  interface SessionData {
+    cart?: string[];
+    visits?: number;
+  }
+}
+
+/** Puts something into the session before anybody logs in. */
+const withCart = (app: import("express").Express) => {
+  app.get("/cart/:thing", (req, res) => {
+    req.session.cart = [...(req.session.cart ?? []), req.params["thing"] as string];
+    req.session.visits = 7;
+    res.json(req.session.cart);
+  });
+  app.get("/test/session", (req, res) => void res.json({ ...req.session, id: req.sessionID }));
+};
+
+const sessionOf = async (browser: Browser, url: string) =>
+  JSON.parse((await browser.fetch(`${url}/test/session`)).body);
+
+describe.each([
+  ["the app's own session", true],
+  ["our session", false],
+])("%s", (_name, ownSession) => {
+  test("changes its id at login, and the old one is gone: an id that was planted is worth nothing", async () => {
+    const { browser, url, me } = await startWorld({ ownSession, after: withCart });
+    await browser.fetch(`${url}/cart/book`);
+    const planted = new Browser();
+    planted.jar.setCookieSync((await browser.jar.getSetCookieStrings(url))?.at(-1) ?? "", url);
+    const before = await sessionOf(planted, url);
+    expect(before.cart).toEqual(["book"]);
+    await browser.visit(`${url}/account`);
+    expect((await sessionOf(browser, url)).id).not.toBe(before.id);
+    expect((await me(planted)).isAuthenticated).toBe(false);
+    expect(await sessionOf(planted, url)).not.toHaveProperty("cart");
+  });
+
+  test("keeps nothing of the old one, unless an option names it", async () => {
+    const { browser, url } = await startWorld({
+      ownSession,
+      after: withCart,
+      options: { keepSessionKeys: ["cart", "nothing"] },
+    });
+    await browser.fetch(`${url}/cart/book`);
+    await browser.visit(`${url}/account`);
+    const kept = await sessionOf(browser, url);
+    expect(kept.cart).toEqual(["book"]);
+    expect(kept).not.toHaveProperty("visits");
+    expect(kept).not.toHaveProperty("nothing");
+  });
+
+  test("is saved before the redirect is sent", async () => {
+    const { browser, url, me } = await startWorld({ ownSession });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    await browser.navigate(callback);
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test("holds tokens by their wire names, claims, and when the person logged in", async () => {
+    const { browser, url } = await startWorld({ ownSession, after: withCart });
+    await browser.visit(`${url}/account`);
+    const { portal } = await sessionOf(browser, url);
+    expect(Object.keys(portal).sort()).toEqual(["claims", "started_at", "tokens"]);
+    expect(portal.tokens).toEqual({
+      access_token: expect.any(String),
+      token_type: "bearer",
+      refresh_token: expect.stringMatching(/^.{128}$/),
+      id_token: expect.any(String),
+      scope: "openid",
+      expires_at: expect.any(Number),
+    });
+  });
+
+  test("ends after the absolute limit, whatever happens", async () => {
+    const { browser, url, me } = await startWorld({
+      ownSession,
+      options: { sessionAbsolute: 3600, sessionIdle: 86_400 },
+    });
+    await browser.visit(`${url}/account`);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3599_000 });
+    expect((await me()).isAuthenticated).toBe(true);
+    vi.setSystemTime(Date.now() + 2000);
+    expect(await me()).toEqual({ isAuthenticated: false });
+    expect((await browser.fetch(`${url}/account`)).status).toBe(401);
+  });
+});
+
+describe("our session's cookie", () => {
+  test("on http loopback", async () => {
+    const { browser, url } = await startWorld();
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const cookies = (await browser.navigate(callback)).headers["set-cookie"] ?? [];
+    expect(cookies.at(-1)).toMatch(/^portal-session=s%3A[^;]+; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/);
+  });
+
+  test("is not set for visitors", async () => {
+    const { browser, url } = await startWorld();
+    expect((await browser.visit(`${url}/`)).headers["set-cookie"]).toBeUndefined();
+  });
+
+  test("is pushed forward while somebody is active, and ends after the idle limit", async () => {
+    const { browser, url, me } = await startWorld({ options: { sessionIdle: 600 } });
+    await browser.visit(`${url}/account`);
+    const start = Date.now();
+    vi.useFakeTimers({ toFake: ["Date"], now: start + 500_000 });
+    expect((await me()).isAuthenticated).toBe(true);
+    vi.setSystemTime(start + 1_000_000);
+    expect((await me()).isAuthenticated).toBe(true);
+    const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+    vi.setSystemTime(start + 1_601_000);
+    // the browser forgets the cookie by itself; somebody who kept it gains nothing
+    const late = await browser.fetch(`${url}/account`, { headers: { cookie } });
+    expect(late.status).toBe(401);
+  });
+
+  test("lives on under a rotated secret", async () => {
+    const [old, fresh] = ["o".repeat(40), "n".repeat(40)];
+    const store = new session.MemoryStore();
+    const first = await startWorld({ options: { secret: old, store } });
+    await first.browser.visit(`${first.url}/account`);
+    const cookie = (await first.browser.cookies(first.url)).get("portal-session");
+    const second = await startWorld({ options: { secret: [fresh, old], store } });
+    const answer = await second.browser.fetch(`${second.url}/account`, {
+      headers: { cookie: `portal-session=${cookie}` },
+    });
+    expect(answer.status).toBe(200);
+  });
+});
+
+test("our session is kept in the store that is given, and the log says nothing of memory then", async () => {
+  const store = new session.MemoryStore();
+  const { browser, url, log } = await startWorld({ options: { store } });
+  await browser.visit(`${url}/account`);
+  const stored = await new Promise<unknown>((resolve) => store.all?.((_error, all) => resolve(all)));
+  expect(Object.keys(stored as object)).toHaveLength(1);
+  expect(log).toEqual([]);
+});
+
+test("that memory is for one process is said once, when the first session is kept", async () => {
+  const { browser, url, log } = await startWorld();
+  await browser.visit(`${url}/`);
+  expect(log).toEqual([]);
+  await browser.visit(`${url}/account`);
+  await new Browser().visit(`${url}/account`);
+  expect(log.filter((line) => line.includes("memory of this process"))).toHaveLength(1);
+});
+
+describe("a store that fails", () => {
+  type Verb = "get" | "set" | "destroy";
+
+  /** A store whose next call of one kind fails. */
+  function failing() {
+    const store = new session.MemoryStore();
+    let broken: Verb | undefined;
+    for (const verb of ["get", "set", "destroy"] as const) {
+      const real = store[verb].bind(store) as (...args: unknown[]) => void;
+      Object.assign(store, {
+        [verb]: (...args: unknown[]) => {
+          const done = args.at(-1) as (error: Error) => void;
+          if (broken === verb) done(new Error("the store is on fire"));
+          else real(...args);
+        },
+      });
+    }
+    return {
+      store,
+      fail(verb: Verb | undefined) {
+        broken = verb;
+      },
+    };
+  }
+
+  test.each<Verb>(["set", "destroy"])("to %s at the login leaves nobody half logged in", async (verb) => {
+    const { store, fail } = failing();
+    const { browser, url, me } = await startWorld({ options: { store }, log: [/session_store_failed/] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    fail(verb);
+    const page = await browser.navigate(callback);
+    fail(undefined);
+    expect([page.status, page.body.includes("session_store_failed")]).toEqual([503, true]);
+    expect(page.headers["set-cookie"]?.filter((line) => line.startsWith("portal-session"))).toEqual([]);
+    expect((await me()).isAuthenticated).toBe(false);
+  });
+
+  test("to read gives a 503, and the next request works", async () => {
+    const { store, fail } = failing();
+    const { browser, url, log } = await startWorld({ options: { store }, log: [/session_store_failed/] });
+    await browser.visit(`${url}/account`);
+    fail("get");
+    const page = await browser.visit(`${url}/account`);
+    expect([page.status, page.headers["retry-after"]]).toEqual([503, "5"]);
+    fail(undefined);
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+    expect(log.join()).toContain("Cause: Error: the store is on fire");
+  });
+
+  test("to destroy at the logout says that the person is still logged in", async () => {
+    const { store, fail } = failing();
+    const { browser, url, me } = await startWorld({ options: { store }, log: [/session_store_failed/] });
+    await browser.visit(`${url}/account`);
+    fail("destroy");
+    const page = await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    expect(page.status).toBe(503);
+    fail(undefined);
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+});
+
+test("an app whose own session is away for a moment is not given another one", async () => {
+  let away = false;
+  const own = session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false });
+  const { browser, url } = await startWorld({
+    before: (app) => app.use((req, res, next) => (away ? next() : own(req, res, next))),
+    log: [/session_missing/],
+  });
+  await browser.visit(`${url}/account`);
+  const callback = await browser.loginUntilCallback(`${url}/login`);
+  away = true;
+  expect((await browser.navigate(callback)).body).toContain("session_missing");
+  expect([...(await browser.cookies(url)).keys()]).not.toContain("portal-session");
+});
+
+test("a session of another kind is told as missing", async () => {
+  const { browser, url } = await startWorld({
+    before: (app) =>
+      app.use((req, _res, next) => {
+        (req as { session: unknown }).session = {}; // as cookie-session has it
+        next();
+      }),
+    log: [/session_missing/],
+  });
+  expect((await browser.visit(`${url}/account`)).body).toContain("session_missing");
+});
