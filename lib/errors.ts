@@ -206,7 +206,7 @@ export class PortalAuthError extends Error {
   constructor(code: PortalAuthErrorCode, options: PortalAuthErrorOptions = {}) {
     const { status, sentence, hint } = FAILURES[code];
     super(
-      options.detail ? `${hint} [${options.detail}]` : hint,
+      options.detail ? hint + (options.detail.includes("\n") ? options.detail : ` [${options.detail}]`) : hint,
       "cause" in options ? { cause: options.cause } : undefined,
     );
     this.code = code;

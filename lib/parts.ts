@@ -2,9 +2,9 @@ import type { Request, Response } from "express";
 import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
 import type { Transactions } from "./login/transaction.js";
-import type { Settings } from "./options.js";
 import type { GetPortal } from "./portal/discover.js";
 import type { Sealer } from "./session/seal.js";
+import type { Settings } from "./settings.js";
 
 /** What the steps of one portalAuth() share. */
 export interface Parts {
@@ -24,8 +24,9 @@ export interface Visit {
   readonly mount: string;
 }
 
-/** How a failure of this visit is answered. */
-export function answersOf({ settings, log }: Parts, mount: string): ErrorAnswer {
+/** How a failure is answered: with a way to sign in again that leads to the page that was wanted. */
+export function answersOf({ settings, log }: Parts, mount: string, returnTo?: string): ErrorAnswer {
   const { login } = settings.routes;
-  return { hooks: settings.hooks, log, login: login === false ? undefined : mount + login };
+  const wish = returnTo === undefined ? "" : `?${new URLSearchParams({ returnTo })}`;
+  return { hooks: settings.hooks, log, login: login === false ? undefined : mount + login + wish };
 }

@@ -8,12 +8,13 @@ import { PortalAuthError } from "./errors.js";
 import { loginStep } from "./login/login.js";
 import { createTransactions } from "./login/transaction.js";
 import { logoutStep } from "./logout/logout.js";
-import { type PortalAuthOptions, type Settings, settleOptions, warnings } from "./options.js";
+import type { PortalAuthOptions } from "./options.js";
 import { answersOf, type Parts, type Visit } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
 import { RequestPortal } from "./request-portal.js";
-import { ownSession } from "./session/own-session.js";
+import { createSessionMount, type OwnSessionOptions } from "./session/own-session.js";
 import { createSealer } from "./session/seal.js";
+import { type Settings, settleOptions, warnings } from "./settings.js";
 
 type Step = (visit: Visit) => Promise<void>;
 
@@ -26,7 +27,7 @@ type Step = (visit: Visit) => Promise<void>;
 export function portalAuth(options?: PortalAuthOptions): RequestHandler {
   const parts = createParts(settleOptions(options));
   const routes = createRoutes(parts);
-  const mountSession = createSessionMount(parts);
+  const mountSession = createSessionMount(sessionOptions(parts));
 
   return function portalAuthRouter(req, res, next) {
     mountSession(req, res, (error?: unknown) => {
@@ -57,6 +58,11 @@ function createParts(settings: Settings): Parts {
   };
 }
 
+function sessionOptions({ settings, log }: Parts): OwnSessionOptions {
+  const { secrets, https, sessionIdle: idleSeconds, store } = settings;
+  return { secrets, https, idleSeconds, store, warn: log.warn };
+}
+
 function createRoutes(parts: Parts): Map<string, Step> {
   const { login, callback, logout } = parts.settings.routes;
   const [begin, finish, leave] = [loginStep(parts), callbackStep(parts), logoutStep(parts)];
@@ -85,20 +91,6 @@ const unlessPrefetched =
   (step: Step): Step =>
   (visit) =>
     isPrefetch(visit.req) ? nothing(visit) : step(visit);
-
-/** The app's own session where it has mounted one, otherwise one of ours, made when it is first needed. */
-function createSessionMount({ settings, log }: Parts): RequestHandler {
-  const { secrets, https, sessionIdle: idleSeconds, store } = settings;
-  let appHasSession = false;
-  let ours: RequestHandler | undefined;
-  return function mountSession(req, res, next) {
-    if (req.session) appHasSession = true;
-    // an app's session that is missing now and then (its store is away, its cookie has a path) is still the app's
-    if (appHasSession) return next();
-    ours ??= ownSession({ secrets, https, idleSeconds, store, warn: log.warn });
-    return ours(req, res, next);
-  };
-}
 
 function fail(parts: Parts, req: Request, res: Response, thrown: unknown, next: NextFunction): void {
   answerError(req, res, thrown, answersOf(parts, req.baseUrl)).catch(next);

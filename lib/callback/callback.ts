@@ -1,11 +1,13 @@
 import type { Request } from "express";
+import { answerError } from "../answer/answer-error.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { callHook, type Hooks, type LoginContext } from "../hooks.js";
 import { returnTo } from "../login/return-to.js";
 import type { Transaction } from "../login/transaction.js";
-import type { Parts, Visit } from "../parts.js";
-import { checkResponse, exchange, type Verified } from "../portal/exchange.js";
+import { answersOf, type Parts, type Visit } from "../parts.js";
+import type { Portal } from "../portal/discover.js";
+import { type AuthorizationResponse, checkResponse, exchange, type Verified } from "../portal/exchange.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
 import { beginSession, joinSession } from "../session/session.js";
 import { createOnce } from "./once.js";
@@ -21,24 +23,31 @@ export function callbackStep(parts: Parts) {
   const { settings, transactions, getPortal } = parts;
   const once = createOnce<Finished>();
 
-  return async function callback({ req, res }: Visit): Promise<void> {
+  return async function callback({ req, res, mount }: Visit): Promise<void> {
     const response = await readResponse(req); // one of each parameter, or refused
     const portal = await getPortal(); // before anything is spent: a portal that is down costs nobody their login
     const taken = await transactions.take(req, res, response.state); // begun in this browser, not long ago
     if (taken.kind === "spent") return redirect(req, res, 303, taken.return_to);
     const { id, transaction } = taken;
-    const { sessionId, return_to } = await once(id, async () => {
-      checkCookieCanBeSet(req);
-      const { code } = checkResponse(portal, response); // iss, error
-      const verified = await exchange(portal, code, transaction); // the code for verified tokens
-      const person = await callHooks(settings.hooks, verified, req, transaction);
-      const begun = await beginSession(req, { ...person, keep: settings.keepSessionKeys }); // last: it changes the session id
-      return { sessionId: begun, return_to: person.return_to };
-    });
-    await joinSession(req, sessionId);
-    if (return_to !== transaction.return_to) await transactions.redirectLater(res, transaction, return_to);
-    redirect(req, res, 303, return_to);
+    try {
+      const { sessionId, return_to } = await once(id, () => finish(req, portal, response, transaction));
+      await joinSession(req, sessionId);
+      if (return_to !== transaction.return_to) await transactions.redirectLater(res, transaction, return_to);
+      redirect(req, res, 303, return_to);
+    } catch (error) {
+      await answerError(req, res, error, answersOf(parts, mount, transaction.return_to));
+    }
   };
+
+  async function finish(req: Request, portal: Portal, response: AuthorizationResponse, transaction: Transaction) {
+    checkCookieCanBeSet(req);
+    const { code } = checkResponse(portal, response); // iss, error
+    const verified = await exchange(portal, code, transaction); // the code for verified tokens
+    const { return_to, ...person } = await callHooks(settings.hooks, verified, req, transaction);
+    // last, as it changes the session id: what came before must have held
+    const sessionId = await beginSession(req, { ...person, keep: settings.keepSessionKeys });
+    return { sessionId, return_to };
+  }
 }
 
 interface Person extends Verified {

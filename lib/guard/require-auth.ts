@@ -22,7 +22,7 @@ export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
     const portal = req.portal as RequestPortal | undefined;
     if (portal?.isAuthenticated) return next();
-    turnAway(req, res, portal, returnTo(req)).catch(next);
+    turnAway(req, res, portal, returnTo).catch(next);
   };
 }
 
@@ -39,14 +39,17 @@ async function turnAway(
   req: Request,
   res: Response,
   portal: RequestPortal | undefined,
-  returnTo: string,
+  wishOf: (req: Request) => string,
 ): Promise<void> {
   if (!portal) return answerError(req, res, new PortalAuthError("portal_auth_missing"));
   const { parts, visit } = RequestPortal.insideOf(portal);
+  if (!navigates(req))
+    return answerError(req, res, new PortalAuthError("login_required"), answersOf(parts, visit.mount));
+  let returnTo: string | undefined;
   try {
-    if (!navigates(req)) throw new PortalAuthError("login_required");
+    returnTo = wishOf(req);
     await beginLogin(parts, { ...visit, req, res }, { returnTo });
   } catch (error) {
-    await answerError(req, res, error, answersOf(parts, visit.mount));
+    await answerError(req, res, error, answersOf(parts, visit.mount, returnTo));
   }
 }

@@ -2,7 +2,7 @@ import * as oidc from "openid-client";
 import { isSafeAddress } from "../checks.js";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
-import type { Settings } from "../options.js";
+import type { Settings } from "../settings.js";
 import { explainFailure } from "./explain-failure.js";
 import { createFetch } from "./http.js";
 import { createVerifier, type VerifySignature } from "./keys.js";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { decodeProtectedHeader } from "jose";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
-import type { Settings } from "../options.js";
+import type { Settings } from "../settings.js";
 import type { Claims } from "../tokens.js";
 
 export interface IdTokenExpectations {

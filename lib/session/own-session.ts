@@ -12,8 +12,20 @@ export interface OwnSessionOptions {
   readonly warn: (message: string) => void;
 }
 
-/** The session that is mounted when the app has none of its own. */
-export function ownSession({ secrets, https, idleSeconds, store, warn }: OwnSessionOptions): RequestHandler {
+/** The app's own session where it has mounted one, otherwise one of ours, made when it is first needed. */
+export function createSessionMount(options: OwnSessionOptions): RequestHandler {
+  let appHasSession = false;
+  let ours: RequestHandler | undefined;
+  return function mountSession(req, res, next) {
+    if (req.session) appHasSession = true;
+    // an app's session that is missing now and then (its store is away, its cookie has a path) is still the app's
+    if (appHasSession) return next();
+    ours ??= ownSession(options);
+    return ours(req, res, next);
+  };
+}
+
+function ownSession({ secrets, https, idleSeconds, store, warn }: OwnSessionOptions): RequestHandler {
   return session({
     name: https ? "__Host-portal-session" : "portal-session",
     secret: [...secrets],

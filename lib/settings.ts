@@ -1,0 +1,130 @@
+import * as v from "valibot";
+import { readSecret, readVariable, unknownVariables } from "./environment.js";
+import { PortalAuthError } from "./errors.js";
+import type { Hooks } from "./hooks.js";
+import { DEFAULTS, OptionsSchema, type PortalAuthOptions, SECRETS, VARIABLES } from "./options.js";
+import { PROFILES, type Profile, profileOfIssuer } from "./portal/profiles.js";
+
+/**
+ * Variables of the design that this version does not act on yet. To ignore one silently would leave tokens
+ * unsealed, or sessions in a memory that somebody believes to be a database; so each is refused.
+ */
+const NOT_YET: Record<string, string> = {
+  SESSION_STORE_URL: "hand a store of express-session to the option store, or mount express-session yourself",
+  TOKEN_ENCRYPTION_KEY: "remove it; tokens are kept as they are in the session store",
+  PORTAL_REFRESH_LEEWAY: "remove it; tokens are not refreshed yet",
+};
+
+/** There from the start, so that each is missed with its own sentence of what to write. */
+const REQUIRED = { issuer: undefined, clientId: undefined, redirectUri: undefined, secret: undefined };
+
+/**
+ * Settles options, environment and defaults, once, when the app starts. An option in code wins over its variable.
+ *
+ * @throws PortalAuthError `options_invalid`: all problems at once, each with its name and what to write there.
+ */
+export function settleOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv = process.env): Settings {
+  const problems = Object.keys(NOT_YET).flatMap((name) => {
+    const isMemory = name === "SESSION_STORE_URL" && env[name] === "memory:";
+    return env[name] && !isMemory ? [`${name} is not supported by this version: ${NOT_YET[name]}`] : [];
+  });
+  const wished: Record<string, unknown> = { ...REQUIRED };
+  for (const [option, value] of Object.entries(given)) if (value !== undefined) wished[option] = value;
+  for (const [option, variable] of Object.entries(VARIABLES)) {
+    if (wished[option] !== undefined) continue;
+    const found = SECRETS.includes(variable) ? readSecret(env, variable) : readVariable(env, variable);
+    if (found.problem) problems.push(found.problem);
+    if (found.value) wished[option] = option === "authorizationParams" ? { auth_source_id: found.value } : found.value;
+  }
+  const checked = v.safeParse(OptionsSchema, wished);
+  if (!checked.success) problems.push(...checked.issues.map((issue) => explain(issue, wished)));
+  if (
+    !wished["clientSecret"] &&
+    wished["clientAuth"] !== "none" &&
+    !problems.some((p) => p.startsWith(VARIABLES.clientSecret))
+  )
+    problems.push(
+      `${VARIABLES.clientSecret} is missing: write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
+    );
+  if (problems.length > 0 || !checked.success) {
+    const typos = unknownVariables(env, knownVariables());
+    throw new PortalAuthError("options_invalid", {
+      detail: ["", ...new Set([...problems, ...typos])].join("\n  - "),
+    });
+  }
+  return settle(checked.output);
+}
+
+/** Typos in the environment, for a warning when all that is required was there nevertheless. */
+export function warnings(env: NodeJS.ProcessEnv = process.env): string[] {
+  return unknownVariables(env, knownVariables());
+}
+
+/** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
+export type Settings = ReturnType<typeof settle>;
+
+function settle(options: v.InferOutput<typeof OptionsSchema>) {
+  const profile: Profile = PROFILES[options.profile ?? profileOfIssuer(new URL(options.issuer))];
+  return deepFreeze({
+    issuer: options.issuer,
+    profile,
+    clientId: options.clientId,
+    clientSecret: options.clientAuth === "none" ? undefined : options.clientSecret,
+    clientAuth: options.clientAuth,
+    redirectUri: options.redirectUri,
+    scope: options.scope,
+    authorizationParams:
+      typeof options.authorizationParams === "function"
+        ? options.authorizationParams
+        : { ...options.authorizationParams },
+    nonce: options.nonce ?? profile.nonce,
+    userinfoUrl: options.userinfoUrl,
+    revocationUrl: options.revocationUrl,
+    logoutUrl: options.logoutUrl,
+    postLogoutRedirectUri: options.postLogoutRedirectUri ?? new URL("/", options.redirectUri).href,
+    httpTimeout: options.httpTimeout,
+    clockTolerance: options.clockTolerance,
+    routes: settleRoutes(options.routes),
+    hooks: options.hooks as Hooks,
+    secrets: options.secret,
+    store: options.store,
+    sessionIdle: options.sessionIdle,
+    sessionAbsolute: options.sessionAbsolute,
+    keepSessionKeys: options.keepSessionKeys,
+    /** Whether people reach the app over https: decides `Secure` and the `__Host-` prefix of our cookies. */
+    https: options.redirectUri.startsWith("https:"),
+  });
+}
+
+function settleRoutes(given: {
+  login?: string | false | undefined;
+  callback?: string | false | undefined;
+  logout?: string | false | undefined;
+}) {
+  const { login = DEFAULTS.routes.login, callback = DEFAULTS.routes.callback, logout = DEFAULTS.routes.logout } = given;
+  return { login, callback, logout };
+}
+
+function knownVariables(): string[] {
+  const read = Object.values(VARIABLES);
+  return [...read, ...SECRETS.map((name) => `${name}_FILE`), ...Object.keys(NOT_YET)];
+}
+
+/** One problem: the variable and the option, and what to write there. What was written is left out: it may be a secret. */
+function explain(issue: v.BaseIssue<unknown>, wished: Record<string, unknown>): string {
+  const path = v.getDotPath(issue) ?? "";
+  const option = path.split(".")[0] ?? "";
+  const variable = (VARIABLES as Record<string, string>)[option];
+  const name = variable ? `${variable} (option ${path})` : `option ${path}`;
+  if (!variable && issue.type === "strict_object") return `${name}: no such option`;
+  return wished[option] !== undefined ? `${name}: ${issue.message}` : `${name} is missing: ${issue.message}`;
+}
+
+/** Freezes plain objects and arrays; a store, a hook or a function is the app's own and stays as it is. */
+function deepFreeze<T>(value: T): Readonly<T> {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
+  if (!isPlain) return value;
+  for (const member of Object.values(value)) deepFreeze(member);
+  return Object.freeze(value);
+}
