@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/output/**"],
+    globalSetup: ["test/support/build.ts"],
     testTimeout: 20_000,
     hookTimeout: 120_000,
     restoreMocks: true,

@@ -273,7 +273,7 @@ describe("an error from the portal", () => {
     const page = await browser.visit(`${url}/account`);
     expect(page.status).toBe(403);
     expect(page.body).toContain("Sign-in cancelled");
-    expect(page.body).toContain('href="/login"');
+    expect(page.body).toContain('href="/login?returnTo=%2Faccount"'); // to the page that was wanted
     expect(page.body).not.toContain("OAuth 2.0 Parameter");
     expect(log.filter((line) => line.includes("login_denied"))).toEqual([]);
   });

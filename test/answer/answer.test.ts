@@ -1,0 +1,136 @@
+import { describe, expect, test } from "vitest";
+import { renderPage } from "../../lib/answer/page.js";
+import { failures, PortalAuthError } from "../../lib/errors.js";
+import { startWorld } from "../support/world.js";
+
+const ROUTES: [string, string][] = [
+  ["/login", "a redirect to the portal"],
+  ["/callback?code=x&state=x", "an error page"],
+  ["/logout", "a redirect to the portal's logout"],
+  ["/account", "a guard that begins a login"],
+];
+
+describe("every answer of ours", () => {
+  test.each(ROUTES)(
+    "%s (%s) is guarded by helmet, kept in no cache, and tells no address to the next site",
+    async (path) => {
+      const { browser, url } = await startWorld({ log: [/login_not_found/] });
+      const { headers } = await browser.navigate(url + path);
+      expect(headers["cache-control"]).toBe("no-store");
+      expect(headers["referrer-policy"]).toBe("no-referrer");
+      expect(headers["content-security-policy"]).toContain("default-src 'none'");
+      expect(headers["content-security-policy"]).toContain("frame-ancestors 'none'");
+      expect(headers["content-security-policy"]).not.toContain("unsafe-inline");
+      expect(headers["x-content-type-options"]).toBe("nosniff");
+      expect(headers["x-frame-options"]).toBe("DENY");
+    },
+  );
+
+  test("as problem+json as well", async () => {
+    const { browser, url } = await startWorld();
+    const { headers } = await browser.fetch(`${url}/account`);
+    expect([headers["cache-control"], headers["x-content-type-options"]]).toEqual(["no-store", "nosniff"]);
+  });
+
+  test("leaves the app's other answers alone", async () => {
+    const { browser, url } = await startWorld();
+    const { headers } = await browser.visit(`${url}/`);
+    expect(headers).not.toHaveProperty("content-security-policy");
+    expect(headers).not.toHaveProperty("cache-control");
+  });
+
+  test("leaves Strict-Transport-Security to the app: it speaks for the whole host", async () => {
+    const { browser, url } = await startWorld();
+    expect((await browser.navigate(`${url}/login`)).headers).not.toHaveProperty("strict-transport-security");
+  });
+});
+
+describe("a page", () => {
+  test("is complete in itself: no script, nothing to load, and its style is the one that the CSP allows", async () => {
+    const { browser, url } = await startWorld({ log: [/login_not_found/] });
+    const { body, headers } = await browser.navigate(`${url}/callback?code=x&state=x`);
+    expect(headers["content-type"]).toBe("text/html; charset=utf-8");
+    expect(body).not.toMatch(/<script|<link|<img|src=|url\(|@import/);
+    const [, style = ""] = /<style>([\s\S]*)<\/style>/.exec(body) ?? [];
+    const { createHash } = await import("node:crypto");
+    expect(headers["content-security-policy"]).toContain(createHash("sha256").update(style).digest("base64"));
+  });
+
+  test("fits a phone, in light and dark, names its language, and carries the request id that stands in the log", async () => {
+    const { browser, url, log } = await startWorld({ log: [/login_not_found/] });
+    const { body } = await browser.navigate(`${url}/callback?code=x&state=x`);
+    expect(body).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">');
+    expect(body).toContain("prefers-color-scheme:dark");
+    expect(body).toContain('<html lang="en">');
+    const [, id] = /login_not_found · request ([0-9a-f]{12})/.exec(body) ?? [];
+    expect(log.join()).toContain(`request ${id}`);
+  });
+
+  test("leads to the login where the router is mounted", async () => {
+    const { browser, url } = await startWorld({ mount: "/app", log: [/login_not_found/] });
+    expect((await browser.navigate(`${url}/app/callback?code=x&state=x`)).body).toContain('href="/app/login"');
+  });
+
+  test("offers no sign-in where there is no such route", async () => {
+    const { browser, url } = await startWorld({ options: { routes: { login: false } }, log: [/login_not_found/] });
+    expect((await browser.navigate(`${url}/callback?code=x&state=x`)).body).not.toContain("Sign in again");
+  });
+
+  test("escapes everything", () => {
+    const evil = `<img src=x onerror='alert("1")'>&`;
+    const page = renderPage({
+      title: evil,
+      text: evil,
+      footnote: evil,
+      actions: [
+        { label: evil, href: `/"${evil}` },
+        { label: evil, post: `/"${evil}`, fields: { [evil]: evil } },
+      ],
+    });
+    expect(page).not.toContain("<img");
+    expect(page).not.toMatch(/="[^"]*"[^\s>]/);
+  });
+});
+
+describe("the table of failures", () => {
+  test.each(Object.entries(failures))(
+    "%s has a status, a sentence for the person and a hint for the developer",
+    (code, failure) => {
+      expect(failure.status).toBeGreaterThanOrEqual(400);
+      expect(failure.sentence).toMatch(/^[A-Z].*[.]$/);
+      expect(failure.hint.length).toBeGreaterThan(20);
+      const error = new PortalAuthError(code as keyof typeof failures);
+      expect([error.name, error.code, error.status]).toEqual(["PortalAuthError", code, failure.status]);
+    },
+  );
+
+  test("a hook may say more to the person, and the detail goes to the developer alone", () => {
+    const error = new PortalAuthError("login_refused", { sentence: "Members only.", detail: "group missing" });
+    expect(error.sentence).toBe("Members only.");
+    expect(error.message).toContain("[group missing]");
+  });
+
+  test("an error without a cause has none, not even an empty one: Express prints causes", () => {
+    expect("cause" in new PortalAuthError("login_refused")).toBe(false);
+  });
+});
+
+describe("the log", () => {
+  test("is one line a failure, whatever a stranger writes into the address", async () => {
+    const { browser, url, log } = await startWorld({ log: [/callback_invalid|authorization_refused/] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    callback.searchParams.delete("code");
+    callback.searchParams.set("error", "x\r\n[express-portal-auth] forged\u2028line\u0085");
+    await browser.navigate(callback);
+    expect(log).toHaveLength(1);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
+    expect(log[0]).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
+  });
+
+  test("says nothing of a person who is not logged in", async () => {
+    const { browser, url, log } = await startWorld();
+    await browser.fetch(`${url}/account`);
+    await browser.visit(`${url}/`);
+    expect(log).toEqual([]);
+  });
+});

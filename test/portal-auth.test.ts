@@ -1,0 +1,187 @@
+import { request as httpRequest } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import express from "express";
+import { generate } from "selfsigned";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { portalAuth } from "../lib/index.js";
+import { Browser } from "./support/browser.js";
+import { SESSION_SECRET, startWorld, type World, type WorldOptions } from "./support/world.js";
+
+describe.each([4, 5] as const)("Express %i", (version) => {
+  describe.each(["/", "/app", "/deep/er"])("mounted at %s", (mount) => {
+    test.each([true, false])(
+      "a person logs in, is known, and logs out (session of the app: %s)",
+      async (ownSession) => {
+        const { browser, url, me } = await startWorld({ express: version, mount, ownSession });
+        const base = mount === "/" ? "" : mount;
+        const page = await browser.visit(`${url}${base}/account?x=1`);
+        expect(JSON.parse(page.body).page).toBe(`${base}/account?x=1`);
+        expect((await me()).isAuthenticated).toBe(true);
+        await browser.visit(`${url}${base}/logout`, { site: "same-origin" });
+        expect((await me()).isAuthenticated).toBe(false);
+      },
+    );
+  });
+
+  test("an error in a step is answered, and the process lives", async () => {
+    const { browser, url } = await startWorld({
+      express: version,
+      options: {
+        authorizationParams: async () => {
+          throw new Error("no database");
+        },
+      },
+      log: [/no database/],
+    });
+    const page = await browser.navigate(`${url}/login`);
+    expect([page.status, page.body.includes("unexpected")]).toEqual([500, true]);
+    expect((await browser.visit(`${url}/`)).body).toBe("home");
+  });
+
+  test("an error that a route of the app gets from req.portal.login() reaches the app's own error handler", async () => {
+    const { browser, url, portal } = await startWorld({
+      express: version,
+      after: (app) => {
+        app.get("/sign-up", (req, _res, next) => void req.portal.login().catch(next));
+        app.use(
+          ((error, _req, res, _next) => void res.status(error.status).send(error.code)) as express.ErrorRequestHandler,
+        );
+      },
+    });
+    portal.goDown();
+    const page = await browser.navigate(`${url}/sign-up`);
+    expect([page.status, page.body]).toEqual([503, "portal_unreachable"]);
+  });
+});
+
+describe("the routes", () => {
+  test("can be moved", async () => {
+    const { browser, url } = await startWorld({ options: { routes: { login: "/auth/in", logout: "/auth/out" } } });
+    expect((await browser.navigate(`${url}/auth/in`)).status).toBe(302);
+    expect((await browser.navigate(`${url}/auth/out`)).status).toBe(303);
+    expect((await browser.navigate(`${url}/login`)).status).toBe(404);
+  });
+
+  test("can be turned off", async () => {
+    const { browser, url } = await startWorld({
+      options: { routes: { login: false, callback: false, logout: false } },
+    });
+    for (const path of ["/login", "/callback?code=1&state=1", "/logout"])
+      expect((await browser.navigate(url + path)).status).toBe(404);
+  });
+
+  test("answer with a slash at the end as well, as Express does", async () => {
+    const { browser, url } = await startWorld();
+    expect((await browser.navigate(`${url}/login/`)).status).toBe(302);
+  });
+
+  test("answer HEAD with nothing, and leave other methods to the app", async () => {
+    const { browser, url } = await startWorld();
+    expect((await browser.navigate(`${url}/login`, { method: "HEAD" })).headers["cache-control"]).toBe("no-store");
+    for (const method of ["PUT", "DELETE", "PATCH"])
+      expect((await browser.navigate(`${url}/callback`, { method })).status).toBe(404);
+  });
+});
+
+test("the app starts, and serves, while nothing is configured wrongly and the portal does not exist", async () => {
+  const app = express();
+  app.use(
+    portalAuth({
+      issuer: "https://portal.invalid",
+      clientId: "x",
+      clientSecret: "x",
+      redirectUri: "http://127.0.0.1:3000/callback",
+      secret: SESSION_SECRET,
+    }),
+  );
+  expect(app).toBeDefined();
+});
+
+test("wrong options stop the app when it starts", () => {
+  expect(() => portalAuth({ issuer: "nowhere" })).toThrow(/PORTAL_ISSUER/);
+});
+
+/** A proxy that ends TLS, as nginx would: the app behind it sees plain http. */
+async function startBehindProxy(
+  given: WorldOptions & { forwardedHeaders?: Record<string, string> } = {},
+): Promise<World & { origin: string }> {
+  const { private: key, cert } = await generate([{ name: "commonName", value: "app.localhost" }], {
+    keySize: 2048,
+    extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }],
+  });
+  let target = "";
+  const proxy = createHttpsServer({ key, cert }, (req, res) => {
+    const { forwardedHeaders = { "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.7" } } = given;
+    const onwards = httpRequest(
+      target + req.url,
+      { method: req.method ?? "GET", headers: { ...req.headers, ...forwardedHeaders } },
+      (answer) => {
+        res.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(res);
+      },
+    );
+    req.pipe(onwards);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  const origin = `https://localhost:${(proxy.address() as AddressInfo).port}`;
+  const world = await startWorld({ ...given, publicOrigin: origin });
+  target = world.url;
+  const browser = new Browser(cert);
+  return { ...world, browser, origin, me: () => world.me(browser) };
+}
+
+describe("behind a proxy that ends TLS", () => {
+  test.each<[string, WorldOptions]>([
+    ["our session, without trust proxy", {}],
+    ["our session, with trust proxy", { before: (app) => app.set("trust proxy", 1) }],
+    ["the app's session, with trust proxy", { ownSession: true, before: (app) => app.set("trust proxy", 1) }],
+    ["our session, on Express 4", { express: 4 }],
+  ])("a person logs in: %s", async (_name, given) => {
+    const { browser, origin, me } = await startBehindProxy(given);
+    expect((await browser.visit(`${origin}/account`)).status).toBe(200);
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test("our cookies are Secure, and bound to the host by their names", async () => {
+    const { browser, origin } = await startBehindProxy();
+    await browser.visit(`${origin}/account`);
+    const lines = browser.answers.flatMap(({ url, headers }) =>
+      url.startsWith(origin) ? (headers["set-cookie"] ?? []) : [],
+    );
+    expect(lines.length).toBeGreaterThan(2);
+    for (const line of lines)
+      expect(line).toMatch(/^__Host-portal-(login\.|session=).*; Path=\/; .*HttpOnly; Secure; SameSite=Lax$/);
+  });
+
+  test("that does not say https is told, instead of sending people round in circles", async () => {
+    const { browser, origin, log } = await startBehindProxy({ forwardedHeaders: {}, log: [/proxy_not_trusted/] });
+    const page = await browser.visit(`${origin}/account`);
+    expect([page.status, page.body.includes("proxy_not_trusted")]).toEqual([500, true]);
+    expect(log.join()).toContain("X-Forwarded-Proto: https");
+  });
+
+  test("Host and X-Forwarded-Host never reach the redirect_uri, nor any address of ours", async () => {
+    const { browser, origin, portal } = await startBehindProxy({
+      before: (app) => app.set("trust proxy", true),
+      forwardedHeaders: {
+        host: "evil.example",
+        "x-forwarded-host": "evil.example",
+        forwarded: "host=evil.example;proto=http",
+        "x-forwarded-proto": "https",
+      },
+    });
+    for (const path of ["/login", "/account", "/logout"]) {
+      const { headers } = await browser.navigate(origin + path);
+      const to = new URL(headers.location ?? "");
+      expect(to.origin).toBe(portal.issuer);
+      expect(decodeURIComponent(to.href)).not.toContain("evil.example");
+    }
+    const login = new URL((await browser.navigate(`${origin}/login`)).headers.location ?? "");
+    expect(login.searchParams.get("redirect_uri")).toBe(`${origin}/callback`);
+  });
+});

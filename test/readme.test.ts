@@ -1,0 +1,51 @@
+import { readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { failures } from "../lib/errors.js";
+import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "../lib/options.js";
+
+const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
+
+/** The rows of the table that begins with this header, cell by cell. */
+function table(header: string): string[][] {
+  const lines = readme.slice(readme.indexOf(header)).split("\n").slice(2);
+  const end = lines.findIndex((line) => !line.startsWith("|"));
+  return lines.slice(0, end).map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+const options = table("| option | environment | default |");
+
+test("the table of options names every option, and no other", () => {
+  expect(options.map(([option]) => option)).toEqual(expect.arrayContaining(Object.keys(OptionsSchema.entries)));
+  expect(options).toHaveLength(Object.keys(OptionsSchema.entries).length);
+});
+
+test("each option stands beside its variable", () => {
+  for (const [option = "", environment = ""] of options)
+    expect([option, environment.split(" ")[0]]).toEqual([option, (VARIABLES as Record<string, string>)[option] ?? ""]);
+});
+
+test("the defaults are those of the code", () => {
+  for (const [option = "", , told = ""] of options) {
+    const value = (DEFAULTS as Record<string, unknown>)[option];
+    if (typeof value === "string" || typeof value === "number") expect(told).toContain(`\`${value}\``);
+    if (option === "routes") for (const path of Object.values(DEFAULTS.routes)) expect(told).toContain(`'${path}'`);
+  }
+});
+
+test("no variable is named that is not read, and secrets are named with their files", () => {
+  const named = new Set(readme.match(/\b(?:PORTAL|SESSION)_[A-Z_]*[A-Z]\b/g));
+  const notYet = ["SESSION_STORE_URL"];
+  const known = new Set([...Object.values(VARIABLES), ...SECRETS.map((name) => `${name}_FILE`)]);
+  expect([...named].filter((name) => !known.has(name) && !notYet.includes(name))).toEqual([]);
+  for (const name of known) expect(named).toContain(name);
+});
+
+test("the table of errors names every code with its status, and no other", () => {
+  const told = table("| code | status | what happened |").map(([code, status]) => [code, Number(status)]);
+  expect(told).toEqual(Object.entries(failures).map(([code, { status }]) => [code, status]));
+});
