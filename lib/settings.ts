@@ -1,9 +1,39 @@
+import type { Store } from "express-session";
 import * as v from "valibot";
 import { readSecret, readVariable, unknownVariables } from "./environment.js";
 import { PortalAuthError } from "./errors.js";
 import type { Hooks } from "./hooks.js";
-import { DEFAULTS, OptionsSchema, type PortalAuthOptions, SECRETS, VARIABLES } from "./options.js";
-import { PROFILES, type Profile, profileOfIssuer } from "./portal/profiles.js";
+import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
+import type { PortalAuthOptions } from "./options.js";
+import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./portal/profiles.js";
+
+/** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
+export interface Settings {
+  readonly issuer: string;
+  readonly profile: Profile;
+  readonly clientId: string;
+  readonly clientSecret: string | undefined;
+  readonly clientAuth: NonNullable<PortalAuthOptions["clientAuth"]>;
+  readonly redirectUri: string;
+  readonly scope: string;
+  readonly authorizationParams: NonNullable<PortalAuthOptions["authorizationParams"]>;
+  readonly nonce: NoncePolicy;
+  readonly userinfoUrl: string | undefined;
+  readonly revocationUrl: string | undefined;
+  readonly logoutUrl: string | undefined;
+  readonly postLogoutRedirectUri: string;
+  readonly httpTimeout: number;
+  readonly clockTolerance: number;
+  readonly routes: Readonly<Record<"login" | "callback" | "logout", string | false>>;
+  readonly hooks: Readonly<Hooks>;
+  readonly secrets: readonly string[];
+  readonly store: Store | undefined;
+  readonly sessionIdle: number;
+  readonly sessionAbsolute: number;
+  readonly keepSessionKeys: readonly string[];
+  /** Whether people reach the app over https: decides `Secure` and the `__Host-` prefix of our cookies. */
+  readonly https: boolean;
+}
 
 /**
  * Variables of the design that this version does not act on yet. To ignore one silently would leave tokens
@@ -60,10 +90,7 @@ export function warnings(env: NodeJS.ProcessEnv = process.env): string[] {
   return unknownVariables(env, knownVariables());
 }
 
-/** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
-export type Settings = ReturnType<typeof settle>;
-
-function settle(options: v.InferOutput<typeof OptionsSchema>) {
+function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
   const profile: Profile = PROFILES[options.profile ?? profileOfIssuer(new URL(options.issuer))];
   return deepFreeze({
     issuer: options.issuer,
@@ -91,7 +118,6 @@ function settle(options: v.InferOutput<typeof OptionsSchema>) {
     sessionIdle: options.sessionIdle,
     sessionAbsolute: options.sessionAbsolute,
     keepSessionKeys: options.keepSessionKeys,
-    /** Whether people reach the app over https: decides `Secure` and the `__Host-` prefix of our cookies. */
     https: options.redirectUri.startsWith("https:"),
   });
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { failures } from "../lib/errors.js";
-import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "../lib/options.js";
+import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "../lib/option-table.js";
 
 const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
 

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import session from "express-session";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PortalAuthError } from "../lib/errors.js";
-import { type PortalAuthOptions, VARIABLES } from "../lib/options.js";
+import { VARIABLES } from "../lib/option-table.js";
+import type { PortalAuthOptions } from "../lib/options.js";
 import { settleOptions, warnings } from "../lib/settings.js";
 
 const SECRET = "0123456789abcdef0123456789abcdef";

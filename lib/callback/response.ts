@@ -1,7 +1,7 @@
 import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
+import { readForm, readQuery } from "../parameters.js";
 import type { AuthorizationResponse } from "../portal/exchange.js";
-import { readForm } from "../read-form.js";
 
 /** The parameters of RFC 6749, sections 4.1.2 and 4.1.2.1, RFC 9207 and OpenID Connect Session Management 1.0. */
 const ONCE = ["state", "code", "error", "error_description", "error_uri", "iss", "session_state"];
@@ -13,7 +13,7 @@ const ONCE = ["state", "code", "error", "error_description", "error_uri", "iss",
  * @throws PortalAuthError `callback_invalid`
  */
 export async function readResponse(req: Request): Promise<AuthorizationResponse> {
-  const parameters = req.method === "POST" ? await readForm(req) : new URL(req.url, "http://here.invalid").searchParams;
+  const parameters = req.method === "POST" ? await readForm(req) : readQuery(req);
   const repeated = ONCE.find((name) => parameters.getAll(name).length > 1);
   if (repeated) throw new PortalAuthError("callback_invalid", { detail: `${repeated} more than once` });
   const read = (name: string) => parameters.get(name) || undefined; // empty is absent

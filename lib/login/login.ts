@@ -1,6 +1,7 @@
 import type { Request } from "express";
 import { redirect } from "../answer/redirect.js";
 import type { AuthorizationParams } from "../options.js";
+import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { authorizationUrl, checkAuthorizationParams, newAttempt } from "../portal/authorize.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
@@ -46,7 +47,7 @@ function notOurs(path: string, mount: string, routes: Parts["settings"]["routes"
 /** GET /login */
 export function loginStep(parts: Parts) {
   return async function login(visit: Visit): Promise<void> {
-    const wish = new URL(visit.req.url, "http://here.invalid").searchParams.get("returnTo");
+    const wish = readQuery(visit.req).get("returnTo");
     await beginLogin(parts, visit, wish === null ? {} : { returnTo: wish });
   };
 }

@@ -1,6 +1,6 @@
 import type { Request } from "express";
+import { readForm } from "../parameters.js";
 import type { Parts } from "../parts.js";
-import { readForm } from "../read-form.js";
 import { sessionId } from "../session/session.js";
 
 const CONFIRM_WITHIN_MS = 10 * 60 * 1000;

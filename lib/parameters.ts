@@ -3,6 +3,12 @@ import { PortalAuthError } from "./errors.js";
 
 const MAX_FORM_BYTES = 64 * 1024;
 
+/** The parameters of the address, as they came: parsers of an application may have made lists and objects of them. */
+export function readQuery(req: Request): URLSearchParams {
+  const [, ...query] = req.url.split("?");
+  return new URLSearchParams(query.join("?"));
+}
+
 /**
  * The parameters of a form that was posted. An application may have read the body before us (express.urlencoded);
  * whatever parser that was, each value counts, so that a parameter given twice is seen.

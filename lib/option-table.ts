@@ -1,0 +1,120 @@
+import type { Store } from "express-session";
+import * as v from "valibot";
+import { address, plainAddress, route, seconds, secrets, text } from "./checks.js";
+import type { Hooks } from "./hooks.js";
+import type { PortalAuthOptions } from "./options.js";
+import { PROFILES, type ProfileName } from "./portal/profiles.js";
+
+/** The variable of each option that has one. README's table is compared with it by a test. */
+export const VARIABLES = {
+  issuer: "PORTAL_ISSUER",
+  profile: "PORTAL_PROFILE",
+  clientId: "PORTAL_CLIENT_ID",
+  clientSecret: "PORTAL_CLIENT_SECRET",
+  clientAuth: "PORTAL_CLIENT_AUTH",
+  redirectUri: "PORTAL_REDIRECT_URI",
+  scope: "PORTAL_SCOPE",
+  authorizationParams: "PORTAL_AUTH_SOURCE_ID",
+  nonce: "PORTAL_NONCE",
+  userinfoUrl: "PORTAL_USERINFO_URL",
+  revocationUrl: "PORTAL_REVOCATION_URL",
+  logoutUrl: "PORTAL_LOGOUT_URL",
+  postLogoutRedirectUri: "PORTAL_POST_LOGOUT_REDIRECT_URI",
+  httpTimeout: "PORTAL_HTTP_TIMEOUT",
+  clockTolerance: "PORTAL_CLOCK_TOLERANCE",
+  secret: "SESSION_SECRET",
+  sessionIdle: "SESSION_IDLE",
+  sessionAbsolute: "SESSION_ABSOLUTE",
+} as const satisfies Partial<Record<keyof PortalAuthOptions, string>>;
+
+/** Variables that may come from a file: NAME_FILE. */
+export const SECRETS: readonly string[] = [VARIABLES.clientSecret, VARIABLES.secret];
+
+export const DEFAULTS = {
+  clientAuth: "client_secret_post",
+  scope: "openid",
+  httpTimeout: 10,
+  clockTolerance: 30,
+  routes: { login: "/login", callback: "/callback", logout: "/logout" },
+  sessionIdle: 24 * 60 * 60,
+  sessionAbsolute: 7 * 24 * 60 * 60,
+} as const;
+
+const SECRET =
+  "write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first signs)";
+
+const hook = <Name extends keyof Hooks>() =>
+  v.optional(v.custom<NonNullable<Hooks[Name]>>((value) => typeof value === "function", "write a function"));
+
+const hasOpenid = (scope: string): boolean => scope.split(/\s+/).includes("openid");
+
+export const OptionsSchema = v.strictObject(
+  {
+    issuer: plainAddress(
+      "write the portal's address, https://… (http only on loopback), as its discovery document spells it",
+    ),
+    profile: v.optional(v.picklist(Object.keys(PROFILES) as ProfileName[], "write tencent-ciam or openid")),
+    clientId: text("write the client_id that the portal shows for your application"),
+    clientSecret: v.optional(text("write the client_secret that the portal shows for your application")),
+    clientAuth: v.optional(
+      v.picklist(
+        ["client_secret_post", "client_secret_basic", "none"],
+        "write client_secret_post, client_secret_basic or none",
+      ),
+      DEFAULTS.clientAuth,
+    ),
+    redirectUri: v.pipe(
+      plainAddress(
+        "write the address of your callback as it is registered at the portal, e.g. https://app.example/callback",
+      ),
+      v.check(
+        (value) => !URL.canParse(value) || new URL(value).href === value,
+        "write it as a browser would: lower-case host, no default port, a path",
+      ),
+    ),
+    scope: v.optional(
+      v.pipe(
+        text("write scopes separated by spaces"),
+        v.check((value) => hasOpenid(value), "write openid first: without it there is no ID token"),
+      ),
+      DEFAULTS.scope,
+    ),
+    authorizationParams: v.optional(
+      v.custom<NonNullable<PortalAuthOptions["authorizationParams"]>>(
+        (value) =>
+          typeof value === "function" || (typeof value === "object" && value !== null && !Array.isArray(value)),
+        "write an object, or a function of the request that gives one",
+      ),
+      {},
+    ),
+    nonce: v.optional(v.picklist(["required", "optional", "off"], "write required, optional or off")),
+    userinfoUrl: v.optional(address("write the address of the portal's userinfo endpoint")),
+    revocationUrl: v.optional(address("write the address of the portal's revocation endpoint")),
+    logoutUrl: v.optional(address("write the address that ends the portal's own session")),
+    postLogoutRedirectUri: v.optional(address("write where the portal shall send people after a logout")),
+    httpTimeout: v.optional(seconds(0.05, 120), DEFAULTS.httpTimeout),
+    clockTolerance: v.optional(seconds(0, 600), DEFAULTS.clockTolerance),
+    routes: v.optional(v.strictObject({ login: route, callback: route, logout: route }), {}),
+    hooks: v.optional(
+      v.strictObject({
+        onTokens: hook<"onTokens">(),
+        onLogin: hook<"onLogin">(),
+        onLogout: hook<"onLogout">(),
+        onError: hook<"onError">(),
+      }),
+      {},
+    ),
+    secret: secrets(SECRET),
+    store: v.optional(
+      v.custom<Store>(
+        (value) =>
+          (["get", "set", "destroy"] as const).every((name) => typeof (value as Store | null)?.[name] === "function"),
+        "write a store of express-session",
+      ),
+    ),
+    sessionIdle: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionIdle),
+    sessionAbsolute: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionAbsolute),
+    keepSessionKeys: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()), "write a list of session keys"), []),
+  },
+  "is not an option of express-portal-auth",
+);

@@ -1,0 +1,83 @@
+// An application that uses every public name, as an ES module. It is compiled, not run.
+import express, { type RequestHandler } from "express";
+import {
+  type Claims,
+  type Hooks,
+  PortalAuthError,
+  type PortalAuthErrorCode,
+  type PortalAuthOptions,
+  type PortalSession,
+  portalAuth,
+  type RequestPortal,
+  requireAuth,
+  type TokenSet,
+} from "express-portal-auth";
+
+declare module "express-session" {
+  interface SessionData {
+    greeting: string;
+  }
+}
+
+const hooks: Hooks = {
+  onTokens: async (tokens, { grant, claims }) => {
+    console.log(grant.length, claims.sub);
+    return { ...tokens, scope: "openid" };
+  },
+  onLogin(context) {
+    context.session.greeting = `Hello ${context.claims.name ?? context.claims.sub}`;
+    // @ts-expect-error the session is typed: what no application has declared is not there
+    context.session.greting = "Hello";
+    if (context.claims.email_verified === false)
+      throw new PortalAuthError("login_refused", { sentence: "Please confirm your address first." });
+    context.returnTo = "/account";
+  },
+  onLogout: ({ claims }) => console.log(claims.sub),
+  onError(error, { res, requestId }) {
+    const code: PortalAuthErrorCode = error.code;
+    if (error.status === 503) res.status(error.status).send(`${code} ${requestId}`);
+  },
+};
+
+const options: PortalAuthOptions = {
+  issuer: "https://portal.example",
+  profile: "tencent-ciam",
+  clientId: "demo-app",
+  clientSecret: "not-a-secret",
+  clientAuth: "client_secret_basic",
+  redirectUri: "https://app.example/callback",
+  authorizationParams: (req) => ({ ui_locales: req.acceptsLanguages()[0], max_age: 3600 }),
+  nonce: "optional",
+  routes: { login: "/sign-in", logout: false },
+  secret: ["0123456789abcdef0123456789abcdef"],
+  hooks,
+};
+
+// @ts-expect-error a misspelt option is told before the app starts
+export const misspelt: PortalAuthOptions = { isuer: "https://portal.example" };
+
+// @ts-expect-error a code that is not in the list
+export const unknownCode = new PortalAuthError("login_reqired");
+
+export const router: RequestHandler = portalAuth(options);
+export const guard: RequestHandler = requireAuth({ returnTo: (req) => req.originalUrl });
+
+const app = express();
+app.use(router);
+app.get("/account", guard, async (req, res) => {
+  const portal: RequestPortal = req.portal;
+  const sub: string | undefined = req.portal.claims?.sub;
+  const tokens: TokenSet | undefined = await req.portal.tokens();
+  const kept: PortalSession | undefined = req.session.portal;
+  const accessToken: string | undefined = req.session.portal?.tokens.access_token;
+  const claims: Claims | undefined = kept?.claims;
+  // @ts-expect-error a claim that no specification knows is unknown until it is looked at
+  const unlooked: string | undefined = claims?.["department"];
+  res.json({ sub, tokens, accessToken, unlooked, isAuthenticated: portal.isAuthenticated });
+});
+app.get("/sign-in-elsewhere", async (req, res) => {
+  await req.portal.login({ returnTo: "/", authorizationParams: { prompt: "login" } });
+  // @ts-expect-error req.portal is not any
+  req.portal.lgout();
+  res.end();
+});

@@ -1,0 +1,168 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join, posix } from "node:path";
+import { publint } from "publint";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { failures } from "../../lib/errors.js";
+import { Browser } from "../support/browser.js";
+import { whyNpmCannotInstall } from "./npm-can-install.js";
+import { type Packed, pack, ROOT } from "./packed.js";
+import { createProject, type Project } from "./project.js";
+import { run } from "./run.js";
+import { exhaustiveSwitch, NEIGHBOURS } from "./sources.js";
+
+const MINUTES = 60_000;
+const ATTW = join(ROOT, "node_modules/@arethetypeswrong/cli/dist/index.js");
+
+let packed: Packed;
+beforeAll(async () => {
+  packed = await pack();
+}, 2 * MINUTES);
+afterAll(() => packed?.remove());
+
+describe("the tarball", () => {
+  test.each(["README.md", "LICENSE", "CHANGELOG.md"])("holds %s", (name) => {
+    expect(packed.files).toContain(name);
+  });
+
+  test("holds each source of lib/ with all that is built from it, and nothing else", () => {
+    const papers = ["README.md", "LICENSE", "CHANGELOG.md", "package.json"];
+    const sources = packed.files.filter((path) => path.startsWith("lib/") && path.endsWith(".ts"));
+    const built = sources.flatMap((path) =>
+      [".js", ".js.map", ".d.ts", ".d.ts.map"].map((ending) => path.replace(/^lib/, "dist").replace(/\.ts$/, ending)),
+    );
+    expect(sources).toContain("lib/index.ts");
+    expect(packed.files.filter((path) => !papers.includes(path)).sort()).toEqual([...sources, ...built].sort());
+  });
+
+  test("has a map beside each built file, and each source that a map names", async () => {
+    const files = new Set(packed.files);
+    const built = packed.files.filter((path) => /\.(js|d\.ts)$/.test(path));
+    expect(built).not.toEqual([]);
+    for (const path of built) {
+      const text = await readFile(join(packed.folder, path), "utf8");
+      const [, map] = text.match(/\/\/# sourceMappingURL=(\S+)\s*$/) ?? [];
+      expect(map, `the map of ${path}`).toBe(`${posix.basename(path)}.map`);
+      const { sources, sourceRoot } = JSON.parse(await readFile(join(packed.folder, `${path}.map`), "utf8"));
+      for (const source of sources)
+        expect(files, `the source of ${path}`).toContain(posix.join(dirname(path), sourceRoot ?? "", source));
+    }
+  });
+
+  test("has nothing that publint would change", async () => {
+    const bytes = await readFile(packed.tarball);
+    const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+    expect((await publint({ pack: { tarball }, strict: true })).messages).toEqual([]);
+  });
+
+  test(
+    "has types that are right for each way to import it",
+    async () => {
+      // The one rule left out: that require() meets an ES module. That is meant, as every Node that `engines` admits can
+      // do so; the CommonJS programs below prove it.
+      const args = [ATTW, packed.tarball, "--ignore-rules", "cjs-resolves-to-esm", "--no-color", "--no-emoji"];
+      const { code, stdout, stderr } = await run(process.execPath, args, packed.folder);
+      expect(code, `what attw says:\n${stdout}${stderr}`).toBe(0);
+    },
+    MINUTES,
+  );
+});
+
+test("the lock file names no registry's addresses", async () => {
+  const lock = JSON.parse(await readFile(join(ROOT, "package-lock.json"), "utf8"));
+  const entries = Object.entries<{ resolved?: string; link?: boolean }>(lock.packages);
+  expect(entries.length).toBeGreaterThan(100);
+  expect(entries.filter(([, { resolved, link }]) => resolved !== undefined && !link)).toEqual([]);
+});
+
+const excuse = await whyNpmCannotInstall();
+
+describe.skipIf(excuse)(`a fresh folder${excuse ? ` (${excuse})` : ""}`, () => {
+  describe.each([5, 4])("with Express %i", (major) => {
+    let project: Project;
+    beforeAll(async () => {
+      project = await createProject();
+      await project.install(packed.tarball, `express@${major}`, `@types/express@${major}`, "@types/node@20");
+    }, 2 * MINUTES);
+    afterAll(() => project?.remove());
+
+    test("has that Express and its types, and our tarball", async () => {
+      expect(await project.version("express")).toMatch(new RegExp(`^${major}\\.`));
+      expect(await project.version("@types/express")).toMatch(new RegExp(`^${major}\\.`));
+      expect(await project.version("express-portal-auth")).toBe(await ourVersion());
+    });
+
+    test.each([
+      ["an ES module", "app.mjs"],
+      ["CommonJS, by require() without a flag", "app.cjs"],
+    ])("runs the quick start as %s, and Node warns of nothing", async (_kind, program) => {
+      const app = await project.start(program, QUICK_START);
+      onTestFinished(async () => void (await app.stop()));
+      const browser = new Browser();
+
+      const refused = await browser.fetch(`${app.url}/account`);
+      expect(refused.status).toBe(401);
+      expect(refused.headers["content-type"]).toBe("application/problem+json");
+      expect(JSON.parse(refused.body)).toMatchObject({ status: 401, code: "login_required", login: "/login" });
+
+      const { status, body } = await browser.request(`${app.url}/login`, { method: "HEAD" });
+      expect({ status, body }).toEqual({ status: 204, body: "" });
+
+      const down = await browser.navigate(`${app.url}/account`);
+      expect(down.status).toBe(503);
+      expect(down.headers["content-type"]).toMatch(/^text\/html/);
+      expect(down.body).toContain("portal_unreachable");
+
+      const who = await browser.fetch(`${app.url}/who`);
+      expect(JSON.parse(who.body)).toEqual({ isAuthenticated: false });
+
+      const lines = await app.stop();
+      expect(lines.join("\n")).toContain("portal_unreachable");
+      expect(lines.filter((line) => !line.startsWith("[express-portal-auth] "))).toEqual([]);
+    });
+
+    test(
+      "compiles strict TypeScript with nodenext: .mts, .cts, and a switch over every error code",
+      async () => {
+        await project.write("codes.mts", exhaustiveSwitch(Object.keys(failures)));
+        const files = ["app.mts", "app.cts", "codes.mts"];
+        expect(await project.compile(files, { module: "nodenext" })).toBe("");
+      },
+      MINUTES,
+    );
+
+    test(
+      "compiles strict TypeScript with bundler resolution",
+      async () => {
+        const bundler = { module: "esnext", moduleResolution: "bundler" };
+        expect(await project.compile(["app.mts"], bundler)).toBe("");
+      },
+      MINUTES,
+    );
+
+    test(
+      "compiles beside req.oidc, req.auth, req.user and the session data of others",
+      async () => {
+        const others = ["express-openid-connect", "express-oauth2-jwt-bearer", "@types/passport", "express-session"];
+        await project.install(...others);
+        expect(await project.version("@types/express")).toMatch(new RegExp(`^${major}\\.`));
+        await project.write("neighbours.mts", NEIGHBOURS);
+        const files = ["neighbours.mts", "app.mts"];
+        expect(await project.compile(files, { module: "nodenext", types: ["node", "passport"] })).toBe("");
+      },
+      2 * MINUTES,
+    );
+  });
+});
+
+/** A portal that is down: nothing listens on port 1. */
+const QUICK_START = {
+  PORTAL_ISSUER: "http://127.0.0.1:1",
+  PORTAL_CLIENT_ID: "demo-app",
+  PORTAL_CLIENT_SECRET: "not-a-secret",
+  PORTAL_REDIRECT_URI: "http://127.0.0.1:3000/callback",
+  SESSION_SECRET: "0123456789abcdef0123456789abcdef",
+};
+
+async function ourVersion(): Promise<string> {
+  return JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")).version;
+}
