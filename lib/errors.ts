@@ -28,6 +28,11 @@ const FAILURES = {
     sentence: "Please sign in to go on.",
     hint: "The request carries no logged-in session. A page that calls with fetch should send the person to the address in the member login.",
   },
+  navigation_required: {
+    status: 400,
+    sentence: "Please open this address in your browser.",
+    hint: "The login route was asked for by a script, an image or the like. A login needs the browser itself: set location.href to the route.",
+  },
   callback_invalid: {
     status: 400,
     sentence: "This sign-in link is not complete. Please sign in again.",
@@ -161,7 +166,7 @@ const FAILURES = {
   hook_failed: {
     status: 500,
     sentence: "Something went wrong on this site while you signed in. Please try again.",
-    hint: "A hook threw an error that is not a PortalAuthError. To refuse a person, throw new PortalAuthError('login_refused').",
+    hint: "A hook failed: it threw an error that is not a PortalAuthError, or did what it may not, named in the detail. To refuse a person, throw new PortalAuthError('login_refused').",
   },
   revocation_failed: {
     status: 502,

@@ -56,7 +56,7 @@ export interface Hooks {
 }
 
 /** Runs a hook; what it throws arrives as a PortalAuthError that names the hook. */
-export async function callHook<T>(name: keyof Hooks, call: () => T | Promise<T>): Promise<T> {
+export async function callHook<T>(name: keyof Hooks | "authorizationParams", call: () => T | Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (cause) {

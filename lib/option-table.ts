@@ -3,7 +3,9 @@ import * as v from "valibot";
 import { address, plainAddress, route, seconds, secrets, text } from "./checks.js";
 import type { Hooks } from "./hooks.js";
 import type { PortalAuthOptions } from "./options.js";
+import { hasOpenid } from "./portal/authorization-params.js";
 import { PROFILES, type ProfileName } from "./portal/profiles.js";
+import { reservedKey } from "./session/session.js";
 
 /** The variable of each option that has one. README's table is compared with it by a test. */
 export const VARIABLES = {
@@ -40,13 +42,13 @@ export const DEFAULTS = {
   sessionAbsolute: 7 * 24 * 60 * 60,
 } as const;
 
+const STORE_METHODS = ["get", "set", "destroy", "on", "regenerate", "createSession"] as const;
+
 const SECRET =
   "write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first signs)";
 
 const hook = <Name extends keyof Hooks>() =>
   v.optional(v.custom<NonNullable<Hooks[Name]>>((value) => typeof value === "function", "write a function"));
-
-const hasOpenid = (scope: string): boolean => scope.split(/\s+/).includes("openid");
 
 export const OptionsSchema = v.strictObject(
   {
@@ -107,14 +109,22 @@ export const OptionsSchema = v.strictObject(
     secret: secrets(SECRET),
     store: v.optional(
       v.custom<Store>(
-        (value) =>
-          (["get", "set", "destroy"] as const).every((name) => typeof (value as Store | null)?.[name] === "function"),
+        (value) => STORE_METHODS.every((name) => typeof (value as Store | null)?.[name] === "function"),
         "write a store of express-session",
       ),
     ),
     sessionIdle: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionIdle),
     sessionAbsolute: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionAbsolute),
-    keepSessionKeys: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()), "write a list of session keys"), []),
+    keepSessionKeys: v.optional(
+      v.pipe(
+        v.array(v.pipe(v.string(), v.nonEmpty()), "write a list of session keys"),
+        v.check(
+          (keys) => reservedKey(keys) === undefined,
+          "write keys of your own: id, cookie, portal and the like are taken",
+        ),
+      ),
+      [],
+    ),
   },
   "is not an option of express-portal-auth",
 );

@@ -3,8 +3,11 @@ import type { Store } from "express-session";
 import type { Hooks } from "./hooks.js";
 import type { NoncePolicy, ProfileName } from "./portal/profiles.js";
 
-/** Parameters to add to the authorization request: `auth_source_id`, `ui_locales`, `prompt`, `max_age`, … */
-export type AuthorizationParams = Record<string, string | number | undefined>;
+/**
+ * Parameters to add to the authorization request: `auth_source_id`, `ui_locales`, `prompt`, `max_age`, … Values that
+ * are neither text nor a number are left out, so that what a query holds can be handed on as it is.
+ */
+export type AuthorizationParams = Readonly<Record<string, unknown>>;
 
 /** What a person may say. Every option but routes, hooks, store and keepSessionKeys has an environment variable too. */
 export interface PortalAuthOptions {

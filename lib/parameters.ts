@@ -18,23 +18,33 @@ export function readQuery(req: Request): URLSearchParams {
 export async function readForm(req: Request): Promise<URLSearchParams> {
   if (!req.is("application/x-www-form-urlencoded"))
     throw new PortalAuthError("callback_invalid", { detail: "a POST that is not a form" });
-  if (req.readableEnded || isParsed(req.body)) return fromParsed(req.body);
+  // asked of the stream, not of req.body: a parser that was not meant for forms leaves an empty object there
+  if (req.readableDidRead) return fromParsed(req.body);
   const chunks: Buffer[] = [];
   let length = 0;
-  // not destroyed when the loop is left: the refusal travels on the same connection
-  for await (const chunk of req.iterator({ destroyOnReturn: false })) {
-    length += chunk.length;
-    if (length > MAX_FORM_BYTES) throw new PortalAuthError("callback_invalid", { detail: "a form over 64 KiB" });
-    chunks.push(chunk);
+  try {
+    // not destroyed when the loop is left: the refusal travels on the same connection
+    for await (const chunk of req.iterator({ destroyOnReturn: false })) {
+      length += chunk.length;
+      if (length > MAX_FORM_BYTES) throw new PortalAuthError("callback_invalid", { detail: "a form over 64 KiB" });
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof PortalAuthError) throw error;
+    throw new PortalAuthError("callback_invalid", { detail: "a form that ended early" });
   }
   return new URLSearchParams(Buffer.concat(chunks).toString("utf8"));
 }
 
-const isParsed = (body: unknown): body is Record<string, unknown> => typeof body === "object" && body !== null;
-
+/** What the application's parser made of the body: text, bytes, or an object whose members may be anything. */
 function fromParsed(body: unknown): URLSearchParams {
+  if (typeof body === "string" || Buffer.isBuffer(body)) return new URLSearchParams(body.toString("utf8"));
   const form = new URLSearchParams();
-  for (const [name, value] of Object.entries(isParsed(body) ? body : {}))
-    for (const item of Array.isArray(value) ? value : [value]) form.append(name, String(item));
+  for (const [name, value] of Object.entries(Object(body)))
+    for (const item of Array.isArray(value) ? value : [value]) {
+      if (typeof item !== "string")
+        throw new PortalAuthError("callback_invalid", { detail: "a parameter with members" });
+      form.append(name, item);
+    }
   return form;
 }

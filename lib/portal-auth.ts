@@ -37,7 +37,7 @@ export function portalAuth(options?: PortalAuthOptions): RequestHandler {
           parts,
           req,
           res,
-          new PortalAuthError("session_store_failed", { detail: "read", cause: error }),
+          new PortalAuthError("session_store_failed", { detail: res.headersSent ? "save" : "read", cause: error }),
           next,
         );
       const step = routes.get(`${req.method} ${withoutSlash(req.path)}`);
@@ -47,13 +47,21 @@ export function portalAuth(options?: PortalAuthOptions): RequestHandler {
   };
 }
 
+/** The same secret may serve several routers: what one of them sealed is nothing to another. */
+const belongsTo = ({ issuer, clientId, redirectUri }: Settings): string =>
+  JSON.stringify([issuer, clientId, redirectUri]);
+
 function createParts(settings: Settings): Parts {
   for (const warning of warnings()) consoleLog.warn(warning);
   return {
     settings,
     getPortal: createDiscovery(settings),
-    transactions: createTransactions(settings.secrets, settings.https),
-    confirmations: createSealer(settings.secrets, "logout"),
+    transactions: createTransactions({
+      secrets: settings.secrets,
+      https: settings.https,
+      belongsTo: belongsTo(settings),
+    }),
+    confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),
     log: consoleLog,
   };
 }

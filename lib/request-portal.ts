@@ -1,7 +1,8 @@
 import type { Request, Response } from "express";
+import { answerError } from "./answer/answer-error.js";
 import { beginLogin, type LoginOptions } from "./login/login.js";
 import { logOut } from "./logout/logout.js";
-import type { Parts, Visit } from "./parts.js";
+import { answersOf, type Parts, type Visit } from "./parts.js";
 import { readSession } from "./session/session.js";
 import type { Claims, TokenSet } from "./tokens.js";
 
@@ -47,25 +48,29 @@ export class RequestPortal {
   }
 
   /**
-   * Answers this request by sending the browser to the portal.
-   *
-   * @throws PortalAuthError when the login cannot begin, e.g. `portal_unreachable`
+   * Answers this request by sending the browser to the portal; or, when the login cannot begin (`portal_unreachable`,
+   * …), by the failure's page or problem. It never rejects: Express 4 would not notice, and Node.js end the process.
    */
   async login(options: LoginOptions = {}): Promise<void> {
-    await beginLogin(this.#parts, this.#visit, options);
+    const { req, res, mount } = this.#visit;
+    await beginLogin(this.#parts, this.#visit, options).catch((error) =>
+      answerError(req, res, error, answersOf(this.#parts, mount, options.returnTo)),
+    );
   }
 
   /**
-   * Logs the person out here and answers this request by sending the browser on to the portal's logout. Call it
-   * from a route that another site cannot trigger; the route /logout sees to that by itself.
-   *
-   * @throws PortalAuthError `session_store_failed`: the person is still logged in
+   * Logs the person out here and answers this request by sending the browser on to the portal's logout; or, when the
+   * store fails and the person is still logged in, by that failure. It never rejects. Call it from a route that another
+   * site cannot trigger; the route /logout sees to that by itself.
    */
   async logout(): Promise<void> {
-    await logOut(this.#parts, this.#visit);
+    const { req, res, mount } = this.#visit;
+    await logOut(this.#parts, this.#visit).catch((error) =>
+      answerError(req, res, error, answersOf(this.#parts, mount)),
+    );
   }
 
   #session() {
-    return readSession(this.#visit.req, this.#parts.settings.sessionAbsolute);
+    return readSession(this.#visit.req, this.#parts.settings);
   }
 }

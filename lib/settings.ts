@@ -5,6 +5,7 @@ import { PortalAuthError } from "./errors.js";
 import type { Hooks } from "./hooks.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
+import { checkAuthorizationParams } from "./portal/authorization-params.js";
 import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./portal/profiles.js";
 
 /** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
@@ -76,6 +77,7 @@ export function settleOptions(given: PortalAuthOptions = {}, env: NodeJS.Process
     problems.push(
       `${VARIABLES.clientSecret} is missing: write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
     );
+  if (checked.success) problems.push(...conflicts(checked.output));
   if (problems.length > 0 || !checked.success) {
     const typos = unknownVariables(env, knownVariables());
     throw new PortalAuthError("options_invalid", {
@@ -129,6 +131,29 @@ function settleRoutes(given: {
 }) {
   const { login = DEFAULTS.routes.login, callback = DEFAULTS.routes.callback, logout = DEFAULTS.routes.logout } = given;
   return { login, callback, logout };
+}
+
+/** What is right by itself and wrong beside something else. */
+function conflicts(options: v.InferOutput<typeof OptionsSchema>): string[] {
+  const { redirectUri, authorizationParams } = options;
+  const routes = settleRoutes(options.routes);
+  const problems: string[] = [];
+  if (routes.callback !== false && !new URL(redirectUri).pathname.endsWith(routes.callback))
+    problems.push(
+      `${VARIABLES.redirectUri} (option redirectUri): write an address that ends in ${routes.callback}, or set routes.callback`,
+    );
+  const paths = Object.values(routes).filter((path) => path !== false);
+  if (new Set(paths).size < paths.length) problems.push("option routes: write three different paths");
+  if (typeof authorizationParams !== "function") {
+    try {
+      checkAuthorizationParams(authorizationParams);
+    } catch (error) {
+      problems.push(
+        `${VARIABLES.authorizationParams} (option authorizationParams): ${(error as PortalAuthError).message}`,
+      );
+    }
+  }
+  return problems;
 }
 
 function knownVariables(): string[] {

@@ -14,23 +14,23 @@ export interface TokenSet {
 export interface Claims {
   /** The person, unique at the issuer and never reassigned. */
   sub: string;
-  iss?: string;
-  aud?: string | string[];
-  azp?: string;
-  exp?: number;
-  iat?: number;
-  auth_time?: number;
-  nonce?: string;
-  acr?: string;
-  amr?: string[];
-  sid?: string;
-  name?: string;
-  nickname?: string;
-  preferred_username?: string;
-  email?: string;
-  email_verified?: boolean;
-  picture?: string;
-  zoneinfo?: string;
-  locale?: string;
+  iss?: string | undefined;
+  aud?: string | string[] | undefined;
+  azp?: string | undefined;
+  exp?: number | undefined;
+  iat?: number | undefined;
+  auth_time?: number | undefined;
+  nonce?: string | undefined;
+  acr?: string | undefined;
+  amr?: string[] | undefined;
+  sid?: string | undefined;
+  name?: string | undefined;
+  nickname?: string | undefined;
+  preferred_username?: string | undefined;
+  email?: string | undefined;
+  email_verified?: boolean | undefined;
+  picture?: string | undefined;
+  zoneinfo?: string | undefined;
+  locale?: string | undefined;
   [claim: string]: unknown;
 }

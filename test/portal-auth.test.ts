@@ -1,12 +1,22 @@
-import { request as httpRequest } from "node:http";
+import { createServer as createHttpServer, request as httpRequest } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import express from "express";
+import session from "express-session";
 import { generate } from "selfsigned";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { portalAuth } from "../lib/index.js";
+import { startPortal } from "../example-app/portal/portal.js";
+import { portalAuth, requireAuth } from "../lib/index.js";
 import { Browser } from "./support/browser.js";
-import { SESSION_SECRET, startWorld, type World, type WorldOptions } from "./support/world.js";
+import {
+  CLIENT_SECRET,
+  close,
+  listen,
+  SESSION_SECRET,
+  startWorld,
+  type World,
+  type WorldOptions,
+} from "./support/world.js";
 
 describe.each([4, 5] as const)("Express %i", (version) => {
   describe.each(["/", "/app", "/deep/er"])("mounted at %s", (mount) => {
@@ -35,23 +45,23 @@ describe.each([4, 5] as const)("Express %i", (version) => {
       log: [/no database/],
     });
     const page = await browser.navigate(`${url}/login`);
-    expect([page.status, page.body.includes("unexpected")]).toEqual([500, true]);
+    expect([page.status, page.body.includes("hook_failed")]).toEqual([500, true]);
     expect((await browser.visit(`${url}/`)).body).toBe("home");
   });
 
-  test("an error that a route of the app gets from req.portal.login() reaches the app's own error handler", async () => {
+  test("req.portal.login() and logout() answer their own failures: a rejection would end an Express 4 process", async () => {
     const { browser, url, portal } = await startWorld({
       express: version,
+      log: [/portal_unreachable/],
       after: (app) => {
-        app.get("/sign-up", (req, _res, next) => void req.portal.login().catch(next));
-        app.use(
-          ((error, _req, res, _next) => void res.status(error.status).send(error.code)) as express.ErrorRequestHandler,
-        );
+        app.get("/sign-up", (req) => req.portal.login({ returnTo: "/account" }));
       },
     });
     portal.goDown();
     const page = await browser.navigate(`${url}/sign-up`);
-    expect([page.status, page.body]).toEqual([503, "portal_unreachable"]);
+    expect(page.status).toBe(503);
+    expect(page.body).toContain("portal_unreachable");
+    expect(page.body).toContain('href="/login?returnTo=%2Faccount"');
   });
 });
 
@@ -82,6 +92,88 @@ describe("the routes", () => {
     for (const method of ["PUT", "DELETE", "PATCH"])
       expect((await browser.navigate(`${url}/callback`, { method })).status).toBe(404);
   });
+});
+
+describe("two routers in one app", () => {
+  /** The app of a customers' portal at "/", and of a staff portal at "/staff". */
+  async function startTwo(given: WorldOptions = {}) {
+    const staff = await startPortal({ clientId: "staff", clientSecret: "s", redirectUris: [] });
+    onTestFinished(() => staff.close());
+    const world = await startWorld({
+      ...given,
+      before(app) {
+        given.before?.(app);
+        const auth = portalAuth({
+          issuer: staff.issuer,
+          clientId: "staff",
+          clientSecret: "s",
+          redirectUri: "http://127.0.0.1:1/staff/callback",
+          secret: SESSION_SECRET,
+        });
+        app.use("/staff", auth);
+        app.get("/staff/payroll", requireAuth(), (_req, res) => void res.send("salaries"));
+      },
+    });
+    return { ...world, staff };
+  }
+
+  test.each([true, false])(
+    "who is logged in at one portal is nobody at the other (session of the app: %s)",
+    async (ownSession) => {
+      const { browser, url, staff } = await startTwo({ ownSession });
+      expect((await browser.visit(`${url}/account`)).status).toBe(200);
+      const guarded = await browser.navigate(`${url}/staff/payroll`);
+      expect(guarded.headers.location).toMatch(new RegExp(`^${staff.issuer}/`));
+    },
+  );
+
+  test("a login that was begun at one cannot be finished at the other, although they share the secret", async () => {
+    const { browser, url, asked } = await startTwo({ log: [/login_not_found/] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const elsewhere = new URL(`/staff/callback${callback.search}`, url);
+    expect((await browser.navigate(elsewhere)).body).toContain("login_not_found");
+    expect(asked("/oauth2/token")).toEqual([]);
+  });
+
+  test("a stranger's request to one of them changes nothing for the people of the other", async () => {
+    const { browser, url, me } = await startTwo();
+    await browser.visit(`${url}/account`);
+    await new Browser().navigate(`${url}/staff/nothing`);
+    expect((await me()).isAuthenticated).toBe(true);
+    expect((await new Browser().visit(`${url}/account`)).status).toBe(200);
+  });
+
+  test("one router that is mounted twice works as if it were mounted once", async () => {
+    const { browser, url, portal } = await startWorld();
+    const app = express();
+    const auth = portalAuth({
+      issuer: portal.issuer,
+      profile: "tencent-ciam",
+      clientId: "demo-app",
+      clientSecret: CLIENT_SECRET,
+      redirectUri: `${url}/callback`,
+      secret: SESSION_SECRET,
+    });
+    app.use(auth, auth).get("/account", requireAuth(), (_req, res) => void res.send("in"));
+    const server = createHttpServer(app);
+    onTestFinished(() => close(server));
+    const twice = await listen(server);
+    const { pathname, search } = await browser.loginUntilCallback(`${twice}/account`);
+    expect((await browser.navigate(twice + pathname + search)).headers.location).toBe("/account");
+    expect((await browser.navigate(`${twice}/account`)).body).toBe("in");
+  });
+});
+
+test("an app's session for some paths only does not decide for the others: a stranger's request cannot switch off logins", async () => {
+  const { browser, url, me, log } = await startWorld({
+    before: (app) => app.use("/admin", session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false })),
+    log: [/mount it before portalAuth/],
+  });
+  await browser.visit(`${url}/account`);
+  await new Browser().navigate(`${url}/admin/nothing`);
+  expect((await me()).isAuthenticated).toBe(true);
+  expect((await new Browser().visit(`${url}/account`)).status).toBe(200);
+  expect(log.filter((line) => line.includes("mount it before portalAuth"))).toHaveLength(1);
 });
 
 test("the app starts, and serves, while nothing is configured wrongly and the portal does not exist", async () => {
@@ -163,6 +255,13 @@ describe("behind a proxy that ends TLS", () => {
     const page = await browser.visit(`${origin}/account`);
     expect([page.status, page.body.includes("proxy_not_trusted")]).toEqual([500, true]);
     expect(log.join()).toContain("X-Forwarded-Proto: https");
+  });
+
+  test("an app's session that does not believe X-Forwarded-Proto is told in the log: its cookie never leaves", async () => {
+    const { browser, origin, log } = await startBehindProxy({ ownSession: true, log: [/proxy_not_trusted/] });
+    const callback = await browser.loginUntilCallback(`${origin}/account`);
+    await browser.navigate(callback);
+    expect(log.join()).toContain("app.set('trust proxy', 1)");
   });
 
   test("Host and X-Forwarded-Host never reach the redirect_uri, nor any address of ours", async () => {

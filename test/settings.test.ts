@@ -168,6 +168,19 @@ describe("what is refused", () => {
     ["a store that is none", { store: {} }, "option store"],
     ["an option that does not exist", { clientID: "x" }, "option clientID"],
     ["authorization parameters as text", { authorizationParams: "prompt=login" }, "PORTAL_AUTH_SOURCE_ID"],
+    ["session keys that are taken", { keepSessionKeys: ["cart", "cookie"] }, "option keepSessionKeys"],
+    [
+      "a redirect address that leads elsewhere than the callback",
+      { redirectUri: "https://app.example/cb" },
+      "PORTAL_REDIRECT_URI",
+    ],
+    ["two steps at one path", { routes: { login: "/callback" } }, "option routes"],
+    [
+      "authorization parameters that protect the login",
+      { authorizationParams: { state: "x" } },
+      "PORTAL_AUTH_SOURCE_ID",
+    ],
+    ["a store of another kind", { store: new Map() }, "option store"],
     ["session keys that are no list", { keepSessionKeys: "cart" }, "option keepSessionKeys"],
   ])("%s", (_name, options, told) => {
     expect(problems(options)).toContain(`- ${told}`);

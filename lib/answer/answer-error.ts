@@ -39,6 +39,7 @@ export async function answerError(
   if (res.headersSent || res.writableEnded) return;
   ourHeaders(req, res);
   res.statusCode = error.status;
+  if (!req.complete) res.setHeader("Connection", "close"); // what is left of the body nobody will read
   if (error.status === 503) res.setHeader("Retry-After", String(RETRY_AFTER_SECONDS));
   // RFC 9110, section 11.6.1, wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
   if (error.status === 401) res.setHeader("WWW-Authenticate", 'Bearer realm="portal"');

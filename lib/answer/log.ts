@@ -30,7 +30,10 @@ export function logFailure(log: Log, error: PortalAuthError, requestId?: string)
 /** An error of the application or of its store, as far as it can be told: its name and its words without long tokens. */
 export function outline(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
-  return `${error.name}: ${error.message}`.replace(/[\w\-+/=]{24,}/g, "[…]").slice(0, 300);
+  return `${error.name}: ${error.message}`
+    .replace(/\/\/[^/@\s]+@/g, "//[…]@") // name and password in an address
+    .replace(/[\w\-+/=]{24,}/g, "[…]")
+    .slice(0, 300);
 }
 
 /** A line break in what a log prints would let a stranger write lines of their own. */

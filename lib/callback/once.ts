@@ -9,15 +9,26 @@ export type Once<T> = (id: string, work: () => Promise<T>) => Promise<T>;
  * sent a second time ends the tokens of its first use (RFC 6749, section 4.1.2), so the second waits for the first.
  */
 export function createOnce<T>(): Once<T> {
-  const known = new Map<string, { readonly outcome: Promise<T>; readonly since: number }>(); // oldest first
+  const known = new Map<string, { readonly outcome: Promise<T>; readonly since: number; settled: boolean }>(); // oldest first
   return function once(id, work) {
-    const now = Date.now();
-    for (const [key, { since }] of known) {
-      if (since + REMEMBER_MS > now && known.size < MOST) break;
-      known.delete(key);
-    }
-    const outcome = known.get(id)?.outcome ?? work();
-    if (!known.has(id)) known.set(id, { outcome, since: now });
-    return outcome;
+    forget(known);
+    const running = known.get(id);
+    if (running) return running.outcome;
+    const entry = { outcome: work(), since: Date.now(), settled: false };
+    const settle = () => {
+      entry.settled = true;
+    };
+    entry.outcome.then(settle, settle);
+    known.set(id, entry);
+    return entry.outcome;
   };
+}
+
+/** What is too old, and the oldest of what is too many; never what is still under way. */
+function forget(known: Map<string, { readonly since: number; readonly settled: boolean }>): void {
+  const now = Date.now();
+  for (const [id, { since, settled }] of known) {
+    if (since + REMEMBER_MS > now && known.size < MOST) return;
+    if (settled) known.delete(id);
+  }
 }

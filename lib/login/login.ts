@@ -1,9 +1,12 @@
 import type { Request } from "express";
 import { redirect } from "../answer/redirect.js";
+import { PortalAuthError } from "../errors.js";
+import { callHook } from "../hooks.js";
 import type { AuthorizationParams } from "../options.js";
 import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
-import { authorizationUrl, checkAuthorizationParams, newAttempt } from "../portal/authorize.js";
+import { checkAuthorizationParams } from "../portal/authorization-params.js";
+import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
 import { returnTo } from "./return-to.js";
 
@@ -20,33 +23,36 @@ export async function beginLogin(parts: Parts, { req, res, mount }: Visit, optio
   checkCookieCanBeSet(req);
   const portal = await getPortal(); // before anything is kept: a portal that is down leaves no trace
   const added = checkAuthorizationParams({ ...(await paramsFor(parts, req)), ...options.authorizationParams });
-  const attempt = newAttempt();
+  const seed = newSeed();
   await transactions.save(req, res, {
-    ...attempt,
+    seed,
     return_to: notOurs(returnTo(options.returnTo), mount, settings.routes),
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
     ...(added["response_mode"] === "form_post" && { form_post: true }),
   });
-  const url = await authorizationUrl(portal, attempt, added);
+  const url = await authorizationUrl(portal, attemptOf(seed), added);
   redirect(req, res, 302, url.href);
 }
 
 async function paramsFor({ settings }: Parts, req: Request): Promise<AuthorizationParams> {
   const { authorizationParams: params } = settings;
-  return typeof params === "function" ? params(req) : params;
+  return typeof params === "function" ? callHook("authorizationParams", () => params(req)) : params;
 }
 
 /** A login that returned to one of our own routes would log in again, and again, or log out. */
 function notOurs(path: string, mount: string, routes: Parts["settings"]["routes"]): string {
   const { pathname } = new URL(path, "http://here.invalid");
-  const ours = Object.values(routes).some((route) => route !== false && pathname === mount + route);
+  const ours = Object.values(routes).some((route) => route !== false && pathname.replace(/\/$/, "") === mount + route);
   return ours ? "/" : path;
 }
 
 /** GET /login */
 export function loginStep(parts: Parts) {
   return async function login(visit: Visit): Promise<void> {
+    // an image or a script that asks for it would leave a cookie behind each time, and lead nobody anywhere
+    if ((visit.req.headers["sec-fetch-mode"] ?? "navigate") !== "navigate")
+      throw new PortalAuthError("navigation_required");
     const wish = readQuery(visit.req).get("returnTo");
     await beginLogin(parts, visit, wish === null ? {} : { returnTo: wish });
   };

@@ -2,15 +2,21 @@ import { createHash } from "node:crypto";
 import { parseCookie } from "cookie";
 import type { Request, Response } from "express";
 import { PortalAuthError } from "../errors.js";
-import type { Attempt } from "../portal/authorize.js";
+import { attemptOf } from "../portal/authorize.js";
+import type { Expected } from "../portal/exchange.js";
 import { createSealer, type Sealer } from "../session/seal.js";
+import { returnTo } from "./return-to.js";
 
 const LIFETIME_MS = 10 * 60 * 1000;
 /** Proxies cut a header line at 8 KiB: all attempts together stay under half of it. */
 const ALL_ATTEMPTS_BYTES = 4000;
+/** No browser of ours carries more; whoever sends them does so to keep us busy with opening them. */
+const MOST_OPENED = 24;
 
 /** A login that was begun: what waits in the browser until the portal answers. */
-export interface Transaction extends Attempt {
+export interface Transaction {
+  /** What state, nonce and code_verifier grow from. */
+  readonly seed: string;
   readonly return_to: string;
   /** In epoch milliseconds: several logins may begin in one second, and the oldest is dropped first. */
   readonly begun_at: number;
@@ -29,7 +35,7 @@ interface Spent {
 }
 
 export type Taken =
-  | { readonly kind: "begun"; readonly id: string; readonly transaction: Transaction }
+  | { readonly kind: "begun"; readonly id: string; readonly transaction: Transaction; readonly expected: Expected }
   | { readonly kind: "spent"; readonly return_to: string };
 
 /** What waits between /login and /callback, sealed in one cookie an attempt: several tabs can log in at once. */
@@ -45,10 +51,18 @@ export interface Transactions {
   redirectLater(res: Response, transaction: Transaction, return_to: string): Promise<void>;
 }
 
-export function createTransactions(secrets: readonly string[], https: boolean): Transactions {
-  const sealer = createSealer(secrets, "login");
+export interface TransactionsOptions {
+  readonly secrets: readonly string[];
+  readonly https: boolean;
+  /** Whose logins these are, at which portal: a login that was begun at one cannot be finished at another. */
+  readonly belongsTo: string;
+}
+
+export function createTransactions({ secrets, https, belongsTo }: TransactionsOptions): Transactions {
+  const sealer = createSealer(secrets, `login ${belongsTo}`);
   const prefix = `${https ? "__Host-" : ""}portal-login.`;
   const nameOf = (state: string) => prefix + createHash("sha256").update(state).digest("base64url").slice(0, 16);
+  const isOurs = new RegExp(`^${prefix.replace(".", "\\.")}[\\w-]{16}$`);
 
   function setCookie(res: Response, name: string, value: string, { begun_at, form_post }: Transaction | Spent): void {
     const maxAge = begun_at + LIFETIME_MS - Date.now();
@@ -57,16 +71,16 @@ export function createTransactions(secrets: readonly string[], https: boolean): 
   }
 
   async function spend(res: Response, transaction: Transaction, return_to: string): Promise<void> {
-    const { begun_at, form_post } = transaction;
+    const { seed, begun_at, form_post } = transaction;
     const spent: Spent = { spent: true, return_to, begun_at, ...(form_post && { form_post }) };
-    setCookie(res, nameOf(transaction.state), await sealer.seal(spent), spent);
+    setCookie(res, nameOf(attemptOf(seed).state), await sealer.seal(spent), spent);
   }
 
   return {
     async save(req, res, transaction) {
-      const name = nameOf(transaction.state);
+      const name = nameOf(attemptOf(transaction.seed).state);
       const value = await sealer.seal(transaction);
-      const others = attemptsIn(req, prefix);
+      const others = cookiesOf(req).filter(([other]) => isOurs.test(other));
       const dropped = await oldest(others, sealer, ALL_ATTEMPTS_BYTES - bytes([name, value]));
       for (const other of dropped) res.clearCookie(other, { path: "/", httpOnly: true, secure: https });
       setCookie(res, name, value, transaction);
@@ -78,10 +92,12 @@ export function createTransactions(secrets: readonly string[], https: boolean): 
       const found = value && ((await sealer.open(value)) as Transaction | Spent | undefined);
       if (!found) throw new PortalAuthError("login_not_found");
       if (found.begun_at + LIFETIME_MS <= Date.now()) throw new PortalAuthError("login_expired");
-      if ("spent" in found) return { kind: "spent", return_to: found.return_to };
-      if (found.state !== state) throw new PortalAuthError("login_not_found");
+      if ("spent" in found) return { kind: "spent", return_to: returnTo(found.return_to) };
+      const attempt = attemptOf(found.seed);
+      if (attempt.state !== state) throw new PortalAuthError("login_not_found");
       await spend(res, found, found.return_to); // before anything can fail: it is spent once
-      return { kind: "begun", id, transaction: found };
+      const expected = { ...attempt, ...(found.max_age !== undefined && { max_age: found.max_age }) };
+      return { kind: "begun", id, transaction: found, expected };
     },
 
     redirectLater: spend,
@@ -92,9 +108,9 @@ type CookiePair = readonly [name: string, value: string];
 
 const bytes = ([name, value]: CookiePair): number => name.length + value.length + "=; ".length;
 
-function attemptsIn(req: Request, prefix: string): CookiePair[] {
+function cookiesOf(req: Request): CookiePair[] {
   const all = Object.entries(parseCookie(req.headers.cookie ?? ""));
-  return all.filter((pair): pair is [string, string] => pair[0].startsWith(prefix) && pair[1] !== undefined);
+  return all.filter((pair): pair is [string, string] => pair[1] !== undefined);
 }
 
 /**
@@ -104,15 +120,16 @@ function attemptsIn(req: Request, prefix: string): CookiePair[] {
 async function oldest(attempts: CookiePair[], sealer: Sealer, room: number): Promise<string[]> {
   let excess = attempts.reduce((sum, pair) => sum + bytes(pair), 0) - room;
   if (excess <= 0) return [];
-  const dated = await Promise.all(
-    attempts.map(async (pair) => {
-      const opened = (await sealer.open(pair[1])) as Transaction | Spent | undefined;
+  const aged = await Promise.all(
+    attempts.map(async (pair, index) => {
+      const opened =
+        index < MOST_OPENED ? ((await sealer.open(pair[1])) as Transaction | Spent | undefined) : undefined;
       const isSpent = opened !== undefined && "spent" in opened;
       return { pair, age: (opened?.begun_at ?? 0) - (isSpent ? LIFETIME_MS : 0) };
     }),
   );
   const dropped: string[] = [];
-  for (const { pair } of dated.sort((a, b) => a.age - b.age)) {
+  for (const { pair } of aged.sort((a, b) => a.age - b.age)) {
     if (excess <= 0) break;
     dropped.push(pair[0]);
     excess -= bytes(pair);

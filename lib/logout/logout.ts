@@ -24,7 +24,7 @@ export function logoutStep(parts: Parts) {
 
 /** Ends the session here, then the tokens and the session at the portal, as far as it can be reached. */
 export async function logOut(parts: Parts, { req, res }: Visit): Promise<void> {
-  const ended = await endSession(req);
+  const ended = await endSession(req, res);
   if (ended) await tellHook(parts, req, ended);
   const to = (await withinTime(endAtPortal(parts, ended))) ?? parts.settings.postLogoutRedirectUri;
   if (wantsPage(req)) return redirect(req, res, 303, to);

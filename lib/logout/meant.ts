@@ -12,7 +12,9 @@ const CONFIRM_WITHIN_MS = 10 * 60 * 1000;
  */
 export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
   const site = req.headers["sec-fetch-site"];
-  if (site !== undefined) return site === "same-origin" || site === "none";
+  // an image in what people write on this site is same-origin, and nobody's wish
+  if (site !== undefined)
+    return (site === "same-origin" || site === "none") && req.headers["sec-fetch-mode"] !== "no-cors";
   if (req.method !== "POST") return false;
   if (req.headers.origin === new URL(parts.settings.redirectUri).origin) return true;
   const form = await readForm(req).catch(() => undefined); // not a form: not ours

@@ -1,9 +1,8 @@
+import { createHmac, randomBytes } from "node:crypto";
 import * as oidc from "openid-client";
-import { PortalAuthError } from "../errors.js";
-import type { AuthorizationParams } from "../options.js";
 import type { Portal } from "./discover.js";
 
-/** What ties one login to one browser and to one code. Each of 256 random bits. */
+/** What ties one login to one browser and to one code. Each of 256 bits, none of them tells another. */
 export interface Attempt {
   readonly state: string;
   readonly nonce: string;
@@ -11,37 +10,13 @@ export interface Attempt {
   readonly code_verifier: string;
 }
 
-export function newAttempt(): Attempt {
-  return { state: oidc.randomState(), nonce: oidc.randomNonce(), code_verifier: oidc.randomPKCECodeVerifier() };
-}
+/** 256 random bits: all that has to be kept of an attempt, which travels in a cookie beside those of other tabs. */
+export const newSeed = (): string => randomBytes(32).toString("base64url");
 
-/** Names that an application cannot add: they are the protection itself, or (request, request_uri) could replace it. */
-const RESERVED: readonly string[] = [
-  "state",
-  "nonce",
-  "code_challenge",
-  "code_challenge_method",
-  "redirect_uri",
-  "client_id",
-  "client_secret",
-  "response_type",
-  "request",
-  "request_uri",
-];
-
-/** Checks what the application wants to add; throws `authorization_params_invalid`. */
-export function checkAuthorizationParams(params: AuthorizationParams): Record<string, string> {
-  const given = Object.entries(params).filter(([, value]) => value !== undefined);
-  const added = Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
-  const reserved = Object.keys(added).find((name) => RESERVED.includes(name));
-  if (reserved) throw new PortalAuthError("authorization_params_invalid", { detail: `${reserved} cannot be set` });
-  const { response_mode = "query", scope = "openid", max_age = "0" } = added;
-  if (response_mode !== "query" && response_mode !== "form_post")
-    throw new PortalAuthError("authorization_params_invalid", { detail: "response_mode" });
-  if (!scope.split(/\s+/).includes("openid"))
-    throw new PortalAuthError("authorization_params_invalid", { detail: "scope" });
-  if (!/^\d+$/.test(max_age)) throw new PortalAuthError("authorization_params_invalid", { detail: "max_age" });
-  return added;
+/** The attempt that grows from a seed: HMAC-SHA256 is a pseudorandom function, so each part is as good as random. */
+export function attemptOf(seed: string): Attempt {
+  const derive = (name: string) => createHmac("sha256", seed).update(name).digest("base64url");
+  return { state: derive("state"), nonce: derive("nonce"), code_verifier: derive("code_verifier") };
 }
 
 /** The address at the portal where this login goes on (RFC 6749, section 4.1.1; RFC 7636, section 4.3). */

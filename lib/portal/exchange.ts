@@ -70,6 +70,7 @@ export async function exchange(portal: Portal, code: string, expected: Expected)
     .catch((error) => {
       throw explainFailure(error, "token");
     });
+  if (answer.token_type !== "bearer") throw new PortalAuthError("portal_answer_invalid", { detail: "token_type" });
   if (!answer.id_token) throw new PortalAuthError("id_token_missing");
   await portal.verifySignature(answer.id_token);
   const claims = answer.claims() as Claims;

@@ -19,6 +19,8 @@ export interface IdTokenExpectations {
 export function checkIdToken(claims: Claims, idToken: string, expected: IdTokenExpectations): void {
   const { clientId, clockTolerance, nonce: policy } = expected.settings;
   const now = epochSeconds();
+  // section 2: a person has a name, of at most 255 characters
+  if (claims.sub.length < 1 || claims.sub.length > 255) throw invalid("claim sub");
   // steps 4 and 5: openid-client looks at azp only where there are several audiences
   if (claims.azp !== undefined && claims.azp !== clientId) throw invalid("claim azp");
   // step 10: a token from the future; openid-client only wants a number
@@ -28,8 +30,8 @@ export function checkIdToken(claims: Claims, idToken: string, expected: IdTokenE
   // step 13: asked for, so it must be there
   if (expected.max_age !== undefined) {
     const { auth_time } = claims;
-    if (typeof auth_time !== "number" || auth_time + expected.max_age < now - clockTolerance)
-      throw invalid("claim auth_time");
+    const age = typeof auth_time === "number" ? now - auth_time : Number.NaN;
+    if (!(age >= -clockTolerance && age <= expected.max_age + clockTolerance)) throw invalid("claim auth_time");
   }
   // section 3.1.3.8
   if (claims["at_hash"] !== undefined && claims["at_hash"] !== leftHalfHash(expected.access_token, idToken))

@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from "express";
+import type { Request, RequestHandler, Response } from "express";
 import session, { type Store } from "express-session";
 import { PortalAuthError } from "../errors.js";
 import { MemoryStore } from "./memory-store.js";
@@ -12,14 +12,29 @@ export interface OwnSessionOptions {
   readonly warn: (message: string) => void;
 }
 
-/** The app's own session where it has mounted one, otherwise one of ours, made when it is first needed. */
+/** Requests whose session is one of ours, by whichever router: it must not be taken for the app's. */
+const withOwnSession = new WeakSet<Request>();
+
+/**
+ * The app's own session where it has mounted one, otherwise one of ours, made when it is first needed. Decided for each
+ * request by itself: what a stranger's request meets on its way must not change what another's does.
+ */
 export function createSessionMount(options: OwnSessionOptions): RequestHandler {
-  let appHasSession = false;
   let ours: RequestHandler | undefined;
+  let metApps = false;
+  let told = false;
   return function mountSession(req, res, next) {
-    if (req.session) appHasSession = true;
-    // an app's session that is missing now and then (its store is away, its cookie has a path) is still the app's
-    if (appHasSession) return next();
+    if (req.session) {
+      metApps ||= !withOwnSession.has(req);
+      return next();
+    }
+    if (metApps && !told) {
+      told = true;
+      options.warn(
+        "Some requests come with the app's express-session and some without: mount it before portalAuth(), for the same paths. Those without got a session of portalAuth's own.",
+      );
+    }
+    withOwnSession.add(req);
     ours ??= ownSession(options);
     return ours(req, res, next);
   };
@@ -42,7 +57,8 @@ function ownSession({ secrets, https, idleSeconds, store, warn }: OwnSessionOpti
 
 /**
  * express-session leaves a Secure cookie out, silently, when it takes a request for plain http. The login would then
- * succeed, the session be lost, and the person sent to the portal for ever: better to say so.
+ * succeed, the session be lost, and the person sent to the portal for ever: better to say so. X-Forwarded-Proto counts
+ * here although an app's session may not believe it; whether it did is seen afterwards, by sessionCookieIsMissing.
  *
  * @throws PortalAuthError `proxy_not_trusted`
  */
@@ -51,6 +67,12 @@ export function checkCookieCanBeSet(req: Request): void {
   const [scheme = ""] = String(req.headers["x-forwarded-proto"] ?? "").split(",");
   const overHttps = req.secure || scheme.trim().toLowerCase() === "https";
   if (!overHttps) throw new PortalAuthError("proxy_not_trusted");
+}
+
+/** Whether an answer that begins a session went out without its cookie. */
+export function sessionCookieIsMissing(req: Request, res: Response): boolean {
+  const lines = [res.getHeader("Set-Cookie") ?? []].flat();
+  return !lines.some((line) => String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`));
 }
 
 function inMemory(warn: (message: string) => void): Store {

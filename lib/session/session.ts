@@ -1,5 +1,6 @@
-import type { Request } from "express";
-import type { Session, SessionData } from "express-session";
+import { parseCookie } from "cookie";
+import type { CookieOptions, Request, Response } from "express";
+import session, { type Session, type SessionData } from "express-session";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Claims, TokenSet } from "../tokens.js";
@@ -10,6 +11,9 @@ export interface PortalSession {
   claims: Claims;
   /** When the person logged in, in epoch seconds: the absolute limit counts from here. */
   started_at: number;
+  /** Where, and for which application: what was begun at one portal opens nothing that another one guards. */
+  issuer: string;
+  client_id: string;
 }
 
 declare module "express-session" {
@@ -18,14 +22,37 @@ declare module "express-session" {
   }
 }
 
-/** The person of this request, or undefined when nobody is logged in (any more). No I/O, no crypto. */
-export function readSession(req: Request, absoluteSeconds: number): PortalSession | undefined {
-  const kept = req.session?.portal;
-  if (!kept?.claims || !kept.tokens) return undefined;
-  return Date.now() < (kept.started_at + absoluteSeconds) * 1000 ? kept : undefined;
+/** What a session must be for a person to count as logged in. */
+export interface SessionRules {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly sessionAbsolute: number;
 }
 
+/** The person of this request, or undefined when nobody is logged in (any more). No I/O, no crypto. */
+export function readSession(req: Request, rules: SessionRules): PortalSession | undefined {
+  const kept = req.session?.portal;
+  if (!kept?.claims || !kept.tokens) return undefined;
+  if (kept.issuer !== rules.issuer || kept.client_id !== rules.clientId) return undefined;
+  return Date.now() < (kept.started_at + rules.sessionAbsolute) * 1000 ? kept : undefined;
+}
+
+/** Names that belong to express-session and to us: an application that put something there would break the session. */
+const RESERVED = [
+  "id",
+  "req",
+  "cookie",
+  "portal",
+  "__proto__",
+  "constructor",
+  ...Object.getOwnPropertyNames(session.Session.prototype),
+];
+
+/** The first of these session keys that an application must not use, if there is one. */
+export const reservedKey = (keys: readonly string[]): string | undefined => keys.find((key) => RESERVED.includes(key));
+
 export interface NewSession {
+  readonly rules: SessionRules;
   readonly tokens: TokenSet;
   readonly claims: Claims;
   /** What else shall be in the new session: from the onLogin hook. */
@@ -38,12 +65,15 @@ export interface NewSession {
  * Begins the person's session under a NEW id, so that an id planted before the login is worth nothing (session
  * fixation), and saves it. Either all of it holds or the request ends without a session. Returns the new id.
  */
-export async function beginSession(req: Request, { tokens, claims, extra, keep }: NewSession): Promise<string> {
+export async function beginSession(req: Request, { rules, tokens, claims, extra, keep }: NewSession): Promise<string> {
+  const { issuer, clientId: client_id } = rules;
   const old = sessionOf(req);
   const survivors = Object.fromEntries(keep.filter((key) => key in old).map((key) => [key, old[key as keyof Session]]));
   try {
     await new Promise<void>((resolve, reject) => old.regenerate((error) => (error ? reject(error) : resolve())));
-    Object.assign(req.session, survivors, extra, { portal: { tokens, claims, started_at: epochSeconds() } });
+    Object.assign(req.session, survivors, extra, {
+      portal: { tokens, claims, started_at: epochSeconds(), issuer, client_id },
+    });
     await save(req);
   } catch (cause) {
     // express-session saves what is in req.session when the answer ends: a half-made session must not be there then
@@ -65,17 +95,30 @@ export async function joinSession(req: Request, id: string): Promise<boolean> {
   );
   if (!stored?.portal) return false;
   req.sessionID = id;
-  store.createSession(req, stored);
+  const joined = store.createSession(req, stored);
+  // this request lends the session's cookie to its answer and changes nothing: saving its copy could only undo a logout
+  joined.save = function save(done) {
+    done?.(undefined);
+    return this;
+  };
   return true;
 }
 
-/** Destroys the session in the store; the request goes on without one. Gives what was kept of a person, if anything. */
-export async function endSession(req: Request): Promise<PortalSession | undefined> {
+/**
+ * Destroys the session in the store, and its cookie; the request goes on without one. Gives what was kept of a person,
+ * if anything.
+ */
+export async function endSession(req: Request, res: Response): Promise<PortalSession | undefined> {
   const ending = req.session;
   if (!ending) return undefined;
   await new Promise<void>((resolve, reject) =>
     ending.destroy((error) => (error ? reject(storeFailed("destroy", error)) : resolve())),
   );
+  const cookies = Object.entries(parseCookie(req.headers.cookie ?? ""));
+  const [name] = cookies.find(([, value]) => value?.startsWith(`s:${ending.id}.`)) ?? [];
+  const { path = "/", domain, secure, httpOnly, sameSite } = ending.cookie;
+  if (name !== undefined)
+    res.clearCookie(name, { path, domain, secure: secure === true, httpOnly, sameSite } as CookieOptions);
   return ending.portal;
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { outline } from "../../lib/answer/log.js";
 import { renderPage } from "../../lib/answer/page.js";
 import { failures, PortalAuthError } from "../../lib/errors.js";
 import { startWorld } from "../support/world.js";
@@ -125,6 +126,12 @@ describe("the log", () => {
     expect(log).toHaveLength(1);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
     expect(log[0]).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
+  });
+
+  test("shows an error of the app without what such errors carry: passwords in addresses, long tokens", () => {
+    const error = new Error(`cannot reach redis://default:hunter2@cache:6379 with ${"x".repeat(40)}`);
+    expect(outline(error)).toBe("Error: cannot reach redis://[…]@cache:6379 with […]");
+    expect(outline("thrown as it is: geheim")).toBe("string");
   });
 
   test("says nothing of a person who is not logged in", async () => {

@@ -1,3 +1,5 @@
+import { connect } from "node:net";
+import express, { type RequestHandler } from "express";
 import { describe, expect, test, vi } from "vitest";
 import { Browser } from "../support/browser.js";
 import { leadTo, startWorld } from "../support/world.js";
@@ -119,7 +121,9 @@ describe("a login belongs to one browser, for ten minutes", () => {
       [[fresh], 400],
     ] as const) {
       const state = new URL(before.browser.answers[0]?.headers.location ?? "").searchParams.get("state") ?? "";
-      const after = await startWorld({ options: { secret }, log: [/login_not_found/, /login_denied/] });
+      const { portal, url } = before;
+      const options = { secret, issuer: portal.issuer, redirectUri: `${url}/callback` };
+      const after = await startWorld({ options, log: [/login_not_found/, /login_denied/] });
       const answer = await after.browser.navigate(`${after.url}/callback?error=access_denied&state=${state}`, {
         headers: { cookie: `${name}=${value}` },
       });
@@ -356,6 +360,47 @@ describe("response_mode=form_post", () => {
     const form = new URLSearchParams("code=a&code=b&state=c");
     const refused = await browser.navigate(`${url}/callback`, { method: "POST", form });
     expect(refused.body).toContain("callback_invalid");
+  });
+
+  test.each<[string, RequestHandler]>([
+    ["express.json(), which leaves an empty object on Express 4", express.json()],
+    ["express.text() for everything", express.text({ type: "*/*" })],
+    ["express.raw() for everything", express.raw({ type: "*/*" })],
+    ["express.urlencoded()", express.urlencoded({ extended: false })],
+  ])("works beside %s", async (_name, parser) => {
+    for (const version of [4, 5] as const) {
+      const { browser, url, me } = await startWorld({ options, express: version, before: (app) => app.use(parser) });
+      const answer = await browser.navigate(`${url}/login`);
+      const { code, state } = await answerOf(browser, answer.headers.location ?? "");
+      await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form: { code, state } });
+      expect((await me()).isAuthenticated, `Express ${version}`).toBe(true);
+    }
+  });
+
+  test("a parameter with members, as an extended parser makes them, is the client's fault", async () => {
+    const { browser, url } = await startWorld({
+      options,
+      before: (app) => app.use(express.urlencoded({ extended: true })),
+      log: [/callback_invalid/],
+    });
+    const form = new URLSearchParams("state[toString]=x&code=y");
+    expect((await browser.navigate(`${url}/callback`, { method: "POST", form })).status).toBe(400);
+  });
+
+  test("a form that ends early, or never, is the client's fault, and its connection is closed", async () => {
+    const { url, log, browser } = await startWorld({ options, log: [/callback_invalid/] });
+    const { port } = new URL(url);
+    const head = "POST /callback HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
+    const early = connect(Number(port), "127.0.0.1");
+    early.write(`${head}Content-Length: 100\r\n\r\nstate=`);
+    early.end();
+    await vi.waitFor(() => expect(log.join()).toContain("ended early"));
+    const endless = connect(Number(port), "127.0.0.1");
+    endless.write(`${head}Transfer-Encoding: chunked\r\n\r\n11170\r\n${"a".repeat(70_000)}\r\n`);
+    const answer = Buffer.concat(await endless.toArray()).toString(); // ends when the server closes
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toMatch(/connection: close/i);
+    expect((await browser.visit(`${url}/`)).body).toBe("home");
   });
 
   test.each([

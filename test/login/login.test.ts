@@ -107,7 +107,7 @@ describe("authorizationParams", () => {
     "request_uri",
   ])("cannot overwrite %s", async (name) => {
     const { browser, url } = await startWorld({
-      options: { authorizationParams: { [name]: "mine" } },
+      options: { authorizationParams: () => ({ [name]: "mine" }) },
       log: [/authorization_params_invalid/],
     });
     const answer = await browser.navigate(`${url}/login`);
@@ -120,13 +120,34 @@ describe("authorizationParams", () => {
     "cannot ask for what the callback could not read: %j",
     async (authorizationParams) => {
       const { browser, url } = await startWorld({
-        options: { authorizationParams },
+        options: { authorizationParams: () => authorizationParams },
         log: [/authorization_params_invalid/],
       });
       expect((await browser.navigate(`${url}/login`)).status).toBe(500);
     },
   );
 });
+
+test("what a query holds can be handed on as it is: lists and objects of a stranger are left out", async () => {
+  const { browser, url } = await startWorld({
+    options: { authorizationParams: (req) => ({ auth_source_id: req.query["source"], ui_locales: req.query["lang"] }) },
+  });
+  const { headers } = await browser.navigate(`${url}/login?source=a&source=b&lang=fr`);
+  const { searchParams } = new URL(headers.location ?? "");
+  expect([searchParams.has("auth_source_id"), searchParams.get("ui_locales")]).toEqual([false, "fr"]);
+});
+
+test.each([
+  ["an image", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }],
+  ["a script", { "sec-fetch-mode": "cors" }],
+])(
+  "%s that asks for /login is refused: it would leave a cookie behind each time, and lead nobody anywhere",
+  async (_name, headers) => {
+    const { browser, url } = await startWorld({ log: [/navigation_required/] });
+    const answer = await browser.request(`${url}/login`, { headers });
+    expect([answer.status, answer.headers["set-cookie"]]).toEqual([400, undefined]);
+  },
+);
 
 describe("a login that waits", () => {
   test("is in a cookie of its own that scripts cannot read, and nothing is written to the session store", async () => {
@@ -182,6 +203,36 @@ describe("a login that waits", () => {
     expect((await browser.navigate(first)).body).toContain("login_not_found");
   });
 
+  test("is small: twenty tabs that are restored at once, and know nothing of each other, stay below 8 KiB", async () => {
+    const { browser, url } = await startWorld();
+    const page = "/projects/42/board?view=week&sort=due";
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => browser.navigate(`${url}/login?returnTo=${encodeURIComponent(page)}`)),
+    );
+    expect(new Set(answers.map(({ headers }) => headers["set-cookie"]?.[0]?.split("=")[0])).size).toBe(20);
+    expect(await cookieBytes(browser, url)).toBeLessThan(8000);
+  });
+
+  test("fits a browser's cookie, whatever the page's address is made of", async () => {
+    const { browser, url } = await startWorld();
+    for (const page of [`/?${"\\".repeat(1900)}`, `/?${'"'.repeat(600)}`, `/${"a".repeat(1990)}`]) {
+      const { headers } = await browser.navigate(`${url}/login?returnTo=${encodeURIComponent(page)}`);
+      expect(headers["set-cookie"]?.[0]?.split(";")[0]?.length).toBeLessThan(4000);
+    }
+  });
+
+  test("costs little to begin beside hundreds of cookies that are garbage, or none of ours", async () => {
+    const { browser, url } = await startWorld();
+    const name = (n: number) => `portal-login.${String(n).padStart(16, "x")}`;
+    const cookies = Array.from({ length: 150 }, (_, n) => `${name(n)}=eyJhbGciOiJkaXIi.${n}.a.b.c`);
+    const strange = ["portal-login.a b=1", "portal-login.\u00e9=1", "portal-login.=1", "__proto__=1"];
+    const { status, headers } = await browser.navigate(`${url}/login`, {
+      headers: { cookie: [...cookies, ...strange].join("; ") },
+    });
+    expect(status).toBe(302);
+    expect(headers["set-cookie"]?.every((line) => /^portal-login\.[\w-]{16}=/.test(line))).toBe(true);
+  });
+
   test("is not pushed out by logins that are finished: those are dropped first", async () => {
     const { browser, url } = await startWorld();
     const waiting = await browser.loginUntilCallback(`${url}/account?tab=waiting`);
@@ -200,16 +251,20 @@ describe("a login that waits", () => {
 });
 
 describe("where the login leads", () => {
-  test.each(["https://evil.example", "//evil.example", "/\\evil.example", "/.//evil.example", "javascript:alert(1)"])(
-    "returnTo=%s cannot lead off the site",
-    async (wish) => {
-      const { browser, url } = await startWorld();
-      const callback = await browser.loginUntilCallback(`${url}/login?returnTo=${encodeURIComponent(wish)}`);
-      expect((await browser.navigate(callback)).headers.location).toBe("/");
-    },
-  );
+  test.each([
+    "https://evil.example",
+    "//evil.example",
+    "blob:http://here.invalid/phish",
+    "/\\evil.example",
+    "/.//evil.example",
+    "javascript:alert(1)",
+  ])("returnTo=%s cannot lead off the site", async (wish) => {
+    const { browser, url } = await startWorld();
+    const callback = await browser.loginUntilCallback(`${url}/login?returnTo=${encodeURIComponent(wish)}`);
+    expect((await browser.navigate(callback)).headers.location).toBe("/");
+  });
 
-  test.each(["/login", "/login?returnTo=/login", "/logout", "/callback?code=1"])(
+  test.each(["/login", "/login/", "/login?returnTo=/login", "/logout", "/logout/", "/callback?code=1"])(
     "returnTo=%s would go round in circles, or log out again, and leads to the start page",
     async (wish) => {
       const { browser, url } = await startWorld();

@@ -155,6 +155,13 @@ describe("another site cannot log a person out", () => {
     expect((await me()).isAuthenticated).toBe(true);
   });
 
+  test("an image in what people write on this site is nobody's wish either", async () => {
+    const { browser, url, me } = await loggedIn({ log: [/logout_unconfirmed/] });
+    const headers = { "sec-fetch-site": "same-origin", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" };
+    expect((await browser.request(`${url}/logout`, { headers })).status).toBe(403);
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+
   test("the page's own button works", async () => {
     const { browser, url, me } = await loggedIn();
     const page = await browser.navigate(`${url}/logout`, { site: "cross-site" });

@@ -80,7 +80,8 @@ describe("a portal that is down", () => {
   test("is told to an API as problem+json", async () => {
     const { browser, url, portal } = await startWorld({ log: [/portal_unreachable/] });
     portal.goDown();
-    const answer = await browser.fetch(`${url}/login`);
+    const headers = { accept: "application/json" };
+    const answer = await browser.request(`${url}/login`, { headers });
     expect([answer.status, answer.headers["content-type"]]).toEqual([503, "application/problem+json"]);
     expect(JSON.parse(answer.body)).toMatchObject({ code: "portal_unreachable", status: 503 });
   });

@@ -55,18 +55,6 @@ describe("each documented bad answer has its own code, and a hint that names the
     expect(log.join()).toContain("The portal does not know PORTAL_CLIENT_ID");
   });
 
-  test("the same from the portal itself, when another application's secret and id are configured", async () => {
-    const { browser, url, portal } = await startWorld({ log: [/client_unknown/] });
-    // another process of the app, with a wrong PORTAL_CLIENT_ID, gets the callback of a login that this one began
-    const wrong = await startWorld({
-      options: { issuer: portal.issuer, redirectUri: `${url}/callback`, clientId: "nobody" },
-      log: [/client_unknown/],
-    });
-    const callback = await browser.loginUntilCallback(`${url}/account`);
-    const page = await browser.navigate(new URL(callback.pathname + callback.search, wrong.url));
-    expect(page.body).toContain("client_unknown");
-  });
-
   test("a wrong client_secret: 401 invalid_client", async () => {
     const { browser, url, log } = await startWorld({ options: { clientSecret: "wrong" }, log: [/client_refused/] });
     const page = await browser.visit(`${url}/account`);
@@ -160,6 +148,12 @@ describe("other bad answers", () => {
       502,
       "portal_answer_invalid",
       json(200, { access_token: "x", token_type: "Cookie" }),
+    ],
+    [
+      "a token that is bound to a key",
+      502,
+      "portal_answer_invalid",
+      json(200, { access_token: "x", token_type: "DPoP" }),
     ],
     [
       "a lifetime that is none",

@@ -11,6 +11,8 @@ describe("an ID token that lies is refused, and no session begins", () => {
     ["iss: a list", { iss: ["x"] }, "id_token_invalid"],
     ["sub: missing", { sub: undefined }, "id_token_invalid"],
     ["sub: a number", { sub: 7 }, "id_token_invalid"],
+    ["sub: empty", { sub: "" }, "id_token_invalid"],
+    ["sub: longer than a name may be", { sub: "x".repeat(256) }, "id_token_invalid"],
     ["aud: another client", { aud: "another-client" }, "id_token_invalid"],
     ["aud: missing", { aud: undefined }, "id_token_invalid"],
     ["aud: a list without us", { aud: ["another-client"] }, "id_token_invalid"],
@@ -41,6 +43,7 @@ describe("an ID token that lies is refused, and no session begins", () => {
 
 describe("an ID token that is right is accepted", () => {
   test.each<[string, Record<string, unknown>]>([
+    ["a sub as long as a name may be", { sub: "x".repeat(255) }],
     ["aud as a list of one", { aud: ["demo-app"] }],
     ["several audiences, with us as azp", { aud: ["demo-app", "another"], azp: "demo-app" }],
     ["no azp", { azp: undefined }],
@@ -81,6 +84,7 @@ describe("max_age", () => {
     ["missing", undefined],
     ["too long ago", now() - 200],
     ["in words", "just now"],
+    ["in the future", now() + 1e6],
   ])("asks for auth_time: %s is refused", async (_name, auth_time) => {
     const { browser, url, portal } = await startWorld({ options, log: [/id_token_invalid/] });
     portal.nextIdToken({ claims: { auth_time } });

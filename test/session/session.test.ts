@@ -1,7 +1,7 @@
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
 import { Browser } from "../support/browser.js";
-import { SESSION_SECRET, startWorld } from "../support/world.js";
+import { startWorld } from "../support/world.js";
 
 declare module "express-session" {
   interface SessionData {
@@ -65,7 +65,7 @@ describe.each([
     const { browser, url } = await startWorld({ ownSession, after: withCart });
     await browser.visit(`${url}/account`);
     const { portal } = await sessionOf(browser, url);
-    expect(Object.keys(portal).sort()).toEqual(["claims", "started_at", "tokens"]);
+    expect(Object.keys(portal).sort()).toEqual(["claims", "client_id", "issuer", "started_at", "tokens"]);
     expect(portal.tokens).toEqual({
       access_token: expect.any(String),
       token_type: "bearer",
@@ -124,7 +124,7 @@ describe("our session's cookie", () => {
     const first = await startWorld({ options: { secret: old, store } });
     await first.browser.visit(`${first.url}/account`);
     const cookie = (await first.browser.cookies(first.url)).get("portal-session");
-    const second = await startWorld({ options: { secret: [fresh, old], store } });
+    const second = await startWorld({ options: { secret: [fresh, old], store, issuer: first.portal.issuer } });
     const answer = await second.browser.fetch(`${second.url}/account`, {
       headers: { cookie: `portal-session=${cookie}` },
     });
@@ -211,18 +211,64 @@ describe("a store that fails", () => {
   });
 });
 
-test("an app whose own session is away for a moment is not given another one", async () => {
-  let away = false;
-  const own = session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false });
-  const { browser, url } = await startWorld({
-    before: (app) => app.use((req, res, next) => (away ? next() : own(req, res, next))),
-    log: [/session_missing/],
+describe("names that belong to express-session or to us", () => {
+  test.each(["id", "req", "cookie", "portal", "save", "destroy", "regenerate", "__proto__", "constructor"])(
+    "%s cannot be put into the session by a hook, and the old session is left alone",
+    async (key) => {
+      const { browser, url, me } = await startWorld({
+        options: {
+          hooks: {
+            onLogin: (context) => {
+              Object.defineProperty(context.session, key, { value: 7, enumerable: true });
+            },
+          },
+        },
+        log: [/hook_failed/],
+      });
+      const page = await browser.visit(`${url}/account`);
+      expect([page.status, page.body.includes("hook_failed")]).toEqual([500, true]);
+      expect((await me()).isAuthenticated).toBe(false);
+    },
+  );
+});
+
+test.each([true, false])(
+  "the session's cookie goes with the session: a logout leaves none behind (of the app: %s)",
+  async (ownSession) => {
+    const { browser, url } = await startWorld({ ownSession });
+    await browser.visit(`${url}/account`);
+    const name = ownSession ? "connect.sid" : "portal-session";
+    expect([...(await browser.cookies(url)).keys()]).toContain(name);
+    await browser.visit(`${url}/logout`, { site: "same-origin" });
+    expect([...(await browser.cookies(url)).keys()]).not.toContain(name);
+  },
+);
+
+test("a double click that is answered after a logout brings nobody back: the joined session is not saved again", async () => {
+  const store = new session.MemoryStore();
+  const { browser, url, me } = await startWorld({ options: { store } });
+  const callback = await browser.loginUntilCallback(`${url}/account`);
+  const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+  await browser.navigate(callback, { headers: { cookie } });
+  // the second click is stopped between its look into the store and its answer
+  const get = store.get.bind(store);
+  let goOn: () => void = () => {};
+  const stopped = new Promise<void>((reached) => {
+    store.get = (id, done) => {
+      store.get = get;
+      get(id, (error, found) => {
+        goOn = () => done(error, found);
+        reached();
+      });
+    };
   });
-  await browser.visit(`${url}/account`);
-  const callback = await browser.loginUntilCallback(`${url}/login`);
-  away = true;
-  expect((await browser.navigate(callback)).body).toContain("session_missing");
-  expect([...(await browser.cookies(url)).keys()]).not.toContain("portal-session");
+  const late = new Browser();
+  const answer = late.navigate(callback, { headers: { cookie } });
+  await stopped;
+  await browser.navigate(`${url}/logout`, { site: "same-origin" });
+  goOn();
+  await answer;
+  expect([(await me()).isAuthenticated, (await me(late)).isAuthenticated]).toEqual([false, false]);
 });
 
 test("a session of another kind is told as missing", async () => {

@@ -1,0 +1,35 @@
+import type { Request } from "express";
+import { PortalAuthError } from "../errors.js";
+import { callHook, type Hooks, type LoginContext } from "../hooks.js";
+import { returnTo } from "../login/return-to.js";
+import type { Verified } from "../portal/exchange.js";
+import { reservedKey } from "../session/session.js";
+
+/** The verified person as the application wants to keep them. */
+export interface Person extends Verified {
+  readonly return_to: string;
+  readonly extra: LoginContext["session"];
+}
+
+/**
+ * Lets the application change what is kept, or refuse; nothing has been stored yet.
+ *
+ * @throws PortalAuthError what a hook threw, or `hook_failed` for what it must not do
+ */
+export async function meetHooks(hooks: Hooks, verified: Verified, req: Request, wish: string): Promise<Person> {
+  const { claims } = verified;
+  const context = { req, grant: "authorization_code", claims } as const;
+  const tokens =
+    (await callHook("onTokens", () => hooks.onTokens?.({ ...verified.tokens }, context))) ?? verified.tokens;
+  if (typeof tokens.access_token !== "string" || tokens.access_token === "")
+    throw failed("onTokens returned something without an access_token");
+  const login: LoginContext = { req, claims: { ...claims }, tokens, returnTo: wish, session: {} };
+  await callHook("onLogin", () => hooks.onLogin?.(login));
+  if (login.claims?.sub !== claims.sub) throw failed("onLogin changed or removed claims.sub");
+  const reserved = reservedKey(Object.keys(login.session));
+  if (reserved) throw failed(`onLogin put ${reserved} into the session: the name is taken`);
+  if (req.res?.headersSent) throw failed("a hook answered the request: to refuse, throw");
+  return { tokens, claims: login.claims, return_to: returnTo(login.returnTo), extra: login.session };
+}
+
+const failed = (detail: string) => new PortalAuthError("hook_failed", { detail });

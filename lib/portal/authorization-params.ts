@@ -1,0 +1,37 @@
+import { PortalAuthError } from "../errors.js";
+
+/** Names that an application cannot add: they are the protection itself, or (request, request_uri) could replace it. */
+const RESERVED: readonly string[] = [
+  "state",
+  "nonce",
+  "code_challenge",
+  "code_challenge_method",
+  "redirect_uri",
+  "client_id",
+  "client_secret",
+  "response_type",
+  "request",
+  "request_uri",
+];
+
+/**
+ * What an application adds to the authorization request. Values that are neither text nor a number are left out: they
+ * may come from a query, where a stranger can make a list of anything.
+ *
+ * @throws PortalAuthError `authorization_params_invalid`
+ */
+export function checkAuthorizationParams(params: Readonly<Record<string, unknown>>): Record<string, string> {
+  const reserved = Object.keys(params).find((name) => RESERVED.includes(name));
+  if (reserved) throw invalid(`${reserved} cannot be set`);
+  const given = Object.entries(params).filter(([, value]) => typeof value === "string" || Number.isFinite(value));
+  const added = Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
+  const { response_mode = "query", scope = "openid", max_age = "0" } = added;
+  if (response_mode !== "query" && response_mode !== "form_post") throw invalid("response_mode");
+  if (!hasOpenid(scope)) throw invalid("scope");
+  if (!/^\d+$/.test(max_age)) throw invalid("max_age");
+  return added;
+}
+
+export const hasOpenid = (scope: string): boolean => scope.split(/\s+/).includes("openid");
+
+const invalid = (detail: string) => new PortalAuthError("authorization_params_invalid", { detail });
