@@ -1,0 +1,43 @@
+import { send } from "./browser.mjs";
+
+const PERSON = { sub: "amara-okafor" };
+const MOST_STEPS = 10;
+
+/**
+ * A login as a person does it, so that the session holds exactly what a login stores, whatever that will be; afterwards
+ * the portal knows this browser.
+ */
+export async function logInOnce(app) {
+  await logIn(app, app.browser);
+  app.account = new URL("/account", app.origin);
+  app.headers = { accept: "application/json", cookie: app.browser.cookie(app.origin) };
+  const { status, text } = await getAccount(app);
+  if (text !== JSON.stringify(PERSON)) throw new Error(`${app.name}: /account answered ${status} ${text}`);
+}
+
+/** A request of somebody who is logged in. */
+export async function getAccount({ name, agent, account, headers }) {
+  const answer = await send(agent, account, { headers });
+  if (answer.status !== 200) throw new Error(`${name}: /account answered ${answer.status}`);
+  return answer;
+}
+
+/** A login of somebody whom the portal knows, by a browser that the app has not seen. */
+export async function logInSilently(app) {
+  await logIn(app, app.browser.fresh(app.issuer));
+}
+
+async function logIn({ name, origin }, browser) {
+  let answer = await browser.get(new URL("/login", origin));
+  for (let steps = 0; steps < MOST_STEPS; steps += 1) {
+    const { url, status, location } = answer;
+    if (url.pathname === "/callback") {
+      if (status !== 303) throw new Error(`${name}: /callback answered ${status}`);
+      return;
+    }
+    if (location) answer = await browser.get(location);
+    else if (url.pathname === "/portal/login" && status === 200) answer = await browser.post(url, PERSON);
+    else throw new Error(`${name}: ${url.pathname} answered ${status}`);
+  }
+  throw new Error(`${name}: never came to the callback`);
+}
