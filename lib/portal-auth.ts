@@ -89,8 +89,8 @@ function createRoutes(parts: Parts): Map<string, Step> {
 }
 
 /** Mail scanners and browsers that load ahead ask for what nobody may want: they spend nothing, and get nothing. */
-async function nothing({ req, res }: Visit): Promise<void> {
-  ourHeaders(req, res);
+async function nothing({ res }: Visit): Promise<void> {
+  ourHeaders(res);
   res.statusCode = 204;
   res.end();
 }

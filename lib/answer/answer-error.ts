@@ -37,7 +37,7 @@ export async function answerError(
     );
   }
   if (res.headersSent || res.writableEnded) return;
-  ourHeaders(req, res);
+  ourHeaders(res);
   res.statusCode = error.status;
   if (!req.complete) res.setHeader("Connection", "close"); // what is left of the body nobody will read
   if (error.status === 503) res.setHeader("Retry-After", String(RETRY_AFTER_SECONDS));

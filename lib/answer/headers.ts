@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Request, Response } from "express";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Response } from "express";
 import helmet from "helmet";
 import { PAGE_STYLE } from "./page.js";
 
@@ -24,8 +25,13 @@ const protect = helmet({
   strictTransportSecurity: false,
 });
 
+/** What helmet sets is the same for every answer, so it is asked once. */
+const fixed = new Map<string, string>([["Cache-Control", "no-store"]]);
+const collector = { setHeader: (name: string, value: string) => fixed.set(name, value), removeHeader: () => {} };
+protect({} as IncomingMessage, collector as unknown as ServerResponse, () => {});
+
 /** Every answer of ours: guarded by helmet, kept in no cache, telling no address to the next site. */
-export function ourHeaders(req: Request, res: Response): void {
-  protect(req, res, () => {});
-  res.setHeader("Cache-Control", "no-store");
+export function ourHeaders(res: Response): void {
+  for (const [name, value] of fixed) res.setHeader(name, value);
+  res.removeHeader("X-Powered-By");
 }

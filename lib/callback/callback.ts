@@ -25,8 +25,8 @@ export function callbackStep(parts: Parts) {
   return async function callback({ req, res, mount }: Visit): Promise<void> {
     const response = await readResponse(req); // one of each parameter, or refused
     const portal = await getPortal(); // before anything is spent: a portal that is down costs nobody their login
-    const taken = await transactions.take(req, res, response.state); // begun in this browser, not long ago
-    if (taken.kind === "spent") return redirect(req, res, 303, taken.return_to);
+    const taken = transactions.take(req, res, response.state); // begun in this browser, not long ago
+    if (taken.kind === "spent") return redirect(res, 303, taken.return_to);
     const { id, transaction, expected } = taken;
     let joined: boolean;
     try {
@@ -34,8 +34,8 @@ export function callbackStep(parts: Parts) {
       const finished = await once(id, () => finish(req, portal, code, expected, transaction.return_to));
       joined = await joinSession(req, finished.sessionId); // false: logged out meanwhile
       if (finished.return_to !== transaction.return_to)
-        await transactions.redirectLater(res, transaction, finished.return_to);
-      redirect(req, res, 303, finished.return_to);
+        transactions.redirectLater(res, id, transaction, finished.return_to);
+      redirect(res, 303, finished.return_to);
     } catch (error) {
       return answerError(req, res, error, answersOf(parts, mount, transaction.return_to));
     }

@@ -24,15 +24,15 @@ export async function beginLogin(parts: Parts, { req, res, mount }: Visit, optio
   const portal = await getPortal(); // before anything is kept: a portal that is down leaves no trace
   const added = checkAuthorizationParams({ ...(await paramsFor(parts, req)), ...options.authorizationParams });
   const seed = newSeed();
-  await transactions.save(req, res, {
+  const attempt = attemptOf(seed);
+  transactions.save(req, res, attempt.state, {
     seed,
     return_to: notOurs(returnTo(options.returnTo), mount, settings.routes),
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
     ...(added["response_mode"] === "form_post" && { form_post: true }),
   });
-  const url = await authorizationUrl(portal, attemptOf(seed), added);
-  redirect(req, res, 302, url.href);
+  redirect(res, 302, authorizationUrl(portal, attempt, added).href);
 }
 
 async function paramsFor({ settings }: Parts, req: Request): Promise<AuthorizationParams> {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { parseCookie } from "cookie";
+import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
 import { PortalAuthError } from "../errors.js";
 import { attemptOf } from "../portal/authorize.js";
@@ -40,15 +40,15 @@ export type Taken =
 
 /** What waits between /login and /callback, sealed in one cookie an attempt: several tabs can log in at once. */
 export interface Transactions {
-  save(req: Request, res: Response, transaction: Transaction): Promise<void>;
+  save(req: Request, res: Response, state: string, transaction: Transaction): void;
   /**
    * The transaction that was begun in this browser with this state, which is spent by that.
    *
    * @throws PortalAuthError `login_not_found`, `login_expired`
    */
-  take(req: Request, res: Response, state: string): Promise<Taken>;
+  take(req: Request, res: Response, state: string): Taken;
   /** Lets reload and back lead to another page than the login had begun with. */
-  redirectLater(res: Response, transaction: Transaction, return_to: string): Promise<void>;
+  redirectLater(res: Response, id: string, transaction: Transaction, return_to: string): void;
 }
 
 export interface TransactionsOptions {
@@ -67,35 +67,39 @@ export function createTransactions({ secrets, https, belongsTo }: TransactionsOp
   function setCookie(res: Response, name: string, value: string, { begun_at, form_post }: Transaction | Spent): void {
     const maxAge = begun_at + LIFETIME_MS - Date.now();
     const sameSite = form_post ? "none" : "lax";
-    res.cookie(name, value, { path: "/", httpOnly: true, secure: https || form_post === true, sameSite, maxAge });
+    const secure = https || form_post === true;
+    const seconds = Math.floor(maxAge / 1000);
+    res.appendHeader(
+      "Set-Cookie",
+      stringifySetCookie({ name, value, path: "/", httpOnly: true, secure, sameSite, maxAge: seconds }),
+    );
   }
 
-  async function spend(res: Response, transaction: Transaction, return_to: string): Promise<void> {
-    const { seed, begun_at, form_post } = transaction;
+  function spend(res: Response, name: string, { begun_at, form_post }: Transaction, return_to: string): void {
     const spent: Spent = { spent: true, return_to, begun_at, ...(form_post && { form_post }) };
-    setCookie(res, nameOf(attemptOf(seed).state), await sealer.seal(spent), spent);
+    setCookie(res, name, sealer.seal(spent), spent);
   }
 
   return {
-    async save(req, res, transaction) {
-      const name = nameOf(attemptOf(transaction.seed).state);
-      const value = await sealer.seal(transaction);
+    save(req, res, state, transaction) {
+      const name = nameOf(state);
+      const value = sealer.seal(transaction);
       const others = cookiesOf(req).filter(([other]) => isOurs.test(other));
-      const dropped = await oldest(others, sealer, ALL_ATTEMPTS_BYTES - bytes([name, value]));
+      const dropped = oldest(others, sealer, ALL_ATTEMPTS_BYTES - bytes([name, value]));
       for (const other of dropped) res.clearCookie(other, { path: "/", httpOnly: true, secure: https });
       setCookie(res, name, value, transaction);
     },
 
-    async take(req, res, state) {
+    take(req, res, state) {
       const id = nameOf(state);
       const value = parseCookie(req.headers.cookie ?? "")[id];
-      const found = value && ((await sealer.open(value)) as Transaction | Spent | undefined);
+      const found = value && (sealer.open(value) as Transaction | Spent | undefined);
       if (!found) throw new PortalAuthError("login_not_found");
       if (found.begun_at + LIFETIME_MS <= Date.now()) throw new PortalAuthError("login_expired");
       if ("spent" in found) return { kind: "spent", return_to: returnTo(found.return_to) };
       const attempt = attemptOf(found.seed);
       if (attempt.state !== state) throw new PortalAuthError("login_not_found");
-      await spend(res, found, found.return_to); // before anything can fail: it is spent once
+      spend(res, id, found, found.return_to); // before anything can fail: it is spent once
       const expected = { ...attempt, ...(found.max_age !== undefined && { max_age: found.max_age }) };
       return { kind: "begun", id, transaction: found, expected };
     },
@@ -117,17 +121,14 @@ function cookiesOf(req: Request): CookiePair[] {
  * The names of the oldest attempts that must go for the others to fit. Those that are spent go before those that
  * somebody may still finish; what cannot be opened (another app's, an older secret's) goes first.
  */
-async function oldest(attempts: CookiePair[], sealer: Sealer, room: number): Promise<string[]> {
+function oldest(attempts: CookiePair[], sealer: Sealer, room: number): string[] {
   let excess = attempts.reduce((sum, pair) => sum + bytes(pair), 0) - room;
   if (excess <= 0) return [];
-  const aged = await Promise.all(
-    attempts.map(async (pair, index) => {
-      const opened =
-        index < MOST_OPENED ? ((await sealer.open(pair[1])) as Transaction | Spent | undefined) : undefined;
-      const isSpent = opened !== undefined && "spent" in opened;
-      return { pair, age: (opened?.begun_at ?? 0) - (isSpent ? LIFETIME_MS : 0) };
-    }),
-  );
+  const aged = attempts.map((pair, index) => {
+    const opened = index < MOST_OPENED ? (sealer.open(pair[1]) as Transaction | Spent | undefined) : undefined;
+    const isSpent = opened !== undefined && "spent" in opened;
+    return { pair, age: (opened?.begun_at ?? 0) - (isSpent ? LIFETIME_MS : 0) };
+  });
   const dropped: string[] = [];
   for (const { pair } of aged.sort((a, b) => a.age - b.age)) {
     if (excess <= 0) break;

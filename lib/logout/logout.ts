@@ -27,8 +27,8 @@ export async function logOut(parts: Parts, { req, res }: Visit): Promise<void> {
   const ended = await endSession(req, res);
   if (ended) await tellHook(parts, req, ended);
   const to = (await withinTime(endAtPortal(parts, ended))) ?? parts.settings.postLogoutRedirectUri;
-  if (wantsPage(req)) return redirect(req, res, 303, to);
-  ourHeaders(req, res); // a script cannot follow a redirect to another site: it is told where to send the person
+  if (wantsPage(req)) return redirect(res, 303, to);
+  ourHeaders(res); // a script cannot follow a redirect to another site: it is told where to send the person
   send(res, "application/json", JSON.stringify({ logout_url: to }));
 }
 
@@ -71,13 +71,13 @@ async function withinTime<T>(work: Promise<T>): Promise<T | undefined> {
 /** A person who came from elsewhere is asked; a program is told. */
 async function askFirst(parts: Parts, { req, res, mount }: Visit): Promise<void> {
   if (!wantsPage(req)) return answerError(req, res, new PortalAuthError("logout_unconfirmed"), answersOf(parts, mount));
-  ourHeaders(req, res);
+  ourHeaders(res);
   const post = `${mount}${parts.settings.routes.logout}`;
   const page = renderPage({
     title: "Sign out?",
     text: "You came here from another site. Nothing has happened yet.",
     actions: [
-      { label: "Sign out", post, fields: await confirmation(parts, req) },
+      { label: "Sign out", post, fields: confirmation(parts, req) },
       { label: "Stay signed in", href: "/" },
     ],
   });

@@ -22,14 +22,12 @@ export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
 }
 
 /** The hidden fields that make a POST ours: sealed, for this session, for ten minutes. */
-export async function confirmation({ confirmations }: Parts, req: Request): Promise<Record<string, string>> {
-  const sealed = await confirmations.seal({ session: sessionId(req), until: Date.now() + CONFIRM_WITHIN_MS });
+export function confirmation({ confirmations }: Parts, req: Request): Record<string, string> {
+  const sealed = confirmations.seal({ session: sessionId(req), until: Date.now() + CONFIRM_WITHIN_MS });
   return { confirmation: sealed };
 }
 
-async function confirmed({ confirmations }: Parts, req: Request, sealed: string | null | undefined): Promise<boolean> {
-  const opened = sealed
-    ? ((await confirmations.open(sealed)) as { session: string; until: number } | undefined)
-    : undefined;
+function confirmed({ confirmations }: Parts, req: Request, sealed: string | null | undefined): boolean {
+  const opened = sealed ? (confirmations.open(sealed) as { session: string; until: number } | undefined) : undefined;
   return opened !== undefined && opened.session === sessionId(req) && opened.until > Date.now();
 }

@@ -1,4 +1,4 @@
-import { createHmac, randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import * as oidc from "openid-client";
 import type { Portal } from "./discover.js";
 
@@ -13,14 +13,15 @@ export interface Attempt {
 /** 256 random bits: all that has to be kept of an attempt, which travels in a cookie beside those of other tabs. */
 export const newSeed = (): string => randomBytes(32).toString("base64url");
 
-/** The attempt that grows from a seed: HMAC-SHA256 is a pseudorandom function, so each part is as good as random. */
+/** The attempt that grows from a seed: SHAKE256 makes as much of it as is needed, and no part tells of another. */
 export function attemptOf(seed: string): Attempt {
-  const derive = (name: string) => createHmac("sha256", seed).update(name).digest("base64url");
-  return { state: derive("state"), nonce: derive("nonce"), code_verifier: derive("code_verifier") };
+  const grown = createHash("shake256", { outputLength: 96 }).update(seed).digest();
+  const [state, nonce, code_verifier] = [0, 32, 64].map((at) => grown.toString("base64url", at, at + 32));
+  return { state, nonce, code_verifier } as Attempt;
 }
 
 /** The address at the portal where this login goes on (RFC 6749, section 4.1.1; RFC 7636, section 4.3). */
-export async function authorizationUrl(portal: Portal, attempt: Attempt, added: Record<string, string>): Promise<URL> {
+export function authorizationUrl(portal: Portal, attempt: Attempt, added: Record<string, string>): URL {
   const { redirectUri: redirect_uri, scope, nonce } = portal.settings;
   return oidc.buildAuthorizationUrl(portal.configuration, {
     scope,
@@ -28,7 +29,7 @@ export async function authorizationUrl(portal: Portal, attempt: Attempt, added: 
     redirect_uri,
     state: attempt.state,
     ...(nonce !== "off" && { nonce: attempt.nonce }),
-    code_challenge: await oidc.calculatePKCECodeChallenge(attempt.code_verifier),
+    code_challenge: createHash("sha256").update(attempt.code_verifier).digest("base64url"), // RFC 7636, section 4.2
     code_challenge_method: "S256",
   });
 }

@@ -1,5 +1,6 @@
 import * as oidc from "openid-client";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
+import { networkFailure } from "./http.js";
 
 /** Where the failing answer came from. */
 type Endpoint = "discovery" | "token" | "revocation";
@@ -14,6 +15,8 @@ export function explainFailure(error: unknown, endpoint: Endpoint): PortalAuthEr
   if (error instanceof oidc.ResponseBodyError) return refused(error.error, error.status, endpoint);
   const response = causes(error).map(responseOf).find(Boolean);
   if (response) return badAnswer(response, endpoint);
+  const network = causes(error).find(isNetworkFailure);
+  if (network) return networkFailure(network, endpoint);
   if (endpoint === "discovery") return explainDiscovery(error);
   const sentence = fixedSentence(error);
   if (/JW[TSE]|ID Token/.test(sentence))
@@ -84,6 +87,11 @@ function responseOf(cause: object): Response | undefined {
   if (cause instanceof Response) return cause;
   return cause instanceof oidc.WWWAuthenticateChallengeError ? cause.response : undefined;
 }
+
+/** The network failed while an answer was read: fetch ends a body with a TypeError, or with the reason of its signal. */
+const isNetworkFailure = (cause: object): boolean =>
+  cause instanceof Error &&
+  (cause.name === "TimeoutError" || (cause instanceof TypeError && cause.message === "terminated"));
 
 /** RFC 6749, section 5.2, names the characters of an error; whatever else arrives does not reach a log. */
 export const printable = (text: string): string => text.replace(/[^\w\-./]/g, "?").slice(0, 60);

@@ -25,12 +25,11 @@ export function createFetch(timeoutSeconds: number): PortalFetch {
     const signal = AbortSignal.timeout(Math.ceil(timeoutSeconds * 1000));
     try {
       const response = await fetch(url, { ...sendOnce(request), redirect: "manual", signal });
+      if (isKnownToBeSmall(response)) return response;
       const body = await readLimited(response, origin);
       return new Response(body.length > 0 ? body : null, { status: response.status, headers: response.headers });
     } catch (error) {
-      if (error instanceof PortalAuthError) throw error;
-      if (signal.aborted) throw new PortalAuthError("portal_timeout", { detail: `${origin}, ${timeoutSeconds} s` });
-      throw new PortalAuthError("portal_unreachable", { detail: `${origin}: ${reasonOf(error)}` });
+      throw networkFailure(error, origin);
     }
   };
 }
@@ -45,7 +44,22 @@ function sendOnce({ method = "GET", headers: given, body }: PortalRequest): Requ
   if (body === undefined || body === null) return { method, headers };
   const bytes = new TextEncoder().encode(String(body));
   headers.set("content-length", String(bytes.length));
-  return { method, headers, body: new Blob([bytes]).stream(), duplex: "half" } as RequestInit;
+  return { method, headers, body: streamOf(bytes), duplex: "half" } as RequestInit;
+}
+
+function streamOf(bytes: Uint8Array): ReadableStream {
+  return new ReadableStream({
+    pull(controller) {
+      controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+}
+
+/** A length that was announced, and that no decoding makes more of: the reader may take it as it comes. */
+function isKnownToBeSmall({ headers }: Response): boolean {
+  const length = Number(headers.get("content-length") ?? Number.NaN);
+  return length > 0 && length <= MAX_BODY_BYTES && !headers.has("content-encoding");
 }
 
 async function readLimited(response: Response, origin: string): Promise<Buffer> {
@@ -59,6 +73,14 @@ async function readLimited(response: Response, origin: string): Promise<Buffer> 
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** The portal did not answer, or stopped in the middle: told by what the network said, whoever was reading then. */
+export function networkFailure(error: unknown, origin: string): PortalAuthError {
+  if (error instanceof PortalAuthError) return error;
+  const isTimeout = error instanceof Error && error.name === "TimeoutError"; // what AbortSignal.timeout aborts with
+  const detail = `${origin}: ${isTimeout ? "no answer in time" : reasonOf(error)}`;
+  return new PortalAuthError(isTimeout ? "portal_timeout" : "portal_unreachable", { detail });
 }
 
 /** The system's name for the failure (ECONNREFUSED, ENOTFOUND, …): error texts may repeat what was sent. */

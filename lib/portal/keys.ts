@@ -1,6 +1,6 @@
 import { compactVerify, createRemoteJWKSet, customFetch, errors } from "jose";
 import { PortalAuthError } from "../errors.js";
-import type { PortalFetch } from "./http.js";
+import { networkFailure, type PortalFetch } from "./http.js";
 
 /** The signature algorithms that are ever accepted: asymmetric ones, so that neither a secret nor "none" signs in anybody. */
 const ASYMMETRIC = [
@@ -49,6 +49,14 @@ export function createVerifier(jwksUri: string, announced: unknown, fetch: Porta
   };
 }
 
+function parse(text: string): KeySet {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 type KeySet = { keys?: unknown; Keys?: unknown } | undefined;
 
 /** The portal's documentation spells the member `Keys` in its sample and `keys` in its table (RFC 7517, section 5: `keys`). */
@@ -56,7 +64,10 @@ async function fetchKeys(fetch: PortalFetch, url: string, headers: Headers): Pro
   const response = await fetch(url, { headers });
   if (response.status >= 500)
     throw new PortalAuthError("portal_failed", { detail: `the keys answered ${response.status}` });
-  const set = response.status === 200 ? ((await response.json().catch(() => undefined)) as KeySet) : undefined;
+  const text = await response.text().catch((error) => {
+    throw networkFailure(error, "the keys");
+  });
+  const set = response.status === 200 ? parse(text) : undefined;
   const keys = set?.keys ?? set?.Keys;
   if (!Array.isArray(keys))
     throw new PortalAuthError("portal_answer_invalid", { detail: "the keys are not a JWK set" });

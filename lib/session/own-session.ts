@@ -69,8 +69,9 @@ export function checkCookieCanBeSet(req: Request): void {
   if (!overHttps) throw new PortalAuthError("proxy_not_trusted");
 }
 
-/** Whether an answer that begins a session went out without its cookie. */
+/** Whether an answer that begins a session went out without its cookie: in doubt only where Express sees plain http. */
 export function sessionCookieIsMissing(req: Request, res: Response): boolean {
+  if (req.secure || req.session?.cookie?.secure !== true) return false;
   const lines = [res.getHeader("Set-Cookie") ?? []].flat();
   return !lines.some((line) => String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`));
 }

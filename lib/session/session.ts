@@ -75,6 +75,7 @@ export async function beginSession(req: Request, { rules, tokens, claims, extra,
       portal: { tokens, claims, started_at: epochSeconds(), issuer, client_id },
     });
     await save(req);
+    skipUnchangedSave(req.session);
   } catch (cause) {
     // express-session saves what is in req.session when the answer ends: a half-made session must not be there then
     forget(req);
@@ -125,6 +126,17 @@ export async function endSession(req: Request, res: Response): Promise<PortalSes
 /** The id of a session that is stored, or "" for a visitor who has none: express-session gives them a new id each time. */
 export function sessionId(req: Request): string {
   return req.session?.portal ? req.sessionID : "";
+}
+
+/** express-session does not notice that a regenerated session has been saved, and saves it again when the answer ends. */
+function skipUnchangedSave(saved: Session): void {
+  const content = () => JSON.stringify({ ...saved, cookie: undefined });
+  const [before, again] = [content(), saved.save];
+  saved.save = function save(done) {
+    if (content() !== before) return again.call(this, done);
+    done?.(undefined);
+    return this;
+  };
 }
 
 function sessionOf(req: Request): Session {

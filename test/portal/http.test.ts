@@ -85,10 +85,7 @@ describe("a request to the portal", () => {
 
   test.each<[string, RequestListener]>([
     ["hangs up before it answers", (req) => void req.socket.destroy()],
-    [
-      "hangs up in the middle of its body",
-      (_req, res) => void res.writeHead(200, { "content-length": "10" }).write("x", () => res.destroy()),
-    ],
+    ["hangs up in the middle of its body", (_req, res) => void res.writeHead(200).write("x", () => res.destroy())],
     ["speaks another language", (req) => void req.socket.end("SSH-2.0-OpenSSH\r\n")],
   ])("that the portal %s is told as unreachable, by the system's name for it", async (_name, listener) => {
     const url = await serve(listener);
@@ -119,6 +116,31 @@ test("a portal that is silent at the token endpoint is cut off, and the person g
   const page = await browser.navigate(callback);
   expect([page.status, page.body.includes("portal_timeout")]).toEqual([503, true]);
   expect(asked("/oauth2/token")).toHaveLength(1);
+});
+
+describe("an answer that stops in the middle, although its length was announced", () => {
+  const cut: RequestListener = (_req, res) =>
+    void res
+      .writeHead(200, { "content-length": "99", "content-type": "application/json" })
+      .write('{"', () => res.destroy());
+  const stall: RequestListener = (_req, res) =>
+    void res.writeHead(200, { "content-length": "99", "content-type": "application/json" }).write('{"');
+
+  test.each([
+    ["/.well-known/openid-configuration", cut, "portal_unreachable"],
+    ["/.well-known/openid-configuration", stall, "portal_timeout"],
+    ["/oauth2/token", cut, "portal_unreachable"],
+    ["/oauth2/token", stall, "portal_timeout"],
+    ["/oauth2/jwks", cut, "portal_unreachable"],
+    ["/oauth2/jwks", stall, "portal_timeout"],
+  ])("%s", async (path, answer, code) => {
+    const { browser, url, portal, me } = await startWorld({ options: { httpTimeout: 0.3 }, log: [new RegExp(code)] });
+    portal.answerNext(path, answer);
+    const page = await browser.visit(`${url}/account`);
+    expect([page.status, page.body.match(/(\w+) · request/)?.[1]]).toEqual([503, code]);
+    expect((await me()).isAuthenticated).toBe(false);
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  });
 });
 
 test("a token request that was answered with 421 is not sent again", async () => {

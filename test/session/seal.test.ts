@@ -1,3 +1,5 @@
+import { hkdfSync } from "node:crypto";
+import { CompactEncrypt, compactDecrypt } from "jose";
 import { expect, test } from "vitest";
 import { createSealer } from "../../lib/session/seal.js";
 
@@ -5,42 +7,42 @@ const [A, B] = ["a".repeat(32), "b".repeat(32)];
 
 test("what was sealed is opened, and reads like nothing in between", async () => {
   const sealer = createSealer([A], "login");
-  const sealed = await sealer.seal({ state: "geheim" });
+  const sealed = sealer.seal({ state: "geheim" });
   expect(sealed).not.toContain("geheim");
-  expect(await sealer.open(sealed)).toEqual({ state: "geheim" });
+  expect(sealer.open(sealed)).toEqual({ state: "geheim" });
 });
 
 test("the same value never looks the same twice", async () => {
   const sealer = createSealer([A], "login");
-  expect(await sealer.seal({ n: 1 })).not.toBe(await sealer.seal({ n: 1 }));
+  expect(sealer.seal({ n: 1 })).not.toBe(sealer.seal({ n: 1 }));
 });
 
 test("one purpose's seal is nothing to another, nor is another secret's", async () => {
-  const sealed = await createSealer([A], "login").seal({ n: 1 });
-  expect(await createSealer([A], "logout").open(sealed)).toBeUndefined();
-  expect(await createSealer([B], "login").open(sealed)).toBeUndefined();
+  const sealed = createSealer([A], "login").seal({ n: 1 });
+  expect(createSealer([A], "logout").open(sealed)).toBeUndefined();
+  expect(createSealer([B], "login").open(sealed)).toBeUndefined();
 });
 
 test("secrets rotate: the first seals, all open", async () => {
   const [old, both] = [createSealer([A], "login"), createSealer([B, A], "login")];
-  expect(await both.open(await old.seal({ n: 1 }))).toEqual({ n: 1 });
-  expect(await createSealer([B], "login").open(await both.seal({ n: 2 }))).toEqual({ n: 2 });
+  expect(both.open(old.seal({ n: 1 }))).toEqual({ n: 1 });
+  expect(createSealer([B], "login").open(both.seal({ n: 2 }))).toEqual({ n: 2 });
 });
 
 test("a single changed letter, anywhere, opens nothing", async () => {
   const sealer = createSealer([A], "login");
-  const sealed = await sealer.seal({ n: 1 });
+  const sealed = sealer.seal({ n: 1 });
   for (let at = 0; at < sealed.length; at += 1) {
     const letter = sealed[at] === "." ? "x" : sealed[at] === "A" ? "Q" : "A";
     const forged = sealed.slice(0, at) + letter + sealed.slice(at + 1);
-    if (forged !== sealed) expect(await sealer.open(forged), `letter ${at}`).toBeUndefined();
+    if (forged !== sealed) expect(sealer.open(forged), `letter ${at}`).toBeUndefined();
   }
 });
 
 test("nothing else opens either: other algorithms, no algorithm, no JWE", async () => {
   const sealer = createSealer([A], "login");
   const header = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const [, ...rest] = (await sealer.seal({ n: 1 })).split(".");
+  const [, ...rest] = sealer.seal({ n: 1 }).split(".");
   for (const forged of [
     "",
     ".",
@@ -51,5 +53,18 @@ test("nothing else opens either: other algorithms, no algorithm, no JWE", async 
     [header({ alg: "dir", enc: "A128GCM" }), ...rest].join("."),
     [header({ alg: "PBES2-HS256+A128KW", enc: "A256GCM", p2c: 1e9, p2s: "x" }), ...rest].join("."),
   ])
-    expect(await sealer.open(forged)).toBeUndefined();
+    expect(sealer.open(forged)).toBeUndefined();
+});
+
+test("it is a JWE like any other: what we seal jose opens, and what jose seals we open", async () => {
+  const key = new Uint8Array(hkdfSync("sha256", A, "", "express-portal-auth login", 32));
+  const sealer = createSealer([A], "login");
+  const { plaintext, protectedHeader } = await compactDecrypt(sealer.seal({ n: "ü" }), key);
+  expect([JSON.parse(new TextDecoder().decode(plaintext)), protectedHeader]).toEqual([
+    { n: "ü" },
+    { alg: "dir", enc: "A256GCM" },
+  ]);
+  const text = new TextEncoder().encode('{"n":2}');
+  const sealed = await new CompactEncrypt(text).setProtectedHeader({ alg: "dir", enc: "A256GCM" }).encrypt(key);
+  expect(sealer.open(sealed)).toEqual({ n: 2 });
 });

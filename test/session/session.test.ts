@@ -61,6 +61,34 @@ describe.each([
     expect((await me()).isAuthenticated).toBe(true);
   });
 
+  test("is written to the store once for a login", async () => {
+    const store = new session.MemoryStore();
+    const set = vi.spyOn(store, "set");
+    const own = session({ store, secret: "s", resave: false, saveUninitialized: false });
+    const { browser, url } = await startWorld(ownSession ? { before: (app) => app.use(own) } : { options: { store } });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    await browser.navigate(callback);
+    expect(set).toHaveBeenCalledOnce();
+  });
+
+  test("keeps what the app adds while the callback's answer ends", async () => {
+    const { browser, url } = await startWorld({
+      ownSession,
+      before: (app) =>
+        app.use((req, res, next) => {
+          const end = res.end.bind(res);
+          res.end = ((...args: Parameters<typeof end>) => {
+            if (req.path === "/callback") req.session.visits = 1;
+            return end(...args);
+          }) as typeof res.end;
+          next();
+        }),
+      after: withCart,
+    });
+    await browser.visit(`${url}/account`);
+    expect((await sessionOf(browser, url)).visits).toBe(ownSession ? 1 : undefined);
+  });
+
   test("holds tokens by their wire names, claims, and when the person logged in", async () => {
     const { browser, url } = await startWorld({ ownSession, after: withCart });
     await browser.visit(`${url}/account`);
