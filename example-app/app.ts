@@ -1,4 +1,4 @@
-// The example, as short as a real one could be. Read it from top to bottom: headers, session, login, routes.
+// A complete app, from top to bottom: headers, session, login, routes. The shortest one is in the README.
 
 import express, { type Express } from "express";
 import { type Claims, type Hooks, type PortalAuthOptions, portalAuth, requireAuth } from "express-portal-auth";
@@ -22,7 +22,7 @@ declare module "express-session" {
 /** The application. What is left out of the options comes from the environment: PORTAL_ISSUER and so on. */
 export function createApp(options: PortalAuthOptions = {}): Express {
   const app = express();
-  const login = portalAuth({ ...options, hooks: { ...createHooks(), ...options.hooks } }); // tells what is missing
+  const login = portalAuth({ ...options, hooks: { ...createHooks(), ...options.hooks } }); // options are for tests
   const { https, secrets } = sessionSettings(options);
 
   // 1. Headers. Nothing is allowed but our own files; no script and no style stands in a page itself.

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 
-// The building blocks of options.ts. Each carries the sentence that tells what to write; a value never stands in a message.
+// The building blocks of option-table.ts. Each carries the sentence that tells what to write; a value never stands in a message.
 
 /** Text that is not empty. */
 export const text = (write: string) => v.pipe(v.string(write), v.trim(), v.nonEmpty(write));

@@ -39,7 +39,10 @@ export function readSecret(env: NodeJS.ProcessEnv, name: string): FromEnvironmen
 export function unknownVariables(env: NodeJS.ProcessEnv, known: readonly string[]): string[] {
   return Object.keys(env)
     .filter((name) => name.startsWith("PORTAL_") && !known.includes(name))
-    .map((name) => `${name} is not a variable of express-portal-auth. Did you mean ${nearest(name, known)}?`);
+    .map(
+      (name) =>
+        `${name} is not a variable of express-portal-auth. The nearest is ${nearest(name, known)}: did you mean that?`,
+    );
 }
 
 function nearest(name: string, known: readonly string[]): string {

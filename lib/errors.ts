@@ -16,7 +16,7 @@ const FAILURES = {
   authorization_params_invalid: {
     status: 500,
     sentence: "Signing in is not set up correctly on this site.",
-    hint: "authorizationParams may not set what protects the login (state, nonce, code_challenge, redirect_uri, client_id, response_type, request, request_uri), response_mode may be query or form_post, scope must contain openid.",
+    hint: "authorizationParams may not set what protects the login (state, nonce, code_challenge and its method, redirect_uri, client_id, client_secret, response_type, request, request_uri), response_mode may be query or form_post, scope must contain openid.",
   },
   proxy_not_trusted: {
     status: 500,
@@ -192,8 +192,8 @@ export interface PortalAuthErrorOptions extends ErrorOptions {
 
 /**
  * Every failure of this package. Express reads `status`; `message` is for the developer: what to do, and what was seen.
- * It holds no secret, and so does its `cause`: the errors of the protocol library, which carry whole token
- * answers, are never attached.
+ * The message holds no secret of ours. A `cause` is there only for an error of your own hook or store: what it holds is
+ * yours. The errors of the protocol library, which carry whole token answers, are never attached.
  */
 export class PortalAuthError extends Error {
   override readonly name = "PortalAuthError";
@@ -219,6 +219,8 @@ export class PortalAuthError extends Error {
     this.sentence = options.sentence ?? sentence;
     this.hint = hint;
     this.detail = options.detail;
+    // all of it stands in the message; Node.js prints what is enumerable a second time, below the stack
+    for (const part of ["sentence", "hint", "detail"]) Object.defineProperty(this, part, { enumerable: false });
   }
 }
 

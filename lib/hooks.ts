@@ -51,7 +51,10 @@ export interface Hooks {
   onLogin?(context: LoginContext): void | Promise<void>;
   /** The session is destroyed. An error is logged and does not keep the person logged in. */
   onLogout?(context: LogoutContext): void | Promise<void>;
-  /** Before a failure is answered. May answer itself through `context.res`; otherwise the usual answer follows. */
+  /**
+   * Before a failure is answered. May answer itself through `context.res`, and must have done so when it returns, or when
+   * its promise resolves (Express 5's `res.render` without a callback has not); otherwise the usual answer follows.
+   */
   onError?(error: PortalAuthError, context: ErrorContext): void | Promise<void>;
 }
 

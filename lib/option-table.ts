@@ -5,7 +5,7 @@ import type { Hooks } from "./hooks.js";
 import type { PortalAuthOptions } from "./options.js";
 import { hasOpenid } from "./portal/authorization-params.js";
 import { PROFILES, type ProfileName } from "./portal/profiles.js";
-import { reservedKey } from "./session/session.js";
+import { reservedKey } from "./session/reserved.js";
 
 /** The variable of each option that has one. README's table is compared with it by a test. */
 export const VARIABLES = {

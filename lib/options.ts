@@ -29,7 +29,7 @@ export interface PortalAuthOptions {
   authorizationParams?: AuthorizationParams | ((req: Request) => AuthorizationParams | Promise<AuthorizationParams>);
   /** PORTAL_NONCE; default by profile: "required", for tencent-ciam "optional". */
   nonce?: NoncePolicy;
-  /** PORTAL_USERINFO_URL; default from discovery, else the profile's. */
+  /** PORTAL_USERINFO_URL; default from discovery, else the profile's. For userinfo(), which comes with a later version. */
   userinfoUrl?: string;
   /** PORTAL_REVOCATION_URL; default from discovery, else the profile's. */
   revocationUrl?: string;
@@ -37,7 +37,7 @@ export interface PortalAuthOptions {
   logoutUrl?: string;
   /** Where the portal sends people after a logout. PORTAL_POST_LOGOUT_REDIRECT_URI; default the app's root. */
   postLogoutRedirectUri?: string;
-  /** Limit of each request to the portal, in seconds. PORTAL_HTTP_TIMEOUT; default 10. */
+  /** Limit of each request to the portal, in seconds. PORTAL_HTTP_TIMEOUT; 0.05 to 120, default 10. */
   httpTimeout?: number;
   /**
    * How far the portal's clock may differ from ours, in seconds; used for `exp`, `iat`, `nbf` and `auth_time`.
@@ -50,6 +50,7 @@ export interface PortalAuthOptions {
     callback?: string | false;
     logout?: string | false;
   };
+  /** Where the application joins in. Default {}. */
   hooks?: Hooks;
   /** Seals cookies and signs our own session's cookie: 32 characters at least. The first signs, all verify. SESSION_SECRET; required. */
   secret?: string | readonly string[];

@@ -3,7 +3,7 @@ import { PortalAuthError } from "../errors.js";
 import { callHook, type Hooks, type LoginContext } from "../hooks.js";
 import { returnTo } from "../login/return-to.js";
 import type { Verified } from "../portal/exchange.js";
-import { reservedKey } from "../session/session.js";
+import { reservedKey } from "../session/reserved.js";
 
 /** The verified person as the application wants to keep them. */
 export interface Person extends Verified {

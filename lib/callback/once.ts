@@ -1,4 +1,5 @@
-const REMEMBER_MS = 10 * 60 * 1000; // as long as a login may take: afterwards its cookie opens nothing
+import { LIFETIME_MS } from "../login/transaction.js"; // afterwards a login's cookie opens nothing
+
 const MOST = 10_000;
 
 /** Runs the work of one login once: whoever comes with the same id, meanwhile or later, shares its outcome. */
@@ -28,7 +29,7 @@ export function createOnce<T>(): Once<T> {
 function forget(known: Map<string, { readonly since: number; readonly settled: boolean }>): void {
   const now = Date.now();
   for (const [id, { since, settled }] of known) {
-    if (since + REMEMBER_MS > now && known.size < MOST) return;
+    if (since + LIFETIME_MS > now && known.size < MOST) return;
     if (settled) known.delete(id);
   }
 }

@@ -7,7 +7,8 @@ import type { Expected } from "../portal/exchange.js";
 import { createSealer, type Sealer } from "../session/seal.js";
 import { returnTo } from "./return-to.js";
 
-const LIFETIME_MS = 10 * 60 * 1000;
+/** How long a login may take. */
+export const LIFETIME_MS = 10 * 60 * 1000;
 /** Proxies cut a header line at 8 KiB: all attempts together stay under half of it. */
 const ALL_ATTEMPTS_BYTES = 4000;
 /** No browser of ours carries more; whoever sends them does so to keep us busy with opening them. */

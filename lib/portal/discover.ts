@@ -57,7 +57,7 @@ export function createDiscovery(settings: Settings): GetPortal {
 async function discover(settings: Settings): Promise<Portal> {
   const { issuer, clientId, clientSecret, clientAuth, clockTolerance, httpTimeout } = settings;
   const fetch = createFetch(httpTimeout);
-  const overHttp = issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : []; // loopback only: options.ts saw to it
+  const overHttp = issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : []; // loopback only: checks.ts saw to it
   const found = await oidc
     .discovery(new URL(issuer), clientId, undefined, oidc.None(), { [oidc.customFetch]: fetch, execute: overHttp })
     .catch((error) => {

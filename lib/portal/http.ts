@@ -85,9 +85,11 @@ export function networkFailure(error: unknown, origin: string): PortalAuthError 
 
 /** The system's name for the failure (ECONNREFUSED, ENOTFOUND, …): error texts may repeat what was sent. */
 function reasonOf(error: unknown): string {
+  let name = "unknown";
   for (let e = error; e instanceof Error; e = e.cause) {
     const { code } = e as NodeJS.ErrnoException;
     if (typeof code === "string") return code;
+    name = e.name; // the innermost says most
   }
-  return error instanceof Error ? error.name : "unknown";
+  return name;
 }

@@ -1,6 +1,6 @@
 import { parseCookie } from "cookie";
 import type { CookieOptions, Request, Response } from "express";
-import session, { type Session, type SessionData } from "express-session";
+import type { Session, SessionData } from "express-session";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Claims, TokenSet } from "../tokens.js";
@@ -36,20 +36,6 @@ export function readSession(req: Request, rules: SessionRules): PortalSession | 
   if (kept.issuer !== rules.issuer || kept.client_id !== rules.clientId) return undefined;
   return Date.now() < (kept.started_at + rules.sessionAbsolute) * 1000 ? kept : undefined;
 }
-
-/** Names that belong to express-session and to us: an application that put something there would break the session. */
-const RESERVED = [
-  "id",
-  "req",
-  "cookie",
-  "portal",
-  "__proto__",
-  "constructor",
-  ...Object.getOwnPropertyNames(session.Session.prototype),
-];
-
-/** The first of these session keys that an application must not use, if there is one. */
-export const reservedKey = (keys: readonly string[]): string | undefined => keys.find((key) => RESERVED.includes(key));
 
 export interface NewSession {
   readonly rules: SessionRules;
