@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/output/**"],
+    reporters: ["default", here("support/name-skips.ts")],
     globalSetup: ["test/support/build.ts"],
     testTimeout: 20_000,
     hookTimeout: 120_000,

@@ -1,0 +1,14 @@
+import type { Reporter, TestModule } from "vitest/node";
+
+/** Names at the end what this machine could not run, and how to enable it: a test that is skipped says so in its name. */
+export default class NameSkips implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const reasons = new Map<string, number>();
+    for (const module of modules)
+      for (const test of module.children.allTests("skipped")) {
+        const reason = /\(skipped: (.+?)\)/.exec(test.fullName)?.[1] ?? test.fullName;
+        reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+      }
+    for (const [reason, count] of reasons) console.log(` Skipped ${count} tests: ${reason}`);
+  }
+}
