@@ -97,7 +97,7 @@ describe("the routes", () => {
 describe("two routers in one app", () => {
   /** The app of a customers' portal at "/", and of a staff portal at "/staff". */
   async function startTwo(given: WorldOptions = {}) {
-    const staff = await startPortal({ clientId: "staff", clientSecret: "s", redirectUris: [] });
+    const staff = await startPortal({ clientId: "demo-app", clientSecret: "s", redirectUris: [] });
     onTestFinished(() => staff.close());
     const world = await startWorld({
       ...given,
@@ -105,7 +105,7 @@ describe("two routers in one app", () => {
         given.before?.(app);
         const auth = portalAuth({
           issuer: staff.issuer,
-          clientId: "staff",
+          clientId: "demo-app", // the same name at both: only the issuer differs
           clientSecret: "s",
           redirectUri: "http://127.0.0.1:1/staff/callback",
           secret: SESSION_SECRET,

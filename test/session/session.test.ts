@@ -1,5 +1,7 @@
+import type { Request } from "express";
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
+import { readSession } from "../../lib/session/session.js";
 import { Browser } from "../support/browser.js";
 import { startWorld } from "../support/world.js";
 
@@ -116,6 +118,21 @@ describe.each([
     expect(await me()).toEqual({ isAuthenticated: false });
     expect((await browser.fetch(`${url}/account`)).status).toBe(401);
   });
+});
+
+test.each([
+  ["as it was begun", {}, true],
+  ["of another issuer", { issuer: "https://other.example" }, false],
+  ["of another client", { client_id: "other" }, false],
+  ["past its absolute limit", { started_at: 1 }, false],
+  ["without tokens", { tokens: undefined }, false],
+  ["without claims", { claims: undefined }, false],
+])("a session %s is read accordingly", (_name, change, counts) => {
+  const rules = { issuer: "https://portal.example", clientId: "app", sessionAbsolute: 3600 };
+  const tokens = { access_token: "a", token_type: "bearer" };
+  const started_at = Math.floor(Date.now() / 1000);
+  const portal = { tokens, claims: { sub: "a" }, started_at, issuer: rules.issuer, client_id: "app", ...change };
+  expect(readSession({ session: { portal } } as unknown as Request, rules) !== undefined).toBe(counts);
 });
 
 describe("our session's cookie", () => {
