@@ -30,3 +30,7 @@ export function answersOf({ settings, log }: Parts, mount: string, returnTo?: st
   const wish = returnTo === undefined ? "" : `?${new URLSearchParams({ returnTo })}`;
   return { hooks: settings.hooks, log, login: login === false ? undefined : mount + login + wish };
 }
+
+/** A route answers with a slash at its end as well, as Express's own do: how paths are compared with routes. */
+export const withoutSlash = (path: string): string =>
+  path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;

@@ -9,7 +9,7 @@ import { loginStep } from "./login/login.js";
 import { createTransactions } from "./login/transaction.js";
 import { logoutStep } from "./logout/logout.js";
 import type { PortalAuthOptions } from "./options.js";
-import { answersOf, type Parts, type Visit } from "./parts.js";
+import { answersOf, type Parts, type Visit, withoutSlash } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
 import { RequestPortal } from "./request-portal.js";
 import { createSessionMount, type OwnSessionOptions } from "./session/own-session.js";
@@ -103,5 +103,3 @@ const unlessPrefetched =
 function fail(parts: Parts, req: Request, res: Response, thrown: unknown, next: NextFunction): void {
   answerError(req, res, thrown, answersOf(parts, req.baseUrl)).catch(next);
 }
-
-const withoutSlash = (path: string): string => (path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path);

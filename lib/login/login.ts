@@ -4,7 +4,7 @@ import { PortalAuthError } from "../errors.js";
 import { callHook } from "../hooks.js";
 import type { AuthorizationParams } from "../options.js";
 import { readQuery } from "../parameters.js";
-import type { Parts, Visit } from "../parts.js";
+import { type Parts, type Visit, withoutSlash } from "../parts.js";
 import { checkAuthorizationParams } from "../portal/authorization-params.js";
 import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
@@ -42,8 +42,10 @@ async function paramsFor({ settings }: Parts, req: Request): Promise<Authorizati
 
 /** A login that returned to one of our own routes would log in again, and again, or log out. */
 function notOurs(path: string, mount: string, routes: Parts["settings"]["routes"]): string {
-  const { pathname } = new URL(path, "http://here.invalid");
-  const ours = Object.values(routes).some((route) => route !== false && pathname.replace(/\/$/, "") === mount + route);
+  const [pathname = ""] = path.split(/[?#]/);
+  const ours = Object.values(routes).some(
+    (route) => route !== false && withoutSlash(pathname) === withoutSlash(mount + route),
+  );
   return ours ? "/" : path;
 }
 

@@ -8,6 +8,7 @@ export interface Sealer {
 }
 
 const HEADER = Buffer.from('{"alg":"dir","enc":"A256GCM"}').toString("base64url");
+const AAD = Buffer.from(HEADER); // RFC 7516, section 5.1, step 14
 const [IV_BYTES, TAG_BYTES] = [12, 16]; // RFC 7518, section 5.3
 
 /**
@@ -26,7 +27,7 @@ export function createSealer(secrets: readonly string[], purpose: string): Seale
   return {
     seal(value) {
       const iv = randomBytes(IV_BYTES);
-      const cipher = createCipheriv("aes-256-gcm", first, iv, { authTagLength: TAG_BYTES }).setAAD(Buffer.from(HEADER));
+      const cipher = createCipheriv("aes-256-gcm", first, iv, { authTagLength: TAG_BYTES }).setAAD(AAD);
       const text = Buffer.concat([cipher.update(JSON.stringify(value), "utf8"), cipher.final()]);
       return [HEADER, "", ...[iv, text, cipher.getAuthTag()].map((part) => part.toString("base64url"))].join(".");
     },
@@ -37,14 +38,14 @@ export function createSealer(secrets: readonly string[], purpose: string): Seale
   };
 }
 
-interface Parts {
+interface Pieces {
   readonly iv: Buffer;
   readonly text: Buffer;
   readonly tag: Buffer;
 }
 
 /** The parts of what may be a JWE of ours; each in the one way to write it, so that no two texts mean the same. */
-function partsOf(sealed: string): Parts | undefined {
+function partsOf(sealed: string): Pieces | undefined {
   const [header, key, ...rest] = sealed.split(".");
   const [iv, text, tag] = rest.map((part) => Buffer.from(part, "base64url"));
   if (header !== HEADER || key !== "" || rest.length !== 3 || !iv || !text || !tag) return undefined;
@@ -55,9 +56,9 @@ function partsOf(sealed: string): Parts | undefined {
 }
 
 /** Undefined for what another secret sealed, or somebody changed. */
-function decrypt(key: Buffer, { iv, text, tag }: Parts): unknown {
+function decrypt(key: Buffer, { iv, text, tag }: Pieces): unknown {
   const decipher = createDecipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES });
-  decipher.setAAD(Buffer.from(HEADER)).setAuthTag(tag);
+  decipher.setAAD(AAD).setAuthTag(tag);
   try {
     return JSON.parse(Buffer.concat([decipher.update(text), decipher.final()]).toString("utf8"));
   } catch {

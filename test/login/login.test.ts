@@ -271,6 +271,12 @@ describe("where the login leads", () => {
     },
   );
 
+  test("a route that is written with a slash at its end is known for one of ours as well", async () => {
+    const { browser, url } = await startWorld({ options: { routes: { login: "/in/" } } });
+    const callback = await browser.loginUntilCallback(`${url}/in?returnTo=/in`);
+    expect((await browser.navigate(callback)).headers.location).toBe("/");
+  });
+
   test("a hook's wish goes through the same gate", async () => {
     const { browser, url } = await startWorld({
       options: { hooks: { onLogin: leadTo("//evil.example") } },
