@@ -19,6 +19,14 @@ export const plainAddress = (write: string) =>
     v.check((value) => !/[?#]/.test(value), `${write} (without ? and #)`),
   );
 
+/** Origins (RFC 6454, section 6.2): scheme, host and port, and nothing behind them. */
+export const origins = (write: string) =>
+  v.pipe(
+    v.union([v.pipe(v.string(), v.transform(splitAtCommas)), v.array(v.string())], write),
+    v.everyItem((value: string) => isSafeAddress(value) && new URL(value).origin === value.replace(/\/$/, ""), write),
+    v.transform((values) => values.map((value) => new URL(value).origin)),
+  );
+
 /** Seconds, as a number or as the digits of an environment variable. */
 export const seconds = (least: number, most: number) => {
   const write = `write seconds, ${least} to ${most}`;

@@ -1,2 +1,5 @@
+/** The time, in milliseconds since the epoch, as `Date.now` tells it. */
+export type Clock = () => number;
+
 /** Now, as JWTs and token answers count it. */
-export const epochSeconds = (): number => Math.floor(Date.now() / 1000);
+export const epochSeconds = (clock: Clock = Date.now): number => Math.floor(clock() / 1000);

@@ -163,6 +163,46 @@ const FAILURES = {
     sentence: "Please confirm that you want to sign out.",
     hint: "A logout came from another site, or from a client that does not say where it comes from. Link to the logout route from a page of your own, or post to it from there.",
   },
+  tokens_unreadable: {
+    status: 401,
+    sentence: "Please sign in to go on.",
+    hint: "The tokens of a stored session cannot be opened, so it counts as logged out. Usual causes, in order: TOKEN_ENCRYPTION_KEY changed without the old key behind a comma, a process without it, a session that was changed or copied in the store.",
+  },
+  token_expired: {
+    status: 401,
+    sentence: "Please sign in again to go on.",
+    hint: "The access token has ended and there is no refresh token to renew it with. Let the portal issue one: the grant type refresh_token for the application and, at many portals, offline_access in PORTAL_SCOPE.",
+  },
+  refresh_refused: {
+    status: 401,
+    sentence: "Your sign-in has ended. Please sign in again.",
+    hint: "The portal refused the refresh token for good, so the session was ended. It has expired, was revoked (a logout elsewhere, a changed password), or was used by somebody else as well.",
+  },
+  refresh_failed: {
+    status: 503,
+    sentence: "Your sign-in could not be renewed right now. Please try again in a moment.",
+    hint: "The access token has ended and the portal did not renew it, for a reason that does not end the session, named in the detail.",
+  },
+  origin_not_allowed: {
+    status: 500,
+    sentence: "Something went wrong on this site. Please try again.",
+    hint: "req.portal.fetch() sends the person's access token to the origins in PORTAL_API_ORIGINS (option apiOrigins) only. Add the one in the detail, if it may have it.",
+  },
+  userinfo_missing: {
+    status: 500,
+    sentence: "Something went wrong on this site. Please try again.",
+    hint: "The portal has no userinfo endpoint: neither its discovery document nor its profile names one. Set PORTAL_USERINFO_URL.",
+  },
+  userinfo_refused: {
+    status: 502,
+    sentence: "The portal did not tell who you are. Please try again later.",
+    hint: "The userinfo endpoint refused, as the detail says. 401: the access token is not for it (did a hook replace it?); 403: PORTAL_SCOPE lacks a scope; 404: the person is gone at the portal.",
+  },
+  userinfo_subject_mismatch: {
+    status: 502,
+    sentence: "The portal's answer could not be trusted. Please try again later.",
+    hint: "The userinfo endpoint told of another person than the one who is logged in (OpenID Connect Core 1.0, section 5.3.2). Nothing of the answer was used.",
+  },
   hook_failed: {
     status: 500,
     sentence: "Something went wrong on this site while you signed in. Please try again.",
@@ -190,6 +230,8 @@ export interface PortalAuthErrorOptions extends ErrorOptions {
   readonly sentence?: string;
 }
 
+const RETRY_AFTER_SECONDS = 5;
+
 /**
  * Every failure of this package. Express reads `status`; `message` is for the developer: what to do, and what was seen.
  * The message holds no secret of ours. A `cause` is there only for an error of your own hook or store: what it holds is
@@ -207,6 +249,8 @@ export class PortalAuthError extends Error {
   readonly hint: string;
   /** What exactly was seen, if there is more to say. */
   readonly detail: string | undefined;
+  /** Headers of the answer, for Express's own error handling as for ours. */
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: PortalAuthErrorCode, options: PortalAuthErrorOptions = {}) {
     const { status, sentence, hint } = FAILURES[code];
@@ -219,8 +263,11 @@ export class PortalAuthError extends Error {
     this.sentence = options.sentence ?? sentence;
     this.hint = hint;
     this.detail = options.detail;
+    // RFC 9110, section 10.2.3: a client that asks again at once helps nobody
+    this.headers = status === 503 ? { "Retry-After": String(RETRY_AFTER_SECONDS) } : {};
     // all of it stands in the message; Node.js prints what is enumerable a second time, below the stack
-    for (const part of ["sentence", "hint", "detail"]) Object.defineProperty(this, part, { enumerable: false });
+    for (const part of ["sentence", "hint", "detail", "headers"])
+      Object.defineProperty(this, part, { enumerable: false });
   }
 }
 

@@ -6,8 +6,8 @@ import type { Claims, TokenSet } from "./tokens.js";
 export interface TokensContext {
   readonly req: Request;
   /** Which grant brought the tokens (RFC 6749). */
-  readonly grant: "authorization_code";
-  /** The verified claims of the ID token. */
+  readonly grant: "authorization_code" | "refresh_token";
+  /** At a login the verified claims of the ID token; at a refresh those that the session keeps. */
   readonly claims: Claims;
 }
 
@@ -42,7 +42,11 @@ export interface ErrorContext {
  * are answered as they are; any other error becomes `hook_failed`, with the error as its cause.
  */
 export interface Hooks {
-  /** After every token answer, before anything is kept. Return the tokens to keep instead; throw to refuse. */
+  /**
+   * After every token answer, of a login or a refresh, before anything is kept: once, in one process, while the others
+   * wait. Return the tokens to keep instead; throw to refuse: at a login nothing is kept then. At a refresh
+   * `login_refused` ends the session; after any other error the session stays, and the next request tries again.
+   */
   onTokens?(
     tokens: TokenSet,
     context: TokensContext,
@@ -56,6 +60,17 @@ export interface Hooks {
    * its promise resolves (Express 5's `res.render` without a callback has not); otherwise the usual answer follows.
    */
   onError?(error: PortalAuthError, context: ErrorContext): void | Promise<void>;
+}
+
+/**
+ * What onTokens makes of the tokens.
+ *
+ * @throws PortalAuthError what it threw, or `hook_failed`
+ */
+export async function callOnTokens(hooks: Hooks, tokens: TokenSet, context: TokensContext): Promise<TokenSet> {
+  const kept = (await callHook("onTokens", () => hooks.onTokens?.({ ...tokens }, context))) ?? tokens;
+  if (typeof kept.access_token === "string" && kept.access_token !== "") return kept;
+  throw new PortalAuthError("hook_failed", { detail: "onTokens returned something without an access_token" });
 }
 
 /** Runs a hook; what it throws arrives as a PortalAuthError that names the hook. */

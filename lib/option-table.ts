@@ -1,7 +1,9 @@
 import type { Store } from "express-session";
 import * as v from "valibot";
-import { address, plainAddress, route, seconds, secrets, text } from "./checks.js";
+import { address, origins, plainAddress, route, seconds, secrets, text } from "./checks.js";
+import type { Clock } from "./clock.js";
 import type { Hooks } from "./hooks.js";
+import type { Lock } from "./lock.js";
 import type { PortalAuthOptions } from "./options.js";
 import { hasOpenid } from "./portal/authorization-params.js";
 import { PROFILES, type ProfileName } from "./portal/profiles.js";
@@ -24,25 +26,45 @@ export const VARIABLES = {
   postLogoutRedirectUri: "PORTAL_POST_LOGOUT_REDIRECT_URI",
   httpTimeout: "PORTAL_HTTP_TIMEOUT",
   clockTolerance: "PORTAL_CLOCK_TOLERANCE",
+  refreshLeeway: "PORTAL_REFRESH_LEEWAY",
+  apiOrigins: "PORTAL_API_ORIGINS",
   secret: "SESSION_SECRET",
+  store: "SESSION_STORE_URL",
+  tokenEncryptionKey: "TOKEN_ENCRYPTION_KEY",
   sessionIdle: "SESSION_IDLE",
   sessionAbsolute: "SESSION_ABSOLUTE",
 } as const satisfies Partial<Record<keyof PortalAuthOptions, string>>;
 
 /** Variables that may come from a file: NAME_FILE. */
-export const SECRETS: readonly string[] = [VARIABLES.clientSecret, VARIABLES.secret];
+export const SECRETS: readonly string[] = [
+  VARIABLES.clientSecret,
+  VARIABLES.secret,
+  VARIABLES.store, // its password
+  VARIABLES.tokenEncryptionKey,
+];
 
 export const DEFAULTS = {
   clientAuth: "client_secret_post",
   scope: "openid",
   httpTimeout: 10,
   clockTolerance: 30,
+  refreshLeeway: 30,
+  store: "memory:",
   routes: { login: "/login", callback: "/callback", logout: "/logout" },
   sessionIdle: 24 * 60 * 60,
   sessionAbsolute: 7 * 24 * 60 * 60,
 } as const;
 
 const STORE_METHODS = ["get", "set", "destroy", "on", "regenerate", "createSession"] as const;
+
+const isStore = (value: unknown): boolean =>
+  STORE_METHODS.every((name) => typeof (value as Store | null)?.[name] === "function");
+
+const isStoreAddress = (value: string): boolean =>
+  value === "memory:" || (/^(rediss?|postgres(ql)?):\/\/./.test(value) && URL.canParse(value));
+
+/** Looked up anew each time: what replaces Date.now in a test counts. */
+const now: Clock = () => Date.now();
 
 const SECRET =
   "write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first signs)";
@@ -96,6 +118,13 @@ export const OptionsSchema = v.strictObject(
     postLogoutRedirectUri: v.optional(address("write where the portal shall send people after a logout")),
     httpTimeout: v.optional(seconds(0.05, 120), DEFAULTS.httpTimeout),
     clockTolerance: v.optional(seconds(0, 600), DEFAULTS.clockTolerance),
+    refreshLeeway: v.optional(seconds(0, 3600), DEFAULTS.refreshLeeway),
+    apiOrigins: v.optional(
+      origins(
+        "write the origins of your APIs, such as https://api.example (http only on loopback), separated by commas",
+      ),
+      [],
+    ),
     routes: v.optional(v.strictObject({ login: route, callback: route, logout: route }), {}),
     hooks: v.optional(
       v.strictObject({
@@ -108,11 +137,14 @@ export const OptionsSchema = v.strictObject(
     ),
     secret: secrets(SECRET),
     store: v.optional(
-      v.custom<Store>(
-        (value) => STORE_METHODS.every((name) => typeof (value as Store | null)?.[name] === "function"),
-        "write a store of express-session",
+      v.union(
+        [v.custom<Store>(isStore), v.pipe(v.string(), v.trim(), v.check(isStoreAddress))],
+        "write memory:, redis://…, rediss://… or postgres://…, or in code a store of express-session",
       ),
+      DEFAULTS.store,
     ),
+    lock: v.optional(v.custom<Lock>((value) => typeof value === "function", "write a function (name, work)")),
+    tokenEncryptionKey: v.optional(secrets(SECRET)),
     sessionIdle: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionIdle),
     sessionAbsolute: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionAbsolute),
     keepSessionKeys: v.optional(
@@ -124,6 +156,10 @@ export const OptionsSchema = v.strictObject(
         ),
       ),
       [],
+    ),
+    clock: v.optional(
+      v.custom<Clock>((value) => typeof value === "function", "write a function"),
+      () => now,
     ),
   },
   "is not an option of express-portal-auth",

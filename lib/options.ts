@@ -1,6 +1,8 @@
 import type { Request } from "express";
 import type { Store } from "express-session";
+import type { Clock } from "./clock.js";
 import type { Hooks } from "./hooks.js";
+import type { Lock } from "./lock.js";
 import type { NoncePolicy, ProfileName } from "./portal/profiles.js";
 
 /**
@@ -9,7 +11,7 @@ import type { NoncePolicy, ProfileName } from "./portal/profiles.js";
  */
 export type AuthorizationParams = Readonly<Record<string, unknown>>;
 
-/** What a person may say. Every option but routes, hooks, store and keepSessionKeys has an environment variable too. */
+/** What a person may say. Every option but routes, hooks, lock, keepSessionKeys and clock has an environment variable too. */
 export interface PortalAuthOptions {
   /** The portal's issuer identifier. PORTAL_ISSUER; required; https, or http on loopback. */
   issuer?: string;
@@ -29,7 +31,7 @@ export interface PortalAuthOptions {
   authorizationParams?: AuthorizationParams | ((req: Request) => AuthorizationParams | Promise<AuthorizationParams>);
   /** PORTAL_NONCE; default by profile: "required", for tencent-ciam "optional". */
   nonce?: NoncePolicy;
-  /** PORTAL_USERINFO_URL; default from discovery, else the profile's. For userinfo(), which comes with a later version. */
+  /** PORTAL_USERINFO_URL; default from discovery, else the profile's. */
   userinfoUrl?: string;
   /** PORTAL_REVOCATION_URL; default from discovery, else the profile's. */
   revocationUrl?: string;
@@ -44,6 +46,16 @@ export interface PortalAuthOptions {
    * PORTAL_CLOCK_TOLERANCE; default 30. OpenID Connect Core 1.0, section 3.1.3.7, steps 9 and 10.
    */
   clockTolerance?: number;
+  /**
+   * How long an access token is still good at least when accessToken() gives it, in seconds; of one that lives less than
+   * twice as long, half its life. PORTAL_REFRESH_LEEWAY; 0 to 3600, default 30.
+   */
+  refreshLeeway?: number;
+  /**
+   * Where req.portal.fetch() may send the access token: origins, e.g. ["https://api.example"]. PORTAL_API_ORIGINS,
+   * separated by commas; default none.
+   */
+  apiOrigins?: readonly string[];
   /** Paths relative to the mount; false turns one off. Default /login, /callback, /logout. */
   routes?: {
     login?: string | false;
@@ -54,12 +66,32 @@ export interface PortalAuthOptions {
   hooks?: Hooks;
   /** Seals cookies and signs our own session's cookie: 32 characters at least. The first signs, all verify. SESSION_SECRET; required. */
   secret?: string | readonly string[];
-  /** The store of our own session, when the app mounts no express-session itself. Default: the memory of this process. */
-  store?: Store;
-  /** A session ends after this many seconds without a request; for our own session. SESSION_IDLE; default one day. */
+  /**
+   * The store of our own session, when the app mounts no express-session itself: a store of express-session, or the
+   * address of a Redis (`redis:`, `rediss:`; needs `redis` and `connect-redis`) or a PostgreSQL (`postgres:`; needs `pg`
+   * and `connect-pg-simple`). SESSION_STORE_URL; default `memory:`, the memory of this process.
+   */
+  store?: Store | string;
+  /**
+   * Keeps processes apart while one changes a session. Only for stores that cannot do that by themselves: connect-redis
+   * from version 9, connect-pg-simple and memory can. Default: none, which is right for one process.
+   */
+  lock?: Lock;
+  /**
+   * Seals the tokens in the session store (JWE, `dir` with `A256GCM`), bound to their session: 32 characters at least.
+   * The first seals, all open; what was stored in the clear is still read. TOKEN_ENCRYPTION_KEY; default none: tokens
+   * are stored as they are.
+   */
+  tokenEncryptionKey?: string | readonly string[];
+  /**
+   * A session ends after this many seconds without a request, counted to the minute (to the tenth part of a limit under
+   * ten minutes); for our own session. SESSION_IDLE; default one day.
+   */
   sessionIdle?: number;
   /** A login ends after this many seconds, whatever happens. SESSION_ABSOLUTE; default seven days. */
   sessionAbsolute?: number;
   /** Keys of req.session that survive the change of the session id at login, e.g. ["cart"]. Default none. */
   keepSessionKeys?: readonly string[];
+  /** The time in epoch milliseconds, for sessions and the life of tokens: for tests. Default Date.now. */
+  clock?: Clock;
 }

@@ -1,8 +1,10 @@
 import type { Request, Response } from "express";
+import type { Outage } from "./access/outage.js";
 import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
 import type { Transactions } from "./login/transaction.js";
 import type { GetPortal } from "./portal/discover.js";
+import type { RefreshOnce } from "./session/refresh-once.js";
 import type { Sealer } from "./session/seal.js";
 import type { Settings } from "./settings.js";
 
@@ -14,6 +16,8 @@ export interface Parts {
   /** Seals what a confirmation page posts back. */
   readonly confirmations: Sealer;
   readonly log: Log;
+  readonly outage: Outage;
+  readonly refreshOnce: RefreshOnce;
 }
 
 /** One request on its way through a step. */

@@ -1,8 +1,10 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
+import type { Store } from "express-session";
+import { createOutage } from "./access/outage.js";
 import { answerError } from "./answer/answer-error.js";
 import { isPrefetch } from "./answer/client.js";
 import { ourHeaders } from "./answer/headers.js";
-import { consoleLog } from "./answer/log.js";
+import { consoleLog, logFailure } from "./answer/log.js";
 import { callbackStep } from "./callback/callback.js";
 import { PortalAuthError } from "./errors.js";
 import { loginStep } from "./login/login.js";
@@ -12,11 +14,20 @@ import type { PortalAuthOptions } from "./options.js";
 import { answersOf, type Parts, type Visit, withoutSlash } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
 import { RequestPortal } from "./request-portal.js";
-import { createSessionMount, type OwnSessionOptions } from "./session/own-session.js";
+import { createSessionMount } from "./session/own-session.js";
+import { createRefreshOnce } from "./session/refresh-once.js";
 import { createSealer } from "./session/seal.js";
+import { openStore } from "./session/stores/open-store.js";
+import { createVault } from "./session/vault.js";
 import { type Settings, settleOptions, warnings } from "./settings.js";
 
 type Step = (visit: Visit) => Promise<void>;
+
+/** The router. */
+export interface PortalAuth extends RequestHandler {
+  /** Closes the connection that SESSION_STORE_URL has opened. For an application that shuts down; nothing else needs it. */
+  close(): Promise<void>;
+}
 
 /**
  * The router: attaches `req.portal` to every request, and answers /login, /callback and /logout. Options that are left
@@ -24,12 +35,13 @@ type Step = (visit: Visit) => Promise<void>;
  *
  * @throws PortalAuthError `options_invalid` when the app starts: all problems at once
  */
-export function portalAuth(options?: PortalAuthOptions): RequestHandler {
+export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   const parts = createParts(settleOptions(options));
   const routes = createRoutes(parts);
-  const mountSession = createSessionMount(sessionOptions(parts));
+  const { mountSession, close } = createSessions(parts);
+  return Object.assign(portalAuthRouter, { close });
 
-  return function portalAuthRouter(req, res, next) {
+  function portalAuthRouter(req: Request, res: Response, next: NextFunction): void {
     mountSession(req, res, (error?: unknown) => {
       req.portal = new RequestPortal(parts, req, res);
       if (error)
@@ -44,7 +56,7 @@ export function portalAuth(options?: PortalAuthOptions): RequestHandler {
       if (!step) return next();
       step({ req, res, mount: req.baseUrl }).catch((thrown) => fail(parts, req, res, thrown, next));
     });
-  };
+  }
 }
 
 /** The same secret may serve several routers: what one of them sealed is nothing to another. */
@@ -63,12 +75,26 @@ function createParts(settings: Settings): Parts {
     }),
     confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),
     log: consoleLog,
+    outage: createOutage(settings.clock),
+    refreshOnce: createRefreshOnce(),
   };
 }
 
-function sessionOptions({ settings, log }: Parts): OwnSessionOptions {
-  const { secrets, https, sessionIdle: idleSeconds, store } = settings;
-  return { secrets, https, idleSeconds, store, warn: log.warn };
+function createSessions({ settings, log: { warn }, log }: Parts) {
+  const { issuer, clientId, secrets, https, clock, lock } = settings;
+  const opened = typeof settings.store === "string" ? openStore(settings.store, warn) : undefined;
+  const mountSession = createSessionMount({
+    secrets,
+    https,
+    clock,
+    lock,
+    warn,
+    limits: { idleSeconds: settings.sessionIdle, absoluteSeconds: settings.sessionAbsolute },
+    tenant: { issuer, clientId, vault: createVault(settings.tokenEncryptionKeys, (error) => logFailure(log, error)) },
+    store: opened?.store ?? (settings.store as Store | undefined),
+    opened: opened?.opened,
+  });
+  return { mountSession, close: async () => opened?.close() };
 }
 
 function createRoutes(parts: Parts): Map<string, Step> {

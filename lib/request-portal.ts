@@ -1,4 +1,7 @@
 import type { Request, Response } from "express";
+import { freshSession } from "./access/access-token.js";
+import { fetchWithToken } from "./access/fetch.js";
+import { userInfo } from "./access/user-info.js";
 import { answerError } from "./answer/answer-error.js";
 import { beginLogin, type LoginOptions } from "./login/login.js";
 import { logOut } from "./logout/logout.js";
@@ -47,10 +50,42 @@ export class RequestPortal {
     return this.#session()?.claims;
   }
 
-  /** The tokens as they are stored, or undefined when nobody is logged in. A copy: changing it changes nothing. */
+  /** The tokens as they are stored, not refreshed; undefined when nobody is logged in. A copy: changing it changes nothing. */
   async tokens(): Promise<TokenSet | undefined> {
     const session = this.#session();
     return session && { ...session.tokens };
+  }
+
+  /**
+   * An access token that is good for PORTAL_REFRESH_LEEWAY at least; refreshed first when it was not: once for each
+   * session, whoever asks, in whichever process. Of a portal that is down or slow it takes what it has, as long as that
+   * is valid.
+   *
+   * @throws PortalAuthError with status 401 `login_required`, `token_expired`, `refresh_refused`: the person must sign in
+   *   again; with 503 `refresh_failed`, `portal_unreachable`, `portal_timeout`, `portal_failed`: it may work in a moment,
+   *   and the person stays logged in
+   */
+  async accessToken(): Promise<string> {
+    return (await freshSession(this.#parts, this.#req)).tokens.access_token;
+  }
+
+  /**
+   * fetch with the access token as Bearer (RFC 6750, section 2.1), to origins in PORTAL_API_ORIGINS only. After a 401 the
+   * token is refreshed once, and the request repeated once unless its body is a stream.
+   *
+   * @throws PortalAuthError `origin_not_allowed`, and those of accessToken(); what fetch throws
+   */
+  async fetch(input: string | URL | globalThis.Request, init?: RequestInit): Promise<globalThis.Response> {
+    return fetchWithToken(this.#parts, this.#req, input, init);
+  }
+
+  /**
+   * What the portal tells of the person now (OpenID Connect Core 1.0, section 5.3), checked to be about this person.
+   *
+   * @throws PortalAuthError `userinfo_missing`, `userinfo_refused`, `userinfo_subject_mismatch`, and those of accessToken()
+   */
+  async userinfo(): Promise<Claims> {
+    return userInfo(this.#parts, this.#req);
   }
 
   /**

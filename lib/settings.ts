@@ -1,8 +1,10 @@
 import type { Store } from "express-session";
 import * as v from "valibot";
+import type { Clock } from "./clock.js";
 import { readSecret, readVariable, unknownVariables } from "./environment.js";
 import { PortalAuthError } from "./errors.js";
 import type { Hooks } from "./hooks.js";
+import type { Lock } from "./lock.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
 import { checkAuthorizationParams } from "./portal/authorization-params.js";
@@ -25,26 +27,22 @@ export interface Settings {
   readonly postLogoutRedirectUri: string;
   readonly httpTimeout: number;
   readonly clockTolerance: number;
+  readonly refreshLeeway: number;
+  readonly apiOrigins: readonly string[];
   readonly routes: Readonly<Record<"login" | "callback" | "logout", string | false>>;
   readonly hooks: Readonly<Hooks>;
   readonly secrets: readonly string[];
-  readonly store: Store | undefined;
+  /** A store, or the address of one; undefined for the memory of this process. */
+  readonly store: Store | string | undefined;
+  readonly lock: Lock | undefined;
+  readonly tokenEncryptionKeys: readonly string[];
   readonly sessionIdle: number;
   readonly sessionAbsolute: number;
   readonly keepSessionKeys: readonly string[];
+  readonly clock: Clock;
   /** Whether people reach the app over https: decides `Secure` and the `__Host-` prefix of our cookies. */
   readonly https: boolean;
 }
-
-/**
- * Variables of the design that this version does not act on yet. To ignore one silently would leave tokens
- * unsealed, or sessions in a memory that somebody believes to be a database; so each is refused.
- */
-const NOT_YET: Record<string, string> = {
-  SESSION_STORE_URL: "hand a store of express-session to the option store, or mount express-session yourself",
-  TOKEN_ENCRYPTION_KEY: "remove it; tokens are kept as they are in the session store",
-  PORTAL_REFRESH_LEEWAY: "remove it; tokens are not refreshed yet",
-};
 
 /** There from the start, so that each is missed with its own sentence of what to write. */
 const REQUIRED = { issuer: undefined, clientId: undefined, redirectUri: undefined, secret: undefined };
@@ -55,10 +53,7 @@ const REQUIRED = { issuer: undefined, clientId: undefined, redirectUri: undefine
  * @throws PortalAuthError `options_invalid`: all problems at once, each with its name and what to write there.
  */
 export function settleOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv = process.env): Settings {
-  const problems = Object.keys(NOT_YET).flatMap((name) => {
-    const isMemory = name === "SESSION_STORE_URL" && env[name] === "memory:";
-    return env[name] && !isMemory ? [`${name} is not supported by this version: ${NOT_YET[name]}`] : [];
-  });
+  const problems: string[] = [];
   const wished: Record<string, unknown> = { ...REQUIRED };
   for (const [option, value] of Object.entries(given)) if (value !== undefined) wished[option] = value;
   for (const [option, variable] of Object.entries(VARIABLES)) {
@@ -113,13 +108,18 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     postLogoutRedirectUri: options.postLogoutRedirectUri ?? new URL("/", options.redirectUri).href,
     httpTimeout: options.httpTimeout,
     clockTolerance: options.clockTolerance,
+    refreshLeeway: options.refreshLeeway,
+    apiOrigins: options.apiOrigins,
     routes: settleRoutes(options.routes),
     hooks: options.hooks as Hooks,
     secrets: options.secret,
-    store: options.store,
+    store: options.store === "memory:" ? undefined : options.store,
+    lock: options.lock,
+    tokenEncryptionKeys: options.tokenEncryptionKey ?? [],
     sessionIdle: options.sessionIdle,
     sessionAbsolute: options.sessionAbsolute,
     keepSessionKeys: options.keepSessionKeys,
+    clock: options.clock,
     https: options.redirectUri.startsWith("https:"),
   });
 }
@@ -158,7 +158,7 @@ function conflicts(options: v.InferOutput<typeof OptionsSchema>): string[] {
 
 function knownVariables(): string[] {
   const read = Object.values(VARIABLES);
-  return [...read, ...SECRETS.map((name) => `${name}_FILE`), ...Object.keys(NOT_YET)];
+  return [...read, ...SECRETS.map((name) => `${name}_FILE`)];
 }
 
 /** One problem: the variable and the option, and what to write there. What was written is left out: it may be a secret. */

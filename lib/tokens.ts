@@ -8,6 +8,8 @@ export interface TokenSet {
   scope?: string;
   /** When the access token ends, in epoch seconds; absent when the portal did not say. */
   expires_at?: number;
+  /** When the refresh token ends, in epoch seconds; absent when the portal did not say. The session ends with it. */
+  refresh_expires_at?: number;
 }
 
 /** The claims of a verified ID token (OpenID Connect Core 1.0, sections 2 and 5.1), or those that onLogin kept. */

@@ -165,7 +165,7 @@ describe("what is refused", () => {
     ["a route that does not exist", { routes: { signin: "/x" } }, "option routes.signin"],
     ["a hook that is no function", { hooks: { onLogin: "x" } }, "option hooks.onLogin"],
     ["a hook that does not exist", { hooks: { onLogn: () => {} } }, "option hooks.onLogn"],
-    ["a store that is none", { store: {} }, "option store"],
+    ["a store that is none", { store: {} }, "SESSION_STORE_URL (option store)"],
     ["an option that does not exist", { clientID: "x" }, "option clientID"],
     ["authorization parameters as text", { authorizationParams: "prompt=login" }, "PORTAL_AUTH_SOURCE_ID"],
     ["session keys that are taken", { keepSessionKeys: ["cart", "cookie"] }, "option keepSessionKeys"],
@@ -180,7 +180,7 @@ describe("what is refused", () => {
       { authorizationParams: { state: "x" } },
       "PORTAL_AUTH_SOURCE_ID",
     ],
-    ["a store of another kind", { store: new Map() }, "option store"],
+    ["a store of another kind", { store: new Map() }, "SESSION_STORE_URL (option store)"],
     ["session keys that are no list", { keepSessionKeys: "cart" }, "option keepSessionKeys"],
   ])("%s", (_name, options, told) => {
     expect(problems(options)).toContain(`- ${told}`);
@@ -203,11 +203,6 @@ describe("what is refused", () => {
     expect(told).not.toContain("hunter2");
     expect(told.split("\n  - ")).toHaveLength(5);
   });
-
-  test.each(["SESSION_STORE_URL", "TOKEN_ENCRYPTION_KEY", "PORTAL_REFRESH_LEEWAY"])(
-    "%s is refused rather than ignored, as this version does not act on it",
-    (name) => expect(problems({}, { ...ENV, [name]: "redis://127.0.0.1" })).toContain(`${name} is not supported`),
-  );
 
   test("SESSION_STORE_URL=memory: says what happens anyway", () => {
     expect(problems({}, { ...ENV, SESSION_STORE_URL: "memory:" })).toBe("");

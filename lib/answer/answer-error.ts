@@ -15,8 +15,6 @@ export interface ErrorAnswer {
   readonly login?: string | undefined;
 }
 
-const RETRY_AFTER_SECONDS = 5;
-
 /**
  * Answers a failure: the onError hook first, then a page for a person or problem+json for an API. `login_required`
  * never is a page: who could be sent to the portal has been, and what is left is a request that a script can repeat.
@@ -40,7 +38,7 @@ export async function answerError(
   ourHeaders(res);
   res.statusCode = error.status;
   if (!req.complete) res.setHeader("Connection", "close"); // what is left of the body nobody will read
-  if (error.status === 503) res.setHeader("Retry-After", String(RETRY_AFTER_SECONDS));
+  for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
   // RFC 9110, section 11.6.1, wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
   if (error.status === 401) res.setHeader("WWW-Authenticate", 'Bearer realm="portal"');
   if (wantsPage(req) && error.code !== "login_required") sendPage(res, error, requestId, login);

@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
-import { callHook, type Hooks, type LoginContext } from "../hooks.js";
+import { callHook, callOnTokens, type Hooks, type LoginContext } from "../hooks.js";
 import { returnTo } from "../login/return-to.js";
 import type { Verified } from "../portal/exchange.js";
 import { reservedKey } from "../session/reserved.js";
@@ -19,10 +19,7 @@ export interface Person extends Verified {
 export async function meetHooks(hooks: Hooks, verified: Verified, req: Request, wish: string): Promise<Person> {
   const { claims } = verified;
   const context = { req, grant: "authorization_code", claims } as const;
-  const tokens =
-    (await callHook("onTokens", () => hooks.onTokens?.({ ...verified.tokens }, context))) ?? verified.tokens;
-  if (typeof tokens.access_token !== "string" || tokens.access_token === "")
-    throw failed("onTokens returned something without an access_token");
+  const tokens = await callOnTokens(hooks, verified.tokens, context);
   const login: LoginContext = { req, claims: { ...claims }, tokens, returnTo: wish, session: {} };
   await callHook("onLogin", () => hooks.onLogin?.(login));
   if (login.claims?.sub !== claims.sub) throw failed("onLogin changed or removed claims.sub");

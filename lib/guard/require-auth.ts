@@ -1,4 +1,5 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
+import { freshSession, needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
 import { navigates } from "../answer/client.js";
 import { PortalAuthError } from "../errors.js";
@@ -9,6 +10,12 @@ import { RequestPortal } from "../request-portal.js";
 export interface RequireAuthOptions {
   /** Where the person comes back to after the login: a path of this site. Default: the address that was asked for. */
   returnTo?: string | ((req: Request) => string);
+  /**
+   * Whether the handler is to find an access token that is good for PORTAL_REFRESH_LEEWAY, refreshed first when it was
+   * not. Who must sign in again for that is treated like somebody who is not logged in; a portal that cannot be asked
+   * gives 503. Default false.
+   */
+  freshToken?: boolean;
 }
 
 /**
@@ -18,21 +25,45 @@ export interface RequireAuthOptions {
  * @throws TypeError when the app starts: an option that does not exist or has the wrong type
  */
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
-  const returnTo = settleReturnTo(options);
+  const { returnTo, freshToken } = settleOptions(options);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
     const portal = req.portal as RequestPortal | undefined;
-    if (portal?.isAuthenticated) return next();
-    turnAway(req, res, portal, returnTo).catch(next);
+    if (!portal?.isAuthenticated) return void turnAway(req, res, portal, returnTo).catch(next);
+    if (!freshToken) return next();
+    withFreshToken(req, res, portal, returnTo).then((passes) => passes && next(), next);
   };
 }
 
-function settleReturnTo({ returnTo, ...unknown }: RequireAuthOptions): (req: Request) => string {
+function settleOptions({ returnTo, freshToken = false, ...unknown }: RequireAuthOptions) {
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
+  if (typeof freshToken !== "boolean") throw new TypeError("requireAuth: freshToken must be true or false");
+  return { returnTo: settleReturnTo(returnTo), freshToken };
+}
+
+function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): (req: Request) => string {
   if (typeof returnTo === "function") return returnTo;
   if (typeof returnTo === "string") return () => returnTo;
   if (returnTo !== undefined) throw new TypeError("requireAuth: returnTo must be a path, or a function that gives one");
   return (req) => req.originalUrl;
+}
+
+/** False when the request was answered. */
+async function withFreshToken(
+  req: Request,
+  res: Response,
+  portal: RequestPortal,
+  wishOf: (req: Request) => string,
+): Promise<boolean> {
+  const { parts, visit } = RequestPortal.insideOf(portal);
+  try {
+    await freshSession(parts, req);
+    return true;
+  } catch (error) {
+    if (needsLogin(error)) await turnAway(req, res, portal, wishOf);
+    else await answerError(req, res, error, answersOf(parts, visit.mount));
+    return false;
+  }
 }
 
 async function turnAway(

@@ -8,7 +8,8 @@ import { PortalAuthError } from "../errors.js";
 import { callHook } from "../hooks.js";
 import { answersOf, type Parts, type Visit } from "../parts.js";
 import { logoutUrl, revoke } from "../portal/log-out.js";
-import { endSession, type PortalSession } from "../session/session.js";
+import { endSession } from "../session/session.js";
+import type { PortalSession } from "../session/stored.js";
 import { confirmation, isMeant } from "./meant.js";
 
 /** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */

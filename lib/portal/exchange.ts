@@ -1,11 +1,11 @@
 import * as oidc from "openid-client";
-import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Claims, TokenSet } from "../tokens.js";
 import type { Attempt } from "./authorize.js";
 import type { Portal } from "./discover.js";
 import { explainFailure, printable } from "./explain-failure.js";
 import { checkIdToken } from "./id-token.js";
+import { readTokens } from "./read-tokens.js";
 
 /** What came to the callback: one of each, or none. */
 export interface AuthorizationResponse {
@@ -70,27 +70,10 @@ export async function exchange(portal: Portal, code: string, expected: Expected)
     .catch((error) => {
       throw explainFailure(error, "token");
     });
-  if (answer.token_type !== "bearer") throw new PortalAuthError("portal_answer_invalid", { detail: "token_type" });
+  const tokens = readTokens(answer, portal.settings.clock);
   if (!answer.id_token) throw new PortalAuthError("id_token_missing");
   await portal.verifySignature(answer.id_token);
   const claims = answer.claims() as Claims;
   checkIdToken(claims, answer.id_token, { ...expected, access_token: answer.access_token, settings: portal.settings });
-  return { tokens: tokenSet(answer), claims };
+  return { tokens, claims };
 }
-
-/** Only the members that we know: an answer may hold anything, `__proto__` included. */
-function tokenSet(answer: oidc.TokenEndpointResponse): TokenSet {
-  const { access_token, token_type, refresh_token, id_token, scope, expires_in } = answer;
-  return {
-    access_token,
-    token_type,
-    ...(refresh_token !== undefined && { refresh_token }),
-    ...(id_token !== undefined && { id_token }),
-    ...(scope !== undefined && { scope }),
-    ...(expires_in !== undefined && {
-      expires_at: epochSeconds() + Math.floor(Math.min(expires_in, TEN_YEARS_SECONDS)),
-    }),
-  };
-}
-
-const TEN_YEARS_SECONDS = 10 * 365 * 24 * 60 * 60;

@@ -3,7 +3,7 @@ import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { networkFailure } from "./http.js";
 
 /** Where the failing answer came from. */
-type Endpoint = "discovery" | "token" | "revocation";
+type Endpoint = "discovery" | "token" | "refresh" | "revocation" | "userinfo";
 
 /**
  * Turns what openid-client throws into a failure with a name. The library's errors carry whole answers, tokens
@@ -32,11 +32,22 @@ const TOKEN_ERRORS: Record<string, PortalAuthErrorCode> = {
   temporarily_unavailable: "portal_failed",
 };
 
+/** What no later try can mend: the person must sign in again. The first is RFC 6749's, the others are what portals add. */
+const FINAL = [
+  "invalid_grant",
+  "interaction_required",
+  "login_required",
+  "consent_required",
+  "account_selection_required",
+];
+
 /** An error that the portal named in a JSON body (RFC 6749, section 5.2). Its description may say anything: it is left out. */
 function refused(error: string, status: number, endpoint: Endpoint): PortalAuthError {
   const detail = `${endpoint} answered ${status} ${printable(error)}`;
   if (endpoint === "discovery") return new PortalAuthError("discovery_invalid", { detail });
-  if (status >= 500) return new PortalAuthError("portal_failed", { detail });
+  if (isBusy(status)) return new PortalAuthError("portal_failed", { detail });
+  if (endpoint === "userinfo") return new PortalAuthError("userinfo_refused", { detail });
+  if (endpoint === "refresh" && FINAL.includes(error)) return new PortalAuthError("refresh_refused", { detail });
   return new PortalAuthError(
     Object.hasOwn(TOKEN_ERRORS, error) ? (TOKEN_ERRORS[error] ?? "token_refused") : "token_refused",
     { detail },
@@ -48,11 +59,16 @@ function badAnswer(response: Response, endpoint: Endpoint): PortalAuthError {
   const { status, headers, body } = response;
   const type = headers.get("content-type")?.split(";")[0] ?? "no content type";
   const detail = `${endpoint} answered ${status}, ${body ? printable(type) : "no body"}`;
-  if (status >= 500) return new PortalAuthError("portal_failed", { detail });
+  if (isBusy(status)) return new PortalAuthError("portal_failed", { detail });
+  // its refusals carry a WWW-Authenticate and no body (RFC 6750, section 3)
+  if (endpoint === "userinfo" && status >= 400) return new PortalAuthError("userinfo_refused", { detail });
   if (status === 401 && !body && endpoint !== "discovery") return new PortalAuthError("client_unknown", { detail });
   if (status === 401 && endpoint !== "discovery") return new PortalAuthError("client_refused", { detail });
   return new PortalAuthError(endpoint === "discovery" ? "discovery_invalid" : "portal_answer_invalid", { detail });
 }
+
+/** RFC 6585, section 4: 429 asks for patience as a 503 does. */
+const isBusy = (status: number): boolean => status >= 500 || status === 429;
 
 function explainDiscovery(error: unknown): PortalAuthError {
   const mismatch = causes(error).some((cause) => (cause as { attribute?: unknown }).attribute === "issuer");

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { decodeProtectedHeader } from "jose";
+import { decodeJwt, decodeProtectedHeader } from "jose";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Settings } from "../settings.js";
@@ -17,22 +17,52 @@ export interface IdTokenExpectations {
  * sub, aud, exp, nbf and the presence of iat; verifySignature to the signature.
  */
 export function checkIdToken(claims: Claims, idToken: string, expected: IdTokenExpectations): void {
-  const { clientId, clockTolerance, nonce: policy } = expected.settings;
-  const now = epochSeconds();
-  // section 2: a person has a name, of at most 255 characters
-  if (claims.sub.length < 1 || claims.sub.length > 255) throw invalid("claim sub");
-  // steps 4 and 5: openid-client looks at azp only where there are several audiences
-  if (claims.azp !== undefined && claims.azp !== clientId) throw invalid("claim azp");
-  // step 10: a token from the future; openid-client only wants a number
-  if (typeof claims.iat !== "number" || claims.iat > now + clockTolerance) throw invalid("claim iat");
+  const { clockTolerance, nonce: policy } = expected.settings;
+  checkAlways(claims, idToken, expected);
   // step 11
   if (!nonceHolds(policy, claims.nonce, expected.nonce)) throw new PortalAuthError("nonce_mismatch");
   // step 13: asked for, so it must be there
   if (expected.max_age !== undefined) {
     const { auth_time } = claims;
-    const age = typeof auth_time === "number" ? now - auth_time : Number.NaN;
+    const age = typeof auth_time === "number" ? epochSeconds() - auth_time : Number.NaN;
     if (!(age >= -clockTolerance && age <= expected.max_age + clockTolerance)) throw invalid("claim auth_time");
   }
+}
+
+/** What was believed before: the ID token of the login, or of the last refresh that brought one. */
+export interface Predecessor extends Omit<IdTokenExpectations, "nonce" | "max_age"> {
+  readonly id_token: string | undefined;
+  readonly sub: string;
+}
+
+/**
+ * The checks of OpenID Connect Core 1.0, section 12.2, for the ID token that came with a refresh: it speaks of the same
+ * login. It needs no nonce; one that is there must be the old one.
+ */
+export function checkRefreshedIdToken(claims: Claims, idToken: string, before: Predecessor): void {
+  checkAlways(claims, idToken, before);
+  const old: Partial<Claims> = before.id_token === undefined ? {} : decodeJwt(before.id_token); // verified when it came
+  if (old.iss !== undefined && claims.iss !== old.iss) throw invalid("claim iss");
+  if (claims.sub !== (old.sub ?? before.sub) || claims.sub !== before.sub) throw invalid("claim sub");
+  if (audienceOf(claims) !== audienceOf({ aud: old.aud ?? before.settings.clientId })) throw invalid("claim aud");
+  if (claims.nonce !== undefined && old.nonce !== undefined && claims.nonce !== old.nonce)
+    throw new PortalAuthError("nonce_mismatch");
+}
+
+const audienceOf = ({ aud = [] }: Pick<Claims, "aud">): string => JSON.stringify([aud].flat().sort());
+
+function checkAlways(
+  claims: Claims,
+  idToken: string,
+  expected: Pick<IdTokenExpectations, "access_token" | "settings">,
+) {
+  const { clientId, clockTolerance } = expected.settings;
+  // section 2: a person has a name, of at most 255 characters
+  if (claims.sub.length < 1 || claims.sub.length > 255) throw invalid("claim sub");
+  // steps 4 and 5: openid-client looks at azp only where there are several audiences
+  if (claims.azp !== undefined && claims.azp !== clientId) throw invalid("claim azp");
+  // step 10: a token from the future; openid-client only wants a number
+  if (typeof claims.iat !== "number" || claims.iat > epochSeconds() + clockTolerance) throw invalid("claim iat");
   // section 3.1.3.8
   if (claims["at_hash"] !== undefined && claims["at_hash"] !== leftHalfHash(expected.access_token, idToken))
     throw invalid("claim at_hash");

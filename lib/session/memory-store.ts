@@ -1,4 +1,5 @@
 import session, { type SessionData } from "express-session";
+import type { Clock } from "../clock.js";
 
 const SWEEP_SECONDS = 60;
 
@@ -8,27 +9,29 @@ const SWEEP_SECONDS = 60;
  */
 export class MemoryStore extends session.Store {
   readonly #kept = new Map<string, { json: string; endsAt: number }>();
+  readonly #clock: Clock;
   #sweepAt = 0;
+
+  #onFirst: (() => void) | undefined;
+
+  /** @param onFirst told when the first session is kept */
+  constructor(clock: Clock = Date.now, onFirst?: () => void) {
+    super();
+    this.#clock = clock;
+    this.#onFirst = onFirst;
+  }
 
   override get(id: string, done: (error: unknown, found?: SessionData | null) => void): void {
     const found = this.#kept.get(id);
-    const alive = found && found.endsAt > Date.now();
+    const alive = found && found.endsAt > this.#clock();
     process.nextTick(done, null, alive ? JSON.parse(found.json) : null);
   }
 
   override set(id: string, data: SessionData, done?: (error?: unknown) => void): void {
+    this.#onFirst?.();
+    this.#onFirst = undefined;
     this.#sweep();
-    this.#kept.set(id, { json: JSON.stringify(data), endsAt: endOf(data) });
-    if (done) process.nextTick(done);
-  }
-
-  override touch(id: string, data: SessionData, done?: () => void): void {
-    const found = this.#kept.get(id);
-    if (found && found.endsAt > Date.now()) {
-      // the stored copy stays as it is, only its end moves: a request that changed nothing must write nothing back
-      const stored = JSON.parse(found.json) as SessionData;
-      this.#kept.set(id, { json: JSON.stringify({ ...stored, cookie: data.cookie }), endsAt: endOf(data) });
-    }
+    this.#kept.set(id, { json: JSON.stringify(data), endsAt: this.#endOf(data) });
     if (done) process.nextTick(done);
   }
 
@@ -42,14 +45,14 @@ export class MemoryStore extends session.Store {
   }
 
   #sweep(): void {
-    const now = Date.now();
+    const now = this.#clock();
     if (now < this.#sweepAt) return;
     this.#sweepAt = now + SWEEP_SECONDS * 1000;
     for (const [id, { endsAt }] of this.#kept) if (endsAt <= now) this.#kept.delete(id);
   }
-}
 
-/** A session without an expiry of its own lasts until the browser closes; a day bounds what we can know of that. */
-function endOf({ cookie }: SessionData): number {
-  return cookie.expires ? new Date(cookie.expires).getTime() : Date.now() + 24 * 60 * 60 * 1000;
+  /** A session without an expiry of its own lasts until the browser closes; a day bounds what we can know of that. */
+  #endOf({ cookie }: SessionData): number {
+    return cookie.expires ? new Date(cookie.expires).getTime() : this.#clock() + 24 * 60 * 60 * 1000;
+  }
 }

@@ -1,14 +1,23 @@
 import type { Request, RequestHandler, Response } from "express";
 import session, { type Store } from "express-session";
+import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
+import type { Lock } from "../lock.js";
+import { findKeeper, keeperOf, type Tenant } from "./keeper.js";
+import type { Limits } from "./lifetime.js";
 import { MemoryStore } from "./memory-store.js";
 
-export interface OwnSessionOptions {
+export interface SessionMountOptions {
   readonly secrets: readonly string[];
   readonly https: boolean;
-  readonly idleSeconds: number;
+  readonly limits: Limits;
+  /** Whose logins are kept. */
+  readonly tenant: Tenant;
   readonly store: Store | undefined;
-  /** Told once, when the first session is kept in memory. */
+  /** Settled when the store can be asked; absent for one that can be at once. */
+  readonly opened: Promise<void> | undefined;
+  readonly lock: Lock | undefined;
+  readonly clock: Clock;
   readonly warn: (message: string) => void;
 }
 
@@ -19,39 +28,62 @@ const withOwnSession = new WeakSet<Request>();
  * The app's own session where it has mounted one, otherwise one of ours, made when it is first needed. Decided for each
  * request by itself: what a stranger's request meets on its way must not change what another's does.
  */
-export function createSessionMount(options: OwnSessionOptions): RequestHandler {
+export function createSessionMount(options: SessionMountOptions): RequestHandler {
+  const { clock, lock, tenant, warn } = options;
   let ours: RequestHandler | undefined;
+  let met: Store | undefined;
   let metApps = false;
   let told = false;
+  let opening = options.opened?.finally(() => {
+    opening = undefined;
+  });
   return function mountSession(req, res, next) {
-    if (req.session) {
+    const loaded = req.session;
+    if (loaded) {
+      if (req.sessionStore !== met) meet(req.sessionStore);
+      if (loaded.portal) findKeeper(met)?.adopt(loaded);
       metApps ||= !withOwnSession.has(req);
       return next();
     }
     if (metApps && !told) {
       told = true;
-      options.warn(
+      warn(
         "Some requests come with the app's express-session and some without: mount it before portalAuth(), for the same paths. Those without got a session of portalAuth's own.",
       );
     }
     withOwnSession.add(req);
     ours ??= ownSession(options);
-    return ours(req, res, next);
+    if (!opening) return ours(req, res, next);
+    const mounted = ours;
+    opening.then(() => mounted(req, res, next), next);
   };
+
+  function meet(store: Store | undefined): void {
+    if (typeof store?.createSession === "function")
+      // anything else is no express-session, and told when it is needed
+      keeperOf(store, { clock, lock, warn, limits: undefined }).admit(tenant);
+    met = store;
+  }
 }
 
-function ownSession({ secrets, https, idleSeconds, store, warn }: OwnSessionOptions): RequestHandler {
+const IN_MEMORY =
+  "Sessions are kept in the memory of this process: fine for one process, lost when it restarts. SESSION_STORE_URL names a Redis or PostgreSQL instead.";
+
+function ownSession(options: SessionMountOptions): RequestHandler {
+  const { secrets, https, limits, tenant, clock, lock, warn } = options;
+  const store = options.store ?? new MemoryStore(clock, () => warn(IN_MEMORY));
+  keeperOf(store, { clock, lock, limits, warn }).admit(tenant);
   return session({
     name: https ? "__Host-portal-session" : "portal-session",
     secret: [...secrets],
-    store: store ?? inMemory(warn),
+    store,
     resave: false,
     saveUninitialized: false,
-    rolling: true,
     // Our cookie is Secure because PORTAL_REDIRECT_URI says https. X-Forwarded-Proto only lets it be set behind a
     // proxy that ends TLS: a stranger who forges that header gains a cookie that their browser will not send.
     ...(https && { proxy: true }),
-    cookie: { path: "/", httpOnly: true, sameSite: "lax", secure: https, maxAge: idleSeconds * 1000 },
+    // the cookie lives as long as a login may; the idle limit is enforced by what the stored session says
+    cookie: { path: "/", httpOnly: true, sameSite: "lax", secure: https, maxAge: limits.absoluteSeconds * 1000 },
   });
 }
 
@@ -74,15 +106,4 @@ export function sessionCookieIsMissing(req: Request, res: Response): boolean {
   if (req.secure || req.session?.cookie?.secure !== true) return false;
   const lines = [res.getHeader("Set-Cookie") ?? []].flat();
   return !lines.some((line) => String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`));
-}
-
-function inMemory(warn: (message: string) => void): Store {
-  const store = new MemoryStore();
-  const set = store.set.bind(store);
-  store.set = (...args) => {
-    store.set = set;
-    warn("Sessions are kept in the memory of this process: fine for one process, lost when it restarts.");
-    return set(...args);
-  };
-  return store;
 }

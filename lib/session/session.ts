@@ -1,40 +1,29 @@
 import { parseCookie } from "cookie";
 import type { CookieOptions, Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
-import { epochSeconds } from "../clock.js";
+import { type Clock, epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Claims, TokenSet } from "../tokens.js";
-
-/** What is kept in `req.session.portal`. */
-export interface PortalSession {
-  tokens: TokenSet;
-  claims: Claims;
-  /** When the person logged in, in epoch seconds: the absolute limit counts from here. */
-  started_at: number;
-  /** Where, and for which application: what was begun at one portal opens nothing that another one guards. */
-  issuer: string;
-  client_id: string;
-}
-
-declare module "express-session" {
-  interface SessionData {
-    portal?: PortalSession;
-  }
-}
+import { findKeeper, Keeper } from "./keeper.js";
+import type { PortalSession } from "./stored.js";
+import { promised } from "./update.js";
 
 /** What a session must be for a person to count as logged in. */
 export interface SessionRules {
   readonly issuer: string;
   readonly clientId: string;
   readonly sessionAbsolute: number;
+  readonly clock: Clock;
 }
 
 /** The person of this request, or undefined when nobody is logged in (any more). No I/O, no crypto. */
 export function readSession(req: Request, rules: SessionRules): PortalSession | undefined {
   const kept = req.session?.portal;
-  if (!kept?.claims || !kept.tokens) return undefined;
+  if (!kept?.claims || typeof kept.tokens !== "object") return undefined;
   if (kept.issuer !== rules.issuer || kept.client_id !== rules.clientId) return undefined;
-  return Date.now() < (kept.started_at + rules.sessionAbsolute) * 1000 ? kept : undefined;
+  const now = rules.clock() / 1000;
+  if (now >= kept.started_at + rules.sessionAbsolute) return undefined;
+  return now < (kept.tokens.refresh_expires_at ?? Number.POSITIVE_INFINITY) ? kept : undefined;
 }
 
 export interface NewSession {
@@ -52,16 +41,16 @@ export interface NewSession {
  * fixation), and saves it. Either all of it holds or the request ends without a session. Returns the new id.
  */
 export async function beginSession(req: Request, { rules, tokens, claims, extra, keep }: NewSession): Promise<string> {
-  const { issuer, clientId: client_id } = rules;
+  const { issuer, clientId: client_id, clock } = rules;
+  const now = epochSeconds(clock);
   const old = sessionOf(req);
   const survivors = Object.fromEntries(keep.filter((key) => key in old).map((key) => [key, old[key as keyof Session]]));
   try {
-    await new Promise<void>((resolve, reject) => old.regenerate((error) => (error ? reject(error) : resolve())));
+    await promised<void>((done) => old.regenerate(done));
     Object.assign(req.session, survivors, extra, {
-      portal: { tokens, claims, started_at: epochSeconds(), issuer, client_id },
+      portal: { tokens, claims, started_at: now, issuer, client_id, version: 1, obtained_at: now },
     });
     await save(req);
-    skipUnchangedSave(req.session);
   } catch (cause) {
     // express-session saves what is in req.session when the answer ends: a half-made session must not be there then
     forget(req);
@@ -77,36 +66,46 @@ export async function beginSession(req: Request, { rules, tokens, claims, extra,
 export async function joinSession(req: Request, id: string): Promise<boolean> {
   if (req.sessionID === id) return true;
   const store = req.sessionStore;
-  const stored = await new Promise<SessionData | null | undefined>((resolve, reject) =>
-    store.get(id, (error, found) => (error ? reject(storeFailed("read", error)) : resolve(found))),
-  );
+  const stored = await promised<SessionData | null>((done) => store.get(id, done)).catch((error) => {
+    throw storeFailed("read", error);
+  });
   if (!stored?.portal) return false;
+  const { originalMaxAge } = stored.cookie;
   req.sessionID = id;
   const joined = store.createSession(req, stored);
-  // this request lends the session's cookie to its answer and changes nothing: saving its copy could only undo a logout
-  joined.save = function save(done) {
-    done?.(undefined);
-    return this;
-  };
+  joined.cookie.maxAge = originalMaxAge as number; // this answer carries the session's cookie, as that of its beginning would have
   return true;
 }
 
 /**
- * Destroys the session in the store, and its cookie; the request goes on without one. Gives what was kept of a person,
- * if anything.
+ * Destroys the session in the store, and its cookie; the request goes on without one. Gives what was kept of a person
+ * last, if anything: a refresh elsewhere may have brought tokens that this request has never seen.
  */
 export async function endSession(req: Request, res: Response): Promise<PortalSession | undefined> {
-  const ending = req.session;
-  if (!ending) return undefined;
-  await new Promise<void>((resolve, reject) =>
-    ending.destroy((error) => (error ? reject(storeFailed("destroy", error)) : resolve())),
-  );
+  const [ending, keeper] = [req.session, findKeeper(req.sessionStore)];
+  if (!ending || !keeper) return undefined;
+  const last = await keeper.remove(ending.id).catch((error) => {
+    throw storeFailed("destroy", error);
+  });
+  forget(req);
   const cookies = Object.entries(parseCookie(req.headers.cookie ?? ""));
   const [name] = cookies.find(([, value]) => value?.startsWith(`s:${ending.id}.`)) ?? [];
   const { path = "/", domain, secure, httpOnly, sameSite } = ending.cookie;
   if (name !== undefined)
     res.clearCookie(name, { path, domain, secure: secure === true, httpOnly, sameSite } as CookieOptions);
-  return ending.portal;
+  return last?.portal && keeper.open(ending.id, last.portal);
+}
+
+/** Where the session of this request is kept, and under which id. */
+export function placeOf(req: Request): { id: string; keeper: Keeper } {
+  const keeper = findKeeper(req.sessionStore);
+  if (!keeper || !req.session) throw new PortalAuthError("session_missing");
+  return { id: req.sessionID, keeper };
+}
+
+/** Lets the rest of this request see the login as it is stored now: undefined when it has ended. */
+export function updateSession(req: Request, id: string, portal: PortalSession | undefined): void {
+  if (req.session && req.sessionID === id) Keeper.refreshed(req.session, portal);
 }
 
 /** The id of a session that is stored, or "" for a visitor who has none: express-session gives them a new id each time. */
@@ -114,24 +113,12 @@ export function sessionId(req: Request): string {
   return req.session?.portal ? req.sessionID : "";
 }
 
-/** express-session does not notice that a regenerated session has been saved, and saves it again when the answer ends. */
-function skipUnchangedSave(saved: Session): void {
-  const content = () => JSON.stringify({ ...saved, cookie: undefined });
-  const [before, again] = [content(), saved.save];
-  saved.save = function save(done) {
-    if (content() !== before) return again.call(this, done);
-    done?.(undefined);
-    return this;
-  };
-}
-
 function sessionOf(req: Request): Session {
   if (typeof req.session?.regenerate !== "function") throw new PortalAuthError("session_missing");
   return req.session;
 }
 
-const save = (req: Request) =>
-  new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
+const save = (req: Request) => promised<void>((done) => req.session.save(done));
 
 function forget(req: Request): void {
   (req as { session?: Session }).session = undefined as never;

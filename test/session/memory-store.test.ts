@@ -15,8 +15,6 @@ const get = (store: MemoryStore, id: string) =>
   new Promise<SessionData | null | undefined>((resolve) => store.get(id, (_error, found) => resolve(found)));
 const set = (store: MemoryStore, id: string, value: SessionData) =>
   new Promise<void>((done) => store.set(id, value, () => done()));
-const touch = (store: MemoryStore, id: string, value: SessionData) =>
-  new Promise<void>((done) => store.touch(id, value, () => done()));
 const size = (store: MemoryStore) =>
   new Promise<number>((resolve) => store.length((_error, length) => resolve(length)));
 const later = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1000);
@@ -53,24 +51,6 @@ test("what has expired is forgotten, not only hidden", async () => {
   later(61);
   await set(store, "new", data(30));
   expect(await size(store)).toBe(1);
-});
-
-test("touch moves the end, and leaves what is stored alone: an old copy does not come back by it", async () => {
-  const store = new MemoryStore();
-  await set(store, "a", data(60, { visits: 2 }));
-  later(50);
-  await touch(store, "a", data(60, { visits: 1 }));
-  later(50);
-  expect(await get(store, "a")).toMatchObject({ visits: 2 });
-});
-
-test("touch brings nothing back that has expired or was destroyed", async () => {
-  const store = new MemoryStore();
-  await set(store, "a", data(60));
-  later(61);
-  await touch(store, "a", data(60));
-  await touch(store, "never", data(60));
-  expect([await get(store, "a"), await get(store, "never")]).toEqual([null, null]);
 });
 
 test("a session without an expiry is kept for a day", async () => {

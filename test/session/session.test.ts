@@ -95,7 +95,15 @@ describe.each([
     const { browser, url } = await startWorld({ ownSession, after: withCart });
     await browser.visit(`${url}/account`);
     const { portal } = await sessionOf(browser, url);
-    expect(Object.keys(portal).sort()).toEqual(["claims", "client_id", "issuer", "started_at", "tokens"]);
+    expect(Object.keys(portal).sort()).toEqual([
+      "claims",
+      "client_id",
+      "issuer",
+      "obtained_at",
+      "started_at",
+      "tokens",
+      "version",
+    ]);
     expect(portal.tokens).toEqual({
       access_token: expect.any(String),
       token_type: "bearer",
@@ -128,7 +136,7 @@ test.each([
   ["without tokens", { tokens: undefined }, false],
   ["without claims", { claims: undefined }, false],
 ])("a session %s is read accordingly", (_name, change, counts) => {
-  const rules = { issuer: "https://portal.example", clientId: "app", sessionAbsolute: 3600 };
+  const rules = { issuer: "https://portal.example", clientId: "app", sessionAbsolute: 3600, clock: Date.now };
   const tokens = { access_token: "a", token_type: "bearer" };
   const started_at = Math.floor(Date.now() / 1000);
   const portal = { tokens, claims: { sub: "a" }, started_at, issuer: rules.issuer, client_id: "app", ...change };

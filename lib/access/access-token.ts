@@ -1,0 +1,97 @@
+import type { Request } from "express";
+import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
+import type { Parts } from "../parts.js";
+import { placeOf, readSession, updateSession } from "../session/session.js";
+import type { PortalSession } from "../session/stored.js";
+import { endsSession, renewal } from "./renew.js";
+
+/** A token that is still good is handed out rather than a person kept waiting for longer by a slow portal. */
+const PATIENCE_MS = 2000;
+
+/** What is wanted of the tokens. */
+export interface Wish {
+  /** The version of a token set that somebody refused, although it had not ended: any newer one will do. */
+  readonly refused?: number;
+}
+
+/**
+ * The login of this request, with an access token that is good for the leeway at least; refreshed when it was not.
+ *
+ * @throws PortalAuthError `login_required`, `token_expired` and `refresh_refused` when the person must sign in again;
+ *   `refresh_failed` and the portal's own failures, all of them 503, when it may work in a moment
+ */
+export async function freshSession(parts: Parts, req: Request, wish: Wish = {}): Promise<PortalSession> {
+  const session = readSession(req, parts.settings);
+  if (!session) throw new PortalAuthError("login_required");
+  if (isEnough(parts, session, wish)) return session;
+  const isGood = wish.refused === undefined && !hasEnded(parts, session);
+  if (session.tokens.refresh_token === undefined) {
+    if (isGood) return session;
+    throw new PortalAuthError("token_expired");
+  }
+  try {
+    return await renewed(parts, req, session, wish, isGood);
+  } catch (error) {
+    if (needsLogin(error)) throw error;
+    if (isGood && !hasEnded(parts, session)) return session; // the portal may come back before the token ends
+    throw temporary(error);
+  }
+}
+
+/** Whether the access token lasts for the leeway. Of one that lives no longer than that, half its life. */
+export function isFresh({ settings }: Parts, { tokens, obtained_at }: PortalSession): boolean {
+  if (tokens.expires_at === undefined) return true; // the portal does not say: it is good until somebody refuses it
+  const life = tokens.expires_at - (obtained_at ?? tokens.expires_at);
+  const leeway = life > 0 ? Math.min(settings.refreshLeeway, life / 2) : settings.refreshLeeway;
+  return settings.clock() / 1000 + leeway < tokens.expires_at;
+}
+
+const isEnough = (parts: Parts, session: PortalSession, { refused }: Wish): boolean =>
+  isFresh(parts, session) && (refused === undefined || session.version > refused);
+
+const hasEnded = ({ settings }: Parts, { tokens }: PortalSession): boolean =>
+  settings.clock() / 1000 >= (tokens.expires_at ?? Number.POSITIVE_INFINITY);
+
+/** Whether this failure means that only a new login helps. */
+export const needsLogin = (error: unknown): boolean =>
+  endsSession(error) || isCode(error, "login_required") || isCode(error, "token_expired");
+
+const isCode = (error: unknown, code: PortalAuthErrorCode): boolean =>
+  error instanceof PortalAuthError && error.code === code;
+
+async function renewed(parts: Parts, req: Request, session: PortalSession, wish: Wish, isGood: boolean) {
+  const { id, keeper } = placeOf(req);
+  const { version } = session;
+  const ask = renewal(parts, req, keeper, (stored) => stored.version > version && isEnough(parts, stored, wish));
+  const work = parts.refreshOnce(id, ask).then(
+    (portal) => {
+      updateSession(req, id, portal);
+      return portal;
+    },
+    (error) => {
+      if (endsSession(error) || isCode(error, "login_required")) updateSession(req, id, undefined); // it is gone
+      throw error;
+    },
+  );
+  return isGood ? withinPatience(work, session) : work;
+}
+
+/** The refresh goes on without this request, for the next one. */
+async function withinPatience(work: Promise<PortalSession>, session: PortalSession): Promise<PortalSession> {
+  let timer: NodeJS.Timeout | undefined;
+  const impatient = new Promise<PortalSession>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS, session);
+  });
+  try {
+    return await Promise.race([work, impatient]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => {});
+  }
+}
+
+/** What does not end the session is told as something to try again, whatever the portal meant. */
+function temporary(error: unknown): unknown {
+  if (!(error instanceof PortalAuthError) || error.status === 503 || error.code === "hook_failed") return error;
+  return new PortalAuthError("refresh_failed", { detail: `${error.code}: ${error.detail ?? error.hint}` });
+}

@@ -1,0 +1,47 @@
+import type { Request as ExpressRequest } from "express";
+import { PortalAuthError } from "../errors.js";
+import type { Parts } from "../parts.js";
+import { freshSession } from "./access-token.js";
+
+type Input = Parameters<typeof fetch>[0];
+
+/**
+ * fetch with the person's access token (RFC 6750, section 2.1), to the origins that the application allows. When the
+ * API answers 401 although the token has not ended, it is refreshed once and, where the request can be sent again, the
+ * request is repeated once.
+ *
+ * @throws PortalAuthError `origin_not_allowed`, and those of accessToken(); TypeError when the API cannot be reached
+ */
+export async function fetchWithToken(parts: Parts, req: ExpressRequest, input: Input, init: RequestInit = {}) {
+  checkOrigin(parts, input);
+  const session = await freshSession(parts, req);
+  const first = await send(input, init, session.tokens.access_token);
+  if (first.status !== 401 || !canBeRepeated(input, init)) return first;
+  const renewed = await freshSession(parts, req, { refused: session.version }).catch((error: PortalAuthError) => {
+    if (error.status === 503 || error.code === "token_expired") return undefined; // the API's own answer says more
+    throw error;
+  });
+  if (!renewed) return first;
+  await first.body?.cancel();
+  return send(input, init, renewed.tokens.access_token);
+}
+
+function checkOrigin({ settings }: Parts, input: Input): void {
+  const address = input instanceof Request ? input.url : String(input);
+  const origin = URL.canParse(address) ? new URL(address).origin : "an address without an origin";
+  if (!settings.apiOrigins.includes(origin)) throw new PortalAuthError("origin_not_allowed", { detail: origin });
+}
+
+/** A redirect to another origin is followed without the token: fetch sees to that (Fetch Standard, HTTP-redirect fetch, step 13). */
+function send(input: Input, init: RequestInit, accessToken: string): Promise<Response> {
+  const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined));
+  headers.set("authorization", `Bearer ${accessToken}`);
+  return fetch(input, { ...init, headers });
+}
+
+/** A body that is a stream is read once. */
+function canBeRepeated(input: Input, { body }: RequestInit): boolean {
+  if (body === undefined || body === null) return !(input instanceof Request) || input.body === null;
+  const isStream = typeof body === "object" && (body instanceof ReadableStream || Symbol.asyncIterator in body);
+  return !isStream;
+}

@@ -1,0 +1,57 @@
+import * as oidc from "openid-client";
+import { PortalAuthError } from "../errors.js";
+import type { Claims, TokenSet } from "../tokens.js";
+import type { Portal } from "./discover.js";
+import { explainFailure } from "./explain-failure.js";
+import { checkRefreshedIdToken } from "./id-token.js";
+import { readTokens } from "./read-tokens.js";
+
+/** Whose tokens are refreshed. */
+export interface Holder {
+  readonly tokens: Readonly<TokenSet>;
+  readonly claims: Pick<Claims, "sub">;
+}
+
+export interface Refreshed {
+  readonly tokens: TokenSet;
+  /** The portal has answered, but its keys could not be fetched: its ID token, and so the rest, is not believed yet. */
+  readonly unverified?: PortalAuthError;
+}
+
+/**
+ * Gives the refresh token for new tokens. What the answer leaves out stays as it was: the refresh token when it does not
+ * rotate, the scope when it is the same, the ID token when there is no new one.
+ * RFC 6749, sections 6 and 5.1; OpenID Connect Core 1.0, section 12.
+ *
+ * @throws PortalAuthError `refresh_refused` when no later try can help; anything else may pass
+ */
+export async function refresh(portal: Portal, { tokens, claims }: Holder): Promise<Refreshed> {
+  const { settings, configuration } = portal;
+  const answer = await oidc.refreshTokenGrant(configuration, tokens.refresh_token as string).catch((error) => {
+    throw explainFailure(error, "refresh");
+  });
+  const fresh = readTokens(answer, settings.clock);
+  const merged = { ...whatStays(tokens, fresh), ...fresh };
+  if (fresh.id_token === undefined) return { tokens: merged };
+  const before = { id_token: tokens.id_token, sub: claims.sub, access_token: fresh.access_token, settings };
+  checkRefreshedIdToken(answer.claims() as Claims, fresh.id_token, before);
+  try {
+    await portal.verifySignature(fresh.id_token);
+  } catch (error) {
+    if (error instanceof PortalAuthError && error.status === 503) return { tokens: merged, unverified: error };
+    throw error;
+  }
+  return { tokens: merged };
+}
+
+function whatStays(old: Readonly<TokenSet>, fresh: TokenSet): Partial<TokenSet> {
+  const { refresh_token, refresh_expires_at, id_token, scope } = old;
+  // RFC 6749, section 6: no new one means that the old one is still good, and ends when it did
+  const isSame = fresh.refresh_token === undefined || fresh.refresh_token === refresh_token;
+  return {
+    ...(scope !== undefined && { scope }),
+    ...(id_token !== undefined && { id_token }),
+    ...(refresh_token !== undefined && { refresh_token }),
+    ...(refresh_expires_at !== undefined && isSame && { refresh_expires_at }),
+  };
+}

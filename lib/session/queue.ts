@@ -1,0 +1,28 @@
+/** Runs work of the same name one after the other, in this process. */
+export type Queue = <T>(name: string, work: () => Promise<T>) => Promise<T>;
+
+export function createQueue(): Queue {
+  const last = new Map<string, Promise<unknown>>();
+  return function inTurn(name, work) {
+    const done = (last.get(name) ?? Promise.resolve()).then(work, work);
+    last.set(name, done);
+    const forget = () => {
+      if (last.get(name) === done) last.delete(name);
+    };
+    done.then(forget, forget);
+    return done;
+  };
+}
+
+/** Runs work of the same name once at a time: whoever comes while it is under way shares its outcome. */
+export function createJoin<T>(): (name: string, work: () => Promise<T>) => Promise<T> {
+  const running = new Map<string, Promise<T>>();
+  return function join(name, work) {
+    let outcome = running.get(name);
+    if (!outcome) {
+      outcome = work().finally(() => running.delete(name));
+      running.set(name, outcome);
+    }
+    return outcome;
+  };
+}

@@ -1,0 +1,29 @@
+import { createRequire } from "node:module";
+import { PortalAuthError } from "../../errors.js";
+import type { Load, OpenStore } from "./opened.js";
+import { openPostgres } from "./postgres.js";
+import { openRedis } from "./redis.js";
+
+/**
+ * The store that SESSION_STORE_URL names: `redis:`, `rediss:`, `postgres:` or `postgresql:`. It connects in the
+ * background: a store that is down when the app starts is a store that is down, and no more.
+ *
+ * @throws PortalAuthError `options_invalid` when its packages are not installed
+ */
+export function openStore(address: string, warn: (message: string) => void, load: Load = loadPackage): OpenStore {
+  return address.startsWith("redis") ? openRedis(address, warn, load) : openPostgres(address, warn, load);
+}
+
+const require = createRequire(import.meta.url);
+
+function loadPackage(name: string): unknown {
+  try {
+    return require(name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
+    const packages = name.includes("redis") ? "redis connect-redis@9" : "pg connect-pg-simple";
+    throw new PortalAuthError("options_invalid", {
+      detail: `\n  - SESSION_STORE_URL (option store) needs packages that are not installed: npm install ${packages}`,
+    });
+  }
+}

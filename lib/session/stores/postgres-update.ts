@@ -1,0 +1,48 @@
+import type { Store } from "express-session";
+import type { StoredSession } from "../stored.js";
+import { optimisticUpdate, promised, type Update } from "../update.js";
+
+/** What we use of connect-pg-simple. */
+interface PostgresStore {
+  query(text: string, values: unknown[], done: (error: unknown, firstRow?: Record<string, unknown>) => void): void;
+  /** Its table, in quotes, with the schema where there is one. */
+  quotedTable(): string;
+  readonly ttl: number | undefined;
+}
+
+export function isPostgresStore(store: Store): boolean {
+  const { query, quotedTable } = store as unknown as Partial<PostgresStore>;
+  return typeof query === "function" && typeof quotedTable === "function";
+}
+
+const A_DAY_SECONDS = 24 * 60 * 60;
+
+export function postgresUpdate(from: Store): Update {
+  const store = from as unknown as PostgresStore;
+  const table = store.quotedTable();
+  const firstRow = (text: string, values: unknown[]) =>
+    promised<Record<string, unknown>>((done) => store.query(text, values, done));
+
+  return optimisticUpdate({
+    async read(id) {
+      const select = `SELECT sess::text AS text FROM ${table} WHERE sid = $1 AND expire >= to_timestamp($2)`;
+      const row = await firstRow(select, [id, Math.ceil(Date.now() / 1000)]);
+      const text = row?.["text"];
+      return typeof text === "string" ? { text, session: JSON.parse(text) as StoredSession } : undefined;
+    },
+    async replace(id, text, next) {
+      if (next === null) {
+        const remove = `DELETE FROM ${table} WHERE sid = $1 AND sess::text = $2 RETURNING sid`;
+        return (await firstRow(remove, [id, text])) !== undefined;
+      }
+      const set = `UPDATE ${table} SET sess = $3, expire = to_timestamp($4) WHERE sid = $1 AND sess::text = $2 RETURNING sid`;
+      return (await firstRow(set, [id, text, JSON.stringify(next), endOf(store, next)])) !== undefined;
+    },
+  });
+}
+
+/** In epoch seconds, as connect-pg-simple counts it when it writes a session itself. */
+function endOf({ ttl }: PostgresStore, { cookie: { expires } }: StoredSession): number {
+  const endsAt = expires ? new Date(expires).getTime() : Date.now() + (ttl || A_DAY_SECONDS) * 1000;
+  return Math.ceil(endsAt / 1000);
+}

@@ -1,0 +1,73 @@
+import session, { type Store } from "express-session";
+import { onceAMinute } from "../once-a-minute.js";
+import type { Load, OpenStore } from "./opened.js";
+
+interface Pool {
+  query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
+  on(event: "error", listener: (error: Error) => void): void;
+  end(): Promise<void>;
+}
+
+interface Packages {
+  pg: { Pool: new (options: object) => Pool };
+  "connect-pg-simple": (of: typeof session) => new (options: object) => Store & { close(): Promise<void> };
+}
+
+const TIMEOUT_MS = 5000;
+
+export function openPostgres(connectionString: string, warn: (message: string) => void, load: Load): OpenStore {
+  const { Pool } = load("pg") as Packages["pg"];
+  const PostgresStore = (load("connect-pg-simple") as Packages["connect-pg-simple"])(session);
+  const pool = new Pool({
+    connectionString,
+    allowExitOnIdle: true, // a process that has nothing else to do may end
+    connectionTimeoutMillis: TIMEOUT_MS,
+    query_timeout: TIMEOUT_MS,
+  });
+  const tell = onceAMinute(warn);
+  const fail = (error: Error) =>
+    tell(`The session store on PostgreSQL: ${(error as NodeJS.ErrnoException).code ?? error.name}`);
+  pool.on("error", fail); // without a listener a lost connection would end the process
+  const store = new PostgresStore({ pool: withTable(pool), errorLog: (_text: string, error: Error) => fail(error) });
+  return {
+    store,
+    opened: Promise.resolve(), // the pool connects when it is asked, and waits for that
+    async close() {
+      await store.close();
+      await pool.end();
+    },
+  };
+}
+
+/** As connect-pg-simple has it, `if not exists`: several processes start at the same moment. */
+const CREATE_TABLE = `
+SELECT pg_advisory_xact_lock(hashtext('express-portal-auth: session table'));
+CREATE TABLE IF NOT EXISTS "session" (
+  "sid" varchar NOT NULL COLLATE "default" PRIMARY KEY,
+  "sess" json NOT NULL,
+  "expire" timestamp(6) NOT NULL
+);
+CREATE INDEX IF NOT EXISTS "IDX_session_expire" ON "session" ("expire");`;
+
+/**
+ * Sees to the table before the first query. connect-pg-simple would do so too, but remembers a failure for ever: two
+ * processes that start together, or a database that is not up yet, would leave one of them without sessions.
+ */
+function withTable(pool: Pool): Pick<Pool, "query"> {
+  let ready: Promise<void> | undefined;
+  const create = async () => {
+    // looked at first: who may not create tables may use one that is there
+    const { rows } = await pool.query(`SELECT to_regclass('"session"') IS NOT NULL AS exists`);
+    if (rows[0]?.["exists"] !== true) await pool.query(CREATE_TABLE);
+  };
+  return {
+    async query(text, values) {
+      ready ??= create().catch((error) => {
+        ready = undefined;
+        throw error;
+      });
+      await ready;
+      return pool.query(text, values);
+    },
+  };
+}

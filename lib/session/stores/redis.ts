@@ -1,0 +1,63 @@
+import type { Store } from "express-session";
+import { onceAMinute } from "../once-a-minute.js";
+import type { Load, OpenStore } from "./opened.js";
+
+interface Client {
+  on(event: "error", listener: (error: Error) => void): void;
+  once(event: "ready" | "error", listener: () => void): void;
+  connect(): Promise<unknown>;
+  ping(): Promise<unknown>;
+  readonly isOpen: boolean;
+  readonly isReady: boolean;
+  destroy(): void;
+  unref(): void;
+}
+
+interface Packages {
+  redis: { createClient(options: object): Client };
+  "connect-redis": { RedisStore: new (options: { client: Client; prefix: string }) => Store };
+}
+
+const PREFIX = "portal-session:";
+const CONNECT_MS = 5000;
+/** A connection on which nothing moves for so long is dead, whatever TCP believes; pings keep one that is idle from it. */
+const SILENCE_MS = 10_000;
+const PING_EVERY_MS = 3000;
+const RECONNECT_AT_MOST_MS = 2000;
+
+export function openRedis(url: string, warn: (message: string) => void, load: Load): OpenStore {
+  const { createClient } = load("redis") as Packages["redis"];
+  const { RedisStore } = load("connect-redis") as Packages["connect-redis"];
+  const client = createClient({
+    url,
+    // while there is no connection a request fails at once: one that waits for Redis to come back piles up with others
+    disableOfflineQueue: true,
+    socket: {
+      connectTimeout: CONNECT_MS,
+      socketTimeout: SILENCE_MS,
+      reconnectStrategy: (attempts: number) => Math.min(50 * 2 ** Math.min(attempts, 10), RECONNECT_AT_MOST_MS),
+    },
+  });
+  const tell = onceAMinute(warn);
+  // without a listener the first lost connection would end the process
+  client.on("error", (error) => tell(`The session store on Redis: ${nameOf(error)}`));
+  const opened = new Promise<void>((resolve) => {
+    client.once("ready", resolve);
+    client.once("error", resolve);
+  });
+  client.connect().catch(() => {}); // told as an error event, and tried again
+  const pinging = setInterval(() => client.isReady && client.ping().catch(() => {}), PING_EVERY_MS);
+  // a process that has nothing else to do may end
+  pinging.unref();
+  client.unref();
+  return {
+    store: new RedisStore({ client, prefix: PREFIX }),
+    opened,
+    async close() {
+      clearInterval(pinging);
+      if (client.isOpen) client.destroy();
+    },
+  };
+}
+
+const nameOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? error.name;
