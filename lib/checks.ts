@@ -37,12 +37,11 @@ export const seconds = (least: number, most: number) => {
   );
 };
 
+const ROUTE = "write a path that starts with /, or false";
+
 /** A path below the mount, or false for a route that is turned off. */
 export const route = v.optional(
-  v.union(
-    [v.literal(false), v.pipe(v.string(), v.regex(/^\/[\w\-./~]*$/))],
-    "write a path that starts with /, or false",
-  ),
+  v.union([v.literal(false), v.pipe(v.string(), v.regex(/^\/[\w\-./~]*$/, ROUTE))], ROUTE),
 );
 
 /** Secrets of 32 characters or more; in a variable they are separated by commas, the first one signs. */

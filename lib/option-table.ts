@@ -66,6 +66,9 @@ const isStoreAddress = (value: string): boolean =>
 /** Looked up anew each time: what replaces Date.now in a test counts. */
 const now: Clock = () => Date.now();
 
+/** Said for each part of a check: what the library says by itself repeats the value, and here that is a password. */
+const STORE = "write memory:, redis://…, rediss://… or postgres://…, or in code a store of express-session";
+
 const SECRET =
   "write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first signs)";
 
@@ -137,10 +140,7 @@ export const OptionsSchema = v.strictObject(
     ),
     secret: secrets(SECRET),
     store: v.optional(
-      v.union(
-        [v.custom<Store>(isStore), v.pipe(v.string(), v.trim(), v.check(isStoreAddress))],
-        "write memory:, redis://…, rediss://… or postgres://…, or in code a store of express-session",
-      ),
+      v.union([v.custom<Store>(isStore), v.pipe(v.string(), v.trim(), v.check(isStoreAddress, STORE))], STORE),
       DEFAULTS.store,
     ),
     lock: v.optional(v.custom<Lock>((value) => typeof value === "function", "write a function (name, work)")),

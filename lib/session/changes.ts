@@ -8,8 +8,9 @@ const NOT_THEIRS: readonly string[] = ["cookie", "portal"];
 
 /** What the application keeps in a session, as text: later it is compared with this. */
 export function snapshotOf(session: object): string {
-  const theirs = theirsOf(session);
-  return theirs.length === 0 ? "{}" : JSON.stringify(Object.fromEntries(theirs)); // most sessions hold nothing else
+  for (const key of Object.keys(session))
+    if (!NOT_THEIRS.includes(key)) return JSON.stringify(Object.fromEntries(theirsOf(session)));
+  return "{}"; // most sessions hold nothing else
 }
 
 /**

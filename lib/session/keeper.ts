@@ -1,12 +1,11 @@
-import session, { type Session, type SessionData, type Store } from "express-session";
+import type { Session, SessionData, Store } from "express-session";
 import type { Clock } from "../clock.js";
 import type { Lock } from "../lock.js";
 import { type Changes, changesSince, snapshotOf, withChanges } from "./changes.js";
 import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs } from "./lifetime.js";
 import { withLock } from "./lock.js";
-import { MemoryStore } from "./memory-store.js";
 import { createJoin, createQueue } from "./queue.js";
-import type { PortalSession, StoredPortal, StoredSession } from "./stored.js";
+import { DiscreetPortalSession, type PortalSession, type StoredPortal, type StoredSession } from "./stored.js";
 import { isPostgresStore, postgresUpdate } from "./stores/postgres-update.js";
 import { isRedisStore, redisUpdate } from "./stores/redis-update.js";
 import { type Change, plainUpdate, promised, type Update } from "./update.js";
@@ -32,8 +31,7 @@ interface Known {
   /** What the application kept in it. */
   snapshot: string;
   portal: PortalSession | undefined;
-  /** In epoch milliseconds. */
-  readonly endsAt: number | undefined;
+  readonly expires: Date | null | undefined;
   /** This request has written the session, so it need not be kept alive as well. */
   readonly written: boolean;
 }
@@ -130,15 +128,16 @@ export class Keeper {
 
   /** What is stored of a login, as it is used; undefined when it cannot be opened. */
   open(id: string, portal: StoredPortal): PortalSession | undefined {
+    if (typeof portal.tokens !== "string") return portal as PortalSession;
     const vault = this.#vaultOf(portal);
     return vault ? vault.open(id, portal) : (portal as PortalSession); // not ours: nobody will read it
   }
 
-  /** Hands a request the login as it is stored now: neither a change of its own nor a reason to save. */
-  static refreshed(loaded: Session & Partial<SessionData>, portal: PortalSession | undefined): void {
+  /** Hands a request the login as it is stored now, which is no change of its own. */
+  refreshed(loaded: Session & Partial<SessionData>, portal: PortalSession | undefined): void {
     const known = (loaded as Kept)[KNOWN];
     if (known) known.portal = portal;
-    if (portal) loaded.portal = portal;
+    if (portal) loaded.portal = this.#limits ? new DiscreetPortalSession(portal) : portal;
     else delete loaded.portal;
   }
 
@@ -147,7 +146,7 @@ export class Keeper {
     if (loaded[KNOWN] || !loaded.portal) return;
     const portal = this.open(loaded.id, loaded.portal);
     loaded[KNOWN] = known(loaded, portal, false);
-    Keeper.refreshed(loaded, portal);
+    this.refreshed(loaded, portal);
   }
 
   #meetExpressSession(
@@ -189,7 +188,7 @@ export class Keeper {
     const { portal } = next;
     const closed = portal && (this.#vaultOf(portal)?.close(id, portal) ?? portal);
     const cookie = cookieUntil(next.cookie, this.#lifetime.endsAt(next));
-    return { ...next, cookie, ...(closed && { portal: closed }) };
+    return { ...next, cookie, ...(closed && { portal: { ...closed } }) };
   }
 
   #vaultOf({ issuer, client_id }: StoredPortal): Vault | undefined {
@@ -199,8 +198,8 @@ export class Keeper {
   #load(createSession: Store["createSession"], req: Parameters<Store["createSession"]>[0], data: SessionData) {
     const stored = data.portal as StoredPortal | undefined;
     const portal = stored && this.open(req.sessionID, stored);
-    if (portal) data.portal = portal;
-    else delete data.portal;
+    if (!portal) delete data.portal;
+    else data.portal = this.#limits ? new DiscreetPortalSession(portal) : portal;
     const loaded: Kept = createSession(req, data);
     if (!stored && !this.#limits) return loaded as Session & SessionData; // an application's visitor: not our affair
     loaded[KNOWN] = known(loaded, portal, false);
@@ -213,15 +212,16 @@ export class Keeper {
   async #save(id: string, data: Kept): Promise<void> {
     const before = data[KNOWN];
     if (!before) {
-      // a session that has just begun
-      await promised((done) => this.#set(id, this.#closed(id, plainCopy(data)) as never, done));
+      const isOurAffair = data.portal !== undefined || this.#limits !== undefined;
+      const content = isOurAffair ? this.#closed(id, plainCopy(data)) : data; // it has just begun
+      await promised((done) => this.#set(id, content as never, done));
+      if (isOurAffair) data[KNOWN] = known(data, data.portal, true);
     } else {
       const changes = changesOf(data, before);
       if (!changes && !this.#touching.has(id)) return before.written ? undefined : this.#keepAlive(id, data);
       const after = await this.update(id, (stored) => this.#merged(stored, data, before, changes));
-      if (!after) return; // it has ended, and stays so
+      if (after) data[KNOWN] = known(data, data.portal, true); // else it has ended, and stays so
     }
-    if (before || data.portal || this.#limits) data[KNOWN] = known(data, data.portal, true);
   }
 
   #merged(stored: StoredSession, mine: Kept, before: Known, changes: Changes | undefined): StoredSession {
@@ -247,8 +247,8 @@ export class Keeper {
 
   #pushIsDue(data: Kept): boolean {
     const known = data[KNOWN];
-    if (!this.#limits || known?.endsAt === undefined || known.written) return false;
-    return this.#pushIsWorthIt(known.endsAt, data as unknown as StoredSession);
+    if (!this.#limits || !known?.expires || known.written) return false;
+    return this.#pushIsWorthIt(known.expires.getTime(), data as unknown as StoredSession);
   }
 
   #pushIsWorthIt(endsAt: number, stored: StoredSession): boolean {
@@ -279,11 +279,11 @@ function atomicUpdate(store: Store): Update | undefined {
   return isPostgresStore(store) ? postgresUpdate(store) : undefined;
 }
 
-const isForOneProcess = (store: Store): boolean => store instanceof session.MemoryStore || store instanceof MemoryStore;
+/** By the name of its class: an application may have another copy of express-session than ours. */
+const isForOneProcess = (store: Store): boolean => /memory/i.test(store.constructor.name);
 
 function known(data: Kept, portal: PortalSession | undefined, written: boolean): Known {
-  const { expires } = data.cookie;
-  return { snapshot: snapshotOf(data), portal, endsAt: expires ? new Date(expires).getTime() : undefined, written };
+  return { snapshot: snapshotOf(data), portal, expires: data.cookie.expires, written };
 }
 
 /** Undefined when this request has done nothing to the session. */

@@ -4,7 +4,7 @@ import type { Session, SessionData } from "express-session";
 import { type Clock, epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Claims, TokenSet } from "../tokens.js";
-import { findKeeper, Keeper } from "./keeper.js";
+import { findKeeper, type Keeper } from "./keeper.js";
 import type { PortalSession } from "./stored.js";
 import { promised } from "./update.js";
 
@@ -105,7 +105,7 @@ export function placeOf(req: Request): { id: string; keeper: Keeper } {
 
 /** Lets the rest of this request see the login as it is stored now: undefined when it has ended. */
 export function updateSession(req: Request, id: string, portal: PortalSession | undefined): void {
-  if (req.session && req.sessionID === id) Keeper.refreshed(req.session, portal);
+  if (req.session && req.sessionID === id) findKeeper(req.sessionStore)?.refreshed(req.session, portal);
 }
 
 /** The id of a session that is stored, or "" for a visitor who has none: express-session gives them a new id each time. */

@@ -1,6 +1,9 @@
 import type { Reporter, TestModule } from "vitest/node";
 
-/** Names at the end what this machine could not run, and how to enable it: a test that is skipped says so in its name. */
+/**
+ * Names at the end what this machine could not run, and how to enable it: a test that is skipped says so in its name. In
+ * CI, where everything must run, a skipped test fails the run.
+ */
 export default class NameSkips implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const reasons = new Map<string, number>();
@@ -10,5 +13,9 @@ export default class NameSkips implements Reporter {
         reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
       }
     for (const [reason, count] of reasons) console.log(` Skipped ${count} tests: ${reason}`);
+    if (reasons.size > 0 && process.env["CI"]) {
+      console.error(" Failed: CI is set, and in CI no test may be skipped");
+      process.exitCode = 1;
+    }
   }
 }

@@ -149,14 +149,14 @@ function remember(seen: Set<string>, tokens: TokenSet | undefined): void {
 
 interface Evidence {
   url: string;
-  browser: Browser;
+  browser: Pick<Browser, "answers">;
   log: string[];
   portal: Portal;
   seenTokens: Set<string>;
 }
 
 /** Whatever a test is about (and leaving aside the routes below /test/, which show tokens so that tests can look at them): no code, verifier, token or secret in an answer of the app, or in its log. */
-function expectNothingSecret({ url, browser, log, portal, seenTokens }: Evidence): void {
+export function expectNothingSecret({ url, browser, log, portal, seenTokens }: Evidence): void {
   const forms = portal.requests.map(({ body }) => new URLSearchParams(body));
   const sent = forms.flatMap((form) => ["code", "code_verifier", "refresh_token"].flatMap((name) => form.getAll(name)));
   const secrets = [CLIENT_SECRET, SESSION_SECRET, ...sent, ...seenTokens].filter((secret) => secret.length > 8);

@@ -1,0 +1,112 @@
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import type { Lock } from "../../lib/lock.js";
+import { withLock } from "../../lib/session/lock.js";
+
+const ID = "the-id-of-a-session-which-opens-it";
+
+const failures: unknown[] = [];
+const locked = (lock: Lock) => withLock(lock, (error) => failures.push(error));
+beforeEach(() => {
+  failures.length = 0;
+});
+
+describe("work", () => {
+  test("is done while the lock is held, and its outcome is the outcome", async () => {
+    const story: string[] = [];
+    const lock: Lock = async (_name, work) => {
+      story.push("locked");
+      const outcome = await work();
+      story.push("unlocked");
+      return outcome;
+    };
+    const outcome = await locked(lock)(ID, async () => {
+      story.push("work");
+      return 42;
+    });
+    expect([outcome, story, failures]).toEqual([42, ["locked", "work", "unlocked"], []]);
+  });
+
+  test("that fails is told as its own failure, done once, and blamed on no lock", async () => {
+    const work = vi.fn(async () => Promise.reject(new Error("the store is away")));
+    await expect(locked((_name, run) => run())(ID, work)).rejects.toThrow("the store is away");
+    expect(work).toHaveBeenCalledOnce();
+    expect(failures).toEqual([]);
+  });
+
+  test("takes as long as it takes: only the wait for the lock has an end", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    let finish: (value: string) => void = () => {};
+    const work = vi.fn(() => new Promise<string>((resolve) => (finish = resolve)));
+    const outcome = locked((_name, run) => run())(ID, work);
+    await vi.advanceTimersByTimeAsync(60_000);
+    finish("done");
+    expect(await outcome).toBe("done");
+    expect(work).toHaveBeenCalledOnce();
+    expect(failures).toEqual([]);
+  });
+});
+
+describe("a lock that fails keeps nobody out:", () => {
+  test.each<[string, Lock]>([
+    ["at once", () => Promise.reject(new Error("no connection"))],
+    [
+      "by throwing",
+      () => {
+        throw new Error("no connection");
+      },
+    ],
+  ])("%s, the work is done without it, and the failure told", async (_name, lock) => {
+    const work = vi.fn(async () => 42);
+    expect(await locked(lock)(ID, work)).toBe(42);
+    expect(work).toHaveBeenCalledOnce();
+    expect(failures).toEqual([new Error("no connection")]);
+  });
+
+  test("when it gives no answer for five seconds; the answer that comes later does nothing twice", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    let answer: () => Promise<unknown> = async () => {};
+    const work = vi.fn(async () => 42);
+    const silent: Lock = (_name, run) => new Promise((resolve) => (answer = async () => resolve(await run())));
+    const outcome = locked(silent)(ID, work);
+    await vi.advanceTimersByTimeAsync(4999);
+    expect(work).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await outcome).toBe(42);
+    await answer();
+    expect(work).toHaveBeenCalledOnce();
+    expect(failures).toEqual([new Error("no answer within 5 s")]);
+  });
+
+  test("when it is given back, the work was done, and is not done again", async () => {
+    const work = vi.fn(async () => 42);
+    const lock: Lock = async (_name, run) => {
+      await run();
+      throw new Error("it had expired");
+    };
+    expect(await locked(lock)(ID, work)).toBe(42);
+    expect(work).toHaveBeenCalledOnce();
+    expect(failures).toEqual([]);
+  });
+
+  test("and leaves no timer behind that would keep a process alive", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    await locked((_name, run) => run())(ID, async () => 1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+test("the lock is named after the session, one name for one, and does not learn its id", async () => {
+  const names: string[] = [];
+  const lock: Lock = (name, work) => {
+    names.push(name);
+    return work();
+  };
+  for (const id of [ID, ID, "another"]) await locked(lock)(id, async () => {});
+  expect(names[0]).toBe(names[1]);
+  expect(names[0]).not.toBe(names[2]);
+  expect(names[0]).toMatch(/^express-portal-auth:[\w-]{22}$/);
+  expect(names.join()).not.toContain(ID);
+});

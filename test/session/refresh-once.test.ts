@@ -1,0 +1,301 @@
+import session from "express-session";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { PortalAuthError } from "../../lib/errors.js";
+import { Keeper } from "../../lib/session/keeper.js";
+import { MemoryStore } from "../../lib/session/memory-store.js";
+import { createRefreshOnce, type Refresh, type Renewed } from "../../lib/session/refresh-once.js";
+import type { PortalSession } from "../../lib/session/stored.js";
+import type { TokenSet } from "../../lib/tokens.js";
+
+// Two processes of which each believes to be alone: two of createRefreshOnce(), with one store. Time stands still unless told.
+
+const ID = "the-session";
+const token = (name: string): TokenSet => ({
+  access_token: `access ${name}`,
+  token_type: "bearer",
+  refresh_token: `refresh ${name}`,
+});
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  return () => vi.useRealTimers();
+});
+
+async function startSession() {
+  const store = new MemoryStore();
+  const keeper = new Keeper(store, { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} });
+  const portal: PortalSession = {
+    tokens: token("0"),
+    claims: { sub: "amara" },
+    started_at: 0,
+    issuer: "https://portal.example",
+    client_id: "app",
+    version: 1,
+    obtained_at: 0,
+  };
+  const data = { cookie: new session.Cookie(), portal, cart: "book" };
+  await settled(new Promise<void>((done) => store.set(ID, data as never, () => done())));
+  const read = () => settled(keeper.read(ID));
+  return { store, keeper, read };
+}
+
+/** Lets timers that are due run, and those only, until the work is done. */
+async function settled<T>(work: Promise<T>): Promise<T> {
+  let isDone = false;
+  const done = () => {
+    isDone = true;
+  };
+  work.then(done, done);
+  while (!isDone) await vi.advanceTimersByTimeAsync(0);
+  return work;
+}
+
+/** A portal that answers when the test says so. */
+function createPortal() {
+  const waiting: { resolve(renewed: Renewed): void; reject(error: unknown): void; with: PortalSession }[] = [];
+  const renew = vi.fn(
+    (stored: PortalSession) =>
+      new Promise<Renewed>((resolve, reject) => void waiting.push({ resolve, reject, with: stored })),
+  );
+  return { renew, waiting, arrived: (count: number) => vi.waitFor(() => expect(waiting).toHaveLength(count)) };
+}
+
+const REFUSED = new PortalAuthError("refresh_refused");
+
+function refreshOf(keeper: Keeper, renew: Refresh["renew"], than = 1, more: Partial<Refresh> = {}): Refresh {
+  return {
+    keeper,
+    clock: Date.now,
+    isEnough: ({ version }) => version > than,
+    endsSession: (error) => error === REFUSED,
+    renew,
+    onOrphan: () => {},
+    ...more,
+  };
+}
+
+const failureOf = (work: Promise<unknown>): Promise<PortalAuthError> =>
+  work.then(
+    () => Promise.reject(),
+    (error) => error,
+  );
+
+test("whoever asks while it is under way shares it, in this process and in others", async () => {
+  const { keeper, read } = await startSession();
+  const { renew, waiting, arrived } = createPortal();
+  const [here, there] = [createRefreshOnce(), createRefreshOnce()];
+  const all = [here, here, there, there].map((refreshOnce) => refreshOnce(ID, refreshOf(keeper, renew)));
+  await arrived(1);
+  await vi.advanceTimersByTimeAsync(1000);
+  waiting[0]?.resolve({ tokens: token("1") });
+  await vi.advanceTimersByTimeAsync(100);
+  const outcomes = await Promise.all(all);
+  expect(new Set(outcomes.map(({ tokens, version }) => `${tokens.access_token}, ${version}`))).toEqual(
+    new Set(["access 1, 2"]),
+  );
+  expect(renew).toHaveBeenCalledOnce();
+  const stored = await read();
+  expect(stored).toMatchObject({ cart: "book", portal: { version: 2, tokens: token("1") } });
+  expect(stored?.portal).not.toHaveProperty("refreshing");
+});
+
+test("what is refreshed is what is stored when the claim is held", async () => {
+  const { keeper } = await startSession();
+  const { renew, waiting, arrived } = createPortal();
+  await settled(
+    keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), tokens: token("9") } })),
+  );
+  const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+  await arrived(1);
+  expect(waiting[0]?.with.tokens.refresh_token).toBe("refresh 9");
+  waiting[0]?.resolve({ tokens: token("10") });
+  await settled(work);
+});
+
+test("a change that somebody makes meanwhile is not undone by it", async () => {
+  const { keeper, read } = await startSession();
+  const { renew, waiting, arrived } = createPortal();
+  const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+  await arrived(1);
+  await settled(keeper.update(ID, (stored) => ({ ...stored, cart: "two books" })));
+  waiting[0]?.resolve({ tokens: token("1") });
+  await settled(work);
+  expect(await read()).toMatchObject({ cart: "two books", portal: { version: 2 } });
+});
+
+describe("the claim", () => {
+  test("is renewed for as long as the portal takes", async () => {
+    const { keeper } = await startSession();
+    const [slow, other] = [createPortal(), createPortal()];
+    const first = createRefreshOnce()(ID, refreshOf(keeper, slow.renew));
+    await slow.arrived(1);
+    const second = createRefreshOnce()(ID, refreshOf(keeper, other.renew));
+    await vi.advanceTimersByTimeAsync(40_000);
+    expect(other.renew).not.toHaveBeenCalled();
+    slow.waiting[0]?.resolve({ tokens: token("1") });
+    await vi.advanceTimersByTimeAsync(100);
+    expect((await second).tokens).toEqual((await first).tokens);
+  });
+
+  test("is lost after a minute: a hook that never ends does not stop the others", async () => {
+    const { keeper } = await startSession();
+    const [stuck, other] = [createPortal(), createPortal()];
+    createRefreshOnce()(ID, refreshOf(keeper, stuck.renew)).catch(() => {});
+    await stuck.arrived(1);
+    const second = createRefreshOnce()(ID, refreshOf(keeper, other.renew));
+    await vi.advanceTimersByTimeAsync(58_000);
+    expect(other.renew).not.toHaveBeenCalled();
+    await vi.advanceTimersByTimeAsync(8000);
+    await other.arrived(1);
+    other.waiting[0]?.resolve({ tokens: token("1") });
+    expect((await settled(second)).tokens.access_token).toBe("access 1");
+  });
+
+  async function claimedUntil(endsIn: number) {
+    const { keeper } = await startSession();
+    const refreshing = { by: "a process that was killed", until: Date.now() + endsIn };
+    await settled(
+      keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), refreshing } })),
+    );
+    const { renew, waiting, arrived } = createPortal();
+    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    const succeeds = async () => {
+      await arrived(1);
+      waiting[0]?.resolve({ tokens: token("1") });
+      expect((await settled(work)).version).toBe(2);
+    };
+    return { renew, succeeds };
+  }
+
+  test("that nobody renews any more counts until its end, and no longer", async () => {
+    const { renew, succeeds } = await claimedUntil(4000);
+    await vi.advanceTimersByTimeAsync(3900);
+    expect(renew).not.toHaveBeenCalled();
+    await succeeds();
+    expect(performance.now()).toBeLessThan(4500);
+  });
+
+  test.each([
+    ["of a clock that is an hour ahead", 3_600_000],
+    ["that has ended", -1],
+  ])("%s holds nobody up", async (_name, endsIn) => {
+    const { succeeds } = await claimedUntil(endsIn);
+    await succeeds();
+    expect(performance.now()).toBeLessThan(1000);
+  });
+
+  test("is given back when the portal fails: the next one tries at once", async () => {
+    const { keeper, read } = await startSession();
+    const { renew, waiting, arrived } = createPortal();
+    const down = new PortalAuthError("portal_unreachable");
+    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    await arrived(1);
+    waiting[0]?.reject(down);
+    expect(await settled(work)).toBe(down);
+    expect(await read()).toMatchObject({ cart: "book", portal: { version: 1, tokens: token("0") } });
+    const again = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    await vi.advanceTimersByTimeAsync(0);
+    await arrived(2);
+    waiting[1]?.resolve({ tokens: token("1") });
+    await settled(again);
+  });
+});
+
+describe("a refusal for good", () => {
+  test("ends the session", async () => {
+    const { keeper, read } = await startSession();
+    const { renew, waiting, arrived } = createPortal();
+    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    await arrived(1);
+    waiting[0]?.reject(REFUSED);
+    expect(await settled(work)).toBe(REFUSED);
+    expect(await read()).toBeUndefined();
+  });
+
+  test("does not end it when somebody has stored another refresh token meanwhile: that one is handed out", async () => {
+    const { keeper, read } = await startSession();
+    const { renew, waiting, arrived } = createPortal();
+    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    await arrived(1);
+    const newer = { tokens: token("of another"), version: 2 };
+    await settled(
+      keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), ...newer } })),
+    );
+    waiting[0]?.reject(REFUSED);
+    expect((await settled(work)).tokens).toEqual(token("of another"));
+    expect(await read()).toMatchObject({ portal: newer });
+  });
+});
+
+test("a session that ends during the refresh stays gone, and its new tokens are handed over to be revoked", async () => {
+  const { keeper, read } = await startSession();
+  const { renew, waiting, arrived } = createPortal();
+  const onOrphan = vi.fn();
+  const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew, 1, { onOrphan })));
+  await arrived(1);
+  await settled(keeper.remove(ID));
+  waiting[0]?.resolve({ tokens: token("1") });
+  expect((await settled(work)).code).toBe("login_required");
+  expect(onOrphan).toHaveBeenCalledExactlyOnceWith(token("1"));
+  expect(await read()).toBeUndefined();
+});
+
+test("a failure that comes with tokens is thrown after they are kept", async () => {
+  const { keeper, read } = await startSession();
+  const { renew, waiting, arrived } = createPortal();
+  const failure = new PortalAuthError("hook_failed");
+  const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+  await arrived(1);
+  waiting[0]?.resolve({ tokens: token("1"), failure });
+  expect(await settled(work)).toBe(failure);
+  expect(await read()).toMatchObject({ portal: { tokens: token("1"), version: 2 } });
+});
+
+describe("a store that fails", () => {
+  /** From now on every read fails, until it is mended. */
+  function breakable(store: MemoryStore) {
+    let broken = false;
+    const get = store.get.bind(store);
+    store.get = (id, done) => (broken ? process.nextTick(done, new Error("the store is down")) : get(id, done));
+    return (is: boolean) => {
+      broken = is;
+    };
+  }
+
+  async function startBreakable() {
+    const store = new MemoryStore();
+    const setBroken = breakable(store);
+    const keeper = new Keeper(store, { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} });
+    const portal = { tokens: token("0"), claims: { sub: "amara" }, version: 1 };
+    await settled(
+      new Promise<void>((done) => store.set(ID, { cookie: new session.Cookie(), portal } as never, () => done())),
+    );
+    return { keeper, setBroken };
+  }
+
+  test("when the portal has answered is asked again, so that the new refresh token is not lost", async () => {
+    const { keeper, setBroken } = await startBreakable();
+    const { renew, waiting, arrived } = createPortal();
+    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    await arrived(1);
+    setBroken(true);
+    waiting[0]?.resolve({ tokens: token("1") });
+    await vi.advanceTimersByTimeAsync(20_000);
+    setBroken(false);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect((await work).tokens).toEqual(token("1"));
+    expect(await settled(keeper.read(ID))).toMatchObject({ portal: { tokens: token("1") } });
+    expect(renew).toHaveBeenCalledOnce();
+  });
+
+  test("for longer than half a minute is told", async () => {
+    const { keeper, setBroken } = await startBreakable();
+    const { renew, waiting, arrived } = createPortal();
+    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    await arrived(1);
+    setBroken(true);
+    waiting[0]?.resolve({ tokens: token("1") });
+    await vi.advanceTimersByTimeAsync(35_000);
+    expect((await work).code).toBe("session_store_failed");
+  });
+});

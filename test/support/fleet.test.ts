@@ -1,0 +1,61 @@
+import { expect, test } from "vitest";
+import type { AppSession } from "./app-process.js";
+import { startFleet } from "./fleet.js";
+import { describeWithPostgres, describeWithRedis } from "./servers/describe.js";
+
+test("a browser logs in at an app in a process of its own, which then ends and has told what it logged", async () => {
+  const { url, apps, browser, me } = await startFleet(1);
+  const [app] = apps;
+  expect((await browser.visit(`${url}/account`)).body).toBe('{"sub":"amara-okafor"}');
+  expect(await me(app)).toMatchObject({ isAuthenticated: true, claims: { sub: "amara-okafor" } });
+  await app.stop();
+  expect(await app.exited).toEqual({ code: null, signal: "SIGKILL" });
+  expect(app.log).toEqual([expect.stringContaining("memory of this process")]);
+  await expect(me(app)).rejects.toThrow("ECONNREFUSED");
+});
+
+test("an app that cannot start says why", async () => {
+  await expect(startFleet(1, { options: { secret: "short" } })).rejects.toThrow(
+    /has ended \(1\):(.|\n)*SESSION_SECRET/,
+  );
+});
+
+test("a request is held after it has loaded its session, and goes on when the test says so", async () => {
+  const { apps, browser, session } = await startFleet(1, { session: { kind: "memory" } });
+  const [app] = apps;
+  const first = await (await app.hold(browser, { key: "visits", value: "1" })).release(); // a session to share
+  expect(first).toMatchObject({ status: 200, body: '{"visits":"1"}' });
+  const slow = await app.hold(browser, { key: "cart", value: "slow" });
+  const quick = await app.hold(browser, { key: "cart", value: "quick", save: true });
+  await quick.release();
+  expect(await session(app)).toMatchObject({ cart: "quick", visits: "1" });
+  await slow.release();
+  expect(await session(app)).toMatchObject({ cart: "slow", visits: "1" });
+});
+
+test("a request that waits is told about, as is one that cannot wait, when its process is killed", async () => {
+  const { apps, browser } = await startFleet(1);
+  const [app] = apps;
+  const held = await app.hold(browser, { key: "cart", value: "lost" });
+  await app.stop();
+  await expect(held.release()).rejects.toThrow("socket hang up");
+  await expect(app.hold(browser, { key: "cart", value: "lost" })).rejects.toThrow("the app has ended (SIGKILL)");
+});
+
+describeWithRedis("an app with connect-redis", (redis) => {
+  knownToAll(() => ({ kind: "connect-redis", url: redis().url }));
+});
+
+describeWithPostgres("an app with connect-pg-simple", (postgres) => {
+  knownToAll(() => ({ kind: "connect-pg-simple", url: postgres().url }));
+});
+
+function knownToAll(session: () => AppSession): void {
+  test("who logs in at one of its processes is known to all, also to one that starts later", async () => {
+    const { apps, browser, me, startMore } = await startFleet(2, { session: session() });
+    const [, other] = apps;
+    await browser.visit(`${other.url}/account`);
+    const [later] = await startMore(1);
+    for (const app of [...apps, later]) expect(await me(app)).toMatchObject({ isAuthenticated: true });
+  });
+}

@@ -1,0 +1,35 @@
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import { cleanEnvironment } from "../package/run.js";
+
+const VITEST = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
+const REPORTER = fileURLToPath(new URL("name-skips.ts", import.meta.url));
+const OUTPUT = fileURLToPath(new URL("../output", import.meta.url)); // out of git's sight, and in reach of node_modules
+
+const RUNS = `import { test } from "vitest"; test("runs", () => {});`;
+const SKIPS = `${RUNS} test.skip("in a balloon (skipped: no balloon. To run it: buy one)", () => {});`;
+
+test.each([
+  ["passes", "on a laptop", SKIPS, "", 0],
+  ["fails", "in CI", SKIPS, "true", 1],
+  ["passes", "in CI when nothing is skipped", RUNS, "true", 0],
+])("a run that skips a test %s %s", async (_passes, _where, tests, CI, status) => {
+  await mkdir(OUTPUT, { recursive: true });
+  const root = await mkdtemp(join(OUTPUT, "skips-"));
+  onTestFinished(() => rm(root, { recursive: true }));
+  await writeFile(join(root, "some.test.js"), tests);
+  await writeFile(
+    join(root, "vitest.config.js"),
+    `export default { test: { reporters: [${JSON.stringify(REPORTER)}] } }`,
+  );
+
+  const args = [VITEST, "run", "--root", root];
+  const ran = spawnSync(process.execPath, args, { env: cleanEnvironment({ CI }), encoding: "utf8" });
+  expect(ran.stdout).toBe(tests === SKIPS ? " Skipped 1 tests: no balloon. To run it: buy one\n" : "");
+  expect(ran.stderr).toBe(status === 1 ? " Failed: CI is set, and in CI no test may be skipped\n" : "");
+  expect(ran.status).toBe(status);
+});

@@ -1,0 +1,59 @@
+import express from "express";
+import { portalAuth, requireAuth } from "../../../dist/index.js";
+import { hear, serve, tell, told } from "./serve.mjs";
+import { sessionMiddleware } from "./session.mjs";
+
+// One process of an app, with the package as it is built; ../app-process.ts starts it, and says what it is asked here.
+
+await serve(async ({ options, session }) => {
+  const app = express();
+  if (session) app.use(await sessionMiddleware(session));
+  const clock = turnable();
+  app.use(portalAuth({ ...options, clock }));
+
+  app.get("/", (_req, res) => void res.send("home"));
+  app.get("/account", requireAuth(), (req, res) => void res.json({ sub: req.portal.claims.sub }));
+  app.get("/test/me", async (req, res) => {
+    const { isAuthenticated, claims } = req.portal;
+    res.json({ isAuthenticated, claims, tokens: await req.portal.tokens() });
+  });
+  app.get("/token", async (req, res) => void res.json({ access_token: await req.portal.accessToken() }));
+  app.get("/session", (req, res) => {
+    const { portal, ...others } = req.session;
+    res.json(others);
+  });
+  app.get("/slow-change", slowChange);
+  app.use(answerError);
+  return app;
+});
+
+/** A clock that the test turns on. */
+function turnable() {
+  let ahead = 0;
+  hear("later", (seconds) => {
+    ahead += seconds * 1000;
+    tell("turned");
+  });
+  return () => Date.now() + ahead;
+}
+
+/** Goes on with the session that it has loaded when the test says so, and what is stored may have changed meanwhile. */
+async function slowChange(req, res) {
+  const { hold, key, value, token, save } = req.query;
+  const released = told(`release ${hold}`);
+  tell(`loaded ${hold}`);
+  await released;
+  if (token) await req.portal.accessToken();
+  req.session[key] = value;
+  if (save) await saved(req.session);
+  res.json({ [key]: value });
+}
+
+const saved = (session) =>
+  new Promise((resolve, reject) => session.save((error) => (error ? reject(error) : resolve())));
+
+/** What an app would do: our errors bring their status and code, all others are unexpected. */
+function answerError(error, _req, res, _next) {
+  const { status = 500, code, message } = error;
+  res.status(status).json({ status, code, ...(error.name !== "PortalAuthError" && { message }) });
+}

@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { noPostgres, type PostgresServer, startPostgres } from "./postgres.mjs";
+import { noRedis, type RedisOptions, type RedisServer, startRedis } from "./redis.mjs";
+
+/** Tests with one Redis for all of them, which they keep apart by random session ids. Skipped where there is none. */
+export function describeWithRedis(name: string, tests: (redis: () => RedisServer) => void, options?: RedisOptions) {
+  describeWithServer(name, noRedis, () => startRedis(options), tests);
+}
+
+/** Tests with one PostgreSQL for all of them, likewise. */
+export function describeWithPostgres(name: string, tests: (postgres: () => PostgresServer) => void) {
+  describeWithServer(name, noPostgres, startPostgres, tests);
+}
+
+function describeWithServer<Server extends { stop(): Promise<void> }>(
+  name: string,
+  missing: string,
+  start: () => Promise<Server>,
+  tests: (server: () => Server) => void,
+): void {
+  describe.skipIf(missing)(`${name}${missing && ` (${missing})`}`, () => {
+    let server: Server | undefined;
+    beforeAll(async () => {
+      server = await start();
+    });
+    afterAll(() => server?.stop());
+    tests(() => {
+      if (!server) throw new Error("the server is there when the tests run, not yet when they are described");
+      return server;
+    });
+  });
+}

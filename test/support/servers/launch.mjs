@@ -1,0 +1,26 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { endsWithUs } from "./ends-with-us.mjs";
+
+const MOST_SAID = 20_000;
+
+/**
+ * Starts a server and waits until it says that it is ready. It is in a process group of its own, which Ctrl-C in a
+ * terminal does not reach: a server ends after those who use it. `end` ends it at once where they end without a word.
+ */
+export async function launch(program, args, { ready, end, ...options }) {
+  const child = spawn(program, args, { ...options, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const runs = () => child.pid !== undefined && child.exitCode === null && child.signalCode === null;
+  const forget = endsWithUs(() => runs() && end(child.pid));
+  const exited = once(child, "close").finally(forget);
+  let said = "";
+  const isReady = new Promise((resolve) => {
+    const listen = (text) => {
+      said = (said + text).slice(-MOST_SAID);
+      if (ready.test(said)) resolve(true);
+    };
+    for (const output of [child.stdout, child.stderr]) output.setEncoding("utf8").on("data", listen);
+  });
+  if (await Promise.race([isReady, exited.then(() => false)])) return { pid: child.pid, runs, exited };
+  throw new Error(`${program} has ended:\n${said}`);
+}

@@ -1,0 +1,82 @@
+import { execFileSync } from "node:child_process";
+import { chownSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { findPostgres } from "./find.mjs";
+import { onFreePort } from "./free-port.mjs";
+import { launch } from "./launch.mjs";
+import { signalAll } from "./process-tree.mjs";
+import { temporaryFolder } from "./temporary-folder.mjs";
+
+const programs = findPostgres();
+const program = (name) => join(programs ?? "", name);
+
+export const noPostgres =
+  programs || process.env["CI"]
+    ? ""
+    : "skipped: no PostgreSQL. To run it: apt-get install postgresql, or set POSTGRES_BIN to the folder of initdb";
+
+export async function startPostgres() {
+  const user = notRoot();
+  const folder = temporaryFolder("postgres");
+  // of the environment only what finds programs: not PGPORT and the like, nor a language for what we read of the log
+  const options = { ...user, cwd: folder.path, env: { PATH: process.env["PATH"], LC_ALL: "C" } };
+  try {
+    if (user) chownSync(folder.path, user.uid, user.gid);
+    initialize(options);
+    const [{ pid, runs, exited }, port] = await onFreePort(async (port) => [await launchPostgres(port, options), port]);
+    return {
+      url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+      port,
+      pid,
+      folder: folder.path,
+      pause: () => signalAll(pid, "SIGSTOP"),
+      resume: () => signalAll(pid, "SIGCONT"),
+      async stop() {
+        if (runs()) end(pid);
+        await exited;
+        folder.remove();
+      },
+    };
+  } catch (error) {
+    folder.remove();
+    throw error;
+  }
+}
+
+/** Waited for without turning to anything else: initdb that is interrupted leaves shared memory behind. */
+function initialize(options) {
+  const settings = ["--locale=C", "--encoding=UTF8", "--username=postgres", "--auth=trust", "--wal-segsize=1"];
+  const args = ["-D", join(options.cwd, "data"), ...settings, "--no-sync", "--no-instructions"];
+  execFileSync(program("initdb"), args, { ...options, detached: true, stdio: "pipe" });
+}
+
+function launchPostgres(port, options) {
+  const settings = {
+    port,
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: options.cwd,
+    fsync: "off",
+    synchronous_commit: "off",
+    full_page_writes: "off",
+    authentication_timeout: 3, // seconds, not a minute: so long the end may wait for who has connected and is silent
+    dynamic_shared_memory_type: "mmap", // in the folder, where nothing can stay behind
+  };
+  const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  const ready = /database system is ready to accept connections/;
+  return launch(program("postgres"), ["-D", join(options.cwd, "data"), ...args], { ...options, ready, end });
+}
+
+/** The "immediate shutdown", which gives shared memory back, and writes nothing: nobody will read it. */
+function end(pid) {
+  process.kill(pid, "SIGQUIT");
+  signalAll(pid, "SIGCONT"); // it may be paused
+}
+
+/** PostgreSQL refuses to run as root, which is what CI runs as: then as the user whom its package brings, or as nobody. */
+function notRoot() {
+  if (process.getuid?.() !== 0) return undefined;
+  const users = readFileSync("/etc/passwd", "utf8");
+  const find = (name) => new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, "m").exec(users);
+  const [, uid, gid] = find("postgres") ?? find("nobody") ?? [];
+  return { uid: Number(uid), gid: Number(gid) };
+}

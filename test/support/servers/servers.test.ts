@@ -1,0 +1,119 @@
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { fileURLToPath } from "node:url";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describeWithPostgres, describeWithRedis } from "./describe.js";
+import { noPostgres, startPostgres } from "./postgres.mjs";
+import { noRedis, startRedis } from "./redis.mjs";
+
+describeWithRedis("a Redis that many tests share", (redis) => {
+  test("answers, and when it is paused not before it is resumed", async () => {
+    expect(await say(redis().port, "PING")).toBe("+PONG\r\n");
+    onTestFinished(redis().resume); // for the next test, if this one fails
+    redis().pause();
+    await vi.waitFor(() => expect(statesOf(redis().pid)).toEqual(["T"])); // a busy system shows it a little later
+    const answer = say(redis().port, "PING");
+    redis().resume();
+    expect(await answer).toBe("+PONG\r\n");
+  });
+
+  test("refuses connections when it is killed, and is another one after its restart, and empty", async () => {
+    const { port, pid } = redis();
+    await say(port, "SET some thing");
+    await redis().kill();
+    expect(redis().pid).toBeUndefined();
+    await expect(say(port, "PING")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    await redis().restart();
+    expect(redis().pid).not.toBe(pid);
+    expect(await say(port, "GET some")).toBe("$-1\r\n");
+  });
+});
+
+describeWithRedis(
+  "a Redis that keeps what it has",
+  (redis) => {
+    test("still has it after a restart", async () => {
+      await say(redis().port, "SET some thing");
+      await redis().restart();
+      expect(await say(redis().port, "GET some")).toBe("$5\r\nthing\r\n");
+    });
+  },
+  { keep: true },
+);
+
+describeWithPostgres("a PostgreSQL that many tests share", (postgres) => {
+  test("answers, and when it is paused not before it is resumed, none of its processes", async () => {
+    expect(await askForTls(postgres().port)).toBe("N");
+    onTestFinished(postgres().resume);
+    postgres().pause();
+    await vi.waitFor(() => expect(new Set(statesOf(postgres().pid))).toEqual(new Set(["T"])));
+    const answer = askForTls(postgres().port);
+    postgres().resume();
+    expect(await answer).toBe("N");
+    await vi.waitFor(() => expect(statesOf(postgres().pid)).not.toContain("T"));
+  });
+});
+
+describe.each([
+  ["Redis", noRedis, startRedis],
+  ["PostgreSQL", noPostgres, startPostgres],
+])("%s", (_name, missing, start) => {
+  test.skipIf(missing)(
+    `leaves nothing behind when it is stopped, though it be paused${missing && ` (${missing})`}`,
+    async () => {
+      const server = await start();
+      const { pid, port, folder } = server;
+      expect(existsSync(folder)).toBe(true);
+      server.pause();
+      await server.stop();
+      await server.stop(); // once is enough, twice does no harm
+      expect(statesOf(pid)).toEqual([]);
+      expect(existsSync(folder)).toBe(false);
+      await expect(say(port, "PING")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    },
+  );
+});
+
+const missing = noRedis || noPostgres;
+
+test.skipIf(missing).each<[string, (program: ChildProcess) => void]>([
+  ["ends by itself", (program) => program.send("end")],
+  ["is told to end by SIGTERM", (program) => program.kill("SIGTERM")],
+  ["is interrupted by Ctrl-C", (program) => program.kill("SIGINT")],
+])(`servers end with the process that %s${missing && ` (${missing})`}`, async (_how, end) => {
+  const program = fork(fileURLToPath(new URL("../programs/servers.mjs", import.meta.url)), { execArgv: [] });
+  onTestFinished(() => void program.kill("SIGKILL"));
+  const ended = once(program, "exit");
+  const [servers] = (await Promise.race([once(program, "message"), ended])) as [{ port: number; folder: string }[]];
+  const connections = await Promise.all(servers.map(({ port }) => open(port)));
+  const cut = connections.map((connection) => new Promise((resolve) => connection.resume().once("close", resolve)));
+  end(program);
+  await Promise.all([ended, ...cut]);
+  expect(servers.map(({ folder }) => existsSync(folder))).toEqual([false, false]);
+});
+
+/** "T" is stopped; of a process and its children. */
+function statesOf(pid: number | undefined): string[] {
+  const all = execFileSync("ps", ["-A", "-o", "pid=,ppid=,state="], { encoding: "utf8" });
+  const rows = all.split("\n").map((line) => line.trim().split(/\s+/));
+  return rows.filter((row) => row.slice(0, 2).includes(String(pid))).map(([, , state = ""]) => state.charAt(0));
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  return socket.on("error", () => {}); // cut hard
+}
+
+async function say(port: number, line: string | Buffer): Promise<string> {
+  const socket = await open(port);
+  socket.write(typeof line === "string" ? `${line}\r\n` : line);
+  const [answer] = await once(socket, "data");
+  return String(answer);
+}
+
+/** The one question that PostgreSQL answers before it knows who asks: SSLRequest, to which it says N for no. */
+const askForTls = (port: number) => say(port, Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]));
