@@ -20,6 +20,7 @@ export function renewal(
   return {
     keeper,
     clock: parts.settings.clock,
+    clockTolerance: parts.settings.clockTolerance,
     isEnough,
     endsSession,
     renew: (stored) => renew(parts, req, stored),

@@ -42,7 +42,7 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
     if (loaded) {
       if (req.sessionStore !== met) meet(req.sessionStore);
       if (loaded.portal) findKeeper(met)?.adopt(loaded);
-      metApps ||= !withOwnSession.has(req);
+      if (!metApps && !withOwnSession.has(req)) meetApps();
       return next();
     }
     if (metApps && !told) {
@@ -59,12 +59,20 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
   };
 
   function meet(store: Store | undefined): void {
+    // anything else is no express-session, and told when it is needed
     if (typeof store?.createSession === "function")
-      // anything else is no express-session, and told when it is needed
       keeperOf(store, { clock, lock, warn, limits: undefined }).admit(tenant);
     met = store;
   }
+
+  function meetApps(): void {
+    metApps = true;
+    if (options.store) warn(UNUSED);
+  }
 }
+
+const UNUSED =
+  "The app mounts an express-session of its own, so the store of portalAuth (SESSION_STORE_URL, option store) is not used: sessions are where the app keeps them.";
 
 const IN_MEMORY =
   "Sessions are kept in the memory of this process: fine for one process, lost when it restarts. SESSION_STORE_URL names a Redis or PostgreSQL instead.";

@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
+
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { TokenSet } from "../tokens.js";
 import type { Keeper } from "./keeper.js";
+import { pause } from "./pause.js";
 import { createJoin } from "./queue.js";
-import type { PortalSession, StoredPortal, StoredSession } from "./stored.js";
+import type { PortalSession, RefreshClaim, StoredPortal, StoredSession } from "./stored.js";
 
-/** So long the others believe that somebody refreshes, unless told again: a process that was killed tells nothing. */
+/** So long the others believe that somebody refreshes, unless it is renewed: a process that was killed renews nothing. */
 const LEASE_MS = 5000;
 const RENEW_LEASE_MS = LEASE_MS / 3;
 /** Whoever takes longer than that (a hook that never ends) loses the session to the next. */
@@ -26,6 +27,8 @@ export interface Renewed {
 export interface Refresh {
   readonly keeper: Keeper;
   readonly clock: Clock;
+  /** How far the clocks of the processes may differ, in seconds. */
+  readonly clockTolerance: number;
   /** Whether these tokens will do, as somebody else has brought them meanwhile. */
   readonly isEnough: (stored: PortalSession) => boolean;
   /** Asks the portal. Called while this process holds the session's claim, with what is stored then. */
@@ -54,8 +57,9 @@ export function createRefreshOnce(): RefreshOnce {
 
 async function refreshOnce(id: string, by: string, refresh: Refresh): Promise<PortalSession> {
   const giveUpAt = performance.now() + HOLD_AT_MOST_MS + 2 * LEASE_MS;
+  const isHeld = createWatch(by, refresh);
   while (performance.now() < giveUpAt) {
-    const { enough, mine } = await claim(id, by, refresh);
+    const { enough, mine } = await claim(id, by, refresh, isHeld);
     if (enough) return enough;
     if (mine) return hold(id, by, refresh, mine);
     await pause(LOOK_AGAIN_MS * (1 + Math.random()));
@@ -63,8 +67,28 @@ async function refreshOnce(id: string, by: string, refresh: Refresh): Promise<Po
   throw new PortalAuthError("refresh_failed", { detail: "another process does not come to an end" });
 }
 
+type IsHeld = (refreshing: RefreshClaim | undefined) => boolean;
+
+/**
+ * Whether somebody else holds the claim. Two machines' clocks need not agree, so what counts is whether the claim is
+ * renewed while we look; the time in it only tells of one that was left behind long ago.
+ */
+function createWatch(by: string, { clock, clockTolerance }: Refresh): IsHeld {
+  let seen: RefreshClaim | undefined;
+  let since = 0;
+  return function isHeld(refreshing) {
+    if (!refreshing || refreshing.by === by) return false;
+    if (refreshing.until + clockTolerance * 1000 < clock()) return false;
+    if (seen?.by !== refreshing.by || seen.until !== refreshing.until) {
+      seen = refreshing;
+      since = performance.now();
+    }
+    return performance.now() - since < LEASE_MS;
+  };
+}
+
 /** Claims the session, unless its tokens will do or another process holds it. */
-async function claim(id: string, by: string, { keeper, clock, isEnough }: Refresh) {
+async function claim(id: string, by: string, { keeper, clock, isEnough }: Refresh, isHeld: IsHeld) {
   let seen: PortalSession | undefined;
   let outcome: "enough" | "mine" | "theirs" | undefined;
   await keeper.update(id, (stored) => {
@@ -72,18 +96,11 @@ async function claim(id: string, by: string, { keeper, clock, isEnough }: Refres
     seen = stored.portal && keeper.open(id, stored.portal);
     if (!seen || !stored.portal) return undefined;
     if (isEnough(seen)) outcome = "enough";
-    else outcome = isHeld(seen, by, clock()) ? "theirs" : "mine";
+    else outcome = isHeld(seen.refreshing) ? "theirs" : "mine";
     return outcome === "mine" ? claimed(stored, stored.portal, by, clock()) : undefined;
   });
   if (!outcome || !seen) throw new PortalAuthError("login_required", { detail: "the session has ended" });
   return { enough: outcome === "enough" && seen, mine: outcome === "mine" && seen };
-}
-
-/** A claim that ends later than any lease could was made by a clock that is wrong: it holds nobody up. */
-function isHeld({ refreshing }: PortalSession, by: string, now: number): boolean {
-  return (
-    refreshing !== undefined && refreshing.by !== by && refreshing.until > now && refreshing.until <= now + 2 * LEASE_MS
-  );
 }
 
 const claimed = (stored: StoredSession, portal: StoredPortal, by: string, now: number): StoredSession => ({

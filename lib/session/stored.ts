@@ -50,7 +50,7 @@ export class DiscreetPortalSession implements PortalSession {
 /** Who refreshes, and how long the others believe it: a process that was killed does not renew it. */
 export interface RefreshClaim {
   readonly by: string;
-  /** In epoch milliseconds. */
+  /** Later with each renewal, in epoch milliseconds by the clock of who refreshes. */
   readonly until: number;
 }
 

@@ -1,6 +1,6 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { Store } from "express-session";
 import { PortalAuthError } from "../errors.js";
+import { pause } from "./pause.js";
 import type { StoredSession } from "./stored.js";
 
 /**

@@ -12,7 +12,7 @@ export interface Vault {
 }
 
 /** Opened token sets that are remembered: a request of a person who is known to this process decrypts nothing. */
-const MOST_OPENED = 5000;
+const MOST_OPENED = 2000;
 
 interface Opened {
   readonly sealed: string;

@@ -7,7 +7,8 @@ import { describeWithPostgres, describeWithRedis } from "../support/servers/desc
 // What one process alone cannot show: several of them, with a real store.
 
 const AFTER_THE_TOKEN = 301;
-const LEASE_SECONDS = 5;
+/** After so long a claim that nobody renews is taken for one that was left behind: clocks may differ by half a minute. */
+const LONG_AFTER_THE_LEASE = 5 + 31;
 
 /** Kept by portalAuth itself, or by an express-session of the application in one of its manners. */
 const WAYS: [name: string, session: Partial<AppSession> | undefined][] = [
@@ -101,7 +102,7 @@ function shared(kind: AppSession["kind"], url: () => string): void {
       },
     );
 
-    test("a process that is killed in the middle of a refresh holds the others up for the lease, no longer", async () => {
+    test("a process that is killed in the middle of a refresh does not hold the others up for ever", async () => {
       const fleet = await start(2);
       const [one, other] = fleet.apps;
       await allLater(fleet);
@@ -118,7 +119,7 @@ function shared(kind: AppSession["kind"], url: () => string): void {
       });
       await fleet.me(other); // it has had time to look
       expect(came).toBe(false);
-      await other.later(LEASE_SECONDS);
+      await other.later(LONG_AFTER_THE_LEASE);
       expect(await token).toBe((await fleet.me(other)).tokens?.access_token);
       expect(refreshes(fleet)).toBe(2); // that of the dead, which the portal did not act on, and its successor's
     });

@@ -327,6 +327,17 @@ test("a double click that is answered after a logout brings nobody back: the joi
   expect([(await me()).isAuthenticated, (await me(late)).isAuthenticated]).toEqual([false, false]);
 });
 
+test("a store of portalAuth that is not used, as the app mounts a session of its own, is told once", async () => {
+  const { browser, url, log } = await startWorld({
+    ownSession: true,
+    options: { store: new session.MemoryStore() },
+    log: [/is not used/],
+  });
+  await browser.visit(`${url}/account`);
+  await browser.visit(`${url}/account`);
+  expect(log.filter((line) => line.includes("SESSION_STORE_URL"))).toHaveLength(1);
+});
+
 test("a session of another kind is told as missing", async () => {
   const { browser, url } = await startWorld({
     before: (app) =>
