@@ -1,6 +1,6 @@
 import type { Adapter, AdapterFactory, AdapterPayload } from "oidc-provider";
 
-/** More than a long test run or a day of trying out the example needs; the oldest goes first. */
+/** More than a long test run or a day of trying out the example needs. */
 const MOST_ENTRIES = 50_000;
 
 /**
@@ -24,11 +24,7 @@ export function memory(): AdapterFactory {
       async upsert(id, payload) {
         store.delete(keyOf(id)); // so that what is written anew counts as young
         store.set(keyOf(id), payload);
-        if (store.size <= MOST_ENTRIES) return;
-        for (const oldest of store.keys()) {
-          store.delete(oldest);
-          break;
-        }
+        if (store.size > MOST_ENTRIES) forget(store);
       },
       find: async (id) => store.get(keyOf(id)),
       findByUid: (uid) => findBy("uid", uid),
@@ -45,4 +41,14 @@ export function memory(): AdapterFactory {
       },
     };
   };
+}
+
+/** What has ended goes first, and a tenth at least, so that this is seldom needed: a login outlives thousands of its tokens. */
+function forget(store: Map<string, AdapterPayload>): void {
+  const now = Date.now() / 1000;
+  for (const [key, { exp }] of store) if (exp !== undefined && exp < now) store.delete(key);
+  for (const oldest of store.keys()) {
+    if (store.size <= MOST_ENTRIES * 0.9) break;
+    store.delete(oldest);
+  }
 }

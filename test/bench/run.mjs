@@ -1,4 +1,4 @@
-// npm run bench [-- NAME…] [--launches N] [--warm-up N] [--rounds N] [--requests N] [--from DIR] [--profile DIR]: see README.md
+// npm run bench [-- NAME…] [--OPTION …]: see README.md
 
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,14 +6,25 @@ import { parseArgs } from "node:util";
 import { guard } from "./benchmarks/guard.mjs";
 import { login } from "./benchmarks/login.mjs";
 import { ownSession } from "./benchmarks/own-session.mjs";
+import { ownSessionRedis } from "./benchmarks/own-session-redis.mjs";
+import { refresh } from "./benchmarks/refresh.mjs";
 import { measure } from "./runner/measure.mjs";
 import { killAll } from "./runner/process.mjs";
 import { report } from "./runner/report.mjs";
 
-const BENCHMARKS = [guard, ownSession, login];
+const BENCHMARKS = [guard, ownSession, ownSessionRedis, login, refresh];
 const LIMIT_MINUTES = 15;
 /** What a benchmark calls the parts of its size, and the options that change them. */
-const COUNTS = { launches: "launches", warmUp: "warm-up", rounds: "rounds", requests: "requests" };
+const COUNTS = {
+  launches: "launches",
+  warmUp: "warm-up",
+  rounds: "rounds",
+  requests: "requests",
+  seconds: "seconds",
+  sessions: "sessions",
+  processes: "processes",
+  rate: "rate",
+};
 
 function leave(status, reason) {
   killAll();
@@ -28,19 +39,8 @@ const count = (text, name) => {
 };
 
 function settle() {
-  const number = { type: "string" };
-  const directory = { type: "string" };
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      launches: number,
-      "warm-up": number,
-      rounds: number,
-      requests: number,
-      from: directory,
-      profile: directory,
-    },
-  });
+  const options = [...Object.values(COUNTS), "from", "profile"].map((name) => [name, { type: "string" }]);
+  const { values, positionals } = parseArgs({ allowPositionals: true, options: Object.fromEntries(options) });
   const names = BENCHMARKS.map(({ name }) => name);
   const unknown = positionals.find((name) => !names.includes(name));
   if (unknown) throw new Error(`there is no benchmark ${unknown}, but ${names.join(", ")}`);
@@ -51,7 +51,16 @@ function settle() {
     if (given) wished[name] = given;
   }
   if (values.profile) wished.profile = resolve(values.profile);
-  return chosen.map((benchmark) => [benchmark, { ...benchmark.size, ...wished }]);
+  const sizeOf = ({ size, sizeAmongAll }) => (positionals.length > 0 ? size : { ...size, ...sizeAmongAll });
+  return chosen.map((benchmark) => [benchmark, { ...sizeOf(benchmark), ...wished }]);
+}
+
+async function run(benchmark, size) {
+  if (benchmark.missing) return console.log(`\n${benchmark.name}: ${benchmark.missing}`);
+  if (!benchmark.run) return console.log(report(benchmark, size, await measure(benchmark, size)));
+  const { text, held } = await benchmark.run(size);
+  console.log(text);
+  if (!held) process.exitCode = 1;
 }
 
 process.once("SIGINT", () => leave(130, "stopped"));
@@ -59,7 +68,7 @@ process.once("SIGTERM", () => leave(143, "stopped"));
 setTimeout(() => leave(1, `not done after ${LIMIT_MINUTES} minutes`), LIMIT_MINUTES * 60_000).unref();
 
 try {
-  for (const [benchmark, size] of settle()) console.log(report(benchmark, size, await measure(benchmark, size)));
+  for (const [benchmark, size] of settle()) await run(benchmark, size);
 } catch (error) {
   leave(1, error instanceof Error ? error.message : error);
 }

@@ -1,6 +1,6 @@
 import { getAccount, logInOnce } from "../runner/visit.mjs";
 
-const session = "app";
+const session = "plain";
 
 /** What portalAuth() and requireAuth() cost a request of somebody who is logged in, in an app with its own session. */
 export const guard = {

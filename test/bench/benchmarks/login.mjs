@@ -1,6 +1,6 @@
 import { logInOnce, logInSilently } from "../runner/visit.mjs";
 
-const session = "app";
+const session = "plain";
 
 /** A whole login by a new browser. Only the app's process is measured, so the portal's work is nobody's. */
 export const login = {

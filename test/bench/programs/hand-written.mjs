@@ -1,11 +1,12 @@
 import express from "express";
 import expressSession from "express-session";
 import * as client from "openid-client";
+import { redisStore } from "./redis-store.mjs";
 import { serve } from "./serve.mjs";
 import { SESSIONS } from "./sessions.mjs";
 
 /** What a careful developer writes by the README of openid-client. */
-await serve(async ({ session, issuer, clientId, clientSecret, redirectUri }) => {
+await serve(async ({ session, store, issuer, clientId, clientSecret, redirectUri }) => {
   const portal = await client.discovery(
     new URL(issuer),
     clientId,
@@ -15,7 +16,7 @@ await serve(async ({ session, issuer, clientId, clientSecret, redirectUri }) => 
   );
 
   const app = express();
-  app.use(expressSession(SESSIONS[session]));
+  app.use(expressSession({ ...SESSIONS[session], ...(store && { store: await redisStore(store) }) }));
 
   // before the two routes of the login, which it would have to pass otherwise
   app.get("/account", requireUser, (req, res) => {

@@ -1,7 +1,6 @@
-import { Browser, connections } from "./browser.mjs";
-import { Program } from "./process.mjs";
+import { Browser } from "./browser.mjs";
+import { CLIENT, Launch } from "./launch.mjs";
 
-const CLIENT = { clientId: "bench-app", clientSecret: "the-client-secret-of-the-bench-app" };
 /**
  * Runs the programs side by side. Returns for each program its CPU microseconds per unit (a request or a login), one
  * figure a round; the figures at one index were taken one after the other.
@@ -31,33 +30,25 @@ export async function measure(benchmark, size) {
 }
 
 async function launchAll(benchmark, { from, profile }) {
-  const started = [];
-  const agent = connections();
-  const start = async (file, options) => {
-    const [program, firstWord] = await Program.start(file, options);
-    started.push(program);
-    return [program, firstWord];
-  };
-  const stop = async () => {
-    agent.destroy();
-    await Promise.all(started.map((program) => program.stop()));
-  };
+  const launch = new Launch({ profile });
+  const { agent } = launch;
   try {
+    const store = benchmark.store === "redis" ? (await launch.startRedis()).url : undefined;
     const apps = [];
     for (const [index, { name, file }] of benchmark.programs.entries()) {
-      const [program, { origin }] = await start(file, { profile });
+      const [program, { origin }] = await launch.start(file, { measured: true });
       apps.push({ index, name, program, origin, agent, browser: new Browser(agent) });
     }
-    const [portal] = await start("portal.mjs");
+    const [portal] = await launch.start("portal.mjs");
     const redirectUris = apps.map(({ origin }) => `${origin}/callback`);
     const { issuer } = await portal.ask({ ...CLIENT, redirectUris, from });
     for (const app of apps) {
       app.issuer = issuer;
-      await app.program.ask({ ...benchmark.programs[app.index].settings, ...CLIENT, issuer, from });
+      await app.program.ask({ ...benchmark.programs[app.index].settings, ...CLIENT, store, issuer, from });
     }
-    return { apps, stop };
+    return { apps, stop: () => launch.stop() };
   } catch (error) {
-    await stop();
+    await launch.stop();
     throw error;
   }
 }

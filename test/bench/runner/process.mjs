@@ -63,6 +63,12 @@ export class Program {
     }
   }
 
+  /** Ends the program at once, whatever it is doing. */
+  async kill() {
+    this.#child.kill("SIGKILL");
+    await this.#gone;
+  }
+
   /** Lets the program end by itself, which a profile needs to be written. */
   async stop() {
     if (this.#child.connected) this.#child.disconnect();

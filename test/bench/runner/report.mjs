@@ -23,7 +23,7 @@ const verdict = (target, ratio) =>
   target ? `   target: at most ${target.toFixed(2)}, ${ratio <= target ? "met" : "missed"}` : "";
 
 /** Between two figures it is interpolated, so that the median of an even number of rounds is the usual one. */
-function quantile(figures, q) {
+export function quantile(figures, q) {
   const sorted = figures.toSorted((a, b) => a - b);
   const place = (sorted.length - 1) * q;
   const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];

@@ -27,7 +27,8 @@ export async function logInSilently(app) {
   await logIn(app, app.browser.fresh(app.issuer));
 }
 
-async function logIn({ name, origin }, browser) {
+/** From /login to the answer of /callback. */
+export async function logIn({ name, origin }, browser) {
   let answer = await browser.get(new URL("/login", origin));
   for (let steps = 0; steps < MOST_STEPS; steps += 1) {
     const { url, status, location } = answer;
