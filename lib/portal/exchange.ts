@@ -58,7 +58,8 @@ export function checkResponse({ metadata }: Portal, response: AuthorizationRespo
  * RFC 6749, section 4.1.3; RFC 7636, section 4.5; OpenID Connect Core 1.0, section 3.1.3.
  */
 export async function exchange(portal: Portal, code: string, expected: Expected): Promise<Verified> {
-  const { redirectUri: redirect_uri } = portal.settings;
+  const { redirectUri: redirect_uri, clock } = portal.settings;
+  const askedAt = clock();
   // The general form of the grant: authorizationCodeGrant() refuses a nonce that comes back unless it is required,
   // and for a portal that may or may not return it neither answer is right. checkIdToken compares it.
   const answer = await oidc
@@ -70,7 +71,7 @@ export async function exchange(portal: Portal, code: string, expected: Expected)
     .catch((error) => {
       throw explainFailure(error, "token");
     });
-  const tokens = readTokens(answer, portal.settings.clock);
+  const tokens = readTokens(answer, askedAt);
   if (!answer.id_token) throw new PortalAuthError("id_token_missing");
   await portal.verifySignature(answer.id_token);
   const claims = answer.claims() as Claims;

@@ -1,5 +1,4 @@
 import type { TokenEndpointResponse } from "openid-client";
-import { type Clock, epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { TokenSet } from "../tokens.js";
 
@@ -9,13 +8,14 @@ const TEN_YEARS_SECONDS = 10 * 365 * 24 * 60 * 60;
  * The tokens of an answer (RFC 6749, section 5.1). Only the members that we know: an answer may hold anything,
  * `__proto__` included.
  *
+ * @param askedAt when the request was sent, in epoch milliseconds: lives are counted from there, as the portal began to
+ *   count before its answer arrived, and a token that ends sooner than we believe is refused somewhere
  * @throws PortalAuthError `portal_answer_invalid` for tokens of a type that we cannot use
  */
-export function readTokens(answer: TokenEndpointResponse, clock: Clock): TokenSet {
+export function readTokens(answer: TokenEndpointResponse, askedAt: number): TokenSet {
   const { access_token, token_type, refresh_token, id_token, scope, expires_in } = answer;
   if (token_type !== "bearer") throw new PortalAuthError("portal_answer_invalid", { detail: "token_type" });
-  const now = epochSeconds(clock);
-  const endOf = (seconds: number) => now + Math.floor(Math.min(seconds, TEN_YEARS_SECONDS));
+  const endOf = (seconds: number) => Math.floor(askedAt / 1000 + Math.min(seconds, TEN_YEARS_SECONDS));
   const refreshSeconds = secondsOfRefreshToken(answer);
   return {
     access_token,

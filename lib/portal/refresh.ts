@@ -27,10 +27,11 @@ export interface Refreshed {
  */
 export async function refresh(portal: Portal, { tokens, claims }: Holder): Promise<Refreshed> {
   const { settings, configuration } = portal;
+  const askedAt = settings.clock();
   const answer = await oidc.refreshTokenGrant(configuration, tokens.refresh_token as string).catch((error) => {
     throw explainFailure(error, "refresh");
   });
-  const fresh = readTokens(answer, settings.clock);
+  const fresh = readTokens(answer, askedAt);
   const merged = { ...whatStays(tokens, fresh), ...fresh };
   if (fresh.id_token === undefined) return { tokens: merged };
   const before = { id_token: tokens.id_token, sub: claims.sub, access_token: fresh.access_token, settings };

@@ -1,0 +1,38 @@
+import { expect, test } from "vitest";
+import { logIn, TOKEN_SECONDS } from "../access/logged-in.js";
+
+// What becomes of a refresh is seen in access/renew.test.ts; here is what the portal sees of it.
+
+test("the request is a form with the refresh token, client_id and client_secret, and nothing else", async () => {
+  const { ask, later, tokens, asked } = await logIn();
+  const { refresh_token } = await tokens();
+  later(TOKEN_SECONDS);
+  await ask();
+  const request = asked("/oauth2/token").at(-1);
+  expect([request?.method, request?.headers.authorization]).toEqual(["POST", undefined]);
+  expect(request?.headers["content-type"]).toMatch(/^application\/x-www-form-urlencoded/);
+  expect(Object.fromEntries(new URLSearchParams(request?.body))).toEqual({
+    grant_type: "refresh_token",
+    refresh_token,
+    client_id: "demo-app",
+    client_secret: "the-client-secret-of-the-demo-app",
+  });
+});
+
+test("the request with client_secret_basic carries the secret in the header instead", async () => {
+  const { ask, later, asked } = await logIn({ options: { clientAuth: "client_secret_basic" } });
+  later(TOKEN_SECONDS);
+  expect((await ask()).status).toBe(200);
+  const request = asked("/oauth2/token").at(-1);
+  const credentials = atob(request?.headers.authorization?.replace("Basic ", "") ?? "");
+  expect(decodeURIComponent(credentials)).toBe("demo-app:the-client-secret-of-the-demo-app");
+  expect(request?.body).not.toContain("client_secret");
+});
+
+test("the request is never sent a second time, not even after 421: the refresh token may be spent", async () => {
+  const { ask, later, portal, refreshes } = await logIn({ log: [/portal_answer_invalid/] });
+  portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(421).end());
+  later(TOKEN_SECONDS);
+  expect((await ask()).status).toBe(503);
+  expect(refreshes()).toHaveLength(1);
+});
