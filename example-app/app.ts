@@ -1,15 +1,21 @@
-// A complete app, from top to bottom: headers, session, login, routes. The shortest one is in the README.
+// A complete app, from top to bottom: headers, login, routes, errors. The shortest one is in the README.
 
 import express, { type Express } from "express";
-import { type Claims, type Hooks, type PortalAuthOptions, portalAuth, requireAuth } from "express-portal-auth";
-import session from "express-session";
+import {
+  type Claims,
+  type Hooks,
+  type PortalAuthOptions,
+  portalAuth,
+  portalErrors,
+  requireAuth,
+} from "express-portal-auth";
 import helmet from "helmet";
 import { accountPage } from "./pages/account.js";
 import { homePage } from "./pages/home.js";
 import { notFoundPage } from "./pages/not-found.js";
 import { publicFolder } from "./public-folder.js";
-import { sessionSettings } from "./session-settings.js";
-import { tokenLives } from "./token-lives.js";
+import { tokenCheck } from "./token-check.js";
+import { tokenFacts } from "./token-facts.js";
 import { fetchUserInfo } from "./user-info.js";
 
 declare module "express-session" {
@@ -19,11 +25,16 @@ declare module "express-session" {
   }
 }
 
+export interface ExampleApp {
+  readonly app: Express;
+  /** Ends the connection to the session store. */
+  close(): Promise<void>;
+}
+
 /** The application. What is left out of the options comes from the environment: PORTAL_ISSUER and so on. */
-export function createApp(options: PortalAuthOptions = {}): Express {
+export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   const app = express();
   const login = portalAuth({ ...options, hooks: { ...createHooks(), ...options.hooks } }); // options are for tests
-  const { https, secrets } = sessionSettings(options);
 
   // 1. Headers. Nothing is allowed but our own files; no script and no style stands in a page itself.
   app.use(
@@ -47,24 +58,12 @@ export function createApp(options: PortalAuthOptions = {}): Express {
   );
   app.use(express.static(publicFolder(), { index: false }));
 
-  // 2. The app's own session. Its default store is this process's memory, which suits an example: anything that
-  //    shall survive a restart, or run in two processes, needs a store such as connect-redis.
-  app.use(
-    session({
-      name: https ? "__Host-example-session" : "example-session",
-      secret: secrets,
-      resave: false,
-      saveUninitialized: false, // visitors who never sign in get no cookie
-      rolling: true,
-      proxy: https, // TLS usually ends at a proxy in front of Node.js
-      cookie: { path: "/", httpOnly: true, sameSite: "lax", secure: https, maxAge: 8 * 60 * 60 * 1000 },
-    }),
-  );
-
-  // 3. The login: req.portal on every request, and the routes /login, /callback and /logout.
+  // 2. The login: req.portal on every request, and the routes /login, /callback and /logout. It brings the session as
+  //    well, req.session, which lives in memory, or in the Redis or PostgreSQL that SESSION_STORE_URL names. An app
+  //    that has an express-session of its own mounts it before this line, and then that one is used.
   app.use(login);
 
-  // 4. The app itself. What is personal must not come back from a cache after signing out.
+  // 3. The app itself. What is personal must not come back from a cache after signing out.
   app.use((_req, res, next) => {
     res.set("Cache-Control", "no-store");
     next();
@@ -75,20 +74,30 @@ export function createApp(options: PortalAuthOptions = {}): Express {
   });
 
   app.get("/account", requireAuth(), async (req, res) => {
-    res.send(accountPage({ person: req.portal.claims as Claims, lives: await tokenLives(req) }));
+    res.send(accountPage({ person: req.portal.claims as Claims, tokens: await tokenFacts(req) }));
   });
 
+  // about the tokens, never the tokens themselves
   app.get("/api/me", requireAuth(), async (req, res) => {
-    const lives = await tokenLives(req);
-    const seconds_left = Object.fromEntries(lives.map(({ token, secondsLeft }) => [token, secondsLeft]));
-    res.json({ claims: req.portal.claims, seconds_left }); // about the tokens, never the tokens themselves
+    res.json({ claims: req.portal.claims, ...(await tokenFacts(req)) });
+  });
+
+  app.get("/api/token-check", tokenCheck);
+
+  // The access token in use, and refreshed before that when it has run out.
+  app.get("/api/userinfo", requireAuth({ freshToken: true }), async (req, res) => {
+    const userinfo = await req.portal.userinfo();
+    res.json({ userinfo, ...(await tokenFacts(req)) });
   });
 
   app.use((req, res) => {
     res.status(404).send(notFoundPage({ person: req.portal.claims }));
   });
 
-  return app;
+  // 4. A portal that does not answer, or says no, while a handler waits for it.
+  app.use(portalErrors());
+
+  return { app, close: login.close };
 }
 
 function createHooks(): Hooks {

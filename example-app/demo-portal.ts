@@ -9,18 +9,24 @@ export interface DemoPorts {
 
 /** What the app has to know to use the portal that comes with the example. */
 export function demoOptions(ports: DemoPorts) {
+  const { SESSION_SECRET, SESSION_SECRET_FILE } = process.env;
   return {
     issuer: `http://127.0.0.1:${ports.portal}`,
     profile: "tencent-ciam",
     clientId: "example-app",
     clientSecret: randomBytes(24).toString("base64url"),
     redirectUri: `http://127.0.0.1:${ports.app}/callback`,
-    secret: randomBytes(32).toString("hex"), // new at each start: then everybody signs in again
+    refreshLeeway: 5, // the usual 30 s would be half of a token's life here, and its bar never run out
+    // without one of your own a new one at each start: then everybody signs in again
+    ...(!SESSION_SECRET && !SESSION_SECRET_FILE && { secret: randomBytes(32).toString("hex") }),
   } as const satisfies PortalAuthOptions;
 }
 
-/** The demo portal, with the app registered as the console of a real one would have it. */
-export function startDemoPortal(options: ReturnType<typeof demoOptions>): Promise<Portal> {
+/**
+ * The demo portal, with the app registered as the console of a real one would have it. It forgets everything when it
+ * stops: a session that outlives it, in Redis, lasts until its tokens have to be refreshed.
+ */
+export function startDemoPortal(options: ReturnType<typeof demoOptions>, accessTokenSeconds: number): Promise<Portal> {
   const { issuer, clientId, clientSecret, redirectUri } = options;
   return startPortal({
     clientId,
@@ -28,5 +34,7 @@ export function startDemoPortal(options: ReturnType<typeof demoOptions>): Promis
     port: Number(new URL(issuer).port),
     redirectUris: [redirectUri],
     logoutRedirectUris: [new URL("/", redirectUri).href],
+    accessTokenSeconds,
+    rotateRefreshTokens: true, // the hard case: who sends a refresh token twice is signed out
   });
 }

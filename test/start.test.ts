@@ -1,21 +1,26 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { cleanEnvironment } from "./package/run.js";
+import { Browser as SimpleBrowser } from "./support/browser.js";
 import { launchChromium, noChromium } from "./support/chromium.js";
+import { describeWithRedis } from "./support/servers/describe.js";
 import { close, listen } from "./support/world.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SHOTS = join(ROOT, "test/output/screenshots");
 
+const A_BAR_MOVES_MS = 1200; // for a second: see style.css
+
 let folder = "";
-let child: ChildProcess;
-let address = "";
-let printed = "";
+let app: Started;
 
 /** A clone as a newcomer has it (what git knows, and what npm install would bring), started as the README says. */
 beforeAll(async () => {
@@ -24,36 +29,23 @@ beforeAll(async () => {
     cwd: ROOT,
     encoding: "utf8",
   });
-  for (const file of files.split("\n").filter(Boolean)) {
+  const isThere = (name: string) => name !== "" && existsSync(join(ROOT, name)); // not deleted since the last commit
+  for (const file of files.split("\n").filter(isThere)) {
     await mkdir(dirname(join(folder, file)), { recursive: true });
     await cp(join(ROOT, file), join(folder, file));
   }
   await cp(join(ROOT, "node_modules"), join(folder, "node_modules"), { recursive: true, verbatimSymlinks: true });
-  const [PORT, DEMO_PORTAL_PORT] = await freePorts();
-  const env = { ...process.env, PORT, DEMO_PORTAL_PORT };
-  child = spawn("npm", ["start"], { cwd: folder, env, detached: true }); // a group of its own: npm has children
-  address = await new Promise<string>((resolve, reject) => {
-    const read = (chunk: Buffer) => {
-      printed += chunk;
-      const [, url] = /Open (http:\S+)/.exec(printed) ?? [];
-      if (url) resolve(url);
-    };
-    child.stdout?.on("data", read);
-    child.stderr?.on("data", read);
-    child.once("exit", (code) => reject(new Error(`npm start ended with ${code}:\n${printed}`)));
-  });
+  app = await npmStart({ DEMO_TOKEN_SECONDS: "12" }); // long enough to look at, and short enough to wait for
 }, 120_000);
 
 afterAll(async () => {
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  if (child.pid) process.kill(-child.pid, "SIGTERM");
-  await ended;
+  await app?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
 test("npm start builds, starts the example with its portal, and says one address to open", async () => {
-  expect(printed.match(/Open http:/g)).toHaveLength(1);
-  const home = await fetch(address);
+  expect(app.printed().match(/Open http:/g)).toHaveLength(1);
+  const home = await fetch(app.address);
   expect(home.status).toBe(200);
   expect(await home.text()).toContain("/login");
 });
@@ -77,24 +69,19 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const context = await browser.newContext(options);
     const page = await context.newPage();
     const troubles = watchForTroubles(page);
-    const shot = async (name: string) => {
-      expect(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), `${name} fits`).toBe(
-        true,
-      );
-      await page.screenshot({ path: join(SHOTS, `${name}-${look}.png`), fullPage: true });
-    };
+    const shot = (name: string) => shoot(page, `${name}-${look}`);
 
-    await page.goto(address);
+    await page.goto(app.address);
     await shot("1-home");
     await page.getByRole("link", { name: "Sign in" }).first().click();
     await page.waitForURL(/\/portal\/login/);
     await shot("2-portal");
     await page.getByRole("button", { name: /Amara Okafor/ }).click();
-    await page.waitForURL(`${address}account`);
+    await page.waitForURL(`${app.address}account`);
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Amara Okafor");
     await shot("3-account");
 
-    await page.getByRole("button", { name: "Call the API" }).click();
+    await page.getByRole("button", { name: "Call the API", exact: true }).click();
     await page.getByText("amara-okafor").nth(1).waitFor();
     await page.getByRole("button", { name: "Call it signed out" }).click();
     await page.getByText('"login_required"').waitFor();
@@ -103,17 +90,17 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     // reload of the account, back to before the login and forward again: nobody falls out, and no code is sent again
     await page.reload();
     await page.goBack();
-    await page.goto(`${address}account`);
+    await page.goto(`${app.address}account`);
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Amara Okafor");
 
     await page.getByRole("link", { name: "Sign out" }).click();
-    await page.waitForURL((url) => url.origin === new URL(address).origin && url.pathname === "/");
-    await page.goto(`${address}account`);
+    await page.waitForURL((url) => url.origin === new URL(app.address).origin && url.pathname === "/");
+    await page.goto(`${app.address}account`);
     await page.waitForURL(/\/portal\/login/); // logged out here and at the portal: it asks again
     await page.getByRole("button", { name: "Deny" }).click();
     await page.getByRole("heading", { name: "Sign-in cancelled" }).waitFor();
     await shot("5-denied");
-    await page.goto(`${address}callback?code=made-up&state=made-up`);
+    await page.goto(`${app.address}callback?code=made-up&state=made-up`);
     await page.getByText("login_not_found").waitFor();
     await shot("6-stranger");
     await page.getByRole("link", { name: "Sign in again" }).click();
@@ -122,22 +109,50 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await context.close();
   });
 
+  test("the bar runs out, one click calls the API twenty times at once, and one refresh is shown", async () => {
+    await Promise.all(
+      LOOKS.map(async ([look, options]) => {
+        const context = await browser.newContext(options);
+        const page = await context.newPage();
+        const troubles = watchForTroubles(page);
+        await page.goto(`${app.address}account`);
+        await page.getByRole("button", { name: /Amara Okafor/ }).click();
+        await page.waitForURL(`${app.address}account`);
+        const access = page.locator(".token", { hasText: "Access token" });
+        const callTwenty = page.getByRole("button", { name: "Call the API twenty times at once" });
+
+        await callTwenty.click();
+        await page.getByText(/^20 requests, /).waitFor(); // 0 refreshes, unless this machine takes its time
+        await access.getByText("Has run out").waitFor();
+        await page.waitForTimeout(A_BAR_MOVES_MS);
+        await shoot(page, `8-run-out-${look}`);
+        await callTwenty.click();
+        await page.getByText("20 requests, 1 refresh", { exact: true }).waitFor();
+        await access.getByText(/^1[012] s left$/).waitFor();
+        await page.waitForTimeout(A_BAR_MOVES_MS);
+        await shoot(page, `9-one-refresh-${look}`);
+        expect(troubles()).toEqual([]);
+        await context.close();
+      }),
+    );
+  }, 60_000);
+
   test("a double click on the portal's button logs in once, and lands on the page", async () => {
     const page = await (await browser.newContext()).newPage();
-    await page.goto(`${address}account`);
+    await page.goto(`${app.address}account`);
     await page.getByRole("button", { name: /Jonas Weber/ }).dblclick();
-    await page.waitForURL(`${address}account`);
+    await page.waitForURL(`${app.address}account`);
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Jonas Weber");
     await page.context().close();
   });
 
   test("a link to /logout on another site asks first, and its button signs out here and at the portal", async () => {
     const page = await (await browser.newContext()).newPage();
-    await page.goto(`${address}account`);
+    await page.goto(`${app.address}account`);
     await page.getByRole("button", { name: /Jonas Weber/ }).click();
-    await page.waitForURL(`${address}account`);
+    await page.waitForURL(`${app.address}account`);
     const elsewhere = createServer(
-      (_req, res) => void res.setHeader("content-type", "text/html").end(`<a href="${address}logout">prize</a>`),
+      (_req, res) => void res.setHeader("content-type", "text/html").end(`<a href="${app.address}logout">prize</a>`),
     );
     const other = (await listen(elsewhere)).replace("127.0.0.1", "localhost"); // another site, as cookies see it
     await page.goto(other);
@@ -145,13 +160,67 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.getByRole("heading", { name: "Sign out?" }).waitFor();
     await page.screenshot({ path: join(SHOTS, "7-sign-out.png") });
     await page.getByRole("button", { name: "Sign out" }).click();
-    await page.waitForURL((url) => url.origin === new URL(address).origin && url.pathname === "/");
-    await page.goto(`${address}account`);
+    await page.waitForURL((url) => url.origin === new URL(app.address).origin && url.pathname === "/");
+    await page.goto(`${app.address}account`);
     await page.waitForURL(/\/portal\/login/);
     await page.context().close();
     await close(elsewhere);
   });
 });
+
+describeWithRedis("with SESSION_STORE_URL", (redis) => {
+  test("npm start runs on Redis: who is signed in stays so when the app is started again", async () => {
+    const env = { SESSION_STORE_URL: redis().url, SESSION_SECRET: "0123456789abcdef0123456789abcdef" };
+    const ports = await freePorts();
+    const person = new SimpleBrowser();
+    const first = await npmStart(env, ports);
+    expect(first.printed()).toContain(`Sessions are kept at ${redis().url}.`);
+    await person.visit(`${first.address}account`);
+    await first.stop();
+
+    const second = await npmStart(env, ports);
+    onTestFinished(() => second.stop());
+    const account = await person.navigate(`${second.address}account`);
+    expect([account.status, account.body.includes("<h1>Amara Okafor</h1>")]).toEqual([200, true]);
+  }, 120_000);
+});
+
+interface Started {
+  readonly address: string;
+  printed(): string;
+  stop(): Promise<void>;
+}
+
+async function npmStart(added: Record<string, string>, ports?: [string, string]): Promise<Started> {
+  const [PORT, DEMO_PORTAL_PORT] = ports ?? (await freePorts());
+  const env = cleanEnvironment({ ...added, PORT, DEMO_PORTAL_PORT });
+  const child = spawn("npm", ["start"], { cwd: folder, env, detached: true }); // a group of its own: npm has children
+  const ended = once(child, "exit");
+  let printed = "";
+  const address = await new Promise<string>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      printed += chunk;
+      const [, url] = /Open (http:\S+)\s.*Ctrl/s.exec(printed) ?? [];
+      if (url) resolve(url);
+    };
+    child.stdout.on("data", read);
+    child.stderr.on("data", read);
+    child.once("exit", (code) => reject(new Error(`npm start ended with ${code}:\n${printed}`)));
+  });
+  return {
+    address,
+    printed: () => printed,
+    async stop() {
+      if (child.pid && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, "SIGTERM");
+      await ended;
+    },
+  };
+}
+
+async function shoot(page: Page, name: string): Promise<void> {
+  expect(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), `${name} fits`).toBe(true);
+  await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
+}
 
 /** What the browser complains about: blocked by a CSP, not found, thrown by a script. */
 function watchForTroubles(page: Page): () => string[] {

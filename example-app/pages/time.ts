@@ -10,3 +10,7 @@ const UTC_CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZo
 
 /** The time of day alone, as plain text. */
 export const clock = (ms: number): string => `${UTC_CLOCK.format(ms)} UTC`;
+
+/** The time of day alone, for times.js likewise. */
+export const clockTime = (ms: number): Html =>
+  html`<time class="clock" datetime="${new Date(ms).toISOString()}">${clock(ms)}</time>`;

@@ -1,0 +1,77 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, vi } from "vitest";
+import { createApp } from "../../example-app/app.js";
+import { type Portal, type PortalOptions, startPortal } from "../../example-app/portal/portal.js";
+import type { PortalAuthOptions } from "../../lib/index.js";
+import { type Answer, Browser } from "../support/browser.js";
+
+export const CLIENT = { clientId: "example-app", clientSecret: "the-secret-of-the-example-app" };
+export const SECRET = "0123456789abcdef0123456789abcdef";
+export const AMARA = "amara-okafor";
+
+/** A server on a free port, closed when the test ends. */
+export async function listen(): Promise<Server> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return server;
+}
+
+export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
+
+/** The example with a portal, both on free ports and closed when the test ends. Each line that it logs must be expected. */
+export async function startExample(
+  options: PortalAuthOptions = {},
+  portalOptions: Partial<PortalOptions> = {},
+  expected: RegExp[] = [],
+) {
+  watchLog([/memory of this process/, ...expected]);
+  const server = await listen();
+  const url = `http://127.0.0.1:${portOf(server)}`;
+  const redirectUri = `${url}/callback`;
+  const portal = await startPortal({
+    ...CLIENT,
+    redirectUris: [redirectUri],
+    logoutRedirectUris: [`${url}/`],
+    ...portalOptions,
+  });
+  onTestFinished(() => portal.close());
+  const { app, close } = createApp({
+    ...CLIENT,
+    issuer: portal.issuer,
+    profile: "tencent-ciam",
+    redirectUri,
+    secret: SECRET,
+    ...options,
+  });
+  onTestFinished(close);
+  server.on("request", app);
+  return { url, portal, browser: new Browser(), close };
+}
+
+function watchLog(expected: RegExp[]): void {
+  const lines: string[] = [];
+  for (const level of ["warn", "error"] as const)
+    vi.spyOn(console, level).mockImplementation((...words: unknown[]) => void lines.push(words.map(String).join(" ")));
+  onTestFinished(() => {
+    expect(lines.filter((line) => !expected.some((pattern) => pattern.test(line)))).toEqual([]);
+  });
+}
+
+/** How often a refresh token was sent to the portal. */
+export const refreshesAt = ({ requests }: Portal): number =>
+  requests.filter(({ path, body }) => path === "/oauth2/token" && body.includes("grant_type=refresh_token")).length;
+
+/** Turns the clock of the app and of the portal, until the test ends. */
+export function later(seconds: number): void {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + seconds * 1000 });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever the API answers, tests say what they expect of it
+export const json = (answer: Answer): Record<string, any> => JSON.parse(answer.body);
