@@ -1,5 +1,6 @@
 export type { Problem } from "./answer/problem.js";
 export { PortalAuthError, type PortalAuthErrorCode, type PortalAuthErrorOptions } from "./errors.js";
+export { portalErrors } from "./guard/portal-errors.js";
 export { type RequireAuthOptions, requireAuth } from "./guard/require-auth.js";
 export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./hooks.js";
 export type { Lock } from "./lock.js";

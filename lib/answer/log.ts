@@ -14,11 +14,22 @@ export const consoleLog: Log = {
 };
 
 /** Codes of everyday life: a person who is not logged in, or changed their mind, is nobody's problem. */
-const ORDINARY: readonly string[] = ["login_required", "login_denied", "login_refused", "interaction_needed"];
+const ORDINARY: readonly string[] = [
+  "login_required",
+  "login_denied",
+  "login_refused",
+  "interaction_needed",
+  "token_expired",
+  "refresh_refused", // told when it ends the session, and not again to each request that meets it
+];
 
 /** One line for one failure: its name, its request, what to do, what was seen. Never a secret, never a stack. */
 export function logFailure(log: Log, error: PortalAuthError, requestId?: string): void {
-  if (ORDINARY.includes(error.code)) return;
+  if (!ORDINARY.includes(error.code)) tell(log, error, requestId);
+}
+
+/** The same for what is ordinary in an answer, and worth a line where it happens. */
+export function tell(log: Log, error: PortalAuthError, requestId?: string): void {
   const cause =
     error.cause instanceof Error && !(error.cause instanceof PortalAuthError) ? ` Cause: ${outline(error.cause)}` : "";
   const request = requestId === undefined ? "" : `, request ${requestId}`;

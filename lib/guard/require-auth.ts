@@ -1,11 +1,9 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession, needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
-import { navigates } from "../answer/client.js";
-import { PortalAuthError } from "../errors.js";
-import { beginLogin } from "../login/login.js";
 import { answersOf } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
+import { turnAway } from "./turn-away.js";
 
 export interface RequireAuthOptions {
   /** Where the person comes back to after the login: a path of this site. Default: the address that was asked for. */
@@ -60,27 +58,8 @@ async function withFreshToken(
     await freshSession(parts, req);
     return true;
   } catch (error) {
-    if (needsLogin(error)) await turnAway(req, res, portal, wishOf);
+    if (needsLogin(error)) await turnAway(req, res, portal, wishOf, error);
     else await answerError(req, res, error, answersOf(parts, visit.mount));
     return false;
-  }
-}
-
-async function turnAway(
-  req: Request,
-  res: Response,
-  portal: RequestPortal | undefined,
-  wishOf: (req: Request) => string,
-): Promise<void> {
-  if (!portal) return answerError(req, res, new PortalAuthError("portal_auth_missing"));
-  const { parts, visit } = RequestPortal.insideOf(portal);
-  if (!navigates(req))
-    return answerError(req, res, new PortalAuthError("login_required"), answersOf(parts, visit.mount));
-  let returnTo: string | undefined;
-  try {
-    returnTo = wishOf(req);
-    await beginLogin(parts, { ...visit, req, res }, { returnTo });
-  } catch (error) {
-    await answerError(req, res, error, answersOf(parts, visit.mount, returnTo));
   }
 }

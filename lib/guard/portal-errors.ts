@@ -1,0 +1,23 @@
+import type { ErrorRequestHandler } from "express";
+import { needsLogin } from "../access/access-token.js";
+import { answerError } from "../answer/answer-error.js";
+import { PortalAuthError } from "../errors.js";
+import { answersOf } from "../parts.js";
+import { RequestPortal } from "../request-portal.js";
+import { turnAway } from "./turn-away.js";
+
+/**
+ * Answers what accessToken(), fetch() and userinfo() end with in a handler, as the guard would: who must sign in again
+ * is sent to the portal (or gets 401), a portal that is down is a page or a problem with 503. Mount it after the routes;
+ * every other error goes on to the next error handler.
+ */
+export function portalErrors(): ErrorRequestHandler {
+  return function answerPortalErrors(error, req, res, next) {
+    const portal = req.portal as RequestPortal | undefined;
+    if (!(error instanceof PortalAuthError) || !portal || res.headersSent) return next(error);
+    const answered = needsLogin(error)
+      ? turnAway(req, res, portal, () => req.originalUrl, error)
+      : answerError(req, res, error, answersOf(RequestPortal.insideOf(portal).parts, req.baseUrl));
+    answered.catch(next);
+  };
+}

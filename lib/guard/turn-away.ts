@@ -1,0 +1,27 @@
+import type { Request, Response } from "express";
+import { answerError } from "../answer/answer-error.js";
+import { navigates } from "../answer/client.js";
+import { PortalAuthError } from "../errors.js";
+import { beginLogin } from "../login/login.js";
+import { answersOf } from "../parts.js";
+import { RequestPortal } from "../request-portal.js";
+
+/** Who must sign in first: a browser that navigates is sent to the portal and comes back, anything else is told why. */
+export async function turnAway(
+  req: Request,
+  res: Response,
+  portal: RequestPortal | undefined,
+  wishOf: (req: Request) => string,
+  reason: unknown = new PortalAuthError("login_required"),
+): Promise<void> {
+  if (!portal) return answerError(req, res, new PortalAuthError("portal_auth_missing"));
+  const { parts, visit } = RequestPortal.insideOf(portal);
+  if (!navigates(req)) return answerError(req, res, reason, answersOf(parts, visit.mount));
+  let returnTo: string | undefined;
+  try {
+    returnTo = wishOf(req);
+    await beginLogin(parts, { ...visit, req, res }, { returnTo });
+  } catch (error) {
+    await answerError(req, res, error, answersOf(parts, visit.mount, returnTo));
+  }
+}

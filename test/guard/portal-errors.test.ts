@@ -1,0 +1,63 @@
+import type { ErrorRequestHandler, Express } from "express";
+import { expect, test } from "vitest";
+import { portalErrors } from "../../lib/index.js";
+import { html, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
+
+/** A page that wants a token, and the error handler behind it; Express 4 has to be told of a rejection. */
+const withPage = (app: Express) => {
+  app.get("/orders", (req, res, next) => {
+    req.portal.accessToken().then(() => res.send("orders"), next);
+  });
+  app.get("/broken", () => {
+    throw new Error("of the app");
+  });
+  app.use(portalErrors());
+  const passedOn: ErrorRequestHandler = (error, _req, res, _next) => {
+    res.status(500).send(`passed on: ${error.message}`);
+  };
+  app.use(passedOn);
+};
+
+const refused = { error: "invalid_grant" };
+
+test.each([4, 5] as const)(
+  "who must sign in again is sent to the portal, and comes back (Express %s)",
+  async (express) => {
+    const { browser, url, later, portal } = await logIn({ express, after: withPage, log: [/refresh_refused/] });
+    portal.answerNext("/oauth2/token", (_req, res) => {
+      res.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(refused));
+    });
+    later(TOKEN_SECONDS);
+    const answer = await browser.visit(`${url}/orders?page=2`);
+    expect([new URL(answer.url).pathname + new URL(answer.url).search, answer.body]).toEqual([
+      "/orders?page=2",
+      "orders",
+    ]);
+  },
+);
+
+test("a script is told why, and where to sign in", async () => {
+  const { browser, url, later, portal } = await logIn({ after: withPage, log: [/refresh_refused/] });
+  portal.answerNext("/oauth2/token", (_req, res) => {
+    res.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(refused));
+  });
+  later(TOKEN_SECONDS);
+  const { status, headers, body } = await browser.fetch(`${url}/orders`);
+  expect([status, headers["content-type"]]).toEqual([401, "application/problem+json"]);
+  expect(JSON.parse(body)).toMatchObject({ code: "refresh_refused", login: "/login" });
+});
+
+test("a portal that is down is a page with 503 and Retry-After, and nobody is logged out", async () => {
+  const { browser, url, later, portal, me } = await logIn({ after: withPage, log: [/portal_failed/] });
+  portal.answerNext("/oauth2/token", html(502));
+  later(TOKEN_SECONDS);
+  const { status, headers, body } = await browser.navigate(`${url}/orders`);
+  expect([status, headers["retry-after"], headers["content-type"]]).toEqual([503, "5", "text/html; charset=utf-8"]);
+  expect(body).toContain("The portal has a problem of its own");
+  expect((await me()).isAuthenticated).toBe(true);
+});
+
+test("errors of the app go on to its own handler", async () => {
+  const { browser, url } = await logIn({ after: withPage });
+  expect((await browser.navigate(`${url}/broken`)).body).toBe("passed on: of the app");
+});
