@@ -23,7 +23,11 @@ export const plainAddress = (write: string) =>
 export const origins = (write: string) =>
   v.pipe(
     v.union([v.pipe(v.string(), v.transform(splitAtCommas)), v.array(v.string())], write),
-    v.everyItem((value: string) => isSafeAddress(value) && new URL(value).origin === value.replace(/\/$/, ""), write),
+    v.everyItem(
+      (value: string) =>
+        isSafeAddress(value) && !value.includes("*") && new URL(value).origin === value.replace(/\/$/, ""),
+      write,
+    ),
     v.transform((values) => values.map((value) => new URL(value).origin)),
   );
 

@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import session from "express-session";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { PortalAuthError } from "../lib/errors.js";
-import { VARIABLES } from "../lib/option-table.js";
+import { OptionsSchema, VARIABLES } from "../lib/option-table.js";
 import type { PortalAuthOptions } from "../lib/options.js";
 import { settleOptions, warnings } from "../lib/settings.js";
 
@@ -45,6 +45,11 @@ describe("what is settled", () => {
       postLogoutRedirectUri: "https://app.example/",
       httpTimeout: 10,
       clockTolerance: 30,
+      refreshLeeway: 30,
+      apiOrigins: [],
+      store: undefined,
+      lock: undefined,
+      tokenEncryptionKeys: [],
       routes: { login: "/login", callback: "/callback", logout: "/logout" },
       secrets: [SECRET],
       sessionIdle: 86_400,
@@ -71,6 +76,10 @@ describe("what is settled", () => {
     ["postLogoutRedirectUri", "https://app.example/bye", "https://app.example/bye"],
     ["httpTimeout", "2.5", 2.5],
     ["clockTolerance", "0", 0],
+    ["refreshLeeway", "0", 0],
+    ["refreshLeeway", "90.5", 90.5],
+    ["apiOrigins", "https://api.example", ["https://api.example"]],
+    ["store", "redis://127.0.0.1:6379", "redis://127.0.0.1:6379"],
     ["sessionIdle", "60", 60],
     ["sessionAbsolute", "120", 120],
   ])("%s is read from its variable", (option, value, settled) => {
@@ -111,6 +120,55 @@ describe("what is settled", () => {
     for (const part of Object.values(given)) expect(Object.isFrozen(part)).toBe(false);
     given.routes.login = "/changed";
     expect(settings.routes).toEqual({ login: "/in", callback: "/callback", logout: "/logout" });
+  });
+
+  test("so do the keys for tokens at rest, which are others than the session secrets", () => {
+    const [a, b] = ["a".repeat(32), "b".repeat(32)];
+    const { tokenEncryptionKeys, secrets } = settleOptions({}, { ...ENV, TOKEN_ENCRYPTION_KEY: `${a}, ${b}` });
+    expect([tokenEncryptionKeys, secrets]).toEqual([[a, b], [SECRET]]);
+    expect(settleOptions({ tokenEncryptionKey: [b] }, ENV).tokenEncryptionKeys).toEqual([b]);
+    expect(settleOptions({ tokenEncryptionKey: a }, ENV).tokenEncryptionKeys).toEqual([a]);
+  });
+
+  test.each<[string, string | string[], string[]]>([
+    ["one", "https://api.example", ["https://api.example"]],
+    [
+      "several, separated by commas",
+      "https://a.example, https://b.example",
+      ["https://a.example", "https://b.example"],
+    ],
+    ["several in a list", ["https://a.example", "https://b.example"], ["https://a.example", "https://b.example"]],
+    ["with a slash at the end, as people copy them", "https://api.example/", ["https://api.example"]],
+    ["with a port", "https://api.example:8443", ["https://api.example:8443"]],
+    ["over http on loopback", "http://127.0.0.1:4000,http://[::1]:1", ["http://127.0.0.1:4000", "http://[::1]:1"]],
+    ["none", [], []],
+  ])("origins of APIs: %s", (_name, given, settled) => {
+    expect(settleOptions({ apiOrigins: given as string[] }, ENV).apiOrigins).toEqual(settled);
+    if (typeof given === "string")
+      expect(settleOptions({}, { ...ENV, PORTAL_API_ORIGINS: given }).apiOrigins).toEqual(settled);
+  });
+
+  test.each([
+    "redis://127.0.0.1",
+    "redis://:password@127.0.0.1:6379/2",
+    "rediss://user:password@cache.example:6380",
+    "postgres://user:password@db.example/app?sslmode=require",
+    "postgresql:///app",
+  ])("the address of a store: %s", (address) => {
+    expect(settleOptions({ store: address }, ENV).store).toBe(address);
+    expect(settleOptions({}, { ...ENV, SESSION_STORE_URL: ` ${address} ` }).store).toBe(address);
+  });
+
+  test.each(["memory:", ""])("the memory of this process: SESSION_STORE_URL=%s", (address) => {
+    expect(settleOptions({}, { ...ENV, SESSION_STORE_URL: address }).store).toBeUndefined();
+  });
+
+  test("a lock and a clock are the app's own functions; the default clock is Date.now, looked up each time", () => {
+    const [lock, clock] = [(_name: string, work: () => Promise<never>) => work(), () => 0];
+    expect(settleOptions({ lock: lock as never, clock }, ENV)).toMatchObject({ lock, clock });
+    const settings = settleOptions({}, ENV);
+    vi.spyOn(Date, "now").mockReturnValue(42);
+    expect(settings.clock()).toBe(42);
   });
 
   test("a store is the app's own and stays usable", () => {
@@ -158,6 +216,30 @@ describe("what is refused", () => {
     ["a timeout with a unit", { httpTimeout: "10s" }, "PORTAL_HTTP_TIMEOUT"],
     ["a negative tolerance", { clockTolerance: -1 }, "PORTAL_CLOCK_TOLERANCE"],
     ["a tolerance that is not a number", { clockTolerance: Number.NaN }, "PORTAL_CLOCK_TOLERANCE"],
+    ["a negative leeway", { refreshLeeway: -1 }, "PORTAL_REFRESH_LEEWAY"],
+    ["a leeway of more than an hour", { refreshLeeway: 3601 }, "PORTAL_REFRESH_LEEWAY"],
+    ["a leeway with a unit", { refreshLeeway: "30s" }, "PORTAL_REFRESH_LEEWAY"],
+    ["an API over http", { apiOrigins: ["http://api.example"] }, "PORTAL_API_ORIGINS"],
+    ["an API with a path", { apiOrigins: ["https://api.example/v1"] }, "PORTAL_API_ORIGINS"],
+    ["an API with a query", { apiOrigins: ["https://api.example?x"] }, "PORTAL_API_ORIGINS"],
+    ["an API with a password", { apiOrigins: ["https://me:pass@api.example"] }, "PORTAL_API_ORIGINS"],
+    ["an API without a scheme", { apiOrigins: ["api.example"] }, "PORTAL_API_ORIGINS"],
+    ["an API that browsers write in another way", { apiOrigins: ["https://API.example:443"] }, "PORTAL_API_ORIGINS"],
+    ["every API", { apiOrigins: ["*"] }, "PORTAL_API_ORIGINS"],
+    ["every API below a domain", { apiOrigins: ["https://*.example"] }, "PORTAL_API_ORIGINS"],
+    ["one bad API among good ones", { apiOrigins: "https://api.example,x" }, "PORTAL_API_ORIGINS"],
+    ["APIs that are no list", { apiOrigins: 7 }, "PORTAL_API_ORIGINS"],
+    ["a store at an address of another kind", { store: "mysql://db.example/app" }, "SESSION_STORE_URL (option store)"],
+    ["a store at no address", { store: "redis" }, "SESSION_STORE_URL (option store)"],
+    ["a store at a scheme alone", { store: "redis://" }, "SESSION_STORE_URL (option store)"],
+    ["a store at an address that is broken", { store: "redis://:p@[x" }, "SESSION_STORE_URL (option store)"],
+    ["a memory with a name", { store: "memory:x" }, "SESSION_STORE_URL (option store)"],
+    ["a lock that is no function", { lock: {} }, "option lock"],
+    ["a clock that is no function", { clock: 7 }, "option clock"],
+    ["a short key for tokens", { tokenEncryptionKey: "short" }, "TOKEN_ENCRYPTION_KEY"],
+    ["one short key among good ones", { tokenEncryptionKey: `${SECRET},short` }, "TOKEN_ENCRYPTION_KEY"],
+    ["no keys in the list", { tokenEncryptionKey: [] }, "TOKEN_ENCRYPTION_KEY"],
+    ["a key that is a number", { tokenEncryptionKey: 7 }, "TOKEN_ENCRYPTION_KEY"],
     ["a short session secret", { secret: "short" }, "SESSION_SECRET"],
     ["one short secret among good ones", { secret: [SECRET, "short"] }, "SESSION_SECRET"],
     ["no secrets in the list", { secret: [] }, "SESSION_SECRET"],
@@ -199,9 +281,31 @@ describe("what is refused", () => {
       secret: "hunter2-secret",
       issuer: "hunter2-issuer",
       scope: "hunter2",
+      apiOrigins: ["https://user:hunter2@api.example"],
+      refreshLeeway: "hunter2",
+      tokenEncryptionKey: "hunter2",
+      lock: "hunter2",
+      clock: "hunter2",
     });
     expect(told).not.toContain("hunter2");
-    expect(told.split("\n  - ")).toHaveLength(5);
+    expect(told.split("\n  - ")).toHaveLength(10);
+  });
+
+  test.each(Object.keys(OptionsSchema.entries))("whatever is written for %s, in whatever shape", (option) => {
+    const shapes = ["hunter2", ["hunter2"], [["hunter2"]], { x: "hunter2" }, { login: "hunter2", onLogin: "hunter2" }];
+    for (const shape of shapes) expect(problems({ [option]: shape })).not.toContain("hunter2");
+  });
+
+  test.each([
+    "redis://:hunter2@",
+    "redis://:hunter2@[x",
+    "redis//:hunter2@cache.example",
+    "https://:hunter2@db.example",
+  ])("no password of a store either: %s", (address) => {
+    for (const told of [problems({ store: address }), problems({}, { ...ENV, SESSION_STORE_URL: address })]) {
+      expect(told).toContain("- SESSION_STORE_URL (option store): write memory:, redis://…");
+      expect(told).not.toContain("hunter2");
+    }
   });
 
   test("SESSION_STORE_URL=memory: says what happens anyway", () => {
@@ -239,6 +343,9 @@ describe("a secret in a file", () => {
     await writeFile(file("client"), "from-the-file\n");
     await writeFile(file("session"), `${SECRET}\r\n`);
     await writeFile(file("empty"), "\n");
+    await writeFile(file("store"), "redis://:hunter2@cache.example:6379\n");
+    await writeFile(file("keys"), `${"a".repeat(32)},${"b".repeat(32)}\n`);
+    await writeFile(file("wrong"), "hunter2\n");
   });
   afterAll(() => rm(folder, { recursive: true }));
 
@@ -249,6 +356,22 @@ describe("a secret in a file", () => {
       SESSION_SECRET_FILE: file("session"),
     };
     expect(settleOptions({}, env)).toMatchObject({ clientSecret: "from-the-file", secrets: [SECRET] });
+  });
+
+  test("may be the address of a store, with its password, or the keys for tokens at rest", () => {
+    const env = { ...ENV, SESSION_STORE_URL_FILE: file("store"), TOKEN_ENCRYPTION_KEY_FILE: file("keys") };
+    expect(settleOptions({}, env)).toMatchObject({
+      store: "redis://:hunter2@cache.example:6379",
+      tokenEncryptionKeys: ["a".repeat(32), "b".repeat(32)],
+    });
+  });
+
+  test("that holds something wrong is told with its variable, and without what it holds", () => {
+    const env = { ...ENV, SESSION_STORE_URL_FILE: file("wrong"), TOKEN_ENCRYPTION_KEY_FILE: file("wrong") };
+    const told = problems({}, env);
+    expect(told).toContain("- SESSION_STORE_URL (option store): write memory:");
+    expect(told).toContain("- TOKEN_ENCRYPTION_KEY (option tokenEncryptionKey): write 32 random characters");
+    expect(told).not.toContain("hunter2");
   });
 
   test("that is missing or empty is told with its variable, once", () => {

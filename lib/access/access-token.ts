@@ -1,7 +1,7 @@
 import type { Request } from "express";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import type { Parts } from "../parts.js";
-import { placeOf, readSession, updateSession } from "../session/session.js";
+import { type Place, placeOf, readSession, updateSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import { endsSession, renewal } from "./renew.js";
 
@@ -60,38 +60,46 @@ const isCode = (error: unknown, code: PortalAuthErrorCode): boolean =>
   error instanceof PortalAuthError && error.code === code;
 
 async function renewed(parts: Parts, req: Request, session: PortalSession, wish: Wish, isGood: boolean) {
-  const { id, keeper } = placeOf(req);
-  const { version } = session;
-  const ask = renewal(parts, req, keeper, (stored) => stored.version > version && isEnough(parts, stored, wish));
-  const work = parts.refreshOnce(id, ask).then(
+  const place = placeOf(req);
+  const work = newer(parts, req, place, session, wish).then(
     (portal) => {
-      updateSession(req, id, portal);
+      updateSession(req, place.id, portal);
       return portal;
     },
     (error) => {
-      if (endsSession(error) || isCode(error, "login_required")) updateSession(req, id, undefined); // it is gone
+      if (endsSession(error) || isCode(error, "login_required")) updateSession(req, place.id, undefined); // it is gone
       throw error;
     },
   );
-  return isGood ? withinPatience(work, session) : work;
+  return isGood ? withinPatience(parts, work, session) : work;
 }
 
-/** The refresh goes on without this request, for the next one. */
-async function withinPatience(work: Promise<PortalSession>, session: PortalSession): Promise<PortalSession> {
+async function newer(parts: Parts, req: Request, place: Place, { version = 0 }: PortalSession, wish: Wish) {
+  const isNewer = (stored: PortalSession) => stored.version > version && isEnough(parts, stored, wish);
+  const ask = () => parts.refreshOnce(place.id, renewal(parts, req, place, isNewer));
+  const portal = await ask();
+  return portal.version > version ? portal : ask(); // it was under way already, for somebody with an older copy
+}
+
+/** The refresh goes on without this request, for the next one; unless the token ends while it waits. */
+async function withinPatience(parts: Parts, work: Promise<PortalSession>, session: PortalSession) {
   let timer: NodeJS.Timeout | undefined;
-  const impatient = new Promise<PortalSession>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS, session);
+  const impatient = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS, undefined);
   });
+  work.catch(() => {}); // it may fail when nobody waits for it any more
   try {
-    return await Promise.race([work, impatient]);
+    const done = await Promise.race([work, impatient]);
+    return done ?? (hasEnded(parts, session) ? await work : session);
   } finally {
     clearTimeout(timer);
-    work.catch(() => {});
   }
 }
 
 /** What does not end the session is told as something to try again, whatever the portal meant. */
 function temporary(error: unknown): unknown {
-  if (!(error instanceof PortalAuthError) || error.status === 503 || error.code === "hook_failed") return error;
+  if (!(error instanceof PortalAuthError))
+    return new PortalAuthError("session_store_failed", { detail: "refresh", cause: error });
+  if (error.status === 503 || error.code === "hook_failed") return error;
   return new PortalAuthError("refresh_failed", { detail: `${error.code}: ${error.detail ?? error.hint}` });
 }

@@ -12,7 +12,8 @@ type Input = Parameters<typeof fetch>[0];
  *
  * @throws PortalAuthError `origin_not_allowed`, and those of accessToken(); TypeError when the API cannot be reached
  */
-export async function fetchWithToken(parts: Parts, req: ExpressRequest, input: Input, init: RequestInit = {}) {
+export async function fetchWithToken(parts: Parts, req: ExpressRequest, given: Input, init: RequestInit = {}) {
+  const input = given instanceof Request ? given : String(given); // a URL could become another after it was checked
   checkOrigin(parts, input);
   const session = await freshSession(parts, req);
   const first = await send(input, init, session.tokens.access_token);

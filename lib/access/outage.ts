@@ -1,39 +1,74 @@
 import type { Clock } from "../clock.js";
-import type { PortalAuthError } from "../errors.js";
+import type { PortalAuthError, PortalAuthErrorCode } from "../errors.js";
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
+const MOST_SESSIONS = 1000;
+
+/** What speaks of one person's tokens, and not of the portal or of how this application is known there. */
+const OF_ONE_PERSON: readonly PortalAuthErrorCode[] = [
+  "token_refused",
+  "id_token_invalid",
+  "id_token_signature_invalid",
+  "nonce_mismatch",
+];
 
 /**
- * Remembers that the portal does not refresh at the moment: everybody whose token has ended would ask it, again and
- * again, and a portal that is coming back would be met by all of them at once. After a pause one may try, and the
- * others after it has succeeded. The pause is short at first, and twice as long after each failure.
+ * Remembers that refreshing fails at the moment: everybody whose token has ended would ask the portal, again and again,
+ * and one that is coming back would be met by all of them at once. After a pause one may try, and the others after it has
+ * succeeded. The pause is short at first, and twice as long after each failure. What fails for one person is remembered
+ * for their session alone.
  */
 export interface Outage {
-  /** @throws PortalAuthError the failure that is remembered */
-  check(): void;
-  remember(failure: PortalAuthError): void;
-  forget(): void;
+  /** The failure that is remembered, unless it is time to try again. */
+  current(id: string): PortalAuthError | undefined;
+  /**
+   * Before the portal is asked: whoever passes tries for all.
+   *
+   * @throws PortalAuthError the failure that is remembered
+   */
+  check(id: string): void;
+  remember(id: string, failure: PortalAuthError): void;
+  /** The portal has answered as it should. */
+  forget(id: string): void;
+}
+
+interface Failing {
+  readonly failure: PortalAuthError;
+  readonly pause: number;
+  nextAt: number;
 }
 
 export function createOutage(clock: Clock): Outage {
-  let failure: PortalAuthError | undefined;
-  let pause = 0;
-  let nextAt = 0;
+  let ofAll: Failing | undefined;
+  const ofSessions = new Map<string, Failing>(); // oldest first
+  const failing = (id: string) => [ofAll, ofSessions.get(id)].filter((entry) => entry !== undefined);
+  const current = (id: string) => failing(id).find(({ nextAt }) => clock() < nextAt)?.failure;
+
   return {
-    check() {
-      if (!failure) return;
-      if (clock() < nextAt) throw failure;
-      nextAt = clock() + pause; // this one tries
+    current,
+    check(id) {
+      const failure = current(id);
+      if (failure) throw failure;
+      for (const entry of failing(id)) entry.nextAt = clock() + entry.pause; // this one tries
     },
-    remember(error) {
-      failure = error;
-      pause = Math.min(Math.max(2 * pause, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
-      nextAt = clock() + pause;
+    remember(id, failure) {
+      const isOfOne = OF_ONE_PERSON.includes(failure.code);
+      const before = isOfOne ? ofSessions.get(id) : ofAll;
+      const pause = before ? Math.min(2 * before.pause, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+      const entry = { failure, pause, nextAt: clock() + pause };
+      if (!isOfOne) {
+        ofAll = entry;
+        return;
+      }
+      ofSessions.delete(id);
+      ofSessions.set(id, entry);
+      const [oldest] = ofSessions.keys();
+      if (ofSessions.size > MOST_SESSIONS && oldest !== undefined) ofSessions.delete(oldest);
     },
-    forget() {
-      failure = undefined;
-      pause = 0;
+    forget(id) {
+      ofAll = undefined;
+      ofSessions.delete(id);
     },
   };
 }

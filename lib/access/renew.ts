@@ -1,12 +1,12 @@
 import type { Request } from "express";
-import { logFailure } from "../answer/log.js";
+import { logFailure, tell } from "../answer/log.js";
 import { PortalAuthError } from "../errors.js";
 import { callOnTokens } from "../hooks.js";
 import type { Parts } from "../parts.js";
 import { revoke } from "../portal/log-out.js";
 import { refresh } from "../portal/refresh.js";
-import type { Keeper } from "../session/keeper.js";
 import type { Refresh, Renewed } from "../session/refresh-once.js";
+import type { Place } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import type { TokenSet } from "../tokens.js";
 
@@ -14,7 +14,7 @@ import type { TokenSet } from "../tokens.js";
 export function renewal(
   parts: Parts,
   req: Request,
-  keeper: Keeper,
+  { id, keeper }: Place,
   isEnough: (stored: PortalSession) => boolean,
 ): Refresh {
   return {
@@ -23,7 +23,8 @@ export function renewal(
     clockTolerance: parts.settings.clockTolerance,
     isEnough,
     endsSession,
-    renew: (stored) => renew(parts, req, stored),
+    obstacle: () => parts.outage.current(id),
+    renew: (stored) => renew(parts, req, id, stored),
     onOrphan: (tokens) => void revokeOrphan(parts, tokens),
   };
 }
@@ -32,9 +33,9 @@ export function renewal(
 export const endsSession = (error: unknown): boolean =>
   error instanceof PortalAuthError && (error.code === "refresh_refused" || error.code === "login_refused");
 
-async function renew(parts: Parts, req: Request, stored: PortalSession): Promise<Renewed> {
+async function renew(parts: Parts, req: Request, id: string, stored: PortalSession): Promise<Renewed> {
   if (stored.tokens.refresh_token === undefined) throw new PortalAuthError("token_expired");
-  const { tokens, unverified } = await askPortal(parts, stored);
+  const { tokens, unverified } = await askPortal(parts, id, stored);
   if (unverified) return { tokens: onlyRefreshToken(stored.tokens, tokens), failure: unverified };
   try {
     const { claims } = stored;
@@ -46,19 +47,19 @@ async function renew(parts: Parts, req: Request, stored: PortalSession): Promise
   }
 }
 
-async function askPortal({ getPortal, outage, log }: Parts, stored: PortalSession) {
-  outage.check();
+async function askPortal({ getPortal, outage, log }: Parts, id: string, stored: PortalSession) {
+  outage.check(id);
   try {
     const refreshed = await refresh(await getPortal(), stored);
-    if (refreshed.unverified) outage.remember(refreshed.unverified);
-    else outage.forget();
+    if (refreshed.unverified) outage.remember(id, refreshed.unverified);
+    else outage.forget(id);
     return refreshed;
   } catch (error) {
     if (!(error instanceof PortalAuthError)) throw error;
-    logFailure(log, error);
+    tell(log, error);
     if (endsSession(error))
-      outage.forget(); // that was an answer
-    else outage.remember(error);
+      outage.forget(id); // the portal has answered
+    else outage.remember(id, error);
     throw error;
   }
 }

@@ -7,12 +7,10 @@ import { freshSession } from "./access-token.js";
 
 /** What the portal tells of the person now; after a 401 it is asked once more, with a token that is new. */
 export async function userInfo(parts: Parts, req: Request): Promise<Claims> {
+  const session = await freshSession(parts, req); // first: for a visitor nothing is discovered
   const portal = await parts.getPortal();
-  const session = await freshSession(parts, req);
   const ask = ({ tokens, claims } = session) => fetchUserInfo(portal, tokens.access_token, claims.sub);
-  return ask().catch(async (error) => {
-    if (!(error instanceof PortalAuthError) || error.code !== "userinfo_refused" || !error.detail?.includes("401"))
-      throw error;
-    return ask(await freshSession(parts, req, { refused: session.version }));
-  });
+  const told = (await ask()) ?? (await ask(await freshSession(parts, req, { refused: session.version })));
+  if (!told) throw new PortalAuthError("userinfo_refused", { detail: "userinfo answered 401, to a new token as well" });
+  return told;
 }

@@ -19,7 +19,7 @@ export function explainFailure(error: unknown, endpoint: Endpoint): PortalAuthEr
   if (network) return networkFailure(network, endpoint);
   if (endpoint === "discovery") return explainDiscovery(error);
   const sentence = fixedSentence(error);
-  if (/JW[TSE]|ID Token/.test(sentence))
+  if (endpoint !== "userinfo" && /JW[TSE]|ID Token/.test(sentence))
     return new PortalAuthError("id_token_invalid", { detail: claimOf(error) ?? sentence });
   return new PortalAuthError("portal_answer_invalid", { detail: sentence });
 }
@@ -97,6 +97,9 @@ function causes(error: unknown): object[] {
     chain.push(e);
   return chain;
 }
+
+/** The status of the answer that failed; undefined when there was none. */
+export const statusOf = (error: unknown): number | undefined => causes(error).map(responseOf).find(Boolean)?.status;
 
 /** A 401 that carries WWW-Authenticate arrives as an error of its own, with the response beside its cause. */
 function responseOf(cause: object): Response | undefined {

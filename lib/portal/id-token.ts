@@ -41,12 +41,21 @@ export interface Predecessor extends Omit<IdTokenExpectations, "nonce" | "max_ag
  */
 export function checkRefreshedIdToken(claims: Claims, idToken: string, before: Predecessor): void {
   checkAlways(claims, idToken, before);
-  const old: Partial<Claims> = before.id_token === undefined ? {} : decodeJwt(before.id_token); // verified when it came
+  const old = claimsOf(before.id_token);
   if (old.iss !== undefined && claims.iss !== old.iss) throw invalid("claim iss");
   if (claims.sub !== (old.sub ?? before.sub) || claims.sub !== before.sub) throw invalid("claim sub");
   if (audienceOf(claims) !== audienceOf({ aud: old.aud ?? before.settings.clientId })) throw invalid("claim aud");
   if (claims.nonce !== undefined && old.nonce !== undefined && claims.nonce !== old.nonce)
     throw new PortalAuthError("nonce_mismatch");
+}
+
+/** Of a token that was verified when it came, unless a hook has put something else in its place. */
+function claimsOf(idToken: string | undefined): Partial<Claims> {
+  try {
+    return idToken === undefined ? {} : decodeJwt(idToken);
+  } catch {
+    return {};
+  }
 }
 
 const audienceOf = ({ aud = [] }: Pick<Claims, "aud">): string => JSON.stringify([aud].flat().sort());

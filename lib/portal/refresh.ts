@@ -39,8 +39,8 @@ export async function refresh(portal: Portal, { tokens, claims }: Holder): Promi
   try {
     await portal.verifySignature(fresh.id_token);
   } catch (error) {
-    if (error instanceof PortalAuthError && error.status === 503) return { tokens: merged, unverified: error };
-    throw error;
+    if (!(error instanceof PortalAuthError) || error.code === "id_token_signature_invalid") throw error;
+    return { tokens: merged, unverified: error };
   }
   return { tokens: merged };
 }

@@ -26,14 +26,24 @@ export interface KeeperOptions {
   readonly warn: (message: string) => void;
 }
 
-/** What a request knows of the session that it has loaded or saved: against this its changes are told. */
-interface Known {
+/**
+ * What a request knows of the session that it has loaded or saved: against this its changes are told. A class, as V8 may
+ * come to make an object literal of every request in its old space, where it keeps what it holds from being collected.
+ */
+class Known {
   /** What the application kept in it. */
-  snapshot: string;
+  readonly snapshot: string;
   portal: PortalSession | undefined;
   readonly expires: Date | null | undefined;
   /** This request has written the session, so it need not be kept alive as well. */
   readonly written: boolean;
+
+  constructor(data: Kept, portal: PortalSession | undefined, written: boolean) {
+    this.snapshot = snapshotOf(data);
+    this.portal = portal;
+    this.expires = data.cookie.expires;
+    this.written = written;
+  }
 }
 
 /** Where a session carries what is known of it. JSON, and so express-session's hash and every store, passes a symbol over. */
@@ -145,7 +155,7 @@ export class Keeper {
   adopt(loaded: Kept): void {
     if (loaded[KNOWN] || !loaded.portal) return;
     const portal = this.open(loaded.id, loaded.portal);
-    loaded[KNOWN] = known(loaded, portal, false);
+    loaded[KNOWN] = new Known(loaded, portal, false);
     this.refreshed(loaded, portal);
   }
 
@@ -154,7 +164,7 @@ export class Keeper {
     alone: (<T>(id: string, work: () => Promise<T>) => Promise<T>) | undefined,
   ): void {
     const store = this.#store;
-    const createSession = store.createSession.bind(store);
+    const { createSession } = store;
     store.createSession = (req, data) => this.#load(createSession, req, data);
     store.set = (id, data, done) => answer(this.#save(id, data as Kept), done);
     if (alone)
@@ -200,9 +210,9 @@ export class Keeper {
     const portal = stored && this.open(req.sessionID, stored);
     if (!portal) delete data.portal;
     else data.portal = this.#limits ? new DiscreetPortalSession(portal) : portal;
-    const loaded: Kept = createSession(req, data);
+    const loaded: Kept = createSession.call(this.#store, req, data);
     if (!stored && !this.#limits) return loaded as Session & SessionData; // an application's visitor: not our affair
-    loaded[KNOWN] = known(loaded, portal, false);
+    loaded[KNOWN] = new Known(loaded, portal, false);
     // Our cookie is set when a session begins, and not again: it lives as long as a login may, and when it counts the
     // stored session says. So no answer of a slow request brings a browser back to a session that has ended meanwhile.
     if (this.#limits) loaded.cookie.maxAge = null as never;
@@ -215,12 +225,12 @@ export class Keeper {
       const isOurAffair = data.portal !== undefined || this.#limits !== undefined;
       const content = isOurAffair ? this.#closed(id, plainCopy(data)) : data; // it has just begun
       await promised((done) => this.#set(id, content as never, done));
-      if (isOurAffair) data[KNOWN] = known(data, data.portal, true);
+      if (isOurAffair) data[KNOWN] = new Known(data, data.portal, true);
     } else {
       const changes = changesOf(data, before);
       if (!changes && !this.#touching.has(id)) return before.written ? undefined : this.#keepAlive(id, data);
       const after = await this.update(id, (stored) => this.#merged(stored, data, before, changes));
-      if (after) data[KNOWN] = known(data, data.portal, true); // else it has ended, and stays so
+      if (after) data[KNOWN] = new Known(data, data.portal, true); // else it has ended, and stays so
     }
   }
 
@@ -281,10 +291,6 @@ function atomicUpdate(store: Store): Update | undefined {
 
 /** By the name of its class: an application may have another copy of express-session than ours. */
 const isForOneProcess = (store: Store): boolean => /memory/i.test(store.constructor.name);
-
-function known(data: Kept, portal: PortalSession | undefined, written: boolean): Known {
-  return { snapshot: snapshotOf(data), portal, expires: data.cookie.expires, written };
-}
 
 /** Undefined when this request has done nothing to the session. */
 function changesOf(data: Kept, before: Known): Changes | undefined {

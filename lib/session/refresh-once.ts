@@ -31,6 +31,8 @@ export interface Refresh {
   readonly clockTolerance: number;
   /** Whether these tokens will do, as somebody else has brought them meanwhile. */
   readonly isEnough: (stored: PortalSession) => boolean;
+  /** Why the portal need not be asked just now, if there is a reason: tokens that somebody else has brought will still do. */
+  readonly obstacle: () => PortalAuthError | undefined;
   /** Asks the portal. Called while this process holds the session's claim, with what is stored then. */
   readonly renew: (stored: PortalSession) => Promise<Renewed>;
   /** Whether what `renew` threw means that this login is over. */
@@ -88,18 +90,20 @@ function createWatch(by: string, { clock, clockTolerance }: Refresh): IsHeld {
 }
 
 /** Claims the session, unless its tokens will do or another process holds it. */
-async function claim(id: string, by: string, { keeper, clock, isEnough }: Refresh, isHeld: IsHeld) {
+async function claim(id: string, by: string, { keeper, clock, isEnough, obstacle }: Refresh, isHeld: IsHeld) {
   let seen: PortalSession | undefined;
   let outcome: "enough" | "mine" | "theirs" | undefined;
+  const reason = obstacle();
   await keeper.update(id, (stored) => {
     outcome = undefined;
     seen = stored.portal && keeper.open(id, stored.portal);
     if (!seen || !stored.portal) return undefined;
     if (isEnough(seen)) outcome = "enough";
     else outcome = isHeld(seen.refreshing) ? "theirs" : "mine";
-    return outcome === "mine" ? claimed(stored, stored.portal, by, clock()) : undefined;
+    return outcome === "mine" && !reason ? claimed(stored, stored.portal, by, clock()) : undefined;
   });
   if (!outcome || !seen) throw new PortalAuthError("login_required", { detail: "the session has ended" });
+  if (outcome === "mine" && reason) throw reason;
   return { enough: outcome === "enough" && seen, mine: outcome === "mine" && seen };
 }
 

@@ -96,8 +96,14 @@ export async function endSession(req: Request, res: Response): Promise<PortalSes
   return last?.portal && keeper.open(ending.id, last.portal);
 }
 
-/** Where the session of this request is kept, and under which id. */
-export function placeOf(req: Request): { id: string; keeper: Keeper } {
+/** Where a session is kept, and under which id. */
+export interface Place {
+  readonly id: string;
+  readonly keeper: Keeper;
+}
+
+/** @throws PortalAuthError `session_missing` */
+export function placeOf(req: Request): Place {
   const keeper = findKeeper(req.sessionStore);
   if (!keeper || !req.session) throw new PortalAuthError("session_missing");
   return { id: req.sessionID, keeper };

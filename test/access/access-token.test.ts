@@ -1,50 +1,415 @@
-import type { Express } from "express";
-import session from "express-session";
-import { describe, expect, test } from "vitest";
-import { startWorld } from "../support/world.js";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { Answer } from "../../example-app/portal/portal.js";
+import type { PortalAuthOptions } from "../../lib/index.js";
+import { Browser } from "../support/browser.js";
+import { createGate, holdNext, html, json, LEEWAY_SECONDS, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";
 
-/** A route that hands out the token, so that a test can look at it. */
-const withToken = (app: Express) => {
-  app.get("/test/token", async (req, res) => {
-    try {
-      res.json({ access_token: await req.portal.accessToken() });
-    } catch (error) {
-      const { code, status, headers } = error as Record<string, unknown>;
-      res
-        .status(Number(status))
-        .set(headers as object)
-        .json({ code });
+describe("a token that is good for the leeway", () => {
+  test("is handed out without a request to the portal", async () => {
+    const { ask, tokens, portal, later } = await logIn();
+    const { access_token } = await tokens();
+    const asked = portal.requests.length;
+    for (const seconds of [0, 100, TOKEN_SECONDS - LEEWAY_SECONDS - 101]) {
+      later(seconds);
+      expect(await ask()).toEqual({ status: 200, access_token });
     }
+    expect(portal.requests).toHaveLength(asked);
   });
-};
 
-/** A clock that tests turn. */
-function createClock() {
-  let ahead = 0;
-  return {
-    clock: () => Date.now() + ahead,
-    later(seconds: number) {
-      ahead += seconds * 1000;
-    },
-  };
-}
-
-describe.each([
-  ["the app's own session", true],
-  ["our session", false],
-])("%s", (_name, ownSession) => {
-  test("200 requests at once cause one refresh, and all get the new token", async () => {
-    const { clock, later } = createClock();
-    const { browser, url, asked, me } = await startWorld({ ownSession, after: withToken, options: { clock } });
-    await browser.visit(`${url}/account`);
-    const before = (await me()).tokens;
-    later(300);
-    const answers = await Promise.all(Array.from({ length: 200 }, () => browser.fetch(`${url}/test/token`)));
-    const tokens = new Set(answers.map(({ body }) => JSON.parse(body).access_token));
-    expect(asked("/oauth2/token").filter(({ body }) => body.includes("refresh_token=")).length).toBe(1);
-    expect(tokens.size).toBe(1);
-    expect(tokens.has(before?.access_token)).toBe(false);
-    expect((await me()).tokens?.access_token).toBe([...tokens][0]);
+  test.each<[string, PortalAuthOptions, number, boolean]>([
+    ["a second before the leeway", {}, 269, false],
+    ["at the leeway", {}, 270, true],
+    ["after its end", {}, 301, true],
+    ["long after its end", {}, 80_000, true],
+    ["a second before the leeway of an option", { refreshLeeway: 60 }, 239, false],
+    ["at the leeway of an option", { refreshLeeway: 60 }, 240, true],
+    ["a second before its end, without a leeway", { refreshLeeway: 0 }, 299, false],
+    ["at its end, without a leeway", { refreshLeeway: 0 }, 300, true],
+  ])("ends in time: %s", async (_name, options, seconds, isRefreshed) => {
+    const { ask, tokens, later, refreshes } = await logIn({ options });
+    const before = await tokens();
+    later(seconds);
+    const { status, access_token } = await ask();
+    expect([status, access_token !== before.access_token]).toEqual([200, isRefreshed]);
+    expect(refreshes()).toHaveLength(isRefreshed ? 1 : 0);
   });
 });
-void session;
+
+describe("a portal whose tokens live shorter than the leeway", () => {
+  test("is asked after half their life, and not at every call", async () => {
+    const { ask, later, refreshes } = await logIn({ portal: { accessTokenSeconds: 20 } });
+    const counts: number[] = [];
+    for (const seconds of [0, 9, 1, 0, 9, 1, 0]) {
+      later(seconds);
+      expect((await ask()).status).toBe(200);
+      counts.push(refreshes().length);
+    }
+    expect(counts).toEqual([0, 0, 1, 1, 1, 2, 2]);
+  });
+});
+
+test("a token that says nothing of its end is handed out for as long as the session lasts", async () => {
+  const { browser, url, ask, tokens, portal, later, refreshes } = await logIn();
+  portal.nextTokenAnswer({ expires_in: undefined });
+  await browser.visit(`${url}/login`);
+  const { access_token, expires_at } = await tokens();
+  expect(expires_at).toBeUndefined();
+  later(80_000);
+  expect(await ask()).toEqual({ status: 200, access_token });
+  expect(refreshes()).toEqual([]);
+});
+
+describe("without a refresh token", () => {
+  const logInWithout = async () => {
+    const world = await logIn();
+    world.portal.nextTokenAnswer({ refresh_token: undefined });
+    await world.browser.visit(`${world.url}/login`);
+    return { ...world, asked: world.portal.requests.length };
+  };
+
+  test("a token is handed out while it is good, though it be for less than the leeway", async () => {
+    const { ask, tokens, later, portal, asked } = await logInWithout();
+    const { access_token } = await tokens();
+    later(TOKEN_SECONDS - 1);
+    expect(await ask()).toEqual({ status: 200, access_token });
+    expect(portal.requests).toHaveLength(asked);
+  });
+
+  test("its end is told as 401 token_expired, and the person stays logged in", async () => {
+    const { ask, later, me, portal, asked } = await logInWithout();
+    later(TOKEN_SECONDS);
+    expect(await ask()).toEqual({ status: 401, code: "token_expired" });
+    expect((await me()).isAuthenticated).toBe(true);
+    expect(portal.requests).toHaveLength(asked);
+  });
+
+  test("the same holds when this request has loaded one that is stored no more", async () => {
+    const { inRequest, later, store, portal } = await logIn();
+    const asked = portal.requests.length;
+    later(TOKEN_SECONDS);
+    const asking = inRequest((req) => {
+      const { sessions } = store as unknown as { sessions: Record<string, string> };
+      const { portal: login, ...others } = JSON.parse(sessions[req.sessionID] ?? "");
+      const { refresh_token: _, ...tokens } = login.tokens;
+      sessions[req.sessionID] = JSON.stringify({ ...others, portal: { ...login, tokens } });
+      return req.portal.accessToken();
+    });
+    await expect(asking).rejects.toMatchObject({ code: "token_expired", status: 401 });
+    expect(portal.requests).toHaveLength(asked);
+  });
+});
+
+test("tokens() shows what is stored, and never refreshes", async () => {
+  const { tokens, later, refreshes } = await logIn();
+  const before = await tokens();
+  later(TOKEN_SECONDS + 1);
+  expect(await tokens()).toEqual(before);
+  expect(refreshes()).toEqual([]);
+});
+
+test("who is not logged in gets 401 login_required, and the portal is left alone", async () => {
+  const { ask, portal } = await logIn();
+  const asked = portal.requests.length;
+  expect(await ask(new Browser())).toEqual({ status: 401, code: "login_required" });
+  expect(portal.requests).toHaveLength(asked);
+});
+
+describe.each(SESSIONS)("%s", (_name, session) => {
+  test("200 requests at once cause one refresh, and all get the new token", async () => {
+    const { ask, later, tokens, refreshes } = await logIn({ session });
+    const before = await tokens();
+    later(TOKEN_SECONDS);
+    const answers = await Promise.all(Array.from({ length: 200 }, () => ask()));
+    const given = new Set(answers.map(({ access_token }) => access_token));
+    expect(refreshes()).toHaveLength(1);
+    expect(given).toEqual(new Set([(await tokens()).access_token]));
+    expect(given).not.toContain(before.access_token);
+  });
+
+  test("200 requests that loaded the old tokens, and ask one after the other, cause one refresh", async () => {
+    const { inRequest, later, tokens, refreshes } = await logIn({ session });
+    later(TOKEN_SECONDS);
+    const gates = Array.from({ length: 200 }, createGate);
+    let waiting = 0;
+    const all = createGate();
+    const asking = gates.map(({ opened }) =>
+      inRequest(async ({ portal }) => {
+        waiting += 1;
+        if (waiting === gates.length) all.open();
+        await opened;
+        return portal.accessToken();
+      }),
+    );
+    await all.opened;
+    const given = new Set<string>();
+    for (const [index, { open }] of gates.entries()) {
+      open();
+      given.add((await asking[index]) ?? "");
+    }
+    expect(refreshes()).toHaveLength(1);
+    expect(given).toEqual(new Set([(await tokens()).access_token]));
+  });
+
+  test("the request that refreshed sees the new tokens at once, and so does the next", async () => {
+    const { inRequest, later, tokens } = await logIn({ session });
+    later(TOKEN_SECONDS);
+    const [given, seen] = await inRequest(async ({ portal }) => [
+      await portal.accessToken(),
+      (await portal.tokens())?.access_token,
+    ]);
+    expect(seen).toBe(given);
+    expect((await tokens()).access_token).toBe(given);
+  });
+
+  test("a session with which the app does other things keeps them through a refresh", async () => {
+    const { inRequest, later, ask, stored } = await logIn({ session });
+    await inRequest(async (req) => Object.assign(req.session, { colour: "green" }));
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(200);
+    expect(stored()).toMatchObject([{ colour: "green" }]);
+  });
+});
+
+describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %s", (_name, session) => {
+  test.each([
+    "invalid_grant",
+    "interaction_required",
+    "login_required",
+    "consent_required",
+    "account_selection_required",
+  ])("%s: 401 refresh_refused, an empty store, and the way to the login", async (error) => {
+    const { ask, later, browser, url, me, stored, portal } = await logIn({ session, log: [/refresh_refused/] });
+    portal.answerNext("/oauth2/token", json(400, { error }));
+    later(TOKEN_SECONDS);
+    expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
+    expect(stored()).toEqual([]);
+    expect((await me()).isAuthenticated).toBe(false);
+    expect(await ask()).toEqual({ status: 401, code: "login_required" });
+    const page = await browser.navigate(`${url}/account`);
+    expect([page.status, page.headers.location?.startsWith(`${portal.issuer}/oauth2/authorize?`)]).toEqual([302, true]);
+  });
+
+  test("within the leeway as well: a login that is over is not lived out", async () => {
+    const { ask, later, stored, portal } = await logIn({ session, log: [/refresh_refused/] });
+    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    later(TOKEN_SECONDS - 1);
+    expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
+    expect(stored()).toEqual([]);
+  });
+
+  test("for the request that asked, too", async () => {
+    const { inRequest, later, portal } = await logIn({ session, log: [/refresh_refused/] });
+    portal.removePerson("amara-okafor");
+    later(TOKEN_SECONDS);
+    const seen = await inRequest(async (req) => {
+      const code = await req.portal.accessToken().catch((error) => error.code);
+      return [code, req.portal.isAuthenticated, req.portal.claims, await req.portal.tokens()];
+    });
+    expect(seen).toEqual(["refresh_refused", false, undefined, undefined]);
+  });
+
+  test("and no other", async () => {
+    const { ask, later, another, portal, stored } = await logIn({ session, log: [/refresh_refused/] });
+    const other = await another();
+    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(401);
+    expect((await ask(other)).status).toBe(200);
+    expect(stored()).toHaveLength(1);
+  });
+
+  test("all that asked at once are told the same, and the portal is asked once", async () => {
+    const { ask, later, portal, refreshes } = await logIn({ session, log: [/refresh_refused/] });
+    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    later(TOKEN_SECONDS);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask()));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]));
+    expect(refreshes()).toHaveLength(1);
+  });
+});
+
+describe("trouble with the portal logs nobody out", () => {
+  const silence = () => {};
+  test.each<[string, string, Answer]>([
+    ["a connection that is cut", "portal_unreachable", (req) => void req.socket.destroy()],
+    ["an error of its own", "portal_failed", json(500, { error: "oops" })],
+    ["a gateway's page", "portal_failed", html(502)],
+    ["too many requests", "portal_failed", json(429, { error: "slow_down" })],
+    ["server_error with 400", "portal_failed", json(400, { error: "server_error" })],
+    ["temporarily_unavailable", "portal_failed", json(400, { error: "temporarily_unavailable" })],
+    ["silence", "portal_timeout", silence],
+    ["invalid_client", "refresh_failed", json(401, { error: "invalid_client" })],
+    ["a 401 without a body", "refresh_failed", (_req, res) => void res.writeHead(401).end()],
+    ["unsupported_grant_type", "refresh_failed", json(400, { error: "unsupported_grant_type" })],
+    ["invalid_request", "refresh_failed", json(400, { error: "invalid_request" })],
+    ["invalid_scope", "refresh_failed", json(400, { error: "invalid_scope" })],
+    ["an error that is called constructor", "refresh_failed", json(400, { error: "constructor" })],
+    ["JSON that is cut off", "refresh_failed", (_req, res) => void res.writeHead(200, JSON_TYPE).end('{"access_tok')],
+    ["a page with 200", "refresh_failed", html(200)],
+    ["a redirect", "refresh_failed", (_req, res) => void res.writeHead(302, { location: "http://127.0.0.1:1/" }).end()],
+    ["an answer without an access token", "refresh_failed", json(200, { token_type: "Bearer" })],
+    ["a token of another type", "refresh_failed", json(200, { access_token: "x", token_type: "DPoP" })],
+  ])(
+    "%s: the token while it is good, then 503 %s, and a new one when the portal is well",
+    async (_name, code, answer) => {
+      const { ask, later, me, tokens, portal, refreshes } = await logIn({ log: [/\((400|401|500|502|503)\):/] });
+      const before = await tokens();
+      portal.answerNext("/oauth2/token", answer === silence ? giveUpWhenAsked() : answer, 2);
+      later(TOKEN_SECONDS - 1);
+      expect(await ask()).toEqual({ status: 200, access_token: before.access_token });
+      later(1);
+      expect(await ask()).toEqual({ status: 503, code, retryAfter: "5" });
+      expect((await me()).isAuthenticated).toBe(true);
+      expect(await tokens()).toEqual(before);
+      later(30);
+      const { status, access_token } = await ask();
+      expect([status, access_token === before.access_token]).toEqual([200, false]);
+      expect(refreshes()).toHaveLength(3);
+    },
+  );
+
+  test("a portal that is gone, and comes back", async () => {
+    const { ask, later, me, tokens, portal } = await logIn({ log: [/portal_unreachable/] });
+    const { access_token } = await tokens();
+    portal.goDown();
+    later(TOKEN_SECONDS - 1);
+    expect(await ask()).toEqual({ status: 200, access_token });
+    later(1);
+    expect(await ask()).toEqual({ status: 503, code: "portal_unreachable", retryAfter: "5" });
+    expect((await me()).isAuthenticated).toBe(true);
+    await portal.comeUp();
+    later(30);
+    expect((await ask()).status).toBe(200);
+  });
+
+  test("in Express's own error handling the answer is a 503 with Retry-After as well", async () => {
+    const { browser, url, later, portal } = await logIn({
+      log: [/portal_unreachable/],
+      after: (app) => app.get("/test/plain", async (req, res) => void res.send(await req.portal.accessToken())),
+    });
+    portal.goDown();
+    later(TOKEN_SECONDS);
+    const { status, headers } = await browser.fetch(`${url}/test/plain`);
+    expect([status, headers["retry-after"]]).toEqual([503, "5"]);
+  });
+});
+
+describe("a portal that is slow", () => {
+  const PATIENCE_MS = 2000;
+
+  test("keeps nobody waiting for longer than two seconds whose token is good, and its answer is kept", async () => {
+    const { ask, later, tokens, portal, refreshes, me } = await logIn();
+    const before = await tokens();
+    later(TOKEN_SECONDS - 1);
+    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    fakeTimeouts();
+    let answered = false;
+    const first = ask().finally(() => {
+      answered = true;
+    });
+    await arrived;
+    vi.advanceTimersByTime(PATIENCE_MS - 1);
+    await me(); // a whole request later
+    expect(answered).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(await first).toEqual({ status: 200, access_token: before.access_token });
+    vi.useRealTimers();
+    const second = ask(); // joins what is under way
+    letGo();
+    expect((await second).access_token).not.toBe(before.access_token);
+    expect((await tokens()).access_token).toBe((await second).access_token);
+    expect(refreshes()).toHaveLength(1);
+  });
+
+  test("is waited for when the token ends meanwhile", async () => {
+    const { ask, later, tokens, portal, me } = await logIn();
+    const before = await tokens();
+    later(TOKEN_SECONDS - 1);
+    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    fakeTimeouts();
+    const asking = ask();
+    await arrived;
+    later(2);
+    vi.advanceTimersByTime(PATIENCE_MS);
+    await me();
+    letGo();
+    const { status, access_token } = await asking;
+    await ask(); // whatever is under way is done then
+    expect([status, access_token === before.access_token]).toEqual([200, false]);
+  });
+
+  test("and fails at last is a 503 when the token has ended meanwhile", async () => {
+    const { ask, later, portal } = await logIn({ log: [/portal_failed/] });
+    later(TOKEN_SECONDS - 1);
+    portal.answerNext("/oauth2/token", (req, res) => {
+      later(1);
+      html(500)(req, res);
+    });
+    expect(await ask()).toEqual({ status: 503, code: "portal_failed", retryAfter: "5" });
+  });
+
+  test("is waited for when the token has ended", async () => {
+    const { ask, later, tokens, portal, me } = await logIn();
+    const before = await tokens();
+    later(TOKEN_SECONDS);
+    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    fakeTimeouts();
+    let answered = false;
+    const asking = ask().finally(() => {
+      answered = true;
+    });
+    await arrived;
+    vi.advanceTimersByTime(9000);
+    await me();
+    expect(answered).toBe(false);
+    letGo();
+    const { status, access_token } = await asking;
+    expect([status, access_token === before.access_token]).toEqual([200, false]);
+  });
+
+  test("whose answer is a refusal after all ends the session for the next request", async () => {
+    const { ask, later, portal, stored } = await logIn({ log: [/refresh_refused/] });
+    later(TOKEN_SECONDS - 1);
+    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    portal.removePerson("amara-okafor");
+    fakeTimeouts();
+    const first = ask();
+    await arrived;
+    vi.advanceTimersByTime(PATIENCE_MS);
+    expect((await first).status).toBe(200);
+    vi.useRealTimers();
+    const second = ask();
+    letGo();
+    expect(await second).toEqual({ status: 401, code: "refresh_refused" });
+    expect(stored()).toEqual([]);
+  });
+});
+
+test.each(SESSIONS)("a store that fails under %s is told as 503, and logs nobody out", async (_name, session) => {
+  const { inRequest, later, store, ask } = await logIn({ session });
+  later(TOKEN_SECONDS);
+  const { sessions } = store as unknown as { sessions: object };
+  const asking = inRequest(async ({ portal }) => {
+    Object.assign(store, { sessions: undefined }); // whatever it is asked, it throws
+    return portal.accessToken().finally(() => Object.assign(store, { sessions }));
+  });
+  await expect(asking).rejects.toMatchObject({ code: "session_store_failed", status: 503 });
+  expect((await ask()).status).toBe(200);
+});
+
+const JSON_TYPE = { "content-type": "application/json" };
+
+function fakeTimeouts(): void {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+/** The portal gets a request and says nothing, and at that moment the time to wait for it is over. */
+function giveUpWhenAsked(): Answer {
+  let giving = new AbortController();
+  vi.spyOn(AbortSignal, "timeout").mockImplementation(() => {
+    giving = new AbortController();
+    return giving.signal;
+  });
+  return () => giving.abort(new DOMException("", "TimeoutError"));
+}

@@ -1,8 +1,11 @@
 import express from "express";
-import { describe, expect, test } from "vitest";
-import { requireAuth } from "../../lib/index.js";
+import session from "express-session";
+import { describe, expect, test, vi } from "vitest";
+import type { Portal } from "../../example-app/portal/portal.js";
+import { PortalAuthError, requireAuth } from "../../lib/index.js";
 import { Browser } from "../support/browser.js";
-import { startWorld } from "../support/world.js";
+import { createClock } from "../support/clock.js";
+import { startWorld, type WorldOptions } from "../support/world.js";
 
 const HTML = "text/html,application/xhtml+xml,*/*;q=0.8";
 
@@ -142,6 +145,155 @@ describe("returnTo", () => {
   });
 });
 
+describe("freshToken", () => {
+  const TOKEN_SECONDS = 300;
+
+  /** Somebody who is logged in, and a page that shows what its handler finds. */
+  async function start({ options, ...given }: WorldOptions = {}) {
+    const { clock, later } = createClock();
+    const world = await startWorld({
+      ...given,
+      options: { clock, ...options },
+      after: (app) => {
+        app.get("/test/fresh", requireAuth({ freshToken: true }), async (req, res) => {
+          res.json((await req.portal.tokens())?.access_token);
+        });
+        app.all("/data", requireAuth({ freshToken: true, returnTo: "/account?after" }), (_req, res) => {
+          res.send("in");
+        });
+      },
+    });
+    await world.browser.visit(`${world.url}/account`);
+    const { access_token } = (await world.me()).tokens ?? {};
+    const found = async () => JSON.parse((await world.browser.fetch(`${world.url}/test/fresh`)).body);
+    return { ...world, later, found, before: access_token };
+  }
+
+  test("lets a request pass at once while the token is good: the portal is asked for nothing, the store only once", async () => {
+    const store = new session.MemoryStore();
+    const { found, before, portal } = await start({ options: { store } });
+    const [asked, get, set] = [portal.requests.length, vi.spyOn(store, "get"), vi.spyOn(store, "set")];
+    expect(await found()).toBe(before);
+    expect([portal.requests.length, get.mock.calls.length, set.mock.calls.length]).toEqual([asked, 1, 0]);
+  });
+
+  test("is not the default: a guard alone refreshes nothing", async () => {
+    const { browser, url, later, me, before } = await start();
+    later(TOKEN_SECONDS);
+    expect((await browser.fetch(`${url}/account`)).status).toBe(200);
+    expect((await me()).tokens?.access_token).toBe(before);
+  });
+
+  test("gives the handler a new token when the old one has ended", async () => {
+    const { found, later, me, before, asked } = await start();
+    later(TOKEN_SECONDS);
+    const token = await found();
+    expect(token).not.toBe(before);
+    expect(token).toBe((await me()).tokens?.access_token);
+    expect(asked("/oauth2/token")).toHaveLength(2);
+  });
+
+  test("sends nobody who is not logged in further than the login", async () => {
+    const { url, portal } = await start();
+    const asked = portal.requests.length;
+    expect((await new Browser().fetch(`${url}/data`)).status).toBe(401);
+    expect((await new Browser().navigate(`${url}/data`)).status).toBe(302);
+    expect(portal.requests).toHaveLength(asked);
+  });
+
+  describe.each<[string, string, (world: Awaited<ReturnType<typeof start>>) => Promise<unknown>]>([
+    ["a login that the portal has ended", "refresh_refused", async ({ portal }) => refuseRefresh(portal)],
+    [
+      "a token that ended and cannot be renewed",
+      "token_expired",
+      async ({ portal, browser, url }) => {
+        portal.nextTokenAnswer({ refresh_token: undefined });
+        await browser.visit(`${url}/login`);
+      },
+    ],
+  ])("%s", (_name, code, prepare) => {
+    test("leads a browser to the login, and from there to the page that it wanted", async () => {
+      const world = await start({ log: [/refresh_refused/] });
+      await prepare(world);
+      world.later(TOKEN_SECONDS);
+      const { browser, url, portal } = world;
+      const { status, headers } = await browser.navigate(`${url}/data`);
+      expect([status, headers.location?.startsWith(`${portal.issuer}/oauth2/authorize?`)]).toEqual([302, true]);
+      const page = await browser.visit(headers.location ?? "");
+      expect(JSON.parse(page.body).page).toBe("/account?after");
+    });
+
+    test.each(["GET", "POST"])("is a 401 with its reason and the login's address for a script (%s)", async (method) => {
+      const world = await start({ log: [/refresh_refused/] });
+      await prepare(world);
+      world.later(TOKEN_SECONDS);
+      const { status, headers, body } = await world.browser.fetch(`${world.url}/data`, { method });
+      expect([status, headers["content-type"]]).toEqual([401, "application/problem+json"]);
+      expect(JSON.parse(body)).toMatchObject({ code, login: "/login" });
+    });
+  });
+
+  test("a hook that refuses the person sends them to the login, where it is asked again", async () => {
+    const onTokens = vi.fn();
+    const { browser, url, later, me } = await start({ options: { hooks: { onTokens } } });
+    onTokens.mockRejectedValue(new PortalAuthError("login_refused", { sentence: "Members only." }));
+    later(TOKEN_SECONDS);
+    const page = await browser.visit(`${url}/data`);
+    expect([page.status, page.body.includes("Members only.")]).toEqual([403, true]);
+    expect((await me()).isAuthenticated).toBe(false);
+  });
+
+  test("a hook that refuses the person is a 403 for a script", async () => {
+    const onTokens = vi.fn();
+    const { browser, url, later, me } = await start({ options: { hooks: { onTokens } } });
+    onTokens.mockRejectedValue(new PortalAuthError("login_refused", { sentence: "Members only." }));
+    later(TOKEN_SECONDS);
+    const { status, body } = await browser.fetch(`${url}/data`);
+    expect([status, JSON.parse(body)]).toMatchObject([403, { code: "login_refused", title: "Members only." }]);
+    expect((await me()).isAuthenticated).toBe(false);
+  });
+
+  test("a portal that is down is a page for a browser and a problem for a script, 503 with Retry-After", async () => {
+    const { browser, url, later, me, portal } = await start({ log: [/portal_unreachable/] });
+    portal.goDown();
+    later(TOKEN_SECONDS);
+    const page = await browser.navigate(`${url}/data`);
+    expect([page.status, page.headers["retry-after"], page.headers["content-type"]]).toEqual([
+      503,
+      "5",
+      "text/html; charset=utf-8",
+    ]);
+    expect(page.body).toContain("portal_unreachable");
+    const problem = await browser.fetch(`${url}/data`);
+    expect([problem.status, problem.headers["retry-after"]]).toEqual([503, "5"]);
+    expect(JSON.parse(problem.body)).toMatchObject({ code: "portal_unreachable", status: 503 });
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test("a portal that is down is nobody's trouble while the token is good", async () => {
+    const { found, later, before, portal } = await start({ log: [/portal_unreachable/] });
+    portal.goDown();
+    later(TOKEN_SECONDS - 1);
+    expect(await found()).toBe(before);
+  });
+
+  test("a hook that fails is a failure of the app, and logs nobody out", async () => {
+    const onTokens = vi.fn();
+    const { browser, url, later, me } = await start({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+    onTokens.mockRejectedValueOnce(new Error("the database is away"));
+    later(TOKEN_SECONDS);
+    const problem = await browser.fetch(`${url}/data`);
+    expect([problem.status, JSON.parse(problem.body).code]).toEqual([500, "hook_failed"]);
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+});
+
+function refuseRefresh(portal: Portal): void {
+  portal.answerNext("/oauth2/token", (_req, res) => {
+    res.writeHead(400, { "content-type": "application/json" }).end('{"error":"invalid_grant"}');
+  });
+}
+
 test("a guard without portalAuth before it says so plainly", async () => {
   const { log, url, browser } = await startWorld({
     before: (app) => app.get("/too-early", requireAuth(), (_req, res) => void res.send("in")),
@@ -157,6 +309,8 @@ test("a wrong option fails when the app starts", () => {
   expect(() => requireAuth({ returnto: "/x" })).toThrow("there is no option returnto");
   // @ts-expect-error a wrong type
   expect(() => requireAuth({ returnTo: 7 })).toThrow("returnTo must be");
+  // @ts-expect-error a wrong type
+  expect(() => requireAuth({ freshToken: "yes" })).toThrow("freshToken must be true or false");
 });
 
 test("the problem names the login where the router is mounted", async () => {

@@ -52,7 +52,7 @@ describe("the stored session with these changes", () => {
       ["gone", undefined],
       ["new", true],
     ]);
-    expect(withChanges(stored, changes)).toEqual({
+    expect(withChanges(stored, changes)).toStrictEqual({
       cookie,
       portal: { version: 2 },
       cart: ["lamp"],

@@ -55,6 +55,27 @@ const quick = (path: string, change: Change) => (app: Express) =>
     res.json(req.session ?? {});
   });
 
+type Key = "left" | "right" | "note" | "portal";
+
+const set =
+  (key: Exclude<Key, "portal">, value: string): Change =>
+  (req) => {
+    req.session[key] = value;
+  };
+
+/** To another value each time. */
+const setAnew =
+  (key: Exclude<Key, "portal">): Change =>
+  (req) => {
+    req.session[key] = String(Math.random());
+  };
+
+const remove =
+  (key: Key): Change =>
+  (req) => {
+    delete req.session[key];
+  };
+
 const saved = (req: Request) =>
   new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
 
@@ -119,7 +140,7 @@ describe.each(WAYS)("%s", (_name, way) => {
   }
 
   test("a request that changes nothing undoes nothing", async () => {
-    const { world, begin } = await start(quick("/test/left", (req) => (req.session.left = "1")));
+    const { world, begin } = await start(quick("/test/left", set("left", "1")));
     const goOn = await begin(() => {});
     await world.browser.fetch(`${world.url}/test/left`);
     await goOn();
@@ -127,7 +148,7 @@ describe.each(WAYS)("%s", (_name, way) => {
   });
 
   test.each<[string, Change]>([
-    ["at its end", (req) => void (req.session.right = "2")],
+    ["at its end", set("right", "2")],
     [
       "by itself",
       (req) => {
@@ -153,7 +174,7 @@ describe.each(WAYS)("%s", (_name, way) => {
   ])(
     "a request that saves %s keeps its own change, that of another, and the tokens of a refresh",
     async (_when, change) => {
-      const { world, begin, later } = await start(quick("/test/left", (req) => (req.session.left = "1")));
+      const { world, begin, later } = await start(quick("/test/left", set("left", "1")));
       const goOn = await begin(change);
       later(301);
       await world.browser.fetch(`${world.url}/test/left`);
@@ -167,10 +188,10 @@ describe.each(WAYS)("%s", (_name, way) => {
   test("what a request removes is removed, and what another added meanwhile stays", async () => {
     const { world, begin } = await start((app) => {
       quick("/test/both", (req) => Object.assign(req.session, { left: "1", right: "2" }))(app);
-      quick("/test/note", (req) => (req.session.note = "3"))(app);
+      quick("/test/note", set("note", "3"))(app);
     });
     await world.browser.fetch(`${world.url}/test/both`);
-    const goOn = await begin((req) => delete req.session.left);
+    const goOn = await begin(remove("left"));
     await world.browser.fetch(`${world.url}/test/note`);
     await goOn();
     const kept = await lookAt(world);
@@ -179,7 +200,7 @@ describe.each(WAYS)("%s", (_name, way) => {
   });
 
   test.each<[string, Change]>([
-    ["changes it", (req) => void (req.session.note = "late")],
+    ["changes it", set("note", "late")],
     [
       "changes it and saves it",
       (req) => {
@@ -200,8 +221,8 @@ describe.each(WAYS)("%s", (_name, way) => {
   });
 
   test("a login that the app takes out of the session stays out, whatever a request in flight saves", async () => {
-    const { world, begin } = await start(quick("/test/forget", (req) => delete req.session.portal));
-    const goOn = await begin((req) => void (req.session.note = "late"));
+    const { world, begin } = await start(quick("/test/forget", remove("portal")));
+    const goOn = await begin(set("note", "late"));
     await world.browser.fetch(`${world.url}/test/forget`);
     await goOn();
     expect((await world.me()).isAuthenticated).toBe(false);
@@ -226,7 +247,7 @@ describe("what it costs", () => {
     const world = await startWorld({
       ...(before && { before }),
       options,
-      after: quick("/test/left", (req) => (req.session.left = String(Math.random()))),
+      after: quick("/test/left", setAnew("left")),
     });
     await world.browser.visit(`${world.url}/account`);
     return world;
@@ -273,7 +294,7 @@ describe("what it costs", () => {
 
 describe("our session's cookie", () => {
   test("is set when the session begins, and by no later answer: none of them is personal in a cache", async () => {
-    const { browser, url } = await startWorld({ after: quick("/test/left", (req) => (req.session.left = "1")) });
+    const { browser, url } = await startWorld({ after: quick("/test/left", set("left", "1")) });
     await browser.visit(`${url}/account`);
     for (const path of ["/account", "/test/left"])
       expect((await browser.fetch(url + path)).headers["set-cookie"]).toBeUndefined();
@@ -284,7 +305,7 @@ describe("our session's cookie", () => {
     await browser.visit(`${url}/account`);
     const [cookie] = (await browser.jar.getCookies(url)).filter(({ key }) => key === "portal-session");
     expect(cookie?.expires).toBeInstanceOf(Date);
-    expect(Math.round(((cookie?.expires as Date).getTime() - Date.now()) / 60_000)).toBe(120);
+    expect(Math.round((Number(cookie?.expires) - Date.now()) / 60_000)).toBe(120);
   });
 
   test("of another login is not replaced by a slow answer of the one before", async () => {
@@ -292,7 +313,7 @@ describe("our session's cookie", () => {
     const world = await startWorld({ after: slow.after });
     const { browser, url } = world;
     await browser.visit(`${url}/account`);
-    const goOn = await slow.begin(world, (req) => void (req.session.note = "late"));
+    const goOn = await slow.begin(world, set("note", "late"));
     await browser.visit(`${url}/logout`, { site: "same-origin" });
     browser.person = { sub: "jonas-weber" };
     await browser.visit(`${url}/account`);
@@ -347,7 +368,7 @@ describe("the idle limit of our session", () => {
 });
 
 describe("stores that are made in another way", () => {
-  const STALE = { after: quick("/test/left", (req) => (req.session.left = String(Math.random()))) };
+  const STALE = { after: quick("/test/left", setAnew("left")) };
 
   test("one without a touch is kept alive by resave, and its tokens stay the newest", async () => {
     class UntouchableMemory extends CountingMemory {}
@@ -415,7 +436,7 @@ describe("a lock of the application", () => {
     const world = await startWorld({
       options: { store: new Unknown(), ...(lock && { lock }) },
       after(app) {
-        quick("/test/left", (req) => (req.session.left = "1"))(app);
+        quick("/test/left", set("left", "1"))(app);
         look(app);
       },
       log,

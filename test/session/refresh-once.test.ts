@@ -79,6 +79,7 @@ function refreshOf(keeper: Keeper, renew: Refresh["renew"], than = 1, more: Part
     clockTolerance: 30,
     isEnough: ({ version }) => version > than,
     endsSession: (error) => error === REFUSED,
+    obstacle: () => undefined,
     renew,
     onOrphan: () => {},
     ...more,
@@ -215,6 +216,26 @@ describe("the claim", () => {
     await arrived(2);
     waiting[1]?.resolve({ tokens: token("1") });
     await settled(again);
+  });
+});
+
+describe("while the portal need not be asked", () => {
+  const down = new PortalAuthError("portal_unreachable");
+
+  test("no session is claimed, and the reason is told", async () => {
+    const { keeper, read } = await startSession();
+    const { renew } = createPortal();
+    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew, 1, { obstacle: () => down })));
+    expect(await settled(work)).toBe(down);
+    expect((await read())?.portal).not.toHaveProperty("refreshing");
+    expect(renew).not.toHaveBeenCalled();
+  });
+
+  test("tokens that another process has brought are handed out", async () => {
+    const { keeper } = await startSession();
+    const { renew } = createPortal();
+    const work = createRefreshOnce()(ID, refreshOf(keeper, renew, 0, { obstacle: () => down }));
+    expect((await settled(work)).version).toBe(1);
   });
 });
 

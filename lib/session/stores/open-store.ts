@@ -1,6 +1,5 @@
 import { createRequire } from "node:module";
-import { PortalAuthError } from "../../errors.js";
-import type { Load, OpenStore } from "./opened.js";
+import { type Load, type OpenStore, storeRefused } from "./opened.js";
 import { openPostgres } from "./postgres.js";
 import { openRedis } from "./redis.js";
 
@@ -22,8 +21,6 @@ function loadPackage(name: string): unknown {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
     const packages = name.includes("redis") ? "redis connect-redis@9" : "pg connect-pg-simple";
-    throw new PortalAuthError("options_invalid", {
-      detail: `\n  - SESSION_STORE_URL (option store) needs packages that are not installed: npm install ${packages}`,
-    });
+    throw storeRefused(`needs packages that are not installed: npm install ${packages}`);
   }
 }

@@ -1,6 +1,6 @@
 import type { Store } from "express-session";
 import { onceAMinute } from "../once-a-minute.js";
-import type { Load, OpenStore } from "./opened.js";
+import { type Load, type OpenStore, storeRefused } from "./opened.js";
 
 interface Client {
   on(event: "error", listener: (error: Error) => void): void;
@@ -28,7 +28,7 @@ const RECONNECT_AT_MOST_MS = 2000;
 export function openRedis(url: string, warn: (message: string) => void, load: Load): OpenStore {
   const { createClient } = load("redis") as Packages["redis"];
   const { RedisStore } = load("connect-redis") as Packages["connect-redis"];
-  const client = createClient({
+  const client = clientOf(createClient, {
     url,
     // while there is no connection a request fails at once: one that waits for Redis to come back piles up with others
     disableOfflineQueue: true,
@@ -58,6 +58,14 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
       if (client.isOpen) client.destroy();
     },
   };
+}
+
+function clientOf(createClient: Packages["redis"]["createClient"], options: object): Client {
+  try {
+    return createClient(options);
+  } catch {
+    throw storeRefused("is not understood by its client: write it as redis://name:password@host:6379/0");
+  }
 }
 
 const nameOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? error.name;

@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { createServer } from "node:net";
 import session from "express-session";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -96,4 +97,16 @@ describe.each([
       await expect(promised((done) => store.get("id", done))).rejects.toBeInstanceOf(Error);
     expect(lines).toEqual(told);
   });
+});
+
+test("what a Redis client says again and again is told once a minute", async () => {
+  const client = Object.assign(new EventEmitter(), { connect: async () => {}, unref() {}, destroy() {} });
+  const packages = { redis: { createClient: () => client }, "connect-redis": { RedisStore: session.MemoryStore } };
+  const lines: string[] = [];
+  const load = (name: string) => packages[name as keyof typeof packages];
+  const { close } = openStore("redis://127.0.0.1", (line) => lines.push(line), load);
+  onTestFinished(close);
+  for (const code of ["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT"])
+    client.emit("error", Object.assign(new Error(PASSWORD), { code }));
+  expect(lines).toEqual(["The session store on Redis: ECONNREFUSED"]);
 });

@@ -1,0 +1,168 @@
+import type { RequestListener } from "node:http";
+import type { Express, Request } from "express";
+import session from "express-session";
+import type { Portal, RecordedRequest } from "../../example-app/portal/portal.js";
+import type { TokenSet } from "../../lib/index.js";
+import { Browser } from "../support/browser.js";
+import { createClock } from "../support/clock.js";
+import { startWorld, type World, type WorldOptions } from "../support/world.js";
+
+/** How long the portal's access tokens live, and how long before that they are renewed, when a test says nothing else. */
+export const TOKEN_SECONDS = 300;
+export const LEEWAY_SECONDS = 30;
+
+/** Whose express-session it is, for tests that hold for both. */
+export const SESSIONS = [
+  ["the app's own session", "app"],
+  ["our session", "ours"],
+] as const;
+
+export interface Asked {
+  readonly status: number;
+  readonly access_token?: string;
+  /** Of the failure. */
+  readonly code?: string;
+  readonly retryAfter?: string;
+}
+
+export interface LoggedIn extends World {
+  /** The clock that the app goes by, and how to turn it. */
+  readonly clock: () => number;
+  later(seconds: number): void;
+  /** What `accessToken()` gives, or fails with, in a request of this browser. */
+  ask(browser?: Browser): Promise<Asked>;
+  /** Runs work inside a request of this browser; gives what it gives, and throws what it throws. */
+  inRequest<T>(work: (req: Request) => Promise<T>, browser?: Browser): Promise<T>;
+  tokens(browser?: Browser): Promise<TokenSet>;
+  /** The forms of the refreshes that the portal was asked for. */
+  refreshes(): Record<string, string>[];
+  /** Where the sessions are. */
+  readonly store: session.MemoryStore;
+  /** The sessions as they lie there. */
+  stored(): Record<string, unknown>[];
+  /** Another person, in a browser of their own. */
+  another(): Promise<Browser>;
+}
+
+interface LoggedInOptions extends WorldOptions {
+  /** Default "ours". */
+  session?: "app" | "ours";
+}
+
+/** A world with a clock to turn, in which somebody has logged in. */
+export async function logIn({ session: whose = "ours", ...given }: LoggedInOptions = {}): Promise<LoggedIn> {
+  const { clock, later } = createClock();
+  const store = new session.MemoryStore();
+  const work = new Map<string, (req: Request) => Promise<unknown>>();
+  const world = await startWorld({
+    ...given,
+    options: { clock, ...(whose === "ours" && { store }), ...given.options },
+    before(app) {
+      if (whose === "app")
+        app.use(session({ store, secret: "the app's own", resave: false, saveUninitialized: false }));
+      given.before?.(app);
+    },
+    after(app) {
+      given.after?.(app);
+      addRoutes(app, work);
+    },
+  });
+  const { url, browser, me, portal } = world;
+  const another = async () => {
+    const other = new Browser();
+    await other.visit(`${url}/account`);
+    return other;
+  };
+  await browser.visit(`${url}/account`);
+  return {
+    ...world,
+    clock,
+    store,
+    later,
+    another,
+    async ask(who = browser) {
+      const { status, body, headers } = await who.fetch(`${url}/test/token`);
+      const retryAfter = headers["retry-after"];
+      return { status, ...JSON.parse(body), ...(retryAfter !== undefined && { retryAfter }) };
+    },
+    async inRequest<T>(job: (req: Request) => Promise<T>, who = browser) {
+      const name = String(Math.random());
+      const outcome = new Promise<T>((resolve, reject) => {
+        work.set(name, (req) => job(req).then(resolve, reject));
+      });
+      await Promise.all([outcome.catch(() => {}), who.fetch(`${url}/test/work/${name}`)]);
+      return outcome;
+    },
+    async tokens(who) {
+      const { tokens } = await me(who);
+      if (!tokens) throw new Error("nobody is logged in");
+      return tokens;
+    },
+    refreshes: () => refreshesAt(portal),
+    stored: () => Object.values((store as unknown as { sessions: object }).sessions).map((text) => JSON.parse(text)),
+  };
+}
+
+function addRoutes(app: Express, work: Map<string, (req: Request) => Promise<unknown>>): void {
+  app.get("/test/token", async (req, res) => {
+    try {
+      res.json({ access_token: await req.portal.accessToken() });
+    } catch (error) {
+      const { code = String(error), status = 500, headers = {} } = error as Record<string, never>;
+      res.status(status).set(headers).json({ code });
+    }
+  });
+  app.get("/test/work/:name", async (req, res) => {
+    await work.get(req.params["name"] as string)?.(req);
+    res.end();
+  });
+}
+
+const HELD = "x-held-back";
+
+const refreshesAt = ({ requests }: Portal): Record<string, string>[] =>
+  requests
+    .filter(({ path, headers }) => path === "/oauth2/token" && headers[HELD] === undefined)
+    .map(({ body }: RecordedRequest) => Object.fromEntries(new URLSearchParams(body)))
+    .filter(({ grant_type }) => grant_type === "refresh_token");
+
+/** Something to wait for that a test brings about. */
+export function createGate() {
+  let open: () => void = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
+/** The next request to this path waits until it is let go on, and then gets the portal's own answer. */
+export function holdNext(portal: Portal, path: string): { arrived: Promise<void>; letGo(): void } {
+  const [arrived, gate] = [createGate(), createGate()];
+  portal.answerNext(path, async (req, res) => {
+    arrived.open();
+    await gate.opened;
+    const body = Buffer.concat(await req.toArray());
+    const { "content-type": type = "" } = req.headers;
+    const headers = { "content-type": type, [HELD]: "yes" };
+    const real = await fetch(portal.issuer + path, {
+      method: req.method ?? "GET",
+      headers,
+      ...(body.length && { body }),
+    });
+    res.writeHead(real.status, { "content-type": real.headers.get("content-type") ?? "" }).end(await real.text());
+  });
+  return { arrived: arrived.opened, letGo: gate.open };
+}
+
+/** Answers of a portal that does not do what it should. */
+export const json =
+  (status: number, body: unknown, headers: Record<string, string> = {}): RequestListener =>
+  (_req, res) => {
+    res.writeHead(status, { "content-type": "application/json;charset=UTF-8", ...headers }).end(JSON.stringify(body));
+  };
+
+export const html =
+  (status: number): RequestListener =>
+  (_req, res) => {
+    res.writeHead(status, { "content-type": "text/html" }).end("<h1>Dear customers</h1>");
+  };

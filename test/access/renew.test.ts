@@ -1,0 +1,442 @@
+import type { Response } from "express";
+import { decodeJwt } from "jose";
+import { describe, expect, test, vi } from "vitest";
+import type { Answer, IdTokenChanges } from "../../example-app/portal/portal.js";
+import { PortalAuthError, portalAuth, type TokenSet } from "../../lib/index.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET } from "../support/world.js";
+import { html, json, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";
+
+const now = () => Math.floor(Date.now() / 1000);
+
+describe.each(SESSIONS)("what is kept of an answer in %s", (_name, session) => {
+  test("the new tokens, and until when they are good", async () => {
+    const { ask, later, tokens, stored } = await logIn({ session });
+    const before = await tokens();
+    later(TOKEN_SECONDS);
+    await ask();
+    const after = await tokens();
+    expect(after).toEqual({
+      access_token: expect.any(String),
+      token_type: "bearer",
+      refresh_token: expect.stringMatching(/^.{128}$/),
+      id_token: expect.any(String),
+      scope: "openid",
+      expires_at: (before.expires_at ?? 0) + TOKEN_SECONDS,
+    });
+    for (const name of ["access_token", "refresh_token", "id_token"] as const)
+      expect(after[name]).not.toBe(before[name]);
+    expect(stored()).toMatchObject([{ portal: { tokens: after, version: 2 } }]);
+  });
+
+  test("a refresh token that rotates is the one that is used next", async () => {
+    const { ask, later, tokens, refreshes } = await logIn({ session });
+    const given: unknown[] = [];
+    for (let time = 0; time < 3; time += 1) {
+      given.push((await tokens()).refresh_token);
+      later(TOKEN_SECONDS);
+      expect((await ask()).status).toBe(200);
+    }
+    expect(refreshes().map(({ refresh_token }) => refresh_token)).toEqual(given);
+    expect(new Set(given).size).toBe(3);
+  });
+
+  test("who the person is, and since when, stays as it was", async () => {
+    const { ask, later, me, stored } = await logIn({ session });
+    const [before] = stored() as { portal: { started_at: number } }[];
+    const { claims } = await me();
+    later(TOKEN_SECONDS);
+    await ask();
+    expect((await me()).claims).toEqual(claims);
+    expect(stored()).toMatchObject([{ portal: { started_at: before?.portal.started_at } }]);
+  });
+});
+
+describe("what an answer leaves out stays as it was", () => {
+  test.each<[string, Record<string, unknown>, keyof TokenSet]>([
+    ["a refresh token that does not rotate", { refresh_token: undefined }, "refresh_token"],
+    ["the ID token", { id_token: undefined }, "id_token"],
+    ["the scope", { scope: undefined }, "scope"],
+  ])("%s", async (_name, changes, member) => {
+    const { ask, later, tokens, portal } = await logIn({ portal: { rotateRefreshTokens: false } });
+    const before = await tokens();
+    portal.nextTokenAnswer(changes);
+    later(TOKEN_SECONDS);
+    await ask();
+    const after = await tokens();
+    expect(after[member]).toBe(before[member]);
+    expect(after.access_token).not.toBe(before.access_token);
+  });
+
+  test("and the old refresh token works the next time", async () => {
+    const { ask, later, portal, refreshes } = await logIn({ portal: { rotateRefreshTokens: false } });
+    for (let time = 0; time < 3; time += 1) {
+      portal.nextTokenAnswer({ refresh_token: undefined });
+      later(TOKEN_SECONDS);
+      expect((await ask()).status).toBe(200);
+    }
+    expect(new Set(refreshes().map(({ refresh_token }) => refresh_token)).size).toBe(1);
+  });
+
+  test("but not the end of the old access token: a new one that has none is good until somebody refuses it", async () => {
+    const { ask, later, tokens, portal, refreshes } = await logIn();
+    portal.nextTokenAnswer({ expires_in: undefined });
+    later(TOKEN_SECONDS);
+    await ask();
+    later(50_000);
+    expect((await ask()).status).toBe(200);
+    expect(await tokens()).not.toHaveProperty("expires_at");
+    expect(refreshes()).toHaveLength(1);
+  });
+
+  test("a scope that has become less is kept as it is now", async () => {
+    const { ask, later, tokens, portal } = await logIn();
+    portal.nextTokenAnswer({ scope: "less" });
+    later(TOKEN_SECONDS);
+    await ask();
+    expect((await tokens()).scope).toBe("less");
+  });
+});
+
+describe.each(SESSIONS)("a refresh token that ends takes %s with it", (_name, session) => {
+  test.each<[string, Record<string, unknown>]>([
+    ["refresh_expires_in", { refresh_expires_in: 1000 }],
+    ["refresh_token_expires_in", { refresh_token_expires_in: 1000 }],
+    ["both, of which the first counts", { refresh_expires_in: 1000, refresh_token_expires_in: 2000 }],
+    ["and an access token without an end", { refresh_expires_in: 1000, expires_in: undefined }],
+    ["a part of a second", { refresh_expires_in: 1000.9 }],
+  ])("told by %s", async (_told, changes) => {
+    const { browser, url, later, me, ask, portal } = await logIn({ session });
+    portal.nextTokenAnswer(changes);
+    await browser.visit(`${url}/login`);
+    later(999);
+    expect((await me()).isAuthenticated).toBe(true);
+    later(1);
+    expect(await me()).toEqual({ isAuthenticated: false });
+    expect(await ask()).toEqual({ status: 401, code: "login_required" });
+    expect((await browser.fetch(`${url}/account`)).status).toBe(401);
+    expect((await browser.navigate(`${url}/account`)).headers.location).toContain("/oauth2/authorize?");
+  });
+
+  test.each([[0], [-1], ["1000"], ["soon"], [null], [true], [[1000]], [{}]])(
+    "unless the portal says %j, which is no end",
+    async (told) => {
+      const { browser, url, later, ask, tokens, portal } = await logIn({ session });
+      portal.nextTokenAnswer({ refresh_expires_in: told, refresh_token_expires_in: told });
+      await browser.visit(`${url}/login`);
+      expect(await tokens()).not.toHaveProperty("refresh_expires_at");
+      later(2000);
+      expect((await ask()).status).toBe(200);
+    },
+  );
+});
+
+describe("the end of the refresh token", () => {
+  const end = { refresh_expires_in: 1000 };
+
+  test.each<[string, Record<string, unknown>, number]>([
+    ["moves with a new one", { refresh_expires_in: 1000 }, TOKEN_SECONDS + 1000],
+    ["stays when the old one stays", { refresh_token: undefined }, 1000],
+    ["stays when the old one comes again", { refresh_token: "the old one" }, 1000],
+    [
+      "moves when the old one is prolonged",
+      { refresh_token: "the old one", refresh_expires_in: 1000 },
+      TOKEN_SECONDS + 1000,
+    ],
+    ["is unknown with a new one of which the portal says nothing", {}, Number.POSITIVE_INFINITY],
+  ])("%s", async (_name, changes, endsAfter) => {
+    const { browser, url, later, ask, me, tokens, portal } = await logIn({ portal: { rotateRefreshTokens: false } });
+    portal.nextTokenAnswer({ ...end, refresh_token: "to be told apart" });
+    await browser.visit(`${url}/login`);
+    const again = changes["refresh_token"] === "the old one" && { refresh_token: (await tokens()).refresh_token };
+    // the portal does not know the refresh token that was made up
+    portal.answerNext("/oauth2/token", json(200, { ...ANSWER, refresh_token: "new", ...changes, ...again }));
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(200);
+    later(Math.min(endsAfter, 5000) - TOKEN_SECONDS - 1);
+    expect((await me()).isAuthenticated).toBe(true);
+    later(1);
+    expect((await me()).isAuthenticated).toBe(endsAfter > 5000);
+  });
+});
+
+const ANSWER = { access_token: "an access token of another kind", token_type: "Bearer", expires_in: 300 };
+
+/** OpenID Connect Core 1.0, section 12.2. */
+describe("an ID token that lies", () => {
+  test.each<[string, IdTokenChanges, string]>([
+    ["sub: another person", { claims: { sub: "jonas-weber" } }, "id_token_invalid"],
+    ["sub: missing", { claims: { sub: undefined } }, "id_token_invalid"],
+    ["iss: another issuer", { claims: { iss: "https://evil.example" } }, "id_token_invalid"],
+    ["aud: another client", { claims: { aud: "another-client" } }, "id_token_invalid"],
+    ["aud: another client beside us", { claims: { aud: [CLIENT_ID, "x"], azp: CLIENT_ID } }, "id_token_invalid"],
+    ["azp: another client", { claims: { azp: "another-client" } }, "id_token_invalid"],
+    ["exp: long ago", { claims: { exp: 1 } }, "id_token_invalid"],
+    ["exp: missing", { claims: { exp: undefined } }, "id_token_invalid"],
+    ["iat: in the future", { claims: { iat: now() + 3600 } }, "id_token_invalid"],
+    ["at_hash: of another token", { claims: { at_hash: "AAAAAAAAAAAAAAAAAAAAAA" } }, "id_token_invalid"],
+    ["nonce: of another login", { claims: { nonce: "another-login" } }, "nonce_mismatch"],
+    ["nonce: a list", { claims: { nonce: ["x"] } }, "nonce_mismatch"],
+    ["signed by a stranger", { signedBy: "stranger" }, "id_token_signature_invalid"],
+    ["signed by nobody", { signedBy: "nobody" }, "id_token_"],
+    ["of an algorithm that nobody announced", { header: { alg: "HS256" } }, "id_token_"],
+  ])("(%s) is refused, and nothing of its answer is used", async (_name, changes, code) => {
+    const { ask, later, me, tokens, portal, log } = await logIn({ log: [/id_token_|nonce_mismatch/] });
+    const before = await tokens();
+    portal.nextIdToken(changes);
+    later(TOKEN_SECONDS);
+    expect(await ask()).toEqual({ status: 503, code: "refresh_failed", retryAfter: "5" });
+    expect(await tokens()).toEqual(before);
+    expect((await me()).claims?.["sub"]).toBe("amara-okafor");
+    expect(log.join()).toContain(code);
+  });
+
+  test("leaves the token that is still good in use", async () => {
+    const { ask, later, tokens, portal } = await logIn({ log: [/id_token_/] });
+    const { access_token } = await tokens();
+    portal.nextIdToken({ claims: { sub: "jonas-weber" } });
+    later(TOKEN_SECONDS - 1);
+    expect(await ask()).toEqual({ status: 200, access_token });
+  });
+
+  test("to one person keeps nobody else from a refresh", async () => {
+    const { ask, later, another, portal } = await logIn({ log: [/id_token_/] });
+    const other = await another();
+    portal.nextIdToken({ claims: { sub: "jonas-weber" } });
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(503);
+    expect((await ask(other)).status).toBe(200);
+  });
+});
+
+describe("an ID token that is right is kept", () => {
+  test.each<[string, (old: Record<string, unknown>) => Record<string, unknown>]>([
+    ["without a nonce", () => ({})],
+    ["with the nonce of the login", ({ nonce }) => ({ nonce })],
+    ["with aud as a list of one", () => ({ aud: [CLIENT_ID] })],
+    ["without azp", () => ({ azp: undefined })],
+    ["that was issued a little ahead of our clock", () => ({ iat: now() + 20 })],
+  ])("%s", async (_name, claimsFrom) => {
+    const { ask, later, tokens, portal } = await logIn();
+    const before = (await tokens()).id_token ?? "";
+    portal.nextIdToken({ claims: claimsFrom(decodeJwt(before)) });
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(200);
+    expect((await tokens()).id_token).not.toBe(before);
+  });
+
+  test.each(["RS256", "PS256", "ES256", "EdDSA"] as const)(
+    "of a standard provider that signs with %s, at_hash and auth_time included",
+    async (signingAlg) => {
+      const { ask, later } = await logIn({
+        portal: { document: "full", signingAlg },
+        options: { profile: "openid" },
+      });
+      later(TOKEN_SECONDS);
+      expect((await ask()).status).toBe(200);
+    },
+  );
+
+  test("though the key that signed the last one is gone", async () => {
+    const { ask, later, portal } = await logIn();
+    await portal.rotateKeys();
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(200);
+  });
+
+  test.each<[string, (tokens: TokenSet) => TokenSet]>([
+    ["did not keep the last one", ({ id_token: _, ...tokens }) => tokens],
+    ["kept something else in its place", (tokens) => ({ ...tokens, id_token: "a name for it in the app's database" })],
+  ])("though a hook %s", async (_name, onTokens) => {
+    const { ask, later, refreshes } = await logIn({ options: { hooks: { onTokens } } });
+    for (let time = 0; time < 2; time += 1) {
+      later(TOKEN_SECONDS);
+      expect((await ask()).status).toBe(200);
+    }
+    expect(refreshes()).toHaveLength(2);
+  });
+});
+
+describe("keys that cannot be fetched after the portal has rotated the refresh token", () => {
+  test.each<[string, Answer]>([
+    ["a server error", html(500)],
+    ["a connection that is cut", (req) => void req.socket.destroy()],
+    ["too many requests", html(429)],
+    ["a page with 200", html(200)],
+    ["a page that is not found", html(404)],
+  ])("(%s): it is kept, the answer is 503, and the next request works", async (_name, answer) => {
+    const { ask, later, tokens, portal, refreshes } = await logIn({ log: [/\(50[23]\):/] });
+    const before = await tokens();
+    await portal.rotateKeys(); // so that the keys that are known do not fit
+    portal.answerNext("/oauth2/jwks", answer);
+    later(TOKEN_SECONDS);
+    expect(await ask()).toMatchObject({ status: 503, retryAfter: "5" });
+    const { refresh_token, ...others } = await tokens();
+    expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
+    expect(refresh_token).not.toBe(before.refresh_token);
+    later(30);
+    expect((await ask()).status).toBe(200);
+    expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
+  });
+
+  test("the token that is still good is handed out meanwhile", async () => {
+    const { ask, later, tokens, portal } = await logIn({ log: [/portal_failed/] });
+    const { access_token } = await tokens();
+    await portal.rotateKeys();
+    portal.answerNext("/oauth2/jwks", html(500));
+    later(TOKEN_SECONDS - 1);
+    expect(await ask()).toEqual({ status: 200, access_token });
+  });
+});
+
+test("a process that starts while the portal is down refreshes as soon as it is back", async () => {
+  const { url, inRequest, later, clock, tokens, portal } = await logIn({ log: [/portal_unreachable/] });
+  const before = await tokens();
+  const restarted = portalAuth({
+    issuer: portal.issuer,
+    profile: "tencent-ciam",
+    clientId: CLIENT_ID,
+    clientSecret: CLIENT_SECRET,
+    redirectUri: `${url}/callback`,
+    secret: SESSION_SECRET,
+    clock,
+  });
+  const ask = () =>
+    inRequest(async (req) => {
+      await new Promise((next) => restarted(req, req.res as Response, next)); // has discovered nothing yet
+      return req.portal.accessToken();
+    });
+  later(TOKEN_SECONDS - 1);
+  portal.goDown();
+  expect(await ask()).toBe(before.access_token);
+  later(1);
+  await expect(ask()).rejects.toMatchObject({ code: "portal_unreachable", status: 503 });
+  expect(await tokens()).toEqual(before);
+  await portal.comeUp();
+  later(30);
+  expect(await ask()).not.toBe(before.access_token);
+});
+
+describe("onTokens", () => {
+  test("is called for a refresh with the merged tokens, the grant and the claims of the session; its answer is kept", async () => {
+    const onTokens = vi.fn((tokens: TokenSet) => ({ ...tokens, access_token: `own ${tokens.access_token.length}` }));
+    const { ask, later, tokens, portal, me } = await logIn({ options: { hooks: { onTokens } } });
+    const before = await tokens();
+    portal.nextTokenAnswer({ id_token: undefined, scope: undefined });
+    later(TOKEN_SECONDS);
+    const { access_token } = await ask();
+    expect(access_token).toMatch(/^own \d+$/);
+    expect((await tokens()).access_token).toBe(access_token);
+    const { claims } = await me();
+    expect(onTokens).toHaveBeenCalledTimes(2);
+    expect(onTokens).toHaveBeenLastCalledWith(
+      {
+        ...before,
+        access_token: expect.stringMatching(/^eyJ/),
+        refresh_token: expect.any(String),
+        expires_at: expect.any(Number),
+      },
+      { req: expect.anything(), grant: "refresh_token", claims },
+    );
+  });
+
+  test("is called once for 50 requests at once", async () => {
+    const onTokens = vi.fn();
+    const { ask, later } = await logIn({ options: { hooks: { onTokens } } });
+    onTokens.mockClear();
+    later(TOKEN_SECONDS);
+    await Promise.all(Array.from({ length: 50 }, () => ask()));
+    expect(onTokens).toHaveBeenCalledOnce();
+  });
+
+  test("is asked before anything of the answer is kept", async () => {
+    const seen: unknown[] = [];
+    const world = await logIn({
+      options: {
+        hooks: {
+          onTokens: (_tokens, { grant }) => {
+            if (grant === "refresh_token") seen.push(world.stored());
+          },
+        },
+      },
+    });
+    const tokens = await world.tokens();
+    world.later(TOKEN_SECONDS);
+    await world.ask();
+    expect(seen).toMatchObject([[{ portal: { tokens } }]]);
+  });
+
+  test.each<[string, () => unknown]>([
+    ["throws an error of its own", () => fail(new Error("the database is away"))],
+    ["returns something without an access token", () => ({ token: "x" })],
+    ["throws a failure that does not end a login", () => fail(new PortalAuthError("portal_timeout"))],
+  ])(
+    "that %s leaves the session, and the refresh token that has rotated; the next try works",
+    async (_name, trouble) => {
+      let isBroken = false;
+      const onTokens = () => (isBroken ? trouble() : undefined) as never;
+      const { ask, later, tokens, me, refreshes } = await logIn({
+        options: { hooks: { onTokens } },
+        log: [/hook_failed/, /portal_timeout/],
+      });
+      const before = await tokens();
+      isBroken = true;
+      later(TOKEN_SECONDS);
+      const { status, code } = await ask();
+      expect([
+        [500, "hook_failed"],
+        [503, "portal_timeout"],
+      ]).toContainEqual([status, code]);
+      expect((await me()).isAuthenticated).toBe(true);
+      const { refresh_token, ...others } = await tokens();
+      expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
+      expect(refresh_token).not.toBe(before.refresh_token);
+      isBroken = false;
+      expect((await ask()).status).toBe(200);
+      expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
+    },
+  );
+
+  test("that throws while the token is still good disturbs nobody", async () => {
+    const onTokens = vi.fn();
+    const { ask, later, tokens } = await logIn({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+    const { access_token } = await tokens();
+    onTokens.mockRejectedValueOnce(new Error("the database is away"));
+    later(TOKEN_SECONDS - 1);
+    expect(await ask()).toEqual({ status: 200, access_token });
+  });
+
+  test("that fails for one person keeps nobody else from a refresh", async () => {
+    const onTokens = vi.fn();
+    const { ask, later, another } = await logIn({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+    const other = await another();
+    later(TOKEN_SECONDS);
+    onTokens.mockRejectedValueOnce(new Error("the database is away"));
+    expect((await ask()).code).toBe("hook_failed");
+    expect((await ask(other)).status).toBe(200);
+  });
+
+  test.each(SESSIONS)("that throws login_refused ends %s", async (_name, session) => {
+    const onTokens = vi.fn();
+    const { ask, later, me, stored } = await logIn({ session, options: { hooks: { onTokens } } });
+    onTokens.mockRejectedValueOnce(new PortalAuthError("login_refused", { sentence: "Members only." }));
+    later(TOKEN_SECONDS);
+    expect(await ask()).toEqual({ status: 403, code: "login_refused" });
+    expect((await me()).isAuthenticated).toBe(false);
+    expect(stored()).toEqual([]);
+  });
+
+  test("may give tokens an end of its own, which counts from then on", async () => {
+    const onTokens = vi.fn();
+    const { ask, later, tokens, refreshes } = await logIn({ options: { hooks: { onTokens } } });
+    onTokens.mockImplementation((tokens: TokenSet) => ({ ...tokens, expires_at: (tokens.expires_at ?? 0) + 1000 }));
+    later(TOKEN_SECONDS);
+    await ask();
+    later(TOKEN_SECONDS + 900);
+    expect(await ask()).toEqual({ status: 200, access_token: (await tokens()).access_token });
+    expect(refreshes()).toHaveLength(1);
+  });
+});
+
+function fail(error: Error): never {
+  throw error;
+}

@@ -1,0 +1,191 @@
+import { describe, expect, test } from "vitest";
+import type { Answer } from "../../example-app/portal/portal.js";
+import type { Claims } from "../../lib/index.js";
+import { Browser } from "../support/browser.js";
+import { startWorld } from "../support/world.js";
+import { html, json, logIn, TOKEN_SECONDS } from "./logged-in.js";
+
+const SUB = "amara-okafor";
+
+async function start(given: Parameters<typeof logIn>[0] = {}) {
+  const world = await logIn(given);
+  return { ...world, userinfo: (who?: Browser) => world.inRequest(({ portal }) => portal.userinfo(), who) };
+}
+
+const challenge = { "www-authenticate": 'Bearer error="invalid_token"' };
+const unauthorized: Answer = (_req, res) => void res.writeHead(401, challenge).end();
+
+describe("what the portal tells of the person", () => {
+  test("is asked for with the access token, and handed on", async () => {
+    const { userinfo, tokens, asked } = await start();
+    expect(await userinfo()).toEqual({
+      sub: SUB,
+      name: "Amara Okafor",
+      nickname: "Amara",
+      email: "amara@lighthouse.example",
+      zoneinfo: "Africa/Lagos",
+      locale: "en-NG",
+    });
+    const { access_token } = await tokens();
+    expect(asked("/userinfo").map(({ headers }) => headers.authorization)).toEqual([`Bearer ${access_token}`]);
+  });
+
+  test("is asked for anew each time, and changes nothing that is kept", async () => {
+    const { userinfo, me, portal } = await start();
+    const before = await me();
+    portal.answerNext("/userinfo", json(200, { sub: SUB, name: "Amara Weber" }));
+    expect(await userinfo()).toEqual({ sub: SUB, name: "Amara Weber" });
+    expect((await userinfo()).name).toBe("Amara Okafor");
+    expect(await me()).toEqual(before);
+  });
+
+  test("is asked for with a new token when the old one has ended", async () => {
+    const { userinfo, tokens, later, asked } = await start();
+    later(TOKEN_SECONDS);
+    await userinfo();
+    const { access_token } = await tokens();
+    expect(asked("/userinfo").map(({ headers }) => headers.authorization)).toEqual([`Bearer ${access_token}`]);
+  });
+
+  test("is believed of the person who is logged in, although onLogin kept nothing but the sub", async () => {
+    const { userinfo } = await start({
+      options: {
+        hooks: {
+          onLogin: (context) => {
+            context.claims = { sub: context.claims.sub };
+          },
+        },
+      },
+    });
+    expect((await userinfo()).name).toBe("Amara Okafor");
+  });
+
+  test("may hold a member called __proto__, which is left out", async () => {
+    const { userinfo, portal } = await start();
+    portal.answerNext("/userinfo", (_req, res) => {
+      res.writeHead(200, { "content-type": "application/json" });
+      res.end(`{"sub":"${SUB}","__proto__":{"admin":true},"constructor":"x"}`);
+    });
+    const claims: Claims = await userinfo();
+    expect(Object.keys(claims)).toEqual(["sub", "constructor"]);
+    expect(Object.getPrototypeOf(claims)).toBe(Object.prototype);
+    expect(claims["admin"]).toBeUndefined();
+  });
+
+  test("is nobody's when nobody is logged in: the portal is not asked, and may be down", async () => {
+    const { userinfo, portal } = await start();
+    const asked = portal.requests.length;
+    await expect(userinfo(new Browser())).rejects.toMatchObject({ code: "login_required", status: 401 });
+    expect(portal.requests).toHaveLength(asked);
+  });
+
+  test("is nobody's before anybody has logged in: nothing is discovered for a visitor", async () => {
+    const { browser, url, portal } = await startWorld({
+      after: (app) =>
+        app.get("/test/userinfo", async (req, res) => {
+          res.send(await req.portal.userinfo().catch(({ code }) => code));
+        }),
+    });
+    expect((await browser.fetch(`${url}/test/userinfo`)).body).toBe("login_required");
+    expect(portal.requests).toEqual([]);
+  });
+});
+
+describe("an answer that cannot be used", () => {
+  test.each<[string, string, number, Answer]>([
+    ["another person", "userinfo_subject_mismatch", 502, json(200, { sub: "jonas-weber", name: "Jonas" })],
+    ["a person in other letters", "userinfo_subject_mismatch", 502, json(200, { sub: "Amara-Okafor" })],
+    ["nobody", "portal_answer_invalid", 502, json(200, { name: "Amara Okafor" })],
+    ["a number for a person", "portal_answer_invalid", 502, json(200, { sub: 7 })],
+    ["an empty name", "portal_answer_invalid", 502, json(200, { sub: "" })],
+    ["403", "userinfo_refused", 502, (_req, res) => void res.writeHead(403, challenge).end()],
+    ["403 with words", "userinfo_refused", 502, json(403, { error: "insufficient_scope" })],
+    ["404", "userinfo_refused", 502, json(404, { error: "user_not_found" })],
+    ["a page that is not found", "userinfo_refused", 502, html(404)],
+    ["429", "portal_failed", 503, html(429)],
+    ["500", "portal_failed", 503, json(500, { error: "oops" })],
+    ["a gateway's page", "portal_failed", 503, html(502)],
+    ["a page with 200", "portal_answer_invalid", 502, html(200)],
+    [
+      "JSON that is cut off",
+      "portal_answer_invalid",
+      502,
+      (_req, res) => void res.writeHead(200, JSON_TYPE).end('{"sub":'),
+    ],
+    ["a list", "portal_answer_invalid", 502, json(200, [{ sub: SUB }])],
+    ["nothing", "portal_answer_invalid", 502, (_req, res) => void res.writeHead(200, JSON_TYPE).end()],
+    ["a redirect", "portal_answer_invalid", 502, (_req, res) => void res.writeHead(302, { location: "/me" }).end()],
+    [
+      "a JWT, which nobody asked for",
+      "portal_answer_invalid",
+      502,
+      (_req, res) => void res.writeHead(200, JWT_TYPE).end("a.b.c"),
+    ],
+    ["a connection that is cut", "portal_unreachable", 503, (req) => void req.socket.destroy()],
+  ])("(%s) is told as %s, asked for once, and ends no session", async (_name, code, status, answer) => {
+    const { userinfo, me, portal, asked, refreshes } = await start();
+    portal.answerNext("/userinfo", answer);
+    await expect(userinfo()).rejects.toMatchObject({ code, status });
+    expect((await me()).isAuthenticated).toBe(true);
+    expect([asked("/userinfo").length, refreshes().length]).toEqual([1, 0]);
+  });
+
+  test("because the person is gone at the portal is told with its status", async () => {
+    const { userinfo, portal } = await start();
+    portal.removePerson(SUB);
+    const failure = await userinfo().catch((error) => error);
+    expect([failure.code, failure.detail]).toEqual(["userinfo_refused", "userinfo answered 404, application/json"]);
+  });
+});
+
+describe("a 401", () => {
+  test.each<[string, Answer]>([
+    ["with a challenge", unauthorized],
+    ["with words", json(401, { error: "invalid_token" })],
+    ["that says nothing", (_req, res) => void res.writeHead(401).end()],
+  ])("%s causes one refresh, and one more try", async (_name, answer) => {
+    const { userinfo, tokens, portal, asked, refreshes } = await start();
+    const before = await tokens();
+    portal.answerNext("/userinfo", answer);
+    expect((await userinfo()).sub).toBe(SUB);
+    const after = await tokens();
+    expect(asked("/userinfo").map(({ headers }) => headers.authorization)).toEqual([
+      `Bearer ${before.access_token}`,
+      `Bearer ${after.access_token}`,
+    ]);
+    expect(refreshes()).toHaveLength(1);
+  });
+
+  test("that comes again is told, and nobody is logged out", async () => {
+    const { userinfo, me, portal, asked, refreshes } = await start();
+    portal.answerNext("/userinfo", unauthorized, 2);
+    await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_refused", status: 502 });
+    expect([asked("/userinfo").length, refreshes().length]).toEqual([2, 1]);
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+});
+
+describe("the endpoint", () => {
+  const openid = { profile: "openid" } as const;
+
+  test("that is not announced, and of which no profile knows, is told as missing", async () => {
+    const { userinfo } = await start({ options: openid });
+    await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_missing", status: 500 });
+  });
+
+  test("may come from discovery", async () => {
+    const { userinfo } = await start({ options: openid, portal: { document: "full" } });
+    expect((await userinfo()).sub).toBe(SUB);
+  });
+
+  test("may come from an option, which wins", async () => {
+    const other = await start();
+    const { userinfo, asked } = await start({ options: { userinfoUrl: `${other.portal.issuer}/userinfo` } });
+    await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_refused" }); // it does not know our tokens
+    expect(asked("/userinfo")).toEqual([]);
+    expect(other.asked("/userinfo")).toHaveLength(2);
+  });
+});
+
+const JSON_TYPE = { "content-type": "application/json" };
+const JWT_TYPE = { "content-type": "application/jwt" };
