@@ -4,6 +4,7 @@ import type { Lock } from "../lock.js";
 import { type Changes, changesSince, snapshotOf, withChanges } from "./changes.js";
 import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs } from "./lifetime.js";
 import { withLock } from "./lock.js";
+import { onceAMinute } from "./once-a-minute.js";
 import { createJoin, createQueue } from "./queue.js";
 import { DiscreetPortalSession, type PortalSession, type StoredPortal, type StoredSession } from "./stored.js";
 import { isPostgresStore, postgresUpdate } from "./stores/postgres-update.js";
@@ -35,6 +36,7 @@ class Known {
   readonly snapshot: string;
   portal: PortalSession | undefined;
   readonly expires: Date | null | undefined;
+  readonly maxAge: number | null | undefined;
   /** This request has written the session, so it need not be kept alive as well. */
   readonly written: boolean;
 
@@ -42,6 +44,7 @@ class Known {
     this.snapshot = snapshotOf(data);
     this.portal = portal;
     this.expires = data.cookie.expires;
+    this.maxAge = data.cookie.originalMaxAge;
     this.written = written;
   }
 }
@@ -104,7 +107,8 @@ export class Keeper {
     this.#touch = store.touch?.bind(store);
     const inTurn = createQueue();
     const atomic = atomicUpdate(store);
-    const exclusively = lock && !atomic ? withLock(lock, (error) => warn(lockFailed(error))) : undefined;
+    const warnSometimes = onceAMinute(warn);
+    const exclusively = lock && !atomic ? withLock(lock, (error) => warnSometimes(lockFailed(error))) : undefined;
     const update = atomic ?? plainUpdate(plain);
     const alone = <T>(id: string, work: () => Promise<T>): Promise<T> =>
       inTurn(id, exclusively ? () => exclusively(id, work) : work);
@@ -227,11 +231,19 @@ export class Keeper {
       await promised((done) => this.#set(id, content as never, done));
       if (isOurAffair) data[KNOWN] = new Known(data, data.portal, true);
     } else {
-      const changes = changesOf(data, before);
+      const changes = this.#changesOf(data, before);
       if (!changes && !this.#touching.has(id)) return before.written ? undefined : this.#keepAlive(id, data);
       const after = await this.update(id, (stored) => this.#merged(stored, data, before, changes));
       if (after) data[KNOWN] = new Known(data, data.portal, true); // else it has ended, and stays so
     }
+  }
+
+  /** Undefined when this request has done nothing to the session. */
+  #changesOf(data: Kept, before: Known): Changes | undefined {
+    const changes = changesSince(before.snapshot, data);
+    const isForgotten = before.portal !== undefined && data.portal === undefined;
+    const livesOtherwise = !this.#limits && data.cookie.originalMaxAge !== before.maxAge; // "remember me"
+    return changes.size > 0 || isForgotten || livesOtherwise ? changes : undefined;
   }
 
   #merged(stored: StoredSession, mine: Kept, before: Known, changes: Changes | undefined): StoredSession {
@@ -291,13 +303,6 @@ function atomicUpdate(store: Store): Update | undefined {
 
 /** By the name of its class: an application may have another copy of express-session than ours. */
 const isForOneProcess = (store: Store): boolean => /memory/i.test(store.constructor.name);
-
-/** Undefined when this request has done nothing to the session. */
-function changesOf(data: Kept, before: Known): Changes | undefined {
-  const changes = changesSince(before.snapshot, data);
-  const isOther = before.portal !== undefined && data.portal === undefined;
-  return changes.size > 0 || isOther ? changes : undefined;
-}
 
 /** Without the symbol, and without what a Session has of its class. */
 const plainCopy = (data: object): StoredSession => Object.fromEntries(Object.entries(data)) as unknown as StoredSession;

@@ -94,6 +94,7 @@ const lookAt = async ({ browser, url }: World, who = browser) => JSON.parse((awa
 /** express-session's memory, with what was asked of it. */
 class CountingMemory extends session.MemoryStore {
   readonly calls: string[] = [];
+  declare sessions: Record<string, string>;
   override get(...args: Parameters<session.MemoryStore["get"]>) {
     this.calls.push("get");
     super.get(...args);
@@ -425,6 +426,21 @@ describe("stores that are made in another way", () => {
     await browser.fetch(`${url}/test/save`);
     expect(Math.round((store.ends.at(-1) ?? 0) / 60_000)).toBe(10);
   });
+});
+
+test("a session that is to live longer from now on does, though nothing else in it was changed", async () => {
+  const store = new CountingMemory();
+  const { browser, url } = await startWorld({
+    before: mounted({ store, cookie: { maxAge: 60_000 } }),
+    after: quick("/test/remember-me", (req) => {
+      req.session.cookie.maxAge = 600_000;
+      return saved(req);
+    }),
+  });
+  await browser.visit(`${url}/account`);
+  await browser.fetch(`${url}/test/remember-me`);
+  const [stored] = Object.values(store.sessions);
+  expect(JSON.parse(stored ?? "{}").cookie.originalMaxAge).toBe(600_000);
 });
 
 describe("a lock of the application", () => {
