@@ -35,10 +35,13 @@ export function readSecret(env: NodeJS.ProcessEnv, name: string): FromEnvironmen
   }
 }
 
-/** A PORTAL_ variable that nobody reads is most likely a typo: told with the nearest real name. */
+/** Names that nobody else is likely to use. A misspelt TOKEN_ENCRYPTION_KEY would leave tokens unsealed without a word. */
+const OURS = /^(PORTAL_|SESSION_STORE|TOKEN_ENCRYPTION)/;
+
+/** A variable of ours that nobody reads is most likely a typo: told with the nearest real name. */
 export function unknownVariables(env: NodeJS.ProcessEnv, known: readonly string[]): string[] {
   return Object.keys(env)
-    .filter((name) => name.startsWith("PORTAL_") && !known.includes(name))
+    .filter((name) => OURS.test(name) && !known.includes(name))
     .map(
       (name) =>
         `${name} is not a variable of express-portal-auth. The nearest is ${nearest(name, known)}: did you mean that?`,

@@ -69,8 +69,8 @@ const now: Clock = () => Date.now();
 /** Said for each part of a check: what the library says by itself repeats the value, and here that is a password. */
 const STORE = "write memory:, redis://…, rediss://… or postgres://…, or in code a store of express-session";
 
-const SECRET =
-  "write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first signs)";
+const secret = (first: string) =>
+  `write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first ${first})`;
 
 const hook = <Name extends keyof Hooks>() =>
   v.optional(v.custom<NonNullable<Hooks[Name]>>((value) => typeof value === "function", "write a function"));
@@ -138,13 +138,13 @@ export const OptionsSchema = v.strictObject(
       }),
       {},
     ),
-    secret: secrets(SECRET),
+    secret: secrets(secret("signs")),
     store: v.optional(
       v.union([v.custom<Store>(isStore), v.pipe(v.string(), v.trim(), v.check(isStoreAddress, STORE))], STORE),
       DEFAULTS.store,
     ),
     lock: v.optional(v.custom<Lock>((value) => typeof value === "function", "write a function (name, work)")),
-    tokenEncryptionKey: v.optional(secrets(SECRET)),
+    tokenEncryptionKey: v.optional(secrets(secret("seals"))),
     sessionIdle: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionIdle),
     sessionAbsolute: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionAbsolute),
     keepSessionKeys: v.optional(

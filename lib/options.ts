@@ -14,48 +14,51 @@ export type AuthorizationParams = Readonly<Record<string, unknown>>;
 /** What a person may say. Every option but routes, hooks, lock, keepSessionKeys and clock has an environment variable too. */
 export interface PortalAuthOptions {
   /** The portal's issuer identifier. PORTAL_ISSUER; required; https, or http on loopback. */
-  issuer?: string;
+  issuer?: string | undefined;
   /** What to do where discovery is silent. PORTAL_PROFILE; default by the issuer's host. */
-  profile?: ProfileName;
+  profile?: ProfileName | undefined;
   /** PORTAL_CLIENT_ID; required. */
-  clientId?: string;
+  clientId?: string | undefined;
   /** PORTAL_CLIENT_SECRET; required unless clientAuth is "none". */
-  clientSecret?: string;
+  clientSecret?: string | undefined;
   /** How the client authenticates at the token endpoint. PORTAL_CLIENT_AUTH; default "client_secret_post". */
-  clientAuth?: "client_secret_post" | "client_secret_basic" | "none";
+  clientAuth?: "client_secret_post" | "client_secret_basic" | "none" | undefined;
   /** The callback's address as it is registered at the portal. PORTAL_REDIRECT_URI; required; never taken from the request. */
-  redirectUri?: string;
+  redirectUri?: string | undefined;
   /** PORTAL_SCOPE; default "openid", which it must contain. */
-  scope?: string;
+  scope?: string | undefined;
   /** Added to the authorization request, fixed or by request. PORTAL_AUTH_SOURCE_ID sets auth_source_id; default {}. */
-  authorizationParams?: AuthorizationParams | ((req: Request) => AuthorizationParams | Promise<AuthorizationParams>);
+  authorizationParams?:
+    | AuthorizationParams
+    | ((req: Request) => AuthorizationParams | Promise<AuthorizationParams>)
+    | undefined;
   /** PORTAL_NONCE; default by profile: "required", for tencent-ciam "optional". */
-  nonce?: NoncePolicy;
+  nonce?: NoncePolicy | undefined;
   /** PORTAL_USERINFO_URL; default from discovery, else the profile's. */
-  userinfoUrl?: string;
+  userinfoUrl?: string | undefined;
   /** PORTAL_REVOCATION_URL; default from discovery, else the profile's. */
-  revocationUrl?: string;
+  revocationUrl?: string | undefined;
   /** PORTAL_LOGOUT_URL; default from discovery, else the profile's. */
-  logoutUrl?: string;
+  logoutUrl?: string | undefined;
   /** Where the portal sends people after a logout. PORTAL_POST_LOGOUT_REDIRECT_URI; default the app's root. */
-  postLogoutRedirectUri?: string;
+  postLogoutRedirectUri?: string | undefined;
   /** Limit of each request to the portal, in seconds. PORTAL_HTTP_TIMEOUT; 0.05 to 120, default 10. */
-  httpTimeout?: number;
+  httpTimeout?: number | undefined;
   /**
    * How far the portal's clock may differ from ours, in seconds; used for `exp`, `iat`, `nbf` and `auth_time`.
    * PORTAL_CLOCK_TOLERANCE; default 30. OpenID Connect Core 1.0, section 3.1.3.7, steps 9 and 10.
    */
-  clockTolerance?: number;
+  clockTolerance?: number | undefined;
   /**
    * How long an access token is still good at least when accessToken() gives it, in seconds; of one that lives less than
    * twice as long, half its life. PORTAL_REFRESH_LEEWAY; 0 to 3600, default 30.
    */
-  refreshLeeway?: number;
+  refreshLeeway?: number | undefined;
   /**
    * Where req.portal.fetch() may send the access token: origins, e.g. ["https://api.example"]. PORTAL_API_ORIGINS,
    * separated by commas; default none.
    */
-  apiOrigins?: readonly string[];
+  apiOrigins?: readonly string[] | undefined;
   /** Paths relative to the mount; false turns one off. Default /login, /callback, /logout. */
   routes?: {
     login?: string | false;
@@ -63,35 +66,35 @@ export interface PortalAuthOptions {
     logout?: string | false;
   };
   /** Where the application joins in. Default {}. */
-  hooks?: Hooks;
+  hooks?: Hooks | undefined;
   /** Seals cookies and signs our own session's cookie: 32 characters at least. The first signs, all verify. SESSION_SECRET; required. */
-  secret?: string | readonly string[];
+  secret?: string | readonly string[] | undefined;
   /**
    * The store of our own session, when the app mounts no express-session itself: a store of express-session, or the
    * address of a Redis (`redis:`, `rediss:`; needs `redis` and `connect-redis`) or a PostgreSQL (`postgres:`; needs `pg`
    * and `connect-pg-simple`). SESSION_STORE_URL; default `memory:`, the memory of this process.
    */
-  store?: Store | string;
+  store?: Store | string | undefined;
   /**
    * Keeps processes apart while one changes a session. Only for stores that cannot do that by themselves: connect-redis
    * from version 9, connect-pg-simple and memory can. Default: none, which is right for one process.
    */
-  lock?: Lock;
+  lock?: Lock | undefined;
   /**
    * Seals the tokens in the session store (JWE, `dir` with `A256GCM`), bound to their session: 32 characters at least.
    * The first seals, all open; what was stored in the clear is still read. TOKEN_ENCRYPTION_KEY; default none: tokens
    * are stored as they are.
    */
-  tokenEncryptionKey?: string | readonly string[];
+  tokenEncryptionKey?: string | readonly string[] | undefined;
   /**
    * A session ends after this many seconds without a request, counted to the minute (to the tenth part of a limit under
    * ten minutes); for our own session. SESSION_IDLE; default one day.
    */
-  sessionIdle?: number;
+  sessionIdle?: number | undefined;
   /** A login ends after this many seconds, whatever happens. SESSION_ABSOLUTE; default seven days. */
-  sessionAbsolute?: number;
+  sessionAbsolute?: number | undefined;
   /** Keys of req.session that survive the change of the session id at login, e.g. ["cart"]. Default none. */
-  keepSessionKeys?: readonly string[];
+  keepSessionKeys?: readonly string[] | undefined;
   /** The time in epoch milliseconds, for sessions and the life of tokens: for tests. Default Date.now. */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }

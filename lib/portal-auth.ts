@@ -11,7 +11,7 @@ import { loginStep } from "./login/login.js";
 import { createTransactions } from "./login/transaction.js";
 import { logoutStep } from "./logout/logout.js";
 import type { PortalAuthOptions } from "./options.js";
-import { answersOf, type Parts, type Visit, withoutSlash } from "./parts.js";
+import { answersOf, laterAnswersOf, type Parts, type Visit, withoutSlash } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
 import { RequestPortal } from "./request-portal.js";
 import { createSessionMount } from "./session/own-session.js";
@@ -44,14 +44,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   function portalAuthRouter(req: Request, res: Response, next: NextFunction): void {
     mountSession(req, res, (error?: unknown) => {
       req.portal = new RequestPortal(parts, req, res);
-      if (error)
-        return fail(
-          parts,
-          req,
-          res,
-          new PortalAuthError("session_store_failed", { detail: res.headersSent ? "save" : "read", cause: error }),
-          next,
-        );
+      if (error) return failToLoad(parts, req, res, error, next);
       const step = routes.get(`${req.method} ${withoutSlash(req.path)}`);
       if (!step) return next();
       step({ req, res, mount: req.baseUrl }).catch((thrown) => fail(parts, req, res, thrown, next));
@@ -90,7 +83,12 @@ function createSessions({ settings, log: { warn }, log }: Parts) {
     lock,
     warn,
     limits: { idleSeconds: settings.sessionIdle, absoluteSeconds: settings.sessionAbsolute },
-    tenant: { issuer, clientId, vault: createVault(settings.tokenEncryptionKeys, (error) => logFailure(log, error)) },
+    tenant: {
+      issuer,
+      clientId,
+      keys: settings.tokenEncryptionKeys,
+      vault: createVault(settings.tokenEncryptionKeys, (error) => logFailure(log, error)),
+    },
     store: opened?.store ?? (settings.store as Store | undefined),
     opened: opened?.opened,
   });
@@ -125,6 +123,14 @@ const unlessPrefetched =
   (step: Step): Step =>
   (visit) =>
     isPrefetch(visit.req) ? nothing(visit) : step(visit);
+
+/** What express-session ends with: before the request went on, or while its answer ended. */
+function failToLoad(parts: Parts, req: Request, res: Response, cause: unknown, next: NextFunction): void {
+  const detail = res.headersSent ? "save" : "read";
+  const sentence = "This site cannot be used right now. Please try again in a moment.";
+  const error = new PortalAuthError("session_store_failed", { detail, sentence, cause });
+  answerError(req, res, error, laterAnswersOf(parts, req)).catch(next);
+}
 
 function fail(parts: Parts, req: Request, res: Response, thrown: unknown, next: NextFunction): void {
   answerError(req, res, thrown, answersOf(parts, req.baseUrl)).catch(next);

@@ -13,6 +13,10 @@ export interface ErrorAnswer {
   readonly log?: Log;
   /** Where a person can log in, when there is such a route. */
   readonly login?: string | undefined;
+  /** Whether it was a login that failed. Default true. */
+  readonly isLogin?: boolean;
+  /** The address that was asked for, where asking again may help. */
+  readonly retry?: string | undefined;
 }
 
 /**
@@ -41,16 +45,24 @@ export async function answerError(
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
   // RFC 9110, section 11.6.1, wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
   if (error.status === 401) res.setHeader("WWW-Authenticate", 'Bearer realm="portal"');
-  if (wantsPage(req) && error.code !== "login_required") sendPage(res, error, requestId, login);
+  if (wantsPage(req) && error.code !== "login_required") sendPage(res, error, requestId, answer);
   else send(res, "application/problem+json", JSON.stringify(problemOf(error, requestId, login)));
 }
 
-function sendPage(res: Response, error: PortalAuthError, requestId: string, login: string | undefined): void {
-  const again: Action[] = login === undefined ? [] : [{ label: "Sign in again", href: login }];
-  const title = error.code === "login_denied" ? "Sign-in cancelled" : "Sign-in did not work";
-  const actions = [...again, { label: "Back to the start page", href: "/" }];
+function sendPage(res: Response, error: PortalAuthError, requestId: string, answer: ErrorAnswer): void {
+  const { login, retry } = answer;
+  const actions: Action[] = [];
+  if (login !== undefined) actions.push({ label: "Sign in again", href: login });
+  if (retry !== undefined && error.status === 503) actions.push({ label: "Try again", href: retry });
+  actions.push({ label: "Back to the start page", href: "/" });
   const footnote = `${error.code} · request ${requestId}`;
-  send(res, "text/html; charset=utf-8", renderPage({ title, text: error.sentence, actions, footnote }));
+  const page = renderPage({ title: titleOf(error, answer), text: error.sentence, actions, footnote });
+  send(res, "text/html; charset=utf-8", page);
+}
+
+function titleOf({ code, status }: PortalAuthError, { isLogin = true }: ErrorAnswer): string {
+  if (isLogin) return code === "login_denied" ? "Sign-in cancelled" : "Sign-in did not work";
+  return status === 503 ? "Not right now" : "That did not work";
 }
 
 export function send(res: Response, type: string, body: string): void {

@@ -2,7 +2,7 @@ import type { ErrorRequestHandler } from "express";
 import { needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
 import { PortalAuthError } from "../errors.js";
-import { answersOf } from "../parts.js";
+import { laterAnswersOf } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import { turnAway } from "./turn-away.js";
 
@@ -17,7 +17,7 @@ export function portalErrors(): ErrorRequestHandler {
     if (!(error instanceof PortalAuthError) || !portal || res.headersSent) return next(error);
     const answered = needsLogin(error)
       ? turnAway(req, res, portal, () => req.originalUrl, error)
-      : answerError(req, res, error, answersOf(RequestPortal.insideOf(portal).parts, req.baseUrl));
+      : answerError(req, res, error, laterAnswersOf(RequestPortal.insideOf(portal).parts, req));
     answered.catch(next);
   };
 }

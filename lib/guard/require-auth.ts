@@ -1,7 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession, needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
-import { answersOf } from "../parts.js";
+import { laterAnswersOf } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import { turnAway } from "./turn-away.js";
 
@@ -53,13 +53,13 @@ async function withFreshToken(
   portal: RequestPortal,
   wishOf: (req: Request) => string,
 ): Promise<boolean> {
-  const { parts, visit } = RequestPortal.insideOf(portal);
+  const { parts } = RequestPortal.insideOf(portal);
   try {
     await freshSession(parts, req);
     return true;
   } catch (error) {
     if (needsLogin(error)) await turnAway(req, res, portal, wishOf, error);
-    else await answerError(req, res, error, answersOf(parts, visit.mount));
+    else await answerError(req, res, error, laterAnswersOf(parts, req));
     return false;
   }
 }

@@ -17,7 +17,8 @@ export function snapshotOf(session: object): string {
  * What has changed since the snapshot. By its keys, not deeper: whoever changes a part of a list has changed the list,
  * as far as requests at the same time are concerned.
  */
-export function changesSince(snapshot: string, session: object): Changes {
+export function changesSince(snapshot: string | undefined, session: object): Changes {
+  if (snapshot === undefined) return new Map(theirsOf(session)); // all of it may be
   if (snapshotOf(session) === snapshot) return new Map();
   const before = new Map(Object.entries(JSON.parse(snapshot) as object));
   const now = new Map(theirsOf(session));

@@ -2,6 +2,7 @@ import type { Session, SessionData, Store } from "express-session";
 import type { Clock } from "../clock.js";
 import type { Lock } from "../lock.js";
 import { type Changes, changesSince, snapshotOf, withChanges } from "./changes.js";
+import { withDeadline } from "./deadline.js";
 import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs } from "./lifetime.js";
 import { withLock } from "./lock.js";
 import { onceAMinute } from "./once-a-minute.js";
@@ -17,6 +18,8 @@ export interface Tenant {
   readonly issuer: string;
   readonly clientId: string;
   readonly vault: Vault;
+  /** Those of the vault. */
+  readonly keys: readonly string[];
 }
 
 export interface KeeperOptions {
@@ -32,16 +35,25 @@ export interface KeeperOptions {
  * come to make an object literal of every request in its old space, where it keeps what it holds from being collected.
  */
 class Known {
-  /** What the application kept in it. */
-  readonly snapshot: string;
+  /** An application that copies a session to another id copies this along: it speaks of this id alone. */
+  readonly id: string;
+  /** What the application kept in it; undefined when that was not seen before the application had it. */
+  readonly snapshot: string | undefined;
   portal: PortalSession | undefined;
   readonly expires: Date | null | undefined;
   readonly maxAge: number | null | undefined;
   /** This request has written the session, so it need not be kept alive as well. */
   readonly written: boolean;
 
-  constructor(data: Kept, portal: PortalSession | undefined, written: boolean) {
-    this.snapshot = snapshotOf(data);
+  constructor(
+    id: string,
+    data: Kept,
+    snapshot: string | undefined,
+    portal: PortalSession | undefined,
+    written: boolean,
+  ) {
+    this.id = id;
+    this.snapshot = snapshot;
     this.portal = portal;
     this.expires = data.cookie.expires;
     this.maxAge = data.cookie.originalMaxAge;
@@ -90,12 +102,14 @@ export class Keeper {
   readonly #lifetime: Lifetime;
   readonly #limits: Limits | undefined;
   readonly #tenants: Tenant[] = [];
+  readonly #warn: (message: string) => void;
   readonly #pushOnce = createJoin<void>();
   /** Sessions whose touch is under way: some stores do it by a set. */
   readonly #touching = new Set<string>();
 
   constructor(store: Store, { clock, lock, limits, warn }: KeeperOptions) {
     this.#store = store;
+    this.#warn = warn;
     this.#limits = limits;
     this.#lifetime = limits ? lifetimeOfOurs(clock, limits) : lifetimeOfApps(clock);
     const plain = {
@@ -112,7 +126,15 @@ export class Keeper {
     const update = atomic ?? plainUpdate(plain);
     const alone = <T>(id: string, work: () => Promise<T>): Promise<T> =>
       inTurn(id, exclusively ? () => exclusively(id, work) : work);
-    this.update = (id, change) => alone(id, () => update(id, this.#wary(id, change)));
+    this.update = (id, change) =>
+      alone(id, () =>
+        withDeadline((isLate) =>
+          update(
+            id,
+            this.#wary(id, (stored) => (isLate() ? undefined : change(stored))),
+          ),
+        ),
+      );
     this.#meetExpressSession(plain, atomic ? undefined : alone);
     if (!atomic && !lock && !isForOneProcess(store)) warn(NEEDS_A_LOCK);
   }
@@ -134,10 +156,11 @@ export class Keeper {
 
   /** From now on the logins of this portalAuth() are opened as they are loaded. */
   admit(tenant: Tenant): void {
-    const isKnown = this.#tenants.some(
+    const known = this.#tenants.find(
       ({ issuer, clientId }) => issuer === tenant.issuer && clientId === tenant.clientId,
     );
-    if (!isKnown) this.#tenants.push(tenant);
+    if (!known) this.#tenants.push(tenant);
+    else if (known.keys.join() !== tenant.keys.join()) this.#warn(OTHER_KEYS);
   }
 
   /** What is stored of a login, as it is used; undefined when it cannot be opened. */
@@ -149,7 +172,7 @@ export class Keeper {
 
   /** Hands a request the login as it is stored now, which is no change of its own. */
   refreshed(loaded: Session & Partial<SessionData>, portal: PortalSession | undefined): void {
-    const known = (loaded as Kept)[KNOWN];
+    const known = knownOf(loaded.id, loaded);
     if (known) known.portal = portal;
     if (portal) loaded.portal = this.#limits ? new DiscreetPortalSession(portal) : portal;
     else delete loaded.portal;
@@ -157,9 +180,9 @@ export class Keeper {
 
   /** A session that was loaded before its store was met. */
   adopt(loaded: Kept): void {
-    if (loaded[KNOWN] || !loaded.portal) return;
+    if (knownOf(loaded.id, loaded) || !loaded.portal) return;
     const portal = this.open(loaded.id, loaded.portal);
-    loaded[KNOWN] = new Known(loaded, portal, false);
+    loaded[KNOWN] = new Known(loaded.id, loaded, undefined, portal, false);
     this.refreshed(loaded, portal);
   }
 
@@ -174,7 +197,7 @@ export class Keeper {
     if (alone)
       store.destroy = (id, done) =>
         answer(
-          alone(id, () => promised<void>((end) => plain.destroy(id, end))),
+          alone(id, () => withDeadline(() => promised<void>((end) => plain.destroy(id, end)))),
           done,
         );
     if (!this.#limits) return;
@@ -183,7 +206,7 @@ export class Keeper {
         done(error, found && this.#lifetime.isAlive(found as unknown as StoredSession) ? found : null),
       );
     store.touch = (id, data, done) => {
-      if (this.#pushIsDue(data as Kept)) answer(this.#push(id), done);
+      if (this.#pushIsDue(id, data as Kept)) answer(this.#push(id), done);
       else done?.();
     };
   }
@@ -216,7 +239,7 @@ export class Keeper {
     else data.portal = this.#limits ? new DiscreetPortalSession(portal) : portal;
     const loaded: Kept = createSession.call(this.#store, req, data);
     if (!stored && !this.#limits) return loaded as Session & SessionData; // an application's visitor: not our affair
-    loaded[KNOWN] = new Known(loaded, portal, false);
+    loaded[KNOWN] = new Known(req.sessionID, loaded, snapshotOf(loaded), portal, false);
     // Our cookie is set when a session begins, and not again: it lives as long as a login may, and when it counts the
     // stored session says. So no answer of a slow request brings a browser back to a session that has ended meanwhile.
     if (this.#limits) loaded.cookie.maxAge = null as never;
@@ -224,17 +247,19 @@ export class Keeper {
   }
 
   async #save(id: string, data: Kept): Promise<void> {
-    const before = data[KNOWN];
+    const before = knownOf(id, data);
+    // taken now: what a handler changes while this is under way is a change that is yet to be saved
+    const saved = new Known(id, data, snapshotOf(data), data.portal, true);
     if (!before) {
       const isOurAffair = data.portal !== undefined || this.#limits !== undefined;
       const content = isOurAffair ? this.#closed(id, plainCopy(data)) : data; // it has just begun
       await promised((done) => this.#set(id, content as never, done));
-      if (isOurAffair) data[KNOWN] = new Known(data, data.portal, true);
+      if (isOurAffair) data[KNOWN] = saved;
     } else {
       const changes = this.#changesOf(data, before);
       if (!changes && !this.#touching.has(id)) return before.written ? undefined : this.#keepAlive(id, data);
       const after = await this.update(id, (stored) => this.#merged(stored, data, before, changes));
-      if (after) data[KNOWN] = new Known(data, data.portal, true); // else it has ended, and stays so
+      if (after) data[KNOWN] = saved; // else it has ended, and stays so
     }
   }
 
@@ -242,23 +267,27 @@ export class Keeper {
   #changesOf(data: Kept, before: Known): Changes | undefined {
     const changes = changesSince(before.snapshot, data);
     const isForgotten = before.portal !== undefined && data.portal === undefined;
-    const livesOtherwise = !this.#limits && data.cookie.originalMaxAge !== before.maxAge; // "remember me"
-    return changes.size > 0 || isForgotten || livesOtherwise ? changes : undefined;
+    return changes.size > 0 || isForgotten || this.#livesOtherwise(data, before) ? changes : undefined;
+  }
+
+  /** "Remember me": the application has given its session another life. */
+  #livesOtherwise(data: Kept, before: Known): boolean {
+    return !this.#limits && data.cookie.originalMaxAge !== before.maxAge;
   }
 
   #merged(stored: StoredSession, mine: Kept, before: Known, changes: Changes | undefined): StoredSession {
     const { portal, ...merged } = withChanges(stored, changes ?? new Map());
     const isRemoved = before.portal !== undefined && mine.portal === undefined;
     const newest = (mine.portal?.version ?? 0) > (portal?.version ?? 0) && portal ? mine.portal : portal;
-    const cookie = this.#limits ? stored.cookie : mine.cookie;
+    const cookie = this.#livesOtherwise(mine, before) ? mine.cookie : stored.cookie;
     return { ...merged, cookie, ...(newest && !isRemoved && { portal: newest }) } as StoredSession;
   }
 
   /** What express-session does for a session that was only read. */
   async #keepAlive(id: string, data: Kept): Promise<void> {
-    if (this.#limits) return this.#pushIsDue(data) ? this.#push(id) : undefined;
+    if (this.#limits) return this.#pushIsDue(id, data) ? this.#push(id) : undefined;
     const touch = this.#touch;
-    if (!touch) return void (await this.update(id, (stored) => ({ ...stored, cookie: data.cookie })));
+    if (!touch) return void (await this.update(id, (stored) => ({ ...stored })));
     this.#touching.add(id);
     try {
       await promised((done) => touch(id, data as never, done));
@@ -267,8 +296,8 @@ export class Keeper {
     }
   }
 
-  #pushIsDue(data: Kept): boolean {
-    const known = data[KNOWN];
+  #pushIsDue(id: string, data: Kept): boolean {
+    const known = knownOf(id, data);
     if (!this.#limits || !known?.expires || known.written) return false;
     return this.#pushIsWorthIt(known.expires.getTime(), data as unknown as StoredSession);
   }
@@ -290,8 +319,11 @@ export class Keeper {
   }
 }
 
+const OTHER_KEYS =
+  "Two portalAuth() of the same issuer and client keep their sessions in one store with different TOKEN_ENCRYPTION_KEYs: the keys of the first are used. Give both the same.";
+
 const NEEDS_A_LOCK =
-  "This session store is none that express-portal-auth knows how to change in one step (connect-redis 9, connect-pg-simple, memory). That is fine for one process; for several hand portalAuth() a lock.";
+  "This session store is none that express-portal-auth knows how to change in one step (connect-redis 9, connect-pg-simple, memory). That is fine for one process; for several use one of those, or hand portalAuth() a lock.";
 
 const lockFailed = (error: unknown): string =>
   `The lock failed (${error instanceof Error ? error.name : typeof error}); a session was changed without it. Look at the service behind the option lock.`;
@@ -303,6 +335,8 @@ function atomicUpdate(store: Store): Update | undefined {
 
 /** By the name of its class: an application may have another copy of express-session than ours. */
 const isForOneProcess = (store: Store): boolean => /memory/i.test(store.constructor.name);
+
+const knownOf = (id: string, data: Kept): Known | undefined => (data[KNOWN]?.id === id ? data[KNOWN] : undefined);
 
 /** Without the symbol, and without what a Session has of its class. */
 const plainCopy = (data: object): StoredSession => Object.fromEntries(Object.entries(data)) as unknown as StoredSession;

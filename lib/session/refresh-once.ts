@@ -115,16 +115,14 @@ const claimed = (stored: StoredSession, portal: StoredPortal, by: string, now: n
 /** Asks the portal while the claim is renewed, and keeps what it answers. */
 async function hold(id: string, by: string, refresh: Refresh, held: PortalSession): Promise<PortalSession> {
   const { keeper, clock } = refresh;
-  const loseAt = performance.now() + HOLD_AT_MOST_MS;
   const renewing = setInterval(() => {
-    if (performance.now() > loseAt) return clearInterval(renewing);
     const renewal = keeper.update(id, (stored) =>
       stored.portal?.refreshing?.by === by ? claimed(stored, stored.portal, by, clock()) : undefined,
     );
     renewal.catch(() => {}); // it is tried again, and the lease covers three times
   }, RENEW_LEASE_MS);
   try {
-    const { tokens, failure } = await refresh.renew(held);
+    const { tokens, failure } = await withinTime(refresh.renew(held));
     const kept = await keep(id, refresh, held, tokens);
     if (failure) throw failure;
     return kept;
@@ -134,6 +132,21 @@ async function hold(id: string, by: string, refresh: Refresh, held: PortalSessio
     throw error;
   } finally {
     clearInterval(renewing);
+  }
+}
+
+/** What comes later finds that the next has taken the session over. */
+async function withinTime(work: Promise<Renewed>): Promise<Renewed> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new PortalAuthError("refresh_failed", { detail: "the portal or onTokens took more than a minute" }));
+    }, HOLD_AT_MOST_MS);
+  });
+  try {
+    return await Promise.race([work, tooLate]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -3,7 +3,7 @@ import type { Claims, TokenSet } from "../tokens.js";
 /** What is kept of a login in `req.session.portal`. To be looked at: what an application changes here is not saved. */
 export interface PortalSession {
   tokens: Readonly<TokenSet>;
-  claims: Claims;
+  claims: Readonly<Claims>;
   /** When the person logged in, in epoch seconds: the absolute limit counts from here. */
   started_at: number;
   /** Where, and for which application: what was begun at one portal opens nothing that another one guards. */
@@ -24,7 +24,7 @@ export interface PortalSession {
  */
 export class DiscreetPortalSession implements PortalSession {
   tokens: Readonly<TokenSet>;
-  claims: Claims;
+  claims: Readonly<Claims>;
   started_at: number;
   issuer: string;
   client_id: string;

@@ -30,7 +30,7 @@ interface Content {
 /** @param report told of each session, once, whose tokens cannot be opened */
 export function createVault(keys: readonly string[], report: (error: PortalAuthError) => void): Vault {
   const sealer = keys.length > 0 ? createSealer(keys, "tokens at rest") : undefined;
-  const opened = new Map<string, Opened>(); // oldest first
+  const opened = new Map<string, Opened>(); // the one that was not used for longest first
 
   function remember(id: string, entry: Opened): Opened {
     opened.delete(id);
@@ -59,8 +59,8 @@ export function createVault(keys: readonly string[], report: (error: PortalAuthE
       const { tokens: sealed, claims } = portal;
       if (typeof sealed !== "string") return portal as PortalSession;
       const known = opened.get(id);
-      const { tokens } =
-        known?.sealed === sealed && known.sub === claims?.sub ? known : unseal(id, claims?.sub, sealed);
+      const isKnown = known?.sealed === sealed && known.sub === claims?.sub;
+      const { tokens } = isKnown ? remember(id, known) : unseal(id, claims?.sub, sealed);
       return tokens && { ...portal, tokens };
     },
   };

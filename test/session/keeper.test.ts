@@ -2,6 +2,7 @@ import type { Express, Request, RequestHandler } from "express";
 import session, { type SessionData, type SessionOptions } from "express-session";
 import { describe, expect, test, vi } from "vitest";
 import type { Lock } from "../../lib/index.js";
+import { Keeper } from "../../lib/session/keeper.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { startWorld, type World } from "../support/world.js";
@@ -241,6 +242,144 @@ describe.each(WAYS)("%s", (_name, way) => {
     await world.browser.fetch(`${world.url}/test/new-id`);
     expect((await world.me()).isAuthenticated).toBe(true);
   });
+});
+
+describe.each(WAYS)("%s, in the hands of an app", (_name, way) => {
+  async function start(more: (app: Express) => void) {
+    const world = await startWorld({
+      ...way,
+      after(app) {
+        look(app);
+        more(app);
+      },
+    });
+    await world.browser.visit(`${world.url}/account`);
+    return world;
+  }
+
+  test("keeps what is copied by spread to a session with another id, the login included", async () => {
+    const world = await start(
+      quick("/test/new-id", async (req) => {
+        const { cookie: _, ...rest } = req.session;
+        await new Promise<void>((done) => req.session.regenerate(() => done()));
+        Object.assign(req.session, rest, { note: "copied" });
+      }),
+    );
+    await world.browser.fetch(`${world.url}/test/new-id`);
+    expect(await lookAt(world)).toMatchObject({ note: "copied" });
+    expect((await world.me()).isAuthenticated).toBe(true);
+  });
+
+  test("keeps what is changed while a save is under way", async () => {
+    const world = await start(
+      quick("/test/hurry", (req) => {
+        req.session.left = "1";
+        const done = saved(req);
+        req.session.right = "2";
+        return done;
+      }),
+    );
+    await world.browser.fetch(`${world.url}/test/hurry`);
+    expect(await lookAt(world)).toMatchObject({ left: "1", right: "2" });
+  });
+});
+
+test("a request that loaded before does not take back that a session is to live longer", async () => {
+  const store = new CountingMemory();
+  const slow = createSlowRoute();
+  const world = await startWorld({
+    before: mounted({ store, cookie: { maxAge: 60_000 } }),
+    after(app) {
+      slow.after(app);
+      quick("/test/remember-me", (req) => {
+        req.session.cookie.maxAge = 600_000;
+        req.session.left = "1";
+      })(app);
+    },
+  });
+  await world.browser.visit(`${world.url}/account`);
+  const goOn = await slow.begin(world, set("right", "2"));
+  await world.browser.fetch(`${world.url}/test/remember-me`);
+  await goOn();
+  const [stored] = Object.values(store.sessions);
+  expect(JSON.parse(stored ?? "{}")).toMatchObject({ left: "1", right: "2", cookie: { originalMaxAge: 600_000 } });
+});
+
+test("the first request that a process sees keeps what the app changed before portalAuth ran", async () => {
+  const store = new CountingMemory();
+  let count = false;
+  const before = (app: Express) => {
+    mounted({ store })(app);
+    app.use((req, _res, next) => {
+      if (count) req.session.left = "counted";
+      next();
+    });
+  };
+  const first = await startWorld({ before });
+  await first.browser.visit(`${first.url}/account`);
+  const cookies = await first.browser.jar.getCookieString(first.url);
+  // a process that starts later has a store of its own for the same sessions, which portalAuth has not met
+  const restarted = new CountingMemory();
+  restarted.sessions = store.sessions;
+  count = true;
+  const second = await startWorld({
+    before(app) {
+      mounted({ store: restarted })(app);
+      app.use((req, _res, next) => {
+        if (count) req.session.left = "counted";
+        next();
+      });
+    },
+    options: { issuer: first.portal.issuer },
+    after: look,
+  });
+  await second.browser.fetch(`${second.url}/account`, { headers: { cookie: cookies } });
+  count = false;
+  const kept = await second.browser.fetch(`${second.url}/test/look`, { headers: { cookie: cookies } });
+  expect(JSON.parse(kept.body)).toMatchObject({ left: "counted" });
+});
+
+test("two portalAuth() of one client that would seal with different keys are told", async () => {
+  const store = new CountingMemory();
+  const [one, other] = ["1".repeat(32), "2".repeat(32)];
+  const first = await startWorld({ options: { store, tokenEncryptionKey: one } });
+  await first.browser.visit(`${first.url}/account`);
+  const { browser, url, log } = await startWorld({
+    options: { store, tokenEncryptionKey: other, issuer: first.portal.issuer },
+    log: [/different TOKEN_ENCRYPTION_KEYs/],
+  });
+  await browser.fetch(`${url}/`);
+  expect(log.join()).toContain("Give both the same");
+});
+
+test("a store that never answers once holds up its session for ten seconds, and then no longer", async () => {
+  vi.useFakeTimers();
+  class MuteMemory extends CountingMemory {
+    isMute = false;
+    override get(...args: Parameters<session.MemoryStore["get"]>) {
+      if (!this.isMute) super.get(...args);
+      this.isMute = false;
+    }
+  }
+  const store = new MuteMemory();
+  const keeper = new Keeper(store, { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} });
+  const settled = async <T>(work: Promise<T>) => {
+    let isDone = false;
+    const done = () => {
+      isDone = true;
+    };
+    work.then(done, done);
+    while (!isDone) await vi.advanceTimersByTimeAsync(100);
+    return work;
+  };
+  const content = { cookie: new session.Cookie(), portal: { tokens: {}, version: 1 } };
+  await settled(new Promise<void>((done) => store.set("id", content as never, () => done())));
+  store.isMute = true;
+  const lost = keeper.update("id", (stored) => ({ ...stored, left: "late" })).catch((error) => error.code);
+  const next = keeper.update("id", (stored) => ({ ...stored, right: "in time" }));
+  expect(await settled(lost)).toBe("session_store_failed");
+  expect(await settled(next)).toMatchObject({ right: "in time" });
+  vi.useRealTimers();
 });
 
 describe("what it costs", () => {

@@ -168,6 +168,20 @@ describe("the claim", () => {
     expect((await settled(second)).tokens.access_token).toBe("access 1");
   });
 
+  test("is lost after a minute in its own process as well", async () => {
+    const { keeper } = await startSession();
+    const [stuck, other] = [createPortal(), createPortal()];
+    const refreshOnce = createRefreshOnce();
+    const first = failureOf(refreshOnce(ID, refreshOf(keeper, stuck.renew)));
+    await stuck.arrived(1);
+    await advance(61_000);
+    expect((await settled(first)).code).toBe("refresh_failed");
+    const second = refreshOnce(ID, refreshOf(keeper, other.renew));
+    await other.arrived(1);
+    other.waiting[0]?.resolve({ tokens: token("1") });
+    expect((await settled(second)).version).toBe(2);
+  });
+
   async function claimedUntil(endsIn: number) {
     const { keeper } = await startSession();
     const refreshing = { by: "a process that was killed", until: Date.now() + endsIn };

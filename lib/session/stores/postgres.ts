@@ -26,7 +26,9 @@ export function openPostgres(connectionString: string, warn: (message: string) =
   });
   const tell = onceAMinute(warn);
   const fail = (error: Error) =>
-    tell(`The session store on PostgreSQL: ${(error as NodeJS.ErrnoException).code ?? error.name}`);
+    tell(
+      `The session store on PostgreSQL: ${(error as NodeJS.ErrnoException).code ?? error.name}. Look at SESSION_STORE_URL.`,
+    );
   pool.on("error", fail); // without a listener a lost connection would end the process
   const store = new PostgresStore({ pool: withTable(pool), errorLog: (_text: string, error: Error) => fail(error) });
   return {

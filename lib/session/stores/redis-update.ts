@@ -14,6 +14,8 @@ interface RedisStore {
 /** What we use of the client of `redis`. */
 interface RedisClient {
   get(key: string): Promise<string | null>;
+  /** So spelt by `redis` from version 4: ioredis, which takes the arguments of eval in another way, has mget. */
+  mGet(keys: string[]): Promise<unknown>;
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
@@ -22,6 +24,8 @@ export function isRedisStore(store: Store): boolean {
   return (
     typeof client?.get === "function" &&
     typeof client.eval === "function" &&
+    typeof client.mGet === "function" &&
+    !("v4" in client) && // legacyMode: its methods want callbacks
     typeof prefix === "string" &&
     typeof serializer?.parse === "function"
   );

@@ -28,6 +28,7 @@ const RECONNECT_AT_MOST_MS = 2000;
 export function openRedis(url: string, warn: (message: string) => void, load: Load): OpenStore {
   const { createClient } = load("redis") as Packages["redis"];
   const { RedisStore } = load("connect-redis") as Packages["connect-redis"];
+  if (typeof RedisStore !== "function") throw storeRefused("needs connect-redis 9: npm install redis connect-redis@9");
   const client = clientOf(createClient, {
     url,
     // while there is no connection a request fails at once: one that waits for Redis to come back piles up with others
@@ -40,7 +41,7 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
   });
   const tell = onceAMinute(warn);
   // without a listener the first lost connection would end the process
-  client.on("error", (error) => tell(`The session store on Redis: ${nameOf(error)}`));
+  client.on("error", (error) => tell(`The session store on Redis: ${nameOf(error)}. Look at SESSION_STORE_URL.`));
   const opened = new Promise<void>((resolve) => {
     client.once("ready", resolve);
     client.once("error", resolve);
@@ -68,4 +69,8 @@ function clientOf(createClient: Packages["redis"]["createClient"], options: obje
   }
 }
 
-const nameOf = (error: Error): string => (error as NodeJS.ErrnoException).code ?? error.name;
+/** The system's name for it, or the first word of what Redis says (WRONGPASS, NOAUTH, LOADING): the rest may hold more. */
+function nameOf(error: Error): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return code ?? /^[A-Z]{4,}(?= )/.exec(error.message)?.[0] ?? error.constructor.name;
+}

@@ -79,7 +79,7 @@ test.each(["redis://:hunter2@127.0.0.1/not-a-number", "redis://:hunter2%zz@127.0
 );
 
 describe.each([
-  ["Redis", "redis", ["The session store on Redis: ECONNREFUSED"]],
+  ["Redis", "redis", ["The session store on Redis: ECONNREFUSED. Look at SESSION_STORE_URL."]],
   ["PostgreSQL", "postgres", []], // asked by requests alone, whose own failure says it
 ])("a %s that is down", (_name, scheme, told) => {
   const open = async () => {
@@ -108,5 +108,5 @@ test("what a Redis client says again and again is told once a minute", async () 
   onTestFinished(close);
   for (const code of ["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT"])
     client.emit("error", Object.assign(new Error(PASSWORD), { code }));
-  expect(lines).toEqual(["The session store on Redis: ECONNREFUSED"]);
+  expect(lines).toEqual(["The session store on Redis: ECONNREFUSED. Look at SESSION_STORE_URL."]);
 });

@@ -1,0 +1,25 @@
+import { PortalAuthError } from "../errors.js";
+
+const DEADLINE_MS = 10_000;
+
+/**
+ * Waits for a store, and not for ever: a connection that died without a word would hold up everybody who wants the same
+ * session after it. What comes later is asked whether it is late, and must then leave things as they are.
+ *
+ * @throws PortalAuthError `session_store_failed`
+ */
+export async function withDeadline<T>(work: (isLate: () => boolean) => Promise<T>): Promise<T> {
+  let isLate = false;
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      isLate = true;
+      reject(new PortalAuthError("session_store_failed", { detail: `no answer within ${DEADLINE_MS / 1000} s` }));
+    }, DEADLINE_MS);
+  });
+  try {
+    return await Promise.race([work(() => isLate), tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
