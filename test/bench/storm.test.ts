@@ -94,7 +94,8 @@ describe("what the portal's ledger amounts to", async () => {
   });
 
   test("one for a set that had not ended answers no expiry", () => {
-    expect(account(entry("process 1", 1400, "A", "B"))).toMatchObject({ grants: 1, expiries: 0, early: 1 });
+    expect(account(entry("process 1", 400, "A", "B"))).toMatchObject({ grants: 1, expiries: 0, early: 1 });
+    expect(account(entry("process 1", 600, "A", "B"))).toMatchObject({ grants: 1, expiries: 1, early: 0 });
   });
 
   const inTheKill = [entry("process 1", 9970, "A", "B"), entry("process 2", 15_000, "A")];

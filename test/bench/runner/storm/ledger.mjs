@@ -4,6 +4,7 @@ import { LEEWAY_SECONDS } from "./world.mjs";
 /** What the portal answered so shortly before a kill may never have reached the store. */
 const LAST_MOMENTS_MS = 1000;
 const MOST_HISTORY = 6;
+const SECOND_MS = 1000;
 
 /** What the portal wrote down, put to account. A token set is known by its refresh token. */
 export class Ledger {
@@ -25,14 +26,15 @@ export class Ledger {
 
   /**
    * A token set expired, for us, when it was first presented at a time when its access token was good for no longer
-   * than the leeway. A set that is presented earlier is a grant for no expiry, and one that is presented again a
+   * than the leeway, give or take the second to which ends are told: the app counts from when it asked, the portal from
+   * when it answered, and a second may have begun in between. A set that is presented earlier is a grant for no expiry, and one that is presented again a
    * second grant for the same; unless the kill leaves nothing else to do.
    */
   account() {
     const sum = { grants: 0, expiries: 0, early: 0, again: 0, afterKill: 0, good: 0 };
     for (const [token, refreshes] of this.#refreshes) {
       const [first, ...more] = refreshes;
-      const isEarly = first.at < this.#endsAt.get(token) - LEEWAY_SECONDS * 1000;
+      const isEarly = first.at < this.#endsAt.get(token) - LEEWAY_SECONDS * 1000 - SECOND_MS;
       const isCaught = this.#isCaughtByKill(refreshes);
       sum.grants += isCaught ? 1 : refreshes.length;
       sum[isEarly ? "early" : "expiries"] += 1;
