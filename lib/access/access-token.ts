@@ -3,6 +3,7 @@ import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import type { Parts } from "../parts.js";
 import { type Place, placeOf, readSession, updateSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
+import { withinTime } from "../within-time.js";
 import { endsSession, renewal } from "./renew.js";
 
 /** A token that is still good is handed out rather than a person kept waiting for longer by a slow portal. */
@@ -71,7 +72,9 @@ async function renewed(parts: Parts, req: Request, session: PortalSession, wish:
       throw error;
     },
   );
-  return isGood ? withinPatience(parts, work, session) : work;
+  if (!isGood) return work;
+  // the refresh goes on without this request, for the next one; unless the token ends while it waits
+  return withinTime(work, PATIENCE_MS, () => (hasEnded(parts, session) ? work : session));
 }
 
 async function newer(parts: Parts, req: Request, place: Place, { version = 0 }: PortalSession, wish: Wish) {
@@ -79,21 +82,6 @@ async function newer(parts: Parts, req: Request, place: Place, { version = 0 }: 
   const ask = () => parts.refreshOnce(place.id, renewal(parts, req, place, isNewer));
   const portal = await ask();
   return portal.version > version ? portal : ask(); // it was under way already, for somebody with an older copy
-}
-
-/** The refresh goes on without this request, for the next one; unless the token ends while it waits. */
-async function withinPatience(parts: Parts, work: Promise<PortalSession>, session: PortalSession) {
-  let timer: NodeJS.Timeout | undefined;
-  const impatient = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS, undefined);
-  });
-  work.catch(() => {}); // it may fail when nobody waits for it any more
-  try {
-    const done = await Promise.race([work, impatient]);
-    return done ?? (hasEnded(parts, session) ? await work : session);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** What does not end the session is told as something to try again, whatever the portal meant. */

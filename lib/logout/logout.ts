@@ -10,6 +10,7 @@ import { answersOf, type Parts, type Visit } from "../parts.js";
 import { logoutUrl, revoke } from "../portal/log-out.js";
 import { endSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
+import { withinTime } from "../within-time.js";
 import { confirmation, isMeant } from "./meant.js";
 
 /** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */
@@ -27,7 +28,9 @@ export function logoutStep(parts: Parts) {
 export async function logOut(parts: Parts, { req, res }: Visit): Promise<void> {
   const ended = await endSession(req, res);
   if (ended) await tellHook(parts, req, ended);
-  const to = (await withinTime(endAtPortal(parts, ended))) ?? parts.settings.postLogoutRedirectUri;
+  const to =
+    (await withinTime(endAtPortal(parts, ended), PORTAL_SECONDS * 1000, () => undefined)) ??
+    parts.settings.postLogoutRedirectUri;
   if (wantsPage(req)) return redirect(res, 303, to);
   ourHeaders(res); // a script cannot follow a redirect to another site: it is told where to send the person
   send(res, "application/json", JSON.stringify({ logout_url: to }));
@@ -53,19 +56,6 @@ async function endAtPortal({ getPortal, log }: Parts, ended: PortalSession | und
     if (error instanceof PortalAuthError) logFailure(log, error);
     else throw error;
     return undefined;
-  }
-}
-
-/** What comes later than the limit goes on in the background. */
-async function withinTime<T>(work: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), PORTAL_SECONDS * 1000);
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

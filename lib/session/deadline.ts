@@ -1,4 +1,5 @@
 import { PortalAuthError } from "../errors.js";
+import { withinTime } from "../within-time.js";
 
 const DEADLINE_MS = 10_000;
 
@@ -8,18 +9,14 @@ const DEADLINE_MS = 10_000;
  *
  * @throws PortalAuthError `session_store_failed`
  */
-export async function withDeadline<T>(work: (isLate: () => boolean) => Promise<T>): Promise<T> {
+export function withDeadline<T>(work: (isLate: () => boolean) => Promise<T>): Promise<T> {
   let isLate = false;
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
+  return withinTime(
+    work(() => isLate),
+    DEADLINE_MS,
+    (): never => {
       isLate = true;
-      reject(new PortalAuthError("session_store_failed", { detail: `no answer within ${DEADLINE_MS / 1000} s` }));
-    }, DEADLINE_MS);
-  });
-  try {
-    return await Promise.race([work(() => isLate), tooLate]);
-  } finally {
-    clearTimeout(timer);
-  }
+      throw new PortalAuthError("session_store_failed", { detail: `no answer within ${DEADLINE_MS / 1000} s` });
+    },
+  );
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Lock } from "../lock.js";
+import { withinTime } from "../within-time.js";
 
 /** A lock service that does not answer for longer is down. */
 const PATIENCE_MS = 5000;
@@ -15,19 +16,17 @@ export function withLock(lock: Lock, onFailure: (error: unknown) => void): Lock 
       running ??= work();
       return running;
     };
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
-    });
     try {
-      return await Promise.race([lock(nameFor(id), once), tooLate]);
+      return await withinTime(lock(nameFor(id), once), PATIENCE_MS, tooLate);
     } catch (error) {
       if (!running) onFailure(error);
       return once(); // its own outcome: what failed may have been the release
-    } finally {
-      clearTimeout(timer);
     }
   };
+}
+
+function tooLate(): never {
+  throw new Error(`no answer within ${PATIENCE_MS / 1000} s`);
 }
 
 /** A session's id opens the session: it is not handed to a service that need not know it. */

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { TokenSet } from "../tokens.js";
+import { withinTime } from "../within-time.js";
 import type { Keeper } from "./keeper.js";
 import { pause } from "./pause.js";
 import { createJoin } from "./queue.js";
@@ -122,7 +122,7 @@ async function hold(id: string, by: string, refresh: Refresh, held: PortalSessio
     renewal.catch(() => {}); // it is tried again, and the lease covers three times
   }, RENEW_LEASE_MS);
   try {
-    const { tokens, failure } = await withinTime(refresh.renew(held));
+    const { tokens, failure } = await withinTime(refresh.renew(held), HOLD_AT_MOST_MS, tooSlow);
     const kept = await keep(id, refresh, held, tokens);
     if (failure) throw failure;
     return kept;
@@ -136,18 +136,8 @@ async function hold(id: string, by: string, refresh: Refresh, held: PortalSessio
 }
 
 /** What comes later finds that the next has taken the session over. */
-async function withinTime(work: Promise<Renewed>): Promise<Renewed> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new PortalAuthError("refresh_failed", { detail: "the portal or onTokens took more than a minute" }));
-    }, HOLD_AT_MOST_MS);
-  });
-  try {
-    return await Promise.race([work, tooLate]);
-  } finally {
-    clearTimeout(timer);
-  }
+function tooSlow(): never {
+  throw new PortalAuthError("refresh_failed", { detail: "the portal or onTokens took more than a minute" });
 }
 
 /** Whoever wrote newer tokens meanwhile had the same refresh token: what came last is what the portal knows last. */
@@ -191,10 +181,12 @@ async function untilItWorks(write: () => Promise<unknown>): Promise<void> {
 async function end(id: string, { keeper }: Refresh, refused: PortalSession, error: unknown): Promise<PortalSession> {
   let newer: PortalSession | undefined;
   await keeper.update(id, (stored) => {
-    newer = stored.portal && keeper.open(id, stored.portal);
-    return newer?.tokens.refresh_token === refused.tokens.refresh_token ? null : undefined;
+    const portal = stored.portal && keeper.open(id, stored.portal);
+    const isRefused = portal?.tokens.refresh_token === refused.tokens.refresh_token;
+    newer = isRefused ? undefined : portal;
+    return isRefused ? null : undefined;
   });
-  if (newer && newer.tokens.refresh_token !== refused.tokens.refresh_token) return newer;
+  if (newer) return newer;
   throw error;
 }
 

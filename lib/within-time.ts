@@ -1,0 +1,21 @@
+/**
+ * What work comes to, or, when it takes longer, what `late` gives or throws instead. The work goes on; what it comes to
+ * then is nobody's, so nothing is said of its failure.
+ */
+export function withinTime<T, Late>(
+  work: Promise<T>,
+  milliseconds: number,
+  late: () => Late | Promise<Late>,
+): Promise<T | Late> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      try {
+        resolve(late());
+      } catch (error) {
+        reject(error);
+      }
+    }, milliseconds);
+    const inTime = () => clearTimeout(timer);
+    work.finally(inTime).then(resolve, reject);
+  });
+}
