@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.js";
 import type { PortalAuthError, PortalAuthErrorCode } from "../errors.js";
+import { keepNewest } from "../newest.js";
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
@@ -57,14 +58,8 @@ export function createOutage(clock: Clock): Outage {
       const before = isOfOne ? ofSessions.get(id) : ofAll;
       const pause = before ? Math.min(2 * before.pause, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
       const entry = { failure, pause, nextAt: clock() + pause };
-      if (!isOfOne) {
-        ofAll = entry;
-        return;
-      }
-      ofSessions.delete(id);
-      ofSessions.set(id, entry);
-      const [oldest] = ofSessions.keys();
-      if (ofSessions.size > MOST_SESSIONS && oldest !== undefined) ofSessions.delete(oldest);
+      if (isOfOne) keepNewest(ofSessions, id, entry, MOST_SESSIONS);
+      else ofAll = entry;
     },
     forget(id) {
       ofAll = undefined;

@@ -1,4 +1,5 @@
 import { PortalAuthError } from "../errors.js";
+import { keepNewest } from "../newest.js";
 import type { TokenSet } from "../tokens.js";
 import { createSealer } from "./seal.js";
 import type { PortalSession, StoredPortal } from "./stored.js";
@@ -33,10 +34,7 @@ export function createVault(keys: readonly string[], report: (error: PortalAuthE
   const opened = new Map<string, Opened>(); // the one that was not used for longest first
 
   function remember(id: string, entry: Opened): Opened {
-    opened.delete(id);
-    opened.set(id, entry);
-    const [oldest] = opened.keys();
-    if (opened.size > MOST_OPENED && oldest !== undefined) opened.delete(oldest);
+    keepNewest(opened, id, entry, MOST_OPENED);
     return entry;
   }
 

@@ -1,6 +1,5 @@
 import session, { type Store } from "express-session";
-import { onceAMinute } from "../once-a-minute.js";
-import type { Load, OpenStore } from "./opened.js";
+import { type Load, type OpenStore, troubleWith } from "./opened.js";
 
 interface Pool {
   query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
@@ -24,11 +23,7 @@ export function openPostgres(connectionString: string, warn: (message: string) =
     connectionTimeoutMillis: TIMEOUT_MS,
     query_timeout: TIMEOUT_MS,
   });
-  const tell = onceAMinute(warn);
-  const fail = (error: Error) =>
-    tell(
-      `The session store on PostgreSQL: ${(error as NodeJS.ErrnoException).code ?? error.name}. Look at SESSION_STORE_URL.`,
-    );
+  const fail = troubleWith("PostgreSQL", warn);
   pool.on("error", fail); // without a listener a lost connection would end the process
   const store = new PostgresStore({ pool: withTable(pool), errorLog: (_text: string, error: Error) => fail(error) });
   return {

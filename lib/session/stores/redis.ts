@@ -1,6 +1,5 @@
 import type { Store } from "express-session";
-import { onceAMinute } from "../once-a-minute.js";
-import { type Load, type OpenStore, storeRefused } from "./opened.js";
+import { type Load, type OpenStore, storeRefused, troubleWith } from "./opened.js";
 
 interface Client {
   on(event: "error", listener: (error: Error) => void): void;
@@ -39,9 +38,7 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
       reconnectStrategy: (attempts: number) => Math.min(50 * 2 ** Math.min(attempts, 10), RECONNECT_AT_MOST_MS),
     },
   });
-  const tell = onceAMinute(warn);
-  // without a listener the first lost connection would end the process
-  client.on("error", (error) => tell(`The session store on Redis: ${nameOf(error)}. Look at SESSION_STORE_URL.`));
+  client.on("error", troubleWith("Redis", warn)); // without a listener the first lost connection would end the process
   const opened = new Promise<void>((resolve) => {
     client.once("ready", resolve);
     client.once("error", resolve);
@@ -67,10 +64,4 @@ function clientOf(createClient: Packages["redis"]["createClient"], options: obje
   } catch {
     throw storeRefused("is not understood by its client: write it as redis://name:password@host:6379/0");
   }
-}
-
-/** The system's name for it, or the first word of what Redis says (WRONGPASS, NOAUTH, LOADING): the rest may hold more. */
-function nameOf(error: Error): string {
-  const { code } = error as NodeJS.ErrnoException;
-  return code ?? /^[A-Z]{4,}(?= )/.exec(error.message)?.[0] ?? error.constructor.name;
 }
