@@ -25,7 +25,11 @@ type Step = (visit: Visit) => Promise<void>;
 
 /** The router. */
 export interface PortalAuth extends RequestHandler {
-  /** Closes the connection that SESSION_STORE_URL has opened. For an application that shuts down; nothing else needs it. */
+  /**
+   * For an application that shuts down, after its server has closed. Waits for the refreshes that are under way, as the
+   * portal may have ended the old refresh tokens already and the new ones would be lost; then closes the connection that
+   * SESSION_STORE_URL has opened.
+   */
   close(): Promise<void>;
 }
 
@@ -73,7 +77,7 @@ function createParts(settings: Settings): Parts {
   };
 }
 
-function createSessions({ settings, log: { warn }, log }: Parts) {
+function createSessions({ settings, log: { warn }, log, refreshOnce }: Parts) {
   const { issuer, clientId, secrets, https, clock, lock } = settings;
   const opened = typeof settings.store === "string" ? openStore(settings.store, warn) : undefined;
   const mountSession = createSessionMount({
@@ -92,7 +96,13 @@ function createSessions({ settings, log: { warn }, log }: Parts) {
     store: opened?.store ?? (settings.store as Store | undefined),
     opened: opened?.opened,
   });
-  return { mountSession, close: async () => opened?.close() };
+  return {
+    mountSession,
+    async close() {
+      await refreshOnce.settled();
+      await opened?.close();
+    },
+  };
 }
 
 function createRoutes(parts: Parts): Map<string, Step> {

@@ -7,6 +7,7 @@ import { generate } from "selfsigned";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startPortal } from "../example-app/portal/portal.js";
 import { portalAuth, requireAuth } from "../lib/index.js";
+import { createGate, holdNext, logIn, TOKEN_SECONDS } from "./access/logged-in.js";
 import { Browser } from "./support/browser.js";
 import {
   CLIENT_SECRET,
@@ -282,5 +283,43 @@ describe("behind a proxy that ends TLS", () => {
     }
     const login = new URL((await browser.navigate(`${origin}/login`)).headers.location ?? "");
     expect(login.searchParams.get("redirect_uri")).toBe(`${origin}/callback`);
+  });
+});
+
+describe("close(), when an application shuts down,", () => {
+  test("waits for a refresh that is under way, so that its tokens are not lost with the process", async () => {
+    const { auth, ask, later, portal, stored, me } = await logIn();
+    later(TOKEN_SECONDS);
+    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    const asking = ask();
+    await arrived;
+    let isClosed = false;
+    const closing = auth.close().then(() => {
+      isClosed = true;
+    });
+    await me(); // a whole request later
+    expect(isClosed).toBe(false);
+    letGo();
+    await closing;
+    expect(stored()).toMatchObject([{ portal: { version: 2 } }]);
+    expect((await asking).status).toBe(200);
+  });
+
+  test("does not fail because a refresh does", async () => {
+    const { auth, ask, later, portal } = await logIn({ log: [/portal_failed/] });
+    later(TOKEN_SECONDS);
+    const arrived = createGate();
+    const gate = createGate();
+    portal.answerNext("/oauth2/token", async (_req, res) => {
+      arrived.open();
+      await gate.opened;
+      res.writeHead(500).end();
+    });
+    const asking = ask();
+    await arrived.opened;
+    const closing = auth.close();
+    gate.open();
+    await closing;
+    expect((await asking).code).toBe("portal_failed");
   });
 });

@@ -15,14 +15,21 @@ export function createQueue(): Queue {
 }
 
 /** Runs work of the same name once at a time: whoever comes while it is under way shares its outcome. */
-export function createJoin<T>(): (name: string, work: () => Promise<T>) => Promise<T> {
+export interface Join<T> {
+  (name: string, work: () => Promise<T>): Promise<T>;
+  /** Resolves when all that is under way now has come to an end, whichever. */
+  settled(): Promise<void>;
+}
+
+export function createJoin<T>(): Join<T> {
   const running = new Map<string, Promise<T>>();
-  return function join(name, work) {
+  function join(name: string, work: () => Promise<T>): Promise<T> {
     let outcome = running.get(name);
     if (!outcome) {
       outcome = work().finally(() => running.delete(name));
       running.set(name, outcome);
     }
     return outcome;
-  };
+  }
+  return Object.assign(join, { settled: async () => void (await Promise.allSettled(running.values())) });
 }

@@ -49,12 +49,17 @@ export interface Refresh {
  *
  * @throws PortalAuthError `login_required` when the session has ended, and what `renew` throws
  */
-export type RefreshOnce = (id: string, refresh: Refresh) => Promise<PortalSession>;
+export interface RefreshOnce {
+  (id: string, refresh: Refresh): Promise<PortalSession>;
+  /** Resolves when no refresh of this process is under way any more: a process that ends before loses the new tokens. */
+  settled(): Promise<void>;
+}
 
 export function createRefreshOnce(): RefreshOnce {
   const join = createJoin<PortalSession>();
   const by = randomUUID(); // one for all: a claim whose answer was lost is our own, and is taken up again
-  return (id, refresh) => join(id, () => refreshOnce(id, by, refresh));
+  const once = (id: string, refresh: Refresh) => join(id, () => refreshOnce(id, by, refresh));
+  return Object.assign(once, { settled: join.settled });
 }
 
 async function refreshOnce(id: string, by: string, refresh: Refresh): Promise<PortalSession> {

@@ -88,4 +88,21 @@ describe("joined", () => {
     expect(await again).toBe("done by again");
     expect(story).not.toContain("shared begins");
   });
+
+  test("it can be waited for until all is done, whichever way it ends", async () => {
+    const { work, end, fail } = createWorks();
+    const join = createJoin<string>();
+    const outcomes = Promise.allSettled([join("x", work("first")), join("y", work("second"))]);
+    let isSettled = false;
+    const waited = join.settled().then(() => {
+      isSettled = true;
+    });
+    fail("first");
+    await settled();
+    expect(isSettled).toBe(false);
+    end("second");
+    await waited;
+    await outcomes;
+    await join.settled(); // nothing is under way
+  });
 });

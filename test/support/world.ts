@@ -5,7 +5,14 @@ import session from "express-session";
 import express4 from "express4";
 import { expect, onTestFinished, vi } from "vitest";
 import { type Portal, type PortalOptions, startPortal } from "../../example-app/portal/portal.js";
-import { type LoginContext, type PortalAuthOptions, portalAuth, requireAuth, type TokenSet } from "../../lib/index.js";
+import {
+  type LoginContext,
+  type PortalAuth,
+  type PortalAuthOptions,
+  portalAuth,
+  requireAuth,
+  type TokenSet,
+} from "../../lib/index.js";
 import { Browser } from "./browser.js";
 
 export const CLIENT_ID = "demo-app";
@@ -32,6 +39,8 @@ export interface WorldOptions {
 export interface World {
   readonly url: string;
   readonly app: Express;
+  /** The router, mounted in it. */
+  readonly auth: PortalAuth;
   readonly portal: Portal;
   readonly browser: Browser;
   /** Lines that were logged. */
@@ -109,6 +118,7 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
   return {
     url,
     app,
+    auth,
     portal,
     browser,
     log,
