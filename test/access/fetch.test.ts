@@ -40,9 +40,12 @@ async function startApi(answer: RequestListener = (_req, res) => void res.end("d
 /** An application whose person has a token, and an API that it may be sent to. */
 async function start({ answer, options, ...given }: Parameters<typeof logIn>[0] & { answer?: RequestListener } = {}) {
   const api = await startApi(answer);
-  const world = await logIn({ ...given, options: { apiOrigins: [api.url], ...options } });
-  const access = async () => (await world.tokens()).access_token;
-  return { ...world, api, access };
+  return { ...(await logInFor([api.url], { ...given, ...(options && { options }) })), api };
+}
+
+async function logInFor(apiOrigins: string[], { options, ...given }: Parameters<typeof logIn>[0] = {}) {
+  const world = await logIn({ ...given, options: { apiOrigins, ...options } });
+  return { ...world, access: async () => (await world.tokens()).access_token };
 }
 
 describe("the token", () => {
@@ -263,6 +266,23 @@ describe("a 401 of the API", () => {
     expect(refreshes()).toHaveLength(1);
   });
 
+  test("to a new token as well is handed on from then on without a refresh, until there is another token", async () => {
+    const hostile = await startApi((_req, res) => void res.writeHead(401).end("not you"));
+    const willing = await startApi();
+    const { inRequest, refreshes, later, access } = await logInFor([hostile.url, willing.url]);
+    const call = (url: string) => inRequest(async ({ portal }) => (await portal.fetch(url)).status);
+    for (let time = 0; time < 3; time += 1) expect(await call(hostile.url)).toBe(401);
+    expect([hostile.got.length, refreshes().length]).toEqual([4, 1]);
+    willing.refused.add(await access());
+    expect(await call(willing.url)).toBe(200); // what one API thinks of it is nothing to another
+    expect(refreshes()).toHaveLength(2);
+    expect(await call(hostile.url)).toBe(401); // the token is another now: it may like this one
+    expect(refreshes()).toHaveLength(3);
+    later(TOKEN_SECONDS);
+    expect(await call(hostile.url)).toBe(401);
+    expect(refreshes()).toHaveLength(5); // the one before the call, and the one after it
+  });
+
   test.each([400, 403, 404, 500, 503])("is meant, and no other status: %i comes back at once", async (status) => {
     const { api, inRequest, refreshes } = await start({ answer: (_req, res) => void res.writeHead(status).end() });
     expect((await inRequest(({ portal }) => portal.fetch(api.url))).status).toBe(status);
@@ -327,6 +347,23 @@ describe("a 401 of the API", () => {
     onTokens.mockRejectedValueOnce(new Error("the database is away"));
     await expect(inRequest((req) => req.portal.fetch(api.url))).rejects.toMatchObject({ code: "hook_failed" });
     expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test("that nobody will read, as the refresh has failed, gives its connection back", async () => {
+    let cut = () => {};
+    const isCut = new Promise<void>((resolve) => {
+      cut = resolve;
+    });
+    const { inRequest, portal, api } = await start({
+      answer(_req, res) {
+        res.writeHead(401).write("the first of many");
+        res.on("close", cut);
+      },
+      log: [/refresh_refused/],
+    });
+    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    await expect(inRequest((req) => req.portal.fetch(api.url))).rejects.toMatchObject({ code: "refresh_refused" });
+    await isCut;
   });
 });
 

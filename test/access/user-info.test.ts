@@ -163,6 +163,16 @@ describe("a 401", () => {
     expect([asked("/userinfo").length, refreshes().length]).toEqual([2, 1]);
     expect((await me()).isAuthenticated).toBe(true);
   });
+
+  test("that comes again costs no refresh the next time, until there is another token", async () => {
+    const { userinfo, portal, asked, refreshes, later } = await start();
+    portal.answerNext("/userinfo", unauthorized, 4);
+    for (let time = 0; time < 3; time += 1)
+      await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_refused", status: 502 });
+    expect([asked("/userinfo").length, refreshes().length]).toEqual([4, 1]);
+    later(TOKEN_SECONDS);
+    expect((await userinfo()).sub).toBe(SUB);
+  });
 });
 
 describe("the endpoint", () => {
