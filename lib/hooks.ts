@@ -45,7 +45,9 @@ export interface Hooks {
   /**
    * After every token answer, of a login or a refresh, before anything is kept: once, in one process, while the others
    * wait. Return the tokens to keep instead; throw to refuse: at a login nothing is kept then. At a refresh
-   * `login_refused` ends the session; after any other error the session stays, and the next request tries again.
+   * `login_refused` ends the session; after any other error the session stays, and it is tried again after a pause. At a
+   * refresh it has 20 seconds, and everybody waits for it who wants these tokens: `req.portal` in here as well, so ask
+   * the portal with `tokens.access_token`.
    */
   onTokens?(
     tokens: TokenSet,
@@ -69,8 +71,12 @@ export interface Hooks {
  */
 export async function callOnTokens(hooks: Hooks, tokens: TokenSet, context: TokensContext): Promise<TokenSet> {
   const kept = (await callHook("onTokens", () => hooks.onTokens?.({ ...tokens }, context))) ?? tokens;
-  if (typeof kept.access_token === "string" && kept.access_token !== "") return kept;
-  throw new PortalAuthError("hook_failed", { detail: "onTokens returned something without an access_token" });
+  if (typeof kept.access_token !== "string" || kept.access_token === "")
+    throw new PortalAuthError("hook_failed", { detail: "onTokens returned something without an access_token" });
+  for (const end of [kept.expires_at, kept.refresh_expires_at])
+    if (end !== undefined && !Number.isFinite(end))
+      throw new PortalAuthError("hook_failed", { detail: "onTokens returned an end that is no epoch seconds" });
+  return kept;
 }
 
 /** Runs a hook; what it throws arrives as a PortalAuthError that names the hook. */

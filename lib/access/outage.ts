@@ -1,24 +1,22 @@
 import type { Clock } from "../clock.js";
-import type { PortalAuthError, PortalAuthErrorCode } from "../errors.js";
+import type { PortalAuthError } from "../errors.js";
 import { keepNewest } from "../newest.js";
 
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
+/** Who has failed before lets others try first, for so long at most: it may be the one for whom alone the portal fails. */
+const OTHERS_FIRST_MS = 5000;
 const MOST_SESSIONS = 1000;
 
-/** What speaks of one person's tokens, and not of the portal or of how this application is known there. */
-const OF_ONE_PERSON: readonly PortalAuthErrorCode[] = [
-  "token_refused",
-  "id_token_invalid",
-  "id_token_signature_invalid",
-  "nonce_mismatch",
-];
+/** Whose a failure may be: of this session alone, or of the portal. */
+export type Blame = "session" | "portal";
 
 /**
  * Remembers that refreshing fails at the moment: everybody whose token has ended would ask the portal, again and again,
- * and one that is coming back would be met by all of them at once. After a pause one may try, and the others after it has
- * succeeded. The pause is short at first, and twice as long after each failure. What fails for one person is remembered
- * for their session alone.
+ * and one that is coming back would be met by all of them at once. So a session that has failed waits before it tries
+ * again, shortly at first, and twice as long after each failure. When a second session fails before any has succeeded it
+ * is the portal's trouble, and all wait; one tries for them, and the others after it has succeeded. One session alone
+ * proves nothing: its person may be one for whom the portal always fails.
  */
 export interface Outage {
   /** The failure that is remembered, unless it is time to try again. */
@@ -29,40 +27,68 @@ export interface Outage {
    * @throws PortalAuthError the failure that is remembered
    */
   check(id: string): void;
-  remember(id: string, failure: PortalAuthError): void;
-  /** The portal has answered as it should. */
+  remember(id: string, failure: PortalAuthError, blame: Blame): void;
+  /** The portal has answered as it should, whatever became of that answer. */
+  isBack(): void;
+  /** This session has been refreshed. */
   forget(id: string): void;
 }
 
 interface Failing {
   readonly failure: PortalAuthError;
+  readonly blame: Blame;
   readonly pause: number;
   nextAt: number;
+  /** Who tries for all. */
+  trial?: string;
 }
 
 export function createOutage(clock: Clock): Outage {
   let ofAll: Failing | undefined;
   const ofSessions = new Map<string, Failing>(); // oldest first
-  const failing = (id: string) => [ofAll, ofSessions.get(id)].filter((entry) => entry !== undefined);
-  const current = (id: string) => failing(id).find(({ nextAt }) => clock() < nextAt)?.failure;
+  let failedLast: string | undefined; // with no success since
+
+  const next = (before: Failing | undefined, failure: PortalAuthError, blame: Blame): Failing => {
+    const pause = before ? Math.min(2 * before.pause, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+    return { failure, blame, pause, nextAt: clock() + pause };
+  };
+
+  function current(id: string): PortalAuthError | undefined {
+    const own = ofSessions.get(id);
+    if (own && clock() < own.nextAt) return own.failure;
+    if (ofAll && clock() < ofAll.nextAt + (own ? Math.min(ofAll.pause, OTHERS_FIRST_MS) : 0)) return ofAll.failure;
+    return undefined;
+  }
+
+  function blamePortal(id: string, failure: PortalAuthError): void {
+    const isFirst = failedLast === undefined || failedLast === id;
+    failedLast = id;
+    // several may be under way when the portal goes down: together they have failed once
+    if (ofAll ? ofAll.trial === id : !isFirst) ofAll = next(ofAll, failure, "portal");
+  }
 
   return {
     current,
     check(id) {
       const failure = current(id);
       if (failure) throw failure;
-      for (const entry of failing(id)) entry.nextAt = clock() + entry.pause; // this one tries
+      const own = ofSessions.get(id);
+      if (own) own.nextAt = clock() + own.pause;
+      if (!ofAll) return;
+      ofAll.nextAt = clock() + ofAll.pause;
+      ofAll.trial = id;
     },
-    remember(id, failure) {
-      const isOfOne = OF_ONE_PERSON.includes(failure.code);
-      const before = isOfOne ? ofSessions.get(id) : ofAll;
-      const pause = before ? Math.min(2 * before.pause, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
-      const entry = { failure, pause, nextAt: clock() + pause };
-      if (isOfOne) keepNewest(ofSessions, id, entry, MOST_SESSIONS);
-      else ofAll = entry;
+    remember(id, failure, blame) {
+      keepNewest(ofSessions, id, next(ofSessions.get(id), failure, blame), MOST_SESSIONS);
+      if (blame === "portal") blamePortal(id, failure);
+    },
+    isBack() {
+      failedLast = undefined;
+      if (!ofAll) return;
+      ofAll = undefined;
+      for (const [id, { blame }] of ofSessions) if (blame === "portal") ofSessions.delete(id);
     },
     forget(id) {
-      ofAll = undefined;
       ofSessions.delete(id);
     },
   };

@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import { logFailure, tell } from "../answer/log.js";
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { callOnTokens } from "../hooks.js";
 import type { Parts } from "../parts.js";
 import { revoke } from "../portal/log-out.js";
@@ -9,6 +9,21 @@ import type { Refresh, Renewed } from "../session/refresh-once.js";
 import type { Place } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import type { TokenSet } from "../tokens.js";
+import { withinTime } from "../within-time.js";
+import type { Blame } from "./outage.js";
+
+/** Discovery, the refresh itself, and keys that are fetched once or, as they do not fit, twice. */
+const PORTAL_REQUESTS = 4;
+/** A hook that takes longer has failed: everybody who wants this session's token waits for it. */
+const HOOK_MS = 20_000;
+
+/** What speaks of one person's tokens, and not of the portal or of how this application is known there. */
+const OF_ONE_PERSON: readonly PortalAuthErrorCode[] = [
+  "token_refused",
+  "id_token_invalid",
+  "id_token_signature_invalid",
+  "nonce_mismatch",
+];
 
 /** How the tokens of this session are renewed, if it falls to this process. */
 export function renewal(
@@ -20,11 +35,11 @@ export function renewal(
   return {
     keeper,
     clock: parts.settings.clock,
-    clockTolerance: parts.settings.clockTolerance,
     isEnough,
     endsSession,
     obstacle: () => parts.outage.current(id),
     renew: (stored) => renew(parts, req, id, stored),
+    renewAtMostMs: 1000 * (PORTAL_REQUESTS * parts.settings.httpTimeout) + HOOK_MS,
     onOrphan: (tokens) => void revokeOrphan(parts, tokens),
   };
 }
@@ -39,30 +54,43 @@ async function renew(parts: Parts, req: Request, id: string, stored: PortalSessi
   if (unverified) return { tokens: onlyRefreshToken(stored.tokens, tokens), failure: unverified };
   try {
     const { claims } = stored;
-    return { tokens: await callOnTokens(parts.settings.hooks, tokens, { req, grant: "refresh_token", claims }) };
+    const asking = callOnTokens(parts.settings.hooks, tokens, { req, grant: "refresh_token", claims });
+    const kept = await withinTime(asking, HOOK_MS, hookTooSlow);
+    parts.outage.forget(id);
+    return { tokens: kept };
   } catch (error) {
     if (endsSession(error) || !(error instanceof PortalAuthError)) throw error;
     logFailure(parts.log, error);
+    parts.outage.remember(id, error, "session");
     return { tokens: onlyRefreshToken(stored.tokens, tokens), failure: error };
   }
 }
 
+function hookTooSlow(): never {
+  const detail = `onTokens took more than ${HOOK_MS / 1000} s; in it req.portal waits for these very tokens: use tokens.access_token`;
+  throw new PortalAuthError("hook_failed", { detail });
+}
+
 async function askPortal({ getPortal, outage, log }: Parts, id: string, stored: PortalSession) {
   outage.check(id);
+  const hasFailed = (error: PortalAuthError) => {
+    tell(log, error);
+    if (!endsSession(error)) return outage.remember(id, error, whose(error));
+    outage.isBack(); // the portal has answered
+    outage.forget(id);
+  };
   try {
     const refreshed = await refresh(await getPortal(), stored);
-    if (refreshed.unverified) outage.remember(id, refreshed.unverified);
-    else outage.forget(id);
+    if (refreshed.unverified) hasFailed(refreshed.unverified);
+    else outage.isBack();
     return refreshed;
   } catch (error) {
-    if (!(error instanceof PortalAuthError)) throw error;
-    tell(log, error);
-    if (endsSession(error))
-      outage.forget(id); // the portal has answered
-    else outage.remember(id, error);
+    if (error instanceof PortalAuthError) hasFailed(error);
     throw error;
   }
 }
+
+const whose = ({ code }: PortalAuthError): Blame => (OF_ONE_PERSON.includes(code) ? "session" : "portal");
 
 /**
  * What is kept of an answer that nobody may use: the refresh token, as the old one may have ended with it. The old

@@ -14,6 +14,11 @@ const RETRY_RENEWAL_SECONDS = 60;
 export interface Portal {
   readonly settings: Settings;
   readonly configuration: oidc.Configuration;
+  /**
+   * The same for refreshes, whose ID tokens' times are checked by us: openid-client throws away the whole answer of a
+   * portal whose clock is wrong, and with it a refresh token that is the only good one.
+   */
+  readonly timeless: oidc.Configuration;
   readonly metadata: Readonly<oidc.ServerMetadata>;
   readonly verifySignature: VerifySignature;
 }
@@ -69,17 +74,21 @@ async function discover(settings: Settings): Promise<Portal> {
     client_secret_basic: oidc.ClientSecretBasic,
     none: oidc.None,
   };
-  const client = { client_secret: clientSecret, [oidc.clockTolerance]: clockTolerance } as Partial<oidc.ClientMetadata>;
-  const configuration = new oidc.Configuration(metadata, clientId, client, auth[clientAuth](clientSecret as string));
-  for (const allow of overHttp) allow(configuration);
-  configuration[oidc.customFetch] = fetch;
-  configuration.timeout = 0; // ours covers the reading of the body as well
+  const configure = (tolerance: number): oidc.Configuration => {
+    const client = { client_secret: clientSecret, [oidc.clockTolerance]: tolerance } as Partial<oidc.ClientMetadata>;
+    const configuration = new oidc.Configuration(metadata, clientId, client, auth[clientAuth](clientSecret as string));
+    for (const allow of overHttp) allow(configuration);
+    configuration[oidc.customFetch] = fetch;
+    configuration.timeout = 0; // ours covers the reading of the body as well
+    return configuration;
+  };
   const verifySignature = createVerifier(
     metadata.jwks_uri as string,
     metadata.id_token_signing_alg_values_supported,
     fetch,
   );
-  return { settings, configuration, metadata, verifySignature };
+  const [configuration, timeless] = [configure(clockTolerance), configure(Number.MAX_SAFE_INTEGER)];
+  return { settings, configuration, timeless, metadata, verifySignature };
 }
 
 const REQUIRED = ["authorization_endpoint", "token_endpoint", "jwks_uri"];

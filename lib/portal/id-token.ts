@@ -19,6 +19,7 @@ export interface IdTokenExpectations {
 export function checkIdToken(claims: Claims, idToken: string, expected: IdTokenExpectations): void {
   const { clockTolerance, nonce: policy } = expected.settings;
   checkAlways(claims, idToken, expected);
+  checkTimes(claims, clockTolerance);
   // step 11
   if (!nonceHolds(policy, claims.nonce, expected.nonce)) throw new PortalAuthError("nonce_mismatch");
   // step 13: asked for, so it must be there
@@ -65,16 +66,22 @@ function checkAlways(
   idToken: string,
   expected: Pick<IdTokenExpectations, "access_token" | "settings">,
 ) {
-  const { clientId, clockTolerance } = expected.settings;
+  const { clientId } = expected.settings;
   // section 2: a person has a name, of at most 255 characters
   if (claims.sub.length < 1 || claims.sub.length > 255) throw invalid("claim sub");
   // steps 4 and 5: openid-client looks at azp only where there are several audiences
   if (claims.azp !== undefined && claims.azp !== clientId) throw invalid("claim azp");
-  // step 10: a token from the future; openid-client only wants a number
-  if (typeof claims.iat !== "number" || claims.iat > epochSeconds() + clockTolerance) throw invalid("claim iat");
   // section 3.1.3.8
   if (claims["at_hash"] !== undefined && claims["at_hash"] !== leftHalfHash(expected.access_token, idToken))
     throw invalid("claim at_hash");
+}
+
+/** Steps 9 and 10, and RFC 7519, section 4.1.5: that they are numbers openid-client has seen to. */
+export function checkTimes({ exp, nbf, iat }: Claims, clockTolerance: number): void {
+  const now = epochSeconds();
+  if (typeof exp !== "number" || exp <= now - clockTolerance) throw invalid("claim exp");
+  if (typeof nbf === "number" && nbf > now + clockTolerance) throw invalid("claim nbf");
+  if (typeof iat !== "number" || iat > now + clockTolerance) throw invalid("claim iat"); // from the future
 }
 
 function nonceHolds(policy: Settings["nonce"], received: unknown, sent: string): boolean {

@@ -3,7 +3,7 @@ import { PortalAuthError } from "../errors.js";
 import type { Claims, TokenSet } from "../tokens.js";
 import type { Portal } from "./discover.js";
 import { explainFailure } from "./explain-failure.js";
-import { checkRefreshedIdToken } from "./id-token.js";
+import { checkRefreshedIdToken, checkTimes } from "./id-token.js";
 import { readTokens } from "./read-tokens.js";
 
 /** Whose tokens are refreshed. */
@@ -14,7 +14,10 @@ export interface Holder {
 
 export interface Refreshed {
   readonly tokens: TokenSet;
-  /** The portal has answered, but its keys could not be fetched: its ID token, and so the rest, is not believed yet. */
+  /**
+   * The portal has answered, but its keys could not be fetched, or its clock or ours is wrong: its ID token, and so the
+   * rest, is not believed now.
+   */
   readonly unverified?: PortalAuthError;
 }
 
@@ -26,21 +29,27 @@ export interface Refreshed {
  * @throws PortalAuthError `refresh_refused` when no later try can help; anything else may pass
  */
 export async function refresh(portal: Portal, { tokens, claims }: Holder): Promise<Refreshed> {
-  const { settings, configuration } = portal;
+  const { settings, timeless } = portal;
   const askedAt = settings.clock();
-  const answer = await oidc.refreshTokenGrant(configuration, tokens.refresh_token as string).catch((error) => {
+  const answer = await oidc.refreshTokenGrant(timeless, tokens.refresh_token as string).catch((error) => {
     throw explainFailure(error, "refresh");
   });
   const fresh = readTokens(answer, askedAt);
   const merged = { ...whatStays(tokens, fresh), ...fresh };
   if (fresh.id_token === undefined) return { tokens: merged };
   const before = { id_token: tokens.id_token, sub: claims.sub, access_token: fresh.access_token, settings };
-  checkRefreshedIdToken(answer.claims() as Claims, fresh.id_token, before);
+  const claimsNow = answer.claims() as Claims;
+  checkRefreshedIdToken(claimsNow, fresh.id_token, before);
   try {
     await portal.verifySignature(fresh.id_token);
   } catch (error) {
     if (!(error instanceof PortalAuthError) || error.code === "id_token_signature_invalid") throw error;
     return { tokens: merged, unverified: error };
+  }
+  try {
+    checkTimes(claimsNow, settings.clockTolerance);
+  } catch (error) {
+    return { tokens: merged, unverified: error as PortalAuthError };
   }
   return { tokens: merged };
 }

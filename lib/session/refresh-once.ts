@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { TokenSet } from "../tokens.js";
-import { withinTime } from "../within-time.js";
 import type { Keeper } from "./keeper.js";
 import { pause } from "./pause.js";
 import { createJoin } from "./queue.js";
@@ -11,9 +10,13 @@ import type { PortalSession, RefreshClaim, StoredPortal, StoredSession } from ".
 /** So long the others believe that somebody refreshes, unless it is renewed: a process that was killed renews nothing. */
 const LEASE_MS = 5000;
 const RENEW_LEASE_MS = LEASE_MS / 3;
-/** Whoever takes longer than that (a hook that never ends) loses the session to the next. */
-const HOLD_AT_MOST_MS = 60_000;
+/** A claim that has ended so long ago was left behind, even if the clocks of two machines are minutes apart. */
+const LONG_AGO_MS = 10 * 60_000;
+/** Who waits for another process looks again after so long, and then after ever longer. */
 const LOOK_AGAIN_MS = 25;
+const LOOK_AGAIN_AT_MOST_MS = 500;
+/** So long somebody who was taken for dead may still bring the tokens that the portal gave them. */
+const GRACE_MS = 10_000;
 /** A store that is down when new tokens shall be kept is asked again for so long: a rotated refresh token is the only one. */
 const KEEP_TRYING_MS = 30_000;
 
@@ -27,17 +30,20 @@ export interface Renewed {
 export interface Refresh {
   readonly keeper: Keeper;
   readonly clock: Clock;
-  /** How far the clocks of the processes may differ, in seconds. */
-  readonly clockTolerance: number;
   /** Whether these tokens will do, as somebody else has brought them meanwhile. */
   readonly isEnough: (stored: PortalSession) => boolean;
   /** Why the portal need not be asked just now, if there is a reason: tokens that somebody else has brought will still do. */
   readonly obstacle: () => PortalAuthError | undefined;
-  /** Asks the portal. Called while this process holds the session's claim, with what is stored then. */
+  /**
+   * Asks the portal. Called while this process holds the session's claim, with what is stored then. Must come to an end:
+   * the session is nobody else's before.
+   */
   readonly renew: (stored: PortalSession) => Promise<Renewed>;
+  /** After so long `renew` has come to an end. */
+  readonly renewAtMostMs: number;
   /** Whether what `renew` threw means that this login is over. */
   readonly endsSession: (error: unknown) => boolean;
-  /** The session was ended while the portal was asked: its new tokens belong to nobody. */
+  /** The session was ended while the portal was asked: its new refresh token belongs to nobody. */
   readonly onOrphan: (tokens: TokenSet) => void;
 }
 
@@ -63,31 +69,34 @@ export function createRefreshOnce(): RefreshOnce {
 }
 
 async function refreshOnce(id: string, by: string, refresh: Refresh): Promise<PortalSession> {
-  const giveUpAt = performance.now() + HOLD_AT_MOST_MS + 2 * LEASE_MS;
-  const isHeld = createWatch(by, refresh);
-  while (performance.now() < giveUpAt) {
+  const giveUpAt = performance.now() + refresh.renewAtMostMs + KEEP_TRYING_MS + LEASE_MS;
+  const isHeld = createWatch();
+  for (let wait = LOOK_AGAIN_MS; performance.now() < giveUpAt; wait = Math.min(1.5 * wait, LOOK_AGAIN_AT_MOST_MS)) {
     const { enough, mine } = await claim(id, by, refresh, isHeld);
     if (enough) return enough;
     if (mine) return hold(id, by, refresh, mine);
-    await pause(LOOK_AGAIN_MS * (1 + Math.random()));
+    await pause(wait * (0.5 + Math.random()));
   }
   throw new PortalAuthError("refresh_failed", { detail: "another process does not come to an end" });
 }
 
 type IsHeld = (refreshing: RefreshClaim | undefined) => boolean;
 
+/** The claim of somebody else, if there is one that may be alive. */
+const othersClaim = ({ refreshing }: PortalSession, by: string, now: number): RefreshClaim | undefined =>
+  refreshing && refreshing.by !== by && now < refreshing.until + LONG_AGO_MS ? refreshing : undefined;
+
 /**
  * Whether somebody else holds the claim. Two machines' clocks need not agree, so what counts is whether the claim is
- * renewed while we look; the time in it only tells of one that was left behind long ago.
+ * renewed while we look.
  */
-function createWatch(by: string, { clock, clockTolerance }: Refresh): IsHeld {
+function createWatch(): IsHeld {
   let seen: RefreshClaim | undefined;
   let since = 0;
-  return function isHeld(refreshing) {
-    if (!refreshing || refreshing.by === by) return false;
-    if (refreshing.until + clockTolerance * 1000 < clock()) return false;
-    if (seen?.by !== refreshing.by || seen.until !== refreshing.until) {
-      seen = refreshing;
+  return function isHeld(claim) {
+    if (!claim) return false;
+    if (seen?.by !== claim.by || seen.until !== claim.until) {
+      seen = claim;
       since = performance.now();
     }
     return performance.now() - since < LEASE_MS;
@@ -104,7 +113,7 @@ async function claim(id: string, by: string, { keeper, clock, isEnough, obstacle
     seen = stored.portal && keeper.open(id, stored.portal);
     if (!seen || !stored.portal) return undefined;
     if (isEnough(seen)) outcome = "enough";
-    else outcome = isHeld(seen.refreshing) ? "theirs" : "mine";
+    else outcome = isHeld(othersClaim(seen, by, clock())) ? "theirs" : "mine";
     return outcome === "mine" && !reason ? claimed(stored, stored.portal, by, clock()) : undefined;
   });
   if (!outcome || !seen) throw new PortalAuthError("login_required", { detail: "the session has ended" });
@@ -127,12 +136,14 @@ async function hold(id: string, by: string, refresh: Refresh, held: PortalSessio
     renewal.catch(() => {}); // it is tried again, and the lease covers three times
   }, RENEW_LEASE_MS);
   try {
-    const { tokens, failure } = await withinTime(refresh.renew(held), HOLD_AT_MOST_MS, tooSlow);
-    const kept = await keep(id, refresh, held, tokens);
-    if (failure) throw failure;
+    const renewed = await refresh.renew(held);
+    const kept = await keep(id, refresh, held, renewed);
+    if (renewed.failure) throw renewed.failure;
     return kept;
   } catch (error) {
-    if (refresh.endsSession(error)) return await end(id, refresh, held, error);
+    // whoever held the claim before may have been answered already, and only be slow to keep it
+    const mayBeOutrun = othersClaim(held, by, clock()) !== undefined;
+    if (refresh.endsSession(error)) return await end(id, refresh, held, error, mayBeOutrun ? GRACE_MS : 0);
     await release(id, by, keeper);
     throw error;
   } finally {
@@ -140,20 +151,15 @@ async function hold(id: string, by: string, refresh: Refresh, held: PortalSessio
   }
 }
 
-/** What comes later finds that the next has taken the session over. */
-function tooSlow(): never {
-  throw new PortalAuthError("refresh_failed", { detail: "the portal or onTokens took more than a minute" });
-}
-
 /** Whoever wrote newer tokens meanwhile had the same refresh token: what came last is what the portal knows last. */
 async function keep(
   id: string,
   { keeper, clock, onOrphan }: Refresh,
   held: PortalSession,
-  tokens: TokenSet,
+  { tokens, failure }: Renewed,
 ): Promise<PortalSession> {
   const { refreshing, ...rest } = held;
-  const obtained_at = Math.floor(clock() / 1000);
+  const obtained_at = failure ? held.obtained_at : Math.floor(clock() / 1000); // then the access token is the old one
   let kept: PortalSession | undefined;
   await untilItWorks(() =>
     keeper.update(id, (stored) => {
@@ -165,7 +171,8 @@ async function keep(
     }),
   );
   if (kept) return kept;
-  onOrphan(tokens);
+  // the old one is no orphan: a logout has revoked it, and who has moved the login to another session's id goes on with it
+  if (tokens.refresh_token !== held.tokens.refresh_token) onOrphan(tokens);
   throw new PortalAuthError("login_required", { detail: "the session was ended during the refresh" });
 }
 
@@ -182,17 +189,32 @@ async function untilItWorks(write: () => Promise<unknown>): Promise<void> {
   }
 }
 
-/** Ends the session, if the token that was refused is still the stored one; else somebody has brought another. */
-async function end(id: string, { keeper }: Refresh, refused: PortalSession, error: unknown): Promise<PortalSession> {
-  let newer: PortalSession | undefined;
-  await keeper.update(id, (stored) => {
-    const portal = stored.portal && keeper.open(id, stored.portal);
-    const isRefused = portal?.tokens.refresh_token === refused.tokens.refresh_token;
-    newer = isRefused ? undefined : portal;
-    return isRefused ? null : undefined;
-  });
-  if (newer) return newer;
-  throw error;
+/**
+ * Ends the session, if the token that was refused is still the stored one when the grace is over; else somebody has
+ * brought another.
+ */
+async function end(
+  id: string,
+  { keeper }: Refresh,
+  refused: PortalSession,
+  error: unknown,
+  graceMs: number,
+): Promise<PortalSession> {
+  const graceEndsAt = performance.now() + graceMs;
+  for (;;) {
+    const isOver = performance.now() >= graceEndsAt;
+    let isRefused = false;
+    let newer: PortalSession | undefined;
+    await keeper.update(id, (stored) => {
+      const portal = stored.portal && keeper.open(id, stored.portal);
+      isRefused = portal?.tokens.refresh_token === refused.tokens.refresh_token;
+      newer = isRefused ? undefined : portal;
+      return isRefused && isOver ? null : undefined;
+    });
+    if (newer) return newer;
+    if (isOver || !isRefused) throw error;
+    await pause(LOOK_AGAIN_AT_MOST_MS);
+  }
 }
 
 async function release(id: string, by: string, keeper: Keeper): Promise<void> {

@@ -1,8 +1,8 @@
 import type { Response } from "express";
 import { decodeJwt } from "jose";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Answer, IdTokenChanges } from "../../example-app/portal/portal.js";
-import { PortalAuthError, portalAuth, type TokenSet } from "../../lib/index.js";
+import { PortalAuthError, portalAuth, type TokenSet, type TokensContext } from "../../lib/index.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET } from "../support/world.js";
 import { html, json, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";
 
@@ -170,9 +170,7 @@ describe("an ID token that lies", () => {
     ["aud: another client", { claims: { aud: "another-client" } }, "id_token_invalid"],
     ["aud: another client beside us", { claims: { aud: [CLIENT_ID, "x"], azp: CLIENT_ID } }, "id_token_invalid"],
     ["azp: another client", { claims: { azp: "another-client" } }, "id_token_invalid"],
-    ["exp: long ago", { claims: { exp: 1 } }, "id_token_invalid"],
     ["exp: missing", { claims: { exp: undefined } }, "id_token_invalid"],
-    ["iat: in the future", { claims: { iat: now() + 3600 } }, "id_token_invalid"],
     ["at_hash: of another token", { claims: { at_hash: "AAAAAAAAAAAAAAAAAAAAAA" } }, "id_token_invalid"],
     ["nonce: of another login", { claims: { nonce: "another-login" } }, "nonce_mismatch"],
     ["nonce: a list", { claims: { nonce: ["x"] } }, "nonce_mismatch"],
@@ -189,6 +187,28 @@ describe("an ID token that lies", () => {
     expect((await me()).claims?.["sub"]).toBe("amara-okafor");
     expect(log.join()).toContain(code);
   });
+
+  test.each<[string, IdTokenChanges]>([
+    ["exp: long ago", { claims: { exp: 1 } }],
+    ["nbf: in the future", { claims: { nbf: now() + 3600 } }],
+    ["iat: in the future", { claims: { iat: now() + 3600 } }],
+  ])(
+    "only of the time (%s) is refused, but the rotated refresh token kept: our clock may be wrong for a while",
+    async (_name, changes) => {
+      const { ask, later, tokens, portal, log, refreshes } = await logIn({ log: [/id_token_invalid/] });
+      const before = await tokens();
+      portal.nextIdToken(changes);
+      later(TOKEN_SECONDS);
+      expect(await ask()).toEqual({ status: 503, code: "refresh_failed", retryAfter: "5" });
+      expect(log.join()).toContain(`claim ${_name.slice(0, 3)}`);
+      const { refresh_token, ...others } = await tokens();
+      expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
+      expect(refresh_token).not.toBe(before.refresh_token);
+      later(1);
+      expect((await ask()).status).toBe(200);
+      expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
+    },
+  );
 
   test("leaves the token that is still good in use", async () => {
     const { ask, later, tokens, portal } = await logIn({ log: [/id_token_/] });
@@ -368,9 +388,10 @@ describe("onTokens", () => {
   test.each<[string, () => unknown]>([
     ["throws an error of its own", () => fail(new Error("the database is away"))],
     ["returns something without an access token", () => ({ token: "x" })],
+    ["gives tokens an end that is no number", () => ({ access_token: "x", token_type: "x", expires_at: Number.NaN })],
     ["throws a failure that does not end a login", () => fail(new PortalAuthError("portal_timeout"))],
   ])(
-    "that %s leaves the session, and the refresh token that has rotated; the next try works",
+    "that %s leaves the session, and the refresh token that has rotated; the next try, a second later, works",
     async (_name, trouble) => {
       let isBroken = false;
       const onTokens = () => (isBroken ? trouble() : undefined) as never;
@@ -391,10 +412,44 @@ describe("onTokens", () => {
       expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
       expect(refresh_token).not.toBe(before.refresh_token);
       isBroken = false;
+      expect(await ask()).toMatchObject({ status, code });
+      later(1);
       expect((await ask()).status).toBe(200);
       expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
     },
   );
+
+  test.each([
+    ["never ends", () => new Promise<undefined>(() => {})],
+    [
+      "waits for req.portal, which waits for it,",
+      (_tokens: TokenSet, { req }: TokensContext) => req.portal.accessToken().then(() => undefined),
+    ],
+  ])("that %s has failed after 20 seconds, and the rotated refresh token is kept", async (_name, hook) => {
+    const onTokens = vi.fn();
+    const { ask, later, tokens, log } = await logIn({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+    const before = await tokens();
+    let isCalled = () => {};
+    const called = new Promise<void>((resolve) => {
+      isCalled = resolve;
+    });
+    onTokens.mockImplementationOnce((...given) => {
+      isCalled();
+      return hook(...(given as [TokenSet, TokensContext]));
+    });
+    later(TOKEN_SECONDS);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const asked = ask();
+    await called;
+    await vi.advanceTimersByTimeAsync(20_000);
+    vi.useRealTimers();
+    expect(await asked).toMatchObject({ status: 500, code: "hook_failed" });
+    expect(log.join()).toContain("onTokens took more than 20 s; in it req.portal waits for these very tokens");
+    expect((await tokens()).refresh_token).not.toBe(before.refresh_token);
+    later(1);
+    expect((await ask()).status).toBe(200);
+  });
 
   test("that throws while the token is still good disturbs nobody", async () => {
     const onTokens = vi.fn();
