@@ -2,25 +2,13 @@ import type { Session, SessionData, Store } from "express-session";
 import type { Clock } from "../clock.js";
 import type { Lock } from "../lock.js";
 import { type Changes, changesSince, snapshotOf, withChanges } from "./changes.js";
-import { withDeadline } from "./deadline.js";
+import { createExclusive, type Exclusive, type Plain } from "./exclusive.js";
+import { type Kept, KNOWN, Known, knownOf } from "./known.js";
 import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs } from "./lifetime.js";
-import { withLock } from "./lock.js";
-import { onceAMinute } from "./once-a-minute.js";
-import { createJoin, createQueue } from "./queue.js";
+import { createJoin } from "./queue.js";
 import { DiscreetPortalSession, type PortalSession, type StoredPortal, type StoredSession } from "./stored.js";
-import { isPostgresStore, postgresUpdate } from "./stores/postgres-update.js";
-import { isRedisStore, redisUpdate } from "./stores/redis-update.js";
-import { type Change, plainUpdate, promised, type Update } from "./update.js";
-import type { Vault } from "./vault.js";
-
-/** One portalAuth() that keeps logins in a store. */
-export interface Tenant {
-  readonly issuer: string;
-  readonly clientId: string;
-  readonly vault: Vault;
-  /** Those of the vault. */
-  readonly keys: readonly string[];
-}
+import { type Tenant, Tenants } from "./tenants.js";
+import { type Change, promised, type Update } from "./update.js";
 
 export interface KeeperOptions {
   readonly clock: Clock;
@@ -29,42 +17,6 @@ export interface KeeperOptions {
   readonly limits: Limits | undefined;
   readonly warn: (message: string) => void;
 }
-
-/**
- * What a request knows of the session that it has loaded or saved: against this its changes are told. A class, as V8 may
- * come to make an object literal of every request in its old space, where it keeps what it holds from being collected.
- */
-class Known {
-  /** An application that copies a session to another id copies this along: it speaks of this id alone. */
-  readonly id: string;
-  /** What the application kept in it; undefined when that was not seen before the application had it. */
-  readonly snapshot: string | undefined;
-  portal: PortalSession | undefined;
-  readonly expires: Date | null | undefined;
-  readonly maxAge: number | null | undefined;
-  /** This request has written the session, so it need not be kept alive as well. */
-  readonly written: boolean;
-
-  constructor(
-    id: string,
-    data: Kept,
-    snapshot: string | undefined,
-    portal: PortalSession | undefined,
-    written: boolean,
-  ) {
-    this.id = id;
-    this.snapshot = snapshot;
-    this.portal = portal;
-    this.expires = data.cookie.expires;
-    this.maxAge = data.cookie.originalMaxAge;
-    this.written = written;
-  }
-}
-
-/** Where a session carries what is known of it. JSON, and so express-session's hash and every store, passes a symbol over. */
-const KNOWN = Symbol("express-portal-auth");
-
-type Kept = Session & Partial<SessionData> & { [KNOWN]?: Known | undefined };
 
 /** With our own sessions the end is pushed forward at most so often, and ten times within a limit that is shorter. */
 const PUSH_EVERY_SECONDS = 60;
@@ -97,46 +49,30 @@ export class Keeper {
   /** Reads a session, changes it and writes it, with nothing in between. */
   readonly update: Update;
   readonly #store: Store;
-  readonly #set: Store["set"];
-  readonly #touch: Store["touch"];
+  readonly #plain: Plain;
   readonly #lifetime: Lifetime;
   readonly #limits: Limits | undefined;
-  readonly #tenants: Tenant[] = [];
-  readonly #warn: (message: string) => void;
+  readonly #tenants: Tenants;
   readonly #pushOnce = createJoin<void>();
   /** Sessions whose touch is under way: some stores do it by a set. */
   readonly #touching = new Set<string>();
+  /** Session objects that are being saved. */
+  readonly #saving = new WeakMap<object, Promise<void>>();
 
   constructor(store: Store, { clock, lock, limits, warn }: KeeperOptions) {
     this.#store = store;
-    this.#warn = warn;
     this.#limits = limits;
     this.#lifetime = limits ? lifetimeOfOurs(clock, limits) : lifetimeOfApps(clock);
-    const plain = {
+    this.#tenants = new Tenants(warn);
+    this.#plain = {
       get: store.get.bind(store),
       set: store.set.bind(store),
       destroy: store.destroy.bind(store),
+      ...(store.touch && { touch: store.touch.bind(store) }),
     };
-    this.#set = plain.set;
-    this.#touch = store.touch?.bind(store);
-    const inTurn = createQueue();
-    const atomic = atomicUpdate(store);
-    const warnSometimes = onceAMinute(warn);
-    const exclusively = lock && !atomic ? withLock(lock, (error) => warnSometimes(lockFailed(error))) : undefined;
-    const update = atomic ?? plainUpdate(plain);
-    const alone = <T>(id: string, work: () => Promise<T>): Promise<T> =>
-      inTurn(id, exclusively ? () => exclusively(id, work) : work);
-    this.update = (id, change) =>
-      alone(id, () =>
-        withDeadline((isLate) =>
-          update(
-            id,
-            this.#wary(id, (stored) => (isLate() ? undefined : change(stored))),
-          ),
-        ),
-      );
-    this.#meetExpressSession(plain, atomic ? undefined : alone);
-    if (!atomic && !lock && !isForOneProcess(store)) warn(NEEDS_A_LOCK);
+    const exclusive = createExclusive(store, this.#plain, { lock, warn });
+    this.update = (id, change) => exclusive.update(id, this.#wary(id, change));
+    this.#meetExpressSession(exclusive);
   }
 
   /** Reads what is stored now; undefined when there is no such session. */
@@ -156,18 +92,12 @@ export class Keeper {
 
   /** From now on the logins of this portalAuth() are opened as they are loaded. */
   admit(tenant: Tenant): void {
-    const known = this.#tenants.find(
-      ({ issuer, clientId }) => issuer === tenant.issuer && clientId === tenant.clientId,
-    );
-    if (!known) this.#tenants.push(tenant);
-    else if (known.keys.join() !== tenant.keys.join()) this.#warn(OTHER_KEYS);
+    this.#tenants.admit(tenant);
   }
 
   /** What is stored of a login, as it is used; undefined when it cannot be opened. */
   open(id: string, portal: StoredPortal): PortalSession | undefined {
-    if (typeof portal.tokens !== "string") return portal as PortalSession;
-    const vault = this.#vaultOf(portal);
-    return vault ? vault.open(id, portal) : (portal as PortalSession); // not ours: nobody will read it
+    return this.#tenants.open(id, portal);
   }
 
   /** Hands a request the login as it is stored now, which is no change of its own. */
@@ -178,31 +108,33 @@ export class Keeper {
     else delete loaded.portal;
   }
 
-  /** A session that was loaded before its store was met. */
-  adopt(loaded: Kept): void {
-    if (knownOf(loaded.id, loaded) || !loaded.portal) return;
-    const portal = this.open(loaded.id, loaded.portal);
-    loaded[KNOWN] = new Known(loaded.id, loaded, undefined, portal, false);
+  /**
+   * A session that was loaded before its store was met: what the application has done to it since is told by what is
+   * stored now. Undefined when there is nothing to wait for.
+   */
+  adopt(loaded: Kept): Promise<void> | undefined {
+    if (!loaded.portal || knownOf(loaded.id, loaded)) return undefined;
+    return this.#adopt(loaded, loaded.portal);
+  }
+
+  async #adopt(loaded: Kept, loadedPortal: StoredPortal): Promise<void> {
+    const stored = await this.read(loaded.id).catch(() => undefined); // else all of it may be a change
+    const portal = this.open(loaded.id, stored?.portal ?? loadedPortal);
+    loaded[KNOWN] = new Known(loaded.id, loaded, stored && snapshotOf(stored), portal, false);
     this.refreshed(loaded, portal);
   }
 
-  #meetExpressSession(
-    plain: Pick<Store, "get" | "destroy">,
-    alone: (<T>(id: string, work: () => Promise<T>) => Promise<T>) | undefined,
-  ): void {
+  #meetExpressSession(exclusive: Exclusive): void {
     const store = this.#store;
     const { createSession } = store;
+    const { destroy, touch } = exclusive;
     store.createSession = (req, data) => this.#load(createSession, req, data);
     store.set = (id, data, done) => answer(this.#save(id, data as Kept), done);
-    if (alone)
-      store.destroy = (id, done) =>
-        answer(
-          alone(id, () => withDeadline(() => promised<void>((end) => plain.destroy(id, end)))),
-          done,
-        );
+    if (destroy) store.destroy = (id, done) => answer(destroy(id), done);
+    if (touch) store.touch = (id, data, done) => answer(touch(id, data), done);
     if (!this.#limits) return;
     store.get = (id, done) =>
-      plain.get(id, (error, found) =>
+      this.#plain.get(id, (error, found) =>
         done(error, found && this.#lifetime.isAlive(found as unknown as StoredSession) ? found : null),
       );
     store.touch = (id, data, done) => {
@@ -223,13 +155,8 @@ export class Keeper {
   /** As it goes to the store: until when it lives now, and the tokens sealed. */
   #closed(id: string, next: StoredSession): StoredSession {
     const { portal } = next;
-    const closed = portal && (this.#vaultOf(portal)?.close(id, portal) ?? portal);
     const cookie = cookieUntil(next.cookie, this.#lifetime.endsAt(next));
-    return { ...next, cookie, ...(closed && { portal: { ...closed } }) };
-  }
-
-  #vaultOf({ issuer, client_id }: StoredPortal): Vault | undefined {
-    return this.#tenants.find((tenant) => tenant.issuer === issuer && tenant.clientId === client_id)?.vault;
+    return { ...next, cookie, ...(portal && { portal: { ...this.#tenants.close(id, portal) } }) };
   }
 
   #load(createSession: Store["createSession"], req: Parameters<Store["createSession"]>[0], data: SessionData) {
@@ -246,21 +173,51 @@ export class Keeper {
     return loaded as Session & SessionData;
   }
 
-  async #save(id: string, data: Kept): Promise<void> {
+  /** One after the other: what the second has to save is told by what the first has saved. */
+  #save(id: string, data: Kept): Promise<void> {
+    const first = this.#saving.get(data);
+    const work = first ? first.then(() => this.#saveNow(id, data)) : this.#saveNow(id, data);
+    this.#saving.set(
+      data,
+      work.catch(() => {}),
+    );
+    return work;
+  }
+
+  async #saveNow(id: string, data: Kept): Promise<void> {
     const before = knownOf(id, data);
-    // taken now: what a handler changes while this is under way is a change that is yet to be saved
-    const saved = new Known(id, data, snapshotOf(data), data.portal, true);
-    if (!before) {
-      const isOurAffair = data.portal !== undefined || this.#limits !== undefined;
-      const content = isOurAffair ? this.#closed(id, plainCopy(data)) : data; // it has just begun
-      await promised((done) => this.#set(id, content as never, done));
-      if (isOurAffair) data[KNOWN] = saved;
-    } else {
-      const changes = this.#changesOf(data, before);
-      if (!changes && !this.#touching.has(id)) return before.written ? undefined : this.#keepAlive(id, data);
-      const after = await this.update(id, (stored) => this.#merged(stored, data, before, changes));
-      if (after) data[KNOWN] = saved; // else it has ended, and stays so
-    }
+    if (before) return this.#saveChanges(id, data, before);
+    const isOurAffair = data.portal !== undefined || this.#limits !== undefined;
+    if (!isOurAffair) return this.#put(id, data);
+    const saved = savedNow(id, data);
+    if (isCopy(data) && (await this.#replace(id, data))) return;
+    await this.#put(id, this.#closed(id, plainCopy(data))); // it has just begun
+    data[KNOWN] = saved;
+  }
+
+  async #saveChanges(id: string, data: Kept, before: Known): Promise<void> {
+    const changes = this.#changesOf(data, before);
+    if (!changes && !this.#touching.has(id)) return before.written ? undefined : this.#keepAlive(id, data);
+    const saved = savedNow(id, data);
+    const after = await this.update(id, (stored) => this.#merged(stored, data, before, changes));
+    if (after) data[KNOWN] = saved; // else it has ended, and stays so
+  }
+
+  async #put(id: string, data: object): Promise<void> {
+    await promised((done) => this.#plain.set(id, data as never, done));
+  }
+
+  /**
+   * What an application, or the store itself, has read from the store and writes back is taken as it is, but for tokens
+   * that are newer by now. False where nothing is stored.
+   */
+  async #replace(id: string, data: Kept): Promise<boolean> {
+    const mine = plainCopy(data);
+    const after = await this.update(id, ({ portal }) => {
+      const isOlder = mine.portal !== undefined && (mine.portal.version ?? 0) < (portal?.version ?? 0);
+      return isOlder ? { ...mine, portal } : mine;
+    });
+    return after !== undefined;
   }
 
   /** Undefined when this request has done nothing to the session. */
@@ -286,11 +243,11 @@ export class Keeper {
   /** What express-session does for a session that was only read. */
   async #keepAlive(id: string, data: Kept): Promise<void> {
     if (this.#limits) return this.#pushIsDue(id, data) ? this.#push(id) : undefined;
-    const touch = this.#touch;
+    const { touch } = this.#store;
     if (!touch) return void (await this.update(id, (stored) => ({ ...stored })));
     this.#touching.add(id);
     try {
-      await promised((done) => touch(id, data as never, done));
+      await promised((done) => touch.call(this.#store, id, data as never, done));
     } finally {
       this.#touching.delete(id);
     }
@@ -319,24 +276,11 @@ export class Keeper {
   }
 }
 
-const OTHER_KEYS =
-  "Two portalAuth() of the same issuer and client keep their sessions in one store with different TOKEN_ENCRYPTION_KEYs: the keys of the first are used. Give both the same.";
+/** What a request will know when this is saved: what its handler changes meanwhile is a change that is yet to be saved. */
+const savedNow = (id: string, data: Kept): Known => new Known(id, data, snapshotOf(data), data.portal, true);
 
-const NEEDS_A_LOCK =
-  "This session store is none that express-portal-auth knows how to change in one step (connect-redis 9, connect-pg-simple, memory). That is fine for one process; for several use one of those, or hand portalAuth() a lock.";
-
-const lockFailed = (error: unknown): string =>
-  `The lock failed (${error instanceof Error ? error.name : typeof error}); a session was changed without it. Look at the service behind the option lock.`;
-
-function atomicUpdate(store: Store): Update | undefined {
-  if (isRedisStore(store)) return redisUpdate(store);
-  return isPostgresStore(store) ? postgresUpdate(store) : undefined;
-}
-
-/** By the name of its class: an application may have another copy of express-session than ours. */
-const isForOneProcess = (store: Store): boolean => /memory/i.test(store.constructor.name);
-
-const knownOf = (id: string, data: Kept): Known | undefined => (data[KNOWN]?.id === id ? data[KNOWN] : undefined);
+/** Read from the store by its own methods, and not handed to a request by express-session. */
+const isCopy = (data: Kept): boolean => typeof data.save !== "function";
 
 /** Without the symbol, and without what a Session has of its class. */
 const plainCopy = (data: object): StoredSession => Object.fromEntries(Object.entries(data)) as unknown as StoredSession;

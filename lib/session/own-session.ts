@@ -3,9 +3,10 @@ import session, { type Store } from "express-session";
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
-import { findKeeper, keeperOf, type Tenant } from "./keeper.js";
+import { findKeeper, keeperOf } from "./keeper.js";
 import type { Limits } from "./lifetime.js";
 import { MemoryStore } from "./memory-store.js";
+import type { Tenant } from "./tenants.js";
 
 export interface SessionMountOptions {
   readonly secrets: readonly string[];
@@ -34,6 +35,8 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
   let met: Store | undefined;
   let metApps = false;
   let told = false;
+  const known = new WeakSet<Store>();
+  const away = new WeakSet<Store>();
   let opening = options.opened?.finally(() => {
     opening = undefined;
   });
@@ -41,10 +44,11 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
     const loaded = req.session;
     if (loaded) {
       if (req.sessionStore !== met) meet(req.sessionStore);
-      if (loaded.portal) findKeeper(met)?.adopt(loaded);
       if (!metApps && !withOwnSession.has(req)) meetApps();
-      return next();
+      const adopting = findKeeper(met)?.adopt(loaded);
+      return adopting ? void adopting.then(() => next(), next) : next();
     }
+    if (met && away.has(met)) return next(new Error("the app's session store says that it is disconnected"));
     if (metApps && !told) {
       told = true;
       warn(
@@ -60,9 +64,18 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
 
   function meet(store: Store | undefined): void {
     // anything else is no express-session, and told when it is needed
-    if (typeof store?.createSession === "function")
+    if (typeof store?.createSession === "function") {
       keeperOf(store, { clock, lock, warn, limits: undefined }).admit(tenant);
+      if (!known.has(store)) watch(store);
+    }
     met = store;
+  }
+
+  /** express-session mounts no session at all while its store says that it is away: nobody is to be taken for a stranger then. */
+  function watch(store: Store): void {
+    known.add(store);
+    store.on("disconnect", () => away.add(store));
+    store.on("connect", () => away.delete(store));
   }
 
   function meetApps(): void {

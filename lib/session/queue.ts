@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+
 /** Runs work of the same name one after the other, in this process. */
 export type Queue = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
@@ -11,6 +13,25 @@ export function createQueue(): Queue {
     };
     done.then(forget, forget);
     return done;
+  };
+}
+
+/** The same for work that may ask for its own turn again: some stores write or destroy a session while they touch or write it. */
+export function createReentrantQueue(): Queue {
+  const inTurn = createQueue();
+  const turns = new AsyncLocalStorage<{ readonly name: string; isOver: boolean }>();
+  return function inTurnOrWithin(name, work) {
+    const current = turns.getStore();
+    // a connection that was opened in one turn may bring another request here: that turn is over then
+    if (current?.name === name && !current.isOver) return work();
+    return inTurn(name, async () => {
+      const turn = { name, isOver: false };
+      try {
+        return await turns.run(turn, work);
+      } finally {
+        turn.isOver = true;
+      }
+    });
   };
 }
 

@@ -19,7 +19,7 @@ export interface SessionRules {
 /** The person of this request, or undefined when nobody is logged in (any more). No I/O, no crypto. */
 export function readSession(req: Request, rules: SessionRules): PortalSession | undefined {
   const kept = req.session?.portal;
-  if (!kept?.claims || typeof kept.tokens !== "object") return undefined;
+  if (!kept?.claims || typeof kept.tokens?.access_token !== "string") return undefined; // others may write to the store
   if (kept.issuer !== rules.issuer || kept.client_id !== rules.clientId) return undefined;
   const now = rules.clock() / 1000;
   if (now >= kept.started_at + rules.sessionAbsolute) return undefined;

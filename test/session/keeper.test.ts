@@ -3,6 +3,7 @@ import session, { type SessionData, type SessionOptions } from "express-session"
 import { describe, expect, test, vi } from "vitest";
 import type { Lock } from "../../lib/index.js";
 import { Keeper } from "../../lib/session/keeper.js";
+import { promised } from "../../lib/session/update.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { startWorld, type World } from "../support/world.js";
@@ -282,6 +283,82 @@ describe.each(WAYS)("%s, in the hands of an app", (_name, way) => {
     await world.browser.fetch(`${world.url}/test/hurry`);
     expect(await lookAt(world)).toMatchObject({ left: "1", right: "2" });
   });
+
+  test("has what was set and taken back, in two saves at once, as it was last", async () => {
+    const world = await start(
+      quick("/test/hesitate", async (req) => {
+        req.session.left = "1";
+        const done = saved(req);
+        delete req.session.left;
+        await Promise.all([done, saved(req)]);
+      }),
+    );
+    await world.browser.fetch(`${world.url}/test/hesitate`);
+    expect(await lookAt(world)).not.toHaveProperty("left");
+  });
+});
+
+test("two saves of a new session at once end with the last, though the store does the first more slowly", async () => {
+  const immediate = () => new Promise((resolve) => setImmediate(resolve));
+  class MemoryThatIsSlowAtFirst extends CountingMemory {
+    sets = 0;
+    override async set(...args: Parameters<session.MemoryStore["set"]>) {
+      this.sets += 1;
+      for (let turn = 0; this.sets === 1 && turn < 20; turn += 1) await immediate();
+      super.set(...args);
+    }
+  }
+  const store = new MemoryThatIsSlowAtFirst();
+  const { url } = await startWorld({
+    options: { store },
+    after: quick("/test/begin", async (req) => {
+      req.session.left = "1";
+      const first = saved(req);
+      req.session.right = "2";
+      await Promise.all([first, saved(req)]);
+    }),
+  });
+  await new Browser().fetch(`${url}/test/begin`);
+  const [stored] = Object.values(store.sessions);
+  expect(JSON.parse(stored ?? "{}")).toMatchObject({ left: "1", right: "2" });
+});
+
+describe("a session that an app reads from its store and writes back itself", () => {
+  interface Copy {
+    left?: string;
+    right?: string;
+    cookie: session.Cookie;
+    portal: { tokens: object; version: number };
+  }
+
+  const copy = (version: number, more: object = {}): Copy => ({
+    cookie: new session.Cookie(),
+    portal: { tokens: { access_token: `access ${version}` }, version },
+    ...more,
+  });
+
+  function start() {
+    const store = new CountingMemory();
+    new Keeper(store, { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} });
+    const set = (data: Copy) => promised((done) => store.set("id", data as never, done));
+    const stored = () => JSON.parse(store.sessions["id"] ?? "{}");
+    return { set, stored };
+  }
+
+  test("is as it was written, what is not in it any more included", async () => {
+    const { set, stored } = start();
+    await set(copy(1, { left: "1", right: "2" }));
+    await set(copy(2, { right: "3" }));
+    expect(stored()).toMatchObject({ right: "3", portal: { version: 2 } });
+    expect(stored()).not.toHaveProperty("left");
+  });
+
+  test("keeps tokens that have become newer meanwhile", async () => {
+    const { set, stored } = start();
+    await set(copy(2));
+    await set(copy(1, { left: "1" }));
+    expect(stored()).toMatchObject({ left: "1", portal: { version: 2, tokens: { access_token: "access 2" } } });
+  });
 });
 
 test("a request that loaded before does not take back that a session is to live longer", async () => {
@@ -305,38 +382,60 @@ test("a request that loaded before does not take back that a session is to live 
   expect(JSON.parse(stored ?? "{}")).toMatchObject({ left: "1", right: "2", cookie: { originalMaxAge: 600_000 } });
 });
 
-test("the first request that a process sees keeps what the app changed before portalAuth ran", async () => {
-  const store = new CountingMemory();
-  let count = false;
-  const before = (app: Express) => {
-    mounted({ store })(app);
-    app.use((req, _res, next) => {
-      if (count) req.session.left = "counted";
-      next();
+describe("the first request that a process sees", () => {
+  /** Somebody has logged in. A process that starts later has a store of its own for the same sessions, which portalAuth has not met. */
+  async function restart(after: (app: Express) => void = () => {}) {
+    const store = new CountingMemory();
+    const first = await startWorld({ before: mounted({ store }), after: quick("/test/right", set("right", "old")) });
+    await first.browser.visit(`${first.url}/account`);
+    await first.browser.fetch(`${first.url}/test/right`);
+    const headers = { cookie: await first.browser.jar.getCookieString(first.url) };
+    const restarted = new CountingMemory();
+    restarted.sessions = store.sessions;
+    let change: Change = () => {};
+    const second = await startWorld({
+      before(app) {
+        mounted({ store: restarted })(app);
+        app.use((req, _res, next) => {
+          change(req);
+          next();
+        });
+      },
+      options: { issuer: first.portal.issuer },
+      after(app) {
+        look(app);
+        after(app);
+      },
     });
-  };
-  const first = await startWorld({ before });
-  await first.browser.visit(`${first.url}/account`);
-  const cookies = await first.browser.jar.getCookieString(first.url);
-  // a process that starts later has a store of its own for the same sessions, which portalAuth has not met
-  const restarted = new CountingMemory();
-  restarted.sessions = store.sessions;
-  count = true;
-  const second = await startWorld({
-    before(app) {
-      mounted({ store: restarted })(app);
-      app.use((req, _res, next) => {
-        if (count) req.session.left = "counted";
-        next();
-      });
-    },
-    options: { issuer: first.portal.issuer },
-    after: look,
+    return {
+      sessions: store.sessions,
+      fetch: (path: string) => second.browser.fetch(second.url + path, { headers }),
+      beforePortalAuth(then: Change) {
+        change = then;
+      },
+    };
+  }
+
+  test("keeps what the app changed before portalAuth ran", async () => {
+    const { fetch, beforePortalAuth } = await restart();
+    beforePortalAuth(set("left", "counted"));
+    await fetch("/account");
+    beforePortalAuth(() => {});
+    expect(JSON.parse((await fetch("/test/look")).body)).toMatchObject({ left: "counted" });
   });
-  await second.browser.fetch(`${second.url}/account`, { headers: { cookie: cookies } });
-  count = false;
-  const kept = await second.browser.fetch(`${second.url}/test/look`, { headers: { cookie: cookies } });
-  expect(JSON.parse(kept.body)).toMatchObject({ left: "counted" });
+
+  test("undoes nothing of what another process changes meanwhile", async () => {
+    const { fetch, sessions } = await restart(
+      quick("/test/left", (req) => {
+        const { sessions } = req.sessionStore as unknown as CountingMemory;
+        const data = JSON.parse(sessions[req.sessionID] ?? "{}");
+        sessions[req.sessionID] = JSON.stringify({ ...data, right: "of another" });
+        req.session.left = "1";
+      }),
+    );
+    await fetch("/test/left");
+    expect(JSON.parse(Object.values(sessions)[0] ?? "{}")).toMatchObject({ left: "1", right: "of another" });
+  });
 });
 
 test("two portalAuth() of one client that would seal with different keys are told", async () => {

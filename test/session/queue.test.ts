@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createJoin, createQueue } from "../../lib/session/queue.js";
+import { createJoin, createQueue, createReentrantQueue } from "../../lib/session/queue.js";
 
 /** Work that goes on until it is told to end; and what began and ended, in order. */
 function createWorks() {
@@ -52,6 +52,52 @@ describe("in a queue", () => {
   test("what comes when all is done begins anew", async () => {
     const inTurn = createQueue();
     for (const n of [1, 2, 3]) expect(await inTurn("x", async () => n)).toBe(n);
+  });
+});
+
+describe("in a queue for work that may ask for its own turn", () => {
+  test("such work goes on within it, however deep", async () => {
+    const inTurn = createReentrantQueue();
+    const deep = (depth: number): Promise<number> =>
+      inTurn("x", async () => (depth === 0 ? 42 : deep(depth - 1).then((value) => value + 1)));
+    expect(await deep(3)).toBe(45);
+  });
+
+  test("what others ask for meanwhile waits, and so does work of the same name in the turn of another", async () => {
+    const { work, end, story } = createWorks();
+    const inTurn = createReentrantQueue();
+    const first = inTurn("x", work("first"));
+    const second = inTurn("y", () => inTurn("x", work("second")));
+    await settled();
+    expect(story).toEqual(["first begins"]);
+    end("first");
+    await first;
+    await settled();
+    end("second");
+    expect(await second).toBe("done by second");
+  });
+
+  test("what was begun in a turn and goes on after it waits for another: that turn is over", async () => {
+    const { work, end, story } = createWorks();
+    const inTurn = createReentrantQueue();
+    let goOn = () => {};
+    const released = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    let late: Promise<string> | undefined;
+    await inTurn("x", async () => {
+      late = released.then(() => inTurn("x", work("late")));
+    });
+    const next = inTurn("x", work("next"));
+    await settled();
+    goOn();
+    await settled();
+    expect(story).toEqual(["next begins"]);
+    end("next");
+    await next;
+    await settled();
+    end("late");
+    expect(await late).toBe("done by late");
   });
 });
 

@@ -338,6 +338,37 @@ test("a store of portalAuth that is not used, as the app mounts a session of its
   expect(log.filter((line) => line.includes("SESSION_STORE_URL"))).toHaveLength(1);
 });
 
+test("while the app's store says that it is away nobody is given another session: a person is no stranger then", async () => {
+  const store = new session.MemoryStore();
+  const { browser, url, log } = await startWorld({
+    before: (app) => app.use(session({ store, secret: "the app's own", resave: false, saveUninitialized: false })),
+    log: [/session_store_failed/],
+  });
+  await browser.visit(`${url}/account`);
+  store.emit("disconnect");
+  const page = await browser.visit(`${url}/account`);
+  expect([page.status, page.body.includes("session_store_failed")]).toEqual([503, true]);
+  expect(log.join()).toContain("the app's session store says that it is disconnected");
+  store.emit("connect");
+  expect((await browser.visit(`${url}/account`)).status).toBe(200);
+});
+
+test.each([[undefined], [{}], [{ access_token: 7 }], [null]])(
+  "a stored login whose tokens are %j is none: others may write to the store",
+  async (tokens) => {
+    const store = new session.MemoryStore();
+    const { browser, url, me } = await startWorld({ options: { store } });
+    await browser.visit(`${url}/account`);
+    const { sessions } = store as unknown as { sessions: Record<string, string> };
+    for (const [id, text] of Object.entries(sessions)) {
+      const data = JSON.parse(text);
+      sessions[id] = JSON.stringify({ ...data, portal: { ...data.portal, tokens } });
+    }
+    expect((await me()).isAuthenticated).toBe(false);
+    expect((await browser.fetch(`${url}/account`)).status).toBe(401);
+  },
+);
+
 test("a session of another kind is told as missing", async () => {
   const { browser, url } = await startWorld({
     before: (app) =>

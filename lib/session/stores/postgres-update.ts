@@ -21,7 +21,10 @@ export function postgresUpdate(from: Store): Update {
   const store = from as unknown as PostgresStore;
   const table = store.quotedTable();
   const firstRow = (text: string, values: unknown[]) =>
-    promised<Record<string, unknown>>((done) => store.query(text, values, done));
+    promised<Record<string, unknown>>((done) => store.query(text, values, done)).catch((error) => {
+      if (WRITTEN_BY_OTHERS.includes(error?.code)) return undefined;
+      throw error;
+    });
 
   return optimisticUpdate({
     async read(id) {
@@ -40,6 +43,9 @@ export function postgresUpdate(from: Store): Update {
     },
   });
 }
+
+/** A database whose default isolation is stricter than `read committed` tells in this way that somebody else has written. */
+const WRITTEN_BY_OTHERS = ["40001", "40P01"]; // serialization_failure, deadlock_detected
 
 /** In epoch seconds, as connect-pg-simple counts it when it writes a session itself. */
 function endOf({ ttl }: PostgresStore, { cookie: { expires } }: StoredSession): number {

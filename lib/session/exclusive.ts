@@ -1,0 +1,69 @@
+import type { SessionData, Store } from "express-session";
+import type { Lock } from "../lock.js";
+import { withDeadline } from "./deadline.js";
+import { withLock } from "./lock.js";
+import { onceAMinute } from "./once-a-minute.js";
+import { createQueue, createReentrantQueue } from "./queue.js";
+import { isPostgresStore, postgresUpdate } from "./stores/postgres-update.js";
+import { isRedisStore, redisUpdate } from "./stores/redis-update.js";
+import { plainUpdate, promised, type Update } from "./update.js";
+
+/** A store's own methods, as they were before they were replaced. */
+export type Plain = Pick<Store, "get" | "set" | "destroy" | "touch">;
+
+/** How the sessions of one store are changed, with nothing in between. */
+export interface Exclusive {
+  readonly update: Update;
+  /** In place of the store's own, where that could come in between. */
+  readonly destroy?: (id: string) => Promise<unknown>;
+  readonly touch?: (id: string, data: SessionData) => Promise<unknown>;
+}
+
+export interface ExclusiveOptions {
+  readonly lock: Lock | undefined;
+  readonly warn: (message: string) => void;
+}
+
+/** Redis and PostgreSQL compare and set by themselves; for other stores there is a queue in this process, and the lock. */
+export function createExclusive(store: Store, plain: Plain, { lock, warn }: ExclusiveOptions): Exclusive {
+  const atomic = atomicUpdate(store);
+  if (atomic) return { update: inTime(atomic, createQueue()) };
+  const isMemory = isForOneProcess(store);
+  if (!lock && !isMemory) warn(NEEDS_A_LOCK);
+  const inTurn = isMemory ? createQueue() : createReentrantQueue();
+  const warnSometimes = onceAMinute(warn);
+  const exclusively = lock && withLock(lock, (error) => warnSometimes(lockFailed(error)));
+  const alone = <T>(id: string, work: () => Promise<T>): Promise<T> =>
+    inTurn(id, exclusively ? () => exclusively(id, work) : work);
+  const { touch } = plain;
+  return {
+    update: inTime(plainUpdate(plain), alone),
+    destroy: (id) => alone(id, () => withDeadline(() => promised((done) => plain.destroy(id, done)))),
+    // What a memory does is done at once. Elsewhere a touch may read a session and write what it has read; not under the
+    // lock, as every request that only reads would pay for it.
+    ...(touch &&
+      !isMemory && {
+        touch: (id, data) => inTurn(id, () => withDeadline(() => promised((done) => touch(id, data, done)))),
+      }),
+  };
+}
+
+/** A store that does not answer holds up those who want the same session for a limited time. */
+const inTime =
+  (update: Update, alone: <T>(id: string, work: () => Promise<T>) => Promise<T>): Update =>
+  (id, change) =>
+    alone(id, () => withDeadline((isLate) => update(id, (stored) => (isLate() ? undefined : change(stored)))));
+
+function atomicUpdate(store: Store): Update | undefined {
+  if (isRedisStore(store)) return redisUpdate(store);
+  return isPostgresStore(store) ? postgresUpdate(store) : undefined;
+}
+
+/** By the name of its class: an application may have another copy of express-session than ours. */
+const isForOneProcess = (store: Store): boolean => /memory/i.test(store.constructor.name);
+
+const NEEDS_A_LOCK =
+  "This session store is none that express-portal-auth knows how to change in one step (connect-redis 9, connect-pg-simple, memory). That is fine for one process; for several use one of those, or hand portalAuth() a lock.";
+
+const lockFailed = (error: unknown): string =>
+  `The lock failed (${error instanceof Error ? error.name : typeof error}); a session was changed without it. Look at the service behind the option lock.`;
