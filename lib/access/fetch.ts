@@ -1,6 +1,7 @@
 import type { Request as ExpressRequest } from "express";
 import { PortalAuthError } from "../errors.js";
 import type { Parts } from "../parts.js";
+import { placeOf } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import { freshSession } from "./access-token.js";
 
@@ -26,13 +27,13 @@ export async function fetchWithToken(parts: Parts, req: ExpressRequest, given: I
   if (!renewed) return first;
   await first.body?.cancel();
   const second = await send(input, init, renewed.tokens.access_token);
-  if (second.status === 401) parts.refusals.remember(req.sessionID, renewed.version, origin);
+  if (second.status === 401) parts.refusals.remember(placeOf(req).id, renewed.version, origin);
   return second;
 }
 
 /** Undefined when that would be in vain, or cannot be done now: the API's own answer says more then. */
 async function renewRefused(parts: Parts, req: ExpressRequest, { version }: PortalSession, origin: string) {
-  if (parts.refusals.isFinal(req.sessionID, version, origin)) return undefined;
+  if (parts.refusals.isFinal(placeOf(req).id, version, origin)) return undefined;
   return freshSession(parts, req, { refused: version }).catch((error: PortalAuthError) => {
     if (error.status === 503 || error.code === "token_expired") return undefined;
     throw error;

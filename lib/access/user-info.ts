@@ -2,6 +2,7 @@ import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
 import type { Parts } from "../parts.js";
 import { fetchUserInfo } from "../portal/user-info.js";
+import { placeOf } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import type { Claims } from "../tokens.js";
 import { freshSession } from "./access-token.js";
@@ -16,11 +17,12 @@ export async function userInfo(parts: Parts, req: Request): Promise<Claims> {
   const ask = ({ tokens, claims }: PortalSession) => fetchUserInfo(portal, tokens.access_token, claims.sub);
   const told = await ask(session);
   if (told) return told;
-  if (!parts.refusals.isFinal(req.sessionID, session.version, USERINFO)) {
+  const { id } = placeOf(req);
+  if (!parts.refusals.isFinal(id, session.version, USERINFO)) {
     const renewed = await freshSession(parts, req, { refused: session.version });
     const toldNow = await ask(renewed);
     if (toldNow) return toldNow;
-    parts.refusals.remember(req.sessionID, renewed.version, USERINFO);
+    parts.refusals.remember(id, renewed.version, USERINFO);
   }
   throw new PortalAuthError("userinfo_refused", { detail: "userinfo answered 401, to a new token as well" });
 }
