@@ -49,6 +49,8 @@ export function unknownVariables(env: NodeJS.ProcessEnv, known: readonly string[
 }
 
 function nearest(name: string, known: readonly string[]): string {
+  const longer = known.find((candidate) => candidate.startsWith(`${name}_`));
+  if (longer) return longer; // SESSION_STORE is half of SESSION_STORE_URL, though nearer to SESSION_SECRET
   const distances = known.map((candidate) => [distance(name, candidate), candidate] as const);
   return distances.reduce((best, next) => (next[0] < best[0] ? next : best))[1];
 }

@@ -156,7 +156,7 @@ const FAILURES = {
   session_store_failed: {
     status: 503,
     sentence: "Your sign-in could not be kept. Please try again in a moment.",
-    hint: "The session store failed to read, save or destroy a session.",
+    hint: "The session store failed to read, save or destroy a session, for the reason in the detail or the cause. Look at the store (SESSION_STORE_URL, or the store of the app's express-session): does it run, can it be reached from here, does it take the name and password, can it be written?",
   },
   logout_unconfirmed: {
     status: 403,
@@ -191,7 +191,7 @@ const FAILURES = {
   userinfo_missing: {
     status: 500,
     sentence: "Something went wrong on this site. Please try again.",
-    hint: "The portal has no userinfo endpoint: neither its discovery document nor its profile names one. Set PORTAL_USERINFO_URL.",
+    hint: "The portal has no userinfo endpoint: neither its discovery document nor its profile names one. Set PORTAL_USERINFO_URL, or PORTAL_PROFILE=tencent-ciam for a Tencent CIAM under a domain of your own.",
   },
   userinfo_refused: {
     status: 502,

@@ -67,7 +67,8 @@ const isStoreAddress = (value: string): boolean =>
 const now: Clock = () => Date.now();
 
 /** Said for each part of a check: what the library says by itself repeats the value, and here that is a password. */
-const STORE = "write memory:, redis://…, rediss://… or postgres://…, or in code a store of express-session";
+const STORE =
+  "write memory:, redis://…, rediss://… or postgres://… (in a password #, @ and / are written %23, %40 and %2F), or in code a store of express-session";
 
 const secret = (first: string) =>
   `write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first ${first})`;

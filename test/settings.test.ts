@@ -322,11 +322,12 @@ describe("a variable that nobody reads", () => {
   });
 
   test("is told also when nothing is missing, and stops nobody", () => {
-    const env = { ...ENV, PORTAL_SCOPES: "openid", PORTAL_NONSE: "off" };
+    const env = { ...ENV, PORTAL_SCOPES: "openid", PORTAL_NONSE: "off", SESSION_STORE: "redis://127.0.0.1" };
     expect(problems({}, env)).toBe("");
     expect(warnings(env)).toEqual([
       expect.stringContaining("nearest is PORTAL_SCOPE"),
       expect.stringContaining("nearest is PORTAL_NONCE"),
+      expect.stringContaining("nearest is SESSION_STORE_URL"), // and not SESSION_SECRET
     ]);
   });
 

@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto";
 import type { Request, Response } from "express";
 import { PortalAuthError } from "../errors.js";
 import { callHook, type Hooks } from "../hooks.js";
+import { outline } from "../outline.js";
 import { wantsPage } from "./client.js";
 import { ourHeaders } from "./headers.js";
-import { consoleLog, type Log, logFailure, outline } from "./log.js";
+import { consoleLog, type Log, logFailure } from "./log.js";
 import { type Action, renderPage } from "./page.js";
 import { problemOf } from "./problem.js";
 
@@ -52,7 +53,7 @@ export async function answerError(
 function sendPage(res: Response, error: PortalAuthError, requestId: string, answer: ErrorAnswer): void {
   const { login, retry } = answer;
   const actions: Action[] = [];
-  if (login !== undefined) actions.push({ label: "Sign in again", href: login });
+  if (login !== undefined) actions.push({ label: signInLabel(error), href: login });
   if (retry !== undefined && error.status === 503) actions.push({ label: "Try again", href: retry });
   actions.push({ label: "Back to the start page", href: "/" });
   const footnote = `${error.code} · request ${requestId}`;
@@ -60,8 +61,14 @@ function sendPage(res: Response, error: PortalAuthError, requestId: string, answ
   send(res, "text/html; charset=utf-8", page);
 }
 
+/** Who has not been at the portal yet, or changed their mind there, has nothing to do again. */
+function signInLabel({ code, status }: PortalAuthError): string {
+  if (status === 503) return "Try again";
+  return code === "login_denied" ? "Sign in" : "Sign in again";
+}
+
 function titleOf({ code, status }: PortalAuthError, { isLogin = true }: ErrorAnswer): string {
-  if (isLogin) return code === "login_denied" ? "Sign-in cancelled" : "Sign-in did not work";
+  if (isLogin && status !== 503) return code === "login_denied" ? "Sign-in cancelled" : "Sign-in did not work";
   return status === 503 ? "Not right now" : "That did not work";
 }
 

@@ -1,4 +1,5 @@
 import { PortalAuthError } from "../errors.js";
+import { outline } from "../outline.js";
 
 /** Where our few lines go. */
 export interface Log {
@@ -36,15 +37,6 @@ export function tell(log: Log, error: PortalAuthError, requestId?: string): void
   const line = oneLine(`${error.code} (${error.status})${request}: ${error.message}${cause}`);
   if (error.status >= 500) log.error(line);
   else log.warn(line);
-}
-
-/** An error of the application or of its store, as far as it can be told: its name and its words without long tokens. */
-export function outline(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  return `${error.name}: ${error.message}`
-    .replace(/\/\/[^/@\s]+@/g, "//[…]@") // name and password in an address
-    .replace(/[\w\-+/=]{24,}/g, "[…]")
-    .slice(0, 300);
 }
 
 /** A line break in what a log prints would let a stranger write lines of their own. */

@@ -62,6 +62,7 @@ p{margin:0;color:var(--soft)}
 .actions form{display:contents}
 .button{display:inline-block;padding:.625rem 1.125rem;border:1px solid var(--line);border-radius:.625rem;background:none;color:var(--ink);font:inherit;font-weight:600;text-decoration:none;cursor:pointer}
 .actions>:first-child.button,.actions>form:first-child .button{background:var(--accent);border-color:var(--accent);color:var(--on-accent)}
+@media (max-width:30rem){.actions .button{flex:1 1 100%;text-align:center}}
 .button:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 footer{margin-top:1.75rem;padding-top:1rem;border-top:1px solid var(--line);font-size:.8125rem;color:var(--soft);overflow-wrap:anywhere}
 `;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { outline } from "../../lib/answer/log.js";
 import { renderPage } from "../../lib/answer/page.js";
-import { failures, PortalAuthError } from "../../lib/errors.js";
+import { failures, PortalAuthError, type PortalAuthErrorCode } from "../../lib/errors.js";
+import { outline } from "../../lib/outline.js";
 import { startWorld } from "../support/world.js";
 
 const ROUTES: [string, string][] = [
@@ -70,6 +70,24 @@ describe("a page", () => {
   test("leads to the login where the router is mounted", async () => {
     const { browser, url } = await startWorld({ mount: "/app", log: [/login_not_found/] });
     expect((await browser.navigate(`${url}/app/callback?code=x&state=x`)).body).toContain('href="/app/login"');
+  });
+
+  test.each<[PortalAuthErrorCode, string, string]>([
+    ["login_denied", "Sign-in cancelled", "Sign in"], // there is nothing to do again
+    ["code_refused", "Sign-in did not work", "Sign in again"],
+    ["portal_unreachable", "Not right now", "Try again"], // the portal has not been seen yet
+  ])("of a login that failed with %s is headed “%s”, and its first way out is “%s”", async (code, title, label) => {
+    const { browser, url } = await startWorld({
+      options: {
+        authorizationParams: () => {
+          throw new PortalAuthError(code);
+        },
+      },
+      log: [new RegExp(code)],
+    });
+    const { body } = await browser.navigate(`${url}/login`);
+    expect(body).toContain(`<h1>${title}</h1>`);
+    expect(body).toContain(`>${label}</a>`);
   });
 
   test("offers no sign-in where there is no such route", async () => {

@@ -55,7 +55,7 @@ describe("a portal that is down", () => {
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.headers["retry-after"]]).toEqual([503, "5"]);
     expect(page.body).toContain("portal_unreachable");
-    expect(page.body).toContain('href="/login?returnTo=%2Faccount">Sign in again');
+    expect(page.body).toContain('href="/login?returnTo=%2Faccount">Try again');
     expect(page.headers["set-cookie"]).toBeUndefined();
     await portal.comeUp();
     expect((await browser.visit(`${url}/account`)).status).toBe(200);

@@ -719,7 +719,7 @@ describe("a lock of the application", () => {
   });
 
   test("that fails costs a line in the log, and no change", async () => {
-    const world = await start(() => Promise.reject(new Error("down")), [/The lock failed/]);
+    const world = await start(() => Promise.reject(new Error("down")), [/The option lock failed \(Error: down\)/]);
     expect((await world.browser.fetch(`${world.url}/test/left`)).status).toBe(200);
     expect(await lookAt(world)).toMatchObject({ left: "1" });
   });

@@ -79,6 +79,41 @@ describe("a lock that fails keeps nobody out:", () => {
     expect(failures).toEqual([new Error("no answer within 5 s")]);
   });
 
+  test("and is not asked for the next ten seconds then, so that nobody else waits for it", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const silent = vi.fn(() => new Promise<never>(() => {}));
+    const work = vi.fn(async () => 42);
+    const run = locked(silent);
+    const first = run(ID, work);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(await first).toBe(42);
+    await vi.advanceTimersByTimeAsync(9999);
+    expect(await run(ID, work)).toBe(42);
+    expect([silent.mock.calls.length, work.mock.calls.length]).toEqual([1, 2]);
+    await vi.advanceTimersByTimeAsync(1);
+    const last = run(ID, work);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(await last).toBe(42);
+    expect(silent).toHaveBeenCalledTimes(2);
+  });
+
+  test("when it never calls the work: that is done all the same, and the mistake told", async () => {
+    const work = vi.fn(async () => 42);
+    expect(await locked(async () => undefined as never)(ID, work)).toBe(42);
+    expect(work).toHaveBeenCalledOnce();
+    expect(failures).toEqual([new Error("it gave an answer without having called work")]);
+  });
+
+  test("when it does not hand on what the work gave", async () => {
+    const lock: Lock = async (_name, run) => {
+      await run();
+      return undefined as never;
+    };
+    expect(await locked(lock)(ID, async () => 42)).toBe(42);
+    expect(failures).toEqual([]);
+  });
+
   test("when it is given back, the work was done, and is not done again", async () => {
     const work = vi.fn(async () => 42);
     const lock: Lock = async (_name, run) => {

@@ -21,11 +21,41 @@ export const storeRefused = (problem: string): PortalAuthError =>
 /** How a store of ours tells of a connection that fails: once a minute, and nothing that may hold a password. */
 export function troubleWith(name: string, warn: (message: string) => void): (error: Error) => void {
   const tell = onceAMinute(warn);
-  return (error) => tell(`The session store on ${name}: ${nameOf(error)}. Look at SESSION_STORE_URL.`);
+  return (error) => tell(`The session store on ${name}: ${reasonOf(error)}. Look at SESSION_STORE_URL.`);
+}
+
+function reasonOf(error: Error): string {
+  const reason = nameOf(error);
+  const meaning = MEANINGS[reason];
+  return meaning ? `${reason}, ${meaning}` : reason;
 }
 
 /** The system's name for it, or the first word of what Redis says (WRONGPASS, NOAUTH, LOADING): the rest may hold more. */
 function nameOf(error: Error): string {
   const { code } = error as NodeJS.ErrnoException;
-  return code ?? /^[A-Z]{4,}(?= )/.exec(error.message)?.[0] ?? error.constructor.name;
+  if (code) return code;
+  if (/timeout|timed out/i.test(error.message)) return "ETIMEDOUT"; // pg tells it in words only
+  return /^[A-Z]{4,}(?= )/.exec(error.message)?.[0] ?? error.constructor.name;
 }
+
+/** Of Node.js, Redis and PostgreSQL (appendix A), for who has not met them before. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nobody listens at that host and port",
+  ECONNRESET: "the connection was cut",
+  SocketClosedUnexpectedlyError: "the connection was cut",
+  EAI_AGAIN: "the host's name cannot be looked up",
+  ENOTFOUND: "there is no host of that name",
+  ETIMEDOUT: "no answer in time",
+  ConnectionTimeoutError: "no answer in time",
+  SocketTimeoutError: "no answer in time",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is not trusted: name yours with NODE_EXTRA_CA_CERTS",
+  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is not trusted: name yours with NODE_EXTRA_CA_CERTS",
+  NOAUTH: "it wants a password",
+  WRONGPASS: "it does not take that name and password",
+  NOPERM: "that user may not do what sessions need",
+  READONLY: "it is a replica, which cannot be written",
+  "28P01": "it does not take that password",
+  "28000": "it does not let that user in",
+  "3D000": "there is no such database",
+  "42501": "that user may not do what sessions need, or make the table session",
+};

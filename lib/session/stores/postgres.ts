@@ -1,5 +1,6 @@
 import session, { type Store } from "express-session";
-import { type Load, type OpenStore, troubleWith } from "./opened.js";
+import { type Load, type OpenStore, storeRefused, troubleWith } from "./opened.js";
+import { isPostgresStore } from "./postgres-update.js";
 
 interface Pool {
   query(text: string, values?: unknown[]): Promise<{ rows: Record<string, unknown>[] }>;
@@ -25,11 +26,19 @@ export function openPostgres(connectionString: string, warn: (message: string) =
   });
   const fail = troubleWith("PostgreSQL", warn);
   pool.on("error", fail); // without a listener a lost connection would end the process
-  const store = new PostgresStore({ pool: withTable(pool), errorLog: (_text: string, error: Error) => fail(error) });
+  const withSessions = withTable(pool);
+  const store = new PostgresStore({ pool: withSessions, errorLog: (_text: string, error: Error) => fail(error) });
+  if (!isPostgresStore(store)) throw storeRefused("needs connect-pg-simple 9 or newer: npm install connect-pg-simple");
+  let isClosed = false;
+  const tell = (error: Error) => {
+    if (!isClosed) fail(error);
+  };
   return {
     store,
-    opened: Promise.resolve(), // the pool connects when it is asked, and waits for that
+    // what is wrong with the address is told when the app starts, and not to the first person who signs in
+    opened: withSessions.query("SELECT 1").then(() => {}, tell),
     async close() {
+      isClosed = true;
       await store.close();
       await pool.end();
     },

@@ -1,5 +1,6 @@
 import type { Store } from "express-session";
 import { type Load, type OpenStore, storeRefused, troubleWith } from "./opened.js";
+import { isRedisStore } from "./redis-update.js";
 
 interface Client {
   on(event: "error", listener: (error: Error) => void): void;
@@ -18,6 +19,7 @@ interface Packages {
 }
 
 const PREFIX = "portal-session:";
+const NEEDS_NEWER = "needs connect-redis 9 and redis 5, or newer: npm install redis@latest connect-redis@latest";
 const CONNECT_MS = 5000;
 /** A connection on which nothing moves for so long is dead, whatever TCP believes; pings keep one that is idle from it. */
 const SILENCE_MS = 10_000;
@@ -27,7 +29,7 @@ const RECONNECT_AT_MOST_MS = 2000;
 export function openRedis(url: string, warn: (message: string) => void, load: Load): OpenStore {
   const { createClient } = load("redis") as Packages["redis"];
   const { RedisStore } = load("connect-redis") as Packages["connect-redis"];
-  if (typeof RedisStore !== "function") throw storeRefused("needs connect-redis 9: npm install redis connect-redis@9");
+  if (typeof RedisStore !== "function") throw storeRefused(NEEDS_NEWER);
   const client = clientOf(createClient, {
     url,
     // while there is no connection a request fails at once: one that waits for Redis to come back piles up with others
@@ -38,6 +40,8 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
       reconnectStrategy: (attempts: number) => Math.min(50 * 2 ** Math.min(attempts, 10), RECONNECT_AT_MOST_MS),
     },
   });
+  const store = new RedisStore({ client, prefix: PREFIX });
+  if (!isRedisStore(store) || typeof client.destroy !== "function") throw storeRefused(NEEDS_NEWER);
   client.on("error", troubleWith("Redis", warn)); // without a listener the first lost connection would end the process
   const opened = new Promise<void>((resolve) => {
     client.once("ready", resolve);
@@ -49,7 +53,7 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
   pinging.unref();
   client.unref();
   return {
-    store: new RedisStore({ client, prefix: PREFIX }),
+    store,
     opened,
     async close() {
       clearInterval(pinging);

@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { portalAuth } from "../../../lib/index.js";
 import { openStore } from "../../../lib/session/stores/open-store.js";
 import { promised } from "../../../lib/session/update.js";
+import { describeWithPostgres, describeWithRedis } from "../../support/servers/describe.js";
 
 /** Packages that this machine does not have. */
 const missing = vi.hoisted(() => new Set<string>());
@@ -78,10 +79,46 @@ test.each(["redis://:hunter2@127.0.0.1/not-a-number", "redis://:hunter2%zz@127.0
   },
 );
 
+describe("packages that are too old for it", () => {
+  const client = { on() {}, once() {}, connect: async () => {}, unref() {}, get() {}, eval() {}, mGet() {} };
+  const oldRedisStore = class extends session.MemoryStore {}; // its client is not where connect-redis 9 has it
+  const newRedisStore = class extends session.MemoryStore {
+    readonly client = client;
+    readonly prefix = "";
+    readonly serializer = JSON;
+  };
+  const redis = { createClient: () => client };
+  const Pool = class {
+    on() {}
+  };
+
+  test.each<[string, string, Record<string, unknown>, string]>([
+    ["connect-redis 7", "redis", { redis, "connect-redis": { default: oldRedisStore } }, "connect-redis@latest"],
+    ["connect-redis 8", "redis", { redis, "connect-redis": { RedisStore: oldRedisStore } }, "connect-redis@latest"],
+    ["redis 4", "redis", { redis, "connect-redis": { RedisStore: newRedisStore } }, "redis@latest"],
+    [
+      "connect-pg-simple 7",
+      "postgres",
+      { pg: { Pool }, "connect-pg-simple": () => session.MemoryStore },
+      "connect-pg-simple",
+    ],
+  ])("(%s) are told when the app starts, with what to type", (_name, scheme, packages, line) => {
+    const open = () =>
+      openStore(
+        `${scheme}://127.0.0.1:1/0`,
+        () => {},
+        (name) => packages[name],
+      );
+    expect(open).toThrow(expect.objectContaining({ code: "options_invalid" }));
+    expect(open).toThrow(line);
+  });
+});
+
 describe.each([
-  ["Redis", "redis", ["The session store on Redis: ECONNREFUSED. Look at SESSION_STORE_URL."]],
-  ["PostgreSQL", "postgres", []], // asked by requests alone, whose own failure says it
-])("a %s that is down", (_name, scheme, told) => {
+  ["Redis", "redis"],
+  ["PostgreSQL", "postgres"],
+])("a %s that is down", (name, scheme) => {
+  const told = `The session store on ${name}: ECONNREFUSED, nobody listens at that host and port. Look at SESSION_STORE_URL.`;
   const open = async () => {
     const lines: string[] = [];
     const address = `${scheme}://user:${PASSWORD}@127.0.0.1:${await closedPort()}/0`;
@@ -91,22 +128,67 @@ describe.each([
     return { store, lines };
   };
 
-  test("fails each request at once, and the log says so once, without the password", async () => {
+  test("is told when the app starts, and the password is not", async () => {
+    const { lines } = await open();
+    expect(lines).toEqual([told]);
+  });
+
+  test("fails each request at once, and the log says so no second time", async () => {
     const { store, lines } = await open();
     for (let time = 0; time < 3; time += 1)
       await expect(promised((done) => store.get("id", done))).rejects.toBeInstanceOf(Error);
-    expect(lines).toEqual(told);
+    expect(lines).toEqual([told]);
+  });
+});
+
+describeWithPostgres("a PostgreSQL that runs", (postgres) => {
+  test("and has no such database is told when the app starts, with what that means", async () => {
+    const lines: string[] = [];
+    const address = postgres().url.replace(/\/postgres$/, "/nothing");
+    const { opened, close } = openStore(address, (line) => lines.push(line));
+    onTestFinished(close);
+    await opened;
+    expect(lines).toEqual([
+      "The session store on PostgreSQL: 3D000, there is no such database. Look at SESSION_STORE_URL.",
+    ]);
+  });
+
+  test("is not complained of by an app that ends at once", async () => {
+    const lines: string[] = [];
+    const { opened, close } = openStore(postgres().url, (line) => lines.push(line));
+    await close();
+    await opened;
+    expect(lines).toEqual([]);
+  });
+});
+
+describeWithRedis("a Redis that runs", (redis) => {
+  test("and does not take the password is told when the app starts, with what that means", async () => {
+    const lines: string[] = [];
+    const address = redis().url.replace("//", `//somebody:${PASSWORD}@`);
+    const { opened, close } = openStore(address, (line) => lines.push(line));
+    onTestFinished(close);
+    await opened;
+    expect(lines).toEqual([
+      "The session store on Redis: WRONGPASS, it does not take that name and password. Look at SESSION_STORE_URL.",
+    ]);
   });
 });
 
 test("what a Redis client says again and again is told once a minute", async () => {
-  const client = Object.assign(new EventEmitter(), { connect: async () => {}, unref() {}, destroy() {} });
-  const packages = { redis: { createClient: () => client }, "connect-redis": { RedisStore: session.MemoryStore } };
+  const members = { connect: async () => {}, unref() {}, destroy() {}, get() {}, eval() {}, mGet() {} };
+  const client = Object.assign(new EventEmitter(), members);
+  class RedisStore extends session.MemoryStore {
+    readonly client = client;
+    readonly prefix = "";
+    readonly serializer = JSON;
+  }
+  const packages = { redis: { createClient: () => client }, "connect-redis": { RedisStore } };
   const lines: string[] = [];
   const load = (name: string) => packages[name as keyof typeof packages];
   const { close } = openStore("redis://127.0.0.1", (line) => lines.push(line), load);
   onTestFinished(close);
-  for (const code of ["ECONNREFUSED", "ECONNRESET", "ETIMEDOUT"])
+  for (const code of ["ECONNRESET", "ECONNREFUSED", "ETIMEDOUT"])
     client.emit("error", Object.assign(new Error(PASSWORD), { code }));
-  expect(lines).toEqual(["The session store on Redis: ECONNREFUSED. Look at SESSION_STORE_URL."]);
+  expect(lines).toEqual(["The session store on Redis: ECONNRESET, the connection was cut. Look at SESSION_STORE_URL."]);
 });
