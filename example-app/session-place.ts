@@ -19,7 +19,7 @@ export async function sessionPlace(): Promise<string | undefined> {
     return `Sessions shall be kept at ${place}, which cannot be reached (${reason}): signing in answers 503 until it can.`;
   const { SESSION_SECRET, SESSION_SECRET_FILE } = process.env;
   const isForgetful = !SESSION_SECRET && !SESSION_SECRET_FILE; // only the demo does without
-  return `Sessions are kept at ${place}.${isForgetful ? " Set SESSION_SECRET too, or the next start signs everybody out." : ""}`;
+  return `Sessions go to ${place}.${isForgetful ? " Set SESSION_SECRET too, or the next start signs everybody out." : ""}`;
 }
 
 const USUAL_PORTS: Record<string, number> = { "redis:": 6379, "rediss:": 6379 };

@@ -174,7 +174,7 @@ describeWithRedis("with SESSION_STORE_URL", (redis) => {
     const ports = await freePorts();
     const person = new SimpleBrowser();
     const first = await npmStart(env, ports);
-    expect(first.printed()).toContain(`Sessions are kept at ${redis().url}.`);
+    expect(first.printed()).toContain(`Sessions go to ${redis().url}.`);
     await person.visit(`${first.address}account`);
     await first.stop();
 

@@ -1,7 +1,7 @@
 import type { Claims } from "express-portal-auth";
 import type { TokenFacts } from "../token-facts.js";
 import { claimsTable } from "./claims.js";
-import { html } from "./html.js";
+import { type Html, html } from "./html.js";
 import { page } from "./layout.js";
 import { avatar, nameOf } from "./person.js";
 import { tokenCards } from "./tokens.js";
@@ -16,7 +16,7 @@ export function accountPage({ person, tokens }: Account): string {
 ${avatar(person)}
 <div>
 <h1>${nameOf(person)}</h1>
-<p>${person.email ? html`${person.email} · ` : undefined}vouched for by ${host(person.iss)}</p>
+<p>${person.email ? html`${breakable(person.email)} · ` : undefined}vouched for by ${host(person.iss)}</p>
 </div>
 </section>
 
@@ -61,6 +61,10 @@ ${claimsTable(person)}
 </section>`;
   return page({ title: `${nameOf(person)} – Doorway`, content, person, path: "/account", script: "/account.js" });
 }
+
+/** An address that is too long for a phone goes on in the next line at its @. */
+const breakable = (email: string): Html =>
+  html`${email.split("@").map((part, n) => (n === 0 ? html`${part}` : html`<wbr>@${part}`))}`;
 
 const host = (iss: string | undefined): string =>
   iss !== undefined && URL.canParse(iss) ? new URL(iss).host : "the portal";

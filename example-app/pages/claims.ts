@@ -18,8 +18,8 @@ const LABELS: Record<string, string> = {
   auth_time: "Signed in",
   iat: "Issued",
   exp: "Ends",
-  jti: "Number of the token",
-  nonce: "Number of the login",
+  jti: "Identifier of the token",
+  nonce: "Identifier of the login",
 };
 
 const MOMENTS = ["auth_time", "iat", "exp", "nbf", "updated_at"];

@@ -3,6 +3,7 @@
 
 import { clock } from "./times.js";
 
+const news = document.querySelector("#news");
 const startedAt = Date.now(); // not a count of ticks: a laptop that slept must not believe in a dead token
 
 const bars = [...document.querySelectorAll(".token")]
@@ -35,7 +36,8 @@ function show({ card, bar, text, endsAt }) {
   text.textContent = left === 0 ? "Has run out" : `${duration(left)} left`;
   // A screen reader hears about the end, not about every second before it.
   if (state === "out" && card.dataset.state && card.dataset.state !== "out") {
-    document.querySelector("#news").textContent = `${card.dataset.name}: has run out.`;
+    news.textContent = `${card.dataset.name}: has run out.`;
+    card.dispatchEvent(new Event("runout", { bubbles: true }));
   }
   card.dataset.state = state;
 }
@@ -53,5 +55,6 @@ export function showTokens({ token_set, obtained_at, lives }) {
     one.endsAt = Date.now() + life.seconds_left * 1000;
   }
   if (token_set > 1) document.querySelector("#since").textContent = `Last refreshed at ${clock(obtained_at)}.`;
+  news.textContent = "";
   showAll();
 }

@@ -11,12 +11,20 @@ const CALLS = 20;
 const tally = document.querySelector("#tally");
 const dots = tally.querySelector(".calls");
 const words = tally.querySelector("[role=status]");
+let isUnderWay = false;
+
+// What was found of the last token says nothing of the next.
+document.querySelector("[data-token=access_token]")?.addEventListener("runout", () => {
+  tally.hidden = !isUnderWay;
+});
 
 onClick(document.querySelector("#call-twenty"), async () => {
+  isUnderWay = true;
   tally.hidden = false; // before it speaks, or a screen reader would miss it
   words.replaceChildren(element("p", { className: "title" }, `${CALLS} calls are under way …`));
   dots.replaceChildren(...Array.from({ length: CALLS }, () => element("li", {})));
   const answers = await Promise.all([...dots.children].map(call));
+  isUnderWay = false;
 
   const good = answers.filter(({ ok }) => ok).map(({ json }) => json);
   const problem = answers.find(({ ok }) => !ok)?.json;

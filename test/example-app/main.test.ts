@@ -188,13 +188,13 @@ describe("a session store", () => {
 
       const forgetful = await startDemo(store);
       expect(forgetful.printed()).toContain(
-        `Sessions are kept at ${place}. Set SESSION_SECRET too, or the next start signs everybody out.`,
+        `Sessions go to ${place}. Set SESSION_SECRET too, or the next start signs everybody out.`,
       );
       forgetful.child.kill("SIGTERM");
       expect((await forgetful.ended).code).toBe(0);
 
       const before = await startDemo({ ...store, SESSION_SECRET: SECRET });
-      expect(before.printed()).toContain(`Sessions are kept at ${place}.\n`);
+      expect(before.printed()).toContain(`Sessions go to ${place}.\n`);
       await browser.visit(`${before.url}/account`);
       before.child.kill("SIGTERM");
       expect((await before.ended).code).toBe(0);

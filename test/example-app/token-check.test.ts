@@ -162,12 +162,15 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await result(page).getByText("The token was still good. Wait until its bar has run out").waitFor();
     expect(refreshesAt(portal)).toBe(1);
 
-    await runOut();
+    await runOut(); // what was found of the last token says nothing of this one
+    expect(await page.locator("#tally").isHidden()).toBe(true);
+    expect(await page.locator("#news").textContent()).toBe("Access token: has run out.");
     await page.getByRole("button", { name: "Ask the portal" }).click();
     await page.getByText("200 OK").waitFor();
     await access(page)
       .getByText(/^(5 min 0 s|4 min 5\d s) left$/)
       .waitFor();
+    expect(await page.locator("#news").textContent()).toBe("");
     expect(refreshesAt(portal)).toBe(2);
     expect([page.url(), troubles]).toEqual([`${url}/account`, []]);
   });
