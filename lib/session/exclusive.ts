@@ -15,6 +15,8 @@ export type Plain = Pick<Store, "get" | "set" | "destroy" | "touch">;
 /** How the sessions of one store are changed, with nothing in between. */
 export interface Exclusive {
   readonly update: Update;
+  /** Whether the lock has failed, so that another process may write at the same moment: who has claimed something looks again then. */
+  readonly mayCollide: () => boolean;
   /** In place of the store's own, where that could come in between. */
   readonly destroy?: (id: string) => Promise<unknown>;
   readonly touch?: (id: string, data: SessionData) => Promise<unknown>;
@@ -28,17 +30,24 @@ export interface ExclusiveOptions {
 /** Redis and PostgreSQL compare and set by themselves; for other stores there is a queue in this process, and the lock. */
 export function createExclusive(store: Store, plain: Plain, { lock, warn }: ExclusiveOptions): Exclusive {
   const atomic = atomicUpdate(store);
-  if (atomic) return { update: inTime(atomic, createQueue()) };
+  if (atomic) return { update: inTime(atomic, createQueue()), mayCollide: () => false };
   const isMemory = isForOneProcess(store);
   if (!lock && !isMemory) warn(NEEDS_A_LOCK);
   const inTurn = isMemory ? createQueue() : createReentrantQueue();
   const warnSometimes = onceAMinute(warn);
-  const exclusively = lock && withLock(lock, (error) => warnSometimes(lockFailed(error)));
+  let hasFailedAt = Number.NEGATIVE_INFINITY;
+  const exclusively =
+    lock &&
+    withLock(lock, (error) => {
+      hasFailedAt = performance.now();
+      warnSometimes(lockFailed(error));
+    });
   const alone = <T>(id: string, work: () => Promise<T>): Promise<T> =>
     inTurn(id, exclusively ? () => exclusively(id, work) : work);
   const { touch } = plain;
   return {
     update: inTime(plainUpdate(plain), alone),
+    mayCollide: () => performance.now() - hasFailedAt < DISTRUST_MS,
     destroy: (id) => alone(id, () => withDeadline(() => promised((done) => plain.destroy(id, done)))),
     // What a memory does is done at once. Elsewhere a touch may read a session and write what it has read; not under the
     // lock, as every request that only reads would pay for it.
@@ -48,6 +57,9 @@ export function createExclusive(store: Store, plain: Plain, { lock, warn }: Excl
       }),
   };
 }
+
+/** So long after a failure the lock is not relied upon: longer than it is left alone then. */
+const DISTRUST_MS = 30_000;
 
 /** A store that does not answer holds up those who want the same session for a limited time. */
 const inTime =

@@ -48,6 +48,8 @@ export const findKeeper = (store: Store | undefined): Keeper | undefined => stor
 export class Keeper {
   /** Reads a session, changes it and writes it, with nothing in between. */
   readonly update: Update;
+  /** Whether another process may write at the same moment, as the lock has failed. */
+  readonly mayCollide: () => boolean;
   readonly #store: Store;
   readonly #plain: Plain;
   readonly #lifetime: Lifetime;
@@ -71,6 +73,7 @@ export class Keeper {
       ...(store.touch && { touch: store.touch.bind(store) }),
     };
     const exclusive = createExclusive(store, this.#plain, { lock, warn });
+    this.mayCollide = exclusive.mayCollide;
     this.update = (id, change) => exclusive.update(id, this.#wary(id, change));
     this.#meetExpressSession(exclusive);
   }

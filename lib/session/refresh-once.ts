@@ -17,6 +17,8 @@ const LOOK_AGAIN_MS = 25;
 const LOOK_AGAIN_AT_MOST_MS = 500;
 /** So long somebody who was taken for dead may still bring the tokens that the portal gave them. */
 const GRACE_MS = 10_000;
+/** Where two may have claimed a session at the same moment, whose claim has come to stay is seen after so long. */
+const SETTLE_MS = 100;
 /** A store that is down when new tokens shall be kept is asked again for so long: a rotated refresh token is the only one. */
 const KEEP_TRYING_MS = 30_000;
 
@@ -74,7 +76,7 @@ async function refreshOnce(id: string, by: string, refresh: Refresh): Promise<Po
   for (let wait = LOOK_AGAIN_MS; performance.now() < giveUpAt; wait = Math.min(1.5 * wait, LOOK_AGAIN_AT_MOST_MS)) {
     const { enough, mine } = await claim(id, by, refresh, isHeld);
     if (enough) return enough;
-    if (mine) return hold(id, by, refresh, mine);
+    if (mine && (await stands(id, by, refresh))) return hold(id, by, refresh, mine);
     await pause(wait * (0.5 + Math.random()));
   }
   throw new PortalAuthError("refresh_failed", { detail: "another process does not come to an end" });
@@ -121,6 +123,13 @@ async function claim(id: string, by: string, { keeper, clock, isEnough, obstacle
   return { enough: outcome === "enough" && seen, mine: outcome === "mine" && seen };
 }
 
+/** Whether the claim is still ours, where another process may have written its own over it: while the lock is down. */
+async function stands(id: string, by: string, { keeper }: Refresh): Promise<boolean> {
+  if (!keeper.mayCollide()) return true;
+  await pause(SETTLE_MS);
+  return (await keeper.read(id))?.portal?.refreshing?.by === by;
+}
+
 const claimed = (stored: StoredSession, portal: StoredPortal, by: string, now: number): StoredSession => ({
   ...stored,
   portal: { ...portal, refreshing: { by, until: now + LEASE_MS } },
@@ -141,9 +150,7 @@ async function hold(id: string, by: string, refresh: Refresh, held: PortalSessio
     if (renewed.failure) throw renewed.failure;
     return kept;
   } catch (error) {
-    // whoever held the claim before may have been answered already, and only be slow to keep it
-    const mayBeOutrun = othersClaim(held, by, clock()) !== undefined;
-    if (refresh.endsSession(error)) return await end(id, refresh, held, error, mayBeOutrun ? GRACE_MS : 0);
+    if (refresh.endsSession(error)) return await end(id, by, refresh, held, error);
     await release(id, by, keeper);
     throw error;
   } finally {
@@ -190,17 +197,19 @@ async function untilItWorks(write: () => Promise<unknown>): Promise<void> {
 }
 
 /**
- * Ends the session, if the token that was refused is still the stored one when the grace is over; else somebody has
- * brought another.
+ * Ends the session, if the token that was refused is still the stored one; else somebody has brought another. Where
+ * somebody else has claimed the session as well, they may have been answered already and only be slow to keep it: they
+ * have a while for that.
  */
 async function end(
   id: string,
-  { keeper }: Refresh,
+  by: string,
+  { keeper, clock }: Refresh,
   refused: PortalSession,
   error: unknown,
-  graceMs: number,
 ): Promise<PortalSession> {
-  const graceEndsAt = performance.now() + graceMs;
+  const graceEndsAt = performance.now() + GRACE_MS;
+  let mayBeOutrun = keeper.mayCollide() || othersClaim(refused, by, clock()) !== undefined;
   for (;;) {
     const isOver = performance.now() >= graceEndsAt;
     let isRefused = false;
@@ -209,10 +218,11 @@ async function end(
       const portal = stored.portal && keeper.open(id, stored.portal);
       isRefused = portal?.tokens.refresh_token === refused.tokens.refresh_token;
       newer = isRefused ? undefined : portal;
-      return isRefused && isOver ? null : undefined;
+      mayBeOutrun ||= portal !== undefined && othersClaim(portal, by, clock()) !== undefined;
+      return isRefused && (isOver || !mayBeOutrun) ? null : undefined;
     });
     if (newer) return newer;
-    if (isOver || !isRefused) throw error;
+    if (!isRefused || isOver || !mayBeOutrun) throw error;
     await pause(LOOK_AGAIN_AT_MOST_MS);
   }
 }

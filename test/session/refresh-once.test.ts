@@ -289,6 +289,76 @@ describe("a refusal for good", () => {
   });
 });
 
+describe("two processes that share a store of another kind, while the lock is down,", () => {
+  /** What both see; each answer takes a turn, in which the other may come in between. */
+  class DocumentStore extends session.Store {
+    constructor(readonly documents: Map<string, string>) {
+      super();
+    }
+    get(id: string, done: (error: unknown, data?: session.SessionData | null) => void) {
+      const text = this.documents.get(id);
+      process.nextTick(done, null, text && JSON.parse(text));
+    }
+    set(id: string, data: session.SessionData, done?: () => void) {
+      this.documents.set(id, JSON.stringify(data));
+      process.nextTick(done ?? (() => {}));
+    }
+    destroy(id: string, done?: () => void) {
+      this.documents.delete(id);
+      process.nextTick(done ?? (() => {}));
+    }
+  }
+
+  async function startTwo() {
+    const documents = new Map<string, string>();
+    const lock = () => Promise.reject(new Error("down"));
+    const options = { clock: Date.now, lock, limits: undefined, warn: () => {} };
+    const keepers = [0, 1].map(() => new Keeper(new DocumentStore(documents), options));
+    const portal = { tokens: token("0"), claims: { sub: "amara" }, version: 1 };
+    documents.set(ID, JSON.stringify({ cookie: new session.Cookie(), portal }));
+    const { renew, waiting, arrived } = createPortal();
+    const asking = keepers.map((keeper) => createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    return { documents, renew, waiting, arrived, asking };
+  }
+
+  test("cause one refresh all the same: who claims looks again whose claim has come to stay", async () => {
+    const { renew, waiting, asking } = await startTwo();
+    await advance(1000);
+    waiting[0]?.resolve({ tokens: token("1") });
+    await advance(1000);
+    expect(renew).toHaveBeenCalledOnce();
+    for (const { tokens } of await Promise.all(asking)) expect(tokens).toEqual(token("1"));
+  });
+
+  test("lose no session when one of them is refused: the other has a while to keep what it was given", async () => {
+    const { documents, waiting, asking } = await startTwo();
+    await advance(1000);
+    waiting[0]?.reject(REFUSED);
+    await advance(5000);
+    const { portal, ...rest } = JSON.parse(documents.get(ID) ?? "{}");
+    documents.set(ID, JSON.stringify({ ...rest, portal: { ...portal, tokens: token("of the other"), version: 2 } }));
+    await advance(1000);
+    for (const { tokens } of await Promise.all(asking)) expect(tokens).toEqual(token("of the other"));
+  });
+});
+
+test("a refusal to one whose claim was written over waits likewise", async () => {
+  const { keeper, read } = await startSession();
+  const { renew, waiting, arrived } = createPortal();
+  const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+  await arrived(1);
+  const refreshing = { by: "a process that has not seen ours", until: Date.now() + 5000 };
+  const change = (more: Partial<PortalSession>) =>
+    settled(keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), ...more } })));
+  await change({ refreshing });
+  waiting[0]?.reject(REFUSED);
+  await advance(3000);
+  await change({ tokens: token("of the other"), version: 2 });
+  await advance(600);
+  expect((await work).tokens).toEqual(token("of the other"));
+  expect(await read()).toMatchObject({ portal: { version: 2 } });
+});
+
 describe("a refusal to one who took the claim over from another that was taken for dead", () => {
   /** The first holds the claim but renews it no more, as a process that stands still; the second takes it over. */
   async function takeOver() {
