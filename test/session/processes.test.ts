@@ -17,8 +17,8 @@ const WAYS: [name: string, session: Partial<AppSession> | undefined][] = [
   ["the app's session with resave and rolling", { resave: true, rolling: true, maxAge: 60_000 }],
 ];
 
-function shared(kind: AppSession["kind"], url: () => string): void {
-  describe.each(WAYS)("%s", (_name, session) => {
+function shared(kind: AppSession["kind"], url: () => string, ways = WAYS): void {
+  describe.each(ways)("%s", (_name, session) => {
     async function start<Count extends number>(count: Count, given: FleetOptions = {}): Promise<Fleet<Count>> {
       const fleet = await startFleet(count, {
         ...given,
@@ -138,6 +138,30 @@ async function copyOf(browser: Browser, url: string): Promise<Browser> {
   for (const cookie of await browser.jar.getCookies(url)) await copy.jar.setCookie(cookie.toString(), url);
   return copy;
 }
+
+const LOCKED: typeof WAYS = [
+  ["the app's session", { lock: "on Redis" }],
+  ["the app's session with resave and rolling", { lock: "on Redis", resave: true, rolling: true, maxAge: 60_000 }],
+];
+
+describeWithRedis("in a store of another kind, with a lock", (redis) => {
+  shared("another", () => redis().url, LOCKED);
+
+  test("that is down: four processes cause one refresh more at most, and nobody is signed out", async () => {
+    const fleet = await startFleet(4, {
+      portal: { rotateRefreshTokens: true }, // a refresh token that comes twice ends the login at the portal
+      session: { kind: "another", url: redis().url, lock: "down" },
+    });
+    await fleet.browser.visit(`${fleet.url}/account`);
+    await Promise.all(fleet.apps.map((app) => fleet.me(app))); // so that none is later than the others to begin with
+    await allLater(fleet);
+    const tokens = new Set(await Promise.all(fleet.apps.flatMap((app) => [fleet.token(app), fleet.token(app)])));
+    expect(tokens.size).toBeLessThanOrEqual(2);
+    expect(refreshes(fleet)).toBeLessThanOrEqual(2);
+    for (const app of fleet.apps) expect((await fleet.me(app)).isAuthenticated).toBe(true);
+    expect(fleet.apps[0]?.log.join()).toContain("The option lock failed (Error: the lock's service is down)");
+  });
+});
 
 describeWithRedis("on Redis", (redis) => shared("connect-redis", () => redis().url));
 describeWithPostgres("on PostgreSQL", (postgres) => shared("connect-pg-simple", () => postgres().url));

@@ -15,7 +15,10 @@ export interface AppSettings {
 }
 
 export interface AppSession {
-  kind: "connect-redis" | "connect-pg-simple" | "memory";
+  /** "another" is one that portalAuth does not know, on Redis. */
+  kind: "connect-redis" | "connect-pg-simple" | "memory" | "another";
+  /** What portalAuth is given to keep processes apart. Default none. */
+  lock?: "on Redis" | "down";
   /** Of the store, unless it is in memory. */
   url?: string;
   resave?: boolean;

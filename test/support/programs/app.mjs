@@ -1,7 +1,7 @@
 import express from "express";
 import { portalAuth, requireAuth } from "../../../dist/index.js";
 import { hear, serve, tell, told } from "./serve.mjs";
-import { sessionMiddleware } from "./session.mjs";
+import { lockOf, sessionMiddleware } from "./session.mjs";
 
 // One process of an app, with the package as it is built; ../app-process.ts starts it, and says what it is asked here.
 
@@ -9,7 +9,8 @@ await serve(async ({ options, session }) => {
   const app = express();
   if (session) app.use(await sessionMiddleware(session));
   const clock = turnable();
-  app.use(portalAuth({ ...options, clock }));
+  const lock = session && (await lockOf(session));
+  app.use(portalAuth({ ...options, clock, ...(lock && { lock }) }));
 
   app.get("/", (_req, res) => void res.send("home"));
   app.get("/account", requireAuth(), (req, res) => void res.json({ sub: req.portal.claims.sub }));
