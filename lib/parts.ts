@@ -1,6 +1,5 @@
 import type { Request, Response } from "express";
 import type { Outage } from "./access/outage.js";
-import type { Refusals } from "./access/refusals.js";
 import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
 import type { Transactions } from "./login/transaction.js";
@@ -18,7 +17,6 @@ export interface Parts {
   readonly confirmations: Sealer;
   readonly log: Log;
   readonly outage: Outage;
-  readonly refusals: Refusals;
   readonly refreshOnce: RefreshOnce;
 }
 

@@ -1,7 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { Store } from "express-session";
 import { createOutage } from "./access/outage.js";
-import { createRefusals } from "./access/refusals.js";
 import { answerError } from "./answer/answer-error.js";
 import { isPrefetch } from "./answer/client.js";
 import { ourHeaders } from "./answer/headers.js";
@@ -74,7 +73,6 @@ function createParts(settings: Settings): Parts {
     confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),
     log: consoleLog,
     outage: createOutage(settings.clock),
-    refusals: createRefusals(),
     refreshOnce: createRefreshOnce(),
   };
 }

@@ -47,6 +47,16 @@ export function isFresh({ settings }: Parts, { tokens, obtained_at }: PortalSess
   return settings.clock() / 1000 + leeway < tokens.expires_at;
 }
 
+/** So long after a refresh that a refusal has brought another refusal brings none. */
+const FORCE_AGAIN_SECONDS = 5 * 60;
+
+/**
+ * Whether a resource may refuse this token without a refresh: it came because one had refused the token before. A
+ * resource that answers 401 to everything would cost the portal a refresh for each call, from every process.
+ */
+export const isRefusalFinal = ({ settings }: Parts, { after_refusal, obtained_at }: PortalSession): boolean =>
+  after_refusal === true && settings.clock() / 1000 < obtained_at + FORCE_AGAIN_SECONDS;
+
 const isEnough = (parts: Parts, session: PortalSession, { refused }: Wish): boolean =>
   isFresh(parts, session) && (refused === undefined || session.version > refused);
 
@@ -79,7 +89,8 @@ async function renewed(parts: Parts, req: Request, session: PortalSession, wish:
 
 async function newer(parts: Parts, req: Request, place: Place, { version = 0 }: PortalSession, wish: Wish) {
   const isNewer = (stored: PortalSession) => stored.version > version && isEnough(parts, stored, wish);
-  const ask = () => parts.refreshOnce(place.id, renewal(parts, req, place, isNewer));
+  const wanted = { isEnough: isNewer, afterRefusal: wish.refused !== undefined };
+  const ask = () => parts.refreshOnce(place.id, renewal(parts, req, place, wanted));
   const portal = await ask();
   return portal.version > version ? portal : ask(); // it was under way already, for somebody with an older copy
 }

@@ -1,50 +1,46 @@
 import type { Request as ExpressRequest } from "express";
 import { PortalAuthError } from "../errors.js";
 import type { Parts } from "../parts.js";
-import { placeOf } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
-import { freshSession } from "./access-token.js";
+import { freshSession, isRefusalFinal } from "./access-token.js";
 
 type Input = Parameters<typeof fetch>[0];
 
 /**
  * fetch with the person's access token (RFC 6750, section 2.1), to the origins that the application allows. When the
  * API answers 401 although the token has not ended, it is refreshed once and, where the request can be sent again, the
- * request is repeated once. An API that refuses a new token as well has its 401 handed on from then on.
+ * request is repeated once. A 401 to a token that came in this way is handed on, for five minutes.
  *
  * @throws PortalAuthError `origin_not_allowed`, and those of accessToken(); TypeError when the API cannot be reached
  */
 export async function fetchWithToken(parts: Parts, req: ExpressRequest, given: Input, init: RequestInit = {}) {
   const input = given instanceof Request ? given : String(given); // a URL could become another after it was checked
-  const origin = checkOrigin(parts, input);
+  checkOrigin(parts, input);
   const session = await freshSession(parts, req);
   const first = await send(input, init, session.tokens.access_token);
   if (first.status !== 401 || !canBeRepeated(input, init)) return first;
-  const renewed = await renewRefused(parts, req, session, origin).catch(async (error) => {
+  const renewed = await renewRefused(parts, req, session).catch(async (error) => {
     await first.body?.cancel();
     throw error;
   });
   if (!renewed) return first;
   await first.body?.cancel();
-  const second = await send(input, init, renewed.tokens.access_token);
-  if (second.status === 401) parts.refusals.remember(placeOf(req).id, renewed.version, origin);
-  return second;
+  return send(input, init, renewed.tokens.access_token);
 }
 
 /** Undefined when that would be in vain, or cannot be done now: the API's own answer says more then. */
-async function renewRefused(parts: Parts, req: ExpressRequest, { version }: PortalSession, origin: string) {
-  if (parts.refusals.isFinal(placeOf(req).id, version, origin)) return undefined;
-  return freshSession(parts, req, { refused: version }).catch((error: PortalAuthError) => {
+async function renewRefused(parts: Parts, req: ExpressRequest, session: PortalSession) {
+  if (isRefusalFinal(parts, session)) return undefined;
+  return freshSession(parts, req, { refused: session.version }).catch((error: PortalAuthError) => {
     if (error.status === 503 || error.code === "token_expired") return undefined;
     throw error;
   });
 }
 
-function checkOrigin({ settings }: Parts, input: Input): string {
+function checkOrigin({ settings }: Parts, input: Input): void {
   const address = input instanceof Request ? input.url : String(input);
   const origin = URL.canParse(address) ? new URL(address).origin : "an address without an origin";
   if (!settings.apiOrigins.includes(origin)) throw new PortalAuthError("origin_not_allowed", { detail: origin });
-  return origin;
 }
 
 /** A redirect to another origin is followed without the token: fetch sees to that (Fetch Standard, HTTP-redirect fetch, step 13). */

@@ -6,6 +6,8 @@ const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
 /** Who has failed before lets others try first, for so long at most: it may be the one for whom alone the portal fails. */
 const OTHERS_FIRST_MS = 5000;
+/** Who tries for all is waited for; not for ever. */
+const TRIAL_AT_MOST_MS = 60_000;
 const MOST_SESSIONS = 1000;
 
 /** Whose a failure may be: of this session alone, or of the portal. */
@@ -39,8 +41,8 @@ interface Failing {
   readonly blame: Blame;
   readonly pause: number;
   nextAt: number;
-  /** Who tries for all. */
-  trial?: string;
+  /** Who tries for all, and has not come to an end. */
+  trial?: string | undefined;
 }
 
 export function createOutage(clock: Clock): Outage {
@@ -53,10 +55,14 @@ export function createOutage(clock: Clock): Outage {
     return { failure, blame, pause, nextAt: clock() + pause };
   };
 
+  /** A clock that was set back does not make a pause longer than any is. */
+  const isAhead = (moment: number): boolean =>
+    clock() < moment && moment - clock() <= TRIAL_AT_MOST_MS + OTHERS_FIRST_MS;
+
   function current(id: string): PortalAuthError | undefined {
     const own = ofSessions.get(id);
-    if (own && clock() < own.nextAt) return own.failure;
-    if (ofAll && clock() < ofAll.nextAt + (own ? Math.min(ofAll.pause, OTHERS_FIRST_MS) : 0)) return ofAll.failure;
+    if (own && isAhead(own.nextAt)) return own.failure;
+    if (ofAll && isAhead(ofAll.nextAt + (own ? Math.min(ofAll.pause, OTHERS_FIRST_MS) : 0))) return ofAll.failure;
     return undefined;
   }
 
@@ -75,12 +81,15 @@ export function createOutage(clock: Clock): Outage {
       const own = ofSessions.get(id);
       if (own) own.nextAt = clock() + own.pause;
       if (!ofAll) return;
-      ofAll.nextAt = clock() + ofAll.pause;
       ofAll.trial = id;
+      ofAll.nextAt = clock() + TRIAL_AT_MOST_MS;
     },
     remember(id, failure, blame) {
       keepNewest(ofSessions, id, next(ofSessions.get(id), failure, blame), MOST_SESSIONS);
-      if (blame === "portal") blamePortal(id, failure);
+      if (blame === "portal") return blamePortal(id, failure);
+      if (ofAll?.trial !== id) return;
+      ofAll.trial = undefined; // it has come to an end that says nothing of the portal
+      ofAll.nextAt = clock();
     },
     isBack() {
       failedLast = undefined;

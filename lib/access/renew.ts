@@ -30,12 +30,13 @@ export function renewal(
   parts: Parts,
   req: Request,
   { id, keeper }: Place,
-  isEnough: (stored: PortalSession) => boolean,
+  { isEnough, afterRefusal }: Pick<Refresh, "isEnough" | "afterRefusal">,
 ): Refresh {
   return {
     keeper,
     clock: parts.settings.clock,
     isEnough,
+    afterRefusal,
     endsSession,
     obstacle: () => parts.outage.current(id),
     renew: (stored) => renew(parts, req, id, stored),
@@ -59,6 +60,7 @@ async function renew(parts: Parts, req: Request, id: string, stored: PortalSessi
     parts.outage.forget(id);
     return { tokens: kept };
   } catch (error) {
+    if (endsSession(error)) void revokeOrphan(parts, tokens);
     if (endsSession(error) || !(error instanceof PortalAuthError)) throw error;
     logFailure(parts.log, error);
     parts.outage.remember(id, error, "session");
@@ -106,7 +108,7 @@ function onlyRefreshToken(old: Readonly<TokenSet>, answer: TokenSet): TokenSet {
   };
 }
 
-/** A logout came while the portal was asked. It could not revoke what was not there yet. */
+/** Nobody will have these: a logout that came while the portal was asked could not revoke them, or a hook wants no more of it. */
 async function revokeOrphan({ getPortal, log }: Parts, { refresh_token }: TokenSet): Promise<void> {
   if (refresh_token === undefined) return;
   try {

@@ -9,7 +9,7 @@ export interface IdTokenExpectations {
   readonly nonce: string;
   readonly access_token: string;
   readonly max_age?: number;
-  readonly settings: Pick<Settings, "nonce" | "clientId" | "clockTolerance">;
+  readonly settings: Pick<Settings, "issuer" | "nonce" | "clientId" | "clockTolerance">;
 }
 
 /**
@@ -42,7 +42,7 @@ export interface Predecessor extends Omit<IdTokenExpectations, "nonce" | "max_ag
  */
 export function checkRefreshedIdToken(claims: Claims, idToken: string, before: Predecessor): void {
   checkAlways(claims, idToken, before);
-  const old = claimsOf(before.id_token);
+  const old = claimsOf(before.id_token, before.settings.issuer);
   if (old.iss !== undefined && claims.iss !== old.iss) throw invalid("claim iss");
   if (claims.sub !== (old.sub ?? before.sub) || claims.sub !== before.sub) throw invalid("claim sub");
   if (audienceOf(claims) !== audienceOf({ aud: old.aud ?? before.settings.clientId })) throw invalid("claim aud");
@@ -50,14 +50,17 @@ export function checkRefreshedIdToken(claims: Claims, idToken: string, before: P
     throw new PortalAuthError("nonce_mismatch");
 }
 
-/** Of a token that was verified when it came, unless a hook has put something else in its place. */
-function claimsOf(idToken: string | undefined): Partial<Claims> {
+/** Of a token that was verified when it came. What a hook has put in its place says nothing of the portal's. */
+function claimsOf(idToken: string | undefined, issuer: string): Partial<Claims> {
   try {
-    return idToken === undefined ? {} : decodeJwt(idToken);
+    const claims = idToken === undefined ? {} : decodeJwt(idToken);
+    return withoutSlash(claims.iss) === withoutSlash(issuer) ? claims : {};
   } catch {
     return {};
   }
 }
+
+const withoutSlash = (address: string | undefined): string | undefined => address?.replace(/\/$/, "");
 
 const audienceOf = ({ aud = [] }: Pick<Claims, "aud">): string => JSON.stringify([aud].flat().sort());
 

@@ -1,10 +1,11 @@
+import { AsyncResource } from "node:async_hooks";
 import type { SessionData, Store } from "express-session";
 import type { Lock } from "../lock.js";
 import { outline } from "../outline.js";
 import { withDeadline } from "./deadline.js";
 import { withLock } from "./lock.js";
 import { onceAMinute } from "./once-a-minute.js";
-import { createQueue, createReentrantQueue } from "./queue.js";
+import { createQueue, createTurns, type Turns } from "./queue.js";
 import { isPostgresStore, postgresUpdate } from "./stores/postgres-update.js";
 import { isRedisStore, redisUpdate } from "./stores/redis-update.js";
 import { plainUpdate, promised, type Update } from "./update.js";
@@ -17,6 +18,8 @@ export interface Exclusive {
   readonly update: Update;
   /** Whether the lock has failed, so that another process may write at the same moment: who has claimed something looks again then. */
   readonly mayCollide: () => boolean;
+  /** Calls back where it was called, whatever the store's connection was doing then. */
+  readonly get?: Store["get"];
   /** In place of the store's own, where that could come in between. */
   readonly destroy?: (id: string) => Promise<unknown>;
   readonly touch?: (id: string, data: SessionData) => Promise<unknown>;
@@ -33,7 +36,6 @@ export function createExclusive(store: Store, plain: Plain, { lock, warn }: Excl
   if (atomic) return { update: inTime(atomic, createQueue()), mayCollide: () => false };
   const isMemory = isForOneProcess(store);
   if (!lock && !isMemory) warn(NEEDS_A_LOCK);
-  const inTurn = isMemory ? createQueue() : createReentrantQueue();
   const warnSometimes = onceAMinute(warn);
   let hasFailedAt = Number.NEGATIVE_INFINITY;
   const exclusively =
@@ -42,18 +44,20 @@ export function createExclusive(store: Store, plain: Plain, { lock, warn }: Excl
       hasFailedAt = performance.now();
       warnSometimes(lockFailed(error));
     });
-  const alone = <T>(id: string, work: () => Promise<T>): Promise<T> =>
-    inTurn(id, exclusively ? () => exclusively(id, work) : work);
-  const { touch } = plain;
+  const inTurn: Turns = isMemory && !lock ? createQueue() : createTurns(exclusively);
+  const alone = <T>(id: string, work: () => Promise<T>): Promise<T> => inTurn(id, work, true);
+  const { get, touch } = plain;
   return {
     update: inTime(plainUpdate(plain), alone),
     mayCollide: () => performance.now() - hasFailedAt < DISTRUST_MS,
     destroy: (id) => alone(id, () => withDeadline(() => promised((done) => plain.destroy(id, done)))),
+    // Else a request that waited for a connection would go on in the turn of the one that gave it back.
+    ...(!isMemory && { get: (id, done) => get(id, AsyncResource.bind(done)) }),
     // What a memory does is done at once. Elsewhere a touch may read a session and write what it has read; not under the
     // lock, as every request that only reads would pay for it.
     ...(touch &&
       !isMemory && {
-        touch: (id, data) => inTurn(id, () => withDeadline(() => promised((done) => touch(id, data, done)))),
+        touch: (id, data) => inTurn(id, () => withDeadline(() => promised((done) => touch(id, data, done))), false),
       }),
   };
 }

@@ -130,14 +130,16 @@ export class Keeper {
   #meetExpressSession(exclusive: Exclusive): void {
     const store = this.#store;
     const { createSession } = store;
-    const { destroy, touch } = exclusive;
+    const { get, destroy, touch } = exclusive;
     store.createSession = (req, data) => this.#load(createSession, req, data);
     store.set = (id, data, done) => answer(this.#save(id, data as Kept), done);
+    if (get) store.get = get;
     if (destroy) store.destroy = (id, done) => answer(destroy(id), done);
     if (touch) store.touch = (id, data, done) => answer(touch(id, data), done);
     if (!this.#limits) return;
+    const load = get ?? this.#plain.get;
     store.get = (id, done) =>
-      this.#plain.get(id, (error, found) =>
+      load(id, (error, found) =>
         done(error, found && this.#lifetime.isAlive(found as unknown as StoredSession) ? found : null),
       );
     store.touch = (id, data, done) => {
@@ -176,9 +178,12 @@ export class Keeper {
     return loaded as Session & SessionData;
   }
 
-  /** One after the other: what the second has to save is told by what the first has saved. */
+  /**
+   * One after the other: what the second has to save is told by what the first has saved. Unless the store does so itself
+   * to touch a session: the first waits for that.
+   */
   #save(id: string, data: Kept): Promise<void> {
-    const first = this.#saving.get(data);
+    const first = this.#touching.has(id) ? undefined : this.#saving.get(data);
     const work = first ? first.then(() => this.#saveNow(id, data)) : this.#saveNow(id, data);
     this.#saving.set(
       data,
@@ -211,14 +216,14 @@ export class Keeper {
   }
 
   /**
-   * What an application, or the store itself, has read from the store and writes back is taken as it is, but for tokens
-   * that are newer by now. False where nothing is stored.
+   * What an application, or the store itself, has read from the store and writes back is taken as it is, but for the
+   * login: what is stored of that may be newer by now, or be claimed by who refreshes it. False where nothing is stored.
    */
   async #replace(id: string, data: Kept): Promise<boolean> {
     const mine = plainCopy(data);
     const after = await this.update(id, ({ portal }) => {
-      const isOlder = mine.portal !== undefined && (mine.portal.version ?? 0) < (portal?.version ?? 0);
-      return isOlder ? { ...mine, portal } : mine;
+      const isNewer = mine.portal && (mine.portal.version ?? 0) > (portal?.version ?? 0);
+      return mine.portal && portal && !isNewer ? { ...mine, portal } : mine;
     });
     return after !== undefined;
   }

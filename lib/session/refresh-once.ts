@@ -10,6 +10,8 @@ import type { PortalSession, RefreshClaim, StoredPortal, StoredSession } from ".
 /** So long the others believe that somebody refreshes, unless it is renewed: a process that was killed renews nothing. */
 const LEASE_MS = 5000;
 const RENEW_LEASE_MS = LEASE_MS / 3;
+/** The clocks of two machines may differ by so much without anybody having noticed. */
+const CLOCKS_DIFFER_MS = 30_000;
 /** A claim that has ended so long ago was left behind, even if the clocks of two machines are minutes apart. */
 const LONG_AGO_MS = 10 * 60_000;
 /** Who waits for another process looks again after so long, and then after ever longer. */
@@ -36,6 +38,8 @@ export interface Refresh {
   readonly isEnough: (stored: PortalSession) => boolean;
   /** Why the portal need not be asked just now, if there is a reason: tokens that somebody else has brought will still do. */
   readonly obstacle: () => PortalAuthError | undefined;
+  /** Whether it is done because a resource has refused a token that had not ended. */
+  readonly afterRefusal: boolean;
   /**
    * Asks the portal. Called while this process holds the session's claim, with what is stored then. Must come to an end:
    * the session is nobody else's before.
@@ -110,12 +114,15 @@ async function claim(id: string, by: string, { keeper, clock, isEnough, obstacle
   let seen: PortalSession | undefined;
   let outcome: "enough" | "mine" | "theirs" | undefined;
   const reason = obstacle();
+  // one that was left behind need not be watched by who will not claim the session anyway
+  const isTheirs = (claim: RefreshClaim | undefined) =>
+    !(reason && claim && claim.until + CLOCKS_DIFFER_MS < clock()) && isHeld(claim);
   await keeper.update(id, (stored) => {
     outcome = undefined;
     seen = stored.portal && keeper.open(id, stored.portal);
     if (!seen || !stored.portal) return undefined;
     if (isEnough(seen)) outcome = "enough";
-    else outcome = isHeld(othersClaim(seen, by, clock())) ? "theirs" : "mine";
+    else outcome = isTheirs(othersClaim(seen, by, clock())) ? "theirs" : "mine";
     return outcome === "mine" && !reason ? claimed(stored, stored.portal, by, clock()) : undefined;
   });
   if (!outcome || !seen) throw new PortalAuthError("login_required", { detail: "the session has ended" });
@@ -138,15 +145,20 @@ const claimed = (stored: StoredSession, portal: StoredPortal, by: string, now: n
 /** Asks the portal while the claim is renewed, and keeps what it answers. */
 async function hold(id: string, by: string, refresh: Refresh, held: PortalSession): Promise<PortalSession> {
   const { keeper, clock } = refresh;
-  const renewing = setInterval(() => {
-    const renewal = keeper.update(id, (stored) =>
-      stored.portal?.refreshing?.by === by ? claimed(stored, stored.portal, by, clock()) : undefined,
-    );
-    renewal.catch(() => {}); // it is tried again, and the lease covers three times
+  let isRenewing = false;
+  const renewing = setInterval(async () => {
+    if (isRenewing) return; // a store that is slow gets no queue of them
+    isRenewing = true;
+    await keeper
+      .update(id, (stored) =>
+        stored.portal?.refreshing?.by === by ? claimed(stored, stored.portal, by, clock()) : undefined,
+      )
+      .catch(() => {}); // it is tried again, and the lease covers three times
+    isRenewing = false;
   }, RENEW_LEASE_MS);
   try {
     const renewed = await refresh.renew(held);
-    const kept = await keep(id, refresh, held, renewed);
+    const kept = await keep(id, by, refresh, held, renewed);
     if (renewed.failure) throw renewed.failure;
     return kept;
   } catch (error) {
@@ -158,22 +170,34 @@ async function hold(id: string, by: string, refresh: Refresh, held: PortalSessio
   }
 }
 
-/** Whoever wrote newer tokens meanwhile had the same refresh token: what came last is what the portal knows last. */
+/**
+ * Who was cut off from the store for longer than the lease may find what its successor was given: that was asked for
+ * later, and stays.
+ */
 async function keep(
   id: string,
-  { keeper, clock, onOrphan }: Refresh,
+  by: string,
+  { keeper, clock, afterRefusal, onOrphan }: Refresh,
   held: PortalSession,
   { tokens, failure }: Renewed,
 ): Promise<PortalSession> {
-  const { refreshing, ...rest } = held;
-  const obtained_at = failure ? held.obtained_at : Math.floor(clock() / 1000); // then the access token is the old one
+  const { refreshing, after_refusal, ...rest } = held;
   let kept: PortalSession | undefined;
   await untilItWorks(() =>
     keeper.update(id, (stored) => {
       kept = undefined;
       if (!stored.portal) return undefined;
-      const version = Math.max(stored.portal.version ?? 0, held.version ?? 0) + 1;
-      kept = { ...rest, tokens, version, obtained_at };
+      if (stored.portal.refreshing?.by !== by) {
+        const theirs = keeper.open(id, stored.portal);
+        kept = theirs?.tokens.refresh_token === held.tokens.refresh_token ? undefined : theirs;
+        if (kept) return undefined;
+      }
+      const version = Math.max(stored.portal.version ?? 0, held.version ?? 0);
+      kept = failure
+        ? { ...held, tokens, version } // the access token is the old one
+        : { ...rest, tokens, version: version + 1, obtained_at: Math.floor(clock() / 1000) };
+      if (failure) delete kept.refreshing;
+      else if (afterRefusal) kept.after_refusal = true;
       return { ...stored, portal: kept };
     }),
   );
@@ -204,12 +228,16 @@ async function untilItWorks(write: () => Promise<unknown>): Promise<void> {
 async function end(
   id: string,
   by: string,
-  { keeper, clock }: Refresh,
+  { keeper, clock, renewAtMostMs }: Refresh,
   refused: PortalSession,
   error: unknown,
 ): Promise<PortalSession> {
+  const mayBringTokens = (portal: PortalSession): boolean => {
+    const claim = othersClaim(portal, by, clock());
+    return claim !== undefined && clock() < claim.until + renewAtMostMs + KEEP_TRYING_MS + CLOCKS_DIFFER_MS;
+  };
   const graceEndsAt = performance.now() + GRACE_MS;
-  let mayBeOutrun = keeper.mayCollide() || othersClaim(refused, by, clock()) !== undefined;
+  let mayBeOutrun = keeper.mayCollide() || mayBringTokens(refused);
   for (;;) {
     const isOver = performance.now() >= graceEndsAt;
     let isRefused = false;
@@ -218,7 +246,7 @@ async function end(
       const portal = stored.portal && keeper.open(id, stored.portal);
       isRefused = portal?.tokens.refresh_token === refused.tokens.refresh_token;
       newer = isRefused ? undefined : portal;
-      mayBeOutrun ||= portal !== undefined && othersClaim(portal, by, clock()) !== undefined;
+      mayBeOutrun ||= portal !== undefined && mayBringTokens(portal);
       return isRefused && (isOver || !mayBeOutrun) ? null : undefined;
     });
     if (newer) return newer;

@@ -13,6 +13,8 @@ export interface PortalSession {
   version: number;
   /** When the token set came, in epoch seconds. */
   obtained_at: number;
+  /** There when it came because a resource had refused the one before, although that had not ended. */
+  after_refusal?: true;
   /** There while a process refreshes the tokens. */
   refreshing?: RefreshClaim;
 }
@@ -30,8 +32,10 @@ export class DiscreetPortalSession implements PortalSession {
   client_id: string;
   version: number;
   obtained_at: number;
+  declare after_refusal?: true;
 
-  constructor({ tokens, claims, started_at, issuer, client_id, version, obtained_at }: PortalSession) {
+  constructor(session: PortalSession) {
+    const { tokens, claims, started_at, issuer, client_id, version, obtained_at } = session;
     this.tokens = tokens;
     this.claims = claims;
     this.started_at = started_at;
@@ -39,6 +43,7 @@ export class DiscreetPortalSession implements PortalSession {
     this.client_id = client_id;
     this.version = version;
     this.obtained_at = obtained_at;
+    if (session.after_refusal) this.after_refusal = true;
   }
 
   toJSON(): Omit<PortalSession, "tokens"> {

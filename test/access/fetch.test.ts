@@ -266,21 +266,46 @@ describe("a 401 of the API", () => {
     expect(refreshes()).toHaveLength(1);
   });
 
-  test("to a new token as well is handed on from then on without a refresh, until there is another token", async () => {
-    const hostile = await startApi((_req, res) => void res.writeHead(401).end("not you"));
-    const willing = await startApi();
-    const { inRequest, refreshes, later, access } = await logInFor([hostile.url, willing.url]);
-    const call = (url: string) => inRequest(async ({ portal }) => (await portal.fetch(url)).status);
-    for (let time = 0; time < 3; time += 1) expect(await call(hostile.url)).toBe(401);
-    expect([hostile.got.length, refreshes().length]).toEqual([4, 1]);
-    willing.refused.add(await access());
-    expect(await call(willing.url)).toBe(200); // what one API thinks of it is nothing to another
-    expect(refreshes()).toHaveLength(2);
-    expect(await call(hostile.url)).toBe(401); // the token is another now: it may like this one
-    expect(refreshes()).toHaveLength(3);
-    later(TOKEN_SECONDS);
-    expect(await call(hostile.url)).toBe(401);
-    expect(refreshes()).toHaveLength(5); // the one before the call, and the one after it
+  describe("to a token that came after another 401", () => {
+    const refuseAll: RequestListener = (_req, res) => void res.writeHead(401).end("not you");
+    const MINUTES = 60;
+
+    test("is handed on for five minutes, whichever API says so: it costs no refresh", async () => {
+      const [hostile, other] = [await startApi(refuseAll), await startApi(refuseAll)];
+      const { inRequest, refreshes, later } = await logInFor([hostile.url, other.url], {
+        portal: { accessTokenSeconds: 3600 },
+      });
+      const call = (url: string) => inRequest(async ({ portal }) => (await portal.fetch(url)).status);
+      for (let time = 0; time < 3; time += 1) for (const { url } of [hostile, other]) expect(await call(url)).toBe(401);
+      expect([hostile.got.length + other.got.length, refreshes().length]).toEqual([7, 1]);
+      later(5 * MINUTES - 1);
+      expect([await call(hostile.url), refreshes().length]).toEqual([401, 1]);
+      later(1);
+      expect([await call(hostile.url), refreshes().length]).toEqual([401, 2]);
+    });
+
+    test("is not meant by one to a token that came because its predecessor had ended", async () => {
+      const hostile = await startApi(refuseAll);
+      const { inRequest, refreshes, later } = await logInFor([hostile.url]);
+      const call = () => inRequest(async ({ portal }) => (await portal.fetch(hostile.url)).status);
+      expect([await call(), refreshes().length]).toEqual([401, 1]);
+      later(TOKEN_SECONDS);
+      expect([await call(), refreshes().length]).toEqual([401, 3]); // the one before the call, and the one after it
+    });
+
+    test("is told apart from a hook that has failed meanwhile: the next call works", async () => {
+      let isBroken = false;
+      const onTokens = () => {
+        if (isBroken) throw new Error("the database is away");
+      };
+      const { api, inRequest, later } = await startRefused({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+      const call = () => inRequest(async (req) => (await req.portal.fetch(api.url)).status);
+      isBroken = true;
+      await expect(call()).rejects.toMatchObject({ code: "hook_failed" });
+      isBroken = false;
+      later(1);
+      expect(await call()).toBe(200);
+    });
   });
 
   test.each([400, 403, 404, 500, 503])("is meant, and no other status: %i comes back at once", async (status) => {

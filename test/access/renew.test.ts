@@ -159,6 +159,11 @@ describe("the end of the refresh token", () => {
   });
 });
 
+const ownIdToken = [{ alg: "none" }, { iss: "https://own.example", sub: "own", aud: "own" }]
+  .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+  .concat("")
+  .join(".");
+
 const ANSWER = { access_token: "an access token of another kind", token_type: "Bearer", expires_in: 300 };
 
 /** OpenID Connect Core 1.0, section 12.2. */
@@ -266,6 +271,7 @@ describe("an ID token that is right is kept", () => {
   test.each<[string, (tokens: TokenSet) => TokenSet]>([
     ["did not keep the last one", ({ id_token: _, ...tokens }) => tokens],
     ["kept something else in its place", (tokens) => ({ ...tokens, id_token: "a name for it in the app's database" })],
+    ["kept one of the app's own in its place", (tokens) => ({ ...tokens, id_token: ownIdToken })],
   ])("though a hook %s", async (_name, onTokens) => {
     const { ask, later, refreshes } = await logIn({ options: { hooks: { onTokens } } });
     for (let time = 0; time < 2; time += 1) {
@@ -472,12 +478,13 @@ describe("onTokens", () => {
 
   test.each(SESSIONS)("that throws login_refused ends %s", async (_name, session) => {
     const onTokens = vi.fn();
-    const { ask, later, me, stored } = await logIn({ session, options: { hooks: { onTokens } } });
+    const { ask, asked, later, me, stored } = await logIn({ session, options: { hooks: { onTokens } } });
     onTokens.mockRejectedValueOnce(new PortalAuthError("login_refused", { sentence: "Members only." }));
     later(TOKEN_SECONDS);
     expect(await ask()).toEqual({ status: 403, code: "login_refused" });
     expect((await me()).isAuthenticated).toBe(false);
     expect(stored()).toEqual([]);
+    await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1)); // nobody will have the new tokens
   });
 
   test("may give tokens an end of its own, which counts from then on", async () => {

@@ -164,6 +164,15 @@ describe("a 401", () => {
     expect((await me()).isAuthenticated).toBe(true);
   });
 
+  test("without a refresh token is told, and sends no browser round in circles", async () => {
+    const { userinfo, portal, me } = await start({
+      options: { hooks: { onTokens: ({ refresh_token: _, ...tokens }) => tokens } },
+    });
+    portal.answerNext("/userinfo", unauthorized);
+    await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_refused", status: 502 });
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+
   test("that comes again costs no refresh the next time, until there is another token", async () => {
     const { userinfo, portal, asked, refreshes, later } = await start();
     portal.answerNext("/userinfo", unauthorized, 4);

@@ -1,5 +1,6 @@
 import session, { type SessionData } from "express-session";
 import { describe, expect, test } from "vitest";
+import type { Lock } from "../../lib/lock.js";
 import { Keeper } from "../../lib/session/keeper.js";
 import { promised } from "../../lib/session/update.js";
 
@@ -35,8 +36,8 @@ class FileStore extends session.Store {
   }
 }
 
-async function start(store = new FileStore()) {
-  const keeper = new Keeper(store, { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} });
+async function start(store = new FileStore(), lock?: Lock) {
+  const keeper = new Keeper(store, { clock: Date.now, lock, limits: undefined, warn: () => {} });
   const portal = { tokens: { access_token: "x" }, version: 1 };
   const data = { cookie: new session.Cookie(), portal } as unknown as SessionData;
   await promised((done) => store.set(ID, data, done));
@@ -64,6 +65,94 @@ async function touching() {
   };
   return { store, keeper, finish };
 }
+
+test("requests that wait for one connection keep their changes, each to its turn", async () => {
+  /** It calls whoever is next from where the one before has ended, as drivers with callbacks do. */
+  class OneConnection extends FileStore {
+    reads = 0;
+    readonly #waiting: (() => void)[] = [];
+    #isBusy = false;
+
+    #next() {
+      const work = this.#waiting.shift();
+      this.#isBusy = work !== undefined;
+      if (work)
+        setImmediate(() => {
+          work();
+          this.#next();
+        });
+    }
+
+    #inTurn(work: () => void) {
+      this.#waiting.push(work);
+      if (!this.#isBusy) this.#next();
+    }
+
+    override get(id: string, done: (error: unknown, data?: SessionData | null) => void) {
+      this.reads += 1;
+      this.#inTurn(() => done(null, JSON.parse(this.files.get(id) ?? "null")));
+    }
+
+    override set(id: string, data: SessionData, done?: () => void) {
+      const text = JSON.stringify(data);
+      this.#inTurn(() => {
+        this.files.set(id, text);
+        done?.();
+      });
+    }
+  }
+  const store = new OneConnection();
+  await start(store);
+  store.reads = 0;
+  const names = Array.from({ length: 10 }, (_, n) => `change${n}`);
+  // as express-session does it: what it loads it hands to the request from within the store's callback
+  const request = (name: string) =>
+    new Promise<void>((resolve) => {
+      store.get(ID, (_error, stored) => {
+        const loaded = store.createSession({ sessionID: ID, sessionStore: store } as never, stored as SessionData);
+        store.set(ID, Object.assign(loaded, { [name]: 1 }), resolve);
+      });
+    });
+  const [first, ...others] = names;
+  const asked = [request(first as string)];
+  while (store.reads < 2) await new Promise((resolve) => setImmediate(resolve));
+  asked.push(...others.map(request)); // they wait behind what the first does in its turn
+  await Promise.all(asked);
+  expect(JSON.parse(store.files.get(ID) ?? "{}")).toMatchObject(Object.fromEntries(names.map((name) => [name, 1])));
+});
+
+test("a store that destroys what it is to set, as it has ended, takes the lock once", async () => {
+  class Ending extends FileStore {
+    override set(id: string, data: SessionData, done?: () => void) {
+      if (data.cookie.originalMaxAge === 0) this.destroy(id, done);
+      else super.set(id, data, done);
+    }
+  }
+  const locked: string[] = [];
+  const { store } = await start(new Ending(), (name, work) => {
+    locked.push(name);
+    return locked.length > 1 ? new Promise(() => {}) : work(); // whoever asks for it again waits for itself
+  });
+  locked.length = 0;
+  const stored = await promised<SessionData>((done) => store.get(ID, done as never));
+  const loaded = store.createSession({ sessionID: ID, sessionStore: store } as never, stored as SessionData);
+  loaded.cookie.maxAge = 0;
+  await promised((done) => store.set(ID, loaded, done));
+  expect([store.files.size, locked.length]).toEqual([0, 1]);
+});
+
+test("a store whose touch is a set of that very session saves one that has not changed", async () => {
+  class TouchSets extends FileStore {
+    override touch(id: string, data: SessionData, done?: () => void) {
+      this.set(id, data, done);
+    }
+  }
+  const { store } = await start(new TouchSets());
+  const stored = await promised<SessionData>((done) => store.get(ID, done as never));
+  const loaded = store.createSession({ sessionID: ID, sessionStore: store } as never, stored as SessionData);
+  await promised((done) => store.set(ID, loaded, done)); // and does not wait for itself
+  expect(store.files.size).toBe(1);
+});
 
 describe("a store whose touch reads and writes", () => {
   test("undoes no change that is made meanwhile", async () => {

@@ -339,10 +339,10 @@ describe("a session that an app reads from its store and writes back itself", ()
 
   function start() {
     const store = new CountingMemory();
-    new Keeper(store, { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} });
+    const keeper = new Keeper(store, { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} });
     const set = (data: Copy) => promised((done) => store.set("id", data as never, done));
     const stored = () => JSON.parse(store.sessions["id"] ?? "{}");
-    return { set, stored };
+    return { keeper, set, stored };
   }
 
   test("is as it was written, what is not in it any more included", async () => {
@@ -351,6 +351,15 @@ describe("a session that an app reads from its store and writes back itself", ()
     await set(copy(2, { right: "3" }));
     expect(stored()).toMatchObject({ right: "3", portal: { version: 2 } });
     expect(stored()).not.toHaveProperty("left");
+  });
+
+  test("leaves the claim of who refreshes it where it is", async () => {
+    const { keeper, set, stored } = start();
+    await set(copy(1));
+    const refreshing = { by: "a process", until: 1 };
+    await keeper.update("id", (session) => ({ ...session, portal: { ...session.portal, refreshing } as never }));
+    await set(copy(1, { left: "1" }));
+    expect(stored()).toMatchObject({ left: "1", portal: { version: 1, refreshing } });
   });
 
   test("keeps tokens that have become newer meanwhile", async () => {

@@ -81,6 +81,7 @@ function refreshOf(keeper: Keeper, renew: Refresh["renew"], than = 1, more: Part
     isEnough: ({ version }) => version > than,
     endsSession: (error) => error === REFUSED,
     obstacle: () => undefined,
+    afterRefusal: false,
     renew,
     onOrphan: () => {},
     ...more,
@@ -220,6 +221,50 @@ describe("the claim", () => {
     expect(performance.now()).toBeLessThan(6000);
   });
 
+  test("is renewed by one write at a time, however slow the store is", async () => {
+    const { keeper } = await startSession();
+    const { renew, waiting, arrived } = createPortal();
+    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    await arrived(1);
+    let goOn = () => {};
+    const slowly = new Promise<undefined>((resolve) => {
+      goOn = () => resolve(undefined);
+    });
+    const update = vi.spyOn(keeper, "update").mockReturnValueOnce(slowly);
+    await advance(9000);
+    expect(update).toHaveBeenCalledOnce();
+    goOn();
+    await advance(2000);
+    expect(update).toHaveBeenCalledTimes(2);
+    waiting[0]?.resolve({ tokens: token("1") });
+    expect((await settled(work)).version).toBe(2);
+  });
+
+  test("of who was cut off from the store for longer, and taken over, leaves the tokens of the successor", async () => {
+    const { keeper, read } = await startSession();
+    const [slow, other] = [createPortal(), createPortal()];
+    let isCut = false;
+    const cutOff = {
+      open: keeper.open.bind(keeper),
+      mayCollide: () => false,
+      update: (...given: Parameters<Keeper["update"]>) =>
+        isCut ? Promise.reject(new Error("ECONNREFUSED")) : keeper.update(...given),
+    } as unknown as Keeper;
+    const first = createRefreshOnce()(ID, refreshOf(cutOff, slow.renew));
+    await slow.arrived(1);
+    isCut = true;
+    slow.waiting[0]?.resolve({ tokens: token("of the first") });
+    const second = createRefreshOnce()(ID, refreshOf(keeper, other.renew));
+    await advance(6000);
+    await other.arrived(1);
+    other.waiting[0]?.resolve({ tokens: token("of the second") });
+    await settled(second);
+    isCut = false;
+    await advance(2500);
+    expect((await first).tokens).toEqual(token("of the second"));
+    expect(await read()).toMatchObject({ portal: { tokens: token("of the second"), version: 2 } });
+  });
+
   test("that was left behind long ago holds nobody up", async () => {
     const { succeeds } = await claimedUntil(-601_000);
     await succeeds();
@@ -253,6 +298,29 @@ describe("while the portal need not be asked", () => {
     expect(await settled(work)).toBe(down);
     expect((await read())?.portal).not.toHaveProperty("refreshing");
     expect(renew).not.toHaveBeenCalled();
+  });
+
+  test.each([
+    ["as its process may be alive, and bring tokens", -10_000, 5000, 6000],
+    ["and holds nobody up when it ended a while ago", -31_000, 0, 500],
+  ])("the claim of another is watched %s", async (_why, endsIn, atLeast, atMost) => {
+    const { keeper } = await startSession();
+    const refreshing = { by: "a process that was killed", until: Date.now() + endsIn };
+    await settled(
+      keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), refreshing } })),
+    );
+    const work = failureOf(
+      createRefreshOnce()(ID, refreshOf(keeper, createPortal().renew, 1, { obstacle: () => down })),
+    );
+    const began = performance.now();
+    let took = Number.POSITIVE_INFINITY;
+    work.then(() => {
+      took = performance.now() - began;
+    });
+    await advance(7000);
+    expect(await settled(work)).toBe(down);
+    expect(took).toBeGreaterThanOrEqual(atLeast);
+    expect(took).toBeLessThanOrEqual(atMost);
   });
 
   test("tokens that another process has brought are handed out", async () => {
@@ -387,6 +455,22 @@ describe("a refusal to one who took the claim over from another that was taken f
     expect(await read()).toMatchObject({ portal: newer });
   });
 
+  test("waits for nobody when the other has been dead for minutes", async () => {
+    const { keeper, read } = await startSession();
+    const refreshing = { by: "a process that was killed", until: Date.now() - 125_000 };
+    await settled(
+      keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), refreshing } })),
+    );
+    const { renew, waiting, arrived } = createPortal();
+    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    await advance(6000);
+    await arrived(1);
+    waiting[0]?.reject(REFUSED);
+    await advance(100);
+    expect(await settled(work)).toBe(REFUSED);
+    expect(await read()).toBeUndefined();
+  });
+
   test("ends the session when nobody brings any", async () => {
     const { read, work } = await takeOver();
     const failure = failureOf(work);
@@ -432,8 +516,10 @@ test("a failure that comes with tokens is thrown after they are kept", async () 
   await advance(5000);
   waiting[0]?.resolve({ tokens: token("1"), failure });
   expect(await settled(work)).toBe(failure);
-  // the access token that was kept is the old one: it was obtained when it was
-  expect(await read()).toMatchObject({ portal: { tokens: token("1"), version: 2, obtained_at: 0 } });
+  // the access token that was kept is the old one: it was obtained when it was, and nobody is to take it for a new one
+  const stored = await read();
+  expect(stored).toMatchObject({ portal: { tokens: token("1"), version: 1, obtained_at: 0 } });
+  expect(stored?.portal).not.toHaveProperty("refreshing");
 });
 
 describe("a store that fails", () => {

@@ -21,31 +21,34 @@ export function postgresUpdate(from: Store): Update {
   const store = from as unknown as PostgresStore;
   const table = store.quotedTable();
   const firstRow = (text: string, values: unknown[]) =>
-    promised<Record<string, unknown>>((done) => store.query(text, values, done)).catch((error) => {
-      if (WRITTEN_BY_OTHERS.includes(error?.code)) return undefined;
-      throw error;
-    });
+    promised<Record<string, unknown>>((done) => store.query(text, values, done));
 
   return optimisticUpdate({
     async read(id) {
       const select = `SELECT sess::text AS text FROM ${table} WHERE sid = $1 AND expire >= to_timestamp($2)`;
-      const row = await firstRow(select, [id, Math.ceil(Date.now() / 1000)]);
+      const look = () => firstRow(select, [id, Math.ceil(Date.now() / 1000)]);
+      const row = await look().catch((error) => (isWrittenByOthers(error) ? look() : Promise.reject(error)));
       const text = row?.["text"];
       return typeof text === "string" ? { text, session: JSON.parse(text) as StoredSession } : undefined;
     },
     async replace(id, text, next) {
-      if (next === null) {
-        const remove = `DELETE FROM ${table} WHERE sid = $1 AND sess::text = $2 RETURNING sid`;
-        return (await firstRow(remove, [id, text])) !== undefined;
-      }
+      const remove = `DELETE FROM ${table} WHERE sid = $1 AND sess::text = $2 RETURNING sid`;
       const set = `UPDATE ${table} SET sess = $3, expire = to_timestamp($4) WHERE sid = $1 AND sess::text = $2 RETURNING sid`;
-      return (await firstRow(set, [id, text, JSON.stringify(next), endOf(store, next)])) !== undefined;
+      const done = next
+        ? firstRow(set, [id, text, JSON.stringify(next), endOf(store, next)])
+        : firstRow(remove, [id, text]);
+      const row = await done.catch((error) => (isWrittenByOthers(error) ? undefined : Promise.reject(error)));
+      return row !== undefined;
     },
   });
 }
 
-/** A database whose default isolation is stricter than `read committed` tells in this way that somebody else has written. */
-const WRITTEN_BY_OTHERS = ["40001", "40P01"]; // serialization_failure, deadlock_detected
+/**
+ * How a database whose default isolation is stricter than `read committed` tells that somebody else has written:
+ * serialization_failure and deadlock_detected.
+ */
+const isWrittenByOthers = (error: { code?: unknown } | undefined): boolean =>
+  error?.code === "40001" || error?.code === "40P01";
 
 /** In epoch seconds, as connect-pg-simple counts it when it writes a session itself. */
 function endOf({ ttl }: PostgresStore, { cookie: { expires } }: StoredSession): number {

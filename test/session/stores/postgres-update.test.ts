@@ -27,3 +27,11 @@ describeWithPostgres("changes from two processes at once are all there", (postgr
     },
   );
 });
+
+test("a session that cannot be read because others write is looked for again, and not taken for gone", async () => {
+  const answers = [[Object.assign(new Error("could not serialize access"), { code: "40001" })], [null, { text: "{}" }]];
+  const query = (_text: string, _values: unknown[], done: (...answer: unknown[]) => void) =>
+    done(...(answers.shift() ?? []));
+  const store = { quotedTable: () => '"session"', query };
+  expect(await postgresUpdate(store as never)(ID, () => undefined)).toEqual({});
+});
