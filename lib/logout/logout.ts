@@ -6,7 +6,7 @@ import { renderPage } from "../answer/page.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { callHook } from "../hooks.js";
-import { answersOf, type Parts, type Visit } from "../parts.js";
+import { answersOf, laterAnswersOf, type Parts, type Visit } from "../parts.js";
 import { logoutUrl, revoke } from "../portal/log-out.js";
 import { endSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
@@ -24,9 +24,17 @@ export function logoutStep(parts: Parts) {
   };
 }
 
-/** Ends the session here, then the tokens and the session at the portal, as far as it can be reached. */
+/**
+ * Ends the session here, then the tokens and the session at the portal, as far as it can be reached. Who could not be
+ * logged out is told so, and offered to try that again: no way to sign in.
+ */
 export async function logOut(parts: Parts, { req, res }: Visit): Promise<void> {
-  const ended = await endSession(req, res);
+  let ended: PortalSession | undefined;
+  try {
+    ended = await endSession(req, res);
+  } catch (error) {
+    return answerError(req, res, error, laterAnswersOf(parts, req));
+  }
   if (ended) await tellHook(parts, req, ended);
   const to =
     (await withinTime(endAtPortal(parts, ended), PORTAL_SECONDS * 1000, () => undefined)) ??

@@ -56,8 +56,8 @@ export class Keeper {
   readonly #limits: Limits | undefined;
   readonly #tenants: Tenants;
   readonly #pushOnce = createJoin<void>();
-  /** Sessions whose touch is under way: some stores do it by a set. */
-  readonly #touching = new Set<string>();
+  /** Sessions whose touch is under way, and how often: some stores do it by a set. */
+  readonly #touching = new Map<string, number>();
   /** Session objects that are being saved. */
   readonly #saving = new WeakMap<object, Promise<void>>();
 
@@ -135,7 +135,12 @@ export class Keeper {
     store.set = (id, data, done) => answer(this.#save(id, data as Kept), done);
     if (get) store.get = get;
     if (destroy) store.destroy = (id, done) => answer(destroy(id), done);
-    if (touch) store.touch = (id, data, done) => answer(touch(id, data), done);
+    if (touch)
+      store.touch = (id, data, done) =>
+        answer(
+          this.#touch(id, () => touch(id, data)),
+          done,
+        );
     if (!this.#limits) return;
     const load = get ?? this.#plain.get;
     store.get = (id, done) =>
@@ -253,11 +258,17 @@ export class Keeper {
     if (this.#limits) return this.#pushIsDue(id, data) ? this.#push(id) : undefined;
     const { touch } = this.#store;
     if (!touch) return void (await this.update(id, (stored) => ({ ...stored })));
-    this.#touching.add(id);
+    await this.#touch(id, () => promised((done) => touch.call(this.#store, id, data as never, done)));
+  }
+
+  async #touch(id: string, work: () => Promise<unknown>): Promise<void> {
+    this.#touching.set(id, (this.#touching.get(id) ?? 0) + 1);
     try {
-      await promised((done) => touch.call(this.#store, id, data as never, done));
+      await work();
     } finally {
-      this.#touching.delete(id);
+      const others = (this.#touching.get(id) ?? 1) - 1;
+      if (others > 0) this.#touching.set(id, others);
+      else this.#touching.delete(id);
     }
   }
 

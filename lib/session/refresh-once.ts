@@ -159,7 +159,7 @@ async function hold(id: string, by: string, refresh: Refresh, held: PortalSessio
   try {
     const renewed = await refresh.renew(held);
     const kept = await keep(id, by, refresh, held, renewed);
-    if (renewed.failure) throw renewed.failure;
+    if (renewed.failure && !refresh.isEnough(kept)) throw renewed.failure;
     return kept;
   } catch (error) {
     if (refresh.endsSession(error)) return await end(id, by, refresh, held, error);
@@ -171,40 +171,54 @@ async function hold(id: string, by: string, refresh: Refresh, held: PortalSessio
 }
 
 /**
- * Who was cut off from the store for longer than the lease may find what its successor was given: that was asked for
- * later, and stays.
+ * Who was cut off from the store for longer than the lease may find that another has taken over: what that one was given
+ * was asked for later, and stays; or what it will be given, so its claim stays.
  */
 async function keep(
   id: string,
   by: string,
-  { keeper, clock, afterRefusal, onOrphan }: Refresh,
+  { keeper, onOrphan, ...refresh }: Refresh,
   held: PortalSession,
-  { tokens, failure }: Renewed,
+  renewed: Renewed,
 ): Promise<PortalSession> {
-  const { refreshing, after_refusal, ...rest } = held;
   let kept: PortalSession | undefined;
   await untilItWorks(() =>
     keeper.update(id, (stored) => {
       kept = undefined;
       if (!stored.portal) return undefined;
-      if (stored.portal.refreshing?.by !== by) {
-        const theirs = keeper.open(id, stored.portal);
-        kept = theirs?.tokens.refresh_token === held.tokens.refresh_token ? undefined : theirs;
-        if (kept) return undefined;
+      const { refreshing, version } = stored.portal;
+      const isOurs = refreshing?.by === by;
+      const theirs = isOurs ? undefined : keeper.open(id, stored.portal);
+      if (theirs && isLater(theirs, held)) {
+        kept = theirs;
+        return undefined;
       }
-      const version = Math.max(stored.portal.version ?? 0, held.version ?? 0);
-      kept = failure
-        ? { ...held, tokens, version } // the access token is the old one
-        : { ...rest, tokens, version: version + 1, obtained_at: Math.floor(clock() / 1000) };
-      if (failure) delete kept.refreshing;
-      else if (afterRefusal) kept.after_refusal = true;
-      return { ...stored, portal: kept };
+      kept = renewedSession(held, renewed, refresh, version);
+      return { ...stored, portal: isOurs || !refreshing ? kept : { ...kept, refreshing } };
     }),
   );
   if (kept) return kept;
+  const { tokens } = renewed;
   // the old one is no orphan: a logout has revoked it, and who has moved the login to another session's id goes on with it
   if (tokens.refresh_token !== held.tokens.refresh_token) onOrphan(tokens);
   throw new PortalAuthError("login_required", { detail: "the session was ended during the refresh" });
+}
+
+/** By the version, as a portal may give the same refresh token again; and by that, as a failure may have kept a new one. */
+const isLater = ({ version, tokens }: PortalSession, held: PortalSession): boolean =>
+  (version ?? 0) > (held.version ?? 0) || tokens.refresh_token !== held.tokens.refresh_token;
+
+function renewedSession(
+  { refreshing, after_refusal, ...held }: PortalSession,
+  { tokens, failure }: Renewed,
+  { clock, afterRefusal }: Pick<Refresh, "clock" | "afterRefusal">,
+  storedVersion = 0,
+): PortalSession {
+  const version = Math.max(storedVersion, held.version ?? 0);
+  // of a failure the access token is the old one, as it was
+  if (failure) return { ...held, tokens, version, ...(after_refusal && { after_refusal }) };
+  const obtained_at = Math.floor(clock() / 1000);
+  return { ...held, tokens, version: version + 1, obtained_at, ...(afterRefusal && { after_refusal: true }) };
 }
 
 async function untilItWorks(write: () => Promise<unknown>): Promise<void> {
@@ -249,7 +263,10 @@ async function end(
       mayBeOutrun ||= portal !== undefined && mayBringTokens(portal);
       return isRefused && (isOver || !mayBeOutrun) ? null : undefined;
     });
-    if (newer) return newer;
+    if (newer) {
+      await release(id, by, keeper);
+      return newer;
+    }
     if (!isRefused || isOver || !mayBeOutrun) throw error;
     await pause(LOOK_AGAIN_AT_MOST_MS);
   }

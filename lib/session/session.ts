@@ -85,7 +85,7 @@ export async function endSession(req: Request, res: Response): Promise<PortalSes
   const [ending, keeper] = [req.session, findKeeper(req.sessionStore)];
   if (!ending || !keeper) return undefined;
   const last = await keeper.remove(ending.id).catch((error) => {
-    throw storeFailed("destroy", error);
+    throw storeFailed("destroy", error, "You are still signed in: signing out did not work. Please try again.");
   });
   forget(req);
   const cookies = Object.entries(parseCookie(req.headers.cookie ?? ""));
@@ -130,8 +130,8 @@ function forget(req: Request): void {
   (req as { session?: Session }).session = undefined as never;
 }
 
-function storeFailed(verb: string, cause: unknown): PortalAuthError {
-  return cause instanceof PortalAuthError
+function storeFailed(verb: string, cause: unknown, sentence?: string): PortalAuthError {
+  return cause instanceof PortalAuthError && sentence === undefined
     ? cause
-    : new PortalAuthError("session_store_failed", { detail: verb, cause });
+    : new PortalAuthError("session_store_failed", { detail: verb, cause, ...(sentence && { sentence }) });
 }

@@ -79,7 +79,7 @@ describe("a lock that fails keeps nobody out:", () => {
     expect(failures).toEqual([new Error("no answer within 5 s")]);
   });
 
-  test("and is not asked for the next ten seconds then, so that nobody else waits for it", async () => {
+  test("and the same session is not kept waiting for the next ten seconds then", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     onTestFinished(() => void vi.useRealTimers());
     const silent = vi.fn(() => new Promise<never>(() => {}));
@@ -96,6 +96,36 @@ describe("a lock that fails keeps nobody out:", () => {
     await vi.advanceTimersByTimeAsync(5000);
     expect(await last).toBe(42);
     expect(silent).toHaveBeenCalledTimes(2);
+  });
+
+  test("nor any other, when two of them have met with silence and none was locked between", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    let isSilent = true;
+    const lock = vi.fn(<T>(_name: string, work: () => Promise<T>) =>
+      isSilent ? new Promise<never>(() => {}) : work(),
+    );
+    const run = locked(lock as Lock);
+    const work = async () => 42;
+    const meet = async (id: string) => {
+      isSilent = true;
+      const done = run(id, work);
+      await vi.advanceTimersByTimeAsync(5000);
+      expect(await done).toBe(42);
+    };
+    const isAsked = async (id: string) => {
+      isSilent = false;
+      lock.mockClear();
+      await run(id, work);
+      return lock.mock.calls.length === 1;
+    };
+    await meet("of a process that was killed");
+    expect(await isAsked("another")).toBe(true); // one name says nothing of the others
+    await meet("a second");
+    expect(await isAsked("another")).toBe(true);
+    await meet("a third");
+    await meet("a fourth");
+    expect(await isAsked("another")).toBe(false);
   });
 
   test("when it never calls the work: that is done all the same, and the mistake told", async () => {

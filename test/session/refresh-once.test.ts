@@ -240,29 +240,98 @@ describe("the claim", () => {
     expect((await settled(work)).version).toBe(2);
   });
 
-  test("of who was cut off from the store for longer, and taken over, leaves the tokens of the successor", async () => {
-    const { keeper, read } = await startSession();
-    const [slow, other] = [createPortal(), createPortal()];
-    let isCut = false;
-    const cutOff = {
-      open: keeper.open.bind(keeper),
-      mayCollide: () => false,
-      update: (...given: Parameters<Keeper["update"]>) =>
-        isCut ? Promise.reject(new Error("ECONNREFUSED")) : keeper.update(...given),
-    } as unknown as Keeper;
-    const first = createRefreshOnce()(ID, refreshOf(cutOff, slow.renew));
-    await slow.arrived(1);
-    isCut = true;
-    slow.waiting[0]?.resolve({ tokens: token("of the first") });
-    const second = createRefreshOnce()(ID, refreshOf(keeper, other.renew));
-    await advance(6000);
-    await other.arrived(1);
-    other.waiting[0]?.resolve({ tokens: token("of the second") });
-    await settled(second);
-    isCut = false;
-    await advance(2500);
-    expect((await first).tokens).toEqual(token("of the second"));
-    expect(await read()).toMatchObject({ portal: { tokens: token("of the second"), version: 2 } });
+  describe("of who was cut off from the store for longer, and taken over:", () => {
+    async function takenOver() {
+      const { keeper, read } = await startSession();
+      const [a, b] = [createPortal(), createPortal()];
+      let isCut = false;
+      const cutOff = {
+        open: keeper.open.bind(keeper),
+        mayCollide: () => false,
+        update: (...given: Parameters<Keeper["update"]>) =>
+          isCut ? Promise.reject(new Error("ECONNREFUSED")) : keeper.update(...given),
+      } as unknown as Keeper;
+      const first = createRefreshOnce()(ID, refreshOf(cutOff, a.renew));
+      first.catch(() => {});
+      await a.arrived(1);
+      isCut = true;
+      const second = createRefreshOnce()(ID, refreshOf(keeper, b.renew));
+      await advance(6000);
+      await b.arrived(1);
+      return {
+        keeper,
+        read,
+        first,
+        second,
+        /** What the portal answers to the one who was cut off, which is connected again. */
+        async firstHas(renewed: Renewed) {
+          isCut = false;
+          a.waiting[0]?.resolve(renewed);
+          await advance(2500);
+        },
+        async secondHas(tokens: TokenSet) {
+          b.waiting[0]?.resolve({ tokens });
+          await advance(100);
+        },
+        async secondIsRefused() {
+          b.waiting[0]?.reject(REFUSED);
+          await advance(100);
+        },
+      };
+    }
+
+    const sameRefreshToken = (name: string) => ({ ...token(name), refresh_token: token("0").refresh_token as string });
+    const failure = new PortalAuthError("hook_failed");
+
+    test.each<[string, (name: string) => TokenSet]>([
+      ["", token],
+      [", although the refresh token has not rotated", sameRefreshToken],
+    ])("the tokens of the successor stay%s", async (_which, tokens) => {
+      const { firstHas, secondHas, first, second, read } = await takenOver();
+      await secondHas(tokens("of the second"));
+      await firstHas({ tokens: tokens("of the first") });
+      for (const one of [first, second]) expect((await one).tokens).toEqual(tokens("of the second"));
+      expect(await read()).toMatchObject({ portal: { tokens: tokens("of the second"), version: 2 } });
+    });
+
+    test("the other's stay when the successor is refused, and its claim does not", async () => {
+      const { firstHas, secondIsRefused, second, read } = await takenOver();
+      await firstHas({ tokens: token("of the first") });
+      await secondIsRefused();
+      expect((await second).tokens).toEqual(token("of the first"));
+      const stored = await read();
+      expect(stored).toMatchObject({ portal: { tokens: token("of the first"), version: 2 } });
+      expect(stored?.portal).not.toHaveProperty("refreshing");
+    });
+
+    test("they are handed out by the other as well, when that has failed", async () => {
+      const { firstHas, secondHas, first, read } = await takenOver();
+      await secondHas(token("of the second"));
+      await firstHas({ tokens: token("0"), failure });
+      expect((await first).tokens).toEqual(token("of the second"));
+      expect(await read()).toMatchObject({ portal: { tokens: token("of the second"), version: 2 } });
+    });
+
+    test.each<[string, Renewed]>([
+      ["with tokens", { tokens: token("of the first") }],
+      ["with a failure", { tokens: { ...token("0"), refresh_token: "refresh of the first" }, failure }],
+    ])(
+      "the claim of the successor stays when the other is back before it %s, and so do its tokens",
+      async (_how, had) => {
+        const { firstHas, secondHas, second, keeper, read } = await takenOver();
+        await firstHas(had);
+        const third = createPortal();
+        const another = createRefreshOnce()(ID, refreshOf(keeper, third.renew, 2));
+        await advance(3000);
+        expect(third.renew).not.toHaveBeenCalled(); // one is under way
+        await secondHas(token("of the second"));
+        expect((await second).tokens).toEqual(token("of the second"));
+        const stored = await read();
+        expect(stored?.portal?.tokens).toEqual(token("of the second"));
+        expect(stored?.portal).not.toHaveProperty("refreshing");
+        another.catch(() => {});
+      },
+    );
   });
 
   test("that was left behind long ago holds nobody up", async () => {

@@ -262,6 +262,9 @@ describe("a store that fails", () => {
     fail("destroy");
     const page = await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect(page.status).toBe(503);
+    expect(page.body).toContain("You are still signed in");
+    expect(page.body).toContain('<a class="button" href="/logout">Try again</a>'); // and no way to sign in
+    expect(page.body).not.toContain("/login");
     fail(undefined);
     expect((await me()).isAuthenticated).toBe(true);
   });

@@ -43,7 +43,9 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
   const store = new RedisStore({ client, prefix: PREFIX });
   if (!isRedisStore(store) || typeof client.destroy !== "function") throw storeRefused(NEEDS_NEWER);
   client.on("error", troubleWith("Redis", warn)); // without a listener the first lost connection would end the process
+  let settle = () => {};
   const opened = new Promise<void>((resolve) => {
+    settle = resolve;
     client.once("ready", resolve);
     client.once("error", resolve);
   });
@@ -57,6 +59,7 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
     opened,
     async close() {
       clearInterval(pinging);
+      settle(); // who waits for the first connection waits no longer
       if (client.isOpen) client.destroy();
     },
   };

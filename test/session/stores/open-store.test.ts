@@ -1,5 +1,5 @@
-import { EventEmitter } from "node:events";
-import { createServer } from "node:net";
+import { EventEmitter, once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import session from "express-session";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { portalAuth } from "../../../lib/index.js";
@@ -160,6 +160,22 @@ describeWithPostgres("a PostgreSQL that runs", (postgres) => {
     await opened;
     expect(lines).toEqual([]);
   });
+});
+
+test("a Redis that has not answered yet keeps nobody waiting when the app ends", async () => {
+  const silent = createServer(() => {}).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  onTestFinished(() => void silent.close());
+  const connected = once(silent, "connection");
+  const { opened, close } = openStore(`redis://127.0.0.1:${(silent.address() as AddressInfo).port}`, () => {});
+  await connected;
+  let isOver = false;
+  opened.then(() => {
+    isOver = true;
+  });
+  await close();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(isOver).toBe(true);
 });
 
 describeWithRedis("a Redis that runs", (redis) => {
