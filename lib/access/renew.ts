@@ -5,7 +5,7 @@ import { callOnTokens } from "../hooks.js";
 import type { Parts } from "../parts.js";
 import { revoke } from "../portal/log-out.js";
 import { refresh } from "../portal/refresh.js";
-import type { Refresh, Renewed } from "../session/refresh-once.js";
+import type { Refresh, Renewed } from "../session/refresh.js";
 import type { Place } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import type { TokenSet } from "../tokens.js";

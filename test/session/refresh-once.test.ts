@@ -3,7 +3,8 @@ import { beforeEach, describe, expect, test, vi } from "vitest";
 import { PortalAuthError } from "../../lib/errors.js";
 import { Keeper } from "../../lib/session/keeper.js";
 import { MemoryStore } from "../../lib/session/memory-store.js";
-import { createRefreshOnce, type Refresh, type Renewed } from "../../lib/session/refresh-once.js";
+import type { Refresh, Renewed } from "../../lib/session/refresh.js";
+import { createRefreshOnce } from "../../lib/session/refresh-once.js";
 import type { PortalSession } from "../../lib/session/stored.js";
 import type { TokenSet } from "../../lib/tokens.js";
 
