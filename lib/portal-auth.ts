@@ -49,7 +49,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
     mountSession(req, res, (error?: unknown) => {
       req.portal = new RequestPortal(parts, req, res);
       if (error) return failToLoad(parts, req, res, error, next);
-      const step = routes.get(`${req.method} ${withoutSlash(req.path)}`);
+      const step = routes.get(withoutSlash(req.path))?.get(req.method);
       if (!step) return next();
       step({ req, res, mount: req.baseUrl }).catch((thrown) => fail(parts, req, res, thrown, next));
     });
@@ -105,7 +105,8 @@ function createSessions({ settings, log: { warn }, log, refreshOnce }: Parts) {
   };
 }
 
-function createRoutes(parts: Parts): Map<string, Step> {
+/** By path, and then by method: nearly every request is none of ours, which its path alone says. */
+function createRoutes(parts: Parts): Map<string, Map<string, Step>> {
   const { login, callback, logout } = parts.settings.routes;
   const [begin, finish, leave] = [loginStep(parts), callbackStep(parts), logoutStep(parts)];
   const table: [method: string, path: string | false, step: Step][] = [
@@ -118,8 +119,13 @@ function createRoutes(parts: Parts): Map<string, Step> {
     ["POST", logout, leave],
     ["HEAD", logout, nothing],
   ];
-  const on = table.filter((row): row is [string, string, Step] => row[1] !== false);
-  return new Map(on.map(([method, path, step]) => [`${method} ${withoutSlash(path)}`, step]));
+  const routes = new Map<string, Map<string, Step>>();
+  for (const [method, path, step] of table) {
+    if (path === false) continue;
+    const steps = routes.get(withoutSlash(path)) ?? new Map<string, Step>();
+    routes.set(withoutSlash(path), steps.set(method, step));
+  }
+  return routes;
 }
 
 /** Mail scanners and browsers that load ahead ask for what nobody may want: they spend nothing, and get nothing. */
