@@ -14,11 +14,6 @@ const RETRY_RENEWAL_SECONDS = 60;
 export interface Portal {
   readonly settings: Settings;
   readonly configuration: oidc.Configuration;
-  /**
-   * The same for refreshes, whose ID tokens' times are checked by us: openid-client throws away the whole answer of a
-   * portal whose clock is wrong, and with it a refresh token that is the only good one.
-   */
-  readonly timeless: oidc.Configuration;
   readonly metadata: Readonly<oidc.ServerMetadata>;
   readonly verifySignature: VerifySignature;
 }
@@ -60,7 +55,7 @@ export function createDiscovery(settings: Settings): GetPortal {
 }
 
 async function discover(settings: Settings): Promise<Portal> {
-  const { issuer, clientId, clientSecret, clientAuth, clockTolerance, httpTimeout } = settings;
+  const { issuer, clientId, clientSecret, clientAuth, httpTimeout } = settings;
   const fetch = createFetch(httpTimeout);
   const overHttp = issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : []; // loopback only: checks.ts saw to it
   const found = await oidc
@@ -74,22 +69,23 @@ async function discover(settings: Settings): Promise<Portal> {
     client_secret_basic: oidc.ClientSecretBasic,
     none: oidc.None,
   };
-  const configure = (tolerance: number): oidc.Configuration => {
-    const client = { client_secret: clientSecret, [oidc.clockTolerance]: tolerance } as Partial<oidc.ClientMetadata>;
-    const configuration = new oidc.Configuration(metadata, clientId, client, auth[clientAuth](clientSecret as string));
-    for (const allow of overHttp) allow(configuration);
-    configuration[oidc.customFetch] = fetch;
-    configuration.timeout = 0; // ours covers the reading of the body as well
-    return configuration;
-  };
+  // An ID token's times are checked by checkTimes(): openid-client throws away the whole answer of a portal whose clock
+  // is wrong, and with it a refresh token that is the only good one.
+  const client = { client_secret: clientSecret, [oidc.clockTolerance]: ANY_TIME } as Partial<oidc.ClientMetadata>;
+  const configuration = new oidc.Configuration(metadata, clientId, client, auth[clientAuth](clientSecret as string));
+  for (const allow of overHttp) allow(configuration);
+  configuration[oidc.customFetch] = fetch;
+  configuration.timeout = 0; // ours covers the reading of the body as well
   const verifySignature = createVerifier(
     metadata.jwks_uri as string,
     metadata.id_token_signing_alg_values_supported,
     fetch,
   );
-  const [configuration, timeless] = [configure(clockTolerance), configure(Number.MAX_SAFE_INTEGER)];
-  return { settings, configuration, timeless, metadata, verifySignature };
+  return { settings, configuration, metadata, verifySignature };
 }
+
+/** In seconds, as openid-client's clock tolerance. */
+const ANY_TIME = Number.MAX_SAFE_INTEGER;
 
 const REQUIRED = ["authorization_endpoint", "token_endpoint", "jwks_uri"];
 const OPTIONAL = ["userinfo_endpoint", "revocation_endpoint", "end_session_endpoint"];

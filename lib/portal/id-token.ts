@@ -14,7 +14,7 @@ export interface IdTokenExpectations {
 
 /**
  * The checks of OpenID Connect Core 1.0, section 3.1.3.7, that openid-client leaves to its caller. It has seen to iss,
- * sub, aud, exp, nbf and the presence of iat; verifySignature to the signature.
+ * sub, aud and the presence of exp and iat; verifySignature to the signature.
  */
 export function checkIdToken(claims: Claims, idToken: string, expected: IdTokenExpectations): void {
   const { clockTolerance, nonce: policy } = expected.settings;

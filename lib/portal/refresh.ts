@@ -29,9 +29,9 @@ export interface Refreshed {
  * @throws PortalAuthError `refresh_refused` when no later try can help; anything else may pass
  */
 export async function refresh(portal: Portal, { tokens, claims }: Holder): Promise<Refreshed> {
-  const { settings, timeless } = portal;
+  const { settings, configuration } = portal;
   const askedAt = settings.clock();
-  const answer = await oidc.refreshTokenGrant(timeless, tokens.refresh_token as string).catch((error) => {
+  const answer = await oidc.refreshTokenGrant(configuration, tokens.refresh_token as string).catch((error) => {
     throw explainFailure(error, "refresh");
   });
   const fresh = readTokens(answer, askedAt);
@@ -42,14 +42,10 @@ export async function refresh(portal: Portal, { tokens, claims }: Holder): Promi
   checkRefreshedIdToken(claimsNow, fresh.id_token, before);
   try {
     await portal.verifySignature(fresh.id_token);
+    checkTimes(claimsNow, settings.clockTolerance);
   } catch (error) {
     if (!(error instanceof PortalAuthError) || error.code === "id_token_signature_invalid") throw error;
     return { tokens: merged, unverified: error };
-  }
-  try {
-    checkTimes(claimsNow, settings.clockTolerance);
-  } catch (error) {
-    return { tokens: merged, unverified: error as PortalAuthError };
   }
   return { tokens: merged };
 }
