@@ -39,6 +39,23 @@ export async function freshSession(parts: Parts, req: Request, wish: Wish = {}):
   }
 }
 
+/** So long after a refresh that a refusal has brought another refusal brings none. */
+const FORCE_AGAIN_SECONDS = 5 * 60;
+
+/**
+ * The login with a new token, as a resource has refused this one although it has not ended. Undefined where there is none
+ * to be had, and where this one came in the same way: a resource that answers 401 to everything would cost the portal a
+ * refresh for each call, from every process.
+ *
+ * @throws PortalAuthError as freshSession() does
+ */
+export async function renewRefused(parts: Parts, req: Request, session: PortalSession) {
+  const { after_refusal, obtained_at, tokens, version } = session;
+  const isFinal = after_refusal === true && parts.settings.clock() / 1000 < obtained_at + FORCE_AGAIN_SECONDS;
+  if (isFinal || tokens.refresh_token === undefined) return undefined;
+  return freshSession(parts, req, { refused: version });
+}
+
 /** Whether the access token lasts for the leeway. Of one that lives no longer than that, half its life. */
 export function isFresh({ settings }: Parts, { tokens, obtained_at }: PortalSession): boolean {
   if (tokens.expires_at === undefined) return true; // the portal does not say: it is good until somebody refuses it
@@ -46,16 +63,6 @@ export function isFresh({ settings }: Parts, { tokens, obtained_at }: PortalSess
   const leeway = life > 0 ? Math.min(settings.refreshLeeway, life / 2) : settings.refreshLeeway;
   return settings.clock() / 1000 + leeway < tokens.expires_at;
 }
-
-/** So long after a refresh that a refusal has brought another refusal brings none. */
-const FORCE_AGAIN_SECONDS = 5 * 60;
-
-/**
- * Whether a resource may refuse this token without a refresh: it came because one had refused the token before. A
- * resource that answers 401 to everything would cost the portal a refresh for each call, from every process.
- */
-export const isRefusalFinal = ({ settings }: Parts, { after_refusal, obtained_at }: PortalSession): boolean =>
-  after_refusal === true && settings.clock() / 1000 < obtained_at + FORCE_AGAIN_SECONDS;
 
 const isEnough = (parts: Parts, session: PortalSession, { refused }: Wish): boolean =>
   isFresh(parts, session) && (refused === undefined || session.version > refused);

@@ -1,8 +1,7 @@
 import type { Request as ExpressRequest } from "express";
 import { PortalAuthError } from "../errors.js";
 import type { Parts } from "../parts.js";
-import type { PortalSession } from "../session/stored.js";
-import { freshSession, isRefusalFinal } from "./access-token.js";
+import { freshSession, renewRefused } from "./access-token.js";
 
 type Input = Parameters<typeof fetch>[0];
 
@@ -19,22 +18,14 @@ export async function fetchWithToken(parts: Parts, req: ExpressRequest, given: I
   const session = await freshSession(parts, req);
   const first = await send(input, init, session.tokens.access_token);
   if (first.status !== 401 || !canBeRepeated(input, init)) return first;
-  const renewed = await renewRefused(parts, req, session).catch(async (error) => {
+  const renewed = await renewRefused(parts, req, session).catch(async (error: PortalAuthError) => {
+    if (error.status === 503 || error.code === "token_expired") return undefined;
     await first.body?.cancel();
     throw error;
   });
-  if (!renewed) return first;
+  if (!renewed) return first; // the API's own answer says more
   await first.body?.cancel();
   return send(input, init, renewed.tokens.access_token);
-}
-
-/** Undefined when that would be in vain, or cannot be done now: the API's own answer says more then. */
-async function renewRefused(parts: Parts, req: ExpressRequest, session: PortalSession) {
-  if (isRefusalFinal(parts, session)) return undefined;
-  return freshSession(parts, req, { refused: session.version }).catch((error: PortalAuthError) => {
-    if (error.status === 503 || error.code === "token_expired") return undefined;
-    throw error;
-  });
 }
 
 function checkOrigin({ settings }: Parts, input: Input): void {

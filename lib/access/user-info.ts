@@ -4,7 +4,7 @@ import type { Parts } from "../parts.js";
 import { fetchUserInfo } from "../portal/user-info.js";
 import type { PortalSession } from "../session/stored.js";
 import type { Claims } from "../tokens.js";
-import { freshSession, isRefusalFinal } from "./access-token.js";
+import { freshSession, renewRefused } from "./access-token.js";
 
 /** What the portal tells of the person now; after a 401 it is asked once more, with a token that is new. */
 export async function userInfo(parts: Parts, req: Request): Promise<Claims> {
@@ -13,11 +13,10 @@ export async function userInfo(parts: Parts, req: Request): Promise<Claims> {
   const ask = ({ tokens, claims }: PortalSession) => fetchUserInfo(portal, tokens.access_token, claims.sub);
   const told = await ask(session);
   if (told) return told;
-  // a new login would bring the next token that is refused, and the browser would go round and round
-  const canRenew = session.tokens.refresh_token !== undefined && !isRefusalFinal(parts, session);
-  const toldNow = canRenew ? await ask(await freshSession(parts, req, { refused: session.version })) : undefined;
+  const renewed = await renewRefused(parts, req, session);
+  const toldNow = renewed && (await ask(renewed));
   if (toldNow) return toldNow;
-  throw new PortalAuthError("userinfo_refused", {
-    detail: `userinfo answered 401${canRenew ? ", to a new token as well" : ""}`,
-  });
+  // and not that the person must sign in: that may bring the next token that is refused, and so round and round
+  const detail = `userinfo answered 401${renewed ? ", to a new token as well" : ""}`;
+  throw new PortalAuthError("userinfo_refused", { detail });
 }
