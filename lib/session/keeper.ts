@@ -58,6 +58,7 @@ export class Keeper {
   readonly #pushOnce = createJoin<void>();
   /** Sessions whose touch is under way, and how often: some stores do it by a set. */
   readonly #touching = new Map<string, number>();
+  #isAway = false;
   /** Session objects that are being saved. */
   readonly #saving = new WeakMap<object, Promise<void>>();
 
@@ -76,6 +77,11 @@ export class Keeper {
     this.mayCollide = exclusive.mayCollide;
     this.update = (id, change) => exclusive.update(id, this.#wary(id, change));
     this.#meetExpressSession(exclusive);
+  }
+
+  /** The store says so: express-session mounts no session at all then, and nobody is to be taken for a stranger. */
+  get isAway(): boolean {
+    return this.#isAway;
   }
 
   /** Reads what is stored now; undefined when there is no such session. */
@@ -133,6 +139,12 @@ export class Keeper {
     const { get, destroy, touch } = exclusive;
     store.createSession = (req, data) => this.#load(createSession, req, data);
     store.set = (id, data, done) => answer(this.#save(id, data as Kept), done);
+    store.on("disconnect", () => {
+      this.#isAway = true;
+    });
+    store.on("connect", () => {
+      this.#isAway = false;
+    });
     if (get) store.get = get;
     if (destroy) store.destroy = (id, done) => answer(destroy(id), done);
     if (touch)

@@ -35,8 +35,6 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
   let met: Store | undefined;
   let metApps = false;
   let told = false;
-  const known = new WeakSet<Store>();
-  const away = new WeakSet<Store>();
   let opening = options.opened?.finally(() => {
     opening = undefined;
   });
@@ -48,7 +46,7 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
       const adopting = findKeeper(met)?.adopt(loaded);
       return adopting ? void adopting.then(() => next(), next) : next();
     }
-    if (met && away.has(met)) return next(new Error("the app's session store says that it is disconnected"));
+    if (findKeeper(met)?.isAway) return next(new Error("the app's session store says that it is disconnected"));
     if (metApps && !told) {
       told = true;
       warn(
@@ -64,18 +62,9 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
 
   function meet(store: Store | undefined): void {
     // anything else is no express-session, and told when it is needed
-    if (typeof store?.createSession === "function") {
+    if (typeof store?.createSession === "function")
       keeperOf(store, { clock, lock, warn, limits: undefined }).admit(tenant);
-      if (!known.has(store)) watch(store);
-    }
     met = store;
-  }
-
-  /** express-session mounts no session at all while its store says that it is away: nobody is to be taken for a stranger then. */
-  function watch(store: Store): void {
-    known.add(store);
-    store.on("disconnect", () => away.add(store));
-    store.on("connect", () => away.delete(store));
   }
 
   function meetApps(): void {
