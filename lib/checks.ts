@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { withoutSlash } from "./without-slash.js";
 
 // The building blocks of option-table.ts. Each carries the sentence that tells what to write; a value never stands in a message.
 
@@ -24,8 +25,7 @@ export const origins = (write: string) =>
   v.pipe(
     v.union([v.pipe(v.string(), v.transform(splitAtCommas)), v.array(v.string())], write),
     v.everyItem(
-      (value: string) =>
-        isSafeAddress(value) && !value.includes("*") && new URL(value).origin === value.replace(/\/$/, ""),
+      (value: string) => isSafeAddress(value) && !value.includes("*") && new URL(value).origin === withoutSlash(value),
       write,
     ),
     v.transform((values) => values.map((value) => new URL(value).origin)),

@@ -39,7 +39,3 @@ export function answersOf({ settings, log }: Parts, mount: string, returnTo?: st
 export function laterAnswersOf({ settings: { hooks }, log }: Parts, req: Request): ErrorAnswer {
   return { hooks, log, retry: req.method === "GET" ? req.originalUrl : undefined, isLogin: false };
 }
-
-/** A route answers with a slash at its end as well, as Express's own do: how paths are compared with routes. */
-export const withoutSlash = (path: string): string =>
-  path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;

@@ -11,7 +11,7 @@ import { loginStep } from "./login/login.js";
 import { createTransactions } from "./login/transaction.js";
 import { logoutStep } from "./logout/logout.js";
 import type { PortalAuthOptions } from "./options.js";
-import { answersOf, laterAnswersOf, type Parts, type Visit, withoutSlash } from "./parts.js";
+import { answersOf, laterAnswersOf, type Parts, type Visit } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
 import { RequestPortal } from "./request-portal.js";
 import { createSessionMount } from "./session/own-session.js";
@@ -20,6 +20,7 @@ import { createSealer } from "./session/seal.js";
 import { openStore } from "./session/stores/open-store.js";
 import { createVault } from "./session/vault.js";
 import { type Settings, settleOptions, warnings } from "./settings.js";
+import { withoutSlash } from "./without-slash.js";
 
 type Step = (visit: Visit) => Promise<void>;
 

@@ -4,10 +4,11 @@ import { PortalAuthError } from "../errors.js";
 import { callHook } from "../hooks.js";
 import type { AuthorizationParams } from "../options.js";
 import { readQuery } from "../parameters.js";
-import { type Parts, type Visit, withoutSlash } from "../parts.js";
+import type { Parts, Visit } from "../parts.js";
 import { checkAuthorizationParams } from "../portal/authorization-params.js";
 import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
+import { withoutSlash } from "../without-slash.js";
 import { returnTo } from "./return-to.js";
 
 export interface LoginOptions {

@@ -3,6 +3,7 @@ import { isSafeAddress } from "../checks.js";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Settings } from "../settings.js";
+import { withoutSlash } from "../without-slash.js";
 import { explainFailure } from "./explain-failure.js";
 import { createFetch } from "./http.js";
 import { createVerifier, type VerifySignature } from "./keys.js";
@@ -93,7 +94,7 @@ const OPTIONAL = ["userinfo_endpoint", "revocation_endpoint", "end_session_endpo
 /** What the options say wins over discovery, and discovery over the profile. */
 function complete(found: oidc.ServerMetadata, settings: Settings): oidc.ServerMetadata {
   const { userinfo, revocation, logout } = settings.profile.endpoints;
-  const below = (path: string | undefined) => path && settings.issuer.replace(/\/$/, "") + path;
+  const below = (path: string | undefined) => path && withoutSlash(settings.issuer) + path;
   const addresses = {
     userinfo_endpoint: settings.userinfoUrl ?? found.userinfo_endpoint ?? below(userinfo),
     revocation_endpoint: settings.revocationUrl ?? found.revocation_endpoint ?? below(revocation),

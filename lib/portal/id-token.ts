@@ -4,6 +4,7 @@ import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Settings } from "../settings.js";
 import type { Claims } from "../tokens.js";
+import { withoutSlash } from "../without-slash.js";
 
 export interface IdTokenExpectations {
   readonly nonce: string;
@@ -54,13 +55,11 @@ export function checkRefreshedIdToken(claims: Claims, idToken: string, before: P
 function claimsOf(idToken: string | undefined, issuer: string): Partial<Claims> {
   try {
     const claims = idToken === undefined ? {} : decodeJwt(idToken);
-    return withoutSlash(claims.iss) === withoutSlash(issuer) ? claims : {};
+    return withoutSlash(claims.iss ?? "") === withoutSlash(issuer) ? claims : {};
   } catch {
     return {};
   }
 }
-
-const withoutSlash = (address: string | undefined): string | undefined => address?.replace(/\/$/, "");
 
 const audienceOf = ({ aud = [] }: Pick<Claims, "aud">): string => JSON.stringify([aud].flat().sort());
 
