@@ -7,8 +7,9 @@ import { generate } from "selfsigned";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startPortal } from "../example-app/portal/portal.js";
 import { portalAuth, requireAuth } from "../lib/index.js";
-import { createGate, holdNext, logIn, TOKEN_SECONDS } from "./access/logged-in.js";
+import { holdNext, logIn, TOKEN_SECONDS } from "./access/logged-in.js";
 import { Browser } from "./support/browser.js";
+import { createGate } from "./support/gate.js";
 import {
   CLIENT_SECRET,
   close,

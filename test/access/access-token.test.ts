@@ -2,7 +2,8 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Answer } from "../../example-app/portal/portal.js";
 import type { PortalAuthOptions } from "../../lib/index.js";
 import { Browser } from "../support/browser.js";
-import { createGate, holdNext, html, json, LEEWAY_SECONDS, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";
+import { createGate } from "../support/gate.js";
+import { holdNext, html, json, LEEWAY_SECONDS, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";
 
 describe("a token that is good for the leeway", () => {
   test("is handed out without a request to the portal", async () => {

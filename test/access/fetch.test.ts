@@ -2,6 +2,7 @@ import { createServer, type RequestListener } from "node:http";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { TokenSet } from "../../lib/index.js";
 import { Browser } from "../support/browser.js";
+import { createGate } from "../support/gate.js";
 import { close, listen } from "../support/world.js";
 import { json, logIn, TOKEN_SECONDS } from "./logged-in.js";
 
@@ -375,20 +376,17 @@ describe("a 401 of the API", () => {
   });
 
   test("that nobody will read, as the refresh has failed, gives its connection back", async () => {
-    let cut = () => {};
-    const isCut = new Promise<void>((resolve) => {
-      cut = resolve;
-    });
+    const isCut = createGate();
     const { inRequest, portal, api } = await start({
       answer(_req, res) {
         res.writeHead(401).write("the first of many");
-        res.on("close", cut);
+        res.on("close", isCut.open);
       },
       log: [/refresh_refused/],
     });
     portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     await expect(inRequest((req) => req.portal.fetch(api.url))).rejects.toMatchObject({ code: "refresh_refused" });
-    await isCut;
+    await isCut.opened;
   });
 });
 

@@ -5,6 +5,7 @@ import type { Portal, RecordedRequest } from "../../example-app/portal/portal.js
 import type { TokenSet } from "../../lib/index.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
+import { createGate } from "../support/gate.js";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
 /** How long the portal's access tokens live, and how long before that they are renewed, when a test says nothing else. */
@@ -125,15 +126,6 @@ const refreshesAt = ({ requests }: Portal): Record<string, string>[] =>
     .filter(({ path, headers }) => path === "/oauth2/token" && headers[HELD] === undefined)
     .map(({ body }: RecordedRequest) => Object.fromEntries(new URLSearchParams(body)))
     .filter(({ grant_type }) => grant_type === "refresh_token");
-
-/** Something to wait for that a test brings about. */
-export function createGate() {
-  let open: () => void = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  return { opened, open: () => open() };
-}
 
 /** The next request to this path waits until it is let go on, and then gets the portal's own answer. */
 export function holdNext(portal: Portal, path: string): { arrived: Promise<void>; letGo(): void } {

@@ -3,6 +3,7 @@ import { decodeJwt } from "jose";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Answer, IdTokenChanges } from "../../example-app/portal/portal.js";
 import { PortalAuthError, portalAuth, type TokenSet, type TokensContext } from "../../lib/index.js";
+import { createGate } from "../support/gate.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET } from "../support/world.js";
 import { html, json, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";
 
@@ -435,19 +436,16 @@ describe("onTokens", () => {
     const onTokens = vi.fn();
     const { ask, later, tokens, log } = await logIn({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
     const before = await tokens();
-    let isCalled = () => {};
-    const called = new Promise<void>((resolve) => {
-      isCalled = resolve;
-    });
+    const called = createGate();
     onTokens.mockImplementationOnce((...given) => {
-      isCalled();
+      called.open();
       return hook(...(given as [TokenSet, TokensContext]));
     });
     later(TOKEN_SECONDS);
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const asked = ask();
-    await called;
+    await called.opened;
     await vi.advanceTimersByTimeAsync(20_000);
     vi.useRealTimers();
     expect(await asked).toMatchObject({ status: 500, code: "hook_failed" });

@@ -3,29 +3,15 @@ import { describe, expect, test } from "vitest";
 import type { Lock } from "../../lib/lock.js";
 import { Keeper } from "../../lib/session/keeper.js";
 import { promised } from "../../lib/session/update.js";
+import { AnotherStore } from "../support/another-store.js";
+import { createGate } from "../support/gate.js";
 
 const ID = "the-session";
 
-/** A store of a kind that we do not know, whose touch reads a session and writes it back, as one that keeps files does. */
-class FileStore extends session.Store {
-  readonly files = new Map<string, string>();
+/** Its touch reads a session and writes it back, as that of a store that keeps files does. */
+class FileStore extends AnotherStore {
   /** Called between the two. */
   meanwhile = async () => {};
-
-  get(id: string, done: (error: unknown, data?: SessionData | null) => void) {
-    const text = this.files.get(id);
-    process.nextTick(done, null, text && JSON.parse(text));
-  }
-
-  set(id: string, data: SessionData, done?: () => void) {
-    this.files.set(id, JSON.stringify(data));
-    process.nextTick(done ?? (() => {}));
-  }
-
-  destroy(id: string, done?: () => void) {
-    this.files.delete(id);
-    process.nextTick(done ?? (() => {}));
-  }
 
   override touch(id: string, data: SessionData, done?: () => void) {
     this.get(id, async (_error, stored) => {
@@ -36,7 +22,14 @@ class FileStore extends session.Store {
   }
 }
 
-async function start(store = new FileStore(), lock?: Lock) {
+/** Its touch is a set of that very session. */
+class TouchSets extends AnotherStore {
+  override touch(id: string, data: SessionData, done?: () => void) {
+    this.set(id, data, done);
+  }
+}
+
+async function start<Kind extends AnotherStore>(store: Kind, lock?: Lock) {
   const keeper = new Keeper(store, { clock: Date.now, lock, limits: undefined, warn: () => {} });
   const portal = { tokens: { access_token: "x" }, version: 1 };
   const data = { cookie: new session.Cookie(), portal } as unknown as SessionData;
@@ -44,23 +37,28 @@ async function start(store = new FileStore(), lock?: Lock) {
   return { store, keeper, data };
 }
 
+/** As express-session hands it to a request. */
+async function load(store: AnotherStore) {
+  const stored = await promised<SessionData>((done) => store.get(ID, done as never));
+  return loadedFrom(store, stored as SessionData);
+}
+
+const loadedFrom = (store: AnotherStore, stored: SessionData) =>
+  store.createSession({ sessionID: ID, sessionStore: store } as never, stored);
+
 /** A touch that has read and not written yet, until it is told to go on. */
 async function touching() {
-  const { store, keeper, data } = await start();
-  let goOn = () => {};
-  const hasRead = new Promise<void>((resolve) => {
-    store.meanwhile = () => {
-      resolve();
-      return new Promise((released) => {
-        goOn = released;
-      });
-    };
-  });
+  const { store, keeper, data } = await start(new FileStore());
+  const [hasRead, released] = [createGate(), createGate()];
+  store.meanwhile = () => {
+    hasRead.open();
+    return released.opened;
+  };
   const touch = promised((done) => store.touch(ID, data, done));
-  await hasRead;
+  await hasRead.opened;
   const finish = async () => {
     await new Promise((resolve) => setImmediate(resolve)); // time enough for what was begun meanwhile, were it let
-    goOn();
+    released.open();
     await touch;
   };
   return { store, keeper, finish };
@@ -68,7 +66,7 @@ async function touching() {
 
 test("requests that wait for one connection keep their changes, each to its turn", async () => {
   /** It calls whoever is next from where the one before has ended, as drivers with callbacks do. */
-  class OneConnection extends FileStore {
+  class OneConnection extends AnotherStore {
     reads = 0;
     readonly #waiting: (() => void)[] = [];
     #isBusy = false;
@@ -109,7 +107,7 @@ test("requests that wait for one connection keep their changes, each to its turn
   const request = (name: string) =>
     new Promise<void>((resolve) => {
       store.get(ID, (_error, stored) => {
-        const loaded = store.createSession({ sessionID: ID, sessionStore: store } as never, stored as SessionData);
+        const loaded = loadedFrom(store, stored as SessionData);
         store.set(ID, Object.assign(loaded, { [name]: 1 }), resolve);
       });
     });
@@ -122,7 +120,7 @@ test("requests that wait for one connection keep their changes, each to its turn
 });
 
 test("a store that destroys what it is to set, as it has ended, takes the lock once", async () => {
-  class Ending extends FileStore {
+  class Ending extends AnotherStore {
     override set(id: string, data: SessionData, done?: () => void) {
       if ((data.cookie.originalMaxAge ?? 1) <= 0) this.destroy(id, done);
       else super.set(id, data, done);
@@ -134,35 +132,22 @@ test("a store that destroys what it is to set, as it has ended, takes the lock o
     return locked.length > 1 ? new Promise(() => {}) : work(); // whoever asks for it again waits for itself
   });
   locked.length = 0;
-  const stored = await promised<SessionData>((done) => store.get(ID, done as never));
-  const loaded = store.createSession({ sessionID: ID, sessionStore: store } as never, stored as SessionData);
+  const loaded = await load(store);
   loaded.cookie.maxAge = 0;
   await promised((done) => store.set(ID, loaded, done));
   expect([store.files.size, locked.length]).toEqual([0, 1]);
 });
 
 test("a store whose touch is a set of that very session saves one that has not changed", async () => {
-  class TouchSets extends FileStore {
-    override touch(id: string, data: SessionData, done?: () => void) {
-      this.set(id, data, done);
-    }
-  }
   const { store } = await start(new TouchSets());
-  const stored = await promised<SessionData>((done) => store.get(ID, done as never));
-  const loaded = store.createSession({ sessionID: ID, sessionStore: store } as never, stored as SessionData);
+  const loaded = await load(store);
   await promised((done) => store.set(ID, loaded, done)); // and does not wait for itself
   expect(store.files.size).toBe(1);
 });
 
 test("two saves that nobody waits for, and then express-session's touch, hold nobody up in such a store", async () => {
-  class TouchSets extends FileStore {
-    override touch(id: string, data: SessionData, done?: () => void) {
-      this.set(id, data, done);
-    }
-  }
   const { store } = await start(new TouchSets());
-  const stored = await promised<SessionData>((done) => store.get(ID, done as never));
-  const loaded = store.createSession({ sessionID: ID, sessionStore: store } as never, stored as SessionData);
+  const loaded = await load(store);
   const saves = [{ cart: "a leaf" }, { cart: "book" }].map((change) =>
     promised((done) => store.set(ID, Object.assign(loaded, change), done)),
   );
@@ -189,7 +174,7 @@ describe("a store whose touch reads and writes", () => {
   });
 
   test("may use its own methods for it, which are ours by now: it does not wait for itself", async () => {
-    const { store, keeper, data } = await start();
+    const { store, keeper, data } = await start(new FileStore());
     data.cookie.domain = "app.example";
     await promised((done) => store.touch(ID, data, done));
     expect((await keeper.read(ID))?.cookie).toMatchObject({ domain: "app.example" });

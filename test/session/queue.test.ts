@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createJoin, createQueue, createTurns } from "../../lib/session/queue.js";
+import { createGate } from "../support/gate.js";
 
 /** Work that goes on until it is told to end; and what began and ended, in order. */
 function createWorks() {
@@ -95,21 +96,18 @@ describe("in a queue for work that may ask for its own turn", () => {
   test("what was begun in a turn and goes on after it waits for another: that turn is over", async () => {
     const { work, end, story } = createWorks();
     const inTurn = createTurns(undefined);
-    let goOn = () => {};
-    const released = new Promise<void>((resolve) => {
-      goOn = resolve;
-    });
+    const gate = createGate();
     let late: Promise<string> | undefined;
     await inTurn(
       "x",
       async () => {
-        late = released.then(() => inTurn("x", work("late"), true));
+        late = gate.opened.then(() => inTurn("x", work("late"), true));
       },
       true,
     );
     const next = inTurn("x", work("next"), true);
     await settled();
-    goOn();
+    gate.open();
     await settled();
     expect(story).toEqual(["next begins"]);
     end("next");

@@ -7,6 +7,7 @@ import type { Refresh, Renewed } from "../../lib/session/refresh.js";
 import { createRefreshOnce } from "../../lib/session/refresh-once.js";
 import type { PortalSession } from "../../lib/session/stored.js";
 import type { TokenSet } from "../../lib/tokens.js";
+import { AnotherStore } from "../support/another-store.js";
 
 // Two processes of which each believes to be alone: two of createRefreshOnce(), with one store. Time stands still unless told.
 
@@ -61,6 +62,10 @@ async function settled<T>(work: Promise<T>): Promise<T> {
   while (!isDone) await vi.advanceTimersByTimeAsync(0);
   return work;
 }
+
+/** Something that another process has written into the stored login. */
+const changeLogin = (keeper: Keeper, more: Partial<PortalSession>) =>
+  settled(keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), ...more } })));
 
 /** A portal that answers when the test says so. */
 function createPortal() {
@@ -117,9 +122,7 @@ test("whoever asks while it is under way shares it, in this process and in other
 test("what is refreshed is what is stored when the claim is held", async () => {
   const { keeper } = await startSession();
   const { renew, waiting, arrived } = createPortal();
-  await settled(
-    keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), tokens: token("9") } })),
-  );
+  await changeLogin(keeper, { tokens: token("9") });
   const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
   await arrived(1);
   expect(waiting[0]?.with.tokens.refresh_token).toBe("refresh 9");
@@ -197,9 +200,7 @@ describe("the claim", () => {
   async function claimedUntil(endsIn: number) {
     const { keeper } = await startSession();
     const refreshing = { by: "a process that was killed", until: Date.now() + endsIn };
-    await settled(
-      keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), refreshing } })),
-    );
+    await changeLogin(keeper, { refreshing });
     const { renew, waiting, arrived } = createPortal();
     const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
     const succeeds = async () => {
@@ -376,9 +377,7 @@ describe("while the portal need not be asked", () => {
   ])("the claim of another is watched %s", async (_why, endsIn, atLeast, atMost) => {
     const { keeper } = await startSession();
     const refreshing = { by: "a process that was killed", until: Date.now() + endsIn };
-    await settled(
-      keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), refreshing } })),
-    );
+    await changeLogin(keeper, { refreshing });
     const work = failureOf(
       createRefreshOnce()(ID, refreshOf(keeper, createPortal().renew, 1, { obstacle: () => down })),
     );
@@ -418,9 +417,7 @@ describe("a refusal for good", () => {
     const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
     await arrived(1);
     const newer = { tokens: token("of another"), version: 2 };
-    await settled(
-      keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), ...newer } })),
-    );
+    await changeLogin(keeper, newer);
     waiting[0]?.reject(REFUSED);
     expect((await settled(work)).tokens).toEqual(token("of another"));
     expect(await read()).toMatchObject({ portal: newer });
@@ -428,30 +425,11 @@ describe("a refusal for good", () => {
 });
 
 describe("two processes that share a store of another kind, while the lock is down,", () => {
-  /** What both see; each answer takes a turn, in which the other may come in between. */
-  class DocumentStore extends session.Store {
-    constructor(readonly documents: Map<string, string>) {
-      super();
-    }
-    get(id: string, done: (error: unknown, data?: session.SessionData | null) => void) {
-      const text = this.documents.get(id);
-      process.nextTick(done, null, text && JSON.parse(text));
-    }
-    set(id: string, data: session.SessionData, done?: () => void) {
-      this.documents.set(id, JSON.stringify(data));
-      process.nextTick(done ?? (() => {}));
-    }
-    destroy(id: string, done?: () => void) {
-      this.documents.delete(id);
-      process.nextTick(done ?? (() => {}));
-    }
-  }
-
   async function startTwo() {
     const documents = new Map<string, string>();
     const lock = () => Promise.reject(new Error("down"));
     const options = { clock: Date.now, lock, limits: undefined, warn: () => {} };
-    const keepers = [0, 1].map(() => new Keeper(new DocumentStore(documents), options));
+    const keepers = [0, 1].map(() => new Keeper(new AnotherStore(documents), options));
     const portal = { tokens: token("0"), claims: { sub: "amara" }, version: 1 };
     documents.set(ID, JSON.stringify({ cookie: new session.Cookie(), portal }));
     const { renew, waiting, arrived } = createPortal();
@@ -486,12 +464,10 @@ test("a refusal to one whose claim was written over waits likewise", async () =>
   const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
   await arrived(1);
   const refreshing = { by: "a process that has not seen ours", until: Date.now() + 5000 };
-  const change = (more: Partial<PortalSession>) =>
-    settled(keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), ...more } })));
-  await change({ refreshing });
+  await changeLogin(keeper, { refreshing });
   waiting[0]?.reject(REFUSED);
   await advance(3000);
-  await change({ tokens: token("of the other"), version: 2 });
+  await changeLogin(keeper, { tokens: token("of the other"), version: 2 });
   await advance(600);
   expect((await work).tokens).toEqual(token("of the other"));
   expect(await read()).toMatchObject({ portal: { version: 2 } });
@@ -502,9 +478,7 @@ describe("a refusal to one who took the claim over from another that was taken f
   async function takeOver() {
     const { keeper, read } = await startSession();
     const refreshing = { by: "a process that stands still", until: Date.now() + 5000 };
-    await settled(
-      keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), refreshing } })),
-    );
+    await changeLogin(keeper, { refreshing });
     const { renew, waiting, arrived } = createPortal();
     const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
     await advance(6000);
@@ -517,9 +491,7 @@ describe("a refusal to one who took the claim over from another that was taken f
     const { keeper, read, work } = await takeOver();
     await advance(8000);
     const newer = { tokens: token("of the other"), version: 2 };
-    await settled(
-      keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), ...newer } })),
-    );
+    await changeLogin(keeper, newer);
     await advance(600);
     expect((await work).tokens).toEqual(token("of the other"));
     expect(await read()).toMatchObject({ portal: newer });
@@ -528,9 +500,7 @@ describe("a refusal to one who took the claim over from another that was taken f
   test("waits for nobody when the other has been dead for minutes", async () => {
     const { keeper, read } = await startSession();
     const refreshing = { by: "a process that was killed", until: Date.now() - 125_000 };
-    await settled(
-      keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), refreshing } })),
-    );
+    await changeLogin(keeper, { refreshing });
     const { renew, waiting, arrived } = createPortal();
     const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
     await advance(6000);

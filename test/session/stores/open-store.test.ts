@@ -114,19 +114,21 @@ describe("packages that are too old for it", () => {
   });
 });
 
+/** The store of this address, once its first connection stands or has failed, which does not keep an app from starting. */
+async function openFor(address: string) {
+  const lines: string[] = [];
+  const { store, opened, close } = openStore(address, (line) => lines.push(line));
+  onTestFinished(close);
+  await opened;
+  return { store, lines };
+}
+
 describe.each([
   ["Redis", "redis"],
   ["PostgreSQL", "postgres"],
 ])("a %s that is down", (name, scheme) => {
   const told = `The session store on ${name}: ECONNREFUSED, nobody listens at that host and port. Look at SESSION_STORE_URL.`;
-  const open = async () => {
-    const lines: string[] = [];
-    const address = `${scheme}://user:${PASSWORD}@127.0.0.1:${await closedPort()}/0`;
-    const { store, opened, close } = openStore(address, (line) => lines.push(line));
-    onTestFinished(close);
-    await opened; // and does not fail: the app starts
-    return { store, lines };
-  };
+  const open = async () => openFor(`${scheme}://user:${PASSWORD}@127.0.0.1:${await closedPort()}/0`);
 
   test("is told when the app starts, and the password is not", async () => {
     const { lines } = await open();
@@ -143,11 +145,7 @@ describe.each([
 
 describeWithPostgres("a PostgreSQL that runs", (postgres) => {
   test("and has no such database is told when the app starts, with what that means", async () => {
-    const lines: string[] = [];
-    const address = postgres().url.replace(/\/postgres$/, "/nothing");
-    const { opened, close } = openStore(address, (line) => lines.push(line));
-    onTestFinished(close);
-    await opened;
+    const { lines } = await openFor(postgres().url.replace(/\/postgres$/, "/nothing"));
     expect(lines).toEqual([
       "The session store on PostgreSQL: 3D000, there is no such database. Look at SESSION_STORE_URL.",
     ]);
@@ -180,11 +178,7 @@ test("a Redis that has not answered yet keeps nobody waiting when the app ends",
 
 describeWithRedis("a Redis that runs", (redis) => {
   test("and does not take the password is told when the app starts, with what that means", async () => {
-    const lines: string[] = [];
-    const address = redis().url.replace("//", `//somebody:${PASSWORD}@`);
-    const { opened, close } = openStore(address, (line) => lines.push(line));
-    onTestFinished(close);
-    await opened;
+    const { lines } = await openFor(redis().url.replace("//", `//somebody:${PASSWORD}@`));
     expect(lines).toEqual([
       "The session store on Redis: WRONGPASS, it does not take that name and password. Look at SESSION_STORE_URL.",
     ]);
