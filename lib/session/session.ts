@@ -131,7 +131,8 @@ function forget(req: Request): void {
 }
 
 function storeFailed(verb: string, cause: unknown, sentence?: string): PortalAuthError {
-  return cause instanceof PortalAuthError && sentence === undefined
-    ? cause
-    : new PortalAuthError("session_store_failed", { detail: verb, cause, ...(sentence && { sentence }) });
+  const isOurs = cause instanceof PortalAuthError;
+  if (isOurs && sentence === undefined) return cause;
+  const detail = isOurs ? `${verb}: ${cause.detail}` : verb; // ours say in their detail what was seen
+  return new PortalAuthError("session_store_failed", { detail, cause, ...(sentence && { sentence }) });
 }

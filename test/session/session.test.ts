@@ -1,8 +1,9 @@
 import type { Request } from "express";
 import session from "express-session";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { readSession } from "../../lib/session/session.js";
 import { Browser } from "../support/browser.js";
+import { createGate } from "../support/gate.js";
 import { startWorld } from "../support/world.js";
 
 declare module "express-session" {
@@ -267,6 +268,29 @@ describe("a store that fails", () => {
     expect(page.body).not.toContain("/login");
     fail(undefined);
     expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test("to answer at the logout is told as that, after ten seconds", async () => {
+    const isAsked = createGate();
+    class SilentMemory extends session.MemoryStore {
+      isSilent = false;
+      override destroy(...given: Parameters<session.MemoryStore["destroy"]>) {
+        if (this.isSilent) isAsked.open();
+        else super.destroy(...given);
+      }
+    }
+    const store = new SilentMemory();
+    const { browser, url, log } = await startWorld({ options: { store }, log: [/session_store_failed/] });
+    await browser.visit(`${url}/account`);
+    store.isSilent = true;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const answer = browser.navigate(`${url}/logout`, { site: "same-origin" });
+    await isAsked.opened;
+    await vi.advanceTimersByTimeAsync(10_000);
+    vi.useRealTimers();
+    expect((await answer).body).toContain("You are still signed in");
+    expect(log.join()).toContain("[destroy: no answer within 10 s]");
   });
 });
 
