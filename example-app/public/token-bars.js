@@ -37,7 +37,7 @@ function show({ card, bar, text, endsAt }) {
   // A screen reader hears about the end, not about every second before it.
   if (state === "out" && card.dataset.state && card.dataset.state !== "out") {
     news.textContent = `${card.dataset.name}: has run out.`;
-    card.dispatchEvent(new Event("runout", { bubbles: true }));
+    card.dispatchEvent(new Event("runout"));
   }
   card.dataset.state = state;
 }
