@@ -5,7 +5,7 @@ import { type Changes, changesSince, snapshotOf, withChanges } from "./changes.j
 import { createExclusive, type Exclusive, type Plain } from "./exclusive.js";
 import { type Kept, KNOWN, Known, knownOf } from "./known.js";
 import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs } from "./lifetime.js";
-import { createJoin } from "./queue.js";
+import { createPush, type Push } from "./push.js";
 import { DiscreetPortalSession, type PortalSession, type StoredPortal, type StoredSession } from "./stored.js";
 import { type Tenant, Tenants } from "./tenants.js";
 import { type Change, promised, type Update } from "./update.js";
@@ -17,9 +17,6 @@ export interface KeeperOptions {
   readonly limits: Limits | undefined;
   readonly warn: (message: string) => void;
 }
-
-/** With our own sessions the end is pushed forward at most so often, and ten times within a limit that is shorter. */
-const PUSH_EVERY_SECONDS = 60;
 
 const keepers = new WeakMap<Store, Keeper>();
 
@@ -55,7 +52,8 @@ export class Keeper {
   readonly #lifetime: Lifetime;
   readonly #limits: Limits | undefined;
   readonly #tenants: Tenants;
-  readonly #pushOnce = createJoin<void>();
+  /** For sessions that are ours. */
+  readonly #push: Push | undefined;
   /** Sessions whose touch is under way, and how often: some stores do it by a set. */
   readonly #touching = new Map<string, number>();
   #isAway = false;
@@ -76,6 +74,7 @@ export class Keeper {
     const exclusive = createExclusive(store, this.#plain, { lock, warn });
     this.mayCollide = exclusive.mayCollide;
     this.update = (id, change) => exclusive.update(id, this.#wary(id, change));
+    this.#push = limits && createPush(limits, this.#lifetime, this.update);
     this.#meetExpressSession(exclusive);
   }
 
@@ -153,14 +152,16 @@ export class Keeper {
           this.#touch(id, () => touch(id, data)),
           done,
         );
-    if (!this.#limits) return;
+    const push = this.#push;
+    if (!push) return;
     const load = get ?? this.#plain.get;
     store.get = (id, done) =>
       load(id, (error, found) =>
         done(error, found && this.#lifetime.isAlive(found as unknown as StoredSession) ? found : null),
       );
     store.touch = (id, data, done) => {
-      if (this.#pushIsDue(id, data as Kept)) answer(this.#push(id), done);
+      const pushing = push(id, data as Kept);
+      if (pushing) answer(pushing, done);
       else done?.();
     };
   }
@@ -267,7 +268,7 @@ export class Keeper {
 
   /** What express-session does for a session that was only read. */
   async #keepAlive(id: string, data: Kept): Promise<void> {
-    if (this.#limits) return this.#pushIsDue(id, data) ? this.#push(id) : undefined;
+    if (this.#push) return this.#push(id, data);
     const { touch } = this.#store;
     if (!touch) return void (await this.update(id, (stored) => ({ ...stored })));
     await this.#touch(id, () => promised((done) => touch.call(this.#store, id, data as never, done)));
@@ -282,28 +283,6 @@ export class Keeper {
       if (others > 0) this.#touching.set(id, others);
       else this.#touching.delete(id);
     }
-  }
-
-  #pushIsDue(id: string, data: Kept): boolean {
-    const known = knownOf(id, data);
-    if (!this.#limits || !known?.expires || known.written) return false;
-    return this.#pushIsWorthIt(known.expires.getTime(), data as unknown as StoredSession);
-  }
-
-  #pushIsWorthIt(endsAt: number, stored: StoredSession): boolean {
-    const every = Math.min(PUSH_EVERY_SECONDS, (this.#limits?.idleSeconds ?? 0) / 10);
-    return (this.#lifetime.endsAt(stored) ?? 0) - endsAt >= every * 1000;
-  }
-
-  /** Whatever is stored now lives on: a copy that was loaded a while ago is not written back. */
-  #push(id: string): Promise<void> {
-    return this.#pushOnce(id, async () => {
-      await this.update(id, (stored) => {
-        const { expires } = stored.cookie;
-        const isDue = expires && this.#pushIsWorthIt(new Date(expires).getTime(), stored);
-        return isDue ? { ...stored } : undefined; // another process may have done it
-      });
-    });
   }
 }
 
