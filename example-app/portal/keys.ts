@@ -78,10 +78,13 @@ export class Keys {
   sign(claims: object, header: object = {}, by: Signer = "portal"): string {
     const alg = by === "nobody" ? "none" : this.alg;
     const content = `${encode({ kid: this.#current.kid, alg, ...header })}.${encode(claims)}`;
-    if (by === "nobody") return `${content}.`;
+    return `${content}.${by === "nobody" ? "" : this.signature(content, by)}`;
+  }
+
+  signature(content: string, by: Exclude<Signer, "nobody"> = "portal"): string {
     const [hash, options] = HOW[this.alg];
     const { privateKey } = by === "stranger" ? this.#stranger : this.#current;
-    return `${content}.${sign(hash, Buffer.from(content), { key: privateKey, ...options }).toString("base64url")}`;
+    return sign(hash, Buffer.from(content), { key: privateKey, ...options }).toString("base64url");
   }
 
   /** What is in a token that the portal signed, however long ago. Nothing for any other. */

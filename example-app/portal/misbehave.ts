@@ -10,6 +10,8 @@ export interface IdTokenChanges {
   header?: Record<string, unknown>;
   /** Default "portal". */
   signedBy?: Signer;
+  /** Writes the whole token instead, of the claims as they would be; `sign` gives the portal's signature for any text. */
+  forge?: (claims: Record<string, unknown>, sign: (content: string) => string) => string;
 }
 
 type Change<T> = (sent: T) => unknown;

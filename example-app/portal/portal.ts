@@ -23,6 +23,8 @@ export interface Portal {
   readonly issuer: string;
   /** Every request that the portal got, in order; of very many the newest. */
   readonly requests: RecordedRequest[];
+  /** Every token that it has given, in order; of very many the newest. */
+  readonly issued: readonly string[];
   /** The next request to this path, or the next few, gets this answer instead. The request's body can be read again. */
   answerNext(path: string, answer: Answer, times?: number): void;
   /** What the next ID token says, and who signs it. Called twice, the second call is for the token after the next. */
@@ -96,6 +98,7 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
   return {
     issuer,
     requests,
+    issued: tokens.issued,
     answerNext: (path, instead, times = 1) => mischief.answerNext(path, instead, times),
     nextIdToken: (changes) => void mischief.idTokens.push(changes),
     nextTokenAnswer: (changes) => void mischief.tokenAnswers.push(changes),

@@ -6,6 +6,7 @@ import type { Settings } from "./options.js";
 
 const ID_TOKEN_SECONDS = 1_800;
 const MOST_REMEMBERED = 10_000;
+const MOST_ISSUED = 3_000;
 
 /** The left half of the hash of the access token. OpenID Connect Core 1.0, section 3.1.3.6. */
 function atHash(accessToken: string, alg: string): string {
@@ -21,6 +22,8 @@ export class Tokens {
   readonly #mischief: Mischief;
   /** For each login the `jti` of its newest ID token: an older one is no good as a logout hint. */
   readonly #newest = new Map<string, string>();
+  /** Every token that was given to somebody, in order; of very many the newest. */
+  readonly issued: string[] = [];
 
   constructor(keys: Keys, settings: Settings, mischief: Mischief) {
     this.#keys = keys;
@@ -55,7 +58,11 @@ export class Tokens {
     };
     const id_token = issued["id_token"] === undefined ? undefined : this.#idToken(grantId, idClaims);
 
-    return { ...issued, access_token, id_token, ...this.#mischief.tokenAnswers.shift() };
+    const answer = { ...issued, access_token, id_token, ...this.#mischief.tokenAnswers.shift() };
+    for (const token of [answer.access_token, answer.id_token, (answer as Record<string, unknown>)["refresh_token"]])
+      if (typeof token === "string") this.issued.push(token);
+    if (this.issued.length > MOST_ISSUED) this.issued.splice(0, this.issued.length - MOST_ISSUED);
+    return answer;
   }
 
   #idToken(grantId: string, claims: Record<string, unknown>): string {
@@ -66,7 +73,9 @@ export class Tokens {
       if (this.#newest.size <= MOST_REMEMBERED) break;
       this.#newest.delete(oldest);
     }
-    return this.#keys.sign({ ...claims, ...lie?.claims }, lie?.header, lie?.signedBy);
+    const told = { ...claims, ...lie?.claims };
+    if (lie?.forge) return lie.forge(told, (content) => this.#keys.signature(content));
+    return this.#keys.sign(told, lie?.header, lie?.signedBy);
   }
 
   /**

@@ -47,6 +47,8 @@ export function checkRefreshedIdToken(claims: Claims, idToken: string, before: P
   if (old.iss !== undefined && claims.iss !== old.iss) throw invalid("claim iss");
   if (claims.sub !== (old.sub ?? before.sub) || claims.sub !== before.sub) throw invalid("claim sub");
   if (audienceOf(claims) !== audienceOf({ aud: old.aud ?? before.settings.clientId })) throw invalid("claim aud");
+  // one that is left out says nothing else; where there was none, none may come
+  if (old.iss !== undefined && claims.azp !== undefined && claims.azp !== old.azp) throw invalid("claim azp");
   if (claims.nonce !== undefined && old.nonce !== undefined && claims.nonce !== old.nonce)
     throw new PortalAuthError("nonce_mismatch");
 }

@@ -1,0 +1,322 @@
+import { expect } from "vitest";
+import { logInAgainAfter, logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
+import { attacks, type Case, type Outcome } from "./support/attack.js";
+import { hs256, strangersKey } from "./support/jwt.js";
+import { sendJson } from "./support/lies.js";
+import { refused, tells, welcomed } from "./support/outcomes.js";
+
+// The relying-party tests that the OpenID Foundation publishes with its conformance suite, by their names. Left out is
+// what this package has no use for: dynamic registration, WebFinger, request objects (request_uri), signed userinfo,
+// aggregated and distributed claims, session management by iframe, and the implicit and hybrid flows (c_hash, and at_hash
+// in the front channel).
+
+const BASIC = "oidcc-client-basic-certification-test-plan";
+const FORM_POST = "oidcc-client-formpost-basic-certification-test-plan";
+const CONFIG = "oidcc-client-config-certification-test-plan";
+const LOGOUT = "oidcc-client-rp-initiated-logout-rp-basic";
+const REFRESH = "oidcc-client-refreshtoken-test-plan";
+const ALL = "oidcc-client-test-plan";
+
+/** What any standard provider is like: all of its endpoints discovered, the nonce required. */
+const standard = { portal: { document: "full" }, options: { scope: "openid profile email" } } as const;
+
+const basic: readonly Case[] = [
+  { ...standard, name: "oidcc-client-test", source: BASIC, outcome: welcomed },
+  {
+    ...standard,
+    name: "oidcc-client-test-invalid-iss",
+    source: BASIC,
+    lie: (portal) => portal.nextIdToken({ claims: { iss: `${portal.issuer}1` } }),
+    outcome: refused("id_token_invalid"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-missing-sub",
+    source: BASIC,
+    lie: (portal) => portal.nextIdToken({ claims: { sub: undefined } }),
+    outcome: refused("id_token_invalid"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-invalid-aud",
+    source: BASIC,
+    lie: (portal) => portal.nextIdToken({ claims: { aud: "another-client" } }),
+    outcome: refused("id_token_invalid"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-missing-iat",
+    source: BASIC,
+    lie: (portal) => portal.nextIdToken({ claims: { iat: undefined } }),
+    outcome: refused("id_token_invalid"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-kid-absent-single-jwks",
+    source: BASIC,
+    lie: (portal) => portal.nextIdToken({ header: { kid: undefined } }),
+    outcome: welcomed,
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-kid-absent-multiple-jwks",
+    source: BASIC,
+    lie(portal) {
+      portal.nextIdToken({ header: { kid: undefined } });
+      portal.alterKeys((jwks) => void jwks.keys.unshift({ ...strangersKey().jwk, kid: "another", use: "sig" }));
+    },
+    // OpenID Connect Core 1.0, section 10.1: with several keys a kid MUST be there
+    outcome: refused("id_token_signature_invalid"),
+  },
+  { ...standard, name: "oidcc-client-test-idtoken-sig-rs256", source: BASIC, outcome: welcomed },
+  {
+    ...standard,
+    name: "oidcc-client-test-idtoken-sig-none",
+    source: BASIC,
+    lie: (portal) => portal.nextIdToken({ signedBy: "nobody" }),
+    outcome: refused("id_token_invalid"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-invalid-sig-rs256",
+    source: BASIC,
+    lie: (portal) => portal.nextIdToken({ signedBy: "stranger" }),
+    outcome: refused("id_token_signature_invalid"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-userinfo-invalid-sub",
+    source: BASIC,
+    lie: (portal) => portal.answerNext("/userinfo", sendJson(200, { sub: "somebody-else" })),
+    act: logInThenAsk("/userinfo"),
+    outcome: tells("userinfo_subject_mismatch"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-nonce-invalid",
+    source: BASIC,
+    lie: (portal) => portal.nextIdToken({ claims: { nonce: "of-another-login" } }),
+    outcome: refused("nonce_mismatch"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-scope-userinfo-claims",
+    source: BASIC,
+    act: logInThenAsk("/userinfo"),
+    outcome: ({ status, body }) => {
+      expect(status).toBe(200);
+      expect(JSON.parse(body)).toMatchObject({
+        sub: "amara-okafor",
+        name: "Amara Okafor",
+        email: expect.stringContaining("@"),
+      });
+    },
+  },
+  {
+    name: "oidcc-client-test-client-secret-basic",
+    source: BASIC,
+    portal: { document: "full", clientAuth: "client_secret_basic" },
+    options: { clientAuth: "client_secret_basic" },
+    outcome: welcomed,
+  },
+];
+
+/** The basic profile once more, with the portal's answers posted by a page of its own. */
+const formPost: readonly Case[] = [
+  ...basic
+    .filter(({ act }) => act === undefined)
+    .map((each) => ({
+      ...each,
+      source: FORM_POST,
+      options: { ...each.options, authorizationParams: { response_mode: "form_post" } },
+      act: logInByForm,
+    })),
+  {
+    name: "oidcc-client-test-form-post-error",
+    source: FORM_POST,
+    portal: { document: "full" },
+    options: { authorizationParams: { response_mode: "form_post", max_age: 0, prompt: "none" } },
+    act: logInByForm,
+    outcome: refused("interaction_needed"),
+  },
+];
+
+const config: readonly Case[] = [
+  {
+    ...standard,
+    name: "oidcc-client-test-discovery-openid-config",
+    source: CONFIG,
+    outcome: (answer, world) => {
+      expect(world.portal.requests.map(({ path }) => path)).toContain("/.well-known/openid-configuration");
+      return welcomed(answer, world);
+    },
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-discovery-jwks-uri-keys",
+    source: CONFIG,
+    outcome: (answer, world) => {
+      expect(world.portal.requests.map(({ path }) => path)).toContain("/oauth2/jwks");
+      return welcomed(answer, world);
+    },
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-discovery-issuer-mismatch",
+    source: CONFIG,
+    lie: (portal) => portal.alterDiscovery((document) => ({ ...document, issuer: `${portal.issuer}/other` })),
+    outcome: refused("issuer_mismatch"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-idtoken-sig-none",
+    source: CONFIG,
+    lie(portal) {
+      portal.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported: ["none"] }));
+      portal.nextIdToken({ signedBy: "nobody" });
+    },
+    outcome: refused("id_token_signature_invalid"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-signing-key-rotation",
+    source: CONFIG,
+    act: logInAgainAfter(({ portal }) => portal.rotateKeys()),
+    outcome: welcomed,
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-signing-key-rotation-just-before-signing",
+    source: CONFIG,
+    async act({ victim, base, portal }) {
+      await victim.visit(`${base}/account`); // the keys are known by this
+      await victim.jar.removeAllCookies();
+      const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+      await portal.rotateKeys();
+      return victim.visit(callback, { site: "cross-site" });
+    },
+    outcome: welcomed,
+  },
+];
+
+const loggedOut: Outcome = async ({ url, status }, { victim, url: app, whoIs }) => {
+  expect([new URL(url).origin, new URL(url).pathname, status]).toEqual([app, "/", 200]);
+  expect(await whoIs(victim)).toBeUndefined();
+};
+
+const logout: readonly Case[] = [
+  { ...standard, name: "oidcc-client-test-rp-init-logout", source: LOGOUT, act: logInAndOut, outcome: loggedOut },
+  {
+    ...standard,
+    name: "oidcc-client-test-rp-init-logout-other-state",
+    source: LOGOUT,
+    lie: (portal, { url }) =>
+      portal.answerNext("/logout", (_req, res) => void res.writeHead(302, { location: `${url}/?state=another` }).end()),
+    act: logInAndOut,
+    outcome: loggedOut, // nothing depends on the state: the person was out before the portal was asked
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-rp-init-logout-no-state",
+    source: LOGOUT,
+    lie: (portal, { url }) =>
+      portal.answerNext("/logout", (_req, res) => void res.writeHead(302, { location: `${url}/` }).end()),
+    act: logInAndOut,
+    outcome: loggedOut,
+  },
+];
+
+/** The access token that the login gives has ended already, so whoever asks for one has it refreshed. */
+const refreshWith = (claims: Record<string, unknown>): Pick<Case, "lie" | "act"> => ({
+  lie(portal) {
+    portal.nextTokenAnswer({ expires_in: 0 });
+    portal.nextIdToken({});
+    portal.nextIdToken({ claims });
+  },
+  act: logInThenAsk("/token"),
+});
+
+const refresh: readonly Case[] = [
+  {
+    ...standard,
+    ...refreshWith({}),
+    name: "oidcc-client-test-refresh-token",
+    source: REFRESH,
+    outcome: ({ status, body }) => void expect([status, body]).toEqual([200, '{"ok":true}']),
+  },
+  ...(
+    [
+      ["issuer", { iss: "https://another.example" }],
+      ["sub", { sub: "somebody-else" }],
+      ["aud", { aud: "another-client" }],
+      ["azp", { azp: "another-client" }],
+    ] as const
+  ).map(([what, claims]) => ({
+    ...standard,
+    ...refreshWith(claims),
+    name: `oidcc-client-test-refresh-token-invalid-${what}`,
+    source: REFRESH,
+    outcome: tells("refresh_failed"),
+  })),
+  {
+    ...standard,
+    name: "oidcc-client-test-refresh-token-invalid-azp, where there was none before",
+    source: `${REFRESH}; OpenID Connect Core 1.0, section 12.2`,
+    lie(portal) {
+      portal.nextTokenAnswer({ expires_in: 0 });
+      portal.nextIdToken({ claims: { azp: undefined } });
+      portal.nextIdToken({});
+    },
+    act: logInThenAsk("/token"),
+    outcome: tells("refresh_failed"),
+  },
+];
+
+const all: readonly Case[] = [
+  {
+    ...standard,
+    name: "oidcc-client-test-missing-aud",
+    source: ALL,
+    lie: (portal) => portal.nextIdToken({ claims: { aud: undefined } }),
+    outcome: refused("id_token_invalid"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-invalid-sig-hs256",
+    source: ALL,
+    lie: (portal) => portal.nextIdToken({ forge: hs256("not-the-client-secret") }),
+    outcome: refused("id_token_invalid"),
+  },
+  {
+    name: "oidcc-client-test-invalid-sig-es256",
+    source: ALL,
+    portal: { document: "full", signingAlg: "ES256" },
+    lie: (portal) => portal.nextIdToken({ signedBy: "stranger" }),
+    outcome: refused("id_token_signature_invalid"),
+  },
+  {
+    ...standard,
+    name: "oidcc-client-test-userinfo-bearer-header",
+    source: ALL,
+    act: logInThenAsk("/userinfo"),
+    outcome: ({ status }, { portal }) => {
+      const asked = portal.requests.filter(({ path }) => path === "/userinfo");
+      expect([status, asked.length]).toEqual([200, 1]);
+      expect(asked[0]?.headers.authorization).toMatch(/^Bearer \S+$/);
+      expect(asked[0]?.url).not.toContain("?");
+    },
+  },
+  {
+    name: "oidcc-client-test-idtoken-sig-es256, and the others that are announced",
+    source: ALL,
+    portal: { document: "full", signingAlg: "ES256" },
+    outcome: welcomed,
+  },
+];
+
+attacks("the OpenID Foundation's basic profile", basic);
+attacks("the OpenID Foundation's form post profile", formPost);
+attacks("the OpenID Foundation's config profile", config);
+attacks("the OpenID Foundation's RP-initiated logout profile", logout);
+attacks("the OpenID Foundation's refresh token plan", refresh);
+attacks("the OpenID Foundation's comprehensive plan, what the profiles leave out", all);

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Portal, type PortalOptions, startPortal } from "../../../example-app/portal/portal.js";
+import type { PortalAuthOptions } from "../../../lib/index.js";
+import type { Answer } from "../../support/browser.js";
+import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET } from "../../support/world.js";
+import { Client } from "./client.js";
+import { type AppSettings, type Host, type OpenedApp, startHost } from "./host.js";
+
+/** Lies carry it; it may be in no answer and in no line of the log. */
+export const CANARY = "canary-of-a-lying-answer-3f9d1c7a";
+
+/** The portal is given this long, in seconds: lies that consist of silence are many. */
+export const HTTP_TIMEOUT = 0.5;
+
+export interface Setting {
+  readonly options?: Omit<PortalAuthOptions, "hooks" | "clock" | "lock">;
+  readonly app?: Omit<AppSettings, "instances">;
+  /** Default "/". */
+  readonly mount?: string;
+  readonly portal?: Partial<PortalOptions>;
+  /** A second portal, with a router of its own at /other. What it does is up to the attacker. */
+  readonly other?: Partial<PortalOptions>;
+}
+
+export interface World {
+  readonly host: Host;
+  /** Of the app, and where portalAuth is mounted in it. */
+  readonly url: string;
+  readonly base: string;
+  readonly portal: Portal;
+  /** There where the setting wants it. */
+  readonly other: Portal;
+  /** An honest person's browser, and the attacker's. */
+  readonly victim: Client;
+  readonly stranger: Client;
+  /** Who is logged in there, as the app sees it. */
+  whoIs(client: Client, base?: string): Promise<string | undefined>;
+}
+
+/** What stands in a table: one attack, and how it must end. */
+export interface Case extends Setting {
+  /** A sentence, or the name under which the test was published. */
+  readonly name: string;
+  /** Specification and section, published plan, or advisory. */
+  readonly source: string;
+  /** What the portal is asked to do wrong. */
+  readonly lie?: (portal: Portal, world: World) => unknown;
+  /** What is done to the app; default: the victim logs in. Its last answer is the one that is judged. */
+  readonly act?: (world: World) => Promise<Answer>;
+  readonly outcome: Outcome;
+}
+
+export type Outcome = (answer: Answer, world: World) => unknown;
+
+/** The victim opens a guarded page and signs in. */
+export const logIn = ({ victim, base }: World): Promise<Answer> => victim.visit(`${base}/account`);
+
+/**
+ * Each case in a world of its own, all of them in one attacked process. It passes when the outcome is right, every answer
+ * came in time (Client), the process lives and answers, and nothing secret stands in any answer, header or log line.
+ */
+export function attacks(title: string, table: readonly Case[]): void {
+  describe(title, () => {
+    const host = useHost();
+    test.each(table.map((attack) => [attack.name, attack.source, attack] as const))(
+      "%s (%s)",
+      async (_name, _source, attack) => {
+        const world = await startWorld(host(), attack);
+        await attack.lie?.(world.portal, world);
+        const answer = await (attack.act ?? logIn)(world);
+        await attack.outcome(answer, world);
+      },
+    );
+  });
+}
+
+/** A process to attack, for the tests of one describe(). */
+export function useHost(): () => Host {
+  let host: Host | undefined;
+  beforeAll(async () => {
+    host = await startHost();
+  });
+  afterAll(() => host?.stop());
+  return () => host as Host;
+}
+
+/** An app in the attacked process, its portals and two browsers; what was seen is looked through when the test ends. */
+export async function startWorld(host: Host, setting: Setting = {}): Promise<World> {
+  const { mount = "/" } = setting;
+  const logged = host.log.length;
+  const app = await host.open();
+  const base = app.url + (mount === "/" ? "" : mount);
+  const portal = await registeredPortal(app, base, setting.portal);
+  const other = setting.other && (await registeredPortal(app, `${app.url}/other`, setting.other));
+  await host.begin(app, {
+    ...setting.app,
+    instances: [
+      ...(other ? [{ mount: "/other", options: optionsFor(other, `${app.url}/other`, setting) }] : []),
+      { mount, options: optionsFor(portal, base, setting) },
+    ],
+  });
+  const [victim, stranger] = [new Client(), new Client()];
+  const portals = other ? [portal, other] : [portal];
+  onTestFinished(async () => {
+    await Promise.all([...portals.map((each) => each.close()), host.close(app)]);
+    await host.ping();
+    const log = host.log.slice(logged);
+    const answers = [...victim.answers, ...stranger.answers];
+    for (const each of portals) expectNothingTold(app.url, answers, log, each);
+    expect(log.filter((line) => !line.startsWith("[express-portal-auth] "))).toEqual([]); // nor a warning of Node's
+  });
+  return {
+    host,
+    url: app.url,
+    base,
+    portal,
+    other: other as Portal,
+    victim,
+    stranger,
+    async whoIs(client, at = base) {
+      return JSON.parse((await client.fetch(`${at}/me`)).body).claims?.sub;
+    },
+  };
+}
+
+const registeredPortal = (app: OpenedApp, base: string, options?: Partial<PortalOptions>): Promise<Portal> =>
+  startPortal({
+    clientId: CLIENT_ID,
+    clientSecret: CLIENT_SECRET,
+    redirectUris: [`${base}/callback`],
+    logoutRedirectUris: [`${app.url}/`],
+    ...options,
+  });
+
+const optionsFor = (portal: Portal, base: string, { options, portal: wished }: Setting): PortalAuthOptions => ({
+  issuer: portal.issuer,
+  profile: wished?.document === "full" ? "openid" : "tencent-ciam",
+  clientId: CLIENT_ID,
+  clientSecret: CLIENT_SECRET,
+  redirectUri: `${base}/callback`,
+  secret: SESSION_SECRET,
+  httpTimeout: HTTP_TIMEOUT,
+  ...options,
+});
+
+/** No code, verifier, token, secret, lie or stack in an answer or the log, and no cookie of ours in a page or the log. */
+function expectNothingTold(url: string, answers: Answer[], log: string[], portal: Portal): void {
+  const ours = answers.filter((answer) => answer.url.startsWith(url));
+  const seenTokens = new Set([...portal.issued, CANARY]);
+  expectNothingSecret({ url, browser: { answers: ours }, log, portal, seenTokens });
+  const cookies = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []).map(valueOf);
+  for (const text of [...ours.map(({ body }) => body), ...log])
+    expect(cookies.find((value) => value.length > 8 && text.includes(value))).toBeUndefined();
+}
+
+const valueOf = (line: string): string => /^[^=]+=([^;]*)/.exec(line)?.[1] ?? "";

@@ -1,0 +1,48 @@
+import { connect } from "node:net";
+import { type Answer, type Ask, Browser } from "../../support/browser.js";
+
+/** Who has no answer by then is not told to wait: something hangs. Far above what any case needs on a slow machine. */
+const DEADLINE_MS = 8000;
+
+/** A browser that does not wait for ever. */
+export class Client extends Browser {
+  override async request(to: string | URL, ask: Ask = {}): Promise<Answer> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no answer in ${DEADLINE_MS / 1000} s from ${to}`)), DEADLINE_MS);
+    });
+    try {
+      return await Promise.race([super.request(to, ask), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Bytes as they are, on a connection of their own: what no well-behaved client would send. Gives all that came back. */
+export function sendRaw(url: string, text: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => socket.write(text, "latin1"));
+    let received = "";
+    socket.setTimeout(DEADLINE_MS, () => socket.destroy(new Error(`no answer in ${DEADLINE_MS / 1000} s`)));
+    socket.on("data", (chunk) => {
+      received += chunk.toString("latin1");
+    });
+    socket.on("error", reject);
+    socket.on("close", () => resolve(received));
+  });
+}
+
+/** A request as a text, in the words of HTTP/1.1, and the connection closed after it. */
+export const rawRequest = (line: string, headers: readonly string[] = [], body = ""): string =>
+  [line, "Host: app.example", "Connection: close", ...headers, "", body].join("\r\n");
+
+/** Submits the page by which a portal posts its answer (OAuth 2.0 Form Post Response Mode), as its script would. */
+export async function submitForm(client: Browser, { body }: Answer): Promise<Answer> {
+  const read = (text: string) => text.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&amp;", "&");
+  const [, action = ""] = /<form method="post" action="([^"]*)"/.exec(body) ?? [];
+  const inputs = [...body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)];
+  const form = new URLSearchParams(inputs.map(([, name = "", value = ""]): [string, string] => [name, read(value)]));
+  return client.visit(read(action), { method: "POST", site: "cross-site", form });
+}

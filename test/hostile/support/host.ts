@@ -1,0 +1,131 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { SessionOptions } from "express-session";
+import { vi } from "vitest";
+import type { PortalAuthOptions } from "../../../lib/index.js";
+import { cleanEnvironment } from "../../package/run.js";
+
+export interface AppSettings {
+  readonly instances: readonly { readonly mount: string; readonly options: PortalAuthOptions }[];
+  readonly expressMajor?: 4 | 5 | undefined;
+  /** Of an express-session that the app mounts before all others. Default none. */
+  readonly ownSession?: SessionOptions | undefined;
+  /** Whether the app has read JSON, text and (extended) forms before portalAuth() sees them. */
+  readonly parsers?: boolean | undefined;
+  readonly trustProxy?: boolean | undefined;
+}
+
+export interface OpenedApp {
+  readonly key: number;
+  readonly url: string;
+}
+
+export interface Gauge {
+  readonly heap: number;
+  readonly resources: readonly string[];
+}
+
+/** Where attacked applications live. */
+export interface Host {
+  /** The lines that were written there. */
+  readonly log: string[];
+  open(): Promise<OpenedApp>;
+  begin(app: OpenedApp, settings: AppSettings): Promise<void>;
+  close(app: OpenedApp): Promise<void>;
+  gauge(): Promise<Gauge>;
+  /** Rejects when there is nobody any more. */
+  ping(): Promise<void>;
+  /** Turns the time on, of this process and all that is in it. */
+  later(seconds: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A process of its own; in the run that looks for mutants this one, since only here they are switched on. */
+export const startHost = (): Promise<Host> => (process.env["HOST_IN_PROCESS"] ? startLocalHost() : HostProcess.start());
+
+class HostProcess implements Host {
+  readonly log: string[] = [];
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
+  readonly #exited: Promise<void>;
+  #last = 0;
+
+  static async start(): Promise<Host> {
+    const host = new HostProcess();
+    await new Promise((resolve, reject) => host.#waiting.set(0, { resolve, reject }));
+    return host;
+  }
+
+  private constructor() {
+    const program = fileURLToPath(new URL("host-process.mjs", import.meta.url));
+    const stdio = ["ignore", "pipe", "pipe", "ipc"] as const;
+    this.#child = fork(program, { env: cleanEnvironment(), execArgv: ["--expose-gc"], stdio: [...stdio] });
+    for (const input of [this.#child.stdout, this.#child.stderr])
+      if (input) createInterface({ input }).on("line", (line) => this.log.push(line));
+    this.#child.on("message", ({ id, result, failed }: { id: number; result?: unknown; failed?: string }) => {
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (failed === undefined) waiting?.resolve(result);
+      else waiting?.reject(new Error(failed));
+    });
+    this.#exited = once(this.#child, "close").then(([code, signal]) => {
+      const error = new Error(`the attacked process has ended (${signal ?? code}):\n${this.log.join("\n")}`);
+      for (const { reject } of this.#waiting.values()) reject(error);
+      this.#waiting.clear();
+    });
+  }
+
+  async open() {
+    return (await this.#ask("open")) as OpenedApp;
+  }
+  async begin({ key }: OpenedApp, settings: AppSettings) {
+    await this.#ask("begin", { key, settings });
+  }
+  async close({ key }: OpenedApp) {
+    await this.#ask("close", { key });
+  }
+  async gauge() {
+    return (await this.#ask("gauge")) as Gauge;
+  }
+  async ping() {
+    await this.#ask("ping");
+  }
+  async later(seconds: number) {
+    await this.#ask("later", seconds);
+  }
+  async stop() {
+    this.#child.kill("SIGKILL");
+    await this.#exited;
+  }
+
+  #ask(word: string, content?: unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (!this.#child.connected) return reject(new Error(`the attacked process has ended:\n${this.log.join("\n")}`));
+      this.#last += 1;
+      this.#waiting.set(this.#last, { resolve, reject });
+      this.#child.send({ id: this.#last, word, content });
+    });
+  }
+}
+
+async function startLocalHost(): Promise<Host> {
+  const { createHost } = await import("./attacked-app.mjs");
+  const host = createHost(await import("../../../lib/index.js"));
+  const log: string[] = [];
+  return {
+    log,
+    async open() {
+      for (const level of ["log", "warn", "error"] as const) // anew each time: mocks are undone between tests
+        vi.spyOn(console, level).mockImplementation((...words) => void log.push(words.map(String).join(" ")));
+      return host.open();
+    },
+    begin: async ({ key }, settings) => host.begin({ key, settings }),
+    close: ({ key }) => host.close({ key }),
+    gauge: async () => host.gauge(),
+    ping: async () => {},
+    later: () => Promise.reject(new Error("not in this process")),
+    stop: async () => {},
+  };
+}
