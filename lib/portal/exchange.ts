@@ -5,6 +5,7 @@ import type { Attempt } from "./authorize.js";
 import type { Portal } from "./discover.js";
 import { explainFailure, printable } from "./explain-failure.js";
 import { checkIdToken } from "./id-token.js";
+import { readClaims } from "./read-claims.js";
 import { readTokens } from "./read-tokens.js";
 
 /** What came to the callback: one of each, or none. */
@@ -74,7 +75,7 @@ export async function exchange(portal: Portal, code: string, expected: Expected)
   const tokens = readTokens(answer, askedAt);
   if (!answer.id_token) throw new PortalAuthError("id_token_missing");
   await portal.verifySignature(answer.id_token);
-  const claims = answer.claims() as Claims;
+  const claims = readClaims(answer.claims() as Claims);
   checkIdToken(claims, answer.id_token, { ...expected, access_token: answer.access_token, settings: portal.settings });
   return { tokens, claims };
 }

@@ -80,13 +80,15 @@ function checkAlways(
     throw invalid("claim at_hash");
 }
 
-/** Steps 9 and 10, and RFC 7519, section 4.1.5: that they are numbers openid-client has seen to. */
+/** Steps 9 and 10, and RFC 7519, section 4.1.5. That they are numbers openid-client has seen to, but 1e999 is one: it is infinite. */
 export function checkTimes({ exp, nbf, iat }: Claims, clockTolerance: number): void {
   const now = epochSeconds();
-  if (typeof exp !== "number" || exp <= now - clockTolerance) throw invalid("claim exp");
+  if (!(isTime(exp) && exp > now - clockTolerance)) throw invalid("claim exp");
   if (typeof nbf === "number" && nbf > now + clockTolerance) throw invalid("claim nbf");
-  if (typeof iat !== "number" || iat > now + clockTolerance) throw invalid("claim iat"); // from the future
+  if (!(isTime(iat) && iat <= now + clockTolerance)) throw invalid("claim iat"); // from the future
 }
+
+const isTime = (value: unknown): value is number => Number.isFinite(value);
 
 function nonceHolds(policy: Settings["nonce"], received: unknown, sent: string): boolean {
   if (policy === "required") return received === sent;

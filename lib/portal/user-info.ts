@@ -3,6 +3,7 @@ import { PortalAuthError } from "../errors.js";
 import type { Claims } from "../tokens.js";
 import type { Portal } from "./discover.js";
 import { explainFailure, statusOf } from "./explain-failure.js";
+import { readClaims } from "./read-claims.js";
 
 /**
  * What the portal tells of the person whose access token this is (OpenID Connect Core 1.0, section 5.3); undefined when
@@ -21,6 +22,5 @@ export async function fetchUserInfo(portal: Portal, access_token: string, sub: s
   if (!answer) return undefined;
   // section 5.3.2: compared here, to be told apart from an answer that cannot be read
   if (answer.sub !== sub) throw new PortalAuthError("userinfo_subject_mismatch");
-  const { __proto__: _, ...claims } = answer as Claims; // an answer may name anything
-  return claims;
+  return readClaims(answer);
 }

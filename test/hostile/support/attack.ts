@@ -44,7 +44,7 @@ export interface Case extends Setting {
   /** Specification and section, published plan, or advisory. */
   readonly source: string;
   /** What the portal is asked to do wrong. */
-  readonly lie?: (portal: Portal, world: World) => unknown;
+  readonly lie?: ((portal: Portal, world: World) => unknown) | undefined;
   /** What is done to the app; default: the victim logs in. Its last answer is the one that is judged. */
   readonly act?: (world: World) => Promise<Answer>;
   readonly outcome: Outcome;
@@ -148,9 +148,9 @@ function expectNothingTold(url: string, answers: Answer[], log: string[], portal
   const ours = answers.filter((answer) => answer.url.startsWith(url));
   const seenTokens = new Set([...portal.issued, CANARY]);
   expectNothingSecret({ url, browser: { answers: ours }, log, portal, seenTokens });
-  const cookies = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []).map(valueOf);
+  const cookies = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []).map(cookieValueOf);
   for (const text of [...ours.map(({ body }) => body), ...log])
     expect(cookies.find((value) => value.length > 8 && text.includes(value))).toBeUndefined();
 }
 
-const valueOf = (line: string): string => /^[^=]+=([^;]*)/.exec(line)?.[1] ?? "";
+const cookieValueOf = (line: string): string => /^[^=]+=([^;]*)/.exec(line)?.[1] ?? "";

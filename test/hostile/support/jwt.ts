@@ -32,8 +32,8 @@ export const hs256 =
   };
 
 /** A key that is nobody's. */
-export function strangersKey() {
-  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+export function strangersKey(modulusLength = 2048) {
+  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength });
   return {
     privateKey,
     jwk: publicKey.export({ format: "jwk" }),

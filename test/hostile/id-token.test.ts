@@ -1,0 +1,325 @@
+import { createPublicKey } from "node:crypto";
+import { expect } from "vitest";
+import type { IdTokenChanges, Portal } from "../../example-app/portal/portal.js";
+import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
+import { logInThenAsk } from "./support/acts.js";
+import { attacks, CANARY, type Case } from "./support/attack.js";
+import { content, hs256, rs256, strangersKey, withHeader, withMembers } from "./support/jwt.js";
+import { sendJson } from "./support/lies.js";
+import { refused, tells, welcomed } from "./support/outcomes.js";
+
+// Beyond the published tests: every claim missing, wrong, twice and of another type, and every way to make a signature
+// count that the portal did not make.
+
+const now = () => Math.floor(Date.now() / 1000);
+const core = (step: string) => `OpenID Connect Core 1.0, section 3.1.3.7, ${step}`;
+const RFC7519 = "RFC 7519, section 4: of a name that comes twice the last counts, or none";
+const LONG = "a".repeat(256);
+
+/** [what is told, where it stands that it must not be, the lie]. */
+type Row = readonly [name: string, source: string, lie: IdTokenChanges | ((portal: Portal) => IdTokenChanges)];
+
+const rows = (table: readonly Row[], outcome: Case["outcome"], setting: Partial<Case> = {}): Case[] =>
+  table.map(([name, source, lie]) => ({
+    portal: { document: "full" },
+    ...setting,
+    name,
+    source,
+    lie: (portal) => portal.nextIdToken(typeof lie === "function" ? lie(portal) : lie),
+    outcome,
+  }));
+
+const claim = (claims: Record<string, unknown>): IdTokenChanges => ({ claims });
+const twice = (json: string): IdTokenChanges => ({ forge: withMembers(json) });
+
+attacks(
+  "a claim that is wrong",
+  rows(
+    [
+      ["iss missing", core("step 2"), claim({ iss: undefined })],
+      ["iss null", core("step 2"), claim({ iss: null })],
+      ["iss a list that holds the right one", core("step 2"), ({ issuer }) => claim({ iss: [issuer] })],
+      ["iss with a slash behind", core("step 2"), ({ issuer }) => claim({ iss: `${issuer}/` })],
+      ["iss in other case", core("step 2"), ({ issuer }) => claim({ iss: issuer.toUpperCase() })],
+      ["iss twice, the last one wrong", RFC7519, twice('"iss":"https://evil.example"')],
+      ["sub empty", "OpenID Connect Core 1.0, section 2", claim({ sub: "" })],
+      ["sub of 256 characters", "OpenID Connect Core 1.0, section 2", claim({ sub: LONG })],
+      ["sub a number", "OpenID Connect Core 1.0, section 2", claim({ sub: 1 })],
+      ["sub null", "OpenID Connect Core 1.0, section 2", claim({ sub: null })],
+      ["sub a list", "OpenID Connect Core 1.0, section 2", claim({ sub: ["amara-okafor"] })],
+      ["sub twice, the last one null", RFC7519, twice('"sub":null')],
+      ["aud empty", core("step 3"), claim({ aud: "" })],
+      ["aud an empty list", core("step 3"), claim({ aud: [] })],
+      ["aud a list without us", core("step 3"), claim({ aud: ["x", "y"] })],
+      ["aud a list in a list", core("step 3"), claim({ aud: [[CLIENT_ID]] })],
+      ["aud an object", core("step 3"), claim({ aud: { 0: CLIENT_ID } })],
+      ["aud that holds our name and more", core("step 3"), claim({ aud: `${CLIENT_ID} ` })],
+      ["aud twice, the last one wrong", RFC7519, twice('"aud":"another-client"')],
+      [
+        "fapi2-security-profile-final-client-test-invalid-secondary-aud",
+        core("steps 3 and 4"),
+        claim({ aud: [CLIENT_ID, "https://other.example"], azp: undefined }),
+      ],
+      ["azp another client", core("step 5"), claim({ azp: "another-client" })],
+      ["azp a list", core("step 5"), claim({ azp: [CLIENT_ID] })],
+      ["azp null", core("step 5"), claim({ azp: null })],
+      ["azp empty", core("step 5"), claim({ azp: "" })],
+      ["azp twice, the last one wrong", RFC7519, twice('"azp":"another-client"')],
+      ["fapi2-security-profile-final-client-test-invalid-missing-exp", core("step 9"), claim({ exp: undefined })],
+      [
+        "fapi2-security-profile-final-client-test-invalid-expired-exp",
+        core("step 9"),
+        () => claim({ exp: now() - 300 }),
+      ],
+      ["exp just outside the tolerance", core("step 9"), () => claim({ exp: now() - 31 })],
+      ["exp a text", core("step 9"), () => claim({ exp: String(now() + 900) })],
+      ["exp null", core("step 9"), claim({ exp: null })],
+      ["exp zero", core("step 9"), claim({ exp: 0 })],
+      ["exp negative", core("step 9"), claim({ exp: -1 })],
+      ["exp beyond all numbers", core("step 9"), twice('"exp":1e999')],
+      ["exp a list", core("step 9"), () => claim({ exp: [now() + 900] })],
+      ["exp twice, the last one past", RFC7519, twice('"exp":1')],
+      ["iat a text", core("step 10"), () => claim({ iat: String(now()) })],
+      ["iat null", core("step 10"), claim({ iat: null })],
+      ["iat in the future, outside the tolerance", core("step 10"), () => claim({ iat: now() + 40 })],
+      ["iat twice, the last one in the future", RFC7519, twice('"iat":99999999999')],
+      ["nbf in the future", "RFC 7519, section 4.1.5", () => claim({ nbf: now() + 40 })],
+      ["nbf a text", "RFC 7519, section 4.1.5", claim({ nbf: "now" })],
+      ["nbf null", "RFC 7519, section 4.1.5", claim({ nbf: null })],
+      ["at_hash of another token", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: "A".repeat(22) })],
+      ["at_hash empty", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: "" })],
+      ["at_hash null", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: null })],
+      ["at_hash a list", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: ["x"] })],
+      ["at_hash twice, the last one wrong", RFC7519, twice('"at_hash":"x"')],
+      ["claims that are a list", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "[]") }],
+      ["claims that are null", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "null") }],
+      ["claims that are no JSON", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "{") }],
+    ],
+    refused("id_token_invalid"),
+  ),
+);
+
+function signed(sign: (text: string) => string, payload: string): string {
+  const text = content({ alg: "RS256" }, payload);
+  return `${text}.${sign(text)}`;
+}
+
+attacks(
+  "a nonce that is wrong",
+  rows(
+    [
+      ["fapi2-security-profile-final-client-test-invalid-missing-nonce", core("step 11"), claim({ nonce: undefined })],
+      ["nonce empty", core("step 11"), claim({ nonce: "" })],
+      ["nonce null", core("step 11"), claim({ nonce: null })],
+      ["nonce a list", core("step 11"), claim({ nonce: ["x"] })],
+      ["nonce twice, the last one wrong", RFC7519, twice('"nonce":"x"')],
+    ],
+    refused("nonce_mismatch"),
+  ),
+);
+
+attacks(
+  "a nonce at the portal, which need not send it",
+  rows(
+    [
+      ["nonce of another login", core("step 11"), claim({ nonce: "of-another-login" })],
+      ["nonce empty", core("step 11"), claim({ nonce: "" })],
+      ["nonce null", core("step 11"), claim({ nonce: null })],
+    ],
+    refused("nonce_mismatch"),
+    { portal: { document: "portal" } },
+  ),
+);
+
+attacks(
+  "what is odd, and right",
+  rows(
+    [
+      ["fapi2-security-profile-final-client-test-valid-aud-as-array", core("step 3"), claim({ aud: [CLIENT_ID] })],
+      ["several audiences, with us as azp", core("steps 3 to 5"), claim({ aud: ["x", CLIENT_ID], azp: CLIENT_ID })],
+      ["iat a week ago", core("step 10"), () => claim({ iat: now() - 7 * 86_400 })],
+      ["exp just inside the tolerance", core("step 9"), () => claim({ exp: now() - 20 })],
+      ["iat in the future, inside the tolerance", core("step 10"), () => claim({ iat: now() + 20 })],
+      [
+        "times with fractions",
+        "RFC 7519, section 2, NumericDate",
+        () => claim({ exp: now() + 900.5, iat: now() - 0.5 }),
+      ],
+      ["at_hash missing", "OpenID Connect Core 1.0, section 3.1.3.6", claim({ at_hash: undefined })],
+      ["azp missing, with one audience", core("step 4"), claim({ azp: undefined })],
+      ["a claim of 200,000 characters", "RFC 7519", claim({ about: "a".repeat(200_000) })],
+      [
+        "members that nobody knows",
+        "RFC 7519, section 4",
+        claim({ constructor: { prototype: {} }, toString: 1, a: null }),
+      ],
+      ["iss twice, the last one right", RFC7519, ({ issuer }) => twice(`"iss":${JSON.stringify(issuer)}`)],
+    ],
+    welcomed,
+  ),
+);
+
+const RFC7515 = "RFC 7515, section 4.1";
+const BCP225 = "RFC 8725, section 3.1";
+
+/** The portal's own public key, as anybody can read it. */
+async function publicPem({ issuer }: Portal): Promise<string> {
+  const [jwk] = ((await (await fetch(`${issuer}/oauth2/jwks`)).json()) as { keys: [object] }).keys;
+  return createPublicKey({ key: jwk as never, format: "jwk" })
+    .export({ type: "spki", format: "pem" })
+    .toString();
+}
+
+const evil = strangersKey();
+const header = (members: Record<string, unknown>): IdTokenChanges => ({ forge: withHeader(members) });
+/** Signed by a key that the token itself brings, or says where it is. */
+const brings = (members: Record<string, unknown>): IdTokenChanges => ({ forge: rs256(evil.privateKey, members) });
+
+/** Announces an algorithm that nobody may announce, and sends what fits. */
+const announcing =
+  (alg: string, lie: (portal: Portal) => IdTokenChanges | Promise<IdTokenChanges>): Case["lie"] =>
+  async (portal) => {
+    portal.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported: ["RS256", alg] }));
+    portal.nextIdToken(await lie(portal));
+  };
+
+attacks("a signature that the portal did not make", [
+  ...rows(
+    [
+      ["alg none", BCP225, { signedBy: "nobody" }],
+      ["alg None", BCP225, { forge: (claims) => `${content({ alg: "None" }, claims)}.` }],
+      ["alg nOnE, with a signature", BCP225, header({ alg: "nOnE" })],
+      ["alg missing", RFC7515, header({ alg: undefined })],
+      ["alg a list", RFC7515, header({ alg: ["RS256"] })],
+      ["alg an algorithm that was not announced", core("step 7"), header({ alg: "PS256" })],
+      ["HS256 by the client's secret", BCP225, { forge: hs256(CLIENT_SECRET) }],
+      ["crit with an extension that nobody knows", "RFC 7515, section 4.1.11", header({ crit: ["exp"], exp: 1 })],
+      ["crit empty", "RFC 7515, section 4.1.11", header({ crit: [] })],
+      ["crit b64, and a payload that is not encoded", "RFC 7797, section 6", header({ crit: ["b64"], b64: false })],
+      ["four parts", "RFC 7515, section 7.1", { forge: (claims, sign) => `${withHeader({})(claims, sign)}.x` }],
+      ["two parts", "RFC 7515, section 7.1", { forge: (claims) => content({ alg: "RS256" }, claims) }],
+      ["five parts, as if it were encrypted", "RFC 7516, section 7.1", { forge: () => "a.b.c.d.e" }],
+      ["a header that is no JSON", RFC7515, { forge: (claims, sign) => `${content("{", claims)}.${sign("")}` }],
+      ["a header that is a list", RFC7515, { forge: (claims, sign) => `${content("[]", claims)}.${sign("")}` }],
+      ["no JWT at all", "RFC 7519, section 7.2", { forge: () => CANARY }],
+    ],
+    refused("id_token_invalid"),
+  ),
+  ...rows(
+    [
+      ["jwk in the header, the stranger's own", "RFC 7515, section 4.1.3; CVE-2018-0114", brings({ jwk: evil.jwk })],
+      ["jku to a stranger's keys", "RFC 7515, section 4.1.2", brings({ jku: "http://127.0.0.1:1/jwks" })],
+      ["x5u to a stranger's certificate", "RFC 7515, section 4.1.5", brings({ x5u: "http://127.0.0.1:1/cert" })],
+      ["x5c with a stranger's certificate", "RFC 7515, section 4.1.6", brings({ x5c: [btoa(String(evil.pem))] })],
+      ["kid a path", "RFC 8725, section 3.10", brings({ kid: "../../../../dev/null" })],
+      ["kid a query", "RFC 8725, section 3.10", brings({ kid: "x' UNION SELECT 'key" })],
+      ["kid __proto__", "RFC 8725, section 3.10", brings({ kid: "__proto__" })],
+      ["kid a number", RFC7515, brings({ kid: 1 })],
+      ["kid of nobody", RFC7515, header({ kid: "of-nobody" })],
+      ["an empty signature", RFC7515, { forge: (claims) => `${content({ alg: "RS256" }, claims)}.` }],
+      ["the claims changed after signing", RFC7515, { forge: changedAfterSigning }],
+      ["the header changed after signing", RFC7515, { forge: headerChangedAfterSigning }],
+    ],
+    refused("id_token_signature_invalid"),
+  ),
+  {
+    name: "HS256 by the portal's public key, announced",
+    source: `${BCP225}; CVE-2015-9235`,
+    lie: announcing("HS256", async (portal) => ({ forge: hs256(await publicPem(portal)) })),
+    outcome: refused("id_token_signature_invalid"),
+  },
+  {
+    name: "HS256 by the client's secret, announced",
+    source: "OpenID Connect Core 1.0, section 10.1: we take asymmetric algorithms alone",
+    lie: announcing("HS256", () => ({ forge: hs256(CLIENT_SECRET) })),
+    outcome: refused("id_token_signature_invalid"),
+  },
+  {
+    name: "alg none, announced",
+    source: "RFC 8725, section 3.2",
+    lie: announcing("none", () => ({ signedBy: "nobody" })),
+    outcome: refused("id_token_signature_invalid"),
+  },
+  {
+    name: "HS256 by a key that the portal publishes as a secret one",
+    source: BCP225,
+    lie: announcing("HS256", (portal) => {
+      portal.alterKeys(
+        (jwks) => void jwks.keys.push({ kty: "oct", k: btoa("known-to-all"), kid: "oct", alg: "HS256" }),
+      );
+      return { forge: hs256("known-to-all", { kid: "oct" }) };
+    }),
+    outcome: refused("id_token_signature_invalid"),
+  },
+  {
+    name: "a key of 1024 bits",
+    source: "RFC 7518, section 3.3",
+    lie: (portal) => weakKey(portal),
+    outcome: refused("id_token_signature_invalid"),
+  },
+  {
+    name: "a key that may only encrypt",
+    source: "RFC 7517, section 4.2",
+    lie: (portal) =>
+      portal.alterKeys((jwks) => ({ keys: jwks.keys.map((key) => ({ ...(key as object), use: "enc" })) })),
+    outcome: refused("id_token_signature_invalid"),
+  },
+]);
+
+function changedAfterSigning(claims: Record<string, unknown>, sign: (text: string) => string): string {
+  const signature = sign(content({ alg: "RS256" }, claims));
+  return `${content({ alg: "RS256" }, { ...claims, sub: "boris-novak" })}.${signature}`;
+}
+
+function headerChangedAfterSigning(claims: Record<string, unknown>, sign: (text: string) => string): string {
+  const signature = sign(content({ alg: "RS256" }, claims));
+  return `${content({ alg: "RS256", typ: "JWT" }, claims)}.${signature}`;
+}
+
+function weakKey(portal: Portal): void {
+  const weak = strangersKey(1024);
+  portal.alterKeys(() => ({ keys: [{ ...weak.jwk, kid: "weak" }] }));
+  portal.nextIdToken({ forge: rs256(weak.privateKey, { kid: "weak" }) });
+}
+
+attacks("claims that would be more than claims", [
+  {
+    name: "__proto__ among the claims reaches no object of the app",
+    source: "CWE-1321",
+    lie: (portal) => portal.nextIdToken({ forge: withMembers('"__proto__":{"isAdmin":true}') }),
+    act: logInThenAsk("/merged-claims"),
+    outcome: ({ status, body }) => void expect([status, body]).toEqual([200, "{}"]),
+  },
+  {
+    name: "__proto__ in userinfo likewise",
+    source: "CWE-1321",
+    lie: (portal) =>
+      portal.answerNext("/userinfo", (_req, res) => {
+        res.writeHead(200, { "content-type": "application/json" });
+        res.end('{"sub":"amara-okafor","__proto__":{"isAdmin":true}}');
+      }),
+    act: logInThenAsk("/userinfo"),
+    outcome: ({ status, body }) => void expect([status, body]).toEqual([200, '{"sub":"amara-okafor"}']),
+  },
+  ...(["sub missing", "sub a list", "sub of another person", "an error in a good answer"] as const).map(
+    (name): Case => ({
+      name: `userinfo with ${name}`,
+      source: "OpenID Connect Core 1.0, section 5.3.2",
+      lie: (portal) =>
+        portal.answerNext(
+          "/userinfo",
+          sendJson(
+            200,
+            {
+              "sub missing": { email: CANARY },
+              "sub a list": { sub: ["amara-okafor"], email: CANARY },
+              "sub of another person": { sub: "boris-novak", email: CANARY },
+              "an error in a good answer": { error: "invalid_token", error_description: CANARY },
+            }[name],
+          ),
+        ),
+      act: logInThenAsk("/userinfo"),
+      outcome: tells(name === "sub of another person" ? "userinfo_subject_mismatch" : "portal_answer_invalid"),
+    }),
+  ),
+]);
