@@ -96,7 +96,7 @@ export function dress(provider: Provider, { keys, settings, mischief, tokens }: 
       case "resume":
         return redirect(ctx, failure, full);
       case "token":
-        if (ctx.status === 200) return sendJson(ctx, tokens.dress(ctx, ctx.body as Record<string, unknown>));
+        if (ctx.status === 200) return sendTokens(ctx, tokens.dress(ctx, ctx.body as Record<string, unknown>));
         return full || !failure ? undefined : refuse(ctx, clientRefusal(failure));
       case "revocation":
         return full || !failure ? undefined : refuse(ctx, clientRefusal(failure));
@@ -104,6 +104,14 @@ export function dress(provider: Provider, { keys, settings, mischief, tokens }: 
         return full || !failure ? undefined : refuse(ctx, userInfoRefusal(failure));
     }
   });
+
+  function sendTokens(ctx: KoaContextWithOIDC, answer: Record<string, unknown>): void {
+    sendJson(ctx, answer);
+    const written = mischief.writings.shift()?.(JSON.stringify(answer));
+    if (!written) return;
+    ctx.body = written.body;
+    ctx.set(written.headers);
+  }
 
   function standardDocument(ctx: KoaContextWithOIDC): Record<string, unknown> {
     return {

@@ -14,6 +14,9 @@ export interface IdTokenChanges {
   forge?: (claims: Record<string, unknown>, sign: (content: string) => string) => string;
 }
 
+/** A good answer as it goes over the wire. */
+export type Writing = (json: string) => { body: string | Buffer; headers: Record<string, string> };
+
 type Change<T> = (sent: T) => unknown;
 
 /** What the portal has been asked to do wrong, and has not done yet. */
@@ -21,6 +24,7 @@ export class Mischief {
   readonly #answers = new Map<string, Answer[]>();
   readonly idTokens: IdTokenChanges[] = [];
   readonly tokenAnswers: Record<string, unknown>[] = [];
+  readonly writings: Writing[] = [];
   discovery: Change<Record<string, unknown>> = (document) => document;
   keys: Change<{ keys: unknown[] }> = (jwks) => jwks;
 

@@ -4,14 +4,14 @@ import { dress } from "./dress.js";
 import { Keys } from "./keys.js";
 import { login } from "./login.js";
 import { logout } from "./logout.js";
-import { type Answer, type IdTokenChanges, Mischief } from "./misbehave.js";
+import { type Answer, type IdTokenChanges, Mischief, type Writing } from "./misbehave.js";
 import { type PortalOptions, settle } from "./options.js";
 import { createProvider, type Provider, prepareProvider } from "./provider.js";
 import { type RecordedRequest, record, replay } from "./request.js";
 import { Tokens } from "./tokens.js";
 
 export type { Signer } from "./keys.js";
-export type { Answer, IdTokenChanges } from "./misbehave.js";
+export type { Answer, IdTokenChanges, Writing } from "./misbehave.js";
 export type { PortalClient, PortalOptions, SigningAlg } from "./options.js";
 export { DEMO_PEOPLE, type Person } from "./people.js";
 export type { RecordedRequest } from "./request.js";
@@ -31,6 +31,8 @@ export interface Portal {
   nextIdToken(changes: IdTokenChanges): void;
   /** Members of the next good token answer; `undefined` removes one. */
   nextTokenAnswer(changes: Record<string, unknown>): void;
+  /** How the next good token answer is written: its body and its headers, of the JSON that it would be. */
+  writeNextTokenAnswer(write: Writing): void;
   /** The discovery document as sent from now on: what `change` returns, or its argument when it returns nothing. */
   alterDiscovery(change: (document: Record<string, unknown>) => unknown): void;
   /** The key set, likewise. */
@@ -102,6 +104,7 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
     answerNext: (path, instead, times = 1) => mischief.answerNext(path, instead, times),
     nextIdToken: (changes) => void mischief.idTokens.push(changes),
     nextTokenAnswer: (changes) => void mischief.tokenAnswers.push(changes),
+    writeNextTokenAnswer: (write) => void mischief.writings.push(write),
     alterDiscovery(change) {
       mischief.discovery = change;
     },

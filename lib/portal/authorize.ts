@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import * as oidc from "openid-client";
 import type { Portal } from "./discover.js";
+import { eachOnce } from "./each-once.js";
 
 /** What ties one login to one browser and to one code. Each of 256 bits, none of them tells another. */
 export interface Attempt {
@@ -22,14 +23,17 @@ export function attemptOf(seed: string): Attempt {
 
 /** The address at the portal where this login goes on (RFC 6749, section 4.1.1; RFC 7636, section 4.3). */
 export function authorizationUrl(portal: Portal, attempt: Attempt, added: Record<string, string>): URL {
-  const { redirectUri: redirect_uri, scope, nonce } = portal.settings;
-  return oidc.buildAuthorizationUrl(portal.configuration, {
+  const { redirectUri: redirect_uri, clientId: client_id, scope, nonce } = portal.settings;
+  const parameters = {
     scope,
     ...added,
+    client_id,
+    response_type: "code",
     redirect_uri,
     state: attempt.state,
     ...(nonce !== "off" && { nonce: attempt.nonce }),
     code_challenge: createHash("sha256").update(attempt.code_verifier).digest("base64url"), // RFC 7636, section 4.2
     code_challenge_method: "S256",
-  });
+  };
+  return eachOnce(oidc.buildAuthorizationUrl(portal.configuration, parameters), parameters);
 }

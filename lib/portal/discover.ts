@@ -101,7 +101,9 @@ function complete(found: oidc.ServerMetadata, settings: Settings): oidc.ServerMe
     end_session_endpoint: settings.logoutUrl ?? found.end_session_endpoint ?? below(logout),
   };
   const known = Object.entries(addresses).filter(([, value]) => value !== undefined);
-  const metadata: oidc.ServerMetadata = { ...found, ...Object.fromEntries(known) };
+  // as if userinfo were never signed: openid-client would take a signed answer without looking at its signature
+  const { userinfo_signing_alg_values_supported: _, ...understood } = found;
+  const metadata: oidc.ServerMetadata = { ...understood, ...Object.fromEntries(known) };
   checkAddresses(metadata, settings.issuer);
   return metadata;
 }

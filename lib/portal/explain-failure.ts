@@ -1,6 +1,6 @@
 import * as oidc from "openid-client";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
-import { networkFailure } from "./http.js";
+import { isBusy, networkFailure } from "./http.js";
 
 /** Where the failing answer came from. */
 type Endpoint = "discovery" | "token" | "refresh" | "revocation" | "userinfo";
@@ -66,9 +66,6 @@ function badAnswer(response: Response, endpoint: Endpoint): PortalAuthError {
   if (status === 401 && endpoint !== "discovery") return new PortalAuthError("client_refused", { detail });
   return new PortalAuthError(endpoint === "discovery" ? "discovery_invalid" : "portal_answer_invalid", { detail });
 }
-
-/** RFC 6585, section 4: 429 asks for patience as a 503 does. */
-const isBusy = (status: number): boolean => status >= 500 || status === 429;
 
 function explainDiscovery(error: unknown): PortalAuthError {
   const mismatch = causes(error).some((cause) => (cause as { attribute?: unknown }).attribute === "issuer");

@@ -75,6 +75,9 @@ async function readLimited(response: Response, origin: string): Promise<Buffer> 
   return Buffer.concat(chunks);
 }
 
+/** RFC 6585, section 4: 429 asks for patience as a 503 does. */
+export const isBusy = (status: number): boolean => status >= 500 || status === 429;
+
 /** The portal did not answer, or stopped in the middle: told by what the network said, whoever was reading then. */
 export function networkFailure(error: unknown, origin: string): PortalAuthError {
   if (error instanceof PortalAuthError) return error;

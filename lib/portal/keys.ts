@@ -1,6 +1,6 @@
-import { compactVerify, createRemoteJWKSet, customFetch, errors } from "jose";
+import { type CryptoKey, compactVerify, createRemoteJWKSet, customFetch, errors } from "jose";
 import { PortalAuthError } from "../errors.js";
-import { networkFailure, type PortalFetch } from "./http.js";
+import { isBusy, networkFailure, type PortalFetch } from "./http.js";
 
 /** The signature algorithms that are ever accepted: asymmetric ones, so that neither a secret nor "none" signs in anybody. */
 const ASYMMETRIC = [
@@ -33,7 +33,11 @@ export function createVerifier(jwksUri: string, announced: unknown, fetch: Porta
     cooldownDuration: 0,
     [customFetch]: (url, { headers }) => fetchKeys(fetch, url, headers),
   });
-  const verify = (token: string) => compactVerify(token, keys, { algorithms });
+  const verify = (token: string) =>
+    compactVerify(token, keys, { algorithms }).catch((error) => {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      return verifyByAny(error, (key) => compactVerify(token, key, { algorithms }));
+    });
   return async function verifySignature(token) {
     try {
       await verify(token).catch(async (error) => {
@@ -49,6 +53,21 @@ export function createVerifier(jwksUri: string, announced: unknown, fetch: Porta
   };
 }
 
+/**
+ * A token that names no key, or a set that has two of one name (while keys rotate, some portals' have): any key that fits
+ * may have made the signature. Those that cannot be used have been left out by then.
+ */
+async function verifyByAny(keys: AsyncIterable<CryptoKey>, verify: (key: CryptoKey) => Promise<unknown>) {
+  for await (const key of keys) {
+    const isIts = await verify(key).then(
+      () => true,
+      () => false,
+    );
+    if (isIts) return;
+  }
+  throw new errors.JWSSignatureVerificationFailed();
+}
+
 function parse(text: string): KeySet {
   try {
     return JSON.parse(text);
@@ -62,7 +81,7 @@ type KeySet = { keys?: unknown; Keys?: unknown } | undefined;
 /** The portal's documentation spells the member `Keys` in its sample and `keys` in its table (RFC 7517, section 5: `keys`). */
 async function fetchKeys(fetch: PortalFetch, url: string, headers: Headers): Promise<Response> {
   const response = await fetch(url, { headers });
-  if (response.status >= 500)
+  if (isBusy(response.status))
     throw new PortalAuthError("portal_failed", { detail: `the keys answered ${response.status}` });
   const text = await response.text().catch((error) => {
     throw networkFailure(error, "the keys");
@@ -71,5 +90,8 @@ async function fetchKeys(fetch: PortalFetch, url: string, headers: Headers): Pro
   const keys = set?.keys ?? set?.Keys;
   if (!Array.isArray(keys))
     throw new PortalAuthError("portal_answer_invalid", { detail: "the keys are not a JWK set" });
-  return Response.json({ keys });
+  return Response.json({ keys: keys.filter(isKey) });
 }
+
+/** RFC 7517, section 5: what is not understood in a set is ignored; for jose one such member spoils the set. */
+const isKey = (member: unknown): boolean => typeof member === "object" && member !== null && !Array.isArray(member);

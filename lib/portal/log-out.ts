@@ -1,5 +1,6 @@
 import * as oidc from "openid-client";
 import type { Portal } from "./discover.js";
+import { eachOnce } from "./each-once.js";
 import { explainFailure } from "./explain-failure.js";
 
 /** Ends a token at the portal (RFC 7009). Ending the refresh token ends its access token as well. */
@@ -17,12 +18,13 @@ export async function revoke(portal: Portal, token: string): Promise<void> {
  */
 export function logoutUrl({ metadata, configuration, settings }: Portal, idToken: string | undefined): URL | undefined {
   if (!metadata.end_session_endpoint) return undefined;
-  const state = oidc.randomState();
-  if (settings.profile.logoutParameters === "tencent-ciam")
-    return oidc.buildEndSessionUrl(configuration, { logout_redirect_uri: settings.postLogoutRedirectUri, state });
-  return oidc.buildEndSessionUrl(configuration, {
-    ...(idToken !== undefined && { id_token_hint: idToken }),
-    post_logout_redirect_uri: settings.postLogoutRedirectUri,
-    state,
-  });
+  const { clientId: client_id, postLogoutRedirectUri, profile } = settings;
+  const parameters = {
+    client_id,
+    ...(profile.logoutParameters === "tencent-ciam"
+      ? { logout_redirect_uri: postLogoutRedirectUri }
+      : { ...(idToken !== undefined && { id_token_hint: idToken }), post_logout_redirect_uri: postLogoutRedirectUri }),
+    state: oidc.randomState(),
+  };
+  return eachOnce(oidc.buildEndSessionUrl(configuration, parameters), parameters);
 }

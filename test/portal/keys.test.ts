@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHmac, generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { CLIENT_SECRET, startWorld } from "../support/world.js";
 
@@ -94,10 +94,19 @@ describe("the key set", () => {
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
-  test("of several keys cannot serve a token without a kid", async () => {
-    const { browser, url, portal } = await startWorld({ log: [/id_token_signature_invalid/] });
-    portal.alterKeys(({ keys }) => ({ keys: [...keys, { ...(keys[0] as Jwk), kid: "second" }] }));
+  test("of several keys serves a token without a kid by the one that fits", async () => {
+    const { browser, url, portal } = await startWorld();
+    const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const another = publicKey.export({ format: "jwk" });
+    portal.alterKeys(({ keys }) => ({ keys: [another, ...keys, { ...another, n: "AA" }] }));
     portal.nextIdToken({ header: { kid: undefined } });
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  });
+
+  test("of several keys serves no token that none of them fits", async () => {
+    const { browser, url, portal } = await startWorld({ log: [/ERR_JWS_SIGNATURE_VERIFICATION_FAILED/] });
+    portal.alterKeys(({ keys }) => ({ keys: [...keys, { ...(keys[0] as Jwk), kid: "second" }] }));
+    portal.nextIdToken({ header: { kid: undefined }, signedBy: "stranger" });
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
   });
 
