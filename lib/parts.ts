@@ -2,6 +2,7 @@ import type { Request, Response } from "express";
 import type { Outage } from "./access/outage.js";
 import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
+import { returnTo } from "./login/return-to.js";
 import type { Transactions } from "./login/transaction.js";
 import type { GetPortal } from "./portal/discover.js";
 import type { RefreshOnce } from "./session/refresh-once.js";
@@ -28,14 +29,17 @@ export interface Visit {
   readonly mount: string;
 }
 
+/** One of our own routes as a link: also where the mount is a pattern, and so whatever a stranger's address makes of it. */
+export const linkTo = (mount: string, route: string): string => returnTo(mount + route);
+
 /** How a failure is answered: with a way to sign in again that leads to the page that was wanted. */
-export function answersOf({ settings, log }: Parts, mount: string, returnTo?: string): ErrorAnswer {
+export function answersOf({ settings, log }: Parts, mount: string, wanted?: string): ErrorAnswer {
   const { login } = settings.routes;
-  const wish = returnTo === undefined ? "" : `?${new URLSearchParams({ returnTo })}`;
-  return { hooks: settings.hooks, log, login: login === false ? undefined : mount + login + wish };
+  const wish = wanted === undefined ? "" : `?${new URLSearchParams({ returnTo: wanted })}`;
+  return { hooks: settings.hooks, log, login: login === false ? undefined : linkTo(mount, login) + wish };
 }
 
 /** How a failure is answered that no login would mend: with a way to try the same again. */
 export function laterAnswersOf({ settings: { hooks }, log }: Parts, req: Request): ErrorAnswer {
-  return { hooks, log, retry: req.method === "GET" ? req.originalUrl : undefined, isLogin: false };
+  return { hooks, log, retry: req.method === "GET" ? returnTo(req.originalUrl) : undefined, isLogin: false };
 }

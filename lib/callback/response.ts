@@ -6,6 +6,9 @@ import type { AuthorizationResponse } from "../portal/exchange.js";
 /** The parameters of RFC 6749, sections 4.1.2 and 4.1.2.1, RFC 9207 and OpenID Connect Session Management 1.0. */
 const ONCE = ["state", "code", "error", "error_description", "error_uri", "iss", "session_state"];
 
+/** In characters: proxies cut an address at 8 KiB. What is longer the portal would refuse in words of its own. */
+const LONGEST = 8192;
+
 /**
  * What the portal answered, from the query or, for `response_mode=form_post`, from the form: one of each parameter, or
  * refused, since two readers of a repeated parameter may believe two different things.
@@ -16,6 +19,8 @@ export async function readResponse(req: Request): Promise<AuthorizationResponse>
   const parameters = req.method === "POST" ? await readForm(req) : readQuery(req);
   const repeated = ONCE.find((name) => parameters.getAll(name).length > 1);
   if (repeated) throw new PortalAuthError("callback_invalid", { detail: `${repeated} more than once` });
+  const long = ["state", "code", "error", "iss"].find((name) => (parameters.get(name)?.length ?? 0) > LONGEST);
+  if (long) throw new PortalAuthError("callback_invalid", { detail: `${long} over ${LONGEST} characters` });
   const read = (name: string) => parameters.get(name) || undefined; // empty is absent
   const [state, code, error, iss] = [read("state"), read("code"), read("error"), read("iss")];
   if (!state) throw new PortalAuthError("callback_invalid", { detail: "state missing" });

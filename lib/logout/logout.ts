@@ -6,7 +6,7 @@ import { renderPage } from "../answer/page.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { callHook } from "../hooks.js";
-import { answersOf, laterAnswersOf, type Parts, type Visit } from "../parts.js";
+import { answersOf, laterAnswersOf, linkTo, type Parts, type Visit } from "../parts.js";
 import { logoutUrl, revoke } from "../portal/log-out.js";
 import { endSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
@@ -71,7 +71,7 @@ async function endAtPortal({ getPortal, log }: Parts, ended: PortalSession | und
 async function askFirst(parts: Parts, { req, res, mount }: Visit): Promise<void> {
   if (!wantsPage(req)) return answerError(req, res, new PortalAuthError("logout_unconfirmed"), answersOf(parts, mount));
   ourHeaders(res);
-  const post = `${mount}${parts.settings.routes.logout}`;
+  const post = linkTo(mount, String(parts.settings.routes.logout));
   const page = renderPage({
     title: "Sign out?",
     text: "You came here from another site. Nothing has happened yet.",

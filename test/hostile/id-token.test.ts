@@ -268,7 +268,7 @@ attacks("a signature that the portal did not make", [
 
 function changedAfterSigning(claims: Record<string, unknown>, sign: (text: string) => string): string {
   const signature = sign(content({ alg: "RS256" }, claims));
-  return `${content({ alg: "RS256" }, { ...claims, sub: "boris-novak" })}.${signature}`;
+  return `${content({ alg: "RS256" }, { ...claims, sub: "jonas-weber" })}.${signature}`;
 }
 
 function headerChangedAfterSigning(claims: Record<string, unknown>, sign: (text: string) => string): string {
@@ -313,7 +313,7 @@ attacks("claims that would be more than claims", [
             {
               "sub missing": { email: CANARY },
               "sub a list": { sub: ["amara-okafor"], email: CANARY },
-              "sub of another person": { sub: "boris-novak", email: CANARY },
+              "sub of another person": { sub: "jonas-weber", email: CANARY },
               "an error in a good answer": { error: "invalid_token", error_description: CANARY },
             }[name],
           ),

@@ -1,0 +1,570 @@
+import { expect } from "vitest";
+import type { Answer } from "../support/browser.js";
+import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
+import { logInAndOut, logInThenAsk } from "./support/acts.js";
+import { attacks, type Case, logIn, type Outcome, type World } from "./support/attack.js";
+import { sendJson } from "./support/lies.js";
+import { refused, staysHere, welcomed } from "./support/outcomes.js";
+
+// The attacks of RFC 9700 (Best Current Practice for OAuth 2.0 Security) and RFC 9207 that reach a client, and how each
+// ends here.
+
+/** The stranger goes to the portal as themselves and keeps the answer. */
+async function strangersCallback({ stranger, base }: World, path = "/login"): Promise<URL> {
+  stranger.person = { sub: "jonas-weber" };
+  return stranger.loginUntilCallback(base + path);
+}
+
+const asksToken = ({ portal }: World): URLSearchParams[] =>
+  portal.requests.filter(({ path }) => path === "/oauth2/token").map(({ body }) => new URLSearchParams(body));
+
+/** The code never left the app. */
+const nothingSent: Outcome = (_answer, world) => void expect(asksToken(world)).toEqual([]);
+
+const both =
+  (...outcomes: Outcome[]): Outcome =>
+  async (answer, world) => {
+    for (const outcome of outcomes) await outcome(answer, world);
+  };
+
+attacks("login CSRF and code injection", [
+  {
+    name: "the stranger's callback address in the victim's browser",
+    source: "RFC 9700, section 4.7",
+    act: async (world) => world.victim.visit(await strangersCallback(world), { site: "cross-site" }),
+    outcome: both(refused("login_not_found"), nothingSent),
+  },
+  {
+    name: "the stranger's callback address while the victim has begun a login",
+    source: "RFC 9700, section 4.7",
+    async act(world) {
+      await world.victim.navigate(`${world.base}/login`);
+      return world.victim.visit(await strangersCallback(world), { site: "cross-site" });
+    },
+    outcome: both(refused("login_not_found"), nothingSent),
+  },
+  {
+    name: "the stranger's code with the state of the victim's own login",
+    source: "RFC 9700, section 4.5",
+    async act(world) {
+      const theirs = await strangersCallback(world);
+      const mine = await world.victim.loginUntilCallback(`${world.base}/login`);
+      mine.searchParams.set("code", theirs.searchParams.get("code") ?? "");
+      return world.victim.visit(mine, { site: "cross-site" });
+    },
+    outcome: refused("client_refused"), // the portal compares the verifier with the stranger's challenge
+  },
+  {
+    name: "the victim's stolen code with the stranger's own state",
+    source: "RFC 9700, section 4.5",
+    async act(world) {
+      const stolen = await world.victim.loginUntilCallback(`${world.base}/login`);
+      const own = await strangersCallback(world);
+      own.searchParams.set("code", stolen.searchParams.get("code") ?? "");
+      return world.stranger.visit(own);
+    },
+    outcome: refused("client_refused"),
+  },
+  {
+    name: "the victim's stolen callback address in the stranger's browser",
+    source: "RFC 9700, section 4.5",
+    act: async ({ victim, stranger, base }) => stranger.visit(await victim.loginUntilCallback(`${base}/login`)),
+    outcome: both(refused("login_not_found"), nothingSent),
+  },
+  {
+    name: "a login forced by an image or a script of another site",
+    source: "RFC 9700, section 4.7",
+    act: ({ victim, base }) =>
+      victim.fetch(`${base}/login`, {
+        site: "cross-site",
+        headers: { "sec-fetch-mode": "no-cors", accept: "image/*" },
+      }),
+    outcome: (answer, world) => {
+      expect(answer.headers["set-cookie"]).toBeUndefined();
+      return refused("navigation_required")(answer, world);
+    },
+  },
+]);
+
+attacks("replay", [
+  {
+    name: "of the callback, after the login: it leads to the page, and no code is sent",
+    source: "RFC 6749, section 10.5",
+    async act(world) {
+      const address = await world.victim.loginUntilCallback(`${world.base}/login?returnTo=/account`);
+      await world.victim.visit(address, { site: "cross-site" });
+      return world.victim.visit(address, { site: "cross-site" });
+    },
+    outcome: both(welcomed, (_answer, world) => void expect(asksToken(world)).toHaveLength(1)),
+  },
+  {
+    name: "of the callback, after the logout: nobody is logged in by it",
+    source: "RFC 6749, section 10.5",
+    async act(world) {
+      const address = await world.victim.loginUntilCallback(`${world.base}/login`);
+      await world.victim.visit(address, { site: "cross-site" });
+      await world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
+      return world.victim.visit(address, { site: "cross-site" });
+    },
+    async outcome(answer, world) {
+      staysHere(answer, world);
+      expect([await world.whoIs(world.victim), asksToken(world).length]).toEqual([undefined, 1]);
+    },
+  },
+  {
+    name: "of the callback with the cookie of before, as a thief of both would: the code is not sent again",
+    source: "RFC 6749, section 4.1.2",
+    async act({ victim, base, url }) {
+      const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+      const cookie = await victim.jar.getCookieString(url);
+      await victim.visit(address, { site: "cross-site" });
+      return victim.navigate(address, { headers: { cookie } });
+    },
+    outcome: (_answer, world) => void expect(asksToken(world)).toHaveLength(1),
+  },
+  {
+    name: "of state: a second portal session cannot use a state that is spent",
+    source: "RFC 9700, section 4.7",
+    async act(world) {
+      const address = await world.victim.loginUntilCallback(`${world.base}/login`);
+      await world.victim.visit(address, { site: "cross-site" });
+      await world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
+      const theirs = await strangersCallback(world);
+      theirs.searchParams.set("state", address.searchParams.get("state") ?? "");
+      return world.victim.visit(theirs, { site: "cross-site" });
+    },
+    async outcome(_answer, world) {
+      expect([await world.whoIs(world.victim), asksToken(world).length]).toEqual([undefined, 1]);
+    },
+  },
+  {
+    name: "of nonce: an ID token of an earlier login",
+    source: "OpenID Connect Core 1.0, section 15.5.2",
+    portal: { document: "full" },
+    async act(world) {
+      await logIn(world);
+      const old = world.portal.issued.find((token) => JSON.stringify(payloadOf(token)).includes('"nonce"')) ?? "";
+      await world.victim.jar.removeAllCookies();
+      world.portal.nextIdToken({ forge: () => old });
+      return logIn(world);
+    },
+    outcome: refused("id_token_invalid"), // at_hash; and the nonce, where a token has none
+  },
+  {
+    name: "of nonce, where the portal sends no at_hash",
+    source: "OpenID Connect Core 1.0, section 15.5.2",
+    async act(world) {
+      await logIn(world);
+      const old = world.portal.issued.find((token) => JSON.stringify(payloadOf(token)).includes('"nonce"')) ?? "";
+      await world.victim.jar.removeAllCookies();
+      world.portal.nextIdToken({ forge: () => old });
+      return logIn(world);
+    },
+    outcome: refused("nonce_mismatch"),
+  },
+]);
+
+function payloadOf(token: string): unknown {
+  const [, payload = ""] = token.split(".");
+  return payload ? JSON.parse(Buffer.from(payload, "base64url").toString()) : {};
+}
+
+attacks("session fixation", [
+  {
+    name: "an id that was planted before the login is worth nothing after it",
+    source: "RFC 9700, section 4.7.1; CWE-384",
+    app: { ownSession: { secret: "a-secret-of-the-apps-own-session", saveUninitialized: true } },
+    async act(world) {
+      await world.stranger.visit(`${world.base}/`);
+      const planted = (await world.stranger.cookies(world.url)).get("connect.sid");
+      await world.victim.jar.setCookie(`connect.sid=${planted}; Path=/`, world.url);
+      return logIn(world);
+    },
+    async outcome(answer, world) {
+      await welcomed(answer, world);
+      expect(await world.whoIs(world.stranger)).toBeUndefined();
+    },
+  },
+  {
+    name: "the id of before a second login ends with it",
+    source: "CWE-384",
+    async act(world) {
+      await logIn(world);
+      const before = await world.victim.jar.getCookieString(world.url);
+      const answer = await world.victim.visit(`${world.base}/login?returnTo=/account`);
+      expect((await world.stranger.fetch(`${world.base}/account`, { headers: { cookie: before } })).status).toBe(401);
+      return answer;
+    },
+    outcome: welcomed,
+  },
+]);
+
+/** Two portals: the victim's, whose router is at the root, and the attacker's at /other. */
+const twoPortals = { other: { document: "full" }, portal: { document: "full" } } as const;
+
+attacks("mix-up", [
+  {
+    ...twoPortals,
+    name: "the attacker's portal sends the victim on to the honest one, with the attacker's state",
+    source: "RFC 9700, section 4.4.1",
+    async act({ victim, url, base, portal }) {
+      const begun = await victim.navigate(`${url}/other/login`);
+      const at = new URL(begun.headers.location ?? "");
+      const passedOn = new URL(`${portal.issuer}/oauth2/authorize${at.search}`);
+      passedOn.searchParams.set("redirect_uri", `${base}/callback`);
+      return victim.visit(await victim.loginUntilCallback(passedOn), { site: "cross-site" });
+    },
+    outcome: both(refused("login_not_found"), nothingSent),
+  },
+  {
+    ...twoPortals,
+    name: "the honest portal's code at the callback of the attacker's",
+    source: "RFC 9700, section 4.4.2; RFC 9207, section 2.4",
+    async act({ victim, url, base }) {
+      const begun = await victim.navigate(`${url}/other/login`);
+      const state = new URL(begun.headers.location ?? "").searchParams.get("state") ?? "";
+      const honest = await victim.loginUntilCallback(`${base}/login`);
+      honest.searchParams.set("state", state);
+      return victim.visit(`${url}/other/callback${honest.search}`, { site: "cross-site" });
+    },
+    outcome: both(refused("response_issuer_mismatch"), neitherAsked),
+  },
+  {
+    ...twoPortals,
+    name: "the same without the iss that was announced",
+    source: "RFC 9207, section 2.4",
+    async act({ victim, url, base }) {
+      const begun = await victim.navigate(`${url}/other/login`);
+      const state = new URL(begun.headers.location ?? "").searchParams.get("state") ?? "";
+      const honest = await victim.loginUntilCallback(`${base}/login`);
+      honest.searchParams.set("state", state);
+      honest.searchParams.delete("iss");
+      return victim.visit(`${url}/other/callback${honest.search}`, { site: "cross-site" });
+    },
+    outcome: both(refused("response_issuer_mismatch"), neitherAsked),
+  },
+  {
+    ...twoPortals,
+    name: "an ID token of the other portal",
+    source: "RFC 9700, section 4.4",
+    async act(world) {
+      await world.stranger.visit(`${world.url}/other/login?returnTo=/other/account`);
+      const [theirs = ""] = world.other.issued.filter((token) => JSON.stringify(payloadOf(token)).includes('"nonce"'));
+      world.portal.nextIdToken({ forge: () => theirs });
+      return logIn(world);
+    },
+    outcome: async (answer, { whoIs, victim }) => {
+      expect([answer.status, await whoIs(victim)]).toEqual([400, undefined]);
+      expect(answer.body).toContain("id_token_invalid");
+    },
+  },
+  {
+    ...twoPortals,
+    name: "a session of one portal's login counts at that portal's router alone",
+    source: "README, req.portal",
+    async act(world) {
+      await world.victim.visit(`${world.url}/other/login?returnTo=/other/account`);
+      expect(await world.whoIs(world.victim, `${world.url}/other`)).toBe("amara-okafor");
+      return world.victim.fetch(`${world.base}/account`);
+    },
+    outcome: async ({ status }, { whoIs, victim }) =>
+      void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
+  },
+  ...(
+    [
+      ["of another portal", (iss: string) => `${iss}.evil.example`],
+      ["with a slash behind", (iss: string) => `${iss}/`],
+      ["in capitals", (iss: string) => iss.toUpperCase()],
+    ] as const
+  ).map(
+    ([what, change]): Case => ({
+      name: `iss ${what} (fapi2-security-profile-final-client-test-invalid-authorization-response-iss)`,
+      source: "RFC 9207, section 2.4",
+      portal: { document: "full" },
+      async act({ victim, base, portal }) {
+        const address = await victim.loginUntilCallback(`${base}/login`);
+        address.searchParams.set("iss", change(portal.issuer));
+        return victim.visit(address, { site: "cross-site" });
+      },
+      outcome: both(refused("response_issuer_mismatch"), nothingSent),
+    }),
+  ),
+  {
+    name: "fapi2-security-profile-final-client-test-remove-authorization-response-iss",
+    source: "RFC 9207, section 2.4",
+    portal: { document: "full" },
+    async act({ victim, base }) {
+      const address = await victim.loginUntilCallback(`${base}/login`);
+      address.searchParams.delete("iss");
+      return victim.visit(address, { site: "cross-site" });
+    },
+    outcome: both(refused("response_issuer_mismatch"), nothingSent),
+  },
+  {
+    name: "an error with the iss of another portal spends the login, and signs in nobody",
+    source: "RFC 9207, section 2.4",
+    portal: { document: "full" },
+    async act({ victim, base }) {
+      const begun = await victim.navigate(`${base}/login`);
+      const state = new URL(begun.headers.location ?? "").searchParams.get("state") ?? "";
+      return victim.visit(`${base}/callback?state=${state}&error=access_denied&iss=https://evil.example`);
+    },
+    outcome: both(refused("response_issuer_mismatch"), nothingSent),
+  },
+]);
+
+function neitherAsked(_answer: Answer, { portal, other }: World): void {
+  const asked = [...portal.requests, ...other.requests].filter(({ path }) => path === "/oauth2/token");
+  expect(asked).toEqual([]);
+}
+
+/** The browser's way to the portal, with one parameter changed by somebody who sits in it. */
+const downgraded = (name: string, change: (parameters: URLSearchParams) => void, outcome: Outcome): Case => ({
+  name: `PKCE: ${name}`,
+  source: "RFC 9700, section 4.8; RFC 7636, section 7.2",
+  async act({ victim, base }) {
+    const begun = await victim.navigate(`${base}/login?returnTo=/account`);
+    const address = new URL(begun.headers.location ?? "");
+    change(address.searchParams);
+    return victim.visit(await victim.loginUntilCallback(address), { site: "cross-site" });
+  },
+  outcome,
+});
+
+attacks("PKCE downgrade", [
+  downgraded(
+    "the challenge taken away on the way",
+    (parameters) => {
+      parameters.delete("code_challenge");
+      parameters.delete("code_challenge_method");
+    },
+    refused("client_refused"),
+  ),
+  downgraded(
+    "a challenge of the attacker's",
+    (parameters) => {
+      parameters.set("code_challenge", "a".repeat(43));
+    },
+    refused("client_refused"),
+  ),
+  {
+    name: "PKCE: each login has a verifier and a challenge of its own, S256, and the secret is sent as well",
+    source: "RFC 9700, section 2.1.1",
+    async act(world) {
+      await logIn(world);
+      await world.victim.jar.removeAllCookies();
+      return logIn(world);
+    },
+    outcome: both(welcomed, (_answer, world) => {
+      const verifiers = asksToken(world).map((form) => form.get("code_verifier") ?? "");
+      expect(verifiers.map((verifier) => verifier.length)).toEqual([43, 43]);
+      expect(new Set(verifiers).size).toBe(2);
+      expect(asksToken(world).map((form) => form.get("client_secret"))).toEqual([CLIENT_SECRET, CLIENT_SECRET]);
+    }),
+  },
+]);
+
+/** Wishes that lead to another site, if anybody believed them. */
+const ELSEWHERE = [
+  "https://evil.example",
+  "//evil.example",
+  "/\\evil.example",
+  "\\\\evil.example",
+  "/\t/evil.example",
+  "/\n//evil.example",
+  "\u0000//evil.example",
+  " //evil.example",
+  "/.//evil.example",
+  "/..//evil.example",
+  "/%2e%2e//evil.example",
+  "///evil.example",
+  "////evil.example",
+  "https:evil.example",
+  "https:/evil.example",
+  "http://here.invalid:80@evil.example",
+  "javascript:alert(1)",
+  "JaVaScRiPt:alert(1)",
+  "data:text/html,<script>alert(1)</script>",
+  "blob:http://here.invalid/x",
+  "/\u2028/evil.example",
+  "/a/../..//evil.example",
+  "//evil.example\\@127.0.0.1",
+  "/%0d%0aLocation:%20https://evil.example",
+];
+
+/** Where the login of this wish ends, step by step; every answer of the app is looked at. */
+const openRedirect = (place: string, wish: string, act: (world: World) => Promise<Answer>): Case => ({
+  name: `${place}: ${JSON.stringify(wish)}`,
+  source: "RFC 9700, section 4.11; CWE-601",
+  act,
+  outcome(_answer, { victim, url, portal }) {
+    for (const { url: at, headers, body } of victim.answers.filter((answer) => answer.url.startsWith(url))) {
+      const to = new URL(headers.location ?? "/", at);
+      expect([url, portal.issuer]).toContain(to.origin);
+      for (const [, href = ""] of body.matchAll(/(?:href|action)="([^"]*)"/g))
+        expect(new URL(href.replaceAll("&amp;", "&"), at).origin).toBe(url);
+    }
+  },
+});
+
+attacks("open redirects", [
+  ...ELSEWHERE.map((wish) =>
+    openRedirect("/login?returnTo", wish, ({ victim, base }) =>
+      victim.visit(`${base}/login?${new URLSearchParams({ returnTo: wish })}`),
+    ),
+  ),
+  ...ELSEWHERE.filter((wish) => wish.startsWith("/") && !/[\n\t]/.test(wish)).map((wish) =>
+    openRedirect("a guarded address", wish, ({ victim, url }) => victim.visit(url + encodeURI(wish))),
+  ),
+  ...ELSEWHERE.slice(0, 6).map((wish) =>
+    openRedirect("the page of a login that failed", wish, async ({ victim, base, portal }) => {
+      portal.answerNext("/oauth2/token", sendJson(400, { error: "invalid_grant" }));
+      return victim.visit(`${base}/login?${new URLSearchParams({ returnTo: wish })}`);
+    }),
+  ),
+  ...["post_logout_redirect_uri", "logout_redirect_uri", "returnTo", "state"].map((name) =>
+    openRedirect(`/logout?${name}`, "https://evil.example", async (world) => {
+      await logIn(world);
+      return world.victim.visit(`${world.base}/logout?${name}=https://evil.example`, { site: "same-origin" });
+    }),
+  ),
+  ...["redirect_uri", "response_mode", "client_id", "scope", "prompt"].map(
+    (name): Case => ({
+      name: `/login?${name}: what an address says reaches the portal in no way`,
+      source: "RFC 9700, section 4.1",
+      act: ({ victim, base }) => victim.navigate(`${base}/login?${name}=https://evil.example`),
+      outcome({ headers }, { base }) {
+        const { searchParams } = new URL(headers.location ?? "");
+        expect([searchParams.get("redirect_uri"), searchParams.get("client_id")]).toEqual([
+          `${base}/callback`,
+          CLIENT_ID,
+        ]);
+        expect(headers.location).not.toContain("evil.example");
+      },
+    }),
+  ),
+]);
+
+attacks("what others could read: addresses, referrers, frames, caches", [
+  {
+    name: "no answer of ours is kept, framed, or tells its address to the next site",
+    source: "RFC 9700, section 4.2.4; RFC 6749, section 10.13",
+    async act(world) {
+      await logInAndOut(world);
+      await world.victim.visit(`${world.base}/callback?state=a&code=secret-code-in-an-address`);
+      return world.victim.visit(`${world.base}/logout`, { site: "cross-site" });
+    },
+    outcome(_answer, { victim, url }) {
+      const ours = victim.answers.filter(({ url: at }) => at.startsWith(url) && /\/(login|callback|logout)\b/.test(at));
+      expect(ours.length).toBeGreaterThan(3);
+      for (const { headers } of ours) {
+        expect(headers["referrer-policy"]).toBe("no-referrer");
+        expect(headers["cache-control"]).toBe("no-store");
+        expect(headers["x-frame-options"]).toBe("DENY");
+        expect(headers["content-security-policy"]).toMatch(/default-src 'none'.*frame-ancestors 'none'/);
+      }
+    },
+  },
+  {
+    name: "a page of ours loads nothing, from nowhere",
+    source: "RFC 9700, section 4.2.4",
+    act: ({ victim, base }) => victim.visit(`${base}/callback?state=a&code=secret-code-in-an-address`),
+    outcome({ body }) {
+      expect(body).not.toMatch(/<script|<img|<link|src=|url\(|@import/i);
+      expect(body).not.toContain("secret-code");
+    },
+  },
+  {
+    name: "no token stands in an address, neither to the portal nor to the app",
+    source: "RFC 9700, section 4.3.2; RFC 6750, section 5.3",
+    async act(world) {
+      world.portal.nextTokenAnswer({ expires_in: 0 });
+      const answer = await logInThenAsk("/userinfo")(world);
+      await world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
+      return answer;
+    },
+    outcome({ status }, { portal, victim }) {
+      expect(status).toBe(200);
+      expect(portal.issued.length).toBeGreaterThan(4); // of the login and of the refresh
+      const addresses = [...portal.requests.map(({ url }) => url), ...victim.answers.map(({ url }) => url)];
+      for (const token of portal.issued) expect(addresses.filter((address) => address.includes(token))).toEqual([]);
+    },
+  },
+  {
+    name: "only the ID token, as the hint that RP-initiated logout wants of other portals",
+    source: "OpenID Connect RP-Initiated Logout 1.0, section 2",
+    portal: { document: "full" },
+    act: logInAndOut,
+    outcome(_answer, { portal }) {
+      const withToken = portal.requests.filter(({ url }) => portal.issued.some((token) => url.includes(token)));
+      expect(withToken.map(({ path }) => path)).toEqual(["/logout"]);
+      const hint = new URLSearchParams(withToken[0]?.url.split("?")[1]).get("id_token_hint") ?? "";
+      expect(payloadOf(hint)).toMatchObject({ aud: CLIENT_ID, sub: "amara-okafor" });
+    },
+  },
+  {
+    name: "cookies are HttpOnly and SameSite, and none is for other hosts",
+    source: "RFC 6265, section 4.1.2; OWASP ASVS 4.0, 3.4",
+    act: logInAndOut,
+    outcome(_answer, { victim, url }) {
+      const lines = victim.answers
+        .filter(({ url: at }) => at.startsWith(url))
+        .flatMap(({ headers }) => headers["set-cookie"] ?? []);
+      expect(lines.length).toBeGreaterThan(2);
+      for (const line of lines) expect(line).toMatch(/^portal-[^;]*;.*Path=\/;(?=.*HttpOnly)(?!.*Domain)/i);
+      for (const line of lines.filter((each) => !/Expires=Thu, 01 Jan 1970/.test(each)))
+        expect(line).toMatch(/SameSite=Lax/i);
+    },
+  },
+]);
+
+/** Another site makes the victim's browser go to /logout. */
+const forgedLogout = (name: string, act: (world: World) => Promise<Answer>): Case => ({
+  name: `logout: ${name}`,
+  source: "RFC 9700, section 4.7; OWASP CSRF",
+  async act(world) {
+    await logIn(world);
+    return act(world);
+  },
+  async outcome(answer, { whoIs, victim }) {
+    expect([200, 204, 403]).toContain(answer.status);
+    expect(await whoIs(victim)).toBe("amara-okafor");
+  },
+});
+attacks("a logout that nobody meant", [
+  forgedLogout("a link on another site", ({ victim, base }) => victim.visit(`${base}/logout`, { site: "cross-site" })),
+  forgedLogout("a form on another site", ({ victim, base }) =>
+    victim.visit(`${base}/logout`, { method: "POST", site: "cross-site", form: {} }),
+  ),
+  forgedLogout("a link on a neighbouring site", ({ victim, base }) =>
+    victim.visit(`${base}/logout`, { site: "same-site" }),
+  ),
+  forgedLogout("an image on this site", ({ victim, base }) =>
+    victim.fetch(`${base}/logout`, { headers: { "sec-fetch-mode": "no-cors" } }),
+  ),
+  forgedLogout("a script on another site", ({ victim, base }) =>
+    victim.fetch(`${base}/logout`, { method: "POST", site: "cross-site" }),
+  ),
+  forgedLogout("an old browser, which does not say", ({ victim, base }) =>
+    victim.navigate(`${base}/logout`, { old: true }),
+  ),
+  forgedLogout("an old browser, by a form with a made-up confirmation", ({ victim, base }) =>
+    victim.navigate(`${base}/logout`, { old: true, method: "POST", form: { confirmation: "a.b.c" } }),
+  ),
+  forgedLogout(
+    "an old browser, by the confirmation that the stranger was given",
+    async ({ victim, stranger, base }) => {
+      await stranger.visit(`${base}/login`);
+      const page = await stranger.navigate(`${base}/logout`, { old: true });
+      const confirmation = /name="confirmation" value="([^"]*)"/.exec(page.body)?.[1] ?? "";
+      expect(confirmation).not.toBe("");
+      return victim.navigate(`${base}/logout`, { old: true, method: "POST", form: { confirmation } });
+    },
+  ),
+  forgedLogout("a prefetch", ({ victim, base }) =>
+    victim.navigate(`${base}/logout`, { site: "same-origin", headers: { "sec-purpose": "prefetch" } }),
+  ),
+  forgedLogout("HEAD", ({ victim, base }) =>
+    victim.navigate(`${base}/logout`, { method: "HEAD", site: "same-origin" }),
+  ),
+]);
