@@ -4,7 +4,16 @@ import { expect } from "vitest";
 import type { Answer } from "../support/browser.js";
 import { SESSION_SECRET } from "../support/world.js";
 import { logInByForm } from "./support/acts.js";
-import { attacks, CANARY, type Case, logIn, type Outcome, startWorld, type World } from "./support/attack.js";
+import {
+  attacks,
+  CANARY,
+  type Case,
+  logIn,
+  type Outcome,
+  onExpress4,
+  startWorld,
+  type World,
+} from "./support/attack.js";
 import { type Client, rawRequest, sendRaw } from "./support/client.js";
 import { refused, tells, welcomed } from "./support/outcomes.js";
 
@@ -40,7 +49,7 @@ async function beginLogin(client: Client, base: string): Promise<string> {
 const ONCE = "RFC 6749, section 3.1: parameters MUST NOT be included more than once";
 const unknownState = { outcome: refused("login_not_found") };
 
-attacks("parameters of the callback", [
+const parameters: Case[] = [
   callback("nothing", "RFC 6749, section 4.1.2", ""),
   callback("no state", "RFC 6749, section 10.12", "code=x"),
   callback("an empty state", "RFC 6749, section 10.12", "state=&code=x"),
@@ -121,7 +130,9 @@ attacks("parameters of the callback", [
     (state) => `state=${state}&access_token=x&id_token=y&token_type=bearer`,
   ),
   callback("a response as a JWT", "JARM, section 4.1", (state) => `state=${state}&response=a.b.c`),
-]);
+];
+attacks("parameters of the callback", parameters);
+attacks("parameters of the callback, on Express 4", onExpress4(parameters));
 
 /** A body posted to the callback, by somebody whose browser waits for a login. */
 const posted = (name: string, body: string, headers: Record<string, string>, more: Partial<Case> = {}): Case => ({
@@ -172,6 +183,7 @@ const bodies: Case[] = [
   posted("members of __proto__", "__proto__[state]=a&constructor[code]=b", FORM),
 ];
 attacks("bodies that are posted to the callback", bodies);
+attacks("bodies that are posted to the callback, on Express 4", onExpress4(bodies));
 attacks(
   "bodies that an application's own parsers have read",
   bodies.map((each) => ({
@@ -202,7 +214,7 @@ async function rewrite({ victim, url }: World, change: (value: string, name: str
 const flipped = (value: string, at: number) =>
   value.slice(0, at) + (value.at(at) === "A" ? "B" : "A") + value.slice(at + 1);
 
-attacks("cookies of a login", [
+const loginCookies: Case[] = [
   cookies(
     "missing",
     "RFC 9700, section 4.7",
@@ -252,7 +264,9 @@ attacks("cookies of a login", [
     refused("login_not_found"),
   ),
   cookies("fifty others that look like ours", "CWE-400", plantFifty, welcomed),
-]);
+];
+attacks("cookies of a login", loginCookies);
+attacks("cookies of a login, on Express 4", onExpress4(loginCookies));
 
 /** Two logins of one browser whose cookies are exchanged. */
 async function swapLogins(world: World): Promise<void> {
@@ -294,7 +308,7 @@ const sessionCookie = (
 });
 
 const decoded = (value: string) => decodeURIComponent(value);
-attacks("cookies of a session", [
+const sessionCookies: Case[] = [
   sessionCookie("empty", () => ""),
   sessionCookie("without its signature", (value) => encodeURIComponent(decoded(value).split(".")[0] ?? "")),
   sessionCookie("another id under the old signature", (value) => encodeURIComponent(flipped(decoded(value), 4))),
@@ -324,7 +338,9 @@ attacks("cookies of a session", [
     options: { secret: [`new-${SESSION_SECRET}`, SESSION_SECRET] },
     outcome: welcomed,
   },
-]);
+];
+attacks("cookies of a session", sessionCookies);
+attacks("cookies of a session, on Express 4", onExpress4(sessionCookies));
 
 /** Raw HTTP, and what must come back: a status of its own, or one of Node's that no code of ours is asked for. */
 const raw = (
@@ -345,7 +361,7 @@ const raw = (
 });
 
 const navigation = ["Accept: text/html", "Sec-Fetch-Mode: navigate"];
-attacks("requests that no browser would send", [
+const requests: Case[] = [
   raw(
     "cookies of 10,000 bytes",
     OWASP,
@@ -416,7 +432,9 @@ attacks("requests that no browser would send", [
   raw("HTTP/1.0 without a host", "RFC 9112, section 3.2", "GET /account HTTP/1.0\r\n\r\n", [302, 401]),
   raw("HTTP/0.9", "RFC 9112, section 2.3", "GET /account\r\n\r\n", [400, 401]),
   raw("a TLS greeting", "RFC 8446, section 4.1.2", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", [400]),
-]);
+];
+attacks("requests that no browser would send", requests);
+attacks("requests that no browser would send, on Express 4", onExpress4(requests));
 
 /** A header that says who the client is, or where it wants to be. */
 const forged = (name: string, headers: Record<string, string>, path = "/account"): Case => ({

@@ -74,6 +74,10 @@ export function attacks(title: string, table: readonly Case[]): void {
   });
 }
 
+/** The same once more, in an app on Express 4. */
+export const onExpress4 = (table: readonly Case[]): Case[] =>
+  table.map((attack) => ({ ...attack, app: { ...attack.app, expressMajor: 4 } }));
+
 /** A process to attack, for the tests of one describe(). */
 export function useHost(): () => Host {
   let host: Host | undefined;
