@@ -22,7 +22,7 @@ export function readSession(req: Request, rules: SessionRules): PortalSession | 
   if (!kept?.claims || typeof kept.tokens?.access_token !== "string") return undefined; // others may write to the store
   if (kept.issuer !== rules.issuer || kept.client_id !== rules.clientId) return undefined;
   const now = rules.clock() / 1000;
-  if (now >= kept.started_at + rules.sessionAbsolute) return undefined;
+  if (!(now < kept.started_at + rules.sessionAbsolute)) return undefined; // nor one whose beginning is no number
   return now < (kept.tokens.refresh_expires_at ?? Number.POSITIVE_INFINITY) ? kept : undefined;
 }
 

@@ -1,0 +1,76 @@
+import { validateHeaderValue } from "node:http";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { returnTo } from "../../../lib/login/return-to.js";
+import { tries } from "../support/property.js";
+
+// RFC 9700, section 4.11. The judge is the URL parser of browsers (WHATWG), asked for pages of several addresses.
+
+const PAGES = ["https://app.example/", "http://127.0.0.1:3000/deep/page?a#b", "https://app.example/.//x/"];
+
+const fragment = fc.constantFrom(
+  ...[
+    "/",
+    "//",
+    "\\",
+    ".",
+    "..",
+    "%2e",
+    "%2f",
+    "%5c",
+    ":",
+    "@",
+    "?",
+    "#",
+    "\t",
+    "\n",
+    "\r",
+    "\0",
+    " ",
+    "\u2028",
+    "\ufeff",
+  ],
+  ...["evil.example", "https:", "http:", "javascript:", "data:", "blob:", "file:", "here.invalid", "[::1]", "。", "／"],
+);
+const wish = fc.oneof(
+  fc.string({ unit: "binary" }),
+  fc.webUrl({ withFragments: true, withQueryParameters: true }),
+  fc.array(fc.oneof(fragment, fc.string({ maxLength: 3 })), { maxLength: 12 }).map((parts) => parts.join("")),
+  fc.array(fragment, { maxLength: 6 }).map((parts) => `/${parts.join("")}`),
+);
+
+test("whatever is wished for, the person stays on this site", () => {
+  fc.assert(
+    fc.property(wish, (text) => {
+      const path = returnTo(text);
+      for (const page of PAGES) expect(new URL(path, page).origin).toBe(new URL(page).origin);
+      expect(path).toMatch(/^\/(?![/\\])/);
+      expect(() => validateHeaderValue("Location", path)).not.toThrow();
+      expect(returnTo(path)).toBe(path);
+    }),
+    tries(20_000),
+  );
+});
+
+test("anything but a text leads to the start page", () => {
+  fc.assert(
+    fc.property(fc.anything(), (value) => {
+      fc.pre(typeof value !== "string");
+      expect(returnTo(value)).toBe("/");
+    }),
+    tries(1000),
+  );
+});
+
+test("a plain path of this site is kept to the letter", () => {
+  const name = fc.stringMatching(/^[a-z0-9_-]{1,8}$/);
+  const plain = fc
+    .tuple(fc.array(name, { minLength: 1, maxLength: 5 }), fc.option(name), fc.option(name))
+    .map(([path, query, hash]) => `/${path.join("/")}${query ? `?${query}=1` : ""}${hash ? `#${hash}` : ""}`);
+  fc.assert(
+    fc.property(plain, (path) => {
+      expect(returnTo(path)).toBe(path);
+    }),
+    tries(1000),
+  );
+});

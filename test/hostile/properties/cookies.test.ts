@@ -1,0 +1,95 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createSealer } from "../../../lib/session/seal.js";
+import { startWorld, useHost } from "../support/attack.js";
+import { json, PATIENCE_MS, tries } from "../support/property.js";
+
+// RFC 7516, section 5.2: what was changed opens nothing.
+
+const secret = "0123456789abcdef0123456789abcdef";
+const sealer = createSealer([secret], "a purpose");
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=%+/ \u00e4";
+
+/** Some letters of a text exchanged, taken out, or put in. */
+const edits = fc.array(
+  fc.record({
+    kind: fc.constantFrom("exchange", "remove", "insert"),
+    at: fc.nat(2000),
+    letter: fc.constantFrom(...LETTERS),
+  }),
+  { minLength: 1, maxLength: 3 },
+);
+type Edit = { kind: string; at: number; letter: string };
+const edited = (text: string, changes: readonly Edit[]): string =>
+  changes.reduce((changed, { kind, at, letter }) => {
+    const place = at % (changed.length + 1);
+    return (
+      changed.slice(0, place) + (kind === "remove" ? "" : letter) + changed.slice(place + (kind === "insert" ? 0 : 1))
+    );
+  }, text);
+
+test("what was sealed comes back as it was, to the same secret and purpose alone", () => {
+  fc.assert(
+    fc.property(json, (value) => {
+      const sealed = sealer.seal({ value });
+      expect(sealer.open(sealed)).toEqual(JSON.parse(JSON.stringify({ value })));
+      expect(createSealer([secret], "another purpose").open(sealed)).toBeUndefined();
+      expect(createSealer([`${secret}x`], "a purpose").open(sealed)).toBeUndefined();
+    }),
+    tries(500),
+  );
+});
+
+test("a sealed value that was edited opens nothing", () => {
+  fc.assert(
+    fc.property(json, edits, (value, changes) => {
+      const sealed = sealer.seal({ value });
+      const other = edited(sealed, changes);
+      fc.pre(other !== sealed);
+      expect(sealer.open(other)).toBeUndefined();
+    }),
+    tries(5000),
+  );
+});
+
+test("whatever text comes as a sealed value, nothing is thrown and nothing opened", () => {
+  const parts = fc.array(fc.string({ unit: "binary", maxLength: 40 }), { maxLength: 8 }).map((list) => list.join("."));
+  fc.assert(
+    fc.property(fc.oneof(parts, fc.string({ unit: "binary" })), (text) => {
+      expect(sealer.open(text)).toBeUndefined();
+    }),
+    tries(3000),
+  );
+});
+
+describe("in an app", () => {
+  const host = useHost();
+
+  test(
+    "no cookie that was edited finishes a login or is a session, and none is a fault of ours",
+    async () => {
+      const { victim, base, url } = await startWorld(host());
+      const callback = await victim.loginUntilCallback(`${base}/login`);
+      const [login] = (await victim.jar.getCookies(url)).filter(({ key }) => key.startsWith("portal-login."));
+      await victim.visit(`${base}/account`);
+      const session = (await victim.cookies(url)).get("portal-session") ?? "";
+      await fc.assert(
+        fc.asyncProperty(edits, edits, async (loginEdits, sessionEdits) => {
+          const value = edited(login?.value ?? "", loginEdits);
+          const id = edited(session, sessionEdits);
+          fc.pre(value.trim() !== login?.value && id.trim() !== session);
+          const cookie = [...`${login?.key}=${value}; portal-session=${id}`].map(latin1).join("");
+          const called = await victim.navigate(callback, { headers: { cookie } });
+          expect([called.status, called.body]).toEqual([400, expect.stringContaining("login_not_found")]);
+          const asked = await victim.fetch(`${base}/account`, { headers: { cookie } });
+          expect(asked.status).toBe(401);
+        }),
+        tries(150),
+      );
+    },
+    PATIENCE_MS,
+  );
+});
+
+/** Node refuses to send what no header may hold. */
+const latin1 = (letter: string): string => (letter < "\u0100" ? letter : "?");
