@@ -25,6 +25,7 @@ export class Mischief {
   readonly idTokens: IdTokenChanges[] = [];
   readonly tokenAnswers: Record<string, unknown>[] = [];
   readonly writings: Writing[] = [];
+  aheadSeconds = 0;
   discovery: Change<Record<string, unknown>> = (document) => document;
   keys: Change<{ keys: unknown[] }> = (jwks) => jwks;
 

@@ -37,6 +37,8 @@ export interface Portal {
   alterDiscovery(change: (document: Record<string, unknown>) => unknown): void;
   /** The key set, likewise. */
   alterKeys(change: (jwks: { keys: unknown[] }) => unknown): void;
+  /** The portal's clock, as far as its tokens tell the time, is so many seconds ahead of this machine's. Default 0. */
+  setClock(aheadSeconds: number): void;
   /** A new signing key with a new `kid`; the old one leaves the key set. */
   rotateKeys(): Promise<void>;
   /** A JWT of any content, signed by the portal: a logout token, an ID token of its own making. */
@@ -110,6 +112,9 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
     },
     alterKeys(change) {
       mischief.keys = change;
+    },
+    setClock(aheadSeconds) {
+      mischief.aheadSeconds = aheadSeconds;
     },
     rotateKeys: () => keys.rotate(),
     signJwt: (claims, header) => keys.sign(claims, header),

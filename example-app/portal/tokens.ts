@@ -36,7 +36,7 @@ export class Tokens {
     const { AccessToken: access, AuthorizationCode: code, RefreshToken: refresh } = oidc.entities;
     if (!access) throw new Error("a token answer without an access token");
     const { accountId: sub, clientId: aud, scope = "", grantId = "" } = access;
-    const iat = Math.floor(Date.now() / 1000);
+    const iat = Math.floor(Date.now() / 1000) + this.#mischief.aheadSeconds;
     const issuer = { sub, aud, iss: oidc.issuer, iat };
 
     // The provider's own token travels as `jti`, which is where undress() finds it again.

@@ -104,6 +104,24 @@ function signed(sign: (text: string) => string, payload: string): string {
   return `${text}.${sign(text)}`;
 }
 
+/** All times of all tokens, as a portal tells them whose clock is wrong. */
+const skewed = (seconds: number, outcome: Case["outcome"], options: Case["options"] = {}): Case => ({
+  name: `the portal's clock is ${Math.abs(seconds)} s ${seconds < 0 ? "behind" : "ahead"}, the tolerance ${options.clockTolerance ?? 30} s`,
+  source: core("steps 9 and 10"),
+  options,
+  lie: (portal) => portal.setClock(seconds),
+  outcome,
+});
+attacks("clocks that differ", [
+  skewed(25, welcomed),
+  skewed(40, refused("id_token_invalid")),
+  skewed(280, welcomed, { clockTolerance: 300 }),
+  skewed(10, refused("id_token_invalid"), { clockTolerance: 0 }),
+  skewed(-600, welcomed), // the ID token lives for half an hour
+  skewed(-1820, welcomed),
+  skewed(-1840, refused("id_token_invalid")),
+]);
+
 attacks(
   "a nonce that is wrong",
   rows(

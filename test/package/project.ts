@@ -15,6 +15,7 @@ const TSC = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 export interface Project {
   install(...packages: string[]): Promise<void>;
   write(name: string, text: string): Promise<void>;
+  read(name: string): Promise<string>;
   /** The version of a package as it was installed. */
   version(name: string): Promise<string>;
   /** Type-checks the files as strictly as the compiler can, all declarations of all packages included. Gives its complaints. */
@@ -37,6 +38,7 @@ export async function createProject(): Promise<Project> {
   await write("package.json", JSON.stringify({ name: "a-strangers-project", private: true }));
   return {
     write,
+    read: (name) => readFile(join(folder, name), "utf8"),
     async install(...packages) {
       await runWell("npm", ["install", ...packages, "--no-audit", "--no-fund", "--prefer-offline"], folder);
     },

@@ -161,7 +161,7 @@ interface Evidence {
   url: string;
   browser: Pick<Browser, "answers">;
   log: string[];
-  portal: Portal;
+  portal: Pick<Portal, "requests">;
   seenTokens: Set<string>;
 }
 

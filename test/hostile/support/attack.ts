@@ -90,8 +90,22 @@ export function useHost(): () => Host {
 
 /** An app in the attacked process, its portals and two browsers; what was seen is looked through when the test ends. */
 export async function startWorld(host: Host, setting: Setting = {}): Promise<World> {
-  const { mount = "/" } = setting;
   const logged = host.log.length;
+  const { world, close } = await openWorld(host, setting);
+  const { url, portal, other, victim, stranger } = world;
+  onTestFinished(async () => {
+    await close();
+    await host.ping();
+    const answers = [...victim.answers, ...stranger.answers];
+    for (const each of other ? [portal, other] : [portal])
+      expectNothingTold(url, answers, host.log.slice(logged), each);
+  });
+  return world;
+}
+
+/** The same, for who closes it and looks through what was seen by themselves. */
+export async function openWorld(host: Host, setting: Setting = {}): Promise<{ world: World; close(): Promise<void> }> {
+  const { mount = "/" } = setting;
   const app = await host.open();
   const base = app.url + (mount === "/" ? "" : mount);
   const portal = await registeredPortal(app, base, setting.portal);
@@ -103,27 +117,21 @@ export async function startWorld(host: Host, setting: Setting = {}): Promise<Wor
       { mount, options: optionsFor(portal, base, setting) },
     ],
   });
-  const [victim, stranger] = [new Client(), new Client()];
-  const portals = other ? [portal, other] : [portal];
-  onTestFinished(async () => {
-    await Promise.all([...portals.map((each) => each.close()), host.close(app)]);
-    await host.ping();
-    const log = host.log.slice(logged);
-    const answers = [...victim.answers, ...stranger.answers];
-    for (const each of portals) expectNothingTold(app.url, answers, log, each);
-    expect(log.filter((line) => !line.startsWith("[express-portal-auth] "))).toEqual([]); // nor a warning of Node's
-  });
-  return {
+  const world: World = {
     host,
     url: app.url,
     base,
     portal,
     other: other as Portal,
-    victim,
-    stranger,
+    victim: new Client(),
+    stranger: new Client(),
     async whoIs(client, at = base) {
       return JSON.parse((await client.fetch(`${at}/me`)).body).claims?.sub;
     },
+  };
+  return {
+    world,
+    close: async () => void (await Promise.all([portal.close(), other?.close(), host.close(app)])),
   };
 }
 
@@ -148,13 +156,16 @@ const optionsFor = (portal: Portal, base: string, { options, portal: wished }: S
 });
 
 /** No code, verifier, token, secret, lie or stack in an answer or the log, and no cookie of ours in a page or the log. */
-function expectNothingTold(url: string, answers: Answer[], log: string[], portal: Portal): void {
+export function expectNothingTold(url: string, answers: Answer[], log: string[], portal: Told): void {
   const ours = answers.filter((answer) => answer.url.startsWith(url));
   const seenTokens = new Set([...portal.issued, CANARY]);
   expectNothingSecret({ url, browser: { answers: ours }, log, portal, seenTokens });
   const cookies = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []).map(cookieValueOf);
   for (const text of [...ours.map(({ body }) => body), ...log])
     expect(cookies.find((value) => value.length > 8 && text.includes(value))).toBeUndefined();
+  expect(log.filter((line) => !line.startsWith("[express-portal-auth] "))).toEqual([]); // nor a warning of Node's
 }
+
+type Told = Pick<Portal, "requests" | "issued">;
 
 const cookieValueOf = (line: string): string => /^[^=]+=([^;]*)/.exec(line)?.[1] ?? "";

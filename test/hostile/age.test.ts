@@ -1,0 +1,191 @@
+import { expect, test, vi } from "vitest";
+import type { Answer as PortalAnswer } from "../../example-app/portal/portal.js";
+import { expectNothingTold, openWorld, useHost, type World } from "./support/attack.js";
+import { Client, rawRequest, sendRaw } from "./support/client.js";
+import type { Gauge } from "./support/host.js";
+import { rs256, strangersKey, withMembers } from "./support/jwt.js";
+import * as lies from "./support/lies.js";
+
+// A minute of everything at once, honest people among it; and then all must be as it was. Ten minutes and more:
+// `npm run hostile`.
+
+const { HOSTILE_SECONDS = "60" } = process.env;
+const SECONDS = Number(HOSTILE_SECONDS);
+/** The same traffic before it is counted: code is compiled, and what is filled once is full. */
+const WARM_UP_SECONDS = Math.min(20, SECONDS / 3);
+const A_WEEK_AND_A_DAY = 8 * 86_400;
+
+const host = useHost();
+
+test(
+  `after ${SECONDS} s of hostile and honest traffic the honest path works, and heap and handles are where they were`,
+  async () => {
+    const honest = await openWorld(host(), { portal: { accessTokenSeconds: 1 } });
+    const lying = await openWorld(host());
+    const worlds = [honest.world, lying.world] as const;
+    let ahead = 0;
+    /** Everything that lasts for some time has ended, and somebody comes by, as then it is swept. */
+    async function rest(): Promise<Gauge> {
+      ahead += A_WEEK_AND_A_DAY;
+      await host().later(A_WEEK_AND_A_DAY);
+      for (const { portal } of worlds) portal.setClock(ahead);
+      await honestJourney(honest.world);
+      await outOfLies(lying.world);
+      return settled();
+    }
+
+    await traffic(...worlds, WARM_UP_SECONDS);
+    const before = await rest();
+    const counts = await traffic(...worlds, SECONDS);
+    const after = await rest();
+
+    const requests = counts.honest + counts.hostile;
+    const grown = after.heap - before.heap;
+    console.info(
+      `${counts.honest} honest and ${counts.hostile} hostile acts in ${SECONDS} s; heap ${mib(before.heap)} MiB, then ${mib(after.heap)} MiB (${(grown / requests).toFixed(1)} bytes an act)`,
+    );
+    expect(counts.honest).toBeGreaterThan(SECONDS);
+    expect(counts.hostile).toBeGreaterThan(SECONDS);
+    expect(tally(after.resources)).toEqual(tally(before.resources));
+    // what is compiled late, and noise: a leak of a hundred bytes in each act would be more
+    expect(grown).toBeLessThan(1_500_000 + 100 * requests);
+    await Promise.all([honest.close(), lying.close()]);
+  },
+  (SECONDS + WARM_UP_SECONDS) * 1000 + 120_000,
+);
+
+const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
+
+function tally(resources: readonly string[]): Record<string, number> {
+  const counted: Record<string, number> = {};
+  for (const name of [...resources].sort()) counted[name] = (counted[name] ?? 0) + 1;
+  return counted;
+}
+
+/** When connections that nobody uses have been closed. */
+async function settled(): Promise<Gauge> {
+  let gauge = await host().gauge();
+  await vi.waitFor(
+    async () => {
+      gauge = await host().gauge();
+      expect(gauge.resources.filter((name) => /TCPSocketWrap|Timeout|HTTP/.test(name))).toEqual([]);
+    },
+    { timeout: 20_000, interval: 250 },
+  );
+  return gauge;
+}
+
+async function traffic(honest: World, lying: World, seconds: number) {
+  const end = performance.now() + seconds * 1000;
+  const counts = { honest: 0, hostile: 0 };
+  const repeat = async (kind: keyof typeof counts, act: (turn: number) => Promise<unknown>, offset: number) => {
+    for (let turn = offset; performance.now() < end; turn += 1) {
+      await act(turn);
+      counts[kind] += 1;
+    }
+  };
+  await Promise.all([
+    ...[0, 1, 2].map((offset) => repeat("honest", () => honestJourney(honest), offset)),
+    ...[0, 7, 13, 17].map((offset) => repeat("hostile", (turn) => strangersAct(honest, turn), offset)),
+    ...[0, 9].map((offset) => repeat("hostile", (turn) => liarsVictim(lying, turn), offset)),
+  ]);
+  return counts;
+}
+
+/** Signs in, looks around, has a token refreshed, signs out; all of it as it should be. */
+async function honestJourney(world: World): Promise<void> {
+  const { base } = world;
+  const client = new Client();
+  const page = await client.visit(`${base}/account`);
+  expect([page.status, page.body]).toEqual([200, '{"sub":"amara-okafor"}']);
+  for (let look = 0; look < 3; look += 1) expect(await world.whoIs(client)).toBe("amara-okafor");
+  const tokens = await Promise.all([1, 2, 3].map(() => client.fetch(`${base}/token`)));
+  expect(tokens.map(({ status }) => status)).toEqual([200, 200, 200]);
+  expect((await client.fetch(`${base}/userinfo`)).status).toBe(200);
+  const farewell = await client.visit(`${base}/logout`, { site: "same-origin" });
+  expect([farewell.status, await world.whoIs(client)]).toEqual([200, undefined]);
+  look(world, client);
+}
+
+/** Signs in and out until the portal has told all the lies that are left: the last time all goes well. */
+async function outOfLies(world: World): Promise<void> {
+  for (let turn = 0; turn < 1000; turn += 1) {
+    const client = new Client();
+    const answers = [await client.visit(`${world.base}/account`), await client.fetch(`${world.base}/userinfo`)];
+    await client.visit(`${world.base}/logout`, { site: "same-origin" });
+    look(world, client);
+    if (answers.every(({ status }) => status === 200)) return;
+  }
+  throw new Error("the lies do not end");
+}
+
+/** What a stranger may be told is looked for among the tokens of these days. */
+function look(world: World, client: Client): void {
+  const { portal, url } = world;
+  const newest = { requests: portal.requests.slice(-50), issued: portal.issued.slice(-50) };
+  expectNothingTold(url, client.answers, host().log.splice(0), newest);
+}
+
+const LONG = "a".repeat(9000);
+const garbled = { cookie: "portal-login.AAAAAAAAAAAAAAAA=eyJ.x..; portal-session=s%3Aabc.def; %E0%A4%A=1" };
+
+const STRANGE: readonly ((base: string, client: Client, url: string) => Promise<unknown>)[] = [
+  (base, client) => client.navigate(`${base}/callback?state=${Math.random()}&code=x`),
+  (base, client) => client.navigate(`${base}/callback?state=a&state=b&code[]=x`),
+  (base, client) => client.navigate(`${base}/callback?state=a&error=<script>${LONG}`),
+  (base, client) => client.navigate(`${base}/callback`, { headers: garbled }),
+  (base, client) => client.fetch(`${base}/account`, { headers: garbled }),
+  (base, client) => client.navigate(`${base}/login?returnTo=//evil.example/${LONG}`),
+  (base, client) => client.navigate(`${base}/logout`, { site: "cross-site" }),
+  (base, client) => client.navigate(`${base}/callback`, { method: "POST", form: { state: "a", code: LONG.repeat(8) } }),
+  async (base, client) => {
+    for (let count = 0; count < 8; count += 1) await client.navigate(`${base}/account`);
+  },
+  async (base, client) => {
+    const callback = await client.loginUntilCallback(`${base}/login`);
+    await Promise.all([1, 2, 3].map(() => client.navigate(callback))); // and never signs out
+  },
+  async (base, client) => new Client().navigate(await client.loginUntilCallback(`${base}/login`)),
+  (_base, _client, url) =>
+    sendRaw(url, rawRequest("GET /callback?state=\u00e9 HTTP/1.1", [`Cookie: ${";=".repeat(4000)}`])),
+  (_base, _client, url) =>
+    sendRaw(url, rawRequest("POST /callback HTTP/1.1", ["Content-Length: 5", "Content-Length: 6"])),
+  (_base, _client, url) => sendRaw(url, "\x16\x03\x01\x02\x00\x01"),
+];
+
+async function strangersAct(world: World, turn: number): Promise<void> {
+  const client = new Client();
+  await (STRANGE[turn % STRANGE.length] as (typeof STRANGE)[number])(world.base, client, world.url);
+  for (const { status } of client.answers) expect(status).toBeLessThan(500);
+  look(world, client);
+}
+
+const evil = strangersKey();
+const LIES: readonly (readonly [path: string, lie: PortalAnswer])[] = [
+  lies.html(500),
+  lies.html(200),
+  lies.silence,
+  lies.drips,
+  lies.stopsInTheMiddle,
+  lies.endless,
+  lies.bomb,
+  lies.resetsAtOnce,
+  lies.resetsInTheHeaders,
+  lies.resetsInTheBody,
+  lies.speaksInTongues,
+  lies.sendsElsewhere(307, "http://127.0.0.1:1/"),
+  lies.sendJson(400, { error: "invalid_grant" }),
+].flatMap((lie) => ["/oauth2/token", "/userinfo", "/oauth2/revoke"].map((path) => [path, lie] as const));
+
+/** Signs in where the portal lies; whatever comes of it, it has a status that is meant. */
+async function liarsVictim(world: World, turn: number): Promise<void> {
+  const client = new Client();
+  const [path, lie] = LIES[turn % LIES.length] as (typeof LIES)[number];
+  world.portal.answerNext(path, lie);
+  if (turn % 3 === 0) world.portal.nextIdToken({ forge: rs256(evil.privateKey, { jwk: evil.jwk, kid: "evil" }) });
+  if (turn % 3 === 1) world.portal.nextIdToken({ forge: withMembers('"__proto__":{"isAdmin":true},"exp":"never"') });
+  const answers = [await client.visit(`${world.base}/account`), await client.fetch(`${world.base}/userinfo`)];
+  answers.push(await client.visit(`${world.base}/logout`, { site: "same-origin" }));
+  for (const { status } of answers) expect([200, 400, 401, 403, 502, 503]).toContain(status);
+  look(world, client);
+}
