@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { PortalAuthError } from "../lib/index.js";
+import { type LoginContext, PortalAuthError } from "../lib/index.js";
 import { startWorld } from "./support/world.js";
 
 declare module "express-session" {
@@ -106,6 +106,28 @@ describe("onLogin", () => {
     });
     await browser.visit(`${url}/account`);
     expect(before).toEqual([false]);
+  });
+});
+
+describe("onLogin that does what it must not do is told so, and no session begins:", () => {
+  test.each(["id", "req", "cookie", "portal", "save", "regenerate", "__proto__", "constructor"])(
+    "it puts %s into the session",
+    async (name) => {
+      const onLogin = ({ session }: LoginContext) =>
+        void Object.defineProperty(session, name, { value: 1, enumerable: true });
+      const { browser, url, me, log } = await startWorld({ options: { hooks: { onLogin } }, log: [/hook_failed/] });
+      expect((await browser.visit(`${url}/account`)).status).toBe(500);
+      expect(log.join()).toContain(`onLogin put ${name} into the session: the name is taken`);
+      expect((await me()).isAuthenticated).toBe(false);
+    },
+  );
+
+  test("it answers the request", async () => {
+    const onLogin = ({ req }: LoginContext) => void req.res?.send("come in");
+    const { browser, url, me, log } = await startWorld({ options: { hooks: { onLogin } }, log: [/hook_failed/] });
+    expect((await browser.visit(`${url}/account`)).body).toBe("come in");
+    expect(log.join()).toContain("a hook answered the request: to refuse, throw");
+    expect((await me()).isAuthenticated).toBe(false);
   });
 });
 

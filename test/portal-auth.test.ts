@@ -259,6 +259,16 @@ describe("behind a proxy that ends TLS", () => {
     expect(log.join()).toContain("X-Forwarded-Proto: https");
   });
 
+  test("that says https at the login and not at the callback is told before the code is sent", async () => {
+    const forwardedHeaders: Record<string, string> = { "x-forwarded-proto": "https" };
+    const { browser, origin, asked } = await startBehindProxy({ forwardedHeaders, log: [/proxy_not_trusted/] });
+    const callback = await browser.loginUntilCallback(`${origin}/account`);
+    delete forwardedHeaders["x-forwarded-proto"];
+    const page = await browser.navigate(callback);
+    expect([page.status, page.body.includes("proxy_not_trusted")]).toEqual([500, true]);
+    expect(asked("/oauth2/token")).toEqual([]);
+  });
+
   test("an app's session that does not believe X-Forwarded-Proto is told in the log: its cookie never leaves", async () => {
     const { browser, origin, log } = await startBehindProxy({ ownSession: true, log: [/proxy_not_trusted/] });
     const callback = await browser.loginUntilCallback(`${origin}/account`);

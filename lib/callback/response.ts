@@ -18,15 +18,16 @@ const LONGEST = 8192;
 export async function readResponse(req: Request): Promise<AuthorizationResponse> {
   const parameters = req.method === "POST" ? await readForm(req) : readQuery(req);
   const repeated = ONCE.find((name) => parameters.getAll(name).length > 1);
-  if (repeated) throw new PortalAuthError("callback_invalid", { detail: `${repeated} more than once` });
-  const long = ["state", "code", "error", "iss"].find((name) => (parameters.get(name)?.length ?? 0) > LONGEST);
-  if (long) throw new PortalAuthError("callback_invalid", { detail: `${long} over ${LONGEST} characters` });
+  if (repeated) throw invalid(`${repeated} more than once`);
+  const long = ["state", "code", "error", "iss"].find((name) => (parameters.get(name) ?? "").length > LONGEST);
+  if (long) throw invalid(`${long} over ${LONGEST} characters`);
   const read = (name: string) => parameters.get(name) || undefined; // empty is absent
   const [state, code, error, iss] = [read("state"), read("code"), read("error"), read("iss")];
-  if (!state) throw new PortalAuthError("callback_invalid", { detail: "state missing" });
-  if (code !== undefined && error !== undefined)
-    throw new PortalAuthError("callback_invalid", { detail: "code and error" });
-  if (code === undefined && error === undefined)
-    throw new PortalAuthError("callback_invalid", { detail: "neither code nor error" });
-  return { state, code, error, iss };
+  if (state === undefined) throw invalid("state missing");
+  if (code !== undefined && error !== undefined) throw invalid("code and error");
+  if (code !== undefined) return { state, iss, code };
+  if (error !== undefined) return { state, iss, error };
+  throw invalid("neither code nor error");
 }
+
+const invalid = (detail: string) => new PortalAuthError("callback_invalid", { detail });

@@ -8,13 +8,11 @@ import { checkIdToken } from "./id-token.js";
 import { readClaims } from "./read-claims.js";
 import { readTokens } from "./read-tokens.js";
 
-/** What came to the callback: one of each, or none. */
-export interface AuthorizationResponse {
-  readonly state: string;
-  readonly code: string | undefined;
-  readonly error: string | undefined;
-  readonly iss: string | undefined;
-}
+/** What came to the callback: good news or bad (RFC 6749, sections 4.1.2 and 4.1.2.1). */
+export type AuthorizationResponse = { readonly state: string; readonly iss: string | undefined } & (
+  | { readonly code: string; readonly error?: undefined }
+  | { readonly error: string; readonly code?: undefined }
+);
 
 export interface Verified {
   readonly tokens: TokenSet;
@@ -45,13 +43,10 @@ export function checkResponse({ metadata }: Portal, response: AuthorizationRespo
   const announced = metadata.authorization_response_iss_parameter_supported === true;
   const comesFromPortal = response.iss === undefined ? !announced : response.iss === metadata.issuer;
   if (!comesFromPortal) throw new PortalAuthError("response_issuer_mismatch");
-  const { error, code } = response;
-  if (error !== undefined) {
-    const known = Object.hasOwn(AUTHORIZATION_ERRORS, error) ? AUTHORIZATION_ERRORS[error] : undefined;
-    throw new PortalAuthError(known ?? "authorization_refused", { detail: printable(error) });
-  }
-  if (code === undefined) throw new PortalAuthError("callback_invalid", { detail: "neither code nor error" });
-  return { code };
+  if (response.error === undefined) return { code: response.code };
+  const { error } = response;
+  const known = Object.hasOwn(AUTHORIZATION_ERRORS, error) ? AUTHORIZATION_ERRORS[error] : undefined;
+  throw new PortalAuthError(known ?? "authorization_refused", { detail: printable(error) });
 }
 
 /**

@@ -1,0 +1,40 @@
+import type { Request } from "express";
+import { describe, expect, test } from "vitest";
+import { readResponse } from "../../lib/callback/response.js";
+
+const read = (query: string) => readResponse({ method: "GET", url: `/callback?${query}` } as Request);
+const long = (length: number) => "a".repeat(length);
+
+describe("an authorization response", () => {
+  test.each([
+    ["a code", "state=s&code=c", { state: "s", iss: undefined, code: "c" }],
+    ["a code and an issuer", "state=s&code=c&iss=i", { state: "s", iss: "i", code: "c" }],
+    ["an error", "state=s&error=e&error_description=d&error_uri=u", { state: "s", iss: undefined, error: "e" }],
+    ["an error beside an empty code", "state=s&error=e&code=", { state: "s", iss: undefined, error: "e" }],
+    ["a code beside an empty error", "state=s&error=&code=c", { state: "s", iss: undefined, code: "c" }],
+    ["what nobody knows, twice", "state=s&code=c&x=1&x=2", { state: "s", iss: undefined, code: "c" }],
+    ["the longest there is", `state=s&code=${long(8192)}`, { state: "s", iss: undefined, code: long(8192) }],
+    [
+      "a long description",
+      `state=s&error=e&error_description=${long(9000)}`,
+      { state: "s", iss: undefined, error: "e" },
+    ],
+  ])("may be %s", async (_name, query, response) => {
+    expect(await read(query)).toEqual(response);
+  });
+
+  test.each([
+    ["state=s", "neither code nor error"],
+    ["state=s&code=&error=", "neither code nor error"],
+    ["code=c", "state missing"],
+    ["state=&code=c", "state missing"],
+    ["state=s&code=c&error=e", "code and error"],
+    ...["state", "code", "error", "error_description", "error_uri", "iss", "session_state"].map((name) => [
+      `state=s&code=c&${name}=1&${name}=2`,
+      `${name} more than once`,
+    ]),
+    ...["state", "code", "error", "iss"].map((name) => [`${name}=${long(8193)}`, `${name} over 8192 characters`]),
+  ])("that says %s is refused: %s", async (query, detail) => {
+    await expect(read(query as string)).rejects.toMatchObject({ code: "callback_invalid", detail });
+  });
+});
