@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { failures } from "../lib/errors.js";
@@ -48,3 +49,14 @@ test("the table of errors names every code with its status, and no other", () =>
   const told = table("| code | status | what happened |").map(([code, status]) => [code, Number(status)]);
   expect(told).toEqual(Object.entries(failures).map(([code, { status }]) => [code, status]));
 });
+
+test.each(["README.md", "test/hostile/README.md", "test/bench/README.md", "test/mutation/README.md"])(
+  "%s leads to files that are there",
+  async (name) => {
+    const place = new URL(`../${name}`, import.meta.url);
+    const text = await readFile(place, "utf8");
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path = ""]) => path);
+    expect(links.length).toBeGreaterThan(0);
+    for (const path of links) expect(existsSync(new URL(path, place)), path).toBe(true);
+  },
+);

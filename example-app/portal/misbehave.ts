@@ -35,6 +35,15 @@ export class Mischief {
     this.#answers.set(path, waiting);
   }
 
+  /** What waits is forgotten; what is said from now on is as it should be. */
+  behave(): void {
+    this.#answers.clear();
+    for (const waiting of [this.idTokens, this.tokenAnswers, this.writings]) waiting.length = 0;
+    this.discovery = (document) => document;
+    this.keys = (jwks) => jwks;
+    this.aheadSeconds = 0;
+  }
+
   takeAnswer(path: string): Answer | undefined {
     return this.#answers.get(path)?.shift();
   }

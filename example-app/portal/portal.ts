@@ -39,6 +39,8 @@ export interface Portal {
   alterKeys(change: (jwks: { keys: unknown[] }) => unknown): void;
   /** The portal's clock, as far as its tokens tell the time, is so many seconds ahead of this machine's. Default 0. */
   setClock(aheadSeconds: number): void;
+  /** Whatever it was asked to do wrong, it does no more. */
+  behave(): void;
   /** A new signing key with a new `kid`; the old one leaves the key set. */
   rotateKeys(): Promise<void>;
   /** A JWT of any content, signed by the portal: a logout token, an ID token of its own making. */
@@ -116,6 +118,7 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
     setClock(aheadSeconds) {
       mischief.aheadSeconds = aheadSeconds;
     },
+    behave: () => mischief.behave(),
     rotateKeys: () => keys.rotate(),
     signJwt: (claims, header) => keys.sign(claims, header),
     removePerson: (sub) => void settings.people.delete(sub),

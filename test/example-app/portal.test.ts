@@ -86,6 +86,8 @@ async function newCode(portal: Portal, params: Record<string, string> = {}, brow
   return (await browser.login(portal, params)).searchParams.get("code") ?? "";
 }
 
+const encoded = (part: unknown): string => Buffer.from(JSON.stringify(part)).toString("base64url");
+
 const exchange = (portal: Portal, code: string, more: Record<string, string> = {}) =>
   post(portal, "/oauth2/token", {
     ...CREDENTIALS,
@@ -752,6 +754,53 @@ describe("misbehaviour", () => {
     expect(lie).toMatchObject({ token_type: "MAC", expires_in: "300" });
     expect(lie).not.toHaveProperty("refresh_token");
     expect(await newTokens(portal)).toMatchObject({ token_type: "Bearer", expires_in: 300 });
+  });
+
+  test("the next good token answer can be written by the test, body and headers", async () => {
+    const portal = await start();
+    portal.writeNextTokenAnswer((json) => ({ body: json.toUpperCase(), headers: { "content-type": "text/plain" } }));
+    const answer = await exchange(portal, await newCode(portal));
+    expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/plain"]);
+    expect(await answer.text()).toContain('"TOKEN_TYPE":"BEARER"');
+  });
+
+  test("the next ID token can be forged as a whole, with the portal's own signature", async () => {
+    const portal = await start();
+    portal.nextIdToken({
+      claims: { aud: "another" },
+      forge(claims, sign) {
+        const text = [{ alg: "RS256" }, { ...claims, forged: true }].map(encoded).join(".");
+        return `${text}.${sign(text)}`;
+      },
+    });
+    const { payload } = await jwtVerify((await newTokens(portal)).id_token, await keySet(portal));
+    expect(payload).toMatchObject({ aud: "another", forged: true });
+  });
+
+  test("its tokens tell the time of a clock that is wrong, until it behaves again", async () => {
+    const portal = await start();
+    const now = Math.floor(Date.now() / 1000);
+    portal.setClock(5000);
+    expect(decodeJwt((await newTokens(portal)).id_token).iat).toBeGreaterThan(now + 4000);
+    portal.answerNext("/oauth2/jwks", (_req, res) => void res.writeHead(500).end());
+    portal.nextTokenAnswer({ token_type: "MAC" });
+    portal.nextIdToken({ claims: { aud: "another" } });
+    portal.writeNextTokenAnswer(() => ({ body: "nothing", headers: {} }));
+    portal.alterKeys(() => ({ keys: [] }));
+    portal.alterDiscovery(() => ({}));
+    portal.behave();
+    const tokens = await newTokens(portal);
+    expect(tokens.token_type).toBe("Bearer");
+    const { payload } = await jwtVerify(tokens.id_token, await keySet(portal));
+    expect(payload).toMatchObject({ aud: "demo-app", iat: expect.closeTo(now, -2) });
+    const discovered = await fetch(`${portal.issuer}/.well-known/openid-configuration`);
+    expect(await discovered.json()).toMatchObject({ issuer: portal.issuer });
+  });
+
+  test("it knows every token that it has given", async () => {
+    const portal = await start();
+    const { access_token, refresh_token, id_token } = await newTokens(portal);
+    expect(portal.issued).toEqual([access_token, id_token, refresh_token]);
   });
 
   test("the portal signs whatever it is asked to", async () => {

@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { Portal, Answer as PortalAnswer, Writing } from "../../example-app/portal/portal.js";
 import type { PortalAuthErrorCode } from "../../lib/index.js";
 import { logInAndOut, logInThenAsk } from "./support/acts.js";
-import { attacks, CANARY, type Case, logIn, type Outcome } from "./support/attack.js";
+import { attacks, CANARY, type Case, logIn, type Outcome, SHORT_TIMEOUT } from "./support/attack.js";
 import { strangersKey } from "./support/jwt.js";
 import * as lies from "./support/lies.js";
 import { refused, tells, welcomed } from "./support/outcomes.js";
@@ -51,6 +51,7 @@ function everywhere(rows: readonly Row[]): Case[] {
           else portal.answerNext(path, lie);
         },
         act,
+        ...(code === "portal_timeout" && { options: SHORT_TIMEOUT }),
         outcome: judge(code),
       };
     }),
@@ -496,6 +497,7 @@ attacks("a portal that is away for a while", [
     ([what, lie]): Case => ({
       name: `revocation ${what}: the person is out here, and sent to the portal's logout`,
       source: "RFC 7009, section 2.2",
+      options: SHORT_TIMEOUT,
       lie: (portal) => portal.answerNext("/oauth2/revoke", lie),
       act: logInAndOut,
       async outcome({ status, url }, { victim, whoIs, url: app }) {

@@ -1,8 +1,10 @@
+import { decodeJwt } from "jose";
 import { expect } from "vitest";
-import { CLIENT_ID } from "../support/world.js";
+import type { Portal } from "../../example-app/portal/portal.js";
+import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAgainAfter, logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
-import { attacks, CANARY, type Case, type Outcome } from "./support/attack.js";
-import { hs256, rs256, strangersKey } from "./support/jwt.js";
+import { attacks, CANARY, type Case, logIn, type Outcome } from "./support/attack.js";
+import { content, hs256, rs256, strangersKey } from "./support/jwt.js";
 import { sendJson, sendText } from "./support/lies.js";
 import { refused, tells, welcomed } from "./support/outcomes.js";
 
@@ -330,9 +332,91 @@ const all: readonly Case[] = [
   },
 ];
 
+/** Prepared for the logouts that the portal begins: switched on when this package has them. */
+const BACK_CHANNEL = "oidcc-client-back-channel-logout-rp-basic";
+const FRONT_CHANNEL = "oidcc-client-front-channel-logout-rp-basic";
+const EVENT = "http://schemas.openid.net/event/backchannel-logout";
+
+/** A logout token as it should be, but for what is told; posted to the app after the victim has logged in. */
+const backChannel = (
+  name: string,
+  claims: Record<string, unknown>,
+  status: 200 | 400,
+  lie: (token: { claims: Record<string, unknown>; portal: Portal }) => string = ({ claims: told, portal }) =>
+    portal.signJwt(told, { typ: "logout+jwt" }),
+): Case => ({
+  ...standard,
+  name,
+  source: BACK_CHANNEL,
+  async act(world) {
+    await logIn(world);
+    const { portal, victim, base } = world;
+    const iat = Math.floor(Date.now() / 1000);
+    const right = {
+      iss: portal.issuer,
+      aud: CLIENT_ID,
+      iat,
+      exp: iat + 120,
+      jti: "1",
+      sub: "amara-okafor",
+      events: { [EVENT]: {} },
+    };
+    const logout_token = lie({ claims: { ...right, ...claims }, portal });
+    return victim.request(`${base}/backchannel-logout`, { method: "POST", form: { logout_token } });
+  },
+  async outcome(answer, { whoIs, victim }) {
+    expect([answer.status, answer.headers["cache-control"]]).toEqual([status, "no-store"]);
+    expect(await whoIs(victim)).toBe(status === 200 ? undefined : "amara-okafor");
+  },
+});
+
+const prepared: readonly Case[] = [
+  backChannel("oidcc-client-test-rp-backchannel-rpinitlogout", {}, 200),
+  backChannel(
+    "oidcc-client-test-rp-backchannel-rpinitlogout-alg-none",
+    {},
+    400,
+    ({ claims }) => `${content({ alg: "none" }, claims)}.`,
+  ),
+  backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-no-event", { events: undefined }, 400),
+  backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-with-nonce", { nonce: "x" }, 400),
+  backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-alg", {}, 400, ({ claims }) =>
+    hs256(CLIENT_SECRET)(claims),
+  ),
+  backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-aud", { aud: "another-client" }, 400),
+  backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-event", { events: { wrong: {} } }, 400),
+  backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-iss", { iss: "https://another.example" }, 400),
+  {
+    ...standard,
+    name: "oidcc-client-test-rp-frontchannel-rpinitlogout",
+    source: FRONT_CHANNEL,
+    async act(world) {
+      await logIn(world);
+      const idToken = decodeJwt(world.portal.issued.find((token) => token.split(".").length === 3) ?? "");
+      const query = new URLSearchParams({ iss: world.portal.issuer, sid: String(idToken["sid"]) });
+      return world.victim.navigate(`${world.base}/frontchannel-logout?${query}`, { site: "cross-site" });
+    },
+    async outcome(answer, { whoIs, victim }) {
+      expect([answer.status, await whoIs(victim)]).toEqual([200, undefined]);
+    },
+  },
+];
+
 attacks("the OpenID Foundation's basic profile", basic);
 attacks("the OpenID Foundation's form post profile", formPost);
 attacks("the OpenID Foundation's config profile", config);
 attacks("the OpenID Foundation's RP-initiated logout profile", logout);
 attacks("the OpenID Foundation's refresh token plan", refresh);
 attacks("the OpenID Foundation's comprehensive plan, what the profiles leave out", all);
+
+/** The package has no such logouts. When it has, this fails: then attacks() takes the cases that are prepared. */
+attacks(
+  "the OpenID Foundation's back-channel and front-channel logout profiles",
+  prepared.map((each) => ({
+    ...each,
+    name: `${each.name}: nothing answers yet`,
+    outcome: async ({ status }, { whoIs, victim }) => {
+      expect([status, await whoIs(victim)]).toEqual([404, "amara-okafor"]);
+    },
+  })),
+);

@@ -9,8 +9,8 @@ import { type AppSettings, type Host, type OpenedApp, startHost } from "./host.j
 /** Lies carry it; it may be in no answer and in no line of the log. */
 export const CANARY = "canary-of-a-lying-answer-3f9d1c7a";
 
-/** The portal is given this long, in seconds: lies that consist of silence are many. */
-export const HTTP_TIMEOUT = 0.5;
+/** For lies that consist of silence, in seconds: long enough for the honest steps of a case on a busy machine. */
+export const SHORT_TIMEOUT = { httpTimeout: 1 };
 
 export interface Setting {
   readonly options?: Omit<PortalAuthOptions, "hooks" | "clock" | "lock">;
@@ -151,7 +151,6 @@ const optionsFor = (portal: Portal, base: string, { options, portal: wished }: S
   clientSecret: CLIENT_SECRET,
   redirectUri: `${base}/callback`,
   secret: SESSION_SECRET,
-  httpTimeout: HTTP_TIMEOUT,
   ...options,
 });
 

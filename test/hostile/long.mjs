@@ -1,0 +1,13 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+// `npm run hostile`: the hostile suite, longer, and with another random input each time. What is set already counts.
+
+const long = { HOSTILE_SECONDS: "600", HOSTILE_RUNS: "20", HOSTILE_SEED: "random" };
+const vitest = fileURLToPath(new URL("../../node_modules/vitest/vitest.mjs", import.meta.url));
+const args = ["run", "--config", "test/vitest.config.ts", "test/hostile", ...process.argv.slice(2)];
+const { status } = spawnSync(process.execPath, [vitest, ...args], {
+  env: { ...long, ...process.env },
+  stdio: "inherit",
+});
+process.exitCode = status ?? 1;
