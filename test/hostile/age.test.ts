@@ -2,7 +2,6 @@ import { expect, test, vi } from "vitest";
 import type { Answer as PortalAnswer } from "../../example-app/portal/portal.js";
 import { expectNothingTold, openWorld, SHORT_TIMEOUT, useHost, type World } from "./support/attack.js";
 import { Client, rawRequest, sendRaw } from "./support/client.js";
-import type { Gauge } from "./support/host.js";
 import { rs256, strangersKey, withMembers } from "./support/jwt.js";
 import * as lies from "./support/lies.js";
 
@@ -25,7 +24,7 @@ test(
     const worlds = [honest.world, lying.world] as const;
     let ahead = 0;
     /** Everything that lasts for some time has ended, and somebody comes by, as then it is swept. */
-    async function rest(): Promise<Gauge> {
+    async function rest() {
       ahead += A_WEEK_AND_A_DAY;
       await host().later(A_WEEK_AND_A_DAY);
       for (const world of worlds) {
@@ -33,7 +32,7 @@ test(
         world.portal.setClock(ahead);
         await honestJourney(world);
       }
-      return settled();
+      return { resources: await settled(), heap: await host().weigh() };
     }
 
     await traffic(...worlds, WARM_UP_SECONDS);
@@ -41,22 +40,20 @@ test(
     const counts = await traffic(...worlds, SECONDS);
     const after = await rest();
 
-    const requests = counts.honest + counts.hostile;
-    const grown = after.heap - before.heap;
     console.info(
-      `${counts.honest} honest and ${counts.hostile} hostile acts in ${SECONDS} s; heap ${mib(before.heap)} MiB, then ${mib(after.heap)} MiB (${(grown / requests).toFixed(1)} bytes an act)`,
+      `${counts.honest} honest and ${counts.hostile} hostile acts in ${SECONDS} s; all objects weigh ${kib(before.heap)} KiB, then ${kib(after.heap)} KiB`,
     );
     expect(counts.honest).toBeGreaterThan(SECONDS);
     expect(counts.hostile).toBeGreaterThan(SECONDS);
     expect(tally(after.resources)).toEqual(tally(before.resources));
-    // what is compiled late, and noise: a leak of a hundred bytes in each act would be more
-    expect(grown).toBeLessThan(1_500_000 + 100 * requests);
+    // the smallest object that each act left behind would be more, with some thousand of them
+    expect(after.heap - before.heap).toBeLessThan(150_000);
     await Promise.all([honest.close(), lying.close()]);
   },
   (SECONDS + WARM_UP_SECONDS) * 1000 + 120_000,
 );
 
-const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
+const kib = (bytes: number) => (bytes / 1024).toFixed(0);
 
 function tally(resources: readonly string[]): Record<string, number> {
   const counted: Record<string, number> = {};
@@ -64,17 +61,16 @@ function tally(resources: readonly string[]): Record<string, number> {
   return counted;
 }
 
-/** When connections that nobody uses have been closed. */
-async function settled(): Promise<Gauge> {
-  let gauge = await host().gauge();
-  await vi.waitFor(
+/** What keeps the process busy when connections that nobody uses have been closed. */
+async function settled(): Promise<string[]> {
+  return vi.waitFor(
     async () => {
-      gauge = await host().gauge();
-      expect(gauge.resources.filter((name) => /TCPSocketWrap|Timeout|HTTP/.test(name))).toEqual([]);
+      const resources = await host().resources();
+      expect(resources.filter((name) => /TCPSocketWrap|Timeout|HTTP/.test(name))).toEqual([]);
+      return resources;
     },
     { timeout: 20_000, interval: 250 },
   );
-  return gauge;
 }
 
 async function traffic(honest: World, lying: World, seconds: number) {

@@ -4,7 +4,7 @@ import type { PortalAuthOptions } from "../../../lib/index.js";
 import type { Answer } from "../../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET } from "../../support/world.js";
 import { Client } from "./client.js";
-import { type AppSettings, type Host, type OpenedApp, startHost } from "./host.js";
+import { type AppSettings, Host, type OpenedApp } from "./host.js";
 
 /** Lies carry it; it may be in no answer and in no line of the log. */
 export const CANARY = "canary-of-a-lying-answer-3f9d1c7a";
@@ -82,7 +82,7 @@ export const onExpress4 = (table: readonly Case[]): Case[] =>
 export function useHost(): () => Host {
   let host: Host | undefined;
   beforeAll(async () => {
-    host = await startHost();
+    host = await Host.start();
   });
   afterAll(() => host?.stop());
   return () => host as Host;

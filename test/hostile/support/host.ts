@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { SessionOptions } from "express-session";
-import { vi } from "vitest";
 import type { PortalAuthOptions } from "../../../lib/index.js";
 import { cleanEnvironment } from "../../package/run.js";
 
@@ -22,30 +21,9 @@ export interface OpenedApp {
   readonly url: string;
 }
 
-export interface Gauge {
-  readonly heap: number;
-  readonly resources: readonly string[];
-}
-
-/** Where attacked applications live. */
-export interface Host {
+/** The process in which attacked applications live (host-process.mjs). Every question rejects when it has ended. */
+export class Host {
   /** The lines that were written there. */
-  readonly log: string[];
-  open(): Promise<OpenedApp>;
-  begin(app: OpenedApp, settings: AppSettings): Promise<void>;
-  close(app: OpenedApp): Promise<void>;
-  gauge(): Promise<Gauge>;
-  /** Rejects when there is nobody any more. */
-  ping(): Promise<void>;
-  /** Turns the time on, of this process and all that is in it. */
-  later(seconds: number): Promise<void>;
-  stop(): Promise<void>;
-}
-
-/** A process of its own; in the run that looks for mutants this one, since only here they are switched on. */
-export const startHost = (): Promise<Host> => (process.env["HOST_IN_PROCESS"] ? startLocalHost() : HostProcess.start());
-
-class HostProcess implements Host {
   readonly log: string[] = [];
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
@@ -53,7 +31,7 @@ class HostProcess implements Host {
   #last = 0;
 
   static async start(): Promise<Host> {
-    const host = new HostProcess();
+    const host = new Host();
     await new Promise((resolve, reject) => host.#waiting.set(0, { resolve, reject }));
     return host;
   }
@@ -86,12 +64,18 @@ class HostProcess implements Host {
   async close({ key }: OpenedApp) {
     await this.#ask("close", { key });
   }
-  async gauge() {
-    return (await this.#ask("gauge")) as Gauge;
-  }
   async ping() {
     await this.#ask("ping");
   }
+  /** What keeps it busy, by Node's names. */
+  async resources() {
+    return (await this.#ask("resources")) as string[];
+  }
+  /** What its objects weigh, in bytes. */
+  async weigh() {
+    return (await this.#ask("weigh")) as number;
+  }
+  /** Turns the time on, of the process and all that is in it. */
   async later(seconds: number) {
     await this.#ask("later", seconds);
   }
@@ -108,24 +92,4 @@ class HostProcess implements Host {
       this.#child.send({ id: this.#last, word, content });
     });
   }
-}
-
-async function startLocalHost(): Promise<Host> {
-  const { createHost } = await import("./attacked-app.mjs");
-  const host = createHost(await import("../../../lib/index.js"));
-  const log: string[] = [];
-  return {
-    log,
-    async open() {
-      for (const level of ["log", "warn", "error"] as const) // anew each time: mocks are undone between tests
-        vi.spyOn(console, level).mockImplementation((...words) => void log.push(words.map(String).join(" ")));
-      return host.open();
-    },
-    begin: async ({ key }, settings) => host.begin({ key, settings }),
-    close: ({ key }) => host.close({ key }),
-    gauge: async () => host.gauge(),
-    ping: async () => {},
-    later: () => Promise.reject(new Error("not in this process")),
-    stop: async () => {},
-  };
 }
