@@ -256,6 +256,7 @@ describe("behind a proxy that ends TLS", () => {
     const { browser, origin, log } = await startBehindProxy({ forwardedHeaders: {}, log: [/proxy_not_trusted/] });
     const page = await browser.visit(`${origin}/account`);
     expect([page.status, page.body.includes("proxy_not_trusted")]).toEqual([500, true]);
+    expect(page.url).toBe(`${origin}/account`); // before the portal was asked for anything
     expect(log.join()).toContain("X-Forwarded-Proto: https");
   });
 

@@ -43,7 +43,7 @@ async function paramsFor({ settings }: Parts, req: Request): Promise<Authorizati
 
 /** A login that returned to one of our own routes would log in again, and again, or log out. */
 function notOurs(path: string, mount: string, routes: Parts["settings"]["routes"]): string {
-  const [pathname = ""] = path.split(/[?#]/);
+  const pathname = path.replace(/[?#].*$/, "");
   const ours = Object.values(routes).some(
     (route) => route !== false && withoutSlash(pathname) === withoutSlash(mount + route),
   );
@@ -56,7 +56,6 @@ export function loginStep(parts: Parts) {
     // an image or a script that asks for it would leave a cookie behind each time, and lead nobody anywhere
     if ((visit.req.headers["sec-fetch-mode"] ?? "navigate") !== "navigate")
       throw new PortalAuthError("navigation_required");
-    const wish = readQuery(visit.req).get("returnTo");
-    await beginLogin(parts, visit, wish === null ? {} : { returnTo: wish });
+    await beginLogin(parts, visit, { returnTo: readQuery(visit.req).get("returnTo") ?? "/" });
   };
 }

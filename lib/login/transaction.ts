@@ -114,8 +114,7 @@ type CookiePair = readonly [name: string, value: string];
 const bytes = ([name, value]: CookiePair): number => name.length + value.length + "=; ".length;
 
 function cookiesOf(req: Request): CookiePair[] {
-  const all = Object.entries(parseCookie(req.headers.cookie ?? ""));
-  return all.filter((pair): pair is [string, string] => pair[1] !== undefined);
+  return Object.entries(parseCookie(req.headers.cookie ?? "")) as CookiePair[];
 }
 
 /**

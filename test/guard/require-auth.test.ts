@@ -151,6 +151,7 @@ describe("freshToken", () => {
   /** Somebody who is logged in, and a page that shows what its handler finds. */
   async function start({ options, ...given }: WorldOptions = {}) {
     const { clock, later } = createClock();
+    const reached = vi.fn();
     const world = await startWorld({
       ...given,
       options: { clock, ...options },
@@ -159,6 +160,7 @@ describe("freshToken", () => {
           res.json((await req.portal.tokens())?.access_token);
         });
         app.all("/data", requireAuth({ freshToken: true, returnTo: "/account?after" }), (_req, res) => {
+          reached();
           res.send("in");
         });
       },
@@ -166,7 +168,7 @@ describe("freshToken", () => {
     await world.browser.visit(`${world.url}/account`);
     const { access_token } = (await world.me()).tokens ?? {};
     const found = async () => JSON.parse((await world.browser.fetch(`${world.url}/test/fresh`)).body);
-    return { ...world, later, found, before: access_token };
+    return { ...world, later, found, reached, before: access_token };
   }
 
   test("lets a request pass at once while the token is good: the portal is asked for nothing, the store only once", async () => {
@@ -230,6 +232,7 @@ describe("freshToken", () => {
       const { status, headers, body } = await world.browser.fetch(`${world.url}/data`, { method });
       expect([status, headers["content-type"]]).toEqual([401, "application/problem+json"]);
       expect(JSON.parse(body)).toMatchObject({ code, login: "/login" });
+      expect(world.reached).not.toHaveBeenCalled(); // the handler
     });
   });
 
@@ -254,7 +257,7 @@ describe("freshToken", () => {
   });
 
   test("a portal that is down is a page for a browser and a problem for a script, 503 with Retry-After", async () => {
-    const { browser, url, later, me, portal } = await start({ log: [/portal_unreachable/] });
+    const { browser, url, later, me, portal, reached } = await start({ log: [/portal_unreachable/] });
     portal.goDown();
     later(TOKEN_SECONDS);
     const page = await browser.navigate(`${url}/data`);
@@ -267,6 +270,7 @@ describe("freshToken", () => {
     const problem = await browser.fetch(`${url}/data`);
     expect([problem.status, problem.headers["retry-after"]]).toEqual([503, "5"]);
     expect(JSON.parse(problem.body)).toMatchObject({ code: "portal_unreachable", status: 503 });
+    expect(reached).not.toHaveBeenCalled();
     expect((await me()).isAuthenticated).toBe(true);
   });
 

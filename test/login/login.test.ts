@@ -149,6 +149,33 @@ test.each([
   },
 );
 
+test("a browser from before Fetch Metadata is believed to navigate", async () => {
+  const { browser, url } = await startWorld();
+  expect((await browser.navigate(`${url}/login`, { old: true })).status).toBe(302);
+});
+
+test("authorizationParams that throw are told by their name", async () => {
+  const { browser, url, log } = await startWorld({
+    options: {
+      authorizationParams: () => {
+        throw new Error("no such tenant");
+      },
+    },
+    log: [/hook_failed/],
+  });
+  expect((await browser.navigate(`${url}/login`)).status).toBe(500);
+  expect(log.join()).toContain("authorizationParams threw");
+});
+
+test.each(["/login", "/login/?a", "/callback?code=x#y", "/logout"])(
+  "a login that would return to %s, a route of ours, returns to the start page",
+  async (wish) => {
+    const { browser, url } = await startWorld();
+    const callback = await browser.loginUntilCallback(`${url}/login?${new URLSearchParams({ returnTo: wish })}`);
+    expect((await browser.navigate(callback)).headers.location).toBe("/");
+  },
+);
+
 describe("a login that waits", () => {
   test("is in a cookie of its own that scripts cannot read, and nothing is written to the session store", async () => {
     const set = vi.spyOn(session.MemoryStore.prototype, "set");
