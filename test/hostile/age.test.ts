@@ -19,7 +19,7 @@ const host = useHost();
 test(
   `after ${SECONDS} s of hostile and honest traffic the honest path works, and heap and handles are where they were`,
   async () => {
-    const honest = await openWorld(host(), { portal: { accessTokenSeconds: 1 } });
+    const honest = await openWorld(host(), { portal: { accessTokenSeconds: 1 }, options: { httpTimeout: 4 } });
     const lying = await openWorld(host(), { options: SHORT_TIMEOUT });
     const worlds = [honest.world, lying.world] as const;
     let ahead = 0;
@@ -32,7 +32,7 @@ test(
         world.portal.setClock(ahead);
         await honestJourney(world);
       }
-      return { resources: await settled(), heap: await host().weigh() };
+      return { resources: await settled(), heap: await weightAtRest() };
     }
 
     await traffic(...worlds, WARM_UP_SECONDS);
@@ -47,7 +47,7 @@ test(
     expect(counts.hostile).toBeGreaterThan(SECONDS);
     expect(tally(after.resources)).toEqual(tally(before.resources));
     // the smallest object that each act left behind would be more, with some thousand of them
-    expect(after.heap - before.heap).toBeLessThan(150_000);
+    expect(after.heap - before.heap).toBeLessThan(100_000);
     await Promise.all([honest.close(), lying.close()]);
   },
   (SECONDS + WARM_UP_SECONDS) * 1000 + 120_000,
@@ -70,6 +70,21 @@ async function settled(): Promise<string[]> {
       return resources;
     },
     { timeout: 20_000, interval: 250 },
+  );
+}
+
+/** Timers that nobody waits for still hold what they were made for: weighed until it grows no lighter. */
+function weightAtRest(): Promise<number> {
+  const weights: number[] = [];
+  return vi.waitFor(
+    async () => {
+      weights.push(await host().weigh());
+      const newest = weights.slice(-3);
+      expect(newest).toHaveLength(3);
+      expect(Math.max(...newest) - Math.min(...newest)).toBeLessThan(10_000);
+      return Math.min(...newest);
+    },
+    { timeout: 30_000, interval: 1500 },
   );
 }
 
