@@ -8,6 +8,7 @@ import type { GetPortal } from "./portal/discover.js";
 import type { RefreshOnce } from "./session/refresh-once.js";
 import type { Sealer } from "./session/seal.js";
 import type { Settings } from "./settings.js";
+import { withoutSlash } from "./without-slash.js";
 
 /** What the steps of one portalAuth() share. */
 export interface Parts {
@@ -39,7 +40,11 @@ export function answersOf({ settings, log }: Parts, mount: string, wanted?: stri
   return { hooks: settings.hooks, log, login: login === false ? undefined : linkTo(mount, login) + wish };
 }
 
-/** How a failure is answered that no login would mend: with a way to try the same again. */
-export function laterAnswersOf({ settings: { hooks }, log }: Parts, req: Request): ErrorAnswer {
-  return { hooks, log, retry: req.method === "GET" ? returnTo(req.originalUrl) : undefined, isLogin: false };
+/**
+ * How a failure is answered that no login would mend: with a way to try the same again. The callback's address holds a
+ * code, which belongs into no page: that one is reloaded.
+ */
+export function laterAnswersOf({ settings: { hooks, routes }, log }: Parts, req: Request): ErrorAnswer {
+  const canBeLinked = req.method === "GET" && withoutSlash(req.path) !== routes.callback;
+  return { hooks, log, retry: canBeLinked ? returnTo(req.originalUrl) : undefined, isLogin: false };
 }

@@ -71,7 +71,7 @@ describe("the routes", () => {
   test("can be moved", async () => {
     const { browser, url } = await startWorld({ options: { routes: { login: "/auth/in", logout: "/auth/out" } } });
     expect((await browser.navigate(`${url}/auth/in`)).status).toBe(302);
-    expect((await browser.navigate(`${url}/auth/out`)).status).toBe(303);
+    expect((await browser.navigate(`${url}/auth/out`, { site: "same-origin" })).status).toBe(303);
     expect((await browser.navigate(`${url}/login`)).status).toBe(404);
   });
 
@@ -288,7 +288,7 @@ describe("behind a proxy that ends TLS", () => {
       },
     });
     for (const path of ["/login", "/account", "/logout"]) {
-      const { headers } = await browser.navigate(origin + path);
+      const { headers } = await browser.navigate(origin + path, { site: "same-origin" });
       const to = new URL(headers.location ?? "");
       expect(to.origin).toBe(portal.issuer);
       expect(decodeURIComponent(to.href)).not.toContain("evil.example");

@@ -2,6 +2,7 @@ import type { Request } from "express";
 import { logFailure, tell } from "../answer/log.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { callOnTokens } from "../hooks.js";
+import { outline } from "../outline.js";
 import type { Parts } from "../parts.js";
 import { revoke } from "../portal/log-out.js";
 import { refresh } from "../portal/refresh.js";
@@ -86,8 +87,10 @@ async function askPortal({ getPortal, outage, log }: Parts, id: string, stored: 
     if (refreshed.unverified) hasFailed(refreshed.unverified);
     else outage.isBack();
     return refreshed;
-  } catch (error) {
-    if (error instanceof PortalAuthError) hasFailed(error);
+  } catch (thrown) {
+    const error =
+      thrown instanceof PortalAuthError ? thrown : new PortalAuthError("unexpected", { detail: outline(thrown) });
+    hasFailed(error);
     throw error;
   }
 }
@@ -109,7 +112,7 @@ function onlyRefreshToken(old: Readonly<TokenSet>, answer: TokenSet): TokenSet {
 }
 
 /** Nobody will have these: a logout that came while the portal was asked could not revoke them, or a hook wants no more of it. */
-async function revokeOrphan({ getPortal, log }: Parts, { refresh_token }: TokenSet): Promise<void> {
+export async function revokeOrphan({ getPortal, log }: Parts, { refresh_token }: TokenSet): Promise<void> {
   if (refresh_token === undefined) return;
   try {
     await revoke(await getPortal(), refresh_token);

@@ -42,12 +42,17 @@ export async function answerError(
   if (res.headersSent || res.writableEnded) return;
   ourHeaders(res);
   res.statusCode = error.status;
-  if (!req.complete) res.setHeader("Connection", "close"); // what is left of the body nobody will read
+  if (hasUnreadBody(req)) res.setHeader("Connection", "close");
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
   // RFC 9110, section 11.6.1, wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
   if (error.status === 401) res.setHeader("WWW-Authenticate", 'Bearer realm="portal"');
   if (wantsPage(req) && error.code !== "login_required") sendPage(res, error, requestId, answer);
   else send(res, "application/problem+json", JSON.stringify(problemOf(error, requestId, login)));
+}
+
+/** What is left of a body nobody will read. A request without one is not complete either while it is being answered. */
+function hasUnreadBody({ complete, headers }: Request): boolean {
+  return !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0);
 }
 
 function sendPage(res: Response, error: PortalAuthError, requestId: string, answer: ErrorAnswer): void {

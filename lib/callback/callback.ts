@@ -1,8 +1,10 @@
 import type { Request } from "express";
+import { revokeOrphan } from "../access/renew.js";
 import { answerError } from "../answer/answer-error.js";
 import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
+import type { Transaction } from "../login/transaction.js";
 import { answersOf, type Parts, type Visit } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { checkResponse, type Expected, exchange } from "../portal/exchange.js";
@@ -31,7 +33,8 @@ export function callbackStep(parts: Parts) {
     let joined: boolean;
     try {
       const { code } = checkResponse(portal, response); // iss, error
-      const finished = await once(id, () => finish(req, portal, code, expected, transaction.return_to));
+      const finished = await once(id, code, () => finish(req, portal, code, expected, transaction));
+      if (!finished) return redirect(res, 303, transaction.return_to); // as for one that is spent
       joined = await joinSession(req, finished.sessionId); // false: logged out meanwhile
       if (finished.return_to !== transaction.return_to)
         transactions.redirectLater(res, id, transaction, finished.return_to);
@@ -47,13 +50,18 @@ export function callbackStep(parts: Parts) {
     portal: Portal,
     code: string,
     expected: Expected,
-    wish: string,
+    { return_to: wish, session: replaces }: Transaction,
   ): Promise<Finished> {
     checkCookieCanBeSet(req);
     const verified = await exchange(portal, code, expected); // the code for verified tokens
-    const { return_to, ...person } = await meetHooks(settings.hooks, verified, req, wish);
-    // last, as it changes the session id: what came before must have held
-    const sessionId = await beginSession(req, { ...person, rules: settings, keep: settings.keepSessionKeys });
-    return { sessionId, return_to };
+    try {
+      const { return_to, ...person } = await meetHooks(settings.hooks, verified, req, wish);
+      const begun = { ...person, rules: settings, keep: settings.keepSessionKeys, replaces };
+      // last, as it changes the session id: what came before must have held
+      return { sessionId: await beginSession(req, begun), return_to };
+    } catch (error) {
+      void revokeOrphan(parts, verified.tokens);
+      throw error;
+    }
   }
 }

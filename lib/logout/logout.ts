@@ -31,7 +31,7 @@ export function logoutStep(parts: Parts) {
 export async function logOut(parts: Parts, { req, res }: Visit): Promise<void> {
   let ended: PortalSession | undefined;
   try {
-    ended = await endSession(req, res);
+    ended = await endSession(req, res, parts.settings);
   } catch (error) {
     return answerError(req, res, error, laterAnswersOf(parts, req));
   }
@@ -74,7 +74,7 @@ async function askFirst(parts: Parts, { req, res, mount }: Visit): Promise<void>
   const post = linkTo(mount, String(parts.settings.routes.logout));
   const page = renderPage({
     title: "Sign out?",
-    text: "You came here from another site. Nothing has happened yet.",
+    text: "You did not come here by a button of this site, so nothing has happened yet.",
     actions: [
       { label: "Sign out", post, fields: confirmation(parts, req) },
       { label: "Stay signed in", href: "/" },

@@ -7,18 +7,22 @@ const CONFIRM_WITHIN_MS = 10 * 60 * 1000;
 
 /**
  * Whether this logout is the person's own wish: a link or form on another site must not log anybody out. Browsers
- * tell where a request comes from (Fetch Metadata Request Headers, section 2.3: `none` is the address bar or a
- * bookmark); one that does not must post what our own page gave it.
+ * tell where a request comes from (Fetch Metadata Request Headers, section 2.3); one that does not must post what our
+ * own page gave it. `none` is the address bar, but also a link in an e-mail that another site redirects here: asked.
  */
 export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
   const site = req.headers["sec-fetch-site"];
-  // an image in what people write on this site is same-origin, and nobody's wish
-  if (site !== undefined)
-    return (site === "same-origin" || site === "none") && req.headers["sec-fetch-mode"] !== "no-cors";
+  if (site !== undefined) return site === "same-origin" && !isEmbedded(req);
   if (req.method !== "POST") return false;
   if (req.headers.origin === new URL(parts.settings.redirectUri).origin) return true;
   const form = await readForm(req).catch(() => undefined); // not a form: not ours
   return confirmed(parts, req, form?.get("confirmation"));
+}
+
+/** An image, or a frame, in what people write on this site is same-origin, and nobody's wish. */
+function isEmbedded({ headers }: Request): boolean {
+  const [mode, dest = "document"] = [headers["sec-fetch-mode"], headers["sec-fetch-dest"]];
+  return mode === "no-cors" || (mode === "navigate" && dest !== "document");
 }
 
 /** The hidden fields that make a POST ours: sealed, for this session, for ten minutes. */

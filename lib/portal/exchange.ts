@@ -70,7 +70,7 @@ export async function exchange(portal: Portal, code: string, expected: Expected)
   const tokens = readTokens(answer, askedAt);
   if (!answer.id_token) throw new PortalAuthError("id_token_missing");
   await portal.verifySignature(answer.id_token);
-  const claims = readClaims(answer.claims() as Claims);
+  const claims = readClaims(answer.claims() as Claims, "id_token_invalid");
   checkIdToken(claims, answer.id_token, { ...expected, access_token: answer.access_token, settings: portal.settings });
   return { tokens, claims };
 }

@@ -39,7 +39,8 @@ export interface Predecessor extends Omit<IdTokenExpectations, "nonce" | "max_ag
 
 /**
  * The checks of OpenID Connect Core 1.0, section 12.2, for the ID token that came with a refresh: it speaks of the same
- * login. It needs no nonce; one that is there must be the old one.
+ * login. It needs no nonce; one that is there must be the old one. auth_time is not compared: portals tell a newer one
+ * when the person has signed in there once more meanwhile, and nobody relies on it after the login.
  */
 export function checkRefreshedIdToken(claims: Claims, idToken: string, before: Predecessor): void {
   checkAlways(claims, idToken, before);
@@ -71,6 +72,8 @@ function checkAlways(
   expected: Pick<IdTokenExpectations, "access_token" | "settings">,
 ) {
   const { clientId } = expected.settings;
+  // RFC 8725, section 3.12: an access token or a logout token may have claims that would do
+  if (/^(application\/)?(at|logout)\+jwt$/i.test(String(decodeProtectedHeader(idToken).typ))) throw invalid("typ");
   // section 2: a person has a name, of at most 255 characters
   if (claims.sub.length < 1 || claims.sub.length > 255) throw invalid("claim sub");
   // steps 4 and 5: openid-client looks at azp only where there are several audiences
@@ -97,9 +100,10 @@ function nonceHolds(policy: Settings["nonce"], received: unknown, sent: string):
 }
 
 /** at_hash: the left half of the hash that belongs to the ID token's own algorithm. */
-function leftHalfHash(accessToken: string, idToken: string): string {
+function leftHalfHash(accessToken: string, idToken: string): string | undefined {
   const { alg = "" } = decodeProtectedHeader(idToken);
   const size = alg.startsWith("Ed") ? "512" : alg.slice(-3); // EdDSA with Ed25519 hashes with SHA-512
+  if (!/^(256|384|512)$/.test(size)) return undefined; // such a signature is refused in any case
   const hash = createHash(`sha${size}`).update(accessToken).digest();
   return hash.subarray(0, hash.length / 2).toString("base64url");
 }

@@ -11,6 +11,9 @@ export async function revoke(portal: Portal, token: string): Promise<void> {
   });
 }
 
+/** The hint travels in a header, of which many a proxy takes 4 KiB altogether; client_id says whose logout it is as well. */
+const isShort = (idToken: string | undefined): idToken is string => idToken !== undefined && idToken.length <= 2500;
+
 /**
  * Where the browser goes to end the portal's own session: without that visit the next login passes silently.
  * Undefined when the portal has no such address. The portal has parameter names of its own (product page 1148/51486);
@@ -23,7 +26,7 @@ export function logoutUrl({ metadata, configuration, settings }: Portal, idToken
     client_id,
     ...(profile.logoutParameters === "tencent-ciam"
       ? { logout_redirect_uri: postLogoutRedirectUri }
-      : { ...(idToken !== undefined && { id_token_hint: idToken }), post_logout_redirect_uri: postLogoutRedirectUri }),
+      : { ...(isShort(idToken) && { id_token_hint: idToken }), post_logout_redirect_uri: postLogoutRedirectUri }),
     state: oidc.randomState(),
   };
   return eachOnce(oidc.buildEndSessionUrl(configuration, parameters), parameters);

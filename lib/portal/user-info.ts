@@ -22,5 +22,5 @@ export async function fetchUserInfo(portal: Portal, access_token: string, sub: s
   if (!answer) return undefined;
   // section 5.3.2: compared here, to be told apart from an answer that cannot be read
   if (answer.sub !== sub) throw new PortalAuthError("userinfo_subject_mismatch");
-  return readClaims(answer);
+  return readClaims(answer, "portal_answer_invalid");
 }

@@ -18,6 +18,11 @@ export interface KeeperOptions {
   readonly warn: (message: string) => void;
 }
 
+export interface Removed {
+  readonly last: StoredSession | undefined;
+  readonly stays: boolean;
+}
+
 const keepers = new WeakMap<Store, Keeper>();
 
 /** The keeper of a store; the first that asks for it decides by what rules. */
@@ -88,14 +93,14 @@ export class Keeper {
     return this.update(id, () => undefined);
   }
 
-  /** Destroys a session, and gives what was stored last. */
-  async remove(id: string): Promise<StoredSession | undefined> {
+  /** Destroys a session if it may go, as it is stored now; and gives what was stored last. */
+  async remove(id: string, mayGo: (stored: StoredSession) => boolean): Promise<Removed> {
     let last: StoredSession | undefined;
-    await this.update(id, (stored) => {
+    const left = await this.update(id, (stored) => {
       last = stored;
-      return null;
+      return mayGo(stored) ? null : undefined;
     });
-    return last;
+    return { last, stays: left !== undefined };
   }
 
   /** From now on the logins of this portalAuth() are opened as they are loaded. */

@@ -20,7 +20,7 @@ export interface SessionRules {
 export function readSession(req: Request, rules: SessionRules): PortalSession | undefined {
   const kept = req.session?.portal;
   if (!kept?.claims || typeof kept.tokens?.access_token !== "string") return undefined; // others may write to the store
-  if (kept.issuer !== rules.issuer || kept.client_id !== rules.clientId) return undefined;
+  if (isForeign(kept, rules)) return undefined;
   const now = rules.clock() / 1000;
   if (!(now < kept.started_at + rules.sessionAbsolute)) return undefined; // nor one whose beginning is no number
   return now < (kept.tokens.refresh_expires_at ?? Number.POSITIVE_INFINITY) ? kept : undefined;
@@ -34,18 +34,22 @@ export interface NewSession {
   readonly extra: Partial<SessionData>;
   /** Keys of the old session that survive. */
   readonly keep: readonly string[];
+  /** The session that this browser had at the beginning of the login, where its cookie does not travel to the end of it. */
+  readonly replaces?: string | undefined;
 }
 
 /**
  * Begins the person's session under a NEW id, so that an id planted before the login is worth nothing (session
  * fixation), and saves it. Either all of it holds or the request ends without a session. Returns the new id.
  */
-export async function beginSession(req: Request, { rules, tokens, claims, extra, keep }: NewSession): Promise<string> {
+export async function beginSession(req: Request, begun: NewSession): Promise<string> {
+  const { rules, tokens, claims, extra, keep, replaces } = begun;
   const { issuer, clientId: client_id, clock } = rules;
   const now = epochSeconds(clock);
   const old = sessionOf(req);
   const survivors = Object.fromEntries(keep.filter((key) => key in old).map((key) => [key, old[key as keyof Session]]));
   try {
+    if (replaces) await findKeeper(req.sessionStore)?.remove(replaces, ({ portal }) => !isForeign(portal, rules));
     await promised<void>((done) => old.regenerate(done));
     Object.assign(req.session, survivors, extra, {
       portal: { tokens, claims, started_at: now, issuer, client_id, version: 1, obtained_at: now },
@@ -77,16 +81,26 @@ export async function joinSession(req: Request, id: string): Promise<boolean> {
   return true;
 }
 
+/** Whose logins are meant. */
+type Tenant = Pick<SessionRules, "issuer" | "clientId">;
+
+/** A login that another portal or client began is nothing to this one: it neither counts here nor ends here. */
+const isForeign = (portal: Pick<PortalSession, "issuer" | "client_id"> | undefined, { issuer, clientId }: Tenant) =>
+  portal !== undefined && (portal.issuer !== issuer || portal.client_id !== clientId);
+
 /**
  * Destroys the session in the store, and its cookie; the request goes on without one. Gives what was kept of a person
  * last, if anything: a refresh elsewhere may have brought tokens that this request has never seen.
  */
-export async function endSession(req: Request, res: Response): Promise<PortalSession | undefined> {
+export async function endSession(req: Request, res: Response, tenant: Tenant): Promise<PortalSession | undefined> {
   const [ending, keeper] = [req.session, findKeeper(req.sessionStore)];
   if (!ending || !keeper) return undefined;
-  const last = await keeper.remove(ending.id).catch((error) => {
-    throw storeFailed("destroy", error, "You are still signed in: signing out did not work. Please try again.");
-  });
+  const { last, stays } = await keeper
+    .remove(ending.id, ({ portal }) => !isForeign(portal, tenant))
+    .catch((error) => {
+      throw storeFailed("destroy", error, "You are still signed in: signing out did not work. Please try again.");
+    });
+  if (stays) return undefined;
   forget(req);
   const cookies = Object.entries(parseCookie(req.headers.cookie ?? ""));
   const [name] = cookies.find(([, value]) => value?.startsWith(`s:${ending.id}.`)) ?? [];

@@ -1,19 +1,47 @@
 import { expect, test, vi } from "vitest";
 import { createOnce } from "../../lib/callback/once.js";
 
-test("work is done once: who comes meanwhile or later shares its outcome", async () => {
+test("work is done once: who comes meanwhile or right after shares its outcome", async () => {
   const once = createOnce<number>();
   const work = vi.fn(async () => 7);
-  expect(await Promise.all([once("a", work), once("a", work)])).toEqual([7, 7]);
-  expect(await once("a", work)).toBe(7);
+  expect(await Promise.all([once("a", "code", work), once("a", "code", work)])).toEqual([7, 7]);
+  expect(await once("a", "code", work)).toBe(7);
   expect(work).toHaveBeenCalledOnce();
+});
+
+test("who comes with another code shares nothing, and no work is done for them", async () => {
+  const once = createOnce<number>();
+  const work = vi.fn(async () => 7);
+  const running = once("a", "code", work);
+  expect(once("a", "another", work)).toBeUndefined();
+  expect(await running).toBe(7);
+  expect(once("a", "another", work)).toBeUndefined();
+  expect(work).toHaveBeenCalledOnce();
+});
+
+test("who comes ten seconds after it was done, or later, shares nothing", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const once = createOnce<number>();
+  let finish: (value: number) => void = () => {};
+  const work = vi.fn(() => new Promise<number>((resolve) => (finish = resolve)));
+  const running = once("a", "code", work);
+  vi.setSystemTime(Date.now() + 60_000);
+  const meanwhile = once("a", "code", work);
+  finish(7);
+  expect(await Promise.all([running, meanwhile])).toEqual([7, 7]);
+  vi.setSystemTime(Date.now() + 10_000 - 1);
+  expect(await once("a", "code", work)).toBe(7);
+  vi.setSystemTime(Date.now() + 1);
+  expect(once("a", "code", work)).toBeUndefined();
+  expect(work).toHaveBeenCalledOnce();
+  vi.useRealTimers();
 });
 
 test("a failure is shared as well", async () => {
   const once = createOnce<number>();
   const work = vi.fn(async () => Promise.reject(new Error("no")));
-  await expect(once("a", work)).rejects.toThrow("no");
-  await expect(once("a", work)).rejects.toThrow("no");
+  await expect(once("a", "code", work)).rejects.toThrow("no");
+  await expect(once("a", "code", work)).rejects.toThrow("no");
   expect(work).toHaveBeenCalledOnce();
 });
 
@@ -21,12 +49,12 @@ test("an outcome is forgotten after ten minutes", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const once = createOnce<number>();
   const work = vi.fn(async () => 7);
-  await once("a", work);
+  await once("a", "code", work);
   vi.setSystemTime(Date.now() + 10 * 60 * 1000 - 1);
-  await once("a", work);
+  await once("a", "code", work);
   expect(work).toHaveBeenCalledTimes(1);
   vi.setSystemTime(Date.now() + 1);
-  await once("a", work);
+  await once("a", "code", work);
   expect(work).toHaveBeenCalledTimes(2);
   vi.useRealTimers();
 });
@@ -36,11 +64,11 @@ test("of very many the oldest are forgotten, but never what is still under way",
   const early = vi.fn(async () => 1);
   let finish: (value: number) => void = () => {};
   const slow = vi.fn(() => new Promise<number>((resolve) => (finish = resolve)));
-  const running = once("slow", slow);
-  await once("early", early);
-  for (let n = 0; n < 10_000; n += 1) await once(`other ${n}`, async () => n);
-  const again = once("slow", slow);
-  await once("early", early);
+  const running = once("slow", "code", slow);
+  await once("early", "code", early);
+  for (let n = 0; n < 10_000; n += 1) await once(`other ${n}`, "code", async () => n);
+  const again = once("slow", "code", slow);
+  await once("early", "code", early);
   expect([slow.mock.calls.length, early.mock.calls.length]).toEqual([1, 2]);
   finish(7);
   expect(await Promise.all([running, again])).toEqual([7, 7]);

@@ -470,7 +470,7 @@ attacks("a portal that is away for a while", [
       portal.goDown();
       expect((await victim.visit(callback)).status).toBe(503);
       await portal.comeUp();
-      return victim.visit(`${base}/account`);
+      return victim.visit(callback, { site: "cross-site" });
     },
     outcome: welcomed,
   },
@@ -500,8 +500,9 @@ attacks("a portal that is away for a while", [
       options: SHORT_TIMEOUT,
       lie: (portal) => portal.answerNext("/oauth2/revoke", lie),
       act: logInAndOut,
-      async outcome({ status, url }, { victim, whoIs, url: app }) {
+      async outcome({ status, url }, { victim, whoIs, url: app, portal }) {
         expect([status, url.startsWith(app), await whoIs(victim)]).toEqual([200, true, undefined]);
+        expect(portal.requests.filter(({ path }) => path === "/logout")).toHaveLength(1);
       },
     }),
   ),

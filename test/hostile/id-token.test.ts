@@ -2,7 +2,7 @@ import { createPublicKey } from "node:crypto";
 import { expect } from "vitest";
 import type { IdTokenChanges, Portal } from "../../example-app/portal/portal.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
-import { logInThenAsk } from "./support/acts.js";
+import { logInAndOut, logInThenAsk } from "./support/acts.js";
 import { attacks, CANARY, type Case } from "./support/attack.js";
 import { content, hs256, rs256, strangersKey, withHeader, withMembers } from "./support/jwt.js";
 import { sendJson } from "./support/lies.js";
@@ -30,6 +30,7 @@ const rows = (table: readonly Row[], outcome: Case["outcome"], setting: Partial<
   }));
 
 const claim = (claims: Record<string, unknown>): IdTokenChanges => ({ claims });
+const header = (members: Record<string, unknown>): IdTokenChanges => ({ forge: withHeader(members) });
 const twice = (json: string): IdTokenChanges => ({ forge: withMembers(json) });
 
 attacks(
@@ -91,6 +92,9 @@ attacks(
       ["at_hash null", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: null })],
       ["at_hash a list", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: ["x"] })],
       ["at_hash twice, the last one wrong", RFC7519, twice('"at_hash":"x"')],
+      ["a claim of 65 levels", "CWE-674", nestedClaim(65)],
+      ["a claim of 2,300 levels", "CWE-674", nestedClaim(2300)],
+      ["a claim of 100,000 levels", "CWE-674", nestedClaim(100_000)],
       ["claims that are a list", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "[]") }],
       ["claims that are null", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "null") }],
       ["claims that are no JSON", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "{") }],
@@ -98,6 +102,10 @@ attacks(
     refused("id_token_invalid"),
   ),
 );
+
+function nestedClaim(levels: number): IdTokenChanges {
+  return twice(`"about":${"[".repeat(levels)}${"]".repeat(levels)}`);
+}
 
 function signed(sign: (text: string) => string, payload: string): string {
   const text = content({ alg: "RS256" }, payload);
@@ -165,6 +173,8 @@ attacks(
       ],
       ["at_hash missing", "OpenID Connect Core 1.0, section 3.1.3.6", claim({ at_hash: undefined })],
       ["azp missing, with one audience", core("step 4"), claim({ azp: undefined })],
+      ["a claim of 64 levels", "CWE-674", nestedClaim(64)],
+      ["typ JWT", "RFC 7519, section 5.1", header({ typ: "JWT" })],
       ["a claim of 200,000 characters", "RFC 7519", claim({ about: "a".repeat(200_000) })],
       [
         "members that nobody knows",
@@ -189,7 +199,6 @@ async function publicPem({ issuer }: Portal): Promise<string> {
 }
 
 const evil = strangersKey();
-const header = (members: Record<string, unknown>): IdTokenChanges => ({ forge: withHeader(members) });
 /** Signed by a key that the token itself brings, or says where it is. */
 const brings = (members: Record<string, unknown>): IdTokenChanges => ({ forge: rs256(evil.privateKey, members) });
 
@@ -207,6 +216,9 @@ attacks("a signature that the portal did not make", [
       ["alg none", BCP225, { signedBy: "nobody" }],
       ["alg None", BCP225, { forge: (claims) => `${content({ alg: "None" }, claims)}.` }],
       ["alg nOnE, with a signature", BCP225, header({ alg: "nOnE" })],
+      ["typ of an access token", "RFC 8725, section 3.12; RFC 9068", header({ typ: "at+jwt" })],
+      ["typ of an access token, spelt out", "RFC 8725, section 3.12", header({ typ: "application/AT+JWT" })],
+      ["typ of a logout token", "OpenID Connect Back-Channel Logout 1.0, section 2.4", header({ typ: "logout+jwt" })],
       ["alg missing", RFC7515, header({ alg: undefined })],
       ["alg a list", RFC7515, header({ alg: ["RS256"] })],
       ["alg an algorithm that was not announced", core("step 7"), header({ alg: "PS256" })],
@@ -318,6 +330,30 @@ attacks("claims that would be more than claims", [
       }),
     act: logInThenAsk("/userinfo"),
     outcome: ({ status, body }) => void expect([status, body]).toEqual([200, '{"sub":"amara-okafor"}']),
+  },
+  {
+    name: "userinfo of 3,000 levels",
+    source: "CWE-674",
+    lie: (portal) =>
+      portal.answerNext("/userinfo", (_req, res) => {
+        res.writeHead(200, { "content-type": "application/json" });
+        res.end(`{"sub":"amara-okafor","about":${"[".repeat(3000)}${"]".repeat(3000)}}`);
+      }),
+    act: logInThenAsk("/userinfo"),
+    outcome: tells("portal_answer_invalid"),
+  },
+  {
+    name: "claims that are too long for a header are no hint at the logout",
+    source: "OpenID Connect RP-Initiated Logout 1.0, section 2",
+    portal: { document: "full" },
+    lie: (portal) => portal.nextIdToken({ claims: { about: "a".repeat(6000) } }),
+    act: logInAndOut,
+    async outcome({ status, url }, { victim, whoIs, url: app, portal }) {
+      expect([status, url.startsWith(app), await whoIs(victim)]).toEqual([200, true, undefined]);
+      const [asked] = portal.requests.filter(({ path }) => path === "/logout");
+      expect(asked?.url.length).toBeLessThan(1000);
+      expect(asked?.url).toContain(`client_id=${CLIENT_ID}`);
+    },
   },
   ...(["sub missing", "sub a list", "sub of another person", "an error in a good answer"] as const).map(
     (name): Case => ({

@@ -282,7 +282,23 @@ const forgedUserInfo: Case["lie"] = (portal) => {
   portal.answerNext("/userinfo", sendText(200, forge(claims), { "content-type": "application/jwt" }));
 };
 
+/** An answer to a refresh whose ID token nobody has signed, where the portal says that this may be. */
+const unsignedRefresh: Case = {
+  ...standard,
+  name: "an unsigned ID token at a refresh, announced",
+  source: "RFC 8725, section 3.2",
+  lie(portal) {
+    portal.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported: ["RS256", "none"] }));
+    portal.nextTokenAnswer({ expires_in: 0 });
+    portal.nextIdToken({});
+    portal.nextIdToken({ signedBy: "nobody" });
+  },
+  act: logInThenAsk("/token"),
+  outcome: tells("refresh_failed"),
+};
+
 const all: readonly Case[] = [
+  unsignedRefresh,
   {
     ...standard,
     name: "oidcc-client-test-userinfo-signed, by a stranger",

@@ -1,10 +1,11 @@
 import { expect } from "vitest";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
-import { logInAndOut, logInThenAsk } from "./support/acts.js";
+import { logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
 import { attacks, type Case, logIn, type Outcome, type World } from "./support/attack.js";
+import { submitForm } from "./support/client.js";
 import { sendJson } from "./support/lies.js";
-import { refused, staysHere, welcomed } from "./support/outcomes.js";
+import { both, refused, staysHere, welcomed } from "./support/outcomes.js";
 
 // The attacks of RFC 9700 (Best Current Practice for OAuth 2.0 Security) and RFC 9207 that reach a client, and how each
 // ends here.
@@ -20,12 +21,6 @@ const asksToken = ({ portal }: World): URLSearchParams[] =>
 
 /** The code never left the app. */
 const nothingSent: Outcome = (_answer, world) => void expect(asksToken(world)).toEqual([]);
-
-const both =
-  (...outcomes: Outcome[]): Outcome =>
-  async (answer, world) => {
-    for (const outcome of outcomes) await outcome(answer, world);
-  };
 
 attacks("login CSRF and code injection", [
   {
@@ -114,13 +109,34 @@ attacks("replay", [
   {
     name: "of the callback with the cookie of before, as a thief of both would: the code is not sent again",
     source: "RFC 6749, section 4.1.2",
-    async act({ victim, base, url }) {
+    async act({ victim, stranger, base, url, host }) {
       const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
       const cookie = await victim.jar.getCookieString(url);
       await victim.visit(address, { site: "cross-site" });
-      return victim.navigate(address, { headers: { cookie } });
+      await host.later(11);
+      return stranger.navigate(address, { headers: { cookie } });
     },
-    outcome: (_answer, world) => void expect(asksToken(world)).toHaveLength(1),
+    async outcome(answer, world) {
+      expect([answer.status, answer.headers.location]).toEqual([303, "/account"]);
+      expect(asksToken(world)).toHaveLength(1);
+      expect(await world.whoIs(world.stranger)).toBeUndefined();
+    },
+  },
+  {
+    name: "of the cookie and state of a login that has just been finished, with a code of the stranger's choice",
+    source: "RFC 9700, section 4.5",
+    async act({ victim, stranger, base, url }) {
+      const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+      const cookie = await victim.jar.getCookieString(url);
+      await victim.visit(address, { site: "cross-site" });
+      address.searchParams.set("code", "whatever");
+      return stranger.navigate(address, { headers: { cookie } });
+    },
+    async outcome(answer, world) {
+      expect([answer.status, answer.headers.location]).toEqual([303, "/account"]);
+      expect(asksToken(world)).toHaveLength(1);
+      expect(await world.whoIs(world.stranger)).toBeUndefined();
+    },
   },
   {
     name: "of state: a second portal session cannot use a state that is spent",
@@ -199,6 +215,24 @@ attacks("session fixation", [
   },
 ]);
 
+const OWN_SECRET = "a-secret-of-the-apps-own-session";
+
+attacks("session fixation, where the portal posts its answer", [
+  {
+    name: "the id of before a second login ends with it, although its cookie does not travel with the POST",
+    source: "CWE-384",
+    options: { authorizationParams: { response_mode: "form_post" } },
+    async act(world) {
+      await logInByForm(world);
+      const before = await world.victim.jar.getCookieString(world.url);
+      const answer = await submitForm(world.victim, await world.victim.visit(`${world.base}/login?returnTo=/account`));
+      expect((await world.stranger.fetch(`${world.base}/account`, { headers: { cookie: before } })).status).toBe(401);
+      return answer;
+    },
+    outcome: welcomed,
+  },
+]);
+
 /** Two portals: the victim's, whose router is at the root, and the attacker's at /other. */
 const twoPortals = { other: { document: "full" }, portal: { document: "full" } } as const;
 
@@ -262,6 +296,7 @@ attacks("mix-up", [
     ...twoPortals,
     name: "a session of one portal's login counts at that portal's router alone",
     source: "README, req.portal",
+    app: { ownSession: { secret: OWN_SECRET } }, // one session for both
     async act(world) {
       await world.victim.visit(`${world.url}/other/login?returnTo=/other/account`);
       expect(await world.whoIs(world.victim, `${world.url}/other`)).toBe("amara-okafor");
@@ -269,6 +304,21 @@ attacks("mix-up", [
     },
     outcome: async ({ status }, { whoIs, victim }) =>
       void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
+  },
+  {
+    ...twoPortals,
+    name: "one router's logout ends no login of another portal's, and tells its own portal nothing of it",
+    source: "RFC 9700, section 4.4",
+    app: { ownSession: { secret: OWN_SECRET } },
+    async act(world) {
+      await logIn(world);
+      return world.victim.visit(`${world.url}/other/logout`, { site: "same-origin" });
+    },
+    async outcome(_answer, { other, portal, whoIs, victim }) {
+      const told = other.requests.map(({ url, body }) => url + body).join();
+      expect(portal.issued.filter((token) => told.includes(token))).toEqual([]);
+      expect(await whoIs(victim)).toBe("amara-okafor");
+    },
   },
   ...(
     [
@@ -305,9 +355,12 @@ attacks("mix-up", [
     source: "RFC 9207, section 2.4",
     portal: { document: "full" },
     async act({ victim, base }) {
-      const begun = await victim.navigate(`${base}/login`);
-      const state = new URL(begun.headers.location ?? "").searchParams.get("state") ?? "";
-      return victim.visit(`${base}/callback?state=${state}&error=access_denied&iss=https://evil.example`);
+      const good = await victim.loginUntilCallback(`${base}/login`);
+      const state = good.searchParams.get("state") ?? "";
+      const bad = await victim.visit(`${base}/callback?state=${state}&error=access_denied&iss=https://evil.example`);
+      const later = await victim.navigate(good, { site: "cross-site" });
+      expect([later.status, later.headers.location]).toEqual([303, "/"]); // as for every login that is spent
+      return bad;
     },
     outcome: both(refused("response_issuer_mismatch"), nothingSent),
   },
@@ -413,9 +466,16 @@ attacks("open redirects", [
       victim.visit(`${base}/login?${new URLSearchParams({ returnTo: wish })}`),
     ),
   ),
-  ...ELSEWHERE.filter((wish) => wish.startsWith("/") && !/[\n\t]/.test(wish)).map((wish) =>
-    openRedirect("a guarded address", wish, ({ victim, url }) => victim.visit(url + encodeURI(wish))),
-  ),
+  ...ELSEWHERE.filter((wish) => wish.startsWith("/") && !/[\n\t]/.test(wish)).map((wish) => ({
+    ...openRedirect("a guarded address", wish, async ({ victim, url, portal, stranger }) => {
+      const guarded = await victim.navigate(url + encodeURI(wish));
+      expect([guarded.status, new URL(guarded.headers.location ?? "").origin]).toEqual([302, portal.issuer]);
+      const callback = await victim.loginUntilCallback(guarded.headers.location ?? "");
+      expect(stranger.answers).toEqual([]);
+      return victim.navigate(callback, { site: "cross-site" }); // and stop before the page where it leads
+    }),
+    app: { guardAll: true },
+  })),
   ...ELSEWHERE.slice(0, 6).map((wish) =>
     openRedirect("the page of a login that failed", wish, async ({ victim, base, portal }) => {
       portal.answerNext("/oauth2/token", sendJson(400, { error: "invalid_grant" }));
@@ -519,7 +579,7 @@ attacks("what others could read: addresses, referrers, frames, caches", [
 ]);
 
 /** Another site makes the victim's browser go to /logout. */
-const forgedLogout = (name: string, act: (world: World) => Promise<Answer>): Case => ({
+const forgedLogout = (name: string, status: number, act: (world: World) => Promise<Answer>): Case => ({
   name: `logout: ${name}`,
   source: "RFC 9700, section 4.7; OWASP CSRF",
   async act(world) {
@@ -527,32 +587,45 @@ const forgedLogout = (name: string, act: (world: World) => Promise<Answer>): Cas
     return act(world);
   },
   async outcome(answer, { whoIs, victim }) {
-    expect([200, 204, 403]).toContain(answer.status);
+    expect(answer.status, answer.body).toBe(status);
     expect(await whoIs(victim)).toBe("amara-okafor");
   },
 });
+/** A person is asked, a program is told, and who loads ahead gets nothing. */
+const [ASKED, TOLD, NOTHING] = [200, 403, 204] as const;
 attacks("a logout that nobody meant", [
-  forgedLogout("a link on another site", ({ victim, base }) => victim.visit(`${base}/logout`, { site: "cross-site" })),
-  forgedLogout("a form on another site", ({ victim, base }) =>
+  forgedLogout("a link in an e-mail, which another site redirects here", ASKED, ({ victim, base }) =>
+    victim.visit(`${base}/logout`, { site: "none" }),
+  ),
+  ...["object", "embed", "iframe"].map((dest) =>
+    forgedLogout(`an <${dest}> on this site`, ASKED, ({ victim, base }) =>
+      victim.navigate(`${base}/logout`, { site: "same-origin", headers: { "sec-fetch-dest": dest } }),
+    ),
+  ),
+  forgedLogout("a link on another site", ASKED, ({ victim, base }) =>
+    victim.visit(`${base}/logout`, { site: "cross-site" }),
+  ),
+  forgedLogout("a form on another site", ASKED, ({ victim, base }) =>
     victim.visit(`${base}/logout`, { method: "POST", site: "cross-site", form: {} }),
   ),
-  forgedLogout("a link on a neighbouring site", ({ victim, base }) =>
+  forgedLogout("a link on a neighbouring site", ASKED, ({ victim, base }) =>
     victim.visit(`${base}/logout`, { site: "same-site" }),
   ),
-  forgedLogout("an image on this site", ({ victim, base }) =>
+  forgedLogout("an image on this site", TOLD, ({ victim, base }) =>
     victim.fetch(`${base}/logout`, { headers: { "sec-fetch-mode": "no-cors" } }),
   ),
-  forgedLogout("a script on another site", ({ victim, base }) =>
+  forgedLogout("a script on another site", TOLD, ({ victim, base }) =>
     victim.fetch(`${base}/logout`, { method: "POST", site: "cross-site" }),
   ),
-  forgedLogout("an old browser, which does not say", ({ victim, base }) =>
+  forgedLogout("an old browser, which does not say", ASKED, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { old: true }),
   ),
-  forgedLogout("an old browser, by a form with a made-up confirmation", ({ victim, base }) =>
+  forgedLogout("an old browser, by a form with a made-up confirmation", ASKED, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { old: true, method: "POST", form: { confirmation: "a.b.c" } }),
   ),
   forgedLogout(
     "an old browser, by the confirmation that the stranger was given",
+    ASKED,
     async ({ victim, stranger, base }) => {
       await stranger.visit(`${base}/login`);
       const page = await stranger.navigate(`${base}/logout`, { old: true });
@@ -561,10 +634,10 @@ attacks("a logout that nobody meant", [
       return victim.navigate(`${base}/logout`, { old: true, method: "POST", form: { confirmation } });
     },
   ),
-  forgedLogout("a prefetch", ({ victim, base }) =>
+  forgedLogout("a prefetch", NOTHING, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { site: "same-origin", headers: { "sec-purpose": "prefetch" } }),
   ),
-  forgedLogout("HEAD", ({ victim, base }) =>
+  forgedLogout("HEAD", NOTHING, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { method: "HEAD", site: "same-origin" }),
   ),
 ]);

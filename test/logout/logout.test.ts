@@ -66,7 +66,7 @@ describe("logging out", () => {
 
   test("works without a local session: the portal's may still be there", async () => {
     const { browser, url, portal, asked } = await startWorld();
-    const { status, headers } = await browser.navigate(`${url}/logout`);
+    const { status, headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect([status, headers.location?.startsWith(`${portal.issuer}/logout?`)]).toEqual([303, true]);
     expect(asked("/oauth2/revoke")).toEqual([]);
   });
@@ -99,7 +99,8 @@ describe("a portal that is in trouble cannot keep a person logged in here", () =
   test("down since before it was discovered: the person stays on this site", async () => {
     const { browser, url, portal } = await startWorld({ log: [/portal_unreachable/] });
     portal.goDown();
-    expect((await browser.navigate(`${url}/logout`)).headers.location).toBe(`${url}/`);
+    const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    expect(headers.location).toBe(`${url}/`);
   });
 
   test.each([
@@ -134,7 +135,7 @@ describe("a portal that is in trouble cannot keep a person logged in here", () =
 });
 
 describe("another site cannot log a person out", () => {
-  test.each(["cross-site", "same-site"] as const)("a link that comes %s is asked about first", async (site) => {
+  test.each(["cross-site", "same-site", "none"] as const)("a link that comes %s is asked about first", async (site) => {
     const { browser, url, me, asked } = await loggedIn();
     const page = await browser.navigate(`${url}/logout`, { site });
     expect([page.status, page.body.includes("Sign out?")]).toEqual([200, true]);
@@ -160,6 +161,24 @@ describe("another site cannot log a person out", () => {
     const headers = { "sec-fetch-site": "same-origin", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" };
     expect((await browser.request(`${url}/logout`, { headers })).status).toBe(403);
     expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test.each(["object", "embed", "iframe", "frame"])(
+    "nor is one that is loaded as <%s>, although that navigates",
+    async (dest) => {
+      const { browser, url, me } = await loggedIn();
+      const headers = { "sec-fetch-dest": dest };
+      const page = await browser.navigate(`${url}/logout`, { site: "same-origin", headers });
+      expect([page.status, page.body.includes("Sign out?")]).toEqual([200, true]);
+      expect((await me()).isAuthenticated).toBe(true);
+    },
+  );
+
+  test("a browser that does not tell what it loads for is believed", async () => {
+    const { browser, url, me } = await loggedIn();
+    const headers = { accept: "text/html", "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate" };
+    expect((await browser.request(`${url}/logout`, { headers })).status).toBe(303);
+    expect((await me()).isAuthenticated).toBe(false);
   });
 
   test("the page's own button works", async () => {

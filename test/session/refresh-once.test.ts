@@ -528,7 +528,7 @@ test("a session that ends during the refresh stays gone, and its new tokens are 
   const onOrphan = vi.fn();
   const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew, 1, { onOrphan })));
   await arrived(1);
-  await settled(keeper.remove(ID));
+  await settled(keeper.remove(ID, () => true));
   waiting[0]?.resolve({ tokens: token("1") });
   expect((await settled(work)).code).toBe("login_required");
   expect(onOrphan).toHaveBeenCalledExactlyOnceWith(token("1"));
@@ -541,7 +541,7 @@ test("a refresh token that has not rotated is no orphan when its session ends: t
   const onOrphan = vi.fn();
   const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew, 1, { onOrphan })));
   await arrived(1);
-  await settled(keeper.remove(ID));
+  await settled(keeper.remove(ID, () => true));
   waiting[0]?.resolve({ tokens: { ...token("1"), refresh_token: token("0").refresh_token as string } });
   expect((await settled(work)).code).toBe("login_required");
   expect(onOrphan).not.toHaveBeenCalled();

@@ -85,10 +85,17 @@ export class Browser {
     return new Map((await this.jar.getCookies(String(url))).map(({ key, value }) => [key, value]));
   }
 
+  /** RFC 6265bis, section 5.8.3: what another site begins carries no Strict cookie, and Lax ones only where it navigates by GET. */
+  async #cookiesFor(url: URL, method: string, headers: Record<string, string>): Promise<string> {
+    const isSafeNavigation = headers["sec-fetch-mode"] === "navigate" && (method === "GET" || method === "HEAD");
+    const sameSiteContext = headers["sec-fetch-site"] !== "cross-site" ? "strict" : isSafeNavigation ? "lax" : "none";
+    return this.jar.getCookieString(url.href, { sameSiteContext });
+  }
+
   async request(to: string | URL, { method = "GET", headers = {}, form }: Ask = {}): Promise<Answer> {
     const url = new URL(to);
     url.hash = "";
-    const cookie = await this.jar.getCookieString(url.href);
+    const cookie = await this.#cookiesFor(url, method, headers);
     const body = form && new URLSearchParams(form).toString();
     const sent = {
       ...(cookie && { cookie }),

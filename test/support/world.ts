@@ -13,7 +13,7 @@ import {
   requireAuth,
   type TokenSet,
 } from "../../lib/index.js";
-import { Browser } from "./browser.js";
+import { type Answer, Browser } from "./browser.js";
 
 export const CLIENT_ID = "demo-app";
 export const CLIENT_SECRET = "the-client-secret-of-the-demo-app";
@@ -169,7 +169,8 @@ interface Evidence {
 export function expectNothingSecret({ url, browser, log, portal, seenTokens }: Evidence): void {
   const forms = portal.requests.map(({ body }) => new URLSearchParams(body));
   const sent = forms.flatMap((form) => ["code", "code_verifier", "refresh_token"].flatMap((name) => form.getAll(name)));
-  const secrets = [CLIENT_SECRET, SESSION_SECRET, ...sent, ...seenTokens].filter((secret) => secret.length > 8);
+  const codes = browser.answers.filter((answer) => !answer.url.startsWith(url)).flatMap(codesIn);
+  const secrets = [CLIENT_SECRET, SESSION_SECRET, ...sent, ...codes, ...seenTokens].filter(({ length }) => length > 8);
   const answers = browser.answers
     .filter((answer) => answer.url.startsWith(url) && !answer.url.includes("/test/"))
     .map(({ body, headers }) => body + JSON.stringify(logoutHintLeftOut(headers)));
@@ -177,6 +178,12 @@ export function expectNothingSecret({ url, browser, log, portal, seenTokens }: E
     expect(secrets.find((secret) => text.includes(secret))).toBeUndefined();
     expect(text).not.toMatch(/^\s+at .+:\d+:\d+/m); // a stack
   }
+}
+
+/** What the portal has sent through the browser, whether or not the app has ever used it. */
+function codesIn({ headers: { location }, body }: Answer): string[] {
+  const inAddress = location && URL.canParse(location) ? new URL(location).searchParams.getAll("code") : [];
+  return [...inAddress, ...[...body.matchAll(/name="code" value="([^"]+)"/g)].map(([, code = ""]) => code)];
 }
 
 /** The one place where a token belongs into an address: id_token_hint (RP-Initiated Logout 1.0, section 2). */

@@ -158,7 +158,7 @@ const optionsFor = (portal: Portal, base: string, { options, portal: wished }: S
 export function expectNothingTold(url: string, answers: Answer[], log: string[], portal: Told): void {
   const ours = answers.filter((answer) => answer.url.startsWith(url));
   const seenTokens = new Set([...portal.issued, CANARY]);
-  expectNothingSecret({ url, browser: { answers: ours }, log, portal, seenTokens });
+  expectNothingSecret({ url, browser: { answers }, log, portal, seenTokens });
   const cookies = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []).map(cookieValueOf);
   for (const text of [...ours.map(({ body }) => body), ...log])
     expect(cookies.find((value) => value.length > 8 && text.includes(value))).toBeUndefined();

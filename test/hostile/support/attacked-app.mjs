@@ -63,6 +63,7 @@ function createApp({ portalAuth, portalErrors, requireAuth }, settings, routers)
     app.use(mount, router);
     addRoutes(app, mount === "/" ? "" : mount, requireAuth);
   }
+  if (settings.guardAll) app.use(requireAuth(), (req, res) => void res.json({ at: req.originalUrl }));
   app.use(portalErrors());
   app.use(silently);
   return app;

@@ -14,6 +14,8 @@ export interface AppSettings {
   /** Whether the app has read JSON, text and (extended) forms before portalAuth() sees them. */
   readonly parsers?: boolean | undefined;
   readonly trustProxy?: boolean | undefined;
+  /** Whether every other address is guarded as well, and answers with what was asked for. */
+  readonly guardAll?: boolean | undefined;
 }
 
 export interface OpenedApp {

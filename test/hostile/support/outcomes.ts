@@ -33,12 +33,12 @@ export const welcomed: Outcome = async ({ status, body }, { victim, whoIs }) => 
   expect(await whoIs(victim)).toBe(victim.person["sub"]);
 };
 
-/** Nobody is logged in, and the answer blames who asked. */
-export const clientsFault: Outcome = async (answer, world) => {
-  expect(answer.status, answer.body).toBeGreaterThanOrEqual(300);
-  expect(answer.status, answer.body).toBeLessThan(500);
-  await nobodyIsIn(world);
-};
+/** All of these. */
+export const both =
+  (...outcomes: Outcome[]): Outcome =>
+  async (answer, world) => {
+    for (const outcome of outcomes) await outcome(answer, world);
+  };
 
 /** A redirect, if there is one, stays on this site. */
 export const staysHere = ({ headers: { location } }: Answer, { url }: Pick<World, "url">): void => {
