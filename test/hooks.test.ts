@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { type LoginContext, PortalAuthError } from "../lib/index.js";
-import { startWorld } from "./support/world.js";
+import { CLIENT_ID, CLIENT_SECRET, startWorld } from "./support/world.js";
 
 declare module "express-session" {
   interface SessionData {
@@ -143,6 +143,23 @@ describe.each(["onTokens", "onLogin"] as const)("%s that throws", (name) => {
     expect(page.body).toContain("Only &lt;members&gt; of the club may come in.");
     expect(page.headers["set-cookie"]?.filter((line) => line.startsWith("portal-session"))).toEqual([]);
     expect((await me()).isAuthenticated).toBe(false);
+  });
+
+  test("leaves no refresh token at the portal that nobody has", async () => {
+    const hook = () => {
+      throw new PortalAuthError("login_refused");
+    };
+    const { browser, url, portal, asked } = await startWorld({ options: { hooks: { [name]: hook } } });
+    await browser.visit(`${url}/account`);
+    await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1));
+    const revoked = new URLSearchParams(asked("/oauth2/revoke")[0]?.body).get("token");
+    expect(portal.issued).toContain(revoked);
+    const form = { client_id: CLIENT_ID, client_secret: CLIENT_SECRET, grant_type: "refresh_token" };
+    const refreshed = await fetch(`${portal.issuer}/oauth2/token`, {
+      method: "POST",
+      body: new URLSearchParams({ ...form, refresh_token: revoked ?? "" }),
+    });
+    expect(refreshed.status).toBe(400);
   });
 
   test("anything else is a failure of the app: told by name, without what it carries", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { renderPage } from "../../lib/answer/page.js";
 import { failures, PortalAuthError, type PortalAuthErrorCode } from "../../lib/errors.js";
+import { requireAuth } from "../../lib/index.js";
 import { outline } from "../../lib/outline.js";
 import { startWorld } from "../support/world.js";
 
@@ -10,6 +11,15 @@ const ROUTES: [string, string][] = [
   ["/logout", "a redirect to the portal's logout"],
   ["/account", "a guard that begins a login"],
 ];
+
+/** More than a socket holds, and slowly enough that the answer comes first. */
+const stream = () =>
+  new ReadableStream({
+    async pull(controller) {
+      await new Promise((resolve) => setImmediate(resolve));
+      controller.enqueue(new TextEncoder().encode("a".repeat(10_000)));
+    },
+  });
 
 describe("every answer of ours", () => {
   test.each(ROUTES)(
@@ -31,6 +41,24 @@ describe("every answer of ours", () => {
     const { browser, url } = await startWorld();
     const { headers } = await browser.fetch(`${url}/account`);
     expect([headers["cache-control"], headers["x-content-type-options"]]).toEqual(["no-store", "nosniff"]);
+  });
+
+  test.each<[string, RequestInit, string]>([
+    ["a refusal of what has no body", {}, "keep-alive"],
+    ["a refusal of a POST without a body", { method: "POST" }, "keep-alive"],
+    ["a refusal of a body that nobody has read", { method: "POST", body: "a".repeat(100_000) }, "close"],
+    [
+      "a refusal of a body of unknown length",
+      { method: "POST", body: stream(), duplex: "half" } as RequestInit,
+      "close",
+    ],
+  ])("%s leaves the connection as it should be", async (_name, request, connection) => {
+    const { url } = await startWorld({
+      after: (app) => app.all("/guarded", requireAuth(), (_req, res) => void res.send("in")),
+    });
+    const answer = await fetch(`${url}/guarded`, request);
+    expect([answer.status, answer.headers.get("connection")]).toEqual([401, connection]);
+    await answer.text();
   });
 
   test("leaves the app's other answers alone", async () => {

@@ -601,3 +601,69 @@ attacks("while the store is away", [
     },
   },
 ]);
+
+/** Who owns a neighbouring host can set cookies for the domain above both; browsers let them name none __Host-. */
+const tossed = (name: string, act: (world: World) => Promise<Answer>, outcome: Outcome): Case => ({
+  name,
+  source: "RFC 6265bis, section 4.1.3.2; RFC 9700, section 4.7",
+  https: true,
+  act,
+  outcome,
+});
+
+attacks("over https, behind a proxy", [
+  { name: "a login", source: "README, production checklist", https: true, outcome: welcomed },
+  tossed(
+    "all cookies are Secure, HttpOnly, SameSite and bound to the host by their names",
+    async (world) => {
+      await logIn(world);
+      return world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
+    },
+    (_answer, { victim, url }) => {
+      const ours = victim.answers.filter(({ url: at }) => at.startsWith(url));
+      const lines = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []);
+      expect(lines.length).toBeGreaterThan(2);
+      for (const line of lines) expect(line).toMatch(/^__Host-portal-(login\.[\w-]{16}|session)=/);
+      for (const line of lines) expect(line).toMatch(/; Path=\/;(?!.*Domain).*HttpOnly; Secure(; SameSite=Lax)?$/);
+    },
+  ),
+  tossed(
+    "the stranger's login, planted under a name without the prefix, finishes nothing in the victim's browser",
+    async ({ victim, stranger, base, url }) => {
+      stranger.person = { sub: "jonas-weber" };
+      const theirs = await stranger.loginUntilCallback(`${base}/login`);
+      for (const { key, value } of await stranger.jar.getCookies(url))
+        await victim.jar.setCookie(`${key.replace("__Host-", "")}=${value}; Path=/; Secure`, url);
+      return victim.visit(theirs, { site: "cross-site" });
+    },
+    refused("login_not_found"),
+  ),
+  tossed(
+    "the stranger's session, planted likewise, makes nobody of the victim",
+    async (world) => {
+      const { victim, stranger, base, url } = world;
+      stranger.person = { sub: "jonas-weber" };
+      await stranger.visit(`${base}/account`);
+      const value = (await stranger.cookies(url)).get("__Host-portal-session");
+      expect(value).toBeDefined();
+      await victim.jar.setCookie(`portal-session=${value}; Path=/; Secure`, url);
+      return victim.fetch(`${base}/account`);
+    },
+    async ({ status }, { whoIs, victim }) => void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
+  ),
+  tossed(
+    "who speaks to the app past the proxy begins no login: its cookie could not be Secure",
+    ({ stranger, behind }) => stranger.navigate(`${behind}/login`),
+    (answer) => {
+      expect(answer.headers["set-cookie"]).toBeUndefined();
+      expect([answer.status, answer.body.includes("proxy_not_trusted")]).toEqual([500, true]);
+    },
+  ),
+  tossed(
+    "who says past the proxy that it is https gets a cookie that is Secure all the same",
+    ({ stranger, behind }) => stranger.navigate(`${behind}/login`, { headers: { "x-forwarded-proto": "https" } }),
+    ({ status, headers }) => {
+      expect([status, headers["set-cookie"]]).toEqual([302, [expect.stringMatching(/^__Host-.*; Secure; /)]]);
+    },
+  ),
+]);

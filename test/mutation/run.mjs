@@ -20,7 +20,7 @@ const ROOMS = {
     "login",
     "callback/callback.test.ts",
   ],
-  session: ["session", "portal-auth.test.ts", "access", "logout", "settings.test.ts"],
+  session: ["session", "portal-auth.test.ts", "logout"],
 };
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

@@ -4,7 +4,8 @@ import type { PortalAuthOptions } from "../../../lib/index.js";
 import type { Answer } from "../../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET } from "../../support/world.js";
 import { Client } from "./client.js";
-import { type AppSettings, Host, type OpenedApp } from "./host.js";
+import { type AppSettings, Host } from "./host.js";
+import { startTlsFront } from "./tls-front.js";
 
 /** Lies carry it; it may be in no answer and in no line of the log. */
 export const CANARY = "canary-of-a-lying-answer-3f9d1c7a";
@@ -17,6 +18,8 @@ export interface Setting {
   readonly app?: Omit<AppSettings, "instances">;
   /** Default "/". */
   readonly mount?: string;
+  /** Whether people reach the app over https, by a proxy that ends TLS and tells so. Default false. */
+  readonly https?: boolean;
   readonly portal?: Partial<PortalOptions>;
   /** A second portal, with a router of its own at /other. What it does is up to the attacker. */
   readonly other?: Partial<PortalOptions>;
@@ -24,9 +27,11 @@ export interface Setting {
 
 export interface World {
   readonly host: Host;
-  /** Of the app, and where portalAuth is mounted in it. */
+  /** Of the app, as people reach it, and where portalAuth is mounted in it. */
   readonly url: string;
   readonly base: string;
+  /** Of the app itself, where something stands in front of it. */
+  readonly behind: string;
   readonly portal: Portal;
   /** There where the setting wants it. */
   readonly other: Portal;
@@ -107,40 +112,43 @@ export async function startWorld(host: Host, setting: Setting = {}): Promise<Wor
 export async function openWorld(host: Host, setting: Setting = {}): Promise<{ world: World; close(): Promise<void> }> {
   const { mount = "/" } = setting;
   const app = await host.open();
-  const base = app.url + (mount === "/" ? "" : mount);
-  const portal = await registeredPortal(app, base, setting.portal);
-  const other = setting.other && (await registeredPortal(app, `${app.url}/other`, setting.other));
+  const front = setting.https ? await startTlsFront(app.url) : undefined;
+  const url = front?.url ?? app.url;
+  const base = url + (mount === "/" ? "" : mount);
+  const portal = await registeredPortal(url, base, setting.portal);
+  const other = setting.other && (await registeredPortal(url, `${url}/other`, setting.other));
   await host.begin(app, {
     ...setting.app,
     instances: [
-      ...(other ? [{ mount: "/other", options: optionsFor(other, `${app.url}/other`, setting) }] : []),
+      ...(other ? [{ mount: "/other", options: optionsFor(other, `${url}/other`, setting) }] : []),
       { mount, options: optionsFor(portal, base, setting) },
     ],
   });
   const world: World = {
     host,
-    url: app.url,
+    url,
+    behind: app.url,
     base,
     portal,
     other: other as Portal,
-    victim: new Client(),
-    stranger: new Client(),
+    victim: new Client(front?.ca),
+    stranger: new Client(front?.ca),
     async whoIs(client, at = base) {
       return JSON.parse((await client.fetch(`${at}/me`)).body).claims?.sub;
     },
   };
   return {
     world,
-    close: async () => void (await Promise.all([portal.close(), other?.close(), host.close(app)])),
+    close: async () => void (await Promise.all([portal.close(), other?.close(), host.close(app), front?.close()])),
   };
 }
 
-const registeredPortal = (app: OpenedApp, base: string, options?: Partial<PortalOptions>): Promise<Portal> =>
+const registeredPortal = (url: string, base: string, options?: Partial<PortalOptions>): Promise<Portal> =>
   startPortal({
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
     redirectUris: [`${base}/callback`],
-    logoutRedirectUris: [`${app.url}/`],
+    logoutRedirectUris: [`${url}/`],
     ...options,
   });
 

@@ -1,0 +1,33 @@
+import { request } from "node:http";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { generate } from "selfsigned";
+
+let made: ReturnType<typeof generate> | undefined;
+
+/** A proxy that ends TLS, as nginx would: it says so to the app, and believes nothing that a client says of it. */
+export async function startTlsFront(target: string): Promise<{ url: string; ca: string; close(): Promise<void> }> {
+  made ??= generate([{ name: "commonName", value: "localhost" }], {
+    keySize: 2048,
+    extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }],
+  });
+  const { private: key, cert } = await made;
+  const server = createServer({ key, cert }, (req, res) => {
+    const headers = { ...req.headers, "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.7" };
+    const onwards = request(target + req.url, { method: req.method ?? "GET", headers }, (answer) => {
+      res.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(res);
+    });
+    onwards.on("error", () => res.destroy());
+    req.pipe(onwards);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `https://localhost:${(server.address() as AddressInfo).port}`,
+    ca: cert,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
