@@ -4,8 +4,8 @@ import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { callOnTokens } from "../hooks.js";
 import { outline } from "../outline.js";
 import type { Parts } from "../parts.js";
-import { revoke } from "../portal/log-out.js";
 import { refresh } from "../portal/refresh.js";
+import { revokeQuietly } from "../revoke-quietly.js";
 import type { Refresh, Renewed } from "../session/refresh.js";
 import type { Place } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
@@ -42,7 +42,8 @@ export function renewal(
     obstacle: () => parts.outage.current(id),
     renew: (stored) => renew(parts, req, id, stored),
     renewAtMostMs: 1000 * (PORTAL_REQUESTS * parts.settings.httpTimeout) + HOOK_MS,
-    onOrphan: (tokens) => void revokeOrphan(parts, tokens),
+    // nobody will have these: a logout that came while the portal was asked could not revoke them
+    onOrphan: ({ refresh_token }) => void revokeQuietly(parts, refresh_token),
   };
 }
 
@@ -61,7 +62,7 @@ async function renew(parts: Parts, req: Request, id: string, stored: PortalSessi
     parts.outage.forget(id);
     return { tokens: kept };
   } catch (error) {
-    if (endsSession(error)) void revokeOrphan(parts, tokens);
+    if (endsSession(error)) void revokeQuietly(parts, tokens.refresh_token);
     if (endsSession(error) || !(error instanceof PortalAuthError)) throw error;
     logFailure(parts.log, error);
     parts.outage.remember(id, error, "session");
@@ -109,14 +110,4 @@ function onlyRefreshToken(old: Readonly<TokenSet>, answer: TokenSet): TokenSet {
     ...(refresh_token !== undefined && { refresh_token }),
     ...(refresh_expires_at !== undefined && { refresh_expires_at }),
   };
-}
-
-/** Nobody will have these: a logout that came while the portal was asked could not revoke them, or a hook wants no more of it. */
-export async function revokeOrphan({ getPortal, log }: Parts, { refresh_token }: TokenSet): Promise<void> {
-  if (refresh_token === undefined) return;
-  try {
-    await revoke(await getPortal(), refresh_token);
-  } catch (error) {
-    logFailure(log, new PortalAuthError("revocation_failed", { detail: (error as PortalAuthError).code }));
-  }
 }

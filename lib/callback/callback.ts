@@ -1,5 +1,4 @@
 import type { Request } from "express";
-import { revokeOrphan } from "../access/renew.js";
 import { answerError } from "../answer/answer-error.js";
 import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
@@ -8,6 +7,7 @@ import type { Transaction } from "../login/transaction.js";
 import { answersOf, type Parts, type Visit } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { checkResponse, type Expected, exchange } from "../portal/exchange.js";
+import { revokeQuietly } from "../revoke-quietly.js";
 import { checkCookieCanBeSet, sessionCookieIsMissing } from "../session/own-session.js";
 import { beginSession, joinSession } from "../session/session.js";
 import { meetHooks } from "./meet-hooks.js";
@@ -60,7 +60,7 @@ export function callbackStep(parts: Parts) {
       // last, as it changes the session id: what came before must have held
       return { sessionId: await beginSession(req, begun), return_to };
     } catch (error) {
-      void revokeOrphan(parts, verified.tokens);
+      void revokeQuietly(parts, verified.tokens.refresh_token); // nobody will have them
       throw error;
     }
   }

@@ -7,7 +7,8 @@ import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { callHook } from "../hooks.js";
 import { answersOf, laterAnswersOf, linkTo, type Parts, type Visit } from "../parts.js";
-import { logoutUrl, revoke } from "../portal/log-out.js";
+import { logoutUrl } from "../portal/log-out.js";
+import { revokeQuietly } from "../revoke-quietly.js";
 import { endSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import { withinTime } from "../within-time.js";
@@ -49,19 +50,13 @@ async function tellHook({ settings: { hooks }, log }: Parts, req: Visit["req"], 
 }
 
 /** Revokes the refresh token and gives the address that ends the portal's own session; a failure is logged, no more. */
-async function endAtPortal({ getPortal, log }: Parts, ended: PortalSession | undefined): Promise<string | undefined> {
+async function endAtPortal(parts: Parts, ended: PortalSession | undefined): Promise<string | undefined> {
   try {
-    const portal = await getPortal();
-    const token = ended?.tokens.refresh_token;
-    if (token) {
-      await revoke(portal, token).catch((error: PortalAuthError) => {
-        const detail = `${error.code}: ${error.detail ?? ""}`;
-        logFailure(log, new PortalAuthError("revocation_failed", { detail }));
-      });
-    }
+    const portal = await parts.getPortal();
+    await revokeQuietly(parts, ended?.tokens.refresh_token);
     return logoutUrl(portal, ended?.tokens.id_token)?.href;
   } catch (error) {
-    if (error instanceof PortalAuthError) logFailure(log, error);
+    if (error instanceof PortalAuthError) logFailure(parts.log, error);
     else throw error;
     return undefined;
   }
