@@ -12,6 +12,7 @@ import { cleanEnvironment } from "./package/run.js";
 import { Browser as SimpleBrowser } from "./support/browser.js";
 import { launchChromium, noChromium } from "./support/chromium.js";
 import { describeWithRedis } from "./support/servers/describe.js";
+import { freePort } from "./support/servers/free-port.mjs";
 import { close, listen } from "./support/world.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -233,9 +234,4 @@ function watchForTroubles(page: Page): () => string[] {
   return () => troubles;
 }
 
-async function freePorts(): Promise<[string, string]> {
-  const servers = [createServer(), createServer()];
-  const [a = "", b = ""] = await Promise.all(servers.map(async (server) => new URL(await listen(server)).port));
-  await Promise.all(servers.map(close));
-  return [a, b];
-}
+const freePorts = async (): Promise<[string, string]> => [String(await freePort()), String(await freePort())];

@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { startPortal } from "../../example-app/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
+import { freePort } from "../support/servers/free-port.mjs";
 import { CLIENT, json, listen, portOf, refreshesAt, SECRET } from "./start-example.js";
 
 const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
@@ -43,15 +43,6 @@ const ownPortal = (issuer: string, url: string) => ({
   PORTAL_REDIRECT_URI: `${url}/callback`,
   SESSION_SECRET: SECRET,
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const port = portOf(server);
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 test("prints one address, under which a person can log in, and ends at a signal", async () => {
   const example = await startDemo();

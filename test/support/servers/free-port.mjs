@@ -6,11 +6,18 @@ import { createServer } from "node:net";
 const [FIRST, LAST] = [20_000, 32_767];
 const TRIES = 20;
 
+/** A port that is free, and that no system gives to anybody by itself. */
+export async function freePort() {
+  for (;;) {
+    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
+    if (await isFree(port)) return port;
+  }
+}
+
 /** Calls `start` with a free port, and with another one if somebody took it in the meantime. */
 export async function onFreePort(start) {
   for (let tries = 1; ; tries += 1) {
-    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1));
-    if (!(await isFree(port))) continue;
+    const port = await freePort();
     try {
       return await start(port);
     } catch (error) {

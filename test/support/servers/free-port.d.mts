@@ -1,0 +1,2 @@
+/** A port of 127.0.0.1 that is free, and that no system gives to anybody by itself: it is likely to be free a while later. */
+export function freePort(): Promise<number>;
