@@ -4,11 +4,11 @@ import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
 import { returnTo } from "./login/return-to.js";
 import type { Transactions } from "./login/transaction.js";
+import { readQuery } from "./parameters.js";
 import type { GetPortal } from "./portal/discover.js";
 import type { RefreshOnce } from "./session/refresh-once.js";
 import type { Sealer } from "./session/seal.js";
 import type { Settings } from "./settings.js";
-import { withoutSlash } from "./without-slash.js";
 
 /** What the steps of one portalAuth() share. */
 export interface Parts {
@@ -41,10 +41,10 @@ export function answersOf({ settings, log }: Parts, mount: string, wanted?: stri
 }
 
 /**
- * How a failure is answered that no login would mend: with a way to try the same again. The callback's address holds a
- * code, which belongs into no page: that one is reloaded.
+ * How a failure is answered that no login would mend: with a way to try the same again. An address with a code, the
+ * callback's of whichever router, belongs into no page: that one is reloaded.
  */
-export function laterAnswersOf({ settings: { hooks, routes }, log }: Parts, req: Request): ErrorAnswer {
-  const canBeLinked = req.method === "GET" && withoutSlash(req.path) !== routes.callback;
+export function laterAnswersOf({ settings: { hooks }, log }: Parts, req: Request): ErrorAnswer {
+  const canBeLinked = req.method === "GET" && !readQuery(req).has("code");
   return { hooks, log, retry: canBeLinked ? returnTo(req.originalUrl) : undefined, isLogin: false };
 }

@@ -50,7 +50,7 @@ export function callbackStep(parts: Parts) {
     portal: Portal,
     code: string,
     expected: Expected,
-    { return_to: wish, session: replaces }: Transaction,
+    { return_to: wish, replaces }: Transaction,
   ): Promise<Finished> {
     checkCookieCanBeSet(req);
     const verified = await exchange(portal, code, expected); // the code for verified tokens

@@ -32,7 +32,7 @@ export async function beginLogin(parts: Parts, { req, res, mount }: Visit, optio
     return_to: notOurs(returnTo(options.returnTo), mount, settings.routes),
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
-    ...(added["response_mode"] === "form_post" && { form_post: true, session: sessionId(req) }),
+    ...(added["response_mode"] === "form_post" && { form_post: true, replaces: sessionId(req) }),
   });
   redirect(res, 302, authorizationUrl(portal, attempt, added).href);
 }

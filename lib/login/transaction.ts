@@ -26,7 +26,7 @@ export interface Transaction {
   /** The portal answers by a POST from its own page: the cookie must travel with it. */
   readonly form_post?: true;
   /** With form_post the session's own cookie, which is Lax, stays behind: the session that the login shall replace. */
-  readonly session?: string;
+  readonly replaces?: string;
 }
 
 /** A login that was finished, or that failed: its cookie stays, so that reload and back lead to its page. */

@@ -48,8 +48,9 @@ export function checkRefreshedIdToken(claims: Claims, idToken: string, before: P
   if (old.iss !== undefined && claims.iss !== old.iss) throw invalid("claim iss");
   if (claims.sub !== (old.sub ?? before.sub) || claims.sub !== before.sub) throw invalid("claim sub");
   if (audienceOf(claims) !== audienceOf({ aud: old.aud ?? before.settings.clientId })) throw invalid("claim aud");
+  const isKnown = old.iss !== undefined;
   // one that is left out says nothing else; where there was none, none may come
-  if (old.iss !== undefined && claims.azp !== undefined && claims.azp !== old.azp) throw invalid("claim azp");
+  if (isKnown && claims.azp !== undefined && claims.azp !== old.azp) throw invalid("claim azp");
   if (claims.nonce !== undefined && old.nonce !== undefined && claims.nonce !== old.nonce)
     throw new PortalAuthError("nonce_mismatch");
 }
@@ -83,7 +84,7 @@ function checkAlways(
     throw invalid("claim at_hash");
 }
 
-/** Steps 9 and 10, and RFC 7519, section 4.1.5. That they are numbers openid-client has seen to, but 1e999 is one: it is infinite. */
+/** Steps 9 and 10, and RFC 7519, section 4.1.5. openid-client has seen to it that they are numbers: so is JSON's 1e999, which is Infinity. */
 export function checkTimes({ exp, nbf, iat }: Claims, clockTolerance: number): void {
   const now = epochSeconds();
   if (!(isTime(exp) && exp > now - clockTolerance)) throw invalid("claim exp");

@@ -124,7 +124,7 @@ async function honestJourney(world: World): Promise<void> {
 function look(world: World, client: Client): void {
   const { portal, url } = world;
   const newest = { requests: portal.requests.slice(-50), issued: portal.issued.slice(-50) };
-  expectNothingTold(url, client.answers, host().log.splice(0), newest);
+  expectNothingTold([url], client.answers, host().log.splice(0), newest);
 }
 
 const LONG = "a".repeat(9000);
@@ -147,11 +147,11 @@ const STRANGE: readonly ((base: string, client: Client, url: string) => Promise<
     await Promise.all([1, 2, 3].map(() => client.navigate(callback))); // and never signs out
   },
   async (base, client) => new Client().navigate(await client.loginUntilCallback(`${base}/login`)),
-  (_base, _client, url) =>
-    sendRaw(url, rawRequest("GET /callback?state=\u00e9 HTTP/1.1", [`Cookie: ${";=".repeat(4000)}`])),
-  (_base, _client, url) =>
-    sendRaw(url, rawRequest("POST /callback HTTP/1.1", ["Content-Length: 5", "Content-Length: 6"])),
-  (_base, _client, url) => sendRaw(url, "\x16\x03\x01\x02\x00\x01"),
+  (_base, client, url) =>
+    sendRaw(client, url, rawRequest("GET /callback?state=\u00e9 HTTP/1.1", [`Cookie: ${";=".repeat(4000)}`])),
+  (_base, client, url) =>
+    sendRaw(client, url, rawRequest("POST /callback HTTP/1.1", ["Content-Length: 5", "Content-Length: 6"])),
+  (_base, client, url) => sendRaw(client, url, "\x16\x03\x01\x02\x00\x01"),
 ];
 
 async function strangersAct(world: World, turn: number): Promise<void> {

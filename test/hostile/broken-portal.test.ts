@@ -5,7 +5,7 @@ import { logInAndOut, logInThenAsk } from "./support/acts.js";
 import { attacks, CANARY, type Case, logIn, type Outcome, SHORT_TIMEOUT } from "./support/attack.js";
 import { strangersKey } from "./support/jwt.js";
 import * as lies from "./support/lies.js";
-import { refused, tells, welcomed } from "./support/outcomes.js";
+import { refused, staysIn, welcomed } from "./support/outcomes.js";
 
 // A portal that breaks, at each of its endpoints and at each moment of an answer.
 
@@ -18,8 +18,8 @@ const PLACES = {
   discovery: { path: DISCOVERY, act: logIn, judge: refused },
   keys: { path: KEYS, act: logIn, judge: refused },
   token: { path: TOKEN, act: logIn, judge: refused },
-  refresh: { path: TOKEN, act: refreshAfterLogin, judge: tells },
-  userinfo: { path: "/userinfo", act: logInThenAsk("/userinfo"), judge: tells },
+  refresh: { path: TOKEN, act: refreshAfterLogin, judge: staysIn },
+  userinfo: { path: "/userinfo", act: logInThenAsk("/userinfo"), judge: staysIn },
 } as const;
 
 type Place = keyof typeof PLACES;

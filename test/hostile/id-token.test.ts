@@ -6,7 +6,7 @@ import { logInAndOut, logInThenAsk } from "./support/acts.js";
 import { attacks, CANARY, type Case } from "./support/attack.js";
 import { content, hs256, rs256, strangersKey, withHeader, withMembers } from "./support/jwt.js";
 import { sendJson } from "./support/lies.js";
-import { refused, tells, welcomed } from "./support/outcomes.js";
+import { refused, staysIn, welcomed } from "./support/outcomes.js";
 
 // Beyond the published tests: every claim missing, wrong, twice and of another type, and every way to make a signature
 // count that the portal did not make.
@@ -340,7 +340,7 @@ attacks("claims that would be more than claims", [
         res.end(`{"sub":"amara-okafor","about":${"[".repeat(3000)}${"]".repeat(3000)}}`);
       }),
     act: logInThenAsk("/userinfo"),
-    outcome: tells("portal_answer_invalid"),
+    outcome: staysIn("portal_answer_invalid"),
   },
   {
     name: "claims that are too long for a header are no hint at the logout",
@@ -373,7 +373,7 @@ attacks("claims that would be more than claims", [
           ),
         ),
       act: logInThenAsk("/userinfo"),
-      outcome: tells(name === "sub of another person" ? "userinfo_subject_mismatch" : "portal_answer_invalid"),
+      outcome: staysIn(name === "sub of another person" ? "userinfo_subject_mismatch" : "portal_answer_invalid"),
     }),
   ),
 ]);

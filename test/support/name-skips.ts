@@ -1,11 +1,19 @@
-import type { Reporter, TestModule } from "vitest/node";
+import type { Reporter, TestModule, Vitest } from "vitest/node";
 
 /**
  * Names at the end what this machine could not run, and how to enable it: a test that is skipped says so in its name. In
  * CI, where everything must run, a skipped test fails the run.
  */
 export default class NameSkips implements Reporter {
+  #isPart = false;
+
+  /** Who asks for some tests by name knows that the others do not run. */
+  onInit(vitest: Pick<Vitest, "config">): void {
+    this.#isPart = vitest.config.testNamePattern !== undefined;
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
+    if (this.#isPart) return;
     const reasons = new Map<string, number>();
     for (const module of modules)
       for (const test of module.children.allTests("skipped")) {

@@ -38,7 +38,7 @@ async function isIn(world: World): Promise<boolean> {
   return false;
 }
 
-const someone = async (world: World, run: () => Promise<void>): Promise<void> => {
+const asNewVisitor = async (world: World, run: () => Promise<void>): Promise<void> => {
   await world.victim.jar.removeAllCookies();
   await run();
 };
@@ -71,7 +71,7 @@ describe("in an app", () => {
       });
       await fc.assert(
         fc.asyncProperty(members, (lies) =>
-          someone(world, async () => {
+          asNewVisitor(world, async () => {
             let sent: Record<string, unknown> = {};
             let genuine: unknown;
             world.portal.writeNextTokenAnswer((text) => {
@@ -114,7 +114,7 @@ describe("in an app", () => {
       const status = fc.oneof(fc.constantFrom(200, 200, 400, 401), fc.integer({ min: 201, max: 599 }));
       await fc.assert(
         fc.asyncProperty(status, type, body, (code, contentType, text) =>
-          someone(world, async () => {
+          asNewVisitor(world, async () => {
             world.portal.answerNext("/oauth2/token", (_req, res) => {
               res
                 .writeHead(code, { ...(contentType && { "content-type": contentType }), connection: "close" })
@@ -157,7 +157,7 @@ describe("in an app", () => {
       );
       await fc.assert(
         fc.asyncProperty(claims, (lies) =>
-          someone(world, async () => {
+          asNewVisitor(world, async () => {
             const told = Object.fromEntries(
               Object.entries(lies).map(([key, value]) => [key, isAhead(value) ? now() + value.ahead : value]),
             );

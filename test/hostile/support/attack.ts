@@ -40,6 +40,8 @@ export interface World {
   readonly stranger: Client;
   /** Who is logged in there, as the app sees it. */
   whoIs(client: Client, base?: string): Promise<string | undefined>;
+  /** Requests that the portal got at this path. */
+  asked(path: string): Portal["requests"];
 }
 
 /** What stands in a table: one attack, and how it must end. */
@@ -97,13 +99,13 @@ export function useHost(): () => Host {
 export async function startWorld(host: Host, setting: Setting = {}): Promise<World> {
   const logged = host.log.length;
   const { world, close } = await openWorld(host, setting);
-  const { url, portal, other, victim, stranger } = world;
+  const { url, behind, portal, other, victim, stranger } = world;
   onTestFinished(async () => {
     await close();
     await host.ping();
     const answers = [...victim.answers, ...stranger.answers];
     for (const each of other ? [portal, other] : [portal])
-      expectNothingTold(url, answers, host.log.slice(logged), each);
+      expectNothingTold([url, behind], answers, host.log.slice(logged), each);
   });
   return world;
 }
@@ -136,6 +138,7 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<{ wo
     async whoIs(client, at = base) {
       return JSON.parse((await client.fetch(`${at}/me`)).body).claims?.sub;
     },
+    asked: (path) => portal.requests.filter((request) => request.path === path),
   };
   return {
     world,
@@ -163,10 +166,10 @@ const optionsFor = (portal: Portal, base: string, { options, portal: wished }: S
 });
 
 /** No code, verifier, token, secret, lie or stack in an answer or the log, and no cookie of ours in a page or the log. */
-export function expectNothingTold(url: string, answers: Answer[], log: string[], portal: Told): void {
-  const ours = answers.filter((answer) => answer.url.startsWith(url));
+export function expectNothingTold(urls: readonly string[], answers: Answer[], log: string[], portal: Told): void {
+  const ours = answers.filter((answer) => urls.some((url) => answer.url.startsWith(url)));
   const seenTokens = new Set([...portal.issued, CANARY]);
-  expectNothingSecret({ url, browser: { answers }, log, portal, seenTokens });
+  for (const url of urls) expectNothingSecret({ url, browser: { answers }, log, portal, seenTokens });
   const cookies = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []).map(cookieValueOf);
   for (const text of [...ours.map(({ body }) => body), ...log])
     expect(cookies.find((value) => value.length > 8 && text.includes(value))).toBeUndefined();
@@ -175,4 +178,12 @@ export function expectNothingTold(url: string, answers: Answer[], log: string[],
 
 type Told = Pick<Portal, "requests" | "issued">;
 
-const cookieValueOf = (line: string): string => /^[^=]+=([^;]*)/.exec(line)?.[1] ?? "";
+/** Of a session's cookie the id alone: that is what tells it. */
+const cookieValueOf = (line: string): string => {
+  const [, value = ""] = /^[^=]+=([^;]*)/.exec(line) ?? [];
+  return /^s%3A([^.]+)\./.exec(value)?.[1] ?? value;
+};
+
+/** The state of a login, from the address at the portal or at the callback. */
+export const stateOf = (address: string | URL | undefined): string =>
+  new URL(address ?? "").searchParams.get("state") ?? "";

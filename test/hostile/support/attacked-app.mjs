@@ -92,10 +92,6 @@ function addRoutes(app, base, requireAuth) {
     `${base}/token`,
     handing(async (req, res) => void res.json({ ok: (await req.portal.accessToken()) !== "" })),
   );
-  app.get(
-    `${base}/api`,
-    handing(async (req, res) => void res.json({ status: (await req.portal.fetch(req.query.of)).status })),
-  );
 }
 
 /** Express would print what the app has thrown; that is no word of ours. */

@@ -19,8 +19,22 @@ export class Client extends Browser {
   }
 }
 
-/** Bytes as they are, on a connection of their own: what no well-behaved client would send. Gives all that came back. */
-export function sendRaw(url: string, text: string): Promise<string> {
+/** Bytes as they are, on a connection of their own: what no well-behaved client would send. The answer is among the client's. */
+export async function sendRaw(client: Browser, url: string, text: string): Promise<Answer> {
+  const [head = "", ...body] = (await exchange(url, text)).split("\r\n\r\n");
+  const [line = "", ...lines] = head.split("\r\n");
+  const pairs = lines.map((each) => each.split(/: (.*)/)).map(([name = "", value]) => [name.toLowerCase(), value]);
+  const answer = {
+    url,
+    status: Number(line.split(" ")[1]),
+    headers: Object.fromEntries(pairs),
+    body: body.join("\r\n\r\n"),
+  };
+  client.answers.push(answer);
+  return answer;
+}
+
+function exchange(url: string, text: string): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname, () => socket.write(text, "latin1"));

@@ -17,8 +17,16 @@ export const refused =
     await nobodyIsIn(world);
   };
 
-/** The answer tells this failure; who was logged in stays so. */
-export const tells =
+/** The answer tells this failure, and the victim, who was logged in, stays so. */
+export const staysIn =
+  (code: PortalAuthErrorCode): Outcome =>
+  async (answer, world) => {
+    tells(code)(answer, world);
+    expect(await world.whoIs(world.victim)).toBe(world.victim.person["sub"]);
+  };
+
+/** The answer tells this failure. */
+const tells =
   (code: PortalAuthErrorCode): Outcome =>
   ({ status, body, headers }) => {
     expect(body).toContain(code);
@@ -34,7 +42,7 @@ export const welcomed: Outcome = async ({ status, body }, { victim, whoIs }) => 
 };
 
 /** All of these. */
-export const both =
+export const allOf =
   (...outcomes: Outcome[]): Outcome =>
   async (answer, world) => {
     for (const outcome of outcomes) await outcome(answer, world);

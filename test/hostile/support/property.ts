@@ -7,7 +7,7 @@ import fc from "fast-check";
  */
 const { HOSTILE_SEED = "20261126", HOSTILE_RUNS = "1" } = process.env;
 
-/** How many times, at least; and how long it may take altogether, in milliseconds. */
+/** How many times, at least. */
 export const tries = (runs: number): fc.Parameters<unknown> => ({
   numRuns: runs * Number(HOSTILE_RUNS),
   ...(HOSTILE_SEED !== "random" && { seed: Number(HOSTILE_SEED) }),
