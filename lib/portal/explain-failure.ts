@@ -57,8 +57,9 @@ function refused(error: string, status: number, endpoint: Endpoint): PortalAuthE
 /** An answer that is not what RFC 6749 says: judged by its status, and whether there was a body at all. */
 function badAnswer(response: Response, endpoint: Endpoint): PortalAuthError {
   const { status, headers, body } = response;
-  const type = headers.get("content-type")?.split(";")[0] ?? "no content type";
-  const detail = `${endpoint} answered ${status}, ${body ? printable(type) : "no body"}`;
+  const [type] = headers.get("content-type")?.split(";") ?? [];
+  const seen = type === undefined ? "no content type" : printable(type);
+  const detail = `${endpoint} answered ${status}, ${body ? seen : "no body"}`;
   if (isBusy(status)) return new PortalAuthError("portal_failed", { detail });
   // its refusals carry a WWW-Authenticate and no body (RFC 6750, section 3)
   if (endpoint === "userinfo" && status >= 400) return new PortalAuthError("userinfo_refused", { detail });

@@ -1,6 +1,8 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { createDiscovery } from "../../lib/portal/discover.js";
+import { settleOptions } from "../../lib/settings.js";
 import { Browser } from "../support/browser.js";
-import { startWorld } from "../support/world.js";
+import { SESSION_SECRET, startWorld } from "../support/world.js";
 
 const DISCOVERY = "/.well-known/openid-configuration";
 const HOUR_MS = 60 * 60 * 1000;
@@ -166,5 +168,65 @@ describe("what discovery leaves out", () => {
     await browser.visit(`${url}/account`);
     const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect(headers.location).toMatch(/^https:\/\/other\.example\/bye\?/);
+  });
+});
+
+describe("over https", () => {
+  const issuer = "https://portal.example";
+  const good = {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    jwks_uri: `${issuer}/jwks`,
+    response_types_supported: ["code"],
+  };
+  const options = { issuer, clientId: "us", clientSecret: "x", redirectUri: "https://app.example/callback" };
+  const discover = (members: object, more: object = {}) => {
+    vi.stubGlobal("fetch", async () => Response.json({ ...good, ...members }));
+    onTestFinished(() => void vi.unstubAllGlobals());
+    return createDiscovery(settleOptions({ ...options, secret: SESSION_SECRET, ...more }, {}))();
+  };
+
+  test("a document as it should be is taken", async () => {
+    const { metadata } = await discover({
+      userinfo_endpoint: `${issuer}/me`,
+      userinfo_signing_alg_values_supported: ["RS256"],
+    });
+    expect(metadata).toMatchObject({ token_endpoint: `${issuer}/token`, userinfo_endpoint: `${issuer}/me` });
+    expect(metadata.userinfo_signing_alg_values_supported).toBeUndefined();
+  });
+
+  test.each([
+    [{ token_endpoint: "http://127.0.0.1/token" }, "token_endpoint"],
+    [{ jwks_uri: "http://localhost/jwks", userinfo_endpoint: "http://127.0.0.1/me" }, "jwks_uri, userinfo_endpoint"],
+    [{ authorization_endpoint: ["https://portal.example"] }, "authorization_endpoint"],
+    [{ end_session_endpoint: "http://portal.example/bye" }, "end_session_endpoint"],
+    [{ revocation_endpoint: 7 }, "revocation_endpoint"],
+  ])("%j is refused: what is https stays so, on loopback too", async (members, names) => {
+    await expect(discover(members)).rejects.toMatchObject({
+      code: "discovery_invalid",
+      detail: `${names}: missing or no https address`,
+    });
+  });
+
+  test("a renewal that fails is tried again after a minute, and not before", async () => {
+    const start = Date.now();
+    const clock = vi.spyOn(Date, "now").mockReturnValue(start);
+    const fetch = vi.fn(async () => Response.json(good));
+    vi.stubGlobal("fetch", fetch);
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const getPortal = createDiscovery(settleOptions({ ...options, secret: SESSION_SECRET }, {}));
+    const first = await getPortal();
+    fetch.mockImplementation(async () => Promise.reject(new TypeError("fetch failed")));
+    const askedAfter = async (seconds: number) => {
+      clock.mockReturnValue(start + seconds * 1000);
+      expect(await getPortal()).toBe(first);
+      await new Promise((resolve) => setImmediate(resolve)); // the renewal has failed by then
+      return fetch.mock.calls.length;
+    };
+    expect(await askedAfter(3599)).toBe(1);
+    expect(await askedAfter(3602)).toBe(2);
+    expect(await askedAfter(3602 + 58)).toBe(2);
+    expect(await askedAfter(3602 + 61)).toBe(3);
   });
 });

@@ -46,7 +46,10 @@ describe("a request to the portal", () => {
 
   test("goes to https, or to this machine, and nowhere else", async () => {
     for (const url of ["http://portal.example/", "ftp://127.0.0.1/", "http://user:pass@127.0.0.1/"])
-      expect((await failure(createFetch(5)(url, {}))).code).toBe("discovery_invalid");
+      expect(await failure(createFetch(5)(url, {}))).toMatchObject({
+        code: "discovery_invalid",
+        detail: `${new URL(url).origin} is neither https nor http on loopback`,
+      });
   });
 
   test.each([
@@ -64,7 +67,7 @@ describe("a request to the portal", () => {
       res.write("x");
     });
     const error = await failure(createFetch(5)(url, {}));
-    expect([error.code, error.message.includes("over 1 MiB")]).toEqual(["portal_answer_invalid", true]);
+    expect([error.code, error.detail]).toEqual(["portal_answer_invalid", `${url} sent over 1 MiB`]);
     await closed;
   });
 
@@ -80,7 +83,7 @@ describe("a request to the portal", () => {
   ])("is given up when the portal %s", async (_name, listener) => {
     const url = await serve(listener);
     const error = await failure(createFetch(0.05)(url, {}));
-    expect([error.code, error.status]).toEqual(["portal_timeout", 503]);
+    expect([error.code, error.status, error.detail]).toEqual(["portal_timeout", 503, `${url}: no answer in time`]);
   });
 
   test.each<[string, RequestListener]>([

@@ -1,4 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { createHash } from "node:crypto";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { checkIdToken, checkRefreshedIdToken, checkTimes } from "../../lib/portal/id-token.js";
 import { startWorld } from "../support/world.js";
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -114,3 +116,146 @@ test.each(["RS256", "PS256", "ES256", "EdDSA"] as const)(
     });
   },
 );
+
+describe("by itself", () => {
+  const NOW = 1_800_000_000;
+  beforeEach(() => {
+    vi.spyOn(Date, "now").mockReturnValue(NOW * 1000 + 999);
+  });
+
+  const settings = { issuer: "https://portal.example", clientId: "us", clockTolerance: 30, nonce: "required" } as const;
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+  const write = (claims: object, header: object = { alg: "RS256" }) => `${encode(header)}.${encode(claims)}.x`;
+  const right = { iss: settings.issuer, sub: "amara", aud: "us", exp: NOW + 60, iat: NOW, nonce: "n" };
+  const expected = { nonce: "n", access_token: "token", settings };
+  const invalid = (detail: string) => expect.objectContaining({ code: "id_token_invalid", detail });
+
+  test.each([
+    [{ exp: NOW - 29, iat: NOW + 30 }, undefined],
+    [{ exp: NOW - 29, iat: NOW, nbf: NOW + 30 }, undefined],
+    [{ exp: NOW - 29, iat: NOW, nbf: NOW - 9999 }, undefined],
+    [{ exp: NOW - 30, iat: NOW }, "claim exp"],
+    [{ exp: Number.POSITIVE_INFINITY, iat: NOW }, "claim exp"],
+    [{ iat: NOW }, "claim exp"],
+    [{ exp: NOW + 60, iat: NOW + 31 }, "claim iat"],
+    [{ exp: NOW + 60, iat: Number.NEGATIVE_INFINITY }, "claim iat"],
+    [{ exp: NOW + 60 }, "claim iat"],
+    [{ exp: NOW + 60, iat: NOW, nbf: NOW + 31 }, "claim nbf"],
+  ])("the times %j, with a tolerance of 30 s: %s", (times, wrong) => {
+    const check = () => checkTimes({ sub: "amara", ...times }, 30);
+    if (wrong) expect(check).toThrow(invalid(wrong));
+    else expect(check).not.toThrow();
+  });
+
+  test.each([
+    [60, NOW + 30, true],
+    [60, NOW + 31, false],
+    [60, NOW - 90, true],
+    [60, NOW - 91, false],
+    [0, NOW - 30, true],
+    [60, undefined, false],
+    [60, String(NOW), false],
+  ])("max_age %i and auth_time %s: %s", (max_age, auth_time, holds) => {
+    const check = () => checkIdToken({ ...right, auth_time } as never, write(right), { ...expected, max_age });
+    if (holds) expect(check).not.toThrow();
+    else expect(check).toThrow(invalid("claim auth_time"));
+  });
+
+  test.each<[object, string]>([
+    [{ sub: "" }, "claim sub"],
+    [{ sub: "a".repeat(256) }, "claim sub"],
+    [{ azp: "them" }, "claim azp"],
+    [{ at_hash: "x" }, "claim at_hash"],
+  ])("%j is refused as %s", (lie, detail) => {
+    expect(() => checkIdToken({ ...right, ...lie }, write(right), expected)).toThrow(invalid(detail));
+  });
+
+  test("a sub of 255 characters, and an azp that is us, are right", () => {
+    expect(() => checkIdToken({ ...right, sub: "a".repeat(255), azp: "us" }, write(right), expected)).not.toThrow();
+  });
+
+  test.each([
+    ["at+jwt", false],
+    ["AT+JWT", false],
+    ["application/at+jwt", false],
+    ["logout+jwt", false],
+    ["application/logout+jwt", false],
+    ["JWT", true],
+    ["jwt", true],
+    ["chat+jwt", true],
+    ["at+jwtx", true],
+    [undefined, true],
+  ])("the typ %s is taken: %s", (typ, isTaken) => {
+    const check = () => checkIdToken(right, write(right, { alg: "RS256", typ }), expected);
+    if (isTaken) expect(check).not.toThrow();
+    else expect(check).toThrow(invalid("typ"));
+  });
+
+  test.each([
+    ["RS256", "sha256"],
+    ["PS384", "sha384"],
+    ["ES512", "sha512"],
+    ["EdDSA", "sha512"],
+    ["Ed25519", "sha512"],
+  ])("at_hash under %s is half of %s", (alg, hash) => {
+    const digest = createHash(hash).update("token").digest();
+    const at_hash = digest.subarray(0, digest.length / 2).toString("base64url");
+    expect(() => checkIdToken({ ...right, at_hash }, write(right, { alg }), expected)).not.toThrow();
+    expect(() => checkIdToken({ ...right, at_hash: `${at_hash}A` }, write(right, { alg }), expected)).toThrow(
+      invalid("claim at_hash"),
+    );
+  });
+
+  test.each(["none", "HS2560", "x", "RS128"])("at_hash under %s is refused: there is no such hash", (alg) => {
+    expect(() => checkIdToken({ ...right, at_hash: "x" }, write(right, { alg }), expected)).toThrow(
+      invalid("claim at_hash"),
+    );
+  });
+
+  describe("with a refresh", () => {
+    const check = (claims: object, old: object | "opaque" | "none" = right, sub = "amara") =>
+      checkRefreshedIdToken({ ...right, ...claims }, write(right), {
+        id_token: typeof old === "object" ? write(old) : old === "none" ? undefined : old,
+        sub,
+        access_token: "token",
+        settings,
+      });
+
+    test.each<[string, object, object | "opaque" | "none"]>([
+      ["the same", {}, right],
+      ["without a nonce", { nonce: undefined }, right],
+      ["with a nonce where there was none", { nonce: "new" }, { ...right, nonce: undefined }],
+      ["without azp", { azp: undefined }, { ...right, azp: "us" }],
+      ["with the same azp", { azp: "us" }, { ...right, azp: "us" }],
+      ["with audiences in another order", { aud: ["b", "us"] }, { ...right, aud: ["us", "b"] }],
+      ["with one audience in a list", { aud: ["us"] }, right],
+      ["with azp, and no old token", { azp: "us" }, "none"],
+      ["with azp, and an old token of another issuer", { azp: "us" }, { ...right, iss: "https://own.example" }],
+      ["with azp, and an old token that cannot be read", { azp: "us" }, "opaque"],
+      ["with a later auth_time", { auth_time: NOW }, { ...right, auth_time: NOW - 500 }],
+    ])("a token %s is right", (_name, claims, old) => {
+      expect(() => check(claims, old)).not.toThrow();
+    });
+
+    test.each<[string, object, object | "opaque" | "none", string]>([
+      ["another iss", { iss: "https://portal.example/" }, right, "claim iss"],
+      ["another sub", { sub: "lin" }, right, "claim sub"],
+      ["another aud", { aud: "them" }, right, "claim aud"],
+      ["a further aud", { aud: ["us", "them"] }, right, "claim aud"],
+      ["another aud than us, and no old token", { aud: "them" }, "none", "claim aud"],
+      ["azp where there was none", { azp: "us" }, right, "claim azp"],
+      ["another azp than us", { azp: "them" }, { ...right, azp: "them" }, "claim azp"],
+    ])("a token with %s is refused", (_name, claims, old, detail) => {
+      expect(() => check(claims, old)).toThrow(invalid(detail));
+    });
+
+    test("another sub than the session's is refused, whatever the old token says; and the other way round", () => {
+      expect(() => check({}, "none", "lin")).toThrow(invalid("claim sub"));
+      expect(() => check({}, { ...right, sub: "lin" })).toThrow(invalid("claim sub"));
+    });
+
+    test("another nonce is refused", () => {
+      expect(() => check({ nonce: "another" })).toThrow(expect.objectContaining({ code: "nonce_mismatch" }));
+    });
+  });
+});

@@ -1,5 +1,6 @@
-import { createHmac, generateKeyPairSync } from "node:crypto";
-import { describe, expect, test } from "vitest";
+import { createHmac, generateKeyPairSync, sign } from "node:crypto";
+import { describe, expect, test, vi } from "vitest";
+import { createVerifier } from "../../lib/portal/keys.js";
 import { CLIENT_SECRET, startWorld } from "../support/world.js";
 
 type Jwk = Record<string, unknown>;
@@ -128,5 +129,88 @@ describe("the key set", () => {
     portal.answerNext("/oauth2/jwks", (_req, res) => res.writeHead(500).end());
     expect((await browser.visit(`${url}/account`)).status).toBe(503);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  });
+});
+
+describe("verifySignature", () => {
+  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const jwk = { ...publicKey.export({ format: "jwk" }), kid: "one" };
+  const signed = (header: object) => {
+    const text = `${encode({ alg: "RS256", ...header })}.${encode({ sub: "x" })}`;
+    return `${text}.${sign("sha256", Buffer.from(text), privateKey).toString("base64url")}`;
+  };
+  const answering = (body: unknown, status = 200) => vi.fn(async () => Response.json(body, { status }));
+  const verifier = (fetch: () => Promise<Response>, announced: unknown = ["RS256"]) =>
+    createVerifier("https://portal.example/jwks", announced, fetch);
+
+  test("asks for the keys as JSON, once", async () => {
+    const fetch = answering({ keys: [jwk] });
+    const verify = verifier(fetch);
+    await verify(signed({ kid: "one" }));
+    await verify(signed({}));
+    expect(fetch).toHaveBeenCalledOnce();
+    const [[url, request]] = fetch.mock.calls as unknown as [[string, { headers: Headers }]];
+    expect([url, request.headers.get("accept")]).toEqual([
+      "https://portal.example/jwks",
+      "application/json, application/jwk-set+json",
+    ]);
+  });
+
+  test.each([null, 1, "x", [], [jwk]])("takes no notice of %j among the keys", async (member) => {
+    await verifier(answering({ keys: [member, jwk] }))(signed({ kid: "one" }));
+    await verifier(answering({ keys: [jwk, member] }))(signed({}));
+  });
+
+  test("takes RS256 where the portal announces nothing, and what it announces alone", async () => {
+    await verifier(answering({ keys: [jwk] }), undefined)(signed({ kid: "one" }));
+    await verifier(answering({ keys: [jwk] }), ["ES256", "RS256"])(signed({ kid: "one" }));
+    for (const announced of [[], ["ES256"], ["none"], ["HS256"], [null]])
+      await expect(verifier(answering({ keys: [jwk] }), announced)(signed({ kid: "one" }))).rejects.toMatchObject({
+        code: "id_token_signature_invalid",
+        detail: "ERR_JOSE_ALG_NOT_ALLOWED",
+      });
+  });
+
+  test("of several keys takes no algorithm either that was not announced", async () => {
+    const keys = {
+      keys: [
+        { ...jwk, kid: "a" },
+        { ...jwk, kid: "b" },
+      ],
+    };
+    await expect(verifier(answering(keys), ["PS256"])(signed({}))).rejects.toMatchObject({
+      code: "id_token_signature_invalid",
+    });
+  });
+
+  test("a key that cannot be used is told as that", async () => {
+    const verify = verifier(answering({ keys: [{ ...jwk, n: "AA" }] }));
+    await expect(verify(signed({ kid: "one" }))).rejects.toMatchObject({
+      code: "id_token_signature_invalid",
+      detail: "a key that cannot be used",
+    });
+  });
+
+  test.each<[string, Response, string, string]>([
+    ["503", new Response("", { status: 503 }), "portal_failed", "the keys answered 503"],
+    ["429", new Response("", { status: 429 }), "portal_failed", "the keys answered 429"],
+    [
+      "a good set with 404",
+      Response.json({ keys: [] }, { status: 404 }),
+      "portal_answer_invalid",
+      "the keys are not a JWK set",
+    ],
+    ["no JSON", new Response("<html>"), "portal_answer_invalid", "the keys are not a JWK set"],
+    ["null", Response.json(null), "portal_answer_invalid", "the keys are not a JWK set"],
+  ])("keys that answer %s are told", async (_name, response, code, detail) => {
+    await expect(verifier(async () => response)(signed({}))).rejects.toMatchObject({ code, detail });
+  });
+
+  test("keys whose answer breaks off are told as the network's failure", async () => {
+    const body = new ReadableStream({ pull: (controller) => controller.error(new TypeError("terminated")) });
+    await expect(verifier(async () => new Response(body))(signed({}))).rejects.toMatchObject({
+      code: "portal_unreachable",
+      detail: "the keys: TypeError",
+    });
   });
 });

@@ -21,6 +21,9 @@ describe("when tokens end", () => {
       { expires_at: NOW + 315_360_000 },
     ],
     ["of the refresh token", { refresh_expires_in: 1e300 }, { refresh_expires_at: NOW + 315_360_000 }],
+    ["of the refresh token, by another name", { refresh_token_expires_in: 9 }, { refresh_expires_at: NOW + 9 }],
+    ["of the refresh token is unknown when it is no number", { refresh_expires_in: "9" }, {}],
+    ["of the refresh token is unknown when it is negative", { refresh_expires_in: -9 }, {}],
     ["is not told of a refresh token that is not there", { refresh_token: undefined, refresh_expires_in: 9 }, {}],
   ])("%s", (_name, told, kept) => {
     const { access_token: _a, token_type: _t, refresh_token: _r, ...ends } = read(told);
@@ -35,5 +38,7 @@ test("what nobody asked for is left out, __proto__ included", () => {
 });
 
 test.each(["dpop", "n_a", "cookie"])("a token of type %s is refused: it is not used as a Bearer", (token_type) => {
-  expect(() => read({ token_type })).toThrow(expect.objectContaining({ code: "portal_answer_invalid" }));
+  expect(() => read({ token_type })).toThrow(
+    expect.objectContaining({ code: "portal_answer_invalid", detail: "token_type" }),
+  );
 });

@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { profileOfIssuer } from "../../lib/portal/profiles.js";
+
+test.each([
+  ["https://sample.portal.tencentciam.com", "tencent-ciam"],
+  ["https://a.tencentciam.com/x", "tencent-ciam"],
+  ["https://tencentciam.com", "openid"],
+  ["https://eviltencentciam.com", "openid"],
+  ["https://tencentciam.com.evil.example", "openid"],
+  ["https://portal.example", "openid"],
+])("%s is of the profile %s", (issuer, profile) => {
+  expect(profileOfIssuer(new URL(issuer))).toBe(profile);
+});
