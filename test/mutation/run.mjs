@@ -40,6 +40,13 @@ const CONFIG = {
   disableTypeChecks: true,
 };
 
+const wished = process.argv.slice(2);
+const unknown = wished.find((room) => !Object.hasOwn(ROOMS, room));
+if (unknown !== undefined) {
+  console.error(`There is no room ${unknown}: name some of ${Object.keys(ROOMS).join(", ")}.`);
+  process.exit(1);
+}
+
 const copy = mkdtempSync(join(tmpdir(), "express-portal-auth-mutation-"));
 const run = (command, args) => execFileSync(command, args, { cwd: copy, stdio: "inherit" });
 
@@ -64,7 +71,6 @@ try {
     ...STRYKER,
   ]);
   run("npm", ["run", "build", "--silent"]);
-  const wished = process.argv.slice(2);
   for (const room of wished.length > 0 ? wished : Object.keys(ROOMS)) mutate(room);
 } finally {
   rmSync(copy, { recursive: true, force: true });
