@@ -1,15 +1,13 @@
-import { createServer as createHttpServer, request as httpRequest } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { createServer as createHttpServer } from "node:http";
 import express from "express";
 import session from "express-session";
-import { generate } from "selfsigned";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startPortal } from "../example-app/portal/portal.js";
 import { portalAuth, requireAuth } from "../lib/index.js";
 import { holdNext, logIn, TOKEN_SECONDS } from "./access/logged-in.js";
 import { Browser } from "./support/browser.js";
 import { createGate } from "./support/gate.js";
+import { FORWARDED, startTlsFront } from "./support/tls-front.js";
 import {
   CLIENT_SECRET,
   close,
@@ -196,36 +194,21 @@ test("wrong options stop the app when it starts", () => {
   expect(() => portalAuth({ issuer: "nowhere" })).toThrow(/PORTAL_ISSUER/);
 });
 
-/** A proxy that ends TLS, as nginx would: the app behind it sees plain http. */
+/** Reached by a proxy that ends TLS. */
 async function startBehindProxy(
   given: WorldOptions & { forwardedHeaders?: Record<string, string> } = {},
 ): Promise<World & { origin: string }> {
-  const { private: key, cert } = await generate([{ name: "commonName", value: "app.localhost" }], {
-    keySize: 2048,
-    extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }],
-  });
   let target = "";
-  const proxy = createHttpsServer({ key, cert }, (req, res) => {
-    const { forwardedHeaders = { "x-forwarded-proto": "https", "x-forwarded-for": "203.0.113.7" } } = given;
-    const onwards = httpRequest(
-      target + req.url,
-      { method: req.method ?? "GET", headers: { ...req.headers, ...forwardedHeaders } },
-      (answer) => {
-        res.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(res);
-      },
-    );
-    req.pipe(onwards);
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    proxy.closeAllConnections();
-    proxy.close();
-  });
-  const origin = `https://localhost:${(proxy.address() as AddressInfo).port}`;
+  const { forwardedHeaders = FORWARDED } = given;
+  const front = await startTlsFront(
+    () => target,
+    () => forwardedHeaders,
+  );
+  onTestFinished(() => front.close());
+  const { url: origin, ca } = front;
   const world = await startWorld({ ...given, publicOrigin: origin });
   target = world.url;
-  const browser = new Browser(cert);
+  const browser = new Browser(ca);
   return { ...world, browser, origin, me: () => world.me(browser) };
 }
 

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { type Portal, type PortalOptions, startPortal } from "../../../example-app/portal/portal.js";
 import type { PortalAuthOptions } from "../../../lib/index.js";
 import type { Answer } from "../../support/browser.js";
+import { startTlsFront } from "../../support/tls-front.js";
 import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET } from "../../support/world.js";
 import { Client } from "./client.js";
 import { type AppSettings, Host } from "./host.js";
-import { startTlsFront } from "./tls-front.js";
 
 /** Lies carry it; it may be in no answer and in no line of the log. */
 export const CANARY = "canary-of-a-lying-answer-3f9d1c7a";
@@ -114,7 +114,7 @@ export async function startWorld(host: Host, setting: Setting = {}): Promise<Wor
 export async function openWorld(host: Host, setting: Setting = {}): Promise<{ world: World; close(): Promise<void> }> {
   const { mount = "/" } = setting;
   const app = await host.open();
-  const front = setting.https ? await startTlsFront(app.url) : undefined;
+  const front = setting.https ? await startTlsFront(() => app.url) : undefined;
   const url = front?.url ?? app.url;
   const base = url + (mount === "/" ? "" : mount);
   const portal = await registeredPortal(url, base, setting.portal);
