@@ -73,9 +73,9 @@ export class Host {
   async resources() {
     return (await this.#ask("resources")) as string[];
   }
-  /** What its objects weigh, in bytes. */
-  async weigh() {
-    return (await this.#ask("weigh")) as number;
+  /** How many objects, functions and texts it holds. */
+  async count() {
+    return (await this.#ask("count")) as number;
   }
   /** Turns the time on, of the process and all that is in it. */
   async later(seconds: number) {
