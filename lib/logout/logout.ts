@@ -69,7 +69,7 @@ async function askFirst(parts: Parts, { req, res, mount }: Visit): Promise<void>
   const post = linkTo(mount, String(parts.settings.routes.logout));
   const page = renderPage({
     title: "Sign out?",
-    text: "You did not come here by a button of this site, so nothing has happened yet.",
+    text: "You did not come here from a page of this site, so nothing has happened yet.",
     actions: [
       { label: "Sign out", post, fields: confirmation(parts, req) },
       { label: "Stay signed in", href: "/" },
