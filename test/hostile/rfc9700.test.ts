@@ -86,6 +86,14 @@ attacks("login CSRF and code injection", [
   },
 ]);
 
+/** The victim's login, finished; and what a thief would have copied before that: the callback's address and the cookies. */
+async function finishedLogin({ victim, base, url }: World): Promise<{ address: URL; cookie: string }> {
+  const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+  const cookie = await victim.jar.getCookieString(url);
+  await victim.visit(address, { site: "cross-site" });
+  return { address, cookie };
+}
+
 attacks("replay", [
   {
     name: "of the callback, after the login: it leads to the page, and no code is sent",
@@ -114,12 +122,10 @@ attacks("replay", [
   {
     name: "of the callback with the cookie of before, more than ten seconds later, as a thief of both would",
     source: "RFC 6749, section 4.1.2",
-    async act({ victim, stranger, base, url, host }) {
-      const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
-      const cookie = await victim.jar.getCookieString(url);
-      await victim.visit(address, { site: "cross-site" });
-      await host.later(11);
-      return stranger.navigate(address, { headers: { cookie } });
+    async act(world) {
+      const { address, cookie } = await finishedLogin(world);
+      await world.host.later(11);
+      return world.stranger.navigate(address, { headers: { cookie } });
     },
     async outcome(answer, world) {
       expect([answer.status, answer.headers.location]).toEqual([303, "/account"]);
@@ -130,10 +136,9 @@ attacks("replay", [
   {
     name: "of the callback with the cookie of before, at once, as a double click would: it shares the login",
     source: "RFC 6749, section 4.1.2",
-    async act({ victim, base, url }) {
-      const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
-      const cookie = await victim.jar.getCookieString(url);
-      await victim.visit(address, { site: "cross-site" });
+    async act(world) {
+      const { victim, base } = world;
+      const { address, cookie } = await finishedLogin(world);
       await victim.jar.removeAllCookies(); // the answer that carried the session's cookie never came
       const again = await victim.navigate(address, { site: "cross-site", headers: { cookie } });
       expect([again.status, again.headers.location]).toEqual([303, "/account"]);
@@ -144,12 +149,10 @@ attacks("replay", [
   {
     name: "of the cookie and state of a login that has just been finished, with a code of the stranger's choice",
     source: "RFC 9700, section 4.5",
-    async act({ victim, stranger, base, url }) {
-      const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
-      const cookie = await victim.jar.getCookieString(url);
-      await victim.visit(address, { site: "cross-site" });
+    async act(world) {
+      const { address, cookie } = await finishedLogin(world);
       address.searchParams.set("code", "whatever");
-      return stranger.navigate(address, { headers: { cookie } });
+      return world.stranger.navigate(address, { headers: { cookie } });
     },
     async outcome(answer, world) {
       expect([answer.status, answer.headers.location]).toEqual([303, "/account"]);
