@@ -15,6 +15,8 @@ export interface Parts {
   readonly settings: Settings;
   readonly getPortal: GetPortal;
   readonly transactions: Transactions;
+  /** Seals what a portal has posted, on its way to the GET that finishes the login. */
+  readonly posted: Sealer;
   /** Seals what a confirmation page posts back. */
   readonly confirmations: Sealer;
   readonly log: Log;
@@ -34,9 +36,9 @@ export interface Visit {
 export const linkTo = (mount: string, route: string): string => returnTo(mount + route);
 
 /** How a failure is answered: with a way to sign in again that leads to the page that was wanted. */
-export function answersOf({ settings, log }: Parts, mount: string, wanted?: string): ErrorAnswer {
+export function answersOf({ settings, log }: Parts, mount: string, wanted?: unknown): ErrorAnswer {
   const { login } = settings.routes;
-  const wish = wanted === undefined ? "" : `?${new URLSearchParams({ returnTo: wanted })}`;
+  const wish = wanted === undefined ? "" : `?${new URLSearchParams({ returnTo: returnTo(wanted) })}`;
   return { hooks: settings.hooks, log, login: login === false ? undefined : linkTo(mount, login) + wish };
 }
 

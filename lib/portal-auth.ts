@@ -6,6 +6,7 @@ import { isPrefetch } from "./answer/client.js";
 import { ourHeaders } from "./answer/headers.js";
 import { consoleLog, logFailure } from "./answer/log.js";
 import { callbackStep } from "./callback/callback.js";
+import { postedStep } from "./callback/posted.js";
 import { PortalAuthError } from "./errors.js";
 import { loginStep } from "./login/login.js";
 import { createTransactions } from "./login/transaction.js";
@@ -71,6 +72,7 @@ function createParts(settings: Settings): Parts {
       https: settings.https,
       belongsTo: belongsTo(settings),
     }),
+    posted: createSealer(settings.secrets, `posted ${belongsTo(settings)}`),
     confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),
     log: consoleLog,
     outage: createOutage(settings.clock),
@@ -114,7 +116,7 @@ function createRoutes(parts: Parts): Map<string, Map<string, Step>> {
     ["GET", login, unlessPrefetched(begin)],
     ["HEAD", login, nothing],
     ["GET", callback, unlessPrefetched(finish)],
-    ["POST", callback, finish],
+    ["POST", callback, postedStep(parts)],
     ["HEAD", callback, nothing],
     ["GET", logout, unlessPrefetched(leave)],
     ["POST", logout, leave],

@@ -1,6 +1,6 @@
 import type { errors, KoaContextWithOIDC } from "oidc-provider";
 import type { Keys } from "./keys.js";
-import { altered, type Mischief } from "./misbehave.js";
+import type { Mischief } from "./misbehave.js";
 import type { Settings } from "./options.js";
 import type { Provider } from "./provider.js";
 import { authorizationRefusal, clientRefusal, type Refusal, userInfoRefusal } from "./refusals.js";
@@ -88,10 +88,10 @@ export function dress(provider: Provider, { keys, settings, mischief, tokens }: 
       case "discovery":
         return sendJson(
           ctx,
-          altered(mischief.discovery, full ? standardDocument(ctx) : sparseDocument(provider.issuer, settings)),
+          mischief.discovery.of(full ? standardDocument(ctx) : sparseDocument(provider.issuer, settings)),
         );
       case "jwks":
-        return sendJson(ctx, altered(mischief.keys, keys.published(full)));
+        return sendJson(ctx, mischief.keys.of(keys.published(full)));
       case "authorization":
       case "resume":
         return redirect(ctx, failure, full);

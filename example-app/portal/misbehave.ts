@@ -26,8 +26,8 @@ export class Mischief {
   readonly tokenAnswers: Record<string, unknown>[] = [];
   readonly writings: Writing[] = [];
   aheadSeconds = 0;
-  discovery: Change<Record<string, unknown>> = (document) => document;
-  keys: Change<{ keys: unknown[] }> = (jwks) => jwks;
+  readonly discovery = new Standing<Record<string, unknown>>();
+  readonly keys = new Standing<{ keys: unknown[] }>();
 
   answerNext(path: string, answer: Answer, times: number): void {
     const waiting = this.#answers.get(path) ?? [];
@@ -39,9 +39,20 @@ export class Mischief {
   behave(): void {
     this.#answers.clear();
     for (const waiting of [this.idTokens, this.tokenAnswers, this.writings]) waiting.length = 0;
-    this.discovery = (document) => document;
-    this.keys = (jwks) => jwks;
+    for (const standing of [this.discovery, this.keys]) standing.becomes(undefined);
     this.aheadSeconds = 0;
+  }
+
+  /** What it has been asked to do, and nobody has met yet. */
+  get unmet(): string[] {
+    return [
+      ...[...this.#answers].flatMap(([path, waiting]) => waiting.map(() => path)),
+      ...this.idTokens.map(() => "an ID token"),
+      ...this.tokenAnswers.map(() => "members of a token answer"),
+      ...this.writings.map(() => "a token answer's writing"),
+      ...(this.discovery.isUnmet ? ["the discovery document"] : []),
+      ...(this.keys.isUnmet ? ["the keys"] : []),
+    ];
   }
 
   takeAnswer(path: string): Answer | undefined {
@@ -49,8 +60,20 @@ export class Mischief {
   }
 }
 
-/** A change may return another thing altogether, or alter what it was given and return nothing. */
-export function altered<T>(change: Change<T>, original: T): unknown {
-  const changed = change(original);
-  return changed === undefined ? original : changed;
+/** What is sent from now on, and not only the next time. */
+class Standing<T> {
+  #change: Change<T> | undefined;
+  isUnmet = false;
+
+  becomes(change: Change<T> | undefined): void {
+    this.#change = change;
+    this.isUnmet = change !== undefined;
+  }
+
+  /** A change may return another thing altogether, or alter what it was given and return nothing. */
+  of(original: T): unknown {
+    this.isUnmet = false;
+    const changed = this.#change?.(original);
+    return changed === undefined ? original : changed;
+  }
 }

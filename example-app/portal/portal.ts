@@ -41,6 +41,8 @@ export interface Portal {
   setClock(aheadSeconds: number): void;
   /** Whatever it was asked to do wrong, it does no more. */
   behave(): void;
+  /** What it was asked to do wrong and nobody has met yet: whoever lies wants to know that the lie was heard. */
+  unmet(): string[];
   /** A new signing key with a new `kid`; the old one leaves the key set. */
   rotateKeys(): Promise<void>;
   /** A JWT of any content, signed by the portal: a logout token, an ID token of its own making. */
@@ -109,16 +111,13 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
     nextIdToken: (changes) => void mischief.idTokens.push(changes),
     nextTokenAnswer: (changes) => void mischief.tokenAnswers.push(changes),
     writeNextTokenAnswer: (write) => void mischief.writings.push(write),
-    alterDiscovery(change) {
-      mischief.discovery = change;
-    },
-    alterKeys(change) {
-      mischief.keys = change;
-    },
+    alterDiscovery: (change) => mischief.discovery.becomes(change),
+    alterKeys: (change) => mischief.keys.becomes(change),
     setClock(aheadSeconds) {
       mischief.aheadSeconds = aheadSeconds;
     },
     behave: () => mischief.behave(),
+    unmet: () => mischief.unmet,
     rotateKeys: () => keys.rotate(),
     signJwt: (claims, header) => keys.sign(claims, header),
     removePerson: (sub) => void settings.people.delete(sub),

@@ -12,20 +12,20 @@ import { checkCookieCanBeSet, sessionCookieIsMissing } from "../session/own-sess
 import { beginSession, joinSession } from "../session/session.js";
 import { meetHooks } from "./meet-hooks.js";
 import { createOnce } from "./once.js";
-import { readResponse } from "./response.js";
+import { responseOf } from "./posted.js";
 
 interface Finished {
   readonly sessionId: string;
   readonly return_to: string;
 }
 
-/** GET /callback, and POST for `response_mode=form_post`. */
+/** GET /callback */
 export function callbackStep(parts: Parts) {
   const { settings, transactions, getPortal, log } = parts;
   const once = createOnce<Finished>();
 
   return async function callback({ req, res, mount }: Visit): Promise<void> {
-    const response = await readResponse(req); // one of each parameter, or refused
+    const response = responseOf(parts, req); // one of each parameter, or refused
     const portal = await getPortal(); // before anything is spent: a portal that is down costs nobody their login
     const taken = transactions.take(req, res, response.state); // begun in this browser, not long ago
     if (taken.kind === "spent") return redirect(res, 303, taken.return_to);
@@ -50,15 +50,17 @@ export function callbackStep(parts: Parts) {
     portal: Portal,
     code: string,
     expected: Expected,
-    { return_to: wish, replaces }: Transaction,
+    { return_to: wish }: Transaction,
   ): Promise<Finished> {
     checkCookieCanBeSet(req);
     const verified = await exchange(portal, code, expected); // the code for verified tokens
     try {
       const { return_to, ...person } = await meetHooks(settings.hooks, verified, req, wish);
-      const begun = { ...person, rules: settings, keep: settings.keepSessionKeys, replaces };
+      const begun = { ...person, rules: settings, keep: settings.keepSessionKeys };
       // last, as it changes the session id: what came before must have held
-      return { sessionId: await beginSession(req, begun), return_to };
+      const { id, replaced } = await beginSession(req, begun);
+      void revokeQuietly(parts, replaced?.tokens.refresh_token); // of who did not sign out of this browser
+      return { sessionId: id, return_to };
     } catch (error) {
       void revokeQuietly(parts, verified.tokens.refresh_token); // nobody will have them
       throw error;

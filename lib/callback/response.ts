@@ -1,6 +1,4 @@
-import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
-import { readForm, readQuery } from "../parameters.js";
 import type { AuthorizationResponse } from "../portal/exchange.js";
 
 /** The parameters of RFC 6749, sections 4.1.2 and 4.1.2.1, RFC 9207 and OpenID Connect Session Management 1.0. */
@@ -10,13 +8,12 @@ const ONCE = ["state", "code", "error", "error_description", "error_uri", "iss",
 const LONGEST = 8192;
 
 /**
- * What the portal answered, from the query or, for `response_mode=form_post`, from the form: one of each parameter, or
- * refused, since two readers of a repeated parameter may believe two different things.
+ * What the portal answered: one of each parameter, or refused, since two readers of a repeated parameter may believe two
+ * different things.
  *
  * @throws PortalAuthError `callback_invalid`
  */
-export async function readResponse(req: Request): Promise<AuthorizationResponse> {
-  const parameters = req.method === "POST" ? await readForm(req) : readQuery(req);
+export function readResponse(parameters: URLSearchParams): AuthorizationResponse {
   const repeated = ONCE.find((name) => parameters.getAll(name).length > 1);
   if (repeated) throw invalid(`${repeated} more than once`);
   const long = ["state", "code", "error", "iss"].find((name) => (parameters.get(name) ?? "").length > LONGEST);

@@ -8,7 +8,6 @@ import type { Parts, Visit } from "../parts.js";
 import { checkAuthorizationParams } from "../portal/authorization-params.js";
 import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
-import { sessionId } from "../session/session.js";
 import { withoutSlash } from "../without-slash.js";
 import { returnTo } from "./return-to.js";
 
@@ -32,7 +31,6 @@ export async function beginLogin(parts: Parts, { req, res, mount }: Visit, optio
     return_to: notOurs(returnTo(options.returnTo), mount, settings.routes),
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
-    ...(added["response_mode"] === "form_post" && { form_post: true, replaces: sessionId(req) }),
   });
   redirect(res, 302, authorizationUrl(portal, attempt, added).href);
 }

@@ -23,10 +23,6 @@ export interface Transaction {
   readonly begun_at: number;
   /** The limit that the authorization request asked for, in seconds: auth_time is compared with it. */
   readonly max_age?: number;
-  /** The portal answers by a POST from its own page: the cookie must travel with it. */
-  readonly form_post?: true;
-  /** With form_post the session's own cookie, which is Lax, stays behind: the session that the login shall replace. */
-  readonly replaces?: string;
 }
 
 /** A login that was finished, or that failed: its cookie stays, so that reload and back lead to its page. */
@@ -34,7 +30,6 @@ interface Spent {
   readonly spent: true;
   readonly return_to: string;
   readonly begun_at: number;
-  readonly form_post?: true;
 }
 
 export type Taken =
@@ -67,19 +62,14 @@ export function createTransactions({ secrets, https, belongsTo }: TransactionsOp
   const nameOf = (state: string) => prefix + createHash("sha256").update(state).digest("base64url").slice(0, 16);
   const isOurs = new RegExp(`^${prefix.replace(".", "\\.")}[\\w-]{16}$`);
 
-  function setCookie(res: Response, name: string, value: string, { begun_at, form_post }: Transaction | Spent): void {
-    const maxAge = begun_at + LIFETIME_MS - Date.now();
-    const sameSite = form_post ? "none" : "lax";
-    const secure = https || form_post === true;
-    const seconds = Math.floor(maxAge / 1000);
-    res.appendHeader(
-      "Set-Cookie",
-      stringifySetCookie({ name, value, path: "/", httpOnly: true, secure, sameSite, maxAge: seconds }),
-    );
+  function setCookie(res: Response, name: string, value: string, { begun_at }: Transaction | Spent): void {
+    const maxAge = Math.floor((begun_at + LIFETIME_MS - Date.now()) / 1000);
+    const cookie = { name, value, path: "/", httpOnly: true, secure: https, sameSite: "lax", maxAge } as const;
+    res.appendHeader("Set-Cookie", stringifySetCookie(cookie));
   }
 
-  function spend(res: Response, name: string, { begun_at, form_post }: Transaction, return_to: string): void {
-    const spent: Spent = { spent: true, return_to, begun_at, ...(form_post && { form_post }) };
+  function spend(res: Response, name: string, { begun_at }: Transaction, return_to: string): void {
+    const spent: Spent = { spent: true, return_to, begun_at };
     setCookie(res, name, sealer.seal(spent), spent);
   }
 

@@ -19,10 +19,11 @@ export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
   return confirmed(parts, req, form?.get("confirmation"));
 }
 
-/** An image, or a frame, in what people write on this site is same-origin, and nobody's wish. */
+/** An image, a font or a frame in what people write on this site is same-origin, and nobody's wish; in whichever mode. */
 function isEmbedded({ headers }: Request): boolean {
-  const [mode, dest = "document"] = [headers["sec-fetch-mode"], headers["sec-fetch-dest"]];
-  return mode === "no-cors" || (mode === "navigate" && dest !== "document");
+  const [mode, dest] = [headers["sec-fetch-mode"], headers["sec-fetch-dest"]];
+  if (mode === "navigate") return dest !== undefined && dest !== "document";
+  return mode === "no-cors" || (dest !== undefined && dest !== "empty"); // empty: a script's fetch
 }
 
 /** The hidden fields that make a POST ours: sealed, for this session, for ten minutes. */

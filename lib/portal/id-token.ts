@@ -31,10 +31,12 @@ export function checkIdToken(claims: Claims, idToken: string, expected: IdTokenE
   }
 }
 
-/** What was believed before: the ID token of the login, or of the last refresh that brought one. */
+/** What was believed before. */
 export interface Predecessor extends Omit<IdTokenExpectations, "nonce" | "max_age"> {
+  /** Of the login, or of the last refresh that brought one. */
   readonly id_token: string | undefined;
-  readonly sub: string;
+  /** What was kept of the login's claims: a refresh may have left some out since, and the next one tell them again. */
+  readonly login: Pick<Claims, "sub" | "azp" | "nonce">;
 }
 
 /**
@@ -44,14 +46,16 @@ export interface Predecessor extends Omit<IdTokenExpectations, "nonce" | "max_ag
  */
 export function checkRefreshedIdToken(claims: Claims, idToken: string, before: Predecessor): void {
   checkAlways(claims, idToken, before);
+  const { login } = before;
   const old = claimsOf(before.id_token, before.settings.issuer);
   if (old.iss !== undefined && claims.iss !== old.iss) throw invalid("claim iss");
-  if (claims.sub !== (old.sub ?? before.sub) || claims.sub !== before.sub) throw invalid("claim sub");
+  if (claims.sub !== (old.sub ?? login.sub) || claims.sub !== login.sub) throw invalid("claim sub");
   if (audienceOf(claims) !== audienceOf({ aud: old.aud ?? before.settings.clientId })) throw invalid("claim aud");
   const isKnown = old.iss !== undefined;
   // one that is left out says nothing else; where there was none, none may come
-  if (isKnown && claims.azp !== undefined && claims.azp !== old.azp) throw invalid("claim azp");
-  if (claims.nonce !== undefined && old.nonce !== undefined && claims.nonce !== old.nonce)
+  if (isKnown && claims.azp !== undefined && claims.azp !== (old.azp ?? login.azp)) throw invalid("claim azp");
+  const nonce = old.nonce ?? login.nonce;
+  if (claims.nonce !== undefined && nonce !== undefined && claims.nonce !== nonce)
     throw new PortalAuthError("nonce_mismatch");
 }
 

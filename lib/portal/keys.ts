@@ -90,8 +90,15 @@ async function fetchKeys(fetch: PortalFetch, url: string, headers: Headers): Pro
   const keys = set?.keys ?? set?.Keys;
   if (!Array.isArray(keys))
     throw new PortalAuthError("portal_answer_invalid", { detail: "the keys are not a JWK set" });
-  return Response.json({ keys: keys.filter(isKey) });
+  return Response.json({ keys: keys.filter(isKey).map(understood) });
 }
 
 /** RFC 7517, section 5: what is not understood in a set is ignored; for jose one such member spoils the set. */
-const isKey = (member: unknown): boolean => typeof member === "object" && member !== null && !Array.isArray(member);
+const isKey = (member: unknown): member is object =>
+  typeof member === "object" && member !== null && !Array.isArray(member);
+
+/** Of a key likewise: what says how to check a signature is a text, or a list of texts (RFC 7517, section 4; RFC 7518, section 6). */
+const understood = (key: object): object =>
+  Object.fromEntries(
+    Object.entries(key).filter(([, value]) => [value].flat().every((part) => typeof part === "string")),
+  );

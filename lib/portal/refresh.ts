@@ -9,7 +9,8 @@ import { readTokens } from "./read-tokens.js";
 /** Whose tokens are refreshed. */
 export interface Holder {
   readonly tokens: Readonly<TokenSet>;
-  readonly claims: Pick<Claims, "sub">;
+  /** Of the login. */
+  readonly claims: Pick<Claims, "sub" | "azp" | "nonce">;
 }
 
 export interface Refreshed {
@@ -37,7 +38,7 @@ export async function refresh(portal: Portal, { tokens, claims }: Holder): Promi
   const fresh = readTokens(answer, askedAt);
   const merged = { ...whatStays(tokens, fresh), ...fresh };
   if (fresh.id_token === undefined) return { tokens: merged };
-  const before = { id_token: tokens.id_token, sub: claims.sub, access_token: fresh.access_token, settings };
+  const before = { id_token: tokens.id_token, login: claims, access_token: fresh.access_token, settings };
   const claimsNow = answer.claims() as Claims;
   checkRefreshedIdToken(claimsNow, fresh.id_token, before);
   try {

@@ -6,7 +6,13 @@ import { createExclusive, type Exclusive, type Plain } from "./exclusive.js";
 import { type Kept, KNOWN, Known, knownOf } from "./known.js";
 import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs } from "./lifetime.js";
 import { createPush, type Push } from "./push.js";
-import { DiscreetPortalSession, type PortalSession, type StoredPortal, type StoredSession } from "./stored.js";
+import {
+  DiscreetPortalSession,
+  KeptPortalSession,
+  type PortalSession,
+  type StoredPortal,
+  type StoredSession,
+} from "./stored.js";
 import { type Tenant, Tenants } from "./tenants.js";
 import { type Change, promised, type Update } from "./update.js";
 
@@ -117,22 +123,26 @@ export class Keeper {
   refreshed(loaded: Session & Partial<SessionData>, portal: PortalSession | undefined): void {
     const known = knownOf(loaded.id, loaded);
     if (known) known.portal = portal;
-    if (portal) loaded.portal = this.#limits ? new DiscreetPortalSession(portal) : portal;
+    if (portal) loaded.portal = this.#kept(portal);
     else delete loaded.portal;
+  }
+
+  #kept(portal: PortalSession): KeptPortalSession {
+    return this.#limits ? new DiscreetPortalSession(portal) : new KeptPortalSession(portal);
   }
 
   /**
    * A session that was loaded before its store was met: what the application has done to it since is told by what is
-   * stored now. Undefined when there is nothing to wait for.
+   * stored now, and so is the login. Undefined when there is nothing to wait for.
    */
   adopt(loaded: Kept): Promise<void> | undefined {
     if (!loaded.portal || knownOf(loaded.id, loaded)) return undefined;
-    return this.#adopt(loaded, loaded.portal);
+    return this.#adopt(loaded);
   }
 
-  async #adopt(loaded: Kept, loadedPortal: StoredPortal): Promise<void> {
-    const stored = await this.read(loaded.id).catch(() => undefined); // else all of it may be a change
-    const portal = this.open(loaded.id, stored?.portal ?? loadedPortal);
+  async #adopt(loaded: Kept): Promise<void> {
+    const stored = await this.read(loaded.id);
+    const portal = stored?.portal && this.open(loaded.id, stored.portal);
     loaded[KNOWN] = new Known(loaded.id, loaded, stored && snapshotOf(stored), portal, false);
     this.refreshed(loaded, portal);
   }
@@ -191,7 +201,7 @@ export class Keeper {
     const stored = data.portal as StoredPortal | undefined;
     const portal = stored && this.open(req.sessionID, stored);
     if (!portal) delete data.portal;
-    else data.portal = this.#limits ? new DiscreetPortalSession(portal) : portal;
+    else data.portal = this.#kept(portal);
     const loaded: Kept = createSession.call(this.#store, req, data);
     if (!stored && !this.#limits) return loaded as Session & SessionData; // an application's visitor: not our affair
     loaded[KNOWN] = new Known(req.sessionID, loaded, snapshotOf(loaded), portal, false);
@@ -217,11 +227,13 @@ export class Keeper {
 
   async #saveNow(id: string, data: Kept): Promise<void> {
     const before = knownOf(id, data);
+    const isForged = data.portal !== undefined && !KeptPortalSession.isOurs(data.portal);
+    if (isForged) this.refreshed(data, before?.portal);
     if (before) return this.#saveChanges(id, data, before);
+    if (isCopy(data) && (await this.#replace(id, data))) return;
     const isOurAffair = data.portal !== undefined || this.#limits !== undefined;
     if (!isOurAffair) return this.#put(id, data);
     const saved = savedNow(id, data);
-    if (isCopy(data) && (await this.#replace(id, data))) return;
     await this.#put(id, this.#closed(id, plainCopy(data))); // it has just begun
     data[KNOWN] = saved;
   }
@@ -240,14 +252,11 @@ export class Keeper {
 
   /**
    * What an application, or the store itself, has read from the store and writes back is taken as it is, but for the
-   * login: what is stored of that may be newer by now, or be claimed by who refreshes it. False where nothing is stored.
+   * login: that stays as it is stored, newer by now, claimed by who refreshes it, or ended. False where nothing is stored.
    */
   async #replace(id: string, data: Kept): Promise<boolean> {
-    const mine = plainCopy(data);
-    const after = await this.update(id, ({ portal }) => {
-      const isNewer = mine.portal && (mine.portal.version ?? 0) > (portal?.version ?? 0);
-      return mine.portal && portal && !isNewer ? { ...mine, portal } : mine;
-    });
+    const { portal: _, ...mine } = plainCopy(data);
+    const after = await this.update(id, ({ portal }) => ({ ...mine, ...(portal && { portal }) }));
     return after !== undefined;
   }
 

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { Session, SessionData } from "express-session";
 import type { PortalSession } from "./stored.js";
 
@@ -29,6 +30,11 @@ export class Known {
     this.expires = data.cookie.expires;
     this.maxAge = data.cookie.originalMaxAge;
     this.written = written;
+  }
+
+  /** For an application that logs its session: there are tokens in here. */
+  [inspect.custom](): string {
+    return "[Known]";
   }
 }
 

@@ -3,7 +3,7 @@ import session, { type Store } from "express-session";
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
-import { findKeeper, keeperOf } from "./keeper.js";
+import { findKeeper, type Keeper, keeperOf } from "./keeper.js";
 import type { Limits } from "./lifetime.js";
 import { MemoryStore } from "./memory-store.js";
 import type { Tenant } from "./tenants.js";
@@ -31,7 +31,7 @@ const withOwnSession = new WeakSet<Request>();
  */
 export function createSessionMount(options: SessionMountOptions): RequestHandler {
   const { clock, lock, tenant, warn } = options;
-  let ours: RequestHandler | undefined;
+  let ours: OwnSession | undefined;
   let met: Store | undefined;
   let metApps = false;
   let told = false;
@@ -46,7 +46,7 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
       const adopting = findKeeper(met)?.adopt(loaded);
       return adopting ? void adopting.then(() => next(), next) : next();
     }
-    if (findKeeper(met)?.isAway) return next(new Error("the app's session store says that it is disconnected"));
+    if (findKeeper(met)?.isAway) return next(isAway());
     if (metApps && !told) {
       told = true;
       warn(
@@ -55,9 +55,10 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
     }
     withOwnSession.add(req);
     ours ??= ownSession(options);
-    if (!opening) return ours(req, res, next);
-    const mounted = ours;
-    opening.then(() => mounted(req, res, next), next);
+    const { mount, keeper } = ours;
+    if (keeper.isAway) return next(isAway());
+    if (!opening) return mount(req, res, next);
+    opening.then(() => mount(req, res, next)).catch(next); // nobody else catches what is thrown here
   };
 
   function meet(store: Store | undefined): void {
@@ -79,12 +80,21 @@ const UNUSED =
 const IN_MEMORY =
   "Sessions are kept in the memory of this process: fine for one process, lost when it restarts. SESSION_STORE_URL names a Redis or PostgreSQL instead.";
 
-function ownSession(options: SessionMountOptions): RequestHandler {
+const isAway = () => new Error("the session store says that it is disconnected");
+
+interface OwnSession {
+  readonly mount: RequestHandler;
+  readonly keeper: Keeper;
+}
+
+function ownSession(options: SessionMountOptions): OwnSession {
   const { secrets, https, limits, tenant, clock, lock, warn } = options;
   const store = options.store ?? new MemoryStore(clock, () => warn(IN_MEMORY));
-  keeperOf(store, { clock, lock, limits, warn }).admit(tenant);
-  return session({
-    name: https ? "__Host-portal-session" : "portal-session",
+  const keeper = keeperOf(store, { clock, lock, limits, warn });
+  keeper.admit(tenant);
+  const name = https ? "__Host-portal-session" : "portal-session";
+  const handle = session({
+    name,
     secret: [...secrets],
     store,
     resave: false,
@@ -95,6 +105,14 @@ function ownSession(options: SessionMountOptions): RequestHandler {
     // the cookie lives as long as a login may; the idle limit is enforced by what the stored session says
     cookie: { path: "/", httpOnly: true, sameSite: "lax", secure: https, maxAge: limits.absoluteSeconds * 1000 },
   });
+  return {
+    keeper,
+    mount(req, res, next) {
+      // cookie-parser reads what begins with "j:" as JSON, and express-session takes any cookie for a text
+      if (typeof req.cookies?.[name] === "object") delete req.cookies[name];
+      handle(req, res, next);
+    },
+  };
 }
 
 /**

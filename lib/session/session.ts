@@ -5,13 +5,15 @@ import { type Clock, epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Claims, TokenSet } from "../tokens.js";
 import { findKeeper, type Keeper } from "./keeper.js";
-import type { PortalSession } from "./stored.js";
+import type { Kept } from "./known.js";
+import { KeptPortalSession, type PortalSession } from "./stored.js";
 import { promised } from "./update.js";
 
 /** What a session must be for a person to count as logged in. */
 export interface SessionRules {
   readonly issuer: string;
   readonly clientId: string;
+  readonly redirectUri: string;
   readonly sessionAbsolute: number;
   readonly clock: Clock;
 }
@@ -19,7 +21,8 @@ export interface SessionRules {
 /** The person of this request, or undefined when nobody is logged in (any more). No I/O, no crypto. */
 export function readSession(req: Request, rules: SessionRules): PortalSession | undefined {
   const kept = req.session?.portal;
-  if (!kept?.claims || typeof kept.tokens?.access_token !== "string") return undefined; // others may write to the store
+  if (!kept || !KeptPortalSession.isOurs(kept)) return undefined;
+  if (!kept.claims || typeof kept.tokens?.access_token !== "string") return undefined; // others may write to the store
   if (isForeign(kept, rules)) return undefined;
   const now = rules.clock() / 1000;
   if (!(now < kept.started_at + rules.sessionAbsolute)) return undefined; // nor one whose beginning is no number
@@ -34,33 +37,48 @@ export interface NewSession {
   readonly extra: Partial<SessionData>;
   /** Keys of the old session that survive. */
   readonly keep: readonly string[];
-  /** The session that this browser had at the beginning of the login, where its cookie does not travel to the end of it. */
-  readonly replaces?: string | undefined;
+}
+
+/** A session that has begun, and the login of somebody else that it replaced. */
+export interface Begun {
+  readonly id: string;
+  readonly replaced: PortalSession | undefined;
 }
 
 /**
  * Begins the person's session under a NEW id, so that an id planted before the login is worth nothing (session
- * fixation), and saves it. Either all of it holds or the request ends without a session. Returns the new id.
+ * fixation), and saves it. Either all of it holds or the request ends without a session.
  */
-export async function beginSession(req: Request, begun: NewSession): Promise<string> {
-  const { rules, tokens, claims, extra, keep, replaces } = begun;
-  const { issuer, clientId: client_id, clock } = rules;
+export async function beginSession(req: Request, begun: NewSession): Promise<Begun> {
+  const { rules, tokens, claims, extra, keep } = begun;
+  const { issuer, clientId: client_id, redirectUri: redirect_uri, clock } = rules;
   const now = epochSeconds(clock);
-  const old = sessionOf(req);
-  const survivors = Object.fromEntries(keep.filter((key) => key in old).map((key) => [key, old[key as keyof Session]]));
+  const old: Kept = sessionOf(req);
+  const isSomebodyElses =
+    old.portal !== undefined && (isForeign(old.portal, rules) || old.portal.claims?.sub !== claims.sub);
+  const kept = isSomebodyElses ? [] : keep.filter((key) => key in old);
+  const survivors = Object.fromEntries(kept.map((key) => [key, old[key as keyof Session]]));
+  let replaced: PortalSession | undefined;
   try {
-    if (replaces) await findKeeper(req.sessionStore)?.remove(replaces, ({ portal }) => !isForeign(portal, rules));
+    if (isSomebodyElses) replaced = (await takeAway(findKeeper(req.sessionStore), old.id, rules))?.login;
     await promised<void>((done) => old.regenerate(done));
-    Object.assign(req.session, survivors, extra, {
-      portal: { tokens, claims, started_at: now, issuer, client_id, version: 1, obtained_at: now },
-    });
+    const times = { started_at: now, obtained_at: now };
+    const portal = new KeptPortalSession({ tokens, claims, issuer, client_id, redirect_uri, version: 1, ...times });
+    Object.assign(req.session, survivors, extra, { portal });
     await save(req);
   } catch (cause) {
     // express-session saves what is in req.session when the answer ends: a half-made session must not be there then
     forget(req);
     throw storeFailed("begin", cause);
   }
-  return req.sessionID;
+  return { id: req.sessionID, replaced };
+}
+
+/** Destroys a session in the store, unless the login in it is another portalAuth()'s. Gives the login as it was stored last. */
+async function takeAway(keeper: Keeper | undefined, id: string, tenant: Tenant) {
+  if (!keeper) return undefined;
+  const { last, stays } = await keeper.remove(id, ({ portal }) => !isForeign(portal, tenant));
+  return stays ? undefined : { login: last?.portal && keeper.open(id, last.portal) };
 }
 
 /**
@@ -82,11 +100,18 @@ export async function joinSession(req: Request, id: string): Promise<boolean> {
 }
 
 /** Whose logins are meant. */
-type Tenant = Pick<SessionRules, "issuer" | "clientId">;
+type Tenant = Pick<SessionRules, "issuer" | "clientId" | "redirectUri">;
 
-/** A login that another portal or client began is nothing to this one: it neither counts here nor ends here. */
-const isForeign = (portal: Pick<PortalSession, "issuer" | "client_id"> | undefined, { issuer, clientId }: Tenant) =>
-  portal !== undefined && (portal.issuer !== issuer || portal.client_id !== clientId);
+/**
+ * A login that another portalAuth() began is nothing to this one: it neither counts here nor ends here. By its redirect
+ * address too: of two with the same portal and client one may let in whom the hooks of the other refuse.
+ */
+const isForeign = (
+  portal: Pick<PortalSession, "issuer" | "client_id" | "redirect_uri"> | undefined,
+  { issuer, clientId, redirectUri }: Tenant,
+) =>
+  portal !== undefined &&
+  (portal.issuer !== issuer || portal.client_id !== clientId || portal.redirect_uri !== redirectUri);
 
 /**
  * Destroys the session in the store, and its cookie; the request goes on without one. Gives what was kept of a person
@@ -95,19 +120,17 @@ const isForeign = (portal: Pick<PortalSession, "issuer" | "client_id"> | undefin
 export async function endSession(req: Request, res: Response, tenant: Tenant): Promise<PortalSession | undefined> {
   const [ending, keeper] = [req.session, findKeeper(req.sessionStore)];
   if (!ending || !keeper) return undefined;
-  const { last, stays } = await keeper
-    .remove(ending.id, ({ portal }) => !isForeign(portal, tenant))
-    .catch((error) => {
-      throw storeFailed("destroy", error, "You are still signed in: signing out did not work. Please try again.");
-    });
-  if (stays) return undefined;
+  const taken = await takeAway(keeper, ending.id, tenant).catch((error) => {
+    throw storeFailed("destroy", error, "You are still signed in: signing out did not work. Please try again.");
+  });
+  if (!taken) return undefined;
   forget(req);
   const cookies = Object.entries(parseCookie(req.headers.cookie ?? ""));
   const [name] = cookies.find(([, value]) => value?.startsWith(`s:${ending.id}.`)) ?? [];
   const { path = "/", domain, secure, httpOnly, sameSite } = ending.cookie;
   if (name !== undefined)
     res.clearCookie(name, { path, domain, secure: secure === true, httpOnly, sameSite } as CookieOptions);
-  return last?.portal && keeper.open(ending.id, last.portal);
+  return taken.login;
 }
 
 /** Where a session is kept, and under which id. */

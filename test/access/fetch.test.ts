@@ -124,6 +124,7 @@ describe("an origin that is not allowed gets no request and no token", () => {
     ["what is no address", () => "http://"],
     ["a file", () => "file:///etc/passwd"],
     ["data", () => "data:text/plain,x"],
+    ["a blob, whose origin is that of the address in it", (api) => `blob:${api}x`],
   ])("%s", async (_name, address) => {
     const evil = await startApi();
     const { api, inRequest } = await start();

@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import express, { type RequestHandler } from "express";
 import { describe, expect, test, vi } from "vitest";
-import { Browser } from "../support/browser.js";
+import { type Answer, Browser } from "../support/browser.js";
 import { leadTo, startWorld } from "../support/world.js";
 
 const TEN_MINUTES_MS = 10 * 60 * 1000;
@@ -323,17 +323,25 @@ describe("an error from the portal", () => {
 describe("response_mode=form_post", () => {
   const options = { authorizationParams: { response_mode: "form_post" } };
 
+  /** What the portal's own page posts to the callback: nothing of what is Lax travels with it. */
+  const post = (browser: Browser, url: string, form: Record<string, string>) =>
+    browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
+  /** The way that it is sent on. */
+  const goOn = (browser: Browser, url: string, { headers }: Answer) =>
+    browser.navigate(new URL(headers.location ?? "", url), { site: "cross-site" });
+
   test.each([4, 5] as const)("the callback takes a POST from the portal's page (Express %i)", async (express) => {
     const { browser, url, me } = await startWorld({ options, express });
     const answer = await browser.navigate(`${url}/login?returnTo=/account`);
-    expect(answer.headers["set-cookie"]?.[0]).toMatch(/Secure; SameSite=None/);
     const { code, state } = await answerOf(browser, answer.headers.location ?? "");
-    const posted = await browser.navigate(`${url}/callback`, {
-      method: "POST",
-      site: "cross-site",
-      form: { code, state },
-    });
-    expect([posted.status, posted.headers.location]).toEqual([303, "/account"]);
+    const posted = await post(browser, url, { code, state });
+    expect([posted.status, posted.headers.location]).toEqual([
+      303,
+      expect.stringMatching(/^\/callback\?posted=[\w.-]+$/),
+    ]);
+    expect(posted.headers.location).not.toContain(code);
+    const finished = await goOn(browser, url, posted);
+    expect([finished.status, finished.headers.location]).toEqual([303, "/account"]);
     expect((await me()).isAuthenticated).toBe(true);
   });
 
@@ -346,8 +354,45 @@ describe("response_mode=form_post", () => {
     });
     const answer = await browser.navigate(`${url}/login`);
     const { code, state } = await answerOf(browser, answer.headers.location ?? "");
-    await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form: { code, state } });
+    await goOn(browser, url, await post(browser, url, { code, state }));
     expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test("keeps what keepSessionKeys names: the session's cookie, which is Lax, is there in the end", async () => {
+    const { browser, url } = await startWorld({
+      options: { ...options, keepSessionKeys: ["cart"] },
+      after: (app) => {
+        app.get("/test/fill", (req, res) => {
+          Object.assign(req.session, { cart: ["lamp"] });
+          res.end();
+        });
+        app.get("/test/cart", (req, res) => void res.json((req.session as { cart?: unknown }).cart ?? null));
+      },
+    });
+    await browser.fetch(`${url}/test/fill`);
+    const answer = await browser.navigate(`${url}/login`);
+    const { code, state } = await answerOf(browser, answer.headers.location ?? "");
+    await goOn(browser, url, await post(browser, url, { code, state }));
+    expect((await browser.fetch(`${url}/test/cart`)).body).toBe('["lamp"]');
+  });
+
+  test("leads on where it is mounted", async () => {
+    const { browser, url } = await startWorld({ options, mount: "/auth" });
+    const answer = await browser.navigate(`${url}/auth/login?returnTo=/auth/account`);
+    const { code, state } = await answerOf(browser, answer.headers.location ?? "");
+    const posted = await post(browser, `${url}/auth`, { code, state });
+    expect((await browser.visit(new URL(posted.headers.location ?? "", url), { site: "cross-site" })).url).toBe(
+      `${url}/auth/account`,
+    );
+  });
+
+  test.each([
+    ["that was made up", "a.b.c"],
+    ["that is empty", ""],
+  ])("a query %s is refused", async (_name, posted) => {
+    const { browser, url } = await startWorld({ options, log: [/callback_invalid.*posted cannot be opened/] });
+    const page = await browser.navigate(`${url}/callback?${new URLSearchParams({ posted })}`);
+    expect([page.status, page.body.includes("callback_invalid")]).toEqual([400, true]);
   });
 
   test.each([true, false])("a parameter twice is refused, whoever read the body (by the app: %s)", async (parsed) => {
@@ -372,7 +417,7 @@ describe("response_mode=form_post", () => {
       const { browser, url, me } = await startWorld({ options, express: version, before: (app) => app.use(parser) });
       const answer = await browser.navigate(`${url}/login`);
       const { code, state } = await answerOf(browser, answer.headers.location ?? "");
-      await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form: { code, state } });
+      await goOn(browser, url, await post(browser, url, { code, state }));
       expect((await me()).isAuthenticated, `Express ${version}`).toBe(true);
     }
   });

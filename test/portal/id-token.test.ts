@@ -213,10 +213,10 @@ describe("by itself", () => {
   });
 
   describe("with a refresh", () => {
-    const check = (claims: object, old: object | "opaque" | "none" = right, sub = "amara") =>
+    const check = (claims: object, old: object | "opaque" | "none" = right, login: object = {}) =>
       checkRefreshedIdToken({ ...right, ...claims }, write(right), {
         id_token: typeof old === "object" ? write(old) : old === "none" ? undefined : old,
-        sub,
+        login: { sub: "amara", ...login },
         access_token: "token",
         settings,
       });
@@ -250,8 +250,17 @@ describe("by itself", () => {
     });
 
     test("another sub than the session's is refused, whatever the old token says; and the other way round", () => {
-      expect(() => check({}, "none", "lin")).toThrow(invalid("claim sub"));
+      expect(() => check({}, "none", { sub: "lin" })).toThrow(invalid("claim sub"));
       expect(() => check({}, { ...right, sub: "lin" })).toThrow(invalid("claim sub"));
+    });
+
+    test("what the last one left out, and the login's had told, counts as it was told then", () => {
+      const old = { ...right, nonce: undefined, azp: undefined };
+      const login = { nonce: "the login's", azp: "us" };
+      expect(() => check({ azp: "us", nonce: "the login's" }, old, login)).not.toThrow();
+      expect(() => check({ nonce: "another" }, old, login)).toThrow(
+        expect.objectContaining({ code: "nonce_mismatch" }),
+      );
     });
 
     test("another nonce is refused", () => {

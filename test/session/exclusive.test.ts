@@ -2,6 +2,7 @@ import session, { type SessionData } from "express-session";
 import { describe, expect, test } from "vitest";
 import type { Lock } from "../../lib/lock.js";
 import { Keeper } from "../../lib/session/keeper.js";
+import { KeptPortalSession, type PortalSession } from "../../lib/session/stored.js";
 import { promised } from "../../lib/session/update.js";
 import { AnotherStore } from "../support/another-store.js";
 import { createGate } from "../support/gate.js";
@@ -31,7 +32,7 @@ class TouchSets extends AnotherStore {
 
 async function start<Kind extends AnotherStore>(store: Kind, lock?: Lock) {
   const keeper = new Keeper(store, { clock: Date.now, lock, limits: undefined, warn: () => {} });
-  const portal = { tokens: { access_token: "x" }, version: 1 };
+  const portal = new KeptPortalSession({ tokens: { access_token: "x" }, version: 1 } as PortalSession);
   const data = { cookie: new session.Cookie(), portal } as unknown as SessionData;
   await promised((done) => store.set(ID, data, done));
   return { store, keeper, data };

@@ -337,25 +337,39 @@ describe("a session that an app reads from its store and writes back itself", ()
     ...more,
   });
 
-  function start() {
+  /** @param version of the login that lies in the store. */
+  function start(version: number) {
     const store = new CountingMemory();
+    store.sessions["id"] = JSON.stringify(copy(version, { left: "0" }));
     const keeper = new Keeper(store, { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} });
     const set = (data: Copy) => promised((done) => store.set("id", data as never, done));
     const stored = () => JSON.parse(store.sessions["id"] ?? "{}");
-    return { keeper, set, stored };
+    return { store, keeper, set, stored };
   }
 
   test("is as it was written, what is not in it any more included", async () => {
-    const { set, stored } = start();
-    await set(copy(1, { left: "1", right: "2" }));
-    await set(copy(2, { right: "3" }));
-    expect(stored()).toMatchObject({ right: "3", portal: { version: 2 } });
+    const { set, stored } = start(1);
+    await set(copy(1, { right: "3" }));
+    expect(stored()).toMatchObject({ right: "3", portal: { version: 1 } });
     expect(stored()).not.toHaveProperty("left");
   });
 
+  test("holds the login that is stored, whichever the app has put in its place", async () => {
+    const { set, stored } = start(1);
+    await set(copy(9, { right: "3" }));
+    expect(stored()).toMatchObject({ right: "3", portal: { version: 1, tokens: { access_token: "access 1" } } });
+  });
+
+  test("brings back no login that has ended meanwhile", async () => {
+    const { store, set, stored } = start(1);
+    await promised((done) => store.destroy("id", done));
+    await set(copy(1, { right: "3" }));
+    expect(stored()).toMatchObject({ right: "3" });
+    expect(stored()).not.toHaveProperty("portal");
+  });
+
   test("leaves the claim of who refreshes it where it is", async () => {
-    const { keeper, set, stored } = start();
-    await set(copy(1));
+    const { keeper, set, stored } = start(1);
     const refreshing = { by: "a process", until: 1 };
     await keeper.update("id", (session) => ({ ...session, portal: { ...session.portal, refreshing } as never }));
     await set(copy(1, { left: "1" }));
@@ -363,8 +377,7 @@ describe("a session that an app reads from its store and writes back itself", ()
   });
 
   test("keeps tokens that have become newer meanwhile", async () => {
-    const { set, stored } = start();
-    await set(copy(2));
+    const { set, stored } = start(2);
     await set(copy(1, { left: "1" }));
     expect(stored()).toMatchObject({ left: "1", portal: { version: 2, tokens: { access_token: "access 2" } } });
   });

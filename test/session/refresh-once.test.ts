@@ -5,7 +5,7 @@ import { Keeper } from "../../lib/session/keeper.js";
 import { MemoryStore } from "../../lib/session/memory-store.js";
 import type { Refresh, Renewed } from "../../lib/session/refresh.js";
 import { createRefreshOnce } from "../../lib/session/refresh-once.js";
-import type { PortalSession } from "../../lib/session/stored.js";
+import { KeptPortalSession, type PortalSession } from "../../lib/session/stored.js";
 import type { TokenSet } from "../../lib/tokens.js";
 import { AnotherStore } from "../support/another-store.js";
 
@@ -27,15 +27,16 @@ async function startSession() {
   const store = new MemoryStore();
   const get = vi.spyOn(store, "get");
   const keeper = new Keeper(store, { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} });
-  const portal: PortalSession = {
+  const portal = new KeptPortalSession({
     tokens: token("0"),
     claims: { sub: "amara" },
     started_at: 0,
     issuer: "https://portal.example",
     client_id: "app",
+    redirect_uri: "https://app.example/callback",
     version: 1,
     obtained_at: 0,
-  };
+  });
   const data = { cookie: new session.Cookie(), portal, cart: "book" };
   await settled(new Promise<void>((done) => store.set(ID, data as never, () => done())));
   const read = () => settled(keeper.read(ID));
@@ -430,7 +431,7 @@ describe("two processes that share a store of another kind, while the lock is do
     const lock = () => Promise.reject(new Error("down"));
     const options = { clock: Date.now, lock, limits: undefined, warn: () => {} };
     const keepers = [0, 1].map(() => new Keeper(new AnotherStore(documents), options));
-    const portal = { tokens: token("0"), claims: { sub: "amara" }, version: 1 };
+    const portal = new KeptPortalSession({ tokens: token("0"), claims: { sub: "amara" }, version: 1 } as PortalSession);
     documents.set(ID, JSON.stringify({ cookie: new session.Cookie(), portal }));
     const { renew, waiting, arrived } = createPortal();
     const asking = keepers.map((keeper) => createRefreshOnce()(ID, refreshOf(keeper, renew)));
@@ -577,7 +578,7 @@ describe("a store that fails", () => {
     const store = new MemoryStore();
     const setBroken = breakable(store);
     const keeper = new Keeper(store, { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} });
-    const portal = { tokens: token("0"), claims: { sub: "amara" }, version: 1 };
+    const portal = new KeptPortalSession({ tokens: token("0"), claims: { sub: "amara" }, version: 1 } as PortalSession);
     await settled(
       new Promise<void>((done) => store.set(ID, { cookie: new session.Cookie(), portal } as never, () => done())),
     );

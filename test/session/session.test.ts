@@ -1,7 +1,9 @@
+import { inspect } from "node:util";
 import type { Request } from "express";
 import session from "express-session";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { readSession } from "../../lib/session/session.js";
+import { KeptPortalSession } from "../../lib/session/stored.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 import { startWorld } from "../support/world.js";
@@ -104,6 +106,7 @@ describe.each([
       "client_id",
       "issuer",
       "obtained_at",
+      "redirect_uri",
       "started_at",
       "tokens",
       "version",
@@ -136,15 +139,24 @@ test.each([
   ["as it was begun", {}, true],
   ["of another issuer", { issuer: "https://other.example" }, false],
   ["of another client", { client_id: "other" }, false],
+  ["of another redirect address", { redirect_uri: "https://app.example/admin/callback" }, false],
   ["past its absolute limit", { started_at: 1 }, false],
   ["without tokens", { tokens: undefined }, false],
   ["without claims", { claims: undefined }, false],
 ])("a session %s is read accordingly", (_name, change, counts) => {
-  const rules = { issuer: "https://portal.example", clientId: "app", sessionAbsolute: 3600, clock: Date.now };
+  const rules = {
+    issuer: "https://portal.example",
+    clientId: "app",
+    redirectUri: "https://app.example/callback",
+    sessionAbsolute: 3600,
+    clock: Date.now,
+  };
   const tokens = { access_token: "a", token_type: "bearer" };
   const started_at = Math.floor(Date.now() / 1000);
-  const portal = { tokens, claims: { sub: "a" }, started_at, issuer: rules.issuer, client_id: "app", ...change };
-  expect(readSession({ session: { portal } } as unknown as Request, rules) !== undefined).toBe(counts);
+  const portal = { tokens, claims: { sub: "a" }, started_at, issuer: rules.issuer, client_id: "app" };
+  const whole = { ...portal, redirect_uri: rules.redirectUri, version: 1, obtained_at: started_at, ...change };
+  const kept = new KeptPortalSession(whole as never);
+  expect(readSession({ session: { portal: kept } } as unknown as Request, rules) !== undefined).toBe(counts);
 });
 
 describe("our session's cookie", () => {
@@ -181,7 +193,8 @@ describe("our session's cookie", () => {
     const first = await startWorld({ options: { secret: old, store } });
     await first.browser.visit(`${first.url}/account`);
     const cookie = (await first.browser.cookies(first.url)).get("portal-session");
-    const second = await startWorld({ options: { secret: [fresh, old], store, issuer: first.portal.issuer } });
+    const ofFirst = { store, issuer: first.portal.issuer, redirectUri: `${first.url}/callback` };
+    const second = await startWorld({ options: { ...ofFirst, secret: [fresh, old] } });
     const answer = await second.browser.fetch(`${second.url}/account`, {
       headers: { cookie: `portal-session=${cookie}` },
     });
@@ -375,9 +388,36 @@ test("while the app's store says that it is away nobody is given another session
   store.emit("disconnect");
   const page = await browser.visit(`${url}/account`);
   expect([page.status, page.body.includes("session_store_failed")]).toEqual([503, true]);
-  expect(log.join()).toContain("the app's session store says that it is disconnected");
+  expect(log.join()).toContain("the session store says that it is disconnected");
   store.emit("connect");
   expect((await browser.visit(`${url}/account`)).status).toBe(200);
+});
+
+test("while our store says that it is away nobody is a stranger, and a logout that could end nothing is none", async () => {
+  const store = new session.MemoryStore();
+  const { browser, url, me } = await startWorld({ options: { store }, log: [/session_store_failed/] });
+  await browser.visit(`${url}/account`);
+  store.emit("disconnect");
+  expect((await browser.visit(`${url}/account`)).status).toBe(503);
+  const logout = await browser.fetch(`${url}/logout`, { method: "POST" });
+  expect([logout.status, logout.headers["set-cookie"]]).toEqual([503, undefined]);
+  store.emit("connect");
+  expect((await me()).isAuthenticated).toBe(true);
+});
+
+test("in a log our own session shows no token", async () => {
+  let shown = "";
+  const { browser, url } = await startWorld({
+    after: (app) =>
+      app.get("/test/log", (req, res) => {
+        shown = inspect(req.session, { depth: 9 });
+        res.end();
+      }),
+  });
+  await browser.visit(`${url}/account`);
+  await browser.fetch(`${url}/test/log`);
+  expect(shown).toContain("amara-okafor");
+  expect(shown).not.toContain("access_token");
 });
 
 test.each([[undefined], [{}], [{ access_token: 7 }], [null]])(

@@ -18,6 +18,7 @@ const PORTAL: StoredPortal = {
   started_at: 1,
   issuer: "https://portal.example",
   client_id: "app",
+  redirect_uri: "https://app.example/callback",
   version: 3,
   obtained_at: 2,
 };

@@ -85,9 +85,10 @@ export class Browser {
     return new Map((await this.jar.getCookies(String(url))).map(({ key, value }) => [key, value]));
   }
 
-  /** RFC 6265bis, section 5.8.3: what another site begins carries no Strict cookie, and Lax ones only where it navigates by GET. */
+  /** RFC 6265bis, section 5.8.3: what another site begins carries no Strict cookie, and Lax ones only where it navigates its page by GET. */
   async #cookiesFor(url: URL, method: string, headers: Record<string, string>): Promise<string> {
-    const isSafeNavigation = headers["sec-fetch-mode"] === "navigate" && (method === "GET" || method === "HEAD");
+    const isPage = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document"; // and no frame in one
+    const isSafeNavigation = isPage && (method === "GET" || method === "HEAD");
     const sameSiteContext = headers["sec-fetch-site"] !== "cross-site" ? "strict" : isSafeNavigation ? "lax" : "none";
     return this.jar.getCookieString(url.href, { sameSiteContext });
   }

@@ -167,10 +167,7 @@ interface Evidence {
 
 /** Whatever a test is about (and leaving aside the routes below /test/, which show tokens so that tests can look at them): no code, verifier, token or secret in an answer of the app, or in its log. */
 export function expectNothingSecret({ url, browser, log, portal, seenTokens }: Evidence): void {
-  const forms = portal.requests.map(({ body }) => new URLSearchParams(body));
-  const sent = forms.flatMap((form) => ["code", "code_verifier", "refresh_token"].flatMap((name) => form.getAll(name)));
-  const codes = browser.answers.filter((answer) => !answer.url.startsWith(url)).flatMap(codesIn);
-  const secrets = [CLIENT_SECRET, SESSION_SECRET, ...sent, ...codes, ...seenTokens].filter(({ length }) => length > 8);
+  const secrets = [...secretsOf(portal, browser.answers, url), ...seenTokens].filter(({ length }) => length > 8);
   const answers = browser.answers
     .filter((answer) => answer.url.startsWith(url) && !answer.url.includes("/test/"))
     .map(({ body, headers }) => body + JSON.stringify(logoutHintLeftOut(headers)));
@@ -178,6 +175,15 @@ export function expectNothingSecret({ url, browser, log, portal, seenTokens }: E
     expect(secrets.find((secret) => text.includes(secret))).toBeUndefined();
     expect(text).not.toMatch(/^\s+at .+:\d+:\d+/m); // a stack
   }
+}
+
+/** Secrets, codes, verifiers and refresh tokens: what the app at this address was given to keep, and what it has sent. */
+export function secretsOf(portal: Pick<Portal, "requests">, answers: Browser["answers"], url: string): string[] {
+  const forms = portal.requests.map(({ body }) => new URLSearchParams(body));
+  const sent = forms.flatMap((form) => ["code", "code_verifier", "refresh_token"].flatMap((name) => form.getAll(name)));
+  const basic = portal.requests.flatMap(({ headers }) => /^Basic (.+)$/.exec(headers.authorization ?? "")?.[1] ?? []);
+  const codes = answers.filter((answer) => !answer.url.startsWith(url)).flatMap(codesIn);
+  return [CLIENT_SECRET, SESSION_SECRET, ...sent, ...basic, ...codes].filter(({ length }) => length > 8);
 }
 
 /** What the portal has sent through the browser, whether or not the app has ever used it. */

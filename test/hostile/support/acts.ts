@@ -1,14 +1,27 @@
+import { createHmac } from "node:crypto";
 import type { Answer } from "../../support/browser.js";
-import { logIn, type World } from "./attack.js";
-import { submitForm } from "./client.js";
+import { SESSION_SECRET } from "../../support/world.js";
+import { logIn, stateOf, type World } from "./attack.js";
+import { type Client, submitForm } from "./client.js";
+import type { Host } from "./host.js";
 
 /** The victim logs in; then a page of the app asks for something. */
 export const logInThenAsk =
-  (path: string) =>
+  (path: string, enter: (world: World) => Promise<Answer> = logIn) =>
   async (world: World): Promise<Answer> => {
-    await logIn(world);
+    await enter(world);
     return world.victim.fetch(world.base + path);
   };
+
+/** A login that waits in this browser; its state. */
+export async function beginLogin(client: Client, base: string): Promise<string> {
+  const { headers } = await client.navigate(`${base}/login?returnTo=/account`);
+  return stateOf(headers.location);
+}
+
+/** The value of a cookie that only somebody who knows the secret could have made: the store is asked for its session. */
+export const signed = (id: string, secret = SESSION_SECRET): string =>
+  encodeURIComponent(`s:${id}.${createHmac("sha256", secret).update(id).digest("base64").replace(/=+$/, "")}`);
 
 /** Twice with one portal, which may have changed in between. The second login is a new one at the portal too. */
 export const logInAgainAfter =
@@ -29,3 +42,16 @@ export const logInAndOut = async (world: World): Promise<Answer> => {
   await logIn(world);
   return world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
 };
+
+const ahead = new WeakMap<Host, number>();
+
+/**
+ * So much later for the app and its portal. The process's clock is not turned back, so this belongs into a table whose cases
+ * all keep to it: `later(world, 0)` takes a new world's portal to where the process is.
+ */
+export async function later({ host, portal }: World, seconds: number): Promise<void> {
+  const now = (ahead.get(host) ?? 0) + seconds;
+  ahead.set(host, now);
+  await host.later(seconds);
+  portal.setClock(now);
+}

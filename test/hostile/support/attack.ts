@@ -3,7 +3,7 @@ import { type Portal, type PortalOptions, startPortal } from "../../../example-a
 import type { PortalAuthOptions } from "../../../lib/index.js";
 import type { Answer } from "../../support/browser.js";
 import { startTlsFront } from "../../support/tls-front.js";
-import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET } from "../../support/world.js";
+import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET, secretsOf } from "../../support/world.js";
 import { Client } from "./client.js";
 import { type AppSettings, Host } from "./host.js";
 
@@ -21,6 +21,8 @@ export interface Setting {
   /** Whether people reach the app over https, by a proxy that ends TLS and tells so. Default false. */
   readonly https?: boolean;
   readonly portal?: Partial<PortalOptions>;
+  /** Whether there is a second router for the same portal and client, at /twin. Default false. */
+  readonly twin?: boolean;
   /** A second portal, with a router of its own at /other. What it does is up to the attacker. */
   readonly other?: Partial<PortalOptions>;
 }
@@ -98,31 +100,45 @@ export function useHost(): () => Host {
 /** An app in the attacked process, its portals and two browsers; what was seen is looked through when the test ends. */
 export async function startWorld(host: Host, setting: Setting = {}): Promise<World> {
   const logged = host.log.length;
-  const { world, close } = await openWorld(host, setting);
+  const { world, close, failures } = await openWorld(host, setting);
   const { url, behind, portal, other, victim, stranger } = world;
   onTestFinished(async () => {
+    const failed = await failures();
     await close();
     await host.ping();
     const answers = [...victim.answers, ...stranger.answers];
-    for (const each of other ? [portal, other] : [portal])
+    for (const each of other ? [portal, other] : [portal]) {
       expectNothingTold([...new Set([url, behind])], answers, host.log.slice(logged), each);
+      expect(
+        secretsOf(each, answers, url).find((secret) => failed.some((text) => text.includes(secret))),
+      ).toBeUndefined();
+      expect(each.unmet(), "lies that nobody has met").toEqual([]);
+    }
   });
   return world;
 }
 
+export interface OpenedWorld {
+  readonly world: World;
+  /** What the app's onError hook has seen. */
+  failures(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
 /** The same, for who closes it and looks through what was seen by themselves. */
-export async function openWorld(host: Host, setting: Setting = {}): Promise<{ world: World; close(): Promise<void> }> {
+export async function openWorld(host: Host, setting: Setting = {}): Promise<OpenedWorld> {
   const { mount = "/" } = setting;
   const app = await host.open();
   const front = setting.https ? await startTlsFront(() => app.url) : undefined;
   const url = front?.url ?? app.url;
   const base = url + (mount === "/" ? "" : mount);
-  const portal = await registeredPortal(url, base, setting.portal);
-  const other = setting.other && (await registeredPortal(url, `${url}/other`, setting.other));
+  const portal = await registeredPortal(url, setting.twin ? [base, `${url}/twin`] : [base], setting.portal);
+  const other = setting.other && (await registeredPortal(url, [`${url}/other`], setting.other));
   await host.begin(app, {
     ...setting.app,
     instances: [
       ...(other ? [{ mount: "/other", options: optionsFor(other, `${url}/other`, setting) }] : []),
+      ...(setting.twin ? [{ mount: "/twin", options: optionsFor(portal, `${url}/twin`, setting) }] : []),
       { mount, options: optionsFor(portal, base, setting) },
     ],
   });
@@ -142,15 +158,16 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<{ wo
   };
   return {
     world,
+    failures: () => host.failures(app),
     close: async () => void (await Promise.all([portal.close(), other?.close(), host.close(app), front?.close()])),
   };
 }
 
-const registeredPortal = (url: string, base: string, options?: Partial<PortalOptions>): Promise<Portal> =>
+const registeredPortal = (url: string, bases: string[], options?: Partial<PortalOptions>): Promise<Portal> =>
   startPortal({
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
-    redirectUris: [`${base}/callback`],
+    redirectUris: bases.map((base) => `${base}/callback`),
     logoutRedirectUris: [`${url}/`],
     ...options,
   });

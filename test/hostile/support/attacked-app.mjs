@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
+import { inspect } from "node:util";
 import { getHeapSnapshot } from "node:v8";
+import cookieParser from "cookie-parser";
 import express5 from "express";
 import session from "express-session";
 import express4 from "express4";
@@ -18,12 +20,12 @@ export function createHost(library) {
       const server = createServer().listen(0, "127.0.0.1");
       await once(server, "listening");
       last += 1;
-      servers.set(last, { server, routers: [] });
+      servers.set(last, { server, routers: [], failures: [] });
       return { key: last, url: `http://127.0.0.1:${server.address().port}` };
     },
     begin({ key, settings }) {
-      const { server, routers } = servers.get(key);
-      server.on("request", createApp(library, settings, routers));
+      const { server, ...held } = servers.get(key);
+      server.on("request", createApp(library, settings, held));
     },
     async close({ key }) {
       const { server, routers } = servers.get(key);
@@ -34,7 +36,13 @@ export function createHost(library) {
     },
     resources: () => process.getActiveResourcesInfo(),
     count,
-    ping: () => "alive",
+    /** Says so in the log too, behind all that was written before. */
+    ping(mark) {
+      if (Object.keys(Object.prototype).length > 0) throw new Error("Object.prototype was polluted");
+      for (const output of [process.stdout, process.stderr]) output.write(`${mark}\n`);
+    },
+    /** What an application's onError hook would have seen, if it looked at all of it. */
+    failures: ({ key }) => servers.get(key).failures,
   };
 }
 
@@ -53,17 +61,24 @@ async function count() {
   return found;
 }
 
+const MOST_FAILURES = 100;
 const COUNTED = ["object", "closure", "array", "string", "concatenated string", "sliced string", "native"];
 
-function createApp({ portalAuth, portalErrors, requireAuth }, settings, routers) {
-  const { instances, expressMajor = 5, ownSession, parsers, trustProxy } = settings;
+function createApp({ portalAuth, portalErrors, requireAuth }, settings, { routers, failures }) {
+  const { instances, expressMajor = 5, ownSession, parsers, trustProxy, leadsTo, handsOnQueries } = settings;
   const express = expressMajor === 4 ? express4 : express5;
   const app = express();
   if (trustProxy) app.set("trust proxy", true);
   if (ownSession) app.use(session({ resave: false, saveUninitialized: false, ...ownSession }));
+  if (settings.cookieParser) app.use(cookieParser());
   if (parsers) app.use(express.json(), express.text(), express.urlencoded({ extended: true }));
   for (const { mount, options } of instances) {
-    const router = portalAuth(options);
+    const hooks = {
+      onError: (error) => void remember(failures, inspect(error, { depth: 10 })),
+      ...(leadsTo !== undefined && { onLogin: (context) => void Object.assign(context, { returnTo: leadsTo }) }),
+    };
+    const careless = handsOnQueries && { authorizationParams: (req) => req.query };
+    const router = portalAuth({ ...options, ...careless, hooks });
     routers.push(router);
     app.use(mount, router);
     addRoutes(app, mount === "/" ? "" : mount, requireAuth);
@@ -72,6 +87,10 @@ function createApp({ portalAuth, portalErrors, requireAuth }, settings, routers)
   app.use(portalErrors());
   app.use(silently);
   return app;
+}
+
+function remember(failures, text) {
+  if (failures.push(text) > MOST_FAILURES) failures.shift();
 }
 
 /** For Express 4, which does not notice that a handler rejects. */
@@ -88,6 +107,19 @@ function addRoutes(app, base, requireAuth) {
   app.get(
     `${base}/merged-claims`,
     (req, res) => void res.json({ isAdmin: Object.assign({}, req.portal.claims).isAdmin }),
+  );
+  // what one does that lets people fill its session
+  app.post(`${base}/assign`, express5.urlencoded(), (req, res) => {
+    Object.assign(req.session, JSON.parse(req.body.members));
+    res.end();
+  });
+  app.get(`${base}/note`, (req, res) => void res.json({ note: req.session.note }));
+  // what one does that believes addresses in a query
+  app.get(`${base}/wish`, (req) => req.portal.login({ returnTo: req.query.to }));
+  app.get(`${base}/guarded-wish`, requireAuth({ returnTo: (req) => req.query.to }), (_req, res) => void res.send("in"));
+  app.get(
+    `${base}/fetched`,
+    handing(async (req, res) => void res.json({ status: (await req.portal.fetch(req.query.to)).status })),
   );
   app.get(
     `${base}/userinfo`,

@@ -24,12 +24,14 @@ export async function sendRaw(client: Browser, url: string, text: string): Promi
   const [head = "", ...body] = (await exchange(url, text)).split("\r\n\r\n");
   const [line = "", ...lines] = head.split("\r\n");
   const pairs = lines.map((each) => each.split(/: (.*)/)).map(([name = "", value]) => [name.toLowerCase(), value]);
+  const cookies = pairs.filter(([name]) => name === "set-cookie").map(([, value = ""]) => value);
   const answer = {
     url,
     status: Number(line.split(" ")[1]),
-    headers: Object.fromEntries(pairs),
+    headers: { ...Object.fromEntries(pairs), ...(cookies.length > 0 && { "set-cookie": cookies }) },
     body: body.join("\r\n\r\n"),
   };
+  for (const cookie of cookies) await client.jar.setCookie(cookie, url, { ignoreError: true });
   client.answers.push(answer);
   return answer;
 }

@@ -13,9 +13,15 @@ export interface AppSettings {
   readonly ownSession?: SessionOptions | undefined;
   /** Whether the app has read JSON, text and (extended) forms before portalAuth() sees them. */
   readonly parsers?: boolean | undefined;
+  /** Whether it mounts cookie-parser before all others. */
+  readonly cookieParser?: boolean | undefined;
   readonly trustProxy?: boolean | undefined;
   /** Whether every other address is guarded as well, and answers with what was asked for. */
   readonly guardAll?: boolean | undefined;
+  /** Where its onLogin hook leads everybody. Default: nobody anywhere. */
+  readonly leadsTo?: unknown;
+  /** Whether all that stands in the query of /login becomes authorizationParams. */
+  readonly handsOnQueries?: boolean | undefined;
 }
 
 export interface OpenedApp {
@@ -30,7 +36,9 @@ export class Host {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
   readonly #exited: Promise<void>;
+  readonly #marks = new Map<string, { resolve(): void; left: number }>();
   #last = 0;
+  #pings = 0;
 
   static async start(): Promise<Host> {
     const host = new Host();
@@ -43,7 +51,7 @@ export class Host {
     const stdio = ["ignore", "pipe", "pipe", "ipc"] as const;
     this.#child = fork(program, { env: cleanEnvironment(), execArgv: ["--expose-gc"], stdio: [...stdio] });
     for (const input of [this.#child.stdout, this.#child.stderr])
-      if (input) createInterface({ input }).on("line", (line) => this.log.push(line));
+      if (input) createInterface({ input }).on("line", (line) => this.#read(line));
     this.#child.on("message", ({ id, result, failed }: { id: number; result?: unknown; failed?: string }) => {
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
@@ -66,8 +74,17 @@ export class Host {
   async close({ key }: OpenedApp) {
     await this.#ask("close", { key });
   }
+  /** It lives, its objects are as they were, and all that it has written is in the log. */
   async ping() {
-    await this.#ask("ping");
+    this.#pings += 1;
+    const mark = `-- ping ${this.#pings} --`;
+    const read = new Promise<void>((resolve) => this.#marks.set(mark, { resolve, left: 2 })); // stdout and stderr
+    await this.#ask("ping", mark);
+    await read;
+  }
+  /** What its onError hook has seen. */
+  async failures({ key }: OpenedApp) {
+    return (await this.#ask("failures", { key })) as string[];
   }
   /** What keeps it busy, by Node's names. */
   async resources() {
@@ -84,6 +101,15 @@ export class Host {
   async stop() {
     this.#child.kill("SIGKILL");
     await this.#exited;
+  }
+
+  #read(line: string): void {
+    const mark = this.#marks.get(line);
+    if (!mark) return void this.log.push(line);
+    mark.left -= 1;
+    if (mark.left > 0) return;
+    this.#marks.delete(line);
+    mark.resolve();
   }
 
   #ask(word: string, content?: unknown): Promise<unknown> {

@@ -1,6 +1,7 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
-import type { Answer } from "../../../example-app/portal/portal.js";
+import type { Answer, Portal, Writing } from "../../../example-app/portal/portal.js";
 import { CANARY } from "./attack.js";
 
 // Answers by which a portal lies or breaks, for `portal.answerNext`. Each carries the canary where it can.
@@ -34,29 +35,6 @@ export const drips: Answer = (_req, res) => {
   res.on("close", () => clearInterval(timer));
 };
 
-/** 50 MB, as fast as they are read. */
-export const endless: Answer = (_req, res) => {
-  res.writeHead(200, { "content-type": "application/json" });
-  const chunk = "a".repeat(100_000);
-  let sent = 0;
-  const more = () => {
-    while (sent < 500 && !res.destroyed) {
-      sent += 1;
-      if (!res.write(chunk)) return void res.once("drain", more);
-    }
-    res.end();
-  };
-  res.write('{"a":"');
-  more();
-};
-
-/** A few kilobytes that are 50 MB when they are unpacked. */
-export const bomb: Answer = (_req, res) => {
-  const packed = gzipSync(Buffer.alloc(50_000_000, " "));
-  const type = "application/json";
-  res.writeHead(200, { "content-type": type, "content-encoding": "gzip", "content-length": packed.length }).end(packed);
-};
-
 export const sendsElsewhere =
   (status: number, to: string): Answer =>
   (_req, res) =>
@@ -88,3 +66,104 @@ export const withStatusLine =
       `HTTP/1.1 ${line}\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`,
     );
   };
+
+/** Ends its connection where more was announced, in good order and not by a reset. */
+export const endsTooEarly: Answer = (_req, res) => {
+  res.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
+  res.write(`{"${CANARY}":`, () => res.socket?.end());
+};
+
+/** The same where a last chunk would tell the end. */
+export const endsWithoutALastChunk: Answer = (_req, res) => {
+  res.writeHead(200, { "content-type": "application/json" });
+  res.write(`{"${CANARY}":`, () => res.socket?.end());
+};
+
+/** 1 MB of headers before a good answer. */
+export const endlessHeaders: Answer = sendJson(200, {}, { "x-about": "a".repeat(1_000_000) });
+
+/** The portal's own answer to this request: it is asked once more, as it would be by the app, and is honest then. */
+async function honestly({ method = "GET", headers, url }: IncomingMessage, form: string): Promise<Response> {
+  const sent = Object.entries(headers).filter(([name]) => ["authorization", "content-type", "accept"].includes(name));
+  return fetch(`http://${headers.host}${url}`, {
+    method,
+    headers: Object.fromEntries(sent) as Record<string, string>,
+    ...(method === "POST" && { body: form }),
+  });
+}
+
+/** A good answer, written in another way. */
+export const rewritten =
+  (write: Writing): Answer =>
+  async (req, res) => {
+    const honest = await honestly(req, await text(req));
+    const { body, headers } = write(await honest.text());
+    res.writeHead(honest.status, headers).end(body);
+  };
+
+/** A good answer that takes its time. */
+export const late =
+  (milliseconds: number): Answer =>
+  async (req, res) => {
+    const honest = await honestly(req, await text(req));
+    const body = await honest.text();
+    setTimeout(() => res.writeHead(honest.status, { "content-type": "application/json" }).end(body), milliseconds);
+  };
+
+/** A good answer, byte by byte. */
+export const inPieces: Answer = async (req, res) => {
+  const honest = await honestly(req, await text(req));
+  const bytes = new Uint8Array(await honest.arrayBuffer());
+  res.writeHead(honest.status, { "content-type": "application/json" }).flushHeaders();
+  for (const byte of bytes) await new Promise((resolve) => res.write(Buffer.of(byte), resolve));
+  res.end();
+};
+
+/** The next login is an honest one whose access token has ended already: whoever asks for that has it refreshed. */
+export function endsAtOnce(portal: Portal): void {
+  portal.nextTokenAnswer({ expires_in: 0 });
+  portal.nextIdToken({});
+}
+
+const SPACES = " ".repeat(100_000);
+
+/** A text and 50 MB of spaces behind it, as fast as they are read. */
+const flood =
+  (begin: (req: IncomingMessage) => Promise<string>): Answer =>
+  async (req, res) => {
+    res.writeHead(200, { "content-type": "application/json" }).write(await begin(req));
+    let sent = 0;
+    const more = () => {
+      while (sent < 500 && !res.destroyed) {
+        sent += 1;
+        if (!res.write(SPACES)) return void res.once("drain", more);
+      }
+      res.end();
+    };
+    more();
+  };
+
+let packedSpaces: Buffer | undefined;
+
+/** The same in a few kilobytes. */
+const packedFlood =
+  (begin: (req: IncomingMessage) => Promise<string>): Answer =>
+  async (req, res) => {
+    packedSpaces ??= gzipSync(SPACES.repeat(500));
+    const packed = Buffer.concat([gzipSync(await begin(req)), packedSpaces]); // two members of gzip are one text
+    res.writeHead(200, {
+      "content-type": "application/json",
+      "content-encoding": "gzip",
+      "content-length": packed.length,
+    });
+    res.end(packed);
+  };
+
+const anything = async () => `{"${CANARY}":0}`;
+const honestText = async (req: IncomingMessage) => (await honestly(req, await text(req))).text();
+
+export const endless = flood(anything);
+export const bomb = packedFlood(anything);
+/** Who reads on and on finds nothing wrong with these. */
+export const goodAndEndless = flood(honestText);
+export const goodBomb = packedFlood(honestText);

@@ -4,10 +4,28 @@ import type { PortalAuthErrorCode } from "../../../lib/index.js";
 import type { Answer } from "../../support/browser.js";
 import type { Outcome, World } from "./attack.js";
 
-const nobodyIsIn = async ({ victim, stranger, whoIs }: World) => {
-  expect(await whoIs(victim)).toBeUndefined();
-  expect(await whoIs(stranger)).toBeUndefined();
+const nobodyIsIn = async ({ victim, stranger, whoIs, base, url, other }: World) => {
+  for (const at of other ? [base, `${url}/other`] : [base]) {
+    expect(await whoIs(victim, at)).toBeUndefined();
+    expect(await whoIs(stranger, at)).toBeUndefined();
+  }
 };
+
+/** Failures that whoever sits at the browser can cause, and which are no fault of the site, its settings or its portal. */
+const BY_CLIENTS: readonly PortalAuthErrorCode[] = [
+  "login_required",
+  "navigation_required",
+  "callback_invalid",
+  "login_not_found",
+  "login_expired",
+  "login_denied",
+  "authorization_refused",
+  "interaction_needed",
+  "response_issuer_mismatch",
+  "client_refused",
+  "code_refused",
+  "logout_unconfirmed",
+];
 
 /** The answer tells this failure, as page or problem, with its status; and nobody is logged in. */
 export const refused =
@@ -31,6 +49,7 @@ const tells =
   ({ status, body, headers }) => {
     expect(body).toContain(code);
     expect(status).toBe(failures[code].status);
+    if (BY_CLIENTS.includes(code)) expect(status).toBeLessThan(500);
     expect(headers["cache-control"]).toBe("no-store");
     expect(headers["referrer-policy"]).toBe("no-referrer");
   };
@@ -39,6 +58,17 @@ const tells =
 export const welcomed: Outcome = async ({ status, body }, { victim, whoIs }) => {
   expect([status, body]).toEqual([200, JSON.stringify({ sub: victim.person["sub"] })]);
   expect(await whoIs(victim)).toBe(victim.person["sub"]);
+};
+
+/** The page that asked for an access token has one, for which the portal was asked after the login. */
+export const refreshed: Outcome = ({ status, body }, { asked }) => {
+  expect([status, body, asked("/oauth2/token").length]).toEqual([200, '{"ok":true}', 2]);
+};
+
+/** No answer has set a session's cookie; one that clears it may be there. */
+export const noSessionBegan: Outcome = (_answer, { victim, stranger }) => {
+  const lines = [...victim.answers, ...stranger.answers].flatMap(({ headers }) => headers["set-cookie"] ?? []);
+  expect(lines.filter((line) => /^(__Host-)?portal-session=[^;]/.test(line))).toEqual([]);
 };
 
 /** All of these. */

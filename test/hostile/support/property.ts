@@ -26,3 +26,23 @@ export const dangerousName = fc.constantFrom(
   "hasOwnProperty",
   "then",
 );
+
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=%+/ \u00e4";
+
+/** Some letters of a text exchanged, taken out, or put in. */
+export const edits = fc.array(
+  fc.record({
+    kind: fc.constantFrom("exchange", "remove", "insert"),
+    at: fc.nat(2000),
+    letter: fc.constantFrom(...LETTERS),
+  }),
+  { minLength: 1, maxLength: 3 },
+);
+export type Edit = { kind: string; at: number; letter: string };
+export const edited = (text: string, changes: readonly Edit[]): string =>
+  changes.reduce((changed, { kind, at, letter }) => {
+    const place = at % (changed.length + 1);
+    return (
+      changed.slice(0, place) + (kind === "remove" ? "" : letter) + changed.slice(place + (kind === "insert" ? 0 : 1))
+    );
+  }, text);

@@ -1,0 +1,285 @@
+import { expect } from "vitest";
+import { createSealer } from "../../lib/session/seal.js";
+import type { Answer } from "../support/browser.js";
+import { CLIENT_ID, SESSION_SECRET } from "../support/world.js";
+import { beginLogin, signed } from "./support/acts.js";
+import { attacks, type Case, logIn, type Outcome, onExpress4, type World } from "./support/attack.js";
+import { submitForm } from "./support/client.js";
+import { allOf, noSessionBegan, refused, welcomed } from "./support/outcomes.js";
+
+// Cookies that somebody has been at, those that another secret has made, and those that a neighbour has planted.
+
+const OWASP = "OWASP ASVS 4.0, 5.1";
+const RENEWED_SECRET = "another-secret-of-32-characters-!!";
+
+/** A cookie jar that somebody has been at while a login waits. */
+interface Tampering extends Omit<Case, "act"> {
+  readonly change: (world: World) => unknown;
+}
+
+const cookies = (
+  name: string,
+  source: string,
+  change: (world: World) => unknown,
+  outcome: Outcome = allOf(refused("login_not_found"), noSessionBegan, nothingSent),
+): Tampering => ({ name, source, change, outcome });
+
+function nothingSent(_answer: Answer, { asked }: World): void {
+  expect(asked("/oauth2/token")).toEqual([]);
+}
+
+const answeredByAddress = ({ change, ...attack }: Tampering): Case => ({
+  ...attack,
+  async act(world) {
+    const { victim, base } = world;
+    const callbackAddress = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+    await change(world);
+    return victim.visit(callbackAddress, { site: "cross-site" });
+  },
+});
+
+/** Here the cookie travels with another site's POST, for which it is SameSite=None, and Secure. */
+const answeredByForm = ({ change, ...attack }: Tampering): Case => ({
+  ...attack,
+  https: true,
+  options: { ...attack.options, authorizationParams: { response_mode: "form_post" } },
+  async act(world) {
+    const { victim, base } = world;
+    const page = await victim.visit(`${base}/login?returnTo=/account`);
+    await change(world);
+    return submitForm(victim, page);
+  },
+});
+
+/** As the app would have set it: over https its name demands that it is Secure. */
+const plant = ({ victim, url }: World, name: string, value: string): Promise<unknown> => {
+  const crossing = url.startsWith("https:") ? "; Secure; SameSite=None" : "";
+  return victim.jar.setCookie(`${name}=${value}; Path=/${crossing}`, url, { loose: true });
+};
+
+/** The cookies of the logins that wait in a browser. */
+const waitingIn = async (who: "victim" | "stranger", world: World) =>
+  (await world[who].jar.getCookies(world.url)).filter(({ key }) => key.includes("portal-login."));
+
+/** The cookie of the victim's login, changed. */
+async function rewrite(world: World, change: (value: string) => string): Promise<void> {
+  const [cookie, ...others] = await waitingIn("victim", world);
+  expect([cookie, others]).toEqual([expect.anything(), []]);
+  await plant(world, String(cookie?.key), change(String(cookie?.value)));
+}
+
+const flipped = (value: string, at: number) =>
+  value.slice(0, at) + (value.at(at) === "A" ? "B" : "A") + value.slice(at + 1);
+
+const COMPACT = "RFC 7516, section 5.2";
+const tampered: Tampering[] = [
+  cookies("missing", "RFC 9700, section 4.7", ({ victim }) => victim.jar.removeAllCookies()),
+  cookies("empty", OWASP, (world) => rewrite(world, () => "")),
+  cookies("garbled", OWASP, (world) => rewrite(world, () => "%E0%A4%A.j:%7B.%01")),
+  ...[5, 45, 60, 120].map((at) =>
+    cookies(`one letter changed, the ${at}th`, COMPACT, (world) => rewrite(world, (value) => flipped(value, at))),
+  ),
+  cookies("cut short", COMPACT, (world) => rewrite(world, (value) => value.slice(0, -1))),
+  cookies("longer", COMPACT, (world) => rewrite(world, (value) => `${value}A`)),
+  cookies("padded", "RFC 7515, section 2", (world) => rewrite(world, (value) => `${value}==`)),
+  cookies("in quotes", "RFC 6265, section 4.1.1", (world) => rewrite(world, (value) => `"${value}"`)),
+  cookies("of another of the same person's logins", "RFC 9700, section 4.7", swapLogins),
+  cookies("of another person's login", "RFC 9700, section 4.7", swapPeople),
+  cookies("a header without encryption", "RFC 7516, section 4.1", (world) =>
+    rewrite(world, () => `${btoa('{"alg":"none"}')}...e30.`),
+  ),
+  cookies("fifty others that look like ours", "CWE-400", plantFifty, welcomed),
+];
+attacks("cookies of a login", tampered.map(answeredByAddress));
+attacks("cookies of a login, on Express 4", onExpress4(tampered.map(answeredByAddress)));
+attacks("cookies of a login that is answered by a form, over https", tampered.map(answeredByForm));
+
+/** Two logins of one browser whose cookies are exchanged. */
+async function swapLogins(world: World): Promise<void> {
+  await beginLogin(world.victim, world.base);
+  const [one, two] = await waitingIn("victim", world);
+  expect([one, two]).not.toContain(undefined);
+  await plant(world, String(one?.key), String(two?.value));
+  await plant(world, String(two?.key), String(one?.value));
+}
+
+/** The stranger's own login cookie, under the name of the victim's. */
+async function swapPeople(world: World): Promise<void> {
+  await beginLogin(world.stranger, world.base);
+  const [theirs] = await waitingIn("stranger", world);
+  expect(theirs).toBeDefined();
+  await rewrite(world, () => String(theirs?.value));
+}
+
+async function plantFifty(world: World): Promise<void> {
+  const prefix = world.url.startsWith("https:") ? "__Host-portal-login." : "portal-login.";
+  for (let index = 0; index < 50; index += 1) await plant(world, prefix + String(index).padStart(16, "A"), `x${index}`);
+}
+
+/** How a cookie came to be sealed. */
+interface Seal {
+  readonly secret?: string;
+  readonly of?: string;
+  readonly client?: string;
+  readonly callback?: string;
+}
+
+/** What a login's cookie holds, sealed once more: by another secret, or as another router or route would have it. */
+const sealedAnew =
+  (by: Seal, held: object = {}) =>
+  (world: World): Promise<void> => {
+    const sealer = ({ secret = SESSION_SECRET, of = "login", client = CLIENT_ID, callback = "/callback" }: Seal) =>
+      createSealer([secret], `${of} ${JSON.stringify([world.portal.issuer, client, world.base + callback])}`);
+    return rewrite(world, (value) => {
+      const opened = [SESSION_SECRET, RENEWED_SECRET].map((secret) => sealer({ secret }).open(value)).find(Boolean);
+      return sealer(by).seal({ ...(opened as object), ...held });
+    });
+  };
+
+const KEY_ROTATION = "README, SESSION_SECRET";
+const sealed: Tampering[] = [
+  {
+    ...cookies("sealed by an older secret", KEY_ROTATION, sealedAnew({ secret: SESSION_SECRET })),
+    options: { secret: RENEWED_SECRET },
+  },
+  {
+    ...cookies(
+      "sealed by an older secret that is still listed",
+      KEY_ROTATION,
+      sealedAnew({ secret: SESSION_SECRET }),
+      welcomed,
+    ),
+    options: { secret: [RENEWED_SECRET, SESSION_SECRET] },
+  },
+  cookies(
+    "sealed once more by the secret itself: the others are refused for their seal alone",
+    KEY_ROTATION,
+    sealedAnew({}),
+    welcomed,
+  ),
+  cookies("sealed for another client with the same secret", "RFC 9700, section 4.4", sealedAnew({ client: "other" })),
+  cookies(
+    "sealed for another router with the same secret",
+    "RFC 9700, section 4.4",
+    sealedAnew({ callback: "/other/callback" }),
+  ),
+  cookies("sealed for a logout", "RFC 5869, section 3.2", sealedAnew({ of: "logout" })),
+  cookies(
+    "of a login that was begun ten minutes ago",
+    "README, how a login works",
+    sealedAnew({}, { begun_at: Date.now() - 600_000 }),
+    allOf(refused("login_expired"), noSessionBegan, nothingSent),
+  ),
+];
+attacks("cookies of a login, under other seals", sealed.map(answeredByAddress));
+attacks("cookies of a login, under other seals, on Express 4", onExpress4(sealed.map(answeredByAddress)));
+
+/** The id of a session, of its cookie's value. */
+const idIn = (value: string): string => decodeURIComponent(value).slice(2).split(".")[0] ?? "";
+
+/** The victim is logged in; then their session's cookie is changed, and the guarded page asked for by a script. */
+const sessionCookie = (name: string, change: (value: string) => string, more: Partial<Case> = {}): Case => ({
+  name: `session: ${name}`,
+  source: "OWASP ASVS 4.0, 3.2",
+  async act(world) {
+    const { victim, url, base } = world;
+    await logIn(world);
+    const value = (await victim.cookies(url)).get("portal-session");
+    expect(value).toBeDefined();
+    await plant(world, "portal-session", change(String(value)));
+    return victim.fetch(`${base}/account`);
+  },
+  outcome: refused("login_required"),
+  ...more,
+});
+
+const decoded = (value: string) => decodeURIComponent(value);
+const sessionCookies: Case[] = [
+  sessionCookie("empty", () => ""),
+  sessionCookie("without its signature", (value) => encodeURIComponent(decoded(value).split(".")[0] ?? "")),
+  sessionCookie("another id under the old signature", (value) => encodeURIComponent(flipped(decoded(value), 4))),
+  sessionCookie("another signature", (value) => encodeURIComponent(flipped(decoded(value), decoded(value).length - 3))),
+  sessionCookie("garbled", () => "s%3A%E0%A4%A"),
+  sessionCookie("JSON", () => encodeURIComponent('j:{"portal":{"claims":{"sub":"amara-okafor"}}}')),
+  sessionCookie("an id of __proto__", () => signed("__proto__")),
+  sessionCookie("an id of constructor", () => signed("constructor")),
+  sessionCookie("an id that nobody has", () => signed("a".repeat(32))),
+  sessionCookie("signed by a secret of the stranger's", (value) => signed(idIn(value), "a secret of the stranger's")),
+  sessionCookie("signed by an older secret", (value) => signed(idIn(value)), {
+    source: KEY_ROTATION,
+    options: { secret: RENEWED_SECRET },
+  }),
+  sessionCookie("signed by an older secret that is still listed", (value) => signed(idIn(value)), {
+    source: KEY_ROTATION,
+    options: { secret: [RENEWED_SECRET, SESSION_SECRET] },
+    outcome: welcomed,
+  }),
+];
+attacks("cookies of a session", sessionCookies);
+attacks("cookies of a session, on Express 4", onExpress4(sessionCookies));
+
+/** Who owns a neighbouring host can set cookies for the domain above both; browsers let them name none __Host-. */
+const tossed = (name: string, act: (world: World) => Promise<Answer>, outcome: Outcome): Case => ({
+  name,
+  source: "RFC 6265bis, section 4.1.3.2; RFC 9700, section 4.7",
+  https: true,
+  act,
+  outcome,
+});
+
+attacks("over https, behind a proxy", [
+  { name: "a login", source: "README, production checklist", https: true, outcome: welcomed },
+  tossed(
+    "all cookies are Secure, HttpOnly, SameSite and bound to the host by their names",
+    async (world) => {
+      await logIn(world);
+      return world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
+    },
+    (_answer, { victim, url }) => {
+      const ours = victim.answers.filter(({ url: at }) => at.startsWith(url));
+      const lines = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []);
+      expect(lines.length).toBeGreaterThan(2);
+      for (const line of lines) expect(line).toMatch(/^__Host-portal-(login\.[\w-]{16}|session)=/);
+      for (const line of lines) expect(line).toMatch(/; Path=\/;(?!.*Domain).*HttpOnly; Secure(; SameSite=Lax)?$/);
+    },
+  ),
+  tossed(
+    "the stranger's login, planted under a name without the prefix, finishes nothing in the victim's browser",
+    async ({ victim, stranger, base, url }) => {
+      stranger.person = { sub: "jonas-weber" };
+      const theirs = await stranger.loginUntilCallback(`${base}/login`);
+      for (const { key, value } of await stranger.jar.getCookies(url))
+        await victim.jar.setCookie(`${key.replace("__Host-", "")}=${value}; Path=/; Secure`, url);
+      return victim.visit(theirs, { site: "cross-site" });
+    },
+    refused("login_not_found"),
+  ),
+  tossed(
+    "the stranger's session, planted likewise, makes nobody of the victim",
+    async (world) => {
+      const { victim, stranger, base, url } = world;
+      stranger.person = { sub: "jonas-weber" };
+      await stranger.visit(`${base}/account`);
+      const value = (await stranger.cookies(url)).get("__Host-portal-session");
+      expect(value).toBeDefined();
+      await victim.jar.setCookie(`portal-session=${value}; Path=/; Secure`, url);
+      return victim.fetch(`${base}/account`);
+    },
+    async ({ status }, { whoIs, victim }) => void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
+  ),
+  tossed(
+    "who speaks to the app past the proxy begins no login: its cookie could not be Secure",
+    ({ stranger, behind }) => stranger.navigate(`${behind}/login`),
+    (answer) => {
+      expect(answer.headers["set-cookie"]).toBeUndefined();
+      expect([answer.status, answer.body.includes("proxy_not_trusted")]).toEqual([500, true]);
+    },
+  ),
+  tossed(
+    "who says past the proxy that it is https gets a cookie that is Secure all the same",
+    ({ stranger, behind }) => stranger.navigate(`${behind}/login`, { headers: { "x-forwarded-proto": "https" } }),
+    ({ status, headers }) => {
+      expect([status, headers["set-cookie"]]).toEqual([302, [expect.stringMatching(/^__Host-.*; Secure; /)]]);
+    },
+  ),
+]);
