@@ -1,260 +1,229 @@
-import { expect } from "vitest";
-import type { Portal, Answer as PortalAnswer, Writing } from "../../example-app/portal/portal.js";
-import type { PortalAuthErrorCode } from "../../lib/index.js";
-import { logInAndOut, logInThenAsk } from "./support/acts.js";
-import { attacks, CANARY, type Case, logIn, type Outcome, SHORT_TIMEOUT } from "./support/attack.js";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import type { Portal, Answer as PortalAnswer } from "../../example-app/portal/portal.js";
+import { startTlsFront } from "../support/tls-front.js";
+import { later, logInAgainAfter, logInThenAsk } from "./support/acts.js";
+import {
+  attacks,
+  CANARY,
+  type Case,
+  logIn,
+  type Outcome,
+  type Setting,
+  SHORT_TIMEOUT,
+  startWorld,
+  useHost,
+  type World,
+} from "./support/attack.js";
+import { Client } from "./support/client.js";
+import type { Host } from "./support/host.js";
 import { strangersKey } from "./support/jwt.js";
 import * as lies from "./support/lies.js";
-import { refused, staysIn, welcomed } from "./support/outcomes.js";
+import { allOf, refused, staysIn, welcomed } from "./support/outcomes.js";
+import {
+  DISCOVERY,
+  KEYS,
+  type Lay,
+  logInForAMoment,
+  PLACES,
+  type Place,
+  personTold,
+  signedOut,
+  TOKEN,
+  type Told,
+  toldAt,
+  USERINFO,
+} from "./support/places.js";
 
 // A portal that breaks, at each of its endpoints and at each moment of an answer.
 
-const DISCOVERY = "/.well-known/openid-configuration";
-const KEYS = "/oauth2/jwks";
-const TOKEN = "/oauth2/token";
+const EVERYWHERE = Object.keys(PLACES) as Place[];
+/** Where an answer is read, and not only whether it is there. */
+const READ = EVERYWHERE.filter((place) => place !== "revocation");
 
-/** Where a lie is met, and how the person gets there. */
-const PLACES = {
-  discovery: { path: DISCOVERY, act: logIn, judge: refused },
-  keys: { path: KEYS, act: logIn, judge: refused },
-  token: { path: TOKEN, act: logIn, judge: refused },
-  refresh: { path: TOKEN, act: refreshAfterLogin, judge: staysIn },
-  userinfo: { path: "/userinfo", act: logInThenAsk("/userinfo"), judge: staysIn },
-} as const;
-
-type Place = keyof typeof PLACES;
-
-/** The login passes, with a token that has ended; who asks for it has it refreshed, and meets the lie then. */
-async function refreshAfterLogin(world: Parameters<typeof logIn>[0]) {
-  const lie = waitingLies.get(world.portal) as PortalAnswer;
-  world.portal.nextTokenAnswer({ expires_in: 0 });
-  await logIn(world);
-  world.portal.answerNext(TOKEN, lie);
-  return world.victim.fetch(`${world.base}/token`);
-}
-const waitingLies = new WeakMap<Portal, PortalAnswer>();
-
-/** By place, as what the failure is told; a text for all of them. */
-type Told = PortalAuthErrorCode | (Partial<Record<Place, PortalAuthErrorCode>> & { others: PortalAuthErrorCode });
 type Row = readonly [name: string, source: string, lie: PortalAnswer, told: Told];
 
-function everywhere(rows: readonly Row[]): Case[] {
-  return rows.flatMap(([name, source, lie, told]) =>
-    (Object.keys(PLACES) as Place[]).map((place): Case => {
-      const { path, act, judge } = PLACES[place];
-      const code = typeof told === "string" ? told : (told[place] ?? told.others);
+const lying =
+  (lie: PortalAnswer, place: Place): Lay =>
+  ({ portal }) =>
+    portal.answerNext(PLACES[place].path, lie);
+
+/** Each lie at each of these places; it is met once, and what is tried next passes. */
+const everywhere = (rows: readonly Row[], places = EVERYWHERE, setting: Setting = {}): Case[] =>
+  rows.flatMap(([name, source, lie, told]) =>
+    places.map((place): Case => {
+      const { meet, fails, passesNext } = PLACES[place];
+      const code = toldAt(told, place);
       return {
+        ...setting,
         name: `${place}: ${name}`,
         source,
-        lie(portal) {
-          if (place === "refresh") waitingLies.set(portal, lie);
-          else portal.answerNext(path, lie);
-        },
-        act,
+        act: meet(lying(lie, place)),
         ...(code === "portal_timeout" && { options: SHORT_TIMEOUT }),
-        outcome: judge(code),
+        outcome: allOf(fails(code), (_answer, world) => passesNext(world)),
       };
     }),
   );
-}
 
 const BAD_JSON = {
   others: "portal_answer_invalid",
   discovery: "discovery_invalid",
   refresh: "refresh_failed",
 } as const;
-const JSON_TYPE = { "content-type": "application/json" };
+const NOT_FOUND = { ...BAD_JSON, userinfo: "userinfo_refused" } as const;
+const UNAUTHORIZED = { ...BAD_JSON, token: "client_unknown" } as const;
 const TOO_LONG = { ...BAD_JSON, discovery: "portal_answer_invalid" } as const;
+const JSON_TYPE = { "content-type": "application/json" };
 const HTTP = "RFC 9110, section 15";
+const CODING = "RFC 9110, section 8.4";
 const RFC6749 = "RFC 6749, section 5.1";
 const CHUNKS = "RFC 9112, section 8";
 
-attacks(
-  "an answer that is none",
-  everywhere([
+attacks("an answer that is none", [
+  ...everywhere([
     ["500 with a page", HTTP, lies.html(500), "portal_failed"],
     ["503 without a body", HTTP, lies.sendText(503, ""), "portal_failed"],
     ["502 as JSON", HTTP, lies.sendJson(502, { error: CANARY }), "portal_failed"],
     ["429", "RFC 6585, section 4", lies.sendText(429, CANARY, { "retry-after": "3600" }), "portal_failed"],
+    ["404 with a page", HTTP, lies.html(404), NOT_FOUND],
     ["200 with a page", RFC6749, lies.html(200), BAD_JSON],
-    ["invalid JSON", RFC6749, lies.sendText(200, `{"${CANARY}`, { "content-type": "application/json" }), BAD_JSON],
+    ["invalid JSON", RFC6749, lies.sendText(200, `{"${CANARY}`, JSON_TYPE), BAD_JSON],
     ["a list", RFC6749, lies.sendJson(200, [CANARY]), BAD_JSON],
     ["null", RFC6749, lies.sendJson(200, null), BAD_JSON],
     ["a text in JSON", RFC6749, lies.sendJson(200, CANARY), BAD_JSON],
     ["no content type", RFC6749, lies.sendText(200, "{}"), BAD_JSON],
-    ["nothing", RFC6749, lies.sendText(200, "", { "content-type": "application/json" }), BAD_JSON],
+    ["nothing", RFC6749, lies.sendText(200, "", JSON_TYPE), BAD_JSON],
     ["204", HTTP, lies.sendText(204, ""), BAD_JSON],
     ["an empty object", RFC6749, lies.sendJson(200, {}), BAD_JSON],
     ["silence", "the option httpTimeout", lies.silence, "portal_timeout"],
     ["half an answer, and then nothing", "the option httpTimeout", lies.stopsInTheMiddle, "portal_timeout"],
     ["a byte now and then", "the option httpTimeout", lies.drips, "portal_timeout"],
-    ["50 MB", "CWE-400", lies.endless, TOO_LONG],
-    ["50 MB in a few kilobytes", "CWE-409", lies.bomb, TOO_LONG],
+    ["1 MB of headers", "CWE-400", lies.endlessHeaders, "portal_unreachable"],
+    ["gzip that is none", CODING, lies.sendText(200, CANARY, { "content-encoding": "gzip" }), "portal_unreachable"],
+    ["a coding that nobody knows", CODING, lies.sendText(200, CANARY, { "content-encoding": "moon" }), BAD_JSON],
     ["reset at once", CHUNKS, lies.resetsAtOnce, "portal_unreachable"],
     ["reset in the headers", CHUNKS, lies.resetsInTheHeaders, "portal_unreachable"],
     ["reset in the body", CHUNKS, lies.resetsInTheBody, "portal_unreachable"],
+    ["an end before its length", CHUNKS, lies.endsTooEarly, "portal_unreachable"],
+    ["an end without a last chunk", CHUNKS, lies.endsWithoutALastChunk, "portal_unreachable"],
     ["no HTTP", CHUNKS, lies.speaksInTongues, "portal_unreachable"],
-    [
-      "a redirect to another host",
-      "RFC 9700, section 4.12",
-      lies.sendsElsewhere(302, "http://127.0.0.1:1/x"),
-      BAD_JSON,
-    ],
-    [
-      "a redirect that repeats the body",
-      "RFC 9700, section 4.12",
-      lies.sendsElsewhere(307, "http://127.0.0.1:1/x"),
-      BAD_JSON,
-    ],
-    ["a status beyond all", HTTP, lies.withStatusLine("999 What"), { others: "portal_failed" }],
+    ["a status beyond all", HTTP, lies.withStatusLine("999 What"), "portal_failed"],
   ]),
-);
-
-/** The login's token answer is as it should be, but for these members. */
-const member = (name: string, source: string, members: Record<string, unknown>, outcome: Outcome): Case => ({
-  name,
-  source,
-  lie: (portal) => portal.nextTokenAnswer(members),
-  outcome,
-});
-
-const unusable = (name: string, members: Record<string, unknown>): Case =>
-  member(name, RFC6749, members, refused("portal_answer_invalid"));
-const usable = (name: string, members: Record<string, unknown>): Case => member(name, RFC6749, members, welcomed);
-
-attacks("a token answer whose members are wrong", [
-  unusable("access_token missing", { access_token: undefined }),
-  unusable("access_token empty", { access_token: "" }),
-  unusable("access_token null", { access_token: null }),
-  unusable("access_token a number", { access_token: 1 }),
-  unusable("access_token a list", { access_token: [CANARY] }),
-  unusable("access_token an object", { access_token: { toString: CANARY } }),
-  unusable("token_type missing", { token_type: undefined }),
-  unusable("token_type null", { token_type: null }),
-  unusable("token_type DPoP", { token_type: "DPoP" }),
-  unusable("token_type MAC", { token_type: "mac" }),
-  unusable("token_type a list", { token_type: ["Bearer"] }),
-  unusable("refresh_token null", { refresh_token: null }),
-  unusable("refresh_token a number", { refresh_token: 1 }),
-  unusable("refresh_token a list", { refresh_token: [CANARY] }),
-  unusable("refresh_token empty", { refresh_token: "" }),
-  unusable("scope a list", { scope: ["openid"] }),
-  unusable("expires_in a word", { expires_in: "soon" }),
-  unusable("expires_in negative", { expires_in: -1 }),
-  unusable("id_token a number", { id_token: 1 }),
-  unusable("id_token an object", { id_token: { sub: CANARY } }),
-  member(
-    "id_token missing",
-    "OpenID Connect Core 1.0, section 3.1.3.3",
-    { id_token: undefined },
-    refused("id_token_missing"),
-  ),
-  member(
-    "id_token empty",
-    "OpenID Connect Core 1.0, section 3.1.3.3",
-    { id_token: "" },
-    refused("portal_answer_invalid"),
-  ),
-]);
-
-attacks("a token answer that is odd, and right", [
-  usable("fapi2-security-profile-final-client-test-token-endpoint-response-without-expires_in", {
-    expires_in: undefined,
-  }),
-  usable("fapi2-security-profile-final-client-test-token-type-case-insensitivity", { token_type: "bEaReR" }),
-  usable("expires_in a text of digits", { expires_in: "300" }),
-  usable("expires_in a list of one number", { expires_in: [300] }),
-  usable("expires_in zero", { expires_in: 0 }),
-  usable("expires_in with a fraction", { expires_in: 299.5 }),
-  usable("expires_in enormous", { expires_in: Number.MAX_VALUE }),
-  usable("refresh_token missing", { refresh_token: undefined }),
-  usable("scope missing", { scope: undefined }),
-  usable("an error beside the tokens", { error: CANARY, error_description: CANARY }),
-  usable("members that nobody knows", {
-    constructor: { prototype: 1 },
-    toString: CANARY,
-    hasOwnProperty: null,
-    status: 500,
-  }),
-  usable("refresh_expires_in that is no number", { refresh_expires_in: "never" }),
-  usable("refresh_expires_in negative", { refresh_expires_in: -5 }),
-]);
-
-/** The portal's own good answer, as the lie writes it. */
-const rewritten =
-  (write: Writing): Case["lie"] =>
-  (portal) =>
-    portal.writeNextTokenAnswer(write);
-
-attacks("a token answer that is written oddly", [
-  ...(
+  ...everywhere(
     [
-      ["application/json;charset=UTF-8", welcomed],
-      ["application/json; charset=utf-8", welcomed],
-      ['application/json; charset="utf-8"', welcomed],
-      ["APPLICATION/JSON", welcomed],
-      ["application/json;charset=gbk", welcomed],
-      ["text/plain", welcomed],
-      ["text/html", welcomed],
-      ["application/jwt", welcomed],
-      ["application/jsonp", welcomed],
-      ["application/x-json, application/json", welcomed],
-      ["\u00ff\u00fe", welcomed],
-    ] as const
-  ).map(
-    ([type, outcome]): Case => ({
-      // a wrong one gains nobody anything: what counts is the signature of the ID token
-      name: `its content type is ${JSON.stringify(type)}`,
-      source: "RFC 6749, section 5.1; RFC 8259, section 8.1",
-      lie: rewritten((json) => ({ body: json, headers: { "content-type": type } })),
-      outcome,
+      ["50 MB", "CWE-400", lies.goodAndEndless, TOO_LONG],
+      ["50 MB in a few kilobytes", "CWE-409", lies.goodBomb, TOO_LONG],
+    ],
+    READ,
+    { portal: { rotateRefreshTokens: false } }, // or the one of that good answer would be the only one for the next try
+  ),
+  ...everywhere(
+    [
+      ["50 MB", "CWE-400", lies.endless, TOO_LONG],
+      ["50 MB in a few kilobytes", "CWE-409", lies.bomb, TOO_LONG],
+    ],
+    ["revocation"],
+  ),
+  ...everywhere(
+    [
+      [
+        "401 with a challenge",
+        "RFC 9110, section 11.6.1",
+        lies.sendText(401, "", { "www-authenticate": `Basic realm="${CANARY}"` }),
+        UNAUTHORIZED,
+      ],
+    ],
+    EVERYWHERE.filter((place) => place !== "userinfo"), // for which it has a meaning: see documented-answers.test.ts
+  ),
+]);
+
+/** The app has sent what it has, a secret and tokens among it, to no other portal. */
+const sentNowhereElse: Outcome = (_answer, { other }) => void expect(other.requests).toEqual([]);
+
+attacks(
+  "a redirect to another portal, which is not followed",
+  EVERYWHERE.flatMap((place) =>
+    [302, 303, 307, 308].map((status): Case => {
+      const { path, meet, fails } = PLACES[place];
+      return {
+        name: `${place}: ${status}`,
+        source: "RFC 9700, section 4.12",
+        other: { document: "full" },
+        act: meet(({ portal, other }) =>
+          portal.answerNext(path, lies.sendsElsewhere(status, `${other.issuer}${path}`)),
+        ),
+        outcome: allOf(fails(toldAt(BAD_JSON, place)), sentNowhereElse),
+      };
     }),
   ),
-  {
-    name: "with a byte order mark",
-    source: "RFC 8259, section 8.1: a reader may take it",
-    lie: rewritten((json) => ({ body: `\ufeff${json}`, headers: JSON_TYPE })),
-    outcome: welcomed,
-  },
-  {
-    name: "in UTF-16",
-    source: "RFC 8259, section 8.1",
-    lie: rewritten((json) => ({ body: Buffer.from(json, "utf16le"), headers: JSON_TYPE })),
-    outcome: refused("portal_answer_invalid"),
-  },
-  {
-    name: "with access_token twice, the last one a list",
-    source: "RFC 6749, section 5.1; RFC 8259, section 4",
-    lie: rewritten((json) => ({ body: json.replace(/}$/, `,"access_token":["${CANARY}"]}`), headers: JSON_TYPE })),
-    outcome: refused("portal_answer_invalid"),
-  },
-  {
-    name: "with __proto__ and constructor among its members",
-    source: "CWE-1321",
-    lie: rewritten((json) => ({
-      body: json.replace(
-        /}$/,
-        ',"__proto__":{"isAdmin":true,"refresh_token":"x"},"constructor":{"prototype":{"isAdmin":true}}}',
-      ),
-      headers: JSON_TYPE,
-    })),
-    outcome: welcomed,
-  },
-  {
-    name: "with the tokens in __proto__ alone",
-    source: "CWE-1321",
-    lie: rewritten((json) => ({ body: `{"__proto__":${json}}`, headers: JSON_TYPE })),
-    outcome: refused("portal_answer_invalid"),
-  },
-  {
-    name: "with a Set-Cookie and a redirect in its headers",
-    source: "RFC 9110, section 10.2.2",
-    lie: rewritten((json) => ({
+);
+
+/** A good answer, odd in a way that hurts nobody, or at some of the places somebody. */
+const odd = (name: string, source: string, answer: PortalAnswer, told: Partial<Record<Place, Told>> = {}): Case[] =>
+  READ.map((place): Case => {
+    const { meet, passes, fails } = PLACES[place];
+    const failure = told[place];
+    return {
+      name: `${place}: ${name}`,
+      source,
+      act: meet(lying(answer, place)),
+      outcome: failure === undefined ? passes : fails(toldAt(failure, place)),
+    };
+  });
+const unreadable = Object.fromEntries(READ.map((place) => [place, BAD_JSON]));
+const levels = (count: number) => "[".repeat(count) + "]".repeat(count);
+
+attacks("a good answer that is written oddly", [
+  ...[
+    "application/json;charset=UTF-8",
+    "application/json; charset=utf-8",
+    'application/json; charset="utf-8"',
+    "APPLICATION/JSON",
+    "application/json;charset=gbk",
+    "text/plain",
+    "text/html",
+    "application/jwt",
+    "application/jsonp",
+    "application/x-json, application/json",
+    "\u00ff\u00fe",
+  ].flatMap((type) =>
+    // a wrong one gains nobody anything: what counts is the signature of the ID token
+    odd(
+      `its content type is ${JSON.stringify(type)}`,
+      "RFC 6749, section 5.1; RFC 8259, section 8.1",
+      lies.rewritten((json) => ({ body: json, headers: { "content-type": type } })),
+      type === "application/jwt" ? { userinfo: "portal_answer_invalid" } : {}, // where it would be one
+    ),
+  ),
+  ...odd(
+    "with a byte order mark",
+    "RFC 8259, section 8.1: a reader may take it",
+    lies.rewritten((json) => ({ body: `\ufeff${json}`, headers: JSON_TYPE })),
+  ),
+  ...odd(
+    "in UTF-16",
+    "RFC 8259, section 8.1",
+    lies.rewritten((json) => ({ body: Buffer.from(json, "utf16le"), headers: JSON_TYPE })),
+    unreadable,
+  ),
+  ...odd(
+    "with a Set-Cookie and a redirect in its headers",
+    "RFC 9110, section 10.2.2",
+    lies.rewritten((json) => ({
       body: json,
       headers: { ...JSON_TYPE, "set-cookie": `portal-session=${CANARY}`, location: "http://127.0.0.1:1/" },
     })),
-    outcome: welcomed,
-  },
+  ),
+  ...odd(
+    "with a member of 10,000 levels",
+    "CWE-674",
+    lies.rewritten((json) => ({ body: json.replace(/}$/, `,"about":${levels(10_000)}}`), headers: JSON_TYPE })),
+    { discovery: "discovery_invalid", userinfo: "portal_answer_invalid" }, // where all of it would be kept
+  ),
+  ...odd("late, and in time", "the option httpTimeout", lies.late(300)),
+  ...odd("byte by byte, and in time", "the option httpTimeout", lies.inPieces),
 ]);
 
 /** What the portal says in its discovery document from now on. */
@@ -265,6 +234,10 @@ const discovered = (name: string, source: string, members: Record<string, unknow
   outcome,
 });
 const DOCUMENT = "OpenID Connect Discovery 1.0, section 3";
+
+/** Which the portal's own document leaves out. */
+const OPTIONAL_ADDRESSES = ["userinfo_endpoint", "revocation_endpoint", "end_session_endpoint"];
+const nobodysAddresses = Object.fromEntries(OPTIONAL_ADDRESSES.map((name) => [name, "http://127.0.0.1:1/"]));
 
 attacks("a discovery document that lies", [
   ...["authorization_endpoint", "token_endpoint", "jwks_uri"].flatMap((name) =>
@@ -283,7 +256,7 @@ attacks("a discovery document that lies", [
       ] as const
     ).map(([what, value]) => discovered(`${name} ${what}`, DOCUMENT, { [name]: value }, refused("discovery_invalid"))),
   ),
-  ...["userinfo_endpoint", "revocation_endpoint", "end_session_endpoint"].map((name) =>
+  ...OPTIONAL_ADDRESSES.map((name) =>
     discovered(`${name} a script`, DOCUMENT, { [name]: "javascript:alert(1)" }, refused("discovery_invalid")),
   ),
   discovered("issuer missing", DOCUMENT, { issuer: undefined }, refused("discovery_invalid")),
@@ -336,13 +309,17 @@ attacks("a discovery document that lies", [
     },
   },
   {
-    name: "__proto__ among its members",
+    name: "addresses in __proto__: those of the profile are asked",
     source: "CWE-1321",
     lie: (portal) =>
       portal.alterDiscovery((document) =>
-        JSON.stringify(document).replace(/}$/, ',"__proto__":{"token_endpoint":"http://127.0.0.1:1/"}}'),
+        JSON.stringify(document).replace(/}$/, `,"__proto__":${JSON.stringify(nobodysAddresses)}}`),
       ),
-    outcome: welcomed,
+    async act(world) {
+      await personTold(await logInThenAsk(USERINFO)(world), world);
+      return world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
+    },
+    outcome: signedOut,
   },
 ]);
 
@@ -385,6 +362,16 @@ attacks("keys that are odd", [
     keys(`${what} behind the good one`, (good) => ({ keys: [...good, key] }), welcomed),
   ]),
   keys(
+    "a key with a member of 10,000 levels before the good one",
+    (good) => `{"keys":[{"kty":"RSA","kid":"deep","about":${levels(10_000)}},${JSON.stringify(good[0])}]}`,
+    welcomed,
+  ),
+  keys(
+    "a member of 10,000 levels in the good one",
+    (good) => `{"keys":[${JSON.stringify(good[0]).replace(/}$/, `,"about":${levels(10_000)}}`)}]}`,
+    welcomed,
+  ),
+  keys(
     "a broken key of the same kid before the good one",
     (good) => ({ keys: [{ ...good[0], n: "AA" }, ...good] }),
     welcomed,
@@ -400,50 +387,8 @@ attacks("keys that are odd", [
   ),
 ]);
 
-/** Every documented bad answer of the portal's token endpoint: product pages 1148/51481 and 51482. */
-const documented = (name: string, lie: PortalAnswer, code: PortalAuthErrorCode): Case => ({
-  name,
-  source: "the portal's product pages 1148/51481 and 51482",
-  lie: (portal) => portal.answerNext(TOKEN, lie),
-  outcome: refused(code),
-});
-
-attacks("the token endpoint's documented bad answers", [
-  documented("client_id missing or wrong: 401, and no body", lies.sendText(401, ""), "client_unknown"),
-  documented(
-    "a code of another client: 401 invalid_client",
-    lies.sendJson(401, { error: "invalid_client" }),
-    "client_refused",
-  ),
-  documented(
-    "grant_type wrong",
-    lies.sendJson(400, { error: "unsupported_grant_type", error_description: CANARY }),
-    "grant_type_refused",
-  ),
-  documented("code wrong, used or expired", lies.sendJson(400, { error: "invalid_grant" }), "code_refused"),
-  documented(
-    "another error",
-    lies.sendJson(400, { error: "invalid_scope", error_description: CANARY }),
-    "token_refused",
-  ),
-  documented("an error of its own", lies.sendJson(400, { error: "server_error" }), "portal_failed"),
-  documented("an error that is a list", lies.sendJson(400, { error: [CANARY] }), "portal_answer_invalid"),
-  documented(
-    "an error that is a script",
-    lies.sendJson(400, { error: `<script>${"x".repeat(9000)}` }),
-    "token_refused",
-  ),
-  documented("an error with line breaks", lies.sendJson(400, { error: "a\r\nSet-Cookie: x=y\r\n" }), "token_refused"),
-  documented("an error by the name of __proto__", lies.sendJson(400, { error: "__proto__" }), "token_refused"),
-  documented("an error by the name of constructor", lies.sendJson(400, { error: "constructor" }), "token_refused"),
-  documented("400 with a page", lies.html(400), "portal_answer_invalid"),
-  documented("403 with a page", lies.html(403), "portal_answer_invalid"),
-  documented(
-    "401 with a challenge",
-    lies.sendText(401, "", { "www-authenticate": `Basic realm="${CANARY}"` }),
-    "client_unknown",
-  ),
-]);
+const codesSent = ({ requests }: Portal): string[] =>
+  requests.filter(({ path }) => path === TOKEN).flatMap(({ body }) => new URLSearchParams(body).getAll("code"));
 
 attacks("a portal that is away for a while", [
   {
@@ -463,14 +408,40 @@ attacks("a portal that is away for a while", [
     outcome: welcomed,
   },
   {
-    name: "down while the person signs in: the same callback works later",
+    name: "discovery down when the person comes back to another process: the same callback works later",
     source: "design, decision 6",
+    async act({ host, portal, base }) {
+      // the same app, started anew: its login cookies open here as well, and it has not discovered the portal yet
+      const restarted = await startWorld(host, {
+        options: { issuer: portal.issuer, redirectUri: `${base}/callback` },
+      });
+      const { victim, base: newBase } = restarted;
+      const { search } = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+      portal.answerNext(DISCOVERY, lies.html(500));
+      const callback = `${newBase}/callback${search}`;
+      await refused("portal_failed")(await victim.visit(callback, { site: "cross-site" }), restarted);
+      const answer = await victim.visit(callback, { site: "cross-site" });
+      await welcomed(answer, restarted);
+      expect(codesSent(portal)).toEqual([new URLSearchParams(search).get("code")]);
+      return answer;
+    },
+    outcome: ({ status }) => void expect(status).toBe(200),
+  },
+  {
+    name: "down while the person signs in: the same callback, later, leads to a new login",
+    source: "design, decision 6; RFC 6749, section 4.1.2",
     async act({ victim, base, portal }) {
       const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
       portal.goDown();
-      expect((await victim.visit(callback)).status).toBe(503);
+      expect((await victim.visit(callback, { site: "cross-site" })).status).toBe(503);
       await portal.comeUp();
-      return victim.visit(callback, { site: "cross-site" });
+      const again = await victim.navigate(callback, { site: "cross-site" });
+      expect([again.status, again.headers.location, codesSent(portal)]).toEqual([303, "/account", []]);
+      const answer = await victim.visit(`${base}/account`, { site: "cross-site" });
+      const codes = codesSent(portal);
+      expect(codes).toHaveLength(1); // its own may have arrived: it is not sent again
+      expect(codes).not.toContain(callback.searchParams.get("code"));
+      return answer;
     },
     outcome: welcomed,
   },
@@ -486,24 +457,133 @@ attacks("a portal that is away for a while", [
       expect([status, await whoIs(victim)]).toEqual([200, undefined]);
     },
   },
-  ...(
-    [
-      ["silent", lies.silence],
-      ["resets", lies.resetsAtOnce],
-      ["500 with a page", lies.html(500)],
-      ["50 MB", lies.endless],
-    ] as const
-  ).map(
-    ([what, lie]): Case => ({
-      name: `revocation ${what}: the person is out here, and sent to the portal's logout`,
-      source: "RFC 7009, section 2.2",
-      options: SHORT_TIMEOUT,
-      lie: (portal) => portal.answerNext("/oauth2/revoke", lie),
-      act: logInAndOut,
-      async outcome({ status, url }, { victim, whoIs, url: app, portal }) {
-        expect([status, url.startsWith(app), await whoIs(victim)]).toEqual([200, true, undefined]);
-        expect(portal.requests.filter(({ path }) => path === "/logout")).toHaveLength(1);
-      },
-    }),
-  ),
+  {
+    name: "the keys are down when they are known: nobody asks",
+    source: "design, decision 6",
+    act: logInAgainAfter(({ portal }) => portal.answerNext(KEYS, lies.html(500))),
+    async outcome(answer, world) {
+      await welcomed(answer, world);
+      expect(world.asked(KEYS)).toHaveLength(1);
+      world.portal.behave();
+    },
+  },
+  {
+    name: "the keys are down at a refresh after they were changed: its refresh token is kept, and the next try passes",
+    source: "OpenID Connect Core 1.0, section 12.2",
+    async act(world) {
+      const { portal, victim, base } = world;
+      await logInForAMoment(world);
+      await portal.rotateKeys();
+      portal.answerNext(KEYS, lies.html(500));
+      return victim.fetch(`${base}/token`);
+    },
+    async outcome(answer, world) {
+      await staysIn("portal_failed")(answer, world);
+      await PLACES.refresh.passesNext(world); // the refresh token of before has ended with the first try
+      expect(world.asked(TOKEN)).toHaveLength(3);
+    },
+  },
 ]);
+
+const AN_HOUR = 3601;
+
+/** The portal is discovered anew after an hour, while what it said before still serves. */
+const renewal = (name: string, lie: (portal: Portal) => void, setting: Partial<Case> = {}): Case => ({
+  ...setting,
+  name: `${name}: what was discovered before still serves`,
+  source: "design, decision 6",
+  lie: (_portal, world) => later(world, 0),
+  async act(world) {
+    const { portal, victim, asked } = world;
+    await logIn(world);
+    await later(world, AN_HOUR);
+    lie(portal);
+    await victim.jar.removeAllCookies();
+    await welcomed(await logIn(world), world);
+    await vi.waitFor(() => expect(asked(DISCOVERY)).toHaveLength(2));
+    await victim.jar.removeAllCookies();
+    return logIn(world);
+  },
+  outcome: welcomed,
+});
+const instead = (answer: PortalAnswer) => (portal: Portal) => portal.answerNext(DISCOVERY, answer);
+const saying = (members: Record<string, unknown>) => (portal: Portal) =>
+  portal.alterDiscovery((document) => ({ ...document, ...members }));
+
+attacks("a portal that is discovered anew", [
+  renewal("500 with a page", instead(lies.html(500))),
+  renewal("200 with a page", instead(lies.html(200))),
+  renewal("a reset", instead(lies.resetsAtOnce)),
+  renewal("silence", instead(lies.silence), { options: SHORT_TIMEOUT }),
+  renewal("another issuer", saying({ issuer: "https://evil.example" })),
+  renewal("a token endpoint over plain http", saying({ token_endpoint: "http://portal.example/token" })),
+  renewal("no keys", saying({ jwks_uri: undefined })),
+]);
+
+/** A process that trusts whom our proxies are vouched for by, as NODE_EXTRA_CA_CERTS tells it. */
+function useTrustingHost(): () => Host {
+  let folder: string;
+  beforeAll(async () => {
+    const { ca, close } = await startTlsFront(() => "");
+    await close();
+    folder = await mkdtemp(join(tmpdir(), "portal-ca-"));
+    await writeFile(join(folder, "ca.pem"), ca);
+    vi.stubEnv("NODE_EXTRA_CA_CERTS", join(folder, "ca.pem"));
+  });
+  const host = useHost();
+  beforeAll(() => void vi.unstubAllEnvs());
+  afterAll(() => rm(folder, { recursive: true }));
+  return host;
+}
+
+describe("a portal over https", () => {
+  const host = useHost();
+  const trusting = useTrustingHost();
+
+  /** The portal behind a proxy that ends TLS, and an app that knows it by such an address. */
+  async function startSecureWorld(attacked: Host, issuerOf = (front: string) => front) {
+    const front = await startTlsFront(() => world.portal.issuer);
+    onTestFinished(() => front.close());
+    const issuer = issuerOf(front.url);
+    const world = await startWorld(attacked, { options: { issuer } });
+    const honest = await new Client(front.ca).fetch(front.url + DISCOVERY);
+    expect([honest.status, world.portal.requests.splice(0).length]).toEqual([200, 1]); // the way leads there
+    return { world, issuer };
+  }
+
+  /** Says that all of it is to be had over https, but for one address. */
+  const saysSo = ({ portal }: World, issuer: string, plain: string) =>
+    portal.alterDiscovery((document) => ({
+      ...JSON.parse(JSON.stringify(document).replaceAll(portal.issuer, issuer)),
+      [plain]: `${portal.issuer}/plain`,
+    }));
+
+  test("whose certificate nobody vouches for is told nothing (RFC 9525, section 6)", async () => {
+    const { world } = await startSecureWorld(host());
+    await refused("portal_unreachable")(await logIn(world), world);
+    expect(world.portal.requests).toEqual([]);
+  });
+
+  test("whose certificate is for another host is told nothing (RFC 9525, section 6)", async () => {
+    const { world } = await startSecureWorld(trusting(), (front) => front.replace("localhost", "127.0.0.1"));
+    await refused("portal_unreachable")(await logIn(world), world);
+    expect(world.portal.requests).toEqual([]);
+  });
+
+  test.each(["authorization_endpoint", "token_endpoint", "jwks_uri", ...OPTIONAL_ADDRESSES])(
+    `that has its %s over plain http is refused, although it is on this machine (${DOCUMENT})`,
+    async (name) => {
+      const { world, issuer } = await startSecureWorld(trusting());
+      saysSo(world, issuer, name);
+      await refused("discovery_invalid")(await logIn(world), world);
+      expect(world.portal.requests.map(({ path }) => path)).toEqual([DISCOVERY]);
+    },
+  );
+
+  test("that says so of what nobody needs is gone to", async () => {
+    const { world, issuer } = await startSecureWorld(trusting());
+    saysSo(world, issuer, "service_documentation");
+    const { status, headers } = await world.victim.navigate(`${world.base}/login`);
+    expect([status, new URL(headers.location ?? "").origin]).toEqual([302, issuer]);
+  });
+});

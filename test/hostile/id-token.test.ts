@@ -1,15 +1,19 @@
-import { createPublicKey } from "node:crypto";
+import { createHash, createPublicKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { generate } from "selfsigned";
 import { expect } from "vitest";
-import type { IdTokenChanges, Portal } from "../../example-app/portal/portal.js";
+import type { IdTokenChanges, Portal, SigningAlg } from "../../example-app/portal/portal.js";
+import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
-import { logInAndOut, logInThenAsk } from "./support/acts.js";
-import { attacks, CANARY, type Case } from "./support/attack.js";
+import { logInAgainAfter, logInAndOut, logInThenAsk } from "./support/acts.js";
+import { attacks, CANARY, type Case, logIn, type Outcome, type World } from "./support/attack.js";
 import { content, hs256, rs256, strangersKey, withHeader, withMembers } from "./support/jwt.js";
-import { sendJson } from "./support/lies.js";
-import { refused, staysIn, welcomed } from "./support/outcomes.js";
+import { endsAtOnce, sendJson } from "./support/lies.js";
+import { allOf, refreshed, refused, staysIn, welcomed } from "./support/outcomes.js";
 
 // Beyond the published tests: every claim missing, wrong, twice and of another type, and every way to make a signature
-// count that the portal did not make.
+// count that the portal did not make; told at the login, and once more when its tokens are refreshed.
 
 const now = () => Math.floor(Date.now() / 1000);
 const core = (step: string) => `OpenID Connect Core 1.0, section 3.1.3.7, ${step}`;
@@ -29,11 +33,36 @@ const rows = (table: readonly Row[], outcome: Case["outcome"], setting: Partial<
     outcome,
   }));
 
+/** Where tokens say that their keys are. On the portal's own host: no library has another reason not to ask there. */
+const EVIL = "/evil";
+const asksNoStranger: Outcome = (_answer, { portal }) =>
+  void expect(portal.requests.filter(({ path }) => path.startsWith(EVIL))).toEqual([]);
+
+/** The same lies, told when the tokens are refreshed: the login before was an honest one, and goes on. */
+const atRefresh = (table: readonly Case[], outcome: Outcome = staysIn("refresh_failed")): Case[] =>
+  table.map(({ lie, ...each }) => ({
+    ...each,
+    async lie(portal, world) {
+      endsAtOnce(portal);
+      await lie?.(portal, world);
+    },
+    act: logInThenAsk("/token"),
+    outcome: allOf(outcome, asksNoStranger),
+  }));
+
+function attacksBoth(title: string, table: readonly Case[]): void {
+  attacks(
+    title,
+    table.map((each) => ({ ...each, outcome: allOf(each.outcome, asksNoStranger) })),
+  );
+  attacks(`${title}, at a refresh`, atRefresh(table));
+}
+
 const claim = (claims: Record<string, unknown>): IdTokenChanges => ({ claims });
 const header = (members: Record<string, unknown>): IdTokenChanges => ({ forge: withHeader(members) });
 const twice = (json: string): IdTokenChanges => ({ forge: withMembers(json) });
 
-attacks(
+attacksBoth(
   "a claim that is wrong",
   rows(
     [
@@ -92,9 +121,6 @@ attacks(
       ["at_hash null", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: null })],
       ["at_hash a list", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: ["x"] })],
       ["at_hash twice, the last one wrong", RFC7519, twice('"at_hash":"x"')],
-      ["a claim of 65 levels", "CWE-674", nestedClaim(65)],
-      ["a claim of 2,300 levels", "CWE-674", nestedClaim(2300)],
-      ["a claim of 100,000 levels", "CWE-674", nestedClaim(100_000)],
       ["claims that are a list", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "[]") }],
       ["claims that are null", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "null") }],
       ["claims that are no JSON", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "{") }],
@@ -103,9 +129,20 @@ attacks(
   ),
 );
 
-function nestedClaim(levels: number): IdTokenChanges {
-  return twice(`"about":${"[".repeat(levels)}${"]".repeat(levels)}`);
-}
+const nestedClaim = (levels: number): IdTokenChanges => twice(`"about":${"[".repeat(levels)}${"]".repeat(levels)}`);
+
+attacks("claims that are nested too deep", [
+  ...rows(
+    [
+      ["65 levels", "CWE-674", nestedClaim(65)],
+      ["2,300 levels", "CWE-674", nestedClaim(2300)],
+      ["100,000 levels", "CWE-674", nestedClaim(100_000)],
+    ],
+    refused("id_token_invalid"),
+  ),
+  // a refresh keeps the claims of the login, so here nothing goes on with them
+  ...atRefresh(rows([["100,000 levels, at a refresh", "CWE-674", nestedClaim(100_000)]], refreshed), refreshed),
+]);
 
 function signed(sign: (text: string) => string, payload: string): string {
   const text = content({ alg: "RS256" }, payload);
@@ -120,6 +157,20 @@ const skewed = (seconds: number, outcome: Case["outcome"], options: Case["option
   lie: (portal) => portal.setClock(seconds),
   outcome,
 });
+
+/** The victim logs in, something changes at the portal, and then the tokens are refreshed. */
+const refreshAfter = (change: (portal: Portal) => unknown): Pick<Case, "lie" | "act"> => ({
+  lie: endsAtOnce,
+  async act(world) {
+    await logIn(world);
+    await change(world.portal);
+    return world.victim.fetch(`${world.base}/token`);
+  },
+});
+const skewedLater = (seconds: number, outcome: Case["outcome"]): Case => {
+  const { name, source } = skewed(seconds, outcome);
+  return { name: `${name}, at a refresh`, source, ...refreshAfter((portal) => portal.setClock(seconds)), outcome };
+};
 attacks("clocks that differ", [
   skewed(25, welcomed),
   skewed(40, refused("id_token_invalid")),
@@ -128,13 +179,24 @@ attacks("clocks that differ", [
   skewed(-600, welcomed), // the ID token lives for half an hour
   skewed(-1820, welcomed),
   skewed(-1840, refused("id_token_invalid")),
+  skewedLater(25, refreshed),
+  skewedLater(40, staysIn("refresh_failed")),
+  skewedLater(-1820, refreshed),
+  skewedLater(-1840, staysIn("refresh_failed")),
 ]);
 
 attacks(
+  "a nonce that is missing", // from a refresh it may be: section 12.2
+  rows(
+    [["fapi2-security-profile-final-client-test-invalid-missing-nonce", core("step 11"), claim({ nonce: undefined })]],
+    refused("nonce_mismatch"),
+  ),
+);
+
+attacksBoth(
   "a nonce that is wrong",
   rows(
     [
-      ["fapi2-security-profile-final-client-test-invalid-missing-nonce", core("step 11"), claim({ nonce: undefined })],
       ["nonce empty", core("step 11"), claim({ nonce: "" })],
       ["nonce null", core("step 11"), claim({ nonce: null })],
       ["nonce a list", core("step 11"), claim({ nonce: ["x"] })],
@@ -144,7 +206,7 @@ attacks(
   ),
 );
 
-attacks(
+attacksBoth(
   "a nonce at the portal, which need not send it",
   rows(
     [
@@ -166,6 +228,7 @@ attacks(
       ["iat a week ago", core("step 10"), () => claim({ iat: now() - 7 * 86_400 })],
       ["exp just inside the tolerance", core("step 9"), () => claim({ exp: now() - 20 })],
       ["iat in the future, inside the tolerance", core("step 10"), () => claim({ iat: now() + 20 })],
+      ["nbf in the future, inside the tolerance", "RFC 7519, section 4.1.5", () => claim({ nbf: now() + 20 })],
       [
         "times with fractions",
         "RFC 7519, section 2, NumericDate",
@@ -187,6 +250,81 @@ attacks(
   ),
 );
 
+const SECTION_12_2 = "OpenID Connect Core 1.0, section 12.2";
+attacks(
+  "what is odd, and right, at a refresh",
+  atRefresh(
+    rows(
+      [
+        ["exp just inside the tolerance", core("step 9"), () => claim({ exp: now() - 20 })],
+        ["iat in the future, inside the tolerance", core("step 10"), () => claim({ iat: now() + 20 })],
+        ["nbf in the future, inside the tolerance", "RFC 7519, section 4.1.5", () => claim({ nbf: now() + 20 })],
+        ["aud a list of us alone", SECTION_12_2, claim({ aud: [CLIENT_ID] })],
+        ["azp missing", SECTION_12_2, claim({ azp: undefined })],
+        ["at_hash missing", "OpenID Connect Core 1.0, section 3.1.3.6", claim({ at_hash: undefined })],
+        ["typ JWT", "RFC 7519, section 5.1", header({ typ: "JWT" })],
+      ],
+      refreshed,
+    ),
+    refreshed,
+  ),
+);
+
+/** The nonce that the app has sent with the login. */
+const sentNonce = ({ asked, portal }: World): string | null =>
+  new URL(asked("/oauth2/authorize")[0]?.url ?? "", portal.issuer).searchParams.get("nonce");
+
+/** The first refresh leaves something out, as it may; what the second one brings is compared with the login's all the same. */
+const twoRefreshes = (
+  name: string,
+  first: Record<string, unknown>,
+  second: (world: World) => Record<string, unknown>,
+  outcome: Outcome,
+): Case => ({
+  name,
+  source: SECTION_12_2,
+  portal: { document: "full" },
+  lie(portal) {
+    endsAtOnce(portal);
+    portal.nextTokenAnswer({ expires_in: 0 });
+    portal.nextIdToken({ claims: first });
+  },
+  async act(world) {
+    await logInThenAsk("/token")(world);
+    world.portal.nextIdToken({ claims: second(world) });
+    return world.victim.fetch(`${world.base}/token`);
+  },
+  outcome,
+});
+const hasToken: Outcome = ({ status, body }) => void expect([status, body]).toEqual([200, '{"ok":true}']);
+attacks("what one refresh leaves out, and the next one tells", [
+  twoRefreshes("the login's nonce", {}, (world) => ({ nonce: sentNonce(world) }), hasToken),
+  twoRefreshes("another nonce", {}, () => ({ nonce: "of-another-login" }), staysIn("refresh_failed")),
+  twoRefreshes("the login's azp", { azp: undefined }, () => ({ azp: CLIENT_ID }), hasToken),
+]);
+
+/** An access token's hash by this algorithm, in an ID token that is signed by that one. */
+const hashed = (hash: "sha256" | "sha512", signingAlg: SigningAlg, outcome: Outcome): Case => ({
+  name: `at_hash by ${hash} where the signature is ${signingAlg}`,
+  source: "OpenID Connect Core 1.0, section 3.1.3.6",
+  portal: { document: "full", signingAlg },
+  lie(portal) {
+    const access_token = "an-access-token-that-is-always-the-same";
+    const digest = createHash(hash).update(access_token).digest();
+    portal.nextTokenAnswer({ access_token });
+    portal.nextIdToken({ claims: { at_hash: digest.subarray(0, digest.length / 2).toString("base64url") } });
+  },
+  outcome,
+});
+attacks("at_hash, by the algorithm of the signature", [
+  ...(["RS256", "PS256", "ES256"] as const).flatMap((alg) => [
+    hashed("sha256", alg, welcomed),
+    hashed("sha512", alg, refused("id_token_invalid")),
+  ]),
+  hashed("sha512", "EdDSA", welcomed),
+  hashed("sha256", "EdDSA", refused("id_token_invalid")),
+]);
+
 const RFC7515 = "RFC 7515, section 4.1";
 const BCP225 = "RFC 8725, section 3.1";
 
@@ -202,15 +340,35 @@ const evil = strangersKey();
 /** Signed by a key that the token itself brings, or says where it is. */
 const brings = (members: Record<string, unknown>): IdTokenChanges => ({ forge: rs256(evil.privateKey, members) });
 
-/** Announces an algorithm that nobody may announce, and sends what fits. */
+/** Of the stranger's key, as x5c has it: DER in base64. */
+async function evilCertificate(): Promise<string> {
+  const privateKey = evil.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const keyPair = { privateKey, publicKey: evil.pem.toString() };
+  const { cert } = await generate([{ name: "commonName", value: "evil.example" }], { keyPair });
+  return new X509Certificate(cert).raw.toString("base64");
+}
+const x5c = [await evilCertificate()];
+
+/** A file that everybody could read, and its path from wherever somebody starts. */
+const FILE = fileURLToPath(import.meta.url);
+const PATH = `${"../".repeat(30)}${FILE.replace(/^\//, "")}`;
+
+/** Announces algorithms that nobody may announce, and sends what fits. */
 const announcing =
-  (alg: string, lie: (portal: Portal) => IdTokenChanges | Promise<IdTokenChanges>): Case["lie"] =>
+  (lie: Announced): Case["lie"] =>
   async (portal) => {
-    portal.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported: ["RS256", alg] }));
+    const id_token_signing_alg_values_supported = ["RS256", "HS256", "none"];
+    portal.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported }));
     portal.nextIdToken(await lie(portal));
   };
+type Announced = (portal: Portal) => IdTokenChanges | Promise<IdTokenChanges>;
 
-attacks("a signature that the portal did not make", [
+const byText = (key: string | Buffer, members: Record<string, unknown> = {}): IdTokenChanges => ({
+  forge: hs256(key, members),
+});
+const KID = "RFC 8725, section 3.10: kid";
+
+attacksBoth("a signature that the portal did not make", [
   ...rows(
     [
       ["alg none", BCP225, { signedBy: "nobody" }],
@@ -238,11 +396,9 @@ attacks("a signature that the portal did not make", [
   ...rows(
     [
       ["jwk in the header, the stranger's own", "RFC 7515, section 4.1.3; CVE-2018-0114", brings({ jwk: evil.jwk })],
-      ["jku to a stranger's keys", "RFC 7515, section 4.1.2", brings({ jku: "http://127.0.0.1:1/jwks" })],
-      ["x5u to a stranger's certificate", "RFC 7515, section 4.1.5", brings({ x5u: "http://127.0.0.1:1/cert" })],
-      ["x5c with a stranger's certificate", "RFC 7515, section 4.1.6", brings({ x5c: [btoa(String(evil.pem))] })],
-      ["kid a path", "RFC 8725, section 3.10", brings({ kid: "../../../../dev/null" })],
-      ["kid a query", "RFC 8725, section 3.10", brings({ kid: "x' UNION SELECT 'key" })],
+      ["jku to a stranger's keys", "RFC 7515, section 4.1.2", ({ issuer }) => brings({ jku: `${issuer}${EVIL}/jwks` })],
+      ["x5u to a certificate", "RFC 7515, section 4.1.5", ({ issuer }) => brings({ x5u: `${issuer}${EVIL}/cert` })],
+      ["x5c with a stranger's certificate", "RFC 7515, section 4.1.6", brings({ x5c })],
       ["kid __proto__", "RFC 8725, section 3.10", brings({ kid: "__proto__" })],
       ["kid a number", RFC7515, brings({ kid: 1 })],
       ["kid of nobody", RFC7515, header({ kid: "of-nobody" })],
@@ -252,35 +408,42 @@ attacks("a signature that the portal did not make", [
     ],
     refused("id_token_signature_invalid"),
   ),
-  {
-    name: "HS256 by the portal's public key, announced",
-    source: `${BCP225}; CVE-2015-9235`,
-    lie: announcing("HS256", async (portal) => ({ forge: hs256(await publicPem(portal)) })),
+  ...(
+    [
+      ["alg none", "RFC 8725, section 3.2", () => ({ signedBy: "nobody" })],
+      [
+        "HS256 by the portal's public key",
+        `${BCP225}; CVE-2015-9235`,
+        async (portal) => byText(await publicPem(portal)),
+      ],
+      [
+        "HS256 by the client's secret",
+        "OpenID Connect Core 1.0, section 10.1: we take asymmetric algorithms alone",
+        () => byText(CLIENT_SECRET),
+      ],
+      ["HS256 by an empty key", BCP225, () => byText("")],
+      ["HS256 by an empty file", KID, () => byText("", { kid: `${"../".repeat(30)}dev/null` })],
+      ["HS256 by a file", KID, () => byText(readFileSync(FILE), { kid: PATH })],
+      ["HS256 by what a query gives", KID, () => byText("key", { kid: "x' UNION SELECT 'key" })],
+    ] satisfies [string, string, Announced][]
+  ).map(([name, source, lie]) => ({
+    name: `${name}, announced`,
+    source,
+    lie: announcing(lie),
     outcome: refused("id_token_signature_invalid"),
-  },
+  })),
   {
-    name: "HS256 by the client's secret, announced",
-    source: "OpenID Connect Core 1.0, section 10.1: we take asymmetric algorithms alone",
-    lie: announcing("HS256", () => ({ forge: hs256(CLIENT_SECRET) })),
-    outcome: refused("id_token_signature_invalid"),
-  },
-  {
-    name: "alg none, announced",
-    source: "RFC 8725, section 3.2",
-    lie: announcing("none", () => ({ signedBy: "nobody" })),
-    outcome: refused("id_token_signature_invalid"),
-  },
-  {
-    name: "HS256 by a key that the portal publishes as a secret one",
+    name: "an HMAC by a key that the portal publishes, as if it were RS256",
     source: BCP225,
-    lie: announcing("HS256", (portal) => {
-      portal.alterKeys(
-        (jwks) => void jwks.keys.push({ kty: "oct", k: btoa("known-to-all"), kid: "oct", alg: "HS256" }),
-      );
-      return { forge: hs256("known-to-all", { kid: "oct" }) };
-    }),
+    lie(portal) {
+      portal.alterKeys((jwks) => void jwks.keys.push({ kty: "oct", k: btoa("known-to-all"), kid: "oct" }));
+      portal.nextIdToken(byText("known-to-all", { alg: "RS256", kid: "oct" }));
+    },
     outcome: refused("id_token_signature_invalid"),
   },
+]);
+
+attacks("keys that are no good for signatures", [
   {
     name: "a key of 1024 bits",
     source: "RFC 7518, section 3.3",
@@ -310,6 +473,68 @@ function weakKey(portal: Portal): void {
   const weak = strangersKey(1024);
   portal.alterKeys(() => ({ keys: [{ ...weak.jwk, kid: "weak" }] }));
   portal.nextIdToken({ forge: rs256(weak.privateKey, { kid: "weak" }) });
+}
+
+const kid = "always-the-same";
+/** So many of a stranger's, and then the portal's own. */
+const among = (count: number) => (jwks: { keys: unknown[] }) =>
+  void jwks.keys.unshift(...Array.from({ length: count }, (_, at) => ({ ...evil.jwk, kid: `evil-${at}`, use: "sig" })));
+
+attacks("keys that are many, or change", [
+  {
+    name: "no kid, signed by a key that is not among several",
+    source: "RFC 7515, section 4.1.4",
+    lie(portal) {
+      portal.alterKeys(among(2));
+      portal.nextIdToken({ header: { kid: undefined }, signedBy: "stranger" });
+    },
+    outcome: refused("id_token_signature_invalid"),
+  },
+  {
+    name: "no kid, and the portal's key is the last of a thousand",
+    source: "RFC 7515, section 4.1.4",
+    lie(portal) {
+      portal.alterKeys(among(999));
+      portal.nextIdToken({ header: { kid: undefined } });
+    },
+    outcome: welcomed,
+  },
+  {
+    name: "a new key under the name of the old one",
+    source: "OpenID Connect Core 1.0, section 10.1.1",
+    lie(portal) {
+      portal.alterKeys(({ keys }) => ({ keys: keys.map((key) => ({ ...(key as object), kid })) }));
+      portal.nextIdToken({ header: { kid } });
+    },
+    act: logInAgainAfter(({ portal }) => {
+      portal.alterKeys(() => ({ keys: [{ ...evil.jwk, kid }] }));
+      portal.nextIdToken({ forge: rs256(evil.privateKey, { kid }) });
+    }),
+    outcome: welcomed,
+  },
+  {
+    name: "a new key between login and refresh",
+    source: "OpenID Connect Core 1.0, section 10.1.1",
+    ...refreshAfter((portal) => portal.rotateKeys()),
+    outcome: allOf(refreshed, (_answer, { asked }) => void expect(asked("/oauth2/jwks").length).toBe(2)),
+  },
+  {
+    name: "a key that has left the set before it was ever fetched",
+    source: "OpenID Connect Core 1.0, section 10.1.1",
+    act: logInWithAnOldSignature,
+    outcome: refused("id_token_signature_invalid"),
+  },
+]);
+
+/** All of the ID token is as it should be, and the portal's key was its own a moment ago. */
+async function logInWithAnOldSignature(world: World): Promise<Answer> {
+  const { victim, base, portal } = world;
+  const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+  const nonce = sentNonce(world);
+  const claims = { iss: portal.issuer, aud: CLIENT_ID, sub: "amara-okafor", iat: now(), exp: now() + 300, nonce };
+  portal.nextTokenAnswer({ id_token: portal.signJwt(claims) });
+  await portal.rotateKeys();
+  return victim.visit(callback, { site: "cross-site" });
 }
 
 attacks("claims that would be more than claims", [

@@ -1,17 +1,21 @@
+import { request as httpRequest } from "node:http";
 import { decodeJwt } from "jose";
-import { expect } from "vitest";
-import type { Portal } from "../../example-app/portal/portal.js";
+import { expect, test } from "vitest";
+import type { Portal, Answer as PortalAnswer } from "../../example-app/portal/portal.js";
+import { OptionsSchema } from "../../lib/option-table.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAgainAfter, logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
-import { attacks, CANARY, type Case, logIn, type Outcome } from "./support/attack.js";
+import { attacks, CANARY, type Case, logIn, type Outcome, type World } from "./support/attack.js";
 import { content, hs256, rs256, strangersKey } from "./support/jwt.js";
-import { sendJson, sendText } from "./support/lies.js";
-import { refused, staysIn, welcomed } from "./support/outcomes.js";
+import { endsAtOnce, sendJson, sendsElsewhere, sendText } from "./support/lies.js";
+import { allOf, refreshed, refused, staysIn, welcomed } from "./support/outcomes.js";
 
 // The relying-party tests that the OpenID Foundation publishes with its conformance suite, by their names. Left out is
 // what this package has no use for: dynamic registration, WebFinger, request objects (request_uri), signed userinfo,
-// aggregated and distributed claims, session management by iframe, and the implicit and hybrid flows (c_hash, and at_hash
-// in the front channel).
+// aggregated and distributed claims, userinfo by a token in the body (oidcc-client-test-userinfo-bearer-body), logins that
+// others begin (oidcc-client-test-3rd-party-init-login), endpoints for clients with a certificate (mtls_endpoint_aliases),
+// session management by iframe, and what is about the implicit and hybrid flows alone: c_hash, at_hash in the front channel
+// (-invalid-athash, -missing-athash), a nonce that only there has to be sent (-nonce-unless-code-flow).
 
 const BASIC = "oidcc-client-basic-certification-test-plan";
 const FORM_POST = "oidcc-client-formpost-basic-certification-test-plan";
@@ -23,89 +27,89 @@ const ALL = "oidcc-client-test-plan";
 /** What any standard provider is like: all of its endpoints discovered, the nonce required. */
 const standard = { portal: { document: "full" }, options: { scope: "openid profile email" } } as const;
 
-const basic: readonly Case[] = [
-  { ...standard, name: "oidcc-client-test", source: BASIC, outcome: welcomed },
+/** The portal was asked there once; with this query. */
+function queryAt({ asked, portal }: World, path: string): URLSearchParams {
+  const addresses = asked(path).map(({ url }) => new URL(url, portal.issuer));
+  expect(addresses.length, `times that ${path} was asked`).toBe(1);
+  return addresses[0]?.searchParams ?? new URLSearchParams();
+}
+
+/** In both profiles; one that asks does so after the login. */
+type BasicCase = Omit<Case, "source" | "act"> & { readonly asks?: string };
+
+const basic: readonly BasicCase[] = [
+  { ...standard, name: "oidcc-client-test", outcome: welcomed },
   {
     ...standard,
     name: "oidcc-client-test-invalid-iss",
-    source: BASIC,
     lie: (portal) => portal.nextIdToken({ claims: { iss: `${portal.issuer}1` } }),
     outcome: refused("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-missing-sub",
-    source: BASIC,
     lie: (portal) => portal.nextIdToken({ claims: { sub: undefined } }),
     outcome: refused("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-invalid-aud",
-    source: BASIC,
     lie: (portal) => portal.nextIdToken({ claims: { aud: "another-client" } }),
     outcome: refused("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-missing-iat",
-    source: BASIC,
     lie: (portal) => portal.nextIdToken({ claims: { iat: undefined } }),
     outcome: refused("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-kid-absent-single-jwks",
-    source: BASIC,
     lie: (portal) => portal.nextIdToken({ header: { kid: undefined } }),
     outcome: welcomed,
   },
   {
     ...standard,
     name: "oidcc-client-test-kid-absent-multiple-jwks",
-    source: BASIC,
     lie(portal) {
       portal.nextIdToken({ header: { kid: undefined } });
       portal.alterKeys((jwks) => void jwks.keys.unshift({ ...strangersKey().jwk, kid: "another", use: "sig" }));
     },
     outcome: welcomed, // by the one key that fits: the test leaves both open
   },
-  { ...standard, name: "oidcc-client-test-idtoken-sig-rs256", source: BASIC, outcome: welcomed },
+  { ...standard, name: "oidcc-client-test-idtoken-sig-rs256", outcome: welcomed },
   {
     ...standard,
     name: "oidcc-client-test-idtoken-sig-none",
-    source: BASIC,
     lie: (portal) => portal.nextIdToken({ signedBy: "nobody" }),
     outcome: refused("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-invalid-sig-rs256",
-    source: BASIC,
     lie: (portal) => portal.nextIdToken({ signedBy: "stranger" }),
     outcome: refused("id_token_signature_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-userinfo-invalid-sub",
-    source: BASIC,
     lie: (portal) => portal.answerNext("/userinfo", sendJson(200, { sub: "somebody-else" })),
-    act: logInThenAsk("/userinfo"),
+    asks: "/userinfo",
     outcome: staysIn("userinfo_subject_mismatch"),
   },
   {
     ...standard,
     name: "oidcc-client-test-nonce-invalid",
-    source: BASIC,
     lie: (portal) => portal.nextIdToken({ claims: { nonce: "of-another-login" } }),
     outcome: refused("nonce_mismatch"),
   },
   {
     ...standard,
     name: "oidcc-client-test-scope-userinfo-claims",
-    source: BASIC,
-    act: logInThenAsk("/userinfo"),
-    outcome: ({ status, body }) => {
+    asks: "/userinfo",
+    outcome: ({ status, body }, world) => {
+      expect(queryAt(world, "/oauth2/authorize").get("scope")).toBe("openid profile email");
       expect(status).toBe(200);
       expect(JSON.parse(body)).toMatchObject({
         sub: "amara-okafor",
@@ -116,23 +120,29 @@ const basic: readonly Case[] = [
   },
   {
     name: "oidcc-client-test-client-secret-basic",
-    source: BASIC,
     portal: { document: "full", clientAuth: "client_secret_basic" },
     options: { clientAuth: "client_secret_basic" },
-    outcome: welcomed,
+    outcome: allOf(welcomed, (_answer, { asked }) => {
+      const [request] = asked("/oauth2/token");
+      const [scheme, credentials = ""] = (request?.headers.authorization ?? "").split(" ");
+      const told = decodeURIComponent(Buffer.from(credentials, "base64").toString()); // RFC 6749, section 2.3.1
+      expect([scheme, told]).toEqual(["Basic", `${CLIENT_ID}:${CLIENT_SECRET}`]);
+      expect(new URLSearchParams(request?.body).has("client_secret")).toBe(false);
+    }),
   },
 ];
 
+const enteredBy = (enter: NonNullable<Case["act"]>, source: string, options: Case["options"] = {}): Case[] =>
+  basic.map(({ asks, ...each }) => ({
+    ...each,
+    source,
+    options: { ...each.options, ...options },
+    act: asks === undefined ? enter : logInThenAsk(asks, enter),
+  }));
+
 /** The basic profile once more, with the portal's answers posted by a page of its own. */
 const formPost: readonly Case[] = [
-  ...basic
-    .filter(({ act }) => act === undefined)
-    .map((each) => ({
-      ...each,
-      source: FORM_POST,
-      options: { ...each.options, authorizationParams: { response_mode: "form_post" } },
-      act: logInByForm,
-    })),
+  ...enteredBy(logInByForm, FORM_POST, { authorizationParams: { response_mode: "form_post" } }),
   {
     name: "oidcc-client-test-form-post-error",
     source: FORM_POST,
@@ -143,25 +153,51 @@ const formPost: readonly Case[] = [
   },
 ];
 
+const USUAL = {
+  authorization_endpoint: "/oauth2/authorize",
+  token_endpoint: "/oauth2/token",
+  jwks_uri: "/oauth2/jwks",
+} as const;
+
+/** On what is handed on within the portal, which is recorded like all that it is asked. */
+const HANDED_ON = "x-handed-on";
+
+/** The answer that this address would give. */
+const handsOnTo =
+  (address: string): PortalAnswer =>
+  (req, res) => {
+    const { search } = new URL(req.url ?? "", address);
+    const headers = { ...req.headers, [HANDED_ON]: "yes" };
+    const onwards = httpRequest(address + search, { method: req.method ?? "GET", headers }, (answer) => {
+      res.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(res);
+    });
+    onwards.on("error", () => res.destroy());
+    req.pipe(onwards);
+  };
+
+/** What only the discovery document can tell: where these are. Nobody asks at the usual addresses. */
+const moved = (...members: (keyof typeof USUAL)[]): Pick<Case, "lie" | "outcome"> => ({
+  lie(portal) {
+    const addresses = members.map((member) => [member, `${portal.issuer}/unusual/${member}`]);
+    portal.alterDiscovery((document) => ({ ...document, ...Object.fromEntries(addresses) }));
+    for (const member of members) portal.answerNext(`/unusual/${member}`, handsOnTo(portal.issuer + USUAL[member]));
+  },
+  outcome: allOf(welcomed, (_answer, { portal }) => {
+    const asked = portal.requests.filter(({ headers }) => headers[HANDED_ON] === undefined).map(({ path }) => path);
+    expect(asked).toEqual(expect.arrayContaining(members.map((member) => `/unusual/${member}`)));
+    expect(asked.filter((path) => members.some((member) => USUAL[member] === path))).toEqual([]);
+  }),
+});
+
 const config: readonly Case[] = [
   {
     ...standard,
+    ...moved("authorization_endpoint", "token_endpoint"),
     name: "oidcc-client-test-discovery-openid-config",
     source: CONFIG,
-    outcome: (answer, world) => {
-      expect(world.portal.requests.map(({ path }) => path)).toContain("/.well-known/openid-configuration");
-      return welcomed(answer, world);
-    },
   },
-  {
-    ...standard,
-    name: "oidcc-client-test-discovery-jwks-uri-keys",
-    source: CONFIG,
-    outcome: (answer, world) => {
-      expect(world.portal.requests.map(({ path }) => path)).toContain("/oauth2/jwks");
-      return welcomed(answer, world);
-    },
-  },
+  { ...standard, ...moved("jwks_uri"), name: "oidcc-client-test-discovery-jwks-uri-keys", source: CONFIG },
   {
     ...standard,
     name: "oidcc-client-test-discovery-issuer-mismatch",
@@ -201,42 +237,87 @@ const config: readonly Case[] = [
   },
 ];
 
-const loggedOut: Outcome = async ({ url, status }, { victim, url: app, whoIs }) => {
-  expect([new URL(url).origin, new URL(url).pathname, status]).toEqual([app, "/", 200]);
-  expect(await whoIs(victim)).toBeUndefined();
-};
+const discovery: readonly Case[] = [
+  // as addresses they are one, so discovery takes them; from there on all is compared with them to the letter
+  ...(
+    [
+      ["with a slash behind", (issuer: string) => `${issuer}/`],
+      ["in other case", (issuer: string) => issuer.toUpperCase()],
+    ] as const
+  ).map(
+    ([how, spelt]): Case => ({
+      ...standard,
+      name: `the issuer ${how}, and nowhere else`,
+      source: "OpenID Connect Discovery 1.0, section 4.3; RFC 9207, section 2.4",
+      lie: (portal) => portal.alterDiscovery((document) => ({ ...document, issuer: spelt(portal.issuer) })),
+      outcome: refused("response_issuer_mismatch"),
+    }),
+  ),
+  {
+    ...standard,
+    name: "endpoints for clients with a certificate are left to those",
+    source: "RFC 8705, section 5",
+    lie: (portal) =>
+      portal.alterDiscovery((document) => {
+        const endpoints = Object.keys(document).filter((member) => member.endsWith("_endpoint"));
+        const aliases = endpoints.map((member) => [member, `${portal.issuer}/mtls/${member}`]);
+        return { ...document, mtls_endpoint_aliases: Object.fromEntries(aliases) };
+      }),
+    act: logInThenAsk("/userinfo"),
+    outcome({ status }, { portal }) {
+      expect([status, portal.requests.filter(({ path }) => path.startsWith("/mtls"))]).toEqual([200, []]);
+    },
+  },
+];
+
+/** The ID token that the portal has given; access tokens look alike, and have no nonce. */
+const idTokenOf = ({ issued }: Portal): string =>
+  issued.find((token) => token.split(".").length === 3 && "nonce" in decodeJwt(token)) ?? "";
+
+/**
+ * The victim is out, the portal was asked once and told all that section 2 of RP-Initiated Logout 1.0 names, and has sent
+ * the browser back to the start page.
+ */
+const loggedOut =
+  (search = (state: string | null) => `?state=${state}`): Outcome =>
+  async ({ url, status }, world) => {
+    const asked = queryAt(world, "/logout");
+    expect(asked.get("id_token_hint")).toBe(idTokenOf(world.portal));
+    expect(asked.get("post_logout_redirect_uri")).toBe(`${world.url}/`);
+    expect(asked.get("state")).toMatch(/^[\w-]{20,}$/);
+    expect([url, status]).toEqual([`${world.url}/${search(asked.get("state"))}`, 200]);
+    expect(await world.whoIs(world.victim)).toBeUndefined();
+  };
 
 const logout: readonly Case[] = [
-  { ...standard, name: "oidcc-client-test-rp-init-logout", source: LOGOUT, act: logInAndOut, outcome: loggedOut },
+  { ...standard, name: "oidcc-client-test-rp-init-logout", source: LOGOUT, act: logInAndOut, outcome: loggedOut() },
   {
     ...standard,
     name: "oidcc-client-test-rp-init-logout-other-state",
     source: LOGOUT,
-    lie: (portal, { url }) =>
-      portal.answerNext("/logout", (_req, res) => void res.writeHead(302, { location: `${url}/?state=another` }).end()),
+    lie: (portal, { url }) => portal.answerNext("/logout", sendsElsewhere(302, `${url}/?state=another`)),
     act: logInAndOut,
-    outcome: loggedOut, // nothing depends on the state: the person was out before the portal was asked
+    outcome: loggedOut(() => "?state=another"), // nothing hangs on it: the person was out before the portal was asked
   },
   {
     ...standard,
     name: "oidcc-client-test-rp-init-logout-no-state",
     source: LOGOUT,
-    lie: (portal, { url }) =>
-      portal.answerNext("/logout", (_req, res) => void res.writeHead(302, { location: `${url}/` }).end()),
+    lie: (portal, { url }) => portal.answerNext("/logout", sendsElsewhere(302, `${url}/`)),
     act: logInAndOut,
-    outcome: loggedOut,
+    outcome: loggedOut(() => ""),
   },
 ];
 
-/** The access token that the login gives has ended already, so whoever asks for one has it refreshed. */
 const refreshWith = (claims: Record<string, unknown>): Pick<Case, "lie" | "act"> => ({
   lie(portal) {
-    portal.nextTokenAnswer({ expires_in: 0 });
-    portal.nextIdToken({});
+    endsAtOnce(portal);
     portal.nextIdToken({ claims });
   },
   act: logInThenAsk("/token"),
 });
+
+const SECTION_12_2 = "OpenID Connect Core 1.0, section 12.2";
 
 const refresh: readonly Case[] = [
   {
@@ -244,28 +325,27 @@ const refresh: readonly Case[] = [
     ...refreshWith({}),
     name: "oidcc-client-test-refresh-token",
     source: REFRESH,
-    outcome({ status, body }, { asked }) {
-      expect([status, body, asked("/oauth2/token").length]).toEqual([200, '{"ok":true}', 2]);
-    },
+    outcome: refreshed,
   },
   ...(
     [
-      ["issuer", { iss: "https://another.example" }],
-      ["sub", { sub: "somebody-else" }],
-      ["aud", { aud: "another-client" }],
-      ["azp", { azp: "another-client" }],
+      ["oidcc-client-test-refresh-token-invalid-issuer", REFRESH, { iss: "https://another.example" }],
+      ["oidcc-client-test-refresh-token-invalid-sub", REFRESH, { sub: "somebody-else" }],
+      ["a refreshed ID token for another audience", SECTION_12_2, { aud: "another-client" }],
+      ["a refreshed ID token for one more audience", SECTION_12_2, { aud: [CLIENT_ID, "another-client"] }],
+      ["a refreshed ID token with another azp", SECTION_12_2, { azp: "another-client" }],
     ] as const
-  ).map(([what, claims]) => ({
+  ).map(([name, source, claims]) => ({
     ...standard,
     ...refreshWith(claims),
-    name: `oidcc-client-test-refresh-token-invalid-${what}`,
-    source: REFRESH,
+    name,
+    source,
     outcome: staysIn("refresh_failed"),
   })),
   {
     ...standard,
-    name: "oidcc-client-test-refresh-token-invalid-azp, where there was none before",
-    source: `${REFRESH}; OpenID Connect Core 1.0, section 12.2`,
+    name: "a refreshed ID token with an azp, where there was none before",
+    source: SECTION_12_2,
     lie(portal) {
       portal.nextTokenAnswer({ expires_in: 0 });
       portal.nextIdToken({ claims: { azp: undefined } });
@@ -284,23 +364,25 @@ const forgedUserInfo: Case["lie"] = (portal) => {
   portal.answerNext("/userinfo", sendText(200, forge(claims), { "content-type": "application/jwt" }));
 };
 
-/** An answer to a refresh whose ID token nobody has signed, where the portal says that this may be. */
-const unsignedRefresh: Case = {
-  ...standard,
-  name: "an unsigned ID token at a refresh, announced",
-  source: "RFC 8725, section 3.2",
-  lie(portal) {
-    portal.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported: ["RS256", "none"] }));
-    portal.nextTokenAnswer({ expires_in: 0 });
-    portal.nextIdToken({});
-    portal.nextIdToken({ signedBy: "nobody" });
-  },
-  act: logInThenAsk("/token"),
-  outcome: staysIn("refresh_failed"),
-};
+/** Of a kind that is coming, and of one that is none (the public key as long as its kind has it). */
+const NOT_UNDERSTOOD = [
+  { kty: "AKP", alg: "ML-DSA-44", kid: "quantum", use: "sig", pub: Buffer.alloc(1312, 7).toString("base64url") },
+  { kty: "NO-SUCH-KIND", alg: "NO-SUCH-ALGORITHM", kid: "nothing", use: "sig" },
+];
 
 const all: readonly Case[] = [
-  unsignedRefresh,
+  ...[true, false].map(
+    (isNamed): Case => ({
+      ...standard,
+      name: `oidcc-client-test-ignores-unparseable-key-in-jwks${isNamed ? "" : ", and the ID token names no key"}`,
+      source: `${ALL}; RFC 7517, section 5`,
+      lie(portal) {
+        portal.alterKeys((jwks) => void jwks.keys.unshift(...NOT_UNDERSTOOD));
+        if (!isNamed) portal.nextIdToken({ header: { kid: undefined } });
+      },
+      outcome: welcomed,
+    }),
+  ),
   {
     ...standard,
     name: "oidcc-client-test-userinfo-signed, by a stranger",
@@ -343,8 +425,8 @@ const all: readonly Case[] = [
     },
   },
   {
-    name: "oidcc-client-test-idtoken-sig-es256",
-    source: ALL,
+    name: "an ID token that is signed with ES256",
+    source: "RFC 7518, section 3.4",
     portal: { document: "full", signingAlg: "ES256" },
     outcome: welcomed,
   },
@@ -410,9 +492,13 @@ const prepared: readonly Case[] = [
     source: FRONT_CHANNEL,
     async act(world) {
       await logIn(world);
-      const idToken = decodeJwt(world.portal.issued.find((token) => token.split(".").length === 3) ?? "");
-      const query = new URLSearchParams({ iss: world.portal.issuer, sid: String(idToken["sid"]) });
-      return world.victim.navigate(`${world.base}/frontchannel-logout?${query}`, { site: "cross-site" });
+      const query = new URLSearchParams({
+        iss: world.portal.issuer,
+        sid: String(decodeJwt(idTokenOf(world.portal))["sid"]),
+      });
+      // in a frame of the portal's page, where no cookie of ours is sent: the sid alone says who it is
+      const headers = { "sec-fetch-dest": "iframe" };
+      return world.victim.navigate(`${world.base}/frontchannel-logout?${query}`, { site: "cross-site", headers });
     },
     async outcome(answer, { whoIs, victim }) {
       expect([answer.status, await whoIs(victim)]).toEqual([200, undefined]);
@@ -420,14 +506,15 @@ const prepared: readonly Case[] = [
   },
 ];
 
-attacks("the OpenID Foundation's basic profile", basic);
+attacks("the OpenID Foundation's basic profile", enteredBy(logIn, BASIC));
 attacks("the OpenID Foundation's form post profile", formPost);
 attacks("the OpenID Foundation's config profile", config);
+attacks("a discovery document that says more, or says it otherwise", discovery);
 attacks("the OpenID Foundation's RP-initiated logout profile", logout);
 attacks("the OpenID Foundation's refresh token plan", refresh);
 attacks("the OpenID Foundation's comprehensive plan, what the profiles leave out", all);
 
-/** The package has no such logouts. When it has, this fails: then attacks() takes the cases that are prepared. */
+/** The package has no such logouts. When it has, these fail: then attacks() takes the cases that are prepared. */
 attacks(
   "the OpenID Foundation's back-channel and front-channel logout profiles",
   prepared.map((each) => ({
@@ -438,3 +525,10 @@ attacks(
     },
   })),
 );
+
+test("no option and no route is about such a logout yet, whatever its address may be", () => {
+  const { routes, hooks, ...options } = OptionsSchema.entries;
+  const names = [options, routes.wrapped.entries, hooks.wrapped.entries].flatMap(Object.keys);
+  expect(names).toEqual(expect.arrayContaining(["issuer", "logout", "onLogout"]));
+  expect(names.filter((name) => /(back|front)[-_]?channel/i.test(name))).toEqual([]);
+});

@@ -2,32 +2,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createSealer } from "../../../lib/session/seal.js";
 import { startWorld, useHost } from "../support/attack.js";
-import { json, PATIENCE_MS, tries } from "../support/property.js";
+import { edited, edits, json, PATIENCE_MS, tries } from "../support/property.js";
 
 // RFC 7516, section 5.2: what was changed opens nothing.
 
 const secret = "0123456789abcdef0123456789abcdef";
 const sealer = createSealer([secret], "a purpose");
-const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=%+/ \u00e4";
-
-/** Some letters of a text exchanged, taken out, or put in. */
-const edits = fc.array(
-  fc.record({
-    kind: fc.constantFrom("exchange", "remove", "insert"),
-    at: fc.nat(2000),
-    letter: fc.constantFrom(...LETTERS),
-  }),
-  { minLength: 1, maxLength: 3 },
-);
-type Edit = { kind: string; at: number; letter: string };
-const edited = (text: string, changes: readonly Edit[]): string =>
-  changes.reduce((changed, { kind, at, letter }) => {
-    const place = at % (changed.length + 1);
-    return (
-      changed.slice(0, place) + (kind === "remove" ? "" : letter) + changed.slice(place + (kind === "insert" ? 0 : 1))
-    );
-  }, text);
-
 test("what was sealed comes back as it was, to the same secret and purpose alone", () => {
   fc.assert(
     fc.property(json, (value) => {

@@ -38,6 +38,7 @@ const parameters = fc.array(fc.tuple(name, value), { maxLength: 8 });
 /** As URLSearchParams would write them, or with letters that it would not. */
 const query = fc.oneof(
   parameters.map((pairs) => new URLSearchParams(pairs).toString()),
+  value.map((code) => new URLSearchParams({ code }).toString()),
   fc.stringMatching(/^[!-~]{0,80}$/).map((text) => text.replaceAll("#", "")),
 );
 
@@ -49,10 +50,10 @@ describe("in an app", () => {
     async () => {
       const world = await startWorld(host());
       const { victim, base } = world;
-      const begun = await victim.navigate(`${base}/login`);
-      const state = stateOf(begun.headers.location);
       await fc.assert(
         fc.asyncProperty(query, fc.boolean(), fc.boolean(), async (text, posted, withState) => {
+          const begun = await victim.navigate(`${base}/login`);
+          const state = stateOf(begun.headers.location);
           const all = withState ? `${text}&state=${state}` : text;
           const answer = posted
             ? await victim.navigate(`${base}/callback`, { method: "POST", form: new URLSearchParams(all) })
@@ -67,6 +68,7 @@ describe("in an app", () => {
         }),
         tries(300),
       );
+      expect(world.asked("/oauth2/token").length).toBeGreaterThan(10); // some codes come as far as the portal
     },
     PATIENCE_MS,
   );
@@ -140,6 +142,48 @@ describe("in an app", () => {
         }),
         tries(400),
       );
+    },
+    PATIENCE_MS,
+  );
+
+  test(
+    "an application that hands a stranger's query on to the portal hands on nothing that protects the login",
+    async () => {
+      const { stranger, base, portal } = await startWorld(host(), { app: { handsOnQueries: true } });
+      const OURS = ["state", "nonce", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"];
+      const handed = fc.oneof(
+        {
+          weight: 3,
+          arbitrary: fc.constantFrom("prompt", "login_hint", "ui_locales", "acr_values", "max_age", "scope"),
+        },
+        { weight: 1, arbitrary: fc.constantFrom(...OURS, "request_uri", "response_type", "response_mode") },
+        { weight: 1, arbitrary: dangerousName },
+      );
+      const handedOn = fc.array(fc.tuple(fc.tuple(handed, fc.constantFrom("", "", "[]", "[a]")), value), {
+        maxLength: 4,
+      });
+      let begun = 0;
+      await fc.assert(
+        fc.asyncProperty(handedOn, async (pairs) => {
+          const text = new URLSearchParams(
+            pairs.map(([names, content]): [string, string] => [names.join(""), content]),
+          );
+          const { status, headers, body } = await stranger.navigate(`${base}/login?${text}`);
+          if (status !== 302)
+            return void expect([status, body]).toEqual([500, expect.stringContaining("authorization_params_invalid")]);
+          begun += 1;
+          const to = new URL(headers.location ?? "");
+          expect(to.href.startsWith(`${portal.issuer}/oauth2/authorize?`)).toBe(true);
+          for (const name of OURS.filter((each) => each !== "nonce" || to.searchParams.has(each)))
+            expect(to.searchParams.getAll(name)).toHaveLength(1);
+          expect(to.searchParams.getAll("redirect_uri")).toEqual([`${base}/callback`]);
+          expect(to.searchParams.getAll("response_type")).toEqual(["code"]);
+          expect(to.searchParams.get("scope")?.split(" ")).toContain("openid");
+          for (const each of ["request", "request_uri"]) expect(to.searchParams.has(each)).toBe(false);
+        }),
+        tries(200),
+      );
+      expect(begun).toBeGreaterThan(20);
     },
     PATIENCE_MS,
   );

@@ -1,0 +1,227 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { expect } from "vitest";
+import type { Answer as PortalAnswer } from "../../example-app/portal/portal.js";
+import type { PortalAuthErrorCode } from "../../lib/index.js";
+import { logInAndOut } from "./support/acts.js";
+import { attacks, CANARY, type Case, logIn, type Outcome } from "./support/attack.js";
+import * as lies from "./support/lies.js";
+import { allOf, refused } from "./support/outcomes.js";
+import { PLACES, personTold, REVOCATION, signedOut, TOKEN, USERINFO } from "./support/places.js";
+
+// Every bad answer that the portal documents, and what is near to it.
+
+const TOKEN_PAGES = "the portal's product pages 1148/51481 and 51482";
+const PAGES = "the portal's product pages 1148/51469 to 52259";
+
+/** What the token endpoint answers, to a code and then to a refresh token. */
+type Refusal = readonly [
+  name: string,
+  lie: PortalAnswer,
+  atLogin: PortalAuthErrorCode,
+  /** `refresh_refused` ends the session; nothing else does. */
+  atRefresh?: "refresh_refused" | "portal_failed",
+];
+
+const refusals = (rows: readonly Refusal[]): Case[] =>
+  rows.flatMap(([name, lie, atLogin, atRefresh]): Case[] => {
+    const { token, refresh } = PLACES;
+    const lay = ({ portal }: { portal: Parameters<NonNullable<Case["lie"]>>[0] }) => portal.answerNext(TOKEN, lie);
+    return [
+      { name: `login: ${name}`, source: TOKEN_PAGES, act: token.meet(lay), outcome: token.fails(atLogin) },
+      {
+        name: `refresh: ${name}`,
+        source: TOKEN_PAGES,
+        act: refresh.meet(lay),
+        outcome:
+          atRefresh === "refresh_refused"
+            ? refused("refresh_refused")
+            : allOf(refresh.fails(atRefresh ?? "refresh_failed"), (_answer, world) => refresh.passesNext(world)),
+      },
+    ];
+  });
+
+attacks(
+  "the token endpoint's bad answers",
+  refusals([
+    ["client_id missing or wrong: 401, and no body", lies.sendText(401, ""), "client_unknown"],
+    [
+      "a code of another client, or a wrong verifier: 401 invalid_client",
+      lies.sendJson(401, { error: "invalid_client" }),
+      "client_refused",
+    ],
+    [
+      "grant_type wrong",
+      lies.sendJson(400, {
+        error: "unsupported_grant_type",
+        error_description: `OAuth 2.0 Parameter: grant_type ${CANARY}`,
+        error_uri: "https://datatracker.ietf.org/doc/html/rfc6749#section-5.2",
+      }),
+      "grant_type_refused",
+    ],
+    [
+      "code or refresh token wrong, used or expired",
+      lies.sendJson(400, { error: "invalid_grant" }),
+      "code_refused",
+      "refresh_refused",
+    ],
+    ["another error", lies.sendJson(400, { error: "invalid_scope", error_description: CANARY }), "token_refused"],
+    [
+      "an error that only a person can mend",
+      lies.sendJson(400, { error: "interaction_required", error_description: CANARY }),
+      "token_refused",
+      "refresh_refused",
+    ],
+    ["an error of its own", lies.sendJson(400, { error: "server_error" }), "portal_failed", "portal_failed"],
+    ["invalid_grant with a 503", lies.sendJson(503, { error: "invalid_grant" }), "portal_failed", "portal_failed"],
+    ["invalid_grant in a good answer", lies.sendJson(200, { error: "invalid_grant" }), "portal_answer_invalid"],
+    ["an error that is a list", lies.sendJson(400, { error: ["invalid_grant", CANARY] }), "portal_answer_invalid"],
+    ["an error that is a script", lies.sendJson(400, { error: `<script>${"x".repeat(9000)}` }), "token_refused"],
+    ["an error with line breaks", lies.sendJson(400, { error: "a\r\nSet-Cookie: x=y\r\n" }), "token_refused"],
+    ["an error by the name of __proto__", lies.sendJson(400, { error: "__proto__" }), "token_refused"],
+    ["an error by the name of constructor", lies.sendJson(400, { error: "constructor" }), "token_refused"],
+    ["400 with a page", lies.html(400), "portal_answer_invalid"],
+    ["400 with nothing", lies.sendText(400, ""), "portal_answer_invalid"],
+    ["400 with JSON that says nothing", lies.sendJson(400, { message: CANARY }), "portal_answer_invalid"],
+    ["403 with a page", lies.html(403), "portal_answer_invalid"],
+    ["401 with a page", lies.html(401), "client_refused"],
+    [
+      "401 with a challenge",
+      lies.sendText(401, "", { "www-authenticate": `Basic realm="${CANARY}"` }),
+      "client_unknown",
+    ],
+    [
+      "401 invalid_client with a challenge",
+      lies.sendJson(401, { error: "invalid_client" }, { "www-authenticate": `Basic realm="${CANARY}"` }),
+      "client_refused",
+    ],
+  ]),
+);
+
+const challenge = (error: string) => ({ "www-authenticate": `Bearer error="${error}", error_description="${CANARY}"` });
+
+/** What userinfo answers, so many times. */
+const told = (name: string, lie: PortalAnswer, outcome: Outcome, times = 1): Case => ({
+  name,
+  source: PAGES,
+  act: PLACES.userinfo.meet(({ portal }) => portal.answerNext(USERINFO, lie, times)),
+  outcome,
+});
+const userInfoRefused = PLACES.userinfo.fails("userinfo_refused");
+/** Requests to userinfo, and to the token endpoint: a login's, and one for a new token. */
+const asked =
+  (...counts: readonly [userinfo: number, token: number]): Outcome =>
+  (_answer, world) =>
+    void expect([world.asked(USERINFO).length, world.asked(TOKEN).length]).toEqual(counts);
+
+attacks("userinfo's bad answers", [
+  told("no token: 400 with a challenge", lies.sendText(400, "", challenge("invalid_request")), userInfoRefused),
+  told(
+    "token revoked: 401 with a challenge, and then no more: a new token is asked for",
+    lies.sendText(401, "", challenge("invalid_token")),
+    allOf(personTold, asked(2, 2)),
+  ),
+  told(
+    "401 with a challenge to each token: a new one is asked for once",
+    lies.sendText(401, "", challenge("invalid_token")),
+    allOf(userInfoRefused, asked(2, 2)),
+    2,
+  ),
+  told("401 without a challenge likewise", lies.sendText(401, ""), allOf(userInfoRefused, asked(2, 2)), 2),
+  told(
+    "a token without the scope: 403 with a challenge",
+    lies.sendText(403, "", challenge("insufficient_scope")),
+    allOf(userInfoRefused, asked(1, 1)),
+  ),
+  told("the person is gone: 404", lies.sendJson(404, { error: "user_not_found" }), userInfoRefused),
+  told("400 with a page", lies.html(400), userInfoRefused),
+  told("400 with JSON that says nothing", lies.sendJson(400, { sub: "amara-okafor", about: CANARY }), userInfoRefused),
+  told("403 with nothing", lies.sendText(403, ""), userInfoRefused),
+  ...(
+    [
+      ["sub null", { sub: null }],
+      ["sub a number", { sub: 1 }],
+      ["sub an object", { sub: { toString: "amara-okafor" } }],
+      ["sub empty", { sub: "" }],
+      ["sub in __proto__ alone", JSON.parse('{"__proto__":{"sub":"amara-okafor"}}')],
+    ] as const
+  ).map(([name, claims]) =>
+    told(name, lies.sendJson(200, { ...claims, email: CANARY }), PLACES.userinfo.fails("portal_answer_invalid")),
+  ),
+]);
+
+/** The portal's page stays before the person; here they are out. */
+const outAtThePortal: Outcome = async ({ status, url }, { portal, victim, whoIs }) => {
+  expect([status, new URL(url).origin, await whoIs(victim)]).toEqual([400, portal.issuer, undefined]);
+};
+
+attacks("bad answers at the end", [
+  {
+    name: "revocation: a token of another client: 401 invalid_client",
+    source: PAGES,
+    lie: (portal) => portal.answerNext(REVOCATION, lies.sendJson(401, { error: "invalid_client" })),
+    act: logInAndOut,
+    outcome: signedOut,
+  },
+  {
+    name: "revocation: 400",
+    source: "RFC 7009, section 2.2.1",
+    lie: (portal) => portal.answerNext(REVOCATION, lies.sendJson(400, { error: "unsupported_token_type" })),
+    act: logInAndOut,
+    outcome: signedOut,
+  },
+  {
+    name: "the portal's logout: client_id missing: 400 with JSON",
+    source: "the portal's product page 1148/51486",
+    lie: (portal) =>
+      portal.answerNext("/logout", lies.sendJson(400, { error: "invalid_request", error_description: CANARY })),
+    act: logInAndOut,
+    outcome: outAtThePortal,
+  },
+]);
+
+/** The portal sends the person back with this in place of a code. */
+const sentBack =
+  (answer: Record<string, string>): PortalAnswer =>
+  ({ url = "" }: IncomingMessage, res: ServerResponse) => {
+    const { searchParams } = new URL(url, "http://portal.invalid");
+    const address = new URL(searchParams.get("redirect_uri") ?? "");
+    address.search = String(new URLSearchParams({ ...answer, state: searchParams.get("state") ?? "" }));
+    res.writeHead(302, { location: address.href }).end();
+  };
+const SAYS = "OAuth 2.0 Parameter: ";
+
+/** And nothing of what the portal says of it: that is for nobody's eyes, or misleads. */
+const tellsItself: Outcome = ({ body }, world) => {
+  expect(body).not.toContain(SAYS);
+  expect(world.host.log.join()).not.toContain(SAYS);
+  expect(world.asked(TOKEN)).toEqual([]);
+};
+
+attacks("what comes back in place of a code", [
+  {
+    name: "code_challenge_method not supported",
+    source: PAGES,
+    lie: (portal) =>
+      portal.answerNext(
+        "/oauth2/authorize",
+        sentBack({
+          error: "invalid_request",
+          error_description: `${SAYS}code_challenge_method`,
+          error_uri: "https://datatracker.ietf.org/doc/html/rfc7636#section-4.4.1",
+        }),
+      ),
+    outcome: allOf(refused("authorization_refused"), tellsItself),
+  },
+  {
+    name: "the person does not want to, and the portal blames the scope",
+    source: "Spring Authorization Server: access_denied with a misleading description",
+    async act(world) {
+      world.victim.person = { deny: "yes" };
+      const answer = await logIn(world);
+      const way = world.victim.answers.map(({ headers }) => decodeURIComponent(headers.location ?? ""));
+      expect(way.join().replaceAll("+", " ")).toContain(`${SAYS}scope`);
+      return answer;
+    },
+    outcome: allOf(refused("login_denied"), tellsItself),
+  },
+]);

@@ -1,0 +1,190 @@
+import { expect } from "vitest";
+import type { Portal, Writing } from "../../example-app/portal/portal.js";
+import type { PortalAuthErrorCode } from "../../lib/index.js";
+import { later } from "./support/acts.js";
+import { attacks, CANARY, type Case, logIn, type World } from "./support/attack.js";
+import { welcomed } from "./support/outcomes.js";
+import { type Lay, PLACES, REVOCATION, TOKEN, tokenGiven } from "./support/places.js";
+
+// Token answers that are wrong, or odd and right: at the login, and when tokens are refreshed.
+
+const RFC6749 = "RFC 6749, section 5.1";
+const CORE = "OpenID Connect Core 1.0, section 3.1.3.3";
+const JSON_TYPE = { "content-type": "application/json" };
+
+const saying =
+  (members: Record<string, unknown>): Lay =>
+  ({ portal }) =>
+    portal.nextTokenAnswer(members);
+/** The portal's own good answer, as the lie writes it. */
+const writing =
+  (write: (json: string) => string): Lay =>
+  ({ portal }) =>
+    portal.writeNextTokenAnswer((json): ReturnType<Writing> => ({ body: write(json), headers: JSON_TYPE }));
+/** One more member behind all others. */
+const withLast = (member: string) => writing((json) => json.replace(/}$/, `,${member}}`));
+
+type Row = readonly [name: string, lie: Lay, source?: string];
+
+/** Nobody is logged in by such an answer; who was logged in stays so, without a new token. */
+const unusable = ([name, lie, source = RFC6749]: Row, code: PortalAuthErrorCode = "portal_answer_invalid"): Case[] => [
+  { name: `login: ${name}`, source, act: PLACES.token.meet(lie), outcome: PLACES.token.fails(code) },
+  { name: `refresh: ${name}`, source, act: PLACES.refresh.meet(lie), outcome: PLACES.refresh.fails("refresh_failed") },
+];
+
+const usable = ([name, lie, source = RFC6749]: Row): Case[] => [
+  { name: `login: ${name}`, source, act: PLACES.token.meet(lie), outcome: welcomed },
+  { name: `refresh: ${name}`, source, act: PLACES.refresh.meet(lie), outcome: tokenGiven },
+];
+
+attacks("a token answer whose members are wrong", [
+  ...(
+    [
+      ["access_token missing", saying({ access_token: undefined })],
+      ["access_token empty", saying({ access_token: "" })],
+      ["access_token null", saying({ access_token: null })],
+      ["access_token a number", saying({ access_token: 1 })],
+      ["access_token a list", saying({ access_token: [CANARY] })],
+      ["access_token an object", saying({ access_token: { toString: CANARY } })],
+      ["access_token twice, the last one a list", withLast(`"access_token":["${CANARY}"]`), "RFC 8259, section 4"],
+      ["token_type missing", saying({ token_type: undefined })],
+      ["token_type null", saying({ token_type: null })],
+      ["token_type DPoP", saying({ token_type: "DPoP" })],
+      ["token_type MAC", saying({ token_type: "mac" })],
+      ["token_type a list", saying({ token_type: ["Bearer"] })],
+      ["refresh_token null", saying({ refresh_token: null })],
+      ["refresh_token a number", saying({ refresh_token: 1 })],
+      ["refresh_token a list", saying({ refresh_token: [CANARY] })],
+      ["refresh_token empty", saying({ refresh_token: "" })],
+      ["scope a list", saying({ scope: ["openid"] })],
+      ["expires_in a word", saying({ expires_in: "soon" })],
+      ["expires_in negative", saying({ expires_in: -1 })],
+      ["expires_in a text that is negative", saying({ expires_in: "-5" })],
+      ["expires_in null", saying({ expires_in: null })],
+      ["expires_in true", saying({ expires_in: true })],
+      ["expires_in an object", saying({ expires_in: { valueOf: 300 } })],
+      ["expires_in without an end", writing((json) => json.replace(/"expires_in":\d+/, '"expires_in":1e999'))],
+      ["id_token a number", saying({ id_token: 1 }), CORE],
+      ["id_token an object", saying({ id_token: { sub: CANARY } }), CORE],
+      ["id_token empty", saying({ id_token: "" }), CORE],
+      ["all of it in __proto__ alone", writing((json) => `{"__proto__":${json}}`), "CWE-1321"],
+    ] as const
+  ).flatMap((row) => unusable(row)),
+  {
+    name: "login: id_token missing",
+    source: CORE,
+    act: PLACES.token.meet(saying({ id_token: undefined })),
+    outcome: PLACES.token.fails("id_token_missing"),
+  },
+  {
+    name: "refresh: id_token missing",
+    source: "OpenID Connect Core 1.0, section 12.2: it may be",
+    act: PLACES.refresh.meet(saying({ id_token: undefined })),
+    outcome: tokenGiven,
+  },
+]);
+
+attacks(
+  "a token answer that is odd, and right",
+  (
+    [
+      ["fapi2-security-profile-final-client-test-token-type-case-insensitivity", saying({ token_type: "bEaReR" })],
+      ["refresh_token missing", saying({ refresh_token: undefined })],
+      ["scope missing", saying({ scope: undefined })],
+      ["an error beside the tokens", saying({ error: CANARY, error_description: CANARY })],
+      [
+        "members that nobody knows",
+        saying({ constructor: { prototype: 1 }, toString: CANARY, hasOwnProperty: null, status: 500 }),
+      ],
+      ["constructor among its members", withLast('"constructor":{"prototype":{"isAdmin":true}}'), "CWE-1321"],
+    ] as const
+  ).flatMap(usable),
+);
+
+/** How many requests the token endpoint has had when the app has asked for a token, at once and 400 s later. */
+const lives = (
+  name: string,
+  members: Record<string, unknown>,
+  asked: readonly [atOnce: number, later: number],
+): Case => ({
+  name,
+  source: `${RFC6749} and appendix A.14`,
+  async lie(portal, world) {
+    await later(world, 0);
+    portal.nextTokenAnswer(members);
+  },
+  async act(world) {
+    await welcomed(await logIn(world), world);
+    const counts: number[] = [];
+    for (const seconds of [0, 400]) {
+      await later(world, seconds);
+      await tokenGiven(await world.victim.fetch(`${world.base}/token`), world);
+      counts.push(world.asked(TOKEN).length);
+    }
+    expect(counts).toEqual(asked);
+    return world.victim.visit(`${world.base}/account`);
+  },
+  outcome: welcomed,
+});
+/** The login's own answer; refreshed when it has ended; and one that had ended at once, and so had its successor later. */
+const [NEVER, AFTER_ITS_LIFE, AT_ONCE] = [
+  [1, 1],
+  [1, 2],
+  [2, 3],
+] as const;
+
+attacks("how long a token lives", [
+  lives("as long as the portal says", {}, AFTER_ITS_LIFE),
+  lives("expires_in a text of digits", { expires_in: "300" }, AFTER_ITS_LIFE),
+  lives("expires_in a list of one number", { expires_in: [300] }, AFTER_ITS_LIFE),
+  lives("expires_in with a fraction", { expires_in: 299.5 }, AFTER_ITS_LIFE),
+  lives("expires_in zero", { expires_in: 0 }, AT_ONCE),
+  lives("expires_in enormous", { expires_in: Number.MAX_VALUE }, NEVER),
+  lives(
+    "fapi2-security-profile-final-client-test-token-endpoint-response-without-expires_in",
+    { expires_in: undefined },
+    NEVER,
+  ),
+  lives("refresh_expires_in that is no number", { refresh_expires_in: "never" }, AFTER_ITS_LIFE),
+  lives("refresh_expires_in negative", { refresh_expires_in: -5 }, AFTER_ITS_LIFE),
+]);
+
+/** Leaves out what it then says in __proto__: that its token has ended, and that there is one to refresh it with. */
+function inProto(portal: Portal): void {
+  portal.nextTokenAnswer({ expires_in: undefined, refresh_token: undefined });
+  portal.writeNextTokenAnswer((json) => ({
+    body: json.replace(/}$/, `,"__proto__":{"expires_in":0,"refresh_token":"${CANARY}","refresh_expires_in":1}}`),
+    headers: JSON_TYPE,
+  }));
+}
+
+async function askThenSignOut(world: World) {
+  await tokenGiven(await world.victim.fetch(`${world.base}/token`), world);
+  return world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
+}
+
+attacks("members in __proto__", [
+  {
+    name: "of the login's answer: the token has not ended, and there is none to refresh or revoke",
+    source: "CWE-1321",
+    lie: inProto,
+    async act(world) {
+      await welcomed(await logIn(world), world);
+      return askThenSignOut(world);
+    },
+    outcome: (_answer, { asked }) => void expect([asked(TOKEN).length, asked(REVOCATION)]).toEqual([1, []]),
+  },
+  {
+    name: "of a refresh's: the same, and the refresh token of before is the one that is revoked",
+    source: "CWE-1321",
+    async act(world) {
+      await tokenGiven(await PLACES.refresh.meet(({ portal }) => inProto(portal))(world), world);
+      return askThenSignOut(world);
+    },
+    outcome(_answer, { asked, portal }) {
+      expect(asked(TOKEN)).toHaveLength(2);
+      const revoked = asked(REVOCATION).map(({ body }) => new URLSearchParams(body).get("token") ?? "");
+      expect([revoked.length, portal.issued.includes(revoked[0] ?? "")]).toEqual([1, true]);
+    },
+  },
+]);
