@@ -20,7 +20,17 @@ const ROOMS = {
     "login",
     "callback/callback.test.ts",
   ],
-  session: ["session", "portal-auth.test.ts", "logout"],
+  session: [
+    "session",
+    "portal-auth.test.ts",
+    "logout",
+    "hostile/properties/sessions.test.ts",
+    "hostile/properties/sealed.test.ts",
+    "access",
+    "callback",
+    "login",
+    "guard",
+  ],
 };
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

@@ -53,6 +53,35 @@ test("what has expired is forgotten, not only hidden", async () => {
   expect(await size(store)).toBe(1);
 });
 
+test("is looked for at most once a minute: not by every write", async () => {
+  const store = new MemoryStore();
+  await set(store, "first", data(1000));
+  await set(store, "short", data(5));
+  later(59);
+  await set(store, "second", data(1000));
+  expect(await size(store)).toBe(3);
+  later(1);
+  await set(store, "third", data(1000));
+  expect(await size(store)).toBe(3);
+  expect(await get(store, "first")).not.toBeNull();
+});
+
+test("what ends at this moment has ended", async () => {
+  const store = new MemoryStore();
+  await set(store, "short", data(60));
+  later(60);
+  await set(store, "other", data(1000));
+  expect(await size(store)).toBe(1);
+});
+
+test("what is destroyed or set may do without a callback", async () => {
+  const store = new MemoryStore();
+  store.set("a", data(60));
+  expect(await get(store, "a")).not.toBeNull();
+  store.destroy("a");
+  expect(await get(store, "a")).toBeNull();
+});
+
 test("a session without an expiry is kept for a day", async () => {
   const store = new MemoryStore();
   await set(store, "a", data(undefined));

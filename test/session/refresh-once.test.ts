@@ -174,7 +174,8 @@ describe("the claim", () => {
     await advance(90_000); // what the portal and the hook may take, and then the store
     expect(isTold).toBe(false);
     await advance(10_000);
-    expect((await settled(second)).code).toBe("refresh_failed");
+    const detail = "another process does not come to an end";
+    expect(await settled(second)).toMatchObject({ code: "refresh_failed", detail });
     expect(other.renew).not.toHaveBeenCalled();
   });
 
@@ -459,6 +460,74 @@ describe("two processes that share a store of another kind, while the lock is do
   });
 });
 
+describe("while two may write at the same moment, as the lock is down", () => {
+  async function startColliding() {
+    const { keeper, read } = await startSession();
+    Object.assign(keeper, { mayCollide: () => true });
+    return { keeper, read, ...createPortal() };
+  }
+
+  test("the portal is asked once the claim has come to stay", async () => {
+    const { keeper, renew, waiting, arrived } = await startColliding();
+    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    await advance(50);
+    expect(renew).not.toHaveBeenCalled();
+    await advance(100);
+    await arrived(1);
+    waiting[0]?.resolve({ tokens: token("1") });
+    expect((await settled(work)).tokens).toEqual(token("1"));
+  });
+
+  test.each<[string, Partial<PortalSession>, number]>([
+    ["another's claim that came to stay", { refreshing: { by: "another", until: 5000 } }, 1],
+    ["a claim that is gone", { refreshing: undefined as never }, 1],
+  ])("%s is not passed over", async (_name, more, later) => {
+    const { keeper, renew, waiting, arrived } = await startColliding();
+    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    await advance(50);
+    const { refreshing } = more;
+    await changeLogin(keeper, refreshing ? { refreshing: { ...refreshing, until: Date.now() + 5000 } } : more);
+    await advance(60); // when ours would have been seen to stay
+    expect(renew).not.toHaveBeenCalled();
+    await advance(6000); // and the other's is not renewed
+    await arrived(later);
+    waiting[0]?.resolve({ tokens: token("1") });
+    expect((await settled(work)).tokens).toEqual(token("1"));
+  });
+
+  test("a session that has ended meanwhile is refreshed no more", async () => {
+    const { keeper, renew } = await startColliding();
+    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    await advance(50);
+    await settled(keeper.remove(ID, () => true));
+    await advance(500);
+    expect(await work).toMatchObject({ code: "login_required", detail: "the session has ended" });
+    expect(renew).not.toHaveBeenCalled();
+  });
+});
+
+test("what has come to an end is renewed no more", async () => {
+  const { keeper } = await startSession();
+  const { renew, waiting, arrived } = createPortal();
+  const update = vi.spyOn(keeper, "update");
+  const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+  await arrived(1);
+  waiting[0]?.resolve({ tokens: token("1") });
+  await settled(work);
+  update.mockClear();
+  await advance(10_000);
+  expect(update).not.toHaveBeenCalled();
+});
+
+test("a session that has lost its login is refreshed no more", async () => {
+  const { keeper } = await startSession();
+  await settled(keeper.update(ID, ({ portal: _, ...others }) => others as never));
+  const { renew } = createPortal();
+  const failure = await settled(failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew))));
+  expect(failure).toMatchObject({ code: "login_required", detail: "the session has ended" });
+  expect(renew).not.toHaveBeenCalled();
+});
+
 test("a refusal to one whose claim was written over waits likewise", async () => {
   const { keeper, read } = await startSession();
   const { renew, waiting, arrived } = createPortal();
@@ -531,7 +600,8 @@ test("a session that ends during the refresh stays gone, and its new tokens are 
   await arrived(1);
   await settled(keeper.remove(ID, () => true));
   waiting[0]?.resolve({ tokens: token("1") });
-  expect((await settled(work)).code).toBe("login_required");
+  const detail = "the session was ended during the refresh";
+  expect(await settled(work)).toMatchObject({ code: "login_required", detail });
   expect(onOrphan).toHaveBeenCalledExactlyOnceWith(token("1"));
   expect(await read()).toBeUndefined();
 });
@@ -608,6 +678,6 @@ describe("a store that fails", () => {
     setBroken(true);
     waiting[0]?.resolve({ tokens: token("1") });
     await advance(35_000);
-    expect((await work).code).toBe("session_store_failed");
+    expect(await work).toMatchObject({ code: "session_store_failed", detail: "new tokens could not be kept" });
   });
 });

@@ -56,6 +56,40 @@ test("nothing else opens either: other algorithms, no algorithm, no JWE", async 
     expect(sealer.open(forged)).toBeUndefined();
 });
 
+test("a second way to write the same bytes opens nothing: a cookie that is compared with another is the same or is none", () => {
+  const sealer = createSealer([A], "login");
+  const sealed = sealer.seal({ n: 1 });
+  const [header, , iv = "", text = "", tag = ""] = sealed.split(".");
+  const last = tag.at(-1) ?? "";
+  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const sameBits = letters[letters.indexOf(last) + 1] ?? ""; // of the last letter of 16 bytes two bits count
+  for (const [forgedIv, forgedText, forgedTag] of [
+    [iv, text, `${tag.slice(0, -1)}${sameBits}`],
+    [iv, text, `${tag}==`],
+    [`${iv}=`, text, tag],
+    [iv, `${text}=`, tag],
+    [` ${iv}`, text, tag],
+  ])
+    expect(sealer.open([header, "", forgedIv, forgedText, forgedTag].join("."))).toBeUndefined();
+});
+
+test("parts of another number or length open nothing: a tag that is cut short is found by trying", () => {
+  const sealer = createSealer([A], "login");
+  const [header, , iv = "", text = "", tag = ""] = sealer.seal({ n: 1 }).split(".");
+  const cut = (part: string, bytes: number) => Buffer.from(part, "base64url").subarray(0, bytes).toString("base64url");
+  for (const parts of [
+    [header, "", iv, text, cut(tag, 12)],
+    [header, "", iv, text, cut(tag, 4)],
+    [header, "", iv, text, ""],
+    [header, "", cut(iv, 8), text, tag],
+    [header, "", iv, text, tag, ""],
+    [header, "", iv, text, tag, "x"],
+    [header, "AAAA", iv, text, tag],
+    [header, "", iv, text],
+  ])
+    expect(sealer.open(parts.join("."))).toBeUndefined();
+});
+
 test("it is a JWE like any other: what we seal jose opens, and what jose seals we open", async () => {
   const key = new Uint8Array(hkdfSync("sha256", A, "", "express-portal-auth login", 32));
   const sealer = createSealer([A], "login");

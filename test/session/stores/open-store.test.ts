@@ -185,19 +185,83 @@ describeWithRedis("a Redis that runs", (redis) => {
   });
 });
 
-test("what a Redis client says again and again is told once a minute", async () => {
-  const members = { connect: async () => {}, unref() {}, destroy() {}, get() {}, eval() {}, mGet() {} };
-  const client = Object.assign(new EventEmitter(), members);
+/** A client of Redis that does nothing but remember how it was made, and what it was told. */
+function fakeRedis() {
+  const ping = vi.fn(async () => {});
+  const destroy = vi.fn();
+  const members = { connect: async () => {}, unref() {}, destroy, ping, get() {}, eval() {}, mGet() {} };
+  const client = Object.assign(new EventEmitter(), members, { isOpen: true, isReady: false });
   class RedisStore extends session.MemoryStore {
     readonly client = client;
     readonly prefix = "";
     readonly serializer = JSON;
   }
-  const packages = { redis: { createClient: () => client }, "connect-redis": { RedisStore } };
+  const createClient = vi.fn((_options: { socket: { reconnectStrategy(attempts: number): number } }) => client);
+  const packages = { redis: { createClient }, "connect-redis": { RedisStore } };
   const lines: string[] = [];
   const load = (name: string) => packages[name as keyof typeof packages];
-  const { close } = openStore("redis://127.0.0.1", (line) => lines.push(line), load);
-  onTestFinished(close);
+  const open = () => {
+    const opened = openStore("redis://127.0.0.1", (line) => lines.push(line), load);
+    onTestFinished(opened.close);
+    return opened;
+  };
+  return { client, ping, destroy, createClient, lines, open };
+}
+
+test("a Redis that is away is tried again soon, then ever later, but every two seconds at least", () => {
+  const { open, createClient } = fakeRedis();
+  open();
+  const { reconnectStrategy } = createClient.mock.calls[0]?.[0].socket ?? {};
+  const pauses = [0, 1, 2, 3, 5, 6, 100].map((attempts) => reconnectStrategy?.(attempts));
+  expect(pauses).toEqual([50, 100, 200, 400, 1600, 2000, 2000]);
+});
+
+test("a request fails at once while Redis is away, and a connection on which nothing moves is dead", () => {
+  const { open, createClient } = fakeRedis();
+  open();
+  const socket = { connectTimeout: 5000, socketTimeout: 10_000, reconnectStrategy: expect.any(Function) };
+  expect(createClient).toHaveBeenCalledExactlyOnceWith({ url: "redis://127.0.0.1", disableOfflineQueue: true, socket });
+});
+
+test("an idle connection is kept from looking dead, as long as there is one and it is wanted", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { open, client, ping, destroy } = fakeRedis();
+  const { close } = open();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(ping).not.toHaveBeenCalled();
+  client.isReady = true;
+  ping.mockRejectedValueOnce(new Error("the connection was cut")); // told as an event of the client
+  await vi.advanceTimersByTimeAsync(9000);
+  expect(ping).toHaveBeenCalledTimes(3);
+  await close();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect([ping.mock.calls.length, destroy.mock.calls.length]).toEqual([3, 1]);
+});
+
+test("a client that has closed already is not closed again", async () => {
+  const { open, client, destroy } = fakeRedis();
+  client.isOpen = false;
+  await open().close();
+  expect(destroy).not.toHaveBeenCalled();
+});
+
+test.each(["ready", "error"])("the first requests wait until the client says %s", async (event) => {
+  const { open, client } = fakeRedis();
+  let isOpened = false;
+  const { opened } = open();
+  opened.then(() => {
+    isOpened = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(isOpened).toBe(false);
+  client.emit(event, new Error("x"));
+  await opened;
+});
+
+test("what a Redis client says again and again is told once a minute", async () => {
+  const { open, client, lines } = fakeRedis();
+  open();
   for (const code of ["ECONNRESET", "ECONNREFUSED", "ETIMEDOUT"])
     client.emit("error", Object.assign(new Error(PASSWORD), { code }));
   expect(lines).toEqual(["The session store on Redis: ECONNRESET, the connection was cut. Look at SESSION_STORE_URL."]);
