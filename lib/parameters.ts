@@ -1,6 +1,9 @@
 import type { Request } from "express";
 import { PortalAuthError } from "./errors.js";
 
+/** Holds, sealed, what a portal has posted, on its way to the GET that finishes the login. */
+export const POSTED = "posted";
+
 const MAX_FORM_BYTES = 64 * 1024;
 
 /** The parameters of the address, as they came: parsers of an application may have made lists and objects of them. */

@@ -4,7 +4,7 @@ import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
 import { returnTo } from "./login/return-to.js";
 import type { Transactions } from "./login/transaction.js";
-import { readQuery } from "./parameters.js";
+import { POSTED, readQuery } from "./parameters.js";
 import type { GetPortal } from "./portal/discover.js";
 import type { RefreshOnce } from "./session/refresh-once.js";
 import type { Sealer } from "./session/seal.js";
@@ -47,6 +47,7 @@ export function answersOf({ settings, log }: Parts, mount: string, wanted?: unkn
  * callback's of whichever router, belongs into no page: that one is reloaded.
  */
 export function laterAnswersOf({ settings: { hooks }, log }: Parts, req: Request): ErrorAnswer {
-  const canBeLinked = req.method === "GET" && !readQuery(req).has("code");
+  const query = readQuery(req);
+  const canBeLinked = req.method === "GET" && !query.has("code") && !query.has(POSTED);
   return { hooks, log, retry: canBeLinked ? returnTo(req.originalUrl) : undefined, isLogin: false };
 }

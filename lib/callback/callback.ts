@@ -10,6 +10,7 @@ import { checkResponse, type Expected, exchange } from "../portal/exchange.js";
 import { revokeQuietly } from "../revoke-quietly.js";
 import { checkCookieCanBeSet, sessionCookieIsMissing } from "../session/own-session.js";
 import { beginSession, joinSession } from "../session/session.js";
+import type { PortalSession } from "../session/stored.js";
 import { meetHooks } from "./meet-hooks.js";
 import { createOnce } from "./once.js";
 import { responseOf } from "./posted.js";
@@ -56,11 +57,11 @@ export function callbackStep(parts: Parts) {
     const verified = await exchange(portal, code, expected); // the code for verified tokens
     try {
       const { return_to, ...person } = await meetHooks(settings.hooks, verified, req, wish);
-      const begun = { ...person, rules: settings, keep: settings.keepSessionKeys };
+      // of who did not sign out of this browser
+      const onReplaced = ({ tokens }: PortalSession) => void revokeQuietly(parts, tokens.refresh_token);
+      const begun = { ...person, rules: settings, keep: settings.keepSessionKeys, onReplaced };
       // last, as it changes the session id: what came before must have held
-      const { id, replaced } = await beginSession(req, begun);
-      void revokeQuietly(parts, replaced?.tokens.refresh_token); // of who did not sign out of this browser
-      return { sessionId: id, return_to };
+      return { sessionId: await beginSession(req, begun), return_to };
     } catch (error) {
       void revokeQuietly(parts, verified.tokens.refresh_token); // nobody will have them
       throw error;

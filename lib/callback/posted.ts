@@ -1,12 +1,11 @@
 import type { Request } from "express";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
-import { readForm, readQuery } from "../parameters.js";
-import { linkTo, type Parts, type Visit } from "../parts.js";
+import { POSTED, readForm, readQuery } from "../parameters.js";
+import type { Parts, Visit } from "../parts.js";
 import type { AuthorizationResponse } from "../portal/exchange.js";
+import { dropNewSession } from "../session/session.js";
 import { readResponse } from "./response.js";
-
-const NAME = "posted";
 
 /**
  * POST /callback, for `response_mode=form_post`: what was posted is handed on to GET, sealed, as a code belongs into no
@@ -15,11 +14,12 @@ const NAME = "posted";
  *
  * @throws PortalAuthError `callback_invalid`
  */
-export function postedStep({ settings, posted }: Parts) {
-  return async function handOn({ req, res, mount }: Visit): Promise<void> {
+export function postedStep({ posted }: Parts) {
+  return async function handOn({ req, res }: Visit): Promise<void> {
     const response = readResponse(await readForm(req));
-    const query = new URLSearchParams({ [NAME]: posted.seal(response) });
-    redirect(res, 303, `${linkTo(mount, String(settings.routes.callback))}?${query}`);
+    dropNewSession(req);
+    // to the same address as the browser knows it: a proxy may have taken a prefix away
+    redirect(res, 303, `?${new URLSearchParams({ [POSTED]: posted.seal(response) })}`);
   };
 }
 
@@ -30,9 +30,9 @@ export function postedStep({ settings, posted }: Parts) {
  */
 export function responseOf({ posted }: Parts, req: Request): AuthorizationResponse {
   const query = readQuery(req);
-  const sealed = query.get(NAME);
+  const sealed = query.get(POSTED);
   if (sealed === null) return readResponse(query);
   const response = posted.open(sealed) as AuthorizationResponse | undefined;
-  if (!response) throw new PortalAuthError("callback_invalid", { detail: `${NAME} cannot be opened` });
+  if (!response) throw new PortalAuthError("callback_invalid", { detail: `${POSTED} cannot be opened` });
   return response;
 }

@@ -12,18 +12,21 @@ const CONFIRM_WITHIN_MS = 10 * 60 * 1000;
  */
 export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
   const site = req.headers["sec-fetch-site"];
-  if (site !== undefined) return site === "same-origin" && !isEmbedded(req);
+  if (site !== undefined) return site === "same-origin" && isPagesOwn(req);
   if (req.method !== "POST") return false;
   if (req.headers.origin === new URL(parts.settings.redirectUri).origin) return true;
   const form = await readForm(req).catch(() => undefined); // not a form: not ours
   return confirmed(parts, req, form?.get("confirmation"));
 }
 
-/** An image, a font or a frame in what people write on this site is same-origin, and nobody's wish; in whichever mode. */
-function isEmbedded({ headers }: Request): boolean {
+/**
+ * A link, a form, or a script that posts. An image, a font, a frame or a preload in what people write on this site is
+ * same-origin too, in whichever mode, and nobody's wish.
+ */
+function isPagesOwn({ method, headers }: Request): boolean {
   const [mode, dest] = [headers["sec-fetch-mode"], headers["sec-fetch-dest"]];
-  if (mode === "navigate") return dest !== undefined && dest !== "document";
-  return mode === "no-cors" || (dest !== undefined && dest !== "empty"); // empty: a script's fetch
+  if (mode === "navigate") return dest === undefined || dest === "document";
+  return method === "POST" && mode !== "no-cors" && (dest === undefined || dest === "empty");
 }
 
 /** The hidden fields that make a POST ours: sealed, for this session, for ten minutes. */

@@ -143,7 +143,7 @@ export class Keeper {
   async #adopt(loaded: Kept): Promise<void> {
     const stored = await this.read(loaded.id);
     const portal = stored?.portal && this.open(loaded.id, stored.portal);
-    loaded[KNOWN] = new Known(loaded.id, loaded, stored && snapshotOf(stored), portal, false);
+    loaded[KNOWN] = new Known(loaded.id, loaded, stored && snapshotOf(stored), portal, false, stored?.portal);
     this.refreshed(loaded, portal);
   }
 
@@ -204,7 +204,7 @@ export class Keeper {
     else data.portal = this.#kept(portal);
     const loaded: Kept = createSession.call(this.#store, req, data);
     if (!stored && !this.#limits) return loaded as Session & SessionData; // an application's visitor: not our affair
-    loaded[KNOWN] = new Known(req.sessionID, loaded, snapshotOf(loaded), portal, false);
+    loaded[KNOWN] = new Known(req.sessionID, loaded, snapshotOf(loaded), portal, false, stored);
     // Our cookie is set when a session begins, and not again: it lives as long as a login may, and when it counts the
     // stored session says. So no answer of a slow request brings a browser back to a session that has ended meanwhile.
     if (this.#limits) loaded.cookie.maxAge = null as never;
@@ -227,18 +227,21 @@ export class Keeper {
 
   async #saveNow(id: string, data: Kept): Promise<void> {
     const before = knownOf(id, data);
-    const isForged = data.portal !== undefined && !KeptPortalSession.isOurs(data.portal);
-    if (isForged) this.refreshed(data, before?.portal);
     if (before) return this.#saveChanges(id, data, before);
-    if (isCopy(data) && (await this.#replace(id, data))) return;
-    const isOurAffair = data.portal !== undefined || this.#limits !== undefined;
-    if (!isOurAffair) return this.#put(id, data);
-    const saved = savedNow(id, data);
-    await this.#put(id, this.#closed(id, plainCopy(data))); // it has just begun
+    if ((!data.portal && !this.#limits) || !data.cookie) return this.#put(id, data); // nothing of ours
+    const login = KeptPortalSession.isOurs(data.portal) ? data.portal : undefined;
+    const isStoreds = isCopy(data) || (data.portal && !login); // or loaded before its store was met
+    if (isStoreds && (await this.#replace(id, data, login))) return;
+    const { portal: _, ...others } = plainCopy(data);
+    if (!login && !this.#limits) return this.#put(id, others);
+    const saved = new Known(id, data, snapshotOf(data), login, true);
+    await this.#put(id, this.#closed(id, { ...others, ...(login && { portal: login }) })); // it has just begun
     data[KNOWN] = saved;
   }
 
   async #saveChanges(id: string, data: Kept, before: Known): Promise<void> {
+    // what an application has put in its place is none: see KeptPortalSession
+    if (data.portal && !KeptPortalSession.isOurs(data.portal)) this.refreshed(data, before.portal);
     const changes = this.#changesOf(data, before);
     if (!changes && !this.#touching.has(id)) return before.written ? undefined : this.#keepAlive(id, data);
     const saved = savedNow(id, data);
@@ -252,18 +255,19 @@ export class Keeper {
 
   /**
    * What an application, or the store itself, has read from the store and writes back is taken as it is, but for the
-   * login: that stays as it is stored, newer by now, claimed by who refreshes it, or ended. False where nothing is stored.
+   * login: that stays as it is stored, newer by now, or claimed by who refreshes it; unless it was taken out. False where
+   * nothing is stored.
    */
-  async #replace(id: string, data: Kept): Promise<boolean> {
-    const { portal: _, ...mine } = plainCopy(data);
-    const after = await this.update(id, ({ portal }) => ({ ...mine, ...(portal && { portal }) }));
+  async #replace(id: string, data: Kept, login: KeptPortalSession | undefined): Promise<boolean> {
+    const { portal: had, ...mine } = plainCopy(data);
+    const after = await this.update(id, ({ portal = login }) => ({ ...mine, ...(had && portal && { portal }) }));
     return after !== undefined;
   }
 
   /** Undefined when this request has done nothing to the session. */
   #changesOf(data: Kept, before: Known): Changes | undefined {
     const changes = changesSince(before.snapshot, data);
-    const isForgotten = before.portal !== undefined && data.portal === undefined;
+    const isForgotten = before.portal !== undefined && !data.portal;
     return changes.size > 0 || isForgotten || this.#livesOtherwise(data, before) ? changes : undefined;
   }
 
@@ -274,10 +278,9 @@ export class Keeper {
 
   #merged(stored: StoredSession, mine: Kept, before: Known, changes: Changes | undefined): StoredSession {
     const { portal, ...merged } = withChanges(stored, changes ?? new Map());
-    const isRemoved = before.portal !== undefined && mine.portal === undefined;
-    const newest = (mine.portal?.version ?? 0) > (portal?.version ?? 0) && portal ? mine.portal : portal;
+    const isRemoved = before.portal !== undefined && !mine.portal;
     const cookie = this.#livesOtherwise(mine, before) ? mine.cookie : stored.cookie;
-    return { ...merged, cookie, ...(newest && !isRemoved && { portal: newest }) } as StoredSession;
+    return { ...merged, cookie, ...(portal && !isRemoved && { portal }) } as StoredSession;
   }
 
   /** What express-session does for a session that was only read. */

@@ -1,6 +1,5 @@
-import { inspect } from "node:util";
 import type { Session, SessionData } from "express-session";
-import type { PortalSession } from "./stored.js";
+import type { PortalSession, StoredPortal } from "./stored.js";
 
 /**
  * What a request knows of the session that it has loaded or saved: against this its changes are told. A class, as V8 may
@@ -11,7 +10,9 @@ export class Known {
   readonly id: string;
   /** What the application kept in it; undefined when nobody can tell any more. */
   readonly snapshot: string | undefined;
-  portal: PortalSession | undefined;
+  // private for applications that log their session: there are tokens in them
+  #portal: PortalSession | undefined;
+  readonly #stored: StoredPortal | undefined;
   readonly expires: Date | null | undefined;
   readonly maxAge: number | null | undefined;
   /** This request has written the session, so it need not be kept alive as well. */
@@ -23,18 +24,28 @@ export class Known {
     snapshot: string | undefined,
     portal: PortalSession | undefined,
     written: boolean,
+    stored: StoredPortal | undefined = portal,
   ) {
     this.id = id;
     this.snapshot = snapshot;
-    this.portal = portal;
+    this.#portal = portal;
+    this.#stored = stored;
     this.expires = data.cookie.expires;
     this.maxAge = data.cookie.originalMaxAge;
     this.written = written;
   }
 
-  /** For an application that logs its session: there are tokens in here. */
-  [inspect.custom](): string {
-    return "[Known]";
+  /** The login that lay in the store, whether or not it could be opened. */
+  get stored(): StoredPortal | undefined {
+    return this.#stored;
+  }
+
+  get portal(): PortalSession | undefined {
+    return this.#portal;
+  }
+
+  set portal(portal: PortalSession | undefined) {
+    this.#portal = portal;
   }
 }
 

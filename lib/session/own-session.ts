@@ -109,7 +109,7 @@ function ownSession(options: SessionMountOptions): OwnSession {
     keeper,
     mount(req, res, next) {
       // cookie-parser reads what begins with "j:" as JSON, and express-session takes any cookie for a text
-      if (typeof req.cookies?.[name] === "object") delete req.cookies[name];
+      if (typeof (req.cookies?.[name] ?? "") !== "string") delete req.cookies[name];
       handle(req, res, next);
     },
   };

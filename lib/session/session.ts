@@ -5,8 +5,8 @@ import { type Clock, epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Claims, TokenSet } from "../tokens.js";
 import { findKeeper, type Keeper } from "./keeper.js";
-import type { Kept } from "./known.js";
-import { KeptPortalSession, type PortalSession } from "./stored.js";
+import { type Kept, knownOf } from "./known.js";
+import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
 import { promised } from "./update.js";
 
 /** What a session must be for a person to count as logged in. */
@@ -37,49 +37,59 @@ export interface NewSession {
   readonly extra: Partial<SessionData>;
   /** Keys of the old session that survive. */
   readonly keep: readonly string[];
-}
-
-/** A session that has begun, and the login of somebody else that it replaced. */
-export interface Begun {
-  readonly id: string;
-  readonly replaced: PortalSession | undefined;
+  /** Told of another person's login that was in the session of before, once that is gone. */
+  readonly onReplaced: (login: PortalSession) => void;
 }
 
 /**
  * Begins the person's session under a NEW id, so that an id planted before the login is worth nothing (session
- * fixation), and saves it. Either all of it holds or the request ends without a session.
+ * fixation), and saves it. Either all of it holds or the request ends without a session. Returns the new id.
  */
-export async function beginSession(req: Request, begun: NewSession): Promise<Begun> {
-  const { rules, tokens, claims, extra, keep } = begun;
+export async function beginSession(req: Request, begun: NewSession): Promise<string> {
+  const { rules, tokens, claims, extra, keep, onReplaced } = begun;
   const { issuer, clientId: client_id, redirectUri: redirect_uri, clock } = rules;
   const now = epochSeconds(clock);
   const old: Kept = sessionOf(req);
-  const isSomebodyElses =
-    old.portal !== undefined && (isForeign(old.portal, rules) || old.portal.claims?.sub !== claims.sub);
-  const kept = isSomebodyElses ? [] : keep.filter((key) => key in old);
+  const former = knownOf(old.id, old)?.stored ?? old.portal;
+  const isAnothers = former !== undefined && !isOf(former, rules, claims.sub);
+  const kept = isAnothers ? [] : keep.filter((key) => key in old);
   const survivors = Object.fromEntries(kept.map((key) => [key, old[key as keyof Session]]));
-  let replaced: PortalSession | undefined;
   try {
-    if (isSomebodyElses) replaced = (await takeAway(findKeeper(req.sessionStore), old.id, rules))?.login;
+    const replaced = isAnothers ? await lastLogin(req, rules) : undefined;
     await promised<void>((done) => old.regenerate(done));
-    const times = { started_at: now, obtained_at: now };
-    const portal = new KeptPortalSession({ tokens, claims, issuer, client_id, redirect_uri, version: 1, ...times });
-    Object.assign(req.session, survivors, extra, { portal });
+    if (replaced) onReplaced(replaced);
+    Object.assign(req.session, survivors, extra);
+    const login = { tokens, claims: asStored(claims), issuer, client_id, redirect_uri, version: 1 };
+    updateSession(req, req.sessionID, { ...login, started_at: now, obtained_at: now });
     await save(req);
   } catch (cause) {
     // express-session saves what is in req.session when the answer ends: a half-made session must not be there then
     forget(req);
     throw storeFailed("begin", cause);
   }
-  return { id: req.sessionID, replaced };
+  return req.sessionID;
 }
 
-/** Destroys a session in the store, unless the login in it is another portalAuth()'s. Gives the login as it was stored last. */
-async function takeAway(keeper: Keeper | undefined, id: string, tenant: Tenant) {
-  if (!keeper) return undefined;
-  const { last, stays } = await keeper.remove(id, ({ portal }) => !isForeign(portal, tenant));
-  return stays ? undefined : { login: last?.portal && keeper.open(id, last.portal) };
+/** What a hook has put into them stays the application's own: what is kept is frozen. */
+const asStored = (claims: Claims): Claims => JSON.parse(JSON.stringify(claims));
+
+/** Whether a login is of this portal and client, and of this person where one is meant: whichever router began it. */
+const isOf = (
+  login: Pick<StoredPortal, "issuer" | "client_id" | "claims">,
+  { issuer, clientId }: Pick<SessionRules, "issuer" | "clientId">,
+  sub = login.claims?.sub,
+): boolean => login.issuer === issuer && login.client_id === clientId && login.claims?.sub === sub;
+
+/** The login in this request's session as it was stored last, if its tokens are ones that we can revoke. */
+async function lastLogin(req: Request, rules: SessionRules): Promise<PortalSession | undefined> {
+  const keeper = findKeeper(req.sessionStore);
+  const portal = (await keeper?.read(req.sessionID))?.portal;
+  return portal && isOf(portal, rules) ? whole(keeper?.open(req.sessionID, portal)) : undefined;
 }
+
+/** Others may write to the store. */
+const whole = (login: PortalSession | undefined): PortalSession | undefined =>
+  login?.tokens && login.claims ? login : undefined;
 
 /**
  * Lets this request answer with a session that another request of the same browser has just begun: a double
@@ -103,8 +113,8 @@ export async function joinSession(req: Request, id: string): Promise<boolean> {
 type Tenant = Pick<SessionRules, "issuer" | "clientId" | "redirectUri">;
 
 /**
- * A login that another portalAuth() began is nothing to this one: it neither counts here nor ends here. By its redirect
- * address too: of two with the same portal and client one may let in whom the hooks of the other refuse.
+ * A login that another portalAuth() began is nothing to this one: it neither counts here nor is ended by a logout here.
+ * By its redirect address too: of two with the same portal and client one may let in whom the hooks of the other refuse.
  */
 const isForeign = (
   portal: Pick<PortalSession, "issuer" | "client_id" | "redirect_uri"> | undefined,
@@ -120,17 +130,32 @@ const isForeign = (
 export async function endSession(req: Request, res: Response, tenant: Tenant): Promise<PortalSession | undefined> {
   const [ending, keeper] = [req.session, findKeeper(req.sessionStore)];
   if (!ending || !keeper) return undefined;
-  const taken = await takeAway(keeper, ending.id, tenant).catch((error) => {
-    throw storeFailed("destroy", error, "You are still signed in: signing out did not work. Please try again.");
-  });
-  if (!taken) return undefined;
+  const { last, stays } = await keeper
+    .remove(ending.id, ({ portal }) => !isForeign(portal, tenant))
+    .catch((error) => {
+      throw storeFailed("destroy", error, "You are still signed in: signing out did not work. Please try again.");
+    });
+  if (stays) return undefined;
   forget(req);
-  const cookies = Object.entries(parseCookie(req.headers.cookie ?? ""));
-  const [name] = cookies.find(([, value]) => value?.startsWith(`s:${ending.id}.`)) ?? [];
+  const name = cookieOf(req, ending.id);
   const { path = "/", domain, secure, httpOnly, sameSite } = ending.cookie;
   if (name !== undefined)
     res.clearCookie(name, { path, domain, secure: secure === true, httpOnly, sameSite } as CookieOptions);
-  return taken.login;
+  return last?.portal && whole(keeper.open(ending.id, last.portal));
+}
+
+/** The name of the cookie by which the browser has named this session, if it has. */
+function cookieOf(req: Request, id: string): string | undefined {
+  const cookies = Object.entries(parseCookie(req.headers.cookie ?? ""));
+  return cookies.find(([, value]) => value?.startsWith(`s:${id}.`))?.[0];
+}
+
+/**
+ * Lets the answer to a request that came without cookies, as they are Lax and another site has posted it, carry none
+ * either: an application's session that was begun for it would take the place of the one that the browser has.
+ */
+export function dropNewSession(req: Request): void {
+  if (req.session && cookieOf(req, req.sessionID) === undefined) forget(req);
 }
 
 /** Where a session is kept, and under which id. */

@@ -21,26 +21,28 @@ export interface PortalSession {
   refreshing?: RefreshClaim;
 }
 
+/** Registered, as an application may have two copies of this package on one store. */
+const OURS = Symbol.for("express-portal-auth.kept");
+
 /**
  * A login as a request meets it: put there by us, after it was verified or read from the store. What an application puts
- * under our name (`req.session[req.body.name] = …`) is none, whatever it holds. A class, as its private member cannot be
- * forged, and is looked up faster than a list of what we have made.
+ * under our name (`req.session[req.body.name] = …`) is none, whatever it holds: neither JSON nor a form can make one. It is
+ * frozen, as others merge what was sent to them into whatever they find.
  */
 export class KeptPortalSession implements PortalSession {
-  readonly #isOurs = true;
-  tokens: Readonly<TokenSet>;
-  claims: Readonly<Claims>;
-  started_at: number;
-  issuer: string;
-  client_id: string;
-  redirect_uri: string;
-  version: number;
-  obtained_at: number;
-  declare after_refusal?: true;
+  readonly tokens: Readonly<TokenSet>;
+  readonly claims: Readonly<Claims>;
+  readonly started_at: number;
+  readonly issuer: string;
+  readonly client_id: string;
+  readonly redirect_uri: string;
+  readonly version: number;
+  readonly obtained_at: number;
+  declare readonly after_refusal?: true;
 
   constructor(session: PortalSession) {
-    this.tokens = session.tokens;
-    this.claims = session.claims;
+    this.tokens = Object.freeze({ ...session.tokens });
+    this.claims = deeplyFrozen(session.claims);
     this.started_at = session.started_at;
     this.issuer = session.issuer;
     this.client_id = session.client_id;
@@ -48,11 +50,23 @@ export class KeptPortalSession implements PortalSession {
     this.version = session.version;
     this.obtained_at = session.obtained_at;
     if (session.after_refusal) this.after_refusal = true;
+    Object.freeze(this);
   }
 
-  static isOurs(portal: PortalSession): boolean {
-    return typeof portal === "object" && #isOurs in portal;
+  get [OURS](): true {
+    return true;
   }
+
+  static isOurs(portal: unknown): portal is KeptPortalSession {
+    return typeof portal === "object" && portal !== null && OURS in portal;
+  }
+}
+
+/** Claims are of few levels (readClaims); what others have written to a store JSON.parse has read, without circles. */
+function deeplyFrozen<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const member of Object.values(value)) deeplyFrozen(member);
+  return Object.freeze(value);
 }
 
 /**

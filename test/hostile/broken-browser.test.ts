@@ -249,7 +249,7 @@ const posted = (name: string, body: string, headers: Record<string, string>, mor
     );
     const answer = await sendRaw(victim, url, request);
     const { location } = answer.headers; // what could be a callback is handed on
-    return location ? victim.visit(new URL(location, url), { site: "cross-site" }) : answer;
+    return location ? victim.visit(new URL(location, `${url}/callback`), { site: "cross-site" }) : answer;
   },
   ...more,
   outcome: allOf(more.outcome ?? refused("callback_invalid"), noSessionBegan),
@@ -586,6 +586,14 @@ attacks("while the store is away", [
       },
     }),
   ),
+  {
+    name: "a page at the callback holds nothing of what a portal has posted either",
+    source: "RFC 9700, section 4.2",
+    options: { store: "redis://127.0.0.1:1" },
+    act: ({ victim, base }) =>
+      victim.navigate(`${base}/callback?posted=sealed-words`, { headers: { cookie: `portal-session=${signed("a")}` } }),
+    outcome: ({ status, body }) => void expect([status, body.includes("sealed-words")]).toEqual([503, false]),
+  },
   {
     name: "a page's way to try again stays on this site, whatever address was asked for",
     source: "CWE-601",

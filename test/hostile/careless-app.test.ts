@@ -25,9 +25,9 @@ const madeUp = ({ portal, base }: World, more: object = {}): { portal: object } 
   },
 });
 
-/** `Object.assign(req.session, req.body)`, with a body of the stranger's or the victim's choice. */
-const assign = (world: World, client: World["victim"], body: object): Promise<Answer> =>
-  client.fetch(`${world.base}/assign`, { method: "POST", form: { members: JSON.stringify(body) } });
+/** `Object.assign(req.session, req.body)`, or a merge, with a body of the stranger's or the victim's choice. */
+const assign = (world: World, client: World["victim"], body: object, way = "assign"): Promise<Answer> =>
+  client.fetch(`${world.base}/${way}`, { method: "POST", form: { members: JSON.stringify(body) } });
 
 const assignments = (of: string, setting: Partial<Case>): Case[] => [
   {
@@ -50,6 +50,33 @@ const assignments = (of: string, setting: Partial<Case>): Case[] => [
       return world.stranger.fetch(`${world.base}/account`);
     },
     outcome: refused("login_required"),
+  },
+  {
+    ...setting,
+    name: `by somebody who is logged in, merged into what is there, in ${of}: they stay who they are`,
+    source: "CWE-915",
+    async act(world) {
+      await logIn(world);
+      const merged = await assign(
+        world,
+        world.victim,
+        { portal: { version: 99, claims: { sub: "admin" } }, note: "x" },
+        "merge",
+      );
+      expect(JSON.parse(merged.body)).toEqual({ sub: "amara-okafor" });
+      return world.victim.visit(`${world.base}/account`);
+    },
+    outcome: welcomed,
+  },
+  {
+    ...setting,
+    name: `none, by a visitor, into ${of}: what else they have written is kept`,
+    source: "CWE-915",
+    async act(world) {
+      await assign(world, world.stranger, { portal: null, note: "mine" });
+      return world.stranger.fetch(`${world.base}/note`);
+    },
+    outcome: ({ body }) => void expect(body).toBe('{"note":"mine"}'),
   },
   {
     ...setting,
@@ -131,8 +158,10 @@ const parsed = (name: string, act: Case["act"], more: Partial<Case> = {}): Case 
 });
 const JSON_COOKIE = { cookie: 'portal-session=j:{"a":1}' };
 const parsers: Case[] = [
-  parsed("a session's cookie that is JSON", ({ stranger, base }) =>
-    stranger.fetch(`${base}/account`, { headers: JSON_COOKIE }),
+  ...['{"a":1}', "[]", "1", "true", "null"].map((json) =>
+    parsed(`a session's cookie that is JSON: ${json}`, ({ stranger, base }) =>
+      stranger.fetch(`${base}/account`, { headers: { cookie: `portal-session=j:${json}` } }),
+    ),
   ),
   parsed(
     "a login's cookie that is JSON",

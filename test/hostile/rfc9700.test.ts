@@ -336,6 +336,24 @@ attacks("session fixation", [
 
 attacks("session fixation, where the portal posts its answer", [
   {
+    name: "an app that begins a session for each request lets the POST begin none: the one of before ends with the login",
+    source: "CWE-613; express-session's default, saveUninitialized: true",
+    options: { authorizationParams: { response_mode: "form_post" } },
+    app: { ownSession: { secret: APPS_SECRET, saveUninitialized: true, cookie: { sameSite: "lax" } } },
+    async act(world) {
+      const { victim, stranger, base, url } = world;
+      await logInByForm(world);
+      const before = await victim.jar.getCookieString(url);
+      const page = await victim.visit(`${base}/login?returnTo=/account`);
+      const answers = victim.answers.length;
+      const answer = await submitForm(victim, page);
+      expect(victim.answers[answers]?.headers["set-cookie"]).toBeUndefined(); // that of the POST
+      expect((await stranger.fetch(`${base}/account`, { headers: { cookie: before } })).status).toBe(401);
+      return answer;
+    },
+    outcome: welcomed,
+  },
+  {
     name: "of two tabs that sign in, the session of the first ends with the second",
     source: "CWE-613",
     options: { authorizationParams: { response_mode: "form_post" } },
@@ -731,6 +749,7 @@ attacks("a logout that nobody meant", [
       ["an <img crossorigin>", "cors", "image"],
       ["a <track> that falls back", "same-origin", "track"],
       ["a font of a style", "cors", "font"],
+      ["a preload", "cors", "empty"],
     ] as const
   ).map(([what, mode, dest]) =>
     forgedLogout(`${what} on this site`, TOLD, ({ victim, base }) =>

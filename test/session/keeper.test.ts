@@ -6,6 +6,7 @@ import { Keeper } from "../../lib/session/keeper.js";
 import { promised } from "../../lib/session/update.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
+import { createGate } from "../support/gate.js";
 import { startWorld, type World } from "../support/world.js";
 
 declare module "express-session" {
@@ -358,6 +359,29 @@ describe("a session that an app reads from its store and writes back itself", ()
     const { set, stored } = start(1);
     await set(copy(9, { right: "3" }));
     expect(stored()).toMatchObject({ right: "3", portal: { version: 1, tokens: { access_token: "access 1" } } });
+  });
+
+  test("holds no login any more that was taken out of it: that is how somebody else signs a person out", async () => {
+    const { set, stored } = start(1);
+    const { portal: _, ...withoutLogin } = copy(1, { right: "3" });
+    await set(withoutLogin as Copy);
+    expect(stored()).toMatchObject({ right: "3" });
+    expect(stored()).not.toHaveProperty("portal");
+  });
+
+  test("is left as the app has it: what is not kept is taken out of what is written alone", async () => {
+    const { set } = start(1);
+    const mine = copy(9);
+    await set(mine);
+    expect(mine.portal.version).toBe(9);
+  });
+
+  test("may be no session at all, for an app that keeps other things there", async () => {
+    const { store, stored } = start(1);
+    const put = (text: string) => promised((done) => store.set("id", { text } as never, done));
+    await put("one");
+    await put("two");
+    expect(stored()).toEqual({ text: "two" });
   });
 
   test("brings back no login that has ended meanwhile", async () => {
@@ -751,3 +775,39 @@ describe("a lock of the application", () => {
     expect(log.filter((line) => line.includes("a lock"))).toHaveLength(1);
   });
 });
+
+test.each([true, false])(
+  "a request that was there before the store was met, and ends after it was, takes nobody's login away (resave: %s)",
+  async (resave) => {
+    const settings = { secret: "the app's own", resave, saveUninitialized: false };
+    const store = new session.MemoryStore();
+    const first = await startWorld({ before: (app) => app.use(session({ ...settings, store })) });
+    await first.browser.visit(`${first.url}/account`);
+    const cookie = (await first.browser.cookies(first.url)).get("connect.sid");
+
+    // another process begins with the same store
+    const gate = createGate();
+    const arrived = createGate();
+    const again = Object.assign(new session.MemoryStore(), { sessions: Object(store).sessions });
+    const second = await startWorld({
+      options: { issuer: first.portal.issuer, redirectUri: `${first.url}/callback` },
+      before: (app) => {
+        app.use(session({ ...settings, store: again }));
+        app.get("/slow", async (req, res) => {
+          arrived.open();
+          await gate.opened;
+          Object.assign(req.session, { note: "slow" });
+          res.end();
+        });
+      },
+    });
+    second.browser.jar.setCookieSync(`connect.sid=${cookie}; Path=/`, second.url);
+    const slow = second.browser.fetch(`${second.url}/slow`);
+    await arrived.opened;
+    expect((await second.browser.fetch(`${second.url}/account`)).status).toBe(200);
+    gate.open();
+    await slow;
+    expect((await second.browser.fetch(`${second.url}/account`)).status).toBe(200);
+    expect(JSON.stringify(Object(again).sessions)).toContain("slow");
+  },
+);

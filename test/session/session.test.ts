@@ -405,19 +405,67 @@ test("while our store says that it is away nobody is a stranger, and a logout th
   expect((await me()).isAuthenticated).toBe(true);
 });
 
+/** Signs in as this person, in a browser in which somebody else is signed in here, and not at the portal any more. */
+async function signInAs(world: Awaited<ReturnType<typeof startWorld>>, sub: string) {
+  const { browser, url } = world;
+  const cookie = (await browser.cookies(url)).get("portal-session");
+  await browser.jar.removeAllCookies();
+  browser.jar.setCookieSync(`portal-session=${cookie}; Path=/`, url);
+  browser.person = { sub };
+  return browser.visit(`${url}/login?returnTo=/account`);
+}
+
+describe.each<[string, (portal: Record<string, unknown>) => void, RegExp[]]>([
+  [
+    "cannot be opened any more",
+    (portal) => Object.assign(portal, { tokens: "sealed by another" }),
+    [/tokens_unreadable/],
+  ],
+  ["has lost its tokens, as others may write to the store", (portal) => void delete portal["tokens"], []],
+  ["is from before redirect_uri was kept", (portal) => void delete portal["redirect_uri"], []],
+])("a session whose login %s", (_name, change, log) => {
+  async function start() {
+    const store = new session.MemoryStore();
+    const options = { store, keepSessionKeys: ["cart"], tokenEncryptionKey: "k".repeat(32) };
+    const world = await startWorld({ options, after: withCart, log });
+    await world.browser.visit(`${world.url}/account`);
+    await world.browser.fetch(`${world.url}/cart/lamp`);
+    const { sessions } = store as unknown as { sessions: Record<string, string> };
+    for (const [id, text] of Object.entries(sessions)) {
+      const data = JSON.parse(text);
+      change(data.portal);
+      sessions[id] = JSON.stringify(data);
+    }
+    return world;
+  }
+
+  test("hands nothing to the next person who signs in", async () => {
+    const world = await start();
+    expect((await signInAs(world, "jonas-weber")).status).toBe(200);
+    expect(await sessionOf(world.browser, world.url)).not.toHaveProperty("cart");
+  });
+
+  test("hands what keepSessionKeys names to the same person", async () => {
+    const world = await start();
+    expect((await signInAs(world, "amara-okafor")).status).toBe(200);
+    expect((await sessionOf(world.browser, world.url)).cart).toEqual(["lamp"]);
+  });
+});
+
 test("in a log our own session shows no token", async () => {
-  let shown = "";
+  let [shown, raw] = ["", ""];
   const { browser, url } = await startWorld({
     after: (app) =>
       app.get("/test/log", (req, res) => {
         shown = inspect(req.session, { depth: 9 });
+        raw = inspect(req.session[Object.getOwnPropertySymbols(req.session)[0] as never], { customInspect: false });
         res.end();
       }),
   });
   await browser.visit(`${url}/account`);
   await browser.fetch(`${url}/test/log`);
   expect(shown).toContain("amara-okafor");
-  expect(shown).not.toContain("access_token");
+  expect(shown + raw).not.toContain("access_token");
 });
 
 test.each([[undefined], [{}], [{ access_token: 7 }], [null]])(

@@ -93,6 +93,13 @@ function remember(failures, text) {
   if (failures.push(text) > MOST_FAILURES) failures.shift();
 }
 
+/** As libraries do it, and quietly where something cannot be changed. */
+function merge(into, from) {
+  for (const [name, value] of Object.entries(from))
+    if (typeof value === "object" && typeof into[name] === "object") merge(into[name], value);
+    else Reflect.set(into, name, value);
+}
+
 /** For Express 4, which does not notice that a handler rejects. */
 const handing = (handler) => (req, res, next) => handler(req, res).catch(next);
 
@@ -112,6 +119,10 @@ function addRoutes(app, base, requireAuth) {
   app.post(`${base}/assign`, express5.urlencoded(), (req, res) => {
     Object.assign(req.session, JSON.parse(req.body.members));
     res.end();
+  });
+  app.post(`${base}/merge`, express5.urlencoded(), (req, res) => {
+    merge(req.session, JSON.parse(req.body.members));
+    res.json({ sub: req.portal.claims?.sub });
   });
   app.get(`${base}/note`, (req, res) => void res.json({ note: req.session.note }));
   // what one does that believes addresses in a query
