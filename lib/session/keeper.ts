@@ -9,6 +9,7 @@ import { createPush, type Push } from "./push.js";
 import {
   DiscreetPortalSession,
   KeptPortalSession,
+  markedAsOurs,
   type PortalSession,
   type StoredPortal,
   type StoredSession,
@@ -194,7 +195,7 @@ export class Keeper {
   #closed(id: string, next: StoredSession): StoredSession {
     const { portal } = next;
     const cookie = cookieUntil(next.cookie, this.#lifetime.endsAt(next));
-    return { ...next, cookie, ...(portal && { portal: { ...this.#tenants.close(id, portal) } }) };
+    return { ...next, cookie, ...(portal && { portal: markedAsOurs(this.#tenants.close(id, portal)) }) };
   }
 
   #load(createSession: Store["createSession"], req: Parameters<Store["createSession"]>[0], data: SessionData) {

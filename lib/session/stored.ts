@@ -62,6 +62,10 @@ export class KeptPortalSession implements PortalSession {
   }
 }
 
+/** A plain copy for the store, which may be another copy of this package that stands between us and it. */
+export const markedAsOurs = (portal: StoredPortal): StoredPortal =>
+  Object.defineProperty({ ...portal }, OURS, { value: true });
+
 /** Claims are of few levels (readClaims); what others have written to a store JSON.parse has read, without circles. */
 function deeplyFrozen<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;

@@ -1,13 +1,14 @@
 import type { Express, Request, RequestHandler } from "express";
 import session, { type SessionData, type SessionOptions } from "express-session";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { startPortal } from "../../example-app/portal/portal.js";
 import type { Lock } from "../../lib/index.js";
 import { Keeper } from "../../lib/session/keeper.js";
 import { promised } from "../../lib/session/update.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { createGate } from "../support/gate.js";
-import { startWorld, type World } from "../support/world.js";
+import { CLIENT_ID, CLIENT_SECRET, startWorld, type World } from "../support/world.js";
 
 declare module "express-session" {
   interface SessionData {
@@ -811,3 +812,26 @@ test.each([true, false])(
     expect(JSON.stringify(Object(again).sessions)).toContain("slow");
   },
 );
+
+test("two copies of this package on one store keep their logins, each its own", async () => {
+  const OTHER = "http://127.0.0.1/other/callback";
+  vi.resetModules();
+  const other = await import("../../lib/index.js");
+  const store = new session.MemoryStore();
+  const portal = await startPortal({ clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, redirectUris: [OTHER] });
+  onTestFinished(() => portal.close());
+  const world = await startWorld({
+    before: (app) => app.use(session({ store, secret: "the app's own", resave: true, saveUninitialized: false })),
+    after: (app) => {
+      const options = { issuer: portal.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, redirectUri: OTHER };
+      app.use("/other", other.portalAuth({ ...options, secret: "s".repeat(32) }));
+      app.get("/other/me", (req, res) => void res.json(req.portal.isAuthenticated));
+    },
+  });
+  const { browser, url } = world;
+  await browser.fetch(`${url}/other/me`); // both have met the store
+  await browser.visit(`${url}/account`);
+  for (const path of ["/account", "/other/me", "/account"])
+    expect((await browser.fetch(url + path)).status, path).toBe(200);
+  expect((await world.me()).isAuthenticated).toBe(true);
+});
