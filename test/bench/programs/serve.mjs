@@ -17,7 +17,7 @@ export async function serve(createApp) {
   server.on("request", () => {
     requests += 1;
   });
-  server.on("request", await createApp({ ...settings, redirectUri: `${origin}/callback` }));
+  server.on("request", await createApp({ redirectUri: `${origin}/callback`, ...settings }));
   process.on("message", () => {
     const { user, system } = process.cpuUsage();
     process.send({ cpuMicroseconds: user + system, requests });

@@ -27,16 +27,22 @@ export async function logInSilently(app) {
   await logIn(app, app.browser.fresh(app.issuer));
 }
 
+const isCallback = ({ pathname }) => pathname === "/callback";
+
 /** From /login to the answer of /callback. */
 export async function logIn({ name, origin }, browser) {
   let answer = await browser.get(new URL("/login", origin));
   for (let steps = 0; steps < MOST_STEPS; steps += 1) {
     const { url, status, location } = answer;
-    if (url.pathname === "/callback") {
+    if (isCallback(url)) {
       if (status !== 303) throw new Error(`${name}: /callback answered ${status}`);
       return;
     }
-    if (location) answer = await browser.get(location);
+    // of several processes any may answer the callback, as behind a load balancer: this one does
+    if (location)
+      answer = await browser.get(
+        isCallback(location) ? new URL(location.pathname + location.search, origin) : location,
+      );
     else if (url.pathname === "/portal/login" && status === 200) answer = await browser.post(url, PERSON);
     else throw new Error(`${name}: ${url.pathname} answered ${status}`);
   }

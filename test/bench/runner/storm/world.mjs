@@ -41,11 +41,11 @@ export class World {
     for (let number = 1; number <= this.#size.processes; number += 1)
       this.apps.push(await this.#load(`process ${number}`));
     const [portal] = await this.#launch.start("storm-portal.mjs");
-    const redirectUris = this.apps.map(({ origin }) => `${origin}/callback`);
+    const redirectUri = `${this.apps[0].origin}/callback`; // of all processes: they are one app
     const { from } = this.#size;
-    const { issuer } = await portal.ask({ ...PORTAL, ...CLIENT, redirectUris, from });
+    const { issuer } = await portal.ask({ ...PORTAL, ...CLIENT, redirectUris: [redirectUri], from });
     this.portal = portal;
-    this.#settings = { ...CLIENT, issuer, store: this.redis.url, refreshLeeway: LEEWAY_SECONDS, from };
+    this.#settings = { ...CLIENT, issuer, redirectUri, store: this.redis.url, refreshLeeway: LEEWAY_SECONDS, from };
     await Promise.all(this.apps.map((app) => this.#open(app)));
   }
 
