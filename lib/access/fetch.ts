@@ -31,8 +31,8 @@ export async function fetchWithToken(parts: Parts, req: ExpressRequest, given: I
 function checkOrigin({ settings }: Parts, input: Input): void {
   const address = input instanceof Request ? input.url : String(input);
   // of a blob: the origin is that of the address in it, and nothing goes there
-  const isWeb = URL.canParse(address) && /^https?:$/.test(new URL(address).protocol);
-  const origin = isWeb ? new URL(address).origin : "an address without an origin";
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  const origin = url && /^https?:$/.test(url.protocol) ? url.origin : "an address without an origin";
   if (!settings.apiOrigins.includes(origin)) throw new PortalAuthError("origin_not_allowed", { detail: origin });
 }
 

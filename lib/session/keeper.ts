@@ -235,7 +235,7 @@ export class Keeper {
     if (isStoreds && (await this.#replace(id, data, login))) return;
     const { portal: _, ...others } = plainCopy(data);
     if (!login && !this.#limits) return this.#put(id, others);
-    const saved = new Known(id, data, snapshotOf(data), login, true);
+    const saved = savedNow(id, data, login);
     await this.#put(id, this.#closed(id, { ...others, ...(login && { portal: login }) })); // it has just begun
     data[KNOWN] = saved;
   }
@@ -245,7 +245,7 @@ export class Keeper {
     if (data.portal && !KeptPortalSession.isOurs(data.portal)) this.refreshed(data, before.portal);
     const changes = this.#changesOf(data, before);
     if (!changes && !this.#touching.has(id)) return before.written ? undefined : this.#keepAlive(id, data);
-    const saved = savedNow(id, data);
+    const saved = savedNow(id, data, data.portal);
     const after = await this.update(id, (stored) => this.#merged(stored, data, before, changes));
     if (after) data[KNOWN] = saved; // else it has ended, and stays so
   }
@@ -305,7 +305,8 @@ export class Keeper {
 }
 
 /** What a request will know when this is saved: what its handler changes meanwhile is a change that is yet to be saved. */
-const savedNow = (id: string, data: Kept): Known => new Known(id, data, snapshotOf(data), data.portal, true);
+const savedNow = (id: string, data: Kept, portal: PortalSession | undefined): Known =>
+  new Known(id, data, snapshotOf(data), portal, true);
 
 /** Read from the store by its own methods, and not handed to a request by express-session. */
 const isCopy = (data: Kept): boolean => typeof data.save !== "function";

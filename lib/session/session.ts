@@ -51,7 +51,7 @@ export async function beginSession(req: Request, begun: NewSession): Promise<str
   const now = epochSeconds(clock);
   const old: Kept = sessionOf(req);
   const former = knownOf(old.id, old)?.stored ?? old.portal;
-  const isAnothers = former !== undefined && !isOf(former, rules, claims.sub);
+  const isAnothers = former !== undefined && !(isOfClient(former, rules) && former.claims?.sub === claims.sub);
   const kept = isAnothers ? [] : keep.filter((key) => key in old);
   const survivors = Object.fromEntries(kept.map((key) => [key, old[key as keyof Session]]));
   try {
@@ -73,18 +73,17 @@ export async function beginSession(req: Request, begun: NewSession): Promise<str
 /** What a hook has put into them stays the application's own: what is kept is frozen. */
 const asStored = (claims: Claims): Claims => JSON.parse(JSON.stringify(claims));
 
-/** Whether a login is of this portal and client, and of this person where one is meant: whichever router began it. */
-const isOf = (
-  login: Pick<StoredPortal, "issuer" | "client_id" | "claims">,
+/** Whether a login is of this portal and client, whichever router began it. */
+const isOfClient = (
+  login: Pick<StoredPortal, "issuer" | "client_id">,
   { issuer, clientId }: Pick<SessionRules, "issuer" | "clientId">,
-  sub = login.claims?.sub,
-): boolean => login.issuer === issuer && login.client_id === clientId && login.claims?.sub === sub;
+): boolean => login.issuer === issuer && login.client_id === clientId;
 
 /** The login in this request's session as it was stored last, if its tokens are ones that we can revoke. */
 async function lastLogin(req: Request, rules: SessionRules): Promise<PortalSession | undefined> {
   const keeper = findKeeper(req.sessionStore);
   const portal = (await keeper?.read(req.sessionID))?.portal;
-  return portal && isOf(portal, rules) ? whole(keeper?.open(req.sessionID, portal)) : undefined;
+  return portal && isOfClient(portal, rules) ? whole(keeper?.open(req.sessionID, portal)) : undefined;
 }
 
 /** Others may write to the store. */
@@ -116,12 +115,8 @@ type Tenant = Pick<SessionRules, "issuer" | "clientId" | "redirectUri">;
  * A login that another portalAuth() began is nothing to this one: it neither counts here nor is ended by a logout here.
  * By its redirect address too: of two with the same portal and client one may let in whom the hooks of the other refuse.
  */
-const isForeign = (
-  portal: Pick<PortalSession, "issuer" | "client_id" | "redirect_uri"> | undefined,
-  { issuer, clientId, redirectUri }: Tenant,
-) =>
-  portal !== undefined &&
-  (portal.issuer !== issuer || portal.client_id !== clientId || portal.redirect_uri !== redirectUri);
+const isForeign = (portal: Pick<PortalSession, "issuer" | "client_id" | "redirect_uri"> | undefined, tenant: Tenant) =>
+  portal !== undefined && !(isOfClient(portal, tenant) && portal.redirect_uri === tenant.redirectUri);
 
 /**
  * Destroys the session in the store, and its cookie; the request goes on without one. Gives what was kept of a person

@@ -75,8 +75,9 @@ function deeplyFrozen<T>(value: T): T {
 
 /**
  * As our own session holds it: JSON leaves the tokens out, and so does node:util. An application that answers with its
- * session, or logs it, tells none; and express-session, which hashes the JSON of a session three times for each request, has a tenth less to
- * do for the whole request (`npm run bench -- own-session`). The keeper writes the store's copy, with all there is.
+ * session, or logs it, tells none; and express-session, which hashes the JSON of a session three times for each request,
+ * has a tenth less to do for the whole request (`npm run bench -- own-session`). The keeper writes the store's copy, with
+ * all there is.
  */
 export class DiscreetPortalSession extends KeptPortalSession {
   toJSON(): Omit<PortalSession, "tokens"> {

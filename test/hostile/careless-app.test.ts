@@ -11,7 +11,7 @@ import { refused, welcomed } from "./support/outcomes.js";
 const APPS_SESSION = { ownSession: { secret: "a-secret-of-the-apps-own-session" } } as const;
 
 /** A login as it would lie in the session, made up by somebody who has read this package. */
-const madeUp = ({ portal, base }: World, more: object = {}): { portal: object } => ({
+const madeUp = ({ portal, base }: World): { portal: object } => ({
   portal: {
     tokens: { access_token: "x", token_type: "bearer" },
     claims: { sub: "admin" },
@@ -21,7 +21,6 @@ const madeUp = ({ portal, base }: World, more: object = {}): { portal: object } 
     client_id: CLIENT_ID,
     redirect_uri: `${base}/callback`,
     version: 99,
-    ...more,
   },
 });
 
