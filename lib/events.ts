@@ -1,0 +1,160 @@
+import { type Channel, channel } from "node:diagnostics_channel";
+
+/** In every event: when it was told, and by which portalAuth(). Nothing of a person, and no secret, stands in any of them. */
+export interface PortalAuthEvent {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  /** The option `name`; "default" where there is none. */
+  readonly instance: string;
+  readonly issuer: string;
+  readonly client_id: string;
+}
+
+/** One part of a login, in the order in which they happened. */
+export interface LoginStep {
+  /**
+   * callback: what came is read, and the attempt found by its state. discovery: the portal's document. exchange: the code
+   * for tokens. checks: the ID token's signature and claims. hooks: onTokens and onLogin. session: the new session, saved.
+   */
+  readonly step: "callback" | "discovery" | "exchange" | "checks" | "hooks" | "session";
+  /** Milliseconds since the callback came. */
+  readonly from: number;
+  /** How long it took, in milliseconds. */
+  readonly took: number;
+}
+
+export interface LoginStarted extends PortalAuthEvent {
+  /** Names this attempt, in the events that follow. It leads to nothing. */
+  readonly login: string;
+}
+
+export interface LoginFinished extends LoginStarted {
+  /** Since the browser was sent to the portal, in milliseconds: most of it is the person's. */
+  readonly since_started: number;
+  /** How long the callback took, in milliseconds. */
+  readonly took: number;
+  readonly steps: readonly LoginStep[];
+}
+
+export interface LoginFailed extends PortalAuthEvent {
+  /** Undefined when the attempt is not known. */
+  readonly login: string | undefined;
+  readonly code: string;
+  readonly status: number;
+  readonly since_started: number | undefined;
+  readonly took: number;
+  /** As far as it came; the last one failed. */
+  readonly steps: readonly LoginStep[];
+}
+
+export interface RefreshDone extends PortalAuthEvent {
+  /** Names this refresh, within this process. */
+  readonly refresh: number;
+  /** In milliseconds, the portal's answer, hooks and the store included. */
+  readonly took: number;
+  /** Whether the portal gave another refresh token. */
+  readonly rotated: boolean;
+}
+
+export interface RefreshJoined extends PortalAuthEvent {
+  /** The refresh that this request shares. */
+  readonly refresh: number;
+}
+
+export interface RefreshFailed extends PortalAuthEvent {
+  readonly refresh: number;
+  readonly code: string;
+  readonly status: number;
+  readonly took: number;
+  /** Whether the login is over: the person has to sign in again. */
+  readonly ends_session: boolean;
+}
+
+export interface LockWaited extends PortalAuthEvent {
+  /** What another process held: the refresh of a session. */
+  readonly refresh: number;
+  /** In milliseconds. */
+  readonly waited: number;
+}
+
+export interface LoggedOut extends PortalAuthEvent {
+  /** Whether there was a login to end. */
+  readonly had_login: boolean;
+  /** Whether a portal's logout was there to send the person to. */
+  readonly at_portal: boolean;
+}
+
+export interface SessionRefused extends PortalAuthEvent {
+  /** Why the login in a session that came with a request does not count. */
+  readonly reason: "too_old" | "refresh_token_ended" | "of_another_portal_auth" | "not_ours" | "unreadable";
+}
+
+export interface Failed extends PortalAuthEvent {
+  readonly code: string;
+  readonly status: number;
+  /** Stands on the page that the person sees and in the log line; undefined for what was not answered. */
+  readonly request_id: string | undefined;
+  /** What to do. */
+  readonly hint: string;
+  /** What was seen. */
+  readonly detail: string | undefined;
+}
+
+/** The channels of node:diagnostics_channel, each named `express-portal-auth:` and one of these, and what is published there. */
+export interface PortalAuthEvents {
+  /** A browser is sent to the portal. */
+  "login.started": LoginStarted;
+  /** A session has begun. */
+  "login.finished": LoginFinished;
+  /** A callback came to nothing. A person who said no is one of them (`login_denied`). */
+  "login.failed": LoginFailed;
+  "refresh.done": RefreshDone;
+  /** A request waits for a refresh that is under way. */
+  "refresh.joined": RefreshJoined;
+  "refresh.failed": RefreshFailed;
+  /** A refresh waited for another process. */
+  "lock.waited": LockWaited;
+  logout: LoggedOut;
+  /** The guard turned somebody away whose session holds a login that does not count. */
+  "session.refused": SessionRefused;
+  /** A failure was answered or logged; those of logins and refreshes too. */
+  failed: Failed;
+}
+
+export type PortalAuthEventName = keyof PortalAuthEvents;
+
+const NAMES: Readonly<Record<PortalAuthEventName, true>> = {
+  "login.started": true,
+  "login.finished": true,
+  "login.failed": true,
+  "refresh.done": true,
+  "refresh.joined": true,
+  "refresh.failed": true,
+  "lock.waited": true,
+  logout: true,
+  "session.refused": true,
+  failed: true,
+};
+
+export const EVENT_NAMES = Object.keys(NAMES) as PortalAuthEventName[];
+
+export const channelName = (name: PortalAuthEventName): string => `express-portal-auth:${name}`;
+
+/** What is not in every event. */
+export type Told<Name extends PortalAuthEventName> = Omit<PortalAuthEvents[Name], keyof PortalAuthEvent>;
+
+/** Tells who listens. What is told is made only where somebody does. */
+export type Tell = <Name extends PortalAuthEventName>(name: Name, told: () => Told<Name>) => void;
+
+const channels = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(channelName(name))])) as Record<
+  PortalAuthEventName,
+  Channel
+>;
+
+/** The events of one portalAuth(). */
+export function createTell({ instance, issuer, client_id }: Omit<PortalAuthEvent, "at">): Tell {
+  return function tell(name, told) {
+    if (!channels[name].hasSubscribers) return;
+    channels[name].publish({ at: Date.now(), instance, issuer, client_id, ...told() });
+  };
+}
