@@ -10,13 +10,16 @@ export interface PortalAuthEvent {
   readonly client_id: string;
 }
 
+export type LoginStepName = "callback" | "discovery" | "state" | "exchange" | "checks" | "hooks" | "session";
+
 /** One part of a login, in the order in which they happened. */
 export interface LoginStep {
   /**
-   * callback: what came is read, and the attempt found by its state. discovery: the portal's document. exchange: the code
-   * for tokens. checks: the ID token's signature and claims. hooks: onTokens and onLogin. session: the new session, saved.
+   * callback: what came is read. discovery: the portal's document. state: the attempt is found by it, iss and error are
+   * looked at. exchange: the code for tokens. checks: the ID token's signature and claims. hooks: onTokens and onLogin.
+   * session: the new session, saved.
    */
-  readonly step: "callback" | "discovery" | "exchange" | "checks" | "hooks" | "session";
+  readonly step: LoginStepName;
   /** Milliseconds since the callback came. */
   readonly from: number;
   /** How long it took, in milliseconds. */
@@ -151,10 +154,18 @@ const channels = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(cha
   Channel
 >;
 
+/** Told as well, of each event. */
+type Also = (event: PortalAuthEvent, name: PortalAuthEventName) => void;
+
 /** The events of one portalAuth(). */
-export function createTell({ instance, issuer, client_id }: Omit<PortalAuthEvent, "at">): Tell {
+export function createTell({ instance, issuer, client_id }: Omit<PortalAuthEvent, "at">, also?: Also): Tell {
   return function tell(name, told) {
-    if (!channels[name].hasSubscribers) return;
-    channels[name].publish({ at: Date.now(), instance, issuer, client_id, ...told() });
+    if (!channels[name].hasSubscribers && !also) return;
+    const event = { at: Date.now(), instance, issuer, client_id, ...told() };
+    channels[name].publish(event);
+    also?.(event, name);
   };
 }
+
+/** For what belongs to no portalAuth(). */
+export const tellNobody: Tell = () => {};

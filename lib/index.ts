@@ -1,9 +1,11 @@
 export type { Problem } from "./answer/problem.js";
 export { PortalAuthError, type PortalAuthErrorCode, type PortalAuthErrorOptions } from "./errors.js";
+export type { PortalAuthEventName, PortalAuthEvents } from "./events.js";
 export { portalErrors } from "./guard/portal-errors.js";
 export { type RequireAuthOptions, requireAuth } from "./guard/require-auth.js";
 export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./hooks.js";
 export type { Lock } from "./lock.js";
+export type { Logger } from "./logger.js";
 export type { LoginOptions } from "./login/login.js";
 export type { AuthorizationParams, PortalAuthOptions } from "./options.js";
 export { type PortalAuth, portalAuth } from "./portal-auth.js";

@@ -4,6 +4,7 @@ import { address, origins, plainAddress, route, seconds, secrets, text } from ".
 import type { Clock } from "./clock.js";
 import type { Hooks } from "./hooks.js";
 import type { Lock } from "./lock.js";
+import type { Logger } from "./logger.js";
 import type { PortalAuthOptions } from "./options.js";
 import { hasOpenid } from "./portal/authorization-params.js";
 import { PROFILES, type ProfileName } from "./portal/profiles.js";
@@ -72,6 +73,9 @@ const STORE =
 
 const secret = (first: string) =>
   `write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first ${first})`;
+
+const isLogger = (value: unknown): boolean =>
+  (["warn", "error"] as const).every((name) => typeof (value as Logger | null)?.[name] === "function");
 
 const hook = <Name extends keyof Hooks>() =>
   v.optional(v.custom<NonNullable<Hooks[Name]>>((value) => typeof value === "function", "write a function"));
@@ -158,6 +162,7 @@ export const OptionsSchema = v.strictObject(
       ),
       [],
     ),
+    logger: v.optional(v.custom<Logger>(isLogger, "write a logger such as pino's: with the methods warn and error")),
     clock: v.optional(
       v.custom<Clock>((value) => typeof value === "function", "write a function"),
       () => now,

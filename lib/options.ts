@@ -3,6 +3,7 @@ import type { Store } from "express-session";
 import type { Clock } from "./clock.js";
 import type { Hooks } from "./hooks.js";
 import type { Lock } from "./lock.js";
+import type { Logger } from "./logger.js";
 import type { NoncePolicy, ProfileName } from "./portal/profiles.js";
 
 /**
@@ -95,6 +96,11 @@ export interface PortalAuthOptions {
   sessionAbsolute?: number | undefined;
   /** Keys of req.session that survive the change of the session id at login, e.g. ["cart"]. Default none. */
   keepSessionKeys?: readonly string[] | undefined;
+  /**
+   * Where warnings and failures go, one line each: a pino, or what has its methods. Its `debug`, if it has one, gets the
+   * events as well. Default: the console, and no events.
+   */
+  logger?: Logger | undefined;
   /** The time in epoch milliseconds, for sessions and the life of tokens: for tests. Default Date.now. */
   clock?: Clock | undefined;
 }

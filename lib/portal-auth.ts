@@ -4,10 +4,11 @@ import { createOutage } from "./access/outage.js";
 import { answerError } from "./answer/answer-error.js";
 import { isPrefetch } from "./answer/client.js";
 import { ourHeaders } from "./answer/headers.js";
-import { consoleLog, logFailure } from "./answer/log.js";
+import { createLog, type Log, logFailure } from "./answer/log.js";
 import { callbackStep } from "./callback/callback.js";
 import { postedStep } from "./callback/posted.js";
 import { PortalAuthError } from "./errors.js";
+import { createTell } from "./events.js";
 import { loginStep } from "./login/login.js";
 import { createTransactions } from "./login/transaction.js";
 import { logoutStep } from "./logout/logout.js";
@@ -63,7 +64,8 @@ const belongsTo = ({ issuer, clientId, redirectUri }: Settings): string =>
   JSON.stringify([issuer, clientId, redirectUri]);
 
 function createParts(settings: Settings): Parts {
-  for (const warning of warnings()) consoleLog.warn(warning);
+  const log = logOf(settings);
+  for (const warning of warnings()) log.warn(warning);
   return {
     settings,
     getPortal: createDiscovery(settings),
@@ -74,13 +76,20 @@ function createParts(settings: Settings): Parts {
     }),
     posted: createSealer(settings.secrets, `posted ${belongsTo(settings)}`),
     confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),
-    log: consoleLog,
+    log,
     outage: createOutage(settings.clock),
-    refreshOnce: createRefreshOnce(),
+    refreshOnce: createRefreshOnce(log.tell),
   };
 }
 
-function createSessions({ settings, log: { warn }, log, refreshOnce }: Parts) {
+function logOf({ issuer, clientId: client_id, logger }: Settings): Log {
+  const debug = logger?.debug?.bind(logger);
+  const also = debug && ((event: object, name: string) => debug({ ...event, event: name }, name));
+  return createLog(logger, createTell({ instance: "default", issuer, client_id }, also));
+}
+
+function createSessions({ settings, log, refreshOnce }: Parts) {
+  const warn = (line: string) => log.warn(line);
   const { issuer, clientId, secrets, https, clock, lock } = settings;
   const opened = typeof settings.store === "string" ? openStore(settings.store, warn) : undefined;
   const mountSession = createSessionMount({

@@ -5,6 +5,7 @@ import { readSecret, readVariable, unknownVariables } from "./environment.js";
 import { PortalAuthError } from "./errors.js";
 import type { Hooks } from "./hooks.js";
 import type { Lock } from "./lock.js";
+import type { Logger } from "./logger.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
 import { checkAuthorizationParams } from "./portal/authorization-params.js";
@@ -39,6 +40,7 @@ export interface Settings {
   readonly sessionIdle: number;
   readonly sessionAbsolute: number;
   readonly keepSessionKeys: readonly string[];
+  readonly logger: Logger | undefined;
   readonly clock: Clock;
   /** Whether people reach the app over https: decides `Secure` and the `__Host-` prefix of our cookies. */
   readonly https: boolean;
@@ -119,6 +121,7 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     sessionIdle: options.sessionIdle,
     sessionAbsolute: options.sessionAbsolute,
     keepSessionKeys: options.keepSessionKeys,
+    logger: options.logger,
     clock: options.clock,
     https: options.redirectUri.startsWith("https:"),
   });

@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import { logFailure, tell } from "../answer/log.js";
+import { logAnyway, logFailure } from "../answer/log.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { callOnTokens } from "../hooks.js";
 import { outline } from "../outline.js";
@@ -78,7 +78,7 @@ function hookTooSlow(): never {
 async function askPortal({ getPortal, outage, log }: Parts, id: string, stored: PortalSession) {
   outage.check(id);
   const hasFailed = (error: PortalAuthError) => {
-    tell(log, error);
+    logAnyway(log, error);
     if (!endsSession(error)) return outage.remember(id, error, whose(error));
     outage.isBack(); // the portal has answered
     outage.forget(id);

@@ -1,17 +1,30 @@
 import { PortalAuthError } from "../errors.js";
+import { type Tell, tellNobody } from "../events.js";
+import type { Logger } from "../logger.js";
 import { outline } from "../outline.js";
 
-/** Where our few lines go. */
+/** Where our few lines go, and our events. */
 export interface Log {
-  warn(line: string): void;
-  error(line: string): void;
+  warn(line: string, fields?: object): void;
+  error(line: string, fields?: object): void;
+  readonly tell: Tell;
 }
 
-const NAME = "[express-portal-auth]";
+const COMPONENT = "express-portal-auth";
+
+export function createLog(logger: Logger | undefined, tell: Tell): Log {
+  if (!logger) return { ...consoleLog, tell };
+  return {
+    warn: (line, fields) => logger.warn({ component: COMPONENT, ...fields }, line),
+    error: (line, fields) => logger.error({ component: COMPONENT, ...fields }, line),
+    tell,
+  };
+}
 
 export const consoleLog: Log = {
-  warn: (line) => console.warn(`${NAME} ${line}`),
-  error: (line) => console.error(`${NAME} ${line}`),
+  warn: (line) => console.warn(`[${COMPONENT}] ${line}`),
+  error: (line) => console.error(`[${COMPONENT}] ${line}`),
+  tell: tellNobody,
 };
 
 /** Codes of everyday life: a person who is not logged in, or changed their mind, is nobody's problem. */
@@ -26,17 +39,24 @@ const ORDINARY: readonly string[] = [
 
 /** One line for one failure: its name, its request, what to do, what was seen. Never a secret, never a stack. */
 export function logFailure(log: Log, error: PortalAuthError, requestId?: string): void {
-  if (!ORDINARY.includes(error.code)) tell(log, error, requestId);
+  if (ORDINARY.includes(error.code)) tellFailure(log, error, requestId);
+  else logAnyway(log, error, requestId);
 }
 
 /** The same for what is ordinary in an answer, and worth a line where it happens. */
-export function tell(log: Log, error: PortalAuthError, requestId?: string): void {
+export function logAnyway(log: Log, error: PortalAuthError, request_id?: string): void {
+  tellFailure(log, error, request_id);
   const cause =
     error.cause instanceof Error && !(error.cause instanceof PortalAuthError) ? ` Cause: ${outline(error.cause)}` : "";
-  const request = requestId === undefined ? "" : `, request ${requestId}`;
+  const request = request_id === undefined ? "" : `, request ${request_id}`;
   const line = oneLine(`${error.code} (${error.status})${request}: ${error.message}${cause}`);
-  if (error.status >= 500) log.error(line);
-  else log.warn(line);
+  const fields = { code: error.code, status: error.status, request_id };
+  if (error.status >= 500) log.error(line, fields);
+  else log.warn(line, fields);
+}
+
+function tellFailure(log: Log, { code, status, hint, detail }: PortalAuthError, request_id: string | undefined): void {
+  log.tell("failed", () => ({ code, status, request_id, hint, detail }));
 }
 
 /** A line break in what a log prints would let a stranger write lines of their own. */

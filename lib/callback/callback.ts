@@ -14,6 +14,7 @@ import type { PortalSession } from "../session/stored.js";
 import { meetHooks } from "./meet-hooks.js";
 import { createOnce } from "./once.js";
 import { responseOf } from "./posted.js";
+import { LoginWatch } from "./watch.js";
 
 interface Finished {
   readonly sessionId: string;
@@ -25,26 +26,41 @@ export function callbackStep(parts: Parts) {
   const { settings, transactions, getPortal, log } = parts;
   const once = createOnce<Finished>();
 
-  return async function callback({ req, res, mount }: Visit): Promise<void> {
+  return async function callback(visit: Visit): Promise<void> {
+    const watch = new LoginWatch(log.tell);
+    try {
+      await answer(visit, watch);
+    } catch (error) {
+      watch.failed(error);
+      if (!watch.attempted) throw error;
+      const { return_to } = watch.attempted.transaction;
+      return answerError(visit.req, visit.res, error, answersOf(parts, visit.mount, return_to));
+    }
+  };
+
+  async function answer({ req, res }: Visit, watch: LoginWatch): Promise<void> {
     const response = responseOf(parts, req); // one of each parameter, or refused
+    watch.begin("discovery");
     const portal = await getPortal(); // before anything is spent: a portal that is down costs nobody their login
+    watch.begin("state");
     const taken = transactions.take(req, res, response.state); // begun in this browser, not long ago
     if (taken.kind === "spent") return redirect(res, 303, taken.return_to);
     const { id, transaction, expected } = taken;
-    let joined: boolean;
-    try {
-      const { code } = checkResponse(portal, response); // iss, error
-      const finished = await once(id, code, () => finish(req, portal, code, expected, transaction));
-      if (!finished) return redirect(res, 303, transaction.return_to); // as for one that is spent
-      joined = await joinSession(req, finished.sessionId); // false: logged out meanwhile
-      if (finished.return_to !== transaction.return_to)
-        transactions.redirectLater(res, id, transaction, finished.return_to);
-      redirect(res, 303, finished.return_to);
-    } catch (error) {
-      return answerError(req, res, error, answersOf(parts, mount, transaction.return_to));
-    }
+    watch.attempted = { id, transaction };
+    const { code } = checkResponse(portal, response); // iss, error
+    watch.isJoined = true; // unless the work falls to this request
+    const finished = await once(id, code, () => {
+      watch.isJoined = false;
+      return finish(req, portal, code, expected, transaction, watch);
+    });
+    if (!finished) return redirect(res, 303, transaction.return_to); // as for one that is spent
+    const joined = await joinSession(req, finished.sessionId); // false: logged out meanwhile
+    if (finished.return_to !== transaction.return_to)
+      transactions.redirectLater(res, id, transaction, finished.return_to);
+    redirect(res, 303, finished.return_to);
+    watch.finished();
     if (joined && sessionCookieIsMissing(req, res)) logFailure(log, new PortalAuthError("proxy_not_trusted"));
-  };
+  }
 
   async function finish(
     req: Request,
@@ -52,15 +68,18 @@ export function callbackStep(parts: Parts) {
     code: string,
     expected: Expected,
     { return_to: wish }: Transaction,
+    watch: LoginWatch,
   ): Promise<Finished> {
     checkCookieCanBeSet(req);
-    const verified = await exchange(portal, code, expected); // the code for verified tokens
+    watch.begin("exchange");
+    const verified = await exchange(portal, code, expected, () => watch.begin("checks")); // the code for verified tokens
     try {
+      watch.begin("hooks");
       const { return_to, ...person } = await meetHooks(settings.hooks, verified, req, wish);
       // of who did not sign out of this browser
       const onReplaced = ({ tokens }: PortalSession) => void revokeQuietly(parts, tokens.refresh_token);
       const begun = { ...person, rules: settings, keep: settings.keepSessionKeys, onReplaced };
-      // last, as it changes the session id: what came before must have held
+      watch.begin("session"); // last, as it changes the session id: what came before must have held
       return { sessionId: await beginSession(req, begun), return_to };
     } catch (error) {
       void revokeQuietly(parts, verified.tokens.refresh_token); // nobody will have them

@@ -5,6 +5,7 @@ import { PortalAuthError } from "../errors.js";
 import { beginLogin } from "../login/login.js";
 import { answersOf } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
+import { whyRefused } from "../session/session.js";
 
 /** Who must sign in first: a browser that navigates is sent to the portal and comes back, anything else is told why. */
 export async function turnAway(
@@ -16,6 +17,8 @@ export async function turnAway(
 ): Promise<void> {
   if (!portal) return answerError(req, res, new PortalAuthError("portal_auth_missing"));
   const { parts, visit } = RequestPortal.insideOf(portal);
+  const refused = whyRefused(req, parts.settings);
+  if (refused) parts.log.tell("session.refused", () => ({ reason: refused }));
   if (!navigates(req)) return answerError(req, res, reason, answersOf(parts, visit.mount));
   let returnTo: string | undefined;
   try {

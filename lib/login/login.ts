@@ -20,19 +20,20 @@ export interface LoginOptions {
 
 /** Begins a login: the attempt into its sealed cookie, the browser to the portal. Nothing is written to the session. */
 export async function beginLogin(parts: Parts, { req, res, mount }: Visit, options: LoginOptions = {}): Promise<void> {
-  const { settings, transactions, getPortal } = parts;
+  const { settings, transactions, getPortal, log } = parts;
   checkCookieCanBeSet(req);
   const portal = await getPortal(); // before anything is kept: a portal that is down leaves no trace
   const added = checkAuthorizationParams({ ...(await paramsFor(parts, req)), ...options.authorizationParams });
   const seed = newSeed();
   const attempt = attemptOf(seed);
-  transactions.save(req, res, attempt.state, {
+  const login = transactions.save(req, res, attempt.state, {
     seed,
     return_to: notOurs(returnTo(options.returnTo), mount, settings.routes),
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
   });
   redirect(res, 302, authorizationUrl(portal, attempt, added).href);
+  log.tell("login.started", () => ({ login }));
 }
 
 async function paramsFor({ settings }: Parts, req: Request): Promise<AuthorizationParams> {

@@ -38,7 +38,8 @@ export type Taken =
 
 /** What waits between /login and /callback, sealed in one cookie an attempt: several tabs can log in at once. */
 export interface Transactions {
-  save(req: Request, res: Response, state: string, transaction: Transaction): void;
+  /** Gives the name that events call this attempt by. */
+  save(req: Request, res: Response, state: string, transaction: Transaction): string;
   /**
    * The transaction that was begun in this browser with this state, which is spent by that.
    *
@@ -81,6 +82,7 @@ export function createTransactions({ secrets, https, belongsTo }: TransactionsOp
       const dropped = oldest(others, sealer, ALL_ATTEMPTS_BYTES - bytes([name, value]));
       for (const other of dropped) res.clearCookie(other, { path: "/", httpOnly: true, secure: https });
       setCookie(res, name, value, transaction);
+      return shortName(name);
     },
 
     take(req, res, state) {
@@ -100,6 +102,9 @@ export function createTransactions({ secrets, https, belongsTo }: TransactionsOp
     redirectLater: spend,
   };
 }
+
+/** Of the cookie of an attempt. Events call the attempt by it: it is a hash of the state, and leads to nothing. */
+export const shortName = (cookie: string): string => cookie.slice(cookie.lastIndexOf(".") + 1);
 
 type CookiePair = readonly [name: string, value: string];
 

@@ -37,9 +37,9 @@ export async function logOut(parts: Parts, { req, res }: Visit): Promise<void> {
     return answerError(req, res, error, laterAnswersOf(parts, req));
   }
   if (ended) await tellHook(parts, req, ended);
-  const to =
-    (await withinTime(endAtPortal(parts, ended), PORTAL_SECONDS * 1000, () => undefined)) ??
-    parts.settings.postLogoutRedirectUri;
+  const there = await withinTime(endAtPortal(parts, ended), PORTAL_SECONDS * 1000, () => undefined);
+  parts.log.tell("logout", () => ({ had_login: ended !== undefined, at_portal: there !== undefined }));
+  const to = there ?? parts.settings.postLogoutRedirectUri;
   if (wantsPage(req)) return redirect(res, 303, to);
   ourHeaders(res); // a script cannot follow a redirect to another site: it is told where to send the person
   send(res, "application/json", JSON.stringify({ logout_url: to }));

@@ -52,8 +52,15 @@ export function checkResponse({ metadata }: Portal, response: AuthorizationRespo
 /**
  * Gives the code for tokens, once, and believes nothing of the answer before the ID token is verified.
  * RFC 6749, section 4.1.3; RFC 7636, section 4.5; OpenID Connect Core 1.0, section 3.1.3.
+ *
+ * @param onAnswer told when the portal has answered, and its answer is yet to be checked
  */
-export async function exchange(portal: Portal, code: string, expected: Expected): Promise<Verified> {
+export async function exchange(
+  portal: Portal,
+  code: string,
+  expected: Expected,
+  onAnswer: () => void,
+): Promise<Verified> {
   const { redirectUri: redirect_uri, clock } = portal.settings;
   const askedAt = clock();
   // The general form of the grant: authorizationCodeGrant() refuses a nonce that comes back unless it is required,
@@ -65,8 +72,11 @@ export async function exchange(portal: Portal, code: string, expected: Expected)
       code_verifier: expected.code_verifier,
     })
     .catch((error) => {
-      throw explainFailure(error, "token");
+      const failure = explainFailure(error, "token");
+      if (failure.code === "id_token_invalid") onAnswer(); // the library looks at some of its claims by itself
+      throw failure;
     });
+  onAnswer();
   const tokens = readTokens(answer, askedAt);
   if (!answer.id_token) throw new PortalAuthError("id_token_missing");
   await portal.verifySignature(answer.id_token);

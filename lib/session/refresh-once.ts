@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { PortalAuthError } from "../errors.js";
+import type { Tell } from "../events.js";
 import { claim, createWatch, LEASE_MS, release, renewClaim, stands } from "./claim.js";
 import { pause } from "./pause.js";
 import { createJoin } from "./queue.js";
 import { KEEP_TRYING_MS, type Refresh } from "./refresh.js";
 import { end, keep } from "./refresh-outcome.js";
+import { RefreshWatch } from "./refresh-watch.js";
 import type { PortalSession } from "./stored.js";
 
 /** Who waits for another process looks again after so long, and then after ever longer. */
@@ -25,34 +27,58 @@ export interface RefreshOnce {
   settled(): Promise<void>;
 }
 
-export function createRefreshOnce(): RefreshOnce {
+export function createRefreshOnce(tell: Tell): RefreshOnce {
   const join = createJoin<PortalSession>();
   const by = randomUUID(); // one for all: a claim whose answer was lost is our own, and is taken up again
-  const once = (id: string, refresh: Refresh) => join(id, () => refreshOnce(id, by, refresh));
+  const numbers = new Map<string, number>(); // of what is under way
+  let last = 0;
+  const begin = (id: string, refresh: Refresh) => {
+    last += 1;
+    numbers.set(id, last);
+    return refreshOnce(id, by, refresh, new RefreshWatch(tell, last)).finally(() => numbers.delete(id));
+  };
+  const once = (id: string, refresh: Refresh) => {
+    const joined = numbers.get(id);
+    if (joined !== undefined) tell("refresh.joined", () => ({ refresh: joined }));
+    return join(id, () => begin(id, refresh));
+  };
   return Object.assign(once, { settled: join.settled });
 }
 
-async function refreshOnce(id: string, by: string, refresh: Refresh): Promise<PortalSession> {
+async function refreshOnce(id: string, by: string, refresh: Refresh, watch: RefreshWatch): Promise<PortalSession> {
   const giveUpAt = performance.now() + refresh.renewAtMostMs + KEEP_TRYING_MS + LEASE_MS;
   const isHeld = createWatch();
   for (let wait = LOOK_AGAIN_MS; performance.now() < giveUpAt; wait = Math.min(1.5 * wait, LOOK_AGAIN_AT_MOST_MS)) {
     const { enough, mine } = await claim(id, by, refresh, isHeld);
-    if (enough) return enough;
-    if (mine && (await stands(id, by, refresh))) return hold(id, by, refresh, mine);
+    if (enough) return watch.waitedFor(enough);
+    if (mine && (await stands(id, by, refresh))) return hold(id, by, refresh, mine, watch);
+    watch.waits();
     await pause(wait * (0.5 + Math.random()));
   }
-  throw new PortalAuthError("refresh_failed", { detail: "another process does not come to an end" });
+  const error = new PortalAuthError("refresh_failed", { detail: "another process does not come to an end" });
+  watch.failed(error, false);
+  throw error;
 }
 
 /** Asks the portal while the claim is renewed, and keeps what it answers. */
-async function hold(id: string, by: string, refresh: Refresh, held: PortalSession): Promise<PortalSession> {
+async function hold(
+  id: string,
+  by: string,
+  refresh: Refresh,
+  held: PortalSession,
+  watch: RefreshWatch,
+): Promise<PortalSession> {
+  watch.begins();
   const stopRenewing = renewClaim(id, by, refresh);
   try {
     const renewed = await refresh.renew(held);
     const kept = await keep(id, by, refresh, held, renewed);
+    if (renewed.failure) watch.failed(renewed.failure, false);
+    else watch.done(renewed.tokens.refresh_token !== held.tokens.refresh_token);
     if (renewed.failure && !refresh.isEnough(kept)) throw renewed.failure;
     return kept;
   } catch (error) {
+    watch.failed(error, refresh.endsSession(error));
     if (refresh.endsSession(error)) return await end(id, by, refresh, held, error);
     await release(id, by, refresh.keeper);
     throw error;

@@ -3,6 +3,7 @@ import type { CookieOptions, Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
 import { type Clock, epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
+import type { SessionRefused } from "../events.js";
 import type { Claims, TokenSet } from "../tokens.js";
 import { findKeeper, type Keeper } from "./keeper.js";
 import { type Kept, knownOf } from "./known.js";
@@ -27,6 +28,22 @@ export function readSession(req: Request, rules: SessionRules): PortalSession | 
   const now = rules.clock() / 1000;
   if (!(now < kept.started_at + rules.sessionAbsolute)) return undefined; // nor one whose beginning is no number
   return now < (kept.tokens.refresh_expires_at ?? Number.POSITIVE_INFINITY) ? kept : undefined;
+}
+
+/**
+ * Why the login in the session of this request does not count; undefined when there is none, or it does. For who looks
+ * into it: readSession() answers each request, and says only that.
+ */
+export function whyRefused(req: Request, rules: SessionRules): SessionRefused["reason"] | undefined {
+  if (!req.session || readSession(req, rules)) return undefined;
+  const kept = req.session.portal;
+  const wasStored = knownOf(req.session.id, req.session as Kept)?.stored !== undefined;
+  if (!kept) return wasStored ? "unreadable" : undefined;
+  if (!KeptPortalSession.isOurs(kept)) return "not_ours";
+  if (!kept.claims || typeof kept.tokens?.access_token !== "string") return "unreadable";
+  if (isForeign(kept, rules)) return "of_another_portal_auth";
+  const isTooOld = !(rules.clock() / 1000 < kept.started_at + rules.sessionAbsolute);
+  return isTooOld ? "too_old" : "refresh_token_ended";
 }
 
 export interface NewSession {

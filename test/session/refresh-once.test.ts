@@ -1,15 +1,16 @@
 import session from "express-session";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { PortalAuthError } from "../../lib/errors.js";
+import { tellNobody } from "../../lib/events.js";
 import { Keeper } from "../../lib/session/keeper.js";
 import { MemoryStore } from "../../lib/session/memory-store.js";
 import type { Refresh, Renewed } from "../../lib/session/refresh.js";
-import { createRefreshOnce } from "../../lib/session/refresh-once.js";
+import { createRefreshOnce, type RefreshOnce } from "../../lib/session/refresh-once.js";
 import { KeptPortalSession, type PortalSession } from "../../lib/session/stored.js";
 import type { TokenSet } from "../../lib/tokens.js";
 import { AnotherStore } from "../support/another-store.js";
 
-// Two processes of which each believes to be alone: two of createRefreshOnce(), with one store. Time stands still unless told.
+// Two processes of which each believes to be alone: two of createRefreshOnce(tellNobody), with one store. Time stands still unless told.
 
 const ID = "the-session";
 const token = (name: string): TokenSet => ({
@@ -104,7 +105,7 @@ const failureOf = (work: Promise<unknown>): Promise<PortalAuthError> =>
 test("whoever asks while it is under way shares it, in this process and in others", async () => {
   const { keeper, read } = await startSession();
   const { renew, waiting, arrived } = createPortal();
-  const [here, there] = [createRefreshOnce(), createRefreshOnce()];
+  const [here, there] = [createRefreshOnce(tellNobody), createRefreshOnce(tellNobody)];
   const all = [here, here, there, there].map((refreshOnce) => refreshOnce(ID, refreshOf(keeper, renew)));
   await arrived(1);
   await advance(1000);
@@ -120,11 +121,33 @@ test("whoever asks while it is under way shares it, in this process and in other
   expect(stored?.portal).not.toHaveProperty("refreshing");
 });
 
+test("it is told who refreshed, who joined, and who waited for another process", async () => {
+  const { keeper } = await startSession();
+  const { renew, waiting, arrived } = createPortal();
+  const told: string[] = [];
+  const [here, there] = ["here", "there"].map((process) =>
+    createRefreshOnce((name, tell) => void told.push(`${process} ${name} ${JSON.stringify(tell())}`)),
+  ) as [RefreshOnce, RefreshOnce];
+  const first = here(ID, refreshOf(keeper, renew));
+  await arrived(1);
+  const all = [first, ...[here, there].map((refreshOnce) => refreshOnce(ID, refreshOf(keeper, renew)))];
+  await advance(1000);
+  waiting[0]?.resolve({ tokens: token("1") });
+  await advance(1000);
+  await Promise.all(all);
+  const numbersLeftOut = told.map((line) => line.replace(/\d+\.\d+|\b\d{2,}\b/g, "…"));
+  expect(numbersLeftOut).toEqual([
+    'here refresh.joined {"refresh":1}',
+    'here refresh.done {"refresh":1,"took":…,"rotated":true}',
+    'there lock.waited {"refresh":1,"waited":…}',
+  ]);
+});
+
 test("what is refreshed is what is stored when the claim is held", async () => {
   const { keeper } = await startSession();
   const { renew, waiting, arrived } = createPortal();
   await changeLogin(keeper, { tokens: token("9") });
-  const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+  const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
   await arrived(1);
   expect(waiting[0]?.with.tokens.refresh_token).toBe("refresh 9");
   waiting[0]?.resolve({ tokens: token("10") });
@@ -134,7 +157,7 @@ test("what is refreshed is what is stored when the claim is held", async () => {
 test("a change that somebody makes meanwhile is not undone by it", async () => {
   const { keeper, read } = await startSession();
   const { renew, waiting, arrived } = createPortal();
-  const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+  const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
   await arrived(1);
   await settled(keeper.update(ID, (stored) => ({ ...stored, cart: "two books" })));
   waiting[0]?.resolve({ tokens: token("1") });
@@ -151,9 +174,9 @@ describe("the claim", () => {
     const { keeper } = await startSession();
     const [slow, other] = [createPortal(), createPortal()];
     const clock = () => Date.now() + ahead;
-    const first = createRefreshOnce()(ID, refreshOf(keeper, slow.renew, 1, { clock }));
+    const first = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, slow.renew, 1, { clock }));
     await slow.arrived(1);
-    const second = createRefreshOnce()(ID, refreshOf(keeper, other.renew));
+    const second = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, other.renew));
     await advance(40_000);
     expect(other.renew).not.toHaveBeenCalled();
     slow.waiting[0]?.resolve({ tokens: token("1") });
@@ -164,9 +187,11 @@ describe("the claim", () => {
   test("that is held for ever is told to those who wait for it, though not before a refresh may take so long", async () => {
     const { keeper } = await startSession();
     const [stuck, other] = [createPortal(), createPortal()];
-    createRefreshOnce()(ID, refreshOf(keeper, stuck.renew)).catch(() => {});
+    createRefreshOnce(tellNobody)(ID, refreshOf(keeper, stuck.renew)).catch(() => {});
     await stuck.arrived(1);
-    const second = failureOf(createRefreshOnce()(ID, refreshOf(keeper, other.renew, 1, { renewAtMostMs: 60_000 })));
+    const second = failureOf(
+      createRefreshOnce(tellNobody)(ID, refreshOf(keeper, other.renew, 1, { renewAtMostMs: 60_000 })),
+    );
     let isTold = false;
     second.then(() => {
       isTold = true;
@@ -182,9 +207,9 @@ describe("the claim", () => {
   test("of another is looked at more and more seldom, but twice a second at least", async () => {
     const { get, keeper } = await startSession();
     const [slow, other] = [createPortal(), createPortal()];
-    const first = createRefreshOnce()(ID, refreshOf(keeper, slow.renew));
+    const first = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, slow.renew));
     await slow.arrived(1);
-    const second = createRefreshOnce()(ID, refreshOf(keeper, other.renew));
+    const second = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, other.renew));
     const looksIn = async (milliseconds: number) => {
       get.mockClear();
       await advance(milliseconds);
@@ -204,7 +229,7 @@ describe("the claim", () => {
     const refreshing = { by: "a process that was killed", until: Date.now() + endsIn };
     await changeLogin(keeper, { refreshing });
     const { renew, waiting, arrived } = createPortal();
-    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
     const succeeds = async () => {
       await arrived(1);
       waiting[0]?.resolve({ tokens: token("1") });
@@ -228,7 +253,7 @@ describe("the claim", () => {
   test("is renewed by one write at a time, however slow the store is", async () => {
     const { keeper } = await startSession();
     const { renew, waiting, arrived } = createPortal();
-    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
     await arrived(1);
     let goOn = () => {};
     const slowly = new Promise<undefined>((resolve) => {
@@ -255,11 +280,11 @@ describe("the claim", () => {
         update: (...given: Parameters<Keeper["update"]>) =>
           isCut ? Promise.reject(new Error("ECONNREFUSED")) : keeper.update(...given),
       } as unknown as Keeper;
-      const first = createRefreshOnce()(ID, refreshOf(cutOff, a.renew));
+      const first = createRefreshOnce(tellNobody)(ID, refreshOf(cutOff, a.renew));
       first.catch(() => {});
       await a.arrived(1);
       isCut = true;
-      const second = createRefreshOnce()(ID, refreshOf(keeper, b.renew));
+      const second = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, b.renew));
       await advance(6000);
       await b.arrived(1);
       return {
@@ -325,7 +350,7 @@ describe("the claim", () => {
         const { firstHas, secondHas, second, keeper, read } = await takenOver();
         await firstHas(had);
         const third = createPortal();
-        const another = createRefreshOnce()(ID, refreshOf(keeper, third.renew, version));
+        const another = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, third.renew, version));
         await advance(3000);
         expect(third.renew).not.toHaveBeenCalled(); // one is under way
         await secondHas(token("of the second"));
@@ -348,12 +373,12 @@ describe("the claim", () => {
     const { keeper, read } = await startSession();
     const { renew, waiting, arrived } = createPortal();
     const down = new PortalAuthError("portal_unreachable");
-    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    const work = failureOf(createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew)));
     await arrived(1);
     waiting[0]?.reject(down);
     expect(await settled(work)).toBe(down);
     expect(await read()).toMatchObject({ cart: "book", portal: { version: 1, tokens: token("0") } });
-    const again = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    const again = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
     await vi.advanceTimersByTimeAsync(0);
     await arrived(2);
     waiting[1]?.resolve({ tokens: token("1") });
@@ -367,7 +392,7 @@ describe("while the portal need not be asked", () => {
   test("no session is claimed, and the reason is told", async () => {
     const { keeper, read } = await startSession();
     const { renew } = createPortal();
-    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew, 1, { obstacle: () => down })));
+    const work = failureOf(createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew, 1, { obstacle: () => down })));
     expect(await settled(work)).toBe(down);
     expect((await read())?.portal).not.toHaveProperty("refreshing");
     expect(renew).not.toHaveBeenCalled();
@@ -381,7 +406,7 @@ describe("while the portal need not be asked", () => {
     const refreshing = { by: "a process that was killed", until: Date.now() + endsIn };
     await changeLogin(keeper, { refreshing });
     const work = failureOf(
-      createRefreshOnce()(ID, refreshOf(keeper, createPortal().renew, 1, { obstacle: () => down })),
+      createRefreshOnce(tellNobody)(ID, refreshOf(keeper, createPortal().renew, 1, { obstacle: () => down })),
     );
     const began = performance.now();
     let took = Number.POSITIVE_INFINITY;
@@ -397,7 +422,7 @@ describe("while the portal need not be asked", () => {
   test("tokens that another process has brought are handed out", async () => {
     const { keeper } = await startSession();
     const { renew } = createPortal();
-    const work = createRefreshOnce()(ID, refreshOf(keeper, renew, 0, { obstacle: () => down }));
+    const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew, 0, { obstacle: () => down }));
     expect((await settled(work)).version).toBe(1);
   });
 });
@@ -406,7 +431,7 @@ describe("a refusal for good", () => {
   test("ends the session", async () => {
     const { keeper, read } = await startSession();
     const { renew, waiting, arrived } = createPortal();
-    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    const work = failureOf(createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew)));
     await arrived(1);
     waiting[0]?.reject(REFUSED);
     expect(await settled(work)).toBe(REFUSED);
@@ -416,7 +441,7 @@ describe("a refusal for good", () => {
   test("does not end it when somebody has stored another refresh token meanwhile: that one is handed out", async () => {
     const { keeper, read } = await startSession();
     const { renew, waiting, arrived } = createPortal();
-    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
     await arrived(1);
     const newer = { tokens: token("of another"), version: 2 };
     await changeLogin(keeper, newer);
@@ -435,7 +460,7 @@ describe("two processes that share a store of another kind, while the lock is do
     const portal = new KeptPortalSession({ tokens: token("0"), claims: { sub: "amara" }, version: 1 } as PortalSession);
     documents.set(ID, JSON.stringify({ cookie: new session.Cookie(), portal }));
     const { renew, waiting, arrived } = createPortal();
-    const asking = keepers.map((keeper) => createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    const asking = keepers.map((keeper) => createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew)));
     return { documents, renew, waiting, arrived, asking };
   }
 
@@ -469,7 +494,7 @@ describe("while two may write at the same moment, as the lock is down", () => {
 
   test("the portal is asked once the claim has come to stay", async () => {
     const { keeper, renew, waiting, arrived } = await startColliding();
-    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
     await advance(50);
     expect(renew).not.toHaveBeenCalled();
     await advance(100);
@@ -483,7 +508,7 @@ describe("while two may write at the same moment, as the lock is down", () => {
     ["a claim that is gone", { refreshing: undefined as never }, 1],
   ])("%s is not passed over", async (_name, more, later) => {
     const { keeper, renew, waiting, arrived } = await startColliding();
-    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
     await advance(50);
     const { refreshing } = more;
     await changeLogin(keeper, refreshing ? { refreshing: { ...refreshing, until: Date.now() + 5000 } } : more);
@@ -497,7 +522,7 @@ describe("while two may write at the same moment, as the lock is down", () => {
 
   test("a session that has ended meanwhile is refreshed no more", async () => {
     const { keeper, renew } = await startColliding();
-    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    const work = failureOf(createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew)));
     await advance(50);
     await settled(keeper.remove(ID, () => true));
     await advance(500);
@@ -510,7 +535,7 @@ test("what has come to an end is renewed no more", async () => {
   const { keeper } = await startSession();
   const { renew, waiting, arrived } = createPortal();
   const update = vi.spyOn(keeper, "update");
-  const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+  const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
   await arrived(1);
   waiting[0]?.resolve({ tokens: token("1") });
   await settled(work);
@@ -523,7 +548,7 @@ test("a session that has lost its login is refreshed no more", async () => {
   const { keeper } = await startSession();
   await settled(keeper.update(ID, ({ portal: _, ...others }) => others as never));
   const { renew } = createPortal();
-  const failure = await settled(failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew))));
+  const failure = await settled(failureOf(createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew))));
   expect(failure).toMatchObject({ code: "login_required", detail: "the session has ended" });
   expect(renew).not.toHaveBeenCalled();
 });
@@ -531,7 +556,7 @@ test("a session that has lost its login is refreshed no more", async () => {
 test("a refusal to one whose claim was written over waits likewise", async () => {
   const { keeper, read } = await startSession();
   const { renew, waiting, arrived } = createPortal();
-  const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+  const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
   await arrived(1);
   const refreshing = { by: "a process that has not seen ours", until: Date.now() + 5000 };
   await changeLogin(keeper, { refreshing });
@@ -550,7 +575,7 @@ describe("a refusal to one who took the claim over from another that was taken f
     const refreshing = { by: "a process that stands still", until: Date.now() + 5000 };
     await changeLogin(keeper, { refreshing });
     const { renew, waiting, arrived } = createPortal();
-    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
     await advance(6000);
     await arrived(1);
     waiting[0]?.reject(REFUSED);
@@ -572,7 +597,7 @@ describe("a refusal to one who took the claim over from another that was taken f
     const refreshing = { by: "a process that was killed", until: Date.now() - 125_000 };
     await changeLogin(keeper, { refreshing });
     const { renew, waiting, arrived } = createPortal();
-    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    const work = failureOf(createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew)));
     await advance(6000);
     await arrived(1);
     waiting[0]?.reject(REFUSED);
@@ -596,7 +621,7 @@ test("a session that ends during the refresh stays gone, and its new tokens are 
   const { keeper, read } = await startSession();
   const { renew, waiting, arrived } = createPortal();
   const onOrphan = vi.fn();
-  const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew, 1, { onOrphan })));
+  const work = failureOf(createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew, 1, { onOrphan })));
   await arrived(1);
   await settled(keeper.remove(ID, () => true));
   waiting[0]?.resolve({ tokens: token("1") });
@@ -610,7 +635,7 @@ test("a refresh token that has not rotated is no orphan when its session ends: t
   const { keeper } = await startSession();
   const { renew, waiting, arrived } = createPortal();
   const onOrphan = vi.fn();
-  const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew, 1, { onOrphan })));
+  const work = failureOf(createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew, 1, { onOrphan })));
   await arrived(1);
   await settled(keeper.remove(ID, () => true));
   waiting[0]?.resolve({ tokens: { ...token("1"), refresh_token: token("0").refresh_token as string } });
@@ -622,7 +647,7 @@ test("a failure that comes with tokens is thrown after they are kept", async () 
   const { keeper, read } = await startSession();
   const { renew, waiting, arrived } = createPortal();
   const failure = new PortalAuthError("hook_failed");
-  const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+  const work = failureOf(createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew)));
   await arrived(1);
   await advance(5000);
   waiting[0]?.resolve({ tokens: token("1"), failure });
@@ -658,7 +683,7 @@ describe("a store that fails", () => {
   test("when the portal has answered is asked again, so that the new refresh token is not lost", async () => {
     const { keeper, setBroken } = await startBreakable();
     const { renew, waiting, arrived } = createPortal();
-    const work = createRefreshOnce()(ID, refreshOf(keeper, renew));
+    const work = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
     await arrived(1);
     setBroken(true);
     waiting[0]?.resolve({ tokens: token("1") });
@@ -673,7 +698,7 @@ describe("a store that fails", () => {
   test("for longer than half a minute is told", async () => {
     const { keeper, setBroken } = await startBreakable();
     const { renew, waiting, arrived } = createPortal();
-    const work = failureOf(createRefreshOnce()(ID, refreshOf(keeper, renew)));
+    const work = failureOf(createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew)));
     await arrived(1);
     setBroken(true);
     waiting[0]?.resolve({ tokens: token("1") });

@@ -1,0 +1,68 @@
+import { PortalAuthError } from "../errors.js";
+import type { LoginStep, LoginStepName, Tell } from "../events.js";
+import { shortName, type Transaction } from "../login/transaction.js";
+
+/** The attempt that a callback belongs to, as soon as it is known. */
+export interface Attempted {
+  /** The name of its cookie. */
+  readonly id: string;
+  readonly transaction: Transaction;
+}
+
+/** Looks on while a callback is answered, and tells how it went. */
+export class LoginWatch {
+  readonly #tell: Tell;
+  readonly #steps: LoginStep[] = [];
+  readonly #came = performance.now();
+  #current: LoginStepName = "callback";
+  #since = 0;
+  attempted: Attempted | undefined;
+  /** Another callback of the same login does the work: its own watch tells of it. */
+  isJoined = false;
+
+  constructor(tell: Tell) {
+    this.#tell = tell;
+  }
+
+  /** From now on it is this step that goes on; the one before has ended well. */
+  begin(step: LoginStepName): void {
+    this.#end();
+    this.#current = step;
+  }
+
+  finished(): void {
+    this.#end();
+    const { attempted } = this;
+    if (this.isJoined || !attempted) return;
+    const { since_started = 0, took } = this.#times();
+    this.#tell("login.finished", () => ({
+      login: shortName(attempted.id),
+      since_started,
+      took,
+      steps: this.#steps,
+    }));
+  }
+
+  failed(error: unknown): void {
+    this.#end();
+    if (this.isJoined) return;
+    const { code, status } = error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");
+    const login = this.attempted && shortName(this.attempted.id);
+    this.#tell("login.failed", () => ({ login, code, status, ...this.#times(), steps: this.#steps }));
+  }
+
+  #times() {
+    const begunAt = this.attempted?.transaction.begun_at;
+    return { since_started: begunAt === undefined ? undefined : Date.now() - begunAt, took: this.#now() };
+  }
+
+  #end(): void {
+    const now = this.#now();
+    this.#steps.push({ step: this.#current, from: this.#since, took: now - this.#since });
+    this.#since = now;
+  }
+
+  #now(): number {
+    return performance.now() - this.#came;
+  }
+}
