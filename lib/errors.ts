@@ -40,13 +40,43 @@ const FAILURES = {
   },
   login_not_found: {
     status: 400,
-    sentence: "This sign-in was not started in this browser, or was started too long ago. Please sign in again.",
-    hint: "No login cookie came back for this state. Usual causes, in order: a link opened in another browser, a login older than ten minutes, cookies blocked, SESSION_SECRET changed in between, the app reached under another host than PORTAL_REDIRECT_URI.",
+    sentence: "This sign-in was not started on this site. Please sign in again.",
+    hint: "The state in the callback is none that this application has made: a link that was made up or cut short, or the callback of another application or another portalAuth().",
   },
   login_expired: {
     status: 400,
     sentence: "This sign-in took too long. Please sign in again.",
     hint: "The login is older than ten minutes. If it happens at once, compare the clocks of the processes that answer /login and /callback.",
+  },
+  login_cookies_blocked: {
+    status: 400,
+    sentence: "Your browser did not keep this sign-in. Please allow cookies for this site and sign in again.",
+    hint: "No cookie at all came back, and none had come to /login. The browser blocks cookies, or the login began under another host than that of PORTAL_REDIRECT_URI (localhost is not 127.0.0.1).",
+  },
+  login_cookie_lost: {
+    status: 400,
+    sentence: "Your browser has lost this sign-in. Please sign in again.",
+    hint: "Cookies came from this browser, but not this login's. They were deleted meanwhile, many logins were begun since, or a proxy drops long cookie headers.",
+  },
+  login_in_other_browser: {
+    status: 400,
+    sentence: "This sign-in was started in another browser. Please go on there, or sign in again here.",
+    hint: "The callback was opened by another browser (User-Agent) than the one that had begun the login: a link that was sent on, an app's built-in browser, another device.",
+  },
+  login_secret_changed: {
+    status: 400,
+    sentence: "This site was changed while you signed in. Please sign in again.",
+    hint: "The login's cookie came back, but no SESSION_SECRET of this process has sealed it. The secret changed without the old one behind a comma, or processes have different ones, or another application under this host uses the same cookie names.",
+  },
+  login_over_http: {
+    status: 400,
+    sentence: "This sign-in did not begin over a secure connection. Please sign in again.",
+    hint: "PORTAL_REDIRECT_URI is https, but /login was asked for over http, where a browser drops a Secure cookie. Redirect http to https before portalAuth().",
+  },
+  login_cookies_strict: {
+    status: 400,
+    sentence: "Your browser did not send this sign-in back. Please sign in again.",
+    hint: "Cookies came to /login and none came back from the portal: something makes them SameSite=Strict, such as a proxy's proxy_cookie_flags. The login's own cookie must stay Lax.",
   },
   login_denied: {
     status: 403,

@@ -26,14 +26,14 @@ export async function beginLogin(parts: Parts, { req, res, mount }: Visit, optio
   const added = checkAuthorizationParams({ ...(await paramsFor(parts, req)), ...options.authorizationParams });
   const seed = newSeed();
   const attempt = attemptOf(seed);
-  const login = transactions.save(req, res, attempt.state, {
+  const { state, name } = transactions.save(req, res, attempt.state, {
     seed,
     return_to: notOurs(returnTo(options.returnTo), mount, settings.routes),
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
   });
-  redirect(res, 302, authorizationUrl(portal, attempt, added).href);
-  log.tell("login.started", () => ({ login }));
+  redirect(res, 302, authorizationUrl(portal, { ...attempt, state }, added).href);
+  log.tell("login.started", () => ({ login: name }));
 }
 
 async function paramsFor({ settings }: Parts, req: Request): Promise<AuthorizationParams> {

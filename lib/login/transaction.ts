@@ -5,6 +5,7 @@ import { PortalAuthError } from "../errors.js";
 import { attemptOf } from "../portal/authorize.js";
 import type { Expected } from "../portal/exchange.js";
 import { createSealer, type Sealer } from "../session/seal.js";
+import { bareState, createEvidence } from "./evidence.js";
 import { returnTo } from "./return-to.js";
 
 /** How long a login may take. */
@@ -32,18 +33,25 @@ interface Spent {
   readonly begun_at: number;
 }
 
+export interface Saved {
+  /** What is sent to the portal as state (RFC 6749, section 10.12). */
+  readonly state: string;
+  /** The name that events call this attempt by. */
+  readonly name: string;
+}
+
 export type Taken =
   | { readonly kind: "begun"; readonly id: string; readonly transaction: Transaction; readonly expected: Expected }
   | { readonly kind: "spent"; readonly return_to: string };
 
 /** What waits between /login and /callback, sealed in one cookie an attempt: several tabs can log in at once. */
 export interface Transactions {
-  /** Gives the name that events call this attempt by. */
-  save(req: Request, res: Response, state: string, transaction: Transaction): string;
+  /** @param state of the attempt: it goes on to the portal with what is to be known of it at the callback */
+  save(req: Request, res: Response, state: string, transaction: Transaction): Saved;
   /**
    * The transaction that was begun in this browser with this state, which is spent by that.
    *
-   * @throws PortalAuthError `login_not_found`, `login_expired`
+   * @throws PortalAuthError `login_expired`, and the others of Evidence.whyLost()
    */
   take(req: Request, res: Response, state: string): Taken;
   /** Lets reload and back lead to another page than the login had begun with. */
@@ -60,7 +68,10 @@ export interface TransactionsOptions {
 export function createTransactions({ secrets, https, belongsTo }: TransactionsOptions): Transactions {
   const sealer = createSealer(secrets, `login ${belongsTo}`);
   const prefix = `${https ? "__Host-" : ""}portal-login.`;
-  const nameOf = (state: string) => prefix + createHash("sha256").update(state).digest("base64url").slice(0, 16);
+  const evidence = createEvidence({ secrets, belongsTo, https, lifetimeMs: LIFETIME_MS });
+  // by whose login it is as well: what another portalAuth() has begun is no cookie of ours that cannot be opened
+  const nameOf = (state: string) =>
+    prefix + createHash("sha256").update(`${belongsTo} ${state}`).digest("base64url").slice(0, 16);
   const isOurs = new RegExp(`^${prefix.replace(".", "\\.")}[\\w-]{16}$`);
 
   function setCookie(res: Response, name: string, value: string, { begun_at }: Transaction | Spent): void {
@@ -75,25 +86,26 @@ export function createTransactions({ secrets, https, belongsTo }: TransactionsOp
   }
 
   return {
-    save(req, res, state, transaction) {
+    save(req, res, bare, transaction) {
+      const state = evidence.add(bare, req, transaction.begun_at);
       const name = nameOf(state);
       const value = sealer.seal(transaction);
       const others = cookiesOf(req).filter(([other]) => isOurs.test(other));
       const dropped = oldest(others, sealer, ALL_ATTEMPTS_BYTES - bytes([name, value]));
       for (const other of dropped) res.clearCookie(other, { path: "/", httpOnly: true, secure: https });
       setCookie(res, name, value, transaction);
-      return shortName(name);
+      return { state, name: shortName(name) };
     },
 
     take(req, res, state) {
       const id = nameOf(state);
       const value = parseCookie(req.headers.cookie ?? "")[id];
       const found = value && (sealer.open(value) as Transaction | Spent | undefined);
-      if (!found) throw new PortalAuthError("login_not_found");
+      if (!found) throw new PortalAuthError(evidence.whyLost(state, req, value !== undefined));
       if (found.begun_at + LIFETIME_MS <= Date.now()) throw new PortalAuthError("login_expired");
       if ("spent" in found) return { kind: "spent", return_to: returnTo(found.return_to) };
       const attempt = attemptOf(found.seed);
-      if (attempt.state !== state) throw new PortalAuthError("login_not_found");
+      if (attempt.state !== bareState(state)) throw new PortalAuthError("login_not_found");
       spend(res, id, found, found.return_to); // before anything can fail: it is spent once
       const expected = { ...attempt, ...(found.max_age !== undefined && { max_age: found.max_age }) };
       return { kind: "begun", id, transaction: found, expected };

@@ -3,6 +3,7 @@ import session, { type Store } from "express-session";
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
+import { isOverHttps } from "../over-https.js";
 import { findKeeper, type Keeper, keeperOf } from "./keeper.js";
 import type { Limits } from "./lifetime.js";
 import { MemoryStore } from "./memory-store.js";
@@ -124,9 +125,7 @@ function ownSession(options: SessionMountOptions): OwnSession {
  */
 export function checkCookieCanBeSet(req: Request): void {
   if (req.session?.cookie?.secure !== true) return;
-  const [scheme = ""] = String(req.headers["x-forwarded-proto"] ?? "").split(",");
-  const overHttps = req.secure || scheme.trim().toLowerCase() === "https";
-  if (!overHttps) throw new PortalAuthError("proxy_not_trusted");
+  if (!isOverHttps(req)) throw new PortalAuthError("proxy_not_trusted");
 }
 
 /** Whether an answer that begins a session went out without its cookie: in doubt only where Express sees plain http. */

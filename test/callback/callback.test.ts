@@ -47,13 +47,13 @@ describe("exactly one of each parameter", () => {
 
 describe("a login belongs to one browser, for ten minutes", () => {
   test("a stranger's link gets a page with a way to sign in again, and the code stays unspent", async () => {
-    const { browser, url, asked, me } = await startWorld({ log: [/login_not_found/] });
+    const { browser, url, asked, me } = await startWorld({ log: [/login_cookies_blocked/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const victim = new Browser();
     const page = await victim.navigate(callback);
     expect(page.status).toBe(400);
     expect(page.body).toContain('href="/login"');
-    expect(page.body).toContain("login_not_found");
+    expect(page.body).toContain("login_cookies_blocked");
     expect((await me(victim)).isAuthenticated).toBe(false);
     expect(asked("/oauth2/token")).toEqual([]);
   });
@@ -82,7 +82,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
   test.each(["garbled", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aaaa.bbbb.cccc", "a.b.c.d.e", ""])(
     "a cookie that reads %j opens nothing",
     async (value) => {
-      const { browser, url } = await startWorld({ log: [/login_not_found/] });
+      const { browser, url } = await startWorld({ log: [/login_cookie_lost/] });
       const callback = await browser.loginUntilCallback(`${url}/account`);
       const [[name = ""] = []] = [...(await browser.cookies(url))].filter(([key]) => key.startsWith("portal-login."));
       await browser.jar.setCookie(`${name}=${value}; Path=/`, url);
@@ -123,7 +123,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
       const state = new URL(before.browser.answers[0]?.headers.location ?? "").searchParams.get("state") ?? "";
       const { portal, url } = before;
       const options = { secret, issuer: portal.issuer, redirectUri: `${url}/callback` };
-      const after = await startWorld({ options, log: [/login_not_found/, /login_denied/] });
+      const after = await startWorld({ options, log: [/login_secret_changed/, /login_denied/] });
       const answer = await after.browser.navigate(`${after.url}/callback?error=access_denied&state=${state}`, {
         headers: { cookie: `${name}=${value}` },
       });

@@ -7,7 +7,7 @@ import { beginLogin, signed } from "./support/acts.js";
 import { attacks, CANARY, type Case, logIn, type Outcome, onExpress4, stateOf, type World } from "./support/attack.js";
 import { rawRequest, sendRaw, submitForm } from "./support/client.js";
 import { late, sendText } from "./support/lies.js";
-import { allOf, noSessionBegan, refused, welcomed } from "./support/outcomes.js";
+import { allOf, noSessionBegan, notBegunHere, refused, welcomed } from "./support/outcomes.js";
 
 // Browsers that break, and strangers who pretend to be one: never a session, never a way to another site, and a 5xx only
 // where the portal, the store or the proxy is said to be at fault.
@@ -33,7 +33,7 @@ const callback = (
 });
 
 const ONCE = "RFC 6749, section 3.1: parameters MUST NOT be included more than once";
-const unknownState = { outcome: refused("login_not_found") };
+const unknownState = { outcome: notBegunHere };
 
 const parameters: Case[] = [
   callback("nothing", "RFC 6749, section 4.1.2", ""),
@@ -451,7 +451,7 @@ attacks("logins that go their own way", [
     name: "finished in another browser",
     source: "RFC 9700, section 4.7",
     act: async ({ victim, stranger, base }) => stranger.visit(await victim.loginUntilCallback(`${base}/login`)),
-    outcome: refused("login_not_found"),
+    outcome: notBegunHere,
   },
   {
     name: "the answer of one login with the state of another",

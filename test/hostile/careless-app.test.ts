@@ -4,7 +4,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, SESSION_SECRET } from "../support/world.js";
 import { attacks, type Case, logIn, onExpress4, startWorld, useHost, type World } from "./support/attack.js";
-import { refused, welcomed } from "./support/outcomes.js";
+import { notBegunHere, refused, welcomed } from "./support/outcomes.js";
 
 // An application around us that is careless, or that has neighbours: what it does must not undo what we do.
 
@@ -169,7 +169,7 @@ const parsers: Case[] = [
       const [login] = (await victim.jar.getCookies(url)).filter(({ key }) => key.startsWith("portal-login."));
       return victim.navigate(address, { headers: { cookie: `${login?.key}=j:{}` } });
     },
-    { outcome: refused("login_not_found") },
+    { outcome: notBegunHere },
   ),
   { ...parsed("an honest login beside it", logIn), outcome: welcomed },
 ];

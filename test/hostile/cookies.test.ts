@@ -5,7 +5,7 @@ import { CLIENT_ID, SESSION_SECRET } from "../support/world.js";
 import { beginLogin, signed } from "./support/acts.js";
 import { attacks, type Case, logIn, type Outcome, onExpress4, type World } from "./support/attack.js";
 import { submitForm } from "./support/client.js";
-import { allOf, noSessionBegan, refused, welcomed } from "./support/outcomes.js";
+import { allOf, noSessionBegan, notBegunHere, refused, welcomed } from "./support/outcomes.js";
 
 // Cookies that somebody has been at, those that another secret has made, and those that a neighbour has planted.
 
@@ -21,7 +21,7 @@ const cookies = (
   name: string,
   source: string,
   change: (world: World) => unknown,
-  outcome: Outcome = allOf(refused("login_not_found"), noSessionBegan, nothingSent),
+  outcome: Outcome = allOf(notBegunHere, noSessionBegan, nothingSent),
 ): Tampering => ({ name, source, change, outcome });
 
 function nothingSent(_answer: Answer, { asked }: World): void {
@@ -252,7 +252,7 @@ attacks("over https, behind a proxy", [
         await victim.jar.setCookie(`${key.replace("__Host-", "")}=${value}; Path=/; Secure`, url);
       return victim.visit(theirs, { site: "cross-site" });
     },
-    refused("login_not_found"),
+    notBegunHere,
   ),
   tossed(
     "the stranger's session, planted likewise, makes nobody of the victim",

@@ -7,7 +7,7 @@ import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
 import { attacks, type Case, logIn, type Outcome, stateOf, type World } from "./support/attack.js";
 import { submitForm } from "./support/client.js";
-import { allOf, refused, staysHere, welcomed } from "./support/outcomes.js";
+import { allOf, notBegunHere, refused, staysHere, welcomed } from "./support/outcomes.js";
 
 // The attacks of RFC 9700 (Best Current Practice for OAuth 2.0 Security) and RFC 9207 that reach a client, and how each
 // ends here.
@@ -31,7 +31,7 @@ attacks("login CSRF and code injection", [
     name: "the stranger's callback address in the victim's browser",
     source: "RFC 9700, section 4.7",
     act: async (world) => world.victim.visit(await strangersCallback(world), { site: "cross-site" }),
-    outcome: allOf(refused("login_not_found"), nothingSent),
+    outcome: allOf(notBegunHere, nothingSent),
   },
   {
     name: "the stranger's callback address while the victim has begun a login",
@@ -40,7 +40,7 @@ attacks("login CSRF and code injection", [
       await world.victim.navigate(`${world.base}/login`);
       return world.victim.visit(await strangersCallback(world), { site: "cross-site" });
     },
-    outcome: allOf(refused("login_not_found"), nothingSent),
+    outcome: allOf(notBegunHere, nothingSent),
   },
   {
     name: "the stranger's code with the state of the victim's own login",
@@ -68,7 +68,7 @@ attacks("login CSRF and code injection", [
     name: "the victim's stolen callback address in the stranger's browser",
     source: "RFC 9700, section 4.5",
     act: async ({ victim, stranger, base }) => stranger.visit(await victim.loginUntilCallback(`${base}/login`)),
-    outcome: allOf(refused("login_not_found"), nothingSent),
+    outcome: allOf(notBegunHere, nothingSent),
   },
   {
     name: "a login forced by an image or a script of another site",
@@ -102,7 +102,7 @@ attacks("login CSRF and code injection, where the portal posts its answer", [
     name: "the stranger's form in the victim's browser",
     source: "RFC 9700, section 4.7",
     act: async (world) => submitForm(world.victim, await strangersForm(world)),
-    outcome: allOf(refused("login_not_found"), nothingSent),
+    outcome: allOf(notBegunHere, nothingSent),
   },
   {
     ...byForm,
@@ -112,7 +112,7 @@ attacks("login CSRF and code injection, where the portal posts its answer", [
       await world.victim.navigate(`${world.base}/login`);
       return submitForm(world.victim, await strangersForm(world));
     },
-    outcome: allOf(refused("login_not_found"), nothingSent),
+    outcome: allOf(notBegunHere, nothingSent),
   },
   {
     ...byForm,
@@ -184,7 +184,7 @@ attacks("answers that come by another way than was asked for", [
       address.searchParams.set("response_mode", "query");
       return world.victim.visit(await world.stranger.loginUntilCallback(address), { site: "cross-site" });
     },
-    outcome: allOf(refused("login_not_found"), nothingSent),
+    outcome: allOf(notBegunHere, nothingSent),
   },
 ]);
 
@@ -397,7 +397,7 @@ attacks("mix-up", [
       passedOn.searchParams.set("redirect_uri", `${base}/callback`);
       return victim.visit(await victim.loginUntilCallback(passedOn), { site: "cross-site" });
     },
-    outcome: allOf(refused("login_not_found"), nothingSent),
+    outcome: allOf(notBegunHere, nothingSent),
   },
   {
     ...twoPortals,

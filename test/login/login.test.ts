@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
+import { bareState } from "../../lib/login/evidence.js";
 import type { Browser } from "../support/browser.js";
 import { leadTo, startWorld } from "../support/world.js";
 
@@ -29,7 +30,7 @@ describe("the authorization request", () => {
       code_challenge_method: "S256",
     });
     for (const name of ["state", "nonce", "code_challenge"]) {
-      expect(Buffer.from(params[name] ?? "", "base64url")).toHaveLength(32);
+      expect(Buffer.from(bareState(params[name] ?? ""), "base64url")).toHaveLength(32);
       expect(second.searchParams.get(name)).not.toBe(params[name]);
     }
   });
@@ -217,7 +218,7 @@ describe("a login that waits", () => {
   });
 
   test("never lets the cookies of all logins grow over 4 KiB, however many are begun: the oldest is dropped", async () => {
-    const { browser, url } = await startWorld({ log: [/login_not_found/] });
+    const { browser, url } = await startWorld({ log: [/login_cookie_lost/] });
     const first = await browser.loginUntilCallback(`${url}/account?tab=first`);
     for (let tab = 1; tab <= 30; tab += 1) {
       await browser.navigate(`${url}/login?returnTo=/account?tab=${tab}${"x".repeat((tab * 97) % 1500)}`);
@@ -225,7 +226,7 @@ describe("a login that waits", () => {
     }
     const last = await browser.visit(`${url}/account?tab=last`);
     expect(JSON.parse(last.body).page).toBe("/account?tab=last");
-    expect((await browser.navigate(first)).body).toContain("login_not_found");
+    expect((await browser.navigate(first)).body).toContain("login_cookie_lost");
   });
 
   test("is small: twenty tabs that are restored at once, and know nothing of each other, stay below 8 KiB", async () => {

@@ -46,9 +46,8 @@ class Jar {
 /** A login is begun; its state. */
 function begin(jar: Jar, transactions: Transactions, more: Partial<Transaction> = {}): string {
   const seed = newSeed();
-  const { state } = attemptOf(seed);
-  jar.visit((req, res) => transactions.save(req, res, state, { seed, return_to: "/", begun_at: now, ...more }));
-  return state;
+  const transaction = { seed, return_to: "/", begun_at: now, ...more };
+  return jar.visit((req, res) => transactions.save(req, res, attemptOf(seed).state, transaction)).state;
 }
 
 const take = (jar: Jar, transactions: Transactions, state: string) =>
@@ -103,7 +102,9 @@ describe("a login that was begun", () => {
     const [one, two] = [begin(jar, transactions), begin(jar, transactions)];
     const unknown = expect.objectContaining({ code: "login_not_found" });
     expect(() => take(jar, create({ belongsTo: "another" }), one)).toThrow(unknown);
-    expect(() => take(jar, create({ secrets: [`${SECRET}x`] }), one)).toThrow(unknown);
+    expect(() => take(jar, create({ secrets: [`${SECRET}x`] }), one)).toThrow(
+      expect.objectContaining({ code: "login_secret_changed" }),
+    );
     const [first = "", second = ""] = names(jar);
     jar.cookies = { [first]: jar.cookies[second] ?? "", [second]: jar.cookies[first] ?? "" };
     expect(() => take(jar, transactions, one)).toThrow(unknown);

@@ -11,13 +11,24 @@ const nobodyIsIn = async ({ victim, stranger, whoIs, base, url, other }: World) 
   }
 };
 
+/** A login that cannot be found where it comes back. Which of them it is, is told by evidence (test/login/evidence.test.ts). */
+export const LOST_LOGIN: readonly PortalAuthErrorCode[] = [
+  "login_not_found",
+  "login_expired",
+  "login_cookies_blocked",
+  "login_cookie_lost",
+  "login_in_other_browser",
+  "login_secret_changed",
+  "login_over_http",
+  "login_cookies_strict",
+];
+
 /** Failures that whoever sits at the browser can cause, and which are no fault of the site, its settings or its portal. */
 const BY_CLIENTS: readonly PortalAuthErrorCode[] = [
   "login_required",
   "navigation_required",
   "callback_invalid",
-  "login_not_found",
-  "login_expired",
+  ...LOST_LOGIN,
   "login_denied",
   "authorization_refused",
   "interaction_needed",
@@ -34,6 +45,12 @@ export const refused =
     tells(code)(answer, world);
     await nobodyIsIn(world);
   };
+
+/** The login is not to be found here, for whichever reason; and nobody is logged in. */
+export const notBegunHere: Outcome = async (answer, world) => {
+  const code = LOST_LOGIN.find((one) => answer.body.includes(one));
+  await refused(code ?? "login_not_found")(answer, world);
+};
 
 /** The answer tells this failure, and the victim, who was logged in, stays so. */
 export const staysIn =

@@ -1,0 +1,118 @@
+import { describe, expect, test, vi } from "vitest";
+import { bareState } from "../../lib/login/evidence.js";
+import { Browser } from "../support/browser.js";
+import { startWorld, type WorldOptions } from "../support/world.js";
+
+// Why a login is not to be found: each cause brought about as it comes about in life, and told apart from the others.
+
+const FIREFOX = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0" };
+const WECHAT = { "user-agent": "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 Mobile/15E148 MicroMessenger/8.0.66" };
+const VISITED = "visited=yes";
+const HTTPS = { "x-forwarded-proto": "https" };
+const PUBLIC = "https://app.example";
+
+interface Way {
+  world?: WorldOptions;
+  /** How /login is asked for, and how the browser comes back. */
+  there: Record<string, string>;
+  back: Record<string, string>;
+  site?: "cross-site" | "none";
+  /** Later. */
+  minutes?: number;
+  /** Whether the login's cookie comes back, and what becomes of it; by default it does not. */
+  cookie?: (value: string) => string;
+  state?: (state: string) => string;
+}
+
+const ways: [string, Way][] = [
+  ["login_cookies_blocked", { there: FIREFOX, back: FIREFOX }],
+  ["login_cookies_strict", { there: { ...FIREFOX, cookie: VISITED }, back: FIREFOX, site: "cross-site" }],
+  ["login_cookie_lost", { there: { ...FIREFOX, cookie: VISITED }, back: { ...FIREFOX, cookie: VISITED } }],
+  ["login_cookie_lost", { there: FIREFOX, back: { ...FIREFOX, cookie: VISITED } }],
+  ["login_cookie_lost", { there: { ...FIREFOX, cookie: VISITED }, back: FIREFOX, site: "none" }],
+  ["login_cookie_lost", { there: FIREFOX, back: FIREFOX, cookie: (value) => `${value.slice(0, -1)}` }],
+  ["login_in_other_browser", { there: { ...FIREFOX, cookie: VISITED }, back: WECHAT }],
+  ["login_in_other_browser", { there: FIREFOX, back: { ...WECHAT, cookie: VISITED } }],
+  ["login_expired", { there: FIREFOX, back: FIREFOX, minutes: 10 }],
+  ["login_expired", { there: FIREFOX, back: WECHAT, minutes: 11 }],
+  ["login_not_found", { there: FIREFOX, back: FIREFOX, state: bareState }],
+  ["login_not_found", { there: FIREFOX, back: FIREFOX, state: (state) => `A${state.slice(1)}` }],
+  ["login_not_found", { there: FIREFOX, back: FIREFOX, state: (state) => `${state.slice(0, -1)}_` }],
+  ["login_not_found", { there: FIREFOX, back: FIREFOX, state: (state) => state + state }],
+  [
+    "login_over_http",
+    {
+      world: { publicOrigin: PUBLIC, ownSession: false, ...appsOwn() },
+      there: FIREFOX,
+      back: { ...FIREFOX, ...HTTPS },
+    },
+  ],
+  [
+    "login_cookies_blocked", // a proxy that does not say so: http is no evidence then
+    { world: { publicOrigin: PUBLIC, ...appsOwn() }, there: FIREFOX, back: FIREFOX },
+  ],
+  [
+    "login_cookies_blocked",
+    { world: { publicOrigin: PUBLIC, ...appsOwn() }, there: { ...FIREFOX, ...HTTPS }, back: { ...FIREFOX, ...HTTPS } },
+  ],
+];
+
+/** A session whose cookie is not Secure: so /login over http is not stopped before it begins. */
+function appsOwn(): WorldOptions {
+  return {
+    before(app) {
+      app.use((req, _res, next) => {
+        req.session = { cookie: {} } as never;
+        next();
+      });
+    },
+  };
+}
+
+test.each(ways)("%s, case %#", async (code, { world, there, back, site = "cross-site", minutes = 0, ...changed }) => {
+  const { url } = await startWorld({ ...world, log: [new RegExp(code)] });
+  const browser = new Browser();
+  const begun = await new Browser().navigate(`${url}/login`, { headers: there });
+  const state = new URL(begun.headers.location ?? "").searchParams.get("state") ?? "";
+  const [, name = "", value = ""] = /^([^=]+)=([^;]+)/.exec(String(begun.headers["set-cookie"])) ?? [];
+  if (minutes > 0) vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + minutes * 60_000 });
+  const cookie = changed.cookie ? { cookie: `${name}=${changed.cookie(value)}` } : {};
+  const query = new URLSearchParams({ code: "x", state: changed.state?.(state) ?? state });
+  const answer = await browser.navigate(`${url}/callback?${query}`, { headers: { ...back, ...cookie }, site });
+  vi.useRealTimers();
+  expect([answer.status, /login_\w+/.exec(/<footer>.*<\/footer>/.exec(answer.body)?.[0] ?? "")?.[0]]).toEqual([
+    400,
+    code,
+  ]);
+});
+
+describe("the state", () => {
+  test("is as random as before, and says nothing of the browser to who reads it", async () => {
+    const { url } = await startWorld();
+    const stateOf = async (headers: Record<string, string>) => {
+      const { headers: answered } = await new Browser().navigate(`${url}/login`, { headers });
+      return new URL(answered.location ?? "").searchParams.get("state") ?? "";
+    };
+    const [one, two] = [await stateOf(FIREFOX), await stateOf(FIREFOX)];
+    expect(one).toMatch(/^[\w-]{63}$/);
+    expect(one.slice(0, 43)).not.toBe(two.slice(0, 43));
+    const marks = new Set<string>();
+    for (const secret of ["a".repeat(32), "b".repeat(32), "c".repeat(32)]) {
+      const other = await startWorld({ options: { secret } });
+      const { headers } = await new Browser().navigate(`${other.url}/login`, { headers: FIREFOX });
+      const state = new URL(headers.location ?? "").searchParams.get("state") ?? "";
+      marks.add(Buffer.from(state.slice(43), "base64url").subarray(5, 7).toString("hex"));
+    }
+    expect(marks.size).toBeGreaterThan(1);
+  });
+
+  test("with other evidence behind it is another state: its login is not found", async () => {
+    const { url, browser } = await startWorld({ log: [/login_/] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const state = callback.searchParams.get("state") ?? "";
+    callback.searchParams.set("state", bareState(state));
+    expect((await browser.navigate(callback)).body).toContain("login_not_found");
+    callback.searchParams.set("state", state);
+    expect((await browser.navigate(callback)).status).toBe(303);
+  });
+});
