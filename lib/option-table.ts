@@ -32,6 +32,7 @@ export const VARIABLES = {
   secret: "SESSION_SECRET",
   store: "SESSION_STORE_URL",
   tokenEncryptionKey: "TOKEN_ENCRYPTION_KEY",
+  sameSite: "SESSION_SAME_SITE",
   sessionIdle: "SESSION_IDLE",
   sessionAbsolute: "SESSION_ABSOLUTE",
 } as const satisfies Partial<Record<keyof PortalAuthOptions, string>>;
@@ -51,6 +52,7 @@ export const DEFAULTS = {
   clockTolerance: 30,
   refreshLeeway: 30,
   store: "memory:",
+  sameSite: "lax",
   routes: { login: "/login", callback: "/callback", logout: "/logout" },
   sessionIdle: 24 * 60 * 60,
   sessionAbsolute: 7 * 24 * 60 * 60,
@@ -150,6 +152,7 @@ export const OptionsSchema = v.strictObject(
     ),
     lock: v.optional(v.custom<Lock>((value) => typeof value === "function", "write a function (name, work)")),
     tokenEncryptionKey: v.optional(secrets(secret("seals"))),
+    sameSite: v.optional(v.picklist(["lax", "strict"], "write lax or strict"), DEFAULTS.sameSite),
     sessionIdle: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionIdle),
     sessionAbsolute: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionAbsolute),
     keepSessionKeys: v.optional(

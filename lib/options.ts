@@ -88,6 +88,12 @@ export interface PortalAuthOptions {
    */
   tokenEncryptionKey?: string | readonly string[] | undefined;
   /**
+   * Whether the browser sends our own session's cookie when another site leads here: with "strict" it does not, and who
+   * comes from elsewhere passes one page of ours that loads the address anew. An application's own session says so itself.
+   * SESSION_SAME_SITE; default "lax".
+   */
+  sameSite?: "lax" | "strict" | undefined;
+  /**
    * A session ends after this many seconds without a request, counted to the minute (to the tenth part of a limit under
    * ten minutes); for our own session. SESSION_IDLE; default one day.
    */

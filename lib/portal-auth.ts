@@ -95,6 +95,7 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
   const mountSession = createSessionMount({
     secrets,
     https,
+    sameSite: settings.sameSite,
     clock,
     lock,
     warn,

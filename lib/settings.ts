@@ -37,6 +37,7 @@ export interface Settings {
   readonly store: Store | string | undefined;
   readonly lock: Lock | undefined;
   readonly tokenEncryptionKeys: readonly string[];
+  readonly sameSite: "lax" | "strict";
   readonly sessionIdle: number;
   readonly sessionAbsolute: number;
   readonly keepSessionKeys: readonly string[];
@@ -118,6 +119,7 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     store: options.store === "memory:" ? undefined : options.store,
     lock: options.lock,
     tokenEncryptionKeys: options.tokenEncryptionKey ?? [],
+    sameSite: options.sameSite,
     sessionIdle: options.sessionIdle,
     sessionAbsolute: options.sessionAbsolute,
     keepSessionKeys: options.keepSessionKeys,

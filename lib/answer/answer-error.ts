@@ -8,6 +8,7 @@ import { ourHeaders } from "./headers.js";
 import { consoleLog, type Log, logFailure } from "./log.js";
 import { type Action, renderPage } from "./page.js";
 import { problemOf } from "./problem.js";
+import { send } from "./send.js";
 
 export interface ErrorAnswer {
   readonly hooks?: Hooks;
@@ -75,12 +76,6 @@ function signInLabel({ code, status }: PortalAuthError): string {
 function titleOf({ code, status }: PortalAuthError, { isLogin = true }: ErrorAnswer): string {
   if (isLogin && status !== 503) return code === "login_denied" ? "Sign-in cancelled" : "Sign-in did not work";
   return status === 503 ? "Not right now" : "That did not work";
-}
-
-export function send(res: Response, type: string, body: string): void {
-  res.setHeader("Content-Type", type);
-  res.setHeader("Content-Length", Buffer.byteLength(body));
-  res.end(body);
 }
 
 /** Errors that are not ours may carry anything in their causes, so only their outline is taken over. */

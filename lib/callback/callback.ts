@@ -13,7 +13,7 @@ import { beginSession, joinSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import { meetHooks } from "./meet-hooks.js";
 import { createOnce } from "./once.js";
-import { responseOf } from "./posted.js";
+import { comesAgain, responseOf } from "./posted.js";
 import { LoginWatch } from "./watch.js";
 
 interface Finished {
@@ -38,8 +38,10 @@ export function callbackStep(parts: Parts) {
     }
   };
 
-  async function answer({ req, res }: Visit, watch: LoginWatch): Promise<void> {
+  async function answer(visit: Visit, watch: LoginWatch): Promise<void> {
+    const { req, res } = visit;
     const response = responseOf(parts, req); // one of each parameter, or refused
+    if (comesAgain(parts, visit, response)) return;
     watch.begin("discovery");
     const portal = await getPortal(); // before anything is spent: a portal that is down costs nobody their login
     watch.begin("state");

@@ -1,9 +1,11 @@
 import type { Request } from "express";
+import { goOn } from "../answer/go-on.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { POSTED, readForm, readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import type { AuthorizationResponse } from "../portal/exchange.js";
+import { isStrict } from "../session/own-session.js";
 import { dropNewSession } from "../session/session.js";
 import { readResponse } from "./response.js";
 
@@ -14,14 +16,19 @@ import { readResponse } from "./response.js";
  *
  * @throws PortalAuthError `callback_invalid`
  */
-export function postedStep({ posted }: Parts) {
+export function postedStep(parts: Parts) {
   return async function handOn({ req, res }: Visit): Promise<void> {
     const response = readResponse(await readForm(req));
+    const isHidden = isStrict(req);
     dropNewSession(req);
-    // to the same address as the browser knows it: a proxy may have taken a prefix away
-    redirect(res, 303, `?${new URLSearchParams({ [POSTED]: posted.seal(response) })}`);
+    if (isHidden) goOn(res, addressOf(parts, response));
+    else redirect(res, 303, addressOf(parts, response));
   };
 }
+
+/** To the same address as the browser knows it: a proxy may have taken a prefix away. */
+const addressOf = ({ posted }: Parts, response: AuthorizationResponse): string =>
+  `?${new URLSearchParams({ [POSTED]: posted.seal(response) })}`;
 
 /**
  * What the portal answered, whether it came in the query or was posted.
@@ -35,4 +42,17 @@ export function responseOf({ posted }: Parts, req: Request): AuthorizationRespon
   const response = posted.open(sealed) as AuthorizationResponse | undefined;
   if (!response) throw new PortalAuthError("callback_invalid", { detail: `${POSTED} cannot be opened` });
   return response;
+}
+
+/**
+ * Whether the session's cookie is SameSite=Strict and stayed away, as the portal has led here: then the callback comes a
+ * second time, led by a page of ours. So the session of before is there to be ended, and the page that is wanted, which
+ * is but another redirect, finds the new one.
+ */
+export function comesAgain(parts: Parts, { req, res }: Visit, response: AuthorizationResponse): boolean {
+  const isLedHere = (req.headers["sec-fetch-site"] ?? "cross-site") === "cross-site";
+  if (!isStrict(req) || !isLedHere || readQuery(req).has(POSTED)) return false;
+  dropNewSession(req);
+  goOn(res, addressOf(parts, response));
+  return true;
 }

@@ -1,10 +1,13 @@
 import type { Request, Response } from "express";
 import { answerError } from "../answer/answer-error.js";
 import { navigates } from "../answer/client.js";
+import { goOn } from "../answer/go-on.js";
 import { PortalAuthError } from "../errors.js";
 import { beginLogin } from "../login/login.js";
+import { returnTo } from "../login/return-to.js";
 import { answersOf } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
+import { isStrict } from "../session/own-session.js";
 import { whyRefused } from "../session/session.js";
 
 /** Who must sign in first: a browser that navigates is sent to the portal and comes back, anything else is told why. */
@@ -20,11 +23,13 @@ export async function turnAway(
   const refused = whyRefused(req, parts.settings);
   if (refused) parts.log.tell("session.refused", () => ({ reason: refused }));
   if (!navigates(req)) return answerError(req, res, reason, answersOf(parts, visit.mount));
-  let returnTo: string | undefined;
+  // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
+  if (isStrict(req) && req.headers["sec-fetch-site"] === "cross-site") return goOn(res, returnTo(req.originalUrl));
+  let wish: string | undefined;
   try {
-    returnTo = wishOf(req);
-    await beginLogin(parts, { ...visit, req, res }, { returnTo });
+    wish = wishOf(req);
+    await beginLogin(parts, { ...visit, req, res }, { returnTo: wish });
   } catch (error) {
-    await answerError(req, res, error, answersOf(parts, visit.mount, returnTo));
+    await answerError(req, res, error, answersOf(parts, visit.mount, wish));
   }
 }

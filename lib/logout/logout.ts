@@ -1,9 +1,10 @@
-import { answerError, send } from "../answer/answer-error.js";
+import { answerError } from "../answer/answer-error.js";
 import { wantsPage } from "../answer/client.js";
 import { ourHeaders } from "../answer/headers.js";
 import { logFailure } from "../answer/log.js";
 import { renderPage } from "../answer/page.js";
 import { redirect } from "../answer/redirect.js";
+import { send } from "../answer/send.js";
 import { PortalAuthError } from "../errors.js";
 import { callHook } from "../hooks.js";
 import { answersOf, laterAnswersOf, linkTo, type Parts, type Visit } from "../parts.js";

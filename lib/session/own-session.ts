@@ -12,6 +12,7 @@ import type { Tenant } from "./tenants.js";
 export interface SessionMountOptions {
   readonly secrets: readonly string[];
   readonly https: boolean;
+  readonly sameSite: "lax" | "strict";
   readonly limits: Limits;
   /** Whose logins are kept. */
   readonly tenant: Tenant;
@@ -89,7 +90,7 @@ interface OwnSession {
 }
 
 function ownSession(options: SessionMountOptions): OwnSession {
-  const { secrets, https, limits, tenant, clock, lock, warn } = options;
+  const { secrets, https, sameSite, limits, tenant, clock, lock, warn } = options;
   const store = options.store ?? new MemoryStore(clock, () => warn(IN_MEMORY));
   const keeper = keeperOf(store, { clock, lock, limits, warn });
   keeper.admit(tenant);
@@ -104,7 +105,7 @@ function ownSession(options: SessionMountOptions): OwnSession {
     // proxy that ends TLS: a stranger who forges that header gains a cookie that their browser will not send.
     ...(https && { proxy: true }),
     // the cookie lives as long as a login may; the idle limit is enforced by what the stored session says
-    cookie: { path: "/", httpOnly: true, sameSite: "lax", secure: https, maxAge: limits.absoluteSeconds * 1000 },
+    cookie: { path: "/", httpOnly: true, sameSite, secure: https, maxAge: limits.absoluteSeconds * 1000 },
   });
   return {
     keeper,
@@ -126,6 +127,12 @@ function ownSession(options: SessionMountOptions): OwnSession {
 export function checkCookieCanBeSet(req: Request): void {
   if (req.session?.cookie?.secure !== true) return;
   if (!isOverHttps(req)) throw new PortalAuthError("proxy_not_trusted");
+}
+
+/** Whether the browser keeps this session's cookie to itself when another site leads here (RFC 6265bis, section 5.2). */
+export function isStrict(req: Request): boolean {
+  const sameSite = req.session?.cookie?.sameSite;
+  return sameSite === true || sameSite === "strict";
 }
 
 /** Whether an answer that begins a session went out without its cookie: in doubt only where Express sees plain http. */

@@ -1,24 +1,7 @@
-import { connect, createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { startAnotherSite } from "../support/another-site.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { startWorld } from "../support/world.js";
-
-/** The app under another host than the portal's: for a browser, another site. */
-async function startAnotherSite(): Promise<{ origin: string; leadTo(port: string): void }> {
-  let to = 0;
-  const front = createServer((socket) => {
-    const app = connect(to, "127.0.0.1");
-    socket.on("error", () => app.destroy());
-    app.on("error", () => socket.destroy());
-    socket.pipe(app).pipe(socket);
-  });
-  await new Promise<void>((resolve) => front.listen(0, "localhost", resolve));
-  onTestFinished(() => void front.close());
-  const leadTo = (port: string) => {
-    to = Number(port);
-  };
-  return { origin: `http://localhost:${(front.address() as { port: number }).port}`, leadTo };
-}
 
 test.skipIf(noChromium)(
   `in a real browser the session of before comes along with the GET that follows a portal's POST${noChromium && ` (${noChromium})`}`,

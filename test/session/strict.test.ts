@@ -1,0 +1,137 @@
+import session from "express-session";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { startAnotherSite } from "../support/another-site.js";
+import { Browser } from "../support/browser.js";
+import { launchChromium, noChromium } from "../support/chromium.js";
+import { startWorld, type WorldOptions } from "../support/world.js";
+
+// SameSite=Strict: the session's cookie stays away when another site leads here, as the portal does after each login.
+
+const SESSIONS: [string, (options: WorldOptions) => WorldOptions][] = [
+  ["our session", (world) => ({ ...world, options: { ...world.options, sameSite: "strict" } })],
+  [
+    "the app's own session",
+    (world) => ({
+      ...world,
+      before: (app) =>
+        app.use(
+          session({ secret: "the app's own", resave: false, saveUninitialized: false, cookie: { sameSite: "strict" } }),
+        ),
+    }),
+  ],
+];
+
+const withCart = {
+  options: { keepSessionKeys: ["cart"] },
+  after: (app) => {
+    app.get("/test/fill", (req, res) => {
+      Object.assign(req.session, { cart: "lamp" });
+      res.send("filled");
+    });
+    app.get("/test/cart", (req, res) => void res.send(`cart: ${JSON.stringify(Object(req.session).cart)}`));
+  },
+} satisfies WorldOptions;
+
+describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
+  describe.each(SESSIONS)("%s that is Strict", (_whose, strict) => {
+    test.each(["query", "form_post"])(
+      "is there after a login by %s, and so is what was in the one before",
+      async (response_mode) => {
+        const site = await startAnotherSite();
+        const { url, asked } = await startWorld(
+          strict({
+            ...withCart,
+            publicOrigin: site.origin,
+            options: { ...withCart.options, authorizationParams: { response_mode } },
+          }),
+        );
+        site.leadTo(new URL(url).port);
+        const browser = await launchChromium();
+        onTestFinished(() => browser.close());
+        const context = await browser.newContext();
+        const page = await context.newPage();
+        await page.goto(`${site.origin}/test/fill`);
+        await page.goto(`${site.origin}/account?tab=2`);
+        await page.getByRole("button", { name: "Amara Okafor" }).click();
+        await page.waitForURL(`${site.origin}/account?tab=2`);
+        expect(await page.locator("body").textContent()).toContain("amara-okafor");
+        await page.goto(`${site.origin}/test/cart`);
+        expect(await page.locator("body").textContent()).toBe('cart: "lamp"');
+        expect(asked("/oauth2/token")).toHaveLength(1);
+        const kept = (await context.cookies(site.origin)).map(({ name, sameSite }) => [name.split(".")[0], sameSite]);
+        expect(kept).toContainEqual([expect.stringMatching(/^(portal-session|connect)$/), "Strict"]);
+      },
+    );
+
+    test("is met by who comes from another site: the guard has the page loaded anew, and no login begins", async () => {
+      const site = await startAnotherSite();
+      const { url, asked, portal } = await startWorld(strict({ publicOrigin: site.origin }));
+      site.leadTo(new URL(url).port);
+      const browser = await launchChromium();
+      onTestFinished(() => browser.close());
+      const page = await browser.newPage();
+      await page.goto(`${site.origin}/account`);
+      await page.getByRole("button", { name: "Amara Okafor" }).click();
+      await page.waitForURL(`${site.origin}/account`);
+      const asks = asked("/oauth2/authorize").length;
+      // the portal's host is another site than the app's
+      portal.answerNext("/elsewhere", (_req, res) =>
+        res.writeHead(200, { "content-type": "text/html" }).end(`<a href="${site.origin}/account?from=mail">read</a>`),
+      );
+      await page.goto(`${portal.issuer}/elsewhere`);
+      await page.getByText("read").click();
+      await page.waitForURL(`${site.origin}/account?from=mail`);
+      await page.getByText("amara-okafor").waitFor();
+      expect(asked("/oauth2/authorize")).toHaveLength(asks);
+    });
+  });
+});
+
+describe.each(SESSIONS)("%s that is Strict", (_whose, strict) => {
+  test("has the callback come again, with the code in no page and no second session", async () => {
+    const { url, browser, asked } = await startWorld(strict({}));
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    for (const old of [false, true]) {
+      const page = await browser.navigate(callback, { site: "cross-site", old });
+      expect(page.status).toBe(200);
+      expect(page.headers["refresh"]).toMatch(/^0; url=\?posted=eyJ/);
+      expect(page.headers["set-cookie"]).toBeUndefined();
+      expect(page.body).not.toContain(callback.searchParams.get("code"));
+    }
+    expect(asked("/oauth2/token")).toEqual([]);
+    const page = await browser.navigate(callback, { site: "cross-site" });
+    const again = new URL(String(page.headers["refresh"]).slice("0; url=".length), callback);
+    const { status, headers } = await browser.navigate(again, { site: "same-origin" });
+    expect([status, headers.location]).toEqual([303, "/account"]);
+    expect((await browser.navigate(`${url}/account`)).status).toBe(200);
+  });
+
+  test("a browser that says nothing of sites comes once more, and not for ever", async () => {
+    const { url, browser } = await startWorld(strict({}));
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const page = await browser.navigate(callback, { old: true });
+    const again = new URL(String(page.headers["refresh"]).slice("0; url=".length), callback);
+    expect((await browser.navigate(again, { old: true })).status).toBe(303);
+  });
+
+  test("a visitor from another site is sent to the portal the second time; a script gets its 401 at once", async () => {
+    const { url } = await startWorld(strict({}));
+    const visitor = new Browser();
+    const first = await visitor.navigate(`${url}/account?q=1`, { site: "cross-site" });
+    expect([first.status, first.headers["refresh"]]).toEqual([200, "0; url=/account?q=1"]);
+    expect((await visitor.navigate(`${url}/account?q=1`, { site: "same-origin" })).status).toBe(302);
+    expect((await visitor.fetch(`${url}/account`, { site: "cross-site" })).status).toBe(401);
+  });
+
+  test("an address that browsers read in another way leads nowhere else", async () => {
+    const { url } = await startWorld(strict({ after: (app) => app.use((_req, res) => void res.end()) }));
+    const { headers } = await new Browser().navigate(`${url}/account?//evil.example`, { site: "cross-site" });
+    expect(headers["refresh"]).toBe("0; url=/account?//evil.example");
+  });
+});
+
+test("a Lax session needs none of this", async () => {
+  const { url, browser } = await startWorld();
+  const callback = await browser.loginUntilCallback(`${url}/account`);
+  expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);
+});

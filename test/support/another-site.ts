@@ -1,0 +1,19 @@
+import { connect, createServer } from "node:net";
+import { onTestFinished } from "vitest";
+
+/** The app under another host than the portal's: for a browser, another site. */
+export async function startAnotherSite(): Promise<{ origin: string; leadTo(port: string): void }> {
+  let to = 0;
+  const front = createServer((socket) => {
+    const app = connect(to, "127.0.0.1");
+    socket.on("error", () => app.destroy());
+    app.on("error", () => socket.destroy());
+    socket.pipe(app).pipe(socket);
+  });
+  await new Promise<void>((resolve) => front.listen(0, "localhost", resolve));
+  onTestFinished(() => void front.close());
+  const leadTo = (port: string) => {
+    to = Number(port);
+  };
+  return { origin: `http://localhost:${(front.address() as { port: number }).port}`, leadTo };
+}
