@@ -13,6 +13,11 @@ const FAILURES = {
     sentence: "Signing in is not set up correctly on this site.",
     hint: "requireAuth() ran on a request that portalAuth() has not seen. Mount it first, and at a path that covers the guarded one: app.use(portalAuth()).",
   },
+  tenant_unknown: {
+    status: 404,
+    sentence: "There is nothing to be found at this address.",
+    hint: "choosePortalAuth() was given no portalAuth() for this request: an unknown host or path, or one that is missing in what your function looks it up in.",
+  },
   authorization_params_invalid: {
     status: 500,
     sentence: "Signing in is not set up correctly on this site.",

@@ -84,6 +84,12 @@ const hook = <Name extends keyof Hooks>() =>
 
 export const OptionsSchema = v.strictObject(
   {
+    name: v.optional(
+      v.pipe(
+        v.string(),
+        v.regex(/^[a-zA-Z][\w-]{0,31}$/, "write a letter, and then letters, digits and - as you like, 32 at most"),
+      ),
+    ),
     issuer: plainAddress(
       "write the portal's address, https://… (http only on loopback), as its discovery document spells it",
     ),

@@ -12,8 +12,14 @@ import type { NoncePolicy, ProfileName } from "./portal/profiles.js";
  */
 export type AuthorizationParams = Readonly<Record<string, unknown>>;
 
-/** What a person may say. Every option but routes, hooks, lock, keepSessionKeys and clock has an environment variable too. */
+/** What a person may say. What is not a text, a number or a list of them has no environment variable. */
 export interface PortalAuthOptions {
+  /**
+   * Names this one of several portalAuth() in an application: it has cookies and a session of its own then, whatever the
+   * others and the application have, and is found at `req.portals[name]`. Letters, digits and "-", 32 at most. Default
+   * none: the one at `req.portal`.
+   */
+  name?: string | undefined;
   /** The portal's issuer identifier. PORTAL_ISSUER; required; https, or http on loopback. */
   issuer?: string | undefined;
   /** What to do where discovery is silent. PORTAL_PROFILE; default by the issuer's host. */

@@ -15,7 +15,7 @@ import { logoutStep } from "./logout/logout.js";
 import type { PortalAuthOptions } from "./options.js";
 import { answersOf, laterAnswersOf, type Parts, type Visit } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
-import { RequestPortal } from "./request-portal.js";
+import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createSessionMount } from "./session/own-session.js";
 import { createRefreshOnce } from "./session/refresh-once.js";
 import { createSealer } from "./session/seal.js";
@@ -50,7 +50,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
 
   function portalAuthRouter(req: Request, res: Response, next: NextFunction): void {
     mountSession(req, res, (error?: unknown) => {
-      req.portal = new RequestPortal(parts, req, res);
+      attachPortal(req, parts.settings, new RequestPortal(parts, req, res));
       if (error) return failToLoad(parts, req, res, error, next);
       const step = routes.get(withoutSlash(req.path))?.get(req.method);
       if (!step) return next();
@@ -70,6 +70,7 @@ function createParts(settings: Settings): Parts {
     settings,
     getPortal: createDiscovery(settings),
     transactions: createTransactions({
+      name: settings.name,
       secrets: settings.secrets,
       https: settings.https,
       belongsTo: belongsTo(settings),
@@ -82,10 +83,10 @@ function createParts(settings: Settings): Parts {
   };
 }
 
-function logOf({ issuer, clientId: client_id, logger }: Settings): Log {
+function logOf({ name, issuer, clientId: client_id, logger }: Settings): Log {
   const debug = logger?.debug?.bind(logger);
   const also = debug && ((event: object, name: string) => debug({ ...event, event: name }, name));
-  return createLog(logger, createTell({ instance: "default", issuer, client_id }, also));
+  return createLog(logger, createTell({ instance: name ?? "default", issuer, client_id }, also));
 }
 
 function createSessions({ settings, log, refreshOnce }: Parts) {
@@ -93,6 +94,7 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
   const { issuer, clientId, secrets, https, clock, lock } = settings;
   const opened = typeof settings.store === "string" ? openStore(settings.store, warn) : undefined;
   const mountSession = createSessionMount({
+    name: settings.name,
     secrets,
     https,
     sameSite: settings.sameSite,

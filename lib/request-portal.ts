@@ -1,4 +1,5 @@
 import type { Request, Response } from "express";
+import type { Session, SessionData } from "express-session";
 import { freshSession } from "./access/access-token.js";
 import { fetchWithToken } from "./access/fetch.js";
 import { userInfo } from "./access/user-info.js";
@@ -6,7 +7,8 @@ import { answerError } from "./answer/answer-error.js";
 import { beginLogin, type LoginOptions } from "./login/login.js";
 import { logOut } from "./logout/logout.js";
 import { answersOf, type Parts, type Visit } from "./parts.js";
-import { readSession } from "./session/session.js";
+import type { Instance } from "./session/holder.js";
+import { readSession, sessionHere } from "./session/session.js";
 import type { Claims, TokenSet } from "./tokens.js";
 
 declare global {
@@ -14,6 +16,8 @@ declare global {
     interface Request {
       /** The person of this request. There on every request that portalAuth() has seen. */
       portal: RequestPortal;
+      /** The same by name, of each portalAuth() that has one and has seen this request. */
+      portals?: Record<string, RequestPortal | undefined>;
     }
   }
 }
@@ -109,6 +113,14 @@ export class RequestPortal {
     );
   }
 
+  /**
+   * The session that the login is kept in: `req.session`, or, of a portalAuth() that has a name, one of its own. Undefined
+   * where it could not be loaded.
+   */
+  get session(): (Session & Partial<SessionData>) | undefined {
+    return sessionHere(this.#req, this.#parts.settings);
+  }
+
   #session() {
     return readSession(this.#req, this.#parts.settings);
   }
@@ -116,4 +128,15 @@ export class RequestPortal {
   #visit(): Visit {
     return { req: this.#req, res: this.#res, mount: this.#mount };
   }
+}
+
+/** One that has a name is at `req.portals`, and at `req.portal` only where nobody else is: that is the one without. */
+export function attachPortal(req: Request, { name }: Instance, portal: RequestPortal): void {
+  if (name === undefined) {
+    req.portal = portal;
+    return;
+  }
+  req.portals ??= Object.create(null) as NonNullable<typeof req.portals>;
+  req.portals[name] = portal;
+  req.portal ??= portal;
 }

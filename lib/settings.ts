@@ -13,6 +13,8 @@ import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./por
 
 /** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
 export interface Settings {
+  /** Undefined for the one that needs no name. */
+  readonly name: string | undefined;
   readonly issuer: string;
   readonly profile: Profile;
   readonly clientId: string;
@@ -93,6 +95,7 @@ export function warnings(env: NodeJS.ProcessEnv = process.env): string[] {
 function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
   const profile: Profile = PROFILES[options.profile ?? profileOfIssuer(new URL(options.issuer))];
   return deepFreeze({
+    name: options.name,
     issuer: options.issuer,
     profile,
     clientId: options.clientId,

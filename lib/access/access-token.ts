@@ -78,14 +78,15 @@ const isCode = (error: unknown, code: PortalAuthErrorCode): boolean =>
   error instanceof PortalAuthError && error.code === code;
 
 async function renewed(parts: Parts, req: Request, session: PortalSession, wish: Wish, isGood: boolean) {
-  const place = placeOf(req);
+  const place = placeOf(req, parts.settings);
   const work = newer(parts, req, place, session, wish).then(
     (portal) => {
-      updateSession(req, place.id, portal);
+      updateSession(req, parts.settings, place.id, portal);
       return portal;
     },
     (error) => {
-      if (endsSession(error) || isCode(error, "login_required")) updateSession(req, place.id, undefined); // it is gone
+      if (endsSession(error) || isCode(error, "login_required"))
+        updateSession(req, parts.settings, place.id, undefined); // it is gone
       throw error;
     },
   );

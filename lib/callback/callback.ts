@@ -56,12 +56,12 @@ export function callbackStep(parts: Parts) {
       return finish(req, portal, code, expected, transaction, watch);
     });
     if (!finished) return redirect(res, 303, transaction.return_to); // as for one that is spent
-    const joined = await joinSession(req, finished.sessionId); // false: logged out meanwhile
+    const joined = await joinSession(req, settings, finished.sessionId); // false: logged out meanwhile
     if (finished.return_to !== transaction.return_to)
       transactions.redirectLater(res, id, transaction, finished.return_to);
     redirect(res, 303, finished.return_to);
     watch.finished();
-    if (joined && sessionCookieIsMissing(req, res)) logFailure(log, new PortalAuthError("proxy_not_trusted"));
+    if (joined && sessionCookieIsMissing(req, settings, res)) logFailure(log, new PortalAuthError("proxy_not_trusted"));
   }
 
   async function finish(
@@ -72,7 +72,7 @@ export function callbackStep(parts: Parts) {
     { return_to: wish }: Transaction,
     watch: LoginWatch,
   ): Promise<Finished> {
-    checkCookieCanBeSet(req);
+    checkCookieCanBeSet(req, settings);
     watch.begin("exchange");
     const verified = await exchange(portal, code, expected, () => watch.begin("checks")); // the code for verified tokens
     try {

@@ -19,8 +19,8 @@ import { readResponse } from "./response.js";
 export function postedStep(parts: Parts) {
   return async function handOn({ req, res }: Visit): Promise<void> {
     const response = readResponse(await readForm(req));
-    const isHidden = isStrict(req);
-    dropNewSession(req);
+    const isHidden = isStrict(req, parts.settings);
+    dropNewSession(req, parts.settings);
     if (isHidden) goOn(res, addressOf(parts, response));
     else redirect(res, 303, addressOf(parts, response));
   };
@@ -51,8 +51,8 @@ export function responseOf({ posted }: Parts, req: Request): AuthorizationRespon
  */
 export function comesAgain(parts: Parts, { req, res }: Visit, response: AuthorizationResponse): boolean {
   const isLedHere = (req.headers["sec-fetch-site"] ?? "cross-site") === "cross-site";
-  if (!isStrict(req) || !isLedHere || readQuery(req).has(POSTED)) return false;
-  dropNewSession(req);
+  if (!isStrict(req, parts.settings) || !isLedHere || readQuery(req).has(POSTED)) return false;
+  dropNewSession(req, parts.settings);
   goOn(res, addressOf(parts, response));
   return true;
 }

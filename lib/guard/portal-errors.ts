@@ -4,16 +4,23 @@ import { answerError } from "../answer/answer-error.js";
 import { PortalAuthError } from "../errors.js";
 import { laterAnswersOf } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
+import { portalNamed } from "./portal-named.js";
 import { turnAway } from "./turn-away.js";
+
+export interface PortalErrorsOptions {
+  /** Where to sign in again: the option `name` of that portalAuth(). Default: at that of `req.portal`. */
+  portal?: string;
+}
 
 /**
  * Answers what accessToken(), fetch() and userinfo() end with in a handler, as the guard would: who must sign in again
  * is sent to the portal (or gets 401), a portal that is down is a page or a problem with 503. Mount it after the routes;
  * every other error goes on to the next error handler.
  */
-export function portalErrors(): ErrorRequestHandler {
+export function portalErrors({ portal: name }: PortalErrorsOptions = {}): ErrorRequestHandler {
+  const portalOf = portalNamed(name);
   return function answerPortalErrors(error, req, res, next) {
-    const portal = req.portal as RequestPortal | undefined;
+    const portal = portalOf(req);
     if (!(error instanceof PortalAuthError) || !portal || res.headersSent) return next(error);
     const answered = needsLogin(error)
       ? turnAway(req, res, portal, () => req.originalUrl, error)

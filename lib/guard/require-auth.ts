@@ -3,9 +3,12 @@ import { freshSession, needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
 import { laterAnswersOf } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
+import { portalNamed } from "./portal-named.js";
 import { turnAway } from "./turn-away.js";
 
 export interface RequireAuthOptions {
+  /** Whose login is wanted: the option `name` of that portalAuth(). Default: that of `req.portal`. */
+  portal?: string;
   /** Where the person comes back to after the login: a path of this site. Default: the address that was asked for. */
   returnTo?: string | ((req: Request) => string);
   /**
@@ -23,20 +26,21 @@ export interface RequireAuthOptions {
  * @throws TypeError when the app starts: an option that does not exist or has the wrong type
  */
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
-  const { returnTo, freshToken } = settleOptions(options);
+  const { portalOf, returnTo, freshToken } = settleOptions(options);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
-    const portal = req.portal as RequestPortal | undefined;
+    const portal = portalOf(req);
     if (!portal?.isAuthenticated) return void turnAway(req, res, portal, returnTo).catch(next);
     if (!freshToken) return next();
     withFreshToken(req, res, portal, returnTo).then((passes) => passes && next(), next);
   };
 }
 
-function settleOptions({ returnTo, freshToken = false, ...unknown }: RequireAuthOptions) {
+function settleOptions({ portal, returnTo, freshToken = false, ...unknown }: RequireAuthOptions) {
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
   if (typeof freshToken !== "boolean") throw new TypeError("requireAuth: freshToken must be true or false");
-  return { returnTo: settleReturnTo(returnTo), freshToken };
+  if (portal !== undefined && typeof portal !== "string") throw new TypeError("requireAuth: portal must be a name");
+  return { portalOf: portalNamed(portal), returnTo: settleReturnTo(returnTo), freshToken };
 }
 
 function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): (req: Request) => string {

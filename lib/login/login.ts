@@ -21,7 +21,7 @@ export interface LoginOptions {
 /** Begins a login: the attempt into its sealed cookie, the browser to the portal. Nothing is written to the session. */
 export async function beginLogin(parts: Parts, { req, res, mount }: Visit, options: LoginOptions = {}): Promise<void> {
   const { settings, transactions, getPortal, log } = parts;
-  checkCookieCanBeSet(req);
+  checkCookieCanBeSet(req, settings);
   const portal = await getPortal(); // before anything is kept: a portal that is down leaves no trace
   const added = checkAuthorizationParams({ ...(await paramsFor(parts, req)), ...options.authorizationParams });
   const seed = newSeed();

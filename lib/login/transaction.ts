@@ -59,20 +59,22 @@ export interface Transactions {
 }
 
 export interface TransactionsOptions {
+  /** Of several portalAuth() in an application. */
+  readonly name: string | undefined;
   readonly secrets: readonly string[];
   readonly https: boolean;
   /** Whose logins these are, at which portal: a login that was begun at one cannot be finished at another. */
   readonly belongsTo: string;
 }
 
-export function createTransactions({ secrets, https, belongsTo }: TransactionsOptions): Transactions {
+export function createTransactions({ name: instance, secrets, https, belongsTo }: TransactionsOptions): Transactions {
   const sealer = createSealer(secrets, `login ${belongsTo}`);
-  const prefix = `${https ? "__Host-" : ""}portal-login.`;
+  const prefix = `${https ? "__Host-" : ""}portal-login.${instance === undefined ? "" : `${instance}.`}`;
   const evidence = createEvidence({ secrets, belongsTo, https, lifetimeMs: LIFETIME_MS });
   // by whose login it is as well: what another portalAuth() has begun is no cookie of ours that cannot be opened
   const nameOf = (state: string) =>
     prefix + createHash("sha256").update(`${belongsTo} ${state}`).digest("base64url").slice(0, 16);
-  const isOurs = new RegExp(`^${prefix.replace(".", "\\.")}[\\w-]{16}$`);
+  const isOurs = new RegExp(`^${prefix.replaceAll(".", "\\.")}[\\w-]{16}$`);
 
   function setCookie(res: Response, name: string, value: string, { begun_at }: Transaction | Spent): void {
     const maxAge = Math.floor((begun_at + LIFETIME_MS - Date.now()) / 1000);

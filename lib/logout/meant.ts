@@ -30,12 +30,12 @@ function isPagesOwn({ method, headers }: Request): boolean {
 }
 
 /** The hidden fields that make a POST ours: sealed, for this session, for ten minutes. */
-export function confirmation({ confirmations }: Parts, req: Request): Record<string, string> {
-  const sealed = confirmations.seal({ session: sessionId(req), until: Date.now() + CONFIRM_WITHIN_MS });
+export function confirmation({ confirmations, settings }: Parts, req: Request): Record<string, string> {
+  const sealed = confirmations.seal({ session: sessionId(req, settings), until: Date.now() + CONFIRM_WITHIN_MS });
   return { confirmation: sealed };
 }
 
-function confirmed({ confirmations }: Parts, req: Request, sealed: string | null | undefined): boolean {
+function confirmed({ confirmations, settings }: Parts, req: Request, sealed: string | null | undefined): boolean {
   const opened = sealed ? (confirmations.open(sealed) as { session: string; until: number } | undefined) : undefined;
-  return opened !== undefined && opened.session === sessionId(req) && opened.until > Date.now();
+  return opened !== undefined && opened.session === sessionId(req, settings) && opened.until > Date.now();
 }

@@ -1,15 +1,16 @@
-import type { Request, RequestHandler, Response } from "express";
+import type { NextFunction, Request, RequestHandler, Response } from "express";
 import session, { type Store } from "express-session";
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
 import { isOverHttps } from "../over-https.js";
+import { holderOf, type Instance } from "./holder.js";
 import { findKeeper, type Keeper, keeperOf } from "./keeper.js";
 import type { Limits } from "./lifetime.js";
 import { MemoryStore } from "./memory-store.js";
 import type { Tenant } from "./tenants.js";
 
-export interface SessionMountOptions {
+export interface SessionMountOptions extends Instance {
   readonly secrets: readonly string[];
   readonly https: boolean;
   readonly sameSite: "lax" | "strict";
@@ -40,7 +41,14 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
   let opening = options.opened?.finally(() => {
     opening = undefined;
   });
-  return function mountSession(req, res, next) {
+  return options.name === undefined ? mountSession : mountBeside;
+
+  /** Whatever session the application has: this one has a cookie and a place of its own. */
+  function mountBeside(req: Request, res: Response, next: NextFunction): void {
+    mountOurs(holderOf(req, options), res, next);
+  }
+
+  function mountSession(req: Request, res: Response, next: NextFunction) {
     const loaded = req.session;
     if (loaded) {
       if (req.sessionStore !== met) meet(req.sessionStore);
@@ -56,12 +64,16 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
       );
     }
     withOwnSession.add(req);
+    mountOurs(req, res, next);
+  }
+
+  function mountOurs(req: Request, res: Response, next: NextFunction) {
     ours ??= ownSession(options);
     const { mount, keeper } = ours;
     if (keeper.isAway) return next(isAway());
-    if (!opening) return mount(req, res, next);
+    if (!opening) return void mount(req, res, next);
     opening.then(() => mount(req, res, next)).catch(next); // nobody else catches what is thrown here
-  };
+  }
 
   function meet(store: Store | undefined): void {
     // anything else is no express-session, and told when it is needed
@@ -90,14 +102,15 @@ interface OwnSession {
 }
 
 function ownSession(options: SessionMountOptions): OwnSession {
-  const { secrets, https, sameSite, limits, tenant, clock, lock, warn } = options;
+  const { secrets, https, sameSite, limits, tenant, clock, lock, warn, name: instance } = options;
   const store = options.store ?? new MemoryStore(clock, () => warn(IN_MEMORY));
   const keeper = keeperOf(store, { clock, lock, limits, warn });
   keeper.admit(tenant);
-  const name = https ? "__Host-portal-session" : "portal-session";
+  const name = `${https ? "__Host-" : ""}portal-session${instance === undefined ? "" : `.${instance}`}`;
   const handle = session({
     name,
-    secret: [...secrets],
+    // a cookie of one instance is none of another
+    secret: secrets.map((secret) => (instance === undefined ? secret : `${secret} ${instance}`)),
     store,
     resave: false,
     saveUninitialized: false,
@@ -124,19 +137,20 @@ function ownSession(options: SessionMountOptions): OwnSession {
  *
  * @throws PortalAuthError `proxy_not_trusted`
  */
-export function checkCookieCanBeSet(req: Request): void {
-  if (req.session?.cookie?.secure !== true) return;
+export function checkCookieCanBeSet(req: Request, instance: Instance): void {
+  if (holderOf(req, instance).session?.cookie?.secure !== true) return;
   if (!isOverHttps(req)) throw new PortalAuthError("proxy_not_trusted");
 }
 
 /** Whether the browser keeps this session's cookie to itself when another site leads here (RFC 6265bis, section 5.2). */
-export function isStrict(req: Request): boolean {
-  const sameSite = req.session?.cookie?.sameSite;
+export function isStrict(req: Request, instance: Instance): boolean {
+  const sameSite = holderOf(req, instance).session?.cookie?.sameSite;
   return sameSite === true || sameSite === "strict";
 }
 
 /** Whether an answer that begins a session went out without its cookie: in doubt only where Express sees plain http. */
-export function sessionCookieIsMissing(req: Request, res: Response): boolean {
+export function sessionCookieIsMissing(on: Request, instance: Instance, res: Response): boolean {
+  const req = holderOf(on, instance);
   if (req.secure || req.session?.cookie?.secure !== true) return false;
   const lines = [res.getHeader("Set-Cookie") ?? []].flat();
   return !lines.some((line) => String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`));

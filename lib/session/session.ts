@@ -5,13 +5,14 @@ import { type Clock, epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { SessionRefused } from "../events.js";
 import type { Claims, TokenSet } from "../tokens.js";
+import { holderOf, type Instance } from "./holder.js";
 import { findKeeper, type Keeper } from "./keeper.js";
 import { type Kept, knownOf } from "./known.js";
 import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
 import { promised } from "./update.js";
 
 /** What a session must be for a person to count as logged in. */
-export interface SessionRules {
+export interface SessionRules extends Instance {
   readonly issuer: string;
   readonly clientId: string;
   readonly redirectUri: string;
@@ -21,7 +22,7 @@ export interface SessionRules {
 
 /** The person of this request, or undefined when nobody is logged in (any more). No I/O, no crypto. */
 export function readSession(req: Request, rules: SessionRules): PortalSession | undefined {
-  const kept = req.session?.portal;
+  const kept = holderOf(req, rules).session?.portal;
   if (!kept || !KeptPortalSession.isOurs(kept)) return undefined;
   if (!kept.claims || typeof kept.tokens?.access_token !== "string") return undefined; // others may write to the store
   if (isForeign(kept, rules)) return undefined;
@@ -35,9 +36,10 @@ export function readSession(req: Request, rules: SessionRules): PortalSession | 
  * into it: readSession() answers each request, and says only that.
  */
 export function whyRefused(req: Request, rules: SessionRules): SessionRefused["reason"] | undefined {
-  if (!req.session || readSession(req, rules)) return undefined;
-  const kept = req.session.portal;
-  const wasStored = knownOf(req.session.id, req.session as Kept)?.stored !== undefined;
+  const { session } = holderOf(req, rules);
+  if (!session || readSession(req, rules)) return undefined;
+  const kept = session.portal;
+  const wasStored = knownOf(session.id, session as Kept)?.stored !== undefined;
   if (!kept) return wasStored ? "unreadable" : undefined;
   if (!KeptPortalSession.isOurs(kept)) return "not_ours";
   if (!kept.claims || typeof kept.tokens?.access_token !== "string") return "unreadable";
@@ -62,8 +64,9 @@ export interface NewSession {
  * Begins the person's session under a NEW id, so that an id planted before the login is worth nothing (session
  * fixation), and saves it. Either all of it holds or the request ends without a session. Returns the new id.
  */
-export async function beginSession(req: Request, begun: NewSession): Promise<string> {
+export async function beginSession(on: Request, begun: NewSession): Promise<string> {
   const { rules, tokens, claims, extra, keep, onReplaced } = begun;
+  const req = holderOf(on, rules);
   const { issuer, clientId: client_id, redirectUri: redirect_uri, clock } = rules;
   const now = epochSeconds(clock);
   const old: Kept = sessionOf(req);
@@ -77,7 +80,7 @@ export async function beginSession(req: Request, begun: NewSession): Promise<str
     if (replaced) onReplaced(replaced);
     Object.assign(req.session, survivors, extra);
     const login = { tokens, claims: asStored(claims), issuer, client_id, redirect_uri, version: 1 };
-    updateSession(req, req.sessionID, { ...login, started_at: now, obtained_at: now });
+    putLogin(req, req.sessionID, { ...login, started_at: now, obtained_at: now });
     await save(req);
   } catch (cause) {
     // express-session saves what is in req.session when the answer ends: a half-made session must not be there then
@@ -111,7 +114,8 @@ const whole = (login: PortalSession | undefined): PortalSession | undefined =>
  * Lets this request answer with a session that another request of the same browser has just begun: a double
  * click cancels the answer that carried its cookie. False when that session is gone.
  */
-export async function joinSession(req: Request, id: string): Promise<boolean> {
+export async function joinSession(on: Request, instance: Instance, id: string): Promise<boolean> {
+  const req = holderOf(on, instance);
   if (req.sessionID === id) return true;
   const store = req.sessionStore;
   const stored = await promised<SessionData | null>((done) => store.get(id, done)).catch((error) => {
@@ -126,7 +130,7 @@ export async function joinSession(req: Request, id: string): Promise<boolean> {
 }
 
 /** Whose logins are meant. */
-type Tenant = Pick<SessionRules, "issuer" | "clientId" | "redirectUri">;
+type Tenant = Pick<SessionRules, "name" | "issuer" | "clientId" | "redirectUri">;
 
 /**
  * A login that another portalAuth() began is nothing to this one: it neither counts here nor is ended by a logout here.
@@ -139,7 +143,8 @@ const isForeign = (portal: Pick<PortalSession, "issuer" | "client_id" | "redirec
  * Destroys the session in the store, and its cookie; the request goes on without one. Gives what was kept of a person
  * last, if anything: a refresh elsewhere may have brought tokens that this request has never seen.
  */
-export async function endSession(req: Request, res: Response, tenant: Tenant): Promise<PortalSession | undefined> {
+export async function endSession(on: Request, res: Response, tenant: Tenant): Promise<PortalSession | undefined> {
+  const req = holderOf(on, tenant);
   const [ending, keeper] = [req.session, findKeeper(req.sessionStore)];
   if (!ending || !keeper) return undefined;
   const { last, stays } = await keeper
@@ -166,7 +171,8 @@ function cookieOf(req: Request, id: string): string | undefined {
  * Lets the answer to a request that came without cookies, as they are Lax and another site has posted it, carry none
  * either: an application's session that was begun for it would take the place of the one that the browser has.
  */
-export function dropNewSession(req: Request): void {
+export function dropNewSession(on: Request, instance: Instance): void {
+  const req = holderOf(on, instance);
   if (req.session && cookieOf(req, req.sessionID) === undefined) forget(req);
 }
 
@@ -177,19 +183,29 @@ export interface Place {
 }
 
 /** @throws PortalAuthError `session_missing` */
-export function placeOf(req: Request): Place {
+export function placeOf(on: Request, instance: Instance): Place {
+  const req = holderOf(on, instance);
   const keeper = findKeeper(req.sessionStore);
   if (!keeper || !req.session) throw new PortalAuthError("session_missing");
   return { id: req.sessionID, keeper };
 }
 
 /** Lets the rest of this request see the login as it is stored now: undefined when it has ended. */
-export function updateSession(req: Request, id: string, portal: PortalSession | undefined): void {
+export function updateSession(req: Request, instance: Instance, id: string, portal: PortalSession | undefined): void {
+  putLogin(holderOf(req, instance), id, portal);
+}
+
+function putLogin(req: Request, id: string, portal: PortalSession | undefined): void {
   if (req.session && req.sessionID === id) findKeeper(req.sessionStore)?.refreshed(req.session, portal);
 }
 
+/** The session that this portalAuth() keeps its logins in; undefined where it could not be loaded. */
+export const sessionHere = (req: Request, instance: Instance): (Session & Partial<SessionData>) | undefined =>
+  holderOf(req, instance).session;
+
 /** The id of a session that is stored, or "" for a visitor who has none: express-session gives them a new id each time. */
-export function sessionId(req: Request): string {
+export function sessionId(on: Request, instance: Instance): string {
+  const req = holderOf(on, instance);
   return req.session?.portal ? req.sessionID : "";
 }
 

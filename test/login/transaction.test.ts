@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 
 const create = (given: Partial<Parameters<typeof createTransactions>[0]> = {}): Transactions =>
-  createTransactions({ secrets: [SECRET], https: false, belongsTo: "one portal", ...given });
+  createTransactions({ name: undefined, secrets: [SECRET], https: false, belongsTo: "one portal", ...given });
 
 /** What one browser keeps, as far as the names and values go; and what it was told last. */
 class Jar {

@@ -145,6 +145,7 @@ test.each([
   ["without claims", { claims: undefined }, false],
 ])("a session %s is read accordingly", (_name, change, counts) => {
   const rules = {
+    name: undefined,
     issuer: "https://portal.example",
     clientId: "app",
     redirectUri: "https://app.example/callback",

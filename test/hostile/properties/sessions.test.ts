@@ -9,6 +9,7 @@ import { json, tries } from "../support/property.js";
 // Others may write to a store, and what they write is no reason to fall over.
 
 const rules = {
+  name: undefined,
   issuer: "https://portal.example",
   clientId: "demo-app",
   redirectUri: "https://app.example/callback",

@@ -1,0 +1,39 @@
+import type { NextFunction, Request, RequestHandler, Response } from "express";
+import { answerError } from "./answer/answer-error.js";
+import { PortalAuthError } from "./errors.js";
+import type { PortalAuth } from "./portal-auth.js";
+
+/** One portalAuth() or another, by request. */
+export interface ChosenPortalAuth extends RequestHandler {
+  /** Closes each that was chosen so far: see PortalAuth.close(). */
+  close(): Promise<void>;
+}
+
+type Choice = PortalAuth | undefined;
+
+/**
+ * Lets each request meet the portalAuth() that is chosen for it: one for each tenant, known by host or path. Make each
+ * once, and not for every request: it remembers its portal, and its sessions. Where none is chosen, nobody is let through:
+ * the request is answered with 404 `tenant_unknown`.
+ *
+ * @param choose is called for every request, so it should answer from memory
+ */
+export function choosePortalAuth(choose: (req: Request) => Choice | Promise<Choice>): ChosenPortalAuth {
+  const met = new Set<PortalAuth>();
+  return Object.assign(chosenPortalAuth, { close: async () => void (await Promise.all([...met].map(closed))) });
+
+  function chosenPortalAuth(req: Request, res: Response, next: NextFunction): void {
+    const choice = choose(req);
+    if (choice instanceof Promise) choice.then((chosen) => meet(chosen, req, res, next)).catch(next);
+    else meet(choice, req, res, next);
+  }
+
+  function meet(chosen: Choice, req: Request, res: Response, next: NextFunction): void {
+    if (!chosen)
+      return void answerError(req, res, new PortalAuthError("tenant_unknown"), { isLogin: false }).catch(next);
+    met.add(chosen);
+    chosen(req, res, next);
+  }
+}
+
+const closed = (auth: PortalAuth): Promise<void> => auth.close();

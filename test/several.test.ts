@@ -1,0 +1,297 @@
+import { createServer, type RequestListener } from "node:http";
+import express, { type Express } from "express";
+import session from "express-session";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { type PortalOptions, startPortal } from "../example-app/portal/portal.js";
+import { choosePortalAuth, type PortalAuthOptions, portalAuth, portalErrors, requireAuth } from "../lib/index.js";
+import { Browser } from "./support/browser.js";
+import { createClock } from "./support/clock.js";
+import { listenToEvents } from "./support/events.js";
+import { close, listen, SESSION_SECRET } from "./support/world.js";
+
+/** The address of an app that is made once its address is known, as portals want to know it first. */
+async function startApp(make: (url: string) => Promise<Express>): Promise<string> {
+  for (const level of ["warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
+  let listener: RequestListener = () => {};
+  const server = createServer((req, res) => listener(req, res));
+  onTestFinished(() => close(server));
+  const url = await listen(server);
+  listener = await make(url);
+  return url;
+}
+
+async function startPortalFor(url: string, clientId: string, more: Partial<PortalOptions> = {}) {
+  const portal = await startPortal({
+    clientId,
+    clientSecret: `the-client-secret-of-${clientId}`,
+    redirectUris: [`${url}/callback`, `${url}/staff/callback`],
+    logoutRedirectUris: [`${url}/`],
+    ...more,
+  });
+  onTestFinished(() => portal.close());
+  const options = {
+    issuer: portal.issuer,
+    profile: "tencent-ciam",
+    clientId,
+    clientSecret: `the-client-secret-of-${clientId}`,
+    redirectUri: `${url}/callback`,
+    secret: SESSION_SECRET,
+  } as const satisfies PortalAuthOptions;
+  return { portal, options };
+}
+
+interface Given {
+  /** Default: the one without a name is mounted first, and both at the root. */
+  order?: "customers first" | "staff first" | "staff below /staff";
+  appsSession?: boolean;
+  options?: PortalAuthOptions;
+}
+
+/** Customers at the portalAuth() that has no name, staff at another that has one, in one app. */
+async function startBoth({ order = "customers first", appsSession = false, options = {} }: Given = {}) {
+  let close = async () => {};
+  const portals: Awaited<ReturnType<typeof startPortalFor>>[] = [];
+  const url = await startApp(async (url) => {
+    const [customers, staff] = [await startPortalFor(url, "shop"), await startPortalFor(url, "office")];
+    portals.push(customers, staff);
+    const isBelow = order === "staff below /staff";
+    const shop = portalAuth({ ...customers.options, ...options });
+    const office = portalAuth({
+      ...staff.options,
+      redirectUri: `${url}/staff/callback`,
+      name: "staff",
+      ...(!isBelow && { routes: { login: "/staff/login", callback: "/staff/callback", logout: "/staff/logout" } }),
+      ...options,
+    });
+    close = async () => void (await Promise.all([shop.close(), office.close()]));
+    const app = express();
+    if (appsSession) app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false }));
+    if (order === "staff first") app.use(office, shop);
+    else if (isBelow) app.use(shop).use("/staff", office);
+    else app.use(shop, office);
+    app.get("/account", requireAuth(), (req, res) => void res.json(who(req)));
+    app.get("/staff/payroll", requireAuth({ portal: "staff" }), (req, res) => void res.json(who(req)));
+    app.get("/staff/who", (req, res) => void res.json(who(req)));
+    app.get("/staff/token", requireAuth({ portal: "staff", freshToken: true }), async (req, res) => {
+      res.json({ version: (await req.portals?.["staff"]?.tokens())?.access_token.length });
+    });
+    app.get("/staff/info", async (req, res) => void res.json(await req.portals?.["staff"]?.userinfo()));
+    app.get("/staff/note/:text", (req, res) => {
+      Object.assign(req.portals?.["staff"]?.session ?? {}, { note: req.params.text });
+      res.end();
+    });
+    app.get("/staff/notes", (req, res) => {
+      const { session: staffs } = req.portals?.["staff"] ?? {};
+      res.json({ staffs: Object(staffs).note, apps: Object(req.session).note });
+    });
+    app.use("/staff", portalErrors({ portal: "staff" }));
+    return app;
+  });
+  onTestFinished(() => close());
+  const [customers, staff] = portals as [(typeof portals)[0], (typeof portals)[0]];
+  const browser = new Browser();
+  const json = async (path: string) => JSON.parse((await browser.fetch(url + path)).body);
+  return { url, browser, json, customers: customers.portal, staff: staff.portal };
+}
+
+const who = (req: express.Request) => ({
+  customer: req.portal.claims?.sub,
+  staff: req.portals?.["staff"]?.claims?.sub,
+});
+
+const visitAs = (browser: Browser, sub: string, address: string) => {
+  browser.person = { sub };
+  return browser.visit(address);
+};
+
+describe.each<Given>([
+  {},
+  { order: "staff first" },
+  { order: "staff below /staff" },
+  { appsSession: true },
+  { appsSession: true, order: "staff first" },
+])("customers and staff, each with a portal of their own: %o", (given) => {
+  test("are two logins in one browser, and neither opens what the other guards", async () => {
+    const { url, browser, json, customers, staff } = await startBoth(given);
+    await visitAs(browser, "amara-okafor", `${url}/account`);
+    expect((await browser.navigate(`${url}/staff/payroll`)).headers.location).toMatch(new RegExp(`^${staff.issuer}/`));
+    expect(await json("/staff/who")).toEqual({ customer: "amara-okafor" });
+    await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
+    expect(await json("/staff/payroll")).toEqual({ customer: "amara-okafor", staff: "jonas-weber" });
+    expect(JSON.parse((await browser.fetch(`${url}/account`)).body).customer).toBe("amara-okafor");
+    expect(customers.requests.filter(({ path }) => path === "/oauth2/token")).toHaveLength(1);
+  });
+
+  test("log out one by one", async () => {
+    const { url, browser, json, staff, customers } = await startBoth(given);
+    await visitAs(browser, "amara-okafor", `${url}/account`);
+    await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
+    await browser.navigate(`${url}/staff/logout`, { site: "same-origin" });
+    expect(await json("/staff/who")).toEqual({ customer: "amara-okafor" });
+    expect(staff.requests.filter(({ path }) => path === "/oauth2/revoke")).toHaveLength(1);
+    await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
+    await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    expect(await json("/staff/who")).toEqual({ staff: "jonas-weber" });
+    expect(customers.requests.filter(({ path }) => path === "/oauth2/revoke")).toHaveLength(1);
+  });
+
+  test("have cookies of their own", async () => {
+    const { url, browser } = await startBoth(given);
+    await visitAs(browser, "amara-okafor", `${url}/account`);
+    await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
+    const names = [...(await browser.cookies(`${url}/staff/x`)).keys()]
+      .filter((name) => !name.startsWith("demo_portal")) // cookies know no ports
+      .map((name) => name.replace(/\.[\w-]{16}$/, ".…"));
+    const ours = given.appsSession ? "connect.sid" : "portal-session";
+    expect(names.sort()).toEqual([ours, "portal-login.…", "portal-login.staff.…", "portal-session.staff"].sort());
+  });
+});
+
+describe("the one with a name", () => {
+  test("has a session of its own, where its app may keep things too", async () => {
+    const { url, browser, json } = await startBoth({ appsSession: true });
+    await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
+    await browser.fetch(`${url}/staff/note/late`);
+    expect(await json("/staff/notes")).toEqual({ staffs: "late" });
+  });
+
+  test("takes no cookie of the other, though the secret is the same", async () => {
+    const { url, browser } = await startBoth();
+    await visitAs(browser, "amara-okafor", `${url}/account`);
+    const value = (await browser.cookies(url)).get("portal-session");
+    const headers = { cookie: `portal-session.staff=${value}` };
+    const { body } = await new Browser().fetch(`${url}/staff/notes`, { headers });
+    expect(JSON.parse(body)).toEqual({});
+    expect((await new Browser().fetch(`${url}/staff/payroll`, { headers })).status).toBe(401);
+  });
+
+  test("refreshes its own tokens, at its own portal", async () => {
+    const { clock, later } = createClock();
+    const { url, browser, staff, customers } = await startBoth({ options: { clock } });
+    await visitAs(browser, "amara-okafor", `${url}/account`);
+    await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
+    later(301);
+    expect((await browser.fetch(`${url}/staff/token`)).status).toBe(200);
+    const refreshes = ({ requests }: typeof staff) =>
+      requests.filter(({ body }) => body.includes("grant_type=refresh"));
+    expect([refreshes(staff).length, refreshes(customers).length]).toEqual([1, 0]);
+  });
+
+  test("sends to its own portal who must sign in again there: portalErrors({ portal })", async () => {
+    const { url, browser, staff } = await startBoth();
+    await visitAs(browser, "amara-okafor", `${url}/account`);
+    const { headers } = await browser.navigate(`${url}/staff/info`);
+    expect(headers.location).toMatch(new RegExp(`^${staff.issuer}/`));
+    expect((await browser.fetch(`${url}/staff/info`)).body).toContain('"login":"/staff/login"');
+  });
+
+  test("is named in its events", async () => {
+    const heard = listenToEvents();
+    const { url, browser } = await startBoth();
+    await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
+    expect(heard.of("login.finished")).toMatchObject([{ instance: "staff", client_id: "office" }]);
+  });
+
+  test("is at req.portal where nobody else is", async () => {
+    const url = await startApp(async (url) => {
+      const { options } = await startPortalFor(url, "office");
+      const app = express();
+      app.use(portalAuth({ ...options, name: "staff" }));
+      app.get("/same", (req, res) => void res.json(req.portal === req.portals?.["staff"]));
+      app.get("/account", requireAuth(), (req, res) => void res.json(req.portal.claims?.sub));
+      return app;
+    });
+    const browser = new Browser();
+    expect((await browser.fetch(`${url}/same`)).body).toBe("true");
+    expect((await browser.visit(`${url}/account`)).body).toBe('"amara-okafor"');
+  });
+
+  test.each(["", "1st", "a.b", "staff;", "a".repeat(33), "__proto__"])("cannot be called %j", async (name) => {
+    const options = { ...(await startPortalFor("http://127.0.0.1:1", "office")).options, name };
+    expect(() => portalAuth(options)).toThrow("option name: write a letter");
+  });
+
+  test("may be called like a member of every object, which nobody takes for a person", async () => {
+    const url = await startApp(async (url) => {
+      const { options } = await startPortalFor(url, "office");
+      const app = express();
+      app.use(portalAuth({ ...options, name: "toString" }));
+      app.get("/a", requireAuth({ portal: "toString" }), (_req, res) => void res.end());
+      app.get("/b", requireAuth({ portal: "constructor" }), (_req, res) => void res.end());
+      return app;
+    });
+    expect((await new Browser().fetch(`${url}/a`)).status).toBe(401);
+    expect((await new Browser().fetch(`${url}/b`)).status).toBe(500);
+  });
+});
+
+describe("a portalAuth() that is chosen by request", () => {
+  async function startTenants(wrap: <T>(value: T) => T | Promise<T>) {
+    const closed: string[] = [];
+    const url = await startApp(async (url) => {
+      const { port } = new URL(url);
+      const tenants = new Map<string, ReturnType<typeof portalAuth>>();
+      for (const tenant of ["localhost", "127.0.0.1"]) {
+        const origin = `http://${tenant}:${port}`;
+        const { options } = await startPortalFor(origin, tenant);
+        const auth = portalAuth(options);
+        tenants.set(tenant, Object.assign(auth, { close: async () => void closed.push(tenant) }));
+      }
+      const app = express();
+      const chosen = choosePortalAuth((req) => wrap(tenants.get(req.hostname)));
+      app.use(chosen);
+      app.get("/account", requireAuth(), (req, res) => void res.json(req.portal.claims));
+      app.get("/close", async (_req, res) => {
+        await chosen.close();
+        res.end();
+      });
+      return app;
+    });
+    const { port } = new URL(url);
+    return { tea: `http://localhost:${port}`, rice: url, closed };
+  }
+
+  test.each([
+    ["at once", <T>(value: T) => value],
+    ["after a while", <T>(value: T) => Promise.resolve(value)],
+  ])("is another for each tenant, with its own portal: chosen %s", async (_when, wrap) => {
+    const { tea, rice } = await startTenants(wrap as never);
+    const browser = new Browser();
+    const account = JSON.parse((await browser.visit(`${tea}/account`)).body);
+    expect(account).toMatchObject({ aud: "localhost" });
+    expect(JSON.parse((await browser.visit(`${rice}/account`)).body)).toMatchObject({ aud: "127.0.0.1" });
+  });
+
+  test("does not take the session of another tenant", async () => {
+    const { tea, rice } = await startTenants((value) => value);
+    const browser = new Browser();
+    await browser.visit(`${tea}/account`);
+    const cookie = [...(await browser.cookies(tea))].map((pair) => pair.join("=")).join("; ");
+    expect((await new Browser().fetch(`${rice}/account`, { headers: { cookie } })).status).toBe(401);
+  });
+
+  test("lets nobody through where none is chosen, and tells why", async () => {
+    const { rice } = await startTenants((value) => value);
+    const headers = { host: "unknown.example" };
+    const { status, body } = await new Browser().fetch(`${rice}/account`, { headers });
+    expect([status, JSON.parse(body).code]).toEqual([404, "tenant_unknown"]);
+  });
+
+  test("hands on what goes wrong with the choice", async () => {
+    const url = await startApp(async () => {
+      const app = express();
+      app.use(choosePortalAuth(() => Promise.reject(new Error("no such table"))));
+      app.use(((error, _req, res, _next) => void res.status(500).end(error.message)) as express.ErrorRequestHandler);
+      return app;
+    });
+    const { status, body } = await new Browser().fetch(url);
+    expect([status, body]).toEqual([500, "no such table"]);
+  });
+
+  test("closes those that were met", async () => {
+    const { tea, closed } = await startTenants((value) => value);
+    await new Browser().fetch(`${tea}/account`);
+    await new Browser().fetch(`${tea}/close`);
+    expect(closed).toEqual(["localhost"]);
+  });
+});
