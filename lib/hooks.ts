@@ -80,7 +80,10 @@ export async function callOnTokens(hooks: Hooks, tokens: TokenSet, context: Toke
 }
 
 /** Runs a hook; what it throws arrives as a PortalAuthError that names the hook. */
-export async function callHook<T>(name: keyof Hooks | "authorizationParams", call: () => T | Promise<T>): Promise<T> {
+export async function callHook<T>(
+  name: keyof Hooks | "authorizationParams" | "renderPage",
+  call: () => T | Promise<T>,
+): Promise<T> {
   try {
     return await call();
   } catch (cause) {

@@ -9,6 +9,7 @@ export type { Lock } from "./lock.js";
 export type { Logger } from "./logger.js";
 export type { LoginOptions } from "./login/login.js";
 export type { AuthorizationParams, PortalAuthOptions } from "./options.js";
+export type { Action, Page, RenderPage, Words, WordsGiven } from "./pages.js";
 export { type PortalAuth, portalAuth } from "./portal-auth.js";
 export type { RequestPortal } from "./request-portal.js";
 export type { PortalSession } from "./session/stored.js";

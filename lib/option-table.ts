@@ -6,6 +6,7 @@ import type { Hooks } from "./hooks.js";
 import type { Lock } from "./lock.js";
 import type { Logger } from "./logger.js";
 import type { PortalAuthOptions } from "./options.js";
+import type { RenderPage, WordsGiven } from "./pages.js";
 import { hasOpenid } from "./portal/authorization-params.js";
 import { PROFILES, type ProfileName } from "./portal/profiles.js";
 import { reservedKey } from "./session/reserved.js";
@@ -75,6 +76,10 @@ const STORE =
 
 const secret = (first: string) =>
   `write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first ${first})`;
+
+const LANGUAGES = "write an object of words by language, e.g. { de: { labels: { signIn: 'Anmelden' } } }";
+
+const isLanguage = (tag: string): boolean => /^[a-zA-Z]{2,3}(-[a-zA-Z\d]{2,8})*$/.test(tag);
 
 const isLogger = (value: unknown): boolean =>
   (["warn", "error"] as const).every((name) => typeof (value as Logger | null)?.[name] === "function");
@@ -171,6 +176,15 @@ export const OptionsSchema = v.strictObject(
       ),
       [],
     ),
+    languages: v.optional(
+      v.record(
+        v.pipe(v.string(), v.check(isLanguage, LANGUAGES)),
+        v.custom<WordsGiven>((value) => typeof value === "object" && value !== null, LANGUAGES),
+        LANGUAGES,
+      ),
+      {},
+    ),
+    renderPage: v.optional(v.custom<RenderPage>((value) => typeof value === "function", "write a function")),
     logger: v.optional(v.custom<Logger>(isLogger, "write a logger such as pino's: with the methods warn and error")),
     clock: v.optional(
       v.custom<Clock>((value) => typeof value === "function", "write a function"),

@@ -4,6 +4,7 @@ import type { Clock } from "./clock.js";
 import type { Hooks } from "./hooks.js";
 import type { Lock } from "./lock.js";
 import type { Logger } from "./logger.js";
+import type { RenderPage, WordsGiven } from "./pages.js";
 import type { NoncePolicy, ProfileName } from "./portal/profiles.js";
 
 /**
@@ -108,6 +109,14 @@ export interface PortalAuthOptions {
   sessionAbsolute?: number | undefined;
   /** Keys of req.session that survive the change of the session id at login, e.g. ["cart"]. Default none. */
   keepSessionKeys?: readonly string[] | undefined;
+  /**
+   * Languages of our pages beside English and Chinese, or other words in those, by their tag (BCP 47), e.g.
+   * `{ de: { titles: { signOut: "Abmelden?" } } }`; the browser's Accept-Language chooses. What is left out is English.
+   * Default none.
+   */
+  languages?: Readonly<Record<string, WordsGiven>> | undefined;
+  /** Makes the HTML of our pages, instead of ours. Default: one that needs no scripts and loads nothing. */
+  renderPage?: RenderPage | undefined;
   /**
    * Where warnings and failures go, one line each: a pino, or what has its methods. Its `debug`, if it has one, gets the
    * events as well. Default: the console, and no events.

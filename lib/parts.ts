@@ -2,6 +2,7 @@ import type { Request, Response } from "express";
 import type { Outage } from "./access/outage.js";
 import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
+import type { Pages } from "./answer/pages.js";
 import { returnTo } from "./login/return-to.js";
 import type { Transactions } from "./login/transaction.js";
 import { POSTED, readQuery } from "./parameters.js";
@@ -20,6 +21,7 @@ export interface Parts {
   /** Seals what a confirmation page posts back. */
   readonly confirmations: Sealer;
   readonly log: Log;
+  readonly pages: Pages;
   readonly outage: Outage;
   readonly refreshOnce: RefreshOnce;
 }
@@ -36,18 +38,18 @@ export interface Visit {
 export const linkTo = (mount: string, route: string): string => returnTo(mount + route);
 
 /** How a failure is answered: with a way to sign in again that leads to the page that was wanted. */
-export function answersOf({ settings, log }: Parts, mount: string, wanted?: unknown): ErrorAnswer {
+export function answersOf({ settings, log, pages }: Parts, mount: string, wanted?: unknown): ErrorAnswer {
   const { login } = settings.routes;
   const wish = wanted === undefined ? "" : `?${new URLSearchParams({ returnTo: returnTo(wanted) })}`;
-  return { hooks: settings.hooks, log, login: login === false ? undefined : linkTo(mount, login) + wish };
+  return { hooks: settings.hooks, log, pages, login: login === false ? undefined : linkTo(mount, login) + wish };
 }
 
 /**
  * How a failure is answered that no login would mend: with a way to try the same again. An address with a code, the
  * callback's of whichever router, belongs into no page: that one is reloaded.
  */
-export function laterAnswersOf({ settings: { hooks }, log }: Parts, req: Request): ErrorAnswer {
+export function laterAnswersOf({ settings: { hooks }, log, pages }: Parts, req: Request): ErrorAnswer {
   const query = readQuery(req);
   const canBeLinked = req.method === "GET" && !query.has("code") && !query.has(POSTED);
-  return { hooks, log, retry: canBeLinked ? returnTo(req.originalUrl) : undefined, isLogin: false };
+  return { hooks, log, pages, retry: canBeLinked ? returnTo(req.originalUrl) : undefined, isLogin: false };
 }

@@ -5,6 +5,7 @@ import { answerError } from "./answer/answer-error.js";
 import { isPrefetch } from "./answer/client.js";
 import { ourHeaders } from "./answer/headers.js";
 import { createLog, type Log, logFailure } from "./answer/log.js";
+import { createPages } from "./answer/pages.js";
 import { callbackStep } from "./callback/callback.js";
 import { postedStep } from "./callback/posted.js";
 import { PortalAuthError } from "./errors.js";
@@ -78,6 +79,7 @@ function createParts(settings: Settings): Parts {
     posted: createSealer(settings.secrets, `posted ${belongsTo(settings)}`),
     confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),
     log,
+    pages: createPages({ languages: settings.languages, render: settings.renderPage, log }),
     outage: createOutage(settings.clock),
     refreshOnce: createRefreshOnce(log.tell),
   };

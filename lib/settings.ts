@@ -8,6 +8,7 @@ import type { Lock } from "./lock.js";
 import type { Logger } from "./logger.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
+import type { RenderPage, WordsGiven } from "./pages.js";
 import { checkAuthorizationParams } from "./portal/authorization-params.js";
 import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./portal/profiles.js";
 
@@ -43,6 +44,8 @@ export interface Settings {
   readonly sessionIdle: number;
   readonly sessionAbsolute: number;
   readonly keepSessionKeys: readonly string[];
+  readonly languages: Readonly<Record<string, WordsGiven>>;
+  readonly renderPage: RenderPage | undefined;
   readonly logger: Logger | undefined;
   readonly clock: Clock;
   /** Whether people reach the app over https: decides `Secure` and the `__Host-` prefix of our cookies. */
@@ -126,6 +129,8 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     sessionIdle: options.sessionIdle,
     sessionAbsolute: options.sessionAbsolute,
     keepSessionKeys: options.keepSessionKeys,
+    languages: options.languages,
+    renderPage: options.renderPage,
     logger: options.logger,
     clock: options.clock,
     https: options.redirectUri.startsWith("https:"),

@@ -1,18 +1,20 @@
 import { randomBytes } from "node:crypto";
 import type { Request, Response } from "express";
-import { PortalAuthError } from "../errors.js";
+import { failures, PortalAuthError } from "../errors.js";
 import { callHook, type Hooks } from "../hooks.js";
 import { outline } from "../outline.js";
+import type { Action, Page, Words } from "../pages.js";
 import { wantsPage } from "./client.js";
 import { ourHeaders } from "./headers.js";
 import { consoleLog, type Log, logFailure } from "./log.js";
-import { type Action, renderPage } from "./page.js";
+import { type Pages, plainPages } from "./pages.js";
 import { problemOf } from "./problem.js";
 import { send } from "./send.js";
 
 export interface ErrorAnswer {
   readonly hooks?: Hooks;
   readonly log?: Log;
+  readonly pages?: Pages;
   /** Where a person can log in, when there is such a route. */
   readonly login?: string | undefined;
   /** Whether it was a login that failed. Default true. */
@@ -31,7 +33,7 @@ export async function answerError(
   thrown: unknown,
   answer: ErrorAnswer = {},
 ): Promise<void> {
-  const { hooks, log = consoleLog, login } = answer;
+  const { hooks, log = consoleLog, pages = plainPages, login } = answer;
   const error = asPortalAuthError(thrown);
   const requestId = randomBytes(6).toString("hex");
   logFailure(log, error, requestId);
@@ -47,8 +49,10 @@ export async function answerError(
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
   // RFC 9110, section 11.6.1, wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
   if (error.status === 401) res.setHeader("WWW-Authenticate", 'Bearer realm="portal"');
-  if (wantsPage(req) && error.code !== "login_required") sendPage(res, error, requestId, answer);
-  else send(res, "application/problem+json", JSON.stringify(problemOf(error, requestId, login)));
+  if (wantsPage(req) && error.code !== "login_required")
+    return pages.send(req, res, (words) => pageOf(words, error, requestId, answer));
+  const title = sentenceOf(error, pages.wordsOf(req));
+  send(res, "application/problem+json", JSON.stringify(problemOf(error, title, requestId, login)));
 }
 
 /** What is left of a body nobody will read. A request without one is not complete either while it is being answered. */
@@ -56,26 +60,32 @@ function hasUnreadBody({ complete, headers }: Request): boolean {
   return !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0);
 }
 
-function sendPage(res: Response, error: PortalAuthError, requestId: string, answer: ErrorAnswer): void {
+function pageOf(words: Words, error: PortalAuthError, request_id: string, answer: ErrorAnswer): Omit<Page, "lang"> {
   const { login, retry } = answer;
+  const { code, status } = error;
+  const { labels } = words;
   const actions: Action[] = [];
-  if (login !== undefined) actions.push({ label: signInLabel(error), href: login });
-  if (retry !== undefined && error.status === 503) actions.push({ label: "Try again", href: retry });
-  actions.push({ label: "Back to the start page", href: "/" });
-  const footnote = `${error.code} · request ${requestId}`;
-  const page = renderPage({ title: titleOf(error, answer), text: error.sentence, actions, footnote });
-  send(res, "text/html; charset=utf-8", page);
+  if (login !== undefined) actions.push({ label: signInLabel(error, words), href: login });
+  if (retry !== undefined && status === 503) actions.push({ label: labels.tryAgain, href: retry });
+  actions.push({ label: labels.startPage, href: "/" });
+  const footnote = `${code} · ${labels.request} ${request_id}`;
+  const text = sentenceOf(error, words);
+  return { kind: "failure", title: titleOf(error, words, answer), text, actions, code, status, request_id, footnote };
 }
+
+/** What a hook says is in the application's own words. */
+const sentenceOf = ({ code, sentence }: PortalAuthError, { sentences }: Words): string =>
+  sentence === failures[code].sentence ? sentences[code] : sentence;
 
 /** Who has not been at the portal yet, or changed their mind there, has nothing to do again. */
-function signInLabel({ code, status }: PortalAuthError): string {
-  if (status === 503) return "Try again";
-  return code === "login_denied" ? "Sign in" : "Sign in again";
+function signInLabel({ code, status }: PortalAuthError, { labels }: Words): string {
+  if (status === 503) return labels.tryAgain;
+  return code === "login_denied" ? labels.signIn : labels.signInAgain;
 }
 
-function titleOf({ code, status }: PortalAuthError, { isLogin = true }: ErrorAnswer): string {
-  if (isLogin && status !== 503) return code === "login_denied" ? "Sign-in cancelled" : "Sign-in did not work";
-  return status === 503 ? "Not right now" : "That did not work";
+function titleOf({ code, status }: PortalAuthError, { titles }: Words, { isLogin = true }: ErrorAnswer): string {
+  if (isLogin && status !== 503) return code === "login_denied" ? titles.signInCancelled : titles.signInFailed;
+  return status === 503 ? titles.notNow : titles.didNotWork;
 }
 
 /** Errors that are not ours may carry anything in their causes, so only their outline is taken over. */

@@ -1,7 +1,5 @@
-import type { Response } from "express";
-import { ourHeaders } from "./headers.js";
-import { renderPage } from "./page.js";
-import { send } from "./send.js";
+import type { Request, Response } from "express";
+import type { Pages } from "./pages.js";
 
 /**
  * A page that goes on by itself. What another site has led to comes without SameSite=Strict cookies, however many
@@ -9,9 +7,12 @@ import { send } from "./send.js";
  *
  * @param to an address of this site
  */
-export function goOn(res: Response, to: string): void {
-  ourHeaders(res);
+export async function goOn(pages: Pages, req: Request, res: Response, to: string): Promise<void> {
   res.setHeader("Refresh", `0; url=${to}`); // HTML Living Standard, section 7.5.1: as the page's own wish, whoever renders it
-  const page = renderPage({ title: "One moment", text: "", actions: [{ label: "Go on", href: to }] });
-  send(res, "text/html; charset=utf-8", page);
+  await pages.send(req, res, ({ titles, labels }) => ({
+    kind: "go_on",
+    title: titles.goingOn,
+    text: "",
+    actions: [{ label: labels.goOn, href: to }],
+  }));
 }

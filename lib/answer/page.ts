@@ -1,21 +1,9 @@
-/** What stands on one of our pages. All of it is text: it is escaped here. */
-export interface Page {
-  readonly title: string;
-  readonly text: string;
-  readonly actions: readonly Action[];
-  /** Small print for whoever is asked for help. */
-  readonly footnote?: string;
-}
-
-/** A link, or, where something changes, a form that posts. */
-export type Action =
-  | { readonly label: string; readonly href: string }
-  | { readonly label: string; readonly post: string; readonly fields: Readonly<Record<string, string>> };
+import type { Action, Page } from "../pages.js";
 
 /** Complete in itself: no script, no font, no image, nothing to load. */
-export function renderPage({ title, text, actions, footnote }: Page): string {
+export function renderPage({ lang, title, text, actions, footnote }: Page): string {
   return `<!doctype html>
-<html lang="en">
+<html lang="${escapeHtml(lang)}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -27,8 +15,7 @@ export function renderPage({ title, text, actions, footnote }: Page): string {
 <body>
 <main>
 <h1>${escapeHtml(title)}</h1>
-<p>${escapeHtml(text)}</p>
-<div class="actions">${actions.map(renderAction).join("")}</div>
+${text ? `<p>${escapeHtml(text)}</p>\n` : ""}<div class="actions">${actions.map(renderAction).join("")}</div>
 ${footnote ? `<footer>${escapeHtml(footnote)}</footer>` : ""}
 </main>
 </body>

@@ -12,8 +12,12 @@ export interface Problem {
   readonly login?: string;
 }
 
-export function problemOf(error: PortalAuthError, request_id: string, login: string | undefined): Problem {
-  const { code, status, sentence: title } = error;
+export function problemOf(
+  { code, status }: PortalAuthError,
+  title: string,
+  request_id: string,
+  login: string | undefined,
+): Problem {
   const type = `urn:express-portal-auth:${code}`;
   return { type, title, status, code, request_id, ...(login !== undefined && { login }) };
 }

@@ -41,7 +41,7 @@ export function callbackStep(parts: Parts) {
   async function answer(visit: Visit, watch: LoginWatch): Promise<void> {
     const { req, res } = visit;
     const response = responseOf(parts, req); // one of each parameter, or refused
-    if (comesAgain(parts, visit, response)) return;
+    if (await comesAgain(parts, visit, response)) return;
     watch.begin("discovery");
     const portal = await getPortal(); // before anything is spent: a portal that is down costs nobody their login
     watch.begin("state");

@@ -21,7 +21,7 @@ export function postedStep(parts: Parts) {
     const response = readResponse(await readForm(req));
     const isHidden = isStrict(req, parts.settings);
     dropNewSession(req, parts.settings);
-    if (isHidden) goOn(res, addressOf(parts, response));
+    if (isHidden) await goOn(parts.pages, req, res, addressOf(parts, response));
     else redirect(res, 303, addressOf(parts, response));
   };
 }
@@ -49,10 +49,10 @@ export function responseOf({ posted }: Parts, req: Request): AuthorizationRespon
  * second time, led by a page of ours. So the session of before is there to be ended, and the page that is wanted, which
  * is but another redirect, finds the new one.
  */
-export function comesAgain(parts: Parts, { req, res }: Visit, response: AuthorizationResponse): boolean {
+export async function comesAgain(parts: Parts, { req, res }: Visit, response: AuthorizationResponse): Promise<boolean> {
   const isLedHere = (req.headers["sec-fetch-site"] ?? "cross-site") === "cross-site";
   if (!isStrict(req, parts.settings) || !isLedHere || readQuery(req).has(POSTED)) return false;
   dropNewSession(req, parts.settings);
-  goOn(res, addressOf(parts, response));
+  await goOn(parts.pages, req, res, addressOf(parts, response));
   return true;
 }

@@ -25,7 +25,7 @@ export async function turnAway(
   if (!navigates(req)) return answerError(req, res, reason, answersOf(parts, visit.mount));
   // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
   if (isStrict(req, parts.settings) && req.headers["sec-fetch-site"] === "cross-site")
-    return goOn(res, returnTo(req.originalUrl));
+    return goOn(parts.pages, req, res, returnTo(req.originalUrl));
   let wish: string | undefined;
   try {
     wish = wishOf(req);

@@ -2,7 +2,6 @@ import { answerError } from "../answer/answer-error.js";
 import { wantsPage } from "../answer/client.js";
 import { ourHeaders } from "../answer/headers.js";
 import { logFailure } from "../answer/log.js";
-import { renderPage } from "../answer/page.js";
 import { redirect } from "../answer/redirect.js";
 import { send } from "../answer/send.js";
 import { PortalAuthError } from "../errors.js";
@@ -66,15 +65,14 @@ async function endAtPortal(parts: Parts, ended: PortalSession | undefined): Prom
 /** A person who came from elsewhere is asked; a program is told. */
 async function askFirst(parts: Parts, { req, res, mount }: Visit): Promise<void> {
   if (!wantsPage(req)) return answerError(req, res, new PortalAuthError("logout_unconfirmed"), answersOf(parts, mount));
-  ourHeaders(res);
   const post = linkTo(mount, String(parts.settings.routes.logout));
-  const page = renderPage({
-    title: "Sign out?",
-    text: "You did not come here from a page of this site, so nothing has happened yet.",
+  await parts.pages.send(req, res, ({ titles, labels, signOutQuestion }) => ({
+    kind: "sign_out",
+    title: titles.signOut,
+    text: signOutQuestion,
     actions: [
-      { label: "Sign out", post, fields: confirmation(parts, req) },
-      { label: "Stay signed in", href: "/" },
+      { label: labels.signOut, post, fields: confirmation(parts, req) },
+      { label: labels.staySignedIn, href: "/" },
     ],
-  });
-  send(res, "text/html; charset=utf-8", page);
+  }));
 }

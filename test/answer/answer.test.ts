@@ -126,6 +126,8 @@ describe("a page", () => {
   test("escapes everything", () => {
     const evil = `<img src=x onerror='alert("1")'>&`;
     const page = renderPage({
+      kind: "failure",
+      lang: "en",
       title: evil,
       text: evil,
       footnote: evil,

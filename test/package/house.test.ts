@@ -92,6 +92,8 @@ const MUST_NOT_KNOW: Record<string, readonly string[]> = {
   "options.ts": ["session", "answer", "access", "settings.ts", ...ROUTER, ...TOP],
   "settings.ts": ["session", "answer", "access", ...ROUTER, ...TOP],
   "hooks.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", ...ROUTER, ...TOP],
+  "pages.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", ...ROUTER, ...TOP],
+  "events.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", "hooks.ts", ...ROUTER, ...TOP],
   "errors.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", "hooks.ts", ...ROUTER, ...TOP],
 };
 

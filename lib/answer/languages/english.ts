@@ -1,0 +1,28 @@
+import { failures, type PortalAuthErrorCode } from "../../errors.js";
+import type { Words } from "../../pages.js";
+
+const sentences = Object.fromEntries(Object.entries(failures).map(([code, { sentence }]) => [code, sentence]));
+
+export const ENGLISH: Words = {
+  lang: "en",
+  sentences: sentences as Record<PortalAuthErrorCode, string>,
+  titles: {
+    signInCancelled: "Sign-in cancelled",
+    signInFailed: "Sign-in did not work",
+    notNow: "Not right now",
+    didNotWork: "That did not work",
+    signOut: "Sign out?",
+    goingOn: "One moment",
+  },
+  labels: {
+    signIn: "Sign in",
+    signInAgain: "Sign in again",
+    tryAgain: "Try again",
+    startPage: "Back to the start page",
+    signOut: "Sign out",
+    staySignedIn: "Stay signed in",
+    goOn: "Go on",
+    request: "request",
+  },
+  signOutQuestion: "You did not come here from a page of this site, so nothing has happened yet.",
+};

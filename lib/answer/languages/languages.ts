@@ -1,0 +1,28 @@
+import type { Request } from "express";
+import type { Words, WordsGiven } from "../../pages.js";
+import { CHINESE } from "./chinese.js";
+import { ENGLISH } from "./english.js";
+
+/** The language that a browser asks for (Accept-Language: RFC 9110, section 12.5.4), of those that there are; else English. */
+export type WordsOf = (req: Request) => Words;
+
+export function createLanguages(given: Readonly<Record<string, WordsGiven>>): WordsOf {
+  const known = new Map<string, Words>([
+    ["en", ENGLISH],
+    ["zh", CHINESE],
+  ]);
+  for (const [lang, words] of Object.entries(given)) known.set(lang, complete(lang, words, known.get(lang) ?? ENGLISH));
+  const languages = [...known.keys()];
+  return function wordsOf(req) {
+    const language = req.acceptsLanguages(languages);
+    return (language && known.get(language)) || (known.get("en") as Words);
+  };
+}
+
+const complete = (lang: string, { sentences, titles, labels, signOutQuestion }: WordsGiven, base: Words): Words => ({
+  lang,
+  sentences: { ...base.sentences, ...sentences },
+  titles: { ...base.titles, ...titles },
+  labels: { ...base.labels, ...labels },
+  signOutQuestion: signOutQuestion ?? base.signOutQuestion,
+});
