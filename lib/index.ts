@@ -2,6 +2,7 @@ export type { Problem } from "./answer/problem.js";
 export { type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
 export { PortalAuthError, type PortalAuthErrorCode, type PortalAuthErrorOptions } from "./errors.js";
 export type { PortalAuthEventName, PortalAuthEvents } from "./events.js";
+export { type ExplainedOption, explain } from "./explain.js";
 export { type PortalErrorsOptions, portalErrors } from "./guard/portal-errors.js";
 export { type RequireAuthOptions, requireAuth } from "./guard/require-auth.js";
 export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./hooks.js";

@@ -10,6 +10,7 @@ import { callbackStep } from "./callback/callback.js";
 import { postedStep } from "./callback/posted.js";
 import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
+import { type ExplainedOption, explain } from "./explain.js";
 import { loginStep } from "./login/login.js";
 import { createTransactions } from "./login/transaction.js";
 import { logoutStep } from "./logout/logout.js";
@@ -35,6 +36,8 @@ export interface PortalAuth extends RequestHandler {
    * SESSION_STORE_URL has opened.
    */
   close(): Promise<void>;
+  /** The effective configuration: each option's value, masked where it is secret, and where it came from. */
+  explain(): ExplainedOption[];
 }
 
 /**
@@ -45,9 +48,10 @@ export interface PortalAuth extends RequestHandler {
  */
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   const parts = createParts(settleOptions(options));
+  const explained = explain(options);
   const routes = createRoutes(parts);
   const { mountSession, close } = createSessions(parts);
-  return Object.assign(portalAuthRouter, { close });
+  return Object.assign(portalAuthRouter, { close, explain: () => explained });
 
   function portalAuthRouter(req: Request, res: Response, next: NextFunction): void {
     mountSession(req, res, (error?: unknown) => {

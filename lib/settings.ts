@@ -61,33 +61,73 @@ const REQUIRED = { issuer: undefined, clientId: undefined, redirectUri: undefine
  * @throws PortalAuthError `options_invalid`: all problems at once, each with its name and what to write there.
  */
 export function settleOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv = process.env): Settings {
-  const problems: string[] = [];
-  const wished: Record<string, unknown> = { ...REQUIRED };
-  for (const [option, value] of Object.entries(given)) if (value !== undefined) wished[option] = value;
-  for (const [option, variable] of Object.entries(VARIABLES)) {
-    if (wished[option] !== undefined) continue;
-    const found = SECRETS.includes(variable) ? readSecret(env, variable) : readVariable(env, variable);
-    if (found.problem) problems.push(found.problem);
-    if (found.value) wished[option] = option === "authorizationParams" ? { auth_source_id: found.value } : found.value;
-  }
+  const { settings, problems } = tryOptions(given, env);
+  if (settings) return settings;
+  const typos = unknownVariables(env, knownVariables());
+  throw new PortalAuthError("options_invalid", {
+    detail: ["", ...new Set([...problems.map(({ text }) => text), ...typos])].join("\n  - "),
+  });
+}
+
+/** What is wrong with an option, and what to write there. */
+export interface Problem {
+  /** "" where it is none of them: a name that does not exist. */
+  readonly option: string;
+  readonly text: string;
+}
+
+/** Where a value comes from. */
+export type Origin = "option" | "variable" | "file" | "profile" | "default";
+
+/** What was found for the options, and what came of it. */
+export interface Tried {
+  /** As it was written, by option. */
+  readonly wished: Readonly<Record<string, unknown>>;
+  /** Of each of those. */
+  readonly origins: Readonly<Record<string, Origin>>;
+  readonly problems: readonly Problem[];
+  /** Undefined where there are problems. */
+  readonly settings: Settings | undefined;
+}
+
+/** The same for who wants to know of each option: it throws nothing. */
+export function tryOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv = process.env): Tried {
+  const { wished, origins, problems } = gather(given, env);
   const checked = v.safeParse(OptionsSchema, wished);
-  if (!checked.success) problems.push(...checked.issues.map((issue) => explain(issue, wished)));
+  if (!checked.success) problems.push(...checked.issues.map((issue) => problemOf(issue, wished)));
   if (
     !wished["clientSecret"] &&
     wished["clientAuth"] !== "none" &&
-    !problems.some((p) => p.startsWith(VARIABLES.clientSecret))
+    !problems.some(({ option }) => option === "clientSecret")
   )
-    problems.push(
-      `${VARIABLES.clientSecret} is missing: write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
-    );
-  if (checked.success) problems.push(...conflicts(checked.output));
-  if (problems.length > 0 || !checked.success) {
-    const typos = unknownVariables(env, knownVariables());
-    throw new PortalAuthError("options_invalid", {
-      detail: ["", ...new Set([...problems, ...typos])].join("\n  - "),
+    problems.push({
+      option: "clientSecret",
+      text: `${VARIABLES.clientSecret} is missing: write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
     });
+  if (checked.success) problems.push(...conflicts(checked.output));
+  const isGood = checked.success && problems.length === 0;
+  return { wished, origins, problems, settings: isGood ? settle(checked.output) : undefined };
+}
+
+/** An option in code wins over its variable, and that over the file that another variable names. */
+function gather(given: PortalAuthOptions, env: NodeJS.ProcessEnv) {
+  const problems: Problem[] = [];
+  const origins: Record<string, Origin> = {};
+  const wished: Record<string, unknown> = { ...REQUIRED };
+  for (const [option, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    wished[option] = value;
+    origins[option] = "option";
   }
-  return settle(checked.output);
+  for (const [option, variable] of Object.entries(VARIABLES)) {
+    if (wished[option] !== undefined) continue;
+    const found = SECRETS.includes(variable) ? readSecret(env, variable) : readVariable(env, variable);
+    if (found.problem) problems.push({ option, text: found.problem });
+    if (!found.value) continue;
+    wished[option] = option === "authorizationParams" ? { auth_source_id: found.value } : found.value;
+    origins[option] = found.isFile ? "file" : "variable";
+  }
+  return { wished, origins, problems };
 }
 
 /** Typos in the environment, for a warning when all that is required was there nevertheless. */
@@ -147,23 +187,26 @@ function settleRoutes(given: {
 }
 
 /** What is right by itself and wrong beside something else. */
-function conflicts(options: v.InferOutput<typeof OptionsSchema>): string[] {
+function conflicts(options: v.InferOutput<typeof OptionsSchema>): Problem[] {
   const { redirectUri, authorizationParams } = options;
   const routes = settleRoutes(options.routes);
-  const problems: string[] = [];
+  const problems: Problem[] = [];
   if (routes.callback !== false && !new URL(redirectUri).pathname.endsWith(routes.callback))
-    problems.push(
-      `${VARIABLES.redirectUri} (option redirectUri): write an address that ends in ${routes.callback}, or set routes.callback`,
-    );
+    problems.push({
+      option: "redirectUri",
+      text: `${VARIABLES.redirectUri} (option redirectUri): write an address that ends in ${routes.callback}, or set routes.callback`,
+    });
   const paths = Object.values(routes).filter((path) => path !== false);
-  if (new Set(paths).size < paths.length) problems.push("option routes: write three different paths");
+  if (new Set(paths).size < paths.length)
+    problems.push({ option: "routes", text: "option routes: write three different paths" });
   if (typeof authorizationParams !== "function") {
     try {
       checkAuthorizationParams(authorizationParams);
     } catch (error) {
-      problems.push(
-        `${VARIABLES.authorizationParams} (option authorizationParams): ${(error as PortalAuthError).message}`,
-      );
+      problems.push({
+        option: "authorizationParams",
+        text: `${VARIABLES.authorizationParams} (option authorizationParams): ${(error as PortalAuthError).message}`,
+      });
     }
   }
   return problems;
@@ -175,9 +218,13 @@ function knownVariables(): string[] {
 }
 
 /** One problem: the variable and the option, and what to write there. What was written is left out: it may be a secret. */
-function explain(issue: v.BaseIssue<unknown>, wished: Record<string, unknown>): string {
+function problemOf(issue: v.BaseIssue<unknown>, wished: Record<string, unknown>): Problem {
   const path = v.getDotPath(issue) ?? "";
   const option = path.split(".")[0] ?? "";
+  return { option, text: sentenceOf(issue, path, option, wished) };
+}
+
+function sentenceOf(issue: v.BaseIssue<unknown>, path: string, option: string, wished: Record<string, unknown>) {
   const variable = (VARIABLES as Record<string, string>)[option];
   const name = variable ? `${variable} (option ${path})` : `option ${path}`;
   if (!variable && issue.type === "strict_object") return `${name}: no such option`;

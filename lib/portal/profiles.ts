@@ -3,6 +3,7 @@ export type NoncePolicy = "required" | "optional" | "off";
 
 /** What a family of portals does where its discovery document is silent. */
 export interface Profile {
+  readonly name: string;
   readonly nonce: NoncePolicy;
   /** Addresses relative to the issuer, for what discovery leaves out. */
   readonly endpoints: {
@@ -17,6 +18,7 @@ export interface Profile {
 export const PROFILES = {
   /** Tencent Cloud CIAM, product pages 1148/51469 to 52259. Its documented ID token holds no nonce; PKCE covers the same attack. */
   "tencent-ciam": {
+    name: "tencent-ciam",
     nonce: "optional",
     endpoints: {
       userinfo: "/userinfo",
@@ -26,7 +28,7 @@ export const PROFILES = {
     logoutParameters: "tencent-ciam",
   },
   /** Everybody else: all from discovery. */
-  openid: { nonce: "required", endpoints: {}, logoutParameters: "openid" },
+  openid: { name: "openid", nonce: "required", endpoints: {}, logoutParameters: "openid" },
 } as const satisfies Record<string, Profile>;
 
 export type ProfileName = keyof typeof PROFILES;

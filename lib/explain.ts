@@ -1,0 +1,108 @@
+import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
+import type { PortalAuthOptions } from "./options.js";
+import { type Origin, type Settings, type Tried, tryOptions } from "./settings.js";
+import { withoutSlash } from "./without-slash.js";
+
+/** One option as it is in effect. */
+export interface ExplainedOption {
+  readonly option: keyof PortalAuthOptions;
+  /** Its environment variable, if it has one; NAME_FILE where the value was read from a file. */
+  readonly variable: string | undefined;
+  /** In words, and never a secret: of those only how long they are. Undefined where there is none. */
+  readonly value: string | undefined;
+  readonly origin: Origin;
+}
+
+/**
+ * The effective configuration: each option's value and where it comes from, secrets masked. It checks nothing: what is
+ * wrong stands there as it was written.
+ *
+ * @param options as given to portalAuth()
+ */
+export function explain(options: PortalAuthOptions = {}, env?: NodeJS.ProcessEnv): ExplainedOption[] {
+  return explainTried(tryOptions(options, env));
+}
+
+export function explainTried(tried: Tried): ExplainedOption[] {
+  return (Object.keys(OptionsSchema.entries) as (keyof PortalAuthOptions)[]).map((option) => {
+    const origin = tried.origins[option] ?? originOfDefault(option, tried);
+    const variable = (VARIABLES as Partial<Record<string, string>>)[option];
+    return {
+      option,
+      variable: variable && origin === "file" ? `${variable}_FILE` : variable,
+      value: told(option, tried),
+      origin,
+    };
+  });
+}
+
+const BY_PROFILE = { userinfoUrl: "userinfo", revocationUrl: "revocation", logoutUrl: "logout" } as const;
+
+function originOfDefault(option: keyof PortalAuthOptions, { settings }: Tried): Origin {
+  if (option === "nonce") return "profile";
+  const endpoint = option in BY_PROFILE ? BY_PROFILE[option as keyof typeof BY_PROFILE] : undefined;
+  return endpoint && settings?.profile.endpoints[endpoint] ? "profile" : "default";
+}
+
+function told(option: keyof PortalAuthOptions, { wished, settings }: Tried): string | undefined {
+  const written = wished[option];
+  if (written !== undefined) return masked(option, written);
+  if (settings) return settledValue(option, settings);
+  return inWords((DEFAULTS as Partial<Record<string, unknown>>)[option]);
+}
+
+/** What an option that nobody has written has come to. */
+function settledValue(option: keyof PortalAuthOptions, settings: Settings): string | undefined {
+  switch (option) {
+    case "profile":
+      return settings.profile.name;
+    case "userinfoUrl":
+    case "revocationUrl":
+    case "logoutUrl": {
+      const path: string | undefined = settings.profile.endpoints[BY_PROFILE[option]];
+      return path === undefined ? "from discovery" : `from discovery, else ${withoutSlash(settings.issuer)}${path}`;
+    }
+    case "store":
+      return DEFAULTS.store;
+    case "secret":
+    case "tokenEncryptionKey":
+    case "clientSecret":
+      return undefined;
+    case "clock":
+      return "Date.now";
+    case "logger":
+      return "the console";
+    default:
+      return inWords(settings[option]);
+  }
+}
+
+const SECRET_OPTIONS = Object.entries(VARIABLES).flatMap(([option, variable]) =>
+  SECRETS.includes(variable) && option !== "store" ? [option] : [],
+);
+
+function masked(option: string, written: unknown): string | undefined {
+  if (option === "store") return typeof written === "string" ? placeOf(written) : "a store of express-session";
+  if (!SECRET_OPTIONS.includes(option)) return inWords(written);
+  const all = [written].flat().flatMap((one) => (option === "clientSecret" ? [one] : String(one).split(",")));
+  const lengths = all.map((one) => String(one).trim().length);
+  return `set, ${lengths.join(" and ")} characters`;
+}
+
+/** Of a store's address what is no secret: no name, no password, no parameters. */
+function placeOf(address: string): string {
+  if (!URL.canParse(address)) return "set, but no address";
+  const { protocol, host, pathname } = new URL(address);
+  return host ? `${protocol}//${host}${pathname}` : `${protocol}${pathname}`;
+}
+
+/** Functions and objects of the application by what they are; a list or an object of plain values as JSON. */
+function inWords(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "function") return "a function";
+  const text = typeof value === "string" ? value : JSON.stringify(value, withoutFunctions);
+  return text.replace(/\/\/[^/@\s"]+@/g, "//[…]@"); // name and password in an address, which is refused
+}
+
+const withoutFunctions = (_name: string, member: unknown): unknown =>
+  typeof member === "function" ? "a function" : member;

@@ -1,0 +1,116 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MemoryStore } from "express-session";
+import { expect, onTestFinished, test } from "vitest";
+import { explain, type PortalAuthOptions, portalAuth } from "../lib/index.js";
+import { OptionsSchema, VARIABLES } from "../lib/option-table.js";
+
+const SECRET = randomBytes(24).toString("hex");
+const ENVIRONMENT = {
+  PORTAL_ISSUER: "https://sample.portal.tencentciam.com",
+  PORTAL_CLIENT_ID: "app",
+  PORTAL_CLIENT_SECRET: SECRET,
+  PORTAL_REDIRECT_URI: "https://app.example/callback",
+  SESSION_SECRET: `${SECRET},${SECRET}${SECRET}`,
+};
+
+const explained = (options: PortalAuthOptions = {}, env: Record<string, string> = {}) =>
+  new Map(explain(options, { ...ENVIRONMENT, ...env }).map(({ option, ...rest }) => [option as string, rest] as const));
+
+test("every option is told of, in the order of the table, with its variable", () => {
+  const all = explain({}, ENVIRONMENT);
+  expect(all.map(({ option }) => option)).toEqual(Object.keys(OptionsSchema.entries));
+  const variables = all.flatMap(({ option, variable }) => (variable ? [[option, variable]] : []));
+  expect(Object.fromEntries(variables)).toEqual(VARIABLES);
+});
+
+test.each<[string, PortalAuthOptions, Record<string, string>, string, string | undefined, string]>([
+  ["in code", { issuer: "https://other.example" }, {}, "issuer", "https://other.example", "option"],
+  ["in the environment", {}, {}, "issuer", "https://sample.portal.tencentciam.com", "variable"],
+  ["in both", { clientId: "code" }, {}, "clientId", "code", "option"],
+  ["nowhere", {}, {}, "httpTimeout", "10", "default"],
+  ["nowhere, and there is none", {}, {}, "tokenEncryptionKey", undefined, "default"],
+  ["by the issuer's host", {}, {}, "profile", "tencent-ciam", "default"],
+  ["by the profile", {}, {}, "nonce", "optional", "profile"],
+  [
+    "by the profile, where discovery is silent",
+    {},
+    {},
+    "revocationUrl",
+    "from discovery, else https://sample.portal.tencentciam.com/oauth2/revoke",
+    "profile",
+  ],
+  ["by discovery alone", { profile: "openid" }, {}, "revocationUrl", "from discovery", "default"],
+  ["by another option", {}, {}, "postLogoutRedirectUri", "https://app.example/", "default"],
+  ["as a function", { authorizationParams: () => ({}) }, {}, "authorizationParams", "a function", "option"],
+  ["as hooks", { hooks: { onLogin() {} } }, {}, "hooks", '{"onLogin":"a function"}', "option"],
+  [
+    "by its own variable",
+    {},
+    { PORTAL_AUTH_SOURCE_ID: "wx" },
+    "authorizationParams",
+    '{"auth_source_id":"wx"}',
+    "variable",
+  ],
+  ["as a list", { apiOrigins: ["https://api.example"] }, {}, "apiOrigins", '["https://api.example"]', "option"],
+  ["as a store", { store: new MemoryStore() }, {}, "store", "a store of express-session", "option"],
+  [
+    "as routes, of which some are left out",
+    {},
+    {},
+    "routes",
+    '{"login":"/login","callback":"/callback","logout":"/logout"}',
+    "default",
+  ],
+])("a value that is given %s", (_where, options, env, option, value, origin) => {
+  expect(explained(options, env).get(option)).toMatchObject({ value, origin });
+});
+
+test("a secret is told by its length alone, wherever it comes from", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "explain-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, "key"), `${SECRET}\n`);
+  const env = {
+    TOKEN_ENCRYPTION_KEY_FILE: join(folder, "key"),
+    SESSION_STORE_URL: `rediss://name:${SECRET}@redis.example:6380/2?password=${SECRET}`,
+  };
+  const all = explained({}, env);
+  expect(JSON.stringify([...all])).not.toContain(SECRET);
+  expect(all.get("clientSecret")).toMatchObject({ value: "set, 48 characters", origin: "variable" });
+  expect(all.get("secret")).toMatchObject({ value: "set, 48 and 96 characters" });
+  expect(all.get("tokenEncryptionKey")).toEqual({
+    variable: "TOKEN_ENCRYPTION_KEY_FILE",
+    value: "set, 48 characters",
+    origin: "file",
+  });
+  expect(all.get("store")).toMatchObject({ value: "rediss://redis.example:6380/2", origin: "variable" });
+  const inCode = explained({ secret: [SECRET, SECRET], clientSecret: SECRET, tokenEncryptionKey: SECRET });
+  expect(JSON.stringify([...inCode])).not.toContain(SECRET);
+  expect(inCode.get("secret")).toMatchObject({ value: "set, 48 and 48 characters", origin: "option" });
+});
+
+test("what is wrong is told as it was written, but for names and passwords in addresses", () => {
+  const all = explained({ httpTimeout: "soon" as never }, { PORTAL_ISSUER: `https://me:${SECRET}@portal.example` });
+  expect(all.get("httpTimeout")).toMatchObject({ value: "soon", origin: "option" });
+  expect(all.get("issuer")).toMatchObject({ value: "https://[…]@portal.example" });
+  expect(explained({ store: `redis//${SECRET}` }).get("store")).toMatchObject({ value: "set, but no address" });
+});
+
+test("a router tells its own", () => {
+  const router = portalAuth({
+    issuer: "https://portal.example",
+    clientId: "app",
+    clientSecret: SECRET,
+    redirectUri: "https://app.example/callback",
+    secret: SECRET,
+  });
+  const issuer = router.explain().find(({ option }) => option === "issuer");
+  expect(issuer).toEqual({
+    option: "issuer",
+    variable: "PORTAL_ISSUER",
+    value: "https://portal.example",
+    origin: "option",
+  });
+});
