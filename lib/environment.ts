@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 /** What was found for one variable, and what is wrong about how it was given. */
 export interface FromEnvironment {
   readonly value?: string;
-  /** Whether it was read from the file that NAME_FILE names. */
-  readonly isFile?: true;
+  /** The file that it was read from, as NAME_FILE names it. */
+  readonly file?: string;
   readonly problem?: string;
 }
 
@@ -25,7 +25,7 @@ export function readSecret(env: NodeJS.ProcessEnv, name: string): FromEnvironmen
   try {
     const value = readFileSync(path, "utf8").trimEnd(); // editors and echo end a file with a line break
     return value
-      ? { value, isFile: true }
+      ? { value, file: path }
       : {
           problem: `${name}_FILE names a file that is empty: write the secret into it`,
         };

@@ -1,5 +1,7 @@
 export type { Problem } from "./answer/problem.js";
 export { type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
+export type { Check, CheckGroup, Verdict } from "./doctor/check.js";
+export { type DiagnoseOptions, type Diagnosis, diagnose } from "./doctor/diagnose.js";
 export { PortalAuthError, type PortalAuthErrorCode, type PortalAuthErrorOptions } from "./errors.js";
 export type { PortalAuthEventName, PortalAuthEvents } from "./events.js";
 export { type ExplainedOption, explain } from "./explain.js";

@@ -73,7 +73,10 @@ export function settleOptions(given: PortalAuthOptions = {}, env: NodeJS.Process
 export interface Problem {
   /** "" where it is none of them: a name that does not exist. */
   readonly option: string;
+  /** Names the variable and the option. */
   readonly text: string;
+  /** What to write there, for who stands before it. */
+  readonly advice: string;
 }
 
 /** Where a value comes from. */
@@ -85,6 +88,8 @@ export interface Tried {
   readonly wished: Readonly<Record<string, unknown>>;
   /** Of each of those. */
   readonly origins: Readonly<Record<string, Origin>>;
+  /** Those that were read from a file: its path. */
+  readonly files: Readonly<Record<string, string>>;
   readonly problems: readonly Problem[];
   /** Undefined where there are problems. */
   readonly settings: Settings | undefined;
@@ -92,7 +97,7 @@ export interface Tried {
 
 /** The same for who wants to know of each option: it throws nothing. */
 export function tryOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv = process.env): Tried {
-  const { wished, origins, problems } = gather(given, env);
+  const { wished, origins, files, problems } = gather(given, env);
   const checked = v.safeParse(OptionsSchema, wished);
   if (!checked.success) problems.push(...checked.issues.map((issue) => problemOf(issue, wished)));
   if (
@@ -100,19 +105,23 @@ export function tryOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv
     wished["clientAuth"] !== "none" &&
     !problems.some(({ option }) => option === "clientSecret")
   )
-    problems.push({
-      option: "clientSecret",
-      text: `${VARIABLES.clientSecret} is missing: write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
-    });
+    problems.push(
+      problem(
+        "clientSecret",
+        `${VARIABLES.clientSecret} is missing`,
+        `write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
+      ),
+    );
   if (checked.success) problems.push(...conflicts(checked.output));
   const isGood = checked.success && problems.length === 0;
-  return { wished, origins, problems, settings: isGood ? settle(checked.output) : undefined };
+  return { wished, origins, files, problems, settings: isGood ? settle(checked.output) : undefined };
 }
 
 /** An option in code wins over its variable, and that over the file that another variable names. */
 function gather(given: PortalAuthOptions, env: NodeJS.ProcessEnv) {
   const problems: Problem[] = [];
   const origins: Record<string, Origin> = {};
+  const files: Record<string, string> = {};
   const wished: Record<string, unknown> = { ...REQUIRED };
   for (const [option, value] of Object.entries(given)) {
     if (value === undefined) continue;
@@ -122,18 +131,23 @@ function gather(given: PortalAuthOptions, env: NodeJS.ProcessEnv) {
   for (const [option, variable] of Object.entries(VARIABLES)) {
     if (wished[option] !== undefined) continue;
     const found = SECRETS.includes(variable) ? readSecret(env, variable) : readVariable(env, variable);
-    if (found.problem) problems.push({ option, text: found.problem });
+    if (found.problem) problems.push({ option, text: found.problem, advice: found.problem });
     if (!found.value) continue;
     wished[option] = option === "authorizationParams" ? { auth_source_id: found.value } : found.value;
-    origins[option] = found.isFile ? "file" : "variable";
+    origins[option] = found.file === undefined ? "variable" : "file";
+    if (found.file !== undefined) files[option] = found.file;
   }
-  return { wished, origins, problems };
+  return { wished, origins, files, problems };
 }
 
 /** Typos in the environment, for a warning when all that is required was there nevertheless. */
 export function warnings(env: NodeJS.ProcessEnv = process.env): string[] {
   return unknownVariables(env, knownVariables());
 }
+
+/** The environment, and below it what files say: of several the later wins, as with `node --env-file`. */
+export const withFiles = (files: readonly NodeJS.Dict<string>[]): NodeJS.ProcessEnv =>
+  Object.assign({}, ...files, process.env);
 
 function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
   const profile: Profile = PROFILES[options.profile ?? profileOfIssuer(new URL(options.issuer))];
@@ -192,21 +206,22 @@ function conflicts(options: v.InferOutput<typeof OptionsSchema>): Problem[] {
   const routes = settleRoutes(options.routes);
   const problems: Problem[] = [];
   if (routes.callback !== false && !new URL(redirectUri).pathname.endsWith(routes.callback))
-    problems.push({
-      option: "redirectUri",
-      text: `${VARIABLES.redirectUri} (option redirectUri): write an address that ends in ${routes.callback}, or set routes.callback`,
-    });
+    problems.push(
+      problem(
+        "redirectUri",
+        `${VARIABLES.redirectUri} (option redirectUri)`,
+        `write an address that ends in ${routes.callback}, or set routes.callback`,
+      ),
+    );
   const paths = Object.values(routes).filter((path) => path !== false);
   if (new Set(paths).size < paths.length)
-    problems.push({ option: "routes", text: "option routes: write three different paths" });
+    problems.push(problem("routes", "option routes", "write three different paths"));
   if (typeof authorizationParams !== "function") {
     try {
       checkAuthorizationParams(authorizationParams);
     } catch (error) {
-      problems.push({
-        option: "authorizationParams",
-        text: `${VARIABLES.authorizationParams} (option authorizationParams): ${(error as PortalAuthError).message}`,
-      });
+      const name = `${VARIABLES.authorizationParams} (option authorizationParams)`;
+      problems.push(problem("authorizationParams", name, (error as PortalAuthError).message));
     }
   }
   return problems;
@@ -217,18 +232,20 @@ function knownVariables(): string[] {
   return [...read, ...SECRETS.map((name) => `${name}_FILE`)];
 }
 
+const problem = (option: string, name: string, advice: string): Problem => ({
+  option,
+  text: `${name}: ${advice}`,
+  advice,
+});
+
 /** One problem: the variable and the option, and what to write there. What was written is left out: it may be a secret. */
 function problemOf(issue: v.BaseIssue<unknown>, wished: Record<string, unknown>): Problem {
   const path = v.getDotPath(issue) ?? "";
   const option = path.split(".")[0] ?? "";
-  return { option, text: sentenceOf(issue, path, option, wished) };
-}
-
-function sentenceOf(issue: v.BaseIssue<unknown>, path: string, option: string, wished: Record<string, unknown>) {
   const variable = (VARIABLES as Record<string, string>)[option];
   const name = variable ? `${variable} (option ${path})` : `option ${path}`;
-  if (!variable && issue.type === "strict_object") return `${name}: no such option`;
-  return wished[option] !== undefined ? `${name}: ${issue.message}` : `${name} is missing: ${issue.message}`;
+  if (!variable && issue.type === "strict_object") return problem(option, name, "no such option");
+  return problem(option, wished[option] !== undefined ? name : `${name} is missing`, issue.message);
 }
 
 /** Freezes plain objects and arrays; a store, a hook or a function is the app's own and stays as it is. */

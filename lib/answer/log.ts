@@ -49,11 +49,14 @@ export function logAnyway(log: Log, error: PortalAuthError, request_id?: string)
   const cause =
     error.cause instanceof Error && !(error.cause instanceof PortalAuthError) ? ` Cause: ${outline(error.cause)}` : "";
   const request = request_id === undefined ? "" : `, request ${request_id}`;
-  const line = oneLine(`${error.code} (${error.status})${request}: ${error.message}${cause}`);
+  const line = oneLine(`${error.code} (${error.status})${request}: ${error.message}${cause} ${whereMore(error)}`);
   const fields = { code: error.code, status: error.status, request_id };
   if (error.status >= 500) log.error(line, fields);
   else log.warn(line, fields);
 }
+
+/** The section of lib/errors.md, which is there wherever the package is. */
+const whereMore = ({ code }: PortalAuthError): string => `More: npx express-portal-auth explain ${code}`;
 
 function tellFailure(log: Log, { code, status, hint, detail }: PortalAuthError, request_id: string | undefined): void {
   log.tell("failed", () => ({ code, status, request_id, hint, detail }));

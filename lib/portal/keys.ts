@@ -26,12 +26,11 @@ export type VerifySignature = (token: string) => Promise<void>;
  * own token answers come here, so a stranger cannot cause fetches.
  */
 export function createVerifier(jwksUri: string, announced: unknown, fetch: PortalFetch): VerifySignature {
-  const metadata = Array.isArray(announced) ? announced : ["RS256"]; // OpenID Connect Core 1.0, section 2: the default
-  const algorithms = ASYMMETRIC.filter((alg) => metadata.includes(alg));
+  const algorithms = acceptedAlgorithms(announced);
   const keys = createRemoteJWKSet(new URL(jwksUri), {
     cacheMaxAge: 10 * 60 * 1000,
     cooldownDuration: 0,
-    [customFetch]: (url, { headers }) => fetchKeys(fetch, url, headers),
+    [customFetch]: async (url, { headers }) => Response.json({ keys: await readKeySet(fetch, url, headers) }),
   });
   const verify = (token: string) =>
     compactVerify(token, keys, { algorithms }).catch((error) => {
@@ -51,6 +50,12 @@ export function createVerifier(jwksUri: string, announced: unknown, fetch: Porta
       throw new PortalAuthError("id_token_signature_invalid", { detail });
     }
   };
+}
+
+/** Of the algorithms that the portal announces. */
+export function acceptedAlgorithms(announced: unknown): string[] {
+  const metadata = Array.isArray(announced) ? announced : ["RS256"]; // OpenID Connect Core 1.0, section 2: the default
+  return ASYMMETRIC.filter((alg) => metadata.includes(alg));
 }
 
 /**
@@ -78,8 +83,11 @@ function parse(text: string): KeySet {
 
 type KeySet = { keys?: unknown; Keys?: unknown } | undefined;
 
-/** The portal's documentation spells the member `Keys` in its sample and `keys` in its table (RFC 7517, section 5: `keys`). */
-async function fetchKeys(fetch: PortalFetch, url: string, headers: Headers): Promise<Response> {
+/**
+ * The keys, of what can be understood. The portal's documentation spells the member `Keys` in its sample and `keys` in its
+ * table (RFC 7517, section 5: `keys`).
+ */
+export async function readKeySet(fetch: PortalFetch, url: string, headers: Headers): Promise<object[]> {
   const response = await fetch(url, { headers });
   if (isBusy(response.status))
     throw new PortalAuthError("portal_failed", { detail: `the keys answered ${response.status}` });
@@ -90,7 +98,7 @@ async function fetchKeys(fetch: PortalFetch, url: string, headers: Headers): Pro
   const keys = set?.keys ?? set?.Keys;
   if (!Array.isArray(keys))
     throw new PortalAuthError("portal_answer_invalid", { detail: "the keys are not a JWK set" });
-  return Response.json({ keys: keys.filter(isKey).map(understood) });
+  return keys.filter(isKey).map(understood);
 }
 
 /** RFC 7517, section 5: what is not understood in a set is ignored; for jose one such member spoils the set. */

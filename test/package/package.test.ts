@@ -25,7 +25,7 @@ describe("the tarball", () => {
   });
 
   test("holds each source of lib/ with all that is built from it, and nothing else", () => {
-    const papers = ["README.md", "LICENSE", "CHANGELOG.md", "package.json"];
+    const papers = ["README.md", "LICENSE", "CHANGELOG.md", "lib/errors.md", "package.json"];
     const sources = packed.files.filter((path) => path.startsWith("lib/") && path.endsWith(".ts"));
     const built = sources.flatMap((path) =>
       [".js", ".js.map", ".d.ts", ".d.ts.map"].map((ending) => path.replace(/^lib/, "dist").replace(/\.ts$/, ending)),

@@ -1,12 +1,15 @@
 import type { Store } from "express-session";
 import { PortalAuthError } from "../../errors.js";
 import { onceAMinute } from "../once-a-minute.js";
+import type { Durability } from "./durability.js";
 
 /** A store of ours, with its connection. */
 export interface OpenStore {
   readonly store: Store;
   /** Settled once the first connection stands, or has failed: the first requests wait for that. */
   readonly opened: Promise<void>;
+  /** For a doctor: what would be lost, as far as the server tells this user. Rejects while there is no connection. */
+  readonly durability: Durability;
   /** For an application that shuts down. */
   close(): Promise<void>;
 }
@@ -24,7 +27,8 @@ export function troubleWith(name: string, warn: (message: string) => void): (err
   return (error) => tell(`The session store on ${name}: ${reasonOf(error)}. Look at SESSION_STORE_URL.`);
 }
 
-function reasonOf(error: Error): string {
+/** The system's name for it and its meaning, and nothing that may hold a password. */
+export function reasonOf(error: Error): string {
   const reason = nameOf(error);
   const meaning = MEANINGS[reason];
   return meaning ? `${reason}, ${meaning}` : reason;

@@ -1,4 +1,5 @@
 import session, { type Store } from "express-session";
+import type { Trouble } from "./durability.js";
 import { type Load, type OpenStore, storeRefused, troubleWith } from "./opened.js";
 import { isPostgresStore } from "./postgres-update.js";
 
@@ -37,12 +38,20 @@ export function openPostgres(connectionString: string, warn: (message: string) =
     store,
     // what is wrong with the address is told when the app starts, and not to the first person who signs in
     opened: withSessions.query("SELECT 1").then(() => {}, tell),
+    durability: () => durabilityOf(withSessions),
     async close() {
       isClosed = true;
       await store.close();
       await pool.end();
     },
   };
+}
+
+async function durabilityOf(sessions: Pick<Pool, "query">): Promise<Trouble[]> {
+  const { rows } = await sessions.query(`SELECT relpersistence FROM pg_class WHERE oid = to_regclass('"session"')`);
+  if (rows[0]?.["relpersistence"] !== "u") return [];
+  const advice = 'everybody is signed out when the server crashes: ALTER TABLE "session" SET LOGGED';
+  return [{ found: "the table session is UNLOGGED", advice }];
 }
 
 /** As connect-pg-simple has it, `if not exists`: several processes start at the same moment. */

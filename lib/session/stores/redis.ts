@@ -1,4 +1,5 @@
 import type { Store } from "express-session";
+import type { Trouble } from "./durability.js";
 import { type Load, type OpenStore, storeRefused, troubleWith } from "./opened.js";
 import { isRedisStore } from "./redis-update.js";
 
@@ -7,6 +8,7 @@ interface Client {
   once(event: "ready" | "error", listener: () => void): void;
   connect(): Promise<unknown>;
   ping(): Promise<unknown>;
+  configGet(parameter: string): Promise<Record<string, string>>;
   readonly isOpen: boolean;
   readonly isReady: boolean;
   destroy(): void;
@@ -57,12 +59,32 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
   return {
     store,
     opened,
+    durability: () => durabilityOf(client),
     async close() {
       clearInterval(pinging);
       settle(); // who waits for the first connection waits no longer
       if (client.isOpen) client.destroy();
     },
   };
+}
+
+/** A user that may not read the configuration (managed services) is told nothing. */
+async function durabilityOf(client: Client): Promise<Trouble[]> {
+  await client.ping();
+  const read = async (name: string) => (await client.configGet(name).catch(() => undefined))?.[name];
+  const [save, appendonly, policy] = await Promise.all([read("save"), read("appendonly"), read("maxmemory-policy")]);
+  const troubles: Trouble[] = [];
+  if (save === "" && appendonly === "no")
+    troubles.push({
+      found: "Redis writes nothing to disk",
+      advice: "everybody is signed out when it restarts: turn on appendonly, or save",
+    });
+  if (policy?.startsWith("allkeys"))
+    troubles.push({
+      found: `maxmemory-policy is ${policy}`,
+      advice: "people are signed out when memory runs short: noeviction tells you instead",
+    });
+  return troubles;
 }
 
 function clientOf(createClient: Packages["redis"]["createClient"], options: object): Client {

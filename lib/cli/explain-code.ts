@@ -1,0 +1,26 @@
+import { readFileSync } from "node:fs";
+import { failures } from "../errors.js";
+import { WrongUsage } from "./wrong-usage.js";
+
+/** Prints what the documentation says of a failure. */
+export function explainCode([code, ...more]: string[]): number {
+  if (code === undefined || more.length > 0) throw new WrongUsage("Write one code, as it stands in the log.");
+  const section = sectionOf(code);
+  if (section === undefined) throw new WrongUsage(`There is no failure ${code}. ${nearCodes(code)}`);
+  console.log(section);
+  return 0;
+}
+
+/** The section of lib/errors.md, which is shipped beside what was built. */
+function sectionOf(code: string): string | undefined {
+  if (!Object.hasOwn(failures, code)) return undefined;
+  const text = readFileSync(new URL("../../lib/errors.md", import.meta.url), "utf8");
+  const [, ...sections] = text.split(/^## /m);
+  return sections.find((section) => section.startsWith(`${code}\n`))?.trimEnd();
+}
+
+function nearCodes(code: string): string {
+  const words = code.split(/[^a-z]+/i).filter((word) => word.length > 3);
+  const near = Object.keys(failures).filter((one) => words.some((word) => one.includes(word.toLowerCase())));
+  return near.length > 0 ? `Did you mean ${near.join(", ")}?` : `There are: ${Object.keys(failures).join(", ")}.`;
+}

@@ -1,0 +1,106 @@
+import type { Application } from "express";
+import type { PortalAuthError } from "../errors.js";
+import type { PortalAuthOptions } from "../options.js";
+import { createDiscovery, type Portal } from "../portal/discover.js";
+import { readDocument } from "../portal/probe.js";
+import { type Settings, tryOptions, warnings } from "../settings.js";
+import { type Check, type CheckGroup, checksOf } from "./check.js";
+import { checkAuthorization, checkCredentials, credentialsSkipped } from "./check-credentials.js";
+import { checkOptions } from "./check-options.js";
+import {
+  checkClock,
+  checkConnection,
+  checkDocument,
+  checkKeys,
+  discoveryFailed,
+  withoutPortal,
+} from "./check-portal.js";
+import { checkCookies, checkRedirect, type TrustProxy } from "./check-redirect.js";
+import { checkStore } from "./check-store.js";
+import { probeConnection } from "./connection.js";
+
+export interface DiagnoseOptions {
+  /** Default process.env. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** The application, to look at its `trust proxy`. */
+  readonly app?: Application;
+  /** Groups that are left out, e.g. `["credentials"]` for a readiness route that is asked every second. Default none. */
+  readonly skip?: readonly CheckGroup[];
+}
+
+export interface Diagnosis {
+  /** Whether a login can work: no check has failed. */
+  readonly ok: boolean;
+  readonly checks: readonly Check[];
+}
+
+/**
+ * Looks whether logins can work with these options: the options by themselves, the portal, the credentials, the redirect
+ * address, the cookies, the session store. It changes nothing: at the portal a code that was made up is refused; in the
+ * store a session of a minute is written under a random id and taken away again. Nothing secret stands in what it gives.
+ * It takes as long as the portal and the store take, each request at most `httpTimeout`, and never rejects.
+ *
+ * @param options as given to portalAuth(); what is left out comes from the environment
+ */
+export async function diagnose(options: PortalAuthOptions = {}, more: DiagnoseOptions = {}): Promise<Diagnosis> {
+  const { env, app, skip = [] } = more;
+  const tried = tryOptions(options, env);
+  const { settings } = tried;
+  const wants: Wants = (group) => !skip.includes(group);
+  const rest = settings
+    ? await checkSettings(settings, proxyOf(app), wants)
+    : notYet.filter(({ group }) => wants(group));
+  const checks = [...(wants("options") ? checkOptions(tried, warnings(env)) : []), ...rest];
+  const isOk = settings !== undefined && checks.every(({ verdict }) => verdict !== "failed");
+  return { ok: isOk, checks };
+}
+
+/** Half of the options say nothing sure about the rest. */
+const notYet: readonly Check[] = (["portal", "credentials", "redirect", "cookies", "store"] as const).map((group) =>
+  checksOf(group).skipped("options", "not looked at before the options are right"),
+);
+
+const proxyOf = (app: Application | undefined): TrustProxy => app && { trusts: Boolean(app.get("trust proxy")) };
+
+type Wants = (group: CheckGroup) => boolean;
+
+async function checkSettings(settings: Settings, proxy: TrustProxy, wants: Wants): Promise<Check[]> {
+  const [atPortal, inStore] = await Promise.all([
+    wants("portal") || wants("credentials") ? checkPortal(settings, wants) : [],
+    wants("store") ? checkStore(settings) : [],
+  ]);
+  return [
+    ...atPortal,
+    ...(wants("redirect") ? checkRedirect(settings) : []),
+    ...(wants("cookies") ? checkCookies(settings, proxy) : []),
+    ...inStore,
+  ];
+}
+
+/** One after the other: what comes later needs what came before. */
+async function checkPortal(settings: Settings, wants: Wants): Promise<Check[]> {
+  const connection = await probeConnection(settings.issuer, settings.httpTimeout);
+  const first = wants("portal") ? checkConnection(connection) : [];
+  const cannotGoOn = (reason: string) => [
+    ...(wants("portal") ? withoutPortal(reason) : []),
+    ...(wants("credentials") ? credentialsSkipped(reason) : []),
+  ];
+  if (connection.failure) return [...first, ...cannotGoOn("the portal cannot be reached")];
+  try {
+    const portal = await createDiscovery(settings)();
+    return [...first, ...(await checkDiscovered(portal, wants))];
+  } catch (error) {
+    return [...first, discoveryFailed(error as PortalAuthError), ...cannotGoOn("without the discovery document")];
+  }
+}
+
+async function checkDiscovered(portal: Portal, wants: Wants): Promise<Check[]> {
+  const { document, aheadSeconds } = await readDocument(portal.settings);
+  const keys = wants("portal") ? checkKeys(portal) : undefined;
+  const credentials = wants("credentials") ? [checkCredentials(portal), checkAuthorization(portal)] : [];
+  return [
+    ...(wants("portal") ? checkDocument(portal, document) : []),
+    ...(keys ? [await keys, checkClock(aheadSeconds, portal.settings)] : []),
+    ...(await Promise.all(credentials)),
+  ];
+}

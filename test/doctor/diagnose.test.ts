@@ -1,0 +1,519 @@
+import { randomBytes } from "node:crypto";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type RequestListener } from "node:http";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import express from "express";
+import session from "express-session";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { type PortalOptions, startPortal } from "../../example-app/portal/portal.js";
+import { type Check, type DiagnoseOptions, diagnose, type PortalAuthOptions } from "../../lib/index.js";
+import { html, json } from "../access/logged-in.js";
+import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
+import { freePort } from "../support/servers/free-port.mjs";
+import { startTlsFront } from "../support/tls-front.js";
+import { close, listen } from "../support/world.js";
+
+interface PgClient {
+  connect(): Promise<void>;
+  query(text: string): Promise<{ rows: unknown[] }>;
+  end(): Promise<void>;
+}
+
+const CLIENT_SECRET = randomBytes(24).toString("base64url");
+const SECRET = randomBytes(32).toString("base64url");
+const REDIRECT = "http://127.0.0.1:3000/callback";
+
+async function startPortalFor(more: Partial<PortalOptions> = {}) {
+  const portal = await startPortal({
+    clientId: "app",
+    clientSecret: CLIENT_SECRET,
+    redirectUris: [REDIRECT],
+    logoutRedirectUris: [],
+    ...more,
+  });
+  onTestFinished(() => portal.close());
+  return portal;
+}
+
+const optionsFor = (issuer: string): PortalAuthOptions => ({
+  issuer,
+  profile: "tencent-ciam",
+  clientId: "app",
+  clientSecret: CLIENT_SECRET,
+  redirectUri: REDIRECT,
+  secret: SECRET,
+});
+
+/** Each diagnosis is looked through for what must not stand in it. */
+async function look(options: PortalAuthOptions, more: DiagnoseOptions = {}) {
+  const { ok, checks } = await diagnose(options, { env: {}, ...more });
+  const all = JSON.stringify(checks);
+  for (const secret of [CLIENT_SECRET, SECRET]) expect(all).not.toContain(secret);
+  const find = (id: string): Check | undefined => checks.find((check) => check.id === id);
+  const verdicts = Object.fromEntries(checks.map(({ id, verdict }) => [id, verdict]));
+  return { ok, checks, find, verdicts, failed: checks.filter(({ verdict }) => verdict === "failed") };
+}
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  onTestFinished(() => close(server));
+  return listen(server);
+}
+
+test("where all is well a login can work, and nothing has failed", async () => {
+  const portal = await startPortalFor();
+  const { ok, verdicts, find } = await look(optionsFor(portal.issuer));
+  expect(ok).toBe(true);
+  expect(verdicts).toEqual({
+    "options.issuer": "ok",
+    "options.profile": "ok",
+    "options.clientId": "ok",
+    "options.clientSecret": "ok",
+    "options.redirectUri": "ok",
+    "options.secret": "ok",
+    "portal.connection": "ok",
+    "portal.issuer": "ok",
+    "portal.endpoints": "ok",
+    "portal.userinfo": "ok",
+    "portal.revocation": "ok",
+    "portal.logout": "ok",
+    "portal.keys": "ok",
+    "portal.clock": "ok",
+    "credentials.token": "ok",
+    "credentials.authorize": "ok",
+    "redirect.route": "ok",
+    "redirect.scheme": "warning",
+    "redirect.register": "ok",
+    "cookies.flags": "ok",
+    "store.kind": "warning",
+  });
+  expect(find("portal.userinfo")?.found).toBe(`${portal.issuer}/userinfo (profile tencent-ciam)`);
+  expect(find("credentials.token")?.found).toBe("invalid_grant to a made-up code");
+  expect(find("redirect.register")?.found).toBe(`redirect address ${REDIRECT}, after a logout http://127.0.0.1:3000/`);
+});
+
+test("nothing is changed at the portal: no token is given, and a login under way goes on", async () => {
+  const portal = await startPortalFor();
+  await look(optionsFor(portal.issuer));
+  expect(portal.issued).toEqual([]);
+  expect(portal.requests.map(({ path }) => path).sort()).toEqual([
+    "/.well-known/openid-configuration",
+    "/.well-known/openid-configuration",
+    "/oauth2/authorize",
+    "/oauth2/jwks",
+    "/oauth2/token",
+  ]);
+});
+
+describe("the options", () => {
+  test("are told one by one, missing and wrong ones with what to write; the rest is not looked at yet", async () => {
+    const { ok, find, verdicts } = await look({ redirectUri: "https://app.example/back", httpTimeout: 1000 });
+    expect(ok).toBe(false);
+    expect(find("options.issuer")).toMatchObject({ verdict: "failed", title: "PORTAL_ISSUER", found: "missing" });
+    expect(find("options.issuer")?.advice).toMatch(/^write the portal's address/);
+    expect(find("options.httpTimeout")).toMatchObject({ verdict: "failed", found: "1000 (in code)" });
+    expect(verdicts["portal.options"]).toBe("skipped");
+    expect(verdicts["store.options"]).toBe("skipped");
+  });
+
+  test("come from the environment as the app's do; a name that is none is told", async () => {
+    const portal = await startPortalFor();
+    const env = {
+      PORTAL_ISSUER: portal.issuer,
+      PORTAL_PROFILE: "tencent-ciam",
+      PORTAL_CLIENT_ID: "app",
+      PORTAL_CLIENT_SECRET: CLIENT_SECRET,
+      PORTAL_REDIRECT_URI: REDIRECT,
+      SESSION_SECRET: SECRET,
+      PORTAL_CLIENTID: "app",
+    };
+    const { ok, find } = await look({}, { env });
+    expect(ok).toBe(true);
+    expect(find("options.clientSecret")?.found).toBe("set, 32 characters");
+    expect(find("options.typo")?.advice).toMatch(/^PORTAL_CLIENTID is not a variable .*PORTAL_CLIENT_ID/);
+  });
+
+  test("an option that does not exist is told", async () => {
+    const { find } = await look({ ...optionsFor("https://portal.example"), clientID: "app" } as PortalAuthOptions);
+    expect(find("options.clientID")).toMatchObject({ verdict: "failed", advice: "no such option" });
+  });
+
+  test.each([
+    "a".repeat(40),
+    "this is my very secret password!!",
+    "0123456789abcdef0123456789abcdef",
+    "ababababababababababababababababab",
+  ])("a secret that can be guessed is told: %j", async (secret) => {
+    const { find } = await look(
+      { ...optionsFor("https://portal.example"), secret },
+      { skip: ["portal", "credentials"] },
+    );
+    expect(find("options.secret")).toMatchObject({ verdict: "warning", advice: expect.stringContaining("openssl") });
+  });
+
+  test.skipIf(process.platform === "win32")("a secret's file that everybody can read is told", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "doctor-"));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    const file = join(folder, "secret");
+    await writeFile(file, SECRET);
+    const { secret: _, ...options } = optionsFor("https://portal.example");
+    const verdictWith = async (mode: number) => {
+      await chmod(file, mode);
+      const env = { SESSION_SECRET_FILE: file };
+      return (await look(options, { env, skip: ["portal", "credentials"] })).verdicts["options.secret"];
+    };
+    expect([await verdictWith(0o644), await verdictWith(0o600)]).toEqual(["warning", "ok"]);
+  });
+});
+
+describe("the portal", () => {
+  test("that nobody answers for is told by the reason, and what needs it is not looked at", async () => {
+    const issuer = `http://127.0.0.1:${await freePort()}`;
+    const { ok, find, verdicts } = await look(optionsFor(issuer));
+    expect(ok).toBe(false);
+    expect(find("portal.connection")).toMatchObject({ verdict: "failed", found: "ECONNREFUSED" });
+    expect([verdicts["portal.keys"], verdicts["credentials.token"]]).toEqual(["skipped", "skipped"]);
+  });
+
+  test("whose name does not exist", async () => {
+    const { find } = await look(optionsFor("https://no-such-host.invalid"));
+    expect(find("portal.connection")?.found).toMatch(/^(ENOTFOUND|EAI_AGAIN)$/);
+  });
+
+  test("that takes connections and says nothing", async () => {
+    const issuer = await serve(() => {});
+    const { find } = await look({ ...optionsFor(issuer), httpTimeout: 0.1 });
+    expect(find("portal.discovery")).toMatchObject({ verdict: "failed", found: "portal_timeout" });
+  });
+
+  test.each([
+    ["issuer_mismatch", json(200, { issuer: "http://127.0.0.1:1" })],
+    ["discovery_invalid", html(200)],
+    ["discovery_invalid", html(404)],
+    ["portal_failed", html(503)],
+  ])("whose document is of no use: %s", async (code, answer) => {
+    const portal = await startPortalFor();
+    portal.answerNext("/.well-known/openid-configuration", answer, 2);
+    const { ok, find } = await look(optionsFor(portal.issuer));
+    expect([ok, find("portal.discovery")?.found]).toEqual([false, code]);
+  });
+
+  describe("over TLS", () => {
+    async function behindTls(more: Partial<PortalAuthOptions> = {}) {
+      const portal = await startPortalFor();
+      const front = await startTlsFront(() => portal.issuer);
+      onTestFinished(() => front.close());
+      return look({ ...optionsFor(front.url), ...more });
+    }
+
+    test("with a certificate of nobody known is told, with NODE_EXTRA_CA_CERTS", async () => {
+      const { ok, find, verdicts } = await behindTls();
+      expect(ok).toBe(false);
+      expect(find("portal.certificate")).toMatchObject({ verdict: "failed" });
+      expect(find("portal.certificate")?.found).toContain("DEPTH_ZERO_SELF_SIGNED_CERT");
+      expect(find("portal.certificate")?.advice).toContain("NODE_EXTRA_CA_CERTS=");
+      expect(verdicts["credentials.token"]).toBe("skipped");
+    });
+
+    test("that speaks none at that port is told", async () => {
+      const issuer = (await startPortalFor()).issuer.replace("http:", "https:");
+      const { find } = await look(optionsFor(issuer));
+      expect(find("portal.connection")?.advice).toMatch(/speaks no TLS/);
+    });
+  });
+
+  test("whose keys cannot check a signature", async () => {
+    const portal = await startPortalFor();
+    portal.alterKeys(() => ({ keys: [{ kty: "oct", k: "AAAA" }] }));
+    const { ok, find } = await look(optionsFor(portal.issuer));
+    expect(ok).toBe(false);
+    expect(find("portal.keys")).toMatchObject({
+      verdict: "failed",
+      found: expect.stringContaining("oct no kid is for none of RS256"),
+    });
+  });
+
+  test("whose key set is empty, or no key set", async () => {
+    const portal = await startPortalFor();
+    portal.alterKeys(() => ({ keys: [] }));
+    expect((await look(optionsFor(portal.issuer))).find("portal.keys")?.found).toBe("the set is empty");
+    portal.answerNext("/oauth2/jwks", html(200));
+    expect((await look(optionsFor(portal.issuer))).find("portal.keys")?.found).toContain("portal_answer_invalid");
+  });
+
+  test("with a key that is too short, or unreadable, beside a good one", async () => {
+    const portal = await startPortalFor();
+    portal.alterKeys(({ keys }) => ({
+      keys: [...keys, { kty: "RSA", kid: "short", n: "AQAB", e: "AQAB" }, { kty: "EC", kid: "odd" }],
+    }));
+    const { ok, find } = await look(optionsFor(portal.issuer));
+    expect(ok).toBe(true);
+    expect(find("portal.keys")).toMatchObject({ verdict: "warning" });
+    expect(find("portal.keys")?.found).toMatch(/RSA short has under 2048 bits; EC odd is for none of RS256/);
+  });
+
+  test.each([
+    [0, "ok"],
+    [-16, "warning"],
+    [20, "warning"],
+    [40, "failed"],
+    [-3600, "failed"],
+  ])("whose clock is %i s ahead: %s", async (seconds, verdict) => {
+    const portal = await startPortalFor();
+    const issuer = await serve(async (req, res) => {
+      const answer = await fetch(portal.issuer + req.url);
+      const document = (await answer.text()).replaceAll(portal.issuer, issuer);
+      const date = new Date(Date.now() + seconds * 1000).toUTCString();
+      res.writeHead(answer.status, { "content-type": "application/json", date }).end(document);
+    });
+    const { verdicts, find } = await look(optionsFor(issuer), { skip: ["credentials"] });
+    expect(verdicts["portal.clock"]).toBe(verdict);
+    if (seconds !== 0) expect(find("portal.clock")?.found).toMatch(seconds > 0 ? /s ahead/ : /s behind/);
+  });
+
+  test("that announces what does not fit is a warning for each", async () => {
+    const portal = await startPortalFor({ document: "full" });
+    portal.alterDiscovery((document) => ({
+      ...document,
+      token_endpoint_auth_methods_supported: ["private_key_jwt"],
+      grant_types_supported: ["authorization_code"],
+      code_challenge_methods_supported: ["plain"],
+      scopes_supported: ["openid"],
+    }));
+    const options = { ...optionsFor(portal.issuer), profile: "openid", scope: "openid email" } as const;
+    const { ok, verdicts } = await look(options);
+    expect(ok).toBe(true);
+    for (const id of ["client_auth", "refresh", "pkce", "scope"]) expect(verdicts[`portal.${id}`]).toBe("warning");
+  });
+});
+
+describe("the credentials", () => {
+  test("a client id that the portal does not know: the empty 401", async () => {
+    const portal = await startPortalFor();
+    const { ok, find } = await look({ ...optionsFor(portal.issuer), clientId: "another" });
+    expect(ok).toBe(false);
+    expect(find("credentials.token")).toMatchObject({
+      verdict: "failed",
+      title: "the portal does not know the client id",
+    });
+    expect(find("credentials.authorize")).toMatchObject({ verdict: "failed" });
+  });
+
+  test("a client secret that is wrong", async () => {
+    const portal = await startPortalFor({ document: "full" });
+    portal.answerNext("/oauth2/token", json(401, { error: "invalid_client" }));
+    const { ok, find } = await look(optionsFor(portal.issuer));
+    expect(ok).toBe(false);
+    expect(find("credentials.token")?.advice).toMatch(/^copy PORTAL_CLIENT_SECRET anew/);
+  });
+
+  test("a really wrong client secret is seen by what the portal answers", async () => {
+    const portal = await startPortalFor();
+    const { ok, find } = await look({ ...optionsFor(portal.issuer), clientSecret: "wrong" });
+    expect([ok, find("credentials.token")?.verdict]).toEqual([false, "failed"]);
+  });
+
+  test.each([
+    ["an error that says nothing", json(400, { error: "invalid_request" }), "warning"],
+    ["tokens, of all things", json(200, { access_token: "t", token_type: "bearer", id_token: "x" }), "warning"],
+    ["a page", html(200), "warning"],
+    ["unsupported_grant_type", json(400, { error: "unsupported_grant_type" }), "failed"],
+  ])("%s", async (_what, answer, verdict) => {
+    const portal = await startPortalFor();
+    portal.answerNext("/oauth2/token", answer);
+    expect((await look(optionsFor(portal.issuer))).verdicts["credentials.token"]).toBe(verdict);
+  });
+
+  test("a redirect address that is not registered", async () => {
+    const portal = await startPortalFor({ redirectUris: ["http://127.0.0.1:3000/other"] });
+    const { ok, find } = await look(optionsFor(portal.issuer));
+    expect(ok).toBe(false);
+    expect(find("credentials.authorize")).toMatchObject({
+      verdict: "failed",
+      advice: expect.stringContaining(REDIRECT),
+    });
+    expect(find("credentials.token")?.verdict).toBe("ok");
+  });
+
+  test.each([
+    ["error=invalid_scope", "failed", "the portal refuses the request: invalid_scope"],
+    ["error=login_required", "ok", "the portal takes the redirect address"],
+    ["error=%1b[31m", "failed", "the portal refuses the request: ??31m"],
+  ])("a portal that sends back at once with %s", async (query, verdict, title) => {
+    const portal = await startPortalFor();
+    portal.answerNext("/oauth2/authorize", (_req, res) =>
+      res.writeHead(302, { location: `${REDIRECT}?${query}&state=s` }).end(),
+    );
+    const { find } = await look(optionsFor(portal.issuer));
+    expect(find("credentials.authorize")).toMatchObject({ verdict, title });
+    expect(find("credentials.authorize")?.found).toBe(`302 to ${REDIRECT}`);
+  });
+});
+
+describe("redirect address and cookies", () => {
+  const skip = ["portal", "credentials", "store"] as const;
+
+  test("localhost is told to who uses the portal, and the portal's own address to everybody", async () => {
+    const options = optionsFor("http://localhost:3000");
+    const { verdicts } = await look({ ...options, redirectUri: "http://localhost:3000/callback" }, { skip });
+    expect([verdicts["redirect.localhost"], verdicts["redirect.host"]]).toEqual(["warning", "warning"]);
+  });
+
+  test("over https all cookies are __Host- and Secure, and the proxy is asked about", async () => {
+    const options = { ...optionsFor("https://portal.example"), redirectUri: "https://app.example/callback" };
+    const { find, verdicts } = await look({ ...options, name: "staff", sameSite: "strict" }, { skip });
+    expect(verdicts["redirect.scheme"]).toBe("ok");
+    expect(find("cookies.flags")?.found).toBe(
+      "__Host-portal-session.staff (SameSite=Strict), __Host-portal-login.staff.… (SameSite=Lax); HttpOnly, Secure, Path=/",
+    );
+    expect(find("cookies.proxy")?.advice).toContain("X-Forwarded-Proto: https");
+    const app = express();
+    expect((await look(options, { skip, app })).verdicts["cookies.proxy"]).toBe("warning");
+    app.set("trust proxy", 1);
+    expect((await look(options, { skip, app })).verdicts["cookies.proxy"]).toBe("ok");
+  });
+});
+
+describe("the session store", () => {
+  const skip = ["portal", "credentials"] as const;
+  const optionsWith = (more: PortalAuthOptions) => ({ ...optionsFor("https://portal.example"), ...more });
+
+  test("in memory is a warning", async () => {
+    const { ok, find } = await look(optionsFor("https://portal.example"), { skip });
+    expect([ok, find("store.kind")?.verdict]).toEqual([true, "warning"]);
+  });
+
+  test("of the app's own is tried, and left as it was", async () => {
+    const store = new session.MemoryStore();
+    const { verdicts } = await look(optionsWith({ store }), { skip });
+    expect(verdicts).toMatchObject({ "store.reach": "ok", "store.lock": "ok", "store.restart": "skipped" });
+    expect(Object.keys(Object(store).sessions)).toEqual([]);
+  });
+
+  test("of an unknown kind wants a lock, and has it tried", async () => {
+    class FileStore extends session.Store {
+      readonly #kept = new session.MemoryStore();
+      override get = this.#kept.get.bind(this.#kept);
+      override set = this.#kept.set.bind(this.#kept);
+      override destroy = this.#kept.destroy.bind(this.#kept);
+    }
+    const store = new FileStore();
+    expect((await look(optionsWith({ store }), { skip })).find("store.lock")).toMatchObject({ verdict: "warning" });
+    let locked = 0;
+    const lock: NonNullable<PortalAuthOptions["lock"]> = (_name, work) => {
+      locked += 1;
+      return work();
+    };
+    expect((await look(optionsWith({ store, lock }), { skip })).verdicts["store.lock"]).toBe("ok");
+    expect(locked).toBeGreaterThan(0);
+  });
+
+  test.each<[string, Partial<session.MemoryStore>, string]>([
+    ["fails", { set: (_id, _data, done) => void done?.(new Error("disk full")) }, "store.reach"],
+    ["forgets at once", { get: (_id, done) => done(null, null) }, "store.reach"],
+  ])("of the app's own that %s", async (_what, broken, id) => {
+    const store = Object.assign(new session.MemoryStore(), broken);
+    const { ok, verdicts } = await look(optionsWith({ store }), { skip });
+    expect([ok, verdicts[id]]).toEqual([false, "failed"]);
+  });
+
+  test.each([
+    ["redis", "ECONNREFUSED"],
+    ["postgres", "ECONNREFUSED"],
+  ])("on a %s that is down", async (scheme, reason) => {
+    const store = `${scheme}://someone:${SECRET}@127.0.0.1:${await freePort()}/0`;
+    const { ok, find } = await look(optionsWith({ store }), { skip });
+    expect(ok).toBe(false);
+    expect(find("store.reach")).toMatchObject({
+      verdict: "failed",
+      advice: expect.stringContaining("SESSION_STORE_URL"),
+    });
+    expect(find("store.reach")?.found).toMatch(new RegExp(`${reason}|ClientOffline`));
+  });
+
+  describeWithRedis("on Redis", (redis) => {
+    test("is written, read by another connection, and changed by both with nothing lost; nothing is left", async () => {
+      const { ok, verdicts, find } = await look(optionsWith({ store: redis().url }), { skip });
+      expect(ok).toBe(true);
+      expect(verdicts).toMatchObject({
+        "store.reach": "ok",
+        "store.shared": "ok",
+        "store.lock": "ok",
+        "store.restart": "warning",
+      });
+      expect(find("store.restart")?.found).toBe("Redis writes nothing to disk");
+      const { createClient } = await import("redis");
+      const client = await createClient({ url: redis().url }).connect();
+      onTestFinished(() => client.destroy());
+      expect(await client.keys("*")).toEqual([]);
+      await client.configSet("maxmemory-policy", "allkeys-lru");
+      onTestFinished(async () => void (await client.configSet("maxmemory-policy", "noeviction")));
+      const again = await look(optionsWith({ store: redis().url }), { skip });
+      expect(again.checks.filter(({ id }) => id === "store.restart").map(({ found }) => found)).toEqual([
+        "Redis writes nothing to disk",
+        "maxmemory-policy is allkeys-lru",
+      ]);
+    });
+
+    test("that wants a password", async () => {
+      const { createClient } = await import("redis");
+      const client = await createClient({ url: redis().url }).connect();
+      await client.configSet("requirepass", SECRET);
+      onTestFinished(async () => {
+        await client.configSet("requirepass", "");
+        client.destroy();
+      });
+      const { ok, find } = await look(optionsWith({ store: redis().url }), { skip });
+      expect([ok, find("store.reach")?.verdict]).toEqual([false, "failed"]);
+      expect(find("store.reach")?.found).toMatch(/NOAUTH|ClientOffline/);
+    });
+  });
+
+  describeWithRedis(
+    "on a Redis that keeps what it is told",
+    (redis) => {
+      test("outlives a restart", async () => {
+        const { verdicts } = await look(optionsWith({ store: redis().url }), { skip });
+        expect(verdicts["store.restart"]).toBe("ok");
+      });
+    },
+    { keep: true },
+  );
+
+  describeWithPostgres("on PostgreSQL", (postgres) => {
+    test("is written, read by another connection, and changed by both with nothing lost; nothing is left", async () => {
+      const { ok, verdicts } = await look(optionsWith({ store: postgres().url }), { skip });
+      expect(ok).toBe(true);
+      expect(verdicts).toMatchObject({
+        "store.reach": "ok",
+        "store.shared": "ok",
+        "store.lock": "ok",
+        "store.restart": "ok",
+      });
+      const { Client } = createRequire(import.meta.url)("pg") as { Client: new (options: object) => PgClient };
+      const client = new Client({ connectionString: postgres().url });
+      await client.connect();
+      onTestFinished(() => client.end());
+      expect((await client.query('SELECT * FROM "session"')).rows).toEqual([]);
+      await client.query('ALTER TABLE "session" SET UNLOGGED');
+      expect((await look(optionsWith({ store: postgres().url }), { skip })).find("store.restart")?.found).toMatch(
+        /UNLOGGED/,
+      );
+    });
+
+    test("in a database that is not there", async () => {
+      const { ok, find } = await look(optionsWith({ store: `${postgres().url}nothing` }), { skip });
+      expect(ok).toBe(false);
+      expect(find("store.reach")?.found).toMatch(/3D000/);
+    });
+  });
+});
+
+test("groups can be left out, for a readiness route", async () => {
+  const portal = await startPortalFor();
+  const { checks } = await look(optionsFor(portal.issuer), { skip: ["credentials", "redirect", "cookies", "options"] });
+  expect(new Set(checks.map(({ group }) => group))).toEqual(new Set(["portal", "store"]));
+  expect(portal.requests.map(({ path }) => path)).not.toContain("/oauth2/token");
+});
