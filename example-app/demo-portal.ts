@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { PortalAuthOptions } from "express-portal-auth";
-import { type Portal, startPortal } from "./portal/portal.js";
+import { startTestPortal, type TestPortal } from "express-portal-auth/testing";
 
 export interface DemoPorts {
   readonly app: number;
@@ -26,9 +26,12 @@ export function demoOptions(ports: DemoPorts) {
  * The demo portal, with the app registered as the console of a real one would have it. It forgets everything when it
  * stops: a session that outlives it, in Redis, lasts until its tokens have to be refreshed.
  */
-export function startDemoPortal(options: ReturnType<typeof demoOptions>, accessTokenSeconds: number): Promise<Portal> {
+export function startDemoPortal(
+  options: ReturnType<typeof demoOptions>,
+  accessTokenSeconds: number,
+): Promise<TestPortal> {
   const { issuer, clientId, clientSecret, redirectUri } = options;
-  return startPortal({
+  return startTestPortal({
     clientId,
     clientSecret,
     port: Number(new URL(issuer).port),

@@ -8,11 +8,13 @@ import { createLog, type Log, logFailure } from "./answer/log.js";
 import { createPages } from "./answer/pages.js";
 import { callbackStep } from "./callback/callback.js";
 import { postedStep } from "./callback/posted.js";
+import { useTicket } from "./callback/ticket.js";
 import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
 import { type ExplainedOption, explain } from "./explain.js";
 import { loginStep } from "./login/login.js";
 import { createTransactions } from "./login/transaction.js";
+import { callbackPaths, tickets } from "./login-ticket.js";
 import { logoutStep } from "./logout/logout.js";
 import type { PortalAuthOptions } from "./options.js";
 import { answersOf, laterAnswersOf, type Parts, type Visit } from "./parts.js";
@@ -49,6 +51,7 @@ export interface PortalAuth extends RequestHandler {
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   const parts = createParts(settleOptions(options));
   const explained = explain(options);
+  callbackPaths.add(new URL(parts.settings.redirectUri).pathname);
   const routes = createRoutes(parts);
   const { mountSession, close } = createSessions(parts);
   return Object.assign(portalAuthRouter, { close, explain: () => explained });
@@ -133,7 +136,7 @@ function createRoutes(parts: Parts): Map<string, Map<string, Step>> {
   const table: [method: string, path: string | false, step: Step][] = [
     ["GET", login, unlessPrefetched(begin)],
     ["HEAD", login, nothing],
-    ["GET", callback, unlessPrefetched(finish)],
+    ["GET", callback, unlessPrefetched(unlessTicket(parts, finish))],
     ["POST", callback, postedStep(parts)],
     ["HEAD", callback, nothing],
     ["GET", logout, unlessPrefetched(leave)],
@@ -160,6 +163,14 @@ const unlessPrefetched =
   (step: Step): Step =>
   (visit) =>
     isPrefetch(visit.req) ? nothing(visit) : step(visit);
+
+/** A test that runs in this process may bring a login along: see login-ticket.ts. */
+const unlessTicket =
+  (parts: Parts, step: Step): Step =>
+  (visit) => {
+    const ticket = tickets.get(visit.req);
+    return ticket ? useTicket(parts, visit, ticket) : step(visit);
+  };
 
 /** What express-session ends with: before the request went on, or while its answer ended. */
 function failToLoad(parts: Parts, req: Request, res: Response, cause: unknown, next: NextFunction): void {

@@ -5,7 +5,12 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
   root: here(".."),
-  resolve: { alias: { "express-portal-auth": here("../lib/index.ts") } },
+  resolve: {
+    alias: {
+      "express-portal-auth/testing": here("../lib/testing/index.ts"),
+      "express-portal-auth": here("../lib/index.ts"),
+    },
+  },
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/output/**"],

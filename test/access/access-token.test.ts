@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import type { Answer } from "../../example-app/portal/portal.js";
 import type { PortalAuthOptions } from "../../lib/index.js";
+import type { Answer } from "../../lib/testing/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 import { holdNext, html, json, LEEWAY_SECONDS, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";

@@ -1,8 +1,8 @@
 import type { RequestListener } from "node:http";
 import type { Express, Request } from "express";
 import session from "express-session";
-import type { Portal, RecordedRequest } from "../../example-app/portal/portal.js";
 import type { TokenSet } from "../../lib/index.js";
+import type { Portal, RecordedRequest } from "../../lib/testing/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { createGate } from "../support/gate.js";

@@ -1,8 +1,8 @@
 import type { Response } from "express";
 import { decodeJwt } from "jose";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import type { Answer, IdTokenChanges } from "../../example-app/portal/portal.js";
 import { PortalAuthError, portalAuth, type TokenSet, type TokensContext } from "../../lib/index.js";
+import type { Answer, IdTokenChanges } from "../../lib/testing/portal/portal.js";
 import { createGate } from "../support/gate.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET } from "../support/world.js";
 import { html, json, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { Answer } from "../../example-app/portal/portal.js";
 import type { Claims } from "../../lib/index.js";
+import type { Answer } from "../../lib/testing/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { startWorld } from "../support/world.js";
 import { html, json, logIn, TOKEN_SECONDS } from "./logged-in.js";

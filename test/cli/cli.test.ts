@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Portal, startPortal } from "../../example-app/portal/portal.js";
 import { failures } from "../../lib/errors.js";
+import { type Portal, startPortal } from "../../lib/testing/portal/portal.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const SECRET = randomBytes(32).toString("base64url");

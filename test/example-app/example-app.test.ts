@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { Person } from "../../example-app/portal/portal.js";
 import type { TokenSet } from "../../lib/index.js";
+import type { Person } from "../../lib/testing/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { describeWithRedis } from "../support/servers/describe.js";

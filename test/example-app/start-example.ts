@@ -3,8 +3,8 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, vi } from "vitest";
 import { createApp } from "../../example-app/app.js";
-import { type Portal, type PortalOptions, startPortal } from "../../example-app/portal/portal.js";
 import type { PortalAuthOptions } from "../../lib/index.js";
+import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
 import { type Answer, Browser } from "../support/browser.js";
 
 export const CLIENT = { clientId: "example-app", clientSecret: "the-secret-of-the-example-app" };

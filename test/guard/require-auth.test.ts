@@ -1,8 +1,8 @@
 import express from "express";
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
-import type { Portal } from "../../example-app/portal/portal.js";
 import { PortalAuthError, requireAuth } from "../../lib/index.js";
+import type { Portal } from "../../lib/testing/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { startWorld, type WorldOptions } from "../support/world.js";

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import type { IdTokenChanges, Portal, Answer as PortalAnswer } from "../../example-app/portal/portal.js";
+import type { IdTokenChanges, Portal, Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
 import { expectNothingTold, logIn, openWorld, SHORT_TIMEOUT, useHost, type World } from "./support/attack.js";
 import { Client, rawRequest, sendRaw } from "./support/client.js";
 import { rs256, strangersKey, withMembers } from "./support/jwt.js";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect } from "vitest";
-import type { Answer as PortalAnswer } from "../../example-app/portal/portal.js";
+import type { Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
 import type { Answer } from "../support/browser.js";
 import { beginLogin, signed } from "./support/acts.js";
 import { attacks, CANARY, type Case, logIn, type Outcome, onExpress4, stateOf, type World } from "./support/attack.js";

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { Portal, Answer as PortalAnswer } from "../../example-app/portal/portal.js";
+import type { Portal, Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
 import { startTlsFront } from "../support/tls-front.js";
 import { later, logInAgainAfter, logInThenAsk } from "./support/acts.js";
 import {

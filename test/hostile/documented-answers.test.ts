@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { expect } from "vitest";
-import type { Answer as PortalAnswer } from "../../example-app/portal/portal.js";
 import type { PortalAuthErrorCode } from "../../lib/index.js";
+import type { Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
 import { logInAndOut } from "./support/acts.js";
 import { attacks, CANARY, type Case, logIn, type Outcome } from "./support/attack.js";
 import * as lies from "./support/lies.js";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { generate } from "selfsigned";
 import { expect } from "vitest";
-import type { IdTokenChanges, Portal, SigningAlg } from "../../example-app/portal/portal.js";
+import type { IdTokenChanges, Portal, SigningAlg } from "../../lib/testing/portal/portal.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAgainAfter, logInAndOut, logInThenAsk } from "./support/acts.js";

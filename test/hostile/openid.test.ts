@@ -1,8 +1,8 @@
 import { request as httpRequest } from "node:http";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
-import type { Portal, Answer as PortalAnswer } from "../../example-app/portal/portal.js";
 import { OptionsSchema } from "../../lib/option-table.js";
+import type { Portal, Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAgainAfter, logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
 import { attacks, CANARY, type Case, logIn, type Outcome, type World } from "./support/attack.js";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { decodeJwt } from "jose";
 import { expect } from "vitest";
-import type { Portal } from "../../example-app/portal/portal.js";
+import type { Portal } from "../../lib/testing/portal/portal.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";

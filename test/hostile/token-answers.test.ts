@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import type { Portal, Writing } from "../../example-app/portal/portal.js";
 import type { PortalAuthErrorCode } from "../../lib/index.js";
+import type { Portal, Writing } from "../../lib/testing/portal/portal.js";
 import { later } from "./support/acts.js";
 import { attacks, CANARY, type Case, logIn, type World } from "./support/attack.js";
 import { welcomed } from "./support/outcomes.js";

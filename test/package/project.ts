@@ -20,6 +20,8 @@ export interface Project {
   version(name: string): Promise<string>;
   /** Type-checks the files as strictly as the compiler can, all declarations of all packages included. Gives its complaints. */
   compile(files: readonly string[], compilerOptions: Record<string, unknown>): Promise<string>;
+  /** Runs a command to its end. */
+  run(command: string, args: readonly string[]): Promise<Ran>;
   /** Starts a program that prints its port. No flag, nothing of the environment but what is given. */
   start(program: string, environment: Record<string, string>): Promise<RunningProgram>;
   remove(): Promise<void>;
@@ -49,6 +51,7 @@ export async function createProject(): Promise<Project> {
       await write("tsconfig.json", JSON.stringify({ compilerOptions: { ...STRICTEST, ...compilerOptions }, files }));
       return complaints(await run(process.execPath, [TSC, "--pretty", "false"], folder));
     },
+    run: (command, args) => run(command, args, folder),
     start: (program, environment) => startProgram(folder, program, environment),
     remove: () => rm(folder, { recursive: true, force: true }),
   };

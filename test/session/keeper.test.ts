@@ -1,10 +1,10 @@
 import type { Express, Request, RequestHandler } from "express";
 import session, { type SessionData, type SessionOptions } from "express-session";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { startPortal } from "../../example-app/portal/portal.js";
 import type { Lock } from "../../lib/index.js";
 import { Keeper } from "../../lib/session/keeper.js";
 import { promised } from "../../lib/session/update.js";
+import { startPortal } from "../../lib/testing/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { createGate } from "../support/gate.js";

@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
-import { type Portal, type PortalOptions, startPortal } from "../../example-app/portal/portal.js";
 import type { TokenSet } from "../../lib/index.js";
+import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
 import { type AppProcess, type AppSettings, beginAll, forkApps, type Several, startApps } from "./app-process.js";
 import { Browser } from "./browser.js";
 import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET } from "./world.js";

@@ -4,7 +4,6 @@ import express, { type Express } from "express";
 import session from "express-session";
 import express4 from "express4";
 import { expect, onTestFinished, vi } from "vitest";
-import { type Portal, type PortalOptions, startPortal } from "../../example-app/portal/portal.js";
 import {
   type LoginContext,
   type PortalAuth,
@@ -13,6 +12,7 @@ import {
   requireAuth,
   type TokenSet,
 } from "../../lib/index.js";
+import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
 import { type Answer, Browser } from "./browser.js";
 
 export const CLIENT_ID = "demo-app";

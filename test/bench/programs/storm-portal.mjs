@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import { portalOf } from "./portal-of.mjs";
 import { tell } from "./serve.mjs";
 import { endOf, fingerprint } from "./tokens.mjs";
 
@@ -10,7 +11,7 @@ import { endOf, fingerprint } from "./tokens.mjs";
 const ONE_WAY_MS = 10;
 
 const { from, ...options } = await tell({ loaded: true });
-const { startPortal } = await import(pathToFileURL(`${from}/example-app/dist/portal/portal.js`));
+const { startPortal } = await import(pathToFileURL(portalOf(from)));
 const portal = await startPortal(options);
 
 /** Every request for tokens in the order of their coming. */

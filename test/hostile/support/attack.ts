@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type Portal, type PortalOptions, startPortal } from "../../../example-app/portal/portal.js";
 import type { PortalAuthOptions } from "../../../lib/index.js";
+import { type Portal, type PortalOptions, startPortal } from "../../../lib/testing/portal/portal.js";
 import type { Answer } from "../../support/browser.js";
 import { startTlsFront } from "../../support/tls-front.js";
 import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET, secretsOf } from "../../support/world.js";

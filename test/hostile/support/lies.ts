@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
-import type { Answer, Portal, Writing } from "../../../example-app/portal/portal.js";
+import type { Answer, Portal, Writing } from "../../../lib/testing/portal/portal.js";
 import { CANARY } from "./attack.js";
 
 // Answers by which a portal lies or breaks, for `portal.answerNext`. Each carries the canary where it can.

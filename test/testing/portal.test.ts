@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { DEMO_PEOPLE, type Portal, type PortalOptions, startPortal } from "../../example-app/portal/portal.js";
+import { DEMO_PEOPLE, type Portal, type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
 
 const printed = (["log", "info", "warn", "error"] as const).map((kind) => vi.spyOn(console, kind));
 

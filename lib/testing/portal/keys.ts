@@ -70,8 +70,11 @@ export class Keys {
     return { keys: [full ? { ...jwk, kid, alg: this.alg, use: "sig" } : { ...jwk, kid }] };
   }
 
-  async rotate(): Promise<void> {
-    this.#own.push(await generateFor(this.alg));
+  /** @param keepsName whether the new key has the kid of the old one, as some portals have it */
+  async rotate(keepsName = false): Promise<void> {
+    const { kid } = this.#current;
+    const next = await generateFor(this.alg);
+    this.#own.push(keepsName ? { ...next, kid } : next);
   }
 
   /** A JWT. A stranger's claims to be signed by our key; nobody's is not signed at all. */

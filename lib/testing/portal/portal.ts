@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { setTimeout } from "node:timers/promises";
 import { Door } from "./door.js";
 import { dress } from "./dress.js";
 import { Keys } from "./keys.js";
@@ -43,8 +44,14 @@ export interface Portal {
   behave(): void;
   /** What it was asked to do wrong and nobody has met yet: whoever lies wants to know that the lie was heard. */
   unmet(): string[];
-  /** A new signing key with a new `kid`; the old one leaves the key set. */
-  rotateKeys(): Promise<void>;
+  /**
+   * A new signing key; the old one leaves the key set.
+   *
+   * @param keepKid whether the new one has the old one's `kid`, as some portals have it. Default false
+   */
+  rotateKeys(keepKid?: boolean): Promise<void>;
+  /** Every answer takes so many milliseconds from now on, or those of one path. */
+  slowDown(milliseconds: number, path?: string): void;
   /** A JWT of any content, signed by the portal: a logout token, an ID token of its own making. */
   signJwt(claims: Record<string, unknown>, header?: Record<string, unknown>): string;
   /** The person is gone: nobody can log in as them, their tokens are refreshed no more, /userinfo answers 404. */
@@ -90,6 +97,8 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
     if (!request) return void res.writeHead(413).end();
     if (requests.push(request) > MOST_REQUESTS) requests.shift();
 
+    const delay = mischief.delays.get(request.path) ?? mischief.delays.get(undefined);
+    if (delay) await setTimeout(delay);
     const instead = mischief.takeAnswer(request.path);
     if (instead) return instead(replay(req, request), res);
 
@@ -118,7 +127,8 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
     },
     behave: () => mischief.behave(),
     unmet: () => mischief.unmet,
-    rotateKeys: () => keys.rotate(),
+    rotateKeys: (keepKid) => keys.rotate(keepKid),
+    slowDown: (milliseconds, path) => void mischief.delays.set(path, milliseconds),
     signJwt: (claims, header) => keys.sign(claims, header),
     removePerson: (sub) => void settings.people.delete(sub),
     goDown: () => void door.shut(),

@@ -26,6 +26,8 @@ export class Mischief {
   readonly tokenAnswers: Record<string, unknown>[] = [];
   readonly writings: Writing[] = [];
   aheadSeconds = 0;
+  /** How long an answer takes, in milliseconds: by path, or for all. */
+  readonly delays = new Map<string | undefined, number>();
   readonly discovery = new Standing<Record<string, unknown>>();
   readonly keys = new Standing<{ keys: unknown[] }>();
 
@@ -40,6 +42,7 @@ export class Mischief {
     this.#answers.clear();
     for (const waiting of [this.idTokens, this.tokenAnswers, this.writings]) waiting.length = 0;
     for (const standing of [this.discovery, this.keys]) standing.becomes(undefined);
+    this.delays.clear();
     this.aheadSeconds = 0;
   }
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { exportJWK, generateKeyPair } from "jose";
 import type { Configuration, JWK } from "oidc-provider";
 import { memory } from "./memory.js";
-import type { PortalClient, Settings } from "./options.js";
+import { isRegistered, type PortalClient, type Settings } from "./options.js";
 import { errorPage, pageHeaders } from "./pages.js";
 import { PERSONAL_CLAIMS } from "./people.js";
 
@@ -22,6 +22,11 @@ async function importQuietly(): Promise<Library> {
   };
   try {
     return await import("oidc-provider");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new Error(
+      "The test portal is an oidc-provider, which is not installed: npm install --save-dev oidc-provider",
+    );
   } finally {
     console.warn = warn;
   }
@@ -56,11 +61,8 @@ const registered = ({ clientId, clientSecret, redirectUris, clientAuth = "client
 });
 
 /** A real provider at the portal's addresses. How its answers come to look like the portal's is for dress.ts. */
-export function createProvider(
-  issuer: string,
-  { library, internalKey }: Ingredients,
-  { clients, accessTokenSeconds, rotateRefreshTokens, full, people }: Settings,
-): Provider {
+export function createProvider(issuer: string, { library, internalKey }: Ingredients, settings: Settings): Provider {
+  const { clients, accessTokenSeconds, rotateRefreshTokens, full, people } = settings;
   const { default: ProviderClass, errors, interactionPolicy } = library;
 
   const policy = interactionPolicy.base();
@@ -143,6 +145,9 @@ export function createProvider(
   };
 
   const provider = new ProviderClass(issuer, configuration);
+  provider.Client.prototype.redirectUriAllowed = function isAllowed(uri) {
+    return isRegistered(settings, this.redirectUris, uri);
+  };
   provider.silent = true; // somebody who hangs up is no news; what goes wrong in here is a server_error
   provider.on("server_error", (_ctx, error) => console.error(error));
   return provider;

@@ -7,7 +7,10 @@ import type { RecordedRequest } from "./request.js";
 const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
 
 const originsOf = (addresses: readonly string[]): string[] =>
-  addresses.map((address) => new URL(address).origin).filter((origin) => origin !== "null"); // custom schemes have none
+  addresses
+    .filter((address) => URL.canParse(address))
+    .map((address) => new URL(address).origin)
+    .filter((origin) => origin !== "null"); // custom schemes have none
 
 /**
  * The login page and what is chosen there. The login is found by the `p_state` of its address, and not by
@@ -15,7 +18,7 @@ const originsOf = (addresses: readonly string[]): string[] =>
  */
 export async function login(
   provider: Provider,
-  { clients, people }: Settings,
+  { people }: Settings,
   request: RecordedRequest,
   req: IncomingMessage,
   res: ServerResponse,
@@ -27,9 +30,8 @@ export async function login(
   if (request.method !== "POST") {
     const { client_id, auth_source_id } = attempt.params;
     const clientId = text(client_id) ?? "";
-    const redirectUris = clients.find((client) => client.clientId === clientId)?.redirectUris ?? [];
     const html = loginPage({ clientId, authSourceId: text(auth_source_id), people: people.values() });
-    return sendPage(res, 200, html, originsOf(redirectUris));
+    return sendPage(res, 200, html, originsOf([text(attempt.params["redirect_uri"]) ?? ""]));
   }
 
   const chosen = new URLSearchParams(request.body);

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { PortalClient, Settings } from "./options.js";
+import { isRegistered, type PortalClient, type Settings } from "./options.js";
 import { errorPage, farewellPage, sendPage } from "./pages.js";
 import type { Provider } from "./provider.js";
 import type { RecordedRequest } from "./request.js";
@@ -15,17 +15,24 @@ interface Wish {
 type Registered = (clientId: string | undefined) => PortalClient | undefined;
 
 /** The portal's own parameters. */
-function portalWish(given: URLSearchParams, registered: Registered): Wish {
+function portalWish(settings: Settings, given: URLSearchParams, registered: Registered): Wish {
   const client = registered(given.get("client_id") ?? undefined);
   if (!client) return { wrong: "client_id" };
   const { logoutRedirectUris = [] } = client;
   const [only, ...others] = logoutRedirectUris;
   const address = given.get("logout_redirect_uri") ?? (others.length === 0 ? only : undefined);
-  return address !== undefined && logoutRedirectUris.includes(address) ? { address } : { wrong: "logout_redirect_uri" };
+  return address !== undefined && isRegistered(settings, logoutRedirectUris, address)
+    ? { address }
+    : { wrong: "logout_redirect_uri" };
 }
 
 /** OpenID Connect RP-Initiated Logout 1.0, section 2. Nobody is asked whether they mean it. */
-async function standardWish(given: URLSearchParams, registered: Registered, tokens: Tokens): Promise<Wish> {
+async function standardWish(
+  settings: Settings,
+  given: URLSearchParams,
+  registered: Registered,
+  tokens: Tokens,
+): Promise<Wish> {
   const hint = given.get("id_token_hint");
   const claims = hint === null ? undefined : await tokens.openHint(hint);
   if (hint !== null && !claims) return { wrong: "id_token_hint" };
@@ -38,7 +45,9 @@ async function standardWish(given: URLSearchParams, registered: Registered, toke
 
   const address = given.get("post_logout_redirect_uri");
   if (address === null) return {};
-  return client?.logoutRedirectUris?.includes(address) ? { address } : { wrong: "post_logout_redirect_uri" };
+  return client && isRegistered(settings, client.logoutRedirectUris, address)
+    ? { address }
+    : { wrong: "post_logout_redirect_uri" };
 }
 
 function refuse(res: ServerResponse, parameter: string, full: boolean): void {
@@ -52,15 +61,18 @@ function refuse(res: ServerResponse, parameter: string, full: boolean): void {
 
 export async function logout(
   provider: Provider,
-  { clients, full }: Settings,
+  settings: Settings,
   tokens: Tokens,
   request: RecordedRequest,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
+  const { clients, full } = settings;
   const given = new URLSearchParams(request.method === "POST" ? request.body : request.url.split("?")[1]);
   const registered: Registered = (clientId) => clients.find((client) => client.clientId === clientId);
-  const { address, wrong } = full ? await standardWish(given, registered, tokens) : portalWish(given, registered);
+  const { address, wrong } = full
+    ? await standardWish(settings, given, registered, tokens)
+    : portalWish(settings, given, registered);
   if (wrong !== undefined) return refuse(res, wrong, full);
 
   const session = await provider.Session.get(provider.createContext(req, res));

@@ -1,3 +1,4 @@
+import { isSafeAddress } from "../../checks.js";
 import { DEMO_PEOPLE, type Person } from "./people.js";
 
 /** An application as it is registered at the portal. */
@@ -18,6 +19,11 @@ export interface PortalOptions extends PortalClient {
   port?: number | undefined;
   /** Further applications, for what happens when one uses the code or the token of another. */
   moreClients?: PortalClient[] | undefined;
+  /**
+   * Whether any http address on loopback will do as a redirect address, and after a logout: for tests, whose app gets its
+   * port when it starts. Default false: only what is registered, to the letter.
+   */
+  anyLoopbackAddress?: boolean | undefined;
   /** How long an access token lives, in seconds. Default 300. */
   accessTokenSeconds?: number | undefined;
   /** Default true: each refresh gives a new refresh token, and the old one is gone at once. */
@@ -36,6 +42,7 @@ export interface PortalOptions extends PortalClient {
 
 export interface Settings {
   readonly clients: readonly PortalClient[];
+  readonly anyLoopbackAddress: boolean;
   readonly accessTokenSeconds: number;
   readonly rotateRefreshTokens: boolean;
   readonly echoNonce: boolean;
@@ -48,6 +55,7 @@ export function settle(options: PortalOptions): Settings {
   const { clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth, moreClients = [] } = options;
   return {
     clients: [{ clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth }, ...moreClients],
+    anyLoopbackAddress: options.anyLoopbackAddress ?? false,
     accessTokenSeconds: options.accessTokenSeconds ?? 300,
     rotateRefreshTokens: options.rotateRefreshTokens ?? true,
     echoNonce: options.echoNonce ?? true,
@@ -55,4 +63,14 @@ export function settle(options: PortalOptions): Settings {
     signingAlg: options.signingAlg ?? "RS256",
     people: new Map((options.people ?? DEMO_PEOPLE).map((person) => [person.sub, person])),
   };
+}
+
+/** Whether this address will do for this client. */
+export function isRegistered(
+  { anyLoopbackAddress }: Pick<Settings, "anyLoopbackAddress">,
+  registered: readonly string[] | undefined,
+  address: string,
+): boolean {
+  if (registered?.includes(address)) return true;
+  return anyLoopbackAddress && address.startsWith("http:") && isSafeAddress(address);
 }

@@ -1,0 +1,16 @@
+export { cookiesFor, type TestCookie } from "./cookies-for.js";
+export { type FakeClock, fakeClock } from "./fake-clock.js";
+export { type LoginAsOptions, loginAs, type TestTokens } from "./login-as.js";
+export { DEMO_PEOPLE, type Person } from "./portal/people.js";
+export type {
+  Answer,
+  IdTokenChanges,
+  Portal,
+  PortalClient,
+  PortalOptions,
+  RecordedRequest,
+  Signer,
+  SigningAlg,
+  Writing,
+} from "./portal/portal.js";
+export { type SignedIn, startTestPortal, type TestPortal, type TestPortalOptions } from "./test-portal.js";

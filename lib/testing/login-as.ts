@@ -1,0 +1,96 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { callbackPaths, type LoginTicket, tickets } from "../login-ticket.js";
+import type { Claims, TokenSet } from "../tokens.js";
+import { ask } from "./ask.js";
+
+/** Tokens for a login of a test. What is left out: an access token that ends in an hour, and no refresh token. */
+export type TestTokens = Partial<TokenSet>;
+
+export interface LoginAsOptions {
+  /**
+   * The callback's path, as a browser would ask for it. Default: that of each portalAuth() of this process, one after the
+   * other, until one takes it.
+   */
+  readonly path?: string;
+  /** Headers of the request, e.g. `{ host: "tenant.example" }` where a host chooses the portalAuth(). */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The time from which the default tokens count, in epoch milliseconds. Default Date.now. */
+  readonly clock?: () => number;
+}
+
+const AN_HOUR_SECONDS = 3600;
+
+/**
+ * Logs somebody in without a portal, for tests: gives the cookie header of a browser that is logged in, for supertest,
+ * fetch or Playwright (cookiesFor). The app gets one real request, at its callback's path, and answers with a session as
+ * it would after a login: by its own express-session, its own store, its own choice of a tenant. Hooks are not called.
+ *
+ * Only code in this process can do it: what makes the login is the request object, and nothing that is sent.
+ *
+ * @param app an Express app, or any request listener, with a portalAuth() in it
+ * @param claims of the person; `sub` at least
+ * @param tokens as a portal would have given them; `expires_at` in the past, or a fake clock, for expiry
+ * @throws TypeError claims without `sub`; Error when no portalAuth() of the app took it: what was tried, and what to do
+ */
+export async function loginAs(
+  app: RequestListener,
+  claims: Claims,
+  tokens: TestTokens = {},
+  options: LoginAsOptions = {},
+): Promise<string> {
+  if (typeof claims?.sub !== "string" || claims.sub === "")
+    throw new TypeError('loginAs: claims need a sub, e.g. loginAs(app, { sub: "somebody" })');
+  const { clock = Date.now } = options;
+  const expires_at = Math.floor(clock() / 1000) + AN_HOUR_SECONDS;
+  const whole: TokenSet = { access_token: "test-access-token", token_type: "bearer", expires_at, ...tokens };
+  const paths = options.path === undefined ? [...callbackPaths] : [options.path];
+  const seen: string[] = [];
+  for (const path of paths) {
+    const ticket: LoginTicket = { claims, tokens: whole, isTaken: false };
+    const { status, cookies } = await askWithTicket(app, path, ticket, options.headers ?? {});
+    if (ticket.isTaken) return headerOf(cookies);
+    seen.push(`${path} answered ${status}`);
+  }
+  throw new Error(`loginAs: no portalAuth() of this app began a session. ${whatToDo(seen)}`);
+}
+
+const whatToDo = (seen: readonly string[]): string =>
+  seen.length === 0
+    ? "None was made in this process: create the app before you call loginAs()."
+    : `Tried: ${seen.join(", ")}. Say where its callback is with { path }, and with { headers: { host } } where a host chooses it.`;
+
+/** One request over real HTTP, whose object on the other side carries the ticket. */
+async function askWithTicket(
+  app: RequestListener,
+  path: string,
+  ticket: LoginTicket,
+  headers: Readonly<Record<string, string>>,
+) {
+  const server = createServer((req, res) => {
+    tickets.set(req, ticket);
+    lookLikeHttps(req);
+    app(req, res);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  try {
+    const { port } = server.address() as AddressInfo;
+    return await ask(new URL(path, `http://127.0.0.1:${port}`), { accept: "*/*", ...headers });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+/** Or no Secure cookie would be set. */
+function lookLikeHttps({ socket }: IncomingMessage): void {
+  Object.defineProperty(socket, "encrypted", { value: true, configurable: true });
+}
+
+/** Name and value of each cookie that was set, and not taken back. */
+const headerOf = (lines: readonly string[]): string =>
+  lines
+    .filter((line) => !/;\s*(expires=Thu, 01 Jan 1970|max-age=0)/i.test(line))
+    .map((line) => line.split(";")[0])
+    .join("; ");

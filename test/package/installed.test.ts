@@ -1,0 +1,35 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { whyNpmCannotInstall } from "./npm-can-install.js";
+import { type Packed, pack, ROOT } from "./packed.js";
+import { createProject, type Project } from "./project.js";
+
+const MINUTES = 60_000;
+const excuse = await whyNpmCannotInstall();
+
+describe.skipIf(excuse)(`what is installed with the package${excuse ? ` (${excuse})` : ""}`, () => {
+  let packed: Packed;
+  let project: Project;
+  beforeAll(async () => {
+    packed = await pack();
+    project = await createProject();
+    await project.install(packed.tarball, "express@5");
+  }, 3 * MINUTES);
+  afterAll(() => Promise.all([packed?.remove(), project?.remove()]));
+
+  test("is a command", async () => {
+    const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
+    const { code, stdout } = await project.run("npx", ["--no-install", "express-portal-auth", "--version"]);
+    expect([code, stdout.trim()]).toEqual([0, version]);
+    const explained = await project.run("npx", ["--no-install", "express-portal-auth", "explain", "login_expired"]);
+    expect(explained.stdout).toMatch(/^login_expired\n/);
+    expect((await project.run("npx", ["--no-install", "express-portal-auth", "doctor"])).code).toBe(1);
+  });
+
+  test("helps a suite of one's own, by Node's runner, with no oidc-provider there", async () => {
+    const { code, stdout } = await project.run(process.execPath, ["--test", "own-suite.test.mjs"]);
+    expect(code, stdout).toBe(0);
+    expect(stdout).toMatch(/pass 2/);
+  });
+});

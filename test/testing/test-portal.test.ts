@@ -1,0 +1,170 @@
+import { createServer } from "node:http";
+import express from "express";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { type PortalAuthOptions, portalAuth, portalErrors, requireAuth } from "../../lib/index.js";
+import { fakeClock, startTestPortal, type TestPortalOptions } from "../../lib/testing/index.js";
+import { close, listen } from "../support/world.js";
+
+/** As a user's own test would set it up: the portal without an option, the app on whichever port. */
+async function start(portalOptions: TestPortalOptions = {}, options: PortalAuthOptions = {}) {
+  for (const level of ["warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
+  const portal = await startTestPortal(portalOptions);
+  onTestFinished(() => portal.close());
+  const app = express();
+  const server = createServer(app);
+  onTestFinished(() => close(server));
+  const url = await listen(server);
+  app.use(portalAuth({ ...portal.options, redirectUri: `${url}/callback`, secret: "s".repeat(40), ...options }));
+  app.get("/account", requireAuth(), (req, res) => void res.json(req.portal.claims));
+  app.get("/fresh", requireAuth({ freshToken: true }), async (req, res) => void res.json(await req.portal.tokens()));
+  app.use(portalErrors());
+  const ask = async (path: string, cookie: string) => {
+    const answer = await fetch(url + path, { headers: { cookie } });
+    const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
+    return { status: answer.status, body };
+  };
+  return { portal, url, ask };
+}
+
+test("needs no option: an app on any port logs in, without a browser", async () => {
+  const { portal, url, ask } = await start();
+  const { cookie, location, status } = await portal.signIn(`${url}/account`);
+  expect([status, location]).toEqual([200, `${url}/account`]);
+  expect((await ask("/account", cookie)).body).toMatchObject({ sub: "lin-xiaoyu", aud: "test-app" });
+  expect((await ask("/account", (await portal.signIn(`${url}/account`, "jonas-weber")).cookie)).body["sub"]).toBe(
+    "jonas-weber",
+  );
+});
+
+test("tells its people, its options as variables, and what it was asked", async () => {
+  const { portal, url } = await start({ people: [{ sub: "ada", name: "Ada" }], clientId: "mine" });
+  expect(portal.env).toEqual({
+    PORTAL_ISSUER: portal.issuer,
+    PORTAL_PROFILE: "tencent-ciam",
+    PORTAL_CLIENT_ID: "mine",
+    PORTAL_CLIENT_SECRET: portal.options.clientSecret,
+  });
+  await portal.signIn(`${url}/account`);
+  expect(portal.requests.filter(({ path }) => path === "/oauth2/token")).toHaveLength(1);
+});
+
+test("as any other provider, with all that it announces", async () => {
+  const { portal, url } = await start({ document: "full" });
+  expect(portal.options.profile).toBe("openid");
+  expect((await portal.signIn(`${url}/account`)).status).toBe(200);
+});
+
+test("with redirect addresses that are given takes those alone", async () => {
+  const { portal, url } = await start({ redirectUris: ["http://127.0.0.1:1/callback"] });
+  const { location, status } = await portal.signIn(`${url}/account`);
+  expect([status, location.startsWith(portal.issuer)]).toEqual([400, true]);
+});
+
+test("takes no address beyond loopback for want of a registered one", async () => {
+  const { portal } = await start();
+  const asked = new URL(`${portal.issuer}/oauth2/authorize?client_id=test-app&response_type=code&scope=openid`);
+  for (const [address, status] of [
+    ["http://localhost:1234/back", 302],
+    ["https://app.example/callback", 400],
+    ["http://app.example/callback", 400],
+    ["http://127.0.0.1.evil.example/callback", 400],
+  ] as const) {
+    asked.searchParams.set("redirect_uri", address);
+    expect([address, (await fetch(asked, { redirect: "manual" })).status]).toEqual([address, status]);
+  }
+});
+
+describe("misbehaves on request", () => {
+  test.each([
+    ["forgetClient", 500, "client_unknown"],
+    ["refuseClient", 400, "client_refused"],
+    ["refuseGrant", 400, "code_refused"],
+  ] as const)("%s(), once", async (verb, status, code) => {
+    const told: object[] = [];
+    const logger = {
+      warn: (fields: object) => void told.push(fields),
+      error: (fields: object) => void told.push(fields),
+    };
+    const { portal, url } = await start({}, { logger });
+    portal[verb]();
+    expect((await portal.signIn(`${url}/account`)).status).toBe(status);
+    expect(told).toContainEqual(expect.objectContaining({ code }));
+    expect((await portal.signIn(`${url}/account`)).status).toBe(200);
+  });
+
+  test("denyLogin(): the person said no", async () => {
+    const { portal, url } = await start();
+    portal.denyLogin();
+    expect((await portal.signIn(`${url}/account`)).status).toBe(403);
+    expect((await portal.signIn(`${url}/account`)).status).toBe(200);
+  });
+
+  test("slowDown(): at a path, or everywhere, until it is told to behave", async () => {
+    const { portal, url } = await start({}, { httpTimeout: 0.2 });
+    portal.slowDown(5000, "/oauth2/token");
+    expect((await portal.signIn(`${url}/account`)).status).toBe(503);
+    portal.behave();
+    expect((await portal.signIn(`${url}/account`)).status).toBe(200);
+    portal.slowDown(1);
+    expect((await portal.signIn(`${url}/account`)).status).toBe(200);
+  });
+
+  test("goDown() and comeUp()", async () => {
+    const { portal, url, ask } = await start({}, { clock: fakeClock() });
+    const { cookie } = await portal.signIn(`${url}/account`);
+    portal.goDown();
+    expect((await ask("/account", cookie)).status).toBe(200);
+    await portal.comeUp();
+    expect((await portal.signIn(`${url}/account`)).status).toBe(200);
+  });
+
+  test.each([false, true])("rotateKeys(), with the old name: %s", async (keepKid) => {
+    const { portal, url } = await start();
+    await portal.signIn(`${url}/account`);
+    const keys = async () =>
+      ((await (await fetch(`${portal.issuer}/oauth2/jwks`)).json()) as { keys: { kid: string; n: string }[] }).keys;
+    const [before] = await keys();
+    await portal.rotateKeys(keepKid);
+    const [after] = await keys();
+    expect([after?.kid === before?.kid, after?.n === before?.n]).toEqual([keepKid, false]);
+    expect((await portal.signIn(`${url}/account`)).status).toBe(200);
+  });
+
+  test("refresh tokens rotate, and one that comes a second time ends all that came of its login", async () => {
+    const clock = fakeClock();
+    const { portal, url, ask } = await start({}, { clock });
+    const { cookie } = await portal.signIn(`${url}/account`);
+    const first = (await ask("/fresh", cookie)).body;
+    clock.advance(301);
+    const second = (await ask("/fresh", cookie)).body;
+    expect(second["refresh_token"]).not.toBe(first["refresh_token"]);
+    const { clientId: client_id, clientSecret: client_secret } = portal.options;
+    const form = {
+      grant_type: "refresh_token",
+      refresh_token: String(first["refresh_token"]),
+      client_id,
+      client_secret,
+    };
+    const reuse = await fetch(`${portal.issuer}/oauth2/token`, { method: "POST", body: new URLSearchParams(form) });
+    expect([reuse.status, await reuse.json()]).toEqual([400, { error: "invalid_grant" }]);
+    clock.advance(301);
+    expect((await ask("/fresh", cookie)).status).toBe(401); // the new one went with the old
+  });
+
+  test("refresh tokens that do not rotate stay the same", async () => {
+    const clock = fakeClock();
+    const { portal, url, ask } = await start({ rotateRefreshTokens: false }, { clock });
+    const { cookie } = await portal.signIn(`${url}/account`);
+    const first = (await ask("/fresh", cookie)).body;
+    clock.advance(301);
+    expect((await ask("/fresh", cookie)).body["refresh_token"]).toBe(first["refresh_token"]);
+  });
+
+  test("setClock(): its tokens are from the future", async () => {
+    const { portal, url } = await start();
+    portal.setClock(3600);
+    expect((await portal.signIn(`${url}/account`)).status).toBe(400);
+    portal.setClock(0);
+    expect((await portal.signIn(`${url}/account`)).status).toBe(200);
+  });
+});
