@@ -3,6 +3,7 @@ import express from "express";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type PortalAuthOptions, portalAuth, portalErrors, requireAuth } from "../../lib/index.js";
 import { fakeClock, startTestPortal, type TestPortalOptions } from "../../lib/testing/index.js";
+import { Browser } from "../support/browser.js";
 import { close, listen } from "../support/world.js";
 
 /** As a user's own test would set it up: the portal without an option, the app on whichever port. */
@@ -72,6 +73,24 @@ test("takes no address beyond loopback for want of a registered one", async () =
     asked.searchParams.set("redirect_uri", address);
     expect([address, (await fetch(asked, { redirect: "manual" })).status]).toEqual([address, status]);
   }
+});
+
+test("a second click that comes when the first has gone on asks again, and is answered with a code as well", async () => {
+  const { portal, url } = await start();
+  const begun = new Browser();
+  const page = await begun.navigate((await begun.navigate(`${url}/login`)).headers.location ?? "");
+  const address = new URL(page.headers.location ?? "", portal.issuer);
+  const click = () => begun.navigate(address, { method: "POST", form: { sub: "jonas-weber" }, site: "same-origin" });
+  const follow = async (answer: Awaited<ReturnType<typeof click>>) => {
+    let { headers } = answer;
+    while (headers.location?.startsWith("/") || headers.location?.startsWith(portal.issuer))
+      ({ headers } = await begun.navigate(new URL(headers.location, portal.issuer)));
+    return new URL(headers.location ?? "");
+  };
+  const first = await follow(await click());
+  const second = await follow(await click());
+  expect(second.searchParams.get("state")).toBe(first.searchParams.get("state"));
+  expect(second.searchParams.get("code")).not.toBe(first.searchParams.get("code"));
 });
 
 describe("misbehaves on request", () => {

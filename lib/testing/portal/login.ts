@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { keepNewest } from "../../newest.js";
 import type { Settings } from "./options.js";
 import { errorPage, loginPage, sendPage } from "./pages.js";
 import type { Provider } from "./provider.js";
@@ -13,18 +14,30 @@ const originsOf = (addresses: readonly string[]): string[] =>
     .filter((origin) => origin !== "null"); // custom schemes have none
 
 /**
+ * Where an attempt whose login is done began, by its `p_state`. A double click posts twice, and the second may come when
+ * the first has gone on already: it asks again, as somebody who is logged in.
+ */
+export type Finished = Map<string, string>;
+
+const MOST_FINISHED = 1000;
+
+/**
  * The login page and what is chosen there. The login is found by the `p_state` of its address, and not by
  * oidc-provider's cookie for it, of which a browser holds one: this way two tabs can log in at the same time.
  */
 export async function login(
   provider: Provider,
   { people }: Settings,
+  finished: Finished,
   request: RecordedRequest,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
   const pState = new URLSearchParams(request.url.split("?")[1]).get("p_state") ?? "";
   const attempt = await provider.Interaction.find(pState);
+  const again = finished.get(pState);
+  if (!attempt && again && request.method === "POST")
+    return void res.writeHead(303, { Location: again, "Cache-Control": "no-store" }).end();
   if (!attempt) return sendPage(res, 400, errorPage("login_expired", "Go back to the application and try again."));
 
   if (request.method !== "POST") {
@@ -40,6 +53,8 @@ export async function login(
   else if (people.has(accountId)) attempt.result = { login: { accountId } };
   else return sendPage(res, 400, errorPage("unknown_person", "Nobody here has that name."));
   await attempt.persist();
+  const asked = Object.entries(attempt.params).map(([name, value]): [string, string] => [name, String(value)]);
+  keepNewest(finished, pState, `/oauth2/authorize?${new URLSearchParams(asked)}`, MOST_FINISHED);
 
   // Another person than last time takes the portal's session over. oidc-provider would log the last one out first, by
   // a page that sends itself off with a script.

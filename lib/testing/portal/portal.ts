@@ -3,7 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { Door } from "./door.js";
 import { dress } from "./dress.js";
 import { Keys } from "./keys.js";
-import { login } from "./login.js";
+import { type Finished, login } from "./login.js";
 import { logout } from "./logout.js";
 import { type Answer, type IdTokenChanges, Mischief, type Writing } from "./misbehave.js";
 import { type PortalOptions, settle } from "./options.js";
@@ -69,6 +69,7 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
   const mischief = new Mischief();
   const tokens = new Tokens(keys, settings, mischief);
   const requests: RecordedRequest[] = [];
+  const finished: Finished = new Map();
 
   const door = new Door(options.port ?? 0, function portal(req, res) {
     answer(req, res).catch((error: unknown) => {
@@ -104,7 +105,7 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
 
     switch (request.path) {
       case "/portal/login":
-        return login(provider, settings, request, req, res);
+        return login(provider, settings, finished, request, req, res);
       case "/logout":
         return logout(provider, settings, tokens, request, req, res);
       default:
