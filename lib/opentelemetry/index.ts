@@ -1,0 +1,1 @@
+export { type InstrumentOptions, instrumentPortalAuth } from "./instrument.js";
