@@ -1,14 +1,7 @@
 // A complete app, from top to bottom: headers, login, routes, errors. The shortest one is in the README.
 
 import express, { type Express } from "express";
-import {
-  type Claims,
-  type Hooks,
-  type PortalAuthOptions,
-  portalAuth,
-  portalErrors,
-  requireAuth,
-} from "express-portal-auth";
+import { type Hooks, type PortalAuthOptions, portalAuth, portalErrors, requireAuth } from "express-portal-auth";
 import helmet from "helmet";
 import { accountPage } from "./pages/account.js";
 import { homePage } from "./pages/home.js";
@@ -74,7 +67,7 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   });
 
   app.get("/account", requireAuth(), async (req, res) => {
-    res.send(accountPage({ person: req.portal.claims as Claims, tokens: await tokenFacts(req) }));
+    res.send(accountPage({ person: req.portal.claims, tokens: await tokenFacts(req) }));
   });
 
   // about the tokens, never the tokens themselves

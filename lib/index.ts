@@ -6,7 +6,7 @@ export { PortalAuthError, type PortalAuthErrorCode, type PortalAuthErrorOptions 
 export type { PortalAuthEventName, PortalAuthEvents } from "./events.js";
 export { type ExplainedOption, explain } from "./explain.js";
 export { type PortalErrorsOptions, portalErrors } from "./guard/portal-errors.js";
-export { type RequireAuthOptions, requireAuth } from "./guard/require-auth.js";
+export { type AuthenticatedHandler, type RequireAuthOptions, requireAuth } from "./guard/require-auth.js";
 export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./hooks.js";
 export type { Lock } from "./lock.js";
 export type { Logger } from "./logger.js";
@@ -14,6 +14,6 @@ export type { LoginOptions } from "./login/login.js";
 export type { AuthorizationParams, PortalAuthOptions } from "./options.js";
 export type { Action, Page, RenderPage, Words, WordsGiven } from "./pages.js";
 export { type PortalAuth, portalAuth } from "./portal-auth.js";
-export type { RequestPortal } from "./request-portal.js";
+export type { AuthenticatedPortal, RequestPortal, VisitorPortal } from "./request-portal.js";
 export type { PortalSession } from "./session/stored.js";
 export type { Claims, TokenSet } from "./tokens.js";

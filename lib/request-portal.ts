@@ -11,14 +11,45 @@ import type { Instance } from "./session/holder.js";
 import { readSession, sessionHere } from "./session/session.js";
 import type { Claims, TokenSet } from "./tokens.js";
 
+/** A request of somebody who is logged in. `MyClaims` are what your portal tells, or your onLogin keeps, beside `sub`. */
+export type AuthenticatedPortal<MyClaims = unknown> = RequestPortal & {
+  readonly isAuthenticated: true;
+  readonly claims: Claims & MyClaims;
+};
+
+/** A request of a visitor: nobody is logged in. */
+export type VisitorPortal = RequestPortal & { readonly isAuthenticated: false; readonly claims: undefined };
+
+declare const CLAIMS: unique symbol;
+
+/** How a guard tells the handlers behind it, by the type of `res.locals`, whose request they get. Never there at runtime. */
+export interface GuardedLocals<MyClaims> {
+  readonly [CLAIMS]?: { readonly claims: MyClaims };
+}
+
+/** Of a request by the locals of its handlers: behind a guard somebody is logged in. */
+export type PortalOf<Locals> =
+  Locals extends GuardedLocals<infer MyClaims>
+    ? unknown extends MyClaims
+      ? AuthenticatedPortal | VisitorPortal
+      : AuthenticatedPortal<MyClaims>
+    : AuthenticatedPortal | VisitorPortal;
+
 declare global {
   namespace Express {
     interface Request {
       /** The person of this request. There on every request that portalAuth() has seen. */
-      portal: RequestPortal;
+      portal: AuthenticatedPortal | VisitorPortal;
       /** The same by name, of each portalAuth() that has one and has seen this request. */
-      portals?: Record<string, RequestPortal | undefined>;
+      portals?: Record<string, AuthenticatedPortal | VisitorPortal | undefined>;
     }
+  }
+}
+
+declare module "express-serve-static-core" {
+  interface Request<P, ResBody, ReqBody, ReqQuery, LocalsObj> {
+    /** Behind requireAuth() of somebody who is logged in. */
+    portal: PortalOf<LocalsObj>;
   }
 }
 
@@ -131,7 +162,8 @@ export class RequestPortal {
 }
 
 /** One that has a name is at `req.portals`, and at `req.portal` only where nobody else is: that is the one without. */
-export function attachPortal(req: Request, { name }: Instance, portal: RequestPortal): void {
+export function attachPortal(req: Request, { name }: Instance, made: RequestPortal): void {
+  const portal = made as AuthenticatedPortal | VisitorPortal; // it says itself which
   if (name === undefined) {
     req.portal = portal;
     return;

@@ -2,7 +2,8 @@ import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession, needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
 import { laterAnswersOf } from "../parts.js";
-import { RequestPortal } from "../request-portal.js";
+import { type GuardedLocals, RequestPortal } from "../request-portal.js";
+import type { Claims } from "../tokens.js";
 import { portalNamed } from "./portal-named.js";
 import { turnAway } from "./turn-away.js";
 
@@ -20,11 +21,29 @@ export interface RequireAuthOptions {
 }
 
 /**
+ * A guard, for TypeScript: the handlers behind it in the same call get a request whose `portal.claims` are there, and are
+ * MyClaims. It says nothing of parameters or bodies, which stay what the route makes of them.
+ */
+export type AuthenticatedHandler<MyClaims = Claims> = (
+  req: Express.Request,
+  // biome-ignore lint/suspicious/noExplicitAny: what Express's own handlers have there
+  res: Response<any, Record<string, any> & GuardedLocals<MyClaims>>,
+  next: NextFunction,
+) => void;
+
+/**
  * Lets a request pass when somebody is logged in. A browser that navigates is sent to the portal and comes back to the
  * page that it wanted; anything else (fetch, an image, a POST) gets 401 as problem+json, and no login begins.
  *
+ * In TypeScript `requireAuth<MyClaims>()` tells the handlers behind it what the claims are.
+ *
  * @throws TypeError when the app starts: an option that does not exist or has the wrong type
  */
+export function requireAuth<MyClaims = Claims>(
+  options?: RequireAuthOptions & { portal?: never },
+): AuthenticatedHandler<MyClaims>;
+/** The same for a portalAuth() that has a name: whose login it was says `req.portals[name]`. */
+export function requireAuth(options: RequireAuthOptions): RequestHandler;
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   const { portalOf, returnTo, freshToken } = settleOptions(options);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {

@@ -60,10 +60,27 @@ export const misspelt: PortalAuthOptions = { isuer: "https://portal.example" };
 export const unknownCode = new PortalAuthError("login_reqired");
 
 export const router: RequestHandler = portalAuth(options);
+interface MyClaims {
+  readonly email: string;
+}
+
+const typed = express.Router();
+typed.get("/mail/:id", requireAuth<MyClaims>(), (req, res) => {
+  const email: string = req.portal.claims.email;
+  const { sub } = req.portal.claims;
+  const id: string = req.params.id;
+  // @ts-expect-error a claim that is not theirs
+  res.json({ email, sub, id, phone: req.portal.claims.email.phone });
+});
+typed.get("/visitor", (req, res) => {
+  // @ts-expect-error nobody may be logged in
+  res.json(req.portal.claims.sub);
+});
+
 export const guard: RequestHandler = requireAuth({ returnTo: (req) => req.originalUrl });
 
 const app = express();
-app.use(router);
+app.use(router, typed);
 app.get("/account", guard, async (req, res) => {
   const portal: RequestPortal = req.portal;
   const sub: string | undefined = req.portal.claims?.sub;

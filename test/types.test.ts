@@ -1,0 +1,132 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import express, { type Request, type RequestHandler, type Response } from "express";
+import type { Session, SessionData } from "express-session";
+import { expectTypeOf, test } from "vitest";
+import {
+  type AuthenticatedPortal,
+  type Claims,
+  type Hooks,
+  type Page,
+  type PortalAuthErrorCode,
+  type PortalAuthEvents,
+  type PortalAuthOptions,
+  portalErrors,
+  type RequestPortal,
+  requireAuth,
+  type TokenSet,
+  type VisitorPortal,
+} from "../lib/index.js";
+
+// What is said here is checked by the compiler (`npm run check`); the tests run so that the code in them is known to work.
+
+interface MyClaims {
+  readonly email: string;
+  readonly roles: readonly string[];
+}
+
+test("behind requireAuth() the claims are there", () => {
+  const app = express();
+  app.get("/account", requireAuth(), (req) => {
+    expectTypeOf(req.portal.claims).toEqualTypeOf<Claims & Claims>();
+    expectTypeOf(req.portal.claims.sub).toEqualTypeOf<string>();
+    expectTypeOf(req.portal.isAuthenticated).toEqualTypeOf<true>();
+    expectTypeOf(req.portal.tokens()).resolves.toEqualTypeOf<TokenSet | undefined>();
+  });
+});
+
+test("behind requireAuth<MyClaims>() they are MyClaims, in each handler of the call", () => {
+  const app = express();
+  app.get(
+    "/orders/:id",
+    express.json(),
+    requireAuth<MyClaims>(),
+    (req, _res, next) => {
+      expectTypeOf(req.portal.claims.roles).toEqualTypeOf<readonly string[]>();
+      next();
+    },
+    async (req, res) => {
+      expectTypeOf(req.portal.claims.email).toEqualTypeOf<string>();
+      expectTypeOf(req.portal.claims).toExtend<Claims>();
+      expectTypeOf(req.portal).not.toBeAny();
+      res.json({ email: req.portal.claims.email });
+      // @ts-expect-error: no claim of theirs
+      req.portal.claims.email.toFixed();
+    },
+  );
+  app.use(requireAuth<MyClaims>(), (req) => expectTypeOf(req.portal.claims.email).toEqualTypeOf<string>());
+  const router = express.Router();
+  router
+    .route("/")
+    .post(requireAuth<MyClaims>(), (req) => expectTypeOf(req.portal.claims.email).toEqualTypeOf<string>());
+});
+
+test("parameters of the path stay what the path makes of them", () => {
+  express().get("/orders/:id", requireAuth<MyClaims>({ freshToken: true }), (req) => {
+    expectTypeOf(req.params).toEqualTypeOf<{ id: string }>();
+    // @ts-expect-error: the path has no such parameter
+    void req.params.other;
+  });
+});
+
+test("handlers that are written elsewhere fit behind it", () => {
+  const app = express();
+  const handler: RequestHandler = (req) => void req.portal.claims?.sub;
+  const typed = async (req: Request<{ id: string }, unknown, { amount: number }>, _res: Response) =>
+    void req.body.amount;
+  app.get("/a", requireAuth<MyClaims>(), handler);
+  app.post("/b/:id", requireAuth<MyClaims>(), typed);
+  app.get("/c", [requireAuth<MyClaims>(), handler]);
+  const guard: RequestHandler = requireAuth<MyClaims>();
+  app.use("/d", guard, express.Router());
+  app.use(portalErrors());
+});
+
+test("without a guard, isAuthenticated tells whether there are claims", () => {
+  express().get("/", (req) => {
+    expectTypeOf(req.portal).toEqualTypeOf<AuthenticatedPortal | VisitorPortal>();
+    expectTypeOf(req.portal).toExtend<RequestPortal>();
+    expectTypeOf(req.portal.claims).toEqualTypeOf<(Claims & unknown) | undefined>();
+    if (req.portal.isAuthenticated) expectTypeOf(req.portal.claims.sub).toEqualTypeOf<string>();
+    else expectTypeOf(req.portal.claims).toEqualTypeOf<undefined>();
+    // @ts-expect-error: a visitor has none
+    void req.portal.claims.sub;
+    expectTypeOf(req.portal.session).toEqualTypeOf<(Session & Partial<SessionData>) | undefined>();
+  });
+});
+
+test("a guard of a portalAuth() that has a name says nothing of req.portal", () => {
+  express().get("/staff", requireAuth({ portal: "staff" }), (req) => {
+    // @ts-expect-error: the customer may be a visitor
+    void req.portal.claims.sub;
+    expectTypeOf(req.portals?.["staff"]?.claims?.sub).toEqualTypeOf<string | undefined>();
+  });
+});
+
+test("options, hooks, pages and events are told to who writes them", () => {
+  expectTypeOf<PortalAuthOptions["httpTimeout"]>().toEqualTypeOf<number | undefined>();
+  expectTypeOf<PortalAuthOptions["sameSite"]>().toEqualTypeOf<"lax" | "strict" | undefined>();
+  const hooks: Hooks = {
+    onLogin(context) {
+      expectTypeOf(context.claims).toEqualTypeOf<Claims>();
+      context.returnTo = "/welcome";
+    },
+    onTokens: (tokens) => ({ ...tokens, access_token: "own" }),
+  };
+  expectTypeOf(hooks.onError).parameter(0).toHaveProperty("code").toEqualTypeOf<PortalAuthErrorCode>();
+  expectTypeOf<Page["kind"]>().toEqualTypeOf<"failure" | "sign_out" | "go_on">();
+  const listener = (event: unknown) => {
+    const { steps } = event as PortalAuthEvents["login.failed"];
+    expectTypeOf(steps[0]?.took).toEqualTypeOf<number | undefined>();
+  };
+  subscribe("express-portal-auth:login.failed", listener);
+  unsubscribe("express-portal-auth:login.failed", listener);
+});
+
+test("an option that does not exist, or has the wrong type, does not compile", () => {
+  // @ts-expect-error: a number of seconds
+  void ({ httpTimeout: "10" } satisfies PortalAuthOptions);
+  // @ts-expect-error: there is no such option
+  void ({ clientID: "app" } satisfies PortalAuthOptions);
+  // @ts-expect-error: a function gives no page
+  void ({ renderPage: () => 1 } satisfies PortalAuthOptions);
+});
