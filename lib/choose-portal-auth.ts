@@ -9,7 +9,8 @@ export interface ChosenPortalAuth extends RequestHandler {
   close(): Promise<void>;
 }
 
-type Choice = PortalAuth | undefined;
+/** What is chosen for a request; nothing, and nobody is let through. */
+export type Choice = PortalAuth | undefined;
 
 /**
  * Lets each request meet the portalAuth() that is chosen for it: one for each tenant, known by host or path. Make each

@@ -258,6 +258,7 @@ const FAILURES = {
 /** The closed list of failures. A `switch` over it can be exhaustive. */
 export type PortalAuthErrorCode = keyof typeof FAILURES;
 
+/** What a PortalAuthError may say beside its code. */
 export interface PortalAuthErrorOptions extends ErrorOptions {
   /** What exactly was seen, for the log: never a token, code, secret or cookie. */
   readonly detail?: string;
@@ -273,6 +274,7 @@ const RETRY_AFTER_SECONDS = 5;
  * yours. The errors of the protocol library, which carry whole token answers, are never attached.
  */
 export class PortalAuthError extends Error {
+  /** Always this: errors of another copy of this package have it too. */
   override readonly name = "PortalAuthError";
   /** Stable name of what happened. */
   readonly code: PortalAuthErrorCode;

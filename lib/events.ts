@@ -6,10 +6,13 @@ export interface PortalAuthEvent {
   readonly at: number;
   /** The option `name`; "default" where there is none. */
   readonly instance: string;
+  /** The option `issuer`. */
   readonly issuer: string;
+  /** The option `clientId`. */
   readonly client_id: string;
 }
 
+/** The parts of a callback: see LoginStep. */
 export type LoginStepName = "callback" | "discovery" | "state" | "exchange" | "checks" | "hooks" | "session";
 
 /** One part of a login, in the order in which they happened. */
@@ -26,30 +29,39 @@ export interface LoginStep {
   readonly took: number;
 }
 
+/** A browser is sent to the portal. */
 export interface LoginStarted extends PortalAuthEvent {
   /** Names this attempt, in the events that follow. It leads to nothing. */
   readonly login: string;
 }
 
+/** A session has begun. */
 export interface LoginFinished extends LoginStarted {
   /** Since the browser was sent to the portal, in milliseconds: most of it is the person's. */
   readonly since_started: number;
   /** How long the callback took, in milliseconds. */
   readonly took: number;
+  /** All of them, in order. */
   readonly steps: readonly LoginStep[];
 }
 
+/** A callback came to nothing. */
 export interface LoginFailed extends PortalAuthEvent {
   /** Undefined when the attempt is not known. */
   readonly login: string | undefined;
+  /** Of PortalAuthError. */
   readonly code: string;
+  /** The HTTP status of the answer. */
   readonly status: number;
+  /** Since the browser was sent to the portal, in milliseconds; undefined when the attempt is not known. */
   readonly since_started: number | undefined;
+  /** How long the callback took, in milliseconds. */
   readonly took: number;
   /** As far as it came; the last one failed. */
   readonly steps: readonly LoginStep[];
 }
 
+/** An access token was renewed. */
 export interface RefreshDone extends PortalAuthEvent {
   /** Names this refresh, within this process. */
   readonly refresh: number;
@@ -59,20 +71,27 @@ export interface RefreshDone extends PortalAuthEvent {
   readonly rotated: boolean;
 }
 
+/** A request waits for a refresh that is under way. */
 export interface RefreshJoined extends PortalAuthEvent {
   /** The refresh that this request shares. */
   readonly refresh: number;
 }
 
+/** An access token could not be renewed. */
 export interface RefreshFailed extends PortalAuthEvent {
+  /** Names this refresh, within this process. */
   readonly refresh: number;
+  /** Of PortalAuthError. */
   readonly code: string;
+  /** The HTTP status of the failure. */
   readonly status: number;
+  /** In milliseconds. */
   readonly took: number;
   /** Whether the login is over: the person has to sign in again. */
   readonly ends_session: boolean;
 }
 
+/** A refresh waited for another process. */
 export interface LockWaited extends PortalAuthEvent {
   /** What another process held: the refresh of a session. */
   readonly refresh: number;
@@ -80,6 +99,7 @@ export interface LockWaited extends PortalAuthEvent {
   readonly waited: number;
 }
 
+/** A person has logged out. */
 export interface LoggedOut extends PortalAuthEvent {
   /** Whether there was a login to end. */
   readonly had_login: boolean;
@@ -87,13 +107,17 @@ export interface LoggedOut extends PortalAuthEvent {
   readonly at_portal: boolean;
 }
 
+/** The guard turned somebody away whose session holds a login that does not count. */
 export interface SessionRefused extends PortalAuthEvent {
   /** Why the login in a session that came with a request does not count. */
   readonly reason: "too_old" | "refresh_token_ended" | "of_another_portal_auth" | "not_ours" | "unreadable";
 }
 
+/** A failure was answered or logged. */
 export interface Failed extends PortalAuthEvent {
+  /** Of PortalAuthError. */
   readonly code: string;
+  /** The HTTP status of the failure. */
   readonly status: number;
   /** Stands on the page that the person sees and in the log line; undefined for what was not answered. */
   readonly request_id: string | undefined;
@@ -111,12 +135,15 @@ export interface PortalAuthEvents {
   "login.finished": LoginFinished;
   /** A callback came to nothing. A person who said no is one of them (`login_denied`). */
   "login.failed": LoginFailed;
+  /** An access token was renewed. */
   "refresh.done": RefreshDone;
   /** A request waits for a refresh that is under way. */
   "refresh.joined": RefreshJoined;
+  /** One could not be renewed. */
   "refresh.failed": RefreshFailed;
   /** A refresh waited for another process. */
   "lock.waited": LockWaited;
+  /** A person has logged out. */
   logout: LoggedOut;
   /** The guard turned somebody away whose session holds a login that does not count. */
   "session.refused": SessionRefused;
@@ -124,6 +151,7 @@ export interface PortalAuthEvents {
   failed: Failed;
 }
 
+/** The channels, without `express-portal-auth:`. */
 export type PortalAuthEventName = keyof PortalAuthEvents;
 
 const NAMES: Readonly<Record<PortalAuthEventName, true>> = {

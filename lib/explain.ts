@@ -5,11 +5,13 @@ import { withoutSlash } from "./without-slash.js";
 
 /** One option as it is in effect. */
 export interface ExplainedOption {
+  /** The name of the option in code. */
   readonly option: keyof PortalAuthOptions;
   /** Its environment variable, if it has one; NAME_FILE where the value was read from a file. */
   readonly variable: string | undefined;
   /** In words, and never a secret: of those only how long they are. Undefined where there is none. */
   readonly value: string | undefined;
+  /** Where the value comes from. */
   readonly origin: Origin;
 }
 

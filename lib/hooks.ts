@@ -3,7 +3,9 @@ import type { SessionData } from "express-session";
 import { PortalAuthError } from "./errors.js";
 import type { Claims, TokenSet } from "./tokens.js";
 
+/** What onTokens is told beside the tokens. */
 export interface TokensContext {
+  /** The request that caused it: the callback, or the first of those that wait for a refresh. */
   readonly req: Request;
   /** Which grant brought the tokens (RFC 6749). */
   readonly grant: "authorization_code" | "refresh_token";
@@ -11,7 +13,9 @@ export interface TokensContext {
   readonly claims: Claims;
 }
 
+/** What onLogin is given, and may change. */
 export interface LoginContext {
+  /** The callback. Its session is still the old one. */
   readonly req: Request;
   /** The verified claims. Assign fewer (or more) to decide what the session keeps; `sub` must stay. */
   claims: Claims;
@@ -23,15 +27,21 @@ export interface LoginContext {
   readonly session: Partial<SessionData>;
 }
 
+/** What onLogout is told. */
 export interface LogoutContext {
+  /** The request that logs out. Its session is gone. */
   readonly req: Request;
   /** Who logs out. */
   readonly claims: Claims;
+  /** The last that were stored. The refresh token is revoked afterwards. */
   readonly tokens: Readonly<TokenSet>;
 }
 
+/** What onError is told beside the error. */
 export interface ErrorContext {
+  /** The request that failed. */
   readonly req: Request;
+  /** Its answer, which the hook may give itself. */
   readonly res: Response;
   /** Stands on the page that the person sees and in the log line. */
   readonly requestId: string;

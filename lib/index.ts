@@ -1,9 +1,26 @@
 export type { Problem } from "./answer/problem.js";
-export { type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
+export { type Choice, type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
+export type { Clock } from "./clock.js";
 export type { Check, CheckGroup, Verdict } from "./doctor/check.js";
 export { type DiagnoseOptions, type Diagnosis, diagnose } from "./doctor/diagnose.js";
 export { PortalAuthError, type PortalAuthErrorCode, type PortalAuthErrorOptions } from "./errors.js";
-export type { PortalAuthEventName, PortalAuthEvents } from "./events.js";
+export type {
+  Failed,
+  LockWaited,
+  LoggedOut,
+  LoginFailed,
+  LoginFinished,
+  LoginStarted,
+  LoginStep,
+  LoginStepName,
+  PortalAuthEvent,
+  PortalAuthEventName,
+  PortalAuthEvents,
+  RefreshDone,
+  RefreshFailed,
+  RefreshJoined,
+  SessionRefused,
+} from "./events.js";
 export { type ExplainedOption, explain } from "./explain.js";
 export { type PortalErrorsOptions, portalErrors } from "./guard/portal-errors.js";
 export { type AuthenticatedHandler, type RequireAuthOptions, requireAuth } from "./guard/require-auth.js";
@@ -13,7 +30,9 @@ export type { Logger } from "./logger.js";
 export type { LoginOptions } from "./login/login.js";
 export type { AuthorizationParams, PortalAuthOptions } from "./options.js";
 export type { Action, Page, RenderPage, Words, WordsGiven } from "./pages.js";
+export type { NoncePolicy, ProfileName } from "./portal/profiles.js";
 export { type PortalAuth, portalAuth } from "./portal-auth.js";
-export type { AuthenticatedPortal, RequestPortal, VisitorPortal } from "./request-portal.js";
-export type { PortalSession } from "./session/stored.js";
+export type { AuthenticatedPortal, GuardedLocals, RequestPortal, VisitorPortal } from "./request-portal.js";
+export type { PortalSession, RefreshClaim } from "./session/stored.js";
+export type { Origin } from "./settings.js";
 export type { Claims, TokenSet } from "./tokens.js";

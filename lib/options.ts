@@ -69,8 +69,11 @@ export interface PortalAuthOptions {
   apiOrigins?: readonly string[] | undefined;
   /** Paths relative to the mount; false turns one off. Default /login, /callback, /logout. */
   routes?: {
+    /** Begins a login. Default "/login". */
     login?: string | false;
+    /** Where the portal leads back to: PORTAL_REDIRECT_URI ends in it. Default "/callback". */
     callback?: string | false;
+    /** Logs out, here and at the portal. Default "/logout". */
     logout?: string | false;
   };
   /** Where the application joins in. Default {}. */

@@ -7,8 +7,11 @@ export interface Page {
   readonly kind: "failure" | "sign_out" | "go_on";
   /** The language of its words (BCP 47). */
   readonly lang: string;
+  /** The heading. */
   readonly title: string;
+  /** A sentence or two: what happened, and what the person can do. */
   readonly text: string;
+  /** What can be done from here, the likeliest first. */
   readonly actions: readonly Action[];
   /** The failure's code. */
   readonly code?: string;
@@ -22,8 +25,20 @@ export interface Page {
 
 /** A link, or, where something changes, a form that posts. */
 export type Action =
-  | { readonly label: string; readonly href: string }
-  | { readonly label: string; readonly post: string; readonly fields: Readonly<Record<string, string>> };
+  | {
+      /** Its words. */
+      readonly label: string;
+      /** Where the link leads: an address of this site. */
+      readonly href: string;
+    }
+  | {
+      /** Its words. */
+      readonly label: string;
+      /** Where the form posts to: an address of this site. */
+      readonly post: string;
+      /** Its hidden fields, by name. */
+      readonly fields: Readonly<Record<string, string>>;
+    };
 
 /**
  * Makes the HTML of a page, instead of ours. What it is given is text, to be escaped; of the actions a `post` is a form
@@ -41,21 +56,36 @@ export interface Words {
   readonly lang: string;
   /** What has happened, and what the person can do: by the failure's code. */
   readonly sentences: Readonly<Record<PortalAuthErrorCode, string>>;
+  /** The headings. */
   readonly titles: {
+    /** Of a login that the person did not want. */
     readonly signInCancelled: string;
+    /** Of a login that came to nothing. */
     readonly signInFailed: string;
+    /** Of what may work in a moment (503). */
     readonly notNow: string;
+    /** Of every other failure. */
     readonly didNotWork: string;
+    /** Of the question before a logout. */
     readonly signOut: string;
+    /** Of a page that goes on by itself. */
     readonly goingOn: string;
   };
+  /** The words on links and buttons. */
   readonly labels: {
+    /** Leads to the login, for who has not been there. */
     readonly signIn: string;
+    /** Leads to the login, for who has. */
     readonly signInAgain: string;
+    /** Asks for the same once more. */
     readonly tryAgain: string;
+    /** Leads to the root of the site. */
     readonly startPage: string;
+    /** The button that logs out. */
     readonly signOut: string;
+    /** Leads away from the question before a logout. */
     readonly staySignedIn: string;
+    /** On a page that goes on by itself, for browsers that do not. */
     readonly goOn: string;
     /** Before the id that the person tells whoever they ask for help. */
     readonly request: string;
@@ -66,8 +96,12 @@ export interface Words {
 
 /** A language of the application's own. What is left out is English. */
 export interface WordsGiven {
+  /** Sentences, by the failure's code. */
   readonly sentences?: Partial<Words["sentences"]>;
+  /** Headings. */
   readonly titles?: Partial<Words["titles"]>;
+  /** The words on links and buttons. */
   readonly labels?: Partial<Words["labels"]>;
+  /** The question before a logout. */
   readonly signOutQuestion?: string;
 }

@@ -13,18 +13,26 @@ import type { Claims, TokenSet } from "./tokens.js";
 
 /** A request of somebody who is logged in. `MyClaims` are what your portal tells, or your onLogin keeps, beside `sub`. */
 export type AuthenticatedPortal<MyClaims = unknown> = RequestPortal & {
+  /** Somebody is logged in. */
   readonly isAuthenticated: true;
+  /** Of the verified ID token, or what onLogin kept of them. */
   readonly claims: Claims & MyClaims;
 };
 
 /** A request of a visitor: nobody is logged in. */
-export type VisitorPortal = RequestPortal & { readonly isAuthenticated: false; readonly claims: undefined };
+export type VisitorPortal = RequestPortal & {
+  /** Nobody is logged in. */
+  readonly isAuthenticated: false;
+  /** So there are none. */
+  readonly claims: undefined;
+};
 
 declare const CLAIMS: unique symbol;
 
 /** How a guard tells the handlers behind it, by the type of `res.locals`, whose request they get. Never there at runtime. */
 export interface GuardedLocals<MyClaims> {
-  readonly [CLAIMS]?: { readonly claims: MyClaims };
+  /** The claims of who passed the guard. */
+  readonly [CLAIMS]?: MyClaims;
 }
 
 /** Of a request by the locals of its handlers: behind a guard somebody is logged in. */

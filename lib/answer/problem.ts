@@ -2,11 +2,15 @@ import type { PortalAuthError } from "../errors.js";
 
 /** A failure as an API reads it: `application/problem+json` (RFC 9457). */
 export interface Problem {
+  /** `urn:express-portal-auth:` and the code (RFC 9457, section 3.1.1). */
   readonly type: string;
+  /** What the person is told, in the language that their browser asks for. */
   readonly title: string;
+  /** The HTTP status. */
   readonly status: number;
   /** The failure's stable name, as in PortalAuthError. */
   readonly code: string;
+  /** Stands in the log line as well. */
   readonly request_id: string;
   /** Where a person can log in: with a 401. */
   readonly login?: string;

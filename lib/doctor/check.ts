@@ -1,14 +1,18 @@
 /** failed: no login can work. warning: it may, and something should be looked at. skipped: it could not be looked at. */
 export type Verdict = "ok" | "warning" | "failed" | "skipped";
 
+/** What a check belongs to; DiagnoseOptions.skip leaves out whole groups. */
 export type CheckGroup = "options" | "portal" | "credentials" | "redirect" | "cookies" | "store";
 
 /** One thing that was looked at. Nothing secret stands in it. */
 export interface Check {
+  /** What it belongs to. */
   readonly group: CheckGroup;
   /** Stable within a major version: for machines. */
   readonly id: string;
+  /** Whether it is as it should be. */
   readonly verdict: Verdict;
+  /** What was looked at, or what is wrong, in words. */
   readonly title: string;
   /** What was seen. */
   readonly found?: string;

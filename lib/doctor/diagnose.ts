@@ -19,6 +19,7 @@ import { checkCookies, checkRedirect, type TrustProxy } from "./check-redirect.j
 import { checkStore } from "./check-store.js";
 import { probeConnection } from "./connection.js";
 
+/** What diagnose() looks at beside the options. */
 export interface DiagnoseOptions {
   /** Default process.env. */
   readonly env?: NodeJS.ProcessEnv;
@@ -28,9 +29,11 @@ export interface DiagnoseOptions {
   readonly skip?: readonly CheckGroup[];
 }
 
+/** What diagnose() has found. */
 export interface Diagnosis {
   /** Whether a login can work: no check has failed. */
   readonly ok: boolean;
+  /** Each thing that was looked at, in the order in which it should be put right. */
   readonly checks: readonly Check[];
 }
 

@@ -7,6 +7,7 @@ import { RequestPortal } from "../request-portal.js";
 import { portalNamed } from "./portal-named.js";
 import { turnAway } from "./turn-away.js";
 
+/** What portalErrors() is told. */
 export interface PortalErrorsOptions {
   /** Where to sign in again: the option `name` of that portalAuth(). Default: at that of `req.portal`. */
   portal?: string;

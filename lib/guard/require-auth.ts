@@ -7,6 +7,7 @@ import type { Claims } from "../tokens.js";
 import { portalNamed } from "./portal-named.js";
 import { turnAway } from "./turn-away.js";
 
+/** What requireAuth() is told. */
 export interface RequireAuthOptions {
   /** Whose login is wanted: the option `name` of that portalAuth(). Default: that of `req.portal`. */
   portal?: string;

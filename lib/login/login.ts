@@ -11,6 +11,7 @@ import { checkCookieCanBeSet } from "../session/own-session.js";
 import { withoutSlash } from "../without-slash.js";
 import { returnTo } from "./return-to.js";
 
+/** What `req.portal.login()` is told. */
 export interface LoginOptions {
   /** Where the person goes after the login: a path of this site. Default "/". */
   readonly returnTo?: string;

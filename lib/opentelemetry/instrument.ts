@@ -3,6 +3,7 @@ import { listen } from "./listen.js";
 import { metricListeners } from "./metrics.js";
 import { spanListeners } from "./spans.js";
 
+/** Where instrumentPortalAuth() tells. */
 export interface InstrumentOptions {
   /** Default: the global one. */
   readonly tracerProvider?: TracerProvider;

@@ -31,6 +31,7 @@ export const PROFILES = {
   openid: { name: "openid", nonce: "required", endpoints: {}, logoutParameters: "openid" },
 } as const satisfies Record<string, Profile>;
 
+/** The families that are known: see PORTAL_PROFILE. */
 export type ProfileName = keyof typeof PROFILES;
 
 /** A tenant of the portal is known by its host; one with a domain of its own needs PORTAL_PROFILE. */

@@ -3,13 +3,17 @@ import type { Claims, TokenSet } from "../tokens.js";
 
 /** What is kept of a login in `req.session.portal`. To be looked at: what an application changes here is not saved. */
 export interface PortalSession {
+  /** As the portal gave them, or what onTokens made of them. */
   tokens: Readonly<TokenSet>;
+  /** Of the verified ID token, or what onLogin kept of them. */
   claims: Readonly<Claims>;
   /** When the person logged in, in epoch seconds: the absolute limit counts from here. */
   started_at: number;
   /** Where, for which application, and by which portalAuth(): what one has let in opens nothing that another one guards. */
   issuer: string;
+  /** The option `clientId` of the portalAuth() whose login it is. */
   client_id: string;
+  /** Its option `redirectUri`. */
   redirect_uri: string;
   /** Grows by one with each token set of this login: the copy with the greater one is the newer. */
   version: number;
@@ -92,6 +96,7 @@ export class DiscreetPortalSession extends KeptPortalSession {
 
 /** Who refreshes, and how long the others believe it: a process that was killed does not renew it. */
 export interface RefreshClaim {
+  /** The process, by a name that it made when it started. */
   readonly by: string;
   /** Later with each renewal, in epoch milliseconds by the clock of who refreshes. */
   readonly until: number;

@@ -2,8 +2,11 @@ import { parseCookie } from "cookie";
 
 /** A cookie as Playwright's `context.addCookies()` takes it. */
 export interface TestCookie {
+  /** Its name. */
   readonly name: string;
+  /** Its value, as it was set. */
   readonly value: string;
+  /** The origin that it is for. */
   readonly url: string;
 }
 

@@ -12,5 +12,6 @@ export type {
   Signer,
   SigningAlg,
   Writing,
+  Written,
 } from "./portal/portal.js";
 export { type SignedIn, startTestPortal, type TestPortal, type TestPortalOptions } from "./test-portal.js";

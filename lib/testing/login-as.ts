@@ -8,6 +8,7 @@ import { ask } from "./ask.js";
 /** Tokens for a login of a test. What is left out: an access token that ends in an hour, and no refresh token. */
 export type TestTokens = Partial<TokenSet>;
 
+/** What loginAs() may have to be told. */
 export interface LoginAsOptions {
   /**
    * The callback's path, as a browser would ask for it. Default: that of each portalAuth() of this process, one after the

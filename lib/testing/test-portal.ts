@@ -11,9 +11,13 @@ export type TestPortalOptions = Partial<PortalOptions>;
 export interface TestPortal extends Portal {
   /** What portalAuth() has to know of it; the redirect address is your app's. */
   readonly options: {
+    /** Its address. */
     readonly issuer: string;
+    /** How portalAuth() has to treat it. */
     readonly profile: "tencent-ciam" | "openid";
+    /** Of the application that it knows. */
     readonly clientId: string;
+    /** Of that application. */
     readonly clientSecret: string;
   };
   /** The same as environment variables. */

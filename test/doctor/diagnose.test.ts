@@ -256,7 +256,7 @@ describe("the portal", () => {
 
   test.each([
     [0, "ok"],
-    [-16, "warning"],
+    [-20, "warning"],
     [20, "warning"],
     [40, "failed"],
     [-3600, "failed"],

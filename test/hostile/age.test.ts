@@ -22,7 +22,7 @@ const host = useHost();
 test(
   `after ${SECONDS} s of hostile and honest traffic the honest path works, and heap and handles are where they were`,
   async () => {
-    const honest = await openWorld(host(), { portal: { accessTokenSeconds: 1 }, options: { httpTimeout: 4 } });
+    const honest = await openWorld(host(), { portal: { accessTokenSeconds: 2 }, options: { httpTimeout: 4 } });
     const lying = await openWorld(host(), { options: SHORT_TIMEOUT });
     const unknown = await openWorld(host(), { options: SHORT_TIMEOUT });
     const all = [honest.world, lying.world, unknown.world] as const;

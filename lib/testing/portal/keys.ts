@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { calculateJwkThumbprint, compactVerify, exportJWK, type JWK } from "jose";
 import type { SigningAlg } from "./options.js";
 
+/** Whose key signs a token: the portal's, another one's, or none (alg `none`). */
 export type Signer = "portal" | "stranger" | "nobody";
 
 interface SigningKey {

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Signer } from "./keys.js";
 
+/** Answers a request instead of the portal. */
 export type Answer = (req: IncomingMessage, res: ServerResponse) => void;
 
+/** How an ID token differs from what it would be. */
 export interface IdTokenChanges {
   /** `undefined` removes a claim. */
   claims?: Record<string, unknown>;
@@ -15,7 +17,15 @@ export interface IdTokenChanges {
 }
 
 /** A good answer as it goes over the wire. */
-export type Writing = (json: string) => { body: string | Buffer; headers: Record<string, string> };
+export type Writing = (json: string) => Written;
+
+/** What is sent instead. */
+export interface Written {
+  /** As it goes over the wire. */
+  body: string | Buffer;
+  /** Those of the answer. */
+  headers: Record<string, string>;
+}
 
 type Change<T> = (sent: T) => unknown;
 

@@ -3,15 +3,19 @@ import { DEMO_PEOPLE, type Person } from "./people.js";
 
 /** An application as it is registered at the portal. */
 export interface PortalClient {
+  /** The client_id. */
   clientId: string;
   /** Without a secret it is a public client: PKCE mode, and no refresh tokens. */
   clientSecret?: string | undefined;
+  /** Where logins may lead back to, to the letter. */
   redirectUris: string[];
+  /** Where logouts may lead to, to the letter. */
   logoutRedirectUris?: string[] | undefined;
   /** How the application means to authenticate. The portal takes post and basic alike where there is a secret. */
   clientAuth?: "client_secret_post" | "client_secret_basic" | "none" | undefined;
 }
 
+/** How ID tokens are signed (RFC 7518, section 3.1; RFC 8037). */
 export type SigningAlg = "RS256" | "PS256" | "ES256" | "EdDSA";
 
 export interface PortalOptions extends PortalClient {
@@ -37,6 +41,7 @@ export interface PortalOptions extends PortalClient {
   document?: "portal" | "full" | undefined;
   /** Default RS256. */
   signingAlg?: SigningAlg | undefined;
+  /** Who can log in. Default: DEMO_PEOPLE. */
   people?: Person[] | undefined;
 }
 

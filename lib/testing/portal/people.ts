@@ -1,10 +1,16 @@
 /** Somebody who can log in. Everything here is what /userinfo tells; `sub` and `name` are on the login page too. */
 export interface Person {
+  /** The person's identifier. */
   readonly sub: string;
+  /** The full name. */
   readonly name: string;
+  /** How they are called. */
   readonly nickname?: string;
+  /** The e-mail address. */
   readonly email?: string;
+  /** The time zone. */
   readonly zoneinfo?: string;
+  /** The language (BCP 47). */
   readonly locale?: string;
 }
 

@@ -12,13 +12,14 @@ import { type RecordedRequest, record, replay } from "./request.js";
 import { Tokens } from "./tokens.js";
 
 export type { Signer } from "./keys.js";
-export type { Answer, IdTokenChanges, Writing } from "./misbehave.js";
+export type { Answer, IdTokenChanges, Writing, Written } from "./misbehave.js";
 export type { PortalClient, PortalOptions, SigningAlg } from "./options.js";
 export { DEMO_PEOPLE, type Person } from "./people.js";
 export type { RecordedRequest } from "./request.js";
 
 const MOST_REQUESTS = 10_000;
 
+/** A portal that runs in this process. */
 export interface Portal {
   /** http://127.0.0.1:PORT */
   readonly issuer: string;
@@ -60,6 +61,7 @@ export interface Portal {
   goDown(): void;
   /** On the same port again, with all that was known before. */
   comeUp(): Promise<void>;
+  /** Ends it. */
   close(): Promise<void>;
 }
 

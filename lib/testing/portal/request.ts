@@ -2,11 +2,15 @@ import { IncomingMessage } from "node:http";
 
 /** A request that the portal got. */
 export interface RecordedRequest {
+  /** The HTTP method. */
   readonly method: string;
   /** Without the query. */
   readonly path: string;
+  /** The path with its query. */
   readonly url: string;
+  /** As they came, in lower case. */
   readonly headers: IncomingMessage["headers"];
+  /** As it came; "" where there was none. */
   readonly body: string;
 }
 
