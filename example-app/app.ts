@@ -2,6 +2,7 @@
 
 import express, { type Express } from "express";
 import { type Hooks, type PortalAuthOptions, portalAuth, portalErrors, requireAuth } from "express-portal-auth";
+import { inspector } from "express-portal-auth/inspector";
 import helmet from "helmet";
 import { accountPage } from "./pages/account.js";
 import { homePage } from "./pages/home.js";
@@ -55,6 +56,8 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   //    well, req.session, which lives in memory, or in the Redis or PostgreSQL that SESSION_STORE_URL names. An app
   //    that has an express-session of its own mounts it before this line, and then that one is used.
   app.use(login);
+  const inspect = process.env["NODE_ENV"] === "production" ? undefined : inspector(); // for developers, on this machine alone
+  if (inspect) app.use("/portal-inspector", inspect);
 
   // 3. The app itself. What is personal must not come back from a cache after signing out.
   app.use((_req, res, next) => {
@@ -67,7 +70,9 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   });
 
   app.get("/account", requireAuth(), async (req, res) => {
-    res.send(accountPage({ person: req.portal.claims, tokens: await tokenFacts(req) }));
+    res.send(
+      accountPage({ person: req.portal.claims, tokens: await tokenFacts(req), inspects: inspect !== undefined }),
+    );
   });
 
   // about the tokens, never the tokens themselves
@@ -90,7 +95,13 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   // 4. A portal that does not answer, or says no, while a handler waits for it.
   app.use(portalErrors());
 
-  return { app, close: login.close };
+  return {
+    app,
+    async close() {
+      inspect?.close();
+      await login.close();
+    },
+  };
 }
 
 function createHooks(): Hooks {

@@ -3,6 +3,7 @@ import type { Outage } from "./access/outage.js";
 import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
 import type { Pages } from "./answer/pages.js";
+import type { ExplainedOption } from "./explain.js";
 import { returnTo } from "./login/return-to.js";
 import type { Transactions } from "./login/transaction.js";
 import { POSTED, readQuery } from "./parameters.js";
@@ -14,6 +15,8 @@ import type { Settings } from "./settings.js";
 /** What the steps of one portalAuth() share. */
 export interface Parts {
   readonly settings: Settings;
+  /** Each option as it is in effect, and where it comes from. */
+  readonly explained: readonly ExplainedOption[];
   readonly getPortal: GetPortal;
   readonly transactions: Transactions;
   /** Seals what a portal has posted, on its way to the GET that finishes the login. */

@@ -49,12 +49,11 @@ export interface PortalAuth extends RequestHandler {
  * @throws PortalAuthError `options_invalid` when the app starts: all problems at once
  */
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
-  const parts = createParts(settleOptions(options));
-  const explained = explain(options);
+  const parts = createParts(settleOptions(options), explain(options));
   callbackPaths.add(new URL(parts.settings.redirectUri).pathname);
   const routes = createRoutes(parts);
   const { mountSession, close } = createSessions(parts);
-  return Object.assign(portalAuthRouter, { close, explain: () => explained });
+  return Object.assign(portalAuthRouter, { close, explain: () => [...parts.explained] });
 
   function portalAuthRouter(req: Request, res: Response, next: NextFunction): void {
     mountSession(req, res, (error?: unknown) => {
@@ -71,11 +70,12 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
 const belongsTo = ({ issuer, clientId, redirectUri }: Settings): string =>
   JSON.stringify([issuer, clientId, redirectUri]);
 
-function createParts(settings: Settings): Parts {
+function createParts(settings: Settings, explained: readonly ExplainedOption[]): Parts {
   const log = logOf(settings);
   for (const warning of warnings()) log.warn(warning);
   return {
     settings,
+    explained,
     getPortal: createDiscovery(settings),
     transactions: createTransactions({
       name: settings.name,

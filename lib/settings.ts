@@ -140,6 +140,9 @@ function gather(given: PortalAuthOptions, env: NodeJS.ProcessEnv) {
   return { wished, origins, files, problems };
 }
 
+/** Whether this process serves the world, as far as Node.js programs agree on a way to say so. */
+export const isProduction = (env: NodeJS.ProcessEnv = process.env): boolean => env["NODE_ENV"] === "production";
+
 /** Typos in the environment, for a warning when all that is required was there nevertheless. */
 export function warnings(env: NodeJS.ProcessEnv = process.env): string[] {
   return unknownVariables(env, knownVariables());

@@ -7,6 +7,7 @@ export default defineConfig({
   root: here(".."),
   resolve: {
     alias: {
+      "express-portal-auth/inspector": here("../lib/inspector/index.ts"),
       "express-portal-auth/testing": here("../lib/testing/index.ts"),
       "express-portal-auth": here("../lib/index.ts"),
     },

@@ -9,9 +9,11 @@ import { tokenCards } from "./tokens.js";
 export interface Account {
   readonly person: Claims;
   readonly tokens: TokenFacts;
+  /** Whether there is a page that shows what happens, for developers. */
+  readonly inspects: boolean;
 }
 
-export function accountPage({ person, tokens }: Account): string {
+export function accountPage({ person, tokens, inspects }: Account): string {
   const content = html`<section class="who">
 ${avatar(person)}
 <div>
@@ -22,7 +24,7 @@ ${avatar(person)}
 
 <section aria-labelledby="tokens">
 <h2 id="tokens">Tokens</h2>
-<p class="intro">They stay on the server. This page knows only how long each of them lives.</p>
+<p class="intro">They stay on the server. This page knows only how long each of them lives.${inspects ? html` For developers: <a href="/portal-inspector/">see how this login went</a>.` : undefined}</p>
 ${tokenCards(tokens)}
 </section>
 

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { failures } from "../errors.js";
+import { sectionOf } from "../errors-paper.js";
 import { WrongUsage } from "./wrong-usage.js";
 
 /** Prints what the documentation says of a failure. */
@@ -9,14 +9,6 @@ export function explainCode([code, ...more]: string[]): number {
   if (section === undefined) throw new WrongUsage(`There is no failure ${code}. ${nearCodes(code)}`);
   console.log(section);
   return 0;
-}
-
-/** The section of lib/errors.md, which is shipped beside what was built. */
-function sectionOf(code: string): string | undefined {
-  if (!Object.hasOwn(failures, code)) return undefined;
-  const text = readFileSync(new URL("../../lib/errors.md", import.meta.url), "utf8");
-  const [, ...sections] = text.split(/^## /m);
-  return sections.find((section) => section.startsWith(`${code}\n`))?.trimEnd();
 }
 
 function nearCodes(code: string): string {

@@ -1,10 +1,22 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { TokenSet } from "../../lib/index.js";
 import type { Person } from "../../lib/testing/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { describeWithRedis } from "../support/servers/describe.js";
 import { AMARA, json, later, startExample } from "./start-example.js";
+
+test("the account page leads developers to the inspector, which is not there in production", async () => {
+  const { url, browser } = await startExample();
+  expect((await browser.visit(`${url}/account`)).body).toContain('href="/portal-inspector/"');
+  expect((await browser.navigate(`${url}/portal-inspector/`)).body).toContain("<title>Portal inspector</title>");
+  const { people } = JSON.parse((await browser.fetch(`${url}/portal-inspector/events.json`)).body);
+  expect(people).toMatchObject([{ sub: AMARA }]);
+  vi.stubEnv("NODE_ENV", "production");
+  const production = await startExample();
+  expect((await production.browser.visit(`${production.url}/account`)).body).not.toContain("portal-inspector");
+  expect((await production.browser.navigate(`${production.url}/portal-inspector/`)).status).toBe(404);
+});
 
 describe("home", () => {
   test("a visitor is offered to sign in, and gets no cookie", async () => {

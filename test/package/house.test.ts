@@ -93,16 +93,18 @@ const MUST_NOT_KNOW: Record<string, readonly string[]> = {
   "settings.ts": ["session", "answer", "access", ...ROUTER, ...TOP],
   "hooks.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", ...ROUTER, ...TOP],
   doctor: ["answer", "access", "logout", "callback", "guard", ...TOP],
+  inspector: ["portal", "access", ...ROUTER, "portal-auth.ts", "index.ts"],
   opentelemetry: ["portal", "session", "answer", "access", "settings.ts", "options.ts", ...ROUTER, ...TOP],
   testing: ["portal", "session", "answer", "access", "settings.ts", ...ROUTER, ...TOP],
   cli: ["answer", "access", "portal", "session", ...ROUTER, ...TOP],
+  "errors-paper.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", ...ROUTER, ...TOP],
   "pages.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", ...ROUTER, ...TOP],
   "events.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", "hooks.ts", ...ROUTER, ...TOP],
   "errors.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", "hooks.ts", ...ROUTER, ...TOP],
 };
 
 /** What is given to the users' shells and suites: nobody else in lib/ needs it, but for the front door. */
-const BESIDE = ["doctor", "cli", "testing", "opentelemetry"];
+const BESIDE = ["doctor", "cli", "testing", "opentelemetry", "inspector"];
 
 /** What each of those may know of the others. */
 const BESIDE_KNOWS: Record<string, readonly string[]> = { cli: ["doctor"], "index.ts": ["doctor"] };

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -24,19 +24,22 @@ describe("the tarball", () => {
     expect(packed.files).toContain(name);
   });
 
-  test("holds each source of lib/ with all that is built from it, and nothing else", () => {
+  test("holds each source of lib/ with all that is built from it, the inspector's page, and nothing else", async () => {
     const papers = ["README.md", "LICENSE", "CHANGELOG.md", "lib/errors.md", "package.json"];
+    const page = (await readdir(join(ROOT, "lib/inspector/page"))).map((name) => `lib/inspector/page/${name}`);
     const sources = packed.files.filter((path) => path.startsWith("lib/") && path.endsWith(".ts"));
     const built = sources.flatMap((path) =>
       [".js", ".js.map", ".d.ts", ".d.ts.map"].map((ending) => path.replace(/^lib/, "dist").replace(/\.ts$/, ending)),
     );
     expect(sources).toContain("lib/index.ts");
-    expect(packed.files.filter((path) => !papers.includes(path)).sort()).toEqual([...sources, ...built].sort());
+    expect(packed.files.filter((path) => !papers.includes(path)).sort()).toEqual(
+      [...sources, ...built, ...page].sort(),
+    );
   });
 
   test("has a map beside each built file, and each source that a map names", async () => {
     const files = new Set(packed.files);
-    const built = packed.files.filter((path) => /\.(js|d\.ts)$/.test(path));
+    const built = packed.files.filter((path) => /^dist\/.*\.(js|d\.ts)$/.test(path));
     expect(built).not.toEqual([]);
     for (const path of built) {
       const text = await readFile(join(packed.folder, path), "utf8");

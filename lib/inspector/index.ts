@@ -1,0 +1,1 @@
+export { type Inspector, inspector } from "./inspector.js";

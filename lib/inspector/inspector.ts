@@ -1,0 +1,84 @@
+import type { NextFunction, Request, RequestHandler, Response } from "express";
+import { redirect } from "../answer/redirect.js";
+import { PortalAuthError } from "../errors.js";
+import { explanationOf } from "../errors-paper.js";
+import { linkTo } from "../parts.js";
+import { isProduction } from "../settings.js";
+import { pageFiles } from "./files.js";
+import { sendHere, sendJson } from "./headers.js";
+import { createNotebook, type Notebook } from "./notebook.js";
+import { configurationHere, peopleHere } from "./people.js";
+import { createGate } from "./refuse.js";
+import { subscribeAll } from "./subscribe.js";
+
+/** The page, as a handler to be mounted. */
+export interface Inspector extends RequestHandler {
+  /** Stops listening, and forgets what was heard. For programs that make several. */
+  close(): void;
+}
+
+type Answer = (req: Request, res: Response) => void | Promise<void>;
+
+/**
+ * A page for developers that shows what happens: each login step by step, the tokens of whoever is logged in in this
+ * browser, refreshes, failures with what to do, and the configuration. Mount it behind portalAuth():
+ * `app.use('/portal-inspector', inspector())`.
+ *
+ * It listens from the moment it is made, keeps the newest 50 logins and 200 other events in memory, and answers nobody
+ * but this machine: whoever comes from elsewhere, through a proxy or by another host's name gets a bare 404.
+ *
+ * @throws PortalAuthError `options_invalid` where NODE_ENV is production
+ */
+export function inspector(): Inspector {
+  if (isProduction()) throw new PortalAuthError("options_invalid", { detail: NOT_IN_PRODUCTION });
+  const notebook = createNotebook();
+  const unsubscribe = subscribeAll(notebook.take);
+  const mayPass = createGate();
+  const answers = createAnswers(notebook);
+  return Object.assign(portalInspector, { close });
+
+  function portalInspector(req: Request, res: Response, next: NextFunction): void {
+    const answer = mayPass(req) ? answers.get(`${req.method === "HEAD" ? "GET" : req.method} ${req.path}`) : undefined;
+    Promise.resolve((answer ?? notFound)(req, res)).catch(next);
+  }
+
+  function close(): void {
+    unsubscribe();
+    notebook.clear();
+  }
+}
+
+const NOT_IN_PRODUCTION =
+  "\n  - inspector(): NODE_ENV is production. It shows tokens' contents and is for developers' own machines: mount it only where NODE_ENV is something else.";
+
+function createAnswers(notebook: Notebook): Map<string, Answer> {
+  const answers = new Map<string, Answer>([
+    [
+      "GET /events.json",
+      async (req, res) => sendJson(res, { ...notebook.since(req.query), people: await peopleHere(req) }),
+    ],
+    ["GET /configuration.json", (req, res) => sendJson(res, configurationHere(req))],
+    ["GET /explanation.json", explain],
+  ]);
+  for (const { path, type, text } of pageFiles())
+    answers.set(`GET /${path}`, path === "" ? page(type, text) : (_req, res) => sendHere(res, type, text));
+  return answers;
+}
+
+/** All addresses in the page are relative to its own, which ends in a slash. */
+const page =
+  (type: string, text: string): Answer =>
+  (req, res) =>
+    /^[^?]*\/(\?|$)/.test(req.originalUrl) ? sendHere(res, type, text) : redirect(res, 303, linkTo(req.baseUrl, "/"));
+
+function explain(req: Request, res: Response): void {
+  const explained = explanationOf(String(req.query["code"]));
+  if (explained) sendJson(res, explained);
+  else notFound(req, res);
+}
+
+/** Without a word about what is here. */
+function notFound(_req: Request, res: Response): void {
+  res.statusCode = 404;
+  sendHere(res, "text/plain; charset=utf-8", "Not Found\n");
+}

@@ -1,0 +1,36 @@
+/** "0.4 ms", "12 ms", "1.3 s", "4 min 10 s": as precise as it is of use. */
+export function duration(milliseconds) {
+  const value = Math.abs(milliseconds);
+  if (value < 1) return `${value.toFixed(1)} ms`;
+  if (value < 1000) return `${Math.round(value)} ms`;
+  if (value < 60_000) return `${(value / 1000).toFixed(1)} s`;
+  return span(Math.round(value / 1000));
+}
+
+const UNITS = [
+  ["d", 86_400],
+  ["h", 3600],
+  ["min", 60],
+  ["s", 1],
+];
+
+/** Whole seconds, in the two greatest units that there are. */
+export function span(seconds) {
+  let left = Math.abs(seconds);
+  const parts = UNITS.flatMap(([unit, size]) => {
+    const count = Math.floor(left / size);
+    left -= count * size;
+    return count > 0 ? [`${count} ${unit}`] : [];
+  });
+  return parts.slice(0, 2).join(" ") || "0 s";
+}
+
+export const clockTime = (milliseconds) => new Date(milliseconds).toLocaleTimeString();
+
+export const dateTime = (seconds) => new Date(seconds * 1000).toLocaleString();
+
+/** "in 4 min 10 s", "3 h ago". */
+export function fromNow(seconds, now) {
+  const left = Math.round(seconds - now / 1000);
+  return left >= 0 ? `in ${span(left)}` : `${span(left)} ago`;
+}

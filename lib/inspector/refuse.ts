@@ -1,0 +1,54 @@
+import type { Request } from "express";
+import { consoleLog } from "../answer/log.js";
+
+/** Why a request is none of a developer on this machine. The words are for the log: whoever asked is not told. */
+const REFUSALS = {
+  peer: "it came from another machine",
+  proxy: "a proxy passed it on (it carries X-Forwarded-For, Forwarded, Via or their kin), perhaps from another machine",
+  host: "its Host is not localhost, 127.0.0.1 or [::1]",
+  site: "another site's page sent it",
+} as const;
+
+type Refusal = keyof typeof REFUSALS;
+
+const PROXY_HEADERS = [
+  "forwarded",
+  "via",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-real-ip",
+] as const;
+
+/** Lets requests of this machine through. Of the others each kind is told once in the log: a 404 says so little. */
+export function createGate(): (req: Request) => boolean {
+  const told = new Set<Refusal>();
+  return function mayPass(req) {
+    const refusal = refusalOf(req);
+    if (refusal && !told.has(refusal)) {
+      told.add(refusal);
+      consoleLog.warn(`inspector(): a request was answered with 404, as ${REFUSALS[refusal]}.`);
+    }
+    return refusal === undefined;
+  };
+}
+
+/** By the socket and by what browsers do not let pages set; `req.ip` and `req.hostname` believe what a proxy says. */
+export function refusalOf({ socket, headers, method, path }: Request): Refusal | undefined {
+  if (!isLoopbackAddress(socket.remoteAddress)) return "peer";
+  if (PROXY_HEADERS.some((name) => headers[name] !== undefined)) return "proxy";
+  if (!isLoopbackHost(headers.host)) return "host"; // DNS rebinding: a stranger's name that leads to 127.0.0.1
+  const site = headers["sec-fetch-site"] ?? "none"; // a program, or a browser of old
+  if (site === "same-origin" || (site === "none" && method !== "POST")) return undefined;
+  return isTopLevelVisit(headers) && method === "GET" && path === "/" ? undefined : "site";
+}
+
+const isTopLevelVisit = (headers: Request["headers"]): boolean =>
+  headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
+
+const isLoopbackAddress = (address = ""): boolean =>
+  address === "::1" || /^(::ffff:)?127(\.\d{1,3}){3}$/i.test(address);
+
+/** RFC 6761, section 6.3: localhost and all names below it are this machine. */
+const isLoopbackHost = (host = ""): boolean =>
+  /^(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i.test(host);

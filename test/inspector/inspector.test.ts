@@ -1,0 +1,300 @@
+import { createServer } from "node:http";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import express from "express";
+import type { Browser as Chromium, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { createTell } from "../../lib/events.js";
+import type { Hooks } from "../../lib/index.js";
+import { inspector } from "../../lib/inspector/index.js";
+import { json, logIn } from "../access/logged-in.js";
+import { launchChromium, noChromium } from "../support/chromium.js";
+import { close, listen, secretsOf, startWorld, type WorldOptions } from "../support/world.js";
+
+const SHOTS = fileURLToPath(new URL("../output/inspector", import.meta.url));
+
+/** Mounted behind portalAuth(), in a world's app. */
+function withInspector(given: WorldOptions = {}): WorldOptions {
+  return {
+    ...given,
+    after(app) {
+      const inspect = inspector();
+      onTestFinished(() => inspect.close());
+      app.use("/inspect", inspect);
+      given.after?.(app);
+    },
+  };
+}
+
+const news = (answer: { body: string }) => JSON.parse(answer.body);
+
+describe("who may look", () => {
+  test("nobody in production: it throws when it is made", () => {
+    vi.stubEnv("NODE_ENV", "production");
+    expect(() => inspector()).toThrow(/NODE_ENV is production/);
+  });
+
+  const own = Object.values(networkInterfaces())
+    .flat()
+    .find((one) => one && !one.internal && one.family === "IPv4")?.address;
+
+  test.skipIf(!own)(
+    `nobody who comes by another address of this machine${own ? "" : " (skipped: it has none)"}`,
+    async () => {
+      vi.spyOn(console, "warn").mockImplementation(() => {});
+      const app = express().use("/inspect", inspector());
+      const server = createServer(app);
+      await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve));
+      onTestFinished(() => close(server));
+      const { port } = server.address() as { port: number };
+      expect((await fetch(`http://127.0.0.1:${port}/inspect/`)).status).toBe(200);
+      expect((await fetch(`http://${own}:${port}/inspect/`)).status).toBe(404);
+      // and not by saying so
+      expect((await fetch(`http://${own}:${port}/inspect/`, { headers: { host: "localhost" } })).status).toBe(404);
+    },
+  );
+
+  test.each([
+    ["through a proxy", { "x-forwarded-for": "127.0.0.1" }],
+    ["through another proxy", { forwarded: "for=127.0.0.1" }],
+    ["through nginx", { "x-real-ip": "127.0.0.1" }],
+    ["by a stranger's name that leads here", { host: "rebound.example" }],
+    ["by a name that only begins like ours", { host: "localhost.evil.example" }],
+    ["from another site's script", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors" }],
+    [
+      "in another site's frame",
+      { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" },
+    ],
+  ])("nobody who comes %s, and is told nothing", async (_how, headers) => {
+    const { url, browser } = await startWorld(
+      withInspector({ log: [/inspector\(\): a request was answered with 404/] }),
+    );
+    for (const path of ["/inspect/", "/inspect/events.json", "/inspect/inspector.js"]) {
+      const { status, body } = await browser.request(url + path, { headers });
+      expect([status, body]).toEqual([404, "Not Found\n"]);
+    }
+  });
+
+  test("another site may link to the page, and read nothing", async () => {
+    const { url, browser } = await startWorld(withInspector({ log: [/another site's page/] }));
+    expect((await browser.navigate(`${url}/inspect/`, { site: "cross-site" })).status).toBe(200);
+    expect((await browser.navigate(`${url}/inspect/events.json`, { site: "cross-site" })).status).toBe(404);
+    const { headers } = await browser.navigate(`${url}/inspect/`);
+    expect(headers["content-security-policy"]).toContain("default-src 'none'");
+    expect(headers["content-security-policy"]).toContain("frame-ancestors 'none'");
+    expect(headers["cache-control"]).toBe("no-store");
+  });
+
+  test("other methods and paths find nothing", async () => {
+    const { url, browser } = await startWorld(withInspector());
+    for (const [method, path] of [
+      ["POST", "/"],
+      ["GET", "/../errors.md"],
+      ["GET", "/page/index.html"],
+      ["GET", "/explanation.json?code=nonsense"],
+    ])
+      expect((await browser.fetch(`${url}/inspect${path}`, { method: method as string })).status).toBe(404);
+  });
+});
+
+describe("what it knows", () => {
+  test("a login step by step, and what failed with what to do", async () => {
+    const { url, browser, portal } = await startWorld(withInspector({ log: [/code_refused/] }));
+    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    await browser.visit(`${url}/account`);
+    await browser.visit(`${url}/account`);
+    const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
+    const logins = records.filter(({ kind }: { kind: string }) => kind === "login");
+    expect(logins).toMatchObject([
+      {
+        state: "failed",
+        failure: { code: "code_refused", request_id: expect.any(String), detail: expect.any(String) },
+      },
+      { state: "finished", steps: [{ step: "callback" }, ...new Array(6).fill({})] },
+    ]);
+    const explained = news(await browser.fetch(`${url}/inspect/explanation.json?code=code_refused`));
+    expect(explained).toMatchObject({ code: "code_refused", causes: expect.any(Array) });
+    expect(explained.causes.length).toBeGreaterThan(2);
+  });
+
+  test("only what is new, and all of it after a restart", async () => {
+    const { url, browser } = await startWorld(withInspector());
+    await browser.visit(`${url}/account`);
+    const first = news(await browser.fetch(`${url}/inspect/events.json`));
+    const query = new URLSearchParams({ notebook: first.notebook, after: first.last });
+    expect(news(await browser.fetch(`${url}/inspect/events.json?${query}`)).records).toEqual([]);
+    query.set("notebook", "another");
+    expect(news(await browser.fetch(`${url}/inspect/events.json?${query}`)).records).toEqual(first.records);
+  });
+
+  test("no more than the newest fifty logins and two hundred others", async () => {
+    const { url, browser } = await startWorld(withInspector());
+    const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+    for (let n = 0; n < 300; n += 1) {
+      tell("login.started", () => ({ login: `login ${n}` }));
+      tell("logout", () => ({ had_login: true, at_portal: true }));
+    }
+    const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
+    const kinds = records.map(({ kind }: { kind: string }) => kind);
+    expect(kinds.filter((kind: string) => kind === "login")).toHaveLength(50);
+    expect(kinds.filter((kind: string) => kind === "logout")).toHaveLength(200);
+  });
+
+  test("how many requests shared a refresh", async () => {
+    const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+    const { url, browser } = await startWorld(withInspector());
+    tell("refresh.joined", () => ({ refresh: 1 }));
+    tell("refresh.joined", () => ({ refresh: 1 }));
+    tell("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
+    tell("refresh.joined", () => ({ refresh: 2 }));
+    const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
+    expect(records).toMatchObject([
+      { state: "done", joined: 2, rotated: true },
+      { state: "under_way", joined: 1 },
+    ]);
+  });
+
+  test("what is in the tokens of this browser, and never a token, secret or signature", async () => {
+    const { url, browser, portal, tokens } = await logIn(withInspector());
+    const pages = ["/", "/events.json", "/configuration.json"];
+    const bodies = await Promise.all(pages.map(async (path) => (await browser.fetch(`${url}/inspect${path}`)).body));
+    const { people } = JSON.parse(bodies[1] ?? "");
+    expect(people).toMatchObject([
+      {
+        instance: "default",
+        sub: "amara-okafor",
+        login: "/login",
+        logout: "/logout",
+        tokens: [
+          { name: "access_token", header: { alg: "RS256" }, claims: { sub: "amara-okafor" } },
+          { name: "id_token", claims: { aud: "demo-app" } },
+          { name: "refresh_token", length: 128 },
+        ],
+      },
+    ]);
+    const stored = await tokens();
+    const raw = [stored.access_token, stored.id_token ?? "", stored.refresh_token ?? ""];
+    const signatures = raw.map((token) => token.split(".")[2] ?? "").filter(({ length }) => length > 20);
+    expect(signatures).toHaveLength(2);
+    for (const secret of [...secretsOf(portal, browser.answers, url), ...raw, ...signatures])
+      for (const body of bodies) expect(body).not.toContain(secret);
+  });
+
+  test("the configuration, with each value's origin", async () => {
+    const { url, browser } = await startWorld(withInspector());
+    const { default: options } = news(await browser.fetch(`${url}/inspect/configuration.json`));
+    expect(options).toContainEqual(
+      expect.objectContaining({ option: "clientSecret", value: "set, 33 characters", origin: "option" }),
+    );
+    expect(options).toContainEqual(expect.objectContaining({ option: "nonce", value: "optional", origin: "profile" }));
+  });
+});
+
+describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
+  let chromium: Chromium;
+  beforeAll(async () => {
+    chromium = await launchChromium();
+  });
+  afterAll(() => chromium?.close());
+
+  async function open(url: string, options: Parameters<Chromium["newContext"]>[0] = {}) {
+    const context = await chromium.newContext(options);
+    onTestFinished(() => context.close());
+    const page = await context.newPage();
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(String(error)));
+    page.on("console", (message) => void (message.type() === "error" && errors.push(message.text())));
+    onTestFinished(() => expect(errors).toEqual([]));
+    await page.goto(`${url}/inspect/`);
+    await page.getByText("live", { exact: true }).waitFor();
+    return { context, page };
+  }
+
+  const logInAt = async (page: Page, url: string) => {
+    await page.goto(`${url}/account`);
+    await page.getByRole("button", { name: /Amara/ }).click();
+    await page.waitForURL(`${url}/account`);
+  };
+
+  test("a login appears on the time line while the page is open, and its tokens with what is left of their lives", async () => {
+    const { url } = await startWorld(withInspector({ portal: { accessTokenSeconds: 60 } }));
+    const { context, page } = await open(url);
+    await page.getByText("No login yet.").waitFor();
+    await page.screenshot({ path: join(SHOTS, "1-empty.png"), fullPage: true });
+    await logInAt(await context.newPage(), url);
+    await page.bringToFront();
+    await page.getByText("signed in", { exact: true }).waitFor();
+    expect(await page.locator("#logins .timeline").first().locator(".name").allTextContents()).toEqual([
+      "at the portal",
+      "callback",
+      "discovery",
+      "state",
+      "exchange",
+      "checks",
+      "hooks",
+      "session",
+    ]);
+    const token = page.locator(".token[data-name=access_token]");
+    const width = async () => Number.parseFloat((await token.locator(".fill").getAttribute("width")) ?? "");
+    const before = await width();
+    await vi.waitFor(async () => expect(await width()).toBeLessThan(before), { timeout: 10_000 });
+    expect(await token.getByText("who issued it").count()).toBe(1);
+    await page.screenshot({ path: join(SHOTS, "2-signed-in.png"), fullPage: true });
+  });
+
+  test("a login that failed shows its code, where it stopped, and on a click what may be the cause", async () => {
+    const { url, portal } = await startWorld(withInspector({ log: [/id_token_invalid/] }));
+    const { context, page } = await open(url, { colorScheme: "dark", viewport: { width: 390, height: 800 } });
+    portal.nextIdToken({ claims: { aud: "another" } });
+    const other = await context.newPage();
+    await other.goto(`${url}/account`);
+    await other.getByRole("button", { name: /Amara/ }).click();
+    await other.getByText("id_token_invalid").waitFor();
+    await page.bringToFront();
+    const logins = page.locator("#logins");
+    await logins.getByText("id_token_invalid").waitFor();
+    expect(await logins.getByRole("img", { name: /checks: stopped here/ }).count()).toBe(1);
+    await logins.getByText("Usual causes").click();
+    await logins.getByText("this machine's clock or the portal's is wrong").waitFor();
+    await page.screenshot({ path: join(SHOTS, "3-failed.png"), fullPage: true });
+    expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
+  });
+
+  test("what a stranger put into a claim stays text", async () => {
+    const name = '<img src=x onerror="document.title=1">';
+    const hooks: Hooks = {
+      onLogin(context) {
+        context.claims = { ...context.claims, name };
+      },
+    };
+    const { url } = await startWorld(withInspector({ options: { hooks } }));
+    const { context, page } = await open(url);
+    await logInAt(await context.newPage(), url);
+    await page.bringToFront();
+    await page.getByText(name).first().waitFor();
+    expect(await page.locator("img").count()).toBe(0);
+    expect(await page.title()).toBe("Portal inspector");
+  });
+
+  test("goes on by itself when the app comes back, with what the new one knows", async () => {
+    const app = express();
+    const inspect = inspector();
+    onTestFinished(() => inspect.close());
+    app.use("/inspect", inspect);
+    const server = createServer(app);
+    const url = await listen(server);
+    const context = await chromium.newContext();
+    onTestFinished(() => context.close());
+    const page = await context.newPage();
+    await page.goto(`${url}/inspect/`);
+    await page.getByText("live", { exact: true }).waitFor();
+    await page.getByText("mount the inspector behind it").waitFor();
+    await close(server);
+    await page.getByText("the app does not answer").waitFor();
+    const again = createServer(app);
+    onTestFinished(() => close(again));
+    await new Promise<void>((resolve) => again.listen(Number(new URL(url).port), "127.0.0.1", resolve));
+    await page.getByText("live", { exact: true }).waitFor();
+  });
+});
