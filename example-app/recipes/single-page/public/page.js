@@ -1,0 +1,40 @@
+const at = (id) => document.getElementById(id);
+
+/** Every call of the API: who is not signed in (any more) is offered to, and comes back to this very page. */
+async function call(path, init) {
+  const answer = await fetch(path, init);
+  if (answer.status !== 401) return answer.json();
+  const { login } = await answer.json();
+  at('sign-in').onclick = () => {
+    location.href = `${login}?returnTo=${encodeURIComponent(location.pathname + location.hash)}`;
+  };
+  show(undefined);
+  return undefined;
+}
+
+function show(me) {
+  at('who').textContent = me ? `Hello ${me.sub}` : 'Please sign in';
+  for (const id of ['sign-out', 'add']) at(id).hidden = !me;
+  at('sign-in').hidden = Boolean(me);
+  at('notes').replaceChildren(
+    ...(me?.notes ?? []).map((note) => Object.assign(document.createElement('li'), { textContent: note })),
+  );
+}
+
+at('add').onsubmit = async (event) => {
+  event.preventDefault();
+  const { text } = event.target.elements;
+  const body = JSON.stringify({ text: text.value });
+  await call('/api/notes', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  text.value = '';
+  show(await call('/api/me'));
+};
+
+// a script posts to /logout, and is told where to send the person: a fetch cannot follow to another site
+at('sign-out').onclick = async () => {
+  const { logout_url } = await (await fetch('/logout', { method: 'POST' })).json();
+  location.href = logout_url;
+};
+
+const me = await call('/api/me');
+if (me) show(me);

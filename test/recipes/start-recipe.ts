@@ -1,0 +1,88 @@
+import { randomBytes } from "node:crypto";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+import { startTestPortal, type TestPortal } from "../../lib/testing/index.js";
+import { cleanEnvironment } from "../package/run.js";
+import { Browser } from "../support/browser.js";
+import { freePort } from "../support/servers/free-port.mjs";
+import { launch } from "../support/servers/launch.mjs";
+
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export const RECIPES = join(ROOT, "example-app/recipes");
+
+export interface RecipeSettings {
+  /** Under another name than in the recipe's package.json. */
+  packages?: Record<string, string>;
+  environment?: Record<string, string>;
+  /** Where people reach it, when something stands in front. */
+  publicOrigin?: string;
+  /** Of PORTAL_REDIRECT_URI. */
+  callback?: string;
+  portal?: TestPortal;
+  port?: number;
+  program?: string;
+}
+
+export interface Recipe {
+  readonly url: string;
+  readonly port: number;
+  readonly portal: TestPortal;
+  readonly browser: Browser;
+  /** Asks it to end, as a platform does; resolves when it has. */
+  stop(): Promise<void>;
+}
+
+/** A recipe, copied out of the repository as a reader would, with its packages beside it, as a process of its own. */
+export async function startRecipe(name: string, settings: RecipeSettings = {}): Promise<Recipe> {
+  const folder = await copyOf(name, settings.packages ?? {});
+  const port = settings.port ?? (await freePort());
+  const url = `http://127.0.0.1:${port}`;
+  const redirectUri = `${settings.publicOrigin ?? url}${settings.callback ?? "/callback"}`;
+  const portal = settings.portal ?? (await startPortalFor(redirectUri));
+  const env = cleanEnvironment({
+    ...portal.env,
+    PORTAL_REDIRECT_URI: redirectUri,
+    SESSION_SECRET: SECRET,
+    TEST_PORT: String(port),
+    ...settings.environment,
+  });
+  const preload = fileURLToPath(new URL("on-port.mjs", import.meta.url));
+  const running = await launch(process.execPath, ["--import", preload, settings.program ?? "app.mjs"], {
+    cwd: folder,
+    env,
+    ready: /listening/,
+    end: (pid: number) => void process.kill(pid, "SIGKILL"),
+  });
+  const stop = async () => {
+    if (running.runs()) process.kill(running.pid as number, "SIGTERM");
+    await running.exited;
+  };
+  onTestFinished(stop);
+  return { url, port, portal, browser: new Browser(), stop };
+}
+
+const SECRET = randomBytes(32).toString("hex");
+
+export async function startPortalFor(redirectUri: string): Promise<TestPortal> {
+  const origin = new URL("/", redirectUri).href;
+  const portal = await startTestPortal({ redirectUris: [redirectUri], logoutRedirectUris: [origin] });
+  onTestFinished(() => portal.close());
+  return portal;
+}
+
+async function copyOf(name: string, renamed: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "portal-auth-recipe-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await cp(join(RECIPES, name), folder, { recursive: true });
+  const { dependencies } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+  for (const wanted of Object.keys(dependencies)) {
+    const place = join(folder, "node_modules", wanted);
+    await mkdir(dirname(place), { recursive: true });
+    const from = wanted === "express-portal-auth" ? ROOT : join(ROOT, "node_modules", renamed[wanted] ?? wanted);
+    await symlink(from, place, "junction");
+  }
+  return folder;
+}

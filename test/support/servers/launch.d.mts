@@ -1,0 +1,15 @@
+import type { SpawnOptions } from "node:child_process";
+
+export interface Launched {
+  readonly pid: number | undefined;
+  runs(): boolean;
+  /** Settled when it has ended. */
+  readonly exited: Promise<unknown>;
+}
+
+/** Starts a server and waits until it says that it is ready; it ends with this process at the latest, by `end`. */
+export function launch(
+  program: string,
+  args: readonly string[],
+  options: SpawnOptions & { readonly ready: RegExp; end(pid: number): void },
+): Promise<Launched>;
