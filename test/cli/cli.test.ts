@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failures } from "../../lib/errors.js";
+import { explanationOf, sectionOf } from "../../lib/errors-paper.js";
 import { type Portal, startPortal } from "../../lib/testing/portal/portal.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -114,9 +115,18 @@ describe("doctor", () => {
 });
 
 describe("explain", () => {
-  test.each(Object.keys(failures))("prints the section of %s", async (code) => {
+  test.each(["options_invalid", "login_cookies_strict", "unexpected"])("prints the section of %s", async (code) => {
     const { stdout } = await run(["explain", code]);
-    expect(stdout.startsWith(`${code}\n`)).toBe(true);
+    expect(stdout).toBe(`${sectionOf(code)}\n`);
+  });
+
+  test("has a section for every code", () => {
+    for (const code of Object.keys(failures)) {
+      expect(sectionOf(code)?.startsWith(`${code}\n`)).toBe(true);
+      const { happened = "", causes = [] } = explanationOf(code) ?? {};
+      expect([happened.length > 20, causes.length > 0]).toEqual([true, true]);
+    }
+    expect(sectionOf("toString")).toBeUndefined();
   });
 
   test("names the near ones for a code that does not exist", async () => {

@@ -1,0 +1,367 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import express, { type Express } from "express";
+import request from "supertest";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import * as library from "../../lib/index.js";
+import { inspector } from "../../lib/inspector/index.js";
+import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
+import * as testing from "../../lib/testing/index.js";
+import { json } from "../access/logged-in.js";
+import { close, listen, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
+import { type Block, readBlocks, runBlock } from "./blocks.js";
+
+// Each block of the README is run here, by its first line; one that is not, and one that is gone, fail.
+
+const blocks = await readBlocks();
+const claimed = new Set<string>();
+
+function block(key: string): Block {
+  claimed.add(key);
+  const found = blocks.find((one) => one.key === key);
+  if (!found) throw new Error(`the README has no block that begins with ${key}`);
+  return found;
+}
+
+/** The options that a block hands to portalAuth(). */
+async function optionsOf(key: string, scope: Record<string, unknown> = {}): Promise<library.PortalAuthOptions> {
+  const given: library.PortalAuthOptions[] = [];
+  const portalAuth = (options: library.PortalAuthOptions) => void given.push(options);
+  await runBlock(blocks.filter((one) => one.key === key)[occurrence(key)] ?? block(key), {
+    ...library,
+    ...scope,
+    portalAuth,
+  });
+  claimed.add(key);
+  return given[0] ?? {};
+}
+
+/** Several blocks begin alike: they are taken in their order. */
+const taken = new Map<string, number>();
+function occurrence(key: string): number {
+  const count = taken.get(key) ?? 0;
+  taken.set(key, count + 1);
+  return count;
+}
+
+const inApp =
+  (one: Block, scope: Record<string, unknown> = {}): ((app: Express) => void) =>
+  (app) =>
+    void runBlock(one, { ...library, ...scope, app });
+
+test("the quick start is a recipe, which is started as it stands", async () => {
+  const recipe = await readFile(new URL("../../example-app/recipes/new-app/app.mjs", import.meta.url), "utf8");
+  expect(block("import express from 'express';").code).toBe(recipe);
+});
+
+test("what is typed into a shell exists", async () => {
+  const shell = blocks.filter(({ language }) => language === "sh");
+  for (const { key } of shell) claimed.add(key);
+  const all = shell.map(({ code }) => code).join("\n");
+  const { scripts, bin } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
+  for (const [, name = ""] of all.matchAll(/^npm (start|test)\b/gm)) expect(scripts).toHaveProperty(name);
+  for (const [, name = ""] of all.matchAll(/^npx (\S+)/gm)) expect(bin).toHaveProperty(name);
+  expect(all).toContain("export PORTAL_REDIRECT_URI=http://127.0.0.1:3000/callback");
+});
+
+test("the problem is what the guard answers", async () => {
+  const { key, code } = blocks.find(({ language }) => language === "json") as Block;
+  claimed.add(key);
+  const { url, browser } = await startWorld();
+  const told = JSON.parse((await browser.fetch(`${url}/account`)).body);
+  expect({ ...JSON.parse(code), request_id: told.request_id }).toEqual(told);
+});
+
+describe("tokens that stay alive", () => {
+  const ORDERS = "app.get('/orders', requireAuth(), async (req, res) => {";
+  const ORDERS_4 = "app.get('/orders', requireAuth(), async (req, res, next) => {";
+
+  async function startApi(status = 200) {
+    const seen: (string | undefined)[] = [];
+    const server = createServer((req, res) => {
+      seen.push(req.headers.authorization);
+      res.writeHead(status, { "content-type": "application/json" }).end('["tea"]');
+    });
+    onTestFinished(() => close(server));
+    return { origin: await listen(server), seen };
+  }
+
+  /** The API's address in the block is one that does not exist. */
+  const at = (one: Block, origin: string): Block => ({
+    ...one,
+    code: one.code.replaceAll("https://api.example", origin),
+  });
+
+  test.each([
+    [ORDERS, 5],
+    [ORDERS_4, 4],
+  ] as const)("%s fetches with the person's token", async (key, version) => {
+    const { origin, seen } = await startApi();
+    const after = inApp(at(block(key), origin));
+    const { url, browser, me } = await startWorld({ express: version, after, options: { apiOrigins: [origin] } });
+    await browser.visit(`${url}/account`);
+    expect((await browser.fetch(`${url}/orders`)).body).toBe('["tea"]');
+    expect(seen).toEqual([`Bearer ${(await me()).tokens?.access_token}`]);
+  });
+
+  test("behind the routes portalErrors() answers what they reject with, and Express 4 hands on what is handed on", async () => {
+    for (const [key, version] of [
+      [ORDERS, 5],
+      [ORDERS_4, 4],
+    ] as const) {
+      const after: WorldOptions["after"] = (app) => {
+        inApp(block(key))(app);
+        inApp(block("import { portalErrors } from 'express-portal-auth';"))(app);
+      };
+      const { url, browser } = await startWorld({ express: version, after, log: [/origin_not_allowed/] });
+      await browser.visit(`${url}/account`);
+      const { status, body } = await browser.fetch(`${url}/orders`);
+      expect([status, JSON.parse(body).code]).toEqual([500, "origin_not_allowed"]);
+    }
+  });
+});
+
+test("the lock holds while the work runs, and is given back", async () => {
+  const acts: string[] = [];
+  class Redlock {
+    constructor(clients: unknown[], options: { retryCount: number }) {
+      acts.push(`${clients.length} client, ${options.retryCount} tries`);
+    }
+    async lock(name: string, milliseconds: number) {
+      acts.push(`lock ${name} ${milliseconds}`);
+      return { unlock: async () => void acts.push("unlock") };
+    }
+  }
+  const key = "const redlock = new Redlock([redis], { retryDelay: 20, retryCount: 100 });";
+  const { lock } = await optionsOf(key, { Redlock, redis: {} });
+  expect(await lock?.("session", async () => acts.push("work"))).toBe(3);
+  await expect(lock?.("session", () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+  expect(acts.slice(0, 4)).toEqual(["1 client, 100 tries", "lock session 5000", "work", "unlock"]);
+  expect(acts.at(-1)).toBe("unlock");
+});
+
+describe("several in one app", () => {
+  test("customers and staff are two", async () => {
+    const given: library.PortalAuthOptions[] = [];
+    const portalAuth = (options: library.PortalAuthOptions = {}) => {
+      given.push(options);
+      const base = { issuer: "https://portal.example", clientId: "app", clientSecret: "s", secret: SESSION_SECRET };
+      return library.portalAuth({ ...base, redirectUri: "https://app.example/callback", ...options });
+    };
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    for (const name of ["ISSUER", "CLIENT_ID", "CLIENT_SECRET"])
+      vi.stubEnv(`STAFF_${name}`, `https://${name}.example`.toLowerCase());
+    const app = express();
+    await runBlock(block("const customers = portalAuth();"), { ...library, portalAuth, app });
+    expect(given.map(({ name }) => name)).toEqual([undefined, "staff"]);
+    const cookie = await testing.loginAs(app, { sub: "jonas" }, {}, { path: "/staff/callback" });
+    const ask = (header: string) =>
+      request(app).get("/staff/payroll").set({ Cookie: header, "X-Forwarded-Proto": "https" });
+    expect((await ask(cookie)).body).toEqual({ sub: "jonas" });
+    expect([(await ask("")).status, (await ask("")).body.login]).toEqual([401, "/staff/login"]);
+  });
+
+  test("each tenant has its own", async () => {
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    const tenant = (host: string) => ({
+      host,
+      portal: {
+        issuer: `https://${host}`,
+        clientId: "app",
+        clientSecret: "s",
+        redirectUri: `https://${host}/callback`,
+        secret: SESSION_SECRET,
+      },
+    });
+    const app = express();
+    const config = { tenants: [tenant("a.example"), tenant("b.example")] };
+    await runBlock(block("import { choosePortalAuth, portalAuth } from 'express-portal-auth';"), {
+      ...library,
+      app,
+      config,
+    });
+    app.get("/", (req, res) => void res.json(req.portal.isAuthenticated));
+    const status = async (host: string) => (await request(app).get("/").set("Host", host)).status;
+    expect([await status("a.example"), await status("c.example")]).toEqual([200, 404]);
+  });
+});
+
+describe("hooks", () => {
+  const users = { upsert: async ({ sub }: { sub: string }) => ({ id: `user of ${sub}`, isNew: true }) };
+
+  test("onLogin puts the user into the session, and leads who is new to /welcome", async () => {
+    const options = await optionsOf("portalAuth({", { db: { users } });
+    const after = (app: Express) => app.get("/test/user", (req, res) => void res.json(Object(req.session).userId));
+    const { url, browser } = await startWorld({ options, after });
+    expect((await browser.visit(`${url}/login`)).url).toBe(`${url}/welcome`);
+    expect((await browser.fetch(`${url}/test/user`)).body).toBe('"user of amara-okafor"');
+  });
+
+  test("onLogin refuses who is no member, in the app's own words, and keeps few claims of who is", async () => {
+    const key = "import { PortalAuthError } from 'express-portal-auth';";
+    for (const members of [[], ["amara@lighthouse.example"]]) {
+      const { hooks } = await optionsOf(key, { members });
+      taken.delete(key);
+      const portal = { people: [{ sub: "amara-okafor", name: "Amara" }] };
+      const {
+        url,
+        browser,
+        portal: started,
+        me,
+        asked,
+      } = await startWorld({ portal, options: hooks ? { hooks } : {} });
+      started.nextIdToken({ claims: { name: "Amara", email: "amara@lighthouse.example", phone: "1" } });
+      const { body } = await browser.visit(`${url}/login`);
+      if (members.length === 0) {
+        expect(body).toContain("Members only.");
+        await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1));
+      } else expect((await me()).claims).toEqual({ sub: "amara-okafor", name: "Amara" });
+    }
+  });
+
+  test("onTokens keeps a token of one's own", async () => {
+    const expiresAt = Math.floor(Date.now() / 1000) + 600;
+    const tokenService = { issueFor: async (sub: string) => ({ token: `own token of ${sub}`, expiresAt }) };
+    const options = await optionsOf("portalAuth({", { tokenService });
+    const { url, browser, me } = await startWorld({ options });
+    await browser.visit(`${url}/account`);
+    expect((await me()).tokens).toMatchObject({ access_token: "own token of amara-okafor", expires_at: expiresAt });
+  });
+
+  test("onLogout is told who, and onError answers for a portal that is down", async () => {
+    const written: string[][] = [];
+    const audit = { write: (...words: string[]) => void written.push(words) };
+    const renderPage = async (name: string, { requestId }: { requestId: string }) => `${name} ${requestId.length}`;
+    const options = await optionsOf("portalAuth({", { audit, renderPage });
+    const { url, browser, portal } = await startWorld({ options, log: [/portal_unreachable/] });
+    portal.goDown();
+    const { status, body } = await browser.navigate(`${url}/login`);
+    expect([status, body]).toEqual([503, "portal-is-down 12"]);
+    await portal.comeUp();
+    await browser.visit(`${url}/account`);
+    await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    expect(written).toEqual([["logout", "amara-okafor"]]);
+  });
+
+  test("languages and renderPage change our pages", async () => {
+    const templates = {
+      render: (name: string, page: library.Page) => `${name}: ${page.title} / ${page.actions[0]?.label}`,
+    };
+    const options = await optionsOf("portalAuth({", { templates });
+    const { url, browser } = await startWorld({ options, log: [/login_not_found/] });
+    const headers = { "accept-language": "de" };
+    const { body } = await browser.navigate(`${url}/callback?code=x&state=y`, { headers });
+    expect(body).toBe("sign-in: Anmeldung fehlgeschlagen / Erneut anmelden");
+  });
+});
+
+describe("testing", () => {
+  test("loginAs() and the clock", async () => {
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    const app = express();
+    const base = { issuer: "https://portal.example", clientId: "app", clientSecret: "s", secret: SESSION_SECRET };
+    app.use(library.portalAuth({ ...base, redirectUri: "http://127.0.0.1/callback" }));
+    app.get("/account", library.requireAuth(), (req, res) => void res.json(req.portal.claims));
+    const added: unknown[] = [];
+    const context = { addCookies: async (cookies: unknown[]) => void added.push(...cookies) };
+    const scope = { ...testing, app, request, context, url: "http://127.0.0.1:3000" };
+    const key = "import { cookiesFor, fakeClock, loginAs, startTestPortal } from 'express-portal-auth/testing';";
+    await runBlock(block(key), scope);
+    expect(added).toEqual([expect.objectContaining({ name: "portal-session", url: "http://127.0.0.1:3000" })]);
+  });
+
+  test("the test portal logs in, and misbehaves", async () => {
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    const app = express();
+    const server = createServer(app);
+    onTestFinished(() => close(server));
+    const url = await listen(server);
+    const key = "const portal = await startTestPortal();";
+    const one = block(key);
+    // the guard behind what the block mounts
+    const code = one.code.replace(
+      /^(app\.use\(.*)$/m,
+      "$1\napp.get('/account', requireAuth(), (req, res) => res.json(req.portal.claims));",
+    );
+    const scope = { ...library, ...testing, app, url, secret: SESSION_SECRET };
+    const { portal, cookie } = await runBlock({ ...one, code }, scope, ["portal", "cookie"]);
+    onTestFinished(() => (portal as testing.TestPortal).close());
+    expect((portal as testing.TestPortal).unmet()).toEqual(["/oauth2/token"]);
+    expect((await fetch(`${url}/account`, { headers: { cookie: cookie as string } })).status).toBe(200);
+  });
+});
+
+describe("seeing what it does", () => {
+  beforeAll(() => void vi.stubEnv("NODE_ENV", "test"));
+
+  test("diagnose() answers for a readiness route", async () => {
+    const portal = await testing.startTestPortal();
+    onTestFinished(() => portal.close());
+    const env = {
+      ...portal.env,
+      PORTAL_REDIRECT_URI: "http://127.0.0.1:3000/callback",
+      SESSION_SECRET: "k7".repeat(5) + "abcdefgh".repeat(4),
+    };
+    const diagnose = (options: object, more: object) => library.diagnose(options, { ...more, env });
+    const app = express();
+    await runBlock(block("import { diagnose } from 'express-portal-auth';"), { diagnose, app });
+    expect([(await request(app).get("/ready")).status, (await request(app).get("/ready")).body]).toEqual([200, []]);
+    portal.goDown();
+    expect((await request(app).get("/ready")).status).toBe(503);
+  });
+
+  test("the inspector is mounted", async () => {
+    const made: ReturnType<typeof inspector>[] = [];
+    const after: WorldOptions["after"] = (app) => {
+      const kept = () => {
+        const one = inspector();
+        made.push(one);
+        return one;
+      };
+      void runBlock(block("import { inspector } from 'express-portal-auth/inspector';"), {
+        inspector: kept,
+        app,
+        process,
+      });
+    };
+    const { url, browser } = await startWorld({ after });
+    expect((await browser.navigate(`${url}/portal-inspector/`)).status).toBe(200);
+    for (const one of made) one.close();
+  });
+
+  test("a subscriber counts failed logins by code and step", async () => {
+    const counted: string[][] = [];
+    const listeners: [string, (event: unknown) => void][] = [];
+    const listening = (name: string, listener: (event: unknown) => void) => {
+      listeners.push([name, listener]);
+      subscribe(name, listener);
+    };
+    onTestFinished(() => {
+      for (const [name, listener] of listeners) unsubscribe(name, listener);
+    });
+    const count = (...words: string[]) => void counted.push(words);
+    await runBlock(block("import { subscribe } from 'node:diagnostics_channel';"), { subscribe: listening, count });
+    const { url, browser, portal } = await startWorld({ log: [/code_refused/] });
+    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    await browser.visit(`${url}/account`);
+    expect(counted).toEqual([["code_refused", "exchange"]]);
+  });
+
+  test("OpenTelemetry is told", async () => {
+    const stops: (() => void)[] = [];
+    const kept = () => void stops.push(instrumentPortalAuth());
+    await runBlock(block("import { instrumentPortalAuth } from 'express-portal-auth/opentelemetry';"), {
+      instrumentPortalAuth: kept,
+    });
+    expect(stops).toHaveLength(1);
+    for (const stop of stops) stop();
+  });
+});
+
+test("each block is run, and each that is run is there", () => {
+  const drawings = blocks.filter(({ language }) => language === "");
+  expect(drawings).toEqual([]);
+  expect([...claimed].sort()).toEqual([...new Set(blocks.map(({ key }) => key))].sort());
+  expect(taken.get("portalAuth({")).toBe(blocks.filter(({ key }) => key === "portalAuth({").length);
+});
