@@ -20,11 +20,12 @@ describe.skipIf(excuse)(`what is installed with the package${excuse ? ` (${excus
 
   test("is a command", async () => {
     const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
-    const { code, stdout } = await project.run("npx", ["--no-install", "express-portal-auth", "--version"]);
+    const command = join("node_modules", ".bin", "express-portal-auth"); // what npx runs
+    const { code, stdout } = await project.run(command, ["--version"]);
     expect([code, stdout.trim()]).toEqual([0, version]);
-    const explained = await project.run("npx", ["--no-install", "express-portal-auth", "explain", "login_expired"]);
+    const explained = await project.run(command, ["explain", "login_expired"]);
     expect(explained.stdout).toMatch(/^login_expired\n/);
-    expect((await project.run("npx", ["--no-install", "express-portal-auth", "doctor"])).code).toBe(1);
+    expect((await project.run(command, ["doctor"])).code).toBe(1);
   });
 
   test("helps a suite of one's own, by Node's runner, with no oidc-provider there", async () => {

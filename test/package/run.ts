@@ -16,8 +16,8 @@ export function cleanEnvironment(added: Record<string, string> = {}): NodeJS.Pro
 }
 
 export function run(command: string, args: readonly string[], cwd: string): Promise<Ran> {
-  // npm is a .cmd on Windows, which only a shell starts
-  const shell = (command === "npm" || command === "npx") && process.platform === "win32";
+  // npm, and what it installs as a command, is a .cmd on Windows, which only a shell starts
+  const shell = command !== process.execPath && process.platform === "win32";
   const child = spawn(command, args, { cwd, shell, env: cleanEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (chunk) => (stdout += chunk));

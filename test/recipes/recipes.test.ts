@@ -200,13 +200,13 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
     await writeFile(join(folder, "app.key"), key);
     const [http, https] = [await freePort(), await freePort()];
     const site = change(await readFile(join(RECIPES, "nginx/nginx.conf"), "utf8"))
+      .replaceAll("http://127.0.0.1:3000;", `http://127.0.0.1:${appPort};`)
       .replace("listen 80;", `listen 127.0.0.1:${http};`)
       .replace("listen 443 ssl;", `listen 127.0.0.1:${https} ssl;`)
       .replace("https://app.example$request_uri", `https://localhost:${https}$request_uri`)
       .replaceAll("app.example;", "localhost;")
       .replace("/etc/ssl/app.example.pem", join(folder, "app.pem"))
       .replace("/etc/ssl/app.example.key", join(folder, "app.key"))
-      .replaceAll("127.0.0.1:3000", `127.0.0.1:${appPort}`)
       .replace("Host $host", "Host $http_host");
     const own = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
       (name) => `${name}_temp_path ${join(folder, name)};`,
