@@ -82,7 +82,7 @@ export function createNotebook(): Notebook {
   function failLogin(event: LoginFailed): void {
     const { code, status } = event;
     unexplained = takeLogin(event);
-    const { hint } = failures[code as PortalAuthErrorCode];
+    const hint = hintOf(code);
     unexplained.failure = { code, status, hint, detail: undefined, request_id: undefined };
   }
 
@@ -119,13 +119,10 @@ export function createNotebook(): Notebook {
   /** The numbers of refreshes begin anew with each portalAuth(): a second end belongs to another one. */
   function refreshOf(event: PortalAuthEvent & { readonly refresh: number }, isEnd: boolean): RefreshRecord {
     const { at, instance, refresh } = event;
-    const id = `refresh ${whose(event, refresh)}`;
-    const before = others.get(id) as RefreshRecord | undefined;
+    const name = `refresh ${whose(event, refresh)} #`;
+    const before = [...others.values()].findLast(({ id }) => id.startsWith(name)) as RefreshRecord | undefined;
     if (before && !(isEnd && before.state !== "under_way")) return before;
-    if (before) {
-      others.delete(id);
-      others.set(`${id} ${before.n}`, Object.assign(before, { id: `${id} ${before.n}` }));
-    }
+    const id = `${name}${nextNumber()}`;
     return { kind: "refresh", id, n: 0, at, instance, refresh, state: "under_way", joined: 0 };
   }
 
@@ -169,6 +166,10 @@ export function createNotebook(): Notebook {
 
   return { take, since, clear };
 }
+
+/** "" for a code that is not known here: another version of this package may be in the process, and tell of its own. */
+const hintOf = (code: string): string =>
+  Object.hasOwn(failures, code) ? failures[code as PortalAuthErrorCode].hint : "";
 
 /** Several portalAuth() may give the same name to different things. */
 const whose = ({ instance, issuer, client_id }: PortalAuthEvent, name: string | number): string =>

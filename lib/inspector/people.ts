@@ -71,11 +71,28 @@ async function personOf(portal: RequestPortal): Promise<PersonView> {
 
 function viewsOf(tokens: TokenSet, obtained_at: number | undefined): TokenView[] {
   const { id_token, access_token, refresh_token, expires_at, refresh_expires_at } = tokens;
-  return [
+  const views = [
     viewOf("access_token", access_token, obtained_at, expires_at),
     ...(id_token === undefined ? [] : [viewOf("id_token", id_token)]),
     ...(refresh_token === undefined ? [] : [viewOf("refresh_token", refresh_token, obtained_at, refresh_expires_at)]),
   ];
+  return withoutTokens(views, [access_token, id_token, refresh_token]);
+}
+
+/** Some portals put tokens into the claims of others: of those, too, no more than their length is shown. */
+function withoutTokens<T>(views: T, stored: readonly unknown[]): T {
+  const isToken = (value: string) => stored.includes(value) || isJose(value);
+  return JSON.parse(
+    JSON.stringify(views, (_name, value: unknown) =>
+      typeof value === "string" && isToken(value) ? `[a token of ${value.length} characters]` : value,
+    ),
+  );
+}
+
+/** A JWS has three parts, a JWE five (RFC 7515 and RFC 7516, section 7.1), and the first is a header. */
+function isJose(value: string): boolean {
+  const parts = value.split(".");
+  return (parts.length === 3 || parts.length === 5) && readPart(parts[0] ?? "") !== undefined;
 }
 
 function viewOf(name: TokenView["name"], token: string, from?: number, ends_at?: number): TokenView {

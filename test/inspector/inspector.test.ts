@@ -29,6 +29,12 @@ function withInspector(given: WorldOptions = {}): WorldOptions {
 
 const news = (answer: { body: string }) => JSON.parse(answer.body);
 
+/** A token in its compact form, of so many parts. */
+function jose(parts: number): string {
+  const header = Buffer.from(JSON.stringify({ alg: "RS256" })).toString("base64url");
+  return [header, ...new Array(parts - 1).fill("c29tZXRoaW5n")].join(".");
+}
+
 describe("who may look", () => {
   test("nobody in production: it throws when it is made", () => {
     vi.stubEnv("NODE_ENV", "production");
@@ -153,6 +159,54 @@ describe("what it knows", () => {
       { state: "done", joined: 2, rotated: true },
       { state: "under_way", joined: 1 },
     ]);
+  });
+
+  test("a second refresh of the same number beside the first, also to who has seen that", async () => {
+    const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+    const { url, browser } = await startWorld(withInspector());
+    const ask = async (query = {}) =>
+      news(await browser.fetch(`${url}/inspect/events.json?${new URLSearchParams(query)}`));
+    tell("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
+    const first = await ask();
+    tell("refresh.done", () => ({ refresh: 1, took: 34, rotated: true })); // by a portalAuth() that was made anew
+    const second = await ask({ notebook: first.notebook, after: first.last });
+    const ids = new Set([...first.records, ...second.records].map(({ id }: { id: string }) => id));
+    expect(ids.size).toBe(2);
+    expect((await ask()).records).toMatchObject([{ took: 12 }, { took: 34 }]);
+  });
+
+  test("a failure whose code only another version of this package knows", async () => {
+    const { url, browser } = await startWorld(withInspector());
+    const told = { login: "a", code: "of_a_later_version", status: 400, since_started: 9, took: 1, steps: [] };
+    const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+    tell("login.failed", () => told);
+    const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
+    expect(records).toMatchObject([{ state: "failed", failure: { code: "of_a_later_version", hint: "" } }]);
+  });
+
+  test.each([
+    ["a JWT", jose(3)],
+    ["an encrypted one", jose(5)],
+  ])("no token that a portal has put into a claim: %s", async (_kind, inner) => {
+    const { url, browser, portal } = await startWorld(withInspector());
+    portal.nextIdToken({ claims: { upstream: { tokens: [inner] }, at: "portal.of.a.department.example" } });
+    await browser.visit(`${url}/account`);
+    const { body } = await browser.fetch(`${url}/inspect/events.json`);
+    expect(body).not.toContain(inner);
+    expect(body).toContain(`[a token of ${inner.length} characters]`);
+    expect(body).toContain("portal.of.a.department.example");
+  });
+
+  test("nor the access token itself, where it is opaque and stands in a claim", async () => {
+    const access_token = "an-opaque-access-token";
+    const { url, browser, portal } = await startWorld(
+      withInspector({ options: { hooks: { onTokens: (tokens) => ({ ...tokens, access_token }) } } }),
+    );
+    portal.nextIdToken({ claims: { upstream: access_token } });
+    await browser.visit(`${url}/account`);
+    const { body } = await browser.fetch(`${url}/inspect/events.json`);
+    expect(body).toContain("[a token of 22 characters]");
+    expect(body).not.toContain(access_token);
   });
 
   test("what is in the tokens of this browser, and never a token, secret or signature", async () => {
