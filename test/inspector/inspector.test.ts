@@ -315,6 +315,25 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
   });
 
+  test("who walks through a time line by keyboard stays where they are when news come", async () => {
+    const { url } = await startWorld(withInspector());
+    const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+    tell("login.finished", () => ({
+      login: "a",
+      since_started: 9,
+      took: 2,
+      steps: [
+        { step: "callback" as const, from: 0, took: 1 },
+        { step: "session" as const, from: 1, took: 1 },
+      ],
+    }));
+    const { page } = await open(url);
+    await page.locator(".timeline li", { hasText: "session" }).focus();
+    tell("login.started", () => ({ login: "b" }));
+    await page.locator("#logins .mark", { hasText: "at the portal" }).waitFor();
+    expect(await page.locator(".timeline li:focus .name").textContent()).toBe("session");
+  });
+
   test("what a stranger put into a claim stays text", async () => {
     const name = '<img src=x onerror="document.title=1">';
     const hooks: Hooks = {

@@ -37,12 +37,21 @@ const percent = (share) => Math.min(Math.max(share, 0), 1) * 100;
 export const withCode = (text) =>
   text.split(/`([^`]+)`/).map((part, index) => (index % 2 === 1 ? h("code", {}, part) : part));
 
-/** Puts these in place of what is there, unless nothing has changed: so nothing flickers, and what is open stays so. */
+/**
+ * Puts these in place of what is there, unless nothing has changed: so nothing flickers. What is open stays so, and the
+ * focus where it was: both by `data-key`.
+ */
 const shown = new WeakMap();
 export function show(place, key, make) {
   if (shown.get(place) === key) return;
   const open = new Set([...place.querySelectorAll("details[open]")].map(({ dataset }) => dataset.key));
+  const focused = place.contains(document.activeElement) ? keyOf(document.activeElement) : undefined;
   place.replaceChildren(...[make()].flat());
   for (const details of place.querySelectorAll("details")) details.open = open.has(details.dataset.key);
+  if (focused !== undefined) focus([...place.querySelectorAll("[data-key]")].find((one) => keyOf(one) === focused));
   shown.set(place, key);
 }
+
+const keyOf = (element) => element.closest("[data-key]")?.dataset.key;
+
+const focus = (element) => (element?.querySelector(":scope > summary") ?? element)?.focus({ preventScroll: true });

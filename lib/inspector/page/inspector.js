@@ -33,8 +33,10 @@ async function ask() {
 function draw() {
   const newest = [...records.values()].sort((a, b) => b.n - a.n);
   const isLogin = ({ kind }) => kind === "login";
-  showLogins(place("logins"), newest.filter(isLogin).slice(0, limits.logins));
+  const logins = newest.filter(isLogin).slice(0, limits.logins);
   const others = newest.filter((record) => !isLogin(record)).slice(0, limits.others);
+  forgetAllBut([...logins, ...others]);
+  showLogins(place("logins"), logins);
   showFailures(
     place("failures"),
     others.filter(({ kind }) => kind === "failure"),
@@ -44,6 +46,12 @@ function draw() {
     others.filter(({ kind }) => kind !== "failure"),
   );
   showPeople(place("people"), people, Date.now() + ahead);
+}
+
+/** A page that stands open for days holds no more than the server does. */
+function forgetAllBut(kept) {
+  records.clear();
+  for (const record of kept) records.set(record.id, record);
 }
 
 function say(kind, words) {

@@ -43,22 +43,23 @@ function lineOf({ state, failure, instance, took, at }) {
 }
 
 /** The person's part has a bar of its own: beside minutes at the portal, milliseconds would not be seen. */
-function timelineOf({ steps, state, since_started, took }) {
+function timelineOf({ id, steps, state, since_started, took }) {
   const waited = since_started === undefined ? undefined : Math.max(since_started - took, 0);
   const whole = took || 1;
   const rows = steps.map(({ step, from, took: its }, index) => {
     const isStop = state === "failed" && index === steps.length - 1;
     const part = { from: from / whole, to: (from + its) / whole, kind: isStop ? "stopped" : "" };
-    return rowOf(step, isStop ? `${step}: stopped here` : step, its, part);
+    return rowOf(id, step, isStop ? `${step}: stopped here` : step, its, part);
   });
-  const person = waited === undefined ? [] : [rowOf("person", "redirect", waited, { from: 0, to: 1, kind: "person" })];
+  const person =
+    waited === undefined ? [] : [rowOf(id, "person", "redirect", waited, { from: 0, to: 1, kind: "person" })];
   return h("ol", { class: "timeline" }, ...person, ...rows);
 }
 
-const rowOf = (step, label, took, part) =>
+const rowOf = (id, step, label, took, part) =>
   h(
     "li",
-    { tabindex: 0 },
+    { tabindex: 0, "data-key": `${id} ${step}` },
     h("span", { class: "name" }, step === "person" ? "at the portal" : step),
     bar(`${label}, ${duration(took)}`, part),
     h("span", { class: "time" }, duration(took)),

@@ -21,7 +21,9 @@ function personOf(person, isOneOfSeveral) {
         "div",
         { class: "line" },
         h("span", {}, `${where}Nobody is signed in.`),
-        login ? h("a", { class: "button", href: `${login}?${here}` }, "Sign in") : h("span", {}),
+        login
+          ? h("a", { class: "button", href: `${login}?${here}`, "data-key": `${instance} door` }, "Sign in")
+          : h("span", {}),
       ),
     );
   return h(
@@ -41,7 +43,7 @@ function personOf(person, isOneOfSeveral) {
         h("span", { "data-at": ends_at }),
         " at the latest",
       ),
-      logout ? h("a", { class: "button", href: logout }, "Sign out") : h("span", {}),
+      logout ? h("a", { class: "button", href: logout, "data-key": `${instance} door` }, "Sign out") : h("span", {}),
     ),
     h("div", { class: "tokens" }, ...tokens.map(tokenOf)),
   );
