@@ -1,8 +1,14 @@
 export type { Problem } from "./answer/problem.js";
 export { type Choice, type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
 export type { Clock } from "./clock.js";
-export type { Check, CheckGroup, Verdict } from "./doctor/check.js";
-export { type DiagnoseOptions, type Diagnosis, diagnose } from "./doctor/diagnose.js";
+export {
+  type Check,
+  type CheckGroup,
+  type DiagnoseOptions,
+  type Diagnosis,
+  diagnose,
+  type Verdict,
+} from "./doctor/index.js";
 export { PortalAuthError, type PortalAuthErrorCode, type PortalAuthErrorOptions } from "./errors.js";
 export type {
   Failed,

@@ -11,7 +11,7 @@ import { postedStep } from "./callback/posted.js";
 import { useTicket } from "./callback/ticket.js";
 import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
-import { type ExplainedOption, explain } from "./explain.js";
+import { type ExplainedOption, explainTried } from "./explain.js";
 import { loginStep } from "./login/login.js";
 import { createTransactions } from "./login/transaction.js";
 import { callbackPaths, tickets } from "./login-ticket.js";
@@ -25,7 +25,7 @@ import { createRefreshOnce } from "./session/refresh-once.js";
 import { createSealer } from "./session/seal.js";
 import { openStore } from "./session/stores/open-store.js";
 import { createVault } from "./session/vault.js";
-import { type Settings, settleOptions, warnings } from "./settings.js";
+import { type Settings, settledOf, type Tried, tryOptions, warnings } from "./settings.js";
 import { withoutSlash } from "./without-slash.js";
 
 type Step = (visit: Visit) => Promise<void>;
@@ -49,7 +49,7 @@ export interface PortalAuth extends RequestHandler {
  * @throws PortalAuthError `options_invalid` when the app starts: all problems at once
  */
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
-  const parts = createParts(settleOptions(options), explain(options));
+  const parts = createParts(tryOptions(options));
   callbackPaths.add(new URL(parts.settings.redirectUri).pathname);
   const routes = createRoutes(parts);
   const { mountSession, close } = createSessions(parts);
@@ -70,12 +70,13 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
 const belongsTo = ({ issuer, clientId, redirectUri }: Settings): string =>
   JSON.stringify([issuer, clientId, redirectUri]);
 
-function createParts(settings: Settings, explained: readonly ExplainedOption[]): Parts {
+function createParts(tried: Tried): Parts {
+  const settings = settledOf(tried);
   const log = logOf(settings);
   for (const warning of warnings()) log.warn(warning);
   return {
     settings,
-    explained,
+    explained: explainTried(tried),
     getPortal: createDiscovery(settings),
     transactions: createTransactions({
       name: settings.name,

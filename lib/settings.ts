@@ -6,10 +6,16 @@ import { PortalAuthError } from "./errors.js";
 import type { Hooks } from "./hooks.js";
 import type { Lock } from "./lock.js";
 import type { Logger } from "./logger.js";
+import {
+  CLIENT_SECRET_MISSING,
+  conflicts,
+  lacksClientSecret,
+  type OptionProblem,
+  problemOf,
+} from "./option-problems.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
 import type { RenderPage, WordsGiven } from "./pages.js";
-import { checkAuthorizationParams } from "./portal/authorization-params.js";
 import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./portal/profiles.js";
 
 /** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
@@ -61,22 +67,16 @@ const REQUIRED = { issuer: undefined, clientId: undefined, redirectUri: undefine
  * @throws PortalAuthError `options_invalid`: all problems at once, each with its name and what to write there.
  */
 export function settleOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv = process.env): Settings {
-  const { settings, problems } = tryOptions(given, env);
+  return settledOf(tryOptions(given, env), env);
+}
+
+/** The same for who has tried them. */
+export function settledOf({ settings, problems }: Tried, env: NodeJS.ProcessEnv = process.env): Settings {
   if (settings) return settings;
   const typos = unknownVariables(env, knownVariables());
   throw new PortalAuthError("options_invalid", {
     detail: ["", ...new Set([...problems.map(({ text }) => text), ...typos])].join("\n  - "),
   });
-}
-
-/** What is wrong with an option, and what to write there. */
-export interface Problem {
-  /** "" where it is none of them: a name that does not exist. */
-  readonly option: string;
-  /** Names the variable and the option. */
-  readonly text: string;
-  /** What to write there, for who stands before it. */
-  readonly advice: string;
 }
 
 /** Where a value comes from. */
@@ -90,7 +90,7 @@ export interface Tried {
   readonly origins: Readonly<Record<string, Origin>>;
   /** Those that were read from a file: its path. */
   readonly files: Readonly<Record<string, string>>;
-  readonly problems: readonly Problem[];
+  readonly problems: readonly OptionProblem[];
   /** Undefined where there are problems. */
   readonly settings: Settings | undefined;
 }
@@ -100,26 +100,15 @@ export function tryOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv
   const { wished, origins, files, problems } = gather(given, env);
   const checked = v.safeParse(OptionsSchema, wished);
   if (!checked.success) problems.push(...checked.issues.map((issue) => problemOf(issue, wished)));
-  if (
-    !wished["clientSecret"] &&
-    wished["clientAuth"] !== "none" &&
-    !problems.some(({ option }) => option === "clientSecret")
-  )
-    problems.push(
-      problem(
-        "clientSecret",
-        `${VARIABLES.clientSecret} is missing`,
-        `write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
-      ),
-    );
-  if (checked.success) problems.push(...conflicts(checked.output));
+  if (lacksClientSecret(wished, problems)) problems.push(CLIENT_SECRET_MISSING);
+  if (checked.success) problems.push(...conflicts(checked.output, settleRoutes(checked.output.routes)));
   const isGood = checked.success && problems.length === 0;
   return { wished, origins, files, problems, settings: isGood ? settle(checked.output) : undefined };
 }
 
 /** An option in code wins over its variable, and that over the file that another variable names. */
 function gather(given: PortalAuthOptions, env: NodeJS.ProcessEnv) {
-  const problems: Problem[] = [];
+  const problems: OptionProblem[] = [];
   const origins: Record<string, Origin> = {};
   const files: Record<string, string> = {};
   const wished: Record<string, unknown> = { ...REQUIRED };
@@ -203,52 +192,9 @@ function settleRoutes(given: {
   return { login, callback, logout };
 }
 
-/** What is right by itself and wrong beside something else. */
-function conflicts(options: v.InferOutput<typeof OptionsSchema>): Problem[] {
-  const { redirectUri, authorizationParams } = options;
-  const routes = settleRoutes(options.routes);
-  const problems: Problem[] = [];
-  if (routes.callback !== false && !new URL(redirectUri).pathname.endsWith(routes.callback))
-    problems.push(
-      problem(
-        "redirectUri",
-        `${VARIABLES.redirectUri} (option redirectUri)`,
-        `write an address that ends in ${routes.callback}, or set routes.callback`,
-      ),
-    );
-  const paths = Object.values(routes).filter((path) => path !== false);
-  if (new Set(paths).size < paths.length)
-    problems.push(problem("routes", "option routes", "write three different paths"));
-  if (typeof authorizationParams !== "function") {
-    try {
-      checkAuthorizationParams(authorizationParams);
-    } catch (error) {
-      const name = `${VARIABLES.authorizationParams} (option authorizationParams)`;
-      problems.push(problem("authorizationParams", name, (error as PortalAuthError).message));
-    }
-  }
-  return problems;
-}
-
 function knownVariables(): string[] {
   const read = Object.values(VARIABLES);
   return [...read, ...SECRETS.map((name) => `${name}_FILE`)];
-}
-
-const problem = (option: string, name: string, advice: string): Problem => ({
-  option,
-  text: `${name}: ${advice}`,
-  advice,
-});
-
-/** One problem: the variable and the option, and what to write there. What was written is left out: it may be a secret. */
-function problemOf(issue: v.BaseIssue<unknown>, wished: Record<string, unknown>): Problem {
-  const path = v.getDotPath(issue) ?? "";
-  const option = path.split(".")[0] ?? "";
-  const variable = (VARIABLES as Record<string, string>)[option];
-  const name = variable ? `${variable} (option ${path})` : `option ${path}`;
-  if (!variable && issue.type === "strict_object") return problem(option, name, "no such option");
-  return problem(option, wished[option] !== undefined ? name : `${name} is missing`, issue.message);
 }
 
 /** Freezes plain objects and arrays; a store, a hook or a function is the app's own and stays as it is. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { parseArgs, parseEnv } from "node:util";
-import { diagnose } from "../doctor/diagnose.js";
+import { diagnose } from "../doctor/index.js";
 import { explain } from "../explain.js";
 import { withFiles } from "../settings.js";
 import { createPaint, explainedLines, reportLines } from "./report.js";

@@ -37,16 +37,11 @@ export interface Diagnosis {
   readonly checks: readonly Check[];
 }
 
-/**
- * Looks whether logins can work with these options: the options by themselves, the portal, the credentials, the redirect
- * address, the cookies, the session store. It changes nothing: at the portal a code that was made up is refused; in the
- * store a session of a minute is written under a random id and taken away again. Nothing secret stands in what it gives.
- * It takes as long as the portal and the store take, each request at most `httpTimeout`, and never rejects.
- *
- * @param options as given to portalAuth(); what is left out comes from the environment
- */
-export async function diagnose(options: PortalAuthOptions = {}, more: DiagnoseOptions = {}): Promise<Diagnosis> {
-  const { env, app, skip = [] } = more;
+/** See index.ts, which loads this. */
+export async function diagnose(
+  options: PortalAuthOptions,
+  { env, app, skip = [] }: DiagnoseOptions,
+): Promise<Diagnosis> {
   const tried = tryOptions(options, env);
   const { settings } = tried;
   const wants: Wants = (group) => !skip.includes(group);

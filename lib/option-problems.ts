@@ -1,0 +1,74 @@
+import * as v from "valibot";
+import type { PortalAuthError } from "./errors.js";
+import { type OptionsSchema, VARIABLES } from "./option-table.js";
+import { checkAuthorizationParams } from "./portal/authorization-params.js";
+
+/** What is wrong with an option, and what to write there. */
+export interface OptionProblem {
+  /** "" where it is none of them: a name that does not exist. */
+  readonly option: string;
+  /** Names the variable and the option. */
+  readonly text: string;
+  /** What to write there, for who stands before it. */
+  readonly advice: string;
+}
+
+const problem = (option: string, name: string, advice: string): OptionProblem => ({
+  option,
+  text: `${name}: ${advice}`,
+  advice,
+});
+
+/** One problem: the variable and the option, and what to write there. What was written is left out: it may be a secret. */
+export function problemOf(issue: v.BaseIssue<unknown>, wished: Readonly<Record<string, unknown>>): OptionProblem {
+  const path = v.getDotPath(issue) ?? "";
+  const option = path.split(".")[0] ?? "";
+  const variable = (VARIABLES as Record<string, string>)[option];
+  const name = variable ? `${variable} (option ${path})` : `option ${path}`;
+  if (!variable && issue.type === "strict_object") return problem(option, name, "no such option");
+  return problem(option, wished[option] !== undefined ? name : `${name} is missing`, issue.message);
+}
+
+/** Whether a client that should have a secret has none, and nothing else was said of it. */
+export const lacksClientSecret = (
+  wished: Readonly<Record<string, unknown>>,
+  problems: readonly OptionProblem[],
+): boolean =>
+  !wished["clientSecret"] &&
+  wished["clientAuth"] !== "none" &&
+  !problems.some(({ option }) => option === "clientSecret");
+
+export const CLIENT_SECRET_MISSING: OptionProblem = problem(
+  "clientSecret",
+  `${VARIABLES.clientSecret} is missing`,
+  `write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
+);
+
+/** What is right by itself and wrong beside something else. */
+export function conflicts(
+  options: v.InferOutput<typeof OptionsSchema>,
+  routes: Readonly<Record<"login" | "callback" | "logout", string | false>>,
+): OptionProblem[] {
+  const { redirectUri, authorizationParams } = options;
+  const problems: OptionProblem[] = [];
+  if (routes.callback !== false && !new URL(redirectUri).pathname.endsWith(routes.callback))
+    problems.push(
+      problem(
+        "redirectUri",
+        `${VARIABLES.redirectUri} (option redirectUri)`,
+        `write an address that ends in ${routes.callback}, or set routes.callback`,
+      ),
+    );
+  const paths = Object.values(routes).filter((path) => path !== false);
+  if (new Set(paths).size < paths.length)
+    problems.push(problem("routes", "option routes", "write three different paths"));
+  if (typeof authorizationParams !== "function") {
+    try {
+      checkAuthorizationParams(authorizationParams);
+    } catch (error) {
+      const name = `${VARIABLES.authorizationParams} (option authorizationParams)`;
+      problems.push(problem("authorizationParams", name, (error as PortalAuthError).message));
+    }
+  }
+  return problems;
+}
