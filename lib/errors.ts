@@ -308,6 +308,11 @@ export class PortalAuthError extends Error {
   }
 }
 
+const ORDINARY: readonly string[] = ["login_denied", "login_refused", "interaction_needed"];
+
+/** What becomes of many logins although nothing is wrong: people change their minds, and prompt=none asks in vain. */
+export const isOrdinary = (code: string): boolean => ORDINARY.includes(code);
+
 /** Every code with its status, sentence and hint, for documentation and tests. */
 export const failures: Readonly<Record<PortalAuthErrorCode, { status: number; sentence: string; hint: string }>> =
   FAILURES;

@@ -174,8 +174,8 @@ export const channelName = (name: PortalAuthEventName): string => `express-porta
 /** What is not in every event. */
 export type Told<Name extends PortalAuthEventName> = Omit<PortalAuthEvents[Name], keyof PortalAuthEvent>;
 
-/** Tells who listens. What is told is made only where somebody does. */
-export type Tell = <Name extends PortalAuthEventName>(name: Name, told: () => Told<Name>) => void;
+/** Tells who listens. What is told is made only where somebody does; undefined, and there is nothing to tell. */
+export type Tell = <Name extends PortalAuthEventName>(name: Name, told: () => Told<Name> | undefined) => void;
 
 const channels = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(channelName(name))])) as Record<
   PortalAuthEventName,
@@ -189,7 +189,9 @@ type Also = (event: PortalAuthEvent, name: PortalAuthEventName) => void;
 export function createTell({ instance, issuer, client_id }: Omit<PortalAuthEvent, "at">, also?: Also): Tell {
   return function tell(name, told) {
     if (!channels[name].hasSubscribers && !also) return;
-    const event = { at: Date.now(), instance, issuer, client_id, ...told() };
+    const more = told();
+    if (!more) return;
+    const event = { at: Date.now(), instance, issuer, client_id, ...more };
     channels[name].publish(event);
     also?.(event, name);
   };

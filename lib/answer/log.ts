@@ -1,4 +1,4 @@
-import { PortalAuthError } from "../errors.js";
+import { isOrdinary, PortalAuthError } from "../errors.js";
 import { type Tell, tellNobody } from "../events.js";
 import type { Logger } from "../logger.js";
 import { outline } from "../outline.js";
@@ -27,19 +27,16 @@ export const consoleLog: Log = {
   tell: tellNobody,
 };
 
-/** Codes of everyday life: a person who is not logged in, or changed their mind, is nobody's problem. */
-const ORDINARY: readonly string[] = [
+/** Codes of everyday life beside those of logins: a person who is not logged in (any more) is nobody's problem. */
+const EVERYDAY: readonly string[] = [
   "login_required",
-  "login_denied",
-  "login_refused",
-  "interaction_needed",
   "token_expired",
   "refresh_refused", // told when it ends the session, and not again to each request that meets it
 ];
 
 /** One line for one failure: its name, its request, what to do, what was seen. Never a secret, never a stack. */
 export function logFailure(log: Log, error: PortalAuthError, requestId?: string): void {
-  if (ORDINARY.includes(error.code)) tellFailure(log, error, requestId);
+  if (isOrdinary(error.code) || EVERYDAY.includes(error.code)) tellFailure(log, error, requestId);
   else logAnyway(log, error, requestId);
 }
 

@@ -20,8 +20,10 @@ export async function turnAway(
 ): Promise<void> {
   if (!portal) return answerError(req, res, new PortalAuthError("portal_auth_missing"));
   const { parts, visit } = RequestPortal.insideOf(portal);
-  const refused = whyRefused(req, parts.settings);
-  if (refused) parts.log.tell("session.refused", () => ({ reason: refused }));
+  parts.log.tell("session.refused", () => {
+    const reason = whyRefused(req, parts.settings);
+    return reason && { reason };
+  });
   if (!navigates(req)) return answerError(req, res, reason, answersOf(parts, visit.mount));
   // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
   if (isStrict(req, parts.settings) && req.headers["sec-fetch-site"] === "cross-site")

@@ -1,7 +1,10 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
+import { consoleLog } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { explanationOf } from "../errors-paper.js";
+import { listen } from "../listen.js";
+import { outline } from "../outline.js";
 import { linkTo } from "../parts.js";
 import { isProduction } from "../settings.js";
 import { pageFiles } from "./files.js";
@@ -9,7 +12,6 @@ import { sendHere, sendJson } from "./headers.js";
 import { createNotebook, type Notebook } from "./notebook.js";
 import { configurationHere, peopleHere } from "./people.js";
 import { createGate } from "./refuse.js";
-import { subscribeAll } from "./subscribe.js";
 
 /** The page, as a handler to be mounted. */
 export interface Inspector extends RequestHandler {
@@ -32,7 +34,7 @@ type Answer = (req: Request, res: Response) => void | Promise<void>;
 export function inspector(): Inspector {
   if (isProduction()) throw new PortalAuthError("options_invalid", { detail: NOT_IN_PRODUCTION });
   const notebook = createNotebook();
-  const unsubscribe = subscribeAll(notebook.take);
+  const stopListening = listen(notebook.listeners, cannotShow);
   const mayPass = createGate();
   const answers = createAnswers(notebook);
   return Object.assign(portalInspector, { close });
@@ -43,10 +45,13 @@ export function inspector(): Inspector {
   }
 
   function close(): void {
-    unsubscribe();
+    stopListening();
     notebook.clear();
   }
 }
+
+const cannotShow = (error: unknown, name: string): void =>
+  consoleLog.warn(`inspector(): ${name} cannot be shown (${outline(error)}).`);
 
 const NOT_IN_PRODUCTION =
   "\n  - inspector(): NODE_ENV is production. It shows tokens' contents and is for developers' own machines: mount it only where NODE_ENV is something else.";

@@ -1,17 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { failures, type PortalAuthErrorCode } from "../errors.js";
-import type {
-  Failed,
-  LoginFailed,
-  LoginFinished,
-  LoginStarted,
-  PortalAuthEvent,
-  PortalAuthEventName,
-  PortalAuthEvents,
-} from "../events.js";
+import { failures, isOrdinary, type PortalAuthErrorCode } from "../errors.js";
+import type { Failed, LoginFailed, LoginFinished, LoginStarted, PortalAuthEvent } from "../events.js";
+import type { Listeners } from "../listen.js";
 import { keepNewest } from "../newest.js";
 import type { AnyRecord, FailureRecord, LoginRecord, OtherRecord, RefreshRecord } from "./records.js";
-import type { Named } from "./subscribe.js";
 
 const LIMITS = { logins: 50, others: 200 } as const;
 const REQUEST_IDS = 5;
@@ -29,7 +21,7 @@ export interface News {
 
 /** Writes down what is told: the newest logins, and the newest of everything else. */
 export interface Notebook {
-  take(told: Named): void;
+  readonly listeners: Listeners;
   /** What has changed since; everything for who has read another notebook. */
   since(seen: { readonly notebook?: unknown; readonly after?: unknown }): News;
   clear(): void;
@@ -83,14 +75,14 @@ export function createNotebook(): Notebook {
     const { code, status } = event;
     unexplained = takeLogin(event);
     const hint = hintOf(code);
-    unexplained.failure = { code, status, hint, detail: undefined, request_id: undefined };
+    unexplained.failure = { code, ordinary: isOrdinary(code), status, hint, detail: undefined, request_id: undefined };
   }
 
   function takeFailure(event: Failed): void {
     const { at, instance, code, status, hint, request_id } = event;
     const detail = event.detail?.slice(0, DETAIL_LENGTH);
     if (unexplained?.failure?.code === code && unexplained.instance === instance) {
-      unexplained.failure = { code, status, hint, detail, request_id };
+      unexplained.failure = { code, ordinary: isOrdinary(code), status, hint, detail, request_id };
       keepLogin(unexplained);
     }
     unexplained = undefined;
@@ -126,7 +118,7 @@ export function createNotebook(): Notebook {
     return { kind: "refresh", id, n: 0, at, instance, refresh, state: "under_way", joined: 0 };
   }
 
-  const takers: { readonly [Name in PortalAuthEventName]: (event: PortalAuthEvents[Name]) => void } = {
+  const listeners: Required<Listeners> = {
     "login.started": (event) => void takeLogin(event),
     "login.finished": (event) => void takeLogin(event),
     "login.failed": failLogin,
@@ -150,8 +142,6 @@ export function createNotebook(): Notebook {
     "session.refused": ({ at, instance, reason }) =>
       keepOther({ kind: "session_refused", id: `refused ${last}`, n: 0, at, instance, reason }),
   };
-  const take = ({ name, event }: Named): void => takers[name](event as never);
-
   function since({ notebook: read, after }: { notebook?: unknown; after?: unknown }): News {
     const seen = read === notebook ? Number(after) || 0 : 0;
     const records = [...logins.values(), ...others.values()].filter(({ n }) => n > seen).sort((a, b) => a.n - b.n);
@@ -164,7 +154,7 @@ export function createNotebook(): Notebook {
     unexplained = undefined;
   }
 
-  return { take, since, clear };
+  return { listeners, since, clear };
 }
 
 /** "" for a code that is not known here: another version of this package may be in the process, and tell of its own. */

@@ -39,6 +39,8 @@ export interface RefreshRecord extends Recorded {
 
 export interface FailureSeen {
   readonly code: string;
+  /** Whether it is what becomes of many logins although nothing is wrong. */
+  readonly ordinary: boolean;
   readonly status: number;
   readonly hint: string;
   readonly detail: string | undefined;

@@ -1,4 +1,5 @@
 import type { Attributes } from "@opentelemetry/api";
+import { isOrdinary } from "../errors.js";
 import type { PortalAuthEvent } from "../events.js";
 
 /** What every span and every measurement carries: which portalAuth(), and at which portal. */
@@ -12,13 +13,8 @@ export function attributesOf({ instance, issuer }: PortalAuthEvent): Attributes 
   };
 }
 
-/** What becomes of many logins although nothing is wrong: people change their minds, and prompt=none asks in vain. */
-const ORDINARY: readonly string[] = ["login_denied", "login_refused", "interaction_needed"];
-
-export const isError = (code: string): boolean => !ORDINARY.includes(code);
-
 /** How it ended: `ok` or the failure's code; and error.type where something is wrong. */
 export const outcomeOf = (code: string | undefined): Attributes => ({
   "portal_auth.outcome": code ?? "ok",
-  ...(code !== undefined && isError(code) && { "error.type": code }),
+  ...(code !== undefined && !isOrdinary(code) && { "error.type": code }),
 });

@@ -1,5 +1,5 @@
-import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
-import { listen } from "./listen.js";
+import { diag, type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
+import { listen } from "../listen.js";
 import { metricListeners } from "./metrics.js";
 import { spanListeners } from "./spans.js";
 
@@ -23,7 +23,9 @@ const NAME = "express-portal-auth";
 export function instrumentPortalAuth({ tracerProvider, meterProvider }: InstrumentOptions = {}): () => void {
   const tracer = (tracerProvider ?? trace).getTracer(NAME);
   const meter = (meterProvider ?? metrics).getMeter(NAME);
-  const stops = [listen(spanListeners(tracer)), listen(metricListeners(meter))];
+  const stops = [spanListeners(tracer), metricListeners(meter)].map((listeners) =>
+    listen(listeners, (error, name) => diag.error(`${NAME}: ${name} could not be recorded`, error)),
+  );
   return function stop() {
     for (const one of stops) one();
   };

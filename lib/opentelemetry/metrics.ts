@@ -1,6 +1,6 @@
 import type { Meter } from "@opentelemetry/api";
+import type { Listeners } from "../listen.js";
 import { attributesOf, outcomeOf } from "./attributes.js";
-import type { Listeners } from "./listen.js";
 
 /** In seconds: from what a near portal needs to what nobody waits for (as for http.server.request.duration). */
 const BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30];

@@ -1,7 +1,8 @@
 import { type Attributes, context, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
+import { isOrdinary } from "../errors.js";
 import type { LoginFailed, LoginFinished, RefreshDone, RefreshFailed } from "../events.js";
-import { attributesOf, isError, outcomeOf } from "./attributes.js";
-import type { Listeners } from "./listen.js";
+import type { Listeners } from "../listen.js";
+import { attributesOf, outcomeOf } from "./attributes.js";
 
 /**
  * A span for each callback and each refresh, below the span that is active when it ends: that of the request. They are
@@ -30,7 +31,7 @@ function loginSpan(tracer: Tracer, event: LoginFinished | LoginFailed, code: str
     const begins = startTime + from;
     tracer.startSpan(`portal_auth login ${step}`, { startTime: begins }, inside).end(begins + took);
   }
-  if (code !== undefined && isError(code)) span.setStatus({ code: SpanStatusCode.ERROR });
+  if (code !== undefined && !isOrdinary(code)) span.setStatus({ code: SpanStatusCode.ERROR });
   span.end(event.at);
 }
 

@@ -1,6 +1,6 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { onTestFinished } from "vitest";
-import { channelName, EVENT_NAMES, type PortalAuthEventName, type PortalAuthEvents } from "../../lib/events.js";
+import { EVENT_NAMES, type PortalAuthEventName, type PortalAuthEvents } from "../../lib/events.js";
+import { type Listeners, listen } from "../../lib/listen.js";
 
 export interface Heard {
   /** All that was told, in order. */
@@ -12,11 +12,12 @@ export interface Heard {
 /** Listens to every channel of ours until the test ends. */
 export function listenToEvents(): Heard {
   const all: { name: PortalAuthEventName; event: object }[] = [];
-  for (const name of EVENT_NAMES) {
-    const listener = (event: unknown) => void all.push({ name, event: event as object });
-    subscribe(channelName(name), listener);
-    onTestFinished(() => void unsubscribe(channelName(name), listener));
-  }
+  const listeners = EVENT_NAMES.map((name) => [name, (event: object) => void all.push({ name, event })]);
+  onTestFinished(
+    listen(Object.fromEntries(listeners) as Listeners, (error) => {
+      throw error;
+    }),
+  );
   return {
     all,
     names: () => all.map(({ name }) => name),

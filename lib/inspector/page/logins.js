@@ -20,9 +20,6 @@ export function showLogins(place, logins) {
 /** The newest stand open. */
 const OPEN = 3;
 
-/** What becomes of logins although nothing is wrong. */
-const ORDINARY = ["login_denied", "login_refused", "interaction_needed"];
-
 function loginOf(login, index) {
   const more = [
     login.steps.length > 0 ? timelineOf(login) : undefined,
@@ -33,7 +30,7 @@ function loginOf(login, index) {
 }
 
 function lineOf({ state, failure, instance, took, at }) {
-  const [kind, words] = ORDINARY.includes(failure?.code) ? ["waiting", "not signed in"] : STATES[state];
+  const [kind, words] = failure?.ordinary ? ["waiting", "not signed in"] : STATES[state];
   return [
     h("span", { class: `mark ${kind}` }, words),
     instance === "default" ? undefined : h("span", { class: "soft" }, instance),

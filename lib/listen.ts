@@ -1,18 +1,22 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { diag } from "@opentelemetry/api";
-import { channelName, type PortalAuthEventName, type PortalAuthEvents } from "../events.js";
+import { channelName, type PortalAuthEventName, type PortalAuthEvents } from "./events.js";
 
+/** What shall be called for which event. */
 export type Listeners = { readonly [Name in PortalAuthEventName]?: (event: PortalAuthEvents[Name]) => void };
 
-/** Listens until the function that it gives is called. Node.js would end the process for a listener that throws. */
-export function listen(listeners: Listeners): () => void {
+/**
+ * Listens until the function that it gives is called.
+ *
+ * @param failed told of a listener that throws: Node.js would end the process, as for a subscriber of a channel it does
+ */
+export function listen(listeners: Listeners, failed: (error: unknown, name: PortalAuthEventName) => void): () => void {
   const stops = (Object.keys(listeners) as PortalAuthEventName[]).map((name) => {
     const listener = listeners[name] as ((event: unknown) => void) | undefined;
     const careful = (event: unknown) => {
       try {
         listener?.(event);
       } catch (error) {
-        diag.error(`express-portal-auth: ${name} could not be recorded`, error);
+        failed(error, name);
       }
     };
     subscribe(channelName(name), careful);
