@@ -43,7 +43,6 @@ export async function answerError(
     );
   }
   if (res.headersSent || res.writableEnded) return;
-  ourHeaders(res);
   res.statusCode = error.status;
   if (hasUnreadBody(req)) res.setHeader("Connection", "close");
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
@@ -51,6 +50,7 @@ export async function answerError(
   if (error.status === 401) res.setHeader("WWW-Authenticate", 'Bearer realm="portal"');
   if (wantsPage(req) && error.code !== "login_required")
     return pages.send(req, res, (words) => pageOf(words, error, requestId, answer));
+  ourHeaders(res);
   const title = sentenceOf(error, pages.wordsOf(req));
   send(res, "application/problem+json", JSON.stringify(problemOf(error, title, requestId, login)));
 }

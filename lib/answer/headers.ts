@@ -4,34 +4,37 @@ import type { Response } from "express";
 import helmet from "helmet";
 import { PAGE_STYLE } from "./page.js";
 
+/** What may be loaded (Content Security Policy), beside what nothing of ours allows. */
+type Directives = Readonly<Record<string, readonly string[]>>;
+
+/** Sets the headers of an answer of ours: guarded by helmet, kept in no cache, telling no address to the next site. */
+export function createHeaders(directives: Directives): (res: Response) => void {
+  const protect = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], ...directives, baseUri: ["'none'"], frameAncestors: ["'none'"] },
+    },
+    frameguard: { action: "deny" },
+    referrerPolicy: { policy: "no-referrer" },
+    // for the whole host, subdomains included: that is for the application to decide
+    strictTransportSecurity: false,
+  });
+  // what helmet sets is the same for every answer, so it is asked once
+  const fixed = new Map<string, string>([["Cache-Control", "no-store"]]);
+  const collector = { setHeader: (name: string, value: string) => fixed.set(name, value), removeHeader: () => {} };
+  protect({} as IncomingMessage, collector as unknown as ServerResponse, () => {});
+  return function setHeaders(res) {
+    for (const [name, value] of fixed) res.setHeader(name, value);
+    res.removeHeader("X-Powered-By");
+  };
+}
+
 const styleHash = `'sha256-${createHash("sha256").update(PAGE_STYLE).digest("base64")}'`;
 
-const protect = helmet({
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: {
-      defaultSrc: ["'none'"],
-      styleSrc: [styleHash],
-      // Browsers apply form-action to every redirect that follows: "sign out" goes on to the portal, and from there to
-      // wherever the portal signs people out. The one form on our pages goes to our own route.
-      formAction: ["'self'", "https:", "http://127.0.0.1:*", "http://localhost:*"],
-      baseUri: ["'none'"],
-      frameAncestors: ["'none'"],
-    },
-  },
-  frameguard: { action: "deny" },
-  referrerPolicy: { policy: "no-referrer" },
-  // for the whole host, subdomains included: that is for the application to decide
-  strictTransportSecurity: false,
+/** Of every answer to people and their programs. */
+export const ourHeaders = createHeaders({
+  styleSrc: [styleHash],
+  // Browsers apply form-action to every redirect that follows: "sign out" goes on to the portal, and from there to
+  // wherever the portal signs people out. The one form on our pages goes to our own route.
+  formAction: ["'self'", "https:", "http://127.0.0.1:*", "http://localhost:*"],
 });
-
-/** What helmet sets is the same for every answer, so it is asked once. */
-const fixed = new Map<string, string>([["Cache-Control", "no-store"]]);
-const collector = { setHeader: (name: string, value: string) => fixed.set(name, value), removeHeader: () => {} };
-protect({} as IncomingMessage, collector as unknown as ServerResponse, () => {});
-
-/** Every answer of ours: guarded by helmet, kept in no cache, telling no address to the next site. */
-export function ourHeaders(res: Response): void {
-  for (const [name, value] of fixed) res.setHeader(name, value);
-  res.removeHeader("X-Powered-By");
-}

@@ -1,34 +1,20 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Response } from "express";
-import helmet from "helmet";
+import { createHeaders } from "../answer/headers.js";
 import { send } from "../answer/send.js";
 
-const protect = helmet({
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: {
-      defaultSrc: ["'none'"],
-      scriptSrc: ["'self'"],
-      styleSrc: ["'self'"],
-      imgSrc: ["'self'"],
-      connectSrc: ["'self'"],
-      formAction: ["'none'"],
-      baseUri: ["'none'"],
-      frameAncestors: ["'none'"],
-      requireTrustedTypesFor: ["'script'"], // claims are strangers' text: the browser itself keeps them from becoming HTML
-      trustedTypes: ["'none'"],
-    },
-  },
-  frameguard: { action: "deny" },
-  referrerPolicy: { policy: "no-referrer" },
-  strictTransportSecurity: false, // for the application to decide
+const setHeaders = createHeaders({
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'"],
+  connectSrc: ["'self'"],
+  formAction: ["'none'"],
+  requireTrustedTypesFor: ["'script'"], // claims are strangers' text: the browser itself keeps them from becoming HTML
+  trustedTypes: ["'none'"],
 });
 
-/** An answer of the inspector: kept in no cache, framed by nobody, and with nothing in it that is not its own. */
+/** An answer of the inspector, with nothing in it that is not its own. */
 export function sendHere(res: Response, type: string, text: string): void {
-  protect({} as IncomingMessage, res as ServerResponse, () => {});
-  res.setHeader("Cache-Control", "no-store");
-  res.removeHeader("X-Powered-By");
+  setHeaders(res);
   send(res, type, text);
 }
 
