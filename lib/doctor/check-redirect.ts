@@ -1,3 +1,4 @@
+import { loginCookiePrefix, sessionCookieName } from "../cookie-names.js";
 import type { Settings } from "../settings.js";
 import { type Check, checksOf } from "./check.js";
 
@@ -44,11 +45,10 @@ export function checkRedirect({ redirectUri, postLogoutRedirectUri, issuer, prof
 export type TrustProxy = { readonly trusts: boolean } | undefined;
 
 /** The cookies that browsers will get, and whether they will keep them. */
-export function checkCookies({ name, https, sameSite }: Settings, proxy: TrustProxy): Check[] {
-  const prefix = https ? "__Host-" : "";
-  const suffix = name === undefined ? "" : `.${name}`;
+export function checkCookies(settings: Settings, proxy: TrustProxy): Check[] {
+  const { https, sameSite } = settings;
   const flags = `HttpOnly${https ? ", Secure" : ""}, Path=/`;
-  const found = `${prefix}portal-session${suffix} (SameSite=${sameSite === "strict" ? "Strict" : "Lax"}), ${prefix}portal-login${suffix}.… (SameSite=Lax); ${flags}`;
+  const found = `${sessionCookieName(settings)} (SameSite=${sameSite === "strict" ? "Strict" : "Lax"}), ${loginCookiePrefix(settings)}… (SameSite=Lax); ${flags}`;
   return [cookies.ok("flags", "cookies fit the scheme", { found }), ...(https ? [checkProxy(proxy)] : [])];
 }
 

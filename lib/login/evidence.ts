@@ -1,7 +1,8 @@
-import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Request } from "express";
 import type { PortalAuthErrorCode } from "../errors.js";
 import { isOverHttps } from "../over-https.js";
+import { deriveKeys } from "../session/seal.js";
 
 /**
  * What the state of a login tells when its cookie does not come back: how the browser looked when it was sent to the
@@ -11,7 +12,7 @@ import { isOverHttps } from "../over-https.js";
 export interface Evidence {
   /** The state to send: what was given, and behind it what was seen. */
   add(state: string, req: Request, begunAt: number): string;
-  /** The state without it, and why a login that was begun with it is not to be found in this request. */
+  /** Why a login that was begun with this state is not to be found in this request. */
   whyLost(state: string, req: Request, cookieIsThere: boolean): PortalAuthErrorCode;
 }
 
@@ -34,9 +35,7 @@ export interface EvidenceOptions {
 }
 
 export function createEvidence({ secrets, belongsTo, https, lifetimeMs }: EvidenceOptions): Evidence {
-  const keys = secrets.map((secret) =>
-    Buffer.from(hkdfSync("sha256", secret, "", `express-portal-auth evidence ${belongsTo}`, 32)),
-  );
+  const keys = deriveKeys(secrets, `evidence ${belongsTo}`);
   const [first] = keys as [Buffer, ...Buffer[]];
 
   /** Undefined for a state that none of our secrets has signed. */

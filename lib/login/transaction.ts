@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
+import { loginCookiePrefix } from "../cookie-names.js";
 import { PortalAuthError } from "../errors.js";
 import { attemptOf } from "../portal/authorize.js";
 import type { Expected } from "../portal/exchange.js";
@@ -69,7 +70,7 @@ export interface TransactionsOptions {
 
 export function createTransactions({ name: instance, secrets, https, belongsTo }: TransactionsOptions): Transactions {
   const sealer = createSealer(secrets, `login ${belongsTo}`);
-  const prefix = `${https ? "__Host-" : ""}portal-login.${instance === undefined ? "" : `${instance}.`}`;
+  const prefix = loginCookiePrefix({ name: instance, https });
   const evidence = createEvidence({ secrets, belongsTo, https, lifetimeMs: LIFETIME_MS });
   // by whose login it is as well: what another portalAuth() has begun is no cookie of ours that cannot be opened
   const nameOf = (state: string) =>

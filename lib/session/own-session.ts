@@ -1,6 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import session, { type Store } from "express-session";
 import type { Clock } from "../clock.js";
+import { sessionCookieName } from "../cookie-names.js";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
 import { isOverHttps } from "../over-https.js";
@@ -106,7 +107,7 @@ function ownSession(options: SessionMountOptions): OwnSession {
   const store = options.store ?? new MemoryStore(clock, () => warn(IN_MEMORY));
   const keeper = keeperOf(store, { clock, lock, limits, warn });
   keeper.admit(tenant);
-  const name = `${https ? "__Host-" : ""}portal-session${instance === undefined ? "" : `.${instance}`}`;
+  const name = sessionCookieName({ name: instance, https });
   const handle = session({
     name,
     // a cookie of one instance is none of another

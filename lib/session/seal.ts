@@ -20,9 +20,7 @@ const [IV_BYTES, TAG_BYTES] = [12, 16]; // RFC 7518, section 5.3
  * written or read; a test compares both ways with jose.
  */
 export function createSealer(secrets: readonly string[], purpose: string): Sealer {
-  const keys = secrets.map((secret) =>
-    Buffer.from(hkdfSync("sha256", secret, "", `express-portal-auth ${purpose}`, 32)),
-  );
+  const keys = deriveKeys(secrets, purpose);
   const [first] = keys as [Buffer, ...Buffer[]];
   return {
     seal(value) {
@@ -37,6 +35,10 @@ export function createSealer(secrets: readonly string[], purpose: string): Seale
     },
   };
 }
+
+/** A key from each of the application's secrets (HKDF, RFC 5869), for this purpose and no other. */
+export const deriveKeys = (secrets: readonly string[], purpose: string): Buffer[] =>
+  secrets.map((secret) => Buffer.from(hkdfSync("sha256", secret, "", `express-portal-auth ${purpose}`, 32)));
 
 interface Pieces {
   readonly iv: Buffer;

@@ -1,0 +1,17 @@
+/** What the names of our cookies depend on. */
+export interface Named {
+  /** Of several portalAuth() in an application; undefined for the one that needs no name. */
+  readonly name: string | undefined;
+  /** Whether people reach the app over https. */
+  readonly https: boolean;
+}
+
+/** RFC 6265bis, section 4.1.3.2: with the prefix no other host, and nobody over http, can set them. */
+const cookieName = (what: string, { name, https }: Named): string =>
+  `${https ? "__Host-" : ""}${what}${name === undefined ? "" : `.${name}`}`;
+
+/** The cookie of our own session. */
+export const sessionCookieName = (named: Named): string => cookieName("portal-session", named);
+
+/** What the cookies of all logins that were begun begin with; the rest is each one's own. */
+export const loginCookiePrefix = (named: Named): string => `${cookieName("portal-login", named)}.`;
