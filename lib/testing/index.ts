@@ -14,4 +14,5 @@ export type {
   Writing,
   Written,
 } from "./portal/portal.js";
-export { type SignedIn, startTestPortal, type TestPortal, type TestPortalOptions } from "./test-portal.js";
+export type { SignedIn } from "./sign-in.js";
+export { startTestPortal, type TestPortal, type TestPortalOptions } from "./test-portal.js";

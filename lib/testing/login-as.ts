@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { callbackPaths, type LoginTicket, tickets } from "../login-ticket.js";
 import type { Claims, TokenSet } from "../tokens.js";
 import { ask } from "./ask.js";
+import { cookieHeader, keepCookies } from "./cookie-jar.js";
 
 /** Tokens for a login of a test. What is left out: an access token that ends in an hour, and no refresh token. */
 export type TestTokens = Partial<TokenSet>;
@@ -51,7 +52,7 @@ export async function loginAs(
   for (const path of paths) {
     const ticket: LoginTicket = { claims, tokens: whole, isTaken: false };
     const { status, cookies } = await askWithTicket(app, path, ticket, options.headers ?? {});
-    if (ticket.isTaken) return headerOf(cookies);
+    if (ticket.isTaken) return cookieHeader(keepCookies(new Map(), cookies));
     seen.push(`${path} answered ${status}`);
   }
   throw new Error(`loginAs: no portalAuth() of this app began a session. ${whatToDo(seen)}`);
@@ -88,10 +89,3 @@ async function askWithTicket(
 function lookLikeHttps({ socket }: IncomingMessage): void {
   Object.defineProperty(socket, "encrypted", { value: true, configurable: true });
 }
-
-/** Name and value of each cookie that was set, and not taken back. */
-const headerOf = (lines: readonly string[]): string =>
-  lines
-    .filter((line) => !/;\s*(expires=Thu, 01 Jan 1970|max-age=0)/i.test(line))
-    .map((line) => line.split(";")[0])
-    .join("; ");

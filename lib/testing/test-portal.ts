@@ -2,8 +2,6 @@ import type { Answer } from "./portal/misbehave.js";
 import { DEMO_PEOPLE, type Portal, type PortalOptions, startPortal } from "./portal/portal.js";
 import { type SignedIn, signIn } from "./sign-in.js";
 
-export type { SignedIn } from "./sign-in.js";
-
 /** All of them can be left out. */
 export type TestPortalOptions = Partial<PortalOptions>;
 

@@ -1,3 +1,5 @@
+import { fakeClock } from "../../lib/testing/fake-clock.js";
+
 /** A clock for the option `clock`. It stands still, on a whole second as tokens count time, until a test turns it. */
 export interface TestClock {
   /** In milliseconds, as `Date.now` tells it. */
@@ -6,11 +8,6 @@ export interface TestClock {
 }
 
 export function createClock(): TestClock {
-  let now = Math.floor(Date.now() / 1000) * 1000;
-  return {
-    clock: () => now,
-    later(seconds) {
-      now += seconds * 1000;
-    },
-  };
+  const clock = fakeClock();
+  return { clock, later: clock.advance };
 }
