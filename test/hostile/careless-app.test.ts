@@ -92,6 +92,7 @@ const assignments = (of: string, setting: Partial<Case>): Case[] => [
 attacks("a login that is made up, in an app that lets people fill its session", [
   ...assignments("our session", {}),
   ...assignments("the app's own session", { app: APPS_SESSION }),
+  ...assignments("the session of a router with a name", { app: APPS_SESSION, options: { name: "staff" } }),
 ]);
 
 attacks("two routers of one portal and client", [

@@ -92,6 +92,10 @@ const tampered: Tampering[] = [
 ];
 attacks("cookies of a login", tampered.map(answeredByAddress));
 attacks("cookies of a login, on Express 4", onExpress4(tampered.map(answeredByAddress)));
+attacks(
+  "cookies of a login, of a router with a name",
+  tampered.map((tampering) => answeredByAddress({ ...tampering, options: { name: "staff" } })),
+);
 attacks("cookies of a login that is answered by a form, over https", tampered.map(answeredByForm));
 
 /** Two logins of one browser whose cookies are exchanged. */

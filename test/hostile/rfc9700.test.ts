@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { decodeJwt } from "jose";
 import { expect } from "vitest";
-import type { Portal } from "../../lib/testing/portal/portal.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
 import { attacks, type Case, logIn, type Outcome, stateOf, type World } from "./support/attack.js";
 import { submitForm } from "./support/client.js";
+import { idTokenOf } from "./support/jwt.js";
 import { allOf, notBegunHere, refused, staysHere, welcomed } from "./support/outcomes.js";
 
 // The attacks of RFC 9700 (Best Current Practice for OAuth 2.0 Security) and RFC 9207 that reach a client, and how each
@@ -300,10 +300,6 @@ async function replayIdToken(world: World): Promise<Answer> {
   return logIn(world);
 }
 
-/** Of the tokens that a portal has given, the first ID token. */
-const idTokenOf = ({ issued }: Portal): string =>
-  issued.find((token) => token.includes(".") && decodeJwt(token)["nonce"] !== undefined) ?? "";
-
 attacks("session fixation", [
   {
     name: "an id that was planted before the login is worth nothing after it",
@@ -382,93 +378,7 @@ attacks("session fixation, where the portal posts its answer", [
   },
 ]);
 
-/** Two portals: the victim's, whose router is at the root, and the attacker's at /other. */
-const twoPortals = { other: { document: "full" }, portal: { document: "full" } } as const;
-
-attacks("mix-up", [
-  {
-    ...twoPortals,
-    name: "the attacker's portal sends the victim on to the honest one, with the attacker's state",
-    source: "RFC 9700, section 4.4.1",
-    async act({ victim, url, base, portal }) {
-      const begun = await victim.navigate(`${url}/other/login`);
-      const at = new URL(begun.headers.location ?? "");
-      const passedOn = new URL(`${portal.issuer}/oauth2/authorize${at.search}`);
-      passedOn.searchParams.set("redirect_uri", `${base}/callback`);
-      return victim.visit(await victim.loginUntilCallback(passedOn), { site: "cross-site" });
-    },
-    outcome: allOf(notBegunHere, nothingSent),
-  },
-  {
-    ...twoPortals,
-    name: "the honest portal's code at the callback of the attacker's",
-    source: "RFC 9700, section 4.4.2; RFC 9207, section 2.4",
-    async act({ victim, url, base }) {
-      const begun = await victim.navigate(`${url}/other/login`);
-      const state = stateOf(begun.headers.location);
-      const honest = await victim.loginUntilCallback(`${base}/login`);
-      honest.searchParams.set("state", state);
-      return victim.visit(`${url}/other/callback${honest.search}`, { site: "cross-site" });
-    },
-    outcome: allOf(refused("response_issuer_mismatch"), neitherAsked),
-  },
-  {
-    ...twoPortals,
-    name: "the same without the iss that was announced",
-    source: "RFC 9207, section 2.4",
-    async act({ victim, url, base }) {
-      const begun = await victim.navigate(`${url}/other/login`);
-      const state = stateOf(begun.headers.location);
-      const honest = await victim.loginUntilCallback(`${base}/login`);
-      honest.searchParams.set("state", state);
-      honest.searchParams.delete("iss");
-      return victim.visit(`${url}/other/callback${honest.search}`, { site: "cross-site" });
-    },
-    outcome: allOf(refused("response_issuer_mismatch"), neitherAsked),
-  },
-  {
-    ...twoPortals,
-    name: "an ID token of the other portal",
-    source: "RFC 9700, section 4.4",
-    async act(world) {
-      await world.stranger.visit(`${world.url}/other/login?returnTo=/other/account`);
-      const theirs = idTokenOf(world.other);
-      world.portal.nextIdToken({ forge: () => theirs });
-      return logIn(world);
-    },
-    outcome: async (answer, { whoIs, victim }) => {
-      expect([answer.status, await whoIs(victim)]).toEqual([400, undefined]);
-      expect(answer.body).toContain("id_token_invalid");
-    },
-  },
-  {
-    ...twoPortals,
-    name: "a session of one portal's login counts at that portal's router alone",
-    source: "README, req.portal",
-    app: { ownSession: { secret: APPS_SECRET } }, // one session for both
-    async act(world) {
-      await world.victim.visit(`${world.url}/other/login?returnTo=/other/account`);
-      expect(await world.whoIs(world.victim, `${world.url}/other`)).toBe("amara-okafor");
-      return world.victim.fetch(`${world.base}/account`);
-    },
-    outcome: async ({ status }, { whoIs, victim }) =>
-      void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
-  },
-  {
-    ...twoPortals,
-    name: "one router's logout ends no login of another portal's, and tells its own portal nothing of it",
-    source: "RFC 9700, section 4.4",
-    app: { ownSession: { secret: APPS_SECRET } },
-    async act(world) {
-      await logIn(world);
-      return world.victim.visit(`${world.url}/other/logout`, { site: "same-origin" });
-    },
-    async outcome(_answer, { other, portal, whoIs, victim }) {
-      const told = other.requests.map(({ url, body }) => url + body).join();
-      expect(portal.issued.filter((token) => told.includes(token))).toEqual([]);
-      expect(await whoIs(victim)).toBe("amara-okafor");
-    },
-  },
+attacks("mix-up, told by iss", [
   ...(["full", "portal"] as const).flatMap((document) =>
     (
       [
@@ -544,11 +454,6 @@ async function refuseAtPortal({ victim, base }: World, change: (answer: URLSearc
   expect(address.searchParams.get("error")).toBe("access_denied");
   change(address.searchParams);
   return victim.visit(address, { site: "cross-site" });
-}
-
-function neitherAsked(_answer: Answer, { portal, other }: World): void {
-  const asked = [...portal.requests, ...other.requests].filter(({ path }) => path === "/oauth2/token");
-  expect(asked).toEqual([]);
 }
 
 /** The browser's way to the portal, with one parameter changed by somebody who sits in it. */

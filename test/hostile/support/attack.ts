@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { PortalAuthOptions } from "../../../lib/index.js";
+import type { Diagnosis, PortalAuthOptions } from "../../../lib/index.js";
 import { type Portal, type PortalOptions, startPortal } from "../../../lib/testing/portal/portal.js";
 import type { Answer } from "../../support/browser.js";
 import { startTlsFront } from "../../support/tls-front.js";
 import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET, secretsOf } from "../../support/world.js";
 import { Client } from "./client.js";
-import { type AppSettings, Host } from "./host.js";
+import { type AppSettings, Host, type Told } from "./host.js";
 
 /** Lies carry it; it may be in no answer and in no line of the log. */
 export const CANARY = "canary-of-a-lying-answer-3f9d1c7a";
@@ -23,8 +23,10 @@ export interface Setting {
   readonly portal?: Partial<PortalOptions>;
   /** Whether there is a second router for the same portal and client, at /twin. Default false. */
   readonly twin?: boolean;
-  /** A second portal, with a router of its own at /other. What it does is up to the attacker. */
+  /** A second portal, with a router of its own. What it does is up to the attacker. */
   readonly other?: Partial<PortalOptions>;
+  /** Where that router is: at /other, there with a name, or chosen where people come by the host "localhost". Default the first. */
+  readonly otherIs?: "at /other" | "staff" | "a tenant";
 }
 
 export interface World {
@@ -35,11 +37,16 @@ export interface World {
   /** Of the app itself, where something stands in front of it. */
   readonly behind: string;
   readonly portal: Portal;
-  /** There where the setting wants it. */
+  /** There where the setting wants it, and where its router is mounted. */
   readonly other: Portal;
+  readonly otherBase: string;
   /** An honest person's browser, and the attacker's. */
   readonly victim: Client;
   readonly stranger: Client;
+  /** What the doctor says of the app's router. */
+  diagnose(): Promise<Diagnosis>;
+  /** What the app's own code was told so far. */
+  told(): Promise<Told>;
   /** Who is logged in there, as the app sees it. */
   whoIs(client: Client, base?: string): Promise<string | undefined>;
   /** Requests that the portal got at this path. */
@@ -100,28 +107,32 @@ export function useHost(): () => Host {
 /** An app in the attacked process, its portals and two browsers; what was seen is looked through when the test ends. */
 export async function startWorld(host: Host, setting: Setting = {}): Promise<World> {
   const logged = host.log.length;
-  const { world, close, failures } = await openWorld(host, setting);
+  const { world, close } = await openWorld(host, setting);
   const { url, behind, portal, other, victim, stranger } = world;
   onTestFinished(async () => {
-    const failed = await failures();
+    await victim.fetch(`${url}/portal-inspector/events.json`); // its answer is looked through like all others
+    const { failures, events } = await world.told();
     await close();
     await host.ping();
     const answers = [...victim.answers, ...stranger.answers];
     for (const each of other ? [portal, other] : [portal]) {
       expectNothingTold([...new Set([url, behind])], answers, host.log.slice(logged), each);
-      expect(
-        secretsOf(each, answers, url).find((secret) => failed.some((text) => text.includes(secret))),
-      ).toBeUndefined();
+      const secrets = secretsOf(each, answers, url);
+      expect(secrets.find((secret) => [...failures, ...events].some((text) => text.includes(secret)))).toBeUndefined();
       expect(each.unmet(), "lies that nobody has met").toEqual([]);
     }
+    const tokens = [portal, other].flatMap((each) => each?.issued ?? []);
+    const personal = [victim, stranger]
+      .flatMap(({ person }) => Object.values(person))
+      .filter(({ length }) => length > 3);
+    for (const never of [...tokens, ...personal, CANARY])
+      expect(events.find((event) => event.includes(never))).toBeUndefined();
   });
   return world;
 }
 
 export interface OpenedWorld {
   readonly world: World;
-  /** What the app's onError hook has seen. */
-  failures(): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -133,11 +144,16 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
   const url = front?.url ?? app.url;
   const base = url + (mount === "/" ? "" : mount);
   const portal = await registeredPortal(url, setting.twin ? [base, `${url}/twin`] : [base], setting.portal);
-  const other = setting.other && (await registeredPortal(url, [`${url}/other`], setting.other));
+  const { otherIs } = setting;
+  const isTenant = otherIs === "a tenant";
+  const otherBase = isTenant ? url.replace("127.0.0.1", "localhost") : `${url}/other`;
+  const other = setting.other && (await registeredPortal(url, [otherBase], setting.other));
+  const named = otherIs === "staff" && { name: "staff" };
   await host.begin(app, {
     ...setting.app,
+    ...(isTenant && { tenants: { localhost: 0, "127.0.0.1": 1 } }),
     instances: [
-      ...(other ? [{ mount: "/other", options: optionsFor(other, `${url}/other`, setting) }] : []),
+      ...(other ? [{ mount: "/other", options: { ...optionsFor(other, otherBase, setting), ...named } }] : []),
       ...(setting.twin ? [{ mount: "/twin", options: optionsFor(portal, `${url}/twin`, setting) }] : []),
       { mount, options: optionsFor(portal, base, setting) },
     ],
@@ -149,8 +165,11 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
     base,
     portal,
     other: other as Portal,
+    otherBase,
     victim: new Client(front?.ca),
     stranger: new Client(front?.ca),
+    diagnose: () => host.diagnose(app),
+    told: () => host.told(app),
     async whoIs(client, at = base) {
       return JSON.parse((await client.fetch(`${at}/me`)).body).claims?.sub;
     },
@@ -158,7 +177,6 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
   };
   return {
     world,
-    failures: () => host.failures(app),
     close: async () => void (await Promise.all([portal.close(), other?.close(), host.close(app), front?.close()])),
   };
 }
@@ -183,7 +201,7 @@ const optionsFor = (portal: Portal, base: string, { options, portal: wished }: S
 });
 
 /** No code, verifier, token, secret, lie or stack in an answer or the log, and no cookie of ours in a page or the log. */
-export function expectNothingTold(urls: readonly string[], answers: Answer[], log: string[], portal: Told): void {
+export function expectNothingTold(urls: readonly string[], answers: Answer[], log: string[], portal: Evidence): void {
   const ours = answers.filter((answer) => urls.some((url) => answer.url.startsWith(url)));
   const seenTokens = new Set([...portal.issued, CANARY]);
   for (const url of urls) expectNothingSecret({ url, browser: { answers }, log, portal, seenTokens });
@@ -193,7 +211,7 @@ export function expectNothingTold(urls: readonly string[], answers: Answer[], lo
   expect(log.filter((line) => !line.startsWith("[express-portal-auth] "))).toEqual([]); // nor a warning of Node's
 }
 
-type Told = Pick<Portal, "requests" | "issued">;
+type Evidence = Pick<Portal, "requests" | "issued">;
 
 /** Of a session's cookie the id alone: that is what tells it. */
 const cookieValueOf = (line: string): string => {

@@ -10,13 +10,21 @@ import express4 from "express4";
 
 // The applications that are attacked, many in one process: what one of them does to the process all others notice.
 
-/** @param library what the package exports */
+/** @param library what the package exports, and its parts that an app asks for by another name */
 export function createHost(library) {
   const servers = new Map();
+  const heard = [];
   let last = 0;
+  library.listen(
+    Object.fromEntries(library.EVENT_NAMES.map((name) => [name, (event) => remember(heard, JSON.stringify(event))])),
+    (error) => {
+      throw error;
+    },
+  );
   return {
     /** Listens, and serves nothing before begin(): the settings name the address. */
     async open() {
+      heard.length = 0;
       const server = createServer().listen(0, "127.0.0.1");
       await once(server, "listening");
       last += 1;
@@ -25,6 +33,7 @@ export function createHost(library) {
     },
     begin({ key, settings }) {
       const { server, ...held } = servers.get(key);
+      servers.get(key).settings = settings;
       server.on("request", createApp(library, settings, held));
     },
     async close({ key }) {
@@ -41,8 +50,13 @@ export function createHost(library) {
       if (Object.keys(Object.prototype).length > 0) throw new Error("Object.prototype was polluted");
       for (const output of [process.stdout, process.stderr]) output.write(`${mark}\n`);
     },
-    /** What an application's onError hook would have seen, if it looked at all of it. */
-    failures: ({ key }) => servers.get(key).failures,
+    /** What an application's onError hook would have seen, if it looked at all of it; and who listens to events. */
+    told: ({ key }) => ({ failures: servers.get(key).failures, events: heard }),
+    /** What the doctor says of the app's router. */
+    diagnose({ key }) {
+      const { options } = servers.get(key).settings.instances.at(-1);
+      return library.diagnose(options);
+    },
   };
 }
 
@@ -64,8 +78,9 @@ async function count() {
 const MOST_FAILURES = 100;
 const COUNTED = ["object", "closure", "array", "string", "concatenated string", "sliced string", "native"];
 
-function createApp({ portalAuth, portalErrors, requireAuth }, settings, { routers, failures }) {
-  const { instances, expressMajor = 5, ownSession, parsers, trustProxy, leadsTo, handsOnQueries } = settings;
+function createApp(library, settings, { routers, failures }) {
+  const { choosePortalAuth, inspector, portalAuth, portalErrors, requireAuth } = library;
+  const { instances, expressMajor = 5, ownSession, parsers, trustProxy, leadsTo, handsOnQueries, tenants } = settings;
   const express = expressMajor === 4 ? express4 : express5;
   const app = express();
   if (trustProxy) app.set("trust proxy", true);
@@ -78,16 +93,40 @@ function createApp({ portalAuth, portalErrors, requireAuth }, settings, { router
       ...(leadsTo !== undefined && { onLogin: (context) => void Object.assign(context, { returnTo: leadsTo }) }),
     };
     const careless = handsOnQueries && { authorizationParams: (req) => req.query };
-    const router = portalAuth({ ...options, ...careless, hooks });
+    const logger = settings.ownLogger && LOGGER;
+    const renderPage = RENDERERS[settings.renders];
+    const router = portalAuth({ ...options, ...careless, hooks, logger, renderPage });
     routers.push(router);
+    if (tenants) continue;
     app.use(mount, router);
-    addRoutes(app, mount === "/" ? "" : mount, requireAuth);
+    addRoutes(app, mount === "/" ? "" : mount, options.name, requireAuth);
   }
+  if (tenants) {
+    app.use(choosePortalAuth((req) => routers[new Map(Object.entries(tenants)).get(req.hostname)]));
+    addRoutes(app, "", undefined, requireAuth);
+  }
+  const inspecting = inspector();
+  routers.push(inspecting);
+  app.use("/portal-inspector", inspecting);
   if (settings.guardAll) app.use(requireAuth(), (req, res) => void res.json({ at: req.originalUrl }));
   app.use(portalErrors());
   app.use(silently);
   return app;
 }
+
+/** Writes as a console does, what stands beside the sentence too. */
+const write = (fields, line) => console.log(`[express-portal-auth] ${line} ${JSON.stringify(fields)}`);
+const LOGGER = { warn: write, error: write, debug: write };
+
+/** An application's own pages, none of them of any use. */
+const RENDERERS = {
+  throws: () => {
+    throw new Error("no such template");
+  },
+  rejects: () => Promise.reject(new Error("no such template")),
+  "a number": () => 42,
+  "all that it is given": (page) => `<pre>${JSON.stringify(page).replaceAll("<", "&lt;")}</pre>`,
+};
 
 function remember(failures, text) {
   if (failures.push(text) > MOST_FAILURES) failures.shift();
@@ -103,42 +142,53 @@ function merge(into, from) {
 /** For Express 4, which does not notice that a handler rejects. */
 const handing = (handler) => (req, res, next) => handler(req, res).catch(next);
 
-function addRoutes(app, base, requireAuth) {
+/** What people reach; of the router with this name, if it has one. */
+function addRoutes(app, base, name, requireAuth) {
+  const portalOf = (req) => (name === undefined ? req.portal : req.portals[name]);
+  const sessionOf = (req) => (name === undefined ? req.session : req.portals[name].session);
   app.get(`${base}/`, (_req, res) => void res.send("home"));
-  app.get(`${base}/account`, requireAuth(), (req, res) => void res.json({ sub: req.portal.claims.sub }));
+  app.get(
+    `${base}/account`,
+    requireAuth({ portal: name }),
+    (req, res) => void res.json({ sub: portalOf(req).claims.sub }),
+  );
   app.get(`${base}/me`, (req, res) => {
-    const { isAuthenticated, claims } = req.portal;
+    const { isAuthenticated, claims } = portalOf(req);
     res.json({ isAuthenticated, claims });
   });
   // what an app that is careless does with claims
   app.get(
     `${base}/merged-claims`,
-    (req, res) => void res.json({ isAdmin: Object.assign({}, req.portal.claims).isAdmin }),
+    (req, res) => void res.json({ isAdmin: Object.assign({}, portalOf(req).claims).isAdmin }),
   );
   // what one does that lets people fill its session
   app.post(`${base}/assign`, express5.urlencoded(), (req, res) => {
-    Object.assign(req.session, JSON.parse(req.body.members));
+    Object.assign(sessionOf(req), JSON.parse(req.body.members));
     res.end();
   });
   app.post(`${base}/merge`, express5.urlencoded(), (req, res) => {
-    merge(req.session, JSON.parse(req.body.members));
-    res.json({ sub: req.portal.claims?.sub });
+    merge(sessionOf(req), JSON.parse(req.body.members));
+    res.json({ sub: portalOf(req).claims?.sub });
   });
-  app.get(`${base}/note`, (req, res) => void res.json({ note: req.session.note }));
+  app.get(`${base}/note`, (req, res) => void res.json({ note: sessionOf(req).note }));
   // what one does that believes addresses in a query
-  app.get(`${base}/wish`, (req) => req.portal.login({ returnTo: req.query.to }));
-  app.get(`${base}/guarded-wish`, requireAuth({ returnTo: (req) => req.query.to }), (_req, res) => void res.send("in"));
+  app.get(`${base}/wish`, (req) => portalOf(req).login({ returnTo: req.query.to }));
+  app.get(
+    `${base}/guarded-wish`,
+    requireAuth({ portal: name, returnTo: (req) => req.query.to }),
+    (_req, res) => void res.send("in"),
+  );
   app.get(
     `${base}/fetched`,
-    handing(async (req, res) => void res.json({ status: (await req.portal.fetch(req.query.to)).status })),
+    handing(async (req, res) => void res.json({ status: (await portalOf(req).fetch(req.query.to)).status })),
   );
   app.get(
     `${base}/userinfo`,
-    handing(async (req, res) => void res.json(await req.portal.userinfo())),
+    handing(async (req, res) => void res.json(await portalOf(req).userinfo())),
   );
   app.get(
     `${base}/token`,
-    handing(async (req, res) => void res.json({ ok: (await req.portal.accessToken()) !== "" })),
+    handing(async (req, res) => void res.json({ ok: (await portalOf(req).accessToken()) !== "" })),
   );
 }
 

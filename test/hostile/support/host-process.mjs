@@ -1,4 +1,7 @@
+import { EVENT_NAMES } from "../../../dist/events.js";
 import * as library from "../../../dist/index.js";
+import { inspector } from "../../../dist/inspector/index.js";
+import { listen } from "../../../dist/listen.js";
 import { createHost } from "./attacked-app.mjs";
 
 // The process of ./host.ts, with the package as it is built. It asks, this one answers.
@@ -8,7 +11,7 @@ const { now } = Date;
 Date.now = () => now() + ahead;
 
 const host = {
-  ...createHost(library),
+  ...createHost({ ...library, EVENT_NAMES, inspector, listen }),
   later(seconds) {
     ahead += seconds * 1000;
   },

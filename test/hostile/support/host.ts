@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { SessionOptions } from "express-session";
-import type { PortalAuthOptions } from "../../../lib/index.js";
+import type { Diagnosis, PortalAuthOptions } from "../../../lib/index.js";
 import { cleanEnvironment } from "../../package/run.js";
 
 export interface AppSettings {
@@ -22,6 +22,20 @@ export interface AppSettings {
   readonly leadsTo?: unknown;
   /** Whether all that stands in the query of /login becomes authorizationParams. */
   readonly handsOnQueries?: boolean | undefined;
+  /** Which of the instances is chosen for which host, all of them at the root. Default: each is mounted by itself. */
+  readonly tenants?: Readonly<Record<string, number>> | undefined;
+  /** Whether the log goes to a logger of the app's, events as well. */
+  readonly ownLogger?: boolean | undefined;
+  /** What the app's renderPage does. Default: there is none. */
+  readonly renders?: "throws" | "rejects" | "a number" | "all that it is given" | undefined;
+}
+
+/** What an app's own code was told. */
+export interface Told {
+  /** By the onError hook. */
+  readonly failures: string[];
+  /** By diagnostics channels, of all apps of the process since this one began. */
+  readonly events: string[];
 }
 
 export interface OpenedApp {
@@ -82,9 +96,12 @@ export class Host {
     await this.#ask("ping", mark);
     await read;
   }
-  /** What its onError hook has seen. */
-  async failures({ key }: OpenedApp) {
-    return (await this.#ask("failures", { key })) as string[];
+  async told({ key }: OpenedApp) {
+    return (await this.#ask("told", { key })) as Told;
+  }
+  /** What the doctor says of it. */
+  async diagnose({ key }: OpenedApp) {
+    return (await this.#ask("diagnose", { key })) as Diagnosis;
   }
   /** What keeps it busy, by Node's names. */
   async resources() {

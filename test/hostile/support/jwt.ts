@@ -1,4 +1,6 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { decodeJwt } from "jose";
+import type { Portal } from "../../../lib/testing/portal/portal.js";
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -47,3 +49,7 @@ export const rs256 =
     const text = content({ alg: "RS256", ...header }, claims);
     return `${text}.${sign("sha256", Buffer.from(text), key).toString("base64url")}`;
   };
+
+/** Of the tokens that a portal has given, the first ID token. */
+export const idTokenOf = ({ issued }: Pick<Portal, "issued">): string =>
+  issued.find((token) => token.includes(".") && decodeJwt(token)["nonce"] !== undefined) ?? "";

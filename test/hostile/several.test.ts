@@ -1,0 +1,273 @@
+import { createHash } from "node:crypto";
+import { expect } from "vitest";
+import type { Portal } from "../../lib/testing/portal/portal.js";
+import type { Answer } from "../support/browser.js";
+import { CLIENT_ID } from "../support/world.js";
+import { attacks, type Case, logIn, type Outcome, type Setting, stateOf, type World } from "./support/attack.js";
+import { idTokenOf } from "./support/jwt.js";
+import { allOf, noSessionBegan, notBegunHere, refused, welcomed } from "./support/outcomes.js";
+
+// Several routers in one app, each with a portal of its own, the other's in the attacker's hands. The hardest case on
+// purpose: one client_id, one client_secret and one SESSION_SECRET for both.
+
+const APPS_SESSION = { ownSession: { secret: "a-secret-of-the-apps-own-session" } } as const;
+
+/** How the two come to be in one app. */
+const TOGETHER: readonly NonNullable<Setting["otherIs"]>[] = ["at /other", "staff", "a tenant"];
+
+const eachWay = (title: string, table: readonly Case[], ways = TOGETHER): void => {
+  for (const otherIs of ways)
+    attacks(
+      `${title}: the other is ${otherIs}`,
+      table.map((attack) => ({ other: {}, ...attack, otherIs })),
+    );
+};
+
+/** A login at the other, which ends on its guarded page. */
+const loginAtOther = ({ otherBase }: World): string =>
+  `${otherBase}/login?returnTo=${new URL(`${otherBase}/account`).pathname}`;
+
+/** Neither portal has seen a code. */
+const neitherAsked: Outcome = (_answer, { portal, other }) =>
+  void expect([...portal.requests, ...other.requests].filter(({ path }) => path === "/oauth2/token")).toEqual([]);
+
+const bothFull = { other: { document: "full" }, portal: { document: "full" } } as const;
+
+const mixUps: readonly Case[] = [
+  {
+    name: "the attacker's portal sends the victim on to the honest one, with the attacker's state",
+    source: "RFC 9700, section 4.4.1",
+    async act({ victim, otherBase, base, portal }) {
+      const begun = await victim.navigate(`${otherBase}/login`);
+      const at = new URL(begun.headers.location ?? "");
+      const passedOn = new URL(`${portal.issuer}/oauth2/authorize${at.search}`);
+      passedOn.searchParams.set("redirect_uri", `${base}/callback`);
+      return victim.visit(await victim.loginUntilCallback(passedOn), { site: "cross-site" });
+    },
+    outcome: allOf(notBegunHere, neitherAsked),
+  },
+  {
+    name: "the honest portal's code at the callback of the attacker's",
+    source: "RFC 9700, section 4.4.2; RFC 9207, section 2.4",
+    async act({ victim, otherBase, base }) {
+      const begun = await victim.navigate(`${otherBase}/login`);
+      const state = stateOf(begun.headers.location);
+      const honest = await victim.loginUntilCallback(`${base}/login`);
+      honest.searchParams.set("state", state);
+      return victim.visit(`${otherBase}/callback${honest.search}`, { site: "cross-site" });
+    },
+    outcome: allOf(refused("response_issuer_mismatch"), neitherAsked),
+  },
+  {
+    name: "the same without the iss that was announced",
+    source: "RFC 9207, section 2.4",
+    async act({ victim, otherBase, base }) {
+      const begun = await victim.navigate(`${otherBase}/login`);
+      const state = stateOf(begun.headers.location);
+      const honest = await victim.loginUntilCallback(`${base}/login`);
+      honest.searchParams.set("state", state);
+      honest.searchParams.delete("iss");
+      return victim.visit(`${otherBase}/callback${honest.search}`, { site: "cross-site" });
+    },
+    outcome: allOf(refused("response_issuer_mismatch"), neitherAsked),
+  },
+  {
+    name: "an ID token of the other portal",
+    source: "RFC 9700, section 4.4",
+    async act(world) {
+      await world.stranger.visit(loginAtOther(world));
+      const theirs = idTokenOf(world.other);
+      world.portal.nextIdToken({ forge: () => theirs });
+      return logIn(world);
+    },
+    outcome: async (answer, { whoIs, victim }) => {
+      expect([answer.status, await whoIs(victim)]).toEqual([400, undefined]);
+      expect(answer.body).toContain("id_token_invalid");
+    },
+  },
+  {
+    name: "a session of one portal's login counts at that portal's router alone",
+    source: "README, req.portal",
+    app: APPS_SESSION, // one session for both, where they have no names
+    async act(world) {
+      await world.victim.visit(loginAtOther(world));
+      expect(await world.whoIs(world.victim, world.otherBase)).toBe("amara-okafor");
+      return world.victim.fetch(`${world.base}/account`);
+    },
+    outcome: async ({ status }, { whoIs, victim }) =>
+      void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
+  },
+  {
+    name: "one router's logout ends no login of another portal's, and tells its own portal nothing of it",
+    source: "RFC 9700, section 4.4",
+    app: APPS_SESSION,
+    async act(world) {
+      await logIn(world);
+      return world.victim.visit(`${world.otherBase}/logout`, { site: "same-origin" });
+    },
+    async outcome(_answer, { other, portal, whoIs, victim }) {
+      const told = other.requests.map(({ url, body }) => url + body).join();
+      expect(portal.issued.filter((token) => told.includes(token))).toEqual([]);
+      expect(await whoIs(victim)).toBe("amara-okafor");
+    },
+  },
+];
+eachWay(
+  "mix-up",
+  mixUps.map((attack) => ({ ...bothFull, ...attack })),
+);
+
+/** What the browser holds for one of the two, planted for the other as well, under the names that count there. */
+async function plant({ victim }: World, at: string, cookies: ReadonlyMap<string, string>): Promise<void> {
+  for (const [name, value] of cookies) await victim.jar.setCookie(`${name}=${value}; Path=/`, at);
+}
+
+const redirectUriOf = (base: string) => `${base}/callback`;
+
+/** The cookie that a router looks for when a login with this state comes back. */
+function loginCookieName(prefix: string, issuer: string, base: string, state: string): string {
+  const belongsTo = JSON.stringify([issuer, CLIENT_ID, redirectUriOf(base)]);
+  return `${prefix}.${createHash("sha256").update(`${belongsTo} ${state}`).digest("base64url").slice(0, 16)}`;
+}
+
+const loginPrefix = (otherIs: Setting["otherIs"]) => (otherIs === "staff" ? "portal-login.staff" : "portal-login");
+const sessionName = (otherIs: Setting["otherIs"]) => (otherIs === "staff" ? "portal-session.staff" : "portal-session");
+
+/** A login that waits in the victim's browser, at the portal already: where it would come back, and what waits. */
+async function waiting({ victim }: World, base: string, { issuer }: Portal, prefix: string) {
+  const callback = await victim.loginUntilCallback(`${base}/login`);
+  const cookies = [...(await victim.cookies(base))].filter(([name]) => name.startsWith("portal-login"));
+  const state = stateOf(callback);
+  expect(cookies).toEqual([[loginCookieName(prefix, issuer, base, state), expect.anything()]]);
+  return { state, search: callback.search, value: String(cookies[0]?.[1]) };
+}
+
+/** Asks the other's guard, with the session's cookie that this browser has for the one, under the other's name. */
+async function bringSession(world: World, from: string, to: string, names: readonly [string, string]): Promise<Answer> {
+  const value = (await world.victim.cookies(from)).get(names[0]);
+  expect(value).toBeDefined();
+  await plant(world, to, new Map([[names[1], String(value)]]));
+  return world.victim.fetch(`${to}/account`);
+}
+
+for (const otherIs of TOGETHER) {
+  const kind = { other: {}, otherIs } as const;
+  attacks(`what one of two has begun is nothing to the other, which is ${otherIs}`, [
+    {
+      ...kind,
+      name: "a login of the other's, answered here",
+      source: "RFC 9700, section 4.4",
+      async act(world) {
+        const { search } = await waiting(world, world.otherBase, world.other, loginPrefix(otherIs));
+        await plant(world, world.base, await world.victim.cookies(world.otherBase));
+        return world.victim.visit(`${world.base}/callback${search}`, { site: "cross-site" });
+      },
+      outcome: allOf(notBegunHere, noSessionBegan, neitherAsked),
+    },
+    {
+      ...kind,
+      name: "the same, its cookie by the name that is looked for here",
+      source: "RFC 9700, section 4.4",
+      async act(world) {
+        const { base, portal, otherBase } = world;
+        const { search, state, value } = await waiting(world, otherBase, world.other, loginPrefix(otherIs));
+        await plant(world, base, new Map([[loginCookieName("portal-login", portal.issuer, base, state), value]]));
+        return world.victim.visit(`${base}/callback${search}`, { site: "cross-site" });
+      },
+      outcome: allOf(notBegunHere, noSessionBegan, neitherAsked),
+    },
+    {
+      ...kind,
+      name: "a login of ours, answered there, its cookie by the name that is looked for there",
+      source: "RFC 9700, section 4.4",
+      async act(world) {
+        const { base, other, otherBase } = world;
+        const { search, state, value } = await waiting(world, base, world.portal, "portal-login");
+        const name = loginCookieName(loginPrefix(otherIs), other.issuer, otherBase, state);
+        await plant(world, otherBase, new Map([[name, value]]));
+        return world.victim.visit(`${otherBase}/callback${search}`, { site: "cross-site" });
+      },
+      outcome: allOf(notBegunHere, noSessionBegan, neitherAsked),
+    },
+    {
+      ...kind,
+      name: "a session of the other's, its cookie by our name",
+      source: "RFC 9700, section 4.4; CWE-384",
+      async act(world) {
+        await world.victim.visit(loginAtOther(world));
+        expect(await world.whoIs(world.victim, world.otherBase)).toBe("amara-okafor");
+        return bringSession(world, world.otherBase, world.base, [sessionName(otherIs), "portal-session"]);
+      },
+      outcome: async ({ status }, { whoIs, victim }) =>
+        void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
+    },
+    {
+      ...kind,
+      name: "a session of ours, its cookie by the other's name",
+      source: "RFC 9700, section 4.4; CWE-384",
+      async act(world) {
+        await logIn(world);
+        return bringSession(world, world.base, world.otherBase, ["portal-session", sessionName(otherIs)]);
+      },
+      outcome: async ({ status }, { whoIs, victim, otherBase }) =>
+        void expect([status, await whoIs(victim, otherBase)]).toEqual([401, undefined]),
+    },
+    {
+      ...kind,
+      name: "the other's logout, forged or not, ends no login of ours",
+      source: "RFC 9700, section 4.4; OWASP CSRF",
+      async act(world) {
+        const answer = await logIn(world);
+        for (const site of ["cross-site", "same-origin"] as const)
+          await world.victim.navigate(`${world.otherBase}/logout`, { site });
+        expect(world.asked("/oauth2/revoke")).toEqual([]);
+        return answer;
+      },
+      outcome: welcomed,
+    },
+    {
+      ...kind,
+      name: "a portal of the other's that is down, or lies, keeps nobody of ours out",
+      source: "README, several in one app",
+      async act(world) {
+        world.other.alterDiscovery((document) => ({ ...document, issuer: world.portal.issuer }));
+        expect((await world.victim.navigate(`${world.otherBase}/login`)).body).toContain("issuer_mismatch");
+        world.other.goDown();
+        return logIn(world);
+      },
+      outcome: welcomed,
+    },
+  ]);
+}
+
+/** Asks past the browser's address bar: whoever speaks HTTP can name any host. */
+const asHost = (host: string, path: string, more: Record<string, string> = {}): Case => ({
+  other: {},
+  otherIs: "a tenant",
+  name: `${path} for the host ${JSON.stringify(host)}`,
+  source: "OWASP, Host header injection; CWE-1321",
+  act: ({ stranger, url }) => stranger.navigate(url + path, { headers: { host, ...more } }),
+  outcome({ status, body, headers }) {
+    expect([status, headers["set-cookie"], headers.location]).toEqual([404, undefined, undefined]);
+    expect(body).toContain("tenant_unknown");
+    expect(body).not.toContain(host);
+  },
+});
+
+attacks("a host for which nobody is chosen", [
+  ...["/", "/account", "/login", "/logout", "/callback?code=x&state=y", "/portal-inspector/"].map((path) =>
+    asHost("evil.example", path),
+  ),
+  ...["__proto__", "constructor", "tostring", "localhost.evil.example", "127.0.0.1.evil.example"].map((host) =>
+    asHost(host, "/account"),
+  ),
+  asHost("evil.example", "/account", { "x-forwarded-host": "localhost" }),
+  {
+    other: {},
+    otherIs: "a tenant",
+    name: "X-Forwarded-Host chooses no other tenant where no proxy is trusted",
+    source: "OWASP, Host header injection",
+    act: ({ stranger, base }) => stranger.navigate(`${base}/account`, { headers: { "x-forwarded-host": "localhost" } }),
+    outcome: ({ headers }, { portal }) => void expect(headers.location).toMatch(new RegExp(`^${portal.issuer}/`)),
+  },
+]);

@@ -1,0 +1,244 @@
+import { expect } from "vitest";
+import type { Answer } from "../support/browser.js";
+import { secretsOf } from "../support/world.js";
+import { logInThenAsk } from "./support/acts.js";
+import { attacks, CANARY, type Case, logIn, type Outcome, SHORT_TIMEOUT, type World } from "./support/attack.js";
+import * as lies from "./support/lies.js";
+import { allOf, refused, welcomed } from "./support/outcomes.js";
+import { DISCOVERY, KEYS, TOKEN } from "./support/places.js";
+
+// Everything by which we tell people and developers what happens: pages, the log, events, the inspector, the doctor.
+// What each of them may never tell is looked for after every case of this folder (attack.ts); here is what they do when
+// somebody is at them.
+
+/** A failure whose page and log line carry all that can be carried. */
+const failAtThePortal = ({ victim, base, portal }: World): Promise<Answer> => {
+  portal.answerNext(TOKEN, lies.sendJson(400, { error: "invalid_grant", error_description: CANARY }));
+  return victim.visit(`${base}/account`);
+};
+
+const heard: Outcome = async (_answer, world) => {
+  const { events } = await world.told();
+  expect(events.length).toBeGreaterThan(0);
+};
+
+attacks("what is looked through after every case", [
+  {
+    name: "the inspector has something to show, and shows it to this machine alone",
+    source: "README, see what it does",
+    act: logInThenAsk("/portal-inspector/events.json"),
+    async outcome({ status, body }, { stranger, base }) {
+      expect(status).toBe(200);
+      expect(body).toContain(`"state":"finished"`);
+      expect(body).toContain("amara-okafor"); // this browser's own claims
+      const theirs = await stranger.fetch(`${base}/portal-inspector/events.json`);
+      expect(theirs.body).not.toContain("amara-okafor");
+    },
+  },
+  { name: "events are told, of a login that works", source: "README, events", outcome: allOf(welcomed, heard) },
+  {
+    name: "and of one that fails",
+    source: "README, events",
+    act: failAtThePortal,
+    outcome: allOf(refused("code_refused"), heard),
+  },
+]);
+
+/** What an app's logger is given, events at level debug among it, is in the log that is looked through. */
+const intoTheLog = (attack: Omit<Case, "source">, line: RegExp): Case => ({
+  source: "README, logger",
+  ...attack,
+  app: { ownLogger: true, ...attack.app },
+  outcome: allOf(attack.outcome, async (_answer, { host }) => {
+    await host.ping();
+    expect(host.log.slice(-50).join("\n")).toMatch(line);
+  }),
+});
+
+attacks("a logger of the app's own", [
+  intoTheLog({ name: "is told of a login", outcome: welcomed }, /login\.finished/),
+  intoTheLog(
+    { name: "is told of a failure", act: failAtThePortal, outcome: refused("code_refused") },
+    /"code":"code_refused"/,
+  ),
+  intoTheLog(
+    {
+      name: "is told of a refresh that is refused",
+      async act(world) {
+        world.portal.nextTokenAnswer({ expires_in: 0 });
+        await logIn(world);
+        world.portal.answerNext(TOKEN, lies.sendJson(400, { error: "invalid_grant", error_description: CANARY }));
+        return world.victim.fetch(`${world.base}/token`);
+      },
+      outcome: ({ status }) => void expect(status).toBe(401),
+    },
+    /refresh_refused/,
+  ),
+  intoTheLog(
+    {
+      name: "gets lines that no stranger has broken",
+      act: ({ stranger, base }) =>
+        stranger.navigate(`${base}/callback?state=x&error=${encodeURIComponent("a\r\n[express-portal-auth] \u2028b")}`),
+      outcome: ({ status }) => void expect(status).toBe(400),
+    },
+    /"failed"|login_not_found/,
+  ),
+]);
+
+const own = (name: string, renders: NonNullable<Case["app"]>["renders"], outcome: Outcome): Case => ({
+  name,
+  source: "README, renderPage",
+  app: { renders },
+  act: failAtThePortal,
+  outcome,
+});
+const oursInstead: Outcome = ({ body }) => void expect(body).toMatch(/^<!doctype html>\n<html lang="en">/);
+
+attacks("a page of the app's own", [
+  own("throws: ours is shown instead", "throws", allOf(refused("code_refused"), oursInstead)),
+  own("rejects: ours is shown instead", "rejects", allOf(refused("code_refused"), oursInstead)),
+  own("is no text: ours is shown instead", "a number", allOf(refused("code_refused"), oursInstead)),
+  own("shows all that it is given", "all that it is given", refused("code_refused")),
+]);
+
+const asked = (name: string, language: string, lang: string): Case => ({
+  name,
+  source: "RFC 9110, section 12.5.4",
+  act: ({ stranger, base }) => stranger.navigate(`${base}/callback`, { headers: { "accept-language": language } }),
+  outcome: allOf(refused("callback_invalid"), ({ body, headers }) => {
+    expect(body).toContain(`<html lang="${lang}">`);
+    expect(headers["content-language"]).toBe(lang);
+  }),
+});
+
+attacks("a language that a browser asks for", [
+  asked("Chinese", "zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+  asked("none that there is", "tlh", "en"),
+  asked("none at all", "", "en"),
+  asked("refused, all of them", "*;q=0", "en"),
+  asked("a member of every object", "__proto__,constructor;q=0.9", "en"),
+  asked("a tag that would break a page", '"><script>alert(1)</script>', "en"),
+  asked("a thousand of them", Array.from({ length: 1000 }, (_, index) => `x${index};q=0.${index}`).join(), "en"),
+  asked("a weight that is none", "zh;q=NaN,en;q=1e999", "en"),
+]);
+
+const STRICT = { options: { sameSite: "strict" } } as const;
+const ledHere = (name: string, path: string, more: Partial<Case> = {}): Case => ({
+  ...STRICT,
+  name,
+  source: "CWE-79; RFC 9700, section 4.11",
+  act: ({ stranger, base }) => stranger.navigate(base + path, { site: "cross-site" }),
+  outcome: staysOnSite,
+  ...more,
+});
+
+/** It leads on to this site, once, and carries nothing of the query where it could be read as markup. */
+function staysOnSite({ status, headers, body, url: at }: Answer, { url }: World): void {
+  expect([200, 400, 401]).toContain(status);
+  const { refresh = "0; url=/" } = headers;
+  expect(new URL(String(refresh).slice("0; url=".length), at).origin).toBe(url);
+  for (const [, link = ""] of body.matchAll(/(?:href|action)="([^"]*)"/g)) expect(new URL(link, at).origin).toBe(url);
+  expect(body).not.toMatch(/<(script|img)/);
+}
+
+attacks("the page that goes on by itself, where sessions are Strict", [
+  ledHere("markup in the state", `/callback?code=x&state=${encodeURIComponent('"><script>alert(1)</script>')}`),
+  ledHere("an address in the query", "/callback?code=x&state=y&url=https://evil.example&posted2=//evil.example"),
+  ledHere(
+    "a semicolon, as Refresh would read it",
+    "/callback?code=x;url=https://evil.example&state=0;url=//evil.example",
+  ),
+  ledHere("markup in a guarded address", "/account?<img/src=x onerror=alert(1)>".replaceAll(" ", "%20")),
+  ...["//evil.example", "/\\evil.example", "/%5cevil.example", "///evil.example/%2e%2e"].map((path) =>
+    ledHere(`a guarded address that browsers read in another way: ${path}`, path, {
+      app: { guardAll: true },
+      ...STRICT,
+    }),
+  ),
+  ledHere("what was sealed by nobody", "/callback?posted=eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAA.AAAA.AAAA"),
+  ledHere("the stranger's login in the victim's browser: as ever, it is nobody's there", "/", {
+    source: "RFC 9700, section 4.7",
+    async act({ victim, stranger, base }) {
+      const theirs = await stranger.loginUntilCallback(`${base}/login`);
+      const page = await victim.navigate(theirs, { site: "cross-site" });
+      const again = new URL(String(page.headers["refresh"]).slice("0; url=".length), theirs);
+      expect((await victim.navigate(again, { site: "same-origin" })).body).toMatch(/login_\w+/);
+      // nor is the sealed address of any use to whoever takes it elsewhere
+      return victim.visit(again, { site: "cross-site" });
+    },
+    outcome: async ({ status }, { whoIs, victim, asked }) =>
+      void expect([status, await whoIs(victim), asked(TOKEN)]).toEqual([400, undefined, []]),
+  }),
+]);
+
+/** What the doctor says of a portal that breaks; it has said so in time, or Client would have told. */
+const diagnosed = (
+  name: string,
+  lie: (portal: World["portal"]) => unknown,
+  verdicts: Record<string, string | RegExp>,
+  options: Case["options"] = {},
+): Case => ({
+  name: `the doctor: ${name}`,
+  source: "README, when nobody can sign in",
+  options,
+  lie,
+  async act(world) {
+    const began = performance.now();
+    const { ok, checks } = await world.diagnose();
+    expect(performance.now() - began).toBeLessThan(8000);
+    const text = JSON.stringify(checks);
+    const never = [...secretsOf(world.portal, [], world.url), CANARY];
+    expect(never.find((one) => text.includes(one))).toBeUndefined();
+    expect(world.portal.issued).toEqual([]);
+    for (const [id, verdict] of Object.entries(verdicts))
+      expect(checks.find((check) => check.id === id)?.verdict, id).toMatch(verdict);
+    expect(ok).toBe(checks.every(({ verdict }) => verdict !== "failed"));
+    return world.stranger.fetch(`${world.base}/`);
+  },
+  outcome: ({ status }) => void expect(status).toBe(200),
+});
+
+const BROKEN = {
+  "500 with a page": lies.html(500),
+  "200 with a page": lies.html(200),
+  "a text in JSON": lies.sendJson(200, CANARY),
+  null: lies.sendJson(200, null),
+  "a good deal of levels": lies.sendText(200, "[".repeat(100_000), { "content-type": "application/json" }),
+  silence: lies.silence,
+  "half an answer": lies.stopsInTheMiddle,
+  "a byte now and then": lies.drips,
+  "50 MB": lies.endless,
+  "50 MB in a few kilobytes": lies.bomb,
+  "1 MB of headers": lies.endlessHeaders,
+  "reset at once": lies.resetsAtOnce,
+  "no HTTP": lies.speaksInTongues,
+  "a redirect elsewhere": lies.sendsElsewhere(302, `http://127.0.0.1:1/?code=${CANARY}#${CANARY}`),
+};
+const everywhere = (place: string, path: string, verdicts: Record<string, string | RegExp>): Case[] =>
+  Object.entries(BROKEN).map(([name, lie]) =>
+    diagnosed(`${place}: ${name}`, (portal) => portal.answerNext(path, lie), verdicts, SHORT_TIMEOUT),
+  );
+const altered = (name: string, members: Record<string, unknown>, verdicts: Record<string, string>): Case =>
+  diagnosed(name, (portal) => portal.alterDiscovery((document) => ({ ...document, ...members })), verdicts);
+const keysAre = (name: string, keys: unknown[]): Case =>
+  diagnosed(name, (portal) => portal.alterKeys(() => ({ keys })), { "portal.keys": "failed" });
+
+attacks("a portal that breaks", [
+  ...everywhere("discovery", DISCOVERY, { "portal.discovery": "failed", "portal.keys": "skipped" }),
+  ...everywhere("keys", KEYS, { "portal.keys": "failed", "credentials.token": "ok" }),
+  ...everywhere("token", TOKEN, { "portal.keys": "ok", "credentials.token": /^(warning|failed)$/ }),
+  ...everywhere("authorization", "/oauth2/authorize", { "credentials.token": "ok", "credentials.authorize": /./ }),
+  altered("an issuer of another portal", { issuer: "https://evil.example" }, { "portal.discovery": "failed" }),
+  altered(
+    "a document whose lists are none",
+    { scopes_supported: 1, grant_types_supported: {} },
+    { "portal.keys": "ok" },
+  ),
+  altered(
+    "lists of anything",
+    { token_endpoint_auth_methods_supported: [{}, null, CANARY.length] },
+    { "portal.keys": "ok" },
+  ),
+  keysAre("no keys", []),
+  keysAre("keys of any type", [null, 1, "x", [], { kty: 1 }, { kty: "RSA", kid: { a: 1 } }, { kty: "oct", k: CANARY }]),
+]);
