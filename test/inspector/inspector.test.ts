@@ -313,6 +313,9 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await logins.getByText("this machine's clock or the portal's is wrong").waitFor();
     await page.screenshot({ path: join(SHOTS, "3-failed.png"), fullPage: true });
     expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
+    const variable = page.locator("#configuration").getByText("PORTAL_ISSUER"); // nor is a column cut off
+    expect(((await variable.boundingBox())?.x ?? 390) + ((await variable.boundingBox())?.width ?? 0)).toBeLessThan(390);
+    await page.locator("#configuration").screenshot({ path: join(SHOTS, "4-configuration.png") });
   });
 
   test("who walks through a time line by keyboard stays where they are when news come", async () => {

@@ -13,7 +13,7 @@ export async function showConfiguration(place) {
 const tableOf = (instance, options, isOneOfSeveral) =>
   h(
     "div",
-    { class: "scroll" },
+    {},
     isOneOfSeveral ? h("h3", {}, instance) : undefined,
     h(
       "table",
