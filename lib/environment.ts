@@ -39,15 +39,27 @@ export function readSecret(env: NodeJS.ProcessEnv, name: string): FromEnvironmen
 
 /** Names that nobody else is likely to use. A misspelt TOKEN_ENCRYPTION_KEY would leave tokens unsealed without a word. */
 const OURS = /^(PORTAL_|SESSION_STORE|TOKEN_ENCRYPTION)/;
+/** Names that others use too: of these only what is a slip of the finger away, two letters that changed places at most. */
+const SHARED = /^SESSION_/;
+const SLIP = 2;
 
 /** A variable of ours that nobody reads is most likely a typo: told with the nearest real name. */
 export function unknownVariables(env: NodeJS.ProcessEnv, known: readonly string[]): string[] {
   return Object.keys(env)
-    .filter((name) => OURS.test(name) && !known.includes(name))
+    .filter((name) => !known.includes(name) && (OURS.test(name) || isSlip(name, known)))
     .map(
       (name) =>
         `${name} is not a variable of express-portal-auth. The nearest is ${nearest(name, known)}: did you mean that?`,
     );
+}
+
+const isSlip = (name: string, known: readonly string[]): boolean =>
+  SHARED.test(name) && known.some((candidate) => distance(name, candidate) <= SLIP);
+
+/** Of these names the one that is written most alike; undefined where none is. */
+export function alike(name: string, known: readonly string[]): string | undefined {
+  const best = nearest(name, known);
+  return distance(name.toLowerCase(), best.toLowerCase()) <= name.length / 2 ? best : undefined;
 }
 
 function nearest(name: string, known: readonly string[]): string {

@@ -29,6 +29,24 @@ export function problemOf(issue: v.BaseIssue<unknown>, wished: Readonly<Record<s
   return problem(option, wished[option] !== undefined ? name : `${name} is missing`, issue.message);
 }
 
+/** One that does not exist, with the one that may be meant. */
+export const unknownOption = (option: string, alike: string | undefined): OptionProblem =>
+  problem(
+    option,
+    `option ${option}`,
+    alike === undefined ? "no such option" : `no such option: did you mean ${alike}?`,
+  );
+
+/** One that stands in code without a value, where its variable has one that would be taken. */
+export const undefinedOption = (option: string): OptionProblem => {
+  const variable = VARIABLES[option as keyof typeof VARIABLES];
+  return problem(
+    option,
+    `option ${option} is undefined in code`,
+    `see to what it is read from, or leave it out where ${variable} is meant`,
+  );
+};
+
 /** Whether a client that should have a secret has none, and nothing else was said of it. */
 export const lacksClientSecret = (
   wished: Readonly<Record<string, unknown>>,
@@ -40,7 +58,7 @@ export const lacksClientSecret = (
 
 export const CLIENT_SECRET_MISSING: OptionProblem = problem(
   "clientSecret",
-  `${VARIABLES.clientSecret} is missing`,
+  `${VARIABLES.clientSecret} (option clientSecret) is missing`,
   `write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
 );
 

@@ -110,7 +110,7 @@ export const OptionsSchema = v.strictObject(
     ),
     redirectUri: v.pipe(
       plainAddress(
-        "write the address of your callback as it is registered at the portal, e.g. https://app.example/callback",
+        "write the address of your callback, https://… (http only on loopback), as it is registered at the portal, e.g. https://app.example/callback",
       ),
       v.check(
         (value) => !URL.canParse(value) || new URL(value).href === value,

@@ -1,7 +1,7 @@
 import type { Store } from "express-session";
 import * as v from "valibot";
 import type { Clock } from "./clock.js";
-import { readSecret, readVariable, unknownVariables } from "./environment.js";
+import { alike, readSecret, readVariable, unknownVariables } from "./environment.js";
 import { PortalAuthError } from "./errors.js";
 import type { Hooks } from "./hooks.js";
 import type { Lock } from "./lock.js";
@@ -12,11 +12,14 @@ import {
   lacksClientSecret,
   type OptionProblem,
   problemOf,
+  undefinedOption,
+  unknownOption,
 } from "./option-problems.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
 import type { RenderPage, WordsGiven } from "./pages.js";
 import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./portal/profiles.js";
+import { isLeftOutByMistake, whyNotRead } from "./whose-variables.js";
 
 /** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
 export interface Settings {
@@ -99,12 +102,23 @@ export interface Tried {
 export function tryOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv = process.env): Tried {
   const { wished, origins, files, problems } = gather(given, env);
   const checked = v.safeParse(OptionsSchema, wished);
-  if (!checked.success) problems.push(...checked.issues.map((issue) => problemOf(issue, wished)));
+  if (!checked.success)
+    problems.push(...checked.issues.filter(saysMore(problems)).map((one) => problemOf(one, wished)));
   if (lacksClientSecret(wished, problems)) problems.push(CLIENT_SECRET_MISSING);
   if (checked.success) problems.push(...conflicts(checked.output, settleRoutes(checked.output.routes)));
   const isGood = checked.success && problems.length === 0;
+  problems.sort((one, other) => placeOf(one) - placeOf(other)); // as the README's table has them
   return { wished, origins, files, problems, settings: isGood ? settle(checked.output) : undefined };
 }
+
+/** Of an option of which all is said, the schema would say that it is missing. */
+const saysMore =
+  (told: readonly OptionProblem[]) =>
+  (issue: v.BaseIssue<unknown>): boolean =>
+    !told.some(({ option }) => option === v.getDotPath(issue));
+
+const OPTIONS = Object.keys(OptionsSchema.entries);
+const placeOf = ({ option }: OptionProblem): number => (OPTIONS.includes(option) ? OPTIONS.indexOf(option) : Infinity);
 
 /** An option in code wins over its variable, and that over the file that another variable names. */
 function gather(given: PortalAuthOptions, env: NodeJS.ProcessEnv) {
@@ -114,6 +128,10 @@ function gather(given: PortalAuthOptions, env: NodeJS.ProcessEnv) {
   const wished: Record<string, unknown> = { ...REQUIRED };
   for (const [option, value] of Object.entries(given)) {
     if (value === undefined) continue;
+    if (!OPTIONS.includes(option)) {
+      problems.push(unknownOption(option, alike(option, OPTIONS)));
+      continue;
+    }
     wished[option] = value;
     origins[option] = "option";
   }
@@ -122,6 +140,16 @@ function gather(given: PortalAuthOptions, env: NodeJS.ProcessEnv) {
     const found = SECRETS.includes(variable) ? readSecret(env, variable) : readVariable(env, variable);
     if (found.problem) problems.push({ option, text: found.problem, advice: found.problem });
     if (!found.value) continue;
+    if (isLeftOutByMistake(option, given)) {
+      problems.push(undefinedOption(option));
+      continue;
+    }
+    const notRead = whyNotRead(option, given, env);
+    if (notRead) {
+      if (option === "clientId" || (option === "clientSecret" && given.clientAuth !== "none"))
+        problems.push({ option, text: notRead, advice: notRead });
+      continue;
+    }
     wished[option] = option === "authorizationParams" ? { auth_source_id: found.value } : found.value;
     origins[option] = found.file === undefined ? "variable" : "file";
     if (found.file !== undefined) files[option] = found.file;

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { failures } from "../lib/errors.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "../lib/option-table.js";
 
 const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
@@ -43,14 +42,6 @@ test("no variable is named that is not read, and secrets are named with their fi
   const known = new Set([...Object.values(VARIABLES), ...SECRETS.map((name) => `${name}_FILE`)]);
   expect([...named].filter((name) => !known.has(name))).toEqual([]);
   for (const name of known) expect(named).toContain(name);
-});
-
-test("the table of errors names every code with its status, and no other", () => {
-  const told = table("| code | status | what happened |").map(([link = "", status]) => [
-    /^\[(\w+)\]\(lib\/errors\.md#\1\)$/.exec(link)?.[1],
-    Number(status),
-  ]);
-  expect(told).toEqual(Object.entries(failures).map(([code, { status }]) => [code, status]));
 });
 
 test.each(["README.md", "test/hostile/README.md", "test/mutation/README.md"])(

@@ -60,7 +60,7 @@ describe("what is settled", () => {
   });
 
   test("an option in code wins over its variable", () => {
-    expect(settleOptions({ clientId: "code-client" }, ENV).clientId).toBe("code-client");
+    expect(settleOptions({ clientId: "code-client", clientSecret: "its-secret" }, ENV).clientId).toBe("code-client");
     expect(settleOptions({ httpTimeout: 3 }, { ...ENV, PORTAL_HTTP_TIMEOUT: "7" }).httpTimeout).toBe(3);
   });
 
@@ -94,10 +94,71 @@ describe("what is settled", () => {
   });
 
   test("the profile follows the issuer's host, and an option names it for a tenant's own domain", () => {
+    const at = (issuer: string) => ({ ...ENV, PORTAL_ISSUER: issuer });
     expect(settleOptions({}, ENV).nonce).toBe("optional");
-    expect(settleOptions({ issuer: "https://login.example" }, ENV).nonce).toBe("required");
-    expect(settleOptions({ issuer: "https://eviltencentciam.com" }, ENV).nonce).toBe("required");
-    expect(settleOptions({ issuer: "https://login.example", profile: "tencent-ciam" }, ENV).nonce).toBe("optional");
+    expect(settleOptions({}, at("https://login.example")).nonce).toBe("required");
+    expect(settleOptions({}, at("https://eviltencentciam.com")).nonce).toBe("required");
+    expect(settleOptions({ profile: "tencent-ciam" }, at("https://login.example")).nonce).toBe("optional");
+  });
+
+  describe("of one portal, client and secret go together:", () => {
+    const OTHER = { issuer: "https://staff.example", clientId: "staff", clientSecret: "its-secret" };
+    const SPOKEN = {
+      ...ENV,
+      PORTAL_PROFILE: "tencent-ciam",
+      PORTAL_SCOPE: "openid customers",
+      PORTAL_CLIENT_AUTH: "client_secret_basic",
+      PORTAL_NONCE: "off",
+      PORTAL_AUTH_SOURCE_ID: "wechat",
+      PORTAL_USERINFO_URL: "https://customers.example/userinfo",
+      PORTAL_REVOCATION_URL: "https://customers.example/revoke",
+      PORTAL_LOGOUT_URL: "https://customers.example/bye",
+      PORTAL_HTTP_TIMEOUT: "7",
+    };
+
+    test("where code names another portal, what variables say of theirs is not read", () => {
+      const settings = settleOptions(OTHER, SPOKEN);
+      expect(settings).toMatchObject({
+        ...OTHER,
+        profile: { name: "openid" },
+        scope: "openid",
+        clientAuth: "client_secret_post",
+        nonce: "required",
+        authorizationParams: {},
+        httpTimeout: 7,
+      });
+      expect([settings.userinfoUrl, settings.revocationUrl, settings.logoutUrl]).toEqual(Array(3).fill(undefined));
+    });
+
+    test("no secret goes to another portal", () => {
+      const { clientSecret: _, ...lacking } = OTHER;
+      expect(problems(lacking)).toContain("- PORTAL_CLIENT_SECRET belongs to PORTAL_ISSUER, and the option issuer");
+      expect(problems({ issuer: OTHER.issuer })).toContain("- PORTAL_CLIENT_ID belongs to PORTAL_ISSUER");
+    });
+
+    test("nor with another client's name", () => {
+      expect(problems({ clientId: "staff" })).toContain("- PORTAL_CLIENT_SECRET belongs to PORTAL_CLIENT_ID");
+      expect(settleOptions({ clientId: "staff", clientAuth: "none" }, ENV).clientSecret).toBeUndefined();
+    });
+
+    test("what code spells as the environment does, or names where that names nothing, is no other", () => {
+      expect(problems({ issuer: `${ENV.PORTAL_ISSUER}/`, clientId: ENV.PORTAL_CLIENT_ID })).toBe("");
+      expect(problems({ issuer: OTHER.issuer, clientId: "staff" }, without("PORTAL_ISSUER", "PORTAL_CLIENT_ID"))).toBe(
+        "",
+      );
+    });
+
+    test.each(["issuer", "clientId", "clientSecret", "redirectUri"])(
+      "an option %s that is undefined in code is not taken from the environment: its own variable may be misspelt",
+      (option) => {
+        expect(problems({ [option]: undefined })).toContain(`- option ${option} is undefined in code: see to`);
+        expect(problems({ [option]: undefined }).split("\n  - ")).toHaveLength(2);
+        const variable = VARIABLES[option as "issuer"];
+        expect(problems({ [option]: undefined }, without(variable))).toContain(
+          `- ${variable} (option ${option}) is miss`,
+        );
+      },
+    );
   });
 
   test("a client without a secret needs none, and one that is there all the same is not used", () => {
@@ -270,7 +331,10 @@ describe("what is refused", () => {
 
   test("http is for loopback: the portal and the app on this machine", () => {
     for (const host of ["127.0.0.1:3001", "localhost:3001", "[::1]:3001"])
-      expect(problems({ issuer: `http://${host}`, redirectUri: `http://${host}/callback` })).toBe("");
+      expect(problems({ redirectUri: `http://${host}/callback` }, { ...ENV, PORTAL_ISSUER: `http://${host}` })).toBe(
+        "",
+      );
+    expect(problems({ redirectUri: "http://app.example/callback" })).toContain("https://… (http only on loopback)");
     expect(problems({ issuer: "http://127.0.0.1.evil.example" })).toContain("PORTAL_ISSUER");
     expect(problems({ issuer: "http://localhost.evil.example" })).toContain("PORTAL_ISSUER");
   });
@@ -329,6 +393,25 @@ describe("a variable that nobody reads", () => {
       expect.stringContaining("nearest is PORTAL_NONCE"),
       expect.stringContaining("nearest is SESSION_STORE_URL"), // and not SESSION_SECRET
     ]);
+  });
+
+  test.each([["SESSION_SECERT"], ["SESSION_SECRETS"], ["SESSION_IDEL"], ["SESSION_SAMESITE"]])(
+    "%s is a slip of the finger, though others name theirs so too",
+    (name) => {
+      expect(problems({}, { ...without("SESSION_SECRET"), [name]: "x" })).toContain(`- ${name} is not a variable of`);
+    },
+  );
+
+  test("options are told all at once, with the one that may be meant", () => {
+    const told = problems({ clientID: "a", redirectURI: "b", foo: 1 });
+    expect(told).toContain("- option clientID: no such option: did you mean clientId?");
+    expect(told).toContain("- option redirectURI: no such option: did you mean redirectUri?");
+    expect(told).toMatch(/- option foo: no such option$/m);
+  });
+
+  test("what is missing is told in the order of the README's table", () => {
+    const told = [...problems({}, {}).matchAll(/\(option (\w+)\)/g)].map(([, option]) => option);
+    expect(told).toEqual(["issuer", "clientId", "clientSecret", "redirectUri", "secret"]);
   });
 
   test("a name that exists, and one of somebody else, are no typos", () => {

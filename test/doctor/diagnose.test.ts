@@ -137,7 +137,10 @@ describe("the options", () => {
 
   test("an option that does not exist is told", async () => {
     const { find } = await look({ ...optionsFor("https://portal.example"), clientID: "app" } as PortalAuthOptions);
-    expect(find("options.clientID")).toMatchObject({ verdict: "failed", advice: "no such option" });
+    expect(find("options.clientID")).toMatchObject({
+      verdict: "failed",
+      advice: "no such option: did you mean clientId?",
+    });
   });
 
   test.each([
