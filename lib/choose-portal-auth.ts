@@ -18,8 +18,10 @@ export type Choice = PortalAuth | undefined;
  * the request is answered with 404 `tenant_unknown`.
  *
  * @param choose is called for every request, so it should answer from memory
+ * @throws TypeError when the app starts: no function
  */
 export function choosePortalAuth(choose: (req: Request) => Choice | Promise<Choice>): ChosenPortalAuth {
+  if (typeof choose !== "function") throw new TypeError("choosePortalAuth: give a function of the request");
   const met = new Set<PortalAuth>();
   return Object.assign(chosenPortalAuth, { close: async () => void (await Promise.all([...met].map(closed))) });
 
@@ -32,9 +34,12 @@ export function choosePortalAuth(choose: (req: Request) => Choice | Promise<Choi
   function meet(chosen: Choice, req: Request, res: Response, next: NextFunction): void {
     if (!chosen)
       return void answerError(req, res, new PortalAuthError("tenant_unknown"), { isLogin: false }).catch(next);
+    if (typeof chosen !== "function") throw new TypeError(NOT_ONE);
     met.add(chosen);
     chosen(req, res, next);
   }
 }
+
+const NOT_ONE = "choosePortalAuth: your function gave something else than what portalAuth() makes";
 
 const closed = (auth: PortalAuth): Promise<void> => auth.close();

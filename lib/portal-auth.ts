@@ -17,6 +17,7 @@ import { createTransactions } from "./login/transaction.js";
 import { callbackPaths, tickets } from "./login-ticket.js";
 import { logoutStep } from "./logout/logout.js";
 import type { PortalAuthOptions } from "./options.js";
+import { refuseRequest } from "./parentheses.js";
 import { answersOf, laterAnswersOf, type Parts, type Visit } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
@@ -49,16 +50,22 @@ export interface PortalAuth extends RequestHandler {
  * @throws PortalAuthError `options_invalid` when the app starts: all problems at once
  */
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
+  refuseRequest(options, "portalAuth");
   const parts = createParts(tryOptions(options));
   callbackPaths.add(new URL(parts.settings.redirectUri).pathname);
   const routes = createRoutes(parts);
-  const { mountSession, close } = createSessions(parts);
+  const { mountSession, storeTrouble, close } = createSessions(parts);
+  let isSeen = false;
   return Object.assign(portalAuthRouter, { close, explain: () => [...parts.explained] });
 
   function portalAuthRouter(req: Request, res: Response, next: NextFunction): void {
+    if (!isSeen) {
+      isSeen = true;
+      lookAtMount(parts, req);
+    }
     mountSession(req, res, (error?: unknown) => {
       attachPortal(req, parts.settings, new RequestPortal(parts, req, res));
-      if (error) return failToLoad(parts, req, res, error, next);
+      if (error) return failToLoad(parts, req, res, error, next, storeTrouble());
       const step = routes.get(withoutSlash(req.path))?.get(req.method);
       if (!step) return next();
       step({ req, res, mount: req.baseUrl }).catch((thrown) => fail(parts, req, res, thrown, next));
@@ -99,6 +106,31 @@ function logOf({ name, issuer, clientId: client_id, logger }: Settings): Log {
   return createLog(logger, createTell({ instance: name ?? "default", issuer, client_id }, also));
 }
 
+/** What cannot be seen before a request comes by, and would end in a bare 404 or in logins that nobody finds. */
+function lookAtMount({ settings, log }: Parts, req: Request): void {
+  const { name, redirectUri, routes } = settings;
+  const first = firstOfName(req, name);
+  if (first && name !== undefined) log.warn(`Two portalAuth() are called ${name}: req.portals knows the second alone.`);
+  if (routes.callback === false) return;
+  const answered = req.baseUrl + routes.callback;
+  if (first && first.visit.mount + first.parts.settings.routes.callback === answered)
+    log.warn(
+      `Two portalAuth() answer ${answered}, which is the first alone: give the other routes of its own, or a path.`,
+    );
+  const asked = new URL(redirectUri).pathname;
+  if (!asked.endsWith(answered))
+    log.warn(
+      `portalAuth() answers ${answered}, but PORTAL_REDIRECT_URI (option redirectUri) leads to ${asked}: who comes back from the portal would find nothing there. Write an address that ends in ${answered}, or mount it elsewhere.`,
+    );
+}
+
+/** Another one without a name, or with the same, that the request has met already. */
+function firstOfName(req: Request, name: string | undefined) {
+  const portal = (name === undefined ? req.portal : req.portals?.[name]) as RequestPortal | undefined;
+  const inside = portal && RequestPortal.insideOf(portal);
+  return inside?.parts.settings.name === name ? inside : undefined;
+}
+
 function createSessions({ settings, log, refreshOnce }: Parts) {
   const warn = (line: string) => log.warn(line);
   const { issuer, clientId, secrets, https, clock, lock } = settings;
@@ -123,6 +155,7 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
   });
   return {
     mountSession,
+    storeTrouble: () => opened?.trouble(),
     async close() {
       await refreshOnce.settled();
       await opened?.close();
@@ -174,8 +207,15 @@ const unlessTicket =
   };
 
 /** What express-session ends with: before the request went on, or while its answer ended. */
-function failToLoad(parts: Parts, req: Request, res: Response, cause: unknown, next: NextFunction): void {
-  const detail = res.headersSent ? "save" : "read";
+function failToLoad(
+  parts: Parts,
+  req: Request,
+  res: Response,
+  cause: unknown,
+  next: NextFunction,
+  trouble: string | undefined,
+): void {
+  const detail = `${res.headersSent ? "save" : "read"}${trouble === undefined ? "" : `; the store's connection: ${trouble}`}`;
   const sentence = "This site cannot be used right now. Please try again in a moment.";
   const error = new PortalAuthError("session_store_failed", { detail, sentence, cause });
   answerError(req, res, error, laterAnswersOf(parts, req)).catch(next);

@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { portalAuth, requireAuth } from "../lib/index.js";
 import { startPortal } from "../lib/testing/portal/portal.js";
 import { holdNext, logIn, TOKEN_SECONDS } from "./access/logged-in.js";
+import { signed } from "./hostile/support/acts.js";
 import { Browser } from "./support/browser.js";
 import { createGate } from "./support/gate.js";
 import { FORWARDED, startTlsFront } from "./support/tls-front.js";
@@ -260,6 +261,13 @@ describe("behind a proxy that ends TLS", () => {
     expect(log.join()).toContain("app.set('trust proxy', 1)");
   });
 
+  test("nobody goes round in circles there: who comes back a second time is told, before the portal is asked again", async () => {
+    const { browser, origin, asked } = await startBehindProxy({ ownSession: true, log: [/proxy_not_trusted/] });
+    const page = await browser.visit(`${origin}/account`);
+    expect([page.status, page.body.includes("proxy_not_trusted")]).toEqual([500, true]);
+    expect([asked("/oauth2/token").length, asked("/oauth2/authorize").length]).toEqual([1, 1]);
+  });
+
   test("Host and X-Forwarded-Host never reach the redirect_uri, nor any address of ours", async () => {
     const { browser, origin, portal } = await startBehindProxy({
       before: (app) => app.set("trust proxy", true),
@@ -279,6 +287,18 @@ describe("behind a proxy that ends TLS", () => {
     const login = new URL((await browser.navigate(`${origin}/login`)).headers.location ?? "");
     expect(login.searchParams.get("redirect_uri")).toBe(`${origin}/callback`);
   });
+});
+
+test("a store that cannot be reached is told with the reason, to each request that meets it", async () => {
+  const nobody = createHttpServer();
+  const { port } = new URL(await listen(nobody));
+  await close(nobody);
+  const store = `redis://127.0.0.1:${port}`;
+  const { browser, url, log, auth } = await startWorld({ options: { store }, log: [/session_store_failed/, /Redis/] });
+  onTestFinished(() => auth.close());
+  const headers = { cookie: `portal-session=${signed("a".repeat(32))}` };
+  expect((await browser.fetch(`${url}/account`, { headers })).status).toBe(503);
+  expect(log.join()).toContain("[read; the store's connection: ECONNREFUSED, nobody listens at that host and port]");
 });
 
 describe("close(), when an application shuts down,", () => {

@@ -225,6 +225,61 @@ describe("the one with a name", () => {
   });
 });
 
+describe("what one request shows of the mount is told once,", () => {
+  async function toldOf(mount: (app: Express, options: PortalAuthOptions) => void, path = "/x"): Promise<string> {
+    const url = await startApp(async (url) => {
+      const { options } = await startPortalFor(url, "office");
+      const app = express();
+      mount(app, options);
+      return app;
+    });
+    for (let times = 0; times < 2; times += 1) await new Browser().fetch(url + path);
+    return vi.mocked(console.warn).mock.calls.flat().join("\n");
+  }
+
+  test("where the redirect address leads past it", async () => {
+    const told = await toldOf((app, options) => app.use("/shop", portalAuth(options)), "/shop/x");
+    expect(
+      told.match(/portalAuth\(\) answers \/shop\/callback, but PORTAL_REDIRECT_URI .* leads to \/callback/g),
+    ).toHaveLength(1);
+  });
+
+  test("where a proxy takes a prefix away, nothing is", async () => {
+    const below = ({ redirectUri = "", ...options }: PortalAuthOptions) => ({
+      ...options,
+      redirectUri: redirectUri.replace("/callback", "/team/shop/callback"),
+    });
+    const told = await toldOf((app, options) => app.use("/shop", portalAuth(below(options))), "/shop/x");
+    expect(told).not.toContain("PORTAL_REDIRECT_URI");
+  });
+
+  test("where two are called alike", async () => {
+    const routes = { login: "/in", callback: "/back/callback", logout: "/out" };
+    const told = await toldOf((app, options) => {
+      const redirectUri = String(options.redirectUri).replace("/callback", "/back/callback");
+      app.use(
+        portalAuth({ ...options, name: "staff" }),
+        portalAuth({ ...options, name: "staff", redirectUri, routes }),
+      );
+    });
+    expect(told.match(/Two portalAuth\(\) are called staff/g)).toHaveLength(1);
+    expect(told).not.toContain("Two portalAuth() answer");
+  });
+
+  test("where two answer one callback", async () => {
+    const told = await toldOf((app, options) => app.use(portalAuth(options), portalAuth(options)));
+    expect(told.match(/Two portalAuth\(\) answer \/callback/g)).toHaveLength(1);
+  });
+
+  test("and where all is well, or one is mounted twice, nothing is", async () => {
+    const told = await toldOf((app, options) => {
+      const auth = portalAuth(options);
+      app.use(auth, auth);
+    });
+    expect(told).not.toMatch(/Two portalAuth|leads to/);
+  });
+});
+
 describe("a portalAuth() that is chosen by request", () => {
   async function startTenants(wrap: <T>(value: T) => T | Promise<T>) {
     const closed: string[] = [];
@@ -275,6 +330,19 @@ describe("a portalAuth() that is chosen by request", () => {
     const headers = { host: "unknown.example" };
     const { status, body } = await new Browser().fetch(`${rice}/account`, { headers });
     expect([status, JSON.parse(body).code]).toEqual([404, "tenant_unknown"]);
+  });
+
+  test("wants a function, and of it what portalAuth() makes", async () => {
+    expect(() => choosePortalAuth(new Map() as never)).toThrow("choosePortalAuth: give a function of the request");
+    for (const wrap of [(value: object) => value, (value: object) => Promise.resolve(value)]) {
+      const url = await startApp(async () => {
+        const app = express();
+        app.use(choosePortalAuth((() => wrap({})) as never));
+        app.use(((error, _req, res, _next) => void res.status(500).end(error.message)) as express.ErrorRequestHandler);
+        return app;
+      });
+      expect((await new Browser().fetch(url)).body).toContain("gave something else than what portalAuth() makes");
+    }
   });
 
   test("hands on what goes wrong with the choice", async () => {

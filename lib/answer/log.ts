@@ -15,15 +15,15 @@ const COMPONENT = "express-portal-auth";
 export function createLog(logger: Logger | undefined, tell: Tell): Log {
   if (!logger) return { ...consoleLog, tell };
   return {
-    warn: (line, fields) => logger.warn({ component: COMPONENT, ...fields }, line),
-    error: (line, fields) => logger.error({ component: COMPONENT, ...fields }, line),
+    warn: (line, fields) => logger.warn({ component: COMPONENT, ...fields }, oneLine(line)),
+    error: (line, fields) => logger.error({ component: COMPONENT, ...fields }, oneLine(line)),
     tell,
   };
 }
 
 export const consoleLog: Log = {
-  warn: (line) => console.warn(`[${COMPONENT}] ${line}`),
-  error: (line) => console.error(`[${COMPONENT}] ${line}`),
+  warn: (line) => console.warn(`[${COMPONENT}] ${oneLine(line)}`),
+  error: (line) => console.error(`[${COMPONENT}] ${oneLine(line)}`),
   tell: tellNobody,
 };
 
@@ -46,7 +46,7 @@ export function logAnyway(log: Log, error: PortalAuthError, request_id?: string)
   const cause =
     error.cause instanceof Error && !(error.cause instanceof PortalAuthError) ? ` Cause: ${outline(error.cause)}` : "";
   const request = request_id === undefined ? "" : `, request ${request_id}`;
-  const line = oneLine(`${error.code} (${error.status})${request}: ${error.message}${cause} ${whereMore(error)}`);
+  const line = `${error.code} (${error.status})${request}: ${error.message}${cause} ${whereMore(error)}`;
   const fields = { code: error.code, status: error.status, request_id };
   if (error.status >= 500) log.error(line, fields);
   else log.warn(line, fields);

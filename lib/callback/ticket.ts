@@ -1,13 +1,23 @@
 import { ourHeaders } from "../answer/headers.js";
+import { epochSeconds } from "../clock.js";
 import type { LoginTicket } from "../login-ticket.js";
 import type { Parts, Visit } from "../parts.js";
+import { reservedKey } from "../session/reserved.js";
 import { beginSession } from "../session/session.js";
+
+const AN_HOUR_SECONDS = 3600;
 
 /** Begins the session that a test wishes for, as a login would have begun it. */
 export async function useTicket({ settings }: Parts, { req, res }: Visit, ticket: LoginTicket): Promise<void> {
-  const { claims, tokens } = ticket;
-  await beginSession(req, { rules: settings, claims, tokens, extra: {}, keep: [], onReplaced: () => {} });
-  ticket.isTaken = true;
+  const { claims, session: extra, portal } = ticket;
+  const reserved = reservedKey(Object.keys(extra));
+  if (reserved !== undefined) ticket.refusal = `the session's key ${reserved} belongs to express-session or to us`;
+  else if (portal === undefined || portal === settings.name) {
+    const expires_at = epochSeconds(settings.clock) + AN_HOUR_SECONDS;
+    const tokens = { access_token: "test-access-token", token_type: "bearer" as const, expires_at, ...ticket.tokens };
+    await beginSession(req, { rules: settings, claims, tokens, extra, keep: [], onReplaced: () => {} });
+    ticket.isTaken = true;
+  }
   ourHeaders(res);
   res.statusCode = 204;
   res.end();

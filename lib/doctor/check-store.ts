@@ -56,7 +56,8 @@ async function checkOpened(opened: readonly OpenStore[]): Promise<Check[]> {
         : [ok("restart", "sessions outlive a restart")]),
     ];
   } catch (error) {
-    return [notUsable(error)];
+    const trouble = one.trouble();
+    return [trouble === undefined ? notUsable(error) : unreachable(trouble)];
   }
 }
 

@@ -4,6 +4,8 @@ export type Verdict = "ok" | "warning" | "failed" | "skipped";
 /** What a check belongs to; DiagnoseOptions.skip leaves out whole groups. */
 export type CheckGroup = "options" | "portal" | "credentials" | "redirect" | "cookies" | "store";
 
+export const GROUPS: readonly CheckGroup[] = ["options", "portal", "credentials", "redirect", "cookies", "store"];
+
 /** One thing that was looked at. Nothing secret stands in it. */
 export interface Check {
   /** What it belongs to. */

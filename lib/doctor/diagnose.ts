@@ -4,7 +4,7 @@ import type { PortalAuthOptions } from "../options.js";
 import { createDiscovery, type Portal } from "../portal/discover.js";
 import { readDocument } from "../portal/probe.js";
 import { type Settings, tryOptions, warnings } from "../settings.js";
-import { type Check, type CheckGroup, checksOf } from "./check.js";
+import { type Check, type CheckGroup, checksOf, GROUPS } from "./check.js";
 import { checkAuthorization, checkCredentials, credentialsSkipped } from "./check-credentials.js";
 import { checkOptions } from "./check-options.js";
 import {
@@ -42,6 +42,9 @@ export async function diagnose(
   options: PortalAuthOptions,
   { env, app, skip = [] }: DiagnoseOptions,
 ): Promise<Diagnosis> {
+  const unknown = skip.find((group) => !GROUPS.includes(group));
+  if (unknown !== undefined)
+    throw new TypeError(`diagnose: there is no group ${unknown}; there are ${GROUPS.join(", ")}`);
   const tried = tryOptions(options, env);
   const { settings } = tried;
   const wants: Wants = (group) => !skip.includes(group);

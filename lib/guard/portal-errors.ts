@@ -2,6 +2,7 @@ import type { ErrorRequestHandler } from "express";
 import { needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
 import { PortalAuthError } from "../errors.js";
+import { refuseRequest } from "../parentheses.js";
 import { laterAnswersOf } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import { portalNamed } from "./portal-named.js";
@@ -18,7 +19,9 @@ export interface PortalErrorsOptions {
  * is sent to the portal (or gets 401), a portal that is down is a page or a problem with 503. Mount it after the routes;
  * every other error goes on to the next error handler.
  */
-export function portalErrors({ portal: name }: PortalErrorsOptions = {}): ErrorRequestHandler {
+export function portalErrors(options: PortalErrorsOptions = {}): ErrorRequestHandler {
+  refuseRequest(options, "portalErrors");
+  const { portal: name } = options;
   const portalOf = portalNamed(name);
   return function answerPortalErrors(error, req, res, next) {
     const portal = portalOf(req);

@@ -1,10 +1,11 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession, needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
+import { refuseRequest } from "../parentheses.js";
 import { laterAnswersOf } from "../parts.js";
 import { type GuardedLocals, RequestPortal } from "../request-portal.js";
 import type { Claims } from "../tokens.js";
-import { portalNamed } from "./portal-named.js";
+import { answerMissing, portalNamed } from "./portal-named.js";
 import { turnAway } from "./turn-away.js";
 
 /** What requireAuth() is told. */
@@ -46,10 +47,13 @@ export function requireAuth<MyClaims = Claims>(
 /** The same for a portalAuth() that has a name: whose login it was says `req.portals[name]`. */
 export function requireAuth(options: RequireAuthOptions): RequestHandler;
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
-  const { portalOf, returnTo, freshToken } = settleOptions(options);
+  refuseRequest(options, "requireAuth");
+  const { name, returnTo, freshToken } = settleOptions(options);
+  const portalOf = portalNamed(name);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
     const portal = portalOf(req);
-    if (!portal?.isAuthenticated) return void turnAway(req, res, portal, returnTo).catch(next);
+    if (!portal) return void answerMissing(req, res, name).catch(next);
+    if (!portal.isAuthenticated) return void turnAway(req, res, portal, returnTo).catch(next);
     if (!freshToken) return next();
     withFreshToken(req, res, portal, returnTo).then((passes) => passes && next(), next);
   };
@@ -60,7 +64,7 @@ function settleOptions({ portal, returnTo, freshToken = false, ...unknown }: Req
   if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
   if (typeof freshToken !== "boolean") throw new TypeError("requireAuth: freshToken must be true or false");
   if (portal !== undefined && typeof portal !== "string") throw new TypeError("requireAuth: portal must be a name");
-  return { portalOf: portalNamed(portal), returnTo: settleReturnTo(returnTo), freshToken };
+  return { name: portal, returnTo: settleReturnTo(returnTo), freshToken };
 }
 
 function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): (req: Request) => string {

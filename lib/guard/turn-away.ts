@@ -14,11 +14,10 @@ import { whyRefused } from "../session/session.js";
 export async function turnAway(
   req: Request,
   res: Response,
-  portal: RequestPortal | undefined,
+  portal: RequestPortal,
   wishOf: (req: Request) => string,
   reason: unknown = new PortalAuthError("login_required"),
 ): Promise<void> {
-  if (!portal) return answerError(req, res, new PortalAuthError("portal_auth_missing"));
   const { parts, visit } = RequestPortal.insideOf(portal);
   parts.log.tell("session.refused", () => {
     const reason = whyRefused(req, parts.settings);

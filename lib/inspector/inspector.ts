@@ -5,6 +5,7 @@ import { PortalAuthError } from "../errors.js";
 import { explanationOf } from "../errors-paper.js";
 import { listen } from "../listen.js";
 import { outline } from "../outline.js";
+import { refuseRequest } from "../parentheses.js";
 import { linkTo } from "../parts.js";
 import { isProduction } from "../settings.js";
 import { pageFiles } from "./files.js";
@@ -31,7 +32,8 @@ type Answer = (req: Request, res: Response) => void | Promise<void>;
  *
  * @throws PortalAuthError `options_invalid` where NODE_ENV is production
  */
-export function inspector(): Inspector {
+export function inspector(...nothing: never[]): Inspector {
+  refuseRequest(nothing[0], "inspector");
   if (isProduction()) throw new PortalAuthError("options_invalid", { detail: NOT_IN_PRODUCTION });
   const notebook = createNotebook();
   const stopListening = listen(notebook.listeners, cannotShow);

@@ -69,10 +69,23 @@ function badAnswer(response: Response, endpoint: Endpoint): PortalAuthError {
 }
 
 function explainDiscovery(error: unknown): PortalAuthError {
-  const mismatch = causes(error).some((cause) => (cause as { attribute?: unknown }).attribute === "issuer");
-  if (mismatch) return new PortalAuthError("issuer_mismatch");
+  const mismatch = causes(error).find((cause) => (cause as Mismatch).attribute === "issuer") as Mismatch | undefined;
+  if (mismatch) {
+    const detail = `the document says ${addressIn(mismatch.body?.issuer)}, PORTAL_ISSUER (option issuer) ${addressIn(mismatch.expected)}`;
+    return new PortalAuthError("issuer_mismatch", { detail });
+  }
   return new PortalAuthError("discovery_invalid", { detail: fixedSentence(error) });
 }
+
+interface Mismatch {
+  readonly attribute?: unknown;
+  readonly expected?: unknown;
+  readonly body?: { readonly issuer?: unknown };
+}
+
+/** An address to be compared to the letter: whole, if it is one, and nothing else that a portal may have written there. */
+const addressIn = (value: unknown): string =>
+  typeof value === "string" && /^https?:\/\/[\w.:[\]/~%-]{1,200}$/.test(value) ? value : "something that is no issuer";
 
 /** The claim that a comparison or a time check was about. */
 function claimOf(error: unknown): string | undefined {

@@ -134,14 +134,20 @@ function ownSession(options: SessionMountOptions): OwnSession {
 /**
  * express-session leaves a Secure cookie out, silently, when it takes a request for plain http. The login would then
  * succeed, the session be lost, and the person sent to the portal for ever: better to say so. X-Forwarded-Proto counts
- * here although an app's session may not believe it; whether it did is seen afterwards, by sessionCookieIsMissing.
+ * here although an app's session may not believe it; whether it did is seen afterwards, by sessionCookieIsMissing, and
+ * then nobody is sent round in circles a second time.
  *
  * @throws PortalAuthError `proxy_not_trusted`
  */
-export function checkCookieCanBeSet(req: Request, instance: Instance): void {
-  if (holderOf(req, instance).session?.cookie?.secure !== true) return;
-  if (!isOverHttps(req)) throw new PortalAuthError("proxy_not_trusted");
+export function checkCookieCanBeSet(on: Request, instance: Instance): void {
+  const req = holderOf(on, instance);
+  if (req.session?.cookie?.secure !== true) return;
+  const isBelieved = unbelieving.has(instance) ? req.secure : isOverHttps(req);
+  if (!isBelieved) throw new PortalAuthError("proxy_not_trusted");
 }
+
+/** Those in whose app a session's cookie was left out although X-Forwarded-Proto said https. */
+const unbelieving = new WeakSet<Instance>();
 
 /** Whether the browser keeps this session's cookie to itself when another site leads here (RFC 6265bis, section 5.2). */
 export function isStrict(req: Request, instance: Instance): boolean {
@@ -154,5 +160,7 @@ export function sessionCookieIsMissing(on: Request, instance: Instance, res: Res
   const req = holderOf(on, instance);
   if (req.secure || req.session?.cookie?.secure !== true) return false;
   const lines = [res.getHeader("Set-Cookie") ?? []].flat();
-  return !lines.some((line) => String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`));
+  const isMissing = !lines.some((line) => String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`));
+  if (isMissing) unbelieving.add(instance);
+  return isMissing;
 }

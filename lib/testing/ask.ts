@@ -1,12 +1,14 @@
 import { once } from "node:events";
 import { type IncomingMessage, request as overHttp } from "node:http";
 import { request as overHttps } from "node:https";
+import { text } from "node:stream/consumers";
 
 export interface Asked {
   readonly status: number;
   readonly location: string | undefined;
   /** The lines of Set-Cookie. */
   readonly cookies: readonly string[];
+  readonly body: string;
 }
 
 /** One request, with the headers that are given and no others: fetch says of itself that it is a script. */
@@ -19,8 +21,7 @@ export async function ask(url: URL, headers: Readonly<Record<string, string>>, f
     agent: false,
   });
   const [answer] = (await once(asking.end(body), "response")) as [IncomingMessage];
-  answer.resume();
-  await once(answer, "end");
+  const answeredBody = await text(answer);
   const { statusCode: status = 0, headers: answered } = answer;
-  return { status, location: answered.location, cookies: answered["set-cookie"] ?? [] };
+  return { status, location: answered.location, cookies: answered["set-cookie"] ?? [], body: answeredBody };
 }

@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { SessionData } from "express-session";
 import { callbackPaths, type LoginTicket, tickets } from "../login-ticket.js";
 import type { Claims, TokenSet } from "../tokens.js";
 import { ask } from "./ask.js";
 import { cookieHeader, keepCookies } from "./cookie-jar.js";
 
-/** Tokens for a login of a test. What is left out: an access token that ends in an hour, and no refresh token. */
+/** Tokens for a login of a test. What is left out: an access token that ends in an hour by the app's clock, and no refresh token. */
 export type TestTokens = Partial<TokenSet>;
 
 /** What loginAs() may have to be told. */
@@ -18,23 +19,24 @@ export interface LoginAsOptions {
   readonly path?: string;
   /** Headers of the request, e.g. `{ host: "tenant.example" }` where a host chooses the portalAuth(). */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The time from which the default tokens count, in epoch milliseconds. Default Date.now. */
-  readonly clock?: () => number;
+  /** Which portalAuth() is to take the login: its option `name`. Default: the first that is found. */
+  readonly portal?: string;
+  /** What else shall be in the session: what your onLogin hook would have put into `context.session`. */
+  readonly session?: Partial<SessionData>;
 }
-
-const AN_HOUR_SECONDS = 3600;
 
 /**
  * Logs somebody in without a portal, for tests: gives the cookie header of a browser that is logged in, for supertest,
  * fetch or Playwright (cookiesFor). The app gets one real request, at its callback's path, and answers with a session as
- * it would after a login: by its own express-session, its own store, its own choice of a tenant. Hooks are not called.
+ * it would after a login: by its own express-session, its own store, its own clock, its own choice of a tenant. Hooks are
+ * not called: what onLogin would have put into the session is for you to give.
  *
  * Only code in this process can do it: what makes the login is the request object, and nothing that is sent.
  *
  * @param app an Express app, or any request listener, with a portalAuth() in it
  * @param claims of the person; `sub` at least
  * @param tokens as a portal would have given them; `expires_at` in the past, or a fake clock, for expiry
- * @throws TypeError claims without `sub`; Error when no portalAuth() of the app took it: what was tried, and what to do
+ * @throws TypeError claims without `sub`, an app that is none, session keys that are taken; Error when no portalAuth() of the app took it: what was tried, and what to do
  */
 export async function loginAs(
   app: RequestListener,
@@ -44,14 +46,15 @@ export async function loginAs(
 ): Promise<string> {
   if (typeof claims?.sub !== "string" || claims.sub === "")
     throw new TypeError('loginAs: claims need a sub, e.g. loginAs(app, { sub: "somebody" })');
-  const { clock = Date.now } = options;
-  const expires_at = Math.floor(clock() / 1000) + AN_HOUR_SECONDS;
-  const whole: TokenSet = { access_token: "test-access-token", token_type: "bearer", expires_at, ...tokens };
+  if (typeof app !== "function")
+    throw new TypeError("loginAs: give the app itself (or any request listener), and not its server or address");
+  const { headers = {}, portal, session = {} } = options;
   const paths = options.path === undefined ? [...callbackPaths] : [options.path];
   const seen: string[] = [];
   for (const path of paths) {
-    const ticket: LoginTicket = { claims, tokens: whole, isTaken: false };
-    const { status, cookies } = await askWithTicket(app, path, ticket, options.headers ?? {});
+    const ticket: LoginTicket = { claims, tokens, session, portal, isTaken: false };
+    const { status, cookies } = await askWithTicket(app, path, ticket, headers);
+    if (ticket.refusal !== undefined) throw new TypeError(`loginAs: ${ticket.refusal}`);
     if (ticket.isTaken) return cookieHeader(keepCookies(new Map(), cookies));
     seen.push(`${path} answered ${status}`);
   }
@@ -61,7 +64,7 @@ export async function loginAs(
 const whatToDo = (seen: readonly string[]): string =>
   seen.length === 0
     ? "None was made in this process: create the app before you call loginAs()."
-    : `Tried: ${seen.join(", ")}. Say where its callback is with { path }, and with { headers: { host } } where a host chooses it.`;
+    : `Tried: ${seen.join(", ")}. Say where its callback is with { path }, its name with { portal }, and with { headers: { host } } where a host chooses it.`;
 
 /** One request over real HTTP, whose object on the other side carries the ticket. */
 async function askWithTicket(

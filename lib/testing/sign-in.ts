@@ -9,6 +9,8 @@ export interface SignedIn {
   readonly location: string;
   /** How it answered there. */
   readonly status: number;
+  /** What stood there: a failure of ours names its code. */
+  readonly body: string;
 }
 
 const MOST_REDIRECTS = 20;
@@ -26,18 +28,15 @@ export async function signIn(issuer: string, address: string | URL, sub: string)
   for (let steps = 0; steps < MOST_REDIRECTS; steps += 1) {
     const jar = jars.get(url.origin) ?? new Map();
     jars.set(url.origin, jar);
-    const { status, location, cookies } = await ask(url, { ...AS_A_BROWSER, cookie: cookieHeader(jar) }, form);
+    const { status, location, cookies, body } = await ask(url, { ...AS_A_BROWSER, cookie: cookieHeader(jar) }, form);
     keepCookies(jar, cookies);
     const isLoginPage = location === undefined && url.origin === issuer && url.pathname === "/portal/login";
-    if (location === undefined && (!isLoginPage || form)) return signedIn(jars, new URL(address), url, status);
+    if (location === undefined && (!isLoginPage || form)) {
+      const cookie = cookieHeader(jars.get(new URL(address).origin) ?? new Map());
+      return { cookie, location: url.href, status, body };
+    }
     form = isLoginPage ? new URLSearchParams({ sub }) : undefined;
     if (location !== undefined) url = new URL(location, url);
   }
   throw new Error(`signIn: over ${MOST_REDIRECTS} redirects, the last to ${url.origin}${url.pathname}`);
 }
-
-const signedIn = (jars: ReadonlyMap<string, CookieJar>, app: URL, url: URL, status: number): SignedIn => ({
-  cookie: cookieHeader(jars.get(app.origin) ?? new Map()),
-  location: url.href,
-  status,
-});

@@ -33,6 +33,7 @@ export interface TestPortal extends Portal {
    * portal, and back. Gives the app's cookies and where it led.
    *
    * @param sub who logs in; default the first of `people`
+   * @throws Error for somebody whom the portal has never known: whom it does
    */
   signIn(address: string | URL, sub?: string): Promise<SignedIn>;
 }
@@ -58,7 +59,8 @@ export async function startTestPortal(options: TestPortalOptions = {}): Promise<
     redirectUris: redirectUris ?? ["http://127.0.0.1/callback"],
   });
   const profile = options.document === "full" ? "openid" : "tencent-ciam";
-  const [first] = options.people ?? DEMO_PEOPLE;
+  const { people = DEMO_PEOPLE } = options;
+  const known = people.map(({ sub }) => sub);
   const refuse = (status: number, error: string | undefined) => (times?: number) =>
     portal.answerNext(
       "/oauth2/token",
@@ -81,7 +83,10 @@ export async function startTestPortal(options: TestPortalOptions = {}): Promise<
     refuseClient: refuse(401, "invalid_client"),
     refuseGrant: refuse(400, "invalid_grant"),
     denyLogin: (times) => portal.answerNext("/oauth2/authorize", sayNo, times),
-    signIn: (address, sub = first?.sub ?? "") => signIn(portal.issuer, address, sub),
+    async signIn(address, sub = known[0] ?? "") {
+      if (!known.includes(sub)) throw new Error(`signIn: the portal knows no ${sub}, but ${known.join(", ")}`);
+      return signIn(portal.issuer, address, sub);
+    },
   };
 }
 

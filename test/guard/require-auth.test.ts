@@ -308,6 +308,18 @@ test("a guard without portalAuth before it says so plainly", async () => {
   expect(log.join()).toContain("app.use(portalAuth())");
 });
 
+test("a name that no portalAuth() has is told with those that there are, in the app's own log", async () => {
+  const lines: string[] = [];
+  const write = (_fields: object, line: string) => void lines.push(line);
+  const { url, browser } = await startWorld({
+    options: { logger: { warn: write, error: write } },
+    after: (app) => app.get("/payroll", requireAuth({ portal: "stuff" }), (_req, res) => void res.send("in")),
+  });
+  const answer = await browser.fetch(`${url}/payroll`);
+  expect([answer.status, JSON.parse(answer.body).code]).toEqual([500, "portal_auth_missing"]);
+  expect(lines.join()).toContain('no portalAuth({ name: "stuff" }) has; there are: default');
+});
+
 test("a wrong option fails when the app starts", () => {
   // @ts-expect-error a typo
   expect(() => requireAuth({ returnto: "/x" })).toThrow("there is no option returnto");

@@ -101,7 +101,7 @@ test("tokens are those that are given, and end by the clock", async () => {
   const clock = fakeClock();
   const app = createApp({ options: { clock } });
   const expires_at = clock() / 1000 + 60;
-  const cookie = await loginAs(app, AMARA, { access_token: "mine", scope: "openid", expires_at }, { clock });
+  const cookie = await loginAs(app, AMARA, { access_token: "mine", scope: "openid", expires_at });
   const ask = (path: string) => request(app).get(path).set("Cookie", cookie);
   expect((await ask("/account")).body.tokens).toEqual({
     access_token: "mine",
@@ -116,11 +116,29 @@ test("tokens are those that are given, and end by the clock", async () => {
   expect((await ask("/account")).status).toBe(200);
 });
 
+test("without tokens they end in an hour, by the app's own clock", async () => {
+  const clock = fakeClock(new Date("2020-01-01T00:00:00Z"));
+  const app = createApp({ options: { clock } });
+  const cookie = await loginAs(app, AMARA);
+  const status = async () => (await request(app).get("/fresh").set("Cookie", cookie)).status;
+  expect(await status()).toBe(200);
+  clock.advance(3600);
+  expect(await status()).toBe(401);
+});
+
+test("the session holds what the onLogin hook would have put there", async () => {
+  const app = createApp();
+  app.get("/orders", requireAuth(), (req, res) => void res.json(Object(req.session).userId));
+  const session = { userId: "7" } as object;
+  const cookie = await loginAs(app, AMARA, {}, { session });
+  expect((await request(app).get("/orders").set("Cookie", cookie)).body).toBe("7");
+});
+
 test("a session ends by the clock: after a day without a request, and after a week in any case", async () => {
   const clock = fakeClock(new Date("2030-01-01T00:00:00.700Z"));
   expect(clock()).toBe(Date.UTC(2030, 0, 1));
   const app = createApp({ options: { clock } });
-  const cookie = await loginAs(app, AMARA, {}, { clock });
+  const cookie = await loginAs(app, AMARA);
   const status = async () => (await request(app).get("/account").set("Cookie", cookie)).status;
   for (let day = 0; day < 7; day += 1) {
     expect(await status()).toBe(200);
@@ -154,6 +172,9 @@ describe("of several portalAuth()", () => {
     });
     const cookie = await loginAs(app, { sub: "jonas" }, {}, { path: "/two/callback" });
     expect((await request(app).get("/who").set("Cookie", cookie)).body).toEqual({ two: "jonas" });
+    const byName = await loginAs(app, { sub: "kim" }, {}, { portal: "staff" });
+    expect((await request(app).get("/who").set("Cookie", byName)).body).toEqual({ two: "kim" });
+    await expect(loginAs(app, { sub: "kim" }, {}, { portal: "stuff" })).rejects.toThrow("its name with { portal }");
   });
 
   test("the one that a host chooses takes it", async () => {
@@ -176,6 +197,15 @@ describe("of several portalAuth()", () => {
 describe("what cannot be is told", () => {
   test.each([[{}], [{ sub: "" }], [undefined]])("claims without a sub: %j", async (claims) => {
     await expect(loginAs(createApp(), claims as never)).rejects.toThrow(TypeError);
+  });
+
+  test.each([["http://127.0.0.1:3000"], [createServer()], [undefined]])("an app that is none: %s", async (app) => {
+    await expect(loginAs(app as never, AMARA)).rejects.toThrow("loginAs: give the app itself");
+  });
+
+  test.each(["id", "cookie", "portal"])("a key of the session that is taken: %s", async (key) => {
+    const session = { [key]: "x" } as object;
+    await expect(loginAs(createApp(), AMARA, {}, { session })).rejects.toThrow(`the session's key ${key} belongs to`);
   });
 
   test("an app in which no portalAuth() takes it, with what was tried", async () => {

@@ -29,11 +29,19 @@ async function start(portalOptions: TestPortalOptions = {}, options: PortalAuthO
 
 test("needs no option: an app on any port logs in, without a browser", async () => {
   const { portal, url, ask } = await start();
-  const { cookie, location, status } = await portal.signIn(`${url}/account`);
+  const { cookie, location, status, body } = await portal.signIn(`${url}/account`);
   expect([status, location]).toEqual([200, `${url}/account`]);
+  expect(JSON.parse(body)).toMatchObject({ sub: "lin-xiaoyu" });
   expect((await ask("/account", cookie)).body).toMatchObject({ sub: "lin-xiaoyu", aud: "test-app" });
   expect((await ask("/account", (await portal.signIn(`${url}/account`, "jonas-weber")).cookie)).body["sub"]).toBe(
     "jonas-weber",
+  );
+});
+
+test("signs in nobody whom it does not know, and says whom it does", async () => {
+  const { portal, url } = await start();
+  await expect(portal.signIn(`${url}/account`, "nobody")).rejects.toThrow(
+    "the portal knows no nobody, but lin-xiaoyu, ",
   );
 });
 
@@ -114,7 +122,10 @@ describe("misbehaves on request", () => {
   test("denyLogin(): the person said no", async () => {
     const { portal, url } = await start();
     portal.denyLogin();
-    expect((await portal.signIn(`${url}/account`)).status).toBe(403);
+    expect(await portal.signIn(`${url}/account`)).toMatchObject({
+      status: 403,
+      body: expect.stringContaining("login_denied"),
+    });
     expect((await portal.signIn(`${url}/account`)).status).toBe(200);
   });
 

@@ -10,6 +10,8 @@ export interface OpenStore {
   readonly opened: Promise<void>;
   /** For a doctor: what would be lost, as far as the server tells this user. Rejects while there is no connection. */
   readonly durability: Durability;
+  /** Why there is no connection, as far as was heard; undefined while there is one, or where each failure says so itself. */
+  trouble(): string | undefined;
   /** For an application that shuts down. */
   close(): Promise<void>;
 }

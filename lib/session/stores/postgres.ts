@@ -39,6 +39,7 @@ export function openPostgres(connectionString: string, warn: (message: string) =
     // what is wrong with the address is told when the app starts, and not to the first person who signs in
     opened: withSessions.query("SELECT 1").then(() => {}, tell),
     durability: () => durabilityOf(withSessions),
+    trouble: () => undefined,
     async close() {
       isClosed = true;
       await store.close();

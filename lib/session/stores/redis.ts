@@ -1,10 +1,11 @@
 import type { Store } from "express-session";
 import type { Trouble } from "./durability.js";
-import { type Load, type OpenStore, storeRefused, troubleWith } from "./opened.js";
+import { type Load, type OpenStore, reasonOf, storeRefused, troubleWith } from "./opened.js";
 import { isRedisStore } from "./redis-update.js";
 
 interface Client {
   on(event: "error", listener: (error: Error) => void): void;
+  on(event: "ready", listener: () => void): void;
   once(event: "ready" | "error", listener: () => void): void;
   connect(): Promise<unknown>;
   ping(): Promise<unknown>;
@@ -44,7 +45,16 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
   });
   const store = new RedisStore({ client, prefix: PREFIX });
   if (!isRedisStore(store) || typeof client.destroy !== "function") throw storeRefused(NEEDS_NEWER);
-  client.on("error", troubleWith("Redis", warn)); // without a listener the first lost connection would end the process
+  const tell = troubleWith("Redis", warn);
+  let trouble: string | undefined; // what fails meanwhile says no more than that the client is offline
+  client.on("ready", () => {
+    trouble = undefined;
+  });
+  // without a listener the first lost connection would end the process
+  client.on("error", (error) => {
+    trouble = reasonOf(error);
+    tell(error);
+  });
   let settle = () => {};
   const opened = new Promise<void>((resolve) => {
     settle = resolve;
@@ -60,6 +70,7 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
     store,
     opened,
     durability: () => durabilityOf(client),
+    trouble: () => trouble,
     async close() {
       clearInterval(pinging);
       settle(); // who waits for the first connection waits no longer

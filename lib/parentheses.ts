@@ -1,0 +1,11 @@
+import { IncomingMessage } from "node:http";
+
+/**
+ * `app.use(portalErrors)`, without parentheses, would hand each request to what makes a handler, and leave it unanswered.
+ *
+ * @throws TypeError where the first argument is a request
+ */
+export function refuseRequest(given: unknown, maker: string): void {
+  if (given instanceof IncomingMessage)
+    throw new TypeError(`${maker} makes a handler and was called as one: write ${maker}(), with parentheses`);
+}
