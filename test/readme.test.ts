@@ -44,7 +44,7 @@ test("no variable is named that is not read, and secrets are named with their fi
   for (const name of known) expect(named).toContain(name);
 });
 
-test.each(["README.md", "test/hostile/README.md", "test/mutation/README.md"])(
+test.each(["README.md", "lib/session/README.md", "test/hostile/README.md", "test/mutation/README.md"])(
   "%s leads to files that are there",
   async (name) => {
     const place = new URL(`../${name}`, import.meta.url);

@@ -92,9 +92,16 @@ function checkAlways(
 /** Steps 9 and 10, and RFC 7519, section 4.1.5. openid-client has seen to it that they are numbers: so is JSON's 1e999, which is Infinity. */
 export function checkTimes({ exp, nbf, iat }: Claims, clockTolerance: number): void {
   const now = epochSeconds();
-  if (!(isTime(exp) && exp > now - clockTolerance)) throw invalid("claim exp");
-  if (typeof nbf === "number" && nbf > now + clockTolerance) throw invalid("claim nbf");
-  if (!(isTime(iat) && iat <= now + clockTolerance)) throw invalid("claim iat"); // from the future
+  if (!(isTime(exp) && exp > now - clockTolerance)) throw invalid(`claim exp${from(now, exp)}`);
+  if (typeof nbf === "number" && nbf > now + clockTolerance) throw invalid(`claim nbf${from(now, nbf)}`);
+  if (!(isTime(iat) && iat <= now + clockTolerance)) throw invalid(`claim iat${from(now, iat)}`); // from the future
+}
+
+/** How far off: a few minutes are a clock, hours a time zone, days another trouble. */
+function from(now: number, time: unknown): string {
+  if (!isTime(time)) return "";
+  const ahead = Math.round(time - now);
+  return ahead > 0 ? `: ${ahead} s ahead of this machine's clock` : `: ${-ahead} s ago by this machine's clock`;
 }
 
 const isTime = (value: unknown): value is number => Number.isFinite(value);

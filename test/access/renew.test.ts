@@ -316,7 +316,9 @@ describe("keys that cannot be fetched after the portal has rotated the refresh t
 });
 
 test("a process that starts while the portal is down refreshes as soon as it is back", async () => {
-  const { url, inRequest, later, clock, tokens, portal } = await logIn({ log: [/portal_unreachable/] });
+  const { url, inRequest, later, clock, tokens, portal } = await logIn({
+    log: [/portal_unreachable/, /Two portalAuth/],
+  });
   const before = await tokens();
   const restarted = portalAuth({
     issuer: portal.issuer,

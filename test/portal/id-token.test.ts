@@ -134,13 +134,13 @@ describe("by itself", () => {
     [{ exp: NOW - 29, iat: NOW + 30 }, undefined],
     [{ exp: NOW - 29, iat: NOW, nbf: NOW + 30 }, undefined],
     [{ exp: NOW - 29, iat: NOW, nbf: NOW - 9999 }, undefined],
-    [{ exp: NOW - 30, iat: NOW }, "claim exp"],
+    [{ exp: NOW - 30, iat: NOW }, "claim exp: 30 s ago by this machine's clock"],
     [{ exp: Number.POSITIVE_INFINITY, iat: NOW }, "claim exp"],
     [{ iat: NOW }, "claim exp"],
-    [{ exp: NOW + 60, iat: NOW + 31 }, "claim iat"],
+    [{ exp: NOW + 60, iat: NOW + 31 }, "claim iat: 31 s ahead of this machine's clock"],
     [{ exp: NOW + 60, iat: Number.NEGATIVE_INFINITY }, "claim iat"],
     [{ exp: NOW + 60 }, "claim iat"],
-    [{ exp: NOW + 60, iat: NOW, nbf: NOW + 31 }, "claim nbf"],
+    [{ exp: NOW + 60, iat: NOW, nbf: NOW + 31 }, "claim nbf: 31 s ahead of this machine's clock"],
   ])("the times %j, with a tolerance of 30 s: %s", (times, wrong) => {
     const check = () => checkTimes({ sub: "amara", ...times }, 30);
     if (wrong) expect(check).toThrow(invalid(wrong));

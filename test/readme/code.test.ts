@@ -55,6 +55,12 @@ test("the quick start is a recipe, which is started as it stands", async () => {
   expect(block("import express from 'express';").code).toBe(recipe);
 });
 
+test("the portal at hand is a recipe, which is started as it stands", async () => {
+  const recipe = await readFile(new URL("../../example-app/recipes/portal.mjs", import.meta.url), "utf8");
+  const key = "// A portal on this machine, for trying things out: npm install --save-dev oidc-provider";
+  expect(block(key).code).toBe(recipe);
+});
+
 test("what is typed into a shell exists", async () => {
   const shell = blocks.filter(({ language }) => language === "sh");
   for (const { key } of shell) claimed.add(key);
@@ -307,8 +313,11 @@ describe("seeing what it does", () => {
     const app = express();
     await runBlock(block("import { diagnose } from 'express-portal-auth';"), { diagnose, app });
     expect([(await request(app).get("/ready")).status, (await request(app).get("/ready")).body]).toEqual([200, []]);
-    portal.goDown();
-    expect((await request(app).get("/ready")).status).toBe(503);
+    portal.goDown(); // who is logged in can still be served
+    expect((await request(app).get("/ready")).status).toBe(200);
+    env.SESSION_SECRET = "short";
+    const { status, body } = await request(app).get("/ready");
+    expect([status, body]).toEqual([503, ["options.secret"]]);
   });
 
   test("the inspector is mounted", async () => {

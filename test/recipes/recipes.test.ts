@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { generate } from "selfsigned";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { cleanEnvironment } from "../package/run.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { describeWithRedis } from "../support/servers/describe.js";
@@ -66,6 +68,36 @@ test("new-app is the README's first program, and works", async () => {
   const recipe = await startRecipe("new-app");
   expect((await recipe.browser.visit(recipe.url)).body).toContain('href="/login"');
   await journey(recipe, recipe.url);
+});
+
+test("portal.mjs is a portal at hand, for the app that gets what it prints", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "portal-auth-portal-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, "portal.mjs"), await readFile(join(RECIPES, "portal.mjs")));
+  await mkdir(join(folder, "node_modules"));
+  for (const [name, from] of [
+    ["express-portal-auth", ROOT],
+    ["oidc-provider", join(ROOT, "node_modules/oidc-provider")],
+  ])
+    await symlink(from as string, join(folder, "node_modules", name as string), "junction");
+  const preload = fileURLToPath(new URL("on-port.mjs", import.meta.url));
+  const running = await launch(process.execPath, ["--import", preload, "portal.mjs"], {
+    cwd: folder,
+    env: cleanEnvironment({ TEST_PORT: String(await freePort()) }),
+    ready: /PORTAL_CLIENT_SECRET=/,
+    end: (pid: number) => void process.kill(pid, "SIGKILL"),
+  });
+  onTestFinished(() => void process.kill(running.pid as number, "SIGKILL"));
+  const printed = [...running.output().matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [
+    name,
+    value,
+  ]);
+  const env: Record<string, string> = Object.fromEntries(printed);
+  const recipe = await startRecipe("new-app", { environment: env });
+  const page = await recipe.browser.visit(`${recipe.url}/account`);
+  expect([page.status, page.body]).toEqual([200, expect.stringContaining(String(env["PORTAL_ISSUER"]))]);
+  const gone = await recipe.browser.visit(`${recipe.url}/logout`, { site: "same-origin" });
+  expect([gone.status, gone.url]).toEqual([200, expect.stringMatching(new RegExp(`^${recipe.url}/`))]);
 });
 
 describe("express-4", () => {

@@ -5,6 +5,8 @@ export interface Launched {
   runs(): boolean;
   /** Settled when it has ended. */
   readonly exited: Promise<unknown>;
+  /** What it has said so far, the last of it. */
+  output(): string;
 }
 
 /** Starts a server and waits until it says that it is ready; it ends with this process at the latest, by `end`. */

@@ -21,6 +21,7 @@ export async function launch(program, args, { ready, end, ...options }) {
     };
     for (const output of [child.stdout, child.stderr]) output.setEncoding("utf8").on("data", listen);
   });
-  if (await Promise.race([isReady, exited.then(() => false)])) return { pid: child.pid, runs, exited };
+  if (await Promise.race([isReady, exited.then(() => false)]))
+    return { pid: child.pid, runs, exited, output: () => said };
   throw new Error(`${program} has ended:\n${said}`);
 }
