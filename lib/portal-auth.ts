@@ -16,6 +16,7 @@ import { loginStep } from "./login/login.js";
 import { createTransactions } from "./login/transaction.js";
 import { callbackPaths, tickets } from "./login-ticket.js";
 import { logoutStep } from "./logout/logout.js";
+import { lookAtMount } from "./look-at-mount.js";
 import type { PortalAuthOptions } from "./options.js";
 import { refuseRequest } from "./parentheses.js";
 import { answersOf, laterAnswersOf, type Parts, type Visit } from "./parts.js";
@@ -65,7 +66,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
     }
     mountSession(req, res, (error?: unknown) => {
       attachPortal(req, parts.settings, new RequestPortal(parts, req, res));
-      if (error) return failToLoad(parts, req, res, error, next, storeTrouble());
+      if (error) return void failToLoad(parts, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(next);
       const step = routes.get(withoutSlash(req.path))?.get(req.method);
       if (!step) return next();
       step({ req, res, mount: req.baseUrl }).catch((thrown) => fail(parts, req, res, thrown, next));
@@ -104,31 +105,6 @@ function logOf({ name, issuer, clientId: client_id, logger }: Settings): Log {
   const debug = logger?.debug?.bind(logger);
   const also = debug && ((event: object, name: string) => debug({ ...event, event: name }, name));
   return createLog(logger, createTell({ instance: name ?? "default", issuer, client_id }, also));
-}
-
-/** What cannot be seen before a request comes by, and would end in a bare 404 or in logins that nobody finds. */
-function lookAtMount({ settings, log }: Parts, req: Request): void {
-  const { name, redirectUri, routes } = settings;
-  const first = firstOfName(req, name);
-  if (first && name !== undefined) log.warn(`Two portalAuth() are called ${name}: req.portals knows the second alone.`);
-  if (routes.callback === false) return;
-  const answered = req.baseUrl + routes.callback;
-  if (first && first.visit.mount + first.parts.settings.routes.callback === answered)
-    log.warn(
-      `Two portalAuth() answer ${answered}, which is the first alone: give the other routes of its own, or a path.`,
-    );
-  const asked = new URL(redirectUri).pathname;
-  if (!asked.endsWith(answered))
-    log.warn(
-      `portalAuth() answers ${answered}, but PORTAL_REDIRECT_URI (option redirectUri) leads to ${asked}: who comes back from the portal would find nothing there. Write an address that ends in ${answered}, or mount it elsewhere.`,
-    );
-}
-
-/** Another one without a name, or with the same, that the request has met already. */
-function firstOfName(req: Request, name: string | undefined) {
-  const portal = (name === undefined ? req.portal : req.portals?.[name]) as RequestPortal | undefined;
-  const inside = portal && RequestPortal.insideOf(portal);
-  return inside?.parts.settings.name === name ? inside : undefined;
 }
 
 function createSessions({ settings, log, refreshOnce }: Parts) {
@@ -207,18 +183,12 @@ const unlessTicket =
   };
 
 /** What express-session ends with: before the request went on, or while its answer ended. */
-function failToLoad(
-  parts: Parts,
-  req: Request,
-  res: Response,
-  cause: unknown,
-  next: NextFunction,
-  trouble: string | undefined,
-): void {
-  const detail = `${res.headersSent ? "save" : "read"}${trouble === undefined ? "" : `; the store's connection: ${trouble}`}`;
+function failToLoad(parts: Parts, { req, res }: Visit, cause: unknown, trouble: string | undefined): Promise<void> {
+  const doing = res.headersSent ? "save" : "read";
+  const detail = trouble === undefined ? doing : `${doing}; the store's connection: ${trouble}`;
   const sentence = "This site cannot be used right now. Please try again in a moment.";
   const error = new PortalAuthError("session_store_failed", { detail, sentence, cause });
-  answerError(req, res, error, laterAnswersOf(parts, req)).catch(next);
+  return answerError(req, res, error, laterAnswersOf(parts, req));
 }
 
 function fail(parts: Parts, req: Request, res: Response, thrown: unknown, next: NextFunction): void {
