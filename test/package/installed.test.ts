@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { whyNpmCannotInstall } from "./npm-can-install.js";
 import { type Packed, pack, ROOT } from "./packed.js";
 import { createProject, type Project } from "./project.js";
+import { expectQuickStart, KINDS } from "./quick-start.js";
 
 const MINUTES = 60_000;
 const excuse = await whyNpmCannotInstall();
@@ -17,6 +18,11 @@ describe.skipIf(excuse)(`what is installed with the package${excuse ? ` (${excus
     await project.install(packed.tarball, "express@5");
   }, 3 * MINUTES);
   afterAll(() => Promise.all([packed?.remove(), project?.remove()]));
+
+  // on each Node; package.test.ts has it for both versions of Express
+  test.each(KINDS)("runs the quick start as %s, and Node warns of nothing", async (_kind, program) => {
+    await expectQuickStart(project, program);
+  });
 
   test("is a command", async () => {
     const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
