@@ -1,12 +1,28 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { answerError } from "./answer/answer-error.js";
+import { carefully, createLog, type Log } from "./answer/log.js";
+import { createPages } from "./answer/pages.js";
 import { PortalAuthError } from "./errors.js";
+import { tellNobody } from "./events.js";
+import type { Logger } from "./logger.js";
+import type { RenderPage, WordsGiven } from "./pages.js";
 import type { PortalAuth } from "./portal-auth.js";
+import { onceAMinute } from "./session/once-a-minute.js";
 
 /** One portalAuth() or another, by request. */
 export interface ChosenPortalAuth extends RequestHandler {
   /** Closes each that was chosen so far: see PortalAuth.close(). */
   close(): Promise<void>;
+}
+
+/** How a request is answered for which nothing is chosen; the same options as portalAuth() has. */
+export interface ChooseOptions {
+  /** Where the line for it goes, one a minute at most: whoever asks may choose the host. Default: the console. */
+  readonly logger?: Logger;
+  /** Words of the page in languages beside English and Chinese. */
+  readonly languages?: Readonly<Record<string, WordsGiven>>;
+  /** Makes the page's HTML instead of ours. */
+  readonly renderPage?: RenderPage;
 }
 
 /** What is chosen for a request; nothing, and nobody is let through. */
@@ -20,8 +36,14 @@ export type Choice = PortalAuth | undefined;
  * @param choose is called for every request, so it should answer from memory
  * @throws TypeError when the app starts: no function
  */
-export function choosePortalAuth(choose: (req: Request) => Choice | Promise<Choice>): ChosenPortalAuth {
+export function choosePortalAuth(
+  choose: (req: Request) => Choice | Promise<Choice>,
+  { logger, languages = {}, renderPage }: ChooseOptions = {},
+): ChosenPortalAuth {
   if (typeof choose !== "function") throw new TypeError("choosePortalAuth: give a function of the request");
+  const given = createLog(logger && carefully(logger), tellNobody);
+  const log: Log = { ...given, warn: onceAMinute(given.warn) };
+  const pages = createPages({ languages, render: renderPage, log: given });
   const met = new Set<PortalAuth>();
   return Object.assign(chosenPortalAuth, { close: async () => void (await Promise.all([...met].map(closed))) });
 
@@ -33,7 +55,9 @@ export function choosePortalAuth(choose: (req: Request) => Choice | Promise<Choi
 
   function meet(chosen: Choice, req: Request, res: Response, next: NextFunction): void {
     if (!chosen)
-      return void answerError(req, res, new PortalAuthError("tenant_unknown"), { isLogin: false }).catch(next);
+      return void answerError(req, res, new PortalAuthError("tenant_unknown"), { isLogin: false, log, pages }).catch(
+        next,
+      );
     if (typeof chosen !== "function") throw new TypeError(NOT_ONE);
     met.add(chosen);
     chosen(req, res, next);

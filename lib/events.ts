@@ -97,6 +97,8 @@ export interface LockWaited extends PortalAuthEvent {
   readonly refresh: number;
   /** In milliseconds. */
   readonly waited: number;
+  /** Whether what the other one brought will do; where not, this process refreshes now. */
+  readonly renewed: boolean;
 }
 
 /** A person has logged out. */

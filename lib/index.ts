@@ -1,5 +1,5 @@
 export type { Problem } from "./answer/problem.js";
-export { type Choice, type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
+export { type Choice, type ChooseOptions, type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
 export type { Clock } from "./clock.js";
 export {
   type Check,

@@ -44,7 +44,14 @@ export const linkTo = (mount: string, route: string): string => returnTo(mount +
 export function answersOf({ settings, log, pages }: Parts, mount: string, wanted?: unknown): ErrorAnswer {
   const { login } = settings.routes;
   const wish = wanted === undefined ? "" : `?${new URLSearchParams({ returnTo: returnTo(wanted) })}`;
-  return { hooks: settings.hooks, log, pages, login: login === false ? undefined : linkTo(mount, login) + wish };
+  const { origin } = new URL(settings.redirectUri);
+  return {
+    hooks: settings.hooks,
+    log,
+    pages,
+    origin,
+    login: login === false ? undefined : linkTo(mount, login) + wish,
+  };
 }
 
 /**

@@ -4,7 +4,7 @@ import { createOutage } from "./access/outage.js";
 import { answerError } from "./answer/answer-error.js";
 import { isPrefetch } from "./answer/client.js";
 import { ourHeaders } from "./answer/headers.js";
-import { createLog, type Log, logFailure } from "./answer/log.js";
+import { carefully, createLog, type Log, logFailure } from "./answer/log.js";
 import { createPages } from "./answer/pages.js";
 import { callbackStep } from "./callback/callback.js";
 import { postedStep } from "./callback/posted.js";
@@ -102,9 +102,10 @@ function createParts(tried: Tried): Parts {
 }
 
 function logOf({ name, issuer, clientId: client_id, logger }: Settings): Log {
-  const debug = logger?.debug?.bind(logger);
-  const also = debug && ((event: object, name: string) => debug({ ...event, event: name }, name));
-  return createLog(logger, createTell({ instance: name ?? "default", issuer, client_id }, also));
+  const write = logger && carefully(logger);
+  const also =
+    write && logger.debug && ((event: object, name: string) => write("debug", { ...event, event: name }, name));
+  return createLog(write, createTell({ instance: name ?? "default", issuer, client_id }, also));
 }
 
 function createSessions({ settings, log, refreshOnce }: Parts) {

@@ -78,7 +78,7 @@ export function settledOf({ settings, problems }: Tried, env: NodeJS.ProcessEnv 
   if (settings) return settings;
   const typos = unknownVariables(env, knownVariables());
   throw new PortalAuthError("options_invalid", {
-    detail: ["", ...new Set([...problems.map(({ text }) => text), ...typos])].join("\n  - "),
+    detail: `${["", ...new Set([...problems.map(({ text }) => text), ...typos])].join("\n  - ")}\n  More: npx express-portal-auth explain options_invalid`,
   });
 }
 

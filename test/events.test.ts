@@ -2,9 +2,9 @@ import { channel } from "node:diagnostics_channel";
 import { Writable } from "node:stream";
 import pino from "pino";
 import { describe, expect, test, vi } from "vitest";
-import { channelName, EVENT_NAMES } from "../lib/events.js";
-import { PortalAuthError } from "../lib/index.js";
-import { holdNext, json, logIn } from "./access/logged-in.js";
+import { channelName, createTell, EVENT_NAMES } from "../lib/events.js";
+import { PortalAuthError, requireAuth } from "../lib/index.js";
+import { holdNext, json, logIn, TOKEN_SECONDS } from "./access/logged-in.js";
 import { listenToEvents } from "./support/events.js";
 import { CLIENT_ID, secretsOf, startWorld } from "./support/world.js";
 
@@ -179,7 +179,49 @@ test("nothing of a person, and no secret, is told", async () => {
 });
 
 test("who does not listen pays nothing: nothing is made to be told", async () => {
-  for (const name of EVENT_NAMES) expect(channel(channelName(name)).hasSubscribers).toBe(false);
+  const told = vi.fn(() => undefined);
+  const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+  for (const name of EVENT_NAMES) {
+    expect(channel(channelName(name)).hasSubscribers).toBe(false);
+    tell(name, told);
+  }
+  expect(told).not.toHaveBeenCalled();
+});
+
+test("what is unexpected is told without the words of whoever threw it: they may speak of a person", async () => {
+  const heard = listenToEvents();
+  const { url, browser } = await startWorld({
+    log: [/unexpected/],
+    after: (app) => {
+      const returnTo = () => {
+        throw new Error("amara@lighthouse.example has no page");
+      };
+      app.get("/lost", requireAuth({ returnTo }), (_req, res) => void res.end());
+    },
+  });
+  await browser.navigate(`${url}/lost`);
+  expect(heard.of("failed")).toMatchObject([{ code: "unexpected", detail: undefined }]);
+  expect(JSON.stringify(heard.all)).not.toContain("amara");
+});
+
+describe("a logger that fails", () => {
+  const fail = () => {
+    throw new Error("the disk is full");
+  };
+  const LOG = [/The option logger has failed .*the disk is full/];
+
+  test.each([
+    ["throws", fail],
+    ["rejects", () => Promise.reject(new Error("the disk is full"))],
+  ])("and %s harms no login, no refresh and no failure's page, and is told once", async (_how, write) => {
+    const logger = { warn: write, error: write, debug: write };
+    const { url, browser, log, ask, later } = await logIn({ options: { logger }, log: LOG });
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(200);
+    const page = await browser.navigate(`${url}/callback`);
+    expect([page.status, page.body.includes("callback_invalid")]).toEqual([400, true]);
+    await vi.waitFor(() => expect(log.filter((line) => LOG[0]?.test(line))).toHaveLength(1));
+  });
 });
 
 describe("the option logger", () => {

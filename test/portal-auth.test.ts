@@ -261,6 +261,17 @@ describe("behind a proxy that ends TLS", () => {
     expect(log.join()).toContain("app.set('trust proxy', 1)");
   });
 
+  test("a person who has come by http is told so, and led to https", async () => {
+    const { browser, origin, asked } = await startBehindProxy({
+      forwardedHeaders: { "x-forwarded-proto": "http" },
+      log: [/login_over_http/],
+    });
+    const page = await browser.navigate(`${origin}/account`);
+    expect([page.status, page.body.includes("login_over_http")]).toEqual([400, true]);
+    expect(page.body).toContain(`href="${origin}/login?returnTo=%2Faccount"`);
+    expect(asked("/oauth2/authorize")).toEqual([]);
+  });
+
   test("nobody goes round in circles there: who comes back a second time is told, before the portal is asked again", async () => {
     const { browser, origin, asked } = await startBehindProxy({ ownSession: true, log: [/proxy_not_trusted/] });
     const page = await browser.visit(`${origin}/account`);

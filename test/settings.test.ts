@@ -353,6 +353,7 @@ describe("what is refused", () => {
     });
     expect(told).not.toContain("hunter2");
     expect(told.split("\n  - ")).toHaveLength(10);
+    expect(told).toMatch(/\n {2}More: npx express-portal-auth explain options_invalid$/);
   });
 
   test.each(Object.keys(OptionsSchema.entries))("whatever is written for %s, in whatever shape", (option) => {

@@ -80,6 +80,10 @@ async function startBoth({ order = "customers first", appsSession = false, optio
       Object.assign(req.portals?.["staff"]?.session ?? {}, { note: req.params.text });
       res.end();
     });
+    app.get("/keep/:text", (req, res) => {
+      Object.assign(req.session, { note: req.params.text });
+      res.end();
+    });
     app.get("/staff/notes", (req, res) => {
       const { session: staffs } = req.portals?.["staff"] ?? {};
       res.json({ staffs: Object(staffs).note, apps: Object(req.session).note });
@@ -163,6 +167,18 @@ describe("the one with a name", () => {
     const { body } = await new Browser().fetch(`${url}/staff/notes`, { headers });
     expect(JSON.parse(body)).toEqual({});
     expect((await new Browser().fetch(`${url}/staff/payroll`, { headers })).status).toBe(401);
+  });
+
+  test("takes no visitor's cookie of the other on one store either", async () => {
+    const store = new session.MemoryStore();
+    const { url, browser, json } = await startBoth({ options: { store } });
+    await browser.fetch(`${url}/keep/draft`);
+    const value = (await browser.cookies(url)).get("portal-session");
+    expect(value).toBeDefined();
+    const headers = { cookie: `portal-session.staff=${value}; portal-session=${value}` };
+    const { body } = await new Browser().fetch(`${url}/staff/notes`, { headers });
+    expect(JSON.parse(body)).toEqual({ apps: "draft" });
+    expect(await json("/staff/notes")).toEqual({ apps: "draft" });
   });
 
   test("refreshes its own tokens, at its own portal", async () => {
@@ -330,6 +346,21 @@ describe("a portalAuth() that is chosen by request", () => {
     const headers = { host: "unknown.example" };
     const { status, body } = await new Browser().fetch(`${rice}/account`, { headers });
     expect([status, JSON.parse(body).code]).toEqual([404, "tenant_unknown"]);
+  });
+
+  test("answers for an unknown one in the app's words, and logs it once a minute at most", async () => {
+    const lines: string[] = [];
+    const write = (_fields: object, line: string) => void lines.push(line);
+    const url = await startApp(async () => {
+      const app = express();
+      const logger = { warn: write, error: write };
+      app.use(choosePortalAuth(() => undefined, { logger, renderPage: ({ code }) => `ours: ${code}` }));
+      return app;
+    });
+    for (let times = 0; times < 3; times += 1)
+      expect((await new Browser().navigate(url)).body).toBe("ours: tenant_unknown");
+    expect(lines).toEqual([expect.stringContaining("tenant_unknown")]);
+    expect(console.warn).not.toHaveBeenCalled();
   });
 
   test("wants a function, and of it what portalAuth() makes", async () => {

@@ -17,6 +17,8 @@ export interface ErrorAnswer {
   readonly pages?: Pages;
   /** Where a person can log in, when there is such a route. */
   readonly login?: string | undefined;
+  /** The site as people should reach it, where that is known: scheme, host and port. */
+  readonly origin?: string;
   /** Whether it was a login that failed. Default true. */
   readonly isLogin?: boolean;
   /** The address that was asked for, where asking again may help. */
@@ -61,8 +63,11 @@ function hasUnreadBody({ complete, headers }: Request): boolean {
 }
 
 function pageOf(words: Words, error: PortalAuthError, request_id: string, answer: ErrorAnswer): Omit<Page, "lang"> {
-  const { login, retry } = answer;
+  const { retry } = answer;
   const { code, status } = error;
+  // who came by http would come by http again
+  const origin = code === "login_over_http" ? (answer.origin ?? "") : "";
+  const login = answer.login === undefined ? undefined : origin + answer.login;
   const { labels } = words;
   const actions: Action[] = [];
   if (login !== undefined) actions.push({ label: signInLabel(error, words), href: login });

@@ -12,12 +12,32 @@ export interface Log {
 
 const COMPONENT = "express-portal-auth";
 
-export function createLog(logger: Logger | undefined, tell: Tell): Log {
-  if (!logger) return { ...consoleLog, tell };
+export function createLog(write: Write | undefined, tell: Tell): Log {
+  if (!write) return { ...consoleLog, tell };
   return {
-    warn: (line, fields) => logger.warn({ component: COMPONENT, ...fields }, oneLine(line)),
-    error: (line, fields) => logger.error({ component: COMPONENT, ...fields }, oneLine(line)),
+    warn: (line, fields) => write("warn", { component: COMPONENT, ...fields }, oneLine(line)),
+    error: (line, fields) => write("error", { component: COMPONENT, ...fields }, oneLine(line)),
     tell,
+  };
+}
+
+/** Writes to a logger of the application's. */
+export type Write = (level: "warn" | "error" | "debug", fields: object, line: string) => void;
+
+/** A logger that fails harms nobody's login: that is told on the console, once. */
+export function carefully(logger: Logger): Write {
+  let isTold = false;
+  const failed = (error: unknown) => {
+    if (!isTold) consoleLog.error(`The option logger has failed (${outline(error)}): lines may be missing in its log.`);
+    isTold = true;
+  };
+  return function write(level, fields, line) {
+    try {
+      const written: unknown = logger[level]?.(fields, line);
+      if (written instanceof Promise) written.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
   };
 }
 
@@ -55,7 +75,10 @@ export function logAnyway(log: Log, error: PortalAuthError, request_id?: string)
 /** The section of lib/errors.md, which is there wherever the package is. */
 const whereMore = ({ code }: PortalAuthError): string => `More: npx express-portal-auth explain ${code}`;
 
-function tellFailure(log: Log, { code, status, hint, detail }: PortalAuthError, request_id: string | undefined): void {
+function tellFailure(log: Log, error: PortalAuthError, request_id: string | undefined): void {
+  const { code, status, hint } = error;
+  // what is unexpected speaks in the words of whoever threw it: of a person, perhaps
+  const detail = code === "unexpected" ? undefined : error.detail;
   log.tell("failed", () => ({ code, status, request_id, hint, detail }));
 }
 

@@ -1,4 +1,4 @@
-import { PortalAuthError } from "../errors.js";
+import { failures, PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import type { Portal } from "../portal/discover.js";
 import { tryAuthorization, tryCredentials } from "../portal/probe.js";
 import { type Check, checksOf } from "./check.js";
@@ -13,23 +13,41 @@ export const credentialsSkipped = (found: string): Check[] => [
 /** Client id and secret, by a code that was made up: nothing changes by it, at the portal or here. */
 export async function checkCredentials(portal: Portal): Promise<Check> {
   const failure = await tryCredentials(portal).catch(asFailure);
+  const isPublic = portal.settings.clientAuth === "none";
   const answered = failure?.detail ?? "a made-up code was taken for a good one";
   switch (failure?.code) {
     case "code_refused":
-      return ok("token", "the portal takes client id and secret", { found: "invalid_grant to a made-up code" });
-    case "client_unknown":
-    case "client_refused":
-    case "grant_type_refused":
-    case "portal_unreachable":
-    case "portal_timeout":
-      return failed("token", TITLES[failure.code], { found: answered, advice: ADVICE[failure.code] ?? failure.hint });
+      return ok("token", isPublic ? "the portal takes the client id" : "the portal takes client id and secret", {
+        found: "invalid_grant to a made-up code",
+      });
+    case undefined:
+      return unsure(answered);
+    case "token_refused": // an error that may be about the code alone, or not
+      if (!answered.includes("unauthorized_client")) return unsure(answered);
+      return failed("token", TITLES.grant_type_refused, { found: answered, advice: failures.grant_type_refused.hint });
     default:
-      return warning("token", "the portal's answer proves nothing", {
+      return failed("token", titleOf(failure as PortalAuthError, isPublic), {
         found: answered,
-        advice: "a made-up code should be answered with invalid_grant: sign in once to see",
+        advice: adviceOf(failure as PortalAuthError, isPublic),
       });
   }
 }
+
+const unsure = (found: string): Check =>
+  warning("token", "the portal's answer proves nothing", {
+    found,
+    advice: "a made-up code should be answered with invalid_grant: sign in once to see",
+  });
+
+const titleOf = ({ code }: PortalAuthError, isPublic: boolean): string =>
+  isPublic && code === "client_refused"
+    ? "the portal does not take a client without a secret"
+    : ((TITLES as Partial<Record<PortalAuthErrorCode, string>>)[code] ?? "the token endpoint does not work");
+
+const adviceOf = ({ code, hint }: PortalAuthError, isPublic: boolean): string =>
+  isPublic && code === "client_refused"
+    ? "the application is registered as one with a secret: write PORTAL_CLIENT_SECRET and another PORTAL_CLIENT_AUTH, or register it as public"
+    : (ADVICE[code] ?? hint);
 
 const TITLES = {
   client_unknown: "the portal does not know the client id",
@@ -60,6 +78,7 @@ export async function checkAuthorization(portal: Portal): Promise<Check> {
     if (status === 400) return failed("authorize", "the portal refuses the redirect address", { found, advice });
     if (location?.startsWith(redirectUri)) return checkRefusal(location, title, found);
     if (status === 200 || (status >= 300 && status < 400)) return ok("authorize", title, { found });
+    if (status > 400) return failed("authorize", "the authorization endpoint does not work", { found, advice });
     return warning("authorize", "the portal's answer proves nothing", { found, advice });
   } catch (error) {
     const { code, message } = asFailure(error);

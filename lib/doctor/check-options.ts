@@ -15,13 +15,22 @@ export function checkOptions(tried: Tried, typos: readonly string[]): Check[] {
     problems.delete(one.option);
     if (wrong)
       return wrong.map((advice) => failed(one.option, titleOf(one), { found: foundOf(one) ?? "missing", advice }));
-    return one.origin === "default" || one.origin === "profile" ? [] : [good(one, tried)];
+    return isDefault(one.origin) ? [] : [good(one, tried)];
   });
   const unknown = [...problems].flatMap(([option, texts]) =>
     texts.map((advice) => failed(option || "unknown", option || "options", { advice })),
   );
-  return [...known, ...unknown, ...typos.map((advice) => warning("typo", advice.split(" ")[0] ?? "", { advice }))];
+  const byDefault = explained.filter(({ option, origin }) => isDefault(origin) && !problems.has(option));
+  const rest = ok("defaults", `${byDefault.length} options are left as they are`, { found: "--explain shows them" });
+  return [
+    ...known,
+    ...unknown,
+    rest,
+    ...typos.map((advice) => warning("typo", advice.split(" ")[0] ?? "", { advice })),
+  ];
 }
+
+const isDefault = (origin: ExplainedOption["origin"]): boolean => origin === "default" || origin === "profile";
 
 const titleOf = ({ option, variable }: ExplainedOption): string => variable ?? option;
 

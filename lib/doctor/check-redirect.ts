@@ -1,8 +1,10 @@
 import { loginCookiePrefix, sessionCookieName } from "../cookie-names.js";
+import type { PortalAuthError } from "../errors.js";
+import { createFetch } from "../portal/http.js";
 import type { Settings } from "../settings.js";
 import { type Check, checksOf } from "./check.js";
 
-const { ok, warning } = checksOf("redirect");
+const { ok, skipped, warning } = checksOf("redirect");
 const cookies = checksOf("cookies");
 
 /** The redirect address by itself: that it leads to the callback's route, settings.ts has seen to. */
@@ -41,6 +43,28 @@ export function checkRedirect({ redirectUri, postLogoutRedirectUri, issuer, prof
   ];
 }
 
+const ANSWER_SECONDS = 3;
+
+/** Whether a portalAuth() answers where the portal leads people: a HEAD there begins, spends and ends nothing. */
+export async function checkAnswered({ redirectUri, routes, httpTimeout }: Settings): Promise<Check[]> {
+  if (routes.callback === false) return [];
+  const fetch = createFetch(Math.min(httpTimeout, ANSWER_SECONDS));
+  return fetch(redirectUri, { method: "HEAD" }).then(
+    ({ status, headers }) => {
+      const isOurs = status === 204 && headers.get("cache-control") === "no-store" && headers.has("referrer-policy");
+      if (isOurs) return [ok("answered", "the app answers there")];
+      const advice =
+        "mount portalAuth() so that it answers at this address, or let the proxy lead there: a login would end in this answer";
+      return [warning("answered", "something else answers there", { found: `status ${status}`, advice })];
+    },
+    ({ detail }: PortalAuthError) => [
+      skipped("answered", "whether the app answers there", {
+        found: `nobody does now (${detail}): does it run, at that host and port, and can it be reached from here?`,
+      }),
+    ],
+  );
+}
+
 /** What Express tells of a proxy; undefined when there is no app to look at. */
 export type TrustProxy = { readonly trusts: boolean } | undefined;
 
@@ -49,14 +73,14 @@ export function checkCookies(settings: Settings, proxy: TrustProxy): Check[] {
   const { https, sameSite } = settings;
   const flags = `HttpOnly${https ? ", Secure" : ""}, Path=/`;
   const found = `${sessionCookieName(settings)} (SameSite=${sameSite === "strict" ? "Strict" : "Lax"}), ${loginCookiePrefix(settings)}… (SameSite=Lax); ${flags}`;
-  return [cookies.ok("flags", "cookies fit the scheme", { found }), ...(https ? [checkProxy(proxy)] : [])];
+  return [cookies.ok("flags", "cookies that browsers will get", { found }), ...(https ? [checkProxy(proxy)] : [])];
 }
 
 function checkProxy(proxy: TrustProxy): Check {
   const title = "behind a proxy that ends TLS";
   const advice =
     "it must send X-Forwarded-Proto: https; and for an express-session of your own say app.set('trust proxy', 1)";
-  if (!proxy) return cookies.ok("proxy", title, { found: "if there is one", advice });
+  if (!proxy) return cookies.skipped("proxy", title, { found: "not seen from here", advice });
   return proxy.trusts
     ? cookies.ok("proxy", title, { found: "'trust proxy' is set" })
     : cookies.warning("proxy", title, { advice });

@@ -2,8 +2,9 @@ import type { Store } from "express-session";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
 import { outline } from "../outline.js";
+import type { Trouble } from "../session/stores/durability.js";
 import { openStore } from "../session/stores/open-store.js";
-import { type OpenStore, reasonOf } from "../session/stores/opened.js";
+import { type Lack, type OpenStore, reasonOf } from "../session/stores/opened.js";
 import { type Probed, probeStores } from "../session/stores/probe.js";
 import type { Settings } from "../settings.js";
 import { withinTime } from "../within-time.js";
@@ -26,7 +27,8 @@ export async function checkStore({ store, lock }: Settings): Promise<Check[]> {
   if (typeof store !== "string") return checkGiven(store, lock);
   const opened: OpenStore[] = [];
   try {
-    for (let connection = 0; connection < 2; connection += 1) opened.push(openStore(store, () => {}));
+    for (let connection = 0; connection < 2; connection += 1)
+      opened.push(openStore(store, () => {}, { makesTable: false }));
     return await withinTime(checkOpened(opened), AT_MOST_MS, () => [unreachable("no answer in time")]);
   } catch (error) {
     return [notUsable(error)];
@@ -39,6 +41,8 @@ async function checkOpened(opened: readonly OpenStore[]): Promise<Check[]> {
   const [one, other] = opened as [OpenStore, OpenStore];
   try {
     await Promise.all(opened.map((connection) => connection.opened));
+    const lack = await one.lacks();
+    if (lack) return [ok("reach", "the session store answers"), lacking(lack)];
     const troubles = await one.durability();
     const probed = await probeStores(one.store, other.store);
     return [
@@ -51,14 +55,31 @@ async function checkOpened(opened: readonly OpenStore[]): Promise<Check[]> {
         : failed("lock", "changes of one session get lost", {
             advice: "look at SESSION_STORE_URL: a cluster or proxy that reorders?",
           }),
-      ...(troubles.length > 0
-        ? troubles.map((trouble) => warning("restart", "sessions may not outlive the store's restart", trouble))
-        : [ok("restart", "sessions outlive a restart")]),
+      ...restartOf(troubles),
     ];
   } catch (error) {
     const trouble = one.trouble();
     return [trouble === undefined ? notUsable(error) : unreachable(trouble)];
   }
+}
+
+function lacking({ found, isMade }: Lack): Check {
+  return isMade
+    ? warning("table", "sessions have no table yet", {
+        found,
+        advice: "the app makes it when it starts: look again then",
+      })
+    : failed("table", "sessions have no table", {
+        found: `${found}, and this user may not make it`,
+        advice: "GRANT CREATE ON SCHEMA to this user, or make the table as connect-pg-simple has it (table.sql)",
+      });
+}
+
+function restartOf(troubles: readonly Trouble[] | undefined): Check[] {
+  const title = "whether sessions outlive a restart";
+  if (!troubles) return [skipped("restart", title, { found: "this user may not ask the store for its settings" })];
+  if (troubles.length === 0) return [ok("restart", "sessions outlive a restart")];
+  return troubles.map((trouble) => warning("restart", "sessions may not outlive the store's restart", trouble));
 }
 
 /** A store of the application's: there is one connection, and no way to make another. */

@@ -74,7 +74,7 @@ function certificateOf(socket: TLSSocket): Certificate {
 const codeOf = (reason: string): string => (/altnames/.test(reason) ? "ERR_TLS_CERT_ALTNAME_INVALID" : reason);
 
 const TRUST =
-  "if the portal has a CA of its own, write that CA's certificate (PEM) into a file and name it: NODE_EXTRA_CA_CERTS=/path/ca.pem";
+  "if the portal has a CA of its own, write that CA's certificate (PEM) into a file and name it: NODE_EXTRA_CA_CERTS=/path/ca.pem, where the process is started (Node.js does not read it from an env file)";
 
 const ADVICE: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "whoever runs the portal must renew its certificate; or this machine's clock is wrong",

@@ -15,9 +15,9 @@ import {
   discoveryFailed,
   withoutPortal,
 } from "./check-portal.js";
-import { checkCookies, checkRedirect, type TrustProxy } from "./check-redirect.js";
+import { checkAnswered, checkCookies, checkRedirect, type TrustProxy } from "./check-redirect.js";
 import { checkStore } from "./check-store.js";
-import { probeConnection } from "./connection.js";
+import { type Connection, probeConnection } from "./connection.js";
 
 /** What diagnose() looks at beside the options. */
 export interface DiagnoseOptions {
@@ -66,13 +66,15 @@ const proxyOf = (app: Application | undefined): TrustProxy => app && { trusts: B
 type Wants = (group: CheckGroup) => boolean;
 
 async function checkSettings(settings: Settings, proxy: TrustProxy, wants: Wants): Promise<Check[]> {
-  const [atPortal, inStore] = await Promise.all([
+  const [atPortal, answered, inStore] = await Promise.all([
     wants("portal") || wants("credentials") ? checkPortal(settings, wants) : [],
+    wants("redirect") ? checkAnswered(settings) : [],
     wants("store") ? checkStore(settings) : [],
   ]);
   return [
     ...atPortal,
     ...(wants("redirect") ? checkRedirect(settings) : []),
+    ...answered,
     ...(wants("cookies") ? checkCookies(settings, proxy) : []),
     ...inStore,
   ];
@@ -80,23 +82,35 @@ async function checkSettings(settings: Settings, proxy: TrustProxy, wants: Wants
 
 /** One after the other: what comes later needs what came before. */
 async function checkPortal(settings: Settings, wants: Wants): Promise<Check[]> {
-  const connection = await probeConnection(settings.issuer, settings.httpTimeout);
-  const first = wants("portal") ? checkConnection(connection) : [];
+  const [connection, found] = await Promise.all([
+    probeConnection(settings.issuer, settings.httpTimeout),
+    discovered(settings),
+  ]);
+  const first = (seen: Connection) => (wants("portal") ? checkConnection(seen) : []);
   const cannotGoOn = (reason: string) => [
     ...(wants("portal") ? withoutPortal(reason) : []),
     ...(wants("credentials") ? credentialsSkipped(reason) : []),
   ];
-  if (connection.failure) return [...first, ...cannotGoOn("the portal cannot be reached")];
-  try {
-    const portal = await createDiscovery(settings)();
-    return [...first, ...(await checkDiscovered(portal, wants))];
-  } catch (error) {
-    return [...first, discoveryFailed(error as PortalAuthError), ...cannotGoOn("without the discovery document")];
-  }
+  // a plain socket does not know the way out that fetch has been told of: a proxy
+  if (found.portal && connection.failure)
+    return [...first({ host: `${connection.host} (by a proxy)` }), ...(await checkDiscovered(found.portal, wants))];
+  if (found.portal) return [...first(connection), ...(await checkDiscovered(found.portal, wants))];
+  if (connection.failure) return [...first(connection), ...cannotGoOn("the portal cannot be reached")];
+  return [...first(connection), discoveryFailed(found.failure), ...cannotGoOn("without the discovery document")];
 }
 
+type Discovered =
+  | { readonly portal: Portal; readonly failure?: never }
+  | { readonly portal?: never; readonly failure: PortalAuthError };
+
+const discovered = (settings: Settings): Promise<Discovered> =>
+  createDiscovery(settings)().then(
+    (portal) => ({ portal }),
+    (failure: PortalAuthError) => ({ failure }),
+  );
+
 async function checkDiscovered(portal: Portal, wants: Wants): Promise<Check[]> {
-  const { document, aheadSeconds } = await readDocument(portal.settings);
+  const { document, aheadSeconds } = await readDocument(portal.settings).catch(() => NOTHING_READ);
   const keys = wants("portal") ? checkKeys(portal) : undefined;
   const credentials = wants("credentials") ? [checkCredentials(portal), checkAuthorization(portal)] : [];
   return [
@@ -105,3 +119,6 @@ async function checkDiscovered(portal: Portal, wants: Wants): Promise<Check[]> {
     ...(await Promise.all(credentials)),
   ];
 }
+
+/** It was read a moment ago. */
+const NOTHING_READ = { document: {}, aheadSeconds: undefined };

@@ -128,7 +128,10 @@ export function createNotebook(): Notebook {
       record.joined += 1;
       keepOther(record);
     },
-    "lock.waited": (event) => keepOther(Object.assign(refreshOf(event, false), { waited: event.waited })),
+    "lock.waited": (event) => {
+      const { waited, renewed } = event;
+      keepOther(Object.assign(refreshOf(event, renewed), { waited, ...(renewed && { state: "elsewhere" as const }) }));
+    },
     "refresh.done": (event) => {
       const { took, rotated } = event;
       keepOther(Object.assign(refreshOf(event, true), { state: "done" as const, took, rotated }));

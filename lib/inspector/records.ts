@@ -26,7 +26,7 @@ export interface LoginRecord extends Recorded {
 export interface RefreshRecord extends Recorded {
   readonly kind: "refresh";
   readonly refresh: number;
-  state: "under_way" | "done" | "failed";
+  state: "under_way" | "done" | "failed" | "elsewhere";
   /** How many further requests share it. */
   joined: number;
   /** For how long another process held the session. */

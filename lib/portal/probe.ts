@@ -76,7 +76,8 @@ export async function readDocument({ issuer, httpTimeout }: Settings) {
   const asked = Date.now();
   const answer = await createFetch(httpTimeout)(`${withoutSlash(issuer)}/.well-known/openid-configuration`, {});
   const answered = Date.now();
-  const told = Date.parse(answer.headers.get("date") ?? "");
+  const age = Number(answer.headers.get("age") ?? 0) || 0; // of an answer that a cache has kept (RFC 9111, section 5.1)
+  const told = Date.parse(answer.headers.get("date") ?? "") + age * 1000;
   const document: unknown = await answer.json().catch(() => undefined);
   return {
     document: (typeof document === "object" && document !== null ? document : {}) as Record<string, unknown>,

@@ -4,7 +4,7 @@ import type { Clock } from "../clock.js";
 import { sessionCookieName } from "../cookie-names.js";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
-import { isOverHttps } from "../over-https.js";
+import { isOverHttps, isSaidToBeHttp } from "../over-https.js";
 import { holderOf, type Instance } from "./holder.js";
 import { findKeeper, type Keeper, keeperOf } from "./keeper.js";
 import type { Limits } from "./lifetime.js";
@@ -137,13 +137,15 @@ function ownSession(options: SessionMountOptions): OwnSession {
  * here although an app's session may not believe it; whether it did is seen afterwards, by sessionCookieIsMissing, and
  * then nobody is sent round in circles a second time.
  *
- * @throws PortalAuthError `proxy_not_trusted`
+ * @throws PortalAuthError `proxy_not_trusted`; `login_over_http` where the person has come by http
  */
 export function checkCookieCanBeSet(on: Request, instance: Instance): void {
   const req = holderOf(on, instance);
   if (req.session?.cookie?.secure !== true) return;
   const isBelieved = unbelieving.has(instance) ? req.secure : isOverHttps(req);
-  if (!isBelieved) throw new PortalAuthError("proxy_not_trusted");
+  if (isBelieved) return;
+  // a proxy that says so itself is in order: the person has come by http
+  throw new PortalAuthError(isSaidToBeHttp(req) ? "login_over_http" : "proxy_not_trusted");
 }
 
 /** Those in whose app a session's cookie was left out although X-Forwarded-Proto said https. */

@@ -30,16 +30,23 @@ export interface RefreshOnce {
 export function createRefreshOnce(tell: Tell): RefreshOnce {
   const join = createJoin<PortalSession>();
   const by = randomUUID(); // one for all: a claim whose answer was lost is our own, and is taken up again
-  const numbers = new Map<string, number>(); // of what is under way
+  const underWay = new Map<string, { readonly number: number; readonly watch: RefreshWatch }>();
   let last = 0;
   const begin = (id: string, refresh: Refresh) => {
     last += 1;
-    numbers.set(id, last);
-    return refreshOnce(id, by, refresh, new RefreshWatch(tell, last)).finally(() => numbers.delete(id));
+    const watch = new RefreshWatch(tell, last);
+    underWay.set(id, { number: last, watch });
+    return refreshOnce(id, by, refresh, watch)
+      .catch((error) => {
+        watch.failed(error, false); // where nothing has told it yet
+        throw error;
+      })
+      .finally(() => underWay.delete(id));
   };
   const once = (id: string, refresh: Refresh) => {
-    const joined = numbers.get(id);
-    if (joined !== undefined) tell("refresh.joined", () => ({ refresh: joined }));
+    const joined = underWay.get(id);
+    joined?.watch.joined();
+    if (joined) tell("refresh.joined", () => ({ refresh: joined.number }));
     return join(id, () => begin(id, refresh));
   };
   return Object.assign(once, { settled: join.settled });
@@ -55,9 +62,7 @@ async function refreshOnce(id: string, by: string, refresh: Refresh, watch: Refr
     watch.waits();
     await pause(wait * (0.5 + Math.random()));
   }
-  const error = new PortalAuthError("refresh_failed", { detail: "another process does not come to an end" });
-  watch.failed(error, false);
-  throw error;
+  throw new PortalAuthError("refresh_failed", { detail: "another process does not come to an end" });
 }
 
 /** Asks the portal while the claim is renewed, and keeps what it answers. */

@@ -7,6 +7,7 @@ export class RefreshWatch {
   readonly #refresh: number;
   #began = performance.now();
   #waitsSince: number | undefined;
+  #isShared = false;
   #isTold = false;
 
   constructor(tell: Tell, refresh: number) {
@@ -19,15 +20,21 @@ export class RefreshWatch {
     this.#waitsSince ??= performance.now();
   }
 
+  /** Another request of this process shares it: it is to hear of the end. */
+  joined(): void {
+    this.#isShared = true;
+  }
+
   /** It did, and what it brought will do. */
   waitedFor<T>(brought: T): T {
-    this.#tellWaited();
+    if (this.#isShared) this.#waitsSince ??= this.#began;
+    this.#tellWaited(true);
     return brought;
   }
 
   /** It falls to this process. */
   begins(): void {
-    this.#tellWaited();
+    this.#tellWaited(false);
     this.#began = performance.now();
   }
 
@@ -47,9 +54,9 @@ export class RefreshWatch {
     return performance.now() - this.#began;
   }
 
-  #tellWaited(): void {
+  #tellWaited(renewed: boolean): void {
     const since = this.#waitsSince;
     if (since === undefined) return;
-    this.#tell("lock.waited", () => ({ refresh: this.#refresh, waited: performance.now() - since }));
+    this.#tell("lock.waited", () => ({ refresh: this.#refresh, waited: performance.now() - since, renewed }));
   }
 }

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import express from "express";
 import session from "express-session";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type Check, type DiagnoseOptions, diagnose, type PortalAuthOptions } from "../../lib/index.js";
+import { type Check, type DiagnoseOptions, diagnose, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
+import { openStore } from "../../lib/session/stores/open-store.js";
 import { type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
 import { html, json } from "../access/logged-in.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
@@ -23,7 +24,7 @@ interface PgClient {
 
 const CLIENT_SECRET = randomBytes(24).toString("base64url");
 const SECRET = randomBytes(32).toString("base64url");
-const REDIRECT = "http://127.0.0.1:3000/callback";
+const REDIRECT = `http://127.0.0.1:${await freePort()}/callback`;
 
 async function startPortalFor(more: Partial<PortalOptions> = {}) {
   const portal = await startPortal({
@@ -73,6 +74,7 @@ test("where all is well a login can work, and nothing has failed", async () => {
     "options.clientSecret": "ok",
     "options.redirectUri": "ok",
     "options.secret": "ok",
+    "options.defaults": "ok",
     "portal.connection": "ok",
     "portal.issuer": "ok",
     "portal.endpoints": "ok",
@@ -86,12 +88,15 @@ test("where all is well a login can work, and nothing has failed", async () => {
     "redirect.route": "ok",
     "redirect.scheme": "warning",
     "redirect.register": "ok",
+    "redirect.answered": "skipped",
     "cookies.flags": "ok",
     "store.kind": "warning",
   });
   expect(find("portal.userinfo")?.found).toBe(`${portal.issuer}/userinfo (profile tencent-ciam)`);
   expect(find("credentials.token")?.found).toBe("invalid_grant to a made-up code");
-  expect(find("redirect.register")?.found).toBe(`redirect address ${REDIRECT}, after a logout http://127.0.0.1:3000/`);
+  expect(find("redirect.register")?.found).toBe(
+    `redirect address ${REDIRECT}, after a logout ${new URL("/", REDIRECT)}`,
+  );
 });
 
 test("a group that does not exist cannot be left out", async () => {
@@ -309,6 +314,38 @@ describe("the portal", () => {
   });
 });
 
+describe("where the portal leads people", () => {
+  async function answeredBy(listener: RequestListener) {
+    const redirectUri = `${await serve(listener)}/callback`;
+    return (await look({ ...optionsFor("https://portal.invalid"), redirectUri })).find("redirect.answered");
+  }
+
+  test("an app answers whose portalAuth() is mounted there", async () => {
+    const app = express();
+    app.use(portalAuth(optionsFor("https://portal.invalid")));
+    expect(await answeredBy(app)).toMatchObject({ verdict: "ok" });
+  });
+
+  test("something else answers, or one that is mounted elsewhere", async () => {
+    const app = express();
+    app.use("/shop", portalAuth(optionsFor("https://portal.invalid")));
+    expect(await answeredBy(app)).toMatchObject({ verdict: "warning", found: "status 404" });
+    expect(await answeredBy((_req, res) => res.writeHead(204).end())).toMatchObject({ verdict: "warning" });
+  });
+
+  test("nobody answers now", async () => {
+    const { find } = await look(optionsFor("https://portal.invalid"));
+    expect(find("redirect.answered")).toMatchObject({ verdict: "skipped" });
+    expect(find("redirect.answered")?.found).toMatch(/ECONNREFUSED.*does it run/);
+  });
+
+  test("a route that is turned off is a warning, and nobody is asked", async () => {
+    const { find } = await look({ ...optionsFor("https://portal.invalid"), routes: { callback: false } });
+    expect(find("redirect.route")).toMatchObject({ verdict: "warning" });
+    expect(find("redirect.answered")).toBeUndefined();
+  });
+});
+
 describe("the credentials", () => {
   test("a client id that the portal does not know: the empty 401", async () => {
     const portal = await startPortalFor();
@@ -337,13 +374,44 @@ describe("the credentials", () => {
 
   test.each([
     ["an error that says nothing", json(400, { error: "invalid_request" }), "warning"],
-    ["tokens, of all things", json(200, { access_token: "t", token_type: "bearer", id_token: "x" }), "warning"],
-    ["a page", html(200), "warning"],
+    ["tokens, of all things", json(200, { access_token: "t", token_type: "bearer", id_token: "x" }), "failed"],
+    ["a page", html(200), "failed"],
+    ["a page that is not there", html(404), "failed"],
+    ["500", html(500), "failed"],
+    ["503", json(503, { error: "temporarily_unavailable" }), "failed"],
     ["unsupported_grant_type", json(400, { error: "unsupported_grant_type" }), "failed"],
+    ["unauthorized_client", json(400, { error: "unauthorized_client" }), "failed"],
   ])("%s", async (_what, answer, verdict) => {
     const portal = await startPortalFor();
     portal.answerNext("/oauth2/token", answer);
-    expect((await look(optionsFor(portal.issuer))).verdicts["credentials.token"]).toBe(verdict);
+    const { ok, verdicts } = await look(optionsFor(portal.issuer));
+    expect([ok, verdicts["credentials.token"]]).toEqual([verdict === "warning", verdict]);
+  });
+
+  test("an authorization endpoint that does not work", async () => {
+    const portal = await startPortalFor();
+    portal.answerNext("/oauth2/authorize", html(500));
+    const { ok, find } = await look(optionsFor(portal.issuer));
+    expect([ok, find("credentials.authorize")?.title]).toEqual([false, "the authorization endpoint does not work"]);
+  });
+
+  test("an authorization endpoint that shows its login page at once", async () => {
+    const portal = await startPortalFor();
+    portal.answerNext("/oauth2/authorize", html(200));
+    expect((await look(optionsFor(portal.issuer))).verdicts["credentials.authorize"]).toBe("ok");
+  });
+
+  test("of a client without a secret no secret is spoken of", async () => {
+    const portal = await startPortalFor({ clientAuth: "none" });
+    const { clientSecret: _, ...options } = optionsFor(portal.issuer);
+    const title = async () => (await look({ ...options, clientAuth: "none" })).find("credentials.token");
+    expect(await title()).toMatchObject({ verdict: "ok", title: "the portal takes the client id" });
+    portal.answerNext("/oauth2/token", json(401, { error: "invalid_client" }));
+    expect(await title()).toMatchObject({
+      verdict: "failed",
+      title: "the portal does not take a client without a secret",
+      advice: expect.stringContaining("register it as public"),
+    });
   });
 
   test("a redirect address that is not registered", async () => {
@@ -468,13 +536,27 @@ describe("the session store", () => {
       const client = await createClient({ url: redis().url }).connect();
       onTestFinished(() => client.destroy());
       expect(await client.keys("*")).toEqual([]);
-      await client.configSet("maxmemory-policy", "allkeys-lru");
+      await client.configSet("maxmemory-policy", "volatile-lru");
       onTestFinished(async () => void (await client.configSet("maxmemory-policy", "noeviction")));
       const again = await look(optionsWith({ store: redis().url }), { skip });
       expect(again.checks.filter(({ id }) => id === "store.restart").map(({ found }) => found)).toEqual([
         "Redis writes nothing to disk",
-        "maxmemory-policy is allkeys-lru",
+        "maxmemory-policy is volatile-lru",
       ]);
+    });
+
+    test("whose user may not ask for its settings is not said to keep anything", async () => {
+      const { createClient } = await import("redis");
+      const client = await createClient({ url: redis().url }).connect();
+      const can = ["get", "set", "del", "expire", "eval", "ping", "hello", "client"].map((name) => `+${name}`);
+      await client.sendCommand(["ACL", "SETUSER", "app", "on", `>${SECRET}`, "~portal-session:*", ...can]);
+      onTestFinished(async () => {
+        await client.sendCommand(["ACL", "DELUSER", "app"]);
+        client.destroy();
+      });
+      const store = redis().url.replace("redis://", `redis://app:${SECRET}@`);
+      const { ok, find } = await look(optionsWith({ store }), { skip });
+      expect([ok, find("store.restart")?.verdict]).toEqual([true, "skipped"]);
     });
 
     test("that wants a password", async () => {
@@ -503,7 +585,34 @@ describe("the session store", () => {
   );
 
   describeWithPostgres("on PostgreSQL", (postgres) => {
+    async function connect() {
+      const { Client } = createRequire(import.meta.url)("pg") as { Client: new (options: object) => PgClient };
+      const client = new Client({ connectionString: postgres().url });
+      await client.connect();
+      onTestFinished(() => client.end());
+      return client;
+    }
+
+    test("without its table is told, and makes none; a user who may not is told that no login can work", async () => {
+      const client = await connect();
+      const { ok, verdicts } = await look(optionsWith({ store: postgres().url }), { skip });
+      expect([ok, verdicts["store.reach"], verdicts["store.table"]]).toEqual([true, "ok", "warning"]);
+      expect((await client.query(`SELECT to_regclass('"session"') AS made`)).rows).toEqual([{ made: null }]);
+      await client.query("CREATE ROLE visitor LOGIN");
+      onTestFinished(async () => void (await client.query("DROP ROLE visitor")));
+      const visitors = new URL(postgres().url);
+      visitors.username = "visitor";
+      const other = await look(optionsWith({ store: visitors.href }), { skip });
+      expect([other.ok, other.find("store.table")?.found]).toEqual([
+        false,
+        "the table session is missing, and this user may not make it",
+      ]);
+    });
+
     test("is written, read by another connection, and changed by both with nothing lost; nothing is left", async () => {
+      const { opened, close } = openStore(postgres().url, () => {});
+      await opened; // as an app does when it starts: with the table
+      await close();
       const { ok, verdicts } = await look(optionsWith({ store: postgres().url }), { skip });
       expect(ok).toBe(true);
       expect(verdicts).toMatchObject({
@@ -512,10 +621,7 @@ describe("the session store", () => {
         "store.lock": "ok",
         "store.restart": "ok",
       });
-      const { Client } = createRequire(import.meta.url)("pg") as { Client: new (options: object) => PgClient };
-      const client = new Client({ connectionString: postgres().url });
-      await client.connect();
-      onTestFinished(() => client.end());
+      const client = await connect();
       expect((await client.query('SELECT * FROM "session"')).rows).toEqual([]);
       await client.query('ALTER TABLE "session" SET UNLOGGED');
       expect((await look(optionsWith({ store: postgres().url }), { skip })).find("store.restart")?.found).toMatch(

@@ -165,7 +165,7 @@ test("requests that join, and waits for another process, are measured", async ()
   const { points } = startTelemetry();
   const tell = createTell({ instance: "staff", issuer: "https://portal.example", client_id: "app" });
   tell("refresh.joined", () => ({ refresh: 1 }));
-  tell("lock.waited", () => ({ refresh: 1, waited: 120 }));
+  tell("lock.waited", () => ({ refresh: 1, waited: 120, renewed: true }));
   const attributes = { "portal_auth.instance": "staff", "server.address": "portal.example", "server.port": 443 };
   expect(await points()).toEqual([
     { name: "portal_auth.refresh.joined", unit: "{request}", count: 1, attributes },

@@ -139,7 +139,25 @@ test("it is told who refreshed, who joined, and who waited for another process",
   expect(numbersLeftOut).toEqual([
     'here refresh.joined {"refresh":1}',
     'here refresh.done {"refresh":1,"took":…,"rotated":true}',
-    'there lock.waited {"refresh":1,"waited":…}',
+    'there lock.waited {"refresh":1,"waited":…,"renewed":true}',
+  ]);
+});
+
+test("it is told how each ends: also where it is over at once, or the session is", async () => {
+  const { keeper } = await startSession();
+  const { renew } = createPortal();
+  const told: string[] = [];
+  const once = createRefreshOnce((name, tell) => void told.push(`${name} ${JSON.stringify(tell())}`));
+  const enough = { ...refreshOf(keeper, renew), isEnough: () => true };
+  await Promise.all([once(ID, enough), once(ID, enough)]);
+  await keeper.update(ID, ({ portal: _, ...rest }) => rest as never);
+  await failureOf(once(ID, refreshOf(keeper, renew)));
+  expect(told.map((line) => line.replace(/\d+\.\d+|"took":\d+|"waited":\d+/g, "…"))).toEqual([
+    'refresh.joined {"refresh":1}',
+    expect.stringMatching(/^lock\.waited \{"refresh":1,.*"renewed":true\}$/),
+    expect.stringMatching(
+      /^refresh\.failed \{"refresh":2,"code":"login_required","status":401,.*"ends_session":false\}$/,
+    ),
   ]);
 });
 

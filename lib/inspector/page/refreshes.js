@@ -30,6 +30,13 @@ function recordOf(record) {
   );
 }
 
+const STATES = {
+  done: ["good", "access token renewed"],
+  failed: ["bad", "not renewed"],
+  under_way: ["waiting", "being renewed"],
+  elsewhere: ["good", "renewed by another process"],
+};
+
 const TELL = {
   refresh({ state, joined, took, waited, rotated, code, ends_session }) {
     const parts = [
@@ -41,8 +48,8 @@ const TELL = {
         ? undefined
         : `${code}${ends_session ? ": the person must sign in again" : ": the session stays"}`,
     ];
-    const words = { done: "access token renewed", failed: "not renewed", under_way: "being renewed" }[state];
-    return [{ done: "good", failed: "bad", under_way: "waiting" }[state], words, parts.filter(Boolean).join(" · ")];
+    const [mark, words] = STATES[state];
+    return [mark, words, parts.filter(Boolean).join(" · ")];
   },
   logout: ({ had_login, at_portal }) => [
     "",

@@ -12,8 +12,17 @@ export interface OpenStore {
   readonly durability: Durability;
   /** Why there is no connection, as far as was heard; undefined while there is one, or where each failure says so itself. */
   trouble(): string | undefined;
+  /** For a doctor: what is not there yet, and would be made by the app; undefined where nothing is missing. */
+  lacks(): Promise<Lack | undefined>;
   /** For an application that shuts down. */
   close(): Promise<void>;
+}
+
+/** What a store needs and has not. */
+export interface Lack {
+  readonly found: string;
+  /** Whether the app would make it: this user may. */
+  readonly isMade: boolean;
 }
 
 /** Loads a package that only some users need: at start-up, so that a missing one is told then. */

@@ -1,6 +1,6 @@
 import session, { type Store } from "express-session";
 import type { Trouble } from "./durability.js";
-import { type Load, type OpenStore, storeRefused, troubleWith } from "./opened.js";
+import { type Lack, type Load, type OpenStore, storeRefused, troubleWith } from "./opened.js";
 import { isPostgresStore } from "./postgres-update.js";
 
 interface Pool {
@@ -16,7 +16,12 @@ interface Packages {
 
 const TIMEOUT_MS = 5000;
 
-export function openPostgres(connectionString: string, warn: (message: string) => void, load: Load): OpenStore {
+export function openPostgres(
+  connectionString: string,
+  warn: (message: string) => void,
+  load: Load,
+  makesTable = true,
+): OpenStore {
   const { Pool } = load("pg") as Packages["pg"];
   const PostgresStore = (load("connect-pg-simple") as Packages["connect-pg-simple"])(session);
   const pool = new Pool({
@@ -27,7 +32,7 @@ export function openPostgres(connectionString: string, warn: (message: string) =
   });
   const fail = troubleWith("PostgreSQL", warn);
   pool.on("error", fail); // without a listener a lost connection would end the process
-  const withSessions = withTable(pool);
+  const withSessions = makesTable ? withTable(pool) : pool;
   const store = new PostgresStore({ pool: withSessions, errorLog: (_text: string, error: Error) => fail(error) });
   if (!isPostgresStore(store)) throw storeRefused("needs connect-pg-simple 9 or newer: npm install connect-pg-simple");
   let isClosed = false;
@@ -40,12 +45,22 @@ export function openPostgres(connectionString: string, warn: (message: string) =
     opened: withSessions.query("SELECT 1").then(() => {}, tell),
     durability: () => durabilityOf(withSessions),
     trouble: () => undefined,
+    lacks: () => lacksTable(pool),
     async close() {
       isClosed = true;
       await store.close();
       await pool.end();
     },
   };
+}
+
+async function lacksTable(pool: Pick<Pool, "query">): Promise<Lack | undefined> {
+  const { rows } = await pool.query(
+    `SELECT to_regclass('"session"') IS NULL AS lacks, has_schema_privilege(current_schema(), 'CREATE') AS may`,
+  );
+  const [{ lacks, may } = {}] = rows;
+  if (lacks !== true) return undefined;
+  return { found: "the table session is missing", isMade: may === true };
 }
 
 async function durabilityOf(sessions: Pick<Pool, "query">): Promise<Trouble[]> {

@@ -71,6 +71,7 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
     opened,
     durability: () => durabilityOf(client),
     trouble: () => trouble,
+    lacks: async () => undefined,
     async close() {
       clearInterval(pinging);
       settle(); // who waits for the first connection waits no longer
@@ -80,17 +81,19 @@ export function openRedis(url: string, warn: (message: string) => void, load: Lo
 }
 
 /** A user that may not read the configuration (managed services) is told nothing. */
-async function durabilityOf(client: Client): Promise<Trouble[]> {
+async function durabilityOf(client: Client): Promise<Trouble[] | undefined> {
   await client.ping();
   const read = async (name: string) => (await client.configGet(name).catch(() => undefined))?.[name];
   const [save, appendonly, policy] = await Promise.all([read("save"), read("appendonly"), read("maxmemory-policy")]);
+  if (save === undefined && appendonly === undefined) return undefined;
   const troubles: Trouble[] = [];
   if (save === "" && appendonly === "no")
     troubles.push({
       found: "Redis writes nothing to disk",
       advice: "everybody is signed out when it restarts: turn on appendonly, or save",
     });
-  if (policy?.startsWith("allkeys"))
+  if (policy !== undefined && policy !== "noeviction")
+    // sessions have an end, so volatile-… takes them as well
     troubles.push({
       found: `maxmemory-policy is ${policy}`,
       advice: "people are signed out when memory runs short: noeviction tells you instead",

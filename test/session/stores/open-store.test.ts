@@ -65,7 +65,7 @@ describe("packages that are not installed", () => {
     const load = () => {
       throw trouble;
     };
-    expect(() => openStore("redis://127.0.0.1", () => {}, load)).toThrow(trouble);
+    expect(() => openStore("redis://127.0.0.1", () => {}, { load })).toThrow(trouble);
   });
 });
 
@@ -103,12 +103,7 @@ describe("packages that are too old for it", () => {
       "connect-pg-simple",
     ],
   ])("(%s) are told when the app starts, with what to type", (_name, scheme, packages, line) => {
-    const open = () =>
-      openStore(
-        `${scheme}://127.0.0.1:1/0`,
-        () => {},
-        (name) => packages[name],
-      );
+    const open = () => openStore(`${scheme}://127.0.0.1:1/0`, () => {}, { load: (name) => packages[name] });
     expect(open).toThrow(expect.objectContaining({ code: "options_invalid" }));
     expect(open).toThrow(line);
   });
@@ -201,7 +196,7 @@ function fakeRedis() {
   const lines: string[] = [];
   const load = (name: string) => packages[name as keyof typeof packages];
   const open = () => {
-    const opened = openStore("redis://127.0.0.1", (line) => lines.push(line), load);
+    const opened = openStore("redis://127.0.0.1", (line) => lines.push(line), { load });
     onTestFinished(opened.close);
     return opened;
   };
