@@ -66,7 +66,10 @@ function certificateOf(socket: TLSSocket): Certificate {
   return {
     daysLeft,
     issuedBy,
-    problem: { found: `${reason}, issued by ${issuedBy}`, advice: ADVICE[codeOf(reason)] ?? TRUST },
+    problem: {
+      found: `${reason}, issued by ${issuedBy}, good until ${certificate.valid_to}`,
+      advice: ADVICE[codeOf(reason)] ?? TRUST,
+    },
   };
 }
 

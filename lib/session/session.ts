@@ -23,29 +23,27 @@ export interface SessionRules extends Instance {
 /** The person of this request, or undefined when nobody is logged in (any more). No I/O, no crypto. */
 export function readSession(req: Request, rules: SessionRules): PortalSession | undefined {
   const kept = holderOf(req, rules).session?.portal;
-  if (!kept || !KeptPortalSession.isOurs(kept)) return undefined;
-  if (!kept.claims || typeof kept.tokens?.access_token !== "string") return undefined; // others may write to the store
-  if (isForeign(kept, rules)) return undefined;
-  const now = rules.clock() / 1000;
-  if (!(now < kept.started_at + rules.sessionAbsolute)) return undefined; // nor one whose beginning is no number
-  return now < (kept.tokens.refresh_expires_at ?? Number.POSITIVE_INFINITY) ? kept : undefined;
+  return kept && whyNot(kept, rules) === undefined ? kept : undefined;
 }
 
-/**
- * Why the login in the session of this request does not count; undefined when there is none, or it does. For who looks
- * into it: readSession() answers each request, and says only that.
- */
-export function whyRefused(req: Request, rules: SessionRules): SessionRefused["reason"] | undefined {
-  const { session } = holderOf(req, rules);
-  if (!session || readSession(req, rules)) return undefined;
-  const kept = session.portal;
-  const wasStored = knownOf(session.id, session as Kept)?.stored !== undefined;
-  if (!kept) return wasStored ? "unreadable" : undefined;
+type Reason = SessionRefused["reason"];
+
+/** Why a login does not count here; undefined when it does. */
+function whyNot(kept: PortalSession, rules: SessionRules): Reason | undefined {
   if (!KeptPortalSession.isOurs(kept)) return "not_ours";
-  if (!kept.claims || typeof kept.tokens?.access_token !== "string") return "unreadable";
+  if (!kept.claims || typeof kept.tokens?.access_token !== "string") return "unreadable"; // others may write to the store
   if (isForeign(kept, rules)) return "of_another_portal_auth";
-  const isTooOld = !(rules.clock() / 1000 < kept.started_at + rules.sessionAbsolute);
-  return isTooOld ? "too_old" : "refresh_token_ended";
+  const now = rules.clock() / 1000;
+  if (!(now < kept.started_at + rules.sessionAbsolute)) return "too_old"; // nor one whose beginning is no number
+  return now < (kept.tokens.refresh_expires_at ?? Number.POSITIVE_INFINITY) ? undefined : "refresh_token_ended";
+}
+
+/** Why the login in the session of this request does not count; undefined when there is none, or it does. */
+export function whyRefused(req: Request, rules: SessionRules): Reason | undefined {
+  const { session } = holderOf(req, rules);
+  if (session?.portal) return whyNot(session.portal, rules);
+  const wasStored = session && knownOf(session.id, session as Kept)?.stored !== undefined;
+  return wasStored ? "unreadable" : undefined; // what could not be opened is not there
 }
 
 export interface NewSession {

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { TokenSet } from "../../lib/index.js";
-import type { Person } from "../../lib/testing/portal/portal.js";
+import { loginAs, type Person } from "../../lib/testing/index.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { describeWithRedis } from "../support/servers/describe.js";
@@ -113,6 +113,17 @@ describe("account", () => {
     expect(body).toMatch(/Has run out<\/p>\s*<progress aria-labelledby="access_token" max="(299|300|301)" value="0"/);
     const { lives } = json(await browser.fetch(`${url}/api/me`));
     expect(lives.access_token.seconds_left).toBe(0);
+  });
+
+  test("who is logged in without a portal, as a test is, has the same page and API", async () => {
+    const { url, app, portal } = await startExample();
+    const cookie = await loginAs(app, { sub: "kofi", name: "Kofi" });
+    const headers = { cookie, accept: "text/html", "sec-fetch-mode": "navigate" };
+    expect((await new Browser().request(`${url}/account`, { headers })).body).toContain("<h1>Kofi</h1>");
+    expect(json(await new Browser().fetch(`${url}/api/me`, { headers: { cookie } }))).toMatchObject({
+      claims: { sub: "kofi" },
+    });
+    expect(portal.requests.filter(({ path }) => path === "/oauth2/token")).toEqual([]);
   });
 
   test("a portal that gives no refresh token gets no card for one", async () => {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { startPortal } from "../../lib/testing/portal/portal.js";
+import { startTestPortal } from "../../lib/testing/index.js";
 import { Browser } from "../support/browser.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
@@ -95,7 +95,11 @@ test("a portal of one's own that is not fully set up is told by variable, withou
 test("with PORTAL_ variables it uses that portal, and prints where people come in", async () => {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const portal = await startPortal({ ...CLIENT, redirectUris: [`${url}/callback`], logoutRedirectUris: [`${url}/`] });
+  const portal = await startTestPortal({
+    ...CLIENT,
+    redirectUris: [`${url}/callback`],
+    logoutRedirectUris: [`${url}/`],
+  });
   onTestFinished(() => portal.close());
   const example = run({ PORT: String(port), ...ownPortal(portal.issuer, url) });
   await example.ready();
@@ -147,7 +151,7 @@ describe("a session store", () => {
     test("two processes count the refreshes of one session together", async () => {
       const [port, other] = [await freePort(), await freePort()];
       const url = `http://127.0.0.1:${port}`;
-      const portal = await startPortal({ ...CLIENT, redirectUris: [`${url}/callback`], accessTokenSeconds: 6 });
+      const portal = await startTestPortal({ ...CLIENT, redirectUris: [`${url}/callback`], accessTokenSeconds: 6 });
       onTestFinished(() => portal.close());
       const settings = { ...ownPortal(portal.issuer, url), SESSION_STORE_URL: `${redis().url}/2` };
       await Promise.all([

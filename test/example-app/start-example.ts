@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, vi } from "vitest";
 import { createApp } from "../../example-app/app.js";
 import type { PortalAuthOptions } from "../../lib/index.js";
-import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
+import { type Portal, startTestPortal, type TestPortalOptions } from "../../lib/testing/index.js";
 import { type Answer, Browser } from "../support/browser.js";
 
 export const CLIENT = { clientId: "example-app", clientSecret: "the-secret-of-the-example-app" };
@@ -27,14 +27,14 @@ export const portOf = (server: Server): number => (server.address() as AddressIn
 /** The example with a portal, both on free ports and closed when the test ends. Each line that it logs must be expected. */
 export async function startExample(
   options: PortalAuthOptions = {},
-  portalOptions: Partial<PortalOptions> = {},
+  portalOptions: TestPortalOptions = {},
   expected: RegExp[] = [],
 ) {
   watchLog([/memory of this process/, ...expected]);
   const server = await listen();
   const url = `http://127.0.0.1:${portOf(server)}`;
   const redirectUri = `${url}/callback`;
-  const portal = await startPortal({
+  const portal = await startTestPortal({
     ...CLIENT,
     redirectUris: [redirectUri],
     logoutRedirectUris: [`${url}/`],
@@ -42,16 +42,14 @@ export async function startExample(
   });
   onTestFinished(() => portal.close());
   const { app, close } = createApp({
-    ...CLIENT,
-    issuer: portal.issuer,
-    profile: "tencent-ciam",
+    ...portal.options,
     redirectUri,
     secret: SECRET,
     ...options,
   });
   onTestFinished(close);
   server.on("request", app);
-  return { url, portal, browser: new Browser(), close };
+  return { url, app, portal, browser: new Browser(), close };
 }
 
 function watchLog(expected: RegExp[]): void {

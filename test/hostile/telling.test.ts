@@ -226,7 +226,7 @@ const keysAre = (name: string, keys: unknown[]): Case =>
 attacks("a portal that breaks", [
   ...everywhere("discovery", DISCOVERY, { "portal.discovery": "failed", "portal.keys": "skipped" }),
   ...everywhere("keys", KEYS, { "portal.keys": "failed", "credentials.token": "ok" }),
-  ...everywhere("token", TOKEN, { "portal.keys": "ok", "credentials.token": /^(warning|failed)$/ }),
+  ...everywhere("token", TOKEN, { "portal.keys": "ok", "credentials.token": "failed" }),
   ...everywhere("authorization", "/oauth2/authorize", { "credentials.token": "ok", "credentials.authorize": /./ }),
   altered("an issuer of another portal", { issuer: "https://evil.example" }, { "portal.discovery": "failed" }),
   altered(

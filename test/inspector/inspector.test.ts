@@ -197,17 +197,20 @@ describe("what it knows", () => {
     expect(body).toContain("portal.of.a.department.example");
   });
 
-  test("nor the access token itself, where it is opaque and stands in a claim", async () => {
-    const access_token = "an-opaque-access-token";
-    const { url, browser, portal } = await startWorld(
-      withInspector({ options: { hooks: { onTokens: (tokens) => ({ ...tokens, access_token }) } } }),
-    );
-    portal.nextIdToken({ claims: { upstream: access_token } });
-    await browser.visit(`${url}/account`);
-    const { body } = await browser.fetch(`${url}/inspect/events.json`);
-    expect(body).toContain("[a token of 22 characters]");
-    expect(body).not.toContain(access_token);
-  });
+  test.each(["access_token", "refresh_token"] as const)(
+    "nor the %s itself, where it is opaque and stands in a claim",
+    async (name) => {
+      const opaque = "an-opaque-token-by-itself";
+      const { url, browser, portal } = await startWorld(
+        withInspector({ options: { hooks: { onTokens: (tokens) => ({ ...tokens, [name]: opaque }) } } }),
+      );
+      portal.nextIdToken({ claims: { upstream: opaque } });
+      await browser.visit(`${url}/account`);
+      const { body } = await browser.fetch(`${url}/inspect/events.json`);
+      expect(body).toContain("[a token of 25 characters]");
+      expect(body).not.toContain(opaque);
+    },
+  );
 
   test("what is in the tokens of this browser, and never a token, secret or signature", async () => {
     const { url, browser, portal, tokens } = await logIn(withInspector());

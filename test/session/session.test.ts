@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import type { Request } from "express";
 import session from "express-session";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { readSession } from "../../lib/session/session.js";
+import { readSession, whyRefused } from "../../lib/session/session.js";
 import { KeptPortalSession } from "../../lib/session/stored.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
@@ -133,31 +133,6 @@ describe.each([
     expect(await me()).toEqual({ isAuthenticated: false });
     expect((await browser.fetch(`${url}/account`)).status).toBe(401);
   });
-});
-
-test.each([
-  ["as it was begun", {}, true],
-  ["of another issuer", { issuer: "https://other.example" }, false],
-  ["of another client", { client_id: "other" }, false],
-  ["of another redirect address", { redirect_uri: "https://app.example/admin/callback" }, false],
-  ["past its absolute limit", { started_at: 1 }, false],
-  ["without tokens", { tokens: undefined }, false],
-  ["without claims", { claims: undefined }, false],
-])("a session %s is read accordingly", (_name, change, counts) => {
-  const rules = {
-    name: undefined,
-    issuer: "https://portal.example",
-    clientId: "app",
-    redirectUri: "https://app.example/callback",
-    sessionAbsolute: 3600,
-    clock: Date.now,
-  };
-  const tokens = { access_token: "a", token_type: "bearer" };
-  const started_at = Math.floor(Date.now() / 1000);
-  const portal = { tokens, claims: { sub: "a" }, started_at, issuer: rules.issuer, client_id: "app" };
-  const whole = { ...portal, redirect_uri: rules.redirectUri, version: 1, obtained_at: started_at, ...change };
-  const kept = new KeptPortalSession(whole as never);
-  expect(readSession({ session: { portal: kept } } as unknown as Request, rules) !== undefined).toBe(counts);
 });
 
 describe("our session's cookie", () => {
@@ -495,4 +470,46 @@ test("a session of another kind is told as missing", async () => {
     log: [/session_missing/],
   });
   expect((await browser.visit(`${url}/account`)).body).toContain("session_missing");
+});
+
+describe("why a login does not count is told", () => {
+  const now = 1_000_000;
+  const rules = {
+    name: undefined,
+    https: false,
+    issuer: "https://portal.example",
+    clientId: "app",
+    redirectUri: "https://app.example/callback",
+    sessionAbsolute: 600,
+    clock: () => now * 1000,
+  };
+  const login = {
+    tokens: { access_token: "a", token_type: "bearer" as const },
+    claims: { sub: "amara" },
+    started_at: now - 60,
+    obtained_at: now - 60,
+    issuer: rules.issuer,
+    client_id: rules.clientId,
+    redirect_uri: rules.redirectUri,
+    version: 1,
+  };
+  const kept = (change: object) => new KeptPortalSession({ ...login, ...change } as never);
+
+  test.each<[string | undefined, unknown]>([
+    [undefined, kept({})],
+    [undefined, undefined],
+    ["not_ours", login],
+    ["unreadable", kept({ tokens: {} })],
+    ["unreadable", kept({ claims: undefined })],
+    ["of_another_portal_auth", kept({ issuer: "https://another.example" })],
+    ["of_another_portal_auth", kept({ client_id: "another" })],
+    ["of_another_portal_auth", kept({ redirect_uri: "https://app.example/staff/callback" })],
+    ["too_old", kept({ started_at: now - 600 })],
+    ["too_old", kept({ started_at: "x" })],
+    ["refresh_token_ended", kept({ tokens: { ...login.tokens, refresh_expires_at: now } })],
+  ])("%s, case %#", (reason, portal) => {
+    const req = { session: { id: "a", portal } } as unknown as Request;
+    expect(whyRefused(req, rules)).toBe(reason);
+    expect(readSession(req, rules)).toBe(reason === undefined ? portal : undefined);
+  });
 });
