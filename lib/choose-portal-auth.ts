@@ -7,6 +7,7 @@ import { tellNobody } from "./events.js";
 import type { Logger } from "./logger.js";
 import type { RenderPage, WordsGiven } from "./pages.js";
 import type { PortalAuth } from "./portal-auth.js";
+import { chosenRequests } from "./session/chosen.js";
 import { onceAMinute } from "./session/once-a-minute.js";
 
 /** One portalAuth() or another, by request. */
@@ -60,6 +61,7 @@ export function choosePortalAuth(
       );
     if (typeof chosen !== "function") throw new TypeError(NOT_ONE);
     met.add(chosen);
+    chosenRequests.add(req);
     chosen(req, res, next);
   }
 }

@@ -1,4 +1,4 @@
-import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
+import { DEFAULTS, isStoreAddress, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
 import { type Origin, type Settings, type Tried, tryOptions } from "./settings.js";
 import { withoutSlash } from "./without-slash.js";
@@ -83,28 +83,57 @@ const SECRET_OPTIONS = Object.entries(VARIABLES).flatMap(([option, variable]) =>
   SECRETS.includes(variable) && option !== "store" ? [option] : [],
 );
 
+const ADDRESSES: readonly string[] = [
+  "issuer",
+  "redirectUri",
+  "userinfoUrl",
+  "revocationUrl",
+  "logoutUrl",
+  "postLogoutRedirectUri",
+  "apiOrigins",
+];
+
+/** What is the application's own, whatever is in it. */
+const OWN: readonly string[] = ["logger", "renderPage", "clock", "lock"];
+
 function masked(option: string, written: unknown): string | undefined {
   if (option === "store") return typeof written === "string" ? placeOf(written) : "a store of express-session";
-  if (!SECRET_OPTIONS.includes(option)) return inWords(written);
+  if (OWN.includes(option)) return "one of your own";
+  if (!SECRET_OPTIONS.includes(option)) return withoutPassword(option, inWords(written));
   const all = [written].flat().flatMap((one) => (option === "clientSecret" ? [one] : String(one).split(",")));
   const lengths = all.map((one) => String(one).trim().length);
   return `set, ${lengths.join(" and ")} characters`;
 }
 
-/** Of a store's address what is no secret: no name, no password, no parameters. */
+/**
+ * Of a store's address what is no secret: no name, no password, no parameters. What is written otherwise than an address
+ * of one of ours may be a password anywhere in it.
+ */
 function placeOf(address: string): string {
-  if (!URL.canParse(address)) return "set, but no address";
-  const { protocol, host, pathname } = new URL(address);
-  return host ? `${protocol}//${host}${pathname}` : `${protocol}${pathname}`;
+  const text = address.trim();
+  if (text === DEFAULTS.store) return text;
+  if (!isStoreAddress(text)) return "set, but no address of a store";
+  const { protocol, host, pathname } = new URL(text);
+  return `${protocol}//${host}${pathname}`;
 }
+
+/** A name and a password in an address are refused; until then they stand there, in whichever way they were written. */
+const withoutPassword = (option: string, text: string | undefined): string | undefined =>
+  ADDRESSES.includes(option) && text?.includes("@") ? "an address with a name or a password" : text;
 
 /** Functions and objects of the application by what they are; a list or an object of plain values as JSON. */
 function inWords(value: unknown): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "function") return "a function";
-  const text = typeof value === "string" ? value : JSON.stringify(value, withoutFunctions);
-  return text.replace(/\/\/[^/@\s"]+@/g, "//[…]@"); // name and password in an address, which is refused
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value, plainly);
+  } catch {
+    return "an object of your own";
+  }
 }
 
-const withoutFunctions = (_name: string, member: unknown): unknown =>
-  typeof member === "function" ? "a function" : member;
+const plainly = (_name: string, member: unknown): unknown => {
+  if (typeof member === "function") return "a function";
+  return typeof member === "bigint" ? String(member) : member;
+};

@@ -64,8 +64,13 @@ const STORE_METHODS = ["get", "set", "destroy", "on", "regenerate", "createSessi
 const isStore = (value: unknown): boolean =>
   STORE_METHODS.every((name) => typeof (value as Store | null)?.[name] === "function");
 
-const isStoreAddress = (value: string): boolean =>
-  value === "memory:" || (/^(rediss?|postgres(ql)?):\/\/./.test(value) && URL.canParse(value));
+/** A password that holds #, @ or / must be written otherwise: as it is, half of it would be read as host or database. */
+export function isStoreAddress(value: string): boolean {
+  if (value === "memory:") return true;
+  if (!/^(rediss?|postgres(ql)?):\/\/./.test(value) || !URL.canParse(value)) return false;
+  const { pathname, search, hash } = new URL(value);
+  return !`${pathname}${search}${hash}`.includes("@");
+}
 
 /** Looked up anew each time: what replaces Date.now in a test counts. */
 const now: Clock = () => Date.now();

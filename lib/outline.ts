@@ -2,7 +2,7 @@
 export function outline(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   return `${error.name}: ${error.message}`
-    .replace(/\/\/[^/@\s]+@/g, "//[…]@") // name and password in an address
+    .replace(/:\/*[^\s"]*@/g, "://[…]@") // name and password in an address, up to the last @ of it
     .replace(/[\w\-+/=]{24,}/g, "[…]")
     .slice(0, 300);
 }

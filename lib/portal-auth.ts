@@ -13,6 +13,7 @@ import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
 import { type ExplainedOption, explainTried } from "./explain.js";
 import { loginStep } from "./login/login.js";
+import { knowRoutes } from "./login/own-routes.js";
 import { createTransactions } from "./login/transaction.js";
 import { callbackPaths, tickets } from "./login-ticket.js";
 import { logoutStep } from "./logout/logout.js";
@@ -53,6 +54,7 @@ export interface PortalAuth extends RequestHandler {
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   refuseRequest(options, "portalAuth");
   const parts = createParts(tryOptions(options));
+  knowRoutes(parts.settings.routes);
   callbackPaths.add(new URL(parts.settings.redirectUri).pathname);
   const routes = createRoutes(parts);
   const { mountSession, storeTrouble, close } = createSessions(parts);
@@ -120,6 +122,7 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
     clock,
     lock,
     warn,
+    belongsTo: belongsTo(settings),
     limits: { idleSeconds: settings.sessionIdle, absoluteSeconds: settings.sessionAbsolute },
     tenant: {
       issuer,

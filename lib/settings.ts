@@ -171,7 +171,7 @@ export const withFiles = (files: readonly NodeJS.Dict<string>[]): NodeJS.Process
 
 function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
   const profile: Profile = PROFILES[options.profile ?? profileOfIssuer(new URL(options.issuer))];
-  return deepFreeze({
+  const settled = {
     name: options.name,
     issuer: options.issuer,
     profile,
@@ -205,10 +205,10 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     keepSessionKeys: options.keepSessionKeys,
     languages: options.languages,
     renderPage: options.renderPage,
-    logger: options.logger,
     clock: options.clock,
     https: options.redirectUri.startsWith("https:"),
-  });
+  };
+  return Object.freeze({ ...deepFreeze(settled), logger: options.logger }); // which stays as its application has made it
 }
 
 function settleRoutes(given: {
@@ -230,6 +230,7 @@ function deepFreeze<T>(value: T): Readonly<T> {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
   const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
   if (!isPlain) return value;
+  Object.freeze(value); // first: what holds itself comes by again
   for (const member of Object.values(value)) deepFreeze(member);
-  return Object.freeze(value);
+  return value;
 }

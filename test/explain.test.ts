@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryStore } from "express-session";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { explain, type PortalAuthOptions, portalAuth } from "../lib/index.js";
 import { OptionsSchema, VARIABLES } from "../lib/option-table.js";
 
@@ -94,8 +94,10 @@ test("a secret is told by its length alone, wherever it comes from", async () =>
 test("what is wrong is told as it was written, but for names and passwords in addresses", () => {
   const all = explained({ httpTimeout: "soon" as never }, { PORTAL_ISSUER: `https://me:${SECRET}@portal.example` });
   expect(all.get("httpTimeout")).toMatchObject({ value: "soon", origin: "option" });
-  expect(all.get("issuer")).toMatchObject({ value: "https://[…]@portal.example" });
-  expect(explained({ store: `redis//${SECRET}` }).get("store")).toMatchObject({ value: "set, but no address" });
+  expect(all.get("issuer")).toMatchObject({ value: "an address with a name or a password" });
+  expect(explained({ store: `redis//${SECRET}` }).get("store")).toMatchObject({
+    value: "set, but no address of a store",
+  });
 });
 
 test("a router tells its own", () => {
@@ -114,3 +116,55 @@ test("a router tells its own", () => {
     origin: "option",
   });
 });
+
+describe("a password that is written in a wrong way stands in nothing that is told:", () => {
+  const told = (options: PortalAuthOptions, env: Record<string, string> = {}) =>
+    JSON.stringify(explain(options, { ...ENVIRONMENT, ...env }));
+
+  test.each([
+    "default:hunter2pw@redis.example:6379",
+    "redis:/:hunter2pw@redis.example",
+    "redis:default:hunter2pw@redis.example",
+    "postgres://app:5432/hunter2pw@db.example/app",
+    "postgres://app:12?hunter2pw@db.example",
+    "redis://default:7#hunter2pw@redis.example",
+    "hunter2pw",
+  ])("of a store: %s", (address) => {
+    expect(told({}, { SESSION_STORE_URL: address })).not.toMatch(/hunter2|default:7|app:12/);
+    expect(told({}, { SESSION_STORE_URL: address })).toContain("set, but no address of a store");
+  });
+
+  test.each([
+    "https://admin:hunter2@portal.example",
+    "https://admin:p@hunter2@portal.example",
+    "https://admin:pass hunter2@portal.example",
+    "https:/admin:hunter2@portal.example",
+    "https:admin:hunter2@portal.example",
+  ])("of a portal or an API: %s", (address) => {
+    for (const option of ["issuer", "userinfoUrl", "redirectUri"])
+      expect(told({ [option]: address })).not.toContain("hunter2");
+    expect(told({ apiOrigins: [address] })).not.toContain("hunter2");
+  });
+});
+
+test("what is the application's own may be whatever it is: a logger with keys, a circle", () => {
+  const logger = { warn() {}, error() {}, transports: [{ apiKey: "hunter2" }], itself: {} };
+  logger.itself = logger;
+  expect(explained({ logger }).get("logger")).toMatchObject({ value: "one of your own", origin: "option" });
+  expect(explained({ authorizationParams: { a: 1n } as never }).get("authorizationParams")?.value).toBe('{"a":"1"}');
+  const circle: Record<string, unknown> = {};
+  circle["itself"] = circle;
+  expect(explained({ authorizationParams: circle as never }).get("authorizationParams")?.value).toBe(
+    "an object of your own",
+  );
+  expect(() => portalAuth({ ...PORTAL, logger }).explain()).not.toThrow();
+  expect(Object.isFrozen(logger) || Object.isFrozen(logger.transports)).toBe(false);
+});
+
+const PORTAL = {
+  issuer: "https://portal.example",
+  clientId: "app",
+  clientSecret: SECRET,
+  redirectUri: "https://app.example/callback",
+  secret: SECRET,
+};

@@ -1,4 +1,5 @@
 import { createServer, type RequestListener } from "node:http";
+import cookieParser from "cookie-parser";
 import express, { type Express } from "express";
 import session from "express-session";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -208,6 +209,45 @@ describe("the one with a name", () => {
     expect(heard.of("login.finished")).toMatchObject([{ instance: "staff", client_id: "office" }]);
   });
 
+  test("beside another one that has, a guard that names none lets nobody in", async () => {
+    const url = await startApp(async (url) => {
+      const { options } = await startPortalFor(url, "office");
+      const routes = { login: "/b/login", callback: "/b/callback", logout: "/b/logout" };
+      const app = express();
+      app.use(portalAuth({ ...options, name: "a" }));
+      app.use(portalAuth({ ...options, name: "b", routes, redirectUri: `${url}/b/callback` }));
+      app.get("/payroll", requireAuth(), (_req, res) => void res.end());
+      return app;
+    });
+    const browser = new Browser();
+    await browser.visit(`${url}/login`);
+    expect((await browser.fetch(`${url}/payroll`)).status).toBe(500);
+    expect(vi.mocked(console.error).mock.calls.flat().join()).toContain("requireAuth({ portal }); there are: a, b");
+  });
+
+  test("takes no cookie that cookie-parser has opened with the same secret", async () => {
+    const store = new session.MemoryStore();
+    const url = await startApp(async (url) => {
+      const { options } = await startPortalFor(url, "shop");
+      const routes = { login: "/b/login", callback: "/b/callback", logout: "/b/logout" };
+      const app = express();
+      app.use(cookieParser(SESSION_SECRET));
+      app.use(portalAuth({ ...options, store }));
+      app.use(portalAuth({ ...options, store, name: "b", routes, redirectUri: `${url}/b/callback` }));
+      app.get("/keep", (req, res) => {
+        Object.assign(req.session, { role: "admin" });
+        res.end();
+      });
+      app.get("/role", (req, res) => void res.json({ role: Object(req.portals?.["b"]?.session).role }));
+      return app;
+    });
+    const browser = new Browser();
+    await browser.fetch(`${url}/keep`);
+    const value = (await browser.cookies(url)).get("portal-session");
+    const headers = { cookie: `portal-session.b=${value}` };
+    expect((await new Browser().fetch(`${url}/role`, { headers })).body).toBe("{}");
+  });
+
   test("is at req.portal where nobody else is", async () => {
     const url = await startApp(async (url) => {
       const { options } = await startPortalFor(url, "office");
@@ -339,6 +379,30 @@ describe("a portalAuth() that is chosen by request", () => {
     await browser.visit(`${tea}/account`);
     const cookie = [...(await browser.cookies(tea))].map((pair) => pair.join("=")).join("; ");
     expect((await new Browser().fetch(`${rice}/account`, { headers: { cookie } })).status).toBe(401);
+  });
+
+  test("nor what else is in it: a tenant's own people choose what that is", async () => {
+    const store = new session.MemoryStore();
+    const url = await startApp(async (url) => {
+      const { port } = new URL(url);
+      const make = async (host: string) => {
+        const { options } = await startPortalFor(`http://${host}:${port}`, host);
+        return [host, portalAuth({ ...options, store, hooks: { onLogin } })] as const;
+      };
+      const onLogin = ({ session: kept }: { session: object }) => void Object.assign(kept, { role: "admin" });
+      const tenants = new Map(await Promise.all(["localhost", "127.0.0.1"].map(make)));
+      const app = express();
+      app.use(choosePortalAuth((req) => tenants.get(req.hostname)));
+      app.get("/role", (req, res) => void res.json({ role: Object(req.session).role }));
+      app.get("/account", requireAuth(), (_req, res) => void res.end());
+      return app;
+    });
+    const tea = url.replace("127.0.0.1", "localhost");
+    const browser = new Browser();
+    await browser.visit(`${tea}/account`);
+    expect(JSON.parse((await browser.fetch(`${tea}/role`)).body)).toEqual({ role: "admin" });
+    const cookie = [...(await browser.cookies(tea))].map((pair) => pair.join("=")).join("; ");
+    expect((await new Browser().fetch(`${url}/role`, { headers: { cookie } })).body).toBe("{}");
   });
 
   test("lets nobody through where none is chosen, and tells why", async () => {

@@ -43,6 +43,10 @@ export const configurationHere = (req: Request): Record<string, readonly Explain
     }),
   );
 
+/** Whether people reach one of them over https. */
+export const isHttpsHere = (req: Request): boolean =>
+  portalsOf(req).some((portal) => RequestPortal.insideOf(portal).parts.settings.https);
+
 function portalsOf(req: Request): RequestPortal[] {
   const all = [req.portal as RequestPortal | undefined, ...Object.values(req.portals ?? {})];
   return [...new Set(all.filter((portal) => portal !== undefined))];

@@ -1,30 +1,33 @@
+import type { TLSSocket } from "node:tls";
 import type { Request } from "express";
 import { consoleLog } from "../answer/log.js";
+import { isHttpsHere } from "./people.js";
 
 /** Why a request is none of a developer on this machine. The words are for the log: whoever asked is not told. */
 const REFUSALS = {
   peer: "it came from another machine",
-  proxy: "a proxy passed it on (it carries X-Forwarded-For, Forwarded, Via or their kin), perhaps from another machine",
+  proxy:
+    "a proxy passed it on (it carries X-Forwarded-For or its kin, speaks HTTP/1.0, or comes by http where the app is reached by https), perhaps from another machine",
   host: "its Host is not localhost, 127.0.0.1 or [::1]",
   site: "another site's page sent it",
 } as const;
 
 type Refusal = keyof typeof REFUSALS;
 
-const PROXY_HEADERS = [
-  "forwarded",
-  "via",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-real-ip",
-] as const;
+/** Also of those that add one header alone. */
+const PROXY_HEADER = /^(forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip|true-client-ip|cf-.*)$/;
+
+/** By default nginx adds no header and speaks HTTP/1.0; and people who come by https come by somebody who ends TLS. */
+const isFromProxy = (req: Request, isHttps: boolean): boolean =>
+  Object.keys(req.headers).some((name) => PROXY_HEADER.test(name)) ||
+  req.httpVersion === "1.0" ||
+  (isHttps && !(req.socket as TLSSocket).encrypted);
 
 /** Lets requests of this machine through. Of the others each kind is told once in the log: a 404 says so little. */
 export function createGate(): (req: Request) => boolean {
   const told = new Set<Refusal>();
   return function mayPass(req) {
-    const refusal = refusalOf(req);
+    const refusal = refusalOf(req, isHttpsHere(req));
     if (refusal && !told.has(refusal)) {
       told.add(refusal);
       consoleLog.warn(`inspector(): a request was answered with 404, as ${REFUSALS[refusal]}.`);
@@ -34,9 +37,10 @@ export function createGate(): (req: Request) => boolean {
 }
 
 /** By the socket and by what browsers do not let pages set; `req.ip` and `req.hostname` believe what a proxy says. */
-export function refusalOf({ socket, headers, method, path }: Request): Refusal | undefined {
+export function refusalOf(req: Request, isHttps = false): Refusal | undefined {
+  const { socket, headers, method, path } = req;
   if (!isLoopbackAddress(socket.remoteAddress)) return "peer";
-  if (PROXY_HEADERS.some((name) => headers[name] !== undefined)) return "proxy";
+  if (isFromProxy(req, isHttps)) return "proxy";
   if (!isLoopbackHost(headers.host)) return "host"; // DNS rebinding: a stranger's name that leads to 127.0.0.1
   const site = headers["sec-fetch-site"] ?? "none"; // a program, or a browser of old
   if (site === "same-origin" || (site === "none" && method !== "POST")) return undefined;

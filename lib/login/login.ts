@@ -8,7 +8,7 @@ import type { Parts, Visit } from "../parts.js";
 import { checkAuthorizationParams } from "../portal/authorization-params.js";
 import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
-import { withoutSlash } from "../without-slash.js";
+import { isOwnRoute } from "./own-routes.js";
 import { returnTo } from "./return-to.js";
 
 /** What `req.portal.login()` is told. */
@@ -20,16 +20,17 @@ export interface LoginOptions {
 }
 
 /** Begins a login: the attempt into its sealed cookie, the browser to the portal. Nothing is written to the session. */
-export async function beginLogin(parts: Parts, { req, res, mount }: Visit, options: LoginOptions = {}): Promise<void> {
+export async function beginLogin(parts: Parts, { req, res }: Visit, options: LoginOptions = {}): Promise<void> {
   const { settings, transactions, getPortal, log } = parts;
   checkCookieCanBeSet(req, settings);
   const portal = await getPortal(); // before anything is kept: a portal that is down leaves no trace
   const added = checkAuthorizationParams({ ...(await paramsFor(parts, req)), ...options.authorizationParams });
+  const wish = returnTo(options.returnTo);
   const seed = newSeed();
   const attempt = attemptOf(seed);
   const { state, name } = transactions.save(req, res, attempt.state, {
     seed,
-    return_to: notOurs(returnTo(options.returnTo), mount, settings.routes),
+    return_to: isOwnRoute(wish) ? "/" : wish,
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
   });
@@ -40,15 +41,6 @@ export async function beginLogin(parts: Parts, { req, res, mount }: Visit, optio
 async function paramsFor({ settings }: Parts, req: Request): Promise<AuthorizationParams> {
   const { authorizationParams: params } = settings;
   return typeof params === "function" ? callHook("authorizationParams", () => params(req)) : params;
-}
-
-/** A login that returned to one of our own routes would log in again, and again, or log out. */
-function notOurs(path: string, mount: string, routes: Parts["settings"]["routes"]): string {
-  const pathname = path.replace(/[?#].*$/, "");
-  const ours = Object.values(routes).some(
-    (route) => route !== false && withoutSlash(pathname) === withoutSlash(mount + route),
-  );
-  return ours ? "/" : path;
 }
 
 /** GET /login */

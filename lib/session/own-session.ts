@@ -5,6 +5,7 @@ import { sessionCookieName } from "../cookie-names.js";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
 import { isOverHttps, isSaidToBeHttp } from "../over-https.js";
+import { chosenRequests } from "./chosen.js";
 import { holderOf, type Instance } from "./holder.js";
 import { findKeeper, type Keeper, keeperOf } from "./keeper.js";
 import type { Limits } from "./lifetime.js";
@@ -18,6 +19,8 @@ export interface SessionMountOptions extends Instance {
   readonly limits: Limits;
   /** Whose logins are kept. */
   readonly tenant: Tenant;
+  /** The same in one word, with the redirect address. */
+  readonly belongsTo: string;
   readonly store: Store | undefined;
   /** Settled when the store can be asked; absent for one that can be at once. */
   readonly opened: Promise<void> | undefined;
@@ -69,7 +72,7 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
   }
 
   function mountOurs(req: Request, res: Response, next: NextFunction) {
-    ours ??= ownSession(options);
+    ours ??= ownSession(options, chosenRequests.has(req));
     const { mount, keeper } = ours;
     if (keeper.isAway) return next(isAway());
     if (!opening) return void mount(req, res, next);
@@ -102,16 +105,17 @@ interface OwnSession {
   readonly keeper: Keeper;
 }
 
-function ownSession(options: SessionMountOptions): OwnSession {
+function ownSession(options: SessionMountOptions, isChosen: boolean): OwnSession {
   const { secrets, https, sameSite, limits, tenant, clock, lock, warn, name: instance } = options;
+  const own = instance ?? (isChosen ? options.belongsTo : undefined);
   const store = options.store ?? new MemoryStore(clock, () => warn(IN_MEMORY));
   const keeper = keeperOf(store, { clock, lock, limits, warn });
   keeper.admit(tenant);
   const name = sessionCookieName({ name: instance, https });
   const handle = session({
     name,
-    // a cookie of one instance is none of another
-    secret: secrets.map((secret) => (instance === undefined ? secret : `${secret} ${instance}`)),
+    // a cookie of one instance, or of one tenant, is none of another
+    secret: secrets.map((secret) => (own === undefined ? secret : `${secret} ${own}`)),
     store,
     resave: false,
     saveUninitialized: false,
@@ -126,6 +130,7 @@ function ownSession(options: SessionMountOptions): OwnSession {
     mount(req, res, next) {
       // cookie-parser reads what begins with "j:" as JSON, and express-session takes any cookie for a text
       if (typeof (req.cookies?.[name] ?? "") !== "string") delete req.cookies[name];
+      if (req.signedCookies) delete req.signedCookies[name]; // by whichever secret: express-session would believe it
       handle(req, res, next);
     },
   };

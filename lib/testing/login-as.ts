@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -66,6 +67,8 @@ const whatToDo = (seen: readonly string[]): string =>
     ? "None was made in this process: create the app before you call loginAs()."
     : `Tried: ${seen.join(", ")}. Say where its callback is with { path }, its name with { portal }, and with { headers: { host } } where a host chooses it.`;
 
+const OWN = "x-login-as";
+
 /** One request over real HTTP, whose object on the other side carries the ticket. */
 async function askWithTicket(
   app: RequestListener,
@@ -73,7 +76,10 @@ async function askWithTicket(
   ticket: LoginTicket,
   headers: Readonly<Record<string, string>>,
 ) {
+  const own = randomUUID(); // whoever else finds this port gets no login
   const server = createServer((req, res) => {
+    if (req.headers[OWN] !== own) return void res.destroy();
+    delete req.headers[OWN];
     tickets.set(req, ticket);
     lookLikeHttps(req);
     app(req, res);
@@ -81,7 +87,7 @@ async function askWithTicket(
   await once(server.listen(0, "127.0.0.1"), "listening");
   try {
     const { port } = server.address() as AddressInfo;
-    return await ask(new URL(path, `http://127.0.0.1:${port}`), { accept: "*/*", ...headers });
+    return await ask(new URL(path, `http://127.0.0.1:${port}`), { accept: "*/*", ...headers, [OWN]: own });
   } finally {
     server.closeAllConnections();
     server.close();

@@ -1,6 +1,8 @@
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import express from "express";
 import type { Browser as Chromium, Page } from "playwright-core";
@@ -65,6 +67,7 @@ describe("who may look", () => {
     ["through a proxy", { "x-forwarded-for": "127.0.0.1" }],
     ["through another proxy", { forwarded: "for=127.0.0.1" }],
     ["through nginx", { "x-real-ip": "127.0.0.1" }],
+    ["through a network of proxies", { "cf-connecting-ip": "127.0.0.1" }],
     ["by a stranger's name that leads here", { host: "rebound.example" }],
     ["by a name that only begins like ours", { host: "localhost.evil.example" }],
     ["from another site's script", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors" }],
@@ -80,6 +83,20 @@ describe("who may look", () => {
       const { status, body } = await browser.request(url + path, { headers });
       expect([status, body]).toEqual([404, "Not Found\n"]);
     }
+  });
+
+  test("nobody who comes as nginx does by default: by HTTP/1.0, with no header more", async () => {
+    const { url } = await startWorld(withInspector({ log: [/speaks HTTP\/1\.0/] }));
+    const { hostname, port, host } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    socket.end(`GET /inspect/ HTTP/1.0\r\nHost: ${host}\r\n\r\n`);
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 404 /);
+  });
+
+  test("nobody over plain http where people reach the app by https: somebody stands between", async () => {
+    const world = withInspector({ publicOrigin: "https://app.example", log: [/comes by http where/] });
+    const { url, browser } = await startWorld(world);
+    expect((await browser.request(`${url}/inspect/`)).status).toBe(404);
   });
 
   test("another site may link to the page, and read nothing", async () => {

@@ -194,6 +194,24 @@ describe("of several portalAuth()", () => {
   });
 });
 
+test("whoever else finds the port of its request gets no login", async () => {
+  const app = express();
+  const strangers: Promise<unknown>[] = [];
+  app.use((req, _res, next) => {
+    const { localPort } = req.socket;
+    strangers.push(
+      fetch(`http://127.0.0.1:${localPort}/callback`).then(
+        ({ status }) => status,
+        () => "cut off",
+      ),
+    );
+    Promise.all(strangers).then(() => next(), next);
+  });
+  app.use(createApp());
+  await loginAs(app, AMARA);
+  expect(await Promise.all(strangers)).toEqual(["cut off"]);
+});
+
 describe("what cannot be is told", () => {
   test.each([[{}], [{ sub: "" }], [undefined]])("claims without a sub: %j", async (claims) => {
     await expect(loginAs(createApp(), claims as never)).rejects.toThrow(TypeError);
