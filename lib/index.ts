@@ -29,7 +29,12 @@ export type {
 } from "./events.js";
 export { type ExplainedOption, explain } from "./explain.js";
 export { type PortalErrorsOptions, portalErrors } from "./guard/portal-errors.js";
-export { type AuthenticatedHandler, type RequireAuthOptions, requireAuth } from "./guard/require-auth.js";
+export {
+  type AuthenticatedHandler,
+  type NamedAuthenticatedHandler,
+  type RequireAuthOptions,
+  requireAuth,
+} from "./guard/require-auth.js";
 export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./hooks.js";
 export type { Lock } from "./lock.js";
 export type { Logger } from "./logger.js";
@@ -38,7 +43,14 @@ export type { AuthorizationParams, PortalAuthOptions } from "./options.js";
 export type { Action, Page, RenderPage, Words, WordsGiven } from "./pages.js";
 export type { NoncePolicy, ProfileName } from "./portal/profiles.js";
 export { type PortalAuth, portalAuth } from "./portal-auth.js";
-export type { AuthenticatedPortal, GuardedLocals, RequestPortal, VisitorPortal } from "./request-portal.js";
+export type {
+  AuthenticatedPortal,
+  GuardedLocals,
+  NamedGuardLocals,
+  NamedPortals,
+  RequestPortal,
+  VisitorPortal,
+} from "./request-portal.js";
 export type { PortalSession, RefreshClaim } from "./session/stored.js";
 export type { Origin } from "./settings.js";
 export type { Claims, TokenSet } from "./tokens.js";

@@ -28,6 +28,7 @@ export type VisitorPortal = RequestPortal & {
 };
 
 declare const CLAIMS: unique symbol;
+declare const CLAIMS_AT: unique symbol;
 
 /** How a guard tells the handlers behind it, by the type of `res.locals`, whose request they get. Never there at runtime. */
 export interface GuardedLocals<MyClaims> {
@@ -43,13 +44,30 @@ export type PortalOf<Locals> =
       : AuthenticatedPortal<MyClaims>
     : AuthenticatedPortal | VisitorPortal;
 
+/** The same for a guard that asks a portalAuth() with a name. */
+export interface NamedGuardLocals<MyClaims, Name extends string> {
+  /** The claims of who passed the guard, by that name. */
+  readonly [CLAIMS_AT]?: { readonly [name in Name]: MyClaims };
+}
+
+/** What a request has of each portalAuth() with a name. */
+export type NamedPortals = Record<string, AuthenticatedPortal | VisitorPortal | undefined>;
+
+/** Of a request by the locals of its handlers: behind a guard somebody is logged in at the portalAuth() of that name. */
+export type PortalsOf<Locals> =
+  Locals extends NamedGuardLocals<infer MyClaims, infer Name>
+    ? string extends Name
+      ? NamedPortals | undefined
+      : NamedPortals & { readonly [name in Name]: AuthenticatedPortal<MyClaims> }
+    : NamedPortals | undefined;
+
 declare global {
   namespace Express {
     interface Request {
       /** The person of this request. There on every request that portalAuth() has seen. */
       portal: AuthenticatedPortal | VisitorPortal;
       /** The same by name, of each portalAuth() that has one and has seen this request. */
-      portals?: Record<string, AuthenticatedPortal | VisitorPortal | undefined>;
+      portals?: NamedPortals | undefined;
     }
   }
 }
@@ -58,6 +76,8 @@ declare module "express-serve-static-core" {
   interface Request<P, ResBody, ReqBody, ReqQuery, LocalsObj> {
     /** Behind requireAuth() of somebody who is logged in. */
     portal: PortalOf<LocalsObj>;
+    /** Behind `requireAuth({ portal })` of somebody who is logged in there. */
+    portals: PortalsOf<LocalsObj>;
   }
 }
 

@@ -281,6 +281,59 @@ describe("the one with a name", () => {
   });
 });
 
+describe("one store object", () => {
+  const options = (more: PortalAuthOptions = {}): PortalAuthOptions => ({
+    issuer: "http://127.0.0.1:1",
+    clientId: "shop",
+    clientSecret: "a secret",
+    redirectUri: "http://127.0.0.1/callback",
+    secret: SESSION_SECRET,
+    ...more,
+  });
+
+  test.each<[differs: string, more: PortalAuthOptions]>([
+    ["sessionIdle", { sessionIdle: 600 }],
+    ["sessionAbsolute", { sessionAbsolute: 3600 }],
+    ["sameSite", { sameSite: "strict" }],
+    ["scheme of redirectUri", { redirectUri: "https://shop.example/callback" }],
+  ])("is refused to a second one whose %s differs, when the app starts", (differs, more) => {
+    const store = new session.MemoryStore();
+    portalAuth(options({ store }));
+    expect(() => portalAuth(options({ store, name: "staff", ...more }))).toThrow(
+      new RegExp(`option store: another portalAuth\\(\\) was given the same .*, and its ${differs} differs`),
+    );
+  });
+
+  test("serves a dozen alike, and Node.js sees no leak in it", async () => {
+    const store = new session.MemoryStore();
+    const [warned, hear] = [[] as string[], (warning: Error) => void warned.push(warning.message)];
+    process.on("warning", hear);
+    onTestFinished(() => void process.off("warning", hear));
+    const app = express();
+    for (let count = 0; count < 12; count += 1) app.use(portalAuth(options({ store, name: `tenant${count}` })));
+    const url = await startApp(async () => app.get("/", (_req, res) => void res.end("home")));
+    expect((await new Browser().fetch(url)).body).toBe("home");
+    await new Promise(setImmediate); // a warning comes in a tick of its own
+    expect([warned, store.listenerCount("disconnect") >= 12]).toEqual([[], true]);
+  });
+
+  test("is refused to a second session where the app's own has it: whose limits counted would be chance", async () => {
+    const store = new session.MemoryStore();
+    const url = await startApp(async () =>
+      express()
+        .use(session({ secret: "the app's own", resave: false, saveUninitialized: false, store }))
+        .use(portalAuth(options({ store, name: "staff" })))
+        .use(answerWithMessage),
+    );
+    const { status, body } = await new Browser().fetch(url);
+    expect([status, body]).toEqual([500, expect.stringContaining("express-session is given the same store object")]);
+  });
+});
+
+const answerWithMessage: express.ErrorRequestHandler = (error, _req, res, _next) => {
+  res.status(500).send(error.message);
+};
+
 describe("what one request shows of the mount is told once,", () => {
   async function toldOf(mount: (app: Express, options: PortalAuthOptions) => void, path = "/x"): Promise<string> {
     const url = await startApp(async (url) => {

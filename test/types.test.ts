@@ -94,12 +94,48 @@ test("without a guard, isAuthenticated tells whether there are claims", () => {
   });
 });
 
-test("a guard of a portalAuth() that has a name says nothing of req.portal", () => {
-  express().get("/staff", requireAuth({ portal: "staff" }), (req) => {
+test("behind a guard of a portalAuth() that has a name its claims are there, and it says nothing of others", () => {
+  const app = express();
+  app.get("/staff", requireAuth({ portal: "staff" }), (req) => {
+    expectTypeOf(req.portals.staff.claims.sub).toEqualTypeOf<string>();
+    expectTypeOf(req.portals["partners"]?.claims?.sub).toEqualTypeOf<string | undefined>();
     // @ts-expect-error: the customer may be a visitor
     void req.portal.claims.sub;
-    expectTypeOf(req.portals?.["staff"]?.claims?.sub).toEqualTypeOf<string | undefined>();
+    // @ts-expect-error: so may a partner
+    void req.portals.partners.claims.sub;
   });
+  app.get("/", (req) => {
+    expectTypeOf(req.portals?.["staff"]?.claims?.sub).toEqualTypeOf<string | undefined>();
+    // @ts-expect-error: nobody has looked
+    void req.portals.staff.claims.sub;
+  });
+});
+
+test("they are MyClaims, where the name is written beside them", () => {
+  express().get(
+    "/staff/:id",
+    requireAuth<MyClaims, "staff">({ portal: "staff", freshToken: true }),
+    async (req, res) => {
+      expectTypeOf(req.portals.staff.claims.roles).toEqualTypeOf<readonly string[]>();
+      expectTypeOf(req.portals.staff.claims).toExtend<Claims>();
+      expectTypeOf(req.portals.staff).not.toBeAny();
+      expectTypeOf(req.params).toEqualTypeOf<{ id: string }>();
+      res.json({ email: req.portals.staff.claims.email });
+    },
+  );
+  // @ts-expect-error: whose they are must be said as well
+  requireAuth<MyClaims>({ portal: "staff" });
+  // @ts-expect-error: another name than its own
+  requireAuth<MyClaims, "partners">({ portal: "staff" });
+});
+
+test("a name that is known at run time only says nothing", () => {
+  const name: string = "staff";
+  express().get("/", requireAuth({ portal: name }), (req) => {
+    expectTypeOf(req.portals?.[name]?.claims?.sub).toEqualTypeOf<string | undefined>();
+  });
+  const handler: RequestHandler = requireAuth({ portal: "staff" });
+  express().use(handler);
 });
 
 test("options, hooks, pages and events are told to who writes them", () => {

@@ -1,6 +1,7 @@
 import { isOrdinary, PortalAuthError } from "../errors.js";
 import { type Tell, tellNobody } from "../events.js";
 import type { Logger } from "../logger.js";
+import { oneLine } from "../one-line.js";
 import { outline } from "../outline.js";
 
 /** Where our few lines go, and our events. */
@@ -80,10 +81,4 @@ function tellFailure(log: Log, error: PortalAuthError, request_id: string | unde
   // what is unexpected speaks in the words of whoever threw it: of a person, perhaps
   const detail = code === "unexpected" ? undefined : error.detail;
   log.tell("failed", () => ({ code, status, request_id, hint, detail }));
-}
-
-/** A line break in what a log prints would let a stranger write lines of their own. */
-function oneLine(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
 }

@@ -1,6 +1,7 @@
-import { stripVTControlCharacters, styleText } from "node:util";
+import { styleText } from "node:util";
 import type { Check, CheckGroup, Verdict } from "../doctor/check.js";
 import type { ExplainedOption } from "../explain.js";
+import { oneLine } from "../one-line.js";
 
 type Colour = "green" | "yellow" | "red" | "dim" | "bold";
 
@@ -39,13 +40,13 @@ export function reportLines(ok: boolean, checks: readonly Check[], paint: Paint)
 
 function linesOf({ verdict, title, found, advice }: Check, paint: Paint): string[] {
   const [colour, mark] = MARKS[verdict];
-  const line = `  ${paint(colour, mark)} ${printable(title)}${found ? paint("dim", `  ${printable(found)}`) : ""}`;
-  return advice === undefined ? [line] : [line, `      ${printable(advice)}`];
+  const line = `  ${paint(colour, mark)} ${title}${found ? paint("dim", `  ${found}`) : ""}`;
+  return advice === undefined ? [line] : [line, `      ${advice}`];
 }
 
 function conclusion(ok: boolean, checks: readonly Check[], paint: Paint): string {
   const first = checks.find(({ verdict }) => verdict === "failed");
-  if (!ok) return paint("red", `No login can work yet. First: ${printable(first?.advice ?? first?.title ?? "")}`);
+  if (!ok) return paint("red", `No login can work yet. First: ${first?.advice ?? first?.title ?? ""}`);
   const warnings = checks.filter(({ verdict }) => verdict === "warning").length;
   const rest =
     warnings === 0 ? "" : ` ${warnings === 1 ? "One warning is" : `${warnings} warnings are`} to be looked at.`;
@@ -57,11 +58,6 @@ export function explainedLines(explained: readonly ExplainedOption[], paint: Pai
   const rows = explained.map(({ option, variable = "", value = "none", origin }) => [option, variable, origin, value]);
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: string[]) =>
-    `  ${row.map((cell, column) => printable(cell).padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd();
+    `  ${row.map((cell, column) => oneLine(cell).padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd();
   return ["", paint("bold", "Configuration"), ...rows.map(line)];
 }
-
-/** What a portal or a variable says may hold anything, for a terminal too. */
-const printable = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
-  stripVTControlCharacters(text).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");

@@ -1,3 +1,5 @@
+import { oneLine } from "../one-line.js";
+
 /** failed: no login can work. warning: it may, and something should be looked at. skipped: it could not be looked at. */
 export type Verdict = "ok" | "warning" | "failed" | "skipped";
 
@@ -32,9 +34,9 @@ export function checksOf(group: CheckGroup) {
       group,
       id: `${group}.${id}`,
       verdict,
-      title,
-      ...(found !== undefined && { found }),
-      ...(advice !== undefined && { advice }),
+      title: oneLine(title),
+      ...(found !== undefined && { found: oneLine(found) }),
+      ...(advice !== undefined && { advice: oneLine(advice) }),
     });
   return { ok: check("ok"), warning: check("warning"), failed: check("failed"), skipped: check("skipped") };
 }

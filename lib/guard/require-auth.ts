@@ -3,7 +3,7 @@ import { freshSession, needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
 import { refuseRequest } from "../parentheses.js";
 import { laterAnswersOf } from "../parts.js";
-import { type GuardedLocals, RequestPortal } from "../request-portal.js";
+import { type GuardedLocals, type NamedGuardLocals, RequestPortal } from "../request-portal.js";
 import type { Claims } from "../tokens.js";
 import { answerMissing, portalNamed } from "./portal-named.js";
 import { turnAway } from "./turn-away.js";
@@ -33,6 +33,14 @@ export type AuthenticatedHandler<MyClaims = Claims> = (
   next: NextFunction,
 ) => void;
 
+/** The same for a guard that asks a portalAuth() with a name: its login is at `req.portals[name]`. */
+export type NamedAuthenticatedHandler<MyClaims = Claims, Name extends string = string> = (
+  req: Express.Request,
+  // biome-ignore lint/suspicious/noExplicitAny: what Express's own handlers have there
+  res: Response<any, Record<string, any> & NamedGuardLocals<MyClaims, Name>>,
+  next: NextFunction,
+) => void;
+
 /**
  * Lets a request pass when somebody is logged in. A browser that navigates is sent to the portal and comes back to the
  * page that it wanted; anything else (fetch, an image, a POST) gets 401 as problem+json, and no login begins.
@@ -44,7 +52,14 @@ export type AuthenticatedHandler<MyClaims = Claims> = (
 export function requireAuth<MyClaims = Claims>(
   options?: RequireAuthOptions & { portal?: never },
 ): AuthenticatedHandler<MyClaims>;
-/** The same for a portalAuth() that has a name: whose login it was says `req.portals[name]`. */
+/**
+ * The same for a portalAuth() that has a name: the handlers behind it find the login at `req.portals[name]`, and in
+ * TypeScript `requireAuth<MyClaims, "staff">({ portal: "staff" })` tells them what its claims are.
+ */
+export function requireAuth<MyClaims = Claims, const Name extends string = never>(
+  options: RequireAuthOptions & { portal: Name },
+): NamedAuthenticatedHandler<MyClaims, Name>;
+/** The same where it is known only at run time whose login is wanted. */
 export function requireAuth(options: RequireAuthOptions): RequestHandler;
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   refuseRequest(options, "requireAuth");

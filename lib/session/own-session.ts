@@ -10,6 +10,7 @@ import { holderOf, type Instance } from "./holder.js";
 import { findKeeper, type Keeper, keeperOf } from "./keeper.js";
 import type { Limits } from "./lifetime.js";
 import { MemoryStore } from "./memory-store.js";
+import { agreeOnStore, refuseAppsStore, type SessionRules } from "./shared-store.js";
 import type { Tenant } from "./tenants.js";
 
 export interface SessionMountOptions extends Instance {
@@ -38,6 +39,7 @@ const withOwnSession = new WeakSet<Request>();
  */
 export function createSessionMount(options: SessionMountOptions): RequestHandler {
   const { clock, lock, tenant, warn } = options;
+  if (options.store) agreeOnStore(options.store, rulesOf(options));
   let ours: OwnSession | undefined;
   let met: Store | undefined;
   let metApps = false;
@@ -49,6 +51,7 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
 
   /** Whatever session the application has: this one has a cookie and a place of its own. */
   function mountBeside(req: Request, res: Response, next: NextFunction): void {
+    if (options.store && req.sessionStore === options.store && !withOwnSession.has(req)) refuseAppsStore();
     mountOurs(holderOf(req, options), res, next);
   }
 
@@ -99,6 +102,13 @@ const IN_MEMORY =
   "Sessions are kept in the memory of this process: fine for one process, lost when it restarts. SESSION_STORE_URL names a Redis or PostgreSQL instead.";
 
 const isAway = () => new Error("the session store says that it is disconnected");
+
+const rulesOf = ({ https, sameSite, limits }: SessionMountOptions): SessionRules => ({
+  sessionIdle: limits.idleSeconds,
+  sessionAbsolute: limits.absoluteSeconds,
+  sameSite,
+  https,
+});
 
 interface OwnSession {
   readonly mount: RequestHandler;

@@ -346,6 +346,12 @@ describe("where the portal leads people", () => {
   });
 });
 
+test("what is shown brings no control characters along, nor lines of its own", async () => {
+  const { checks } = await look({ ...optionsFor("https://portal.invalid"), clientId: "\u001b[31ma\u009b2Jb\r\n✓ c" });
+  expect(JSON.stringify(checks)).not.toMatch(/[\u007f-\u009f]|\\[rnu]/);
+  expect(checks.find(({ id }) => id === "options.clientId")?.found).toMatch(/^ab ✓ c /);
+});
+
 describe("the credentials", () => {
   test("a client id that the portal does not know: the empty 401", async () => {
     const portal = await startPortalFor();
