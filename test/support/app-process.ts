@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { createInterface } from "node:readline";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { PortalAuthOptions } from "../../lib/index.js";
 import { cleanEnvironment } from "../package/run.js";
@@ -84,24 +85,22 @@ export class AppProcess {
   url = "";
   readonly pid: number;
   /** The lines that it has written. */
-  readonly log: string[] = [];
+  readonly log: string[];
   /** Its end; by then the log is whole. */
   readonly exited: Promise<Ended>;
   /** Its address, which is known before it serves anything. */
   readonly listening: Promise<string>;
-  readonly #child: ChildProcess;
-  readonly #words = new EventEmitter();
+  readonly #program: Program;
+  readonly #words: EventEmitter;
+  #released: Promise<void> | undefined;
 
   constructor() {
-    const program = fileURLToPath(new URL("programs/app.mjs", import.meta.url));
-    this.#child = fork(program, { env: cleanEnvironment(), execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] });
-    this.pid = this.#child.pid as number;
-    this.#child.on("message", ({ word, content }: { word: string; content?: unknown }) =>
-      this.#words.emit(word, content),
-    );
-    for (const input of [this.#child.stdout, this.#child.stderr])
-      if (input) createInterface({ input }).on("line", (line) => this.log.push(line));
-    this.exited = once(this.#child, "close").then(([code, signal]) => ({ code, signal }));
+    this.#program = Program.take();
+    const { pid, log, words, ended } = this.#program;
+    this.pid = pid;
+    this.log = log;
+    this.exited = ended;
+    this.#words = words;
     this.listening = this.#told("listening").then((url) => {
       this.url = String(url);
       return this.url;
@@ -111,14 +110,14 @@ export class AppProcess {
   /** Hands over the settings; resolves when requests are answered. */
   async begin(settings: AppSettings): Promise<void> {
     const ready = this.#told("ready");
-    this.#tell("settings", settings);
+    this.#program.tell("settings", settings);
     await ready;
   }
 
   /** Turns its clock on: sessions and tokens are so much older then. */
   async later(seconds: number): Promise<void> {
     const turned = this.#told("turned");
-    this.#tell("later", seconds);
+    this.#program.tell("later", seconds);
     await turned;
   }
 
@@ -135,7 +134,7 @@ export class AppProcess {
     await Promise.race([loaded, tooEarly]);
     return {
       release: () => {
-        this.#tell(`release ${hold}`);
+        this.#program.tell(`release ${hold}`);
         return answer;
       },
     };
@@ -143,7 +142,7 @@ export class AppProcess {
 
   /** Default SIGKILL: it has no time for a last word. With SIGSTOP it hangs until SIGCONT. */
   kill(signal: NodeJS.Signals = "SIGKILL"): void {
-    this.#child.kill(signal);
+    this.#program.kill(signal);
   }
 
   /** Also when it hangs, or has ended. */
@@ -152,8 +151,10 @@ export class AppProcess {
     await this.exited;
   }
 
-  #tell(word: string, content?: unknown): void {
-    if (this.#child.connected) this.#child.send({ word, content }, () => {}); // that it is gone, others notice
+  /** What a test does that has no more to ask of it: the app ends, and the log is whole. The process serves another one. */
+  release(): Promise<void> {
+    this.#released ??= this.#program.rest().then((rests) => (rests ? undefined : this.stop()));
+    return this.#released;
   }
 
   /** Waits for a word of the process, but not when it has ended. */
@@ -169,5 +170,83 @@ export class AppProcess {
       done.abort();
       ended.catch(() => {}); // a good end, by then
     }
+  }
+}
+
+/** Whoever has something under way for longer shall not be waited for. */
+const TO_REST_MS = 2000;
+
+/**
+ * The process itself. To start one takes a second of CPU time, and these tests want two hundred: so one that nobody has
+ * killed, and in which nothing is left under way, serves one app after another.
+ */
+class Program {
+  static readonly #spare: Program[] = [];
+
+  readonly pid: number;
+  readonly ended: Promise<Ended>;
+  /** Of the app that it serves now. */
+  log: string[] = [];
+  words = new EventEmitter();
+  /** Nobody has killed it. */
+  isWhole = true;
+  readonly #child: ChildProcess;
+
+  private constructor() {
+    const program = fileURLToPath(new URL("programs/app.mjs", import.meta.url));
+    this.#child = fork(program, { env: cleanEnvironment(), execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    this.pid = this.#child.pid as number;
+    this.#child.on("message", ({ word, content }: { word: string; content?: unknown }) =>
+      this.words.emit(word, content),
+    );
+    for (const input of [this.#child.stdout, this.#child.stderr])
+      if (input) createInterface({ input }).on("line", (line) => this.#read(line));
+    this.ended = once(this.#child, "close").then(([code, signal]) => {
+      this.isWhole = false;
+      return { code, signal };
+    });
+  }
+
+  static take(): Program {
+    const spare = Program.#spare.pop();
+    if (!spare?.isWhole) return new Program();
+    spare.log = [];
+    spare.words = new EventEmitter();
+    spare.tell("again", true);
+    return spare;
+  }
+
+  tell(word: string, content?: unknown): void {
+    if (this.#child.connected) this.#child.send({ word, content }, () => {}); // that it is gone, others notice
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.isWhole = false;
+    this.#child.kill(signal);
+  }
+
+  /** False when there is something left in it that would come into the way of another app. */
+  async rest(): Promise<boolean> {
+    if (!this.isWhole) return false;
+    const late = new AbortController();
+    const rested = once(this.words, "both outputs rest").then(() => true);
+    this.tell("rest");
+    const never = Promise.race([this.ended, setTimeout(TO_REST_MS, undefined, late)]).then(() => false);
+    const rests = await Promise.race([rested, never]);
+    late.abort();
+    never.catch(() => {});
+    if (rests) Program.#spare.push(this);
+    return rests;
+  }
+
+  #outputsAtRest = 0;
+
+  #read(line: string): void {
+    if (line !== "[rests]") {
+      this.log.push(line);
+      return;
+    }
+    this.#outputsAtRest += 1;
+    if (this.#outputsAtRest % 2 === 0) this.words.emit("both outputs rest");
   }
 }

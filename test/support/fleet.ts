@@ -46,7 +46,7 @@ export async function startFleet<Count extends number>(count: Count, given: Flee
   const browser = new Browser();
   const apps = forkApps(count);
   const running = [...apps];
-  onTestFinished(() => stopAll(running));
+  onTestFinished(() => releaseAll(running));
 
   const [url = ""] = await Promise.all(running.map((app) => app.listening));
   const client = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
@@ -60,7 +60,7 @@ export async function startFleet<Count extends number>(count: Count, given: Flee
   const settings: AppSettings = { options, session: given.session };
   await beginAll(running, settings);
   onTestFinished(async () => {
-    await stopAll(running); // by then the logs are whole
+    await releaseAll(running); // by then the logs are whole
     for (const app of running) expectNothingTold(app, browser, portal);
   });
 
@@ -87,8 +87,8 @@ export async function startFleet<Count extends number>(count: Count, given: Flee
   };
 }
 
-async function stopAll(apps: AppProcess[]): Promise<void> {
-  await Promise.all(apps.map((app) => app.stop()));
+async function releaseAll(apps: AppProcess[]): Promise<void> {
+  await Promise.all(apps.map((app) => app.release()));
 }
 
 /** The tokens that the app has shown on purpose, so that a test can look at them, are nowhere else. */

@@ -1,7 +1,7 @@
 import express from "express";
 import { portalAuth, requireAuth } from "../../../dist/index.js";
 import { hear, serve, tell, told } from "./serve.mjs";
-import { lockOf, sessionMiddleware } from "./session.mjs";
+import { closeAll, lockOf, sessionMiddleware } from "./session.mjs";
 
 // One process of an app, with the package as it is built; ../app-process.ts starts it, and says what it is asked here.
 
@@ -10,7 +10,8 @@ await serve(async ({ options, session }) => {
   if (session) app.use(await sessionMiddleware(session));
   const clock = turnable();
   const lock = session && (await lockOf(session));
-  app.use(portalAuth({ ...options, clock, ...(lock && { lock }) }));
+  const auth = portalAuth({ ...options, clock, ...(lock && { lock }) });
+  app.use(auth);
 
   app.get("/", (_req, res) => void res.send("home"));
   app.get("/account", requireAuth(), (req, res) => void res.json({ sub: req.portal.claims.sub }));
@@ -25,7 +26,7 @@ await serve(async ({ options, session }) => {
   });
   app.get("/slow-change", slowChange);
   app.use(answerError);
-  return app;
+  return { app, close: () => Promise.all([auth.close(), closeAll()]) };
 });
 
 /** A clock that the test turns on. */
@@ -50,8 +51,9 @@ async function slowChange(req, res) {
   res.json({ [key]: value });
 }
 
-const saved = (session) =>
-  new Promise((resolve, reject) => session.save((error) => (error ? reject(error) : resolve())));
+function saved(session) {
+  return new Promise((resolve, reject) => session.save((error) => (error ? reject(error) : resolve())));
+}
 
 /** What an app would do: our errors bring their status and code, all others are unexpected. */
 function answerError(error, _req, res, _next) {

@@ -4,6 +4,12 @@ import expressSession from "express-session";
 
 const SECRET = "the-secret-of-a-session-that-the-app-mounts";
 
+/** What has been opened, and how it is closed. */
+const closers = [];
+
+/** Closes the connections of one app's stores and locks. */
+export const closeAll = () => Promise.all(closers.splice(0).map((close) => close()));
+
 const STORES = {
   memory: () => undefined, // express-session's own
   "connect-redis": connectRedis,
@@ -39,6 +45,7 @@ async function redisClient(url) {
   const client = createClient({ url });
   client.on("error", (error) => console.error("the app's Redis:", error.message)); // or the process would end
   await client.connect();
+  closers.push(() => client.destroy());
   return client;
 }
 
@@ -83,5 +90,6 @@ async function connectPgSimple(conString) {
   const store = new (connect(expressSession))({ conString, createTableIfMissing: true, errorLog });
   // its first query creates the table, and two processes must not do so at once
   await new Promise((resolve, reject) => store.get("nobody's", (error) => (error ? reject(error) : resolve())));
+  closers.push(() => store.close());
   return store;
 }
