@@ -2,6 +2,21 @@ import type { Request } from "express";
 import type { Parts } from "./parts.js";
 import { RequestPortal } from "./request-portal.js";
 
+/** How often each instance was made while a request was under way: the lazy one of a tenant once, one by mistake each time. */
+const madeByRequests = new Map<string, number>();
+
+/** Whoever makes a portalAuth() for each request keeps the sessions of none, and people go round in circles. */
+export function lookAtMaking({ settings, log }: Parts): void {
+  const { name, issuer, clientId, redirectUri } = settings;
+  const instance = JSON.stringify([name, issuer, clientId, redirectUri]);
+  const times = (madeByRequests.get(instance) ?? 0) + 1;
+  madeByRequests.set(instance, times);
+  if (times === 2)
+    log.warn(
+      "portalAuth() is called for each request: what one keeps in memory the next does not know. Call it once, when the app starts, and hand what it gives to app.use().",
+    );
+}
+
 /** What cannot be seen before a request comes by, and would end in a bare 404 or in logins that nobody finds. */
 export function lookAtMount({ settings, log }: Parts, req: Request): void {
   const { name, redirectUri, routes } = settings;

@@ -1,3 +1,4 @@
+import { executionAsyncId } from "node:async_hooks";
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { Store } from "express-session";
 import { createOutage } from "./access/outage.js";
@@ -17,7 +18,7 @@ import { knowRoutes } from "./login/own-routes.js";
 import { createTransactions } from "./login/transaction.js";
 import { callbackPaths, tickets } from "./login-ticket.js";
 import { logoutStep } from "./logout/logout.js";
-import { lookAtMount } from "./look-at-mount.js";
+import { lookAtMaking, lookAtMount } from "./look-at-mount.js";
 import type { PortalAuthOptions } from "./options.js";
 import { refuseRequest } from "./parentheses.js";
 import { answersOf, laterAnswersOf, type Parts, type Visit } from "./parts.js";
@@ -58,6 +59,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   callbackPaths.add(new URL(parts.settings.redirectUri).pathname);
   const routes = createRoutes(parts);
   const { mountSession, storeTrouble, close } = createSessions(parts);
+  const madeIn = executionAsyncId();
   let isSeen = false;
   return Object.assign(portalAuthRouter, { close, explain: () => [...parts.explained] });
 
@@ -65,6 +67,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
     if (!isSeen) {
       isSeen = true;
       lookAtMount(parts, req);
+      if (madeIn !== 0 && madeIn === executionAsyncId()) lookAtMaking(parts);
     }
     mountSession(req, res, (error?: unknown) => {
       attachPortal(req, parts.settings, new RequestPortal(parts, req, res));

@@ -342,7 +342,7 @@ describe("what one request shows of the mount is told once,", () => {
       mount(app, options);
       return app;
     });
-    for (let times = 0; times < 2; times += 1) await new Browser().fetch(url + path);
+    for (let times = 0; times < 3; times += 1) await new Browser().fetch(url + path);
     return vi.mocked(console.warn).mock.calls.flat().join("\n");
   }
 
@@ -378,6 +378,24 @@ describe("what one request shows of the mount is told once,", () => {
   test("where two answer one callback", async () => {
     const told = await toldOf((app, options) => app.use(portalAuth(options), portalAuth(options)));
     expect(told.match(/Two portalAuth\(\) answer \/callback/g)).toHaveLength(1);
+  });
+
+  test("where one is made for each request", async () => {
+    const told = await toldOf((app, options) => {
+      app.use((req, res, next) => portalAuth(options)(req, res, next));
+    });
+    expect(told.match(/portalAuth\(\) is called for each request/g)).toHaveLength(1);
+  });
+
+  test("where one is made by the first request that wants it, nothing is", async () => {
+    let auth: ReturnType<typeof portalAuth> | undefined;
+    const told = await toldOf((app, options) => {
+      app.use((req, res, next) => {
+        auth ??= portalAuth(options);
+        auth(req, res, next);
+      });
+    });
+    expect(told).not.toContain("for each request");
   });
 
   test("and where all is well, or one is mounted twice, nothing is", async () => {

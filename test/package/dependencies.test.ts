@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { whyNpmCannotInstall } from "./npm-can-install.js";
-import { type Packed, pack, ROOT } from "./packed.js";
+import { pack, ROOT } from "./packed.js";
 import { createProject, type Project } from "./project.js";
 
 const MINUTES = 60_000;
@@ -28,14 +28,13 @@ test("the lock file brings to production what is in the list, and nothing else",
 const excuse = await whyNpmCannotInstall();
 
 describe.skipIf(excuse)(`an installation${excuse ? ` (${excuse})` : ""}`, () => {
-  let packed: Packed;
   let project: Project;
   beforeAll(async () => {
-    packed = await pack();
+    const packed = await pack();
     project = await createProject();
     await project.install("--legacy-peer-deps", packed.tarball); // without Express, which is the app's own
   }, 3 * MINUTES);
-  afterAll(() => Promise.all([packed?.remove(), project?.remove()]));
+  afterAll(() => project?.remove());
 
   test("brings what is in the list, and nothing else", async () => {
     const lock = JSON.parse(await project.read("node_modules/.package-lock.json"));

@@ -17,7 +17,6 @@ let packed: Packed;
 beforeAll(async () => {
   packed = await pack();
 }, 2 * MINUTES);
-afterAll(() => packed?.remove());
 
 describe("the tarball", () => {
   test.each(["README.md", "LICENSE", "CHANGELOG.md"])("holds %s", (name) => {

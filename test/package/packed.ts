@@ -1,7 +1,8 @@
-import { cp, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { basename, join, relative } from "node:path";
+import { existsSync, watch } from "node:fs";
+import { cp, mkdir, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { inject } from "vitest";
 import { runWell } from "./run.js";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -15,12 +16,46 @@ export interface Packed {
   readonly tarball: string;
   /** The paths in the tarball. */
   readonly files: readonly string[];
-  remove(): Promise<void>;
 }
 
-/** Packs the package as `npm publish` would. In a copy: other tests may build into dist/ at the same time. */
+/**
+ * The package as `npm publish` would pack it. From a copy: other tests may build into dist/ at the same time. It is made
+ * once for all tests of a run, by the first that wants it; the run itself removes it.
+ */
 export async function pack(): Promise<Packed> {
-  const home = await mkdtemp(join(tmpdir(), "express-portal-auth-pack-"));
+  const home = inject("packing");
+  const told = join(home, "packed.json");
+  if (await isFirst(join(home, "begun"))) {
+    const made = await packInto(home).catch((error: Error) => ({ failure: error.message }));
+    await writeFile(`${told}.part`, JSON.stringify(made));
+    await rename(`${told}.part`, told);
+  }
+  await appears(told);
+  const { failure, ...packed } = JSON.parse(await readFile(told, "utf8"));
+  if (failure) throw new Error(failure);
+  return packed;
+}
+
+/** Of several processes one makes a folder. */
+const isFirst = (folder: string): Promise<boolean> =>
+  mkdir(folder).then(
+    () => true,
+    () => false,
+  );
+
+function appears(path: string): Promise<void> {
+  return new Promise((resolve) => {
+    const watcher = watch(dirname(path), look);
+    function look(): void {
+      if (!existsSync(path)) return;
+      watcher.close();
+      resolve();
+    }
+    look();
+  });
+}
+
+async function packInto(home: string): Promise<Packed> {
   const folder = join(home, "copy");
   await cp(ROOT, folder, {
     recursive: true,
@@ -33,10 +68,5 @@ export async function pack(): Promise<Packed> {
   // without its scripts, whose words would stand between us and the JSON; what they built is there by now
   const listed = JSON.parse(await runWell("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], folder));
   const [{ files }] = Object.values(listed) as [{ files: { path: string }[] }];
-  return {
-    folder,
-    tarball: join(home, tarball),
-    files: files.map(({ path }) => path),
-    remove: () => rm(home, { recursive: true, force: true }),
-  };
+  return { folder, tarball: join(home, tarball), files: files.map(({ path }) => path) };
 }
