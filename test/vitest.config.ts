@@ -17,7 +17,7 @@ export default defineConfig({
     exclude: ["test/output/**"],
     reporters: ["default", here("support/name-skips.ts")],
     globalSetup: ["test/support/build.ts"],
-    maxWorkers: "100%", // they wait for processes more than they compute
+    maxWorkers: "150%", // they wait for processes more than they compute
     testTimeout: 20_000,
     hookTimeout: 120_000,
     restoreMocks: true,

@@ -24,6 +24,9 @@ interface Way {
   state?: (state: string) => string;
 }
 
+/** Than the one that is there, which is random. */
+const another = (letter: string | undefined): string => (letter === "A" ? "B" : "A");
+
 const ways: [string, Way][] = [
   ["login_cookies_blocked", { there: FIREFOX, back: FIREFOX }],
   ["login_cookies_strict", { there: { ...FIREFOX, cookie: VISITED }, back: FIREFOX, site: "cross-site" }],
@@ -36,8 +39,8 @@ const ways: [string, Way][] = [
   ["login_expired", { there: FIREFOX, back: FIREFOX, minutes: 10 }],
   ["login_expired", { there: FIREFOX, back: WECHAT, minutes: 11 }],
   ["login_not_found", { there: FIREFOX, back: FIREFOX, state: bareState }],
-  ["login_not_found", { there: FIREFOX, back: FIREFOX, state: (state) => `A${state.slice(1)}` }],
-  ["login_not_found", { there: FIREFOX, back: FIREFOX, state: (state) => `${state.slice(0, -1)}_` }],
+  ["login_not_found", { there: FIREFOX, back: FIREFOX, state: (state) => another(state[0]) + state.slice(1) }],
+  ["login_not_found", { there: FIREFOX, back: FIREFOX, state: (state) => state.slice(0, -1) + another(state.at(-1)) }],
   ["login_not_found", { there: FIREFOX, back: FIREFOX, state: (state) => state + state }],
   [
     "login_over_http",
