@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -17,7 +18,7 @@ export default defineConfig({
     exclude: ["test/output/**"],
     reporters: ["default", here("support/name-skips.ts")],
     globalSetup: ["test/support/build.ts"],
-    maxWorkers: "150%", // they wait for processes more than they compute
+    maxWorkers: Math.ceil(availableParallelism() * 1.5), // they wait for processes as much as they compute
     testTimeout: 20_000,
     hookTimeout: 120_000,
     restoreMocks: true,
