@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -18,7 +17,7 @@ export default defineConfig({
     exclude: ["test/output/**"],
     reporters: ["default", here("support/name-skips.ts")],
     globalSetup: ["test/support/build.ts"],
-    maxWorkers: Math.ceil(availableParallelism() * 1.5), // they wait for processes as much as they compute
+    maxWorkers: "100%", // they wait for processes more than they compute
     testTimeout: 20_000,
     hookTimeout: 120_000,
     restoreMocks: true,
