@@ -22,7 +22,8 @@ const host = useHost();
 test(
   `after ${SECONDS} s of hostile and honest traffic the honest path works, and heap and handles are where they were`,
   async () => {
-    const honest = await openWorld(host(), { portal: { accessTokenSeconds: 2 }, options: { httpTimeout: 4 } });
+    // an honest portal is waited for: on a busy machine seconds pass in which nobody gets to answer
+    const honest = await openWorld(host(), { portal: { accessTokenSeconds: 2 }, options: { httpTimeout: 20 } });
     const lying = await openWorld(host(), { options: SHORT_TIMEOUT });
     const unknown = await openWorld(host(), { options: SHORT_TIMEOUT });
     const all = [honest.world, lying.world, unknown.world] as const;
@@ -136,8 +137,8 @@ async function honestJourney(world: World): Promise<void> {
   expect([page.status, page.body]).toEqual([200, '{"sub":"amara-okafor"}']);
   for (let look = 0; look < 3; look += 1) expect(await world.whoIs(client)).toBe("amara-okafor");
   const tokens = await Promise.all([1, 2, 3].map(() => client.fetch(`${base}/token`)));
-  expect(tokens.map(({ status }) => status)).toEqual([200, 200, 200]);
-  expect((await client.fetch(`${base}/userinfo`)).status).toBe(200);
+  for (const token of tokens) expect(token).toMatchObject({ status: 200 });
+  expect(await client.fetch(`${base}/userinfo`)).toMatchObject({ status: 200 });
   const farewell = await client.visit(`${base}/logout`, { site: "same-origin" });
   expect([farewell.status, await world.whoIs(client)]).toEqual([200, undefined]);
   look(world, client);
