@@ -2,13 +2,15 @@ import type { Request } from "express";
 import type { Parts } from "./parts.js";
 import { RequestPortal } from "./request-portal.js";
 
-/** How often each instance was made while a request was under way: the lazy one of a tenant once, one by mistake each time. */
+/** How often each was made while a request was under way: the lazy one of a tenant once, one by mistake each time. */
 const madeByRequests = new Map<string, number>();
 
-/** Whoever makes a portalAuth() for each request keeps the sessions of none, and people go round in circles. */
-export function lookAtMaking({ settings, log }: Parts): void {
-  const { name, issuer, clientId, redirectUri } = settings;
-  const instance = JSON.stringify([name, issuer, clientId, redirectUri]);
+/**
+ * Whoever makes a portalAuth() for each request keeps the sessions of none, and people go round in circles.
+ *
+ * @param instance tells those apart that a request may make
+ */
+export function lookAtMaking({ log }: Parts, instance: string): void {
   const times = (madeByRequests.get(instance) ?? 0) + 1;
   madeByRequests.set(instance, times);
   if (times === 2)

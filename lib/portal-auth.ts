@@ -67,7 +67,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
     if (!isSeen) {
       isSeen = true;
       lookAtMount(parts, req);
-      if (madeIn !== 0 && madeIn === executionAsyncId()) lookAtMaking(parts);
+      if (madeIn !== 0 && madeIn === executionAsyncId()) lookAtMaking(parts, belongsTo(parts.settings));
     }
     mountSession(req, res, (error?: unknown) => {
       attachPortal(req, parts.settings, new RequestPortal(parts, req, res));

@@ -107,7 +107,7 @@ const rulesOf = ({ https, sameSite, limits }: SessionMountOptions): SessionRules
   sessionIdle: limits.idleSeconds,
   sessionAbsolute: limits.absoluteSeconds,
   sameSite,
-  https,
+  "scheme of redirectUri": https,
 });
 
 interface OwnSession {

@@ -1,13 +1,11 @@
 import type { Store } from "express-session";
 import { PortalAuthError } from "../errors.js";
 
-/** By what rules sessions live. A store object knows one set: express-session makes new sessions by it, and we end them. */
-export interface SessionRules {
-  readonly sessionIdle: number;
-  readonly sessionAbsolute: number;
-  readonly sameSite: string;
-  readonly https: boolean;
-}
+/**
+ * By what rules sessions live, each by the name of who writes it. A store object knows one set: express-session makes new
+ * sessions by it, and we end them.
+ */
+export type SessionRules = Readonly<Record<string, unknown>>;
 
 const known = new WeakMap<Store, SessionRules>();
 
@@ -23,9 +21,8 @@ export function agreeOnStore(store: Store, rules: SessionRules): void {
     known.set(store, rules);
     return;
   }
-  const others = (Object.keys(rules) as (keyof SessionRules)[]).filter((rule) => first[rule] !== rules[rule]);
-  if (others.length > 0)
-    throw new PortalAuthError("options_invalid", { detail: otherRules(others.map((rule) => WRITTEN_AS[rule])) });
+  const others = Object.keys(rules).filter((rule) => first[rule] !== rules[rule]);
+  if (others.length > 0) throw new PortalAuthError("options_invalid", { detail: otherRules(others) });
   moreListeners(store);
 }
 
@@ -35,20 +32,14 @@ function moreListeners(store: Store): void {
   if (most) store.setMaxListeners(most + 1); // 0 is no limit
 }
 
-const WRITTEN_AS: Record<keyof SessionRules, string> = {
-  sessionIdle: "sessionIdle",
-  sessionAbsolute: "sessionAbsolute",
-  sameSite: "sameSite",
-  https: "scheme of redirectUri",
-};
+const A_STORE_FOR_EACH = "make a store for each (two may use one connection, each with a prefix or table of its own)";
 
 const otherRules = (others: readonly string[]): string =>
-  `option store: another portalAuth() was given the same store object, and its ${others.join(" and ")} differs: make a store for each (two may use one connection, each with a prefix or table of its own), or give both the same`;
+  `option store: another portalAuth() was given the same store object, and its ${others.join(" and ")} differs: ${A_STORE_FOR_EACH}, or give both the same`;
 
 /** @throws PortalAuthError `options_invalid`: the store that is ours is the app's own session's too */
 export function refuseAppsStore(): never {
   throw new PortalAuthError("options_invalid", {
-    detail:
-      "option store: the app's own express-session is given the same store object, and its sessions would end by the rules of this portalAuth(): make a store for each (two may use one connection, each with a prefix or table of its own)",
+    detail: `option store: the app's own express-session is given the same store object, and its sessions would end by the rules of this portalAuth(): ${A_STORE_FOR_EACH}`,
   });
 }
