@@ -5,19 +5,20 @@ import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { startTestPortal } from "../../dist/testing/index.js";
+import { freePort } from "../support/servers/free-port.mjs";
+import { noRedis, startRedis } from "../support/servers/redis.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const RECIPES = join(ROOT, "example-app/recipes");
 const GUARDED = { "express-4": "/checkout", "single-page": "/api/me" };
 const PRELOAD = fileURLToPath(new URL("on-port.mjs", import.meta.url));
-/** They need a Redis or an nginx of one's own: test/recipes/recipes.test.ts starts those. */
-const NEED_A_SERVER = ["nginx", "redis"];
+/** It goes into the configuration of an nginx that runs as root: test/recipes/recipes.test.ts drives one of its own. */
+const NOT_FOLLOWED = ["nginx", ...(noRedis ? ["redis"] : [])];
 
 const home = await mkdtemp(join(tmpdir(), "quick-starts-"));
 try {
@@ -26,7 +27,7 @@ try {
     home,
     (await readdir(home)).find((name) => name.endsWith(".tgz")),
   );
-  for (const name of (await folders()).filter((one) => !NEED_A_SERVER.includes(one)))
+  for (const name of (await folders()).filter((one) => !NOT_FOLLOWED.includes(one)))
     console.log(`${name.padEnd(30)} ${(await follow(name, tarball)).toFixed(1)} s`);
 } finally {
   await rm(home, { recursive: true, force: true });
@@ -48,6 +49,7 @@ async function follow(name, tarball) {
   const [, packages] = /npm install ([^#\n]+)/.exec(readme);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const redis = name === "redis" ? await startRedis({ keep: true }) : undefined;
   const portal = await startTestPortal({ redirectUris: [`${url}/callback`], logoutRedirectUris: [`${url}/`] });
 
   const began = performance.now();
@@ -61,6 +63,7 @@ async function follow(name, tarball) {
     ...portal.env,
     PORTAL_REDIRECT_URI: `${url}/callback`,
     SESSION_SECRET: randomBytes(32).toString("hex"),
+    ...(redis && { SESSION_STORE_URL: redis.url, TOKEN_ENCRYPTION_KEY: randomBytes(32).toString("hex") }),
   };
   await writeFile(
     join(folder, ".env"),
@@ -84,6 +87,7 @@ async function follow(name, tarball) {
     app.kill();
     await once(app, "close");
     await portal.close();
+    await redis?.stop();
   }
 }
 
@@ -99,13 +103,4 @@ async function answering(url) {
     await pause(50);
   }
   throw new Error(`nobody answers at ${url}`);
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }

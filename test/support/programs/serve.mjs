@@ -18,8 +18,10 @@ export const told = async (word) => (await once(words, word))[0];
  * @param createApp gives the app, and a function that ends what it has opened
  */
 export async function serve(createApp) {
-  do await serveOne(createApp);
-  while (await told("again"));
+  for (;;) {
+    await serveOne(createApp);
+    await told("again");
+  }
 }
 
 async function serveOne(createApp) {
