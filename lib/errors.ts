@@ -83,6 +83,11 @@ const FAILURES = {
     sentence: "Your browser did not send this sign-in back. Please sign in again.",
     hint: "Cookies came to /login and none came back from the portal: something makes them SameSite=Strict, such as a proxy's proxy_cookie_flags. The login's own cookie must stay Lax.",
   },
+  login_ended: {
+    status: 401,
+    sentence: "You were signed out while you signed in. Please sign in again.",
+    hint: "The portal asked for a logout of this login (back-channel or front-channel), or the person ended all sessions, before its session was there. Nothing is wrong.",
+  },
   login_denied: {
     status: 403,
     sentence: "You did not sign in, and that is fine. Nothing has been changed.",
@@ -308,7 +313,7 @@ export class PortalAuthError extends Error {
   }
 }
 
-const ORDINARY: readonly string[] = ["login_denied", "login_refused", "interaction_needed"];
+const ORDINARY: readonly string[] = ["login_denied", "login_ended", "login_refused", "interaction_needed"];
 
 /** What becomes of many logins although nothing is wrong: people change their minds, and prompt=none asks in vain. */
 export const isOrdinary = (code: string): boolean => ORDINARY.includes(code);

@@ -131,6 +131,8 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
       issuer,
       clientId,
       keys: settings.tokenEncryptionKeys,
+      absoluteSeconds: settings.sessionAbsolute,
+      findsBySid: false,
       vault: createVault(settings.tokenEncryptionKeys, (error) => logFailure(log, error)),
     },
     store: opened?.store ?? (settings.store as Store | undefined),

@@ -16,6 +16,23 @@ export interface TokenSet {
   refresh_expires_at?: number;
 }
 
+/**
+ * What the portal said of the login itself, in the verified ID token (OpenID Connect Core 1.0, section 2): what guards and
+ * logouts go by, whatever onLogin keeps of the claims.
+ */
+export interface Authentication {
+  /** When the person authenticated at the portal, in epoch seconds. */
+  auth_time?: number | undefined;
+  /** How strongly: a name that the portal gives. */
+  acr?: string | undefined;
+  /** By which means (RFC 8176). */
+  amr?: readonly string[] | undefined;
+  /** The session at the portal (OpenID Connect Back-Channel Logout 1.0, section 2.1). */
+  sid?: string | undefined;
+  /** When the portal said all this, in epoch seconds: a logout that it asks for later ends this login. */
+  iat?: number | undefined;
+}
+
 /** The claims of a verified ID token (OpenID Connect Core 1.0, sections 2 and 5.1), or those that onLogin kept. */
 export interface Claims {
   /** The person, unique at the issuer and never reassigned. */

@@ -17,7 +17,7 @@ export interface Person extends Verified {
  * @throws PortalAuthError what a hook threw, or `hook_failed` for what it must not do
  */
 export async function meetHooks(hooks: Hooks, verified: Verified, req: Request, wish: string): Promise<Person> {
-  const { claims } = verified;
+  const { claims, authentication } = verified;
   const context = { req, grant: "authorization_code", claims } as const;
   const tokens = await callOnTokens(hooks, verified.tokens, context);
   const login: LoginContext = { req, claims: { ...claims }, tokens, returnTo: wish, session: {} };
@@ -26,7 +26,7 @@ export async function meetHooks(hooks: Hooks, verified: Verified, req: Request, 
   const reserved = reservedKey(Object.keys(login.session));
   if (reserved) throw failed(`onLogin put ${reserved} into the session: the name is taken`);
   if (req.res?.headersSent) throw failed("a hook answered the request: to refuse, throw");
-  return { tokens, claims: login.claims, return_to: returnTo(login.returnTo), extra: login.session };
+  return { tokens, claims: login.claims, authentication, return_to: returnTo(login.returnTo), extra: login.session };
 }
 
 const failed = (detail: string) => new PortalAuthError("hook_failed", { detail });

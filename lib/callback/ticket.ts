@@ -2,6 +2,7 @@ import { ourHeaders } from "../answer/headers.js";
 import { epochSeconds } from "../clock.js";
 import type { LoginTicket } from "../login-ticket.js";
 import type { Parts, Visit } from "../parts.js";
+import { readAuthentication } from "../portal/read-claims.js";
 import { reservedKey } from "../session/reserved.js";
 import { beginSession } from "../session/session.js";
 
@@ -15,7 +16,8 @@ export async function useTicket({ settings }: Parts, { req, res }: Visit, ticket
   else if (portal === undefined || portal === settings.name) {
     const expires_at = epochSeconds(settings.clock) + AN_HOUR_SECONDS;
     const tokens = { access_token: "test-access-token", token_type: "bearer" as const, expires_at, ...ticket.tokens };
-    await beginSession(req, { rules: settings, claims, tokens, extra, keep: [], onReplaced: () => {} });
+    const authentication = readAuthentication(claims);
+    await beginSession(req, { rules: settings, claims, authentication, tokens, extra, keep: [], onReplaced: () => {} });
     ticket.isTaken = true;
   }
   ourHeaders(res);

@@ -1,11 +1,11 @@
 import * as oidc from "openid-client";
 import { PortalAuthError } from "../errors.js";
-import type { Claims, TokenSet } from "../tokens.js";
+import type { Authentication, Claims, TokenSet } from "../tokens.js";
 import type { Attempt } from "./authorize.js";
 import type { Portal } from "./discover.js";
 import { explainFailure, printable } from "./explain-failure.js";
 import { checkIdToken } from "./id-token.js";
-import { readClaims } from "./read-claims.js";
+import { readAuthentication, readClaims } from "./read-claims.js";
 import { readTokens } from "./read-tokens.js";
 
 /** What came to the callback: good news or bad (RFC 6749, sections 4.1.2 and 4.1.2.1). */
@@ -17,6 +17,7 @@ export type AuthorizationResponse = { readonly state: string; readonly iss: stri
 export interface Verified {
   readonly tokens: TokenSet;
   readonly claims: Claims;
+  readonly authentication: Authentication;
 }
 
 /** The attempt that the response belongs to, and what it asked for. */
@@ -82,5 +83,5 @@ export async function exchange(
   await portal.verifySignature(answer.id_token);
   const claims = readClaims(answer.claims() as Claims, "id_token_invalid");
   checkIdToken(claims, answer.id_token, { ...expected, access_token: answer.access_token, settings: portal.settings });
-  return { tokens, claims };
+  return { tokens, claims, authentication: readAuthentication(claims) };
 }

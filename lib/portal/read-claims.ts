@@ -1,5 +1,5 @@
 import { PortalAuthError } from "../errors.js";
-import type { Claims } from "../tokens.js";
+import type { Authentication, Claims } from "../tokens.js";
 
 /** What is nested deeper than this says nothing of a person; some thousand levels, and JSON.stringify gives up later. */
 const MOST_LEVELS = 64;
@@ -21,3 +21,16 @@ export function readClaims(told: object, code: "id_token_invalid" | "portal_answ
     return Object.fromEntries(members.map(([name, member]) => [name, copy(member, level + 1)]));
   }
 }
+
+/** What they say of the login itself, as far as it is of the type that the specification gives it. */
+export function readAuthentication({ auth_time, acr, amr, sid, iat }: Claims): Authentication {
+  return {
+    ...(Number.isFinite(auth_time) && { auth_time }),
+    ...(isText(acr) && { acr }),
+    ...(Array.isArray(amr) && amr.every(isText) && { amr }),
+    ...(isText(sid) && { sid }),
+    ...(Number.isFinite(iat) && { iat }),
+  };
+}
+
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "";

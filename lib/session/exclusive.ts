@@ -68,8 +68,8 @@ const DISTRUST_MS = 30_000;
 /** A store that does not answer holds up those who want the same session for a limited time. */
 const inTime =
   (update: Update, alone: <T>(id: string, work: () => Promise<T>) => Promise<T>): Update =>
-  (id, change) =>
-    alone(id, () => withDeadline((isLate) => update(id, (stored) => (isLate() ? undefined : change(stored)))));
+  (id, change, absent) =>
+    alone(id, () => withDeadline((isLate) => update(id, (stored) => (isLate() ? undefined : change(stored)), absent)));
 
 function atomicUpdate(store: Store): Update | undefined {
   if (isRedisStore(store)) return redisUpdate(store);

@@ -1,11 +1,16 @@
+import type { IncomingMessage } from "node:http";
 import type { Session, SessionData, Store } from "express-session";
-import type { Clock } from "../clock.js";
+import { type Clock, epochSeconds } from "../clock.js";
+import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
 import { type Changes, changesSince, snapshotOf, withChanges } from "./changes.js";
 import { createExclusive, type Exclusive, type Plain } from "./exclusive.js";
 import { type Kept, KNOWN, Known, knownOf } from "./known.js";
 import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs } from "./lifetime.js";
+import { Making } from "./making.js";
+import { findSessions, type Removed } from "./persons-sessions.js";
 import { createPush, type Push } from "./push.js";
+import { type Person, SessionIndex } from "./session-index.js";
 import {
   DiscreetPortalSession,
   KeptPortalSession,
@@ -25,10 +30,8 @@ export interface KeeperOptions {
   readonly warn: (message: string) => void;
 }
 
-export interface Removed {
-  readonly last: StoredSession | undefined;
-  readonly stays: boolean;
-}
+/** When a person was there is noted at most so often. */
+const SEEN_EVERY_SECONDS = 5 * 60;
 
 const keepers = new WeakMap<Store, Keeper>();
 
@@ -59,11 +62,15 @@ export class Keeper {
   readonly update: Update;
   /** Whether another process may write at the same moment, as the lock has failed. */
   readonly mayCollide: () => boolean;
+  /** Whose sessions lie in this store. */
+  readonly index: SessionIndex;
   readonly #store: Store;
   readonly #plain: Plain;
+  readonly #clock: Clock;
   readonly #lifetime: Lifetime;
   readonly #limits: Limits | undefined;
   readonly #tenants: Tenants;
+  readonly #sweep: (person: Person) => void;
   /** For sessions that are ours. */
   readonly #push: Push | undefined;
   /** Sessions whose touch is under way, and how often: some stores do it by a set. */
@@ -86,6 +93,9 @@ export class Keeper {
     const exclusive = createExclusive(store, this.#plain, { lock, warn });
     this.mayCollide = exclusive.mayCollide;
     this.update = (id, change) => exclusive.update(id, this.#wary(id, change));
+    this.#clock = clock;
+    this.index = new SessionIndex(exclusive.update, clock);
+    this.#sweep = (person) => void findSessions(this, person).catch(() => {}); // who looks next does so again
     this.#push = limits && createPush(limits, this.#lifetime, this.update);
     this.#meetExpressSession(exclusive);
   }
@@ -124,12 +134,12 @@ export class Keeper {
   refreshed(loaded: Session & Partial<SessionData>, portal: PortalSession | undefined): void {
     const known = knownOf(loaded.id, loaded);
     if (known) known.portal = portal;
-    if (portal) loaded.portal = this.#kept(portal);
+    if (portal) loaded.portal = this.#kept(loaded.id, portal);
     else delete loaded.portal;
   }
 
-  #kept(portal: PortalSession): KeptPortalSession {
-    return this.#limits ? new DiscreetPortalSession(portal) : new KeptPortalSession(portal);
+  #kept(id: string, portal: PortalSession): KeptPortalSession {
+    return this.#limits ? new DiscreetPortalSession(portal, id) : new KeptPortalSession(portal, id);
   }
 
   /**
@@ -169,7 +179,10 @@ export class Keeper {
           done,
         );
     const push = this.#push;
-    if (!push) return;
+    if (!push) {
+      this.#noteWhenSeen();
+      return;
+    }
     const load = get ?? this.#plain.get;
     store.get = (id, done) =>
       load(id, (error, found) =>
@@ -179,6 +192,23 @@ export class Keeper {
       const pushing = push(id, data as Kept);
       if (pushing) answer(pushing, done);
       else done?.();
+    };
+  }
+
+  /** Of an application's session the store pushes the end; when a person was last there it does not tell. */
+  #noteWhenSeen(): void {
+    const { touch } = this.#store;
+    if (!touch) return;
+    const store = this.#store;
+    store.touch = (id, data, done) => {
+      const seenAt = knownOf(id, data as Kept)?.stored?.seen_at;
+      const isRecent = seenAt === undefined || this.#clock() < (seenAt + SEEN_EVERY_SECONDS) * 1000;
+      if (isRecent) touch.call(store, id, data, done);
+      else
+        answer(
+          this.update(id, (stored) => ({ ...stored })),
+          done,
+        );
     };
   }
 
@@ -195,14 +225,16 @@ export class Keeper {
   #closed(id: string, next: StoredSession): StoredSession {
     const { portal } = next;
     const cookie = cookieUntil(next.cookie, this.#lifetime.endsAt(next));
-    return { ...next, cookie, ...(portal && { portal: markedAsOurs(this.#tenants.close(id, portal)) }) };
+    if (!portal) return { ...next, cookie };
+    const seen = { ...portal, seen_at: epochSeconds(this.#clock) };
+    return { ...next, cookie, portal: markedAsOurs(this.#tenants.close(id, seen)) };
   }
 
   #load(createSession: Store["createSession"], req: Parameters<Store["createSession"]>[0], data: SessionData) {
     const stored = data.portal as StoredPortal | undefined;
     const portal = stored && this.open(req.sessionID, stored);
     if (!portal) delete data.portal;
-    else data.portal = this.#kept(portal);
+    else data.portal = this.#kept(req.sessionID, portal);
     const loaded: Kept = createSession.call(this.#store, req, data);
     if (!stored && !this.#limits) return loaded as Session & SessionData; // an application's visitor: not our affair
     loaded[KNOWN] = new Known(req.sessionID, loaded, snapshotOf(loaded), portal, false, stored);
@@ -234,9 +266,34 @@ export class Keeper {
     const isStoreds = isCopy(data) || (data.portal && !login); // or loaded before its store was met
     if (isStoreds && (await this.#replace(id, data, login))) return;
     const { portal: _, ...others } = plainCopy(data);
-    if (!login && !this.#limits) return this.#put(id, others);
+    if (login) return this.#begin(id, data, login, others);
+    return this.#putWithoutLogin(id, data, others);
+  }
+
+  /**
+   * A session that is written for the first time with a login in it, whoever has put it there. It is made known first, and
+   * looked for once it is written: a logout that came in between has ended it, or will.
+   *
+   * @throws PortalAuthError `login_ended`
+   */
+  async #begin(id: string, data: Kept, login: KeptPortalSession, others: StoredSession): Promise<void> {
     const saved = savedNow(id, data, login);
-    await this.#put(id, this.#closed(id, { ...others, ...(login && { portal: login }) })); // it has just begun
+    const making = new Making(this.index, this.#tenants.of(login), id, login);
+    if (await making.begin(userAgentOf(data), this.#sweep)) {
+      await this.#put(id, this.#closed(id, { ...others, portal: KeptPortalSession.whole(login) }));
+      data[KNOWN] = saved;
+      if (await making.isStillAlive()) return;
+    }
+    delete data.portal;
+    await promised((done) => this.#plain.destroy(id, done));
+    if (!making.isMoved) throw new PortalAuthError("login_ended");
+    await this.#putWithoutLogin(id, data, others); // which is the application's affair
+  }
+
+  async #putWithoutLogin(id: string, data: Kept, others: StoredSession): Promise<void> {
+    if (!this.#limits) return this.#put(id, others);
+    const saved = savedNow(id, data, undefined);
+    await this.#put(id, this.#closed(id, others));
     data[KNOWN] = saved;
   }
 
@@ -261,7 +318,8 @@ export class Keeper {
    */
   async #replace(id: string, data: Kept, login: KeptPortalSession | undefined): Promise<boolean> {
     const { portal: had, ...mine } = plainCopy(data);
-    const after = await this.update(id, ({ portal = login }) => ({ ...mine, ...(had && portal && { portal }) }));
+    const whole = login && KeptPortalSession.whole(login);
+    const after = await this.update(id, ({ portal = whole }) => ({ ...mine, ...(had && portal && { portal }) }));
     return after !== undefined;
   }
 
@@ -307,6 +365,9 @@ export class Keeper {
 /** What a request will know when this is saved: what its handler changes meanwhile is a change that is yet to be saved. */
 const savedNow = (id: string, data: Kept, portal: PortalSession | undefined): Known =>
   new Known(id, data, snapshotOf(data), portal, true);
+
+/** Of the request that a session hangs on, which the types of express-session do not tell of. */
+const userAgentOf = (data: Kept): string | undefined => (data as { req?: IncomingMessage }).req?.headers["user-agent"];
 
 /** Read from the store by its own methods, and not handed to a request by express-session. */
 const isCopy = (data: Kept): boolean => typeof data.save !== "function";

@@ -4,10 +4,11 @@ import type { Session, SessionData } from "express-session";
 import { type Clock, epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { SessionRefused } from "../events.js";
-import type { Claims, TokenSet } from "../tokens.js";
+import type { Authentication, Claims, TokenSet } from "../tokens.js";
 import { holderOf, type Instance } from "./holder.js";
 import { findKeeper, type Keeper } from "./keeper.js";
 import { type Kept, knownOf } from "./known.js";
+import { personOf } from "./making.js";
 import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
 import { promised } from "./update.js";
 
@@ -50,6 +51,7 @@ export interface NewSession {
   readonly rules: SessionRules;
   readonly tokens: TokenSet;
   readonly claims: Claims;
+  readonly authentication: Authentication;
   /** What else shall be in the new session: from the onLogin hook. */
   readonly extra: Partial<SessionData>;
   /** Keys of the old session that survive. */
@@ -63,7 +65,7 @@ export interface NewSession {
  * fixation), and saves it. Either all of it holds or the request ends without a session. Returns the new id.
  */
 export async function beginSession(on: Request, begun: NewSession): Promise<string> {
-  const { rules, tokens, claims, extra, keep, onReplaced } = begun;
+  const { rules, tokens, claims, authentication, extra, keep, onReplaced } = begun;
   const req = holderOf(on, rules);
   const { issuer, clientId: client_id, redirectUri: redirect_uri, clock } = rules;
   const now = epochSeconds(clock);
@@ -77,7 +79,7 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
     await promised<void>((done) => old.regenerate(done));
     if (replaced) onReplaced(replaced);
     Object.assign(req.session, survivors, extra);
-    const login = { tokens, claims: asStored(claims), issuer, client_id, redirect_uri, version: 1 };
+    const login = { tokens, claims: asStored(claims), authentication, issuer, client_id, redirect_uri, version: 1 };
     putLogin(req, req.sessionID, { ...login, started_at: now, obtained_at: now });
     await save(req);
   } catch (cause) {
@@ -152,6 +154,7 @@ export async function endSession(on: Request, res: Response, tenant: Tenant): Pr
     });
   if (stays) return undefined;
   forget(req);
+  if (last?.portal?.claims) await keeper.index.forget(personOf(last.portal), [ending.id]).catch(() => {}); // who looks next does so
   const name = cookieOf(req, ending.id);
   const { path = "/", domain, secure, httpOnly, sameSite } = ending.cookie;
   if (name !== undefined)

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import type { Claims, TokenSet } from "../tokens.js";
+import type { Authentication, Claims, TokenSet } from "../tokens.js";
 
 /** What is kept of a login in `req.session.portal`. To be looked at: what an application changes here is not saved. */
 export interface PortalSession {
@@ -19,6 +19,11 @@ export interface PortalSession {
   version: number;
   /** When the token set came, in epoch seconds. */
   obtained_at: number;
+  /**
+   * What the portal said of the login itself, whatever onLogin kept of the claims. Not in the JSON of `req.session`. Absent
+   * where the session began before this was kept.
+   */
+  authentication?: Readonly<Authentication> | undefined;
   /** There when it came because a resource had refused the one before, although that had not ended. */
   after_refusal?: true;
   /** There while a process refreshes the tokens. */
@@ -43,8 +48,12 @@ export class KeptPortalSession implements PortalSession {
   readonly version: number;
   readonly obtained_at: number;
   declare readonly after_refusal?: true;
+  // private, as express-session hashes what JSON shows of a session several times for each request
+  readonly #authentication: Readonly<Authentication> | undefined;
+  readonly #id: string | undefined;
 
-  constructor(session: PortalSession) {
+  /** @param id of the session that it was begun in, or loaded from */
+  constructor(session: PortalSession, id?: string) {
     this.tokens = Object.freeze({ ...session.tokens });
     this.claims = deeplyFrozen(session.claims);
     this.started_at = session.started_at;
@@ -54,7 +63,13 @@ export class KeptPortalSession implements PortalSession {
     this.version = session.version;
     this.obtained_at = session.obtained_at;
     if (session.after_refusal) this.after_refusal = true;
+    this.#authentication = session.authentication && deeplyFrozen(session.authentication);
+    this.#id = id;
     Object.freeze(this);
+  }
+
+  get authentication(): Readonly<Authentication> | undefined {
+    return this.#authentication;
   }
 
   get [OURS](): true {
@@ -63,6 +78,17 @@ export class KeptPortalSession implements PortalSession {
 
   static isOurs(portal: unknown): portal is KeptPortalSession {
     return typeof portal === "object" && portal !== null && OURS in portal;
+  }
+
+  /** The session that a login was begun in, or loaded from: an application may move it to another. */
+  static idOf(portal: KeptPortalSession): string | undefined {
+    return #id in portal ? portal.#id : undefined; // another copy of this package has fields of its own
+  }
+
+  /** All there is, for the store. */
+  static whole(portal: KeptPortalSession): PortalSession {
+    const { authentication } = portal;
+    return { ...portal, ...(authentication && { authentication }) };
   }
 }
 
@@ -103,7 +129,11 @@ export interface RefreshClaim {
 }
 
 /** The same in the store: the tokens sealed, where there is a key to do it with. */
-export type StoredPortal = Omit<PortalSession, "tokens"> & { tokens: Readonly<TokenSet> | string };
+export type StoredPortal = Omit<PortalSession, "tokens"> & {
+  tokens: Readonly<TokenSet> | string;
+  /** When the session was last written, as it was in use, in epoch seconds. */
+  seen_at?: number;
+};
 
 /** A session as it lies in the store. */
 export interface StoredSession {

@@ -12,27 +12,35 @@ export type Change = (stored: StoredSession) => StoredSession | null | undefined
 /**
  * Reads a session from the store, changes it and writes it back, and no other write comes in between. Gives what is
  * stored now; undefined when there is no such session (any more), in which case nothing was written.
+ *
+ * @param absent what is changed where nothing is stored; without it nothing is made
  */
-export type Update = (id: string, change: Change) => Promise<StoredSession | undefined>;
+export type Update = (id: string, change: Change, absent?: StoredSession) => Promise<StoredSession | undefined>;
 
 /** What the optimistic way needs of a store: the text that was read, and a write that happens only if it is still there. */
 export interface Replaceable {
   read(id: string): Promise<{ readonly text: string; readonly session: StoredSession } | undefined>;
-  /** Null destroys. False: somebody else has written meanwhile. */
-  replace(id: string, text: string, next: StoredSession | null): Promise<boolean>;
+  /**
+   * Null destroys. False: somebody else has written meanwhile.
+   *
+   * @param text undefined where nothing was there
+   */
+  replace(id: string, text: string | undefined, next: StoredSession | null): Promise<boolean>;
 }
 
 const ATTEMPTS = 50;
 
 /** For stores that can compare and set: no lock is needed, and none can be lost. */
 export function optimisticUpdate({ read, replace }: Replaceable): Update {
-  return async function update(id, change) {
+  return async function update(id, change, absent) {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const found = await read(id);
-      if (!found) return undefined;
-      const next = change(found.session);
-      if (next === undefined) return found.session;
-      if (await replace(id, found.text, next)) return next ?? undefined;
+      const session = found?.session ?? absent;
+      if (!session) return undefined;
+      const next = change(session);
+      if (next === undefined) return found?.session;
+      if (next === null && !found) return undefined;
+      if (await replace(id, found?.text, next)) return next ?? undefined;
       await pause(Math.random() * Math.min(attempt, 10) * 2); // the first time at once
     }
     throw new PortalAuthError("session_store_failed", { detail: `${ATTEMPTS} writes of others came in between` });
@@ -43,13 +51,14 @@ type Reads = Pick<Store, "get" | "set" | "destroy">;
 
 /** For every other store: by its own methods, which must be called while nobody else calls them for this session. */
 export function plainUpdate(store: Reads): Update {
-  return async function update(id, change) {
-    const stored = await promised<unknown>((done) => store.get(id, done));
-    if (!stored) return undefined;
-    const next = change(stored as StoredSession);
-    if (next === undefined) return stored as StoredSession;
-    if (next === null) await promised((done) => store.destroy(id, done));
-    else await promised((done) => store.set(id, next as never, done));
+  return async function update(id, change, absent) {
+    const stored = (await promised<unknown>((done) => store.get(id, done))) as StoredSession | null | undefined;
+    const session = stored ?? absent;
+    if (!session) return undefined;
+    const next = change(session);
+    if (next === undefined) return stored ?? undefined;
+    if (next !== null) await promised((done) => store.set(id, next as never, done));
+    else if (stored) await promised((done) => store.destroy(id, done));
     return next ?? undefined;
   };
 }

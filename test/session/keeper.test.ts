@@ -8,6 +8,7 @@ import { startPortal } from "../../lib/testing/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { createGate } from "../support/gate.js";
+import { storedSessions } from "../support/stored-sessions.js";
 import { CLIENT_ID, CLIENT_SECRET, startWorld, type World } from "../support/world.js";
 
 declare module "express-session" {
@@ -321,7 +322,7 @@ test("two saves of a new session at once end with the last, though the store doe
     }),
   });
   await new Browser().fetch(`${url}/test/begin`);
-  const [stored] = Object.values(store.sessions);
+  const [stored] = Object.values(storedSessions(store));
   expect(JSON.parse(stored ?? "{}")).toMatchObject({ left: "1", right: "2" });
 });
 
@@ -425,7 +426,7 @@ test("a request that loaded before does not take back that a session is to live 
   const goOn = await slow.begin(world, set("right", "2"));
   await world.browser.fetch(`${world.url}/test/remember-me`);
   await goOn();
-  const [stored] = Object.values(store.sessions);
+  const [stored] = Object.values(storedSessions(store));
   const kept = JSON.parse(stored ?? "{}");
   expect(kept).toMatchObject({ left: "1", right: "2" });
   // express-session reads it back from the end that it has just counted: a millisecond may have gone by
@@ -458,7 +459,7 @@ describe("the first request that a process sees", () => {
       },
     });
     return {
-      sessions: store.sessions,
+      stored: () => Object.values(storedSessions(store))[0] ?? "{}",
       fetch: (path: string) => second.browser.fetch(second.url + path, { headers }),
       beforePortalAuth(then: Change) {
         change = then;
@@ -475,7 +476,7 @@ describe("the first request that a process sees", () => {
   });
 
   test("undoes nothing of what another process changes meanwhile", async () => {
-    const { fetch, sessions } = await restart(
+    const { fetch, stored } = await restart(
       quick("/test/left", (req) => {
         const { sessions } = req.sessionStore as unknown as CountingMemory;
         const data = JSON.parse(sessions[req.sessionID] ?? "{}");
@@ -484,7 +485,7 @@ describe("the first request that a process sees", () => {
       }),
     );
     await fetch("/test/left");
-    expect(JSON.parse(Object.values(sessions)[0] ?? "{}")).toMatchObject({ left: "1", right: "of another" });
+    expect(JSON.parse(stored())).toMatchObject({ left: "1", right: "of another" });
   });
 });
 
@@ -727,7 +728,7 @@ test("a session that is to live longer from now on does, though nothing else in 
   });
   await browser.visit(`${url}/account`);
   await browser.fetch(`${url}/test/remember-me`);
-  const [stored] = Object.values(store.sessions);
+  const [stored] = Object.values(storedSessions(store));
   expect(JSON.parse(stored ?? "{}").cookie.originalMaxAge).toBe(600_000);
 });
 

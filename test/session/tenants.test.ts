@@ -11,7 +11,7 @@ const tenant = (issuer: string, clientId: string, keys: string[] = []) => {
     }),
     close: (_id, portal) => ({ ...portal, tokens: `sealed for ${issuer} ${clientId}` }),
   };
-  return { issuer, clientId, vault, keys };
+  return { issuer, clientId, vault, keys, absoluteSeconds: 60, findsBySid: false };
 };
 
 const login = (issuer: string, client_id: string, tokens: StoredPortal["tokens"] = "sealed"): StoredPortal =>

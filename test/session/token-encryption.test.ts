@@ -6,6 +6,7 @@ import { compactDecrypt } from "jose";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { portalAuth, requireAuth } from "../../lib/index.js";
 import { type LoggedIn, logIn, SESSIONS, TOKEN_SECONDS } from "../access/logged-in.js";
+import { storedSessions } from "../support/stored-sessions.js";
 import { CLIENT_ID, CLIENT_SECRET, close, listen, SESSION_SECRET } from "../support/world.js";
 
 vi.mock("node:crypto", async (original) => {
@@ -32,9 +33,9 @@ interface Lying {
 /** What lies in the store, to look at and to tamper with. */
 function openStore({ store }: LoggedIn) {
   const { sessions } = store as unknown as { sessions: Record<string, string> };
-  const ids = () => Object.keys(sessions);
+  const ids = () => Object.keys(storedSessions(store));
   return {
-    text: () => Object.values(sessions).join("\n"),
+    text: () => Object.values(sessions).join("\n"), // with what is kept beside the sessions
     ids,
     read: (id = ids()[0] ?? ""): Lying => JSON.parse(sessions[id] ?? "null"),
     write(id: string, change: (lying: Required<Lying>) => object) {
@@ -131,7 +132,8 @@ describe.each(SESSIONS)("with TOKEN_ENCRYPTION_KEY, %s", (_name, whose) => {
     await world.browser.visit(`${world.url}/login`);
     expect(written.length).toBeGreaterThanOrEqual(4);
     for (const text of written) {
-      expect(JSON.parse(text).portal?.tokens).toMatch(/^[\w-]+\.\.[\w-]+\.[\w-]+\.[\w-]+$/);
+      const { portal, index } = JSON.parse(text);
+      if (!index) expect(portal.tokens).toMatch(/^[\w-]+\.\.[\w-]+\.[\w-]+\.[\w-]+$/);
       expect(text).not.toMatch(/access_token|"eyJ[\w-]+\.eyJ/);
     }
   });

@@ -16,7 +16,7 @@ const read = (text: string | undefined): unknown => (text === undefined ? "gone"
 
 function optimistic(): Bench {
   const texts = new Map<string, string>();
-  const replace = vi.fn(async (id: string, text: string, next: StoredSession | null) => {
+  const replace = vi.fn(async (id: string, text: string | undefined, next: StoredSession | null) => {
     if (texts.get(id) !== text) return false;
     if (next === null) texts.delete(id);
     else texts.set(id, JSON.stringify(next));
@@ -63,6 +63,25 @@ describe.each([
     const after = await update("a", (stored) => ({ ...stored, visits: 2 }));
     expect(after).toMatchObject({ visits: 2 });
     expect(get("a")).toMatchObject({ visits: 2 });
+  });
+
+  test("is made where there is none, from what the caller gives for that; and only then", async () => {
+    const { update, get, set } = createBench();
+    await update("new", (stored) => ({ ...stored, visits: 1 }), { cookie: {}, from: "nothing" });
+    expect(get("new")).toMatchObject({ visits: 1, from: "nothing" });
+    set("a", { visits: 1 });
+    await update("a", (stored) => ({ ...stored, visits: 2 }), { cookie: {}, from: "nothing" });
+    expect(get("a")).toMatchObject({ visits: 2 });
+    expect(get("a")).not.toHaveProperty("from");
+  });
+
+  test.each([
+    ["nothing is to change", () => undefined],
+    ["it is to be destroyed", () => null],
+  ])("is not made when %s", async (_what, change) => {
+    const { update, get, writes } = createBench();
+    expect(await update("new", change, { cookie: {} })).toBeUndefined();
+    expect([get("new"), writes()]).toEqual(["gone", 0]);
   });
 
   test("stays what it is, unwritten, when nothing is to change; and is given", async () => {

@@ -22,6 +22,10 @@ export function postgresUpdate(from: Store): Update {
   const table = store.quotedTable();
   const firstRow = (text: string, values: unknown[]) =>
     promised<Record<string, unknown>>((done) => store.query(text, values, done));
+  const set = `UPDATE ${table} SET sess = $3, expire = to_timestamp($4) WHERE sid = $1 AND sess::text = $2 RETURNING sid`;
+  // one that has ended lies there until it is swept away
+  const add = `INSERT INTO ${table} AS there (sid, sess, expire) VALUES ($1, $2, to_timestamp($3))
+    ON CONFLICT (sid) DO UPDATE SET sess = $2, expire = to_timestamp($3) WHERE there.expire < to_timestamp($4) RETURNING sid`;
 
   return optimisticUpdate({
     async read(id) {
@@ -32,15 +36,19 @@ export function postgresUpdate(from: Store): Update {
       return typeof text === "string" ? { text, session: JSON.parse(text) as StoredSession } : undefined;
     },
     async replace(id, text, next) {
-      const remove = `DELETE FROM ${table} WHERE sid = $1 AND sess::text = $2 RETURNING sid`;
-      const set = `UPDATE ${table} SET sess = $3, expire = to_timestamp($4) WHERE sid = $1 AND sess::text = $2 RETURNING sid`;
-      const done = next
-        ? firstRow(set, [id, text, JSON.stringify(next), endOf(store, next)])
-        : firstRow(remove, [id, text]);
-      const row = await done.catch((error) => (isWrittenByOthers(error) ? undefined : Promise.reject(error)));
+      const row = await write(id, text, next).catch((error) =>
+        isWrittenByOthers(error) ? undefined : Promise.reject(error),
+      );
       return row !== undefined;
     },
   });
+
+  function write(id: string, text: string | undefined, next: StoredSession | null) {
+    if (!next) return firstRow(`DELETE FROM ${table} WHERE sid = $1 AND sess::text = $2 RETURNING sid`, [id, text]);
+    const [value, end] = [JSON.stringify(next), endOf(store, next)];
+    if (text === undefined) return firstRow(add, [id, value, end, Math.ceil(Date.now() / 1000)]);
+    return firstRow(set, [id, text, value, end]);
+  }
 }
 
 /**

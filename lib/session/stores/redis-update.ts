@@ -1,4 +1,5 @@
 import type { Store } from "express-session";
+import { isRecord } from "../record.js";
 import type { StoredSession } from "../stored.js";
 import { optimisticUpdate, type Update } from "../update.js";
 
@@ -33,7 +34,7 @@ export function isRedisStore(store: Store): boolean {
 
 /** Redis runs a script as a whole, and a SET with a condition on the old value it has only since version 8.4. */
 const REPLACE = `
-if redis.call("GET", KEYS[1]) ~= ARGV[1] then return 0 end
+if (redis.call("GET", KEYS[1]) or "") ~= ARGV[1] then return 0 end
 if ARGV[2] == "" then redis.call("DEL", KEYS[1])
 elseif ARGV[3] == "" then redis.call("SET", KEYS[1], ARGV[2])
 else redis.call("SET", KEYS[1], ARGV[2], "EX", ARGV[3]) end
@@ -47,11 +48,11 @@ export function redisUpdate(from: Store): Update {
       return text ? { text, session: (await store.serializer.parse(text)) as StoredSession } : undefined;
     },
     async replace(id, text, next) {
-      const seconds = next && secondsLeft(store, next);
+      const seconds = next && (isRecord(id) ? secondsUntil(next) : secondsLeft(store, next));
       const lives = next && (seconds === undefined || seconds === null || seconds > 0);
       const value = lives ? await store.serializer.stringify(next) : "";
       const keys = [store.prefix + id];
-      return (await store.client.eval(REPLACE, { keys, arguments: [text, value, String(seconds ?? "")] })) === 1;
+      return (await store.client.eval(REPLACE, { keys, arguments: [text ?? "", value, String(seconds ?? "")] })) === 1;
     },
   });
 }
@@ -60,6 +61,9 @@ export function redisUpdate(from: Store): Update {
 function secondsLeft({ ttl, disableTTL }: RedisStore, next: StoredSession): number | undefined {
   if (disableTTL) return undefined;
   if (typeof ttl === "function") return ttl(next);
-  const { expires } = next.cookie;
-  return expires ? Math.ceil((new Date(expires).getTime() - Date.now()) / 1000) : ttl;
+  return secondsUntil(next) ?? ttl;
+}
+
+function secondsUntil({ cookie: { expires } }: StoredSession): number | undefined {
+  return expires ? Math.ceil((new Date(expires).getTime() - Date.now()) / 1000) : undefined;
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import session, { type SessionData, type Store } from "express-session";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Keeper } from "../../../lib/session/keeper.js";
 import type { StoredSession } from "../../../lib/session/stored.js";
 import { openStore } from "../../../lib/session/stores/open-store.js";
@@ -65,6 +65,26 @@ function contract(open: () => Promise<Bench>): void {
     };
     expect([await update(id, change), isAsked]).toEqual([undefined, false]);
     expect(await get(store, id)).toBeFalsy();
+  });
+
+  test("makes what is to be there where nothing is, once, whoever else makes it at the same moment", async () => {
+    const { store, update } = await start();
+    const id = randomUUID();
+    const absent = { cookie: inSeconds(60) };
+    const names = Array.from({ length: 20 }, (_, n) => `change${n}`);
+    await Promise.all(names.map((name) => update(id, (stored) => ({ ...stored, [name]: 1 }), absent)));
+    expect(await get(store, id)).toMatchObject(Object.fromEntries(names.map((name) => [name, 1])));
+    expect(await update(randomUUID(), () => undefined, absent)).toBeUndefined();
+    expect(await update(randomUUID(), () => null, absent)).toBeUndefined();
+  });
+
+  test("makes it too where something lay that has ended", async () => {
+    const { store, update } = await start();
+    const id = randomUUID();
+    await set(store, id, { cookie: inSeconds(1), old: true });
+    await vi.waitFor(async () => expect(await update(id, () => undefined)).toBeUndefined(), { timeout: 5000 });
+    await update(id, (stored) => ({ ...stored, made: true }), { cookie: inSeconds(60) });
+    expect(await get(store, id)).toEqual({ cookie: expect.anything(), made: true });
   });
 
   test("fifty at once are all there", async () => {

@@ -1,0 +1,69 @@
+import type { Entry, Person, SessionIndex } from "./session-index.js";
+import { KeptPortalSession, type StoredPortal } from "./stored.js";
+import type { Tenant } from "./tenants.js";
+
+const LONGEST_USER_AGENT = 256;
+/** Every so many sessions of one person it is seen which of them are still there. */
+const SWEEP_EVERY = 50;
+
+/** Whose login it is. */
+export const personOf = ({ issuer, client_id, claims }: Omit<StoredPortal, "tokens">): Person => ({
+  issuer,
+  client_id,
+  sub: claims.sub,
+});
+
+/** A session that is about to be written for the first time with a login in it. */
+export class Making {
+  readonly #index: SessionIndex;
+  readonly #tenant: Tenant | undefined;
+  readonly #login: KeptPortalSession;
+  readonly #id: string;
+  readonly #from: string;
+
+  /** @param tenant whose login it is; undefined where nobody here would find it */
+  constructor(index: SessionIndex, tenant: Tenant | undefined, id: string, login: KeptPortalSession) {
+    this.#index = index;
+    this.#tenant = tenant;
+    this.#login = login;
+    this.#id = id;
+    this.#from = KeptPortalSession.idOf(login) ?? id;
+  }
+
+  /** The login was in another session before: an application has changed the id, and put it into the new one. */
+  get isMoved(): boolean {
+    return this.#from !== this.#id;
+  }
+
+  /**
+   * Makes the session known.
+   *
+   * @returns whether it may be written: the login has not ended meanwhile
+   */
+  async begin(userAgent: string | undefined, sweep: (person: Person) => void): Promise<boolean> {
+    if (!this.#tenant) return true;
+    const person = personOf(this.#login);
+    const { absoluteSeconds, findsBySid } = this.#tenant;
+    const count = await this.#index.add(person, this.#entry(absoluteSeconds, userAgent), this.#from, findsBySid);
+    if (count > 0 && count % SWEEP_EVERY === 0) sweep(person);
+    return count > 0;
+  }
+
+  /** Whether it may stay, now that it is written. */
+  async isStillAlive(): Promise<boolean> {
+    return this.#tenant === undefined || this.#index.holds(personOf(this.#login), this.#id);
+  }
+
+  #entry(absoluteSeconds: number, userAgent: string | undefined): Entry {
+    const { redirect_uri, started_at, authentication: { sid, iat } = {} } = this.#login;
+    return {
+      id: this.#id,
+      redirect_uri,
+      started_at,
+      ends_at: started_at + absoluteSeconds,
+      ...(sid !== undefined && { sid }),
+      ...(iat !== undefined && { iat }),
+      ...(userAgent !== undefined && { user_agent: userAgent.slice(0, LONGEST_USER_AGENT) }),
+    };
+  }
+}

@@ -1,0 +1,206 @@
+import type { Clock } from "../clock.js";
+import { recordFor, recordId } from "./record.js";
+import type { StoredSession } from "./stored.js";
+import type { Change, Update } from "./update.js";
+
+/** Whose sessions. */
+export interface Person {
+  readonly issuer: string;
+  readonly client_id: string;
+  readonly sub: string;
+}
+
+/** A session as the index knows it. */
+export interface Entry {
+  /** Of the session. */
+  readonly id: string;
+  readonly redirect_uri: string;
+  /** When the login began, in epoch seconds. */
+  readonly started_at: number;
+  /** No login in it lives longer, in epoch seconds. */
+  readonly ends_at: number;
+  /** Of the session at the portal, where that has one. */
+  readonly sid?: string | undefined;
+  /** Of the ID token, in epoch seconds. */
+  readonly iat?: number | undefined;
+  /** What the browser said it was. */
+  readonly user_agent?: string | undefined;
+}
+
+/** A logout that the portal has asked for. It ends logins too that are only just being made. */
+export interface Ended {
+  /** Of that session at the portal alone; undefined for all of the person's. */
+  readonly sid: string | undefined;
+  /** Of the logout token: logins that the portal has told of later are others. In epoch seconds. */
+  readonly iat: number;
+}
+
+/** The same, in the index. */
+export interface Known extends Entry {
+  /** By our clock, in epoch milliseconds. */
+  readonly added_at: number;
+  /** There once it is to end, until the session is destroyed: so that whoever looks next can finish that. */
+  readonly ending?: true;
+}
+
+interface Past extends Ended {
+  /** By our clock, in epoch milliseconds. */
+  readonly at: number;
+}
+
+/** What is kept of a person, or, by the portal's session, of whom it is. */
+interface Content {
+  readonly sessions: readonly Known[];
+  readonly subs: readonly string[];
+  readonly ended: readonly Past[];
+}
+
+/** A login that is being made is finished after so long, or never will be. */
+const MAKING_MS = 10 * 60_000;
+/** What has been written to the index so long ago is in the store, or never came there. */
+const WRITTEN_MS = 60_000;
+
+/**
+ * Which sessions a person has, kept in the session store itself: so that all of them can be listed and ended, from whichever
+ * process, without a check that other requests pay for. Written when a login begins, before its session: then there is none
+ * that it does not know. What it knows and is not there any more is nobody's harm, and is swept away by who looks.
+ *
+ * What is to end is marked first and taken out last. So a process that is killed in between leaves nothing behind that the
+ * next one would not end; and a login that is made at the same moment finds the mark, whichever of both comes first.
+ */
+export class SessionIndex {
+  readonly #update: Update;
+  readonly #clock: Clock;
+
+  constructor(update: Update, clock: Clock) {
+    this.#update = update;
+    this.#clock = clock;
+  }
+
+  /**
+   * Makes a session known that is about to be written.
+   *
+   * @param from the session that this login comes from, where it is moved; it must be known then
+   * @param findsBySid whether it is to be found by the portal's session as well
+   * @returns how many sessions the person has, as far as is known; 0 for a login that has ended already
+   */
+  async add(person: Person, entry: Entry, from: string, findsBySid: boolean): Promise<number> {
+    const isMoved = from !== entry.id;
+    if (!isMoved && findsBySid && entry.sid !== undefined && !(await this.#addSid(person, entry, entry.sid))) return 0;
+    let count = 0;
+    await this.#change(recordId("person", ...wholeOf(person)), entry.ends_at, (content) => {
+      count = 0;
+      const isAlive = isMoved ? isKnown(from, content) : !hasEnded(entry, content);
+      if (!isAlive) return undefined;
+      const others = content.sessions.filter(({ id, ends_at }) => id !== entry.id && ends_at * 1000 > this.#clock());
+      count = others.length + 1;
+      return { ...content, sessions: [...others, { ...entry, added_at: this.#clock() }] };
+    });
+    return count;
+  }
+
+  /** Whether a session that was made known has not been ended since. */
+  async holds(person: Person, session: string): Promise<boolean> {
+    return isKnown(session, await this.#read(recordId("person", ...wholeOf(person))));
+  }
+
+  /** Those that are to end among them: whoever was to end them has not come to it. */
+  async of(person: Person): Promise<readonly Known[]> {
+    return (await this.#read(recordId("person", ...wholeOf(person)))).sessions;
+  }
+
+  /**
+   * Marks sessions as to be ended, and gives them.
+   *
+   * @param ended for a logout that the portal has asked for
+   */
+  async mark(person: Person, isMeant: (entry: Known) => boolean, ended?: Ended): Promise<readonly Known[]> {
+    let marked: readonly Known[] = [];
+    await this.#change(recordId("person", ...wholeOf(person)), 0, (content) => {
+      const sessions = content.sessions.map((entry): Known => (isMeant(entry) ? { ...entry, ending: true } : entry));
+      marked = sessions.filter(({ ending }) => ending);
+      return { ...content, sessions, ended: this.#withEnded(content, ended) };
+    });
+    return marked;
+  }
+
+  /** Who has sessions that belong to this one of the portal. A login that is made at the same moment will not be. */
+  async endSid({ issuer, client_id }: Omit<Person, "sub">, sid: string, iat: number): Promise<readonly string[]> {
+    let subs: readonly string[] = [];
+    await this.#change(recordId("sid", issuer, client_id, sid), 0, (content) => {
+      ({ subs } = content);
+      return { ...content, ended: this.#withEnded(content, { sid, iat }) };
+    });
+    return subs;
+  }
+
+  /** Takes sessions out that are gone. */
+  async forget(person: Person, ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const gone = new Set(ids);
+    await this.#change(recordId("person", ...wholeOf(person)), 0, (content) => {
+      const sessions = content.sessions.filter(({ id }) => !gone.has(id));
+      return sessions.length === content.sessions.length ? undefined : { ...content, sessions };
+    });
+  }
+
+  /** Whether a session of which nothing is stored never will be: it is not just being written. */
+  isWritten({ added_at }: Pick<Known, "added_at">): boolean {
+    return added_at + WRITTEN_MS < this.#clock();
+  }
+
+  /** @returns false for a session of the portal that has ended already */
+  async #addSid({ issuer, client_id, sub }: Person, { iat, ends_at }: Entry, sid: string): Promise<boolean> {
+    let isAlive = true;
+    await this.#change(recordId("sid", issuer, client_id, sid), ends_at, (content, livesUntil) => {
+      isAlive = !hasEnded({ sid, iat }, content);
+      const isKnown = content.subs.includes(sub) && livesUntil >= ends_at * 1000;
+      if (!isAlive || isKnown) return undefined;
+      return { ...content, subs: [...new Set([...content.subs, sub])] };
+    });
+    return isAlive;
+  }
+
+  #withEnded({ ended }: Content, another: Ended | undefined): readonly Past[] {
+    const now = this.#clock();
+    const recent = ended.filter(({ at }) => at + MAKING_MS > now);
+    return another ? [...recent, { ...another, at: now }] : recent;
+  }
+
+  async #read(id: string): Promise<Content> {
+    return contentOf(await this.#update(id, () => undefined));
+  }
+
+  async #change(
+    id: string,
+    endsAtSeconds: number,
+    change: (content: Content, livesUntil: number) => Content | undefined,
+  ): Promise<void> {
+    const toRecord: Change = (stored) => {
+      const livesUntil = endOf(stored);
+      const next = change(contentOf(stored), livesUntil);
+      if (!next) return undefined;
+      if (next.sessions.length + next.subs.length + next.ended.length === 0) return null;
+      const until = Math.max(livesUntil, endsAtSeconds * 1000, next.ended.length > 0 ? this.#clock() + MAKING_MS : 0);
+      return recordFor(this.#clock, until - this.#clock(), { index: next });
+    };
+    await this.#update(id, toRecord, { cookie: {} });
+  }
+}
+
+const isKnown = (session: string, { sessions }: Content): boolean =>
+  sessions.some(({ id, ending }) => id === session && !ending);
+
+const wholeOf = ({ issuer, client_id, sub }: Person): string[] => [issuer, client_id, sub];
+
+/** Others may write to the store. */
+function contentOf(stored: StoredSession | undefined): Content {
+  const { sessions = [], subs = [], ended = [] } = Object(stored?.["index"]) as Partial<Content>;
+  return { sessions, subs, ended };
+}
+
+const endOf = ({ cookie: { expires } }: StoredSession): number => (expires ? new Date(expires).getTime() : 0);
+
+/** Whether the portal has asked for a logout of this login, which it had told of before. */
+const hasEnded = ({ sid, iat = Number.POSITIVE_INFINITY }: Pick<Entry, "sid" | "iat">, { ended }: Content): boolean =>
+  ended.some((past) => iat <= past.iat && (past.sid === undefined || sid === undefined || sid === past.sid));
