@@ -41,6 +41,28 @@ export const seconds = (least: number, most: number) => {
   );
 };
 
+const TOGGLES: Readonly<Record<string, boolean>> = {
+  on: true,
+  true: true,
+  1: true,
+  off: false,
+  false: false,
+  0: false,
+};
+
+/** A switch: true or false in code, on or off in a variable. */
+export const toggle = v.union(
+  [
+    v.boolean(),
+    v.pipe(
+      v.string(),
+      v.check((value) => Object.hasOwn(TOGGLES, value)),
+      v.transform((value) => TOGGLES[value] === true),
+    ),
+  ],
+  "write on or off (in code true or false)",
+);
+
 const ROUTE = "write a path that starts with /, or false";
 
 /** A path below the mount, or false for a route that is turned off. */

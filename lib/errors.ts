@@ -203,6 +203,16 @@ const FAILURES = {
     sentence: "Please confirm that you want to sign out.",
     hint: "A logout came from another site, or from a client that does not say where it comes from. Link to the logout route from a page of your own, or post to it from there.",
   },
+  logout_token_invalid: {
+    status: 400,
+    sentence: "This request to sign somebody out could not be trusted.",
+    hint: "What was posted to the back-channel logout route is no logout token of this portal for this client (OpenID Connect Back-Channel Logout 1.0, section 2.6); the check that failed is named in the detail. If it is exp or iat, compare the clocks; if it is aud, PORTAL_CLIENT_ID; if it is iss, PORTAL_ISSUER.",
+  },
+  logout_request_invalid: {
+    status: 400,
+    sentence: "This request to sign somebody out could not be trusted.",
+    hint: "The front-channel logout route was asked without iss and sid, or for another portal (OpenID Connect Front-Channel Logout 1.0, section 2). Register frontchannel_logout_session_required at the portal.",
+  },
   tokens_unreadable: {
     status: 401,
     sentence: "Please sign in to go on.",

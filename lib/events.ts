@@ -101,8 +101,18 @@ export interface LockWaited extends PortalAuthEvent {
   readonly renewed: boolean;
 }
 
-/** A person has logged out. */
+/**
+ * Why a session ended. logout: the person signed out of it. everywhere: signed out of all, in another of their sessions.
+ * session_ended: chose this one in another of their sessions. backchannel, frontchannel: the portal asked for it.
+ */
+export type LogoutReason = "logout" | "everywhere" | "session_ended" | "backchannel" | "frontchannel";
+
+/** A person has logged out, or sessions of theirs were ended otherwise. */
 export interface LoggedOut extends PortalAuthEvent {
+  /** Why, as onLogout is told it. */
+  readonly reason: LogoutReason;
+  /** How many sessions were ended. */
+  readonly sessions: number;
   /** Whether there was a login to end. */
   readonly had_login: boolean;
   /** Whether a portal's logout was there to send the person to. */
@@ -145,7 +155,7 @@ export interface PortalAuthEvents {
   "refresh.failed": RefreshFailed;
   /** A refresh waited for another process. */
   "lock.waited": LockWaited;
-  /** A person has logged out. */
+  /** A person has logged out, or sessions of theirs were ended otherwise. */
   logout: LoggedOut;
   /** The guard turned somebody away whose session holds a login that does not count. */
   "session.refused": SessionRefused;

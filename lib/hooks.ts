@@ -1,6 +1,7 @@
 import type { Request, Response } from "express";
 import type { SessionData } from "express-session";
 import { PortalAuthError } from "./errors.js";
+import type { LogoutReason } from "./events.js";
 import type { Claims, TokenSet } from "./tokens.js";
 
 /** What onTokens is told beside the tokens. */
@@ -29,8 +30,10 @@ export interface LoginContext {
 
 /** What onLogout is told. */
 export interface LogoutContext {
-  /** The request that logs out. Its session is gone. */
+  /** The request that ended the session: of the person, or, where the portal asked for it, the portal's own. */
   readonly req: Request;
+  /** Why it ended. */
+  readonly reason: LogoutReason;
   /** Who logs out. */
   readonly claims: Claims;
   /** The last that were stored. The refresh token is revoked afterwards. */
@@ -65,7 +68,7 @@ export interface Hooks {
   ): TokenSet | undefined | void | Promise<TokenSet | undefined | void>;
   /** The person is verified, the session not begun. Throw to refuse: nothing has been stored then. */
   onLogin?(context: LoginContext): void | Promise<void>;
-  /** The session is destroyed. An error is logged and does not keep the person logged in. */
+  /** A session is destroyed: called for each that is. An error is logged and does not keep the person logged in. */
   onLogout?(context: LogoutContext): void | Promise<void>;
   /**
    * Before a failure is answered. May answer itself through `context.res`, and must have done so when it returns, or when

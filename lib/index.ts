@@ -19,6 +19,7 @@ export type {
   LoginStarted,
   LoginStep,
   LoginStepName,
+  LogoutReason,
   PortalAuthEvent,
   PortalAuthEventName,
   PortalAuthEvents,
@@ -39,6 +40,9 @@ export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } 
 export type { Lock } from "./lock.js";
 export type { Logger } from "./logger.js";
 export type { LoginOptions } from "./login/login.js";
+export type { Device } from "./logout/device.js";
+export type { LogoutOptions } from "./logout/logout.js";
+export type { SessionInfo } from "./logout/sessions.js";
 export type { AuthorizationParams, PortalAuthOptions } from "./options.js";
 export type { Action, Page, RenderPage, Words, WordsGiven } from "./pages.js";
 export type { NoncePolicy, ProfileName } from "./portal/profiles.js";
@@ -53,4 +57,4 @@ export type {
 } from "./request-portal.js";
 export type { PortalSession, RefreshClaim } from "./session/stored.js";
 export type { Origin } from "./settings.js";
-export type { Claims, TokenSet } from "./tokens.js";
+export type { Authentication, Claims, TokenSet } from "./tokens.js";

@@ -65,7 +65,7 @@ export const CLIENT_SECRET_MISSING: OptionProblem = problem(
 /** What is right by itself and wrong beside something else. */
 export function conflicts(
   options: v.InferOutput<typeof OptionsSchema>,
-  routes: Readonly<Record<"login" | "callback" | "logout", string | false>>,
+  routes: Readonly<Record<string, string | false>> & { readonly callback: string | false },
 ): OptionProblem[] {
   const { redirectUri, authorizationParams } = options;
   const problems: OptionProblem[] = [];
@@ -79,7 +79,7 @@ export function conflicts(
     );
   const paths = Object.values(routes).filter((path) => path !== false);
   if (new Set(paths).size < paths.length)
-    problems.push(problem("routes", "option routes", "write three different paths"));
+    problems.push(problem("routes", "option routes", "write a path of its own for each"));
   if (typeof authorizationParams !== "function") {
     try {
       checkAuthorizationParams(authorizationParams);

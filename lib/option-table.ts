@@ -1,6 +1,6 @@
 import type { Store } from "express-session";
 import * as v from "valibot";
-import { address, origins, plainAddress, route, seconds, secrets, text } from "./checks.js";
+import { address, origins, plainAddress, route, seconds, secrets, text, toggle } from "./checks.js";
 import type { Clock } from "./clock.js";
 import type { Hooks } from "./hooks.js";
 import type { Lock } from "./lock.js";
@@ -30,6 +30,8 @@ export const VARIABLES = {
   clockTolerance: "PORTAL_CLOCK_TOLERANCE",
   refreshLeeway: "PORTAL_REFRESH_LEEWAY",
   apiOrigins: "PORTAL_API_ORIGINS",
+  backchannelLogout: "PORTAL_BACKCHANNEL_LOGOUT",
+  frontchannelLogout: "PORTAL_FRONTCHANNEL_LOGOUT",
   secret: "SESSION_SECRET",
   store: "SESSION_STORE_URL",
   tokenEncryptionKey: "TOKEN_ENCRYPTION_KEY",
@@ -54,7 +56,15 @@ export const DEFAULTS = {
   refreshLeeway: 30,
   store: "memory:",
   sameSite: "lax",
-  routes: { login: "/login", callback: "/callback", logout: "/logout" },
+  backchannelLogout: false,
+  frontchannelLogout: false,
+  routes: {
+    login: "/login",
+    callback: "/callback",
+    logout: "/logout",
+    backchannelLogout: "/backchannel-logout",
+    frontchannelLogout: "/frontchannel-logout",
+  },
   sessionIdle: 24 * 60 * 60,
   sessionAbsolute: 7 * 24 * 60 * 60,
 } as const;
@@ -151,7 +161,18 @@ export const OptionsSchema = v.strictObject(
       ),
       [],
     ),
-    routes: v.optional(v.strictObject({ login: route, callback: route, logout: route }), {}),
+    backchannelLogout: v.optional(toggle, DEFAULTS.backchannelLogout),
+    frontchannelLogout: v.optional(toggle, DEFAULTS.frontchannelLogout),
+    routes: v.optional(
+      v.strictObject({
+        login: route,
+        callback: route,
+        logout: route,
+        backchannelLogout: route,
+        frontchannelLogout: route,
+      }),
+      {},
+    ),
     hooks: v.optional(
       v.strictObject({
         onTokens: hook<"onTokens">(),

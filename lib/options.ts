@@ -67,7 +67,18 @@ export interface PortalAuthOptions {
    * separated by commas; default none.
    */
   apiOrigins?: readonly string[] | undefined;
-  /** Paths relative to the mount; false turns one off. Default /login, /callback, /logout. */
+  /**
+   * Whether the portal may end sessions here by a request of its own to /backchannel-logout, which has to be registered
+   * there as backchannel_logout_uri (OpenID Connect Back-Channel Logout 1.0). PORTAL_BACKCHANNEL_LOGOUT; default false.
+   */
+  backchannelLogout?: boolean | undefined;
+  /**
+   * Whether the portal may end sessions here by a frame that it shows, of /frontchannel-logout, which has to be registered
+   * there as frontchannel_logout_uri, with frontchannel_logout_session_required (OpenID Connect Front-Channel Logout 1.0).
+   * PORTAL_FRONTCHANNEL_LOGOUT; default false.
+   */
+  frontchannelLogout?: boolean | undefined;
+  /** Paths relative to the mount; false turns one off. Default /login, /callback, /logout and so on. */
   routes?: {
     /** Begins a login. Default "/login". */
     login?: string | false;
@@ -75,6 +86,10 @@ export interface PortalAuthOptions {
     callback?: string | false;
     /** Logs out, here and at the portal. Default "/logout". */
     logout?: string | false;
+    /** Where the portal asks for logouts, if backchannelLogout is on. Default "/backchannel-logout". */
+    backchannelLogout?: string | false;
+    /** What the portal frames for logouts, if frontchannelLogout is on. Default "/frontchannel-logout". */
+    frontchannelLogout?: string | false;
   };
   /** Where the application joins in. Default {}. */
   hooks?: Hooks | undefined;

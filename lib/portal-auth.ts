@@ -17,6 +17,8 @@ import { loginStep } from "./login/login.js";
 import { knowRoutes } from "./login/own-routes.js";
 import { createTransactions } from "./login/transaction.js";
 import { callbackPaths, tickets } from "./login-ticket.js";
+import { backChannelStep } from "./logout/back-channel.js";
+import { frontChannelStep } from "./logout/front-channel.js";
 import { logoutStep } from "./logout/logout.js";
 import { lookAtMaking, lookAtMount } from "./look-at-mount.js";
 import type { PortalAuthOptions } from "./options.js";
@@ -132,7 +134,7 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
       clientId,
       keys: settings.tokenEncryptionKeys,
       absoluteSeconds: settings.sessionAbsolute,
-      findsBySid: false,
+      findsBySid: settings.routes.backchannelLogout !== false || settings.routes.frontchannelLogout !== false,
       vault: createVault(settings.tokenEncryptionKeys, (error) => logFailure(log, error)),
     },
     store: opened?.store ?? (settings.store as Store | undefined),
@@ -150,7 +152,7 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
 
 /** By path, and then by method: nearly every request is none of ours, which its path alone says. */
 function createRoutes(parts: Parts): Map<string, Map<string, Step>> {
-  const { login, callback, logout } = parts.settings.routes;
+  const { login, callback, logout, backchannelLogout, frontchannelLogout } = parts.settings.routes;
   const [begin, finish, leave] = [loginStep(parts), callbackStep(parts), logoutStep(parts)];
   const table: [method: string, path: string | false, step: Step][] = [
     ["GET", login, unlessPrefetched(begin)],
@@ -161,6 +163,9 @@ function createRoutes(parts: Parts): Map<string, Map<string, Step>> {
     ["GET", logout, unlessPrefetched(leave)],
     ["POST", logout, leave],
     ["HEAD", logout, nothing],
+    ["POST", backchannelLogout, backChannelStep(parts)],
+    ["GET", frontchannelLogout, unlessPrefetched(frontChannelStep(parts))],
+    ["HEAD", frontchannelLogout, nothing],
   ];
   const routes = new Map<string, Map<string, Step>>();
   for (const [method, path, step] of table) {

@@ -5,7 +5,8 @@ import { fetchWithToken } from "./access/fetch.js";
 import { userInfo } from "./access/user-info.js";
 import { answerError } from "./answer/answer-error.js";
 import { beginLogin, type LoginOptions } from "./login/login.js";
-import { logOut } from "./logout/logout.js";
+import { type LogoutOptions, logOut } from "./logout/logout.js";
+import { endOne, listSessions, type SessionInfo } from "./logout/sessions.js";
 import { answersOf, type Parts, type Visit } from "./parts.js";
 import type { Instance } from "./session/holder.js";
 import { readSession, sessionHere } from "./session/session.js";
@@ -165,11 +166,35 @@ export class RequestPortal {
    * Logs the person out here and answers this request by sending the browser on to the portal's logout; or, when the
    * store fails and the person is still logged in, by that failure. It never rejects. Call it from a route that another
    * site cannot trigger; the route /logout sees to that by itself.
+   *
+   * With `everywhere` the person's other sessions end first, in whichever browser and process: all that this portalAuth()
+   * has begun for them.
    */
-  async logout(): Promise<void> {
-    await logOut(this.#parts, this.#visit()).catch((error) =>
+  async logout(options: LogoutOptions = {}): Promise<void> {
+    await logOut(this.#parts, this.#visit(), options).catch((error) =>
       answerError(this.#req, this.#res, error, answersOf(this.#parts, this.#mount)),
     );
+  }
+
+  /**
+   * The sessions that this person has here, whichever browser or process began them; the one that was used last comes first.
+   * Those of another portalAuth() are not among them.
+   *
+   * @throws PortalAuthError `login_required`, `session_store_failed`
+   */
+  async sessions(): Promise<SessionInfo[]> {
+    return listSessions(this.#parts, this.#visit());
+  }
+
+  /**
+   * Ends one of the person's own sessions, by its id in sessions(). Call it from a route that another site cannot trigger. Of
+   * the session of this request the cookie goes as well, and the request goes on as a visitor's.
+   *
+   * @returns false where the person has no such session (any more)
+   * @throws PortalAuthError `login_required`, `session_store_failed`
+   */
+  async endSession(id: string): Promise<boolean> {
+    return endOne(this.#parts, this.#visit(), id);
   }
 
   /**

@@ -21,6 +21,9 @@ import type { RenderPage, WordsGiven } from "./pages.js";
 import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./portal/profiles.js";
 import { isLeftOutByMistake, whyNotRead } from "./whose-variables.js";
 
+/** Those that portalAuth() answers. */
+type RouteName = keyof typeof DEFAULTS.routes;
+
 /** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
 export interface Settings {
   /** Undefined for the one that needs no name. */
@@ -42,7 +45,10 @@ export interface Settings {
   readonly clockTolerance: number;
   readonly refreshLeeway: number;
   readonly apiOrigins: readonly string[];
-  readonly routes: Readonly<Record<"login" | "callback" | "logout", string | false>>;
+  readonly backchannelLogout: boolean;
+  readonly frontchannelLogout: boolean;
+  /** Those of what is off are false. */
+  readonly routes: Readonly<Record<RouteName, string | false>>;
   readonly hooks: Readonly<Hooks>;
   readonly secrets: readonly string[];
   /** A store, or the address of one; undefined for the memory of this process. */
@@ -105,7 +111,7 @@ export function tryOptions(given: PortalAuthOptions = {}, env: NodeJS.ProcessEnv
   if (!checked.success)
     problems.push(...checked.issues.filter(saysMore(problems)).map((one) => problemOf(one, wished)));
   if (lacksClientSecret(wished, problems)) problems.push(CLIENT_SECRET_MISSING);
-  if (checked.success) problems.push(...conflicts(checked.output, settleRoutes(checked.output.routes)));
+  if (checked.success) problems.push(...conflicts(checked.output, settleRoutes(checked.output)));
   const isGood = checked.success && problems.length === 0;
   problems.sort((one, other) => placeOf(one) - placeOf(other)); // as the README's table has them
   return { wished, origins, files, problems, settings: isGood ? settle(checked.output) : undefined };
@@ -193,7 +199,9 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     clockTolerance: options.clockTolerance,
     refreshLeeway: options.refreshLeeway,
     apiOrigins: options.apiOrigins,
-    routes: settleRoutes(options.routes),
+    backchannelLogout: options.backchannelLogout,
+    frontchannelLogout: options.frontchannelLogout,
+    routes: settleRoutes(options),
     hooks: options.hooks as Hooks,
     secrets: options.secret,
     store: options.store === "memory:" ? undefined : options.store,
@@ -211,14 +219,15 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
   return Object.freeze({ ...deepFreeze(settled), logger: options.logger }); // which stays as its application has made it
 }
 
-function settleRoutes(given: {
-  login?: string | false | undefined;
-  callback?: string | false | undefined;
-  logout?: string | false | undefined;
-}) {
-  const { login = DEFAULTS.routes.login, callback = DEFAULTS.routes.callback, logout = DEFAULTS.routes.logout } = given;
-  return { login, callback, logout };
+function settleRoutes(options: v.InferOutput<typeof OptionsSchema>): Settings["routes"] {
+  const given = Object.entries(options.routes).filter(([, path]) => path !== undefined);
+  const routes: Settings["routes"] = { ...DEFAULTS.routes, ...Object.fromEntries(given) };
+  const off = SWITCHED.filter((name) => !options[name]).map((name) => [name, false]);
+  return { ...routes, ...Object.fromEntries(off) };
 }
+
+/** There only where the option of that name is on. */
+const SWITCHED = ["backchannelLogout", "frontchannelLogout"] as const;
 
 function knownVariables(): string[] {
   const read = Object.values(VARIABLES);

@@ -8,10 +8,10 @@ const tell = createTell({ instance: "default", issuer: "https://portal.example",
 test("a listener hears its own events, until it is told to stop", () => {
   const logout = vi.fn();
   const stop = listen({ logout }, () => {});
-  tell("logout", () => ({ had_login: true, at_portal: false }));
+  tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: false }));
   tell("login.started", () => ({ login: "a" }));
   stop();
-  tell("logout", () => ({ had_login: true, at_portal: false }));
+  tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: false }));
   expect(logout.mock.calls).toMatchObject([[{ instance: "default", had_login: true }]]);
   expect(channel(channelName("logout")).hasSubscribers).toBe(false);
 });
@@ -23,7 +23,7 @@ test("one that throws harms neither who tells nor who else listens", () => {
   };
   onTestFinished(listen({ logout: broken }, failed));
   onTestFinished(listen({ logout: heard }, () => {}));
-  tell("logout", () => ({ had_login: false, at_portal: false }));
+  tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: false, at_portal: false }));
   expect(heard).toHaveBeenCalledOnce();
   expect(failed.mock.calls).toEqual([[new Error("broken"), "logout"]]);
 });

@@ -10,6 +10,7 @@ import { consoleLog, type Log, logFailure } from "./log.js";
 import { type Pages, plainPages } from "./pages.js";
 import { problemOf } from "./problem.js";
 import { send } from "./send.js";
+import { closeIfUnread } from "./unread-body.js";
 
 export interface ErrorAnswer {
   readonly hooks?: Hooks;
@@ -46,7 +47,7 @@ export async function answerError(
   }
   if (res.headersSent || res.writableEnded) return;
   res.statusCode = error.status;
-  if (hasUnreadBody(req)) res.setHeader("Connection", "close");
+  closeIfUnread(req, res);
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
   // RFC 9110, section 11.6.1, wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
   if (error.status === 401) res.setHeader("WWW-Authenticate", 'Bearer realm="portal"');
@@ -55,11 +56,6 @@ export async function answerError(
   ourHeaders(res);
   const title = sentenceOf(error, pages.wordsOf(req));
   send(res, "application/problem+json", JSON.stringify(problemOf(error, title, requestId, login)));
-}
-
-/** What is left of a body nobody will read. A request without one is not complete either while it is being answered. */
-function hasUnreadBody({ complete, headers }: Request): boolean {
-  return !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0);
 }
 
 function pageOf(words: Words, error: PortalAuthError, request_id: string, answer: ErrorAnswer): Omit<Page, "lang"> {

@@ -7,14 +7,27 @@ import { PAGE_STYLE } from "./page.js";
 /** What may be loaded (Content Security Policy), beside what nothing of ours allows. */
 type Directives = Readonly<Record<string, readonly string[]>>;
 
-/** Sets the headers of an answer of ours: guarded by helmet, kept in no cache, telling no address to the next site. */
-export function createHeaders(directives: Directives): (res: Response) => void {
+/**
+ * Sets the headers of an answer of ours: guarded by helmet, kept in no cache, telling no address to the next site.
+ *
+ * @param framedBy the origins whose pages may frame it; default none
+ */
+export function createHeaders(directives: Directives, framedBy: readonly string[] = []): (res: Response) => void {
+  const isFramed = framedBy.length > 0;
   const protect = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
-      directives: { defaultSrc: ["'none'"], ...directives, baseUri: ["'none'"], frameAncestors: ["'none'"] },
+      directives: {
+        defaultSrc: ["'none'"],
+        ...directives,
+        baseUri: ["'none'"],
+        frameAncestors: isFramed ? framedBy : ["'none'"],
+      },
     },
-    frameguard: { action: "deny" },
+    // it knows no origin but one's own
+    frameguard: isFramed ? false : { action: "deny" },
+    // a portal whose pages are isolated (COEP) frames nothing else
+    crossOriginResourcePolicy: { policy: isFramed ? "cross-origin" : "same-origin" },
     referrerPolicy: { policy: "no-referrer" },
     // for the whole host, subdomains included: that is for the application to decide
     strictTransportSecurity: false,

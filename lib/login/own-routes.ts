@@ -1,11 +1,10 @@
-import type { Settings } from "../settings.js";
 import { withoutSlash } from "../without-slash.js";
 
 /** The routes of every portalAuth() of this process, as Express compares them: a mount's letters may be large or small. */
 const known = new Set<string>();
 
 /** Makes these routes known as ones to which no login returns. */
-export function knowRoutes(routes: Settings["routes"]): void {
+export function knowRoutes(routes: Readonly<Record<string, string | false>>): void {
   for (const route of Object.values(routes)) if (route !== false) known.add(withoutSlash(route).toLowerCase());
 }
 

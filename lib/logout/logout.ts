@@ -5,17 +5,25 @@ import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { send } from "../answer/send.js";
 import { PortalAuthError } from "../errors.js";
-import { callHook } from "../hooks.js";
 import { answersOf, laterAnswersOf, linkTo, type Parts, type Visit } from "../parts.js";
 import { logoutUrl } from "../portal/log-out.js";
 import { revokeQuietly } from "../revoke-quietly.js";
-import { endSession } from "../session/session.js";
+import { endOthers } from "../session/of-person.js";
+import type { EndedSession } from "../session/persons-sessions.js";
+import { endSession, readSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import { withinTime } from "../within-time.js";
+import { afterwards, tellEvent, tellHook } from "./ended.js";
 import { confirmation, isMeant } from "./meant.js";
 
 /** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */
 const PORTAL_SECONDS = 5;
+
+/** What `req.portal.logout()` is told. */
+export interface LogoutOptions {
+  /** Whether the person's other sessions here end as well, on whichever device. Default false. */
+  readonly everywhere?: boolean;
+}
 
 /** GET and POST /logout */
 export function logoutStep(parts: Parts) {
@@ -27,26 +35,33 @@ export function logoutStep(parts: Parts) {
 
 /**
  * Ends the session here, then the tokens and the session at the portal, as far as it can be reached. Who could not be
- * logged out is told so, and offered to try that again: no way to sign in.
+ * logged out is told so, and offered to try that again: no way to sign in. Of several sessions the one of this request is
+ * the last: who is told that it did not work can say once more that all of them shall end.
  */
-export async function logOut(parts: Parts, { req, res }: Visit): Promise<void> {
+export async function logOut(
+  parts: Parts,
+  { req, res }: Visit,
+  { everywhere = false }: LogoutOptions = {},
+): Promise<void> {
+  const { settings } = parts;
+  let others: readonly EndedSession[] = [];
   let ended: PortalSession | undefined;
   try {
-    ended = await endSession(req, res, parts.settings);
+    if (everywhere && readSession(req, settings)) others = await endOthers(req, settings, () => true);
+    ended = await endSession(req, res, settings);
   } catch (error) {
     return answerError(req, res, error, laterAnswersOf(parts, req));
   }
-  if (ended) await tellHook(parts, req, ended);
+  const reason = everywhere ? "everywhere" : "logout";
+  if (ended) await tellHook(parts, req, reason, ended);
+  await afterwards(parts, req, reason, others);
   const there = await withinTime(endAtPortal(parts, ended), PORTAL_SECONDS * 1000, () => undefined);
-  parts.log.tell("logout", () => ({ had_login: ended !== undefined, at_portal: there !== undefined }));
-  const to = there ?? parts.settings.postLogoutRedirectUri;
+  const told = { had_login: ended !== undefined, at_portal: there !== undefined };
+  tellEvent(parts, reason, others.length + (ended ? 1 : 0), told);
+  const to = there ?? settings.postLogoutRedirectUri;
   if (wantsPage(req)) return redirect(res, 303, to);
   ourHeaders(res); // a script cannot follow a redirect to another site: it is told where to send the person
   send(res, "application/json", JSON.stringify({ logout_url: to }));
-}
-
-async function tellHook({ settings: { hooks }, log }: Parts, req: Visit["req"], { claims, tokens }: PortalSession) {
-  await callHook("onLogout", () => hooks.onLogout?.({ req, claims, tokens })).catch((error) => logFailure(log, error));
 }
 
 /** Revokes the refresh token and gives the address that ends the portal's own session; a failure is logged, no more. */

@@ -17,6 +17,8 @@ export interface Portal {
   readonly configuration: oidc.Configuration;
   readonly metadata: Readonly<oidc.ServerMetadata>;
   readonly verifySignature: VerifySignature;
+  /** The same for a token that anybody may have sent. */
+  readonly verifySentToken: VerifySignature;
 }
 
 /** The portal, discovered at the first call. */
@@ -77,13 +79,18 @@ async function discover(settings: Settings): Promise<Portal> {
   for (const allow of overHttp) allow(configuration);
   configuration[oidc.customFetch] = fetch;
   configuration.timeout = 0; // ours covers the reading of the body as well
-  const verifySignature = createVerifier(
-    metadata.jwks_uri as string,
-    metadata.id_token_signing_alg_values_supported,
-    fetch,
-  );
-  return { settings, configuration, metadata, verifySignature };
+  const { jwks_uri = "", id_token_signing_alg_values_supported: algorithms } = metadata;
+  return {
+    settings,
+    configuration,
+    metadata,
+    verifySignature: createVerifier(jwks_uri, algorithms, fetch),
+    verifySentToken: createVerifier(jwks_uri, algorithms, fetch, SENT_TOKENS_COOLDOWN_MS),
+  };
 }
+
+/** So often at most a stranger's token has the portal asked for its keys. */
+const SENT_TOKENS_COOLDOWN_MS = 30_000;
 
 /** In seconds, as openid-client's clock tolerance. */
 const ANY_TIME = Number.MAX_SAFE_INTEGER;

@@ -90,11 +90,20 @@ function checkAlways(
 }
 
 /** Steps 9 and 10, and RFC 7519, section 4.1.5. openid-client has seen to it that they are numbers: so is JSON's 1e999, which is Infinity. */
-export function checkTimes({ exp, nbf, iat }: Claims, clockTolerance: number): void {
+export function checkTimes(claims: Claims, clockTolerance: number): void {
+  const wrong = wrongTime(claims, clockTolerance);
+  if (wrong !== undefined) throw invalid(wrong);
+}
+
+type Times = Partial<Record<"exp" | "nbf" | "iat", unknown>>;
+
+/** Which of the times of a JWT does not hold, and how far it is off; undefined when all do. */
+export function wrongTime({ exp, nbf, iat }: Times, clockTolerance: number): string | undefined {
   const now = epochSeconds();
-  if (!(isTime(exp) && exp > now - clockTolerance)) throw invalid(`claim exp${from(now, exp)}`);
-  if (typeof nbf === "number" && nbf > now + clockTolerance) throw invalid(`claim nbf${from(now, nbf)}`);
-  if (!(isTime(iat) && iat <= now + clockTolerance)) throw invalid(`claim iat${from(now, iat)}`); // from the future
+  if (!(isTime(exp) && exp > now - clockTolerance)) return `claim exp${from(now, exp)}`;
+  if (typeof nbf === "number" && nbf > now + clockTolerance) return `claim nbf${from(now, nbf)}`;
+  if (!(isTime(iat) && iat <= now + clockTolerance)) return `claim iat${from(now, iat)}`; // from the future
+  return undefined;
 }
 
 /** How far off: a few minutes are a clock, hours a time zone, days another trouble. */

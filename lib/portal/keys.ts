@@ -22,14 +22,21 @@ export type VerifySignature = (token: string) => Promise<void>;
 
 /**
  * Keys are remembered for ten minutes. A token that names an unknown key, or does not fit the one that it names,
- * has them fetched anew before it is refused: portals rotate keys, some without renaming them. Only the portal's
- * own token answers come here, so a stranger cannot cause fetches.
+ * has them fetched anew before it is refused: portals rotate keys, some without renaming them.
+ *
+ * @param cooldownMs how long they are not fetched again then. 0 for the portal's own token answers; for tokens that a
+ *   stranger may have sent it keeps them from causing fetches
  */
-export function createVerifier(jwksUri: string, announced: unknown, fetch: PortalFetch): VerifySignature {
+export function createVerifier(
+  jwksUri: string,
+  announced: unknown,
+  fetch: PortalFetch,
+  cooldownMs = 0,
+): VerifySignature {
   const algorithms = acceptedAlgorithms(announced);
   const keys = createRemoteJWKSet(new URL(jwksUri), {
     cacheMaxAge: 10 * 60 * 1000,
-    cooldownDuration: 0,
+    cooldownDuration: cooldownMs,
     [customFetch]: async (url, { headers }) => Response.json({ keys: await readKeySet(fetch, url, headers) }),
   });
   const verify = (token: string) =>
@@ -40,7 +47,7 @@ export function createVerifier(jwksUri: string, announced: unknown, fetch: Porta
   return async function verifySignature(token) {
     try {
       await verify(token).catch(async (error) => {
-        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+        if (!(error instanceof errors.JWSSignatureVerificationFailed) || keys.coolingDown) throw error;
         await keys.reload();
         await verify(token);
       });

@@ -10,6 +10,7 @@ import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs
 import { Making } from "./making.js";
 import { findSessions, type Removed } from "./persons-sessions.js";
 import { createPush, type Push } from "./push.js";
+import { SeenTokens } from "./seen.js";
 import { type Person, SessionIndex } from "./session-index.js";
 import {
   DiscreetPortalSession,
@@ -64,6 +65,7 @@ export class Keeper {
   readonly mayCollide: () => boolean;
   /** Whose sessions lie in this store. */
   readonly index: SessionIndex;
+  readonly seen: SeenTokens;
   readonly #store: Store;
   readonly #plain: Plain;
   readonly #clock: Clock;
@@ -95,6 +97,7 @@ export class Keeper {
     this.update = (id, change) => exclusive.update(id, this.#wary(id, change));
     this.#clock = clock;
     this.index = new SessionIndex(exclusive.update, clock);
+    this.seen = new SeenTokens(exclusive.update, clock);
     this.#sweep = (person) => void findSessions(this, person).catch(() => {}); // who looks next does so again
     this.#push = limits && createPush(limits, this.#lifetime, this.update);
     this.#meetExpressSession(exclusive);
@@ -118,6 +121,11 @@ export class Keeper {
       return mayGo(stored) ? null : undefined;
     });
     return { last, stays: left !== undefined };
+  }
+
+  /** For a session that is there although the index does not know it. */
+  async makeKnown(id: string, login: PortalSession, userAgent: string | undefined): Promise<void> {
+    await new Making(this.index, this.#tenants.of(login), id, login).begin(userAgent);
   }
 
   /** From now on the logins of this portalAuth() are opened as they are loaded. */

@@ -1,5 +1,5 @@
 import type { Entry, Person, SessionIndex } from "./session-index.js";
-import { KeptPortalSession, type StoredPortal } from "./stored.js";
+import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
 import type { Tenant } from "./tenants.js";
 
 const LONGEST_USER_AGENT = 256;
@@ -17,12 +17,12 @@ export const personOf = ({ issuer, client_id, claims }: Omit<StoredPortal, "toke
 export class Making {
   readonly #index: SessionIndex;
   readonly #tenant: Tenant | undefined;
-  readonly #login: KeptPortalSession;
+  readonly #login: PortalSession;
   readonly #id: string;
   readonly #from: string;
 
   /** @param tenant whose login it is; undefined where nobody here would find it */
-  constructor(index: SessionIndex, tenant: Tenant | undefined, id: string, login: KeptPortalSession) {
+  constructor(index: SessionIndex, tenant: Tenant | undefined, id: string, login: PortalSession) {
     this.#index = index;
     this.#tenant = tenant;
     this.#login = login;
@@ -40,7 +40,7 @@ export class Making {
    *
    * @returns whether it may be written: the login has not ended meanwhile
    */
-  async begin(userAgent: string | undefined, sweep: (person: Person) => void): Promise<boolean> {
+  async begin(userAgent: string | undefined, sweep: (person: Person) => void = () => {}): Promise<boolean> {
     if (!this.#tenant) return true;
     const person = personOf(this.#login);
     const { absoluteSeconds, findsBySid } = this.#tenant;

@@ -124,11 +124,21 @@ export class SessionIndex {
     return marked;
   }
 
-  /** Who has sessions that belong to this one of the portal. A login that is made at the same moment will not be. */
-  async endSid({ issuer, client_id }: Omit<Person, "sub">, sid: string, iat: number): Promise<readonly string[]> {
+  /**
+   * Who has sessions that belong to this one of the portal. A login that is made at the same moment will not be.
+   *
+   * @param onlyKnown whether nothing is to be noted of one that nobody has
+   */
+  async endSid(
+    { issuer, client_id }: Omit<Person, "sub">,
+    sid: string,
+    iat: number,
+    onlyKnown: boolean,
+  ): Promise<readonly string[]> {
     let subs: readonly string[] = [];
     await this.#change(recordId("sid", issuer, client_id, sid), 0, (content) => {
       ({ subs } = content);
+      if (subs.length === 0 && onlyKnown) return undefined;
       return { ...content, ended: this.#withEnded(content, { sid, iat }) };
     });
     return subs;

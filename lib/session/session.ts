@@ -221,7 +221,8 @@ function forget(req: Request): void {
   (req as { session?: Session }).session = undefined as never;
 }
 
-function storeFailed(verb: string, cause: unknown, sentence?: string): PortalAuthError {
+/** What went wrong with the store, while it was asked to do this. */
+export function storeFailed(verb: string, cause: unknown, sentence?: string): PortalAuthError {
   const isOurs = cause instanceof PortalAuthError;
   if (isOurs && sentence === undefined) return cause;
   const detail = isOurs ? `${verb}: ${cause.detail}` : verb; // ours say in their detail what was seen

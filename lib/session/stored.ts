@@ -81,7 +81,7 @@ export class KeptPortalSession implements PortalSession {
   }
 
   /** The session that a login was begun in, or loaded from: an application may move it to another. */
-  static idOf(portal: KeptPortalSession): string | undefined {
+  static idOf(portal: PortalSession): string | undefined {
     return #id in portal ? portal.#id : undefined; // another copy of this package has fields of its own
   }
 

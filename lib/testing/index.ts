@@ -5,6 +5,8 @@ export { DEMO_PEOPLE, type Person } from "./portal/people.js";
 export type {
   Answer,
   IdTokenChanges,
+  LoggedOutAtPortal,
+  LogoutAnswer,
   Portal,
   PortalClient,
   PortalOptions,

@@ -6,6 +6,7 @@ import type { Portal, RecordedRequest } from "../../lib/testing/portal/portal.js
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { createGate } from "../support/gate.js";
+import { storedSessions } from "../support/stored-sessions.js";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
 /** How long the portal's access tokens live, and how long before that they are renewed, when a test says nothing else. */
@@ -100,7 +101,7 @@ export async function logIn({ session: whose = "ours", ...given }: LoggedInOptio
       return tokens;
     },
     refreshes: () => refreshesAt(portal),
-    stored: () => Object.values((store as unknown as { sessions: object }).sessions).map((text) => JSON.parse(text)),
+    stored: () => Object.values(storedSessions(store)).map((text) => JSON.parse(text)),
   };
 }
 
@@ -127,12 +128,21 @@ const refreshesAt = ({ requests }: Portal): Record<string, string>[] =>
     .map(({ body }: RecordedRequest) => Object.fromEntries(new URLSearchParams(body)))
     .filter(({ grant_type }) => grant_type === "refresh_token");
 
+interface Held {
+  /** It waits. */
+  readonly arrived: Promise<void>;
+  letGo(): void;
+}
+
 /** The next request to this path waits until it is let go on, and then gets the portal's own answer. */
-export function holdNext(portal: Portal, path: string): { arrived: Promise<void>; letGo(): void } {
+export function holdNext(portal: Portal, path: string, when: "asked" | "answered" = "asked"): Held {
   const [arrived, gate] = [createGate(), createGate()];
   portal.answerNext(path, async (req, res) => {
-    arrived.open();
-    await gate.opened;
+    const wait = () => {
+      arrived.open();
+      return gate.opened;
+    };
+    if (when === "asked") await wait();
     const body = Buffer.concat(await req.toArray());
     const { "content-type": type = "" } = req.headers;
     const headers = { "content-type": type, [HELD]: "yes" };
@@ -141,7 +151,9 @@ export function holdNext(portal: Portal, path: string): { arrived: Promise<void>
       headers,
       ...(body.length && { body }),
     });
-    res.writeHead(real.status, { "content-type": real.headers.get("content-type") ?? "" }).end(await real.text());
+    const text = await real.text();
+    if (when === "answered") await wait();
+    res.writeHead(real.status, { "content-type": real.headers.get("content-type") ?? "" }).end(text);
   });
   return { arrived: arrived.opened, letGo: gate.open };
 }

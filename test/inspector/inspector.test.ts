@@ -156,7 +156,7 @@ describe("what it knows", () => {
     const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
     for (let n = 0; n < 300; n += 1) {
       tell("login.started", () => ({ login: `login ${n}` }));
-      tell("logout", () => ({ had_login: true, at_portal: true }));
+      tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: true }));
     }
     const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
     const kinds = records.map(({ kind }: { kind: string }) => kind);

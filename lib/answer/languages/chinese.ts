@@ -43,6 +43,8 @@ export const CHINESE: Words = {
     session_missing: "您的登录状态未能保存，请稍后再试。",
     session_store_failed: "您的登录状态未能保存，请稍后再试。",
     logout_unconfirmed: "请确认是否要退出登录。",
+    logout_token_invalid: "无法信任此退出请求。",
+    logout_request_invalid: "无法信任此退出请求。",
     tokens_unreadable: "请先登录。",
     token_expired: "登录已过期，请重新登录。",
     refresh_refused: "您的登录已结束，请重新登录。",

@@ -118,6 +118,10 @@ export function dress(provider: Provider, { keys, settings, mischief, tokens }: 
       ...(ctx.body as Record<string, unknown>),
       id_token_signing_alg_values_supported: [settings.signingAlg], // and not that of the provider's internal key
       end_session_endpoint: `${provider.issuer}/logout`,
+      backchannel_logout_supported: true,
+      backchannel_logout_session_supported: true,
+      frontchannel_logout_supported: true,
+      frontchannel_logout_session_supported: true,
     };
   }
 }

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isRegistered, type PortalClient, type Settings } from "./options.js";
-import { errorPage, farewellPage, sendPage } from "./pages.js";
+import { errorPage, farewellPage, sendFrames, sendPage } from "./pages.js";
 import type { Provider } from "./provider.js";
 import type { RecordedRequest } from "./request.js";
+import type { SingleLogout } from "./single-logout.js";
 import type { Tokens } from "./tokens.js";
 
 interface Wish {
@@ -59,10 +60,17 @@ function refuse(res: ServerResponse, parameter: string, full: boolean): void {
   }
 }
 
+function withState(address: string, state: string | null): URL {
+  const target = new URL(address);
+  if (state !== null) target.searchParams.set("state", state);
+  return target;
+}
+
 export async function logout(
   provider: Provider,
   settings: Settings,
   tokens: Tokens,
+  singleLogout: SingleLogout,
   request: RecordedRequest,
   req: IncomingMessage,
   res: ServerResponse,
@@ -76,11 +84,11 @@ export async function logout(
   if (wrong !== undefined) return refuse(res, wrong, full);
 
   const session = await provider.Session.get(provider.createContext(req, res));
+  const frames = await singleLogout.end(session.uid);
   await session.destroy();
 
-  if (address === undefined) return sendPage(res, 200, farewellPage());
-  const target = new URL(address);
-  const state = given.get("state");
-  if (state !== null) target.searchParams.set("state", state);
+  const target = address === undefined ? undefined : withState(address, given.get("state"));
+  if (frames.length > 0) return sendFrames(res, frames, target?.href);
+  if (target === undefined) return sendPage(res, 200, farewellPage());
   res.writeHead(302, { Location: target.href, "Cache-Control": "no-store" }).end();
 }

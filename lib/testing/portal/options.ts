@@ -11,6 +11,10 @@ export interface PortalClient {
   redirectUris: string[];
   /** Where logouts may lead to, to the letter. */
   logoutRedirectUris?: string[] | undefined;
+  /** Where the application hears of logouts (OpenID Connect Back-Channel Logout 1.0); for `document: "full"`. */
+  backchannelLogoutUri?: string | undefined;
+  /** What the portal frames at a logout (OpenID Connect Front-Channel Logout 1.0); for `document: "full"`. */
+  frontchannelLogoutUri?: string | undefined;
   /** How the application means to authenticate. The portal takes post and basic alike where there is a secret. */
   clientAuth?: "client_secret_post" | "client_secret_basic" | "none" | undefined;
 }
@@ -58,8 +62,10 @@ export interface Settings {
 
 export function settle(options: PortalOptions): Settings {
   const { clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth, moreClients = [] } = options;
+  const { backchannelLogoutUri, frontchannelLogoutUri } = options;
+  const channels = { backchannelLogoutUri, frontchannelLogoutUri };
   return {
-    clients: [{ clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth }, ...moreClients],
+    clients: [{ clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth, ...channels }, ...moreClients],
     anyLoopbackAddress: options.anyLoopbackAddress ?? false,
     accessTokenSeconds: options.accessTokenSeconds ?? 300,
     rotateRefreshTokens: options.rotateRefreshTokens ?? true,

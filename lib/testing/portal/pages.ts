@@ -61,6 +61,24 @@ export const errorPage = (error: string, description = ""): string =>
 export const farewellPage = (): string =>
   page("Logged out – demo portal", "<h1>You are logged out</h1>\n<p>The demo portal will ask again next time.</p>");
 
+/** While it is shown the applications' frames are loaded, and then it goes on (OpenID Connect Front-Channel Logout 1.0, section 2). */
+function framesPage(frames: readonly string[], target: string | undefined): string {
+  const framed = frames.map((address) => `<iframe src="${escaped(address)}" title="Logout" hidden></iframe>`);
+  const link = target === undefined ? "" : `\n<p><a href="${escaped(target)}">Go on</a></p>`;
+  return page("Logged out – demo portal", `<h1>You are logged out</h1>${link}\n${framed.join("\n")}`);
+}
+
+/** Frames are shown for so long before the browser goes on. */
+const FRAMES_SECONDS = 1;
+
+export function sendFrames(res: ServerResponse, frames: readonly string[], target: string | undefined): void {
+  const headers = pageHeaders();
+  const sources = [...new Set(frames.map((address) => new URL(address).origin))].join(" ");
+  const policy = `${headers["Content-Security-Policy"]}; frame-src ${sources}`;
+  const refresh = target === undefined ? {} : { Refresh: `${FRAMES_SECONDS}; url=${target}` };
+  res.writeHead(200, { ...headers, "Content-Security-Policy": policy, ...refresh }).end(framesPage(frames, target));
+}
+
 /**
  * The headers of a page. `formTargets`: where a form on it may lead in the end. Browsers hold `form-action` against the
  * redirects that follow a form too, so the application's own address has to be among them.

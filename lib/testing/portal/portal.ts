@@ -6,9 +6,10 @@ import { Keys } from "./keys.js";
 import { type Finished, login } from "./login.js";
 import { logout } from "./logout.js";
 import { type Answer, type IdTokenChanges, Mischief, type Writing } from "./misbehave.js";
-import { type PortalOptions, settle } from "./options.js";
+import { type PortalClient, type PortalOptions, settle } from "./options.js";
 import { createProvider, type Provider, prepareProvider } from "./provider.js";
 import { type RecordedRequest, record, replay } from "./request.js";
+import { type LoggedOutAtPortal, type LogoutAnswer, SingleLogout } from "./single-logout.js";
 import { Tokens } from "./tokens.js";
 
 export type { Signer } from "./keys.js";
@@ -16,6 +17,7 @@ export type { Answer, IdTokenChanges, Writing, Written } from "./misbehave.js";
 export type { PortalClient, PortalOptions, SigningAlg } from "./options.js";
 export { DEMO_PEOPLE, type Person } from "./people.js";
 export type { RecordedRequest } from "./request.js";
+export type { LoggedOutAtPortal, LogoutAnswer } from "./single-logout.js";
 
 const MOST_REQUESTS = 10_000;
 
@@ -55,6 +57,23 @@ export interface Portal {
   slowDown(milliseconds: number, path?: string): void;
   /** A JWT of any content, signed by the portal: a logout token, an ID token of its own making. */
   signJwt(claims: Record<string, unknown>, header?: Record<string, unknown>): string;
+  /**
+   * A logout token for an application (OpenID Connect Back-Channel Logout 1.0, section 2.4), good unless `changes` say
+   * otherwise.
+   *
+   * @param clientId whose; default the first's
+   */
+  logoutToken(who: LoggedOutAtPortal, changes?: IdTokenChanges, clientId?: string): string;
+  /**
+   * What an application registers once it knows its own address: where it hears of logouts.
+   *
+   * @param clientId whose; default the first's
+   */
+  register(addresses: Pick<PortalClient, "backchannelLogoutUri" | "frontchannelLogoutUri">, clientId?: string): void;
+  /** Sends it to that application's backchannelLogoutUri, and gives the answer; undefined where there is none. */
+  sendLogoutToken(token: string, clientId?: string): Promise<LogoutAnswer | undefined>;
+  /** Ends the portal's sessions of a person, as its console would, and tells the applications that want to hear of it. */
+  logOut(sub: string): Promise<void>;
   /** The person is gone: nobody can log in as them, their tokens are refreshed no more, /userinfo answers 404. */
   removePerson(sub: string): void;
   /** Connections are refused from now on, and those that are open are cut. */
@@ -69,7 +88,9 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
   const settings = settle(options);
   const [ingredients, keys] = await Promise.all([prepareProvider(), Keys.create(settings.signingAlg)]);
   const mischief = new Mischief();
-  const tokens = new Tokens(keys, settings, mischief);
+  const issuerOf = () => issuer; // it is known once the door is open
+  const singleLogout = new SingleLogout(issuerOf, keys, settings, mischief);
+  const tokens = new Tokens(keys, settings, mischief, singleLogout);
   const requests: RecordedRequest[] = [];
   const finished: Finished = new Map();
 
@@ -109,7 +130,7 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
       case "/portal/login":
         return login(provider, settings, finished, request, req, res);
       case "/logout":
-        return logout(provider, settings, tokens, request, req, res);
+        return logout(provider, settings, tokens, singleLogout, request, req, res);
       default:
         return provide(replay(req, await undressed(request, tokens)), res);
     }
@@ -133,6 +154,18 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
     rotateKeys: (keepKid) => keys.rotate(keepKid),
     slowDown: (milliseconds, path) => void mischief.delays.set(path, milliseconds),
     signJwt: (claims, header) => keys.sign(claims, header),
+    logoutToken: (who, changes, clientId = options.clientId) => singleLogout.token(who, clientId, changes),
+    register(addresses, clientId = options.clientId) {
+      Object.assign(settings.clients.find((client) => client.clientId === clientId) ?? {}, addresses);
+    },
+    sendLogoutToken: (token, clientId = options.clientId) => singleLogout.send(clientId, token),
+    async logOut(sub) {
+      for (const sid of singleLogout.sidsOf(sub)) {
+        const session = await provider.Session.findByUid(sid);
+        await session?.destroy();
+        await singleLogout.end(sid);
+      }
+    },
     removePerson: (sub) => void settings.people.delete(sub),
     goDown: () => void door.shut(),
     comeUp: () => door.open(),

@@ -3,6 +3,7 @@ import type { KoaContextWithOIDC } from "oidc-provider";
 import type { Keys } from "./keys.js";
 import type { Mischief } from "./misbehave.js";
 import type { Settings } from "./options.js";
+import type { SingleLogout } from "./single-logout.js";
 
 const ID_TOKEN_SECONDS = 1_800;
 const MOST_REMEMBERED = 10_000;
@@ -20,12 +21,14 @@ export class Tokens {
   readonly #keys: Keys;
   readonly #settings: Settings;
   readonly #mischief: Mischief;
+  readonly #singleLogout: SingleLogout;
   /** For each login the `jti` of its newest ID token: an older one is no good as a logout hint. */
   readonly #newest = new Map<string, string>();
   /** Every token that was given to somebody, in order; of very many the newest. */
   readonly issued: string[] = [];
 
-  constructor(keys: Keys, settings: Settings, mischief: Mischief) {
+  constructor(keys: Keys, settings: Settings, mischief: Mischief, singleLogout: SingleLogout) {
+    this.#singleLogout = singleLogout;
     this.#keys = keys;
     this.#settings = settings;
     this.#mischief = mischief;
@@ -44,6 +47,8 @@ export class Tokens {
     const access_token = this.#keys.sign({ ...issuer, ...accessClaims, jti: issued["access_token"] }, { typ: "JWT" });
 
     const { full, echoNonce } = this.#settings;
+    const sid = (code ?? refresh)?.sessionUid;
+    if (full && code && sid !== undefined) this.#singleLogout.note(sid, sub, aud ?? "");
     const idClaims = {
       ...issuer,
       azp: aud,
@@ -53,7 +58,7 @@ export class Tokens {
       ...(full && {
         at_hash: atHash(access_token, this.#keys.alg),
         auth_time: (code ?? refresh)?.authTime,
-        sid: (code ?? refresh)?.sessionUid,
+        sid,
       }),
     };
     const id_token = issued["id_token"] === undefined ? undefined : this.#idToken(grantId, idClaims);

@@ -1,0 +1,67 @@
+import type { Request } from "express";
+import { ourHeaders } from "../answer/headers.js";
+import { logFailure } from "../answer/log.js";
+import { send } from "../answer/send.js";
+import { closeIfUnread } from "../answer/unread-body.js";
+import { PortalAuthError } from "../errors.js";
+import { outline } from "../outline.js";
+import { readForm } from "../parameters.js";
+import type { Parts, Visit } from "../parts.js";
+import { verifyLogoutToken } from "../portal/logout-token.js";
+import { endAsPortalSays, tokensSeenBy } from "../session/of-person.js";
+import { dropNewSession } from "../session/session.js";
+import { afterwards, tellEvent } from "./ended.js";
+
+/**
+ * POST /backchannel-logout (OpenID Connect Back-Channel Logout 1.0, section 2.5). The answer says 200 when the sessions are
+ * destroyed in the store, and 400 otherwise, whatever was in the way (section 2.8): the portal may ask again then, also with
+ * the same token.
+ */
+export function backChannelStep(parts: Parts) {
+  return async function backChannelLogout({ req, res }: Visit): Promise<void> {
+    dropNewSession(req, parts.settings); // the portal needs none of the application's
+    ourHeaders(res);
+    try {
+      await endSessions(parts, req);
+    } catch (thrown) {
+      const error = asFailure(thrown);
+      logFailure(parts.log, error);
+      closeIfUnread(req, res);
+      res.statusCode = 400;
+      return send(res, "application/json", JSON.stringify(told(error)));
+    }
+    res.statusCode = 200; // a body is not needed, but some frameworks at the other end read an empty one as 204
+    send(res, "application/json", "{}");
+  };
+}
+
+async function endSessions(parts: Parts, req: Request): Promise<void> {
+  const { settings } = parts;
+  const { issuer, clientId: client_id, clockTolerance } = settings;
+  const token = await verifyLogoutToken(await parts.getPortal(), readToken(await readForm(req)));
+  const [seen, once] = [tokensSeenBy(req, settings), { issuer, client_id, jti: token.jti }];
+  if (await seen.has(once)) throw invalid("claim jti: seen before");
+  const ended = await endAsPortalSays(req, settings, token);
+  await seen.add(once, token.exp + clockTolerance); // not before, as a logout that failed is asked for again
+  tellEvent(parts, "backchannel", ended.length, { at_portal: true });
+  void afterwards(parts, req, "backchannel", ended); // the portal need not wait for what the application does
+}
+
+function readToken(form: URLSearchParams): string {
+  const [token, ...others] = form.getAll("logout_token");
+  if (!token || others.length > 0) throw invalid("not one logout_token");
+  return token;
+}
+
+/** Section 2.8, by the codes of RFC 6749. What is said is ours: neither a claim nor a part of the token. */
+const told = ({ code, status, detail }: PortalAuthError) => ({
+  error: status === 503 ? "temporarily_unavailable" : "invalid_request",
+  error_description: status === 400 && detail !== undefined ? `${code}: ${detail}` : code,
+});
+
+function asFailure(thrown: unknown): PortalAuthError {
+  if (!(thrown instanceof PortalAuthError)) return new PortalAuthError("unexpected", { detail: outline(thrown) });
+  return thrown.code === "callback_invalid" ? invalid(thrown.detail ?? "the form") : thrown;
+}
+
+const invalid = (detail: string) => new PortalAuthError("logout_token_invalid", { detail });

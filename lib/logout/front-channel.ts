@@ -1,0 +1,52 @@
+import { createHeaders } from "../answer/headers.js";
+import { send } from "../answer/send.js";
+import { epochSeconds } from "../clock.js";
+import { PortalAuthError } from "../errors.js";
+import { readQuery } from "../parameters.js";
+import type { Parts, Visit } from "../parts.js";
+import { endAsPortalSays } from "../session/of-person.js";
+import { dropNewSession } from "../session/session.js";
+import { afterwards, tellEvent } from "./ended.js";
+
+const FRAME = "<!doctype html><title>Signed out</title>";
+
+/**
+ * GET /frontchannel-logout, in a frame of the portal's (OpenID Connect Front-Channel Logout 1.0, section 2). In a frame of
+ * another site browsers send no cookie of ours: so the session is found by the portal's own, `sid`, which nobody can guess;
+ * and without it nobody is logged out, as any site can frame this.
+ */
+export function frontChannelStep(parts: Parts) {
+  return async function frontChannelLogout({ req, res }: Visit): Promise<void> {
+    const { settings } = parts;
+    dropNewSession(req, settings);
+    const sid = readSid(readQuery(req), settings.issuer);
+    // a login that the portal tells of from now on is another; its clock may be ahead
+    const iat = epochSeconds() + settings.clockTolerance;
+    const ended = await endAsPortalSays(req, settings, { sid, iat }, true);
+    tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
+    createHeaders({}, await portalsOrigins(parts))(res);
+    send(res, "text/html; charset=utf-8", FRAME);
+    void afterwards(parts, req, "frontchannel", ended);
+  };
+}
+
+/** Whose pages may frame it: the portal's, which may have its logout at another host than its issuer's. */
+async function portalsOrigins({ settings, getPortal }: Parts): Promise<string[]> {
+  const portal = await getPortal().catch(() => undefined); // it is up, or nobody frames this
+  const addresses = [settings.issuer, portal?.metadata.end_session_endpoint];
+  return [...new Set(addresses.flatMap((address) => (address === undefined ? [] : [new URL(address).origin])))];
+}
+
+/** @throws PortalAuthError `logout_request_invalid` */
+function readSid(query: URLSearchParams, issuer: string): string {
+  const [sids, issuers] = [query.getAll("sid"), query.getAll("iss")];
+  const [sid, iss] = [sids[0], issuers[0]];
+  if (!sid || iss === undefined || sids.length > 1 || issuers.length > 1) throw invalid("iss and sid, each once");
+  if (iss !== issuer) throw invalid("iss");
+  if (sid.length > LONGEST) throw invalid("sid");
+  return sid;
+}
+
+const LONGEST = 255;
+
+const invalid = (detail: string) => new PortalAuthError("logout_request_invalid", { detail });

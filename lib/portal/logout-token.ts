@@ -1,0 +1,79 @@
+import { decodeJwt, decodeProtectedHeader } from "jose";
+import { PortalAuthError } from "../errors.js";
+import type { Portal } from "./discover.js";
+import { wrongTime } from "./id-token.js";
+
+/** Whom the portal wants to be logged out: a person, one of their sessions at the portal, or the one in the other. */
+export interface LogoutToken {
+  readonly sub: string | undefined;
+  readonly sid: string | undefined;
+  /** In epoch seconds, as exp. */
+  readonly iat: number;
+  readonly exp: number;
+  readonly jti: string;
+}
+
+/** OpenID Connect Back-Channel Logout 1.0, section 2.4. */
+const EVENT = "http://schemas.openid.net/event/backchannel-logout";
+
+/** No name of anything is longer; what is kept of them must stay small. */
+const LONGEST = 255;
+
+/**
+ * The checks of OpenID Connect Back-Channel Logout 1.0, section 2.6; whether the jti has been seen before is for who keeps
+ * such things. The signature comes last, as what is wrong in another way is worth no arithmetic. Anybody may send such a
+ * token: nothing of it is believed before.
+ *
+ * @throws PortalAuthError `logout_token_invalid`, or what kept the keys from being read
+ */
+export async function verifyLogoutToken(portal: Portal, token: string): Promise<LogoutToken> {
+  const { header, claims } = decode(token);
+  const wrong = wrongType(header["typ"]) ?? wrongClaim(claims, portal);
+  if (wrong !== undefined) throw invalid(wrong);
+  await portal.verifySentToken(token).catch((error) => {
+    const isItsOwn = error instanceof PortalAuthError && error.code === "id_token_signature_invalid";
+    throw isItsOwn ? invalid(`signature: ${error.detail}`) : error;
+  });
+  const { sub, sid, iat, exp, jti } = claims;
+  return { sub, sid, iat, exp, jti } as LogoutToken;
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+function decode(token: string): { header: Members; claims: Members } {
+  try {
+    return { header: decodeProtectedHeader(token) as Members, claims: decodeJwt(token) as Members };
+  } catch {
+    throw invalid("not a signed JWT");
+  }
+}
+
+/** An ID token or an access token has another one, where it has any (RFC 8725, section 3.11). */
+const wrongType = (typ: unknown): string | undefined =>
+  typ === undefined || /^((application\/)?logout\+)?jwt$/i.test(String(typ)) ? undefined : "typ";
+
+/** The first that does not hold, in the order of the specification's steps. */
+function wrongClaim(claims: Members, { metadata, settings }: Portal): string | undefined {
+  const { iss, aud, sub, sid, jti } = claims;
+  if (iss !== metadata.issuer) return "claim iss";
+  if (![aud].flat().includes(settings.clientId)) return "claim aud";
+  const time = wrongTime(claims, settings.clockTolerance);
+  if (time !== undefined) return time;
+  if (sub === undefined && sid === undefined) return "neither sub nor sid";
+  if (sub !== undefined && !isName(sub)) return "claim sub";
+  if (sid !== undefined && !isName(sid)) return "claim sid";
+  if (!hasEvent(claims["events"])) return "claim events";
+  if ("nonce" in claims) return "claim nonce";
+  return isName(jti) ? undefined : "claim jti";
+}
+
+const isName = (value: unknown): value is string =>
+  typeof value === "string" && value.length > 0 && value.length <= LONGEST;
+
+const isObject = (value: unknown): value is Members =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const hasEvent = (events: unknown): boolean =>
+  isObject(events) && Object.hasOwn(events, EVENT) && isObject(events[EVENT]);
+
+const invalid = (detail: string) => new PortalAuthError("logout_token_invalid", { detail });

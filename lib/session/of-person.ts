@@ -1,0 +1,129 @@
+import type { Request } from "express";
+import { PortalAuthError } from "../errors.js";
+import { holderOf, type Instance } from "./holder.js";
+import { findKeeper, type Keeper } from "./keeper.js";
+import { personOf } from "./making.js";
+import { type EndedSession, endSessions, findSessions, publicId } from "./persons-sessions.js";
+import type { SeenTokens } from "./seen.js";
+import { readSession, type SessionRules, storeFailed } from "./session.js";
+import type { Ended, Known, Person } from "./session-index.js";
+import type { PortalSession, StoredPortal } from "./stored.js";
+
+/** One of a person's sessions, as they may see it. */
+export interface PersonsSession {
+  readonly id: string;
+  readonly started_at: number;
+  readonly last_seen_at: number;
+  readonly user_agent: string | undefined;
+  readonly is_current: boolean;
+}
+
+/** The sessions that the person of this request has with this portalAuth(); the one that was used last comes first. */
+export async function sessionsOf(on: Request, rules: SessionRules): Promise<PersonsSession[]> {
+  const { person, keeper, login, id: current } = whoseIs(on, rules);
+  const found = await toldAs("list", async () => {
+    const known = await findSessions(keeper, person);
+    if (known.some(({ id }) => id === current)) return known;
+    await keeper.makeKnown(current, login, on.headers["user-agent"]); // begun before there was an index, or the store has lost it
+    return findSessions(keeper, person);
+  });
+  return found
+    .filter(({ entry }) => entry.redirect_uri === rules.redirectUri)
+    .map(({ id, entry, login }) => ({
+      id: publicId(id),
+      started_at: entry.started_at,
+      last_seen_at: lastSeen(login),
+      user_agent: entry.user_agent,
+      is_current: id === current,
+    }))
+    .sort((one, other) => other.last_seen_at - one.last_seen_at);
+}
+
+/** Ends those sessions of this request's person, with this portalAuth(), but for the one of the request itself. */
+export async function endOthers(
+  on: Request,
+  rules: SessionRules,
+  isMeant: (publicId: string) => boolean,
+): Promise<EndedSession[]> {
+  const { person, keeper, id: current } = whoseIs(on, rules);
+  const isOther = ({ id, redirect_uri }: Known) =>
+    id !== current && redirect_uri === rules.redirectUri && isMeant(publicId(id));
+  return toldAs("end", () => endSessions(keeper, person, isOther));
+}
+
+/** Whether this is what the session of the request is called. */
+export const isCurrent = (on: Request, rules: SessionRules, id: string): boolean =>
+  publicId(whoseIs(on, rules).id) === id;
+
+/** Whose sessions a portal wants to be ended. */
+export interface PortalsLogout {
+  readonly sub?: string | undefined;
+  readonly sid?: string | undefined;
+  /** When it said so, in epoch seconds: a login that it has told of later is another. */
+  readonly iat: number;
+}
+
+/**
+ * Ends the sessions that this portal means, of whichever of its client's redirect addresses. Of a person whose sessions do
+ * not say which of the portal's they belong to, all of them: one of these may be meant.
+ *
+ * @param onlyKnown for a wish that anybody can utter: nothing is written for what nobody here knows
+ */
+export async function endAsPortalSays(
+  on: Request,
+  { issuer, clientId: client_id, ...rules }: SessionRules,
+  { sub, sid, iat }: PortalsLogout,
+  onlyKnown = false,
+): Promise<EndedSession[]> {
+  const keeper = keeperHere(on, rules);
+  const ended: Ended = { sid, iat };
+  const isMeant = (entry: Known) => sid === undefined || entry.sid === undefined || entry.sid === sid;
+  return toldAs("end", async () => {
+    const client = { issuer, client_id };
+    const subs = sub === undefined ? await keeper.index.endSid(client, sid as string, iat, onlyKnown) : [sub];
+    const all = await Promise.all(subs.map((each) => endSessions(keeper, { ...client, sub: each }, isMeant, ended)));
+    return all.flat();
+  });
+}
+
+/**
+ * The tokens that were used before, as the store of this request's session knows.
+ *
+ * @throws PortalAuthError `session_missing`
+ */
+export const tokensSeenBy = (on: Request, instance: Instance): SeenTokens => keeperHere(on, instance).seen;
+
+function keeperHere(on: Request, instance: Instance): Keeper {
+  const keeper = findKeeper(holderOf(on, instance).sessionStore);
+  if (!keeper) throw new PortalAuthError("session_missing");
+  return keeper;
+}
+
+interface Whose {
+  readonly person: Person;
+  readonly keeper: Keeper;
+  readonly login: PortalSession;
+  readonly id: string;
+}
+
+/** @throws PortalAuthError `login_required` */
+function whoseIs(on: Request, rules: SessionRules): Whose {
+  const login = readSession(on, rules);
+  const req = holderOf(on, rules);
+  const keeper = findKeeper(req.sessionStore);
+  if (!login || !keeper) throw new PortalAuthError("login_required");
+  return { person: personOf(login), keeper, login, id: req.sessionID };
+}
+
+const lastSeen = ({ seen_at, obtained_at, started_at }: StoredPortal): number =>
+  Math.max(...[seen_at, obtained_at, started_at].filter((time) => Number.isFinite(time)).map(Number));
+
+const NOT_ENDED = "Signing out did not work for all of your sessions. Please try again.";
+
+async function toldAs<T>(verb: "list" | "end", work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw storeFailed(verb, cause, verb === "end" ? NOT_ENDED : undefined);
+  }
+}

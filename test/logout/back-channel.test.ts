@@ -1,0 +1,356 @@
+import { decodeJwt } from "jose";
+import { describe, expect, test, vi } from "vitest";
+import type { LogoutContext, PortalAuthOptions } from "../../lib/index.js";
+import type { IdTokenChanges, LoggedOutAtPortal } from "../../lib/testing/index.js";
+import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
+import { Browser } from "../support/browser.js";
+import { storedSessions } from "../support/stored-sessions.js";
+import { startWorld } from "../support/world.js";
+
+const PATH = "/backchannel-logout";
+const AMARA = "amara-okafor";
+
+interface Given {
+  readonly session?: "app" | "ours";
+  readonly options?: PortalAuthOptions;
+  readonly log?: RegExp[];
+}
+
+const start = ({ options, ...given }: Given = {}) =>
+  logIn({
+    ...given,
+    portal: { document: "full" },
+    options: { profile: "openid", backchannelLogout: true, ...options },
+  });
+
+/** As the portal does it: no cookies, no browser. */
+async function post(
+  { url }: Pick<LoggedIn, "url">,
+  form: URLSearchParams | string,
+  type = "application/x-www-form-urlencoded",
+) {
+  const answer = await fetch(url + PATH, { method: "POST", body: String(form), headers: { "content-type": type } });
+  return { status: answer.status, headers: answer.headers, body: await answer.text() };
+}
+
+const send = (world: LoggedIn, who: LoggedOutAtPortal, changes?: IdTokenChanges) =>
+  post(world, new URLSearchParams({ logout_token: world.portal.logoutToken(who, changes) }));
+
+const sidOf = async (world: LoggedIn, browser?: Browser) =>
+  String(decodeJwt((await world.tokens(browser)).id_token ?? "")["sid"]);
+
+const isIn = async (world: LoggedIn, browser?: Browser) => (await world.me(browser)).isAuthenticated;
+
+describe.each(SESSIONS)("%s:", (_name, session) => {
+  test("a logout token for a person ends all of their sessions, in the store, and nobody else's", async () => {
+    const onLogout = vi.fn();
+    const world = await start({ session, options: { hooks: { onLogout } } });
+    const [other, jonas] = [await world.another(), new Browser()];
+    jonas.person = { sub: "jonas-weber" };
+    await jonas.visit(`${world.url}/account`);
+    const answer = await send(world, { sub: AMARA });
+    expect([answer.status, answer.headers.get("cache-control"), answer.headers.get("set-cookie")]).toEqual([
+      200,
+      "no-store",
+      null,
+    ]);
+    expect(Object.values(storedSessions(world.store)).map((text) => JSON.parse(text).portal.claims.sub)).toEqual([
+      "jonas-weber",
+    ]);
+    expect([await isIn(world), await isIn(world, other), await isIn(world, jonas)]).toEqual([false, false, true]);
+    await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(2));
+    const told = onLogout.mock.calls.map(([context]) => context as LogoutContext);
+    expect(told.map(({ reason, claims, req }) => [reason, claims.sub, req.path])).toEqual([
+      ["backchannel", AMARA, PATH],
+      ["backchannel", AMARA, PATH],
+    ]);
+    await vi.waitFor(() => expect(world.asked("/oauth2/revoke")).toHaveLength(2));
+  });
+
+  test.each([
+    ["by sid alone", (sid: string) => ({ sid })],
+    ["by sub and sid", (sid: string) => ({ sub: AMARA, sid })],
+  ])("one for a session at the portal (%s) ends what came of that, and no other of the person's", async (_how, who) => {
+    const world = await start({ session });
+    const other = await world.another();
+    expect((await send(world, who(await sidOf(world, other)))).status).toBe(200);
+    expect([await isIn(world), await isIn(world, other)]).toEqual([true, false]);
+  });
+
+  test("a session's sub and another's sid end nothing", async () => {
+    const world = await start({ session });
+    const sid = await sidOf(world);
+    expect((await send(world, { sub: "jonas-weber", sid })).status).toBe(200);
+    expect(await isIn(world)).toBe(true);
+  });
+
+  test("sessions that do not say of which of the portal's they are end with each of them", async () => {
+    const world = await startWithoutSid(session);
+    expect((await send(world, { sub: AMARA, sid: "another" })).status).toBe(200);
+    expect(await isIn(world)).toBe(false);
+  });
+
+  test("what onLogin keeps of the claims does not matter", async () => {
+    const world = await start({
+      session,
+      options: {
+        hooks: {
+          onLogin(context) {
+            context.claims = { sub: context.claims.sub };
+          },
+        },
+      },
+    });
+    const { claims } = await world.me();
+    expect(claims).toEqual({ sub: AMARA });
+    expect((await send(world, { sid: await sidOf(world) })).status).toBe(200);
+    expect(await isIn(world)).toBe(false);
+  });
+
+  test("a login that is under way when it comes is not begun", async () => {
+    const world = await start({ session, log: [] });
+    const browser = new Browser();
+    const held = holdNext(world.portal, "/oauth2/token", "answered");
+    const login = browser.visit(`${world.url}/account`);
+    await held.arrived;
+    expect((await send(world, { sub: AMARA })).status).toBe(200);
+    held.letGo();
+    const page = await login;
+    expect([page.status, page.body.includes("login_ended")]).toEqual([401, true]);
+    expect([await isIn(world, browser), Object.keys(storedSessions(world.store))]).toEqual([false, []]);
+  });
+
+  test("nor is one of the portal's session that it speaks of, while another begins", async () => {
+    const world = await start({ session });
+    const browser = new Browser();
+    const callback = await browser.loginUntilCallback(`${world.url}/account`);
+    const held = holdNext(world.portal, "/oauth2/token", "answered");
+    const finished = browser.navigate(callback, { site: "cross-site" });
+    await held.arrived;
+    const { sid } = decodeJwt(world.portal.issued.at(-2) ?? ""); // behind it comes the refresh token
+    expect((await send(world, { sid: String(sid) })).status).toBe(200);
+    held.letGo();
+    expect((await finished).status).toBe(401);
+    expect([await isIn(world, browser), await isIn(world)]).toEqual([false, true]);
+  });
+
+  test("somebody who signs in again afterwards is in", async () => {
+    const world = await start({ session });
+    await send(world, { sub: AMARA }, { claims: { iat: Math.floor(Date.now() / 1000) - 5 } });
+    expect((await world.browser.visit(`${world.url}/account`)).status).toBe(200);
+    expect(await isIn(world)).toBe(true);
+  });
+
+  test("the portal's own logout, and its console's, end the sessions of everybody whom it tells", async () => {
+    const world = await startRegistered(session);
+    const other = await world.another();
+    await other.visit(`${world.portal.issuer}/logout`);
+    expect([await isIn(world), await isIn(world, other)]).toEqual([true, false]);
+    await world.portal.logOut(AMARA);
+    expect(await isIn(world)).toBe(false);
+  });
+});
+
+async function startWithoutSid(session: "app" | "ours") {
+  const world = await logIn({
+    session,
+    portal: { document: "full" },
+    options: { profile: "openid", backchannelLogout: true },
+  });
+  world.portal.nextIdToken({ claims: { sid: undefined } });
+  await world.browser.visit(`${world.url}/logout`, { site: "same-origin" });
+  await world.browser.visit(`${world.url}/account`);
+  return world;
+}
+
+async function startRegistered(session: "app" | "ours") {
+  const world = await logIn({
+    session,
+    portal: { document: "full" },
+    options: { profile: "openid", backchannelLogout: true },
+  });
+  world.portal.register({ backchannelLogoutUri: world.url + PATH });
+  return world;
+}
+
+const now = () => Math.floor(Date.now() / 1000);
+
+const REFUSED: [what: string, changes: IdTokenChanges, detail: RegExp][] = [
+  ["signed by a stranger", { signedBy: "stranger" }, /signature/],
+  ["not signed at all", { signedBy: "nobody" }, /signature/],
+  ["of another issuer", { claims: { iss: "https://elsewhere.example" } }, /iss/],
+  ["without an issuer", { claims: { iss: undefined } }, /iss/],
+  ["for another client", { claims: { aud: "another" } }, /aud/],
+  ["for nobody", { claims: { aud: undefined } }, /aud/],
+  ["for a client by a part of its name", { claims: { aud: "demo-app-2 demo-app" } }, /aud/],
+  ["issued in the future", { claims: { iat: now() + 3600 } }, /iat/],
+  ["without a time of issue", { claims: { iat: undefined } }, /iat/],
+  ["whose time of issue is a text", { claims: { iat: String(now()) } }, /iat/],
+  ["that has ended", { claims: { exp: now() - 3600 } }, /exp/],
+  ["without an end", { claims: { exp: undefined } }, /exp/],
+  ["not valid yet", { claims: { nbf: now() + 3600 } }, /nbf/],
+  ["without a jti", { claims: { jti: undefined } }, /jti/],
+  ["with an empty jti", { claims: { jti: "" } }, /jti/],
+  ["with a jti that is a number", { claims: { jti: 7 } }, /jti/],
+  ["with a jti of a mile", { claims: { jti: "j".repeat(256) } }, /jti/],
+  ["without events", { claims: { events: undefined } }, /events/],
+  ["with other events", { claims: { events: { "http://schemas.openid.net/event/other": {} } } }, /events/],
+  [
+    "whose event is a text",
+    { claims: { events: { "http://schemas.openid.net/event/backchannel-logout": "" } } },
+    /events/,
+  ],
+  ["whose events are a list", { claims: { events: ["http://schemas.openid.net/event/backchannel-logout"] } }, /events/],
+  ["with a nonce, as an ID token has one", { claims: { nonce: "n" } }, /nonce/],
+  ["with an empty nonce", { claims: { nonce: null } }, /nonce/],
+  ["for neither a person nor a session", { claims: { sub: undefined } }, /neither sub nor sid/],
+  ["for a list of people", { claims: { sub: ["amara-okafor"] } }, /sub/],
+  ["for an empty person", { claims: { sub: "" } }, /sub/],
+  ["for a session that is a number", { claims: { sid: 5 } }, /sid/],
+  ["that is an access token by its type", { header: { typ: "at+jwt" } }, /typ/],
+  ["with an extension that must be understood", { header: { crit: ["x"], x: 1 } }, /signature/],
+];
+
+describe("a logout token", () => {
+  test.each(REFUSED)("%s is refused with 400, and nobody is logged out", async (_what, changes, detail) => {
+    const world = await start({ log: [/logout_token_invalid/] });
+    const answer = await send(world, { sub: AMARA }, changes);
+    expect([answer.status, answer.headers.get("cache-control")]).toEqual([400, "no-store"]);
+    expect(JSON.parse(answer.body)).toEqual({
+      error: "invalid_request",
+      error_description: expect.stringMatching(detail),
+    });
+    expect(world.log.at(-1)).toMatch(detail);
+    expect(await isIn(world)).toBe(true);
+  });
+
+  test.each([
+    ["without a type", { header: { typ: undefined } }],
+    ["of the type JWT", { header: { typ: "JWT" } }],
+    ["of the type in full", { header: { typ: "application/logout+jwt" } }],
+    ["for several clients, ours among them", { claims: { aud: ["another", "demo-app"] } }],
+    [
+      "whose event says more",
+      { claims: { events: { "http://schemas.openid.net/event/backchannel-logout": { a: 1 } } } },
+    ],
+    ["by a clock that is a little ahead", { claims: { iat: now() + 20, exp: now() + 140 } }],
+  ])("%s is as good", async (_what, changes) => {
+    const world = await start();
+    expect((await send(world, { sub: AMARA }, changes)).status).toBe(200);
+    expect(await isIn(world)).toBe(false);
+  });
+
+  test("is good once", async () => {
+    const world = await start({ log: [/seen before/] });
+    const form = new URLSearchParams({
+      logout_token: world.portal.logoutToken({ sub: AMARA }, { claims: { iat: now() - 10 } }),
+    });
+    expect((await post(world, form)).status).toBe(200);
+    await world.browser.visit(`${world.url}/account`);
+    expect((await post(world, form)).status).toBe(400);
+    expect(await isIn(world)).toBe(true);
+  });
+
+  test("that could not be obeyed, as the store was away, is good a second time", async () => {
+    const world = await start({ log: [/session_store_failed/] });
+    const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
+    const works = destroysNothing(world);
+    const answer = await post(world, form);
+    expect([answer.status, JSON.parse(answer.body).error]).toEqual([400, "temporarily_unavailable"]);
+    works();
+    expect((await post(world, form)).status).toBe(200);
+    expect(await isIn(world)).toBe(false);
+  });
+
+  test("by a key that the portal has only just made is verified: its keys are fetched anew", async () => {
+    const world = await start();
+    await send(world, { sub: "nobody" });
+    await world.portal.rotateKeys();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 31_000 });
+    const answer = await send(world, { sub: AMARA });
+    vi.useRealTimers();
+    expect([answer.status, await isIn(world)]).toEqual([200, false]);
+  });
+
+  test("of a stranger cannot have the portal asked for its keys again and again", async () => {
+    const world = await start({ log: [/logout_token_invalid/] });
+    await send(world, { sub: "nobody" });
+    const before = world.asked("/oauth2/jwks").length;
+    for (const kid of ["a", "b", "c"]) await send(world, { sub: AMARA }, { signedBy: "stranger", header: { kid } });
+    for (let n = 0; n < 3; n += 1) await send(world, { sub: AMARA }, { signedBy: "stranger" });
+    expect(world.asked("/oauth2/jwks").length - before).toBe(0);
+  });
+});
+
+describe("what is no logout token", () => {
+  test.each([
+    ["nothing", ""],
+    ["an empty token", "logout_token="],
+    ["no JWT", "logout_token=abc"],
+    ["a JWE", "logout_token=a.b.c.d.e"],
+    ["two of them", "logout_token=a&logout_token=b"],
+    ["over 64 KiB", `logout_token=${"a".repeat(65 * 1024)}`],
+  ])("%s: 400", async (_what, form) => {
+    const world = await start({ log: [/logout_token_invalid/] });
+    const answer = await post(world, form);
+    expect([answer.status, answer.headers.get("cache-control")]).toEqual([400, "no-store"]);
+  });
+
+  test("JSON: 400", async () => {
+    const world = await start({ log: [/logout_token_invalid/] });
+    const body = JSON.stringify({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
+    expect((await post(world, body, "application/json")).status).toBe(400);
+    expect(await isIn(world)).toBe(true);
+  });
+
+  test("the person's own ID token: 400", async () => {
+    const world = await start({ log: [/logout_token_invalid/] });
+    const { id_token = "" } = await world.tokens();
+    expect((await post(world, new URLSearchParams({ logout_token: id_token }))).status).toBe(400);
+    expect(await isIn(world)).toBe(true);
+  });
+});
+
+test.each([
+  ["GET", true],
+  ["POST", false],
+])(
+  "by %s, with back-channel logout switched on or not (%s), the route is not ours",
+  async (method, backchannelLogout) => {
+    const { url, browser } = await startWorld({ options: { backchannelLogout } });
+    expect((await browser.fetch(url + PATH, { method })).status).toBe(404);
+  },
+);
+
+test("PORTAL_BACKCHANNEL_LOGOUT=on switches it on, and routes.backchannelLogout puts it elsewhere", async () => {
+  vi.stubEnv("PORTAL_BACKCHANNEL_LOGOUT", "on");
+  const { url, browser } = await startWorld({
+    options: { routes: { backchannelLogout: "/oidc/logged-out" } },
+    log: [/logout_token_invalid/],
+  });
+  vi.unstubAllEnvs();
+  const ask = (path: string) => browser.fetch(url + path, { method: "POST", form: {} });
+  expect([(await ask("/oidc/logged-out")).status, (await ask(PATH)).status]).toEqual([400, 404]);
+});
+
+test("an app that makes a session for everybody makes none for the portal", async () => {
+  const world = await start({ session: "app" });
+  const before = Object.keys(storedSessions(world.store)).length;
+  const answer = await send(world, { sub: "nobody" });
+  expect([answer.status, answer.headers.get("set-cookie")]).toEqual([200, null]);
+  expect(Object.keys(storedSessions(world.store))).toHaveLength(before);
+});
+
+/** Lets the store fail when it is to destroy something, until it is told to work again. */
+function destroysNothing({ store }: LoggedIn): () => void {
+  const holding = store as unknown as { sessions: Record<string, string> };
+  const { sessions } = holding;
+  holding.sessions = new Proxy(sessions, {
+    deleteProperty() {
+      throw new Error("the store is away");
+    },
+  });
+  return () => {
+    holding.sessions = sessions;
+  };
+}

@@ -1,0 +1,209 @@
+import type { Express, Request } from "express";
+import { describe, expect, test, vi } from "vitest";
+import type { LogoutContext, PortalAuthOptions, SessionInfo } from "../../lib/index.js";
+import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
+import { Browser } from "../support/browser.js";
+import { createGate } from "../support/gate.js";
+import { storedSessions } from "../support/stored-sessions.js";
+
+const FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0";
+const IPHONE =
+  "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Mobile/15E148 Safari/604.1";
+
+const list = (world: LoggedIn, browser?: Browser): Promise<SessionInfo[]> =>
+  world.inRequest((req) => req.portal.sessions(), browser);
+
+const end = (world: LoggedIn, id: string, browser?: Browser): Promise<boolean> =>
+  world.inRequest((req) => req.portal.endSession(id), browser);
+
+async function signedIn({ url }: LoggedIn, { sub = "amara-okafor", userAgent = "" } = {}): Promise<Browser> {
+  const browser = new Browser();
+  browser.person = { sub };
+  await browser.visit(`${url}/account`, { headers: { "user-agent": userAgent } });
+  return browser;
+}
+
+const isIn = async (world: LoggedIn, browser?: Browser) => (await world.me(browser)).isAuthenticated;
+
+/** Logs out of all sessions, by a route of the app. */
+const withRoute = (app: Express) =>
+  app.post("/test/leave", (req, res) => {
+    req.res = res;
+    return req.portal.logout({ everywhere: true });
+  });
+
+const leave = ({ url, browser }: LoggedIn, who = browser) => who.fetch(`${url}/test/leave`, { method: "POST" });
+
+describe.each(SESSIONS)("%s:", (_name, whose) => {
+  const start = (options: PortalAuthOptions = {}, log: RegExp[] = []) =>
+    logIn({ session: whose, options, after: withRoute, log });
+
+  test("a person sees their sessions: when each began, when it was last in use, on what, and which is this", async () => {
+    const world = await start();
+    const began = Math.floor(world.clock() / 1000);
+    world.later(60);
+    await signedIn(world, { userAgent: FIREFOX });
+    world.later(60);
+    const phone = await signedIn(world, { userAgent: IPHONE });
+    const sessions = await list(world, phone);
+    expect(sessions.map(({ device, is_current }) => [device.browser, device.os, device.type, is_current])).toEqual([
+      ["Safari", "iOS", "mobile", true],
+      ["Firefox", "Windows", "desktop", false],
+      [undefined, undefined, undefined, false],
+    ]);
+    expect(sessions[1]?.user_agent).toBe(FIREFOX);
+    const since = sessions.map(({ started_at }) => started_at - began);
+    expect(since.map((seconds) => Math.round(seconds / 10) * 10)).toEqual([120, 60, 0]);
+    for (const { started_at, last_seen_at } of sessions) expect(last_seen_at - started_at).toBeLessThan(5);
+    expect(new Set(sessions.map(({ id }) => id)).size).toBe(3);
+  });
+
+  test("no id that is shown is a session's own, or any that opens something", async () => {
+    const world = await start();
+    const [{ id = "" } = {}] = await list(world);
+    const ids = Object.keys(storedSessions(world.store));
+    expect(ids.some((one) => one.includes(id) || id.includes(one))).toBe(false);
+    expect(await end(world, ids[0] ?? "")).toBe(false);
+    expect(await isIn(world)).toBe(true);
+  });
+
+  test("a session that is in use is seen later, and one that is not stays where it was", async () => {
+    const world = await start();
+    const other = await signedIn(world);
+    world.later(20 * 60);
+    await world.me(other);
+    const [first, second] = await list(world);
+    expect([first?.is_current, second?.is_current]).toEqual([false, true]); // this request is only just coming to its end
+    expect((first?.last_seen_at ?? 0) - (first?.started_at ?? 0)).toBeGreaterThanOrEqual(20 * 60);
+  });
+
+  test("a person sees nobody else's, and ends nobody else's", async () => {
+    const world = await start();
+    const jonas = await signedIn(world, { sub: "jonas-weber" });
+    const [his, ...more] = await list(world, jonas);
+    expect([his?.is_current, more]).toEqual([true, []]);
+    expect(await end(world, his?.id ?? "")).toBe(false);
+    expect(await list(world)).toHaveLength(1);
+    expect(await isIn(world, jonas)).toBe(true);
+  });
+
+  test("another session of theirs ends when they say so: in the store, with its refresh token", async () => {
+    const onLogout = vi.fn();
+    const world = await start({ hooks: { onLogout } });
+    const other = await signedIn(world);
+    const { refresh_token } = await world.tokens(other);
+    const id = (await list(world)).find(({ is_current }) => !is_current)?.id ?? "";
+    expect(await end(world, id)).toBe(true);
+    expect([await isIn(world, other), await isIn(world)]).toEqual([false, true]);
+    expect(Object.keys(storedSessions(world.store))).toHaveLength(1);
+    const [{ reason, claims } = {}] = onLogout.mock.calls.map(([context]) => context as LogoutContext);
+    expect([reason, claims?.sub, onLogout.mock.calls.length]).toEqual(["session_ended", "amara-okafor", 1]);
+    await vi.waitFor(() => expect(world.asked("/oauth2/revoke").at(-1)?.body).toContain(`token=${refresh_token}`));
+    expect([await end(world, id), (await list(world)).length]).toEqual([false, 1]);
+  });
+
+  test("so does the one of the request itself, which goes on as a visitor's", async () => {
+    const world = await start();
+    const [{ id = "" } = {}] = await list(world);
+    const after = await world.inRequest(async (req) => [await req.portal.endSession(id), req.portal.isAuthenticated]);
+    expect(after).toEqual([true, false]);
+    expect([await isIn(world), Object.keys(storedSessions(world.store))]).toEqual([false, []]);
+  });
+
+  test("logging out everywhere ends all of them, and nobody else's", async () => {
+    const onLogout = vi.fn();
+    const world = await start({ hooks: { onLogout } });
+    const others = [await signedIn(world), await signedIn(world)];
+    const jonas = await signedIn(world, { sub: "jonas-weber" });
+    const answer = await leave(world);
+    expect([answer.status, new URL(JSON.parse(answer.body).logout_url).pathname]).toEqual([200, "/logout"]);
+    for (const browser of [world.browser, ...others]) expect(await isIn(world, browser)).toBe(false);
+    expect(await isIn(world, jonas)).toBe(true);
+    expect(Object.keys(storedSessions(world.store))).toHaveLength(1);
+    expect(onLogout.mock.calls.map(([{ reason }]) => reason)).toEqual(["everywhere", "everywhere", "everywhere"]);
+    await vi.waitFor(() => expect(world.asked("/oauth2/revoke")).toHaveLength(3));
+  });
+
+  test("a visitor who does so is answered like anybody who logs out", async () => {
+    const world = await start();
+    const visitor = new Browser();
+    expect((await leave(world, visitor)).status).toBe(200);
+    expect(await isIn(world)).toBe(true);
+  });
+
+  test("a visitor has no sessions to see or to end", async () => {
+    const world = await start();
+    for (const work of [(req: Request) => req.portal.sessions(), (req: Request) => req.portal.endSession("x")])
+      await expect(world.inRequest(work as never, new Browser())).rejects.toMatchObject({ code: "login_required" });
+  });
+
+  test("a request that was under way when its session was ended elsewhere does not bring it back", async () => {
+    const world = await start();
+    const other = await signedIn(world);
+    const [loaded, ended] = [createGate(), createGate()];
+    const slow = world.inRequest(async (req) => {
+      loaded.open();
+      await ended.opened;
+      Object.assign(req.session, { cart: "book" });
+      await new Promise<void>((resolve) => req.session.save(() => resolve()));
+    }, other);
+    await loaded.opened;
+    await leave(world);
+    ended.open();
+    await slow;
+    expect([await isIn(world, other), Object.keys(storedSessions(world.store))]).toEqual([false, []]);
+  });
+
+  test("nor does one that then gives its login a new session id", async () => {
+    const world = await start();
+    const other = await signedIn(world);
+    const [loaded, ended] = [createGate(), createGate()];
+    const slow = world.inRequest(async (req) => {
+      loaded.open();
+      await ended.opened;
+      await movedTo(req, { cart: "book" });
+    }, other);
+    await loaded.opened;
+    await leave(world);
+    ended.open();
+    await slow;
+    expect(await isIn(world, other)).toBe(false);
+    const left = Object.values(storedSessions(world.store)).map((text) => JSON.parse(text));
+    expect(left).toEqual([expect.objectContaining({ cart: "book" })]); // what is the app's own stays the app's affair
+    expect(left[0]).not.toHaveProperty("portal");
+  });
+
+  test("an app that gives a login a new session id has it listed, and ended, under that", async () => {
+    const world = await start();
+    const other = await signedIn(world);
+    await world.inRequest((req) => movedTo(req, {}), other);
+    expect([await isIn(world, other), (await list(world)).length]).toEqual([true, 2]);
+    await leave(world);
+    expect(await isIn(world, other)).toBe(false);
+  });
+
+  test("tokens that a refresh brings when the session was ended meanwhile are ended at the portal, and kept nowhere", async () => {
+    const world = await start();
+    const other = await signedIn(world);
+    world.later(301);
+    await world.ask(); // of this browser they are new
+    const held = holdNext(world.portal, "/oauth2/token", "answered");
+    const asked = world.ask(other);
+    await held.arrived;
+    await leave(world);
+    held.letGo();
+    expect((await asked).status).toBe(401);
+    expect(Object.keys(storedSessions(world.store))).toEqual([]);
+    const given = world.portal.issued.filter((token) => !token.includes(".")); // refresh tokens
+    const revoked = () => world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
+    await vi.waitFor(() => expect(revoked()).toContain(given.at(-1)));
+  });
+});
+
+/** What an app does that changes the session's id at a change of rights. */
+async function movedTo(req: Request, more: object): Promise<void> {
+  const { portal } = req.session;
+  await new Promise<void>((resolve, reject) => req.session.regenerate((error) => (error ? reject(error) : resolve())));
+  Object.assign(req.session, more, { portal });
+  await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
+}
