@@ -191,6 +191,12 @@ export class Keeper {
       this.#noteWhenSeen();
       return;
     }
+    const regenerate = store.regenerate.bind(store);
+    store.regenerate = (req, done) => {
+      if (knownOf(req.sessionID, req.session)) return regenerate(req, done);
+      (store as Generating).generate(req); // never stored, so there is nothing to destroy
+      done();
+    };
     const load = get ?? this.#plain.get;
     store.get = (id, done) =>
       load(id, (error, found) =>
@@ -373,6 +379,9 @@ export class Keeper {
 /** What a request will know when this is saved: what its handler changes meanwhile is a change that is yet to be saved. */
 const savedNow = (id: string, data: Kept, portal: PortalSession | undefined): Known =>
   new Known(id, data, snapshotOf(data), portal, true);
+
+/** What express-session gives a store, beside what its types tell. */
+type Generating = Store & { generate(req: Parameters<Store["regenerate"]>[0]): void };
 
 /** Of the request that a session hangs on, which the types of express-session do not tell of. */
 const userAgentOf = (data: Kept): string | undefined => (data as { req?: IncomingMessage }).req?.headers["user-agent"];

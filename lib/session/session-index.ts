@@ -90,7 +90,7 @@ export class SessionIndex {
     let count = 0;
     await this.#change(recordId("person", ...wholeOf(person)), entry.ends_at, (content) => {
       count = 0;
-      const isAlive = isMoved ? isKnown(from, content) : !hasEnded(entry, content);
+      const isAlive = isMoved ? isKnown(from, content) : !this.#hasEnded(entry, content);
       if (!isAlive) return undefined;
       const others = content.sessions.filter(({ id, ends_at }) => id !== entry.id && ends_at * 1000 > this.#clock());
       count = others.length + 1;
@@ -163,7 +163,7 @@ export class SessionIndex {
   async #addSid({ issuer, client_id, sub }: Person, { iat, ends_at }: Entry, sid: string): Promise<boolean> {
     let isAlive = true;
     await this.#change(recordId("sid", issuer, client_id, sid), ends_at, (content, livesUntil) => {
-      isAlive = !hasEnded({ sid, iat }, content);
+      isAlive = !this.#hasEnded({ sid, iat }, content);
       const isKnown = content.subs.includes(sub) && livesUntil >= ends_at * 1000;
       if (!isAlive || isKnown) return undefined;
       return { ...content, subs: [...new Set([...content.subs, sub])] };
@@ -171,10 +171,20 @@ export class SessionIndex {
     return isAlive;
   }
 
-  #withEnded({ ended }: Content, another: Ended | undefined): readonly Past[] {
-    const now = this.#clock();
-    const recent = ended.filter(({ at }) => at + MAKING_MS > now);
-    return another ? [...recent, { ...another, at: now }] : recent;
+  #withEnded(content: Content, another: Ended | undefined): readonly Past[] {
+    const recent = this.#recent(content);
+    return another ? [...recent, { ...another, at: this.#clock() }] : recent;
+  }
+
+  #recent({ ended }: Content): readonly Past[] {
+    return ended.filter(({ at }) => at + MAKING_MS > this.#clock());
+  }
+
+  /** Whether the portal has asked for a logout of this login, which it had told of before. */
+  #hasEnded({ sid, iat = Number.POSITIVE_INFINITY }: Pick<Entry, "sid" | "iat">, content: Content): boolean {
+    return this.#recent(content).some(
+      (past) => iat <= past.iat && (past.sid === undefined || sid === undefined || sid === past.sid),
+    );
   }
 
   async #read(id: string): Promise<Content> {
@@ -210,7 +220,3 @@ function contentOf(stored: StoredSession | undefined): Content {
 }
 
 const endOf = ({ cookie: { expires } }: StoredSession): number => (expires ? new Date(expires).getTime() : 0);
-
-/** Whether the portal has asked for a logout of this login, which it had told of before. */
-const hasEnded = ({ sid, iat = Number.POSITIVE_INFINITY }: Pick<Entry, "sid" | "iat">, { ended }: Content): boolean =>
-  ended.some((past) => iat <= past.iat && (past.sid === undefined || sid === undefined || sid === past.sid));

@@ -73,12 +73,13 @@ describe.each([
 
   test("is written to the store once for a login, and once it is made known to whom it belongs", async () => {
     const store = new session.MemoryStore();
-    const set = vi.spyOn(store, "set");
+    const [set, destroy] = [vi.spyOn(store, "set"), vi.spyOn(store, "destroy")];
     const own = session({ store, secret: "s", resave: false, saveUninitialized: false });
     const { browser, url } = await startWorld(ownSession ? { before: (app) => app.use(own) } : { options: { store } });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     await browser.navigate(callback);
     expect(set.mock.calls.map(([id]) => isRecord(id))).toEqual([true, false]);
+    expect(destroy.mock.calls).toHaveLength(ownSession ? 1 : 0); // a visitor's session of ours was never stored
   });
 
   test("keeps what the app adds while the callback's answer ends", async () => {
@@ -224,7 +225,12 @@ describe("a store that fails", () => {
 
   test.each<Verb>(["set", "destroy"])("to %s at the login leaves nobody half logged in", async (verb) => {
     const { store, fail } = failing();
-    const { browser, url, me } = await startWorld({ options: { store }, log: [/session_store_failed/] });
+    const { browser, url, me } = await startWorld({
+      options: { store },
+      log: [/session_store_failed/],
+      after: withCart,
+    });
+    await browser.fetch(`${url}/cart/lamp`); // so that there is a session to be destroyed
     const callback = await browser.loginUntilCallback(`${url}/account`);
     fail(verb);
     const page = await browser.navigate(callback);

@@ -24,6 +24,8 @@ await serve(async ({ options, session }) => {
     const { portal, ...others } = req.session;
     res.json(others);
   });
+  app.get("/sessions", async (req, res) => void res.json(await req.portal.sessions()));
+  app.post("/leave-everywhere", (req) => req.portal.logout({ everywhere: true }));
   app.get("/slow-change", slowChange);
   app.use(answerError);
   return { app, close: () => Promise.all([auth.close(), closeAll()]) };

@@ -1,0 +1,231 @@
+import session from "express-session";
+import { describe, expect, test } from "vitest";
+import { isRecord } from "../../lib/session/record.js";
+import { SessionIndex } from "../../lib/session/session-index.js";
+import { plainUpdate } from "../../lib/session/update.js";
+import type { LoggedIn } from "../access/logged-in.js";
+import { logIn } from "../access/logged-in.js";
+import { Browser } from "../support/browser.js";
+import { createClock } from "../support/clock.js";
+import { storedSessions } from "../support/stored-sessions.js";
+
+const AMARA = { issuer: "https://portal.example", client_id: "app", sub: "amara" };
+const NOW_SECONDS = 1_800_000_000;
+
+function createIndex() {
+  const store = new session.MemoryStore();
+  const { sessions } = store as unknown as { sessions: Record<string, string> };
+  const { clock, later } = createClock();
+  const index = new SessionIndex(plainUpdate(store), clock);
+  const seconds = () => Math.floor(clock() / 1000);
+  const add = (id: string, more: object = {}, from = id, findsBySid = false, person = AMARA) => {
+    const entry = { id, redirect_uri: "r", started_at: seconds(), ends_at: seconds() + 3600, ...more };
+    return index.add(person, entry, from, findsBySid);
+  };
+  const idsOf = async (person = AMARA) => (await index.of(person)).map(({ id }) => id);
+  return { index, sessions, later, add, idsOf, seconds };
+}
+
+describe("the index", () => {
+  test("knows each session that was added, of each person apart, and counts them", async () => {
+    const { add, idsOf } = createIndex();
+    expect([await add("a"), await add("b"), await add("c", {}, "c", false, { ...AMARA, sub: "jonas" })]).toEqual([
+      1, 2, 1,
+    ]);
+    expect([await idsOf(), await idsOf({ ...AMARA, sub: "jonas" }), await idsOf({ ...AMARA, client_id: "x" })]).toEqual(
+      [["a", "b"], ["c"], []],
+    );
+  });
+
+  test("knows a session once, however often it is added", async () => {
+    const { add, idsOf } = createIndex();
+    await add("a");
+    expect([await add("a"), await idsOf()]).toEqual([1, ["a"]]);
+  });
+
+  test.each(["__proto__", "constructor", "toString", "", "a\u0000b", "a".repeat(255)])(
+    "takes a person of the name %j for a person",
+    async (sub) => {
+      const { add, idsOf } = createIndex();
+      await add("a", {}, "a", false, { ...AMARA, sub });
+      expect([await idsOf({ ...AMARA, sub }), await idsOf()]).toEqual([["a"], []]);
+    },
+  );
+
+  test("names of which one ends where the next begins are not mixed up", async () => {
+    const { add, idsOf } = createIndex();
+    await add("a", {}, "a", false, { issuer: "i", client_id: "cs", sub: "ub" });
+    expect(await idsOf({ issuer: "i", client_id: "c", sub: "sub" })).toEqual([]);
+  });
+
+  test("forgets a session of which no login can live any more, at the next one", async () => {
+    const { add, later, idsOf } = createIndex();
+    await add("a");
+    later(3600);
+    await add("b");
+    expect(await idsOf()).toEqual(["b"]);
+  });
+
+  test("is gone itself once it knows nothing", async () => {
+    const { index, add, sessions } = createIndex();
+    await add("a");
+    await index.forget(AMARA, ["a"]);
+    expect(Object.keys(sessions)).toEqual([]);
+  });
+
+  test("lives as long as the last of its sessions may", async () => {
+    const { add, sessions, seconds } = createIndex();
+    await add("a", { ends_at: seconds() + 7200 });
+    await add("b", { ends_at: seconds() + 60 });
+    const { expires } = JSON.parse(Object.values(sessions)[0] ?? "{}").cookie;
+    expect(Math.round(new Date(expires).getTime() / 1000) - seconds()).toBeGreaterThanOrEqual(7199);
+  });
+
+  test("does not know a session any more that is marked, and gives it to whoever ends it, until it is forgotten", async () => {
+    const { index, add } = createIndex();
+    await add("a");
+    await add("b");
+    const marked = await index.mark(AMARA, ({ id }) => id === "a");
+    expect([marked.map(({ id }) => id), await index.holds(AMARA, "a"), await index.holds(AMARA, "b")]).toEqual([
+      ["a"],
+      false,
+      true,
+    ]);
+    expect((await index.mark(AMARA, () => false)).map(({ id }) => id)).toEqual(["a"]); // whose process was killed
+    await index.forget(AMARA, ["a"]);
+    expect(await index.mark(AMARA, () => false)).toEqual([]);
+  });
+
+  test("takes a login that moves to another session for ended where that which it comes from is", async () => {
+    const { index, add, idsOf } = createIndex();
+    await add("a");
+    expect([await add("b", {}, "a"), await idsOf()]).toEqual([2, ["a", "b"]]);
+    await index.mark(AMARA, () => true);
+    expect(await add("c", {}, "a")).toBe(0);
+    expect(await add("d", {}, "never known")).toBe(0);
+  });
+});
+
+describe("a logout that the portal has asked for", () => {
+  test.each([
+    ["of the person", { sid: undefined }, { sid: "s" }, 0],
+    ["of the portal's session that it came of", { sid: "s" }, { sid: "s" }, 0],
+    ["of another of the portal's sessions", { sid: "other" }, { sid: "s" }, 1],
+    ["of any of these, where it does not say of which it came", { sid: "other" }, {}, 0],
+  ])("ends a login that is only now made: %s", async (_whose, ended, login, count) => {
+    const { index, add } = createIndex();
+    await index.mark(AMARA, () => true, { ...ended, iat: NOW_SECONDS });
+    expect(await add("a", { ...login, iat: NOW_SECONDS - 1 })).toBe(count);
+  });
+
+  test.each([
+    ["of which the portal told before", -1, 0],
+    ["of which it told in the same second", 0, 0],
+    ["of which it told afterwards", 1, 1],
+  ])("ends a login %s, or not", async (_when, seconds, count) => {
+    const { index, add } = createIndex();
+    await index.mark(AMARA, () => true, { sid: undefined, iat: NOW_SECONDS });
+    expect(await add("a", { iat: NOW_SECONDS + seconds })).toBe(count);
+  });
+
+  test("is remembered for as long as a login can take, and no longer", async () => {
+    const { index, add, later } = createIndex();
+    await index.mark(AMARA, () => true, { sid: undefined, iat: NOW_SECONDS });
+    later(599);
+    expect(await add("a", { iat: NOW_SECONDS })).toBe(0);
+    later(2);
+    expect(await add("b", { iat: NOW_SECONDS })).toBe(1);
+  });
+
+  test("finds, by the portal's session alone, everybody who came of it; and ends who is just coming", async () => {
+    const { index, add } = createIndex();
+    await add("a", { sid: "s" }, "a", true);
+    await add("b", { sid: "s" }, "b", true, { ...AMARA, sub: "jonas" });
+    await add("c", { sid: "other" }, "c", true, { ...AMARA, sub: "sofia" });
+    const client = { issuer: AMARA.issuer, client_id: AMARA.client_id };
+    expect(await index.endSid(client, "s", NOW_SECONDS, false)).toEqual(["amara", "jonas"]);
+    expect(await add("d", { sid: "s", iat: NOW_SECONDS }, "d", true)).toBe(0);
+    expect(await index.endSid({ ...client, client_id: "another" }, "s", NOW_SECONDS, false)).toEqual([]);
+  });
+
+  test("writes nothing for a portal's session that nobody has, where anybody may ask", async () => {
+    const { index, sessions } = createIndex();
+    const client = { issuer: AMARA.issuer, client_id: AMARA.client_id };
+    expect(await index.endSid(client, "guessed", NOW_SECONDS, true)).toEqual([]);
+    expect(Object.keys(sessions)).toEqual([]);
+  });
+});
+
+describe("in an application", () => {
+  const list = (world: LoggedIn) => world.inRequest((req) => req.portal.sessions());
+  const records = ({ store }: LoggedIn) => {
+    const { sessions } = store as unknown as { sessions: Record<string, string> };
+    return Object.entries(sessions).flatMap(([id, text]) => (isRecord(id) ? [JSON.parse(text)] : []));
+  };
+
+  test("what has gone from the store by itself is not listed, and is swept away by who looks", async () => {
+    const world = await logIn({ options: { sessionIdle: 600 } });
+    await world.another();
+    world.later(300);
+    await world.me();
+    world.later(400); // the other one has ended
+    expect(await list(world)).toHaveLength(1);
+    expect(records(world)[0].index.sessions).toHaveLength(1);
+  });
+
+  test("a session that is only just being written is not swept away", async () => {
+    const world = await logIn();
+    const [id = ""] = Object.keys(storedSessions(world.store));
+    const { sessions } = world.store as unknown as { sessions: Record<string, string> };
+    const text = sessions[id] ?? "";
+    const other = await world.another();
+    delete sessions[id]; // as it would be before it comes there
+    expect(await world.inRequest((req) => req.portal.sessions(), other)).toHaveLength(1);
+    sessions[id] = text;
+    expect(await list(world)).toHaveLength(2);
+  });
+
+  test("a session from before there was an index is listed to who is in it, and known from then on", async () => {
+    const world = await logIn();
+    const { sessions } = world.store as unknown as { sessions: Record<string, string> };
+    for (const id of Object.keys(sessions)) if (isRecord(id)) delete sessions[id];
+    const other = await world.another();
+    expect(await world.inRequest((req) => req.portal.sessions(), other)).toHaveLength(1);
+    expect(await list(world)).toHaveLength(2);
+    expect(await world.inRequest((req) => req.portal.sessions(), other)).toHaveLength(2);
+  });
+
+  test("what was to end and has not, as its process was killed, ends when somebody looks", async () => {
+    const world = await logIn();
+    const other = await world.another();
+    const { sessions } = world.store as unknown as { sessions: Record<string, string> };
+    const [id = ""] = Object.keys(storedSessions(world.store));
+    for (const [name, text] of Object.entries(sessions)) if (isRecord(name)) sessions[name] = markedIn(text, id);
+    expect((await world.me()).isAuthenticated).toBe(true); // no request pays for a look
+    expect(await world.inRequest((req) => req.portal.sessions(), other)).toHaveLength(1);
+    expect((await world.me()).isAuthenticated).toBe(false);
+  });
+
+  const markedIn = (text: string, id: string): string => {
+    const record = JSON.parse(text);
+    for (const entry of record.index.sessions) if (entry.id === id) entry.ending = true;
+    return JSON.stringify(record);
+  };
+
+  test("the fiftieth login of one person sees to it that those which have ended are swept away", async () => {
+    const world = await logIn({ options: { sessionIdle: 600 } });
+    for (let n = 1; n < 49; n += 1) await world.another();
+    world.later(700);
+    const browser = new Browser();
+    await browser.visit(`${world.url}/account`);
+    await expect.poll(() => records(world)[0].index.sessions.length).toBe(1);
+  });
+
+  test("what others have written into the store in its place harms nobody", async () => {
+    const world = await logIn();
+    const { sessions } = world.store as unknown as { sessions: Record<string, string> };
+    for (const id of Object.keys(sessions))
+      if (isRecord(id)) sessions[id] = JSON.stringify({ cookie: {}, index: "nonsense" });
+    expect(await list(world)).toHaveLength(1);
+  });
+});
