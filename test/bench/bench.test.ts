@@ -35,11 +35,24 @@ for (const [name, unit, target, missing] of [
     60 * SECONDS,
   );
 
+test.skipIf(noRedis)(
+  `the logout benchmark ends every session that it has begun, and counts what a login writes${noRedis && ` (${noRedis})`}`,
+  async () => {
+    const { stdout } = await bench("logout", "--sessions", "20", "--rounds", "1");
+    const [, title, token, person, writes, ...more] = stdout.trimEnd().split("\n");
+    expect(title).toBe("logout: 20 sessions of one person on Redis, ended 1 times each way");
+    for (const line of [token, person]) expect(line).toMatch(/\d ms +\d+ to \d+ +target: under 1000 ms, met$/);
+    expect(writes).toMatch(/^ {2}writes of a visitor's login +3 +\{.+\}; target: at most 3, met$/);
+    expect(more).toEqual([]);
+  },
+  60 * SECONDS,
+);
+
 test("a benchmark that does not exist is named, beside those that do", async () => {
   await expect(bench("gaurd")).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringContaining(
-      "there is no benchmark gaurd, but guard, own-session, own-session-redis, login, refresh",
+      "there is no benchmark gaurd, but guard, own-session, own-session-redis, login, refresh, logout",
     ),
   });
 });

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { guard } from "./benchmarks/guard.mjs";
 import { login } from "./benchmarks/login.mjs";
+import { logout } from "./benchmarks/logout.mjs";
 import { ownSession } from "./benchmarks/own-session.mjs";
 import { ownSessionRedis } from "./benchmarks/own-session-redis.mjs";
 import { refresh } from "./benchmarks/refresh.mjs";
@@ -12,7 +13,7 @@ import { measure } from "./runner/measure.mjs";
 import { killAll } from "./runner/process.mjs";
 import { report } from "./runner/report.mjs";
 
-const BENCHMARKS = [guard, ownSession, ownSessionRedis, login, refresh];
+const BENCHMARKS = [guard, ownSession, ownSessionRedis, login, refresh, logout];
 const LIMIT_MINUTES = 15;
 /** What a benchmark calls the parts of its size, and the options that change them. */
 const COUNTS = {
