@@ -28,7 +28,7 @@ const LONGEST = 255;
  */
 export async function verifyLogoutToken(portal: Portal, token: string): Promise<LogoutToken> {
   const { header, claims } = decode(token);
-  const wrong = wrongType(header["typ"]) ?? wrongClaim(claims, portal);
+  const wrong = wrongHeader(header) ?? wrongClaim(claims, portal);
   if (wrong !== undefined) throw invalid(wrong);
   await portal.verifySentToken(token).catch((error) => {
     const isItsOwn = error instanceof PortalAuthError && error.code === "id_token_signature_invalid";
@@ -48,9 +48,15 @@ function decode(token: string): { header: Members; claims: Members } {
   }
 }
 
-/** An ID token or an access token has another one, where it has any (RFC 8725, section 3.11). */
-const wrongType = (typ: unknown): string | undefined =>
-  typ === undefined || /^((application\/)?logout\+)?jwt$/i.test(String(typ)) ? undefined : "typ";
+/**
+ * An ID token or an access token is of another type, where it says which (RFC 8725, section 3.11); and we understand no
+ * extension (RFC 7515, section 4.1.11), least of all that of an unencoded payload, which would be another than is read here.
+ */
+function wrongHeader({ typ, crit }: Members): string | undefined {
+  if (crit !== undefined) return "crit";
+  if (typ === undefined) return undefined;
+  return typeof typ === "string" && /^((application\/)?logout\+)?jwt$/i.test(typ) ? undefined : "typ";
+}
 
 /** The first that does not hold, in the order of the specification's steps. */
 function wrongClaim(claims: Members, { metadata, settings }: Portal): string | undefined {

@@ -1,11 +1,10 @@
 import { request as httpRequest } from "node:http";
 import { decodeJwt } from "jose";
-import { expect, test } from "vitest";
-import { OptionsSchema } from "../../lib/option-table.js";
+import { expect } from "vitest";
 import type { Portal, Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAgainAfter, logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
-import { attacks, CANARY, type Case, logIn, type Outcome, type World } from "./support/attack.js";
+import { attacks, attacksOnSeveral, CANARY, type Case, logIn, type Outcome, type World } from "./support/attack.js";
 import { content, hs256, rs256, strangersKey } from "./support/jwt.js";
 import { endsAtOnce, sendJson, sendsElsewhere, sendText } from "./support/lies.js";
 import { allOf, refreshed, refused, staysIn, welcomed } from "./support/outcomes.js";
@@ -432,7 +431,6 @@ const all: readonly Case[] = [
   },
 ];
 
-/** Prepared for the logouts that the portal begins: switched on when this package has them. */
 const BACK_CHANNEL = "oidcc-client-back-channel-logout-rp-basic";
 const FRONT_CHANNEL = "oidcc-client-front-channel-logout-rp-basic";
 const EVENT = "http://schemas.openid.net/event/backchannel-logout";
@@ -446,6 +444,7 @@ const backChannel = (
     portal.signJwt(told, { typ: "logout+jwt" }),
 ): Case => ({
   ...standard,
+  options: { ...standard.options, backchannelLogout: true },
   name,
   source: BACK_CHANNEL,
   async act(world) {
@@ -470,7 +469,29 @@ const backChannel = (
   },
 });
 
-const prepared: readonly Case[] = [
+/** The portal's page frames the route, where no cookie of ours is sent: the sid alone says who it is. */
+const frontChannel = (name: string, leave: (world: World) => Promise<unknown>): Case => ({
+  ...standard,
+  options: { ...standard.options, frontchannelLogout: true },
+  name,
+  source: FRONT_CHANNEL,
+  async act(world) {
+    const { portal, base, victim } = world;
+    portal.register({ frontchannelLogoutUri: `${base}/frontchannel-logout` });
+    await logIn(world);
+    await leave(world);
+    const page = await victim.navigate(`${portal.issuer}/logout`);
+    const [, address = ""] = /<iframe src="([^"]+)"/.exec(page.body) ?? [];
+    const headers = { "sec-fetch-dest": "iframe" };
+    return victim.navigate(address.replaceAll("&amp;", "&"), { site: "cross-site", headers });
+  },
+  async outcome(answer, { whoIs, victim, portal }) {
+    expect([answer.status, answer.headers["cache-control"], await whoIs(victim)]).toEqual([200, "no-store", undefined]);
+    expect(answer.headers["content-security-policy"]).toContain(`frame-ancestors ${portal.issuer}`);
+  },
+});
+
+const byThePortal: readonly Case[] = [
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout", {}, 200),
   backChannel(
     "oidcc-client-test-rp-backchannel-rpinitlogout-alg-none",
@@ -486,24 +507,11 @@ const prepared: readonly Case[] = [
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-aud", { aud: "another-client" }, 400),
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-event", { events: { wrong: {} } }, 400),
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-iss", { iss: "https://another.example" }, 400),
-  {
-    ...standard,
-    name: "oidcc-client-test-rp-frontchannel-rpinitlogout",
-    source: FRONT_CHANNEL,
-    async act(world) {
-      await logIn(world);
-      const query = new URLSearchParams({
-        iss: world.portal.issuer,
-        sid: String(decodeJwt(idTokenOf(world.portal))["sid"]),
-      });
-      // in a frame of the portal's page, where no cookie of ours is sent: the sid alone says who it is
-      const headers = { "sec-fetch-dest": "iframe" };
-      return world.victim.navigate(`${world.base}/frontchannel-logout?${query}`, { site: "cross-site", headers });
-    },
-    async outcome(answer, { whoIs, victim }) {
-      expect([answer.status, await whoIs(victim)]).toEqual([200, undefined]);
-    },
-  },
+  frontChannel("oidcc-client-test-rp-frontchannel-opinitlogout", async () => {}),
+  // the app's session ends first; the frame finds nothing more to end, and says so all the same
+  frontChannel("oidcc-client-test-rp-frontchannel-rpinitlogout", ({ victim, base }) =>
+    victim.navigate(`${base}/logout`, { site: "same-origin" }),
+  ),
 ];
 
 attacks("the OpenID Foundation's basic profile", enteredBy(logIn, BASIC));
@@ -511,24 +519,9 @@ attacks("the OpenID Foundation's form post profile", formPost);
 attacks("the OpenID Foundation's config profile", config);
 attacks("a discovery document that says more, or says it otherwise", discovery);
 attacks("the OpenID Foundation's RP-initiated logout profile", logout);
+attacksOnSeveral("the OpenID Foundation's RP-initiated logout profile", logout);
 attacks("the OpenID Foundation's refresh token plan", refresh);
 attacks("the OpenID Foundation's comprehensive plan, what the profiles leave out", all);
 
-/** The package has no such logouts. When it has, these fail: then attacks() takes the cases that are prepared. */
-attacks(
-  "the OpenID Foundation's back-channel and front-channel logout profiles",
-  prepared.map((each) => ({
-    ...each,
-    name: `${each.name}: nothing answers yet`,
-    outcome: async ({ status }, { whoIs, victim }) => {
-      expect([status, await whoIs(victim)]).toEqual([404, "amara-okafor"]);
-    },
-  })),
-);
-
-test("no option and no route is about such a logout yet, whatever its address may be", () => {
-  const { routes, hooks, ...options } = OptionsSchema.entries;
-  const names = [options, routes.wrapped.entries, hooks.wrapped.entries].flatMap(Object.keys);
-  expect(names).toEqual(expect.arrayContaining(["issuer", "logout", "onLogout"]));
-  expect(names.filter((name) => /(back|front)[-_]?channel/i.test(name))).toEqual([]);
-});
+for (const run of [attacks, attacksOnSeveral])
+  run("the OpenID Foundation's back-channel and front-channel logout profiles", byThePortal);

@@ -208,7 +208,7 @@ const REFUSED: [what: string, changes: IdTokenChanges, detail: RegExp][] = [
   ["for an empty person", { claims: { sub: "" } }, /sub/],
   ["for a session that is a number", { claims: { sid: 5 } }, /sid/],
   ["that is an access token by its type", { header: { typ: "at+jwt" } }, /typ/],
-  ["with an extension that must be understood", { header: { crit: ["x"], x: 1 } }, /signature/],
+  ["with an extension that must be understood", { header: { crit: ["x"], x: 1 } }, /crit/],
 ];
 
 describe("a logout token", () => {

@@ -62,7 +62,8 @@ export class SingleLogout {
   }
 
   /** OpenID Connect Back-Channel Logout 1.0, section 2.4. */
-  token(who: LoggedOutAtPortal, clientId: string, { claims, header, signedBy }: IdTokenChanges = {}): string {
+  token(who: LoggedOutAtPortal, clientId: string, changes: IdTokenChanges = {}): string {
+    const { claims, header, signedBy, forge } = changes;
     const iat = Math.floor(Date.now() / 1000) + this.#mischief.aheadSeconds;
     const told = {
       iss: this.#issuer(),
@@ -74,6 +75,7 @@ export class SingleLogout {
       ...who,
       ...claims,
     };
+    if (forge) return forge(told, (content) => this.#keys.signature(content));
     return this.#keys.sign(told, { typ: "logout+jwt", ...header }, signedBy);
   }
 

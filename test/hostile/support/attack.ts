@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import type { Diagnosis, PortalAuthOptions } from "../../../lib/index.js";
 import { type Portal, type PortalOptions, startPortal } from "../../../lib/testing/portal/portal.js";
 import type { Answer } from "../../support/browser.js";
+import { noRedis } from "../../support/servers/redis.mjs";
 import { startTlsFront } from "../../support/tls-front.js";
 import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET, secretsOf } from "../../support/world.js";
 import { Client } from "./client.js";
+import { Cluster } from "./cluster.js";
 import { type AppSettings, Host, type Told } from "./host.js";
 
 /** Lies carry it; it may be in no answer and in no line of the log. */
@@ -76,18 +78,30 @@ export const logIn = ({ victim, base }: World): Promise<Answer> => victim.visit(
  * came in time (Client), the process lives and answers, and nothing secret stands in any answer, header or log line.
  */
 export function attacks(title: string, table: readonly Case[]): void {
-  describe(title, () => {
-    const host = useHost();
-    test.each(table.map((attack) => [attack.name, attack.source, attack] as const))(
-      "%s (%s)",
-      async (_name, _source, attack) => {
-        const world = await startWorld(host(), attack);
-        await attack.lie?.(world.portal, world);
-        const answer = await (attack.act ?? logIn)(world);
-        await attack.outcome(answer, world);
-      },
-    );
-  });
+  describe(title, () => attackEach(table, useHost()));
+}
+
+/** The same on several processes that share a Redis, where each request comes to another one. */
+export function attacksOnSeveral(title: string, table: readonly Case[], processes = 4): void {
+  const name = `${title}, on ${processes} processes${noRedis && ` (${noRedis})`}`;
+  describe.skipIf(noRedis)(name, () =>
+    attackEach(
+      table,
+      useHost(() => Cluster.startSeveral(processes)),
+    ),
+  );
+}
+
+function attackEach(table: readonly Case[], host: () => Host): void {
+  test.each(table.map((attack) => [attack.name, attack.source, attack] as const))(
+    "%s (%s)",
+    async (_name, _source, attack) => {
+      const world = await startWorld(host(), attack);
+      await attack.lie?.(world.portal, world);
+      const answer = await (attack.act ?? logIn)(world);
+      await attack.outcome(answer, world);
+    },
+  );
 }
 
 /** The same once more, in an app on Express 4. */
@@ -95,10 +109,10 @@ export const onExpress4 = (table: readonly Case[]): Case[] =>
   table.map((attack) => ({ ...attack, app: { ...attack.app, expressMajor: 4 } }));
 
 /** A process to attack, for the tests of one describe(). */
-export function useHost(): () => Host {
+export function useHost(start: () => Promise<Host> = () => Host.start()): () => Host {
   let host: Host | undefined;
   beforeAll(async () => {
-    host = await Host.start();
+    host = await start();
   });
   afterAll(() => host?.stop());
   return () => host as Host;

@@ -170,6 +170,16 @@ function addRoutes(app, base, name, requireAuth) {
     merge(sessionOf(req), JSON.parse(req.body.members));
     res.json({ sub: portalOf(req).claims?.sub });
   });
+  app.get(
+    `${base}/sessions`,
+    handing(async (req, res) => void res.json(await portalOf(req).sessions())),
+  );
+  app.post(
+    `${base}/end`,
+    express5.urlencoded(),
+    handing(async (req, res) => void res.json({ ended: await portalOf(req).endSession(req.body.id) })),
+  );
+  app.post(`${base}/leave`, (req) => portalOf(req).logout({ everywhere: true }));
   app.get(`${base}/note`, (req, res) => void res.json({ note: sessionOf(req).note }));
   // what one does that believes addresses in a query
   app.get(`${base}/wish`, (req) => portalOf(req).login({ returnTo: req.query.to }));

@@ -46,7 +46,7 @@ export interface OpenedApp {
 /** The process in which attacked applications live (host-process.mjs). Every question rejects when it has ended. */
 export class Host {
   /** The lines that were written there. */
-  readonly log: string[] = [];
+  readonly log: string[];
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
   readonly #exited: Promise<void>;
@@ -54,13 +54,17 @@ export class Host {
   #last = 0;
   #pings = 0;
 
-  static async start(): Promise<Host> {
-    const host = new Host();
-    await new Promise((resolve, reject) => host.#waiting.set(0, { resolve, reject }));
+  static async start(log?: string[]): Promise<Host> {
+    const host = new Host(log);
+    await host.started;
     return host;
   }
 
-  private constructor() {
+  protected readonly started: Promise<unknown>;
+
+  protected constructor(log: string[] = []) {
+    this.log = log;
+    this.started = new Promise((resolve, reject) => this.#waiting.set(0, { resolve, reject }));
     const program = fileURLToPath(new URL("host-process.mjs", import.meta.url));
     const stdio = ["ignore", "pipe", "pipe", "ipc"] as const;
     this.#child = fork(program, { env: cleanEnvironment(), execArgv: ["--expose-gc"], stdio: [...stdio] });
