@@ -7,7 +7,7 @@ import { PortalAuthError } from "../errors.js";
 import { outline } from "../outline.js";
 import { readForm } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
-import { verifyLogoutToken } from "../portal/logout-token.js";
+import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../portal/logout-token.js";
 import { endAsPortalSays, tokensSeenBy } from "../session/of-person.js";
 import { dropNewSession } from "../session/session.js";
 import { afterwards, tellEvent } from "./ended.js";
@@ -42,7 +42,7 @@ async function endSessions(parts: Parts, req: Request): Promise<void> {
   const [seen, once] = [tokensSeenBy(req, settings), { issuer, client_id, jti: token.jti }];
   if (await seen.has(once)) throw invalid("claim jti: seen before");
   const ended = await endAsPortalSays(req, settings, token);
-  await seen.add(once, token.exp + clockTolerance); // not before, as a logout that failed is asked for again
+  await seen.add(once, LOGOUT_TOKEN_SECONDS + 2 * clockTolerance); // not before, as a logout that failed is asked for again
   tellEvent(parts, "backchannel", ended.length, { at_portal: true });
   void afterwards(parts, req, "backchannel", ended); // the portal need not wait for what the application does
 }

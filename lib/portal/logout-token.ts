@@ -7,11 +7,13 @@ import { wrongTime } from "./id-token.js";
 export interface LogoutToken {
   readonly sub: string | undefined;
   readonly sid: string | undefined;
-  /** In epoch seconds, as exp. */
+  /** In epoch seconds. */
   readonly iat: number;
-  readonly exp: number;
   readonly jti: string;
 }
+
+/** So long after it was issued a logout token is good at most, whatever it says: so long its jti has to be remembered. */
+export const LOGOUT_TOKEN_SECONDS = 24 * 60 * 60;
 
 /** OpenID Connect Back-Channel Logout 1.0, section 2.4. */
 const EVENT = "http://schemas.openid.net/event/backchannel-logout";
@@ -34,8 +36,8 @@ export async function verifyLogoutToken(portal: Portal, token: string): Promise<
     const isItsOwn = error instanceof PortalAuthError && error.code === "id_token_signature_invalid";
     throw isItsOwn ? invalid(`signature: ${error.detail}`) : error;
   });
-  const { sub, sid, iat, exp, jti } = claims;
-  return { sub, sid, iat, exp, jti } as LogoutToken;
+  const { sub, sid, iat, jti } = claims;
+  return { sub, sid, iat, jti } as LogoutToken;
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -63,7 +65,7 @@ function wrongClaim(claims: Members, { metadata, settings }: Portal): string | u
   const { iss, aud, sub, sid, jti } = claims;
   if (iss !== metadata.issuer) return "claim iss";
   if (![aud].flat().includes(settings.clientId)) return "claim aud";
-  const time = wrongTime(claims, settings.clockTolerance);
+  const time = wrongTime({ ...claims, exp: endOf(claims) }, settings.clockTolerance);
   if (time !== undefined) return time;
   if (sub === undefined && sid === undefined) return "neither sub nor sid";
   if (sub !== undefined && !isName(sub)) return "claim sub";
@@ -72,6 +74,9 @@ function wrongClaim(claims: Members, { metadata, settings }: Portal): string | u
   if ("nonce" in claims) return "claim nonce";
   return isName(jti) ? undefined : "claim jti";
 }
+
+const endOf = ({ iat, exp }: Members): unknown =>
+  typeof iat === "number" && typeof exp === "number" ? Math.min(exp, iat + LOGOUT_TOKEN_SECONDS) : exp;
 
 const isName = (value: unknown): value is string =>
   typeof value === "string" && value.length > 0 && value.length <= LONGEST;

@@ -296,12 +296,26 @@ export class Keeper {
     if (await making.begin(userAgentOf(data), this.#sweep)) {
       await this.#put(id, this.#closed(id, { ...others, portal: KeptPortalSession.whole(login) }));
       data[KNOWN] = saved;
-      if (await making.isStillAlive()) return;
+      if (await this.#isStillAlive(making, id)) return;
     }
     delete data.portal;
-    await promised((done) => this.#plain.destroy(id, done));
+    await this.#destroy(id);
     if (!making.isMoved) throw new PortalAuthError("login_ended");
     await this.#putWithoutLogin(id, data, others); // which is the application's affair
+  }
+
+  /** Of what cannot be looked up nobody gets to know the id: it goes as well, if it can. */
+  async #isStillAlive(making: Making, id: string): Promise<boolean> {
+    try {
+      return await making.isStillAlive();
+    } catch (error) {
+      await this.#destroy(id).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #destroy(id: string): Promise<void> {
+    await promised((done) => this.#plain.destroy(id, done));
   }
 
   async #putWithoutLogin(id: string, data: Kept, others: StoredSession): Promise<void> {

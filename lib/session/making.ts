@@ -1,4 +1,4 @@
-import type { Entry, Person, SessionIndex } from "./session-index.js";
+import { type Entry, MOST_SESSIONS, type Person, type SessionIndex } from "./session-index.js";
 import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
 import type { Tenant } from "./tenants.js";
 
@@ -45,7 +45,7 @@ export class Making {
     const person = personOf(this.#login);
     const { absoluteSeconds, findsBySid } = this.#tenant;
     const count = await this.#index.add(person, this.#entry(absoluteSeconds, userAgent), this.#from, findsBySid);
-    if (count > 0 && count % SWEEP_EVERY === 0) sweep(person);
+    if (count > MOST_SESSIONS || (count > 0 && count % SWEEP_EVERY === 0)) sweep(person);
     return count > 0;
   }
 

@@ -9,7 +9,7 @@ export interface OnceOnly {
   readonly jti: string;
 }
 
-/** Which tokens have been used, by whichever process: kept in the session store, until they would have ended anyway. */
+/** Which tokens have been used, by whichever process: kept in the session store, for as long as they could be used. */
 export class SeenTokens {
   readonly #update: Update;
   readonly #clock: Clock;
@@ -23,14 +23,10 @@ export class SeenTokens {
     return (await this.#update(idOf(token), () => undefined)) !== undefined;
   }
 
-  /** @param exp of the token, in epoch seconds by the clock of this machine */
-  async add(token: OnceOnly, exp: number): Promise<void> {
-    const lifeMs = Math.max(exp * 1000 - Date.now(), 0) + SPARE_MS;
-    await this.#update(idOf(token), () => recordFor(this.#clock, lifeMs, { seen: true }), { cookie: {} });
+  /** @param seconds for how long such a token may come again */
+  async add(token: OnceOnly, seconds: number): Promise<void> {
+    await this.#update(idOf(token), () => recordFor(this.#clock, seconds * 1000, { seen: true }), { cookie: {} });
   }
 }
-
-/** Stores count in whole seconds, and machines' clocks differ. */
-const SPARE_MS = 60_000;
 
 const idOf = ({ issuer, client_id, jti }: OnceOnly): string => recordId("jti", issuer, client_id, jti);

@@ -55,6 +55,8 @@ interface Content {
   readonly ended: readonly Past[];
 }
 
+/** A person has at most so many sessions; each login reads and writes them all. */
+export const MOST_SESSIONS = 2000;
 /** A login that is being made is finished after so long, or never will be. */
 const MAKING_MS = 10 * 60_000;
 /** What has been written to the index so long ago is in the store, or never came there. */
@@ -94,7 +96,7 @@ export class SessionIndex {
       if (!isAlive) return undefined;
       const others = content.sessions.filter(({ id, ends_at }) => id !== entry.id && ends_at * 1000 > this.#clock());
       count = others.length + 1;
-      return { ...content, sessions: [...others, { ...entry, added_at: this.#clock() }] };
+      return { ...content, sessions: [...withoutMany(others), { ...entry, added_at: this.#clock() }] };
     });
     return count;
   }
@@ -207,6 +209,10 @@ export class SessionIndex {
     await this.#update(id, toRecord, { cookie: {} });
   }
 }
+
+/** Of too many the oldest are to end, whether or not they are still there. */
+const withoutMany = (sessions: readonly Known[]): Known[] =>
+  sessions.map((entry, index) => (index <= sessions.length - MOST_SESSIONS ? { ...entry, ending: true } : entry));
 
 const isKnown = (session: string, { sessions }: Content): boolean =>
   sessions.some(({ id, ending }) => id === session && !ending);

@@ -184,6 +184,11 @@ const REFUSED: [what: string, changes: IdTokenChanges, detail: RegExp][] = [
   ["for nobody", { claims: { aud: undefined } }, /aud/],
   ["for a client by a part of its name", { claims: { aud: "demo-app-2 demo-app" } }, /aud/],
   ["issued in the future", { claims: { iat: now() + 3600 } }, /iat/],
+  [
+    "of days ago, though it says that it is good for years",
+    { claims: { iat: now() - 90_000, exp: now() + 1e8 } },
+    /exp/,
+  ],
   ["without a time of issue", { claims: { iat: undefined } }, /iat/],
   ["whose time of issue is a text", { claims: { iat: String(now()) } }, /iat/],
   ["that has ended", { claims: { exp: now() - 3600 } }, /exp/],

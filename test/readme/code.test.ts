@@ -9,6 +9,7 @@ import { inspector } from "../../lib/inspector/index.js";
 import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
 import * as testing from "../../lib/testing/index.js";
 import { json } from "../access/logged-in.js";
+import { Browser } from "../support/browser.js";
 import { close, listen, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
 import { type Block, readBlocks, runBlock } from "./blocks.js";
 
@@ -126,6 +127,22 @@ describe("tokens that stay alive", () => {
       expect([status, JSON.parse(body).code]).toEqual([500, "origin_not_allowed"]);
     }
   });
+});
+
+test("a person's sessions are listed, one is ended, and then all of them", async () => {
+  const one = block(
+    "app.get('/api/sessions', requireAuth(), async (req, res) => res.json(await req.portal.sessions()));",
+  );
+  const { url, browser, me } = await startWorld({ after: inApp(one) });
+  const [phone, tablet] = [new Browser(), new Browser()];
+  for (const each of [browser, phone, tablet]) await each.visit(`${url}/account`);
+  const list = async () => JSON.parse((await browser.fetch(`${url}/api/sessions`)).body) as library.SessionInfo[];
+  const id = (await list()).find(({ is_current }) => !is_current)?.id;
+  expect((await browser.fetch(`${url}/api/sessions/${id}`, { method: "DELETE" })).body).toBe('{"ended":true}');
+  expect(await list()).toHaveLength(2);
+  const left = await browser.fetch(`${url}/leave-everywhere`, { method: "POST" });
+  expect(JSON.parse(left.body).logout_url).toContain("/logout?");
+  for (const each of [browser, phone, tablet]) expect((await me(each)).isAuthenticated).toBe(false);
 });
 
 test("the lock holds while the work runs, and is given back", async () => {

@@ -1,13 +1,14 @@
 import session from "express-session";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { isRecord } from "../../lib/session/record.js";
-import { SessionIndex } from "../../lib/session/session-index.js";
+import { MOST_SESSIONS, SessionIndex } from "../../lib/session/session-index.js";
 import { plainUpdate } from "../../lib/session/update.js";
 import type { LoggedIn } from "../access/logged-in.js";
 import { logIn } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { storedSessions } from "../support/stored-sessions.js";
+import { startWorld } from "../support/world.js";
 
 const AMARA = { issuer: "https://portal.example", client_id: "app", sub: "amara" };
 const NOW_SECONDS = 1_800_000_000;
@@ -64,6 +65,14 @@ describe("the index", () => {
     later(3600);
     await add("b");
     expect(await idsOf()).toEqual(["b"]);
+  });
+
+  test("has the oldest end where a person has too many", async () => {
+    const { add, index } = createIndex();
+    for (let n = 0; n < MOST_SESSIONS; n += 1) expect(await add(`s${n}`)).toBe(n + 1);
+    expect(await index.mark(AMARA, () => false)).toEqual([]);
+    expect(await add("one more")).toBeGreaterThan(MOST_SESSIONS);
+    expect((await index.mark(AMARA, () => false)).map(({ id }) => id)).toEqual(["s0"]);
   });
 
   test("is gone itself once it knows nothing", async () => {
@@ -219,6 +228,24 @@ describe("in an application", () => {
     const browser = new Browser();
     await browser.visit(`${world.url}/account`);
     await expect.poll(() => records(world)[0].index.sessions.length).toBe(1);
+  });
+
+  test("a session that cannot be looked for once it is written is taken back, and nobody is logged in", async () => {
+    class FailingMemory extends session.MemoryStore {
+      isWritten = false;
+      override set: session.MemoryStore["set"] = (id, data, done) => {
+        this.isWritten ||= !isRecord(id);
+        super.set(id, data, done);
+      };
+      override get: session.MemoryStore["get"] = (id, done) =>
+        this.isWritten && isRecord(id) ? done(new Error("the store is away")) : super.get(id, done);
+    }
+    const store = new FailingMemory();
+    const { browser, url, asked } = await startWorld({ options: { store }, log: [/session_store_failed/] });
+    const page = await browser.visit(`${url}/account`);
+    expect([page.status, page.headers["set-cookie"]?.filter((line) => line.includes("session"))]).toEqual([503, []]);
+    expect(storedSessions(store)).toEqual({});
+    await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1)); // nobody has those tokens
   });
 
   test("what others have written into the store in its place harms nobody", async () => {
