@@ -63,13 +63,13 @@ export class KeptPortalSession implements PortalSession {
     this.version = session.version;
     this.obtained_at = session.obtained_at;
     if (session.after_refusal) this.after_refusal = true;
-    this.#authentication = session.authentication && deeplyFrozen(session.authentication);
+    this.#authentication = session.authentication;
     this.#id = id;
     Object.freeze(this);
   }
 
   get authentication(): Readonly<Authentication> | undefined {
-    return this.#authentication;
+    return this.#authentication && deeplyFrozen(this.#authentication); // when somebody asks: every request makes one of these
   }
 
   get [OURS](): true {

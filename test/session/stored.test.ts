@@ -43,6 +43,22 @@ test("nothing in it can be changed, at whatever depth", () => {
   expect(JSON.stringify(kept)).toBe(before);
 });
 
+test("what the portal said of the login is there to be asked for, frozen, and in no JSON", () => {
+  const authentication = { acr: "mfa", amr: ["pwd", "otp"], sid: "s" };
+  const kept = new KeptPortalSession({ ...login, authentication }, "id");
+  expect(kept.authentication).toEqual(authentication);
+  expect([Object.isFrozen(kept.authentication), Object.isFrozen(kept.authentication?.amr)]).toEqual([true, true]);
+  expect(JSON.stringify(kept)).toBe(JSON.stringify(new KeptPortalSession(login)));
+  expect(KeptPortalSession.whole(kept)).toEqual({ ...kept, authentication });
+});
+
+test("it knows of which session it is; one of another copy of this package does not tell", async () => {
+  expect(KeptPortalSession.idOf(new KeptPortalSession(login, "id"))).toBe("id");
+  vi.resetModules();
+  const other = await import("../../lib/session/stored.js");
+  expect(KeptPortalSession.idOf(new other.KeptPortalSession(login, "id"))).toBeUndefined();
+});
+
 test("the tokens that an application has handed over stay its own", () => {
   const tokens = { ...login.tokens };
   new KeptPortalSession({ ...login, tokens });
