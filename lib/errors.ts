@@ -198,6 +198,21 @@ const FAILURES = {
     sentence: "Your sign-in could not be kept. Please try again in a moment.",
     hint: "The session store failed to read, save or destroy a session, for the reason in the detail or the cause. Look at the store (SESSION_STORE_URL, or the store of the app's express-session): does it run, can it be reached from here, does it take the name and password, can it be written?",
   },
+  insufficient_scope: {
+    status: 403,
+    sentence: "You are signed in, but this page is not open to you.",
+    hint: "requireAuth({ scope }) wants scopes that the access token does not have, named in the detail. Ask for them in PORTAL_SCOPE, and let the portal grant them to this application and person.",
+  },
+  not_permitted: {
+    status: 403,
+    sentence: "You are signed in, but this page is not open to you.",
+    hint: "requireAuth({ claims }) or requireAuth({ roles }) wants what this person's claims do not say; the detail names the claim. PORTAL_ROLES_CLAIM says where roles are; what onLogin leaves out is not there.",
+  },
+  insufficient_user_authentication: {
+    status: 401,
+    sentence: "This page needs a stronger or more recent sign-in.",
+    hint: "requireAuth({ acr, maxAge }) or login({ acr, maxAge }) wants a login that this one is not. At the callback: the portal has ignored acr_values or max_age, or does not tell acr or auth_time in its ID token; see whether it supports them.",
+  },
   logout_unconfirmed: {
     status: 403,
     sentence: "Please confirm that you want to sign out.",
@@ -277,6 +292,8 @@ export type PortalAuthErrorCode = keyof typeof FAILURES;
 export interface PortalAuthErrorOptions extends ErrorOptions {
   /** What exactly was seen, for the log: never a token, code, secret or cookie. */
   readonly detail?: string;
+  /** Parameters of the challenge in WWW-Authenticate (RFC 6750, section 3), of characters that need no escape. */
+  readonly challenge?: Readonly<Record<string, string>>;
   /** Another sentence for the person than the table's, e.g. why a hook refuses them. Shown as text, never as HTML. */
   readonly sentence?: string;
 }
@@ -301,6 +318,8 @@ export class PortalAuthError extends Error {
   readonly hint: string;
   /** What exactly was seen, if there is more to say. */
   readonly detail: string | undefined;
+  /** Parameters of its challenge (RFC 6750, section 3; RFC 9470, section 3), if there is more to say than that one must sign in. */
+  readonly challenge: Readonly<Record<string, string>> | undefined;
   /** Headers of the answer, for Express's own error handling as for ours. */
   readonly headers: Readonly<Record<string, string>>;
 
@@ -315,12 +334,22 @@ export class PortalAuthError extends Error {
     this.sentence = options.sentence ?? sentence;
     this.hint = hint;
     this.detail = options.detail;
-    // RFC 9110, section 10.2.3: a client that asks again at once helps nobody
-    this.headers = status === 503 ? { "Retry-After": String(RETRY_AFTER_SECONDS) } : {};
+    this.challenge = options.challenge;
+    this.headers = headersOf(status, options.challenge);
     // all of it stands in the message; Node.js prints what is enumerable a second time, below the stack
-    for (const part of ["sentence", "hint", "detail", "headers"])
+    for (const part of ["sentence", "hint", "detail", "challenge", "headers"])
       Object.defineProperty(this, part, { enumerable: false });
   }
+}
+
+function headersOf(status: number, challenge: Readonly<Record<string, string>> | undefined): Record<string, string> {
+  // RFC 9110, section 10.2.3: a client that asks again at once helps nobody
+  if (status === 503) return { "Retry-After": String(RETRY_AFTER_SECONDS) };
+  if (status !== 401 && !challenge) return {};
+  // section 11.6.1 wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
+  const parameters = { realm: "portal", ...challenge };
+  const written = Object.entries(parameters).map(([name, value]) => `${name}="${value}"`);
+  return { "WWW-Authenticate": `Bearer ${written.join(", ")}` };
 }
 
 const ORDINARY: readonly string[] = ["login_denied", "login_ended", "login_refused", "interaction_needed"];

@@ -36,10 +36,12 @@ export {
   type RequireAuthOptions,
   requireAuth,
 } from "./guard/require-auth.js";
+export type { ClaimDemand, ClaimDemands, ClaimValue, ComparableClaim, DemandableClaims } from "./guard/rights.js";
 export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./hooks.js";
 export type { Lock } from "./lock.js";
 export type { Logger } from "./logger.js";
 export type { LoginOptions } from "./login/login.js";
+export type { LoginStrength } from "./login/strength.js";
 export type { Device } from "./logout/device.js";
 export type { LogoutOptions } from "./logout/logout.js";
 export type { SessionInfo } from "./logout/sessions.js";

@@ -30,6 +30,7 @@ export const VARIABLES = {
   clockTolerance: "PORTAL_CLOCK_TOLERANCE",
   refreshLeeway: "PORTAL_REFRESH_LEEWAY",
   apiOrigins: "PORTAL_API_ORIGINS",
+  rolesClaim: "PORTAL_ROLES_CLAIM",
   backchannelLogout: "PORTAL_BACKCHANNEL_LOGOUT",
   frontchannelLogout: "PORTAL_FRONTCHANNEL_LOGOUT",
   secret: "SESSION_SECRET",
@@ -56,6 +57,7 @@ export const DEFAULTS = {
   refreshLeeway: 30,
   store: "memory:",
   sameSite: "lax",
+  rolesClaim: "roles",
   backchannelLogout: false,
   frontchannelLogout: false,
   routes: {
@@ -161,6 +163,7 @@ export const OptionsSchema = v.strictObject(
       ),
       [],
     ),
+    rolesClaim: v.optional(text("write the name of the claim that holds a person's roles"), DEFAULTS.rolesClaim),
     backchannelLogout: v.optional(toggle, DEFAULTS.backchannelLogout),
     frontchannelLogout: v.optional(toggle, DEFAULTS.frontchannelLogout),
     routes: v.optional(

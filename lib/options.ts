@@ -68,6 +68,12 @@ export interface PortalAuthOptions {
    */
   apiOrigins?: readonly string[] | undefined;
   /**
+   * The claim that `requireAuth({ roles })` reads: by its whole name (`cognito:groups`), or with dots between the names of
+   * what holds it (`realm_access.roles`). A list of texts, or a text in which spaces separate them. PORTAL_ROLES_CLAIM;
+   * default "roles".
+   */
+  rolesClaim?: string | undefined;
+  /**
    * Whether the portal may end sessions here by a request of its own to /backchannel-logout, which has to be registered
    * there as backchannel_logout_uri (OpenID Connect Back-Channel Logout 1.0). PORTAL_BACKCHANNEL_LOGOUT; default false.
    */

@@ -64,6 +64,8 @@ export interface Words {
     readonly signInFailed: string;
     /** Of what may work in a moment (503). */
     readonly notNow: string;
+    /** Of what somebody who is signed in may not see. */
+    readonly notOpen: string;
     /** Of every other failure. */
     readonly didNotWork: string;
     /** Of the question before a logout. */

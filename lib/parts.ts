@@ -54,6 +54,12 @@ export function answersOf({ settings, log, pages }: Parts, mount: string, wanted
   };
 }
 
+/** How it is told that somebody who is logged in may not do this: with a way out, for who has another account. */
+export function rightsAnswersOf({ settings: { hooks, routes }, log, pages }: Parts, mount: string): ErrorAnswer {
+  const logout = routes.logout === false ? undefined : linkTo(mount, routes.logout);
+  return { hooks, log, pages, logout, isLogin: false };
+}
+
 /**
  * How a failure is answered that no login would mend: with a way to try the same again. An address with a code, the
  * callback's of whichever router, belongs into no page: that one is reloaded.

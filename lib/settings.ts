@@ -45,6 +45,7 @@ export interface Settings {
   readonly clockTolerance: number;
   readonly refreshLeeway: number;
   readonly apiOrigins: readonly string[];
+  readonly rolesClaim: string;
   readonly backchannelLogout: boolean;
   readonly frontchannelLogout: boolean;
   /** Those of what is off are false. */
@@ -199,6 +200,7 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     clockTolerance: options.clockTolerance,
     refreshLeeway: options.refreshLeeway,
     apiOrigins: options.apiOrigins,
+    rolesClaim: options.rolesClaim,
     backchannelLogout: options.backchannelLogout,
     frontchannelLogout: options.frontchannelLogout,
     routes: settleRoutes(options),

@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import express, { type Request, type RequestHandler, type Response } from "express";
 import type { Session, SessionData } from "express-session";
-import { expectTypeOf, test } from "vitest";
+import { expect, expectTypeOf, test } from "vitest";
 import {
   type AuthenticatedPortal,
   type Claims,
@@ -32,6 +32,35 @@ test("behind requireAuth() the claims are there", () => {
     expectTypeOf(req.portal.isAuthenticated).toEqualTypeOf<true>();
     expectTypeOf(req.portal.tokens()).resolves.toEqualTypeOf<TokenSet | undefined>();
   });
+});
+
+test("requireAuth() knows the names and the types of the claims that it is to look at", () => {
+  interface Told {
+    department: "sales" | "it";
+    level?: number;
+    groups: string[];
+    address: { city: string };
+  }
+  requireAuth<Told>({ claims: { department: "sales", level: [1, 2], groups: ["night", "day"], sub: "amara" } });
+  requireAuth<Told>({ claims: { level: (level, claims) => level === 3 && claims.department === "it" } });
+  requireAuth<Told>({ claims: { address: (address) => address?.city === "Lagos" } });
+  requireAuth({
+    claims: { whatever: ["a", 5, true], sub: "amara" },
+    scope: ["openid"],
+    roles: "admin",
+    acr: "mfa",
+    maxAge: 60,
+  });
+  // @ts-expect-error no department has that name
+  requireAuth<Told>({ claims: { department: "law" } });
+  // @ts-expect-error there is no such claim
+  requireAuth<Told>({ claims: { departement: "it" } });
+  // @ts-expect-error it is a number
+  requireAuth<Told>({ claims: { level: "3" } });
+  // @ts-expect-error what has members can be looked at by a function alone
+  expect(() => requireAuth<Told>({ claims: { address: { city: "Lagos" } } })).toThrow(TypeError);
+  // @ts-expect-error a promise is no answer
+  requireAuth<Told>({ claims: { level: async () => true } });
 });
 
 test("behind requireAuth<MyClaims>() they are MyClaims, in each handler of the call", () => {

@@ -6,7 +6,7 @@ import { outline } from "../outline.js";
 import type { Action, Page, Words } from "../pages.js";
 import { wantsPage } from "./client.js";
 import { ourHeaders } from "./headers.js";
-import { consoleLog, type Log, logFailure } from "./log.js";
+import { consoleLog, type Log, logAnyway, logFailure } from "./log.js";
 import { type Pages, plainPages } from "./pages.js";
 import { problemOf } from "./problem.js";
 import { send } from "./send.js";
@@ -24,6 +24,10 @@ export interface ErrorAnswer {
   readonly isLogin?: boolean;
   /** The address that was asked for, where asking again may help. */
   readonly retry?: string | undefined;
+  /** Where to sign out, for who may do so and come back as somebody else. */
+  readonly logout?: string | undefined;
+  /** Whether it belongs into the log although it is of a kind that is everyday elsewhere. Default false. */
+  readonly isNews?: boolean;
 }
 
 /**
@@ -36,10 +40,10 @@ export async function answerError(
   thrown: unknown,
   answer: ErrorAnswer = {},
 ): Promise<void> {
-  const { hooks, log = consoleLog, pages = plainPages, login } = answer;
+  const { hooks, log = consoleLog, pages = plainPages, login, isNews = false } = answer;
   const error = asPortalAuthError(thrown);
   const requestId = randomBytes(6).toString("hex");
-  logFailure(log, error, requestId);
+  (isNews ? logAnyway : logFailure)(log, error, requestId);
   if (hooks?.onError) {
     await callHook("onError", () => hooks.onError?.(error, { req, res, requestId })).catch((failed) =>
       logFailure(log, asPortalAuthError(failed), requestId),
@@ -49,8 +53,6 @@ export async function answerError(
   res.statusCode = error.status;
   closeIfUnread(req, res);
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
-  // RFC 9110, section 11.6.1, wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
-  if (error.status === 401) res.setHeader("WWW-Authenticate", 'Bearer realm="portal"');
   if (wantsPage(req) && error.code !== "login_required")
     return pages.send(req, res, (words) => pageOf(words, error, requestId, answer));
   ourHeaders(res);
@@ -66,9 +68,12 @@ function pageOf(words: Words, error: PortalAuthError, request_id: string, answer
   const login = answer.login === undefined ? undefined : origin + answer.login;
   const { labels } = words;
   const actions: Action[] = [];
-  if (login !== undefined) actions.push({ label: signInLabel(error, words), href: login });
+  // who is in already, and would only come by here once more
+  const isCircle = code === "insufficient_user_authentication";
+  if (login !== undefined && !isCircle) actions.push({ label: signInLabel(error, words), href: login });
   if (retry !== undefined && status === 503) actions.push({ label: labels.tryAgain, href: retry });
   actions.push({ label: labels.startPage, href: "/" });
+  if (answer.logout !== undefined) actions.push({ label: labels.signOut, href: answer.logout });
   const footnote = `${code} · ${labels.request} ${request_id}`;
   const text = sentenceOf(error, words);
   return { kind: "failure", title: titleOf(error, words, answer), text, actions, code, status, request_id, footnote };
@@ -85,6 +90,7 @@ function signInLabel({ code, status }: PortalAuthError, { labels }: Words): stri
 }
 
 function titleOf({ code, status }: PortalAuthError, { titles }: Words, { isLogin = true }: ErrorAnswer): string {
+  if (code === "not_permitted" || code === "insufficient_scope") return titles.notOpen;
   if (isLogin && status !== 503) return code === "login_denied" ? titles.signInCancelled : titles.signInFailed;
   return status === 503 ? titles.notNow : titles.didNotWork;
 }

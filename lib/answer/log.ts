@@ -52,6 +52,7 @@ export const consoleLog: Log = {
 const EVERYDAY: readonly string[] = [
   "login_required",
   "token_expired",
+  "insufficient_user_authentication", // as the guard says it to a script: the person will sign in once more
   "refresh_refused", // told when it ends the session, and not again to each request that meets it
 ];
 

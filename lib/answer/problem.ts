@@ -14,14 +14,20 @@ export interface Problem {
   readonly request_id: string;
   /** Where a person can log in: with a 401. */
   readonly login?: string;
+  /** With `insufficient_user_authentication`: how strong a login must be, for the query of that address (RFC 9470, section 3). */
+  readonly acr_values?: string;
+  /** Likewise how young, in seconds. */
+  readonly max_age?: string;
 }
 
 export function problemOf(
-  { code, status }: PortalAuthError,
+  { code, status, challenge = {} }: PortalAuthError,
   title: string,
   request_id: string,
   login: string | undefined,
 ): Problem {
   const type = `urn:express-portal-auth:${code}`;
-  return { type, title, status, code, request_id, ...(login !== undefined && { login }) };
+  const { acr_values, max_age } = challenge;
+  const wanted = { ...(acr_values !== undefined && { acr_values }), ...(max_age !== undefined && { max_age }) };
+  return { type, title, status, code, request_id, ...(login !== undefined && { login }), ...wanted };
 }

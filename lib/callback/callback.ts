@@ -34,7 +34,10 @@ export function callbackStep(parts: Parts) {
       watch.failed(error);
       if (!watch.attempted) throw error;
       const { return_to } = watch.attempted.transaction;
-      return answerError(visit.req, visit.res, error, answersOf(parts, visit.mount, return_to));
+      return answerError(visit.req, visit.res, error, {
+        ...answersOf(parts, visit.mount, return_to),
+        isNews: isNews(error),
+      });
     }
   };
 
@@ -89,3 +92,7 @@ export function callbackStep(parts: Parts) {
     }
   }
 }
+
+/** That a login is too weak is everyday where a guard says so; that the portal does not mind the wish is not. */
+const isNews = (error: unknown): boolean =>
+  error instanceof PortalAuthError && error.code === "insufficient_user_authentication";

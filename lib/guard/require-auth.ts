@@ -1,15 +1,18 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession, needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
+import { type LoginStrength, settleStrength } from "../login/strength.js";
 import { refuseRequest } from "../parentheses.js";
 import { laterAnswersOf } from "../parts.js";
 import { type GuardedLocals, type NamedGuardLocals, RequestPortal } from "../request-portal.js";
 import type { Claims } from "../tokens.js";
+import { refuse, settleDemands } from "./demands.js";
 import { answerMissing, portalNamed } from "./portal-named.js";
+import type { ClaimDemands, RightsWanted } from "./rights.js";
 import { turnAway } from "./turn-away.js";
 
-/** What requireAuth() is told. */
-export interface RequireAuthOptions {
+/** What requireAuth() is told. `MyClaims` are what your portal tells, or your onLogin keeps, beside the standard claims. */
+export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
   /** Whose login is wanted: the option `name` of that portalAuth(). Default: that of `req.portal`. */
   portal?: string;
   /** Where the person comes back to after the login: a path of this site. Default: the address that was asked for. */
@@ -20,6 +23,18 @@ export interface RequireAuthOptions {
    * gives 503. Default false.
    */
   freshToken?: boolean;
+  /**
+   * What the access token must allow: a scope, several separated by spaces, or a list, all of which must have been granted.
+   * Otherwise 403 `insufficient_scope` (RFC 6750, section 3.1). Default none.
+   */
+  scope?: string | readonly string[] | undefined;
+  /**
+   * What the claims must say, by name: a value, a list of which one is enough, or a function of the value and all claims that
+   * gives true. Of a claim that is a list one member is enough. Otherwise 403 `not_permitted`. Default nothing.
+   */
+  claims?: ClaimDemands<MyClaims> | undefined;
+  /** Roles of which the person must have one, in the claim that the option `rolesClaim` names. Otherwise 403 `not_permitted`. */
+  roles?: string | readonly string[] | undefined;
 }
 
 /**
@@ -50,36 +65,46 @@ export type NamedAuthenticatedHandler<MyClaims = Claims, Name extends string = s
  * @throws TypeError when the app starts: an option that does not exist or has the wrong type
  */
 export function requireAuth<MyClaims = Claims>(
-  options?: RequireAuthOptions & { portal?: never },
+  options?: RequireAuthOptions<MyClaims> & { portal?: never },
 ): AuthenticatedHandler<MyClaims>;
 /**
  * The same for a portalAuth() that has a name: the handlers behind it find the login at `req.portals[name]`, and in
  * TypeScript `requireAuth<MyClaims, "staff">({ portal: "staff" })` tells them what its claims are.
  */
 export function requireAuth<MyClaims = Claims, const Name extends string = never>(
-  options: RequireAuthOptions & { portal: Name },
+  options: RequireAuthOptions<MyClaims> & { portal: Name },
 ): NamedAuthenticatedHandler<MyClaims, Name>;
 /** The same where it is known only at run time whose login is wanted. */
 export function requireAuth(options: RequireAuthOptions): RequestHandler;
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   refuseRequest(options, "requireAuth");
-  const { name, returnTo, freshToken } = settleOptions(options);
+  const { name, returnTo, freshToken, wanted, whyNot } = settleOptions(options);
   const portalOf = portalNamed(name);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
     const portal = portalOf(req);
     if (!portal) return void answerMissing(req, res, name).catch(next);
-    if (!portal.isAuthenticated) return void turnAway(req, res, portal, returnTo).catch(next);
+    if (!portal.isAuthenticated) return void turnAway(req, res, portal, returnTo, undefined, wanted).catch(next);
+    const refusal = whyNot?.(req, portal);
+    if (refusal) return void refuse(req, res, portal, returnTo, refusal, wanted).catch(next);
     if (!freshToken) return next();
     withFreshToken(req, res, portal, returnTo).then((passes) => passes && next(), next);
   };
 }
 
-function settleOptions({ portal, returnTo, freshToken = false, ...unknown }: RequireAuthOptions) {
+function settleOptions(options: RequireAuthOptions) {
+  const { portal, returnTo, freshToken = false, scope, claims, roles, acr, maxAge, ...unknown } = options;
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
   if (typeof freshToken !== "boolean") throw new TypeError("requireAuth: freshToken must be true or false");
   if (portal !== undefined && typeof portal !== "string") throw new TypeError("requireAuth: portal must be a name");
-  return { name: portal, returnTo: settleReturnTo(returnTo), freshToken };
+  const wanted = settleStrength("requireAuth", { acr, maxAge });
+  return {
+    name: portal,
+    returnTo: settleReturnTo(returnTo),
+    freshToken,
+    wanted,
+    whyNot: settleDemands(wanted, { scope, claims, roles } as RightsWanted<never>),
+  };
 }
 
 function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): (req: Request) => string {

@@ -5,6 +5,7 @@ import { goOn } from "../answer/go-on.js";
 import { PortalAuthError } from "../errors.js";
 import { beginLogin } from "../login/login.js";
 import { returnTo } from "../login/return-to.js";
+import type { StrengthWanted } from "../login/strength.js";
 import { answersOf } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import { isStrict } from "../session/own-session.js";
@@ -17,6 +18,7 @@ export async function turnAway(
   portal: RequestPortal,
   wishOf: (req: Request) => string,
   reason: unknown = new PortalAuthError("login_required"),
+  wanted: StrengthWanted = {},
 ): Promise<void> {
   const { parts, visit } = RequestPortal.insideOf(portal);
   parts.log.tell("session.refused", () => {
@@ -30,7 +32,7 @@ export async function turnAway(
   let wish: string | undefined;
   try {
     wish = wishOf(req);
-    await beginLogin(parts, { ...visit, req, res }, { returnTo: wish });
+    await beginLogin(parts, { ...visit, req, res }, { returnTo: wish, ...wanted });
   } catch (error) {
     await answerError(req, res, error, answersOf(parts, visit.mount, wish));
   }

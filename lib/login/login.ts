@@ -10,9 +10,10 @@ import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
 import { isOwnRoute } from "./own-routes.js";
 import { returnTo } from "./return-to.js";
+import { type LoginStrength, settleStrength, strengthIn } from "./strength.js";
 
 /** What `req.portal.login()` is told. */
-export interface LoginOptions {
+export interface LoginOptions extends LoginStrength {
   /** Where the person goes after the login: a path of this site. Default "/". */
   readonly returnTo?: string;
   /** Added to the authorization request of this login, over those of the options. */
@@ -23,8 +24,15 @@ export interface LoginOptions {
 export async function beginLogin(parts: Parts, { req, res }: Visit, options: LoginOptions = {}): Promise<void> {
   const { settings, transactions, getPortal, log } = parts;
   checkCookieCanBeSet(req, settings);
+  const wanted = settleStrength("login", options);
   const portal = await getPortal(); // before anything is kept: a portal that is down leaves no trace
-  const added = checkAuthorizationParams({ ...(await paramsFor(parts, req)), ...options.authorizationParams });
+  const added = checkAuthorizationParams({
+    ...(await paramsFor(parts, req)),
+    ...options.authorizationParams,
+    ...(wanted.acr && { acr_values: wanted.acr.join(" ") }),
+  });
+  if (wanted.maxAge !== undefined)
+    added["max_age"] = String(Math.min(wanted.maxAge, Number(added["max_age"] ?? Number.POSITIVE_INFINITY)));
   const wish = returnTo(options.returnTo);
   const seed = newSeed();
   const attempt = attemptOf(seed);
@@ -33,6 +41,7 @@ export async function beginLogin(parts: Parts, { req, res }: Visit, options: Log
     return_to: isOwnRoute(wish) ? "/" : wish,
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
+    ...(wanted.acr && { acr: wanted.acr }),
   });
   redirect(res, 302, authorizationUrl(portal, { ...attempt, state }, added).href);
   log.tell("login.started", () => ({ login: name }));
@@ -49,6 +58,7 @@ export function loginStep(parts: Parts) {
     // an image or a script that asks for it would leave a cookie behind each time, and lead nobody anywhere
     if ((visit.req.headers["sec-fetch-mode"] ?? "navigate") !== "navigate")
       throw new PortalAuthError("navigation_required");
-    await beginLogin(parts, visit, { returnTo: readQuery(visit.req).get("returnTo") ?? "/" });
+    const query = readQuery(visit.req);
+    await beginLogin(parts, visit, { returnTo: query.get("returnTo") ?? "/", ...strengthIn(query) });
   };
 }

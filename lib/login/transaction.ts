@@ -25,6 +25,8 @@ export interface Transaction {
   readonly begun_at: number;
   /** The limit that the authorization request asked for, in seconds: auth_time is compared with it. */
   readonly max_age?: number;
+  /** One of these `acr` values the ID token must have. */
+  readonly acr?: readonly string[];
 }
 
 /** A login that was finished, or that failed: its cookie stays, so that reload and back lead to its page. */
@@ -110,7 +112,8 @@ export function createTransactions({ name: instance, secrets, https, belongsTo }
       const attempt = attemptOf(found.seed);
       if (attempt.state !== bareState(state)) throw new PortalAuthError("login_not_found");
       spend(res, id, found, found.return_to); // before anything can fail: it is spent once
-      const expected = { ...attempt, ...(found.max_age !== undefined && { max_age: found.max_age }) };
+      const { max_age, acr } = found;
+      const expected = { ...attempt, ...(max_age !== undefined && { max_age }), ...(acr && { acr }) };
       return { kind: "begun", id, transaction: found, expected };
     },
 

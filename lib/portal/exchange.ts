@@ -24,6 +24,8 @@ export interface Verified {
 export interface Expected extends Attempt {
   /** Seconds since the person last authenticated, when the request asked for a limit. */
   readonly max_age?: number;
+  /** One of these the person must have authenticated by, when the application demands it. */
+  readonly acr?: readonly string[];
 }
 
 const AUTHORIZATION_ERRORS: Record<string, "login_denied" | "interaction_needed" | "portal_failed"> = {

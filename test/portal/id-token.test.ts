@@ -82,15 +82,16 @@ describe("the nonce", () => {
 describe("max_age", () => {
   const options = { authorizationParams: { max_age: 60 } };
 
-  test.each<[string, unknown]>([
-    ["missing", undefined],
-    ["too long ago", now() - 200],
-    ["in words", "just now"],
-    ["in the future", now() + 1e6],
-  ])("asks for auth_time: %s is refused", async (_name, auth_time) => {
-    const { browser, url, portal } = await startWorld({ options, log: [/id_token_invalid/] });
+  test.each<[string, unknown, string]>([
+    ["missing", undefined, "insufficient_user_authentication"],
+    ["too long ago", now() - 200, "insufficient_user_authentication"],
+    ["in words", "just now", "id_token_invalid"],
+    ["in the future", now() + 1e6, "id_token_invalid"],
+  ])("asks for auth_time: %s is refused", async (_name, auth_time, code) => {
+    const { browser, url, portal, me } = await startWorld({ options, log: [new RegExp(code)] });
     portal.nextIdToken({ claims: { auth_time } });
-    expect((await browser.visit(`${url}/account`)).status).toBe(400);
+    expect((await browser.visit(`${url}/account`)).body).toContain(code);
+    expect((await me()).isAuthenticated).toBe(false);
   });
 
   test("accepts an auth_time that is recent enough", async () => {
@@ -148,17 +149,30 @@ describe("by itself", () => {
   });
 
   test.each([
-    [60, NOW + 30, true],
-    [60, NOW + 31, false],
-    [60, NOW - 90, true],
-    [60, NOW - 91, false],
-    [0, NOW - 30, true],
-    [60, undefined, false],
-    [60, String(NOW), false],
-  ])("max_age %i and auth_time %s: %s", (max_age, auth_time, holds) => {
+    [60, NOW + 30, undefined],
+    [60, NOW + 31, "id_token_invalid"],
+    [60, NOW - 90, undefined],
+    [60, NOW - 91, "insufficient_user_authentication"],
+    [0, NOW - 30, undefined],
+    [60, undefined, "insufficient_user_authentication"],
+    [60, String(NOW), "id_token_invalid"],
+  ])("max_age %i and auth_time %s: %s", (max_age, auth_time, code) => {
     const check = () => checkIdToken({ ...right, auth_time } as never, write(right), { ...expected, max_age });
+    if (code === undefined) expect(check).not.toThrow();
+    else expect(check).toThrow(expect.objectContaining({ code, detail: expect.stringContaining("claim auth_time") }));
+  });
+
+  test.each([
+    ["mfa", true],
+    ["hwk", true],
+    ["pwd", false],
+    ["mfa hwk", false],
+    [undefined, false],
+    [["mfa"], false],
+  ])("acr %j, where mfa or hwk is demanded: %s", (acr, holds) => {
+    const check = () => checkIdToken({ ...right, acr } as never, write(right), { ...expected, acr: ["mfa", "hwk"] });
     if (holds) expect(check).not.toThrow();
-    else expect(check).toThrow(invalid("claim auth_time"));
+    else expect(check).toThrow(expect.objectContaining({ code: "insufficient_user_authentication" }));
   });
 
   test.each<[object, string]>([

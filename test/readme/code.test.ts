@@ -129,6 +129,29 @@ describe("tokens that stay alive", () => {
   });
 });
 
+test("who has the role and the scope sees the reports, and who has authenticated strongly may transfer", async () => {
+  const one = block(
+    "app.get('/reports', requireAuth({ roles: ['manager', 'auditor'], scope: 'reports' }), (req, res) => res.json(reports.all()));",
+  );
+  const scope = { reports: { all: () => ["r1"] }, bank: { transfer: () => "done" } };
+  const { url, browser, portal } = await startWorld({
+    after: inApp(one, scope),
+    portal: { document: "full", acrValues: ["pwd", "mfa"] },
+    options: { profile: "openid" },
+    log: [/insufficient_scope|not_permitted/],
+  });
+  await browser.visit(`${url}/account`);
+  expect((await browser.fetch(`${url}/reports`)).status).toBe(403);
+  portal.nextIdToken({ claims: { roles: ["auditor"] } });
+  portal.nextTokenAnswer({ scope: "openid reports" });
+  await browser.visit(`${url}/login`);
+  expect((await browser.fetch(`${url}/reports`)).body).toBe('["r1"]');
+  const transfer = async () => (await browser.fetch(`${url}/transfer`, { method: "POST" })).status;
+  expect(await transfer()).toBe(401);
+  await browser.visit(`${url}/login?acr_values=mfa`);
+  expect(await transfer()).toBe(200);
+});
+
 test("a person's sessions are listed, one is ended, and then all of them", async () => {
   const one = block(
     "app.get('/api/sessions', requireAuth(), async (req, res) => res.json(await req.portal.sessions()));",

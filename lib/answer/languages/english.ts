@@ -10,6 +10,7 @@ export const ENGLISH: Words = {
     signInCancelled: "Sign-in cancelled",
     signInFailed: "Sign-in did not work",
     notNow: "Not right now",
+    notOpen: "Not open to you",
     didNotWork: "That did not work",
     signOut: "Sign out?",
     goingOn: "One moment",

@@ -21,18 +21,26 @@ export type Finished = Map<string, string>;
 
 const MOST_FINISHED = 1000;
 
+/** By which of its ways somebody has authenticated here: by the one that was asked for, if the portal knows it. */
+function acrOf({ acrValues }: Settings, { acr_values }: Readonly<Record<string, unknown>>): { acr?: string } {
+  const asked = (text(acr_values) ?? "").split(" ").find((acr) => acrValues.includes(acr));
+  const acr = asked ?? acrValues[0];
+  return acr === undefined ? {} : { acr };
+}
+
 /**
  * The login page and what is chosen there. The login is found by the `p_state` of its address, and not by
  * oidc-provider's cookie for it, of which a browser holds one: this way two tabs can log in at the same time.
  */
 export async function login(
   provider: Provider,
-  { people }: Settings,
+  settings: Settings,
   finished: Finished,
   request: RecordedRequest,
   req: IncomingMessage,
   res: ServerResponse,
 ): Promise<void> {
+  const { people } = settings;
   const pState = new URLSearchParams(request.url.split("?")[1]).get("p_state") ?? "";
   const attempt = await provider.Interaction.find(pState);
   const again = finished.get(pState);
@@ -50,7 +58,7 @@ export async function login(
   const chosen = new URLSearchParams(request.body);
   const accountId = chosen.get("sub") ?? "";
   if (chosen.has("deny")) attempt.result = { error: "access_denied", error_description: "The person refused." };
-  else if (people.has(accountId)) attempt.result = { login: { accountId } };
+  else if (people.has(accountId)) attempt.result = { login: { accountId, ...acrOf(settings, attempt.params) } };
   else return sendPage(res, 400, errorPage("unknown_person", "Nobody here has that name."));
   await attempt.persist();
   const asked = Object.entries(attempt.params).map(([name, value]): [string, string] => [name, String(value)]);

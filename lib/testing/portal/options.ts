@@ -45,6 +45,11 @@ export interface PortalOptions extends PortalClient {
   document?: "portal" | "full" | undefined;
   /** Default RS256. */
   signingAlg?: SigningAlg | undefined;
+  /**
+   * How strongly people can authenticate, the usual way first; with `document: "full"`. Who is asked for another one, by
+   * `acr_values`, has to log in again, and is told so in the ID token (`acr`). Default none: it tells no `acr`.
+   */
+  acrValues?: readonly string[] | undefined;
   /** Who can log in. Default: DEMO_PEOPLE. */
   people?: Person[] | undefined;
 }
@@ -57,6 +62,7 @@ export interface Settings {
   readonly echoNonce: boolean;
   readonly full: boolean;
   readonly signingAlg: SigningAlg;
+  readonly acrValues: readonly string[];
   readonly people: Map<string, Person>;
 }
 
@@ -72,6 +78,7 @@ export function settle(options: PortalOptions): Settings {
     echoNonce: options.echoNonce ?? true,
     full: options.document === "full",
     signingAlg: options.signingAlg ?? "RS256",
+    acrValues: options.acrValues ?? [],
     people: new Map((options.people ?? DEMO_PEOPLE).map((person) => [person.sub, person])),
   };
 }

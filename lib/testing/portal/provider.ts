@@ -60,13 +60,23 @@ const registered = ({ clientId, clientSecret, redirectUris, clientAuth = "client
     : { token_endpoint_auth_method: clientAuth, client_secret: clientSecret }),
 });
 
+/** Asks for a login where acr_values names ways to authenticate of which the portal's session is none. */
+const strongEnough = ({ interactionPolicy: { Check } }: Library, acrValues: readonly string[]) =>
+  new Check("acr_values", "Another way to authenticate is wanted", ({ oidc }) => {
+    const asked = String(oidc.params?.["acr_values"] ?? "").split(" ");
+    const known = asked.filter((acr) => acrValues.includes(acr));
+    const isIt = known.length === 0 || known.includes(String(oidc.session?.acr)) || oidc.result?.login !== undefined;
+    return isIt ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT;
+  });
+
 /** A real provider at the portal's addresses. How its answers come to look like the portal's is for dress.ts. */
 export function createProvider(issuer: string, { library, internalKey }: Ingredients, settings: Settings): Provider {
-  const { clients, accessTokenSeconds, rotateRefreshTokens, full, people } = settings;
+  const { clients, accessTokenSeconds, rotateRefreshTokens, full, people, acrValues } = settings;
   const { default: ProviderClass, errors, interactionPolicy } = library;
 
   const policy = interactionPolicy.base();
   policy.get("consent")?.checks.clear(); // nobody is asked: whoever logs in consents
+  policy.get("login")?.checks.add(strongEnough(library, acrValues));
 
   const configuration: Configuration = {
     adapter: memory(),
@@ -75,6 +85,7 @@ export function createProvider(issuer: string, { library, internalKey }: Ingredi
     clientAuthMethods: ["client_secret_basic", "client_secret_post", "none"],
     jwks: { keys: [internalKey] },
     responseTypes: ["code"],
+    ...(acrValues.length > 0 && { acrValues: [...acrValues] }),
     scopes: full ? ["openid", "profile", "email", "offline_access"] : ["openid", "profile", "email"],
     claims: { openid: PERSONAL_CLAIMS },
     pkce: { required: () => false },

@@ -58,6 +58,7 @@ export class Tokens {
       ...(full && {
         at_hash: atHash(access_token, this.#keys.alg),
         auth_time: (code ?? refresh)?.authTime,
+        acr: (code ?? refresh)?.acr,
         sid,
       }),
     };

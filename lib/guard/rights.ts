@@ -1,0 +1,139 @@
+import { PortalAuthError } from "../errors.js";
+import type { PortalSession } from "../session/stored.js";
+import type { Settings } from "../settings.js";
+import type { Claims } from "../tokens.js";
+import { listOf, type Wished } from "./list-of.js";
+
+/** What a claim can be compared with. */
+export type ClaimValue = string | number | boolean;
+
+/** With what a claim of this type can be compared: the value, or a member of the list that it is. */
+export type ComparableClaim<Value> = unknown extends Value
+  ? ClaimValue
+  : Extract<NonNullable<Value> extends readonly (infer Item)[] ? Item : NonNullable<Value>, ClaimValue>;
+
+/** What is demanded of a claim: this value, one of these, or what a function says of it. */
+export type ClaimDemand<Value, All> =
+  | ComparableClaim<Value>
+  | readonly ComparableClaim<Value>[]
+  | ((value: Value | undefined, claims: All) => boolean);
+
+/** Of which claims there can be demands: whichever, or, where the application says what its claims are, these and the standard ones. */
+export type DemandableClaims<MyClaims> = Claims extends MyClaims
+  ? Claims
+  : { [Name in keyof Claims as string extends Name ? never : Name]: Claims[Name] } & MyClaims;
+
+/** Demands by the name of the claim. */
+export type ClaimDemands<MyClaims = Claims> = {
+  readonly [Name in keyof DemandableClaims<MyClaims>]?: ClaimDemand<
+    DemandableClaims<MyClaims>[Name],
+    Claims & MyClaims
+  >;
+};
+
+/** What somebody who is logged in must be allowed to do. */
+export interface RightsWanted<MyClaims = Claims> {
+  readonly scope?: Wished | undefined;
+  readonly claims?: ClaimDemands<MyClaims> | undefined;
+  readonly roles?: Wished | undefined;
+}
+
+/** Why a login lacks a right; undefined when it has them all. */
+export type LackOf = (session: PortalSession, settings: Settings) => PortalAuthError | undefined;
+
+/**
+ * Settles what is demanded; undefined where nothing is.
+ *
+ * @throws TypeError for what is no demand
+ */
+export function settleRights(wanted: RightsWanted<never>): LackOf | undefined {
+  const lacks = [
+    lackOfScope(listOf("scope", wanted.scope, /^[\x21\x23-\x5B\x5D-\x7E]+$/)),
+    lackOfClaims(wanted.claims),
+    lackOfRoles(listOf("roles", wanted.roles, /^\S+$/)),
+  ].filter((lack) => lack !== undefined);
+  if (lacks.length === 0) return undefined;
+  return (session, settings) => {
+    for (const lack of lacks) {
+      const error = lack(session, settings);
+      if (error) return error;
+    }
+    return undefined;
+  };
+}
+
+/** RFC 6750, section 3.1. Where the portal does not say what it has granted, that is what was asked for (RFC 6749, section 5.1). */
+function lackOfScope(wanted: readonly string[] | undefined): LackOf | undefined {
+  if (!wanted) return undefined;
+  const challenge = { error: "insufficient_scope", scope: wanted.join(" ") };
+  return ({ tokens }, settings) => {
+    const granted = (tokens.scope ?? settings.scope).split(" ");
+    const missing = wanted.filter((one) => !granted.includes(one));
+    if (missing.length === 0) return undefined;
+    return new PortalAuthError("insufficient_scope", { detail: missing.join(" "), challenge });
+  };
+}
+
+function lackOfRoles(wanted: readonly string[] | undefined): LackOf | undefined {
+  if (!wanted) return undefined;
+  return ({ claims }, { rolesClaim }) =>
+    rolesIn(claims, rolesClaim).some((role) => wanted.includes(role))
+      ? undefined
+      : new PortalAuthError("not_permitted", { detail: `roles in the claim ${rolesClaim}` });
+}
+
+/** In a claim of exactly this name (`cognito:groups`, an address), or else where the dots lead (`realm_access.roles`). */
+export function rolesIn(claims: Readonly<Claims>, name: string): string[] {
+  const found = own(claims, name) ?? name.split(".").reduce<unknown>(own, claims);
+  if (typeof found === "string") return found.split(" ").filter((role) => role !== "");
+  return Array.isArray(found) ? found.filter((role) => typeof role === "string") : [];
+}
+
+const own = (value: unknown, name: string): unknown =>
+  typeof value === "object" && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined;
+
+type Passes = (value: unknown, claims: Readonly<Claims>) => PortalAuthError | undefined;
+
+function lackOfClaims(wanted: RightsWanted<never>["claims"]): LackOf | undefined {
+  if (wanted === undefined) return undefined;
+  if (typeof wanted !== "object" || wanted === null || Array.isArray(wanted))
+    throw new TypeError("requireAuth: claims must be an object of demands by the claim's name");
+  const demands = Object.entries(wanted)
+    .filter(([, demand]) => demand !== undefined)
+    .map(([name, demand]) => [name, passesBy(name, demand)] as const);
+  if (demands.length === 0) throw new TypeError("requireAuth: claims demands nothing");
+  return ({ claims }) => {
+    for (const [name, passes] of demands) {
+      const error = passes(own(claims, name), claims);
+      if (error) return error;
+    }
+    return undefined;
+  };
+}
+
+function passesBy(name: string, demand: unknown): Passes {
+  if (typeof demand === "function") return byFunction(name, demand as Parameters<typeof byFunction>[1]);
+  const wanted = [demand].flat();
+  if (wanted.length === 0 || !wanted.every(isValue))
+    throw new TypeError(`requireAuth: claims.${name} must be a value, a list of values or a function`);
+  return (value) => ([value].flat().some((one) => wanted.includes(one as ClaimValue)) ? undefined : lacksClaim(name));
+}
+
+/** Only `true` lets anybody pass: a promise, which is something as well, does not. */
+const byFunction =
+  (name: string, demand: (value: unknown, claims: Readonly<Claims>) => unknown): Passes =>
+  (value, claims) => {
+    try {
+      return demand(value, claims) === true ? undefined : lacksClaim(name);
+    } catch (cause) {
+      if (cause instanceof PortalAuthError) return cause;
+      return new PortalAuthError("hook_failed", { detail: `claims.${name} of requireAuth() threw`, cause });
+    }
+  };
+
+const lacksClaim = (name: string) => new PortalAuthError("not_permitted", { detail: `claim ${name}` });
+
+const isValue = (value: unknown): value is ClaimValue =>
+  typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && !Number.isNaN(value));

@@ -1,0 +1,48 @@
+/** How strong a login must be, settled. What comes back is held against it: a portal may ignore the wish. */
+export interface StrengthWanted {
+  /** One of these, the first is the one that is preferred. */
+  readonly acr?: readonly string[] | undefined;
+  /** In seconds. */
+  readonly maxAge?: number | undefined;
+}
+
+/** How strong a login must be. */
+export interface LoginStrength {
+  /**
+   * How strongly the person must authenticate: one of these `acr` values, whose meaning the portal gives, in order of
+   * preference; in a text they are separated by spaces. Asked for as `acr_values` (OpenID Connect Core 1.0, section
+   * 3.1.2.1), and looked for in the ID token: a login without it is refused. Default: any.
+   */
+  readonly acr?: string | readonly string[] | undefined;
+  /**
+   * How long ago the person may have authenticated at the portal, in seconds. Asked for as `max_age`, and held against
+   * `auth_time` in the ID token: a login without it is refused. Default: any time.
+   */
+  readonly maxAge?: number | undefined;
+}
+
+/**
+ * What is wanted, once it is seen that it can be asked for.
+ *
+ * @throws TypeError for what no portal could be asked for
+ */
+export function settleStrength(where: string, { acr, maxAge }: LoginStrength): StrengthWanted {
+  if (maxAge !== undefined && !(Number.isFinite(maxAge) && maxAge >= 0))
+    throw new TypeError(`${where}: maxAge must be a number of seconds`);
+  const values = typeof acr === "string" ? acr.split(" ").filter((value) => value !== "") : acr;
+  if (values !== undefined && !(Array.isArray(values) && values.length > 0 && values.every(isAcr)))
+    throw new TypeError(`${where}: acr must be a name that the portal gives, or a list of them`);
+  return { ...(values && { acr: [...values] }), ...(maxAge !== undefined && { maxAge: Math.floor(maxAge) }) };
+}
+
+/** It travels in a list that is separated by spaces, and in a header between quotation marks (RFC 9470, section 3). */
+const isAcr = (value: unknown): boolean => typeof value === "string" && /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(value);
+
+/** For a page's script that was told by a 401 how strong a login must be. What cannot be understood is no wish. */
+export function strengthIn(query: URLSearchParams): LoginStrength {
+  const [maxAge, acr] = [query.get("max_age"), query.get("acr_values")];
+  return {
+    ...(maxAge !== null && /^\d{1,9}$/.test(maxAge) && { maxAge: Number(maxAge) }),
+    ...(acr?.split(" ").every(isAcr) && { acr }),
+  };
+}
