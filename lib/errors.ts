@@ -228,6 +228,11 @@ const FAILURES = {
     sentence: "This request to sign somebody out could not be trusted.",
     hint: "The front-channel logout route was asked without iss and sid, or for another portal (OpenID Connect Front-Channel Logout 1.0, section 2). Register frontchannel_logout_session_required at the portal.",
   },
+  cross_site_refused: {
+    status: 403,
+    sentence: "This did not come from a page of this site, so nothing was done.",
+    hint: "A guard with csrf met a request that may change something and does not show that a page of this site has sent it: neither the header (X-CSRF) nor Sec-Fetch-Site: same-origin nor, without that one, the Origin of PORTAL_REDIRECT_URI.",
+  },
   tokens_unreadable: {
     status: 401,
     sentence: "Please sign in to go on.",

@@ -1,4 +1,5 @@
 export type { Problem } from "./answer/problem.js";
+export type { CsrfOptions } from "./anti-forgery.js";
 export { type Choice, type ChooseOptions, type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
 export type { Clock } from "./clock.js";
 export {

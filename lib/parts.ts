@@ -40,16 +40,19 @@ export interface Visit {
 /** One of our own routes as a link: also where the mount is a pattern, and so whatever a stranger's address makes of it. */
 export const linkTo = (mount: string, route: string): string => returnTo(mount + route);
 
+/** This site, as people reach it. */
+export const originOf = ({ settings }: Parts): string => new URL(settings.redirectUri).origin;
+
 /** How a failure is answered: with a way to sign in again that leads to the page that was wanted. */
-export function answersOf({ settings, log, pages }: Parts, mount: string, wanted?: unknown): ErrorAnswer {
+export function answersOf(parts: Parts, mount: string, wanted?: unknown): ErrorAnswer {
+  const { settings, log, pages } = parts;
   const { login } = settings.routes;
   const wish = wanted === undefined ? "" : `?${new URLSearchParams({ returnTo: returnTo(wanted) })}`;
-  const { origin } = new URL(settings.redirectUri);
   return {
     hooks: settings.hooks,
     log,
     pages,
-    origin,
+    origin: originOf(parts),
     login: login === false ? undefined : linkTo(mount, login) + wish,
   };
 }

@@ -1,11 +1,13 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession, needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
+import { type CsrfOptions, settleCsrf } from "../anti-forgery.js";
 import { type LoginStrength, settleStrength } from "../login/strength.js";
 import { refuseRequest } from "../parentheses.js";
 import { laterAnswersOf } from "../parts.js";
 import { type GuardedLocals, type NamedGuardLocals, RequestPortal } from "../request-portal.js";
 import type { Claims } from "../tokens.js";
+import { isCrossSite, refuseCrossSite } from "./cross-site.js";
 import { refuse, settleDemands } from "./demands.js";
 import { answerMissing, portalNamed } from "./portal-named.js";
 import type { ClaimDemands, RightsWanted } from "./rights.js";
@@ -35,6 +37,13 @@ export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
   claims?: ClaimDemands<MyClaims> | undefined;
   /** Roles of which the person must have one, in the claim that the option `rolesClaim` names. Otherwise 403 `not_permitted`. */
   roles?: string | readonly string[] | undefined;
+  /**
+   * Whether a request that may change something (every method but GET, HEAD, OPTIONS and TRACE) must show that a page of
+   * this site has sent it: by a header that a form cannot set (`X-CSRF`, with any value), by `Sec-Fetch-Site: same-origin`,
+   * which browsers send by themselves, or, without that one, by its Origin. Others get 403 `cross_site_refused`, whoever
+   * is logged in. Default false.
+   */
+  csrf?: boolean | CsrfOptions;
 }
 
 /**
@@ -78,11 +87,12 @@ export function requireAuth<MyClaims = Claims, const Name extends string = never
 export function requireAuth(options: RequireAuthOptions): RequestHandler;
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   refuseRequest(options, "requireAuth");
-  const { name, returnTo, freshToken, wanted, whyNot } = settleOptions(options);
+  const { name, returnTo, freshToken, wanted, whyNot, csrf } = settleOptions(options);
   const portalOf = portalNamed(name);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
     const portal = portalOf(req);
     if (!portal) return void answerMissing(req, res, name).catch(next);
+    if (isCrossSite(req, portal, csrf)) return void refuseCrossSite(req, res, portal).catch(next);
     if (!portal.isAuthenticated) return void turnAway(req, res, portal, returnTo, undefined, wanted).catch(next);
     const refusal = whyNot?.(req, portal);
     if (refusal) return void refuse(req, res, portal, returnTo, refusal, wanted).catch(next);
@@ -92,7 +102,7 @@ export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
 }
 
 function settleOptions(options: RequireAuthOptions) {
-  const { portal, returnTo, freshToken = false, scope, claims, roles, acr, maxAge, ...unknown } = options;
+  const { portal, returnTo, freshToken = false, csrf = false, scope, claims, roles, acr, maxAge, ...unknown } = options;
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
   if (typeof freshToken !== "boolean") throw new TypeError("requireAuth: freshToken must be true or false");
@@ -104,6 +114,7 @@ function settleOptions(options: RequireAuthOptions) {
     freshToken,
     wanted,
     whyNot: settleDemands(wanted, { scope, claims, roles } as RightsWanted<never>),
+    csrf: settleCsrf(csrf, "requireAuth"),
   };
 }
 

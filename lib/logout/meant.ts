@@ -1,6 +1,7 @@
 import type { Request } from "express";
+import { isSameOrigin } from "../anti-forgery.js";
 import { readForm } from "../parameters.js";
-import type { Parts } from "../parts.js";
+import { originOf, type Parts } from "../parts.js";
 import { sessionId } from "../session/session.js";
 
 const CONFIRM_WITHIN_MS = 10 * 60 * 1000;
@@ -11,10 +12,10 @@ const CONFIRM_WITHIN_MS = 10 * 60 * 1000;
  * own page gave it. `none` is the address bar, but also a link in an e-mail that another site redirects here: asked.
  */
 export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
-  const site = req.headers["sec-fetch-site"];
-  if (site !== undefined) return site === "same-origin" && isPagesOwn(req);
+  const isOwn = isSameOrigin(req.headers, originOf(parts));
+  if (req.headers["sec-fetch-site"] !== undefined) return isOwn && isPagesOwn(req);
   if (req.method !== "POST") return false;
-  if (req.headers.origin === new URL(parts.settings.redirectUri).origin) return true;
+  if (isOwn) return true;
   const form = await readForm(req).catch(() => undefined); // not a form: not ours
   return confirmed(parts, req, form?.get("confirmation"));
 }

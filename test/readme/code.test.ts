@@ -168,6 +168,20 @@ test("a person's sessions are listed, one is ended, and then all of them", async
   for (const each of [browser, phone, tablet]) expect((await me(each)).isAuthenticated).toBe(false);
 });
 
+describe("a front end of its own", () => {
+  test("is guarded where it changes something", async () => {
+    const after: WorldOptions["after"] = (app) => {
+      inApp(block("app.use('/api', requireAuth({ csrf: true }));"))(app);
+      app.post("/api/things", (_req, res) => void res.send("done"));
+    };
+    const { url, browser } = await startWorld({ after, log: [/cross_site_refused/] });
+    await browser.visit(`${url}/account`);
+    const post = async (site: "same-origin" | "same-site") =>
+      (await browser.fetch(`${url}/api/things`, { method: "POST", site })).status;
+    expect([await post("same-origin"), await post("same-site")]).toEqual([200, 403]);
+  });
+});
+
 test("the lock holds while the work runs, and is given back", async () => {
   const acts: string[] = [];
   class Redlock {

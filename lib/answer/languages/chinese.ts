@@ -48,6 +48,7 @@ export const CHINESE: Words = {
     logout_unconfirmed: "请确认是否要退出登录。",
     logout_token_invalid: "无法信任此退出请求。",
     logout_request_invalid: "无法信任此退出请求。",
+    cross_site_refused: "此请求并非来自本站页面，未做任何处理。",
     tokens_unreadable: "请先登录。",
     token_expired: "登录已过期，请重新登录。",
     refresh_refused: "您的登录已结束，请重新登录。",
