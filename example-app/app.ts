@@ -7,6 +7,7 @@ import helmet from "helmet";
 import { accountPage } from "./pages/account.js";
 import { homePage } from "./pages/home.js";
 import { notFoundPage } from "./pages/not-found.js";
+import { sessionsPage } from "./pages/sessions.js";
 import { publicFolder } from "./public-folder.js";
 import { tokenCheck } from "./token-check.js";
 import { tokenFacts } from "./token-facts.js";
@@ -41,7 +42,8 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
           styleSrc: ["'self'"],
           imgSrc: ["'self'"],
           connectSrc: ["'self'"],
-          formAction: ["'none'"], // there is no form; /login and /logout are links
+          // the forms post to this app, and "sign out everywhere" goes on to the portal: browsers look at redirects too
+          formAction: ["'self'", "https:", "http://127.0.0.1:*"],
           baseUri: ["'none'"],
           frameAncestors: ["'none'"],
           requireTrustedTypesFor: ["'script'"],
@@ -73,6 +75,20 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
     res.send(
       accountPage({ person: req.portal.claims, tokens: await tokenFacts(req), inspects: inspect !== undefined }),
     );
+  });
+
+  // Where a person is signed in. What ends a session must come from a page of this app: csrf sees to that.
+  app.get("/sessions", requireAuth(), async (req, res) => {
+    res.send(sessionsPage({ person: req.portal.claims, sessions: await req.portal.sessions() }));
+  });
+
+  app.post("/sessions/end", requireAuth({ csrf: true }), express.urlencoded(), async (req, res) => {
+    await req.portal.endSession(String(req.body.id));
+    res.redirect(303, "/sessions");
+  });
+
+  app.post("/sessions/end-all", requireAuth({ csrf: true }), async (req) => {
+    await req.portal.logout({ everywhere: true });
   });
 
   // about the tokens, never the tokens themselves

@@ -138,6 +138,41 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     );
   }, 60_000);
 
+  test("somebody who signs out everywhere is out in their other browser as well", async () => {
+    const signIn = async (options: object) => {
+      const context = await browser.newContext(options);
+      const page = await context.newPage();
+      await page.goto(`${app.address}account`);
+      await page.getByRole("button", { name: /Sofía Ríos/ }).click();
+      await page.waitForURL(`${app.address}account`);
+      return { page, troubles: watchForTroubles(page) };
+    };
+    const { page: phone } = await signIn(LOOKS[3][1]);
+    const { page: tablet } = await signIn(LOOKS[1][1]);
+    const { page: desktop, troubles } = await signIn(LOOKS[0][1]);
+    await desktop.getByRole("link", { name: "where you are signed in" }).click();
+    const sessions = desktop.getByRole("listitem").filter({ hasText: "Signed in" });
+    await expect.poll(() => sessions.count()).toBe(3);
+    expect(await sessions.filter({ hasText: "this browser" }).count()).toBe(1);
+    await shoot(desktop, "10-sessions-desktop-light");
+    await phone.goto(`${app.address}sessions`);
+    await shoot(phone, "10-sessions-phone-dark");
+
+    await desktop
+      .getByRole("button", { name: /^End the session of/ })
+      .first()
+      .click();
+    await expect.poll(() => sessions.count()).toBe(2);
+    await desktop.getByRole("button", { name: "Sign out everywhere" }).click();
+    await desktop.waitForURL((url) => url.origin === new URL(app.address).origin && url.pathname === "/");
+    const asked = () => fetch("/api/me").then(({ status }) => status);
+    for (const page of [phone, tablet]) expect(await page.evaluate(asked)).toBe(401);
+    await desktop.goto(`${app.address}account`);
+    await desktop.waitForURL(/\/portal\/login/);
+    expect(troubles()).toEqual([]);
+    for (const page of [phone, tablet, desktop]) await page.context().close();
+  });
+
   test("a double click on the portal's button logs in once, and lands on the page", async () => {
     const page = await (await browser.newContext()).newPage();
     await page.goto(`${app.address}account`);

@@ -18,7 +18,7 @@ export function accountPage({ person, tokens, inspects }: Account): string {
 ${avatar(person)}
 <div>
 <h1>${nameOf(person)}</h1>
-<p>${person.email ? html`${breakable(person.email)} · ` : undefined}vouched for by ${host(person.iss)}</p>
+<p>${person.email ? html`${breakable(person.email)} · ` : undefined}vouched for by ${host(person.iss)} · <a href="/sessions">where you are signed in</a></p>
 </div>
 </section>
 

@@ -23,7 +23,7 @@ ${doorway(person !== undefined)}
 <li><h3>A page with a guard</h3><p><a href="/account">Your account</a> is for people who are signed in. Everybody else is taken to the portal first, and comes back to that very page.</p></li>
 <li><h3>An API that says no</h3><p>A script cannot sign in, so a guarded API answers it with a clear <code>401</code> that tells where a person can.</p></li>
 <li><h3>Tokens that stay alive</h3><p>Access tokens run out soon. Let that of <a href="/account">your account</a> do so, and send twenty calls at once: the app fetches new tokens, once.</p></li>
-<li><h3>A way out</h3><p>Signing out ends the session here, the tokens, and the session at the portal as well.</p></li>
+<li><h3>A way out</h3><p>Signing out ends the session here, the tokens, and the session at the portal as well. <a href="/sessions">Your sessions</a> in other browsers end when you say so.</p></li>
 </ol>
 </section>`;
   return page({

@@ -190,6 +190,31 @@ describe("API", () => {
   });
 });
 
+describe("sessions", () => {
+  test("a person sees where they are signed in, ends one of these, and then all", async () => {
+    const { url, browser, portal } = await startExample({}, {}, [/cross_site_refused/]);
+    const phone = new Browser();
+    await phone.visit(`${url}/account`, {
+      headers: { "user-agent": "Mozilla/5.0 (Android 15; Mobile; rv:133.0) Gecko/133.0 Firefox/133.0" },
+    });
+    await browser.visit(`${url}/account`);
+    const page = await browser.visit(`${url}/sessions`);
+    expect(page.body).toContain("Firefox on Android");
+    expect(page.body.match(/this browser/g)).toHaveLength(1);
+    const [, id = ""] = /name="id" value="([^"]+)"/.exec(page.body) ?? [];
+    const end = { method: "POST", form: { id } };
+    expect((await browser.navigate(`${url}/sessions/end`, { ...end, site: "cross-site" })).status).toBe(403);
+    expect((await phone.fetch(`${url}/api/me`)).status).toBe(200);
+    const after = await browser.visit(`${url}/sessions/end`, { ...end, site: "same-origin" });
+    expect([after.url, after.body.includes("Firefox on Android")]).toEqual([`${url}/sessions`, false]);
+    expect((await phone.fetch(`${url}/api/me`)).status).toBe(401);
+    await phone.visit(`${url}/account`);
+    const all = await browser.navigate(`${url}/sessions/end-all`, { method: "POST", site: "same-origin" });
+    expect([all.status, all.headers.location?.startsWith(portal.issuer)]).toEqual([303, true]);
+    for (const each of [browser, phone]) expect((await each.fetch(`${url}/api/me`)).status).toBe(401);
+  });
+});
+
 describe("headers and secrets", () => {
   test("every answer of the app forbids everything but its own files", async () => {
     const { url, browser } = await startExample();
@@ -200,7 +225,7 @@ describe("headers and secrets", () => {
         "base-uri 'none'",
         "connect-src 'self'",
         "default-src 'none'",
-        "form-action 'none'",
+        "form-action 'self' https: http://127.0.0.1:*",
         "frame-ancestors 'none'",
         "img-src 'self'",
         "require-trusted-types-for 'script'",
