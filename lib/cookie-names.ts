@@ -15,3 +15,6 @@ export const sessionCookieName = (named: Named): string => cookieName("portal-se
 
 /** What the cookies of all logins that were begun begin with; the rest is each one's own. */
 export const loginCookiePrefix = (named: Named): string => `${cookieName("portal-login", named)}.`;
+
+/** The cookie that says whether a login without asking was tried. */
+export const silentCookieName = (named: Named): string => cookieName("portal-silent", named);

@@ -28,6 +28,11 @@ const FAILURES = {
     sentence: "Signing in is not set up correctly on this site.",
     hint: "PORTAL_REDIRECT_URI is https but this request arrived over http, so the Secure session cookie could not be set. Let the proxy that ends TLS send X-Forwarded-Proto: https, and tell Express: app.set('trust proxy', 1).",
   },
+  login_initiation_invalid: {
+    status: 400,
+    sentence: "This sign-in link is not for this site.",
+    hint: "Somebody else's site has led to the login route (OpenID Connect Core 1.0, section 4) with parameters that are wrong: iss must be PORTAL_ISSUER to the letter, and each parameter come once; the detail says which.",
+  },
   login_required: {
     status: 401,
     sentence: "Please sign in to go on.",

@@ -33,6 +33,8 @@ export interface LoginStep {
 export interface LoginStarted extends PortalAuthEvent {
   /** Names this attempt, in the events that follow. It leads to nothing. */
   readonly login: string;
+  /** Whether nobody has asked for it, and the portal is not to ask anybody (`prompt=none`). */
+  readonly silent: boolean;
 }
 
 /** A session has begun. */
@@ -49,6 +51,8 @@ export interface LoginFinished extends LoginStarted {
 export interface LoginFailed extends PortalAuthEvent {
   /** Undefined when the attempt is not known. */
   readonly login: string | undefined;
+  /** Whether nobody has asked for it: then `interaction_needed` is what becomes of most. False when the attempt is not known. */
+  readonly silent: boolean;
   /** Of PortalAuthError. */
   readonly code: string;
   /** The HTTP status of the answer. */

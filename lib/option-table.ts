@@ -31,6 +31,8 @@ export const VARIABLES = {
   refreshLeeway: "PORTAL_REFRESH_LEEWAY",
   apiOrigins: "PORTAL_API_ORIGINS",
   rolesClaim: "PORTAL_ROLES_CLAIM",
+  silentLogin: "PORTAL_SILENT_LOGIN",
+  thirdPartyLogin: "PORTAL_THIRD_PARTY_LOGIN",
   backchannelLogout: "PORTAL_BACKCHANNEL_LOGOUT",
   frontchannelLogout: "PORTAL_FRONTCHANNEL_LOGOUT",
   secret: "SESSION_SECRET",
@@ -58,6 +60,8 @@ export const DEFAULTS = {
   store: "memory:",
   sameSite: "lax",
   rolesClaim: "roles",
+  silentLogin: false,
+  thirdPartyLogin: false,
   backchannelLogout: false,
   frontchannelLogout: false,
   routes: {
@@ -164,6 +168,8 @@ export const OptionsSchema = v.strictObject(
       [],
     ),
     rolesClaim: v.optional(text("write the name of the claim that holds a person's roles"), DEFAULTS.rolesClaim),
+    silentLogin: v.optional(toggle, DEFAULTS.silentLogin),
+    thirdPartyLogin: v.optional(toggle, DEFAULTS.thirdPartyLogin),
     backchannelLogout: v.optional(toggle, DEFAULTS.backchannelLogout),
     frontchannelLogout: v.optional(toggle, DEFAULTS.frontchannelLogout),
     routes: v.optional(

@@ -74,6 +74,18 @@ export interface PortalAuthOptions {
    */
   rolesClaim?: string | undefined;
   /**
+   * Whether a visitor's browser is sent to the portal once, until it is closed, to see whether it knows who they are
+   * (`prompt=none`, OpenID Connect Core 1.0, section 3.1.2.1): at the second page that it loads, as the first one shows
+   * whether it keeps cookies. Who is not known there goes on as a visitor. PORTAL_SILENT_LOGIN; default false.
+   */
+  silentLogin?: boolean | undefined;
+  /**
+   * Whether other sites may begin a login: /login takes `iss`, `login_hint` and `target_link_uri` from them, by GET and by
+   * POST (OpenID Connect Core 1.0, section 4). Its address is registered at the portal as initiate_login_uri.
+   * PORTAL_THIRD_PARTY_LOGIN; default false.
+   */
+  thirdPartyLogin?: boolean | undefined;
+  /**
    * Whether the portal may end sessions here by a request of its own to /backchannel-logout, which has to be registered
    * there as backchannel_logout_uri (OpenID Connect Back-Channel Logout 1.0). PORTAL_BACKCHANNEL_LOGOUT; default false.
    */

@@ -15,6 +15,7 @@ import { createTell } from "./events.js";
 import { type ExplainedOption, explainTried } from "./explain.js";
 import { loginStep } from "./login/login.js";
 import { knowRoutes } from "./login/own-routes.js";
+import { createSilentLogin } from "./login/silent.js";
 import { createTransactions } from "./login/transaction.js";
 import { callbackPaths, tickets } from "./login-ticket.js";
 import { backChannelStep } from "./logout/back-channel.js";
@@ -60,6 +61,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   knowRoutes(parts.settings.routes);
   callbackPaths.add(new URL(parts.settings.redirectUri).pathname);
   const routes = createRoutes(parts);
+  const loginSilently = parts.settings.silentLogin ? createSilentLogin(parts) : undefined;
   const { mountSession, storeTrouble, close } = createSessions(parts);
   const madeIn = executionAsyncId();
   let isSeen = false;
@@ -75,7 +77,10 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
       attachPortal(req, parts.settings, new RequestPortal(parts, req, res));
       if (error) return void failToLoad(parts, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(next);
       const step = routes.get(withoutSlash(req.path))?.get(req.method);
-      if (!step) return next();
+      if (!step) {
+        const trying = loginSilently?.({ req, res, mount: req.baseUrl });
+        return trying ? void trying.then((isAnswered) => isAnswered || next(), next) : next();
+      }
       step({ req, res, mount: req.baseUrl }).catch((thrown) => fail(parts, req, res, thrown, next));
     });
   }
@@ -156,6 +161,7 @@ function createRoutes(parts: Parts): Map<string, Map<string, Step>> {
   const [begin, finish, leave] = [loginStep(parts), callbackStep(parts), logoutStep(parts)];
   const table: [method: string, path: string | false, step: Step][] = [
     ["GET", login, unlessPrefetched(begin)],
+    ["POST", parts.settings.thirdPartyLogin && login, begin],
     ["HEAD", login, nothing],
     ["GET", callback, unlessPrefetched(unlessTicket(parts, finish))],
     ["POST", callback, postedStep(parts)],

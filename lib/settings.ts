@@ -46,6 +46,8 @@ export interface Settings {
   readonly refreshLeeway: number;
   readonly apiOrigins: readonly string[];
   readonly rolesClaim: string;
+  readonly silentLogin: boolean;
+  readonly thirdPartyLogin: boolean;
   readonly backchannelLogout: boolean;
   readonly frontchannelLogout: boolean;
   /** Those of what is off are false. */
@@ -201,6 +203,8 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     refreshLeeway: options.refreshLeeway,
     apiOrigins: options.apiOrigins,
     rolesClaim: options.rolesClaim,
+    silentLogin: options.silentLogin,
+    thirdPartyLogin: options.thirdPartyLogin,
     backchannelLogout: options.backchannelLogout,
     frontchannelLogout: options.frontchannelLogout,
     routes: settleRoutes(options),

@@ -27,6 +27,7 @@ test("a login tells that it started and how it finished, by the same name, step 
     issuer: portal.issuer,
     client_id: CLIENT_ID,
     login: finished?.login,
+    silent: false,
   });
   expect(finished?.steps.map(({ step }) => step)).toEqual([
     "callback",

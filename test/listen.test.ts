@@ -9,7 +9,7 @@ test("a listener hears its own events, until it is told to stop", () => {
   const logout = vi.fn();
   const stop = listen({ logout }, () => {});
   tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: false }));
-  tell("login.started", () => ({ login: "a" }));
+  tell("login.started", () => ({ login: "a", silent: false }));
   stop();
   tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: false }));
   expect(logout.mock.calls).toMatchObject([[{ instance: "default", had_login: true }]]);

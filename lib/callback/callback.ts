@@ -1,9 +1,10 @@
-import type { Request } from "express";
+import type { Request, Response } from "express";
 import { answerError } from "../answer/answer-error.js";
 import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import type { Transaction } from "../login/transaction.js";
+import { outline } from "../outline.js";
 import { answersOf, type Parts, type Visit } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { checkResponse, type Expected, exchange } from "../portal/exchange.js";
@@ -33,13 +34,20 @@ export function callbackStep(parts: Parts) {
     } catch (error) {
       watch.failed(error);
       if (!watch.attempted) throw error;
-      const { return_to } = watch.attempted.transaction;
+      const { return_to, silent } = watch.attempted.transaction;
+      if (silent) return goBack(visit.res, return_to, error);
       return answerError(visit.req, visit.res, error, {
         ...answersOf(parts, visit.mount, return_to),
         isNews: isNews(error),
       });
     }
   };
+
+  /** Who has not asked for a login is not told that it failed: they see the page that they wanted, as a visitor. */
+  function goBack(res: Response, return_to: string, error: unknown): void {
+    logFailure(log, asFailure(error));
+    redirect(res, 303, return_to);
+  }
 
   async function answer(visit: Visit, watch: LoginWatch): Promise<void> {
     const { req, res } = visit;
@@ -96,3 +104,6 @@ export function callbackStep(parts: Parts) {
 /** That a login is too weak is everyday where a guard says so; that the portal does not mind the wish is not. */
 const isNews = (error: unknown): boolean =>
   error instanceof PortalAuthError && error.code === "insufficient_user_authentication";
+
+const asFailure = (error: unknown): PortalAuthError =>
+  error instanceof PortalAuthError ? error : new PortalAuthError("unexpected", { detail: outline(error) });

@@ -37,6 +37,7 @@ export class LoginWatch {
     const { since_started = 0, took } = this.#times();
     this.#tell("login.finished", () => ({
       login: shortName(attempted.id),
+      silent: attempted.transaction.silent === true,
       since_started,
       took,
       steps: this.#steps,
@@ -48,7 +49,8 @@ export class LoginWatch {
     if (this.isJoined) return;
     const { code, status } = error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");
     const login = this.attempted && shortName(this.attempted.id);
-    this.#tell("login.failed", () => ({ login, code, status, ...this.#times(), steps: this.#steps }));
+    const silent = this.attempted?.transaction.silent === true;
+    this.#tell("login.failed", () => ({ login, silent, code, status, ...this.#times(), steps: this.#steps }));
   }
 
   #times() {

@@ -8,9 +8,11 @@ import type { Parts, Visit } from "../parts.js";
 import { checkAuthorizationParams } from "../portal/authorization-params.js";
 import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
+import { dropNewSession } from "../session/session.js";
 import { isOwnRoute } from "./own-routes.js";
 import { returnTo } from "./return-to.js";
 import { type LoginStrength, settleStrength, strengthIn } from "./strength.js";
+import { initiatedLogin, isInitiated, readInitiation } from "./third-party.js";
 
 /** What `req.portal.login()` is told. */
 export interface LoginOptions extends LoginStrength {
@@ -20,8 +22,17 @@ export interface LoginOptions extends LoginStrength {
   readonly authorizationParams?: AuthorizationParams;
 }
 
-/** Begins a login: the attempt into its sealed cookie, the browser to the portal. Nothing is written to the session. */
-export async function beginLogin(parts: Parts, { req, res }: Visit, options: LoginOptions = {}): Promise<void> {
+/**
+ * Begins a login: the attempt into its sealed cookie, the browser to the portal. Nothing is written to the session.
+ *
+ * @param silent whether nobody has asked for it: then nobody is shown how it failed
+ */
+export async function beginLogin(
+  parts: Parts,
+  { req, res }: Visit,
+  options: LoginOptions = {},
+  silent = false,
+): Promise<void> {
   const { settings, transactions, getPortal, log } = parts;
   checkCookieCanBeSet(req, settings);
   const wanted = settleStrength("login", options);
@@ -42,9 +53,10 @@ export async function beginLogin(parts: Parts, { req, res }: Visit, options: Log
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
     ...(wanted.acr && { acr: wanted.acr }),
+    ...(silent && { silent }),
   });
-  redirect(res, 302, authorizationUrl(portal, { ...attempt, state }, added).href);
-  log.tell("login.started", () => ({ login: name }));
+  redirect(res, req.method === "GET" ? 302 : 303, authorizationUrl(portal, { ...attempt, state }, added).href);
+  log.tell("login.started", () => ({ login: name, silent }));
 }
 
 async function paramsFor({ settings }: Parts, req: Request): Promise<AuthorizationParams> {
@@ -52,13 +64,20 @@ async function paramsFor({ settings }: Parts, req: Request): Promise<Authorizati
   return typeof params === "function" ? callHook("authorizationParams", () => params(req)) : params;
 }
 
-/** GET /login */
+/** GET /login, and POST where others may begin a login. */
 export function loginStep(parts: Parts) {
   return async function login(visit: Visit): Promise<void> {
     // an image or a script that asks for it would leave a cookie behind each time, and lead nobody anywhere
     if ((visit.req.headers["sec-fetch-mode"] ?? "navigate") !== "navigate")
       throw new PortalAuthError("navigation_required");
-    const query = readQuery(visit.req);
-    await beginLogin(parts, visit, { returnTo: query.get("returnTo") ?? "/", ...strengthIn(query) });
+    await beginLogin(parts, visit, await wishOf(parts, visit.req));
   };
+}
+
+async function wishOf(parts: Parts, req: Request): Promise<LoginOptions> {
+  const isPosted = req.method === "POST";
+  if (isPosted) dropNewSession(req, parts.settings); // the browser has kept its cookies from another site's form
+  const given = isPosted ? await readInitiation(req) : readQuery(req);
+  if (isPosted || (parts.settings.thirdPartyLogin && isInitiated(given))) return initiatedLogin(parts, given);
+  return { returnTo: given.get("returnTo") ?? "/", ...strengthIn(given) };
 }

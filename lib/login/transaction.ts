@@ -27,6 +27,8 @@ export interface Transaction {
   readonly max_age?: number;
   /** One of these `acr` values the ID token must have. */
   readonly acr?: readonly string[];
+  /** There where nobody has asked for it. */
+  readonly silent?: boolean;
 }
 
 /** A login that was finished, or that failed: its cookie stays, so that reload and back lead to its page. */

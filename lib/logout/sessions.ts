@@ -1,3 +1,4 @@
+import { markSignedOut } from "../login/silent-mark.js";
 import type { Parts, Visit } from "../parts.js";
 import { endOthers, isCurrent, type PersonsSession, sessionsOf } from "../session/of-person.js";
 import { endSession } from "../session/session.js";
@@ -37,7 +38,9 @@ const withDevice = async (session: PersonsSession): Promise<SessionInfo> => ({
  * @returns false where the person has no such session (any more)
  */
 export async function endOne(parts: Parts, { req, res }: Visit, id: string): Promise<boolean> {
-  const ended = isCurrent(req, parts.settings, id)
+  const isOwn = isCurrent(req, parts.settings, id);
+  if (isOwn) markSignedOut(res, parts.settings);
+  const ended = isOwn
     ? [{ id, login: await endSession(req, res, parts.settings) }]
     : await endOthers(req, parts.settings, (its) => its === id);
   if (ended.length === 0) return false;

@@ -155,7 +155,7 @@ describe("what it knows", () => {
     const { url, browser } = await startWorld(withInspector());
     const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
     for (let n = 0; n < 300; n += 1) {
-      tell("login.started", () => ({ login: `login ${n}` }));
+      tell("login.started", () => ({ login: `login ${n}`, silent: false }));
       tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: true }));
     }
     const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
@@ -194,7 +194,15 @@ describe("what it knows", () => {
 
   test("a failure whose code only another version of this package knows", async () => {
     const { url, browser } = await startWorld(withInspector());
-    const told = { login: "a", code: "of_a_later_version", status: 400, since_started: 9, took: 1, steps: [] };
+    const told = {
+      login: "a",
+      silent: false,
+      code: "of_a_later_version",
+      status: 400,
+      since_started: 9,
+      took: 1,
+      steps: [],
+    };
     const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
     tell("login.failed", () => told);
     const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
@@ -343,6 +351,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
     tell("login.finished", () => ({
       login: "a",
+      silent: false,
       since_started: 9,
       took: 2,
       steps: [
@@ -352,7 +361,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     }));
     const { page } = await open(url);
     await page.locator(".timeline li", { hasText: "session" }).focus();
-    tell("login.started", () => ({ login: "b" }));
+    tell("login.started", () => ({ login: "b", silent: false }));
     await page.locator("#logins .mark", { hasText: "at the portal" }).waitFor();
     expect(await page.locator(".timeline li:focus .name").textContent()).toBe("session");
   });

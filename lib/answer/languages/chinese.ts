@@ -8,6 +8,7 @@ export const CHINESE: Words = {
     tenant_unknown: "此地址下没有内容。",
     authorization_params_invalid: "本站的登录功能尚未正确配置。",
     proxy_not_trusted: "本站的登录功能尚未正确配置。",
+    login_initiation_invalid: "此登录链接不属于本站。",
     login_required: "请先登录。",
     navigation_required: "请在浏览器中打开此地址。",
     callback_invalid: "登录链接不完整，请重新登录。",

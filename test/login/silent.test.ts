@@ -1,0 +1,275 @@
+import type { Express } from "express";
+import session from "express-session";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { PortalAuthOptions } from "../../lib/index.js";
+import { holdNext } from "../access/logged-in.js";
+import type { Ask } from "../support/browser.js";
+import { launchChromium, noChromium } from "../support/chromium.js";
+import { listenToEvents } from "../support/events.js";
+import { startWorld, type World, type WorldOptions } from "../support/world.js";
+
+const start = (options: PortalAuthOptions = {}, more: Partial<WorldOptions> = {}): Promise<World> =>
+  startWorld({ portal: { document: "full" }, options: { profile: "openid", silentLogin: true, ...options }, ...more });
+
+const wasAsked = ({ asked }: World) =>
+  asked("/oauth2/authorize").filter(({ url }) => url.includes("prompt=none")).length;
+
+/** A person opens page after page of a site. */
+const open = ({ browser, url }: World, ask: Ask = {}) => browser.visit(`${url}/`, ask);
+
+describe("a visitor", () => {
+  test("sees the first page as it is, and is taken to the portal by the second one, once", async () => {
+    const world = await start();
+    const first = await open(world);
+    expect([first.body, first.headers["set-cookie"]]).toEqual([
+      "home",
+      [expect.stringContaining("portal-silent=ready")],
+    ]);
+    expect(wasAsked(world)).toBe(0);
+    for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
+    expect(wasAsked(world)).toBe(1);
+    expect((await world.me()).isAuthenticated).toBe(false);
+  });
+
+  test("whom the portal does not know goes on to the very page that was asked for, with no page in between and no line in the log", async () => {
+    const world = await start();
+    await open(world);
+    const page = await world.browser.visit(`${world.url}/?q=a%20b&c`);
+    expect([page.url, page.status, page.body]).toEqual([`${world.url}/?q=a%20b&c`, 200, "home"]);
+    expect([wasAsked(world), world.log]).toEqual([1, []]);
+  });
+
+  test("whom the portal knows is logged in, without having been asked anything", async () => {
+    const world = await start();
+    await atPortal(world);
+    await open(world);
+    const page = await open(world);
+    expect(page.body).toBe("home");
+    expect((await world.me()).claims).toMatchObject({ sub: "amara-okafor" });
+    expect(world.asked("/portal/login")).toHaveLength(2); // when they logged in at the portal, and not again
+  });
+
+  test("who signs out is not signed in again by the next page", async () => {
+    const world = await start();
+    await world.browser.visit(`${world.url}/account`);
+    world.portal.answerNext("/logout", (_req, res) => void res.writeHead(302, { location: `${world.url}/` }).end()); // it knows them still
+    await world.browser.visit(`${world.url}/logout`, { site: "same-origin" });
+    await open(world);
+    await open(world);
+    expect([wasAsked(world), (await world.me()).isAuthenticated]).toEqual([0, false]);
+  });
+
+  test("keeps the session that they had, when the portal does not know them", async () => {
+    const world = await start(
+      {},
+      {
+        before: (app) => app.use(session({ secret: "s", resave: false, saveUninitialized: false })),
+        after: withCart,
+      },
+    );
+    await world.browser.fetch(`${world.url}/cart/lamp`);
+    await open(world);
+    await open(world);
+    expect([wasAsked(world), (await world.browser.fetch(`${world.url}/cart/chair`)).body]).toEqual([
+      1,
+      '["lamp","chair"]',
+    ]);
+  });
+});
+
+/** A login at the portal that this application does not hear of: its session is ended, and the mark of it. */
+async function atPortal({ browser, url }: World): Promise<void> {
+  await browser.visit(`${url}/account`);
+  const cookies = await browser.jar.getCookies(url);
+  await browser.jar.removeAllCookies();
+  for (const cookie of cookies) if (cookie.key.startsWith("demo_portal")) await browser.jar.setCookie(cookie, url);
+}
+
+const withCart = (app: Express) =>
+  app.get("/cart/:thing", (req, res) => {
+    req.session.cart = [...(req.session.cart ?? []), req.params["thing"] as string];
+    res.json(req.session.cart);
+  });
+
+describe("nobody is sent away", () => {
+  test("who is logged in", async () => {
+    const world = await start();
+    await world.browser.visit(`${world.url}/account`);
+    const page = await open(world);
+    await open(world);
+    expect([wasAsked(world), page.headers["set-cookie"]]).toEqual([0, undefined]);
+  });
+
+  test.each<[what: string, ask: Ask]>([
+    ["a crawler, or a browser of old, that sends no Fetch Metadata", { old: true }],
+    ["a prefetch", { headers: { "sec-purpose": "prefetch" } }],
+    ["a frame", { headers: { "sec-fetch-dest": "iframe" } }],
+    ["a script", { headers: { "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" } }],
+    ["an image", { headers: { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" } }],
+    ["a form", { method: "POST" }],
+    ["a look at the headers alone", { method: "HEAD" }],
+  ])("%s, and it is given no cookie", async (_what, ask) => {
+    const world = await start();
+    for (let n = 0; n < 3; n += 1)
+      expect((await world.browser.navigate(`${world.url}/`, ask)).headers["set-cookie"]).toBe(undefined);
+    await open(world);
+    for (let n = 0; n < 3; n += 1) await world.browser.navigate(`${world.url}/`, ask);
+    expect(wasAsked(world)).toBe(0);
+  });
+
+  test("a browser that keeps no cookies, however many pages it opens", async () => {
+    const world = await start();
+    for (let n = 0; n < 5; n += 1) {
+      await world.browser.jar.removeAllCookies();
+      expect((await open(world)).body).toBe("home");
+    }
+    expect(wasAsked(world)).toBe(0);
+  });
+
+  test.each(["/login", "/callback?code=x&state=y", "/logout"])("who asks for %s", async (path) => {
+    const world = await start({}, { log: [/login_/] });
+    await open(world);
+    await world.browser.navigate(world.url + path);
+    expect(wasAsked(world)).toBe(0);
+  });
+
+  test("anybody, where it is not switched on", async () => {
+    const world = await start({ silentLogin: false });
+    expect((await open(world)).headers["set-cookie"]).toBeUndefined();
+    await open(world);
+    expect(wasAsked(world)).toBe(0);
+  });
+
+  test("whoever is guarded, to a login without being asked: a guard asks", async () => {
+    const world = await start();
+    const { headers } = await world.browser.navigate(`${world.url}/account`); // the first page: it only plants the mark
+    expect(new URL(headers.location ?? "").searchParams.get("prompt")).toBeNull();
+  });
+});
+
+describe("a portal that", () => {
+  test.each(["login_required", "interaction_required", "consent_required", "account_selection_required"])(
+    "says %s is in order",
+    async (error) => {
+      const world = await start();
+      await open(world);
+      answerWith(world, { error });
+      const heard = listenToEvents();
+      expect((await open(world)).body).toBe("home");
+      expect(world.log).toEqual([]);
+      expect(heard.of("login.failed")).toMatchObject([{ silent: true, code: "interaction_needed" }]);
+      expect(heard.of("login.started")).toMatchObject([{ silent: true }]);
+    },
+  );
+
+  test.each<[error: string, line: RegExp]>([
+    ["server_error", /portal_failed/],
+    ["invalid_scope", /authorization_refused/],
+  ])("says %s is told in the log, and to nobody who has not asked", async (error, line) => {
+    const world = await start({}, { log: [line] });
+    await open(world);
+    answerWith(world, { error });
+    expect((await open(world)).body).toBe("home");
+    expect(world.log.join()).toMatch(line);
+  });
+
+  test("lies in its ID token logs nobody in, and shows nobody a failure", async () => {
+    const world = await start({}, { log: [/id_token_invalid/] });
+    await atPortal(world);
+    await open(world);
+    world.portal.nextIdToken({ claims: { aud: "another" } });
+    expect((await open(world)).body).toBe("home");
+    expect((await world.me()).isAuthenticated).toBe(false);
+    await open(world);
+    expect(wasAsked(world)).toBe(1);
+  });
+
+  test("is down keeps nobody from the page, and is left alone for a while", async () => {
+    const world = await start();
+    await open(world);
+    world.portal.goDown();
+    expect((await open(world)).body).toBe("home");
+    await world.portal.comeUp();
+    expect((await open(world)).body).toBe("home");
+    expect([wasAsked(world), world.log]).toEqual([0, []]);
+  });
+
+  test("does not answer keeps nobody waiting for longer than two seconds", async () => {
+    const world = await start();
+    await open(world);
+    const held = holdNext(world.portal, "/.well-known/openid-configuration");
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const page = open(world);
+    await held.arrived;
+    await vi.advanceTimersByTimeAsync(2000);
+    vi.useRealTimers();
+    expect((await page).body).toBe("home");
+    held.letGo();
+    await world.browser.visit(`${world.url}/account`); // which waits for the portal
+  });
+});
+
+/** The portal's answer to the next browser that comes. */
+function answerWith({ portal }: World, answer: Record<string, string>): void {
+  portal.answerNext("/oauth2/authorize", (req, res) => {
+    const { searchParams } = new URL(req.url ?? "", portal.issuer);
+    const back = new URL(searchParams.get("redirect_uri") ?? "");
+    const state = searchParams.get("state") ?? "";
+    for (const [name, value] of Object.entries({ ...answer, state, iss: portal.issuer }))
+      back.searchParams.set(name, value);
+    res.writeHead(302, { location: back.href }).end();
+  });
+}
+
+test("two tabs that open at the same moment do each other no harm", async () => {
+  const world = await start();
+  await open(world);
+  const pages = await Promise.all([open(world), open(world)]);
+  expect(pages.map(({ body }) => body)).toEqual(["home", "home"]);
+  expect(wasAsked(world)).toBeLessThanOrEqual(2);
+});
+
+test("one that has a name has a mark of its own", async () => {
+  const world = await start({ name: "staff" });
+  const { headers } = await open(world);
+  expect(headers["set-cookie"]).toEqual([expect.stringContaining("portal-silent.staff=ready")]);
+});
+
+test("PORTAL_SILENT_LOGIN=on switches it on", async () => {
+  vi.stubEnv("PORTAL_SILENT_LOGIN", "on");
+  const world = await startWorld();
+  vi.unstubAllEnvs();
+  expect((await open(world)).headers["set-cookie"]).toEqual([expect.stringContaining("portal-silent=ready")]);
+});
+
+describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
+  let browser: Awaited<ReturnType<typeof launchChromium>>;
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser?.close());
+
+  test("who is known at the portal is in with the second page; in a browser without cookies nobody goes in circles", async () => {
+    const world = await start(
+      {},
+      { after: (app) => app.get("/who", (req, res) => void res.send(req.portal.claims?.sub ?? "nobody")) },
+    );
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.goto(`${world.url}/account`);
+    await page.getByRole("button", { name: /Amara Okafor/ }).click();
+    await page.waitForURL(`${world.url}/account`);
+    await context.clearCookies({ name: /^portal-/ });
+    const read = async () => {
+      await page.goto(`${world.url}/who`);
+      return page.textContent("body");
+    };
+    expect([await read(), await read(), await read()]).toEqual(["nobody", "amara-okafor", "amara-okafor"]);
+    await context.route(`${world.url}/**`, async (route) =>
+      route.continue({ headers: { ...route.request().headers(), cookie: "" } }),
+    );
+    await context.clearCookies();
+    expect([await read(), await read(), await read()]).toEqual(["nobody", "nobody", "nobody"]);
+    await context.close();
+  });
+});

@@ -1,0 +1,186 @@
+import { createServer } from "node:http";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import type { PortalAuthOptions } from "../../lib/index.js";
+import { type Ask, Browser } from "../support/browser.js";
+import { launchChromium, noChromium } from "../support/chromium.js";
+import { close, listen, startWorld, type World } from "../support/world.js";
+
+const WRONG = [/login_initiation_invalid/];
+
+const start = (options: PortalAuthOptions = {}, log: RegExp[] = []) =>
+  startWorld({ options: { thirdPartyLogin: true, ...options }, log });
+
+type Given = Record<string, string> | [string, string][];
+
+const byGet = ({ url, browser }: World, given: Given) =>
+  browser.navigate(`${url}/login?${new URLSearchParams(given)}`, { site: "cross-site" });
+
+const byPost = ({ url, browser }: World, given: Given) =>
+  browser.navigate(`${url}/login`, { method: "POST", form: new URLSearchParams(given), site: "cross-site" });
+
+describe.each([
+  ["GET", byGet, 302],
+  ["POST", byPost, 303],
+])("a login that another site begins by %s", (_method, begin, status) => {
+  test("leads to the portal with the hint, and back to the page that was meant", async () => {
+    const world = await start();
+    const { portal, browser, url } = world;
+    const answer = await begin(world, {
+      iss: portal.issuer,
+      login_hint: "amara@lighthouse.example",
+      target_link_uri: `${url}/account?from=list`,
+    });
+    const to = new URL(answer.headers.location ?? "");
+    expect([answer.status, to.origin, to.searchParams.get("login_hint")]).toEqual([
+      status,
+      portal.issuer,
+      "amara@lighthouse.example",
+    ]);
+    const page = await browser.visit(to);
+    expect([page.url, page.status]).toEqual([`${url}/account?from=list`, 200]);
+  });
+
+  test("needs neither hint nor target", async () => {
+    const world = await start();
+    const { headers } = await begin(world, { iss: world.portal.issuer });
+    expect((await world.browser.visit(headers.location ?? "")).url).toBe(`${world.url}/`);
+  });
+
+  test.each<[what: string, given: (iss: string) => Given]>([
+    ["another issuer", () => ({ iss: "https://elsewhere.example" })],
+    ["an issuer and a slash", (iss) => ({ iss: `${iss}/` })],
+    ["an issuer in other letters", (iss) => ({ iss: iss.toUpperCase() })],
+    ["an empty issuer", () => ({ iss: "" })],
+    [
+      "two issuers",
+      (iss) => [
+        ["iss", iss],
+        ["iss", iss],
+      ],
+    ],
+    [
+      "two hints",
+      (iss) => [
+        ["iss", iss],
+        ["login_hint", "a"],
+        ["login_hint", "b"],
+      ],
+    ],
+    [
+      "two targets",
+      (iss) => [
+        ["iss", iss],
+        ["target_link_uri", "/a"],
+        ["target_link_uri", "/b"],
+      ],
+    ],
+    ["a hint of a mile", (iss) => ({ iss, login_hint: "h".repeat(1001) })],
+  ])("is refused for %s", async (_what, given) => {
+    const world = await start({}, WRONG);
+    const answer = await begin(world, given(world.portal.issuer));
+    expect([answer.status, answer.headers.location]).toEqual([400, undefined]);
+    expect(answer.body).toContain("login_initiation_invalid");
+  });
+
+  test.each([
+    "https://evil.example/account",
+    "//evil.example/account",
+    "/\\evil.example",
+    "/\t/evil.example",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "blob:https://app.example/x",
+    "http://user:password@127.0.0.1/",
+    "https://127.0.0.1/account",
+    "",
+    "not an address",
+  ])("to %j ends at a page of this site", async (target_link_uri) => {
+    const world = await start();
+    const { headers } = await begin(world, { iss: world.portal.issuer, target_link_uri });
+    const page = await world.browser.visit(headers.location ?? "");
+    expect(new URL(page.url).origin).toBe(world.url);
+  });
+
+  test("does not end at a route of ours, which would be a circle", async () => {
+    const world = await start();
+    const { headers } = await begin(world, { iss: world.portal.issuer, target_link_uri: `${world.url}/logout` });
+    expect((await world.browser.visit(headers.location ?? "")).url).toBe(`${world.url}/`);
+  });
+
+  test("leaves who is logged in as they are until it is finished", async () => {
+    const world = await start();
+    await world.browser.visit(`${world.url}/account`);
+    const { headers } = await begin(world, { iss: world.portal.issuer });
+    expect((await world.me()).claims).toMatchObject({ sub: "amara-okafor" });
+    world.browser.person = { sub: "jonas-weber" };
+    await world.browser.visit(`${world.portal.issuer}/logout?client_id=demo-app`);
+    await world.browser.visit(headers.location ?? "");
+    expect((await world.me()).claims).toMatchObject({ sub: "jonas-weber" });
+  });
+
+  test("sets no cookie but the login's own, whatever the app's session does", async () => {
+    const world = await startWorld({ ownSession: true, options: { thirdPartyLogin: true } });
+    const { headers } = await begin(world, { iss: world.portal.issuer });
+    expect(headers["set-cookie"]?.map((line) => line.split("=")[0]?.split(".")[0])).toEqual(["portal-login"]);
+  });
+});
+
+test.each([
+  ["a script", { "sec-fetch-mode": "cors" }],
+  ["an image", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }],
+])("%s begins none", async (_what, headers) => {
+  const { url, browser, portal } = await start({}, [/navigation_required/]);
+  const query = new URLSearchParams({ iss: portal.issuer });
+  expect((await browser.request(`${url}/login?${query}`, { headers })).status).toBe(400);
+  expect((await browser.request(`${url}/login`, { method: "POST", headers, form: query })).status).toBe(400);
+});
+
+test.each<[string, Ask]>([
+  ["JSON", { headers: { "content-type": "application/json" }, form: { iss: "x" } }],
+  ["a form over 64 KiB", { form: { iss: "x".repeat(65 * 1024) } }],
+])("%s begins none", async (_what, ask) => {
+  const { url, browser } = await start({}, WRONG);
+  expect((await browser.navigate(`${url}/login`, { method: "POST", ...ask })).status).toBe(400);
+});
+
+test("where it is not switched on a POST is none of ours, and the parameters mean nothing", async () => {
+  const { url, browser, portal } = await startWorld();
+  const given = { iss: "https://elsewhere.example", login_hint: "x", target_link_uri: "/account" };
+  expect((await browser.navigate(`${url}/login`, { method: "POST", form: given })).status).toBe(404);
+  const { status, headers } = await browser.navigate(`${url}/login?${new URLSearchParams(given)}`);
+  const to = new URL(headers.location ?? "");
+  expect([status, to.origin, to.searchParams.get("login_hint")]).toEqual([302, portal.issuer, null]);
+});
+
+test("PORTAL_THIRD_PARTY_LOGIN=on switches it on, and our own links go on as before", async () => {
+  vi.stubEnv("PORTAL_THIRD_PARTY_LOGIN", "on");
+  const world = await startWorld();
+  vi.unstubAllEnvs();
+  expect((await byPost(world, { iss: world.portal.issuer })).status).toBe(303);
+  const page = await new Browser().visit(`${world.url}/login?returnTo=/account`);
+  expect(page.url).toBe(`${world.url}/account`);
+});
+
+describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
+  let browser: Awaited<ReturnType<typeof launchChromium>>;
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser?.close());
+
+  test("another site's form logs a person in, though it carries no cookie, and leads to the page that it names", async () => {
+    const { url, portal } = await start();
+    const form = `<form method="post" action="${url}/login">
+      <input name="iss" value="${portal.issuer}"><input name="target_link_uri" value="${url}/account"><button>go</button></form>`;
+    const server = createServer((_req, res) => void res.setHeader("content-type", "text/html").end(form));
+    const elsewhere = (await listen(server)).replace("127.0.0.1", "localhost"); // another site, as cookies see it
+    onTestFinished(() => close(server));
+    const page = await (await browser.newContext()).newPage();
+    await page.goto(elsewhere);
+    await page.getByRole("button", { name: "go" }).click();
+    await page.getByRole("button", { name: /Amara Okafor/ }).click();
+    await page.waitForURL(`${url}/account`);
+    expect(await page.textContent("body")).toContain("amara-okafor");
+    await page.context().close();
+  });
+});
