@@ -29,7 +29,11 @@ export interface ExampleApp {
 /** The application. What is left out of the options comes from the environment: PORTAL_ISSUER and so on. */
 export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   const app = express();
-  const login = portalAuth({ ...options, hooks: { ...createHooks(), ...options.hooks } }); // options are for tests
+  const login = portalAuth({
+    routes: { session: "/session" }, // tells the account page how long the session lasts
+    ...options, // for tests
+    hooks: { ...createHooks(), ...options.hooks },
+  });
 
   // 1. Headers. Nothing is allowed but our own files; no script and no style stands in a page itself.
   app.use(
@@ -54,7 +58,7 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   );
   app.use(express.static(publicFolder(), { index: false }));
 
-  // 2. The login: req.portal on every request, and the routes /login, /callback and /logout. It brings the session as
+  // 2. The login: req.portal on every request, and the routes /login, /callback, /logout and /session. It brings the session as
   //    well, req.session, which lives in memory, or in the Redis or PostgreSQL that SESSION_STORE_URL names. An app
   //    that has an express-session of its own mounts it before this line, and then that one is used.
   app.use(login);

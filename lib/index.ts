@@ -33,6 +33,7 @@ export { type ExplainedOption, explain } from "./explain.js";
 export { type PortalErrorsOptions, portalErrors } from "./guard/portal-errors.js";
 export {
   type AuthenticatedHandler,
+  type KeepFormOptions,
   type NamedAuthenticatedHandler,
   type RequireAuthOptions,
   requireAuth,

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import type { PortalAuthError } from "./errors.js";
 import { type OptionsSchema, VARIABLES } from "./option-table.js";
+import type { Routes } from "./options.js";
 import { checkAuthorizationParams } from "./portal/authorization-params.js";
 
 /** What is wrong with an option, and what to write there. */
@@ -63,10 +64,7 @@ export const CLIENT_SECRET_MISSING: OptionProblem = problem(
 );
 
 /** What is right by itself and wrong beside something else. */
-export function conflicts(
-  options: v.InferOutput<typeof OptionsSchema>,
-  routes: Readonly<Record<string, string | false>> & { readonly callback: string | false },
-): OptionProblem[] {
+export function conflicts(options: v.InferOutput<typeof OptionsSchema>, routes: Routes): OptionProblem[] {
   const { redirectUri, authorizationParams } = options;
   const problems: OptionProblem[] = [];
   if (routes.callback !== false && !new URL(redirectUri).pathname.endsWith(routes.callback))

@@ -178,6 +178,8 @@ export const OptionsSchema = v.strictObject(
         callback: route,
         logout: route,
         backchannelLogout: route,
+        session: route,
+        form: route,
         frontchannelLogout: route,
       }),
       {},
@@ -211,6 +213,7 @@ export const OptionsSchema = v.strictObject(
       ),
       [],
     ),
+    sessionClaims: v.optional(v.array(v.pipe(v.string(), v.nonEmpty()), "write a list of claim names"), []),
     languages: v.optional(
       v.record(
         v.pipe(v.string(), v.check(isLanguage, LANGUAGES)),

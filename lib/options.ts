@@ -13,6 +13,9 @@ import type { NoncePolicy, ProfileName } from "./portal/profiles.js";
  */
 export type AuthorizationParams = Readonly<Record<string, unknown>>;
 
+/** Paths below the mount, as they were settled; false for those that are not answered. */
+export type Routes = Readonly<Record<keyof NonNullable<PortalAuthOptions["routes"]>, string | false>>;
+
 /** What a person may say. What is not a text, a number or a list of them has no environment variable. */
 export interface PortalAuthOptions {
   /**
@@ -96,7 +99,7 @@ export interface PortalAuthOptions {
    * PORTAL_FRONTCHANNEL_LOGOUT; default false.
    */
   frontchannelLogout?: boolean | undefined;
-  /** Paths relative to the mount; false turns one off. Default /login, /callback, /logout and so on. */
+  /** Paths relative to the mount; false turns one off. Default /login, /callback, /logout; the others: see there. */
   routes?: {
     /** Begins a login. Default "/login". */
     login?: string | false;
@@ -108,6 +111,16 @@ export interface PortalAuthOptions {
     backchannelLogout?: string | false;
     /** What the portal frames for logouts, if frontchannelLogout is on. Default "/frontchannel-logout". */
     frontchannelLogout?: string | false;
+    /**
+     * Tells the app's own pages by GET, as JSON, whether somebody is logged in, what sessionClaims allows of them, and how
+     * many seconds are left. That counts as no activity. Default false.
+     */
+    session?: string | false;
+    /**
+     * Asks whether to send a form that requireAuth({ keepForm: true }) has kept. Default that of login with /form behind
+     * it, so "/login/form"; without it no form is kept.
+     */
+    form?: string | false;
   };
   /** Where the application joins in. Default {}. */
   hooks?: Hooks | undefined;
@@ -145,6 +158,8 @@ export interface PortalAuthOptions {
   sessionAbsolute?: number | undefined;
   /** Keys of req.session that survive the change of the session id at login, e.g. ["cart"]. Default none. */
   keepSessionKeys?: readonly string[] | undefined;
+  /** Claims that the route `session` may tell, e.g. ["name", "email"]. Default none. */
+  sessionClaims?: readonly string[] | undefined;
   /**
    * Languages of our pages beside English and Chinese, or other words in those, by their tag (BCP 47), e.g.
    * `{ de: { titles: { signOut: "Abmelden?" } } }`; the browser's Accept-Language chooses. What is left out is English.

@@ -3,8 +3,11 @@ import type { PortalAuthErrorCode } from "./errors.js";
 
 /** What stands on one of our pages. All of it is text: whoever renders it escapes it. */
 export interface Page {
-  /** A failure; the question that comes before a logout; or a page that goes on by itself (a header says so). */
-  readonly kind: "failure" | "sign_out" | "go_on";
+  /**
+   * A failure; the question that comes before a logout; a page that goes on by itself (a header says so); or the question
+   * whether to send a form that nobody was signed in for.
+   */
+  readonly kind: "failure" | "sign_out" | "go_on" | "form";
   /** The language of its words (BCP 47). */
   readonly lang: string;
   /** The heading. */
@@ -36,8 +39,8 @@ export type Action =
       readonly label: string;
       /** Where the form posts to: an address of this site. */
       readonly post: string;
-      /** Its hidden fields, by name. */
-      readonly fields: Readonly<Record<string, string>>;
+      /** Its hidden fields, in their order: a name may come more than once. */
+      readonly fields: readonly (readonly [name: string, value: string])[];
     };
 
 /**
@@ -72,6 +75,10 @@ export interface Words {
     readonly signOut: string;
     /** Of a page that goes on by itself. */
     readonly goingOn: string;
+    /** Of the question whether to send a form that was kept. */
+    readonly sendForm: string;
+    /** Where there is none to be sent. */
+    readonly noForm: string;
   };
   /** The words on links and buttons. */
   readonly labels: {
@@ -89,11 +96,19 @@ export interface Words {
     readonly staySignedIn: string;
     /** On a page that goes on by itself, for browsers that do not. */
     readonly goOn: string;
+    /** The button that sends the form that was kept. */
+    readonly sendNow: string;
+    /** The button that forgets it. */
+    readonly doNotSend: string;
     /** Before the id that the person tells whoever they ask for help. */
     readonly request: string;
   };
   /** Asks whoever did not come to the logout from a page of this site. */
   readonly signOutQuestion: string;
+  /** Asks whether to send a form that was kept. `{name}` stands for who is signed in now: it may be somebody else. */
+  readonly formQuestion: string;
+  /** Told where there is none: it was sent already, or kept for too long. */
+  readonly formGone: string;
 }
 
 /** A language of the application's own. What is left out is English. */
@@ -106,4 +121,8 @@ export interface WordsGiven {
   readonly labels?: Partial<Words["labels"]>;
   /** The question before a logout. */
   readonly signOutQuestion?: string;
+  /** The question whether to send a form; with `{name}` in it. */
+  readonly formQuestion?: string;
+  /** What is said where there is no form to be sent. */
+  readonly formGone?: string;
 }

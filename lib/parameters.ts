@@ -4,7 +4,7 @@ import { PortalAuthError } from "./errors.js";
 /** Holds, sealed, what a portal has posted, on its way to the GET that finishes the login. */
 export const POSTED = "posted";
 
-const MAX_FORM_BYTES = 64 * 1024;
+const MOST_BYTES = 64 * 1024;
 
 /** The parameters of the address, as they came: parsers of an application may have made lists and objects of them. */
 export function readQuery(req: Request): URLSearchParams {
@@ -16,9 +16,9 @@ export function readQuery(req: Request): URLSearchParams {
  * The parameters of a form that was posted. An application may have read the body before us (express.urlencoded);
  * whatever parser that was, each value counts, so that a parameter given twice is seen.
  *
- * @throws PortalAuthError `callback_invalid`: not a form, or over 64 KiB
+ * @throws PortalAuthError `callback_invalid`: not a form, or over so many bytes, by default 64 KiB
  */
-export async function readForm(req: Request): Promise<URLSearchParams> {
+export async function readForm(req: Request, mostBytes = MOST_BYTES): Promise<URLSearchParams> {
   if (!req.is("application/x-www-form-urlencoded"))
     throw new PortalAuthError("callback_invalid", { detail: "a POST that is not a form" });
   // asked of the stream, not of req.body: a parser that was not meant for forms leaves an empty object there
@@ -29,7 +29,8 @@ export async function readForm(req: Request): Promise<URLSearchParams> {
     // not destroyed when the loop is left: the refusal travels on the same connection
     for await (const chunk of req.iterator({ destroyOnReturn: false })) {
       length += chunk.length;
-      if (length > MAX_FORM_BYTES) throw new PortalAuthError("callback_invalid", { detail: "a form over 64 KiB" });
+      if (length > mostBytes)
+        throw new PortalAuthError("callback_invalid", { detail: `a form over ${mostBytes / 1024} KiB` });
       chunks.push(chunk);
     }
   } catch (error) {

@@ -23,6 +23,8 @@ export interface Parts {
   readonly posted: Sealer;
   /** Seals what a confirmation page posts back. */
   readonly confirmations: Sealer;
+  /** Seals forms that are kept until somebody has logged in. */
+  readonly forms: Sealer;
   readonly log: Log;
   readonly pages: Pages;
   readonly outage: Outage;

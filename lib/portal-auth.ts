@@ -13,6 +13,7 @@ import { useTicket } from "./callback/ticket.js";
 import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
 import { type ExplainedOption, explainTried } from "./explain.js";
+import { formStep, postedFormStep } from "./form/form.js";
 import { loginStep } from "./login/login.js";
 import { knowRoutes } from "./login/own-routes.js";
 import { createSilentLogin } from "./login/silent.js";
@@ -30,9 +31,11 @@ import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createSessionMount } from "./session/own-session.js";
 import { createRefreshOnce } from "./session/refresh-once.js";
 import { createSealer } from "./session/seal.js";
+import { passUnnoticed } from "./session/session.js";
 import { openStore } from "./session/stores/open-store.js";
 import { createVault } from "./session/vault.js";
 import { type Settings, settledOf, type Tried, tryOptions, warnings } from "./settings.js";
+import { statusStep } from "./status/status.js";
 import { withoutSlash } from "./without-slash.js";
 
 type Step = (visit: Visit) => Promise<void>;
@@ -106,6 +109,7 @@ function createParts(tried: Tried): Parts {
     }),
     posted: createSealer(settings.secrets, `posted ${belongsTo(settings)}`),
     confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),
+    forms: createSealer(settings.secrets, `form ${belongsTo(settings)}`),
     log,
     pages: createPages({ languages: settings.languages, render: settings.renderPage, log }),
     outage: createOutage(settings.clock),
@@ -157,7 +161,7 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
 
 /** By path, and then by method: nearly every request is none of ours, which its path alone says. */
 function createRoutes(parts: Parts): Map<string, Map<string, Step>> {
-  const { login, callback, logout, backchannelLogout, frontchannelLogout } = parts.settings.routes;
+  const { login, callback, logout, session, form, backchannelLogout, frontchannelLogout } = parts.settings.routes;
   const [begin, finish, leave] = [loginStep(parts), callbackStep(parts), logoutStep(parts)];
   const table: [method: string, path: string | false, step: Step][] = [
     ["GET", login, unlessPrefetched(begin)],
@@ -172,6 +176,11 @@ function createRoutes(parts: Parts): Map<string, Map<string, Step>> {
     ["POST", backchannelLogout, backChannelStep(parts)],
     ["GET", frontchannelLogout, unlessPrefetched(frontChannelStep(parts))],
     ["HEAD", frontchannelLogout, nothing],
+    ["GET", form, unlessPrefetched(formStep(parts))],
+    ["POST", form, postedFormStep(parts)],
+    ["HEAD", form, nothing],
+    ["GET", session, statusStep(parts)],
+    ["HEAD", session, unnoticed(nothing)],
   ];
   const routes = new Map<string, Map<string, Step>>();
   for (const [method, path, step] of table) {
@@ -193,6 +202,14 @@ const unlessPrefetched =
   (step: Step): Step =>
   (visit) =>
     isPrefetch(visit.req) ? nothing(visit) : step(visit);
+
+/** Whoever asks so is not there, as far as the life of a session goes. */
+const unnoticed =
+  (step: Step): Step =>
+  (visit) => {
+    passUnnoticed(visit.req);
+    return step(visit);
+  };
 
 /** A test that runs in this process may bring a login along: see login-ticket.ts. */
 const unlessTicket =

@@ -16,13 +16,11 @@ import {
   unknownOption,
 } from "./option-problems.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
-import type { PortalAuthOptions } from "./options.js";
+import type { PortalAuthOptions, Routes } from "./options.js";
 import type { RenderPage, WordsGiven } from "./pages.js";
 import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./portal/profiles.js";
 import { isLeftOutByMistake, whyNotRead } from "./whose-variables.js";
-
-/** Those that portalAuth() answers. */
-type RouteName = keyof typeof DEFAULTS.routes;
+import { withoutSlash } from "./without-slash.js";
 
 /** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
 export interface Settings {
@@ -51,7 +49,7 @@ export interface Settings {
   readonly backchannelLogout: boolean;
   readonly frontchannelLogout: boolean;
   /** Those of what is off are false. */
-  readonly routes: Readonly<Record<RouteName, string | false>>;
+  readonly routes: Routes;
   readonly hooks: Readonly<Hooks>;
   readonly secrets: readonly string[];
   /** A store, or the address of one; undefined for the memory of this process. */
@@ -62,6 +60,7 @@ export interface Settings {
   readonly sessionIdle: number;
   readonly sessionAbsolute: number;
   readonly keepSessionKeys: readonly string[];
+  readonly sessionClaims: readonly string[];
   readonly languages: Readonly<Record<string, WordsGiven>>;
   readonly renderPage: RenderPage | undefined;
   readonly logger: Logger | undefined;
@@ -217,6 +216,7 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     sessionIdle: options.sessionIdle,
     sessionAbsolute: options.sessionAbsolute,
     keepSessionKeys: options.keepSessionKeys,
+    sessionClaims: options.sessionClaims,
     languages: options.languages,
     renderPage: options.renderPage,
     clock: options.clock,
@@ -225,11 +225,12 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
   return Object.freeze({ ...deepFreeze(settled), logger: options.logger }); // which stays as its application has made it
 }
 
-function settleRoutes(options: v.InferOutput<typeof OptionsSchema>): Settings["routes"] {
+function settleRoutes(options: v.InferOutput<typeof OptionsSchema>): Routes {
   const given = Object.entries(options.routes).filter(([, path]) => path !== undefined);
-  const routes: Settings["routes"] = { ...DEFAULTS.routes, ...Object.fromEntries(given) };
+  const routes = { ...DEFAULTS.routes, session: false, ...Object.fromEntries(given) } as Routes;
+  const { login, form = login && `${withoutSlash(login)}/form` } = routes; // beside the login's, which two below one mount have not in common
   const off = SWITCHED.filter((name) => !options[name]).map((name) => [name, false]);
-  return { ...routes, ...Object.fromEntries(off) };
+  return { ...routes, form, ...Object.fromEntries(off) };
 }
 
 /** There only where the option of that name is on. */

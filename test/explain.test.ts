@@ -61,7 +61,7 @@ test.each<[string, PortalAuthOptions, Record<string, string>, string, string | u
     {},
     {},
     "routes",
-    '{"login":"/login","callback":"/callback","logout":"/logout","backchannelLogout":false,"frontchannelLogout":false}',
+    '{"login":"/login","callback":"/callback","logout":"/logout","backchannelLogout":false,"frontchannelLogout":false,"session":false,"form":"/login/form"}',
     "default",
   ],
 ])("a value that is given %s", (_where, options, env, option, value, origin) => {

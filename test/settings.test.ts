@@ -50,11 +50,12 @@ describe("what is settled", () => {
       store: undefined,
       lock: undefined,
       tokenEncryptionKeys: [],
-      routes: { login: "/login", callback: "/callback", logout: "/logout" },
+      routes: { login: "/login", callback: "/callback", logout: "/logout", session: false, form: "/login/form" },
       secrets: [SECRET],
       sessionIdle: 86_400,
       sessionAbsolute: 604_800,
       keepSessionKeys: [],
+      sessionClaims: [],
       https: true,
     });
   });
@@ -180,7 +181,7 @@ describe("what is settled", () => {
     expect(Object.isFrozen(settings.authorizationParams)).toBe(true);
     for (const part of Object.values(given)) expect(Object.isFrozen(part)).toBe(false);
     given.routes.login = "/changed";
-    expect(settings.routes).toMatchObject({ login: "/in", callback: "/callback", logout: "/logout" });
+    expect(settings.routes).toMatchObject({ login: "/in", callback: "/callback", logout: "/logout", form: "/in/form" });
   });
 
   test("so do the keys for tokens at rest, which are others than the session secrets", () => {

@@ -178,7 +178,7 @@ test("options, hooks, pages and events are told to who writes them", () => {
     onTokens: (tokens) => ({ ...tokens, access_token: "own" }),
   };
   expectTypeOf(hooks.onError).parameter(0).toHaveProperty("code").toEqualTypeOf<PortalAuthErrorCode>();
-  expectTypeOf<Page["kind"]>().toEqualTypeOf<"failure" | "sign_out" | "go_on">();
+  expectTypeOf<Page["kind"]>().toEqualTypeOf<"failure" | "sign_out" | "go_on" | "form">();
   const listener = (event: unknown) => {
     const { steps } = event as PortalAuthEvents["login.failed"];
     expectTypeOf(steps[0]?.took).toEqualTypeOf<number | undefined>();

@@ -14,7 +14,13 @@ export interface Account {
 }
 
 export function accountPage({ person, tokens, inspects }: Account): string {
-  const content = html`<section class="who">
+  const content = html`<div class="answer" id="session-end" hidden>
+<p class="title" role="alert"></p>
+<p class="left" aria-hidden="true"></p>
+<p class="actions"><button class="button primary" type="button"></button></p>
+</div>
+
+<section class="who">
 ${avatar(person)}
 <div>
 <h1>${nameOf(person)}</h1>

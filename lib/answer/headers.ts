@@ -51,3 +51,13 @@ export const ourHeaders = createHeaders({
   // wherever the portal signs people out. The one form on our pages goes to our own route.
   formAction: ["'self'", "https:", "http://127.0.0.1:*", "http://localhost:*"],
 });
+
+/**
+ * Of the page that sends a form on, and of the redirect that does so: their address tells nothing, and an application that
+ * compares Origin or Referer with its own, against forgery, finds what the form's own page would have sent. With
+ * "no-referrer" a browser posts `Origin: null` (Fetch Standard, "append a request Origin header").
+ */
+export function formHeaders(res: Response): void {
+  ourHeaders(res);
+  res.setHeader("Referrer-Policy", "same-origin");
+}

@@ -25,7 +25,7 @@ ${footnote ? `<footer>${escapeHtml(footnote)}</footer>` : ""}
 
 function renderAction(action: Action): string {
   if ("href" in action) return `<a class="button" href="${escapeHtml(action.href)}">${escapeHtml(action.label)}</a>`;
-  const fields = Object.entries(action.fields).map(
+  const fields = action.fields.map(
     ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
   );
   return `<form method="post" action="${escapeHtml(action.post)}">${fields.join("")}<button class="button">${escapeHtml(action.label)}</button></form>`;

@@ -13,7 +13,12 @@ export interface Pages {
   /** The words of the language that this browser asks for. */
   readonly wordsOf: WordsOf;
   /** Answers with a page, whose status has been set. */
-  send(req: Request, res: Response, page: (words: Words) => Omit<Page, "lang">): Promise<void>;
+  send(
+    req: Request,
+    res: Response,
+    page: (words: Words) => Omit<Page, "lang">,
+    setHeaders?: (res: Response) => void,
+  ): Promise<void>;
 }
 
 interface PagesOptions {
@@ -41,9 +46,9 @@ export function createPages({ languages, render, log }: PagesOptions): Pages {
 
   return {
     wordsOf,
-    async send(req, res, make) {
+    async send(req, res, make, setHeaders = ourHeaders) {
       const words = wordsOf(req);
-      ourHeaders(res);
+      setHeaders(res);
       res.setHeader("Content-Language", words.lang);
       res.vary("Accept-Language");
       const body = await html({ ...make(words), lang: words.lang }, req, res);

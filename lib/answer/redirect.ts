@@ -1,9 +1,12 @@
 import type { Response } from "express";
 import { ourHeaders } from "./headers.js";
 
-/** Sends the browser on. 302 to the portal; 303 where a POST may have come before (RFC 9110, section 15.4.4). */
-export function redirect(res: Response, status: 302 | 303, to: string): void {
-  ourHeaders(res);
+/**
+ * Sends the browser on. 302 to the portal; 303 where a POST may have come before; 307 where that is to be repeated there
+ * (RFC 9110, sections 15.4.4 and 15.4.8).
+ */
+export function redirect(res: Response, status: 302 | 303 | 307, to: string, setHeaders = ourHeaders): void {
+  setHeaders(res);
   res.statusCode = status;
   res.setHeader("Location", to);
   res.end();

@@ -1,11 +1,11 @@
-import type { Request, Response } from "express";
+import type { Response } from "express";
 import { answerError } from "../answer/answer-error.js";
 import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import type { Transaction } from "../login/transaction.js";
 import { outline } from "../outline.js";
-import { answersOf, type Parts, type Visit } from "../parts.js";
+import { answersOf, linkTo, type Parts, type Visit } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { checkResponse, type Expected, exchange } from "../portal/exchange.js";
 import { revokeQuietly } from "../revoke-quietly.js";
@@ -64,7 +64,7 @@ export function callbackStep(parts: Parts) {
     watch.isJoined = true; // unless the work falls to this request
     const finished = await once(id, code, () => {
       watch.isJoined = false;
-      return finish(req, portal, code, expected, transaction, watch);
+      return finish(visit, portal, code, expected, transaction, watch);
     });
     if (!finished) return redirect(res, 303, transaction.return_to); // as for one that is spent
     const joined = await joinSession(req, settings, finished.sessionId); // false: logged out meanwhile
@@ -76,11 +76,11 @@ export function callbackStep(parts: Parts) {
   }
 
   async function finish(
-    req: Request,
+    { req, mount }: Visit,
     portal: Portal,
     code: string,
     expected: Expected,
-    { return_to: wish }: Transaction,
+    { return_to: wish, form: id }: Transaction,
     watch: LoginWatch,
   ): Promise<Finished> {
     checkCookieCanBeSet(req, settings);
@@ -91,9 +91,11 @@ export function callbackStep(parts: Parts) {
       const { return_to, ...person } = await meetHooks(settings.hooks, verified, req, wish);
       // of who did not sign out of this browser
       const onReplaced = ({ tokens }: PortalSession) => void revokeQuietly(parts, tokens.refresh_token);
-      const begun = { ...person, rules: settings, keep: settings.keepSessionKeys, onReplaced };
+      const form = id === undefined ? undefined : { id, back: return_to };
+      const begun = { ...person, rules: settings, keep: settings.keepSessionKeys, form, onReplaced };
       watch.begin("session"); // last, as it changes the session id: what came before must have held
-      return { sessionId: await beginSession(req, begun), return_to };
+      const sessionId = await beginSession(req, begun);
+      return { sessionId, return_to: form ? linkTo(mount, String(settings.routes.form)) : return_to };
     } catch (error) {
       void revokeQuietly(parts, verified.tokens.refresh_token); // nobody will have them
       throw error;

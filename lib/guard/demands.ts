@@ -7,7 +7,7 @@ import { RequestPortal } from "../request-portal.js";
 import { readSession } from "../session/session.js";
 import { type RightsWanted, settleRights } from "./rights.js";
 import { weaknessBy } from "./strength.js";
-import { turnAway } from "./turn-away.js";
+import { type TurnAway, turnAway } from "./turn-away.js";
 
 /** Why somebody who is logged in may not pass; undefined when they may. */
 export type WhyNot = (req: Request, portal: RequestPortal) => PortalAuthError | undefined;
@@ -37,11 +37,10 @@ export async function refuse(
   req: Request,
   res: Response,
   portal: RequestPortal,
-  wishOf: (req: Request) => string,
   error: PortalAuthError,
-  wanted: StrengthWanted,
+  guard: TurnAway,
 ): Promise<void> {
-  if (error.status === 401) return turnAway(req, res, portal, wishOf, error, wanted);
+  if (error.status === 401) return turnAway(req, res, portal, { ...guard, reason: error });
   const { parts, visit } = RequestPortal.insideOf(portal);
   const isFault = error.status >= 500; // of a function of the application's
   await answerError(req, res, error, isFault ? laterAnswersOf(parts, req) : rightsAnswersOf(parts, visit.mount));

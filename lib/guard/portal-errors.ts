@@ -27,7 +27,7 @@ export function portalErrors(options: PortalErrorsOptions = {}): ErrorRequestHan
     const portal = portalOf(req);
     if (!(error instanceof PortalAuthError) || !portal || res.headersSent) return next(error);
     const answered = needsLogin(error)
-      ? turnAway(req, res, portal, () => req.originalUrl, error)
+      ? turnAway(req, res, portal, { wishOf: () => req.originalUrl, reason: error })
       : answerError(req, res, error, laterAnswersOf(RequestPortal.insideOf(portal).parts, req));
     answered.catch(next);
   };

@@ -2,6 +2,8 @@ import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession, needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
 import { type CsrfOptions, settleCsrf } from "../anti-forgery.js";
+import { isFormPending, letFormArrive } from "../form/arrival.js";
+import type { KeepForm } from "../form/keep-form.js";
 import { type LoginStrength, settleStrength } from "../login/strength.js";
 import { refuseRequest } from "../parentheses.js";
 import { laterAnswersOf } from "../parts.js";
@@ -11,7 +13,7 @@ import { isCrossSite, refuseCrossSite } from "./cross-site.js";
 import { refuse, settleDemands } from "./demands.js";
 import { answerMissing, portalNamed } from "./portal-named.js";
 import type { ClaimDemands, RightsWanted } from "./rights.js";
-import { turnAway } from "./turn-away.js";
+import { type TurnAway, turnAway } from "./turn-away.js";
 
 /** What requireAuth() is told. `MyClaims` are what your portal tells, or your onLogin keeps, beside the standard claims. */
 export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
@@ -44,6 +46,18 @@ export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
    * is logged in. Default false.
    */
   csrf?: boolean | CsrfOptions;
+  /**
+   * Whether a form (`application/x-www-form-urlencoded`) that a page of this same origin posts is kept when nobody is logged
+   * in any more, instead of the 401: sealed, in the session store, for ten minutes. The person logs in, sees a page that says
+   * as whom, and sends it or does not; it arrives at most once. Files never are kept. Default false.
+   */
+  keepForm?: boolean | KeepFormOptions;
+}
+
+/** What requireAuth() is told of the forms that it keeps. */
+export interface KeepFormOptions {
+  /** The greatest that is kept, in bytes: 1 to 1048576. Default 65536. */
+  maxBytes?: number;
 }
 
 /**
@@ -87,35 +101,60 @@ export function requireAuth<MyClaims = Claims, const Name extends string = never
 export function requireAuth(options: RequireAuthOptions): RequestHandler;
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   refuseRequest(options, "requireAuth");
-  const { name, returnTo, freshToken, wanted, whyNot, csrf } = settleOptions(options);
+  const { name, freshToken, csrf, whyNot, ...guard } = settleOptions(options);
   const portalOf = portalNamed(name);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
     const portal = portalOf(req);
     if (!portal) return void answerMissing(req, res, name).catch(next);
     if (isCrossSite(req, portal, csrf)) return void refuseCrossSite(req, res, portal).catch(next);
-    if (!portal.isAuthenticated) return void turnAway(req, res, portal, returnTo, undefined, wanted).catch(next);
+    if (!portal.isAuthenticated) return void turnAway(req, res, portal, guard).catch(next);
     const refusal = whyNot?.(req, portal);
-    if (refusal) return void refuse(req, res, portal, returnTo, refusal, wanted).catch(next);
-    if (!freshToken) return next();
-    withFreshToken(req, res, portal, returnTo).then((passes) => passes && next(), next);
+    if (refusal) return void refuse(req, res, portal, refusal, guard).catch(next);
+    const isFormWaiting = guard.keepForm !== undefined && mayBringForm(req, portal);
+    if (!freshToken && !isFormWaiting) return next();
+    passLater(req, res, portal, { ...guard, freshToken }).then((passes) => passes && next(), next);
   };
 }
 
 function settleOptions(options: RequireAuthOptions) {
-  const { portal, returnTo, freshToken = false, csrf = false, scope, claims, roles, acr, maxAge, ...unknown } = options;
+  const { portal, returnTo, freshToken = false, csrf = false, keepForm = false, ...demands } = options;
+  const { scope, claims, roles, acr, maxAge, ...unknown } = demands;
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
   if (typeof freshToken !== "boolean") throw new TypeError("requireAuth: freshToken must be true or false");
   if (portal !== undefined && typeof portal !== "string") throw new TypeError("requireAuth: portal must be a name");
   const wanted = settleStrength("requireAuth", { acr, maxAge });
+  const wishOf = settleReturnTo(returnTo);
+  const backOf = returnTo === undefined ? undefined : wishOf; // the address of a form can seldom be opened
   return {
     name: portal,
-    returnTo: settleReturnTo(returnTo),
+    wishOf,
     freshToken,
+    csrf: settleCsrf(csrf, "requireAuth"),
     wanted,
     whyNot: settleDemands(wanted, { scope, claims, roles } as RightsWanted<never>),
-    csrf: settleCsrf(csrf, "requireAuth"),
+    keepForm: settleKeepForm(keepForm, backOf),
   };
+}
+
+const KEPT_BYTES = 64 * 1024;
+/** It comes back as a page. */
+const MOST_KEPT_BYTES = 1024 * 1024;
+
+function settleKeepForm(
+  given: NonNullable<RequireAuthOptions["keepForm"]>,
+  backOf: KeepForm["backOf"],
+): KeepForm | undefined {
+  if (given === false) return undefined;
+  const { maxBytes = KEPT_BYTES, ...unknown } = given === true ? {} : (Object(given) as { maxBytes?: number });
+  const isRight = typeof given === "boolean" || (typeof given === "object" && given !== null);
+  if (
+    !isRight ||
+    Object.keys(unknown).length > 0 ||
+    !(Number.isInteger(maxBytes) && maxBytes >= 1 && maxBytes <= MOST_KEPT_BYTES)
+  )
+    throw new TypeError("requireAuth: keepForm must be true, false or { maxBytes }, with 1 to 1048576 bytes");
+  return { maxBytes, backOf };
 }
 
 function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): (req: Request) => string {
@@ -125,19 +164,23 @@ function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): (req: Request
   return (req) => req.originalUrl;
 }
 
-/** False when the request was answered. */
-async function withFreshToken(
+/** Most requests are none, and those of nearly all sessions. */
+const mayBringForm = (req: Request, portal: RequestPortal): boolean =>
+  req.method === "POST" && isFormPending(RequestPortal.insideOf(portal).parts, req);
+
+/** What a guard may have to wait for before it lets somebody pass. False when the request was answered. */
+async function passLater(
   req: Request,
   res: Response,
   portal: RequestPortal,
-  wishOf: (req: Request) => string,
+  { freshToken, ...guard }: TurnAway & { readonly freshToken: boolean },
 ): Promise<boolean> {
-  const { parts } = RequestPortal.insideOf(portal);
+  const { parts, visit } = RequestPortal.insideOf(portal);
   try {
-    await freshSession(parts, req);
-    return true;
+    if (freshToken) await freshSession(parts, req);
+    return guard.keepForm === undefined || (await letFormArrive(parts, { ...visit, req, res }));
   } catch (error) {
-    if (needsLogin(error)) await turnAway(req, res, portal, wishOf, error);
+    if (needsLogin(error)) await turnAway(req, res, portal, { ...guard, reason: error });
     else await answerError(req, res, error, laterAnswersOf(parts, req));
     return false;
   }

@@ -3,6 +3,7 @@ import { answerError } from "../answer/answer-error.js";
 import { navigates } from "../answer/client.js";
 import { goOn } from "../answer/go-on.js";
 import { PortalAuthError } from "../errors.js";
+import { type KeepForm, keepForm } from "../form/keep-form.js";
 import { beginLogin } from "../login/login.js";
 import { returnTo } from "../login/return-to.js";
 import type { StrengthWanted } from "../login/strength.js";
@@ -11,28 +12,42 @@ import { RequestPortal } from "../request-portal.js";
 import { isStrict } from "../session/own-session.js";
 import { whyRefused } from "../session/session.js";
 
-/** Who must sign in first: a browser that navigates is sent to the portal and comes back, anything else is told why. */
-export async function turnAway(
-  req: Request,
-  res: Response,
-  portal: RequestPortal,
-  wishOf: (req: Request) => string,
-  reason: unknown = new PortalAuthError("login_required"),
-  wanted: StrengthWanted = {},
-): Promise<void> {
+/** What a guard says of those whom it turns away. */
+export interface TurnAway {
+  /** Where the person comes back to. */
+  readonly wishOf: (req: Request) => string;
+  /** What they are told who cannot be sent to the portal. Default `login_required`. */
+  readonly reason?: unknown;
+  /** How strong the login must be that is to come. */
+  readonly wanted?: StrengthWanted;
+  /** Whether a form that was posted is kept meanwhile. */
+  readonly keepForm?: KeepForm | undefined;
+}
+
+/**
+ * Who must sign in first: a browser that navigates is sent to the portal and comes back, anything else is told why; unless
+ * it is a form that can be kept.
+ */
+export async function turnAway(req: Request, res: Response, portal: RequestPortal, guard: TurnAway): Promise<void> {
   const { parts, visit } = RequestPortal.insideOf(portal);
   parts.log.tell("session.refused", () => {
     const reason = whyRefused(req, parts.settings);
     return reason && { reason };
   });
-  if (!navigates(req)) return answerError(req, res, reason, answersOf(parts, visit.mount));
+  const here = { ...visit, req, res };
+  if (!navigates(req)) {
+    const isKept = guard.keepForm && (await keepForm(parts, here, guard.keepForm, guard.wanted));
+    if (isKept) return;
+    const { reason = new PortalAuthError("login_required") } = guard;
+    return answerError(req, res, reason, answersOf(parts, visit.mount));
+  }
   // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
   if (isStrict(req, parts.settings) && req.headers["sec-fetch-site"] === "cross-site")
     return goOn(parts.pages, req, res, returnTo(req.originalUrl));
   let wish: string | undefined;
   try {
-    wish = wishOf(req);
-    await beginLogin(parts, { ...visit, req, res }, { returnTo: wish, ...wanted });
+    wish = guard.wishOf(req);
+    await beginLogin(parts, here, { returnTo: wish, ...guard.wanted });
   } catch (error) {
     await answerError(req, res, error, answersOf(parts, visit.mount, wish));
   }

@@ -1,4 +1,5 @@
 import type { Request } from "express";
+import { goOn } from "../answer/go-on.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { callHook } from "../hooks.js";
@@ -22,16 +23,24 @@ export interface LoginOptions extends LoginStrength {
   readonly authorizationParams?: AuthorizationParams;
 }
 
+/** Under which a login begins. */
+export interface Circumstances {
+  /** Whether nobody has asked for it: then nobody is shown how it failed. */
+  readonly silent?: boolean;
+  /** The id of a form that was posted in this request, and is kept until the login is done. */
+  readonly form?: string;
+}
+
 /**
  * Begins a login: the attempt into its sealed cookie, the browser to the portal. Nothing is written to the session.
  *
- * @param silent whether nobody has asked for it: then nobody is shown how it failed
+ * @param circumstances what is remembered of it until it is finished
  */
 export async function beginLogin(
   parts: Parts,
   { req, res }: Visit,
   options: LoginOptions = {},
-  silent = false,
+  { silent = false, form }: Circumstances = {},
 ): Promise<void> {
   const { settings, transactions, getPortal, log } = parts;
   checkCookieCanBeSet(req, settings);
@@ -54,8 +63,12 @@ export async function beginLogin(
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
     ...(wanted.acr && { acr: wanted.acr }),
     ...(silent && { silent }),
+    ...(form !== undefined && { form }),
   });
-  redirect(res, req.method === "GET" ? 302 : 303, authorizationUrl(portal, { ...attempt, state }, added).href);
+  const { href } = authorizationUrl(portal, { ...attempt, state }, added);
+  // the form-action of the page that has posted would keep a redirect from leaving this site (Content Security Policy)
+  if (form === undefined) redirect(res, req.method === "GET" ? 302 : 303, href);
+  else await goOn(parts.pages, req, res, href);
   log.tell("login.started", () => ({ login: name, silent }));
 }
 

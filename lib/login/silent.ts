@@ -42,7 +42,7 @@ export function createSilentLogin(parts: Parts): SilentLogin {
         parts,
         visit,
         { returnTo: visit.req.originalUrl, authorizationParams: { prompt: "none" } },
-        true,
+        { silent: true },
       );
       return true;
     } catch (error) {

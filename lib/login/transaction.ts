@@ -29,6 +29,8 @@ export interface Transaction {
   readonly acr?: readonly string[];
   /** There where nobody has asked for it. */
   readonly silent?: boolean;
+  /** The id of a form that is kept until this login is done. */
+  readonly form?: string;
 }
 
 /** A login that was finished, or that failed: its cookie stays, so that reload and back lead to its page. */

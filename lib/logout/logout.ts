@@ -88,7 +88,7 @@ async function askFirst(parts: Parts, { req, res, mount }: Visit): Promise<void>
     title: titles.signOut,
     text: signOutQuestion,
     actions: [
-      { label: labels.signOut, post, fields: confirmation(parts, req) },
+      { label: labels.signOut, post, fields: Object.entries(confirmation(parts, req)) },
       { label: labels.staySignedIn, href: "/" },
     ],
   }));

@@ -19,6 +19,9 @@ export function holderOf(req: Request, { name }: Instance): Request {
   return (req as Holding)[HOLDERS]?.[name] ?? addHolder(req, name);
 }
 
+/** All that sessions hang on in a request: its own place, and one for each portalAuth() with a name that has met it. */
+export const holdersOf = (req: Request): Request[] => [req, ...Object.values((req as Holding)[HOLDERS] ?? {})];
+
 function addHolder(req: Request, name: string): Request {
   const none = { value: undefined, writable: true, configurable: true };
   const holder: Request = Object.create(req, { session: none, sessionID: none, sessionStore: none });

@@ -5,6 +5,7 @@ import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
 import { type Changes, changesSince, snapshotOf, withChanges } from "./changes.js";
 import { createExclusive, type Exclusive, type Plain } from "./exclusive.js";
+import { KeptForms } from "./kept-forms.js";
 import { type Kept, KNOWN, Known, knownOf } from "./known.js";
 import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs } from "./lifetime.js";
 import { Making } from "./making.js";
@@ -31,7 +32,7 @@ export interface KeeperOptions {
   readonly warn: (message: string) => void;
 }
 
-/** When a person was there is noted at most so often. */
+/** When a person was there is noted at most so often, and ten times within a life that is shorter. */
 const SEEN_EVERY_SECONDS = 5 * 60;
 
 const keepers = new WeakMap<Store, Keeper>();
@@ -66,6 +67,8 @@ export class Keeper {
   /** Whose sessions lie in this store. */
   readonly index: SessionIndex;
   readonly seen: SeenTokens;
+  /** Forms that wait until somebody has logged in. */
+  readonly forms: KeptForms;
   readonly #store: Store;
   readonly #plain: Plain;
   readonly #clock: Clock;
@@ -98,6 +101,7 @@ export class Keeper {
     this.#clock = clock;
     this.index = new SessionIndex(exclusive.update, clock);
     this.seen = new SeenTokens(exclusive.update, clock);
+    this.forms = new KeptForms(exclusive.update, clock);
     this.#sweep = (person) => void findSessions(this, person).catch(() => {}); // who looks next does so again
     this.#push = limits && createPush(limits, this.#lifetime, this.update);
     this.#meetExpressSession(exclusive);
@@ -216,7 +220,8 @@ export class Keeper {
     const store = this.#store;
     store.touch = (id, data, done) => {
       const seenAt = knownOf(id, data as Kept)?.stored?.seen_at;
-      const isRecent = seenAt === undefined || this.#clock() < (seenAt + SEEN_EVERY_SECONDS) * 1000;
+      const everyMs = Math.min(SEEN_EVERY_SECONDS * 1000, (data.cookie.originalMaxAge ?? Infinity) / 10);
+      const isRecent = seenAt === undefined || this.#clock() < seenAt * 1000 + everyMs;
       if (isRecent) touch.call(store, id, data, done);
       else
         answer(

@@ -6,7 +6,7 @@ import { cookieUntil } from "./lifetime.js";
 const PREFIX = "portal-auth-";
 
 /** What is kept in a session store beside the sessions: to the store it is one, which nobody's cookie names. */
-export type RecordKind = "person" | "sid" | "jti";
+export type RecordKind = "person" | "sid" | "jti" | "form";
 
 /** Under which id a record is kept; of what names it the store tells nothing. */
 export const recordId = (kind: RecordKind, ...named: readonly string[]): string =>

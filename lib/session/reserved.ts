@@ -1,4 +1,5 @@
 import session from "express-session";
+import { FORM_KEY } from "./kept-forms.js";
 
 /** Names that belong to express-session and to us: an application that put something there would break the session. */
 const RESERVED = [
@@ -6,6 +7,7 @@ const RESERVED = [
   "req",
   "cookie",
   "portal",
+  FORM_KEY,
   "__proto__",
   "constructor",
   ...Object.getOwnPropertyNames(session.Session.prototype),

@@ -5,8 +5,9 @@ import { type Clock, epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { SessionRefused } from "../events.js";
 import type { Authentication, Claims, TokenSet } from "../tokens.js";
-import { holderOf, type Instance } from "./holder.js";
+import { holderOf, holdersOf, type Instance } from "./holder.js";
 import { findKeeper, type Keeper } from "./keeper.js";
+import { FORM_KEY, type PendingForm } from "./kept-forms.js";
 import { type Kept, knownOf } from "./known.js";
 import { personOf } from "./making.js";
 import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
@@ -56,6 +57,8 @@ export interface NewSession {
   readonly extra: Partial<SessionData>;
   /** Keys of the old session that survive. */
   readonly keep: readonly string[];
+  /** One that waits for this login. */
+  readonly form?: PendingForm | undefined;
   /** Told of another person's login that was in the session of before, once that is gone. */
   readonly onReplaced: (login: PortalSession) => void;
 }
@@ -65,7 +68,7 @@ export interface NewSession {
  * fixation), and saves it. Either all of it holds or the request ends without a session. Returns the new id.
  */
 export async function beginSession(on: Request, begun: NewSession): Promise<string> {
-  const { rules, tokens, claims, authentication, extra, keep, onReplaced } = begun;
+  const { rules, tokens, claims, authentication, extra, keep, form, onReplaced } = begun;
   const req = holderOf(on, rules);
   const { issuer, clientId: client_id, redirectUri: redirect_uri, clock } = rules;
   const now = epochSeconds(clock);
@@ -78,7 +81,7 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
     const replaced = isAnothers ? await lastLogin(req, rules) : undefined;
     await promised<void>((done) => old.regenerate(done));
     if (replaced) onReplaced(replaced);
-    Object.assign(req.session, survivors, extra);
+    Object.assign(req.session, survivors, extra, form && { [FORM_KEY]: form });
     const login = { tokens, claims: asStored(claims), authentication, issuer, client_id, redirect_uri, version: 1 };
     putLogin(req, req.sessionID, { ...login, started_at: now, obtained_at: now });
     await save(req);
@@ -175,6 +178,17 @@ function cookieOf(req: Request, id: string): string | undefined {
 export function dropNewSession(on: Request, instance: Instance): void {
   const req = holderOf(on, instance);
   if (req.session && cookieOf(req, req.sessionID) === undefined) forget(req);
+}
+
+/**
+ * Lets this request count as no use of any session: express-session finds none when the answer ends, so it neither pushes
+ * an end, in whichever manner an application has it, nor sets a cookie. `req.session` is gone then, as after a logout.
+ */
+export function passUnnoticed(on: Request): void {
+  for (const req of holdersOf(on)) {
+    forget(req);
+    (req as { sessionID: string | undefined }).sessionID = undefined; // else `unset: "destroy"` would end it
+  }
 }
 
 /** Where a session is kept, and under which id. */

@@ -133,7 +133,7 @@ describe("a page", () => {
       footnote: evil,
       actions: [
         { label: evil, href: `/"${evil}` },
-        { label: evil, post: `/"${evil}`, fields: { [evil]: evil } },
+        { label: evil, post: `/"${evil}`, fields: [[evil, evil]] },
       ],
     });
     expect(page).not.toContain("<img");

@@ -3,6 +3,7 @@ import type { TokenSet } from "../../lib/index.js";
 import { loginAs, type Person } from "../../lib/testing/index.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
+import { createClock } from "../support/clock.js";
 import { describeWithRedis } from "../support/servers/describe.js";
 import { AMARA, json, later, startExample } from "./start-example.js";
 
@@ -353,5 +354,36 @@ test.skipIf(noChromium)(
     await page.getByRole("link", { name: "Sign out" }).click();
     await page.getByRole("heading", { name: "Let the portal answer the door." }).waitFor();
     expect(violations).toEqual([]);
+  },
+);
+
+test.skipIf(noChromium)(
+  `in a real browser the account page warns a minute before the session ends${noChromium && ` (${noChromium})`}`,
+  async () => {
+    const { clock, later } = createClock();
+    const { url } = await startExample({ clock, sessionIdle: 600 });
+    const browser = await launchChromium();
+    onTestFinished(() => browser.close());
+    const page = await browser.newPage({ viewport: { width: 390, height: 844 } });
+    const asks = () => page.evaluate('document.dispatchEvent(new Event("visibilitychange"))');
+    await page.goto(`${url}/account`);
+    await page.getByRole("button", { name: "Amara Okafor" }).click();
+    await page.waitForURL(`${url}/account`);
+    const stay = page.getByRole("button", { name: "Stay signed in" });
+    later(500);
+    await asks();
+    expect(await stay.isVisible()).toBe(false);
+    later(42);
+    await asks();
+    await page.getByText(/^5[5-8] s left$/).waitFor();
+    expect(await page.getByRole("alert").textContent()).toBe("Your session is about to end.");
+    await stay.click();
+    await stay.waitFor({ state: "hidden" });
+    later(600);
+    await asks();
+    await page.getByText("Your session has ended.").waitFor();
+    await page.getByRole("button", { name: "Sign in again" }).click();
+    await stay.waitFor({ state: "hidden" });
+    expect(page.url()).toBe(`${url}/account`);
   },
 );

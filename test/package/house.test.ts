@@ -76,7 +76,7 @@ function circles(sources: Source[]): string[] {
   return [...found];
 }
 
-const ROUTER = ["login", "callback", "guard", "logout"];
+const ROUTER = ["login", "callback", "guard", "logout", "form", "status"];
 const TOP = ["parts.ts", "request-portal.ts", "portal-auth.ts", "index.ts"];
 
 /** Whom a room must not know, not even by type: the arrows of design.md, which run downwards only. */
@@ -85,10 +85,12 @@ const MUST_NOT_KNOW: Record<string, readonly string[]> = {
   session: ["portal", "answer", "access", ...ROUTER, ...TOP],
   answer: ["portal", "session", "access", ...ROUTER, ...TOP],
   access: [...ROUTER, "request-portal.ts", "portal-auth.ts", "index.ts"],
-  login: ["access", "callback", "guard", "logout", "request-portal.ts", "portal-auth.ts", "index.ts"],
-  callback: ["access", "guard", "logout", "request-portal.ts", "portal-auth.ts", "index.ts"],
-  logout: ["access", "callback", "guard", "request-portal.ts", "portal-auth.ts", "index.ts"],
-  guard: ["callback", "logout", "portal-auth.ts", "index.ts"],
+  login: ["access", "callback", "guard", "logout", "form", "status", "request-portal.ts", "portal-auth.ts", "index.ts"],
+  callback: ["access", "guard", "logout", "form", "status", "request-portal.ts", "portal-auth.ts", "index.ts"],
+  logout: ["access", "callback", "guard", "form", "status", "request-portal.ts", "portal-auth.ts", "index.ts"],
+  form: ["access", "callback", "guard", "logout", "status", "request-portal.ts", "portal-auth.ts", "index.ts"],
+  status: ["access", "login", "callback", "guard", "logout", "form", "request-portal.ts", "portal-auth.ts", "index.ts"],
+  guard: ["callback", "logout", "status", "portal-auth.ts", "index.ts"],
   "options.ts": ["session", "answer", "access", "settings.ts", ...ROUTER, ...TOP],
   "settings.ts": ["session", "answer", "access", ...ROUTER, ...TOP],
   "hooks.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", ...ROUTER, ...TOP],

@@ -10,6 +10,7 @@ import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
 import * as testing from "../../lib/testing/index.js";
 import { json } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
+import { createClock } from "../support/clock.js";
 import { close, listen, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
 import { type Block, readBlocks, runBlock } from "./blocks.js";
 
@@ -179,6 +180,58 @@ describe("a front end of its own", () => {
     const post = async (site: "same-origin" | "same-site") =>
       (await browser.fetch(`${url}/api/things`, { method: "POST", site })).status;
     expect([await post("same-origin"), await post("same-site")]).toEqual([200, 403]);
+  });
+});
+
+describe("when a session ends in the middle", () => {
+  test("a page warns in time, and its person stays signed in", async () => {
+    const { clock, later } = createClock();
+    const given: library.PortalAuthOptions[] = [];
+    const key = "app.use(portalAuth({ routes: { session: '/session' }, sessionClaims: ['name'] }));";
+    const portalAuth = (options: library.PortalAuthOptions) => void given.push(options);
+    await runBlock(block(key), { portalAuth, app: { use: () => {} } });
+    const { url, browser, me } = await startWorld({ options: { ...given[0], clock, sessionIdle: 1200 } });
+    await browser.visit(`${url}/account`);
+    const fetch = async (path: string) => {
+      const { status, body } = await browser.fetch(url + path);
+      return { ok: status === 200, json: async () => JSON.parse(body) };
+    };
+    const setInterval = (work: () => Promise<void>, ms: number) => ({ work, ms });
+    const warned: (() => Promise<unknown>)[] = [];
+    const warn = (stay: () => Promise<unknown>) => void warned.push(stay);
+    const reload = vi.fn();
+    const scope = { fetch, setInterval, warn, location: { reload } };
+    const { timer } = await runBlock(block("// in a page: warns a minute before the end"), scope, ["timer"]);
+    const { work } = timer as ReturnType<typeof setInterval>;
+    await work();
+    later(1150);
+    await work();
+    expect(warned).toHaveLength(1);
+    await warned[0]?.();
+    later(100);
+    await work();
+    expect([warned.length, (await me()).isAuthenticated, reload.mock.calls.length]).toEqual([1, true, 0]);
+    later(1200);
+    await work();
+    expect(reload).toHaveBeenCalledOnce();
+  });
+
+  test.each([4, 5] as const)("a form is kept, and then an order (Express %s)", async (version) => {
+    const added: unknown[] = [];
+    const orders = { add: async (sub: string, order: object) => void added.push([sub, { ...order }]) };
+    const after = inApp(
+      block(
+        "app.post('/orders', requireAuth({ keepForm: true }), express.urlencoded({ extended: false }), async (req, res) => {",
+      ),
+      { express, orders },
+    );
+    const { url, browser } = await startWorld({ express: version, after });
+    const post = (to: string) => browser.navigate(to, { method: "POST", site: "same-origin", form: { item: "tea" } });
+    const kept = await post(`${url}/orders`);
+    const page = await browser.visit(String(kept.headers["refresh"]).replace("0; url=", ""));
+    expect(page.body).toContain('<input type="hidden" name="item" value="tea">');
+    await post(new URL((await post(page.url)).headers.location ?? "", url).href);
+    expect(added).toEqual([["amara-okafor", { item: "tea" }]]);
   });
 });
 

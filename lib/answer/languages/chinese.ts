@@ -70,6 +70,8 @@ export const CHINESE: Words = {
     didNotWork: "操作未成功",
     signOut: "要退出登录吗？",
     goingOn: "请稍候",
+    sendForm: "要提交表单吗？",
+    noForm: "没有待提交的表单",
   },
   labels: {
     signIn: "登录",
@@ -79,7 +81,11 @@ export const CHINESE: Words = {
     signOut: "退出登录",
     staySignedIn: "保持登录",
     goOn: "继续",
+    sendNow: "立即提交",
+    doNotSend: "不提交",
     request: "请求编号",
   },
   signOutQuestion: "您不是从本站页面进入此处的，因此尚未执行任何操作。",
+  formQuestion: "表单提交前您的登录已失效，表单已为您保留。您现在的登录身份是 {name}。",
+  formGone: "表单已提交，或保留时间已过。如未提交，请重新填写。",
 };

@@ -14,6 +14,8 @@ export const ENGLISH: Words = {
     didNotWork: "That did not work",
     signOut: "Sign out?",
     goingOn: "One moment",
+    sendForm: "Send your form?",
+    noForm: "Nothing to send",
   },
   labels: {
     signIn: "Sign in",
@@ -23,7 +25,11 @@ export const ENGLISH: Words = {
     signOut: "Sign out",
     staySignedIn: "Stay signed in",
     goOn: "Go on",
+    sendNow: "Send it now",
+    doNotSend: "Do not send",
     request: "request",
   },
   signOutQuestion: "You did not come here from a page of this site, so nothing has happened yet.",
+  formQuestion: "You were signed out before your form was sent, so it has been kept. You are signed in as {name} now.",
+  formGone: "The form has been sent already, or it was kept for too long. In that case please fill it in once more.",
 };

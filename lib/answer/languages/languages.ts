@@ -19,10 +19,12 @@ export function createLanguages(given: Readonly<Record<string, WordsGiven>>): Wo
   };
 }
 
-const complete = (lang: string, { sentences, titles, labels, signOutQuestion }: WordsGiven, base: Words): Words => ({
+const complete = (lang: string, given: WordsGiven, base: Words): Words => ({
   lang,
-  sentences: { ...base.sentences, ...sentences },
-  titles: { ...base.titles, ...titles },
-  labels: { ...base.labels, ...labels },
-  signOutQuestion: signOutQuestion ?? base.signOutQuestion,
+  sentences: { ...base.sentences, ...given.sentences },
+  titles: { ...base.titles, ...given.titles },
+  labels: { ...base.labels, ...given.labels },
+  signOutQuestion: given.signOutQuestion ?? base.signOutQuestion,
+  formQuestion: given.formQuestion ?? base.formQuestion,
+  formGone: given.formGone ?? base.formGone,
 });

@@ -1,0 +1,28 @@
+import type { Request } from "express";
+import { redirect } from "../answer/redirect.js";
+import type { Parts, Visit } from "../parts.js";
+import { forgetForm, pendingForm, withForms } from "../session/pending-form.js";
+import { pageOf } from "./form.js";
+import { postedBy } from "./keep-form.js";
+
+/** Whether a form waits in the session of this request. No I/O. */
+export const isFormPending = ({ settings }: Parts, req: Request): boolean => pendingForm(req, settings) !== undefined;
+
+/**
+ * Lets the form arrive that the person has had sent: once, however many clicks and processes there are.
+ *
+ * @returns whether the request may pass; else it was answered
+ * @throws PortalAuthError `session_store_failed`: nobody can say whether it has arrived before
+ */
+export async function letFormArrive(parts: Parts, { req, res, mount }: Visit): Promise<boolean> {
+  const { settings } = parts;
+  const [pending, posted] = [pendingForm(req, settings), postedBy(req)];
+  if (!pending || !posted) return true;
+  const arrival = await withForms(req, settings, (forms) => forms.arrive(pending.id, posted));
+  if (arrival === "again") {
+    redirect(res, 303, pageOf(parts, mount));
+    return false;
+  }
+  if (arrival === "gone") forgetForm(req, settings); // not before: it may be brought once more
+  return true;
+}

@@ -1,0 +1,102 @@
+import type { Request } from "express";
+import { formHeaders } from "../answer/headers.js";
+import { redirect } from "../answer/redirect.js";
+import { isSameOrigin } from "../anti-forgery.js";
+import { returnTo } from "../login/return-to.js";
+import type { Words } from "../pages.js";
+import { readQuery } from "../parameters.js";
+import { linkTo, originOf, type Parts, type Visit } from "../parts.js";
+import type { KeptForms } from "../session/kept-forms.js";
+import { forgetForm, pendingForm, withForms } from "../session/pending-form.js";
+import { readSession } from "../session/session.js";
+import type { Claims } from "../tokens.js";
+import { openForm, type SealedForm } from "./sealed-form.js";
+
+/** In the address of the button that sends nothing: what is posted by the other is all the application's. */
+const DISCARD = "discard";
+
+/** GET /login/form: the person who has logged in is asked whether to send the form that was kept, and told who they are. */
+export function formStep(parts: Parts) {
+  return async function form({ req, res, mount }: Visit): Promise<void> {
+    const { pages, settings } = parts;
+    const waiting = await waitingForm(parts, req, (forms, id) => forms.look(id));
+    if (!waiting)
+      return pages.send(req, res, ({ titles, labels, formGone }) => ({
+        kind: "form",
+        title: titles.noForm,
+        text: formGone,
+        actions: [{ label: labels.startPage, href: "/" }],
+      }));
+    const post = pageOf(parts, mount);
+    const name = nameOf(readSession(req, settings)?.claims);
+    const page = (words: Words) => ({
+      kind: "form" as const,
+      title: words.titles.sendForm,
+      text: withName(words.formQuestion, name),
+      actions: [
+        { label: words.labels.sendNow, post, fields: [...new URLSearchParams(waiting.body)] },
+        { label: words.labels.doNotSend, post: `${post}?${DISCARD}`, fields: [] },
+      ],
+      footnote: waiting.to,
+    });
+    await pages.send(req, res, page, formHeaders);
+  };
+}
+
+/**
+ * POST /login/form: the person wants it sent, or not. What they have posted is the form itself, and the browser posts it once
+ * more to where it belongs (307); that it arrives there once is seen to by the guard there.
+ */
+export function postedFormStep(parts: Parts) {
+  return async function sendForm({ req, res, mount }: Visit): Promise<void> {
+    const ask = () => redirect(res, 303, pageOf(parts, mount));
+    if (!isSameOrigin(req.headers, originOf(parts))) return ask();
+    if (readQuery(req).has(DISCARD)) return redirect(res, 303, await discard(parts, req));
+    const waiting = await waitingForm(parts, req, (forms, id) => forms.release(id));
+    if (waiting) redirect(res, 307, waiting.to, formHeaders);
+    else ask(); // which tells that there is none
+  };
+}
+
+/** Where our own page is, as this request sees it. */
+export const pageOf = ({ settings }: Parts, mount: string): string => linkTo(mount, String(settings.routes.form));
+
+/** The form that waits for the person of this request. One that cannot be opened is dropped. */
+async function waitingForm(
+  parts: Parts,
+  req: Request,
+  ask: (forms: KeptForms, id: string) => Promise<string | undefined>,
+): Promise<SealedForm | undefined> {
+  const { settings } = parts;
+  const pending = readSession(req, settings) && pendingForm(req, settings);
+  if (!pending) return undefined;
+  const { id } = pending;
+  const sealed = await withForms(req, settings, (forms) => ask(forms, id));
+  if (sealed === undefined) return undefined;
+  const form = openForm(parts, id, sealed);
+  if (!form) await drop(parts, req, id);
+  return form;
+}
+
+/** Where to go on without it. */
+async function discard(parts: Parts, req: Request): Promise<string> {
+  const pending = pendingForm(req, parts.settings);
+  if (!pending) return "/";
+  await drop(parts, req, pending.id);
+  return returnTo(pending.back);
+}
+
+async function drop({ settings }: Parts, req: Request, id: string): Promise<void> {
+  await withForms(req, settings, (forms) => forms.drop(id));
+  forgetForm(req, settings);
+}
+
+/** Whose login it is must be seen, whatever an application's own words leave out. */
+const withName = (question: string, name: string): string =>
+  question.includes("{name}") ? question.replaceAll("{name}", () => name) : `${question} ${name}`;
+
+/** As people call themselves, as far as the claims tell. */
+function nameOf({ name, preferred_username, nickname, email, sub }: Partial<Claims> = {}): string {
+  const names: unknown[] = [name, preferred_username, nickname, email, sub];
+  return names.find((one): one is string => typeof one === "string" && one !== "") ?? "";
+}

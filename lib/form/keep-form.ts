@@ -1,0 +1,108 @@
+import { randomBytes } from "node:crypto";
+import type { Request } from "express";
+import { answerError } from "../answer/answer-error.js";
+import { wantsPage } from "../answer/client.js";
+import { type Log, logFailure } from "../answer/log.js";
+import { isSameOrigin } from "../anti-forgery.js";
+import type { PortalAuthError } from "../errors.js";
+import { beginLogin } from "../login/login.js";
+import { isOwnRoute } from "../login/own-routes.js";
+import { returnTo } from "../login/return-to.js";
+import type { StrengthWanted } from "../login/strength.js";
+import { LIFETIME_MS } from "../login/transaction.js";
+import { answersOf, originOf, type Parts, type Visit } from "../parts.js";
+import type { Posted } from "../session/kept-forms.js";
+import { onceAMinute } from "../session/once-a-minute.js";
+import { withForms } from "../session/pending-form.js";
+import { createBudget } from "./budget.js";
+import { readRepeatable } from "./repeatable.js";
+import { sealForm } from "./sealed-form.js";
+
+/** What a guard says of the forms that it keeps. */
+export interface KeepForm {
+  /** The greatest that it keeps. */
+  readonly maxBytes: number;
+  /** Where a person goes who does not want theirs sent. Default the page that it came from. */
+  readonly backOf: ((req: Request) => string) | undefined;
+}
+
+/** Strangers cannot fill the store: so much of it one process may fill, within the time that a form is kept. */
+const MOST_BYTES = 16 * 1024 * 1024;
+const spend = createBudget(MOST_BYTES, LIFETIME_MS);
+const tellSpent = onceAMinute((log: Log) => log.warn(SPENT));
+
+const SPENT =
+  "requireAuth({ keepForm }) keeps no more forms for now: this process has put 16 MiB of them into the session store within ten minutes. Who posts one without being logged in gets 401 meanwhile.";
+
+/**
+ * Keeps a form that a person has posted after their session had ended, and begins a login. Only what a page of this same
+ * site has posted, as what a person would see; and whatever it is, nothing is sent later unless they say so then.
+ *
+ * @returns whether the request was answered; else nothing was kept
+ */
+export async function keepForm(
+  parts: Parts,
+  visit: Visit,
+  { maxBytes, backOf }: KeepForm,
+  wanted: StrengthWanted = {},
+): Promise<boolean> {
+  const { req } = visit;
+  const posted = postedBy(req);
+  if (!posted || !isPosted(parts, req)) return false;
+  const body = await readRepeatable(req, maxBytes);
+  if (body === undefined) return false;
+  let back: string | undefined;
+  try {
+    back = backOf ? backOf(req) : cameFrom(parts, req);
+    await parts.getPortal(); // before anything is kept: a portal that is down leaves no trace
+    const id = await store(parts, req, posted, body);
+    if (id === undefined) return false;
+    await beginLogin(parts, visit, { returnTo: back, ...wanted }, { form: id });
+  } catch (error) {
+    await answerError(req, visit.res, error, answersOf(parts, visit.mount, back));
+  }
+  return true;
+}
+
+/** What is seen of a form before its body is read; undefined where it goes to no address that a browser can be sent to. */
+export function postedBy(req: Request): Posted | undefined {
+  const to = returnTo(req.originalUrl, "");
+  return to === "" || isOwnRoute(to) ? undefined : { to, length: Number(req.headers["content-length"]) };
+}
+
+/** A page of this site has posted, and its window waits for the answer. */
+function isPosted(parts: Parts, req: Request): boolean {
+  const { settings } = parts;
+  const isWindow = (req.headers["sec-fetch-dest"] ?? "document") === "document"; // in a frame no portal lets anybody log in
+  return (
+    settings.routes.form !== false &&
+    req.method === "POST" &&
+    isWindow &&
+    wantsPage(req) &&
+    isSameOrigin(req.headers, originOf(parts))
+  );
+}
+
+/** The page that the form was on, which can be opened, as the address that it was posted to perhaps cannot. */
+function cameFrom(parts: Parts, { headers: { referer = "" } }: Request): string {
+  const origin = originOf(parts);
+  return referer.startsWith(`${origin}/`) ? returnTo(referer.slice(origin.length)) : "/";
+}
+
+/** The id under which it is kept; undefined where it is not. */
+async function store(parts: Parts, req: Request, posted: Posted, body: string): Promise<string | undefined> {
+  const { log, settings } = parts;
+  const id = randomBytes(32).toString("base64url");
+  const sealed = sealForm(parts, { id, to: posted.to, body });
+  if (!spend(sealed.length)) {
+    tellSpent(log);
+    return undefined;
+  }
+  return withForms(req, settings, (forms) => forms.keep(id, posted, sealed)).then(
+    () => id,
+    (error: PortalAuthError) => {
+      logFailure(log, error);
+      return undefined;
+    },
+  );
+}
