@@ -11,7 +11,7 @@ const FAILURES = {
   portal_auth_missing: {
     status: 500,
     sentence: "Signing in is not set up correctly on this site.",
-    hint: "requireAuth() ran on a request that portalAuth() has not seen. Mount it first, and at a path that covers the guarded one: app.use(portalAuth()).",
+    hint: "requireAuth() or portalProxy() ran on a request that portalAuth() has not seen. Mount it first, and at a path that covers the guarded one: app.use(portalAuth()).",
   },
   tenant_unknown: {
     status: 404,
@@ -263,6 +263,26 @@ const FAILURES = {
     sentence: "Something went wrong on this site. Please try again.",
     hint: "req.portal.fetch() sends the person's access token to the origins in PORTAL_API_ORIGINS (option apiOrigins) only. Add the one in the detail, if it may have it.",
   },
+  proxy_request_refused: {
+    status: 400,
+    sentence: "This address cannot be opened.",
+    hint: "portalProxy() does not pass on what an upstream may read in another way than it was checked here: paths with . or .. parts, //, \\ or ;, with / or \\ encoded, or letters encoded for no reason. Nor TRACE, nor WebSockets.",
+  },
+  proxy_body_consumed: {
+    status: 500,
+    sentence: "Something went wrong on this site. Please try again.",
+    hint: "Something has read the request's body before portalProxy() could pass it on. Mount portalProxy() before express.json(), express.urlencoded() and their like.",
+  },
+  upstream_unreachable: {
+    status: 502,
+    sentence: "A part of this site cannot be reached right now. Please try again in a moment.",
+    hint: "portalProxy() got no whole answer from its upstream, for the reason in the detail: ECONNREFUSED (does it run?), ENOTFOUND (its name), ECONNRESET (it closed the connection), a code of TLS (NODE_EXTRA_CA_CERTS for a CA of your own).",
+  },
+  upstream_timeout: {
+    status: 504,
+    sentence: "A part of this site takes too long to answer. Please try again in a moment.",
+    hint: "The upstream of portalProxy() did not begin its answer within `timeout`, or did not go on with it within `idleTimeout`.",
+  },
   userinfo_missing: {
     status: 500,
     sentence: "Something went wrong on this site. Please try again.",
@@ -352,14 +372,16 @@ export class PortalAuthError extends Error {
   }
 }
 
+/** What a 401 of ours says; also where it hides what another one's would have said. */
+export const CHALLENGE = 'Bearer realm="portal"';
+
 function headersOf(status: number, challenge: Readonly<Record<string, string>> | undefined): Record<string, string> {
   // RFC 9110, section 10.2.3: a client that asks again at once helps nobody
   if (status === 503) return { "Retry-After": String(RETRY_AFTER_SECONDS) };
   if (status !== 401 && !challenge) return {};
   // section 11.6.1 wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
-  const parameters = { realm: "portal", ...challenge };
-  const written = Object.entries(parameters).map(([name, value]) => `${name}="${value}"`);
-  return { "WWW-Authenticate": `Bearer ${written.join(", ")}` };
+  const more = Object.entries({ ...challenge }).map(([name, value]) => `, ${name}="${value}"`);
+  return { "WWW-Authenticate": CHALLENGE + more.join("") };
 }
 
 const ORDINARY: readonly string[] = ["login_denied", "login_ended", "login_refused", "interaction_needed"];

@@ -51,6 +51,8 @@ export type { AuthorizationParams, PortalAuthOptions } from "./options.js";
 export type { Action, Page, RenderPage, Words, WordsGiven } from "./pages.js";
 export type { NoncePolicy, ProfileName } from "./portal/profiles.js";
 export { type PortalAuth, portalAuth } from "./portal-auth.js";
+export { portalProxy } from "./proxy/portal-proxy.js";
+export type { PortalProxyOptions } from "./proxy/settle.js";
 export type {
   AuthenticatedPortal,
   GuardedLocals,

@@ -56,6 +56,20 @@ export async function renewRefused(parts: Parts, req: Request, session: PortalSe
   return freshSession(parts, req, { refused: version });
 }
 
+/**
+ * The same for who hands on what the resource has answered: its 401 says more than that there is no other token right now.
+ *
+ * @throws PortalAuthError where the person must sign in again for the portal's own reasons, and as a hook fails
+ */
+export async function renewUnlessDown(parts: Parts, req: Request, session: PortalSession) {
+  try {
+    return await renewRefused(parts, req, session);
+  } catch (error) {
+    if (isCode(error, "token_expired") || (error as PortalAuthError).status === 503) return undefined;
+    throw error;
+  }
+}
+
 /** Whether the access token lasts for the leeway. Of one that lives no longer than that, half its life. */
 export function isFresh({ settings }: Parts, { tokens, obtained_at }: PortalSession): boolean {
   if (tokens.expires_at === undefined) return true; // the portal does not say: it is good until somebody refuses it

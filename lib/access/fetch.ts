@@ -1,7 +1,7 @@
 import type { Request as ExpressRequest } from "express";
 import { PortalAuthError } from "../errors.js";
 import type { Parts } from "../parts.js";
-import { freshSession, renewRefused } from "./access-token.js";
+import { freshSession, renewUnlessDown } from "./access-token.js";
 
 type Input = Parameters<typeof fetch>[0];
 
@@ -18,12 +18,11 @@ export async function fetchWithToken(parts: Parts, req: ExpressRequest, given: I
   const session = await freshSession(parts, req);
   const first = await send(input, init, session.tokens.access_token);
   if (first.status !== 401 || !canBeRepeated(input, init)) return first;
-  const renewed = await renewRefused(parts, req, session).catch(async (error: PortalAuthError) => {
-    if (error.status === 503 || error.code === "token_expired") return undefined;
+  const renewed = await renewUnlessDown(parts, req, session).catch(async (error) => {
     await first.body?.cancel();
     throw error;
   });
-  if (!renewed) return first; // the API's own answer says more
+  if (!renewed) return first;
   await first.body?.cancel();
   return send(input, init, renewed.tokens.access_token);
 }

@@ -1,12 +1,8 @@
 import type { ErrorRequestHandler } from "express";
-import { needsLogin } from "../access/access-token.js";
-import { answerError } from "../answer/answer-error.js";
 import { PortalAuthError } from "../errors.js";
 import { refuseRequest } from "../parentheses.js";
-import { laterAnswersOf } from "../parts.js";
-import { RequestPortal } from "../request-portal.js";
+import { answerFailure } from "./answer-failure.js";
 import { portalNamed } from "./portal-named.js";
-import { turnAway } from "./turn-away.js";
 
 /** What portalErrors() is told. */
 export interface PortalErrorsOptions {
@@ -26,9 +22,6 @@ export function portalErrors(options: PortalErrorsOptions = {}): ErrorRequestHan
   return function answerPortalErrors(error, req, res, next) {
     const portal = portalOf(req);
     if (!(error instanceof PortalAuthError) || !portal || res.headersSent) return next(error);
-    const answered = needsLogin(error)
-      ? turnAway(req, res, portal, { wishOf: () => req.originalUrl, reason: error })
-      : answerError(req, res, error, laterAnswersOf(RequestPortal.insideOf(portal).parts, req));
-    answered.catch(next);
+    answerFailure(req, res, portal, { wishOf: () => req.originalUrl }, error).catch(next);
   };
 }

@@ -1,14 +1,13 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
-import { freshSession, needsLogin } from "../access/access-token.js";
-import { answerError } from "../answer/answer-error.js";
+import { freshSession } from "../access/access-token.js";
 import { type CsrfOptions, settleCsrf } from "../anti-forgery.js";
 import { isFormPending, letFormArrive } from "../form/arrival.js";
 import type { KeepForm } from "../form/keep-form.js";
 import { type LoginStrength, settleStrength } from "../login/strength.js";
 import { refuseRequest } from "../parentheses.js";
-import { laterAnswersOf } from "../parts.js";
 import { type GuardedLocals, type NamedGuardLocals, RequestPortal } from "../request-portal.js";
 import type { Claims } from "../tokens.js";
+import { answerFailure } from "./answer-failure.js";
 import { isCrossSite, refuseCrossSite } from "./cross-site.js";
 import { refuse, settleDemands } from "./demands.js";
 import { answerMissing, portalNamed } from "./portal-named.js";
@@ -180,8 +179,7 @@ async function passLater(
     if (freshToken) await freshSession(parts, req);
     return guard.keepForm === undefined || (await letFormArrive(parts, { ...visit, req, res }));
   } catch (error) {
-    if (needsLogin(error)) await turnAway(req, res, portal, { ...guard, reason: error });
-    else await answerError(req, res, error, laterAnswersOf(parts, req));
+    await answerFailure(req, res, portal, guard, error);
     return false;
   }
 }

@@ -76,7 +76,7 @@ function circles(sources: Source[]): string[] {
   return [...found];
 }
 
-const ROUTER = ["login", "callback", "guard", "logout", "form", "status"];
+const ROUTER = ["login", "callback", "guard", "logout", "form", "status", "proxy"];
 const TOP = ["parts.ts", "request-portal.ts", "portal-auth.ts", "index.ts"];
 
 /** Whom a room must not know, not even by type: the arrows of design.md, which run downwards only. */
@@ -85,16 +85,39 @@ const MUST_NOT_KNOW: Record<string, readonly string[]> = {
   session: ["portal", "answer", "access", ...ROUTER, ...TOP],
   answer: ["portal", "session", "access", ...ROUTER, ...TOP],
   access: [...ROUTER, "request-portal.ts", "portal-auth.ts", "index.ts"],
-  login: ["access", "callback", "guard", "logout", "form", "status", "request-portal.ts", "portal-auth.ts", "index.ts"],
-  callback: ["access", "guard", "logout", "form", "status", "request-portal.ts", "portal-auth.ts", "index.ts"],
-  logout: ["access", "callback", "guard", "form", "status", "request-portal.ts", "portal-auth.ts", "index.ts"],
-  form: ["access", "callback", "guard", "logout", "status", "request-portal.ts", "portal-auth.ts", "index.ts"],
-  status: ["access", "login", "callback", "guard", "logout", "form", "request-portal.ts", "portal-auth.ts", "index.ts"],
-  guard: ["callback", "logout", "status", "portal-auth.ts", "index.ts"],
+  login: [
+    "access",
+    "callback",
+    "guard",
+    "logout",
+    "form",
+    "status",
+    "proxy",
+    "request-portal.ts",
+    "portal-auth.ts",
+    "index.ts",
+  ],
+  callback: ["access", "guard", "logout", "form", "status", "proxy", "request-portal.ts", "portal-auth.ts", "index.ts"],
+  logout: ["access", "callback", "guard", "form", "status", "proxy", "request-portal.ts", "portal-auth.ts", "index.ts"],
+  form: ["access", "callback", "guard", "logout", "status", "proxy", "request-portal.ts", "portal-auth.ts", "index.ts"],
+  status: [
+    "access",
+    "login",
+    "callback",
+    "guard",
+    "logout",
+    "form",
+    "proxy",
+    "request-portal.ts",
+    "portal-auth.ts",
+    "index.ts",
+  ],
+  guard: ["callback", "logout", "status", "proxy", "portal-auth.ts", "index.ts"],
+  proxy: ["portal", "login", "callback", "logout", "form", "status", "portal-auth.ts", "index.ts"],
   "options.ts": ["session", "answer", "access", "settings.ts", ...ROUTER, ...TOP],
   "settings.ts": ["session", "answer", "access", ...ROUTER, ...TOP],
   "hooks.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", ...ROUTER, ...TOP],
-  doctor: ["answer", "access", "logout", "callback", "guard", ...TOP],
+  doctor: ["answer", "access", "logout", "callback", "guard", "proxy", ...TOP],
   inspector: ["portal", "access", ...ROUTER, "portal-auth.ts", "index.ts"],
   opentelemetry: ["portal", "session", "answer", "access", "settings.ts", "options.ts", ...ROUTER, ...TOP],
   testing: ["portal", "session", "answer", "access", "settings.ts", ...ROUTER, ...TOP],
@@ -163,6 +186,12 @@ test.each([
   const rule = noImport(({ path }, { of }) => of === name && roomOf(path) !== room);
   expect(broken(rule)).toEqual([]);
   expect(broken(rule, "portal/new-file.ts", `import type { X } from "${name}";`)).toHaveLength(1);
+});
+
+test("nobody but proxy/ imports httpxy", () => {
+  const rule = noImport(({ path }, { of }) => of === "httpxy" && roomOf(path) !== "proxy");
+  expect(broken(rule)).toEqual([]);
+  expect(broken(rule, "access/new-file.ts", 'import type { ProxyServer } from "httpxy";')).toHaveLength(1);
 });
 
 test("nobody but session/ imports express-session at runtime", () => {

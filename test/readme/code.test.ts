@@ -235,6 +235,22 @@ describe("when a session ends in the middle", () => {
   });
 });
 
+test("an API elsewhere gets the token, and the page what it answers", async () => {
+  const seen: unknown[] = [];
+  const server = createServer((req, res) => {
+    seen.push(req.url, req.headers.authorization, req.headers.cookie);
+    res.end("tea");
+  });
+  onTestFinished(() => close(server));
+  const origin = await listen(server);
+  const { code, ...rest } = block("import { portalProxy } from 'express-portal-auth';");
+  const after = inApp({ ...rest, code: code.replace("https://orders.example", origin) });
+  const { url, browser, me } = await startWorld({ after });
+  await browser.visit(`${url}/account`);
+  expect((await browser.fetch(`${url}/api/open?page=2`)).body).toBe("tea");
+  expect(seen).toEqual(["/v1/open?page=2", `Bearer ${(await me()).tokens?.access_token}`, undefined]);
+});
+
 test("the lock holds while the work runs, and is given back", async () => {
   const acts: string[] = [];
   class Redlock {

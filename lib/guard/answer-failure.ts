@@ -1,0 +1,18 @@
+import type { Request, Response } from "express";
+import { needsLogin } from "../access/access-token.js";
+import { answerError } from "../answer/answer-error.js";
+import { laterAnswersOf } from "../parts.js";
+import { RequestPortal } from "../request-portal.js";
+import { type TurnAway, turnAway } from "./turn-away.js";
+
+/** Answers why there is no token: who must sign in again is treated like somebody who is not logged in. */
+export function answerFailure(
+  req: Request,
+  res: Response,
+  portal: RequestPortal,
+  guard: TurnAway,
+  error: unknown,
+): Promise<void> {
+  if (needsLogin(error)) return turnAway(req, res, portal, { ...guard, reason: error });
+  return answerError(req, res, error, laterAnswersOf(RequestPortal.insideOf(portal).parts, req));
+}

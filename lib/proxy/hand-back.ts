@@ -1,0 +1,45 @@
+import type { IncomingMessage } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { logFailure } from "../answer/log.js";
+import { CHALLENGE, PortalAuthError } from "../errors.js";
+import { linkTo } from "../parts.js";
+import { headersBack } from "./headers.js";
+import type { Passage } from "./passage.js";
+import { locationHere } from "./target.js";
+
+/** Hands an answer to the browser piece by piece, as it comes. One that breaks off does not end as if it were whole. */
+export async function handBack(answer: IncomingMessage, target: URL, passage: Passage): Promise<void> {
+  handHead(answer, target, passage);
+  const failure = await stream(answer, passage);
+  const detail = `${passage.settings.name}: the answer broke off`;
+  if (failure) logFailure(passage.parts.log, new PortalAuthError(failure, { detail }));
+}
+
+function handHead(answer: IncomingMessage, target: URL, { req, res, settings }: Passage): void {
+  const { statusCode, headers } = answer;
+  res.statusCode = statusCode as number; // an answer has one
+  for (const [name, value = ""] of Object.entries(headersBack(headers))) res.setHeader(name, value);
+  res.vary(headers.vary === undefined ? "Cookie" : `${headers.vary}, Cookie`); // whose it is the upstream knows by the token
+  if (headers.location !== undefined) {
+    const here = (rest: string) => linkTo(req.baseUrl + settings.path, rest);
+    res.setHeader("Location", locationHere(headers.location, target, settings.upstream, here));
+  }
+  if (statusCode === 401) res.setHeader("WWW-Authenticate", CHALLENGE);
+  res.flushHeaders(); // a stream of events may say nothing for a while
+}
+
+/** Gives what is wrong with the upstream; a browser that hangs up ends both, and that is its right. */
+async function stream(answer: IncomingMessage, { res, left, settings }: Passage) {
+  let failure: "upstream_unreachable" | "upstream_timeout" | undefined;
+  const timer = setTimeout(() => {
+    failure = "upstream_timeout";
+    answer.destroy(new Error("idle"));
+  }, settings.idleTimeoutMs);
+  answer.once("error", () => {
+    if (!left.aborted) failure ??= "upstream_unreachable";
+  });
+  answer.on("data", () => timer.refresh());
+  await pipeline(answer, res).catch(() => {}); // what it rejects with does not say who was first
+  clearTimeout(timer);
+  return failure;
+}

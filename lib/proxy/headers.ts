@@ -1,0 +1,85 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+
+// Which headers pass. All names are in lower case, as Node.js gives them.
+
+/** Of one connection alone (RFC 9110, section 7.6.1); and what Connection lists. */
+const HOP_BY_HOP = ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/** What this proxy says itself, or says nothing of. */
+const OURS = ["authorization", "content-length", "cookie", "expect", "host"];
+
+/**
+ * What the browser says of its own page and site, which is not the upstream's: its CORS would refuse an origin that it
+ * does not know, and the question whether the request is forged has been answered here.
+ */
+const OF_THE_PAGE = ["origin", "referer"];
+
+/** What an upstream may believe of who asks, or of which path is meant, from a proxy alone. */
+const OF_PROXIES = ["forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-url", "x-rewrite-url"];
+
+const NOT_SENT = new Set([...HOP_BY_HOP, ...OURS, ...OF_THE_PAGE, ...OF_PROXIES]);
+
+/** With _ a name is another one's for CGI and its heirs, which read - and _ alike. */
+const NOT_SENT_BY_NAME = /^(?:proxy-|sec-|x-forwarded-)|_/;
+
+/** What speaks for this whole origin, or to its visitors: that is the application's to say. */
+const OF_THE_ORIGIN = [
+  "alt-svc",
+  "authentication-info",
+  "clear-site-data",
+  "nel",
+  "public-key-pins",
+  "report-to",
+  "reporting-endpoints",
+  "service-worker-allowed",
+  "set-cookie",
+  "strict-transport-security",
+  "www-authenticate", // browsers ask people for a password
+];
+
+/** What hand-back.ts makes of what the upstream says there. */
+const REWRITTEN = ["location", "vary"];
+
+const NOT_ANSWERED = new Set([...HOP_BY_HOP, ...OF_THE_ORIGIN, ...REWRITTEN]);
+
+/** CORS of the upstream would open what the session's cookie opens here. */
+const NOT_ANSWERED_BY_NAME = /^(?:proxy-|access-control-)/;
+
+/** Whether a header for the upstream is not the option's to set. */
+export const isOurs = (name: string): boolean =>
+  HOP_BY_HOP.includes(name) || OURS.includes(name) || name.startsWith("proxy-");
+
+/** What the upstream is sent of what the browser has sent; what is this proxy's own comes on top of it. */
+export const headersOn = (headers: IncomingHttpHeaders): OutgoingHttpHeaders =>
+  without(headers, NOT_SENT, NOT_SENT_BY_NAME);
+
+/** What the browser is sent of what the upstream has sent. */
+export function headersBack(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+  return {
+    "x-content-type-options": "nosniff", // it is read as this origin's
+    ...without(headers, NOT_ANSWERED, NOT_ANSWERED_BY_NAME),
+    "cache-control": cacheControl(headers["cache-control"]),
+  };
+}
+
+/**
+ * Shared caches keep no answer to a request with Authorization, unless it says so (RFC 9111, section 3.5). The browser's
+ * request had a cookie instead, so that must be said.
+ */
+function cacheControl(given: string | undefined): string {
+  if (given === undefined) return "private, no-cache";
+  return /\b(?:public|private|no-store|s-maxage)\b/i.test(given) ? given : `${given}, private`;
+}
+
+function without(headers: IncomingHttpHeaders, names: ReadonlySet<string>, pattern: RegExp): OutgoingHttpHeaders {
+  const ofConnection = (headers.connection ?? "").toLowerCase().split(/[\s,]+/);
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !(names.has(name) || pattern.test(name) || ofConnection.includes(name))),
+  );
+}
+
+/** How long the body is that follows, in the words of the connection that it came by: they must be true on the next one. */
+export function framing({ "content-length": length, "transfer-encoding": coding }: IncomingHttpHeaders) {
+  if (coding !== undefined) return { "transfer-encoding": "chunked" }; // Node.js takes no other
+  return Number(length ?? 0) > 0 ? { "content-length": length } : undefined;
+}

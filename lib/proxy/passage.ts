@@ -1,0 +1,17 @@
+import type { Request, Response } from "express";
+import type { Parts } from "../parts.js";
+import type { Ask } from "./ask.js";
+import type { ProxySettings } from "./settle.js";
+import type { Wanted } from "./target.js";
+
+/** One request on its way to the upstream and back. */
+export interface Passage {
+  readonly req: Request;
+  readonly res: Response;
+  /** Aborted when the answer has ended, or nobody waits for it any more. */
+  readonly left: AbortSignal;
+  readonly parts: Parts;
+  readonly settings: ProxySettings;
+  readonly ask: Ask;
+  readonly wanted: Wanted;
+}

@@ -1,0 +1,63 @@
+import { withoutSlash } from "../without-slash.js";
+
+/** What lies below the proxy's path: "" or what begins with a slash, and the query with its ?. */
+export interface Wanted {
+  readonly rest: string;
+  readonly search: string;
+}
+
+/** What a request target wants of the proxy at this path; undefined where it is not the proxy's. */
+export function wantedBelow(url: string, path: string): Wanted | undefined {
+  const at = url.indexOf("?");
+  const pathname = at < 0 ? url : url.slice(0, at);
+  // an absolute address (RFC 9112, section 3.2.2) begins otherwise: it is not passed on
+  if (pathname !== path && !pathname.startsWith(`${path}/`)) return undefined;
+  return { rest: pathname.slice(path.length), search: at < 0 ? "" : url.slice(at) };
+}
+
+/**
+ * What servers read in different ways, so that a check on the way here may have seen another path than the upstream will.
+ * The list is that of Spring Security's StrictHttpFirewall, and what is encoded without need: no client does that.
+ */
+const READ_DIFFERENTLY = [
+  /\/\//, // an empty part, or another host
+  /[;#]/, // parameters of a part: "..;" is ".." for some
+  /%(?:2f|5c|3b)/i, // / \ ; encoded
+  /%(?:[01][\da-f]|7f)/i, // control characters
+  /%25[\da-f]{2}/i, // encoded twice
+  /%(?:2d|2e|5f|3\d|4[1-9a-f]|5[\da]|6[1-9a-f]|7[\da])/i, // - . _ digits and letters (RFC 3986, section 2.3)
+];
+
+/**
+ * Where the upstream has it: its own path, and the rest below that. Undefined where the rest could lead elsewhere, or is
+ * not written as it will be read: what the WHATWG URL would resolve or rewrite (.., \, tabs, spaces), what is no UTF-8.
+ */
+export function targetOf(upstream: URL, { rest, search }: Wanted): URL | undefined {
+  const path = basePath(upstream) + rest || "/";
+  if (READ_DIFFERENTLY.some((pattern) => pattern.test(rest)) || !isUtf8(rest)) return undefined;
+  const target = new URL(upstream.origin + path);
+  if (target.pathname !== path) return undefined;
+  target.search = search;
+  return target;
+}
+
+/** Of an upstream that is a whole host, nothing. */
+const basePath = ({ pathname }: URL): string => (pathname === "/" ? "" : withoutSlash(pathname));
+
+function isUtf8(encoded: string): boolean {
+  try {
+    decodeURIComponent(encoded);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Where the browser finds what the upstream's Location means: below the mount, or, as it lies elsewhere, as it was. */
+export function locationHere(location: string, target: URL, upstream: URL, here: (rest: string) => string): string {
+  if (!URL.canParse(location, target.href)) return location;
+  const { origin, pathname, search, hash } = new URL(location, target);
+  const base = basePath(upstream);
+  const isBelow = origin === upstream.origin && (pathname === base || pathname.startsWith(`${base}/`));
+  return isBelow ? here(pathname.slice(base.length) + search + hash) : location;
+}
