@@ -76,7 +76,7 @@ function wrongClaim(claims: Members, { metadata, settings }: Portal): string | u
 }
 
 const endOf = ({ iat, exp }: Members): unknown =>
-  typeof iat === "number" && typeof exp === "number" ? Math.min(exp, iat + LOGOUT_TOKEN_SECONDS) : exp;
+  Number.isFinite(iat) && Number.isFinite(exp) ? Math.min(exp as number, (iat as number) + LOGOUT_TOKEN_SECONDS) : exp;
 
 const isName = (value: unknown): value is string =>
   typeof value === "string" && value.length > 0 && value.length <= LONGEST;

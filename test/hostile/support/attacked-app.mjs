@@ -79,7 +79,7 @@ const MOST_FAILURES = 100;
 const COUNTED = ["object", "closure", "array", "string", "concatenated string", "sliced string", "native"];
 
 function createApp(library, settings, { routers, failures }) {
-  const { choosePortalAuth, inspector, portalAuth, portalErrors, requireAuth } = library;
+  const { choosePortalAuth, inspector, portalAuth, portalErrors, portalProxy, requireAuth } = library;
   const { instances, expressMajor = 5, ownSession, parsers, trustProxy, leadsTo, handsOnQueries, tenants } = settings;
   const express = expressMajor === 4 ? express4 : express5;
   const app = express();
@@ -105,6 +105,7 @@ function createApp(library, settings, { routers, failures }) {
     app.use(choosePortalAuth((req) => routers[new Map(Object.entries(tenants)).get(req.hostname)]));
     addRoutes(app, "", undefined, requireAuth);
   }
+  if (settings.upstream) app.use(portalProxy("/api", settings.upstream));
   const inspecting = inspector();
   routers.push(inspecting);
   app.use("/portal-inspector", inspecting);
@@ -140,6 +141,9 @@ function merge(into, from) {
 }
 
 /** For Express 4, which does not notice that a handler rejects. */
+/** What was ordered, of all applications of this process. */
+const orders = [];
+
 const handing = (handler) => (req, res, next) => handler(req, res).catch(next);
 
 /** What people reach; of the router with this name, if it has one. */
@@ -170,6 +174,24 @@ function addRoutes(app, base, name, requireAuth) {
     merge(sessionOf(req), JSON.parse(req.body.members));
     res.json({ sub: portalOf(req).claims?.sub });
   });
+  // what its guards demand
+  const say = (_req, res) => void res.send("in");
+  const demands = {
+    strong: { acr: "mfa" },
+    young: { maxAge: 60 },
+    admins: { roles: "admin" },
+    granted: { scope: "orders" },
+    sales: { claims: { department: "sales", level: [2, 3] } },
+    own: { csrf: true },
+  };
+  for (const [path, demand] of Object.entries(demands))
+    app.all(`${base}/${path}`, requireAuth({ portal: name, ...demand }), say);
+  // what it does with forms, of which the last one is shown
+  app.post(`${base}/order`, requireAuth({ portal: name, keepForm: true }), express5.urlencoded(), (req, res) => {
+    orders.push({ sub: portalOf(req).claims.sub, ...req.body });
+    res.json({ ordered: req.body });
+  });
+  app.get(`${base}/orders`, (_req, res) => void res.json(orders.splice(0)));
   app.get(
     `${base}/sessions`,
     handing(async (req, res) => void res.json(await portalOf(req).sessions())),

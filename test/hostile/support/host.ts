@@ -26,6 +26,8 @@ export interface AppSettings {
   readonly tenants?: Readonly<Record<string, number>> | undefined;
   /** Whether the log goes to a logger of the app's, events as well. */
   readonly ownLogger?: boolean | undefined;
+  /** Where its portalProxy() at /api leads. Default: there is none. */
+  readonly upstream?: string | undefined;
   /** What the app's renderPage does. Default: there is none. */
   readonly renders?: "throws" | "rejects" | "a number" | "all that it is given" | undefined;
 }

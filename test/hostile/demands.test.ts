@@ -1,0 +1,270 @@
+import { expect } from "vitest";
+import type { IdTokenChanges } from "../../lib/testing/index.js";
+import { attacks, attacksOnSeveral, type Case, logIn, type Outcome, type World } from "./support/attack.js";
+
+// Guards that demand more than a login, and portals that give something else than was asked for; silent logins, and logins
+// that others begin. On one process and on four.
+
+const strong = {
+  portal: { document: "full", acrValues: ["pwd", "mfa"] },
+  options: { scope: "openid profile email" },
+} as const;
+
+const RFC9470 = "RFC 9470, section 5; OpenID Connect Core 1.0, section 3.1.3.7";
+const VICTIM = "amara-okafor";
+const seconds = () => Math.floor(Date.now() / 1000);
+
+/** Nobody is let in, the login of before stays, and it came to an end: the portal was asked for at most one more code. */
+const keptOut: Outcome = async ({ status, body }, { whoIs, victim, asked }) => {
+  expect([status, body.includes("insufficient_user_authentication")]).toEqual([401, true]);
+  expect(await whoIs(victim)).toBe(VICTIM);
+  expect(asked("/oauth2/token").length).toBeLessThanOrEqual(3);
+};
+
+const openAfterLogin = (path: string) => async (world: World) => {
+  await logIn(world);
+  return world.victim.visit(world.base + path);
+};
+
+const ignores = (name: string, path: "/strong" | "/young", changes: IdTokenChanges): Case => ({
+  ...strong,
+  name,
+  source: RFC9470,
+  async act(world) {
+    if (path === "/young") world.portal.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
+    await logIn(world);
+    world.portal.nextIdToken(changes);
+    return world.victim.visit(world.base + path);
+  },
+  outcome: keptOut,
+});
+
+const stepUps: readonly Case[] = [
+  ignores("a portal that gives the acr that it likes", "/strong", { claims: { acr: "pwd" } }),
+  ignores("a portal that gives no acr", "/strong", { claims: { acr: undefined } }),
+  ignores("an acr in a list", "/strong", { claims: { acr: ["mfa"] } }),
+  ignores("an acr that is an object", "/strong", { claims: { acr: { toString: "mfa" } } }),
+  ignores("an acr with a space behind", "/strong", { claims: { acr: "mfa " } }),
+  ignores("an acr in other letters", "/strong", { claims: { acr: "MFA" } }),
+  ignores("two acrs in one text", "/strong", { claims: { acr: "pwd mfa" } }),
+  ignores("a portal that says that the login was an hour ago", "/young", { claims: { auth_time: seconds() - 3600 } }),
+  ignores("a portal that does not say when it was", "/young", { claims: { auth_time: undefined } }),
+  {
+    ...strong,
+    name: "an auth_time of after the end of time",
+    source: RFC9470,
+    async act(world) {
+      world.portal.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
+      await logIn(world);
+      world.portal.nextIdToken({ claims: { auth_time: 9e15 } });
+      return world.victim.visit(`${world.base}/young`);
+    },
+    async outcome({ status, body }, { whoIs, victim }) {
+      expect([status, body.includes("id_token_invalid"), await whoIs(victim)]).toEqual([400, true, VICTIM]);
+    },
+  },
+  {
+    ...strong,
+    name: "a stronger login is found, and enough",
+    source: RFC9470,
+    act: openAfterLogin("/strong"),
+    outcome: ({ status, body }) => void expect([status, body]).toEqual([200, "in"]),
+  },
+  {
+    ...strong,
+    name: "the answer to a weaker login, put in the place of the stronger one's",
+    source: "RFC 9700, section 4.5",
+    async act(world) {
+      const { victim, base } = world;
+      await logIn(world);
+      const weak = await victim.loginUntilCallback(`${base}/login`);
+      const asked = await victim.navigate(`${base}/strong`);
+      const state = new URL(asked.headers.location ?? "").searchParams.get("state") ?? "";
+      weak.searchParams.set("state", state);
+      return victim.visit(weak, { site: "cross-site" });
+    },
+    async outcome({ status }, { victim, base }) {
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect((await victim.fetch(`${base}/strong`)).status).toBe(401);
+    },
+  },
+  {
+    ...strong,
+    name: "a stranger's weaker wish in the address of the login weakens no guard",
+    source: RFC9470,
+    async act({ victim, base }) {
+      await victim.visit(`${base}/login?acr_values=pwd&max_age=999999&returnTo=/strong`);
+      return victim.fetch(`${base}/strong`);
+    },
+    outcome: async ({ status }, { victim, base }) => {
+      expect(status).toBe(200); // the guard itself has asked for the stronger one on the way
+      expect((await victim.fetch(`${base}/young`)).status).toBe(200);
+    },
+  },
+  ...[
+    "acr_values=%0d%0aSet-Cookie:x=y",
+    'acr_values="',
+    "max_age=-1",
+    "max_age=NaN",
+    "max_age=1&max_age=2",
+    "acr_values[]=a",
+  ].map(
+    (query): Case => ({
+      ...strong,
+      name: `a login of the address ?${query}`,
+      source: "CWE-113; CWE-20",
+      act: ({ victim, base }) => victim.visit(`${base}/login?${query}`),
+      outcome: async ({ status }, { whoIs, victim }) =>
+        void expect([status < 500, await whoIs(victim)]).toEqual([true, VICTIM]),
+    }),
+  ),
+];
+
+/** The victim has these claims, and the guard at this path wants others. */
+const lacks = (name: string, path: string, claims: Record<string, unknown>, code: string): Case => ({
+  ...strong,
+  name,
+  source: "RFC 6750, section 3.1; CWE-862",
+  async act(world) {
+    world.portal.nextIdToken({ claims });
+    await logIn(world);
+    return world.victim.fetch(world.base + path);
+  },
+  async outcome({ status, body, headers }, { victim, base }) {
+    expect([status, JSON.parse(body).code]).toEqual([403, code]);
+    if (code === "insufficient_scope") expect(headers["www-authenticate"]).toContain('error="insufficient_scope"');
+    const page = await victim.visit(base + path);
+    expect([page.status, page.body.includes(code)]).toEqual([403, true]); // and no way round in a circle
+  },
+});
+
+const rights: readonly Case[] = [
+  lacks("no role", "/admins", {}, "not_permitted"),
+  lacks("another role", "/admins", { roles: ["user"] }, "not_permitted"),
+  lacks("a role that begins so", "/admins", { roles: ["administrator"] }, "not_permitted"),
+  lacks("roles that are an object with that name", "/admins", { roles: { admin: true } }, "not_permitted"),
+  lacks("roles that are a list in a list", "/admins", { roles: [["admin"]] }, "not_permitted"),
+  lacks("roles that are true", "/admins", { roles: true }, "not_permitted"),
+  lacks("roles that a prototype brings", "/admins", JSON.parse('{"__proto__":{"roles":["admin"]}}'), "not_permitted"),
+  lacks("claims of another department", "/sales", { department: "it", level: 2 }, "not_permitted"),
+  lacks("one claim of two", "/sales", { department: "sales" }, "not_permitted"),
+  lacks("a number as a text", "/sales", { department: "sales", level: "2" }, "not_permitted"),
+  lacks("a department that is an object", "/sales", { department: { toString: "sales" }, level: 2 }, "not_permitted"),
+  lacks("no such scope", "/granted", {}, "insufficient_scope"),
+  {
+    ...strong,
+    name: "an answer whose scope is a list of what nobody granted",
+    source: "RFC 6749, section 5.1",
+    async act(world) {
+      world.portal.nextTokenAnswer({ scope: ["orders"] });
+      await logIn(world);
+      return world.victim.fetch(`${world.base}/granted`);
+    },
+    outcome: ({ status }) => void expect(status).toBeGreaterThanOrEqual(400),
+  },
+];
+
+const silent = {
+  portal: { document: "full" },
+  options: { scope: "openid", silentLogin: true, thirdPartyLogin: true },
+} as const;
+
+const CORE4 = "OpenID Connect Core 1.0, section 4";
+
+const unasked: readonly Case[] = [
+  ...["login_required", "consent_required", "access_denied", "server_error", "no_such_error"].map(
+    (error): Case => ({
+      ...silent,
+      name: `a silent login that the portal answers with ${error}`,
+      source: "OpenID Connect Core 1.0, section 3.1.2.6",
+      async act({ victim, url, portal }) {
+        await victim.visit(`${url}/`);
+        portal.answerNext("/oauth2/authorize", (req, res) => {
+          const { searchParams } = new URL(req.url ?? "", portal.issuer);
+          const back = new URL(searchParams.get("redirect_uri") ?? "");
+          const state = searchParams.get("state") ?? "";
+          for (const [name, value] of Object.entries({ error, state, iss: portal.issuer }))
+            back.searchParams.set(name, value);
+          res.writeHead(302, { location: back.href }).end();
+        });
+        return victim.visit(`${url}/?page=1`);
+      },
+      outcome: ({ url, status, body }) =>
+        void expect([new URL(url).search, status, body]).toEqual(["?page=1", 200, "home"]),
+    }),
+  ),
+  {
+    ...silent,
+    name: "a silent login that never ends is not begun again",
+    source: "README, logins that nobody clicks",
+    async act({ victim, url, asked }) {
+      await victim.visit(`${url}/`);
+      await victim.navigate(`${url}/`); // the browser is on its way to the portal, and never arrives
+      const page = await victim.visit(`${url}/`);
+      expect(asked("/oauth2/authorize")).toEqual([]);
+      return page;
+    },
+    outcome: ({ status, body }) => void expect([status, body]).toEqual([200, "home"]),
+  },
+  ...[
+    "https://evil.example",
+    "//evil.example",
+    "/\\evil.example",
+    "javascript:alert(1)",
+    "http://127.0.0.1@evil.example/",
+  ].map(
+    (target_link_uri): Case => ({
+      ...silent,
+      name: `a login that a stranger's page begins, to ${target_link_uri}`,
+      source: CORE4,
+      async act({ victim, base, portal }) {
+        const query = new URLSearchParams({ iss: portal.issuer, target_link_uri });
+        return victim.visit(`${base}/login?${query}`, { site: "cross-site" });
+      },
+      outcome: (answer, { url }) => void expect(new URL(answer.url).origin).toBe(url),
+    }),
+  ),
+  ...(
+    [
+      ["of another issuer", { iss: "https://another.example" }],
+      ["of an issuer that is a list", { "iss[]": "x" }],
+      ["with a hint of a mile", { login_hint: "x".repeat(5000) }],
+    ] as const
+  ).map(
+    ([how, given]): Case => ({
+      ...silent,
+      name: `a login that a stranger's form begins, ${how}`,
+      source: CORE4,
+      act: ({ victim, base, portal }) =>
+        victim.visit(`${base}/login`, { method: "POST", site: "cross-site", form: { iss: portal.issuer, ...given } }),
+      async outcome({ status, body }, { whoIs, victim }) {
+        if ("iss[]" in given) return; // beside the good one it means nothing
+        expect([status, body.includes("login_initiation_invalid"), await whoIs(victim)]).toEqual([
+          400,
+          true,
+          undefined,
+        ]);
+      },
+    }),
+  ),
+  {
+    ...silent,
+    name: "a stranger's page that begins a login logs nobody out",
+    source: CORE4,
+    async act(world) {
+      await logIn(world);
+      return world.victim.navigate(`${world.base}/login`, {
+        method: "POST",
+        site: "cross-site",
+        form: { iss: world.portal.issuer },
+      });
+    },
+    outcome: async ({ status }, { whoIs, victim }) => void expect([status, await whoIs(victim)]).toEqual([303, VICTIM]),
+  },
+];
+
+for (const run of [attacks, attacksOnSeveral]) {
+  run("a stronger or younger login that is demanded", stepUps);
+  run("rights that are demanded", rights);
+  run("logins that nobody has clicked", unasked);
+}

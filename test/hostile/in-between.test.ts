@@ -1,0 +1,347 @@
+import { createServer, type RequestListener } from "node:http";
+import { afterAll, beforeAll, expect } from "vitest";
+import { close, listen } from "../support/world.js";
+import { attacks, attacksOnSeveral, CANARY, type Case, logIn, type Outcome, type World } from "./support/attack.js";
+import { rawRequest, sendRaw } from "./support/client.js";
+
+// What stands between a person and the application: forms that wait for a login, the state of a session that pages ask for,
+// forged requests, and the proxy to an API. On one process and on four.
+
+const VICTIM = "amara-okafor";
+const plain = { options: { scope: "openid", routes: { session: "/session" }, sessionClaims: ["sub"] } } as const;
+
+type Form = Record<string, string>;
+
+/** The victim posts it when nobody is logged in any more, and logs in. Gives the page that asks whether to send it. */
+async function interrupted(
+  { victim, base }: World,
+  form: Form = { item: "tea" },
+  site: "same-origin" | "cross-site" = "same-origin",
+) {
+  const answer = await victim.navigate(`${base}/order`, { method: "POST", site, form });
+  const on = String(answer.headers["refresh"] ?? "").replace(/^0; ?url=/, "");
+  return on === "" ? answer : victim.visit(on, { site: "cross-site" });
+}
+
+const press = ({ victim, base }: World, form: Form, query = "") =>
+  victim.navigate(`${base}/login/form${query}`, { method: "POST", site: "same-origin", form });
+
+const follow = async ({ victim, url }: World, to: string | undefined, form: Form) =>
+  victim.navigate(new URL(to ?? "/nowhere", url), { method: "POST", site: "same-origin", form });
+
+const ordered = async ({ victim, base }: World): Promise<object[]> => {
+  const all: object[] = [];
+  for (let n = 0; n < 8; n += 1) all.push(...JSON.parse((await victim.fetch(`${base}/orders`)).body)); // of each process
+  return all;
+};
+
+const nothingOrdered: Outcome = async (_answer, world) => void expect(await ordered(world)).toEqual([]);
+
+const forms: readonly Case[] = [
+  {
+    ...plain,
+    name: "a form is sent once, whatever is pressed, and however often",
+    source: "README, when a session ends in the middle",
+    async act(world) {
+      const form = { item: "tea" };
+      const page = await interrupted(world, form);
+      expect([page.status, page.body.includes('name="item" value="tea"')]).toEqual([200, true]);
+      const sends = await Promise.all([press(world, form), press(world, form), press(world, form)]);
+      const answers = await Promise.all(sends.map(({ headers }) => follow(world, headers.location, form)));
+      return answers[0] as (typeof answers)[number];
+    },
+    outcome: async (_answer, world) => void expect(await ordered(world)).toEqual([{ sub: VICTIM, item: "tea" }]),
+  },
+  {
+    ...plain,
+    name: "another site's form is not kept",
+    source: "OWASP CSRF",
+    async act(world) {
+      const answer = await interrupted(world, { item: "bomb" }, "cross-site");
+      await logIn(world);
+      expect((await world.victim.visit(`${world.base}/login/form`)).body).not.toContain("bomb");
+      return answer;
+    },
+    outcome: async (answer, world) => {
+      expect(answer.status).toBe(401);
+      await nothingOrdered(answer, world);
+    },
+  },
+  {
+    ...plain,
+    name: "a stranger's form is not shown to anybody else",
+    source: "CWE-639",
+    async act(world) {
+      const { stranger, base, victim } = world;
+      stranger.person = { sub: "jonas-weber" };
+      const kept = await stranger.navigate(`${base}/order`, {
+        method: "POST",
+        site: "same-origin",
+        form: { item: "bomb" },
+      });
+      await stranger.visit(String(kept.headers["refresh"] ?? "").replace(/^0; ?url=/, ""), { site: "cross-site" });
+      await logIn(world);
+      await press(world, { item: "bomb" });
+      return victim.visit(`${base}/login/form`);
+    },
+    outcome: async (answer, world) => {
+      expect(answer.body).not.toContain("bomb");
+      await nothingOrdered(answer, world);
+    },
+  },
+  {
+    ...plain,
+    name: "what a form holds stays text on the page",
+    source: "CWE-79",
+    act: (world) => interrupted(world, { '"><script>alert(1)</script>': "'\"><img src=x onerror=alert(1)>" }),
+    outcome: ({ body, headers }) => {
+      expect(body).not.toMatch(/<script|<img/);
+      expect(headers["content-security-policy"]).toContain("default-src 'none'");
+    },
+  },
+  {
+    ...plain,
+    name: "a form that the person does not want sent is not",
+    source: "README, when a session ends in the middle",
+    async act(world) {
+      await interrupted(world);
+      await press(world, {}, "?discard");
+      return press(world, { item: "tea" });
+    },
+    outcome: nothingOrdered,
+  },
+  {
+    ...plain,
+    name: "a form of a mile is not kept",
+    source: "CWE-400",
+    act: (world) => interrupted(world, { item: "x".repeat(65 * 1024) }),
+    outcome: async (answer, world) => {
+      expect(answer.status).toBe(401);
+      await nothingOrdered(answer, world);
+    },
+  },
+  {
+    ...plain,
+    name: "files are not kept",
+    source: "README, when a session ends in the middle",
+    act: ({ victim, base }) =>
+      victim.navigate(`${base}/order`, {
+        method: "POST",
+        site: "same-origin",
+        form: { item: "tea" },
+        headers: { "content-type": "multipart/form-data; boundary=x" },
+      }),
+    outcome: ({ status }) => void expect(status).toBe(401),
+  },
+];
+
+const state: readonly Case[] = [
+  {
+    ...plain,
+    name: "a visitor is told nothing",
+    source: "README, when a session ends in the middle",
+    act: ({ stranger, base }) => stranger.fetch(`${base}/session`),
+    outcome: ({ status, body, headers }) => {
+      expect([status, body, headers["set-cookie"]]).toEqual([200, '{"isAuthenticated":false}', undefined]);
+    },
+  },
+  {
+    ...plain,
+    name: "nothing but what is allowed is told, and to no other site",
+    source: "Fetch Standard, CORS protocol",
+    async act(world) {
+      await logIn(world);
+      const headers = { origin: "https://evil.example" };
+      return world.victim.fetch(`${world.base}/session`, { site: "cross-site", headers });
+    },
+    outcome({ status, body, headers }) {
+      expect([status, headers["access-control-allow-origin"], headers["cache-control"]]).toEqual([
+        200,
+        undefined,
+        "no-store",
+      ]);
+      expect(headers["cross-origin-resource-policy"]).toBe("same-origin");
+      expect(body).not.toMatch(/token"?:"|email|nonce/);
+    },
+  },
+  ...["POST", "PUT", "DELETE"].map(
+    (method): Case => ({
+      ...plain,
+      name: `${method} is none of ours`,
+      source: "RFC 9110, section 9",
+      act: ({ victim, base }) => victim.fetch(`${base}/session`, { method }),
+      outcome: ({ status }) => void expect(status).toBe(404),
+    }),
+  ),
+];
+
+const forged = (name: string, headers: Record<string, string>, site?: "cross-site" | "same-site" | "none"): Case => ({
+  ...plain,
+  name,
+  source: "OWASP CSRF; Fetch Metadata Request Headers, section 2.3",
+  async act(world) {
+    await logIn(world);
+    const { victim, base } = world;
+    if (site) return victim.fetch(`${base}/own`, { method: "POST", site, headers });
+    return victim.request(`${base}/own`, { method: "POST", headers });
+  },
+  outcome: async ({ status, body }, { whoIs, victim }) => {
+    expect([status, body.includes("cross_site_refused"), await whoIs(victim)]).toEqual([403, true, VICTIM]);
+  },
+});
+
+const forgeries: readonly Case[] = [
+  forged("a script of another site", {}, "cross-site"),
+  forged("a page of a sibling below the same domain", {}, "same-site"),
+  forged("nobody's page", {}, "none"),
+  forged("no word of where it comes from", {}),
+  forged("an origin of nobody", { origin: "null" }),
+  forged("another origin", { origin: "https://evil.example" }),
+  forged("an origin that begins like ours", { origin: "http://127.0.0.1.evil.example" }),
+  forged("two words for the site", { "sec-fetch-site": "same-origin, cross-site" }),
+  forged("a header with nothing in it", { "x-csrf": "" }, "cross-site"),
+  forged("a method that another header claims", { "x-http-method-override": "GET" }, "cross-site"),
+  {
+    ...plain,
+    name: "a page of this site may",
+    source: "README, a front end of its own",
+    async act(world) {
+      await logIn(world);
+      return world.victim.fetch(`${world.base}/own`, { method: "POST" });
+    },
+    outcome: ({ status, body }) => void expect([status, body]).toEqual([200, "in"]),
+  },
+];
+
+interface Seen {
+  readonly url: string | undefined;
+  readonly headers: Record<string, unknown>;
+}
+const seen: Seen[] = [];
+let upstream = "";
+let answer: RequestListener = (_req, res) => void res.end("ok");
+const server = createServer((req, res) => {
+  seen.push({ url: req.url, headers: req.headers });
+  answer(req, res);
+});
+beforeAll(async () => {
+  upstream = `${await listen(server)}/v1`;
+});
+afterAll(() => close(server));
+
+/** The victim asks the API, which answers so. */
+const api = (
+  name: string,
+  given: Partial<Case> & { readonly says?: RequestListener; readonly path?: string; readonly ask?: object },
+): Case => ({
+  ...plain,
+  name,
+  source: "RFC 9110, section 7.6; OWASP API Security Top 10",
+  get app() {
+    return { upstream };
+  },
+  async act(world) {
+    seen.length = 0;
+    answer = given.says ?? ((_req, res) => void res.end("ok"));
+    await logIn(world);
+    return world.victim.fetch(`${world.base}/api${given.path ?? "/things"}`, given.ask ?? {});
+  },
+  outcome: ({ status }) => void expect(status).toBeLessThan(400),
+  ...given,
+});
+
+const refusedPath = (path: string): Case =>
+  api(`the path ${path}`, {
+    source: "CWE-22; CWE-444",
+    async act(world) {
+      seen.length = 0;
+      await logIn(world);
+      const cookie = await world.victim.jar.getCookieString(world.url);
+      return sendRaw(world.victim, world.behind, rawRequest(`GET ${path} HTTP/1.1`, [`Cookie: ${cookie}`]));
+    },
+    outcome({ status }) {
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(seen).toEqual([]);
+    },
+  });
+
+const proxied: readonly Case[] = [
+  api("has the token, and neither cookie nor anything of the page", {
+    ask: { headers: { authorization: "Bearer stolen", "x-forwarded-for": "1.2.3.4", "proxy-authorization": "x" } },
+    outcome({ status }, { portal }) {
+      expect(status).toBe(200);
+      const [{ headers, url } = { headers: {}, url: "" }] = seen;
+      expect(url).toBe("/v1/things");
+      expect(portal.issued.some((token) => headers["authorization"] === `Bearer ${token}`)).toBe(true);
+      for (const name of ["cookie", "origin", "sec-fetch-site", "proxy-authorization"])
+        expect(headers).not.toHaveProperty(name);
+      expect(headers["x-forwarded-for"]).not.toContain("1.2.3.4");
+    },
+  }),
+  api("sets no cookie, opens no CORS, asks for no password, and clears nothing", {
+    says(_req, res) {
+      res.setHeader("set-cookie", ["portal-session=evil; Path=/", "a=b"]);
+      res.setHeader("access-control-allow-origin", "*");
+      res.setHeader("clear-site-data", '"cookies"');
+      res.setHeader("strict-transport-security", "max-age=1");
+      res.end("ok");
+    },
+    async outcome({ status, headers }, { whoIs, victim }) {
+      expect([status, headers["set-cookie"], headers["access-control-allow-origin"]]).toEqual([
+        200,
+        undefined,
+        undefined,
+      ]);
+      expect([headers["clear-site-data"], headers["strict-transport-security"]]).toEqual([undefined, undefined]);
+      expect(await whoIs(victim)).toBe(VICTIM);
+    },
+  }),
+  api("that redirects elsewhere takes the token nowhere", {
+    says: (_req, res) => void res.writeHead(302, { location: "https://evil.example/" }).end(),
+    outcome: () => void expect(seen).toHaveLength(1),
+  }),
+  api("that says no costs one refresh, and one more question", {
+    says: (_req, res) => void res.writeHead(401, { "www-authenticate": "Basic" }).end(CANARY.slice(0, 5)),
+    outcome({ status, headers }, { asked }) {
+      expect([status, headers["www-authenticate"], seen.length]).toEqual([401, 'Bearer realm="portal"', 2]);
+      expect(asked("/oauth2/token")).toHaveLength(2);
+    },
+  }),
+  api("that breaks off is told, and the process lives", {
+    says: (_req, res) => void res.destroy(),
+    outcome: ({ status, body }) => void expect([status, JSON.parse(body).code]).toEqual([502, "upstream_unreachable"]),
+  }),
+  api("is asked nothing by another site", {
+    ask: { method: "POST", site: "cross-site" },
+    outcome({ status }) {
+      expect([status, seen]).toEqual([403, []]);
+    },
+  }),
+  api("is asked nothing by a visitor", {
+    act: ({ stranger, base }) => {
+      seen.length = 0;
+      return stranger.fetch(`${base}/api/things`);
+    },
+    outcome({ status }) {
+      expect([status, seen]).toEqual([401, []]);
+    },
+  }),
+  ...[
+    "/api/../account",
+    "/api/%2e%2e/account",
+    "/api/..%2faccount",
+    "/api/%2E%2E%5Caccount",
+    "/api//evil.example/x",
+    "/api/\\evil.example",
+    "/api/a/%00",
+    "/api/x%2f..%2f..%2fadmin",
+    "/api/;/../x",
+  ].map(refusedPath),
+];
+
+for (const run of [attacks, attacksOnSeveral]) {
+  run("a form that waits for a login", forms);
+  run("what pages ask of the session", state);
+  run("a forged request", forgeries);
+}
+attacks("an API behind the proxy", proxied);
