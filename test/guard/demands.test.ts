@@ -1,12 +1,17 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { Express, Request } from "express";
 import { decodeJwt } from "jose";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PortalAuthOptions, portalErrors, type RequireAuthOptions, requireAuth } from "../../lib/index.js";
 import type { PortalOptions } from "../../lib/testing/portal/portal.js";
 import { type LoggedIn, logIn } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
+import { launchChromium, noChromium } from "../support/chromium.js";
 
 const PAGE = "/guarded?x=1";
+const SHOTS = fileURLToPath(new URL("../output/screenshots", import.meta.url));
 
 const guarded =
   (demands: RequireAuthOptions) =>
@@ -290,4 +295,56 @@ test.each<[RequireAuthOptions, RegExp]>([
   [{ role: "admin" } as never, /no option role/],
 ])("%j is told when the app starts", (options, words) => {
   expect(() => requireAuth(options)).toThrow(words);
+});
+
+describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
+  let chromium: Awaited<ReturnType<typeof launchChromium>>;
+  beforeAll(async () => {
+    chromium = await launchChromium();
+  });
+  afterAll(() => chromium?.close());
+
+  test("a person signs in more strongly where a page demands it, and is back where they were", async () => {
+    const world = await start({ acr: "mfa", maxAge: 300 });
+    const page = await (await chromium.newContext()).newPage();
+    const pick = () => page.getByRole("button", { name: /Amara Okafor/ }).click();
+    await page.goto(`${world.url}/account`);
+    await pick();
+    await page.waitForURL(`${world.url}/account`);
+    await page.goto(world.url + PAGE);
+    await page.waitForURL(/\/portal\/login/); // the portal knows them, and asks all the same
+    await pick();
+    await page.waitForURL(world.url + PAGE);
+    expect(await page.textContent("body")).toContain("amara-okafor");
+    await page.reload();
+    expect(page.url()).toBe(world.url + PAGE);
+    await page.context().close();
+  });
+
+  test("a portal that ignores the wish shows one page, which says so and leads out", async () => {
+    const world = await start({ acr: "mfa" }, { log: [/insufficient_user_authentication/] });
+    const page = await (await chromium.newContext()).newPage();
+    world.portal.nextIdToken({ claims: { acr: "pwd" } });
+    await page.goto(world.url + PAGE);
+    await page.getByRole("button", { name: /Amara Okafor/ }).click();
+    await page.getByText("This page needs a stronger or more recent sign-in.").waitFor();
+    await mkdir(SHOTS, { recursive: true });
+    await page.screenshot({ path: join(SHOTS, "11-too-weak.png") });
+    expect(await page.getByRole("link").allTextContents()).toEqual(["Back to the start page"]);
+    await page.context().close();
+  });
+
+  test("who lacks a right sees a page that says so, and can take another account", async () => {
+    const world = await start({ roles: "admin" }, { log: [/not_permitted/] });
+    const page = await (await chromium.newContext()).newPage();
+    await page.goto(world.url + PAGE);
+    await page.getByRole("button", { name: /Amara Okafor/ }).click();
+    await page.getByRole("heading", { name: "Not open to you" }).waitFor();
+    await page.screenshot({ path: join(SHOTS, "12-not-permitted.png") });
+    await page.getByRole("link", { name: "Sign out" }).click();
+    await page.waitForURL(`${world.url}/**`);
+    await page.goto(`${world.url}/account`);
+    await page.waitForURL(/\/portal\/login/);
+    await page.context().close();
+  });
 });
