@@ -11,6 +11,7 @@ export const guard = {
     { name: "hand-written", file: "hand-written.mjs", settings: { session } },
     { name: "hand-written again", file: "hand-written.mjs", settings: { session } },
     { name: "express-portal-auth", file: "ours.mjs", settings: { session }, target: 1.05 },
+    { name: "with everything on", file: "ours.mjs", settings: { session, everything: true }, target: 1.05 },
   ],
   size: { launches: 6, warmUp: 12, rounds: 24, requests: 400 },
   requestsPerUnit: 1,

@@ -81,16 +81,14 @@ export function attacks(title: string, table: readonly Case[]): void {
   describe(title, () => attackEach(table, useHost()));
 }
 
-/** The same on several processes that share a Redis, where each request comes to another one. */
-export function attacksOnSeveral(title: string, table: readonly Case[], processes = 4): void {
-  const name = `${title}, on ${processes} processes${noRedis && ` (${noRedis})`}`;
-  describe.skipIf(noRedis)(name, () =>
-    attackEach(
-      table,
-      useHost(() => Cluster.startSeveral(processes)),
-    ),
-  );
+/** The same on four processes that share a Redis, where each request comes to another one. */
+export function attacksOnSeveral(title: string, table: readonly Case[]): void {
+  const name = `${title}, on four processes${noRedis && ` (${noRedis})`}`;
+  if (!noRedis) cluster ??= useHost(() => Cluster.startSeveral(4)); // one for all of a file: it takes seconds
+  describe.skipIf(noRedis)(name, () => attackEach(table, cluster as () => Host));
 }
+
+let cluster: (() => Host) | undefined;
 
 function attackEach(table: readonly Case[], host: () => Host): void {
   test.each(table.map((attack) => [attack.name, attack.source, attack] as const))(

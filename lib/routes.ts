@@ -1,0 +1,82 @@
+import type { Request } from "express";
+import { isPrefetch } from "./answer/client.js";
+import { ourHeaders } from "./answer/headers.js";
+import { callbackStep } from "./callback/callback.js";
+import { postedStep } from "./callback/posted.js";
+import { useTicket } from "./callback/ticket.js";
+import { formStep, postedFormStep } from "./form/form.js";
+import { loginStep } from "./login/login.js";
+import { tickets } from "./login-ticket.js";
+import { backChannelStep } from "./logout/back-channel.js";
+import { frontChannelStep } from "./logout/front-channel.js";
+import { logoutStep } from "./logout/logout.js";
+import type { Parts, Visit } from "./parts.js";
+import { passUnnoticed } from "./session/session.js";
+import { statusStep } from "./status/status.js";
+import { withoutSlash } from "./without-slash.js";
+
+/** Answers a request for one of our own addresses. */
+type Step = (visit: Visit) => Promise<void>;
+
+/** What answers a request; undefined for one that is none of ours. */
+export type StepFor = (req: Request) => Step | undefined;
+
+/** By path, and then by method: nearly every request is none of ours, which its path alone says. */
+export function createRoutes(parts: Parts): StepFor {
+  const { login, callback, logout, session, form, backchannelLogout, frontchannelLogout } = parts.settings.routes;
+  const [begin, finish, leave] = [loginStep(parts), callbackStep(parts), logoutStep(parts)];
+  const table: [method: string, path: string | false, step: Step][] = [
+    ["GET", login, unlessPrefetched(begin)],
+    ["POST", parts.settings.thirdPartyLogin && login, begin],
+    ["HEAD", login, nothing],
+    ["GET", callback, unlessPrefetched(unlessTicket(parts, finish))],
+    ["POST", callback, postedStep(parts)],
+    ["HEAD", callback, nothing],
+    ["GET", logout, unlessPrefetched(leave)],
+    ["POST", logout, leave],
+    ["HEAD", logout, nothing],
+    ["POST", backchannelLogout, backChannelStep(parts)],
+    ["GET", frontchannelLogout, unlessPrefetched(frontChannelStep(parts))],
+    ["HEAD", frontchannelLogout, nothing],
+    ["GET", form, unlessPrefetched(formStep(parts))],
+    ["POST", form, postedFormStep(parts)],
+    ["HEAD", form, nothing],
+    ["GET", session, statusStep(parts)],
+    ["HEAD", session, unnoticed(nothing)],
+  ];
+  const routes = new Map<string, Map<string, Step>>();
+  for (const [method, path, step] of table) {
+    if (path === false) continue;
+    const steps = routes.get(withoutSlash(path)) ?? new Map<string, Step>();
+    routes.set(withoutSlash(path), steps.set(method, step));
+  }
+  return (req) => routes.get(withoutSlash(req.path))?.get(req.method);
+}
+
+/** Mail scanners and browsers that load ahead ask for what nobody may want: they spend nothing, and get nothing. */
+async function nothing({ res }: Visit): Promise<void> {
+  ourHeaders(res);
+  res.statusCode = 204;
+  res.end();
+}
+
+const unlessPrefetched =
+  (step: Step): Step =>
+  (visit) =>
+    isPrefetch(visit.req) ? nothing(visit) : step(visit);
+
+/** Whoever asks so is not there, as far as the life of a session goes. */
+const unnoticed =
+  (step: Step): Step =>
+  (visit) => {
+    passUnnoticed(visit.req);
+    return step(visit);
+  };
+
+/** A test that runs in this process may bring a login along: see login-ticket.ts. */
+const unlessTicket =
+  (parts: Parts, step: Step): Step =>
+  (visit) => {
+    const ticket = tickets.get(visit.req);
+    return ticket ? useTicket(parts, visit, ticket) : step(visit);
+  };
