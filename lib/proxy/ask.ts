@@ -67,8 +67,7 @@ export function createAsk({ upstream, timeoutMs, name }: ProxySettings): Ask {
     try {
       return await new Promise<Reply>((resolve, reject) => {
         timer = setTimeout(() => {
-          reject(failed("upstream_timeout", `${req.complete ? "no answer" : "the upload stood still"} in time`));
-          giveUp();
+          reject(failed("upstream_timeout", req.complete ? "no answer in time" : "the upload stood still"));
         }, timeoutMs);
         const isOver = (error?: NodeJS.ErrnoException) =>
           reject(failed("upstream_unreachable", error?.code ?? "the connection broke off before an answer"));

@@ -5,11 +5,11 @@ import express, { type Express } from "express";
 import express4 from "express4";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type PortalProxyOptions, portalProxy } from "../../lib/index.js";
-import { json, TOKEN_SECONDS } from "../access/logged-in.js";
+import { holdNext, json, TOKEN_SECONDS } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 import { close, startWorld } from "../support/world.js";
-import { answerTo, start, startBefore, startServer, startUpstream } from "./passing.js";
+import { answerTo, headOf, start, startBefore, startServer, startUpstream } from "./passing.js";
 
 describe("a request below the path", () => {
   test.each([4, 5] as const)(
@@ -94,23 +94,25 @@ describe("a request below the path", () => {
   });
 
   test("whose browser has left before it was asked is not asked", async () => {
-    const [left, went] = [createGate(), createGate()];
+    const [met, left] = [createGate(), createGate()];
     const { open, upstream, log } = await start({
       before: (app) =>
-        void app.use("/api", (_req, res, next) => {
+        void app.use("/api/x", (_req, res, next) => {
+          met.open();
           res.once("close", () => {
             next();
-            setImmediate(went.open);
+            left.open();
           });
-          left.open();
         }),
     });
     const asking = open("/api/x").on("error", () => {});
     asking.end();
-    await left.opened;
+    await met.opened;
     asking.destroy();
-    await went.opened;
-    expect([upstream.got, log.filter((line) => line.includes("upstream"))]).toEqual([[], []]);
+    await left.opened;
+    await answerTo(open("/api/other"));
+    expect(upstream.got.map(({ url }) => url)).toEqual(["/other"]);
+    expect(log.filter((line) => line.includes("upstream"))).toEqual([]);
   });
 
   test("that is redirected below the upstream's path is led below the proxy's, and nobody follows with the token", async () => {
@@ -291,6 +293,8 @@ describe("a 401 of the upstream", () => {
     expect([answer.status, answer.body]).toEqual([200, "data"]); // and nothing of the first one
     expect(answer.headers).not.toHaveProperty("www-authenticate");
     const same = { method, url: "/things?x=1", body: body ?? "" };
+    const length = body === undefined ? headers["content-length"] : String(body.length);
+    expect(upstream.got[1]?.headers["content-length"] ?? "0").toBe(length ?? "0");
     expect(upstream.got).toMatchObject([
       { ...same, token: old },
       { ...same, token: await access() },
@@ -362,16 +366,39 @@ describe("a 401 of the upstream", () => {
     expect([status, JSON.parse(body)]).toMatchObject([401, { code: "refresh_refused", login: "/login" }]);
   });
 
-  test("whose body never ends keeps nobody from the next one", async () => {
+  test("whose body never ends keeps nobody from the next answer, and is over when that begins", async () => {
+    const isCut = createGate();
     let asked = 0;
-    const { browser, url } = await start({
-      answer(_req, res) {
-        asked += 1;
-        if (asked === 1) res.writeHead(401).write("the first of many");
-        else res.end("data");
-      },
+    const url = await startServer((_req, res) => {
+      asked += 1;
+      if (asked === 1) res.on("close", isCut.open).writeHead(401).write("the first of many");
+      else res.writeHead(200).write("event");
     });
-    expect((await browser.fetch(`${url}/api/x`)).body).toBe("data");
+    const { open } = await startBefore(url);
+    const asking = open("/api/x").end();
+    expect((await headOf(asking)).statusCode).toBe(200);
+    await isCut.opened;
+    asking.destroy();
+  });
+
+  test("whose browser leaves while the token is renewed is the last that the upstream hears of it", async () => {
+    const gone = createGate();
+    const { open, upstream, portal } = await startRefused({
+      before: (app) =>
+        void app.use("/api", (_req, res, next) => {
+          res.once("close", gone.open);
+          next();
+        }),
+    });
+    const refresh = holdNext(portal, "/oauth2/token");
+    const asking = open("/api/x").on("error", () => {});
+    asking.end();
+    await refresh.arrived;
+    asking.destroy();
+    await gone.opened;
+    refresh.letGo();
+    const other = await answerTo(open("/api/other"));
+    expect([other.body, upstream.got.filter(({ url }) => url === "/x").length]).toEqual(["data", 1]);
   });
 });
 

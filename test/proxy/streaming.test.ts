@@ -222,7 +222,8 @@ describe("an upstream that gives no answer", () => {
 
   test("as it closes the connection: 502", async () => {
     const base = await startTcp((socket) => socket.destroy());
-    await expectProblem(base, 502, "upstream_unreachable");
+    const { log } = await expectProblem(base, 502, "upstream_unreachable");
+    expect(log.join()).toContain("ECONNRESET");
   });
 
   test("as it speaks something else: 502", async () => {
@@ -276,7 +277,7 @@ describe("an upstream that gives no answer", () => {
     stuck.write("x");
     const { statusCode, headers } = await headOf(stuck);
     expect([statusCode, headers.connection]).toEqual([504, "close"]);
-    expect(log.join()).toContain("the upload stood still in time");
+    expect(log.join()).toContain("the upload stood still");
   });
 });
 
