@@ -8,11 +8,11 @@ import { createExclusive, type Exclusive, type Plain } from "./exclusive.js";
 import { KeptForms } from "./kept-forms.js";
 import { type Kept, KNOWN, Known, knownOf } from "./known.js";
 import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs } from "./lifetime.js";
-import { Making } from "./making.js";
-import { findSessions, type Removed } from "./persons-sessions.js";
+import { Making, type Tidy } from "./making.js";
+import { endSessions, findSessions, type Removed } from "./persons-sessions.js";
 import { createPush, type Push } from "./push.js";
 import { SeenTokens } from "./seen.js";
-import { type Person, SessionIndex } from "./session-index.js";
+import { SessionIndex } from "./session-index.js";
 import {
   DiscreetPortalSession,
   KeptPortalSession,
@@ -75,7 +75,7 @@ export class Keeper {
   readonly #lifetime: Lifetime;
   readonly #limits: Limits | undefined;
   readonly #tenants: Tenants;
-  readonly #sweep: (person: Person) => void;
+  readonly #tidy: Tidy;
   /** For sessions that are ours. */
   readonly #push: Push | undefined;
   /** Sessions whose touch is under way, and how often: some stores do it by a set. */
@@ -102,7 +102,11 @@ export class Keeper {
     this.index = new SessionIndex(exclusive.update, clock);
     this.seen = new SeenTokens(exclusive.update, clock);
     this.forms = new KeptForms(exclusive.update, clock);
-    this.#sweep = (person) => void findSessions(this, person).catch(() => {}); // who looks next does so again
+    const quietly = (work: Promise<unknown>) => void work.catch(() => {}); // who looks next does so again
+    this.#tidy = {
+      sweep: (person) => quietly(findSessions(this, person)),
+      endMarked: (person) => quietly(endSessions(this, person, () => false)),
+    };
     this.#push = limits && createPush(limits, this.#lifetime, this.update);
     this.#meetExpressSession(exclusive);
   }
@@ -298,7 +302,7 @@ export class Keeper {
   async #begin(id: string, data: Kept, login: KeptPortalSession, others: StoredSession): Promise<void> {
     const saved = savedNow(id, data, login);
     const making = new Making(this.index, this.#tenants.of(login), id, login);
-    if (await making.begin(userAgentOf(data), this.#sweep)) {
+    if (await making.begin(userAgentOf(data), this.#tidy)) {
       await this.#put(id, this.#closed(id, { ...others, portal: KeptPortalSession.whole(login) }));
       data[KNOWN] = saved;
       if (await this.#isStillAlive(making, id)) return;

@@ -6,6 +6,16 @@ const LONGEST_USER_AGENT = 256;
 /** Every so many sessions of one person it is seen which of them are still there. */
 const SWEEP_EVERY = 50;
 
+/** What is done in the background, for a person who has many sessions. */
+export interface Tidy {
+  /** Sees which of them are still there. */
+  readonly sweep: (person: Person) => void;
+  /** Ends those that are too many. */
+  readonly endMarked: (person: Person) => void;
+}
+
+const UNTIDY: Tidy = { sweep: () => {}, endMarked: () => {} };
+
 /** Whose login it is. */
 export const personOf = ({ issuer, client_id, claims }: Omit<StoredPortal, "tokens">): Person => ({
   issuer,
@@ -40,12 +50,13 @@ export class Making {
    *
    * @returns whether it may be written: the login has not ended meanwhile
    */
-  async begin(userAgent: string | undefined, sweep: (person: Person) => void = () => {}): Promise<boolean> {
+  async begin(userAgent: string | undefined, tidy: Tidy = UNTIDY): Promise<boolean> {
     if (!this.#tenant) return true;
     const person = personOf(this.#login);
     const { absoluteSeconds, findsBySid } = this.#tenant;
     const count = await this.#index.add(person, this.#entry(absoluteSeconds, userAgent), this.#from, findsBySid);
-    if (count > MOST_SESSIONS || (count > 0 && count % SWEEP_EVERY === 0)) sweep(person);
+    if (count > MOST_SESSIONS) tidy.endMarked(person);
+    else if (count > 0 && count % SWEEP_EVERY === 0) tidy.sweep(person);
     return count > 0;
   }
 
