@@ -2,7 +2,6 @@ import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { logFailure } from "../answer/log.js";
 import { CHALLENGE, PortalAuthError } from "../errors.js";
-import { linkTo } from "../parts.js";
 import { headersBack } from "./headers.js";
 import type { Passage } from "./passage.js";
 import { locationHere } from "./target.js";
@@ -21,8 +20,8 @@ function handHead(answer: IncomingMessage, target: URL, { req, res, settings }: 
   for (const [name, value = ""] of Object.entries(headersBack(headers))) res.setHeader(name, value);
   res.vary(headers.vary === undefined ? "Cookie" : `${headers.vary}, Cookie`); // whose it is the upstream knows by the token
   if (headers.location !== undefined) {
-    const here = (rest: string) => linkTo(req.baseUrl + settings.path, rest);
-    res.setHeader("Location", locationHere(headers.location, target, settings.upstream, here));
+    const mount = req.baseUrl + settings.path;
+    res.setHeader("Location", locationHere(headers.location, target, settings.upstream, mount));
   }
   if (statusCode === 401) res.setHeader("WWW-Authenticate", CHALLENGE);
   res.flushHeaders(); // a stream of events may say nothing for a while

@@ -1,3 +1,4 @@
+import { pathHere } from "../login/return-to.js";
 import { withoutSlash } from "../without-slash.js";
 
 /** What lies below the proxy's path: "" or what begins with a slash, and the query with its ?. */
@@ -54,10 +55,10 @@ function isUtf8(encoded: string): boolean {
 }
 
 /** Where the browser finds what the upstream's Location means: below the mount, or, as it lies elsewhere, as it was. */
-export function locationHere(location: string, target: URL, upstream: URL, here: (rest: string) => string): string {
+export function locationHere(location: string, target: URL, upstream: URL, mount: string): string {
   if (!URL.canParse(location, target.href)) return location;
   const { origin, pathname, search, hash } = new URL(location, target);
   const base = basePath(upstream);
   const isBelow = origin === upstream.origin && (pathname === base || pathname.startsWith(`${base}/`));
-  return isBelow ? here(pathname.slice(base.length) + search + hash) : location;
+  return (isBelow && pathHere(mount + pathname.slice(base.length) + search + hash)) || location;
 }

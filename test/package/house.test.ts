@@ -113,7 +113,7 @@ const MUST_NOT_KNOW: Record<string, readonly string[]> = {
     "index.ts",
   ],
   guard: ["callback", "logout", "status", "proxy", "portal-auth.ts", "index.ts"],
-  proxy: ["portal", "login", "callback", "logout", "form", "status", "portal-auth.ts", "index.ts"],
+  proxy: ["portal", "callback", "logout", "form", "status", "portal-auth.ts", "index.ts"],
   "options.ts": ["session", "answer", "access", "settings.ts", ...ROUTER, ...TOP],
   "settings.ts": ["session", "answer", "access", ...ROUTER, ...TOP],
   "hooks.ts": ["portal", "session", "answer", "access", "options.ts", "settings.ts", ...ROUTER, ...TOP],

@@ -117,5 +117,17 @@ test.each([
   ["http://", "http://"],
 ])("a Location %s is for the browser %s", (location, expected) => {
   const target = new URL("https://orders.example/v1/x/y");
-  expect(locationHere(location, target, UPSTREAM, (rest) => `/api${rest}`)).toBe(expected);
+  expect(locationHere(location, target, UPSTREAM, "/api")).toBe(expected);
+});
+
+test("a Location that a mount by pattern, or the upstream, would make lead to another host is handed on as it was", () => {
+  const target = new URL("https://orders.example/v1/x");
+  for (const [location, mount] of [
+    ["/v1//evil.example/", ""],
+    ["/v1/x", "//evil.example"],
+    ["/v1/x", "/\\evil.example"],
+  ] as const)
+    expect(locationHere(location, target, UPSTREAM, mount)).toBe(location);
+  const long = `/v1/${"x".repeat(5000)}`;
+  expect(locationHere(long, target, UPSTREAM, "/api")).toBe(long.replace("/v1", "/api"));
 });
