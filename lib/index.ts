@@ -29,7 +29,6 @@ export type {
   RefreshJoined,
   SessionRefused,
 } from "./events.js";
-export { type ExplainedOption, explain } from "./explain.js";
 export { type PortalErrorsOptions, portalErrors } from "./guard/portal-errors.js";
 export {
   type AuthenticatedHandler,
@@ -47,9 +46,7 @@ export type { LoginStrength } from "./login/strength.js";
 export type { Device } from "./logout/device.js";
 export type { LogoutOptions } from "./logout/logout.js";
 export type { SessionInfo } from "./logout/sessions.js";
-export type { AuthorizationParams, PortalAuthOptions } from "./options.js";
 export type { Action, Page, RenderPage, Words, WordsGiven } from "./pages.js";
-export type { NoncePolicy, ProfileName } from "./portal/profiles.js";
 export { type PortalAuth, portalAuth } from "./portal-auth.js";
 export { portalProxy } from "./proxy/portal-proxy.js";
 export type { PortalProxyOptions } from "./proxy/settle.js";
@@ -62,5 +59,8 @@ export type {
   VisitorPortal,
 } from "./request-portal.js";
 export type { PortalSession, RefreshClaim } from "./session/stored.js";
-export type { Origin } from "./settings.js";
+export { type ExplainedOption, explain } from "./settings/explain.js";
+export type { AuthorizationParams, PortalAuthOptions } from "./settings/options.js";
+export type { NoncePolicy, ProfileName } from "./settings/profiles.js";
+export type { Origin } from "./settings/settings.js";
 export type { Authentication, Claims, TokenSet } from "./tokens.js";

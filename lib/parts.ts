@@ -3,14 +3,14 @@ import type { Outage } from "./access/outage.js";
 import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
 import type { Pages } from "./answer/pages.js";
-import type { ExplainedOption } from "./explain.js";
 import { returnTo } from "./login/return-to.js";
 import type { Transactions } from "./login/transaction.js";
 import { POSTED, readQuery } from "./parameters.js";
 import type { GetPortal } from "./portal/discover.js";
 import type { RefreshOnce } from "./session/refresh-once.js";
 import type { Sealer } from "./session/seal.js";
-import type { Settings } from "./settings.js";
+import type { ExplainedOption } from "./settings/explain.js";
+import type { Settings } from "./settings/settings.js";
 
 /** What the steps of one portalAuth() share. */
 export interface Parts {

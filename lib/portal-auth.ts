@@ -7,13 +7,11 @@ import { carefully, createLog, type Log, logFailure } from "./answer/log.js";
 import { createPages } from "./answer/pages.js";
 import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
-import { type ExplainedOption, explainTried } from "./explain.js";
 import { knowRoutes } from "./login/own-routes.js";
 import { createSilentLogin } from "./login/silent.js";
 import { createTransactions } from "./login/transaction.js";
 import { callbackPaths } from "./login-ticket.js";
 import { lookAtMaking, lookAtMount } from "./look-at-mount.js";
-import type { PortalAuthOptions } from "./options.js";
 import { refuseRequest } from "./parentheses.js";
 import { answersOf, laterAnswersOf, type Parts, type Visit } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
@@ -24,7 +22,9 @@ import { createRefreshOnce } from "./session/refresh-once.js";
 import { createSealer } from "./session/seal.js";
 import { openStore } from "./session/stores/open-store.js";
 import { createVault } from "./session/vault.js";
-import { type Settings, settledOf, type Tried, tryOptions, warnings } from "./settings.js";
+import { type ExplainedOption, explainTried } from "./settings/explain.js";
+import type { PortalAuthOptions } from "./settings/options.js";
+import { type Settings, settledOf, type Tried, tryOptions, warnings } from "./settings/settings.js";
 
 /** The router. */
 export interface PortalAuth extends RequestHandler {

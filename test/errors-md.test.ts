@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { failures } from "../lib/errors.js";
-import { SECRETS, VARIABLES } from "../lib/option-table.js";
+import { SECRETS, VARIABLES } from "../lib/settings/option-table.js";
 import { logIn } from "./access/logged-in.js";
 
 const text = await readFile(new URL("../lib/errors.md", import.meta.url), "utf8");

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "../lib/option-table.js";
+import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "../lib/settings/option-table.js";
 
 const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
 

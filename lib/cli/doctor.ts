@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { parseArgs, parseEnv } from "node:util";
 import { diagnose } from "../doctor/index.js";
-import { explain } from "../explain.js";
-import { withFiles } from "../settings.js";
+import { explain } from "../settings/explain.js";
+import { withFiles } from "../settings/settings.js";
 import { createPaint, explainedLines, reportLines } from "./report.js";
 import { WrongUsage } from "./wrong-usage.js";
 

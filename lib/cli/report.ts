@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import type { Check, CheckGroup, Verdict } from "../doctor/check.js";
-import type { ExplainedOption } from "../explain.js";
 import { oneLine } from "../one-line.js";
+import type { ExplainedOption } from "../settings/explain.js";
 
 type Colour = "green" | "yellow" | "red" | "dim" | "bold";
 

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
-import { type ExplainedOption, explainTried } from "../explain.js";
-import type { Tried } from "../settings.js";
+import { type ExplainedOption, explainTried } from "../settings/explain.js";
+import type { Tried } from "../settings/settings.js";
 import { type Check, checksOf } from "./check.js";
 
 const { ok, warning, failed } = checksOf("options");

@@ -1,7 +1,7 @@
 import type { PortalAuthError } from "../errors.js";
 import type { Portal } from "../portal/discover.js";
 import { tryKeys } from "../portal/probe.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../settings/settings.js";
 import { type Check, checksOf } from "./check.js";
 import type { Connection } from "./connection.js";
 

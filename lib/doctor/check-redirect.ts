@@ -1,7 +1,7 @@
 import { loginCookiePrefix, sessionCookieName } from "../cookie-names.js";
 import type { PortalAuthError } from "../errors.js";
 import { createFetch } from "../portal/http.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../settings/settings.js";
 import { type Check, checksOf } from "./check.js";
 
 const { ok, skipped, warning } = checksOf("redirect");

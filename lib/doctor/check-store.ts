@@ -6,7 +6,7 @@ import type { Trouble } from "../session/stores/durability.js";
 import { openStore } from "../session/stores/open-store.js";
 import { type Lack, type OpenStore, reasonOf } from "../session/stores/opened.js";
 import { type Probed, probeStores } from "../session/stores/probe.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../settings/settings.js";
 import { withinTime } from "../within-time.js";
 import { type Check, checksOf } from "./check.js";
 

@@ -1,9 +1,9 @@
 import type { Application } from "express";
 import type { PortalAuthError } from "../errors.js";
-import type { PortalAuthOptions } from "../options.js";
 import { createDiscovery, type Portal } from "../portal/discover.js";
 import { readDocument } from "../portal/probe.js";
-import { type Settings, tryOptions, warnings } from "../settings.js";
+import type { PortalAuthOptions } from "../settings/options.js";
+import { type Settings, tryOptions, warnings } from "../settings/settings.js";
 import { type Check, type CheckGroup, checksOf, GROUPS } from "./check.js";
 import { checkAuthorization, checkCredentials, credentialsSkipped } from "./check-credentials.js";
 import { checkOptions } from "./check-options.js";

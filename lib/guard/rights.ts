@@ -1,6 +1,6 @@
 import { PortalAuthError } from "../errors.js";
 import type { PortalSession } from "../session/stored.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../settings/settings.js";
 import type { Claims } from "../tokens.js";
 import { listOf, type Wished } from "./list-of.js";
 

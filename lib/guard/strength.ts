@@ -1,7 +1,7 @@
 import { PortalAuthError } from "../errors.js";
 import type { StrengthWanted } from "../login/strength.js";
 import type { PortalSession } from "../session/stored.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../settings/settings.js";
 
 /** Why a login is too weak or too old; undefined when it will do. */
 export type WeaknessOf = (session: PortalSession, settings: Settings) => PortalAuthError | undefined;

@@ -7,7 +7,7 @@ import { listen } from "../listen.js";
 import { outline } from "../outline.js";
 import { refuseRequest } from "../parentheses.js";
 import { linkTo } from "../parts.js";
-import { isProduction } from "../settings.js";
+import { isProduction } from "../settings/settings.js";
 import { pageFiles } from "./files.js";
 import { sendHere, sendJson } from "./headers.js";
 import { createNotebook, type Notebook } from "./notebook.js";

@@ -1,7 +1,7 @@
 import type { Request } from "express";
-import type { ExplainedOption } from "../explain.js";
 import { linkTo, type Parts } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
+import type { ExplainedOption } from "../settings/explain.js";
 import type { TokenSet } from "../tokens.js";
 
 /** A token as it may be looked at: what is in it, and never what makes it one. */

@@ -1,7 +1,7 @@
 import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
 import { silentCookieName } from "../cookie-names.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../settings/settings.js";
 
 /**
  * What a browser is known by that may be logged in without being asked: ready, as it has brought this back, and so keeps

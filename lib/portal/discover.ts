@@ -1,8 +1,8 @@
 import * as oidc from "openid-client";
-import { isSafeAddress } from "../checks.js";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
-import type { Settings } from "../settings.js";
+import { isSafeAddress } from "../safe-address.js";
+import type { Settings } from "../settings/settings.js";
 import { withoutSlash } from "../without-slash.js";
 import { explainFailure } from "./explain-failure.js";
 import { createFetch } from "./http.js";

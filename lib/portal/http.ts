@@ -1,5 +1,5 @@
-import { isSafeAddress } from "../checks.js";
 import { PortalAuthError } from "../errors.js";
+import { isSafeAddress } from "../safe-address.js";
 
 const MAX_BODY_BYTES = 1024 * 1024;
 

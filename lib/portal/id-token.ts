@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../settings/settings.js";
 import type { Claims } from "../tokens.js";
 import { withoutSlash } from "../without-slash.js";
 

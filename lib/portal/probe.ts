@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { importJWK, type JWK } from "jose";
 import * as oidc from "openid-client";
 import type { PortalAuthError } from "../errors.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../settings/settings.js";
 import { withoutSlash } from "../without-slash.js";
 import { attemptOf, authorizationUrl, newSeed } from "./authorize.js";
 import type { Portal } from "./discover.js";

@@ -1,6 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import { type CsrfOptions, settleCsrf } from "../anti-forgery.js";
-import { isSafeAddress } from "../checks.js";
+import { isSafeAddress } from "../safe-address.js";
 import { withoutSlash } from "../without-slash.js";
 import { isOurs } from "./headers.js";
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type RightsWanted, rolesIn, settleRights } from "../../lib/guard/rights.js";
 import { PortalAuthError } from "../../lib/index.js";
 import type { PortalSession } from "../../lib/session/stored.js";
-import type { Settings } from "../../lib/settings.js";
+import type { Settings } from "../../lib/settings/settings.js";
 
 const CLAIMS = {
   sub: "amara",

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createDiscovery } from "../../lib/portal/discover.js";
-import { settleOptions } from "../../lib/settings.js";
+import { settleOptions } from "../../lib/settings/settings.js";
 import { Browser } from "../support/browser.js";
 import { SESSION_SECRET, startWorld } from "../support/world.js";
 

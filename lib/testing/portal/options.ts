@@ -1,4 +1,4 @@
-import { isSafeAddress } from "../../checks.js";
+import { isSafeAddress } from "../../safe-address.js";
 import { DEMO_PEOPLE, type Person } from "./people.js";
 
 /** An application as it is registered at the portal. */

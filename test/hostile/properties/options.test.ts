@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PortalAuthError } from "../../../lib/index.js";
-import { OptionsSchema, VARIABLES } from "../../../lib/option-table.js";
-import { settleOptions } from "../../../lib/settings.js";
+import { OptionsSchema, VARIABLES } from "../../../lib/settings/option-table.js";
+import { settleOptions } from "../../../lib/settings/settings.js";
 import { json, tries } from "../support/property.js";
 
 const GOOD = {

@@ -1,15 +1,15 @@
 import type { Store } from "express-session";
 import * as v from "valibot";
+import type { Clock } from "../clock.js";
+import type { Hooks } from "../hooks.js";
+import type { Lock } from "../lock.js";
+import type { Logger } from "../logger.js";
+import type { RenderPage, WordsGiven } from "../pages.js";
+import { reservedKey } from "../session/reserved.js";
+import { hasOpenid } from "./authorization-params.js";
 import { address, origins, plainAddress, route, seconds, secrets, text, toggle } from "./checks.js";
-import type { Clock } from "./clock.js";
-import type { Hooks } from "./hooks.js";
-import type { Lock } from "./lock.js";
-import type { Logger } from "./logger.js";
 import type { PortalAuthOptions } from "./options.js";
-import type { RenderPage, WordsGiven } from "./pages.js";
-import { hasOpenid } from "./portal/authorization-params.js";
-import { PROFILES, type ProfileName } from "./portal/profiles.js";
-import { reservedKey } from "./session/reserved.js";
+import { PROFILES, type ProfileName } from "./profiles.js";
 
 /** The variable of each option that has one. README's table is compared with it by a test. */
 export const VARIABLES = {

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MemoryStore } from "express-session";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { explain, type PortalAuthOptions, portalAuth } from "../lib/index.js";
-import { OptionsSchema, VARIABLES } from "../lib/option-table.js";
+import { explain, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
+import { OptionsSchema, VARIABLES } from "../../lib/settings/option-table.js";
 
 const SECRET = randomBytes(24).toString("hex");
 const ENVIRONMENT = {

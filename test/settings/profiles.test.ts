@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { profileOfIssuer } from "../../lib/portal/profiles.js";
+import { profileOfIssuer } from "../../lib/settings/profiles.js";
 
 test.each([
   ["https://sample.portal.tencentciam.com", "tencent-ciam"],

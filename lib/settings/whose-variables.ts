@@ -1,6 +1,6 @@
+import { withoutSlash } from "../without-slash.js";
 import { VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
-import { withoutSlash } from "./without-slash.js";
 
 /** Whose variables speak of one portal and of the application's registration there. */
 const OF_THE_PORTAL: readonly (keyof PortalAuthOptions)[] = [

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkAuthorizationParams, hasOpenid } from "../../lib/portal/authorization-params.js";
+import { checkAuthorizationParams, hasOpenid } from "../../lib/settings/authorization-params.js";
 
 test.each([
   ...["state", "nonce", "code_challenge", "code_challenge_method", "redirect_uri", "client_id", "client_secret"].map(

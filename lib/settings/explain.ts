@@ -1,7 +1,7 @@
+import { withoutSlash } from "../without-slash.js";
 import { DEFAULTS, isStoreAddress, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
 import { type Origin, type Settings, type Tried, tryOptions } from "./settings.js";
-import { withoutSlash } from "./without-slash.js";
 
 /** One option as it is in effect. */
 export interface ExplainedOption {

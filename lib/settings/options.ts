@@ -1,11 +1,11 @@
 import type { Request } from "express";
 import type { Store } from "express-session";
-import type { Clock } from "./clock.js";
-import type { Hooks } from "./hooks.js";
-import type { Lock } from "./lock.js";
-import type { Logger } from "./logger.js";
-import type { RenderPage, WordsGiven } from "./pages.js";
-import type { NoncePolicy, ProfileName } from "./portal/profiles.js";
+import type { Clock } from "../clock.js";
+import type { Hooks } from "../hooks.js";
+import type { Lock } from "../lock.js";
+import type { Logger } from "../logger.js";
+import type { RenderPage, WordsGiven } from "../pages.js";
+import type { NoncePolicy, ProfileName } from "./profiles.js";
 
 /**
  * Parameters to add to the authorization request: `auth_source_id`, `ui_locales`, `prompt`, `max_age`, … Values that

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import session from "express-session";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { PortalAuthError } from "../lib/errors.js";
-import { OptionsSchema, VARIABLES } from "../lib/option-table.js";
-import type { PortalAuthOptions } from "../lib/options.js";
-import { settleOptions, warnings } from "../lib/settings.js";
+import { PortalAuthError } from "../../lib/errors.js";
+import { OptionsSchema, VARIABLES } from "../../lib/settings/option-table.js";
+import type { PortalAuthOptions } from "../../lib/settings/options.js";
+import { settleOptions, warnings } from "../../lib/settings/settings.js";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 const ENV = {

@@ -1,11 +1,13 @@
 import type { Store } from "express-session";
 import * as v from "valibot";
-import type { Clock } from "./clock.js";
+import type { Clock } from "../clock.js";
+import { PortalAuthError } from "../errors.js";
+import type { Hooks } from "../hooks.js";
+import type { Lock } from "../lock.js";
+import type { Logger } from "../logger.js";
+import type { RenderPage, WordsGiven } from "../pages.js";
+import { withoutSlash } from "../without-slash.js";
 import { alike, readSecret, readVariable, unknownVariables } from "./environment.js";
-import { PortalAuthError } from "./errors.js";
-import type { Hooks } from "./hooks.js";
-import type { Lock } from "./lock.js";
-import type { Logger } from "./logger.js";
 import {
   CLIENT_SECRET_MISSING,
   conflicts,
@@ -17,10 +19,8 @@ import {
 } from "./option-problems.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions, Routes } from "./options.js";
-import type { RenderPage, WordsGiven } from "./pages.js";
-import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./portal/profiles.js";
+import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./profiles.js";
 import { isLeftOutByMistake, whyNotRead } from "./whose-variables.js";
-import { withoutSlash } from "./without-slash.js";
 
 /** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
 export interface Settings {

@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import type { PortalAuthError } from "./errors.js";
+import type { PortalAuthError } from "../errors.js";
+import { checkAuthorizationParams } from "./authorization-params.js";
 import { type OptionsSchema, VARIABLES } from "./option-table.js";
 import type { Routes } from "./options.js";
-import { checkAuthorizationParams } from "./portal/authorization-params.js";
 
 /** What is wrong with an option, and what to write there. */
 export interface OptionProblem {

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { withoutSlash } from "./without-slash.js";
+import { isSafeAddress } from "../safe-address.js";
+import { withoutSlash } from "../without-slash.js";
 
 // The building blocks of option-table.ts. Each carries the sentence that tells what to write; a value never stands in a message.
 
@@ -77,18 +78,6 @@ export const secrets = (write: string) =>
     v.minLength(1, write),
     v.everyItem((secret: string) => secret.length >= 32, write),
   );
-
-/** Whether this address may be talked to, or sent to: https, or http on this machine's loopback. */
-export function isSafeAddress(value: string): boolean {
-  if (!URL.canParse(value)) return false;
-  const { protocol, hostname, username, password } = new URL(value);
-  if (username || password) return false;
-  return protocol === "https:" || (protocol === "http:" && isLoopback(hostname));
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-}
 
 function splitAtCommas(value: string): string[] {
   return value.split(",").map((secret) => secret.trim());
