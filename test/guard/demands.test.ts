@@ -195,6 +195,16 @@ describe("a login that is too old", () => {
     expect((await open(world, fresh)).status).toBe(200);
   });
 
+  test.each([
+    [8, 200],
+    [20, 401],
+  ])("the way back from the portal may take a moment: %i s, with maxAge: 0 and no tolerance", async (age, status) => {
+    const world = await start({ maxAge: 0 }, { options: { clockTolerance: 0 } });
+    world.portal.nextIdToken({ claims: { auth_time: seconds() - age } });
+    await again(world);
+    expect((await askFor(world)).status).toBe(status);
+  });
+
   test("one of which the portal never said when it was is too old", async () => {
     const world = await start({ maxAge: 1e9 });
     world.portal.nextIdToken({ claims: { auth_time: undefined } });

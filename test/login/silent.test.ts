@@ -59,6 +59,26 @@ describe("a visitor", () => {
     expect([wasAsked(world), (await world.me()).isAuthenticated]).toEqual([0, false]);
   });
 
+  test("who ends this very session is not signed in again by the next page either", async () => {
+    const world = await start(
+      {},
+      {
+        after: (app) =>
+          app.post("/end", async (req, res) => {
+            const [{ id = "" } = {}] = await req.portal.sessions();
+            res.json(await req.portal.endSession(id));
+          }),
+      },
+    );
+    await world.browser.visit(`${world.url}/account`);
+    await open(world);
+    const before = wasAsked(world);
+    await world.browser.jar.setCookie("portal-silent=ready; Path=/", world.url);
+    expect((await world.browser.fetch(`${world.url}/end`, { method: "POST" })).body).toBe("true");
+    await open(world);
+    expect([wasAsked(world) - before, (await world.me()).isAuthenticated]).toEqual([0, false]);
+  });
+
   test("keeps the session that they had, when the portal does not know them", async () => {
     const world = await start(
       {},
@@ -131,6 +151,15 @@ describe("nobody is sent away", () => {
     await open(world);
     await world.browser.navigate(world.url + path);
     expect(wasAsked(world)).toBe(0);
+  });
+
+  test("who is led here by another site, where the session's cookie is SameSite=Strict: they may well be logged in", async () => {
+    const world = await start({ sameSite: "strict" });
+    await open(world);
+    await world.browser.navigate(`${world.url}/`, { site: "cross-site" });
+    expect(wasAsked(world)).toBe(0);
+    await open(world);
+    expect(wasAsked(world)).toBe(1);
   });
 
   test("anybody, where it is not switched on", async () => {

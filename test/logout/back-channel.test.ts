@@ -1,3 +1,4 @@
+import session from "express-session";
 import { decodeJwt } from "jose";
 import { describe, expect, test, vi } from "vitest";
 import type { LogoutContext, PortalAuthOptions } from "../../lib/index.js";
@@ -339,11 +340,21 @@ test("PORTAL_BACKCHANNEL_LOGOUT=on switches it on, and routes.backchannelLogout 
 });
 
 test("an app that makes a session for everybody makes none for the portal", async () => {
-  const world = await start({ session: "app" });
-  const before = Object.keys(storedSessions(world.store)).length;
-  const answer = await send(world, { sub: "nobody" });
+  const store = new session.MemoryStore();
+  const everybody = session({ store, secret: "s", resave: false, saveUninitialized: true });
+  const world = await startWorld({
+    portal: { document: "full" },
+    options: { profile: "openid", backchannelLogout: true, frontchannelLogout: true },
+    before: (app) => app.use(everybody),
+  });
+  const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: "nobody" }) });
+  const answer = await post(world, form);
+  const frame = await fetch(
+    `${world.url}/frontchannel-logout?${new URLSearchParams({ iss: world.portal.issuer, sid: "x" })}`,
+  );
   expect([answer.status, answer.headers.get("set-cookie")]).toEqual([200, null]);
-  expect(Object.keys(storedSessions(world.store))).toHaveLength(before);
+  expect([frame.status, frame.headers.get("set-cookie")]).toEqual([200, null]);
+  expect(storedSessions(store)).toEqual({});
 });
 
 /** Lets the store fail when it is to destroy something, until it is told to work again. */

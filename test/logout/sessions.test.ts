@@ -1,10 +1,18 @@
-import type { Express, Request } from "express";
+import type { Express, Request, RequestHandler } from "express";
+import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
-import type { LogoutContext, PortalAuthOptions, SessionInfo } from "../../lib/index.js";
+import {
+  type LogoutContext,
+  type PortalAuthOptions,
+  portalAuth,
+  requireAuth,
+  type SessionInfo,
+} from "../../lib/index.js";
 import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 import { storedSessions } from "../support/stored-sessions.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
 
 const FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0";
 const IPHONE =
@@ -207,3 +215,40 @@ async function movedTo(req: Request, more: object): Promise<void> {
   Object.assign(req.session, more, { portal });
   await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
 }
+
+test("of two routers with one client each lists and ends what it has begun itself; the portal ends both", async () => {
+  const store = new session.MemoryStore();
+  const twin: { auth?: RequestHandler } = {};
+  const world = await startWorld({
+    portal: { document: "full", anyLoopbackAddress: true },
+    options: { profile: "openid", backchannelLogout: true },
+    before: (app) => app.use(session({ store, secret: "s", resave: false, saveUninitialized: false })),
+    after(app) {
+      app.use("/twin", (req, res, next) => twin.auth?.(req, res, next));
+      app.get("/twin/account", requireAuth(), (_req, res) => void res.send("in"));
+      app.get("/twin/me", (req, res) => void res.json(req.portal.isAuthenticated));
+      app.get("/sessions", async (req, res) => void res.json(await req.portal.sessions()));
+      withRoute(app);
+    },
+  });
+  const { url, browser, portal } = world;
+  twin.auth = portalAuth({
+    issuer: portal.issuer,
+    profile: "openid",
+    clientId: CLIENT_ID,
+    clientSecret: CLIENT_SECRET,
+    redirectUri: `${url}/twin/callback`,
+    secret: SESSION_SECRET,
+    backchannelLogout: true,
+  });
+  portal.register({ backchannelLogoutUri: `${url}/backchannel-logout` });
+  const other = new Browser();
+  await browser.visit(`${url}/account`);
+  expect((await other.visit(`${url}/twin/account`)).body).toBe("in");
+  const isInTwin = async () => (await other.fetch(`${url}/twin/me`)).body === "true";
+  expect(JSON.parse((await browser.fetch(`${url}/sessions`)).body)).toHaveLength(1);
+  await browser.fetch(`${url}/test/leave`, { method: "POST" });
+  expect([(await world.me()).isAuthenticated, await isInTwin()]).toEqual([false, true]);
+  await portal.sendLogoutToken(portal.logoutToken({ sub: "amara-okafor" }));
+  expect(await isInTwin()).toBe(false);
+});

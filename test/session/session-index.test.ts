@@ -7,6 +7,7 @@ import type { LoggedIn } from "../access/logged-in.js";
 import { logIn } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
+import { createGate } from "../support/gate.js";
 import { storedSessions } from "../support/stored-sessions.js";
 import { startWorld } from "../support/world.js";
 
@@ -247,6 +248,64 @@ describe("in an application", () => {
     expect(storedSessions(store)).toEqual({});
     await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1)); // nobody has those tokens
   });
+
+  test("a logout that comes while the session of a login is being written ends that as well", async () => {
+    const [written, letOn] = [createGate(), createGate()];
+    class SlowMemory extends session.MemoryStore {
+      override set: session.MemoryStore["set"] = (id, data, done) => {
+        if (isRecord(id)) return super.set(id, data, done);
+        written.open();
+        void letOn.opened.then(() => super.set(id, data, done));
+      };
+    }
+    const store = new SlowMemory();
+    const world = await startWorld({
+      portal: { document: "full" },
+      options: { profile: "openid", backchannelLogout: true, store },
+    });
+    world.portal.register({ backchannelLogoutUri: `${world.url}/backchannel-logout` });
+    const login = world.browser.visit(`${world.url}/account`);
+    await written.opened; // it is known by now, and found alive
+    const answer = await world.portal.sendLogoutToken(world.portal.logoutToken({ sub: "amara-okafor" }));
+    letOn.open();
+    expect([answer?.status, (await login).status]).toEqual([200, 401]);
+    expect([storedSessions(store), (await world.me()).isAuthenticated]).toEqual([{}, false]);
+  });
+
+  test("a logout takes its session out at once", async () => {
+    const world = await logIn();
+    await world.another();
+    await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
+    expect(records(world)[0].index.sessions).toHaveLength(1);
+  });
+
+  test("a session of somebody else that stands there by whatever mistake is neither shown nor ended", async () => {
+    const world = await logIn();
+    const [mine = ""] = Object.keys(storedSessions(world.store));
+    const jonas = new Browser();
+    jonas.person = { sub: "jonas-weber" };
+    await jonas.visit(`${world.url}/account`);
+    const theirs = Object.keys(storedSessions(world.store)).find((id) => id !== mine) ?? "";
+    const { sessions } = world.store as unknown as { sessions: Record<string, string> };
+    for (const [id, text] of Object.entries(sessions))
+      if (isRecord(id)) sessions[id] = withBoth(text, mine, theirs, false);
+    expect(await list(world)).toHaveLength(1);
+    for (const [id, text] of Object.entries(sessions))
+      if (isRecord(id)) sessions[id] = withBoth(text, mine, theirs, true);
+    await world.inRequest((req) => req.portal.endSession("none")); // a look at all of them
+    expect((await world.me(jonas)).isAuthenticated).toBe(true);
+  });
+
+  const withBoth = (text: string, mine: string, theirs: string, isEnding: boolean): string => {
+    const record = JSON.parse(text);
+    const [entry] = record.index.sessions;
+    record.index.sessions = [mine, theirs].map((id) => ({
+      ...entry,
+      id,
+      ending: id === theirs && isEnding ? true : undefined,
+    }));
+    return JSON.stringify(record);
+  };
 
   test("what others have written into the store in its place harms nobody", async () => {
     const world = await logIn();
