@@ -1,25 +1,33 @@
+import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { StrengthWanted } from "../login/strength.js";
 import type { PortalSession } from "../session/stored.js";
 import type { Settings } from "../settings/settings.js";
+import { graceAfterLogin } from "../way-back.js";
 
 /** Why a login is too weak or too old; undefined when it will do. */
 export type WeaknessOf = (session: PortalSession, settings: Settings) => PortalAuthError | undefined;
-
-/** The way back from the portal takes a moment: who has just authenticated has done so now. */
-const WAY_BACK_SECONDS = 10;
 
 /** Undefined where nothing is demanded. What the portal does not tell (`acr`, `auth_time`) is not there. */
 export function weaknessBy(wanted: StrengthWanted): WeaknessOf | undefined {
   const { acr, maxAge } = wanted;
   if (acr === undefined && maxAge === undefined) return undefined;
-  return function weaknessOf({ authentication = {} }, { clock, clockTolerance }) {
-    if (acr && !acr.includes(authentication.acr ?? "")) return tooWeak(wanted, "acr");
+  return function weaknessOf(session, { clock, clockTolerance }) {
+    if (acr && !acr.includes(session.authentication?.acr ?? "")) return tooWeak(wanted, "acr");
     if (maxAge === undefined) return undefined;
-    const { auth_time = Number.NaN } = authentication;
-    const isYoung = clock() / 1000 - auth_time <= maxAge + Math.max(clockTolerance, WAY_BACK_SECONDS);
+    const isYoung = ageOf(session, clock) <= maxAge + graceAfterLogin(clockTolerance);
     return isYoung ? undefined : tooWeak(wanted, "auth_time");
   };
+}
+
+/**
+ * How long ago the person has authenticated, in seconds; NaN where nobody said. What lies before the login is counted by
+ * the portal's clock and what comes after it by ours: where the two differ, a login that has just come in would be too old
+ * once more, and once more.
+ */
+function ageOf({ authentication = {}, started_at }: PortalSession, clock: Clock): number {
+  const { auth_time = Number.NaN, iat = started_at } = authentication;
+  return clock() / 1000 - started_at + Math.max(0, iat - auth_time);
 }
 
 /** RFC 9470, section 3. */

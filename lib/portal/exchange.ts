@@ -1,4 +1,5 @@
 import * as oidc from "openid-client";
+import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Authentication, Claims, TokenSet } from "../tokens.js";
 import type { Attempt } from "./authorize.js";
@@ -64,7 +65,7 @@ export async function exchange(
   expected: Expected,
   onAnswer: () => void,
 ): Promise<Verified> {
-  const { redirectUri: redirect_uri, clock } = portal.settings;
+  const { redirectUri: redirect_uri, clock, clockTolerance } = portal.settings;
   const askedAt = clock();
   // The general form of the grant: authorizationCodeGrant() refuses a nonce that comes back unless it is required,
   // and for a portal that may or may not return it neither answer is right. checkIdToken compares it.
@@ -85,5 +86,5 @@ export async function exchange(
   await portal.verifySignature(answer.id_token);
   const claims = readClaims(answer.claims() as Claims, "id_token_invalid");
   checkIdToken(claims, answer.id_token, { ...expected, access_token: answer.access_token, settings: portal.settings });
-  return { tokens, claims, authentication: readAuthentication(claims) };
+  return { tokens, claims, authentication: readAuthentication(claims, epochSeconds() + clockTolerance) };
 }

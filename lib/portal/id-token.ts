@@ -4,6 +4,7 @@ import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Settings } from "../settings/settings.js";
 import type { Claims } from "../tokens.js";
+import { graceAtLogin } from "../way-back.js";
 import { withoutSlash } from "../without-slash.js";
 
 export interface IdTokenExpectations {
@@ -28,14 +29,20 @@ export function checkIdToken(claims: Claims, idToken: string, expected: IdTokenE
 }
 
 /** Steps 12 and 13. A portal may ignore both wishes: then it is not the login that was wanted, though it is the person. */
-function checkStrength({ auth_time, acr }: Claims, { max_age, acr: wanted, settings }: IdTokenExpectations): void {
+function checkStrength(
+  { auth_time, acr, iat = 0 }: Claims,
+  { max_age, acr: wanted, settings }: IdTokenExpectations,
+): void {
   if (wanted && !(typeof acr === "string" && wanted.includes(acr)))
     throw insufficient(`claim acr: none of ${wanted.join(" ")}`);
   if (max_age === undefined) return;
   if (auth_time === undefined) throw insufficient("claim auth_time missing");
   const age = typeof auth_time === "number" ? epochSeconds() - auth_time : Number.NaN;
   if (!(age >= -settings.clockTolerance)) throw invalid("claim auth_time");
-  if (age > max_age + settings.clockTolerance) throw insufficient(`claim auth_time: ${Math.round(age)} s ago`);
+  // by the portal's clock as well, which is what guards go by: what comes in here may not be too old there
+  const oldest = Math.max(age, iat - Number(auth_time));
+  if (oldest > max_age + graceAtLogin(settings.clockTolerance))
+    throw insufficient(`claim auth_time: ${Math.round(oldest)} s ago`);
 }
 
 /** What was believed before. */
@@ -49,7 +56,7 @@ export interface Predecessor extends Omit<IdTokenExpectations, "nonce" | "max_ag
 /**
  * The checks of OpenID Connect Core 1.0, section 12.2, for the ID token that came with a refresh: it speaks of the same
  * login. It needs no nonce; one that is there must be the old one. auth_time is not compared: portals tell a newer one
- * when the person has signed in there once more meanwhile, and nobody relies on it after the login.
+ * when the person has signed in there once more meanwhile, and guards go by what was told at the login.
  */
 export function checkRefreshedIdToken(claims: Claims, idToken: string, before: Predecessor): void {
   checkAlways(claims, idToken, before);

@@ -22,10 +22,17 @@ export function readClaims(told: object, code: "id_token_invalid" | "portal_answ
   }
 }
 
-/** What they say of the login itself, as far as it is of the type that the specification gives it. */
-export function readAuthentication({ auth_time, acr, amr, sid, iat }: Claims): Authentication {
+/**
+ * What they say of the login itself, as far as it is of the type that the specification gives it.
+ *
+ * @param latest an auth_time after this, in epoch seconds, tells nothing: some portals write milliseconds
+ */
+export function readAuthentication(
+  { auth_time, acr, amr, sid, iat }: Claims,
+  latest = Number.POSITIVE_INFINITY,
+): Authentication {
   return {
-    ...(Number.isFinite(auth_time) && { auth_time }),
+    ...(typeof auth_time === "number" && Number.isFinite(auth_time) && auth_time <= latest && { auth_time }),
     ...(isText(acr) && { acr }),
     ...(Array.isArray(amr) && amr.every(isText) && { amr }),
     ...(isText(sid) && { sid }),

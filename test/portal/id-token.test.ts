@@ -163,6 +163,18 @@ describe("by itself", () => {
   });
 
   test.each([
+    ["without a tolerance there is time for the way back", 0, { auth_time: NOW - 10 }, true],
+    ["and no more than that", 0, { auth_time: NOW - 11 }, false],
+    ["where the portal's clock is ahead it goes by that", 30, { auth_time: NOW - 10, iat: NOW + 20 }, true],
+    ["as guards do", 30, { auth_time: NOW - 11, iat: NOW + 20 }, false],
+  ])("max_age 0: %s", (_what, clockTolerance, told, holds) => {
+    const wanted = { ...expected, max_age: 0, settings: { ...settings, clockTolerance } };
+    const check = () => checkIdToken({ ...right, ...told } as never, write(right), wanted);
+    if (holds) expect(check).not.toThrow();
+    else expect(check).toThrow(expect.objectContaining({ code: "insufficient_user_authentication" }));
+  });
+
+  test.each([
     ["mfa", true],
     ["hwk", true],
     ["pwd", false],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readClaims } from "../../lib/portal/read-claims.js";
+import { readAuthentication, readClaims } from "../../lib/portal/read-claims.js";
 
 test("a member __proto__ is left out at every depth, and nothing else", () => {
   const told = JSON.parse(
@@ -19,4 +19,18 @@ test("claims that are nested deeper than 64 levels are refused, however deep, in
       expect(() => readClaims(nested(levels), code)).toThrow(
         expect.objectContaining({ code, detail: "over 64 levels deep" }),
       );
+});
+
+test.each<[object, object]>([
+  [
+    { auth_time: 1000, acr: "gold", amr: ["pwd", "otp"], sid: "s", iat: 1001, email: "a@b.example" },
+    { auth_time: 1000, acr: "gold", amr: ["pwd", "otp"], sid: "s", iat: 1001 },
+  ],
+  [{ auth_time: "1000", acr: ["gold"], amr: "pwd", sid: 7, iat: "now" }, {}],
+  [{ auth_time: Number.POSITIVE_INFINITY, acr: "", amr: ["pwd", 1], iat: Number.NaN }, {}],
+  [{ auth_time: 2000 }, { auth_time: 2000 }],
+  [{ auth_time: 2001 }, {}],
+  [{ auth_time: 1_000_000 }, {}],
+])("of the login itself %j says %j, at 2000 the latest", (told, kept) => {
+  expect(readAuthentication({ sub: "a", ...told }, 2000)).toEqual(kept);
 });

@@ -1,0 +1,53 @@
+import type { Express } from "express";
+import { expect, test } from "vitest";
+import { type PortalAuthOptions, type RequireAuthOptions, requireAuth } from "../../lib/index.js";
+import type { PortalOptions } from "../../lib/testing/portal/portal.js";
+import { logIn } from "../access/logged-in.js";
+
+const PAGE = "/guarded?x=1";
+const seconds = () => Math.floor(Date.now() / 1000);
+
+interface Given {
+  readonly portal?: Partial<PortalOptions>;
+  readonly options?: PortalAuthOptions;
+  readonly log?: RegExp[];
+}
+
+const start = (demands: RequireAuthOptions, { portal, options, ...given }: Given = {}) =>
+  logIn({
+    ...given,
+    portal: { document: "full", acrValues: ["pwd", "mfa"], ...portal },
+    options: { profile: "openid", ...options },
+    after: (app: Express) => {
+      app.all("/guarded", requireAuth(demands), (_req, res) => void res.send("in"));
+    },
+  });
+
+test.each([
+  ["of tomorrow", 86_400],
+  ["in milliseconds", seconds() * 1000],
+])("an auth_time %s makes nobody young", async (_what, ahead) => {
+  const { browser, url, portal } = await start({ maxAge: 60 });
+  portal.nextIdToken({ claims: { auth_time: seconds() + ahead } });
+  await browser.visit(`${url}/login`);
+  expect((await browser.fetch(url + PAGE)).status).toBe(401);
+});
+
+test("a session that grew old by the app's clock is renewed by one trip, though the portal goes by another clock", async () => {
+  const { browser, url, later, asked } = await start({ maxAge: 300 });
+  later(3600);
+  expect((await browser.visit(url + PAGE)).body).toBe("in");
+  expect(asked("/oauth2/token")).toHaveLength(2);
+  later(300);
+  expect((await browser.fetch(url + PAGE)).status).toBe(200);
+  later(60);
+  expect((await browser.fetch(url + PAGE)).status).toBe(401);
+});
+
+test("maxAge 0 and no tolerance leave time for the way back", async () => {
+  const { browser, url, portal, later, asked } = await start({ maxAge: 0 }, { options: { clockTolerance: 0 } });
+  later(60);
+  portal.nextIdToken({ claims: { auth_time: seconds() - 8 } });
+  expect((await browser.visit(url + PAGE)).body).toBe("in");
+  expect(asked("/oauth2/token")).toHaveLength(2);
+});
