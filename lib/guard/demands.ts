@@ -9,8 +9,15 @@ import { type RightsWanted, settleRights } from "./rights.js";
 import { weaknessBy } from "./strength.js";
 import { type TurnAway, turnAway } from "./turn-away.js";
 
-/** Why somebody who is logged in may not pass; undefined when they may. */
-export type WhyNot = (req: Request, portal: RequestPortal) => PortalAuthError | undefined;
+/** Why somebody who is logged in may not pass. */
+export interface Refusal {
+  readonly error: PortalAuthError;
+  /** Whether another login would be another answer. What a function of the application's throws never is: it would throw again. */
+  readonly isMendedByLogin: boolean;
+}
+
+/** Undefined when they may. */
+export type WhyNot = (req: Request, portal: RequestPortal) => Refusal | undefined;
 
 /**
  * What a guard demands beyond a login, in the order in which it is looked at; undefined where that is nothing.
@@ -18,17 +25,16 @@ export type WhyNot = (req: Request, portal: RequestPortal) => PortalAuthError | 
  * @throws TypeError for what is no demand
  */
 export function settleDemands(strength: StrengthWanted, rights: RightsWanted<never>): WhyNot | undefined {
-  const demands = [weaknessBy(strength), settleRights(rights)].filter((demand) => demand !== undefined);
-  if (demands.length === 0) return undefined;
+  const [weaknessOf, lackOf] = [weaknessBy(strength), settleRights(rights)];
+  if (!weaknessOf && !lackOf) return undefined;
   return function whyNot(req, portal) {
     const { settings } = RequestPortal.insideOf(portal).parts;
     const session = readSession(req, settings);
-    if (!session) return new PortalAuthError("login_required");
-    for (const demand of demands) {
-      const error = demand(session, settings);
-      if (error) return error;
-    }
-    return undefined;
+    if (!session) return { error: new PortalAuthError("login_required"), isMendedByLogin: true };
+    const weakness = weaknessOf?.(session, settings);
+    if (weakness) return { error: weakness, isMendedByLogin: true };
+    const lack = lackOf?.(session, settings);
+    return lack && { error: lack, isMendedByLogin: false };
   };
 }
 
@@ -37,10 +43,10 @@ export async function refuse(
   req: Request,
   res: Response,
   portal: RequestPortal,
-  error: PortalAuthError,
+  { error, isMendedByLogin }: Refusal,
   guard: TurnAway,
 ): Promise<void> {
-  if (error.status === 401) return turnAway(req, res, portal, { ...guard, reason: error });
+  if (isMendedByLogin) return turnAway(req, res, portal, { ...guard, reason: error });
   const { parts, visit } = RequestPortal.insideOf(portal);
   const isFault = error.status >= 500; // of a function of the application's
   await answerError(req, res, error, isFault ? laterAnswersOf(parts, req) : rightsAnswersOf(parts, visit.mount));

@@ -126,14 +126,18 @@ const byFunction =
   (name: string, demand: (value: unknown, claims: Readonly<Claims>) => unknown): Passes =>
   (value, claims) => {
     try {
-      return demand(value, claims) === true ? undefined : lacksClaim(name);
+      const answer = demand(value, claims);
+      if (answer === true) return undefined;
+      if (!(answer instanceof Promise)) return lacksClaim(name);
+      answer.catch(() => {}); // nobody waits for it, and Node.js would end the process
+      return lacksClaim(name, ", whose function gave a promise: it must answer at once");
     } catch (cause) {
       if (cause instanceof PortalAuthError) return cause;
       return new PortalAuthError("hook_failed", { detail: `claims.${name} of requireAuth() threw`, cause });
     }
   };
 
-const lacksClaim = (name: string) => new PortalAuthError("not_permitted", { detail: `claim ${name}` });
+const lacksClaim = (name: string, why = "") => new PortalAuthError("not_permitted", { detail: `claim ${name}${why}` });
 
 const isValue = (value: unknown): value is ClaimValue =>
   typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && !Number.isNaN(value));

@@ -1,6 +1,6 @@
 import type { Express } from "express";
 import { expect, test } from "vitest";
-import { type PortalAuthOptions, type RequireAuthOptions, requireAuth } from "../../lib/index.js";
+import { PortalAuthError, type PortalAuthOptions, type RequireAuthOptions, requireAuth } from "../../lib/index.js";
 import type { PortalOptions } from "../../lib/testing/portal/portal.js";
 import { logIn } from "../access/logged-in.js";
 
@@ -51,3 +51,22 @@ test("maxAge 0 and no tolerance leave time for the way back", async () => {
   expect((await browser.visit(url + PAGE)).body).toBe("in");
   expect(asked("/oauth2/token")).toHaveLength(2);
 });
+
+test("a promise of a claim's function that is rejected ends nothing", async () => {
+  const rejecting = () => Promise.reject(new Error("too late")) as never;
+  const { browser, url } = await start({ claims: { sub: rejecting } }, { log: [/not_permitted/] });
+  expect((await browser.fetch(url + PAGE)).status).toBe(403);
+  await new Promise((resolve) => setImmediate(resolve));
+});
+
+test.each(["login_required", "token_expired", "insufficient_user_authentication"] as const)(
+  "a claim's function that throws %s sends nobody round in circles",
+  async (code) => {
+    const throwing = () => {
+      throw new PortalAuthError(code);
+    };
+    const { browser, url } = await start({ claims: { sub: throwing } });
+    const page = await browser.visit(url + PAGE);
+    expect([page.status, page.url]).toEqual([401, url + PAGE]);
+  },
+);
