@@ -24,6 +24,12 @@ interface MyClaims {
   readonly roles: readonly string[];
 }
 
+test("what is demanded has a value: undefined would demand nothing", () => {
+  const roles: string | undefined = undefined;
+  // @ts-expect-error: it may be undefined
+  expect(() => requireAuth({ roles })).toThrow(TypeError);
+});
+
 test("behind requireAuth() the claims are there", () => {
   const app = express();
   app.get("/account", requireAuth(), (req) => {

@@ -3,7 +3,7 @@ import { freshSession } from "../access/access-token.js";
 import { type CsrfOptions, settleCsrf } from "../anti-forgery.js";
 import { isFormPending, letFormArrive } from "../form/arrival.js";
 import type { KeepForm } from "../form/keep-form.js";
-import { type LoginStrength, settleStrength } from "../login/strength.js";
+import { type LoginStrength, refuseUndefined, settleStrength } from "../login/strength.js";
 import { refuseRequest } from "../parentheses.js";
 import { type GuardedLocals, type NamedGuardLocals, RequestPortal } from "../request-portal.js";
 import type { Claims } from "../tokens.js";
@@ -30,14 +30,14 @@ export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
    * What the access token must allow: a scope, several separated by spaces, or a list, all of which must have been granted.
    * Otherwise 403 `insufficient_scope` (RFC 6750, section 3.1). Default none.
    */
-  scope?: string | readonly string[] | undefined;
+  scope?: string | readonly string[];
   /**
    * What the claims must say, by name: a value, a list of which one is enough, or a function of the value and all claims that
    * gives true. Of a claim that is a list one member is enough. Otherwise 403 `not_permitted`. Default nothing.
    */
-  claims?: ClaimDemands<MyClaims> | undefined;
+  claims?: ClaimDemands<MyClaims>;
   /** Roles of which the person must have one, in the claim that the option `rolesClaim` names. Otherwise 403 `not_permitted`. */
-  roles?: string | readonly string[] | undefined;
+  roles?: string | readonly string[];
   /**
    * Whether a request that may change something (every method but GET, HEAD, OPTIONS and TRACE) must show that a page of
    * this site has sent it: by a header that a form cannot set (`X-CSRF`, with any value), by `Sec-Fetch-Site: same-origin`,
@@ -84,7 +84,7 @@ export type NamedAuthenticatedHandler<MyClaims = Claims, Name extends string = s
  *
  * In TypeScript `requireAuth<MyClaims>()` tells the handlers behind it what the claims are.
  *
- * @throws TypeError when the app starts: an option that does not exist or has the wrong type
+ * @throws TypeError when the app starts: an option that does not exist, has the wrong type, or demands without a value
  */
 export function requireAuth<MyClaims = Claims>(
   options?: RequireAuthOptions<MyClaims> & { portal?: never },
@@ -120,9 +120,10 @@ function settleOptions(options: RequireAuthOptions) {
   const { scope, claims, roles, acr, maxAge, ...unknown } = demands;
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
+  refuseUndefined("requireAuth", demands, ["scope", "claims", "roles"]);
   if (typeof freshToken !== "boolean") throw new TypeError("requireAuth: freshToken must be true or false");
   if (portal !== undefined && typeof portal !== "string") throw new TypeError("requireAuth: portal must be a name");
-  const wanted = settleStrength("requireAuth", { acr, maxAge });
+  const wanted = settleStrength("requireAuth", demands);
   const wishOf = settleReturnTo(returnTo);
   const backOf = returnTo === undefined ? undefined : wishOf; // the address of a form can seldom be opened
   return {

@@ -100,9 +100,7 @@ function lackOfClaims(wanted: RightsWanted<never>["claims"]): LackOf | undefined
   if (wanted === undefined) return undefined;
   if (typeof wanted !== "object" || wanted === null || Array.isArray(wanted))
     throw new TypeError("requireAuth: claims must be an object of demands by the claim's name");
-  const demands = Object.entries(wanted)
-    .filter(([, demand]) => demand !== undefined)
-    .map(([name, demand]) => [name, passesBy(name, demand)] as const);
+  const demands = Object.entries(wanted).map(([name, demand]) => [name, passesBy(name, demand)] as const);
   if (demands.length === 0) throw new TypeError("requireAuth: claims demands nothing");
   return ({ claims }) => {
     for (const [name, passes] of demands) {

@@ -1,9 +1,9 @@
 /** How strong a login must be, settled. What comes back is held against it: a portal may ignore the wish. */
 export interface StrengthWanted {
   /** One of these, the first is the one that is preferred. */
-  readonly acr?: readonly string[] | undefined;
+  readonly acr?: readonly string[];
   /** In seconds. */
-  readonly maxAge?: number | undefined;
+  readonly maxAge?: number;
 }
 
 /** How strong a login must be. */
@@ -13,12 +13,27 @@ export interface LoginStrength {
    * preference; in a text they are separated by spaces. Asked for as `acr_values` (OpenID Connect Core 1.0, section
    * 3.1.2.1), and looked for in the ID token: a login without it is refused. Default: any.
    */
-  readonly acr?: string | readonly string[] | undefined;
+  readonly acr?: string | readonly string[];
   /**
    * How long ago the person may have authenticated at the portal, in seconds. Asked for as `max_age`, and held against
    * `auth_time` in the ID token: a login without it is refused. Default: any time.
    */
-  readonly maxAge?: number | undefined;
+  readonly maxAge?: number;
+}
+
+/**
+ * A demand that is there without a value is a slip (`roles: config.adminRole`), and no wish to let everybody pass.
+ *
+ * @throws TypeError for the first of them
+ */
+export function refuseUndefined<Name extends string>(
+  where: string,
+  given: { readonly [name in Name]?: unknown },
+  names: readonly Name[],
+): void {
+  const slip = names.find((name) => name in given && given[name] === undefined);
+  if (slip !== undefined)
+    throw new TypeError(`${where}: ${slip} is undefined: see to what it is read from, or leave it out`);
 }
 
 /**
@@ -26,7 +41,9 @@ export interface LoginStrength {
  *
  * @throws TypeError for what no portal could be asked for
  */
-export function settleStrength(where: string, { acr, maxAge }: LoginStrength): StrengthWanted {
+export function settleStrength(where: string, given: LoginStrength): StrengthWanted {
+  refuseUndefined(where, given, ["acr", "maxAge"]);
+  const { acr, maxAge } = given;
   if (maxAge !== undefined && !(Number.isFinite(maxAge) && maxAge >= 0))
     throw new TypeError(`${where}: maxAge must be a number of seconds`);
   const values = typeof acr === "string" ? acr.split(" ").filter((value) => value !== "") : acr;

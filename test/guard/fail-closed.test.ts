@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { PortalAuthError, type PortalAuthOptions, type RequireAuthOptions, requireAuth } from "../../lib/index.js";
 import type { PortalOptions } from "../../lib/testing/portal/portal.js";
 import { logIn } from "../access/logged-in.js";
+import { startWorld } from "../support/world.js";
 
 const PAGE = "/guarded?x=1";
 const seconds = () => Math.floor(Date.now() / 1000);
@@ -70,3 +71,24 @@ test.each(["login_required", "token_expired", "insufficient_user_authentication"
     expect([page.status, page.url]).toEqual([401, url + PAGE]);
   },
 );
+
+test.each(["acr", "maxAge", "scope", "claims", "roles"])(
+  "%s without a value is a slip, and no guard that lets all pass",
+  (name) => {
+    expect(() => requireAuth({ [name]: undefined } as never)).toThrow(TypeError);
+  },
+);
+
+test.each(["acr", "maxAge"])("nor a login() that asks for nothing: %s", async (name) => {
+  const world = await startWorld({
+    after: (app) => void app.get("/pay", (req) => req.portal.login({ [name]: undefined })),
+    log: [/is undefined|unexpected/],
+  });
+  const { status, headers } = await world.browser.navigate(`${world.url}/pay`);
+  expect([status, headers.location]).toEqual([500, undefined]);
+});
+
+test("nor a claim", () => {
+  const claims = { tier: undefined, sub: "amara-okafor" } as never;
+  expect(() => requireAuth({ claims })).toThrow("claims.tier must be a value");
+});
