@@ -57,7 +57,7 @@ export interface ErrorContext {
 export interface Hooks {
   /**
    * After every token answer, of a login or a refresh, before anything is kept: once, in one process, while the others
-   * wait. Return the tokens to keep instead; throw to refuse: at a login nothing is kept then. At a refresh
+   * wait. Return the tokens to keep instead (a `scope` that is left out stays); throw to refuse: at a login nothing is kept then. At a refresh
    * `login_refused` ends the session; after any other error the session stays, and it is tried again after a pause. At a
    * refresh it has 20 seconds, and everybody waits for it who wants these tokens: `req.portal` in here as well, so ask
    * the portal with `tokens.access_token`.
@@ -83,7 +83,10 @@ export interface Hooks {
  * @throws PortalAuthError what it threw, or `hook_failed`
  */
 export async function callOnTokens(hooks: Hooks, tokens: TokenSet, context: TokensContext): Promise<TokenSet> {
-  const kept = (await callHook("onTokens", () => hooks.onTokens?.({ ...tokens }, context))) ?? tokens;
+  const returned = (await callHook("onTokens", () => hooks.onTokens?.({ ...tokens }, context))) ?? tokens;
+  // guards go by it, and take silence for all that was asked for: more than the portal has granted, perhaps
+  const { scope = tokens.scope } = returned;
+  const kept = scope === undefined ? returned : { ...returned, scope };
   if (typeof kept.access_token !== "string" || kept.access_token === "")
     throw new PortalAuthError("hook_failed", { detail: "onTokens returned something without an access_token" });
   for (const end of [kept.expires_at, kept.refresh_expires_at])

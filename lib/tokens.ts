@@ -8,7 +8,7 @@ export interface TokenSet {
   refresh_token?: string;
   /** Who has logged in, signed (OpenID Connect Core 1.0, section 2). The newest: a portal takes it as the hint of a logout. */
   id_token?: string;
-  /** What the access token may do, separated by spaces (RFC 6749, section 3.3); absent when the portal did not say. */
+  /** What the access token may do, separated by spaces (RFC 6749, section 3.3); absent when the portal did not say, and the login asked for PORTAL_SCOPE. */
   scope?: string;
   /** When the access token ends, in epoch seconds; absent when the portal did not say. */
   expires_at?: number;

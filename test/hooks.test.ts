@@ -20,6 +20,7 @@ describe("onTokens", () => {
     expect((await me()).tokens).toEqual({
       access_token: "own token of amara-okafor by authorization_code",
       token_type: "bearer",
+      scope: "openid", // as the portal has granted it: a guard would take none for all that was asked for
     });
   });
 

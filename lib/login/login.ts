@@ -62,6 +62,7 @@ export async function beginLogin(
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
     ...(wanted.acr && { acr: wanted.acr }),
+    ...(added["scope"] !== undefined && added["scope"] !== settings.scope && { scope: added["scope"] }),
     ...(silent && { silent }),
     ...(form !== undefined && { form }),
   });

@@ -25,6 +25,8 @@ export interface Transaction {
   readonly begun_at: number;
   /** The limit that the authorization request asked for, in seconds: auth_time is compared with it. */
   readonly max_age?: number;
+  /** That the authorization request asked for, where it was another than the option's. */
+  readonly scope?: string;
   /** One of these `acr` values the ID token must have. */
   readonly acr?: readonly string[];
   /** There where nobody has asked for it. */
@@ -116,8 +118,13 @@ export function createTransactions({ name: instance, secrets, https, belongsTo }
       const attempt = attemptOf(found.seed);
       if (attempt.state !== bareState(state)) throw new PortalAuthError("login_not_found");
       spend(res, id, found, found.return_to); // before anything can fail: it is spent once
-      const { max_age, acr } = found;
-      const expected = { ...attempt, ...(max_age !== undefined && { max_age }), ...(acr && { acr }) };
+      const { max_age, acr, scope } = found;
+      const expected = {
+        ...attempt,
+        ...(max_age !== undefined && { max_age }),
+        ...(acr && { acr }),
+        ...(scope !== undefined && { scope }),
+      };
       return { kind: "begun", id, transaction: found, expected };
     },
 

@@ -25,6 +25,8 @@ export interface Verified {
 export interface Expected extends Attempt {
   /** Seconds since the person last authenticated, when the request asked for a limit. */
   readonly max_age?: number;
+  /** That the request asked for, where it was another than the option's. */
+  readonly scope?: string;
   /** One of these the person must have authenticated by, when the application demands it. */
   readonly acr?: readonly string[];
 }
@@ -81,7 +83,9 @@ export async function exchange(
       throw failure;
     });
   onAnswer();
-  const tokens = readTokens(answer, askedAt);
+  // RFC 6749, section 5.1: none in the answer means that all was granted, and of this login only the request knows what that is
+  const { scope } = expected;
+  const tokens = { ...(scope !== undefined && { scope }), ...readTokens(answer, askedAt) };
   if (!answer.id_token) throw new PortalAuthError("id_token_missing");
   await portal.verifySignature(answer.id_token);
   const claims = readClaims(answer.claims() as Claims, "id_token_invalid");

@@ -1,5 +1,5 @@
 import type { Express } from "express";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { PortalAuthError, type PortalAuthOptions, type RequireAuthOptions, requireAuth } from "../../lib/index.js";
 import type { PortalOptions } from "../../lib/testing/portal/portal.js";
 import { logIn } from "../access/logged-in.js";
@@ -91,4 +91,27 @@ test.each(["acr", "maxAge"])("nor a login() that asks for nothing: %s", async (n
 test("nor a claim", () => {
   const claims = { tier: undefined, sub: "amara-okafor" } as never;
   expect(() => requireAuth({ claims })).toThrow("claims.tier must be a value");
+});
+
+describe("where the portal does not say what it has granted", () => {
+  test("that is what this login has asked for", async () => {
+    const world = await startWorld({
+      options: { scope: "openid email", authorizationParams: { scope: "openid" } },
+      after: (app) => void app.get("/guarded", requireAuth({ scope: "email" }), (_req, res) => void res.send("in")),
+      log: [/insufficient_scope/],
+    });
+    world.portal.nextTokenAnswer({ scope: undefined });
+    expect((await world.browser.visit(world.url + PAGE)).status).toBe(403);
+  });
+});
+
+test("a hook that leaves the scope out has not granted all that was asked for", async () => {
+  const onTokens = () => ({ access_token: "one of our own", token_type: "bearer" });
+  const world = await startWorld({
+    options: { scope: "openid email", hooks: { onTokens } },
+    after: (app) => void app.get("/guarded", requireAuth({ scope: "email" }), (_req, res) => void res.send("in")),
+    log: [/insufficient_scope/],
+  });
+  world.portal.nextTokenAnswer({ scope: "openid" });
+  expect((await world.browser.visit(world.url + PAGE)).status).toBe(403);
 });
