@@ -4,6 +4,7 @@ import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
 import type { Pages } from "./answer/pages.js";
 import { returnTo } from "./login/return-to.js";
+import { type LoginStrength, strengthAsQuery } from "./login/strength.js";
 import type { Transactions } from "./login/transaction.js";
 import { POSTED, readQuery } from "./parameters.js";
 import type { GetPortal } from "./portal/discover.js";
@@ -45,11 +46,16 @@ export const linkTo = (mount: string, route: string): string => returnTo(mount +
 /** This site, as people reach it. */
 export const originOf = ({ settings }: Parts): string => new URL(settings.redirectUri).origin;
 
-/** How a failure is answered: with a way to sign in again that leads to the page that was wanted. */
-export function answersOf(parts: Parts, mount: string, wanted?: unknown): ErrorAnswer {
+/**
+ * How a failure is answered: with a way to sign in again that leads to the page that was wanted, by a login that is as
+ * strong as the one that failed should have been.
+ */
+export function answersOf(parts: Parts, mount: string, wanted?: unknown, strength: LoginStrength = {}): ErrorAnswer {
   const { settings, log, pages } = parts;
   const { login } = settings.routes;
-  const wish = wanted === undefined ? "" : `?${new URLSearchParams({ returnTo: returnTo(wanted) })}`;
+  const query = new URLSearchParams(wanted === undefined ? {} : { returnTo: returnTo(wanted) });
+  for (const [name, value] of Object.entries(strengthAsQuery(strength))) query.set(name, value);
+  const wish = query.size > 0 ? `?${query}` : "";
   return {
     hooks: settings.hooks,
     log,

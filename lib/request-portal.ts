@@ -158,7 +158,7 @@ export class RequestPortal {
    */
   async login(options: LoginOptions = {}): Promise<void> {
     await beginLogin(this.#parts, this.#visit(), options).catch((error) =>
-      answerError(this.#req, this.#res, error, answersOf(this.#parts, this.#mount, options?.returnTo)),
+      answerError(this.#req, this.#res, error, answersOf(this.#parts, this.#mount, options?.returnTo, options ?? {})),
     );
   }
 

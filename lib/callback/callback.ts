@@ -34,10 +34,11 @@ export function callbackStep(parts: Parts) {
     } catch (error) {
       watch.failed(error);
       if (!watch.attempted) throw error;
-      const { return_to, silent } = watch.attempted.transaction;
+      const { return_to, silent, acr, max_age } = watch.attempted.transaction;
       if (silent) return goBack(visit.res, return_to, error);
+      const strength = { ...(acr && { acr }), ...(max_age !== undefined && { maxAge: max_age }) };
       return answerError(visit.req, visit.res, error, {
-        ...answersOf(parts, visit.mount, return_to),
+        ...answersOf(parts, visit.mount, return_to, strength),
         isNews: isNews(error),
       });
     }

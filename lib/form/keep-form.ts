@@ -59,7 +59,7 @@ export async function keepForm(
     if (id === undefined) return false;
     await beginLogin(parts, visit, { returnTo: back, ...wanted }, { form: id });
   } catch (error) {
-    await answerError(req, visit.res, error, answersOf(parts, visit.mount, back));
+    await answerError(req, visit.res, error, answersOf(parts, visit.mount, back, wanted));
   }
   return true;
 }

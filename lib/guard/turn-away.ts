@@ -49,6 +49,6 @@ export async function turnAway(req: Request, res: Response, portal: RequestPorta
     wish = guard.wishOf(req);
     await beginLogin(parts, here, { returnTo: wish, ...guard.wanted });
   } catch (error) {
-    await answerError(req, res, error, answersOf(parts, visit.mount, wish));
+    await answerError(req, res, error, answersOf(parts, visit.mount, wish, guard.wanted));
   }
 }

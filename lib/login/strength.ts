@@ -47,19 +47,32 @@ export function settleStrength(where: string, given: LoginStrength): StrengthWan
   if (maxAge !== undefined && !(Number.isFinite(maxAge) && maxAge >= 0))
     throw new TypeError(`${where}: maxAge must be a number of seconds`);
   const values = typeof acr === "string" ? acr.split(" ").filter((value) => value !== "") : acr;
-  if (values !== undefined && !(Array.isArray(values) && values.length > 0 && values.every(isAcr)))
-    throw new TypeError(`${where}: acr must be a name that the portal gives, or a list of them`);
+  if (values !== undefined && !(Array.isArray(values) && values.length > 0 && values.every(isAcr) && isShort(values)))
+    throw new TypeError(
+      `${where}: acr must be a name that the portal gives, or a list of them, 512 characters at most`,
+    );
   return { ...(values && { acr: [...values] }), ...(maxAge !== undefined && { maxAge: Math.floor(maxAge) }) };
 }
 
 /** It travels in a list that is separated by spaces, and in a header between quotation marks (RFC 9470, section 3). */
 const isAcr = (value: unknown): boolean => typeof value === "string" && /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(value);
 
+/** It travels in the cookie of a login too, beside a returnTo of up to 2000 and other logins. */
+const MOST_CHARACTERS = 512;
+
+const isShort = (values: readonly string[]): boolean => values.join(" ").length <= MOST_CHARACTERS;
+
 /** For a page's script that was told by a 401 how strong a login must be. What cannot be understood is no wish. */
 export function strengthIn(query: URLSearchParams): LoginStrength {
   const [maxAge, acr] = [query.get("max_age"), query.get("acr_values")];
   return {
     ...(maxAge !== null && /^\d{1,9}$/.test(maxAge) && { maxAge: Number(maxAge) }),
-    ...(acr?.split(" ").every(isAcr) && { acr }),
+    ...(acr?.split(" ").every(isAcr) && isShort([acr]) && { acr }),
   };
 }
+
+/** The same as it stands in that address. */
+export const strengthAsQuery = ({ acr, maxAge }: LoginStrength): Record<string, string> => ({
+  ...(acr !== undefined && { acr_values: [acr].flat().join(" ") }),
+  ...(maxAge !== undefined && { max_age: String(maxAge) }),
+});

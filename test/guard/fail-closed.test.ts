@@ -1,6 +1,12 @@
 import type { Express } from "express";
 import { describe, expect, test } from "vitest";
-import { PortalAuthError, type PortalAuthOptions, type RequireAuthOptions, requireAuth } from "../../lib/index.js";
+import {
+  type LoginOptions,
+  PortalAuthError,
+  type PortalAuthOptions,
+  type RequireAuthOptions,
+  requireAuth,
+} from "../../lib/index.js";
 import type { PortalOptions } from "../../lib/testing/portal/portal.js";
 import { logIn } from "../access/logged-in.js";
 import { startWorld } from "../support/world.js";
@@ -12,15 +18,17 @@ interface Given {
   readonly portal?: Partial<PortalOptions>;
   readonly options?: PortalAuthOptions;
   readonly log?: RegExp[];
+  readonly login?: LoginOptions;
 }
 
-const start = (demands: RequireAuthOptions, { portal, options, ...given }: Given = {}) =>
+const start = (demands: RequireAuthOptions, { portal, options, login = {}, ...given }: Given = {}) =>
   logIn({
     ...given,
     portal: { document: "full", acrValues: ["pwd", "mfa"], ...portal },
     options: { profile: "openid", ...options },
     after: (app: Express) => {
       app.all("/guarded", requireAuth(demands), (_req, res) => void res.send("in"));
+      app.get("/pay", (req) => req.portal.login(login));
     },
   });
 
@@ -114,4 +122,31 @@ test("a hook that leaves the scope out has not granted all that was asked for", 
   });
   world.portal.nextTokenAnswer({ scope: "openid" });
   expect((await world.browser.visit(world.url + PAGE)).status).toBe(403);
+});
+
+test("a long wish in the address of a login costs no other login its cookie", async () => {
+  const { browser, url } = await start({});
+  const callback = await browser.loginUntilCallback(`${url}/login?returnTo=/account`);
+  const { headers } = await browser.navigate(`${url}/login?acr_values=${"a".repeat(5000)}`);
+  for (const cookie of headers["set-cookie"] ?? []) expect(cookie.length).toBeLessThan(4096);
+  expect((await browser.visit(callback)).status).toBe(200);
+});
+
+test("a login that a person refused is begun again as it was demanded", async () => {
+  const { browser, url } = await start({}, { login: { acr: "mfa", maxAge: 60, returnTo: "/account" } });
+  browser.person = { deny: "yes" };
+  const page = await browser.visit(`${url}/pay`);
+  const [, again = ""] = /href="(\/login[^"]*)"/.exec(page.body) ?? [];
+  const { headers } = await browser.navigate(url + again.replaceAll("&amp;", "&"));
+  const asked = new URL(headers.location ?? "").searchParams;
+  expect([asked.get("acr_values"), asked.get("max_age")]).toEqual(["mfa", "60"]);
+});
+
+test("what is demanded fits into the cookie of its login, beside the longest wish", async () => {
+  const acr = "a".repeat(512);
+  expect(() => requireAuth({ acr: ["a", acr] })).toThrow("512 characters at most");
+  const returnTo = `/account?${"a".repeat(1900)}`;
+  const { browser, url } = await start({}, { login: { acr, maxAge: 2 ** 53 - 1, returnTo } });
+  const { headers } = await browser.navigate(`${url}/pay`);
+  expect(headers["set-cookie"]?.map(({ length }) => length < 4096)).toEqual([true]);
 });
