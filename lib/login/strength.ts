@@ -16,7 +16,8 @@ export interface LoginStrength {
   readonly acr?: string | readonly string[];
   /**
    * How long ago the person may have authenticated at the portal, in seconds. Asked for as `max_age`, and held against
-   * `auth_time` in the ID token: a login without it is refused. Default: any time.
+   * `auth_time` in the ID token: a login without it is refused. Give or take `clockTolerance`, 10 at least, and 10 for the
+   * way back: 0 means "just now". Default: any time.
    */
   readonly maxAge?: number;
 }
