@@ -16,5 +16,11 @@ export const sessionCookieName = (named: Named): string => cookieName("portal-se
 /** What the cookies of all logins that were begun begin with; the rest is each one's own. */
 export const loginCookiePrefix = (named: Named): string => `${cookieName("portal-login", named)}.`;
 
-/** The cookie that says whether a login without asking was tried. */
-export const silentCookieName = (named: Named): string => cookieName("portal-silent", named);
+/**
+ * The cookies of silent logins: one says that the browser keeps cookies, the other that nobody is to be asked for silently
+ * any more. Two, so that an answer that comes late, or out of a cache, takes back nothing of what the other says.
+ */
+export const silentCookieNames = (named: Named): Readonly<Record<"ready" | "tried", string>> => ({
+  ready: cookieName("portal-silent", named),
+  tried: cookieName("portal-silent-tried", named),
+});

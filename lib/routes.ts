@@ -6,6 +6,7 @@ import { postedStep } from "./callback/posted.js";
 import { useTicket } from "./callback/ticket.js";
 import { formStep, postedFormStep } from "./form/form.js";
 import { loginStep } from "./login/login.js";
+import { initiatedByPost, unlessInitiated } from "./login/third-party.js";
 import { tickets } from "./login-ticket.js";
 import { backChannelStep } from "./logout/back-channel.js";
 import { frontChannelStep } from "./logout/front-channel.js";
@@ -23,11 +24,12 @@ export type StepFor = (req: Request) => Step | undefined;
 
 /** By path, and then by method: nearly every request is none of ours, which its path alone says. */
 export function createRoutes(parts: Parts): StepFor {
+  const { thirdPartyLogin } = parts.settings;
   const { login, callback, logout, session, form, backchannelLogout, frontchannelLogout } = parts.settings.routes;
   const [begin, finish, leave] = [loginStep(parts), callbackStep(parts), logoutStep(parts)];
   const table: [method: string, path: string | false, step: Step][] = [
-    ["GET", login, unlessPrefetched(begin)],
-    ["POST", parts.settings.thirdPartyLogin && login, begin],
+    ["GET", login, unlessPrefetched(thirdPartyLogin ? unlessInitiated(parts, begin) : begin)],
+    ["POST", thirdPartyLogin && login, initiatedByPost(parts)],
     ["HEAD", login, nothing],
     ["GET", callback, unlessPrefetched(unlessTicket(parts, finish))],
     ["POST", callback, postedStep(parts)],

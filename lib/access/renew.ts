@@ -1,8 +1,8 @@
 import type { Request } from "express";
 import { logAnyway, logFailure } from "../answer/log.js";
+import { asPortalAuthError } from "../as-portal-auth-error.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { callOnTokens } from "../hooks.js";
-import { outline } from "../outline.js";
 import type { Parts } from "../parts.js";
 import { refresh } from "../portal/refresh.js";
 import { revokeQuietly } from "../revoke-quietly.js";
@@ -89,8 +89,7 @@ async function askPortal({ getPortal, outage, log }: Parts, id: string, stored: 
     else outage.isBack();
     return refreshed;
   } catch (thrown) {
-    const error =
-      thrown instanceof PortalAuthError ? thrown : new PortalAuthError("unexpected", { detail: outline(thrown) });
+    const error = asPortalAuthError(thrown);
     hasFailed(error);
     throw error;
   }

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Request, Response } from "express";
-import { failures, PortalAuthError } from "../errors.js";
+import { asPortalAuthError } from "../as-portal-auth-error.js";
+import { failures, type PortalAuthError } from "../errors.js";
 import { callHook, type Hooks } from "../hooks.js";
-import { outline } from "../outline.js";
 import type { Action, Page, Words } from "../pages.js";
 import { wantsPage } from "./client.js";
 import { ourHeaders } from "./headers.js";
@@ -93,9 +93,4 @@ function titleOf({ code, status }: PortalAuthError, { titles }: Words, { isLogin
   if (code === "not_permitted" || code === "insufficient_scope") return titles.notOpen;
   if (isLogin && status !== 503) return code === "login_denied" ? titles.signInCancelled : titles.signInFailed;
   return status === 503 ? titles.notNow : titles.didNotWork;
-}
-
-/** Errors that are not ours may carry anything in their causes, so only their outline is taken over. */
-function asPortalAuthError(thrown: unknown): PortalAuthError {
-  return thrown instanceof PortalAuthError ? thrown : new PortalAuthError("unexpected", { detail: outline(thrown) });
 }

@@ -15,6 +15,26 @@ export function wantsPage(req: Request): boolean {
   return req.accepts(["json", "html"]) === "html";
 }
 
+/** Whether what is loaded is a page of its own, and no frame in another; believed of browsers that do not say. */
+export function isOwnPage({ headers }: Request): boolean {
+  return (headers["sec-fetch-dest"] ?? "document") === "document";
+}
+
+/**
+ * Whether a request is a person's, on their way to a page, as far as can be seen: a browser that says so itself (Fetch
+ * Metadata Request Headers, sections 2.1 and 2.2), and no robot that drives one.
+ */
+export function isPersonOnTheirWay(req: Request): boolean {
+  const { method, headers } = req;
+  return (
+    method === "GET" &&
+    headers["sec-fetch-mode"] === "navigate" &&
+    headers["sec-fetch-dest"] === "document" &&
+    !isPrefetch(req) &&
+    !/bot|crawl|spider/i.test(headers["user-agent"] ?? "")
+  );
+}
+
 /** A browser that loads ahead, perhaps for nothing. It must not start or spend anything. */
 export function isPrefetch({ headers }: Request): boolean {
   const purposes = [headers["sec-purpose"], headers["purpose"], headers["x-purpose"], headers["x-moz"]];

@@ -1,20 +1,19 @@
-import type { Response } from "express";
 import { answerError } from "../answer/answer-error.js";
 import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import type { Transaction } from "../login/transaction.js";
-import { outline } from "../outline.js";
 import { answersOf, linkTo, type Parts, type Visit } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { checkResponse, type Expected, exchange } from "../portal/exchange.js";
 import { revokeQuietly } from "../revoke-quietly.js";
 import { checkCookieCanBeSet, sessionCookieIsMissing } from "../session/own-session.js";
-import { beginSession, joinSession } from "../session/session.js";
+import { beginSession, joinSession, readSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import { meetHooks } from "./meet-hooks.js";
 import { createOnce } from "./once.js";
 import { comesAgain, responseOf } from "./posted.js";
+import { canTurnBack, turnBack } from "./turn-back.js";
 import { LoginWatch } from "./watch.js";
 
 interface Finished {
@@ -33,9 +32,9 @@ export function callbackStep(parts: Parts) {
       await answer(visit, watch);
     } catch (error) {
       watch.failed(error);
+      if (watch.isSilent && canTurnBack(parts, visit)) return turnBack(parts, visit, watch, error);
       if (!watch.attempted) throw error;
-      const { return_to, silent, acr, max_age } = watch.attempted.transaction;
-      if (silent) return goBack(visit.res, return_to, error);
+      const { return_to, acr, max_age } = watch.attempted.transaction;
       const strength = { ...(acr && { acr }), ...(max_age !== undefined && { maxAge: max_age }) };
       return answerError(visit.req, visit.res, error, {
         ...answersOf(parts, visit.mount, return_to, strength),
@@ -44,15 +43,10 @@ export function callbackStep(parts: Parts) {
     }
   };
 
-  /** Who has not asked for a login is not told that it failed: they see the page that they wanted, as a visitor. */
-  function goBack(res: Response, return_to: string, error: unknown): void {
-    logFailure(log, asFailure(error));
-    redirect(res, 303, return_to);
-  }
-
   async function answer(visit: Visit, watch: LoginWatch): Promise<void> {
     const { req, res } = visit;
     const response = responseOf(parts, req); // one of each parameter, or refused
+    watch.isSilent = transactions.isSilent(response.state);
     if (await comesAgain(parts, visit, response)) return;
     watch.begin("discovery");
     const portal = await getPortal(); // before anything is spent: a portal that is down costs nobody their login
@@ -61,6 +55,8 @@ export function callbackStep(parts: Parts) {
     if (taken.kind === "spent") return redirect(res, 303, taken.return_to);
     const { id, transaction, expected } = taken;
     watch.attempted = { id, transaction };
+    // somebody has signed in meanwhile, in another tab: whom the portal knows does not take their place unasked
+    if (watch.isSilent && readSession(req, settings)) return redirect(res, 303, transaction.return_to);
     const { code } = checkResponse(portal, response); // iss, error
     watch.isJoined = true; // unless the work falls to this request
     const finished = await once(id, code, () => {
@@ -107,6 +103,3 @@ export function callbackStep(parts: Parts) {
 /** That a login is too weak is everyday where a guard says so; that the portal does not mind the wish is not. */
 const isNews = (error: unknown): boolean =>
   error instanceof PortalAuthError && error.code === "insufficient_user_authentication";
-
-const asFailure = (error: unknown): PortalAuthError =>
-  error instanceof PortalAuthError ? error : new PortalAuthError("unexpected", { detail: outline(error) });

@@ -2,7 +2,7 @@ import type { Request } from "express";
 import { goOn } from "../answer/go-on.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
-import { POSTED, readForm, readQuery } from "../parameters.js";
+import { formOr, POSTED, readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import type { AuthorizationResponse } from "../portal/exchange.js";
 import { isStrict } from "../session/own-session.js";
@@ -18,7 +18,7 @@ import { readResponse } from "./response.js";
  */
 export function postedStep(parts: Parts) {
   return async function handOn({ req, res }: Visit): Promise<void> {
-    const response = readResponse(await readForm(req));
+    const response = readResponse(await formOr(req, "callback_invalid"));
     const isHidden = isStrict(req, parts.settings);
     dropNewSession(req, parts.settings);
     if (isHidden) await goOn(parts.pages, req, res, addressOf(parts, response));

@@ -17,6 +17,8 @@ export class LoginWatch {
   #current: LoginStepName = "callback";
   #since = 0;
   attempted: Attempted | undefined;
+  /** Nobody has asked for this login. */
+  isSilent = false;
   /** Another callback of the same login does the work: its own watch tells of it. */
   isJoined = false;
 
@@ -37,7 +39,7 @@ export class LoginWatch {
     const { since_started = 0, took } = this.#times();
     this.#tell("login.finished", () => ({
       login: shortName(attempted.id),
-      silent: attempted.transaction.silent === true,
+      silent: this.isSilent,
       since_started,
       took,
       steps: this.#steps,
@@ -49,7 +51,7 @@ export class LoginWatch {
     if (this.isJoined) return;
     const { code, status } = error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");
     const login = this.attempted && shortName(this.attempted.id);
-    const silent = this.attempted?.transaction.silent === true;
+    const { isSilent: silent } = this;
     this.#tell("login.failed", () => ({ login, silent, code, status, ...this.#times(), steps: this.#steps }));
   }
 

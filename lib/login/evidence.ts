@@ -7,20 +7,28 @@ import { deriveKeys } from "../session/seal.js";
 /**
  * What the state of a login tells when its cookie does not come back: how the browser looked when it was sent to the
  * portal. "The state is wrong" has seven causes, and each its own remedy; without this they look all alike. It decides
- * nothing but the name of a failure.
+ * nothing but the name of a failure, and whether the person is to see it.
  */
 export interface Evidence {
   /** The state to send: what was given, and behind it what was seen. */
-  add(state: string, req: Request, begunAt: number): string;
+  add(state: string, req: Request, begun: Begun): string;
+  /** Whether a login that was begun with this state is one that nobody has asked for. */
+  isSilent(state: string): boolean;
   /** Why a login that was begun with this state is not to be found in this request. */
   whyLost(state: string, req: Request, cookieIsThere: boolean): PortalAuthErrorCode;
+}
+
+/** What is to be known of an attempt even where its cookie does not come back. */
+export interface Begun {
+  readonly begun_at: number;
+  readonly silent?: boolean;
 }
 
 /** Of base64url: 256 bits of the state itself, and 15 bytes of evidence behind them. */
 const [STATE_LENGTH, WHOLE_LENGTH] = [43, 63];
 const [TIME_BYTES, MARK_BYTES, MAC_BYTES] = [4, 2, 8];
 const SEEN_BYTES = TIME_BYTES + 1 + MARK_BYTES;
-const [HAD_COOKIES, OVER_HTTPS] = [1, 2];
+const [HAD_COOKIES, OVER_HTTPS, SILENT] = [1, 2, 4];
 
 /** What a login's state is without the evidence behind it. */
 export const bareState = (state: string): string => state.slice(0, STATE_LENGTH);
@@ -49,12 +57,18 @@ export function createEvidence({ secrets, belongsTo, https, lifetimeMs }: Eviden
   }
 
   return {
-    add(state, req, begunAt) {
+    add(state, req, { begun_at, silent }) {
       const seen = Buffer.alloc(SEEN_BYTES);
-      seen.writeUInt32BE(Math.floor(begunAt / 1000));
-      seen.writeUInt8((hasCookies(req) ? HAD_COOKIES : 0) | (isOverHttps(req) ? OVER_HTTPS : 0), TIME_BYTES);
+      seen.writeUInt32BE(Math.floor(begun_at / 1000));
+      const flags = (hasCookies(req) ? HAD_COOKIES : 0) | (isOverHttps(req) ? OVER_HTTPS : 0) | (silent ? SILENT : 0);
+      seen.writeUInt8(flags, TIME_BYTES);
       browserMark(first, req).copy(seen, TIME_BYTES + 1);
       return state + Buffer.concat([seen, macOf(first, state, seen)]).toString("base64url");
+    },
+
+    isSilent(state) {
+      const seen = read(state)?.seen;
+      return seen !== undefined && (seen.readUInt8(TIME_BYTES) & SILENT) !== 0;
     },
 
     whyLost(state, req, cookieIsThere) {

@@ -7,13 +7,12 @@ import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
-import { dropNewSession } from "../session/session.js";
 import { checkAuthorizationParams } from "../settings/authorization-params.js";
 import type { AuthorizationParams } from "../settings/options.js";
 import { isOwnRoute } from "./own-routes.js";
 import { returnTo } from "./return-to.js";
+import { markTried } from "./silent-mark.js";
 import { type LoginStrength, settleStrength, strengthIn } from "./strength.js";
-import { initiatedLogin, isInitiated, readInitiation } from "./third-party.js";
 
 /** What `req.portal.login()` is told. */
 export interface LoginOptions extends LoginStrength {
@@ -66,6 +65,7 @@ export async function beginLogin(
     ...(silent && { silent }),
     ...(form !== undefined && { form }),
   });
+  markTried(res, settings);
   const { href } = authorizationUrl(portal, { ...attempt, state }, added);
   // the form-action of the page that has posted would keep a redirect from leaving this site (Content Security Policy)
   if (form === undefined) redirect(res, req.method === "GET" ? 302 : 303, href);
@@ -78,20 +78,20 @@ async function paramsFor({ settings }: Parts, req: Request): Promise<Authorizati
   return typeof params === "function" ? callHook("authorizationParams", () => params(req)) : params;
 }
 
-/** GET /login, and POST where others may begin a login. */
-export function loginStep(parts: Parts) {
-  return async function login(visit: Visit): Promise<void> {
-    // an image or a script that asks for it would leave a cookie behind each time, and lead nobody anywhere
-    if ((visit.req.headers["sec-fetch-mode"] ?? "navigate") !== "navigate")
-      throw new PortalAuthError("navigation_required");
-    await beginLogin(parts, visit, await wishOf(parts, visit.req));
-  };
+/**
+ * An image or a script that asks for /login would leave a cookie behind each time, and lead nobody anywhere.
+ *
+ * @throws PortalAuthError `navigation_required`
+ */
+export function checkNavigates({ headers }: Request): void {
+  if ((headers["sec-fetch-mode"] ?? "navigate") !== "navigate") throw new PortalAuthError("navigation_required");
 }
 
-async function wishOf(parts: Parts, req: Request): Promise<LoginOptions> {
-  const isPosted = req.method === "POST";
-  if (isPosted) dropNewSession(req, parts.settings); // the browser has kept its cookies from another site's form
-  const given = isPosted ? await readInitiation(req) : readQuery(req);
-  if (isPosted || (parts.settings.thirdPartyLogin && isInitiated(given))) return initiatedLogin(parts, given);
-  return { returnTo: given.get("returnTo") ?? "/", ...strengthIn(given) };
+/** GET /login */
+export function loginStep(parts: Parts) {
+  return async function login(visit: Visit): Promise<void> {
+    checkNavigates(visit.req);
+    const query = readQuery(visit.req);
+    await beginLogin(parts, visit, { returnTo: query.get("returnTo") ?? "/", ...strengthIn(query) });
+  };
 }

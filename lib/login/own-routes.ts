@@ -1,11 +1,17 @@
 import { withoutSlash } from "../without-slash.js";
 
-/** The routes of every portalAuth() of this process, as Express compares them: a mount's letters may be large or small. */
+/** To return to one of these would log in or out; the others are pages, or answer no person. */
+const LEADING = ["login", "callback", "logout", "frontchannelLogout"] as const;
+
+/** Those of every portalAuth() of this process, as Express compares them: a mount's letters may be large or small. */
 const known = new Set<string>();
 
 /** Makes these routes known as ones to which no login returns. */
-export function knowRoutes(routes: Readonly<Record<string, string | false>>): void {
-  for (const route of Object.values(routes)) if (route !== false) known.add(withoutSlash(route).toLowerCase());
+export function knowRoutes(routes: Readonly<Partial<Record<(typeof LEADING)[number], string | false>>>): void {
+  for (const name of LEADING) {
+    const route = routes[name] ?? false;
+    if (route !== false) known.add(withoutSlash(route).toLowerCase());
+  }
 }
 
 /**

@@ -1,52 +1,98 @@
 import type { Request } from "express";
+import { isOwnPage } from "../answer/client.js";
+import { goOn } from "../answer/go-on.js";
+import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
-import { readForm } from "../parameters.js";
-import { originOf, type Parts } from "../parts.js";
+import { formOr, readQuery } from "../parameters.js";
+import { originOf, type Parts, type Visit } from "../parts.js";
+import { isStrict } from "../session/own-session.js";
+import { dropNewSession, readSession } from "../session/session.js";
+import { beginLogin, checkNavigates } from "./login.js";
+import { isOwnRoute } from "./own-routes.js";
+import { returnTo } from "./return-to.js";
 
-/** What such a login is to be. */
-export interface InitiatedLogin {
-  readonly returnTo: string;
-  readonly authorizationParams?: { readonly login_hint: string };
-}
+type Step = (visit: Visit) => Promise<void>;
 
 /** Longer ones no proxy lets through, and no portal expects. */
 const LONGEST_HINT = 1000;
 
-/** The parameters of OpenID Connect Core 1.0, section 4. */
-const PARAMETERS = ["iss", "login_hint", "target_link_uri"] as const;
-
-/** @throws PortalAuthError `login_initiation_invalid` */
-export const readInitiation = (req: Request): Promise<URLSearchParams> =>
-  readForm(req).catch((error: PortalAuthError) => {
-    throw invalid(error.detail ?? "the form");
-  });
-
-/** Whether somebody else's site has led here for a login. */
-export const isInitiated = (given: URLSearchParams): boolean => given.has("iss");
+/** The parameters of OpenID Connect Core 1.0, section 4. Any other is to be ignored. */
+const PARAMETERS = ["iss", "login_hint", "target_link_uri"];
 
 /**
- * What a login is to be that somebody else's site has begun (OpenID Connect Core 1.0, section 4). It says at which portal,
- * perhaps for whom, and where to go on: only to an address of this site.
+ * GET /login where others may begin a login as well: what names an issuer is one of theirs. Who is logged in, where nobody
+ * in particular is meant, is taken to the target at once; and whoever is here stays so until the portal has answered.
  *
- * @throws PortalAuthError `login_initiation_invalid`
+ * @throws PortalAuthError `login_initiation_invalid`, `navigation_required`
  */
-export function initiatedLogin(parts: Parts, given: URLSearchParams): InitiatedLogin {
+export function unlessInitiated(parts: Parts, begin: Step): Step {
+  const { settings, pages } = parts;
+  return async function login(visit) {
+    const { req, res } = visit;
+    const query = readQuery(req);
+    if (!query.has("iss")) return begin(visit);
+    checkIsPage(req);
+    const { target, login_hint } = readInitiation(parts, query);
+    if (login_hint !== undefined)
+      return beginLogin(parts, visit, { returnTo: target, authorizationParams: { login_hint } });
+    if (readSession(req, settings)) return redirect(res, 303, target);
+    // a SameSite=Strict session has stayed away: they may well be logged in
+    if (!isStrict(req, settings) || req.headers["sec-fetch-site"] !== "cross-site")
+      return beginLogin(parts, visit, { returnTo: target });
+    dropNewSession(req, settings);
+    await goOn(pages, req, res, sameByGet(query));
+  };
+}
+
+/**
+ * POST /login, from another site: handed on to GET. A POST from there carries no SameSite=Lax cookie, and so shows neither
+ * who is logged in nor which logins were begun already: a hostile page could heap up their cookies, unseen, until servers
+ * refuse the header.
+ *
+ * @throws PortalAuthError `login_initiation_invalid`, `navigation_required`
+ */
+export function initiatedByPost(parts: Parts): Step {
+  return async function handOn({ req, res }) {
+    dropNewSession(req, parts.settings); // the one of before is there all the same
+    checkIsPage(req);
+    const form = await formOr(req, "login_initiation_invalid");
+    readInitiation(parts, form);
+    redirect(res, 303, sameByGet(form));
+  };
+}
+
+/** A frame would show the portal inside of whatever page: section 4 asks for a way out of frames. */
+function checkIsPage(req: Request): void {
+  checkNavigates(req);
+  if (!isOwnPage(req)) throw new PortalAuthError("navigation_required");
+}
+
+/** To the same address as the browser knows it: a proxy may have taken a prefix away. */
+const sameByGet = (given: URLSearchParams): string =>
+  `?${new URLSearchParams([...given].filter(([name]) => PARAMETERS.includes(name)))}`;
+
+/** What such a login is to be: at which portal, perhaps for whom, and where to go on, which is a path of this site. */
+interface Initiation {
+  readonly target: string;
+  readonly login_hint: string | undefined;
+}
+
+function readInitiation(parts: Parts, given: URLSearchParams): Initiation {
   const repeated = PARAMETERS.find((name) => given.getAll(name).length > 1);
   if (repeated) throw invalid(`${repeated} more than once`);
   if (given.get("iss") !== parts.settings.issuer) throw invalid("iss is not PORTAL_ISSUER");
-  const login_hint = given.get("login_hint") || undefined;
+  const login_hint = given.get("login_hint") || undefined; // one that is empty is none
   if (login_hint !== undefined && login_hint.length > LONGEST_HINT) throw invalid("login_hint is too long");
-  return {
-    returnTo: pathOf(originOf(parts), given.get("target_link_uri")),
-    ...(login_hint !== undefined && { authorizationParams: { login_hint } }),
-  };
+  return { login_hint, target: pathOf(originOf(parts), given.get("target_link_uri")) };
 }
 
 /** As a path, where it is an address of this site; who else's it is, is nobody's business: the start page. */
 function pathOf(origin: string, target: string | null): string {
   if (target === null || !URL.canParse(target, origin)) return "/";
   const { href } = new URL(target, origin);
-  return href.startsWith(`${origin}/`) ? href.slice(origin.length) : "/";
+  if (!href.startsWith(`${origin}/`)) return "/";
+  const path = returnTo(href.slice(origin.length));
+  return isOwnRoute(path) ? "/" : path;
 }
 
 const invalid = (detail: string) => new PortalAuthError("login_initiation_invalid", { detail });

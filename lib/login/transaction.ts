@@ -57,6 +57,8 @@ export type Taken =
 export interface Transactions {
   /** @param state of the attempt: it goes on to the portal with what is to be known of it at the callback */
   save(req: Request, res: Response, state: string, transaction: Transaction): Saved;
+  /** Whether this is the state of a login that nobody has asked for, whatever has become of its cookie. */
+  isSilent(state: string): boolean;
   /**
    * The transaction that was begun in this browser with this state, which is spent by that.
    *
@@ -98,7 +100,7 @@ export function createTransactions({ name: instance, secrets, https, belongsTo }
 
   return {
     save(req, res, bare, transaction) {
-      const state = evidence.add(bare, req, transaction.begun_at);
+      const state = evidence.add(bare, req, transaction);
       const name = nameOf(state);
       const value = sealer.seal(transaction);
       const others = cookiesOf(req).filter(([other]) => isOurs.test(other));
@@ -107,6 +109,8 @@ export function createTransactions({ name: instance, secrets, https, belongsTo }
       setCookie(res, name, value, transaction);
       return { state, name: shortName(name) };
     },
+
+    isSilent: evidence.isSilent,
 
     take(req, res, state) {
       const id = nameOf(state);

@@ -3,9 +3,9 @@ import { ourHeaders } from "../answer/headers.js";
 import { logFailure } from "../answer/log.js";
 import { send } from "../answer/send.js";
 import { closeIfUnread } from "../answer/unread-body.js";
+import { asPortalAuthError } from "../as-portal-auth-error.js";
 import { PortalAuthError } from "../errors.js";
-import { outline } from "../outline.js";
-import { readForm } from "../parameters.js";
+import { formOr } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../portal/logout-token.js";
 import { endAsPortalSays, tokensSeenBy } from "../session/of-person.js";
@@ -24,7 +24,7 @@ export function backChannelStep(parts: Parts) {
     try {
       await endSessions(parts, req);
     } catch (thrown) {
-      const error = asFailure(thrown);
+      const error = asPortalAuthError(thrown);
       logFailure(parts.log, error);
       closeIfUnread(req, res);
       res.statusCode = 400;
@@ -38,7 +38,7 @@ export function backChannelStep(parts: Parts) {
 async function endSessions(parts: Parts, req: Request): Promise<void> {
   const { settings } = parts;
   const { issuer, clientId: client_id, clockTolerance } = settings;
-  const token = await verifyLogoutToken(await parts.getPortal(), readToken(await readForm(req)));
+  const token = await verifyLogoutToken(await parts.getPortal(), readToken(await formOr(req, "logout_token_invalid")));
   const [seen, once] = [tokensSeenBy(req, settings), { issuer, client_id, jti: token.jti }];
   if (await seen.has(once)) throw invalid("claim jti: seen before");
   const ended = await endAsPortalSays(req, settings, token);
@@ -58,10 +58,5 @@ const told = ({ code, status, detail }: PortalAuthError) => ({
   error: status === 503 ? "temporarily_unavailable" : "invalid_request",
   error_description: status === 400 && detail !== undefined ? `${code}: ${detail}` : code,
 });
-
-function asFailure(thrown: unknown): PortalAuthError {
-  if (!(thrown instanceof PortalAuthError)) return new PortalAuthError("unexpected", { detail: outline(thrown) });
-  return thrown.code === "callback_invalid" ? invalid(thrown.detail ?? "the form") : thrown;
-}
 
 const invalid = (detail: string) => new PortalAuthError("logout_token_invalid", { detail });

@@ -5,7 +5,7 @@ import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { send } from "../answer/send.js";
 import { PortalAuthError } from "../errors.js";
-import { markSignedOut } from "../login/silent-mark.js";
+import { markTried } from "../login/silent-mark.js";
 import { answersOf, laterAnswersOf, linkTo, type Parts, type Visit } from "../parts.js";
 import { logoutUrl } from "../portal/log-out.js";
 import { revokeQuietly } from "../revoke-quietly.js";
@@ -53,7 +53,7 @@ export async function logOut(
   } catch (error) {
     return answerError(req, res, error, laterAnswersOf(parts, req));
   }
-  markSignedOut(res, settings);
+  markTried(res, settings);
   const reason = everywhere ? "everywhere" : "logout";
   if (ended) await tellHook(parts, req, reason, ended);
   await afterwards(parts, req, reason, others);

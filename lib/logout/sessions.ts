@@ -1,4 +1,4 @@
-import { markSignedOut } from "../login/silent-mark.js";
+import { markTried } from "../login/silent-mark.js";
 import type { Parts, Visit } from "../parts.js";
 import { endOthers, isCurrent, type PersonsSession, sessionsOf } from "../session/of-person.js";
 import { endSession } from "../session/session.js";
@@ -39,7 +39,7 @@ const withDevice = async (session: PersonsSession): Promise<SessionInfo> => ({
  */
 export async function endOne(parts: Parts, { req, res }: Visit, id: string): Promise<boolean> {
   const isOwn = isCurrent(req, parts.settings, id);
-  if (isOwn) markSignedOut(res, parts.settings);
+  if (isOwn) markTried(res, parts.settings);
   const ended = isOwn
     ? [{ id, login: await endSession(req, res, parts.settings) }]
     : await endOthers(req, parts.settings, (its) => its === id);

@@ -6,7 +6,17 @@ test("a route of ours is known wherever it is mounted, however it is written", (
   knowRoutes({ login: "/sign-in/", callback: "/callback", logout: "/staff/leave" });
   for (const path of ["/sign-in", "/SIGN-IN/?x=1", "/shop/Sign-In#a", "/callback?code=x", "/app/staff/LEAVE"])
     expect([path, isOwnRoute(path)]).toEqual([path, true]);
-  for (const path of ["/", "/account", "/sign-in/help", "/leave", "/a?to=/sign-in", "/re-sign-in"])
+  knowRoutes({ login: "/login", callback: "/callback", ...{ session: "/session", form: "/form" } });
+  for (const path of [
+    "/",
+    "/account",
+    "/training/session",
+    "/contact/form",
+    "/sign-in/help",
+    "/leave",
+    "/a?to=/sign-in",
+    "/re-sign-in",
+  ])
     expect([path, isOwnRoute(path)]).toEqual([path, false]);
 });
 

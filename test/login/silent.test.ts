@@ -1,10 +1,11 @@
 import type { Express } from "express";
 import session from "express-session";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { PortalAuthOptions } from "../../lib/index.js";
+import { PortalAuthError, type PortalAuthOptions } from "../../lib/index.js";
 import { holdNext } from "../access/logged-in.js";
-import type { Ask } from "../support/browser.js";
+import { type Ask, Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
+import { createClock } from "../support/clock.js";
 import { listenToEvents } from "../support/events.js";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
@@ -21,10 +22,7 @@ describe("a visitor", () => {
   test("sees the first page as it is, and is taken to the portal by the second one, once", async () => {
     const world = await start();
     const first = await open(world);
-    expect([first.body, first.headers["set-cookie"]]).toEqual([
-      "home",
-      [expect.stringContaining("portal-silent=ready")],
-    ]);
+    expect([first.body, first.headers["set-cookie"]]).toEqual(["home", [expect.stringContaining("portal-silent=1")]]);
     expect(wasAsked(world)).toBe(0);
     for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
     expect(wasAsked(world)).toBe(1);
@@ -73,7 +71,7 @@ describe("a visitor", () => {
     await world.browser.visit(`${world.url}/account`);
     await open(world);
     const before = wasAsked(world);
-    await world.browser.jar.setCookie("portal-silent=ready; Path=/", world.url);
+    await world.browser.jar.setCookie("portal-silent=1; Path=/", world.url);
     expect((await world.browser.fetch(`${world.url}/end`, { method: "POST" })).body).toBe("true");
     await open(world);
     expect([wasAsked(world) - before, (await world.me()).isAuthenticated]).toEqual([0, false]);
@@ -94,6 +92,40 @@ describe("a visitor", () => {
       1,
       '["lamp","chair"]',
     ]);
+  });
+
+  test("is not taken there once more by an answer that comes late, or out of a cache", async () => {
+    const world = await start();
+    await open(world);
+    await open(world);
+    await world.browser.jar.setCookie("portal-silent=1; Path=/", world.url);
+    await open(world);
+    expect(wasAsked(world)).toBe(1);
+  });
+
+  test("whose login has ended by itself is not signed in again unasked: its limits would be none", async () => {
+    const { clock, later } = createClock();
+    const world = await start({ clock, sessionAbsolute: 600 });
+    await world.browser.visit(`${world.url}/account`);
+    later(601);
+    await open(world);
+    await open(world);
+    expect([wasAsked(world), (await world.me()).isAuthenticated]).toEqual([0, false]);
+  });
+
+  test("who has signed in meanwhile, in another tab, keeps that login", async () => {
+    const world = await start();
+    await atPortal(world);
+    await open(world);
+    const callback = await world.browser.loginUntilCallback(
+      (await world.browser.navigate(`${world.url}/`)).headers.location ?? "",
+    );
+    await world.browser.visit(`${world.url}/account`);
+    const kept = (await world.browser.cookies(world.url)).get("portal-session");
+    const codes = world.asked("/oauth2/token").length;
+    expect((await world.browser.visit(callback)).body).toBe("home");
+    expect((await world.browser.cookies(world.url)).get("portal-session")).toBe(kept);
+    expect(world.asked("/oauth2/token")).toHaveLength(codes);
   });
 });
 
@@ -122,6 +154,10 @@ describe("nobody is sent away", () => {
 
   test.each<[what: string, ask: Ask]>([
     ["a crawler, or a browser of old, that sends no Fetch Metadata", { old: true }],
+    [
+      "a crawler that drives a browser",
+      { headers: { "user-agent": "Mozilla/5.0 (compatible; Examplebot/2.1) Chrome/140.0" } },
+    ],
     ["a prefetch", { headers: { "sec-purpose": "prefetch" } }],
     ["a frame", { headers: { "sec-fetch-dest": "iframe" } }],
     ["a script", { headers: { "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" } }],
@@ -214,17 +250,17 @@ describe("a portal that", () => {
   });
 
   test("is down keeps nobody from the page, and is left alone for a while", async () => {
-    const world = await start();
+    const world = await start({}, { log: [/portal_unreachable/] });
     await open(world);
     world.portal.goDown();
-    expect((await open(world)).body).toBe("home");
+    for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
     await world.portal.comeUp();
     expect((await open(world)).body).toBe("home");
-    expect([wasAsked(world), world.log]).toEqual([0, []]);
+    expect([wasAsked(world), world.log.map((line) => line.split(" ")[1])]).toEqual([0, ["portal_unreachable"]]);
   });
 
   test("does not answer keeps nobody waiting for longer than two seconds", async () => {
-    const world = await start();
+    const world = await start({}, { log: [/portal_timeout/] });
     await open(world);
     const held = holdNext(world.portal, "/.well-known/openid-configuration");
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
@@ -261,14 +297,99 @@ test("two tabs that open at the same moment do each other no harm", async () => 
 test("one that has a name has a mark of its own", async () => {
   const world = await start({ name: "staff" });
   const { headers } = await open(world);
-  expect(headers["set-cookie"]).toEqual([expect.stringContaining("portal-silent.staff=ready")]);
+  expect(headers["set-cookie"]).toEqual([expect.stringContaining("portal-silent.staff=1")]);
 });
 
 test("PORTAL_SILENT_LOGIN=on switches it on", async () => {
   vi.stubEnv("PORTAL_SILENT_LOGIN", "on");
   const world = await startWorld();
   vi.unstubAllEnvs();
-  expect((await open(world)).headers["set-cookie"]).toEqual([expect.stringContaining("portal-silent=ready")]);
+  expect((await open(world)).headers["set-cookie"]).toEqual([expect.stringContaining("portal-silent=1")]);
+});
+
+describe("a callback of a login that nobody has asked for", () => {
+  /** The address that the portal would send the browser back to. */
+  async function refused(world: World, page = "/?q=1"): Promise<URL> {
+    await open(world);
+    const { headers } = await world.browser.navigate(world.url + page);
+    const state = new URL(headers.location ?? "").searchParams.get("state") ?? "";
+    return new URL(`${world.url}/callback?${new URLSearchParams({ state, error: "login_required" })}`);
+  }
+
+  test("whose cookie is lost leads to the start page, and no failure is shown", async () => {
+    const world = await start({}, { log: [/login_cookie_lost/] });
+    const callback = await refused(world);
+    for (const cookie of await world.browser.jar.getCookies(world.url))
+      if (cookie.key.startsWith("portal-login"))
+        await world.browser.jar.setCookie(`${cookie.key}=; Max-Age=0; Path=/`, world.url);
+    const { status, headers } = await world.browser.navigate(callback, { site: "cross-site" });
+    expect([status, headers.location]).toEqual([303, "/"]);
+  });
+
+  test("in a browser that keeps its old cookies, and takes no new ones, is told, as the page would begin it anew", async () => {
+    const world = await start({}, { log: [/login_cookie_lost/] });
+    const callback = await refused(world);
+    const { status, body } = await new Browser().navigate(callback, { headers: { cookie: "portal-silent=1" } });
+    expect([status, body.includes("login_cookie_lost")]).toEqual([400, true]);
+  });
+
+  test("whose state was changed is like any other that nobody knows", async () => {
+    const world = await start({}, { log: [/login_not_found/] });
+    const callback = await refused(world);
+    const state = callback.searchParams.get("state") ?? "";
+    callback.searchParams.set("state", state.slice(0, -1) + (state.endsWith("A") ? "B" : "A"));
+    expect((await world.browser.navigate(callback)).status).toBe(400);
+  });
+
+  test("while the portal is down leads back to the page", async () => {
+    const world = await start();
+    const callback = await refused(world);
+    const other = await start(
+      { issuer: world.portal.issuer, redirectUri: `${world.url}/callback` },
+      { log: [/portal_unreachable/] },
+    );
+    world.portal.goDown();
+    callback.port = new URL(other.url).port;
+    const { status, headers } = await world.browser.navigate(callback);
+    expect([status, headers.location]).toEqual([303, "/?q=1"]);
+    await world.portal.comeUp();
+  });
+
+  test("that a hook refuses leads back to the page, and leaves no token at the portal", async () => {
+    let isMember = true;
+    const onLogin = () => {
+      if (!isMember) throw new PortalAuthError("login_refused");
+    };
+    const world = await start({ hooks: { onLogin } });
+    await atPortal(world);
+    await open(world);
+    isMember = false;
+    expect((await open(world)).body).toBe("home");
+    await vi.waitFor(() => expect(world.asked("/oauth2/revoke")).toHaveLength(1));
+  });
+});
+
+test("authorizationParams that throw keep nobody from the page, and are asked once", async () => {
+  const authorizationParams = () => {
+    throw new Error("no such tenant");
+  };
+  const world = await start({ authorizationParams }, { log: [/hook_failed/] });
+  for (let n = 0; n < 4; n += 1) expect((await open(world)).body).toBe("home");
+  expect(world.log).toHaveLength(1);
+});
+
+test("nobody is sent away to whom the way back is too long", async () => {
+  const world = await start();
+  await open(world);
+  expect((await world.browser.visit(`${world.url}/?${"long".repeat(600)}`)).body).toBe("home");
+  expect(wasAsked(world)).toBe(0);
+});
+
+test("a portal that says it knows no prompt=none is not asked", async () => {
+  const world = await start();
+  world.portal.alterDiscovery((document) => ({ ...document, prompt_values_supported: ["login", "consent"] }));
+  for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
+  expect(wasAsked(world)).toBe(0);
 });
 
 describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
