@@ -29,10 +29,10 @@ export type {
   RefreshJoined,
   SessionRefused,
 } from "./events.js";
+export type { KeepFormOptions } from "./form/keep-form-options.js";
 export { type PortalErrorsOptions, portalErrors } from "./guard/portal-errors.js";
 export {
   type AuthenticatedHandler,
-  type KeepFormOptions,
   type NamedAuthenticatedHandler,
   type RequireAuthOptions,
   requireAuth,

@@ -50,7 +50,7 @@ export const originOf = ({ settings }: Parts): string => new URL(settings.redire
  * How a failure is answered: with a way to sign in again that leads to the page that was wanted, by a login that is as
  * strong as the one that failed should have been.
  */
-export function answersOf(parts: Parts, mount: string, wanted?: unknown, strength: LoginStrength = {}): ErrorAnswer {
+export function withLogin(parts: Parts, mount: string, wanted?: unknown, strength: LoginStrength = {}): ErrorAnswer {
   const { settings, log, pages } = parts;
   const { login } = settings.routes;
   const query = new URLSearchParams(wanted === undefined ? {} : { returnTo: returnTo(wanted) });
@@ -66,7 +66,7 @@ export function answersOf(parts: Parts, mount: string, wanted?: unknown, strengt
 }
 
 /** How it is told that somebody who is logged in may not do this: with a way out, for who has another account. */
-export function rightsAnswersOf({ settings: { hooks, routes }, log, pages }: Parts, mount: string): ErrorAnswer {
+export function withLogout({ settings: { hooks, routes }, log, pages }: Parts, mount: string): ErrorAnswer {
   const logout = routes.logout === false ? undefined : linkTo(mount, routes.logout);
   return { hooks, log, pages, logout, isLogin: false };
 }
@@ -75,7 +75,7 @@ export function rightsAnswersOf({ settings: { hooks, routes }, log, pages }: Par
  * How a failure is answered that no login would mend: with a way to try the same again. An address with a code, the
  * callback's of whichever router, belongs into no page: that one is reloaded.
  */
-export function laterAnswersOf({ settings: { hooks }, log, pages }: Parts, req: Request): ErrorAnswer {
+export function withRetry({ settings: { hooks }, log, pages }: Parts, req: Request): ErrorAnswer {
   const query = readQuery(req);
   const canBeLinked = req.method === "GET" && !query.has("code") && !query.has(POSTED);
   return { hooks, log, pages, retry: canBeLinked ? returnTo(req.originalUrl) : undefined, isLogin: false };

@@ -13,7 +13,7 @@ import { createTransactions } from "./login/transaction.js";
 import { callbackPaths } from "./login-ticket.js";
 import { lookAtMaking, lookAtMount } from "./look-at-mount.js";
 import { refuseRequest } from "./parentheses.js";
-import { answersOf, laterAnswersOf, type Parts, type Visit } from "./parts.js";
+import { type Parts, type Visit, withLogin, withRetry } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createRoutes } from "./routes.js";
@@ -151,9 +151,9 @@ function failToLoad(parts: Parts, { req, res }: Visit, cause: unknown, trouble: 
   const detail = trouble === undefined ? doing : `${doing}; the store's connection: ${trouble}`;
   const sentence = "This site cannot be used right now. Please try again in a moment.";
   const error = new PortalAuthError("session_store_failed", { detail, sentence, cause });
-  return answerError(req, res, error, laterAnswersOf(parts, req));
+  return answerError(req, res, error, withRetry(parts, req));
 }
 
 function fail(parts: Parts, req: Request, res: Response, thrown: unknown, next: NextFunction): void {
-  answerError(req, res, thrown, answersOf(parts, req.baseUrl)).catch(next);
+  answerError(req, res, thrown, withLogin(parts, req.baseUrl)).catch(next);
 }

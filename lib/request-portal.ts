@@ -7,7 +7,7 @@ import { answerError } from "./answer/answer-error.js";
 import { beginLogin, type LoginOptions } from "./login/login.js";
 import { type LogoutOptions, logOut } from "./logout/logout.js";
 import { endOne, listSessions, type SessionInfo } from "./logout/sessions.js";
-import { answersOf, type Parts, type Visit } from "./parts.js";
+import { type Parts, type Visit, withLogin } from "./parts.js";
 import type { Instance } from "./session/holder.js";
 import { readSession, sessionHere } from "./session/session.js";
 import type { Claims, TokenSet } from "./tokens.js";
@@ -158,7 +158,7 @@ export class RequestPortal {
    */
   async login(options: LoginOptions = {}): Promise<void> {
     await beginLogin(this.#parts, this.#visit(), options).catch((error) =>
-      answerError(this.#req, this.#res, error, answersOf(this.#parts, this.#mount, options?.returnTo, options ?? {})),
+      answerError(this.#req, this.#res, error, withLogin(this.#parts, this.#mount, options?.returnTo, options ?? {})),
     );
   }
 
@@ -172,7 +172,7 @@ export class RequestPortal {
    */
   async logout(options: LogoutOptions = {}): Promise<void> {
     await logOut(this.#parts, this.#visit(), options).catch((error) =>
-      answerError(this.#req, this.#res, error, answersOf(this.#parts, this.#mount)),
+      answerError(this.#req, this.#res, error, withLogin(this.#parts, this.#mount)),
     );
   }
 

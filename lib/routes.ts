@@ -1,6 +1,7 @@
 import type { Request } from "express";
 import { isPrefetch } from "./answer/client.js";
 import { ourHeaders } from "./answer/headers.js";
+import { send } from "./answer/send.js";
 import { callbackStep } from "./callback/callback.js";
 import { postedStep } from "./callback/posted.js";
 import { useTicket } from "./callback/ticket.js";
@@ -38,13 +39,15 @@ export function createRoutes(parts: Parts): StepFor {
     ["POST", logout, leave],
     ["HEAD", logout, nothing],
     ["POST", backchannelLogout, backChannelStep(parts)],
+    ["GET", backchannelLogout, postAlone],
+    ["HEAD", backchannelLogout, postAlone],
     ["GET", frontchannelLogout, unlessPrefetched(frontChannelStep(parts))],
     ["HEAD", frontchannelLogout, nothing],
     ["GET", form, unlessPrefetched(formStep(parts))],
     ["POST", form, postedFormStep(parts)],
     ["HEAD", form, nothing],
     ["GET", session, statusStep(parts)],
-    ["HEAD", session, unnoticed(nothing)],
+    ["HEAD", session, statusStep(parts)],
   ];
   const routes = new Map<string, Map<string, Step>>();
   for (const [method, path, step] of table) {
@@ -62,18 +65,19 @@ async function nothing({ res }: Visit): Promise<void> {
   res.end();
 }
 
+/** It is there: whoever looks whether they have registered the right address sees that (RFC 9110, section 15.5.6). */
+async function postAlone({ req, res }: Visit): Promise<void> {
+  passUnnoticed(req);
+  ourHeaders(res);
+  res.statusCode = 405;
+  res.setHeader("Allow", "POST");
+  send(res, "text/plain", "This address is for the portal, which posts logout tokens to it.\n");
+}
+
 const unlessPrefetched =
   (step: Step): Step =>
   (visit) =>
     isPrefetch(visit.req) ? nothing(visit) : step(visit);
-
-/** Whoever asks so is not there, as far as the life of a session goes. */
-const unnoticed =
-  (step: Step): Step =>
-  (visit) => {
-    passUnnoticed(visit.req);
-    return step(visit);
-  };
 
 /** A test that runs in this process may bring a login along: see login-ticket.ts. */
 const unlessTicket =

@@ -50,6 +50,7 @@ test("requireAuth() knows the names and the types of the claims that it is to lo
   requireAuth<Told>({ claims: { department: "sales", level: [1, 2], groups: ["night", "day"], sub: "amara" } });
   requireAuth<Told>({ claims: { level: (level, claims) => level === 3 && claims.department === "it" } });
   requireAuth<Told>({ claims: { address: (address) => address?.city === "Lagos" } });
+  requireAuth<{ groups: string[] }>({ claims: { groups: (groups) => groups?.includes("team") ?? false } });
   requireAuth({
     claims: { whatever: ["a", 5, true], sub: "amara" },
     scope: ["openid"],

@@ -68,9 +68,7 @@ function pageOf(words: Words, error: PortalAuthError, request_id: string, answer
   const login = answer.login === undefined ? undefined : origin + answer.login;
   const { labels } = words;
   const actions: Action[] = [];
-  // who is in already, and would only come by here once more
-  const isCircle = code === "insufficient_user_authentication";
-  if (login !== undefined && !isCircle) actions.push({ label: signInLabel(error, words), href: login });
+  if (login !== undefined) actions.push({ label: signInLabel(error, words), href: login });
   if (retry !== undefined && status === 503) actions.push({ label: labels.tryAgain, href: retry });
   actions.push({ label: labels.startPage, href: "/" });
   if (answer.logout !== undefined) actions.push({ label: labels.signOut, href: answer.logout });

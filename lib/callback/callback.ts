@@ -3,7 +3,7 @@ import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import type { Transaction } from "../login/transaction.js";
-import { answersOf, linkTo, type Parts, type Visit } from "../parts.js";
+import { linkTo, type Parts, type Visit, withLogin } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { checkResponse, type Expected, exchange } from "../portal/exchange.js";
 import { revokeQuietly } from "../revoke-quietly.js";
@@ -37,7 +37,7 @@ export function callbackStep(parts: Parts) {
       const { return_to, acr, max_age } = watch.attempted.transaction;
       const strength = { ...(acr && { acr }), ...(max_age !== undefined && { maxAge: max_age }) };
       return answerError(visit.req, visit.res, error, {
-        ...answersOf(parts, visit.mount, return_to, strength),
+        ...withLogin(parts, visit.mount, return_to, strength),
         isNews: isNews(error),
       });
     }

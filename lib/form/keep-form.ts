@@ -9,9 +9,8 @@ import { beginLogin } from "../login/login.js";
 import { isOwnRoute } from "../login/own-routes.js";
 import { returnTo } from "../login/return-to.js";
 import type { StrengthWanted } from "../login/strength.js";
-import { LIFETIME_MS } from "../login/transaction.js";
-import { answersOf, originOf, type Parts, type Visit } from "../parts.js";
-import type { Posted } from "../session/kept-forms.js";
+import { originOf, type Parts, type Visit, withLogin } from "../parts.js";
+import { FORM_LIFE_MS, type Posted } from "../session/kept-forms.js";
 import { onceAMinute } from "../session/once-a-minute.js";
 import { withForms } from "../session/pending-form.js";
 import { createBudget } from "./budget.js";
@@ -28,8 +27,12 @@ export interface KeepForm {
 
 /** Strangers cannot fill the store: so much of it one process may fill, within the time that a form is kept. */
 const MOST_BYTES = 16 * 1024 * 1024;
-const spend = createBudget(MOST_BYTES, LIFETIME_MS);
+const spend = createBudget(MOST_BYTES, FORM_LIFE_MS);
 const tellSpent = onceAMinute((log: Log) => log.warn(SPENT));
+const tellOff = onceAMinute((log: Log) => log.warn(OFF));
+
+const OFF =
+  "requireAuth({ keepForm }) keeps nothing while routes.form is false: give it a path, or leave keepForm out. Who posts a form without being logged in gets 401.";
 
 const SPENT =
   "requireAuth({ keepForm }) keeps no more forms for now: this process has put 16 MiB of them into the session store within ten minutes. Who posts one without being logged in gets 401 meanwhile.";
@@ -47,6 +50,7 @@ export async function keepForm(
   wanted: StrengthWanted = {},
 ): Promise<boolean> {
   const { req } = visit;
+  if (parts.settings.routes.form === false) tellOff(parts.log);
   const posted = postedBy(req);
   if (!posted || !isPosted(parts, req)) return false;
   const body = await readRepeatable(req, maxBytes);
@@ -59,7 +63,7 @@ export async function keepForm(
     if (id === undefined) return false;
     await beginLogin(parts, visit, { returnTo: back, ...wanted }, { form: id });
   } catch (error) {
-    await answerError(req, visit.res, error, answersOf(parts, visit.mount, back, wanted));
+    await answerError(req, visit.res, error, withLogin(parts, visit.mount, back, wanted));
   }
   return true;
 }

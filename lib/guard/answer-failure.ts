@@ -1,7 +1,7 @@
 import type { Request, Response } from "express";
 import { needsLogin } from "../access/access-token.js";
 import { answerError } from "../answer/answer-error.js";
-import { laterAnswersOf } from "../parts.js";
+import { withRetry } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import { type TurnAway, turnAway } from "./turn-away.js";
 
@@ -14,5 +14,5 @@ export function answerFailure(
   error: unknown,
 ): Promise<void> {
   if (needsLogin(error)) return turnAway(req, res, portal, { ...guard, reason: error });
-  return answerError(req, res, error, laterAnswersOf(RequestPortal.insideOf(portal).parts, req));
+  return answerError(req, res, error, withRetry(RequestPortal.insideOf(portal).parts, req));
 }

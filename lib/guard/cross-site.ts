@@ -2,7 +2,7 @@ import type { Request, Response } from "express";
 import { answerError } from "../answer/answer-error.js";
 import { type AntiForgery, isForged } from "../anti-forgery.js";
 import { PortalAuthError } from "../errors.js";
-import { laterAnswersOf, originOf } from "../parts.js";
+import { originOf, withRetry } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 
 /** Whether this request may be another site's work, at a guard that asks. */
@@ -14,7 +14,7 @@ export function isCrossSite(req: Request, portal: RequestPortal, csrf: AntiForge
 export function refuseCrossSite(req: Request, res: Response, portal: RequestPortal): Promise<void> {
   const detail = `${req.method}, Sec-Fetch-Site: ${siteTold(req)}`;
   const error = new PortalAuthError("cross_site_refused", { detail });
-  return answerError(req, res, error, laterAnswersOf(RequestPortal.insideOf(portal).parts, req));
+  return answerError(req, res, error, withRetry(RequestPortal.insideOf(portal).parts, req));
 }
 
 /** A word that browsers have for it, and nobody else's words in the log. */

@@ -2,12 +2,12 @@ import type { Request, Response } from "express";
 import { answerError } from "../answer/answer-error.js";
 import { PortalAuthError } from "../errors.js";
 import type { StrengthWanted } from "../login/strength.js";
-import { laterAnswersOf, rightsAnswersOf } from "../parts.js";
+import { withLogout, withRetry } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import { readSession } from "../session/session.js";
 import { type RightsWanted, settleRights } from "./rights.js";
-import { weaknessBy } from "./strength.js";
 import { type TurnAway, turnAway } from "./turn-away.js";
+import { weaknessBy } from "./weakness.js";
 
 /** Why somebody who is logged in may not pass. */
 export interface Refusal {
@@ -17,17 +17,17 @@ export interface Refusal {
 }
 
 /** Undefined when they may. */
-export type WhyNot = (req: Request, portal: RequestPortal) => Refusal | undefined;
+export type RefusalOf = (req: Request, portal: RequestPortal) => Refusal | undefined;
 
 /**
  * What a guard demands beyond a login, in the order in which it is looked at; undefined where that is nothing.
  *
  * @throws TypeError for what is no demand
  */
-export function settleDemands(strength: StrengthWanted, rights: RightsWanted<never>): WhyNot | undefined {
+export function settleDemands(strength: StrengthWanted, rights: RightsWanted<never>): RefusalOf | undefined {
   const [weaknessOf, lackOf] = [weaknessBy(strength), settleRights(rights)];
   if (!weaknessOf && !lackOf) return undefined;
-  return function whyNot(req, portal) {
+  return function refusalOf(req, portal) {
     const { settings } = RequestPortal.insideOf(portal).parts;
     const session = readSession(req, settings);
     if (!session) return { error: new PortalAuthError("login_required"), isMendedByLogin: true };
@@ -49,5 +49,5 @@ export async function refuse(
   if (isMendedByLogin) return turnAway(req, res, portal, { ...guard, reason: error });
   const { parts, visit } = RequestPortal.insideOf(portal);
   const isFault = error.status >= 500; // of a function of the application's
-  await answerError(req, res, error, isFault ? laterAnswersOf(parts, req) : rightsAnswersOf(parts, visit.mount));
+  await answerError(req, res, error, isFault ? withRetry(parts, req) : withLogout(parts, visit.mount));
 }

@@ -2,7 +2,7 @@ import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession } from "../access/access-token.js";
 import { type CsrfOptions, settleCsrf } from "../anti-forgery.js";
 import { isFormPending, letFormArrive } from "../form/arrival.js";
-import type { KeepForm } from "../form/keep-form.js";
+import { type KeepFormOptions, settleKeepForm } from "../form/keep-form-options.js";
 import { type LoginStrength, refuseUndefined, settleStrength } from "../login/strength.js";
 import { refuseRequest } from "../parentheses.js";
 import { type GuardedLocals, type NamedGuardLocals, RequestPortal } from "../request-portal.js";
@@ -53,12 +53,6 @@ export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
   keepForm?: boolean | KeepFormOptions;
 }
 
-/** What requireAuth() is told of the forms that it keeps. */
-export interface KeepFormOptions {
-  /** The greatest that is kept, in bytes: 1 to 1048576. Default 65536. */
-  maxBytes?: number;
-}
-
 /**
  * A guard, for TypeScript: the handlers behind it in the same call get a request whose `portal.claims` are there, and are
  * MyClaims. It says nothing of parameters or bodies, which stay what the route makes of them.
@@ -100,14 +94,14 @@ export function requireAuth<MyClaims = Claims, const Name extends string = never
 export function requireAuth(options: RequireAuthOptions): RequestHandler;
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   refuseRequest(options, "requireAuth");
-  const { name, freshToken, csrf, whyNot, ...guard } = settleOptions(options);
+  const { name, freshToken, csrf, refusalOf, ...guard } = settleOptions(options);
   const portalOf = portalNamed(name);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
     const portal = portalOf(req);
     if (!portal) return void answerMissing(req, res, name).catch(next);
     if (isCrossSite(req, portal, csrf)) return void refuseCrossSite(req, res, portal).catch(next);
     if (!portal.isAuthenticated) return void turnAway(req, res, portal, guard).catch(next);
-    const refusal = whyNot?.(req, portal);
+    const refusal = refusalOf?.(req, portal);
     if (refusal) return void refuse(req, res, portal, refusal, guard).catch(next);
     const isFormWaiting = guard.keepForm !== undefined && mayBringForm(req, portal);
     if (!freshToken && !isFormWaiting) return next();
@@ -132,29 +126,9 @@ function settleOptions(options: RequireAuthOptions) {
     freshToken,
     csrf: settleCsrf(csrf, "requireAuth"),
     wanted,
-    whyNot: settleDemands(wanted, { scope, claims, roles } as RightsWanted<never>),
+    refusalOf: settleDemands(wanted, { scope, claims, roles } as RightsWanted<never>),
     keepForm: settleKeepForm(keepForm, backOf),
   };
-}
-
-const KEPT_BYTES = 64 * 1024;
-/** It comes back as a page. */
-const MOST_KEPT_BYTES = 1024 * 1024;
-
-function settleKeepForm(
-  given: NonNullable<RequireAuthOptions["keepForm"]>,
-  backOf: KeepForm["backOf"],
-): KeepForm | undefined {
-  if (given === false) return undefined;
-  const { maxBytes = KEPT_BYTES, ...unknown } = given === true ? {} : (Object(given) as { maxBytes?: number });
-  const isRight = typeof given === "boolean" || (typeof given === "object" && given !== null);
-  if (
-    !isRight ||
-    Object.keys(unknown).length > 0 ||
-    !(Number.isInteger(maxBytes) && maxBytes >= 1 && maxBytes <= MOST_KEPT_BYTES)
-  )
-    throw new TypeError("requireAuth: keepForm must be true, false or { maxBytes }, with 1 to 1048576 bytes");
-  return { maxBytes, backOf };
 }
 
 function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): (req: Request) => string {

@@ -1,8 +1,8 @@
 import { PortalAuthError } from "../errors.js";
+import { areNames, NAME, split, type Wished } from "../list-of.js";
 import type { PortalSession } from "../session/stored.js";
 import type { Settings } from "../settings/settings.js";
 import type { Claims } from "../tokens.js";
-import { listOf, type Wished } from "./list-of.js";
 
 /** What a claim can be compared with. */
 export type ClaimValue = string | number | boolean;
@@ -48,9 +48,9 @@ export type LackOf = (session: PortalSession, settings: Settings) => PortalAuthE
  */
 export function settleRights(wanted: RightsWanted<never>): LackOf | undefined {
   const lacks = [
-    lackOfScope(listOf("scope", wanted.scope, /^[\x21\x23-\x5B\x5D-\x7E]+$/)),
+    lackOfScope(namesOf("scope", wanted.scope, NAME)),
     lackOfClaims(wanted.claims),
-    lackOfRoles(listOf("roles", wanted.roles, /^\S+$/)),
+    lackOfRoles(namesOf("roles", wanted.roles, /^\S+$/)),
   ].filter((lack) => lack !== undefined);
   if (lacks.length === 0) return undefined;
   return (session, settings) => {
@@ -60,6 +60,17 @@ export function settleRights(wanted: RightsWanted<never>): LackOf | undefined {
     }
     return undefined;
   };
+}
+
+/** @throws TypeError for none, or for what is no name */
+function namesOf(option: string, wished: Wished | undefined, isName: RegExp): readonly string[] | undefined {
+  if (wished === undefined) return undefined;
+  const names = split(wished);
+  if (!areNames(names, isName))
+    throw new TypeError(`requireAuth: ${option} must be a name, or a list of names, and not empty`);
+  if (typeof wished === "string" && wished.includes(","))
+    throw new TypeError(`requireAuth: ${option} must be a list, or a text whose names are separated by spaces`);
+  return [...names];
 }
 
 /** RFC 6750, section 3.1. Where the portal does not say what it has granted, that is what was asked for (RFC 6749, section 5.1). */
@@ -76,10 +87,12 @@ function lackOfScope(wanted: readonly string[] | undefined): LackOf | undefined 
 
 function lackOfRoles(wanted: readonly string[] | undefined): LackOf | undefined {
   if (!wanted) return undefined;
-  return ({ claims }, { rolesClaim }) =>
-    rolesIn(claims, rolesClaim).some((role) => wanted.includes(role))
-      ? undefined
-      : new PortalAuthError("not_permitted", { detail: `roles in the claim ${rolesClaim}` });
+  return ({ claims }, { rolesClaim }) => {
+    const roles = rolesIn(claims, rolesClaim);
+    if (roles.some((role) => wanted.includes(role))) return undefined;
+    const why = roles.length === 0 ? "none in" : "none that is wanted in";
+    return new PortalAuthError("not_permitted", { detail: `roles: ${why} the claim ${rolesClaim}` });
+  };
 }
 
 /** In a claim of exactly this name (`cognito:groups`, an address), or else where the dots lead (`realm_access.roles`). */
@@ -116,7 +129,10 @@ function passesBy(name: string, demand: unknown): Passes {
   const wanted = [demand].flat();
   if (wanted.length === 0 || !wanted.every(isValue))
     throw new TypeError(`requireAuth: claims.${name} must be a value, a list of values or a function`);
-  return (value) => ([value].flat().some((one) => wanted.includes(one as ClaimValue)) ? undefined : lacksClaim(name));
+  return (value) => {
+    if ([value].flat().some((one) => wanted.includes(one as ClaimValue))) return undefined;
+    return lacksClaim(name, value === undefined ? "missing" : "another value");
+  };
 }
 
 /** Only `true` lets anybody pass: a promise, which is something as well, does not. */
@@ -126,16 +142,17 @@ const byFunction =
     try {
       const answer = demand(value, claims);
       if (answer === true) return undefined;
-      if (!(answer instanceof Promise)) return lacksClaim(name);
+      if (!(answer instanceof Promise)) return lacksClaim(name, "its function says no");
       answer.catch(() => {}); // nobody waits for it, and Node.js would end the process
-      return lacksClaim(name, ", whose function gave a promise: it must answer at once");
+      return lacksClaim(name, "its function gave a promise, and must answer at once");
     } catch (cause) {
       if (cause instanceof PortalAuthError) return cause;
       return new PortalAuthError("hook_failed", { detail: `claims.${name} of requireAuth() threw`, cause });
     }
   };
 
-const lacksClaim = (name: string, why = "") => new PortalAuthError("not_permitted", { detail: `claim ${name}${why}` });
+const lacksClaim = (name: string, why: string) =>
+  new PortalAuthError("not_permitted", { detail: `claim ${name}: ${why}` });
 
 const isValue = (value: unknown): value is ClaimValue =>
   typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && !Number.isNaN(value));

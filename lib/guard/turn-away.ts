@@ -7,7 +7,7 @@ import { type KeepForm, keepForm } from "../form/keep-form.js";
 import { beginLogin } from "../login/login.js";
 import { returnTo } from "../login/return-to.js";
 import type { StrengthWanted } from "../login/strength.js";
-import { answersOf } from "../parts.js";
+import { withLogin } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import { isStrict } from "../session/own-session.js";
 import { whyRefused } from "../session/session.js";
@@ -39,7 +39,7 @@ export async function turnAway(req: Request, res: Response, portal: RequestPorta
     const isKept = guard.keepForm && (await keepForm(parts, here, guard.keepForm, guard.wanted));
     if (isKept) return;
     const { reason = new PortalAuthError("login_required") } = guard;
-    return answerError(req, res, reason, answersOf(parts, visit.mount));
+    return answerError(req, res, reason, withLogin(parts, visit.mount));
   }
   // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
   if (isStrict(req, parts.settings) && req.headers["sec-fetch-site"] === "cross-site")
@@ -49,6 +49,6 @@ export async function turnAway(req: Request, res: Response, portal: RequestPorta
     wish = guard.wishOf(req);
     await beginLogin(parts, here, { returnTo: wish, ...guard.wanted });
   } catch (error) {
-    await answerError(req, res, error, answersOf(parts, visit.mount, wish, guard.wanted));
+    await answerError(req, res, error, withLogin(parts, visit.mount, wish, guard.wanted));
   }
 }

@@ -12,7 +12,7 @@ import type { AuthorizationParams } from "../settings/options.js";
 import { isOwnRoute } from "./own-routes.js";
 import { returnTo } from "./return-to.js";
 import { markTried } from "./silent-mark.js";
-import { type LoginStrength, settleStrength, strengthIn } from "./strength.js";
+import { type LoginStrength, type StrengthWanted, settleStrength, strengthIn } from "./strength.js";
 
 /** What `req.portal.login()` is told. */
 export interface LoginOptions extends LoginStrength {
@@ -43,7 +43,7 @@ export async function beginLogin(
 ): Promise<void> {
   const { settings, transactions, getPortal, log } = parts;
   checkCookieCanBeSet(req, settings);
-  const wanted = settleStrength("login", options);
+  const wanted = strengthOf(options);
   const portal = await getPortal(); // before anything is kept: a portal that is down leaves no trace
   const added = checkAuthorizationParams({
     ...(await paramsFor(parts, req)),
@@ -71,6 +71,15 @@ export async function beginLogin(
   if (form === undefined) redirect(res, req.method === "GET" ? 302 : 303, href);
   else await goOn(parts.pages, req, res, href);
   log.tell("login.started", () => ({ login: name, silent }));
+}
+
+/** @throws PortalAuthError `authorization_params_invalid` */
+function strengthOf(options: LoginOptions): StrengthWanted {
+  try {
+    return settleStrength("login", options);
+  } catch (error) {
+    throw new PortalAuthError("authorization_params_invalid", { detail: (error as TypeError).message });
+  }
 }
 
 async function paramsFor({ settings }: Parts, req: Request): Promise<AuthorizationParams> {

@@ -1,7 +1,7 @@
 import { withoutSlash } from "../without-slash.js";
 
-/** To return to one of these would log in or out; the others are pages, or answer no person. */
-const LEADING = ["login", "callback", "logout", "frontchannelLogout"] as const;
+/** To return to one of these would log in or out, or show a page that a login alone leads to; the others show nobody anything. */
+const LEADING = ["login", "callback", "logout", "frontchannelLogout", "form"] as const;
 
 /** Those of every portalAuth() of this process, as Express compares them: a mount's letters may be large or small. */
 const known = new Set<string>();

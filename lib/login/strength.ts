@@ -1,3 +1,5 @@
+import { areNames, NAME, split } from "../list-of.js";
+
 /** How strong a login must be, settled. What comes back is held against it: a portal may ignore the wish. */
 export interface StrengthWanted {
   /** One of these, the first is the one that is preferred. */
@@ -46,17 +48,14 @@ export function settleStrength(where: string, given: LoginStrength): StrengthWan
   refuseUndefined(where, given, ["acr", "maxAge"]);
   const { acr, maxAge } = given;
   if (maxAge !== undefined && !(Number.isFinite(maxAge) && maxAge >= 0))
-    throw new TypeError(`${where}: maxAge must be a number of seconds`);
-  const values = typeof acr === "string" ? acr.split(" ").filter((value) => value !== "") : acr;
-  if (values !== undefined && !(Array.isArray(values) && values.length > 0 && values.every(isAcr) && isShort(values)))
+    throw new TypeError(`${where}: maxAge must be a number of seconds, 0 or more`);
+  const values = acr === undefined ? undefined : split(acr);
+  if (values !== undefined && !(areNames(values, NAME) && isShort(values)))
     throw new TypeError(
-      `${where}: acr must be a name that the portal gives, or a list of them, 512 characters at most`,
+      `${where}: acr must be a name that the portal gives, or a list of them, not empty, 512 characters at most`,
     );
   return { ...(values && { acr: [...values] }), ...(maxAge !== undefined && { maxAge: Math.floor(maxAge) }) };
 }
-
-/** It travels in a list that is separated by spaces, and in a header between quotation marks (RFC 9470, section 3). */
-const isAcr = (value: unknown): boolean => typeof value === "string" && /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(value);
 
 /** It travels in the cookie of a login too, beside a returnTo of up to 2000 and other logins. */
 const MOST_CHARACTERS = 512;
@@ -68,7 +67,7 @@ export function strengthIn(query: URLSearchParams): LoginStrength {
   const [maxAge, acr] = [query.get("max_age"), query.get("acr_values")];
   return {
     ...(maxAge !== null && /^\d{1,9}$/.test(maxAge) && { maxAge: Number(maxAge) }),
-    ...(acr?.split(" ").every(isAcr) && isShort([acr]) && { acr }),
+    ...(acr !== null && areNames(split(acr), NAME) && isShort([acr]) && { acr }),
   };
 }
 

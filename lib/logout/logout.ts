@@ -6,7 +6,7 @@ import { redirect } from "../answer/redirect.js";
 import { send } from "../answer/send.js";
 import { PortalAuthError } from "../errors.js";
 import { markTried } from "../login/silent-mark.js";
-import { answersOf, laterAnswersOf, linkTo, type Parts, type Visit } from "../parts.js";
+import { linkTo, type Parts, type Visit, withLogin, withRetry } from "../parts.js";
 import { logoutUrl } from "../portal/log-out.js";
 import { revokeQuietly } from "../revoke-quietly.js";
 import { endOthers } from "../session/of-person.js";
@@ -51,7 +51,7 @@ export async function logOut(
     if (everywhere && readSession(req, settings)) others = await endOthers(req, settings, () => true);
     ended = await endSession(req, res, settings);
   } catch (error) {
-    return answerError(req, res, error, laterAnswersOf(parts, req));
+    return answerError(req, res, error, withRetry(parts, req));
   }
   markTried(res, settings);
   const reason = everywhere ? "everywhere" : "logout";
@@ -81,7 +81,7 @@ async function endAtPortal(parts: Parts, ended: PortalSession | undefined): Prom
 
 /** A person who came from elsewhere is asked; a program is told. */
 async function askFirst(parts: Parts, { req, res, mount }: Visit): Promise<void> {
-  if (!wantsPage(req)) return answerError(req, res, new PortalAuthError("logout_unconfirmed"), answersOf(parts, mount));
+  if (!wantsPage(req)) return answerError(req, res, new PortalAuthError("logout_unconfirmed"), withLogin(parts, mount));
   const post = linkTo(mount, String(parts.settings.routes.logout));
   await parts.pages.send(req, res, ({ titles, labels, signOutQuestion }) => ({
     kind: "sign_out",

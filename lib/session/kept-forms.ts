@@ -29,7 +29,7 @@ export interface Posted {
 export type Arrival = "first" | "again" | "other" | "gone";
 
 /** As long as a login may take. */
-const LIFE_MS = 10 * 60_000;
+export const FORM_LIFE_MS = 10 * 60_000;
 /** Of a form that has arrived: a browser that was sent on to its address once more is there by then. */
 const ARRIVED_MS = 60_000;
 
@@ -107,7 +107,7 @@ export class KeptForms {
   }
 
   #record(form: Content) {
-    return recordFor(this.#clock, form.sealed === undefined ? ARRIVED_MS : LIFE_MS, { form });
+    return recordFor(this.#clock, form.sealed === undefined ? ARRIVED_MS : FORM_LIFE_MS, { form });
   }
 
   /** By our clock: not every store looks at it by itself. */

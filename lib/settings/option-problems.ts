@@ -63,6 +63,28 @@ export const CLIENT_SECRET_MISSING: OptionProblem = problem(
   `write the client_secret that the portal shows for your application, or set ${VARIABLES.clientAuth}=none for one that has none`,
 );
 
+/** What is answered, or comes back, at a route of ours, and would do nothing without it. */
+const NEEDS = {
+  backchannelLogout: "backchannelLogout",
+  frontchannelLogout: "frontchannelLogout",
+  silentLogin: "callback",
+  thirdPartyLogin: "login",
+  sessionClaims: "session",
+} as const;
+
+/** What is switched on while its route is off, so that it would do nothing, and nobody be told. */
+function withoutRoute(options: v.InferOutput<typeof OptionsSchema>): OptionProblem[] {
+  const { routes } = options;
+  return (Object.keys(NEEDS) as (keyof typeof NEEDS)[]).flatMap((option) => {
+    const [route, wished] = [NEEDS[option], options[option]];
+    const isOff = routes[route] === false || (route === "session" && routes[route] === undefined);
+    if (!isOff || wished === false || (Array.isArray(wished) && wished.length === 0)) return [];
+    const variable = (VARIABLES as Record<string, string>)[option];
+    const name = variable === undefined ? `option ${option}` : `${variable} (option ${option})`;
+    return [problem(option, name, `give routes.${route} a path, or leave this out: it does nothing without`)];
+  });
+}
+
 /** What is right by itself and wrong beside something else. */
 export function conflicts(options: v.InferOutput<typeof OptionsSchema>, routes: Routes): OptionProblem[] {
   const { redirectUri, authorizationParams } = options;
@@ -78,6 +100,7 @@ export function conflicts(options: v.InferOutput<typeof OptionsSchema>, routes: 
   const paths = Object.values(routes).filter((path) => path !== false);
   if (new Set(paths).size < paths.length)
     problems.push(problem("routes", "option routes", "write a path of its own for each"));
+  problems.push(...withoutRoute(options));
   if (typeof authorizationParams !== "function") {
     try {
       checkAuthorizationParams(authorizationParams);

@@ -338,10 +338,15 @@ describe("a form is kept", () => {
   });
 });
 
+test("a form is not kept where the route is turned off, which is told", async () => {
+  const shop = await startShop({ options: { routes: { form: false } }, log: [/routes\.form is false/] });
+  for (let n = 0; n < 2; n += 1) expect((await shop.post(BODY)).status).toBe(401);
+  expect(shop.log).toHaveLength(1);
+});
+
 describe("a form is not kept, and no login begins", () => {
   const cases: [string, ShopOptions, string | undefined, Ask][] = [
     ["where the guard does not say so", { guard: {} }, BODY, {}],
-    ["where the route is turned off", { options: { routes: { form: false } } }, BODY, {}],
     ["that another site has posted", {}, BODY, { site: "cross-site" }],
     ["that another host of this site has posted", {}, BODY, { site: "same-site" }],
     ["that no page has posted", {}, BODY, { site: "none" }],

@@ -90,10 +90,21 @@ test.each(["acr", "maxAge", "scope", "claims", "roles"])(
 test.each(["acr", "maxAge"])("nor a login() that asks for nothing: %s", async (name) => {
   const world = await startWorld({
     after: (app) => void app.get("/pay", (req) => req.portal.login({ [name]: undefined })),
-    log: [/is undefined|unexpected/],
+    log: [/authorization_params_invalid .*is undefined/],
   });
   const { status, headers } = await world.browser.navigate(`${world.url}/pay`);
   expect([status, headers.location]).toEqual([500, undefined]);
+});
+
+test.each([
+  ["roles", "admin,editor", "separated by spaces"],
+  ["scope", "orders:read,orders:write", "separated by spaces"],
+  ["roles", [], "not empty"],
+  ["scope", " ", "not empty"],
+  ["acr", [], "not empty"],
+  ["maxAge", -1, "0 or more"],
+])("a demand that nobody could meet is refused when the app starts, with the reason: %s %j", (name, value, reason) => {
+  expect(() => requireAuth({ [name]: value } as never)).toThrow(reason);
 });
 
 test("nor a claim", () => {

@@ -152,7 +152,7 @@ const tokens: readonly Case[] = [
       const logout_token = world.portal.logoutToken({ sub: VICTIM });
       return world.stranger.request(`${world.base}/backchannel-logout?${new URLSearchParams({ logout_token })}`);
     },
-    outcome: async ({ status }, { whoIs, victim }) => void expect([status, await whoIs(victim)]).toEqual([404, VICTIM]),
+    outcome: async ({ status }, { whoIs, victim }) => void expect([status, await whoIs(victim)]).toEqual([405, VICTIM]),
   },
   ...["text/plain", "application/json", "multipart/form-data; boundary=x"].map(
     (type): Case => ({

@@ -6,7 +6,7 @@ test("a route of ours is known wherever it is mounted, however it is written", (
   knowRoutes({ login: "/sign-in/", callback: "/callback", logout: "/staff/leave" });
   for (const path of ["/sign-in", "/SIGN-IN/?x=1", "/shop/Sign-In#a", "/callback?code=x", "/app/staff/LEAVE"])
     expect([path, isOwnRoute(path)]).toEqual([path, true]);
-  knowRoutes({ login: "/login", callback: "/callback", ...{ session: "/session", form: "/form" } });
+  knowRoutes({ login: "/login", callback: "/callback", form: "/login/form", ...{ session: "/session" } });
   for (const path of [
     "/",
     "/account",

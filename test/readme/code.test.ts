@@ -419,6 +419,44 @@ describe("testing", () => {
     expect((portal as testing.TestPortal).unmet()).toEqual(["/oauth2/token"]);
     expect((await fetch(`${url}/account`, { headers: { cookie: cookie as string } })).status).toBe(200);
   });
+
+  test("rights are given to a login, and a portal's logouts are tried", async () => {
+    const app = express();
+    const server = createServer(app);
+    onTestFinished(() => close(server));
+    const url = await listen(server);
+    vi.spyOn(console, "warn").mockImplementation(() => {});
+    let portal: testing.TestPortal | undefined;
+    let amara = "";
+    /** The app that a reader has: it is there once the portal is. */
+    async function startTestPortal(options: testing.TestPortalOptions): Promise<testing.TestPortal> {
+      portal = await testing.startTestPortal(options);
+      onTestFinished(() => portal?.close());
+      const own = { redirectUri: `${url}/callback`, secret: SESSION_SECRET, backchannelLogout: true };
+      app.use(library.portalAuth({ ...portal.options, ...own }));
+      const demands = { roles: "admin", acr: "mfa", maxAge: 300, scope: "reports" };
+      app.get("/reports", library.requireAuth(demands), (_req, res) => void res.json("all"));
+      app.get("/account", library.requireAuth({ roles: "admin" }), (_req, res) => void res.json("in"));
+      return portal;
+    }
+    const lines = block(
+      "const rights = { sub: 'jonas', roles: ['admin'], acr: 'mfa', auth_time: Date.now() / 1000 };",
+    ).code.split("\n");
+    const login = lines.findIndex((line) => line.startsWith("const admin"));
+    const code = [...lines.slice(0, login), ...lines.slice(login + 1)]; // the app must be there first
+    const at = code.findIndex((line) => line.startsWith("portal.register"));
+    code.splice(at + 1, 0, lines[login] ?? "", "await signIn();");
+    const signIn = async () => {
+      amara = (await portal?.signIn(`${url}/account`))?.cookie ?? "";
+      expect((await fetch(`${url}/account`, { headers: { cookie: amara } })).status).toBe(200);
+    };
+    const scope = { ...testing, startTestPortal, app, url, signIn };
+    const one = { key: "", language: "js", code: code.join("\n") };
+    const { admin, answers, status } = await runBlock(one, scope, ["admin", "answers", "status"]);
+    expect((await fetch(`${url}/reports`, { headers: { cookie: admin as string } })).status).toBe(200);
+    expect((await fetch(`${url}/account`, { headers: { cookie: amara } })).status).toBe(401);
+    expect([answers, status]).toMatchObject([[{ status: 200 }], 400]);
+  });
 });
 
 describe("seeing what it does", () => {

@@ -318,6 +318,32 @@ describe("what is refused", () => {
       { redirectUri: "https://app.example/cb" },
       "PORTAL_REDIRECT_URI",
     ],
+    [
+      "back-channel logout without its route",
+      { backchannelLogout: true, routes: { backchannelLogout: false } },
+      "PORTAL_BACKCHANNEL_LOGOUT (option backchannelLogout): give routes.backchannelLogout a path",
+    ],
+    [
+      "front-channel logout without its route",
+      { frontchannelLogout: true, routes: { frontchannelLogout: false } },
+      "PORTAL_FRONTCHANNEL_LOGOUT",
+    ],
+    [
+      "silent logins that nothing comes back from",
+      { silentLogin: true, routes: { callback: false } },
+      "PORTAL_SILENT_LOGIN",
+    ],
+    [
+      "logins of others that lead nowhere",
+      { thirdPartyLogin: true, routes: { login: false } },
+      "PORTAL_THIRD_PARTY_LOGIN",
+    ],
+    ["claims for /session without /session", { sessionClaims: ["name"] }, "option sessionClaims"],
+    [
+      "claims for /session that is turned off",
+      { sessionClaims: ["name"], routes: { session: false } },
+      "option sessionClaims",
+    ],
     ["two steps at one path", { routes: { login: "/callback" } }, "option routes"],
     [
       "authorization parameters that protect the login",

@@ -84,7 +84,7 @@ export async function logout(
   if (wrong !== undefined) return refuse(res, wrong, full);
 
   const session = await provider.Session.get(provider.createContext(req, res));
-  const frames = await singleLogout.end(session.uid);
+  const { frames } = await singleLogout.end(session.uid);
   await session.destroy();
 
   const target = address === undefined ? undefined : withState(address, given.get("state"));

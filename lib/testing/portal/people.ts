@@ -12,9 +12,20 @@ export interface Person {
   readonly zoneinfo?: string;
   /** The language (BCP 47). */
   readonly locale?: string;
+  /** Claims of your own, such as `roles`: they are in the ID token as well. */
+  readonly [claim: string]: unknown;
 }
 
-export const PERSONAL_CLAIMS = ["sub", "name", "nickname", "email", "zoneinfo", "locale"];
+const PERSONAL_CLAIMS = ["sub", "name", "nickname", "email", "zoneinfo", "locale"];
+
+/** What of somebody no portal is known to tell by itself, so that it is the application's. */
+export const ownClaimsOf = (person: Person | undefined): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(person ?? {}).filter(([name]) => !PERSONAL_CLAIMS.includes(name)));
+
+/** What these people may tell of themselves. */
+export const claimsOf = (people: Iterable<Person>): string[] => [
+  ...new Set([...PERSONAL_CLAIMS, ...[...people].flatMap(Object.keys)]),
+];
 
 /** The addresses end in .example, which belongs to nobody (RFC 2606). */
 export const DEMO_PEOPLE: readonly Person[] = [

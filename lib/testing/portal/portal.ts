@@ -72,8 +72,12 @@ export interface Portal {
   register(addresses: Pick<PortalClient, "backchannelLogoutUri" | "frontchannelLogoutUri">, clientId?: string): void;
   /** Sends it to that application's backchannelLogoutUri, and gives the answer; undefined where there is none. */
   sendLogoutToken(token: string, clientId?: string): Promise<LogoutAnswer | undefined>;
-  /** Ends the portal's sessions of a person, as its console would, and tells the applications that want to hear of it. */
-  logOut(sub: string): Promise<void>;
+  /**
+   * Ends the portal's sessions of a person, as its console would, and tells the applications by the back channel.
+   *
+   * @returns how they answered; nothing where none has a backchannelLogoutUri (register()), or did not answer
+   */
+  logOut(sub: string): Promise<LogoutAnswer[]>;
   /** The person is gone: nobody can log in as them, their tokens are refreshed no more, /userinfo answers 404. */
   removePerson(sub: string): void;
   /** Connections are refused from now on, and those that are open are cut. */
@@ -160,11 +164,13 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
     },
     sendLogoutToken: (token, clientId = options.clientId) => singleLogout.send(clientId, token),
     async logOut(sub) {
+      const answers: LogoutAnswer[] = [];
       for (const sid of singleLogout.sidsOf(sub)) {
         const session = await provider.Session.findByUid(sid);
         await session?.destroy();
-        await singleLogout.end(sid);
+        answers.push(...(await singleLogout.end(sid)).answers);
       }
+      return answers;
     },
     removePerson: (sub) => void settings.people.delete(sub),
     goDown: () => void door.shut(),

@@ -4,7 +4,7 @@ import type { Configuration, JWK } from "oidc-provider";
 import { memory } from "./memory.js";
 import { isRegistered, type PortalClient, type Settings } from "./options.js";
 import { errorPage, pageHeaders } from "./pages.js";
-import { PERSONAL_CLAIMS } from "./people.js";
+import { claimsOf } from "./people.js";
 
 type Library = typeof import("oidc-provider");
 export type Provider = InstanceType<Library["default"]>;
@@ -87,7 +87,7 @@ export function createProvider(issuer: string, { library, internalKey }: Ingredi
     responseTypes: ["code"],
     ...(acrValues.length > 0 && { acrValues: [...acrValues] }),
     scopes: full ? ["openid", "profile", "email", "offline_access"] : ["openid", "profile", "email"],
-    claims: { openid: PERSONAL_CLAIMS },
+    claims: { openid: claimsOf(people.values()) },
     pkce: { required: () => false },
     extraParams: ["auth_source_id"],
     allowOmittingSingleRegisteredRedirectUri: false,

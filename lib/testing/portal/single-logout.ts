@@ -79,16 +79,17 @@ export class SingleLogout {
     return this.#keys.sign(told, { typ: "logout+jwt", ...header }, signedBy);
   }
 
-  /** Tells the applications that a session is over, and forgets it. Gives the addresses that the browser is to frame. */
-  async end(sid: string): Promise<string[]> {
+  /** Tells the applications that a session is over, and forgets it. Gives the addresses that the browser is to frame, too. */
+  async end(sid: string): Promise<{ readonly answers: readonly LogoutAnswer[]; readonly frames: readonly string[] }> {
     const session = this.#sessions.get(sid);
-    if (!session) return [];
+    if (!session) return { answers: [], frames: [] };
     this.#sessions.delete(sid);
     const clients = this.#settings.clients.filter(({ clientId }) => session.clients.has(clientId));
-    await Promise.all(clients.map((client) => this.#post(client, { sub: session.sub, sid })));
-    return clients.flatMap(({ frontchannelLogoutUri }) =>
+    const answers = await Promise.all(clients.map((client) => this.#post(client, { sub: session.sub, sid })));
+    const frames = clients.flatMap(({ frontchannelLogoutUri }) =>
       frontchannelLogoutUri === undefined ? [] : [this.#framed(frontchannelLogoutUri, sid)],
     );
+    return { answers: answers.filter((answer) => answer !== undefined), frames };
   }
 
   /** Sends one application a logout token; undefined for one that wants none. */
@@ -104,8 +105,8 @@ export class SingleLogout {
     return { status: answer.status, body: await answer.text() };
   }
 
-  async #post({ clientId }: PortalClient, who: LoggedOutAtPortal): Promise<void> {
-    await this.send(clientId, this.token(who, clientId)).catch(() => {}); // nobody is kept signed in for that
+  #post({ clientId }: PortalClient, who: LoggedOutAtPortal): Promise<LogoutAnswer | undefined> {
+    return this.send(clientId, this.token(who, clientId)).catch(() => undefined); // nobody is kept signed in for that
   }
 
   /** OpenID Connect Front-Channel Logout 1.0, section 2. */

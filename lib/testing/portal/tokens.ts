@@ -3,6 +3,7 @@ import type { KoaContextWithOIDC } from "oidc-provider";
 import type { Keys } from "./keys.js";
 import type { Mischief } from "./misbehave.js";
 import type { Settings } from "./options.js";
+import { ownClaimsOf } from "./people.js";
 import type { SingleLogout } from "./single-logout.js";
 
 const ID_TOKEN_SECONDS = 1_800;
@@ -50,6 +51,7 @@ export class Tokens {
     const sid = (code ?? refresh)?.sessionUid;
     if (full && code && sid !== undefined) this.#singleLogout.note(sid, sub, aud ?? "");
     const idClaims = {
+      ...ownClaimsOf(this.#settings.people.get(sub)),
       ...issuer,
       azp: aud,
       exp: iat + ID_TOKEN_SECONDS,
