@@ -18,7 +18,7 @@ import { createDiscovery } from "./portal/discover.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createRoutes } from "./routes.js";
 import { createSessionMount } from "./session/own-session.js";
-import { createRefreshOnce } from "./session/refresh-once.js";
+import { createRefreshOnce } from "./session/refresh/refresh-once.js";
 import { createSealer } from "./session/seal.js";
 import { openStore } from "./session/stores/open-store.js";
 import { createVault } from "./session/vault.js";

@@ -6,7 +6,7 @@ import { callOnTokens } from "../hooks.js";
 import type { Parts } from "../parts.js";
 import { refresh } from "../portal/refresh.js";
 import { revokeQuietly } from "../revoke-quietly.js";
-import type { Refresh, Renewed } from "../session/refresh.js";
+import type { Refresh, Renewed } from "../session/refresh/refresh.js";
 import type { Place } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import type { TokenSet } from "../tokens.js";

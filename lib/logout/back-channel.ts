@@ -8,7 +8,7 @@ import { PortalAuthError } from "../errors.js";
 import { formOr } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../portal/logout-token.js";
-import { endAsPortalSays, tokensSeenBy } from "../session/of-person.js";
+import { endAsPortalSays, tokensSeenBy } from "../session/persons/of-person.js";
 import { dropNewSession } from "../session/session.js";
 import { afterwards, tellEvent } from "./ended.js";
 

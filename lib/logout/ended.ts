@@ -3,7 +3,7 @@ import type { LoggedOut, LogoutReason } from "../events.js";
 import { callHook } from "../hooks.js";
 import type { Parts, Visit } from "../parts.js";
 import { revokeQuietly } from "../revoke-quietly.js";
-import type { EndedSession } from "../session/persons-sessions.js";
+import type { EndedSession } from "../session/persons/persons-sessions.js";
 import type { PortalSession } from "../session/stored.js";
 
 /** Tells who listens how many sessions were ended, and why. */

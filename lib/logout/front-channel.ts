@@ -4,7 +4,7 @@ import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
-import { endAsPortalSays } from "../session/of-person.js";
+import { endAsPortalSays } from "../session/persons/of-person.js";
 import { dropNewSession } from "../session/session.js";
 import { afterwards, tellEvent } from "./ended.js";
 

@@ -1,6 +1,6 @@
 import { markTried } from "../login/silent-mark.js";
 import type { Parts, Visit } from "../parts.js";
-import { endOthers, isCurrent, type PersonsSession, sessionsOf } from "../session/of-person.js";
+import { endOthers, isCurrent, type PersonsSession, sessionsOf } from "../session/persons/of-person.js";
 import { endSession } from "../session/session.js";
 import { type Device, deviceOf } from "./device.js";
 import { afterwards, tellEvent } from "./ended.js";

@@ -3,16 +3,17 @@ import type { Session, SessionData, Store } from "express-session";
 import { type Clock, epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
-import { type Changes, changesSince, snapshotOf, withChanges } from "./changes.js";
+import { snapshotOf } from "./changes.js";
 import { createExclusive, type Exclusive, type Plain } from "./exclusive.js";
 import { KeptForms } from "./kept-forms.js";
 import { type Kept, KNOWN, Known, knownOf } from "./known.js";
 import { cookieUntil, type Lifetime, type Limits, lifetimeOfApps, lifetimeOfOurs } from "./lifetime.js";
-import { Making, type Tidy } from "./making.js";
-import { endSessions, findSessions, type Removed } from "./persons-sessions.js";
+import { doneTo, merged } from "./merge.js";
+import { Making, type Tidy } from "./persons/making.js";
+import { endSessions, findSessions, type Removed } from "./persons/persons-sessions.js";
+import { SessionIndex } from "./persons/session-index.js";
 import { createPush, type Push } from "./push.js";
 import { SeenTokens } from "./seen.js";
-import { SessionIndex } from "./session-index.js";
 import {
   DiscreetPortalSession,
   KeptPortalSession,
@@ -22,6 +23,7 @@ import {
   type StoredSession,
 } from "./stored.js";
 import { type Tenant, Tenants } from "./tenants.js";
+import { Touching } from "./touching.js";
 import { type Change, promised, type Update } from "./update.js";
 
 export interface KeeperOptions {
@@ -78,8 +80,7 @@ export class Keeper {
   readonly #tidy: Tidy;
   /** For sessions that are ours. */
   readonly #push: Push | undefined;
-  /** Sessions whose touch is under way, and how often: some stores do it by a set. */
-  readonly #touching = new Map<string, number>();
+  readonly #touching = new Touching();
   #isAway = false;
   /** Session objects that are being saved. */
   readonly #saving = new WeakMap<object, Promise<void>>();
@@ -191,7 +192,7 @@ export class Keeper {
     if (touch)
       store.touch = (id, data, done) =>
         answer(
-          this.#touch(id, () => touch(id, data)),
+          this.#touching.during(id, () => touch(id, data)),
           done,
         );
     const push = this.#push;
@@ -337,10 +338,10 @@ export class Keeper {
   async #saveChanges(id: string, data: Kept, before: Known): Promise<void> {
     // what an application has put in its place is none: see KeptPortalSession
     if (data.portal && !KeptPortalSession.isOurs(data.portal)) this.refreshed(data, before.portal);
-    const changes = this.#changesOf(data, before);
-    if (!changes && !this.#touching.has(id)) return before.written ? undefined : this.#keepAlive(id, data);
+    const done = doneTo(data, before, this.#limits !== undefined);
+    if (!done && !this.#touching.has(id)) return before.written ? undefined : this.#keepAlive(id, data);
     const saved = savedNow(id, data, data.portal);
-    const after = await this.update(id, (stored) => this.#merged(stored, data, before, changes));
+    const after = await this.update(id, (stored) => merged(stored, data, done));
     if (after) data[KNOWN] = saved; // else it has ended, and stays so
   }
 
@@ -360,42 +361,12 @@ export class Keeper {
     return after !== undefined;
   }
 
-  /** Undefined when this request has done nothing to the session. */
-  #changesOf(data: Kept, before: Known): Changes | undefined {
-    const changes = changesSince(before.snapshot, data);
-    const isForgotten = before.portal !== undefined && !data.portal;
-    return changes.size > 0 || isForgotten || this.#livesOtherwise(data, before) ? changes : undefined;
-  }
-
-  /** "Remember me": the application has given its session another life. */
-  #livesOtherwise(data: Kept, before: Known): boolean {
-    return !this.#limits && data.cookie.originalMaxAge !== before.maxAge;
-  }
-
-  #merged(stored: StoredSession, mine: Kept, before: Known, changes: Changes | undefined): StoredSession {
-    const { portal, ...merged } = withChanges(stored, changes ?? new Map());
-    const isRemoved = before.portal !== undefined && !mine.portal;
-    const cookie = this.#livesOtherwise(mine, before) ? mine.cookie : stored.cookie;
-    return { ...merged, cookie, ...(portal && !isRemoved && { portal }) } as StoredSession;
-  }
-
   /** What express-session does for a session that was only read. */
   async #keepAlive(id: string, data: Kept): Promise<void> {
     if (this.#push) return this.#push(id, data);
     const { touch } = this.#store;
     if (!touch) return void (await this.update(id, (stored) => ({ ...stored })));
-    await this.#touch(id, () => promised((done) => touch.call(this.#store, id, data as never, done)));
-  }
-
-  async #touch(id: string, work: () => Promise<unknown>): Promise<void> {
-    this.#touching.set(id, (this.#touching.get(id) ?? 0) + 1);
-    try {
-      await work();
-    } finally {
-      const others = (this.#touching.get(id) ?? 1) - 1;
-      if (others > 0) this.#touching.set(id, others);
-      else this.#touching.delete(id);
-    }
+    await this.#touching.during(id, () => promised((done) => touch.call(this.#store, id, data as never, done)));
   }
 }
 

@@ -9,7 +9,7 @@ import { holderOf, holdersOf, type Instance } from "./holder.js";
 import { findKeeper, type Keeper } from "./keeper.js";
 import { FORM_KEY, type PendingForm } from "./kept-forms.js";
 import { type Kept, knownOf } from "./known.js";
-import { personOf } from "./making.js";
+import { personOf } from "./persons/making.js";
 import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
 import { promised } from "./update.js";
 

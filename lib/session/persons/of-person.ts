@@ -1,13 +1,13 @@
 import type { Request } from "express";
-import { PortalAuthError } from "../errors.js";
-import { holderOf, type Instance } from "./holder.js";
-import { findKeeper, type Keeper } from "./keeper.js";
+import { PortalAuthError } from "../../errors.js";
+import { holderOf, type Instance } from "../holder.js";
+import { findKeeper, type Keeper } from "../keeper.js";
+import type { SeenTokens } from "../seen.js";
+import { readSession, type SessionRules, storeFailed } from "../session.js";
+import type { PortalSession, StoredPortal } from "../stored.js";
 import { personOf } from "./making.js";
 import { type EndedSession, endSessions, findSessions, publicId } from "./persons-sessions.js";
-import type { SeenTokens } from "./seen.js";
-import { readSession, type SessionRules, storeFailed } from "./session.js";
 import type { Ended, Known, Person } from "./session-index.js";
-import type { PortalSession, StoredPortal } from "./stored.js";
 
 /** One of a person's sessions, as they may see it. */
 export interface PersonsSession {

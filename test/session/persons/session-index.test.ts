@@ -1,15 +1,15 @@
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
-import { isRecord } from "../../lib/session/record.js";
-import { MOST_SESSIONS, SessionIndex } from "../../lib/session/session-index.js";
-import { plainUpdate } from "../../lib/session/update.js";
-import type { LoggedIn } from "../access/logged-in.js";
-import { logIn } from "../access/logged-in.js";
-import { Browser } from "../support/browser.js";
-import { createClock } from "../support/clock.js";
-import { createGate } from "../support/gate.js";
-import { storedSessions } from "../support/stored-sessions.js";
-import { startWorld } from "../support/world.js";
+import { MOST_SESSIONS, SessionIndex } from "../../../lib/session/persons/session-index.js";
+import { isRecord } from "../../../lib/session/record.js";
+import { plainUpdate } from "../../../lib/session/update.js";
+import type { LoggedIn } from "../../access/logged-in.js";
+import { logIn } from "../../access/logged-in.js";
+import { Browser } from "../../support/browser.js";
+import { createClock } from "../../support/clock.js";
+import { createGate } from "../../support/gate.js";
+import { storedSessions } from "../../support/stored-sessions.js";
+import { startWorld } from "../../support/world.js";
 
 const AMARA = { issuer: "https://portal.example", client_id: "app", sub: "amara" };
 const NOW_SECONDS = 1_800_000_000;

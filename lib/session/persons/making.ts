@@ -1,6 +1,6 @@
+import { KeptPortalSession, type PortalSession, type StoredPortal } from "../stored.js";
+import type { Tenant } from "../tenants.js";
 import { type Entry, MOST_SESSIONS, type Person, type SessionIndex } from "./session-index.js";
-import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
-import type { Tenant } from "./tenants.js";
 
 const LONGEST_USER_AGENT = 256;
 /** Every so many sessions of one person it is seen which of them are still there. */

@@ -1,5 +1,5 @@
-import { PortalAuthError } from "../errors.js";
-import type { Tell } from "../events.js";
+import { PortalAuthError } from "../../errors.js";
+import type { Tell } from "../../events.js";
 
 /** Looks on while a refresh goes on, and tells how it went: once. */
 export class RefreshWatch {

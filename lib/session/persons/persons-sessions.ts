@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import type { PortalSession, StoredPortal, StoredSession } from "../stored.js";
 import { personOf } from "./making.js";
 import type { Ended, Known, Person, SessionIndex } from "./session-index.js";
-import type { PortalSession, StoredPortal, StoredSession } from "./stored.js";
 
 /** What a session was when it was destroyed, if it was. */
 export interface Removed {

@@ -1,7 +1,7 @@
-import type { Clock } from "../clock.js";
-import { recordFor, recordId } from "./record.js";
-import type { StoredSession } from "./stored.js";
-import type { Change, Update } from "./update.js";
+import type { Clock } from "../../clock.js";
+import { recordFor, recordId } from "../record.js";
+import type { StoredSession } from "../stored.js";
+import type { Change, Update } from "../update.js";
 
 /** Whose sessions. */
 export interface Person {

@@ -1,13 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { PortalAuthError } from "../errors.js";
-import type { Tell } from "../events.js";
+import { PortalAuthError } from "../../errors.js";
+import type { Tell } from "../../events.js";
+import { pause } from "../pause.js";
+import { createJoin } from "../queue.js";
+import type { PortalSession } from "../stored.js";
 import { claim, createWatch, LEASE_MS, release, renewClaim, stands } from "./claim.js";
-import { pause } from "./pause.js";
-import { createJoin } from "./queue.js";
 import { KEEP_TRYING_MS, type Refresh } from "./refresh.js";
 import { end, keep } from "./refresh-outcome.js";
 import { RefreshWatch } from "./refresh-watch.js";
-import type { PortalSession } from "./stored.js";
 
 /** Who waits for another process looks again after so long, and then after ever longer. */
 const LOOK_AGAIN_MS = 25;

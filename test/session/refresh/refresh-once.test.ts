@@ -1,14 +1,14 @@
 import session from "express-session";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { PortalAuthError } from "../../lib/errors.js";
-import { tellNobody } from "../../lib/events.js";
-import { Keeper } from "../../lib/session/keeper.js";
-import { MemoryStore } from "../../lib/session/memory-store.js";
-import type { Refresh, Renewed } from "../../lib/session/refresh.js";
-import { createRefreshOnce, type RefreshOnce } from "../../lib/session/refresh-once.js";
-import { KeptPortalSession, type PortalSession } from "../../lib/session/stored.js";
-import type { TokenSet } from "../../lib/tokens.js";
-import { AnotherStore } from "../support/another-store.js";
+import { PortalAuthError } from "../../../lib/errors.js";
+import { tellNobody } from "../../../lib/events.js";
+import { Keeper } from "../../../lib/session/keeper.js";
+import { MemoryStore } from "../../../lib/session/memory-store.js";
+import type { Refresh, Renewed } from "../../../lib/session/refresh/refresh.js";
+import { createRefreshOnce, type RefreshOnce } from "../../../lib/session/refresh/refresh-once.js";
+import { KeptPortalSession, type PortalSession } from "../../../lib/session/stored.js";
+import type { TokenSet } from "../../../lib/tokens.js";
+import { AnotherStore } from "../../support/another-store.js";
 
 // Two processes of which each believes to be alone: two of createRefreshOnce(tellNobody), with one store. Time stands still unless told.
 

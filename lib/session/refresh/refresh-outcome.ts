@@ -1,8 +1,8 @@
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../../errors.js";
+import { pause } from "../pause.js";
+import type { PortalSession } from "../stored.js";
 import { mayBringTokens, release } from "./claim.js";
-import { pause } from "./pause.js";
 import { KEEP_TRYING_MS, type Refresh, type Renewed } from "./refresh.js";
-import type { PortalSession } from "./stored.js";
 
 /** So long somebody who was taken for dead may still bring the tokens that the portal gave them. */
 const GRACE_MS = 10_000;

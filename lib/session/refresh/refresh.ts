@@ -1,8 +1,8 @@
-import type { Clock } from "../clock.js";
-import type { PortalAuthError } from "../errors.js";
-import type { TokenSet } from "../tokens.js";
-import type { Keeper } from "./keeper.js";
-import type { PortalSession } from "./stored.js";
+import type { Clock } from "../../clock.js";
+import type { PortalAuthError } from "../../errors.js";
+import type { TokenSet } from "../../tokens.js";
+import type { Keeper } from "../keeper.js";
+import type { PortalSession } from "../stored.js";
 
 /** A store that is down when new tokens shall be kept is asked again for so long: a rotated refresh token is the only one. */
 export const KEEP_TRYING_MS = 30_000;

@@ -1,8 +1,8 @@
-import { PortalAuthError } from "../errors.js";
-import type { Keeper } from "./keeper.js";
-import { pause } from "./pause.js";
+import { PortalAuthError } from "../../errors.js";
+import type { Keeper } from "../keeper.js";
+import { pause } from "../pause.js";
+import type { PortalSession, RefreshClaim, StoredPortal, StoredSession } from "../stored.js";
 import { KEEP_TRYING_MS, type Refresh } from "./refresh.js";
-import type { PortalSession, RefreshClaim, StoredPortal, StoredSession } from "./stored.js";
 
 /** So long the others believe that somebody refreshes, unless it is renewed: a process that was killed renews nothing. */
 export const LEASE_MS = 5000;
