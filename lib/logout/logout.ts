@@ -48,7 +48,7 @@ export async function logOut(
   let others: readonly EndedSession[] = [];
   let ended: PortalSession | undefined;
   try {
-    if (everywhere && readSession(req, settings)) others = await endOthers(req, settings, () => true);
+    if (everywhere && readSession(req, settings)) others = await endOthers(req, settings);
     ended = await endSession(req, res, settings);
   } catch (error) {
     return answerError(req, res, error, withRetry(parts, req));

@@ -1,6 +1,6 @@
 import { markTried } from "../login/silent-mark.js";
 import type { Parts, Visit } from "../parts.js";
-import { endOthers, isCurrent, type PersonsSession, sessionsOf } from "../session/persons/of-person.js";
+import { endOther, isCurrent, type PersonsSession, sessionsOf } from "../session/persons/of-person.js";
 import { endSession } from "../session/session.js";
 import { type Device, deviceOf } from "./device.js";
 import { afterwards, tellEvent } from "./ended.js";
@@ -42,7 +42,7 @@ export async function endOne(parts: Parts, { req, res }: Visit, id: string): Pro
   if (isOwn) markTried(res, parts.settings);
   const ended = isOwn
     ? [{ id, login: await endSession(req, res, parts.settings) }]
-    : await endOthers(req, parts.settings, (its) => its === id);
+    : await endOther(req, parts.settings, id);
   if (ended.length === 0) return false;
   tellEvent(parts, "session_ended", ended.length);
   await afterwards(parts, req, "session_ended", ended);

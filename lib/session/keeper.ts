@@ -132,11 +132,6 @@ export class Keeper {
     return { last, stays: left !== undefined };
   }
 
-  /** For a session that is there although the index does not know it. */
-  async makeKnown(id: string, login: PortalSession, userAgent: string | undefined): Promise<void> {
-    await new Making(this.index, this.#tenants.of(login), id, login).begin(userAgent);
-  }
-
   /** From now on the logins of this portalAuth() are opened as they are loaded. */
   admit(tenant: Tenant): void {
     this.#tenants.admit(tenant);

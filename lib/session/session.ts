@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { parseCookie } from "cookie";
 import type { CookieOptions, Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
@@ -10,6 +11,8 @@ import { findKeeper, type Keeper } from "./keeper.js";
 import { FORM_KEY, type PendingForm } from "./kept-forms.js";
 import { type Kept, knownOf } from "./known.js";
 import { personOf } from "./persons/making.js";
+import { type EndedSession, endThese } from "./persons/persons-sessions.js";
+import type { Known } from "./persons/session-index.js";
 import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
 import { promised } from "./update.js";
 
@@ -73,17 +76,18 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
   const { issuer, clientId: client_id, redirectUri: redirect_uri, clock } = rules;
   const now = epochSeconds(clock);
   const old: Kept = sessionOf(req);
-  const former = knownOf(old.id, old)?.stored ?? old.portal;
+  const former = loginIn(old);
   const isAnothers = former !== undefined && !(isOfClient(former, rules) && former.claims?.sub === claims.sub);
   const kept = isAnothers ? [] : keep.filter((key) => key in old);
   const survivors = Object.fromEntries(kept.map((key) => [key, old[key as keyof Session]]));
   try {
-    const replaced = isAnothers ? await lastLogin(req, rules) : undefined;
+    const replaced = isAnothers ? await endReplaced(req, former, rules) : undefined;
     await promised<void>((done) => old.regenerate(done));
     if (replaced) onReplaced(replaced);
     Object.assign(req.session, survivors, extra, form && { [FORM_KEY]: form });
     const login = { tokens, claims: asStored(claims), authentication, issuer, client_id, redirect_uri, version: 1 };
-    putLogin(req, req.sessionID, { ...login, started_at: now, obtained_at: now });
+    const login_id = randomBytes(16).toString("base64url");
+    putLogin(req, req.sessionID, { ...login, login_id, started_at: now, obtained_at: now });
     await save(req);
   } catch (cause) {
     // express-session saves what is in req.session when the answer ends: a half-made session must not be there then
@@ -102,11 +106,18 @@ const isOfClient = (
   { issuer, clientId }: Pick<SessionRules, "issuer" | "clientId">,
 ): boolean => login.issuer === issuer && login.client_id === clientId;
 
-/** The login in this request's session as it was stored last, if its tokens are ones that we can revoke. */
-async function lastLogin(req: Request, rules: SessionRules): Promise<PortalSession | undefined> {
-  const keeper = findKeeper(req.sessionStore);
-  const portal = (await keeper?.read(req.sessionID))?.portal;
-  return portal && isOfClient(portal, rules) ? whole(keeper?.open(req.sessionID, portal)) : undefined;
+/** Another person's login, as it was stored last, if its tokens are ones that we can revoke: no request in flight brings it back. */
+async function endReplaced(
+  req: Request,
+  former: StoredPortal,
+  rules: SessionRules,
+): Promise<PortalSession | undefined> {
+  const [keeper, id] = [findKeeper(req.sessionStore), req.sessionID];
+  if (!keeper) return undefined;
+  const ended = await endWherever(keeper, id, former);
+  const { last } = await keeper.remove(id, () => true); // where it is known no more, or was not yet
+  const logins = [...ended.map(({ login }) => login), last?.portal && keeper.open(id, last.portal)];
+  return logins.map(whole).find((login) => login !== undefined && isOfClient(login, rules));
 }
 
 /** Others may write to the store. */
@@ -143,26 +154,50 @@ const isForeign = (portal: Pick<PortalSession, "issuer" | "client_id" | "redirec
   portal !== undefined && !(isOfClient(portal, tenant) && portal.redirect_uri === tenant.redirectUri);
 
 /**
- * Destroys the session in the store, and its cookie; the request goes on without one. Gives what was kept of a person
- * last, if anything: a refresh elsewhere may have brought tokens that this request has never seen.
+ * Destroys the session in the store, and its cookie; the request goes on without one. So do the sessions that an application
+ * has moved this login to, in a request that was under way. Gives what was kept of a person last, if anything: a refresh
+ * elsewhere may have brought tokens that this request has never seen.
  */
 export async function endSession(on: Request, res: Response, tenant: Tenant): Promise<PortalSession | undefined> {
   const req = holderOf(on, tenant);
   const [ending, keeper] = [req.session, findKeeper(req.sessionStore)];
   if (!ending || !keeper) return undefined;
-  const { last, stays } = await keeper
-    .remove(ending.id, ({ portal }) => !isForeign(portal, tenant))
-    .catch((error) => {
-      throw storeFailed("destroy", error, "You are still signed in: signing out did not work. Please try again.");
-    });
-  if (stays) return undefined;
+  const ended = await endLogin(keeper, ending.id, loginIn(ending), tenant).catch((error) => {
+    throw storeFailed("destroy", error, "You are still signed in: signing out did not work. Please try again.");
+  });
+  if (!ended) return undefined;
   forget(req);
-  if (last?.portal?.claims) await keeper.index.forget(personOf(last.portal), [ending.id]).catch(() => {}); // who looks next does so
   const name = cookieOf(req, ending.id);
   const { path = "/", domain, secure, httpOnly, sameSite } = ending.cookie;
   if (name !== undefined)
     res.clearCookie(name, { path, domain, secure: secure === true, httpOnly, sameSite } as CookieOptions);
-  return last?.portal && whole(keeper.open(ending.id, last.portal));
+  return ended.map(whole).find((last) => last !== undefined);
+}
+
+/** Its last states, that of this session first; undefined where the session stays, as its login is another portalAuth()'s. */
+async function endLogin(keeper: Keeper, id: string, login: StoredPortal | undefined, tenant: Tenant) {
+  const ended = isForeign(login, tenant) ? [] : await endWherever(keeper, id, login);
+  const own = ended.find((one) => one.id === id);
+  if (own) return [own.login, ...ended.map((one) => one.login)];
+  const { last, stays } = await keeper.remove(id, ({ portal }) => !isForeign(portal, tenant));
+  if (stays) return undefined;
+  return [last?.portal && keeper.open(id, last.portal), ...ended.map((one) => one.login)];
+}
+
+/**
+ * Ends a login in all sessions that are known to hold it. They are marked first, and who moves it to yet another one
+ * meanwhile finds that.
+ */
+async function endWherever(keeper: Keeper, id: string, login: StoredPortal | undefined): Promise<EndedSession[]> {
+  if (!login?.claims) return [];
+  const isIn = (its: Known) => its.id === id || (its.login_id !== undefined && its.login_id === login.login_id);
+  return endThese(keeper, personOf(login), isIn);
+}
+
+/** As it was stored, whatever the application has made of it since; of what it has put there itself, ours alone. */
+function loginIn(session: Kept): StoredPortal | undefined {
+  const { portal } = session;
+  return knownOf(session.id, session)?.stored ?? (KeptPortalSession.isOurs(portal) ? portal : undefined);
 }
 
 /** The name of the cookie by which the browser has named this session, if it has. */

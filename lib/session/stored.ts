@@ -24,6 +24,11 @@ export interface PortalSession {
    * where the session began before this was kept.
    */
   authentication?: Readonly<Authentication> | undefined;
+  /**
+   * What this login is called, whichever session an application moves it to; it opens nothing. Not in the JSON of
+   * `req.session` either. Absent where the session began before this was kept.
+   */
+  login_id?: string | undefined;
   /** There when it came because a resource had refused the one before, although that had not ended. */
   after_refusal?: true;
   /** There while a process refreshes the tokens. */
@@ -50,6 +55,7 @@ export class KeptPortalSession implements PortalSession {
   declare readonly after_refusal?: true;
   // private, as express-session hashes what JSON shows of a session several times for each request
   readonly #authentication: Readonly<Authentication> | undefined;
+  readonly #loginId: string | undefined;
   readonly #id: string | undefined;
 
   /** @param id of the session that it was begun in, or loaded from */
@@ -64,12 +70,17 @@ export class KeptPortalSession implements PortalSession {
     this.obtained_at = session.obtained_at;
     if (session.after_refusal) this.after_refusal = true;
     this.#authentication = session.authentication;
+    this.#loginId = session.login_id;
     this.#id = id;
     Object.freeze(this);
   }
 
   get authentication(): Readonly<Authentication> | undefined {
     return this.#authentication && deeplyFrozen(this.#authentication); // when somebody asks: every request makes one of these
+  }
+
+  get login_id(): string | undefined {
+    return this.#loginId;
   }
 
   get [OURS](): true {
@@ -87,8 +98,8 @@ export class KeptPortalSession implements PortalSession {
 
   /** All there is, for the store. */
   static whole(portal: KeptPortalSession): PortalSession {
-    const { authentication } = portal;
-    return { ...portal, ...(authentication && { authentication }) };
+    const { authentication, login_id } = portal;
+    return { ...portal, ...(authentication && { authentication }), ...(login_id !== undefined && { login_id }) };
   }
 }
 

@@ -142,6 +142,15 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
     expect(await isIn(world)).toBe(true);
   });
 
+  test.each([
+    ["not a login of which the portal has told long after", 40, true],
+    ["one of which it has told a little later by its clock", 20, false],
+  ])("that comes late ends %s", async (_which, seconds, stays) => {
+    const world = await start({ session });
+    expect((await send(world, { sub: AMARA }, { claims: { iat: now() - seconds } })).status).toBe(200);
+    expect(await isIn(world)).toBe(stays);
+  });
+
   test("the portal's own logout, and its console's, end the sessions of everybody whom it tells", async () => {
     const world = await startRegistered(session);
     const other = await world.another();

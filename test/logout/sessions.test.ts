@@ -148,33 +148,18 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
   test("a request that was under way when its session was ended elsewhere does not bring it back", async () => {
     const world = await start();
     const other = await signedIn(world);
-    const [loaded, ended] = [createGate(), createGate()];
-    const slow = world.inRequest(async (req) => {
-      loaded.open();
-      await ended.opened;
-      Object.assign(req.session, { cart: "book" });
-      await new Promise<void>((resolve) => req.session.save(() => resolve()));
-    }, other);
-    await loaded.opened;
+    const slow = await underWay(world, (req) => savedWith(req, { cart: "book" }), other);
     await leave(world);
-    ended.open();
-    await slow;
+    await slow.goOn();
     expect([await isIn(world, other), Object.keys(storedSessions(world.store))]).toEqual([false, []]);
   });
 
   test("nor does one that then gives its login a new session id", async () => {
     const world = await start();
     const other = await signedIn(world);
-    const [loaded, ended] = [createGate(), createGate()];
-    const slow = world.inRequest(async (req) => {
-      loaded.open();
-      await ended.opened;
-      await movedTo(req, { cart: "book" });
-    }, other);
-    await loaded.opened;
+    const slow = await underWay(world, (req) => movedTo(req, { cart: "book" }), other);
     await leave(world);
-    ended.open();
-    await slow;
+    await slow.goOn();
     expect(await isIn(world, other)).toBe(false);
     const left = Object.values(storedSessions(world.store)).map((text) => JSON.parse(text));
     expect(left).toEqual([expect.objectContaining({ cart: "book" })]); // what is the app's own stays the app's affair
@@ -188,6 +173,81 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     expect([await isIn(world, other), (await list(world)).length]).toEqual([true, 2]);
     await leave(world);
     expect(await isIn(world, other)).toBe(false);
+  });
+
+  test("nor do two that have loaded one session, of which the first has moved the login before it was ended", async () => {
+    const world = await start();
+    const slow = await underWay(world, (req) => movedTo(req, {}));
+    await world.inRequest((req) => movedTo(req, {}));
+    expect((await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" })).status).toBe(303);
+    await slow.goOn();
+    expect([await isIn(world), holdersOfLogin(world)]).toEqual([false, 0]);
+  });
+
+  test("a logout ends its login wherever another request has moved that to meanwhile, and its tokens", async () => {
+    const onLogout = vi.fn();
+    const world = await start({ hooks: { onLogout } });
+    const { refresh_token } = await world.tokens();
+    const leaving = await underWay(world, (req) => req.portal.logout());
+    await world.inRequest((req) => movedTo(req, {}));
+    await leaving.goOn();
+    expect([await isIn(world), holdersOfLogin(world)]).toEqual([false, 0]);
+    expect(onLogout.mock.calls.map(([{ claims }]) => claims.sub)).toEqual(["amara-okafor"]);
+    await vi.waitFor(() => expect(world.asked("/oauth2/revoke").at(-1)?.body).toContain(`token=${refresh_token}`));
+  });
+
+  test("so does who ends it on another device", async () => {
+    const world = await start();
+    const other = await signedIn(world);
+    const id = (await list(world)).find(({ is_current }) => !is_current)?.id ?? "";
+    const slow = await underWay(world, (req) => movedTo(req, {}), other);
+    await world.inRequest((req) => movedTo(req, {}), other);
+    expect(await end(world, id)).toBe(true);
+    await slow.goOn();
+    expect([await isIn(world, other), await isIn(world), holdersOfLogin(world)]).toEqual([false, true, 1]);
+  });
+
+  test("a request that lists the sessions once its own has ended elsewhere makes none of it known again", async () => {
+    const world = await start();
+    const other = await signedIn(world);
+    const slow = await underWay(
+      world,
+      async (req) => {
+        expect(await req.portal.sessions()).toEqual([]);
+        await movedTo(req, {});
+      },
+      other,
+    );
+    await leave(world);
+    await slow.goOn();
+    expect([await isIn(world, other), holdersOfLogin(world)]).toEqual([false, 0]);
+  });
+
+  test("nor does one of a login that another person's has taken the place of", async () => {
+    const world = await start();
+    const slow = await underWay(world, (req) => movedTo(req, {}));
+    const { browser, url } = world;
+    const session = [...(await browser.cookies(url))].find(([key]) => /^(connect\.sid|portal-session)$/.test(key));
+    await browser.jar.removeAllCookies(); // nobody is signed in at the portal
+    browser.jar.setCookieSync(`${session?.join("=")}; Path=/`, url);
+    browser.person = { sub: "jonas-weber" };
+    await browser.visit(`${url}/login`);
+    expect((await world.me()).claims?.["sub"]).toBe("jonas-weber");
+    await slow.goOn();
+    const left = world.stored().flatMap(({ portal }) => (portal ? [portal] : []));
+    expect(left).toEqual([expect.objectContaining({ claims: expect.objectContaining({ sub: "jonas-weber" }) })]);
+  });
+
+  test("a login from before logins had a name can be moved as before", async () => {
+    const world = await start();
+    for (const [id, text] of Object.entries(storedSessions(world.store))) {
+      const { portal, ...others } = JSON.parse(text);
+      const { login_id: _, ...old } = portal;
+      const { sessions } = world.store as unknown as { sessions: Record<string, string> };
+      sessions[id] = JSON.stringify({ ...others, portal: old });
+    }
+    await world.inRequest((req) => movedTo(req, {}));
+    expect(await isIn(world)).toBe(true);
   });
 
   test("tokens that a refresh brings when the session was ended meanwhile are ended at the portal, and kept nowhere", async () => {
@@ -207,6 +267,30 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     await vi.waitFor(() => expect(revoked()).toContain(given.at(-1)));
   });
 });
+
+/** A request that has loaded its session, and goes on when it is told to; then, when it has come to its end. */
+async function underWay(world: LoggedIn, work: (req: Request) => Promise<void>, browser?: Browser) {
+  const [loaded, goOn] = [createGate(), createGate()];
+  const ended = world.inRequest(async (req) => {
+    loaded.open();
+    await goOn.opened;
+    await work(req);
+  }, browser);
+  await loaded.opened;
+  return {
+    goOn() {
+      goOn.open();
+      return ended;
+    },
+  };
+}
+
+const holdersOfLogin = (world: LoggedIn): number => world.stored().filter(({ portal }) => portal).length;
+
+async function savedWith(req: Request, more: object): Promise<void> {
+  Object.assign(req.session, more);
+  await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
+}
 
 /** What an app does that changes the session's id at a change of rights. */
 async function movedTo(req: Request, more: object): Promise<void> {

@@ -2,7 +2,7 @@ import { KeptPortalSession, type PortalSession, type StoredPortal } from "../sto
 import type { Tenant } from "../tenants.js";
 import { type Entry, MOST_SESSIONS, type Person, type SessionIndex } from "./session-index.js";
 
-const LONGEST_USER_AGENT = 256;
+export const LONGEST_USER_AGENT = 256;
 /** Every so many sessions of one person it is seen which of them are still there. */
 const SWEEP_EVERY = 50;
 
@@ -54,7 +54,7 @@ export class Making {
     if (!this.#tenant) return true;
     const person = personOf(this.#login);
     const { absoluteSeconds, findsBySid } = this.#tenant;
-    const count = await this.#index.add(person, this.#entry(absoluteSeconds, userAgent), this.#from, findsBySid);
+    const count = await this.#index.add(person, this.#entry(absoluteSeconds, userAgent), this.isMoved, findsBySid);
     if (count > MOST_SESSIONS) tidy.endMarked(person);
     else if (count > 0 && count % SWEEP_EVERY === 0) tidy.sweep(person);
     return count > 0;
@@ -66,12 +66,13 @@ export class Making {
   }
 
   #entry(absoluteSeconds: number, userAgent: string | undefined): Entry {
-    const { redirect_uri, started_at, authentication: { sid, iat } = {} } = this.#login;
+    const { redirect_uri, started_at, login_id, authentication: { sid, iat } = {} } = this.#login;
     return {
       id: this.#id,
       redirect_uri,
       started_at,
       ends_at: started_at + absoluteSeconds,
+      ...(login_id !== undefined && { login_id }),
       ...(sid !== undefined && { sid }),
       ...(iat !== undefined && { iat }),
       ...(userAgent !== undefined && { user_agent: userAgent.slice(0, LONGEST_USER_AGENT) }),

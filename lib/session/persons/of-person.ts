@@ -4,9 +4,9 @@ import { holderOf, type Instance } from "../holder.js";
 import { findKeeper, type Keeper } from "../keeper.js";
 import type { SeenTokens } from "../seen.js";
 import { readSession, type SessionRules, storeFailed } from "../session.js";
-import type { PortalSession, StoredPortal } from "../stored.js";
-import { personOf } from "./making.js";
-import { type EndedSession, endSessions, findSessions, publicId } from "./persons-sessions.js";
+import type { StoredPortal } from "../stored.js";
+import { LONGEST_USER_AGENT, personOf } from "./making.js";
+import { type EndedSession, endSessions, endThese, findSessions, publicId } from "./persons-sessions.js";
 import type { Ended, Known, Person } from "./session-index.js";
 
 /** One of a person's sessions, as they may see it. */
@@ -20,35 +20,53 @@ export interface PersonsSession {
 
 /** The sessions that the person of this request has with this portalAuth(); the one that was used last comes first. */
 export async function sessionsOf(on: Request, rules: SessionRules): Promise<PersonsSession[]> {
-  const { person, keeper, login, id: current } = whoseIs(on, rules);
-  const found = await toldAs("list", async () => {
-    const known = await findSessions(keeper, person);
-    if (known.some(({ id }) => id === current)) return known;
-    await keeper.makeKnown(current, login, on.headers["user-agent"]); // begun before there was an index, or the store has lost it
-    return findSessions(keeper, person);
+  const { person, keeper, id: current } = whoseIs(on, rules);
+  return toldAs("list", async () => {
+    const found = await findSessions(keeper, person);
+    const sessions = found
+      .filter(({ entry }) => entry.redirect_uri === rules.redirectUri)
+      .map(({ id, entry, login }) => seenOf(id, login, entry.user_agent, id === current));
+    if (!sessions.some(({ is_current }) => is_current)) {
+      const login = (await keeper.read(current))?.portal; // begun before there was an index, or the store has lost that
+      if (login) sessions.push(seenOf(current, login, on.headers["user-agent"]?.slice(0, LONGEST_USER_AGENT), true));
+    }
+    return sessions.sort((one, other) => other.last_seen_at - one.last_seen_at);
   });
-  return found
-    .filter(({ entry }) => entry.redirect_uri === rules.redirectUri)
-    .map(({ id, entry, login }) => ({
-      id: publicId(id),
-      started_at: entry.started_at,
-      last_seen_at: lastSeen(login),
-      user_agent: entry.user_agent,
-      is_current: id === current,
-    }))
-    .sort((one, other) => other.last_seen_at - one.last_seen_at);
 }
 
-/** Ends those sessions of this request's person, with this portalAuth(), but for the one of the request itself. */
-export async function endOthers(
-  on: Request,
-  rules: SessionRules,
-  isMeant: (publicId: string) => boolean,
-): Promise<EndedSession[]> {
+const seenOf = (
+  id: string,
+  login: StoredPortal,
+  user_agent: string | undefined,
+  is_current: boolean,
+): PersonsSession => ({
+  id: publicId(id),
+  started_at: login.started_at,
+  last_seen_at: lastSeen(login),
+  user_agent,
+  is_current,
+});
+
+/** Ends the sessions of this request's person, with this portalAuth(), but for the one of the request itself. */
+export async function endOthers(on: Request, rules: SessionRules): Promise<EndedSession[]> {
   const { person, keeper, id: current } = whoseIs(on, rules);
-  const isOther = ({ id, redirect_uri }: Known) =>
-    id !== current && redirect_uri === rules.redirectUri && isMeant(publicId(id));
+  const isOther = ({ id, redirect_uri }: Known) => id !== current && redirect_uri === rules.redirectUri;
   return toldAs("end", () => endSessions(keeper, person, isOther));
+}
+
+/** Ends another of them: the login that was in it, if an application has moved that since it was listed. */
+export async function endOther(on: Request, rules: SessionRules, listed: string): Promise<EndedSession[]> {
+  const { person, keeper, id: current } = whoseIs(on, rules);
+  return toldAs("end", async () => {
+    const known = await keeper.index.of(person);
+    const { id, login_id } = known.find((entry) => publicId(entry.id) === listed) ?? {};
+    const isIt = (entry: Known) => entry.id === id || (login_id !== undefined && entry.login_id === login_id);
+    return endThese(
+      keeper,
+      person,
+      (entry) => isIt(entry) && entry.id !== current && entry.redirect_uri === rules.redirectUri,
+    );
+  });
 }
 
 /** Whether this is what the session of the request is called. */
@@ -71,13 +89,15 @@ export interface PortalsLogout {
  */
 export async function endAsPortalSays(
   on: Request,
-  { issuer, clientId: client_id, ...rules }: SessionRules,
+  { issuer, clientId: client_id, clockTolerance, ...rules }: SessionRules & { readonly clockTolerance: number },
   { sub, sid, iat }: PortalsLogout,
   onlyKnown = false,
 ): Promise<EndedSession[]> {
   const keeper = keeperHere(on, rules);
   const ended: Ended = { sid, iat };
-  const isMeant = (entry: Known) => sid === undefined || entry.sid === undefined || entry.sid === sid;
+  const isLater = (entry: Known) => entry.iat !== undefined && entry.iat > iat + clockTolerance; // beyond any doubt
+  const isMeant = (entry: Known) =>
+    (sid === undefined || entry.sid === undefined || entry.sid === sid) && !isLater(entry);
   return toldAs("end", async () => {
     const client = { issuer, client_id };
     const subs = sub === undefined ? await keeper.index.endSid(client, sid as string, iat, onlyKnown) : [sub];
@@ -102,7 +122,6 @@ function keeperHere(on: Request, instance: Instance): Keeper {
 interface Whose {
   readonly person: Person;
   readonly keeper: Keeper;
-  readonly login: PortalSession;
   readonly id: string;
 }
 
@@ -112,7 +131,7 @@ function whoseIs(on: Request, rules: SessionRules): Whose {
   const req = holderOf(on, rules);
   const keeper = findKeeper(req.sessionStore);
   if (!login || !keeper) throw new PortalAuthError("login_required");
-  return { person: personOf(login), keeper, login, id: req.sessionID };
+  return { person: personOf(login), keeper, id: req.sessionID };
 }
 
 const lastSeen = ({ seen_at, obtained_at, started_at }: StoredPortal): number =>

@@ -63,15 +63,25 @@ export async function endSessions(
   isMeant: (entry: Known) => boolean,
   ended?: Ended,
 ): Promise<EndedSession[]> {
-  const marked = await kept.index.mark(person, isMeant, ended);
+  return endMarked(kept, person, await kept.index.mark(person, isMeant, ended));
+}
+
+/** The same, of those alone: what was marked before is left to who looks next. */
+export async function endThese(
+  kept: Kept,
+  person: Person,
+  isMeant: (entry: Known) => boolean,
+): Promise<EndedSession[]> {
+  return endMarked(kept, person, (await kept.index.mark(person, isMeant)).filter(isMeant));
+}
+
+async function endMarked(kept: Kept, person: Person, marked: readonly Known[]): Promise<EndedSession[]> {
   const removed = await each(marked, async ({ id }) => {
     const { last, stays } = await kept.remove(id, ({ portal }) => isOf(person, portal));
     return stays || !last?.portal ? [] : [{ id, login: kept.open(id, last.portal) }];
   });
-  await kept.index.forget(
-    person,
-    marked.map(({ id }) => id),
-  );
+  const ids = marked.map(({ id }) => id);
+  await kept.index.forget(person, ids).catch(() => {}); // they are gone, and marked: who looks next does so
   return removed.flat();
 }
 

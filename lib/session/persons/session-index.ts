@@ -19,6 +19,8 @@ export interface Entry {
   readonly started_at: number;
   /** No login in it lives longer, in epoch seconds. */
   readonly ends_at: number;
+  /** Of the login, in whichever session it is; undefined of one that began before logins had one. */
+  readonly login_id?: string | undefined;
   /** Of the session at the portal, where that has one. */
   readonly sid?: string | undefined;
   /** Of the ID token, in epoch seconds. */
@@ -82,17 +84,16 @@ export class SessionIndex {
   /**
    * Makes a session known that is about to be written.
    *
-   * @param from the session that this login comes from, where it is moved; it must be known then
+   * @param isMoved whether this login was in another session before: it must be known by that then
    * @param findsBySid whether it is to be found by the portal's session as well
    * @returns how many sessions the person has, as far as is known; 0 for a login that has ended already
    */
-  async add(person: Person, entry: Entry, from: string, findsBySid: boolean): Promise<number> {
-    const isMoved = from !== entry.id;
+  async add(person: Person, entry: Entry, isMoved: boolean, findsBySid: boolean): Promise<number> {
     if (!isMoved && findsBySid && entry.sid !== undefined && !(await this.#addSid(person, entry, entry.sid))) return 0;
     let count = 0;
     await this.#change(recordId("person", ...wholeOf(person)), entry.ends_at, (content) => {
       count = 0;
-      const isAlive = isMoved ? isKnown(from, content) : !this.#hasEnded(entry, content);
+      const isAlive = isMoved ? isLoginKnown(entry, content) : !this.#hasEnded(entry, content);
       if (!isAlive) return undefined;
       const others = content.sessions.filter(({ id, ends_at }) => id !== entry.id && ends_at * 1000 > this.#clock());
       count = others.length + 1;
@@ -216,6 +217,10 @@ const withoutMany = (sessions: readonly Known[]): Known[] =>
 
 const isKnown = (session: string, { sessions }: Content): boolean =>
   sessions.some(({ id, ending }) => id === session && !ending);
+
+/** Of a login that began before it had a name nobody could tell: it is moved as it was then. */
+const isLoginKnown = ({ login_id }: Entry, { sessions }: Content): boolean =>
+  login_id === undefined || sessions.some((known) => known.login_id === login_id && !known.ending);
 
 const wholeOf = ({ issuer, client_id, sub }: Person): string[] => [issuer, client_id, sub];
 

@@ -20,9 +20,9 @@ function createIndex() {
   const { clock, later } = createClock();
   const index = new SessionIndex(plainUpdate(store), clock);
   const seconds = () => Math.floor(clock() / 1000);
-  const add = (id: string, more: object = {}, from = id, findsBySid = false, person = AMARA) => {
+  const add = (id: string, more: object = {}, { isMoved = false, findsBySid = false, person = AMARA } = {}) => {
     const entry = { id, redirect_uri: "r", started_at: seconds(), ends_at: seconds() + 3600, ...more };
-    return index.add(person, entry, from, findsBySid);
+    return index.add(person, entry, isMoved, findsBySid);
   };
   const idsOf = async (person = AMARA) => (await index.of(person)).map(({ id }) => id);
   return { index, sessions, later, add, idsOf, seconds };
@@ -31,7 +31,7 @@ function createIndex() {
 describe("the index", () => {
   test("knows each session that was added, of each person apart, and counts them", async () => {
     const { add, idsOf } = createIndex();
-    expect([await add("a"), await add("b"), await add("c", {}, "c", false, { ...AMARA, sub: "jonas" })]).toEqual([
+    expect([await add("a"), await add("b"), await add("c", {}, { person: { ...AMARA, sub: "jonas" } })]).toEqual([
       1, 2, 1,
     ]);
     expect([await idsOf(), await idsOf({ ...AMARA, sub: "jonas" }), await idsOf({ ...AMARA, client_id: "x" })]).toEqual(
@@ -49,14 +49,14 @@ describe("the index", () => {
     "takes a person of the name %j for a person",
     async (sub) => {
       const { add, idsOf } = createIndex();
-      await add("a", {}, "a", false, { ...AMARA, sub });
+      await add("a", {}, { person: { ...AMARA, sub } });
       expect([await idsOf({ ...AMARA, sub }), await idsOf()]).toEqual([["a"], []]);
     },
   );
 
   test("names of which one ends where the next begins are not mixed up", async () => {
     const { add, idsOf } = createIndex();
-    await add("a", {}, "a", false, { issuer: "i", client_id: "cs", sub: "ub" });
+    await add("a", {}, { person: { issuer: "i", client_id: "cs", sub: "ub" } });
     expect(await idsOf({ issuer: "i", client_id: "c", sub: "sub" })).toEqual([]);
   });
 
@@ -106,13 +106,26 @@ describe("the index", () => {
     expect(await index.mark(AMARA, () => false)).toEqual([]);
   });
 
-  test("takes a login that moves to another session for ended where that which it comes from is", async () => {
+  test("takes a login that moves to another session for ended once none is known to hold it, or is to end", async () => {
     const { index, add, idsOf } = createIndex();
-    await add("a");
-    expect([await add("b", {}, "a"), await idsOf()]).toEqual([2, ["a", "b"]]);
-    await index.mark(AMARA, () => true);
-    expect(await add("c", {}, "a")).toBe(0);
-    expect(await add("d", {}, "never known")).toBe(0);
+    const [its, others] = [{ login_id: "l" }, { login_id: "another" }];
+    await add("a", its);
+    await add("z", others);
+    expect([await add("b", its, { isMoved: true }), await idsOf()]).toEqual([3, ["a", "z", "b"]]);
+    await index.forget(AMARA, ["a"]);
+    expect(await add("c", its, { isMoved: true })).toBe(3);
+    await index.mark(AMARA, ({ login_id }) => login_id === "l");
+    expect(await add("d", its, { isMoved: true })).toBe(0);
+    await index.forget(AMARA, ["b", "c"]);
+    expect([await add("d", its, { isMoved: true }), await add("e", { login_id: "never" }, { isMoved: true })]).toEqual([
+      0, 0,
+    ]);
+    expect(await idsOf()).toEqual(["z"]);
+  });
+
+  test("takes a login that moves, from before logins had a name, for alive", async () => {
+    const { add } = createIndex();
+    expect(await add("a", {}, { isMoved: true })).toBe(1);
   });
 });
 
@@ -149,12 +162,12 @@ describe("a logout that the portal has asked for", () => {
 
   test("finds, by the portal's session alone, everybody who came of it; and ends who is just coming", async () => {
     const { index, add } = createIndex();
-    await add("a", { sid: "s" }, "a", true);
-    await add("b", { sid: "s" }, "b", true, { ...AMARA, sub: "jonas" });
-    await add("c", { sid: "other" }, "c", true, { ...AMARA, sub: "sofia" });
+    await add("a", { sid: "s" }, { findsBySid: true });
+    await add("b", { sid: "s" }, { findsBySid: true, person: { ...AMARA, sub: "jonas" } });
+    await add("c", { sid: "other" }, { findsBySid: true, person: { ...AMARA, sub: "sofia" } });
     const client = { issuer: AMARA.issuer, client_id: AMARA.client_id };
     expect(await index.endSid(client, "s", NOW_SECONDS, false)).toEqual(["amara", "jonas"]);
-    expect(await add("d", { sid: "s", iat: NOW_SECONDS }, "d", true)).toBe(0);
+    expect(await add("d", { sid: "s", iat: NOW_SECONDS }, { findsBySid: true })).toBe(0);
     expect(await index.endSid({ ...client, client_id: "another" }, "s", NOW_SECONDS, false)).toEqual([]);
   });
 
@@ -195,14 +208,15 @@ describe("in an application", () => {
     expect(await list(world)).toHaveLength(2);
   });
 
-  test("a session from before there was an index is listed to who is in it, and known from then on", async () => {
+  test("a session from before there was an index is listed to who is in it", async () => {
     const world = await logIn();
     const { sessions } = world.store as unknown as { sessions: Record<string, string> };
     for (const id of Object.keys(sessions)) if (isRecord(id)) delete sessions[id];
     const other = await world.another();
     expect(await world.inRequest((req) => req.portal.sessions(), other)).toHaveLength(1);
-    expect(await list(world)).toHaveLength(2);
-    expect(await world.inRequest((req) => req.portal.sessions(), other)).toHaveLength(2);
+    const mine = await list(world);
+    expect([mine.length, mine.filter(({ is_current }) => is_current).length]).toEqual([2, 1]);
+    expect(await world.inRequest((req) => req.portal.sessions(), other)).toHaveLength(1);
   });
 
   test("what was to end and has not, as its process was killed, ends when somebody looks", async () => {
@@ -214,6 +228,16 @@ describe("in an application", () => {
     expect((await world.me()).isAuthenticated).toBe(true); // no request pays for a look
     expect(await world.inRequest((req) => req.portal.sessions(), other)).toHaveLength(1);
     expect((await world.me()).isAuthenticated).toBe(false);
+  });
+
+  test("a logout leaves what another process is just ending to that, which tells the application of it", async () => {
+    const world = await logIn();
+    const [id = ""] = Object.keys(storedSessions(world.store));
+    const other = await world.another();
+    const { sessions } = world.store as unknown as { sessions: Record<string, string> };
+    for (const [name, text] of Object.entries(sessions)) if (isRecord(name)) sessions[name] = markedIn(text, id);
+    await other.navigate(`${world.url}/logout`, { site: "same-origin" });
+    expect(Object.keys(storedSessions(world.store))).toEqual([id]);
   });
 
   const markedIn = (text: string, id: string): string => {
