@@ -42,6 +42,9 @@ const UNUSED_MS = 4000;
 /** Costs some milliseconds, so it is loaded by those alone who have a proxy. */
 const loadHttpxy = (): typeof import("httpxy") => createRequire(import.meta.url)("httpxy");
 
+/** Whether its status is one that an answer can have (RFC 9110, section 15). */
+const isFinal = ({ statusCode = 0 }: IncomingMessage): boolean => statusCode >= 200 && statusCode <= 599;
+
 /** How to ask one upstream. */
 export function createAsk({ upstream, timeoutMs, name }: ProxySettings): Ask {
   const httpxy = loadHttpxy();
@@ -72,7 +75,11 @@ export function createAsk({ upstream, timeoutMs, name }: ProxySettings): Ask {
         const isOver = (error?: NodeJS.ErrnoException) =>
           reject(failed("upstream_unreachable", error?.code ?? "the connection broke off before an answer"));
         question.body.on("piece", () => timer?.refresh());
-        proxy.once("proxyRes", (answer) => resolve({ answer, giveUp }));
+        proxy.once("proxyRes", (answer) => {
+          if (isFinal(answer)) return resolve({ answer, giveUp });
+          reject(failed("upstream_unreachable", `answered with the status ${answer.statusCode}`));
+          giveUp();
+        });
         proxy.once("proxyReq", (asking) => {
           asking.once("error", isOver);
           asking.once("close", () => {

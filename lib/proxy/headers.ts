@@ -14,25 +14,40 @@ const OURS = ["authorization", "content-length", "cookie", "expect", "host"];
  */
 const OF_THE_PAGE = ["origin", "referer"];
 
-/** What an upstream may believe of who asks, or of which path is meant, from a proxy alone. */
-const OF_PROXIES = ["forwarded", "x-real-ip", "x-client-ip", "true-client-ip", "x-original-url", "x-rewrite-url"];
+/** What an upstream may believe of who asks, or of what is asked for, from a proxy alone. */
+const OF_PROXIES = [
+  "cf-connecting-ip",
+  "fastly-client-ip",
+  "forwarded",
+  "true-client-ip",
+  "x-azure-clientip",
+  "x-client-ip",
+  "x-cluster-client-ip",
+  "x-envoy-external-address",
+  "x-host",
+  "x-real-ip",
+  "x-rewrite-url",
+];
 
 const NOT_SENT = new Set([...HOP_BY_HOP, ...OURS, ...OF_THE_PAGE, ...OF_PROXIES]);
 
 /** With _ a name is another one's for CGI and its heirs, which read - and _ alike. */
-const NOT_SENT_BY_NAME = /^(?:proxy-|sec-|x-forwarded-)|_/;
+const NOT_SENT_BY_NAME = /^(?:proxy-|sec-|x-forwarded-|x-original-|x-(?:http-)?method)|_/;
 
 /** What speaks for this whole origin, or to its visitors: that is the application's to say. */
 const OF_THE_ORIGIN = [
+  "accept-ch",
   "alt-svc",
   "authentication-info",
   "clear-site-data",
   "nel",
   "public-key-pins",
+  "refresh", // leads on to where Location would be looked at
   "report-to",
   "reporting-endpoints",
   "service-worker-allowed",
   "set-cookie",
+  "speculation-rules",
   "strict-transport-security",
   "www-authenticate", // browsers ask people for a password
 ];
@@ -42,8 +57,8 @@ const REWRITTEN = ["location", "vary"];
 
 const NOT_ANSWERED = new Set([...HOP_BY_HOP, ...OF_THE_ORIGIN, ...REWRITTEN]);
 
-/** CORS of the upstream would open what the session's cookie opens here. */
-const NOT_ANSWERED_BY_NAME = /^(?:proxy-|access-control-)/;
+/** CORS of the upstream would open what the session's cookie opens here; and the server in front may obey the others. */
+const NOT_ANSWERED_BY_NAME = /^(?:proxy-|access-control-|x-accel-|x-sendfile)/;
 
 /** Whether a header for the upstream is not the option's to set. */
 export const isOurs = (name: string): boolean =>

@@ -36,7 +36,8 @@ export function portalProxy(path: string, upstream: string, options: PortalProxy
   return function portalProxyHandler(req, res, next) {
     const wanted = wantedBelow(req.url, settings.path);
     if (wanted === undefined) return next();
-    guard(req, res, () => {
+    guard(req, res, (failure) => {
+      if (failure !== undefined) return next(failure);
       const portal = portalOf(req);
       if (!portal || res.closed) return; // the guard lets nobody pass without one; who hung up meanwhile is asked for nothing
       const { parts } = RequestPortal.insideOf(portal);

@@ -26,7 +26,7 @@ const READ_DIFFERENTLY = [
   /%(?:2f|5c|3b)/i, // / \ ; encoded
   /%(?:[01][\da-f]|7f)/i, // control characters
   /%25[\da-f]{2}/i, // encoded twice
-  /%(?:2d|2e|5f|3\d|4[1-9a-f]|5[\da]|6[1-9a-f]|7[\da])/i, // - . _ digits and letters (RFC 3986, section 2.3)
+  /%(?:2d|2e|5f|3\d|4[1-9a-f]|5[\da]|6[1-9a-f]|7[\dae])/i, // - . _ ~ digits and letters (RFC 3986, section 2.3)
 ];
 
 /**

@@ -13,7 +13,25 @@ test.each([
     "of who asks",
     { forwarded: "for=1.1.1.1", "x-forwarded-for": "1.1.1.1", "x-forwarded-user": "root", "x-real-ip": "1.1.1.1" },
   ],
+  [
+    "of who asks, in the words of one server in front",
+    {
+      "cf-connecting-ip": "1.1.1.1",
+      "fastly-client-ip": "1.1.1.1",
+      "true-client-ip": "1.1.1.1",
+      "x-azure-clientip": "1.1.1.1",
+      "x-client-ip": "1.1.1.1",
+      "x-cluster-client-ip": "1.1.1.1",
+      "x-envoy-external-address": "1.1.1.1",
+      "x-original-forwarded-for": "1.1.1.1",
+    },
+  ],
   ["of which path is meant", { "x-original-url": "/admin", "x-rewrite-url": "/admin", "x-forwarded-prefix": "/x" }],
+  ["of which host is meant", { "x-host": "evil.example", "x-original-host": "evil.example" }],
+  [
+    "of which method is meant",
+    { "x-http-method-override": "DELETE", "x-http-method": "DELETE", "x-method-override": "DELETE" },
+  ],
   ["what CGI reads as another", { x_forwarded_for: "1.1.1.1", x_api_key: "1" }],
 ])("not sent to the upstream: %s", (_name, headers) => {
   expect(headersOn({ ...headers, accept: "text/plain" })).toEqual({ accept: "text/plain" });
@@ -28,7 +46,6 @@ test("sent to the upstream: what the front end says", () => {
     "if-none-match": '"x"',
     range: "bytes=0-1",
     "x-csrf": "1",
-    "x-http-method-override": "PATCH",
     "user-agent": "x",
   };
   expect(headersOn({ ...headers, connection: "keep-alive" })).toEqual(headers);
@@ -45,6 +62,17 @@ test.each([
     { "clear-site-data": '"*"', "strict-transport-security": "max-age=1", "alt-svc": 'h2="x"', nel: "{}" },
   ],
   ["what widens a worker", { "service-worker-allowed": "/" }],
+  ["what leads a page elsewhere", { refresh: "0; url=https://evil.example", "speculation-rules": '"/x.json"' }],
+  ["what asks browsers for more", { "accept-ch": "Sec-CH-UA-Model" }],
+  [
+    "what the server in front may obey",
+    {
+      "x-accel-redirect": "/secrets/x",
+      "x-accel-buffering": "no",
+      "x-sendfile": "/etc/passwd",
+      "x-sendfile-type": "x",
+    },
+  ],
 ])("not handed to the browser: %s", (_name, headers) => {
   expect(Object.keys(headersBack({ ...headers, etag: '"x"' })).sort()).toEqual([
     "cache-control",

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import express, { type Express } from "express";
+import express, { type ErrorRequestHandler, type Express } from "express";
 import express4 from "express4";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type PortalProxyOptions, portalProxy } from "../../lib/index.js";
@@ -221,6 +221,25 @@ describe("who is not logged in", () => {
 });
 
 describe("a request that another site may have sent", () => {
+  test("is not passed on where telling so fails", async () => {
+    const { open, upstream } = await start({
+      before: (app) =>
+        app.use("/api", (_req, res, next) => {
+          const { setHeader } = res;
+          res.setHeader = (name, value) => {
+            res.setHeader = setHeader;
+            throw new Error(`an extension of the application's fails at ${name}: ${value}`);
+          };
+          next();
+        }),
+      after: (app) => app.use(((_error, _req, res, _next) => res.status(500).end("failed")) as ErrorRequestHandler),
+      log: [/./],
+    });
+    const headers = { "x-csrf": "", "sec-fetch-site": "cross-site" };
+    expect((await answerTo(open("/api/x", { method: "POST", headers }))).body).toBe("failed");
+    expect(upstream.got).toEqual([]);
+  });
+
   test("is refused, whoever is logged in", async () => {
     const { browser, url, upstream } = await start({ log: [/cross_site_refused/] });
     for (const site of ["same-site", "cross-site"] as const)

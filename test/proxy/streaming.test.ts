@@ -238,6 +238,12 @@ describe("an upstream that gives no answer", () => {
     await expectProblem(base, 502, "upstream_unreachable");
   });
 
+  test.each([600, 999])("as it answers with the status %d, which is none: 502", async (status) => {
+    const base = await startTcp((socket) => void socket.end(`HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`));
+    const { log } = await expectProblem(base, 502, "upstream_unreachable");
+    expect(log.join()).toContain(`answered with the status ${status}`);
+  });
+
   test("as nobody vouches for its certificate: 502, and it gets no token", async () => {
     const { private: key, cert } = await generate([{ name: "commonName", value: "127.0.0.1" }]);
     let asked = 0;

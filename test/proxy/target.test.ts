@@ -71,6 +71,7 @@ describe("what could lead elsewhere, or past a check, goes nowhere", () => {
     ["a letter encoded, which hides a name from a check", "/api/%61dmin"],
     ["a capital encoded", "/api/%5Am"],
     ["a digit encoded", "/api/v%32"],
+    ["a tilde encoded", "/api/%7Eadmin"],
     ["a fragment", "/api/a#/../b"],
     ["the end of a text", "/api/a%00.json"],
     ["a line of a header", "/api/a%0d%0aX:%20y"],
