@@ -36,7 +36,7 @@ export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
    * gives true. Of a claim that is a list one member is enough. Otherwise 403 `not_permitted`. Default nothing.
    */
   claims?: ClaimDemands<MyClaims>;
-  /** Roles of which the person must have one, in the claim that the option `rolesClaim` names. Otherwise 403 `not_permitted`. */
+  /** A role, or a list of which the person must have one, in the claim that the option `rolesClaim` names. Otherwise 403 `not_permitted`. */
   roles?: string | readonly string[];
   /**
    * Whether a request that may change something (every method but GET, HEAD, OPTIONS and TRACE) must show that a page of

@@ -35,7 +35,7 @@ export type ClaimDemands<MyClaims = Claims> = {
 export interface RightsWanted<MyClaims = Claims> {
   readonly scope?: Wished | undefined;
   readonly claims?: ClaimDemands<MyClaims> | undefined;
-  readonly roles?: Wished | undefined;
+  readonly roles?: string | readonly string[] | undefined;
 }
 
 /** Why a login lacks a right; undefined when it has them all. */
@@ -48,9 +48,9 @@ export type LackOf = (session: PortalSession, settings: Settings) => PortalAuthE
  */
 export function settleRights(wanted: RightsWanted<never>): LackOf | undefined {
   const lacks = [
-    lackOfScope(namesOf("scope", wanted.scope, NAME)),
+    lackOfScope(scopesOf(wanted.scope)),
     lackOfClaims(wanted.claims),
-    lackOfRoles(namesOf("roles", wanted.roles, /^\S+$/)),
+    lackOfRoles(rolesOf(wanted.roles)),
   ].filter((lack) => lack !== undefined);
   if (lacks.length === 0) return undefined;
   return (session, settings) => {
@@ -63,14 +63,29 @@ export function settleRights(wanted: RightsWanted<never>): LackOf | undefined {
 }
 
 /** @throws TypeError for none, or for what is no name */
-function namesOf(option: string, wished: Wished | undefined, isName: RegExp): readonly string[] | undefined {
+function scopesOf(wished: Wished | undefined): readonly string[] | undefined {
   if (wished === undefined) return undefined;
   const names = split(wished);
-  if (!areNames(names, isName))
-    throw new TypeError(`requireAuth: ${option} must be a name, or a list of names, and not empty`);
+  if (!areNames(names, NAME))
+    throw new TypeError("requireAuth: scope must be a name, or a list of names, and not empty");
   if (typeof wished === "string" && wished.includes(","))
-    throw new TypeError(`requireAuth: ${option} must be a list, or a text whose names are separated by spaces`);
+    throw new TypeError("requireAuth: scope must be a list, or a text whose names are separated by spaces");
   return [...names];
+}
+
+/**
+ * A text is one role: of some portals their names hold spaces.
+ *
+ * @throws TypeError for none, or for what is no name
+ */
+function rolesOf(wished: string | readonly string[] | undefined): readonly string[] | undefined {
+  if (wished === undefined) return undefined;
+  const names = [wished].flat();
+  if (!areNames(names, /\S/))
+    throw new TypeError("requireAuth: roles must be a name, or a list of names, and not empty");
+  if (typeof wished === "string" && wished.includes(","))
+    throw new TypeError("requireAuth: roles must be one name, or a list of several");
+  return names;
 }
 
 /** RFC 6750, section 3.1. Where the portal does not say what it has granted, that is what was asked for (RFC 6749, section 5.1). */
@@ -95,11 +110,13 @@ function lackOfRoles(wanted: readonly string[] | undefined): LackOf | undefined 
   };
 }
 
-/** In a claim of exactly this name (`cognito:groups`, an address), or else where the dots lead (`realm_access.roles`). */
+/**
+ * In a claim of exactly this name (`cognito:groups`, an address), or else where the dots lead (`realm_access.roles`). A text
+ * is one role: a "site admin" is no "admin".
+ */
 export function rolesIn(claims: Readonly<Claims>, name: string): string[] {
   const found = own(claims, name) ?? name.split(".").reduce<unknown>(own, claims);
-  if (typeof found === "string") return found.split(" ").filter((role) => role !== "");
-  return Array.isArray(found) ? found.filter((role) => typeof role === "string") : [];
+  return [found].flat().filter((role) => typeof role === "string");
 }
 
 const own = (value: unknown, name: string): unknown =>

@@ -72,8 +72,7 @@ export interface PortalAuthOptions {
   apiOrigins?: readonly string[] | undefined;
   /**
    * The claim that `requireAuth({ roles })` reads: by its whole name (`cognito:groups`), or with dots between the names of
-   * what holds it (`realm_access.roles`). A list of texts, or a text in which spaces separate them. PORTAL_ROLES_CLAIM;
-   * default "roles".
+   * what holds it (`realm_access.roles`). A list of texts, or a text, which is one role. PORTAL_ROLES_CLAIM; default "roles".
    */
   rolesClaim?: string | undefined;
   /**

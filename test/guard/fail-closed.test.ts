@@ -97,7 +97,7 @@ test.each(["acr", "maxAge"])("nor a login() that asks for nothing: %s", async (n
 });
 
 test.each([
-  ["roles", "admin,editor", "separated by spaces"],
+  ["roles", "admin,editor", "a list of several"],
   ["scope", "orders:read,orders:write", "separated by spaces"],
   ["roles", [], "not empty"],
   ["scope", " ", "not empty"],

@@ -14,7 +14,7 @@ const CLAIMS = {
   roles: ["editor", "author"],
   realm_access: { roles: ["admin"] },
   "cognito:groups": ["ops"],
-  "https://app.example/roles": "reader writer",
+  "https://app.example/roles": "site admin",
 };
 
 const codeFor = (wanted: object, scope: string | undefined = "openid orders:read", rolesClaim = "roles") => {
@@ -105,12 +105,18 @@ describe("roles", () => {
   test.each<[what: string, roles: unknown, claim: string, passes: boolean]>([
     ["one that the person has", "editor", "roles", true],
     ["one of two", ["admin", "author"], "roles", true],
-    ["one of two in a text", "admin author", "roles", true],
+    ["two in a text, which is one", "admin author", "roles", false],
     ["none of theirs", ["admin"], "roles", false],
     ["a part of a name", "edit", "roles", false],
     ["where dots lead", "admin", "realm_access.roles", true],
     ["in a claim with a colon in its name", "ops", "cognito:groups", true],
-    ["in a text, in a claim that is an address with dots", "writer", "https://app.example/roles", true],
+    [
+      "in a text with a space, in a claim that is an address with dots",
+      "site admin",
+      "https://app.example/roles",
+      true,
+    ],
+    ["a word of one, in a text", ["site", "admin"], "https://app.example/roles", false],
     ["in a claim that is not there", "editor", "rules", false],
     ["where dots lead nowhere", "editor", "realm_access.rules.x", false],
     ["in a claim that is a number", "3", "level", false],
@@ -137,6 +143,7 @@ test.each<[object, RegExp]>([
   [{ scope: ["a b"] }, /scope/],
   [{ scope: 5 }, /scope/],
   [{ roles: "" }, /roles/],
+  [{ roles: " " }, /roles/],
   [{ roles: [""] }, /roles/],
   [{ roles: ["a", 5] }, /roles/],
   [{ claims: "admin" }, /claims/],
