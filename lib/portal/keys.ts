@@ -34,10 +34,14 @@ export function createVerifier(
   cooldownMs = 0,
 ): VerifySignature {
   const algorithms = acceptedAlgorithms(announced);
+  const read = notAgainAtOnce(
+    (url: string, headers: Headers) => readKeySet(fetch, url, headers),
+    Math.min(cooldownMs, FAILED_COOLDOWN_MS),
+  );
   const keys = createRemoteJWKSet(new URL(jwksUri), {
     cacheMaxAge: 10 * 60 * 1000,
     cooldownDuration: cooldownMs,
-    [customFetch]: async (url, { headers }) => Response.json({ keys: await readKeySet(fetch, url, headers) }),
+    [customFetch]: async (url, { headers }) => Response.json({ keys: await read(url, headers) }),
   });
   const verify = (token: string) =>
     compactVerify(token, keys, { algorithms }).catch((error) => {
@@ -56,6 +60,24 @@ export function createVerifier(
       const detail = error instanceof errors.JOSEError ? error.code : "a key that cannot be used";
       throw new PortalAuthError("id_token_signature_invalid", { detail });
     }
+  };
+}
+
+/** jose's own cooldown begins with keys that have come; a portal whose keys fail is not to be asked by strangers either. */
+const FAILED_COOLDOWN_MS = 5000;
+
+/** Lets work that has failed fail in the same way for so long. */
+function notAgainAtOnce<Given extends unknown[], Result>(
+  work: (...given: Given) => Promise<Result>,
+  cooldownMs: number,
+): (...given: Given) => Promise<Result> {
+  let failed: { readonly error: unknown; readonly until: number } | undefined;
+  return async function workOrWait(...given) {
+    if (failed && performance.now() < failed.until) throw failed.error;
+    return work(...given).catch((error) => {
+      failed = { error, until: performance.now() + cooldownMs };
+      throw error;
+    });
   };
 }
 

@@ -295,6 +295,25 @@ describe("a logout token", () => {
     for (let n = 0; n < 3; n += 1) await send(world, { sub: AMARA }, { signedBy: "stranger" });
     expect(world.asked("/oauth2/jwks").length - before).toBe(0);
   });
+
+  test("nor while the keys fail: then once in five seconds", async () => {
+    const world = await start({ log: [/portal_failed/] });
+    const fetches = () => world.asked("/oauth2/jwks").length;
+    const before = fetches();
+    for (let n = 0; n < 2; n += 1) world.portal.answerNext("/oauth2/jwks", (_req, res) => res.writeHead(500).end());
+    const now = vi.spyOn(performance, "now");
+    const statusAfter = async (seconds: number, changes: object = { signedBy: "stranger" }) => {
+      now.mockReturnValue(seconds * 1000);
+      return (await send(world, { sub: AMARA }, changes)).status;
+    };
+    expect([await statusAfter(0), await statusAfter(2), await statusAfter(4.9), fetches() - before]).toEqual([
+      400, 400, 400, 1,
+    ]);
+    expect([await statusAfter(5.1), await statusAfter(9), fetches() - before]).toEqual([400, 400, 2]);
+    expect([await statusAfter(11, {}), fetches() - before]).toEqual([200, 3]);
+    now.mockRestore();
+    await vi.waitFor(() => expect(world.asked("/oauth2/revoke")).toHaveLength(1)); // behind the answer
+  });
 });
 
 describe("what is no logout token", () => {

@@ -176,7 +176,10 @@ export class SessionIndex {
 
   #withEnded(content: Content, another: Ended | undefined): readonly Past[] {
     const recent = this.#recent(content);
-    return another ? [...recent, { ...another, at: this.#clock() }] : recent;
+    if (!another) return recent;
+    const { sid } = another; // once, however often anybody repeats it
+    const iat = Math.max(another.iat, ...recent.filter((past) => past.sid === sid).map((past) => past.iat));
+    return [...recent.filter((past) => past.sid !== sid), { sid, iat, at: this.#clock() }];
   }
 
   #recent({ ended }: Content): readonly Past[] {

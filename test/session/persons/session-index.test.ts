@@ -171,6 +171,22 @@ describe("a logout that the portal has asked for", () => {
     expect(await index.endSid({ ...client, client_id: "another" }, "s", NOW_SECONDS, false)).toEqual([]);
   });
 
+  test("is remembered once, however often it is repeated: the latest of them", async () => {
+    const { index, add, sessions } = createIndex();
+    const client = { issuer: AMARA.issuer, client_id: AMARA.client_id };
+    await add("a", { sid: "s" }, { findsBySid: true });
+    for (const iat of [NOW_SECONDS, NOW_SECONDS + 9, NOW_SECONDS + 5]) {
+      await index.endSid(client, "s", iat, true);
+      await index.mark(AMARA, () => true, { sid: "s", iat });
+      await index.mark(AMARA, () => true, { sid: undefined, iat });
+    }
+    const ended = Object.values(sessions).map((text) => JSON.parse(text).index.ended.length);
+    expect(ended.sort()).toEqual([1, 2]);
+    expect(await add("b", { sid: "s", iat: NOW_SECONDS + 9 }, { findsBySid: true })).toBe(0);
+    expect(await add("c", { sid: "other", iat: NOW_SECONDS + 9 })).toBe(0);
+    expect(await add("d", { sid: "other", iat: NOW_SECONDS + 10 })).toBeGreaterThan(0);
+  });
+
   test("writes nothing for a portal's session that nobody has, where anybody may ask", async () => {
     const { index, sessions } = createIndex();
     const client = { issuer: AMARA.issuer, client_id: AMARA.client_id };
