@@ -1,3 +1,4 @@
+import { EVERYBODY } from "../programs/people.mjs";
 import { send } from "./browser.mjs";
 
 const PERSON = { sub: "amara-okafor" };
@@ -22,15 +23,35 @@ export async function getAccount({ name, agent, account, headers }) {
   return answer;
 }
 
-/** A login of somebody whom the portal knows, by a browser that the app has not seen. */
+const browsersAt = new Map();
+
+/** Many people, as what an app keeps of one person grows with their logins. Afterwards the portal knows all of them. */
+export async function logInEverybody(app) {
+  if (!browsersAt.has(app.issuer)) browsersAt.set(app.issuer, await browsersOfAll(app));
+  app.browsers = [...browsersAt.get(app.issuer)];
+}
+
+async function browsersOfAll(app) {
+  const browsers = [];
+  for (const person of EVERYBODY) {
+    const browser = app.browser.fresh(app.origin);
+    await logIn(app, browser, person);
+    browsers.push(browser);
+  }
+  return browsers;
+}
+
+/** A login of somebody whom the portal knows, by a browser that the app has not seen; it is another person's turn each time. */
 export async function logInSilently(app) {
-  await logIn(app, app.browser.fresh(app.issuer));
+  const browser = app.browsers.shift();
+  app.browsers.push(browser);
+  await logIn(app, browser.fresh(app.issuer));
 }
 
 const isCallback = ({ pathname }) => pathname === "/callback";
 
 /** From /login to the answer of /callback. */
-export async function logIn({ name, origin }, browser) {
+export async function logIn({ name, origin }, browser, person = PERSON) {
   let answer = await browser.get(new URL("/login", origin));
   for (let steps = 0; steps < MOST_STEPS; steps += 1) {
     const { url, status, location } = answer;
@@ -43,7 +64,7 @@ export async function logIn({ name, origin }, browser) {
       answer = await browser.get(
         isCallback(location) ? new URL(location.pathname + location.search, origin) : location,
       );
-    else if (url.pathname === "/portal/login" && status === 200) answer = await browser.post(url, PERSON);
+    else if (url.pathname === "/portal/login" && status === 200) answer = await browser.post(url, person);
     else throw new Error(`${name}: ${url.pathname} answered ${status}`);
   }
   throw new Error(`${name}: never came to the callback`);
