@@ -146,12 +146,17 @@ export class Keeper {
   refreshed(loaded: Session & Partial<SessionData>, portal: PortalSession | undefined): void {
     const known = knownOf(loaded.id, loaded);
     if (known) known.portal = portal;
-    if (portal) loaded.portal = this.#kept(loaded.id, portal);
+    if (portal) loaded.portal = this.#kept(portal);
     else delete loaded.portal;
   }
 
-  #kept(id: string, portal: PortalSession): KeptPortalSession {
-    return this.#limits ? new DiscreetPortalSession(portal, id) : new KeptPortalSession(portal, id);
+  /** Puts a login into the session that was made for it. */
+  begin(made: Session & Partial<SessionData>, portal: PortalSession): void {
+    made.portal = this.#kept(portal, true);
+  }
+
+  #kept(portal: PortalSession, isBegun = false): KeptPortalSession {
+    return this.#limits ? new DiscreetPortalSession(portal, isBegun) : new KeptPortalSession(portal, isBegun);
   }
 
   /**
@@ -253,7 +258,7 @@ export class Keeper {
     const stored = data.portal as StoredPortal | undefined;
     const portal = stored && this.open(req.sessionID, stored);
     if (!portal) delete data.portal;
-    else data.portal = this.#kept(req.sessionID, portal);
+    else data.portal = this.#kept(portal);
     const loaded: Kept = createSession.call(this.#store, req, data);
     if (!stored && !this.#limits) return loaded as Session & SessionData; // an application's visitor: not our affair
     loaded[KNOWN] = new Known(req.sessionID, loaded, snapshotOf(loaded), portal, false, stored);
@@ -299,7 +304,9 @@ export class Keeper {
     const saved = savedNow(id, data, login);
     const making = new Making(this.index, this.#tenants.of(login), id, login);
     if (await making.begin(userAgentOf(data), this.#tidy)) {
-      await this.#put(id, this.#closed(id, { ...others, portal: KeptPortalSession.whole(login) }));
+      const closed = this.#closed(id, { ...others, portal: KeptPortalSession.whole(login) });
+      await this.#put(id, { ...closed, portal: markedAsOurs(closed.portal as StoredPortal, !making.isMoved) });
+      KeptPortalSession.settle(login);
       data[KNOWN] = saved;
       if (await this.#isStillAlive(making, id)) return;
     }

@@ -87,7 +87,7 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
     Object.assign(req.session, survivors, extra, form && { [FORM_KEY]: form });
     const login = { tokens, claims: asStored(claims), authentication, issuer, client_id, redirect_uri, version: 1 };
     const login_id = randomBytes(16).toString("base64url");
-    putLogin(req, req.sessionID, { ...login, login_id, started_at: now, obtained_at: now });
+    findKeeper(req.sessionStore)?.begin(req.session, { ...login, login_id, started_at: now, obtained_at: now });
     await save(req);
   } catch (cause) {
     // express-session saves what is in req.session when the answer ends: a half-made session must not be there then
@@ -242,11 +242,8 @@ export function placeOf(on: Request, instance: Instance): Place {
 
 /** Lets the rest of this request see the login as it is stored now: undefined when it has ended. */
 export function updateSession(req: Request, instance: Instance, id: string, portal: PortalSession | undefined): void {
-  putLogin(holderOf(req, instance), id, portal);
-}
-
-function putLogin(req: Request, id: string, portal: PortalSession | undefined): void {
-  if (req.session && req.sessionID === id) findKeeper(req.sessionStore)?.refreshed(req.session, portal);
+  const { session, sessionID, sessionStore } = holderOf(req, instance);
+  if (session && sessionID === id) findKeeper(sessionStore)?.refreshed(session, portal);
 }
 
 /** The session that this portalAuth() keeps its logins in; undefined where it could not be loaded. */

@@ -37,6 +37,7 @@ export interface PortalSession {
 
 /** Registered, as an application may have two copies of this package on one store. */
 const OURS = Symbol.for("express-portal-auth.kept");
+const BEGUN = Symbol.for("express-portal-auth.begun");
 
 /**
  * A login as a request meets it: put there by us, after it was verified or read from the store. What an application puts
@@ -56,10 +57,10 @@ export class KeptPortalSession implements PortalSession {
   // private, as express-session hashes what JSON shows of a session several times for each request
   readonly #authentication: Readonly<Authentication> | undefined;
   readonly #loginId: string | undefined;
-  readonly #id: string | undefined;
+  #isBegun: boolean;
 
-  /** @param id of the session that it was begun in, or loaded from */
-  constructor(session: PortalSession, id?: string) {
+  /** @param isBegun whether nothing of it is stored yet, as the person has only just logged in */
+  constructor(session: PortalSession, isBegun = false) {
     this.tokens = Object.freeze({ ...session.tokens });
     this.claims = deeplyFrozen(session.claims);
     this.started_at = session.started_at;
@@ -71,7 +72,7 @@ export class KeptPortalSession implements PortalSession {
     if (session.after_refusal) this.after_refusal = true;
     this.#authentication = session.authentication;
     this.#loginId = session.login_id;
-    this.#id = id;
+    this.#isBegun = isBegun;
     Object.freeze(this);
   }
 
@@ -91,9 +92,21 @@ export class KeptPortalSession implements PortalSession {
     return typeof portal === "object" && portal !== null && OURS in portal;
   }
 
-  /** The session that a login was begun in, or loaded from: an application may move it to another. */
-  static idOf(portal: PortalSession): string | undefined {
-    return #id in portal ? portal.#id : undefined; // another copy of this package has fields of its own
+  get [BEGUN](): boolean {
+    return this.#isBegun;
+  }
+
+  /**
+   * Whether a person has only just logged in by it, and no session is stored that holds it: what an application puts into
+   * a session besides was in another one before.
+   */
+  static isBegun(portal: object): boolean {
+    return (portal as { [BEGUN]?: boolean })[BEGUN] === true;
+  }
+
+  /** From now on it is stored. */
+  static settle(portal: PortalSession): void {
+    if (#isBegun in portal) portal.#isBegun = false; // another copy of this package has fields of its own
   }
 
   /** All there is, for the store. */
@@ -104,8 +117,8 @@ export class KeptPortalSession implements PortalSession {
 }
 
 /** A plain copy for the store, which may be another copy of this package that stands between us and it. */
-export const markedAsOurs = (portal: StoredPortal): StoredPortal =>
-  Object.defineProperty({ ...portal }, OURS, { value: true });
+export const markedAsOurs = (portal: StoredPortal, isBegun = false): StoredPortal =>
+  Object.defineProperties({ ...portal }, { [OURS]: { value: true }, [BEGUN]: { value: isBegun } });
 
 /** Claims are of few levels (readClaims); what others have written to a store JSON.parse has read, without circles. */
 function deeplyFrozen<T>(value: T): T {

@@ -10,9 +10,9 @@ import {
 } from "../../lib/index.js";
 import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
-import { createGate } from "../support/gate.js";
 import { storedSessions } from "../support/stored-sessions.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
+import { holdersOfLogin, movedTo, savedWith, underWay } from "./under-way.js";
 
 const FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0";
 const IPHONE =
@@ -267,38 +267,6 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     await vi.waitFor(() => expect(revoked()).toContain(given.at(-1)));
   });
 });
-
-/** A request that has loaded its session, and goes on when it is told to; then, when it has come to its end. */
-async function underWay(world: LoggedIn, work: (req: Request) => Promise<void>, browser?: Browser) {
-  const [loaded, goOn] = [createGate(), createGate()];
-  const ended = world.inRequest(async (req) => {
-    loaded.open();
-    await goOn.opened;
-    await work(req);
-  }, browser);
-  await loaded.opened;
-  return {
-    goOn() {
-      goOn.open();
-      return ended;
-    },
-  };
-}
-
-const holdersOfLogin = (world: LoggedIn): number => world.stored().filter(({ portal }) => portal).length;
-
-async function savedWith(req: Request, more: object): Promise<void> {
-  Object.assign(req.session, more);
-  await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
-}
-
-/** What an app does that changes the session's id at a change of rights. */
-async function movedTo(req: Request, more: object): Promise<void> {
-  const { portal } = req.session;
-  await new Promise<void>((resolve, reject) => req.session.regenerate((error) => (error ? reject(error) : resolve())));
-  Object.assign(req.session, more, { portal });
-  await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
-}
 
 test("of two routers with one client each lists and ends what it has begun itself; the portal ends both", async () => {
   const store = new session.MemoryStore();

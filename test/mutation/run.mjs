@@ -10,8 +10,10 @@ import { fileURLToPath } from "node:url";
 /** The tests that are asked whether they notice a mutant of a room, those that are likely to first. */
 const ROOMS = {
   callback: ["callback", "hooks.test.ts", "login", "portal-auth.test.ts"],
+  form: ["form"],
   guard: ["guard", "portal-auth.test.ts", "answer", "access/access-token.test.ts"],
   login: ["login", "callback", "portal-auth.test.ts"],
+  logout: ["logout", "session/persons", "login/silent.test.ts"],
   portal: [
     "portal",
     "access/renew.test.ts",
@@ -20,6 +22,7 @@ const ROOMS = {
     "login",
     "callback/callback.test.ts",
   ],
+  proxy: ["proxy"],
   session: [
     "session",
     "portal-auth.test.ts",

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { KeptPortalSession, type PortalSession } from "../../lib/session/stored.js";
+import { KeptPortalSession, markedAsOurs, type PortalSession } from "../../lib/session/stored.js";
 
 const login: PortalSession = {
   tokens: { access_token: "a", token_type: "bearer" },
@@ -45,18 +45,23 @@ test("nothing in it can be changed, at whatever depth", () => {
 
 test("what the portal said of the login is there to be asked for, frozen, and in no JSON", () => {
   const authentication = { acr: "mfa", amr: ["pwd", "otp"], sid: "s" };
-  const kept = new KeptPortalSession({ ...login, authentication }, "id");
+  const kept = new KeptPortalSession({ ...login, authentication, login_id: "l" });
   expect(kept.authentication).toEqual(authentication);
   expect([Object.isFrozen(kept.authentication), Object.isFrozen(kept.authentication?.amr)]).toEqual([true, true]);
   expect(JSON.stringify(kept)).toBe(JSON.stringify(new KeptPortalSession(login)));
-  expect(KeptPortalSession.whole(kept)).toEqual({ ...kept, authentication });
+  expect(KeptPortalSession.whole(kept)).toEqual({ ...kept, authentication, login_id: "l" });
 });
 
-test("it knows of which session it is; one of another copy of this package does not tell", async () => {
-  expect(KeptPortalSession.idOf(new KeptPortalSession(login, "id"))).toBe("id");
+test("it tells whether it has only just begun, until it is stored, to another copy of this package as well", async () => {
   vi.resetModules();
   const other = await import("../../lib/session/stored.js");
-  expect(KeptPortalSession.idOf(new other.KeptPortalSession(login, "id"))).toBeUndefined();
+  const begun = new KeptPortalSession(login, true);
+  expect([begun, new KeptPortalSession(login)].map(KeptPortalSession.isBegun)).toEqual([true, false]);
+  expect(other.KeptPortalSession.isBegun(begun)).toBe(true);
+  expect([markedAsOurs(login, true), markedAsOurs(login)].map(other.KeptPortalSession.isBegun)).toEqual([true, false]);
+  other.KeptPortalSession.settle(begun); // it has fields of its own
+  KeptPortalSession.settle(begun);
+  expect([KeptPortalSession.isBegun(begun), Object.isFrozen(begun)]).toEqual([false, true]);
 });
 
 test("the tokens that an application has handed over stay its own", () => {

@@ -29,7 +29,8 @@ export class Making {
   readonly #tenant: Tenant | undefined;
   readonly #login: PortalSession;
   readonly #id: string;
-  readonly #from: string;
+  /** The login was in another session before: an application has changed the id, and put it into the new one. */
+  readonly isMoved: boolean;
 
   /** @param tenant whose login it is; undefined where nobody here would find it */
   constructor(index: SessionIndex, tenant: Tenant | undefined, id: string, login: PortalSession) {
@@ -37,12 +38,15 @@ export class Making {
     this.#tenant = tenant;
     this.#login = login;
     this.#id = id;
-    this.#from = KeptPortalSession.idOf(login) ?? id;
+    this.isMoved = !KeptPortalSession.isBegun(login);
   }
 
-  /** The login was in another session before: an application has changed the id, and put it into the new one. */
-  get isMoved(): boolean {
-    return this.#from !== this.#id;
+  /**
+   * Nobody here looks for such a session, nor knows how long its login lives: a portalAuth() of another copy of this package
+   * has begun it, which makes it known. Where the login is moved, who holds it tells that; unless it has no name.
+   */
+  get #isAnothers(): boolean {
+    return !this.#tenant && !(this.isMoved && this.#login.login_id !== undefined);
   }
 
   /**
@@ -51,9 +55,9 @@ export class Making {
    * @returns whether it may be written: the login has not ended meanwhile
    */
   async begin(userAgent: string | undefined, tidy: Tidy = UNTIDY): Promise<boolean> {
-    if (!this.#tenant) return true;
+    if (this.#isAnothers) return true;
     const person = personOf(this.#login);
-    const { absoluteSeconds, findsBySid } = this.#tenant;
+    const { absoluteSeconds = 0, findsBySid = false } = this.#tenant ?? {};
     const count = await this.#index.add(person, this.#entry(absoluteSeconds, userAgent), this.isMoved, findsBySid);
     if (count > MOST_SESSIONS) tidy.endMarked(person);
     else if (count > 0 && count % SWEEP_EVERY === 0) tidy.sweep(person);
@@ -62,7 +66,7 @@ export class Making {
 
   /** Whether it may stay, now that it is written. */
   async isStillAlive(): Promise<boolean> {
-    return this.#tenant === undefined || this.#index.holds(personOf(this.#login), this.#id);
+    return this.#isAnothers || this.#index.holds(personOf(this.#login), this.#id);
   }
 
   #entry(absoluteSeconds: number, userAgent: string | undefined): Entry {

@@ -37,10 +37,10 @@ export async function findSessions(kept: Kept, person: Person): Promise<FoundSes
     known.filter(({ ending }) => !ending),
     async (entry) => ({ entry, login: (await kept.read(entry.id))?.portal }),
   );
-  const gone = found.filter(({ entry, login }) => !isOf(person, login) && index.isWritten(entry));
-  await index.forget(
+  const missing = found.filter(({ login }) => !isOf(person, login));
+  await index.sweep(
     person,
-    gone.map(({ entry }) => entry.id),
+    missing.map(({ entry }) => entry.id),
   );
   return found.flatMap(({ entry, login }) => (isOf(person, login) ? [{ id: entry.id, entry, login }] : []));
 }

@@ -43,6 +43,8 @@ export interface Known extends Entry {
   readonly added_at: number;
   /** There once it is to end, until the session is destroyed: so that whoever looks next can finish that. */
   readonly ending?: true;
+  /** When nothing was found there for the first time, by our clock, in epoch milliseconds. */
+  readonly gone_at?: number;
 }
 
 interface Past extends Ended {
@@ -61,7 +63,7 @@ interface Content {
 export const MOST_SESSIONS = 2000;
 /** A login that is being made is finished after so long, or never will be. */
 const MAKING_MS = 10 * 60_000;
-/** What has been written to the index so long ago is in the store, or never came there. */
+/** What has been missing in the store for so long is not just being written. */
 const WRITTEN_MS = 60_000;
 
 /**
@@ -93,11 +95,14 @@ export class SessionIndex {
     let count = 0;
     await this.#change(recordId("person", ...wholeOf(person)), entry.ends_at, (content) => {
       count = 0;
-      const isAlive = isMoved ? isLoginKnown(entry, content) : !this.#hasEnded(entry, content);
+      const holder = isMoved ? content.sessions.find((known) => holds(known, entry)) : undefined;
+      // of a login that began before it had a name nobody can tell: it is moved as it was then
+      const isAlive = isMoved ? holder !== undefined || entry.login_id === undefined : !this.#hasEnded(entry, content);
       if (!isAlive) return undefined;
       const others = content.sessions.filter(({ id, ends_at }) => id !== entry.id && ends_at * 1000 > this.#clock());
       count = others.length + 1;
-      return { ...content, sessions: [...withoutMany(others), { ...entry, added_at: this.#clock() }] };
+      const added = { ...entry, ends_at: holder?.ends_at ?? entry.ends_at, added_at: this.#clock() };
+      return { ...content, sessions: [...withoutMany(others), added] };
     });
     return count;
   }
@@ -157,9 +162,25 @@ export class SessionIndex {
     });
   }
 
-  /** Whether a session of which nothing is stored never will be: it is not just being written. */
-  isWritten({ added_at }: Pick<Known, "added_at">): boolean {
-    return added_at + WRITTEN_MS < this.#clock();
+  /**
+   * Takes those out of which nothing is stored, once that is so for a while: a session may just be being written, or an
+   * application moves its login, which is held by nothing else until it is in the other one.
+   */
+  async sweep(person: Person, missing: readonly string[]): Promise<void> {
+    if (missing.length === 0) return;
+    const gone = new Set(missing);
+    const swept = (entry: Known): Known[] => {
+      if (!gone.has(entry.id)) return [entry];
+      const { gone_at = this.#clock() } = entry;
+      if (gone_at + WRITTEN_MS < this.#clock()) return [];
+      return [entry.gone_at === undefined ? { ...entry, gone_at } : entry];
+    };
+    await this.#change(recordId("person", ...wholeOf(person)), 0, (content) => {
+      const sessions = content.sessions.flatMap(swept);
+      const isSame =
+        sessions.length === content.sessions.length && sessions.every((one, at) => one === content.sessions[at]);
+      return isSame ? undefined : { ...content, sessions };
+    });
   }
 
   /** @returns false for a session of the portal that has ended already */
@@ -221,9 +242,9 @@ const withoutMany = (sessions: readonly Known[]): Known[] =>
 const isKnown = (session: string, { sessions }: Content): boolean =>
   sessions.some(({ id, ending }) => id === session && !ending);
 
-/** Of a login that began before it had a name nobody could tell: it is moved as it was then. */
-const isLoginKnown = ({ login_id }: Entry, { sessions }: Content): boolean =>
-  login_id === undefined || sessions.some((known) => known.login_id === login_id && !known.ending);
+/** Whether it is a living session with that login. */
+const holds = (known: Known, { login_id }: Entry): boolean =>
+  login_id !== undefined && known.login_id === login_id && !known.ending;
 
 const wholeOf = ({ issuer, client_id, sub }: Person): string[] => [issuer, client_id, sub];
 

@@ -1,0 +1,45 @@
+import type { Request } from "express";
+import type { LoggedIn } from "../access/logged-in.js";
+import type { Browser } from "../support/browser.js";
+import { createGate } from "../support/gate.js";
+
+/** A request that has loaded its session, and goes on when it is told to; then, when it has come to its end. */
+export async function underWay(
+  world: Pick<LoggedIn, "inRequest">,
+  work: (req: Request) => Promise<void>,
+  browser?: Browser,
+) {
+  const [loaded, goOn] = [createGate(), createGate()];
+  const ended = world.inRequest(async (req) => {
+    loaded.open();
+    await goOn.opened;
+    await work(req);
+  }, browser);
+  await loaded.opened;
+  return {
+    goOn() {
+      goOn.open();
+      return ended;
+    },
+  };
+}
+
+/** How many sessions lie in the store that hold a login. */
+export const holdersOfLogin = (world: LoggedIn): number => world.stored().filter(({ portal }) => portal).length;
+
+export async function savedWith(req: Request, more: object): Promise<void> {
+  Object.assign(req.session, more);
+  await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
+}
+
+/**
+ * What an app does that changes the session's id at a change of rights.
+ *
+ * @param between what it does while the login is in neither session
+ */
+export async function movedTo(req: Request, more: object, between?: () => Promise<unknown>): Promise<void> {
+  const { portal } = req.session;
+  await new Promise<void>((resolve, reject) => req.session.regenerate((error) => (error ? reject(error) : resolve())));
+  await between?.();
+  await savedWith(req, { ...more, portal });
+}
