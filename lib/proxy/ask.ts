@@ -42,7 +42,7 @@ const UNUSED_MS = 4000;
 /** Costs some milliseconds, so it is loaded by those alone who have a proxy. */
 const loadHttpxy = (): typeof import("httpxy") => createRequire(import.meta.url)("httpxy");
 
-/** Whether its status is one that an answer can have (RFC 9110, section 15). */
+/** Whether its status is one that an answer can end with (RFC 9110, section 15); Node.js waits for another after 1xx. */
 const isFinal = ({ statusCode = 0 }: IncomingMessage): boolean => statusCode >= 200 && statusCode <= 599;
 
 /** How to ask one upstream. */

@@ -18,7 +18,7 @@ function handHead(answer: IncomingMessage, target: URL, { req, res, settings }: 
   const { statusCode, headers } = answer;
   res.statusCode = statusCode as number; // an answer has one
   for (const [name, value = ""] of Object.entries(headersBack(headers))) res.setHeader(name, value);
-  res.vary(headers.vary === undefined ? "Cookie" : `${headers.vary}, Cookie`); // whose it is the upstream knows by the token
+  for (const name of [...listed(headers.vary), "Cookie"]) res.vary(name); // whose it is the upstream knows by the token
   if (headers.location !== undefined) {
     const mount = req.baseUrl + settings.path;
     res.setHeader("Location", locationHere(headers.location, target, settings.upstream, mount));
@@ -26,6 +26,15 @@ function handHead(answer: IncomingMessage, target: URL, { req, res, settings }: 
   if (statusCode === 401) res.setHeader("WWW-Authenticate", CHALLENGE);
   res.flushHeaders(); // a stream of events may say nothing for a while
 }
+
+/** The names in a list of headers (RFC 9110, section 5.6.2); what is none is left out. */
+const listed = (names = ""): string[] =>
+  names
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => TOKEN.test(name));
+
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
 
 /** Gives what is wrong with the upstream; a browser that hangs up ends both, and that is its right. */
 async function stream(answer: IncomingMessage, { res, left, settings }: Passage) {

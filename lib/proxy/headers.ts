@@ -14,39 +14,39 @@ const OURS = ["authorization", "content-length", "cookie", "expect", "host"];
  */
 const OF_THE_PAGE = ["origin", "referer"];
 
-/** What an upstream may believe of who asks, or of what is asked for, from a proxy alone. */
-const OF_PROXIES = [
-  "cf-connecting-ip",
-  "fastly-client-ip",
-  "forwarded",
-  "true-client-ip",
-  "x-azure-clientip",
-  "x-client-ip",
-  "x-cluster-client-ip",
-  "x-envoy-external-address",
-  "x-host",
-  "x-real-ip",
-  "x-rewrite-url",
-];
+const NOT_SENT = new Set([...HOP_BY_HOP, ...OURS, ...OF_THE_PAGE]);
 
-const NOT_SENT = new Set([...HOP_BY_HOP, ...OURS, ...OF_THE_PAGE, ...OF_PROXIES]);
-
-/** With _ a name is another one's for CGI and its heirs, which read - and _ alike. */
-const NOT_SENT_BY_NAME = /^(?:proxy-|sec-|x-forwarded-|x-original-|x-(?:http-)?method)|_/;
+const NOT_SENT_BY_NAME = new RegExp(
+  [
+    "_", // a name of another header for CGI and its heirs, which read - and _ alike
+    "^(?:proxy|sec)-",
+    // what an upstream may believe of what is asked for from a proxy alone
+    "^x-(?:original|rewrite)-|^x-(?:http-)?method|^x-host$",
+    // likewise, of who asks, and how
+    "^(?:x-)?forwarded|client-?ip$|connecting-ip$|^x-real-ip$|^x-envoy-|^front-end-https$",
+    // likewise, of who they are
+    "^(?:x-)?(?:remote|auth-request|authenticated|ssl|client-cert|arr|amzn-oidc|ms-client-principal|goog-authenticated|goog-iap)(?:-|$)",
+  ].join("|"),
+);
 
 /** What speaks for this whole origin, or to its visitors: that is the application's to say. */
 const OF_THE_ORIGIN = [
   "accept-ch",
+  "activate-storage-access",
   "alt-svc",
   "authentication-info",
   "clear-site-data",
+  "critical-ch",
   "nel",
   "public-key-pins",
   "refresh", // leads on to where Location would be looked at
   "report-to",
   "reporting-endpoints",
+  "secure-session-registration",
   "service-worker-allowed",
   "set-cookie",
+  "set-cookie2",
+  "set-login",
   "speculation-rules",
   "strict-transport-security",
   "www-authenticate", // browsers ask people for a password
@@ -57,8 +57,14 @@ const REWRITTEN = ["location", "vary"];
 
 const NOT_ANSWERED = new Set([...HOP_BY_HOP, ...OF_THE_ORIGIN, ...REWRITTEN]);
 
-/** CORS of the upstream would open what the session's cookie opens here; and the server in front may obey the others. */
-const NOT_ANSWERED_BY_NAME = /^(?:proxy-|access-control-|x-accel-|x-sendfile)/;
+const NOT_ANSWERED_BY_NAME = new RegExp(
+  [
+    "^proxy-",
+    "^access-control-", // of the upstream, would open what the session's cookie opens here
+    // what a cache in front obeys before Cache-Control (RFC 9213), and a server there
+    "cdn-cache-control$|^surrogate-|edge-control$|^x-litespeed-|^x-accel-|^x-sendfile|^x-lighttpd-|^x-reproxy-",
+  ].join("|"),
+);
 
 /** Whether a header for the upstream is not the option's to set. */
 export const isOurs = (name: string): boolean =>

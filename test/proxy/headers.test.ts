@@ -32,6 +32,25 @@ test.each([
     "of which method is meant",
     { "x-http-method-override": "DELETE", "x-http-method": "DELETE", "x-method-override": "DELETE" },
   ],
+  [
+    "of who they are",
+    {
+      "remote-user": "root",
+      "x-remote-user": "root",
+      "x-auth-request-user": "root",
+      "x-authenticated-userid": "root",
+      "x-ms-client-principal": "root",
+      "x-amzn-oidc-data": "root",
+      "x-goog-authenticated-user-email": "root",
+      "x-ssl-client-cert": "root",
+      "x-arr-clientcert": "root",
+      "x-client-cert": "root",
+    },
+  ],
+  [
+    "of how they ask",
+    { "x-forwarded": "for=1.1.1.1", "client-ip": "1.1.1.1", "wl-proxy-client-ip": "1.1.1.1", "front-end-https": "on" },
+  ],
   ["what CGI reads as another", { x_forwarded_for: "1.1.1.1", x_api_key: "1" }],
 ])("not sent to the upstream: %s", (_name, headers) => {
   expect(headersOn({ ...headers, accept: "text/plain" })).toEqual({ accept: "text/plain" });
@@ -47,6 +66,13 @@ test("sent to the upstream: what the front end says", () => {
     range: "bytes=0-1",
     "x-csrf": "1",
     "user-agent": "x",
+    "x-api-key": "x",
+    "x-auth-token": "x",
+    "x-client-version": "x",
+    "x-requested-with": "XMLHttpRequest",
+    "x-request-id": "x",
+    traceparent: "x",
+    authority: "x",
   };
   expect(headersOn({ ...headers, connection: "keep-alive" })).toEqual(headers);
 });
@@ -62,8 +88,23 @@ test.each([
     { "clear-site-data": '"*"', "strict-transport-security": "max-age=1", "alt-svc": 'h2="x"', nel: "{}" },
   ],
   ["what widens a worker", { "service-worker-allowed": "/" }],
+  [
+    "what a cache in front obeys before Cache-Control",
+    {
+      "cdn-cache-control": "max-age=600",
+      "cloudflare-cdn-cache-control": "max-age=600",
+      "surrogate-control": "max-age=600",
+      "surrogate-key": "x",
+      "edge-control": "max-age=600",
+      "x-litespeed-cache-control": "public",
+    },
+  ],
+  [
+    "further cookies and logins",
+    { "set-cookie2": "a=b", "set-login": "logged-in", "secure-session-registration": "(ES256)" },
+  ],
   ["what leads a page elsewhere", { refresh: "0; url=https://evil.example", "speculation-rules": '"/x.json"' }],
-  ["what asks browsers for more", { "accept-ch": "Sec-CH-UA-Model" }],
+  ["what asks browsers for more", { "accept-ch": "Sec-CH-UA-Model", "critical-ch": "Sec-CH-UA-Model" }],
   [
     "what the server in front may obey",
     {
@@ -71,6 +112,9 @@ test.each([
       "x-accel-buffering": "no",
       "x-sendfile": "/etc/passwd",
       "x-sendfile-type": "x",
+      "x-litespeed-location": "/secrets/x",
+      "x-lighttpd-send-file": "/etc/passwd",
+      "x-reproxy-url": "http://127.0.0.1/",
     },
   ],
 ])("not handed to the browser: %s", (_name, headers) => {

@@ -88,7 +88,7 @@ describe("a request below the path", () => {
           res.vary("Origin");
           next();
         }),
-      answer: (_req, res) => void res.writeHead(200, { vary: "Accept, Authorization" }).end(),
+      answer: (_req, res) => void res.writeHead(200, { vary: "Accept, no name,, Authorization" }).end(),
     });
     expect((await browser.fetch(`${url}/api/x`)).headers.vary).toBe("Origin, Accept, Authorization, Cookie");
   });
