@@ -37,9 +37,19 @@ export async function afterwards(
 ): Promise<void> {
   const logins = ended.flatMap(({ login }) => (login?.tokens && login.claims ? [login] : []));
   for (const login of logins) await tellHook(parts, req, reason, login);
-  void revokeAll(parts, logins);
+  void revokeAll(
+    parts,
+    logins.map(({ tokens }) => tokens.refresh_token),
+  );
 }
 
-async function revokeAll(parts: Parts, logins: readonly PortalSession[]): Promise<void> {
-  for (const { tokens } of logins) await revokeQuietly(parts, tokens.refresh_token);
+/** Of one login that several sessions held, what each has made of its tokens since; those of the first are not meant. */
+export function revokeCopies(parts: Parts, [first, ...copies]: readonly PortalSession[]): Promise<void> {
+  const tokens = new Set(copies.map((copy) => copy.tokens.refresh_token));
+  tokens.delete(first?.tokens.refresh_token);
+  return revokeAll(parts, tokens);
+}
+
+async function revokeAll(parts: Parts, refreshTokens: Iterable<string | undefined>): Promise<void> {
+  for (const token of refreshTokens) await revokeQuietly(parts, token);
 }

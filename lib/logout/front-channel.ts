@@ -20,8 +20,7 @@ export function frontChannelStep(parts: Parts) {
     const { settings } = parts;
     dropNewSession(req, settings);
     const sid = readSid(readQuery(req), settings.issuer);
-    // a login that the portal tells of from now on is another; its clock may be ahead
-    const iat = epochSeconds() + settings.clockTolerance;
+    const iat = epochSeconds(); // a login that the portal tells of from now on is another
     const ended = await endAsPortalSays(req, settings, { sid, iat }, true);
     tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
     createHeaders({}, await portalsOrigins(parts))(res);

@@ -11,10 +11,10 @@ import { logoutUrl } from "../portal/log-out.js";
 import { revokeQuietly } from "../revoke-quietly.js";
 import { endOthers } from "../session/persons/of-person.js";
 import type { EndedSession } from "../session/persons/persons-sessions.js";
-import { endSession, readSession } from "../session/session.js";
+import { endSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import { withinTime } from "../within-time.js";
-import { afterwards, tellEvent, tellHook } from "./ended.js";
+import { afterwards, revokeCopies, tellEvent, tellHook } from "./ended.js";
 import { confirmation, isMeant } from "./meant.js";
 
 /** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */
@@ -46,17 +46,19 @@ export async function logOut(
 ): Promise<void> {
   const { settings } = parts;
   let others: readonly EndedSession[] = [];
-  let ended: PortalSession | undefined;
+  let logins: readonly PortalSession[];
   try {
-    if (everywhere && readSession(req, settings)) others = await endOthers(req, settings);
-    ended = await endSession(req, res, settings);
+    if (everywhere) others = await endOthers(req, settings);
+    logins = await endSession(req, res, settings);
   } catch (error) {
     return answerError(req, res, error, withRetry(parts, req));
   }
   markTried(res, settings);
+  const [ended] = logins;
   const reason = everywhere ? "everywhere" : "logout";
   if (ended) await tellHook(parts, req, reason, ended);
   await afterwards(parts, req, reason, others);
+  void revokeCopies(parts, logins);
   const there = await withinTime(endAtPortal(parts, ended), PORTAL_SECONDS * 1000, () => undefined);
   const told = { had_login: ended !== undefined, at_portal: there !== undefined };
   tellEvent(parts, reason, others.length + (ended ? 1 : 0), told);

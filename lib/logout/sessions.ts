@@ -3,7 +3,7 @@ import type { Parts, Visit } from "../parts.js";
 import { endOther, isCurrent, type PersonsSession, sessionsOf } from "../session/persons/of-person.js";
 import { endSession } from "../session/session.js";
 import { type Device, deviceOf } from "./device.js";
-import { afterwards, tellEvent } from "./ended.js";
+import { afterwards, revokeCopies, tellEvent } from "./ended.js";
 
 /** One of the sessions of a person who is logged in. */
 export interface SessionInfo {
@@ -40,11 +40,11 @@ const withDevice = async (session: PersonsSession): Promise<SessionInfo> => ({
 export async function endOne(parts: Parts, { req, res }: Visit, id: string): Promise<boolean> {
   const isOwn = isCurrent(req, parts.settings, id);
   if (isOwn) markTried(res, parts.settings);
-  const ended = isOwn
-    ? [{ id, login: await endSession(req, res, parts.settings) }]
-    : await endOther(req, parts.settings, id);
+  const logins = isOwn ? await endSession(req, res, parts.settings) : [];
+  const ended = isOwn ? [{ id, login: logins[0] }] : await endOther(req, parts.settings, id);
   if (ended.length === 0) return false;
   tellEvent(parts, "session_ended", ended.length);
   await afterwards(parts, req, "session_ended", ended);
+  void revokeCopies(parts, logins);
   return true;
 }

@@ -155,33 +155,41 @@ const isForeign = (portal: Pick<PortalSession, "issuer" | "client_id" | "redirec
 
 /**
  * Destroys the session in the store, and its cookie; the request goes on without one. So do the sessions that an application
- * has moved this login to, in a request that was under way. Gives what was kept of a person last, if anything: a refresh
- * elsewhere may have brought tokens that this request has never seen.
+ * has moved this login to, in a request that was under way. Gives what each of them kept of the login last, this one's first:
+ * a refresh elsewhere may have brought tokens that this request has never seen.
  */
-export async function endSession(on: Request, res: Response, tenant: Tenant): Promise<PortalSession | undefined> {
+export async function endSession(on: Request, res: Response, tenant: Tenant): Promise<PortalSession[]> {
   const req = holderOf(on, tenant);
   const [ending, keeper] = [req.session, findKeeper(req.sessionStore)];
-  if (!ending || !keeper) return undefined;
+  if (!ending || !keeper) return [];
   const ended = await endLogin(keeper, ending.id, loginIn(ending), tenant).catch((error) => {
     throw storeFailed("destroy", error, "You are still signed in: signing out did not work. Please try again.");
   });
-  if (!ended) return undefined;
+  if (!ended) return [];
   forget(req);
   const name = cookieOf(req, ending.id);
   const { path = "/", domain, secure, httpOnly, sameSite } = ending.cookie;
   if (name !== undefined)
     res.clearCookie(name, { path, domain, secure: secure === true, httpOnly, sameSite } as CookieOptions);
-  return ended.map(whole).find((last) => last !== undefined);
+  return ended.flatMap((last) => whole(last) ?? []);
+}
+
+/** The login in the session of this request, whether or not it counts any more; another portalAuth()'s is none. */
+export function lastLogin(on: Request, tenant: Tenant): StoredPortal | undefined {
+  const { session } = holderOf(on, tenant);
+  const login = session && loginIn(session);
+  return login?.claims && !isForeign(login, tenant) ? login : undefined;
 }
 
 /** Its last states, that of this session first; undefined where the session stays, as its login is another portalAuth()'s. */
 async function endLogin(keeper: Keeper, id: string, login: StoredPortal | undefined, tenant: Tenant) {
   const ended = isForeign(login, tenant) ? [] : await endWherever(keeper, id, login);
-  const own = ended.find((one) => one.id === id);
-  if (own) return [own.login, ...ended.map((one) => one.login)];
+  const [own, others] = [ended.find((one) => one.id === id), ended.filter((one) => one.id !== id)];
+  const elsewhere = others.map((one) => one.login);
+  if (own) return [own.login, ...elsewhere];
   const { last, stays } = await keeper.remove(id, ({ portal }) => !isForeign(portal, tenant));
   if (stays) return undefined;
-  return [last?.portal && keeper.open(id, last.portal), ...ended.map((one) => one.login)];
+  return [last?.portal && keeper.open(id, last.portal), ...elsewhere];
 }
 
 /**

@@ -196,6 +196,41 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     await vi.waitFor(() => expect(world.asked("/oauth2/revoke").at(-1)?.body).toContain(`token=${refresh_token}`));
   });
 
+  test("it ends the tokens of each session that held the login, where one has new ones", async () => {
+    const onLogout = vi.fn();
+    const world = await start({ hooks: { onLogout } });
+    const { refresh_token: first } = await world.tokens();
+    const old = Object.assign(new Browser(), { jar: await world.browser.jar.clone() });
+    await copied(world);
+    expect(holdersOfLogin(world)).toBe(2);
+    world.later(301);
+    await world.ask(old);
+    const { refresh_token: second } = await world.tokens(old);
+    expect(second).not.toBe(first);
+    await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
+    expect([await isIn(world), await isIn(world, old), holdersOfLogin(world)]).toEqual([false, false, 0]);
+    expect(onLogout).toHaveBeenCalledTimes(1);
+    const revoked = () => world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
+    await vi.waitFor(() => expect(revoked().sort()).toEqual([first, second].sort()));
+  });
+
+  test("and once where they have the same", async () => {
+    const world = await start();
+    await copied(world);
+    await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
+    expect([holdersOfLogin(world), world.asked("/oauth2/revoke").length]).toEqual([0, 1]);
+  });
+
+  test("everywhere is everywhere, also where the login of who says so has just come to its end", async () => {
+    const world = await start({ sessionAbsolute: 3600 });
+    world.later(3000);
+    const other = await signedIn(world);
+    const leaving = await underWay(world, (req) => req.portal.logout({ everywhere: true }));
+    world.later(700);
+    await leaving.goOn();
+    expect([await isIn(world), await isIn(world, other)]).toEqual([false, false]);
+  });
+
   test("so does who ends it on another device", async () => {
     const world = await start();
     const other = await signedIn(world);
@@ -268,6 +303,14 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
   });
 });
 
+/** An app that begins a second session with the login of the first, and keeps that. */
+const copied = (world: LoggedIn) =>
+  world.inRequest(async (req) => {
+    const { portal } = req.session;
+    (req.sessionStore as unknown as { generate(on: Request): void }).generate(req);
+    await savedWith(req, { portal });
+  });
+
 test("of two routers with one client each lists and ends what it has begun itself; the portal ends both", async () => {
   const store = new session.MemoryStore();
   const twin: { auth?: RequestHandler } = {};
@@ -299,6 +342,8 @@ test("of two routers with one client each lists and ends what it has begun itsel
   expect((await other.visit(`${url}/twin/account`)).body).toBe("in");
   const isInTwin = async () => (await other.fetch(`${url}/twin/me`)).body === "true";
   expect(JSON.parse((await browser.fetch(`${url}/sessions`)).body)).toHaveLength(1);
+  await other.fetch(`${url}/test/leave`, { method: "POST" }); // which is nothing to the first one
+  expect([(await world.me()).isAuthenticated, await isInTwin()]).toEqual([true, true]);
   await browser.fetch(`${url}/test/leave`, { method: "POST" });
   expect([(await world.me()).isAuthenticated, await isInTwin()]).toEqual([false, true]);
   await portal.sendLogoutToken(portal.logoutToken({ sub: "amara-okafor" }));

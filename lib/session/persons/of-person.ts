@@ -3,7 +3,7 @@ import { PortalAuthError } from "../../errors.js";
 import { holderOf, type Instance } from "../holder.js";
 import { findKeeper, type Keeper } from "../keeper.js";
 import type { SeenTokens } from "../seen.js";
-import { readSession, type SessionRules, storeFailed } from "../session.js";
+import { lastLogin, readSession, type SessionRules, storeFailed } from "../session.js";
 import type { StoredPortal } from "../stored.js";
 import { LONGEST_USER_AGENT, personOf } from "./making.js";
 import { type EndedSession, endSessions, endThese, findSessions, publicId } from "./persons-sessions.js";
@@ -47,11 +47,16 @@ const seenOf = (
   is_current,
 });
 
-/** Ends the sessions of this request's person, with this portalAuth(), but for the one of the request itself. */
+/**
+ * Ends the sessions of this request's person, with this portalAuth(), but for the one of the request itself; also where that
+ * has just come to its end: nobody is told that they are signed out everywhere when they are not.
+ */
 export async function endOthers(on: Request, rules: SessionRules): Promise<EndedSession[]> {
-  const { person, keeper, id: current } = whoseIs(on, rules);
+  const { sessionID: current, sessionStore } = holderOf(on, rules);
+  const [login, keeper] = [lastLogin(on, rules), findKeeper(sessionStore)];
+  if (!login || !keeper) return [];
   const isOther = ({ id, redirect_uri }: Known) => id !== current && redirect_uri === rules.redirectUri;
-  return toldAs("end", () => endSessions(keeper, person, isOther));
+  return toldAs("end", () => endSessions(keeper, personOf(login), isOther));
 }
 
 /** Ends another of them: the login that was in it, if an application has moved that since it was listed. */
@@ -94,13 +99,14 @@ export async function endAsPortalSays(
   onlyKnown = false,
 ): Promise<EndedSession[]> {
   const keeper = keeperHere(on, rules);
-  const ended: Ended = { sid, iat };
+  const ended: Ended = { sid, iat, tolerance: clockTolerance };
   const isLater = (entry: Known) => entry.iat !== undefined && entry.iat > iat + clockTolerance; // beyond any doubt
   const isMeant = (entry: Known) =>
     (sid === undefined || entry.sid === undefined || entry.sid === sid) && !isLater(entry);
   return toldAs("end", async () => {
     const client = { issuer, client_id };
-    const subs = sub === undefined ? await keeper.index.endSid(client, sid as string, iat, onlyKnown) : [sub];
+    const subs =
+      sub === undefined ? await keeper.index.endSid(client, { ...ended, sid: sid as string }, onlyKnown) : [sub];
     const all = await Promise.all(subs.map((each) => endSessions(keeper, { ...client, sub: each }, isMeant, ended)));
     return all.flat();
   });

@@ -35,6 +35,8 @@ export interface Ended {
   readonly sid: string | undefined;
   /** Of the logout token: logins that the portal has told of later are others. In epoch seconds. */
   readonly iat: number;
+  /** So much later it may still be told of a login of the session `sid`, as a portal has several clocks. In seconds. */
+  readonly tolerance: number;
 }
 
 /** The same, in the index. */
@@ -139,15 +141,14 @@ export class SessionIndex {
    */
   async endSid(
     { issuer, client_id }: Omit<Person, "sub">,
-    sid: string,
-    iat: number,
+    ended: Ended & { readonly sid: string },
     onlyKnown: boolean,
   ): Promise<readonly string[]> {
     let subs: readonly string[] = [];
-    await this.#change(recordId("sid", issuer, client_id, sid), 0, (content) => {
+    await this.#change(recordId("sid", issuer, client_id, ended.sid), 0, (content) => {
       ({ subs } = content);
       if (subs.length === 0 && onlyKnown) return undefined;
-      return { ...content, ended: this.#withEnded(content, { sid, iat }) };
+      return { ...content, ended: this.#withEnded(content, ended) };
     });
     return subs;
   }
@@ -198,9 +199,9 @@ export class SessionIndex {
   #withEnded(content: Content, another: Ended | undefined): readonly Past[] {
     const recent = this.#recent(content);
     if (!another) return recent;
-    const { sid } = another; // once, however often anybody repeats it
+    const { sid, tolerance } = another; // once, however often anybody repeats it
     const iat = Math.max(another.iat, ...recent.filter((past) => past.sid === sid).map((past) => past.iat));
-    return [...recent.filter((past) => past.sid !== sid), { sid, iat, at: this.#clock() }];
+    return [...recent.filter((past) => past.sid !== sid), { sid, iat, tolerance, at: this.#clock() }];
   }
 
   #recent({ ended }: Content): readonly Past[] {
@@ -209,9 +210,10 @@ export class SessionIndex {
 
   /** Whether the portal has asked for a logout of this login, which it had told of before. */
   #hasEnded({ sid, iat = Number.POSITIVE_INFINITY }: Pick<Entry, "sid" | "iat">, content: Content): boolean {
-    return this.#recent(content).some(
-      (past) => iat <= past.iat && (past.sid === undefined || sid === undefined || sid === past.sid),
-    );
+    return this.#recent(content).some((past) => {
+      if (sid !== undefined && sid === past.sid) return iat <= past.iat + past.tolerance;
+      return iat <= past.iat && (past.sid === undefined || sid === undefined);
+    });
   }
 
   async #read(id: string): Promise<Content> {

@@ -137,7 +137,7 @@ describe("a logout that the portal has asked for", () => {
     ["of any of these, where it does not say of which it came", { sid: "other" }, {}, 0],
   ])("ends a login that is only now made: %s", async (_whose, ended, login, count) => {
     const { index, add } = createIndex();
-    await index.mark(AMARA, () => true, { ...ended, iat: NOW_SECONDS });
+    await index.mark(AMARA, () => true, { tolerance: 0, ...ended, iat: NOW_SECONDS });
     expect(await add("a", { ...login, iat: NOW_SECONDS - 1 })).toBe(count);
   });
 
@@ -147,13 +147,24 @@ describe("a logout that the portal has asked for", () => {
     ["of which it told afterwards", 1, 1],
   ])("ends a login %s, or not", async (_when, seconds, count) => {
     const { index, add } = createIndex();
-    await index.mark(AMARA, () => true, { sid: undefined, iat: NOW_SECONDS });
+    await index.mark(AMARA, () => true, { sid: undefined, iat: NOW_SECONDS, tolerance: 0 });
     expect(await add("a", { iat: NOW_SECONDS + seconds })).toBe(count);
+  });
+
+  test.each([
+    ["of that session of the portal's, as its clocks differ", "s", 30, 0],
+    ["of that session, but much later", "s", 31, 1],
+    ["of another one of its sessions", "other", 1, 1],
+    ["of which session it does not say", undefined, 1, 1],
+  ])("ends a login of which the portal tells a little later: %s, or not", async (_which, sid, seconds, count) => {
+    const { index, add } = createIndex();
+    await index.mark(AMARA, () => true, { sid: "s", iat: NOW_SECONDS, tolerance: 30 });
+    expect(await add("a", { ...(sid !== undefined && { sid }), iat: NOW_SECONDS + seconds })).toBe(count);
   });
 
   test("is remembered for as long as a login can take, and no longer", async () => {
     const { index, add, later } = createIndex();
-    await index.mark(AMARA, () => true, { sid: undefined, iat: NOW_SECONDS });
+    await index.mark(AMARA, () => true, { sid: undefined, iat: NOW_SECONDS, tolerance: 0 });
     later(599);
     expect(await add("a", { iat: NOW_SECONDS })).toBe(0);
     later(2);
@@ -166,9 +177,11 @@ describe("a logout that the portal has asked for", () => {
     await add("b", { sid: "s" }, { findsBySid: true, person: { ...AMARA, sub: "jonas" } });
     await add("c", { sid: "other" }, { findsBySid: true, person: { ...AMARA, sub: "sofia" } });
     const client = { issuer: AMARA.issuer, client_id: AMARA.client_id };
-    expect(await index.endSid(client, "s", NOW_SECONDS, false)).toEqual(["amara", "jonas"]);
+    expect(await index.endSid(client, { sid: "s", iat: NOW_SECONDS, tolerance: 0 }, false)).toEqual(["amara", "jonas"]);
     expect(await add("d", { sid: "s", iat: NOW_SECONDS }, { findsBySid: true })).toBe(0);
-    expect(await index.endSid({ ...client, client_id: "another" }, "s", NOW_SECONDS, false)).toEqual([]);
+    expect(
+      await index.endSid({ ...client, client_id: "another" }, { sid: "s", iat: NOW_SECONDS, tolerance: 0 }, false),
+    ).toEqual([]);
   });
 
   test("is remembered once, however often it is repeated: the latest of them", async () => {
@@ -176,9 +189,9 @@ describe("a logout that the portal has asked for", () => {
     const client = { issuer: AMARA.issuer, client_id: AMARA.client_id };
     await add("a", { sid: "s" }, { findsBySid: true });
     for (const iat of [NOW_SECONDS, NOW_SECONDS + 9, NOW_SECONDS + 5]) {
-      await index.endSid(client, "s", iat, true);
-      await index.mark(AMARA, () => true, { sid: "s", iat });
-      await index.mark(AMARA, () => true, { sid: undefined, iat });
+      await index.endSid(client, { sid: "s", iat: iat, tolerance: 0 }, true);
+      await index.mark(AMARA, () => true, { sid: "s", iat, tolerance: 0 });
+      await index.mark(AMARA, () => true, { sid: undefined, iat, tolerance: 0 });
     }
     const ended = Object.values(sessions).map((text) => JSON.parse(text).index.ended.length);
     expect(ended.sort()).toEqual([1, 2]);
@@ -190,7 +203,7 @@ describe("a logout that the portal has asked for", () => {
   test("writes nothing for a portal's session that nobody has, where anybody may ask", async () => {
     const { index, sessions } = createIndex();
     const client = { issuer: AMARA.issuer, client_id: AMARA.client_id };
-    expect(await index.endSid(client, "guessed", NOW_SECONDS, true)).toEqual([]);
+    expect(await index.endSid(client, { sid: "guessed", iat: NOW_SECONDS, tolerance: 0 }, true)).toEqual([]);
     expect(Object.keys(sessions)).toEqual([]);
   });
 });
