@@ -126,7 +126,13 @@ export interface LoggedOut extends PortalAuthEvent {
 /** The guard turned somebody away whose session holds a login that does not count. */
 export interface SessionRefused extends PortalAuthEvent {
   /** Why the login in a session that came with a request does not count. */
-  readonly reason: "too_old" | "refresh_token_ended" | "of_another_portal_auth" | "not_ours" | "unreadable";
+  readonly reason:
+    | "too_old"
+    | "refresh_token_ended"
+    | "of_another_portal_auth"
+    | "unconfirmed"
+    | "not_ours"
+    | "unreadable";
 }
 
 /** A failure was answered or logged. */

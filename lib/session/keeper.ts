@@ -304,16 +304,30 @@ export class Keeper {
     const saved = savedNow(id, data, login);
     const making = new Making(this.index, this.#tenants.of(login), id, login);
     if (await making.begin(userAgentOf(data), this.#tidy)) {
-      const closed = this.#closed(id, { ...others, portal: KeptPortalSession.whole(login) });
+      const portal = { ...KeptPortalSession.whole(login), ...(making.isMoved && { unconfirmed: true as const }) };
+      const closed = this.#closed(id, { ...others, portal });
       await this.#put(id, { ...closed, portal: markedAsOurs(closed.portal as StoredPortal, !making.isMoved) });
       KeptPortalSession.settle(login);
       data[KNOWN] = saved;
-      if (await this.#isStillAlive(making, id)) return;
+      if (await this.#isStillAlive(making, id)) return making.isMoved ? this.#confirm(id) : undefined;
     }
     delete data.portal;
     await this.#destroy(id);
     if (!making.isMoved) throw new PortalAuthError("login_ended");
     await this.#putWithoutLogin(id, data, others); // which is the application's affair
+  }
+
+  /**
+   * The browser may know a session that a login was moved to before it is stored, unlike one that a login has made. So it
+   * counts only now: whoever is killed before, or whom the store fails, leaves nobody logged in; and a logout that has come
+   * since has destroyed it.
+   */
+  async #confirm(id: string): Promise<void> {
+    await this.update(id, ({ portal, ...others }) => {
+      if (!portal) return undefined;
+      const { unconfirmed: _, ...confirmed } = portal;
+      return { ...others, portal: confirmed } as StoredSession;
+    });
   }
 
   /** Of what cannot be looked up nobody gets to know the id: it goes as well, if it can. */

@@ -38,6 +38,7 @@ function whyNot(kept: PortalSession, rules: SessionRules): Reason | undefined {
   if (!KeptPortalSession.isOurs(kept)) return "not_ours";
   if (!kept.claims || typeof kept.tokens?.access_token !== "string") return "unreadable"; // others may write to the store
   if (isForeign(kept, rules)) return "of_another_portal_auth";
+  if (kept.unconfirmed) return "unconfirmed";
   const now = rules.clock() / 1000;
   if (!(now < kept.started_at + rules.sessionAbsolute)) return "too_old"; // nor one whose beginning is no number
   return now < (kept.tokens.refresh_expires_at ?? Number.POSITIVE_INFINITY) ? undefined : "refresh_token_ended";

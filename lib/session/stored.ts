@@ -29,6 +29,11 @@ export interface PortalSession {
    * `req.session` either. Absent where the session began before this was kept.
    */
   login_id?: string | undefined;
+  /**
+   * There while an application moves this login to this session, until it is known that no logout has come in between: it
+   * does not count yet.
+   */
+  unconfirmed?: true;
   /** There when it came because a resource had refused the one before, although that had not ended. */
   after_refusal?: true;
   /** There while a process refreshes the tokens. */
@@ -53,6 +58,7 @@ export class KeptPortalSession implements PortalSession {
   readonly redirect_uri: string;
   readonly version: number;
   readonly obtained_at: number;
+  declare readonly unconfirmed?: true;
   declare readonly after_refusal?: true;
   // private, as express-session hashes what JSON shows of a session several times for each request
   readonly #authentication: Readonly<Authentication> | undefined;
@@ -69,6 +75,7 @@ export class KeptPortalSession implements PortalSession {
     this.redirect_uri = session.redirect_uri;
     this.version = session.version;
     this.obtained_at = session.obtained_at;
+    if (session.unconfirmed) this.unconfirmed = true;
     if (session.after_refusal) this.after_refusal = true;
     this.#authentication = session.authentication;
     this.#loginId = session.login_id;

@@ -32,7 +32,7 @@ class TouchSets extends AnotherStore {
 
 async function start<Kind extends AnotherStore>(store: Kind, lock?: Lock) {
   const keeper = new Keeper(store, { clock: Date.now, lock, limits: undefined, warn: () => {} });
-  const portal = new KeptPortalSession({ tokens: { access_token: "x" }, version: 1 } as PortalSession);
+  const portal = new KeptPortalSession({ tokens: { access_token: "x" }, version: 1 } as PortalSession, true);
   const data = { cookie: new session.Cookie(), portal } as unknown as SessionData;
   await promised((done) => store.set(ID, data, done));
   return { store, keeper, data };

@@ -511,6 +511,7 @@ describe("why a login does not count is told", () => {
     ["of_another_portal_auth", kept({ issuer: "https://another.example" })],
     ["of_another_portal_auth", kept({ client_id: "another" })],
     ["of_another_portal_auth", kept({ redirect_uri: "https://app.example/staff/callback" })],
+    ["unconfirmed", kept({ unconfirmed: true })],
     ["too_old", kept({ started_at: now - 600 })],
     ["too_old", kept({ started_at: "x" })],
     ["refresh_token_ended", kept({ tokens: { ...login.tokens, refresh_expires_at: now } })],

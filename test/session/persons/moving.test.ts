@@ -2,6 +2,7 @@ import type { Express, Request, RequestHandler } from "express";
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
 import { type PortalAuthOptions, portalAuth } from "../../../lib/index.js";
+import { isRecord } from "../../../lib/session/record.js";
 import { logIn, SESSIONS } from "../../access/logged-in.js";
 import { holdersOfLogin, movedTo, underWay } from "../../logout/under-way.js";
 import { Browser } from "../../support/browser.js";
@@ -112,6 +113,54 @@ test("the request that has logged somebody in cannot bring that back later eithe
   await signOut(world);
   await movedTo(itself as Request, {});
   expect(holdersOfLogin(world)).toBe(0);
+});
+
+test("a login that was ended while it was moved stays ended where the store fails right then, and a browser knows the new id", async () => {
+  const [written, letOn] = [createGate(), createGate()];
+  const failing = { isMoving: false, isDown: false };
+  class FailingMemory extends session.MemoryStore {
+    override get: session.MemoryStore["get"] = (id, done) =>
+      failing.isDown ? done(new Error("the store is away")) : super.get(id, done);
+    override destroy: session.MemoryStore["destroy"] = (id, done) =>
+      failing.isDown ? done?.(new Error("the store is away")) : super.destroy(id, done);
+    override set: session.MemoryStore["set"] = (id, data, done) => {
+      if (!failing.isMoving || isRecord(id)) return super.set(id, data, done);
+      failing.isMoving = false;
+      written.open();
+      void letOn.opened.then(() =>
+        super.set(id, data, (error) => {
+          failing.isDown = true;
+          done?.(error);
+        }),
+      );
+    };
+  }
+  const store = new FailingMemory();
+  const ids: string[] = [];
+  const world = await startWorld({
+    before: (app) => app.use(session({ store, secret: "s", resave: false, saveUninitialized: false })),
+    after(app) {
+      withRoute(app);
+      app.get("/move", async (req, res) => {
+        await movedTo(req, {}, async () => void ids.push(req.sessionID)).catch(() => {});
+        res.end();
+      });
+    },
+  });
+  const phone = new Browser();
+  await phone.visit(`${world.url}/account`);
+  await world.browser.visit(`${world.url}/account`);
+  failing.isMoving = true;
+  const moving = world.browser.fetch(`${world.url}/move`);
+  await written.opened;
+  expect((await phone.fetch(`${world.url}/everywhere`, { method: "POST" })).status).toBe(200);
+  letOn.open();
+  await moving;
+  failing.isDown = false;
+  const [id = ""] = ids;
+  expect(Object.keys(storedSessions(store))).toEqual([id]);
+  expect(decodeURIComponent(await world.browser.jar.getCookieString(world.url))).toContain(id);
+  expect((await world.me()).isAuthenticated).toBe(false);
 });
 
 test("an app whose session gets the id again that it had brings nothing back by that", async () => {
