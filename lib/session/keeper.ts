@@ -246,12 +246,12 @@ export class Keeper {
   }
 
   /** As it goes to the store: until when it lives now, and the tokens sealed. */
-  #closed(id: string, next: StoredSession): StoredSession {
+  #closed(id: string, next: StoredSession, isBegun = false): StoredSession {
     const { portal } = next;
     const cookie = cookieUntil(next.cookie, this.#lifetime.endsAt(next));
     if (!portal) return { ...next, cookie };
     const seen = { ...portal, seen_at: epochSeconds(this.#clock) };
-    return { ...next, cookie, portal: markedAsOurs(this.#tenants.close(id, seen)) };
+    return { ...next, cookie, portal: markedAsOurs(this.#tenants.close(id, seen), isBegun) };
   }
 
   #load(createSession: Store["createSession"], req: Parameters<Store["createSession"]>[0], data: SessionData) {
@@ -305,8 +305,7 @@ export class Keeper {
     const making = new Making(this.index, this.#tenants.of(login), id, login);
     if (await making.begin(userAgentOf(data), this.#tidy)) {
       const portal = { ...KeptPortalSession.whole(login), ...(making.isMoved && { unconfirmed: true as const }) };
-      const closed = this.#closed(id, { ...others, portal });
-      await this.#put(id, { ...closed, portal: markedAsOurs(closed.portal as StoredPortal, !making.isMoved) });
+      await this.#put(id, this.#closed(id, { ...others, portal }, !making.isMoved));
       KeptPortalSession.settle(login);
       data[KNOWN] = saved;
       if (await this.#isStillAlive(making, id)) return making.isMoved ? this.#confirm(id) : undefined;

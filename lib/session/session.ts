@@ -12,7 +12,7 @@ import { FORM_KEY, type PendingForm } from "./kept-forms.js";
 import { type Kept, knownOf } from "./known.js";
 import { personOf } from "./persons/making.js";
 import { type EndedSession, endThese } from "./persons/persons-sessions.js";
-import type { Known } from "./persons/session-index.js";
+import { holderOfLogin } from "./persons/session-index.js";
 import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
 import { promised } from "./update.js";
 
@@ -199,8 +199,7 @@ async function endLogin(keeper: Keeper, id: string, login: StoredPortal | undefi
  */
 async function endWherever(keeper: Keeper, id: string, login: StoredPortal | undefined): Promise<EndedSession[]> {
   if (!login?.claims) return [];
-  const isIn = (its: Known) => its.id === id || (its.login_id !== undefined && its.login_id === login.login_id);
-  return endThese(keeper, personOf(login), isIn);
+  return endThese(keeper, personOf(login), holderOfLogin(id, login));
 }
 
 /** As it was stored, whatever the application has made of it since; of what it has put there itself, ours alone. */

@@ -2,7 +2,7 @@ import { KeptPortalSession, type PortalSession, type StoredPortal } from "../sto
 import type { Tenant } from "../tenants.js";
 import { type Entry, MOST_SESSIONS, type Person, type SessionIndex } from "./session-index.js";
 
-export const LONGEST_USER_AGENT = 256;
+const LONGEST_USER_AGENT = 256;
 /** Every so many sessions of one person it is seen which of them are still there. */
 const SWEEP_EVERY = 50;
 
@@ -14,7 +14,9 @@ export interface Tidy {
   readonly endMarked: (person: Person) => void;
 }
 
-const UNTIDY: Tidy = { sweep: () => {}, endMarked: () => {} };
+/** What is kept of what a browser says it is. */
+export const keptUserAgent = (userAgent: string | undefined): string | undefined =>
+  userAgent?.slice(0, LONGEST_USER_AGENT);
 
 /** Whose login it is. */
 export const personOf = ({ issuer, client_id, claims }: Omit<StoredPortal, "tokens">): Person => ({
@@ -54,7 +56,7 @@ export class Making {
    *
    * @returns whether it may be written: the login has not ended meanwhile
    */
-  async begin(userAgent: string | undefined, tidy: Tidy = UNTIDY): Promise<boolean> {
+  async begin(userAgent: string | undefined, tidy: Tidy): Promise<boolean> {
     if (this.#isAnothers) return true;
     const person = personOf(this.#login);
     const { absoluteSeconds = 0, findsBySid = false } = this.#tenant ?? {};
@@ -70,6 +72,7 @@ export class Making {
   }
 
   #entry(absoluteSeconds: number, userAgent: string | undefined): Entry {
+    const user_agent = keptUserAgent(userAgent);
     const { redirect_uri, started_at, login_id, authentication: { sid, iat } = {} } = this.#login;
     return {
       id: this.#id,
@@ -79,7 +82,7 @@ export class Making {
       ...(login_id !== undefined && { login_id }),
       ...(sid !== undefined && { sid }),
       ...(iat !== undefined && { iat }),
-      ...(userAgent !== undefined && { user_agent: userAgent.slice(0, LONGEST_USER_AGENT) }),
+      ...(user_agent !== undefined && { user_agent }),
     };
   }
 }

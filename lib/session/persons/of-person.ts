@@ -5,9 +5,9 @@ import { findKeeper, type Keeper } from "../keeper.js";
 import type { SeenTokens } from "../seen.js";
 import { lastLogin, readSession, type SessionRules, storeFailed } from "../session.js";
 import type { StoredPortal } from "../stored.js";
-import { LONGEST_USER_AGENT, personOf } from "./making.js";
+import { keptUserAgent, personOf } from "./making.js";
 import { type EndedSession, endSessions, endThese, findSessions, publicId } from "./persons-sessions.js";
-import type { Ended, Known, Person } from "./session-index.js";
+import { type Ended, holderOfLogin, type Known, type Person } from "./session-index.js";
 
 /** One of a person's sessions, as they may see it. */
 export interface PersonsSession {
@@ -28,7 +28,7 @@ export async function sessionsOf(on: Request, rules: SessionRules): Promise<Pers
       .map(({ id, entry, login }) => seenOf(id, login, entry.user_agent, id === current));
     if (!sessions.some(({ is_current }) => is_current)) {
       const login = (await keeper.read(current))?.portal; // begun before there was an index, or the store has lost that
-      if (login) sessions.push(seenOf(current, login, on.headers["user-agent"]?.slice(0, LONGEST_USER_AGENT), true));
+      if (login) sessions.push(seenOf(current, login, keptUserAgent(on.headers["user-agent"]), true));
     }
     return sessions.sort((one, other) => other.last_seen_at - one.last_seen_at);
   });
@@ -55,22 +55,21 @@ export async function endOthers(on: Request, rules: SessionRules): Promise<Ended
   const { sessionID: current, sessionStore } = holderOf(on, rules);
   const [login, keeper] = [lastLogin(on, rules), findKeeper(sessionStore)];
   if (!login || !keeper) return [];
-  const isOther = ({ id, redirect_uri }: Known) => id !== current && redirect_uri === rules.redirectUri;
-  return toldAs("end", () => endSessions(keeper, personOf(login), isOther));
+  return toldAs("end", () => endSessions(keeper, personOf(login), (entry) => isOther(entry, current, rules)));
 }
+
+const isOther = ({ id, redirect_uri }: Known, current: string, { redirectUri }: SessionRules): boolean =>
+  id !== current && redirect_uri === redirectUri;
 
 /** Ends another of them: the login that was in it, if an application has moved that since it was listed. */
 export async function endOther(on: Request, rules: SessionRules, listed: string): Promise<EndedSession[]> {
   const { person, keeper, id: current } = whoseIs(on, rules);
   return toldAs("end", async () => {
     const known = await keeper.index.of(person);
-    const { id, login_id } = known.find((entry) => publicId(entry.id) === listed) ?? {};
-    const isIt = (entry: Known) => entry.id === id || (login_id !== undefined && entry.login_id === login_id);
-    return endThese(
-      keeper,
-      person,
-      (entry) => isIt(entry) && entry.id !== current && entry.redirect_uri === rules.redirectUri,
-    );
+    const its = known.find((entry) => publicId(entry.id) === listed);
+    if (!its) return [];
+    const isIt = holderOfLogin(its.id, its);
+    return endThese(keeper, person, (entry) => isIt(entry) && isOther(entry, current, rules));
   });
 }
 

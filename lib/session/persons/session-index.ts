@@ -95,9 +95,9 @@ export class SessionIndex {
   async add(person: Person, entry: Entry, isMoved: boolean, findsBySid: boolean): Promise<number> {
     if (!isMoved && findsBySid && entry.sid !== undefined && !(await this.#addSid(person, entry, entry.sid))) return 0;
     let count = 0;
-    await this.#change(recordId("person", ...wholeOf(person)), entry.ends_at, (content) => {
+    await this.#change(recordOf(person), entry.ends_at, (content) => {
       count = 0;
-      const holder = isMoved ? content.sessions.find((known) => holds(known, entry)) : undefined;
+      const holder = isMoved ? content.sessions.find((known) => !known.ending && isSameLogin(known, entry)) : undefined;
       // of a login that began before it had a name nobody can tell: it is moved as it was then
       const isAlive = isMoved ? holder !== undefined || entry.login_id === undefined : !this.#hasEnded(entry, content);
       if (!isAlive) return undefined;
@@ -111,12 +111,13 @@ export class SessionIndex {
 
   /** Whether a session that was made known has not been ended since. */
   async holds(person: Person, session: string): Promise<boolean> {
-    return isKnown(session, await this.#read(recordId("person", ...wholeOf(person))));
+    const { sessions } = await this.#read(recordOf(person));
+    return sessions.some(({ id, ending }) => id === session && !ending);
   }
 
   /** Those that are to end among them: whoever was to end them has not come to it. */
   async of(person: Person): Promise<readonly Known[]> {
-    return (await this.#read(recordId("person", ...wholeOf(person)))).sessions;
+    return (await this.#read(recordOf(person))).sessions;
   }
 
   /**
@@ -126,7 +127,7 @@ export class SessionIndex {
    */
   async mark(person: Person, isMeant: (entry: Known) => boolean, ended?: Ended): Promise<readonly Known[]> {
     let marked: readonly Known[] = [];
-    await this.#change(recordId("person", ...wholeOf(person)), 0, (content) => {
+    await this.#change(recordOf(person), 0, (content) => {
       const sessions = content.sessions.map((entry): Known => (isMeant(entry) ? { ...entry, ending: true } : entry));
       marked = sessions.filter(({ ending }) => ending);
       return { ...content, sessions, ended: this.#withEnded(content, ended) };
@@ -157,7 +158,7 @@ export class SessionIndex {
   async forget(person: Person, ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
     const gone = new Set(ids);
-    await this.#change(recordId("person", ...wholeOf(person)), 0, (content) => {
+    await this.#change(recordOf(person), 0, (content) => {
       const sessions = content.sessions.filter(({ id }) => !gone.has(id));
       return sessions.length === content.sessions.length ? undefined : { ...content, sessions };
     });
@@ -176,7 +177,7 @@ export class SessionIndex {
       if (gone_at + WRITTEN_MS < this.#clock()) return [];
       return [entry.gone_at === undefined ? { ...entry, gone_at } : entry];
     };
-    await this.#change(recordId("person", ...wholeOf(person)), 0, (content) => {
+    await this.#change(recordOf(person), 0, (content) => {
       const sessions = content.sessions.flatMap(swept);
       const isSame =
         sessions.length === content.sessions.length && sessions.every((one, at) => one === content.sessions[at]);
@@ -241,14 +242,18 @@ export class SessionIndex {
 const withoutMany = (sessions: readonly Known[]): Known[] =>
   sessions.map((entry, index) => (index <= sessions.length - MOST_SESSIONS ? { ...entry, ending: true } : entry));
 
-const isKnown = (session: string, { sessions }: Content): boolean =>
-  sessions.some(({ id, ending }) => id === session && !ending);
+/** What a login is called; undefined for one from before logins had a name, which is like no other. */
+type Name = Pick<Entry, "login_id">;
 
-/** Whether it is a living session with that login. */
-const holds = (known: Known, { login_id }: Entry): boolean =>
-  login_id !== undefined && known.login_id === login_id && !known.ending;
+const isSameLogin = ({ login_id }: Name, other: Name): boolean => login_id !== undefined && login_id === other.login_id;
 
-const wholeOf = ({ issuer, client_id, sub }: Person): string[] => [issuer, client_id, sub];
+/** The session of this id, and those that the login in it was moved to. */
+export const holderOfLogin =
+  (id: string, login: Name) =>
+  (entry: Known): boolean =>
+    entry.id === id || isSameLogin(entry, login);
+
+const recordOf = ({ issuer, client_id, sub }: Person): string => recordId("person", issuer, client_id, sub);
 
 /** Others may write to the store. */
 function contentOf(stored: StoredSession | undefined): Content {
