@@ -24,7 +24,7 @@ export async function keep(
     keeper.update(id, (stored) => {
       kept = undefined;
       if (!stored.portal) return undefined;
-      const { refreshing, version } = stored.portal;
+      const { refreshing, version, unconfirmed } = stored.portal;
       const isOurs = refreshing?.by === by;
       const theirs = isOurs ? undefined : keeper.open(id, stored.portal);
       if (theirs && isLater(theirs, held)) {
@@ -32,7 +32,8 @@ export async function keep(
         return undefined;
       }
       kept = renewedSession(held, renewed, refresh, version);
-      return { ...stored, portal: isOurs || !refreshing ? kept : { ...kept, refreshing } };
+      const more = { ...(!isOurs && refreshing && { refreshing }), ...(unconfirmed && { unconfirmed }) };
+      return { ...stored, portal: { ...kept, ...more } };
     }),
   );
   if (kept) return kept;
@@ -47,7 +48,7 @@ const isLater = ({ version, tokens }: PortalSession, held: PortalSession): boole
   (version ?? 0) > (held.version ?? 0) || tokens.refresh_token !== held.tokens.refresh_token;
 
 function renewedSession(
-  { refreshing, after_refusal, ...held }: PortalSession,
+  { refreshing, unconfirmed, after_refusal, ...held }: PortalSession,
   { tokens, failure }: Renewed,
   { clock, afterRefusal }: Pick<Refresh, "clock" | "afterRefusal">,
   storedVersion = 0,

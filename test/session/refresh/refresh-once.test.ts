@@ -172,6 +172,23 @@ test("what is refreshed is what is stored when the claim is held", async () => {
   await settled(work);
 });
 
+test.each([
+  ["was confirmed meanwhile counts", true],
+  ["is not confirmed yet does not", false],
+])("a login that was only just moved, and %s", async (_which, isConfirmed) => {
+  const { keeper, read } = await startSession();
+  const { renew, waiting, arrived } = createPortal();
+  await changeLogin(keeper, { unconfirmed: true });
+  const refreshed = createRefreshOnce(tellNobody)(ID, refreshOf(keeper, renew));
+  await arrived(1);
+  if (isConfirmed) await changeLogin(keeper, { unconfirmed: undefined } as never);
+  waiting[0]?.resolve({ tokens: token("1") });
+  await advance(1000);
+  await refreshed;
+  const { portal } = (await read()) ?? {};
+  expect([portal?.version, portal?.unconfirmed]).toEqual([2, isConfirmed ? undefined : true]);
+});
+
 test("a change that somebody makes meanwhile is not undone by it", async () => {
   const { keeper, read } = await startSession();
   const { renew, waiting, arrived } = createPortal();
