@@ -5,6 +5,7 @@ import { createPages } from "./answer/pages.js";
 import { PortalAuthError } from "./errors.js";
 import { tellNobody } from "./events.js";
 import type { Logger } from "./logger.js";
+import { outline } from "./outline.js";
 import type { RenderPage, WordsGiven } from "./pages.js";
 import type { PortalAuth } from "./portal-auth.js";
 import { chosenRequests } from "./session/chosen.js";
@@ -26,19 +27,20 @@ export interface ChooseOptions {
   readonly renderPage?: RenderPage;
 }
 
-/** What is chosen for a request; nothing, and nobody is let through. */
-export type Choice = PortalAuth | undefined;
+/** The router for a request. Without one, the request gets 404 `tenant_unknown`. */
+export type Choice = PortalAuth | null | undefined;
 
 /**
- * Lets each request meet the portalAuth() that is chosen for it: one for each tenant, known by host or path. Make each
- * once, and not for every request: it remembers its portal, and its sessions. Where none is chosen, nobody is let through:
- * the request is answered with 404 `tenant_unknown`.
+ * Gives each request to the portalAuth() that your function returns: one for each tenant, found by host or path. Create
+ * each router once, not for each request: it remembers its provider and its sessions. No request goes on without a router:
+ * - If the function returns nothing, the answer is 404 `tenant_unknown`.
+ * - If it throws, rejects, or returns anything else than a portalAuth(), an Error goes to `next`.
  *
  * @param choose is called for every request, so it should answer from memory
- * @throws TypeError when the app starts: no function
+ * @throws TypeError at start-up, if `choose` is no function
  */
 export function choosePortalAuth(
-  choose: (req: Request) => Choice | Promise<Choice>,
+  choose: (req: Request) => Choice | PromiseLike<Choice>,
   { logger, languages = {}, renderPage }: ChooseOptions = {},
 ): ChosenPortalAuth {
   if (typeof choose !== "function") throw new TypeError("choosePortalAuth: give a function of the request");
@@ -49,23 +51,45 @@ export function choosePortalAuth(
   return Object.assign(chosenPortalAuth, { close: async () => void (await Promise.all([...met].map(closed))) });
 
   function chosenPortalAuth(req: Request, res: Response, next: NextFunction): void {
-    const choice = choose(req);
-    if (choice instanceof Promise) choice.then((chosen) => meet(chosen, req, res, next)).catch(next);
-    else meet(choice, req, res, next);
+    const fail = (thrown: unknown) => next(toError(thrown));
+    const forward = (choice: Choice) => forwardTo(choice, req, res, next);
+    try {
+      const choice = choose(req);
+      if (isThenable(choice)) Promise.resolve(choice).then(forward).catch(fail);
+      else forward(choice);
+    } catch (thrown) {
+      fail(thrown);
+    }
   }
 
-  function meet(chosen: Choice, req: Request, res: Response, next: NextFunction): void {
-    if (!chosen)
-      return void answerError(req, res, new PortalAuthError("tenant_unknown"), { isLogin: false, log, pages }).catch(
-        next,
-      );
-    if (typeof chosen !== "function") throw new TypeError(NOT_ONE);
-    met.add(chosen);
+  function forwardTo(choice: Choice, req: Request, res: Response, next: NextFunction): void {
+    if (choice === undefined || choice === null) {
+      answerError(req, res, new PortalAuthError("tenant_unknown"), { isLogin: false, log, pages }).catch(next);
+      return;
+    }
+    if (!isPortalAuth(choice)) throw new TypeError(NOT_A_ROUTER);
+    met.add(choice);
     chosenRequests.add(req);
-    chosen(req, res, next);
+    choice(req, res, next);
   }
 }
 
-const NOT_ONE = "choosePortalAuth: your function gave something else than what portalAuth() makes";
+const NOT_A_ROUTER = "choosePortalAuth: your function returned something else than what portalAuth() makes";
+
+/** Express continues without an error after `next(undefined)`, and skips handlers after `next("route")`. */
+const toError = (thrown: unknown): Error =>
+  thrown instanceof Error
+    ? thrown
+    : new Error(`choosePortalAuth: your function threw ${outline(thrown)}, not an Error`);
+
+/** Looks at the members: the router may come from another copy of this package. */
+function isPortalAuth(choice: unknown): choice is PortalAuth {
+  if (typeof choice !== "function") return false;
+  const { close, explain } = choice as Partial<PortalAuth>;
+  return typeof close === "function" && typeof explain === "function";
+}
+
+const isThenable = (value: unknown): value is PromiseLike<Choice> =>
+  typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
 
 const closed = (auth: PortalAuth): Promise<void> => auth.close();

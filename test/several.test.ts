@@ -2,6 +2,7 @@ import { createServer, type RequestListener } from "node:http";
 import cookieParser from "cookie-parser";
 import express, { type Express } from "express";
 import session from "express-session";
+import express4 from "express4";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { choosePortalAuth, type PortalAuthOptions, portalAuth, portalErrors, requireAuth } from "../lib/index.js";
 import { type PortalOptions, startPortal } from "../lib/testing/portal/portal.js";
@@ -498,28 +499,67 @@ describe("a portalAuth() that is chosen by request", () => {
     expect(console.warn).not.toHaveBeenCalled();
   });
 
-  test("wants a function, and of it what portalAuth() makes", async () => {
+  test("needs a function", () => {
     expect(() => choosePortalAuth(new Map() as never)).toThrow("choosePortalAuth: give a function of the request");
-    for (const wrap of [(value: object) => value, (value: object) => Promise.resolve(value)]) {
+  });
+
+  const throwing = (thrown: unknown) => () => {
+    throw thrown;
+  };
+  /** A promise of another library, as some database clients return them. */
+  class RejectingThenable {
+    // biome-ignore lint/suspicious/noThenProperty: a thenable is what this test is about
+    then = (_resolve: unknown, reject: (reason?: unknown) => void) => reject();
+  }
+  const passingHandler = Object.assign(((_req, _res, next) => next()) as express.RequestHandler, { close() {} });
+  const NOT_A_ROUTER = "returned something else than what portalAuth() makes";
+
+  test.each<[string, () => unknown, string]>([
+    ["rejects with an Error", () => Promise.reject(new Error("no such table")), "no such table"],
+    ["rejects with undefined", () => Promise.reject(), "threw undefined, not an Error"],
+    ["rejects with null", () => Promise.reject(null), "threw object, not an Error"],
+    ["rejects with what makes Express skip handlers", () => Promise.reject("router"), "threw string, not an Error"],
+    ["is a thenable that rejects", () => new RejectingThenable(), "threw undefined, not an Error"],
+    ["throws an Error", throwing(new Error("no such table")), "no such table"],
+    ["throws undefined", throwing(undefined), "threw undefined, not an Error"],
+    ["throws what makes Express skip handlers", throwing("route"), "threw string, not an Error"],
+    ["is an object", () => ({}), NOT_A_ROUTER],
+    ["resolves to an object", async () => ({}), NOT_A_ROUTER],
+    ["is portalAuth itself", () => portalAuth, NOT_A_ROUTER],
+    ["is another handler", () => passingHandler, NOT_A_ROUTER],
+    ["resolves to another handler", async () => passingHandler, NOT_A_ROUTER],
+    ["is false", () => false, NOT_A_ROUTER],
+  ])("that %s is an error, and the request goes no further", async (_how, choose, message) => {
+    for (const make of [express, express4 as typeof express]) {
+      let isReached = false;
       const url = await startApp(async () => {
-        const app = express();
-        app.use(choosePortalAuth((() => wrap({})) as never));
+        const app = make();
+        app.use(choosePortalAuth(choose as never));
+        app.use((_req, res) => {
+          isReached = true;
+          res.end("reached");
+        });
         app.use(((error, _req, res, _next) => void res.status(500).end(error.message)) as express.ErrorRequestHandler);
         return app;
       });
-      expect((await new Browser().fetch(url)).body).toContain("gave something else than what portalAuth() makes");
+      const { status, body } = await new Browser().fetch(url);
+      expect([status, isReached]).toEqual([500, false]);
+      expect(body).toContain(message);
     }
   });
 
-  test("hands on what goes wrong with the choice", async () => {
+  test.each<[string, () => unknown]>([
+    ["null", () => null],
+    ["a promise of nothing", async () => undefined],
+  ])("that is %s lets nobody through", async (_what, choose) => {
     const url = await startApp(async () => {
       const app = express();
-      app.use(choosePortalAuth(() => Promise.reject(new Error("no such table"))));
-      app.use(((error, _req, res, _next) => void res.status(500).end(error.message)) as express.ErrorRequestHandler);
+      app.use(choosePortalAuth(choose as never));
+      app.use((_req, res) => void res.end("reached"));
       return app;
     });
     const { status, body } = await new Browser().fetch(url);
-    expect([status, body]).toEqual([500, "no such table"]);
+    expect([status, JSON.parse(body).code]).toEqual([404, "tenant_unknown"]);
   });
 
   test("closes those that were met", async () => {
