@@ -19,12 +19,14 @@ const openInTime = (openings: readonly Opening[]) => openAll(openings, (opened) 
 /** Gives the address to visit. */
 async function start(): Promise<string> {
   const port = readPort("PORT", 3000);
-  const wantsOwnPortal = Object.entries(process.env).some(([name, value]) => name.startsWith("PORTAL_") && value);
+  const wantsOwnPortal = Object.entries(process.env).some(
+    ([name, value]) => name.startsWith("PORTAL_") && value?.trim(),
+  );
   if (wantsOwnPortal) {
     const { app, close } = createApp(); // everything from the environment
     open.push({ close });
     await openInTime([{ variable: "PORT", port, opened: listen(port, app) }]);
-    return new URL("/", process.env["PORTAL_REDIRECT_URI"]).href; // where people come in, perhaps through a proxy
+    return new URL("/", process.env["PORTAL_REDIRECT_URI"]?.trim()).href; // where people come in, perhaps through a proxy
   }
 
   const portalPort = readPort("DEMO_PORTAL_PORT", 3001);

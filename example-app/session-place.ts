@@ -9,8 +9,9 @@ const PATIENCE_MS = 2000;
  */
 export async function sessionPlace(): Promise<string | undefined> {
   const { SESSION_STORE_URL, SESSION_STORE_URL_FILE } = process.env; // portalAuth() has checked them
-  const address = SESSION_STORE_URL || (SESSION_STORE_URL_FILE && readFileSync(SESSION_STORE_URL_FILE, "utf8"));
-  if (!address || address.trim() === "memory:") return undefined;
+  const path = SESSION_STORE_URL_FILE?.trim();
+  const address = (SESSION_STORE_URL?.trim() || (path && readFileSync(path, "utf8").trim())) ?? "";
+  if (address === "" || address === "memory:") return undefined;
 
   const store = new URL(address);
   const place = `${store.protocol}//${store.host}${store.pathname}`; // the rest of it may be secret
@@ -18,7 +19,7 @@ export async function sessionPlace(): Promise<string | undefined> {
   if (reason !== undefined)
     return `Sessions shall be kept at ${place}, which cannot be reached (${reason}): signing in answers 503 until it can.`;
   const { SESSION_SECRET, SESSION_SECRET_FILE } = process.env;
-  const isForgetful = !SESSION_SECRET && !SESSION_SECRET_FILE; // only the demo does without
+  const isForgetful = !SESSION_SECRET?.trim() && !SESSION_SECRET_FILE?.trim(); // only the demo does without
   return `Sessions go to ${place}.${isForgetful ? " Set SESSION_SECRET too, or the next start signs everybody out." : ""}`;
 }
 

@@ -1,10 +1,18 @@
-/** Whether this address may be talked to, or sent to: https, or http on this machine's loopback. */
+/**
+ * Whether requests and browsers may be sent to this address: https, or http on the loopback of this machine. `new URL()`
+ * repairs `https:/host`, `https:host` and backslashes; other programs do not, so such spellings are refused.
+ */
 export function isSafeAddress(value: string): boolean {
-  if (!URL.canParse(value)) return false;
+  if (!ABSOLUTE.test(value) || !URL.canParse(value)) return false;
   const { protocol, hostname, username, password } = new URL(value);
   if (username || password) return false;
   return protocol === "https:" || (protocol === "http:" && isLoopback(hostname));
 }
+
+const ABSOLUTE = /^https?:\/\/[^/\\?#\p{Cc}][^\\\p{Cc}]*$/iu;
+
+/** Whether a scheme is not followed by exactly two slashes, as in `https:/host`. */
+export const lacksTwoSlashes = (value: string): boolean => /^https?:(?!\/\/[^/\\])/i.test(value);
 
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);

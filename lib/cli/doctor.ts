@@ -41,7 +41,7 @@ function read(args: string[]) {
 
 function readEnvFile(path: string): NodeJS.Dict<string> {
   try {
-    return parseEnv(readFileSync(path, "utf8"));
+    return parseEnv(readFileSync(path, "utf8").replace(/^\uFEFF/, "")); // a byte order mark
   } catch (error) {
     throw new WrongUsage(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
   }

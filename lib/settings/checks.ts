@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { isSafeAddress } from "../safe-address.js";
+import { isSafeAddress, lacksTwoSlashes } from "../safe-address.js";
 import { withoutSlash } from "../without-slash.js";
 
 // The building blocks of option-table.ts. Each carries the sentence that tells what to write; a value never stands in a message.
@@ -11,8 +11,11 @@ export const text = (write: string) => v.pipe(v.string(write), v.trim(), v.nonEm
 export const address = (write: string) =>
   v.pipe(
     text(write),
-    v.check((value) => isSafeAddress(value), write),
+    v.check((value) => !lacksTwoSlashes(value), TWO_SLASHES),
+    v.check((value) => lacksTwoSlashes(value) || isSafeAddress(value), write),
   );
+
+const TWO_SLASHES = "write two slashes and a host after the scheme, as in https://host.example";
 
 /** An address that is compared letter by letter somewhere: no query, no fragment. */
 export const plainAddress = (write: string) =>

@@ -5,6 +5,7 @@ import type { Hooks } from "../hooks.js";
 import type { Lock } from "../lock.js";
 import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
+import { isSafeAddress } from "../safe-address.js";
 import { reservedKey } from "../session/reserved.js";
 import { hasOpenid } from "./authorization-params.js";
 import { address, origins, plainAddress, route, seconds, secrets, text, toggle } from "./checks.js";
@@ -134,7 +135,7 @@ export const OptionsSchema = v.strictObject(
         "write the address of your callback, https://… (http only on loopback), as it is registered at the portal, e.g. https://app.example/callback",
       ),
       v.check(
-        (value) => !URL.canParse(value) || new URL(value).href === value,
+        (value) => !isSafeAddress(value) || new URL(value).href === value,
         "write it as a browser would: lower-case host, no default port, a path",
       ),
     ),

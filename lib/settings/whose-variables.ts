@@ -41,6 +41,6 @@ export const isLeftOutByMistake = (option: string, given: PortalAuthOptions): bo
 const isAddress = (value: unknown): boolean => typeof value === "string" && URL.canParse(value);
 
 const differs = (value: unknown, variable: string | undefined): boolean =>
-  typeof value === "string" && !!variable && withoutSlash(value) !== withoutSlash(variable);
+  typeof value === "string" && !!variable && withoutSlash(value.trim()) !== withoutSlash(variable.trim());
 
 const variableOf = (option: string): string => VARIABLES[option as keyof typeof VARIABLES];

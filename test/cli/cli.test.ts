@@ -67,6 +67,14 @@ describe("doctor", () => {
     expect(stdout.trimEnd()).toMatch(/No login can work yet\. First: compare PORTAL_CLIENT_ID.*$/);
   });
 
+  test("reads a file of variables that Windows has saved: with a byte order mark and CRs", async () => {
+    const file = join(folder, "windows.env");
+    const lines = Object.entries(good()).map(([name, value]) => `${name}=${value}\r\n`);
+    await writeFile(file, `\uFEFF${lines.join("")}`);
+    const { code, stdout } = await run(["doctor", "--env-file", file]);
+    expect([code, stdout.includes("A login can work.")]).toEqual([0, true]);
+  });
+
   test("reads files of variables: the later wins over the earlier, and a real variable over both", async () => {
     const [first, second] = [join(folder, "first.env"), join(folder, "second.env")];
     const { PORTAL_CLIENT_ID: _, ...rest } = good();

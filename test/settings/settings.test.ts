@@ -241,6 +241,8 @@ describe("what is settled", () => {
 });
 
 describe("what is refused", () => {
+  const SLASHES = "write two slashes and a host after the scheme";
+
   test("all problems are told at once, each with its variable and what to write there", () => {
     const told = problems({}, {});
     for (const name of [
@@ -260,6 +262,27 @@ describe("what is refused", () => {
     ["an issuer with a query", { issuer: "https://portal.example?x" }, "PORTAL_ISSUER"],
     ["an issuer with a password in it", { issuer: "https://me:pass@portal.example" }, "PORTAL_ISSUER"],
     ["a script as issuer", { issuer: "javascript:alert(1)" }, "PORTAL_ISSUER"],
+    ["an issuer with one slash", { issuer: "https:/portal.example" }, `PORTAL_ISSUER (option issuer): ${SLASHES}`],
+    ["an issuer without slashes", { issuer: "https:portal.example" }, `PORTAL_ISSUER (option issuer): ${SLASHES}`],
+    [
+      "an issuer with three slashes",
+      { issuer: "https:///portal.example" },
+      `PORTAL_ISSUER (option issuer): ${SLASHES}`,
+    ],
+    ["an issuer with backslashes", { issuer: "https:\\\\portal.example" }, `PORTAL_ISSUER (option issuer): ${SLASHES}`],
+    ["an issuer with a backslash in it", { issuer: "https://portal.example\\x" }, "PORTAL_ISSUER"],
+    ["an issuer with a tab in it", { issuer: "https://portal.exa\tmple" }, "PORTAL_ISSUER"],
+    [
+      "a callback with one slash",
+      { redirectUri: "https:/app.example/callback" },
+      `PORTAL_REDIRECT_URI (option redirectUri): ${SLASHES}`,
+    ],
+    [
+      "a userinfo address with one slash",
+      { userinfoUrl: "https:/portal.example/me" },
+      `PORTAL_USERINFO_URL (option userinfoUrl): ${SLASHES}`,
+    ],
+    ["an API with one slash", { apiOrigins: ["https:/api.example"] }, "PORTAL_API_ORIGINS"],
     ["an unknown profile", { profile: "wechat" }, "PORTAL_PROFILE"],
     ["a client id that is a number", { clientId: 7 }, "PORTAL_CLIENT_ID"],
     ["an unknown way to authenticate", { clientAuth: "private_key_jwt" }, "PORTAL_CLIENT_AUTH"],
@@ -405,7 +428,88 @@ describe("what is refused", () => {
   });
 });
 
+describe("a variable with something around its value", () => {
+  const around = (before: string, after: string) =>
+    Object.fromEntries(
+      Object.entries({ ...ENV, PORTAL_PROFILE: "openid", PORTAL_HTTP_TIMEOUT: "7", PORTAL_SILENT_LOGIN: "on" }).map(
+        ([name, value]) => [name, before + value + after],
+      ),
+    );
+
+  test.each([
+    ["a CR, as of a file with Windows line ends", "", "\r"],
+    ["a line break", "", "\n"],
+    ["spaces and a tab", "  ", " \t"],
+    ["a byte order mark", "\uFEFF", ""],
+    ["a no-break space, copied from a web page", "\u00A0", "\u00A0"],
+  ])("is read without %s", (_what, before, after) => {
+    expect(settleOptions({}, around(before, after))).toMatchObject({
+      issuer: ENV.PORTAL_ISSUER,
+      clientId: "env-client",
+      clientSecret: "env-secret",
+      redirectUri: ENV.PORTAL_REDIRECT_URI,
+      secrets: [SECRET],
+      httpTimeout: 7,
+      silentLogin: true,
+      nonce: "required",
+    });
+  });
+
+  test("counts as unset if nothing else is there", () => {
+    expect(settleOptions({}, { ...ENV, PORTAL_SCOPE: " \r" }).scope).toBe("openid");
+    expect(problems({}, { ...ENV, PORTAL_CLIENT_ID: "\r" })).toContain("PORTAL_CLIENT_ID (option clientId) is missing");
+  });
+
+  test("is still the variable of the issuer in code", () => {
+    const env = { ...ENV, PORTAL_ISSUER: `${ENV.PORTAL_ISSUER}/\r` };
+    expect(settleOptions({ issuer: ENV.PORTAL_ISSUER }, env).clientId).toBe("env-client");
+  });
+
+  test.each(['"', "'", "`", "“ ”"])("is refused in quotation marks, without showing the value: %s", (marks) => {
+    const [before = "", after = before] = marks.split(" ");
+    const told = problems({}, around(before, after));
+    for (const name of Object.keys(ENV)) expect(told).toContain(`- ${name} has quotation marks around its value`);
+    expect(told.match(/PORTAL_CLIENT_ID/g)).toHaveLength(1);
+    expect(told).not.toMatch(/env-client|env-secret/);
+    expect(told).not.toContain(SECRET);
+  });
+
+  test("may hold a quotation mark of its own", () => {
+    expect(settleOptions({}, { ...ENV, PORTAL_CLIENT_SECRET: '"half' }).clientSecret).toBe('"half');
+  });
+});
+
 describe("a variable that nobody reads", () => {
+  const SERVICE_LINKS = {
+    PORTAL_SERVICE_HOST: "10.0.0.11",
+    PORTAL_SERVICE_PORT: "8080",
+    PORTAL_SERVICE_PORT_HTTP: "8080",
+    PORTAL_PORT: "tcp://10.0.0.11:8080",
+    PORTAL_PORT_8080_TCP: "tcp://10.0.0.11:8080",
+    PORTAL_PORT_8080_TCP_PROTO: "tcp",
+    PORTAL_PORT_8080_TCP_PORT: "8080",
+    PORTAL_PORT_8080_TCP_ADDR: "10.0.0.11",
+    PORTAL_PORT_53_UDP: "udp://10.0.0.11:53",
+    PORTAL_WEB_SERVICE_HOST: "10.0.0.12",
+    PORTAL_WEB_PORT: "tcp://[fd00::12]:80",
+    SESSION_STORE_SERVICE_HOST: "10.0.0.13",
+    SESSION_STORE_PORT: "tcp://10.0.0.13:6379",
+  };
+
+  test("is no typo if Kubernetes has set it for a service of such a name", () => {
+    expect(warnings({ ...ENV, ...SERVICE_LINKS })).toEqual([]);
+    expect(problems({}, { ...without("PORTAL_CLIENT_ID"), ...SERVICE_LINKS })).not.toContain("is not a variable");
+  });
+
+  test("is a typo although it looks alike", () => {
+    expect(warnings({ ...ENV, PORTAL_PORT: "8080" })).toHaveLength(1);
+  });
+
+  test("is told if its name begins with the byte order mark of a file", () => {
+    const env = { ...without("PORTAL_ISSUER"), "\uFEFFPORTAL_ISSUER": ENV.PORTAL_ISSUER };
+    expect(problems({}, env)).toContain("- PORTAL_ISSUER begins with a byte order mark: save your .env file");
+  });
+
   test("is told as a likely typo, with the nearest real name, beside what is missing for it", () => {
     const env = { ...without("PORTAL_CLIENT_ID"), PORTAL_CLEINT_ID: "x" };
     expect(problems({}, env)).toContain(
@@ -458,6 +562,9 @@ describe("a secret in a file", () => {
     await writeFile(file("store"), "redis://:hunter2@cache.example:6379\n");
     await writeFile(file("keys"), `${"a".repeat(32)},${"b".repeat(32)}\n`);
     await writeFile(file("wrong"), "hunter2\n");
+    await writeFile(file("marked"), "\uFEFF  from-the-file\r\n");
+    await writeFile(file("quoted"), '"hunter2"\n');
+    await writeFile(file("utf16"), Buffer.from("\uFEFFhunter2\r\n", "utf16le"));
   });
   afterAll(() => rm(folder, { recursive: true }));
 
@@ -468,6 +575,26 @@ describe("a secret in a file", () => {
       SESSION_SECRET_FILE: file("session"),
     };
     expect(settleOptions({}, env)).toMatchObject({ clientSecret: "from-the-file", secrets: [SECRET] });
+  });
+
+  test("is read without a byte order mark and spaces, and from a path with a CR at its end", () => {
+    const env = { ...without("PORTAL_CLIENT_SECRET"), PORTAL_CLIENT_SECRET_FILE: `${file("marked")}\r` };
+    expect(settleOptions({}, env).clientSecret).toBe("from-the-file");
+  });
+
+  test.each([
+    ["quoted", "the file of PORTAL_CLIENT_SECRET_FILE has quotation marks around its value"],
+    ["utf16", "PORTAL_CLIENT_SECRET_FILE names a file that is not UTF-8 text"],
+  ])("that is %s is told, without what it holds", (name, message) => {
+    const told = problems({}, { ...without("PORTAL_CLIENT_SECRET"), PORTAL_CLIENT_SECRET_FILE: file(name) });
+    expect(told).toContain(message);
+    expect(told.match(/PORTAL_CLIENT_SECRET/g)).toHaveLength(1);
+    expect(told).not.toContain("hunter2");
+  });
+
+  test("whose path is in quotation marks is told", () => {
+    const told = problems({}, { ...without("PORTAL_CLIENT_SECRET"), PORTAL_CLIENT_SECRET_FILE: '"/run/secrets/x"' });
+    expect(told).toContain("- PORTAL_CLIENT_SECRET_FILE has quotation marks around its value");
   });
 
   test("may be the address of a store, with its password, or the keys for tokens at rest", () => {
