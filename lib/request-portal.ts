@@ -167,8 +167,8 @@ export class RequestPortal {
    * store fails and the person is still logged in, by that failure. It never rejects. Call it from a route that another
    * site cannot trigger; the route /logout sees to that by itself.
    *
-   * With `everywhere` the person's other sessions end first, in whichever browser and process: all that this portalAuth()
-   * has begun for them.
+   * With `everywhere` the user's other sessions end first, in whichever browser and process: all that this portalAuth()
+   * has begun, and logins that are being made at the same time.
    */
   async logout(options: LogoutOptions = {}): Promise<void> {
     await logOut(this.#parts, this.#visit(), options).catch((error) =>

@@ -82,6 +82,7 @@ export function callbackStep(parts: Parts) {
   ): Promise<Finished> {
     checkCookieCanBeSet(req, settings);
     watch.begin("exchange");
+    const askedAt = settings.clock();
     const verified = await exchange(portal, code, expected, () => watch.begin("checks")); // the code for verified tokens
     try {
       watch.begin("hooks");
@@ -89,7 +90,7 @@ export function callbackStep(parts: Parts) {
       // of who did not sign out of this browser
       const onReplaced = ({ tokens }: PortalSession) => void revokeQuietly(parts, tokens.refresh_token);
       const form = id === undefined ? undefined : { id, back: return_to };
-      const begun = { ...person, rules: settings, keep: settings.keepSessionKeys, form, onReplaced };
+      const begun = { ...person, askedAt, rules: settings, keep: settings.keepSessionKeys, form, onReplaced };
       watch.begin("session"); // last, as it changes the session id: what came before must have held
       const sessionId = await beginSession(req, begun);
       return { sessionId, return_to: form ? linkTo(mount, String(settings.routes.form)) : return_to };

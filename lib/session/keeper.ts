@@ -84,6 +84,8 @@ export class Keeper {
   #isAway = false;
   /** Session objects that are being saved. */
   readonly #saving = new WeakMap<object, Promise<void>>();
+  /** When the provider was asked for the tokens of a login that is being made, in epoch milliseconds. */
+  readonly #askedAt = new WeakMap<object, number>();
 
   constructor(store: Store, { clock, lock, limits, warn }: KeeperOptions) {
     this.#store = store;
@@ -150,9 +152,14 @@ export class Keeper {
     else delete loaded.portal;
   }
 
-  /** Puts a login into the session that was made for it. */
-  begin(made: Session & Partial<SessionData>, portal: PortalSession): void {
+  /**
+   * Puts a login into the session that was made for it.
+   *
+   * @param askedAt when the provider was asked for the tokens, in epoch milliseconds
+   */
+  begin(made: Session & Partial<SessionData>, portal: PortalSession, askedAt: number): void {
     made.portal = this.#kept(portal, true);
+    this.#askedAt.set(made.portal, askedAt);
   }
 
   #kept(portal: PortalSession, isBegun = false): KeptPortalSession {
@@ -302,7 +309,7 @@ export class Keeper {
    */
   async #begin(id: string, data: Kept, login: KeptPortalSession, others: StoredSession): Promise<void> {
     const saved = savedNow(id, data, login);
-    const making = new Making(this.index, this.#tenants.of(login), id, login);
+    const making = new Making(this.index, this.#tenants.of(login), id, login, this.#askedAt.get(login));
     if (await making.begin(userAgentOf(data), this.#tidy)) {
       const portal = { ...KeptPortalSession.whole(login), ...(making.isMoved && { unconfirmed: true as const }) };
       await this.#put(id, this.#closed(id, { ...others, portal }, !making.isMoved));

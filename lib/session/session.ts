@@ -57,6 +57,8 @@ export interface NewSession {
   readonly tokens: TokenSet;
   readonly claims: Claims;
   readonly authentication: Authentication;
+  /** When the provider was asked for the tokens, in epoch milliseconds: a logout since then ends this login. */
+  readonly askedAt: number;
   /** What else shall be in the new session: from the onLogin hook. */
   readonly extra: Partial<SessionData>;
   /** Keys of the old session that survive. */
@@ -72,7 +74,7 @@ export interface NewSession {
  * fixation), and saves it. Either all of it holds or the request ends without a session. Returns the new id.
  */
 export async function beginSession(on: Request, begun: NewSession): Promise<string> {
-  const { rules, tokens, claims, authentication, extra, keep, form, onReplaced } = begun;
+  const { rules, tokens, claims, authentication, askedAt, extra, keep, form, onReplaced } = begun;
   const req = holderOf(on, rules);
   const { issuer, clientId: client_id, redirectUri: redirect_uri, clock } = rules;
   const now = epochSeconds(clock);
@@ -88,7 +90,8 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
     Object.assign(req.session, survivors, extra, form && { [FORM_KEY]: form });
     const login = { tokens, claims: asStored(claims), authentication, issuer, client_id, redirect_uri, version: 1 };
     const login_id = randomBytes(16).toString("base64url");
-    findKeeper(req.sessionStore)?.begin(req.session, { ...login, login_id, started_at: now, obtained_at: now });
+    const portal = { ...login, login_id, started_at: now, obtained_at: now };
+    findKeeper(req.sessionStore)?.begin(req.session, portal, askedAt);
     await save(req);
   } catch (cause) {
     // express-session saves what is in req.session when the answer ends: a half-made session must not be there then

@@ -10,6 +10,7 @@ import {
 } from "../../lib/index.js";
 import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
+import { createGate } from "../support/gate.js";
 import { storedSessions } from "../support/stored-sessions.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
 import { holdersOfLogin, movedTo, savedWith, underWay } from "./under-way.js";
@@ -130,6 +131,43 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     expect(Object.keys(storedSessions(world.store))).toHaveLength(1);
     expect(onLogout.mock.calls.map(([{ reason }]) => reason)).toEqual(["everywhere", "everywhere", "everywhere"]);
     await vi.waitFor(() => expect(world.asked("/oauth2/revoke")).toHaveLength(3));
+  });
+
+  test("logging out everywhere ends a login that is being made, with its refresh token; a later login counts at once", async () => {
+    const [exchanged, mayFinish] = [createGate(), createGate()];
+    const world = await start({
+      hooks: {
+        async onLogin({ req }) {
+          if (req.query["state"] === undefined || req.headers["user-agent"] !== "slow") return;
+          exchanged.open();
+          await mayFinish.opened;
+        },
+      },
+    });
+    const other = new Browser();
+    const login = other.visit(`${world.url}/account`, { headers: { "user-agent": "slow" } });
+    await exchanged.opened;
+    const refreshToken = world.portal.issued.filter((token) => !token.includes(".")).at(-1);
+    world.later(1);
+    await leave(world);
+    mayFinish.open();
+    const page = await login;
+    expect([page.status, page.body.includes("login_ended")]).toEqual([401, true]);
+    expect([await isIn(world, other), holdersOfLogin(world)]).toEqual([false, 0]);
+    const revoked = () => world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
+    await vi.waitFor(() => expect(revoked()).toContain(refreshToken));
+    expect(await isIn(world, await signedIn(world))).toBe(true);
+  });
+
+  test("logging out everywhere leaves the login of another user that is being made", async () => {
+    const world = await start();
+    const jonas = Object.assign(new Browser(), { person: { sub: "jonas-weber" } });
+    const held = holdNext(world.portal, "/oauth2/token", "answered");
+    const login = jonas.visit(`${world.url}/account`);
+    await held.arrived;
+    await leave(world);
+    held.letGo();
+    expect([(await login).status, await isIn(world, jonas)]).toEqual([200, true]);
   });
 
   test("a visitor who does so is answered like anybody who logs out", async () => {

@@ -31,15 +31,26 @@ export class Making {
   readonly #tenant: Tenant | undefined;
   readonly #login: PortalSession;
   readonly #id: string;
+  readonly #askedAt: number | undefined;
   /** The login was in another session before: an application has changed the id, and put it into the new one. */
   readonly isMoved: boolean;
 
-  /** @param tenant whose login it is; undefined where nobody here would find it */
-  constructor(index: SessionIndex, tenant: Tenant | undefined, id: string, login: PortalSession) {
+  /**
+   * @param tenant whose login it is; undefined where nobody here would find it
+   * @param askedAt when the provider was asked for the tokens, in epoch milliseconds; undefined for a login that is moved
+   */
+  constructor(
+    index: SessionIndex,
+    tenant: Tenant | undefined,
+    id: string,
+    login: PortalSession,
+    askedAt: number | undefined,
+  ) {
     this.#index = index;
     this.#tenant = tenant;
     this.#login = login;
     this.#id = id;
+    this.#askedAt = askedAt;
     this.isMoved = !KeptPortalSession.isBegun(login);
   }
 
@@ -82,6 +93,7 @@ export class Making {
       ...(login_id !== undefined && { login_id }),
       ...(sid !== undefined && { sid }),
       ...(iat !== undefined && { iat }),
+      ...(this.#askedAt !== undefined && { asked_at: this.#askedAt }),
       ...(user_agent !== undefined && { user_agent }),
     };
   }

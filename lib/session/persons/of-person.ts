@@ -7,7 +7,7 @@ import { lastLogin, readSession, type SessionRules, storeFailed } from "../sessi
 import type { StoredPortal } from "../stored.js";
 import { keptUserAgent, personOf } from "./making.js";
 import { type EndedSession, endSessions, endThese, findSessions, publicId } from "./persons-sessions.js";
-import { type Ended, holderOfLogin, type Known, type Person } from "./session-index.js";
+import { type EndedByProvider, holderOfLogin, type Known, type Person } from "./session-index.js";
 
 /** One of a person's sessions, as they may see it. */
 export interface PersonsSession {
@@ -48,14 +48,15 @@ const seenOf = (
 });
 
 /**
- * Ends the sessions of this request's person, with this portalAuth(), but for the one of the request itself; also where that
- * has just come to its end: nobody is told that they are signed out everywhere when they are not.
+ * Ends the other sessions of the user of this request, with this portalAuth(), and logins of the same user that are being
+ * made at the same time. The session of the request itself stays, for the caller to end; it may have come to its end.
  */
 export async function endOthers(on: Request, rules: SessionRules): Promise<EndedSession[]> {
   const { sessionID: current, sessionStore } = holderOf(on, rules);
   const [login, keeper] = [lastLogin(on, rules), findKeeper(sessionStore)];
   if (!login || !keeper) return [];
-  return toldAs("end", () => endSessions(keeper, personOf(login), (entry) => isOther(entry, current, rules)));
+  const ended = { redirect_uri: rules.redirectUri };
+  return toldAs("end", () => endSessions(keeper, personOf(login), (entry) => isOther(entry, current, rules), ended));
 }
 
 const isOther = ({ id, redirect_uri }: Known, current: string, { redirectUri }: SessionRules): boolean =>
@@ -98,7 +99,7 @@ export async function endAsPortalSays(
   onlyKnown = false,
 ): Promise<EndedSession[]> {
   const keeper = keeperHere(on, rules);
-  const ended: Ended = { sid, iat, tolerance: clockTolerance };
+  const ended: EndedByProvider = { sid, iat, tolerance: clockTolerance };
   const isLater = (entry: Known) => entry.iat !== undefined && entry.iat > iat + clockTolerance; // beyond any doubt
   const isMeant = (entry: Known) =>
     (sid === undefined || entry.sid === undefined || entry.sid === sid) && !isLater(entry);

@@ -55,7 +55,7 @@ export interface EndedSession {
 /**
  * Destroys sessions of a person, whichever process has begun them. What was marked before, and is still there, as well.
  *
- * @param ended for a logout that the portal has asked for
+ * @param ended for a logout that ends logins as well that are being made
  */
 export async function endSessions(
   kept: Kept,

@@ -25,12 +25,22 @@ export interface Entry {
   readonly sid?: string | undefined;
   /** Of the ID token, in epoch seconds. */
   readonly iat?: number | undefined;
+  /** When we asked the provider for the tokens, by our clock, in epoch milliseconds. */
+  readonly asked_at?: number | undefined;
   /** What the browser said it was. */
   readonly user_agent?: string | undefined;
 }
 
-/** A logout that the portal has asked for. It ends logins too that are only just being made. */
-export interface Ended {
+/** A logout that ends logins as well that are being made at the same time. */
+export type Ended = EndedByProvider | EndedByUser;
+
+/** The user has signed out everywhere: of one router, as each lists and ends its own sessions. */
+export interface EndedByUser {
+  readonly redirect_uri: string;
+}
+
+/** A logout that the provider has asked for. */
+export interface EndedByProvider {
   /** Of that session at the portal alone; undefined for all of the person's. */
   readonly sid: string | undefined;
   /** Of the logout token: logins that the portal has told of later are others. In epoch seconds. */
@@ -49,10 +59,19 @@ export interface Known extends Entry {
   readonly gone_at?: number;
 }
 
-interface Past extends Ended {
-  /** By our clock, in epoch milliseconds. */
-  readonly at: number;
-}
+/** `at` is the time of the logout by our clock, in epoch milliseconds. */
+type Past = Ended & { readonly at: number };
+
+const isByUser = <T extends Ended>(ended: T): ended is Extract<T, EndedByUser> => "redirect_uri" in ended;
+
+/** Whether one logout takes the place of another, however often it is repeated. */
+const isSameLogout = (one: Ended, other: Ended): boolean =>
+  isByUser(one)
+    ? isByUser(other) && one.redirect_uri === other.redirect_uri
+    : !isByUser(other) && one.sid === other.sid;
+
+/** What tells whether a logout is meant for a login that is being made. */
+type Making = Pick<Entry, "sid" | "iat" | "asked_at"> & { readonly redirect_uri?: string };
 
 /** What is kept of a person, or, by the portal's session, of whom it is. */
 interface Content {
@@ -123,7 +142,7 @@ export class SessionIndex {
   /**
    * Marks sessions as to be ended, and gives them.
    *
-   * @param ended for a logout that the portal has asked for
+   * @param ended for a logout that ends logins as well that are being made
    */
   async mark(person: Person, isMeant: (entry: Known) => boolean, ended?: Ended): Promise<readonly Known[]> {
     let marked: readonly Known[] = [];
@@ -142,7 +161,7 @@ export class SessionIndex {
    */
   async endSid(
     { issuer, client_id }: Omit<Person, "sub">,
-    ended: Ended & { readonly sid: string },
+    ended: EndedByProvider & { readonly sid: string },
     onlyKnown: boolean,
   ): Promise<readonly string[]> {
     let subs: readonly string[] = [];
@@ -200,18 +219,23 @@ export class SessionIndex {
   #withEnded(content: Content, another: Ended | undefined): readonly Past[] {
     const recent = this.#recent(content);
     if (!another) return recent;
-    const { sid, tolerance } = another; // once, however often anybody repeats it
-    const iat = Math.max(another.iat, ...recent.filter((past) => past.sid === sid).map((past) => past.iat));
-    return [...recent.filter((past) => past.sid !== sid), { sid, iat, tolerance, at: this.#clock() }];
+    const at = this.#clock();
+    const others = recent.filter((past) => !isSameLogout(past, another));
+    if (isByUser(another)) return [...others, { ...another, at }];
+    const repeated = recent.flatMap((past) => (!isByUser(past) && past.sid === another.sid ? [past.iat] : []));
+    return [...others, { ...another, iat: Math.max(another.iat, ...repeated), at }];
   }
 
   #recent({ ended }: Content): readonly Past[] {
     return ended.filter(({ at }) => at + MAKING_MS > this.#clock());
   }
 
-  /** Whether the portal has asked for a logout of this login, which it had told of before. */
-  #hasEnded({ sid, iat = Number.POSITIVE_INFINITY }: Pick<Entry, "sid" | "iat">, content: Content): boolean {
+  /** Whether a logout has ended this login while it was being made. */
+  #hasEnded(login: Making, content: Content): boolean {
+    const { sid, iat = Number.POSITIVE_INFINITY, asked_at = Number.POSITIVE_INFINITY } = login;
     return this.#recent(content).some((past) => {
+      // in the same millisecond counts as later: a clock that stands still in a test refuses no login
+      if (isByUser(past)) return past.redirect_uri === login.redirect_uri && asked_at < past.at;
       if (sid !== undefined && sid === past.sid) return iat <= past.iat + past.tolerance;
       return iat <= past.iat && (past.sid === undefined || sid === undefined);
     });

@@ -129,6 +129,40 @@ describe("the index", () => {
   });
 });
 
+describe("a logout by the user", () => {
+  test.each([
+    ["before", { redirect_uri: "r" }, -1, 0],
+    ["in the same millisecond", { redirect_uri: "r" }, 0, 1],
+    ["afterwards", { redirect_uri: "r" }, 1, 1],
+    ["before, but by another router", { redirect_uri: "another" }, -1, 1],
+  ])("ends a login that is being made and was asked for %s, or not", async (_when, ended, milliseconds, count) => {
+    vi.useFakeTimers({ toFake: ["Date"], now: NOW_SECONDS * 1000 });
+    const { index, add } = createIndex();
+    await index.mark(AMARA, () => true, ended);
+    expect(await add("a", { asked_at: NOW_SECONDS * 1000 + milliseconds, iat: NOW_SECONDS + 9 })).toBe(count);
+  });
+
+  test("ends no login of which is not known when it was asked for", async () => {
+    const { index, add } = createIndex();
+    await index.mark(AMARA, () => true, { redirect_uri: "r" });
+    expect(await add("a", { iat: NOW_SECONDS })).toBe(1);
+  });
+
+  test("is remembered once for each router, the latest of them, beside those of the provider", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: NOW_SECONDS * 1000 });
+    const { index, add, later, sessions } = createIndex();
+    for (let times = 0; times < 3; times += 1) {
+      await index.mark(AMARA, () => true, { redirect_uri: "r" });
+      await index.mark(AMARA, () => true, { redirect_uri: "another" });
+      await index.mark(AMARA, () => true, { sid: undefined, iat: 0, tolerance: 0 });
+      later(1);
+    }
+    expect(Object.values(sessions).map((text) => JSON.parse(text).index.ended.length)).toEqual([3]);
+    expect(await add("a", { asked_at: (NOW_SECONDS + 2) * 1000 - 1 })).toBe(0);
+    expect(await add("b", { asked_at: (NOW_SECONDS + 2) * 1000 })).toBe(1);
+  });
+});
+
 describe("a logout that the portal has asked for", () => {
   test.each([
     ["of the person", { sid: undefined }, { sid: "s" }, 0],
