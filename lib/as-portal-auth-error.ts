@@ -1,6 +1,6 @@
 import { PortalAuthError } from "./errors.js";
-import { outline } from "./outline.js";
+import { describeError } from "./redact.js";
 
-/** Errors that are not ours may carry anything in their causes, so only their outline is taken over. */
+/** Wraps an error that is not ours. Its causes may hold anything, so only its redacted description is kept. */
 export const asPortalAuthError = (thrown: unknown): PortalAuthError =>
-  thrown instanceof PortalAuthError ? thrown : new PortalAuthError("unexpected", { detail: outline(thrown) });
+  thrown instanceof PortalAuthError ? thrown : new PortalAuthError("unexpected", { detail: describeError(thrown) });

@@ -5,9 +5,9 @@ import { createPages } from "./answer/pages.js";
 import { PortalAuthError } from "./errors.js";
 import { tellNobody } from "./events.js";
 import type { Logger } from "./logger.js";
-import { outline } from "./outline.js";
 import type { RenderPage, WordsGiven } from "./pages.js";
 import type { PortalAuth } from "./portal-auth.js";
+import { describeError } from "./redact.js";
 import { chosenRequests } from "./session/chosen.js";
 import { onceAMinute } from "./session/once-a-minute.js";
 
@@ -80,7 +80,7 @@ const NOT_A_ROUTER = "choosePortalAuth: your function returned something else th
 const toError = (thrown: unknown): Error =>
   thrown instanceof Error
     ? thrown
-    : new Error(`choosePortalAuth: your function threw ${outline(thrown)}, not an Error`);
+    : new Error(`choosePortalAuth: your function threw ${describeError(thrown)}, not an Error`);
 
 /** Looks at the members: the router may come from another copy of this package. */
 function isPortalAuth(choice: unknown): choice is PortalAuth {

@@ -1,7 +1,10 @@
 import { stripVTControlCharacters } from "node:util";
 
-/** What others say may hold anything: a line break in what a log or a terminal prints would let a stranger write lines of their own. */
+/** Longest line: the rest of a longer text is cut before it is examined. */
+const MAX_LENGTH = 10_000;
+
+/** Replaces line breaks and control characters, so that text from outside cannot forge lines in a log or a terminal. */
 export function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
-  return stripVTControlCharacters(text).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
+  return stripVTControlCharacters(text.slice(0, MAX_LENGTH)).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, " ");
 }

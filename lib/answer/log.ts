@@ -2,7 +2,7 @@ import { isOrdinary, PortalAuthError } from "../errors.js";
 import { type Tell, tellNobody } from "../events.js";
 import type { Logger } from "../logger.js";
 import { oneLine } from "../one-line.js";
-import { outline } from "../outline.js";
+import { describeError } from "../redact.js";
 
 /** Where our few lines go, and our events. */
 export interface Log {
@@ -29,7 +29,8 @@ export type Write = (level: "warn" | "error" | "debug", fields: object, line: st
 export function carefully(logger: Logger): Write {
   let isTold = false;
   const failed = (error: unknown) => {
-    if (!isTold) consoleLog.error(`The option logger has failed (${outline(error)}): lines may be missing in its log.`);
+    if (!isTold)
+      consoleLog.error(`The option logger has failed (${describeError(error)}): lines may be missing in its log.`);
     isTold = true;
   };
   return function write(level, fields, line) {
@@ -66,7 +67,9 @@ export function logFailure(log: Log, error: PortalAuthError, requestId?: string)
 export function logAnyway(log: Log, error: PortalAuthError, request_id?: string): void {
   tellFailure(log, error, request_id);
   const cause =
-    error.cause instanceof Error && !(error.cause instanceof PortalAuthError) ? ` Cause: ${outline(error.cause)}` : "";
+    error.cause instanceof Error && !(error.cause instanceof PortalAuthError)
+      ? ` Cause: ${describeError(error.cause)}`
+      : "";
   const request = request_id === undefined ? "" : `, request ${request_id}`;
   const line = `${error.code} (${error.status})${request}: ${error.message}${cause} ${whereMore(error)}`;
   const fields = { code: error.code, status: error.status, request_id };

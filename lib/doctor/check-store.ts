@@ -1,7 +1,7 @@
 import type { Store } from "express-session";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
-import { outline } from "../outline.js";
+import { describeError } from "../redact.js";
 import type { Trouble } from "../session/stores/durability.js";
 import { openStore } from "../session/stores/open-store.js";
 import { type Lack, type OpenStore, reasonOf } from "../session/stores/opened.js";
@@ -111,7 +111,7 @@ function notUsable(error: unknown): Check {
     return failed("reach", "the session store cannot be opened", {
       advice: String(error.detail).replace(/^\s*- /, ""),
     });
-  return unreachable(error instanceof Error ? reasonOf(error) : outline(error));
+  return unreachable(error instanceof Error ? reasonOf(error) : describeError(error));
 }
 
 const unreachable = (found: string): Check =>

@@ -4,9 +4,9 @@ import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { explanationOf } from "../errors-paper.js";
 import { listen } from "../listen.js";
-import { outline } from "../outline.js";
 import { refuseRequest } from "../parentheses.js";
 import { linkTo } from "../parts.js";
+import { describeError } from "../redact.js";
 import { isProduction } from "../settings/settings.js";
 import { pageFiles } from "./files.js";
 import { sendHere, sendJson } from "./headers.js";
@@ -53,7 +53,7 @@ export function inspector(...nothing: never[]): Inspector {
 }
 
 const cannotShow = (error: unknown, name: string): void =>
-  consoleLog.warn(`inspector(): ${name} cannot be shown (${outline(error)}).`);
+  consoleLog.warn(`inspector(): ${name} cannot be shown (${describeError(error)}).`);
 
 const NOT_IN_PRODUCTION =
   "\n  - inspector(): NODE_ENV is production. It shows tokens' contents and is for developers' own machines: mount it only where NODE_ENV is something else.";

@@ -1,7 +1,7 @@
 import { AsyncResource } from "node:async_hooks";
 import type { SessionData, Store } from "express-session";
 import type { Lock } from "../lock.js";
-import { outline } from "../outline.js";
+import { describeError } from "../redact.js";
 import { withDeadline } from "./deadline.js";
 import { withLock } from "./lock.js";
 import { onceAMinute } from "./once-a-minute.js";
@@ -83,4 +83,4 @@ const NEEDS_A_LOCK =
   "This session store is none that express-portal-auth knows how to change in one step (connect-redis 9, connect-pg-simple, memory). That is fine for one process; for several use one of those, or hand portalAuth() a lock.";
 
 const lockFailed = (error: unknown): string =>
-  `The option lock failed (${outline(error)}). Sessions are changed without it meanwhile: two processes that change one at the same moment may lose a change. Look at the lock's service; the lock must call work, and give what it gave.`;
+  `The option lock failed (${describeError(error)}). Sessions are changed without it meanwhile: two processes that change one at the same moment may lose a change. Look at the lock's service; the lock must call work, and give what it gave.`;

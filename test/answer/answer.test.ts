@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { renderPage } from "../../lib/answer/page.js";
 import { failures, PortalAuthError, type PortalAuthErrorCode } from "../../lib/errors.js";
 import { requireAuth } from "../../lib/index.js";
-import { outline } from "../../lib/outline.js";
+import { describeError } from "../../lib/redact.js";
 import { startWorld } from "../support/world.js";
 
 const ROUTES: [string, string][] = [
@@ -178,8 +178,8 @@ describe("the log", () => {
 
   test("shows an error of the app without what such errors carry: passwords in addresses, long tokens", () => {
     const error = new Error(`cannot reach redis://default:hunter2@cache:6379 with ${"x".repeat(40)}`);
-    expect(outline(error)).toBe("Error: cannot reach redis://[…]@cache:6379 with […]");
-    expect(outline("thrown as it is: geheim")).toBe("string");
+    expect(describeError(error)).toBe("Error: cannot reach redis://[…]@cache:6379 with […]");
+    expect(describeError("thrown as it is: geheim")).toBe("string");
   });
 
   test("says nothing of a person who is not logged in", async () => {

@@ -1,0 +1,186 @@
+import type { Request } from "express";
+import express from "express";
+import { describe, expect, test } from "vitest";
+import { isPersonOnTheirWay, isPrefetch, wantsPage } from "../../lib/answer/client.js";
+import { createLanguages } from "../../lib/answer/languages/languages.js";
+import { renderPage } from "../../lib/answer/page.js";
+import { isOwnRoute } from "../../lib/login/own-routes.js";
+import { returnTo } from "../../lib/login/return-to.js";
+import { readMark } from "../../lib/login/silent-mark.js";
+import { strengthIn } from "../../lib/login/strength.js";
+import { deviceOf } from "../../lib/logout/device.js";
+import { oneLine } from "../../lib/one-line.js";
+import { isOverHttps } from "../../lib/over-https.js";
+import { readQuery } from "../../lib/parameters.js";
+import { printable } from "../../lib/portal/explain-failure.js";
+import { describeError, redactSecrets } from "../../lib/redact.js";
+import { isSafeAddress } from "../../lib/safe-address.js";
+import { keptUserAgent } from "../../lib/session/persons/making.js";
+import { createSealer } from "../../lib/session/seal.js";
+import { startWorld } from "../support/world.js";
+
+// A regular expression that is quadratic stops the whole process while it reads a long text from outside. The tests below
+// compare the CPU time for a text with the CPU time for a text of twice its length: 2 is linear, 4 is quadratic.
+
+const LENGTH = 32_000;
+/** CPU time below this is noise. A quadratic expression needs seconds for such texts. */
+const NOISE_MS = 40;
+/** Halfway between linear and quadratic. */
+const MAX_RATIO = 3;
+
+const languages = createLanguages({});
+const sealer = createSealer(["0123456789abcdef0123456789abcdef"], "test");
+const app = express();
+
+const withHeaders = (headers: Record<string, string>, url = "/"): Request =>
+  Object.setPrototypeOf({ headers, url, method: "GET", app, socket: {} }, express.request);
+
+/** Every function of lib/ that applies a pattern to text from a browser, a provider, a store or a hook. */
+const READERS: [name: string, read: (text: string) => unknown][] = [
+  ["describeError", (text) => describeError(new Error(text))],
+  ["redactSecrets", (text) => redactSecrets(text)],
+  ["oneLine", oneLine],
+  ["printable", printable],
+  ["returnTo", (text) => returnTo(`/${text}`)],
+  ["isOwnRoute", (text) => isOwnRoute(returnTo(`/${text}`))],
+  ["isSafeAddress", (text) => isSafeAddress(`http://127.${text}`)],
+  ["strengthIn", (text) => strengthIn(new URLSearchParams({ max_age: text, acr_values: text }))],
+  ["readQuery", (text) => readQuery(withHeaders({}, `/?${text}`))],
+  ["wantsPage", (text) => wantsPage(withHeaders({ accept: text }))],
+  ["isPrefetch", (text) => isPrefetch(withHeaders({ purpose: text }))],
+  ["isPersonOnTheirWay", (text) => isPersonOnTheirWay(withHeaders({ "user-agent": text, "sec-fetch-mode": text }))],
+  ["isOverHttps", (text) => isOverHttps(withHeaders({ "x-forwarded-proto": text }))],
+  ["wordsOf", (text) => languages(withHeaders({ "accept-language": text }))],
+  ["readMark", (text) => readMark(withHeaders({ cookie: text }), { name: undefined, https: true })],
+  ["deviceOf", (text) => deviceOf(keptUserAgent(text))],
+  ["renderPage", (text) => renderPage({ lang: "en", title: text, text, actions: [], footnote: text } as never)],
+  ["open", (text) => sealer.open(text)],
+];
+
+const UNITS = [
+  ...[
+    ":",
+    "/",
+    ":/",
+    "://",
+    "@",
+    ":@",
+    '"',
+    "'",
+    " ",
+    "\t",
+    "\r",
+    "\n",
+    "\0",
+    "?",
+    "#",
+    "\\",
+    "%",
+    "%2",
+    "-",
+    "=",
+    "<",
+  ],
+  ...["\u001b", "\u001b[", "\u001b];a", "\u009b1;", ";", ";q=0.", ",", ".", "a", "a.", "a=", "a=a;", "a,", "a-", "0"],
+  ...["token=", "a_", "en-", "Mozilla/5.0 (", "Version/1 ", "\u2028", "\ud800"],
+];
+const BEGINNINGS = ["", ":", "\u001b]", "http://", "token=", "Mozilla/5.0 ("];
+const ENDS = ["", "!", "@", "\n"];
+
+const textsOf = (length: number): string[] =>
+  UNITS.flatMap((unit) =>
+    BEGINNINGS.flatMap((begin) => ENDS.map((end) => begin + unit.repeat(length / unit.length) + end)),
+  );
+
+async function cpuMs(read: (text: string) => unknown, text: string): Promise<number> {
+  const before = process.cpuUsage();
+  await read(text);
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
+}
+
+/** The least of several measurements: what comes on top is garbage collection and compilation. */
+async function least(measure: () => Promise<number>): Promise<number> {
+  const times: number[] = [];
+  for (let time = 0; time < 3; time++) times.push(await measure());
+  return Math.min(...times);
+}
+
+/** Whether reading takes linear time, as far as these two texts tell. */
+async function isLinear(read: (text: string) => unknown, text: string, twice: string): Promise<boolean> {
+  if ((await cpuMs(read, twice)) < NOISE_MS) return true;
+  const time = await least(() => cpuMs(read, text));
+  return (await least(() => cpuMs(read, twice))) < Math.max(NOISE_MS, MAX_RATIO * time);
+}
+
+describe("a long text from outside takes linear time", () => {
+  const texts = textsOf(LENGTH);
+  const longer = textsOf(2 * LENGTH);
+
+  test.each(READERS)("in %s", async (_name, read) => {
+    for (const [index, text] of texts.entries()) {
+      const isFine = await isLinear(read, text, longer[index] as string);
+      expect(isFine, JSON.stringify(`${text.slice(0, 20)}…${text.slice(-20)}`)).toBe(true);
+    }
+  });
+
+  test("and the measurement notices a pattern that is quadratic", async () => {
+    const quadratic = (text: string) => text.replace(/:[^\s"]*@/g, "");
+    expect(await isLinear(quadratic, ":".repeat(LENGTH / 4), ":".repeat(LENGTH / 2))).toBe(false);
+  });
+});
+
+describe("an error message is cut before it is examined", () => {
+  test("so a hook that fails with a message of 200,000 characters delays nobody", async () => {
+    const { browser, url, log } = await startWorld({
+      log: [/hook_failed/],
+      options: {
+        hooks: {
+          onLogin() {
+            throw new Error(":/".repeat(100_000));
+          },
+        },
+      },
+    });
+    const answer = await browser.visit(`${url}/account`);
+    expect(answer.status).toBe(500);
+    expect(log.join("").length).toBeLessThan(2000);
+  });
+
+  test("and what follows does not change the result", () => {
+    const text = "cannot reach the store ".repeat(100);
+    expect(redactSecrets(text + ":".repeat(2 * LENGTH))).toBe(redactSecrets(text));
+  });
+
+  test.each([1980, 1985, 1990, 1995, 2000, 2005])("and no half of a secret is left at the cut (%i)", (length) => {
+    const text = `${"a ".repeat(length / 2)}redis://default:hunter2hunter2@cache token=geheim ${"z".repeat(40)}`;
+    const redacted = redactSecrets(text, 4000);
+    expect(redacted).not.toMatch(/hunt|gehe|zz/);
+  });
+});
+
+test.each([
+  ["cannot reach redis://default:hunter2@cache:6379", "cannot reach redis://[…]@cache:6379"],
+  [
+    "a password with @ and / in it: postgres://app:p@ss/w@db/orders",
+    "a password with @ and / in it: postgres://[…]@db/orders",
+  ],
+  ['"amqp://a:b@mq" and "amqp://c:d@mq"', '"amqp://[…]@mq" and "amqp://[…]@mq"'],
+  ["no address: nobody@example.com is unknown", "no address: nobody@example.com is unknown"],
+  ["connect ECONNREFUSED 127.0.0.1:5432", "connect ECONNREFUSED 127.0.0.1:5432"],
+  ["POST /token?client_secret=s3cret&code=abc&x=1", "POST /token?client_secret=[…]&code=[…]&x=1"],
+  ["refused: access_token=short, error_code=5", "refused: access_token=[…], error_code=5"],
+  [`the key ${"k".repeat(24)} is unknown`, "the key […] is unknown"],
+])("redactSecrets(%j) leaves no secret", (text, redacted) => {
+  expect(redactSecrets(text)).toBe(redacted);
+});
+
+test.each([
+  [new Error("plain"), "Error: plain"],
+  [Object.assign(new Error("x"), { message: { toString: null } }), "Error: "],
+  [Object.assign(new Error("x"), { name: Symbol("odd") }), "Error: x"],
+  ["thrown as it is: geheim", "string"],
+  [undefined, "undefined"],
+])("describeError() accepts whatever was thrown (%#)", (thrown, described) => {
+  expect(describeError(thrown)).toBe(described);
+});
