@@ -1,5 +1,6 @@
 import type { Request, Response } from "express";
 import type { SessionData } from "express-session";
+import { checkStorable, hookFault } from "./check-hook-result.js";
 import { PortalAuthError } from "./errors.js";
 import type { LogoutReason } from "./events.js";
 import type { Claims, TokenSet } from "./tokens.js";
@@ -18,13 +19,13 @@ export interface TokensContext {
 export interface LoginContext {
   /** The callback. Its session is still the old one. */
   readonly req: Request;
-  /** The verified claims. Assign fewer (or more) to decide what the session keeps; `sub` must stay. */
+  /** The verified claims. Assign fewer (or more) to decide what the session keeps: JSON values, and `sub` must stay. */
   claims: Claims;
   /** What will be stored: the portal's tokens, or what onTokens made of them. Read only here. */
   readonly tokens: Readonly<TokenSet>;
   /** Where the person goes next: a path of this site. Assign another; whatever leaves the site is replaced by "/". */
   returnTo: string;
-  /** What you put here is in `req.session` after the login. `req.session` itself is still the old one. */
+  /** What you put here, as JSON values, is in `req.session` after the login. `req.session` itself is still the old one. */
   readonly session: Partial<SessionData>;
 }
 
@@ -78,21 +79,51 @@ export interface Hooks {
 }
 
 /**
- * What onTokens makes of the tokens.
+ * Calls onTokens and returns the tokens to keep.
  *
- * @throws PortalAuthError what it threw, or `hook_failed`
+ * @throws PortalAuthError what the hook threw, or `hook_failed` if it returned anything else than tokens
  */
 export async function callOnTokens(hooks: Hooks, tokens: TokenSet, context: TokensContext): Promise<TokenSet> {
   const returned = (await callHook("onTokens", () => hooks.onTokens?.({ ...tokens }, context))) ?? tokens;
-  // guards go by it, and take silence for all that was asked for: more than the portal has granted, perhaps
-  const { scope = tokens.scope } = returned;
-  const kept = scope === undefined ? returned : { ...returned, scope };
-  if (typeof kept.access_token !== "string" || kept.access_token === "")
-    throw new PortalAuthError("hook_failed", { detail: "onTokens returned something without an access_token" });
-  for (const end of [kept.expires_at, kept.refresh_expires_at])
-    if (end !== undefined && !Number.isFinite(end))
-      throw new PortalAuthError("hook_failed", { detail: "onTokens returned an end that is no epoch seconds" });
-  return kept;
+  await callHook("onTokens", () => checkTokens(returned));
+  // Guards compare the scope. Without one they assume all that was asked for, which may be more than was granted.
+  const { scope = tokens.scope, token_type = tokens.token_type } = returned;
+  const kept = { ...returned, token_type };
+  return scope === undefined ? kept : { ...kept, scope };
+}
+
+type Kind = "text" | "seconds";
+
+const MEMBERS: Readonly<Record<keyof TokenSet, Kind>> = {
+  access_token: "text",
+  token_type: "text",
+  refresh_token: "text",
+  id_token: "text",
+  scope: "text",
+  expires_at: "seconds",
+  refresh_expires_at: "seconds",
+};
+
+const IS_KIND: Readonly<Record<Kind, (value: unknown) => boolean>> = {
+  text: (value) => typeof value === "string",
+  seconds: (value) => Number.isFinite(value),
+};
+
+const EXPECTED: Readonly<Record<Kind, string>> = { text: "text", seconds: "a number of epoch seconds" };
+
+/**
+ * Checks the tokens that onTokens returned, before anything is stored.
+ *
+ * @throws PortalAuthError `hook_failed`, with the name of the member
+ */
+function checkTokens(returned: unknown): asserts returned is TokenSet {
+  checkStorable("onTokens", "tokens", returned);
+  for (const [name, kind] of Object.entries(MEMBERS)) {
+    const value = returned[name];
+    if (value !== undefined && !IS_KIND[kind](value))
+      throw hookFault(`onTokens: tokens.${name} is not ${EXPECTED[kind]}`);
+  }
+  if (!returned["access_token"]) throw hookFault("onTokens: tokens.access_token is missing");
 }
 
 /** Runs a hook; what it throws arrives as a PortalAuthError that names the hook. */

@@ -48,17 +48,42 @@ describe("onTokens", () => {
     expect([onTokens.mock.calls.length, onLogin.mock.calls.length]).toEqual([1, 1]);
   });
 
-  test.each([{}, { access_token: "" }, { access_token: 7 }])(
-    "that returns %j, which is no token set, is told so",
-    async (answer) => {
-      const { browser, url, me } = await startWorld({
-        options: { hooks: { onTokens: () => answer as never } },
-        log: [/onTokens returned something without an access_token/],
-      });
-      expect((await browser.visit(`${url}/account`)).status).toBe(500);
-      expect((await me()).isAuthenticated).toBe(false);
-    },
-  );
+  const good = { access_token: "a", token_type: "bearer" };
+  test.each<[string, unknown, string]>([
+    ["text", "a", "tokens is not an object"],
+    ["a list", [good], "tokens is not an object"],
+    ["nothing of what is needed", {}, "tokens.access_token is missing"],
+    ["an empty access token", { access_token: "" }, "tokens.access_token is missing"],
+    ["a number as access token", { access_token: 7 }, "tokens.access_token is not text"],
+    ["a refresh token that is an object", { ...good, refresh_token: {} }, "tokens.refresh_token is not text"],
+    ["no refresh token, as null", { ...good, refresh_token: null }, "tokens.refresh_token is not text"],
+    ["an ID token that is a list", { ...good, id_token: ["x"] }, "tokens.id_token is not text"],
+    ["a scope that is a list", { ...good, scope: ["openid", "email"] }, "tokens.scope is not text"],
+    ["a type that is a number", { ...good, token_type: 1 }, "tokens.token_type is not text"],
+    ["an end that is text", { ...good, expires_at: "3600" }, "tokens.expires_at is not a number of epoch seconds"],
+    ["an end that is a BigInt", { ...good, expires_at: 1n }, "tokens.expires_at cannot be stored as JSON"],
+    [
+      "an end that is no number",
+      { ...good, refresh_expires_at: Number.NaN },
+      "tokens.refresh_expires_at is not a number",
+    ],
+    ["a member of its own that is a BigInt", { ...good, mine: 1n }, "tokens.mine cannot be stored as JSON"],
+  ])("that returns %s is reported by the name of the member, and nothing is stored", async (_what, answer, detail) => {
+    const { browser, url, me, log } = await startWorld({
+      options: { hooks: { onTokens: () => answer as never } },
+      log: [/hook_failed/],
+    });
+    expect((await browser.visit(`${url}/account`)).status).toBe(500);
+    expect(log.join()).toContain(`[onTokens: ${detail}`);
+    expect((await me()).isAuthenticated).toBe(false);
+  });
+
+  test("that leaves token_type out keeps that of the provider", async () => {
+    const onTokens = () => ({ access_token: "mine" }) as never;
+    const { browser, url, me } = await startWorld({ options: { hooks: { onTokens } } });
+    await browser.visit(`${url}/account`);
+    expect((await me()).tokens).toMatchObject({ access_token: "mine", token_type: "bearer" });
+  });
 });
 
 describe("onLogin", () => {
@@ -83,7 +108,7 @@ describe("onLogin", () => {
   test.each([
     ["another sub", { sub: "somebody-else" }],
     ["no sub", {}],
-    ["no claims", undefined],
+    ["a sub that is a number", { sub: 7 }],
   ])("cannot make the person somebody else: %s", async (_name, claims) => {
     const { browser, url, me } = await startWorld({
       options: {
@@ -97,6 +122,38 @@ describe("onLogin", () => {
     });
     expect((await browser.visit(`${url}/account`)).status).toBe(500);
     expect((await me()).isAuthenticated).toBe(false);
+  });
+
+  const circular: Record<string, unknown> = {};
+  circular["self"] = circular;
+  const throwing = {
+    get name() {
+      throw new Error("no such column");
+    },
+  };
+  test.each<[string, (context: LoginContext) => void, string]>([
+    ["no claims", (context) => void Object.assign(context, { claims: undefined }), "onLogin: claims is not an object"],
+    ["claims as text", (context) => void Object.assign(context, { claims: "x" }), "onLogin: claims is not an object"],
+    ["claims as a list", (context) => void Object.assign(context, { claims: [] }), "onLogin: claims is not an object"],
+    ["a BigInt", ({ claims }) => void Object.assign(claims, { id: 7n }), "onLogin: claims.id cannot be stored as JSON"],
+    ["a circle", ({ claims }) => void Object.assign(claims, { row: circular }), "onLogin: claims.row cannot be stored"],
+    ["a method", ({ claims }) => void Object.assign(claims, { save() {} }), "onLogin: claims.save cannot be stored"],
+    ["a row that throws", ({ claims }) => void Object.assign(claims, { row: throwing }), "onLogin: claims.row cannot"],
+    [
+      "a BigInt in the session",
+      ({ session }) => void Object.assign(session, { user: { id: 7n } }),
+      "onLogin: session.user cannot be stored as JSON",
+    ],
+    ["no session", (context) => void Object.assign(context, { session: null }), "onLogin: session is not an object"],
+  ])("that leaves %s is reported by the name of the member, and nothing is stored", async (_what, onLogin, detail) => {
+    const { browser, url, me, log, asked } = await startWorld({
+      options: { hooks: { onLogin } },
+      log: [/hook_failed/],
+    });
+    expect((await browser.visit(`${url}/account`)).status).toBe(500);
+    expect(log.join()).toContain(`[${detail}`);
+    expect((await me()).isAuthenticated).toBe(false);
+    await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1));
   });
 
   test("runs before the session is begun: it sees the old one", async () => {

@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import { PortalAuthError } from "../errors.js";
+import { checkStorable, hookFault } from "../check-hook-result.js";
 import { callHook, callOnTokens, type Hooks, type LoginContext } from "../hooks.js";
 import { returnTo } from "../login/return-to.js";
 import type { Verified } from "../portal/exchange.js";
@@ -22,11 +22,13 @@ export async function meetHooks(hooks: Hooks, verified: Verified, req: Request, 
   const tokens = await callOnTokens(hooks, verified.tokens, context);
   const login: LoginContext = { req, claims: { ...claims }, tokens, returnTo: wish, session: {} };
   await callHook("onLogin", () => hooks.onLogin?.(login));
-  if (login.claims?.sub !== claims.sub) throw failed("onLogin changed or removed claims.sub");
+  await callHook("onLogin", () => {
+    checkStorable("onLogin", "claims", login.claims);
+    checkStorable("onLogin", "session", login.session);
+  });
+  if (login.claims.sub !== claims.sub) throw hookFault("onLogin changed or removed claims.sub");
   const reserved = reservedKey(Object.keys(login.session));
-  if (reserved) throw failed(`onLogin put ${reserved} into the session: the name is taken`);
-  if (req.res?.headersSent) throw failed("a hook answered the request: to refuse, throw");
+  if (reserved) throw hookFault(`onLogin put ${reserved} into the session: the name is taken`);
+  if (req.res?.headersSent) throw hookFault("a hook answered the request: to refuse, throw");
   return { tokens, claims: login.claims, authentication, return_to: returnTo(login.returnTo), extra: login.session };
 }
-
-const failed = (detail: string) => new PortalAuthError("hook_failed", { detail });
