@@ -31,21 +31,21 @@ export function createRoutes(parts: Parts): StepFor {
   const table: [method: string, path: string | false, step: Step][] = [
     ["GET", login, unlessPrefetched(thirdPartyLogin ? unlessInitiated(parts, begin) : begin)],
     ["POST", thirdPartyLogin && login, initiatedByPost(parts)],
-    ["HEAD", login, nothing],
+    ["HEAD", login, answerHead],
     ["GET", callback, unlessPrefetched(unlessTicket(parts, finish))],
     ["POST", callback, postedStep(parts)],
-    ["HEAD", callback, nothing],
+    ["HEAD", callback, answerHead],
     ["GET", logout, unlessPrefetched(leave)],
     ["POST", logout, leave],
-    ["HEAD", logout, nothing],
+    ["HEAD", logout, answerHead],
     ["POST", backchannelLogout, backChannelStep(parts)],
     ["GET", backchannelLogout, postAlone],
     ["HEAD", backchannelLogout, postAlone],
     ["GET", frontchannelLogout, unlessPrefetched(frontChannelStep(parts))],
-    ["HEAD", frontchannelLogout, nothing],
+    ["HEAD", frontchannelLogout, answerHead],
     ["GET", form, unlessPrefetched(formStep(parts))],
     ["POST", form, postedFormStep(parts)],
-    ["HEAD", form, nothing],
+    ["HEAD", form, answerHead],
     ["GET", session, statusStep(parts)],
     ["HEAD", session, statusStep(parts)],
   ];
@@ -58,10 +58,21 @@ export function createRoutes(parts: Parts): StepFor {
   return (req) => routes.get(withoutSlash(req.path))?.get(req.method);
 }
 
-/** Mail scanners and browsers that load ahead ask for what nobody may want: they spend nothing, and get nothing. */
-async function nothing({ res }: Visit): Promise<void> {
+/** Answers HEAD without side effects: link scanners send it for addresses that a person may open later. */
+async function answerHead({ res }: Visit): Promise<void> {
   ourHeaders(res);
   res.statusCode = 204;
+  res.end();
+}
+
+/**
+ * Refuses a prefetch or prerender without side effects. Chromium keeps a 2xx answer, also a 204 with `no-store`, and uses
+ * it for the click that follows, so the link would do nothing. It discards a 503. There is no Retry-After: browsers apply
+ * it to the whole origin and would stop loading the application's own pages ahead.
+ */
+async function refusePrefetch({ res }: Visit): Promise<void> {
+  ourHeaders(res);
+  res.statusCode = 503;
   res.end();
 }
 
@@ -77,7 +88,7 @@ async function postAlone({ req, res }: Visit): Promise<void> {
 const unlessPrefetched =
   (step: Step): Step =>
   (visit) =>
-    isPrefetch(visit.req) ? nothing(visit) : step(visit);
+    isPrefetch(visit.req) ? refusePrefetch(visit) : step(visit);
 
 /** A test that runs in this process may bring a login along: see login-ticket.ts. */
 const unlessTicket =

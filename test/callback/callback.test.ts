@@ -219,7 +219,7 @@ describe("the code goes to the token endpoint once, ever", () => {
     const { browser, url, asked } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     for (const headers of [{ "sec-purpose": "prefetch" }, { purpose: "prefetch" }, { "x-moz": "prefetch" }] as const)
-      expect((await browser.navigate(callback, { headers: { ...headers } })).status).toBe(204);
+      expect((await browser.navigate(callback, { headers: { ...headers } })).status).toBe(503);
     expect((await browser.navigate(callback, { method: "HEAD" })).status).toBe(204);
     expect(asked("/oauth2/token")).toEqual([]);
     expect((await browser.navigate(callback)).headers.location).toBe("/account");

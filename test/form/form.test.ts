@@ -246,7 +246,7 @@ describe("the page", () => {
     const shop = await startShop();
     const { url } = await shop.postAndLogIn();
     expect((await shop.browser.navigate(url, { method: "HEAD" })).status).toBe(204);
-    expect((await shop.browser.navigate(url, { headers: { "sec-purpose": "prefetch" } })).status).toBe(204);
+    expect((await shop.browser.navigate(url, { headers: { "sec-purpose": "prefetch" } })).status).toBe(503);
   });
 });
 

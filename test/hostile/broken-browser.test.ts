@@ -471,7 +471,7 @@ attacks("logins that go their own way", [
     source: "HTML, section 7.6, speculative loading",
     async act({ victim, base }) {
       const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
-      expect((await victim.navigate(address, { headers: { "sec-purpose": "prefetch" } })).status).toBe(204);
+      expect((await victim.navigate(address, { headers: { "sec-purpose": "prefetch" } })).status).toBe(503);
       return victim.visit(address, { site: "cross-site" });
     },
     outcome: welcomed,

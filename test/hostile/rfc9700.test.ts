@@ -626,8 +626,8 @@ const forgedLogout = (name: string, status: number, act: (world: World) => Promi
     expect(await whoIs(victim)).toBe("amara-okafor");
   },
 });
-/** A person is asked, a program is told, and who loads ahead gets nothing. */
-const [ASKED, TOLD, NOTHING] = [200, 403, 204] as const;
+/** A person is asked, a program gets an error, a prefetch is refused, and HEAD has no effect. */
+const [ASKED, TOLD, NOT_AHEAD, NOTHING] = [200, 403, 503, 204] as const;
 attacks("a logout that nobody meant", [
   forgedLogout("a link in an e-mail, which another site redirects here", ASKED, ({ victim, base }) =>
     victim.visit(`${base}/logout`, { site: "none" }),
@@ -681,7 +681,7 @@ attacks("a logout that nobody meant", [
       return victim.navigate(`${base}/logout`, { old: true, method: "POST", form: { confirmation } });
     },
   ),
-  forgedLogout("a prefetch", NOTHING, ({ victim, base }) =>
+  forgedLogout("a prefetch", NOT_AHEAD, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { site: "same-origin", headers: { "sec-purpose": "prefetch" } }),
   ),
   forgedLogout("HEAD", NOTHING, ({ victim, base }) =>

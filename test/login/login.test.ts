@@ -322,7 +322,8 @@ test("a browser that loads ahead, and a HEAD, begin nothing", async () => {
     { "x-moz": "prefetch" },
   ] as const) {
     const answer = await browser.navigate(`${url}/login`, { headers: { ...headers } });
-    expect([answer.status, answer.headers["set-cookie"], answer.headers.location]).toEqual([204, undefined, undefined]);
+    expect([answer.status, answer.headers["set-cookie"], answer.headers.location]).toEqual([503, undefined, undefined]);
+    expect([answer.headers["cache-control"], answer.headers["retry-after"]]).toEqual(["no-store", undefined]);
   }
   expect((await browser.navigate(`${url}/login`, { method: "HEAD" })).status).toBe(204);
   expect(asked("/.well-known/openid-configuration")).toEqual([]);

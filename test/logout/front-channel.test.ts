@@ -159,7 +159,8 @@ describe("nobody is logged out by", () => {
   test("a prefetch", async () => {
     const world = await start();
     const query = new URLSearchParams({ iss: world.portal.issuer, sid: await sidOf(world) });
-    await world.browser.fetch(`${world.url}${PATH}?${query}`, { headers: { "sec-purpose": "prefetch" } });
+    const headers = { "sec-purpose": "prefetch" };
+    expect((await world.browser.fetch(`${world.url}${PATH}?${query}`, { headers })).status).toBe(503);
     expect(await isIn(world)).toBe(true);
   });
 
