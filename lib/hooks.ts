@@ -23,7 +23,10 @@ export interface LoginContext {
   claims: Claims;
   /** What will be stored: the portal's tokens, or what onTokens made of them. Read only here. */
   readonly tokens: Readonly<TokenSet>;
-  /** Where the person goes next: a path of this site. Assign another; whatever leaves the site is replaced by "/". */
+  /**
+   * Where the user goes next: a path of this site, as browsers see it. Assign another. An address of another
+   * site becomes the start page.
+   */
   returnTo: string;
   /** What you put here, as JSON values, is in `req.session` after the login. `req.session` itself is still the old one. */
   readonly session: Partial<SessionData>;

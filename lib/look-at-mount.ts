@@ -1,4 +1,5 @@
 import type { Request } from "express";
+import { comparablePath } from "./external-address.js";
 import type { Parts } from "./parts.js";
 import { RequestPortal } from "./request-portal.js";
 
@@ -26,14 +27,16 @@ export function lookAtMount({ settings, log }: Parts, req: Request): void {
   if (first && name !== undefined) log.warn(`Two portalAuth() are called ${name}: req.portals knows the second alone.`);
   if (routes.callback === false) return;
   const answered = req.baseUrl + routes.callback;
-  if (first && first.visit.mount + first.parts.settings.routes.callback === answered)
+  const isSame = (one: string, other: string) => comparablePath(one) === comparablePath(other);
+  if (first && isSame(first.visit.mount + first.parts.settings.routes.callback, answered))
     log.warn(
       `Two portalAuth() answer ${answered}, which is the first alone: give the other routes of its own, or a path.`,
     );
   const asked = new URL(redirectUri).pathname;
-  if (!asked.endsWith(answered))
+  // what is in front of the mount path is a prefix that a proxy removes
+  if (!comparablePath(asked).endsWith(comparablePath(answered)))
     log.warn(
-      `portalAuth() answers ${answered}, but PORTAL_REDIRECT_URI (option redirectUri) leads to ${asked}: who comes back from the portal would find nothing there. Write an address that ends in ${answered}, or mount it elsewhere.`,
+      `portalAuth() answers ${answered}, but PORTAL_REDIRECT_URI (option redirectUri) leads to ${asked}: a login would end with 404. Write an address that ends in ${answered}, or mount portalAuth() elsewhere.`,
     );
 }
 

@@ -3,6 +3,7 @@ import type { Outage } from "./access/outage.js";
 import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
 import type { Pages } from "./answer/pages.js";
+import { addressOf, linkTo, startPage } from "./external-address.js";
 import { returnTo } from "./login/return-to.js";
 import { type LoginStrength, strengthAsQuery } from "./login/strength.js";
 import type { Transactions } from "./login/transaction.js";
@@ -36,12 +37,9 @@ export interface Parts {
 export interface Visit {
   readonly req: Request;
   readonly res: Response;
-  /** Where the router is mounted, as this request sees it: our own addresses start with it. */
+  /** Where the router is mounted, as this request sees it. external-address.ts turns it into what browsers see. */
   readonly mount: string;
 }
-
-/** One of our own routes as a link: also where the mount is a pattern, and so whatever a stranger's address makes of it. */
-export const linkTo = (mount: string, route: string): string => returnTo(mount + route);
 
 /** This site, as people reach it. */
 export const originOf = ({ settings }: Parts): string => new URL(settings.redirectUri).origin;
@@ -53,7 +51,8 @@ export const originOf = ({ settings }: Parts): string => new URL(settings.redire
 export function withLogin(parts: Parts, mount: string, wanted?: unknown, strength: LoginStrength = {}): ErrorAnswer {
   const { settings, log, pages } = parts;
   const { login } = settings.routes;
-  const query = new URLSearchParams(wanted === undefined ? {} : { returnTo: returnTo(wanted) });
+  const home = startPage(settings, mount);
+  const query = new URLSearchParams(wanted === undefined ? {} : { returnTo: returnTo(wanted, home) });
   for (const [name, value] of Object.entries(strengthAsQuery(strength))) query.set(name, value);
   const wish = query.size > 0 ? `?${query}` : "";
   return {
@@ -61,22 +60,25 @@ export function withLogin(parts: Parts, mount: string, wanted?: unknown, strengt
     log,
     pages,
     origin: originOf(parts),
-    login: login === false ? undefined : linkTo(mount, login) + wish,
+    startPage: home,
+    login: login === false ? undefined : linkTo(settings, mount, login) + wish,
   };
 }
 
 /** How it is told that somebody who is logged in may not do this: with a way out, for who has another account. */
-export function withLogout({ settings: { hooks, routes }, log, pages }: Parts, mount: string): ErrorAnswer {
-  const logout = routes.logout === false ? undefined : linkTo(mount, routes.logout);
-  return { hooks, log, pages, logout, isLogin: false };
+export function withLogout({ settings, log, pages }: Parts, mount: string): ErrorAnswer {
+  const { hooks, routes } = settings;
+  const logout = routes.logout === false ? undefined : linkTo(settings, mount, routes.logout);
+  return { hooks, log, pages, startPage: startPage(settings, mount), logout, isLogin: false };
 }
 
 /**
  * How a failure is answered that no login would mend: with a way to try the same again. An address with a code, the
  * callback's of whichever router, belongs into no page: that one is reloaded.
  */
-export function withRetry({ settings: { hooks }, log, pages }: Parts, req: Request): ErrorAnswer {
+export function withRetry({ settings, log, pages }: Parts, { req, mount }: Pick<Visit, "req" | "mount">): ErrorAnswer {
   const query = readQuery(req);
   const canBeLinked = req.method === "GET" && !query.has("code") && !query.has(POSTED);
-  return { hooks, log, pages, retry: canBeLinked ? returnTo(req.originalUrl) : undefined, isLogin: false };
+  const retry = canBeLinked ? addressOf(settings, mount, req) : undefined;
+  return { hooks: settings.hooks, log, pages, startPage: startPage(settings, mount), retry, isLogin: false };
 }

@@ -7,10 +7,9 @@ import { carefully, createLog, type Log, logFailure } from "./answer/log.js";
 import { createPages } from "./answer/pages.js";
 import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
-import { knowRoutes } from "./login/own-routes.js";
 import { createSilentLogin } from "./login/silent.js";
 import { createTransactions } from "./login/transaction.js";
-import { callbackPaths } from "./login-ticket.js";
+import { callbackPaths, possibleCallbackPaths } from "./login-ticket.js";
 import { lookAtMaking, lookAtMount } from "./look-at-mount.js";
 import { refuseRequest } from "./parentheses.js";
 import { type Parts, type Visit, withLogin, withRetry } from "./parts.js";
@@ -47,8 +46,7 @@ export interface PortalAuth extends RequestHandler {
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   refuseRequest(options, "portalAuth");
   const parts = createParts(tryOptions(options));
-  knowRoutes(parts.settings.routes);
-  callbackPaths.add(new URL(parts.settings.redirectUri).pathname);
+  for (const path of possibleCallbackPaths(parts.settings)) callbackPaths.add(path);
   const stepFor = createRoutes(parts);
   const loginSilently = parts.settings.silentLogin ? createSilentLogin(parts) : undefined;
   const { mountSession, storeTrouble, close } = createSessions(parts);
@@ -146,12 +144,13 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
 }
 
 /** What express-session ends with: before the request went on, or while its answer ended. */
-function failToLoad(parts: Parts, { req, res }: Visit, cause: unknown, trouble: string | undefined): Promise<void> {
+function failToLoad(parts: Parts, visit: Visit, cause: unknown, trouble: string | undefined): Promise<void> {
+  const { req, res } = visit;
   const doing = res.headersSent ? "save" : "read";
   const detail = trouble === undefined ? doing : `${doing}; the store's connection: ${trouble}`;
   const sentence = "This site cannot be used right now. Please try again in a moment.";
   const error = new PortalAuthError("session_store_failed", { detail, sentence, cause });
-  return answerError(req, res, error, withRetry(parts, req));
+  return answerError(req, res, error, withRetry(parts, visit));
 }
 
 function fail(parts: Parts, req: Request, res: Response, thrown: unknown, next: NextFunction): void {

@@ -18,6 +18,8 @@ export interface ErrorAnswer {
   readonly pages?: Pages;
   /** Where a person can log in, when there is such a route. */
   readonly login?: string | undefined;
+  /** The application's start page, as browsers see it. Default "/". */
+  readonly startPage?: string;
   /** The site as people should reach it, where that is known: scheme, host and port. */
   readonly origin?: string;
   /** Whether it was a login that failed. Default true. */
@@ -70,7 +72,7 @@ function pageOf(words: Words, error: PortalAuthError, request_id: string, answer
   const actions: Action[] = [];
   if (login !== undefined) actions.push({ label: signInLabel(error, words), href: login });
   if (retry !== undefined && status === 503) actions.push({ label: labels.tryAgain, href: retry });
-  actions.push({ label: labels.startPage, href: "/" });
+  actions.push({ label: labels.startPage, href: answer.startPage ?? "/" });
   if (answer.logout !== undefined) actions.push({ label: labels.signOut, href: answer.logout });
   const footnote = `${code} · ${labels.request} ${request_id}`;
   const text = sentenceOf(error, words);

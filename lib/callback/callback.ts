@@ -2,8 +2,9 @@ import { answerError } from "../answer/answer-error.js";
 import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
+import { linkTo, startPage } from "../external-address.js";
 import type { Transaction } from "../login/transaction.js";
-import { linkTo, type Parts, type Visit, withLogin } from "../parts.js";
+import { type Parts, type Visit, withLogin } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { checkResponse, type Expected, exchange } from "../portal/exchange.js";
 import { revokeQuietly } from "../revoke-quietly.js";
@@ -86,14 +87,17 @@ export function callbackStep(parts: Parts) {
     const verified = await exchange(portal, code, expected, () => watch.begin("checks")); // the code for verified tokens
     try {
       watch.begin("hooks");
-      const { return_to, ...person } = await meetHooks(settings.hooks, verified, req, wish);
+      const { return_to, ...person } = await meetHooks(settings.hooks, verified, req, {
+        wish,
+        home: startPage(settings, mount),
+      });
       // of who did not sign out of this browser
       const onReplaced = ({ tokens }: PortalSession) => void revokeQuietly(parts, tokens.refresh_token);
       const form = id === undefined ? undefined : { id, back: return_to };
       const begun = { ...person, askedAt, rules: settings, keep: settings.keepSessionKeys, form, onReplaced };
       watch.begin("session"); // last, as it changes the session id: what came before must have held
       const sessionId = await beginSession(req, begun);
-      return { sessionId, return_to: form ? linkTo(mount, String(settings.routes.form)) : return_to };
+      return { sessionId, return_to: form ? linkTo(settings, mount, String(settings.routes.form)) : return_to };
     } catch (error) {
       void revokeQuietly(parts, verified.tokens.refresh_token); // nobody will have them
       throw error;

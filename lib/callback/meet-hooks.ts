@@ -14,9 +14,16 @@ export interface Person extends Verified {
 /**
  * Lets the application change what is kept, or refuse; nothing has been stored yet.
  *
+ * @param wish where the user goes next, unless a hook says otherwise
+ * @param home the start page: the user goes there if a hook names an address of another site
  * @throws PortalAuthError what a hook threw, or `hook_failed` for what it must not do
  */
-export async function meetHooks(hooks: Hooks, verified: Verified, req: Request, wish: string): Promise<Person> {
+export async function meetHooks(
+  hooks: Hooks,
+  verified: Verified,
+  req: Request,
+  { wish, home }: { readonly wish: string; readonly home: string },
+): Promise<Person> {
   const { claims, authentication } = verified;
   const context = { req, grant: "authorization_code", claims } as const;
   const tokens = await callOnTokens(hooks, verified.tokens, context);
@@ -30,5 +37,11 @@ export async function meetHooks(hooks: Hooks, verified: Verified, req: Request, 
   const reserved = reservedKey(Object.keys(login.session));
   if (reserved) throw hookFault(`onLogin put ${reserved} into the session: the name is taken`);
   if (req.res?.headersSent) throw hookFault("a hook answered the request: to refuse, throw");
-  return { tokens, claims: login.claims, authentication, return_to: returnTo(login.returnTo), extra: login.session };
+  return {
+    tokens,
+    claims: login.claims,
+    authentication,
+    return_to: returnTo(login.returnTo, home),
+    extra: login.session,
+  };
 }

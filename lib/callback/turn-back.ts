@@ -1,6 +1,7 @@
 import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { asPortalAuthError } from "../as-portal-auth-error.js";
+import { startPage } from "../external-address.js";
 import { readMark } from "../login/silent-mark.js";
 import type { Parts, Visit } from "../parts.js";
 import { responseOf } from "./posted.js";
@@ -19,11 +20,11 @@ export function turnBack(parts: Parts, visit: Visit, { attempted }: LoginWatch, 
 }
 
 /** Of what failed before the attempt was looked for, or as it is not to be found. */
-function wayBack(parts: Parts, { req, res }: Visit): string {
+function wayBack(parts: Parts, { req, res, mount }: Visit): string {
   try {
     const taken = parts.transactions.take(req, res, responseOf(parts, req).state);
     return taken.kind === "spent" ? taken.return_to : taken.transaction.return_to;
   } catch {
-    return "/";
+    return startPage(parts.settings, mount);
   }
 }

@@ -1,5 +1,6 @@
 import { loginCookiePrefix, sessionCookieName } from "../cookie-names.js";
 import type { PortalAuthError } from "../errors.js";
+import { afterLogoutInWords } from "../external-address.js";
 import { createFetch } from "../portal/http.js";
 import type { Settings } from "../settings/settings.js";
 import { type Check, checksOf } from "./check.js";
@@ -8,7 +9,8 @@ const { ok, skipped, warning } = checksOf("redirect");
 const cookies = checksOf("cookies");
 
 /** The redirect address by itself: that it leads to the callback's route, settings.ts has seen to. */
-export function checkRedirect({ redirectUri, postLogoutRedirectUri, issuer, profile, routes }: Settings): Check[] {
+export function checkRedirect(settings: Settings): Check[] {
+  const { redirectUri, issuer, profile, routes } = settings;
   const { protocol, hostname, origin } = new URL(redirectUri);
   const route =
     routes.callback === false
@@ -38,7 +40,7 @@ export function checkRedirect({ redirectUri, postLogoutRedirectUri, issuer, prof
         ]
       : []),
     ok("register", "register these at the portal, to the letter", {
-      found: `redirect address ${redirectUri}, after a logout ${postLogoutRedirectUri}`,
+      found: `redirect address ${redirectUri}, after a logout ${afterLogoutInWords(settings)}`,
     }),
   ];
 }

@@ -14,9 +14,11 @@ export const isFormPending = ({ settings }: Parts, req: Request): boolean => pen
  * @returns whether the request may pass; else it was answered
  * @throws PortalAuthError `session_store_failed`: nobody can say whether it has arrived before
  */
-export async function letFormArrive(parts: Parts, { req, res, mount }: Visit): Promise<boolean> {
+export async function letFormArrive(parts: Parts, visit: Visit): Promise<boolean> {
+  const { req, res, mount } = visit;
   const { settings } = parts;
-  const [pending, posted] = [pendingForm(req, settings), postedBy(req)];
+  const pending = pendingForm(req, settings);
+  const posted = postedBy(parts, visit);
   if (!pending || !posted) return true;
   const arrival = await withForms(req, settings, (forms) => forms.arrive(pending.id, posted));
   if (arrival === "again") {

@@ -2,10 +2,11 @@ import type { Request } from "express";
 import { formHeaders } from "../answer/headers.js";
 import { redirect } from "../answer/redirect.js";
 import { isSameOrigin } from "../anti-forgery.js";
+import { linkTo, startPage } from "../external-address.js";
 import { returnTo } from "../login/return-to.js";
 import type { Words } from "../pages.js";
 import { readQuery } from "../parameters.js";
-import { linkTo, originOf, type Parts, type Visit } from "../parts.js";
+import { originOf, type Parts, type Visit } from "../parts.js";
 import type { KeptForms } from "../session/kept-forms.js";
 import { forgetForm, pendingForm, withForms } from "../session/pending-form.js";
 import { readSession } from "../session/session.js";
@@ -25,7 +26,7 @@ export function formStep(parts: Parts) {
         kind: "form",
         title: titles.noForm,
         text: formGone,
-        actions: [{ label: labels.startPage, href: "/" }],
+        actions: [{ label: labels.startPage, href: startPage(settings, mount) }],
       }));
     const post = pageOf(parts, mount);
     const name = nameOf(readSession(req, settings)?.claims);
@@ -51,7 +52,7 @@ export function postedFormStep(parts: Parts) {
   return async function sendForm({ req, res, mount }: Visit): Promise<void> {
     const ask = () => redirect(res, 303, pageOf(parts, mount));
     if (!isSameOrigin(req.headers, originOf(parts))) return ask();
-    if (readQuery(req).has(DISCARD)) return redirect(res, 303, await discard(parts, req));
+    if (readQuery(req).has(DISCARD)) return redirect(res, 303, await discard(parts, req, mount));
     const waiting = await waitingForm(parts, req, (forms, id) => forms.release(id));
     if (waiting) redirect(res, 307, waiting.to, formHeaders);
     else ask(); // which tells that there is none
@@ -59,7 +60,8 @@ export function postedFormStep(parts: Parts) {
 }
 
 /** Where our own page is, as this request sees it. */
-export const pageOf = ({ settings }: Parts, mount: string): string => linkTo(mount, String(settings.routes.form));
+export const pageOf = ({ settings }: Parts, mount: string): string =>
+  linkTo(settings, mount, String(settings.routes.form));
 
 /** The form that waits for the person of this request. One that cannot be opened is dropped. */
 async function waitingForm(
@@ -79,11 +81,12 @@ async function waitingForm(
 }
 
 /** Where to go on without it. */
-async function discard(parts: Parts, req: Request): Promise<string> {
+async function discard(parts: Parts, req: Request, mount: string): Promise<string> {
+  const home = startPage(parts.settings, mount);
   const pending = pendingForm(req, parts.settings);
-  if (!pending) return "/";
+  if (!pending) return home;
   await drop(parts, req, pending.id);
-  return returnTo(pending.back);
+  return returnTo(pending.back, home);
 }
 
 async function drop({ settings }: Parts, req: Request, id: string): Promise<void> {

@@ -5,6 +5,7 @@ import { wantsPage } from "../answer/client.js";
 import { type Log, logFailure } from "../answer/log.js";
 import { isSameOrigin } from "../anti-forgery.js";
 import type { PortalAuthError } from "../errors.js";
+import { addressOf, startPage } from "../external-address.js";
 import { beginLogin } from "../login/login.js";
 import { isOwnRoute } from "../login/own-routes.js";
 import { returnTo } from "../login/return-to.js";
@@ -51,13 +52,13 @@ export async function keepForm(
 ): Promise<boolean> {
   const { req } = visit;
   if (parts.settings.routes.form === false) tellOff(parts.log);
-  const posted = postedBy(req);
+  const posted = postedBy(parts, visit);
   if (!posted || !isPosted(parts, req)) return false;
   const body = await readRepeatable(req, maxBytes);
   if (body === undefined) return false;
   let back: string | undefined;
   try {
-    back = backOf ? backOf(req) : cameFrom(parts, req);
+    back = backOf ? backOf(req) : cameFrom(parts, visit);
     await parts.getPortal(); // before anything is kept: a portal that is down leaves no trace
     const id = await store(parts, req, posted, body);
     if (id === undefined) return false;
@@ -69,9 +70,10 @@ export async function keepForm(
 }
 
 /** What is seen of a form before its body is read; undefined where it goes to no address that a browser can be sent to. */
-export function postedBy(req: Request): Posted | undefined {
-  const to = returnTo(req.originalUrl, "");
-  return to === "" || isOwnRoute(to) ? undefined : { to, length: Number(req.headers["content-length"]) };
+export function postedBy({ settings }: Parts, { req, mount }: Visit): Posted | undefined {
+  const to = addressOf(settings, mount, req, "");
+  if (to === "" || isOwnRoute(settings, mount, to)) return undefined;
+  return { to, length: Number(req.headers["content-length"]) };
 }
 
 /** A page of this site has posted, and its window waits for the answer. */
@@ -88,9 +90,11 @@ function isPosted(parts: Parts, req: Request): boolean {
 }
 
 /** The page that the form was on, which can be opened, as the address that it was posted to perhaps cannot. */
-function cameFrom(parts: Parts, { headers: { referer = "" } }: Request): string {
+function cameFrom(parts: Parts, { req, mount }: Visit): string {
+  const { referer = "" } = req.headers;
+  const home = startPage(parts.settings, mount);
   const origin = originOf(parts);
-  return referer.startsWith(`${origin}/`) ? returnTo(referer.slice(origin.length)) : "/";
+  return referer.startsWith(`${origin}/`) ? returnTo(referer.slice(origin.length), home) : home;
 }
 
 /** The id under which it is kept; undefined where it is not. */

@@ -14,5 +14,6 @@ export function answerFailure(
   error: unknown,
 ): Promise<void> {
   if (needsLogin(error)) return turnAway(req, res, portal, { ...guard, reason: error });
-  return answerError(req, res, error, withRetry(RequestPortal.insideOf(portal).parts, req));
+  const { parts, visit } = RequestPortal.insideOf(portal);
+  return answerError(req, res, error, withRetry(parts, visit));
 }

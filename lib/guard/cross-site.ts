@@ -14,7 +14,8 @@ export function isCrossSite(req: Request, portal: RequestPortal, csrf: AntiForge
 export function refuseCrossSite(req: Request, res: Response, portal: RequestPortal): Promise<void> {
   const detail = `${req.method}, Sec-Fetch-Site: ${siteTold(req)}`;
   const error = new PortalAuthError("cross_site_refused", { detail });
-  return answerError(req, res, error, withRetry(RequestPortal.insideOf(portal).parts, req));
+  const { parts, visit } = RequestPortal.insideOf(portal);
+  return answerError(req, res, error, withRetry(parts, visit));
 }
 
 /** A word that browsers have for it, and nobody else's words in the log. */

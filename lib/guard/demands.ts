@@ -49,5 +49,5 @@ export async function refuse(
   if (isMendedByLogin) return turnAway(req, res, portal, { ...guard, reason: error });
   const { parts, visit } = RequestPortal.insideOf(portal);
   const isFault = error.status >= 500; // of a function of the application's
-  await answerError(req, res, error, isFault ? withRetry(parts, req) : withLogout(parts, visit.mount));
+  await answerError(req, res, error, isFault ? withRetry(parts, visit) : withLogout(parts, visit.mount));
 }

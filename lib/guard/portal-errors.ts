@@ -22,6 +22,6 @@ export function portalErrors(options: PortalErrorsOptions = {}): ErrorRequestHan
   return function answerPortalErrors(error, req, res, next) {
     const portal = portalOf(req);
     if (!(error instanceof PortalAuthError) || !portal || res.headersSent) return next(error);
-    answerFailure(req, res, portal, { wishOf: () => req.originalUrl }, error).catch(next);
+    answerFailure(req, res, portal, {}, error).catch(next);
   };
 }

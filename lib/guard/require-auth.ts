@@ -18,7 +18,10 @@ import { type TurnAway, turnAway } from "./turn-away.js";
 export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
   /** Whose login is wanted: the option `name` of that portalAuth(). Default: that of `req.portal`. */
   portal?: string;
-  /** Where the person comes back to after the login: a path of this site. Default: the address that was asked for. */
+  /**
+   * Where the user returns after the login: a path of this site, as browsers see it. Default: the address of
+   * the request.
+   */
   returnTo?: string | ((req: Request) => string);
   /**
    * Whether the handler is to find an access token that is good for PORTAL_REFRESH_LEEWAY, refreshed first when it was
@@ -119,7 +122,6 @@ function settleOptions(options: RequireAuthOptions) {
   if (portal !== undefined && typeof portal !== "string") throw new TypeError("requireAuth: portal must be a name");
   const wanted = settleStrength("requireAuth", demands);
   const wishOf = settleReturnTo(returnTo);
-  const backOf = returnTo === undefined ? undefined : wishOf; // the address of a form can seldom be opened
   return {
     name: portal,
     wishOf,
@@ -127,15 +129,15 @@ function settleOptions(options: RequireAuthOptions) {
     csrf: settleCsrf(csrf, "requireAuth"),
     wanted,
     refusalOf: settleDemands(wanted, { scope, claims, roles } as RightsWanted<never>),
-    keepForm: settleKeepForm(keepForm, backOf),
+    keepForm: settleKeepForm(keepForm, wishOf),
   };
 }
 
-function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): (req: Request) => string {
+function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): ((req: Request) => string) | undefined {
   if (typeof returnTo === "function") return returnTo;
   if (typeof returnTo === "string") return () => returnTo;
   if (returnTo !== undefined) throw new TypeError("requireAuth: returnTo must be a path, or a function that gives one");
-  return (req) => req.originalUrl;
+  return undefined;
 }
 
 /** Most requests are none, and those of nearly all sessions. */

@@ -3,9 +3,9 @@ import { answerError } from "../answer/answer-error.js";
 import { navigates } from "../answer/client.js";
 import { goOn } from "../answer/go-on.js";
 import { PortalAuthError } from "../errors.js";
+import { addressOf } from "../external-address.js";
 import { type KeepForm, keepForm } from "../form/keep-form.js";
 import { beginLogin } from "../login/login.js";
-import { returnTo } from "../login/return-to.js";
 import type { StrengthWanted } from "../login/strength.js";
 import { withLogin } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
@@ -14,8 +14,8 @@ import { whyRefused } from "../session/session.js";
 
 /** What a guard says of those whom it turns away. */
 export interface TurnAway {
-  /** Where the person comes back to. */
-  readonly wishOf: (req: Request) => string;
+  /** Returns the address to which the user returns after the login. Default: the address of the request. */
+  readonly wishOf?: ((req: Request) => string) | undefined;
   /** What they are told who cannot be sent to the portal. Default `login_required`. */
   readonly reason?: unknown;
   /** How strong the login must be that is to come. */
@@ -43,10 +43,10 @@ export async function turnAway(req: Request, res: Response, portal: RequestPorta
   }
   // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
   if (isStrict(req, parts.settings) && req.headers["sec-fetch-site"] === "cross-site")
-    return goOn(parts.pages, req, res, returnTo(req.originalUrl));
+    return goOn(parts.pages, req, res, addressOf(parts.settings, visit.mount, req));
   let wish: string | undefined;
   try {
-    wish = guard.wishOf(req);
+    wish = guard.wishOf ? guard.wishOf(req) : addressOf(parts.settings, visit.mount, req);
     await beginLogin(parts, here, { returnTo: wish, ...guard.wanted });
   } catch (error) {
     await answerError(req, res, error, withLogin(parts, visit.mount, wish, guard.wanted));

@@ -3,9 +3,9 @@ import { consoleLog } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { explanationOf } from "../errors-paper.js";
+import { returnTo } from "../external-address.js";
 import { listen } from "../listen.js";
 import { refuseRequest } from "../parentheses.js";
-import { linkTo } from "../parts.js";
 import { describeError } from "../redact.js";
 import { isProduction } from "../settings/settings.js";
 import { pageFiles } from "./files.js";
@@ -76,7 +76,9 @@ function createAnswers(notebook: Notebook): Map<string, Answer> {
 const page =
   (type: string, text: string): Answer =>
   (req, res) =>
-    /^[^?]*\/(\?|$)/.test(req.originalUrl) ? sendHere(res, type, text) : redirect(res, 303, linkTo(req.baseUrl, "/"));
+    /^[^?]*\/(\?|$)/.test(req.originalUrl)
+      ? sendHere(res, type, text)
+      : redirect(res, 303, returnTo(`${req.baseUrl}/`));
 
 function explain(req: Request, res: Response): void {
   const explained = explanationOf(String(req.query["code"]));

@@ -1,5 +1,6 @@
 import type { Request } from "express";
-import { linkTo, type Parts } from "../parts.js";
+import { linkTo } from "../external-address.js";
+import type { Parts } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import type { ExplainedOption } from "../settings/explain.js";
 import type { TokenSet } from "../tokens.js";
@@ -57,7 +58,7 @@ const nameOf = ({ settings }: Parts): string => settings.name ?? "default";
 async function personOf(portal: RequestPortal): Promise<PersonView> {
   const { parts, visit } = RequestPortal.insideOf(portal);
   const { routes, sessionAbsolute } = parts.settings;
-  const link = (route: string | false) => (route === false ? undefined : linkTo(visit.mount, route));
+  const link = (route: string | false) => (route === false ? undefined : linkTo(parts.settings, visit.mount, route));
   const tokens = await portal.tokens();
   const kept = portal.isAuthenticated ? portal.session?.portal : undefined;
   const { sub, name } = portal.claims ?? {};

@@ -2,6 +2,7 @@ import type { Request } from "express";
 import { goOn } from "../answer/go-on.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
+import { startPage } from "../external-address.js";
 import { callHook } from "../hooks.js";
 import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
@@ -16,7 +17,7 @@ import { type LoginStrength, type StrengthWanted, settleStrength, strengthIn } f
 
 /** What `req.portal.login()` is told. */
 export interface LoginOptions extends LoginStrength {
-  /** Where the person goes after the login: a path of this site. Default "/". */
+  /** Where the user goes after the login: a path of this site, as browsers see it. Default: the start page. */
   readonly returnTo?: string;
   /** Added to the authorization request of this login, over those of the options. */
   readonly authorizationParams?: AuthorizationParams;
@@ -37,7 +38,7 @@ export interface Circumstances {
  */
 export async function beginLogin(
   parts: Parts,
-  { req, res }: Visit,
+  { req, res, mount }: Visit,
   options: LoginOptions = {},
   { silent = false, form }: Circumstances = {},
 ): Promise<void> {
@@ -52,12 +53,13 @@ export async function beginLogin(
   });
   if (wanted.maxAge !== undefined)
     added["max_age"] = String(Math.min(wanted.maxAge, Number(added["max_age"] ?? Number.POSITIVE_INFINITY)));
-  const wish = returnTo(options.returnTo);
+  const home = startPage(settings, mount);
+  const wish = returnTo(options.returnTo, home);
   const seed = newSeed();
   const attempt = attemptOf(seed);
   const { state, name } = transactions.save(req, res, attempt.state, {
     seed,
-    return_to: isOwnRoute(wish) ? "/" : wish,
+    return_to: isOwnRoute(settings, mount, wish) ? home : wish,
     begun_at: Date.now(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
     ...(wanted.acr && { acr: wanted.acr }),
@@ -96,11 +98,16 @@ export function checkNavigates({ headers }: Request): void {
   if ((headers["sec-fetch-mode"] ?? "navigate") !== "navigate") throw new PortalAuthError("navigation_required");
 }
 
+/** Reads the login's options from the query of the login route. */
+function loginOptionsIn(query: URLSearchParams): LoginOptions {
+  const returnTo = query.get("returnTo");
+  return { ...(returnTo !== null && { returnTo }), ...strengthIn(query) };
+}
+
 /** GET /login */
 export function loginStep(parts: Parts) {
   return async function login(visit: Visit): Promise<void> {
     checkNavigates(visit.req);
-    const query = readQuery(visit.req);
-    await beginLogin(parts, visit, { returnTo: query.get("returnTo") ?? "/", ...strengthIn(query) });
+    await beginLogin(parts, visit, loginOptionsIn(readQuery(visit.req)));
   };
 }

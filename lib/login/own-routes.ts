@@ -1,24 +1,26 @@
-import { withoutSlash } from "../without-slash.js";
-
-/** To return to one of these would log in or out, or show a page that a login alone leads to; the others show nobody anything. */
-const LEADING = ["login", "callback", "logout", "frontchannelLogout", "form"] as const;
-
-/** Those of every portalAuth() of this process, as Express compares them: a mount's letters may be large or small. */
-const known = new Set<string>();
-
-/** Makes these routes known as ones to which no login returns. */
-export function knowRoutes(routes: Readonly<Partial<Record<(typeof LEADING)[number], string | false>>>): void {
-  for (const name of LEADING) {
-    const route = routes[name] ?? false;
-    if (route !== false) known.add(withoutSlash(route).toLowerCase());
-  }
-}
+import { comparablePath, externalMount } from "../external-address.js";
+import type { Settings } from "../settings/settings.js";
 
 /**
- * Whether a path may lead to a login, a callback or a logout of whichever portalAuth(), mounted wherever. A login that
- * returned to one would log in again, and again; or log out, by what looks like a link of this site's own.
+ * Routes to which no login returns: they would sign the user in again or out, or show a page that only a
+ * login leads to.
  */
-export function isOwnRoute(path: string): boolean {
-  const pathname = withoutSlash(path.replace(/[?#].*$/, "")).toLowerCase();
-  return [...known].some((route) => pathname.endsWith(route));
+const LEADING = ["login", "callback", "logout", "frontchannelLogout", "form"] as const;
+
+type Registered = Pick<Settings, "redirectUri" | "routes">;
+
+/**
+ * Tells whether a path is a route of this router, as browsers see it. A login that returned to one would
+ * begin again and again, or would sign the user out through what looks like a link of the site itself.
+ *
+ * @param mount the router's mount path, as the request has it
+ * @param path a path of this site, with or without query and fragment
+ */
+export function isOwnRoute(registered: Registered, mount: string, path: string): boolean {
+  const wanted = comparablePath(path.replace(/[?#].*$/s, ""));
+  const base = externalMount(registered, mount);
+  return LEADING.some((name) => {
+    const route = registered.routes[name];
+    return route !== false && comparablePath(base + route) === wanted;
+  });
 }

@@ -2,6 +2,7 @@ import { isPersonOnTheirWay } from "../answer/client.js";
 import { logFailure } from "../answer/log.js";
 import { asPortalAuthError } from "../as-portal-auth-error.js";
 import { PortalAuthError } from "../errors.js";
+import { addressOf } from "../external-address.js";
 import type { Parts, Visit } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { isStrict } from "../session/own-session.js";
@@ -9,7 +10,6 @@ import { readSession } from "../session/session.js";
 import { withinTime } from "../within-time.js";
 import { beginLogin } from "./login.js";
 import { isOwnRoute } from "./own-routes.js";
-import { returnTo } from "./return-to.js";
 import { markTried, readMark, writeMark } from "./silent-mark.js";
 
 /** Nobody has asked for this login, so nobody waits for it. */
@@ -52,10 +52,10 @@ export function createSilentLogin(parts: Parts): SilentLogin {
   }
 
   return function loginSilently(visit) {
-    const { req, res } = visit;
+    const { req, res, mount } = visit;
     if (!isPersonOnTheirWay(req) || readSession(req, settings)) return undefined;
-    const back = returnTo(req.originalUrl, ""); // who is sent away must come back to the very page
-    if (back === "" || isOwnRoute(back)) return undefined;
+    const back = addressOf(settings, mount, req, ""); // who is sent away must come back to the very page
+    if (back === "" || isOwnRoute(settings, mount, back)) return undefined;
     // a SameSite=Strict session has stayed away, as another site has led here
     if (isStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") return undefined;
     const mark = readMark(req, settings);

@@ -3,6 +3,7 @@ import { isOwnPage } from "../answer/client.js";
 import { goOn } from "../answer/go-on.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
+import { startPage } from "../external-address.js";
 import { formOr, readQuery } from "../parameters.js";
 import { originOf, type Parts, type Visit } from "../parts.js";
 import { isStrict } from "../session/own-session.js";
@@ -32,7 +33,7 @@ export function unlessInitiated(parts: Parts, begin: Step): Step {
     const query = readQuery(req);
     if (!query.has("iss")) return begin(visit);
     checkIsPage(req);
-    const { target, login_hint } = readInitiation(parts, query);
+    const { target, login_hint } = readInitiation(parts, query, visit.mount);
     if (login_hint !== undefined)
       return beginLogin(parts, visit, { returnTo: target, authorizationParams: { login_hint } });
     if (readSession(req, settings)) return redirect(res, 303, target);
@@ -52,11 +53,11 @@ export function unlessInitiated(parts: Parts, begin: Step): Step {
  * @throws PortalAuthError `login_initiation_invalid`, `navigation_required`
  */
 export function initiatedByPost(parts: Parts): Step {
-  return async function handOn({ req, res }) {
+  return async function handOn({ req, res, mount }) {
     dropNewSession(req, parts.settings); // the one of before is there all the same
     checkIsPage(req);
     const form = await formOr(req, "login_initiation_invalid");
-    readInitiation(parts, form);
+    readInitiation(parts, form, mount);
     redirect(res, 303, sameByGet(form));
   };
 }
@@ -77,22 +78,24 @@ interface Initiation {
   readonly login_hint: string | undefined;
 }
 
-function readInitiation(parts: Parts, given: URLSearchParams): Initiation {
+function readInitiation(parts: Parts, given: URLSearchParams, mount: string): Initiation {
   const repeated = PARAMETERS.find((name) => given.getAll(name).length > 1);
   if (repeated) throw invalid(`${repeated} more than once`);
   if (given.get("iss") !== parts.settings.issuer) throw invalid("iss is not PORTAL_ISSUER");
   const login_hint = given.get("login_hint") || undefined; // one that is empty is none
   if (login_hint !== undefined && login_hint.length > LONGEST_HINT) throw invalid("login_hint is too long");
-  return { login_hint, target: pathOf(originOf(parts), given.get("target_link_uri")) };
+  return { login_hint, target: pathOf(parts, mount, given.get("target_link_uri")) };
 }
 
 /** As a path, where it is an address of this site; who else's it is, is nobody's business: the start page. */
-function pathOf(origin: string, target: string | null): string {
-  if (target === null || !URL.canParse(target, origin)) return "/";
+function pathOf(parts: Parts, mount: string, target: string | null): string {
+  const home = startPage(parts.settings, mount);
+  const origin = originOf(parts);
+  if (target === null || !URL.canParse(target, origin)) return home;
   const { href } = new URL(target, origin);
-  if (!href.startsWith(`${origin}/`)) return "/";
-  const path = returnTo(href.slice(origin.length));
-  return isOwnRoute(path) ? "/" : path;
+  if (!href.startsWith(`${origin}/`)) return home;
+  const path = returnTo(href.slice(origin.length), home);
+  return isOwnRoute(parts.settings, mount, path) ? home : path;
 }
 
 const invalid = (detail: string) => new PortalAuthError("login_initiation_invalid", { detail });

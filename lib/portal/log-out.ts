@@ -18,10 +18,16 @@ const isShort = (idToken: string | undefined): idToken is string => idToken !== 
  * Where the browser goes to end the portal's own session: without that visit the next login passes silently.
  * Undefined when the portal has no such address. The portal has parameter names of its own (product page 1148/51486);
  * everybody else follows OpenID Connect RP-Initiated Logout 1.0, section 2.
+ *
+ * @param postLogoutRedirectUri where the provider sends the browser afterwards
  */
-export function logoutUrl({ metadata, configuration, settings }: Portal, idToken: string | undefined): URL | undefined {
+export function logoutUrl(
+  { metadata, configuration, settings }: Portal,
+  idToken: string | undefined,
+  postLogoutRedirectUri: string,
+): URL | undefined {
   if (!metadata.end_session_endpoint) return undefined;
-  const { clientId: client_id, postLogoutRedirectUri, profile } = settings;
+  const { clientId: client_id, profile } = settings;
   const parameters = {
     client_id,
     ...(profile.logoutParameters === "tencent-ciam"

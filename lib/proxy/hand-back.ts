@@ -14,15 +14,13 @@ export async function handBack(answer: IncomingMessage, target: URL, passage: Pa
   if (failure) logFailure(passage.parts.log, new PortalAuthError(failure, { detail }));
 }
 
-function handHead(answer: IncomingMessage, target: URL, { req, res, settings }: Passage): void {
+function handHead(answer: IncomingMessage, target: URL, { mount, res, settings }: Passage): void {
   const { statusCode, headers } = answer;
   res.statusCode = statusCode as number; // an answer has one
   for (const [name, value = ""] of Object.entries(headersBack(headers))) res.setHeader(name, value);
   for (const name of [...listed(headers.vary), "Cookie"]) res.vary(name); // whose it is the upstream knows by the token
-  if (headers.location !== undefined) {
-    const mount = req.baseUrl + settings.path;
+  if (headers.location !== undefined)
     res.setHeader("Location", locationHere(headers.location, target, settings.upstream, mount));
-  }
   if (statusCode === 401) res.setHeader("WWW-Authenticate", CHALLENGE);
   res.flushHeaders(); // a stream of events may say nothing for a while
 }

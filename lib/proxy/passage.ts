@@ -11,6 +11,8 @@ export interface Passage {
   /** Aborted when the answer has ended, or nobody waits for it any more. */
   readonly left: AbortSignal;
   readonly parts: Parts;
+  /** The path of this proxy, as browsers see it. */
+  readonly mount: string;
   readonly settings: ProxySettings;
   readonly ask: Ask;
   readonly wanted: Wanted;

@@ -1,4 +1,5 @@
 import type { RequestHandler } from "express";
+import { externalPrefix } from "../external-address.js";
 import { answerFailure } from "../guard/answer-failure.js";
 import { portalNamed } from "../guard/portal-named.js";
 import { requireAuth } from "../guard/require-auth.js";
@@ -40,14 +41,13 @@ export function portalProxy(path: string, upstream: string, options: PortalProxy
       if (failure !== undefined) return next(failure);
       const portal = portalOf(req);
       if (!portal || res.closed) return; // the guard lets nobody pass without one; who hung up meanwhile is asked for nothing
-      const { parts } = RequestPortal.insideOf(portal);
+      const { parts, visit } = RequestPortal.insideOf(portal);
+      const mount = externalPrefix(parts.settings, visit.mount) + req.baseUrl + settings.path;
       const leaving = new AbortController();
       const { signal: left } = leaving;
       res.once("close", () => leaving.abort());
-      passOn({ req, res, left, parts, settings, ask, wanted })
-        .catch((error) =>
-          left.aborted ? undefined : answerFailure(req, res, portal, { wishOf: () => req.originalUrl }, error),
-        )
+      passOn({ req, res, left, parts, mount, settings, ask, wanted })
+        .catch((error) => (left.aborted ? undefined : answerFailure(req, res, portal, {}, error)))
         .catch(next);
     });
   };

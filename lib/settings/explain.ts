@@ -1,3 +1,4 @@
+import { afterLogoutInWords } from "../external-address.js";
 import { withoutSlash } from "../without-slash.js";
 import { DEFAULTS, isStoreAddress, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
@@ -64,6 +65,8 @@ function settledValue(option: keyof PortalAuthOptions, settings: Settings): stri
       const path: string | undefined = settings.profile.endpoints[BY_PROFILE[option]];
       return path === undefined ? "from discovery" : `from discovery, else ${withoutSlash(settings.issuer)}${path}`;
     }
+    case "postLogoutRedirectUri":
+      return afterLogoutInWords(settings);
     case "store":
       return DEFAULTS.store;
     case "secret":

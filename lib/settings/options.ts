@@ -34,7 +34,11 @@ export interface PortalAuthOptions {
   clientSecret?: string | undefined;
   /** How the client authenticates at the token endpoint. PORTAL_CLIENT_AUTH; default "client_secret_post". */
   clientAuth?: "client_secret_post" | "client_secret_basic" | "none" | undefined;
-  /** The callback's address as it is registered at the portal. PORTAL_REDIRECT_URI; required; never taken from the request. */
+  /**
+   * The callback's address as browsers see it and as it is registered at the provider. PORTAL_REDIRECT_URI;
+   * required; never taken from the request. What its path has in front of the mount path and the callback's
+   * route is the path prefix that a proxy removes: all links and redirects have it.
+   */
   redirectUri?: string | undefined;
   /** PORTAL_SCOPE; default "openid", which it must contain. */
   scope?: string | undefined;
@@ -51,7 +55,10 @@ export interface PortalAuthOptions {
   revocationUrl?: string | undefined;
   /** PORTAL_LOGOUT_URL; default from discovery, else the profile's. */
   logoutUrl?: string | undefined;
-  /** Where the portal sends people after a logout. PORTAL_POST_LOGOUT_REDIRECT_URI; default the app's root. */
+  /**
+   * Where the provider sends the browser after a logout. PORTAL_POST_LOGOUT_REDIRECT_URI; default the root of
+   * redirectUri's host, below the path prefix that a proxy removes.
+   */
   postLogoutRedirectUri?: string | undefined;
   /** Limit of each request to the portal, in seconds. PORTAL_HTTP_TIMEOUT; 0.05 to 120, default 10. */
   httpTimeout?: number | undefined;

@@ -38,7 +38,8 @@ export interface Settings {
   readonly userinfoUrl: string | undefined;
   readonly revocationUrl: string | undefined;
   readonly logoutUrl: string | undefined;
-  readonly postLogoutRedirectUri: string;
+  /** Undefined for the start page: see external-address.ts. */
+  readonly postLogoutRedirectUri: string | undefined;
   readonly httpTimeout: number;
   readonly clockTolerance: number;
   readonly refreshLeeway: number;
@@ -196,7 +197,7 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     userinfoUrl: options.userinfoUrl,
     revocationUrl: options.revocationUrl,
     logoutUrl: options.logoutUrl,
-    postLogoutRedirectUri: options.postLogoutRedirectUri ?? new URL("/", options.redirectUri).href,
+    postLogoutRedirectUri: options.postLogoutRedirectUri,
     httpTimeout: options.httpTimeout,
     clockTolerance: options.clockTolerance,
     refreshLeeway: options.refreshLeeway,

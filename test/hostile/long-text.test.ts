@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { isPersonOnTheirWay, isPrefetch, wantsPage } from "../../lib/answer/client.js";
 import { createLanguages } from "../../lib/answer/languages/languages.js";
 import { renderPage } from "../../lib/answer/page.js";
+import { comparablePath } from "../../lib/external-address.js";
 import { isOwnRoute } from "../../lib/login/own-routes.js";
 import { returnTo } from "../../lib/login/return-to.js";
 import { readMark } from "../../lib/login/silent-mark.js";
@@ -17,6 +18,7 @@ import { describeError, redactSecrets } from "../../lib/redact.js";
 import { isSafeAddress } from "../../lib/safe-address.js";
 import { keptUserAgent } from "../../lib/session/persons/making.js";
 import { createSealer } from "../../lib/session/seal.js";
+import { DEFAULTS } from "../../lib/settings/option-table.js";
 import { startWorld } from "../support/world.js";
 
 // A regular expression that is quadratic stops the whole process while it reads a long text from outside. The tests below
@@ -29,6 +31,10 @@ const NOISE_MS = 40;
 const MAX_RATIO = 3;
 
 const languages = createLanguages({});
+const registered = {
+  redirectUri: "https://app.example/callback",
+  routes: { ...DEFAULTS.routes, session: false, form: "/login/form" },
+} as const;
 const sealer = createSealer(["0123456789abcdef0123456789abcdef"], "test");
 const app = express();
 
@@ -42,7 +48,8 @@ const READERS: [name: string, read: (text: string) => unknown][] = [
   ["oneLine", oneLine],
   ["printable", printable],
   ["returnTo", (text) => returnTo(`/${text}`)],
-  ["isOwnRoute", (text) => isOwnRoute(returnTo(`/${text}`))],
+  ["isOwnRoute", (text) => isOwnRoute(registered, "", `/${text}`)],
+  ["comparablePath", comparablePath],
   ["isSafeAddress", (text) => isSafeAddress(`http://127.${text}`)],
   ["strengthIn", (text) => strengthIn(new URLSearchParams({ max_age: text, acr_values: text }))],
   ["readQuery", (text) => readQuery(withHeaders({}, `/?${text}`))],

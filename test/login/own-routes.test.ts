@@ -1,32 +1,58 @@
-import { expect, test } from "vitest";
-import { isOwnRoute, knowRoutes } from "../../lib/login/own-routes.js";
+import { describe, expect, test } from "vitest";
+import { isOwnRoute } from "../../lib/login/own-routes.js";
+import { settleOptions } from "../../lib/settings/settings.js";
 import { leadTo, startWorld } from "../support/world.js";
 
-test("a route of ours is known wherever it is mounted, however it is written", () => {
-  knowRoutes({ login: "/sign-in/", callback: "/callback", logout: "/staff/leave" });
-  for (const path of ["/sign-in", "/SIGN-IN/?x=1", "/shop/Sign-In#a", "/callback?code=x", "/app/staff/LEAVE"])
-    expect([path, isOwnRoute(path)]).toEqual([path, true]);
-  knowRoutes({ login: "/login", callback: "/callback", form: "/login/form", ...{ session: "/session" } });
-  for (const path of [
+const settled = (routes = {}, mount = "") =>
+  settleOptions({
+    issuer: "https://portal.example",
+    clientId: "app",
+    clientAuth: "none",
+    secret: "x".repeat(32),
+    redirectUri: `https://app.example${mount}/callback`,
+    frontchannelLogout: true,
+    routes,
+  });
+
+describe("a route of this router is recognised in every spelling that Express or a proxy reads as that route:", () => {
+  const settings = settled({ login: "/sign-in/", logout: "/staff/leave", session: "/session" }, "/shop");
+  test.each([
+    "/shop/sign-in",
+    "/shop/SIGN-IN/?x=1",
+    "/Shop/Sign-In#a",
+    "/shop/callback?code=x",
+    "/shop//staff/LEAVE",
+    "/shop/%73ign-in",
+    "/shop/x/../staff/leave",
+    "/shop/frontchannel-logout",
+    "/shop/sign-in/form",
+  ])("%s", (path) => {
+    expect(isOwnRoute(settings, "/shop", path)).toBe(true);
+    expect(isOwnRoute(settings, "", path)).toBe(true); // the proxy removes /shop
+  });
+
+  test.each([
     "/",
-    "/account",
-    "/training/session",
-    "/contact/form",
-    "/sign-in/help",
-    "/leave",
-    "/a?to=/sign-in",
-    "/re-sign-in",
-  ])
-    expect([path, isOwnRoute(path)]).toEqual([path, false]);
+    "/sign-in",
+    "/staff/leave",
+    "/docs/shop/sign-in",
+    "/shop/docs/api/sign-in",
+    "/shop/settings/webhooks/callback?id=7",
+    "/shop/session",
+    "/shop/sign-in/help",
+    "/shop/a?to=/shop/sign-in",
+    "/shop/re-sign-in",
+  ])("%s is none", (path) => {
+    expect(isOwnRoute(settings, "/shop", path)).toBe(false);
+  });
 });
 
 test("a route that is turned off is none", () => {
-  knowRoutes({ login: false, callback: "/callback", logout: false });
-  expect(isOwnRoute("/false")).toBe(false);
+  expect(isOwnRoute(settled({ login: false, logout: false }), "", "/false")).toBe(false);
 });
 
-test.each(["/LOGOUT", "/elsewhere/Logout?x", "/other/login", "/x/callback?code=1"])(
-  "no login leads to %s, which would look like a wish of the site's own",
+test.each(["/LOGOUT", "/logout/", "/%6Cogout?x", "//logout", "/x/../login", "/callback?code=1", "/login/form"])(
+  "a login that would return to %s, a route of ours, returns to the start page",
   async (path) => {
     const { url, browser } = await startWorld();
     const page = await browser.loginUntilCallback(`${url}/login?returnTo=${encodeURIComponent(path)}`);
@@ -34,8 +60,16 @@ test.each(["/LOGOUT", "/elsewhere/Logout?x", "/other/login", "/x/callback?code=1
   },
 );
 
-test("a hook may lead there all the same: it speaks for the application", async () => {
-  const { url, browser } = await startWorld({ options: { hooks: { onLogin: leadTo("/welcome/login") } } });
+test.each(["/docs/api/login", "/admin/reports/logout", "/settings/webhooks/callback?id=7", "/contact/login/form"])(
+  "a login returns to %s, a page of the application whose address ends like a route of ours",
+  async (path) => {
+    const { url, browser } = await startWorld({ after: (app) => app.get(/./, (req, res) => void res.send(req.url)) });
+    expect((await browser.visit(`${url}/login?returnTo=${encodeURIComponent(path)}`)).body).toBe(path);
+  },
+);
+
+test("a hook may lead to a route of ours: it speaks for the application", async () => {
+  const { url, browser } = await startWorld({ options: { hooks: { onLogin: leadTo("/login") } } });
   const page = await browser.loginUntilCallback(`${url}/login`);
-  expect((await browser.navigate(page, { site: "cross-site" })).headers.location).toBe("/welcome/login");
+  expect((await browser.navigate(page, { site: "cross-site" })).headers.location).toBe("/login");
 });

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { cleanEnvironment } from "../package/run.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
+import { noNginx, startNginx } from "../support/nginx.js";
 import { describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
 import { launch } from "../support/servers/launch.mjs";
@@ -215,58 +215,41 @@ describe("moving over", () => {
   });
 });
 
-const NGINX = process.env["NGINX_PATH"] ?? ["/usr/sbin/nginx", "/usr/local/bin/nginx"].find((path) => existsSync(path));
-const noNginx =
-  NGINX || process.env["CI"] ? "" : "skipped: no nginx. To run it: apt-get install nginx, or set NGINX_PATH";
-
 describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
   /** The recipe's own configuration, with this machine's ports, names and files in it. */
-  async function startNginx(appPort: number, change: (configuration: string) => string = (text) => text) {
-    const folder = await mkdtemp(join(tmpdir(), "portal-auth-nginx-"));
-    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  async function startSite(appPort: number, change: (configuration: string) => string = (text) => text) {
     const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
       keySize: 2048,
       extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }],
     });
-    await writeFile(join(folder, "app.pem"), cert);
-    await writeFile(join(folder, "app.key"), key);
     const [http, https] = [await freePort(), await freePort()];
-    const site = change(await readFile(join(RECIPES, "nginx/nginx.conf"), "utf8"))
-      .replaceAll("http://127.0.0.1:3000;", `http://127.0.0.1:${appPort};`)
-      .replace("listen 80;", `listen 127.0.0.1:${http};`)
-      .replace("listen 443 ssl;", `listen 127.0.0.1:${https} ssl;`)
-      .replace("https://app.example$request_uri", `https://localhost:${https}$request_uri`)
-      .replaceAll("app.example;", "localhost;")
-      .replace("/etc/ssl/app.example.pem", join(folder, "app.pem"))
-      .replace("/etc/ssl/app.example.key", join(folder, "app.key"))
-      .replace("Host $host", "Host $http_host");
-    const own = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
-      (name) => `${name}_temp_path ${join(folder, name)};`,
-    );
-    const whole = `daemon off; pid ${join(folder, "pid")}; error_log stderr notice; events {}\nhttp { access_log off; ${own.join(" ")}\n${site}\n}`;
-    await writeFile(join(folder, "nginx.conf"), whole);
-    const nginx = await launch(NGINX ?? "nginx", ["-c", join(folder, "nginx.conf"), "-p", folder], {
-      ready: /start worker process(es)?\n|start worker process \d+/,
-      end: (pid: number) => void process.kill(pid, "SIGTERM"),
-    });
-    onTestFinished(async () => {
-      if (nginx.runs()) process.kill(nginx.pid as number, "SIGTERM");
-      await nginx.exited;
+    await startNginx(async (folder) => {
+      await writeFile(join(folder, "app.pem"), cert);
+      await writeFile(join(folder, "app.key"), key);
+      return change(await readFile(join(RECIPES, "nginx/nginx.conf"), "utf8"))
+        .replaceAll("http://127.0.0.1:3000", `http://127.0.0.1:${appPort}`)
+        .replace("listen 80;", `listen 127.0.0.1:${http};`)
+        .replace("listen 443 ssl;", `listen 127.0.0.1:${https} ssl;`)
+        .replace("https://app.example$request_uri", `https://localhost:${https}$request_uri`)
+        .replaceAll("app.example;", "localhost;")
+        .replace("/etc/ssl/app.example.pem", join(folder, "app.pem"))
+        .replace("/etc/ssl/app.example.key", join(folder, "app.key"))
+        .replace("Host $host", "Host $http_host");
     });
     return { url: `https://localhost:${https}`, http: `http://localhost:${http}`, ca: cert };
   }
 
-  async function startBehind(settings: { path?: string; change?: (text: string) => string } = {}) {
-    const { path = "", change } = settings;
+  async function startBehind(settings: { path?: string; base?: string; change?: (text: string) => string } = {}) {
+    const { path = "", base = path, change } = settings;
     const port = await freePort();
-    const { url, http, ca } = await startNginx(port, change);
+    const { url, http, ca } = await startSite(port, change);
     const portal = await startPortalFor(`${url}${path}/callback`);
     await startRecipe("nginx", {
       port,
       portal,
       publicOrigin: url,
       callback: `${path}/callback`,
-      environment: { BASE_PATH: path },
+      environment: { BASE_PATH: base },
     });
     return { url, http, portal, browser: new Browser(ca) };
   }
@@ -317,5 +300,14 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
     const change = (text: string) => text.replace("location / {", "location /shop/ {");
     const { url, portal, browser } = await startBehind({ path: "/shop", change });
     await journey({ browser, portal }, `${url}/shop`);
+  });
+
+  test("removes a path: the app does not know it, and all links of both have it", async () => {
+    const change = (text: string) =>
+      text.replace("location / {", "location /shop/ {").replace("http://127.0.0.1:3000;", "http://127.0.0.1:3000/;");
+    const { url, portal, browser } = await startBehind({ path: "/shop", base: "", change });
+    await journey({ browser, portal }, `${url}/shop`);
+    const start = await browser.navigate(`${url}/shop/`);
+    expect(start.body).toContain('<a href="login">');
   });
 });

@@ -44,6 +44,14 @@ test.each<[string, PortalAuthOptions, Record<string, string>, string, string | u
   ],
   ["by discovery alone", { profile: "openid" }, {}, "revocationUrl", "from discovery", "default"],
   ["by another option", {}, {}, "postLogoutRedirectUri", "https://app.example/", "default"],
+  [
+    "by another option that may have a prefix",
+    { redirectUri: "https://app.example/a/callback" },
+    {},
+    "postLogoutRedirectUri",
+    "https://app.example/ (if a proxy removes /a from the path: https://app.example/a/)",
+    "default",
+  ],
   ["as a function", { authorizationParams: () => ({}) }, {}, "authorizationParams", "a function", "option"],
   ["as hooks", { hooks: { onLogin() {} } }, {}, "hooks", '{"onLogin":"a function"}', "option"],
   [

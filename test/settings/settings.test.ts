@@ -42,7 +42,7 @@ describe("what is settled", () => {
       scope: "openid",
       authorizationParams: {},
       nonce: "optional",
-      postLogoutRedirectUri: "https://app.example/",
+      postLogoutRedirectUri: undefined,
       httpTimeout: 10,
       clockTolerance: 30,
       refreshLeeway: 30,

@@ -23,6 +23,8 @@ export interface WorldOptions {
   express?: 4 | 5;
   /** Whether the app mounts express-session itself. Default false. */
   ownSession?: boolean;
+  /** The path prefix that a proxy removes before it forwards a request. Default "". */
+  prefix?: string;
   /** Where portalAuth is mounted. Default "/". */
   mount?: string;
   portal?: Partial<PortalOptions>;
@@ -56,19 +58,19 @@ export interface World {
  * that nothing secret stood in any answer of the app or in the log.
  */
 export async function startWorld(given: WorldOptions = {}): Promise<World> {
-  const { mount = "/", before, after } = given;
+  const { mount = "/", prefix = "", before, after } = given;
   const log = captureLog();
   let listener: RequestListener = () => {};
   const server = createServer((req, res) => listener(req, res));
   const url = await listen(server);
   const publicUrl = given.publicOrigin ?? url;
   const base = mount === "/" ? "" : mount;
-  const redirectUri = `${publicUrl}${base}/callback`;
+  const redirectUri = `${publicUrl}${prefix}${base}/callback`;
   const portal = await startPortal({
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
     redirectUris: [redirectUri],
-    logoutRedirectUris: [`${publicUrl}/`],
+    logoutRedirectUris: [`${publicUrl}${prefix}/`],
     ...given.portal,
   });
 
@@ -123,7 +125,7 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
     browser,
     log,
     async me(who = browser) {
-      return JSON.parse((await who.fetch(`${publicUrl}${base}/test/me`)).body);
+      return JSON.parse((await who.fetch(`${publicUrl}${prefix}${base}/test/me`)).body);
     },
     asked: (path) => portal.requests.filter((request) => request.path === path),
   };

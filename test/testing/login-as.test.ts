@@ -44,6 +44,11 @@ test.each<[string, Given]>([
   ["an app with Express 4", { make: express4 as unknown as typeof express }],
   ["an app behind https", { options: { redirectUri: "https://app.example/callback" } }],
   ["an app below a path", { mount: "/shop", options: { redirectUri: "http://127.0.0.1:3000/shop/callback" } }],
+  ["an app below a prefix that a proxy removes", { options: { redirectUri: "https://app.example/a/b/callback" } }],
+  [
+    "an app below a path, behind a proxy that removes another",
+    { mount: "/shop", options: { redirectUri: "https://app.example/a/shop/callback" } },
+  ],
   ["tokens sealed at rest", { options: { tokenEncryptionKey: "k".repeat(40) } }],
   ["a SameSite=Strict session", { options: { sameSite: "strict" } }],
   [

@@ -3,13 +3,11 @@ import { portalAuth, requireAuth } from 'express-portal-auth';
 
 const app = express();
 app.set('trust proxy', 'loopback'); // nginx, on this machine: its X-Forwarded-Proto is believed
-const base = process.env.BASE_PATH ?? ''; // "/shop" when nginx hands the path on
+const base = process.env.BASE_PATH ?? ''; // "/shop" if nginx forwards the path, '' if it removes the path
 
 app.use(base || '/', portalAuth());
 app.get(`${base}/`, (req, res) => {
-  res.send(
-    req.portal.isAuthenticated ? `<a href="${base}/logout">Sign out</a>` : `<a href="${base}/login">Sign in</a>`,
-  );
+  res.send(req.portal.isAuthenticated ? '<a href="logout">Sign out</a>' : '<a href="login">Sign in</a>');
 });
 app.get(`${base}/account`, requireAuth(), (req, res) => res.json(req.portal.claims));
 app.listen(Number(process.env.PORT ?? 3000), '127.0.0.1'); // nobody comes past nginx
