@@ -4,6 +4,7 @@ import { PortalAuthError } from "../errors.js";
 import { isSafeAddress } from "../safe-address.js";
 import type { Settings } from "../settings/settings.js";
 import { withoutSlash } from "../without-slash.js";
+import { clientSecretBasic } from "./client-secret-basic.js";
 import { explainFailure } from "./explain-failure.js";
 import { createFetch } from "./http.js";
 import { createVerifier, type VerifySignature } from "./keys.js";
@@ -69,7 +70,7 @@ async function discover(settings: Settings): Promise<Portal> {
   const metadata = complete(found.serverMetadata(), settings);
   const auth = {
     client_secret_post: oidc.ClientSecretPost,
-    client_secret_basic: oidc.ClientSecretBasic,
+    client_secret_basic: clientSecretBasic,
     none: oidc.None,
   };
   // An ID token's times are checked by checkTimes(): openid-client throws away the whole answer of a portal whose clock
