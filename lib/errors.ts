@@ -95,8 +95,8 @@ const FAILURES = {
   },
   login_denied: {
     status: 403,
-    sentence: "You did not sign in, and that is fine. Nothing has been changed.",
-    hint: "The portal answered access_denied: the person cancelled, or may not use this application at the portal.",
+    sentence: "The sign-in was cancelled or refused.",
+    hint: "The provider answered access_denied: the user cancelled, or the provider does not let this user into this application. If the provider gave a reason, it follows.",
   },
   login_refused: {
     status: 403,
@@ -151,12 +151,12 @@ const FAILURES = {
   client_unknown: {
     status: 500,
     sentence: "Signing in is not set up correctly on this site.",
-    hint: "The portal does not know PORTAL_CLIENT_ID (it answered 401 without a body). Compare it with the application's client_id at the portal, and PORTAL_ISSUER with its tenant.",
+    hint: "The provider answered 401 without a body. At Tencent CIAM this means that it does not know PORTAL_CLIENT_ID: compare it with the application's client_id at the provider, and PORTAL_ISSUER with its tenant. Other providers answer like this to a wrong PORTAL_CLIENT_SECRET as well.",
   },
   client_refused: {
     status: 400,
     sentence: "The sign-in could not be finished. Please sign in again.",
-    hint: "The portal knows PORTAL_CLIENT_ID but answered invalid_client. Usual causes, in order: PORTAL_CLIENT_SECRET is wrong or was renewed, PORTAL_CLIENT_AUTH is not what the application is registered with, the code was issued to another client_id, the code_verifier does not fit.",
+    hint: "The provider did not accept this client: it answered invalid_client, 401 or 403. Usual causes, in order: PORTAL_CLIENT_SECRET is wrong, has expired or was renewed; PORTAL_CLIENT_ID is wrong; PORTAL_CLIENT_AUTH is not the method that is registered for the application. If only some logins fail: the code was issued to another client_id, or the code_verifier does not match.",
   },
   code_refused: {
     status: 400,
@@ -166,12 +166,12 @@ const FAILURES = {
   grant_type_refused: {
     status: 500,
     sentence: "Signing in is not set up correctly on this site.",
-    hint: "The portal answered unsupported_grant_type: allow authorization_code for this application at the portal.",
+    hint: "The provider answered unsupported_grant_type or unauthorized_client: allow authorization_code (and refresh_token) for this application at the provider. Microsoft Entra answers unauthorized_client to a client_id that it does not know.",
   },
   token_refused: {
     status: 400,
     sentence: "The sign-in could not be finished. Please sign in again.",
-    hint: "The token endpoint answered with an error, named in the detail.",
+    hint: "The token endpoint answered with the error in the detail.",
   },
   id_token_missing: {
     status: 400,
@@ -322,6 +322,8 @@ export type PortalAuthErrorCode = keyof typeof FAILURES;
 export interface PortalAuthErrorOptions extends ErrorOptions {
   /** What exactly was seen, for the log: never a token, code, secret or cookie. */
   readonly detail?: string;
+  /** The provider's own words, as cleanDescription() leaves them. They go to the log and to onError, and into no answer. */
+  readonly providerDescription?: string | undefined;
   /** Parameters of the challenge in WWW-Authenticate (RFC 6750, section 3), of characters that need no escape. */
   readonly challenge?: Readonly<Record<string, string>>;
   /** Another sentence for the person than the table's, e.g. why a hook refuses them. Shown as text, never as HTML. */
@@ -348,6 +350,11 @@ export class PortalAuthError extends Error {
   readonly hint: string;
   /** What exactly was seen, if there is more to say. */
   readonly detail: string | undefined;
+  /**
+   * What the provider said about it: its `error_description` (RFC 6749, sections 4.1.2.1 and 5.2), in one printable line of
+   * at most 300 characters, without secrets. Anybody can write the one at the callback: show it as text only, if at all.
+   */
+  readonly providerDescription: string | undefined;
   /** Parameters of its challenge (RFC 6750, section 3; RFC 9470, section 3), if there is more to say than that one must sign in. */
   readonly challenge: Readonly<Record<string, string>> | undefined;
   /** Headers of the answer, for Express's own error handling as for ours. */
@@ -355,21 +362,27 @@ export class PortalAuthError extends Error {
 
   constructor(code: PortalAuthErrorCode, options: PortalAuthErrorOptions = {}) {
     const { status, sentence, hint } = FAILURES[code];
-    super(
-      options.detail ? hint + (options.detail.includes("\n") ? options.detail : ` [${options.detail}]`) : hint,
-      "cause" in options ? { cause: options.cause } : undefined,
-    );
+    super(hint + seenIn(options), "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.status = status;
     this.sentence = options.sentence ?? sentence;
     this.hint = hint;
     this.detail = options.detail;
+    this.providerDescription = options.providerDescription;
     this.challenge = options.challenge;
     this.headers = headersOf(status, options.challenge);
     // all of it stands in the message; Node.js prints what is enumerable a second time, below the stack
-    for (const part of ["sentence", "hint", "detail", "challenge", "headers"])
+    for (const part of ["sentence", "hint", "detail", "providerDescription", "challenge", "headers"])
       Object.defineProperty(this, part, { enumerable: false });
   }
+}
+
+/** What was seen, behind the hint. A detail of several lines is a list, which follows as it is. */
+function seenIn({ detail, providerDescription }: PortalAuthErrorOptions): string {
+  if (detail?.includes("\n")) return detail;
+  const said = providerDescription && `the provider says "${providerDescription}"`;
+  const seen = [detail, said].filter(Boolean).join(": ");
+  return seen && ` [${seen}]`;
 }
 
 /** What a 401 of ours says; also where it hides what another one's would have said. */

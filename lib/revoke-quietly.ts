@@ -9,7 +9,7 @@ export async function revokeQuietly({ getPortal, log }: Parts, token: string | u
   try {
     await revoke(await getPortal(), token);
   } catch (error) {
-    const { code, detail = "" } = error as PortalAuthError;
-    logFailure(log, new PortalAuthError("revocation_failed", { detail: `${code}: ${detail}` }));
+    const { code, detail = "", providerDescription } = error as PortalAuthError;
+    logFailure(log, new PortalAuthError("revocation_failed", { detail: `${code}: ${detail}`, providerDescription }));
   }
 }

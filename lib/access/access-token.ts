@@ -122,5 +122,6 @@ function temporary(error: unknown): unknown {
   if (!(error instanceof PortalAuthError))
     return new PortalAuthError("session_store_failed", { detail: "refresh", cause: error });
   if (error.status === 503 || error.code === "hook_failed") return error;
-  return new PortalAuthError("refresh_failed", { detail: `${error.code}: ${error.detail ?? error.hint}` });
+  const { code, detail, hint, providerDescription } = error;
+  return new PortalAuthError("refresh_failed", { detail: `${code}: ${detail ?? hint}`, providerDescription });
 }

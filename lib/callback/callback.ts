@@ -14,6 +14,7 @@ import type { PortalSession } from "../session/stored.js";
 import { meetHooks } from "./meet-hooks.js";
 import { createOnce } from "./once.js";
 import { comesAgain, responseOf } from "./posted.js";
+import { withProviderError } from "./response.js";
 import { canTurnBack, turnBack } from "./turn-back.js";
 import { LoginWatch } from "./watch.js";
 
@@ -31,7 +32,8 @@ export function callbackStep(parts: Parts) {
     const watch = new LoginWatch(log.tell);
     try {
       await answer(visit, watch);
-    } catch (error) {
+    } catch (thrown) {
+      const error = withProviderError(thrown, watch.response);
       watch.failed(error);
       if (watch.isSilent && canTurnBack(parts, visit)) return turnBack(parts, visit, watch, error);
       if (!watch.attempted) throw error;
@@ -47,6 +49,7 @@ export function callbackStep(parts: Parts) {
   async function answer(visit: Visit, watch: LoginWatch): Promise<void> {
     const { req, res } = visit;
     const response = responseOf(parts, req); // one of each parameter, or refused
+    watch.response = response;
     watch.isSilent = transactions.isSilent(response.state);
     if (await comesAgain(parts, visit, response)) return;
     watch.begin("discovery");
@@ -105,6 +108,11 @@ export function callbackStep(parts: Parts) {
   }
 }
 
-/** That a login is too weak is everyday where a guard says so; that the portal does not mind the wish is not. */
+/**
+ * Failures that are ordinary elsewhere and get a line in the log here: a provider that ignores how strong the login had to
+ * be, and one that gives its reason for a refusal. Without that line nobody would ever read the reason.
+ */
 const isNews = (error: unknown): boolean =>
-  error instanceof PortalAuthError && error.code === "insufficient_user_authentication";
+  error instanceof PortalAuthError &&
+  (error.code === "insufficient_user_authentication" ||
+    (error.code === "login_denied" && error.providerDescription !== undefined));

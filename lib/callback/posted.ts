@@ -18,7 +18,7 @@ import { readResponse } from "./response.js";
  */
 export function postedStep(parts: Parts) {
   return async function handOn({ req, res }: Visit): Promise<void> {
-    const response = readResponse(await formOr(req, "callback_invalid"));
+    const response = readResponse(await formOr(req, "callback_invalid"), secretsOf(parts));
     const isHidden = isStrict(req, parts.settings);
     dropNewSession(req, parts.settings);
     if (isHidden) await goOn(parts.pages, req, res, addressOf(parts, response));
@@ -30,16 +30,21 @@ export function postedStep(parts: Parts) {
 const addressOf = ({ posted }: Parts, response: AuthorizationResponse): string =>
   `?${new URLSearchParams({ [POSTED]: posted.seal(response) })}`;
 
+const secretsOf = ({ settings }: Parts): readonly (string | undefined)[] => [
+  settings.clientSecret,
+  ...settings.secrets,
+];
+
 /**
  * What the portal answered, whether it came in the query or was posted.
  *
  * @throws PortalAuthError `callback_invalid`
  */
-export function responseOf({ posted }: Parts, req: Request): AuthorizationResponse {
+export function responseOf(parts: Parts, req: Request): AuthorizationResponse {
   const query = readQuery(req);
   const sealed = query.get(POSTED);
-  if (sealed === null) return readResponse(query);
-  const response = posted.open(sealed) as AuthorizationResponse | undefined;
+  if (sealed === null) return readResponse(query, secretsOf(parts));
+  const response = parts.posted.open(sealed) as AuthorizationResponse | undefined;
   if (!response) throw new PortalAuthError("callback_invalid", { detail: `${POSTED} cannot be opened` });
   return response;
 }

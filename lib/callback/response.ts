@@ -1,5 +1,7 @@
 import { PortalAuthError } from "../errors.js";
+import { cleanDescription } from "../portal/clean-description.js";
 import type { AuthorizationResponse } from "../portal/exchange.js";
+import { printable } from "../portal/explain-failure.js";
 
 /** The parameters of RFC 6749, sections 4.1.2 and 4.1.2.1, RFC 9207 and OpenID Connect Session Management 1.0. */
 const ONCE = ["state", "code", "error", "error_description", "error_uri", "iss", "session_state"];
@@ -8,23 +10,50 @@ const ONCE = ["state", "code", "error", "error_description", "error_uri", "iss",
 const LONGEST = 8192;
 
 /**
- * What the portal answered: one of each parameter, or refused, since two readers of a repeated parameter may believe two
- * different things.
+ * Reads the provider's answer. It refuses a repeated parameter, since two readers of it may believe two different things.
  *
+ * @param secrets redacted in the description of an error
  * @throws PortalAuthError `callback_invalid`
  */
-export function readResponse(parameters: URLSearchParams): AuthorizationResponse {
+export function readResponse(
+  parameters: URLSearchParams,
+  secrets: readonly (string | undefined)[] = [],
+): AuthorizationResponse {
   const repeated = ONCE.find((name) => parameters.getAll(name).length > 1);
   if (repeated) throw invalid(`${repeated} more than once`);
   const long = ["state", "code", "error", "iss"].find((name) => (parameters.get(name) ?? "").length > LONGEST);
   if (long) throw invalid(`${long} over ${LONGEST} characters`);
   const read = (name: string) => parameters.get(name) || undefined; // empty is absent
   const [state, code, error, iss] = [read("state"), read("code"), read("error"), read("iss")];
+  const error_description = cleanDescription(read("error_description"), [...secrets, state, code]);
+  // some providers leave out the state of an error: the developer needs to see it all the same
+  if (state === undefined && error !== undefined)
+    throw invalid(`state missing, error ${printable(error)}`, error_description);
   if (state === undefined) throw invalid("state missing");
   if (code !== undefined && error !== undefined) throw invalid("code and error");
   if (code !== undefined) return { state, iss, code };
-  if (error !== undefined) return { state, iss, error };
+  if (error !== undefined) return { state, iss, error, ...(error_description !== undefined && { error_description }) };
   throw invalid("neither code nor error");
 }
 
-const invalid = (detail: string) => new PortalAuthError("callback_invalid", { detail });
+/**
+ * Adds the error that the provider has sent to a failure that comes before it is looked at, such as a login whose cookie is
+ * missing. Otherwise the developer would never see it.
+ */
+export function withProviderError(failure: unknown, response: AuthorizationResponse | undefined): unknown {
+  if (!(failure instanceof PortalAuthError) || response?.error === undefined) return failure;
+  const error = printable(response.error);
+  const { code, detail, providerDescription = response.error_description, challenge, sentence } = failure;
+  if (detail === error) return failure; // it is about this error
+  const seen = [detail, `the provider answered ${error}`].filter(Boolean).join("; ");
+  return new PortalAuthError(code, {
+    detail: seen,
+    providerDescription,
+    sentence,
+    ...(challenge && { challenge }),
+    ...("cause" in failure && { cause: failure.cause }),
+  });
+}
+
+const invalid = (detail: string, providerDescription?: string) =>
+  new PortalAuthError("callback_invalid", { detail, providerDescription });

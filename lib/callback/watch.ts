@@ -1,6 +1,7 @@
 import { PortalAuthError } from "../errors.js";
 import type { LoginStep, LoginStepName, Tell } from "../events.js";
 import { shortName, type Transaction } from "../login/transaction.js";
+import type { AuthorizationResponse } from "../portal/exchange.js";
 
 /** The attempt that a callback belongs to, as soon as it is known. */
 export interface Attempted {
@@ -17,6 +18,8 @@ export class LoginWatch {
   #current: LoginStepName = "callback";
   #since = 0;
   attempted: Attempted | undefined;
+  /** The provider's answer, as soon as it has been read. */
+  response: AuthorizationResponse | undefined;
   /** Nobody has asked for this login. */
   isSilent = false;
   /** Another callback of the same login does the work: its own watch tells of it. */

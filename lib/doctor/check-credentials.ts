@@ -1,4 +1,4 @@
-import { failures, PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
+import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import type { Portal } from "../portal/discover.js";
 import { tryAuthorization, tryCredentials } from "../portal/probe.js";
 import { type Check, checksOf } from "./check.js";
@@ -14,7 +14,7 @@ export const credentialsSkipped = (found: string): Check[] => [
 export async function checkCredentials(portal: Portal): Promise<Check> {
   const failure = await tryCredentials(portal).catch(asFailure);
   const isPublic = portal.settings.clientAuth === "none";
-  const answered = failure?.detail ?? "a made-up code was taken for a good one";
+  const answered = answerOf(failure);
   switch (failure?.code) {
     case "code_refused":
       return ok("token", isPublic ? "the portal takes the client id" : "the portal takes client id and secret", {
@@ -23,14 +23,20 @@ export async function checkCredentials(portal: Portal): Promise<Check> {
     case undefined:
       return unsure(answered);
     case "token_refused": // an error that may be about the code alone, or not
-      if (!answered.includes("unauthorized_client")) return unsure(answered);
-      return failed("token", TITLES.grant_type_refused, { found: answered, advice: failures.grant_type_refused.hint });
+      return unsure(answered);
     default:
       return failed("token", titleOf(failure as PortalAuthError, isPublic), {
         found: answered,
         advice: adviceOf(failure as PortalAuthError, isPublic),
       });
   }
+}
+
+/** What the provider answered, with its reason: an expired secret is named there only (Microsoft Entra). */
+function answerOf(failure: PortalAuthError | undefined): string {
+  if (failure === undefined) return "a made-up code was taken for a good one";
+  const { detail = failure.code, providerDescription } = failure;
+  return providerDescription === undefined ? detail : `${detail}: "${providerDescription}"`;
 }
 
 const unsure = (found: string): Check =>
@@ -51,7 +57,7 @@ const adviceOf = ({ code, hint }: PortalAuthError, isPublic: boolean): string =>
 
 const TITLES = {
   client_unknown: "the portal does not know the client id",
-  client_refused: "the portal does not take the client secret",
+  client_refused: "the portal does not take the client id and secret",
   grant_type_refused: "the application may not use authorization_code",
   portal_unreachable: "the token endpoint cannot be reached",
   portal_timeout: "the token endpoint does not answer in time",
@@ -61,7 +67,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   client_unknown:
     "compare PORTAL_CLIENT_ID with the application's client_id at the portal, and PORTAL_ISSUER with its tenant",
   client_refused:
-    "copy PORTAL_CLIENT_SECRET anew from the portal (it may have been renewed), and compare PORTAL_CLIENT_AUTH with how the application is registered",
+    "compare PORTAL_CLIENT_ID with the application's client_id, copy PORTAL_CLIENT_SECRET again from the provider (it may have expired or been renewed), and compare PORTAL_CLIENT_AUTH with how the application is registered",
 };
 
 /**

@@ -12,7 +12,12 @@ import { readTokens } from "./read-tokens.js";
 /** What came to the callback: good news or bad (RFC 6749, sections 4.1.2 and 4.1.2.1). */
 export type AuthorizationResponse = { readonly state: string; readonly iss: string | undefined } & (
   | { readonly code: string; readonly error?: undefined }
-  | { readonly error: string; readonly code?: undefined }
+  | {
+      readonly error: string;
+      /** As cleanDescription() leaves it. */
+      readonly error_description?: string | undefined;
+      readonly code?: undefined;
+    }
 );
 
 export interface Verified {
@@ -50,9 +55,9 @@ export function checkResponse({ metadata }: Portal, response: AuthorizationRespo
   const comesFromPortal = response.iss === undefined ? !announced : response.iss === metadata.issuer;
   if (!comesFromPortal) throw new PortalAuthError("response_issuer_mismatch");
   if (response.error === undefined) return { code: response.code };
-  const { error } = response;
+  const { error, error_description: providerDescription } = response;
   const known = Object.hasOwn(AUTHORIZATION_ERRORS, error) ? AUTHORIZATION_ERRORS[error] : undefined;
-  throw new PortalAuthError(known ?? "authorization_refused", { detail: printable(error) });
+  throw new PortalAuthError(known ?? "authorization_refused", { detail: printable(error), providerDescription });
 }
 
 /**
@@ -78,7 +83,8 @@ export async function exchange(
       code_verifier: expected.code_verifier,
     })
     .catch((error) => {
-      const failure = explainFailure(error, "token");
+      const sent = [portal.settings.clientSecret, code, expected.code_verifier];
+      const failure = explainFailure(error, "token", sent);
       if (failure.code === "id_token_invalid") onAnswer(); // the library looks at some of its claims by itself
       throw failure;
     });

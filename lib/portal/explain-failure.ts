@@ -1,20 +1,26 @@
 import * as oidc from "openid-client";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
-import { isBusy, networkFailure } from "./http.js";
+import { cleanDescription } from "./clean-description.js";
+import { isBusy, type NamedError, namedErrorOf, networkFailure } from "./http.js";
 
-/** Where the failing answer came from. */
+/** The endpoint whose answer failed. */
 type Endpoint = "discovery" | "token" | "refresh" | "revocation" | "userinfo";
 
 /**
- * Turns what openid-client throws into a failure with a name. The library's errors carry whole answers, tokens
- * included, in `cause`; nothing of them is kept but error codes, status numbers and the library's own fixed sentences.
+ * Turns what openid-client throws into a PortalAuthError. The library's errors carry whole answers in `cause`, tokens
+ * included. Only error codes, status numbers, the library's own fixed sentences and a cleaned `error_description` are kept.
+ *
+ * @param secrets what was sent: providers repeat it in their descriptions
  */
-export function explainFailure(error: unknown, endpoint: Endpoint): PortalAuthError {
+export function explainFailure(
+  error: unknown,
+  endpoint: Endpoint,
+  secrets: readonly (string | undefined)[] = [],
+): PortalAuthError {
   const ours = causes(error).find((cause) => cause instanceof PortalAuthError);
   if (ours) return ours;
-  if (error instanceof oidc.ResponseBodyError) return refused(error.error, error.status, endpoint);
   const response = causes(error).map(responseOf).find(Boolean);
-  if (response) return badAnswer(response, endpoint);
+  if (response) return explainAnswer(response, namedError(error, response), endpoint, secrets);
   const network = causes(error).find(isNetworkFailure);
   if (network) return networkFailure(network, endpoint);
   if (endpoint === "discovery") return explainDiscovery(error);
@@ -24,15 +30,59 @@ export function explainFailure(error: unknown, endpoint: Endpoint): PortalAuthEr
   return new PortalAuthError("portal_answer_invalid", { detail: sentence });
 }
 
+/** Explains an answer that is no success. */
+function explainAnswer(
+  response: Response,
+  { error, error_description }: Partial<NamedError>,
+  endpoint: Endpoint,
+  secrets: readonly (string | undefined)[],
+): PortalAuthError {
+  const { status } = response;
+  const detail =
+    error === undefined
+      ? `${endpoint} answered ${status}, ${bodyTypeOf(response)}`
+      : `${endpoint} answered ${status} ${printable(error)}`;
+  const code = codeOf(response, error, endpoint);
+  return new PortalAuthError(code, { detail, providerDescription: cleanDescription(error_description, secrets) });
+}
+
+function codeOf(response: Response, error: string | undefined, endpoint: Endpoint): PortalAuthErrorCode {
+  const { status } = response;
+  if (isBusy(status)) return "portal_failed";
+  if (endpoint === "discovery") return "discovery_invalid";
+  // its refusals carry a WWW-Authenticate header and no body (RFC 6750, section 3)
+  if (endpoint === "userinfo") return status >= 400 ? "userinfo_refused" : "portal_answer_invalid";
+  if (endpoint === "refresh" && error !== undefined && FINAL.includes(error)) return "refresh_refused";
+  if (error !== undefined && Object.hasOwn(TOKEN_ERRORS, error)) return TOKEN_ERRORS[error] ?? "token_refused";
+  if (status === 401 && error === undefined && !response.body) return "client_unknown";
+  if (isClientRefusal(status)) return "client_refused";
+  if (error === "unauthorized_client") return "grant_type_refused";
+  return error === undefined ? "portal_answer_invalid" : "token_refused";
+}
+
+/**
+ * 401 and 403 at an endpoint where the client authenticates are about the client, also with an error that says little:
+ * Keycloak answers a wrong secret with `401 unauthorized_client`, Auth0 with `401 access_denied`, Glewlwyd with 403.
+ */
+const isClientRefusal = (status: number): boolean => status === 401 || status === 403;
+
+/**
+ * What the errors of RFC 6749, section 5.2, mean with any status of 4xx. Auth0 sends `invalid_grant` with a 403, and that is
+ * about the grant. `unauthorized_client` is not in this table: it means the client with 401, and its grant types with 400.
+ */
 const TOKEN_ERRORS: Record<string, PortalAuthErrorCode> = {
   invalid_client: "client_refused",
   invalid_grant: "code_refused",
+  invalid_scope: "token_refused",
   unsupported_grant_type: "grant_type_refused",
   server_error: "portal_failed",
   temporarily_unavailable: "portal_failed",
 };
 
-/** What no later try can mend: the person must sign in again. The first is RFC 6749's, the others are what portals add. */
+/**
+ * The errors of a refresh that no later try can mend: the user must sign in again. The first is RFC 6749's, the others
+ * are what providers add. None of them is about the client: a wrong secret signs nobody out.
+ */
 const FINAL = [
   "invalid_grant",
   "interaction_required",
@@ -41,31 +91,27 @@ const FINAL = [
   "account_selection_required",
 ];
 
-/** An error that the portal named in a JSON body (RFC 6749, section 5.2). Its description may say anything: it is left out. */
-function refused(error: string, status: number, endpoint: Endpoint): PortalAuthError {
-  const detail = `${endpoint} answered ${status} ${printable(error)}`;
-  if (endpoint === "discovery") return new PortalAuthError("discovery_invalid", { detail });
-  if (isBusy(status)) return new PortalAuthError("portal_failed", { detail });
-  if (endpoint === "userinfo") return new PortalAuthError("userinfo_refused", { detail });
-  if (endpoint === "refresh" && FINAL.includes(error)) return new PortalAuthError("refresh_refused", { detail });
-  return new PortalAuthError(
-    Object.hasOwn(TOKEN_ERRORS, error) ? (TOKEN_ERRORS[error] ?? "token_refused") : "token_refused",
-    { detail },
-  );
+/** The error that the provider has named: as the library has read it, in the body, or in its challenge. */
+function namedError(error: unknown, response: Response): Partial<NamedError> {
+  const { error: name, error_description } = causes(error).find(isResponseBodyError) ?? {};
+  if (name !== undefined) return { error: name, error_description };
+  return namedErrorOf(response) ?? { error_description: challengeDescription(error) };
 }
 
-/** An answer that is not what RFC 6749 says: judged by its status, and whether there was a body at all. */
-function badAnswer(response: Response, endpoint: Endpoint): PortalAuthError {
-  const { status, headers, body } = response;
+const isResponseBodyError = (cause: object): cause is oidc.ResponseBodyError => cause instanceof oidc.ResponseBodyError;
+
+/** The `error_description` of a Bearer challenge (RFC 6750, section 3). */
+function challengeDescription(error: unknown): string | undefined {
+  const challenged = causes(error).find((cause) => cause instanceof oidc.WWWAuthenticateChallengeError);
+  if (!(challenged instanceof oidc.WWWAuthenticateChallengeError)) return undefined;
+  const { parameters } = challenged.cause.find(({ scheme }) => scheme === "bearer") ?? {};
+  return parameters?.["error_description"];
+}
+
+function bodyTypeOf({ headers, body }: Response): string {
+  if (!body) return "no body";
   const [type] = headers.get("content-type")?.split(";") ?? [];
-  const seen = type === undefined ? "no content type" : printable(type);
-  const detail = `${endpoint} answered ${status}, ${body ? seen : "no body"}`;
-  if (isBusy(status)) return new PortalAuthError("portal_failed", { detail });
-  // its refusals carry a WWW-Authenticate and no body (RFC 6750, section 3)
-  if (endpoint === "userinfo" && status >= 400) return new PortalAuthError("userinfo_refused", { detail });
-  if (status === 401 && !body && endpoint !== "discovery") return new PortalAuthError("client_unknown", { detail });
-  if (status === 401 && endpoint !== "discovery") return new PortalAuthError("client_refused", { detail });
-  return new PortalAuthError(endpoint === "discovery" ? "discovery_invalid" : "portal_answer_invalid", { detail });
+  return type === undefined ? "no content type" : printable(type);
 }
 
 function explainDiscovery(error: unknown): PortalAuthError {
@@ -112,10 +158,11 @@ function causes(error: unknown): object[] {
 /** The status of the answer that failed; undefined when there was none. */
 export const statusOf = (error: unknown): number | undefined => causes(error).map(responseOf).find(Boolean)?.status;
 
-/** A 401 that carries WWW-Authenticate arrives as an error of its own, with the response beside its cause. */
+/** Two of the library's errors carry the response beside their cause. */
 function responseOf(cause: object): Response | undefined {
   if (cause instanceof Response) return cause;
-  return cause instanceof oidc.WWWAuthenticateChallengeError ? cause.response : undefined;
+  const hasResponse = cause instanceof oidc.WWWAuthenticateChallengeError || cause instanceof oidc.ResponseBodyError;
+  return hasResponse ? cause.response : undefined;
 }
 
 /** The network failed while an answer was read: fetch ends a body with a TypeError, or with the reason of its signal. */

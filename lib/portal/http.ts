@@ -25,9 +25,11 @@ export function createFetch(timeoutSeconds: number): PortalFetch {
     const signal = AbortSignal.timeout(Math.ceil(timeoutSeconds * 1000));
     try {
       const response = await fetch(url, { ...sendOnce(request), redirect: "manual", signal });
-      if (isKnownToBeSmall(response)) return response;
+      if (!isErrorStatus(response.status) && isKnownToBeSmall(response)) return response;
       const body = await readLimited(response, origin);
-      return new Response(body.length > 0 ? body : null, { status: response.status, headers: response.headers });
+      const answer = new Response(body.length > 0 ? body : null, response);
+      if (isErrorStatus(answer.status)) rememberError(answer, body);
+      return answer;
     } catch (error) {
       throw networkFailure(error, origin);
     }
@@ -74,6 +76,38 @@ async function readLimited(response: Response, origin: string): Promise<Buffer> 
   }
   return Buffer.concat(chunks);
 }
+
+/** The error that a provider names in the body of its answer (RFC 6749, section 5.2). */
+export interface NamedError {
+  readonly error: string | undefined;
+  readonly error_description: string | undefined;
+}
+
+const namedErrors = new WeakMap<Response, NamedError>();
+
+/**
+ * The error in the body of an answer of 400 or more; undefined where it names none. The protocol library looks for it in
+ * some of these answers only: not beside a WWW-Authenticate header, and not at userinfo.
+ */
+export const namedErrorOf = (response: Response): NamedError | undefined => namedErrors.get(response);
+
+const isErrorStatus = (status: number): boolean => status >= 400 && status <= 599;
+
+/** Whatever its content type says: some providers send their errors as text/html. */
+function rememberError(response: Response, body: Buffer): void {
+  if (body.at(0) !== "{".charCodeAt(0)) return;
+  try {
+    const { error, error_description } = JSON.parse(body.toString("utf8"));
+    const named = { error: nameIn(error), error_description: textOf(error_description) };
+    if (named.error !== undefined || named.error_description !== undefined) namedErrors.set(response, named);
+  } catch {} // it only looked like JSON
+}
+
+/** The name goes into log lines and events, so a text of another shape than those of the specifications is ignored. */
+const nameIn = (value: unknown): string | undefined =>
+  typeof value === "string" && /^[a-z_]{1,60}$/i.test(value) ? value : undefined;
+
+const textOf = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
 
 /** RFC 6585, section 4: 429 asks for patience as a 503 does. */
 export const isBusy = (status: number): boolean => status >= 500 || status === 429;

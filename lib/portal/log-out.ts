@@ -7,7 +7,7 @@ import { explainFailure } from "./explain-failure.js";
 export async function revoke(portal: Portal, token: string): Promise<void> {
   if (!portal.metadata.revocation_endpoint) return;
   await oidc.tokenRevocation(portal.configuration, token).catch((error) => {
-    throw explainFailure(error, "revocation");
+    throw explainFailure(error, "revocation", [portal.settings.clientSecret, token]);
   });
 }
 

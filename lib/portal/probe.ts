@@ -22,7 +22,7 @@ export async function tryCredentials(portal: Portal): Promise<PortalAuthError | 
   const form = { code, redirect_uri: portal.settings.redirectUri, code_verifier };
   return oidc.genericGrantRequest(portal.configuration, "authorization_code", form).then(
     () => undefined,
-    (error) => explainFailure(error, "token"),
+    (error) => explainFailure(error, "token", [portal.settings.clientSecret, code, code_verifier]),
   );
 }
 

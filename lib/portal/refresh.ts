@@ -33,7 +33,7 @@ export async function refresh(portal: Portal, { tokens, claims }: Holder): Promi
   const { settings, configuration } = portal;
   const askedAt = settings.clock();
   const answer = await oidc.refreshTokenGrant(configuration, tokens.refresh_token as string).catch((error) => {
-    throw explainFailure(error, "refresh");
+    throw explainFailure(error, "refresh", [settings.clientSecret, tokens.refresh_token]);
   });
   const fresh = readTokens(answer, askedAt);
   const merged = { ...whatStays(tokens, fresh), ...fresh };

@@ -17,7 +17,7 @@ export async function fetchUserInfo(portal: Portal, access_token: string, sub: s
   if (!metadata.userinfo_endpoint) throw new PortalAuthError("userinfo_missing");
   const answer = await oidc.fetchUserInfo(configuration, access_token, oidc.skipSubjectCheck).catch((error) => {
     if (statusOf(error) === 401) return undefined;
-    throw explainFailure(error, "userinfo");
+    throw explainFailure(error, "userinfo", [access_token]);
   });
   if (!answer) return undefined;
   // section 5.3.2: compared here, to be told apart from an answer that cannot be read

@@ -240,6 +240,9 @@ describe("trouble with the portal logs nobody out", () => {
     ["temporarily_unavailable", "portal_failed", json(400, { error: "temporarily_unavailable" })],
     ["silence", "portal_timeout", silence],
     ["invalid_client", "refresh_failed", json(401, { error: "invalid_client" })],
+    ["a wrong secret at Keycloak", "refresh_failed", json(401, { error: "unauthorized_client" })],
+    ["a wrong secret at Auth0", "refresh_failed", json(403, { error: "access_denied" })],
+    ["a wrong secret at Glewlwyd", "refresh_failed", (_req, res) => void res.writeHead(403).end()],
     ["a 401 without a body", "refresh_failed", (_req, res) => void res.writeHead(401).end()],
     ["unsupported_grant_type", "refresh_failed", json(400, { error: "unsupported_grant_type" })],
     ["invalid_request", "refresh_failed", json(400, { error: "invalid_request" })],
@@ -253,7 +256,7 @@ describe("trouble with the portal logs nobody out", () => {
   ])(
     "%s: the token while it is good, then 503 %s, and a new one when the portal is well",
     async (_name, code, answer) => {
-      const { ask, later, me, tokens, portal, refreshes } = await logIn({ log: [/\((400|401|500|502|503)\):/] });
+      const { ask, later, me, tokens, portal, refreshes } = await logIn({ log: [/\((400|401|403|500|502|503)\):/] });
       const before = await tokens();
       portal.answerNext("/oauth2/token", answer === silence ? giveUpWhenAsked() : answer, 2);
       later(TOKEN_SECONDS - 1);

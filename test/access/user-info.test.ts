@@ -91,6 +91,27 @@ describe("what the portal tells of the person", () => {
   });
 });
 
+test.each<[string, Answer]>([
+  ["in its body", json(403, { error: "insufficient_scope", error_description: "Scope email\nis missing" })],
+  [
+    "in its challenge",
+    (_req, res) =>
+      void res
+        .writeHead(403, {
+          "www-authenticate": 'Bearer error="insufficient_scope", error_description="Scope email is missing"',
+        })
+        .end(),
+  ],
+])("the reason that the provider gives %s is in the error", async (_where, answer) => {
+  const { userinfo, portal } = await start();
+  portal.answerNext("/userinfo", answer);
+  await expect(userinfo()).rejects.toMatchObject({
+    code: "userinfo_refused",
+    providerDescription: "Scope email is missing",
+    message: expect.stringContaining('the provider says "Scope email is missing"'),
+  });
+});
+
 describe("an answer that cannot be used", () => {
   test.each<[string, string, number, Answer]>([
     ["another person", "userinfo_subject_mismatch", 502, json(200, { sub: "jonas-weber", name: "Jonas" })],
@@ -134,7 +155,7 @@ describe("an answer that cannot be used", () => {
     const { userinfo, portal } = await start();
     portal.removePerson(SUB);
     const failure = await userinfo().catch((error) => error);
-    expect([failure.code, failure.detail]).toEqual(["userinfo_refused", "userinfo answered 404, application/json"]);
+    expect([failure.code, failure.detail]).toEqual(["userinfo_refused", "userinfo answered 404 user_not_found"]);
   });
 });
 

@@ -101,7 +101,7 @@ describe("a page", () => {
   });
 
   test.each<[PortalAuthErrorCode, string, string]>([
-    ["login_denied", "Sign-in cancelled", "Sign in"], // there is nothing to do again
+    ["login_denied", "Not signed in", "Sign in"], // there is nothing to do again
     ["code_refused", "Sign-in did not work", "Sign in again"],
     ["portal_unreachable", "Not right now", "Try again"], // the portal has not been seen yet
   ])("of a login that failed with %s is headed “%s”, and its first way out is “%s”", async (code, title, label) => {

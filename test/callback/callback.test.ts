@@ -1,8 +1,9 @@
 import { connect } from "node:net";
 import express, { type RequestHandler } from "express";
 import { describe, expect, test, vi } from "vitest";
+import type { PortalAuthError } from "../../lib/index.js";
 import { type Answer, Browser } from "../support/browser.js";
-import { leadTo, startWorld } from "../support/world.js";
+import { leadTo, startWorld, type WorldOptions } from "../support/world.js";
 
 const TEN_MINUTES_MS = 10 * 60 * 1000;
 
@@ -271,15 +272,87 @@ describe("iss (RFC 9207)", () => {
 });
 
 describe("an error from the portal", () => {
-  test("a denied login is an ordinary outcome: a friendly page, a way back, no line in the log", async () => {
+  test("a denied login is an ordinary outcome: a neutral page, a way back, no line in the log", async () => {
     const { browser, url, log } = await startWorld();
-    browser.person = { deny: "yes" };
-    const page = await browser.visit(`${url}/account`);
+    const callback = changed(await browser.loginUntilCallback(`${url}/account`), "code", undefined);
+    const page = await browser.navigate(changed(callback, "error", "access_denied"));
     expect(page.status).toBe(403);
-    expect(page.body).toContain("Sign-in cancelled");
+    expect(page.body).toContain("<p>The sign-in was cancelled or refused.</p>");
     expect(page.body).toContain('href="/login?returnTo=%2Faccount"'); // to the page that was wanted
-    expect(page.body).not.toContain("OAuth 2.0 Parameter");
     expect(log.filter((line) => line.includes("login_denied"))).toEqual([]);
+  });
+
+  describe("with a description", () => {
+    const REASON = "Your e-mail is not verified";
+    const seen = (errors: PortalAuthError[]) =>
+      errors.map(({ code, providerDescription }) => [code, providerDescription]);
+
+    async function denied(log: RegExp, options: WorldOptions["options"] = {}) {
+      const errors: PortalAuthError[] = [];
+      const hooks = { onError: (error: PortalAuthError) => void errors.push(error) };
+      const world = await startWorld({ options: { ...options, hooks }, log: [log] });
+      const callback = changed(await world.browser.loginUntilCallback(`${world.url}/account`), "code", undefined);
+      const query = changed(changed(callback, "error", "access_denied"), "error_description", REASON);
+      return { ...world, errors, query };
+    }
+
+    test("tells its reason to the log and to onError; page and problem+json stay neutral", async () => {
+      const { browser, log, errors, query } = await denied(/login_denied/);
+      const page = await browser.navigate(query);
+      expect(page.body).toContain("<p>The sign-in was cancelled or refused.</p>");
+      expect(page.body).not.toContain("verified");
+      expect(log.filter((line) => line.includes(`access_denied: the provider says "${REASON}"`))).toHaveLength(1);
+      expect(seen(errors)).toEqual([["login_denied", REASON]]);
+    });
+
+    test("answers a script likewise", async () => {
+      const { browser, query } = await denied(/login_denied/);
+      const { body } = await browser.fetch(query);
+      expect(JSON.parse(body)).toMatchObject({ code: "login_denied", title: "The sign-in was cancelled or refused." });
+      expect(body).not.toContain("verified");
+    });
+
+    test("does so when it is posted", async () => {
+      const { browser, url, log, errors, query } = await denied(/login_denied/);
+      const form = new URLSearchParams(query.search);
+      const posted = await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
+      const page = await browser.navigate(new URL(posted.headers.location ?? "", `${url}/callback`));
+      expect(page.body + posted.body + posted.headers.location).not.toContain("verified");
+      expect(log.join()).toContain(REASON);
+      expect(seen(errors)).toEqual([["login_denied", REASON]]);
+    });
+
+    test.each(["GET", "POST"])("does so without a state (%s)", async (method) => {
+      const { browser, url, log, errors, query } = await denied(/callback_invalid/);
+      const form = new URLSearchParams(changed(query, "state", undefined).search);
+      const page = await (method === "GET"
+        ? browser.navigate(`${url}/callback?${form}`)
+        : browser.navigate(`${url}/callback`, { method, site: "cross-site", form }));
+      expect(page.body).not.toContain("verified");
+      expect(log.join()).toContain(`[state missing, error access_denied: the provider says "${REASON}"]`);
+      expect(seen(errors)).toEqual([["callback_invalid", REASON]]);
+    });
+
+    test("does so where the login's cookie is gone", async () => {
+      const { browser, log, errors, query } = await denied(/login_cookie/);
+      await browser.jar.removeAllCookies();
+      const page = await browser.navigate(query);
+      expect(page.body).not.toContain("verified");
+      expect(log.join()).toContain(`the provider answered access_denied: the provider says "${REASON}"`);
+      expect(seen(errors)).toEqual([[expect.stringMatching(/^login_cookie/), REASON]]);
+    });
+
+    test("writes one short line, without secrets, whatever it says", async () => {
+      const { browser, log, query } = await denied(/login_denied/, { clientSecret: "short-one" });
+      const state = query.searchParams.get("state") ?? "";
+      const says = `\r\n[express-portal-auth] FAKE \u202e\u001b[31m short-one ${state} ${"x ".repeat(2000)}`;
+      await browser.navigate(changed(query, "error_description", says));
+      const [line = "", ...more] = log.filter((one) => one.includes("login_denied"));
+      expect(more).toEqual([]);
+      expect(line).toMatch(/the provider says "\[express-portal-auth\] FAKE \[31m \[…\] \[…\] x x /);
+      expect(line).not.toMatch(/[\p{C}]/u);
+      expect(line.length).toBeLessThan(1000);
+    });
   });
 
   test("is only believed with a state of this browser", async () => {

@@ -8,7 +8,12 @@ describe("an authorization response", () => {
   test.each([
     ["a code", "state=s&code=c", { state: "s", iss: undefined, code: "c" }],
     ["a code and an issuer", "state=s&code=c&iss=i", { state: "s", iss: "i", code: "c" }],
-    ["an error", "state=s&error=e&error_description=d&error_uri=u", { state: "s", iss: undefined, error: "e" }],
+    ["an error", "state=s&error=e&error_uri=u", { state: "s", iss: undefined, error: "e" }],
+    [
+      "an error with its description",
+      "state=s&error=e&error_description=d%0A1",
+      { state: "s", iss: undefined, error: "e", error_description: "d 1" },
+    ],
     ["an error beside an empty code", "state=s&error=e&code=", { state: "s", iss: undefined, error: "e" }],
     ["a code beside an empty error", "state=s&error=&code=c", { state: "s", iss: undefined, code: "c" }],
     ["what nobody knows, twice", "state=s&code=c&x=1&x=2", { state: "s", iss: undefined, code: "c" }],
@@ -27,6 +32,8 @@ describe("an authorization response", () => {
     ["state=s&code=&error=", "neither code nor error"],
     ["code=c", "state missing"],
     ["state=&code=c", "state missing"],
+    ["error=access_denied", "state missing, error access_denied"],
+    ["error=a%0Ab<", "state missing, error a?b?"],
     ["state=s&code=c&error=e", "code and error"],
     ...["state", "code", "error", "error_description", "error_uri", "iss", "session_state"].map((name) => [
       `state=s&code=c&${name}=1&${name}=2`,

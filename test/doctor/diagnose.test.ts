@@ -364,13 +364,32 @@ describe("the credentials", () => {
     expect(find("credentials.authorize")).toMatchObject({ verdict: "failed" });
   });
 
-  test("a client secret that is wrong", async () => {
-    const portal = await startPortalFor({ document: "full" });
-    portal.answerNext("/oauth2/token", json(401, { error: "invalid_client" }));
-    const { ok, find } = await look(optionsFor(portal.issuer));
-    expect(ok).toBe(false);
-    expect(find("credentials.token")?.advice).toMatch(/^copy PORTAL_CLIENT_SECRET anew/);
-  });
+  test.each<[string, number, Record<string, string>, string]>([
+    ["RFC 6749", 401, { error: "invalid_client" }, "token answered 401 invalid_client"],
+    ["Keycloak", 401, { error: "unauthorized_client" }, "token answered 401 unauthorized_client"],
+    ["Auth0", 403, { error: "access_denied" }, "token answered 403 access_denied"],
+    ["Glewlwyd", 403, {}, "token answered 403, application/json"],
+    [
+      "Microsoft Entra",
+      401,
+      { error: "invalid_client", error_description: "AADSTS7000222: The provided client secret keys are expired." },
+      'token answered 401 invalid_client: "AADSTS7000222: The provided client secret keys are expired."',
+    ],
+  ])(
+    "a client that is refused, as %s does it (%i), is told with the id and the secret",
+    async (_who, status, body, found) => {
+      const portal = await startPortalFor({ document: "full" });
+      portal.answerNext("/oauth2/token", json(status, body));
+      const { ok, find } = await look(optionsFor(portal.issuer));
+      expect(ok).toBe(false);
+      expect(find("credentials.token")).toMatchObject({
+        verdict: "failed",
+        title: "the portal does not take the client id and secret",
+        found,
+        advice: expect.stringMatching(/PORTAL_CLIENT_ID.*PORTAL_CLIENT_SECRET.*PORTAL_CLIENT_AUTH/),
+      });
+    },
+  );
 
   test("a really wrong client secret is seen by what the portal answers", async () => {
     const portal = await startPortalFor();

@@ -144,7 +144,10 @@ test("a long wish in the address of a login costs no other login its cookie", as
 });
 
 test("a login that a person refused is begun again as it was demanded", async () => {
-  const { browser, url } = await start({}, { login: { acr: "mfa", maxAge: 60, returnTo: "/account" } });
+  const { browser, url } = await start(
+    {},
+    { log: [/login_denied/], login: { acr: "mfa", maxAge: 60, returnTo: "/account" } },
+  );
   browser.person = { deny: "yes" };
   const page = await browser.visit(`${url}/pay`);
   const [, again = ""] = /href="(\/login[^"]*)"/.exec(page.body) ?? [];

@@ -82,7 +82,27 @@ attacks(
     ["400 with a page", lies.html(400), "portal_answer_invalid"],
     ["400 with nothing", lies.sendText(400, ""), "portal_answer_invalid"],
     ["400 with JSON that says nothing", lies.sendJson(400, { message: CANARY }), "portal_answer_invalid"],
-    ["403 with a page", lies.html(403), "portal_answer_invalid"],
+    ["403 with a page", lies.html(403), "client_refused"],
+    ["403 with nothing: Glewlwyd, a wrong secret", lies.sendText(403, ""), "client_refused"],
+    [
+      "401 unauthorized_client: Keycloak, likewise",
+      lies.sendJson(401, { error: "unauthorized_client" }),
+      "client_refused",
+    ],
+    ["403 access_denied: Auth0, likewise", lies.sendJson(403, { error: "access_denied" }), "client_refused"],
+    ["400 unauthorized_client", lies.sendJson(400, { error: "unauthorized_client" }), "grant_type_refused"],
+    [
+      "403 invalid_grant: Auth0, a refresh token that has ended",
+      lies.sendJson(403, { error: "invalid_grant" }),
+      "code_refused",
+      "refresh_refused",
+    ],
+    [
+      "401 invalid_grant with a challenge",
+      lies.sendJson(401, { error: "invalid_grant" }, { "www-authenticate": `Basic realm="${CANARY}"` }),
+      "code_refused",
+      "refresh_refused",
+    ],
     ["401 with a page", lies.html(401), "client_refused"],
     [
       "401 with a challenge",
@@ -190,10 +210,10 @@ const sentBack =
   };
 const SAYS = "OAuth 2.0 Parameter: ";
 
-/** And nothing of what the portal says of it: that is for nobody's eyes, or misleads. */
+/** The provider's own words are in the log and in no answer: users may be misled by them. */
 const tellsItself: Outcome = ({ body }, world) => {
   expect(body).not.toContain(SAYS);
-  expect(world.host.log.join()).not.toContain(SAYS);
+  expect(world.host.log.at(-1)).toContain(`the provider says "${SAYS}`);
   expect(world.asked(TOKEN)).toEqual([]);
 };
 

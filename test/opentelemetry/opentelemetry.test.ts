@@ -111,7 +111,7 @@ describe("a login", () => {
     ["login_denied", SpanStatusCode.UNSET, undefined],
   ])("that ends in %s is an error, or an ordinary outcome", async (code, status, type) => {
     const { spans, points } = startTelemetry();
-    const { url, browser, portal } = await startWorld({ log: [/code_refused/] });
+    const { url, browser, portal } = await startWorld({ log: [/code_refused|login_denied/] });
     if (code === "code_refused") portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     else browser.person = { deny: "yes" };
     await browser.visit(`${url}/account`);

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
-import { startWorld } from "../support/world.js";
+import type { PortalAuthError } from "../../lib/index.js";
+import { CLIENT_SECRET, startWorld } from "../support/world.js";
 
 const json =
   (status: number, body: unknown, headers = {}) =>
@@ -52,7 +53,7 @@ describe("each documented bad answer has its own code, and a hint that names the
     portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(401).end());
     const page = await browser.navigate(callback);
     expect([page.status, page.body.includes("client_unknown")]).toEqual([500, true]);
-    expect(log.join()).toContain("The portal does not know PORTAL_CLIENT_ID");
+    expect(log.join()).toContain("it does not know PORTAL_CLIENT_ID");
   });
 
   test("a wrong client_secret: 401 invalid_client", async () => {
@@ -91,7 +92,48 @@ describe("each documented bad answer has its own code, and a hint that names the
       json(400, { error: "unsupported_grant_type", error_description: "OAuth 2.0 Parameter: grant_type" }),
     );
     expect((await browser.navigate(callback)).status).toBe(500);
-    expect(log.join()).toContain("allow authorization_code for this application");
+    expect(log.join()).toContain("allow authorization_code (and refresh_token) for this application");
+  });
+});
+
+describe("what the token endpoint says of its error", () => {
+  const EXPIRED = "AADSTS7000222: The provided client secret keys are expired.";
+
+  test("goes to the log and to onError, without what was sent; the page stays neutral", async () => {
+    const errors: PortalAuthError[] = [];
+    const { browser, url, log, portal } = await startWorld({
+      options: { hooks: { onError: (error) => void errors.push(error) } },
+      log: [/client_refused/],
+    });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    const code = callback.searchParams.get("code");
+    const error_description = `${EXPIRED}\nSent: ${CLIENT_SECRET} ${code}`;
+    portal.answerNext("/oauth2/token", json(401, { error: "invalid_client", error_description }));
+    const page = await browser.navigate(callback);
+    expect(page.body).not.toContain("AADSTS");
+    expect(log.join()).toContain(`[token answered 401 invalid_client: the provider says "${EXPIRED} Sent: […] […]"]`);
+    expect(errors.map(({ providerDescription }) => providerDescription)).toEqual([`${EXPIRED} Sent: […] […]`]);
+  });
+
+  test.each<[string, (req: unknown, res: ServerResponse) => void]>([
+    [
+      "beside a challenge",
+      json(401, { error: "invalid_client", error_description: EXPIRED }, { "www-authenticate": "Basic" }),
+    ],
+    [
+      "as text/html",
+      json(401, { error: "invalid_client", error_description: EXPIRED }, { "content-type": "text/html" }),
+    ],
+    ["with a server error", json(500, { error: "invalid_client", error_description: EXPIRED })],
+    ["without a name", json(400, { error_description: EXPIRED })],
+  ])("is read %s", async (_how, answer) => {
+    const { browser, url, log, portal } = await startWorld({
+      log: [/client_refused|portal_failed|portal_answer_invalid/],
+    });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    portal.answerNext("/oauth2/token", answer);
+    await browser.navigate(callback);
+    expect(log.join()).toContain(`the provider says "${EXPIRED}"`);
   });
 });
 

@@ -50,7 +50,27 @@ describe("an error that the portal named", () => {
     ["userinfo", "user_not_found", 404, "userinfo_refused"],
     ["userinfo", "server_error", 500, "portal_failed"],
     ["discovery", "invalid_grant", 400, "discovery_invalid"],
-    ["discovery", "server_error", 500, "discovery_invalid"],
+    ["discovery", "server_error", 500, "portal_failed"],
+    // the client, whatever the error says: Keycloak, Auth0
+    ["token", "unauthorized_client", 401, "client_refused"],
+    ["token", "invalid_client", 400, "client_refused"],
+    ["token", "access_denied", 401, "client_refused"],
+    ["token", "invalid_request", 403, "client_refused"],
+    ["token", "__proto__", 403, "client_refused"],
+    ["refresh", "unauthorized_client", 401, "client_refused"],
+    ["refresh", "access_denied", 403, "client_refused"],
+    ["revocation", "unauthorized_client", 403, "client_refused"],
+    // not the client, although the status says so: Auth0 answers invalid_grant with 403
+    ["token", "invalid_grant", 403, "code_refused"],
+    ["token", "invalid_scope", 401, "token_refused"],
+    ["token", "unsupported_grant_type", 401, "grant_type_refused"],
+    ["token", "temporarily_unavailable", 403, "portal_failed"],
+    ["refresh", "invalid_grant", 403, "refresh_refused"],
+    ["refresh", "invalid_grant", 401, "refresh_refused"],
+    ["refresh", "interaction_required", 403, "refresh_refused"],
+    // the grant types of the client
+    ["token", "unauthorized_client", 400, "grant_type_refused"],
+    ["refresh", "unauthorized_client", 400, "grant_type_refused"],
   ])("at %s, %s with %i, is %s", (endpoint, error, status, code) => {
     expect(told(named(error, status), endpoint)).toEqual([code, `${endpoint} answered ${status} ${error}`]);
   });
@@ -65,7 +85,12 @@ describe("an answer that is none", () => {
     ["token", 200, "<html>", "portal_answer_invalid", "text/html"],
     ["token", 500, "<html>", "portal_failed", "text/html"],
     ["token", 429, null, "portal_failed", "no body"],
+    ["token", 403, null, "client_refused", "no body"],
+    ["token", 403, "<html>", "client_refused", "text/html"],
     ["refresh", 401, null, "client_unknown", "no body"],
+    ["refresh", 403, null, "client_refused", "no body"],
+    ["revocation", 403, null, "client_refused", "no body"],
+    ["discovery", 403, null, "discovery_invalid", "no body"],
     ["revocation", 401, "<html>", "client_refused", "text/html"],
     ["userinfo", 400, null, "userinfo_refused", "no body"],
     ["userinfo", 401, "<html>", "userinfo_refused", "text/html"],

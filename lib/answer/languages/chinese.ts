@@ -21,7 +21,7 @@ export const CHINESE: Words = {
     login_over_http: "此次登录未通过安全连接发起，请重新登录。",
     login_cookies_strict: "您的浏览器没有带回此次登录，请重新登录。",
     login_ended: "登录过程中您已被退出。请重新登录。",
-    login_denied: "您取消了登录，没有任何更改。",
+    login_denied: "登录已取消或被拒绝。",
     login_refused: "您已在认证门户登录，但该账号无权访问本站。",
     authorization_refused: "认证门户未接受登录请求，请重试。",
     interaction_needed: "认证门户要求您重新登录。",
@@ -67,7 +67,7 @@ export const CHINESE: Words = {
     unexpected: "本站出现错误，请重试。",
   },
   titles: {
-    signInCancelled: "已取消登录",
+    signInCancelled: "未登录",
     signInFailed: "登录未成功",
     notNow: "暂时无法使用",
     notOpen: "您无权访问",

@@ -7,7 +7,7 @@ export const ENGLISH: Words = {
   lang: "en",
   sentences: sentences as Record<PortalAuthErrorCode, string>,
   titles: {
-    signInCancelled: "Sign-in cancelled",
+    signInCancelled: "Not signed in",
     signInFailed: "Sign-in did not work",
     notNow: "Not right now",
     notOpen: "Not open to you",
