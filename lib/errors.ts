@@ -26,7 +26,7 @@ const FAILURES = {
   proxy_not_trusted: {
     status: 500,
     sentence: "Signing in is not set up correctly on this site.",
-    hint: "PORTAL_REDIRECT_URI is https but this request arrived over http, so the Secure session cookie could not be set. Let the proxy that ends TLS send X-Forwarded-Proto: https, and tell Express: app.set('trust proxy', 1).",
+    hint: "PORTAL_REDIRECT_URI is https but this request arrived over http, so the Secure session cookie could not be set. Let the proxy that ends TLS send X-Forwarded-Proto: https, and tell Express: app.set('trust proxy', 1). If it cannot send that header, set PORTAL_TLS_TERMINATED=on.",
   },
   login_initiation_invalid: {
     status: 400,

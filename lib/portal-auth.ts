@@ -11,6 +11,7 @@ import { createSilentLogin } from "./login/silent.js";
 import { createTransactions } from "./login/transaction.js";
 import { callbackPaths, possibleCallbackPaths } from "./login-ticket.js";
 import { lookAtMaking, lookAtMount } from "./look-at-mount.js";
+import { assumeHttps } from "./over-https.js";
 import { refuseRequest } from "./parentheses.js";
 import { type Parts, type Visit, withLogin, withRetry } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
@@ -60,6 +61,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
       lookAtMount(parts, req);
       if (madeIn !== 0 && madeIn === executionAsyncId()) lookAtMaking(parts, belongsTo(parts.settings));
     }
+    if (parts.settings.tlsTerminated) assumeHttps(req);
     mountSession(req, res, (error?: unknown) => {
       attachPortal(req, parts.settings, new RequestPortal(parts, req, res));
       if (error) return void failToLoad(parts, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(next);
@@ -116,6 +118,7 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
     name: settings.name,
     secrets,
     https,
+    tlsTerminated: settings.tlsTerminated,
     sameSite: settings.sameSite,
     clock,
     lock,

@@ -244,6 +244,75 @@ describe("behind a proxy that ends TLS", () => {
     expect(log.join()).toContain("X-Forwarded-Proto: https");
   });
 
+  test.each<[string, Record<string, string>]>([
+    ["no header says https", {}],
+    [
+      "Forwarded: proto=https came",
+      { forwarded: 'for=203.0.113.7;proto="https";host=app.example, for=10.0.0.1;proto=http' },
+    ],
+    ["X-Forwarded-Ssl: on came", { "x-forwarded-ssl": "on" }],
+    ["Front-End-Https: on came", { "front-end-https": "On" }],
+    ["X-Forwarded-Scheme: https came", { "x-forwarded-scheme": "https" }],
+    ["CloudFront-Forwarded-Proto: https came", { "cloudfront-forwarded-proto": "https" }],
+  ])(
+    "and does not send X-Forwarded-Proto: the log says that %s, and no login begins",
+    async (seen, forwardedHeaders) => {
+      const { browser, origin, log, asked } = await startBehindProxy({ forwardedHeaders, log: [/proxy_not_trusted/] });
+      expect((await browser.navigate(`${origin}/account`)).status).toBe(500);
+      expect(log.join()).toContain(`[${seen}`);
+      expect(log.join()).toContain("PORTAL_TLS_TERMINATED=on");
+      expect(asked("/oauth2/authorize")).toEqual([]);
+    },
+  );
+
+  test("and reports http by Forwarded: the user came over http", async () => {
+    const forwardedHeaders = { forwarded: "proto=http" };
+    const { browser, origin } = await startBehindProxy({ forwardedHeaders, log: [/login_over_http/] });
+    expect((await browser.navigate(`${origin}/account`)).body).toContain("login_over_http");
+  });
+
+  test.each<[string, WorldOptions & { forwardedHeaders?: Record<string, string> }]>([
+    ["no header", { forwardedHeaders: {} }],
+    ["no header, on Express 4", { forwardedHeaders: {}, express: 4 }],
+    ["no header, to an app with a session of its own", { forwardedHeaders: {}, ownSession: true }],
+    ["no header, to a Strict session", { forwardedHeaders: {}, options: { sameSite: "strict" } }],
+    ["no header, to a router with a name", { forwardedHeaders: {}, options: { name: "staff" } }],
+    ["a header that says http, behind another proxy", { forwardedHeaders: { "x-forwarded-proto": "http" } }],
+  ])("and sends %s: with tlsTerminated a user signs in, and all cookies are Secure", async (_what, given) => {
+    const { browser, origin } = await startBehindProxy({
+      ...given,
+      options: { ...given.options, tlsTerminated: true },
+      after: (app) => app.get("/test/secure", (req, res) => void res.json(req.secure)),
+    });
+    const page = await browser.visit(`${origin}/account`);
+    const again =
+      page.headers["refresh"] &&
+      (await browser.visit(new URL(String(page.headers["refresh"]).slice(7), page.url), { site: "same-origin" }));
+    expect((again || page).status).toBe(200);
+    expect((await browser.visit(`${origin}/account`)).status).toBe(200);
+    expect((await browser.visit(`${origin}/test/secure`)).body).toBe("true");
+    const lines = browser.answers.flatMap(({ url, headers }) =>
+      url.startsWith(origin) ? (headers["set-cookie"] ?? []) : [],
+    );
+    expect(lines.length).toBeGreaterThan(2);
+    for (const line of lines) expect(line).toContain("; Secure");
+  });
+
+  test("and sends no header, to a session of the app that reads the header only: the log says so, without a loop", async () => {
+    const { browser, origin, log } = await startBehindProxy({
+      forwardedHeaders: {},
+      before: (app) =>
+        app.use(
+          session({ secret: "s", resave: false, saveUninitialized: false, proxy: true, cookie: { secure: true } }),
+        ),
+      options: { tlsTerminated: true },
+      log: [/proxy_not_trusted/],
+    });
+    const page = await browser.visit(`${origin}/account`);
+    expect([page.status, page.body.includes("proxy_not_trusted")]).toEqual([500, true]);
+    expect(log.join()).toContain("no header says https");
+  });
+
   test("that says https at the login and not at the callback is told before the code is sent", async () => {
     const forwardedHeaders: Record<string, string> = { "x-forwarded-proto": "https" };
     const { browser, origin, asked } = await startBehindProxy({ forwardedHeaders, log: [/proxy_not_trusted/] });

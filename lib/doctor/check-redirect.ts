@@ -75,13 +75,20 @@ export function checkCookies(settings: Settings, proxy: TrustProxy): Check[] {
   const { https, sameSite } = settings;
   const flags = `HttpOnly${https ? ", Secure" : ""}, Path=/`;
   const found = `${sessionCookieName(settings)} (SameSite=${sameSite === "strict" ? "Strict" : "Lax"}), ${loginCookiePrefix(settings)}… (SameSite=Lax); ${flags}`;
-  return [cookies.ok("flags", "cookies that browsers will get", { found }), ...(https ? [checkProxy(proxy)] : [])];
+  return [
+    cookies.ok("flags", "cookies that browsers will get", { found }),
+    ...(https ? [checkProxy(proxy, settings)] : []),
+  ];
 }
 
-function checkProxy(proxy: TrustProxy): Check {
+function checkProxy(proxy: TrustProxy, { tlsTerminated }: Settings): Check {
   const title = "behind a proxy that ends TLS";
+  if (tlsTerminated)
+    return cookies.ok("proxy", title, {
+      found: "PORTAL_TLS_TERMINATED is on: every request counts as https",
+    });
   const advice =
-    "it must send X-Forwarded-Proto: https; and for an express-session of your own say app.set('trust proxy', 1)";
+    "it must send X-Forwarded-Proto: https; and for an express-session of your own say app.set('trust proxy', 1); if it sends no such header, set PORTAL_TLS_TERMINATED=on";
   if (!proxy) return cookies.skipped("proxy", title, { found: "not seen from here", advice });
   return proxy.trusts
     ? cookies.ok("proxy", title, { found: "'trust proxy' is set" })

@@ -4,7 +4,7 @@ import type { Clock } from "../clock.js";
 import { sessionCookieName } from "../cookie-names.js";
 import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
-import { isOverHttps, isSaidToBeHttp } from "../over-https.js";
+import { describeForwarding, isKnownToBeHttps, isOverHttps, isSaidToBeHttp } from "../over-https.js";
 import { chosenRequests } from "./chosen.js";
 import { holderOf, type Instance } from "./holder.js";
 import { findKeeper, type Keeper, keeperOf } from "./keeper.js";
@@ -16,6 +16,8 @@ import type { Tenant } from "./tenants.js";
 export interface SessionMountOptions extends Instance {
   readonly secrets: readonly string[];
   readonly https: boolean;
+  /** Whether every request counts as https: see over-https.ts. */
+  readonly tlsTerminated: boolean;
   readonly sameSite: "lax" | "strict";
   readonly limits: Limits;
   /** Whose logins are kept. */
@@ -116,7 +118,7 @@ interface OwnSession {
 }
 
 function ownSession(options: SessionMountOptions, isChosen: boolean): OwnSession {
-  const { secrets, https, sameSite, limits, tenant, clock, lock, warn, name: instance } = options;
+  const { secrets, https, tlsTerminated, sameSite, limits, tenant, clock, lock, warn, name: instance } = options;
   const own = instance ?? (isChosen ? options.belongsTo : undefined);
   const store = options.store ?? new MemoryStore(clock, () => warn(IN_MEMORY));
   const keeper = keeperOf(store, { clock, lock, limits, warn });
@@ -131,7 +133,8 @@ function ownSession(options: SessionMountOptions, isChosen: boolean): OwnSession
     saveUninitialized: false,
     // Our cookie is Secure because PORTAL_REDIRECT_URI says https. X-Forwarded-Proto only lets it be set behind a
     // proxy that ends TLS: a stranger who forges that header gains a cookie that their browser will not send.
-    ...(https && { proxy: true }),
+    // With tlsTerminated, req.secure is true, and express-session reads that if `proxy` is left out.
+    ...(https && !tlsTerminated && { proxy: true }),
     // the cookie lives as long as a login may; the idle limit is enforced by what the stored session says
     cookie: { path: "/", httpOnly: true, sameSite, secure: https, maxAge: limits.absoluteSeconds * 1000 },
   });
@@ -157,10 +160,10 @@ function ownSession(options: SessionMountOptions, isChosen: boolean): OwnSession
 export function checkCookieCanBeSet(on: Request, instance: Instance): void {
   const req = holderOf(on, instance);
   if (req.session?.cookie?.secure !== true) return;
-  const isBelieved = unbelieving.has(instance) ? req.secure : isOverHttps(req);
+  const isBelieved = unbelieving.has(instance) ? isKnownToBeHttps(on) : isOverHttps(req);
   if (isBelieved) return;
-  // a proxy that says so itself is in order: the person has come by http
-  throw new PortalAuthError(isSaidToBeHttp(req) ? "login_over_http" : "proxy_not_trusted");
+  if (isSaidToBeHttp(req)) throw new PortalAuthError("login_over_http"); // the proxy is configured correctly
+  throw new PortalAuthError("proxy_not_trusted", { detail: describeForwarding(req) });
 }
 
 /** Those in whose app a session's cookie was left out although X-Forwarded-Proto said https. */
@@ -172,10 +175,10 @@ export function isStrict(req: Request, instance: Instance): boolean {
   return sameSite === true || sameSite === "strict";
 }
 
-/** Whether an answer that begins a session went out without its cookie: in doubt only where Express sees plain http. */
+/** Tells whether an answer that begins a session went out without its cookie: in doubt unless Express knows of https. */
 export function sessionCookieIsMissing(on: Request, instance: Instance, res: Response): boolean {
   const req = holderOf(on, instance);
-  if (req.secure || req.session?.cookie?.secure !== true) return false;
+  if (isKnownToBeHttps(on) || req.session?.cookie?.secure !== true) return false;
   const lines = [res.getHeader("Set-Cookie") ?? []].flat();
   const isMissing = !lines.some((line) => String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`));
   if (isMissing) unbelieving.add(instance);

@@ -97,6 +97,14 @@ export function conflicts(options: v.InferOutput<typeof OptionsSchema>, routes: 
         `write an address that ends in ${routes.callback}, or set routes.callback`,
       ),
     );
+  if (options.tlsTerminated && !redirectUri.startsWith("https:"))
+    problems.push(
+      problem(
+        "tlsTerminated",
+        `${VARIABLES.tlsTerminated} (option tlsTerminated)`,
+        `remove it, or write an https address in ${VARIABLES.redirectUri}`,
+      ),
+    );
   const paths = Object.values(routes).filter((path) => path !== false);
   if (new Set(paths).size < paths.length)
     problems.push(problem("routes", "option routes", "write a path of its own for each"));

@@ -20,6 +20,7 @@ export const VARIABLES = {
   clientSecret: "PORTAL_CLIENT_SECRET",
   clientAuth: "PORTAL_CLIENT_AUTH",
   redirectUri: "PORTAL_REDIRECT_URI",
+  tlsTerminated: "PORTAL_TLS_TERMINATED",
   scope: "PORTAL_SCOPE",
   authorizationParams: "PORTAL_AUTH_SOURCE_ID",
   nonce: "PORTAL_NONCE",
@@ -54,6 +55,7 @@ export const SECRETS: readonly string[] = [
 
 export const DEFAULTS = {
   clientAuth: "client_secret_post",
+  tlsTerminated: false,
   scope: "openid",
   httpTimeout: 10,
   clockTolerance: 30,
@@ -139,6 +141,7 @@ export const OptionsSchema = v.strictObject(
         "write it as a browser would: lower-case host, no default port, a path",
       ),
     ),
+    tlsTerminated: v.optional(toggle, DEFAULTS.tlsTerminated),
     scope: v.optional(
       v.pipe(
         text("write scopes separated by spaces"),

@@ -40,6 +40,13 @@ export interface PortalAuthOptions {
    * route is the path prefix that a proxy removes: all links and redirects have it.
    */
   redirectUri?: string | undefined;
+  /**
+   * Whether TLS ends before the app (a load balancer, a CDN), although no `X-Forwarded-Proto: https` says so.
+   * Then every request counts as https: Secure cookies are set, and `req.secure` is true after portalAuth().
+   * Set it only if browsers cannot reach the app over plain http. Needs an https redirectUri.
+   * PORTAL_TLS_TERMINATED; default false. RFC 7239, section 5.4, and RFC 6265bis, section 5.7.
+   */
+  tlsTerminated?: boolean | undefined;
   /** PORTAL_SCOPE; default "openid", which it must contain. */
   scope?: string | undefined;
   /** Added to the authorization request, fixed or by request. PORTAL_AUTH_SOURCE_ID sets auth_source_id; default {}. */

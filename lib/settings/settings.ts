@@ -32,6 +32,7 @@ export interface Settings {
   readonly clientSecret: string | undefined;
   readonly clientAuth: NonNullable<PortalAuthOptions["clientAuth"]>;
   readonly redirectUri: string;
+  readonly tlsTerminated: boolean;
   readonly scope: string;
   readonly authorizationParams: NonNullable<PortalAuthOptions["authorizationParams"]>;
   readonly nonce: NoncePolicy;
@@ -188,6 +189,7 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     clientSecret: options.clientAuth === "none" ? undefined : options.clientSecret,
     clientAuth: options.clientAuth,
     redirectUri: options.redirectUri,
+    tlsTerminated: options.tlsTerminated,
     scope: options.scope,
     authorizationParams:
       typeof options.authorizationParams === "function"

@@ -486,6 +486,11 @@ describe("redirect address and cookies", () => {
     expect((await look(options, { skip, app })).verdicts["cookies.proxy"]).toBe("warning");
     app.set("trust proxy", 1);
     expect((await look(options, { skip, app })).verdicts["cookies.proxy"]).toBe("ok");
+    const without = await look({ ...options, tlsTerminated: true }, { skip, app: express() });
+    expect(without.find("cookies.proxy")).toMatchObject({
+      verdict: "ok",
+      found: "PORTAL_TLS_TERMINATED is on: every request counts as https",
+    });
   });
 });
 

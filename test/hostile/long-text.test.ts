@@ -11,7 +11,7 @@ import { readMark } from "../../lib/login/silent-mark.js";
 import { strengthIn } from "../../lib/login/strength.js";
 import { deviceOf } from "../../lib/logout/device.js";
 import { oneLine } from "../../lib/one-line.js";
-import { isOverHttps } from "../../lib/over-https.js";
+import { describeForwarding, isOverHttps } from "../../lib/over-https.js";
 import { readQuery } from "../../lib/parameters.js";
 import { printable } from "../../lib/portal/explain-failure.js";
 import { describeError, redactSecrets } from "../../lib/redact.js";
@@ -57,6 +57,7 @@ const READERS: [name: string, read: (text: string) => unknown][] = [
   ["isPrefetch", (text) => isPrefetch(withHeaders({ purpose: text }))],
   ["isPersonOnTheirWay", (text) => isPersonOnTheirWay(withHeaders({ "user-agent": text, "sec-fetch-mode": text }))],
   ["isOverHttps", (text) => isOverHttps(withHeaders({ "x-forwarded-proto": text }))],
+  ["describeForwarding", (text) => describeForwarding(withHeaders({ forwarded: text, "x-forwarded-ssl": text }))],
   ["wordsOf", (text) => languages(withHeaders({ "accept-language": text }))],
   ["readMark", (text) => readMark(withHeaders({ cookie: text }), { name: undefined, https: true })],
   ["deviceOf", (text) => deviceOf(keptUserAgent(text))],

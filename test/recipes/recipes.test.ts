@@ -239,8 +239,15 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
     return { url: `https://localhost:${https}`, http: `http://localhost:${http}`, ca: cert };
   }
 
-  async function startBehind(settings: { path?: string; base?: string; change?: (text: string) => string } = {}) {
-    const { path = "", base = path, change } = settings;
+  interface BehindSettings {
+    path?: string;
+    base?: string;
+    change?: (text: string) => string;
+    environment?: Record<string, string>;
+  }
+
+  async function startBehind(settings: BehindSettings = {}) {
+    const { path = "", base = path, change, environment } = settings;
     const port = await freePort();
     const { url, http, ca } = await startSite(port, change);
     const portal = await startPortalFor(`${url}${path}/callback`);
@@ -249,7 +256,7 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
       portal,
       publicOrigin: url,
       callback: `${path}/callback`,
-      environment: { BASE_PATH: base },
+      environment: { BASE_PATH: base, ...environment },
     });
     return { url, http, portal, browser: new Browser(ca) };
   }
@@ -280,8 +287,21 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
     expect(portal.requests.some(({ path }) => path === "/oauth2/token")).toBe(false);
   });
 
+  const withoutHeader = (text: string) => text.replace(/proxy_set_header X-Forwarded-Proto.*\n/, "\n");
+
+  test("ends TLS and sends nothing: with PORTAL_TLS_TERMINATED=on logins work, and all cookies are Secure", async () => {
+    const environment = { PORTAL_TLS_TERMINATED: "on" };
+    const { url, portal, browser } = await startBehind({ change: withoutHeader, environment });
+    await journey({ browser, portal }, url);
+    const set = browser.answers.flatMap(({ url: at, headers }) =>
+      at.startsWith(url) ? (headers["set-cookie"] ?? []) : [],
+    );
+    expect(set.length).toBeGreaterThan(2);
+    for (const line of set) expect(line).toMatch(/^__Host-portal-.*Secure/);
+  });
+
   test("that does not say https is told: proxy_not_trusted", async () => {
-    const change = (text: string) => text.replace(/proxy_set_header X-Forwarded-Proto.*\n/, "\n");
+    const change = withoutHeader;
     const { url, browser } = await startBehind({ change });
     const { status, body } = await browser.navigate(`${url}/login`);
     expect([status, body]).toEqual([500, expect.stringContaining("proxy_not_trusted")]);

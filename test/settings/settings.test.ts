@@ -75,6 +75,7 @@ describe("what is settled", () => {
     ["revocationUrl", "https://p.example/revoke", "https://p.example/revoke"],
     ["logoutUrl", "https://p.example/bye", "https://p.example/bye"],
     ["postLogoutRedirectUri", "https://app.example/bye", "https://app.example/bye"],
+    ["tlsTerminated", "on", true],
     ["httpTimeout", "2.5", 2.5],
     ["clockTolerance", "0", 0],
     ["refreshLeeway", "0", 0],
@@ -360,6 +361,11 @@ describe("what is refused", () => {
       "logins of others that lead nowhere",
       { thirdPartyLogin: true, routes: { login: false } },
       "PORTAL_THIRD_PARTY_LOGIN",
+    ],
+    [
+      "TLS that ends before an app which is reached over http",
+      { tlsTerminated: true, redirectUri: "http://127.0.0.1:3000/callback" },
+      "PORTAL_TLS_TERMINATED (option tlsTerminated): remove it",
     ],
     ["claims for /session without /session", { sessionClaims: ["name"] }, "option sessionClaims"],
     [
