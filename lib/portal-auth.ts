@@ -8,7 +8,7 @@ import { createPages } from "./answer/pages.js";
 import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
 import { createSilentLogin } from "./login/silent.js";
-import { createTransactions } from "./login/transaction.js";
+import { Transactions } from "./login/transaction.js";
 import { callbackPaths, possibleCallbackPaths } from "./login-ticket.js";
 import { lookAtMaking, lookAtMount } from "./look-at-mount.js";
 import { assumeHttps } from "./over-https.js";
@@ -87,11 +87,12 @@ function createParts(tried: Tried): Parts {
     settings,
     explained: explainTried(tried),
     getPortal: createDiscovery(settings),
-    transactions: createTransactions({
+    transactions: new Transactions({
       name: settings.name,
       secrets: settings.secrets,
       https: settings.https,
       belongsTo: belongsTo(settings),
+      clock: settings.clock,
     }),
     posted: createSealer(settings.secrets, `posted ${belongsTo(settings)}`),
     confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),

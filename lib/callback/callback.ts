@@ -3,7 +3,7 @@ import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { linkTo, startPage } from "../external-address.js";
-import type { Transaction } from "../login/transaction.js";
+import type { Transaction } from "../login/attempt.js";
 import { type Parts, type Visit, withLogin } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { checkResponse, type Expected, exchange } from "../portal/exchange.js";
@@ -29,7 +29,7 @@ export function callbackStep(parts: Parts) {
   const once = createOnce<Finished>();
 
   return async function callback(visit: Visit): Promise<void> {
-    const watch = new LoginWatch(log.tell);
+    const watch = new LoginWatch(log.tell, settings.clock);
     try {
       await answer(visit, watch);
     } catch (thrown) {
@@ -55,7 +55,7 @@ export function callbackStep(parts: Parts) {
     watch.begin("discovery");
     const portal = await getPortal(); // before anything is spent: a portal that is down costs nobody their login
     watch.begin("state");
-    const taken = transactions.take(req, res, response.state); // begun in this browser, not long ago
+    const taken = transactions.take(visit, response.state, startPage(settings, visit.mount)); // begun in this browser, not long ago
     if (taken.kind === "spent") return redirect(res, 303, taken.return_to);
     const { id, transaction, expected } = taken;
     watch.attempted = { id, transaction };
@@ -69,8 +69,7 @@ export function callbackStep(parts: Parts) {
     });
     if (!finished) return redirect(res, 303, transaction.return_to); // as for one that is spent
     const joined = await joinSession(req, settings, finished.sessionId); // false: logged out meanwhile
-    if (finished.return_to !== transaction.return_to)
-      transactions.redirectLater(res, id, transaction, finished.return_to);
+    transactions.finish(visit, taken, finished.return_to);
     redirect(res, 303, finished.return_to);
     watch.finished();
     if (joined && sessionCookieIsMissing(req, settings, res)) logFailure(log, new PortalAuthError("proxy_not_trusted"));

@@ -20,11 +20,12 @@ export function turnBack(parts: Parts, visit: Visit, { attempted }: LoginWatch, 
 }
 
 /** Of what failed before the attempt was looked for, or as it is not to be found. */
-function wayBack(parts: Parts, { req, res, mount }: Visit): string {
+function wayBack(parts: Parts, visit: Visit): string {
+  const home = startPage(parts.settings, visit.mount);
   try {
-    const taken = parts.transactions.take(req, res, responseOf(parts, req).state);
+    const taken = parts.transactions.take(visit, responseOf(parts, visit.req).state, home);
     return taken.kind === "spent" ? taken.return_to : taken.transaction.return_to;
   } catch {
-    return startPage(parts.settings, mount);
+    return home;
   }
 }

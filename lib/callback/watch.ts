@@ -1,11 +1,11 @@
 import { PortalAuthError } from "../errors.js";
 import type { LoginStep, LoginStepName, Tell } from "../events.js";
-import { shortName, type Transaction } from "../login/transaction.js";
+import type { Transaction } from "../login/attempt.js";
 import type { AuthorizationResponse } from "../portal/exchange.js";
 
 /** The attempt that a callback belongs to, as soon as it is known. */
 export interface Attempted {
-  /** The name of its cookie. */
+  /** The name of this attempt in events. */
   readonly id: string;
   readonly transaction: Transaction;
 }
@@ -13,6 +13,7 @@ export interface Attempted {
 /** Looks on while a callback is answered, and tells how it went. */
 export class LoginWatch {
   readonly #tell: Tell;
+  readonly #clock: () => number;
   readonly #steps: LoginStep[] = [];
   readonly #came = performance.now();
   #current: LoginStepName = "callback";
@@ -25,8 +26,10 @@ export class LoginWatch {
   /** Another callback of the same login does the work: its own watch tells of it. */
   isJoined = false;
 
-  constructor(tell: Tell) {
+  /** @param clock the option `clock`, by which the attempt was begun */
+  constructor(tell: Tell, clock: () => number) {
     this.#tell = tell;
+    this.#clock = clock;
   }
 
   /** From now on it is this step that goes on; the one before has ended well. */
@@ -41,7 +44,7 @@ export class LoginWatch {
     if (this.isJoined || !attempted) return;
     const { since_started = 0, took } = this.#times();
     this.#tell("login.finished", () => ({
-      login: shortName(attempted.id),
+      login: attempted.id,
       silent: this.isSilent,
       since_started,
       took,
@@ -53,14 +56,14 @@ export class LoginWatch {
     this.#end();
     if (this.isJoined) return;
     const { code, status } = error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");
-    const login = this.attempted && shortName(this.attempted.id);
+    const login = this.attempted?.id;
     const { isSilent: silent } = this;
     this.#tell("login.failed", () => ({ login, silent, code, status, ...this.#times(), steps: this.#steps }));
   }
 
   #times() {
     const begunAt = this.attempted?.transaction.begun_at;
-    return { since_started: begunAt === undefined ? undefined : Date.now() - begunAt, took: this.#now() };
+    return { since_started: begunAt === undefined ? undefined : this.#clock() - begunAt, took: this.#now() };
   }
 
   #end(): void {

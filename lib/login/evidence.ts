@@ -12,6 +12,8 @@ import { deriveKeys } from "../session/seal.js";
 export interface Evidence {
   /** The state to send: what was given, and behind it what was seen. */
   add(state: string, req: Request, begun: Begun): string;
+  /** Whether one of our secrets has signed this state, with the evidence in it. */
+  isOurs(state: string): boolean;
   /** Whether a login that was begun with this state is one that nobody has asked for. */
   isSilent(state: string): boolean;
   /** Why a login that was begun with this state is not to be found in this request. */
@@ -40,9 +42,11 @@ export interface EvidenceOptions {
   readonly https: boolean;
   /** How long a login may take. */
   readonly lifetimeMs: number;
+  /** The option `clock`. */
+  readonly clock: () => number;
 }
 
-export function createEvidence({ secrets, belongsTo, https, lifetimeMs }: EvidenceOptions): Evidence {
+export function createEvidence({ secrets, belongsTo, https, lifetimeMs, clock }: EvidenceOptions): Evidence {
   const keys = deriveKeys(secrets, `evidence ${belongsTo}`);
   const [first] = keys as [Buffer, ...Buffer[]];
 
@@ -59,12 +63,14 @@ export function createEvidence({ secrets, belongsTo, https, lifetimeMs }: Eviden
   return {
     add(state, req, { begun_at, silent }) {
       const seen = Buffer.alloc(SEEN_BYTES);
-      seen.writeUInt32BE(Math.floor(begun_at / 1000));
+      seen.writeUInt32BE(Math.floor(begun_at / 1000) >>> 0);
       const flags = (hasCookies(req) ? HAD_COOKIES : 0) | (isOverHttps(req) ? OVER_HTTPS : 0) | (silent ? SILENT : 0);
       seen.writeUInt8(flags, TIME_BYTES);
       browserMark(first, req).copy(seen, TIME_BYTES + 1);
       return state + Buffer.concat([seen, macOf(first, state, seen)]).toString("base64url");
     },
+
+    isOurs: (state) => read(state) !== undefined,
 
     isSilent(state) {
       const seen = read(state)?.seen;
@@ -76,7 +82,7 @@ export function createEvidence({ secrets, belongsTo, https, lifetimeMs }: Eviden
       if (!found) return cookieIsThere ? "login_secret_changed" : "login_not_found";
       const { seen, key } = found;
       const flags = seen.readUInt8(TIME_BYTES);
-      if (seen.readUInt32BE() * 1000 + lifetimeMs <= Date.now()) return "login_expired";
+      if (seen.readUInt32BE() * 1000 + lifetimeMs <= clock()) return "login_expired";
       if (!browserMark(key, req).equals(seen.subarray(TIME_BYTES + 1))) return "login_in_other_browser";
       if (https && !(flags & OVER_HTTPS) && isOverHttps(req)) return "login_over_http";
       if (hasCookies(req)) return "login_cookie_lost";

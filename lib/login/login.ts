@@ -56,19 +56,20 @@ export async function beginLogin(
   const home = startPage(settings, mount);
   const wish = returnTo(options.returnTo, home);
   const seed = newSeed();
-  const attempt = attemptOf(seed);
-  const { state, name } = transactions.save(req, res, attempt.state, {
+  markTried(res, settings);
+  const transaction = {
     seed,
     return_to: isOwnRoute(settings, mount, wish) ? home : wish,
-    begun_at: Date.now(),
+    begun_at: settings.clock(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
     ...(wanted.acr && { acr: wanted.acr }),
     ...(added["scope"] !== undefined && added["scope"] !== settings.scope && { scope: added["scope"] }),
     ...(silent && { silent }),
     ...(form !== undefined && { form }),
-  });
-  markTried(res, settings);
-  const { href } = authorizationUrl(portal, { ...attempt, state }, added);
+  };
+  const attempt = attemptOf(seed);
+  const hrefOf = (state: string) => authorizationUrl(portal, { ...attempt, state }, added).href;
+  const { href, name } = transactions.save({ req, res }, transaction, hrefOf);
   // the form-action of the page that has posted would keep a redirect from leaving this site (Content Security Policy)
   if (form === undefined) redirect(res, req.method === "GET" ? 302 : 303, href);
   else await goOn(parts.pages, req, res, href);

@@ -1,169 +1,203 @@
 import { createHash } from "node:crypto";
-import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
-import { loginCookiePrefix } from "../cookie-names.js";
+import { headerRoom } from "../answer/header-room.js";
 import { PortalAuthError } from "../errors.js";
 import { attemptOf } from "../portal/authorize.js";
 import type { Expected } from "../portal/exchange.js";
-import { createSealer, type Sealer } from "../session/seal.js";
-import { bareState, createEvidence } from "./evidence.js";
-import { returnTo } from "./return-to.js";
+import {
+  digestOf,
+  type OpenAttempt,
+  packAttempt,
+  packSpent,
+  type Slot,
+  type Spent,
+  shortened,
+  type Transaction,
+} from "./attempt.js";
+import { bareState, createEvidence, type Evidence } from "./evidence.js";
+import { type OverflowEntry, overflowSize } from "./overflow.js";
+import { type FoundSlot, type FoundSlots, Slots, type SlotsOptions } from "./slots.js";
 
 /** How long a login may take. */
 export const LIFETIME_MS = 10 * 60 * 1000;
-/** Proxies cut a header line at 8 KiB: all attempts together stay under half of it. */
-const ALL_ATTEMPTS_BYTES = 4000;
-/** No browser of ours carries more; whoever sends them does so to keep us busy with opening them. */
-const MOST_OPENED = 24;
-
-/** A login that was begun: what waits in the browser until the portal answers. */
-export interface Transaction {
-  /** What state, nonce and code_verifier grow from. */
-  readonly seed: string;
-  readonly return_to: string;
-  /** In epoch milliseconds: several logins may begin in one second, and the oldest is dropped first. */
-  readonly begun_at: number;
-  /** The limit that the authorization request asked for, in seconds: auth_time is compared with it. */
-  readonly max_age?: number;
-  /** That the authorization request asked for, where it was another than the option's. */
-  readonly scope?: string;
-  /** One of these `acr` values the ID token must have. */
-  readonly acr?: readonly string[];
-  /** There where nobody has asked for it. */
-  readonly silent?: boolean;
-  /** The id of a form that is kept until this login is done. */
-  readonly form?: string;
-}
-
-/** A login that was finished, or that failed: its cookie stays, so that reload and back lead to its page. */
-interface Spent {
-  readonly spent: true;
-  readonly return_to: string;
-  readonly begun_at: number;
-}
+/** How long reload and back lead to the page of a login that is over. */
+const MARK_LIFETIME_MS = 10 * 60 * 1000;
 
 export interface Saved {
-  /** What is sent to the portal as state (RFC 6749, section 10.12). */
-  readonly state: string;
-  /** The name that events call this attempt by. */
+  /** The address at the provider where this login continues. */
+  readonly href: string;
+  /** The name of this attempt in events. */
   readonly name: string;
 }
 
-export type Taken =
-  | { readonly kind: "begun"; readonly id: string; readonly transaction: Transaction; readonly expected: Expected }
-  | { readonly kind: "spent"; readonly return_to: string };
+/** A request and its answer. */
+interface Exchanged {
+  readonly req: Request;
+  readonly res: Response;
+}
 
-/** What waits between /login and /callback, sealed in one cookie an attempt: several tabs can log in at once. */
-export interface Transactions {
-  /** @param state of the attempt: it goes on to the portal with what is to be known of it at the callback */
-  save(req: Request, res: Response, state: string, transaction: Transaction): Saved;
-  /** Whether this is the state of a login that nobody has asked for, whatever has become of its cookie. */
-  isSilent(state: string): boolean;
+export type Taken = Begun | { readonly kind: "spent"; readonly return_to: string };
+
+/** An attempt that waited for this callback. */
+export interface Begun {
+  readonly kind: "begun";
+  /** The name of this attempt in events. */
+  readonly id: string;
+  readonly transaction: Transaction;
+  readonly expected: Expected;
+  /** The cookie that holds its mark from now on. */
+  readonly cookie: string;
+  readonly digest: Buffer;
+}
+
+export interface TransactionsOptions extends SlotsOptions {
+  /** The option `clock`. */
+  readonly clock: () => number;
+}
+
+/** The login attempts of one portalAuth(). Each waits in a cookie between /login and /callback: several tabs can log in at once. */
+export class Transactions {
+  readonly #slots: Slots;
+  readonly #evidence: Evidence;
+  readonly #clock: () => number;
+
+  constructor(options: TransactionsOptions) {
+    this.#slots = new Slots(options);
+    this.#evidence = createEvidence({ ...options, lifetimeMs: LIFETIME_MS });
+    this.#clock = options.clock;
+  }
+
   /**
-   * The transaction that was begun in this browser with this state, which is spent by that.
+   * Saves an attempt in the browser.
    *
+   * @param hrefOf makes the address at the provider, of the state: how much of the attempt fits into the answer depends on it
+   * @throws PortalAuthError `authorization_params_invalid` if scope and acr are too long to be remembered
+   */
+  save({ req, res }: Exchanged, transaction: Transaction, hrefOf: (state: string) => string): Saved {
+    const state = this.#evidence.add(attemptOf(transaction.seed).state, req, transaction);
+    const href = hrefOf(state);
+    const found = this.#slots.read(req);
+    const { slot, entries } = this.#pack(res, found, transaction, href);
+    this.#slots.write(res, this.#slots.choose(found), slot, LIFETIME_MS);
+    if (entries) this.#slots.writeOverflow(res, entries, LIFETIME_MS);
+    return { href, name: nameOf(state) };
+  }
+
+  /** Whether this is the state of a silent login, even if its cookie is lost. */
+  isSilent(state: string): boolean {
+    return this.#evidence.isSilent(state);
+  }
+
+  /**
+   * Returns the attempt that was begun in this browser with this state, and marks it as spent.
+   *
+   * @param home where a login leads whose return address was too long
    * @throws PortalAuthError `login_expired`, and the others of Evidence.whyLost()
    */
-  take(req: Request, res: Response, state: string): Taken;
-  /** Lets reload and back lead to another page than the login had begun with. */
-  redirectLater(res: Response, id: string, transaction: Transaction, return_to: string): void;
-}
-
-export interface TransactionsOptions {
-  /** Of several portalAuth() in an application. */
-  readonly name: string | undefined;
-  readonly secrets: readonly string[];
-  readonly https: boolean;
-  /** Whose logins these are, at which portal: a login that was begun at one cannot be finished at another. */
-  readonly belongsTo: string;
-}
-
-export function createTransactions({ name: instance, secrets, https, belongsTo }: TransactionsOptions): Transactions {
-  const sealer = createSealer(secrets, `login ${belongsTo}`);
-  const prefix = loginCookiePrefix({ name: instance, https });
-  const evidence = createEvidence({ secrets, belongsTo, https, lifetimeMs: LIFETIME_MS });
-  // by whose login it is as well: what another portalAuth() has begun is no cookie of ours that cannot be opened
-  const nameOf = (state: string) =>
-    prefix + createHash("sha256").update(`${belongsTo} ${state}`).digest("base64url").slice(0, 16);
-  const isOurs = new RegExp(`^${prefix.replaceAll(".", "\\.")}[\\w-]{16}$`);
-
-  function setCookie(res: Response, name: string, value: string, { begun_at }: Transaction | Spent): void {
-    const maxAge = Math.floor((begun_at + LIFETIME_MS - Date.now()) / 1000);
-    const cookie = { name, value, path: "/", httpOnly: true, secure: https, sameSite: "lax", maxAge } as const;
-    res.appendHeader("Set-Cookie", stringifySetCookie(cookie));
+  take({ req, res }: Exchanged, state: string, home: string): Taken {
+    const found = this.#slots.read(req).slots;
+    const digest = digestOf(state);
+    const mark = found.map(({ content }) => content).find((content) => isMarkOf(digest, content));
+    if (mark && mark.spent_at + MARK_LIFETIME_MS <= this.#clock()) throw new PortalAuthError("login_expired");
+    if (mark) return { kind: "spent", return_to: mark.return_to || home };
+    const slot = this.#evidence.isOurs(state) ? found.find(isBegunWith(bareState(state))) : undefined;
+    if (!slot) throw new PortalAuthError(this.#evidence.whyLost(state, req, found.some(isUnreadable)));
+    const open = slot.content as OpenAttempt;
+    if (this.#isExpired(open)) throw new PortalAuthError("login_expired");
+    const transaction = { ...open.transaction, return_to: open.transaction.return_to || home };
+    this.#markSpent(res, slot.name, digest, transaction.return_to); // before anything can fail: it is used once
+    if (open.hasLostChecks) throw new PortalAuthError("login_cookie_lost", { detail: OVERWRITTEN });
+    const expected = expectedOf(transaction);
+    return { kind: "begun", id: nameOf(state), transaction, expected, cookie: slot.name, digest };
   }
 
-  function spend(res: Response, name: string, { begun_at }: Transaction, return_to: string): void {
-    const spent: Spent = { spent: true, return_to, begun_at };
-    setCookie(res, name, sealer.seal(spent), spent);
+  /**
+   * Ends a login that has succeeded. Its mark leads to this page from now on. The marks of earlier logins, attempts that have
+   * expired and an overflow that no other attempt needs are cleared. Attempts that wait in other tabs stay.
+   */
+  finish({ req, res }: Exchanged, { cookie, digest }: Begun, return_to: string): void {
+    this.#markSpent(res, cookie, digest, return_to);
+    const found = this.#slots.read(req);
+    const others = found.slots.filter(({ name }) => name !== cookie);
+    const over = others.filter(({ content }) => content && (content.spent || this.#isExpired(content)));
+    const kept = this.#waiting(others).flatMap(({ overflow }) => overflow ?? []);
+    if (found.hasOverflow && kept.length === 0) this.#slots.clearOverflow(res);
+    this.#clear(res, over, return_to);
   }
 
+  /** Clears all attempts and marks, as far as they fit into the headers of a redirect to this address; marks first. */
+  clear({ req, res }: Exchanged, location: string): void {
+    const { slots, hasOverflow } = this.#slots.read(req);
+    const marksFirst = [...slots].sort((one, other) => Number(isMark(other)) - Number(isMark(one)));
+    this.#clear(res, marksFirst, location);
+    if (hasOverflow && headerRoom(res, location) >= this.#slots.clearBytes) this.#slots.clearOverflow(res);
+  }
+
+  #clear(res: Response, unwanted: readonly FoundSlot[], location: string): void {
+    const count = Math.max(0, Math.floor(headerRoom(res, location) / this.#slots.clearBytes));
+    for (const { name } of unwanted.slice(0, count)) this.#slots.clear(res, name);
+  }
+
+  #markSpent(res: Response, name: string, digest: Buffer, return_to: string): void {
+    const spent: Spent = { spent: true, digest, return_to, spent_at: this.#clock() };
+    this.#slots.write(res, name, packSpent(spent, this.#slots.slotBytes), MARK_LIFETIME_MS);
+  }
+
+  /**
+   * Packs an attempt with its whole return address, else with its path, else without one: the first that fits. The overflow of
+   * other attempts that wait is kept as far as it fits as well; the oldest goes first.
+   */
+  #pack(res: Response, found: FoundSlots, transaction: Transaction, href: string) {
+    const { slotBytes, overflowBytes } = this.#slots;
+    const room = headerRoom(res, href) - this.#slots.lineBytes(slotBytes);
+    const fits = (entries: readonly OverflowEntry[]): boolean =>
+      overflowSize(entries) <= overflowBytes && this.#slots.lineBytes(overflowSize(entries)) <= room;
+    for (const return_to of [transaction.return_to, shortened(transaction.return_to), ""]) {
+      const { slot, overflow } = packAttempt({ ...transaction, return_to }, slotBytes);
+      if (!overflow) return { slot };
+      const entries = [...this.#waiting(found.slots).flatMap((open) => open.overflow ?? []), overflow];
+      while (entries.length > 1 && !fits(entries)) entries.shift();
+      if (fits(entries)) return { slot, entries };
+    }
+    const detail = "scope and acr are too long: the cookies and headers of a login would exceed 4 KiB";
+    throw new PortalAuthError("authorization_params_invalid", { detail });
+  }
+
+  /** Returns the attempts that can still be finished, the oldest first. */
+  #waiting(found: readonly FoundSlot[]): OpenAttempt[] {
+    const attempts = found.flatMap(({ content }) => (content && !content.spent ? [content] : []));
+    const open = attempts.filter((attempt) => !this.#isExpired(attempt));
+    return open.sort((one, other) => one.transaction.begun_at - other.transaction.begun_at);
+  }
+
+  #isExpired({ transaction }: OpenAttempt): boolean {
+    return transaction.begun_at + LIFETIME_MS <= this.#clock();
+  }
+}
+
+const OVERWRITTEN =
+  "another login of this browser has overwritten the cookie that held acr, scope or max_age of this one";
+
+/** It is a hash, and leads to nothing. */
+const nameOf = (state: string): string => createHash("sha256").update(state).digest("base64url").slice(0, 16);
+
+const isMarkOf = (digest: Buffer, content: Slot | undefined): content is Spent =>
+  content?.spent === true && content.digest.equals(digest);
+
+const isMark = ({ content }: FoundSlot): boolean => content?.spent === true;
+
+const isUnreadable = ({ content }: FoundSlot): boolean => content === undefined;
+
+const isBegunWith =
+  (bare: string) =>
+  ({ content }: FoundSlot): boolean =>
+    content !== undefined && !content.spent && attemptOf(content.transaction.seed).state === bare;
+
+function expectedOf({ seed, max_age, acr, scope }: Transaction): Expected {
   return {
-    save(req, res, bare, transaction) {
-      const state = evidence.add(bare, req, transaction);
-      const name = nameOf(state);
-      const value = sealer.seal(transaction);
-      const others = cookiesOf(req).filter(([other]) => isOurs.test(other));
-      const dropped = oldest(others, sealer, ALL_ATTEMPTS_BYTES - bytes([name, value]));
-      for (const other of dropped) res.clearCookie(other, { path: "/", httpOnly: true, secure: https });
-      setCookie(res, name, value, transaction);
-      return { state, name: shortName(name) };
-    },
-
-    isSilent: evidence.isSilent,
-
-    take(req, res, state) {
-      const id = nameOf(state);
-      const value = parseCookie(req.headers.cookie ?? "")[id];
-      const found = value && (sealer.open(value) as Transaction | Spent | undefined);
-      if (!found) throw new PortalAuthError(evidence.whyLost(state, req, value !== undefined));
-      if (found.begun_at + LIFETIME_MS <= Date.now()) throw new PortalAuthError("login_expired");
-      if ("spent" in found) return { kind: "spent", return_to: returnTo(found.return_to) };
-      const attempt = attemptOf(found.seed);
-      if (attempt.state !== bareState(state)) throw new PortalAuthError("login_not_found");
-      spend(res, id, found, found.return_to); // before anything can fail: it is spent once
-      const { max_age, acr, scope } = found;
-      const expected = {
-        ...attempt,
-        ...(max_age !== undefined && { max_age }),
-        ...(acr && { acr }),
-        ...(scope !== undefined && { scope }),
-      };
-      return { kind: "begun", id, transaction: found, expected };
-    },
-
-    redirectLater: spend,
+    ...attemptOf(seed),
+    ...(max_age !== undefined && { max_age }),
+    ...(acr && { acr }),
+    ...(scope !== undefined && { scope }),
   };
-}
-
-/** Of the cookie of an attempt. Events call the attempt by it: it is a hash of the state, and leads to nothing. */
-export const shortName = (cookie: string): string => cookie.slice(cookie.lastIndexOf(".") + 1);
-
-type CookiePair = readonly [name: string, value: string];
-
-const bytes = ([name, value]: CookiePair): number => name.length + value.length + "=; ".length;
-
-function cookiesOf(req: Request): CookiePair[] {
-  return Object.entries(parseCookie(req.headers.cookie ?? "")) as CookiePair[];
-}
-
-/**
- * The names of the oldest attempts that must go for the others to fit. Those that are spent go before those that
- * somebody may still finish; what cannot be opened (another app's, an older secret's) goes first.
- */
-function oldest(attempts: CookiePair[], sealer: Sealer, room: number): string[] {
-  let excess = attempts.reduce((sum, pair) => sum + bytes(pair), 0) - room;
-  if (excess <= 0) return [];
-  const aged = attempts.map((pair, index) => {
-    const opened = index < MOST_OPENED ? (sealer.open(pair[1]) as Transaction | Spent | undefined) : undefined;
-    const isSpent = opened !== undefined && "spent" in opened;
-    return { pair, age: (opened?.begun_at ?? 0) - (isSpent ? LIFETIME_MS : 0) };
-  });
-  const dropped: string[] = [];
-  for (const { pair } of aged.sort((a, b) => a.age - b.age)) {
-    if (excess <= 0) break;
-    dropped.push(pair[0]);
-    excess -= bytes(pair);
-  }
-  return dropped;
 }

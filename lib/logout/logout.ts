@@ -61,6 +61,7 @@ export async function logOut(parts: Parts, visit: Visit, { everywhere = false }:
   const told = { had_login: ended !== undefined, at_portal: there !== undefined };
   tellEvent(parts, reason, others.length + (ended ? 1 : 0), told);
   const to = there ?? afterLogout(settings, mount);
+  parts.transactions.clear({ req, res }, to);
   if (wantsPage(req)) return redirect(res, 303, to);
   ourHeaders(res); // a script cannot follow a redirect to another site: it is told where to send the person
   send(res, "application/json", JSON.stringify({ logout_url: to }));

@@ -39,7 +39,10 @@ const withDevice = async (session: PersonsSession): Promise<SessionInfo> => ({
  */
 export async function endOne(parts: Parts, { req, res }: Visit, id: string): Promise<boolean> {
   const isOwn = isCurrent(req, parts.settings, id);
-  if (isOwn) markTried(res, parts.settings);
+  if (isOwn) {
+    markTried(res, parts.settings);
+    parts.transactions.clear({ req, res }, "");
+  }
   const logins = isOwn ? await endSession(req, res, parts.settings) : [];
   const ended = isOwn ? [{ id, login: logins[0] }] : await endOther(req, parts.settings, id);
   if (ended.length === 0) return false;

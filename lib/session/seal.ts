@@ -24,14 +24,45 @@ export function createSealer(secrets: readonly string[], purpose: string): Seale
   const [first] = keys as [Buffer, ...Buffer[]];
   return {
     seal(value) {
-      const iv = randomBytes(IV_BYTES);
-      const cipher = createCipheriv("aes-256-gcm", first, iv, { authTagLength: TAG_BYTES }).setAAD(AAD);
-      const text = Buffer.concat([cipher.update(JSON.stringify(value), "utf8"), cipher.final()]);
-      return [HEADER, "", ...[iv, text, cipher.getAuthTag()].map((part) => part.toString("base64url"))].join(".");
+      const { iv, text, tag } = encrypt(first, Buffer.from(JSON.stringify(value)));
+      return [HEADER, "", ...[iv, text, tag].map((part) => part.toString("base64url"))].join(".");
     },
     open(sealed) {
       const parts = partsOf(sealed);
-      return parts && keys.map((key) => decrypt(key, parts)).find((value) => value !== undefined);
+      const opened = parts && keys.map((key) => decrypt(key, parts)).find((value) => value !== undefined);
+      return opened && JSON.parse(opened.toString("utf8"));
+    },
+  };
+}
+
+/** Encrypts bytes for one purpose, as short as a cookie needs it: the parts of the JWE that differ, in one piece. */
+export interface ByteSealer {
+  seal(bytes: Buffer): string;
+  /** What was sealed, or undefined for anything that was not sealed by one of our secrets for this purpose. */
+  open(sealed: string): Buffer | undefined;
+}
+
+/** The length of what a ByteSealer makes of so many bytes, in characters. */
+export const sealedLength = (bytes: number): number => Math.ceil(((IV_BYTES + bytes + TAG_BYTES) * 4) / 3);
+
+/** How many bytes fit, sealed, into so many characters. */
+export const sealableBytes = (length: number): number => Math.floor((length * 3) / 4) - IV_BYTES - TAG_BYTES;
+
+/** Creates a ByteSealer: AES-256-GCM (NIST SP 800-38D) under keys derived from the secrets for this purpose alone. */
+export function createByteSealer(secrets: readonly string[], purpose: string): ByteSealer {
+  const keys = deriveKeys(secrets, purpose);
+  const [first] = keys as [Buffer, ...Buffer[]];
+  return {
+    seal(bytes) {
+      const { iv, text, tag } = encrypt(first, bytes);
+      return Buffer.concat([iv, text, tag]).toString("base64url");
+    },
+    open(sealed) {
+      const whole = Buffer.from(sealed, "base64url");
+      if (whole.length < IV_BYTES + TAG_BYTES || whole.toString("base64url") !== sealed) return undefined;
+      const text = whole.subarray(IV_BYTES, whole.length - TAG_BYTES);
+      const pieces = { iv: whole.subarray(0, IV_BYTES), text, tag: whole.subarray(whole.length - TAG_BYTES) };
+      return keys.map((key) => decrypt(key, pieces)).find((opened) => opened !== undefined);
     },
   };
 }
@@ -57,12 +88,19 @@ function partsOf(sealed: string): Pieces | undefined {
     : undefined;
 }
 
-/** Undefined for what another secret sealed, or somebody changed. */
-function decrypt(key: Buffer, { iv, text, tag }: Pieces): unknown {
+function encrypt(key: Buffer, bytes: Buffer): Pieces {
+  const iv = randomBytes(IV_BYTES);
+  const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES }).setAAD(AAD);
+  const text = Buffer.concat([cipher.update(bytes), cipher.final()]);
+  return { iv, text, tag: cipher.getAuthTag() };
+}
+
+/** Returns undefined for bytes that another secret sealed, or that were changed. */
+function decrypt(key: Buffer, { iv, text, tag }: Pieces): Buffer | undefined {
   const decipher = createDecipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES });
   decipher.setAAD(AAD).setAuthTag(tag);
   try {
-    return JSON.parse(Buffer.concat([decipher.update(text), decipher.final()]).toString("utf8"));
+    return Buffer.concat([decipher.update(text), decipher.final()]);
   } catch {
     return undefined;
   }

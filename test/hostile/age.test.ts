@@ -152,7 +152,7 @@ function look(world: World, client: Client): void {
 }
 
 const LONG = "a".repeat(9000);
-const garbled = { cookie: "portal-login.AAAAAAAAAAAAAAAA=eyJ.x..; portal-session=s%3Aabc.def; %E0%A4%A=1" };
+const garbled = { cookie: "portal-login.AAAAAAAA0=eyJ.x..; portal-session=s%3Aabc.def; %E0%A4%A=1" };
 
 const STRANGE: readonly ((base: string, client: Client, url: string) => Promise<unknown>)[] = [
   (base, client) => client.navigate(`${base}/callback?state=${Math.random()}&code=x`),

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { createSealer } from "../../lib/session/seal.js";
+import { createByteSealer } from "../../lib/session/seal.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, SESSION_SECRET } from "../support/world.js";
 import { beginLogin, signed } from "./support/acts.js";
@@ -83,7 +83,8 @@ const tampered: Tampering[] = [
   cookies("longer", COMPACT, (world) => rewrite(world, (value) => `${value}A`)),
   cookies("padded", "RFC 7515, section 2", (world) => rewrite(world, (value) => `${value}==`)),
   cookies("in quotes", "RFC 6265, section 4.1.1", (world) => rewrite(world, (value) => `"${value}"`)),
-  cookies("of another of the same person's logins", "RFC 9700, section 4.7", swapLogins),
+  cookies("of another of the same person's logins", "RFC 9700, section 4.7", copyLogin),
+  cookies("in the slot of another of the same person's logins", "README, how a login works", swapLogins, welcomed),
   cookies("of another person's login", "RFC 9700, section 4.7", swapPeople),
   cookies("a header without encryption", "RFC 7516, section 4.1", (world) =>
     rewrite(world, () => `${btoa('{"alg":"none"}')}...e30.`),
@@ -98,13 +99,26 @@ attacks(
 );
 attacks("cookies of a login that is answered by a form, over https", tampered.map(answeredByForm));
 
-/** Two logins of one browser whose cookies are exchanged. */
-async function swapLogins(world: World): Promise<void> {
+/** The cookie of the victim's login, and that of a second one. */
+async function twoLogins(world: World) {
+  const [first] = await waitingIn("victim", world);
   await beginLogin(world.victim, world.base);
-  const [one, two] = await waitingIn("victim", world);
-  expect([one, two]).not.toContain(undefined);
-  await plant(world, String(one?.key), String(two?.value));
-  await plant(world, String(two?.key), String(one?.value));
+  const second = (await waitingIn("victim", world)).find(({ key }) => key !== first?.key);
+  expect([first, second]).not.toContain(undefined);
+  return { first, second };
+}
+
+/** The second login's cookie also takes the place of the first one's. */
+async function copyLogin(world: World): Promise<void> {
+  const { first, second } = await twoLogins(world);
+  await plant(world, String(first?.key), String(second?.value));
+}
+
+/** Two logins of one browser whose cookies are exchanged: a slot is found by its content, not by its name. */
+async function swapLogins(world: World): Promise<void> {
+  const { first, second } = await twoLogins(world);
+  await plant(world, String(first?.key), String(second?.value));
+  await plant(world, String(second?.key), String(first?.value));
 }
 
 /** The stranger's own login cookie, under the name of the victim's. */
@@ -117,7 +131,7 @@ async function swapPeople(world: World): Promise<void> {
 
 async function plantFifty(world: World): Promise<void> {
   const prefix = world.url.startsWith("https:") ? "__Host-portal-login." : "portal-login.";
-  for (let index = 0; index < 50; index += 1) await plant(world, prefix + String(index).padStart(16, "A"), `x${index}`);
+  for (let index = 0; index < 50; index += 1) await plant(world, prefix + String(index).padStart(9, "A"), `x${index}`);
 }
 
 /** How a cookie came to be sealed. */
@@ -128,17 +142,24 @@ interface Seal {
   readonly callback?: string;
 }
 
-/** What a login's cookie holds, sealed once more: by another secret, or as another router or route would have it. */
+/** What a login's cookie holds, sealed once more: by another secret, or as another router or purpose would have it. */
 const sealedAnew =
-  (by: Seal, held: object = {}) =>
+  (by: Seal, change: (held: Buffer) => Buffer = (held) => held) =>
   (world: World): Promise<void> => {
-    const sealer = ({ secret = SESSION_SECRET, of = "login", client = CLIENT_ID, callback = "/callback" }: Seal) =>
-      createSealer([secret], `${of} ${JSON.stringify([world.portal.issuer, client, world.base + callback])}`);
+    const sealer = ({ secret = SESSION_SECRET, of = "login slot", client = CLIENT_ID, callback = "/callback" }: Seal) =>
+      createByteSealer([secret], `${of} ${JSON.stringify([world.portal.issuer, client, world.base + callback])}`);
     return rewrite(world, (value) => {
       const opened = [SESSION_SECRET, RENEWED_SECRET].map((secret) => sealer({ secret }).open(value)).find(Boolean);
-      return sealer(by).seal({ ...(opened as object), ...held });
+      return sealer(by).seal(change(opened as Buffer));
     });
   };
+
+/** The same attempt, begun ten minutes ago: its time stands behind the first byte. */
+function begunTenMinutesAgo(held: Buffer): Buffer {
+  const older = Buffer.from(held);
+  older.writeUIntBE(Date.now() - 600_000, 1, 6);
+  return older;
+}
 
 const KEY_ROTATION = "README, SESSION_SECRET";
 const sealed: Tampering[] = [
@@ -171,7 +192,7 @@ const sealed: Tampering[] = [
   cookies(
     "of a login that was begun ten minutes ago",
     "README, how a login works",
-    sealedAnew({}, { begun_at: Date.now() - 600_000 }),
+    sealedAnew({}, begunTenMinutesAgo),
     allOf(refused("login_expired"), noSessionBegan, nothingSent),
   ),
 ];
@@ -243,7 +264,7 @@ attacks("over https, behind a proxy", [
       const ours = victim.answers.filter(({ url: at }) => at.startsWith(url));
       const lines = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []);
       expect(lines.length).toBeGreaterThan(2);
-      for (const line of lines) expect(line).toMatch(/^__Host-portal-(login\.[\w-]{16}|session)=/);
+      for (const line of lines) expect(line).toMatch(/^__Host-portal-(login\.[\w-]{8}\d|session)=/);
       for (const line of lines) expect(line).toMatch(/; Path=\/;(?!.*Domain).*HttpOnly; Secure(; SameSite=Lax)?$/);
     },
   ),

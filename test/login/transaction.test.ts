@@ -3,7 +3,8 @@ import { Socket } from "node:net";
 import { parseCookie } from "cookie";
 import express, { type Request, type Response } from "express";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { createTransactions, LIFETIME_MS, type Transaction, type Transactions } from "../../lib/login/transaction.js";
+import type { Transaction } from "../../lib/login/attempt.js";
+import { LIFETIME_MS, Transactions, type TransactionsOptions } from "../../lib/login/transaction.js";
 import { attemptOf, newSeed } from "../../lib/portal/authorize.js";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
@@ -15,8 +16,15 @@ beforeEach(() => {
   vi.spyOn(Date, "now").mockImplementation(() => now);
 });
 
-const create = (given: Partial<Parameters<typeof createTransactions>[0]> = {}): Transactions =>
-  createTransactions({ name: undefined, secrets: [SECRET], https: false, belongsTo: "one portal", ...given });
+const create = (given: Partial<TransactionsOptions> = {}): Transactions =>
+  new Transactions({
+    name: undefined,
+    secrets: [SECRET],
+    https: false,
+    belongsTo: "one portal",
+    clock: () => now,
+    ...given,
+  });
 
 /** What one browser keeps, as far as the names and values go; and what it was told last. */
 class Jar {
@@ -43,28 +51,64 @@ class Jar {
   }
 }
 
-/** A login is begun; its state. */
-function begin(jar: Jar, transactions: Transactions, more: Partial<Transaction> = {}): string {
-  const seed = newSeed();
-  const transaction = { seed, return_to: "/", begun_at: now, ...more };
-  return jar.visit((req, res) => transactions.save(req, res, attemptOf(seed).state, transaction)).state;
+const HOME = "/prefix/";
+const PROVIDER = "https://portal.example/oauth2/authorize";
+
+/** Begins a login; returns its state. */
+function begin(jar: Jar, transactions: Transactions, more: Partial<Transaction> = {}, location = PROVIDER): string {
+  const transaction = { seed: newSeed(), return_to: "/", begun_at: now, ...more };
+  const { href } = jar.visit((req, res) =>
+    transactions.save({ req, res }, transaction, (state) => `${location}?${new URLSearchParams({ state })}`),
+  );
+  return new URL(href).searchParams.get("state") ?? "";
+}
+
+/** Begins several logins in requests that see the same cookies, as tabs that load at once do; returns their states. */
+function beginAtOnce(jar: Jar, transactions: Transactions, addresses: readonly string[]): string[] {
+  const before = { ...jar.cookies };
+  const after: Record<string, string> = {};
+  const states = addresses.map((return_to) => {
+    jar.cookies = { ...before };
+    const state = begin(jar, transactions, { return_to });
+    Object.assign(after, jar.cookies);
+    return state;
+  });
+  jar.cookies = after;
+  return states;
 }
 
 const take = (jar: Jar, transactions: Transactions, state: string) =>
-  jar.visit((req, res) => transactions.take(req, res, state));
+  jar.visit((req, res) => transactions.take({ req, res }, state, HOME));
+
+/** Takes a login that is open. */
+function takeOpen(jar: Jar, transactions: Transactions, state: string) {
+  const taken = take(jar, transactions, state);
+  if (taken.kind !== "begun") throw new Error("the login is not open");
+  return taken;
+}
+
+/** Takes a login and finishes it. */
+const finish = (jar: Jar, transactions: Transactions, state: string, return_to?: string) =>
+  jar.visit((req, res) => {
+    const taken = transactions.take({ req, res }, state, HOME);
+    if (taken.kind !== "begun") throw new Error("the login is not open");
+    transactions.finish({ req, res }, taken, return_to ?? taken.transaction.return_to);
+  });
 
 const names = (jar: Jar) => Object.keys(jar.cookies);
 const bytes = (jar: Jar) =>
   Object.entries(jar.cookies).reduce((sum, [name, value]) => sum + name.length + value.length + 3, 0);
-/** So long that some of them fill what there is. */
-const LONG = `/${"a".repeat(700)}`;
+const slotsIn = (jar: Jar) => names(jar).filter((name) => /\d$/.test(name));
+const hasOverflow = (jar: Jar) => names(jar).some((name) => name.endsWith("x"));
+/** An address that fits into the overflow alone. */
+const long = (query: string) => `/report?${query}=${"a".repeat(1490)}`;
+const SLOTS = 8;
 
 describe("a login that was begun", () => {
   test("is what comes back, with the attempt that grows from its seed; and is spent by that", () => {
     const [jar, transactions] = [new Jar(), create()];
     const state = begin(jar, transactions, { return_to: "/account", max_age: 60 });
-    const taken = take(jar, transactions, state);
-    if (taken.kind !== "begun") throw new Error("it was not begun");
+    const taken = takeOpen(jar, transactions, state);
     expect(taken.transaction).toMatchObject({ return_to: "/account", begun_at: START });
     expect(taken.expected).toEqual({ ...attemptOf(taken.transaction.seed), max_age: 60 });
     expect(take(jar, transactions, state)).toEqual({ kind: "spent", return_to: "/account" });
@@ -79,14 +123,17 @@ describe("a login that was begun", () => {
     ]);
   });
 
-  test("ends after ten minutes, to the millisecond, finished or not", () => {
+  test("ends after ten minutes, to the millisecond, and its mark ten minutes after it was used", () => {
     const [jar, transactions] = [new Jar(), create()];
     const [one, two] = [begin(jar, transactions), begin(jar, transactions)];
     now = START + LIFETIME_MS - 1;
     expect(take(jar, transactions, one).kind).toBe("begun");
     now = START + LIFETIME_MS;
-    expect(() => take(jar, transactions, one)).toThrow(expect.objectContaining({ code: "login_expired" }));
     expect(() => take(jar, transactions, two)).toThrow(expect.objectContaining({ code: "login_expired" }));
+    now += LIFETIME_MS - 2;
+    expect(take(jar, transactions, one).kind).toBe("spent");
+    now += 1;
+    expect(() => take(jar, transactions, one)).toThrow(expect.objectContaining({ code: "login_expired" }));
   });
 
   test("is found by its own state alone, with cookies or without", () => {
@@ -97,23 +144,19 @@ describe("a login that was begun", () => {
     expect(() => take(new Jar(), transactions, "another")).toThrow(unknown);
   });
 
-  test("is not found under the name of another, nor by another portal, nor by another secret", () => {
+  test("is not found by another portalAuth(), nor with another secret", () => {
     const [jar, transactions] = [new Jar(), create()];
-    const [one, two] = [begin(jar, transactions), begin(jar, transactions)];
+    const one = begin(jar, transactions);
     const unknown = expect.objectContaining({ code: "login_not_found" });
     expect(() => take(jar, create({ belongsTo: "another" }), one)).toThrow(unknown);
     expect(() => take(jar, create({ secrets: [`${SECRET}x`] }), one)).toThrow(
       expect.objectContaining({ code: "login_secret_changed" }),
     );
-    const [first = "", second = ""] = names(jar);
-    jar.cookies = { [first]: jar.cookies[second] ?? "", [second]: jar.cookies[first] ?? "" };
-    expect(() => take(jar, transactions, one)).toThrow(unknown);
-    expect(() => take(jar, transactions, two)).toThrow(unknown);
   });
 
   test.each([
-    [false, /^portal-login\.[\w-]{16}=[^;]+; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax$/],
-    [true, /^__Host-portal-login\.[\w-]{16}=[^;]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/],
+    [false, /^portal-login\.[\w-]{8}\d=[\w-]+; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax$/],
+    [true, /^__Host-portal-login\.[\w-]{8}\d=[\w-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/],
   ])("has its cookie (https: %s), and the same when it is spent", (https, line) => {
     const [jar, transactions] = [new Jar(), create({ https })];
     const state = begin(jar, transactions);
@@ -125,110 +168,243 @@ describe("a login that was begun", () => {
     expect([taken.kind, jar.lines]).toEqual(["spent", []]);
   });
 
-  test("that is spent may lead elsewhere later, for the rest of its time", () => {
+  test("keeps every field, whether it is in the slot or in the overflow", () => {
+    const more = { max_age: 300, acr: ["gold", "silver"], scope: "openid a b", silent: true, form: newSeed() };
+    for (const padding of [0, 5, 20, 60, 700]) {
+      const [jar, transactions] = [new Jar(), create({ name: "staff-of-the-northern-warehouse", https: true })];
+      const return_to = `/${"a".repeat(padding)}?q=1`;
+      const { transaction } = takeOpen(jar, transactions, begin(jar, transactions, { ...more, return_to }));
+      expect(transaction).toMatchObject({ ...more, return_to });
+    }
+  });
+
+  test("that is over leads to the page that its end has named, for ten minutes from then on", () => {
     const [jar, transactions] = [new Jar(), create()];
     const state = begin(jar, transactions);
-    const taken = take(jar, transactions, state);
-    if (taken.kind !== "begun") throw new Error("it was not begun");
     now += 60_500;
-    jar.visit((_req, res) => transactions.redirectLater(res, taken.id, taken.transaction, "/welcome"));
-    expect(jar.lines).toEqual([expect.stringMatching(/Max-Age=539; .*SameSite=Lax$/)]);
+    finish(jar, transactions, state, "/welcome");
+    expect(jar.lines).toEqual([expect.stringMatching(/Max-Age=600; .*SameSite=Lax$/)]);
     expect(take(jar, transactions, state)).toEqual({ kind: "spent", return_to: "/welcome" });
+  });
+
+  test("is not opened by evidence that nobody has signed", () => {
+    const [jar, transactions] = [new Jar(), create()];
+    const state = begin(jar, transactions);
+    const changed = state.slice(0, -1) + (state.endsWith("A") ? "B" : "A");
+    expect(() => take(jar, transactions, changed)).toThrow(expect.objectContaining({ code: "login_not_found" }));
+    expect(take(jar, transactions, state).kind).toBe("begun");
   });
 });
 
 describe("the cookies of all logins", () => {
-  test("stay below 4000 bytes, and as few are dropped as will do: the oldest, however they are ordered", () => {
-    const [jar, transactions] = [new Jar(), create()];
-    const begun: string[] = [];
-    while (bytes(jar) < 3000) {
-      begin(jar, transactions, { return_to: LONG });
-      begun.push(names(jar).at(-1) ?? "");
-      now += 1;
+  test.each([
+    [12, 1500],
+    [20, 12],
+    [40, 1990],
+    [40, 60],
+  ])("stay below 4,000 bytes when %i logins begin at once, each with an address of %i characters", (count, length) => {
+    for (const given of [{}, { name: "staff-of-the-northern-warehouse", https: true }]) {
+      const [jar, transactions] = [new Jar(), create(given)];
+      const addresses = Array.from({ length: count }, (_, tab) => `/page?tab=${tab}${"a".repeat(length - 12)}`);
+      beginAtOnce(jar, transactions, addresses);
+      expect(bytes(jar)).toBeLessThanOrEqual(4000);
+      expect(slotsIn(jar)).toHaveLength(SLOTS);
+      for (const [name, value] of Object.entries(jar.cookies)) expect(name.length + value.length).toBeLessThan(4096);
     }
-    expect(jar.lines).toHaveLength(1); // nothing was dropped so far
-    jar.cookies = Object.fromEntries(Object.entries(jar.cookies).reverse());
-    begin(jar, transactions, { return_to: LONG });
-    expect(names(jar)).not.toContain(begun[0]);
-    expect(names(jar)).toEqual(expect.arrayContaining(begun.slice(1)));
-    expect(bytes(jar)).toBeLessThanOrEqual(4000);
-    expect(jar.lines[0]).toMatch(
-      new RegExp(`^${begun[0]?.replace(".", "\\.")}=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly$`),
-    );
   });
 
-  test("may fill the 4000 bytes to the last one", () => {
+  test("of eight logins that begin at once are eight: each can be finished", () => {
     const [jar, transactions] = [new Jar(), create()];
-    begin(jar, transactions, { return_to: LONG });
-    const one = bytes(jar);
-    // each letter of a wish takes four thirds of a byte in the cookie
-    let length = Math.floor(((4000 - one - one) * 3) / 4) + LONG.length;
-    for (; ; length -= 1) {
-      const trial = new Jar();
-      trial.cookies = { ...jar.cookies };
-      begin(trial, transactions, { return_to: `/${"b".repeat(length)}` });
-      if (names(trial).length === 2) {
-        expect(bytes(trial)).toBeLessThanOrEqual(4000);
-        expect(bytes(trial)).toBeGreaterThan(3996);
-        break;
+    const addresses = Array.from({ length: SLOTS }, (_, tab) => `/orders?tab=${tab}`);
+    const states = beginAtOnce(jar, transactions, addresses);
+    const taken = states.map((state) => takeOpen(jar, transactions, state).transaction.return_to);
+    expect(taken).toEqual(addresses);
+  });
+
+  test("give an address of 1,500 characters back, beside seven other logins", () => {
+    const [jar, transactions] = [new Jar(), create()];
+    for (let tab = 1; tab < SLOTS; tab += 1) begin(jar, transactions, { return_to: `/orders?tab=${tab}` });
+    const state = begin(jar, transactions, { return_to: long("id") });
+    expect(takeOpen(jar, transactions, state).transaction.return_to).toBe(long("id"));
+  });
+
+  test("hold one long address: the login whose address was overwritten returns to its path", () => {
+    const [jar, transactions] = [new Jar(), create()];
+    const [one = "", two = ""] = beginAtOnce(jar, transactions, [long("one"), long("two")]);
+    expect(takeOpen(jar, transactions, one).transaction.return_to).toBe("/report");
+    expect(takeOpen(jar, transactions, two).transaction.return_to).toBe(long("two"));
+  });
+
+  test("share the overflow: addresses of 230 characters come back, whichever login is finished first", () => {
+    const [jar, transactions] = [new Jar(), create()];
+    const addresses = Array.from({ length: 6 }, (_, tab) => `/report?tab=${tab}&${"a".repeat(215)}`);
+    const states = addresses.map((return_to) => {
+      now += 1;
+      return begin(jar, transactions, { return_to });
+    });
+    for (const index of [3, 0, 5, 1, 4, 2]) {
+      const before = { ...jar.cookies };
+      expect(takeOpen(jar, transactions, states[index] ?? "").transaction.return_to).toBe(addresses[index]);
+      jar.cookies = before;
+      finish(jar, transactions, states[index] ?? "");
+    }
+    expect(hasOverflow(jar)).toBe(false);
+  });
+
+  test("drop the oldest overflow for a new one, and that of logins that are over first", () => {
+    const [jar, transactions] = [new Jar(), create()];
+    const query = (tab: string) => `/report?tab=${tab}&${"a".repeat(600)}`;
+    const states: Record<string, string> = {};
+    for (const tab of ["one", "two"]) {
+      now += 1;
+      states[tab] = begin(jar, transactions, { return_to: query(tab) });
+    }
+    finish(jar, transactions, states["one"] ?? "");
+    for (const tab of ["three", "four"]) {
+      now += 1;
+      states[tab] = begin(jar, transactions, { return_to: query(tab) });
+      const [older, newer] = tab === "three" ? ["two", "three"] : ["three", "four"];
+      for (const kept of [older, newer]) {
+        const before = { ...jar.cookies };
+        const { transaction } = takeOpen(jar, transactions, states[kept] ?? "");
+        expect(transaction.return_to).toBe(query(kept));
+        jar.cookies = before;
       }
     }
+    expect(takeOpen(jar, transactions, states["two"] ?? "").transaction.return_to).toBe("/report");
   });
 
-  test("are cleared by a cookie that fits theirs, Secure over https", () => {
-    const [jar, transactions] = [new Jar(), create({ https: true })];
-    while (jar.lines.length < 2) begin(jar, transactions, { return_to: LONG });
-    expect(jar.lines[0]).toMatch(
-      /^__Host-portal-login\.[\w-]{16}=; Path=\/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; HttpOnly; Secure$/,
-    );
-  });
-
-  test("of those that are finished go before one that is older and waits", () => {
+  test("shorten an address that fits nowhere to its path, or to the start page", () => {
     const [jar, transactions] = [new Jar(), create()];
-    const waiting = begin(jar, transactions, { return_to: LONG });
-    now += 1000;
-    take(jar, transactions, begin(jar, transactions, { return_to: LONG }));
-    const [, finished = ""] = names(jar);
-    while (names(jar).includes(finished)) begin(jar, transactions, { return_to: LONG });
+    const addressOf = (return_to: string) =>
+      takeOpen(jar, transactions, begin(jar, transactions, { return_to })).transaction.return_to;
+    expect(addressOf(`/report?${"a".repeat(1900)}`)).toBe("/report");
+    expect(addressOf(`/${"a".repeat(1200)}?${"b".repeat(700)}`)).toBe(`/${"a".repeat(1200)}`);
+    expect(addressOf(`/${"a".repeat(1900)}?b`)).toBe(HOME);
+    expect(bytes(jar)).toBeLessThanOrEqual(4000);
+  });
+
+  test("leave a long address out when the address at the provider leaves no room for it below 4 KiB of headers", () => {
+    const [jar, transactions] = [new Jar(), create()];
+    const provider = `${PROVIDER}/${"p".repeat(1500)}`;
+    const state = begin(jar, transactions, { return_to: long("id") }, provider);
+    expect(hasOverflow(jar)).toBe(false);
+    expect(takeOpen(jar, transactions, state).transaction.return_to).toBe("/report");
+  });
+
+  test.each([
+    ["scope", { scope: `openid ${"s".repeat(600)}` }],
+    ["acr", { acr: ["a".repeat(250), "b".repeat(250)] }],
+  ])("never lose a long %s silently: the login is refused when another has overwritten it", (_name, more) => {
+    const [jar, transactions] = [new Jar(), create()];
+    const state = begin(jar, transactions, more);
+    const before = { ...jar.cookies };
+    expect(takeOpen(jar, transactions, state).expected).toMatchObject(more);
+    jar.cookies = before;
+    begin(jar, transactions, { return_to: long("other") });
+    expect(() => take(jar, transactions, state)).toThrow(
+      expect.objectContaining({ code: "login_cookie_lost", detail: expect.stringContaining("overwritten") }),
+    );
+    expect(take(jar, transactions, state).kind).toBe("spent");
+  });
+
+  test("keep a short acr and max_age in the slot, which no other login overwrites", () => {
+    const [jar, transactions] = [new Jar(), create()];
+    const checks = { acr: ["urn:mace:incommon:iap:silver"], max_age: 300 };
+    const state = begin(jar, transactions, { ...checks, return_to: long("one") });
+    begin(jar, transactions, { return_to: long("two") });
+    const { expected, transaction } = takeOpen(jar, transactions, state);
+    expect([expected, transaction.return_to]).toEqual([expect.objectContaining(checks), "/report"]);
+  });
+
+  test("refuse scope and acr that cannot be remembered", () => {
+    const [jar, transactions] = [new Jar(), create()];
+    const tooLong = { scope: `openid ${"s".repeat(2000)}` };
+    expect(() => begin(jar, transactions, tooLong)).toThrow(
+      expect.objectContaining({ code: "authorization_params_invalid", detail: expect.stringContaining("4 KiB") }),
+    );
+    expect(names(jar)).toEqual([]);
+  });
+
+  test("lose first what cannot be opened, then marks, then the oldest login", () => {
+    const [jar, transactions] = [new Jar(), create()];
+    const states = Array.from({ length: SLOTS - 2 }, () => {
+      now += 1;
+      return begin(jar, transactions);
+    });
+    const over = begin(jar, transactions);
+    takeOpen(jar, transactions, over);
+    const [free = ""] = Array.from({ length: SLOTS }, (_, index) => `${names(jar)[0]?.slice(0, -1)}${index}`).filter(
+      (name) => !names(jar).includes(name),
+    );
+    jar.cookies[free] = "of-another-secret";
+    now += 1;
+    const later = [begin(jar, transactions)];
+    expect(jar.cookies[free]).not.toBe("of-another-secret");
+    expect(take(jar, transactions, over).kind).toBe("spent");
+    now += 1;
+    later.push(begin(jar, transactions));
+    expect(() => take(jar, transactions, over)).toThrow();
+    expect(slotsIn(jar)).toHaveLength(SLOTS);
+    later.push(begin(jar, transactions));
+    const [oldest = "", ...others] = states;
+    expect(() => take(jar, transactions, oldest)).toThrow();
+    for (const state of [...others, ...later]) expect(take(jar, transactions, state).kind).toBe("begun");
+  });
+
+  test("of earlier logins are cleared when one is finished; those that wait in other tabs stay", () => {
+    const [jar, transactions] = [new Jar(), create({ https: true })];
+    const stale = begin(jar, transactions);
+    now += LIFETIME_MS;
+    const [finished, waiting] = [begin(jar, transactions), begin(jar, transactions)];
+    finish(jar, transactions, finished);
+    const last = begin(jar, transactions, { return_to: long("last") });
+    expect(hasOverflow(jar)).toBe(true);
+    finish(jar, transactions, last);
+    expect(hasOverflow(jar)).toBe(false);
+    expect(slotsIn(jar)).toHaveLength(2);
+    for (const line of jar.lines) expect(line).toMatch(/; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
+    for (const state of [stale, finished]) expect(() => take(jar, transactions, state)).toThrow();
+    expect(take(jar, transactions, last)).toEqual({ kind: "spent", return_to: "/report" });
     expect(take(jar, transactions, waiting).kind).toBe("begun");
   });
 
-  test("that nobody can open go first, then the oldest", () => {
+  test("keep the long address of a login that waits, when another one is finished", () => {
     const [jar, transactions] = [new Jar(), create()];
-    const oldest = begin(jar, transactions, { return_to: LONG });
-    const foreign = `portal-login.${"x".repeat(16)}`;
-    jar.cookies[foreign] = "y".repeat(900);
-    while (names(jar).includes(foreign)) begin(jar, transactions, { return_to: LONG });
-    expect(take(jar, transactions, oldest).kind).toBe("begun");
+    const waiting = begin(jar, transactions, { return_to: long("waiting") });
+    finish(jar, transactions, begin(jar, transactions));
+    expect(takeOpen(jar, transactions, waiting).transaction.return_to).toBe(long("waiting"));
   });
 
-  test("are opened for two dozen at most: who sends more keeps nobody busy", () => {
+  test("are all cleared by a logout; as far as its answer has room, marks first", () => {
     const [jar, transactions] = [new Jar(), create()];
-    begin(jar, transactions);
-    const planted = Array.from({ length: 24 }, (_, index) => `portal-login.${String(index).padStart(16, "x")}`);
-    const [behind, ahead] = [Object.entries(jar.cookies), planted.map((name) => [name, "y".repeat(150)])];
-    const opened = vi.spyOn(JSON, "parse");
-    jar.cookies = Object.fromEntries([...ahead, ...behind]);
-    begin(jar, transactions, { return_to: LONG });
-    expect(opened).not.toHaveBeenCalled(); // the 25th is not looked at
-    jar.cookies = Object.fromEntries([...ahead.slice(1), ...behind]);
-    begin(jar, transactions, { return_to: LONG });
-    expect(opened).toHaveBeenCalledOnce(); // the 24th is
+    for (let tab = 0; tab < SLOTS; tab += 1) begin(jar, transactions, { return_to: long("id") });
+    const crowded = new Jar();
+    crowded.cookies = { ...jar.cookies };
+    jar.visit((req, res) => transactions.clear({ req, res }, "/"));
+    expect(names(jar)).toEqual([]);
+    const over = begin(crowded, transactions);
+    takeOpen(crowded, transactions, over);
+    crowded.visit((req, res) => transactions.clear({ req, res }, `/${"l".repeat(2700)}`));
+    expect(() => take(crowded, transactions, over)).toThrow();
+    expect(crowded.lines.join().length).toBeLessThan(600);
+    expect(slotsIn(crowded).length).toBeGreaterThan(1);
   });
 
-  test("are alone in this: what an app keeps in its own is neither counted nor cleared", () => {
+  test("are alone in this: the cookies of an application are neither counted nor cleared", () => {
     const [jar, transactions] = [new Jar(), create()];
     const state = begin(jar, transactions);
+    const [slot = ""] = names(jar);
     const own = {
       "portal-session": "s%3Aabc",
       "my-portal-login.0123456789abcdef": "a".repeat(3000),
-      "portal-login.0123456789abcdef0": "b".repeat(3000),
-      "portal-loginx0123456789abcdef": "c".repeat(3000),
+      [`${slot}0`]: "b".repeat(3000),
+      [`other-${slot}`]: "c".repeat(3000),
     };
     Object.assign(jar.cookies, own);
-    begin(jar, transactions, { return_to: LONG });
-    expect(jar.lines).toHaveLength(1);
-    expect(jar.cookies).toMatchObject(own);
-    expect(take(jar, transactions, state).kind).toBe("begun");
+    begin(jar, transactions, { return_to: long("id") });
+    jar.visit((req, res) => transactions.clear({ req, res }, "/"));
+    expect(jar.cookies).toEqual(own);
+    expect(() => take(jar, transactions, state)).toThrow();
   });
 });
