@@ -20,8 +20,12 @@ declare module "express-session" {
   }
 }
 
+const INSPECTOR = "/portal-inspector";
+
 export interface ExampleApp {
   readonly app: Express;
+  /** Returns the address that opens the inspector once, of an app at this address; undefined in production. */
+  inspectorLink(address: string | URL): string | undefined;
   /** Ends the connection to the session store. */
   close(): Promise<void>;
 }
@@ -62,8 +66,9 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   //    well, req.session, which lives in memory, or in the Redis or PostgreSQL that SESSION_STORE_URL names. An app
   //    that has an express-session of its own mounts it before this line, and then that one is used.
   app.use(login);
-  const inspect = process.env["NODE_ENV"] === "production" ? undefined : inspector(); // for developers, on this machine alone
-  if (inspect) app.use("/portal-inspector", inspect);
+  const isProduction = process.env["NODE_ENV"]?.trim().toLowerCase() === "production";
+  const inspect = isProduction ? undefined : inspector(); // for developers, on this machine alone
+  if (inspect) app.use(INSPECTOR, inspect);
 
   // 3. The app itself. What is personal must not come back from a cache after signing out.
   app.use((_req, res, next) => {
@@ -117,6 +122,7 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
 
   return {
     app,
+    inspectorLink: (address) => inspect?.link(new URL(`${INSPECTOR}/`, address)),
     async close() {
       inspect?.close();
       await login.close();

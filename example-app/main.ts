@@ -16,30 +16,37 @@ const open: Closable[] = [];
 
 const openInTime = (openings: readonly Opening[]) => openAll(openings, (opened) => void open.unshift(...opened));
 
-/** Gives the address to visit. */
-async function start(): Promise<string> {
+interface Started {
+  /** The address to visit. */
+  readonly address: string;
+  readonly inspector: string | undefined;
+}
+
+async function start(): Promise<Started> {
   const port = readPort("PORT", 3000);
   const wantsOwnPortal = Object.entries(process.env).some(
     ([name, value]) => name.startsWith("PORTAL_") && value?.trim(),
   );
   if (wantsOwnPortal) {
-    const { app, close } = createApp(); // everything from the environment
+    const { app, inspectorLink, close } = createApp(); // everything from the environment
     open.push({ close });
     await openInTime([{ variable: "PORT", port, opened: listen(port, app) }]);
-    return new URL("/", process.env["PORTAL_REDIRECT_URI"]?.trim()).href; // where people come in, perhaps through a proxy
+    const address = new URL("/", process.env["PORTAL_REDIRECT_URI"]?.trim()).href; // perhaps that of a proxy
+    return { address, inspector: inspectorLink(`http://127.0.0.1:${port}`) };
   }
 
   const portalPort = readPort("DEMO_PORTAL_PORT", 3001);
   if (port === portalPort) throw new Advice("PORT and DEMO_PORTAL_PORT must be two different ports.");
   const tokenSeconds = readNumber("DEMO_TOKEN_SECONDS", A_MINUTE, A_DAY); // short, so that a refresh can be waited for
   const options = demoOptions({ app: port, portal: portalPort });
-  const { app, close } = createApp(options);
+  const { app, inspectorLink, close } = createApp(options);
   open.push({ close });
   await openInTime([
     { variable: "PORT", port, opened: listen(port, app) },
     { variable: "DEMO_PORTAL_PORT", port: portalPort, opened: startDemoPortal(options, tokenSeconds) },
   ]);
-  return new URL("/", options.redirectUri).href;
+  const address = new URL("/", options.redirectUri).href;
+  return { address, inspector: inspectorLink(address) };
 }
 
 async function closeAll(): Promise<void> {
@@ -50,8 +57,13 @@ process.once("SIGINT", closeAll);
 process.once("SIGTERM", closeAll);
 
 try {
-  const address = await start();
-  const words = [`Open ${address}`, await sessionPlace(), "Ctrl+C stops it."].filter((line) => line !== undefined);
+  const { address, inspector } = await start();
+  const words = [
+    `Open ${address}`,
+    inspector && `To see what happens, open ${inspector} (it works once).`,
+    await sessionPlace(),
+    "Ctrl+C stops it.",
+  ].filter((line) => line !== undefined);
   console.log(`\n  ${words.join("\n\n  ")}\n`);
 } catch (error) {
   await closeAll();

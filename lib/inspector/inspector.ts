@@ -8,6 +8,7 @@ import { listen } from "../listen.js";
 import { refuseRequest } from "../parentheses.js";
 import { describeError } from "../redact.js";
 import { isProduction } from "../settings/settings.js";
+import { Door } from "./door.js";
 import { pageFiles } from "./files.js";
 import { sendHere, sendJson } from "./headers.js";
 import { createNotebook, type Notebook } from "./notebook.js";
@@ -16,6 +17,12 @@ import { createGate } from "./refuse.js";
 
 /** The page, as a handler to be mounted. */
 export interface Inspector extends RequestHandler {
+  /**
+   * Returns the page's address with a token that opens it once: for an app that prints its own address when it starts.
+   *
+   * @param address the page's address, with the slash at its end, such as `http://localhost:3000/portal-inspector/`
+   */
+  link(address: string | URL): string;
   /** Stops listening, and forgets what was heard. For programs that make several. */
   close(): void;
 }
@@ -27,22 +34,26 @@ type Answer = (req: Request, res: Response) => void | Promise<void>;
  * browser, refreshes, failures with what to do, and the configuration. Mount it behind portalAuth():
  * `app.use('/portal-inspector', inspector())`.
  *
- * It listens from the moment it is made, keeps the newest 50 logins and 200 other events in memory, and answers nobody
- * but this machine: whoever comes from elsewhere, through a proxy or by another host's name gets a bare 404.
+ * It listens from the moment it is made, and keeps the newest 50 logins and 200 other events in memory. A token opens it,
+ * once, for one browser; the console shows the token. Then a cookie keeps it open for 12 hours. All other requests, and
+ * those that come from another machine, through a proxy or by another host's name, get a bare 404.
  *
- * @throws PortalAuthError `options_invalid` where NODE_ENV is production
+ * @throws PortalAuthError `options_invalid` if NODE_ENV is production
  */
 export function inspector(...nothing: never[]): Inspector {
   refuseRequest(nothing[0], "inspector");
   if (isProduction()) throw new PortalAuthError("options_invalid", { detail: NOT_IN_PRODUCTION });
   const notebook = createNotebook();
   const stopListening = listen(notebook.listeners, cannotShow);
-  const mayPass = createGate();
+  const comesFromHere = createGate();
+  const door = new Door();
   const answers = createAnswers(notebook);
-  return Object.assign(portalInspector, { close });
+  return Object.assign(portalInspector, { close, link: (address: string | URL) => door.link(address) });
 
   function portalInspector(req: Request, res: Response, next: NextFunction): void {
-    const answer = mayPass(req) ? answers.get(`${req.method === "HEAD" ? "GET" : req.method} ${req.path}`) : undefined;
+    const isOpen = comesFromHere(req) && door.opensFor(req, res);
+    const method = req.method === "HEAD" ? "GET" : req.method;
+    const answer = isOpen ? answers.get(`${method} ${req.path}`) : undefined;
     Promise.resolve((answer ?? notFound)(req, res)).catch(next);
   }
 

@@ -48,6 +48,10 @@ export const configurationHere = (req: Request): Record<string, readonly Explain
 export const isHttpsHere = (req: Request): boolean =>
   portalsOf(req).some((portal) => RequestPortal.insideOf(portal).parts.settings.https);
 
+/** The secrets of the routers that this request has passed. */
+export const secretsHere = (req: Request): readonly string[] =>
+  portalsOf(req).flatMap((portal) => RequestPortal.insideOf(portal).parts.settings.secrets);
+
 function portalsOf(req: Request): RequestPortal[] {
   const all = [req.portal as RequestPortal | undefined, ...Object.values(req.portals ?? {})];
   return [...new Set(all.filter((portal) => portal !== undefined))];

@@ -23,10 +23,13 @@ const isFromProxy = (req: Request, isHttps: boolean): boolean =>
   req.httpVersion === "1.0" ||
   (isHttps && !(req.socket as TLSSocket).encrypted);
 
-/** Lets requests of this machine through. Of the others each kind is told once in the log: a 404 says so little. */
+/**
+ * Creates a check whether a request comes from this machine, as far as its connection and headers show. Of the others each
+ * kind is logged once: a 404 says so little. It is a second line of defence, behind the token (door.ts).
+ */
 export function createGate(): (req: Request) => boolean {
   const told = new Set<Refusal>();
-  return function mayPass(req) {
+  return function comesFromHere(req) {
     const refusal = refusalOf(req, isHttpsHere(req));
     if (refusal && !told.has(refusal)) {
       told.add(refusal);

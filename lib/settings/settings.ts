@@ -167,8 +167,9 @@ function gather(given: PortalAuthOptions, env: NodeJS.ProcessEnv) {
   return { wished, origins, files, problems };
 }
 
-/** Whether this process serves the world, as far as Node.js programs agree on a way to say so. */
-export const isProduction = (env: NodeJS.ProcessEnv = process.env): boolean => env["NODE_ENV"] === "production";
+/** Whether NODE_ENV is production. Spaces, a CR or quotation marks around it, and capitals, change nothing. */
+export const isProduction = (env: NodeJS.ProcessEnv = process.env): boolean =>
+  /^["']?\s*production\s*["']?$/i.test(env["NODE_ENV"]?.trim() ?? "");
 
 /** Typos in the environment, for a warning when all that is required was there nevertheless. */
 export function warnings(env: NodeJS.ProcessEnv = process.env): string[] {

@@ -8,13 +8,14 @@ import { describeWithRedis } from "../support/servers/describe.js";
 import { AMARA, json, later, startExample } from "./start-example.js";
 
 test("the account page leads developers to the inspector, which is not there in production", async () => {
-  const { url, browser } = await startExample();
+  const { url, browser, inspectorLink } = await startExample();
   expect((await browser.visit(`${url}/account`)).body).toContain('href="/portal-inspector/"');
-  expect((await browser.navigate(`${url}/portal-inspector/`)).body).toContain("<title>Portal inspector</title>");
+  expect((await browser.navigate(String(inspectorLink()))).body).toContain("<title>Portal inspector</title>");
   const { people } = JSON.parse((await browser.fetch(`${url}/portal-inspector/events.json`)).body);
   expect(people).toMatchObject([{ sub: AMARA }]);
-  vi.stubEnv("NODE_ENV", "production");
+  vi.stubEnv("NODE_ENV", "production ");
   const production = await startExample();
+  expect(production.inspectorLink()).toBeUndefined();
   expect((await production.browser.visit(`${production.url}/account`)).body).not.toContain("portal-inspector");
   expect((await production.browser.navigate(`${production.url}/portal-inspector/`)).status).toBe(404);
 });

@@ -44,11 +44,14 @@ const ownPortal = (issuer: string, url: string) => ({
   SESSION_SECRET: SECRET,
 });
 
-test("prints one address, under which a person can log in, and ends at a signal", async () => {
+test("prints its address, where a user can sign in, and that of the inspector; and ends at a signal", async () => {
   const example = await startDemo();
   const { url } = example;
-  expect(example.printed().match(/https?:\S+/g)).toEqual([`${url}/`]);
+  const [address, inspector = "", ...more] = example.printed().match(/https?:\S+/g) ?? [];
+  expect([address, more]).toEqual([`${url}/`, []]);
+  expect(inspector).toMatch(/\/portal-inspector\/\?token=[\w-]{32}$/);
   const browser = new Browser();
+  expect((await browser.navigate(inspector)).body).toContain("<title>Portal inspector</title>");
   const end = await browser.visit(`${url}/account`);
   expect(end.body).toContain("Amara Okafor");
   expect((await browser.fetch(`${url}/style.css`)).status).toBe(200);

@@ -41,7 +41,7 @@ export async function startExample(
     ...portalOptions,
   });
   onTestFinished(() => portal.close());
-  const { app, close } = createApp({
+  const { app, inspectorLink, close } = createApp({
     ...portal.options,
     redirectUri,
     secret: SECRET,
@@ -49,7 +49,7 @@ export async function startExample(
   });
   onTestFinished(close);
   server.on("request", app);
-  return { url, app, portal, browser: new Browser(), close };
+  return { url, app, portal, browser: new Browser(), close, inspectorLink: () => inspectorLink(url) };
 }
 
 function watchLog(expected: RegExp[]): void {

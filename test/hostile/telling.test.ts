@@ -26,14 +26,24 @@ attacks("what is looked through after every case", [
   {
     name: "the inspector has something to show, and shows it to this machine alone",
     source: "README, see what it does",
-    act: logInThenAsk("/portal-inspector/events.json"),
-    async outcome({ status, body }, { stranger, base }) {
+    async act(world) {
+      await world.openInspector(world.victim);
+      return logInThenAsk("/portal-inspector/events.json")(world);
+    },
+    async outcome({ status, body }, { openInspector, stranger, base }) {
       expect(status).toBe(200);
+      await openInspector(stranger);
       expect(body).toContain(`"state":"finished"`);
       expect(body).toContain("amara-okafor"); // this browser's own claims
       const theirs = await stranger.fetch(`${base}/portal-inspector/events.json`);
       expect(theirs.body).not.toContain("amara-okafor");
     },
+  },
+  {
+    name: "the inspector shows nothing without its token, on this machine either",
+    source: "README, see what it does",
+    act: logInThenAsk("/portal-inspector/events.json"),
+    outcome: ({ status, body }) => void expect([status, body]).toEqual([404, "Not Found\n"]),
   },
   { name: "events are told, of a login that works", source: "README, events", outcome: allOf(welcomed, heard) },
   {

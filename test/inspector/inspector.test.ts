@@ -9,24 +9,35 @@ import type { Browser as Chromium, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createTell } from "../../lib/events.js";
 import type { Hooks } from "../../lib/index.js";
-import { inspector } from "../../lib/inspector/index.js";
+import { type Inspector, inspector } from "../../lib/inspector/index.js";
 import { json, logIn } from "../access/logged-in.js";
+import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
+import { noNginx, startNginx } from "../support/servers/nginx.js";
 import { close, listen, secretsOf, startWorld, type WorldOptions } from "../support/world.js";
 
 const SHOTS = fileURLToPath(new URL("../output/inspector", import.meta.url));
+
+let inspect: Inspector;
 
 /** Mounted behind portalAuth(), in a world's app. */
 function withInspector(given: WorldOptions = {}): WorldOptions {
   return {
     ...given,
     after(app) {
-      const inspect = inspector();
+      inspect = inspector();
       onTestFinished(() => inspect.close());
       app.use("/inspect", inspect);
       given.after?.(app);
     },
   };
+}
+
+/** A world with an inspector that is open for its browser. */
+async function startOpened(given: WorldOptions = {}) {
+  const world = await startWorld(withInspector(given));
+  await world.browser.navigate(inspect.link(`${world.url}/inspect/`));
+  return world;
 }
 
 const news = (answer: { body: string }) => JSON.parse(answer.body);
@@ -38,9 +49,22 @@ function jose(parts: number): string {
 }
 
 describe("who may look", () => {
-  test("nobody in production: it throws when it is made", () => {
-    vi.stubEnv("NODE_ENV", "production");
+  test.each([
+    "production",
+    "production ",
+    "production\r",
+    " Production",
+    "PRODUCTION",
+    '"production"',
+    "'production '",
+  ])("nobody in production: it throws when NODE_ENV is %j", (written) => {
+    vi.stubEnv("NODE_ENV", written);
     expect(() => inspector()).toThrow(/NODE_ENV is production/);
+  });
+
+  test.each(["", "development", "test", "preproduction", "production-like"])("NODE_ENV may be %j", (written) => {
+    vi.stubEnv("NODE_ENV", written);
+    expect(() => inspector().close()).not.toThrow();
   });
 
   const own = Object.values(networkInterfaces())
@@ -51,15 +75,17 @@ describe("who may look", () => {
     `nobody who comes by another address of this machine${own ? "" : " (skipped: it has none)"}`,
     async () => {
       vi.spyOn(console, "warn").mockImplementation(() => {});
-      const app = express().use("/inspect", inspector());
+      const inspect = inspector();
+      onTestFinished(() => inspect.close());
+      const app = express().use("/inspect", inspect);
       const server = createServer(app);
       await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve));
       onTestFinished(() => close(server));
       const { port } = server.address() as { port: number };
-      expect((await fetch(`http://127.0.0.1:${port}/inspect/`)).status).toBe(200);
-      expect((await fetch(`http://${own}:${port}/inspect/`)).status).toBe(404);
-      // and not by saying so
-      expect((await fetch(`http://${own}:${port}/inspect/`, { headers: { host: "localhost" } })).status).toBe(404);
+      const foreign = inspect.link(`http://${own}:${port}/inspect/`);
+      expect((await fetch(foreign)).status).toBe(404);
+      expect((await fetch(foreign, { headers: { host: "localhost" } })).status).toBe(404); // and not by saying so
+      expect((await fetch(inspect.link(`http://127.0.0.1:${port}/inspect/`))).status).toBe(200);
     },
   );
 
@@ -76,9 +102,7 @@ describe("who may look", () => {
       { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" },
     ],
   ])("nobody who comes %s, and is told nothing", async (_how, headers) => {
-    const { url, browser } = await startWorld(
-      withInspector({ log: [/inspector\(\): a request was answered with 404/] }),
-    );
+    const { url, browser } = await startOpened({ log: [/inspector\(\): a request was answered with 404/] });
     for (const path of ["/inspect/", "/inspect/events.json", "/inspect/inspector.js"]) {
       const { status, body } = await browser.request(url + path, { headers });
       expect([status, body]).toEqual([404, "Not Found\n"]);
@@ -89,19 +113,21 @@ describe("who may look", () => {
     const { url } = await startWorld(withInspector({ log: [/speaks HTTP\/1\.0/] }));
     const { hostname, port, host } = new URL(url);
     const socket = connect(Number(port), hostname);
-    socket.end(`GET /inspect/ HTTP/1.0\r\nHost: ${host}\r\n\r\n`);
+    const { search } = new URL(inspect.link(url));
+    socket.end(`GET /inspect/${search} HTTP/1.0\r\nHost: ${host}\r\n\r\n`);
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 404 /);
   });
 
   test("nobody over plain http where people reach the app by https: somebody stands between", async () => {
     const world = withInspector({ publicOrigin: "https://app.example", log: [/comes by http where/] });
     const { url, browser } = await startWorld(world);
-    expect((await browser.request(`${url}/inspect/`)).status).toBe(404);
+    expect((await browser.request(inspect.link(`${url}/inspect/`))).status).toBe(404);
   });
 
   test("another site may link to the page, and read nothing", async () => {
-    const { url, browser } = await startWorld(withInspector({ log: [/another site's page/] }));
-    expect((await browser.navigate(`${url}/inspect/`, { site: "cross-site" })).status).toBe(200);
+    const { url, browser } = await startOpened({ log: [/another site's page/] });
+    const link = inspect.link(`${url}/inspect/`); // in a console that is a page of another site
+    expect((await browser.navigate(link, { site: "cross-site" })).status).toBe(200);
     expect((await browser.navigate(`${url}/inspect/events.json`, { site: "cross-site" })).status).toBe(404);
     const { headers } = await browser.navigate(`${url}/inspect/`);
     expect(headers["content-security-policy"]).toContain("default-src 'none'");
@@ -110,7 +136,7 @@ describe("who may look", () => {
   });
 
   test("other methods and paths find nothing", async () => {
-    const { url, browser } = await startWorld(withInspector());
+    const { url, browser } = await startOpened();
     for (const [method, path] of [
       ["POST", "/"],
       ["GET", "/../errors.md"],
@@ -119,11 +145,114 @@ describe("who may look", () => {
     ])
       expect((await browser.fetch(`${url}/inspect${path}`, { method: method as string })).status).toBe(404);
   });
+
+  describe("only with the token from the console,", () => {
+    const TOKEN_MISSING = /inspector\(\): a request carries no valid token\. To open the page: (\S+) \(it works once\)/;
+    const FILES = ["", "events.json", "configuration.json", "inspector.js", "style.css"];
+
+    const start = (given: WorldOptions = {}) => startWorld(withInspector({ log: [TOKEN_MISSING], ...given }));
+
+    async function expectClosed(browser: Browser, url: string) {
+      for (const file of FILES) {
+        const { status, body } = await browser.request(`${url}/inspect/${file}`);
+        expect([status, body]).toEqual([404, "Not Found\n"]);
+      }
+    }
+
+    test("which is shown when somebody asks without it, once a minute, and opens the page once", async () => {
+      const { url, browser, log } = await start();
+      await expectClosed(browser, url);
+      const shown = log.flatMap((line) => TOKEN_MISSING.exec(line)?.[1] ?? []);
+      expect(shown).toEqual([inspect.link(`${url}/inspect/`)]);
+      const [link = ""] = shown;
+      expect((await browser.navigate(link)).status).toBe(200);
+      for (const file of FILES) expect((await browser.fetch(`${url}/inspect/${file}`)).status).toBe(200);
+      const another = new Browser();
+      expect((await another.navigate(link)).status).toBe(404);
+      await expectClosed(another, url);
+      expect(new Set(log.flatMap((line) => TOKEN_MISSING.exec(line)?.[1] ?? [])).size).toBe(2); // and a new one is shown
+      expect((await browser.fetch(`${url}/inspect/events.json`)).status).toBe(200);
+    });
+
+    test("then with a cookie that scripts and other sites do not get", async () => {
+      const { url, browser } = await start();
+      const { headers } = await browser.navigate(inspect.link(`${url}/inspect/`));
+      const { port } = new URL(url);
+      expect(headers["set-cookie"]).toEqual([
+        expect.stringMatching(new RegExp(`^portal-inspector-${port}=[^;]+; Path=/inspect; HttpOnly; SameSite=Strict$`)),
+      ]);
+    });
+
+    test("and not with anything else", async () => {
+      const { url, browser } = await start();
+      const right = new URL(inspect.link(`${url}/inspect/`)).searchParams.get("token") ?? "";
+      const wrong = ["", "x", right.slice(1), `${right}x`, right.toUpperCase(), "undefined"];
+      for (const token of wrong) {
+        const { status } = await browser.navigate(`${url}/inspect/?${new URLSearchParams({ token })}`);
+        expect([token, status]).toEqual([token, 404]);
+      }
+      for (const [method, path] of [
+        ["POST", "/inspect/"],
+        ["HEAD", "/inspect/"],
+        ["GET", "/inspect/events.json"],
+      ] as const)
+        expect((await browser.fetch(`${url}${path}?token=${right}`, { method })).status).toBe(404);
+      const { port } = new URL(url);
+      for (const cookie of ["x", right, "a.b.c.d.e"])
+        expect(
+          (await browser.request(`${url}/inspect/`, { headers: { cookie: `portal-inspector-${port}=${cookie}` } }))
+            .status,
+        ).toBe(404);
+    });
+
+    test("for twelve hours, also after a restart with the same SESSION_SECRET", async () => {
+      const { url, browser, app } = await start();
+      await browser.navigate(inspect.link(`${url}/inspect/`));
+      const restarted = inspector();
+      onTestFinished(() => restarted.close());
+      app.use("/restarted", restarted);
+      const cookie = [...(await browser.cookies(`${url}/inspect/`))].map((pair) => pair.join("=")).join("; ");
+      const ask = async () => (await browser.request(`${url}/restarted/`, { headers: { cookie } })).status;
+      expect(await ask()).toBe(200);
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 12 * 60 * 60 * 1000 });
+      expect(await ask()).toBe(404);
+    });
+
+    test("nor does a cookie of an app with another SESSION_SECRET open it", async () => {
+      const one = await start();
+      await one.browser.navigate(inspect.link(`${one.url}/inspect/`));
+      const [[, value = ""] = []] = [...(await one.browser.cookies(`${one.url}/inspect/`))];
+      const { url, browser } = await start({ options: { secret: "another-secret-of-at-least-32-characters" } });
+      const cookie = `portal-inspector-${new URL(url).port}=${value}`;
+      expect((await browser.request(`${url}/inspect/`, { headers: { cookie } })).status).toBe(404);
+    });
+
+    test.skipIf(noNginx)(
+      `behind nginx that speaks HTTP/1.1 and sends the upstream's Host${noNginx && ` (${noNginx})`}`,
+      async () => {
+        const { url, browser } = await start();
+        const front = await startNginx(
+          (port) => `
+          server {
+            listen 127.0.0.1:${port};
+            location / {
+              proxy_pass ${url};
+              proxy_http_version 1.1;
+              proxy_set_header Connection "";
+            }
+          }`,
+        );
+        await expectClosed(new Browser(), front.url);
+        expect((await browser.navigate(inspect.link(`${url}/inspect/`))).status).toBe(200);
+        await expectClosed(new Browser(), front.url);
+      },
+    );
+  });
 });
 
 describe("what it knows", () => {
   test("a login step by step, and what failed with what to do", async () => {
-    const { url, browser, portal } = await startWorld(withInspector({ log: [/code_refused/] }));
+    const { url, browser, portal } = await startOpened({ log: [/code_refused/] });
     portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     await browser.visit(`${url}/account`);
     await browser.visit(`${url}/account`);
@@ -142,7 +271,7 @@ describe("what it knows", () => {
   });
 
   test("only what is new, and all of it after a restart", async () => {
-    const { url, browser } = await startWorld(withInspector());
+    const { url, browser } = await startOpened();
     await browser.visit(`${url}/account`);
     const first = news(await browser.fetch(`${url}/inspect/events.json`));
     const query = new URLSearchParams({ notebook: first.notebook, after: first.last });
@@ -152,7 +281,7 @@ describe("what it knows", () => {
   });
 
   test("no more than the newest fifty logins and two hundred others", async () => {
-    const { url, browser } = await startWorld(withInspector());
+    const { url, browser } = await startOpened();
     const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
     for (let n = 0; n < 300; n += 1) {
       tell("login.started", () => ({ login: `login ${n}`, silent: false }));
@@ -166,7 +295,7 @@ describe("what it knows", () => {
 
   test("how many requests shared a refresh", async () => {
     const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
-    const { url, browser } = await startWorld(withInspector());
+    const { url, browser } = await startOpened();
     tell("refresh.joined", () => ({ refresh: 1 }));
     tell("refresh.joined", () => ({ refresh: 1 }));
     tell("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
@@ -180,7 +309,7 @@ describe("what it knows", () => {
 
   test("a second refresh of the same number beside the first, also to who has seen that", async () => {
     const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
-    const { url, browser } = await startWorld(withInspector());
+    const { url, browser } = await startOpened();
     const ask = async (query = {}) =>
       news(await browser.fetch(`${url}/inspect/events.json?${new URLSearchParams(query)}`));
     tell("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
@@ -193,7 +322,7 @@ describe("what it knows", () => {
   });
 
   test("a failure whose code only another version of this package knows", async () => {
-    const { url, browser } = await startWorld(withInspector());
+    const { url, browser } = await startOpened();
     const told = {
       login: "a",
       silent: false,
@@ -213,7 +342,7 @@ describe("what it knows", () => {
     ["a JWT", jose(3)],
     ["an encrypted one", jose(5)],
   ])("no token that a portal has put into a claim: %s", async (_kind, inner) => {
-    const { url, browser, portal } = await startWorld(withInspector());
+    const { url, browser, portal } = await startOpened();
     portal.nextIdToken({ claims: { upstream: { tokens: [inner] }, at: "portal.of.a.department.example" } });
     await browser.visit(`${url}/account`);
     const { body } = await browser.fetch(`${url}/inspect/events.json`);
@@ -226,9 +355,9 @@ describe("what it knows", () => {
     "nor the %s itself, where it is opaque and stands in a claim",
     async (name) => {
       const opaque = "an-opaque-token-by-itself";
-      const { url, browser, portal } = await startWorld(
-        withInspector({ options: { hooks: { onTokens: (tokens) => ({ ...tokens, [name]: opaque }) } } }),
-      );
+      const { url, browser, portal } = await startOpened({
+        options: { hooks: { onTokens: (tokens) => ({ ...tokens, [name]: opaque }) } },
+      });
       portal.nextIdToken({ claims: { upstream: opaque } });
       await browser.visit(`${url}/account`);
       const { body } = await browser.fetch(`${url}/inspect/events.json`);
@@ -239,6 +368,7 @@ describe("what it knows", () => {
 
   test("what is in the tokens of this browser, and never a token, secret or signature", async () => {
     const { url, browser, portal, tokens } = await logIn(withInspector());
+    await browser.navigate(inspect.link(`${url}/inspect/`));
     const pages = ["/", "/events.json", "/configuration.json"];
     const bodies = await Promise.all(pages.map(async (path) => (await browser.fetch(`${url}/inspect${path}`)).body));
     const { people } = JSON.parse(bodies[1] ?? "");
@@ -264,7 +394,7 @@ describe("what it knows", () => {
   });
 
   test("the configuration, with each value's origin", async () => {
-    const { url, browser } = await startWorld(withInspector());
+    const { url, browser } = await startOpened();
     const { default: options } = news(await browser.fetch(`${url}/inspect/configuration.json`));
     expect(options).toContainEqual(
       expect.objectContaining({ option: "clientSecret", value: "set, 33 characters", origin: "option" }),
@@ -288,8 +418,9 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     page.on("pageerror", (error) => errors.push(String(error)));
     page.on("console", (message) => void (message.type() === "error" && errors.push(message.text())));
     onTestFinished(() => expect(errors).toEqual([]));
-    await page.goto(`${url}/inspect/`);
+    await page.goto(inspect.link(`${url}/inspect/`));
     await page.getByText("live", { exact: true }).waitFor();
+    expect(page.url()).toBe(`${url}/inspect/`); // the token does not stay in the address
     return { context, page };
   }
 
@@ -384,7 +515,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
 
   test("goes on by itself when the app comes back, with what the new one knows", async () => {
     const app = express();
-    const inspect = inspector();
+    inspect = inspector();
     onTestFinished(() => inspect.close());
     app.use("/inspect", inspect);
     const server = createServer(app);
@@ -392,7 +523,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const context = await chromium.newContext();
     onTestFinished(() => context.close());
     const page = await context.newPage();
-    await page.goto(`${url}/inspect/`);
+    await page.goto(inspect.link(`${url}/inspect/`));
     await page.getByText("live", { exact: true }).waitFor();
     await page.getByText("mount the inspector behind it").waitFor();
     await close(server);

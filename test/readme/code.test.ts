@@ -496,8 +496,9 @@ describe("seeing what it does", () => {
       });
     };
     const { url, browser } = await startWorld({ after });
-    expect((await browser.navigate(`${url}/portal-inspector/`)).status).toBe(200);
-    for (const one of made) one.close();
+    const [one] = made;
+    expect((await browser.navigate(one?.link(`${url}/portal-inspector/`) ?? "")).status).toBe(200);
+    one?.close();
   });
 
   test("a subscriber counts failed logins by code and step", async () => {

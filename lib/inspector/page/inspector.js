@@ -16,8 +16,17 @@ let ahead = 0;
 let people = [];
 let limits = { logins: 50, others: 200 };
 
+/** The cookie of this browser has ended, or the app has other secrets since its last start. */
+class Closed extends Error {}
+
+const words = (error) =>
+  error instanceof Closed
+    ? "closed: load this page again, and then open the address that the console shows"
+    : "the app does not answer; trying again";
+
 async function ask() {
   const answer = await fetch(`events.json?${new URLSearchParams({ notebook: notebook ?? "", after: String(seen) })}`);
+  if (answer.status === 404) throw new Closed();
   if (!answer.ok) throw new Error(`events.json answered ${answer.status}`);
   const news = await answer.json();
   if (news.notebook !== notebook) {
@@ -68,11 +77,12 @@ async function goOn() {
       await ask();
       draw();
       say("on", "live");
-    } catch {
-      say("off", "the app does not answer; trying again");
+    } catch (error) {
+      say("off", words(error));
     }
   }
   setTimeout(goOn, ASK_EVERY_MS);
 }
 
+history.replaceState(null, "", location.pathname); // the token is spent: it need not stay in the address
 goOn();

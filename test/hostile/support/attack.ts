@@ -45,6 +45,8 @@ export interface World {
   /** An honest person's browser, and the attacker's. */
   readonly victim: Client;
   readonly stranger: Client;
+  /** Opens the inspector in a browser, if that comes from this machine without a proxy. */
+  openInspector(client: Client): Promise<void>;
   /** What the doctor says of the app's router. */
   diagnose(): Promise<Diagnosis>;
   /** What the app's own code was told so far. */
@@ -122,6 +124,7 @@ export async function startWorld(host: Host, setting: Setting = {}): Promise<Wor
   const { world, close } = await openWorld(host, setting);
   const { url, behind, portal, other, victim, stranger } = world;
   onTestFinished(async () => {
+    await world.openInspector(victim);
     await victim.fetch(`${url}/portal-inspector/events.json`); // its answer is looked through like all others
     const { failures, events } = await world.told();
     await close();
@@ -180,6 +183,11 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
     otherBase,
     victim: new Client(front?.ca),
     stranger: new Client(front?.ca),
+    async openInspector(client) {
+      const link = await host.inspectorLink(app, `${url}/portal-inspector/`);
+      // each of several processes has a token of its own, and each request comes to the next process
+      for (let tries = 0; tries < 4; tries += 1) if ((await client.navigate(link)).status === 200) return;
+    },
     diagnose: () => host.diagnose(app),
     told: () => host.told(app),
     async whoIs(client, at = base) {

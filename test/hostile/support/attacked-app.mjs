@@ -32,9 +32,9 @@ export function createHost(library) {
       return { key: last, url: `http://127.0.0.1:${server.address().port}` };
     },
     begin({ key, settings }) {
-      const { server, ...held } = servers.get(key);
-      servers.get(key).settings = settings;
-      server.on("request", createApp(library, settings, held));
+      const held = servers.get(key);
+      held.settings = settings;
+      held.server.on("request", createApp(library, settings, held));
     },
     async close({ key }) {
       const { server, routers } = servers.get(key);
@@ -52,6 +52,8 @@ export function createHost(library) {
     },
     /** What an application's onError hook would have seen, if it looked at all of it; and who listens to events. */
     told: ({ key }) => ({ failures: servers.get(key).failures, events: heard }),
+    /** The address that opens the inspector once. */
+    inspectorLink: ({ key, address }) => servers.get(key).inspecting.link(address),
     /** What the doctor says of the app's router. */
     diagnose({ key }) {
       const { options } = servers.get(key).settings.instances.at(-1);
@@ -78,7 +80,8 @@ async function count() {
 const MOST_FAILURES = 100;
 const COUNTED = ["object", "closure", "array", "string", "concatenated string", "sliced string", "native"];
 
-function createApp(library, settings, { routers, failures }) {
+function createApp(library, settings, held) {
+  const { routers, failures } = held;
   const { choosePortalAuth, inspector, portalAuth, portalErrors, portalProxy, requireAuth } = library;
   const { instances, expressMajor = 5, ownSession, parsers, trustProxy, leadsTo, handsOnQueries, tenants } = settings;
   const express = expressMajor === 4 ? express4 : express5;
@@ -108,6 +111,7 @@ function createApp(library, settings, { routers, failures }) {
   if (settings.upstream) app.use(portalProxy("/api", settings.upstream));
   const inspecting = inspector();
   routers.push(inspecting);
+  held.inspecting = inspecting;
   app.use("/portal-inspector", inspecting);
   if (settings.guardAll) app.use(requireAuth(), (req, res) => void res.json({ at: req.originalUrl }));
   app.use(portalErrors());

@@ -105,6 +105,10 @@ export class Host {
   async told({ key }: OpenedApp) {
     return (await this.#ask("told", { key })) as Told;
   }
+  /** This address of the inspector, with the token that opens it once. */
+  async inspectorLink({ key }: OpenedApp, address: string) {
+    return (await this.#ask("inspectorLink", { key, address })) as string;
+  }
   /** What the doctor says of it. */
   async diagnose({ key }: OpenedApp) {
     return (await this.#ask("diagnose", { key })) as Diagnosis;
