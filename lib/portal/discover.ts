@@ -8,6 +8,7 @@ import { clientSecretBasic } from "./client-secret-basic.js";
 import { explainFailure } from "./explain-failure.js";
 import { createFetch } from "./http.js";
 import { createVerifier, type VerifySignature } from "./keys.js";
+import { tolerantOfTokenAnswers } from "./token-answer.js";
 
 const RENEW_AFTER_SECONDS = 60 * 60;
 const RETRY_RENEWAL_SECONDS = 60;
@@ -78,7 +79,7 @@ async function discover(settings: Settings): Promise<Portal> {
   const client = { client_secret: clientSecret, [oidc.clockTolerance]: ANY_TIME } as Partial<oidc.ClientMetadata>;
   const configuration = new oidc.Configuration(metadata, clientId, client, auth[clientAuth](clientSecret as string));
   for (const allow of overHttp) allow(configuration);
-  configuration[oidc.customFetch] = fetch;
+  configuration[oidc.customFetch] = tolerantOfTokenAnswers(fetch, metadata.token_endpoint);
   configuration.timeout = 0; // ours covers the reading of the body as well
   const { jwks_uri = "", id_token_signing_alg_values_supported: algorithms } = metadata;
   return {

@@ -153,10 +153,10 @@ const rights: readonly Case[] = [
   lacks("no such scope", "/granted", {}, "insufficient_scope"),
   {
     ...strong,
-    name: "an answer whose scope is a list of what nobody granted",
+    name: "an answer whose scope is a list of lists",
     source: "RFC 6749, section 5.1",
     async act(world) {
-      world.portal.nextTokenAnswer({ scope: ["orders"] });
+      world.portal.nextTokenAnswer({ scope: [["orders"]] });
       await logIn(world);
       return world.victim.fetch(`${world.base}/granted`);
     },

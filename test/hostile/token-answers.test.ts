@@ -52,15 +52,16 @@ attacks("a token answer whose members are wrong", [
       ["token_type DPoP", saying({ token_type: "DPoP" })],
       ["token_type MAC", saying({ token_type: "mac" })],
       ["token_type a list", saying({ token_type: ["Bearer"] })],
-      ["refresh_token null", saying({ refresh_token: null })],
       ["refresh_token a number", saying({ refresh_token: 1 })],
       ["refresh_token a list", saying({ refresh_token: [CANARY] })],
-      ["refresh_token empty", saying({ refresh_token: "" })],
-      ["scope a list", saying({ scope: ["openid"] })],
+      ["scope a list of lists", saying({ scope: [["openid"]] })],
+      ["scope a list with a number", saying({ scope: ["openid", 1] })],
+      ["scope a list in which one scope would be two", saying({ scope: ["openid admin"] })],
+      ["scope an object", saying({ scope: { openid: true } })],
+      ["scope a number", saying({ scope: 1 })],
       ["expires_in a word", saying({ expires_in: "soon" })],
       ["expires_in negative", saying({ expires_in: -1 })],
       ["expires_in a text that is negative", saying({ expires_in: "-5" })],
-      ["expires_in null", saying({ expires_in: null })],
       ["expires_in true", saying({ expires_in: true })],
       ["expires_in an object", saying({ expires_in: { valueOf: 300 } })],
       ["expires_in without an end", writing((json) => json.replace(/"expires_in":\d+/, '"expires_in":1e999'))],
@@ -70,18 +71,18 @@ attacks("a token answer whose members are wrong", [
       ["all of it in __proto__ alone", writing((json) => `{"__proto__":${json}}`), "CWE-1321"],
     ] as const
   ).flatMap((row) => unusable(row)),
-  {
-    name: "login: id_token missing",
+  ...[undefined, null].map((id_token) => ({
+    name: `login: id_token ${id_token}`,
     source: CORE,
-    act: PLACES.token.meet(saying({ id_token: undefined })),
+    act: PLACES.token.meet(saying({ id_token })),
     outcome: PLACES.token.fails("id_token_missing"),
-  },
-  {
-    name: "refresh: id_token missing",
-    source: "OpenID Connect Core 1.0, section 12.2: it may be",
-    act: PLACES.refresh.meet(saying({ id_token: undefined })),
+  })),
+  ...[undefined, null].map((id_token) => ({
+    name: `refresh: id_token ${id_token}`,
+    source: "OpenID Connect Core 1.0, section 12.2: it may be missing",
+    act: PLACES.refresh.meet(saying({ id_token })),
     outcome: tokenGiven,
-  },
+  })),
 ]);
 
 attacks(
@@ -91,6 +92,12 @@ attacks(
       ["fapi2-security-profile-final-client-test-token-type-case-insensitivity", saying({ token_type: "bEaReR" })],
       ["refresh_token missing", saying({ refresh_token: undefined })],
       ["scope missing", saying({ scope: undefined })],
+      ["refresh_token null", saying({ refresh_token: null })],
+      ["refresh_token empty", saying({ refresh_token: "" })],
+      ["scope null", saying({ scope: null })],
+      ["scope a list", saying({ scope: ["openid", "profile"] })],
+      ["expires_in null", saying({ expires_in: null })],
+      ["unknown members null", saying({ ext: null, not_before_policy: null, session_state: null })],
       ["an error beside the tokens", saying({ error: CANARY, error_description: CANARY })],
       [
         "members that nobody knows",

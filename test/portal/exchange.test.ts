@@ -253,6 +253,13 @@ describe("what is kept", () => {
     ["no lifetime", { expires_in: undefined }, (t) => expect(t).not.toHaveProperty("expires_at")],
     ["an enormous lifetime", { expires_in: 1e300 }, (t) => expect(Number.isSafeInteger(t["expires_at"])).toBe(true)],
     ["no refresh token", { refresh_token: undefined }, (t) => expect(t).not.toHaveProperty("refresh_token")],
+    ["a refresh token of null", { refresh_token: null }, (t) => expect(t).not.toHaveProperty("refresh_token")],
+    ["an empty refresh token", { refresh_token: "" }, (t) => expect(t).not.toHaveProperty("refresh_token")],
+    ["a lifetime of null", { expires_in: null }, (t) => expect(t).not.toHaveProperty("expires_at")],
+    ["a scope of null", { scope: null }, (t) => expect(t).not.toHaveProperty("scope")],
+    ["a list of scopes", { scope: ["openid", "reports"] }, (t) => expect(t["scope"]).toBe("openid reports")],
+    ["an empty scope", { scope: "" }, (t) => expect(t["scope"]).toBe("")],
+    ["an empty list of scopes", { scope: [] }, (t) => expect(t["scope"]).toBe("")],
     [
       "members that nobody asked for",
       { shoe_size: 42, constructor: "x" },
