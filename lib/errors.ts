@@ -253,6 +253,11 @@ const FAILURES = {
     sentence: "Your sign-in has ended. Please sign in again.",
     hint: "The portal refused the refresh token for good, so the session was ended. It has expired, was revoked (a logout elsewhere, a changed password), or was used by somebody else as well.",
   },
+  refresh_identity_mismatch: {
+    status: 401,
+    sentence: "Your sign-in has ended. Please sign in again.",
+    hint: "The provider answered a refresh with an ID token of another issuer or another user; the detail names the claim. Nothing of the answer was used, and the session was ended.",
+  },
   refresh_failed: {
     status: 503,
     sentence: "Your sign-in could not be renewed right now. Please try again in a moment.",

@@ -126,13 +126,7 @@ export interface LoggedOut extends PortalAuthEvent {
 /** The guard turned somebody away whose session holds a login that does not count. */
 export interface SessionRefused extends PortalAuthEvent {
   /** Why the login in a session that came with a request does not count. */
-  readonly reason:
-    | "too_old"
-    | "refresh_token_ended"
-    | "of_another_portal_auth"
-    | "unconfirmed"
-    | "not_ours"
-    | "unreadable";
+  readonly reason: "too_old" | "of_another_portal_auth" | "unconfirmed" | "not_ours" | "unreadable";
 }
 
 /** A failure was answered or logged. */

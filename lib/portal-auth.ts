@@ -1,6 +1,7 @@
 import { executionAsyncId } from "node:async_hooks";
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { Store } from "express-session";
+import { keepRefreshTokenAlive } from "./access/keep-alive.js";
 import { createOutage } from "./access/outage.js";
 import { answerError } from "./answer/answer-error.js";
 import { carefully, createLog, type Log, logFailure } from "./answer/log.js";
@@ -67,6 +68,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
       if (error) return void failToLoad(parts, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(next);
       const step = stepFor(req);
       if (!step) {
+        keepRefreshTokenAlive(parts, req);
         const trying = loginSilently?.({ req, res, mount: req.baseUrl });
         return trying ? void trying.then((isAnswered) => isAnswered || next(), next) : next();
       }

@@ -125,8 +125,8 @@ export class RequestPortal {
    * session, whoever asks, in whichever process. Of a portal that is down or slow it takes what it has, as long as that
    * is valid.
    *
-   * @throws PortalAuthError with status 401 `login_required`, `token_expired`, `refresh_refused`: the person must sign in
-   *   again; with 503 `refresh_failed`, `portal_unreachable`, `portal_timeout`, `portal_failed`: it may work in a moment,
+   * @throws PortalAuthError with status 401 `login_required`, `token_expired`, `refresh_refused`,
+   *   `refresh_identity_mismatch`: the user must sign in again; with 503 `refresh_failed`, `portal_unreachable`, `portal_timeout`, `portal_failed`: it may work in a moment,
    *   and the person stays logged in
    */
   async accessToken(): Promise<string> {

@@ -12,7 +12,10 @@ export interface TokenSet {
   scope?: string;
   /** When the access token ends, in epoch seconds; absent when the portal did not say. */
   expires_at?: number;
-  /** When the refresh token ends, in epoch seconds; absent when the portal did not say. The session ends with it. */
+  /**
+   * When the refresh token ends, in epoch seconds; absent when the provider did not say. The session does not end with it:
+   * requests of the user renew the tokens in time, and a session without a refresh token lives on until a token is needed.
+   */
   refresh_expires_at?: number;
 }
 

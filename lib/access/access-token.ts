@@ -18,8 +18,8 @@ export interface Wish {
 /**
  * The login of this request, with an access token that is good for the leeway at least; refreshed when it was not.
  *
- * @throws PortalAuthError `login_required`, `token_expired` and `refresh_refused` when the person must sign in again;
- *   `refresh_failed` and the portal's own failures, all of them 503, when it may work in a moment
+ * @throws PortalAuthError `login_required`, `token_expired`, `refresh_refused` and `refresh_identity_mismatch` when the
+ *   user must sign in again; `refresh_failed` and the provider's own failures, all of them 503, when it may work later
  */
 export async function freshSession(parts: Parts, req: Request, wish: Wish = {}): Promise<PortalSession> {
   const session = readSession(req, parts.settings);

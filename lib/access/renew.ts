@@ -26,12 +26,18 @@ const OF_ONE_PERSON: readonly PortalAuthErrorCode[] = [
   "nonce_mismatch",
 ];
 
+/** The part of a refresh that depends on who asks for it. */
+interface Renewal extends Pick<Refresh, "isEnough" | "afterRefusal"> {
+  /** Whether a request waits for the token. A refresh ahead of time needs a clear refusal to end the session. Default true. */
+  readonly isNeeded?: boolean;
+}
+
 /** How the tokens of this session are renewed, if it falls to this process. */
 export function renewal(
   parts: Parts,
   req: Request,
   { id, keeper }: Place,
-  { isEnough, afterRefusal }: Pick<Refresh, "isEnough" | "afterRefusal">,
+  { isEnough, afterRefusal, isNeeded = true }: Renewal,
 ): Refresh {
   return {
     keeper,
@@ -40,20 +46,28 @@ export function renewal(
     afterRefusal,
     endsSession,
     obstacle: () => parts.outage.current(id),
-    renew: (stored) => renew(parts, req, id, stored),
+    renew: (stored) => renew(parts, req, id, stored, isNeeded),
     renewAtMostMs: 1000 * (PORTAL_REQUESTS * parts.settings.httpTimeout) + HOOK_MS,
     // nobody will have these: a logout that came while the portal was asked could not revoke them
     onOrphan: ({ refresh_token }) => void revokeQuietly(parts, refresh_token),
   };
 }
 
-/** The portal, or the application, says that this login is over. */
-export const endsSession = (error: unknown): boolean =>
-  error instanceof PortalAuthError && (error.code === "refresh_refused" || error.code === "login_refused");
+/** The failures after which a session is over: a refusal by the provider or by the application, or a mix-up of users. */
+const ENDING: readonly PortalAuthErrorCode[] = ["refresh_refused", "refresh_identity_mismatch", "login_refused"];
 
-async function renew(parts: Parts, req: Request, id: string, stored: PortalSession): Promise<Renewed> {
+/** Whether this failure of a refresh ends the session. */
+export const endsSession = (error: unknown): boolean => error instanceof PortalAuthError && ENDING.includes(error.code);
+
+async function renew(
+  parts: Parts,
+  req: Request,
+  id: string,
+  stored: PortalSession,
+  isNeeded: boolean,
+): Promise<Renewed> {
   if (stored.tokens.refresh_token === undefined) throw new PortalAuthError("token_expired");
-  const { tokens, unverified } = await askPortal(parts, id, stored);
+  const { tokens, unverified } = await askPortal(parts, id, stored, isNeeded && hasEnded(parts, stored));
   if (unverified) return { tokens: onlyRefreshToken(stored.tokens, tokens), failure: unverified };
   try {
     const { claims } = stored;
@@ -75,7 +89,11 @@ function hookTooSlow(): never {
   throw new PortalAuthError("hook_failed", { detail });
 }
 
-async function askPortal({ getPortal, outage, log }: Parts, id: string, stored: PortalSession) {
+const hasEnded = ({ settings }: Parts, { tokens }: PortalSession): boolean =>
+  settings.clock() / 1000 >= (tokens.expires_at ?? Number.POSITIVE_INFINITY);
+
+/** @param isLastWord whether a refusal whose reason is not clear ends the session */
+async function askPortal({ getPortal, outage, log }: Parts, id: string, stored: PortalSession, isLastWord: boolean) {
   outage.check(id);
   const hasFailed = (error: PortalAuthError) => {
     logAnyway(log, error);
@@ -84,7 +102,7 @@ async function askPortal({ getPortal, outage, log }: Parts, id: string, stored: 
     outage.forget(id);
   };
   try {
-    const refreshed = await refresh(await getPortal(), stored);
+    const refreshed = await refresh(await getPortal(), stored, isLastWord);
     if (refreshed.unverified) hasFailed(refreshed.unverified);
     else outage.isBack();
     return refreshed;

@@ -54,7 +54,9 @@ const EVERYDAY: readonly string[] = [
   "login_required",
   "token_expired",
   "insufficient_user_authentication", // as the guard says it to a script: the person will sign in once more
-  "refresh_refused", // told when it ends the session, and not again to each request that meets it
+  // These two are logged when they end the session, and not again for each request that meets them.
+  "refresh_refused",
+  "refresh_identity_mismatch",
 ];
 
 /** One line for one failure: its name, its request, what to do, what was seen. Never a secret, never a stack. */

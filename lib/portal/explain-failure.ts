@@ -67,6 +67,42 @@ function codeOf(response: Response, error: string | undefined, endpoint: Endpoin
 const isClientRefusal = (status: number): boolean => status === 401 || status === 403;
 
 /**
+ * Explains why a refresh failed. Some providers do not say `invalid_grant` for a dead refresh token: Dex answers
+ * `400 invalid_request`, Glewlwyd 400 without a body. Once the access token has expired as well, such an answer ends the login.
+ *
+ * @param isLastWord whether the access token has expired
+ */
+export function explainRefreshFailure(
+  error: unknown,
+  isLastWord: boolean,
+  secrets: readonly (string | undefined)[] = [],
+): PortalAuthError {
+  const failure = explainFailure(error, "refresh", secrets);
+  if (failure.code === "refresh_refused" || !isAboutTheToken(error)) return failure;
+  const { detail = failure.code, providerDescription } = failure;
+  return new PortalAuthError(isLastWord ? "refresh_refused" : "token_refused", { detail, providerDescription });
+}
+
+/** Errors with status 400 that say nothing about the refresh token: the client, its grant types, its scope, or the provider. */
+const NOT_ABOUT_THE_TOKEN = [
+  "invalid_client",
+  "unauthorized_client",
+  "unsupported_grant_type",
+  "invalid_scope",
+  "server_error",
+  "temporarily_unavailable",
+];
+
+/** Whether a 400 may mean the refresh token. A page of HTML comes from something in front of the provider. */
+function isAboutTheToken(error: unknown): boolean {
+  const response = causes(error).map(responseOf).find(Boolean);
+  if (response?.status !== 400) return false;
+  const { error: name } = namedError(error, response);
+  if (name !== undefined) return !NOT_ABOUT_THE_TOKEN.includes(name);
+  return !/html/i.test(response.headers.get("content-type") ?? "");
+}
+
+/**
  * What the errors of RFC 6749, section 5.2, mean with any status of 4xx. Auth0 sends `invalid_grant` with a 403, and that is
  * about the grant. `unauthorized_client` is not in this table: it means the client with 401, and its grant types with 400.
  */

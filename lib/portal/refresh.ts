@@ -2,7 +2,7 @@ import * as oidc from "openid-client";
 import { PortalAuthError } from "../errors.js";
 import type { Claims, TokenSet } from "../tokens.js";
 import type { Portal } from "./discover.js";
-import { explainFailure } from "./explain-failure.js";
+import { explainRefreshFailure } from "./explain-failure.js";
 import { checkRefreshedIdToken, checkTimes } from "./id-token.js";
 import { readTokens } from "./read-tokens.js";
 
@@ -27,13 +27,31 @@ export interface Refreshed {
  * rotate, the scope when it is the same, the ID token when there is no new one.
  * RFC 6749, sections 6 and 5.1; OpenID Connect Core 1.0, section 12.
  *
- * @throws PortalAuthError `refresh_refused` when no later try can help; anything else may pass
+ * @param isLastWord whether the access token has expired: then a 400 that names no problem of the client is a refusal
+ * @throws PortalAuthError `refresh_refused` when no later try can help; `refresh_identity_mismatch` for an ID token of
+ *   another issuer or user; anything else may pass
  */
-export async function refresh(portal: Portal, { tokens, claims }: Holder): Promise<Refreshed> {
+export async function refresh(portal: Portal, holder: Holder, isLastWord: boolean): Promise<Refreshed> {
+  try {
+    return await sendRefreshToken(portal, holder, isLastWord);
+  } catch (error) {
+    throw isIdentityMismatch(error)
+      ? new PortalAuthError("refresh_identity_mismatch", { detail: error.detail })
+      : error;
+  }
+}
+
+/** Whether an ID token names another issuer or subject. openid-client compares `iss`, checkRefreshedIdToken() both. */
+const isIdentityMismatch = (error: unknown): error is PortalAuthError & { readonly detail: string } =>
+  error instanceof PortalAuthError &&
+  error.code === "id_token_invalid" &&
+  /^claim (iss|sub)\b/.test(error.detail ?? "");
+
+async function sendRefreshToken(portal: Portal, { tokens, claims }: Holder, isLastWord: boolean): Promise<Refreshed> {
   const { settings, configuration } = portal;
   const askedAt = settings.clock();
   const answer = await oidc.refreshTokenGrant(configuration, tokens.refresh_token as string).catch((error) => {
-    throw explainFailure(error, "refresh", [settings.clientSecret, tokens.refresh_token]);
+    throw explainRefreshFailure(error, isLastWord, [settings.clientSecret, tokens.refresh_token]);
   });
   const fresh = readTokens(answer, askedAt);
   const merged = { ...whatStays(tokens, fresh), ...fresh };

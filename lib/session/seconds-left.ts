@@ -8,7 +8,7 @@ import type { PortalSession } from "./stored.js";
 export interface SecondsLeft {
   /** When nobody makes a request meanwhile; unknown of an application's session that ends with the browser. */
   readonly idle?: number;
-  /** Whatever happens. Where the portal says when its refresh token ends, the login ends with that. */
+  /** Until the login ends, whatever the user does. */
   readonly absolute: number;
   /** Of the access token, which a refresh renews; unknown where the portal did not say. */
   readonly token?: number;
@@ -18,11 +18,10 @@ export interface SecondsLeft {
 export function secondsLeft(on: Request, rules: SessionRules, { started_at, tokens }: PortalSession): SecondsLeft {
   const session = holderOf(on, rules).session as Kept;
   const idleEnd = knownOf(session.id, session)?.expires;
-  const end = Math.min(started_at + rules.sessionAbsolute, tokens.refresh_expires_at ?? Number.POSITIVE_INFINITY);
   const left = (epochSeconds: number) => Math.max(0, Math.floor(epochSeconds - rules.clock() / 1000));
   return {
     ...(idleEnd && { idle: left(idleEnd.getTime() / 1000) }),
-    absolute: left(end),
+    absolute: left(started_at + rules.sessionAbsolute),
     ...(tokens.expires_at !== undefined && { token: left(tokens.expires_at) }),
   };
 }

@@ -40,8 +40,7 @@ function whyNot(kept: PortalSession, rules: SessionRules): Reason | undefined {
   if (isForeign(kept, rules)) return "of_another_portal_auth";
   if (kept.unconfirmed) return "unconfirmed";
   const now = rules.clock() / 1000;
-  if (!(now < kept.started_at + rules.sessionAbsolute)) return "too_old"; // nor one whose beginning is no number
-  return now < (kept.tokens.refresh_expires_at ?? Number.POSITIVE_INFINITY) ? undefined : "refresh_token_ended";
+  return now < kept.started_at + rules.sessionAbsolute ? undefined : "too_old"; // also if `started_at` is no number
 }
 
 /** Why the login in the session of this request does not count; undefined when there is none, or it does. */

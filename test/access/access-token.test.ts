@@ -229,6 +229,46 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
   });
 });
 
+/** What providers answer to a dead refresh token instead of `invalid_grant`. */
+const UNCLEAR_REFUSALS: [name: string, answer: Answer][] = [
+  ["Dex: invalid_request", json(400, { error: "invalid_request" })],
+  ["Glewlwyd: no body", (_req, res) => void res.writeHead(400).end()],
+  ["access_denied", json(400, { error: "access_denied" })],
+  ["JSON without an error", json(400, { message: "no such token" })],
+  ["plain text", (_req, res) => void res.writeHead(400, { "content-type": "text/plain" }).end("no such token")],
+  ["an error that is called constructor", json(400, { error: "constructor" })],
+];
+
+describe.each(UNCLEAR_REFUSALS)("a 400 that names no problem of the client (%s)", (_name, answer) => {
+  const log = [/(refresh|token)_refused/];
+
+  test("ends the session once the access token has expired", async () => {
+    const { ask, later, me, stored, portal, log: lines } = await logIn({ log });
+    portal.answerNext("/oauth2/token", answer);
+    later(TOKEN_SECONDS);
+    expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
+    expect(stored()).toEqual([]);
+    expect((await me()).isAuthenticated).toBe(false);
+    expect(lines.filter((line) => /refresh_refused \(401\).*refresh answered 400/.test(line))).toHaveLength(1);
+  });
+
+  test("ends nothing while the access token is valid, and the session of that user alone afterwards", async () => {
+    const { ask, later, another, tokens, stored, portal } = await logIn({ log });
+    const other = await another();
+    const { access_token } = await tokens();
+    portal.answerNext("/oauth2/token", answer);
+    later(TOKEN_SECONDS - 1);
+    expect(await ask()).toEqual({ status: 200, access_token });
+    expect((await ask(other)).status).toBe(200);
+    expect(stored()).toHaveLength(2);
+    later(2);
+    portal.answerNext("/oauth2/token", answer);
+    expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
+    expect((await ask(other)).status).toBe(200);
+    expect(stored()).toHaveLength(1);
+  });
+});
+
 describe("trouble with the portal logs nobody out", () => {
   const silence = () => {};
   test.each<[string, string, Answer]>([
@@ -245,9 +285,11 @@ describe("trouble with the portal logs nobody out", () => {
     ["a wrong secret at Glewlwyd", "refresh_failed", (_req, res) => void res.writeHead(403).end()],
     ["a 401 without a body", "refresh_failed", (_req, res) => void res.writeHead(401).end()],
     ["unsupported_grant_type", "refresh_failed", json(400, { error: "unsupported_grant_type" })],
-    ["invalid_request", "refresh_failed", json(400, { error: "invalid_request" })],
+    ["unauthorized_client", "refresh_failed", json(400, { error: "unauthorized_client" })],
+    ["invalid_client with 400", "refresh_failed", json(400, { error: "invalid_client" })],
+    ["a page with 400, of something in front of the provider", "refresh_failed", html(400)],
+    ["invalid_request with 403", "refresh_failed", json(403, { error: "invalid_request" })],
     ["invalid_scope", "refresh_failed", json(400, { error: "invalid_scope" })],
-    ["an error that is called constructor", "refresh_failed", json(400, { error: "constructor" })],
     ["JSON that is cut off", "refresh_failed", (_req, res) => void res.writeHead(200, JSON_TYPE).end('{"access_tok')],
     ["a page with 200", "refresh_failed", html(200)],
     ["a redirect", "refresh_failed", (_req, res) => void res.writeHead(302, { location: "http://127.0.0.1:1/" }).end()],

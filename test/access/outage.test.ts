@@ -168,7 +168,7 @@ describe("one person for whom the portal always fails", () => {
 });
 
 describe("what is wrong with one person's refresh token, and not with the portal,", () => {
-  test.each(["invalid_scope", "access_denied"])("such as %s, keeps nobody else from a refresh", async (error) => {
+  test.each(["invalid_scope"])("such as %s, keeps nobody else from a refresh", async (error) => {
     const { ask, others, portal } = await logInAllQuietly();
     portal.answerNext("/oauth2/token", json(400, { error }));
     expect((await ask()).status).toBe(503);

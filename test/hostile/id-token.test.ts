@@ -38,7 +38,10 @@ const EVIL = "/evil";
 const asksNoStranger: Outcome = (_answer, { portal }) =>
   void expect(portal.requests.filter(({ path }) => path.startsWith(EVIL))).toEqual([]);
 
-/** The same lies, told when the tokens are refreshed: the login before was an honest one, and goes on. */
+/** Lies about who the user is, or who says so. They end the session. */
+const ABOUT_IDENTITY = /^(iss (with a slash|in other case|twice)|sub (empty|of 256)|the claims changed)/;
+
+/** The same lies when the tokens are refreshed. The login before was an honest one, and goes on unless its identity changes. */
 const atRefresh = (table: readonly Case[], outcome: Outcome = staysIn("refresh_failed")): Case[] =>
   table.map(({ lie, ...each }) => ({
     ...each,
@@ -47,7 +50,7 @@ const atRefresh = (table: readonly Case[], outcome: Outcome = staysIn("refresh_f
       await lie?.(portal, world);
     },
     act: logInThenAsk("/token"),
-    outcome: allOf(outcome, asksNoStranger),
+    outcome: allOf(ABOUT_IDENTITY.test(each.name) ? refused("refresh_identity_mismatch") : outcome, asksNoStranger),
   }));
 
 function attacksBoth(title: string, table: readonly Case[]): void {

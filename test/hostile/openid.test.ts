@@ -328,8 +328,18 @@ const refresh: readonly Case[] = [
   },
   ...(
     [
-      ["oidcc-client-test-refresh-token-invalid-issuer", REFRESH, { iss: "https://another.example" }],
-      ["oidcc-client-test-refresh-token-invalid-sub", REFRESH, { sub: "somebody-else" }],
+      ["oidcc-client-test-refresh-token-invalid-issuer", { iss: "https://another.example" }],
+      ["oidcc-client-test-refresh-token-invalid-sub", { sub: "somebody-else" }],
+    ] as const
+  ).map(([name, claims]) => ({
+    ...standard,
+    ...refreshWith(claims),
+    name,
+    source: REFRESH,
+    outcome: refused("refresh_identity_mismatch"),
+  })),
+  ...(
+    [
       ["a refreshed ID token for another audience", SECTION_12_2, { aud: "another-client" }],
       ["a refreshed ID token for one more audience", SECTION_12_2, { aud: [CLIENT_ID, "another-client"] }],
       ["a refreshed ID token with another azp", SECTION_12_2, { azp: "another-client" }],

@@ -514,7 +514,7 @@ describe("why a login does not count is told", () => {
     ["unconfirmed", kept({ unconfirmed: true })],
     ["too_old", kept({ started_at: now - 600 })],
     ["too_old", kept({ started_at: "x" })],
-    ["refresh_token_ended", kept({ tokens: { ...login.tokens, refresh_expires_at: now } })],
+    [undefined, kept({ tokens: { ...login.tokens, refresh_expires_at: now - 1 } })],
   ])("%s, case %#", (reason, portal) => {
     const req = { session: { id: "a", portal } } as unknown as Request;
     expect(whyRefused(req, rules)).toBe(reason);

@@ -53,6 +53,7 @@ export const CHINESE: Words = {
     tokens_unreadable: "请先登录。",
     token_expired: "登录已过期，请重新登录。",
     refresh_refused: "您的登录已结束，请重新登录。",
+    refresh_identity_mismatch: "您的登录已结束，请重新登录。",
     refresh_failed: "您的登录暂时无法续期，请稍后再试。",
     origin_not_allowed: "本站出现错误，请重试。",
     proxy_request_refused: "无法打开此地址。",

@@ -57,7 +57,6 @@ export const TOKENS = {
 /** Why a login in a session did not count. */
 export const REASONS = {
   too_old: "the login is older than sessionAbsolute",
-  refresh_token_ended: "its refresh token has ended",
   of_another_portal_auth: "another portalAuth() began it (issuer, client or redirect address differ)",
   not_ours: "something else wrote it into req.session",
   unreadable: "its tokens cannot be opened (TOKEN_ENCRYPTION_KEY)",

@@ -1,0 +1,42 @@
+import type { Request } from "express";
+import { logFailure } from "../answer/log.js";
+import { PortalAuthError } from "../errors.js";
+import type { Parts } from "../parts.js";
+import { placeOf, readSession } from "../session/session.js";
+import type { PortalSession } from "../session/stored.js";
+import { renewal } from "./renew.js";
+
+/** A refresh token that lives shorter than this is not renewed ahead of time, in seconds. */
+const MIN_LIFE_SECONDS = 10;
+
+/**
+ * Renews the tokens of an active user before the refresh token ends, in the background of a request: the request neither
+ * waits for it nor sees its result. Once half of the refresh token's life is over, the first request renews it, for all
+ * requests and processes. Without `refresh_expires_at` this reads one property and does nothing.
+ */
+export function keepRefreshTokenAlive(parts: Parts, req: Request): void {
+  const session = readSession(req, parts.settings);
+  if (session?.tokens.refresh_expires_at === undefined || !isDue(parts, session)) return;
+  const { id, keeper } = placeOf(req, parts.settings);
+  if (parts.outage.current(id)) return; // without asking the store
+  const isEnough = (stored: PortalSession) => stored.version > session.version;
+  const refresh = renewal(parts, req, { id, keeper }, { isEnough, afterRefusal: false, isNeeded: false });
+  parts.refreshOnce(id, refresh).catch((error: unknown) => logStoreFailure(parts, error));
+}
+
+/** Whether half of the refresh token's life is over, and its end not yet reached. */
+function isDue({ settings }: Parts, { tokens, obtained_at, started_at }: PortalSession): boolean {
+  const { refresh_token, refresh_expires_at: end } = tokens;
+  if (refresh_token === undefined || end === undefined) return false;
+  const now = settings.clock() / 1000;
+  const begin = obtained_at ?? started_at;
+  const life = end - begin;
+  return life >= MIN_LIFE_SECONDS && now < end && now >= begin + life / 2;
+}
+
+/** The provider's failures are logged where they happen. A session that has ended meanwhile is no failure. */
+function logStoreFailure({ log }: Parts, thrown: unknown): void {
+  if (!(thrown instanceof PortalAuthError))
+    logFailure(log, new PortalAuthError("session_store_failed", { detail: "refresh", cause: thrown }));
+  else if (thrown.code === "session_store_failed") logFailure(log, thrown);
+}
