@@ -24,6 +24,11 @@ export interface LoginContext {
   /** What will be stored: the portal's tokens, or what onTokens made of them. Read only here. */
   readonly tokens: Readonly<TokenSet>;
   /**
+   * The members that the provider sent to the callback, in the query or posted: `session_state`, the `user` of Apple. Without
+   * `code`, `state` and tokens. Members that came twice are omitted. Nobody has signed them: the user's browser can change them.
+   */
+  readonly authorizationResponse: Readonly<Partial<Record<string, string>>>;
+  /**
    * Where the user goes next: a path of this site, as browsers see it. Assign another. An address of another
    * site becomes the start page.
    */

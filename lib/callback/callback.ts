@@ -6,7 +6,7 @@ import { linkTo, startPage } from "../external-address.js";
 import type { Transaction } from "../login/attempt.js";
 import { type Parts, type Visit, withLogin } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
-import { checkResponse, type Expected, exchange } from "../portal/exchange.js";
+import { checkResponse, type Expected, exchange, type GoodResponse } from "../portal/exchange.js";
 import { revokeQuietly } from "../revoke-quietly.js";
 import { checkCookieCanBeSet, sessionCookieIsMissing } from "../session/own-session.js";
 import { beginSession, joinSession, readSession } from "../session/session.js";
@@ -61,11 +61,11 @@ export function callbackStep(parts: Parts) {
     watch.attempted = { id, transaction };
     // somebody has signed in meanwhile, in another tab: whom the portal knows does not take their place unasked
     if (watch.isSilent && readSession(req, settings)) return redirect(res, 303, transaction.return_to);
-    const { code } = checkResponse(portal, response); // iss, error
+    const good = checkResponse(portal, response); // iss, error
     watch.isJoined = true; // unless the work falls to this request
-    const finished = await once(id, code, () => {
+    const finished = await once(id, good.code, () => {
       watch.isJoined = false;
-      return finish(visit, portal, code, expected, transaction, watch);
+      return finish(visit, portal, good, expected, transaction, watch);
     });
     if (!finished) return redirect(res, 303, transaction.return_to); // as for one that is spent
     const joined = await joinSession(req, settings, finished.sessionId); // false: logged out meanwhile
@@ -78,7 +78,7 @@ export function callbackStep(parts: Parts) {
   async function finish(
     { req, mount }: Visit,
     portal: Portal,
-    code: string,
+    { code, members }: GoodResponse,
     expected: Expected,
     { return_to: wish, form: id }: Transaction,
     watch: LoginWatch,
@@ -92,6 +92,7 @@ export function callbackStep(parts: Parts) {
       const { return_to, ...person } = await meetHooks(settings.hooks, verified, req, {
         wish,
         home: startPage(settings, mount),
+        members,
       });
       // of who did not sign out of this browser
       const onReplaced = ({ tokens }: PortalSession) => void revokeQuietly(parts, tokens.refresh_token);

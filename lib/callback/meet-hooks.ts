@@ -11,23 +11,37 @@ export interface Person extends Verified {
   readonly extra: LoginContext["session"];
 }
 
+/** What the callback knows of a login beside the verified tokens. */
+interface LoginVisit {
+  /** Where the user goes next, unless a hook says otherwise. */
+  readonly wish: string;
+  /** The start page: the user goes there if a hook names an address of another site. */
+  readonly home: string;
+  readonly members: Readonly<Record<string, string>> | undefined;
+}
+
 /**
  * Lets the application change what is kept, or refuse; nothing has been stored yet.
  *
- * @param wish where the user goes next, unless a hook says otherwise
- * @param home the start page: the user goes there if a hook names an address of another site
  * @throws PortalAuthError what a hook threw, or `hook_failed` for what it must not do
  */
 export async function meetHooks(
   hooks: Hooks,
   verified: Verified,
   req: Request,
-  { wish, home }: { readonly wish: string; readonly home: string },
+  { wish, home, members }: LoginVisit,
 ): Promise<Person> {
   const { claims, authentication } = verified;
   const context = { req, grant: "authorization_code", claims } as const;
   const tokens = await callOnTokens(hooks, verified.tokens, context);
-  const login: LoginContext = { req, claims: { ...claims }, tokens, returnTo: wish, session: {} };
+  const login: LoginContext = {
+    req,
+    claims: { ...claims },
+    tokens,
+    authorizationResponse: Object.assign(Object.create(null), members), // no name in it is inherited
+    returnTo: wish,
+    session: {},
+  };
   await callHook("onLogin", () => hooks.onLogin?.(login));
   await callHook("onLogin", () => {
     checkStorable("onLogin", "claims", login.claims);

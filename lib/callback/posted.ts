@@ -26,9 +26,21 @@ export function postedStep(parts: Parts) {
   };
 }
 
-/** To the same address as the browser knows it: a proxy may have taken a prefix away. */
-const addressOf = ({ posted }: Parts, response: AuthorizationResponse): string =>
-  `?${new URLSearchParams({ [POSTED]: posted.seal(response) })}`;
+/** In characters. nginx refuses a request line above 8 KiB by default, with a page that says nothing. */
+const LONGEST_ADDRESS = 8000;
+
+/**
+ * The address of the GET that finishes the login, relative to the callback as the browser knows it: a proxy may have removed
+ * a prefix.
+ *
+ * @throws PortalAuthError `callback_invalid` for an answer that makes the address too long
+ */
+function addressOf({ posted }: Parts, response: AuthorizationResponse): string {
+  const address = `?${new URLSearchParams({ [POSTED]: posted.seal(response) })}`;
+  if (address.length <= LONGEST_ADDRESS) return address;
+  const detail = `the answer is too long to pass on: an address of ${address.length} characters, over ${LONGEST_ADDRESS}`;
+  throw new PortalAuthError("callback_invalid", { detail });
+}
 
 const secretsOf = ({ settings }: Parts): readonly (string | undefined)[] => [
   settings.clientSecret,

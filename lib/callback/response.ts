@@ -31,9 +31,34 @@ export function readResponse(
     throw invalid(`state missing, error ${printable(error)}`, error_description);
   if (state === undefined) throw invalid("state missing");
   if (code !== undefined && error !== undefined) throw invalid("code and error");
-  if (code !== undefined) return { state, iss, code };
+  if (code !== undefined) return { state, iss, code, ...membersOf(parameters) };
   if (error !== undefined) return { state, iss, error, ...(error_description !== undefined && { error_description }) };
   throw invalid("neither code nor error");
+}
+
+/**
+ * The application never gets these: `code` and `state` are secrets of this login, and a token that came through the browser
+ * has not been verified.
+ */
+const WITHHELD = ["code", "state", "access_token", "id_token", "refresh_token"];
+
+/** In bytes, as JSON. A posted answer travels on in an address, which must stay short. */
+const MOST_MEMBERS = 4096;
+
+/**
+ * All other members of the answer, such as the `user` of Apple and `session_state`. A member that comes twice is omitted,
+ * as nothing says which of the two counts, and so is `__proto__`.
+ */
+function membersOf(parameters: URLSearchParams): { members?: Record<string, string> } {
+  const names = [...new Set(parameters.keys())].filter(
+    (name) => !WITHHELD.includes(name) && name !== "__proto__" && parameters.getAll(name).length === 1,
+  );
+  const entries = names.map((name) => [name, parameters.get(name) ?? ""]).filter(([, value]) => value !== "");
+  if (entries.length === 0) return {};
+  const members = Object.fromEntries(entries);
+  const size = Buffer.byteLength(JSON.stringify(members));
+  if (size > MOST_MEMBERS) throw invalid(`the members beside code and state have ${size} bytes, over ${MOST_MEMBERS}`);
+  return { members };
 }
 
 /**

@@ -11,7 +11,12 @@ import { readTokens } from "./read-tokens.js";
 
 /** What came to the callback: good news or bad (RFC 6749, sections 4.1.2 and 4.1.2.1). */
 export type AuthorizationResponse = { readonly state: string; readonly iss: string | undefined } & (
-  | { readonly code: string; readonly error?: undefined }
+  | {
+      readonly code: string;
+      /** All that came with it, except what protects the login. Nobody has signed it. */
+      readonly members?: Readonly<Record<string, string>>;
+      readonly error?: undefined;
+    }
   | {
       readonly error: string;
       /** As cleanDescription() leaves it. */
@@ -19,6 +24,9 @@ export type AuthorizationResponse = { readonly state: string; readonly iss: stri
       readonly code?: undefined;
     }
 );
+
+/** An answer that brings a code. */
+export type GoodResponse = Extract<AuthorizationResponse, { readonly code: string }>;
 
 export interface Verified {
   readonly tokens: TokenSet;
@@ -50,11 +58,11 @@ const AUTHORIZATION_ERRORS: Record<string, "login_denied" | "interaction_needed"
  * Checks that the response is the portal's own and good news. The state was checked before: by it the attempt was found.
  * RFC 9207, section 2.4; RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6.
  */
-export function checkResponse({ metadata }: Portal, response: AuthorizationResponse): { code: string } {
+export function checkResponse({ metadata }: Portal, response: AuthorizationResponse): GoodResponse {
   const announced = metadata.authorization_response_iss_parameter_supported === true;
   const comesFromPortal = response.iss === undefined ? !announced : response.iss === metadata.issuer;
   if (!comesFromPortal) throw new PortalAuthError("response_issuer_mismatch");
-  if (response.error === undefined) return { code: response.code };
+  if (response.error === undefined) return response;
   const { error, error_description: providerDescription } = response;
   const known = Object.hasOwn(AUTHORIZATION_ERRORS, error) ? AUTHORIZATION_ERRORS[error] : undefined;
   throw new PortalAuthError(known ?? "authorization_refused", { detail: printable(error), providerDescription });

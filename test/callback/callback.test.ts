@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import express, { type RequestHandler } from "express";
 import { describe, expect, test, vi } from "vitest";
-import type { PortalAuthError } from "../../lib/index.js";
+import type { LoginContext, PortalAuthError } from "../../lib/index.js";
 import { type Answer, Browser } from "../support/browser.js";
 import { leadTo, startWorld, type WorldOptions } from "../support/world.js";
 
@@ -387,6 +387,63 @@ describe("an error from the portal", () => {
     const page = await browser.visit(start);
     expect(page.status).toBe(400);
     expect(log.join()).toContain("invalid_request");
+  });
+});
+
+describe("the members of the answer that nobody has signed", () => {
+  const USER = '{"name":{"firstName":"Amara","lastName":"Ọkafọ"}}'; // Apple, at the first login
+
+  async function loginWith(query: Record<string, string>) {
+    const seen: unknown[] = [];
+    const onLogin = ({ authorizationResponse }: LoginContext) => void seen.push(authorizationResponse);
+    const world = await startWorld({ options: { hooks: { onLogin } }, log: [/callback_invalid/] });
+    const callback = await world.browser.loginUntilCallback(`${world.url}/account`);
+    for (const [name, value] of Object.entries(query)) callback.searchParams.append(name, value);
+    return { ...world, callback, seen };
+  }
+
+  test("reach onLogin from the query, without code and state", async () => {
+    const { browser, callback, seen } = await loginWith({ user: USER, session_state: "a.b", toString: "x" });
+    callback.searchParams.append("twice", "1");
+    callback.searchParams.append("twice", "2");
+    expect((await browser.navigate(callback)).headers.location).toBe("/account");
+    const [members] = seen as [Record<string, string>];
+    expect({ ...members }).toEqual({ user: USER, session_state: "a.b", toString: "x" });
+    expect([Object.getPrototypeOf(members), members["constructor"]]).toEqual([null, undefined]);
+  });
+
+  test("reach it when they are posted", async () => {
+    const { browser, url, callback, seen } = await loginWith({ user: USER });
+    const form = callback.searchParams;
+    const posted = await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
+    const finished = await browser.navigate(new URL(posted.headers.location ?? "", `${url}/callback`));
+    expect([finished.headers.location, posted.headers.location?.includes("Amara")]).toEqual(["/account", false]);
+    expect(seen.map((members) => ({ ...(members as object) }))).toEqual([{ user: USER }]);
+  });
+
+  test.each([
+    ["members beside code and state have", { user: "密".repeat(2000) }],
+    ["the answer is too long to pass on", { user: "a".repeat(3000), code: "b".repeat(3500) }],
+  ])(
+    "are refused when they are too long to be passed on: %s",
+    async (detail, { code, ...query }: Record<string, string>) => {
+      const { browser, url, callback, log, asked } = await loginWith(query);
+      if (code !== undefined) callback.searchParams.set("code", code);
+      const form = callback.searchParams;
+      const refused = await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
+      expect([refused.status, refused.headers.location]).toEqual([400, undefined]);
+      expect(log.at(-1)).toContain(detail);
+      expect(asked("/oauth2/token")).toEqual([]);
+    },
+  );
+
+  test("pass nginx's default limit at their longest", async () => {
+    const { browser, url, callback, seen } = await loginWith({ user: "a".repeat(4080) });
+    const form = callback.searchParams;
+    const posted = await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
+    expect(`GET /callback${posted.headers.location} HTTP/1.1`.length).toBeLessThan(8192);
+    const finished = await browser.navigate(new URL(posted.headers.location ?? "", `${url}/callback`));
+    expect([finished.headers.location, seen.length]).toEqual(["/account", 1]);
   });
 });
 

@@ -7,7 +7,27 @@ const long = (length: number) => "a".repeat(length);
 describe("an authorization response", () => {
   test.each([
     ["a code", "state=s&code=c", { state: "s", iss: undefined, code: "c" }],
-    ["a code and an issuer", "state=s&code=c&iss=i", { state: "s", iss: "i", code: "c" }],
+    ["a code and an issuer", "state=s&code=c&iss=i", { state: "s", iss: "i", code: "c", members: { iss: "i" } }],
+    [
+      "a code and other members",
+      "state=s&code=c&user=%7B%22name%22%3A1%7D&session_state=a.b&constructor=x",
+      {
+        state: "s",
+        iss: undefined,
+        code: "c",
+        members: { user: '{"name":1}', session_state: "a.b", constructor: "x" },
+      },
+    ],
+    [
+      "a code beside tokens that nobody has verified, an empty member, and a prototype",
+      "state=s&code=c&id_token=a&access_token=b&refresh_token=c&empty=&__proto__=x",
+      { state: "s", iss: undefined, code: "c" },
+    ],
+    [
+      "a member that is as long as it may be",
+      `state=s&code=c&x=${long(4088)}`,
+      { state: "s", iss: undefined, code: "c", members: { x: long(4088) } },
+    ],
     ["an error", "state=s&error=e&error_uri=u", { state: "s", iss: undefined, error: "e" }],
     [
       "an error with its description",
@@ -35,6 +55,11 @@ describe("an authorization response", () => {
     ["error=access_denied", "state missing, error access_denied"],
     ["error=a%0Ab<", "state missing, error a?b?"],
     ["state=s&code=c&error=e", "code and error"],
+    [`state=s&code=c&x=${long(4089)}`, "the members beside code and state have 4097 bytes, over 4096"],
+    [
+      `state=s&code=c&x=${encodeURIComponent("密".repeat(1363))}`,
+      "the members beside code and state have 4097 bytes, over 4096",
+    ],
     ...["state", "code", "error", "error_description", "error_uri", "iss", "session_state"].map((name) => [
       `state=s&code=c&${name}=1&${name}=2`,
       `${name} more than once`,
