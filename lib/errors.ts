@@ -339,8 +339,8 @@ const RETRY_AFTER_SECONDS = 5;
 
 /**
  * Every failure of this package. Express reads `status`; `message` is for the developer: what to do, and what was seen.
- * The message holds no secret of ours. A `cause` is there only for an error of your own hook or store: what it holds is
- * yours. The errors of the protocol library, which carry whole token answers, are never attached.
+ * The message holds no secret of ours. A `cause` is an error of your own hook or store, which may hold anything, or another
+ * PortalAuthError. The errors of the protocol library, which carry whole token answers, are never attached.
  */
 export class PortalAuthError extends Error {
   /** Always this: errors of another copy of this package have it too. */

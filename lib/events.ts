@@ -129,13 +129,13 @@ export interface SessionRefused extends PortalAuthEvent {
   readonly reason: "too_old" | "of_another_portal_auth" | "unconfirmed" | "not_ours" | "unreadable";
 }
 
-/** A failure was answered or logged. */
+/** A failure was answered or logged: one event for each, however many requests report it. */
 export interface Failed extends PortalAuthEvent {
   /** Of PortalAuthError. */
   readonly code: string;
   /** The HTTP status of the failure. */
   readonly status: number;
-  /** Stands on the page that the person sees and in the log line; undefined for what was not answered. */
+  /** Stands in the log line and on each page that reports the failure; undefined if no request can report it. */
   readonly request_id: string | undefined;
   /** What to do. */
   readonly hint: string;

@@ -1,4 +1,5 @@
 import type { Request } from "express";
+import { answerError } from "./answer/answer-error.js";
 import { isPrefetch } from "./answer/client.js";
 import { ourHeaders } from "./answer/headers.js";
 import { send } from "./answer/send.js";
@@ -12,7 +13,7 @@ import { tickets } from "./login-ticket.js";
 import { backChannelStep } from "./logout/back-channel.js";
 import { frontChannelStep } from "./logout/front-channel.js";
 import { logoutStep } from "./logout/logout.js";
-import type { Parts, Visit } from "./parts.js";
+import { type Parts, type Visit, withRetry } from "./parts.js";
 import { passUnnoticed } from "./session/session.js";
 import { statusStep } from "./status/status.js";
 import { withoutSlash } from "./without-slash.js";
@@ -27,7 +28,7 @@ export type StepFor = (req: Request) => Step | undefined;
 export function createRoutes(parts: Parts): StepFor {
   const { thirdPartyLogin } = parts.settings;
   const { login, callback, logout, session, form, backchannelLogout, frontchannelLogout } = parts.settings.routes;
-  const [begin, finish, leave] = [loginStep(parts), callbackStep(parts), logoutStep(parts)];
+  const [begin, finish, leave] = [loginStep(parts), callbackStep(parts), withoutSignIn(parts, logoutStep(parts))];
   const table: [method: string, path: string | false, step: Step][] = [
     ["GET", login, unlessPrefetched(thirdPartyLogin ? unlessInitiated(parts, begin) : begin)],
     ["POST", thirdPartyLogin && login, initiatedByPost(parts)],
@@ -41,13 +42,13 @@ export function createRoutes(parts: Parts): StepFor {
     ["POST", backchannelLogout, backChannelStep(parts)],
     ["GET", backchannelLogout, postAlone],
     ["HEAD", backchannelLogout, postAlone],
-    ["GET", frontchannelLogout, unlessPrefetched(frontChannelStep(parts))],
+    ["GET", frontchannelLogout, unlessPrefetched(withoutSignIn(parts, frontChannelStep(parts)))],
     ["HEAD", frontchannelLogout, answerHead],
-    ["GET", form, unlessPrefetched(formStep(parts))],
-    ["POST", form, postedFormStep(parts)],
+    ["GET", form, unlessPrefetched(withoutSignIn(parts, formStep(parts)))],
+    ["POST", form, withoutSignIn(parts, postedFormStep(parts))],
     ["HEAD", form, answerHead],
-    ["GET", session, statusStep(parts)],
-    ["HEAD", session, statusStep(parts)],
+    ["GET", session, withoutSignIn(parts, statusStep(parts))],
+    ["HEAD", session, withoutSignIn(parts, statusStep(parts))],
   ];
   const routes = new Map<string, Map<string, Step>>();
   for (const [method, path, step] of table) {
@@ -84,6 +85,12 @@ async function postAlone({ req, res }: Visit): Promise<void> {
   res.setHeader("Allow", "POST");
   send(res, "text/plain", "This address is for the portal, which posts logout tokens to it.\n");
 }
+
+/** Answers a failure of a step that is no sign-in: the page neither says that a sign-in failed nor offers one. */
+const withoutSignIn =
+  (parts: Parts, step: Step): Step =>
+  (visit) =>
+    step(visit).catch((error) => answerError(visit.req, visit.res, error, withRetry(parts, visit)));
 
 const unlessPrefetched =
   (step: Step): Step =>

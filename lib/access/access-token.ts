@@ -123,5 +123,6 @@ function temporary(error: unknown): unknown {
     return new PortalAuthError("session_store_failed", { detail: "refresh", cause: error });
   if (error.status === 503 || error.code === "hook_failed") return error;
   const { code, detail, hint, providerDescription } = error;
-  return new PortalAuthError("refresh_failed", { detail: `${code}: ${detail ?? hint}`, providerDescription });
+  const seen = `${code}: ${detail ?? hint}`;
+  return new PortalAuthError("refresh_failed", { detail: seen, providerDescription, cause: error });
 }

@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import { logAnyway, logFailure } from "../answer/log.js";
+import { logAnyway, logShared } from "../answer/log.js";
 import { asPortalAuthError } from "../as-portal-auth-error.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { callOnTokens } from "../hooks.js";
@@ -49,7 +49,7 @@ export function renewal(
     renew: (stored) => renew(parts, req, id, stored, isNeeded),
     renewAtMostMs: 1000 * (PORTAL_REQUESTS * parts.settings.httpTimeout) + HOOK_MS,
     // nobody will have these: a logout that came while the portal was asked could not revoke them
-    onOrphan: ({ refresh_token }) => void revokeQuietly(parts, refresh_token),
+    onOrphan: ({ refresh_token }) => void revokeQuietly(parts, [refresh_token]),
   };
 }
 
@@ -76,9 +76,9 @@ async function renew(
     parts.outage.forget(id);
     return { tokens: kept };
   } catch (error) {
-    if (endsSession(error)) void revokeQuietly(parts, tokens.refresh_token);
+    if (endsSession(error)) void revokeQuietly(parts, [tokens.refresh_token]);
     if (endsSession(error) || !(error instanceof PortalAuthError)) throw error;
-    logFailure(parts.log, error);
+    logShared(parts.log, error);
     parts.outage.remember(id, error, "session");
     return { tokens: onlyRefreshToken(stored.tokens, tokens), failure: error };
   }
@@ -96,7 +96,7 @@ const hasEnded = ({ settings }: Parts, { tokens }: PortalSession): boolean =>
 async function askPortal({ getPortal, outage, log }: Parts, id: string, stored: PortalSession, isLastWord: boolean) {
   outage.check(id);
   const hasFailed = (error: PortalAuthError) => {
-    logAnyway(log, error);
+    logShared(log, error, logAnyway);
     if (!endsSession(error)) return outage.remember(id, error, whose(error));
     outage.isBack(); // the portal has answered
     outage.forget(id);

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Request, Response } from "express";
 import { asPortalAuthError } from "../as-portal-auth-error.js";
 import { failures, type PortalAuthError } from "../errors.js";
@@ -6,7 +5,7 @@ import { callHook, type Hooks } from "../hooks.js";
 import type { Action, Page, Words } from "../pages.js";
 import { wantsPage } from "./client.js";
 import { ourHeaders } from "./headers.js";
-import { consoleLog, type Log, logAnyway, logFailure } from "./log.js";
+import { consoleLog, type Log, logFailure, newRequestId, sharedIdOf } from "./log.js";
 import { type Pages, plainPages } from "./pages.js";
 import { problemOf } from "./problem.js";
 import { send } from "./send.js";
@@ -28,8 +27,6 @@ export interface ErrorAnswer {
   readonly retry?: string | undefined;
   /** Where to sign out, for who may do so and come back as somebody else. */
   readonly logout?: string | undefined;
-  /** Whether it belongs into the log although it is of a kind that is everyday elsewhere. Default false. */
-  readonly isNews?: boolean;
 }
 
 /**
@@ -42,10 +39,11 @@ export async function answerError(
   thrown: unknown,
   answer: ErrorAnswer = {},
 ): Promise<void> {
-  const { hooks, log = consoleLog, pages = plainPages, login, isNews = false } = answer;
+  const { hooks, log = consoleLog, pages = plainPages, login } = answer;
   const error = asPortalAuthError(thrown);
-  const requestId = randomBytes(6).toString("hex");
-  (isNews ? logAnyway : logFailure)(log, error, requestId);
+  const loggedId = sharedIdOf(error);
+  const requestId = loggedId ?? newRequestId();
+  if (loggedId === undefined) logFailure(log, error, requestId);
   if (hooks?.onError) {
     await callHook("onError", () => hooks.onError?.(error, { req, res, requestId })).catch((failed) =>
       logFailure(log, asPortalAuthError(failed), requestId),

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { isOrdinary, PortalAuthError } from "../errors.js";
 import { type Tell, tellNobody } from "../events.js";
 import type { Logger } from "../logger.js";
@@ -77,6 +78,27 @@ export function logAnyway(log: Log, error: PortalAuthError, request_id?: string)
   const fields = { code: error.code, status: error.status, request_id };
   if (error.status >= 500) log.error(line, fields);
   else log.warn(line, fields);
+}
+
+/** A new id for a failure: its log line and the answers that report it show it. */
+export const newRequestId = (): string => randomBytes(6).toString("hex");
+
+/** Ids of failures that are in the log although several requests have yet to report them. */
+const sharedIds = new WeakMap<Error, string>();
+
+/**
+ * Logs a failure once that several requests may report, such as a refresh that they all wait for. Their answers show the
+ * id of this line.
+ */
+export function logShared(log: Log, error: PortalAuthError, write: typeof logFailure = logFailure): void {
+  const requestId = newRequestId();
+  sharedIds.set(error, requestId);
+  write(log, error, requestId);
+}
+
+/** The id under which this failure, or the one that caused it, is in the log. Undefined if it has not been logged. */
+export function sharedIdOf(error: PortalAuthError): string | undefined {
+  return sharedIds.get(error) ?? (error.cause instanceof PortalAuthError ? sharedIds.get(error.cause) : undefined);
 }
 
 /** The section of lib/errors.md, which is there wherever the package is. */

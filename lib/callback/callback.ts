@@ -1,6 +1,7 @@
 import { answerError } from "../answer/answer-error.js";
-import { logFailure } from "../answer/log.js";
+import { logAnyway, logFailure, logShared } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
+import { asPortalAuthError } from "../as-portal-auth-error.js";
 import { PortalAuthError } from "../errors.js";
 import { linkTo, startPage } from "../external-address.js";
 import type { Transaction } from "../login/attempt.js";
@@ -35,14 +36,12 @@ export function callbackStep(parts: Parts) {
     } catch (thrown) {
       const error = withProviderError(thrown, watch.response);
       watch.failed(error);
+      if (!watch.isJoined) logOnce(parts, error);
       if (watch.isSilent && canTurnBack(parts, visit)) return turnBack(parts, visit, watch, error);
       if (!watch.attempted) throw error;
       const { return_to, acr, max_age } = watch.attempted.transaction;
       const strength = { ...(acr && { acr }), ...(max_age !== undefined && { maxAge: max_age }) };
-      return answerError(visit.req, visit.res, error, {
-        ...withLogin(parts, visit.mount, return_to, strength),
-        isNews: isNews(error),
-      });
+      return answerError(visit.req, visit.res, error, withLogin(parts, visit.mount, return_to, strength));
     }
   };
 
@@ -65,7 +64,7 @@ export function callbackStep(parts: Parts) {
     watch.isJoined = true; // unless the work falls to this request
     const finished = await once(id, good.code, () => {
       watch.isJoined = false;
-      return finish(visit, portal, good, expected, transaction, watch);
+      return finish(visit, portal, good, expected, transaction, watch).catch(throwAsOurs);
     });
     if (!finished) return redirect(res, 303, transaction.return_to); // as for one that is spent
     const joined = await joinSession(req, settings, finished.sessionId); // false: logged out meanwhile
@@ -95,24 +94,33 @@ export function callbackStep(parts: Parts) {
         members,
       });
       // of who did not sign out of this browser
-      const onReplaced = ({ tokens }: PortalSession) => void revokeQuietly(parts, tokens.refresh_token);
+      const onReplaced = ({ tokens }: PortalSession) => void revokeQuietly(parts, [tokens.refresh_token]);
       const form = id === undefined ? undefined : { id, back: return_to };
       const begun = { ...person, askedAt, rules: settings, keep: settings.keepSessionKeys, form, onReplaced };
       watch.begin("session"); // last, as it changes the session id: what came before must have held
       const sessionId = await beginSession(req, begun);
       return { sessionId, return_to: form ? linkTo(settings, mount, String(settings.routes.form)) : return_to };
     } catch (error) {
-      void revokeQuietly(parts, verified.tokens.refresh_token); // nobody will have them
+      void revokeQuietly(parts, [verified.tokens.refresh_token]); // nobody will have them
       throw error;
     }
   }
+}
+
+/** The requests of a double click get the same error object, by which the second finds it in the log. */
+function throwAsOurs(thrown: unknown): never {
+  throw asPortalAuthError(thrown);
+}
+
+/** Logs a failure that both requests of a double click report. */
+function logOnce({ log }: Parts, error: unknown): void {
+  if (error instanceof PortalAuthError) logShared(log, error, isNews(error) ? logAnyway : logFailure);
 }
 
 /**
  * Failures that are ordinary elsewhere and get a line in the log here: a provider that ignores how strong the login had to
  * be, and one that gives its reason for a refusal. Without that line nobody would ever read the reason.
  */
-const isNews = (error: unknown): boolean =>
-  error instanceof PortalAuthError &&
-  (error.code === "insufficient_user_authentication" ||
-    (error.code === "login_denied" && error.providerDescription !== undefined));
+const isNews = (error: PortalAuthError): boolean =>
+  error.code === "insufficient_user_authentication" ||
+  (error.code === "login_denied" && error.providerDescription !== undefined);

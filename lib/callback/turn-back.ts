@@ -1,4 +1,4 @@
-import { logFailure } from "../answer/log.js";
+import { logFailure, sharedIdOf } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { asPortalAuthError } from "../as-portal-auth-error.js";
 import { startPage } from "../external-address.js";
@@ -15,7 +15,8 @@ export const canTurnBack = ({ settings }: Parts, { req }: Visit): boolean => rea
 
 /** They see the page that they wanted, as a visitor; what is not ordinary the developer is told. */
 export function turnBack(parts: Parts, visit: Visit, { attempted }: LoginWatch, error: unknown): void {
-  logFailure(parts.log, asPortalAuthError(error));
+  const failure = asPortalAuthError(error);
+  if (sharedIdOf(failure) === undefined) logFailure(parts.log, failure);
   redirect(visit.res, 303, attempted?.transaction.return_to ?? wayBack(parts, visit));
 }
 

@@ -26,30 +26,33 @@ export async function tellHook(
 }
 
 /**
- * What follows when sessions were ended from elsewhere: the application is told of each, one after the other, and then their
- * refresh tokens, which nobody has any more, are ended at the portal. Nobody waits for that.
+ * What follows when sessions were ended from elsewhere: onLogout is called for each, one after the other. Then their
+ * refresh tokens are revoked, and those of the copies, without anybody waiting for it.
+ *
+ * @param copies other token sets of a login that ended
  */
 export async function afterwards(
   parts: Parts,
   req: Visit["req"],
   reason: LogoutReason,
   ended: readonly EndedSession[],
+  copies: readonly PortalSession[] = [],
 ): Promise<void> {
+  const logins = await tellHookOfEach(parts, req, reason, ended);
+  void revokeQuietly(parts, refreshTokensOf([...logins, ...copies]));
+}
+
+/** Calls onLogout for each session that held a login, one after the other. Returns these logins. */
+export async function tellHookOfEach(
+  parts: Parts,
+  req: Visit["req"],
+  reason: LogoutReason,
+  ended: readonly EndedSession[],
+): Promise<PortalSession[]> {
   const logins = ended.flatMap(({ login }) => (login?.tokens && login.claims ? [login] : []));
   for (const login of logins) await tellHook(parts, req, reason, login);
-  void revokeAll(
-    parts,
-    logins.map(({ tokens }) => tokens.refresh_token),
-  );
+  return logins;
 }
 
-/** Of one login that several sessions held, what each has made of its tokens since; those of the first are not meant. */
-export function revokeCopies(parts: Parts, [first, ...copies]: readonly PortalSession[]): Promise<void> {
-  const tokens = new Set(copies.map((copy) => copy.tokens.refresh_token));
-  tokens.delete(first?.tokens.refresh_token);
-  return revokeAll(parts, tokens);
-}
-
-async function revokeAll(parts: Parts, refreshTokens: Iterable<string | undefined>): Promise<void> {
-  for (const token of refreshTokens) await revokeQuietly(parts, token);
-}
+export const refreshTokensOf = (logins: readonly PortalSession[]): (string | undefined)[] =>
+  logins.map(({ tokens }) => tokens.refresh_token);

@@ -8,7 +8,8 @@ import { endAsPortalSays } from "../session/persons/of-person.js";
 import { dropNewSession } from "../session/session.js";
 import { afterwards, tellEvent } from "./ended.js";
 
-const FRAME = "<!doctype html><title>Signed out</title>";
+/** The same whether the session is known or not, so that no page that frames it can find out which. */
+const FRAME = '<!doctype html><html lang="en"><title>Sign-out request processed</title>';
 
 /**
  * GET /frontchannel-logout, in a frame of the portal's (OpenID Connect Front-Channel Logout 1.0, section 2). In a frame of

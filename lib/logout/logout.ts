@@ -9,13 +9,13 @@ import { afterLogout, linkTo, startPage } from "../external-address.js";
 import { markTried } from "../login/silent-mark.js";
 import { type Parts, type Visit, withLogin, withRetry } from "../parts.js";
 import { logoutUrl } from "../portal/log-out.js";
-import { revokeQuietly } from "../revoke-quietly.js";
+import { type RevocationFailure, revokeQuietly, tryToRevoke } from "../revoke-quietly.js";
 import { endOthers } from "../session/persons/of-person.js";
 import type { EndedSession } from "../session/persons/persons-sessions.js";
 import { endSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
 import { withinTime } from "../within-time.js";
-import { afterwards, revokeCopies, tellEvent, tellHook } from "./ended.js";
+import { refreshTokensOf, tellEvent, tellHook, tellHookOfEach } from "./ended.js";
 import { confirmation, isMeant } from "./meant.js";
 
 /** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */
@@ -36,9 +36,9 @@ export function logoutStep(parts: Parts) {
 }
 
 /**
- * Ends the session here, then the tokens and the session at the portal, as far as it can be reached. Who could not be
- * logged out is told so, and offered to try that again: no way to sign in. Of several sessions the one of this request is
- * the last: who is told that it did not work can say once more that all of them shall end.
+ * Ends the session here, then the tokens and the session at the provider, as far as it can be reached. If the store fails,
+ * the answer offers to try again and no sign-in. With `everywhere` the session of this request ends last, so that the user
+ * can repeat a logout that has failed half-way.
  */
 export async function logOut(parts: Parts, visit: Visit, { everywhere = false }: LogoutOptions = {}): Promise<void> {
   const { settings } = parts;
@@ -55,27 +55,59 @@ export async function logOut(parts: Parts, visit: Visit, { everywhere = false }:
   const [ended] = logins;
   const reason = everywhere ? "everywhere" : "logout";
   if (ended) await tellHook(parts, req, reason, ended);
-  await afterwards(parts, req, reason, others);
-  void revokeCopies(parts, logins);
-  const there = await withinTime(endAtPortal(parts, ended, mount), PORTAL_SECONDS * 1000, () => undefined);
+  const otherLogins = await tellHookOfEach(parts, req, reason, others);
+  const there = await endAtProvider(parts, logins, otherLogins, mount);
   const told = { had_login: ended !== undefined, at_portal: there !== undefined };
   tellEvent(parts, reason, others.length + (ended ? 1 : 0), told);
   const to = there ?? afterLogout(settings, mount);
   parts.transactions.clear({ req, res }, to);
-  if (wantsPage(req)) return redirect(res, 303, to);
-  ourHeaders(res); // a script cannot follow a redirect to another site: it is told where to send the person
-  send(res, "application/json", JSON.stringify({ logout_url: to }));
+  answerLogout(req, res, to);
 }
 
-/** Revokes the refresh token and gives the address that ends the portal's own session; a failure is logged, no more. */
-async function endAtPortal(parts: Parts, ended: PortalSession | undefined, mount: string): Promise<string | undefined> {
+/** A script cannot follow a redirect to another site, so it gets the address to send the user to. */
+function answerLogout(req: Visit["req"], res: Visit["res"], to: string): void {
+  if (wantsPage(req)) {
+    redirect(res, 303, to);
+  } else {
+    ourHeaders(res);
+    send(res, "application/json", JSON.stringify({ logout_url: to }));
+  }
+}
+
+/**
+ * Revokes the refresh tokens: those of this session first, the others without anybody waiting for them. Gives the address
+ * that ends the provider's own session; undefined if the provider cannot be reached or takes too long.
+ */
+function endAtProvider(
+  parts: Parts,
+  [ended, ...copies]: readonly PortalSession[],
+  others: readonly PortalSession[],
+  mount: string,
+): Promise<string | undefined> {
+  const own = ended?.tokens.refresh_token;
+  const revoking = tryToRevoke(parts, own);
+  const rest = refreshTokensOf([...copies, ...others]).filter((token) => token !== own);
+  void revokeQuietly(parts, rest, revoking);
+  return withinTime(addressAfter(parts, ended, revoking, mount), PORTAL_SECONDS * 1000, () => undefined);
+}
+
+/**
+ * Waits for the revocation, as the provider's own logout may end the token first. A provider that cannot be reached is
+ * logged here unless the revocation has failed as well: that has a line of its own.
+ */
+async function addressAfter(
+  parts: Parts,
+  ended: PortalSession | undefined,
+  revoking: Promise<RevocationFailure>,
+  mount: string,
+): Promise<string | undefined> {
   try {
     const portal = await parts.getPortal();
-    await revokeQuietly(parts, ended?.tokens.refresh_token);
+    await revoking;
     return logoutUrl(portal, ended?.tokens.id_token, afterLogout(parts.settings, mount))?.href;
   } catch (error) {
-    if (error instanceof PortalAuthError) logFailure(parts.log, error);
-    else throw error;
+    if (!(error instanceof PortalAuthError)) throw error;
+    if ((await revoking) === undefined) logFailure(parts.log, error);
     return undefined;
   }
 }

@@ -3,7 +3,7 @@ import type { Parts, Visit } from "../parts.js";
 import { endOther, isCurrent, type PersonsSession, sessionsOf } from "../session/persons/of-person.js";
 import { endSession } from "../session/session.js";
 import { type Device, deviceOf } from "./device.js";
-import { afterwards, revokeCopies, tellEvent } from "./ended.js";
+import { afterwards, tellEvent } from "./ended.js";
 
 /** One of the sessions of a person who is logged in. */
 export interface SessionInfo {
@@ -47,7 +47,6 @@ export async function endOne(parts: Parts, { req, res }: Visit, id: string): Pro
   const ended = isOwn ? [{ id, login: logins[0] }] : await endOther(req, parts.settings, id);
   if (ended.length === 0) return false;
   tellEvent(parts, "session_ended", ended.length);
-  await afterwards(parts, req, "session_ended", ended);
-  void revokeCopies(parts, logins);
+  await afterwards(parts, req, "session_ended", ended, logins.slice(1));
   return true;
 }

@@ -298,7 +298,9 @@ describe("trouble with the portal logs nobody out", () => {
   ])(
     "%s: the token while it is good, then 503 %s, and a new one when the portal is well",
     async (_name, code, answer) => {
-      const { ask, later, me, tokens, portal, refreshes } = await logIn({ log: [/\((400|401|403|500|502|503)\):/] });
+      const { ask, later, me, tokens, portal, refreshes } = await logIn({
+        log: [/\((400|401|403|500|502|503)\)[:,]/],
+      });
       const before = await tokens();
       portal.answerNext("/oauth2/token", answer === silence ? giveUpWhenAsked() : answer, 2);
       later(TOKEN_SECONDS - 1);

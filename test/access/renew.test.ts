@@ -345,7 +345,7 @@ describe("keys that cannot be fetched after the portal has rotated the refresh t
     ["a page with 200", html(200)],
     ["a page that is not found", html(404)],
   ])("(%s): it is kept, the answer is 503, and the next request works", async (_name, answer) => {
-    const { ask, later, tokens, portal, refreshes } = await logIn({ log: [/\(50[23]\):/] });
+    const { ask, later, tokens, portal, refreshes } = await logIn({ log: [/\(50[23]\)[:,]/] });
     const before = await tokens();
     await portal.rotateKeys(); // so that the keys that are known do not fit
     portal.answerNext("/oauth2/jwks", answer);

@@ -137,7 +137,19 @@ describe("nobody is logged out by", () => {
     const world = await start("ours", [/logout_request_invalid/]);
     const answer = await frame(world, query(world.portal.issuer, await sidOf(world)));
     expect(answer.status).toBe(400);
+    expect(answer.body).toContain("<title>That did not work</title>");
+    expect(answer.body).not.toContain("/login");
     expect(await isIn(world)).toBe(true);
+  });
+
+  test("an unknown sid, which gets the answer of a known one, as a page that frames it must not find out which", async () => {
+    const world = await start();
+    const unknown = await frame(world, { iss: world.portal.issuer, sid: "unknown" });
+    const known = await frame(world, { iss: world.portal.issuer, sid: await sidOf(world) });
+    const seen = ({ status, headers: { date: _, ...headers }, body }: typeof known) => ({ status, headers, body });
+    expect(await isIn(world)).toBe(false);
+    expect(seen(unknown)).toEqual(seen(known));
+    expect(known.body).not.toMatch(/signed out/i);
   });
 
   test("a sid that was guessed, or is a person's name, and nothing is written for it", async () => {
