@@ -31,7 +31,7 @@ const FAILURES = {
   login_initiation_invalid: {
     status: 400,
     sentence: "This sign-in link is not for this site.",
-    hint: "Somebody else's site has led to the login route (OpenID Connect Core 1.0, section 4) with parameters that are wrong: iss must be PORTAL_ISSUER to the letter, and each parameter come once; the detail says which.",
+    hint: "Somebody else's site has led to the login route (OpenID Connect Core 1.0, section 4) with parameters that are wrong: iss must be the issuer of the provider's discovery document, and each parameter must come once; the detail says which.",
   },
   login_required: {
     status: 401,
@@ -116,17 +116,17 @@ const FAILURES = {
   issuer_mismatch: {
     status: 500,
     sentence: "Signing in is not set up correctly on this site.",
-    hint: "The portal's discovery document names another issuer than PORTAL_ISSUER. Write there exactly what the document says, or look at who answers under that address.",
+    hint: "The provider's discovery document names another issuer than PORTAL_ISSUER; the detail shows both. Only a slash at the end may differ. Write into PORTAL_ISSUER what the document says. If the document is at another address, write that into PORTAL_DISCOVERY_URL.",
   },
   response_issuer_mismatch: {
     status: 400,
     sentence: "The answer to this sign-in came from somewhere else. Please sign in again.",
-    hint: "The callback's iss is not PORTAL_ISSUER, or is missing although the portal announced it (RFC 9207). That is how a mix-up attack looks.",
+    hint: "The callback's iss is not the issuer of the discovery document, or is missing although the provider announced it (RFC 9207). A mix-up attack looks like this.",
   },
   discovery_invalid: {
     status: 502,
     sentence: "The portal cannot be used right now. Please try again later.",
-    hint: "The portal's discovery document lacks something that a login needs, named in the detail, or is not a discovery document. Look at PORTAL_ISSUER.",
+    hint: "The provider's discovery document lacks something that a login needs, named in the detail, or is not a discovery document. Look at PORTAL_ISSUER and PORTAL_DISCOVERY_URL.",
   },
   portal_unreachable: {
     status: 503,
@@ -181,12 +181,12 @@ const FAILURES = {
   id_token_invalid: {
     status: 400,
     sentence: "The portal's answer could not be trusted. Please sign in again.",
-    hint: "A check of the ID token failed (OpenID Connect Core 1.0, section 3.1.3.7), named in the detail. If it is exp, iat or nbf, compare the clocks; if it is aud, PORTAL_CLIENT_ID; if it is iss, PORTAL_ISSUER.",
+    hint: "A check of the ID token failed (OpenID Connect Core 1.0, section 3.1.3.7), named in the detail. If it is exp, iat or nbf, compare the clocks; if it is aud, PORTAL_CLIENT_ID; if it is iss, PORTAL_ISSUER; if it is tid, PORTAL_ALLOWED_TENANTS.",
   },
   id_token_signature_invalid: {
     status: 400,
     sentence: "The portal's answer could not be trusted. Please sign in again.",
-    hint: "The ID token's signature does not fit any key of the portal, which were fetched anew for it, or its algorithm is not one that the portal announces.",
+    hint: "The ID token's signature does not match any key of the provider, or its algorithm is not the expected one; the detail says which. The expected algorithm is RS256 if the provider announces it: if the application is registered with another one, write that into PORTAL_ID_TOKEN_ALG.",
   },
   nonce_mismatch: {
     status: 400,
@@ -297,6 +297,11 @@ const FAILURES = {
     status: 502,
     sentence: "The portal did not tell who you are. Please try again later.",
     hint: "The userinfo endpoint refused, as the detail says. 401: the access token is not for it (did a hook replace it?); 403: PORTAL_SCOPE lacks a scope; 404: the person is gone at the portal.",
+  },
+  userinfo_invalid: {
+    status: 502,
+    sentence: "The portal's answer could not be trusted. Please try again later.",
+    hint: "The userinfo endpoint sent a signed answer (JWT) that fails a check, named in the detail (OpenID Connect Core 1.0, section 5.3.2): signature, iss, aud or exp. Encrypted answers are not supported.",
   },
   userinfo_subject_mismatch: {
     status: 502,

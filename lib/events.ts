@@ -6,7 +6,7 @@ export interface PortalAuthEvent {
   readonly at: number;
   /** The option `name`; "default" where there is none. */
   readonly instance: string;
-  /** The option `issuer`. */
+  /** The option `issuer`, without the slash at its end. */
   readonly issuer: string;
   /** The option `clientId`. */
   readonly client_id: string;

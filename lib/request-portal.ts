@@ -146,7 +146,8 @@ export class RequestPortal {
   /**
    * What the portal tells of the person now (OpenID Connect Core 1.0, section 5.3), checked to be about this person.
    *
-   * @throws PortalAuthError `userinfo_missing`, `userinfo_refused`, `userinfo_subject_mismatch`, and those of accessToken()
+   * @throws PortalAuthError `userinfo_missing`, `userinfo_refused`, `userinfo_invalid`, `userinfo_subject_mismatch`, and
+   *   those of accessToken()
    */
   async userinfo(): Promise<Claims> {
     return userInfo(this.#parts, this.#req);

@@ -1,7 +1,10 @@
 import type { PortalAuthError } from "../errors.js";
+import { isUnencrypted } from "../internal-address.js";
 import type { Portal } from "../portal/discover.js";
 import { tryKeys } from "../portal/probe.js";
+import { hasEndpointsByHand } from "../settings/endpoints-by-hand.js";
 import type { Settings } from "../settings/settings.js";
+import { isSymmetric } from "../signature-algorithms.js";
 import { type Check, checksOf } from "./check.js";
 import type { Connection } from "./connection.js";
 
@@ -38,7 +41,8 @@ const ENDPOINTS = {
 } as const;
 
 /** The issuer, the endpoints and where they come from, and what the document announces. */
-export function checkDocument({ settings, metadata }: Portal, document: Record<string, unknown>): Check[] {
+export function checkDocument(portal: Portal, document: Record<string, unknown>): Check[] {
+  const { settings, metadata } = portal;
   const { authorization_endpoint, token_endpoint } = metadata;
   const optional = Object.entries(ENDPOINTS).map(([member, [name, option]]) => {
     const address = metadata[member];
@@ -47,11 +51,48 @@ export function checkDocument({ settings, metadata }: Portal, document: Record<s
     return ok(name, `${name} endpoint`, { found: `${address} (${origin})` });
   });
   return [
-    ok("issuer", "the issuer is equal to the letter", { found: metadata.issuer }),
+    checkIssuer(portal),
+    ...checkInternal(settings),
     ok("endpoints", "endpoints", { found: `${authorization_endpoint}, ${token_endpoint}` }),
     ...optional,
     ...checkAnnounced(settings, document),
+    ...checkAlgorithm(portal, document),
   ];
+}
+
+/** Discovery has compared the two already: here are the differences that it accepts. */
+function checkIssuer({ settings, metadata, issuer }: Portal): Check {
+  const { issuerAsWritten, allowedTenants } = settings;
+  const found = `the document says ${metadata.issuer}, PORTAL_ISSUER says ${issuerAsWritten}`;
+  if (allowedTenants === "*" && issuer.hasTenants)
+    return warning("issuer", "users of every tenant can sign in", {
+      found,
+      advice: "list the tenants in PORTAL_ALLOWED_TENANTS, or check the claim tid in onLogin",
+    });
+  if (issuer.hasTenants) return ok("issuer", `users of ${allowedTenants?.length} tenants can sign in`, { found });
+  if (hasEndpointsByHand(settings))
+    return ok("issuer", "tokens must have exactly this issuer", { found: `${metadata.issuer} (no discovery)` });
+  if (metadata.issuer === issuerAsWritten)
+    return ok("issuer", "PORTAL_ISSUER is exactly the document's issuer", { found: metadata.issuer });
+  return ok("issuer", "PORTAL_ISSUER is the document's issuer, but for a slash at the end, which is accepted", {
+    found,
+  });
+}
+
+function checkInternal({ internalUrl }: Settings): Check[] {
+  if (internalUrl === undefined || !isUnencrypted(internalUrl)) return [];
+  const advice =
+    "whoever can read or change traffic in that network can sign in as any user: keep it private, or write https";
+  return [warning("internal", "requests to PORTAL_INTERNAL_URL are not encrypted", { found: internalUrl, advice })];
+}
+
+function checkAlgorithm({ idTokenAlgorithms }: Portal, document: Record<string, unknown>): Check[] {
+  const announced = document["id_token_signing_alg_values_supported"];
+  const found = `ID tokens must be signed with ${idTokenAlgorithms.join(" or ")}`;
+  if (!Array.isArray(announced) || idTokenAlgorithms.some((one) => announced.includes(one)))
+    return [ok("algorithm", "signature algorithm", { found })];
+  const advice = "compare PORTAL_ID_TOKEN_ALG with the application's registration at the provider";
+  return [warning("algorithm", `the provider announces ${list(announced)}`, { found, advice })];
 }
 
 const WITHOUT: Readonly<Record<string, string>> = {
@@ -98,6 +139,8 @@ const list = (value: unknown): string => (Array.isArray(value) ? value : []).map
 /** Whether a signature can be checked. */
 export async function checkKeys(portal: Portal): Promise<Check> {
   const title = "keys that signatures can be checked with";
+  if (portal.idTokenAlgorithms.every(isSymmetric))
+    return ok("keys", "signatures are checked with the client secret", { found: portal.idTokenAlgorithms.join(", ") });
   const from = String(portal.metadata.jwks_uri);
   try {
     const keys = await tryKeys(portal);

@@ -2,6 +2,7 @@ import type { Application } from "express";
 import type { PortalAuthError } from "../errors.js";
 import { createDiscovery, type Portal } from "../portal/discover.js";
 import { readDocument } from "../portal/probe.js";
+import { addressToProbe } from "../portal/server-address.js";
 import type { PortalAuthOptions } from "../settings/options.js";
 import { type Settings, tryOptions, warnings } from "../settings/settings.js";
 import { type Check, type CheckGroup, checksOf, GROUPS } from "./check.js";
@@ -83,7 +84,7 @@ async function checkSettings(settings: Settings, proxy: TrustProxy, wants: Wants
 /** One after the other: what comes later needs what came before. */
 async function checkPortal(settings: Settings, wants: Wants): Promise<Check[]> {
   const [connection, found] = await Promise.all([
-    probeConnection(settings.issuer, settings.httpTimeout),
+    probeConnection(addressToProbe(settings), settings.httpTimeout),
     discovered(settings),
   ]);
   const first = (seen: Connection) => (wants("portal") ? checkConnection(seen) : []);
@@ -110,7 +111,7 @@ const discovered = (settings: Settings): Promise<Discovered> =>
   );
 
 async function checkDiscovered(portal: Portal, wants: Wants): Promise<Check[]> {
-  const { document, aheadSeconds } = await readDocument(portal.settings).catch(() => NOTHING_READ);
+  const { document, aheadSeconds } = await readDocument(portal).catch(() => NOTHING_READ);
   const keys = wants("portal") ? checkKeys(portal) : undefined;
   const credentials = wants("credentials") ? [checkCredentials(portal), checkAuthorization(portal)] : [];
   return [

@@ -6,6 +6,7 @@ import { PortalAuthError } from "../errors.js";
 import { startPage } from "../external-address.js";
 import { formOr, readQuery } from "../parameters.js";
 import { originOf, type Parts, type Visit } from "../parts.js";
+import { namesProvider } from "../portal/names-provider.js";
 import { isStrict } from "../session/own-session.js";
 import { dropNewSession, readSession } from "../session/session.js";
 import { beginLogin, checkNavigates } from "./login.js";
@@ -33,7 +34,7 @@ export function unlessInitiated(parts: Parts, begin: Step): Step {
     const query = readQuery(req);
     if (!query.has("iss")) return begin(visit);
     checkIsPage(req);
-    const { target, login_hint } = readInitiation(parts, query, visit.mount);
+    const { target, login_hint } = await readInitiation(parts, query, visit.mount);
     if (login_hint !== undefined)
       return beginLogin(parts, visit, { returnTo: target, authorizationParams: { login_hint } });
     if (readSession(req, settings)) return redirect(res, 303, target);
@@ -57,7 +58,7 @@ export function initiatedByPost(parts: Parts): Step {
     dropNewSession(req, parts.settings); // the one of before is there all the same
     checkIsPage(req);
     const form = await formOr(req, "login_initiation_invalid");
-    readInitiation(parts, form, mount);
+    await readInitiation(parts, form, mount);
     redirect(res, 303, sameByGet(form));
   };
 }
@@ -78,10 +79,10 @@ interface Initiation {
   readonly login_hint: string | undefined;
 }
 
-function readInitiation(parts: Parts, given: URLSearchParams, mount: string): Initiation {
+async function readInitiation(parts: Parts, given: URLSearchParams, mount: string): Promise<Initiation> {
   const repeated = PARAMETERS.find((name) => given.getAll(name).length > 1);
   if (repeated) throw invalid(`${repeated} more than once`);
-  if (given.get("iss") !== parts.settings.issuer) throw invalid("iss is not PORTAL_ISSUER");
+  if (!(await namesProvider(parts, given.get("iss")))) throw invalid("iss is not the provider's issuer");
   const login_hint = given.get("login_hint") || undefined; // one that is empty is none
   if (login_hint !== undefined && login_hint.length > LONGEST_HINT) throw invalid("login_hint is too long");
   return { login_hint, target: pathOf(parts, mount, given.get("target_link_uri")) };

@@ -4,6 +4,7 @@ import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
+import { namesProvider } from "../portal/names-provider.js";
 import { endAsPortalSays } from "../session/persons/of-person.js";
 import { dropNewSession } from "../session/session.js";
 import { afterwards, tellEvent } from "./ended.js";
@@ -20,7 +21,8 @@ export function frontChannelStep(parts: Parts) {
   return async function frontChannelLogout({ req, res }: Visit): Promise<void> {
     const { settings } = parts;
     dropNewSession(req, settings);
-    const sid = readSid(readQuery(req), settings.issuer);
+    const { iss, sid } = readParameters(readQuery(req));
+    if (!(await namesProvider(parts, iss))) throw invalid("iss");
     const iat = epochSeconds(); // a login that the portal tells of from now on is another
     const ended = await endAsPortalSays(req, settings, { sid, iat }, true);
     tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
@@ -38,13 +40,14 @@ async function portalsOrigins({ settings, getPortal }: Parts): Promise<string[]>
 }
 
 /** @throws PortalAuthError `logout_request_invalid` */
-function readSid(query: URLSearchParams, issuer: string): string {
-  const [sids, issuers] = [query.getAll("sid"), query.getAll("iss")];
-  const [sid, iss] = [sids[0], issuers[0]];
+function readParameters(query: URLSearchParams): { readonly iss: string; readonly sid: string } {
+  const sids = query.getAll("sid");
+  const issuers = query.getAll("iss");
+  const [sid] = sids;
+  const [iss] = issuers;
   if (!sid || iss === undefined || sids.length > 1 || issuers.length > 1) throw invalid("iss and sid, each once");
-  if (iss !== issuer) throw invalid("iss");
   if (sid.length > LONGEST) throw invalid("sid");
-  return sid;
+  return { iss, sid };
 }
 
 const LONGEST = 255;

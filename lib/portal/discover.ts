@@ -3,23 +3,37 @@ import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import { isSafeAddress } from "../safe-address.js";
 import type { Settings } from "../settings/settings.js";
-import { withoutSlash } from "../without-slash.js";
+import { isSymmetric } from "../signature-algorithms.js";
 import { clientSecretBasic } from "./client-secret-basic.js";
-import { explainFailure } from "./explain-failure.js";
+import { readDiscovery } from "./discovery-document.js";
+import { printable } from "./explain-failure.js";
 import { createFetch } from "./http.js";
-import { createVerifier, type VerifySignature } from "./keys.js";
+import { idTokenAlgorithms, userInfoAlgorithms } from "./id-token-algorithms.js";
+import { hasTenants, ProviderIssuer } from "./issuer.js";
+import { RefetchByKid, RefetchRarely } from "./refetch-policy.js";
+import { internalOrigin, toServerAddress } from "./server-address.js";
+import { SigningKeys } from "./signing-keys.js";
 import { tolerantOfTokenAnswers } from "./token-answer.js";
+import { createVerifier, type VerifySignature } from "./verify-signature.js";
 
 const RENEW_AFTER_SECONDS = 60 * 60;
 const RETRY_RENEWAL_SECONDS = 60;
 
-/** The portal as it was discovered, ready to be talked to. */
+/** The provider as it was discovered. */
 export interface Portal {
   readonly settings: Settings;
   readonly configuration: oidc.Configuration;
+  /** Endpoints for this server are those of the option `internalUrl`, if it is set. */
   readonly metadata: Readonly<oidc.ServerMetadata>;
+  readonly issuer: ProviderIssuer;
+  /** ID tokens and logout tokens are signed with one of these. */
+  readonly idTokenAlgorithms: readonly string[];
+  /** Names of the parameters of a logout. The standard ones, if the document announces the endpoint. */
+  readonly logoutParameters: Settings["profile"]["logoutParameters"];
   readonly verifySignature: VerifySignature;
-  /** The same for a token that anybody may have sent. */
+  /** Verifies a signed answer of the userinfo endpoint. */
+  readonly verifyUserInfo: VerifySignature;
+  /** Verifies a token that anybody can send. */
   readonly verifySentToken: VerifySignature;
 }
 
@@ -60,73 +74,121 @@ export function createDiscovery(settings: Settings): GetPortal {
 }
 
 async function discover(settings: Settings): Promise<Portal> {
-  const { issuer, clientId, clientSecret, clientAuth, httpTimeout } = settings;
-  const fetch = createFetch(httpTimeout);
-  const overHttp = issuer.startsWith("http:") ? [oidc.allowInsecureRequests] : []; // loopback only: checks.ts saw to it
-  const found = await oidc
-    .discovery(new URL(issuer), clientId, undefined, oidc.None(), { [oidc.customFetch]: fetch, execute: overHttp })
-    .catch((error) => {
-      throw explainFailure(error, "discovery");
-    });
-  const metadata = complete(found.serverMetadata(), settings);
-  const auth = {
-    client_secret_post: oidc.ClientSecretPost,
-    client_secret_basic: clientSecretBasic,
-    none: oidc.None,
-  };
-  // An ID token's times are checked by checkTimes(): openid-client throws away the whole answer of a portal whose clock
-  // is wrong, and with it a refresh token that is the only good one.
-  const client = { client_secret: clientSecret, [oidc.clockTolerance]: ANY_TIME } as Partial<oidc.ClientMetadata>;
-  const configuration = new oidc.Configuration(metadata, clientId, client, auth[clientAuth](clientSecret as string));
-  for (const allow of overHttp) allow(configuration);
+  const fetch = createFetch(settings.httpTimeout, internalOrigin(settings));
+  const found = await readDiscovery(settings, fetch);
+  const algorithms = idTokenAlgorithms(settings.idTokenAlg, found.id_token_signing_alg_values_supported);
+  if (algorithms.length === 0) throw invalid(noAlgorithm(found.id_token_signing_alg_values_supported));
+  const metadata = complete(found, settings);
+  checkAddresses(metadata, settings);
+  const configuration = await configure(metadata, algorithms, settings);
   configuration[oidc.customFetch] = tolerantOfTokenAnswers(fetch, metadata.token_endpoint);
   configuration.timeout = 0; // ours covers the reading of the body as well
-  const { jwks_uri = "", id_token_signing_alg_values_supported: algorithms } = metadata;
+  const keys = new SigningKeys(metadata.jwks_uri ?? "", fetch);
+  const verifier = { algorithms, keys, secret: settings.clientSecret };
+  const forUserInfo = userInfoAlgorithms(algorithms, found.userinfo_signing_alg_values_supported);
+  const refetch = new RefetchByKid();
   return {
     settings,
     configuration,
     metadata,
-    verifySignature: createVerifier(jwks_uri, algorithms, fetch),
-    verifySentToken: createVerifier(jwks_uri, algorithms, fetch, SENT_TOKENS_COOLDOWN_MS),
+    issuer: new ProviderIssuer(metadata.issuer, settings.allowedTenants),
+    idTokenAlgorithms: algorithms,
+    logoutParameters: found.end_session_endpoint === undefined ? settings.profile.logoutParameters : "openid",
+    verifySignature: createVerifier({ ...verifier, refetch }),
+    verifyUserInfo: createVerifier({ ...verifier, algorithms: forUserInfo, refetch }),
+    verifySentToken: createVerifier({ ...verifier, refetch: new RefetchRarely() }),
   };
 }
 
-/** So often at most a stranger's token has the portal asked for its keys. */
-const SENT_TOKENS_COOLDOWN_MS = 30_000;
+const noAlgorithm = (announced: unknown): string =>
+  `id_token_signing_alg_values_supported has only ${printable(String(announced))}: set PORTAL_ID_TOKEN_ALG`;
 
 /** In seconds, as openid-client's clock tolerance. */
 const ANY_TIME = Number.MAX_SAFE_INTEGER;
 
-const REQUIRED = ["authorization_endpoint", "token_endpoint", "jwks_uri"];
-const OPTIONAL = ["userinfo_endpoint", "revocation_endpoint", "end_session_endpoint"];
+/** For this host alone openid-client puts a token's `tid` into the issuer before it compares. No request goes there. */
+const ENTRA = new URL("https://login.microsoftonline.com/");
 
-/** What the options say wins over discovery, and discovery over the profile. */
+/** Creates openid-client's view of the provider. */
+async function configure(
+  metadata: oidc.ServerMetadata,
+  algorithms: readonly string[],
+  { clientId, clientSecret, clientAuth, issuer, internalUrl }: Settings,
+): Promise<oidc.Configuration> {
+  const methods = {
+    client_secret_post: oidc.ClientSecretPost,
+    client_secret_basic: clientSecretBasic,
+    none: oidc.None,
+  };
+  const auth = methods[clientAuth](clientSecret as string);
+  const client = {
+    client_secret: clientSecret,
+    id_token_signed_response_alg: algorithms.length === 1 ? algorithms[0] : [...algorithms],
+    // An ID token's times are checked by checkTimes(): openid-client throws away the whole answer of a portal whose clock
+    // is wrong, and with it a refresh token that is the only good one.
+    [oidc.clockTolerance]: ANY_TIME,
+  } as Partial<oidc.ClientMetadata>;
+  const configuration = hasTenants(metadata.issuer)
+    ? await oidc.discovery(ENTRA, clientId, client, auth, { [oidc.customFetch]: async () => Response.json(metadata) })
+    : new oidc.Configuration(metadata, clientId, client, auth);
+  // http on loopback, or at internalUrl: checks.ts and checkAddresses() allow no other
+  if ([issuer, internalUrl].some((address) => address?.startsWith("http:"))) oidc.allowInsecureRequests(configuration);
+  return configuration;
+}
+
+/** What the options say wins over discovery, and discovery over the profile. Requests of this server go to internalUrl. */
 function complete(found: oidc.ServerMetadata, settings: Settings): oidc.ServerMetadata {
   const { userinfo, revocation, logout } = settings.profile.endpoints;
-  const below = (path: string | undefined) => path && withoutSlash(settings.issuer) + path;
-  const addresses = {
-    userinfo_endpoint: settings.userinfoUrl ?? found.userinfo_endpoint ?? below(userinfo),
-    revocation_endpoint: settings.revocationUrl ?? found.revocation_endpoint ?? below(revocation),
+  const below = (path: string | undefined) => path && settings.issuer + path;
+  const forBrowsers = {
+    authorization_endpoint: settings.authorizationUrl ?? found.authorization_endpoint,
     end_session_endpoint: settings.logoutUrl ?? found.end_session_endpoint ?? below(logout),
   };
-  const known = Object.entries(addresses).filter(([, value]) => value !== undefined);
-  // as if userinfo were never signed: openid-client would take a signed answer without looking at its signature
-  const { userinfo_signing_alg_values_supported: _, ...understood } = found;
-  const metadata: oidc.ServerMetadata = { ...understood, ...Object.fromEntries(known) };
-  checkAddresses(metadata, settings.issuer);
-  return metadata;
+  const forThisServer = {
+    token_endpoint: settings.tokenUrl ?? found.token_endpoint,
+    jwks_uri: settings.jwksUrl ?? found.jwks_uri,
+    userinfo_endpoint: settings.userinfoUrl ?? found.userinfo_endpoint ?? below(userinfo),
+    revocation_endpoint: settings.revocationUrl ?? found.revocation_endpoint ?? below(revocation),
+  };
+  const inside = Object.entries(forThisServer).map(([name, address]) => [
+    name,
+    typeof address === "string" ? toServerAddress(address, settings) : address,
+  ]);
+  const known = [...Object.entries(forBrowsers), ...inside].filter(([, address]) => address !== undefined);
+  return { ...found, ...Object.fromEntries(known) };
 }
 
-/** Browsers and secrets are sent to these addresses: none of them may be a script, or leave https when the issuer has it. */
-function checkAddresses(metadata: oidc.ServerMetadata, issuer: string): void {
-  const isGood = (address: unknown): boolean =>
-    typeof address === "string" &&
-    isSafeAddress(address) &&
-    (address.startsWith("https:") || issuer.startsWith("http:"));
-  const bad = [
-    ...REQUIRED.filter((name) => !isGood(metadata[name])),
-    ...OPTIONAL.filter((name) => metadata[name] !== undefined && !isGood(metadata[name])),
-  ];
+const FOR_BROWSERS = ["authorization_endpoint", "end_session_endpoint"];
+const FOR_THIS_SERVER = ["token_endpoint", "jwks_uri", "userinfo_endpoint", "revocation_endpoint"];
+const REQUIRED = ["authorization_endpoint", "token_endpoint"];
+
+/** Browsers and secrets are sent to these addresses: none may be a script, or leave https if the issuer is https. */
+function checkAddresses(metadata: oidc.ServerMetadata, settings: Settings): void {
+  const { issuer, idTokenAlg } = settings;
+  const inside = internalOrigin(settings);
+  const required = isSymmetric(idTokenAlg) ? REQUIRED : [...REQUIRED, "jwks_uri"];
+  const isSafe = (address: string): boolean =>
+    isSafeAddress(address) && (address.startsWith("https:") || issuer.startsWith("http:"));
+  const isGood = (name: string): boolean => {
+    const address = metadata[name];
+    if (address === undefined) return !required.includes(name);
+    if (typeof address !== "string" || !URL.canParse(address)) return false;
+    const isInside = new URL(address).origin === inside;
+    if (FOR_BROWSERS.includes(name)) return isSafe(address) && (!isInside || inside === new URL(issuer).origin);
+    return isInside || isSafe(address);
+  };
+  const bad = [...FOR_BROWSERS, ...FOR_THIS_SERVER].filter((name) => !isGood(name));
   if (bad.length > 0)
-    throw new PortalAuthError("discovery_invalid", { detail: `${bad.join(", ")}: missing or no https address` });
+    throw invalid(`${bad.join(", ")}: missing or no https address${insideHint(metadata, bad, inside)}`);
 }
+
+/** Keycloak without a configured host name writes the address of the request into its document. */
+function insideHint(metadata: oidc.ServerMetadata, bad: readonly string[], inside: string | undefined): string {
+  const isOne = (address: unknown) =>
+    typeof address === "string" && URL.canParse(address) && new URL(address).origin === inside;
+  return bad.some((name) => FOR_BROWSERS.includes(name) && isOne(metadata[name]))
+    ? "; browsers do not reach PORTAL_INTERNAL_URL: configure the provider's public host name"
+    : "";
+}
+
+const invalid = (detail: string) => new PortalAuthError("discovery_invalid", { detail });

@@ -58,9 +58,9 @@ const AUTHORIZATION_ERRORS: Record<string, "login_denied" | "interaction_needed"
  * Checks that the response is the portal's own and good news. The state was checked before: by it the attempt was found.
  * RFC 9207, section 2.4; RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6.
  */
-export function checkResponse({ metadata }: Portal, response: AuthorizationResponse): GoodResponse {
+export function checkResponse({ metadata, issuer }: Portal, response: AuthorizationResponse): GoodResponse {
   const announced = metadata.authorization_response_iss_parameter_supported === true;
-  const comesFromPortal = response.iss === undefined ? !announced : response.iss === metadata.issuer;
+  const comesFromPortal = response.iss === undefined ? !announced : issuer.includes(response.iss);
   if (!comesFromPortal) throw new PortalAuthError("response_issuer_mismatch");
   if (response.error === undefined) return response;
   const { error, error_description: providerDescription } = response;
@@ -103,6 +103,7 @@ export async function exchange(
   if (!answer.id_token) throw new PortalAuthError("id_token_missing");
   await portal.verifySignature(answer.id_token);
   const claims = readClaims(answer.claims() as Claims, "id_token_invalid");
-  checkIdToken(claims, answer.id_token, { ...expected, access_token: answer.access_token, settings: portal.settings });
+  const { settings, issuer } = portal;
+  checkIdToken(claims, answer.id_token, { ...expected, access_token: answer.access_token, settings, issuer });
   return { tokens, claims, authentication: readAuthentication(claims, epochSeconds() + clockTolerance) };
 }

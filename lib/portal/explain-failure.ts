@@ -2,6 +2,7 @@ import * as oidc from "openid-client";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { cleanDescription } from "./clean-description.js";
 import { isBusy, type NamedError, namedErrorOf, networkFailure } from "./http.js";
+import { toIssuerText } from "./issuer.js";
 
 /** The endpoint whose answer failed. */
 type Endpoint = "discovery" | "token" | "refresh" | "revocation" | "userinfo";
@@ -23,8 +24,10 @@ export function explainFailure(
   if (response) return explainAnswer(response, namedError(error, response), endpoint, secrets);
   const network = causes(error).find(isNetworkFailure);
   if (network) return networkFailure(network, endpoint);
-  if (endpoint === "discovery") return explainDiscovery(error);
   const sentence = fixedSentence(error);
+  if (endpoint === "discovery") return new PortalAuthError("discovery_invalid", { detail: sentence });
+  const algorithm = algorithmOf(error);
+  if (algorithm !== undefined) return new PortalAuthError("id_token_signature_invalid", { detail: algorithm });
   if (endpoint !== "userinfo" && /JW[TSE]|ID Token/.test(sentence))
     return new PortalAuthError("id_token_invalid", { detail: claimOf(error) ?? sentence });
   return new PortalAuthError("portal_answer_invalid", { detail: sentence });
@@ -150,30 +153,36 @@ function bodyTypeOf({ headers, body }: Response): string {
   return type === undefined ? "no content type" : printable(type);
 }
 
-function explainDiscovery(error: unknown): PortalAuthError {
-  const mismatch = causes(error).find((cause) => (cause as Mismatch).attribute === "issuer") as Mismatch | undefined;
-  if (mismatch) {
-    const detail = `the document says ${addressIn(mismatch.body?.issuer)}, PORTAL_ISSUER (option issuer) ${addressIn(mismatch.expected)}`;
-    return new PortalAuthError("issuer_mismatch", { detail });
-  }
-  return new PortalAuthError("discovery_invalid", { detail: fixedSentence(error) });
-}
-
-interface Mismatch {
-  readonly attribute?: unknown;
+/** What openid-client compared: a claim, or the algorithm in the header. */
+interface Comparison {
+  readonly claim?: unknown;
   readonly expected?: unknown;
-  readonly body?: { readonly issuer?: unknown };
+  readonly claims?: Readonly<Record<string, unknown>>;
+  readonly header?: { readonly alg?: unknown };
 }
 
-/** An address to be compared to the letter: whole, if it is one, and nothing else that a portal may have written there. */
-const addressIn = (value: unknown): string =>
-  typeof value === "string" && /^https?:\/\/[\w.:[\]/~%-]{1,200}$/.test(value) ? value : "something that is no issuer";
-
-/** The claim that a comparison or a time check was about. */
+/** The claim that a comparison or a time check was about, with both values where a developer has to compare them. */
 function claimOf(error: unknown): string | undefined {
-  const about = causes(error).find((cause) => typeof (cause as { claim?: unknown }).claim === "string");
-  return about ? `claim ${(about as { claim: string }).claim}` : undefined;
+  const about = causes(error).find((cause) => typeof (cause as Comparison).claim === "string") as
+    | Comparison
+    | undefined;
+  if (!about) return undefined;
+  const { claim, expected, claims } = about;
+  if (claim === "iss")
+    return `claim iss: received ${toIssuerText(claims?.["iss"])}, expected ${toIssuerText(expected)}`;
+  return claim === "aud" ? audienceDetail(claims?.["aud"], expected) : `claim ${claim}`;
 }
+
+/** The algorithm of a token that is signed with another one than expected. */
+function algorithmOf(error: unknown): string | undefined {
+  const about = causes(error).find((cause) => "header" in cause && "expected" in cause) as Comparison | undefined;
+  const expected = [about?.expected].flat().join(" or ");
+  return about && `the token is signed with ${printable(String(about.header?.alg))}, expected ${expected}`;
+}
+
+/** Says which clients a token is for. */
+export const audienceDetail = (received: unknown, expected: unknown): string =>
+  `claim aud: received ${[received].flat().slice(0, 3).map(String).map(printable).join(", ")}, expected ${printable(String(expected))}`;
 
 const OWN_SENTENCES = ["OperationProcessingError", "UnsupportedOperationError"];
 

@@ -16,11 +16,13 @@ export type PortalFetch = (url: string, request: PortalRequest) => Promise<Respo
 /**
  * fetch, with nothing left open: one request, one answer. No redirect is followed, no request sent twice, no answer
  * over 1 MiB read, and no portal waited for longer than the timeout, which covers the body as well.
+ *
+ * @param internalOrigin Of the option `internalUrl`, which may be http in a container network
  */
-export function createFetch(timeoutSeconds: number): PortalFetch {
+export function createFetch(timeoutSeconds: number, internalOrigin?: string): PortalFetch {
   return async function portalFetch(url, request) {
     const { origin } = new URL(url);
-    if (!isSafeAddress(url))
+    if (!isSafeAddress(url) && origin !== internalOrigin)
       throw new PortalAuthError("discovery_invalid", { detail: `${origin} is neither https nor http on loopback` });
     const signal = AbortSignal.timeout(Math.ceil(timeoutSeconds * 1000));
     try {

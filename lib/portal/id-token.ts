@@ -5,18 +5,19 @@ import { PortalAuthError } from "../errors.js";
 import type { Settings } from "../settings/settings.js";
 import type { Claims } from "../tokens.js";
 import { graceAtLogin } from "../way-back.js";
-import { withoutSlash } from "../without-slash.js";
+import type { ProviderIssuer } from "./issuer.js";
 
 export interface IdTokenExpectations {
   readonly nonce: string;
   readonly access_token: string;
   readonly max_age?: number;
   readonly acr?: readonly string[];
-  readonly settings: Pick<Settings, "issuer" | "nonce" | "clientId" | "clockTolerance">;
+  readonly settings: Pick<Settings, "nonce" | "clientId" | "clockTolerance">;
+  readonly issuer: ProviderIssuer;
 }
 
 /**
- * The checks of OpenID Connect Core 1.0, section 3.1.3.7, that openid-client leaves to its caller. It has seen to iss,
+ * The checks of OpenID Connect Core 1.0, section 3.1.3.7, that openid-client leaves to its caller. It has seen to
  * sub, aud and the presence of exp and iat; verifySignature to the signature.
  */
 export function checkIdToken(claims: Claims, idToken: string, expected: IdTokenExpectations): void {
@@ -61,7 +62,7 @@ export interface Predecessor extends Omit<IdTokenExpectations, "nonce" | "max_ag
 export function checkRefreshedIdToken(claims: Claims, idToken: string, before: Predecessor): void {
   checkAlways(claims, idToken, before);
   const { login } = before;
-  const old = claimsOf(before.id_token, before.settings.issuer);
+  const old = claimsOf(before.id_token, before.issuer);
   if (old.iss !== undefined && claims.iss !== old.iss) throw invalid("claim iss");
   if (claims.sub !== (old.sub ?? login.sub) || claims.sub !== login.sub) throw invalid("claim sub");
   if (audienceOf(claims) !== audienceOf({ aud: old.aud ?? before.settings.clientId })) throw invalid("claim aud");
@@ -73,11 +74,11 @@ export function checkRefreshedIdToken(claims: Claims, idToken: string, before: P
     throw new PortalAuthError("nonce_mismatch");
 }
 
-/** Of a token that was verified when it came. What a hook has put in its place says nothing of the portal's. */
-function claimsOf(idToken: string | undefined, issuer: string): Partial<Claims> {
+/** The claims of a token that was verified when it arrived. A token that a hook has put in its place counts as none. */
+function claimsOf(idToken: string | undefined, issuer: ProviderIssuer): Partial<Claims> {
   try {
     const claims = idToken === undefined ? {} : decodeJwt(idToken);
-    return withoutSlash(claims.iss ?? "") === withoutSlash(issuer) ? claims : {};
+    return issuer.includes(claims.iss) ? claims : {};
   } catch {
     return {};
   }
@@ -88,9 +89,12 @@ const audienceOf = ({ aud = [] }: Pick<Claims, "aud">): string => JSON.stringify
 function checkAlways(
   claims: Claims,
   idToken: string,
-  expected: Pick<IdTokenExpectations, "access_token" | "settings">,
+  expected: Pick<IdTokenExpectations, "access_token" | "settings" | "issuer">,
 ) {
   const { clientId } = expected.settings;
+  // step 2: openid-client has compared iss, and takes any tenant
+  const wrongIssuer = expected.issuer.problemOf(claims);
+  if (wrongIssuer !== undefined) throw invalid(wrongIssuer);
   // RFC 8725, section 3.12: an access token or a logout token may have claims that would do
   const { alg = "", typ } = decodeProtectedHeader(idToken);
   if (/^(application\/)?(at|logout)\+jwt$/i.test(String(typ))) throw invalid("typ");

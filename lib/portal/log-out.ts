@@ -15,22 +15,19 @@ export async function revoke(portal: Portal, token: string): Promise<void> {
 const isShort = (idToken: string | undefined): idToken is string => idToken !== undefined && idToken.length <= 2500;
 
 /**
- * Where the browser goes to end the portal's own session: without that visit the next login passes silently.
- * Undefined when the portal has no such address. The portal has parameter names of its own (product page 1148/51486);
- * everybody else follows OpenID Connect RP-Initiated Logout 1.0, section 2.
+ * Returns the address that ends the session at the provider. Without that visit the next login needs no password.
+ * Undefined if the provider has no such address. The parameters are those of OpenID Connect RP-Initiated Logout 1.0,
+ * section 2. A Tencent CIAM that does not announce the endpoint has its own (product page 1148/51486).
  *
- * @param postLogoutRedirectUri where the provider sends the browser afterwards
+ * @param postLogoutRedirectUri Where the provider sends the browser afterwards
  */
-export function logoutUrl(
-  { metadata, configuration, settings }: Portal,
-  idToken: string | undefined,
-  postLogoutRedirectUri: string,
-): URL | undefined {
+export function logoutUrl(portal: Portal, idToken: string | undefined, postLogoutRedirectUri: string): URL | undefined {
+  const { metadata, configuration, settings, logoutParameters } = portal;
   if (!metadata.end_session_endpoint) return undefined;
-  const { clientId: client_id, profile } = settings;
+  const { clientId: client_id } = settings;
   const parameters = {
     client_id,
-    ...(profile.logoutParameters === "tencent-ciam"
+    ...(logoutParameters === "tencent-ciam"
       ? { logout_redirect_uri: postLogoutRedirectUri }
       : { ...(isShort(idToken) && { id_token_hint: idToken }), post_logout_redirect_uri: postLogoutRedirectUri }),
     state: oidc.randomState(),

@@ -1,6 +1,7 @@
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { PortalAuthError } from "../errors.js";
 import type { Portal } from "./discover.js";
+import { audienceDetail } from "./explain-failure.js";
 import { wrongTime } from "./id-token.js";
 
 /** Whom the portal wants to be logged out: a person, one of their sessions at the portal, or the one in the other. */
@@ -12,8 +13,14 @@ export interface LogoutToken {
   readonly jti: string;
 }
 
-/** So long after it was issued a logout token is good at most, whatever it says: so long its jti has to be remembered. */
+/** Maximum age of a logout token, in seconds, whatever its `exp` says: its `jti` is kept that long. */
 export const LOGOUT_TOKEN_SECONDS = 24 * 60 * 60;
+
+/**
+ * Maximum age of a logout token without `exp`, in seconds. Drafts of the specification had no `exp`, and some providers still
+ * omit it. The final text recommends that a logout token ends after at most two minutes (section 4).
+ */
+const SECONDS_WITHOUT_EXP = 120;
 
 /** OpenID Connect Back-Channel Logout 1.0, section 2.4. */
 const EVENT = "http://schemas.openid.net/event/backchannel-logout";
@@ -61,10 +68,11 @@ function wrongHeader({ typ, crit }: Members): string | undefined {
 }
 
 /** The first that does not hold, in the order of the specification's steps. */
-function wrongClaim(claims: Members, { metadata, settings }: Portal): string | undefined {
-  const { iss, aud, sub, sid, jti } = claims;
-  if (iss !== metadata.issuer) return "claim iss";
-  if (![aud].flat().includes(settings.clientId)) return "claim aud";
+function wrongClaim(claims: Members, { issuer, settings }: Portal): string | undefined {
+  const { aud, sub, sid, jti } = claims;
+  const wrongIssuer = issuer.problemOf(claims);
+  if (wrongIssuer !== undefined) return wrongIssuer;
+  if (![aud].flat().includes(settings.clientId)) return audienceDetail(aud, settings.clientId);
   const time = wrongTime({ ...claims, exp: endOf(claims) }, settings.clockTolerance);
   if (time !== undefined) return time;
   if (sub === undefined && sid === undefined) return "neither sub nor sid";
@@ -75,8 +83,13 @@ function wrongClaim(claims: Members, { metadata, settings }: Portal): string | u
   return isName(jti) ? undefined : "claim jti";
 }
 
-const endOf = ({ iat, exp }: Members): unknown =>
-  Number.isFinite(iat) && Number.isFinite(exp) ? Math.min(exp as number, (iat as number) + LOGOUT_TOKEN_SECONDS) : exp;
+/** The end of a logout token in epoch seconds, or what stands in its place. */
+function endOf({ iat, exp }: Members): unknown {
+  if (!Number.isFinite(iat)) return exp;
+  const issued = iat as number;
+  if (exp === undefined) return issued + SECONDS_WITHOUT_EXP;
+  return Number.isFinite(exp) ? Math.min(exp as number, issued + LOGOUT_TOKEN_SECONDS) : exp;
+}
 
 const isName = (value: unknown): value is string =>
   typeof value === "string" && value.length > 0 && value.length <= LONGEST;

@@ -2,13 +2,13 @@ import { randomBytes } from "node:crypto";
 import { importJWK, type JWK } from "jose";
 import * as oidc from "openid-client";
 import type { PortalAuthError } from "../errors.js";
-import type { Settings } from "../settings/settings.js";
-import { withoutSlash } from "../without-slash.js";
+import { hasEndpointsByHand } from "../settings/endpoints-by-hand.js";
 import { attemptOf, authorizationUrl, newSeed } from "./authorize.js";
 import type { Portal } from "./discover.js";
 import { explainFailure } from "./explain-failure.js";
 import { createFetch } from "./http.js";
-import { acceptedAlgorithms, readKeySet } from "./keys.js";
+import { readKeySet } from "./key-set.js";
+import { discoveryAddress, internalOrigin, toServerAddress } from "./server-address.js";
 
 // What a doctor asks of a portal. Nothing of it changes anything there.
 
@@ -26,10 +26,12 @@ export async function tryCredentials(portal: Portal): Promise<PortalAuthError | 
   );
 }
 
-/** What the portal answers to an authorization request: a browser would see it. */
+/** Sends an authorization request as a browser would. This server may reach the provider at the internal address only. */
 export async function tryAuthorization(portal: Portal): Promise<{ status: number; location: string | undefined }> {
-  const url = authorizationUrl(portal, attemptOf(newSeed()), {});
-  const answer = await createFetch(portal.settings.httpTimeout)(url.href, { headers: { accept: "text/html" } });
+  const { settings } = portal;
+  const { href } = authorizationUrl(portal, attemptOf(newSeed()), {});
+  const fetch = createFetch(settings.httpTimeout, internalOrigin(settings));
+  const answer = await fetch(toServerAddress(href, settings), { headers: { accept: "text/html" } });
   return { status: answer.status, location: answer.headers.get("location") ?? undefined };
 }
 
@@ -44,10 +46,10 @@ export interface ProbedKey {
 const LEAST_RSA_BITS = 2048; // RFC 7518, section 3.3
 
 /** The keys, as a login would use them. */
-export async function tryKeys({ metadata, settings }: Portal): Promise<ProbedKey[]> {
-  const keys = await readKeySet(createFetch(settings.httpTimeout), String(metadata.jwks_uri), new Headers());
-  const algorithms = acceptedAlgorithms(metadata.id_token_signing_alg_values_supported);
-  return Promise.all(keys.map((key) => tryKey(key as JWK, algorithms)));
+export async function tryKeys({ metadata, settings, idTokenAlgorithms }: Portal): Promise<ProbedKey[]> {
+  const fetch = createFetch(settings.httpTimeout, internalOrigin(settings));
+  const keys = await readKeySet(fetch, String(metadata.jwks_uri), new Headers());
+  return Promise.all(keys.map((key) => tryKey(key as JWK, idTokenAlgorithms)));
 }
 
 async function tryKey(key: JWK, algorithms: readonly string[]): Promise<ProbedKey> {
@@ -65,20 +67,30 @@ async function tryKey(key: JWK, algorithms: readonly string[]): Promise<ProbedKe
   return { ...told, problem: usable ? undefined : "cannot be read" };
 }
 
-const FAMILIES: Readonly<Record<string, RegExp>> = { RSA: /^(RS|PS)/, EC: /^ES/, OKP: /^Ed/ };
+/** A map, as a key may name `constructor` as its type. */
+const FAMILIES = new Map([
+  ["RSA", /^(RS|PS)/],
+  ["EC", /^ES/],
+  ["OKP", /^Ed/],
+]);
 
-const fits = ({ kty }: JWK, algorithm: string): boolean => FAMILIES[String(kty)]?.test(algorithm) ?? false;
+const fits = ({ kty }: JWK, algorithm: string): boolean => FAMILIES.get(String(kty))?.test(algorithm) ?? false;
 
 const bitsOf = (n: string | undefined): number => 8 * Buffer.from(String(n ?? ""), "base64url").length;
 
-/** The discovery document as it is sent, and how far the portal's clock is ahead of ours, in seconds, if it tells. */
-export async function readDocument({ issuer, httpTimeout }: Settings) {
+/**
+ * Reads the discovery document as it is sent, and how far the provider's clock is ahead of ours, in seconds, if its answer has
+ * a Date. Without discovery the keys tell the time.
+ */
+export async function readDocument({ metadata, settings }: Portal) {
+  const isByHand = hasEndpointsByHand(settings);
+  const address = isByHand ? String(metadata.jwks_uri ?? metadata.token_endpoint) : discoveryAddress(settings);
   const asked = Date.now();
-  const answer = await createFetch(httpTimeout)(`${withoutSlash(issuer)}/.well-known/openid-configuration`, {});
+  const answer = await createFetch(settings.httpTimeout, internalOrigin(settings))(address, {});
   const answered = Date.now();
   const age = Number(answer.headers.get("age") ?? 0) || 0; // of an answer that a cache has kept (RFC 9111, section 5.1)
   const told = Date.parse(answer.headers.get("date") ?? "") + age * 1000;
-  const document: unknown = await answer.json().catch(() => undefined);
+  const document: unknown = isByHand ? {} : await answer.json().catch(() => undefined);
   return {
     document: (typeof document === "object" && document !== null ? document : {}) as Record<string, unknown>,
     // the Date has no part of a second: on the average it is half a second old

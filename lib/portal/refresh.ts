@@ -45,10 +45,10 @@ export async function refresh(portal: Portal, holder: Holder, isLastWord: boolea
 const isIdentityMismatch = (error: unknown): error is PortalAuthError & { readonly detail: string } =>
   error instanceof PortalAuthError &&
   error.code === "id_token_invalid" &&
-  /^claim (iss|sub)\b/.test(error.detail ?? "");
+  /^claim (iss|sub|tid)\b/.test(error.detail ?? "");
 
 async function sendRefreshToken(portal: Portal, { tokens, claims }: Holder, isLastWord: boolean): Promise<Refreshed> {
-  const { settings, configuration } = portal;
+  const { settings, configuration, issuer } = portal;
   const askedAt = settings.clock();
   const answer = await oidc.refreshTokenGrant(configuration, tokens.refresh_token as string).catch((error) => {
     throw explainRefreshFailure(error, isLastWord, [settings.clientSecret, tokens.refresh_token]);
@@ -56,7 +56,7 @@ async function sendRefreshToken(portal: Portal, { tokens, claims }: Holder, isLa
   const fresh = readTokens(answer, askedAt);
   const merged = { ...whatStays(tokens, fresh), ...fresh };
   if (fresh.id_token === undefined) return { tokens: merged };
-  const before = { id_token: tokens.id_token, login: claims, access_token: fresh.access_token, settings };
+  const before = { id_token: tokens.id_token, login: claims, access_token: fresh.access_token, settings, issuer };
   const claimsNow = answer.claims() as Claims;
   checkRefreshedIdToken(claimsNow, fresh.id_token, before);
   try {

@@ -1,3 +1,4 @@
+import { parseJsonObject } from "../parse-json-object.js";
 import { networkFailure, type PortalFetch } from "./http.js";
 
 /**
@@ -27,7 +28,7 @@ export function tolerantOfTokenAnswers(fetch: PortalFetch, tokenEndpoint: string
 
 /** The same text where there is nothing to change, or no object in it. */
 export function normalizeTokenAnswer(text: string): string {
-  const answer = parseObject(text);
+  const answer = parseJsonObject(text);
   if (!answer) return text;
   const entries = Object.entries(answer);
   const kept = entries.filter(([name, value]) => !isAbsent(name, value)).map(normalizeScope);
@@ -46,14 +47,3 @@ function normalizeScope([name, value]: [string, unknown]): [string, unknown] {
 
 const isScopeToken = (value: unknown): boolean =>
   typeof value === "string" && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value);
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)
-      ? (parsed as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}

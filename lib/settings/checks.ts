@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { isInternalAddress } from "../internal-address.js";
 import { isSafeAddress, lacksTwoSlashes } from "../safe-address.js";
 import { withoutSlash } from "../without-slash.js";
 
@@ -22,6 +23,25 @@ export const plainAddress = (write: string) =>
   v.pipe(
     address(write),
     v.check((value) => !/[?#]/.test(value), `${write} (without ? and #)`),
+  );
+
+/** The provider's address inside of a container network, without the slash at its end. */
+export const internalAddress = (write: string) =>
+  v.pipe(
+    text(write),
+    v.check((value) => isInternalAddress(value), write),
+    v.transform((value) => (URL.canParse(value) ? withoutSlash(new URL(value).href) : value)),
+  );
+
+const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
+/** Ids of Microsoft Entra tenants, or `*` for all of them. */
+export const tenants = (write: string) =>
+  v.pipe(
+    v.union([v.pipe(v.string(), v.transform(splitAtCommas)), v.array(v.string())], write),
+    v.minLength(1, write),
+    v.check((values) => values.join() === "*" || values.every((value) => GUID.test(value)), write),
+    v.transform((values): "*" | string[] => (values.join() === "*" ? "*" : values.map((value) => value.toLowerCase()))),
   );
 
 /** Origins (RFC 6454, section 6.2): scheme, host and port, and nothing behind them. */

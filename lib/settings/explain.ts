@@ -1,5 +1,5 @@
 import { afterLogoutInWords } from "../external-address.js";
-import { withoutSlash } from "../without-slash.js";
+import { hasEndpointsByHand } from "./endpoints-by-hand.js";
 import { DEFAULTS, isStoreAddress, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
 import { type Origin, type Settings, type Tried, tryOptions } from "./settings.js";
@@ -59,11 +59,21 @@ function settledValue(option: keyof PortalAuthOptions, settings: Settings): stri
   switch (option) {
     case "profile":
       return settings.profile.name;
+    case "discoveryUrl":
+      return hasEndpointsByHand(settings)
+        ? "none: the endpoints are set"
+        : `${settings.issuer}/.well-known/openid-configuration`;
+    case "authorizationUrl":
+    case "tokenUrl":
+    case "jwksUrl":
+      return hasEndpointsByHand(settings) ? undefined : "from discovery";
+    case "idTokenAlg":
+      return "RS256 if the provider announces it, else its other asymmetric algorithms";
     case "userinfoUrl":
     case "revocationUrl":
     case "logoutUrl": {
       const path: string | undefined = settings.profile.endpoints[BY_PROFILE[option]];
-      return path === undefined ? "from discovery" : `from discovery, else ${withoutSlash(settings.issuer)}${path}`;
+      return path === undefined ? "from discovery" : `from discovery, else ${settings.issuer}${path}`;
     }
     case "postLogoutRedirectUri":
       return afterLogoutInWords(settings);
@@ -88,7 +98,12 @@ const SECRET_OPTIONS = Object.entries(VARIABLES).flatMap(([option, variable]) =>
 
 const ADDRESSES: readonly string[] = [
   "issuer",
+  "discoveryUrl",
+  "internalUrl",
   "redirectUri",
+  "authorizationUrl",
+  "tokenUrl",
+  "jwksUrl",
   "userinfoUrl",
   "revocationUrl",
   "logoutUrl",

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import type { PortalAuthError } from "../errors.js";
+import { isSymmetric, minimumSecretBytes } from "../signature-algorithms.js";
 import { checkAuthorizationParams } from "./authorization-params.js";
 import { type OptionsSchema, VARIABLES } from "./option-table.js";
 import type { Routes } from "./options.js";
@@ -85,6 +86,16 @@ function withoutRoute(options: v.InferOutput<typeof OptionsSchema>): OptionProbl
   });
 }
 
+/** An algorithm whose key is the client secret, without a secret that is long enough (RFC 7518, section 3.2). */
+function weakKey({ idTokenAlg, clientAuth, clientSecret = "" }: v.InferOutput<typeof OptionsSchema>): OptionProblem[] {
+  if (!isSymmetric(idTokenAlg)) return [];
+  const least = minimumSecretBytes(String(idTokenAlg));
+  const isLongEnough = clientAuth !== "none" && Buffer.byteLength(clientSecret) >= least;
+  if (isLongEnough) return [];
+  const advice = `${idTokenAlg} needs a client secret of ${least} bytes at least: let the provider issue a longer one, or register RS256`;
+  return [problem("idTokenAlg", `${VARIABLES.idTokenAlg} (option idTokenAlg)`, advice)];
+}
+
 /** What is right by itself and wrong beside something else. */
 export function conflicts(options: v.InferOutput<typeof OptionsSchema>, routes: Routes): OptionProblem[] {
   const { redirectUri, authorizationParams } = options;
@@ -108,7 +119,7 @@ export function conflicts(options: v.InferOutput<typeof OptionsSchema>, routes: 
   const paths = Object.values(routes).filter((path) => path !== false);
   if (new Set(paths).size < paths.length)
     problems.push(problem("routes", "option routes", "write a path of its own for each"));
-  problems.push(...withoutRoute(options));
+  problems.push(...withoutRoute(options), ...weakKey(options));
   if (typeof authorizationParams !== "function") {
     try {
       checkAuthorizationParams(authorizationParams);

@@ -7,14 +7,29 @@ import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
 import { isSafeAddress } from "../safe-address.js";
 import { reservedKey } from "../session/reserved.js";
+import { ID_TOKEN_ALGORITHMS } from "../signature-algorithms.js";
 import { hasOpenid } from "./authorization-params.js";
-import { address, origins, plainAddress, route, seconds, secrets, text, toggle } from "./checks.js";
+import {
+  address,
+  internalAddress,
+  origins,
+  plainAddress,
+  route,
+  seconds,
+  secrets,
+  tenants,
+  text,
+  toggle,
+} from "./checks.js";
 import type { PortalAuthOptions } from "./options.js";
 import { PROFILES, type ProfileName } from "./profiles.js";
 
 /** The variable of each option that has one. README's table is compared with it by a test. */
 export const VARIABLES = {
   issuer: "PORTAL_ISSUER",
+  discoveryUrl: "PORTAL_DISCOVERY_URL",
+  internalUrl: "PORTAL_INTERNAL_URL",
+  allowedTenants: "PORTAL_ALLOWED_TENANTS",
   profile: "PORTAL_PROFILE",
   clientId: "PORTAL_CLIENT_ID",
   clientSecret: "PORTAL_CLIENT_SECRET",
@@ -24,6 +39,10 @@ export const VARIABLES = {
   scope: "PORTAL_SCOPE",
   authorizationParams: "PORTAL_AUTH_SOURCE_ID",
   nonce: "PORTAL_NONCE",
+  idTokenAlg: "PORTAL_ID_TOKEN_ALG",
+  authorizationUrl: "PORTAL_AUTHORIZATION_URL",
+  tokenUrl: "PORTAL_TOKEN_URL",
+  jwksUrl: "PORTAL_JWKS_URL",
   userinfoUrl: "PORTAL_USERINFO_URL",
   revocationUrl: "PORTAL_REVOCATION_URL",
   logoutUrl: "PORTAL_LOGOUT_URL",
@@ -122,6 +141,13 @@ export const OptionsSchema = v.strictObject(
     issuer: plainAddress(
       "write the portal's address, https://… (http only on loopback), as its discovery document spells it",
     ),
+    discoveryUrl: v.optional(address("write the address of the provider's discovery document")),
+    internalUrl: v.optional(
+      internalAddress(
+        "write the provider's address in your network, e.g. http://keycloak:8080 (https for a host that the internet knows)",
+      ),
+    ),
+    allowedTenants: v.optional(tenants("write ids of Microsoft Entra tenants separated by commas, or * for all")),
     profile: v.optional(v.picklist(Object.keys(PROFILES) as ProfileName[], "write tencent-ciam or openid")),
     clientId: text("write the client_id that the portal shows for your application"),
     clientSecret: v.optional(text("write the client_secret that the portal shows for your application")),
@@ -158,6 +184,10 @@ export const OptionsSchema = v.strictObject(
       {},
     ),
     nonce: v.optional(v.picklist(["required", "optional", "off"], "write required, optional or off")),
+    idTokenAlg: v.optional(v.picklist(ID_TOKEN_ALGORITHMS, `write one of ${ID_TOKEN_ALGORITHMS.join(", ")}`)),
+    authorizationUrl: v.optional(address("write the address of the provider's authorization endpoint")),
+    tokenUrl: v.optional(address("write the address of the provider's token endpoint")),
+    jwksUrl: v.optional(address("write the address of the provider's keys (JWK set)")),
     userinfoUrl: v.optional(address("write the address of the portal's userinfo endpoint")),
     revocationUrl: v.optional(address("write the address of the portal's revocation endpoint")),
     logoutUrl: v.optional(address("write the address that ends the portal's own session")),

@@ -5,6 +5,7 @@ import type { Hooks } from "../hooks.js";
 import type { Lock } from "../lock.js";
 import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
+import type { IdTokenAlgorithm } from "../signature-algorithms.js";
 import type { NoncePolicy, ProfileName } from "./profiles.js";
 
 /**
@@ -24,8 +25,32 @@ export interface PortalAuthOptions {
    * none: the one at `req.portal`.
    */
   name?: string | undefined;
-  /** The portal's issuer identifier. PORTAL_ISSUER; required; https, or http on loopback. */
+  /**
+   * The provider's issuer identifier. PORTAL_ISSUER; required; https, or http on loopback. It must be the `issuer` of the
+   * discovery document; only a slash at the end may differ. Tokens must have the document's spelling (OpenID Connect
+   * Discovery 1.0, section 4.3). If it is another one, logins fail with `issuer_mismatch`.
+   */
   issuer?: string | undefined;
+  /**
+   * Address of the discovery document, if it is not below the issuer. PORTAL_DISCOVERY_URL; default
+   * `/.well-known/openid-configuration` below the issuer (OpenID Connect Discovery 1.0, section 4). The document's `issuer`
+   * must be the option `issuer` all the same.
+   */
+  discoveryUrl?: string | undefined;
+  /**
+   * The provider's address for requests of this server, e.g. `http://keycloak:8080`: origin and, if need be, a path prefix.
+   * It takes the place of the issuer's origin at discovery, token, keys, userinfo and revocation. Browsers are never
+   * redirected to it. PORTAL_INTERNAL_URL; default none. It may be http at a host of a private network only. Then the client
+   * secret, codes, tokens and keys cross that network unencrypted, and whoever can change them there can sign in as any user.
+   */
+  internalUrl?: string | undefined;
+  /**
+   * Tenants whose users may sign in, by their ids, for an issuer with `{tenantid}` (Microsoft Entra's `common` and
+   * `organizations`), or `*` for every tenant. The `tid` of an ID token must be one of them, and its `iss` must fit its `tid`.
+   * PORTAL_ALLOWED_TENANTS, separated by commas; default none. Discovery fails with `discovery_invalid` if such an issuer has
+   * no list, and if there is a list for another issuer.
+   */
+  allowedTenants?: "*" | readonly string[] | undefined;
   /** What to do where discovery is silent. PORTAL_PROFILE; default by the issuer's host. */
   profile?: ProfileName | undefined;
   /** PORTAL_CLIENT_ID; required. */
@@ -56,6 +81,23 @@ export interface PortalAuthOptions {
     | undefined;
   /** PORTAL_NONCE; default by profile: "required", for tencent-ciam "optional". */
   nonce?: NoncePolicy | undefined;
+  /**
+   * The algorithm that ID tokens and logout tokens are signed with, as it is registered at the provider
+   * (id_token_signed_response_alg). PORTAL_ID_TOKEN_ALG; default RS256 if the provider announces it or announces nothing, else
+   * the announced asymmetric algorithms. HS256, HS384 and HS512 are accepted only if they are named here. Their key is the
+   * client secret, which must have 32, 48 or 64 bytes at least (RFC 7518, section 3.2): whoever knows it can sign in as any
+   * user. `none` is never accepted. OpenID Connect Core 1.0, section 3.1.3.7, steps 7 and 8.
+   */
+  idTokenAlg?: IdTokenAlgorithm | undefined;
+  /**
+   * Address of the authorization endpoint. PORTAL_AUTHORIZATION_URL; default from discovery. If it, `tokenUrl` and `jwksUrl`
+   * are set and `discoveryUrl` is not, no discovery document is fetched. Tokens must have the option `issuer` exactly then.
+   */
+  authorizationUrl?: string | undefined;
+  /** Address of the token endpoint. PORTAL_TOKEN_URL; default from discovery. */
+  tokenUrl?: string | undefined;
+  /** Address of the provider's keys, a JWK set. PORTAL_JWKS_URL; default from discovery. */
+  jwksUrl?: string | undefined;
   /** PORTAL_USERINFO_URL; default from discovery, else the profile's. */
   userinfoUrl?: string | undefined;
   /** PORTAL_REVOCATION_URL; default from discovery, else the profile's. */

@@ -6,6 +6,7 @@ import type { Hooks } from "../hooks.js";
 import type { Lock } from "../lock.js";
 import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
+import type { IdTokenAlgorithm } from "../signature-algorithms.js";
 import { withoutSlash } from "../without-slash.js";
 import { alike, readSecret, readVariable, unknownVariables } from "./environment.js";
 import {
@@ -26,7 +27,15 @@ import { isLeftOutByMistake, whyNotRead } from "./whose-variables.js";
 export interface Settings {
   /** Undefined for the one that needs no name. */
   readonly name: string | undefined;
+  /** The option without the slash at its end, so that adding or removing the slash ends no session. */
   readonly issuer: string;
+  /** The option as it was written, for messages and for a provider without discovery. */
+  readonly issuerAsWritten: string;
+  readonly discoveryUrl: string | undefined;
+  /** Without the slash at its end. */
+  readonly internalUrl: string | undefined;
+  /** Ids in lower case, or `*` for all. */
+  readonly allowedTenants: "*" | readonly string[] | undefined;
   readonly profile: Profile;
   readonly clientId: string;
   readonly clientSecret: string | undefined;
@@ -36,6 +45,10 @@ export interface Settings {
   readonly scope: string;
   readonly authorizationParams: NonNullable<PortalAuthOptions["authorizationParams"]>;
   readonly nonce: NoncePolicy;
+  readonly idTokenAlg: IdTokenAlgorithm | undefined;
+  readonly authorizationUrl: string | undefined;
+  readonly tokenUrl: string | undefined;
+  readonly jwksUrl: string | undefined;
   readonly userinfoUrl: string | undefined;
   readonly revocationUrl: string | undefined;
   readonly logoutUrl: string | undefined;
@@ -184,7 +197,11 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
   const profile: Profile = PROFILES[options.profile ?? profileOfIssuer(new URL(options.issuer))];
   const settled = {
     name: options.name,
-    issuer: options.issuer,
+    issuer: withoutSlash(options.issuer),
+    issuerAsWritten: options.issuer,
+    discoveryUrl: options.discoveryUrl,
+    internalUrl: options.internalUrl,
+    allowedTenants: options.allowedTenants,
     profile,
     clientId: options.clientId,
     clientSecret: options.clientAuth === "none" ? undefined : options.clientSecret,
@@ -197,6 +214,10 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
         ? options.authorizationParams
         : { ...options.authorizationParams },
     nonce: options.nonce ?? profile.nonce,
+    idTokenAlg: options.idTokenAlg,
+    authorizationUrl: options.authorizationUrl,
+    tokenUrl: options.tokenUrl,
+    jwksUrl: options.jwksUrl,
     userinfoUrl: options.userinfoUrl,
     revocationUrl: options.revocationUrl,
     logoutUrl: options.logoutUrl,

@@ -1,9 +1,12 @@
-import { withoutSlash } from "../without-slash.js";
+import { isSameIssuer } from "../is-same-issuer.js";
 import { VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
 
 /** Whose variables speak of one portal and of the application's registration there. */
 const OF_THE_PORTAL: readonly (keyof PortalAuthOptions)[] = [
+  "discoveryUrl",
+  "internalUrl",
+  "allowedTenants",
   "profile",
   "clientId",
   "clientSecret",
@@ -11,6 +14,10 @@ const OF_THE_PORTAL: readonly (keyof PortalAuthOptions)[] = [
   "scope",
   "authorizationParams",
   "nonce",
+  "idTokenAlg",
+  "authorizationUrl",
+  "tokenUrl",
+  "jwksUrl",
   "userinfoUrl",
   "revocationUrl",
   "logoutUrl",
@@ -26,7 +33,7 @@ const MUST_BE_MEANT: readonly (keyof PortalAuthOptions)[] = ["issuer", "clientId
 export function whyNotRead(option: string, given: PortalAuthOptions, env: NodeJS.ProcessEnv): string | undefined {
   const isOf = OF_THE_PORTAL.includes(option as keyof PortalAuthOptions);
   const { issuer, clientId } = given;
-  if (isOf && isAddress(issuer) && differs(issuer, env[VARIABLES.issuer]))
+  if (isOf && isAddress(issuer) && namesAnother(issuer, env[VARIABLES.issuer]))
     return `${variableOf(option)} belongs to ${VARIABLES.issuer}, and the option issuer names another portal: give ${option} in code as well`;
   if (option === "clientSecret" && differs(clientId, env[VARIABLES.clientId]))
     return `${variableOf(option)} belongs to ${VARIABLES.clientId}, and the option clientId names another client: give ${option} in code as well`;
@@ -41,6 +48,9 @@ export const isLeftOutByMistake = (option: string, given: PortalAuthOptions): bo
 const isAddress = (value: unknown): boolean => typeof value === "string" && URL.canParse(value);
 
 const differs = (value: unknown, variable: string | undefined): boolean =>
-  typeof value === "string" && !!variable && withoutSlash(value.trim()) !== withoutSlash(variable.trim());
+  typeof value === "string" && !!variable && value.trim() !== variable.trim();
+
+const namesAnother = (issuer: unknown, variable: string | undefined): boolean =>
+  typeof issuer === "string" && !!variable && !isSameIssuer(issuer.trim(), variable.trim());
 
 const variableOf = (option: string): string => VARIABLES[option as keyof typeof VARIABLES];

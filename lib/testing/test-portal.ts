@@ -59,7 +59,8 @@ export async function startTestPortal(options: TestPortalOptions = {}): Promise<
     redirectUris: redirectUris ?? ["http://127.0.0.1/callback"],
   });
   const profile = options.document === "full" ? "openid" : "tencent-ciam";
-  const { people = DEMO_PEOPLE } = options;
+  const { people = DEMO_PEOPLE, issuerSuffix = "" } = options;
+  const issuer = portal.issuer + issuerSuffix.replace("{tenantid}", "common");
   const known = people.map(({ sub }) => sub);
   const refuse = (status: number, error: string | undefined) => (times?: number) =>
     portal.answerNext(
@@ -72,9 +73,9 @@ export async function startTestPortal(options: TestPortalOptions = {}): Promise<
     );
   return {
     ...portal,
-    options: { issuer: portal.issuer, profile, clientId, clientSecret },
+    options: { issuer, profile, clientId, clientSecret },
     env: {
-      PORTAL_ISSUER: portal.issuer,
+      PORTAL_ISSUER: issuer,
       PORTAL_PROFILE: profile,
       PORTAL_CLIENT_ID: clientId,
       PORTAL_CLIENT_SECRET: clientSecret,

@@ -1,3 +1,5 @@
+import { generateKeyPairSync } from "node:crypto";
+import { SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import type { Claims } from "../../lib/index.js";
 import type { Answer } from "../../lib/testing/portal/portal.js";
@@ -112,6 +114,99 @@ test.each<[string, Answer]>([
   });
 });
 
+describe("a signed answer", () => {
+  const jwt =
+    (token: string, type = "application/jwt"): Answer =>
+    (_req, res) =>
+      void res.writeHead(200, { "content-type": type }).end(token);
+  const now = () => Math.floor(Date.now() / 1000);
+
+  test.each<[string, (issuer: string) => object, string]>([
+    ["with iss and aud", (iss) => ({ iss, aud: "demo-app" }), "application/jwt"],
+    ["with several audiences", (iss) => ({ iss, aud: ["another", "demo-app"] }), "application/jwt"],
+    ["without iss, aud and times", () => ({}), "application/jwt"],
+    ["whose media type has parameters and capitals", () => ({}), "Application/JWT;charset=UTF-8"],
+    ["with times that hold", (iss) => ({ iss, iat: now(), exp: now() + 60 }), "application/jwt"],
+  ])("%s is verified and returned", async (_what, more, type) => {
+    const { userinfo, portal } = await start();
+    const claims = { sub: SUB, name: "Amara Weber", ...more(portal.issuer) };
+    portal.answerNext("/userinfo", jwt(portal.signJwt(claims), type));
+    expect(await userinfo()).toEqual(claims);
+  });
+
+  test.each<[string, object, object | undefined, RegExp]>([
+    [
+      "of another issuer",
+      { iss: "https://evil.example" },
+      undefined,
+      /claim iss: received https:\/\/evil\.example, expected/,
+    ],
+    ["for another client", { aud: "another" }, undefined, /claim aud: received another, expected demo-app/],
+    ["that has ended", { exp: 1 }, undefined, /claim exp/],
+    ["issued in the future", { iat: now() + 3600 }, undefined, /claim iat/],
+    ["of an algorithm that is not expected", {}, { alg: "RS512" }, /ERR_JOSE_ALG_NOT_ALLOWED/],
+    ["under alg none", {}, { alg: "none" }, /ERR_JOSE_ALG_NOT_ALLOWED/],
+    ["under HS256", {}, { alg: "HS256" }, /ERR_JOSE_ALG_NOT_ALLOWED/],
+    ["of an unknown key", {}, { kid: "unknown" }, /ERR_JWKS_NO_MATCHING_KEY/],
+  ])("%s is refused as userinfo_invalid", async (_what, claims, header, detail) => {
+    const { userinfo, portal, me } = await start();
+    portal.answerNext("/userinfo", jwt(portal.signJwt({ sub: SUB, ...claims }, header as Record<string, unknown>)));
+    await expect(userinfo()).rejects.toMatchObject({
+      code: "userinfo_invalid",
+      status: 502,
+      detail: expect.stringMatching(detail),
+    });
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test("whose content was changed after it was signed is refused", async () => {
+    const { userinfo, portal } = await start();
+    const [header, , signature] = portal.signJwt({ sub: SUB }).split(".");
+    const changed = Buffer.from(JSON.stringify({ sub: SUB, admin: true })).toString("base64url");
+    portal.answerNext("/userinfo", jwt(`${header}.${changed}.${signature}`));
+    await expect(userinfo()).rejects.toMatchObject({
+      code: "userinfo_invalid",
+      detail: "signature: ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
+    });
+  });
+
+  test("about another user is refused", async () => {
+    const { userinfo, portal } = await start();
+    portal.answerNext("/userinfo", jwt(portal.signJwt({ sub: "jonas-weber" })));
+    await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_subject_mismatch" });
+  });
+
+  test("that is encrypted is refused, and the detail says what to do", async () => {
+    const { userinfo, portal } = await start();
+    portal.answerNext("/userinfo", jwt("a.b.c.d.e"));
+    await expect(userinfo()).rejects.toMatchObject({
+      code: "userinfo_invalid",
+      detail: expect.stringContaining("userinfo_encrypted_response_alg"),
+    });
+  });
+
+  test.each([
+    ["announces for userinfo is verified", ["ES256"], { sub: SUB }],
+    ["does not announce is refused", undefined, "userinfo_invalid"],
+  ])("of another algorithm that the provider %s", async (_what, announced, outcome) => {
+    const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const { browser, url, portal } = await startWorld({
+      portal: { document: "full" },
+      options: { profile: "openid" },
+      after: (app) =>
+        app.get("/test/userinfo", async (req, res) => {
+          res.json(await req.portal.userinfo().catch(({ code }) => code));
+        }),
+    });
+    portal.alterDiscovery((document) => ({ ...document, userinfo_signing_alg_values_supported: announced }));
+    portal.alterKeys(({ keys }) => ({ keys: [...keys, { ...publicKey.export({ format: "jwk" }), kid: "ec" }] }));
+    await browser.visit(`${url}/account`);
+    const token = await new SignJWT({ sub: SUB }).setProtectedHeader({ alg: "ES256", kid: "ec" }).sign(privateKey);
+    portal.answerNext("/userinfo", jwt(token));
+    expect(JSON.parse((await browser.fetch(`${url}/test/userinfo`)).body)).toEqual(outcome);
+  });
+});
+
 describe("an answer that cannot be used", () => {
   test.each<[string, string, number, Answer]>([
     ["another person", "userinfo_subject_mismatch", 502, json(200, { sub: "jonas-weber", name: "Jonas" })],
@@ -136,12 +231,7 @@ describe("an answer that cannot be used", () => {
     ["a list", "portal_answer_invalid", 502, json(200, [{ sub: SUB }])],
     ["nothing", "portal_answer_invalid", 502, (_req, res) => void res.writeHead(200, JSON_TYPE).end()],
     ["a redirect", "portal_answer_invalid", 502, (_req, res) => void res.writeHead(302, { location: "/me" }).end()],
-    [
-      "a JWT, which nobody asked for",
-      "portal_answer_invalid",
-      502,
-      (_req, res) => void res.writeHead(200, JWT_TYPE).end("a.b.c"),
-    ],
+    ["a JWT that is none", "userinfo_invalid", 502, (_req, res) => void res.writeHead(200, JWT_TYPE).end("a.b.c")],
     ["a connection that is cut", "portal_unreachable", 503, (req) => void req.socket.destroy()],
   ])("(%s) is told as %s, asked for once, and ends no session", async (_name, code, status, answer) => {
     const { userinfo, me, portal, asked, refreshes } = await start();

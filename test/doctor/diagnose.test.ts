@@ -81,6 +81,7 @@ test("where all is well a login can work, and nothing has failed", async () => {
     "portal.userinfo": "ok",
     "portal.revocation": "ok",
     "portal.logout": "ok",
+    "portal.algorithm": "ok",
     "portal.keys": "ok",
     "portal.clock": "ok",
     "credentials.token": "ok",
@@ -216,13 +217,13 @@ describe("the portal", () => {
 
   test.each([
     ["http://127.0.0.1:1", "the document says http://127.0.0.1:1, PORTAL_ISSUER"],
-    ["http://a:hunter2@127.0.0.1:1?x", "the document says something that is no issuer, PORTAL_ISSUER"],
+    ["http://a:hunter2@127.0.0.1:1?x", "the document says something that is not an issuer, PORTAL_ISSUER"],
   ])("whose document names another issuer is told with both: %j", async (issuer, told) => {
     const portal = await startPortalFor();
     portal.answerNext("/.well-known/openid-configuration", json(200, { issuer }), 2);
     const { find } = await look(optionsFor(portal.issuer));
     expect(find("portal.discovery")?.advice).toContain(`[${told}`);
-    expect(find("portal.discovery")?.advice).toContain(`(option issuer) ${portal.issuer}`);
+    expect(find("portal.discovery")?.advice).toContain(`(option issuer) says ${portal.issuer}`);
   });
 
   describe("over TLS", () => {
@@ -271,12 +272,19 @@ describe("the portal", () => {
   test("with a key that is too short, or unreadable, beside a good one", async () => {
     const portal = await startPortalFor();
     portal.alterKeys(({ keys }) => ({
-      keys: [...keys, { kty: "RSA", kid: "short", n: "AQAB", e: "AQAB" }, { kty: "EC", kid: "odd" }],
+      keys: [
+        ...keys,
+        { kty: "RSA", kid: "short", n: "AQAB", e: "AQAB" },
+        { kty: "EC", kid: "odd" },
+        { kty: "constructor", kid: "class" },
+      ],
     }));
     const { ok, find } = await look(optionsFor(portal.issuer));
     expect(ok).toBe(true);
     expect(find("portal.keys")).toMatchObject({ verdict: "warning" });
-    expect(find("portal.keys")?.found).toMatch(/RSA short has under 2048 bits; EC odd is for none of RS256/);
+    expect(find("portal.keys")?.found).toMatch(
+      /RSA short has under 2048 bits; EC odd is for none of RS256; constructor class is for none of RS256/,
+    );
   });
 
   test.each([

@@ -194,7 +194,7 @@ attacks("a good answer that is written oddly", [
       `its content type is ${JSON.stringify(type)}`,
       "RFC 6749, section 5.1; RFC 8259, section 8.1",
       lies.rewritten((json) => ({ body: json, headers: { "content-type": type } })),
-      type === "application/jwt" ? { userinfo: "portal_answer_invalid" } : {}, // where it would be one
+      type === "application/jwt" ? { userinfo: "userinfo_invalid" } : {}, // JSON is no JWT
     ),
   ),
   ...odd(
@@ -220,7 +220,7 @@ attacks("a good answer that is written oddly", [
     "with a member of 10,000 levels",
     "CWE-674",
     lies.rewritten((json) => ({ body: json.replace(/}$/, `,"about":${levels(10_000)}}`), headers: JSON_TYPE })),
-    { discovery: "discovery_invalid", userinfo: "portal_answer_invalid" }, // where all of it would be kept
+    { userinfo: "portal_answer_invalid" }, // where all of it would be kept
   ),
   ...odd("late, and in time", "the option httpTimeout", lies.late(300)),
   ...odd("byte by byte, and in time", "the option httpTimeout", lies.inPieces),
@@ -269,7 +269,7 @@ attacks("a discovery document that lies", [
     refused("issuer_mismatch"),
   ),
   discovered("algorithms that are a text", DOCUMENT, { id_token_signing_alg_values_supported: "RS256" }, welcomed),
-  discovered("no algorithms", DOCUMENT, { id_token_signing_alg_values_supported: [] }, refused("id_token_invalid")),
+  discovered("no algorithms", DOCUMENT, { id_token_signing_alg_values_supported: [] }, welcomed), // RS256 is the default
   discovered(
     "algorithms of any type",
     DOCUMENT,

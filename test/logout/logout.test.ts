@@ -40,23 +40,23 @@ describe("logging out", () => {
     expect(JSON.parse((await browser.visit(`${url}/account`)).body).sub).toBe("jonas-weber");
   });
 
-  test("follows RP-Initiated Logout where discovery has end_session_endpoint", async () => {
-    const { browser, url, me, portal } = await loggedIn({
-      portal: { document: "full" },
-      options: { profile: "openid" },
-    });
-    const { tokens } = await me();
-    const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
-    const to = new URL(headers.location ?? "");
-    expect(to.href).toContain(`${portal.issuer}/logout?`);
-    expect(Object.fromEntries(to.searchParams)).toEqual({
-      client_id: "demo-app",
-      id_token_hint: tokens?.id_token,
-      post_logout_redirect_uri: `${url}/`,
-      state: expect.stringMatching(/^[\w-]{43}$/),
-    });
-    expect((await browser.visit(to)).body).toBe("home");
-  });
+  test.each(["openid", "tencent-ciam"] as const)(
+    "uses the parameters of RP-Initiated Logout if discovery has end_session_endpoint (profile %s)",
+    async (profile) => {
+      const { browser, url, me, portal } = await loggedIn({ portal: { document: "full" }, options: { profile } });
+      const { tokens } = await me();
+      const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
+      const to = new URL(headers.location ?? "");
+      expect(to.href).toContain(`${portal.issuer}/logout?`);
+      expect(Object.fromEntries(to.searchParams)).toEqual({
+        client_id: "demo-app",
+        id_token_hint: tokens?.id_token,
+        post_logout_redirect_uri: `${url}/`,
+        state: expect.stringMatching(/^[\w-]{43}$/),
+      });
+      expect((await browser.visit(to)).body).toBe("home");
+    },
+  );
 
   test("leads to the address that is configured", async () => {
     const { browser, url } = await loggedIn({ options: { postLogoutRedirectUri: "https://www.example/bye" } });

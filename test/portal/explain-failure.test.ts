@@ -123,7 +123,35 @@ describe("what the protocol library throws", () => {
     Object.assign(new Error(message, { cause: more }), { name: "OperationProcessingError" });
 
   test.each<[Endpoint, Error, string, string]>([
-    ["token", own('unexpected JWT "aud" (audience) claim value', { claim: "aud" }), "id_token_invalid", "claim aud"],
+    [
+      "token",
+      own("unexpected JWT claim", { claim: "aud", expected: "us", claims: { aud: ["geheim<b>", "them"] } }),
+      "id_token_invalid",
+      "claim aud: received geheim?b?, them, expected us",
+    ],
+    [
+      "token",
+      own("unexpected JWT claim", {
+        claim: "iss",
+        expected: "https://a.example",
+        claims: { iss: "https://b.example/" },
+      }),
+      "id_token_invalid",
+      "claim iss: received https://b.example/, expected https://a.example",
+    ],
+    [
+      "token",
+      own("unexpected JWT claim", { claim: "iss", expected: "https://a.example", claims: { iss: "geheim\nline" } }),
+      "id_token_invalid",
+      "claim iss: received something that is not an issuer, expected https://a.example",
+    ],
+    [
+      "refresh",
+      own('unexpected JWT "alg" header parameter', { header: { alg: "ES256" }, expected: "RS256", reason: "x" }),
+      "id_token_signature_invalid",
+      "the token is signed with ES256, expected RS256",
+    ],
+    ["token", own("unexpected JWT claim", { claim: "exp" }), "id_token_invalid", "claim exp"],
     ["token", own('unsupported JWS "alg" identifier'), "id_token_invalid", 'unsupported JWS "alg" identifier'],
     ["token", own("no ID Token in the answer"), "id_token_invalid", "no ID Token in the answer"],
     ["userinfo", own("unexpected JWT claim", { claim: "aud" }), "portal_answer_invalid", "unexpected JWT claim"],
@@ -138,11 +166,6 @@ describe("what the protocol library throws", () => {
       expect(told(error, endpoint)).toEqual([code, detail]);
     },
   );
-
-  test("of another issuer in the discovery document has a name of its own", () => {
-    const [code] = told(own("it does not match", { attribute: "issuer" }), "discovery");
-    expect(code).toBe("issuer_mismatch");
-  });
 
   test("hands on a failure of ours that lies in it", () => {
     const ours = new PortalAuthError("portal_timeout");

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { checkIdToken, checkRefreshedIdToken, checkTimes } from "../../lib/portal/id-token.js";
+import { ProviderIssuer } from "../../lib/portal/issuer.js";
 import { startWorld } from "../support/world.js";
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -128,7 +129,8 @@ describe("by itself", () => {
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
   const write = (claims: object, header: object = { alg: "RS256" }) => `${encode(header)}.${encode(claims)}.x`;
   const right = { iss: settings.issuer, sub: "amara", aud: "us", exp: NOW + 60, iat: NOW, nonce: "n" };
-  const expected = { nonce: "n", access_token: "token", settings };
+  const issuer = new ProviderIssuer(settings.issuer, undefined);
+  const expected = { nonce: "n", access_token: "token", settings, issuer };
   const invalid = (detail: string) => expect.objectContaining({ code: "id_token_invalid", detail });
 
   test.each([
@@ -245,6 +247,7 @@ describe("by itself", () => {
         login: { sub: "amara", ...login },
         access_token: "token",
         settings,
+        issuer,
       });
 
     test.each<[string, object, object | "opaque" | "none"]>([
@@ -264,7 +267,12 @@ describe("by itself", () => {
     });
 
     test.each<[string, object, object | "opaque" | "none", string]>([
-      ["another iss", { iss: "https://portal.example/" }, right, "claim iss"],
+      [
+        "another iss",
+        { iss: "https://portal.example/" },
+        right,
+        "claim iss: received https://portal.example/, expected https://portal.example",
+      ],
       ["another sub", { sub: "lin" }, right, "claim sub"],
       ["another aud", { aud: "them" }, right, "claim aud"],
       ["a further aud", { aud: ["us", "them"] }, right, "claim aud"],

@@ -29,6 +29,8 @@ export interface WorldOptions {
   mount?: string;
   portal?: Partial<PortalOptions>;
   options?: PortalAuthOptions;
+  /** Options that name an address of the provider. */
+  optionsFor?: (portal: Portal) => PortalAuthOptions;
   /** More of the app: before portalAuth, or after it. */
   before?: (app: Express) => void;
   after?: (app: Express) => void;
@@ -89,6 +91,7 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
     redirectUri,
     secret: SESSION_SECRET,
     ...given.options,
+    ...given.optionsFor?.(portal),
   });
   app.use(mount, auth);
   const below = mount === "/" ? app : express.Router();

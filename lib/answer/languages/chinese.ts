@@ -62,6 +62,7 @@ export const CHINESE: Words = {
     upstream_timeout: "本站的部分服务响应超时，请稍后再试。",
     userinfo_missing: "本站出现错误，请重试。",
     userinfo_refused: "认证门户没有提供您的信息，请稍后再试。",
+    userinfo_invalid: "无法确认认证门户的响应是否可信，请稍后再试。",
     userinfo_subject_mismatch: "无法确认认证门户的响应是否可信，请稍后再试。",
     hook_failed: "登录时本站出现错误，请重试。",
     revocation_failed: "您已在本站退出登录。",

@@ -1,7 +1,7 @@
 import type { errors, KoaContextWithOIDC } from "oidc-provider";
 import type { Keys } from "./keys.js";
 import type { Mischief } from "./misbehave.js";
-import type { Settings } from "./options.js";
+import { issuerInTokens, type Settings } from "./options.js";
 import type { Provider } from "./provider.js";
 import { authorizationRefusal, clientRefusal, type Refusal, userInfoRefusal } from "./refusals.js";
 import type { Tokens } from "./tokens.js";
@@ -16,8 +16,8 @@ interface Wardrobe {
 }
 
 /** The discovery document as the portal documents it: all that it lists, and nothing that it leaves out. */
-const sparseDocument = (issuer: string, { signingAlg }: Settings): Record<string, unknown> => ({
-  issuer,
+const sparseDocument = (issuer: string, { signingAlg, issuerSuffix }: Settings): Record<string, unknown> => ({
+  issuer: issuer + issuerSuffix,
   authorization_endpoint: `${issuer}/oauth2/authorize`,
   token_endpoint: `${issuer}/oauth2/token`,
   token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
@@ -70,6 +70,7 @@ export function dress(provider: Provider, { keys, settings, mischief, tokens }: 
   });
   provider.on("authorization.success", (_ctx, answer) => {
     if (!full) delete answer?.["iss"];
+    else if (answer) answer["iss"] = issuerInTokens(provider.issuer, settings);
   });
 
   /** Two requests with the same code or refresh token: the second one finds it used, however close they came. */
@@ -116,6 +117,7 @@ export function dress(provider: Provider, { keys, settings, mischief, tokens }: 
   function standardDocument(ctx: KoaContextWithOIDC): Record<string, unknown> {
     return {
       ...(ctx.body as Record<string, unknown>),
+      issuer: provider.issuer + settings.issuerSuffix,
       id_token_signing_alg_values_supported: [settings.signingAlg], // and not that of the provider's internal key
       end_session_endpoint: `${provider.issuer}/logout`,
       backchannel_logout_supported: true,

@@ -46,6 +46,16 @@ export interface PortalOptions extends PortalClient {
   /** Default RS256. */
   signingAlg?: SigningAlg | undefined;
   /**
+   * What follows the provider's address in its issuer identifier: `/` as at Auth0, or `/{tenantid}/v2.0` as at Microsoft
+   * Entra, together with `tenant`. The discovery document is served below every path then. Default nothing.
+   */
+  issuerSuffix?: string | undefined;
+  /**
+   * The Microsoft Entra tenant of all users: it stands in their tokens as `tid`, and in `iss` in place of `{tenantid}`. The
+   * discovery document keeps the placeholder. Default none.
+   */
+  tenant?: string | undefined;
+  /**
    * How strongly people can authenticate, the usual way first; with `document: "full"`. Who is asked for another one, by
    * `acr_values`, has to log in again, and is told so in the ID token (`acr`). Default none: it tells no `acr`.
    */
@@ -62,6 +72,8 @@ export interface Settings {
   readonly echoNonce: boolean;
   readonly full: boolean;
   readonly signingAlg: SigningAlg;
+  readonly issuerSuffix: string;
+  readonly tenant: string | undefined;
   readonly acrValues: readonly string[];
   readonly people: Map<string, Person>;
 }
@@ -78,6 +90,8 @@ export function settle(options: PortalOptions): Settings {
     echoNonce: options.echoNonce ?? true,
     full: options.document === "full",
     signingAlg: options.signingAlg ?? "RS256",
+    issuerSuffix: options.issuerSuffix ?? "",
+    tenant: options.tenant,
     acrValues: options.acrValues ?? [],
     people: new Map((options.people ?? DEMO_PEOPLE).map((person) => [person.sub, person])),
   };
@@ -92,3 +106,7 @@ export function isRegistered(
   if (registered?.includes(address)) return true;
   return anyLoopbackAddress && address.startsWith("http:") && isSafeAddress(address);
 }
+
+/** Returns the issuer identifier as tokens have it. */
+export const issuerInTokens = (address: string, { issuerSuffix, tenant = "" }: Settings): string =>
+  address + issuerSuffix.replace("{tenantid}", tenant);

@@ -6,7 +6,7 @@ import { Keys } from "./keys.js";
 import { type Finished, login } from "./login.js";
 import { logout } from "./logout.js";
 import { type Answer, type IdTokenChanges, Mischief, type Writing } from "./misbehave.js";
-import { type PortalClient, type PortalOptions, settle } from "./options.js";
+import { type PortalClient, type PortalOptions, type Settings, settle } from "./options.js";
 import { createProvider, type Provider, prepareProvider } from "./provider.js";
 import { type RecordedRequest, record, replay } from "./request.js";
 import { type LoggedOutAtPortal, type LogoutAnswer, SingleLogout } from "./single-logout.js";
@@ -136,7 +136,7 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
       case "/logout":
         return logout(provider, settings, tokens, singleLogout, request, req, res);
       default:
-        return provide(replay(req, await undressed(request, tokens)), res);
+        return provide(replay(req, await undressed(belowAnyPath(request, settings), tokens)), res);
     }
   }
 
@@ -178,6 +178,14 @@ export async function startPortal(options: PortalOptions): Promise<Portal> {
     close: async () => void (await door.shut()),
   };
 }
+
+const WELL_KNOWN = "/.well-known/openid-configuration";
+
+/** The request for the discovery document, where the issuer identifier has a path. */
+const belowAnyPath = (request: RecordedRequest, { issuerSuffix }: Settings): RecordedRequest =>
+  issuerSuffix !== "" && request.path.endsWith(WELL_KNOWN)
+    ? { ...request, path: WELL_KNOWN, url: WELL_KNOWN }
+    : request;
 
 /** The request with the provider's own tokens in it instead of the portal's. */
 async function undressed(request: RecordedRequest, tokens: Tokens): Promise<RecordedRequest> {

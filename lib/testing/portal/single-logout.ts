@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Keys } from "./keys.js";
 import type { IdTokenChanges, Mischief } from "./misbehave.js";
-import type { PortalClient, Settings } from "./options.js";
+import { issuerInTokens, type PortalClient, type Settings } from "./options.js";
 
 /** Whom a logout token speaks of: a person, one of their sessions at the portal, or the one in the other. */
 export interface LoggedOutAtPortal {
@@ -66,7 +66,8 @@ export class SingleLogout {
     const { claims, header, signedBy, forge } = changes;
     const iat = Math.floor(Date.now() / 1000) + this.#mischief.aheadSeconds;
     const told = {
-      iss: this.#issuer(),
+      iss: issuerInTokens(this.#issuer(), this.#settings),
+      ...(this.#settings.tenant !== undefined && { tid: this.#settings.tenant }),
       aud: clientId,
       iat,
       exp: iat + LOGOUT_TOKEN_SECONDS,
@@ -112,7 +113,7 @@ export class SingleLogout {
   /** OpenID Connect Front-Channel Logout 1.0, section 2. */
   #framed(address: string, sid: string): string {
     const url = new URL(address);
-    url.searchParams.set("iss", this.#issuer());
+    url.searchParams.set("iss", issuerInTokens(this.#issuer(), this.#settings));
     url.searchParams.set("sid", sid);
     return url.href;
   }

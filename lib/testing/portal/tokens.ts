@@ -2,7 +2,7 @@ import { createHash, randomUUID } from "node:crypto";
 import type { KoaContextWithOIDC } from "oidc-provider";
 import type { Keys } from "./keys.js";
 import type { Mischief } from "./misbehave.js";
-import type { Settings } from "./options.js";
+import { issuerInTokens, type Settings } from "./options.js";
 import { ownClaimsOf } from "./people.js";
 import type { SingleLogout } from "./single-logout.js";
 
@@ -41,7 +41,9 @@ export class Tokens {
     if (!access) throw new Error("a token answer without an access token");
     const { accountId: sub, clientId: aud, scope = "", grantId = "" } = access;
     const iat = Math.floor(Date.now() / 1000) + this.#mischief.aheadSeconds;
-    const issuer = { sub, aud, iss: oidc.issuer, iat };
+    const { tenant } = this.#settings;
+    const iss = issuerInTokens(oidc.issuer, this.#settings);
+    const issuer = { sub, aud, iss, ...(tenant !== undefined && { tid: tenant }), iat };
 
     // The provider's own token travels as `jti`, which is where undress() finds it again.
     const accessClaims = { nbf: iat, scope: scope.split(" "), exp: iat + Number(issued["expires_in"]) };

@@ -411,6 +411,7 @@ const evil = strangersKey();
 
 const USERINFO_FAILURES: readonly PortalAuthErrorCode[] = [
   "portal_answer_invalid",
+  "userinfo_invalid",
   "userinfo_subject_mismatch",
   "userinfo_refused",
   "portal_failed",

@@ -1,6 +1,9 @@
-import { createHmac, generateKeyPairSync, sign } from "node:crypto";
-import { describe, expect, test, vi } from "vitest";
-import { createVerifier } from "../../lib/portal/keys.js";
+import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { idTokenAlgorithms } from "../../lib/portal/id-token-algorithms.js";
+import { RefetchByKid } from "../../lib/portal/refetch-policy.js";
+import { SigningKeys } from "../../lib/portal/signing-keys.js";
+import { createVerifier } from "../../lib/portal/verify-signature.js";
 import { CLIENT_SECRET, startWorld } from "../support/world.js";
 
 type Jwk = Record<string, unknown>;
@@ -135,13 +138,20 @@ describe("the key set", () => {
 describe("verifySignature", () => {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const jwk = { ...publicKey.export({ format: "jwk" }), kid: "one" };
-  const signed = (header: object) => {
+  const stranger = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey.export({ format: "jwk" });
+  const signedBy = (key: KeyObject, header: object) => {
     const text = `${encode({ alg: "RS256", ...header })}.${encode({ sub: "x" })}`;
-    return `${text}.${sign("sha256", Buffer.from(text), privateKey).toString("base64url")}`;
+    return `${text}.${sign("sha256", Buffer.from(text), key).toString("base64url")}`;
   };
+  const signed = (header: object) => signedBy(privateKey, header);
   const answering = (body: unknown, status = 200) => vi.fn(async () => Response.json(body, { status }));
   const verifier = (fetch: () => Promise<Response>, announced: unknown = ["RS256"]) =>
-    createVerifier("https://portal.example/jwks", announced, fetch);
+    createVerifier({
+      algorithms: idTokenAlgorithms(undefined, announced),
+      keys: new SigningKeys("https://portal.example/jwks", fetch),
+      secret: undefined,
+      refetch: new RefetchByKid(),
+    });
 
   test("asks for the keys as JSON, once", async () => {
     const fetch = answering({ keys: [jwk] });
@@ -163,11 +173,12 @@ describe("verifySignature", () => {
 
   test("takes RS256 where the portal announces nothing, and what it announces alone", async () => {
     await verifier(answering({ keys: [jwk] }), undefined)(signed({ kid: "one" }));
+    await verifier(answering({ keys: [jwk] }), [])(signed({ kid: "one" }));
     await verifier(answering({ keys: [jwk] }), ["ES256", "RS256"])(signed({ kid: "one" }));
-    for (const announced of [[], ["ES256"], ["none"], ["HS256"], [null]])
+    for (const announced of [["ES256"], ["none"], ["HS256"], [null]])
       await expect(verifier(answering({ keys: [jwk] }), announced)(signed({ kid: "one" }))).rejects.toMatchObject({
         code: "id_token_signature_invalid",
-        detail: "ERR_JOSE_ALG_NOT_ALLOWED",
+        detail: `ERR_JOSE_ALG_NOT_ALLOWED: the token is signed with RS256, expected ${announced[0] === "ES256" ? "ES256" : ""}`,
       });
   });
 
@@ -211,6 +222,115 @@ describe("verifySignature", () => {
     await expect(verifier(async () => new Response(body))(signed({}))).rejects.toMatchObject({
       code: "portal_unreachable",
       detail: "the keys: TypeError",
+    });
+  });
+
+  describe("with an unknown kid", () => {
+    const other = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const late = { ...other.publicKey.export({ format: "jwk" }), kid: "late" };
+    const signedLate = signedBy(other.privateKey, { kid: "late" });
+    const unknown = { code: "id_token_signature_invalid", detail: "ERR_JWKS_NO_MATCHING_KEY" };
+
+    /** A provider whose keys can change, a clock to turn, and a verifier that has fetched the keys once. */
+    async function start() {
+      const published: { keys: object[] } = { keys: [jwk] };
+      const fetch = vi.fn(async () => Response.json(published));
+      const verify = verifier(fetch);
+      await verify(signed({ kid: "one" }));
+      const begin = performance.now();
+      const clock = vi.spyOn(performance, "now").mockReturnValue(begin);
+      onTestFinished(() => clock.mockRestore());
+      fetch.mockClear();
+      return { published, fetch, verify, setTime: (seconds: number) => clock.mockReturnValue(begin + seconds * 1000) };
+    }
+
+    test("20 tokens at once cause one fetch, and 20 more in the next second none", async () => {
+      const { fetch, verify } = await start();
+      const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => verify(signedLate)));
+      expect(outcomes.every(({ status }) => status === "rejected")).toBe(true);
+      for (let n = 0; n < 20; n += 1) await expect(verify(signedLate)).rejects.toMatchObject(unknown);
+      expect(fetch).toHaveBeenCalledOnce();
+    });
+
+    test("one token in each second causes few fetches", async () => {
+      const { fetch, verify, setTime } = await start();
+      for (let second = 0; second < 60; second += 1) {
+        setTime(second);
+        await expect(verify(signedLate)).rejects.toMatchObject(unknown);
+      }
+      expect(fetch).toHaveBeenCalledTimes(6); // after 0, 1, 3, 7, 15 and 31 s
+    });
+
+    test("a key that is published two seconds late is found by the next token", async () => {
+      const { published, verify, setTime } = await start();
+      await expect(verify(signedLate)).rejects.toMatchObject(unknown);
+      published.keys.push(late);
+      setTime(2);
+      await verify(signedLate);
+    });
+
+    test("a rotation works at once, although another kid was unknown just before", async () => {
+      const { published, fetch, verify } = await start();
+      await expect(verify(signed({ kid: "never" }))).rejects.toMatchObject(unknown);
+      published.keys = [late];
+      await Promise.all(Array.from({ length: 5 }, () => verify(signedLate)));
+      expect(fetch).toHaveBeenCalledTimes(2);
+    });
+
+    test("a rotation that keeps the kid works at once", async () => {
+      const { published, fetch, verify } = await start();
+      published.keys = [{ ...late, kid: "one" }];
+      await verify(signedBy(other.privateKey, { kid: "one" }));
+      expect(fetch).toHaveBeenCalledOnce();
+    });
+
+    test("20 forged signatures under a known kid cause one fetch", async () => {
+      const { fetch, verify } = await start();
+      const forged = signedBy(other.privateKey, { kid: "one" });
+      for (let n = 0; n < 20; n += 1)
+        await expect(verify(forged)).rejects.toMatchObject({ detail: "ERR_JWS_SIGNATURE_VERIFICATION_FAILED" });
+      expect(fetch).toHaveBeenCalledOnce();
+      await verify(signed({ kid: "one" }));
+    });
+
+    test("a fetch that fails is repeated for the next token", async () => {
+      const { published, fetch, verify } = await start();
+      published.keys.push(late);
+      fetch.mockResolvedValueOnce(new Response(null, { status: 503 }));
+      await expect(verify(signedLate)).rejects.toMatchObject({ code: "portal_failed" });
+      await verify(signedLate);
+    });
+
+    test("the keys are fetched again after ten minutes", async () => {
+      const { published, fetch, verify, setTime } = await start();
+      published.keys = [late];
+      setTime(599);
+      await verify(signed({ kid: "one" }));
+      setTime(601);
+      await expect(verify(signed({ kid: "one" }))).rejects.toMatchObject(unknown);
+      expect(fetch).toHaveBeenCalledTimes(2);
+    });
+  });
+
+  test("of 100 kids the oldest is forgotten first", () => {
+    const policy = new RefetchByKid();
+    for (let n = 0; n <= 100; n += 1) policy.missed(`kid ${n}`);
+    expect([0, 1, 100, 101].map((n) => policy.mayRefetch(`kid ${n}`))).toEqual([true, false, false, true]);
+  });
+
+  test("without a kid only twenty keys are tried", async () => {
+    const strangers = (count: number) => Array.from({ length: count }, () => ({ ...stranger }));
+    const { kid: _, ...ours } = jwk;
+    await verifier(answering({ keys: [...strangers(19), ours] }))(signed({}));
+    await expect(verifier(answering({ keys: [...strangers(20), ours] }))(signed({}))).rejects.toMatchObject({
+      detail: "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
+    });
+  });
+
+  test.each(["constructor", "__proto__", "toString"])("a key of the type %s is skipped", async (kty) => {
+    await verifier(answering({ keys: [{ kty, kid: "one", alg: kty }, jwk] }))(signed({ kid: "one" }));
+    await expect(verifier(answering({ keys: [{ kty, kid: "one" }] }))(signed({ kid: "one" }))).rejects.toMatchObject({
+      code: "id_token_signature_invalid",
     });
   });
 });

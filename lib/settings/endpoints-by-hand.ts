@@ -1,0 +1,11 @@
+import { isSymmetric } from "../signature-algorithms.js";
+import type { Settings } from "./settings.js";
+
+type Endpoints = Pick<Settings, "discoveryUrl" | "authorizationUrl" | "tokenUrl" | "jwksUrl" | "idTokenAlg">;
+
+/** Decides whether the options name all endpoints that a login needs, and no discovery document: then none is fetched. */
+export function hasEndpointsByHand(settings: Endpoints): boolean {
+  const { discoveryUrl, authorizationUrl, tokenUrl, jwksUrl, idTokenAlg } = settings;
+  if (discoveryUrl !== undefined || authorizationUrl === undefined || tokenUrl === undefined) return false;
+  return jwksUrl !== undefined || isSymmetric(idTokenAlg);
+}

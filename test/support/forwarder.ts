@@ -1,0 +1,37 @@
+import { once } from "node:events";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { onTestFinished } from "vitest";
+import { close } from "./world.js";
+
+export interface Forwarder {
+  /** Its port, at every address of this machine. */
+  readonly port: string;
+  /** Path of each request, as it arrived. */
+  readonly paths: string[];
+}
+
+/**
+ * Starts a server that forwards each request to an origin, like the inner address of a provider in a container network. It
+ * removes the prefix from the path, and adds the header `x-inside`.
+ */
+export async function startForwarder(targetOf: () => string, prefix = ""): Promise<Forwarder> {
+  const paths: string[] = [];
+  const server = createServer((req, res) => {
+    const path = req.url ?? "/";
+    const target = targetOf();
+    paths.push(path);
+    const headers = { ...req.headers, host: new URL(target).host, "x-inside": "1" };
+    const forwarded = request(target + path.slice(prefix.length), { method: req.method, headers }, (answer) => {
+      res.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(res);
+    });
+    forwarded.on("error", () => res.destroy());
+    req.pipe(forwarded);
+  });
+  server.listen(0);
+  await once(server, "listening");
+  const port = String((server.address() as AddressInfo).port);
+  onTestFinished(() => close(server));
+  return { port, paths };
+}
