@@ -271,7 +271,7 @@ const FAILURES = {
   proxy_request_refused: {
     status: 400,
     sentence: "This address cannot be opened.",
-    hint: "portalProxy() does not pass on what an upstream may read in another way than it was checked here: paths with . or .. parts, //, \\ or ;, with / or \\ encoded, or letters encoded for no reason. Nor TRACE, nor WebSockets.",
+    hint: "portalProxy() does not forward paths that servers read in different ways: . or .. parts, //, \\ or ;, an encoded / \\ ; ? or #, letters encoded for no reason. Nor methods that the option methods does not name, WebSockets, or transfer codings other than chunked.",
   },
   proxy_body_consumed: {
     status: 500,

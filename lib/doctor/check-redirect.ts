@@ -1,3 +1,4 @@
+import { parseCacheControl } from "../cache-control.js";
 import { loginCookiePrefix, sessionCookieName } from "../cookie-names.js";
 import type { PortalAuthError } from "../errors.js";
 import { afterLogoutInWords } from "../external-address.js";
@@ -53,7 +54,8 @@ export async function checkAnswered({ redirectUri, routes, httpTimeout }: Settin
   const fetch = createFetch(Math.min(httpTimeout, ANSWER_SECONDS));
   return fetch(redirectUri, { method: "HEAD" }).then(
     ({ status, headers }) => {
-      const isOurs = status === 204 && headers.get("cache-control") === "no-store" && headers.has("referrer-policy");
+      const isNoStore = parseCacheControl(headers.get("cache-control") ?? "")?.has("no-store"); // a proxy may add to it
+      const isOurs = status === 204 && isNoStore && headers.has("referrer-policy");
       if (isOurs) return [ok("answered", "the app answers there")];
       const advice =
         "mount portalAuth() so that it answers at this address, or let the proxy lead there: a login would end in this answer";

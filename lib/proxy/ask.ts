@@ -1,9 +1,8 @@
-import { Agent as HttpAgent, IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
-import { createRequire } from "node:module";
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { Readable } from "node:stream";
-import type { ProxyServer } from "httpxy";
 import { PortalAuthError } from "../errors.js";
+import { isPlainlyChunked } from "./headers.js";
 import type { ProxySettings } from "./settle.js";
 
 /** One request to the upstream. */
@@ -11,97 +10,74 @@ export interface Question {
   readonly method: string | undefined;
   readonly target: URL;
   readonly headers: OutgoingHttpHeaders;
-  /** One that emits `piece` shows that it goes forward. */
+  /** Emits `piece` for each piece of an upload that has come. */
   readonly body: Readable;
-}
-
-/** For whom it is asked. */
-export interface Browser {
-  readonly req: IncomingMessage;
-  /** Aborted when nobody waits for the answer any more. */
-  readonly left: AbortSignal;
+  /** Whether the browser has sent all of its request. */
+  isComplete(): boolean;
 }
 
 export interface Reply {
   /** Its head has come, its body is on the way. */
   readonly answer: IncomingMessage;
-  /** Ends it, whole or not; the browser's own connection goes on. */
+  /** Ends the request, also in the middle of the answer. */
   giveUp(): void;
 }
 
 /**
- * Asks the upstream, for a browser: when that has left, this ends as well.
+ * Sends a request to the upstream and waits for the head of the answer. It follows no redirect, as the token would go along.
  *
+ * @param left aborted when the browser no longer waits: this request ends then as well
  * @throws PortalAuthError `upstream_unreachable`, `upstream_timeout`
  */
-export type Ask = (question: Question, browser: Browser) => Promise<Reply>;
+export type Ask = (question: Question, left: AbortSignal) => Promise<Reply>;
 
-/** Shorter than servers keep a connection that nothing uses (Node.js: 5 s): one that is about to close takes no request. */
+/** Shorter than servers keep an unused connection (Node.js: 5 s), so that no request meets a closing one. */
 const UNUSED_MS = 4000;
 
-/** Costs some milliseconds, so it is loaded by those alone who have a proxy. */
-const loadHttpxy = (): typeof import("httpxy") => createRequire(import.meta.url)("httpxy");
-
-/** Whether its status is one that an answer can end with (RFC 9110, section 15); Node.js waits for another after 1xx. */
-const isFinal = ({ statusCode = 0 }: IncomingMessage): boolean => statusCode >= 200 && statusCode <= 599;
-
-/** How to ask one upstream. */
+/** Creates the function that asks one upstream. Connections are kept; their number is not limited, as event streams stay. */
 export function createAsk({ upstream, timeoutMs, name }: ProxySettings): Ask {
-  const httpxy = loadHttpxy();
-  const { protocol, host, hostname, port } = upstream;
-  const target = { protocol, host, hostname: hostname.replace(/^\[|\]$/g, ""), port };
-  const Agent = protocol === "https:" ? HttpsAgent : HttpAgent;
-  // no redirect is followed, for the token would go along; as many connections as there are requests: streams of events stay
-  const agent = new Agent({ keepAlive: true, timeout: UNUSED_MS });
-  const options = { target, agent, changeOrigin: true, prependPath: false, selfHandleResponse: true };
-  const failed = (code: "upstream_unreachable" | "upstream_timeout", seen: string) =>
-    new PortalAuthError(code, { detail: `${name}: ${seen}` });
+  const isHttps = upstream.protocol === "https:";
+  const request = isHttps ? httpsRequest : httpRequest;
+  const agent = new (isHttps ? HttpsAgent : HttpAgent)({ keepAlive: true, timeout: UNUSED_MS });
 
-  return async function ask(question, { req, left }) {
-    const stand = standIns(question, req);
-    const giveUp = () => {
-      stand.res.destroy();
-      stand.res.emit("close"); // httpxy takes it for the browser's hanging up
-    };
+  return function ask({ method, target, headers, body, isComplete }, left) {
     left.throwIfAborted();
-    left.addEventListener("abort", giveUp, { once: true });
-    const proxy: ProxyServer = httpxy.createProxyServer(options);
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      return await new Promise<Reply>((resolve, reject) => {
-        timer = setTimeout(() => {
-          reject(failed("upstream_timeout", req.complete ? "no answer in time" : "the upload stood still"));
-        }, timeoutMs);
-        const isOver = (error?: NodeJS.ErrnoException) =>
-          reject(failed("upstream_unreachable", error?.code ?? "the connection broke off before an answer"));
-        question.body.on("piece", () => timer?.refresh());
-        proxy.once("proxyRes", (answer) => {
-          if (isFinal(answer)) return resolve({ answer, giveUp });
-          reject(failed("upstream_unreachable", `answered with the status ${answer.statusCode}`));
+    return new Promise((resolve, reject) => {
+      const asking = request(target, { agent, headers, ...(method !== undefined && { method }) });
+      const giveUp = () => void asking.destroy();
+      const fail = (code: "upstream_unreachable" | "upstream_timeout", seen: string) => {
+        clearTimeout(timer);
+        reject(new PortalAuthError(code, { detail: `${name}: ${seen}` }));
+      };
+      const timer = setTimeout(() => {
+        fail("upstream_timeout", isComplete() ? "no answer in time" : "the upload stood still");
+        giveUp();
+      }, timeoutMs);
+      left.addEventListener("abort", giveUp, { once: true });
+      asking.on("error", (error: NodeJS.ErrnoException) => fail("upstream_unreachable", error.code ?? error.name));
+      asking.once("response", (answer) => {
+        const fault = faultOf(answer);
+        if (fault === undefined) {
+          clearTimeout(timer);
+          resolve({ answer, giveUp });
+        } else {
+          fail("upstream_unreachable", fault);
           giveUp();
-        });
-        proxy.once("proxyReq", (asking) => {
-          asking.once("error", isOver);
-          asking.once("close", () => {
-            isOver();
-            process.nextTick(() => question.body.resume()); // what nobody takes any more must not stand in the way
-          });
-        });
-        proxy.web(stand.req, stand.res, { buffer: question.body }).then(() => isOver(), isOver);
+        }
       });
-    } finally {
-      clearTimeout(timer);
-    }
+      asking.once("close", () => {
+        fail("upstream_unreachable", "the connection broke off before an answer");
+        body.unpipe(asking);
+        body.resume(); // the browser sends the rest of its upload before it reads the answer
+      });
+      body.on("piece", () => timer.refresh());
+      body.pipe(asking);
+    });
   };
 }
 
-/**
- * What httpxy takes for the browser's request and answer. Of the request it would pass on more than may pass, and before
- * its own events could take that out; and an answer that is given up, for another, would take the browser's along.
- */
-function standIns({ method, target, headers }: Question, { socket }: IncomingMessage) {
-  const req = new IncomingMessage(socket);
-  const url = target.pathname + target.search;
-  Object.assign(req, { method, url, headers, httpVersion: "1.1", httpVersionMajor: 1, httpVersionMinor: 1 });
-  return { req, res: new ServerResponse(req) };
+/** What makes an answer unusable; undefined for one that can be forwarded. Node.js waits for another after most 1xx. */
+function faultOf({ statusCode = 0, headers }: IncomingMessage): string | undefined {
+  if (statusCode < 200 || statusCode > 599) return `answered with the status ${statusCode}`; // RFC 9110, section 15
+  return isPlainlyChunked(headers) ? undefined : "answered in a transfer coding other than chunked";
 }

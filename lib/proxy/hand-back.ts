@@ -2,9 +2,11 @@ import type { IncomingMessage } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { logFailure } from "../answer/log.js";
 import { CHALLENGE, PortalAuthError } from "../errors.js";
-import { headersBack } from "./headers.js";
+import { answerHeaders, isForAppFirst } from "./headers.js";
 import type { Passage } from "./passage.js";
 import { locationHere } from "./target.js";
+
+const NOTHING = Buffer.alloc(0);
 
 /** Hands an answer to the browser piece by piece, as it comes. One that breaks off does not end as if it were whole. */
 export async function handBack(answer: IncomingMessage, target: URL, passage: Passage): Promise<void> {
@@ -17,12 +19,15 @@ export async function handBack(answer: IncomingMessage, target: URL, passage: Pa
 function handHead(answer: IncomingMessage, target: URL, { mount, res, settings }: Passage): void {
   const { statusCode, headers } = answer;
   res.statusCode = statusCode as number; // an answer has one
-  for (const [name, value = ""] of Object.entries(headersBack(headers))) res.setHeader(name, value);
+  for (const [name, value = ""] of Object.entries(answerHeaders(headers, settings.responseHeaders)))
+    if (!(isForAppFirst(name, settings.responseHeaders) && res.hasHeader(name))) res.setHeader(name, value);
   for (const name of [...listed(headers.vary), "Cookie"]) res.vary(name); // whose it is the upstream knows by the token
-  if (headers.location !== undefined)
-    res.setHeader("Location", locationHere(headers.location, target, settings.upstream, mount));
+  const location = headers.location && locationHere(headers.location, target, settings.upstream, mount);
+  if (location) res.setHeader("Location", location);
   if (statusCode === 401) res.setHeader("WWW-Authenticate", CHALLENGE);
-  res.flushHeaders(); // a stream of events may say nothing for a while
+  // An event stream may say nothing for a while, so the head goes first. res.flushHeaders() would write it as UTF-8, and
+  // change bytes that Node.js has read as Latin-1.
+  res.write(NOTHING);
 }
 
 /** The names in a list of headers (RFC 9110, section 5.6.2); what is none is left out. */

@@ -7,7 +7,7 @@ import { originOf, type Parts } from "../parts.js";
 import type { PortalSession } from "../session/stored.js";
 import type { Reply } from "./ask.js";
 import { handBack } from "./hand-back.js";
-import { framing, headersOn } from "./headers.js";
+import { framing, isPlainlyChunked, requestHeaders } from "./headers.js";
 import type { Passage } from "./passage.js";
 import { targetOf } from "./target.js";
 import { streamOf, takeUpload, type Upload } from "./upload.js";
@@ -41,10 +41,11 @@ export async function passOn(passage: Passage): Promise<void> {
 }
 
 /** @throws PortalAuthError `proxy_request_refused` */
-function whereTo({ req: { method, headers }, settings: { upstream, name }, wanted }: Passage): URL {
+function whereTo({ req: { method, headers }, settings: { upstream, name, methods }, wanted }: Passage): URL {
   const refuse = (seen: string) => new PortalAuthError("proxy_request_refused", { detail: `${name}: ${seen}` });
-  if (method === "TRACE") throw refuse("TRACE, whose answer would show the token"); // RFC 9110, section 9.3.8
+  if (!methods.has(method)) throw refuse(`the method ${method}, which the option methods does not name`);
   if (/websocket/i.test(headers.upgrade ?? "")) throw refuse("a WebSocket");
+  if (!isPlainlyChunked(headers)) throw refuse("a body in a transfer coding other than chunked");
   const target = targetOf(upstream, wanted);
   if (!target) throw refuse("a path that may be read in different ways");
   return target;
@@ -53,13 +54,13 @@ function whereTo({ req: { method, headers }, settings: { upstream, name }, wante
 function send(passage: Passage, target: URL, { tokens }: PortalSession, { body, length }: Body): Promise<Reply> {
   const { req, left, parts, settings, ask } = passage;
   const headers = {
-    ...headersOn(req.headers),
+    ...requestHeaders(req.headers, settings.requestHeaders),
     ...(settings.forwarded && forwardedFor(req, parts)),
     ...settings.headers,
     ...length,
     authorization: `Bearer ${tokens.access_token}`, // RFC 6750, section 2.1
   };
-  return ask({ method: req.method, target, headers, body }, { req, left });
+  return ask({ method: req.method, target, headers, body, isComplete: () => req.complete }, left);
 }
 
 /** Of this site, what the application knows; Host is whatever a stranger writes there. */

@@ -17,8 +17,8 @@ import { wantedBelow } from "./target.js";
  * token; the API has the token, and never a cookie.
  *
  * Who is not logged in is told so as requireAuth() does. Bodies stream both ways. When the API answers 401 although the
- * token has not ended, it is refreshed once, and the request repeated once if its body has at most 64 KiB. No cookie, CORS
- * or hop-by-hop header passes, either way.
+ * token has not ended, it is refreshed once, and the request repeated once if its body has at most 64 KiB. Only headers of
+ * an allow-list are forwarded, either way: the options `requestHeaders` and `responseHeaders` add to it.
  *
  * Failures are answered, by page or problem: `cross_site_refused` (403), `proxy_request_refused` (400),
  * `proxy_body_consumed` (500), `upstream_unreachable` (502), `upstream_timeout` (504), and those of accessToken().

@@ -1,8 +1,8 @@
-import { validateHeaderName, validateHeaderValue } from "node:http";
+import { METHODS as NODE_METHODS, validateHeaderName, validateHeaderValue } from "node:http";
 import { type CsrfOptions, settleCsrf } from "../anti-forgery.js";
 import { isSafeAddress } from "../safe-address.js";
 import { withoutSlash } from "../without-slash.js";
-import { isOurs } from "./headers.js";
+import { isNeverForwarded, isOwnAnswerHeader, isOwnRequestHeader } from "./headers.js";
 
 /** What portalProxy() is told beside the path and the upstream. */
 export interface PortalProxyOptions {
@@ -20,6 +20,21 @@ export interface PortalProxyOptions {
    * stream of events that is silent for longer wants more. Afterwards the connection is cut.
    */
   idleTimeout?: number;
+  /**
+   * Methods that are forwarded, in capitals; others get 400 `proxy_request_refused`. Never CONNECT or TRACE, whose answer
+   * would show the token (RFC 9110, section 9.3.8). Default GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS.
+   */
+  methods?: readonly string[];
+  /**
+   * More headers of the browser's request that the upstream gets, by name, such as `X-Api-Version`. Default none: what most
+   * APIs read is forwarded anyway. Do not name a header by which a gateway tells the upstream who the user is.
+   */
+  requestHeaders?: readonly string[];
+  /**
+   * More headers of the upstream's answer that the browser gets, by name. Default none. A header that speaks for the whole
+   * origin, such as `Clear-Site-Data`, then speaks for your application.
+   */
+  responseHeaders?: readonly string[];
   /** Headers for the upstream, e.g. an API key, in place of those that the browser sent by that name. Default none. */
   headers?: Readonly<Record<string, string>>;
   /**
@@ -42,15 +57,22 @@ export interface ProxySettings {
   readonly csrf: boolean | CsrfOptions;
   readonly timeoutMs: number;
   readonly idleTimeoutMs: number;
+  readonly methods: ReadonlySet<string>;
+  /** In lower case, as are the following. */
+  readonly requestHeaders: ReadonlySet<string>;
+  readonly responseHeaders: ReadonlySet<string>;
   readonly headers: Readonly<Record<string, string>>;
   readonly forwarded: boolean;
 }
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 const MOST_SECONDS = 24 * 60 * 60;
 
 /** @throws TypeError when the app starts: what is missing, wrong or does not exist */
 export function settleProxy(path: string, upstream: string, options: PortalProxyOptions): ProxySettings {
-  const { portal, csrf = true, timeout = 30, idleTimeout = 300, headers = {}, forwarded = true, ...unknown } = options;
+  const { portal, csrf = true, timeout = 30, idleTimeout = 300, headers = {}, forwarded = true, ...others } = options;
+  const { methods = METHODS, requestHeaders = [], responseHeaders = [], ...unknown } = others;
   const [name] = Object.keys(unknown);
   check(name === undefined, `there is no option ${name}`);
   check(portal === undefined || typeof portal === "string", "portal must be a name");
@@ -66,6 +88,9 @@ export function settleProxy(path: string, upstream: string, options: PortalProxy
     csrf,
     timeoutMs: settleSeconds("timeout", timeout),
     idleTimeoutMs: settleSeconds("idleTimeout", idleTimeout),
+    methods: parseMethods(methods),
+    requestHeaders: parseNames("requestHeaders", requestHeaders, isNeverForwarded),
+    responseHeaders: parseNames("responseHeaders", responseHeaders, isOwnAnswerHeader),
     headers: settleHeaders(headers),
     forwarded,
   };
@@ -93,6 +118,26 @@ function settleSeconds(name: string, seconds: unknown): number {
   return seconds * 1000;
 }
 
+function parseMethods(given: unknown): ReadonlySet<string> {
+  const isRight = Array.isArray(given) && given.length > 0 && given.every(isMethod);
+  check(isRight, "methods must be a list of methods in capitals, such as ['GET', 'POST'], without CONNECT and TRACE");
+  return new Set(given);
+}
+
+const isMethod = (method: unknown): boolean =>
+  typeof method === "string" && NODE_METHODS.includes(method) && method !== "CONNECT" && method !== "TRACE";
+
+function parseNames(option: string, given: unknown, isOwn: (name: string) => boolean): ReadonlySet<string> {
+  check(Array.isArray(given), `${option} must be a list of header names`);
+  const names = given.map((name) => {
+    check(typeof name === "string" && /^[\w!#$%&'*+.^`|~-]+$/.test(name), `${option} must be a list of header names`);
+    const lower = name.toLowerCase();
+    check(!isOwn(lower), `the header ${lower} cannot be in ${option}`);
+    return lower;
+  });
+  return new Set(names);
+}
+
 function settleHeaders(given: unknown): Record<string, string> {
   check(typeof given === "object" && given !== null, "headers must be an object of names and values");
   return Object.fromEntries(Object.entries(given).map(([name, value]) => [settleName(name, value), value]));
@@ -101,7 +146,7 @@ function settleHeaders(given: unknown): Record<string, string> {
 /** A value may be a secret, so no message shows it. */
 function settleName(name: string, value: unknown): string {
   const lower = name.toLowerCase();
-  check(!isOurs(lower), `the header ${lower} is portalProxy's own`);
+  check(!isOwnRequestHeader(lower), `the header ${lower} is portalProxy's own`);
   try {
     validateHeaderName(lower);
     validateHeaderValue(lower, value as string);

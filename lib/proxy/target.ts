@@ -23,7 +23,8 @@ export function wantedBelow(url: string, path: string): Wanted | undefined {
 const READ_DIFFERENTLY = [
   /\/\//, // an empty part, or another host
   /[;#]/, // parameters of a part: "..;" is ".." for some
-  /%(?:2f|5c|3b)/i, // / \ ; encoded
+  /%(?:2f|5c|3b|3f|23)/i, // / \ ; ? # encoded
+  /(?:^|\/)(?=[^/]*%20)(?:\.|%20)+(?:\/|$)/i, // ".. " is ".." for some, such as Windows
   /%(?:[01][\da-f]|7f)/i, // control characters
   /%25[\da-f]{2}/i, // encoded twice
   /%(?:2d|2e|5f|3\d|4[1-9a-f]|5[\da]|6[1-9a-f]|7[\dae])/i, // - . _ ~ digits and letters (RFC 3986, section 2.3)
@@ -54,11 +55,18 @@ function isUtf8(encoded: string): boolean {
   }
 }
 
-/** Where the browser finds what the upstream's Location means: below the mount, or, as it lies elsewhere, as it was. */
-export function locationHere(location: string, target: URL, upstream: URL, mount: string): string {
-  if (!URL.canParse(location, target.href)) return location;
-  const { origin, pathname, search, hash } = new URL(location, target);
+/**
+ * Returns the upstream's Location for the browser: a path below the proxy's mount, or a whole address for what lies
+ * elsewhere. So a relative Location outside the upstream's path never leads to a route of the application. Undefined for
+ * text that is no address.
+ *
+ * @param location as Node.js has it, which decodes headers as Latin-1; the bytes may be UTF-8
+ */
+export function locationHere(location: string, target: URL, upstream: URL, mount: string): string | undefined {
+  const written = Buffer.from(location, "latin1").toString("utf8");
+  if (!URL.canParse(written, target.href)) return undefined;
+  const { origin, pathname, search, hash, href } = new URL(written, target);
   const base = basePath(upstream);
   const isBelow = origin === upstream.origin && (pathname === base || pathname.startsWith(`${base}/`));
-  return (isBelow && pathHere(mount + pathname.slice(base.length) + search + hash)) || location;
+  return (isBelow && pathHere(mount + pathname.slice(base.length) + search + hash)) || href;
 }

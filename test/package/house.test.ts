@@ -187,12 +187,6 @@ test.each([
   expect(broken(rule, "portal/new-file.ts", `import type { X } from "${name}";`)).toHaveLength(1);
 });
 
-test("nobody but proxy/ imports httpxy", () => {
-  const rule = noImport(({ path }, { of }) => of === "httpxy" && roomOf(path) !== "proxy");
-  expect(broken(rule)).toEqual([]);
-  expect(broken(rule, "access/new-file.ts", 'import type { ProxyServer } from "httpxy";')).toHaveLength(1);
-});
-
 test("nobody but session/ imports express-session at runtime", () => {
   const rule = noImport(
     ({ path }, { of, atRuntime }) => of === "express-session" && atRuntime && roomOf(path) !== "session",

@@ -1,5 +1,15 @@
 import { expect, test } from "vitest";
-import { framing, headersBack, headersOn, isOurs } from "../../lib/proxy/headers.js";
+import {
+  answerHeaders,
+  framing,
+  isNeverForwarded,
+  isOwnAnswerHeader,
+  isOwnRequestHeader,
+  isPlainlyChunked,
+  requestHeaders,
+} from "../../lib/proxy/headers.js";
+
+const NONE = new Set<string>();
 
 test.each([
   ["of one connection", { "keep-alive": "timeout=5", te: "trailers", trailer: "x", upgrade: "h2c" }],
@@ -51,30 +61,66 @@ test.each([
     "of how they ask",
     { "x-forwarded": "for=1.1.1.1", "client-ip": "1.1.1.1", "wl-proxy-client-ip": "1.1.1.1", "front-end-https": "on" },
   ],
+  [
+    "of who the user is, in the words of a gateway",
+    {
+      "cf-access-authenticated-user-email": "root",
+      "cf-access-jwt-assertion": "root",
+      "x-webauth-user": "root",
+      "x-consumer-username": "root",
+      "x-credential-identifier": "root",
+      "x-anonymous-consumer": "false",
+      "x-ms-token-aad-id-token": "root",
+      "x-ms-token-aad-access-token": "root",
+      "x-client-dn": "root",
+      "x-token-subject": "root",
+      "x-user-id": "root",
+      "x-userinfo": "root",
+      "x-tenant": "root",
+      "x-vouch-user": "root",
+      "x-pomerium-claim-email": "root",
+      "tailscale-user-login": "root",
+    },
+  ],
+  ["of the way here", { via: "1.1 proxy", "cdn-loop": "x", "max-forwards": "1", "x-envoy-retry-on": "5xx", from: "x" }],
+  ["a key, or anything else that no standard knows", { "x-api-key": "x", "x-auth-token": "x", "x-anything": "x" }],
+  ["pseudo headers of HTTP/2", { ":path": "/admin", ":authority": "evil.example" }],
   ["what CGI reads as another", { x_forwarded_for: "1.1.1.1", x_api_key: "1" }],
 ])("not sent to the upstream: %s", (_name, headers) => {
-  expect(headersOn({ ...headers, accept: "text/plain" })).toEqual({ accept: "text/plain" });
+  expect(requestHeaders({ ...headers, accept: "text/plain" }, NONE)).toEqual({ accept: "text/plain" });
 });
 
-test("sent to the upstream: what the front end says", () => {
+test("sent to the upstream: what APIs read", () => {
   const headers = {
     accept: "a/b",
     "accept-encoding": "gzip",
+    "accept-language": "zh-CN",
+    "cache-control": "no-cache",
     "content-type": "application/json",
     "content-encoding": "gzip",
+    "content-disposition": "attachment",
+    "content-range": "bytes 0-1/2",
+    "idempotency-key": "x",
+    "if-match": '"x"',
     "if-none-match": '"x"',
+    "if-modified-since": "x",
+    "last-event-id": "7",
+    prefer: "return=minimal",
     range: "bytes=0-1",
-    "x-csrf": "1",
     "user-agent": "x",
-    "x-api-key": "x",
-    "x-auth-token": "x",
-    "x-client-version": "x",
     "x-requested-with": "XMLHttpRequest",
     "x-request-id": "x",
     traceparent: "x",
-    authority: "x",
+    tracestate: "x",
+    baggage: "x",
   };
-  expect(headersOn({ ...headers, connection: "keep-alive" })).toEqual(headers);
+  expect(requestHeaders({ ...headers, connection: "keep-alive" }, NONE)).toEqual(headers);
+});
+
+test("the option adds to that, but for what Connection lists", () => {
+  const more = new Set(["x-api-version", "x-other"]);
+  const headers = { "x-api-version": "2", "x-other": "1", "x-third": "3", connection: "x-other" };
+  expect(requestHeaders(headers, more)).toEqual({ "x-api-version": "2" });
 });
 
 test.each([
@@ -104,6 +150,35 @@ test.each([
     { "set-cookie2": "a=b", "set-login": "logged-in", "secure-session-registration": "(ES256)" },
   ],
   ["what leads a page elsewhere", { refresh: "0; url=https://evil.example", "speculation-rules": '"/x.json"' }],
+  [
+    "what browsers keep for the origin, or report elsewhere",
+    {
+      "report-to": "{}",
+      "reporting-endpoints": 'x="https://evil.example"',
+      "public-key-pins": "x",
+      "origin-agent-cluster": "?1",
+      "permissions-policy": "camera=*",
+      "cross-origin-opener-policy": "unsafe-none",
+      "cross-origin-embedder-policy": "unsafe-none",
+      "cross-origin-resource-policy": "cross-origin",
+      "timing-allow-origin": "*",
+      "supports-loading-mode": "credentialed-prerender",
+      "no-vary-search": "params",
+      "use-as-dictionary": 'match="/*"',
+      "available-dictionary": ":x:",
+      sourcemap: "https://evil.example/x.map",
+      "x-dns-prefetch-control": "on",
+      "x-powered-by": "x",
+      server: "x",
+    },
+  ],
+  ["a link by which a document loads something", { link: "<https://evil.example/x>; rel=preload; as=script" }],
+  ["one among others", { link: '</a>; rel="next", </b>; rel="dns-prefetch preconnect"' }],
+  ["one in another spelling", { link: '</x>; rel="pre\\load"' }],
+  ["one hidden from a search", { link: '<a>; title="<"; rel=preload; x=">"; rel=next' }],
+  ["one with a language", { link: "</x>; rel*=UTF-8''preload; rel=next" }],
+  ["one without a relation", { link: "</x>" }],
+  ["a style sheet", { link: "</x.css>;REL = 'alternate stylesheet'" }],
   ["what asks browsers for more", { "accept-ch": "Sec-CH-UA-Model", "critical-ch": "Sec-CH-UA-Model" }],
   [
     "what the server in front may obey",
@@ -118,11 +193,12 @@ test.each([
     },
   ],
 ])("not handed to the browser: %s", (_name, headers) => {
-  expect(Object.keys(headersBack({ ...headers, etag: '"x"' })).sort()).toEqual([
-    "cache-control",
-    "etag",
-    "x-content-type-options",
-  ]);
+  expect(answerHeaders({ ...headers, etag: '"x"' }, NONE)).toEqual({
+    etag: '"x"',
+    "cache-control": "private, no-cache",
+    "cross-origin-resource-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+  });
 });
 
 test("handed to the browser: what the answer is", () => {
@@ -130,12 +206,35 @@ test("handed to the browser: what the answer is", () => {
     "content-type": "application/json",
     "content-length": "5",
     "content-encoding": "gzip",
-    "x-content-type-options": "nosniff",
     "cache-control": "no-store",
     "content-disposition": "attachment",
-    link: "<a>; rel=next",
+    etag: '"x"',
+    "last-modified": "x",
+    "retry-after": "5",
+    "ratelimit-policy": "x",
+    "x-ratelimit-remaining": "1",
+    "x-rate-limit-reset": "1",
+    "x-total-count": "7",
+    "x-request-id": "x",
+    link: '</a?page=2>; rel="next", </release>; REL = last',
   };
-  expect(headersBack(headers)).toEqual(headers);
+  const { "cross-origin-resource-policy": _, "x-content-type-options": __, ...handed } = answerHeaders(headers, NONE);
+  expect(handed).toEqual(headers);
+});
+
+test("nothing that the upstream says lets browsers guess types", () => {
+  for (const more of [NONE, new Set(["x-content-type-options"])])
+    expect(answerHeaders({ "x-content-type-options": "sniff" }, more)["x-content-type-options"]).toBe("nosniff");
+});
+
+test("the option adds to that, and lets the upstream say who may embed it", () => {
+  const headers = { "x-app": "1", "cross-origin-resource-policy": "cross-origin", "x-third": "3" };
+  expect(answerHeaders(headers, new Set(["x-app", "cross-origin-resource-policy"]))).toEqual({
+    "x-app": "1",
+    "cross-origin-resource-policy": "cross-origin",
+    "cache-control": "private, no-cache",
+    "x-content-type-options": "nosniff",
+  });
 });
 
 test.each([
@@ -145,8 +244,17 @@ test.each([
   ["no-store", "no-store"],
   ["public, max-age=60", "public, max-age=60"],
   ["s-maxage=60", "s-maxage=60"],
+  ["Public", "Public"],
+  ['no-cache="private"', 'no-cache="private", private'],
+  ['private="set-cookie", max-age=60', 'private="set-cookie", max-age=60, private'],
+  ["x-private, max-age=60", "x-private, max-age=60, private"],
+  ["max-age=public", "max-age=public, private"],
+  ["", "private, no-cache"],
+  [",", "private, no-cache"],
+  ['max-age="60', "private, no-cache"],
+  ["no directives, but words", "private, no-cache"],
 ])("shared caches keep what the upstream gave to anybody, and nothing else: %s", (given, expected) => {
-  expect(headersBack(given === undefined ? {} : { "cache-control": given })["cache-control"]).toBe(expected);
+  expect(answerHeaders(given === undefined ? {} : { "cache-control": given }, NONE)["cache-control"]).toBe(expected);
 });
 
 test("a body is as long as it came, whatever Connection lists", () => {
@@ -155,16 +263,19 @@ test("a body is as long as it came, whatever Connection lists", () => {
   expect([framing({}), framing({ "content-length": "0" })]).toEqual([undefined, undefined]);
 });
 
+test.each([undefined, "chunked", "Chunked", " chunked "])("a body in the coding %j can be forwarded", (coding) => {
+  expect(isPlainlyChunked(coding === undefined ? {} : { "transfer-encoding": coding })).toBe(true);
+});
+
+test.each(["gzip, chunked", "gzip", "chunked, chunked", "identity", "", "xchunked"])("one in %j cannot", (coding) => {
+  expect(isPlainlyChunked({ "transfer-encoding": coding })).toBe(false);
+});
+
 test("what the proxy says itself no option says", () => {
-  const names = [
-    "authorization",
-    "cookie",
-    "host",
-    "connection",
-    "transfer-encoding",
-    "content-length",
-    "proxy-x",
-    "x-a",
-  ];
-  expect(names.filter(isOurs)).toEqual(names.slice(0, -1));
+  const request = ["authorization", "cookie", "host", "connection", "transfer-encoding", "content-length", "proxy-x"];
+  expect([...request, "x-a"].filter(isOwnRequestHeader)).toEqual(request);
+  const never = [...request, "x-forwarded-for", "forwarded", "x_a"];
+  expect([...never, "x-a"].filter(isNeverForwarded)).toEqual(never);
+  const answer = ["set-cookie", "location", "vary", "cache-control", "www-authenticate", "x-content-type-options"];
+  expect([...answer, "x-a"].filter(isOwnAnswerHeader)).toEqual(answer);
 });

@@ -28,10 +28,63 @@ describe("a request below the path", () => {
 
   test("takes method, headers and body along", async () => {
     const { browser, url, upstream } = await start();
-    const headers = { "x-colour": "green", "if-match": '"1"' };
+    const headers = { "x-request-id": "green", "if-match": '"1"' };
     await browser.fetch(`${url}/api/orders`, { method: "PUT", form: { tea: "1" }, headers });
     expect(upstream.got).toMatchObject([{ method: "PUT", url: "/orders", body: "tea=1", headers }]);
     expect(upstream.got[0]?.headers).toMatchObject({ "content-length": "5", "content-type": /form-urlencoded/ });
+  });
+
+  test("takes further headers along that the options name, and no others", async () => {
+    const { browser, url, upstream } = await start({
+      proxy: { requestHeaders: ["X-Api-Version"], responseHeaders: ["X-Quota"] },
+      answer: (_req, res) => void res.writeHead(200, { "x-quota": "7", "x-internal": "8" }).end(),
+    });
+    const identity = { "cf-access-authenticated-user-email": "root", "x-webauth-user": "root", via: "1.1 x" };
+    const { headers } = await browser.fetch(`${url}/api/x`, { headers: { "x-api-version": "2", ...identity } });
+    expect([headers["x-quota"], headers["x-internal"]]).toEqual(["7", undefined]);
+    expect(upstream.got[0]?.headers).toMatchObject({ "x-api-version": "2" });
+    for (const name of Object.keys(identity)) expect(upstream.got[0]?.headers).not.toHaveProperty(name);
+  });
+
+  test("keeps what the application says of its documents, and adds what it leaves open", async () => {
+    const theirs = {
+      "content-security-policy": "default-src *",
+      "x-frame-options": "SAMEORIGIN",
+      "cross-origin-resource-policy": "cross-origin",
+      "x-content-type-options": "none",
+    };
+    const { browser, url } = await start({
+      before: (app) =>
+        void app.use((_req, res, next) => {
+          res.setHeader("Content-Security-Policy", "default-src 'none'");
+          next();
+        }),
+      answer: (_req, res) => void res.writeHead(200, theirs).end(),
+    });
+    expect((await browser.fetch(`${url}/api/x`)).headers).toMatchObject({
+      "content-security-policy": "default-src 'none'",
+      "x-frame-options": "SAMEORIGIN",
+      "cross-origin-resource-policy": "same-origin",
+      "x-content-type-options": "nosniff",
+    });
+  });
+
+  test.each(["/text", "/empty", "/stream"])("keeps header bytes of UTF-8, both ways: %s", async (path) => {
+    const { open, upstream } = await start({
+      answer(req, res) {
+        const name = 'inline; filename="\u4e2d\u6587.txt"';
+        const bytes = Buffer.from(name).toString("latin1");
+        res.writeHead(200, { "content-disposition": bytes, location: Buffer.from("\u4e2d").toString("latin1") });
+        if (req.url === "/stream") res.write(Buffer.from("1"));
+        res.end(req.url === "/empty" ? undefined : Buffer.from("2"));
+      },
+    });
+    const sent = Buffer.from("\u4e2d\u6587").toString("latin1");
+    const { headers } = await answerTo(open(`/api${path}`, { headers: { "idempotency-key": sent } }));
+    const asText = (value: unknown) => Buffer.from(String(value), "latin1").toString();
+    expect(asText(headers["content-disposition"])).toBe('inline; filename="\u4e2d\u6587.txt"');
+    expect(headers.location).toBe("/api/%E4%B8%AD");
+    expect(asText(upstream.got[0]?.headers["idempotency-key"])).toBe("\u4e2d\u6587");
   });
 
   test("says for whom it asks; what a stranger writes there does not arrive", async () => {
@@ -120,13 +173,15 @@ describe("a request below the path", () => {
     const there = new Map([
       ["/v1/in", "/v1/there?x=1"],
       ["/v1/out", `${elsewhere.url}/there`],
+      ["/v1/up", "/account"],
     ]);
-    const { browser, url } = await start({
+    const { browser, url, upstream } = await start({
       base: "/v1",
       answer: (req, res) => void res.writeHead(302, { location: there.get(String(req.url)) }).end(),
     });
     expect((await browser.fetch(`${url}/api/in`)).headers.location).toBe("/api/there?x=1");
     expect((await browser.fetch(`${url}/api/out`)).headers.location).toBe(`${elsewhere.url}/there`);
+    expect((await browser.fetch(`${url}/api/up`)).headers.location).toBe(`${upstream.url}/account`); // no route of the app
     expect(elsewhere.got).toEqual([]);
   });
 
@@ -471,6 +526,12 @@ describe("what HTTP knows besides", () => {
 
   test.each<[string, { method?: string; headers?: Record<string, string> }, string]>([
     ["a TRACE, whose answer would show the token", { method: "TRACE" }, "/api/x"],
+    ["a method of WebDAV", { method: "PROPFIND" }, "/api/x"],
+    ["a method of caches", { method: "PURGE" }, "/api/x"],
+    ["a body in two codings", { method: "POST", headers: { "transfer-encoding": "gzip, chunked" } }, "/api/x"],
+    ["dots and a space", {}, "/api/..%20/admin"],
+    ["an encoded question mark", {}, "/api/a%3fb"],
+    ["an encoded hash", {}, "/api/a%23b"],
     ["a WebSocket", { headers: { connection: "Upgrade", upgrade: "websocket" } }, "/api/x"],
     ["a path that leaves the upstream's", {}, "/api/../admin"],
     ["an encoded slash", {}, "/api/a%2fb"],
@@ -479,6 +540,13 @@ describe("what HTTP knows besides", () => {
     const { open, upstream } = await start({ base: "/v1", log: [/proxy_request_refused/] });
     const { status, body } = await answerTo(open(path, options));
     expect([status, JSON.parse(body).code, upstream.got]).toEqual([400, "proxy_request_refused", []]);
+  });
+
+  test("methods are those of the option", async () => {
+    const { open, upstream } = await start({ proxy: { methods: ["GET", "PROPFIND"] }, log: [/the method POST/] });
+    expect((await answerTo(open("/api/x", { method: "PROPFIND" }))).status).toBe(200);
+    expect((await answerTo(open("/api/x", { method: "POST" }))).status).toBe(400);
+    expect(upstream.got.map(({ method }) => method)).toEqual(["PROPFIND"]);
   });
 
   test("an absolute address in the request line is not passed on", async () => {
@@ -576,6 +644,21 @@ describe("options", () => {
     ['headers["x-a"] is no header', ["/api", "https://x.example", { headers: { "x-a": undefined } }]],
     ["headers.x-a must be text", ["/api", "https://x.example", { headers: { "x-a": 7 } }]],
     ["headers must be", ["/api", "https://x.example", { headers: null }]],
+    ["methods must be a list", ["/api", "https://x.example", { methods: "GET" }]],
+    ["methods must be a list", ["/api", "https://x.example", { methods: [] }]],
+    ["methods must be a list", ["/api", "https://x.example", { methods: ["get"] }]],
+    ["methods must be a list", ["/api", "https://x.example", { methods: ["GET", "TRACE"] }]],
+    ["methods must be a list", ["/api", "https://x.example", { methods: ["CONNECT"] }]],
+    ["requestHeaders must be a list", ["/api", "https://x.example", { requestHeaders: "x-a" }]],
+    ["requestHeaders must be a list", ["/api", "https://x.example", { requestHeaders: ["a b"] }]],
+    ["requestHeaders must be a list", ["/api", "https://x.example", { requestHeaders: [7] }]],
+    ["the header cookie cannot be in", ["/api", "https://x.example", { requestHeaders: ["Cookie"] }]],
+    [
+      "the header x-forwarded-user cannot be in",
+      ["/api", "https://x.example", { requestHeaders: ["X-Forwarded-User"] }],
+    ],
+    ["the header set-cookie cannot be in", ["/api", "https://x.example", { responseHeaders: ["Set-Cookie"] }]],
+    ["the upstream must be an https address", ["/api", "https:/x.example"]],
   ])("%s: refused when the app starts", (message, [path, upstream, options]) => {
     const make = () => portalProxy(path as string, upstream as string, options as PortalProxyOptions);
     expect(make).toThrow(TypeError);

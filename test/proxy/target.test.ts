@@ -23,6 +23,7 @@ describe("a request goes below the upstream's path", () => {
     ["/api/%E6%9E%97/caf%C3%A9", "https://orders.example/v1/%E6%9E%97/caf%C3%A9"],
     ["/api/a%20b~c!$&'()*+,=:@|[]", "https://orders.example/v1/a%20b~c!$&'()*+,=:@|[]"],
     ["/api/file.txt/..a/a../...", "https://orders.example/v1/file.txt/..a/a../..."],
+    ["/api/..a%20/a%20../.%20a", "https://orders.example/v1/..a%20/a%20../.%20a"],
     ["/api/50%25", "https://orders.example/v1/50%25"],
   ])("%s", (url, expected) => {
     expect(to(url)).toBe(expected);
@@ -73,6 +74,15 @@ describe("what could lead elsewhere, or past a check, goes nowhere", () => {
     ["a digit encoded", "/api/v%32"],
     ["a tilde encoded", "/api/%7Eadmin"],
     ["a fragment", "/api/a#/../b"],
+    ["an encoded question mark", "/api/a%3fadmin=1"],
+    ["an encoded hash", "/api/a%23b"],
+    ["an encoded hash in capitals", "/api/a%23/%3F"],
+    ["dots and a space, which is .. for Windows", "/api/..%20/admin"],
+    ["dots and a space at the end", "/api/a/..%20"],
+    ["a space and dots", "/api/%20../admin"],
+    ["a dot, a space and a dot", "/api/.%20./admin"],
+    ["a dot and a space", "/api/.%20/admin"],
+    ["a part of spaces", "/api/a/%20%20/b"],
     ["the end of a text", "/api/a%00.json"],
     ["a line of a header", "/api/a%0d%0aX:%20y"],
     ["DEL", "/api/a%7f"],
@@ -111,24 +121,31 @@ test.each([
   ["?page=2", "/api/x/y?page=2"],
   ["https://orders.example/v1", "/api"],
   ["https://orders.example/v2/a", "https://orders.example/v2/a"],
-  ["/login", "/login"],
+  ["/login", "https://orders.example/login"],
+  ["../../login", "https://orders.example/login"],
+  ["//app.example/login", "https://app.example/login"],
+  ["/v10/a", "https://orders.example/v10/a"],
+  ["", "/api/x/y"],
+  ["caf\u00c3\u00a9", "/api/x/caf%C3%A9"], // UTF-8, as Node.js reads headers
+  ["caf\u00e9", "/api/x/caf%EF%BF%BD"], // Latin-1
+  ["myapp://done", "myapp://done"],
   ["https://orders.example/v10", "https://orders.example/v10"],
   ["https://elsewhere.example/v1/a", "https://elsewhere.example/v1/a"],
   ["http://orders.example/v1/a", "http://orders.example/v1/a"],
-  ["http://", "http://"],
+  ["http://", undefined],
 ])("a Location %s is for the browser %s", (location, expected) => {
   const target = new URL("https://orders.example/v1/x/y");
   expect(locationHere(location, target, UPSTREAM, "/api")).toBe(expected);
 });
 
-test("a Location that a mount by pattern, or the upstream, would make lead to another host is handed on as it was", () => {
+test("a Location that a mount by pattern, or the upstream, would make lead to another host stays the upstream's address", () => {
   const target = new URL("https://orders.example/v1/x");
   for (const [location, mount] of [
     ["/v1//evil.example/", ""],
     ["/v1/x", "//evil.example"],
     ["/v1/x", "/\\evil.example"],
   ] as const)
-    expect(locationHere(location, target, UPSTREAM, mount)).toBe(location);
+    expect(locationHere(location, target, UPSTREAM, mount)).toBe(`https://orders.example${location}`);
   const long = `/v1/${"x".repeat(5000)}`;
   expect(locationHere(long, target, UPSTREAM, "/api")).toBe(long.replace("/v1", "/api"));
 });
