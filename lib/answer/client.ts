@@ -15,6 +15,14 @@ export function wantsPage(req: Request): boolean {
   return req.accepts(["json", "html"]) === "html";
 }
 
+/**
+ * Whether a form of a page was posted. The page's own Content Security Policy may forbid that a redirect leads to another
+ * origin: browsers apply `form-action` to redirects too (Content Security Policy Level 3, section 6.4.1).
+ */
+export function isFormPost(req: Request): boolean {
+  return req.method !== "GET" && req.method !== "HEAD" && wantsPage(req);
+}
+
 /** Whether what is loaded is a page of its own, and no frame in another; believed of browsers that do not say. */
 export function isOwnPage({ headers }: Request): boolean {
   return (headers["sec-fetch-dest"] ?? "document") === "document";

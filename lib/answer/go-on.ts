@@ -2,8 +2,11 @@ import type { Request, Response } from "express";
 import type { Pages } from "./pages.js";
 
 /**
- * A page that goes on by itself. What another site has led to comes without SameSite=Strict cookies, however many
- * redirects follow; what our own page leads to comes with them.
+ * Answers with a page that leads on by itself, without a script. It stands in for a redirect in two cases:
+ *
+ * - Another site has led here. Browsers keep SameSite=Strict cookies back after that, at each redirect that follows. They
+ *   send them to the address that our own page leads to.
+ * - A form was posted and the address is at another origin. See isFormPost().
  *
  * @param to an address of this site, or of the portal
  */

@@ -4,6 +4,9 @@ import type { Response } from "express";
 import helmet from "helmet";
 import { PAGE_STYLE } from "./page.js";
 
+/** What Express and the application's own helmet may have set before. */
+const REMOVED = ["X-Powered-By", "Cross-Origin-Opener-Policy"];
+
 /** What may be loaded (Content Security Policy), beside what nothing of ours allows. */
 type Directives = Readonly<Record<string, readonly string[]>>;
 
@@ -28,6 +31,8 @@ export function createHeaders(directives: Directives, framedBy: readonly string[
     frameguard: isFramed ? false : { action: "deny" },
     // a portal whose pages are isolated (COEP) frames nothing else
     crossOriginResourcePolicy: { policy: isFramed ? "cross-origin" : "same-origin" },
+    // it would cut window.opener of a login in a popup, at a redirect too (HTML, "obtain an opener policy")
+    crossOriginOpenerPolicy: false,
     referrerPolicy: { policy: "no-referrer" },
     // for the whole host, subdomains included: that is for the application to decide
     strictTransportSecurity: false,
@@ -38,7 +43,7 @@ export function createHeaders(directives: Directives, framedBy: readonly string[
   protect({} as IncomingMessage, collector as unknown as ServerResponse, () => {});
   return function setHeaders(res) {
     for (const [name, value] of fixed) res.setHeader(name, value);
-    res.removeHeader("X-Powered-By");
+    for (const name of REMOVED) res.removeHeader(name);
   };
 }
 
@@ -47,8 +52,8 @@ const styleHash = `'sha256-${createHash("sha256").update(PAGE_STYLE).digest("bas
 /** Of every answer to people and their programs. */
 export const ourHeaders = createHeaders({
   styleSrc: [styleHash],
-  // Browsers apply form-action to every redirect that follows: "sign out" goes on to the portal, and from there to
-  // wherever the portal signs people out. The one form on our pages goes to our own route.
+  // Browsers apply form-action to redirects too. A form that was kept goes to the application's route, which may redirect
+  // to another origin.
   formAction: ["'self'", "https:", "http://127.0.0.1:*", "http://localhost:*"],
 });
 

@@ -1,4 +1,5 @@
 import type { Request } from "express";
+import { isFormPost } from "../answer/client.js";
 import { goOn } from "../answer/go-on.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
@@ -70,9 +71,8 @@ export async function beginLogin(
   const attempt = attemptOf(seed);
   const hrefOf = (state: string) => authorizationUrl(portal, { ...attempt, state }, added).href;
   const { href, name } = transactions.save({ req, res }, transaction, hrefOf);
-  // the form-action of the page that has posted would keep a redirect from leaving this site (Content Security Policy)
-  if (form === undefined) redirect(res, req.method === "GET" ? 302 : 303, href);
-  else await goOn(parts.pages, req, res, href);
+  if (isFormPost(req)) await goOn(parts.pages, req, res, href);
+  else redirect(res, req.method === "GET" ? 302 : 303, href);
   log.tell("login.started", () => ({ login: name, silent }));
 }
 

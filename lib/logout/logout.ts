@@ -1,5 +1,6 @@
 import { answerError } from "../answer/answer-error.js";
-import { wantsPage } from "../answer/client.js";
+import { isFormPost, wantsPage } from "../answer/client.js";
+import { goOn } from "../answer/go-on.js";
 import { ourHeaders } from "../answer/headers.js";
 import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
@@ -7,7 +8,7 @@ import { send } from "../answer/send.js";
 import { PortalAuthError } from "../errors.js";
 import { afterLogout, linkTo, startPage } from "../external-address.js";
 import { markTried } from "../login/silent-mark.js";
-import { type Parts, type Visit, withLogin, withRetry } from "../parts.js";
+import { originOf, type Parts, type Visit, withLogin, withRetry } from "../parts.js";
 import { logoutUrl } from "../portal/log-out.js";
 import { type RevocationFailure, revokeQuietly, tryToRevoke } from "../revoke-quietly.js";
 import { endOthers } from "../session/persons/of-person.js";
@@ -61,17 +62,21 @@ export async function logOut(parts: Parts, visit: Visit, { everywhere = false }:
   tellEvent(parts, reason, others.length + (ended ? 1 : 0), told);
   const to = there ?? afterLogout(settings, mount);
   parts.transactions.clear({ req, res }, to);
-  answerLogout(req, res, to);
+  await answerLogout(parts, visit, to);
 }
 
-/** A script cannot follow a redirect to another site, so it gets the address to send the user to. */
-function answerLogout(req: Visit["req"], res: Visit["res"], to: string): void {
-  if (wantsPage(req)) {
-    redirect(res, 303, to);
-  } else {
+/**
+ * Sends the browser to the provider's logout or the page after it. A script cannot follow a redirect to another site, so it
+ * gets the address to send the user to.
+ */
+async function answerLogout(parts: Parts, { req, res }: Visit, to: string): Promise<void> {
+  if (!wantsPage(req)) {
     ourHeaders(res);
-    send(res, "application/json", JSON.stringify({ logout_url: to }));
+    return send(res, "application/json", JSON.stringify({ logout_url: to }));
   }
+  const leavesSite = new URL(to).origin !== originOf(parts);
+  if (leavesSite && isFormPost(req)) await goOn(parts.pages, req, res, to);
+  else redirect(res, 303, to);
 }
 
 /**

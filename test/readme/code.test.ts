@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import express, { type Express } from "express";
+import helmet from "helmet";
 import request from "supertest";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import * as library from "../../lib/index.js";
@@ -528,6 +529,18 @@ describe("seeing what it does", () => {
     expect(stops).toHaveLength(1);
     for (const stop of stops) stop();
   });
+});
+
+test("the last page of a login in a popup keeps its opener", async () => {
+  const scope = { helmet, signedInPage: "signed in" };
+  const { url, browser } = await startWorld({
+    after: inApp(block("app.use(helmet({ crossOriginOpenerPolicy: { policy: 'same-origin-allow-popups' } }));"), scope),
+  });
+  const { body, headers } = await browser.visit(`${url}/signed-in`);
+  expect([body, headers["cross-origin-opener-policy"]]).toEqual(["signed in", undefined]);
+  expect((await browser.navigate(`${url}/nowhere`)).headers["cross-origin-opener-policy"]).toBe(
+    "same-origin-allow-popups",
+  );
 });
 
 test("each block is run, and each that is run is there", () => {
