@@ -26,6 +26,8 @@ export interface TokenSet {
 export interface Authentication {
   /** When the person authenticated at the portal, in epoch seconds. */
   auth_time?: number | undefined;
+  /** How long that was ago at the login, in seconds, by the clock of the provider or of this machine: the greater counts. */
+  auth_age?: number | undefined;
   /** How strongly: a name that the portal gives. */
   acr?: string | undefined;
   /** By which means (RFC 8176). */

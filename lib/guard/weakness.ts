@@ -21,13 +21,13 @@ export function weaknessBy(wanted: StrengthWanted): WeaknessOf | undefined {
 }
 
 /**
- * How long ago the person has authenticated, in seconds; NaN where nobody said. What lies before the login is counted by
- * the portal's clock and what comes after it by ours: where the two differ, a login that has just come in would be too old
- * once more, and once more.
+ * How long ago the user has authenticated, in seconds; NaN if the provider did not say it. The age at the login is kept with
+ * the login, and the time since then is added. `started_at - auth_time` would compare two clocks at every request: where
+ * they differ, a login that has just been made would be too old, again and again.
  */
-function ageOf({ authentication = {}, started_at }: PortalSession, clock: Clock): number {
-  const { auth_time = Number.NaN, iat = started_at } = authentication;
-  return clock() / 1000 - started_at + Math.max(0, iat - auth_time);
+function ageOf({ authentication, started_at }: PortalSession, clock: Clock): number {
+  const { auth_age = Number.NaN } = authentication ?? {};
+  return auth_age + Math.max(0, clock() / 1000 - started_at);
 }
 
 /** RFC 9470, section 3. */

@@ -105,5 +105,6 @@ export async function exchange(
   const claims = readClaims(answer.claims() as Claims, "id_token_invalid");
   const { settings, issuer } = portal;
   checkIdToken(claims, answer.id_token, { ...expected, access_token: answer.access_token, settings, issuer });
-  return { tokens, claims, authentication: readAuthentication(claims, epochSeconds() + clockTolerance) };
+  const now = epochSeconds();
+  return { tokens, claims, authentication: readAuthentication(claims, now, now + clockTolerance) };
 }

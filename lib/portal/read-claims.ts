@@ -23,21 +23,32 @@ export function readClaims(told: object, code: "id_token_invalid" | "portal_answ
 }
 
 /**
- * What they say of the login itself, as far as it is of the type that the specification gives it.
+ * Reads what the claims say about the login itself. Values of another type than the specification's are omitted.
  *
- * @param latest an auth_time after this, in epoch seconds, tells nothing: some portals write milliseconds
+ * @param now the time of the login, in epoch seconds
+ * @param latest an auth_time after this, in epoch seconds, is omitted: some providers write milliseconds
  */
 export function readAuthentication(
   { auth_time, acr, amr, sid, iat }: Claims,
+  now: number,
   latest = Number.POSITIVE_INFINITY,
 ): Authentication {
   return {
-    ...(typeof auth_time === "number" && Number.isFinite(auth_time) && auth_time <= latest && { auth_time }),
+    ...(isTime(auth_time) && auth_time <= latest && { auth_time, auth_age: authenticationAge(auth_time, iat, now) }),
     ...(isText(acr) && { acr }),
     ...(Array.isArray(amr) && amr.every(isText) && { amr }),
     ...(isText(sid) && { sid }),
-    ...(Number.isFinite(iat) && { iat }),
+    ...(isTime(iat) && { iat }),
   };
 }
+
+/**
+ * How long ago the user has authenticated, in seconds, by the provider's clock or by ours, whichever says more: a provider
+ * that dates an ID token back to the authentication (`iat` = `auth_time`) makes nobody younger.
+ */
+export const authenticationAge = (auth_time: number, iat: unknown, now: number): number =>
+  Math.max(0, now - auth_time, isTime(iat) ? iat - auth_time : 0);
+
+const isTime = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
 
 const isText = (value: unknown): value is string => typeof value === "string" && value !== "";

@@ -214,6 +214,40 @@ describe("a login that is too old", () => {
     expect((await askFor(world)).status).toBe(status);
   });
 
+  test("an old authentication does not pass because the provider dates the ID token back to it", async () => {
+    const world = await start({ maxAge: 300 });
+    const yesterday = seconds() - 86_400;
+    world.portal.nextIdToken({ claims: { iat: yesterday, auth_time: yesterday } });
+    await again(world);
+    expect((await world.me()).isAuthenticated).toBe(true);
+    expect((await askFor(world)).status).toBe(401);
+    expect((await open(world)).body).toBe('{"in":"amara-okafor"}'); // after a login that is really new
+  });
+
+  test.each([
+    ["25 s behind", -25],
+    ["25 s ahead", 25],
+  ])("causes no redirect loop when the provider's clock is %s", async (_clocks, offset) => {
+    const world = await start({ maxAge: 0 }, { options: { clockTolerance: 30 } });
+    world.later(120);
+    const time = seconds() + offset;
+    world.portal.nextIdToken({ claims: { iat: time, auth_time: time } });
+    expect((await open(world)).body).toBe('{"in":"amara-okafor"}');
+    expect(world.asked("/oauth2/token")).toHaveLength(2);
+    world.later(60);
+    expect((await askFor(world)).status).toBe(401);
+  });
+
+  test("ends on a page, without a redirect loop, when the provider's clock is an hour behind", async () => {
+    const world = await start({ maxAge: 300 }, { log: [/insufficient_user_authentication/] });
+    const claims = { iat: seconds() - 3600, auth_time: seconds() - 3600 };
+    world.portal.nextIdToken({ claims });
+    await again(world);
+    world.portal.nextIdToken({ claims });
+    const page = await open(world);
+    expect([page.status, world.asked("/oauth2/token").length]).toEqual([401, 3]);
+  });
+
   test("one of which the portal never said when it was is too old", async () => {
     const world = await start({ maxAge: 1e9 });
     world.portal.nextIdToken({ claims: { auth_time: undefined } });

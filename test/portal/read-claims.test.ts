@@ -24,13 +24,25 @@ test("claims that are nested deeper than 64 levels are refused, however deep, in
 test.each<[object, object]>([
   [
     { auth_time: 1000, acr: "gold", amr: ["pwd", "otp"], sid: "s", iat: 1001, email: "a@b.example" },
-    { auth_time: 1000, acr: "gold", amr: ["pwd", "otp"], sid: "s", iat: 1001 },
+    { auth_time: 1000, auth_age: 980, acr: "gold", amr: ["pwd", "otp"], sid: "s", iat: 1001 },
   ],
   [{ auth_time: "1000", acr: ["gold"], amr: "pwd", sid: 7, iat: "now" }, {}],
   [{ auth_time: Number.POSITIVE_INFINITY, acr: "", amr: ["pwd", 1], iat: Number.NaN }, {}],
-  [{ auth_time: 2000 }, { auth_time: 2000 }],
+  [{ auth_time: 2000 }, { auth_time: 2000, auth_age: 0 }],
+  [
+    { auth_time: 1000, iat: 1000 },
+    { auth_time: 1000, iat: 1000, auth_age: 980 },
+  ],
+  [
+    { auth_time: 1000, iat: 1990 },
+    { auth_time: 1000, iat: 1990, auth_age: 990 },
+  ],
+  [
+    { auth_time: 1000, iat: "1990" },
+    { auth_time: 1000, auth_age: 980 },
+  ],
   [{ auth_time: 2001 }, {}],
   [{ auth_time: 1_000_000 }, {}],
-])("of the login itself %j says %j, at 2000 the latest", (told, kept) => {
-  expect(readAuthentication({ sub: "a", ...told }, 2000)).toEqual(kept);
+])("of the login itself %j says %j, at 1980, and at 2000 the latest", (told, kept) => {
+  expect(readAuthentication({ sub: "a", ...told } as never, 1980, 2000)).toEqual(kept);
 });
