@@ -334,6 +334,8 @@ export interface PortalAuthErrorOptions extends ErrorOptions {
   readonly detail?: string;
   /** The provider's own words, as cleanDescription() leaves them. They go to the log and to onError, and into no answer. */
   readonly providerDescription?: string | undefined;
+  /** Seconds after which a new try makes sense, as the provider says: Retry-After of an answer with 503. Default 5. */
+  readonly retryAfter?: number | undefined;
   /** Parameters of the challenge in WWW-Authenticate (RFC 6750, section 3), of characters that need no escape. */
   readonly challenge?: Readonly<Record<string, string>>;
   /** Another sentence for the person than the table's, e.g. why a hook refuses them. Shown as text, never as HTML. */
@@ -365,6 +367,8 @@ export class PortalAuthError extends Error {
    * at most 300 characters, without secrets. Anybody can write the one at the callback: show it as text only, if at all.
    */
   readonly providerDescription: string | undefined;
+  /** Seconds for which the provider has asked not to be asked again, at most 60. It is the Retry-After of the answer. */
+  readonly retryAfter: number | undefined;
   /** Parameters of its challenge (RFC 6750, section 3; RFC 9470, section 3), if there is more to say than that one must sign in. */
   readonly challenge: Readonly<Record<string, string>> | undefined;
   /** Headers of the answer, for Express's own error handling as for ours. */
@@ -379,10 +383,11 @@ export class PortalAuthError extends Error {
     this.hint = hint;
     this.detail = options.detail;
     this.providerDescription = options.providerDescription;
+    this.retryAfter = options.retryAfter;
     this.challenge = options.challenge;
-    this.headers = headersOf(status, options.challenge);
+    this.headers = headersOf(status, options);
     // all of it stands in the message; Node.js prints what is enumerable a second time, below the stack
-    for (const part of ["sentence", "hint", "detail", "providerDescription", "challenge", "headers"])
+    for (const part of ["sentence", "hint", "detail", "providerDescription", "retryAfter", "challenge", "headers"])
       Object.defineProperty(this, part, { enumerable: false });
   }
 }
@@ -398,9 +403,9 @@ function seenIn({ detail, providerDescription }: PortalAuthErrorOptions): string
 /** What a 401 of ours says; also where it hides what another one's would have said. */
 export const CHALLENGE = 'Bearer realm="portal"';
 
-function headersOf(status: number, challenge: Readonly<Record<string, string>> | undefined): Record<string, string> {
+function headersOf(status: number, { challenge, retryAfter }: PortalAuthErrorOptions): Record<string, string> {
   // RFC 9110, section 10.2.3: a client that asks again at once helps nobody
-  if (status === 503) return { "Retry-After": String(RETRY_AFTER_SECONDS) };
+  if (status === 503) return { "Retry-After": String(retryAfter ?? RETRY_AFTER_SECONDS) };
   if (status !== 401 && !challenge) return {};
   // section 11.6.1 wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
   const more = Object.entries({ ...challenge }).map(([name, value]) => `, ${name}="${value}"`);

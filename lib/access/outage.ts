@@ -52,7 +52,7 @@ export function createOutage(clock: Clock): Outage {
 
   const next = (before: Failing | undefined, failure: PortalAuthError, blame: Blame): Failing => {
     const pause = before ? Math.min(2 * before.pause, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
-    return { failure, blame, pause, nextAt: clock() + pause };
+    return { failure, blame, pause, nextAt: clock() + Math.max(pause, 1000 * (failure.retryAfter ?? 0)) };
   };
 
   /** A clock that was set back does not make a pause longer than any is. */

@@ -68,13 +68,14 @@ function membersOf(parameters: URLSearchParams): { members?: Record<string, stri
 export function withProviderError(failure: unknown, response: AuthorizationResponse | undefined): unknown {
   if (!(failure instanceof PortalAuthError) || response?.error === undefined) return failure;
   const error = printable(response.error);
-  const { code, detail, providerDescription = response.error_description, challenge, sentence } = failure;
+  const { code, detail, providerDescription = response.error_description, challenge, sentence, retryAfter } = failure;
   if (detail === error) return failure; // it is about this error
   const seen = [detail, `the provider answered ${error}`].filter(Boolean).join("; ");
   return new PortalAuthError(code, {
     detail: seen,
     providerDescription,
     sentence,
+    retryAfter,
     ...(challenge && { challenge }),
     ...("cause" in failure && { cause: failure.cause }),
   });

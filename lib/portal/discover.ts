@@ -7,7 +7,7 @@ import { isSymmetric } from "../signature-algorithms.js";
 import { clientSecretBasic } from "./client-secret-basic.js";
 import { readDiscovery } from "./discovery-document.js";
 import { printable } from "./explain-failure.js";
-import { createFetch } from "./http.js";
+import { createFetch, type PortalFetch } from "./http.js";
 import { idTokenAlgorithms, userInfoAlgorithms } from "./id-token-algorithms.js";
 import { hasTenants, ProviderIssuer } from "./issuer.js";
 import { RefetchByKid, RefetchRarely } from "./refetch-policy.js";
@@ -46,12 +46,14 @@ export type GetPortal = () => Promise<Portal>;
  * remembered: the next login tries again.
  */
 export function createDiscovery(settings: Settings): GetPortal {
+  // one for all discoveries: it remembers a Retry-After
+  const fetch = createFetch(settings.httpTimeout, internalOrigin(settings), settings.clock);
   let known: Portal | undefined;
   let renewAt = 0;
   let pending: Promise<Portal> | undefined;
 
   function renew(): Promise<Portal> {
-    pending ??= discover(settings)
+    pending ??= discover(settings, fetch)
       .then((portal) => {
         known = portal;
         renewAt = epochSeconds() + RENEW_AFTER_SECONDS;
@@ -73,8 +75,7 @@ export function createDiscovery(settings: Settings): GetPortal {
   };
 }
 
-async function discover(settings: Settings): Promise<Portal> {
-  const fetch = createFetch(settings.httpTimeout, internalOrigin(settings));
+async function discover(settings: Settings, fetch: PortalFetch): Promise<Portal> {
   const found = await readDiscovery(settings, fetch);
   const algorithms = idTokenAlgorithms(settings.idTokenAlg, found.id_token_signing_alg_values_supported);
   if (algorithms.length === 0) throw invalid(noAlgorithm(found.id_token_signing_alg_values_supported));

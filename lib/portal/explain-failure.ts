@@ -3,6 +3,7 @@ import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { cleanDescription } from "./clean-description.js";
 import { isBusy, type NamedError, namedErrorOf, networkFailure } from "./http.js";
 import { toIssuerText } from "./issuer.js";
+import { retryAfterOf } from "./patience.js";
 
 /** The endpoint whose answer failed. */
 type Endpoint = "discovery" | "token" | "refresh" | "revocation" | "userinfo";
@@ -46,7 +47,8 @@ function explainAnswer(
       ? `${endpoint} answered ${status}, ${bodyTypeOf(response)}`
       : `${endpoint} answered ${status} ${printable(error)}`;
   const code = codeOf(response, error, endpoint);
-  return new PortalAuthError(code, { detail, providerDescription: cleanDescription(error_description, secrets) });
+  const providerDescription = cleanDescription(error_description, secrets);
+  return new PortalAuthError(code, { detail, providerDescription, retryAfter: retryAfterOf(response) });
 }
 
 function codeOf(response: Response, error: string | undefined, endpoint: Endpoint): PortalAuthErrorCode {

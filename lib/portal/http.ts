@@ -1,41 +1,61 @@
+import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import { isSafeAddress } from "../safe-address.js";
+import { createPatience } from "./patience.js";
+import type { PortalRequest } from "./portal-request.js";
 
 const MAX_BODY_BYTES = 1024 * 1024;
-
-/** What openid-client and jose ask of fetch; their signals are not among it, as the timeout here is the tighter one. */
-export interface PortalRequest {
-  readonly method?: string;
-  readonly headers?: Headers | Record<string, string>;
-  /** A form. */
-  readonly body?: unknown;
-}
 
 export type PortalFetch = (url: string, request: PortalRequest) => Promise<Response>;
 
 /**
- * fetch, with nothing left open: one request, one answer. No redirect is followed, no request sent twice, no answer
- * over 1 MiB read, and no portal waited for longer than the timeout, which covers the body as well.
+ * Creates a fetch that leaves nothing open. It follows no redirect and reads no answer over 1 MiB. The timeout covers the
+ * body, and the second try of a GET. It asks for nothing again before the time that a Retry-After named.
  *
  * @param internalOrigin Of the option `internalUrl`, which may be http in a container network
  */
-export function createFetch(timeoutSeconds: number, internalOrigin?: string): PortalFetch {
+export function createFetch(timeoutSeconds: number, internalOrigin?: string, clock: Clock = Date.now): PortalFetch {
+  const patience = createPatience(clock);
   return async function portalFetch(url, request) {
     const { origin } = new URL(url);
     if (!isSafeAddress(url) && origin !== internalOrigin)
       throw new PortalAuthError("discovery_invalid", { detail: `${origin} is neither https nor http on loopback` });
+    patience.check(url, request);
     const signal = AbortSignal.timeout(Math.ceil(timeoutSeconds * 1000));
     try {
-      const response = await fetch(url, { ...sendOnce(request), redirect: "manual", signal });
+      const response = await sendAgainAfterReset(request, () =>
+        fetch(url, { ...sendOnce(request), redirect: "manual", signal }),
+      );
       if (!isErrorStatus(response.status) && isKnownToBeSmall(response)) return response;
       const body = await readLimited(response, origin);
       const answer = new Response(body.length > 0 ? body : null, response);
       if (isErrorStatus(answer.status)) rememberError(answer, body);
+      patience.note(url, request, answer);
       return answer;
     } catch (error) {
       throw networkFailure(error, origin);
     }
   };
+}
+
+/** A connection that ended before there was an answer. */
+const RESETS = ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"];
+
+/**
+ * Sends a GET once more if the connection was reset before the answer. A provider closes idle connections, and a request
+ * that is sent at that moment is lost (RFC 9112, section 9.3.1). A POST is never repeated: its code or refresh token may
+ * have been used, and a second use ends the tokens of the first.
+ */
+async function sendAgainAfterReset(
+  { method = "GET" }: PortalRequest,
+  send: () => Promise<Response>,
+): Promise<Response> {
+  try {
+    return await send();
+  } catch (error) {
+    if (method !== "GET" || !RESETS.includes(reasonOf(error))) throw error;
+    return send();
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { PortalAuthError } from "../errors.js";
 import { isBusy, networkFailure, type PortalFetch } from "./http.js";
+import { retryAfterOf } from "./patience.js";
 
 /**
  * Reads the provider's JWK set and keeps the members that can be understood. The documentation of Tencent CIAM spells the
@@ -8,7 +9,10 @@ import { isBusy, networkFailure, type PortalFetch } from "./http.js";
 export async function readKeySet(fetch: PortalFetch, url: string, headers: Headers): Promise<object[]> {
   const response = await fetch(url, { headers });
   if (isBusy(response.status))
-    throw new PortalAuthError("portal_failed", { detail: `the keys answered ${response.status}` });
+    throw new PortalAuthError("portal_failed", {
+      detail: `the keys answered ${response.status}`,
+      retryAfter: retryAfterOf(response),
+    });
   const text = await response.text().catch((error) => {
     throw networkFailure(error, "the keys");
   });

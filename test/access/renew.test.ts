@@ -338,17 +338,17 @@ describe("an ID token that is right is kept", () => {
 });
 
 describe("keys that cannot be fetched after the portal has rotated the refresh token", () => {
-  test.each<[string, Answer]>([
+  test.each<[string, Answer, number?]>([
     ["a server error", html(500)],
-    ["a connection that is cut", (req) => void req.socket.destroy()],
+    ["two connections that are cut", (req) => void req.socket.destroy(), 2],
     ["too many requests", html(429)],
     ["a page with 200", html(200)],
     ["a page that is not found", html(404)],
-  ])("(%s): it is kept, the answer is 503, and the next request works", async (_name, answer) => {
+  ])("(%s): it is kept, the answer is 503, and the next request works", async (_name, answer, times = 1) => {
     const { ask, later, tokens, portal, refreshes } = await logIn({ log: [/\(50[23]\)[:,]/] });
     const before = await tokens();
     await portal.rotateKeys(); // so that the keys that are known do not fit
-    portal.answerNext("/oauth2/jwks", answer);
+    portal.answerNext("/oauth2/jwks", answer, times);
     later(TOKEN_SECONDS);
     expect(await ask()).toMatchObject({ status: 503, retryAfter: "5" });
     const { refresh_token, ...others } = await tokens();

@@ -114,6 +114,17 @@ test.each<[string, Answer]>([
   });
 });
 
+test("a connection that is cut is tried once more", async () => {
+  const { userinfo, portal, asked } = await start();
+  const cut: Answer = (req) => void req.socket.destroy();
+  portal.answerNext("/userinfo", cut);
+  expect(await userinfo()).toMatchObject({ sub: SUB });
+  expect(asked("/userinfo")).toHaveLength(2);
+  portal.answerNext("/userinfo", cut, 2);
+  await expect(userinfo()).rejects.toMatchObject({ code: "portal_unreachable", status: 503 });
+  expect(asked("/userinfo")).toHaveLength(4);
+});
+
 describe("a signed answer", () => {
   const jwt =
     (token: string, type = "application/jwt"): Answer =>
@@ -232,7 +243,6 @@ describe("an answer that cannot be used", () => {
     ["nothing", "portal_answer_invalid", 502, (_req, res) => void res.writeHead(200, JSON_TYPE).end()],
     ["a redirect", "portal_answer_invalid", 502, (_req, res) => void res.writeHead(302, { location: "/me" }).end()],
     ["a JWT that is none", "userinfo_invalid", 502, (_req, res) => void res.writeHead(200, JWT_TYPE).end("a.b.c")],
-    ["a connection that is cut", "portal_unreachable", 503, (req) => void req.socket.destroy()],
   ])("(%s) is told as %s, asked for once, and ends no session", async (_name, code, status, answer) => {
     const { userinfo, me, portal, asked, refreshes } = await start();
     portal.answerNext("/userinfo", answer);

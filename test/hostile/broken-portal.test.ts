@@ -45,12 +45,16 @@ const READ = EVERYWHERE.filter((place) => place !== "revocation");
 
 type Row = readonly [name: string, source: string, lie: PortalAnswer, told: Told];
 
+/** Places where the app sends a GET, which it repeats once after a reset; and those resets. */
+const REPEATED: readonly Place[] = ["discovery", "keys", "userinfo"];
+const RESETS: readonly PortalAnswer[] = [lies.resetsAtOnce, lies.resetsInTheHeaders];
+
 const lying =
   (lie: PortalAnswer, place: Place): Lay =>
   ({ portal }) =>
-    portal.answerNext(PLACES[place].path, lie);
+    portal.answerNext(PLACES[place].path, lie, RESETS.includes(lie) && REPEATED.includes(place) ? 2 : 1);
 
-/** Each lie at each of these places; it is met once, and what is tried next passes. */
+/** Each lie at each of these places; it is met once (or as often as it is tried), and what is tried next passes. */
 const everywhere = (rows: readonly Row[], places = EVERYWHERE, setting: Setting = {}): Case[] =>
   rows.flatMap(([name, source, lie, told]) =>
     places.map((place): Case => {
@@ -86,7 +90,8 @@ attacks("an answer that is none", [
     ["500 with a page", HTTP, lies.html(500), "portal_failed"],
     ["503 without a body", HTTP, lies.sendText(503, ""), "portal_failed"],
     ["502 as JSON", HTTP, lies.sendJson(502, { error: CANARY }), "portal_failed"],
-    ["429", "RFC 6585, section 4", lies.sendText(429, CANARY, { "retry-after": "3600" }), "portal_failed"],
+    ["429", "RFC 6585, section 4", lies.sendText(429, CANARY), "portal_failed"],
+    ["503 with a word in Retry-After", HTTP, lies.sendText(503, "", { "retry-after": CANARY }), "portal_failed"],
     ["404 with a page", HTTP, lies.html(404), NOT_FOUND],
     ["200 with a page", RFC6749, lies.html(200), BAD_JSON],
     ["invalid JSON", RFC6749, lies.sendText(200, `{"${CANARY}`, JSON_TYPE), BAD_JSON],
@@ -487,6 +492,25 @@ attacks("a portal that is away for a while", [
 
 const AN_HOUR = 3601;
 
+/** A provider that does not want to be asked for an hour is asked again after a minute. */
+attacks(
+  "a Retry-After of an hour",
+  READ.map((place): Case => {
+    const { meet, fails, passesNext } = PLACES[place];
+    const lie = lies.sendText(429, CANARY, { "retry-after": "3600" });
+    return {
+      name: place,
+      source: "RFC 9110, section 10.2.3",
+      lie: (_portal, world) => later(world, 0),
+      act: meet(lying(lie, place)),
+      outcome: allOf(fails("portal_failed"), async (_answer, world) => {
+        await later(world, 61);
+        await passesNext(world);
+      }),
+    };
+  }),
+);
+
 /** The portal is discovered anew after an hour, while what it said before still serves. */
 const renewal = (name: string, lie: (portal: Portal) => void, setting: Partial<Case> = {}): Case => ({
   ...setting,
@@ -500,7 +524,8 @@ const renewal = (name: string, lie: (portal: Portal) => void, setting: Partial<C
     lie(portal);
     await victim.jar.removeAllCookies();
     await welcomed(await logIn(world), world);
-    await vi.waitFor(() => expect(asked(DISCOVERY)).toHaveLength(2));
+    await vi.waitFor(() => expect(portal.unmet()).toEqual([]));
+    await vi.waitFor(() => expect(asked(DISCOVERY).length).toBeGreaterThan(1));
     await victim.jar.removeAllCookies();
     return logIn(world);
   },
@@ -513,7 +538,7 @@ const saying = (members: Record<string, unknown>) => (portal: Portal) =>
 attacks("a portal that is discovered anew", [
   renewal("500 with a page", instead(lies.html(500))),
   renewal("200 with a page", instead(lies.html(200))),
-  renewal("a reset", instead(lies.resetsAtOnce)),
+  renewal("two resets", (portal) => portal.answerNext(DISCOVERY, lies.resetsAtOnce, 2)),
   renewal("silence", instead(lies.silence), { options: SHORT_TIMEOUT }),
   renewal("another issuer", saying({ issuer: "https://evil.example" })),
   renewal("a token endpoint over plain http", saying({ token_endpoint: "http://portal.example/token" })),

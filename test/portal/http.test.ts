@@ -112,6 +112,88 @@ describe("a request to the portal", () => {
   });
 });
 
+describe("a connection that is reset before the answer", () => {
+  const RESETS: [string, RequestListener][] = [
+    ["reset", (req) => void req.socket.resetAndDestroy()],
+    ["closed", (req) => void req.socket.destroy()],
+    [
+      "reset in the headers",
+      (req) => void req.socket.write("HTTP/1.1 200 OK\r\nX-", () => req.socket.resetAndDestroy()),
+    ],
+  ];
+  /** A server that does this to the first requests; those that it has got. */
+  async function failing(lie: RequestListener, times = 1) {
+    const methods: unknown[] = [];
+    const url = await serve((req, res) => {
+      methods.push(req.method);
+      if (methods.length <= times) lie(req, res);
+      else res.end("well");
+    });
+    return { url, methods };
+  }
+
+  test.each(RESETS)("(%s) is no failure of a GET: it is sent once more", async (_name, lie) => {
+    const { url, methods } = await failing(lie);
+    const headers = { authorization: "Bearer one" };
+    expect(await (await createFetch(5)(url, { headers })).text()).toBe("well");
+    expect(methods).toEqual(["GET", "GET"]);
+  });
+
+  test.each(RESETS)("(%s) is a failure of a POST, whose code may have been used", async (_name, lie) => {
+    const { url, methods } = await failing(lie);
+    expect(await failure(createFetch(5)(url, { method: "POST", body: "code=1" }))).toMatchObject({
+      code: "portal_unreachable",
+    });
+    expect(methods).toEqual(["POST"]);
+  });
+
+  test.each(RESETS)("(%s) twice is a failure of a GET", async (_name, lie) => {
+    const { url, methods } = await failing(lie, 2);
+    expect(await failure(createFetch(5)(url, {}))).toMatchObject({ code: "portal_unreachable" });
+    expect(methods).toEqual(["GET", "GET"]);
+  });
+
+  test("is no reason to repeat a GET whose answer has begun", async () => {
+    const { url, methods } = await failing((_req, res) => void res.writeHead(200).write("x", () => res.destroy()));
+    expect(await failure(createFetch(5)(url, {}))).toMatchObject({ code: "portal_unreachable" });
+    expect(methods).toEqual(["GET"]);
+  });
+
+  test("leaves no more time than one try has", async () => {
+    const { url } = await failing((req) => void setTimeout(() => req.socket.destroy(), 150));
+    const silent = await serve((req) => void setTimeout(() => req.socket.destroy(), 150));
+    const began = performance.now();
+    expect(await failure(createFetch(0.2)(silent, {}))).toMatchObject({ code: "portal_timeout" });
+    expect(performance.now() - began).toBeLessThan(290);
+    expect(await (await createFetch(5)(url, {})).text()).toBe("well");
+  });
+
+  test("as an idle one is that the provider closes at that moment, is no failure", async () => {
+    const sockets: unknown[] = [];
+    const url = await serve((req, res) => {
+      if (sockets.includes(req.socket))
+        req.socket.resetAndDestroy(); // it was kept alive, and has ended just now
+      else res.end("well");
+      sockets.push(req.socket);
+    });
+    const fetch = createFetch(5);
+    for (let time = 0; time < 3; time += 1) expect(await (await fetch(url, {})).text()).toBe("well");
+  });
+
+  test("does not end a login where it is a GET's, and sends a code once", async () => {
+    const { browser, url, portal, asked, me } = await startWorld({ log: [/portal_unreachable/] });
+    const reset: RequestListener = (req) => void req.socket.resetAndDestroy();
+    portal.answerNext("/.well-known/openid-configuration", reset);
+    portal.answerNext("/oauth2/jwks", reset);
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+    expect((await me()).isAuthenticated).toBe(true);
+    expect(asked("/oauth2/jwks")).toHaveLength(2);
+    portal.answerNext("/oauth2/token", reset);
+    expect((await browser.visit(`${url}/login`)).status).toBe(503);
+    expect(asked("/oauth2/token")).toHaveLength(2); // of two logins
+  });
+});
+
 test("a portal that is silent at the token endpoint is cut off, and the person gets a 503 page", async () => {
   const { browser, url, portal, asked } = await startWorld({ options: { httpTimeout: 0.1 }, log: [/portal_timeout/] });
   const callback = await browser.loginUntilCallback(`${url}/account`);
