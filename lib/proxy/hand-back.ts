@@ -16,7 +16,7 @@ export async function handBack(answer: IncomingMessage, target: URL, passage: Pa
   if (failure) logFailure(passage.parts.log, new PortalAuthError(failure, { detail }));
 }
 
-function handHead(answer: IncomingMessage, target: URL, { mount, res, settings }: Passage): void {
+function handHead(answer: IncomingMessage, target: URL, { mount, req, res, settings }: Passage): void {
   const { statusCode, headers } = answer;
   res.statusCode = statusCode as number; // an answer has one
   for (const [name, value = ""] of Object.entries(answerHeaders(headers, settings.responseHeaders)))
@@ -27,7 +27,8 @@ function handHead(answer: IncomingMessage, target: URL, { mount, res, settings }
   if (statusCode === 401) res.setHeader("WWW-Authenticate", CHALLENGE);
   // An event stream may say nothing for a while, so the head goes first. res.flushHeaders() would write it as UTF-8, and
   // change bytes that Node.js has read as Latin-1.
-  res.write(NOTHING);
+  const hasBody = req.method !== "HEAD" && statusCode !== 204 && statusCode !== 304; // RFC 9110, section 6.4.1
+  if (hasBody) res.write(NOTHING);
 }
 
 /** The names in a list of headers (RFC 9110, section 5.6.2); what is none is left out. */
