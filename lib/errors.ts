@@ -13,6 +13,11 @@ const FAILURES = {
     sentence: "Signing in is not set up correctly on this site.",
     hint: "requireAuth() or portalProxy() ran on a request that portalAuth() has not seen. Mount it first, and at a path that covers the guarded one: app.use(portalAuth()).",
   },
+  request_not_express: {
+    status: 500,
+    sentence: "Something went wrong on this site. Please try again.",
+    hint: "portalAuth() or requireAuth() was called with a request that does not come from Express: an `upgrade` event, socket.io's engine.use(), a plain http server or an HTTP/2 server. Let an Express app call it: express().use(auth)(req, res, next), and mount it with app.use().",
+  },
   tenant_unknown: {
     status: 404,
     sentence: "There is nothing to be found at this address.",

@@ -8,6 +8,7 @@ import { carefully, createLog, type Log, logFailure } from "./answer/log.js";
 import { createPages } from "./answer/pages.js";
 import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
+import { isOfExpress, refuseForeignRequest } from "./foreign-request.js";
 import { createSilentLogin } from "./login/silent.js";
 import { Transactions } from "./login/transaction.js";
 import { callbackPaths, possibleCallbackPaths } from "./login-ticket.js";
@@ -57,6 +58,10 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   return Object.assign(portalAuthRouter, { close, explain: () => [...parts.explained] });
 
   function portalAuthRouter(req: Request, res: Response, next: NextFunction): void {
+    if (!isOfExpress(req, res)) {
+      refuseForeignRequest(parts.log, res, next);
+      return;
+    }
     if (!isSeen) {
       isSeen = true;
       lookAtMount(parts, req);

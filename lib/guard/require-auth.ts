@@ -1,6 +1,8 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession } from "../access/access-token.js";
+import { consoleLog } from "../answer/log.js";
 import { type CsrfOptions, settleCsrf } from "../anti-forgery.js";
+import { isOfExpress, refuseForeignRequest } from "../foreign-request.js";
 import { isFormPending, letFormArrive } from "../form/arrival.js";
 import { type KeepFormOptions, settleKeepForm } from "../form/keep-form-options.js";
 import { type LoginStrength, refuseUndefined, settleStrength } from "../login/strength.js";
@@ -100,6 +102,10 @@ export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   const { name, freshToken, csrf, refusalOf, ...guard } = settleOptions(options);
   const portalOf = portalNamed(name);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
+    if (!isOfExpress(req, res)) {
+      refuseForeignRequest(consoleLog, res, next);
+      return;
+    }
     const portal = portalOf(req);
     if (!portal) return void answerMissing(req, res, name).catch(next);
     if (isCrossSite(req, portal, csrf)) return void refuseCrossSite(req, res, portal).catch(next);

@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer, request as httpRequest, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
 import express, { type Express } from "express";
 import helmet from "helmet";
 import request from "supertest";
@@ -541,6 +542,28 @@ test("the last page of a login in a popup keeps its opener", async () => {
   expect((await browser.navigate(`${url}/nowhere`)).headers["cross-origin-opener-policy"]).toBe(
     "same-origin-allow-popups",
   );
+});
+
+test("an upgrade of a user who is signed in becomes a WebSocket, and no other", async () => {
+  const { browser, url, auth } = await startWorld();
+  await browser.visit(`${url}/account`);
+  const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+  const server = createServer();
+  const sockets = {
+    handleUpgrade: (_req: unknown, socket: Duplex) =>
+      socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+    emit() {},
+  };
+  await runBlock(block("const session = express().use(auth);"), { express, auth, server, ServerResponse, sockets });
+  const address = await listen(server);
+  onTestFinished(() => close(server));
+  const upgrade = (headers: Record<string, string>) =>
+    new Promise<number | undefined>((resolve) => {
+      const options = { headers: { Connection: "Upgrade", Upgrade: "websocket", ...headers } };
+      const asking = httpRequest(address, options, (res) => resolve(res.statusCode));
+      asking.on("upgrade", (res) => resolve(res.statusCode)).end();
+    });
+  expect([await upgrade({ cookie }), await upgrade({})]).toEqual([101, 401]);
 });
 
 test("each block is run, and each that is run is there", () => {

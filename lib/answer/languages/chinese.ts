@@ -5,6 +5,7 @@ export const CHINESE: Words = {
   sentences: {
     options_invalid: "本站的登录功能尚未正确配置。",
     portal_auth_missing: "本站的登录功能尚未正确配置。",
+    request_not_express: "本网站出现问题，请重试。",
     tenant_unknown: "此地址下没有内容。",
     authorization_params_invalid: "本站的登录功能尚未正确配置。",
     proxy_not_trusted: "本站的登录功能尚未正确配置。",
