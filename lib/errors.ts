@@ -93,6 +93,16 @@ const FAILURES = {
     sentence: "Your browser did not send this sign-in back. Please sign in again.",
     hint: "Cookies came to /login and none came back from the portal: something makes them SameSite=Strict, such as a proxy's proxy_cookie_flags. The login's own cookie must stay Lax.",
   },
+  login_state_reused: {
+    status: 400,
+    sentence: "This sign-in was already used in another browser. Please sign in again.",
+    hint: "A finished login's state came back with another code. Usual cause: a cache (CDN, proxy) has kept the answer of /login with its state and cookie, and gave it to a second browser. Exclude /login and all answers with Set-Cookie from that cache.",
+  },
+  session_not_saved: {
+    status: 400,
+    sentence: "You have signed in, but this site could not keep you signed in. Please try again in a moment.",
+    hint: "A login was finished in this browser seconds ago, and there is no session: another login would start a redirect loop. Usual causes, in order: a proxy removes the session cookie; several processes keep sessions in memory (set SESSION_STORE_URL); processes have different secrets; a Secure cookie was set over http.",
+  },
   login_ended: {
     status: 401,
     sentence: "You were signed out while you signed in. Please sign in again.",

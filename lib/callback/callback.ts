@@ -62,16 +62,28 @@ export function callbackStep(parts: Parts) {
     if (watch.isSilent && readSession(req, settings)) return redirect(res, 303, transaction.return_to);
     const good = checkResponse(portal, response); // iss, error
     watch.isJoined = true; // unless the work falls to this request
-    const finished = await once(id, good.code, () => {
+    const outcome = once(id, good.code, () => {
       watch.isJoined = false;
       return finish(visit, portal, good, expected, transaction, watch).catch(throwAsOurs);
     });
-    if (!finished) return redirect(res, 303, transaction.return_to); // as for one that is spent
+    if (outcome === "too late") return redirect(res, 303, transaction.return_to); // as for one that is spent
+    if (outcome === "another code") return refuseReuse(visit, transaction, watch);
+    const finished = await outcome;
     const joined = await joinSession(req, settings, finished.sessionId); // false: logged out meanwhile
-    transactions.finish(visit, taken, finished.return_to);
+    if (joined) transactions.finish(visit, taken, finished.return_to);
     redirect(res, 303, finished.return_to);
     watch.finished();
     if (joined && sessionCookieIsMissing(req, settings, res)) logFailure(log, new PortalAuthError("proxy_not_trusted"));
+  }
+
+  /**
+   * A second browser has this login's state and cookie, from a cached answer of /login. Its code must not be used: whoever
+   * knows the cached state can make such an address with a code of their own.
+   */
+  function refuseReuse({ req, res }: Visit, { return_to }: Transaction, watch: LoginWatch): void {
+    watch.isJoined = false;
+    if (!readSession(req, settings)) throw new PortalAuthError("login_state_reused");
+    redirect(res, 303, return_to);
   }
 
   async function finish(

@@ -5,10 +5,10 @@ const MOST = 10_000;
 const JOIN_WITHIN_MS = 10_000;
 
 /**
- * Runs the work of one login once: whoever comes with the same id and code, meanwhile or right after, shares its outcome.
- * Undefined for who comes later, or with another code.
+ * Runs the work of one login once. Callbacks with the same id and code, meanwhile or within ten seconds, share its outcome.
+ * Returns "too late" for such a callback later on, and "another code" for one with another code.
  */
-export type Once<T> = (id: string, code: string, work: () => Promise<T>) => Promise<T> | undefined;
+export type Once<T> = (id: string, code: string, work: () => Promise<T>) => Promise<T> | "too late" | "another code";
 
 interface Entry<T> {
   readonly outcome: Promise<T>;
@@ -26,7 +26,8 @@ export function createOnce<T>(): Once<T> {
   return function once(id, code, work) {
     forget(known);
     const running = known.get(id);
-    if (running) return mayJoin(running, code) ? running.outcome : undefined;
+    if (running && running.code !== code) return "another code";
+    if (running) return isRecent(running) ? running.outcome : "too late";
     const entry: Entry<T> = { outcome: work(), code, since: Date.now(), settledAt: undefined };
     const settle = () => {
       entry.settledAt = Date.now();
@@ -37,8 +38,8 @@ export function createOnce<T>(): Once<T> {
   };
 }
 
-const mayJoin = ({ code: its, settledAt }: Entry<unknown>, code: string): boolean =>
-  its === code && (settledAt === undefined || Date.now() < settledAt + JOIN_WITHIN_MS);
+const isRecent = ({ settledAt }: Entry<unknown>): boolean =>
+  settledAt === undefined || Date.now() < settledAt + JOIN_WITHIN_MS;
 
 /** What is too old, and the oldest of what is too many; never what is still under way. */
 function forget(known: Map<string, Entry<unknown>>): void {

@@ -32,6 +32,8 @@ export interface Spent {
   readonly return_to: string;
   /** In epoch milliseconds. */
   readonly spent_at: number;
+  /** How many logins were finished in a row, in quick succession, with this one; 0 for a login that has failed. */
+  readonly rounds: number;
 }
 
 /** What a slot cookie holds: an attempt that waits for its callback, or the mark of one that is over. */
@@ -57,6 +59,9 @@ const TAG = { maxAge: 1, form: 2, acr: 3, scope: 4, returnTo: 5 } as const;
 const SPENT = 1;
 const SILENT = 2;
 const NEEDS_OVERFLOW = 4;
+/** The rounds of a mark stand in the upper half of its flags. */
+const ROUNDS_SHIFT = 4;
+const MOST_ROUNDS = 15;
 const FLAG_BYTES = 1;
 const TIME_BYTES = 6;
 const SEED_BYTES = 32;
@@ -109,11 +114,12 @@ function fieldsOf({ max_age, form, acr, scope, return_to }: Transaction): Fields
 }
 
 /** Packs the mark of a login that is over. A return address that does not fit is shortened to its path, or left out. */
-export function packSpent({ digest, return_to, spent_at }: Spent, slotBytes: number): Buffer {
+export function packSpent({ digest, return_to, spent_at, rounds }: Spent, slotBytes: number): Buffer {
+  const flags = SPENT | (Math.min(rounds, MOST_ROUNDS) << ROUNDS_SHIFT);
   const room = slotBytes - FLAG_BYTES - TIME_BYTES - DIGEST_BYTES;
   const candidates = [return_to, shortened(return_to)].map((text) => Buffer.from(text));
   const address = candidates.find((bytes) => fieldBytes(bytes) <= room);
-  return Buffer.concat([headOf(SPENT, spent_at), digest, packFields({ [TAG.returnTo]: address })]);
+  return Buffer.concat([headOf(flags, spent_at), digest, packFields({ [TAG.returnTo]: address })]);
 }
 
 function headOf(flags: number, at: number): Buffer {
@@ -131,7 +137,8 @@ export function unpackSlot(bytes: Buffer, entries: readonly OverflowEntry[]): Sl
   if (flags & SPENT) {
     const address = unpackFields(body.subarray(DIGEST_BYTES))[TAG.returnTo];
     const digest = body.subarray(0, DIGEST_BYTES);
-    return { spent: true, digest, spent_at: at, return_to: returnTo(address?.toString(), "") };
+    const rounds = flags >> ROUNDS_SHIFT;
+    return { spent: true, digest, spent_at: at, rounds, return_to: returnTo(address?.toString(), "") };
   }
   const seed = body.subarray(0, SEED_BYTES);
   const overflow = entries.find(({ owner }) => owner.equals(ownerOf(seed)));

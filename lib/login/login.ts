@@ -12,6 +12,7 @@ import { checkCookieCanBeSet } from "../session/own-session.js";
 import { checkAuthorizationParams } from "../settings/authorization-params.js";
 import type { AuthorizationParams } from "../settings/options.js";
 import { isOwnRoute } from "./own-routes.js";
+import { checkSessionWasSaved } from "./redirect-loop.js";
 import { returnTo } from "./return-to.js";
 import { markTried } from "./silent-mark.js";
 import { type LoginStrength, type StrengthWanted, settleStrength, strengthIn } from "./strength.js";
@@ -45,6 +46,7 @@ export async function beginLogin(
 ): Promise<void> {
   const { settings, transactions, getPortal, log } = parts;
   checkCookieCanBeSet(req, settings);
+  checkSessionWasSaved(parts, { req });
   const wanted = strengthOf(options);
   const portal = await getPortal(); // before anything is kept: a portal that is down leaves no trace
   const added = checkAuthorizationParams({
@@ -71,6 +73,7 @@ export async function beginLogin(
   const attempt = attemptOf(seed);
   const hrefOf = (state: string) => authorizationUrl(portal, { ...attempt, state }, added).href;
   const { href, name } = transactions.save({ req, res }, transaction, hrefOf);
+  res.setHeader("Vary", "*"); // for caches that ignore no-store: the state in this answer is for one browser alone
   if (isFormPost(req)) await goOn(parts.pages, req, res, href);
   else redirect(res, req.method === "GET" ? 302 : 303, href);
   log.tell("login.started", () => ({ login: name, silent }));
@@ -108,6 +111,7 @@ function loginOptionsIn(query: URLSearchParams): LoginOptions {
 /** GET /login */
 export function loginStep(parts: Parts) {
   return async function login(visit: Visit): Promise<void> {
+    visit.res.setHeader("Vary", "*"); // of every answer, as caches that ignore no-store keep failures too
     checkNavigates(visit.req);
     await beginLogin(parts, visit, loginOptionsIn(readQuery(visit.req)));
   };

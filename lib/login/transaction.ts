@@ -22,12 +22,20 @@ import { type FoundSlot, type FoundSlots, Slots, type SlotsOptions } from "./slo
 export const LIFETIME_MS = 10 * 60 * 1000;
 /** How long reload and back lead to the page of a login that is over. */
 const MARK_LIFETIME_MS = 10 * 60 * 1000;
+/** Logins that are finished within this time belong to one row. */
+const IN_A_ROW_SECONDS = 60;
 
 export interface Saved {
   /** The address at the provider where this login continues. */
   readonly href: string;
   /** The name of this attempt in events. */
   readonly name: string;
+}
+
+export interface LastFinished {
+  readonly secondsAgo: number;
+  /** How many logins were finished in a row, in quick succession, with this one. */
+  readonly rounds: number;
 }
 
 /** A request and its answer. */
@@ -105,7 +113,7 @@ export class Transactions {
     const open = slot.content as OpenAttempt;
     if (this.#isExpired(open)) throw new PortalAuthError("login_expired");
     const transaction = { ...open.transaction, return_to: open.transaction.return_to || home };
-    this.#markSpent(res, slot.name, digest, transaction.return_to); // before anything can fail: it is used once
+    this.#markSpent(res, slot.name, { digest, return_to: transaction.return_to, rounds: 0 }); // before anything can fail: it is used once
     if (open.hasLostChecks) throw new PortalAuthError("login_cookie_lost", { detail: OVERWRITTEN });
     const expected = expectedOf(transaction);
     return { kind: "begun", id: nameOf(state), transaction, expected, cookie: slot.name, digest };
@@ -116,8 +124,10 @@ export class Transactions {
    * expired and an overflow that no other attempt needs are cleared. Attempts that wait in other tabs stay.
    */
   finish({ req, res }: Exchanged, { cookie, digest }: Begun, return_to: string): void {
-    this.#markSpent(res, cookie, digest, return_to);
     const found = this.#slots.read(req);
+    const last = this.lastFinished(req);
+    const rounds = last && last.secondsAgo < IN_A_ROW_SECONDS ? last.rounds + 1 : 1;
+    this.#markSpent(res, cookie, { digest, return_to, rounds });
     const others = found.slots.filter(({ name }) => name !== cookie);
     const over = others.filter(({ content }) => content && (content.spent || this.#isExpired(content)));
     const kept = this.#waiting(others).flatMap(({ overflow }) => overflow ?? []);
@@ -133,13 +143,21 @@ export class Transactions {
     if (hasOverflow && headerRoom(res, location) >= this.#slots.clearBytes) this.#slots.clearOverflow(res);
   }
 
+  /** Returns when this browser has finished a login last, if its mark is still there. */
+  lastFinished(req: Request): LastFinished | undefined {
+    const contents = this.#slots.read(req).slots.map(({ content }) => content);
+    const marks = contents.filter((content): content is Spent => content?.spent === true && content.rounds > 0);
+    const [last] = marks.sort((one, other) => other.spent_at - one.spent_at);
+    return last && { secondsAgo: (this.#clock() - last.spent_at) / 1000, rounds: last.rounds };
+  }
+
   #clear(res: Response, unwanted: readonly FoundSlot[], location: string): void {
     const count = Math.max(0, Math.floor(headerRoom(res, location) / this.#slots.clearBytes));
     for (const { name } of unwanted.slice(0, count)) this.#slots.clear(res, name);
   }
 
-  #markSpent(res: Response, name: string, digest: Buffer, return_to: string): void {
-    const spent: Spent = { spent: true, digest, return_to, spent_at: this.#clock() };
+  #markSpent(res: Response, name: string, mark: Pick<Spent, "digest" | "return_to" | "rounds">): void {
+    const spent: Spent = { spent: true, ...mark, spent_at: this.#clock() };
     this.#slots.write(res, name, packSpent(spent, this.#slots.slotBytes), MARK_LIFETIME_MS);
   }
 

@@ -21,6 +21,8 @@ export const CHINESE: Words = {
     login_secret_changed: "登录期间本站进行了更新，请重新登录。",
     login_over_http: "此次登录未通过安全连接发起，请重新登录。",
     login_cookies_strict: "您的浏览器没有带回此次登录，请重新登录。",
+    login_state_reused: "此次登录已在另一个浏览器中使用，请重新登录。",
+    session_not_saved: "您已登录，但本站未能保持您的登录状态。请稍后再试。",
     login_ended: "登录过程中您已被退出。请重新登录。",
     login_denied: "登录已取消或被拒绝。",
     login_refused: "您已在认证门户登录，但该账号无权访问本站。",

@@ -29,6 +29,8 @@ const BY_CLIENTS: readonly PortalAuthErrorCode[] = [
   "navigation_required",
   "callback_invalid",
   ...LOST_LOGIN,
+  "login_state_reused",
+  "session_not_saved",
   "login_denied",
   "authorization_refused",
   "interaction_needed",
