@@ -61,7 +61,7 @@ const FAILURES = {
   login_expired: {
     status: 400,
     sentence: "This sign-in took too long. Please sign in again.",
-    hint: "The login is older than ten minutes. If it happens at once, compare the clocks of the processes that answer /login and /callback.",
+    hint: "The login is older than PORTAL_LOGIN_TIMEOUT (default ten minutes). If it happens at once, compare the clocks of the processes that answer /login and /callback.",
   },
   login_cookies_blocked: {
     status: 400,
@@ -72,6 +72,11 @@ const FAILURES = {
     status: 400,
     sentence: "Your browser has lost this sign-in. Please sign in again.",
     hint: "Cookies came from this browser, but not this login's. They were deleted meanwhile, many logins were begun since, or a proxy drops long cookie headers.",
+  },
+  login_overwritten: {
+    status: 400,
+    sentence: "Another sign-in in this browser has replaced this one. Please sign in again.",
+    hint: "The long scope or acr of this login was kept in a cookie that another login of the same browser has overwritten. Without them the answer cannot be checked.",
   },
   login_in_other_browser: {
     status: 400,

@@ -100,6 +100,7 @@ function createParts(tried: Tried): Parts {
       https: settings.https,
       belongsTo: belongsTo(settings),
       clock: settings.clock,
+      lifetimeMs: settings.loginTimeout * 1000,
     }),
     posted: createSealer(settings.secrets, `posted ${belongsTo(settings)}`),
     confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),

@@ -12,6 +12,7 @@ import { revokeQuietly } from "../revoke-quietly.js";
 import { checkCookieCanBeSet, sessionCookieIsMissing } from "../session/own-session.js";
 import { beginSession, joinSession, readSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
+import { isLateCallback, leadOn } from "./late-callback.js";
 import { meetHooks } from "./meet-hooks.js";
 import { createOnce } from "./once.js";
 import { comesAgain, responseOf } from "./posted.js";
@@ -27,7 +28,7 @@ interface Finished {
 /** GET /callback */
 export function callbackStep(parts: Parts) {
   const { settings, transactions, getPortal, log } = parts;
-  const once = createOnce<Finished>();
+  const once = createOnce<Finished>(settings.loginTimeout * 1000);
 
   return async function callback(visit: Visit): Promise<void> {
     const watch = new LoginWatch(log.tell, settings.clock);
@@ -36,6 +37,7 @@ export function callbackStep(parts: Parts) {
     } catch (thrown) {
       const error = withProviderError(thrown, watch.response);
       watch.failed(error);
+      if (!watch.attempted && isLateCallback(parts, visit, error)) return leadOn(parts, visit);
       if (!watch.isJoined) logOnce(parts, error);
       if (watch.isSilent && canTurnBack(parts, visit)) return turnBack(parts, visit, watch, error);
       if (!watch.attempted) throw error;

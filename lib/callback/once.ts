@@ -1,5 +1,3 @@
-import { LIFETIME_MS } from "../login/transaction.js"; // afterwards a login's cookie opens nothing
-
 const MOST = 10_000;
 /** A double click needs no longer; a cookie that was copied shall be worth nothing later. */
 const JOIN_WITHIN_MS = 10_000;
@@ -20,11 +18,13 @@ interface Entry<T> {
 /**
  * A double click sends the callback twice, and both carry the cookie of a login that is not yet spent. A code that is
  * sent a second time ends the tokens of its first use (RFC 6749, section 4.1.2), so the second waits for the first.
+ *
+ * @param lifetimeMs how long a login may take: afterwards its cookie opens nothing
  */
-export function createOnce<T>(): Once<T> {
+export function createOnce<T>(lifetimeMs: number): Once<T> {
   const known = new Map<string, Entry<T>>(); // oldest first
   return function once(id, code, work) {
-    forget(known);
+    forget(known, lifetimeMs);
     const running = known.get(id);
     if (running && running.code !== code) return "another code";
     if (running) return isRecent(running) ? running.outcome : "too late";
@@ -42,10 +42,10 @@ const isRecent = ({ settledAt }: Entry<unknown>): boolean =>
   settledAt === undefined || Date.now() < settledAt + JOIN_WITHIN_MS;
 
 /** What is too old, and the oldest of what is too many; never what is still under way. */
-function forget(known: Map<string, Entry<unknown>>): void {
+function forget(known: Map<string, Entry<unknown>>, lifetimeMs: number): void {
   const now = Date.now();
   for (const [id, { since, settledAt }] of known) {
-    if (since + LIFETIME_MS > now && known.size < MOST) return;
+    if (since + lifetimeMs > now && known.size < MOST) return;
     if (settledAt !== undefined) known.delete(id);
   }
 }

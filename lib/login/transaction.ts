@@ -18,8 +18,6 @@ import { bareState, createEvidence, type Evidence } from "./evidence.js";
 import { type OverflowEntry, overflowSize } from "./overflow.js";
 import { type FoundSlot, type FoundSlots, Slots, type SlotsOptions } from "./slots.js";
 
-/** How long a login may take. */
-export const LIFETIME_MS = 10 * 60 * 1000;
 /** How long reload and back lead to the page of a login that is over. */
 const MARK_LIFETIME_MS = 10 * 60 * 1000;
 /** Logins that are finished within this time belong to one row. */
@@ -61,6 +59,8 @@ export interface Begun {
 export interface TransactionsOptions extends SlotsOptions {
   /** The option `clock`. */
   readonly clock: () => number;
+  /** How long a login may take. */
+  readonly lifetimeMs: number;
 }
 
 /** The login attempts of one portalAuth(). Each waits in a cookie between /login and /callback: several tabs can log in at once. */
@@ -68,11 +68,13 @@ export class Transactions {
   readonly #slots: Slots;
   readonly #evidence: Evidence;
   readonly #clock: () => number;
+  readonly #lifetimeMs: number;
 
   constructor(options: TransactionsOptions) {
     this.#slots = new Slots(options);
-    this.#evidence = createEvidence({ ...options, lifetimeMs: LIFETIME_MS });
+    this.#evidence = createEvidence(options);
     this.#clock = options.clock;
+    this.#lifetimeMs = options.lifetimeMs;
   }
 
   /**
@@ -86,8 +88,8 @@ export class Transactions {
     const href = hrefOf(state);
     const found = this.#slots.read(req);
     const { slot, entries } = this.#pack(res, found, transaction, href);
-    this.#slots.write(res, this.#slots.choose(found), slot, LIFETIME_MS);
-    if (entries) this.#slots.writeOverflow(res, entries, LIFETIME_MS);
+    this.#slots.write(res, this.#slots.choose(found), slot, this.#lifetimeMs);
+    if (entries) this.#slots.writeOverflow(res, entries, this.#lifetimeMs);
     return { href, name: nameOf(state) };
   }
 
@@ -100,7 +102,7 @@ export class Transactions {
    * Returns the attempt that was begun in this browser with this state, and marks it as spent.
    *
    * @param home where a login leads whose return address was too long
-   * @throws PortalAuthError `login_expired`, and the others of Evidence.whyLost()
+   * @throws PortalAuthError `login_overwritten`, `login_expired`, and the others of Evidence.whyLost()
    */
   take({ req, res }: Exchanged, state: string, home: string): Taken {
     const found = this.#slots.read(req).slots;
@@ -114,7 +116,7 @@ export class Transactions {
     if (this.#isExpired(open)) throw new PortalAuthError("login_expired");
     const transaction = { ...open.transaction, return_to: open.transaction.return_to || home };
     this.#markSpent(res, slot.name, { digest, return_to: transaction.return_to, rounds: 0 }); // before anything can fail: it is used once
-    if (open.hasLostChecks) throw new PortalAuthError("login_cookie_lost", { detail: OVERWRITTEN });
+    if (open.hasLostChecks) throw new PortalAuthError("login_overwritten");
     const expected = expectedOf(transaction);
     return { kind: "begun", id: nameOf(state), transaction, expected, cookie: slot.name, digest };
   }
@@ -189,12 +191,9 @@ export class Transactions {
   }
 
   #isExpired({ transaction }: OpenAttempt): boolean {
-    return transaction.begun_at + LIFETIME_MS <= this.#clock();
+    return transaction.begun_at + this.#lifetimeMs <= this.#clock();
   }
 }
-
-const OVERWRITTEN =
-  "another login of this browser has overwritten the cookie that held acr, scope or max_age of this one";
 
 /** It is a hash, and leads to nothing. */
 const nameOf = (state: string): string => createHash("sha256").update(state).digest("base64url").slice(0, 16);

@@ -94,6 +94,15 @@ export const route = v.optional(
   v.union([v.literal(false), v.pipe(v.string(), v.regex(/^\/[\w\-./~]*$/, ROUTE))], ROUTE),
 );
 
+const PATH_OF_SITE = "write a path of this site that starts with a single /";
+
+/** A path of this site, with a query or without. */
+export const pathOfSite = v.pipe(
+  text(PATH_OF_SITE),
+  v.regex(/^\/(?!\/)[!-~]*$/, PATH_OF_SITE),
+  v.excludes("\\", PATH_OF_SITE),
+);
+
 /** Secrets of 32 characters or more; in a variable they are separated by commas, the first one signs. */
 export const secrets = (write: string) =>
   v.pipe(

@@ -77,6 +77,8 @@ function settledValue(option: keyof PortalAuthOptions, settings: Settings): stri
     }
     case "postLogoutRedirectUri":
       return afterLogoutInWords(settings);
+    case "lateCallbackPath":
+      return "the start page";
     case "store":
       return DEFAULTS.store;
     case "secret":

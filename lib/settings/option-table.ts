@@ -13,6 +13,7 @@ import {
   address,
   internalAddress,
   origins,
+  pathOfSite,
   plainAddress,
   route,
   seconds,
@@ -50,6 +51,8 @@ export const VARIABLES = {
   httpTimeout: "PORTAL_HTTP_TIMEOUT",
   clockTolerance: "PORTAL_CLOCK_TOLERANCE",
   refreshLeeway: "PORTAL_REFRESH_LEEWAY",
+  loginTimeout: "PORTAL_LOGIN_TIMEOUT",
+  lateCallbackPath: "PORTAL_LATE_CALLBACK_PATH",
   apiOrigins: "PORTAL_API_ORIGINS",
   rolesClaim: "PORTAL_ROLES_CLAIM",
   silentLogin: "PORTAL_SILENT_LOGIN",
@@ -79,6 +82,7 @@ export const DEFAULTS = {
   httpTimeout: 10,
   clockTolerance: 30,
   refreshLeeway: 30,
+  loginTimeout: 600,
   store: "memory:",
   sameSite: "lax",
   rolesClaim: "roles",
@@ -195,6 +199,8 @@ export const OptionsSchema = v.strictObject(
     httpTimeout: v.optional(seconds(0.05, 120), DEFAULTS.httpTimeout),
     clockTolerance: v.optional(seconds(0, 600), DEFAULTS.clockTolerance),
     refreshLeeway: v.optional(seconds(0, 3600), DEFAULTS.refreshLeeway),
+    loginTimeout: v.optional(seconds(30, 86_400), DEFAULTS.loginTimeout),
+    lateCallbackPath: v.optional(pathOfSite),
     apiOrigins: v.optional(
       origins(
         "write the origins of your APIs, such as https://api.example (http only on loopback), separated by commas",

@@ -122,6 +122,17 @@ export interface PortalAuthOptions {
    */
   refreshLeeway?: number | undefined;
   /**
+   * How long a user may take to sign in at the provider, in seconds: a login attempt ends after it with `login_expired`.
+   * PORTAL_LOGIN_TIMEOUT; 30 to 86400, default 600.
+   */
+  loginTimeout?: number | undefined;
+  /**
+   * Where the callback redirects a signed-in user whose login attempt has expired or is unknown, such as from a bookmark: a
+   * path of this site, as browsers see it. Users without a session get an error page. PORTAL_LATE_CALLBACK_PATH; default
+   * the start page.
+   */
+  lateCallbackPath?: string | undefined;
+  /**
    * Where req.portal.fetch() may send the access token: origins, e.g. ["https://api.example"]. PORTAL_API_ORIGINS,
    * separated by commas; default none.
    */

@@ -57,6 +57,9 @@ export interface Settings {
   readonly httpTimeout: number;
   readonly clockTolerance: number;
   readonly refreshLeeway: number;
+  readonly loginTimeout: number;
+  /** Undefined for the start page. */
+  readonly lateCallbackPath: string | undefined;
   readonly apiOrigins: readonly string[];
   readonly rolesClaim: string;
   readonly silentLogin: boolean;
@@ -225,6 +228,8 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     httpTimeout: options.httpTimeout,
     clockTolerance: options.clockTolerance,
     refreshLeeway: options.refreshLeeway,
+    loginTimeout: options.loginTimeout,
+    lateCallbackPath: options.lateCallbackPath,
     apiOrigins: options.apiOrigins,
     rolesClaim: options.rolesClaim,
     silentLogin: options.silentLogin,

@@ -1,8 +1,10 @@
 import { expect, test, vi } from "vitest";
 import { createOnce } from "../../lib/callback/once.js";
 
+const LIFETIME_MS = 10 * 60 * 1000;
+
 test("work is done once: who comes meanwhile or right after shares its outcome", async () => {
-  const once = createOnce<number>();
+  const once = createOnce<number>(LIFETIME_MS);
   const work = vi.fn(async () => 7);
   expect(await Promise.all([once("a", "code", work), once("a", "code", work)])).toEqual([7, 7]);
   expect(await once("a", "code", work)).toBe(7);
@@ -10,7 +12,7 @@ test("work is done once: who comes meanwhile or right after shares its outcome",
 });
 
 test("who comes with another code shares nothing, and no work is done for them", async () => {
-  const once = createOnce<number>();
+  const once = createOnce<number>(LIFETIME_MS);
   const work = vi.fn(async () => 7);
   const running = once("a", "code", work);
   expect(once("a", "another", work)).toBe("another code");
@@ -21,7 +23,7 @@ test("who comes with another code shares nothing, and no work is done for them",
 
 test("who comes ten seconds after it was done, or later, shares nothing", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
-  const once = createOnce<number>();
+  const once = createOnce<number>(LIFETIME_MS);
   let finish: (value: number) => void = () => {};
   const work = vi.fn(() => new Promise<number>((resolve) => (finish = resolve)));
   const running = once("a", "code", work);
@@ -38,7 +40,7 @@ test("who comes ten seconds after it was done, or later, shares nothing", async 
 });
 
 test("a failure is shared as well", async () => {
-  const once = createOnce<number>();
+  const once = createOnce<number>(LIFETIME_MS);
   const work = vi.fn(async () => Promise.reject(new Error("no")));
   await expect(once("a", "code", work)).rejects.toThrow("no");
   await expect(once("a", "code", work)).rejects.toThrow("no");
@@ -47,10 +49,10 @@ test("a failure is shared as well", async () => {
 
 test("an outcome is forgotten after ten minutes", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
-  const once = createOnce<number>();
+  const once = createOnce<number>(LIFETIME_MS);
   const work = vi.fn(async () => 7);
   await once("a", "code", work);
-  vi.setSystemTime(Date.now() + 10 * 60 * 1000 - 1);
+  vi.setSystemTime(Date.now() + LIFETIME_MS - 1);
   await once("a", "code", work);
   expect(work).toHaveBeenCalledTimes(1);
   vi.setSystemTime(Date.now() + 1);
@@ -60,7 +62,7 @@ test("an outcome is forgotten after ten minutes", async () => {
 });
 
 test("of very many the oldest are forgotten, but never what is still under way", async () => {
-  const once = createOnce<number>();
+  const once = createOnce<number>(LIFETIME_MS);
   const early = vi.fn(async () => 1);
   let finish: (value: number) => void = () => {};
   const slow = vi.fn(() => new Promise<number>((resolve) => (finish = resolve)));

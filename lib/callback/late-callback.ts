@@ -1,0 +1,36 @@
+import { redirect } from "../answer/redirect.js";
+import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
+import { returnTo, startPage } from "../external-address.js";
+import { isOwnRoute } from "../login/own-routes.js";
+import { readQuery } from "../parameters.js";
+import type { Parts, Visit } from "../parts.js";
+import { readSession } from "../session/session.js";
+
+/** The callback names no login attempt that this browser could still finish. */
+const WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
+  "login_not_found",
+  "login_expired",
+  "login_cookies_blocked",
+  "login_cookie_lost",
+  "login_in_other_browser",
+  "login_secret_changed",
+  "login_over_http",
+  "login_cookies_strict",
+];
+
+/**
+ * Whether a failed callback is of a signed-in user whose attempt has expired or is unknown: they came late, by Back or by a
+ * bookmark, and need no error page.
+ */
+export function isLateCallback({ settings }: Parts, { req }: Visit, error: unknown): boolean {
+  if (!(error instanceof PortalAuthError) || !readSession(req, settings)) return false;
+  const isBare = error.code === "callback_invalid" && readQuery(req).size === 0;
+  return isBare || WITHOUT_ATTEMPT.includes(error.code);
+}
+
+/** Redirects to the option's page. Nothing of the session changes: any site can make a link to the callback. */
+export function leadOn({ settings }: Parts, { res, mount }: Visit): void {
+  const home = startPage(settings, mount);
+  const path = returnTo(settings.lateCallbackPath, home);
+  redirect(res, 303, isOwnRoute(settings, mount, path) ? home : path);
+}

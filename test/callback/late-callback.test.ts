@@ -1,0 +1,99 @@
+import { describe, expect, test, vi } from "vitest";
+import { Browser } from "../support/browser.js";
+import { startWorld, type WorldOptions } from "../support/world.js";
+
+// A user who is signed in comes to the callback late: by Back, by a bookmark, in a tab of yesterday.
+
+const LATE: [string, (callback: URL) => void][] = [
+  ["with a state that is unknown", (callback) => callback.searchParams.set("state", "of-another-time")],
+  ["with the answer of an attempt that is gone", () => {}],
+  ["with an error of the provider", (callback) => turnIntoError(callback)],
+  ["without any parameter", (callback) => (callback.search = "")],
+];
+
+function turnIntoError(callback: URL): void {
+  callback.searchParams.delete("code");
+  callback.searchParams.set("error", "access_denied");
+}
+
+/** A user who is signed in, and the address of a callback whose attempt this browser does not have. */
+async function signedIn(given: WorldOptions = {}) {
+  const world = await startWorld(given);
+  const callback = await new Browser().loginUntilCallback(`${world.url}/account`);
+  await world.browser.visit(`${world.url}/account`);
+  const session = (await world.browser.cookies(world.url)).get("portal-session");
+  return { ...world, callback, session };
+}
+
+describe("a late callback", () => {
+  test.each(LATE)("%s leads a signed-in user to the start page, and changes nothing", async (_how, change) => {
+    const { browser, url, callback, session, asked, me, log } = await signedIn();
+    change(callback);
+    const { status, headers } = await browser.navigate(callback, { site: "cross-site" });
+    expect([status, headers.location]).toEqual([303, "/"]);
+    expect((await browser.cookies(url)).get("portal-session")).toBe(session);
+    expect((await me()).claims).toMatchObject({ sub: "amara-okafor" });
+    expect(asked("/oauth2/token")).toHaveLength(1);
+    expect(log.filter((line) => /login_|callback_/.test(line))).toEqual([]);
+  });
+
+  test.each(LATE)("%s still shows everybody else what went wrong", async (_how, change) => {
+    const { url, callback } = await signedIn({ log: [/login_|callback_invalid/] });
+    change(callback);
+    const stranger = await new Browser().navigate(callback);
+    expect([stranger.status, stranger.body.includes("Sign in again")]).toEqual([400, true]);
+    expect(stranger.url).toContain(url);
+  });
+
+  test("of an attempt that has expired leads a signed-in user to the option's page", async () => {
+    const { browser, url } = await startWorld({ options: { lateCallbackPath: "/welcome?from=late" } });
+    const late = await browser.loginUntilCallback(`${url}/account`);
+    await browser.visit(`${url}/account`);
+    const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 600_000 });
+    const { status, headers } = await browser.navigate(late, { headers: { cookie } });
+    vi.useRealTimers();
+    expect([status, headers.location]).toEqual([303, "/welcome?from=late"]);
+  });
+
+  test.each(["/callback", "/login", "/logout"])("never leads to %s", async (lateCallbackPath) => {
+    const { browser, callback } = await signedIn({ options: { lateCallbackPath } });
+    expect((await browser.navigate(callback)).headers.location).toBe("/");
+  });
+
+  test("that carries an open attempt is no late one: bad news is shown, and good news begins a new session", async () => {
+    const { browser, url } = await startWorld({ log: [/login_denied/] });
+    const [denied, granted] = [
+      await browser.loginUntilCallback(`${url}/account`),
+      await browser.loginUntilCallback(`${url}/account?tab=2`),
+    ];
+    await browser.visit(`${url}/account`);
+    const session = (await browser.cookies(url)).get("portal-session");
+    turnIntoError(denied);
+    expect((await browser.navigate(denied)).status).toBe(403);
+    expect((await browser.navigate(granted)).headers.location).toBe("/account?tab=2");
+    expect((await browser.cookies(url)).get("portal-session")).not.toBe(session);
+  });
+
+  test("with a repeated parameter is refused, whoever is signed in", async () => {
+    const { browser, callback } = await signedIn({ log: [/callback_invalid/] });
+    callback.searchParams.append("state", "twice");
+    expect((await browser.navigate(callback)).status).toBe(400);
+  });
+});
+
+test("loginTimeout is how long a login may take, and how long its cookie lives", async () => {
+  let now = Date.now();
+  const { browser, url } = await startWorld({
+    options: { loginTimeout: 60, clock: () => now },
+    log: [/login_expired/],
+  });
+  const begin = () => browser.loginUntilCallback(`${url}/account`);
+  const [early, late] = [await begin(), await begin()];
+  expect(browser.answers[0]?.headers["set-cookie"]).toEqual([expect.stringContaining("; Max-Age=60; ")]);
+  now += 59_999;
+  expect((await browser.navigate(early)).status).toBe(303);
+  now += 1;
+  await browser.jar.removeAllCookies();
+  expect((await browser.navigate(late)).body).toContain("login_expired");
+});
