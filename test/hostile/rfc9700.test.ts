@@ -7,7 +7,7 @@ import { logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
 import { attacks, type Case, logIn, type Outcome, stateOf, type World } from "./support/attack.js";
 import { submitForm } from "./support/client.js";
 import { idTokenOf } from "./support/jwt.js";
-import { allOf, notBegunHere, refused, staysHere, welcomed } from "./support/outcomes.js";
+import { allOf, notBegunHere, refused, staysHere, staysIn, welcomed } from "./support/outcomes.js";
 
 // The attacks of RFC 9700 (Best Current Practice for OAuth 2.0 Security) and RFC 9207 that reach a client, and how each
 // ends here.
@@ -257,7 +257,7 @@ attacks("replay", [
       return world.stranger.navigate(address, { headers: { cookie } });
     },
     async outcome(answer, world) {
-      expect([answer.status, answer.headers.location]).toEqual([303, "/account"]);
+      await staysIn("login_state_reused")(answer, world);
       expect(asksToken(world)).toHaveLength(1);
       expect(await world.whoIs(world.stranger)).toBeUndefined();
     },
