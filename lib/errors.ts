@@ -106,7 +106,7 @@ const FAILURES = {
   session_not_saved: {
     status: 400,
     sentence: "You have signed in, but this site could not keep you signed in. Please try again in a moment.",
-    hint: "A login was finished in this browser seconds ago, and there is no session: another login would start a redirect loop. Usual causes, in order: a proxy removes the session cookie; several processes keep sessions in memory (set SESSION_STORE_URL); processes have different secrets; a Secure cookie was set over http.",
+    hint: "Two logins in a row were finished in this browser, the last one seconds ago, and there is no session: another login would continue a redirect loop. Usual causes, in order: a proxy removes the session cookie; several processes keep sessions in memory (set SESSION_STORE_URL); processes have different secrets; a Secure cookie was set over http.",
   },
   login_ended: {
     status: 401,

@@ -2,7 +2,6 @@ import { redirect } from "../answer/redirect.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { returnTo, startPage } from "../external-address.js";
 import { isOwnRoute } from "../login/own-routes.js";
-import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { readSession } from "../session/session.js";
 
@@ -24,8 +23,7 @@ const WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
  */
 export function isLateCallback({ settings }: Parts, { req }: Visit, error: unknown): boolean {
   if (!(error instanceof PortalAuthError) || !readSession(req, settings)) return false;
-  const isBare = error.code === "callback_invalid" && readQuery(req).size === 0;
-  return isBare || WITHOUT_ATTEMPT.includes(error.code);
+  return WITHOUT_ATTEMPT.includes(error.code);
 }
 
 /** Redirects to the option's page. Nothing of the session changes: any site can make a link to the callback. */

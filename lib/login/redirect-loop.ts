@@ -7,12 +7,14 @@ import { readSession, whyRefused } from "../session/session.js";
 
 /** A session that was not saved is missed at the page that the callback redirects to, which browsers load at once. */
 const WITHIN_MS = 10_000;
-/** So many logins in a row may a user begin by clicks on this site; no loop consists of clicks alone. */
-const MOST_BY_CLICKS = 3;
+/** Of logins in a row. One more is allowed: the session may have ended meanwhile, by a logout at the provider. */
+const MOST_BY_THEMSELVES = 2;
+/** Of logins in a row that a user begins by clicks on a page of this site. */
+const MOST_BY_CLICKS = 4;
 
 /**
- * Refuses to begin a login in a browser that has finished one some seconds ago and has no session: the session cookie does
- * not come back, and another login would end like the last one, again and again.
+ * Refuses to begin a login in a browser that has finished two in a row, the last one some seconds ago, and has no session:
+ * the session cookie does not come back, and another login would end like the last one, again and again.
  *
  * @throws PortalAuthError `session_not_saved`
  */
@@ -21,8 +23,10 @@ export function checkSessionWasSaved({ settings, transactions }: Parts, { req }:
   if (!last || last.secondsAgo * 1000 >= WITHIN_MS || readSession(req, settings)) return;
   // a SameSite=Strict cookie stays away when another site leads here
   if (isStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") return;
-  if (isClick(req) && last.rounds < MOST_BY_CLICKS) return;
-  const seen = `${whatCameBack(req, whyRefused(req, settings))}, ${Math.round(last.secondsAgo)} s after a login`;
+  if (last.rounds < (isClick(req) ? MOST_BY_CLICKS : MOST_BY_THEMSELVES)) return;
+  const { rounds, secondsAgo } = last;
+  const times = `${Math.round(secondsAgo)} s after the last of ${rounds} logins in a row`;
+  const seen = `${whatCameBack(req, whyRefused(req, settings))}, ${times}`;
   throw new PortalAuthError("session_not_saved", { detail: seen });
 }
 
