@@ -81,8 +81,7 @@ function checkIssuer({ settings, metadata, issuer }: Portal): Check {
 
 function checkInternal({ internalUrl }: Settings): Check[] {
   if (internalUrl === undefined || !isUnencrypted(internalUrl)) return [];
-  const advice =
-    "whoever can read or change traffic in that network can sign in as any user: keep it private, or write https";
+  const advice = "an attacker in that network can sign in as any user: keep it private, or write https";
   return [warning("internal", "requests to PORTAL_INTERNAL_URL are not encrypted", { found: internalUrl, advice })];
 }
 

@@ -82,7 +82,8 @@ interface Initiation {
 async function readInitiation(parts: Parts, given: URLSearchParams, mount: string): Promise<Initiation> {
   const repeated = PARAMETERS.find((name) => given.getAll(name).length > 1);
   if (repeated) throw invalid(`${repeated} more than once`);
-  if (!(await namesProvider(parts, given.get("iss")))) throw invalid("iss is not the provider's issuer");
+  const portal = await parts.getPortal().catch(() => undefined);
+  if (!namesProvider(portal, parts.settings, given.get("iss"))) throw invalid("iss is not the provider's issuer");
   const login_hint = given.get("login_hint") || undefined; // one that is empty is none
   if (login_hint !== undefined && login_hint.length > LONGEST_HINT) throw invalid("login_hint is too long");
   return { login_hint, target: pathOf(parts, mount, given.get("target_link_uri")) };

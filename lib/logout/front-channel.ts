@@ -4,9 +4,11 @@ import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
+import type { Portal } from "../portal/discover.js";
 import { namesProvider } from "../portal/names-provider.js";
 import { endAsPortalSays } from "../session/persons/of-person.js";
 import { dropNewSession } from "../session/session.js";
+import type { Settings } from "../settings/settings.js";
 import { afterwards, tellEvent } from "./ended.js";
 
 /** The same whether the session is known or not, so that no page that frames it can find out which. */
@@ -22,20 +24,20 @@ export function frontChannelStep(parts: Parts) {
     const { settings } = parts;
     dropNewSession(req, settings);
     const { iss, sid } = readParameters(readQuery(req));
-    if (!(await namesProvider(parts, iss))) throw invalid("iss");
+    const portal = await parts.getPortal().catch(() => undefined); // the provider's session ends without its document, too
+    if (!namesProvider(portal, settings, iss)) throw invalid("iss");
     const iat = epochSeconds(); // a login that the portal tells of from now on is another
     const ended = await endAsPortalSays(req, settings, { sid, iat }, true);
     tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
-    createHeaders({}, await portalsOrigins(parts))(res);
+    createHeaders({}, providersOrigins(settings, portal))(res);
     send(res, "text/html; charset=utf-8", FRAME);
     void afterwards(parts, req, "frontchannel", ended);
   };
 }
 
-/** Whose pages may frame it: the portal's, which may have its logout at another host than its issuer's. */
-async function portalsOrigins({ settings, getPortal }: Parts): Promise<string[]> {
-  const portal = await getPortal().catch(() => undefined); // it is up, or nobody frames this
-  const addresses = [settings.issuer, portal?.metadata.end_session_endpoint];
+/** The origins whose pages may frame the answer: that of the issuer, and that of the provider's logout. */
+function providersOrigins({ issuer }: Settings, portal: Portal | undefined): string[] {
+  const addresses = [issuer, portal?.metadata.end_session_endpoint];
   return [...new Set(addresses.flatMap((address) => (address === undefined ? [] : [new URL(address).origin])))];
 }
 

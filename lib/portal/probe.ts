@@ -80,7 +80,7 @@ const bitsOf = (n: string | undefined): number => 8 * Buffer.from(String(n ?? ""
 
 /**
  * Reads the discovery document as it is sent, and how far the provider's clock is ahead of ours, in seconds, if its answer has
- * a Date. Without discovery the keys tell the time.
+ * a Date. Without discovery the answer with the keys has it.
  */
 export async function readDocument({ metadata, settings }: Portal) {
   const isByHand = hasEndpointsByHand(settings);

@@ -25,16 +25,16 @@ export async function fetchUserInfo(portal: Portal, access_token: string, sub: s
     throw explainFailure(error, "userinfo", [access_token]);
   });
   if (!answer || answer.status === 401) return undefined;
-  const told = isJwt(answer) ? await readJwt(portal, answer) : await readJson(answer);
-  // section 5.3.2: compared here, to be told apart from an answer that cannot be read
-  const { sub: received } = told;
+  const claims = isJwt(answer) ? await readJwt(portal, answer) : await readJson(answer);
+  // section 5.3.2: compared here, to be distinguished from an answer that cannot be read
+  const { sub: received } = claims;
   if (typeof received !== "string" || received === "")
     throw new PortalAuthError("portal_answer_invalid", { detail: "userinfo: sub is missing, or no text" });
   if (received !== sub) throw new PortalAuthError("userinfo_subject_mismatch");
-  return readClaims(told, "portal_answer_invalid");
+  return readClaims(claims, "portal_answer_invalid");
 }
 
-type Told = Readonly<Record<string, unknown>>;
+type UserInfo = Readonly<Record<string, unknown>>;
 
 /** @throws what openid-client throws, or an error whose cause is the answer */
 async function request({ configuration, metadata }: Portal, access_token: string): Promise<Response> {
@@ -49,14 +49,14 @@ const isJwt = ({ headers }: Response): boolean =>
   /^\s*application\/jwt\s*(;|$)/i.test(headers.get("content-type") ?? "");
 
 /** Whatever its content type says: some providers send JSON as text/html. */
-async function readJson(answer: Response): Promise<Told> {
-  const told = parseJsonObject(await textOf(answer));
-  if (!told) throw explainFailure(new Error("userinfo", { cause: answer }), "userinfo");
-  return told;
+async function readJson(answer: Response): Promise<UserInfo> {
+  const claims = parseJsonObject(await textOf(answer));
+  if (!claims) throw explainFailure(new Error("userinfo", { cause: answer }), "userinfo");
+  return claims;
 }
 
 /** Verifies a signed answer like an ID token (section 5.3.2): signature, iss and aud if they are there, and the times. */
-async function readJwt(portal: Portal, answer: Response): Promise<Told> {
+async function readJwt(portal: Portal, answer: Response): Promise<UserInfo> {
   const token = (await textOf(answer)).trim();
   if (token.split(".").length === 5)
     throw invalid("it is encrypted (JWE), which is not supported: register no userinfo_encrypted_response_alg");
@@ -70,7 +70,7 @@ async function readJwt(portal: Portal, answer: Response): Promise<Told> {
   return claims;
 }
 
-function parseClaims(token: string): Told {
+function parseClaims(token: string): UserInfo {
   try {
     return decodeJwt(token);
   } catch {
@@ -78,7 +78,7 @@ function parseClaims(token: string): Told {
   }
 }
 
-function wrongClaim(claims: Told, { issuer, settings }: Portal): string | undefined {
+function wrongClaim(claims: UserInfo, { issuer, settings }: Portal): string | undefined {
   const { iss, aud, exp, iat } = claims;
   const wrongIssuer = iss === undefined ? undefined : issuer.problemOf(claims);
   if (wrongIssuer !== undefined) return wrongIssuer;

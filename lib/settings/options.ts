@@ -41,7 +41,7 @@ export interface PortalAuthOptions {
    * The provider's address for requests of this server, e.g. `http://keycloak:8080`: origin and, if need be, a path prefix.
    * It takes the place of the issuer's origin at discovery, token, keys, userinfo and revocation. Browsers are never
    * redirected to it. PORTAL_INTERNAL_URL; default none. It may be http at a host of a private network only. Then the client
-   * secret, codes, tokens and keys cross that network unencrypted, and whoever can change them there can sign in as any user.
+   * secret, codes, tokens and keys cross that network unencrypted, and an attacker there can sign in as any user.
    */
   internalUrl?: string | undefined;
   /**
@@ -85,8 +85,8 @@ export interface PortalAuthOptions {
    * The algorithm that ID tokens and logout tokens are signed with, as it is registered at the provider
    * (id_token_signed_response_alg). PORTAL_ID_TOKEN_ALG; default RS256 if the provider announces it or announces nothing, else
    * the announced asymmetric algorithms. HS256, HS384 and HS512 are accepted only if they are named here. Their key is the
-   * client secret, which must have 32, 48 or 64 bytes at least (RFC 7518, section 3.2): whoever knows it can sign in as any
-   * user. `none` is never accepted. OpenID Connect Core 1.0, section 3.1.3.7, steps 7 and 8.
+   * client secret, which must have 32, 48 or 64 bytes at least (RFC 7518, section 3.2): anyone who knows it can sign in as
+   * any user. `none` is never accepted. OpenID Connect Core 1.0, section 3.1.3.7, steps 7 and 8.
    */
   idTokenAlg?: IdTokenAlgorithm | undefined;
   /**

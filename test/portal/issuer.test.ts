@@ -120,6 +120,19 @@ test("a mismatch shows what was written and what the document says", async () =>
   );
 });
 
+test("while the provider is unreachable, the option decides whom a front-channel logout is from", async () => {
+  const { url, portal } = await startWorld({
+    options: { profile: "openid", frontchannelLogout: true },
+    log: [/logout_request_invalid/],
+  });
+  portal.goDown();
+  const statusFor = async (iss: string) =>
+    (await fetch(`${url}/frontchannel-logout?${new URLSearchParams({ iss, sid: "s" })}`)).status;
+  expect(await statusFor(portal.issuer)).toBe(200);
+  expect(await statusFor(`${portal.issuer}/`)).toBe(200);
+  expect(await statusFor("https://evil.example")).toBe(400);
+});
+
 test.each([
   ["https://a.example", "https://a.example/", true],
   ["https://a.example/", "https://a.example", true],

@@ -16,6 +16,12 @@ const ENVIRONMENT = {
   SESSION_SECRET: `${SECRET},${SECRET}${SECRET}`,
 };
 
+const BY_HAND: PortalAuthOptions = {
+  authorizationUrl: "https://a.example/authorize",
+  tokenUrl: "https://a.example/token",
+  jwksUrl: "https://a.example/keys",
+};
+
 const explained = (options: PortalAuthOptions = {}, env: Record<string, string> = {}) =>
   new Map(explain(options, { ...ENVIRONMENT, ...env }).map(({ option, ...rest }) => [option as string, rest] as const));
 
@@ -43,6 +49,15 @@ test.each<[string, PortalAuthOptions, Record<string, string>, string, string | u
     "profile",
   ],
   ["by discovery alone", { profile: "openid" }, {}, "revocationUrl", "from discovery", "default"],
+  [
+    "by the issuer",
+    {},
+    {},
+    "discoveryUrl",
+    "https://sample.portal.tencentciam.com/.well-known/openid-configuration",
+    "default",
+  ],
+  ["by nothing, as the endpoints are set", BY_HAND, {}, "discoveryUrl", "none: the endpoints are set", "default"],
   ["by another option", {}, {}, "postLogoutRedirectUri", "https://app.example/", "default"],
   [
     "by another option that may have a prefix",

@@ -82,12 +82,35 @@ describe("what is settled", () => {
     ["refreshLeeway", "90.5", 90.5],
     ["apiOrigins", "https://api.example", ["https://api.example"]],
     ["store", "redis://127.0.0.1:6379", "redis://127.0.0.1:6379"],
+    ["discoveryUrl", "https://a.example/document", "https://a.example/document"],
+    ["internalUrl", "http://keycloak:8080/auth/", "http://keycloak:8080/auth"],
+    ["allowedTenants", "*", "*"],
+    [
+      "allowedTenants",
+      "9D1F3C6A-5b7e-4f4c-8a21-0c7d5e6f7a8b, 11111111-2222-4333-8444-555555555555",
+      ["9d1f3c6a-5b7e-4f4c-8a21-0c7d5e6f7a8b", "11111111-2222-4333-8444-555555555555"],
+    ],
+    ["idTokenAlg", "ES384", "ES384"],
+    ["authorizationUrl", "https://a.example/authorize", "https://a.example/authorize"],
+    ["tokenUrl", "https://a.example/token", "https://a.example/token"],
+    ["jwksUrl", "https://a.example/keys", "https://a.example/keys"],
     ["sessionIdle", "60", 60],
     ["sessionAbsolute", "120", 120],
   ])("%s is read from its variable", (option, value, settled) => {
     const settings = settleOptions({}, { ...ENV, [VARIABLES[option]]: value }) as unknown as Record<string, unknown>;
     if (option === "profile") expect(settings["nonce"]).toBe("required");
     else expect(settings[option]).toEqual(settled);
+  });
+
+  test.each([
+    ["PORTAL_ALLOWED_TENANTS", "common"],
+    ["PORTAL_ALLOWED_TENANTS", "*,9d1f3c6a-5b7e-4f4c-8a21-0c7d5e6f7a8b"],
+    ["PORTAL_ALLOWED_TENANTS", "9d1f3c6a-5b7e-4f4c-8a21-0c7d5e6f7a8b/x"],
+    ["PORTAL_INTERNAL_URL", "http://id.example"],
+    ["PORTAL_TOKEN_URL", "http://keycloak:8080/token"],
+    ["PORTAL_ID_TOKEN_ALG", "none"],
+  ])("%s=%s is refused", (variable, value) => {
+    expect(problems({}, { ...ENV, [variable]: value })).toContain(`${variable} (option `);
   });
 
   test("an empty variable counts as unset", () => {
@@ -115,6 +138,13 @@ describe("what is settled", () => {
       PORTAL_USERINFO_URL: "https://customers.example/userinfo",
       PORTAL_REVOCATION_URL: "https://customers.example/revoke",
       PORTAL_LOGOUT_URL: "https://customers.example/bye",
+      PORTAL_DISCOVERY_URL: "https://customers.example/document",
+      PORTAL_INTERNAL_URL: "http://customers:8080",
+      PORTAL_ALLOWED_TENANTS: "*",
+      PORTAL_ID_TOKEN_ALG: "ES256",
+      PORTAL_AUTHORIZATION_URL: "https://customers.example/authorize",
+      PORTAL_TOKEN_URL: "https://customers.example/token",
+      PORTAL_JWKS_URL: "https://customers.example/keys",
       PORTAL_HTTP_TIMEOUT: "7",
     };
 
@@ -129,7 +159,11 @@ describe("what is settled", () => {
         authorizationParams: {},
         httpTimeout: 7,
       });
-      expect([settings.userinfoUrl, settings.revocationUrl, settings.logoutUrl]).toEqual(Array(3).fill(undefined));
+      const { userinfoUrl, revocationUrl, logoutUrl, discoveryUrl, internalUrl, allowedTenants } = settings;
+      const { idTokenAlg, authorizationUrl, tokenUrl, jwksUrl } = settings;
+      const unread = { userinfoUrl, revocationUrl, logoutUrl, discoveryUrl, internalUrl, allowedTenants };
+      const alsoUnread = { idTokenAlg, authorizationUrl, tokenUrl, jwksUrl };
+      expect(new Set(Object.values({ ...unread, ...alsoUnread }))).toEqual(new Set([undefined]));
     });
 
     test("no secret goes to another portal", () => {
