@@ -15,12 +15,21 @@ type Holding = Request & { [HOLDERS]?: Record<string, Request> };
  * on it beside the application's.
  */
 export function holderOf(req: Request, { name }: Instance): Request {
-  if (name === undefined) return req;
+  if (name === undefined) return (req as Holding)[HOLDERS]?.[BESIDE] ?? req;
   return (req as Holding)[HOLDERS]?.[name] ?? addHolder(req, name);
 }
 
-/** All that sessions hang on in a request: its own place, and one for each portalAuth() with a name that has met it. */
-export const holdersOf = (req: Request): Request[] => [req, ...Object.values((req as Holding)[HOLDERS] ?? {})];
+/** The place of a session of ours that has no name, on a request whose `req.session` belongs to another package. No name is empty. */
+const BESIDE = "";
+
+/** The holder of such a session. From then on holderOf() returns it for this request. */
+export const holderBeside = (req: Request): Request => (req as Holding)[HOLDERS]?.[BESIDE] ?? addHolder(req, BESIDE);
+
+/** All places of sessions of ours or of express-session in a request. */
+export function holdersOf(req: Request): Request[] {
+  const holders = (req as Holding)[HOLDERS] ?? {};
+  return BESIDE in holders ? Object.values(holders) : [req, ...Object.values(holders)];
+}
 
 function addHolder(req: Request, name: string): Request {
   const none = { value: undefined, writable: true, configurable: true };

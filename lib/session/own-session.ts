@@ -6,10 +6,11 @@ import { PortalAuthError } from "../errors.js";
 import type { Lock } from "../lock.js";
 import { describeForwarding, isKnownToBeHttps, isOverHttps, isSaidToBeHttp } from "../over-https.js";
 import { chosenRequests } from "./chosen.js";
-import { holderOf, type Instance } from "./holder.js";
+import { holderBeside, holderOf, type Instance } from "./holder.js";
 import { findKeeper, type Keeper, keeperOf } from "./keeper.js";
 import type { Limits } from "./lifetime.js";
 import { MemoryStore } from "./memory-store.js";
+import { isExpressSession, restoreAtEnd, sessionsBehind, showSession } from "./other-sessions.js";
 import { agreeOnStore, refuseAppsStore, type SessionRules } from "./shared-store.js";
 import type { Tenant } from "./tenants.js";
 
@@ -46,6 +47,9 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
   let met: Store | undefined;
   let metApps = false;
   let told = false;
+  let hasLooked = false;
+  /** Whether the app uses another session package, so that ours must not depend on `req.session`. */
+  let isBeside = false;
   let opening = options.opened?.finally(() => {
     opening = undefined;
   });
@@ -57,8 +61,33 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
     mountOurs(holderOf(req, options), res, next);
   }
 
+  /** Beside another package's session, which stays at `req.session`. */
+  function mountBesideAnother(req: Request, res: Response, next: NextFunction): void {
+    const isFree = !req.session;
+    const holder = holderBeside(req);
+    if (isFree) showSession(req, holder);
+    mountOurs(holder, res, next);
+  }
+
+  function keepBeside(): void {
+    if (!isBeside) warn(BESIDE_ANOTHER);
+    isBeside = true;
+  }
+
+  /** What an app mounts behind us is seen at the first request. */
+  function lookBehind(req: Request): void {
+    hasLooked = true;
+    if (req.session) return;
+    const behind = sessionsBehind(req);
+    if (behind.includes("cookie-session")) keepBeside();
+    if (behind.includes("express-session")) warn(SESSION_BEHIND);
+  }
+
   function mountSession(req: Request, res: Response, next: NextFunction) {
+    if (!hasLooked) lookBehind(req);
     const loaded = req.session;
+    if (loaded && !isExpressSession(loaded)) keepBeside();
+    if (isBeside && !isExpressSession(loaded)) return mountBesideAnother(req, res, next);
     if (loaded) {
       if (req.sessionStore !== met) meet(req.sessionStore);
       if (!metApps && !withOwnSession.has(req)) meetApps();
@@ -73,7 +102,10 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
       );
     }
     withOwnSession.add(req);
-    mountOurs(req, res, next);
+    mountOurs(req, res, (error?: unknown) => {
+      if (!error) restoreAtEnd(req, res, keepBeside);
+      next(error);
+    });
   }
 
   function mountOurs(req: Request, res: Response, next: NextFunction) {
@@ -96,6 +128,12 @@ export function createSessionMount(options: SessionMountOptions): RequestHandler
     if (options.store) warn(UNUSED);
   }
 }
+
+const BESIDE_ANOTHER =
+  "The app mounts a session middleware that is not express-session (such as cookie-session). It keeps req.session, and portalAuth() keeps its logins in a session of its own beside it, at req.portal.session.";
+
+const SESSION_BEHIND =
+  "The app mounts express-session after portalAuth(), where it is not used: req.session is portalAuth()'s own. Mount express-session before portalAuth(), or remove it.";
 
 const UNUSED =
   "The app mounts an express-session of its own, so the store of portalAuth (SESSION_STORE_URL, option store) is not used: sessions are where the app keeps them.";

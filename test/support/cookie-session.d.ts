@@ -1,0 +1,3 @@
+declare module "cookie-session" {
+  export default function cookieSession(options: object): unknown;
+}
