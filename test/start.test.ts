@@ -99,7 +99,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.goto(`${app.address}account`);
     await page.waitForURL(/\/portal\/login/); // logged out here and at the portal: it asks again
     await page.getByRole("button", { name: "Deny" }).click();
-    await page.getByRole("heading", { name: "Sign-in cancelled" }).waitFor();
+    await page.getByRole("heading", { name: "Not signed in" }).waitFor();
     await shot("5-denied");
     await page.goto(`${app.address}callback?code=made-up&state=made-up`);
     await page.getByText("login_not_found").waitFor();
