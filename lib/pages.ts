@@ -65,6 +65,8 @@ export interface Words {
     readonly signInCancelled: string;
     /** Of a login that came to nothing. */
     readonly signInFailed: string;
+    /** Of a page that asks the user to sign in first. */
+    readonly signInNeeded: string;
     /** Of what may work in a moment (503). */
     readonly notNow: string;
     /** Of what somebody who is signed in may not see. */
@@ -105,6 +107,8 @@ export interface Words {
   };
   /** Asks whoever did not come to the logout from a page of this site. */
   readonly signOutQuestion: string;
+  /** Tells the user to send a form again after the sign-in, as it was not kept. */
+  readonly formNotSent: string;
   /** Asks whether to send a form that was kept. `{name}` stands for who is signed in now: it may be somebody else. */
   readonly formQuestion: string;
   /** Told where there is none: it was sent already, or kept for too long. */
@@ -121,6 +125,8 @@ export interface WordsGiven {
   readonly labels?: Partial<Words["labels"]>;
   /** The question before a logout. */
   readonly signOutQuestion?: string;
+  /** Tells the user to send a form again after the sign-in. */
+  readonly formNotSent?: string;
   /** The question whether to send a form; with `{name}` in it. */
   readonly formQuestion?: string;
   /** What is said where there is no form to be sent. */

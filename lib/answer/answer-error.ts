@@ -23,16 +23,15 @@ export interface ErrorAnswer {
   readonly origin?: string;
   /** Whether it was a login that failed. Default true. */
   readonly isLogin?: boolean;
+  /** The method of a request that a guard rejects because the user must sign in first. */
+  readonly guardedMethod?: string;
   /** The address that was asked for, where asking again may help. */
   readonly retry?: string | undefined;
   /** Where to sign out, for who may do so and come back as somebody else. */
   readonly logout?: string | undefined;
 }
 
-/**
- * Answers a failure: the onError hook first, then a page for a person or problem+json for an API. `login_required`
- * never is a page: who could be sent to the portal has been, and what is left is a request that a script can repeat.
- */
+/** Answers a failure: the onError hook first, then a page for a person or problem+json for a script. */
 export async function answerError(
   req: Request,
   res: Response,
@@ -53,8 +52,7 @@ export async function answerError(
   res.statusCode = error.status;
   closeIfUnread(req, res);
   for (const [name, value] of Object.entries(error.headers)) res.setHeader(name, value);
-  if (wantsPage(req) && error.code !== "login_required")
-    return pages.send(req, res, (words) => pageOf(words, error, requestId, answer));
+  if (wantsPage(req)) return pages.send(req, res, (words) => pageOf(words, error, requestId, answer));
   ourHeaders(res);
   const title = sentenceOf(error, pages.wordsOf(req));
   send(res, "application/problem+json", JSON.stringify(problemOf(error, title, requestId, login)));
@@ -73,7 +71,8 @@ function pageOf(words: Words, error: PortalAuthError, request_id: string, answer
   actions.push({ label: labels.startPage, href: answer.startPage ?? "/" });
   if (answer.logout !== undefined) actions.push({ label: labels.signOut, href: answer.logout });
   const footnote = `${code} · ${labels.request} ${request_id}`;
-  const text = sentenceOf(error, words);
+  const isUnsent = answer.guardedMethod !== undefined && !["GET", "HEAD"].includes(answer.guardedMethod);
+  const text = isUnsent ? `${sentenceOf(error, words)} ${words.formNotSent}` : sentenceOf(error, words);
   return { kind: "failure", title: titleOf(error, words, answer), text, actions, code, status, request_id, footnote };
 }
 
@@ -84,10 +83,12 @@ const sentenceOf = ({ code, sentence }: PortalAuthError, { sentences }: Words): 
 /** Who has not been at the portal yet, or changed their mind there, has nothing to do again. */
 function signInLabel({ code, status }: PortalAuthError, { labels }: Words): string {
   if (status === 503) return labels.tryAgain;
-  return code === "login_denied" ? labels.signIn : labels.signInAgain;
+  return code === "login_denied" || code === "login_required" ? labels.signIn : labels.signInAgain;
 }
 
-function titleOf({ code, status }: PortalAuthError, { titles }: Words, { isLogin = true }: ErrorAnswer): string {
+function titleOf({ code, status }: PortalAuthError, { titles }: Words, answer: ErrorAnswer): string {
+  const { isLogin = true, guardedMethod } = answer;
+  if (guardedMethod !== undefined && status === 401) return titles.signInNeeded;
   if (code === "not_permitted" || code === "insufficient_scope") return titles.notOpen;
   if (isLogin && status !== 503) return code === "login_denied" ? titles.signInCancelled : titles.signInFailed;
   return status === 503 ? titles.notNow : titles.didNotWork;

@@ -1,18 +1,68 @@
 import type { Request } from "express";
 
-/** A browser that loads a page for a person: the one client that a login can be started for. */
+/**
+ * Who reads an answer. `person`: a browser that loads a page. `unsure`: perhaps a browser, behind something that removes
+ * headers. `script`: everything else.
+ */
+export type Reader = "person" | "unsure" | "script";
+
+/** Form encodings of HTML, which a browser posts when it loads a page. */
+const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data|text\/plain)\b/i;
+
+/** Browsers, and Amazon CloudFront, which replaces their User-Agent and removes Accept and Sec-Fetch-*. */
+const BROWSER = /^(Mozilla\/|Amazon CloudFront)/;
+
+/**
+ * Decides who reads the answer. The rules are in the README ("Pages, redirects and problems"), in this order: Fetch Metadata
+ * (Fetch Metadata Request Headers, section 2.2), headers that only scripts send, Accept, and last the traces of a browser
+ * whose Accept says nothing.
+ */
+export function readerOf(req: Request): Reader {
+  const { headers } = req;
+  if (isPrefetch(req)) return "script";
+  const mode = headers["sec-fetch-mode"];
+  if (mode !== undefined) return mode === "navigate" ? "person" : "script";
+  if (isSentByScript(req)) return "script";
+  if (req.accepts(["json", "html"]) === "html") return "person";
+  if (!acceptsAnything(headers.accept)) return "script";
+  if (headers["upgrade-insecure-requests"] === "1") return "person";
+  return mayBeBrowser(req) ? "unsure" : "script";
+}
+
+/** Android's WebView sends X-Requested-With too, with the name of its app. */
+function isSentByScript({ headers }: Request): boolean {
+  const isXhr = /^XMLHttpRequest$/i.test(String(headers["x-requested-with"] ?? ""));
+  return isXhr || /^(Bearer|DPoP) /i.test(headers.authorization ?? "");
+}
+
+const acceptsAnything = (accept: string | undefined): boolean => /^\s*(\*\/\*\s*(;[^,]*)?)?$/.test(accept ?? "");
+
+/** fetch() sends Accept, so a POST with a form encoding and without Accept comes from a browser that loads a page. */
+function mayBeBrowser({ method, headers }: Request): boolean {
+  if (!BROWSER.test(headers["user-agent"] ?? "")) return false;
+  if (method === "GET" || method === "HEAD") return true;
+  return method === "POST" && headers.accept === undefined && FORM_TYPE.test(headers["content-type"] ?? "");
+}
+
+/** Whether a browser loads a page, so that a redirect can begin a login. */
 export function navigates(req: Request): boolean {
-  return req.method === "GET" && !isPrefetch(req) && wantsPage(req);
+  return req.method === "GET" && readerOf(req) === "person";
+}
+
+/** Whether an answer should be a page. */
+export function wantsPage(req: Request): boolean {
+  return readerOf(req) !== "script";
 }
 
 /**
- * Whether an answer should be a page (or a redirect to one). Browsers say so themselves (Fetch Metadata Request
- * Headers, section 2.2); for those that do not, an Accept header that prefers HTML does.
+ * Whether Microsoft Office looks where a link in a document leads. It follows redirects without the browser's cookies and
+ * hands the last address to the browser, where a login that it has begun cannot end. It hands on the link itself if the
+ * answer is a page with status 200.
  */
-export function wantsPage(req: Request): boolean {
-  const mode = req.headers["sec-fetch-mode"];
-  if (mode !== undefined) return mode === "navigate";
-  return req.accepts(["json", "html"]) === "html";
+export function isOfficeLink({ method, headers }: Request): boolean {
+  const agent = headers["user-agent"] ?? "";
+  const isOffice = /\b(ms-office|MSOffice|Microsoft Office)\b/i.test(agent) && !/Outlook/i.test(agent);
+  return method === "GET" && headers["sec-fetch-mode"] === undefined && isOffice;
 }
 
 /**

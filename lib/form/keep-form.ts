@@ -5,10 +5,10 @@ import { wantsPage } from "../answer/client.js";
 import { type Log, logFailure } from "../answer/log.js";
 import { isSameOrigin } from "../anti-forgery.js";
 import type { PortalAuthError } from "../errors.js";
-import { addressOf, startPage } from "../external-address.js";
+import { addressOf } from "../external-address.js";
 import { beginLogin } from "../login/login.js";
 import { isOwnRoute } from "../login/own-routes.js";
-import { returnTo } from "../login/return-to.js";
+import { pageBefore } from "../login/sign-in-page.js";
 import type { StrengthWanted } from "../login/strength.js";
 import { originOf, type Parts, type Visit, withLogin } from "../parts.js";
 import { FORM_LIFE_MS, type Posted } from "../session/kept-forms.js";
@@ -58,7 +58,7 @@ export async function keepForm(
   if (body === undefined) return false;
   let back: string | undefined;
   try {
-    back = backOf ? backOf(req) : cameFrom(parts, visit);
+    back = backOf ? backOf(req) : pageBefore(parts, visit);
     await parts.getPortal(); // before anything is kept: a portal that is down leaves no trace
     const id = await store(parts, req, posted, body);
     if (id === undefined) return false;
@@ -87,14 +87,6 @@ function isPosted(parts: Parts, req: Request): boolean {
     wantsPage(req) &&
     isSameOrigin(req.headers, originOf(parts))
   );
-}
-
-/** The page that the form was on, which can be opened, as the address that it was posted to perhaps cannot. */
-function cameFrom(parts: Parts, { req, mount }: Visit): string {
-  const { referer = "" } = req.headers;
-  const home = startPage(parts.settings, mount);
-  const origin = originOf(parts);
-  return referer.startsWith(`${origin}/`) ? returnTo(referer.slice(origin.length), home) : home;
 }
 
 /** The id under which it is kept; undefined where it is not. */

@@ -13,6 +13,7 @@ import { answerFailure } from "./answer-failure.js";
 import { isCrossSite, refuseCrossSite } from "./cross-site.js";
 import { refuse, settleDemands } from "./demands.js";
 import { answerMissing, portalNamed } from "./portal-named.js";
+import { keepPrivate } from "./private-cache.js";
 import type { ClaimDemands, RightsWanted } from "./rights.js";
 import { type TurnAway, turnAway } from "./turn-away.js";
 
@@ -56,6 +57,11 @@ export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
    * as whom, and sends it or does not; it arrives at most once. Files never are kept. Default false.
    */
   keepForm?: boolean | KeepFormOptions;
+  /**
+   * Whether answers behind the guard get `Cache-Control: private, no-cache` where the application sets neither Cache-Control
+   * nor Expires, so that no shared cache keeps them for other users (RFC 9111, section 5.2.2.7). Default true.
+   */
+  cacheControl?: boolean;
 }
 
 /**
@@ -99,7 +105,7 @@ export function requireAuth<MyClaims = Claims, const Name extends string = never
 export function requireAuth(options: RequireAuthOptions): RequestHandler;
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   refuseRequest(options, "requireAuth");
-  const { name, freshToken, csrf, refusalOf, ...guard } = settleOptions(options);
+  const { name, freshToken, csrf, refusalOf, cacheControl, ...guard } = settleOptions(options);
   const portalOf = portalNamed(name);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
     if (!isOfExpress(req, res)) {
@@ -112,6 +118,7 @@ export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
     if (!portal.isAuthenticated) return void turnAway(req, res, portal, guard).catch(next);
     const refusal = refusalOf?.(req, portal);
     if (refusal) return void refuse(req, res, portal, refusal, guard).catch(next);
+    keepPrivate(res, cacheControl);
     const isFormWaiting = guard.keepForm !== undefined && mayBringForm(req, portal);
     if (!freshToken && !isFormWaiting) return next();
     passLater(req, res, portal, { ...guard, freshToken }).then((passes) => passes && next(), next);
@@ -119,12 +126,14 @@ export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
 }
 
 function settleOptions(options: RequireAuthOptions) {
-  const { portal, returnTo, freshToken = false, csrf = false, keepForm = false, ...demands } = options;
+  const { portal, returnTo, freshToken = false, csrf = false, ...others } = options;
+  const { keepForm = false, cacheControl = true, ...demands } = others;
   const { scope, claims, roles, acr, maxAge, ...unknown } = demands;
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
   refuseUndefined("requireAuth", demands, ["scope", "claims", "roles"]);
   if (typeof freshToken !== "boolean") throw new TypeError("requireAuth: freshToken must be true or false");
+  if (typeof cacheControl !== "boolean") throw new TypeError("requireAuth: cacheControl must be true or false");
   if (portal !== undefined && typeof portal !== "string") throw new TypeError("requireAuth: portal must be a name");
   const wanted = settleStrength("requireAuth", demands);
   const wishOf = settleReturnTo(returnTo);
@@ -132,6 +141,7 @@ function settleOptions(options: RequireAuthOptions) {
     name: portal,
     wishOf,
     freshToken,
+    cacheControl,
     csrf: settleCsrf(csrf, "requireAuth"),
     wanted,
     refusalOf: settleDemands(wanted, { scope, claims, roles } as RightsWanted<never>),

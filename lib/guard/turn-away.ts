@@ -1,13 +1,14 @@
 import type { Request, Response } from "express";
 import { answerError } from "../answer/answer-error.js";
-import { navigates } from "../answer/client.js";
+import { isOfficeLink, navigates, wantsPage } from "../answer/client.js";
 import { goOn } from "../answer/go-on.js";
 import { PortalAuthError } from "../errors.js";
 import { addressOf } from "../external-address.js";
 import { type KeepForm, keepForm } from "../form/keep-form.js";
 import { beginLogin } from "../login/login.js";
+import { pageBefore, sendSignInPage } from "../login/sign-in-page.js";
 import type { StrengthWanted } from "../login/strength.js";
-import { withLogin } from "../parts.js";
+import { type Parts, type Visit, withLogin } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import { isStrict } from "../session/own-session.js";
 import { whyRefused } from "../session/session.js";
@@ -25,8 +26,9 @@ export interface TurnAway {
 }
 
 /**
- * Who must sign in first: a browser that navigates is sent to the portal and comes back, anything else is told why; unless
- * it is a form that can be kept.
+ * Rejects a request because the user must sign in first. A browser that loads a page goes to the provider and comes back. A
+ * form is kept if the guard wants that. Everything else gets 401: as a page with a sign-in button where a person may read
+ * it, else as problem+json.
  */
 export async function turnAway(req: Request, res: Response, portal: RequestPortal, guard: TurnAway): Promise<void> {
   const { parts, visit } = RequestPortal.insideOf(portal);
@@ -35,20 +37,41 @@ export async function turnAway(req: Request, res: Response, portal: RequestPorta
     return reason && { reason };
   });
   const here = { ...visit, req, res };
+  if (isOfficeLink(req)) return sendSignInPage(parts, here, withLogin(parts, visit.mount, wishOf(parts, here, guard)));
   if (!navigates(req)) {
     const isKept = guard.keepForm && (await keepForm(parts, here, guard.keepForm, guard.wanted));
-    if (isKept) return;
-    const { reason = new PortalAuthError("login_required") } = guard;
-    return answerError(req, res, reason, withLogin(parts, visit.mount));
+    if (!isKept) await reject(parts, here, guard);
+    return;
   }
   // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
   if (isStrict(req, parts.settings) && req.headers["sec-fetch-site"] === "cross-site")
     return goOn(parts.pages, req, res, addressOf(parts.settings, visit.mount, req));
   let wish: string | undefined;
   try {
-    wish = guard.wishOf ? guard.wishOf(req) : addressOf(parts.settings, visit.mount, req);
+    wish = wishOf(parts, here, guard);
     await beginLogin(parts, here, { returnTo: wish, ...guard.wanted });
   } catch (error) {
     await answerError(req, res, error, withLogin(parts, visit.mount, wish, guard.wanted));
   }
+}
+
+/** Answers with 401. A script knows by itself to which page the user returns, so its problem has the bare address. */
+async function reject(parts: Parts, here: Visit, guard: TurnAway): Promise<void> {
+  const { req, res, mount } = here;
+  const { reason = new PortalAuthError("login_required") } = guard;
+  if (!wantsPage(req)) return answerError(req, res, reason, withLogin(parts, mount));
+  try {
+    const answer = withLogin(parts, mount, wishOf(parts, here, guard), guard.wanted);
+    await answerError(req, res, reason, { ...answer, guardedMethod: req.method });
+  } catch (error) {
+    await answerError(req, res, error, withLogin(parts, mount));
+  }
+}
+
+/** The page to which the user returns. The address of a form can seldom be opened, so that of its page serves. */
+function wishOf(parts: Parts, here: Visit, guard: TurnAway): string {
+  const { req, mount } = here;
+  if (guard.wishOf) return guard.wishOf(req);
+  const isPage = req.method === "GET" || req.method === "HEAD";
+  return isPage ? addressOf(parts.settings, mount, req) : pageBefore(parts, here);
 }

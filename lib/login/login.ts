@@ -1,9 +1,9 @@
 import type { Request } from "express";
-import { isFormPost } from "../answer/client.js";
+import { isFormPost, isOfficeLink } from "../answer/client.js";
 import { goOn } from "../answer/go-on.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
-import { startPage } from "../external-address.js";
+import { addressOf, startPage } from "../external-address.js";
 import { callHook } from "../hooks.js";
 import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
@@ -14,6 +14,7 @@ import type { AuthorizationParams } from "../settings/options.js";
 import { isOwnRoute } from "./own-routes.js";
 import { checkSessionWasSaved } from "./redirect-loop.js";
 import { returnTo } from "./return-to.js";
+import { sendSignInPage } from "./sign-in-page.js";
 import { markTried } from "./silent-mark.js";
 import { type LoginStrength, type StrengthWanted, settleStrength, strengthIn } from "./strength.js";
 
@@ -111,8 +112,10 @@ function loginOptionsIn(query: URLSearchParams): LoginOptions {
 /** GET /login */
 export function loginStep(parts: Parts) {
   return async function login(visit: Visit): Promise<void> {
-    visit.res.setHeader("Vary", "*"); // of every answer, as caches that ignore no-store keep failures too
-    checkNavigates(visit.req);
-    await beginLogin(parts, visit, loginOptionsIn(readQuery(visit.req)));
+    const { req, res, mount } = visit;
+    res.setHeader("Vary", "*"); // of every answer, as caches that ignore no-store keep failures too
+    checkNavigates(req);
+    if (isOfficeLink(req)) return sendSignInPage(parts, visit, { login: addressOf(parts.settings, mount, req) });
+    await beginLogin(parts, visit, loginOptionsIn(readQuery(req)));
   };
 }

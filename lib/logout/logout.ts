@@ -22,6 +22,9 @@ import { confirmation, isMeant } from "./meant.js";
 /** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */
 const PORTAL_SECONDS = 5;
 
+/** Pages of the user that the browser keeps would be shown on Back (Clear Site Data, section 3.1). Cookies stay. */
+const CLEARED = '"cache"';
+
 /** What `req.portal.logout()` is told. */
 export interface LogoutOptions {
   /** Whether the person's other sessions here end as well, on whichever device. Default false. */
@@ -70,6 +73,7 @@ export async function logOut(parts: Parts, visit: Visit, { everywhere = false }:
  * gets the address to send the user to.
  */
 async function answerLogout(parts: Parts, { req, res }: Visit, to: string): Promise<void> {
+  res.setHeader("Clear-Site-Data", CLEARED);
   if (!wantsPage(req)) {
     ourHeaders(res);
     return send(res, "application/json", JSON.stringify({ logout_url: to }));

@@ -37,7 +37,7 @@ describe("somebody who is not logged in", () => {
     ["a prerender", "GET", { "sec-fetch-mode": "navigate", "sec-purpose": "prefetch;prerender", accept: HTML }],
     ["a prefetch of an older browser", "GET", { purpose: "prefetch", accept: HTML }],
     ["a prefetch of Firefox", "GET", { "x-moz": "prefetch", accept: HTML }],
-    ["a form that posts", "POST", { "sec-fetch-mode": "cors", accept: HTML }],
+    ["a script that posts a form", "POST", { "sec-fetch-mode": "cors", accept: HTML }],
     ["a DELETE", "DELETE", { accept: "application/json" }],
   ])("%s gets 401 as problem+json with the login address, and no login begins", async (_name, method, headers) => {
     const { url, browser, asked } = await startWorld({
@@ -59,12 +59,32 @@ describe("somebody who is not logged in", () => {
     });
   });
 
-  test.each(["POST", "PUT"])("%s gets problem+json even from a page that navigates", async (method) => {
+  test.each([
+    ["its page's address", (url: string) => `${url}/orders/new?item=7`, undefined, "/orders/new?item=7"],
+    ["the start page if its page is another site's", () => "https://evil.example/page", undefined, "/"],
+    ["the start page if there is no Referer", () => undefined, undefined, "/"],
+    ["the guard's own address", (url: string) => `${url}/orders/new`, { returnTo: "/orders" }, "/orders"],
+  ])("a form gets 401 and a page that leads to the login, and back to %s", async (_name, referer, options, back) => {
     const { url, browser } = await startWorld({
-      after: (app) => app.all("/thing", requireAuth(), (_req, res) => void res.send("in")),
+      after: (app) => app.post("/thing", requireAuth(options), (_req, res) => void res.send("in")),
     });
-    const answer = await browser.navigate(`${url}/thing`, { method });
-    expect([answer.status, answer.headers["content-type"]]).toEqual([401, "application/problem+json"]);
+    const from = referer(url);
+    const headers: Record<string, string> = from === undefined ? {} : { referer: from };
+    const answer = await browser.navigate(`${url}/thing`, { method: "POST", form: { a: "b" }, headers });
+    expect([answer.status, answer.headers["set-cookie"]]).toEqual([401, undefined]);
+    expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm=/);
+    expect(answer.headers["content-type"]).toBe("text/html; charset=utf-8");
+    expect(answer.body).toContain(`href="/login?returnTo=${encodeURIComponent(back)}">Sign in</a>`);
+    expect(answer.body).toContain("<title>Please sign in</title>");
+    expect(answer.body).toContain("What you sent was not saved.");
+  });
+
+  test("a form that meets a guard with maxAge gets a button for a login that is as fresh", async () => {
+    const { url, browser } = await startWorld({
+      after: (app) => app.post("/thing", requireAuth({ maxAge: 300 }), (_req, res) => void res.send("in")),
+    });
+    const answer = await browser.navigate(`${url}/thing`, { method: "POST", form: {} });
+    expect(answer.body).toContain("/login?returnTo=%2F&amp;max_age=300");
   });
 
   test("HEAD gets 401 and begins nothing", async () => {

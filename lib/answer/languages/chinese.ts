@@ -75,6 +75,7 @@ export const CHINESE: Words = {
   titles: {
     signInCancelled: "未登录",
     signInFailed: "登录未成功",
+    signInNeeded: "请登录",
     notNow: "暂时无法使用",
     notOpen: "您无权访问",
     didNotWork: "操作未成功",
@@ -96,6 +97,7 @@ export const CHINESE: Words = {
     request: "请求编号",
   },
   signOutQuestion: "您不是从本站页面进入此处的，因此尚未执行任何操作。",
+  formNotSent: "您提交的内容未保存，请登录后重新提交。",
   formQuestion: "表单提交前您的登录已失效，表单已为您保留。您现在的登录身份是 {name}。",
   formGone: "表单已提交，或保留时间已过。如未提交，请重新填写。",
 };

@@ -9,6 +9,7 @@ export const ENGLISH: Words = {
   titles: {
     signInCancelled: "Not signed in",
     signInFailed: "Sign-in did not work",
+    signInNeeded: "Please sign in",
     notNow: "Not right now",
     notOpen: "Not open to you",
     didNotWork: "That did not work",
@@ -30,6 +31,7 @@ export const ENGLISH: Words = {
     request: "request",
   },
   signOutQuestion: "You did not come here from a page of this site, so nothing has happened yet.",
+  formNotSent: "What you sent was not saved. Please send it again after you have signed in.",
   formQuestion: "You were signed out before your form was sent, so it has been kept. You are signed in as {name} now.",
   formGone: "The form has been sent already, or it was kept for too long. In that case please fill it in once more.",
 };

@@ -25,6 +25,7 @@ const complete = (lang: string, given: WordsGiven, base: Words): Words => ({
   titles: { ...base.titles, ...given.titles },
   labels: { ...base.labels, ...given.labels },
   signOutQuestion: given.signOutQuestion ?? base.signOutQuestion,
+  formNotSent: given.formNotSent ?? base.formNotSent,
   formQuestion: given.formQuestion ?? base.formQuestion,
   formGone: given.formGone ?? base.formGone,
 });
