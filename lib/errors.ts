@@ -98,6 +98,16 @@ const FAILURES = {
     sentence: "Your browser did not send this sign-in back. Please sign in again.",
     hint: "Cookies came to /login and none came back from the portal: something makes them SameSite=Strict, such as a proxy's proxy_cookie_flags. The login's own cookie must stay Lax.",
   },
+  login_on_other_host: {
+    status: 400,
+    sentence: "This sign-in was started at another address of this site. Please sign in again here.",
+    hint: "/login was asked for at another host than the callback: cookies belong to a host. Redirect all hosts (www, 127.0.0.1) to that of PORTAL_REDIRECT_URI before portalAuth(). If the address bar shows one host only, let the proxy send the same Host or X-Forwarded-Host for all paths.",
+  },
+  login_in_frame: {
+    status: 400,
+    sentence: "This site cannot sign you in inside another page. Please open it in a window of its own.",
+    hint: "The login began or ended in a frame. In a frame of another site browsers send no SameSite=Lax cookies. Open the login in the top window or a popup.",
+  },
   login_state_reused: {
     status: 400,
     sentence: "This sign-in was already used in another browser. Please sign in again.",

@@ -15,6 +15,8 @@ const WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
   "login_secret_changed",
   "login_over_http",
   "login_cookies_strict",
+  "login_on_other_host",
+  "login_in_frame",
 ];
 
 /**

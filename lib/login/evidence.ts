@@ -1,44 +1,61 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
+import { parseCookie } from "cookie";
 import type { Request } from "express";
 import type { PortalAuthErrorCode } from "../errors.js";
 import { isOverHttps } from "../over-https.js";
 import { deriveKeys } from "../session/seal.js";
 
 /**
- * What the state of a login tells when its cookie does not come back: how the browser looked when it was sent to the
- * portal. "The state is wrong" has seven causes, and each its own remedy; without this they look all alike. It decides
- * nothing but the name of a failure, and whether the person is to see it.
+ * What the state of a login says if its cookie does not come back: how and where the browser began it. Each cause of a lost
+ * login has its own code, and its own remedy. Nothing else depends on it: it may be forged by the browser that it describes.
  */
 export interface Evidence {
-  /** The state to send: what was given, and behind it what was seen. */
+  /** Returns the state to send: the given one, and behind it what was seen of the request. */
   add(state: string, req: Request, begun: Begun): string;
   /** Whether one of our secrets has signed this state, with the evidence in it. */
   isOurs(state: string): boolean;
-  /** Whether a login that was begun with this state is one that nobody has asked for. */
+  /** Whether a login that was begun with this state is a silent one. */
   isSilent(state: string): boolean;
-  /** Why a login that was begun with this state is not to be found in this request. */
-  whyLost(state: string, req: Request, cookieIsThere: boolean): PortalAuthErrorCode;
+  /** Returns why a login that was begun with this state is not to be found in this request. */
+  whyLost(state: string, req: Request, cookieIsThere: boolean): Loss;
 }
 
-/** What is to be known of an attempt even where its cookie does not come back. */
+export interface Loss {
+  readonly code: PortalAuthErrorCode;
+  /** What was seen, where several causes have one code. */
+  readonly detail?: string;
+}
+
+/** What is known of an attempt even if its cookie does not come back. */
 export interface Begun {
   readonly begun_at: number;
   readonly silent?: boolean;
 }
 
-/** Of base64url: 256 bits of the state itself, and 15 bytes of evidence behind them. */
-const [STATE_LENGTH, WHOLE_LENGTH] = [43, 63];
-const [TIME_BYTES, MARK_BYTES, MAC_BYTES] = [4, 2, 8];
-const SEEN_BYTES = TIME_BYTES + 1 + MARK_BYTES;
-const [HAD_COOKIES, OVER_HTTPS, SILENT] = [1, 2, 4];
+/** In characters of base64url: 256 bits of the state itself, and 18 bytes of evidence behind them. */
+const STATE_LENGTH = 43;
+const WHOLE_LENGTH = 67;
+const TIME_BYTES = 4;
+const FLAG_BYTES = 1;
+/** Two or three bytes tell two browsers or two hosts apart, and do not reveal which they are. */
+const BROWSER_BYTES = 2;
+const HOST_BYTES = 3;
+const SEEN_BYTES = TIME_BYTES + FLAG_BYTES + BROWSER_BYTES + HOST_BYTES;
+const MAC_BYTES = 8;
 
-/** What a login's state is without the evidence behind it. */
+const HAD_COOKIES = 1;
+const OVER_HTTPS = 2;
+const SILENT = 4;
+const IN_FRAME = 8;
+const HAD_OUR_COOKIES = 16;
+
+/** Returns a login's state without the evidence behind it. */
 export const bareState = (state: string): string => state.slice(0, STATE_LENGTH);
 
 export interface EvidenceOptions {
   readonly secrets: readonly string[];
   readonly belongsTo: string;
-  /** Whether people reach the app over https. */
+  /** Whether users reach the app over https. */
   readonly https: boolean;
   /** How long a login may take. */
   readonly lifetimeMs: number;
@@ -46,60 +63,109 @@ export interface EvidenceOptions {
   readonly clock: () => number;
 }
 
+/** What was seen when the login began. */
+interface Seen {
+  readonly bytes: Buffer;
+  /** The key that has signed it. */
+  readonly key: Buffer;
+}
+
 export function createEvidence({ secrets, belongsTo, https, lifetimeMs, clock }: EvidenceOptions): Evidence {
   const keys = deriveKeys(secrets, `evidence ${belongsTo}`);
   const [first] = keys as [Buffer, ...Buffer[]];
-
-  /** Undefined for a state that none of our secrets has signed. */
-  function read(state: string): { readonly seen: Buffer; readonly key: Buffer } | undefined {
-    if (state.length !== WHOLE_LENGTH) return undefined;
-    const tail = Buffer.from(state.slice(STATE_LENGTH), "base64url");
-    const [seen, mac] = [tail.subarray(0, SEEN_BYTES), tail.subarray(SEEN_BYTES)];
-    if (mac.length !== MAC_BYTES) return undefined;
-    const key = keys.find((candidate) => timingSafeEqual(mac, macOf(candidate, bareState(state), seen)));
-    return key && { seen, key };
-  }
-
   return {
-    add(state, req, { begun_at, silent }) {
-      const seen = Buffer.alloc(SEEN_BYTES);
-      seen.writeUInt32BE(Math.floor(begun_at / 1000) >>> 0);
-      const flags = (hasCookies(req) ? HAD_COOKIES : 0) | (isOverHttps(req) ? OVER_HTTPS : 0) | (silent ? SILENT : 0);
-      seen.writeUInt8(flags, TIME_BYTES);
-      browserMark(first, req).copy(seen, TIME_BYTES + 1);
+    add(state, req, begun) {
+      const seen = look(first, req, begun);
       return state + Buffer.concat([seen, macOf(first, state, seen)]).toString("base64url");
     },
-
-    isOurs: (state) => read(state) !== undefined,
-
+    isOurs: (state) => read(keys, state) !== undefined,
     isSilent(state) {
-      const seen = read(state)?.seen;
-      return seen !== undefined && (seen.readUInt8(TIME_BYTES) & SILENT) !== 0;
+      const seen = read(keys, state);
+      return seen !== undefined && (flagsOf(seen) & SILENT) !== 0;
     },
-
     whyLost(state, req, cookieIsThere) {
-      const found = read(state);
-      if (!found) return cookieIsThere ? "login_secret_changed" : "login_not_found";
-      const { seen, key } = found;
-      const flags = seen.readUInt8(TIME_BYTES);
-      if (seen.readUInt32BE() * 1000 + lifetimeMs <= clock()) return "login_expired";
-      if (!browserMark(key, req).equals(seen.subarray(TIME_BYTES + 1))) return "login_in_other_browser";
-      if (https && !(flags & OVER_HTTPS) && isOverHttps(req)) return "login_over_http";
-      if (hasCookies(req)) return "login_cookie_lost";
-      if (!(flags & HAD_COOKIES)) return "login_cookies_blocked";
-      return req.headers["sec-fetch-site"] === "cross-site" ? "login_cookies_strict" : "login_cookie_lost";
+      const seen = read(keys, state);
+      if (!seen) return { code: cookieIsThere ? "login_secret_changed" : "login_not_found" };
+      if (seen.bytes.readUInt32BE() * 1000 + lifetimeMs <= clock()) return { code: "login_expired" };
+      const elsewhere = whereBegun(seen, req, https);
+      return elsewhere ? { code: elsewhere } : whichCookies(flagsOf(seen), req);
     },
   };
+}
+
+/** Returns undefined for a state that none of our secrets has signed. */
+function read(keys: readonly Buffer[], state: string): Seen | undefined {
+  if (state.length !== WHOLE_LENGTH) return undefined;
+  const tail = Buffer.from(state.slice(STATE_LENGTH), "base64url");
+  if (tail.length !== SEEN_BYTES + MAC_BYTES) return undefined;
+  const bytes = tail.subarray(0, SEEN_BYTES);
+  const mac = tail.subarray(SEEN_BYTES);
+  const key = keys.find((candidate) => timingSafeEqual(mac, macOf(candidate, bareState(state), bytes)));
+  return key && { bytes, key };
+}
+
+function look(key: Buffer, req: Request, { begun_at, silent }: Begun): Buffer {
+  const head = Buffer.alloc(TIME_BYTES + FLAG_BYTES);
+  head.writeUInt32BE(Math.floor(begun_at / 1000) >>> 0);
+  let flags = 0;
+  if (hasCookies(req)) flags |= HAD_COOKIES;
+  if (isOverHttps(req)) flags |= OVER_HTTPS;
+  if (silent) flags |= SILENT;
+  if (isFramed(req)) flags |= IN_FRAME;
+  if (hasOurCookies(req)) flags |= HAD_OUR_COOKIES;
+  head.writeUInt8(flags, TIME_BYTES);
+  return Buffer.concat([head, browserMark(key, req), hostMark(key, req)]);
+}
+
+const flagsOf = ({ bytes }: Seen): number => bytes.readUInt8(TIME_BYTES);
+
+/** The login began elsewhere: in another browser, over http, at another host, in a frame. */
+function whereBegun({ bytes, key }: Seen, req: Request, https: boolean): PortalAuthErrorCode | undefined {
+  const flags = bytes.readUInt8(TIME_BYTES);
+  const marks = bytes.subarray(TIME_BYTES + FLAG_BYTES);
+  if (!browserMark(key, req).equals(marks.subarray(0, BROWSER_BYTES))) return "login_in_other_browser";
+  if (https && !(flags & OVER_HTTPS) && isOverHttps(req)) return "login_over_http";
+  if (!hostMark(key, req).equals(marks.subarray(BROWSER_BYTES))) return "login_on_other_host";
+  if (flags & IN_FRAME || isFramed(req)) return "login_in_frame";
+  return undefined;
+}
+
+/** Same browser, same host: which cookies came to /login and which came back shows what has happened to this login's. */
+function whichCookies(flags: number, req: Request): Loss {
+  const isLedHere = req.headers["sec-fetch-site"] === "cross-site";
+  if (hasOurCookies(req)) return { code: "login_cookie_lost", detail: "other cookies of portalAuth() came back" };
+  if (hasCookies(req) && !(flags & HAD_OUR_COOKIES && isLedHere))
+    return { code: "login_cookie_lost", detail: "cookies came back, but none of portalAuth()" };
+  if (!hasCookies(req) && !(flags & HAD_COOKIES)) return { code: "login_cookies_blocked" };
+  return { code: isLedHere ? "login_cookies_strict" : "login_cookie_lost" };
 }
 
 const macOf = (key: Buffer, state: string, seen: Buffer): Buffer =>
   createHmac("sha256", key).update(state).update(seen).digest().subarray(0, MAC_BYTES);
 
-/** Two bytes tell two browsers apart, and nobody who reads them learns which they are. */
 const browserMark = (key: Buffer, { headers }: Request): Buffer =>
   createHmac("sha256", key)
     .update(`browser ${headers["user-agent"] ?? ""}`)
     .digest()
-    .subarray(0, MARK_BYTES);
+    .subarray(0, BROWSER_BYTES);
+
+const hostMark = (key: Buffer, req: Request): Buffer =>
+  createHmac("sha256", key)
+    .update(`host ${hostOf(req)}`)
+    .digest()
+    .subarray(0, HOST_BYTES);
+
+/** The host in the address bar, as far as a proxy says it. It decides the name of a failure alone. */
+function hostOf({ headers }: Request): string {
+  const [forwarded = ""] = String(headers["x-forwarded-host"] ?? "").split(",");
+  return (forwarded.trim() || (headers.host ?? "")).toLowerCase();
+}
+
+/** Whether the page is loaded into a frame (Fetch Metadata Request Headers, section 2.1). */
+const isFramed = ({ headers }: Request): boolean =>
+  ["iframe", "frame", "embed", "object", "fencedframe"].includes(String(headers["sec-fetch-dest"]));
 
 const hasCookies = ({ headers }: Request): boolean => Boolean(headers.cookie);
+
+const hasOurCookies = ({ headers }: Request): boolean =>
+  Object.keys(parseCookie(headers.cookie ?? "")).some((name) => /^(__Host-)?portal-(login|session|silent)/.test(name));

@@ -111,7 +111,10 @@ export class Transactions {
     if (mark && mark.spent_at + MARK_LIFETIME_MS <= this.#clock()) throw new PortalAuthError("login_expired");
     if (mark) return { kind: "spent", return_to: mark.return_to || home };
     const slot = this.#evidence.isOurs(state) ? found.find(isBegunWith(bareState(state))) : undefined;
-    if (!slot) throw new PortalAuthError(this.#evidence.whyLost(state, req, found.some(isUnreadable)));
+    if (!slot) {
+      const { code, detail } = this.#evidence.whyLost(state, req, found.some(isUnreadable));
+      throw new PortalAuthError(code, { ...(detail !== undefined && { detail }) });
+    }
     const open = slot.content as OpenAttempt;
     if (this.#isExpired(open)) throw new PortalAuthError("login_expired");
     const transaction = { ...open.transaction, return_to: open.transaction.return_to || home };

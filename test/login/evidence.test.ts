@@ -8,6 +8,7 @@ import { startWorld, type WorldOptions } from "../support/world.js";
 const FIREFOX = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0" };
 const WECHAT = { "user-agent": "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 Mobile/15E148 MicroMessenger/8.0.66" };
 const VISITED = "visited=yes";
+const OURS = "portal-login.of-an-earlier-try=x";
 const HTTPS = { "x-forwarded-proto": "https" };
 const PUBLIC = "https://app.example";
 
@@ -34,6 +35,11 @@ const ways: [string, Way][] = [
   ["login_cookie_lost", { there: FIREFOX, back: { ...FIREFOX, cookie: VISITED } }],
   ["login_cookie_lost", { there: { ...FIREFOX, cookie: VISITED }, back: FIREFOX, site: "none" }],
   ["login_cookie_lost", { there: FIREFOX, back: FIREFOX, cookie: (value) => `${value.slice(0, -1)}` }],
+  ["login_on_other_host", { there: { ...FIREFOX, host: "www.app.example" }, back: { ...FIREFOX, cookie: VISITED } }],
+  ["login_on_other_host", { there: { ...FIREFOX, "x-forwarded-host": "www.app.example" }, back: FIREFOX }],
+  ["login_in_frame", { there: { ...FIREFOX, "sec-fetch-dest": "iframe" }, back: { ...FIREFOX, cookie: VISITED } }],
+  ["login_in_frame", { there: FIREFOX, back: { ...FIREFOX, "sec-fetch-dest": "iframe" } }],
+  ["login_cookies_strict", { there: { ...FIREFOX, cookie: OURS }, back: { ...FIREFOX, cookie: VISITED } }],
   ["login_in_other_browser", { there: { ...FIREFOX, cookie: VISITED }, back: WECHAT }],
   ["login_in_other_browser", { there: FIREFOX, back: { ...WECHAT, cookie: VISITED } }],
   ["login_expired", { there: FIREFOX, back: FIREFOX, minutes: 10 }],
@@ -97,7 +103,7 @@ describe("the state", () => {
       return new URL(answered.location ?? "").searchParams.get("state") ?? "";
     };
     const [one, two] = [await stateOf(FIREFOX), await stateOf(FIREFOX)];
-    expect(one).toMatch(/^[\w-]{63}$/);
+    expect(one).toMatch(/^[\w-]{67}$/);
     expect(one.slice(0, 43)).not.toBe(two.slice(0, 43));
     const marks = new Set<string>();
     for (const secret of ["a".repeat(32), "b".repeat(32), "c".repeat(32)]) {

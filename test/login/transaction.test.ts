@@ -385,7 +385,7 @@ describe("the cookies of all logins", () => {
     expect(names(jar)).toEqual([]);
     const over = begin(crowded, transactions);
     takeOpen(crowded, transactions, over);
-    crowded.visit((req, res) => transactions.clear({ req, res }, `/${"l".repeat(2700)}`));
+    crowded.visit((req, res) => transactions.clear({ req, res }, `/${"l".repeat(2900)}`));
     expect(() => take(crowded, transactions, over)).toThrow();
     expect(crowded.lines.join().length).toBeLessThan(600);
     expect(slotsIn(crowded).length).toBeGreaterThan(1);

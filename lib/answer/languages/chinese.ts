@@ -22,6 +22,8 @@ export const CHINESE: Words = {
     login_secret_changed: "登录期间本站进行了更新，请重新登录。",
     login_over_http: "此次登录未通过安全连接发起，请重新登录。",
     login_cookies_strict: "您的浏览器没有带回此次登录，请重新登录。",
+    login_on_other_host: "此次登录是从本站的另一个网址发起的，请在此重新登录。",
+    login_in_frame: "本站无法在嵌入的页面中登录，请在单独的窗口中打开本站。",
     login_state_reused: "此次登录已在另一个浏览器中使用，请重新登录。",
     session_not_saved: "您已登录，但本站未能保持您的登录状态。请稍后再试。",
     login_ended: "登录过程中您已被退出。请重新登录。",

@@ -21,6 +21,8 @@ export const LOST_LOGIN: readonly PortalAuthErrorCode[] = [
   "login_secret_changed",
   "login_over_http",
   "login_cookies_strict",
+  "login_on_other_host",
+  "login_in_frame",
 ];
 
 /** Failures that whoever sits at the browser can cause, and which are no fault of the site, its settings or its portal. */
