@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { readResponse } from "../../lib/callback/response.js";
 
 const read = (query: string) => readResponse(new URLSearchParams(query));
@@ -68,4 +68,12 @@ describe("an authorization response", () => {
   ])("that says %s is refused: %s", (query, detail) => {
     expect(() => read(query as string)).toThrow(expect.objectContaining({ code: "callback_invalid", detail }));
   });
+});
+
+test("a form of 20,000 names is read in linear time: no lookup for each name", () => {
+  const names = Array.from({ length: 20_000 }, (_, index) => index.toString(36));
+  const parameters = new URLSearchParams(`state=s&code=c&${names.map((name) => `${name}=`).join("&")}`);
+  const lookUp = vi.spyOn(parameters, "getAll");
+  expect(readResponse(parameters)).toEqual({ state: "s", iss: undefined, code: "c" });
+  expect(lookUp.mock.calls.length).toBeLessThan(20);
 });
