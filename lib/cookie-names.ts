@@ -13,6 +13,10 @@ const cookieName = (what: string, { name, https }: Named): string =>
 /** The cookie of our own session. */
 export const sessionCookieName = (named: Named): string => cookieName("portal-session", named);
 
+/** The cookie that our interstitial page leaves for the request that follows. All routers of an application share it. */
+export const bouncedCookieName = ({ https }: Pick<Named, "https">): string =>
+  cookieName("portal-bounced", { name: undefined, https });
+
 /** What the cookies of all logins that were begun begin with; the rest is each one's own. */
 export const loginCookiePrefix = (named: Named): string => `${cookieName("portal-login", named)}.`;
 

@@ -251,7 +251,7 @@ const FAILURES = {
   logout_unconfirmed: {
     status: 403,
     sentence: "Please confirm that you want to sign out.",
-    hint: "A logout came from another site, or from a client that does not say where it comes from. Link to the logout route from a page of your own, or post to it from there.",
+    hint: "A logout came from another site, from a client that does not say where it comes from, or without a click. Link to the logout route from a page of your own, or post to it from there.",
   },
   logout_token_invalid: {
     status: 400,

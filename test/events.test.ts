@@ -71,7 +71,7 @@ test.each([
   if (what.includes("code")) portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
   if (what.includes("ID token")) portal.nextIdToken({ claims: { aud: "another" } });
   if (what.includes("person")) {
-    const { headers } = await browser.navigate(`${url}/login`);
+    const { headers } = await browser.navigate(`${url}/login`, { site: "same-origin" });
     const state = new URL(headers["location"] ?? "").searchParams.get("state");
     await browser.navigate(`${url}/callback?error=access_denied&state=${state}`);
   } else await browser.visit(`${url}/account`);
@@ -170,7 +170,7 @@ test("nothing of a person, and no secret, is told", async () => {
   later(301);
   await ask();
   portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
-  await browser.visit(`${url}/login`);
+  await browser.visit(`${url}/login`, { site: "same-origin" });
   const { claims = {} } = await me();
   const told = JSON.stringify(heard.all);
   for (const secret of [...secretsOf(portal, browser.answers, url), ...portal.issued])

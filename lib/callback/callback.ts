@@ -93,7 +93,7 @@ export function callbackStep(parts: Parts) {
     portal: Portal,
     { code, members }: GoodResponse,
     expected: Expected,
-    { return_to: wish, form: id }: Transaction,
+    { return_to: wish, form: id, elsewhere = false }: Transaction,
     watch: LoginWatch,
   ): Promise<Finished> {
     checkCookieCanBeSet(req, settings);
@@ -110,7 +110,15 @@ export function callbackStep(parts: Parts) {
       // of who did not sign out of this browser
       const onReplaced = ({ tokens }: PortalSession) => void revokeQuietly(parts, [tokens.refresh_token]);
       const form = id === undefined ? undefined : { id, back: return_to };
-      const begun = { ...person, askedAt, rules: settings, keep: settings.keepSessionKeys, form, onReplaced };
+      const begun = {
+        ...person,
+        askedAt,
+        rules: settings,
+        keep: settings.keepSessionKeys,
+        keepAll: elsewhere,
+        form,
+        onReplaced,
+      };
       watch.begin("session"); // last, as it changes the session id: what came before must have held
       const sessionId = await beginSession(req, begun);
       return { sessionId, return_to: form ? linkTo(settings, mount, String(settings.routes.form)) : return_to };

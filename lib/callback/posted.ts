@@ -1,7 +1,7 @@
 import type { Request } from "express";
-import { goOn } from "../answer/go-on.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
+import { bounce } from "../led-here.js";
 import { formOr, POSTED, readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import type { AuthorizationResponse } from "../portal/exchange.js";
@@ -21,7 +21,7 @@ export function postedStep(parts: Parts) {
     const response = readResponse(await formOr(req, "callback_invalid"), secretsOf(parts));
     const isHidden = isStrict(req, parts.settings);
     dropNewSession(req, parts.settings);
-    if (isHidden) await goOn(parts.pages, req, res, addressOf(parts, response));
+    if (isHidden) await bounce(parts, req, res, addressOf(parts, response));
     else redirect(res, 303, addressOf(parts, response));
   };
 }
@@ -70,6 +70,6 @@ export async function comesAgain(parts: Parts, { req, res }: Visit, response: Au
   const isLedHere = (req.headers["sec-fetch-site"] ?? "cross-site") === "cross-site";
   if (!isStrict(req, parts.settings) || !isLedHere || readQuery(req).has(POSTED)) return false;
   dropNewSession(req, parts.settings);
-  await goOn(parts.pages, req, res, addressOf(parts, response));
+  await bounce(parts, req, res, addressOf(parts, response));
   return true;
 }

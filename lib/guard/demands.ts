@@ -2,12 +2,12 @@ import type { Request, Response } from "express";
 import { answerError } from "../answer/answer-error.js";
 import { PortalAuthError } from "../errors.js";
 import type { StrengthWanted } from "../login/strength.js";
+import { weaknessBy } from "../login/weakness.js";
 import { withLogout, withRetry } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import { readSession } from "../session/session.js";
 import { type RightsWanted, settleRights } from "./rights.js";
 import { type TurnAway, turnAway } from "./turn-away.js";
-import { weaknessBy } from "./weakness.js";
 
 /** Why somebody who is logged in may not pass. */
 export interface Refusal {

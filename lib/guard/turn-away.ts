@@ -1,10 +1,11 @@
 import type { Request, Response } from "express";
 import { answerError } from "../answer/answer-error.js";
 import { isOfficeLink, navigates, wantsPage } from "../answer/client.js";
-import { goOn } from "../answer/go-on.js";
 import { PortalAuthError } from "../errors.js";
 import { addressOf } from "../external-address.js";
 import { type KeepForm, keepForm } from "../form/keep-form.js";
+import { bounce } from "../led-here.js";
+import { landingPage } from "../login/landing-page.js";
 import { beginLogin } from "../login/login.js";
 import { pageBefore, sendSignInPage } from "../login/sign-in-page.js";
 import type { StrengthWanted } from "../login/strength.js";
@@ -45,7 +46,12 @@ export async function turnAway(req: Request, res: Response, portal: RequestPorta
   }
   // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
   if (isStrict(req, parts.settings) && req.headers["sec-fetch-site"] === "cross-site")
-    return goOn(parts.pages, req, res, addressOf(parts.settings, visit.mount, req));
+    return bounce(
+      parts,
+      req,
+      res,
+      landingPage(parts.settings, visit.mount, addressOf(parts.settings, visit.mount, req)),
+    );
   let wish: string | undefined;
   try {
     wish = wishOf(parts, here, guard);

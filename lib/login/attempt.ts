@@ -19,6 +19,11 @@ export interface Transaction {
   readonly acr?: readonly string[];
   /** Set for a silent login, which no user has asked for. */
   readonly silent?: boolean;
+  /**
+   * Set if something else than a page of this site led to this login: it must not empty the session of the
+   * same user.
+   */
+  readonly elsewhere?: boolean;
   /** The id of a form that is kept until this login is done. */
   readonly form?: string;
 }
@@ -44,7 +49,10 @@ export interface OpenAttempt {
   readonly transaction: Transaction;
   /** What the overflow cookie holds of this attempt. */
   readonly overflow: OverflowEntry | undefined;
-  /** Whether `acr`, `scope` or `max_age` were in the overflow cookie, and another attempt has overwritten it since. */
+  /**
+   * Whether `acr`, `scope` or `max_age` were in the overflow cookie, and another attempt has overwritten it
+   * since.
+   */
   readonly hasLostChecks: boolean;
 }
 
@@ -59,6 +67,7 @@ const TAG = { maxAge: 1, form: 2, acr: 3, scope: 4, returnTo: 5 } as const;
 const SPENT = 1;
 const SILENT = 2;
 const NEEDS_OVERFLOW = 4;
+const ELSEWHERE = 8;
 /** The rounds of a mark stand in the upper half of its flags. */
 const ROUNDS_SHIFT = 4;
 const MOST_ROUNDS = 15;
@@ -75,11 +84,12 @@ export const digestOf = (state: string): Buffer =>
   createHash("sha256").update(state).digest().subarray(0, DIGEST_BYTES);
 
 /**
- * Packs an attempt into a slot of so many bytes. Fields that do not fit go into the overflow; the return address stays in
- * the slot as well, shortened to its path, for the case that another tab's attempt overwrites the overflow.
+ * Packs an attempt into a slot of so many bytes. Fields that do not fit go into the overflow; the return
+ * address stays in the slot as well, shortened to its path, for the case that another tab's attempt
+ * overwrites the overflow.
  */
 export function packAttempt(transaction: Transaction, slotBytes: number): Packed {
-  const { seed, begun_at, silent, return_to } = transaction;
+  const { seed, begun_at, return_to } = transaction;
   const wanted = fieldsOf(transaction);
   const slot: Record<number, Buffer> = {};
   const rest: Record<number, Buffer> = {};
@@ -93,7 +103,7 @@ export function packAttempt(transaction: Transaction, slotBytes: number): Packed
   const path = Buffer.from(shortened(return_to));
   if (rest[TAG.returnTo] && fieldBytes(path) <= room) slot[TAG.returnTo] = path;
   const needsOverflow = [TAG.maxAge, TAG.acr, TAG.scope].some((tag) => rest[tag] !== undefined);
-  const flags = (silent ? SILENT : 0) | (needsOverflow ? NEEDS_OVERFLOW : 0);
+  const flags = flagsOf(transaction) | (needsOverflow ? NEEDS_OVERFLOW : 0);
   const seedBytes = Buffer.from(seed, "base64url");
   const hasRest = Object.keys(rest).length > 0;
   return {
@@ -101,6 +111,8 @@ export function packAttempt(transaction: Transaction, slotBytes: number): Packed
     overflow: hasRest ? { owner: ownerOf(seedBytes), fields: packFields(rest) } : undefined,
   };
 }
+
+const flagsOf = ({ silent, elsewhere }: Transaction): number => (silent ? SILENT : 0) | (elsewhere ? ELSEWHERE : 0);
 
 /** The order decides which fields stay in the slot: short ones and those of security checks first. */
 function fieldsOf({ max_age, form, acr, scope, return_to }: Transaction): Fields {
@@ -129,7 +141,10 @@ function headOf(flags: number, at: number): Buffer {
   return head;
 }
 
-/** Reads a slot and what the overflow cookie holds of its attempt: a return address there wins over the shortened one. */
+/**
+ * Reads a slot and what the overflow cookie holds of its attempt: a return address there wins over the
+ * shortened one.
+ */
 export function unpackSlot(bytes: Buffer, entries: readonly OverflowEntry[]): Slot {
   const flags = bytes.readUInt8();
   const at = bytes.readUIntBE(FLAG_BYTES, TIME_BYTES);
@@ -146,7 +161,12 @@ export function unpackSlot(bytes: Buffer, entries: readonly OverflowEntry[]): Sl
     ...unpackFields(body.subarray(SEED_BYTES)),
     ...(overflow && unpackFields(overflow.fields)),
   };
-  const basics = { seed: seed.toString("base64url"), begun_at: at, ...((flags & SILENT) !== 0 && { silent: true }) };
+  const basics = {
+    seed: seed.toString("base64url"),
+    begun_at: at,
+    ...((flags & SILENT) !== 0 && { silent: true }),
+    ...((flags & ELSEWHERE) !== 0 && { elsewhere: true }),
+  };
   return {
     transaction: { ...basics, ...membersOf(fields) },
     overflow,
@@ -154,7 +174,7 @@ export function unpackSlot(bytes: Buffer, entries: readonly OverflowEntry[]): Sl
   };
 }
 
-function membersOf(fields: Fields): Omit<Transaction, "seed" | "begun_at" | "silent"> {
+function membersOf(fields: Fields): Omit<Transaction, "seed" | "begun_at" | "silent" | "elsewhere"> {
   const maxAge = fields[TAG.maxAge]?.toString();
   const acr = fields[TAG.acr]?.toString().split(" ");
   const scope = fields[TAG.scope]?.toString();

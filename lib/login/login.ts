@@ -3,18 +3,19 @@ import { isFormPost, isOfficeLink } from "../answer/client.js";
 import { goOn } from "../answer/go-on.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
-import { addressOf, startPage } from "../external-address.js";
+import { addressOf } from "../external-address.js";
 import { callHook } from "../hooks.js";
+import { isLedByOwnPage } from "../led-here.js";
 import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
 import { checkCookieCanBeSet } from "../session/own-session.js";
 import { checkAuthorizationParams } from "../settings/authorization-params.js";
 import type { AuthorizationParams } from "../settings/options.js";
-import { isOwnRoute } from "./own-routes.js";
+import { landingPage } from "./landing-page.js";
 import { checkSessionWasSaved } from "./redirect-loop.js";
-import { returnTo } from "./return-to.js";
 import { sendSignInPage } from "./sign-in-page.js";
+import { answerSignedIn } from "./signed-in.js";
 import { markTried } from "./silent-mark.js";
 import { type LoginStrength, type StrengthWanted, settleStrength, strengthIn } from "./strength.js";
 
@@ -57,18 +58,17 @@ export async function beginLogin(
   });
   if (wanted.maxAge !== undefined)
     added["max_age"] = String(Math.min(wanted.maxAge, Number(added["max_age"] ?? Number.POSITIVE_INFINITY)));
-  const home = startPage(settings, mount);
-  const wish = returnTo(options.returnTo, home);
   const seed = newSeed();
   markTried(res, settings);
   const transaction = {
     seed,
-    return_to: isOwnRoute(settings, mount, wish) ? home : wish,
+    return_to: landingPage(settings, mount, options.returnTo),
     begun_at: settings.clock(),
     ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
     ...(wanted.acr && { acr: wanted.acr }),
     ...(added["scope"] !== undefined && added["scope"] !== settings.scope && { scope: added["scope"] }),
     ...(silent && { silent }),
+    ...(!isLedByOwnPage(parts, req) && { elsewhere: true }),
     ...(form !== undefined && { form }),
   };
   const attempt = attemptOf(seed);
@@ -116,6 +116,7 @@ export function loginStep(parts: Parts) {
     res.setHeader("Vary", "*"); // of every answer, as caches that ignore no-store keep failures too
     checkNavigates(req);
     if (isOfficeLink(req)) return sendSignInPage(parts, visit, { login: addressOf(parts.settings, mount, req) });
-    await beginLogin(parts, visit, loginOptionsIn(readQuery(req)));
+    const options = loginOptionsIn(readQuery(req));
+    if (!(await answerSignedIn(parts, visit, options))) await beginLogin(parts, visit, options);
   };
 }

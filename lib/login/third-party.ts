@@ -1,17 +1,16 @@
 import type { Request } from "express";
 import { isOwnPage } from "../answer/client.js";
-import { goOn } from "../answer/go-on.js";
 import { redirect } from "../answer/redirect.js";
 import { PortalAuthError } from "../errors.js";
 import { startPage } from "../external-address.js";
+import { bounce } from "../led-here.js";
 import { formOr, readQuery } from "../parameters.js";
 import { originOf, type Parts, type Visit } from "../parts.js";
 import { namesProvider } from "../portal/names-provider.js";
 import { isStrict } from "../session/own-session.js";
 import { dropNewSession, readSession } from "../session/session.js";
+import { landingPage } from "./landing-page.js";
 import { beginLogin, checkNavigates } from "./login.js";
-import { isOwnRoute } from "./own-routes.js";
-import { returnTo } from "./return-to.js";
 
 type Step = (visit: Visit) => Promise<void>;
 
@@ -28,7 +27,7 @@ const PARAMETERS = ["iss", "login_hint", "target_link_uri"];
  * @throws PortalAuthError `login_initiation_invalid`, `navigation_required`
  */
 export function unlessInitiated(parts: Parts, begin: Step): Step {
-  const { settings, pages } = parts;
+  const { settings } = parts;
   return async function login(visit) {
     const { req, res } = visit;
     const query = readQuery(req);
@@ -42,7 +41,7 @@ export function unlessInitiated(parts: Parts, begin: Step): Step {
     if (!isStrict(req, settings) || req.headers["sec-fetch-site"] !== "cross-site")
       return beginLogin(parts, visit, { returnTo: target });
     dropNewSession(req, settings);
-    await goOn(pages, req, res, sameByGet(query));
+    await bounce(parts, req, res, sameByGet(query));
   };
 }
 
@@ -96,8 +95,7 @@ function pathOf(parts: Parts, mount: string, target: string | null): string {
   if (target === null || !URL.canParse(target, origin)) return home;
   const { href } = new URL(target, origin);
   if (!href.startsWith(`${origin}/`)) return home;
-  const path = returnTo(href.slice(origin.length), home);
-  return isOwnRoute(parts.settings, mount, path) ? home : path;
+  return landingPage(parts.settings, mount, href.slice(origin.length));
 }
 
 const invalid = (detail: string) => new PortalAuthError("login_initiation_invalid", { detail });

@@ -7,6 +7,7 @@ import { redirect } from "../answer/redirect.js";
 import { send } from "../answer/send.js";
 import { PortalAuthError } from "../errors.js";
 import { afterLogout, linkTo, startPage } from "../external-address.js";
+import { forgetBounce } from "../led-here.js";
 import { markTried } from "../login/silent-mark.js";
 import { originOf, type Parts, type Visit, withLogin, withRetry } from "../parts.js";
 import { logoutUrl } from "../portal/log-out.js";
@@ -124,6 +125,7 @@ async function addressAfter(
 /** A person who came from elsewhere is asked; a program is told. */
 async function askFirst(parts: Parts, { req, res, mount }: Visit): Promise<void> {
   if (!wantsPage(req)) return answerError(req, res, new PortalAuthError("logout_unconfirmed"), withLogin(parts, mount));
+  forgetBounce(parts, req, res);
   const post = linkTo(parts.settings, mount, String(parts.settings.routes.logout));
   await parts.pages.send(req, res, ({ titles, labels, signOutQuestion }) => ({
     kind: "sign_out",

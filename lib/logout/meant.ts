@@ -1,5 +1,6 @@
 import type { Request } from "express";
 import { isSameOrigin } from "../anti-forgery.js";
+import { isBounced, isFetchMetadataSent, isUserActivated, omitsUserActivation } from "../led-here.js";
 import { readForm } from "../parameters.js";
 import { originOf, type Parts } from "../parts.js";
 import { sessionId } from "../session/session.js";
@@ -7,13 +8,14 @@ import { sessionId } from "../session/session.js";
 const CONFIRM_WITHIN_MS = 10 * 60 * 1000;
 
 /**
- * Whether this logout is the person's own wish: a link or form on another site must not log anybody out. Browsers
- * tell where a request comes from (Fetch Metadata Request Headers, section 2.3); one that does not must post what our
- * own page gave it. `none` is the address bar, but also a link in an e-mail that another site redirects here: asked.
+ * Whether this logout is the person's own wish: a link or form on another site must not log anybody out.
+ * Browsers tell where a request comes from (Fetch Metadata Request Headers, section 2.3); one that does not
+ * must post what our own page gave it. `none` is the address bar, but also a link in an e-mail that another
+ * site redirects here: asked.
  */
 export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
   const isOwn = isSameOrigin(req.headers, originOf(parts));
-  if (req.headers["sec-fetch-site"] !== undefined) return isOwn && isPagesOwn(req);
+  if (isFetchMetadataSent(req)) return isOwn && isPagesOwn(parts, req);
   if (req.method !== "POST") return false;
   if (isOwn) return true;
   const form = await readForm(req).catch(() => undefined); // not a form: not ours
@@ -21,14 +23,25 @@ export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
 }
 
 /**
- * A link, a form, or a script that posts. An image, a font, a frame or a preload in what people write on this site is
- * same-origin too, in whichever mode, and nobody's wish.
+ * Tells whether a same-origin request is a link that was clicked, a form, or a script that posts. An image,
+ * a font, a frame, a preload or a `<meta http-equiv=refresh>` in content that users write is same-origin
+ * too, and no user's decision.
  */
-function isPagesOwn({ method, headers }: Request): boolean {
-  const [mode, dest] = [headers["sec-fetch-mode"], headers["sec-fetch-dest"]];
-  if (mode === "navigate") return dest === undefined || dest === "document";
+function isPagesOwn(parts: Parts, req: Request): boolean {
+  const { method, headers } = req;
+  const mode = headers["sec-fetch-mode"];
+  const dest = headers["sec-fetch-dest"];
+  if (mode === "navigate")
+    return (dest === undefined || dest === "document") && (method !== "GET" || isClicked(parts, req));
   return method === "POST" && mode !== "no-cors" && (dest === undefined || dest === "empty");
 }
+
+/**
+ * Tells whether a user led to this navigation. Browsers say so by Sec-Fetch-User (Fetch Metadata, section
+ * 2.4). WebKit does not send it: there every navigation counts that our interstitial page did not cause.
+ */
+const isClicked = (parts: Parts, req: Request): boolean =>
+  isUserActivated(req) || (omitsUserActivation(req) && !isBounced(parts, req));
 
 /** The hidden fields that make a POST ours: sealed, for this session, for ten minutes. */
 export function confirmation({ confirmations, settings }: Parts, req: Request): Record<string, string> {

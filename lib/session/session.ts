@@ -13,6 +13,7 @@ import { type Kept, knownOf } from "./known.js";
 import { personOf } from "./persons/making.js";
 import { type EndedSession, endThese } from "./persons/persons-sessions.js";
 import { holderOfLogin } from "./persons/session-index.js";
+import { reservedKey } from "./reserved.js";
 import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
 import { promised } from "./update.js";
 
@@ -62,6 +63,8 @@ export interface NewSession {
   readonly extra: Partial<SessionData>;
   /** Keys of the old session that survive. */
   readonly keep: readonly string[];
+  /** Whether all keys of the old session survive, if its login counts and is the same user's. Default false. */
+  readonly keepAll?: boolean;
   /** One that waits for this login. */
   readonly form?: PendingForm | undefined;
   /** Told of another person's login that was in the session of before, once that is gone. */
@@ -73,14 +76,14 @@ export interface NewSession {
  * fixation), and saves it. Either all of it holds or the request ends without a session. Returns the new id.
  */
 export async function beginSession(on: Request, begun: NewSession): Promise<string> {
-  const { rules, tokens, claims, authentication, askedAt, extra, keep, form, onReplaced } = begun;
+  const { rules, tokens, claims, authentication, askedAt, extra, form, onReplaced } = begun;
   const req = holderOf(on, rules);
   const { issuer, clientId: client_id, redirectUri: redirect_uri, clock } = rules;
   const now = epochSeconds(clock);
   const old: Kept = sessionOf(req);
   const former = loginIn(old);
   const isAnothers = former !== undefined && !(isOfClient(former, rules) && former.claims?.sub === claims.sub);
-  const kept = isAnothers ? [] : keep.filter((key) => key in old);
+  const kept = isAnothers ? [] : keptKeys(on, begun, old);
   const survivors = Object.fromEntries(kept.map((key) => [key, old[key as keyof Session]]));
   try {
     const replaced = isAnothers ? await endReplaced(req, former, rules) : undefined;
@@ -98,6 +101,16 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
     throw storeFailed("begin", cause);
   }
   return req.sessionID;
+}
+
+/** The form that waits belongs to the user, and goes along. */
+const isOfApplication = (key: string): boolean => key === FORM_KEY || reservedKey([key]) === undefined;
+
+/** Returns the keys of the old session that survive. It is no session of another user. */
+function keptKeys(on: Request, { keep, keepAll = false, rules }: NewSession, old: Kept): readonly string[] {
+  const isSignedIn = readSession(on, rules) !== undefined;
+  const keys = keepAll && isSignedIn ? Object.keys(old).filter(isOfApplication) : keep;
+  return keys.filter((key) => key in old);
 }
 
 /** What a hook has put into them stays the application's own: what is kept is frozen. */

@@ -52,7 +52,7 @@ describe("a portal whose tokens live shorter than the leeway", () => {
 test("a token that says nothing of its end is handed out for as long as the session lasts", async () => {
   const { browser, url, ask, tokens, portal, later, refreshes } = await logIn();
   portal.nextTokenAnswer({ expires_in: undefined });
-  await browser.visit(`${url}/login`);
+  await browser.visit(`${url}/login`, { site: "same-origin" });
   const { access_token, expires_at } = await tokens();
   expect(expires_at).toBeUndefined();
   later(80_000);
@@ -64,7 +64,7 @@ describe("without a refresh token", () => {
   const logInWithout = async () => {
     const world = await logIn();
     world.portal.nextTokenAnswer({ refresh_token: undefined });
-    await world.browser.visit(`${world.url}/login`);
+    await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
     return { ...world, asked: world.portal.requests.length };
   };
 

@@ -355,7 +355,7 @@ describe("a 401 of the API", () => {
   test("comes back as it is when there is no refresh token", async () => {
     const { api, inRequest, portal, browser, url, access } = await start();
     portal.nextTokenAnswer({ refresh_token: undefined });
-    await browser.visit(`${url}/login`);
+    await browser.visit(`${url}/login`, { site: "same-origin" });
     api.refused.add(await access());
     expect((await inRequest((req) => req.portal.fetch(api.url))).status).toBe(401);
     expect(api.got).toHaveLength(1);

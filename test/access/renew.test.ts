@@ -112,7 +112,7 @@ describe.each(SESSIONS)("the end of a refresh token in %s", (_name, session) => 
   ])("is read from %s", async (_told, changes, seconds) => {
     const { browser, url, clock, tokens, portal } = await logIn({ session });
     portal.nextTokenAnswer(changes);
-    await browser.visit(`${url}/login`);
+    await browser.visit(`${url}/login`, { site: "same-origin" });
     const { refresh_expires_at } = await tokens();
     if (seconds === undefined) expect(refresh_expires_at).toBeUndefined();
     else expect(Math.abs((refresh_expires_at ?? 0) - clock() / 1000 - seconds)).toBeLessThan(5);
@@ -124,7 +124,7 @@ describe.each(SESSIONS)("the end of a refresh token in %s", (_name, session) => 
   ])("ends nothing in an app that needs no token, %s", async (_name, changes) => {
     const { browser, url, later, me, portal, refreshes } = await logIn({ session });
     portal.nextTokenAnswer({ refresh_expires_in: 1000, ...changes });
-    await browser.visit(`${url}/login`);
+    await browser.visit(`${url}/login`, { site: "same-origin" });
     later(1001);
     expect((await me()).isAuthenticated).toBe(true);
     expect((await browser.fetch(`${url}/account`)).status).toBe(200);
@@ -134,7 +134,7 @@ describe.each(SESSIONS)("the end of a refresh token in %s", (_name, session) => 
   test("ends the session when a token is needed and the provider refuses it", async () => {
     const { browser, url, later, ask, me, portal } = await logIn({ session, log: [/refresh_refused/] });
     portal.nextTokenAnswer({ refresh_expires_in: 1000 });
-    await browser.visit(`${url}/login`);
+    await browser.visit(`${url}/login`, { site: "same-origin" });
     later(1001);
     portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
@@ -158,7 +158,7 @@ describe("the end of the refresh token", () => {
     const { browser, url, clock, later, ask, tokens, portal } = await logIn({ portal: { rotateRefreshTokens: false } });
     const loggedInAt = clock() / 1000;
     portal.nextTokenAnswer({ refresh_expires_in: 1000, refresh_token: "to be told apart" });
-    await browser.visit(`${url}/login`);
+    await browser.visit(`${url}/login`, { site: "same-origin" });
     const again = changes["refresh_token"] === "the old one" && { refresh_token: (await tokens()).refresh_token };
     // the portal does not know the refresh token that was made up
     portal.answerNext("/oauth2/token", json(200, { ...ANSWER, refresh_token: "new", ...changes, ...again }));

@@ -652,7 +652,7 @@ describe("meanwhile", () => {
     const denied = await shop.browser.visit(wayOn(await shop.post()));
     shop.browser.person = { sub: "amara-okafor" };
     expect(denied.status).toBeGreaterThanOrEqual(400);
-    expect((await shop.browser.visit(`${shop.url}/login`)).url).toBe(`${shop.url}/`);
+    expect((await shop.browser.visit(`${shop.url}/login`, { site: "same-origin" })).url).toBe(`${shop.url}/`);
     expect((await shop.browser.navigate(`${shop.url}/login/form`)).body).toContain(GONE);
   });
 
@@ -666,7 +666,7 @@ describe("meanwhile", () => {
 
   test("no login returns to our page by itself", async () => {
     const { url, browser } = await startShop();
-    expect((await browser.visit(`${url}/login?returnTo=/login/form`)).url).toBe(`${url}/`);
+    expect((await browser.visit(`${url}/login?returnTo=/login/form`, { site: "same-origin" })).url).toBe(`${url}/`);
   });
 });
 

@@ -259,7 +259,7 @@ describe("a login that is too old", () => {
 const seconds = () => Math.floor(Date.now() / 1000);
 
 /** Another login in the same browser, by the usual way. */
-const again = ({ browser, url }: LoggedIn) => browser.visit(`${url}/login`);
+const again = ({ browser, url }: LoggedIn) => browser.visit(`${url}/login`, { site: "same-origin" });
 
 describe("a portal that does not mind the wish", () => {
   const IGNORES: [what: string, demands: RequireAuthOptions, claims: Record<string, unknown>][] = [

@@ -38,7 +38,7 @@ test.each([
 ])("an auth_time %s makes nobody young", async (_what, ahead) => {
   const { browser, url, portal } = await start({ maxAge: 60 });
   portal.nextIdToken({ claims: { auth_time: seconds() + ahead } });
-  await browser.visit(`${url}/login`);
+  await browser.visit(`${url}/login`, { site: "same-origin" });
   expect((await browser.fetch(url + PAGE)).status).toBe(401);
 });
 
@@ -137,8 +137,9 @@ test("a hook that leaves the scope out has not granted all that was asked for", 
 
 test("a long wish in the address of a login costs no other login its cookie", async () => {
   const { browser, url } = await start({});
-  const callback = await browser.loginUntilCallback(`${url}/login?returnTo=/account`);
-  const { headers } = await browser.navigate(`${url}/login?acr_values=${"a".repeat(5000)}`);
+  const callback = await browser.loginUntilCallback(`${url}/login?returnTo=/account`, { site: "same-origin" });
+  const link = `${url}/login?acr_values=${"a".repeat(5000)}`;
+  const { headers } = await browser.navigate(link, { site: "same-origin" });
   for (const cookie of headers["set-cookie"] ?? []) expect(cookie.length).toBeLessThan(4096);
   expect((await browser.visit(callback)).status).toBe(200);
 });

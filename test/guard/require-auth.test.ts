@@ -230,7 +230,7 @@ describe("freshToken", () => {
       "token_expired",
       async ({ portal, browser, url }) => {
         portal.nextTokenAnswer({ refresh_token: undefined });
-        await browser.visit(`${url}/login`);
+        await browser.visit(`${url}/login`, { site: "same-origin" });
       },
     ],
   ])("%s", (_name, code, prepare) => {

@@ -102,7 +102,7 @@ attacks("two routers of one portal and client", [
     twin: true,
     app: APPS_SESSION,
     async act(world) {
-      await world.victim.visit(`${world.url}/twin/login?returnTo=/twin/account`);
+      await world.victim.visit(`${world.url}/twin/login?returnTo=/twin/account`, { site: "same-origin" });
       expect(await world.whoIs(world.victim, `${world.url}/twin`)).toBe("amara-okafor");
       return world.victim.fetch(`${world.base}/account`);
     },
@@ -120,7 +120,7 @@ async function signInAfter(world: World, sub: string): Promise<Answer> {
   await victim.jar.removeAllCookies();
   await victim.jar.setCookie(`portal-session=${session}; Path=/`, url);
   victim.person = { sub };
-  await victim.visit(`${base}/login`);
+  await victim.visit(`${base}/login`, { site: "same-origin" });
   return victim.fetch(`${base}/note`);
 }
 
@@ -166,7 +166,7 @@ const parsers: Case[] = [
   parsed(
     "a login's cookie that is JSON",
     async ({ victim, base, url }) => {
-      const address = await victim.loginUntilCallback(`${base}/login`);
+      const address = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
       const [login] = (await victim.jar.getCookies(url)).filter(({ key }) => key.startsWith("portal-login."));
       return victim.navigate(address, { headers: { cookie: `${login?.key}=j:{}` } });
     },

@@ -77,7 +77,7 @@ const stepUps: readonly Case[] = [
     async act(world) {
       const { victim, base } = world;
       await logIn(world);
-      const weak = await victim.loginUntilCallback(`${base}/login`);
+      const weak = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
       const asked = await victim.navigate(`${base}/strong`);
       const state = new URL(asked.headers.location ?? "").searchParams.get("state") ?? "";
       weak.searchParams.set("state", state);
@@ -93,7 +93,7 @@ const stepUps: readonly Case[] = [
     name: "a stranger's weaker wish in the address of the login weakens no guard",
     source: RFC9470,
     async act({ victim, base }) {
-      await victim.visit(`${base}/login?acr_values=pwd&max_age=999999&returnTo=/strong`);
+      await victim.visit(`${base}/login?acr_values=pwd&max_age=999999&returnTo=/strong`, { site: "same-origin" });
       return victim.fetch(`${base}/strong`);
     },
     outcome: async ({ status }, { victim, base }) => {
@@ -113,7 +113,7 @@ const stepUps: readonly Case[] = [
       ...strong,
       name: `a login of the address ?${query}`,
       source: "CWE-113; CWE-20",
-      act: ({ victim, base }) => victim.visit(`${base}/login?${query}`),
+      act: ({ victim, base }) => victim.visit(`${base}/login?${query}`, { site: "same-origin" }),
       outcome: async ({ status }, { whoIs, victim }) =>
         void expect([status < 500, await whoIs(victim)]).toEqual([true, VICTIM]),
     }),

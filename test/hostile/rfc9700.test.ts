@@ -37,7 +37,7 @@ attacks("login CSRF and code injection", [
     name: "the stranger's callback address while the victim has begun a login",
     source: "RFC 9700, section 4.7",
     async act(world) {
-      await world.victim.navigate(`${world.base}/login`);
+      await world.victim.navigate(`${world.base}/login`, { site: "same-origin" });
       return world.victim.visit(await strangersCallback(world), { site: "cross-site" });
     },
     outcome: allOf(notBegunHere, nothingSent),
@@ -47,7 +47,7 @@ attacks("login CSRF and code injection", [
     source: "RFC 9700, section 4.5",
     async act(world) {
       const theirs = await strangersCallback(world);
-      const mine = await world.victim.loginUntilCallback(`${world.base}/login`);
+      const mine = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
       mine.searchParams.set("code", theirs.searchParams.get("code") ?? "");
       return world.victim.visit(mine, { site: "cross-site" });
     },
@@ -57,7 +57,7 @@ attacks("login CSRF and code injection", [
     name: "the victim's stolen code with the stranger's own state",
     source: "RFC 9700, section 4.5",
     async act(world) {
-      const stolen = await world.victim.loginUntilCallback(`${world.base}/login`);
+      const stolen = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
       const own = await strangersCallback(world);
       own.searchParams.set("code", stolen.searchParams.get("code") ?? "");
       return world.stranger.visit(own);
@@ -67,7 +67,8 @@ attacks("login CSRF and code injection", [
   {
     name: "the victim's stolen callback address in the stranger's browser",
     source: "RFC 9700, section 4.5",
-    act: async ({ victim, stranger, base }) => stranger.visit(await victim.loginUntilCallback(`${base}/login`)),
+    act: async ({ victim, stranger, base }) =>
+      stranger.visit(await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" })),
     outcome: allOf(notBegunHere, nothingSent),
   },
   {
@@ -109,7 +110,7 @@ attacks("login CSRF and code injection, where the portal posts its answer", [
     name: "the stranger's form while the victim has begun a login",
     source: "RFC 9700, section 4.7",
     async act(world) {
-      await world.victim.navigate(`${world.base}/login`);
+      await world.victim.navigate(`${world.base}/login`, { site: "same-origin" });
       return submitForm(world.victim, await strangersForm(world));
     },
     outcome: allOf(notBegunHere, nothingSent),
@@ -145,7 +146,7 @@ attacks("login CSRF and code injection, where the portal posts its answer", [
 
 /** The address of the victim's login at the portal, where somebody who sits in the browser asks for another way to answer. */
 async function beginAnsweredBy(mode: "query" | "form_post", { victim, base }: World): Promise<URL> {
-  const { headers } = await victim.navigate(`${base}/login?returnTo=/account`);
+  const { headers } = await victim.navigate(`${base}/login?returnTo=/account`, { site: "same-origin" });
   const address = new URL(headers.location ?? "");
   address.searchParams.set("response_mode", mode);
   return address;
@@ -178,7 +179,7 @@ attacks("answers that come by another way than was asked for", [
     name: "the stranger's address, where the victim's login has asked for a form",
     source: "RFC 9700, section 4.7",
     async act(world) {
-      await world.victim.navigate(`${world.base}/login`);
+      await world.victim.navigate(`${world.base}/login`, { site: "same-origin" });
       const begun = await world.stranger.navigate(`${world.base}/login`);
       const address = new URL(begun.headers.location ?? "");
       address.searchParams.set("response_mode", "query");
@@ -190,7 +191,7 @@ attacks("answers that come by another way than was asked for", [
 
 /** The victim's login, finished; and what a thief would have copied before that: the callback's address and the cookies. */
 async function finishedLogin({ victim, base, url }: World): Promise<{ address: URL; cookie: string }> {
-  const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+  const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`, { site: "same-origin" });
   const cookie = await victim.jar.getCookieString(url);
   await victim.visit(address, { site: "cross-site" });
   return { address, cookie };
@@ -201,7 +202,9 @@ attacks("replay", [
     name: "of the callback, after the login: it leads to the page, and no code is sent",
     source: "RFC 6749, section 10.5",
     async act(world) {
-      const address = await world.victim.loginUntilCallback(`${world.base}/login?returnTo=/account`);
+      const address = await world.victim.loginUntilCallback(`${world.base}/login?returnTo=/account`, {
+        site: "same-origin",
+      });
       await world.victim.visit(address, { site: "cross-site" });
       return world.victim.visit(address, { site: "cross-site" });
     },
@@ -211,7 +214,7 @@ attacks("replay", [
     name: "of the callback, after the logout: nobody is logged in by it",
     source: "RFC 6749, section 10.5",
     async act(world) {
-      const address = await world.victim.loginUntilCallback(`${world.base}/login`);
+      const address = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
       await world.victim.visit(address, { site: "cross-site" });
       await world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
       return world.victim.visit(address, { site: "cross-site" });
@@ -266,7 +269,7 @@ attacks("replay", [
     name: "of state: a second portal session cannot use a state that is spent",
     source: "RFC 9700, section 4.7",
     async act(world) {
-      const address = await world.victim.loginUntilCallback(`${world.base}/login`);
+      const address = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
       await world.victim.visit(address, { site: "cross-site" });
       await world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
       const theirs = await strangersCallback(world);
@@ -322,7 +325,7 @@ attacks("session fixation", [
     async act(world) {
       await logIn(world);
       const before = await world.victim.jar.getCookieString(world.url);
-      const answer = await world.victim.visit(`${world.base}/login?returnTo=/account`);
+      const answer = await world.victim.visit(`${world.base}/login?returnTo=/account`, { site: "same-origin" });
       expect((await world.stranger.fetch(`${world.base}/account`, { headers: { cookie: before } })).status).toBe(401);
       return answer;
     },
@@ -340,7 +343,7 @@ attacks("session fixation, where the portal posts its answer", [
       const { victim, stranger, base, url } = world;
       await logInByForm(world);
       const before = await victim.jar.getCookieString(url);
-      const page = await victim.visit(`${base}/login?returnTo=/account`);
+      const page = await victim.visit(`${base}/login?returnTo=/account`, { site: "same-origin" });
       const answers = victim.answers.length;
       const answer = await submitForm(victim, page);
       expect(victim.answers[answers]?.headers["set-cookie"]).toBeUndefined(); // that of the POST
@@ -370,7 +373,10 @@ attacks("session fixation, where the portal posts its answer", [
     async act(world) {
       await logInByForm(world);
       const before = await world.victim.jar.getCookieString(world.url);
-      const answer = await submitForm(world.victim, await world.victim.visit(`${world.base}/login?returnTo=/account`));
+      const answer = await submitForm(
+        world.victim,
+        await world.victim.visit(`${world.base}/login?returnTo=/account`, { site: "same-origin" }),
+      );
       expect((await world.stranger.fetch(`${world.base}/account`, { headers: { cookie: before } })).status).toBe(401);
       return answer;
     },
@@ -392,7 +398,7 @@ attacks("mix-up, told by iss", [
         source: "RFC 9207, section 2.4",
         portal: { document },
         async act({ victim, base, portal }) {
-          const address = await victim.loginUntilCallback(`${base}/login`);
+          const address = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
           address.searchParams.set("iss", change(portal.issuer));
           return victim.visit(address, { site: "cross-site" });
         },
@@ -405,7 +411,7 @@ attacks("mix-up, told by iss", [
     source: "RFC 9207, section 2.4",
     portal: { document: "full" },
     async act({ victim, base }) {
-      const address = await victim.loginUntilCallback(`${base}/login`);
+      const address = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
       address.searchParams.delete("iss");
       return victim.visit(address, { site: "cross-site" });
     },
@@ -416,7 +422,7 @@ attacks("mix-up, told by iss", [
     source: "RFC 9207, section 2.4",
     portal: { document: "full" },
     async act({ victim, base }) {
-      const good = await victim.loginUntilCallback(`${base}/login`);
+      const good = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
       const state = stateOf(good);
       const bad = await victim.visit(`${base}/callback?state=${state}&error=access_denied&iss=https://evil.example`);
       const later = await victim.navigate(good, { site: "cross-site" });
@@ -450,7 +456,7 @@ attacks("mix-up, told by iss", [
 /** The victim changes their mind at the portal, and its answer is changed, or looked at, on the way. */
 async function refuseAtPortal({ victim, base }: World, change: (answer: URLSearchParams) => unknown): Promise<Answer> {
   victim.person = { deny: "" };
-  const address = await victim.loginUntilCallback(`${base}/login`);
+  const address = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
   expect(address.searchParams.get("error")).toBe("access_denied");
   change(address.searchParams);
   return victim.visit(address, { site: "cross-site" });
@@ -461,7 +467,7 @@ const downgraded = (name: string, change: (parameters: URLSearchParams) => void,
   name: `PKCE: ${name}`,
   source: "RFC 9700, section 4.8; RFC 7636, section 7.2",
   async act({ victim, base }) {
-    const begun = await victim.navigate(`${base}/login?returnTo=/account`);
+    const begun = await victim.navigate(`${base}/login?returnTo=/account`, { site: "same-origin" });
     const address = new URL(begun.headers.location ?? "");
     change(address.searchParams);
     return victim.visit(await victim.loginUntilCallback(address), { site: "cross-site" });

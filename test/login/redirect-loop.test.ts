@@ -68,7 +68,8 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
     const { url, browser, asked } = await startWithoutSessionCookie();
     await browser.visit(`${url}/login`);
     await browser.visit(`${url}/login`, { site: "same-origin" });
-    const again = await browser.navigate(`${url}/login?returnTo=/account`, { site: "same-origin" });
+    const script = { site: "same-origin", clicked: false } as const;
+    const again = await browser.navigate(`${url}/login?returnTo=/account`, script);
     expect([again.status, again.body.includes("session_not_saved")]).toEqual([400, true]);
     expect(asked("/oauth2/token")).toHaveLength(2);
   });
@@ -136,7 +137,7 @@ describe("a login begins where no loop is", () => {
   ] as const)("but not %s", async (_how, site, headers) => {
     const { url, browser } = await startWithoutSessionCookie();
     await browser.visit(`${url}/account`);
-    expect((await browser.navigate(`${url}/account`, { site, headers })).status).toBe(400);
+    expect((await browser.navigate(`${url}/account`, { site, headers, clicked: false })).status).toBe(400);
   });
 
   test("ten seconds later, for a session that has ended meanwhile", async () => {

@@ -182,7 +182,8 @@ describe("another site cannot log a person out", () => {
 
   test("a browser that does not tell what it loads for is believed", async () => {
     const { browser, url, me } = await loggedIn();
-    const headers = { accept: "text/html", "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate" };
+    const metadata = { "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "sec-fetch-user": "?1" };
+    const headers = { accept: "text/html", ...metadata };
     expect((await browser.request(`${url}/logout`, { headers })).status).toBe(303);
     expect((await me()).isAuthenticated).toBe(false);
   });

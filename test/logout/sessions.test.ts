@@ -304,7 +304,7 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     await browser.jar.removeAllCookies(); // nobody is signed in at the portal
     browser.jar.setCookieSync(`${session?.join("=")}; Path=/`, url);
     browser.person = { sub: "jonas-weber" };
-    await browser.visit(`${url}/login`);
+    await browser.visit(`${url}/login`, { site: "same-origin" });
     expect((await world.me()).claims?.["sub"]).toBe("jonas-weber");
     await slow.goOn();
     const left = world.stored().flatMap(({ portal }) => (portal ? [portal] : []));

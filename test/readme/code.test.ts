@@ -147,11 +147,11 @@ test("who has the role and the scope sees the reports, and who has authenticated
   expect((await browser.fetch(`${url}/reports`)).status).toBe(403);
   portal.nextIdToken({ claims: { roles: ["auditor"] } });
   portal.nextTokenAnswer({ scope: "openid reports" });
-  await browser.visit(`${url}/login`);
+  await browser.visit(`${url}/login`, { site: "same-origin" });
   expect((await browser.fetch(`${url}/reports`)).body).toBe('["r1"]');
   const transfer = async () => (await browser.fetch(`${url}/transfer`, { method: "POST" })).status;
   expect(await transfer()).toBe(401);
-  await browser.visit(`${url}/login?acr_values=mfa`);
+  await browser.visit(`${url}/login?acr_values=mfa`, { site: "same-origin" });
   expect(await transfer()).toBe(200);
 });
 
@@ -325,7 +325,7 @@ describe("hooks", () => {
     const options = await optionsOf("portalAuth({", { db: { users } });
     const after = (app: Express) => app.get("/test/user", (req, res) => void res.json(Object(req.session).userId));
     const { url, browser } = await startWorld({ options, after });
-    expect((await browser.visit(`${url}/login`)).url).toBe(`${url}/welcome`);
+    expect((await browser.visit(`${url}/login`, { site: "same-origin" })).url).toBe(`${url}/welcome`);
     expect((await browser.fetch(`${url}/test/user`)).body).toBe('"user of amara-okafor"');
   });
 
@@ -343,7 +343,7 @@ describe("hooks", () => {
         asked,
       } = await startWorld({ portal, options: hooks ? { hooks } : {} });
       started.nextIdToken({ claims: { name: "Amara", email: "amara@lighthouse.example", phone: "1" } });
-      const { body } = await browser.visit(`${url}/login`);
+      const { body } = await browser.visit(`${url}/login`, { site: "same-origin" });
       if (members.length === 0) {
         expect(body).toContain("Members only.");
         await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1));
@@ -367,7 +367,7 @@ describe("hooks", () => {
     const options = await optionsOf("portalAuth({", { audit, renderPage });
     const { url, browser, portal } = await startWorld({ options, log: [/portal_unreachable/] });
     portal.goDown();
-    const { status, body } = await browser.navigate(`${url}/login`);
+    const { status, body } = await browser.navigate(`${url}/login`, { site: "same-origin" });
     expect([status, body]).toEqual([503, "portal-is-down 12"]);
     await portal.comeUp();
     await browser.visit(`${url}/account`);

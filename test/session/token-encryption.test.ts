@@ -160,7 +160,7 @@ describe.each(SESSIONS)("with TOKEN_ENCRYPTION_KEY, %s", (_name, whose) => {
 
   test("is joined by a second click on the callback", async () => {
     const { browser, url, me, stored } = await start();
-    const callback = await browser.loginUntilCallback(`${url}/login`);
+    const callback = await browser.loginUntilCallback(`${url}/login`, { site: "same-origin" });
     await Promise.all([browser.navigate(callback), browser.navigate(callback)]);
     expect((await me()).isAuthenticated).toBe(true);
     expect(JSON.stringify(stored())).not.toContain("access_token");

@@ -14,8 +14,13 @@ export interface Ask {
   headers?: Record<string, string>;
   /** Sent as application/x-www-form-urlencoded. */
   form?: Record<string, string> | URLSearchParams;
-  /** Where the request comes from, as the browser tells it. Default "none": the address bar. */
+  /**
+   * Where the request comes from, as the browser tells it. Default "none", the address bar; for a login route
+   * "same-origin", a link on a page of the site.
+   */
   site?: "none" | "same-origin" | "same-site" | "cross-site";
+  /** Whether a user clicked. A script or `<meta http-equiv=refresh>` may lead to a page without. Default true. */
+  clicked?: boolean;
   /** A browser from before Fetch Metadata. */
   old?: boolean;
 }
@@ -54,8 +59,9 @@ export class Browser {
 
   /** Loads a page and stops at the first redirect. */
   navigate(url: string | URL, ask: Ask = {}): Promise<Answer> {
-    const { site = "none", old = false } = ask;
-    const metadata = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-site": site };
+    const { site = isLoginRoute(url) ? "same-origin" : "none", old = false, clicked = true } = ask;
+    const page = { "sec-fetch-mode": "navigate", "sec-fetch-dest": "document", "sec-fetch-site": site };
+    const metadata = { ...page, ...(clicked && { "sec-fetch-user": "?1" }) };
     return this.request(url, { ...ask, headers: { accept: HTML, ...(!old && metadata), ...ask.headers } });
   }
 
@@ -132,6 +138,8 @@ export class Browser {
 }
 
 const isLoginPage = ({ url, status }: Answer) => new URL(url).pathname === "/portal/login" && status === 200;
+
+const isLoginRoute = (url: string | URL) => new URL(url).pathname.endsWith("/login");
 
 const sameOrigin = (a: string | URL, b: string | URL) => new URL(a).origin === new URL(b).origin;
 

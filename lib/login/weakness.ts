@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
-import type { StrengthWanted } from "../login/strength.js";
 import type { PortalSession } from "../session/stored.js";
 import type { Settings } from "../settings/settings.js";
 import { graceAfterLogin } from "../way-back.js";
+import type { StrengthWanted } from "./strength.js";
 
 /** Why a login is too weak or too old; undefined when it will do. */
 export type WeaknessOf = (session: PortalSession, settings: Settings) => PortalAuthError | undefined;

@@ -1,0 +1,74 @@
+import { parseCookie, stringifySetCookie } from "cookie";
+import type { Request, Response } from "express";
+import { goOn } from "./answer/go-on.js";
+import { isSameOrigin } from "./anti-forgery.js";
+import { bouncedCookieName } from "./cookie-names.js";
+import { originOf, type Parts } from "./parts.js";
+
+// Which page led the browser to a request: a page of this site, or something else. Another site must not
+// sign a user out, nor replace their session, by a link, a redirect or a form.
+
+/**
+ * How long the mark of our interstitial page counts, in seconds. The browser follows that page at once.
+ * Behind it may lie the code exchange at the provider.
+ */
+const BOUNCED_SECONDS = 60;
+
+/**
+ * Answers with a page that loads an address of this site anew, so that SameSite=Strict cookies come along.
+ * The request that follows looks as if a page of this site had sent it, although another site has led here.
+ * A cookie marks that.
+ */
+export async function bounce({ pages, settings }: Parts, req: Request, res: Response, to: string): Promise<void> {
+  setMark(res, settings, BOUNCED_SECONDS);
+  await goOn(pages, req, res, to);
+}
+
+/** Tells whether our interstitial page may have sent this request. */
+export const isBounced = ({ settings }: Parts, { headers }: Request): boolean =>
+  parseCookie(headers.cookie ?? "")[bouncedCookieName(settings)] !== undefined;
+
+/** Removes the mark after it was looked at: it counts once. */
+export function forgetBounce(parts: Parts, req: Request, res: Response): void {
+  if (isBounced(parts, req)) setMark(res, parts.settings, 0);
+}
+
+function setMark(res: Response, settings: Parts["settings"], maxAge: number): void {
+  const name = bouncedCookieName(settings);
+  const secure = settings.https;
+  const cookie = { name, value: "1", path: "/", httpOnly: true, secure, sameSite: "lax", maxAge } as const;
+  res.appendHeader("Set-Cookie", stringifySetCookie(cookie));
+}
+
+/** Tells whether the browser reports that a user did this: a click, or a script that runs after one. */
+export const isUserActivated = ({ headers }: Request): boolean => headers["sec-fetch-user"] === "?1";
+
+/**
+ * Tells whether this browser omits Sec-Fetch-User even where a user clicked. WebKit does, and so do all
+ * browsers on iOS (WebKit bug 247697). Chromium has sent the header since version 76, Firefox since 90,
+ * each as long as the other Fetch Metadata headers. A page cannot change the User-Agent of a navigation.
+ */
+export function omitsUserActivation({ headers }: Request): boolean {
+  const userAgent = headers["user-agent"] ?? "";
+  return userAgent.includes("AppleWebKit/") && !/Chrom(e|ium)\//.test(userAgent);
+}
+
+/**
+ * Tells whether a page of this site led the browser here: by Fetch Metadata (section 2.3), else by Origin,
+ * else by Referer, which a page of another site can only omit.
+ */
+export function isLedByOwnPage(parts: Parts, req: Request): boolean {
+  const { headers } = req;
+  const origin = originOf(parts);
+  const isOwn = isSameOrigin(headers, origin) || (!isFetchMetadataSent(req) && isBelow(headers.referer, origin));
+  return isOwn && (isUserActivated(req) || !isBounced(parts, req));
+}
+
+const isBelow = (referer: string | undefined, origin: string): boolean => referer?.startsWith(`${origin}/`) === true;
+
+/** Tells whether the browser sends Fetch Metadata: all current ones do. */
+export const isFetchMetadataSent = ({ headers }: Request): boolean => headers["sec-fetch-site"] !== undefined;
+
+/** Tells whether SameSite=Strict cookies may be missing from this request, because another site led here. */
+export const mayLackStrictCookies = ({ headers }: Request): boolean =>
+  (headers["sec-fetch-site"] ?? "cross-site") === "cross-site";

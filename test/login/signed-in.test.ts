@@ -1,0 +1,210 @@
+import session from "express-session";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { startAnotherSite } from "../support/another-site.js";
+import { type Ask, Browser } from "../support/browser.js";
+import { launchChromium, noChromium } from "../support/chromium.js";
+import { startWorld, type World, type WorldOptions } from "../support/world.js";
+
+// A signed-in user must not lose their session because a page of another site links to /login.
+
+const withCart = (given: WorldOptions = {}): WorldOptions => ({
+  ...given,
+  after: (app) => {
+    app.get("/test/fill", (req, res) => {
+      Object.assign(req.session, { cart: "lamp" });
+      res.send("filled");
+    });
+    app.get("/test/cart", (req, res) => void res.json({ id: req.sessionID, cart: Object(req.session).cart }));
+    given.after?.(app);
+  },
+});
+
+/** A user who is signed in and has something in their session. */
+async function signedIn(given: WorldOptions = {}): Promise<World & { cart(): Promise<unknown> }> {
+  const world = await startWorld(withCart(given));
+  await world.browser.visit(`${world.url}/account`);
+  const again = { site: "same-origin" } as const;
+  if (given.options?.sameSite) await world.browser.visit(`${world.url}/account`, again);
+  await world.browser.visit(`${world.url}/test/fill`, again);
+  return { ...world, cart: async () => JSON.parse((await world.browser.visit(`${world.url}/test/cart`, again)).body) };
+}
+
+const LINKS: [string, Ask][] = [
+  ["a page of another site", { site: "cross-site" }],
+  ["a page of another site, without a click", { site: "cross-site", clicked: false }],
+  ["a sibling below the same domain", { site: "same-site" }],
+  ["an e-mail, a bookmark or the address bar", { site: "none" }],
+  ["a browser without Fetch Metadata", { old: true }],
+  ["a browser without Fetch Metadata, from another site", { old: true, headers: { referer: "https://evil.example/" } }],
+];
+
+describe("a login link that does not come from a page of this site leads a signed-in user to the return address:", () => {
+  test.each(LINKS)("%s", async (_from, ask) => {
+    const { browser, url, cart, asked } = await signedIn();
+    const before = await cart();
+    const asks = asked("/oauth2/authorize").length;
+    const { status, headers } = await browser.navigate(`${url}/login?returnTo=/account?from=link`, ask);
+    expect([status, headers.location, headers["set-cookie"]]).toEqual([303, "/account?from=link", undefined]);
+    expect(asked("/oauth2/authorize")).toHaveLength(asks);
+    expect(await cart()).toEqual(before);
+    expect(before).toMatchObject({ cart: "lamp" });
+  });
+
+  test.each([
+    ["/login", "/"],
+    ["/login?returnTo=//evil.example", "/"],
+    ["/login?returnTo=/logout", "/"],
+    ["/login?returnTo=/%256Cogout", "/"],
+  ])("%s leads to %s", async (link, target) => {
+    const { browser, url } = await signedIn();
+    expect((await browser.navigate(url + link, { site: "cross-site" })).headers.location).toBe(target);
+  });
+
+  test("the app's own session stays too", async () => {
+    const { browser, url, cart } = await signedIn({ ownSession: true });
+    const before = await cart();
+    await browser.visit(`${url}/login`, { site: "cross-site" });
+    expect(await cart()).toEqual(before);
+  });
+});
+
+describe("a login begins all the same", () => {
+  const isSentAway = async ({ browser, url, portal }: World, path: string, ask: Ask) =>
+    (await browser.navigate(url + path, ask)).headers.location?.startsWith(`${portal.issuer}/oauth2/authorize`);
+
+  test("for a link on a page of this site: the user may want another account", async () => {
+    expect(await isSentAway(await signedIn(), "/login", { site: "same-origin" })).toBe(true);
+  });
+
+  test("for a script on a page of this site that met a 401", async () => {
+    expect(await isSentAway(await signedIn(), "/login", { site: "same-origin", clicked: false })).toBe(true);
+  });
+
+  test("for a link on a page of this site in a browser without Fetch Metadata, by its Referer", async () => {
+    const world = await signedIn();
+    expect(await isSentAway(world, "/login", { old: true, headers: { referer: `${world.url}/account` } })).toBe(true);
+    const sibling = { old: true, headers: { referer: `${world.url}.evil.example/` } };
+    expect(await isSentAway(world, "/login", sibling)).toBe(false);
+  });
+
+  test("for a visitor from another site", async () => {
+    expect(await isSentAway({ ...(await startWorld()) }, "/login", { site: "cross-site" })).toBe(true);
+  });
+
+  test.each(["/login?acr_values=mfa", "/login?max_age=0"])("if the session is too weak for %s", async (path) => {
+    const world = await signedIn();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
+    expect(await isSentAway(world, path, { site: "cross-site" })).toBe(true);
+  });
+
+  test("but not if the session is strong enough", async () => {
+    const world = await signedIn();
+    world.portal.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
+    await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
+    expect(await isSentAway(world, "/login?max_age=9999", { site: "cross-site" })).toBe(false);
+  });
+
+  test("without Fetch Metadata, if the access token has ended for good: a page's script may ask in a loop", async () => {
+    const world = await signedIn();
+    world.portal.nextTokenAnswer({ refresh_token: undefined });
+    await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+    expect(await isSentAway(world, "/login", { old: true })).toBe(true);
+  });
+});
+
+describe("a login that another site began", () => {
+  test("keeps the session of the same user, under a new id", async () => {
+    const { browser, url, cart, portal } = await signedIn();
+    const before = (await cart()) as { id: string };
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
+    portal.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
+    const callback = await browser.loginUntilCallback(`${url}/login?max_age=0`, { site: "cross-site" });
+    expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);
+    const after = (await cart()) as { id: string };
+    expect(after).toMatchObject({ cart: "lamp" });
+    expect(after.id).not.toBe(before.id);
+  });
+
+  test("hands nothing of a user's session to another user", async () => {
+    const { browser, url, cart, portal } = await signedIn();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
+    await browser.navigate(`${portal.issuer}/logout`);
+    browser.person = { sub: "jonas-weber" };
+    portal.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
+    const callback = await browser.loginUntilCallback(`${url}/login?max_age=0`, { site: "cross-site" });
+    expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);
+    expect(await cart()).not.toHaveProperty("cart");
+  });
+
+  test("keeps of a visitor's session what keepSessionKeys names, and nothing else", async () => {
+    const world = await startWorld(withCart());
+    await world.browser.visit(`${world.url}/test/fill`);
+    await world.browser.visit(`${world.url}/login`, { site: "cross-site" });
+    expect(JSON.parse((await world.browser.visit(`${world.url}/test/cart`)).body)).not.toHaveProperty("cart");
+  });
+});
+
+describe("a SameSite=Strict session, which stays away if another site links here,", () => {
+  const strict = { options: { sameSite: "strict" } } as const;
+
+  test("is looked for by a page of ours that loads the address once more", async () => {
+    const { url } = await startWorld(withCart(strict));
+    const visitor = new Browser();
+    const page = await visitor.navigate(`${url}/login?returnTo=/account`, { site: "cross-site" });
+    expect([page.status, page.headers["refresh"]]).toEqual([200, "0; url=?returnTo=%2Faccount&elsewhere=1"]);
+    const again = `${url}/login?returnTo=/account&elsewhere=1`;
+    expect((await visitor.navigate(again, { site: "same-origin", clicked: false })).status).toBe(302);
+    expect((await visitor.navigate(again, { old: true })).status).toBe(302); // and not a second time
+  });
+
+  test("carries no address that is too long for a header", async () => {
+    const { url } = await startWorld(strict);
+    const link = `${url}/login?returnTo=/${"%25".repeat(1500)}`;
+    const { headers } = await new Browser().navigate(link, { site: "cross-site" });
+    expect(headers["refresh"]).toBe("0; url=?elsewhere=1");
+  });
+
+  describe.skipIf(noChromium).each(["our session", "the app's own session"])(
+    `%s, in Chromium${noChromium && ` (${noChromium})`}`,
+    (whose) => {
+      test("stays as it is after a click on another site", async () => {
+        const site = await startAnotherSite();
+        const cookie = { sameSite: "strict" } as const;
+        const { url, portal, asked } = await startWorld(
+          withCart({
+            publicOrigin: site.origin,
+            ...(whose === "our session" ? strict : {}),
+            before: (app) => {
+              if (whose === "our session") return;
+              app.use(session({ secret: "own", resave: false, saveUninitialized: false, cookie }));
+            },
+          }),
+        );
+        site.leadTo(new URL(url).port);
+        const browser = await launchChromium();
+        onTestFinished(() => browser.close());
+        const page = await browser.newPage();
+        await page.goto(`${site.origin}/account`);
+        await page.getByRole("button", { name: "Amara Okafor" }).click();
+        await page.waitForURL(`${site.origin}/account`);
+        await page.goto(`${site.origin}/test/fill`);
+        await page.goto(`${site.origin}/test/cart`);
+        const before = await page.locator("body").textContent();
+        const asks = asked("/oauth2/authorize").length;
+        portal.answerNext("/elsewhere", (_req, res) =>
+          res
+            .writeHead(200, { "content-type": "text/html" })
+            .end(`<a href="${site.origin}/login?returnTo=/account?x">go</a>`),
+        );
+        await page.goto(`${portal.issuer}/elsewhere`);
+        await page.getByText("go").click();
+        await page.waitForURL(`${site.origin}/account?x`);
+        await page.goto(`${site.origin}/test/cart`);
+        expect(await page.locator("body").textContent()).toBe(before);
+        expect(before).toContain("lamp");
+        expect(asked("/oauth2/authorize")).toHaveLength(asks);
+      });
+    },
+  );
+});
