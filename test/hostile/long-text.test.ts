@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { isPersonOnTheirWay, isPrefetch, wantsPage } from "../../lib/answer/client.js";
 import { createLanguages } from "../../lib/answer/languages/languages.js";
 import { renderPage } from "../../lib/answer/page.js";
+import { parseCacheControl } from "../../lib/cache-control.js";
 import { comparablePath } from "../../lib/external-address.js";
 import { isOwnRoute } from "../../lib/login/own-routes.js";
 import { returnTo } from "../../lib/login/return-to.js";
@@ -13,7 +14,10 @@ import { deviceOf } from "../../lib/logout/device.js";
 import { oneLine } from "../../lib/one-line.js";
 import { describeForwarding, isOverHttps } from "../../lib/over-https.js";
 import { readQuery } from "../../lib/parameters.js";
+import { cleanDescription } from "../../lib/portal/clean-description.js";
 import { printable } from "../../lib/portal/explain-failure.js";
+import { answerHeaders } from "../../lib/proxy/headers.js";
+import { locationHere, targetOf } from "../../lib/proxy/target.js";
 import { describeError, redactSecrets } from "../../lib/redact.js";
 import { isSafeAddress } from "../../lib/safe-address.js";
 import { keptUserAgent } from "../../lib/session/persons/making.js";
@@ -37,6 +41,7 @@ const registered = {
 } as const;
 const sealer = createSealer(["0123456789abcdef0123456789abcdef"], "test");
 const app = express();
+const upstream = new URL("https://api.example/v1");
 
 const withHeaders = (headers: Record<string, string>, url = "/"): Request =>
   Object.setPrototypeOf({ headers, url, method: "GET", app, socket: {} }, express.request);
@@ -62,6 +67,11 @@ const READERS: [name: string, read: (text: string) => unknown][] = [
   ["readMark", (text) => readMark(withHeaders({ cookie: text }), { name: undefined, https: true })],
   ["deviceOf", (text) => deviceOf(keptUserAgent(text))],
   ["renderPage", (text) => renderPage({ lang: "en", title: text, text, actions: [], footnote: text } as never)],
+  ["parseCacheControl", (text) => [`a${text}\0`, `a=${text}"`, `a="${text}`].map(parseCacheControl)],
+  ["answerHeaders", (text) => answerHeaders({ link: `<a>; rel${text}`, connection: text }, new Set())],
+  ["targetOf", (text) => targetOf(upstream, { rest: `/${text}`, search: `?${text}` })],
+  ["locationHere", (text) => locationHere(text, upstream, upstream, "/api")],
+  ["cleanDescription", (text) => cleanDescription(text, ["a", "a b"])],
   ["open", (text) => sealer.open(text)],
 ];
 
