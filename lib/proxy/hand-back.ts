@@ -21,6 +21,7 @@ function handHead(answer: IncomingMessage, target: URL, { mount, req, res, setti
   res.statusCode = statusCode as number; // an answer has one
   for (const [name, value = ""] of Object.entries(answerHeaders(headers, settings.responseHeaders)))
     if (!(isForAppFirst(name, settings.responseHeaders) && res.hasHeader(name))) res.setHeader(name, value);
+  if (statusCode === 204) res.removeHeader("Content-Length"); // RFC 9110, section 8.6: some would wait for a body
   for (const name of [...listed(headers.vary), "Cookie"]) res.vary(name); // whose it is the upstream knows by the token
   const location = headers.location && locationHere(headers.location, target, settings.upstream, mount);
   if (location) res.setHeader("Location", location);

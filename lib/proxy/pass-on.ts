@@ -20,6 +20,9 @@ interface Body {
 
 const NOTHING = Buffer.alloc(0);
 
+/** RFC 9110, section 9.2.1. */
+const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
+
 /**
  * Asks the upstream, once more with a new token where that may help, and hands its answer back.
  *
@@ -60,7 +63,8 @@ function send(passage: Passage, target: URL, { tokens }: PortalSession, { body, 
     ...length,
     authorization: `Bearer ${tokens.access_token}`, // RFC 6750, section 2.1
   };
-  return ask({ method: req.method, target, headers, body, isComplete: () => req.complete }, left);
+  const isRepeatable = length === undefined && SAFE_METHODS.includes(req.method);
+  return ask({ method: req.method, target, headers, body, isRepeatable, isComplete: () => req.complete }, left);
 }
 
 /** Of this site, what the application knows; Host is whatever a stranger writes there. */

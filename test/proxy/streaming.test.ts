@@ -34,6 +34,13 @@ describe("an answer", () => {
     expect(await nextPiece(pieces)).toBeUndefined();
   });
 
+  test("of 204 has no length, whatever the upstream says", async () => {
+    const url = await startServer((req) => void req.socket.write("HTTP/1.1 204 Nothing\r\nContent-Length: 9\r\n\r\n"));
+    const { open } = await startBefore(url);
+    const { status, headers } = await answerTo(open("/api/x"));
+    expect([status, headers["content-length"]]).toEqual([204, undefined]);
+  });
+
   test("that breaks off does not look whole, and is told in the log", async () => {
     const url = await startServer((_req, res) => {
       res.writeHead(200).write("half");
@@ -225,6 +232,44 @@ describe("an upstream that gives no answer", () => {
     const { log } = await expectProblem(base, 502, "upstream_unreachable");
     expect(log.join()).toContain("ECONNRESET");
   });
+
+  const OK = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+  /** Answers the first request of each connection, and resets a connection at its second request. */
+  async function startResetting() {
+    const got: string[] = [];
+    const base = await startTcp((socket) => {
+      got.push("first of a connection");
+      socket.once("data", (request) => {
+        got.push(request.toString("latin1").split(" HTTP")[0] as string);
+        socket.resetAndDestroy();
+      });
+      socket.write(OK);
+    });
+    return { got, ...(await startBefore(base, { log: LOGGED })) };
+  }
+
+  test.each(["GET", "HEAD", "OPTIONS"])("of a kept connection: %s is sent again over a new one", async (method) => {
+    const { got, open } = await startResetting();
+    for (const path of ["/api/1", "/api/2"]) expect((await answerTo(open(path, { method }))).status).toBe(200);
+    expect(got).toEqual(["first of a connection", `${method} /2`, "first of a connection"]);
+  });
+
+  test.each<[string, string | undefined]>([
+    ["POST", "body"],
+    ["GET", "body"],
+    ["DELETE", undefined],
+  ])(
+    "of a kept connection: %s with the body %s may have had an effect and is not repeated: 502",
+    async (method, body) => {
+      const { got, open, log } = await startResetting();
+      const headers: Record<string, string> = body === undefined ? {} : { "content-length": String(body.length) };
+      await answerTo(open("/api/1"));
+      expect((await answerTo(open("/api/2", { method, headers }), body)).status).toBe(502);
+      expect(got).toEqual(["first of a connection", `${method} /2`]);
+      expect(log.join()).toContain("ECONNRESET");
+    },
+  );
 
   test("as it speaks something else: 502", async () => {
     const base = await startTcp((socket) => socket.end("220 mail.example ESMTP\r\n"));
