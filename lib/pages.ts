@@ -105,7 +105,7 @@ export interface Words {
     /** Before the id that the person tells whoever they ask for help. */
     readonly request: string;
   };
-  /** Asks whoever did not come to the logout from a page of this site. */
+  /** Explains why the logout route asks first: the user did not click a link or a button of this site. */
   readonly signOutQuestion: string;
   /** Tells the user to send a form again after the sign-in, as it was not kept. */
   readonly formNotSent: string;

@@ -72,9 +72,12 @@ function pageOf(words: Words, error: PortalAuthError, request_id: string, answer
   if (answer.logout !== undefined) actions.push({ label: labels.signOut, href: answer.logout });
   const footnote = `${code} · ${labels.request} ${request_id}`;
   const isUnsent = answer.guardedMethod !== undefined && !["GET", "HEAD"].includes(answer.guardedMethod);
-  const text = isUnsent ? `${sentenceOf(error, words)} ${words.formNotSent}` : sentenceOf(error, words);
+  const text = isUnsent ? joinSentences(sentenceOf(error, words), words.formNotSent) : sentenceOf(error, words);
   return { kind: "failure", title: titleOf(error, words, answer), text, actions, code, status, request_id, footnote };
 }
+
+/** Chinese has no space between sentences. */
+const joinSentences = (one: string, next: string): string => one + (one.endsWith("。") ? "" : " ") + next;
 
 /** What a hook says is in the application's own words. */
 const sentenceOf = ({ code, sentence }: PortalAuthError, { sentences }: Words): string =>

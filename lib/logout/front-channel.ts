@@ -25,7 +25,7 @@ export function frontChannelStep(parts: Parts) {
     dropNewSession(req, settings);
     const { iss, sid } = readParameters(readQuery(req));
     const portal = await parts.getPortal().catch(() => undefined); // the provider's session ends without its document, too
-    if (!namesProvider(portal, settings, iss)) throw invalid("iss");
+    if (!namesProvider(portal, settings, iss)) throw invalid("iss is not the issuer of the provider");
     const iat = epochSeconds(); // a login that the portal tells of from now on is another
     const ended = await endAsPortalSays(req, settings, { sid, iat }, true);
     tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
@@ -47,8 +47,9 @@ function readParameters(query: URLSearchParams): { readonly iss: string; readonl
   const issuers = query.getAll("iss");
   const [sid] = sids;
   const [iss] = issuers;
-  if (!sid || iss === undefined || sids.length > 1 || issuers.length > 1) throw invalid("iss and sid, each once");
-  if (sid.length > LONGEST) throw invalid("sid");
+  if (!sid || iss === undefined || sids.length > 1 || issuers.length > 1)
+    throw invalid("iss and sid must each be there once");
+  if (sid.length > LONGEST) throw invalid(`sid is longer than ${LONGEST} characters`);
   return { iss, sid };
 }
 

@@ -145,7 +145,9 @@ export const OptionsSchema = v.strictObject(
     issuer: plainAddress(
       "write the portal's address, https://… (http only on loopback), as its discovery document spells it",
     ),
-    discoveryUrl: v.optional(address("write the address of the provider's discovery document")),
+    discoveryUrl: v.optional(
+      address("write the https address of the provider's discovery document (http only on loopback)"),
+    ),
     internalUrl: v.optional(
       internalAddress(
         "write the provider's address in your network, e.g. http://keycloak:8080 (https for a host that the internet knows)",
@@ -189,13 +191,23 @@ export const OptionsSchema = v.strictObject(
     ),
     nonce: v.optional(v.picklist(["required", "optional", "off"], "write required, optional or off")),
     idTokenAlg: v.optional(v.picklist(ID_TOKEN_ALGORITHMS, `write one of ${ID_TOKEN_ALGORITHMS.join(", ")}`)),
-    authorizationUrl: v.optional(address("write the address of the provider's authorization endpoint")),
-    tokenUrl: v.optional(address("write the address of the provider's token endpoint")),
-    jwksUrl: v.optional(address("write the address of the provider's keys (JWK set)")),
-    userinfoUrl: v.optional(address("write the address of the portal's userinfo endpoint")),
-    revocationUrl: v.optional(address("write the address of the portal's revocation endpoint")),
-    logoutUrl: v.optional(address("write the address that ends the portal's own session")),
-    postLogoutRedirectUri: v.optional(address("write where the portal shall send people after a logout")),
+    authorizationUrl: v.optional(
+      address("write the https address of the provider's authorization endpoint (http only on loopback)"),
+    ),
+    tokenUrl: v.optional(address("write the https address of the provider's token endpoint (http only on loopback)")),
+    jwksUrl: v.optional(address("write the https address of the provider's keys, a JWK set (http only on loopback)")),
+    userinfoUrl: v.optional(
+      address("write the https address of the provider's userinfo endpoint (http only on loopback)"),
+    ),
+    revocationUrl: v.optional(
+      address("write the https address of the provider's revocation endpoint (http only on loopback)"),
+    ),
+    logoutUrl: v.optional(
+      address("write the https address that ends the provider's own session (http only on loopback)"),
+    ),
+    postLogoutRedirectUri: v.optional(
+      address("write the https address to which the provider redirects after a logout (http only on loopback)"),
+    ),
     httpTimeout: v.optional(seconds(0.05, 120), DEFAULTS.httpTimeout),
     clockTolerance: v.optional(seconds(0, 600), DEFAULTS.clockTolerance),
     refreshLeeway: v.optional(seconds(0, 3600), DEFAULTS.refreshLeeway),

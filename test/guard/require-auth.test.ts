@@ -79,6 +79,15 @@ describe("somebody who is not logged in", () => {
     expect(answer.body).toContain("What you sent was not saved.");
   });
 
+  test("the two sentences for a form are joined without a space in Chinese", async () => {
+    const { url, browser } = await startWorld({
+      after: (app) => app.post("/thing", requireAuth(), (_req, res) => void res.send("in")),
+    });
+    const headers = { "accept-language": "zh" };
+    const answer = await browser.navigate(`${url}/thing`, { method: "POST", form: {}, headers });
+    expect(answer.body).toContain("<p>请先登录。您提交的内容未保存，请登录后重新提交。</p>");
+  });
+
   test("a form that meets a guard with maxAge gets a button for a login that is as fresh", async () => {
     const { url, browser } = await startWorld({
       after: (app) => app.post("/thing", requireAuth({ maxAge: 300 }), (_req, res) => void res.send("in")),

@@ -75,6 +75,16 @@ test("a page that is not framed for a logout is still framed by nobody", async (
   expect(headers["x-frame-options"]).toBe("DENY");
 });
 
+test.each([
+  ["the issuer", (iss: string) => ({ iss: `${iss}x`, sid: "s" }), /\[iss is not the issuer of the provider\]/],
+  ["a missing sid", (iss: string) => ({ iss }), /\[iss and sid must each be there once\]/],
+  ["a long sid", (iss: string) => ({ iss, sid: "s".repeat(256) }), /\[sid is longer than 255 characters\]/],
+])("the log of a refused frame names %s", async (_name, queryOf, line) => {
+  const world = await start("ours", [line]);
+  const { status } = await frame(world, queryOf(world.portal.issuer));
+  expect(status).toBe(400);
+});
+
 describe("nobody is logged out by", () => {
   const REFUSED: [what: string, query: (iss: string, sid: string) => [string, string][]][] = [
     ["a frame without iss and sid", () => []],

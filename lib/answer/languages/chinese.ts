@@ -98,7 +98,7 @@ export const CHINESE: Words = {
     doNotSend: "不提交",
     request: "请求编号",
   },
-  signOutQuestion: "您不是从本站页面进入此处的，因此尚未执行任何操作。",
+  signOutQuestion: "您不是通过点击本站的链接或按钮进入此处的，因此尚未退出登录。",
   formNotSent: "您提交的内容未保存，请登录后重新提交。",
   formQuestion: "表单提交前您的登录已失效，表单已为您保留。您现在的登录身份是 {name}。",
   formGone: "表单已提交，或保留时间已过。如未提交，请重新填写。",

@@ -30,7 +30,7 @@ export const ENGLISH: Words = {
     doNotSend: "Do not send",
     request: "request",
   },
-  signOutQuestion: "You did not come here from a page of this site, so nothing has happened yet.",
+  signOutQuestion: "You did not click a link or a button of this site to get here, so you have not been signed out.",
   formNotSent: "What you sent was not saved. Please send it again after you have signed in.",
   formQuestion: "You were signed out before your form was sent, so it has been kept. You are signed in as {name} now.",
   formGone: "The form has been sent already, or it was kept for too long. In that case please fill it in once more.",
