@@ -557,13 +557,14 @@ test("an upgrade of a user who is signed in becomes a WebSocket, and no other", 
   await runBlock(block("const session = express().use(auth);"), { express, auth, server, ServerResponse, sockets });
   const address = await listen(server);
   onTestFinished(() => close(server));
-  const upgrade = (headers: Record<string, string>) =>
+  const upgrade = (headers: Record<string, string>, path = "/") =>
     new Promise<number | undefined>((resolve) => {
-      const options = { headers: { Connection: "Upgrade", Upgrade: "websocket", ...headers } };
-      const asking = httpRequest(address, options, (res) => resolve(res.statusCode));
+      const options = { headers: { Connection: "Upgrade", Upgrade: "websocket", ...headers }, agent: false };
+      const asking = httpRequest(address + path, options, (res) => resolve(res.statusCode));
       asking.on("upgrade", (res) => resolve(res.statusCode)).end();
     });
   expect([await upgrade({ cookie }), await upgrade({})]).toEqual([101, 401]);
+  expect(await upgrade({ Accept: "text/html" }, "/login")).toBe(302); // no connection is left without an answer
 });
 
 test("each block is run, and each that is run is there", () => {
