@@ -88,7 +88,10 @@ export function explainRefreshFailure(
   return new PortalAuthError(isLastWord ? "refresh_refused" : "token_refused", { detail, providerDescription });
 }
 
-/** Errors with status 400 that say nothing about the refresh token: the client, its grant types, its scope, or the provider. */
+/**
+ * Errors with status 400 that say nothing about the refresh token: the client, its grant types, its scope, or the provider.
+ * The last four are those of RFC 8707, RFC 9449 and RFC 8628.
+ */
 const NOT_ABOUT_THE_TOKEN = [
   "invalid_client",
   "unauthorized_client",
@@ -96,6 +99,10 @@ const NOT_ABOUT_THE_TOKEN = [
   "invalid_scope",
   "server_error",
   "temporarily_unavailable",
+  "invalid_target",
+  "invalid_dpop_proof",
+  "use_dpop_nonce",
+  "slow_down",
 ];
 
 /** Whether a 400 may mean the refresh token. A page of HTML comes from something in front of the provider. */

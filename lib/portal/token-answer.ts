@@ -16,9 +16,11 @@ import { networkFailure, type PortalFetch } from "./http.js";
  * absent one it would mean everything that was asked for.
  */
 export function tolerantOfTokenAnswers(fetch: PortalFetch, tokenEndpoint: string | undefined): PortalFetch {
+  // the library asks the address as a URL writes it: in lower case, without a default port
+  const tokenUrl = tokenEndpoint && new URL(tokenEndpoint).href;
   return async function tolerantFetch(url, request) {
     const response = await fetch(url, request);
-    if (url !== tokenEndpoint || response.status !== 200) return response;
+    if (url !== tokenUrl || response.status !== 200) return response;
     const text = await response.text().catch((error: unknown) => {
       throw networkFailure(error, "token");
     });

@@ -289,7 +289,9 @@ describe("trouble with the portal logs nobody out", () => {
     ["invalid_client with 400", "refresh_failed", json(400, { error: "invalid_client" })],
     ["a page with 400, of something in front of the provider", "refresh_failed", html(400)],
     ["invalid_request with 403", "refresh_failed", json(403, { error: "invalid_request" })],
-    ["invalid_scope", "refresh_failed", json(400, { error: "invalid_scope" })],
+    ...["invalid_scope", "invalid_target", "invalid_dpop_proof", "use_dpop_nonce", "slow_down"].map(
+      (error): [string, string, Answer] => [error, "refresh_failed", json(400, { error })],
+    ),
     ["JSON that is cut off", "refresh_failed", (_req, res) => void res.writeHead(200, JSON_TYPE).end('{"access_tok')],
     ["a page with 200", "refresh_failed", html(200)],
     ["a redirect", "refresh_failed", (_req, res) => void res.writeHead(302, { location: "http://127.0.0.1:1/" }).end()],

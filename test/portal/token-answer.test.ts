@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { normalizeTokenAnswer } from "../../lib/portal/token-answer.js";
+import { normalizeTokenAnswer, tolerantOfTokenAnswers } from "../../lib/portal/token-answer.js";
 import { DEMO_PEOPLE } from "../../lib/testing/portal/portal.js";
 import { json, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
@@ -33,6 +33,15 @@ describe("a token answer", () => {
     expect(normalizeTokenAnswer(text)).toBe(text);
   });
 });
+
+test.each(["https://ID.example/token", "https://id.example:443/token", "https://id.example/x/../token"])(
+  "the answer of the token endpoint %s is read so, however its address is written",
+  async (endpoint) => {
+    const fetch = tolerantOfTokenAnswers(async () => Response.json({ access_token: "a", scope: null }), endpoint);
+    const answer = await fetch("https://id.example/token", {});
+    expect(await answer.json()).toEqual({ access_token: "a" });
+  },
+);
 
 describe("an identity of another type than a text is refused, with the claim's name in the log", () => {
   // JSON numbers above 2^53 are rounded, so two users could become one; and 1 would be the same user as "1"
