@@ -218,7 +218,7 @@ describe("an answer that stops in the middle, although its length was announced"
     ["/oauth2/jwks", cut, "portal_unreachable"],
     ["/oauth2/jwks", stall, "portal_timeout"],
   ])("%s", async (path, answer, code) => {
-    const { browser, url, portal, me } = await startWorld({ options: { httpTimeout: 0.3 }, log: [new RegExp(code)] });
+    const { browser, url, portal, me } = await startWorld({ options: { httpTimeout: 1 }, log: [new RegExp(code)] });
     portal.answerNext(path, answer);
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.match(/(\w+) · request/)?.[1]]).toEqual([503, code]);
