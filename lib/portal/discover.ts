@@ -179,17 +179,22 @@ function checkAddresses(metadata: oidc.ServerMetadata, settings: Settings): void
     return isInside || isSafe(address);
   };
   const bad = [...FOR_BROWSERS, ...FOR_THIS_SERVER].filter((name) => !isGood(name));
-  if (bad.length > 0)
-    throw invalid(`${bad.join(", ")}: missing or no https address${insideHint(metadata, bad, inside)}`);
+  if (bad.length > 0) throw invalid(describeBad(metadata, bad, inside));
 }
 
 /** Keycloak without a configured host name writes the address of the request into its document. */
-function insideHint(metadata: oidc.ServerMetadata, bad: readonly string[], inside: string | undefined): string {
-  const isOne = (address: unknown) =>
+function describeBad(metadata: oidc.ServerMetadata, bad: readonly string[], inside: string | undefined): string {
+  const isAtInside = (address: unknown) =>
     typeof address === "string" && URL.canParse(address) && new URL(address).origin === inside;
-  return bad.some((name) => FOR_BROWSERS.includes(name) && isOne(metadata[name]))
-    ? "; browsers do not reach PORTAL_INTERNAL_URL: configure the provider's public host name"
-    : "";
+  const internal = bad.filter((name) => FOR_BROWSERS.includes(name) && isAtInside(metadata[name]));
+  const others = bad.filter((name) => !internal.includes(name));
+  const parts: string[] = [];
+  if (others.length > 0) parts.push(`${others.join(", ")}: missing or no https address`);
+  if (internal.length > 0)
+    parts.push(
+      `${internal.join(", ")}: browsers do not reach PORTAL_INTERNAL_URL: configure the provider's public host name`,
+    );
+  return parts.join("; ");
 }
 
 const invalid = (detail: string) => new PortalAuthError("discovery_invalid", { detail });

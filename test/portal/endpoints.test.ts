@@ -176,7 +176,7 @@ describe.skipIf(!isKnown)("an internal address", () => {
     const { browser, url, portal, forwarder, log } = await startWorldWithForwarder({ log: [/discovery_invalid/] });
     portal.alterDiscovery((document) => ({ ...document, [name]: addressOf(forwarder, path) }));
     expect((await browser.navigate(`${url}/login`)).status).toBe(502);
-    expect(log.join()).toContain(`${name}: missing or no https address; browsers do not reach PORTAL_INTERNAL_URL`);
+    expect(log.join()).toContain(`[${name}: browsers do not reach PORTAL_INTERNAL_URL: configure`);
   });
 
   test.each(["http://elsewhere/token", "http://10.0.0.1/token"])(

@@ -2,8 +2,11 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
 import { createServer, request as httpRequest, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import express, { type Express } from "express";
+import express, { type Express, type Request } from "express";
+import { MemoryStore, type SessionData } from "express-session";
 import helmet from "helmet";
+import { Server as SocketServer } from "socket.io";
+import { io as connect } from "socket.io-client";
 import request from "supertest";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import * as library from "../../lib/index.js";
@@ -13,7 +16,7 @@ import * as testing from "../../lib/testing/index.js";
 import { json } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
-import { close, listen, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
+import { close, listen, SESSION_SECRET, startWorld, type World, type WorldOptions } from "../support/world.js";
 import { type Block, readBlocks, runBlock } from "./blocks.js";
 
 // Each block of the README is run here, by its first line; one that is not, and one that is gone, fail.
@@ -544,17 +547,71 @@ test("the last page of a login in a popup keeps its opener", async () => {
   );
 });
 
-test("an upgrade of a user who is signed in becomes a WebSocket, and no other", async () => {
-  const { browser, url, auth } = await startWorld();
+/** The header of a browser that has signed in, or of a stranger's. */
+async function cookieOf({ browser, url }: World): Promise<string> {
   await browser.visit(`${url}/account`);
-  const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+  return [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+}
+
+describe("socket.io", () => {
+  /** Runs the block, and returns what a client gets: the greeting of the server, or why it was refused. */
+  async function serve(auth: library.PortalAuth) {
+    const server = createServer();
+    const io = new SocketServer(server);
+    await runBlock(block("const session = express().use(auth);"), { express, auth, io, ServerResponse });
+    io.on("connection", (socket) => void socket.emit("hello", (socket.request as Request).portal.claims?.sub));
+    const address = await listen(server);
+    onTestFinished(() => io.close());
+    return (transports: string[], cookie?: string) =>
+      new Promise<string>((resolve) => {
+        const extraHeaders = cookie === undefined ? {} : { cookie };
+        const client = connect(address, { transports, extraHeaders, forceNew: true, reconnection: false });
+        onTestFinished(() => void client.close());
+        client.on("hello", resolve).on("connect_error", ({ message }) => resolve(message));
+      });
+  }
+
+  test.each([[["polling"]], [["websocket"]], [["polling", "websocket"]]])(
+    "lets a user in who is signed in, and nobody else, by %s",
+    async (transports) => {
+      const world = await startWorld();
+      const ask = await serve(world.auth);
+      expect(await ask(transports, await cookieOf(world))).toBe("amara-okafor");
+      expect(await ask(transports)).toBe("please sign in");
+    },
+  );
+
+  test("tells a client that the session store is down", async () => {
+    const store = new BreakableStore();
+    const world = await startWorld({ options: { store }, log: [/session_store_failed|in one step/] });
+    const ask = await serve(world.auth);
+    const cookie = await cookieOf(world);
+    store.isBroken = true;
+    expect(await ask(["websocket"], cookie)).toBe("try again later");
+  });
+});
+
+/** Fails to read once it is broken. */
+class BreakableStore extends MemoryStore {
+  isBroken = false;
+
+  override get(id: string, done: (error: unknown, session?: SessionData | null) => void): void {
+    if (this.isBroken) done(new Error("the store is down"));
+    else super.get(id, done);
+  }
+}
+
+test("an upgrade of a user who is signed in becomes a WebSocket, and no other", async () => {
+  const world = await startWorld();
+  const cookie = await cookieOf(world);
+  const { auth } = world;
   const server = createServer();
   const sockets = {
     handleUpgrade: (_req: unknown, socket: Duplex) =>
       socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
     emit() {},
   };
-  await runBlock(block("const session = express().use(auth);"), { express, auth, server, ServerResponse, sockets });
+  await runBlock(block("const prepare = express().use(auth);"), { express, auth, server, ServerResponse, sockets });
   const address = await listen(server);
   onTestFinished(() => close(server));
   const upgrade = (headers: Record<string, string>, path = "/") =>
