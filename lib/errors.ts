@@ -16,7 +16,7 @@ const FAILURES = {
   request_not_express: {
     status: 500,
     sentence: "Something went wrong on this site. Please try again.",
-    hint: "portalAuth() or requireAuth() was called with a request that does not come from Express: an `upgrade` event, socket.io's engine.use(), a plain http server or an HTTP/2 server. Let an Express app call it: express().use(auth)(req, res, next), and mount it with app.use().",
+    hint: "portalAuth() or requireAuth() was called with a request that does not come from Express: an `upgrade` event, socket.io's engine.use(), a plain http server or an HTTP/2 server. Mount it with app.use(). For WebSockets and socket.io let an Express app call it, as the README shows under WebSockets.",
   },
   tenant_unknown: {
     status: 404,
