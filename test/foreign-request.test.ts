@@ -46,7 +46,7 @@ describe.each(HANDLERS)("%s that is not called by Express", (_name, make) => {
         ),
       ),
     );
-    expect(await (await fetch(url)).text()).toMatch(/^request_not_express: .*express\(\)\.use\(auth\)/);
+    expect(await (await fetch(url)).text()).toMatch(/^request_not_express: .*Mount it with app\.use\(\)/);
   });
 
   test("answers with 500 where there is no next", async () => {
