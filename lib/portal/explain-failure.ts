@@ -189,9 +189,12 @@ function algorithmOf(error: unknown): string | undefined {
   return about && `the token is signed with ${printable(String(about.header?.alg))}, expected ${expected}`;
 }
 
-/** Says which clients a token is for. */
-export const audienceDetail = (received: unknown, expected: unknown): string =>
-  `claim aud: received ${[received].flat().slice(0, 3).map(String).map(printable).join(", ")}, expected ${printable(String(expected))}`;
+/** Says which clients a token is for. Anybody can send a logout token, in which `aud` may be any JSON value. */
+export function audienceDetail(received: unknown, expected: unknown): string {
+  const clients = [received].flat().slice(0, 3);
+  const names = clients.map((client) => (typeof client === "string" ? printable(client) : typeof client));
+  return `claim aud: received ${names.join(", ")}, expected ${printable(String(expected))}`;
+}
 
 const OWN_SENTENCES = ["OperationProcessingError", "UnsupportedOperationError"];
 

@@ -194,6 +194,7 @@ const REFUSED: [what: string, changes: IdTokenChanges, detail: RegExp][] = [
   ["for another client", { claims: { aud: "another" } }, /aud/],
   ["for nobody", { claims: { aud: undefined } }, /aud/],
   ["for a client by a part of its name", { claims: { aud: "demo-app-2 demo-app" } }, /aud/],
+  ["for an object that cannot be text", { claims: { aud: { toString: null } } }, /aud/],
   ["issued in the future", { claims: { iat: now() + 3600 } }, /iat/],
   [
     "of days ago, though it says that it is good for years",
