@@ -50,8 +50,7 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
           styleSrc: ["'self'"],
           imgSrc: ["'self'"],
           connectSrc: ["'self'"],
-          // the forms post to this app, and "sign out everywhere" goes on to the portal: browsers look at redirects too
-          formAction: ["'self'", "https:", "http://127.0.0.1:*"],
+          formAction: ["'self'"], // "sign out everywhere" posts to this app, which leads to the provider by a page
           baseUri: ["'none'"],
           frameAncestors: ["'none'"],
           requireTrustedTypesFor: ["'script'"],

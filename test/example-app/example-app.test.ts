@@ -227,7 +227,7 @@ describe("headers and secrets", () => {
         "base-uri 'none'",
         "connect-src 'self'",
         "default-src 'none'",
-        "form-action 'self' https: http://127.0.0.1:*",
+        "form-action 'self'",
         "frame-ancestors 'none'",
         "img-src 'self'",
         "require-trusted-types-for 'script'",
