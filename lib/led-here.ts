@@ -14,29 +14,56 @@ import { originOf, type Parts } from "./parts.js";
  */
 const BOUNCED_SECONDS = 60;
 
+/** How long the mark counts after a redirect of ours, in seconds. The browser follows a redirect at once. */
+const REDIRECTED_SECONDS = 10;
+
+/** The values of the mark: set by our interstitial page, and kept by a redirect that answered its request. */
+const BOUNCED = "1";
+const REDIRECTED = "2";
+
 /**
  * Answers with a page that loads an address of this site anew, so that SameSite=Strict cookies come along.
  * The request that follows looks as if a page of this site had sent it, although another site has led here.
  * A cookie marks that.
  */
 export async function bounce({ pages, settings }: Parts, req: Request, res: Response, to: string): Promise<void> {
-  setMark(res, settings, BOUNCED_SECONDS);
+  setMark(res, settings, BOUNCED, BOUNCED_SECONDS);
   await goOn(pages, req, res, to);
 }
 
 /** Tells whether our interstitial page may have sent this request. */
-export const isBounced = ({ settings }: Parts, { headers }: Request): boolean =>
-  parseCookie(headers.cookie ?? "")[bouncedCookieName(settings)] !== undefined;
+export const isBounced = (parts: Parts, req: Request): boolean => markOf(parts, req) !== undefined;
 
-/** Removes the mark after it was looked at: it counts once. */
+/**
+ * Removes the mark after it was looked at: it counts once. A request from another site leaves it, as it is not the one
+ * that the mark is for.
+ */
 export function forgetBounce(parts: Parts, req: Request, res: Response): void {
-  if (isBounced(parts, req)) setMark(res, parts.settings, 0);
+  if (isBounced(parts, req) && mayComeFromHere(req)) setMark(res, parts.settings, BOUNCED, 0);
 }
 
-function setMark(res: Response, settings: Parts["settings"], maxAge: number): void {
+/**
+ * Keeps the mark for the request that follows a redirect. Another router of the application may have its logout there,
+ * and to the browser a page of this site has caused that request, too.
+ */
+export function keepBounce(parts: Parts, req: Request, res: Response): void {
+  if (isBounced(parts, req) && mayComeFromHere(req)) setMark(res, parts.settings, REDIRECTED, REDIRECTED_SECONDS);
+}
+
+/** Tells whether keepBounce() has kept the mark already: a redirect answered the request of our interstitial page. */
+export const isBounceKept = (parts: Parts, req: Request): boolean =>
+  markOf(parts, req) === REDIRECTED && mayComeFromHere(req);
+
+const markOf = ({ settings }: Parts, { headers }: Request): string | undefined =>
+  parseCookie(headers.cookie ?? "")[bouncedCookieName(settings)];
+
+const mayComeFromHere = ({ headers }: Request): boolean =>
+  (headers["sec-fetch-site"] ?? "same-origin") === "same-origin";
+
+function setMark(res: Response, settings: Parts["settings"], value: string, maxAge: number): void {
   const name = bouncedCookieName(settings);
   const secure = settings.https;
-  const cookie = { name, value: "1", path: "/", httpOnly: true, secure, sameSite: "lax", maxAge } as const;
+  const cookie = { name, value, path: "/", httpOnly: true, secure, sameSite: "lax", maxAge } as const;
   res.appendHeader("Set-Cookie", stringifySetCookie(cookie));
 }
 

@@ -1,7 +1,15 @@
 import type { Request } from "express";
 import { redirect } from "../answer/redirect.js";
 import { epochSeconds } from "../clock.js";
-import { bounce, forgetBounce, isFetchMetadataSent, isLedByOwnPage, mayLackStrictCookies } from "../led-here.js";
+import {
+  bounce,
+  forgetBounce,
+  isBounceKept,
+  isFetchMetadataSent,
+  isLedByOwnPage,
+  keepBounce,
+  mayLackStrictCookies,
+} from "../led-here.js";
 import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { isStrict } from "../session/own-session.js";
@@ -36,13 +44,15 @@ export async function answerSignedIn(parts: Parts, visit: Visit, options: Wanted
   const { settings } = parts;
   const query = readQuery(req);
   if (isLedByOwnPage(parts, req) && !query.has(ELSEWHERE)) return false;
-  forgetBounce(parts, req, res);
   const session = readSession(req, settings);
-  if (session) {
-    if (!isEnough(parts, req, session, options)) return false;
+  // If a redirect was followed already, a script on the return address asks for a login, and gets one.
+  if (session && !isBounceKept(parts, req) && isEnough(parts, req, session, options)) {
+    keepBounce(parts, req, res);
     redirect(res, 303, landingPage(settings, mount, options.returnTo));
     return true;
   }
+  forgetBounce(parts, req, res);
+  if (session) return false;
   if (!isStrict(req, settings) || !mayLackStrictCookies(req) || query.has(ELSEWHERE)) return false;
   dropNewSession(req, settings);
   await bounce(parts, req, res, sameAddress(query));

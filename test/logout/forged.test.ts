@@ -1,8 +1,10 @@
+import type { Express } from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { portalAuth, requireAuth } from "../../lib/index.js";
 import { startAnotherSite } from "../support/another-site.js";
+import type { Answer } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type World, type WorldOptions } from "../support/world.js";
 
 // A navigation to the logout route that no user asked for: it is same-origin, because a page of this site caused it.
 
@@ -50,6 +52,39 @@ describe("a GET navigation from a page of this site, without Sec-Fetch-User,", (
     expect([page.status, page.body.includes("Sign out?")]).toEqual([200, true]);
     expect((await me()).isAuthenticated).toBe(true);
     expect((await browser.navigate(`${url}/logout`, from(SAFARI))).status).toBe(303);
+  });
+
+  test("is asked about in Safari if the login route of a Strict router redirected there", async () => {
+    const { url, browser } = await startWithStaff();
+    const led = { site: "cross-site", headers: { "user-agent": SAFARI } } as const;
+    const refreshed = async (page: Answer) => {
+      const [, to = ""] = String(page.headers["refresh"]).split("url=");
+      return browser.navigate(new URL(to, page.url), from(SAFARI));
+    };
+    for (const login of ["/login", "/staff/login"]) await refreshed(await browser.visit(url + login));
+    await browser.jar.setCookie("portal-bounced=; Path=/; Max-Age=0", url); // of these logins
+
+    let link = "/staff/logout";
+    for (const login of ["/login", "/staff/login", "/login"]) {
+      const redirect = await refreshed(await browser.navigate(`${url}${login}?returnTo=${link}`, led));
+      let page = redirect;
+      for (let steps = 0; steps < 3 && page.headers.location?.startsWith("/"); steps += 1)
+        page = await browser.navigate(new URL(page.headers.location, url), from(SAFARI));
+      const isAskedOrLogsIn = page.body.includes("Sign out?") || page.headers.location?.includes("/authorize");
+      expect([redirect.headers.location, isAskedOrLogsIn]).toEqual([decodeURIComponent(link), true]);
+      await browser.jar.setCookie("portal-bounced=; Path=/; Max-Age=0", url);
+      link = encodeURIComponent(`${login}?returnTo=${link}`);
+    }
+  });
+
+  test("a link from another site does not end the time in which a page is asked about", async () => {
+    const { url, browser } = await signedIn();
+    await browser.jar.setCookie("portal-bounced=1; Path=/", url);
+    for (const path of ["/login", "/logout"]) {
+      const { headers } = await browser.navigate(url + path, { site: "cross-site" });
+      expect(String(headers["set-cookie"])).not.toContain("portal-bounced");
+    }
+    expect((await browser.navigate(`${url}/logout`, from(SAFARI))).body).toContain("Sign out?");
   });
 
   test("a form or a script that posts needs no such header", async () => {
@@ -111,34 +146,40 @@ describe.skipIf(noChromium)(`in Chromium${noChromium && ` (${noChromium})`}`, ()
   });
 
   test("a Strict guard in front of the logout of another router signs nobody out", async () => {
-    const site = await startAnotherSite();
-    const { url, app, portal } = await startWorld({
-      publicOrigin: site.origin,
-      options: { sameSite: "strict" },
-      portal: { redirectUris: [`${site.origin}/callback`, `${site.origin}/staff/callback`] },
-    });
-    site.leadTo(new URL(url).port);
-    app.use("/staff", requireAuth());
-    app.use(staffAt(site.origin, portal.issuer));
+    const { url, app, portal } = await startWithStaff((before) => before.use("/staff", requireAuth()));
     app.get("/staff/home", requireAuth({ portal: "staff" }), (_req, res) => void res.send("staff home"));
     const browser = await launchChromium();
     onTestFinished(() => browser.close());
     const page = await browser.newPage();
-    await page.goto(`${site.origin}/staff/home`);
+    await page.goto(`${url}/staff/home`);
     await page.getByRole("button", { name: "Amara Okafor" }).click();
     await page.getByText("staff home").waitFor();
     portal.answerNext("/elsewhere", (_req, res) =>
-      res.writeHead(200, { "content-type": "text/html" }).end(`<a href="${site.origin}/staff/logout">win</a>`),
+      res.writeHead(200, { "content-type": "text/html" }).end(`<a href="${url}/staff/logout">win</a>`),
     );
     await page.goto(`${portal.issuer}/elsewhere`);
     await page.getByText("win").click();
     await page.getByRole("heading", { name: "Sign out?" }).waitFor();
     const asks = portal.requests.filter(({ path }) => path === "/oauth2/authorize").length;
-    await page.goto(`${site.origin}/staff/home`);
+    await page.goto(`${url}/staff/home`);
     await page.getByText("staff home").waitFor();
     expect(portal.requests.filter(({ path }) => path === "/oauth2/authorize")).toHaveLength(asks);
   });
 });
+
+/** An application with two routers, both with a Strict session. `url` is where users reach it. */
+async function startWithStaff(before: (app: Express) => void = () => {}): Promise<World> {
+  const site = await startAnotherSite();
+  const world = await startWorld({
+    publicOrigin: site.origin,
+    options: { sameSite: "strict" },
+    portal: { redirectUris: [`${site.origin}/callback`, `${site.origin}/staff/callback`] },
+  });
+  site.leadTo(new URL(world.url).port);
+  before(world.app);
+  world.app.use(staffAt(site.origin, world.portal.issuer));
+  return { ...world, url: site.origin };
+}
 
 /** A second router of the application, with a name and a Strict session of its own. */
 const staffAt = (origin: string, issuer: string) =>
