@@ -13,7 +13,7 @@ import { type Kept, knownOf } from "./known.js";
 import { personOf } from "./persons/making.js";
 import { type EndedSession, endThese } from "./persons/persons-sessions.js";
 import { holderOfLogin } from "./persons/session-index.js";
-import { reservedKey } from "./reserved.js";
+import { LOGIN_KEYS, reservedKey } from "./reserved.js";
 import { KeptPortalSession, type PortalSession, type StoredPortal } from "./stored.js";
 import { promised } from "./update.js";
 
@@ -63,7 +63,10 @@ export interface NewSession {
   readonly extra: Partial<SessionData>;
   /** Keys of the old session that survive. */
   readonly keep: readonly string[];
-  /** Whether all keys of the old session survive, if its login counts and is the same user's. Default false. */
+  /**
+   * Whether all keys of the old session survive but those that onLogin has set, if its login counts and is the same user's.
+   * Default false.
+   */
   readonly keepAll?: boolean;
   /** One that waits for this login. */
   readonly form?: PendingForm | undefined;
@@ -89,7 +92,9 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
     const replaced = isAnothers ? await endReplaced(req, former, rules) : undefined;
     await promised<void>((done) => old.regenerate(done));
     if (replaced) onReplaced(replaced);
-    Object.assign(req.session, survivors, extra, form && { [FORM_KEY]: form });
+    const loginKeys = Object.keys(extra);
+    const listed = loginKeys.length > 0 && { [LOGIN_KEYS]: loginKeys };
+    Object.assign(req.session, survivors, extra, listed, form && { [FORM_KEY]: form });
     const login = { tokens, claims: asStored(claims), authentication, issuer, client_id, redirect_uri, version: 1 };
     const login_id = randomBytes(16).toString("base64url");
     const portal = { ...login, login_id, started_at: now, obtained_at: now };
@@ -106,11 +111,21 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
 /** The form that waits belongs to the user, and goes along. */
 const isOfApplication = (key: string): boolean => key === FORM_KEY || reservedKey([key]) === undefined;
 
-/** Returns the keys of the old session that survive. It is no session of another user. */
+/**
+ * Returns the keys of the old session that survive. It is no session of another user. With `keepAll`, keys that onLogin
+ * has set stay behind: they say what the provider said then, such as a role that the user may have lost since.
+ */
 function keptKeys(on: Request, { keep, keepAll = false, rules }: NewSession, old: Kept): readonly string[] {
   const isSignedIn = readSession(on, rules) !== undefined;
-  const keys = keepAll && isSignedIn ? Object.keys(old).filter(isOfApplication) : keep;
+  const ofLogin = loginKeysOf(old);
+  const all = () => Object.keys(old).filter((key) => isOfApplication(key) && !ofLogin.includes(key));
+  const keys = keepAll && isSignedIn ? [...new Set([...all(), ...keep])] : keep;
   return keys.filter((key) => key in old);
+}
+
+function loginKeysOf(session: object): readonly unknown[] {
+  const { [LOGIN_KEYS]: listed } = session as { readonly [LOGIN_KEYS]?: unknown };
+  return Array.isArray(listed) ? listed : [];
 }
 
 /** What a hook has put into them stays the application's own: what is kept is frozen. */

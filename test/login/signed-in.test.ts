@@ -113,6 +113,18 @@ describe("a login begins all the same", () => {
   });
 });
 
+describe("a page whose script asks for a login, shortly after our interstitial page led to this site,", () => {
+  test("gets one with the second request", async () => {
+    const { browser, url } = await signedIn();
+    await browser.jar.setCookie("portal-bounced=1; Path=/", url);
+    const ask = { site: "same-origin", clicked: false } as const;
+    const first = await browser.navigate(`${url}/login?returnTo=/account`, ask);
+    expect([first.status, first.headers.location]).toEqual([303, "/account"]);
+    expect((await browser.navigate(`${url}/login?returnTo=/account`, ask)).status).toBe(302);
+    expect((await browser.cookies(url)).has("portal-bounced")).toBe(false);
+  });
+});
+
 describe("a login that another site began", () => {
   test("keeps the session of the same user, under a new id", async () => {
     const { browser, url, cart, portal } = await signedIn();
@@ -124,6 +136,25 @@ describe("a login that another site began", () => {
     const after = (await cart()) as { id: string };
     expect(after).toMatchObject({ cart: "lamp" });
     expect(after.id).not.toBe(before.id);
+  });
+
+  test("keeps nothing that onLogin put into the session before, and does not put there again", async () => {
+    let roles: object = { isAdmin: true };
+    const { browser, url, cart, portal } = await signedIn({
+      options: { hooks: { onLogin: ({ session }) => void Object.assign(session, roles) } },
+      after: (app) => app.get("/test/admin", (req, res) => void res.json(Object(req.session).isAdmin ?? false)),
+    });
+    const isAdmin = async () => JSON.parse((await browser.visit(`${url}/test/admin`)).body);
+    expect(await isAdmin()).toBe(true);
+    for (const given of [{ isAdmin: true }, {}, {}]) {
+      roles = given;
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
+      portal.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
+      const callback = await browser.loginUntilCallback(`${url}/login?max_age=0`, { site: "none" });
+      expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);
+      expect(await isAdmin()).toBe("isAdmin" in given);
+      expect(await cart()).toMatchObject({ cart: "lamp" });
+    }
   });
 
   test("hands nothing of a user's session to another user", async () => {
