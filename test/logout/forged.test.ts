@@ -4,7 +4,14 @@ import { portalAuth, requireAuth } from "../../lib/index.js";
 import { startAnotherSite } from "../support/another-site.js";
 import type { Answer } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
-import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type World, type WorldOptions } from "../support/world.js";
+import {
+  CLIENT_ID,
+  CLIENT_SECRET,
+  SESSION_SECRET,
+  startWorld,
+  type World,
+  type WorldOptions,
+} from "../support/world.js";
 
 // A navigation to the logout route that no user asked for: it is same-origin, because a page of this site caused it.
 
