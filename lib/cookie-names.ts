@@ -28,3 +28,9 @@ export const silentCookieNames = (named: Named): Readonly<Record<"ready" | "trie
   ready: cookieName("portal-silent", named),
   tried: cookieName("portal-silent-tried", named),
 });
+
+/** Shows, after a lost login, what happens to the next login's cookie: see Evidence. It needs no prefix. */
+export const PROBE_COOKIE = "portal-probe";
+
+/** Whether a cookie of this name belongs to any portalAuth(). The probe does not count. */
+export const isOurCookie = (name: string): boolean => /^(__Host-)?portal-(login|session|silent)/.test(name);

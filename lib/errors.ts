@@ -66,12 +66,17 @@ const FAILURES = {
   login_cookies_blocked: {
     status: 400,
     sentence: "Your browser did not keep this sign-in. Please allow cookies for this site and sign in again.",
-    hint: "No cookie at all came back, and none had come to /login. The browser blocks cookies, or the login began under another host than that of PORTAL_REDIRECT_URI (localhost is not 127.0.0.1).",
+    hint: "No cookie came to /login, and none came back. The browser blocks cookies, or a proxy removes all of them. If a proxy changes their Path or SameSite, the second login of this browser fails with login_cookie_changed or login_cookies_strict.",
   },
   login_cookie_lost: {
     status: 400,
     sentence: "Your browser has lost this sign-in. Please sign in again.",
     hint: "Cookies came from this browser, but not this login's. They were deleted meanwhile, many logins were begun since, or a proxy drops long cookie headers.",
+  },
+  login_cookie_changed: {
+    status: 400,
+    sentence: "This site could not keep this sign-in in your browser. Please try again later.",
+    hint: "A cookie without Path and Domain came back, and the login's cookie did not. A proxy or a middleware changes the Path or Domain of the login's cookie (nginx proxy_cookie_path, proxy_cookie_domain), or removes it by its name.",
   },
   login_overwritten: {
     status: 400,
@@ -96,7 +101,7 @@ const FAILURES = {
   login_cookies_strict: {
     status: 400,
     sentence: "Your browser did not send this sign-in back. Please sign in again.",
-    hint: "Cookies came to /login and none came back from the portal: something makes them SameSite=Strict, such as a proxy's proxy_cookie_flags. The login's own cookie must stay Lax.",
+    hint: "Cookies came to /login and none came back from the provider: something makes them SameSite=Strict, such as a proxy's proxy_cookie_flags. The login's own cookie must stay Lax.",
   },
   login_on_other_host: {
     status: 400,

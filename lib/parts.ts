@@ -4,6 +4,7 @@ import type { ErrorAnswer } from "./answer/answer-error.js";
 import type { Log } from "./answer/log.js";
 import type { Pages } from "./answer/pages.js";
 import { addressOf, linkTo, startPage } from "./external-address.js";
+import type { HostCheck } from "./login/host-check.js";
 import { returnTo } from "./login/return-to.js";
 import { type LoginStrength, strengthAsQuery } from "./login/strength.js";
 import type { Transactions } from "./login/transaction.js";
@@ -30,6 +31,7 @@ export interface Parts {
   readonly log: Log;
   readonly pages: Pages;
   readonly outage: Outage;
+  readonly checkHost: HostCheck;
   readonly refreshOnce: RefreshOnce;
 }
 

@@ -9,6 +9,7 @@ import { createPages } from "./answer/pages.js";
 import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
 import { isOfExpress, refuseForeignRequest } from "./foreign-request.js";
+import { createHostCheck } from "./login/host-check.js";
 import { createSilentLogin } from "./login/silent.js";
 import { Transactions } from "./login/transaction.js";
 import { callbackPaths, possibleCallbackPaths } from "./login-ticket.js";
@@ -108,6 +109,7 @@ function createParts(tried: Tried): Parts {
     log,
     pages: createPages({ languages: settings.languages, render: settings.renderPage, log }),
     outage: createOutage(settings.clock),
+    checkHost: createHostCheck(settings.redirectUri, log),
     refreshOnce: createRefreshOnce(log.tell),
   };
 }

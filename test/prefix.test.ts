@@ -173,7 +173,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
   });
 
   test("Host and X-Forwarded-* change no address", async () => {
-    const { front, browser } = await startBehind();
+    const { front, browser } = await startBehind({ log: [/A login begins at the host evil\.example/] });
     const headers = {
       host: "evil.example",
       "x-forwarded-host": "evil.example",

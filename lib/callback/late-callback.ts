@@ -11,6 +11,7 @@ const WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
   "login_expired",
   "login_cookies_blocked",
   "login_cookie_lost",
+  "login_cookie_changed",
   "login_in_other_browser",
   "login_secret_changed",
   "login_over_http",

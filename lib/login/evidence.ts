@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { parseCookie } from "cookie";
-import type { Request } from "express";
+import { parseCookie, stringifySetCookie } from "cookie";
+import type { Request, Response } from "express";
+import { isOurCookie, PROBE_COOKIE } from "../cookie-names.js";
 import type { PortalAuthErrorCode } from "../errors.js";
 import { isOverHttps } from "../over-https.js";
 import { deriveKeys } from "../session/seal.js";
@@ -18,6 +19,12 @@ export interface Evidence {
   isSilent(state: string): boolean;
   /** Returns why a login that was begun with this state is not to be found in this request. */
   whyLost(state: string, req: Request, cookieIsThere: boolean): Loss;
+  /**
+   * Sets the probe cookie with the page of a lost login. It has no Path, no Domain and no prefix, so a
+   * browser keeps it even if a proxy changes these for the login's cookie. If the next login of this browser
+   * fails as well, the probe shows why.
+   */
+  setProbe(state: string, res: Response): void;
 }
 
 export interface Loss {
@@ -42,12 +49,15 @@ const BROWSER_BYTES = 2;
 const HOST_BYTES = 3;
 const SEEN_BYTES = TIME_BYTES + FLAG_BYTES + BROWSER_BYTES + HOST_BYTES;
 const MAC_BYTES = 8;
+/** The longest host name has 253 characters (RFC 1035, section 2.3.4). */
+const MAX_ADDRESS = 300;
 
 const HAD_COOKIES = 1;
 const OVER_HTTPS = 2;
 const SILENT = 4;
 const IN_FRAME = 8;
 const HAD_OUR_COOKIES = 16;
+const HAD_PROBE = 32;
 
 /** Returns a login's state without the evidence behind it. */
 export const bareState = (state: string): string => state.slice(0, STATE_LENGTH);
@@ -90,6 +100,12 @@ export function createEvidence({ secrets, belongsTo, https, lifetimeMs, clock }:
       const elsewhere = whereBegun(seen, req, https);
       return elsewhere ? { code: elsewhere } : whichCookies(flagsOf(seen), req);
     },
+    setProbe(state, res) {
+      if (!read(keys, state)) return; // a link that was made up sets no cookie
+      const maxAge = Math.floor(lifetimeMs / 1000);
+      const attributes = { httpOnly: true, secure: https, sameSite: "lax", maxAge } as const;
+      res.append("Set-Cookie", stringifySetCookie({ name: PROBE_COOKIE, value: "1", ...attributes }));
+    },
   };
 }
 
@@ -108,11 +124,12 @@ function look(key: Buffer, req: Request, { begun_at, silent }: Begun): Buffer {
   const head = Buffer.alloc(TIME_BYTES + FLAG_BYTES);
   head.writeUInt32BE(Math.floor(begun_at / 1000) >>> 0);
   let flags = 0;
-  if (hasCookies(req)) flags |= HAD_COOKIES;
+  if (hasOtherCookies(req)) flags |= HAD_COOKIES;
   if (isOverHttps(req)) flags |= OVER_HTTPS;
   if (silent) flags |= SILENT;
   if (isFramed(req)) flags |= IN_FRAME;
   if (hasOurCookies(req)) flags |= HAD_OUR_COOKIES;
+  if (hasProbe(req)) flags |= HAD_PROBE;
   head.writeUInt8(flags, TIME_BYTES);
   return Buffer.concat([head, browserMark(key, req), hostMark(key, req)]);
 }
@@ -130,14 +147,22 @@ function whereBegun({ bytes, key }: Seen, req: Request, https: boolean): PortalA
   return undefined;
 }
 
-/** Same browser, same host: which cookies came to /login and which came back shows what has happened to this login's. */
+/** Compares the cookies that came to /login with those that came back, from the same browser and host. */
 function whichCookies(flags: number, req: Request): Loss {
-  const isLedHere = req.headers["sec-fetch-site"] === "cross-site";
+  const site = req.headers["sec-fetch-site"];
   if (hasOurCookies(req)) return { code: "login_cookie_lost", detail: "other cookies of portalAuth() came back" };
-  if (hasCookies(req) && !(flags & HAD_OUR_COOKIES && isLedHere))
-    return { code: "login_cookie_lost", detail: "cookies came back, but none of portalAuth()" };
-  if (!hasCookies(req) && !(flags & HAD_COOKIES)) return { code: "login_cookies_blocked" };
-  return { code: isLedHere ? "login_cookies_strict" : "login_cookie_lost" };
+  if (flags & HAD_PROBE) {
+    if (hasProbe(req)) return { code: "login_cookie_changed" };
+    // Browsers send no Fetch Metadata over plain http, except on loopback.
+    if (site === undefined || site === "cross-site") return { code: "login_cookies_strict" };
+  }
+  if (flags & HAD_OUR_COOKIES && site === "cross-site") return { code: "login_cookies_strict" };
+  if (flags & HAD_OUR_COOKIES)
+    return { code: "login_cookie_lost", detail: "cookies of portalAuth() came to /login, and none of them came back" };
+  if (hasOtherCookies(req)) return { code: "login_cookie_lost", detail: "cookies came back, but none of portalAuth()" };
+  if (!(flags & HAD_COOKIES)) return { code: "login_cookies_blocked" };
+  if (site === "cross-site") return { code: "login_cookies_strict" };
+  return { code: "login_cookie_lost", detail: "cookies came to /login, and none came back" };
 }
 
 const macOf = (key: Buffer, state: string, seen: Buffer): Buffer =>
@@ -155,17 +180,29 @@ const hostMark = (key: Buffer, req: Request): Buffer =>
     .digest()
     .subarray(0, HOST_BYTES);
 
-/** The host in the address bar, as far as a proxy says it. It decides the name of a failure alone. */
-function hostOf({ headers }: Request): string {
-  const [forwarded = ""] = String(headers["x-forwarded-host"] ?? "").split(",");
-  return (forwarded.trim() || (headers.host ?? "")).toLowerCase();
+/**
+ * Returns the host in the address bar, without its port: the value of X-Forwarded-Host, else of Host. ""
+ * for a value that is no host. Anybody can send these headers, so this may only choose a message.
+ */
+export function hostOf(req: Request): string {
+  const address = `http://${forwardedHost(req) || (req.headers.host ?? "")}`;
+  return address.length <= MAX_ADDRESS && URL.canParse(address) ? new URL(address).hostname : "";
+}
+
+/** Returns the first value of X-Forwarded-Host, which the outermost proxy wrote; "" without one. */
+export function forwardedHost({ headers }: Request): string {
+  const [first = ""] = String(headers["x-forwarded-host"] ?? "").split(",");
+  return first.trim();
 }
 
 /** Whether the page is loaded into a frame (Fetch Metadata Request Headers, section 2.1). */
 const isFramed = ({ headers }: Request): boolean =>
   ["iframe", "frame", "embed", "object", "fencedframe"].includes(String(headers["sec-fetch-dest"]));
 
-const hasCookies = ({ headers }: Request): boolean => Boolean(headers.cookie);
+const namesIn = ({ headers }: Request): string[] => Object.keys(parseCookie(headers.cookie ?? ""));
 
-const hasOurCookies = ({ headers }: Request): boolean =>
-  Object.keys(parseCookie(headers.cookie ?? "")).some((name) => /^(__Host-)?portal-(login|session|silent)/.test(name));
+const hasProbe = (req: Request): boolean => namesIn(req).includes(PROBE_COOKIE);
+
+const hasOtherCookies = (req: Request): boolean => namesIn(req).some((name) => name !== PROBE_COOKIE);
+
+const hasOurCookies = (req: Request): boolean => namesIn(req).some(isOurCookie);

@@ -47,6 +47,7 @@ export async function beginLogin(
   { silent = false, form }: Circumstances = {},
 ): Promise<void> {
   const { settings, transactions, getPortal, log } = parts;
+  parts.checkHost(req);
   checkCookieCanBeSet(req, settings);
   checkSessionWasSaved(parts, { req });
   const wanted = strengthOf(options);

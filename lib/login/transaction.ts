@@ -113,6 +113,7 @@ export class Transactions {
     const slot = this.#evidence.isOurs(state) ? found.find(isBegunWith(bareState(state))) : undefined;
     if (!slot) {
       const { code, detail } = this.#evidence.whyLost(state, req, found.some(isUnreadable));
+      this.#evidence.setProbe(state, res);
       throw new PortalAuthError(code, { ...(detail !== undefined && { detail }) });
     }
     const open = slot.content as OpenAttempt;

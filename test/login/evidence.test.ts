@@ -1,14 +1,16 @@
+import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
 import { bareState } from "../../lib/login/evidence.js";
 import { Browser } from "../support/browser.js";
-import { startWorld, type WorldOptions } from "../support/world.js";
+import { SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
 
-// Why a login is not to be found: each cause brought about as it comes about in life, and told apart from the others.
+// Why a login is not found. Each cause is told apart from the others.
 
 const FIREFOX = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0" };
 const WECHAT = { "user-agent": "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15 Mobile/15E148 MicroMessenger/8.0.66" };
 const VISITED = "visited=yes";
 const OURS = "portal-login.of-an-earlier-try=x";
+const PROBE = "portal-probe=1";
 const HTTPS = { "x-forwarded-proto": "https" };
 const PUBLIC = "https://app.example";
 
@@ -37,9 +39,13 @@ const ways: [string, Way][] = [
   ["login_cookie_lost", { there: FIREFOX, back: FIREFOX, cookie: (value) => `${value.slice(0, -1)}` }],
   ["login_on_other_host", { there: { ...FIREFOX, host: "www.app.example" }, back: { ...FIREFOX, cookie: VISITED } }],
   ["login_on_other_host", { there: { ...FIREFOX, "x-forwarded-host": "www.app.example" }, back: FIREFOX }],
+  ["login_cookies_blocked", { there: { ...FIREFOX, host: "127.0.0.1:1" }, back: FIREFOX }], // cookies ignore ports
   ["login_in_frame", { there: { ...FIREFOX, "sec-fetch-dest": "iframe" }, back: { ...FIREFOX, cookie: VISITED } }],
   ["login_in_frame", { there: FIREFOX, back: { ...FIREFOX, "sec-fetch-dest": "iframe" } }],
   ["login_cookies_strict", { there: { ...FIREFOX, cookie: OURS }, back: { ...FIREFOX, cookie: VISITED } }],
+  ["login_cookie_changed", { there: { ...FIREFOX, cookie: PROBE }, back: { ...FIREFOX, cookie: PROBE } }],
+  ["login_cookies_strict", { there: { ...FIREFOX, cookie: PROBE }, back: FIREFOX }],
+  ["login_cookies_blocked", { there: FIREFOX, back: { ...FIREFOX, cookie: PROBE } }],
   ["login_in_other_browser", { there: { ...FIREFOX, cookie: VISITED }, back: WECHAT }],
   ["login_in_other_browser", { there: FIREFOX, back: { ...WECHAT, cookie: VISITED } }],
   ["login_expired", { there: FIREFOX, back: FIREFOX, minutes: 10 }],
@@ -51,7 +57,7 @@ const ways: [string, Way][] = [
   [
     "login_over_http",
     {
-      world: { publicOrigin: PUBLIC, ownSession: false, ...appsOwn() },
+      world: { publicOrigin: PUBLIC, ...appsOwn() },
       there: FIREFOX,
       back: { ...FIREFOX, ...HTTPS },
     },
@@ -68,18 +74,13 @@ const ways: [string, Way][] = [
 
 /** A session whose cookie is not Secure: so /login over http is not stopped before it begins. */
 function appsOwn(): WorldOptions {
-  return {
-    before(app) {
-      app.use((req, _res, next) => {
-        req.session = { cookie: {} } as never;
-        next();
-      });
-    },
-  };
+  const cookie = { secure: false, sameSite: "lax" } as const;
+  const ownSession = session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false, cookie });
+  return { before: (app) => void app.use(ownSession) };
 }
 
 test.each(ways)("%s, case %#", async (code, { world, there, back, site = "cross-site", minutes = 0, ...changed }) => {
-  const { url } = await startWorld({ ...world, log: [new RegExp(code)] });
+  const { url } = await startWorld({ ...world, log: [new RegExp(code), /begins at the host www\.app\.example/] });
   const browser = new Browser();
   const begun = await new Browser().navigate(`${url}/login`, { headers: there });
   const state = new URL(begun.headers.location ?? "").searchParams.get("state") ?? "";

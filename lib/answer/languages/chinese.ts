@@ -17,6 +17,7 @@ export const CHINESE: Words = {
     login_expired: "登录用时过长，已失效，请重新登录。",
     login_cookies_blocked: "您的浏览器没有保存此次登录。请允许本站使用 Cookie，然后重新登录。",
     login_cookie_lost: "您的浏览器中已找不到此次登录，请重新登录。",
+    login_cookie_changed: "本站未能在您的浏览器中保存此次登录，请稍后再试。",
     login_overwritten: "此浏览器中的另一次登录已取代此次登录，请重新登录。",
     login_in_other_browser: "此次登录是在另一个浏览器中发起的。请回到该浏览器继续，或在此重新登录。",
     login_secret_changed: "登录期间本站进行了更新，请重新登录。",
