@@ -121,7 +121,8 @@ describe("the state", () => {
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const state = callback.searchParams.get("state") ?? "";
     callback.searchParams.set("state", bareState(state));
-    expect((await browser.navigate(callback)).body).toContain("login_not_found");
+    const refused = await browser.navigate(callback);
+    expect([refused.body.includes("login_not_found"), refused.headers["set-cookie"]]).toEqual([true, undefined]);
     callback.searchParams.set("state", state);
     expect((await browser.navigate(callback)).status).toBe(303);
   });
