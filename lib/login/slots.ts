@@ -54,6 +54,9 @@ export class Slots {
   readonly #overflowName: string;
   readonly #slotSealer;
   readonly #overflowSealer;
+  /** How many bytes the longest line of a cookie takes without its value. */
+  readonly #lineBytes: number;
+  readonly #found = new WeakMap<Request, FoundSlots>();
   /**
    * Where to look for a free slot first. Parallel requests of a browser see different cookies; as far as one process answers
    * them, each starts one slot further, so they do not choose the same one.
@@ -71,11 +74,20 @@ export class Slots {
     const taken = this.#overflowName.length + SEPARATOR_BYTES;
     this.slotBytes = sealableBytes(SLOT_BYTES - taken);
     this.overflowBytes = sealableBytes(OVERFLOW_BYTES - taken);
+    this.#lineBytes = headerLine("Set-Cookie", this.#line(this.#overflowName, "", Number.MAX_SAFE_INTEGER));
     this.clearBytes = headerLine("Set-Cookie", this.#line(this.#overflowName, "", 0));
   }
 
-  /** Opens the slots that a request brings. */
+  /** Opens the slots that a request brings, once: several steps of a login look at them. */
   read(req: Request): FoundSlots {
+    const known = this.#found.get(req);
+    if (known) return known;
+    const found = this.#open(req);
+    this.#found.set(req, found);
+    return found;
+  }
+
+  #open(req: Request): FoundSlots {
     const cookies = parseCookie(req.headers.cookie ?? "");
     const sealed = cookies[this.#overflowName];
     const overflow = sealed === undefined ? undefined : this.#overflowSealer.open(sealed);
@@ -121,8 +133,7 @@ export class Slots {
 
   /** Returns how many bytes of an answer's headers the cookie takes that holds so much content. */
   lineBytes(contentBytes: number): number {
-    const longest = this.#line(this.#overflowName, "", Number.MAX_SAFE_INTEGER).length;
-    return headerLine("Set-Cookie", "") + longest + sealedLength(contentBytes);
+    return this.#lineBytes + sealedLength(contentBytes);
   }
 
   #line(name: string, value: string, lifeMs: number): string {
