@@ -350,6 +350,7 @@ describe("behind a proxy that ends TLS", () => {
 
   test("Host and X-Forwarded-Host never reach the redirect_uri, nor any address of ours", async () => {
     const { browser, origin, portal } = await startBehindProxy({
+      log: [/A login begins at the host evil\.example, but/],
       before: (app) => app.set("trust proxy", true),
       forwardedHeaders: {
         host: "evil.example",
