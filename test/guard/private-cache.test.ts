@@ -6,7 +6,8 @@ import express, { type Express, type Response } from "express";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { requireAuth } from "../../lib/index.js";
 import { Browser } from "../support/browser.js";
-import { noNginx, startNginx } from "../support/servers/nginx.js";
+import { noNginx, startNginx } from "../support/nginx.js";
+import { freePort } from "../support/servers/free-port.mjs";
 import { startWorld } from "../support/world.js";
 
 const PRIVATE = "private, no-cache";
@@ -90,10 +91,12 @@ describe.skipIf(noNginx)(`behind nginx with proxy_cache_valid${noNginx && ` (${n
     const cache = await mkdtemp(join(tmpdir(), "portal-auth-cache-"));
     onTestFinished(() => rm(cache, { recursive: true, force: true }));
     await chmod(cache, 0o777); // if nginx is started by root, its workers have another user
-    const { url: cached } = await startNginx(
-      (port) => `proxy_cache_path ${cache} keys_zone=pages:1m use_temp_path=off;
+    const port = await freePort();
+    await startNginx(
+      `proxy_cache_path ${cache} keys_zone=pages:1m use_temp_path=off;
         server { listen 127.0.0.1:${port}; location / { proxy_pass ${url}; proxy_cache pages; proxy_cache_valid 200 10m; } }`,
     );
+    const cached = `http://127.0.0.1:${port}`;
     const cookie = await browser.jar.getCookieString(url);
     expect((await browser.navigate(`${cached}/mine`, { headers: { cookie } })).body).toBe("amara-okafor");
     return { portal, answer: await new Browser().navigate(`${cached}/mine`) };

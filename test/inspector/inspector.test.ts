@@ -13,7 +13,8 @@ import { type Inspector, inspector } from "../../lib/inspector/index.js";
 import { json, logIn } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
-import { noNginx, startNginx } from "../support/servers/nginx.js";
+import { noNginx, startNginx } from "../support/nginx.js";
+import { freePort } from "../support/servers/free-port.mjs";
 import { close, listen, secretsOf, startWorld, type WorldOptions } from "../support/world.js";
 
 const SHOTS = fileURLToPath(new URL("../output/inspector", import.meta.url));
@@ -231,8 +232,9 @@ describe("who may look", () => {
       `behind nginx that speaks HTTP/1.1 and sends the upstream's Host${noNginx && ` (${noNginx})`}`,
       async () => {
         const { url, browser } = await start();
-        const front = await startNginx(
-          (port) => `
+        const port = await freePort();
+        const front = `http://127.0.0.1:${port}`;
+        await startNginx(`
           server {
             listen 127.0.0.1:${port};
             location / {
@@ -240,11 +242,10 @@ describe("who may look", () => {
               proxy_http_version 1.1;
               proxy_set_header Connection "";
             }
-          }`,
-        );
-        await expectClosed(new Browser(), front.url);
+          }`);
+        await expectClosed(new Browser(), front);
         expect((await browser.navigate(inspect.link(`${url}/inspect/`))).status).toBe(200);
-        await expectClosed(new Browser(), front.url);
+        await expectClosed(new Browser(), front);
       },
     );
   });
