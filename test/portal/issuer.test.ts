@@ -155,6 +155,12 @@ test.each([
 const OURS = "9d1f3c6a-5b7e-4f4c-8a21-0c7d5e6f7a8b";
 const THEIRS = "11111111-2222-4333-8444-555555555555";
 
+test("the iss of a token must be the one of its own tid, without the check of openid-client", () => {
+  const issuer = new ProviderIssuer("https://a.example/{tenantid}/v2.0", [OURS, THEIRS]);
+  expect(issuer.problemOf({ iss: `https://a.example/${OURS}/v2.0`, tid: OURS })).toBeUndefined();
+  expect(issuer.problemOf({ iss: `https://a.example/${THEIRS}/v2.0`, tid: OURS })).toContain("claim iss: received");
+});
+
 describe("at a provider with tenants, as Microsoft Entra,", () => {
   const start = (allowedTenants: PortalAuthOptions["allowedTenants"], given: WorldOptions = {}) =>
     startWorld({
