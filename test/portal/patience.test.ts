@@ -142,7 +142,7 @@ describe("a provider that limits requests", () => {
     expect(await ask()).toMatchObject({ status: 503, code: "portal_failed" });
     expect(await ask(jonas)).toEqual({ status: 503, code: "portal_failed", retryAfter: "1" });
     expect(refreshes()).toHaveLength(1);
-    expect(log.filter((line) => line.includes("429"))).toHaveLength(1);
+    expect(log.filter((line) => line.includes("refresh answered 429"))).toHaveLength(1);
     expect((await me()).isAuthenticated).toBe(true);
     later(30);
     expect([(await ask()).status, (await ask(jonas)).status]).toEqual([200, 200]);
