@@ -219,7 +219,7 @@ describe("a logger that fails", () => {
     const { url, browser, log, ask, later } = await logIn({ options: { logger }, log: LOG });
     later(TOKEN_SECONDS);
     expect((await ask()).status).toBe(200);
-    const page = await browser.navigate(`${url}/callback`);
+    const page = await browser.navigate(`${url}/callback?code=x`);
     expect([page.status, page.body.includes("callback_invalid")]).toEqual([400, true]);
     await vi.waitFor(() => expect(log.filter((line) => LOG[0]?.test(line))).toHaveLength(1));
   });

@@ -2,6 +2,7 @@ import { redirect } from "../answer/redirect.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { returnTo, startPage } from "../external-address.js";
 import { isOwnRoute } from "../login/own-routes.js";
+import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { readSession } from "../session/session.js";
 
@@ -21,12 +22,12 @@ const WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
 ];
 
 /**
- * Whether a failed callback is of a signed-in user whose attempt has expired or is unknown: they came late, by Back or by a
- * bookmark, and need no error page.
+ * Whether a failed callback is of a signed-in user whose attempt has expired or is unknown, or of one who opened the bare
+ * address: they came late, by Back or by a bookmark, and need no error page.
  */
 export function isLateCallback({ settings }: Parts, { req }: Visit, error: unknown): boolean {
   if (!(error instanceof PortalAuthError) || !readSession(req, settings)) return false;
-  return WITHOUT_ATTEMPT.includes(error.code);
+  return WITHOUT_ATTEMPT.includes(error.code) || readQuery(req).size === 0;
 }
 
 /** Redirects to the option's page. Nothing of the session changes: any site can make a link to the callback. */

@@ -67,8 +67,8 @@ const CASES: readonly Case[] = [
     act: (world) => failedCallbacks(world, 2, json(400, { error: "invalid_grant" })),
   },
   {
-    name: "a callback without parameters",
-    act: async ({ browser, url }) => [await browser.navigate(`${url}/callback`)],
+    name: "a callback without a state",
+    act: async ({ browser, url }) => [await browser.navigate(`${url}/callback?code=x`)],
   },
   {
     name: "a posted callback without parameters",

@@ -8,11 +8,16 @@ const LATE: [string, (callback: URL) => void][] = [
   ["with a state that is unknown", (callback) => callback.searchParams.set("state", "of-another-time")],
   ["with the answer of an attempt that is gone", () => {}],
   ["with an error of the provider", (callback) => turnIntoError(callback)],
+  ["without any parameter", (callback) => removeParameters(callback)],
 ];
 
 function turnIntoError(callback: URL): void {
   callback.searchParams.delete("code");
   callback.searchParams.set("error", "access_denied");
+}
+
+function removeParameters(callback: URL): void {
+  callback.search = "";
 }
 
 /** A user who is signed in, and the address of a callback whose attempt this browser does not have. */
@@ -37,7 +42,7 @@ describe("a late callback", () => {
   });
 
   test.each(LATE)("%s still shows everybody else what went wrong", async (_how, change) => {
-    const { url, callback } = await signedIn({ log: [/login_/] });
+    const { url, callback } = await signedIn({ log: [/login_|callback_invalid/] });
     change(callback);
     const stranger = await new Browser().navigate(callback);
     expect([stranger.status, stranger.body.includes("Sign in again")]).toEqual([400, true]);
