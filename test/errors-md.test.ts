@@ -48,7 +48,7 @@ test("it names no variable that is not read", () => {
 
 test("each line in the log says where to read more", async () => {
   const { url, browser, log } = await logIn({ log: [/callback_invalid/] });
-  await browser.navigate(`${url}/callback`);
+  await browser.navigate(`${url}/callback?code=x`);
   expect(log.at(-1)).toMatch(
     /^\[express-portal-auth\] callback_invalid .* More: npx express-portal-auth explain callback_invalid$/,
   );
