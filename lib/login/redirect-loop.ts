@@ -1,6 +1,7 @@
 import { parseCookie } from "cookie";
 import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
+import { isUserActivated } from "../led-here.js";
 import type { Parts, Visit } from "../parts.js";
 import { isStrict } from "../session/own-session.js";
 import { readSession, whyRefused } from "../session/session.js";
@@ -34,8 +35,7 @@ export function checkSessionWasSaved({ settings, transactions }: Parts, { req }:
  * Whether a user has clicked on a page of this site: their session may have ended by itself meanwhile. A redirect from the
  * provider is cross-site, and a script or a timer is no click (Fetch Metadata Request Headers, sections 2.3 and 2.4).
  */
-const isClick = ({ headers }: Request): boolean =>
-  headers["sec-fetch-site"] === "same-origin" && headers["sec-fetch-user"] === "?1";
+const isClick = (req: Request): boolean => req.headers["sec-fetch-site"] === "same-origin" && isUserActivated(req);
 
 /** Says which part of the way is broken: the cookie, the store, or the login in it. */
 function whatCameBack(req: Request, reason: string | undefined): string {
