@@ -3,10 +3,14 @@ import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import type { Parts } from "../parts.js";
 import { type Place, placeOf, readSession, updateSession } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
+import { hasExpired } from "../tokens.js";
 import { withinTime } from "../within-time.js";
 import { endsSession, renewal } from "./renew.js";
 
-/** A token that is still good is handed out rather than a person kept waiting for longer by a slow portal. */
+/**
+ * If a refresh takes longer, requests get the old token while it is good. This counts from the beginning of the refresh: if
+ * the provider is slow, or a process was killed during a refresh, later requests get the old token at once.
+ */
 const PATIENCE_MS = 2000;
 
 /** What is wanted of the tokens. */
@@ -81,8 +85,7 @@ export function isFresh({ settings }: Parts, { tokens, obtained_at }: PortalSess
 const isEnough = (parts: Parts, session: PortalSession, { refused }: Wish): boolean =>
   isFresh(parts, session) && (refused === undefined || session.version > refused);
 
-const hasEnded = ({ settings }: Parts, { tokens }: PortalSession): boolean =>
-  settings.clock() / 1000 >= (tokens.expires_at ?? Number.POSITIVE_INFINITY);
+const hasEnded = ({ settings }: Parts, { tokens }: PortalSession): boolean => hasExpired(tokens, settings.clock);
 
 /** Whether this failure means that only a new login helps. */
 export const needsLogin = (error: unknown): boolean =>
@@ -93,6 +96,7 @@ const isCode = (error: unknown, code: PortalAuthErrorCode): boolean =>
 
 async function renewed(parts: Parts, req: Request, session: PortalSession, wish: Wish, isGood: boolean) {
   const place = placeOf(req, parts.settings);
+  const patience = Math.max(0, PATIENCE_MS - parts.refreshOnce.ageMs(place.id));
   const work = newer(parts, req, place, session, wish).then(
     (portal) => {
       updateSession(req, parts.settings, place.id, portal);
@@ -105,8 +109,8 @@ async function renewed(parts: Parts, req: Request, session: PortalSession, wish:
     },
   );
   if (!isGood) return work;
-  // the refresh goes on without this request, for the next one; unless the token ends while it waits
-  return withinTime(work, PATIENCE_MS, () => (hasEnded(parts, session) ? work : session));
+  // the refresh continues for the next request; if the token expires meanwhile, this one waits for it, too
+  return withinTime(work, patience, () => (hasEnded(parts, session) ? work : session));
 }
 
 async function newer(parts: Parts, req: Request, place: Place, { version = 0 }: PortalSession, wish: Wish) {

@@ -4,19 +4,21 @@ import { asPortalAuthError } from "../as-portal-auth-error.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { callOnTokens } from "../hooks.js";
 import type { Parts } from "../parts.js";
+import type { Portal } from "../portal/discover.js";
 import { refresh } from "../portal/refresh.js";
 import { revokeQuietly } from "../revoke-quietly.js";
 import type { Refresh, Renewed } from "../session/refresh/refresh.js";
 import type { Place } from "../session/session.js";
 import type { PortalSession } from "../session/stored.js";
-import type { TokenSet } from "../tokens.js";
+import { storedLogin } from "../session/stored-login.js";
+import { hasExpired, type TokenSet } from "../tokens.js";
 import { withinTime } from "../within-time.js";
 import type { Blame } from "./outage.js";
 
-/** Discovery, the refresh itself, and keys that are fetched once or, as they do not fit, twice. */
-const PORTAL_REQUESTS = 4;
-/** A hook that takes longer has failed: everybody who wants this session's token waits for it. */
-const HOOK_MS = 20_000;
+/** The provider's answer, its keys and the hook have this time together, or more if PORTAL_HTTP_TIMEOUT is longer than 10 s. */
+const RENEW_MS = 20_000;
+/** What the keys and the hook have at least, after an answer that came at the last moment. */
+const AFTER_ANSWER_MS = 10_000;
 
 /** What speaks of one person's tokens, and not of the portal or of how this application is known there. */
 const OF_ONE_PERSON: readonly PortalAuthErrorCode[] = [
@@ -32,23 +34,26 @@ interface Renewal extends Pick<Refresh, "isEnough" | "afterRefusal"> {
   readonly isNeeded?: boolean;
 }
 
-/** How the tokens of this session are renewed, if it falls to this process. */
+/** How the tokens of this login are refreshed, if this process does it. */
 export function renewal(
   parts: Parts,
   req: Request,
-  { id, keeper }: Place,
+  place: Place,
   { isEnough, afterRefusal, isNeeded = true }: Renewal,
 ): Refresh {
+  const renewAtMostMs = Math.max(RENEW_MS, 1000 * parts.settings.httpTimeout + AFTER_ANSWER_MS);
   return {
-    keeper,
+    login: storedLogin(place),
     clock: parts.settings.clock,
     isEnough,
     afterRefusal,
     endsSession,
-    obstacle: () => parts.outage.current(id),
-    renew: (stored) => renew(parts, req, id, stored, isNeeded),
-    renewAtMostMs: 1000 * (PORTAL_REQUESTS * parts.settings.httpTimeout) + HOOK_MS,
-    // nobody will have these: a logout that came while the portal was asked could not revoke them
+    async prepare() {
+      const portal = await findPortal(parts, place.id);
+      return (stored) => renew({ parts, req, id: place.id, portal, isNeeded, renewAtMostMs }, stored);
+    },
+    renewAtMostMs,
+    // a logout that came while the provider was asked could not revoke these
     onOrphan: ({ refresh_token }) => void revokeQuietly(parts, [refresh_token]),
   };
 }
@@ -59,20 +64,39 @@ const ENDING: readonly PortalAuthErrorCode[] = ["refresh_refused", "refresh_iden
 /** Whether this failure of a refresh ends the session. */
 export const endsSession = (error: unknown): boolean => error instanceof PortalAuthError && ENDING.includes(error.code);
 
-async function renew(
-  parts: Parts,
-  req: Request,
-  id: string,
-  stored: PortalSession,
-  isNeeded: boolean,
-): Promise<Renewed> {
+/** @throws PortalAuthError if the provider is down, or was a moment ago */
+async function findPortal(parts: Parts, id: string): Promise<Portal> {
+  const { outage, getPortal } = parts;
+  const failure = outage.current(id);
+  if (failure) throw failure;
+  try {
+    return await getPortal();
+  } catch (thrown) {
+    outage.check(id); // this was the trial
+    throw noteFailure(parts, id, thrown);
+  }
+}
+
+interface Renewing {
+  readonly parts: Parts;
+  readonly req: Request;
+  readonly id: string;
+  readonly portal: Portal;
+  readonly isNeeded: boolean;
+  readonly renewAtMostMs: number;
+}
+
+/** Waits for nothing before the refresh token is sent. */
+async function renew(renewing: Renewing, stored: PortalSession): Promise<Renewed> {
+  const { parts, req, id, renewAtMostMs } = renewing;
+  const endsAt = performance.now() + renewAtMostMs;
   if (stored.tokens.refresh_token === undefined) throw new PortalAuthError("token_expired");
-  const { tokens, unverified } = await askPortal(parts, id, stored, isNeeded && hasEnded(parts, stored));
+  const { tokens, unverified } = await askPortal(renewing, stored, endsAt);
   if (unverified) return { tokens: onlyRefreshToken(stored.tokens, tokens), failure: unverified };
   try {
     const { claims } = stored;
     const asking = callOnTokens(parts.settings.hooks, tokens, { req, grant: "refresh_token", claims });
-    const kept = await withinTime(asking, HOOK_MS, hookTooSlow);
+    const kept = await withinTime(asking, endsAt - performance.now(), () => hookTooSlow(renewAtMostMs));
     parts.outage.forget(id);
     return { tokens: kept };
   } catch (error) {
@@ -84,33 +108,36 @@ async function renew(
   }
 }
 
-function hookTooSlow(): never {
-  const detail = `onTokens took more than ${HOOK_MS / 1000} s; in it req.portal waits for these very tokens: use tokens.access_token`;
+function hookTooSlow(milliseconds: number): never {
+  const limit = `the provider and onTokens took more than ${milliseconds / 1000} s`;
+  const detail = `${limit}; in it req.portal waits for these very tokens: use tokens.access_token`;
   throw new PortalAuthError("hook_failed", { detail });
 }
 
-const hasEnded = ({ settings }: Parts, { tokens }: PortalSession): boolean =>
-  settings.clock() / 1000 >= (tokens.expires_at ?? Number.POSITIVE_INFINITY);
-
-/** @param isLastWord whether a refusal whose reason is not clear ends the session */
-async function askPortal({ getPortal, outage, log }: Parts, id: string, stored: PortalSession, isLastWord: boolean) {
+async function askPortal({ parts, id, portal, isNeeded }: Renewing, stored: PortalSession, endsAt: number) {
+  const { outage, settings } = parts;
   outage.check(id);
-  const hasFailed = (error: PortalAuthError) => {
-    logShared(log, error, logAnyway);
-    if (!endsSession(error)) return outage.remember(id, error, whose(error));
-    outage.isBack(); // the portal has answered
-    outage.forget(id);
-  };
+  // if the access token is still good, a refusal whose reason is not clear does not end the session
+  const isLastWord = isNeeded && hasExpired(stored.tokens, settings.clock);
   try {
-    const refreshed = await refresh(await getPortal(), stored, isLastWord);
-    if (refreshed.unverified) hasFailed(refreshed.unverified);
+    const refreshed = await refresh(portal, stored, { isLastWord, endsAt });
+    if (refreshed.unverified) noteFailure(parts, id, refreshed.unverified);
     else outage.isBack();
     return refreshed;
   } catch (thrown) {
-    const error = asPortalAuthError(thrown);
-    hasFailed(error);
-    throw error;
+    throw noteFailure(parts, id, thrown);
   }
+}
+
+/** Logs a failure of the provider, and remembers it. */
+function noteFailure({ outage, log }: Parts, id: string, thrown: unknown): PortalAuthError {
+  const error = asPortalAuthError(thrown);
+  logShared(log, error, logAnyway);
+  if (endsSession(error)) {
+    outage.isBack(); // the provider has answered
+    outage.forget(id);
+  } else outage.remember(id, error, whose(error));
+  return error;
 }
 
 const whose = ({ code }: PortalAuthError): Blame => (OF_ONE_PERSON.includes(code) ? "session" : "portal");

@@ -3,6 +3,7 @@ import { PortalAuthError } from "../errors.js";
 import { isSafeAddress } from "../safe-address.js";
 import { createPatience } from "./patience.js";
 import type { PortalRequest } from "./portal-request.js";
+import { requestTimeout } from "./request-timeout.js";
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
@@ -21,7 +22,7 @@ export function createFetch(timeoutSeconds: number, internalOrigin?: string, clo
     if (!isSafeAddress(url) && origin !== internalOrigin)
       throw new PortalAuthError("discovery_invalid", { detail: `${origin} is neither https nor http on loopback` });
     patience.check(url, request);
-    const signal = AbortSignal.timeout(Math.ceil(timeoutSeconds * 1000));
+    const signal = requestTimeout(Math.ceil(timeoutSeconds * 1000));
     try {
       const response = await sendAgainAfterReset(request, () =>
         fetch(url, { ...sendOnce(request), redirect: "manual", signal }),

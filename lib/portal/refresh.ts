@@ -1,6 +1,7 @@
 import * as oidc from "openid-client";
 import { PortalAuthError } from "../errors.js";
 import type { Claims, TokenSet } from "../tokens.js";
+import { withinTime } from "../within-time.js";
 import type { Portal } from "./discover.js";
 import { explainRefreshFailure } from "./explain-failure.js";
 import { checkRefreshedIdToken, checkTimes } from "./id-token.js";
@@ -13,27 +14,33 @@ export interface Holder {
   readonly claims: Pick<Claims, "sub" | "azp" | "nonce">;
 }
 
+export interface RefreshLimits {
+  /** Whether the access token has expired: then a 400 that names no problem of the client is a refusal. */
+  readonly isLastWord: boolean;
+  /** When the verification of the ID token is given up, by `performance.now()`. */
+  readonly endsAt: number;
+}
+
 export interface Refreshed {
   readonly tokens: TokenSet;
   /**
-   * The portal has answered, but its keys could not be fetched, or its clock or ours is wrong: its ID token, and so the
-   * rest, is not believed now.
+   * The provider has answered, but its keys could not be fetched, or its clock or ours is wrong. The ID token is not
+   * believed now, nor is the rest of the answer.
    */
   readonly unverified?: PortalAuthError;
 }
 
 /**
- * Gives the refresh token for new tokens. What the answer leaves out stays as it was: the refresh token when it does not
- * rotate, the scope when it is the same, the ID token when there is no new one.
+ * Exchanges the refresh token for new tokens. What the answer omits stays as it was: the refresh token if it does not
+ * rotate, the scope if it is the same, the ID token if there is no new one. Sends the request before it returns.
  * RFC 6749, sections 6 and 5.1; OpenID Connect Core 1.0, section 12.
  *
- * @param isLastWord whether the access token has expired: then a 400 that names no problem of the client is a refusal
  * @throws PortalAuthError `refresh_refused` when no later try can help; `refresh_identity_mismatch` for an ID token of
  *   another issuer or user; anything else may pass
  */
-export async function refresh(portal: Portal, holder: Holder, isLastWord: boolean): Promise<Refreshed> {
+export async function refresh(portal: Portal, holder: Holder, limits: RefreshLimits): Promise<Refreshed> {
   try {
-    return await sendRefreshToken(portal, holder, isLastWord);
+    return await sendRefreshToken(portal, holder, limits);
   } catch (error) {
     throw isIdentityMismatch(error)
       ? new PortalAuthError("refresh_identity_mismatch", { detail: error.detail })
@@ -47,7 +54,11 @@ const isIdentityMismatch = (error: unknown): error is PortalAuthError & { readon
   error.code === "id_token_invalid" &&
   /^claim (iss|sub|tid)\b/.test(error.detail ?? "");
 
-async function sendRefreshToken(portal: Portal, { tokens, claims }: Holder, isLastWord: boolean): Promise<Refreshed> {
+async function sendRefreshToken(
+  portal: Portal,
+  { tokens, claims }: Holder,
+  { isLastWord, endsAt }: RefreshLimits,
+): Promise<Refreshed> {
   const { settings, configuration, issuer } = portal;
   const askedAt = settings.clock();
   const answer = await oidc.refreshTokenGrant(configuration, tokens.refresh_token as string).catch((error) => {
@@ -60,13 +71,17 @@ async function sendRefreshToken(portal: Portal, { tokens, claims }: Holder, isLa
   const claimsNow = answer.claims() as Claims;
   checkRefreshedIdToken(claimsNow, fresh.id_token, before);
   try {
-    await portal.verifySignature(fresh.id_token);
+    await withinTime(portal.verifySignature(fresh.id_token), endsAt - performance.now(), keysTooLate);
     checkTimes(claimsNow, settings.clockTolerance);
   } catch (error) {
     if (!(error instanceof PortalAuthError) || error.code === "id_token_signature_invalid") throw error;
     return { tokens: merged, unverified: error };
   }
   return { tokens: merged };
+}
+
+function keysTooLate(): never {
+  throw new PortalAuthError("portal_timeout", { detail: "the keys for the ID token came too late" });
 }
 
 function whatStays(old: Readonly<TokenSet>, fresh: TokenSet): Partial<TokenSet> {

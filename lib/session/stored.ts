@@ -151,12 +151,12 @@ export class DiscreetPortalSession extends KeptPortalSession {
   }
 }
 
-/** Who refreshes, and how long the others believe it: a process that was killed does not renew it. */
+/** A process's claim to refresh the tokens. It is not renewed, and is removed when the refresh has ended. */
 export interface RefreshClaim {
-  /** The process, by a name that it made when it started. */
-  readonly by: string;
-  /** Later with each renewal, in epoch milliseconds by the clock of who refreshes. */
-  readonly until: number;
+  /** Unique to this claim. It names the process that made it. */
+  readonly id: string;
+  /** In epoch milliseconds, by the clock of the process that made it. */
+  readonly claimed_at: number;
 }
 
 /** The same in the store: the tokens sealed, where there is a key to do it with. */

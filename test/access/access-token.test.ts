@@ -371,6 +371,20 @@ describe("a portal that is slow", () => {
     expect(refreshes()).toHaveLength(1);
   });
 
+  test("delays later requests no more: their two seconds count from the beginning of the refresh", async () => {
+    const { ask, later, tokens, portal } = await logIn();
+    const { access_token } = await tokens();
+    later(TOKEN_SECONDS - 1);
+    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    const first = ask();
+    await arrived;
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, "now").mockImplementation(() => now() + PATIENCE_MS);
+    expect(await ask()).toEqual({ status: 200, access_token });
+    letGo();
+    expect((await first).access_token).not.toBe(access_token);
+  });
+
   test("is waited for when the token ends meanwhile", async () => {
     const { ask, later, tokens, portal, me } = await logIn();
     const before = await tokens();

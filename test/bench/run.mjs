@@ -9,11 +9,12 @@ import { logout } from "./benchmarks/logout.mjs";
 import { ownSession } from "./benchmarks/own-session.mjs";
 import { ownSessionRedis } from "./benchmarks/own-session-redis.mjs";
 import { refresh } from "./benchmarks/refresh.mjs";
+import { standstill } from "./benchmarks/standstill.mjs";
 import { measure } from "./runner/measure.mjs";
 import { killAll } from "./runner/process.mjs";
 import { report } from "./runner/report.mjs";
 
-const BENCHMARKS = [guard, ownSession, ownSessionRedis, login, refresh, logout];
+const BENCHMARKS = [guard, ownSession, ownSessionRedis, login, refresh, standstill, logout];
 const LIMIT_MINUTES = 15;
 /** What a benchmark calls the parts of its size, and the options that change them. */
 const COUNTS = {

@@ -394,9 +394,9 @@ describe("a session that an app reads from its store and writes back itself", ()
     expect(stored()).not.toHaveProperty("portal");
   });
 
-  test("leaves the claim of who refreshes it where it is", async () => {
+  test("leaves the claim of the process that refreshes it where it is", async () => {
     const { keeper, set, stored } = start(1);
-    const refreshing = { by: "a process", until: 1 };
+    const refreshing = { id: "a process.1", claimed_at: 1 };
     await keeper.update("id", (session) => ({ ...session, portal: { ...session.portal, refreshing } as never }));
     await set(copy(1, { left: "1" }));
     expect(stored()).toMatchObject({ left: "1", portal: { version: 1, refreshing } });

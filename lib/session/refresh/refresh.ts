@@ -1,37 +1,48 @@
 import type { Clock } from "../../clock.js";
 import type { PortalAuthError } from "../../errors.js";
 import type { TokenSet } from "../../tokens.js";
-import type { Keeper } from "../keeper.js";
 import type { PortalSession } from "../stored.js";
 
-/** A store that is down when new tokens shall be kept is asked again for so long: a rotated refresh token is the only one. */
+/** How long new tokens are offered to a store that fails: a rotated refresh token exists nowhere else. */
 export const KEEP_TRYING_MS = 30_000;
 
-/** What a refresh came to. */
+/** The stored login that is refreshed. */
+export interface StoredLogin {
+  /**
+   * Reads the login, changes it and writes it, with nothing in between. `change` may be called more than once. It returns
+   * the login to write, "remove" to end it, or undefined to leave it as it is.
+   *
+   * Resolves to the login as it is stored now; undefined if it has ended.
+   */
+  update(change: (login: PortalSession) => PortalSession | "remove" | undefined): Promise<PortalSession | undefined>;
+}
+
+/** The outcome of a refresh at the provider. */
 export interface Renewed {
   readonly tokens: TokenSet;
-  /** Thrown once the tokens are kept: the portal has answered, and what came after has failed. */
+  /** Thrown after the tokens are saved: the provider has answered, and a later step has failed. */
   readonly failure?: PortalAuthError;
 }
 
+/**
+ * Sends the refresh token of the login, before it returns. Called in the same tick in which the claim is answered: during
+ * a pause between the two, this process could stand still, and another one could take the claim over.
+ */
+export type Renew = (stored: PortalSession) => Promise<Renewed>;
+
 export interface Refresh {
-  readonly keeper: Keeper;
+  readonly login: StoredLogin;
   readonly clock: Clock;
-  /** Whether these tokens will do, as somebody else has brought them meanwhile. */
+  /** Whether the stored tokens are new enough: another request or process may have brought them. */
   readonly isEnough: (stored: PortalSession) => boolean;
-  /** Why the portal need not be asked just now, if there is a reason: tokens that somebody else has brought will still do. */
-  readonly obstacle: () => PortalAuthError | undefined;
-  /** Whether it is done because a resource has refused a token that had not ended. */
+  /** Whether a resource has refused an access token that had not expired. */
   readonly afterRefusal: boolean;
-  /**
-   * Asks the portal. Called while this process holds the session's claim, with what is stored then. Must come to an end:
-   * the session is nobody else's before.
-   */
-  readonly renew: (stored: PortalSession) => Promise<Renewed>;
-  /** After so long `renew` has come to an end. */
+  /** Does everything that may take time before the login is claimed, such as discovery. Rejects if the provider is down. */
+  readonly prepare: () => Promise<Renew>;
+  /** The longest time until `Renew` has an outcome, in milliseconds. */
   readonly renewAtMostMs: number;
-  /** Whether what `renew` threw means that this login is over. */
+  /** Whether this error of `Renew` means that the login is over. */
   readonly endsSession: (error: unknown) => boolean;
-  /** The session was ended while the portal was asked: its new refresh token belongs to nobody. */
+  /** Called with new tokens of a login that was ended while the provider was asked. */
   readonly onOrphan: (tokens: TokenSet) => void;
 }

@@ -7,10 +7,8 @@ import { portalOf } from "./portal-of.mjs";
 import { tell } from "./serve.mjs";
 import { endOf, fingerprint } from "./tokens.mjs";
 
-/** A portal is not next door: so long is each way to its token endpoint. */
-const ONE_WAY_MS = 10;
-
-const { from, ...options } = await tell({ loaded: true });
+/** `oneWayMs`: how long a request, and its answer, are on the way between an app and the token endpoint. */
+const { from, oneWayMs, ...options } = await tell({ loaded: true });
 const { startPortal } = await import(pathToFileURL(portalOf(from)));
 const portal = await startPortal(options);
 
@@ -24,10 +22,10 @@ const counter = createServer(async (req, res) => {
     const form = new URLSearchParams(body);
     const entry = { by: req.headers["x-process"], at: Date.now(), presented: fingerprint(form.get("refresh_token")) };
     ledger.push(entry);
-    await sleep(ONE_WAY_MS);
+    await sleep(oneWayMs);
     const { status, said } = await askPortal(req.headers["content-type"], body);
     Object.assign(entry, { status, answeredAt: Date.now() }, status === 200 ? outcome(said) : { said });
-    await sleep(ONE_WAY_MS);
+    await sleep(oneWayMs);
     res.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" }).end(said);
   } catch {
     res.destroy(); // it was killed in the middle of its request

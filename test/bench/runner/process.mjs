@@ -63,6 +63,10 @@ export class Program {
     }
   }
 
+  signal(name) {
+    this.#child.kill(name);
+  }
+
   /** Ends the program at once, whatever it is doing. */
   async kill() {
     this.#child.kill("SIGKILL");

@@ -6,14 +6,13 @@ const MOST_EVIDENCE = 5;
 
 /** The storm as lines to read. */
 export function reportStorm({ size, world, tally, ledger, spent, memoryBytes }, verdict) {
-  const { seconds, sessions, processes, rate } = size;
+  const { name, seconds, sessions, processes, rate } = size;
   const { refreshes, lost, lostToKill, met } = verdict;
-  const { killed } = world;
   const rows = [
     ["grants for each expiry", verdict.grantsPerExpiry.toFixed(3), target("1.00, at most 1.01", met.grantsPerExpiry)],
     ["sessions lost", lost.length, target("0", met.lost)],
     ["session changes lost", tally.lostChanges.length, target("0", met.lostChanges)],
-    ["lost to the kill itself", lostToKill.length, "sessions; README.md says why"],
+    ...(world.killed ? [["lost to the kill itself", lostToKill.length, "sessions; README.md says why"]] : []),
     ["refreshes", refreshes.grants, outcome(refreshes)],
     ["requests", tally.requests, `${verdict.changes} changed the session`],
     ["  needed no refresh", tally.answers.fresh, latency(tally.milliseconds.fresh)],
@@ -25,8 +24,8 @@ export function reportStorm({ size, world, tally, ledger, spent, memoryBytes }, 
   ];
   return [
     "",
-    `refresh: ${processes} processes of one app and one Redis; tokens live ${TOKEN_SECONDS} s, each refresh token is good once`,
-    `${sessions} sessions, ${rate} requests a second for ${seconds} s; ${killed.name} killed at ${clock(killed.at)}, Redis paused for 1 s`,
+    `${name}: ${processes} processes of one app and one Redis; tokens live ${TOKEN_SECONDS} s, each refresh token is good once`,
+    `${sessions} sessions, ${rate} requests a second for ${seconds} s; ${world.troubles}`,
     ...rows.map(row),
     ...evidence("lost", lost, ledger),
     ...evidence("lost to the kill", lostToKill, ledger),

@@ -4,11 +4,14 @@ import { logInAll } from "./person.mjs";
 import { reportStorm } from "./report.mjs";
 import { shares, spent } from "./spent.mjs";
 import { Tally } from "./tally.mjs";
-import { trouble } from "./trouble.mjs";
 import { judge } from "./verdict.mjs";
 import { World } from "./world.mjs";
 
-/** Resolves to the report, and to whether everything held that must. */
+/**
+ * Resolves to the report, and to whether all targets were met.
+ *
+ * @param size how much of everything; and the storm's `name`, its `trouble`, and `oneWayMs`, the way to the provider
+ */
 export async function runStorm(size) {
   const world = await World.start(size);
   try {
@@ -16,7 +19,7 @@ export async function runStorm(size) {
     const storm = { size, world, people, tally: new Tally() };
     await callTheRoll(storm, people); // to know the tokens of each session from the beginning
     const before = await spent(world);
-    await Promise.all([load(storm, people, size), trouble(world, size)]);
+    await Promise.all([load(storm, people, size), size.trouble(world, size)]);
     const after = await spent(world);
     await callTheRoll(storm, people);
 

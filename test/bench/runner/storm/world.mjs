@@ -6,12 +6,14 @@ export const LEEWAY_SECONDS = 0.5;
 /** ES256 is what makes so many tokens cheap to sign. */
 const PORTAL = { accessTokenSeconds: TOKEN_SECONDS, rotateRefreshTokens: true, signingAlg: "ES256" };
 
-/** One Redis, one portal, and several processes of one app, of which one will be killed. */
+/** One Redis, one portal, and several processes of one app. */
 export class World {
   /** The processes that can be asked now. */
   apps = [];
   /** The process that was killed, and when. */
   killed;
+  /** What has gone wrong on purpose, in words. */
+  troubles = "";
   #launch;
   #settings;
   #size;
@@ -42,8 +44,8 @@ export class World {
       this.apps.push(await this.#load(`process ${number}`));
     const [portal] = await this.#launch.start("storm-portal.mjs");
     const redirectUri = `${this.apps[0].origin}/callback`; // of all processes: they are one app
-    const { from } = this.#size;
-    const { issuer } = await portal.ask({ ...PORTAL, ...CLIENT, redirectUris: [redirectUri], from });
+    const { from, oneWayMs } = this.#size;
+    const { issuer } = await portal.ask({ ...PORTAL, ...CLIENT, redirectUris: [redirectUri], from, oneWayMs });
     this.portal = portal;
     this.#settings = { ...CLIENT, issuer, redirectUri, store: this.redis.url, refreshLeeway: LEEWAY_SECONDS, from };
     await Promise.all(this.apps.map((app) => this.#open(app)));

@@ -1,0 +1,21 @@
+/** A timer that fires so late means that this process stood still: it was stopped, or its machine was suspended. */
+const LATE_MS = 500;
+const READ_MS = 1000;
+
+/**
+ * Creates a signal that aborts a request after so long. Node.js runs timers before it reads from sockets. If this process
+ * stood still, its time is over although the answer has arrived, and with a refresh the only good token would be thrown
+ * away. So it gets another second to read.
+ */
+export function requestTimeout(milliseconds: number): AbortSignal {
+  const controller = new AbortController();
+  const dueAt = performance.now() + milliseconds;
+  const timeout = AbortSignal.timeout(milliseconds);
+  const abort = () => controller.abort(timeout.reason);
+  const abortOrRead = () => {
+    if (performance.now() - dueAt < LATE_MS) abort();
+    else setTimeout(abort, READ_MS).unref();
+  };
+  timeout.addEventListener("abort", abortOrRead, { once: true });
+  return controller.signal;
+}
