@@ -399,6 +399,24 @@ test("a process that starts while the portal is down refreshes as soon as it is 
   expect(await ask()).not.toBe(before.access_token);
 });
 
+test("keys that do not come in time are given up, and the rotated refresh token is kept", async () => {
+  const { ask, later, tokens, portal, log } = await logIn({ options: { httpTimeout: 60 }, log: [/portal_timeout/] });
+  const before = await tokens();
+  await portal.rotateKeys();
+  const asked = createGate();
+  portal.answerNext("/oauth2/jwks", () => asked.open());
+  later(TOKEN_SECONDS);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const answer = ask();
+  await asked.opened;
+  await vi.advanceTimersByTimeAsync(70_000); // the timeout of the token request, and 10 s
+  vi.useRealTimers();
+  expect(await answer).toMatchObject({ status: 503, code: "portal_timeout" });
+  expect(log.join()).toContain("the keys for the ID token came too late");
+  expect((await tokens()).refresh_token).not.toBe(before.refresh_token);
+});
+
 describe("onTokens", () => {
   test("is called for a refresh with the merged tokens, the grant and the claims of the session; its answer is kept", async () => {
     const onTokens = vi.fn((tokens: TokenSet) => ({ ...tokens, access_token: `own ${tokens.access_token.length}` }));

@@ -7,16 +7,21 @@ import { noRedis } from "../support/servers/redis.mjs";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SECONDS = 1000;
 
+/** Rejects if a target is missed: the command ends with 1 then. */
+async function runBench(name: string, size: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, ["test/bench/run.mjs", name, ...size], {
+    cwd: ROOT,
+  }).catch((error: { stdout: string; stderr: string }) => {
+    throw new Error(error.stdout + error.stderr);
+  });
+  return stdout;
+}
+
 test.skipIf(noRedis)(
   `a short storm ends with one refresh for each expiry, and without a lost session or change${noRedis && ` (${noRedis})`}`,
   async () => {
     const size = ["--seconds", "10", "--sessions", "40", "--processes", "3", "--rate", "80"];
-    // it ends with 1 when a target is missed, and says so here
-    const { stdout } = await promisify(execFile)(process.execPath, ["test/bench/run.mjs", "refresh", ...size], {
-      cwd: ROOT,
-    }).catch((error: { stdout: string; stderr: string }) => {
-      throw new Error(error.stdout + error.stderr);
-    });
+    const stdout = await runBench("refresh", size);
     const figure = (name: string) => Number(new RegExp(`^ +${name} +([\\d.]+)`, "m").exec(stdout)?.[1]);
     expect(figure("grants for each expiry")).toBeLessThanOrEqual(1.01);
     expect(figure("sessions lost")).toBe(0);
@@ -27,6 +32,20 @@ test.skipIf(noRedis)(
     expect(figure("refreshes")).toBeGreaterThan(80);
     expect(figure("needed no refresh")).toBeGreaterThan(20);
     expect(figure("of these joined")).toBeGreaterThan(20);
+  },
+  120 * SECONDS,
+);
+
+test.skipIf(noRedis)(
+  `a short storm in which Redis and a process stand still revokes no login${noRedis && ` (${noRedis})`}`,
+  async () => {
+    const size = ["--seconds", "25", "--sessions", "30", "--processes", "3", "--rate", "30"];
+    const stdout = await runBench("standstill", size);
+    const figure = (name: string) => Number(new RegExp(`^ +${name} +([\\d.]+)`, "m").exec(stdout)?.[1]);
+    expect(figure("sessions lost")).toBe(0);
+    expect(stdout).not.toContain("missed");
+    expect(stdout).toContain(" 0 again,");
+    expect(figure("refreshes")).toBeGreaterThan(30);
   },
   120 * SECONDS,
 );

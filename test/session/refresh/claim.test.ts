@@ -166,29 +166,43 @@ describe("a claim", () => {
     expect(waiting[0]?.with.refreshing?.id).toBe(claims[1]);
   });
 
-  test("whose answer was lost is made again at once by the same process", async () => {
-    const { keeper } = await startSession();
-    const { renew, waiting, arrived } = createProvider();
+  /** The store has written the claim, and its answer was lost with the connection. */
+  async function loseAnswer() {
+    const { keeper, read } = await startSession();
+    const provider = createProvider();
     const connection = connect(keeper);
-    const process = createRefreshOnce(tellNobody);
     const { update } = connection.keeper;
     const lost = async (...given: Parameters<typeof update>) => {
       await update(...given);
       connection.isCut = true;
+      Object.assign(connection.keeper, { update });
       throw new Error("ECONNRESET");
     };
     const prepare = async () => {
       Object.assign(connection.keeper, { update: lost });
-      return renew;
+      return provider.renew;
     };
-    expect(await settled(failureOf(process(ID, refreshOf(connection.keeper, renew, { prepare }))))).toBeInstanceOf(
-      Error,
-    );
+    const process = createRefreshOnce(tellNobody);
+    const failure = await settled(failureOf(process(ID, refreshOf(connection.keeper, provider.renew, { prepare }))));
+    expect(failure.message).toBe("ECONNRESET");
+    expect((await read())?.portal?.refreshing).toBeDefined();
+    return { keeper, read, connection, process, ...provider };
+  }
+
+  test("whose answer was lost is made again at once by the same process", async () => {
+    const { keeper, process, renew, waiting, arrived } = await loseAnswer();
     const again = process(ID, refreshOf(keeper, renew));
     await vi.advanceTimersByTimeAsync(0);
     await arrived(1);
     waiting[0]?.resolve({ tokens: token("1") });
     expect((await settled(again)).version).toBe(2);
+  });
+
+  test("whose answer was lost is released when the store can be reached", async () => {
+    const { read, connection } = await loseAnswer();
+    connection.isCut = false;
+    await advance(3000);
+    expect((await read())?.portal).not.toHaveProperty("refreshing");
   });
 });
 
