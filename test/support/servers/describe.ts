@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { noPgbouncer, type PgbouncerServer, startPgbouncer } from "./pgbouncer.mjs";
 import { noPostgres, type PostgresServer, startPostgres } from "./postgres.mjs";
 import { noRedis, type RedisOptions, type RedisServer, startRedis } from "./redis.mjs";
 
@@ -10,6 +11,23 @@ export function describeWithRedis(name: string, tests: (redis: () => RedisServer
 /** Tests with one PostgreSQL for all of them, likewise. */
 export function describeWithPostgres(name: string, tests: (postgres: () => PostgresServer) => void) {
   describeWithServer(name, noPostgres, startPostgres, tests);
+}
+
+/** Tests with a pgbouncer in transaction mode, which passes their statements to a PostgreSQL of its own. */
+export function describeWithPgbouncer(name: string, tests: (pgbouncer: () => PgbouncerServer) => void) {
+  describeWithServer(name, noPostgres || noPgbouncer, startBoth, tests);
+}
+
+async function startBoth(): Promise<PgbouncerServer> {
+  const postgres = await startPostgres();
+  const pgbouncer = await startPgbouncer(postgres.port);
+  return {
+    url: pgbouncer.url,
+    async stop() {
+      await pgbouncer.stop();
+      await postgres.stop();
+    },
+  };
 }
 
 function describeWithServer<Server extends { stop(): Promise<void> }>(

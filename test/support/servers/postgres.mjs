@@ -73,7 +73,7 @@ function end(pid) {
 }
 
 /** PostgreSQL refuses to run as root, which is what CI runs as: then as the user whom its package brings, or as nobody. */
-function notRoot() {
+export function notRoot() {
   if (process.getuid?.() !== 0) return undefined;
   const users = readFileSync("/etc/passwd", "utf8");
   const find = (name) => new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, "m").exec(users);

@@ -23,6 +23,8 @@ export interface RedisServer {
 export interface RedisOptions {
   /** Whether everything that was written is there again after a restart. Default false. */
   keep?: boolean | undefined;
+  /** More settings of redis.conf. A value with spaces is passed as several arguments. */
+  settings?: Readonly<Record<string, string | number>> | undefined;
 }
 
 export function startRedis(options?: RedisOptions): Promise<RedisServer>;

@@ -12,11 +12,11 @@ export const noRedis =
     ? ""
     : "skipped: no Redis. To run it: apt-get install redis-server, or set REDIS_SERVER_PATH";
 
-export async function startRedis({ keep = false } = {}) {
+export async function startRedis({ keep = false, settings = {} } = {}) {
   const folder = temporaryFolder("redis");
   let server;
   const run = async (port) => {
-    server = await launchRedis(port, folder.path, keep);
+    server = await launchRedis(port, folder.path, keep, settings);
     await answersPing(port);
     return port;
   };
@@ -54,16 +54,17 @@ export async function startRedis({ keep = false } = {}) {
   }
 }
 
-function launchRedis(port, folder, keep) {
-  const settings = {
+function launchRedis(port, folder, keep, settings) {
+  const all = {
     port,
     bind: "127.0.0.1",
     dir: folder,
     save: "",
     appendonly: keep ? "yes" : "no",
     appendfsync: "always", // so that what was answered outlives a kill
+    ...settings,
   };
-  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const args = Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...String(value).split(" ")]);
   const end = (pid) => process.kill(pid, "SIGKILL");
   return launch(program ?? "redis-server", args, { ready: /Ready to accept connections/, end });
 }

@@ -1,0 +1,128 @@
+import type { SessionEntry } from "./records.js";
+import type { AppPart, CookieMembers } from "./session-parts.js";
+
+/** The key of a session's entry. */
+export const entryKey = (sessionId: string): string => `s:${sessionId}`;
+
+/**
+ * The entry that a session object was read from, or was written to. A save compares the session with it.
+ * It is a class, because V8 can allocate an object literal of every request in its old space.
+ * Its fields are private, because applications log their sessions and a record holds tokens.
+ */
+export class LoadedEntry {
+  readonly #id: string;
+  readonly #app: AppPart;
+  readonly #record: SessionEntry["record"];
+  readonly #cookie: CookieMembers;
+  #lifeMs: number;
+  #knownAt = performance.now();
+
+  /** @param id the session that the entry belongs to */
+  constructor(id: string, { app, record, lifeMs }: SessionEntry, cookie: CookieMembers) {
+    this.#id = id;
+    this.#app = app;
+    this.#record = record;
+    this.#cookie = cookie;
+    this.#lifeMs = lifeMs;
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  get app(): AppPart {
+    return this.#app;
+  }
+
+  get cookie(): CookieMembers {
+    return this.#cookie;
+  }
+
+  /** The login record, as it was read or written with the session. */
+  get record(): SessionEntry["record"] {
+    return this.#record;
+  }
+
+  /** How long the store keeps the entry from now on, in milliseconds, as far as this process knows. */
+  get lifeMs(): number {
+    return this.#lifeMs - (performance.now() - this.#knownAt);
+  }
+
+  /** Remembers that the store keeps the entry so long from now on. */
+  extend(lifeMs: number): void {
+    this.#lifeMs = lifeMs;
+    this.#knownAt = performance.now();
+  }
+}
+
+/** A login record that is written with its session. Its fields are private for the same reason. */
+class BegunLogin {
+  readonly #id: string;
+  readonly #text: string;
+
+  constructor(id: string, text: string) {
+    this.#id = id;
+    this.#text = text;
+  }
+
+  textFor(id: string): string | undefined {
+    return id === this.#id ? this.#text : undefined;
+  }
+}
+
+// Registered, so that two copies of this package in one process understand each other's sessions.
+const ENTRY: unique symbol = Symbol.for("express-portal-auth.entry");
+const COPIED_ENTRY: unique symbol = Symbol.for("express-portal-auth.copied-entry");
+const BEGUN_LOGIN: unique symbol = Symbol.for("express-portal-auth.begun-login");
+
+interface Marked {
+  /** Sessions of express-session have one. What a store returns has none. */
+  readonly id?: unknown;
+  [ENTRY]?: LoadedEntry;
+  [COPIED_ENTRY]?: LoadedEntry;
+  [BEGUN_LOGIN]?: BegunLogin | undefined;
+}
+
+/**
+ * Marks a session object with its entry. JSON omits symbols, and so does the hash of express-session.
+ * There are two marks. `{ ...session }` copies the enumerable one. The other one stays when an application
+ * assigns another session to this one, or saves this one under another id.
+ */
+export function markWithEntry(session: object, entry: LoadedEntry): void {
+  const marked: Marked = session;
+  marked[COPIED_ENTRY] = entry;
+  if (marked.id === entry.id) setHidden(session, ENTRY, entry);
+}
+
+/** Returns the entry of a session object, if it has this id. A copy under another id is a new session. */
+export function findEntry(id: string, session: object): LoadedEntry | undefined {
+  const { [ENTRY]: own, [COPIED_ENTRY]: copied } = session as Marked;
+  return [own, copied].find((entry) => entry?.id === id);
+}
+
+/** Returns the stored entry of a session that was loaded or saved. A session that was not stored has none. */
+export function entryOf(session: { readonly id: string }): LoadedEntry | undefined {
+  return findEntry(session.id, session);
+}
+
+/**
+ * Adds a login record to a session with a new id. The next save of the session writes both in one step, as a
+ * new entry. If that write fails, the record is kept for the next save.
+ */
+export function beginWith(session: { readonly id: string }, recordText: string): void {
+  setHidden(session, BEGUN_LOGIN, new BegunLogin(session.id, recordText));
+}
+
+/** Returns the login record that was added to this session and has not been written yet. */
+export function begunRecord(id: string, session: object): string | undefined {
+  return (session as Marked)[BEGUN_LOGIN]?.textFor(id);
+}
+
+/** Forgets the login record that was added to a session, because it has been written. */
+export function forgetBegun(session: object): void {
+  delete (session as Marked)[BEGUN_LOGIN];
+}
+
+function setHidden(session: object, name: symbol, value: object): void {
+  Object.defineProperty(session, name, { value, enumerable: false, configurable: true, writable: true });
+}

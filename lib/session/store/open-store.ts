@@ -1,0 +1,92 @@
+import { createRequire } from "node:module";
+import { type Load, type OpenStore, storeRefused } from "./opened.js";
+import { createEntryStore } from "./over-records.js";
+import { openPostgres } from "./postgres-connection.js";
+import { createPostgresStore } from "./postgres-store.js";
+import type { PostgresPool } from "./postgres-tables.js";
+import type { EntryStore, RecordStore } from "./records.js";
+import { isRedisClient } from "./redis-client.js";
+import { openRedis } from "./redis-connection.js";
+import { createRedisStore } from "./redis-store.js";
+import { PortalSessionStore } from "./session-store.js";
+
+/**
+ * What the option `store` takes: the address of a Redis (`redis:`, `rediss:`) or PostgreSQL (`postgres:`, `postgresql:`)
+ * server, a client or pool that the application has made, an adapter for another database, or a store of createStore().
+ */
+export type StoreGiven = string | object;
+
+export interface OpenStoreOptions {
+  /** Receives problems of the connection, at most one a minute. */
+  readonly warn: (message: string) => void;
+  /** Loads the package `redis` or `pg`. */
+  readonly load?: Load;
+  /** Whether missing tables are created. Default true. */
+  readonly createsTables?: boolean;
+}
+
+/**
+ * Opens the store that the option `store` names. It connects in the background: an application starts without its store, too.
+ *
+ * @throws PortalAuthError `options_invalid` if a package is not installed, or if this is no store
+ */
+export function openStore(
+  given: StoreGiven,
+  { warn, load = loadPackage, createsTables = true }: OpenStoreOptions,
+): OpenStore {
+  if (typeof given === "string")
+    return given.startsWith("redis")
+      ? openRedis(given, { warn, load })
+      : openPostgres(given, { warn, load, createsTables });
+  const store = entriesOf(given, createsTables);
+  if (!store) throw storeRefused(NO_STORE);
+  return { ...NOT_OURS, store };
+}
+
+/** The application opens and closes a connection that it has made itself. */
+const NOT_OURS: Omit<OpenStore, "store"> = {
+  opened: Promise.resolve(),
+  durability: async () => undefined,
+  trouble: () => undefined,
+  lacks: async () => undefined,
+  close: async () => {},
+};
+
+function entriesOf(given: object, createsTables: boolean): EntryStore | undefined {
+  if (PortalSessionStore.isOurs(given)) return given.entries;
+  if (isRedisClient(given)) return createRedisStore(given);
+  if (isPool(given)) return createPostgresStore(given, { createsTables });
+  if (!isRecordStore(given)) return undefined;
+  return isEntryStore(given) ? given : createEntryStore(given);
+}
+
+/** Whether openStore() can use an object. */
+export const isStore = (value: object): boolean =>
+  PortalSessionStore.isOurs(value) || isRedisClient(value) || isPool(value) || isRecordStore(value);
+
+const has = (value: object, ...methods: readonly string[]): boolean =>
+  methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
+
+const isPool = (value: object): value is PostgresPool => has(value, "query", "connect", "end") && "totalCount" in value;
+
+function isRecordStore(value: object): value is RecordStore {
+  const { index } = value as { index?: unknown };
+  return has(value, "read", "create", "replace", "touch", "remove") && has(Object(index), "add", "list", "remove");
+}
+
+const isEntryStore = (value: RecordStore): value is EntryStore => has(value, "readEntry", "createEntry", "updateEntry");
+
+/** Said of an object that is no store. */
+export const NO_STORE =
+  "is none of these: an address (redis://…, postgres://…), a client of redis or ioredis, a Pool of pg, a store of createStore(), an adapter with read, create, replace, touch, remove and index. Another store of express-session goes into app.use(session({ store })), before portalAuth(). Pass portalAuth() one of those above for the logins";
+
+const require = createRequire(import.meta.url);
+
+function loadPackage(name: string): unknown {
+  try {
+    return require(name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
+    throw storeRefused(`needs a package that is not installed: npm install ${name}`);
+  }
+}

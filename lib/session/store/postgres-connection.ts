@@ -1,0 +1,82 @@
+import { type Lack, type Load, type Loss, type OpenStore, troubleWith } from "./opened.js";
+import { createPostgresStore } from "./postgres-store.js";
+import { DEFAULT_TABLE, isMissing, type PostgresPool, type PostgresTables, postgresTables } from "./postgres-tables.js";
+
+interface ClosablePool extends PostgresPool {
+  on(event: "error", listener: (error: Error) => void): void;
+  end(): Promise<void>;
+}
+
+interface PgPackage {
+  readonly Pool: new (options: object) => ClosablePool;
+}
+
+export interface OpenPostgresOptions {
+  /** Receives what fails on the connection, at most once a minute. */
+  readonly warn: (message: string) => void;
+  /** Loads the package `pg`. */
+  readonly load: Load;
+  /** Whether missing tables are created before the first query. Default true. */
+  readonly createsTables?: boolean;
+}
+
+const TIMEOUT_MS = 5000;
+
+/** Connects to PostgreSQL in the background. An application starts although the server is down. */
+export function openPostgres(
+  connectionString: string,
+  { warn, load, createsTables = true }: OpenPostgresOptions,
+): OpenStore {
+  const { Pool } = load("pg") as PgPackage;
+  const pool = new Pool({
+    connectionString,
+    allowExitOnIdle: true, // a process that has nothing else to do may end
+    connectionTimeoutMillis: TIMEOUT_MS,
+    query_timeout: TIMEOUT_MS,
+  });
+  const report = troubleWith("PostgreSQL", warn);
+  pool.on("error", report); // without a listener a lost connection would end the process
+  const store = createPostgresStore(pool, { createsTables });
+  const tables = postgresTables(DEFAULT_TABLE);
+  let isClosed = false;
+  return {
+    store,
+    // A wrong address is reported when the application starts, and not at the first login.
+    opened: firstQuery().catch((error) => {
+      if (!isClosed) report(error);
+    }),
+    durability: () => durabilityOf(pool, tables),
+    trouble: () => undefined,
+    lacks: () => lackOf(pool, tables),
+    async close() {
+      isClosed = true;
+      await pool.end();
+    },
+  };
+
+  async function firstQuery(): Promise<void> {
+    if (createsTables) await store.read("");
+    else await pool.query("SELECT 1");
+  }
+}
+
+async function lackOf(pool: PostgresPool, tables: PostgresTables): Promise<Lack | undefined> {
+  const { rows } = await pool.query(
+    `SELECT ${isMissing(tables)} AS missing, has_schema_privilege(current_schema(), 'CREATE') AS may`,
+  );
+  const [{ missing, may } = {}] = rows;
+  if (missing !== "true") return undefined;
+  return { found: `the table ${DEFAULT_TABLE} or ${DEFAULT_TABLE}_index is missing`, isMade: may === true };
+}
+
+async function durabilityOf(pool: PostgresPool, { entries, names }: PostgresTables): Promise<readonly Loss[]> {
+  const { rows } = await pool.query(
+    `SELECT oid::regclass::text AS name FROM pg_class
+     WHERE relpersistence = 'u' AND oid IN (to_regclass('${entries}'), to_regclass('${names}'))`,
+  );
+  return rows.map(({ name }) => ({
+    by: "restart",
+    found: `the table ${name} is UNLOGGED`,
+    advice: `all users are signed out when the server crashes: ALTER TABLE ${name} SET LOGGED`,
+  }));
+}

@@ -1,0 +1,86 @@
+import { storeRefused } from "./opened.js";
+import type { RedisScript } from "./redis-scripts.js";
+
+/** What createClient, createClientPool, createCluster and createSentinel of the package redis return. */
+export interface NodeRedisClient {
+  evalSha(sha1: string, options: EvalOptions): Promise<unknown>;
+  eval(script: string, options: EvalOptions): Promise<unknown>;
+}
+
+interface EvalOptions {
+  readonly keys: string[];
+  readonly arguments: string[];
+}
+
+/** The clients of the package ioredis: Redis and Cluster. */
+export interface IoRedisClient {
+  evalsha(sha1: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
+  eval(script: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
+  defineCommand(name: string, definition: { lua: string }): void;
+}
+
+export type RedisClient = NodeRedisClient | IoRedisClient;
+
+/** Runs a script with one key on the primary. */
+export type RunScript = (script: RedisScript, key: string, args?: readonly string[]) => Promise<unknown>;
+
+/**
+ * Recognizes a client of Redis by its methods. `instanceof` does not work, because an application can have
+ * another copy of the package.
+ */
+export const isRedisClient = (value: unknown): value is RedisClient => isNodeRedis(value) || isIoRedis(value);
+
+/**
+ * Returns the function that runs scripts with this client.
+ *
+ * @throws PortalAuthError `options_invalid` if the client takes callbacks only
+ */
+export function scriptRunner(client: RedisClient): RunScript {
+  if (isLegacyMode(client))
+    throw storeRefused("is a client of redis in legacy mode, which returns no promises: pass one without it");
+  const evaluate = isNodeRedis(client) ? nodeRedisCalls(client) : ioRedisCalls(client);
+  return async function runScript(script, key, args = []) {
+    try {
+      return await evaluate.bySha1(script.sha1, key, args);
+    } catch (error) {
+      if (!isScriptUnknown(error)) throw error;
+      // EVAL also keeps the script, so the next call needs only its hash.
+      return evaluate.byText(script.text, key, args);
+    }
+  };
+}
+
+interface Calls {
+  bySha1(sha1: string, key: string, args: readonly string[]): Promise<unknown>;
+  byText(text: string, key: string, args: readonly string[]): Promise<unknown>;
+}
+
+const nodeRedisCalls = (client: NodeRedisClient): Calls => ({
+  bySha1: (sha1, key, args) => client.evalSha(sha1, { keys: [key], arguments: [...args] }),
+  byText: (text, key, args) => client.eval(text, { keys: [key], arguments: [...args] }),
+});
+
+const ioRedisCalls = (client: IoRedisClient): Calls => ({
+  bySha1: (sha1, key, args) => client.evalsha(sha1, 1, key, ...args),
+  byText: (text, key, args) => client.eval(text, 1, key, ...args),
+});
+
+/** A server has forgotten all scripts after a restart, a failover or SCRIPT FLUSH. */
+const isScriptUnknown = (error: unknown): boolean => /^NOSCRIPT\b/.test((error as Error).message);
+
+const isNodeRedis = (value: unknown): value is NodeRedisClient => hasMethods(value, ["eval", "evalSha"]);
+
+function isIoRedis(value: unknown): value is IoRedisClient {
+  return hasMethods(value, ["eval", "evalsha", "defineCommand"]);
+}
+
+/** Version 4 has the option `legacyMode`, later versions `legacy()`. What that returns cannot connect. */
+function isLegacyMode(client: RedisClient): boolean {
+  const { options } = client as { options?: { legacyMode?: boolean } };
+  return options?.legacyMode === true || (isNodeRedis(client) && !hasMethods(client, ["connect"]));
+}
+
+const hasMethods = (value: unknown, names: readonly string[]): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  names.every((name) => typeof (value as Record<string, unknown>)[name] === "function");

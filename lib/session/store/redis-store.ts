@@ -1,0 +1,127 @@
+import type { EntryStore, RecordIndex, SessionEntry, StoredRecord } from "./records.js";
+import { type RedisClient, type RunScript, scriptRunner } from "./redis-client.js";
+import * as scripts from "./redis-scripts.js";
+import type { AppPart } from "./session-parts.js";
+
+const DEFAULT_PREFIX = "portal:";
+/** About 3,000 years. Redis rejects much longer lives, and JavaScript does not count them exactly. */
+const LONGEST_LIFE_MS = 1e14;
+
+/**
+ * Keeps records and sessions in Redis 6 or later, Redis Cluster or Valkey. They end by the server's clock.
+ *
+ * If the connection is lost, ioredis runs a script again that may already have run. Then `create` and `replace`
+ * can resolve to false, and `remove` to undefined, although the first run has changed the record.
+ *
+ * @param client a client, pool, cluster or sentinel of the package redis, or a Redis or Cluster of ioredis
+ *
+ * @throws PortalAuthError `options_invalid` if the client takes callbacks only
+ */
+export function createRedisStore(client: RedisClient, { prefix = DEFAULT_PREFIX } = {}): EntryStore {
+  return new RedisStore(scriptRunner(client), prefix);
+}
+
+class RedisStore implements EntryStore {
+  readonly index: RecordIndex;
+  readonly #run: RunScript;
+
+  constructor(run: RunScript, prefix: string) {
+    this.#run = (script, key, args) => run(script, prefix + key, args);
+    this.index = indexOf(this.#run);
+  }
+
+  async read(key: string): Promise<StoredRecord | undefined> {
+    return toRecord(await this.#run(scripts.READ, key));
+  }
+
+  async create(key: string, text: string, lifeMs: number): Promise<boolean> {
+    return isDone(await this.#run(scripts.CREATE, key, [toLife(lifeMs), text]));
+  }
+
+  async replace(key: string, version: number, text: string, lifeMs?: number): Promise<boolean> {
+    return isDone(await this.#run(scripts.REPLACE, key, [toLife(lifeMs), String(version), text]));
+  }
+
+  async touch(key: string, lifeMs: number): Promise<boolean> {
+    return isDone(await this.#run(scripts.TOUCH, key, [toLife(lifeMs)]));
+  }
+
+  async remove(key: string, version?: number): Promise<StoredRecord | undefined> {
+    return toRecord(await this.#run(scripts.REMOVE, key, [version === undefined ? "" : String(version)]));
+  }
+
+  async readEntry(key: string): Promise<SessionEntry | undefined> {
+    return toEntry(await this.#run(scripts.READ_ENTRY, key));
+  }
+
+  async createEntry(key: string, app: AppPart, record: string | undefined, lifeMs: number): Promise<void> {
+    const fields = record === undefined ? ["v", "0"] : ["v", "1", "r", record];
+    await this.#run(scripts.CREATE_ENTRY, key, [toLife(lifeMs), ...fields, ...toFields(app)]);
+  }
+
+  async updateEntry(
+    key: string,
+    changed: AppPart,
+    removed: readonly string[],
+    lifeMs: number | undefined,
+  ): Promise<boolean> {
+    const fields = toFields(changed);
+    const args = [toLife(lifeMs), String(2 + fields.length), ...fields, ...removed.map(toField)];
+    return isDone(await this.#run(scripts.UPDATE_ENTRY, key, args));
+  }
+}
+
+function indexOf(run: RunScript): RecordIndex {
+  const keyOf = (list: string) => `list:${list}`;
+  return {
+    async add(list, name, lifeMs) {
+      await run(scripts.ADD_NAME, keyOf(list), [toLife(lifeMs), name]);
+    },
+    async list(list) {
+      const names = (await run(scripts.LIST_NAMES, keyOf(list))) as unknown[];
+      return names.map(String);
+    },
+    async remove(list, names) {
+      if (names.length > 0) await run(scripts.REMOVE_NAMES, keyOf(list), names);
+    },
+  };
+}
+
+/**
+ * Returns the life as a script takes it. A life that is not a number is rejected here, because the script
+ * would fail only after it has written.
+ */
+function toLife(lifeMs: number | undefined): string {
+  if (lifeMs === undefined) return "";
+  if (Number.isNaN(lifeMs)) throw new TypeError("the life of a record or session is not a number");
+  return String(Math.min(Math.max(Math.ceil(lifeMs), 0), LONGEST_LIFE_MS));
+}
+
+const FIELD = "s:";
+
+const toField = (name: string) => FIELD + name;
+
+const toFields = (app: AppPart) => Object.entries(app).flatMap(([name, json]) => [toField(name), json]);
+
+const isDone = (reply: unknown) => Number(reply) === 1;
+
+/** A client may be set to return buffers instead of strings, or strings instead of numbers. */
+function toRecord(reply: unknown): StoredRecord | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  const [text, version, lifeMs] = reply;
+  return { text: String(text), version: Number(version), lifeMs: Number(lifeMs) };
+}
+
+function toEntry(reply: unknown): SessionEntry | undefined {
+  if (!Array.isArray(reply)) return undefined;
+  const [lifeMs, ...fields] = reply;
+  const parts = new Map<string, string>();
+  for (let i = 0; i < fields.length; i += 2) parts.set(String(fields[i]), String(fields[i + 1]));
+  const text = parts.get("r");
+  const app = [...parts].filter(([field]) => field.startsWith(FIELD));
+  return {
+    app: Object.fromEntries(app.map(([field, json]) => [field.slice(FIELD.length), json])),
+    record: text === undefined ? undefined : { text, version: Number(parts.get("v")) },
+    lifeMs: Number(lifeMs),
+  };
+}
