@@ -8,7 +8,7 @@ import type { Logger } from "./logger.js";
 import type { RenderPage, WordsGiven } from "./pages.js";
 import type { PortalAuth } from "./portal-auth.js";
 import { describeError } from "./redact.js";
-import { chosenRequests } from "./session/chosen.js";
+import { chosenRequests } from "./session/chosen-requests.js";
 import { onceAMinute } from "./session/once-a-minute.js";
 
 /** One portalAuth() or another, by request. */

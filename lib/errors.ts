@@ -276,7 +276,7 @@ const FAILURES = {
   tokens_unreadable: {
     status: 401,
     sentence: "Please sign in to go on.",
-    hint: "The tokens of a stored session cannot be opened, so it counts as logged out. Usual causes, in order: TOKEN_ENCRYPTION_KEY changed without the old key behind a comma, a process without it, a session that was changed or copied in the store.",
+    hint: "The record of a login cannot be read, so the login does not count. Usual causes, in order: TOKEN_ENCRYPTION_KEY changed without the old key behind a comma, a process without it, a key that was turned on while users were signed in, a record that was changed or copied in the store.",
   },
   token_expired: {
     status: 401,

@@ -45,7 +45,7 @@ export interface LogoutContext {
   readonly reason: LogoutReason;
   /** Who logs out. */
   readonly claims: Claims;
-  /** The last that were stored. The refresh token is revoked afterwards. */
+  /** The last that were stored. The refresh token is revoked at the same time. */
   readonly tokens: Readonly<TokenSet>;
 }
 
@@ -77,7 +77,10 @@ export interface Hooks {
   ): TokenSet | undefined | void | Promise<TokenSet | undefined | void>;
   /** The person is verified, the session not begun. Throw to refuse: nothing has been stored then. */
   onLogin?(context: LoginContext): void | Promise<void>;
-  /** A session is destroyed: called for each that is. An error is logged and does not keep the person logged in. */
+  /**
+   * Called for each session that has ended. An error is logged, and the session stays ended. A call has 5 seconds: the response
+   * to a logout waits no longer.
+   */
   onLogout?(context: LogoutContext): void | Promise<void>;
   /**
    * Before a failure is answered. May answer itself through `context.res`, and must have done so when it returns, or when

@@ -2,6 +2,7 @@ export type { Problem } from "./answer/problem.js";
 export type { CsrfOptions } from "./anti-forgery.js";
 export { type Choice, type ChooseOptions, type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
 export type { Clock } from "./clock.js";
+export { type Closable, type CreateStoreOptions, createStore } from "./create-store.js";
 export {
   type Check,
   type CheckGroup,
@@ -39,7 +40,6 @@ export {
 } from "./guard/require-auth.js";
 export type { ClaimDemand, ClaimDemands, ClaimValue, ComparableClaim, DemandableClaims } from "./guard/rights.js";
 export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./hooks.js";
-export type { Lock } from "./lock.js";
 export type { Logger } from "./logger.js";
 export type { LoginOptions } from "./login/login.js";
 export type { LoginStrength } from "./login/strength.js";
@@ -58,7 +58,9 @@ export type {
   RequestPortal,
   VisitorPortal,
 } from "./request-portal.js";
-export type { PortalSession, RefreshClaim } from "./session/stored.js";
+export type { PortalSession } from "./session/login-record.js";
+export type { StoreGiven } from "./session/store/open-store.js";
+export type { RecordIndex, RecordStore, StoredRecord } from "./session/store/records.js";
 export { type ExplainedOption, explain } from "./settings/explain.js";
 export type { AuthorizationParams, PortalAuthOptions } from "./settings/options.js";
 export type { NoncePolicy, ProfileName } from "./settings/profiles.js";

@@ -24,6 +24,8 @@ export interface Parts {
   readonly transactions: Transactions;
   /** Seals what a portal has posted, on its way to the GET that finishes the login. */
   readonly posted: Sealer;
+  /** Seals what other processes may know of a login attempt. */
+  readonly attempts: Sealer;
   /** Seals what a confirmation page posts back. */
   readonly confirmations: Sealer;
   /** Seals forms that are kept until somebody has logged in. */

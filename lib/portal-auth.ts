@@ -1,11 +1,11 @@
 import { executionAsyncId } from "node:async_hooks";
 import type { NextFunction, Request, RequestHandler, Response } from "express";
-import type { Store } from "express-session";
 import { keepRefreshTokenAlive } from "./access/keep-alive.js";
 import { createOutage } from "./access/outage.js";
 import { answerError } from "./answer/answer-error.js";
 import { carefully, createLog, type Log, logFailure } from "./answer/log.js";
 import { createPages } from "./answer/pages.js";
+import { asPortalAuthError } from "./as-portal-auth-error.js";
 import { PortalAuthError } from "./errors.js";
 import { createTell } from "./events.js";
 import { isOfExpress, refuseForeignRequest } from "./foreign-request.js";
@@ -20,11 +20,12 @@ import { type Parts, type Visit, withLogin, withRetry } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createRoutes } from "./routes.js";
-import { createSessionMount } from "./session/own-session.js";
+import { createRecordCodec } from "./session/record-codec.js";
 import { createRefreshOnce } from "./session/refresh/refresh-once.js";
 import { createSealer } from "./session/seal.js";
-import { openStore } from "./session/stores/open-store.js";
-import { createVault } from "./session/vault.js";
+import { createSessionMount } from "./session/session-mount.js";
+import { openStore } from "./session/store/open-store.js";
+import { storeFailed } from "./session/store-failed.js";
 import { type ExplainedOption, explainTried } from "./settings/explain.js";
 import type { PortalAuthOptions } from "./settings/options.js";
 import { type Settings, settledOf, type Tried, tryOptions, warnings } from "./settings/settings.js";
@@ -104,6 +105,7 @@ function createParts(tried: Tried): Parts {
       lifetimeMs: settings.loginTimeout * 1000,
     }),
     posted: createSealer(settings.secrets, `posted ${belongsTo(settings)}`),
+    attempts: createSealer(settings.secrets, `attempt ${belongsTo(settings)}`),
     confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),
     forms: createSealer(settings.secrets, `form ${belongsTo(settings)}`),
     log,
@@ -123,29 +125,23 @@ function logOf({ name, issuer, clientId: client_id, logger }: Settings): Log {
 
 function createSessions({ settings, log, refreshOnce }: Parts) {
   const warn = (line: string) => log.warn(line);
-  const { issuer, clientId, secrets, https, clock, lock } = settings;
-  const opened = typeof settings.store === "string" ? openStore(settings.store, warn) : undefined;
+  const warnOfFailure = (error: unknown) => logFailure(log, asPortalAuthError(error));
+  const opened = settings.store === undefined ? undefined : openStore(settings.store, { warn });
   const mountSession = createSessionMount({
-    name: settings.name,
-    secrets,
-    https,
+    rules: settings,
+    secrets: settings.secrets,
+    https: settings.https,
     tlsTerminated: settings.tlsTerminated,
     sameSite: settings.sameSite,
-    clock,
-    lock,
-    warn,
+    idleSeconds: settings.sessionIdle,
     belongsTo: belongsTo(settings),
-    limits: { idleSeconds: settings.sessionIdle, absoluteSeconds: settings.sessionAbsolute },
-    tenant: {
-      issuer,
-      clientId,
-      keys: settings.tokenEncryptionKeys,
-      absoluteSeconds: settings.sessionAbsolute,
-      findsBySid: settings.routes.backchannelLogout !== false || settings.routes.frontchannelLogout !== false,
-      vault: createVault(settings.tokenEncryptionKeys, (error) => logFailure(log, error)),
-    },
-    store: opened?.store ?? (settings.store as Store | undefined),
+    codec: createRecordCodec(settings.tokenEncryptionKeys, warnOfFailure, settings.clock),
+    findsBySid: settings.routes.backchannelLogout !== false || settings.routes.frontchannelLogout !== false,
+    keepSessionKeys: settings.keepSessionKeys,
+    entries: opened?.store,
     opened: opened?.opened,
+    warn,
+    warnOfFailure,
   });
   return {
     mountSession,
@@ -161,9 +157,12 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
 function failToLoad(parts: Parts, visit: Visit, cause: unknown, trouble: string | undefined): Promise<void> {
   const { req, res } = visit;
   const doing = res.headersSent ? "save" : "read";
-  const detail = trouble === undefined ? doing : `${doing}; the store's connection: ${trouble}`;
   const sentence = "This site cannot be used right now. Please try again in a moment.";
-  const error = new PortalAuthError("session_store_failed", { detail, sentence, cause });
+  const detail = `${doing}; the store's connection: ${trouble}`;
+  const error =
+    trouble === undefined
+      ? storeFailed(doing, cause, sentence)
+      : new PortalAuthError("session_store_failed", { detail, sentence, cause });
   return answerError(req, res, error, withRetry(parts, visit));
 }
 

@@ -9,6 +9,7 @@ import { type LogoutOptions, logOut } from "./logout/logout.js";
 import { endOne, listSessions, type SessionInfo } from "./logout/sessions.js";
 import { type Parts, type Visit, withLogin } from "./parts.js";
 import type { Instance } from "./session/holder.js";
+import { regenerateSession } from "./session/regenerate.js";
 import { readSession, sessionHere } from "./session/session.js";
 import type { Claims, TokenSet } from "./tokens.js";
 
@@ -196,6 +197,17 @@ export class RequestPortal {
    */
   async endSession(id: string): Promise<boolean> {
     return endOne(this.#parts, this.#visit(), id);
+  }
+
+  /**
+   * Gives the session a new id, and keeps everything that is in it and the login. Use it in place of
+   * `req.session.regenerate()`, which ends the login. A visitor's session gets a new id, too.
+   *
+   * @throws PortalAuthError `login_required` if the login has ended meanwhile, `session_store_failed`, `session_missing`. The
+   *   request has no session then
+   */
+  async regenerate(): Promise<void> {
+    await regenerateSession(this.#req, this.#parts.settings);
   }
 
   /**

@@ -14,7 +14,7 @@ import { backChannelStep } from "./logout/back-channel.js";
 import { frontChannelStep } from "./logout/front-channel.js";
 import { logoutStep } from "./logout/logout.js";
 import { type Parts, type Visit, withRetry } from "./parts.js";
-import { passUnnoticed } from "./session/session.js";
+import { passUnnoticed } from "./session/end-session.js";
 import { statusStep } from "./status/status.js";
 import { withoutSlash } from "./without-slash.js";
 

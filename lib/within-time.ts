@@ -15,7 +15,15 @@ export function withinTime<T, Late>(
         reject(error);
       }
     }, milliseconds);
-    const inTime = () => clearTimeout(timer);
-    work.finally(inTime).then(resolve, reject);
+    work.then(
+      (result) => {
+        clearTimeout(timer);
+        resolve(result);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
 }

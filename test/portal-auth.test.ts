@@ -379,7 +379,7 @@ test("a store that cannot be reached is told with the reason, to each request th
   onTestFinished(() => auth.close());
   const headers = { cookie: `portal-session=${signed("a".repeat(32))}` };
   expect((await browser.fetch(`${url}/account`, { headers })).status).toBe(503);
-  expect(log.join()).toContain("[read; the store's connection: ECONNREFUSED, nobody listens at that host and port]");
+  expect(log.join()).toContain("[read; the store's connection: ECONNREFUSED, no server listens at that host and port]");
 });
 
 describe("close(), when an application shuts down,", () => {
@@ -397,7 +397,7 @@ describe("close(), when an application shuts down,", () => {
     expect(isClosed).toBe(false);
     letGo();
     await closing;
-    expect(stored()).toMatchObject([{ portal: { version: 2 } }]);
+    expect(await stored()).toMatchObject([{ version: 2 }]);
     expect((await asking).status).toBe(200);
   });
 

@@ -1,8 +1,8 @@
 import type { Request } from "express";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import type { Parts } from "../parts.js";
-import { type Place, placeOf, readSession, updateSession } from "../session/session.js";
-import type { PortalSession } from "../session/stored.js";
+import type { PortalSession } from "../session/login-record.js";
+import { type RequestsLogin, readSession, storedLogin, updateSession } from "../session/session.js";
 import { hasExpired } from "../tokens.js";
 import { withinTime } from "../within-time.js";
 import { endsSession, renewal } from "./renew.js";
@@ -95,16 +95,16 @@ const isCode = (error: unknown, code: PortalAuthErrorCode): boolean =>
   error instanceof PortalAuthError && error.code === code;
 
 async function renewed(parts: Parts, req: Request, session: PortalSession, wish: Wish, isGood: boolean) {
-  const place = placeOf(req, parts.settings);
-  const patience = Math.max(0, PATIENCE_MS - parts.refreshOnce.ageMs(place.id));
-  const work = newer(parts, req, place, session, wish).then(
+  const login = storedLogin(req, parts.settings);
+  const patience = Math.max(0, PATIENCE_MS - parts.refreshOnce.ageMs(login.key));
+  const work = newer(parts, req, login, session, wish).then(
     (portal) => {
-      updateSession(req, parts.settings, place.id, portal);
+      updateSession(req, parts.settings, login.key, portal);
       return portal;
     },
     (error) => {
       if (endsSession(error) || isCode(error, "login_required"))
-        updateSession(req, parts.settings, place.id, undefined); // it is gone
+        updateSession(req, parts.settings, login.key, undefined); // it is gone
       throw error;
     },
   );
@@ -113,10 +113,10 @@ async function renewed(parts: Parts, req: Request, session: PortalSession, wish:
   return withinTime(work, patience, () => (hasEnded(parts, session) ? work : session));
 }
 
-async function newer(parts: Parts, req: Request, place: Place, { version = 0 }: PortalSession, wish: Wish) {
+async function newer(parts: Parts, req: Request, login: RequestsLogin, { version = 0 }: PortalSession, wish: Wish) {
   const isNewer = (stored: PortalSession) => stored.version > version && isEnough(parts, stored, wish);
   const wanted = { isEnough: isNewer, afterRefusal: wish.refused !== undefined };
-  const ask = () => parts.refreshOnce(place.id, renewal(parts, req, place, wanted));
+  const ask = () => parts.refreshOnce(login.key, renewal(parts, req, login, wanted));
   const portal = await ask();
   return portal.version > version ? portal : ask(); // it was under way already, for somebody with an older copy
 }

@@ -2,8 +2,8 @@ import type { Request } from "express";
 import { logFailure } from "../answer/log.js";
 import { PortalAuthError } from "../errors.js";
 import type { Parts } from "../parts.js";
-import { placeOf, readSession } from "../session/session.js";
-import type { PortalSession } from "../session/stored.js";
+import type { PortalSession } from "../session/login-record.js";
+import { readSession, storedLogin } from "../session/session.js";
 import { renewal } from "./renew.js";
 
 /** A refresh token that lives shorter than this is not renewed ahead of time, in seconds. */
@@ -17,11 +17,11 @@ const MIN_LIFE_SECONDS = 10;
 export function keepRefreshTokenAlive(parts: Parts, req: Request): void {
   const session = readSession(req, parts.settings);
   if (session?.tokens.refresh_expires_at === undefined || !isDue(parts, session)) return;
-  const { id, keeper } = placeOf(req, parts.settings);
-  if (parts.outage.current(id)) return; // without asking the store
+  const login = storedLogin(req, parts.settings);
+  if (parts.outage.current(login.key)) return; // without asking the store
   const isEnough = (stored: PortalSession) => stored.version > session.version;
-  const refresh = renewal(parts, req, { id, keeper }, { isEnough, afterRefusal: false, isNeeded: false });
-  parts.refreshOnce(id, refresh).catch((error: unknown) => logStoreFailure(parts, error));
+  const refresh = renewal(parts, req, login, { isEnough, afterRefusal: false, isNeeded: false });
+  parts.refreshOnce(login.key, refresh).catch((error: unknown) => logStoreFailure(parts, error));
 }
 
 /** Whether half of the refresh token's life is over, and its end not yet reached. */

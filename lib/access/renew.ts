@@ -7,10 +7,9 @@ import type { Parts } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { refresh } from "../portal/refresh.js";
 import { revokeQuietly } from "../revoke-quietly.js";
+import type { PortalSession } from "../session/login-record.js";
 import type { Refresh, Renewed } from "../session/refresh/refresh.js";
-import type { Place } from "../session/session.js";
-import type { PortalSession } from "../session/stored.js";
-import { storedLogin } from "../session/stored-login.js";
+import type { RequestsLogin } from "../session/session.js";
 import { hasExpired, type TokenSet } from "../tokens.js";
 import { withinTime } from "../within-time.js";
 import type { Blame } from "./outage.js";
@@ -38,19 +37,19 @@ interface Renewal extends Pick<Refresh, "isEnough" | "afterRefusal"> {
 export function renewal(
   parts: Parts,
   req: Request,
-  place: Place,
+  login: RequestsLogin,
   { isEnough, afterRefusal, isNeeded = true }: Renewal,
 ): Refresh {
   const renewAtMostMs = Math.max(RENEW_MS, 1000 * parts.settings.httpTimeout + AFTER_ANSWER_MS);
   return {
-    login: storedLogin(place),
+    login,
     clock: parts.settings.clock,
     isEnough,
     afterRefusal,
     endsSession,
     async prepare() {
-      const portal = await findPortal(parts, place.id);
-      return (stored) => renew({ parts, req, id: place.id, portal, isNeeded, renewAtMostMs }, stored);
+      const portal = await findPortal(parts, login.key);
+      return (stored) => renew({ parts, req, id: login.key, portal, isNeeded, renewAtMostMs }, stored);
     },
     renewAtMostMs,
     // a logout that came while the provider was asked could not revoke these

@@ -2,7 +2,7 @@ import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
 import type { Parts } from "../parts.js";
 import { fetchUserInfo } from "../portal/user-info.js";
-import type { PortalSession } from "../session/stored.js";
+import type { PortalSession } from "../session/login-record.js";
 import type { Claims } from "../tokens.js";
 import { freshSession, renewRefused } from "./access-token.js";
 

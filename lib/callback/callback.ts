@@ -9,9 +9,11 @@ import { type Parts, type Visit, withLogin } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { checkResponse, type Expected, exchange, type GoodResponse } from "../portal/exchange.js";
 import { revokeQuietly } from "../revoke-quietly.js";
-import { checkCookieCanBeSet, sessionCookieIsMissing } from "../session/own-session.js";
-import { beginSession, joinSession, readSession } from "../session/session.js";
-import type { PortalSession } from "../session/stored.js";
+import { type AttemptOptions, onceAmongProcesses } from "../session/attempt-claims.js";
+import { beginSession } from "../session/begin-session.js";
+import type { PortalSession } from "../session/login-record.js";
+import { joinSession, readSession } from "../session/session.js";
+import { checkCookieCanBeSet, sessionCookieIsMissing } from "../session/session-cookie.js";
 import { isLateCallback, leadOn } from "./late-callback.js";
 import { meetHooks } from "./meet-hooks.js";
 import { createOnce } from "./once.js";
@@ -25,10 +27,14 @@ interface Finished {
   readonly return_to: string;
 }
 
+/** How long a callback waits for another process that has the code of the same login. */
+const WAIT_FOR_OTHER_PROCESS_MS = 30_000;
+
 /** GET /callback */
 export function callbackStep(parts: Parts) {
   const { settings, transactions, getPortal, log } = parts;
-  const once = createOnce<Finished>(settings.loginTimeout * 1000);
+  const lifeMs = settings.loginTimeout * 1000;
+  const once = createOnce<Finished | "another code" | "too late">(lifeMs);
 
   return async function callback(visit: Visit): Promise<void> {
     const watch = new LoginWatch(log.tell, settings.clock);
@@ -64,18 +70,27 @@ export function callbackStep(parts: Parts) {
     if (watch.isSilent && readSession(req, settings)) return redirect(res, 303, transaction.return_to);
     const good = checkResponse(portal, response); // iss, error
     watch.isJoined = true; // unless the work falls to this request
-    const outcome = once(id, good.code, () => {
+    const finished = await once(id, good.code, () => {
       watch.isJoined = false;
-      return finish(visit, portal, good, expected, transaction, watch).catch(throwAsOurs);
+      const callback = { id, code: good.code, lifeMs };
+      return onceAmongProcesses(req, settings, callback, amongProcesses(watch), () =>
+        finish(visit, portal, good, expected, transaction, watch).catch(throwAsOurs),
+      );
     });
-    if (outcome === "too late") return redirect(res, 303, transaction.return_to); // as for one that is spent
-    if (outcome === "another code") return refuseReuse(visit, transaction, watch);
-    const finished = await outcome;
+    if (finished === "too late") return redirect(res, 303, transaction.return_to); // as for one that is spent
+    if (finished === "another code") return refuseReuse(visit, transaction, watch);
     const joined = await joinSession(req, settings, finished.sessionId); // false: logged out meanwhile
     if (joined) transactions.finish(visit, taken, finished.return_to);
     redirect(res, 303, finished.return_to);
     watch.finished();
     if (joined && sessionCookieIsMissing(req, settings, res)) logFailure(log, new PortalAuthError("proxy_not_trusted"));
+  }
+
+  function amongProcesses(watch: LoginWatch): AttemptOptions {
+    const onWait = () => {
+      watch.isReportedElsewhere = true;
+    };
+    return { sealer: parts.attempts, waitMs: WAIT_FOR_OTHER_PROCESS_MS, onWait };
   }
 
   /**
@@ -84,6 +99,7 @@ export function callbackStep(parts: Parts) {
    */
   function refuseReuse({ req, res }: Visit, { return_to }: Transaction, watch: LoginWatch): void {
     watch.isJoined = false;
+    watch.isReportedElsewhere = false;
     if (!readSession(req, settings)) throw new PortalAuthError("login_state_reused");
     redirect(res, 303, return_to);
   }

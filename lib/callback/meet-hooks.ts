@@ -3,7 +3,7 @@ import { checkStorable, hookFault } from "../check-hook-result.js";
 import { callHook, callOnTokens, type Hooks, type LoginContext } from "../hooks.js";
 import { returnTo } from "../login/return-to.js";
 import type { Verified } from "../portal/exchange.js";
-import { reservedKey } from "../session/reserved.js";
+import { reservedKey } from "../session/reserved-keys.js";
 
 /** The verified person as the application wants to keep them. */
 export interface Person extends Verified {

@@ -1,6 +1,6 @@
+import { JOIN_WITHIN_MS } from "../session/attempt-claims.js";
+
 const MOST = 10_000;
-/** A double click needs no longer; a cookie that was copied shall be worth nothing later. */
-const JOIN_WITHIN_MS = 10_000;
 
 /**
  * Runs the work of one login once. Callbacks with the same id and code, meanwhile or within ten seconds, share its outcome.

@@ -5,8 +5,8 @@ import { bounce } from "../led-here.js";
 import { formOr, POSTED, readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import type { AuthorizationResponse } from "../portal/exchange.js";
-import { isStrict } from "../session/own-session.js";
-import { dropNewSession } from "../session/session.js";
+import { dropNewSession } from "../session/end-session.js";
+import { isStrict } from "../session/session-cookie.js";
 import { readResponse } from "./response.js";
 
 /**

@@ -3,8 +3,8 @@ import { epochSeconds } from "../clock.js";
 import type { LoginTicket } from "../login-ticket.js";
 import type { Parts, Visit } from "../parts.js";
 import { readAuthentication } from "../portal/read-claims.js";
-import { reservedKey } from "../session/reserved.js";
-import { beginSession } from "../session/session.js";
+import { beginSession } from "../session/begin-session.js";
+import { reservedKey } from "../session/reserved-keys.js";
 
 const AN_HOUR_SECONDS = 3600;
 

@@ -25,6 +25,8 @@ export class LoginWatch {
   isSilent = false;
   /** Another callback of the same login does the work: its own watch tells of it. */
   isJoined = false;
+  /** Another process does the work, and emits the events of it. */
+  isReportedElsewhere = false;
 
   /** @param clock the option `clock`, by which the attempt was begun */
   constructor(tell: Tell, clock: () => number) {
@@ -41,7 +43,7 @@ export class LoginWatch {
   finished(): void {
     this.#end();
     const { attempted } = this;
-    if (this.isJoined || !attempted) return;
+    if (this.isJoined || this.isReportedElsewhere || !attempted) return;
     const { since_started = 0, took } = this.#times();
     this.#tell("login.finished", () => ({
       login: attempted.id,
@@ -54,7 +56,7 @@ export class LoginWatch {
 
   failed(error: unknown): void {
     this.#end();
-    if (this.isJoined) return;
+    if (this.isJoined || this.isReportedElsewhere) return;
     const { code, status } = error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");
     const login = this.attempted?.id;
     const { isSilent: silent } = this;

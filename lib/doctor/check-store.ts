@@ -1,11 +1,8 @@
-import type { Store } from "express-session";
 import { PortalAuthError } from "../errors.js";
-import type { Lock } from "../lock.js";
 import { describeError } from "../redact.js";
-import type { Trouble } from "../session/stores/durability.js";
-import { openStore } from "../session/stores/open-store.js";
-import { type Lack, type OpenStore, reasonOf } from "../session/stores/opened.js";
-import { type Probed, probeStores } from "../session/stores/probe.js";
+import { openStore } from "../session/store/open-store.js";
+import { type Lack, type Loss, type OpenStore, reasonOf } from "../session/store/opened.js";
+import { type Probed, probeStores } from "../session/store/probe.js";
 import type { Settings } from "../settings/settings.js";
 import { withinTime } from "../within-time.js";
 import { type Check, checksOf } from "./check.js";
@@ -14,21 +11,21 @@ const { ok, warning, failed, skipped } = checksOf("store");
 
 const AT_MOST_MS = 10_000;
 
-/** Whether sessions are kept: written by one connection, read by another, changed by both with nothing lost. */
-export async function checkStore({ store, lock }: Settings): Promise<Check[]> {
+/** Checks whether logins are kept: written by one connection, read by another, changed by both with nothing lost. */
+export async function checkStore({ store }: Settings): Promise<Check[]> {
   if (store === undefined)
     return [
       warning("kind", "sessions are kept in the memory of one process", {
         found: "memory:",
         advice:
-          "a restart signs everybody out, and a second process knows nobody: write SESSION_STORE_URL (redis://…, postgres://…)",
+          "a restart signs all users out, and other processes do not see the sessions: set SESSION_STORE_URL (redis://…, postgres://…). If the app mounts session({ store: createStore(…) }), logins are kept there, and this does not apply",
       }),
     ];
-  if (typeof store !== "string") return checkGiven(store, lock);
+  if (typeof store !== "string") return checkGiven(store);
   const opened: OpenStore[] = [];
   try {
     for (let connection = 0; connection < 2; connection += 1)
-      opened.push(openStore(store, () => {}, { makesTable: false }));
+      opened.push(openStore(store, { warn: () => {}, createsTables: false }));
     return await withinTime(checkOpened(opened), AT_MOST_MS, () => [unreachable("no answer in time")]);
   } catch (error) {
     return [notUsable(error)];
@@ -43,68 +40,78 @@ async function checkOpened(opened: readonly OpenStore[]): Promise<Check[]> {
     await Promise.all(opened.map((connection) => connection.opened));
     const lack = await one.lacks();
     if (lack) return [ok("reach", "the session store answers"), lacking(lack)];
-    const troubles = await one.durability();
+    const losses = await one.durability();
     const probed = await probeStores(one.store, other.store);
-    return [
-      ok("reach", "the session store answers"),
-      probed.isShared
-        ? ok("shared", "what one process writes another reads")
-        : failed("shared", "what one connection writes another does not read", { advice: "look at SESSION_STORE_URL" }),
-      probed.isExclusive
-        ? ok("lock", "two processes that change one session lose nothing")
-        : failed("lock", "changes of one session get lost", {
-            advice: "look at SESSION_STORE_URL: a cluster or proxy that reorders?",
-          }),
-      ...restartOf(troubles),
-    ];
+    return [...ofTrial(probed, "SESSION_STORE_URL: does a proxy or a replica answer?"), ...ofLosses(losses)];
   } catch (error) {
     const trouble = one.trouble();
     return [trouble === undefined ? notUsable(error) : unreachable(trouble)];
   }
 }
 
+/** @param what what to check if the trial has failed */
+function ofTrial({ isShared, isExclusive, isListed }: Probed, what: string): Check[] {
+  const answers = ok("reach", "the session store answers");
+  const advice = `check ${what}`;
+  if (!isShared)
+    return [answers, failed("shared", "one connection does not read what another one has written", { advice })];
+  return [
+    answers,
+    ok("shared", "one connection reads what another one has written"),
+    isExclusive
+      ? ok("atomic", "changes of one login at the same moment lose nothing")
+      : failed("atomic", "a change of a login is lost if another one comes at the same moment", { advice }),
+    isListed
+      ? ok("lists", "the logins of a user are listed")
+      : failed("lists", "the logins of a user are not listed: signing out everywhere cannot work", { advice }),
+  ];
+}
+
 function lacking({ found, isMade }: Lack): Check {
   return isMade
-    ? warning("table", "sessions have no table yet", {
+    ? warning("table", "the tables of the sessions are missing", {
         found,
-        advice: "the app makes it when it starts: look again then",
+        advice: "the app creates them when it starts: run this again then",
       })
-    : failed("table", "sessions have no table", {
-        found: `${found}, and this user may not make it`,
-        advice: "GRANT CREATE ON SCHEMA to this user, or make the table as connect-pg-simple has it (table.sql)",
+    : failed("table", "the tables of the sessions are missing", {
+        found: `${found}, and this user may not create it`,
+        advice: "GRANT CREATE ON SCHEMA to this user, or create the tables yourself: see lib/session/README.md",
       });
 }
 
-function restartOf(troubles: readonly Trouble[] | undefined): Check[] {
-  const title = "whether sessions outlive a restart";
-  if (!troubles) return [skipped("restart", title, { found: "this user may not ask the store for its settings" })];
-  if (troubles.length === 0) return [ok("restart", "sessions outlive a restart")];
-  return troubles.map((trouble) => warning("restart", "sessions may not outlive the store's restart", trouble));
+function ofLosses(losses: readonly Loss[] | undefined): Check[] {
+  if (!losses)
+    return [
+      skipped("restart", "whether logins outlive a restart of the store", {
+        found: "this user may not read the store's settings",
+      }),
+    ];
+  const evictions = losses.filter(({ by }) => by === "eviction");
+  const atRestart = losses.filter(({ by }) => by === "restart");
+  return [
+    ...evictions.map((loss) => warning("eviction", "the store removes logins when its memory is short", loss)),
+    ...atRestart.map((loss) => warning("restart", "logins may not outlive a restart of the store", loss)),
+    ...(atRestart.length === 0 ? [ok("restart", "logins outlive a restart of the store")] : []),
+  ];
 }
 
-/** A store of the application's: there is one connection, and no way to make another. */
-async function checkGiven(store: Store, lock: Lock | undefined): Promise<Check[]> {
+/** Checks a client or an adapter of the application's, which is the only connection. */
+async function checkGiven(given: object): Promise<Check[]> {
   try {
-    const probed = await withinTime(probeStores(store, store, lock), AT_MOST_MS, () => undefined);
-    if (!probed) return [unreachable("no answer in time")];
-    return [
-      probed.isShared
-        ? ok("reach", "the session store answers")
-        : failed("reach", "the session store forgets at once", { advice: "look at the option store" }),
-      lockOf(probed, lock !== undefined),
-      skipped("restart", "whether sessions outlive a restart", { found: "a store of your own: you know it" }),
-    ];
+    const { store } = openStore(given, { warn: () => {}, createsTables: false });
+    const trial = probeStores(store, store).then((probed) => ofTrial(probed, OPTION));
+    return await withinTime(trial.then(withRestart), AT_MOST_MS, () => [unreachable("no answer in time")]);
   } catch (error) {
     return [notUsable(error)];
   }
 }
 
-function lockOf({ isExclusive, warnings: [warned] }: Probed, hasLock: boolean): Check {
-  if (!isExclusive)
-    return failed("lock", "changes of one session get lost", { advice: "look at the option lock, or give one" });
-  if (warned) return warning("lock", "sessions can be changed by one process alone", { advice: warned });
-  return ok("lock", "changes of one session lose nothing", { found: hasLock ? "with the option lock" : undefined });
-}
+const OPTION = "the option store: its methods, each of which must be one step in the database";
+
+const withRestart = (checks: Check[]): Check[] => [
+  ...checks,
+  skipped("restart", "whether logins outlive a restart of the store", { found: "a store of your own" }),
+];
 
 function notUsable(error: unknown): Check {
   if (error instanceof PortalAuthError && error.code === "options_invalid")
@@ -118,5 +125,5 @@ const unreachable = (found: string): Check =>
   failed("reach", "the session store cannot be used", {
     found,
     advice:
-      "look at SESSION_STORE_URL: does the store run, can it be reached from here, does it take that name and password?",
+      "check SESSION_STORE_URL (option store): does the store run, can it be reached, are name and password right?",
   });

@@ -2,22 +2,24 @@ import type { Response } from "express";
 
 const PRIVATE = "private, no-cache";
 
-/** Answers whose header is decided when they begin, and what the last guard has said. */
-const decided = new WeakMap<Response, boolean>();
+const IS_WANTED = Symbol("express-portal-auth private");
+
+/** An answer whose header is decided when it begins, and what the last guard has said. */
+type Decided = Response & { [IS_WANTED]?: boolean };
 
 /**
  * Makes an answer private unless the application says how it may be cached (`Cache-Control` or `Expires`). It decides when
  * the answer begins, as express.static() leaves a Cache-Control that is there already. If several guards run, the last one
  * decides.
  */
-export function keepPrivate(res: Response, isWanted: boolean): void {
-  const isFirst = !decided.has(res);
-  decided.set(res, isWanted);
+export function keepPrivate(res: Decided, isWanted: boolean): void {
+  const isFirst = res[IS_WANTED] === undefined;
+  res[IS_WANTED] = isWanted;
   if (isFirst) beforeHeaders(res, () => addPrivate(res));
 }
 
-function addPrivate(res: Response): void {
-  if (decided.get(res) !== true || res.hasHeader("Cache-Control") || res.hasHeader("Expires")) return;
+function addPrivate(res: Decided): void {
+  if (res[IS_WANTED] !== true || res.hasHeader("Cache-Control") || res.hasHeader("Expires")) return;
   res.setHeader("Cache-Control", PRIVATE);
 }
 

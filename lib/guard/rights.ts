@@ -1,6 +1,6 @@
 import { PortalAuthError } from "../errors.js";
 import { areNames, NAME, split, type Wished } from "../list-of.js";
-import type { PortalSession } from "../session/stored.js";
+import type { PortalSession } from "../session/login-record.js";
 import type { Settings } from "../settings/settings.js";
 import type { Claims } from "../tokens.js";
 

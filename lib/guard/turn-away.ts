@@ -11,8 +11,8 @@ import { pageBefore, sendSignInPage } from "../login/sign-in-page.js";
 import type { StrengthWanted } from "../login/strength.js";
 import { type Parts, type Visit, withLogin } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
-import { isStrict } from "../session/own-session.js";
 import { whyRefused } from "../session/session.js";
+import { isStrict } from "../session/session-cookie.js";
 
 /** What a guard says of those whom it turns away. */
 export interface TurnAway {

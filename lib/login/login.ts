@@ -9,7 +9,7 @@ import { isLedByOwnPage } from "../led-here.js";
 import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
-import { checkCookieCanBeSet } from "../session/own-session.js";
+import { checkCookieCanBeSet } from "../session/session-cookie.js";
 import { checkAuthorizationParams } from "../settings/authorization-params.js";
 import type { AuthorizationParams } from "../settings/options.js";
 import { landingPage } from "./landing-page.js";

@@ -3,8 +3,8 @@ import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
 import { isUserActivated } from "../led-here.js";
 import type { Parts, Visit } from "../parts.js";
-import { isStrict } from "../session/own-session.js";
 import { readSession, whyRefused } from "../session/session.js";
+import { isStrict } from "../session/session-cookie.js";
 
 /** A session that was not saved is missed at the page that the callback redirects to, which browsers load at once. */
 const WITHIN_MS = 10_000;

@@ -12,9 +12,10 @@ import {
 } from "../led-here.js";
 import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
-import { isStrict } from "../session/own-session.js";
-import { dropNewSession, readSession } from "../session/session.js";
-import type { PortalSession } from "../session/stored.js";
+import { dropNewSession } from "../session/end-session.js";
+import type { PortalSession } from "../session/login-record.js";
+import { readSession } from "../session/session.js";
+import { isStrict } from "../session/session-cookie.js";
 import { landingPage } from "./landing-page.js";
 import { type LoginStrength, settleStrength } from "./strength.js";
 import { weaknessBy } from "./weakness.js";

@@ -7,8 +7,9 @@ import { bounce } from "../led-here.js";
 import { formOr, readQuery } from "../parameters.js";
 import { originOf, type Parts, type Visit } from "../parts.js";
 import { namesProvider } from "../portal/names-provider.js";
-import { isStrict } from "../session/own-session.js";
-import { dropNewSession, readSession } from "../session/session.js";
+import { dropNewSession } from "../session/end-session.js";
+import { readSession } from "../session/session.js";
+import { isStrict } from "../session/session-cookie.js";
 import { landingPage } from "./landing-page.js";
 import { beginLogin, checkNavigates } from "./login.js";
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
-import type { PortalSession } from "../session/stored.js";
+import type { PortalSession } from "../session/login-record.js";
 import type { Settings } from "../settings/settings.js";
 import { graceAfterLogin } from "../way-back.js";
 import type { StrengthWanted } from "./strength.js";

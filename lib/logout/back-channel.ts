@@ -8,8 +8,9 @@ import { PortalAuthError } from "../errors.js";
 import { formOr } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../portal/logout-token.js";
-import { endAsPortalSays, tokensSeenBy } from "../session/persons/of-person.js";
-import { dropNewSession } from "../session/session.js";
+import { dropNewSession } from "../session/end-session.js";
+import { type TokenUse, useOnce } from "../session/used-tokens.js";
+import { endAsProviderSays } from "../session/user-sessions.js";
 import { afterwards, tellEvent } from "./ended.js";
 
 /**
@@ -37,14 +38,35 @@ export function backChannelStep(parts: Parts) {
 
 async function endSessions(parts: Parts, req: Request): Promise<void> {
   const { settings } = parts;
-  const { issuer, clientId: client_id, clockTolerance } = settings;
   const token = await verifyLogoutToken(await parts.getPortal(), readToken(await formOr(req, "logout_token_invalid")));
-  const [seen, once] = [tokensSeenBy(req, settings), { issuer, client_id, jti: token.jti }];
-  if (await seen.has(once)) throw invalid("claim jti: seen before");
-  const ended = await endAsPortalSays(req, settings, token);
-  await seen.add(once, LOGOUT_TOKEN_SECONDS + 2 * clockTolerance); // not before, as a logout that failed is asked for again
+  const use = await beginUse(parts, req, token.jti);
+  const ended = await endAsProviderSays(req, settings, token).catch(async (error) => {
+    await use?.fail().catch(() => {}); // the provider sends a token again if the logout has failed
+    throw error;
+  });
+  await use?.succeed().catch((error) => logFailure(parts.log, asPortalAuthError(error)));
   tellEvent(parts, "backchannel", ended.length, { at_portal: true });
   void afterwards(parts, req, "backchannel", ended); // the portal need not wait for what the application does
+}
+
+/**
+ * Begins the use of a logout token. A store whose memory is full cannot note that, but it can still end sessions: the logout
+ * goes on, and the token could be used a second time, which ends the same sessions again.
+ *
+ * @returns undefined if the store cannot note it
+ * @throws PortalAuthError `logout_token_invalid` if the token was used before, or is in use
+ */
+async function beginUse({ settings, log }: Parts, req: Request, jti: string): Promise<TokenUse | undefined> {
+  const lifeMs = 1000 * (LOGOUT_TOKEN_SECONDS + 2 * settings.clockTolerance);
+  let use: TokenUse | undefined;
+  try {
+    use = await useOnce(req, settings, jti, lifeMs);
+  } catch (error) {
+    logFailure(log, asPortalAuthError(error));
+    return undefined;
+  }
+  if (!use) throw invalid("claim jti: seen before");
+  return use;
 }
 
 function readToken(form: URLSearchParams): string {

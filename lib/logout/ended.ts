@@ -1,10 +1,12 @@
 import { logFailure } from "../answer/log.js";
+import { PortalAuthError } from "../errors.js";
 import type { LoggedOut, LogoutReason } from "../events.js";
 import { callHook } from "../hooks.js";
 import type { Parts, Visit } from "../parts.js";
 import { revokeQuietly } from "../revoke-quietly.js";
-import type { EndedSession } from "../session/persons/persons-sessions.js";
-import type { PortalSession } from "../session/stored.js";
+import type { PortalSession } from "../session/login-record.js";
+import type { EndedSession } from "../session/user-sessions.js";
+import { withinTime } from "../within-time.js";
 
 /** Tells who listens how many sessions were ended, and why. */
 export function tellEvent({ log }: Parts, reason: LogoutReason, sessions: number, more: Partial<Told> = {}): void {
@@ -13,46 +15,56 @@ export function tellEvent({ log }: Parts, reason: LogoutReason, sessions: number
 
 type Told = Pick<LoggedOut, "had_login" | "at_portal">;
 
-/** Tells the application that a session is gone. */
-export async function tellHook(
-  { settings: { hooks }, log }: Parts,
-  req: Visit["req"],
-  reason: LogoutReason,
-  { claims, tokens }: PortalSession,
-): Promise<void> {
-  await callHook("onLogout", () => hooks.onLogout?.({ req, reason, claims, tokens })).catch((error) =>
-    logFailure(log, error),
-  );
-}
+/** A logout waits so long for the application's hook. */
+const HOOK_MS = 5000;
 
 /**
- * What follows when sessions were ended from elsewhere: onLogout is called for each, one after the other. Then their
- * refresh tokens are revoked, and those of the copies, without anybody waiting for it.
- *
- * @param copies other token sets of a login that ended
+ * Revokes the refresh tokens of sessions that were ended from elsewhere, and calls onLogout for each of them. The revocation
+ * does not wait for the hook.
  */
 export async function afterwards(
   parts: Parts,
   req: Visit["req"],
   reason: LogoutReason,
   ended: readonly EndedSession[],
-  copies: readonly PortalSession[] = [],
 ): Promise<void> {
-  const logins = await tellHookOfEach(parts, req, reason, ended);
-  void revokeQuietly(parts, refreshTokensOf([...logins, ...copies]));
+  const logins = loginsOf(ended);
+  void revokeQuietly(parts, refreshTokensOf(logins));
+  await callOnLogout(parts, req, reason, logins);
 }
 
-/** Calls onLogout for each session that held a login, one after the other. Returns these logins. */
-export async function tellHookOfEach(
+/**
+ * Calls onLogout for each of these logins, one after the other. Each call has 5 s. The returned promise settles after 5 s,
+ * too: the remaining calls go on, and nobody waits for them.
+ */
+export async function callOnLogout(
   parts: Parts,
   req: Visit["req"],
   reason: LogoutReason,
-  ended: readonly EndedSession[],
-): Promise<PortalSession[]> {
-  const logins = ended.flatMap(({ login }) => (login?.tokens && login.claims ? [login] : []));
-  for (const login of logins) await tellHook(parts, req, reason, login);
-  return logins;
+  logins: readonly PortalSession[],
+): Promise<void> {
+  await withinTime(callForEach(), HOOK_MS, () => {});
+
+  async function callForEach(): Promise<void> {
+    for (const login of logins)
+      await callOnce(parts, req, reason, login).catch((error) => logFailure(parts.log, error));
+  }
 }
+
+/** @throws PortalAuthError `hook_failed`, also if the hook takes too long */
+async function callOnce(
+  { settings: { hooks } }: Parts,
+  req: Visit["req"],
+  reason: LogoutReason,
+  { claims, tokens }: PortalSession,
+): Promise<void> {
+  const called = callHook("onLogout", () => hooks.onLogout?.({ req, reason, claims, tokens }));
+  await withinTime(called, HOOK_MS, (): never => {
+    throw new PortalAuthError("hook_failed", { detail: `onLogout did not return within ${HOOK_MS / 1000} s` });
+  });
+}
+
+export const loginsOf = (ended: readonly EndedSession[]): PortalSession[] => ended.flatMap(({ login }) => login ?? []);
 
 export const refreshTokensOf = (logins: readonly PortalSession[]): (string | undefined)[] =>
   logins.map(({ tokens }) => tokens.refresh_token);

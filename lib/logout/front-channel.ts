@@ -6,8 +6,8 @@ import { readQuery } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { namesProvider } from "../portal/names-provider.js";
-import { endAsPortalSays } from "../session/persons/of-person.js";
-import { dropNewSession } from "../session/session.js";
+import { dropNewSession } from "../session/end-session.js";
+import { endAsProviderSays } from "../session/user-sessions.js";
 import type { Settings } from "../settings/settings.js";
 import { afterwards, tellEvent } from "./ended.js";
 
@@ -27,7 +27,7 @@ export function frontChannelStep(parts: Parts) {
     const portal = await parts.getPortal().catch(() => undefined); // the provider's session ends without its document, too
     if (!namesProvider(portal, settings, iss)) throw invalid("iss is not the issuer of the provider");
     const iat = epochSeconds(); // a login that the portal tells of from now on is another
-    const ended = await endAsPortalSays(req, settings, { sid, iat }, true);
+    const ended = await endAsProviderSays(req, settings, { sid, iat }, true);
     tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
     createHeaders({}, providersOrigins(settings, portal))(res);
     send(res, "text/html; charset=utf-8", FRAME);

@@ -12,12 +12,11 @@ import { markTried } from "../login/silent-mark.js";
 import { originOf, type Parts, type Visit, withLogin, withRetry } from "../parts.js";
 import { logoutUrl } from "../portal/log-out.js";
 import { type RevocationFailure, revokeQuietly, tryToRevoke } from "../revoke-quietly.js";
-import { endOthers } from "../session/persons/of-person.js";
-import type { EndedSession } from "../session/persons/persons-sessions.js";
-import { endSession } from "../session/session.js";
-import type { PortalSession } from "../session/stored.js";
+import { endSession } from "../session/end-session.js";
+import type { PortalSession } from "../session/login-record.js";
+import { type EndedSession, endOthers } from "../session/user-sessions.js";
 import { withinTime } from "../within-time.js";
-import { refreshTokensOf, tellEvent, tellHook, tellHookOfEach } from "./ended.js";
+import { callOnLogout, loginsOf, refreshTokensOf, tellEvent } from "./ended.js";
 import { confirmation, isMeant } from "./meant.js";
 
 /** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */
@@ -49,19 +48,20 @@ export async function logOut(parts: Parts, visit: Visit, { everywhere = false }:
   const { settings } = parts;
   const { req, res, mount } = visit;
   let others: readonly EndedSession[] = [];
-  let logins: readonly PortalSession[];
+  let ended: PortalSession | undefined;
   try {
     if (everywhere) others = await endOthers(req, settings);
-    logins = await endSession(req, res, settings);
+    ended = await endSession(req, res, settings);
   } catch (error) {
     return answerError(req, res, error, withRetry(parts, visit));
   }
   markTried(res, settings);
-  const [ended] = logins;
   const reason = everywhere ? "everywhere" : "logout";
-  if (ended) await tellHook(parts, req, reason, ended);
-  const otherLogins = await tellHookOfEach(parts, req, reason, others);
-  const there = await endAtProvider(parts, logins, otherLogins, mount);
+  const otherLogins = loginsOf(others);
+  const [there] = await Promise.all([
+    endAtProvider(parts, ended, otherLogins, mount),
+    callOnLogout(parts, req, reason, ended ? [ended, ...otherLogins] : otherLogins),
+  ]);
   const told = { had_login: ended !== undefined, at_portal: there !== undefined };
   tellEvent(parts, reason, others.length + (ended ? 1 : 0), told);
   const to = there ?? afterLogout(settings, mount);
@@ -90,14 +90,13 @@ async function answerLogout(parts: Parts, { req, res }: Visit, to: string): Prom
  */
 function endAtProvider(
   parts: Parts,
-  [ended, ...copies]: readonly PortalSession[],
+  ended: PortalSession | undefined,
   others: readonly PortalSession[],
   mount: string,
 ): Promise<string | undefined> {
   const own = ended?.tokens.refresh_token;
   const revoking = tryToRevoke(parts, own);
-  const rest = refreshTokensOf([...copies, ...others]).filter((token) => token !== own);
-  void revokeQuietly(parts, rest, revoking);
+  void revokeQuietly(parts, refreshTokensOf(others), revoking);
   return withinTime(addressAfter(parts, ended, revoking, mount), PORTAL_SECONDS * 1000, () => undefined);
 }
 

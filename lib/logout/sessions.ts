@@ -1,7 +1,7 @@
 import { markTried } from "../login/silent-mark.js";
 import type { Parts, Visit } from "../parts.js";
-import { endOther, isCurrent, type PersonsSession, sessionsOf } from "../session/persons/of-person.js";
-import { endSession } from "../session/session.js";
+import { endSession } from "../session/end-session.js";
+import { endOther, isCurrent, sessionsOf, type UserSession } from "../session/user-sessions.js";
 import { type Device, deviceOf } from "./device.js";
 import { afterwards, tellEvent } from "./ended.js";
 
@@ -27,7 +27,7 @@ export async function listSessions({ settings }: Parts, { req }: Visit): Promise
   return Promise.all(sessions.map(withDevice));
 }
 
-const withDevice = async (session: PersonsSession): Promise<SessionInfo> => ({
+const withDevice = async (session: UserSession): Promise<SessionInfo> => ({
   ...session,
   device: await deviceOf(session.user_agent),
 });
@@ -43,10 +43,11 @@ export async function endOne(parts: Parts, { req, res }: Visit, id: string): Pro
     markTried(res, parts.settings);
     parts.transactions.clear({ req, res }, "");
   }
-  const logins = isOwn ? await endSession(req, res, parts.settings) : [];
-  const ended = isOwn ? [{ id, login: logins[0] }] : await endOther(req, parts.settings, id);
+  const ended = isOwn
+    ? [{ id, login: await endSession(req, res, parts.settings) }]
+    : await endOther(req, parts.settings, id);
   if (ended.length === 0) return false;
   tellEvent(parts, "session_ended", ended.length);
-  await afterwards(parts, req, "session_ended", ended, logins.slice(1));
+  await afterwards(parts, req, "session_ended", ended);
   return true;
 }

@@ -4,18 +4,19 @@ const READ_MS = 1000;
 
 /**
  * Creates a signal that aborts a request after so long. Node.js runs timers before it reads from sockets. If this process
- * stood still, its time is over although the answer has arrived, and with a refresh the only good token would be thrown
- * away. So it gets another second to read.
+ * stood still, its time can be over although the answer has arrived, and with a refresh the only good token would be thrown
+ * away. So it reads what has arrived first, and gets another second if it stood still for longer.
  */
 export function requestTimeout(milliseconds: number): AbortSignal {
   const controller = new AbortController();
   const dueAt = performance.now() + milliseconds;
   const timeout = AbortSignal.timeout(milliseconds);
   const abort = () => controller.abort(timeout.reason);
-  const abortOrRead = () => {
-    if (performance.now() - dueAt < LATE_MS) abort();
+  const readThenAbort = () => {
+    if (performance.now() - dueAt < LATE_MS)
+      setImmediate(abort); // runs after the sockets were read
     else setTimeout(abort, READ_MS).unref();
   };
-  timeout.addEventListener("abort", abortOrRead, { once: true });
+  timeout.addEventListener("abort", readThenAbort, { once: true });
   return controller.signal;
 }

@@ -4,7 +4,7 @@ import type { Request } from "express";
 import { freshSession, renewUnlessDown } from "../access/access-token.js";
 import { PortalAuthError } from "../errors.js";
 import { originOf, type Parts } from "../parts.js";
-import type { PortalSession } from "../session/stored.js";
+import type { PortalSession } from "../session/login-record.js";
 import type { Reply } from "./ask.js";
 import { handBack } from "./hand-back.js";
 import { framing, isPlainlyChunked, requestHeaders } from "./headers.js";

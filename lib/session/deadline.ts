@@ -4,9 +4,10 @@ import { withinTime } from "../within-time.js";
 const DEADLINE_MS = 10_000;
 
 /**
- * Waits for a store, and not for ever: a connection that died without a word would hold up everybody who wants the same
- * session after it. What comes later is asked whether it is late, and must then leave things as they are.
+ * Waits at most 10 s for a call of the store: a broken connection may never answer, and later calls for the
+ * same session wait for this one.
  *
+ * @param work calls isLate() after each answer of the store, and writes nothing if that returns true
  * @throws PortalAuthError `session_store_failed`
  */
 export function withDeadline<T>(work: (isLate: () => boolean) => Promise<T>): Promise<T> {

@@ -1,36 +1,32 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "../clock.js";
-import { recordFor, recordId } from "./record.js";
-import type { StoredSession } from "./stored.js";
-import type { Update } from "./update.js";
+import { PortalAuthError } from "../errors.js";
+import { pause } from "./pause.js";
+import type { RecordStore } from "./store/records.js";
 
 /** Where a session keeps what it knows of a form that waits in its store. */
 export const FORM_KEY = "portal_form";
 
-/** That itself. */
+/** What a session keeps of a form that waits. */
 export interface PendingForm {
-  /** Unguessable: who knows it can have the form sent. */
+  /** Unguessable: with it the form can be sent. */
   readonly id: string;
-  /** Where the person goes who does not want it sent: a path of this site. */
+  /** Where the user goes if the form is not to be sent: a path of this site. */
   readonly back: string;
 }
 
-/** A request that may bring a form to where it belongs, by what is seen before its body is read. */
+/** What is known of a posted form before its body is read. */
 export interface Posted {
   readonly to: string;
   /** Of the body, in bytes. */
   readonly length: number;
 }
 
-/**
- * What such a request is: the first that brings the form, one more that brings it, or another one; or no form is kept any
- * more.
- */
+/** What a posted form is: the kept form for the first time, the kept form again, or another form; or no form is kept any more. */
 export type Arrival = "first" | "again" | "other" | "gone";
 
-/** As long as a login may take. */
+/** How long a form is kept, in milliseconds. */
 export const FORM_LIFE_MS = 10 * 60_000;
-/** Of a form that has arrived: a browser that was sent on to its address once more is there by then. */
+/** How long it is remembered that a form has arrived. A browser that was redirected once more is there by then. */
 const ARRIVED_MS = 60_000;
 
 interface Content {
@@ -42,48 +38,47 @@ interface Content {
   readonly under_way: number;
 }
 
+const MOST_ATTEMPTS = 50;
+
 /**
- * Forms that wait until somebody has logged in, in the session store beside the sessions. One is released by a click, and
- * counts as sent when the browser has brought it to its address: so a second click, which cancels the first, loses nothing,
- * and of all that come one is let in.
+ * Forms that wait until the user has logged in, beside the logins. A click releases a form, and the form counts as sent when
+ * the browser has brought it to its address. So a second click, which cancels the first, loses nothing, and only one of all
+ * that arrive passes.
  */
 export class KeptForms {
-  readonly #update: Update;
-  readonly #clock: Clock;
+  readonly #records: RecordStore;
 
-  /** @param update of a store's records, which have an end of their own */
-  constructor(update: Update, clock: Clock) {
-    this.#update = update;
-    this.#clock = clock;
+  constructor(records: RecordStore) {
+    this.#records = records;
   }
 
   async keep(id: string, posted: Posted, sealed: string): Promise<void> {
-    const record = this.#record({ sealed, posted: hashOf(posted), under_way: 0 });
-    await this.#update(recordId("form", id), () => record, { cookie: {} });
+    const content: Content = { sealed, posted: hashOf(posted), under_way: 0 };
+    await this.#records.create(keyOf(id), JSON.stringify(content), FORM_LIFE_MS);
   }
 
-  /** The form, if it has not arrived; it is kept for as long again. */
+  /** Returns the form, if it has not arrived. It is kept for as long again. */
   look(id: string): Promise<string | undefined> {
     return this.#show(id, 0);
   }
 
-  /** The same, for a browser that is sent on to its address. */
+  /** Returns the form for a browser that is redirected to its address. */
   release(id: string): Promise<string | undefined> {
     return this.#show(id, 1);
   }
 
   async arrive(id: string, posted: Posted): Promise<Arrival> {
-    let arrival = "gone" as Arrival;
-    const after = await this.#change(id, (content) => {
+    let arrival: Arrival = "gone";
+    await this.#change(id, (content) => {
       arrival = content ? arrivalOf(content, posted) : "gone";
       if (!content || arrival === "other") return undefined;
       return { posted: content.posted, under_way: content.under_way - 1 };
     });
-    return arrival === "first" && !after ? "again" : arrival; // it was dropped at the same moment
+    return arrival;
   }
 
   async drop(id: string): Promise<void> {
-    await this.#update(recordId("form", id), () => null);
+    await this.#records.remove(keyOf(id));
   }
 
   async #show(id: string, more: 0 | 1): Promise<string | undefined> {
@@ -95,28 +90,23 @@ export class KeptForms {
     return sealed;
   }
 
-  /** @param change is given undefined for what is none, or none any more */
-  #change(
-    id: string,
-    change: (content: Content | undefined) => Content | undefined,
-  ): Promise<StoredSession | undefined> {
-    return this.#update(recordId("form", id), (stored) => {
-      const next = change(this.#hasEnded(stored) ? undefined : contentOf(stored));
-      return next && this.#record(next);
-    });
-  }
-
-  #record(form: Content) {
-    return recordFor(this.#clock, form.sealed === undefined ? ARRIVED_MS : FORM_LIFE_MS, { form });
-  }
-
-  /** By our clock: not every store looks at it by itself. */
-  #hasEnded({ cookie: { expires } }: StoredSession): boolean {
-    return !expires || new Date(expires).getTime() <= this.#clock();
+  /** @param change may be called several times; undefined leaves the form as it is */
+  async #change(id: string, change: (content: Content | undefined) => Content | undefined): Promise<void> {
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
+      const stored = await this.#records.read(keyOf(id));
+      const next = change(stored && parse(stored.text));
+      if (!next || !stored) return;
+      const lifeMs = next.sealed === undefined ? ARRIVED_MS : FORM_LIFE_MS;
+      if (await this.#records.replace(keyOf(id), stored.version, JSON.stringify(next), lifeMs)) return;
+      await pause(Math.random() * Math.min(attempt, 10) * 2);
+    }
+    throw new PortalAuthError("session_store_failed", { detail: `${MOST_ATTEMPTS} other writes came in between` });
   }
 }
 
-/** What was not sent on by us, or is there already, is another one: perhaps the same, filled in once more. */
+const keyOf = (id: string): string => `f:${createHash("sha256").update(id).digest("base64url")}`;
+
+/** A form that we did not redirect, or that has arrived already, is another one: perhaps the same, filled in once more. */
 function arrivalOf({ sealed, posted: its, under_way }: Content, posted: Posted): Arrival {
   if (under_way < 1 || its !== hashOf(posted)) return "other";
   return sealed === undefined ? "again" : "first";
@@ -125,8 +115,16 @@ function arrivalOf({ sealed, posted: its, under_way }: Content, posted: Posted):
 const hashOf = ({ to, length }: Posted): string => createHash("sha256").update(`${length} ${to}`).digest("base64url");
 
 /** Others may write to the store. */
-function contentOf(stored: StoredSession | undefined): Content | undefined {
-  const { sealed, posted, under_way } = Object(stored?.["form"]) as Partial<Content>;
+function parse(text: string): Content | undefined {
+  const { sealed, posted, under_way } = Object(parseJson(text)) as Partial<Content>;
   if (typeof posted !== "string" || typeof under_way !== "number") return undefined;
   return { sealed: typeof sealed === "string" ? sealed : undefined, posted, under_way };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

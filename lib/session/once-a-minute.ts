@@ -1,6 +1,6 @@
 const MINUTE_MS = 60_000;
 
-/** Lets one message a minute pass: what fails for every request is told, and does not fill a disk. */
+/** Passes on at most one message a minute, so that a failure of every request does not fill the log. */
 export function onceAMinute<Message extends unknown[]>(
   tell: (...message: Message) => void,
 ): (...message: Message) => void {

@@ -1,7 +1,9 @@
 import type { Request } from "express";
+import { PortalAuthError } from "../errors.js";
 import { holderOf, type Instance } from "./holder.js";
-import { FORM_KEY, type KeptForms, type PendingForm } from "./kept-forms.js";
-import { placeOf, storeFailed } from "./session.js";
+import { FORM_KEY, KeptForms, type PendingForm } from "./kept-forms.js";
+import { loginOf } from "./request-login.js";
+import { storeFailed } from "./store-failed.js";
 
 type Holding = { [FORM_KEY]?: unknown } | undefined;
 
@@ -17,17 +19,19 @@ export function forgetForm(on: Request, instance: Instance): void {
 }
 
 /**
- * Asks for what is kept of forms, where this request's session is kept.
+ * Works with the forms that are kept where this request's login is kept.
  *
- * @throws PortalAuthError `session_store_failed`
+ * @throws PortalAuthError `session_store_failed`, `session_missing`
  */
 export async function withForms<T>(
   on: Request,
   instance: Instance,
   work: (forms: KeptForms) => Promise<T>,
 ): Promise<T> {
+  const current = loginOf(on, instance);
+  if (!current) throw new PortalAuthError("session_missing");
   try {
-    return await work(placeOf(on, instance).keeper.forms);
+    return await work(new KeptForms(current.place.logins.records));
   } catch (cause) {
     throw storeFailed("form", cause);
   }

@@ -1,6 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
-import type { Lock } from "../lock.js";
-
 /** Runs work of the same name one after the other, in this process. */
 export type Queue = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
@@ -17,52 +14,10 @@ export function createQueue(): Queue {
   };
 }
 
-/** The same, and under a lock where the work needs one. */
-export type Turns = <T>(name: string, work: () => Promise<T>, needsLock: boolean) => Promise<T>;
-
-interface Turn {
-  readonly name: string;
-  isLocked: boolean;
-  isOver: boolean;
-}
-
-/**
- * Turns for work that may ask for its own turn again: some stores write or destroy a session while they touch or write
- * it. That goes on within the turn, and takes no lock a second time.
- */
-export function createTurns(lock: Lock | undefined): Turns {
-  const inTurn = createQueue();
-  const turns = new AsyncLocalStorage<Turn>();
-
-  function run<T>(turn: Turn, work: () => Promise<T>, needsLock: boolean): Promise<T> {
-    if (!lock || !needsLock || turn.isLocked) return turns.run(turn, work);
-    return lock(turn.name, async () => {
-      turn.isLocked = true;
-      return turns.run(turn, work).finally(() => {
-        turn.isLocked = false;
-      });
-    });
-  }
-
-  return function inTurnOrWithin(name, work, needsLock) {
-    const current = turns.getStore();
-    // a connection that was opened in one turn may bring another request here: that turn is over then
-    if (current?.name === name && !current.isOver) return run(current, work, needsLock);
-    return inTurn(name, async () => {
-      const turn = { name, isLocked: false, isOver: false };
-      try {
-        return await run(turn, work, needsLock);
-      } finally {
-        turn.isOver = true;
-      }
-    });
-  };
-}
-
-/** Runs work of the same name once at a time: whoever comes while it is under way shares its outcome. */
+/** Runs work of the same name once at a time. A call that comes while it runs shares its outcome. */
 export interface Join<T> {
   (name: string, work: () => Promise<T>): Promise<T>;
-  /** Resolves when all that is under way now has come to an end, whichever. */
+  /** Resolves when all work that runs now has succeeded or failed. */
   settled(): Promise<void>;
 }
 

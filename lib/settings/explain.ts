@@ -1,6 +1,7 @@
 import { afterLogoutInWords } from "../external-address.js";
+import { isStoreAddress } from "../session/store/store-address.js";
 import { hasEndpointsByHand } from "./endpoints-by-hand.js";
-import { DEFAULTS, isStoreAddress, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
+import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";
 import { type Origin, type Settings, type Tried, tryOptions } from "./settings.js";
 
@@ -114,10 +115,10 @@ const ADDRESSES: readonly string[] = [
 ];
 
 /** What is the application's own, whatever is in it. */
-const OWN: readonly string[] = ["logger", "renderPage", "clock", "lock"];
+const OWN: readonly string[] = ["logger", "renderPage", "clock"];
 
 function masked(option: string, written: unknown): string | undefined {
-  if (option === "store") return typeof written === "string" ? placeOf(written) : "a store of express-session";
+  if (option === "store") return typeof written === "string" ? placeOf(written) : "one of your own";
   if (OWN.includes(option)) return "one of your own";
   if (!SECRET_OPTIONS.includes(option)) return withoutPassword(option, inWords(written));
   const all = [written].flat().flatMap((one) => (option === "clientSecret" ? [one] : String(one).split(",")));

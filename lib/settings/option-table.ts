@@ -1,12 +1,12 @@
-import type { Store } from "express-session";
 import * as v from "valibot";
 import type { Clock } from "../clock.js";
 import type { Hooks } from "../hooks.js";
-import type { Lock } from "../lock.js";
 import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
 import { isSafeAddress } from "../safe-address.js";
-import { reservedKey } from "../session/reserved.js";
+import { reservedKey } from "../session/reserved-keys.js";
+import { isStore, NO_STORE } from "../session/store/open-store.js";
+import { isStoreAddress, MEMORY } from "../session/store/store-address.js";
 import { ID_TOKEN_ALGORITHMS } from "../signature-algorithms.js";
 import { hasOpenid } from "./authorization-params.js";
 import {
@@ -83,7 +83,7 @@ export const DEFAULTS = {
   clockTolerance: 30,
   refreshLeeway: 30,
   loginTimeout: 600,
-  store: "memory:",
+  store: MEMORY,
   sameSite: "lax",
   rolesClaim: "roles",
   silentLogin: false,
@@ -101,25 +101,15 @@ export const DEFAULTS = {
   sessionAbsolute: 7 * 24 * 60 * 60,
 } as const;
 
-const STORE_METHODS = ["get", "set", "destroy", "on", "regenerate", "createSession"] as const;
-
-const isStore = (value: unknown): boolean =>
-  STORE_METHODS.every((name) => typeof (value as Store | null)?.[name] === "function");
-
-/** A password that holds #, @ or / must be written otherwise: as it is, half of it would be read as host or database. */
-export function isStoreAddress(value: string): boolean {
-  if (value === "memory:") return true;
-  if (!/^(rediss?|postgres(ql)?):\/\/./.test(value) || !URL.canParse(value)) return false;
-  const { pathname, search, hash } = new URL(value);
-  return !`${pathname}${search}${hash}`.includes("@");
-}
-
 /** Looked up anew each time: what replaces Date.now in a test counts. */
 const now: Clock = () => Date.now();
 
 /** Said for each part of a check: what the library says by itself repeats the value, and here that is a password. */
 const STORE =
-  "write memory:, redis://…, rediss://… or postgres://… (in a password #, @ and / are written %23, %40 and %2F), or in code a store of express-session";
+  "write memory:, redis://…, rediss://… or postgres://… (in a password #, @ and / are written %23, %40 and %2F), or in code a client of redis or ioredis, a Pool of pg, or an adapter";
+
+const isObject = (value: unknown): boolean =>
+  (typeof value === "object" && value !== null) || typeof value === "function";
 
 const secret = (first: string) =>
   `write 32 random characters or more, e.g. from: openssl rand -hex 32 (to rotate, several separated by commas: the first ${first})`;
@@ -247,10 +237,15 @@ export const OptionsSchema = v.strictObject(
     ),
     secret: secrets(secret("signs")),
     store: v.optional(
-      v.union([v.custom<Store>(isStore), v.pipe(v.string(), v.trim(), v.check(isStoreAddress, STORE))], STORE),
+      v.union(
+        [
+          v.pipe(v.custom<object>(isObject), v.check(isStore, NO_STORE)),
+          v.pipe(v.string(), v.trim(), v.check(isStoreAddress, STORE)),
+        ],
+        STORE,
+      ),
       DEFAULTS.store,
     ),
-    lock: v.optional(v.custom<Lock>((value) => typeof value === "function", "write a function (name, work)")),
     tokenEncryptionKey: v.optional(secrets(secret("seals"))),
     sameSite: v.optional(v.picklist(["lax", "strict"], "write lax or strict"), DEFAULTS.sameSite),
     sessionIdle: v.optional(seconds(1, 400 * 86_400), DEFAULTS.sessionIdle),

@@ -1,8 +1,6 @@
 import type { Request } from "express";
-import type { Store } from "express-session";
 import type { Clock } from "../clock.js";
 import type { Hooks } from "../hooks.js";
-import type { Lock } from "../lock.js";
 import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
 import type { IdTokenAlgorithm } from "../signature-algorithms.js";
@@ -193,20 +191,16 @@ export interface PortalAuthOptions {
   /** Seals cookies and signs our own session's cookie: 32 characters at least. The first signs, all verify. SESSION_SECRET; required. */
   secret?: string | readonly string[] | undefined;
   /**
-   * The store of our own session, when the app mounts no express-session itself: a store of express-session, or the
-   * address of a Redis (`redis:`, `rediss:`; needs `redis` and `connect-redis`) or a PostgreSQL (`postgres:`; needs `pg`
-   * and `connect-pg-simple`). SESSION_STORE_URL; default `memory:`, the memory of this process.
+   * Where logins are kept, and the sessions of an application that mounts no express-session itself. The address of a Redis
+   * (`redis:`, `rediss:`; needs `redis`) or PostgreSQL server (`postgres:`; needs `pg`), a client of redis or ioredis, a Pool
+   * of pg, a store of createStore(), or an adapter for another database: see RecordStore. SESSION_STORE_URL; default
+   * `memory:`, the memory of this process.
    */
-  store?: Store | string | undefined;
+  store?: object | string | undefined;
   /**
-   * Keeps processes apart while one changes a session. Only for stores that cannot do that by themselves: connect-redis
-   * from version 9, connect-pg-simple and memory can. Default: none, which is right for one process.
-   */
-  lock?: Lock | undefined;
-  /**
-   * Seals the tokens in the session store (JWE, `dir` with `A256GCM`), bound to their session: 32 characters at least.
-   * The first seals, all open; what was stored in the clear is still read. TOKEN_ENCRYPTION_KEY; default none: tokens
-   * are stored as they are.
+   * Encrypts the logins in the store (JWE, `dir` with `A256GCM`), each bound to its session. At least 32 characters. The first
+   * key encrypts, all decrypt. A login that is stored in clear text does not count if a key is set. TOKEN_ENCRYPTION_KEY;
+   * default none: logins are stored in clear text.
    */
   tokenEncryptionKey?: string | readonly string[] | undefined;
   /**

@@ -1,11 +1,10 @@
-import type { Store } from "express-session";
 import * as v from "valibot";
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { Hooks } from "../hooks.js";
-import type { Lock } from "../lock.js";
 import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
+import { MEMORY } from "../session/store/store-address.js";
 import type { IdTokenAlgorithm } from "../signature-algorithms.js";
 import { withoutSlash } from "../without-slash.js";
 import { alike, readSecret, readVariable, unknownVariables } from "./environment.js";
@@ -71,8 +70,7 @@ export interface Settings {
   readonly hooks: Readonly<Hooks>;
   readonly secrets: readonly string[];
   /** A store, or the address of one; undefined for the memory of this process. */
-  readonly store: Store | string | undefined;
-  readonly lock: Lock | undefined;
+  readonly store: object | string | undefined;
   readonly tokenEncryptionKeys: readonly string[];
   readonly sameSite: "lax" | "strict";
   readonly sessionIdle: number;
@@ -239,8 +237,6 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     routes: settleRoutes(options),
     hooks: options.hooks as Hooks,
     secrets: options.secret,
-    store: options.store === "memory:" ? undefined : options.store,
-    lock: options.lock,
     tokenEncryptionKeys: options.tokenEncryptionKey ?? [],
     sameSite: options.sameSite,
     sessionIdle: options.sessionIdle,
@@ -252,7 +248,9 @@ function settle(options: v.InferOutput<typeof OptionsSchema>): Settings {
     clock: options.clock,
     https: options.redirectUri.startsWith("https:"),
   };
-  return Object.freeze({ ...deepFreeze(settled), logger: options.logger }); // which stays as its application has made it
+  // A store and a logger stay as the application has made them.
+  const store = options.store === MEMORY ? undefined : options.store;
+  return Object.freeze({ ...deepFreeze(settled), store, logger: options.logger });
 }
 
 function settleRoutes(options: v.InferOutput<typeof OptionsSchema>): Routes {
@@ -271,7 +269,7 @@ function knownVariables(): string[] {
   return [...read, ...SECRETS.map((name) => `${name}_FILE`)];
 }
 
-/** Freezes plain objects and arrays; a store, a hook or a function is the app's own and stays as it is. */
+/** Freezes plain objects and arrays. A hook or another function is the application's own and stays as it is. */
 function deepFreeze<T>(value: T): Readonly<T> {
   if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
   const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;

@@ -1,9 +1,9 @@
 import { ourHeaders } from "../answer/headers.js";
 import { send } from "../answer/send.js";
 import type { Parts, Visit } from "../parts.js";
-import { secondsLeft } from "../session/seconds-left.js";
-import { passUnnoticed, readSession } from "../session/session.js";
-import type { PortalSession } from "../session/stored.js";
+import { passUnnoticed } from "../session/end-session.js";
+import type { PortalSession } from "../session/login-record.js";
+import { readSession, secondsLeft } from "../session/session.js";
 import type { Claims } from "../tokens.js";
 
 /**

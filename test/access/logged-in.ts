@@ -2,11 +2,12 @@ import type { RequestListener } from "node:http";
 import type { Express, Request } from "express";
 import session from "express-session";
 import type { TokenSet } from "../../lib/index.js";
+import type { LoginRecord } from "../../lib/session/login-record.js";
 import type { Portal, RecordedRequest } from "../../lib/testing/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { createGate } from "../support/gate.js";
-import { storedSessions } from "../support/stored-sessions.js";
+import { type ObservedStore, observedStore } from "../support/stored-sessions.js";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
 /** How long the portal's access tokens live, and how long before that they are renewed, when a test says nothing else. */
@@ -38,10 +39,10 @@ export interface LoggedIn extends World {
   tokens(browser?: Browser): Promise<TokenSet>;
   /** The forms of the refreshes that the portal was asked for. */
   refreshes(): Record<string, string>[];
-  /** Where the sessions are. */
-  readonly store: session.MemoryStore;
-  /** The sessions as they lie there. */
-  stored(): Record<string, unknown>[];
+  /** Where the logins are. */
+  readonly store: ObservedStore;
+  /** The login records as they lie there. */
+  stored(): Promise<LoginRecord[]>;
   /** Another person, in a browser of their own. */
   another(): Promise<Browser>;
 }
@@ -54,14 +55,13 @@ interface LoggedInOptions extends WorldOptions {
 /** A world with a clock to turn, in which somebody has logged in. */
 export async function logIn({ session: whose = "ours", ...given }: LoggedInOptions = {}): Promise<LoggedIn> {
   const { clock, later } = createClock();
-  const store = new session.MemoryStore();
+  const store = observedStore(clock);
   const work = new Map<string, (req: Request) => Promise<unknown>>();
   const world = await startWorld({
     ...given,
-    options: { clock, ...(whose === "ours" && { store }), ...given.options },
+    options: { clock, store, ...given.options },
     before(app) {
-      if (whose === "app")
-        app.use(session({ store, secret: "the app's own", resave: false, saveUninitialized: false }));
+      if (whose === "app") app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false }));
       given.before?.(app);
     },
     after(app) {
@@ -101,7 +101,7 @@ export async function logIn({ session: whose = "ours", ...given }: LoggedInOptio
       return tokens;
     },
     refreshes: () => refreshesAt(portal),
-    stored: () => Object.values(storedSessions(store)).map((text) => JSON.parse(text)),
+    stored: () => store.logins(),
   };
 }
 

@@ -139,7 +139,7 @@ const CASES: readonly Case[] = [
   {
     name: "a session that the store cannot read",
     async act({ browser, url, store }) {
-      store.get = (_id, done) => done(new Error("the store is down"));
+      store.fail();
       return [await browser.navigate(`${url}/account`)];
     },
   },
@@ -147,15 +147,14 @@ const CASES: readonly Case[] = [
     name: "a session that the store cannot save at the callback",
     async act({ browser, url, store }) {
       const callback = await browser.loginUntilCallback(`${url}/login`);
-      store.set = (_id, _session, done) => done?.(new Error("the store is down"));
+      store.fail("createEntry");
       return [await browser.navigate(callback)];
     },
   },
   {
     name: "a logout while the store is down",
     async act({ browser, url, store }) {
-      const { sessions } = Object(store);
-      Object.assign(store, { sessions: new Proxy(sessions, { deleteProperty: () => fail() }) });
+      store.fail("remove");
       return [await browser.navigate(`${url}/logout`, { site: "same-origin" })];
     },
   },

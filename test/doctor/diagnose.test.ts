@@ -1,16 +1,19 @@
 import { randomBytes } from "node:crypto";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express from "express";
-import session from "express-session";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { createStore } from "../../lib/create-store.js";
 import { type Check, type DiagnoseOptions, diagnose, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
-import { openStore } from "../../lib/session/stores/open-store.js";
+import { createMemoryStore } from "../../lib/session/store/memory-store.js";
+import { openStore } from "../../lib/session/store/open-store.js";
+import type { RecordStore } from "../../lib/session/store/records.js";
 import { type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
 import { html, json } from "../access/logged-in.js";
+import { createMinimalRecords } from "../support/minimal-records.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
 import { startTlsFront } from "../support/tls-front.js";
@@ -511,38 +514,59 @@ describe("the session store", () => {
     expect([ok, find("store.kind")?.verdict]).toEqual([true, "warning"]);
   });
 
-  test("of the app's own is tried, and left as it was", async () => {
-    const store = new session.MemoryStore();
-    const { verdicts } = await look(optionsWith({ store }), { skip });
-    expect(verdicts).toMatchObject({ "store.reach": "ok", "store.lock": "ok", "store.restart": "skipped" });
-    expect(Object.keys(Object(store).sessions)).toEqual([]);
+  test.each([
+    ["an adapter of the app's", createMinimalRecords],
+    ["a store of createStore()", () => createStore("memory:")],
+  ])("of the app's own is tried: %s", async (_what, create) => {
+    const { ok, verdicts } = await look(optionsWith({ store: create() }), { skip });
+    expect(ok).toBe(true);
+    expect(verdicts).toMatchObject({
+      "store.reach": "ok",
+      "store.shared": "ok",
+      "store.atomic": "ok",
+      "store.lists": "ok",
+      "store.restart": "skipped",
+    });
   });
 
-  test("of an unknown kind wants a lock, and has it tried", async () => {
-    class FileStore extends session.Store {
-      readonly #kept = new session.MemoryStore();
-      override get = this.#kept.get.bind(this.#kept);
-      override set = this.#kept.set.bind(this.#kept);
-      override destroy = this.#kept.destroy.bind(this.#kept);
-    }
-    const store = new FileStore();
-    expect((await look(optionsWith({ store }), { skip })).find("store.lock")).toMatchObject({ verdict: "warning" });
-    let locked = 0;
-    const lock: NonNullable<PortalAuthOptions["lock"]> = (_name, work) => {
-      locked += 1;
-      return work();
-    };
-    expect((await look(optionsWith({ store, lock }), { skip })).verdicts["store.lock"]).toBe("ok");
-    expect(locked).toBeGreaterThan(0);
+  test("of the app's own is left as it was", async () => {
+    const store = createMemoryStore();
+    const calls = (["create", "replace"] as const).map((method) => vi.spyOn(store, method));
+    await look(optionsWith({ store }), { skip });
+    const names = calls.flatMap(({ mock }) => mock.calls.map(([name]) => name));
+    expect(new Set(names).size).toBe(2);
+    for (const name of names) expect(await store.read(name)).toBeUndefined();
   });
 
-  test.each<[string, Partial<session.MemoryStore>, string]>([
-    ["fails", { set: (_id, _data, done) => void done?.(new Error("disk full")) }, "store.reach"],
-    ["forgets at once", { get: (_id, done) => done(null, null) }, "store.reach"],
-  ])("of the app's own that %s", async (_what, broken, id) => {
-    const store = Object.assign(new session.MemoryStore(), broken);
-    const { ok, verdicts } = await look(optionsWith({ store }), { skip });
-    expect([ok, verdicts[id]]).toEqual([false, "failed"]);
+  const broken: [what: string, change: (records: RecordStore) => Partial<RecordStore>, id: string][] = [
+    ["fails", () => ({ create: () => Promise.reject(new Error("disk full")) }), "store.reach"],
+    ["keeps nothing", () => ({ read: async () => undefined }), "store.shared"],
+    ["does not extend a record", () => ({ touch: async () => false }), "store.shared"],
+    ["creates a record twice", () => ({ create: async () => true }), "store.shared"],
+    [
+      "does not compare versions",
+      (records) => ({
+        async replace(key, _version, text) {
+          while (!(await records.replace(key, (await records.read(key))?.version ?? 0, text)));
+          return true;
+        },
+      }),
+      "store.atomic",
+    ],
+    [
+      "does not say that a record exists",
+      (records) => ({ create: (key, text, lifeMs) => records.create(key, text, lifeMs).then(() => true) }),
+      "store.atomic",
+    ],
+    ["lists nothing", ({ index }) => ({ index: { ...index, list: async () => [] } }), "store.lists"],
+    ["removes no name from a list", ({ index }) => ({ index: { ...index, remove: async () => {} } }), "store.lists"],
+  ];
+
+  test.each(broken)("of the app's own that %s", async (_what, change, id) => {
+    const records = createMinimalRecords();
+    const { ok, find } = await look(optionsWith({ store: { ...records, ...change(records) } }), { skip });
+    expect([ok, find(id)?.verdict]).toEqual([false, "failed"]);
+    expect(find(id)?.advice).toContain("option store");
   });
 
   test.each([
@@ -556,7 +580,7 @@ describe("the session store", () => {
       verdict: "failed",
       advice: expect.stringContaining("SESSION_STORE_URL"),
     });
-    expect(find("store.reach")?.found).toBe(`${reason}, nobody listens at that host and port`);
+    expect(find("store.reach")?.found).toBe(`${reason}, no server listens at that host and port`);
   });
 
   describeWithRedis("on Redis", (redis) => {
@@ -566,7 +590,8 @@ describe("the session store", () => {
       expect(verdicts).toMatchObject({
         "store.reach": "ok",
         "store.shared": "ok",
-        "store.lock": "ok",
+        "store.atomic": "ok",
+        "store.lists": "ok",
         "store.restart": "warning",
       });
       expect(find("store.restart")?.found).toBe("Redis writes nothing to disk");
@@ -577,17 +602,23 @@ describe("the session store", () => {
       await client.configSet("maxmemory-policy", "volatile-lru");
       onTestFinished(async () => void (await client.configSet("maxmemory-policy", "noeviction")));
       const again = await look(optionsWith({ store: redis().url }), { skip });
-      expect(again.checks.filter(({ id }) => id === "store.restart").map(({ found }) => found)).toEqual([
-        "Redis writes nothing to disk",
-        "maxmemory-policy is volatile-lru",
-      ]);
+      expect(again.ok).toBe(true);
+      expect(again.find("store.restart")?.found).toBe("Redis writes nothing to disk");
+      expect(again.find("store.eviction")).toMatchObject({
+        verdict: "warning",
+        found: "maxmemory-policy is volatile-lru",
+        advice: expect.stringContaining("noeviction"),
+      });
     });
 
-    test("whose user may not ask for its settings is not said to keep anything", async () => {
+    test("whose user may run only the documented commands is used, and its settings are not known", async () => {
       const { createClient } = await import("redis");
       const client = await createClient({ url: redis().url }).connect();
-      const can = ["get", "set", "del", "expire", "eval", "ping", "hello", "client"].map((name) => `+${name}`);
-      await client.sendCommand(["ACL", "SETUSER", "app", "on", `>${SECRET}`, "~portal-session:*", ...can]);
+      const text = await readFile(new URL("../../lib/session/README.md", import.meta.url), "utf8");
+      const [, documented = ""] = /^## Redis\n(.*?)^The doctor/ms.exec(text) ?? [];
+      const commands = documented.match(/(?<=[` ])\+\w+/g) ?? [];
+      expect(commands).toContain("+evalsha");
+      await client.sendCommand(["ACL", "SETUSER", "app", "on", `>${SECRET}`, "~portal:*", "-@all", ...commands]);
       onTestFinished(async () => {
         await client.sendCommand(["ACL", "DELUSER", "app"]);
         client.destroy();
@@ -607,7 +638,7 @@ describe("the session store", () => {
       });
       const { ok, find } = await look(optionsWith({ store: redis().url }), { skip });
       expect([ok, find("store.reach")?.verdict]).toEqual([false, "failed"]);
-      expect(find("store.reach")?.found).toBe("NOAUTH, it wants a password");
+      expect(find("store.reach")?.found).toBe("NOAUTH, it requires a password");
     });
   });
 
@@ -635,7 +666,7 @@ describe("the session store", () => {
       const client = await connect();
       const { ok, verdicts } = await look(optionsWith({ store: postgres().url }), { skip });
       expect([ok, verdicts["store.reach"], verdicts["store.table"]]).toEqual([true, "ok", "warning"]);
-      expect((await client.query(`SELECT to_regclass('"session"') AS made`)).rows).toEqual([{ made: null }]);
+      expect((await client.query(`SELECT to_regclass('portal_session') AS made`)).rows).toEqual([{ made: null }]);
       await client.query("CREATE ROLE visitor LOGIN");
       onTestFinished(async () => void (await client.query("DROP ROLE visitor")));
       const visitors = new URL(postgres().url);
@@ -643,12 +674,12 @@ describe("the session store", () => {
       const other = await look(optionsWith({ store: visitors.href }), { skip });
       expect([other.ok, other.find("store.table")?.found]).toEqual([
         false,
-        "the table session is missing, and this user may not make it",
+        "the table portal_session or portal_session_index is missing, and this user may not create it",
       ]);
     });
 
     test("is written, read by another connection, and changed by both with nothing lost; nothing is left", async () => {
-      const { opened, close } = openStore(postgres().url, () => {});
+      const { opened, close } = openStore(postgres().url, { warn: () => {} });
       await opened; // as an app does when it starts: with the table
       await close();
       const { ok, verdicts } = await look(optionsWith({ store: postgres().url }), { skip });
@@ -656,12 +687,13 @@ describe("the session store", () => {
       expect(verdicts).toMatchObject({
         "store.reach": "ok",
         "store.shared": "ok",
-        "store.lock": "ok",
+        "store.atomic": "ok",
+        "store.lists": "ok",
         "store.restart": "ok",
       });
       const client = await connect();
-      expect((await client.query('SELECT * FROM "session"')).rows).toEqual([]);
-      await client.query('ALTER TABLE "session" SET UNLOGGED');
+      expect((await client.query("SELECT * FROM portal_session")).rows).toEqual([]);
+      await client.query("ALTER TABLE portal_session SET UNLOGGED");
       expect((await look(optionsWith({ store: postgres().url }), { skip })).find("store.restart")?.found).toMatch(
         /UNLOGGED/,
       );

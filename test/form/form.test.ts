@@ -1,12 +1,13 @@
 import type { Express, RequestHandler } from "express";
 import express from "express";
-import session, { type SessionData } from "express-session";
+import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
 import { portalAuth, type RequireAuthOptions, requireAuth } from "../../lib/index.js";
 import { loginAs } from "../../lib/testing/login-as.js";
 import { type Answer, type Ask, Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
+import { observedStore } from "../support/stored-sessions.js";
 import {
   CLIENT_ID,
   CLIENT_SECRET,
@@ -381,7 +382,7 @@ describe("a form is not kept, and no login begins", () => {
   ];
 
   test.each(cases)("%s", async (_what, options, body, ask) => {
-    const store = new session.MemoryStore();
+    const store = observedStore();
     const shop = await startShop({
       ...options,
       options: { store, ...options.options },
@@ -398,7 +399,7 @@ describe("a form is not kept, and no login begins", () => {
     });
     expect([answer.status, answer.body]).toEqual([401, expect.stringContaining("login_required")]);
     expect(answer.headers["set-cookie"]).toBeUndefined();
-    expect(await length(store)).toBe(0);
+    expect(await store.keys("")).toEqual([]);
   });
 
   test("whose bytes are no UTF-8, or come without a length", async () => {
@@ -413,17 +414,17 @@ describe("a form is not kept, and no login begins", () => {
   });
 
   test("while the portal is down: the person is told so, and nothing is stored", async () => {
-    const store = new session.MemoryStore();
+    const store = observedStore();
     const shop = await startShop({ options: { store }, log: [/portal_unreachable/] });
     shop.portal.goDown();
     const { status, body } = await shop.post();
-    expect([status, await length(store)]).toEqual([503, 0]);
+    expect([status, await store.keys("")]).toEqual([503, []]);
     expect(body).toContain("/login?returnTo=%2Forders%2Fnew%3Fof%3Dtoday");
   });
 
   test("while the store is down", async () => {
-    const store = new BreakableMemory();
-    store.isBroken = true;
+    const store = observedStore();
+    store.fail("create");
     const shop = await startShop({ options: { store }, log: [/session_store_failed/] });
     const broken = await shop.post();
     expect([broken.status, shop.log.filter((line) => line.includes("session_store_failed")).length]).toEqual([401, 1]);
@@ -448,20 +449,6 @@ describe("a form is not kept, and no login begins", () => {
   });
 });
 
-/** A store that can be read, and not written. */
-class BreakableMemory extends session.MemoryStore {
-  isBroken = false; // in memory, as its name must say
-  override set(id: string, data: SessionData, done?: (error?: unknown) => void) {
-    if (this.isBroken) done?.(new Error("no room"));
-    else super.set(id, data, done);
-  }
-}
-
-const length = (store: session.MemoryStore) =>
-  new Promise<number>((resolve, reject) =>
-    store.length?.((error, count = 0) => (error ? reject(error) : resolve(count))),
-  );
-
 async function rawPost({ url }: Shop, headers: Record<string, string>, body: string): Promise<{ status: number }> {
   const { request } = await import("node:http");
   return new Promise((resolve, reject) => {
@@ -474,37 +461,32 @@ async function rawPost({ url }: Shop, headers: Record<string, string>, body: str
 }
 
 describe("what is stored", () => {
-  interface Stored extends SessionData {
-    form?: { sealed?: string };
-    portal_form?: { id: string };
-  }
-
-  const all = (store: session.MemoryStore) =>
-    new Promise<Record<string, Stored>>((resolve, reject) =>
-      store.all((error, found) => (error ? reject(error) : resolve(Object(found)))),
-    );
-
   async function start(given: ShopOptions = {}) {
-    const store = new session.MemoryStore();
+    const store = observedStore(given.options?.clock);
     const shop = await startShop({ ...given, options: { store, ...given.options } });
-    const recordOf = async () => {
-      const [found] = Object.entries(await all(store)).filter(([id]) => id.startsWith("portal-auth-form-"));
-      return { id: found?.[0] ?? "", data: found?.[1] };
+    const read = async (key: string) => {
+      const { version, text } = (await store.read(key)) ?? {};
+      const content: { sealed?: string } | undefined = text === undefined ? undefined : JSON.parse(text);
+      return { key, version, content };
     };
-    const write = (id: string, data: unknown) =>
-      new Promise<void>((resolve) =>
-        session.MemoryStore.prototype.set.call(store, id, data as SessionData, () => resolve()),
-      );
-    return { ...shop, store, recordOf, write };
+    const readAll = async () => Promise.all((await store.keys("f:")).map(read));
+    const recordOf = async () => (await readAll())[0] ?? { key: "", version: undefined, content: undefined };
+    const write = async (content: unknown) => {
+      const { key, version } = await recordOf();
+      await store.replace(key, version ?? 0, JSON.stringify(content));
+    };
+    return { ...shop, store, readAll, recordOf, write };
   }
 
   test("says nothing of the form, under a name that says nothing, and the key stands in no answer", async () => {
     const { postAndLogIn, recordOf, store, browser, url } = await start();
     await postAndLogIn("password=correct+horse");
-    const { data } = await recordOf();
-    expect(JSON.stringify(data)).not.toMatch(/correct|horse|orders/);
-    const kept = Object.values(await all(store)).find(({ portal_form }) => portal_form)?.portal_form?.id ?? "none";
-    expect(kept.length).toBe(43);
+    const { key, content } = await recordOf();
+    expect(key + JSON.stringify(content)).not.toMatch(/correct|horse|orders/);
+    const [entry = ""] = await store.keys("s:");
+    const { id: kept } = JSON.parse((await store.readEntry(entry))?.app["portal_form"] ?? "{}");
+    expect(kept).toHaveLength(43);
+    expect(key).not.toContain(kept);
     for (const answer of browser.answers.filter((one) => one.url.startsWith(url)))
       expect(JSON.stringify(answer)).not.toContain(kept);
   });
@@ -512,40 +494,39 @@ describe("what is stored", () => {
   test("is gone but for a mark when it has arrived, and altogether when it is not wanted", async () => {
     const { postAndLogIn, recordOf, browser } = await start();
     await send(browser, first(await postAndLogIn()));
-    expect((await recordOf()).data?.form).not.toHaveProperty("sealed");
+    expect((await recordOf()).content).not.toHaveProperty("sealed");
     const other = await start();
     await press(other.browser, buttonsOf(await other.postAndLogIn())[1] as Button);
-    expect((await other.recordOf()).data).toBeUndefined();
+    expect((await other.recordOf()).content).toBeUndefined();
   });
 
   test("that was changed is dropped, and nothing of it told", async () => {
     const { post, browser, recordOf, write, url } = await start();
     const callback = await browser.loginUntilCallback(wayOn(await post()));
-    const { id, data } = await recordOf();
-    const whole = String(data?.form?.sealed);
+    const { content } = await recordOf();
+    const whole = String(content?.sealed);
     const sealed = whole.slice(0, -10) + (whole.at(-10) === "A" ? "B" : "A") + whole.slice(-9);
-    await write(id, { ...data, form: { ...data?.form, sealed } });
+    await write({ ...content, sealed });
     expect((await browser.visit(callback)).body).toContain(GONE);
-    expect((await recordOf()).data).toBeUndefined();
+    expect((await recordOf()).content).toBeUndefined();
     expect(await (await browser.fetch(`${url}/test/session`)).body).not.toContain("portal_form");
   });
 
   test.each([
     {},
-    { form: null },
-    { form: { posted: "x", under_way: "1" } },
-    { form: { posted: 1, under_way: 1, sealed: "x" } },
-    { form: { posted: "x", under_way: 0, sealed: 2 } },
+    null,
+    { posted: "x", under_way: "1" },
+    { posted: 1, under_way: 1, sealed: "x" },
+    { posted: "x", under_way: 0, sealed: 2 },
   ])("that is none of ours is none: %j", async (content) => {
-    const { post, browser, recordOf, write } = await start();
+    const { post, browser, write } = await start();
     const callback = await browser.loginUntilCallback(wayOn(await post()));
-    const { id, data } = await recordOf();
-    await write(id, { cookie: data?.cookie, ...content });
+    await write(content);
     expect((await browser.visit(callback)).body).toContain(GONE);
   });
 
   test("of another form opens nothing in its place", async () => {
-    const { post, browser, recordOf, write, store } = await start();
+    const { post, browser, recordOf, write, readAll } = await start();
     const callback = await browser.loginUntilCallback(wayOn(await post()));
     const mine = await recordOf();
     const other = new Browser();
@@ -554,10 +535,9 @@ describe("what is stored", () => {
       site: "same-origin",
       form: { amount: "1000000" },
     });
-    const [theirs] = Object.entries(await all(store)).filter(
-      ([id]) => id.startsWith("portal-auth-form-") && id !== mine.id,
-    );
-    await write(mine.id, { ...mine.data, form: { ...mine.data?.form, sealed: theirs?.[1].form?.sealed } });
+    const theirs = (await readAll()).find(({ key }) => key !== mine.key);
+    expect(theirs?.content?.sealed).toBeDefined();
+    await write({ ...mine.content, sealed: theirs?.content?.sealed });
     expect((await browser.visit(callback)).body).toContain(GONE);
   });
 
@@ -593,16 +573,16 @@ describe("what is stored", () => {
   });
 
   test("that cannot be written lets nothing arrive, and nothing be lost", async () => {
-    const store = new BreakableMemory();
+    const store = observedStore();
     const shop = await startShop({ options: { store }, log: [/session_store_failed/] });
     const page = await shop.postAndLogIn();
     const button = first(page);
     const { headers } = await press(shop.browser, button);
-    store.isBroken = true;
+    store.fail("replace");
     const answer = await press(shop.browser, { ...button, to: new URL(headers.location ?? "", shop.url) });
     expect([answer.status, shop.orders]).toEqual([503, []]);
     expect((await press(shop.browser, button)).status).toBe(503);
-    store.isBroken = false;
+    store.recover();
     expect((await send(shop.browser, first(await shop.browser.navigate(page.url)))).body).toBe("taken");
   });
 

@@ -1,10 +1,10 @@
 import express from "express";
-import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
 import { PortalAuthError, requireAuth } from "../../lib/index.js";
 import type { Portal } from "../../lib/testing/portal/portal.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
+import { observedStore } from "../support/stored-sessions.js";
 import { startWorld, type WorldOptions } from "../support/world.js";
 
 const HTML = "text/html,application/xhtml+xml,*/*;q=0.8";
@@ -201,11 +201,13 @@ describe("freshToken", () => {
   }
 
   test("lets a request pass at once while the token is good: the portal is asked for nothing, the store only once", async () => {
-    const store = new session.MemoryStore();
+    const store = observedStore();
     const { found, before, portal } = await start({ options: { store } });
-    const [asked, get, set] = [portal.requests.length, vi.spyOn(store, "get"), vi.spyOn(store, "set")];
+    const asked = portal.requests.length;
+    store.calls();
     expect(await found()).toBe(before);
-    expect([portal.requests.length, get.mock.calls.length, set.mock.calls.length]).toEqual([asked, 1, 0]);
+    expect(store.calls()).toEqual(["readEntry"]);
+    expect(portal.requests).toHaveLength(asked);
   });
 
   test("is not the default: a guard alone refreshes nothing", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type RightsWanted, rolesIn, settleRights } from "../../lib/guard/rights.js";
 import { PortalAuthError } from "../../lib/index.js";
-import type { PortalSession } from "../../lib/session/stored.js";
+import type { PortalSession } from "../../lib/session/login-record.js";
 import type { Settings } from "../../lib/settings/settings.js";
 
 const CLAIMS = {

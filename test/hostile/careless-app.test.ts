@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, SESSION_SECRET } from "../support/world.js";
 import { attacks, type Case, logIn, onExpress4, startWorld, useHost, type World } from "./support/attack.js";
@@ -195,7 +195,7 @@ attacks("login() with what a query holds, on Express 4", onExpress4(wishes));
 
 const host = useHost();
 
-test("while the first connection to the store opens, a cookie that is JSON ends nothing, and is nobody's", async () => {
+test("while the first connection to the store opens, a cookie that is JSON is nobody's and does no harm", async () => {
   const sockets = new Set<Socket>();
   const silent = createServer((socket) => void sockets.add(socket)).listen(0, "127.0.0.1");
   await once(silent, "listening");
@@ -210,11 +210,6 @@ test("while the first connection to the store opens, a cookie that is JSON ends 
     app: { cookieParser: true },
   });
   await connected;
-  const connections = async () => (await host().resources()).filter((name) => name === "TCPSocketWrap").length;
-  const before = await connections();
-  const answer = stranger.fetch(`${base}/account`, { headers: JSON_COOKIE });
-  await vi.waitFor(async () => expect(await connections()).toBeGreaterThan(before)); // the request is there, and waits
+  expect((await stranger.fetch(`${base}/account`, { headers: JSON_COOKIE })).status).toBe(401);
   await host().ping();
-  for (const socket of sockets) socket.destroy();
-  expect((await answer).status).toBe(401);
 });

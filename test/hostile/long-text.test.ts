@@ -20,7 +20,7 @@ import { answerHeaders } from "../../lib/proxy/headers.js";
 import { locationHere, targetOf } from "../../lib/proxy/target.js";
 import { describeError, redactSecrets } from "../../lib/redact.js";
 import { isSafeAddress } from "../../lib/safe-address.js";
-import { keptUserAgent } from "../../lib/session/persons/making.js";
+import { keptUserAgent } from "../../lib/session/login-record.js";
 import { createSealer } from "../../lib/session/seal.js";
 import { DEFAULTS } from "../../lib/settings/option-table.js";
 import { startWorld } from "../support/world.js";

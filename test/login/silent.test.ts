@@ -145,8 +145,9 @@ async function atPortal({ browser, url }: World): Promise<void> {
 
 const withCart = (app: Express) =>
   app.get("/cart/:thing", (req, res) => {
-    req.session.cart = [...(req.session.cart ?? []), req.params["thing"] as string];
-    res.json(req.session.cart);
+    const session = req.session as { cart?: string[] };
+    session.cart = [...(session.cart ?? []), req.params["thing"] as string];
+    res.json(session.cart);
   });
 
 describe("nobody is sent away", () => {

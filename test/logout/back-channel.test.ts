@@ -2,11 +2,12 @@ import session from "express-session";
 import { decodeJwt } from "jose";
 import { describe, expect, test, vi } from "vitest";
 import type { LogoutContext, PortalAuthOptions } from "../../lib/index.js";
+import { createMemoryStore } from "../../lib/session/store/memory-store.js";
 import type { IdTokenChanges, LoggedOutAtPortal } from "../../lib/testing/index.js";
 import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
-import { storedSessions } from "../support/stored-sessions.js";
 import { startWorld } from "../support/world.js";
+import { storedLogins } from "./under-way.js";
 
 const PATH = "/backchannel-logout";
 const AMARA = "amara-okafor";
@@ -55,9 +56,7 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
       "no-store",
       null,
     ]);
-    expect(Object.values(storedSessions(world.store)).map((text) => JSON.parse(text).portal.claims.sub)).toEqual([
-      "jonas-weber",
-    ]);
+    expect((await world.store.logins()).map(({ claims }) => claims.sub)).toEqual(["jonas-weber"]);
     expect([await isIn(world), await isIn(world, other), await isIn(world, jonas)]).toEqual([false, false, true]);
     await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(2));
     const told = onLogout.mock.calls.map(([context]) => context as LogoutContext);
@@ -118,7 +117,7 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
     held.letGo();
     const page = await login;
     expect([page.status, page.body.includes("login_ended")]).toEqual([401, true]);
-    expect([await isIn(world, browser), Object.keys(storedSessions(world.store))]).toEqual([false, []]);
+    expect([await isIn(world, browser), await storedLogins(world)]).toEqual([false, 0]);
   });
 
   test("nor is one of the portal's session that it speaks of, while another begins", async () => {
@@ -260,6 +259,15 @@ describe("a logout token", () => {
     expect(await isIn(world)).toBe(false);
   });
 
+  test("is good once, also among many at the same moment", async () => {
+    const world = await start({ log: [/seen before/] });
+    const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
+    const answers = await Promise.all(Array.from({ length: 5 }, () => post(world, form)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400, 400, 400]);
+    world.later(11);
+    expect((await post(world, form)).status).toBe(400);
+  });
+
   test("is good once", async () => {
     const world = await start({ log: [/seen before/] });
     const form = new URLSearchParams({
@@ -290,10 +298,22 @@ describe("a logout token", () => {
   test("that could not be obeyed, as the store was away, is good a second time", async () => {
     const world = await start({ log: [/session_store_failed/] });
     const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
-    const works = destroysNothing(world);
+    vi.spyOn(world.store, "remove").mockRejectedValueOnce(new Error("the store is away"));
     const answer = await post(world, form);
     expect([answer.status, JSON.parse(answer.body).error]).toEqual([400, "temporarily_unavailable"]);
-    works();
+    expect((await post(world, form)).status).toBe(200);
+    expect(await isIn(world)).toBe(false);
+  });
+
+  test("that the store could not free either is good again after ten seconds", async () => {
+    const world = await start({ log: [/session_store_failed/, /seen before/] });
+    const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
+    const remove = vi.spyOn(world.store, "remove").mockRejectedValue(new Error("the store is away"));
+    expect((await post(world, form)).status).toBe(400);
+    remove.mockRestore();
+    world.later(9);
+    expect((await post(world, form)).status).toBe(400);
+    world.later(2);
     expect((await post(world, form)).status).toBe(200);
     expect(await isIn(world)).toBe(false);
   });
@@ -395,7 +415,7 @@ test("an app that makes a session for everybody makes none for the portal", asyn
   const everybody = session({ store, secret: "s", resave: false, saveUninitialized: true });
   const world = await startWorld({
     portal: { document: "full" },
-    options: { profile: "openid", backchannelLogout: true, frontchannelLogout: true },
+    options: { profile: "openid", backchannelLogout: true, frontchannelLogout: true, store: createMemoryStore() },
     before: (app) => app.use(everybody),
   });
   const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: "nobody" }) });
@@ -405,19 +425,5 @@ test("an app that makes a session for everybody makes none for the portal", asyn
   );
   expect([answer.status, answer.headers.get("set-cookie")]).toEqual([200, null]);
   expect([frame.status, frame.headers.get("set-cookie")]).toEqual([200, null]);
-  expect(storedSessions(store)).toEqual({});
+  expect(Object(store).sessions).toEqual({});
 });
-
-/** Lets the store fail when it is to destroy something, until it is told to work again. */
-function destroysNothing({ store }: LoggedIn): () => void {
-  const holding = store as unknown as { sessions: Record<string, string> };
-  const { sessions } = holding;
-  holding.sessions = new Proxy(sessions, {
-    deleteProperty() {
-      throw new Error("the store is away");
-    },
-  });
-  return () => {
-    holding.sessions = sessions;
-  };
-}

@@ -11,9 +11,8 @@ import {
 import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
-import { storedSessions } from "../support/stored-sessions.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
-import { holdersOfLogin, movedTo, savedWith, underWay } from "./under-way.js";
+import { savedWith, storedLogins, underWay } from "./under-way.js";
 
 const FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:133.0) Gecko/20100101 Firefox/133.0";
 const IPHONE =
@@ -70,10 +69,10 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
   test("no id that is shown is a session's own, or any that opens something", async () => {
     const world = await start();
     const [{ id = "" } = {}] = await list(world);
-    const ids = Object.keys(storedSessions(world.store));
+    const ids = (await world.store.logins()).flatMap(({ session_id, login_id }) => [session_id, login_id]);
     expect(ids.some((one) => one.includes(id) || id.includes(one))).toBe(false);
-    expect(await end(world, ids[0] ?? "")).toBe(false);
-    expect(await isIn(world)).toBe(true);
+    for (const one of ids) expect(await end(world, one)).toBe(false);
+    expect([ids.length, await isIn(world)]).toEqual([2, true]);
   });
 
   test("a session that is in use is seen later, and one that is not stays where it was", async () => {
@@ -104,7 +103,7 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     const id = (await list(world)).find(({ is_current }) => !is_current)?.id ?? "";
     expect(await end(world, id)).toBe(true);
     expect([await isIn(world, other), await isIn(world)]).toEqual([false, true]);
-    expect(Object.keys(storedSessions(world.store))).toHaveLength(1);
+    expect(await storedLogins(world)).toBe(1);
     const [{ reason, claims } = {}] = onLogout.mock.calls.map(([context]) => context as LogoutContext);
     expect([reason, claims?.sub, onLogout.mock.calls.length]).toEqual(["session_ended", "amara-okafor", 1]);
     await vi.waitFor(() => expect(world.asked("/oauth2/revoke").at(-1)?.body).toContain(`token=${refresh_token}`));
@@ -116,7 +115,7 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     const [{ id = "" } = {}] = await list(world);
     const after = await world.inRequest(async (req) => [await req.portal.endSession(id), req.portal.isAuthenticated]);
     expect(after).toEqual([true, false]);
-    expect([await isIn(world), Object.keys(storedSessions(world.store))]).toEqual([false, []]);
+    expect([await isIn(world), await storedLogins(world)]).toEqual([false, 0]);
   });
 
   test("logging out everywhere ends all of them, and nobody else's", async () => {
@@ -128,7 +127,7 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     expect([answer.status, new URL(JSON.parse(answer.body).logout_url).pathname]).toEqual([200, "/logout"]);
     for (const browser of [world.browser, ...others]) expect(await isIn(world, browser)).toBe(false);
     expect(await isIn(world, jonas)).toBe(true);
-    expect(Object.keys(storedSessions(world.store))).toHaveLength(1);
+    expect(await storedLogins(world)).toBe(1);
     expect(onLogout.mock.calls.map(([{ reason }]) => reason)).toEqual(["everywhere", "everywhere", "everywhere"]);
     await vi.waitFor(() => expect(world.asked("/oauth2/revoke")).toHaveLength(3));
   });
@@ -153,7 +152,7 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     mayFinish.open();
     const page = await login;
     expect([page.status, page.body.includes("login_ended")]).toEqual([401, true]);
-    expect([await isIn(world, other), holdersOfLogin(world)]).toEqual([false, 0]);
+    expect([await isIn(world, other), await storedLogins(world)]).toEqual([false, 0]);
     const revoked = () => world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
     await vi.waitFor(() => expect(revoked()).toContain(refreshToken));
     expect(await isIn(world, await signedIn(world))).toBe(true);
@@ -183,83 +182,70 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
       await expect(world.inRequest(work as never, new Browser())).rejects.toMatchObject({ code: "login_required" });
   });
 
-  test("a request that was under way when its session was ended elsewhere does not bring it back", async () => {
+  test("a request that is in progress when its session is ended elsewhere does not bring it back", async () => {
     const world = await start();
     const other = await signedIn(world);
     const slow = await underWay(world, (req) => savedWith(req, { cart: "book" }), other);
     await leave(world);
     await slow.goOn();
-    expect([await isIn(world, other), Object.keys(storedSessions(world.store))]).toEqual([false, []]);
+    expect([await isIn(world, other), await storedLogins(world)]).toEqual([false, 0]);
   });
 
-  test("nor does one that then gives its login a new session id", async () => {
+  test("a request in progress cannot give an ended login a new session id", async () => {
     const world = await start();
     const other = await signedIn(world);
-    const slow = await underWay(world, (req) => movedTo(req, { cart: "book" }), other);
+    const slow = await underWay(world, (req) => req.portal.regenerate(), other);
     await leave(world);
-    await slow.goOn();
-    expect(await isIn(world, other)).toBe(false);
-    const left = Object.values(storedSessions(world.store)).map((text) => JSON.parse(text));
-    expect(left).toEqual([expect.objectContaining({ cart: "book" })]); // what is the app's own stays the app's affair
-    expect(left[0]).not.toHaveProperty("portal");
+    await expect(slow.goOn()).rejects.toMatchObject({ code: "login_required" });
+    expect([await isIn(world, other), await storedLogins(world)]).toEqual([false, 0]);
   });
 
-  test("an app that gives a login a new session id has it listed, and ended, under that", async () => {
+  test("a login that gets a new session id is listed under the same id, and ends with all others", async () => {
     const world = await start();
     const other = await signedIn(world);
-    await world.inRequest((req) => movedTo(req, {}), other);
-    expect([await isIn(world, other), (await list(world)).length]).toEqual([true, 2]);
+    const before = await list(world, other);
+    await world.inRequest((req) => req.portal.regenerate(), other);
+    const after = await list(world, other);
+    expect(after.map(({ id }) => id).sort()).toEqual(before.map(({ id }) => id).sort());
+    expect([await isIn(world, other), after.length]).toEqual([true, 2]);
     await leave(world);
-    expect(await isIn(world, other)).toBe(false);
+    expect([await isIn(world, other), await storedLogins(world)]).toEqual([false, 0]);
   });
 
-  test("nor do two that have loaded one session, of which the first has moved the login before it was ended", async () => {
+  test("a request with the old session id cannot bring a login back that moved to a new id and was ended there", async () => {
     const world = await start();
-    const slow = await underWay(world, (req) => movedTo(req, {}));
-    await world.inRequest((req) => movedTo(req, {}));
+    const slow = await underWay(world, (req) => req.portal.regenerate());
+    await world.inRequest((req) => req.portal.regenerate());
     expect((await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" })).status).toBe(303);
-    await slow.goOn();
-    expect([await isIn(world), holdersOfLogin(world)]).toEqual([false, 0]);
+    await expect(slow.goOn()).rejects.toMatchObject({ code: "login_required" });
+    expect([await isIn(world), await storedLogins(world)]).toEqual([false, 0]);
   });
 
-  test("a logout ends its login wherever another request has moved that to meanwhile, and its tokens", async () => {
+  test("a logout ends its login and the tokens although another request has given it a new session id meanwhile", async () => {
     const onLogout = vi.fn();
     const world = await start({ hooks: { onLogout } });
     const { refresh_token } = await world.tokens();
     const leaving = await underWay(world, (req) => req.portal.logout());
-    await world.inRequest((req) => movedTo(req, {}));
+    await world.inRequest((req) => req.portal.regenerate());
     await leaving.goOn();
-    expect([await isIn(world), holdersOfLogin(world)]).toEqual([false, 0]);
+    expect([await isIn(world), await storedLogins(world)]).toEqual([false, 0]);
     expect(onLogout.mock.calls.map(([{ claims }]) => claims.sub)).toEqual(["amara-okafor"]);
     await vi.waitFor(() => expect(world.asked("/oauth2/revoke").at(-1)?.body).toContain(`token=${refresh_token}`));
   });
 
-  test("it ends the tokens of each session that held the login, where one has new ones", async () => {
-    const onLogout = vi.fn();
-    const world = await start({ hooks: { onLogout } });
-    const { refresh_token: first } = await world.tokens();
-    const old = Object.assign(new Browser(), { jar: await world.browser.jar.clone() });
-    await copied(world);
-    expect(holdersOfLogin(world)).toBe(2);
-    world.later(301);
-    await world.ask(old);
-    const { refresh_token: second } = await world.tokens(old);
-    expect(second).not.toBe(first);
-    await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
-    expect([await isIn(world), await isIn(world, old), holdersOfLogin(world)]).toEqual([false, false, 0]);
-    expect(onLogout).toHaveBeenCalledTimes(1);
-    const revoked = () => world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
-    await vi.waitFor(() => expect(revoked().sort()).toEqual([first, second].sort()));
-  });
-
-  test("and once where they have the same", async () => {
+  test("an app that puts a login into a new session by itself ends the login", async () => {
     const world = await start();
-    await copied(world);
-    await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
-    expect([holdersOfLogin(world), world.asked("/oauth2/revoke").length]).toEqual([0, 1]);
+    await world.inRequest(async (req) => {
+      const { portal } = req.session;
+      await new Promise<void>((resolve) => req.session.regenerate(() => resolve()));
+      await savedWith(req, { portal, cart: "book" });
+    });
+    await vi.waitFor(async () => expect(await storedLogins(world)).toBe(0));
+    const { cart, portal } = await world.inRequest(async (req) => Object(req.session));
+    expect([await isIn(world), cart, portal]).toEqual([false, "book", undefined]);
   });
 
-  test("everywhere is everywhere, also where the login of who says so has just come to its end", async () => {
+  test("logging out everywhere ends the other sessions although the login of the request has just reached its absolute end", async () => {
     const world = await start({ sessionAbsolute: 3600 });
     world.later(3000);
     const other = await signedIn(world);
@@ -269,61 +255,41 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     expect([await isIn(world), await isIn(world, other)]).toEqual([false, false]);
   });
 
-  test("so does who ends it on another device", async () => {
+  test("a user ends a session on another device although that has got a new session id meanwhile", async () => {
     const world = await start();
     const other = await signedIn(world);
     const id = (await list(world)).find(({ is_current }) => !is_current)?.id ?? "";
-    const slow = await underWay(world, (req) => movedTo(req, {}), other);
-    await world.inRequest((req) => movedTo(req, {}), other);
+    const slow = await underWay(world, (req) => req.portal.regenerate(), other);
+    await world.inRequest((req) => req.portal.regenerate(), other);
     expect(await end(world, id)).toBe(true);
-    await slow.goOn();
-    expect([await isIn(world, other), await isIn(world), holdersOfLogin(world)]).toEqual([false, true, 1]);
+    await expect(slow.goOn()).rejects.toMatchObject({ code: "login_required" });
+    expect([await isIn(world, other), await isIn(world), await storedLogins(world)]).toEqual([false, true, 1]);
   });
 
-  test("a request that lists the sessions once its own has ended elsewhere makes none of it known again", async () => {
+  test("a request whose session has ended elsewhere meanwhile lists no session", async () => {
     const world = await start();
     const other = await signedIn(world);
-    const slow = await underWay(
-      world,
-      async (req) => {
-        expect(await req.portal.sessions()).toEqual([]);
-        await movedTo(req, {});
-      },
-      other,
-    );
+    const slow = await underWay(world, async (req) => expect(await req.portal.sessions()).toEqual([]), other);
     await leave(world);
     await slow.goOn();
-    expect([await isIn(world, other), holdersOfLogin(world)]).toEqual([false, 0]);
+    expect([await isIn(world, other), await storedLogins(world)]).toEqual([false, 0]);
   });
 
-  test("nor does one of a login that another person's has taken the place of", async () => {
+  test("a request cannot give a new session id to a login that the login of another user has replaced", async () => {
     const world = await start();
-    const slow = await underWay(world, (req) => movedTo(req, {}));
+    const slow = await underWay(world, (req) => req.portal.regenerate());
     const { browser, url } = world;
     const session = [...(await browser.cookies(url))].find(([key]) => /^(connect\.sid|portal-session)$/.test(key));
-    await browser.jar.removeAllCookies(); // nobody is signed in at the portal
+    await browser.jar.removeAllCookies(); // nobody is signed in at the provider
     browser.jar.setCookieSync(`${session?.join("=")}; Path=/`, url);
     browser.person = { sub: "jonas-weber" };
     await browser.visit(`${url}/login`, { site: "same-origin" });
     expect((await world.me()).claims?.["sub"]).toBe("jonas-weber");
-    await slow.goOn();
-    const left = world.stored().flatMap(({ portal }) => (portal ? [portal] : []));
-    expect(left).toEqual([expect.objectContaining({ claims: expect.objectContaining({ sub: "jonas-weber" }) })]);
+    await expect(slow.goOn()).rejects.toMatchObject({ code: "login_required" });
+    expect((await world.store.logins()).map(({ claims }) => claims.sub)).toEqual(["jonas-weber"]);
   });
 
-  test("a login from before logins had a name can be moved as before", async () => {
-    const world = await start();
-    for (const [id, text] of Object.entries(storedSessions(world.store))) {
-      const { portal, ...others } = JSON.parse(text);
-      const { login_id: _, ...old } = portal;
-      const { sessions } = world.store as unknown as { sessions: Record<string, string> };
-      sessions[id] = JSON.stringify({ ...others, portal: old });
-    }
-    await world.inRequest((req) => movedTo(req, {}));
-    expect(await isIn(world)).toBe(true);
-  });
-
-  test("tokens that a refresh brings when the session was ended meanwhile are ended at the portal, and kept nowhere", async () => {
+  test("tokens of a refresh that ends after its session are revoked at the provider, and stored nowhere", async () => {
     const world = await start();
     const other = await signedIn(world);
     world.later(301);
@@ -334,20 +300,12 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     await leave(world);
     held.letGo();
     expect((await asked).status).toBe(401);
-    expect(Object.keys(storedSessions(world.store))).toEqual([]);
+    expect(await storedLogins(world)).toBe(0);
     const given = world.portal.issued.filter((token) => !token.includes(".")); // refresh tokens
     const revoked = () => world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
     await vi.waitFor(() => expect(revoked()).toContain(given.at(-1)));
   });
 });
-
-/** An app that begins a second session with the login of the first, and keeps that. */
-const copied = (world: LoggedIn) =>
-  world.inRequest(async (req) => {
-    const { portal } = req.session;
-    (req.sessionStore as unknown as { generate(on: Request): void }).generate(req);
-    await savedWith(req, { portal });
-  });
 
 test("of two routers with one client each lists and ends what it has begun itself; the portal ends both", async () => {
   const store = new session.MemoryStore();

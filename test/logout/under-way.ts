@@ -24,22 +24,11 @@ export async function underWay(
   };
 }
 
-/** How many sessions lie in the store that hold a login. */
-export const holdersOfLogin = (world: LoggedIn): number => world.stored().filter(({ portal }) => portal).length;
+/** How many logins the store holds. */
+export const storedLogins = async ({ store }: Pick<LoggedIn, "store">): Promise<number> =>
+  (await store.logins()).length;
 
 export async function savedWith(req: Request, more: object): Promise<void> {
   Object.assign(req.session, more);
   await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
-}
-
-/**
- * What an app does that changes the session's id at a change of rights.
- *
- * @param between what it does while the login is in neither session
- */
-export async function movedTo(req: Request, more: object, between?: () => Promise<unknown>): Promise<void> {
-  const { portal } = req.session;
-  await new Promise<void>((resolve, reject) => req.session.regenerate((error) => (error ? reject(error) : resolve())));
-  await between?.();
-  await savedWith(req, { ...more, portal });
 }

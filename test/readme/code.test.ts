@@ -2,8 +2,8 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { readFile } from "node:fs/promises";
 import { createServer, request as httpRequest, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import express, { type Express, type Request } from "express";
-import { MemoryStore, type SessionData } from "express-session";
+import express, { type Express, type Request, type RequestHandler } from "express";
+import session from "express-session";
 import helmet from "helmet";
 import { Server as SocketServer } from "socket.io";
 import { io as connect } from "socket.io-client";
@@ -12,10 +12,12 @@ import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import * as library from "../../lib/index.js";
 import { inspector } from "../../lib/inspector/index.js";
 import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
+import { createMemoryStore } from "../../lib/session/store/memory-store.js";
 import * as testing from "../../lib/testing/index.js";
 import { json } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
+import { observedStore } from "../support/stored-sessions.js";
 import { close, listen, SESSION_SECRET, startWorld, type World, type WorldOptions } from "../support/world.js";
 import { type Block, readBlocks, runBlock } from "./blocks.js";
 
@@ -256,23 +258,56 @@ test("an API elsewhere gets the token, and the page what it answers", async () =
   expect(seen).toEqual(["/v1/open?page=2", `Bearer ${(await me()).tokens?.access_token}`, undefined]);
 });
 
-test("the lock holds while the work runs, and is given back", async () => {
-  const acts: string[] = [];
-  class Redlock {
-    constructor(clients: unknown[], options: { retryCount: number }) {
-      acts.push(`${clients.length} client, ${options.retryCount} tries`);
-    }
-    async lock(name: string, milliseconds: number) {
-      acts.push(`lock ${name} ${milliseconds}`);
-      return { unlock: async () => void acts.push("unlock") };
-    }
+describe("the app's own express-session", () => {
+  type Mounted = RequestHandler & { readonly options?: library.PortalAuthOptions };
+
+  /** What the block mounts: for each way a session and a portalAuth(), of which its options are kept. */
+  async function mounted(): Promise<Mounted[]> {
+    const handlers: Mounted[] = [];
+    const app = { use: (handler: Mounted) => void handlers.push(handler) };
+    const portalAuth = (options: library.PortalAuthOptions = {}) => Object.assign(() => {}, { options });
+    class RedisStore extends session.MemoryStore {}
+    vi.stubEnv("SESSION_STORE_URL", "memory:");
+    const scope = { app, session, RedisStore, client: {}, secret: SESSION_SECRET };
+    const others = { ...library, portalAuth };
+    await runBlock(block("import { createStore, portalAuth } from 'express-portal-auth';"), { ...others, ...scope });
+    return handlers;
   }
-  const key = "const redlock = new Redlock([redis], { retryDelay: 20, retryCount: 100 });";
-  const { lock } = await optionsOf(key, { Redlock, redis: {} });
-  expect(await lock?.("session", async () => acts.push("work"))).toBe(3);
-  await expect(lock?.("session", () => Promise.reject(new Error("no")))).rejects.toThrow("no");
-  expect(acts.slice(0, 4)).toEqual(["1 client, 100 tries", "lock session 5000", "work", "unlock"]);
-  expect(acts.at(-1)).toBe("unlock");
+
+  async function worldWith(session: RequestHandler | undefined, more: WorldOptions) {
+    const world = await startWorld({
+      ...more,
+      before: (app) => app.use(session as RequestHandler),
+      after: (app) => app.get("/test/session", (req, res) => void res.json(req.session)),
+    });
+    await world.browser.visit(`${world.url}/account`);
+    expect((await world.me()).isAuthenticated).toBe(true);
+    return Object.keys(JSON.parse((await world.browser.fetch(`${world.url}/test/session`)).body));
+  }
+
+  test("in a store of ours keeps the login beside the session", async () => {
+    const [session, auth, ...others] = await mounted();
+    expect([auth?.options, others.length]).toEqual([
+      { store: expect.any(library.createStore("memory:").constructor) },
+      2,
+    ]);
+    expect(await worldWith(session, { options: auth?.options ?? {} })).toEqual(["cookie"]);
+  });
+
+  test("in a store of its own refers to the login, which is in the option store", async () => {
+    const [, , session] = await mounted();
+    const store = observedStore();
+    expect(await worldWith(session, { options: { store } })).toEqual(["cookie", "portal_login"]);
+    expect(await store.logins()).toHaveLength(1);
+  });
+
+  test("in a store of its own keeps the login there without the option store, and the log says for how many processes", async () => {
+    const [, , session] = await mounted();
+    expect(await worldWith(session, { log: [/safe for one process only.*SESSION_STORE_URL/] })).toContain(
+      "portal_login",
+    );
+    expect(vi.mocked(console.warn).mock.calls.flat().join()).toContain("safe for one process only");
+  });
 });
 
 describe("several in one app", () => {
@@ -582,24 +617,14 @@ describe("socket.io", () => {
   );
 
   test("tells a client that the session store is down", async () => {
-    const store = new BreakableStore();
-    const world = await startWorld({ options: { store }, log: [/session_store_failed|in one step/] });
+    const store = createMemoryStore();
+    const world = await startWorld({ options: { store }, log: [/session_store_failed/] });
     const ask = await serve(world.auth);
     const cookie = await cookieOf(world);
-    store.isBroken = true;
+    vi.spyOn(store, "readEntry").mockRejectedValue(new Error("the store is down"));
     expect(await ask(["websocket"], cookie)).toBe("try again later");
   });
 });
-
-/** Fails to read once it is broken. */
-class BreakableStore extends MemoryStore {
-  isBroken = false;
-
-  override get(id: string, done: (error: unknown, session?: SessionData | null) => void): void {
-    if (this.isBroken) done(new Error("the store is down"));
-    else super.get(id, done);
-  }
-}
 
 test("an upgrade of a user who is signed in becomes a WebSocket, and no other", async () => {
   const world = await startWorld();

@@ -1,76 +1,198 @@
+import type { Express } from "express";
 import { describe, expect, test } from "vitest";
-import { changesSince, snapshotOf, withChanges } from "../../lib/session/changes.js";
+import { createMemoryStore } from "../../lib/session/store/memory-store.js";
+import { PortalSessionStore } from "../../lib/session/store/session-store.js";
+import { Browser } from "../support/browser.js";
+import { createClock } from "../support/clock.js";
+import { startWorld, type WorldOptions } from "../support/world.js";
+import { type Change, createSlowRoute, look, lookAt, mounted, quick, saved, set } from "./slow-route.js";
 
-const cookie = { originalMaxAge: null };
+// Several requests of one browser at the same time, which have each loaded the session.
 
-describe("what a request has done to its session", () => {
-  test.each<[string, object, object, [string, unknown][]]>([
-    ["nothing", { cart: ["book"] }, { cart: ["book"] }, []],
-    ["nothing to a visitor's", {}, {}, []],
-    ["added", {}, { cart: ["book"] }, [["cart", ["book"]]]],
-    ["changed", { visits: 1 }, { visits: 2 }, [["visits", 2]]],
-    ["changed deep inside", { user: { a: { b: 1 } } }, { user: { a: { b: 2 } } }, [["user", { a: { b: 2 } }]]],
-    ["removed", { visits: 1, cart: [] }, { cart: [] }, [["visits", undefined]]],
-    ["set to undefined, which JSON leaves out", { visits: 1 }, { visits: undefined }, [["visits", undefined]]],
-    ["set to null, which it does not", { visits: 1 }, { visits: null }, [["visits", null]]],
-    ["put in another order", { a: 1, b: 2 }, { b: 2, a: 1 }, []],
+type Way = [name: string, world: (clock: () => number) => WorldOptions];
+
+const inOurStore = (clock: () => number) => new PortalSessionStore(createMemoryStore(clock));
+
+const IN_OUR_STORE: Way[] = [
+  ["our session", (clock) => ({ options: { clock, store: createMemoryStore(clock) } })],
+  ["the app's session in a store of ours", (clock) => ({ before: mounted({ store: inOurStore(clock) }) })],
+  ["… with resave", (clock) => ({ before: mounted({ store: inOurStore(clock), resave: true }) })],
+  [
+    "… that rolls",
+    (clock) => ({ before: mounted({ store: inOurStore(clock), rolling: true, cookie: { maxAge: 600_000 } }) }),
+  ],
+];
+
+const IN_ITS_OWN_STORE: Way[] = [
+  ["the app's session in its own store", () => ({ before: mounted() })],
+  ["… with resave", () => ({ before: mounted({ resave: true }) })],
+  ["… that rolls", () => ({ before: mounted({ rolling: true, cookie: { maxAge: 600_000 } }) })],
+  ["… with resave that rolls", () => ({ before: mounted({ resave: true, rolling: true }) })],
+];
+
+async function start(way: Way[1], more: (app: Express) => void = () => {}) {
+  const slow = createSlowRoute();
+  const { clock, later } = createClock();
+  const given = way(clock);
+  const world = await startWorld({
+    ...given,
+    options: { clock, ...given.options },
+    portal: { rotateRefreshTokens: true },
+    after(app) {
+      slow.after(app);
+      look(app);
+      quick("/test/token", (req) => req.portal.accessToken())(app);
+      more(app);
+    },
+  });
+  await world.browser.visit(`${world.url}/account`);
+  return { world, begin: (then: Change) => slow.begin(world, then), later };
+}
+
+const SAVES: [string, Change][] = [
+  ["at its end", set("right", "2")],
+  [
+    "by itself",
+    (req) => {
+      req.session.right = "2";
+      return saved(req);
+    },
+  ],
+  [
+    "by itself and again at its end",
+    async (req) => {
+      req.session.note = "3";
+      await saved(req);
+      req.session.right = "2";
+    },
+  ],
+  [
+    "after it has loaded the session again",
+    async (req) => {
+      await new Promise<void>((done) => req.session.reload(() => done()));
+      req.session.right = "2";
+    },
+  ],
+];
+
+describe.each([...IN_OUR_STORE, ...IN_ITS_OWN_STORE])("%s", (_name, way) => {
+  test.each(SAVES)(
+    "a request that saves %s keeps the tokens of a refresh in another request",
+    async (_when, change) => {
+      const { world, begin, later } = await start(way);
+      const goOn = await begin(change);
+      later(301);
+      await world.browser.fetch(`${world.url}/test/token`);
+      const { tokens } = await world.me();
+      expect((await goOn()).status).toBe(200);
+      expect(await lookAt(world)).toMatchObject({ right: "2", portal: { tokens, version: 2 } });
+      later(301); // an old refresh token that had come back would be refused
+      expect((await world.browser.fetch(`${world.url}/test/token`)).status).toBe(200);
+    },
+  );
+
+  test.each<[string, Change]>([
+    ["changes it", set("note", "late")],
     [
-      "several of them",
-      { a: 1, b: 2, c: 3 },
-      { a: 1, b: 3, d: 4 },
-      [
-        ["b", 3],
-        ["c", undefined],
-        ["d", 4],
-      ],
+      "changes it and saves it",
+      (req) => {
+        req.session.note = "late";
+        return saved(req);
+      },
     ],
-    ["the cookie's and the login's are not the application's", {}, { cookie: { x: 1 }, portal: { y: 2 } }, []],
-    ["called __proto__", {}, JSON.parse('{"__proto__":{"admin":true}}'), [["__proto__", { admin: true }]]],
-  ])("%s", (_name, before, after, changes) => {
-    const loaded = { cookie, portal: { version: 1 }, ...before };
-    expect([...changesSince(snapshotOf(loaded), after)]).toEqual(changes);
+    ["only reads it", () => {}],
+  ])("a login that has ended stays ended, whatever a request in flight does that %s", async (_what, change) => {
+    const { world, begin } = await start(way);
+    const cookies = await world.browser.jar.getCookieString(world.url);
+    const goOn = await begin(change);
+    await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
+    await goOn();
+    const kept = await new Browser().fetch(`${world.url}/test/look`, { headers: { cookie: cookies } });
+    expect(JSON.parse(kept.body)).not.toHaveProperty("portal");
+    expect(JSON.parse(kept.body)).not.toHaveProperty("note");
   });
 
-  test("a part that is changed in place is seen: the snapshot is text", () => {
-    const loaded = { cookie, cart: ["book"] };
-    const snapshot = snapshotOf(loaded);
-    loaded.cart.push("lamp");
-    expect([...changesSince(snapshot, loaded)]).toEqual([["cart", ["book", "lamp"]]]);
+  test("a login whose view the app deletes from the session ends, whatever a request in flight saves", async () => {
+    const { world, begin } = await start(way, (app) =>
+      quick("/test/forget", (req) => {
+        delete (req.session as { portal?: unknown }).portal;
+      })(app),
+    );
+    const goOn = await begin(set("note", "late"));
+    await world.browser.fetch(`${world.url}/test/forget`);
+    await goOn();
+    expect((await world.me()).isAuthenticated).toBe(false);
   });
 
-  test("a date that comes back from the store as text has not changed", () => {
-    const at = new Date(0);
-    expect([...changesSince(snapshotOf({ cookie, at }), { cookie, at: at.toISOString() })]).toEqual([]);
+  test("is as it was left by the last of two saves at once", async () => {
+    const { world } = await start(
+      way,
+      quick("/test/hesitate", async (req) => {
+        req.session.left = "1";
+        const done = saved(req);
+        delete req.session.left;
+        req.session.right = "2";
+        await Promise.all([done, saved(req)]);
+      }),
+    );
+    await world.browser.fetch(`${world.url}/test/hesitate`);
+    const kept = await lookAt(world);
+    expect([kept.left, kept.right]).toEqual([undefined, "2"]);
   });
 });
 
-describe("the stored session with these changes", () => {
-  test("keeps what others did to other keys, and the cookie and the login", () => {
-    const stored = { cookie, portal: { version: 2 } as never, cart: ["lamp"], visits: 1, gone: 1 };
-    const changes = new Map<string, unknown>([
-      ["visits", 2],
-      ["gone", undefined],
-      ["new", true],
-    ]);
-    expect(withChanges(stored, changes)).toStrictEqual({
-      cookie,
-      portal: { version: 2 },
-      cart: ["lamp"],
-      visits: 2,
-      new: true,
+describe.each(IN_OUR_STORE)("%s", (_name, way) => {
+  test("a request that changes nothing undoes nothing", async () => {
+    const { world, begin } = await start(way, quick("/test/left", set("left", "1")));
+    const goOn = await begin(() => {});
+    await world.browser.fetch(`${world.url}/test/left`);
+    await goOn();
+    expect(await lookAt(world)).toMatchObject({ left: "1" });
+  });
+
+  test.each(SAVES)("a request that saves %s keeps its own change and that of another one", async (_when, change) => {
+    const { world, begin } = await start(way, quick("/test/left", set("left", "1")));
+    const goOn = await begin(change);
+    await world.browser.fetch(`${world.url}/test/left`);
+    expect((await goOn()).status).toBe(200);
+    expect(await lookAt(world)).toMatchObject({ left: "1", right: "2" });
+  });
+
+  test("what a request removes is removed, and what another added meanwhile stays", async () => {
+    const { world, begin } = await start(way, (app) => {
+      quick("/test/both", (req) => Object.assign(req.session, { left: "1", right: "2" }))(app);
+      quick("/test/note", set("note", "3"))(app);
     });
+    await world.browser.fetch(`${world.url}/test/both`);
+    const goOn = await begin((req) => {
+      delete req.session.left;
+    });
+    await world.browser.fetch(`${world.url}/test/note`);
+    await goOn();
+    const kept = await lookAt(world);
+    expect(kept).toMatchObject({ right: "2", note: "3" });
+    expect(kept).not.toHaveProperty("left");
   });
+});
 
-  test("is a copy", () => {
-    const stored = { cookie, visits: 1 };
-    expect(withChanges(stored, new Map([["visits", 2]]))).toMatchObject({ visits: 2 });
-    expect(stored.visits).toBe(1);
+test.each([
+  ["a store of ours", () => inOurStore(Date.now)],
+  ["its own store", () => undefined],
+])("the app's session in %s lives longer from now on, if the app says so", async (_name, createStore) => {
+  const store = createStore();
+  const { browser, url } = await startWorld({
+    before: mounted({ ...(store && { store }), cookie: { maxAge: 60_000 } }),
+    after(app) {
+      quick("/test/remember-me", (req) => {
+        req.session.cookie.maxAge = 600_000;
+        return saved(req);
+      })(app);
+      app.get("/test/life", (req, res) => void res.json(req.session.cookie.originalMaxAge));
+    },
   });
-
-  test("takes a key called __proto__ for a key", () => {
-    const merged = withChanges({ cookie }, new Map([["__proto__", { admin: true }]]));
-    expect(Object.getPrototypeOf(merged)).toBe(Object.prototype);
-    expect((merged as Record<string, unknown>)["admin"]).toBeUndefined();
-    expect(JSON.stringify(merged)).toContain('"__proto__":{"admin":true}');
-  });
+  await browser.visit(`${url}/account`);
+  const headers = { cookie: await browser.jar.getCookieString(url) };
+  await browser.fetch(`${url}/test/remember-me`);
+  const { body } = await browser.fetch(`${url}/test/life`, { headers });
+  expect(Number(body)).toBeGreaterThan(590_000); // express-session counts it anew at each request
 });

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createJoin, createQueue, createTurns } from "../../lib/session/queue.js";
-import { createGate } from "../support/gate.js";
+import { createJoin, createQueue } from "../../lib/session/queue.js";
 
 /** Work that goes on until it is told to end; and what began and ended, in order. */
 function createWorks() {
@@ -53,68 +52,6 @@ describe("in a queue", () => {
   test("what comes when all is done begins anew", async () => {
     const inTurn = createQueue();
     for (const n of [1, 2, 3]) expect(await inTurn("x", async () => n)).toBe(n);
-  });
-});
-
-describe("in a queue for work that may ask for its own turn", () => {
-  test("such work goes on within it, however deep", async () => {
-    const inTurn = createTurns(undefined);
-    const deep = (depth: number): Promise<number> =>
-      inTurn("x", async () => (depth === 0 ? 42 : deep(depth - 1).then((value) => value + 1)), true);
-    expect(await deep(3)).toBe(45);
-  });
-
-  test("the lock is taken where it is needed, and not again within", async () => {
-    const story: string[] = [];
-    const inTurn = createTurns(async (name, work) => {
-      story.push(`${name} locked`);
-      const outcome = await work();
-      story.push(`${name} unlocked`);
-      return outcome;
-    });
-    const note = (word: string) => async () => void story.push(word);
-    await inTurn("x", () => inTurn("x", note("within"), true), true);
-    await inTurn("y", note("without"), false);
-    await inTurn("z", () => inTurn("z", note("later"), true), false);
-    expect(story).toEqual(["x locked", "within", "x unlocked", "without", "z locked", "later", "z unlocked"]);
-  });
-
-  test("what others ask for meanwhile waits, and so does work of the same name in the turn of another", async () => {
-    const { work, end, story } = createWorks();
-    const inTurn = createTurns(undefined);
-    const first = inTurn("x", work("first"), true);
-    const second = inTurn("y", () => inTurn("x", work("second"), true), true);
-    await settled();
-    expect(story).toEqual(["first begins"]);
-    end("first");
-    await first;
-    await settled();
-    end("second");
-    expect(await second).toBe("done by second");
-  });
-
-  test("what was begun in a turn and goes on after it waits for another: that turn is over", async () => {
-    const { work, end, story } = createWorks();
-    const inTurn = createTurns(undefined);
-    const gate = createGate();
-    let late: Promise<string> | undefined;
-    await inTurn(
-      "x",
-      async () => {
-        late = gate.opened.then(() => inTurn("x", work("late"), true));
-      },
-      true,
-    );
-    const next = inTurn("x", work("next"), true);
-    await settled();
-    gate.open();
-    await settled();
-    expect(story).toEqual(["next begins"]);
-    end("next");
-    await next;
-    await settled();
-    end("late");
-    expect(await late).toBe("done by late");
   });
 });
 

@@ -1,14 +1,14 @@
 import { inspect } from "node:util";
-import type { Request } from "express";
 import session from "express-session";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { isRecord } from "../../lib/session/record.js";
-import { readSession, whyRefused } from "../../lib/session/session.js";
-import { KeptPortalSession } from "../../lib/session/stored.js";
+import { createMemoryStore } from "../../lib/session/store/memory-store.js";
+import type { EntryStore } from "../../lib/session/store/records.js";
 import { Browser } from "../support/browser.js";
+import { createClock } from "../support/clock.js";
 import { createGate } from "../support/gate.js";
-import { storedSessions } from "../support/stored-sessions.js";
-import { startWorld } from "../support/world.js";
+import { observedStore } from "../support/stored-sessions.js";
+import { startWorld, type World } from "../support/world.js";
+import { keyOfSession, keysOfLogins } from "./records.js";
 
 declare module "express-session" {
   interface SessionData {
@@ -25,7 +25,7 @@ const withCart = (app: import("express").Express) => {
     res.json(req.session.cart);
   });
   app.get("/test/session", (req, res) => {
-    const { portal } = req.session; // copied member by member: as JSON, our own session leaves the tokens out
+    const { portal } = req.session; // copied member by member: JSON leaves it out
     res.json({ ...req.session, ...(portal && { portal: { ...portal } }), id: req.sessionID });
   });
 };
@@ -71,15 +71,15 @@ describe.each([
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("is written to the store once for a login, and once it is made known to whom it belongs", async () => {
-    const store = new session.MemoryStore();
-    const [set, destroy] = [vi.spyOn(store, "set"), vi.spyOn(store, "destroy")];
-    const own = session({ store, secret: "s", resave: false, saveUninitialized: false });
-    const { browser, url } = await startWorld(ownSession ? { before: (app) => app.use(own) } : { options: { store } });
+  test("is written to the store by one call each for the list, the session and the look for logouts", async () => {
+    const store = observedStore();
+    const { browser, url } = await startWorld({ ownSession, options: { store } });
     const callback = await browser.loginUntilCallback(`${url}/account`);
+    store.calls();
     await browser.navigate(callback);
-    expect(set.mock.calls.map(([id]) => isRecord(id))).toEqual([true, false]);
-    expect(destroy.mock.calls).toHaveLength(ownSession ? 1 : 0); // a visitor's session of ours was never stored
+    const claim = ["create", "replace"];
+    const session = ownSession ? "create" : "createEntry";
+    expect(store.calls()).toEqual([claim[0], "index.add", session, "read", claim[1]]);
   });
 
   test("keeps what the app adds while the callback's answer ends", async () => {
@@ -105,9 +105,11 @@ describe.each([
     await browser.visit(`${url}/account`);
     const { portal } = await sessionOf(browser, url);
     expect(Object.keys(portal).sort()).toEqual([
+      "authentication",
       "claims",
       "client_id",
       "issuer",
+      "login_id",
       "obtained_at",
       "redirect_uri",
       "started_at",
@@ -122,6 +124,22 @@ describe.each([
       scope: "openid",
       expires_at: expect.any(Number),
     });
+  });
+
+  test("has its login under no key that a copy or a store would take along, and none can be put in its place", async () => {
+    const seen: unknown[] = [];
+    const { browser, url } = await startWorld({
+      ownSession,
+      after: (app) =>
+        app.get("/test/keys", (req, res) => {
+          seen.push(Object.keys(req.session), Object.hasOwn({ ...req.session }, "portal"));
+          seen.push(Reflect.set(req.session, "portal", { claims: { sub: "jonas-weber" } }), req.portal.claims?.sub);
+          res.end();
+        }),
+    });
+    await browser.visit(`${url}/account`);
+    await browser.fetch(`${url}/test/keys`);
+    expect(seen).toEqual([ownSession ? ["cookie", "portal_login"] : ["cookie"], false, false, "amara-okafor"]);
   });
 
   test("ends after the absolute limit, whatever happens", async () => {
@@ -168,7 +186,7 @@ describe("our session's cookie", () => {
 
   test("lives on under a rotated secret", async () => {
     const [old, fresh] = ["o".repeat(40), "n".repeat(40)];
-    const store = new session.MemoryStore();
+    const store = createMemoryStore();
     const first = await startWorld({ options: { secret: old, store } });
     await first.browser.visit(`${first.url}/account`);
     const cookie = (await first.browser.cookies(first.url)).get("portal-session");
@@ -182,39 +200,34 @@ describe("our session's cookie", () => {
 });
 
 test("our session is kept in the store that is given, and the log says nothing of memory then", async () => {
-  const store = new session.MemoryStore();
+  const store = observedStore();
   const { browser, url, log } = await startWorld({ options: { store } });
   await browser.visit(`${url}/account`);
-  expect(Object.keys(storedSessions(store))).toHaveLength(1);
+  expect(await store.logins()).toHaveLength(1);
   expect(log).toEqual([]);
 });
 
-test("that memory is for one process is said once, when the first session is kept", async () => {
+test("a line in the log says once that memory is for one process", async () => {
   const { browser, url, log } = await startWorld();
-  await browser.visit(`${url}/`);
-  expect(log).toEqual([]);
   await browser.visit(`${url}/account`);
   await new Browser().visit(`${url}/account`);
   expect(log.filter((line) => line.includes("memory of this process"))).toHaveLength(1);
 });
 
 describe("a store that fails", () => {
-  type Verb = "get" | "set" | "destroy";
+  type Verb = "readEntry" | "createEntry" | "remove";
 
-  /** A store whose next call of one kind fails. */
+  /** A store that fails at one method from now on. */
   function failing() {
-    const store = new session.MemoryStore();
+    const inner = createMemoryStore();
     let broken: Verb | undefined;
-    for (const verb of ["get", "set", "destroy"] as const) {
-      const real = store[verb].bind(store) as (...args: unknown[]) => void;
-      Object.assign(store, {
-        [verb]: (...args: unknown[]) => {
-          const done = args.at(-1) as (error: Error) => void;
-          if (broken === verb) done(new Error("the store is on fire"));
-          else real(...args);
-        },
-      });
-    }
+    const store = new Proxy(inner, {
+      get(target, name) {
+        const value = Reflect.get(target, name);
+        if (name === broken) return () => Promise.reject(new Error("the store is on fire"));
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
     return {
       store,
       fail(verb: Verb | undefined) {
@@ -223,7 +236,7 @@ describe("a store that fails", () => {
     };
   }
 
-  test.each<Verb>(["set", "destroy"])("to %s at the login leaves nobody half logged in", async (verb) => {
+  test.each<Verb>(["createEntry", "remove"])("to %s at the login leaves nobody half logged in", async (verb) => {
     const { store, fail } = failing();
     const { browser, url, me } = await startWorld({
       options: { store },
@@ -244,19 +257,19 @@ describe("a store that fails", () => {
     const { store, fail } = failing();
     const { browser, url, log } = await startWorld({ options: { store }, log: [/session_store_failed/] });
     await browser.visit(`${url}/account`);
-    fail("get");
+    fail("readEntry");
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.headers["retry-after"]]).toEqual([503, "5"]);
     fail(undefined);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
-    expect(log.join()).toContain("Cause: Error: the store is on fire");
+    expect(log.join()).toContain("Error: the store is on fire");
   });
 
   test("to destroy at the logout says that the person is still logged in", async () => {
     const { store, fail } = failing();
     const { browser, url, me } = await startWorld({ options: { store }, log: [/session_store_failed/] });
     await browser.visit(`${url}/account`);
-    fail("destroy");
+    fail("remove");
     const page = await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect(page.status).toBe(503);
     expect(page.body).toContain("You are still signed in");
@@ -268,17 +281,19 @@ describe("a store that fails", () => {
 
   test("to answer at the logout is told as that, after ten seconds", async () => {
     const isAsked = createGate();
-    class SilentMemory extends session.MemoryStore {
-      isSilent = false;
-      override destroy(...given: Parameters<session.MemoryStore["destroy"]>) {
-        if (this.isSilent) isAsked.open();
-        else super.destroy(...given);
-      }
-    }
-    const store = new SilentMemory();
+    let isSilent = false;
+    const inner = createMemoryStore();
+    const remove = inner.remove.bind(inner);
+    const store: EntryStore = Object.assign(inner, {
+      remove(...given: Parameters<EntryStore["remove"]>) {
+        if (!isSilent) return remove(...given);
+        isAsked.open();
+        return new Promise<never>(() => {});
+      },
+    });
     const { browser, url, log } = await startWorld({ options: { store }, log: [/session_store_failed/] });
     await browser.visit(`${url}/account`);
-    store.isSilent = true;
+    isSilent = true;
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const answer = browser.navigate(`${url}/logout`, { site: "same-origin" });
@@ -324,41 +339,28 @@ test.each([true, false])(
 );
 
 test("a double click that is answered after a logout brings nobody back: the joined session is not saved again", async () => {
-  const store = new session.MemoryStore();
+  const store = createMemoryStore();
   const { browser, url, me } = await startWorld({ options: { store } });
   const callback = await browser.loginUntilCallback(`${url}/account`);
   const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
   await browser.navigate(callback, { headers: { cookie } });
   // the second click is stopped between its look into the store and its answer
-  const get = store.get.bind(store);
-  let goOn: () => void = () => {};
-  const stopped = new Promise<void>((reached) => {
-    store.get = (id, done) => {
-      store.get = get;
-      get(id, (error, found) => {
-        goOn = () => done(error, found);
-        reached();
-      });
-    };
-  });
+  const [looked, goOn] = [createGate(), createGate()];
+  const readEntry = store.readEntry.bind(store);
+  store.readEntry = async (key) => {
+    store.readEntry = readEntry;
+    const found = await readEntry(key);
+    looked.open();
+    await goOn.opened;
+    return found;
+  };
   const late = new Browser();
   const answer = late.navigate(callback, { headers: { cookie } });
-  await stopped;
+  await looked.opened;
   await browser.navigate(`${url}/logout`, { site: "same-origin" });
-  goOn();
+  goOn.open();
   await answer;
   expect([(await me()).isAuthenticated, (await me(late)).isAuthenticated]).toEqual([false, false]);
-});
-
-test("a store of portalAuth that is not used, as the app mounts a session of its own, is told once", async () => {
-  const { browser, url, log } = await startWorld({
-    ownSession: true,
-    options: { store: new session.MemoryStore() },
-    log: [/is not used/],
-  });
-  await browser.visit(`${url}/account`);
-  await browser.visit(`${url}/account`);
-  expect(log.filter((line) => line.includes("SESSION_STORE_URL"))).toHaveLength(1);
 });
 
 test("while the app's store says that it is away nobody is given another session: a person is no stranger then", async () => {
@@ -376,92 +378,105 @@ test("while the app's store says that it is away nobody is given another session
   expect((await browser.visit(`${url}/account`)).status).toBe(200);
 });
 
-test("while our store says that it is away nobody is a stranger, and a logout that could end nothing is none", async () => {
-  const store = new session.MemoryStore();
-  const { browser, url, me } = await startWorld({ options: { store }, log: [/session_store_failed/] });
-  await browser.visit(`${url}/account`);
-  store.emit("disconnect");
-  expect((await browser.visit(`${url}/account`)).status).toBe(503);
-  const logout = await browser.fetch(`${url}/logout`, { method: "POST" });
-  expect([logout.status, logout.headers["set-cookie"]]).toEqual([503, undefined]);
-  store.emit("connect");
-  expect((await me()).isAuthenticated).toBe(true);
-});
-
 /** Signs in as this person, in a browser in which somebody else is signed in here, and not at the portal any more. */
-async function signInAs(world: Awaited<ReturnType<typeof startWorld>>, sub: string) {
+async function signInAs(world: World, sub: string) {
   const { browser, url } = world;
-  const cookie = (await browser.cookies(url)).get("portal-session");
+  const cookies = [...(await browser.cookies(url))].filter(([name]) => /^(portal-session|connect\.sid)$/.test(name));
   await browser.jar.removeAllCookies();
-  browser.jar.setCookieSync(`portal-session=${cookie}; Path=/`, url);
+  for (const [name, value] of cookies) browser.jar.setCookieSync(`${name}=${value}; Path=/`, url);
   browser.person = { sub };
   return browser.visit(`${url}/login?returnTo=/account`);
 }
 
-describe.each<[string, (portal: Record<string, unknown>) => void, RegExp[]]>([
-  [
-    "cannot be opened any more",
-    (portal) => Object.assign(portal, { tokens: "sealed by another" }),
-    [/tokens_unreadable/],
-  ],
-  ["has lost its tokens, as others may write to the store", (portal) => void delete portal["tokens"], []],
-  ["is from before redirect_uri was kept", (portal) => void delete portal["redirect_uri"], []],
-])("a session whose login %s", (_name, change, log) => {
+describe.each([
+  ["the app's own session", true],
+  ["our session", false],
+])("a login that cannot be decoded any more, in %s,", (_name, ownSession) => {
   async function start() {
-    const store = new session.MemoryStore();
+    const store = createMemoryStore();
     const options = { store, keepSessionKeys: ["cart"], tokenEncryptionKey: "k".repeat(32) };
-    const world = await startWorld({ options, after: withCart, log });
+    const world = await startWorld({ ownSession, options, after: withCart, log: [/tokens_unreadable/] });
     await world.browser.visit(`${world.url}/account`);
     await world.browser.fetch(`${world.url}/cart/lamp`);
-    const { sessions } = store as unknown as { sessions: Record<string, string> };
-    for (const [id, text] of Object.entries(storedSessions(store))) {
-      const data = JSON.parse(text);
-      change(data.portal);
-      sessions[id] = JSON.stringify(data);
-    }
+    const [key = ""] = await keysOfLogins(world, store);
+    await store.replace(key, 1, "encrypted by another");
     return world;
   }
 
-  test("hands nothing to the next person who signs in", async () => {
+  test("hands nothing to the next user who signs in", async () => {
     const world = await start();
     expect((await signInAs(world, "jonas-weber")).status).toBe(200);
     expect(await sessionOf(world.browser, world.url)).not.toHaveProperty("cart");
   });
 
-  test("hands what keepSessionKeys names to the same person", async () => {
+  test("counts as no login, empties no session and is reported once", async () => {
+    const world = await start();
+    for (const _ of [1, 2]) expect((await world.me()).isAuthenticated).toBe(false);
+    expect((await sessionOf(world.browser, world.url)).cart).toEqual(["lamp"]);
+    expect(world.log.filter((line) => line.includes("tokens_unreadable"))).toHaveLength(1);
+  });
+});
+
+describe("keepSessionKeys of an application's session whose login has ended", () => {
+  const DAY_SECONDS = 86_400;
+
+  async function start() {
+    const { clock, later } = createClock();
+    const options = { clock, store: createMemoryStore(clock), keepSessionKeys: ["cart"] };
+    const world = await startWorld({ ownSession: true, options, after: withCart });
+    await world.browser.visit(`${world.url}/account`);
+    await world.browser.fetch(`${world.url}/cart/lamp`);
+    later(30 * DAY_SECONDS);
+    expect((await world.browser.fetch(`${world.url}/account`)).status).toBe(401);
+    const kept = await sessionOf(world.browser, world.url);
+    expect([kept.cart, kept.visits]).toEqual([["lamp"], undefined]);
+    return world;
+  }
+
+  test("are the same user's at the next login", async () => {
     const world = await start();
     expect((await signInAs(world, "amara-okafor")).status).toBe(200);
     expect((await sessionOf(world.browser, world.url)).cart).toEqual(["lamp"]);
   });
+
+  test("are not another user's", async () => {
+    const world = await start();
+    expect((await signInAs(world, "jonas-weber")).status).toBe(200);
+    expect(await sessionOf(world.browser, world.url)).not.toHaveProperty("cart");
+  });
 });
 
-test("in a log our own session shows no token", async () => {
-  let [shown, raw] = ["", ""];
-  const { browser, url } = await startWorld({
+test.each([true, false])("a logged session shows no token (of the app: %s)", async (ownSession) => {
+  const shown: string[] = [];
+  const { browser, url, me } = await startWorld({
+    ownSession,
     after: (app) =>
       app.get("/test/log", (req, res) => {
-        shown = inspect(req.session, { depth: 9 });
-        raw = inspect(req.session[Object.getOwnPropertySymbols(req.session)[0] as never], { customInspect: false });
+        shown.push(inspect(req.session, { depth: 9 }), inspect({ ...req.session }, { depth: 9 }));
+        shown.push(inspect({ session: req.session, portal: req.session.portal }), JSON.stringify(req.session));
+        for (const symbol of Object.getOwnPropertySymbols(req.session))
+          shown.push(inspect(req.session[symbol as never], { customInspect: false, showHidden: true, depth: 9 }));
         res.end();
       }),
   });
   await browser.visit(`${url}/account`);
   await browser.fetch(`${url}/test/log`);
-  expect(shown).toContain("amara-okafor");
-  expect(shown + raw).not.toContain("access_token");
+  const { tokens } = await me();
+  for (const text of shown) {
+    expect(text).not.toContain(tokens?.access_token);
+    expect(text).not.toContain(tokens?.refresh_token);
+  }
 });
 
 test.each([[undefined], [{}], [{ access_token: 7 }], [null]])(
   "a stored login whose tokens are %j is none: others may write to the store",
   async (tokens) => {
-    const store = new session.MemoryStore();
-    const { browser, url, me } = await startWorld({ options: { store } });
+    const store = createMemoryStore();
+    const { browser, url, me } = await startWorld({ options: { store }, log: [/tokens_unreadable/] });
     await browser.visit(`${url}/account`);
-    const { sessions } = store as unknown as { sessions: Record<string, string> };
-    for (const [id, text] of Object.entries(storedSessions(store))) {
-      const data = JSON.parse(text);
-      sessions[id] = JSON.stringify({ ...data, portal: { ...data.portal, tokens } });
-    }
+    const key = await keyOfSession(browser, url);
+    const { text = "" } = (await store.read(key)) ?? {};
+    await store.replace(key, 1, JSON.stringify({ ...JSON.parse(text), tokens }));
     expect((await me()).isAuthenticated).toBe(false);
     expect((await browser.fetch(`${url}/account`)).status).toBe(401);
   },
@@ -477,47 +492,4 @@ test("a session of another kind is no obstacle: portalAuth() keeps its own besid
     log: [/not express-session/],
   });
   expect((await browser.visit(`${url}/account`)).body).toContain("amara-okafor");
-});
-
-describe("why a login does not count is told", () => {
-  const now = 1_000_000;
-  const rules = {
-    name: undefined,
-    https: false,
-    issuer: "https://portal.example",
-    clientId: "app",
-    redirectUri: "https://app.example/callback",
-    sessionAbsolute: 600,
-    clock: () => now * 1000,
-  };
-  const login = {
-    tokens: { access_token: "a", token_type: "bearer" as const },
-    claims: { sub: "amara" },
-    started_at: now - 60,
-    obtained_at: now - 60,
-    issuer: rules.issuer,
-    client_id: rules.clientId,
-    redirect_uri: rules.redirectUri,
-    version: 1,
-  };
-  const kept = (change: object) => new KeptPortalSession({ ...login, ...change } as never);
-
-  test.each<[string | undefined, unknown]>([
-    [undefined, kept({})],
-    [undefined, undefined],
-    ["not_ours", login],
-    ["unreadable", kept({ tokens: {} })],
-    ["unreadable", kept({ claims: undefined })],
-    ["of_another_portal_auth", kept({ issuer: "https://another.example" })],
-    ["of_another_portal_auth", kept({ client_id: "another" })],
-    ["of_another_portal_auth", kept({ redirect_uri: "https://app.example/staff/callback" })],
-    ["unconfirmed", kept({ unconfirmed: true })],
-    ["too_old", kept({ started_at: now - 600 })],
-    ["too_old", kept({ started_at: "x" })],
-    [undefined, kept({ tokens: { ...login.tokens, refresh_expires_at: now - 1 } })],
-  ])("%s, case %#", (reason, portal) => {
-    const req = { session: { id: "a", portal } } as unknown as Request;
-    expect(whyRefused(req, rules)).toBe(reason);
-    expect(readSession(req, rules)).toBe(reason === undefined ? portal : undefined);
-  });
 });

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MemoryStore } from "express-session";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { explain, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
+import { createMemoryStore } from "../../lib/session/store/memory-store.js";
 import { OptionsSchema, VARIABLES } from "../../lib/settings/option-table.js";
 
 const SECRET = randomBytes(24).toString("hex");
@@ -78,7 +78,7 @@ test.each<[string, PortalAuthOptions, Record<string, string>, string, string | u
     "variable",
   ],
   ["as a list", { apiOrigins: ["https://api.example"] }, {}, "apiOrigins", '["https://api.example"]', "option"],
-  ["as a store", { store: new MemoryStore() }, {}, "store", "a store of express-session", "option"],
+  ["as a store", { store: createMemoryStore() }, {}, "store", "one of your own", "option"],
   [
     "as routes, of which some are left out",
     {},

@@ -3,10 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import session from "express-session";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { createStore } from "../../lib/create-store.js";
 import { PortalAuthError } from "../../lib/errors.js";
+import { createMemoryStore } from "../../lib/session/store/memory-store.js";
 import { OptionsSchema, VARIABLES } from "../../lib/settings/option-table.js";
 import type { PortalAuthOptions } from "../../lib/settings/options.js";
 import { settleOptions, warnings } from "../../lib/settings/settings.js";
+import { createMinimalRecords } from "../support/minimal-records.js";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 const ENV = {
@@ -48,7 +51,6 @@ describe("what is settled", () => {
       refreshLeeway: 30,
       apiOrigins: [],
       store: undefined,
-      lock: undefined,
       tokenEncryptionKeys: [],
       routes: { login: "/login", callback: "/callback", logout: "/logout", session: false, form: "/login/form" },
       secrets: [SECRET],
@@ -260,18 +262,19 @@ describe("what is settled", () => {
     expect(settleOptions({}, { ...ENV, SESSION_STORE_URL: address }).store).toBeUndefined();
   });
 
-  test("a lock and a clock are the app's own functions; the default clock is Date.now, looked up each time", () => {
-    const [lock, clock] = [(_name: string, work: () => Promise<never>) => work(), () => 0];
-    expect(settleOptions({ lock: lock as never, clock }, ENV)).toMatchObject({ lock, clock });
+  test("a clock is the app's own function; the default clock is Date.now, looked up each time", () => {
+    const clock = () => 0;
+    expect(settleOptions({ clock }, ENV).clock).toBe(clock);
     const settings = settleOptions({}, ENV);
     vi.spyOn(Date, "now").mockReturnValue(42);
     expect(settings.clock()).toBe(42);
   });
 
   test("a store is the app's own and stays usable", () => {
-    const store = new session.MemoryStore();
-    expect(settleOptions({ store }, ENV).store).toBe(store);
-    expect(Object.isFrozen(store)).toBe(false);
+    for (const store of [createMemoryStore(), createMinimalRecords(), createStore("memory:")]) {
+      expect(settleOptions({ store }, ENV).store).toBe(store);
+      expect(Object.isFrozen(store)).toBe(false);
+    }
   });
 });
 
@@ -363,7 +366,7 @@ describe("what is refused", () => {
     ["a store at a scheme alone", { store: "redis://" }, "SESSION_STORE_URL (option store)"],
     ["a store at an address that is broken", { store: "redis://:p@[x" }, "SESSION_STORE_URL (option store)"],
     ["a memory with a name", { store: "memory:x" }, "SESSION_STORE_URL (option store)"],
-    ["a lock that is no function", { lock: {} }, "option lock"],
+    ["a lock, which is no option", { lock: () => {} }, "option lock"],
     ["a clock that is no function", { clock: 7 }, "option clock"],
     ["a short key for tokens", { tokenEncryptionKey: "short" }, "TOKEN_ENCRYPTION_KEY"],
     ["one short key among good ones", { tokenEncryptionKey: `${SECRET},short` }, "TOKEN_ENCRYPTION_KEY"],
@@ -423,6 +426,11 @@ describe("what is refused", () => {
       "PORTAL_AUTH_SOURCE_ID",
     ],
     ["a store of another kind", { store: new Map() }, "SESSION_STORE_URL (option store)"],
+    [
+      "a store of express-session",
+      { store: new session.MemoryStore() },
+      "SESSION_STORE_URL (option store): is none of these: an address (redis://…, postgres://…)",
+    ],
     ["session keys that are no list", { keepSessionKeys: "cart" }, "option keepSessionKeys"],
   ])("%s", (_name, options, told) => {
     expect(problems(options)).toContain(`- ${told}`);
@@ -447,11 +455,10 @@ describe("what is refused", () => {
       apiOrigins: ["https://user:hunter2@api.example"],
       refreshLeeway: "hunter2",
       tokenEncryptionKey: "hunter2",
-      lock: "hunter2",
       clock: "hunter2",
     });
     expect(told).not.toContain("hunter2");
-    expect(told.split("\n  - ")).toHaveLength(10);
+    expect(told.split("\n  - ")).toHaveLength(9);
     expect(told).toMatch(/\n {2}More: npx express-portal-auth explain options_invalid$/);
   });
 

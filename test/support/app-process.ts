@@ -12,11 +12,12 @@ export interface AppSettings {
 }
 
 export interface AppSession {
-  /** "another" is one that portalAuth does not know, on Redis. */
-  kind: "connect-redis" | "connect-pg-simple" | "memory" | "another";
-  /** What portalAuth is given to keep processes apart. Default none. */
-  lock?: "on Redis" | "down";
-  /** Of the store, unless it is in memory. */
+  /**
+   * The session store: the package's own store on Redis or PostgreSQL ("createStore"), a package of others, or "another": a
+   * slow store on Redis, with separate reads and writes.
+   */
+  kind: "createStore" | "connect-redis" | "connect-pg-simple" | "memory" | "another";
+  /** The address of the server, unless the kind is "memory". */
   url?: string;
   resave?: boolean;
   rolling?: boolean;

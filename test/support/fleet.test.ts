@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { AppSession } from "./app-process.js";
-import { startFleet } from "./fleet.js";
+import { type FleetOptions, startFleet } from "./fleet.js";
 import { describeWithPostgres, describeWithRedis } from "./servers/describe.js";
 
 test("a browser logs in at an app in a process of its own, which then ends and has told what it logged", async () => {
@@ -42,20 +42,30 @@ test("a request that waits is told about, as is one that cannot wait, when its p
   await expect(app.hold(browser, { key: "cart", value: "lost" })).rejects.toThrow("the app has ended (SIGKILL)");
 });
 
-describeWithRedis("an app with connect-redis", (redis) => {
-  knownToAll(() => ({ kind: "connect-redis", url: redis().url }));
+describeWithRedis("an app on Redis", (redis) => {
+  knownToAll(() => redis().url, ["connect-redis", "another", "createStore"]);
 });
 
-describeWithPostgres("an app with connect-pg-simple", (postgres) => {
-  knownToAll(() => ({ kind: "connect-pg-simple", url: postgres().url }));
+describeWithPostgres("an app on PostgreSQL", (postgres) => {
+  knownToAll(() => postgres().url, ["connect-pg-simple", "createStore"]);
 });
 
-function knownToAll(session: () => AppSession): void {
-  test("who logs in at one of its processes is known to all, also to one that starts later", async () => {
-    const { apps, browser, me, startMore } = await startFleet(2, { session: session() });
+function knownToAll(address: () => string, kinds: readonly AppSession["kind"][]): void {
+  const knownTo = async (given: FleetOptions) => {
+    const { apps, browser, me, startMore } = await startFleet(2, given);
     const [, other] = apps;
     await browser.visit(`${other.url}/account`);
     const [later] = await startMore(1);
     for (const app of [...apps, later]) expect(await me(app)).toMatchObject({ isAuthenticated: true });
+  };
+
+  test("knows a login of one of its processes in all of them, also in one that starts later", async () => {
+    await knownTo({ options: { store: address() } });
+  });
+
+  test.each(kinds)("also if it mounts express-session with %s", async (kind) => {
+    const url = address();
+    const isOurs = kind === "createStore"; // the login lies beside the session then
+    await knownTo({ session: { kind, url }, ...(!isOurs && { options: { store: url } }) });
   });
 }

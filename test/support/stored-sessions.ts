@@ -1,8 +1,87 @@
-import type { Store } from "express-session";
-import { isRecord } from "../../lib/session/record.js";
+import type { LoginRecord } from "../../lib/session/login-record.js";
+import { createMemoryStore } from "../../lib/session/store/memory-store.js";
+import type { EntryStore } from "../../lib/session/store/records.js";
 
-/** The sessions in an express-session MemoryStore, as they are written, by id: without what is kept beside them. */
-export function storedSessions(store: Store): Record<string, string> {
-  const { sessions } = store as unknown as { sessions: Record<string, string> };
-  return Object.fromEntries(Object.entries(sessions).filter(([id]) => !isRecord(id)));
+/** A store in memory that shows what was written to it. */
+export interface ObservedStore extends EntryStore {
+  /** The login records that are stored now, in a store of ours or beside an application's session. */
+  logins(): Promise<LoginRecord[]>;
+  /** The keys that begin with this text and that hold something now. */
+  keys(prefix: string): Promise<string[]>;
+  /** The names of the methods that were called since the last call of this function. Those of lists begin with `index.`. */
+  calls(): string[];
+  /** Changes a stored login, as another process would. */
+  changeLogin(loginId: string | undefined, change: (record: LoginRecord) => LoginRecord): Promise<void>;
+  /** From now on these methods reject. Without names: all of them. */
+  fail(...methods: string[]): void;
+  /** From now on all methods work again. */
+  recover(): void;
+}
+
+const isLoginOrSession = (key: string): boolean => key.startsWith("s:") || key.startsWith("l:");
+
+/** Creates a store in memory for the option `store`, and observes it. */
+export function observedStore(clock?: () => number): ObservedStore {
+  const inner = createMemoryStore(clock);
+  const used = new Set<string>();
+  let calls: string[] = [];
+  let isFailing = (_name: string): boolean => false;
+  const observe = <T extends object>(target: T, prefix: string, onCall: (first: unknown) => void): T =>
+    new Proxy(target, {
+      get(store, name) {
+        const value = Reflect.get(store, name);
+        if (typeof value !== "function") return value;
+        return async (...given: unknown[]) => {
+          const called = `${prefix}${String(name)}`;
+          calls.push(called);
+          if (isFailing(called)) throw new Error("the store is away");
+          onCall(given[0]);
+          return value.apply(store, given);
+        };
+      },
+    });
+  const own: Omit<ObservedStore, keyof EntryStore> = {
+    async logins() {
+      const stored = await readAll(isLoginOrSession);
+      return stored.flatMap(({ record }) => (record ? [JSON.parse(record.text) as LoginRecord] : []));
+    },
+    async keys(prefix) {
+      const stored = await readAll((key) => key.startsWith(prefix));
+      return stored.map(({ key }) => key);
+    },
+    calls() {
+      const made = calls;
+      calls = [];
+      return made;
+    },
+    async changeLogin(loginId, change) {
+      for (const { key, record } of await readAll(isLoginOrSession)) {
+        if (!record) continue;
+        const login = JSON.parse(record.text) as LoginRecord;
+        if (login.login_id === loginId) await inner.replace(key, record.version, JSON.stringify(change(login)));
+      }
+    },
+    fail(...methods) {
+      isFailing = (name) => methods.length === 0 || methods.includes(name);
+    },
+    recover() {
+      isFailing = () => false;
+    },
+  };
+  const index = observe(inner.index, "index.", () => {});
+  const observed = observe(inner, "", (key) => used.add(String(key)));
+  return new Proxy(observed, {
+    get(store, name) {
+      if (name === "index") return index;
+      return Reflect.get(Object.hasOwn(own, name) ? own : store, name);
+    },
+    has: (store, name) => Reflect.has(store, name),
+  }) as ObservedStore;
+
+  async function readAll(isMeant: (key: string) => boolean) {
+    const stored = await Promise.all(
+      [...used].filter(isMeant).map(async (key) => ({ key, entry: await inner.readEntry(key) })),
+    );
+    return stored.flatMap(({ key, entry }) => (entry ? [{ key, record: entry.record }] : []));
+  }
 }

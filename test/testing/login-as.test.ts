@@ -5,6 +5,7 @@ import express4 from "express4";
 import request from "supertest";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { choosePortalAuth, type PortalAuthOptions, portalAuth, requireAuth } from "../../lib/index.js";
+import { createMemoryStore } from "../../lib/session/store/memory-store.js";
 import { cookiesFor, fakeClock, loginAs } from "../../lib/testing/index.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { close, listen } from "../support/world.js";
@@ -241,9 +242,8 @@ describe("what cannot be is told", () => {
 
   test("a store that fails", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
-    const store = Object.assign(new session.MemoryStore(), {
-      set: (_id: string, _data: unknown, done: (error: Error) => void) => done(new Error("full")),
-    });
+    const store = createMemoryStore();
+    vi.spyOn(store, "createEntry").mockRejectedValue(new Error("full"));
     await expect(loginAs(createApp({ options: { store } }), AMARA, {}, { path: "/callback" })).rejects.toThrow(
       "/callback answered 503",
     );

@@ -1,4 +1,4 @@
-import type { PortalSession, RefreshClaim } from "../stored.js";
+import type { LoginRecord, RefreshClaim } from "../login-record.js";
 import { KEEP_TRYING_MS, type Refresh } from "./refresh.js";
 
 /**
@@ -31,7 +31,7 @@ export class ClaimIds {
   }
 
   /** The claim of another process, unless it was left behind. A claim of this process counts only while it refreshes. */
-  othersClaim({ refreshing }: PortalSession, { clock }: Pick<Refresh, "clock">): RefreshClaim | undefined {
+  othersClaim({ refreshing }: LoginRecord, { clock }: Pick<Refresh, "clock">): RefreshClaim | undefined {
     if (!refreshing || refreshing.id.startsWith(`${this.#process}.`)) return undefined;
     return clock() - refreshing.claimed_at < LEFT_BEHIND_MS ? refreshing : undefined;
   }
@@ -71,7 +71,7 @@ export class ClaimWatch {
 }
 
 /** The same login without this claim, as it is when its refresh has ended. */
-export function withoutClaim(login: PortalSession, id: string): PortalSession {
+export function withoutClaim(login: LoginRecord, id: string): LoginRecord {
   if (login.refreshing?.id !== id) return login;
   const { refreshing, ...others } = login;
   return others;

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Tell } from "../../events.js";
 import { keepNewest } from "../../newest.js";
+import type { LoginRecord } from "../login-record.js";
 import { createJoin } from "../queue.js";
-import type { PortalSession } from "../stored.js";
 import { ClaimIds, ClaimWatch } from "./claim.js";
 import type { Refresh, StoredLogin } from "./refresh.js";
 import { releaseClaim } from "./refresh-outcome.js";
@@ -21,7 +21,7 @@ const MOST_WATCHES = 1000;
  */
 export interface RefreshOnce {
   /** @throws PortalAuthError `login_required` if the session has ended, and what `prepare` and `Renew` throw */
-  (id: string, refresh: Refresh): Promise<PortalSession>;
+  (id: string, refresh: Refresh): Promise<LoginRecord>;
   /** How long ago the refresh of this login began that runs in this process, in milliseconds; 0 if none runs. */
   ageMs(id: string): number;
   /** Resolves when no refresh runs in this process, and no claim is left: new tokens would be lost with the process. */
@@ -29,7 +29,7 @@ export interface RefreshOnce {
 }
 
 export function createRefreshOnce(tell: Tell): RefreshOnce {
-  const refreshes = createJoin<PortalSession>();
+  const refreshes = createJoin<LoginRecord>();
   const releases = createJoin<void>();
   const ids = new ClaimIds(randomUUID());
   const running = new Map<string, RefreshRun>();
@@ -38,7 +38,7 @@ export function createRefreshOnce(tell: Tell): RefreshOnce {
   const release = (login: StoredLogin, claim: string) => void releases(claim, () => releaseClaim(login, claim));
   let count = 0;
 
-  function begin(id: string, refresh: Refresh): Promise<PortalSession> {
+  function begin(id: string, refresh: Refresh): Promise<LoginRecord> {
     count += 1;
     const watch = watches.get(id) ?? new ClaimWatch();
     watches.delete(id);
@@ -53,7 +53,7 @@ export function createRefreshOnce(tell: Tell): RefreshOnce {
       .finally(() => running.delete(id));
   }
 
-  function refreshOnce(id: string, refresh: Refresh): Promise<PortalSession> {
+  function refreshOnce(id: string, refresh: Refresh): Promise<LoginRecord> {
     running.get(id)?.join(refresh);
     return refreshes(id, () => begin(id, refresh));
   }

@@ -1,6 +1,6 @@
 import { PortalAuthError } from "../../errors.js";
+import type { LoginRecord } from "../login-record.js";
 import { pause } from "../pause.js";
-import type { PortalSession } from "../stored.js";
 import { type ClaimIds, type ClaimWatch, claimLastsMs, withoutClaim } from "./claim.js";
 import { KEEP_TRYING_MS, type Refresh, type Renewed, type StoredLogin } from "./refresh.js";
 
@@ -12,7 +12,7 @@ const KEEP_RELEASING_MS = 10_000;
  * Saves what the provider has answered. If this process was cut off from the store, another one may have taken over. Newer
  * tokens of that one stay: it has asked for them later. Its claim stays, too.
  */
-export async function save(refresh: Refresh, claim: string, held: PortalSession, renewed: Renewed) {
+export async function save(refresh: Refresh, claim: string, held: LoginRecord, renewed: Renewed) {
   const { login, onOrphan } = refresh;
   const saved = await untilItWorks(KEEP_TRYING_MS, () =>
     login.update((stored) => {
@@ -29,14 +29,14 @@ export async function save(refresh: Refresh, claim: string, held: PortalSession,
 }
 
 /** By the version, as a provider may give the same refresh token again; and by the token, as a failure may bring a new one. */
-const isNewer = ({ version, tokens }: PortalSession, held: PortalSession): boolean =>
+const isNewer = ({ version, tokens }: LoginRecord, held: LoginRecord): boolean =>
   version > held.version || tokens.refresh_token !== held.tokens.refresh_token;
 
 function renewedLogin(
   { clock, afterRefusal }: Refresh,
-  { after_refusal, ...stored }: PortalSession,
+  { after_refusal, ...stored }: LoginRecord,
   { tokens, failure }: Renewed,
-): PortalSession {
+): LoginRecord {
   // after a failure the access token is the old one, with the facts about it
   if (failure) return { ...stored, tokens, ...(after_refusal && { after_refusal }) };
   const obtained_at = Math.floor(clock() / 1000);
@@ -59,13 +59,12 @@ async function untilItWorks<T>(tryForMs: number, write: () => Promise<T>): Promi
 
 /** Releases a claim, if it is still there. If the store fails for longer, the claim ends by itself. */
 export async function releaseClaim(login: StoredLogin, claim: string): Promise<void> {
-  const release = (stored: PortalSession) =>
-    stored.refreshing?.id === claim ? withoutClaim(stored, claim) : undefined;
+  const release = (stored: LoginRecord) => (stored.refreshing?.id === claim ? withoutClaim(stored, claim) : undefined);
   await untilItWorks(KEEP_RELEASING_MS, () => login.update(release)).catch(() => {});
 }
 
 interface Refused {
-  readonly refused: PortalSession;
+  readonly refused: LoginRecord;
   readonly error: unknown;
   readonly ids: ClaimIds;
   readonly watch: ClaimWatch;
@@ -76,7 +75,7 @@ interface Refused {
  * process holds a claim, or held one that this process took over, it may have used the token and be slow to save: the login
  * ends only when no such claim can deliver any more (`ClaimWatch.mayDeliver`).
  */
-export async function endLogin(refresh: Refresh, { refused, error, ids, watch }: Refused): Promise<PortalSession> {
+export async function endLogin(refresh: Refresh, { refused, error, ids, watch }: Refused): Promise<LoginRecord> {
   for (;;) {
     let mayDeliver = false;
     const stored = await refresh.login.update((login) => {

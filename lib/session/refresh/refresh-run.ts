@@ -1,7 +1,7 @@
 import { PortalAuthError } from "../../errors.js";
 import { hasExpired } from "../../tokens.js";
+import type { LoginRecord } from "../login-record.js";
 import { pause } from "../pause.js";
-import type { PortalSession } from "../stored.js";
 import { type ClaimIds, type ClaimWatch, claimLastsMs, STOOD_STILL_MS } from "./claim.js";
 import type { Refresh, Renew, StoredLogin } from "./refresh.js";
 import { endLogin, save } from "./refresh-outcome.js";
@@ -46,7 +46,7 @@ export class RefreshRun {
     this.#options.report.joined();
   }
 
-  async start(): Promise<PortalSession> {
+  async start(): Promise<LoginRecord> {
     try {
       return await this.#refreshOrWait();
     } catch (error) {
@@ -56,7 +56,7 @@ export class RefreshRun {
   }
 
   /** Waits long enough to watch a claim to its end, even if the watch starts anew in between. */
-  async #refreshOrWait(): Promise<PortalSession> {
+  async #refreshOrWait(): Promise<LoginRecord> {
     const { ids, report } = this.#options;
     const giveUpAt = this.#beganAt + 3 * claimLastsMs(this.#refresh);
     let renew: Renew | undefined;
@@ -79,7 +79,7 @@ export class RefreshRun {
    * Looks at the stored login, and claims it if it is free and the id of a claim is given. A claim whose answer took too
    * long is released: another process may have watched it meanwhile.
    */
-  async #look(claim: string | undefined): Promise<{ login: PortalSession; found: Found; isClaimed: boolean }> {
+  async #look(claim: string | undefined): Promise<{ login: LoginRecord; found: Found; isClaimed: boolean }> {
     const { login, clock } = this.#refresh;
     const askedAt = performance.now();
     let found = "held" as Found;
@@ -100,7 +100,7 @@ export class RefreshRun {
   }
 
   /** A claim is not taken over while the old access token is of use: a request gets that one meanwhile. */
-  #judge(login: PortalSession): Found {
+  #judge(login: LoginRecord): Found {
     const { ids, watch } = this.#options;
     if (this.#refresh.isEnough(login)) return "enough";
     const claim = ids.othersClaim(login, this.#refresh);
@@ -111,7 +111,7 @@ export class RefreshRun {
   }
 
   /** Refreshes the login that this process has claimed. */
-  async #hold(claim: string, held: PortalSession, renew: Renew): Promise<PortalSession> {
+  async #hold(claim: string, held: LoginRecord, renew: Renew): Promise<LoginRecord> {
     const { ids, report, watch } = this.#options;
     report.begins();
     try {

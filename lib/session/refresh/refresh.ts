@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.js";
 import type { PortalAuthError } from "../../errors.js";
 import type { TokenSet } from "../../tokens.js";
-import type { PortalSession } from "../stored.js";
+import type { LoginRecord } from "../login-record.js";
 
 /** How long new tokens are offered to a store that fails: a rotated refresh token exists nowhere else. */
 export const KEEP_TRYING_MS = 30_000;
@@ -14,7 +14,7 @@ export interface StoredLogin {
    *
    * Resolves to the login as it is stored now; undefined if it has ended.
    */
-  update(change: (login: PortalSession) => PortalSession | "remove" | undefined): Promise<PortalSession | undefined>;
+  update(change: (login: LoginRecord) => LoginRecord | "remove" | undefined): Promise<LoginRecord | undefined>;
 }
 
 /** The outcome of a refresh at the provider. */
@@ -28,13 +28,13 @@ export interface Renewed {
  * Sends the refresh token of the login, before it returns. Called in the same tick in which the claim is answered: during
  * a pause between the two, this process could stand still, and another one could take the claim over.
  */
-export type Renew = (stored: PortalSession) => Promise<Renewed>;
+export type Renew = (stored: LoginRecord) => Promise<Renewed>;
 
 export interface Refresh {
   readonly login: StoredLogin;
   readonly clock: Clock;
   /** Whether the stored tokens are new enough: another request or process may have brought them. */
-  readonly isEnough: (stored: PortalSession) => boolean;
+  readonly isEnough: (stored: LoginRecord) => boolean;
   /** Whether a resource has refused an access token that had not expired. */
   readonly afterRefusal: boolean;
   /** Does everything that may take time before the login is claimed, such as discovery. Rejects if the provider is down. */

@@ -1,12 +1,24 @@
-import type { Request } from "express";
+import { EventEmitter } from "node:events";
+import type { Request, Response } from "express";
+import type { SessionData } from "express-session";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { LoginPlace } from "../../../lib/session/login-place.js";
+import { Logins } from "../../../lib/session/logins.js";
+import { createRecordCodec } from "../../../lib/session/record-codec.js";
+import { attachLogin } from "../../../lib/session/request-login.js";
 import { readSession } from "../../../lib/session/session.js";
-import { KeptPortalSession } from "../../../lib/session/stored.js";
-import { createVault } from "../../../lib/session/vault.js";
-import { json, tries } from "../support/property.js";
+import { createMemoryStore } from "../../../lib/session/store/memory-store.js";
+import { PortalSessionStore } from "../../../lib/session/store/session-store.js";
+import { userList, userOf } from "../../../lib/session/user-logins.js";
+import { json, PATIENCE_MS, tries } from "../support/property.js";
 
-// Others may write to a store, and what they write is no reason to fall over.
+// Others can write to a store. Whatever they write there, a request is answered.
+
+const ID = "the-id-of-the-session";
+const KEY = "0123456789abcdef0123456789abcdef";
+const HOUR_MS = 3_600_000;
+const NOW_MS = 1_000_000;
 
 const rules = {
   name: undefined,
@@ -14,50 +26,108 @@ const rules = {
   clientId: "demo-app",
   redirectUri: "https://app.example/callback",
   sessionAbsolute: 3600,
-  clock: () => 1_000_000,
+  clock: () => NOW_MS,
 };
-const kept = {
+const record = {
+  login_id: "login",
+  session_id: ID,
   claims: { sub: "amara-okafor" },
   tokens: { access_token: "x", token_type: "bearer" },
+  authentication: { sid: "sid", iat: 900 },
   issuer: rules.issuer,
   client_id: rules.clientId,
   redirect_uri: rules.redirectUri,
   started_at: 900,
   obtained_at: 900,
+  asked_at: NOW_MS + 1,
+  idle_ms: HOUR_MS,
   version: 1,
 };
+
+/** A record with some of its members replaced, or something else. */
 const content = fc.oneof(
   json,
-  fc.dictionary(fc.constantFrom(...Object.keys(kept)), json).map((lies) => ({ ...kept, ...lies })),
+  fc.dictionary(fc.constantFrom(...Object.keys(record)), json).map((lies) => ({ ...record, ...lies })),
+  // Notices of logouts are compared with such a login.
+  fc.oneof(json, fc.dictionary(fc.constantFrom("sid", "iat"), json)).map((lies) => ({
+    ...record,
+    idle_ms: 2 * HOUR_MS,
+    authentication: lies,
+  })),
 );
+const text = fc.oneof(fc.string({ unit: "binary" }), content.map(stringify));
 
-test("whatever a store holds under our key, a person is known by a session that is whole, or not at all", () => {
-  fc.assert(
-    fc.property(content, (portal) => {
-      // as the keeper hands it to a request; what has not gone through its hands is nobody's login
-      const kept = portal && new KeptPortalSession(portal as never);
-      const session = readSession({ session: { portal: kept } } as unknown as Request, rules);
-      expect(readSession({ session: { portal } } as unknown as Request, rules)).toBeUndefined();
-      if (session === undefined) return;
-      expect([session.issuer, session.client_id, session.redirect_uri]).toEqual([
-        rules.issuer,
-        rules.clientId,
-        rules.redirectUri,
-      ]);
-      expect(typeof session.tokens.access_token).toBe("string");
-      expect(session.claims).toBeTruthy();
-      expect(1000 < session.started_at + rules.sessionAbsolute).toBe(true);
-    }),
-    tries(3000),
+function stringify(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+/** What a request knows of the user, if its session is stored with this text in place of the login record. */
+async function knownWith(stored: string) {
+  const store = new PortalSessionStore(createMemoryStore(rules.clock));
+  const { entries } = store;
+  const logins = new Logins({
+    records: entries,
+    codec: createRecordCodec([], () => {}),
+    clock: rules.clock,
+    absoluteSeconds: rules.sessionAbsolute,
+    findsBySid: true,
+    warn: () => {},
+  });
+  await logins.notify(userList(userOf(record)), { sid: "another", iat: 900, tolerance: 30 });
+  await entries.createEntry(`s:${ID}`, { cookie: stringify({ path: "/" }) }, stored, HOUR_MS);
+  const data = await new Promise<SessionData>((resolve, reject) =>
+    store.get(ID, (error, found) => (found ? resolve(found) : reject(error))),
   );
+  const req = { sessionID: ID, sessionStore: store } as unknown as Request;
+  req.session = store.createSession(req, data) as Request["session"];
+  const place: LoginPlace = {
+    logins,
+    isOurStore: true,
+    rules,
+    tenant: "tenant",
+    lives: { lifeMs: () => HOUR_MS },
+    keepSessionKeys: [],
+    warn: () => {},
+  };
+  await attachLogin(req, place).load(new EventEmitter() as unknown as Response);
+  return { req, login: readSession(req, rules) };
+}
+
+test("a complete record is a login", async () => {
+  const { req, login } = await knownWith(stringify(record));
+  expect(login).toMatchObject({ claims: record.claims, tokens: record.tokens });
+  expect(req.session.portal).toBe(login);
 });
 
-test("whatever stands in place of sealed tokens opens nothing, and throws nothing", () => {
-  const vault = createVault(["0123456789abcdef0123456789abcdef"], () => {});
+test(
+  "whatever a store holds in place of a login record, a user is known by a complete login, or not at all",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(text, async (stored) => {
+        const { req, login } = await knownWith(stored);
+        expect(req.session.portal).toBe(login);
+        if (login === undefined) return;
+        expect([login.issuer, login.client_id, login.redirect_uri]).toEqual([
+          rules.issuer,
+          rules.clientId,
+          rules.redirectUri,
+        ]);
+        expect(typeof login.tokens.access_token).toBe("string");
+        expect(typeof login.claims.sub).toBe("string");
+        expect(NOW_MS / 1000 < login.started_at + rules.sessionAbsolute).toBe(true);
+      }),
+      tries(3000),
+    );
+  },
+  PATIENCE_MS,
+);
+
+test("whatever stands in place of an encrypted record opens nothing, and throws nothing", () => {
+  const codec = createRecordCodec([KEY], () => {});
+  const ofAnother = codec.encode("s:another", { ...record, session_id: "another" });
   fc.assert(
-    fc.property(content, fc.string({ unit: "binary" }), (portal, tokens) => {
-      const stored = { ...(portal as object), tokens } as never;
-      expect(vault.open("id", stored)).toBeUndefined();
+    fc.property(fc.oneof(text, fc.constant(ofAnother)), (stored) => {
+      expect(codec.decode(`s:${ID}`, stored)).toBeUndefined();
     }),
     tries(2000),
   );

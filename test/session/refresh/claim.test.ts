@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { PortalAuthError } from "../../../lib/errors.js";
 import { tellNobody } from "../../../lib/events.js";
-import type { Renewed } from "../../../lib/session/refresh/refresh.js";
+import type { Renewed, StoredLogin } from "../../../lib/session/refresh/refresh.js";
 import { createRefreshOnce } from "../../../lib/session/refresh/refresh-once.js";
 import type { TokenSet } from "../../../lib/tokens.js";
 import {
@@ -16,7 +16,7 @@ import {
   refreshOf,
   settled,
   standStill,
-  startSession,
+  startLogin,
   timeOf,
   token,
   useFakeTime,
@@ -29,65 +29,64 @@ const LOOK_MS = 750;
 
 /** A login with the claim of a process that was killed, or stands still, and another process that needs tokens. */
 async function startWithClaim({ claimedAgoMs = 0, tokens = token("0"), more = {} } = {}) {
-  const { keeper, read, change, get } = await startSession(tokens);
+  const { login, read, change, looks } = await startLogin(tokens);
   await change({ refreshing: { id: "another process.1", claimed_at: Date.now() - claimedAgoMs } });
   const { renew, waiting, arrived } = createProvider();
-  const connection = connect(keeper);
-  const work = refreshInProcess(connection.keeper, renew, more);
+  const connection = connect(login);
+  const work = refreshInProcess(connection.login, renew, more);
   work.catch(() => {});
   await advance(50);
-  return { keeper, read, change, get, connection, renew, waiting, arrived, work, time: timeOf(work) };
+  return { login, read, change, looks, connection, renew, waiting, arrived, work, time: timeOf(work) };
 }
 
 describe("a claim", () => {
   test("is followed by the request to the provider in the same tick, after everything that takes time", async () => {
-    const { keeper } = await startSession();
+    const { login } = await startLogin();
     const story: string[] = [];
     const tick = () => setImmediate(() => story.push("another tick"));
     const renew = vi.fn(() => {
       story.push("request");
       return Promise.resolve({ tokens: token("1") });
     });
-    const update: typeof keeper.update = async (...given) => {
-      const after = await keeper.update(...given);
-      if (after?.portal?.refreshing) {
+    const update: StoredLogin["update"] = async (change) => {
+      const after = await login.update(change);
+      if (after?.refreshing) {
         story.push("claimed");
         tick();
       }
       return after;
     };
-    const login = Object.assign(connect(keeper).keeper, { update });
     const prepare = async () => {
       await new Promise((done) => setTimeout(done, 3000));
       story.push("prepared");
       return renew;
     };
-    const work = refreshInProcess(login, renew, { prepare });
+    const work = refreshInProcess({ update }, renew, { prepare });
     await advance(4000);
     expect((await work).version).toBe(2);
     expect(story.slice(0, 3)).toEqual(["prepared", "claimed", "request"]);
   });
 
   test("is not made while the provider need not be asked: the reason is thrown", async () => {
-    const { keeper, read } = await startSession();
+    const { login, read } = await startLogin();
     const { renew } = createProvider();
     const down = new PortalAuthError("portal_unreachable");
-    const work = failureOf(refreshInProcess(keeper, renew, { prepare: () => Promise.reject(down) }));
+    const work = failureOf(refreshInProcess(login, renew, { prepare: () => Promise.reject(down) }));
     expect(await settled(work)).toBe(down);
-    expect((await read())?.portal).not.toHaveProperty("refreshing");
+    expect(await read()).not.toHaveProperty("refreshing");
   });
 
   test("has an id of its own, and is never renewed", async () => {
-    const { keeper, read } = await startSession();
+    const { login, read } = await startLogin();
     const { renew, waiting, arrived } = createProvider();
     const process = createRefreshOnce(tellNobody);
     const claims: unknown[] = [];
     for (const count of [1, 2]) {
-      const work = failureOf(process(ID, refreshOf(keeper, renew)));
+      const work = failureOf(process(ID, refreshOf(login, renew)));
       await arrived(count);
-      const claim = (await read())?.portal?.refreshing;
+      const claim = (await read())?.refreshing;
       await advance(19_000);
-      expect((await read())?.portal?.refreshing).toEqual(claim);
+      expect((await read())?.refreshing).toEqual(claim);
       claims.push(claim?.id);
       waiting[count - 1]?.reject(new Error("no answer"));
       await settled(work);
@@ -96,39 +95,39 @@ describe("a claim", () => {
   });
 
   test("is released when the provider fails: the next request tries at once, in this process and in another", async () => {
-    const { keeper, read } = await startSession();
+    const { login, read } = await startLogin();
     const { renew, waiting, arrived } = createProvider();
     const down = new PortalAuthError("portal_unreachable");
     const here = createRefreshOnce(tellNobody);
     const there = createRefreshOnce(tellNobody);
     for (const [count, process] of [here, here, there].entries()) {
-      const work = failureOf(process(ID, refreshOf(keeper, renew)));
+      const work = failureOf(process(ID, refreshOf(login, renew)));
       await vi.advanceTimersByTimeAsync(0);
       await arrived(count + 1);
       waiting[count]?.reject(down);
       expect(await settled(work)).toBe(down);
       const stored = await read();
-      expect(stored).toMatchObject({ cart: "book", portal: { version: 1, tokens: token("0") } });
-      expect(stored?.portal).not.toHaveProperty("refreshing");
+      expect(stored).toMatchObject({ version: 1, tokens: token("0") });
+      expect(stored).not.toHaveProperty("refreshing");
     }
   });
 
   test("is released even if the store fails at that moment, and close() waits for it", async () => {
-    const { keeper, read } = await startSession();
+    const { login, read } = await startLogin();
     const { renew, waiting, arrived } = createProvider();
-    const connection = connect(keeper);
+    const connection = connect(login);
     const process = createRefreshOnce(tellNobody);
-    const work = failureOf(process(ID, refreshOf(connection.keeper, renew)));
+    const work = failureOf(process(ID, refreshOf(connection.login, renew)));
     await arrived(1);
     connection.isCut = true;
     waiting[0]?.reject(new Error("no answer"));
     await settled(work);
     const closed = timeOf(process.settled());
     await advance(3000);
-    expect([closed.tookMs, (await read())?.portal?.refreshing]).toEqual([undefined, expect.anything()]);
+    expect([closed.tookMs, (await read())?.refreshing]).toEqual([undefined, expect.anything()]);
     connection.isCut = false;
     await advance(3000);
-    expect([closed.tookMs, (await read())?.portal?.refreshing]).toEqual([expect.any(Number), undefined]);
+    expect([closed.tookMs, (await read())?.refreshing]).toEqual([expect.any(Number), undefined]);
   });
 
   test.each<[string, (connection: { answersAfterMs: number }) => void]>([
@@ -140,16 +139,16 @@ describe("a claim", () => {
     ],
     ["this process stands still for 6 s before it sees the answer", () => setTimeout(standStill, 50, 6000)],
   ])("is released and made again if %s: another process may have watched it", async (_why, slowDown) => {
-    const { keeper } = await startSession();
+    const { login } = await startLogin();
     const { renew, waiting, arrived } = createProvider();
-    const connection = connect(keeper);
+    const connection = connect(login);
     connection.answersAfterMs = 100;
     const claims: string[] = [];
-    const { update } = connection.keeper;
-    const watched = Object.assign(connection.keeper, {
+    const { update } = connection.login;
+    const watched = Object.assign(connection.login, {
       update: async (...given: Parameters<typeof update>) => {
         const after = await update(...given);
-        if (after?.portal?.refreshing) claims.push(after.portal.refreshing.id);
+        if (after?.refreshing) claims.push(after.refreshing.id);
         return after;
       },
     });
@@ -168,30 +167,30 @@ describe("a claim", () => {
 
   /** The store has written the claim, and its answer was lost with the connection. */
   async function loseAnswer() {
-    const { keeper, read } = await startSession();
+    const { login, read } = await startLogin();
     const provider = createProvider();
-    const connection = connect(keeper);
-    const { update } = connection.keeper;
+    const connection = connect(login);
+    const { update } = connection.login;
     const lost = async (...given: Parameters<typeof update>) => {
       await update(...given);
       connection.isCut = true;
-      Object.assign(connection.keeper, { update });
+      Object.assign(connection.login, { update });
       throw new Error("ECONNRESET");
     };
     const prepare = async () => {
-      Object.assign(connection.keeper, { update: lost });
+      Object.assign(connection.login, { update: lost });
       return provider.renew;
     };
     const process = createRefreshOnce(tellNobody);
-    const failure = await settled(failureOf(process(ID, refreshOf(connection.keeper, provider.renew, { prepare }))));
+    const failure = await settled(failureOf(process(ID, refreshOf(connection.login, provider.renew, { prepare }))));
     expect(failure.message).toBe("ECONNRESET");
-    expect((await read())?.portal?.refreshing).toBeDefined();
-    return { keeper, read, connection, process, ...provider };
+    expect((await read())?.refreshing).toBeDefined();
+    return { login, read, connection, process, ...provider };
   }
 
   test("whose answer was lost is made again at once by the same process", async () => {
-    const { keeper, process, renew, waiting, arrived } = await loseAnswer();
-    const again = process(ID, refreshOf(keeper, renew));
+    const { login, process, renew, waiting, arrived } = await loseAnswer();
+    const again = process(ID, refreshOf(login, renew));
     await vi.advanceTimersByTimeAsync(0);
     await arrived(1);
     waiting[0]?.resolve({ tokens: token("1") });
@@ -202,7 +201,7 @@ describe("a claim", () => {
     const { read, connection } = await loseAnswer();
     connection.isCut = false;
     await advance(3000);
-    expect((await read())?.portal).not.toHaveProperty("refreshing");
+    expect(await read()).not.toHaveProperty("refreshing");
   });
 });
 
@@ -282,14 +281,14 @@ describe("the claim of another process", () => {
   });
 
   test("is taken over for a refused token also if the refresh had begun before the refusal", async () => {
-    const { keeper, change } = await startSession(goodFor(3600));
+    const { login, change } = await startLogin(goodFor(3600));
     await change({ refreshing: { id: "another process.1", claimed_at: Date.now() } });
     const { renew, arrived } = createProvider();
     const process = createRefreshOnce(tellNobody);
-    process(ID, refreshOf(keeper, renew)).catch(() => {});
+    process(ID, refreshOf(login, renew)).catch(() => {});
     await advance(CLAIM_MS);
     expect(renew).not.toHaveBeenCalled();
-    process(ID, refreshOf(keeper, renew, { afterRefusal: true })).catch(() => {});
+    process(ID, refreshOf(login, renew, { afterRefusal: true })).catch(() => {});
     await advance(LOOK_MS);
     await arrived(1);
   });
@@ -305,28 +304,28 @@ describe("the claim of another process", () => {
   });
 
   test("does not lose the time that a failed request has watched it", async () => {
-    const { keeper, change } = await startSession();
+    const { login, change } = await startLogin();
     await change({ refreshing: { id: "another process.1", claimed_at: Date.now() } });
     const { renew, arrived } = createProvider();
-    const connection = connect(keeper);
+    const connection = connect(login);
     const process = createRefreshOnce(tellNobody);
-    const first = failureOf(process(ID, refreshOf(connection.keeper, renew)));
+    const first = failureOf(process(ID, refreshOf(connection.login, renew)));
     await advance(25_000);
     connection.isCut = true;
     await advance(LOOK_MS);
     expect((await first).message).toBe("ECONNREFUSED");
     connection.isCut = false;
-    process(ID, refreshOf(connection.keeper, renew)).catch(() => {});
+    process(ID, refreshOf(connection.login, renew)).catch(() => {});
     await advance(CLAIM_MS - 25_000);
     await arrived(1);
   });
 
   test("is looked at less and less often, but at least once a second", async () => {
-    const { get, change, work } = await startWithClaim();
+    const { looks, change, work } = await startWithClaim();
     const looksIn = async (milliseconds: number) => {
-      get.mockClear();
+      looks.mockClear();
       await advance(milliseconds);
-      return get.mock.calls.length;
+      return looks.mock.calls.length;
     };
     expect(await looksIn(1000)).toBeGreaterThanOrEqual(4);
     const later = await looksIn(10_000);
@@ -340,19 +339,19 @@ describe("the claim of another process", () => {
 
 describe("a process that was cut off from the store until another one took over", () => {
   async function takenOver() {
-    const { keeper, read } = await startSession();
+    const { login, read } = await startLogin();
     const [a, b] = [createProvider(), createProvider()];
-    const connection = connect(keeper);
-    const first = refreshInProcess(connection.keeper, a.renew);
+    const connection = connect(login);
+    const first = refreshInProcess(connection.login, a.renew);
     first.catch(() => {});
     await a.arrived(1);
     connection.isCut = true;
-    const second = refreshInProcess(keeper, b.renew);
+    const second = refreshInProcess(login, b.renew);
     second.catch(() => {});
     await advance(CLAIM_MS + LOOK_MS);
     await b.arrived(1);
     return {
-      keeper,
+      login,
       read,
       first,
       second,
@@ -384,7 +383,7 @@ describe("a process that was cut off from the store until another one took over"
     await secondHas(tokens("of the second"));
     await firstHas({ tokens: tokens("of the first") });
     for (const one of [first, second]) expect((await one).tokens).toEqual(tokens("of the second"));
-    expect(await read()).toMatchObject({ portal: { tokens: tokens("of the second"), version: 2 } });
+    expect(await read()).toMatchObject({ tokens: tokens("of the second"), version: 2 });
   });
 
   test.each<[string, (name: string) => TokenSet]>([
@@ -396,8 +395,8 @@ describe("a process that was cut off from the store until another one took over"
     await secondIsRefused();
     expect((await second).tokens).toEqual(tokens("of the first"));
     const stored = await read();
-    expect(stored).toMatchObject({ portal: { tokens: tokens("of the first"), version: 2 } });
-    expect(stored?.portal).not.toHaveProperty("refreshing");
+    expect(stored).toMatchObject({ tokens: tokens("of the first"), version: 2 });
+    expect(stored).not.toHaveProperty("refreshing");
   });
 
   test("returns the tokens of that one if its own refresh has failed", async () => {
@@ -405,33 +404,33 @@ describe("a process that was cut off from the store until another one took over"
     await secondHas(token("of the second"));
     await firstHas({ tokens: token("0"), failure });
     expect((await first).tokens).toEqual(token("of the second"));
-    expect(await read()).toMatchObject({ portal: { tokens: token("of the second"), version: 2 } });
+    expect(await read()).toMatchObject({ tokens: token("of the second"), version: 2 });
   });
 
   test.each<[string, Renewed, version: number]>([
     ["with tokens", { tokens: token("of the first") }, 2],
     ["with a failure", { tokens: token("0", { refresh_token: "refresh of the first" }), failure }, 1],
   ])("that comes back first, %s, leaves the claim of that one", async (_how, had, version) => {
-    const { firstHas, secondHas, second, keeper, read } = await takenOver();
+    const { firstHas, secondHas, second, login, read } = await takenOver();
     await firstHas(had);
     const third = createProvider();
-    const another = refreshInProcess(keeper, third.renew, { isEnough: (stored) => stored.version > version });
+    const another = refreshInProcess(login, third.renew, { isEnough: (stored) => stored.version > version });
     await advance(3000);
     expect(third.renew).not.toHaveBeenCalled(); // one is under way
     await secondHas(token("of the second"));
     await advance(1000);
     for (const one of [second, another]) expect((await one).tokens).toEqual(token("of the second"));
     const stored = await read();
-    expect(stored).toMatchObject({ portal: { tokens: token("of the second"), version: version + 1 } });
-    expect(stored?.portal).not.toHaveProperty("refreshing");
+    expect(stored).toMatchObject({ tokens: token("of the second"), version: version + 1 });
+    expect(stored).not.toHaveProperty("refreshing");
   });
 });
 
 describe("a refused refresh token", () => {
   test("ends the login", async () => {
-    const { keeper, read } = await startSession();
+    const { login, read } = await startLogin();
     const { renew, waiting, arrived } = createProvider();
-    const work = failureOf(refreshInProcess(keeper, renew));
+    const work = failureOf(refreshInProcess(login, renew));
     await arrived(1);
     waiting[0]?.reject(REFUSED);
     expect(await settled(work)).toBe(REFUSED);
@@ -445,14 +444,14 @@ describe("a refused refresh token", () => {
       { tokens: token("new", { refresh_token: "refresh 0" }), version: 2 },
     ],
   ])("does not end it if %s is stored meanwhile: that one is returned", async (_what, newer) => {
-    const { keeper, read, change } = await startSession();
+    const { login, read, change } = await startLogin();
     const { renew, waiting, arrived } = createProvider();
-    const work = refreshInProcess(keeper, renew);
+    const work = refreshInProcess(login, renew);
     await arrived(1);
     await change(newer);
     waiting[0]?.reject(REFUSED);
     expect((await settled(work)).tokens).toEqual(newer.tokens);
-    expect(await read()).toMatchObject({ portal: newer });
+    expect(await read()).toMatchObject(newer);
   });
 
   /** A process has taken a claim over, and is refused. */
@@ -466,9 +465,9 @@ describe("a refused refresh token", () => {
 
   /** A process is refused whose claim another one has taken over. */
   async function refusedAfterLoss() {
-    const { keeper, read, change } = await startSession();
+    const { login, read, change } = await startLogin();
     const { renew, waiting, arrived } = createProvider();
-    const work = refreshInProcess(keeper, renew);
+    const work = refreshInProcess(login, renew);
     work.catch(() => {});
     await arrived(1);
     await change({ refreshing: { id: "another process.1", claimed_at: Date.now() } });
@@ -489,7 +488,7 @@ describe("a refused refresh token", () => {
       await change(newer);
       await advance(600);
       expect((await work).tokens).toEqual(token("of the other"));
-      expect(await read()).toMatchObject({ portal: newer });
+      expect(await read()).toMatchObject(newer);
     });
 
     test("ends the login if nothing comes", async () => {

@@ -1,18 +1,19 @@
-import session from "express-session";
 import { expect, onTestFinished, vi } from "vitest";
 import { PortalAuthError } from "../../../lib/errors.js";
 import { tellNobody } from "../../../lib/events.js";
-import { Keeper } from "../../../lib/session/keeper.js";
-import { MemoryStore } from "../../../lib/session/memory-store.js";
-import type { Refresh, Renew, Renewed } from "../../../lib/session/refresh/refresh.js";
+import type { LoginRecord } from "../../../lib/session/login-record.js";
+import { Logins } from "../../../lib/session/logins.js";
+import { createRecordCodec } from "../../../lib/session/record-codec.js";
+import type { Refresh, Renew, Renewed, StoredLogin } from "../../../lib/session/refresh/refresh.js";
 import { createRefreshOnce } from "../../../lib/session/refresh/refresh-once.js";
-import { KeptPortalSession, type PortalSession } from "../../../lib/session/stored.js";
-import { storedLogin } from "../../../lib/session/stored-login.js";
+import { createMemoryStore } from "../../../lib/session/store/memory-store.js";
+import type { RecordStore } from "../../../lib/session/store/records.js";
 import type { TokenSet } from "../../../lib/tokens.js";
+import { loginRecord } from "../records.js";
 
 // A process is one createRefreshOnce(). Several of them share one store. Time stands still unless a test advances it.
 
-export const ID = "the-session";
+export const ID = "s:the-session";
 export const REFUSED = new PortalAuthError("refresh_refused");
 /** As long as a claim lasts in these tests: 20 s for the refresh, and twice 5 s for the store. */
 export const CLAIM_MS = 30_000;
@@ -25,17 +26,6 @@ export const token = (name: string, more: Partial<TokenSet> = {}): TokenSet => (
   expires_at: 0,
   ...more,
 });
-
-const STORED: PortalSession = {
-  tokens: token("0"),
-  claims: { sub: "amara" },
-  started_at: 0,
-  issuer: "https://portal.example",
-  client_id: "app",
-  redirect_uri: "https://app.example/callback",
-  version: 1,
-  obtained_at: 0,
-};
 
 /** How long this process has stood still in this test, in milliseconds. */
 let stoodStillMs = 0;
@@ -53,33 +43,47 @@ export function standStill(milliseconds: number): void {
   stoodStillMs += milliseconds;
 }
 
-const OPTIONS = { clock: Date.now, lock: undefined, limits: undefined, warn: () => {} };
+const OPTIONS = {
+  codec: createRecordCodec([], () => {}),
+  clock: () => Date.now(),
+  absoluteSeconds: 86_400,
+  findsBySid: false,
+  warn: () => {},
+};
 
-export async function startSession(tokens = token("0")) {
-  const store = new MemoryStore();
-  const get = vi.spyOn(store, "get");
-  const keeper = new Keeper(store, OPTIONS);
-  const portal = new KeptPortalSession({ ...STORED, tokens });
-  const data = { cookie: new session.Cookie(), portal, cart: "book" };
-  await settled(new Promise<void>((done) => store.set(ID, data as never, () => done())));
-  const read = () => settled(keeper.read(ID));
-  /** What another process writes into the stored login. */
-  const change = (more: Partial<PortalSession>) =>
-    settled(keeper.update(ID, (stored) => ({ ...stored, portal: { ...(stored.portal as PortalSession), ...more } })));
-  return { store, get, keeper, read, change };
+/** The stored login, as a process sees it that reaches the store in this way. */
+export function loginIn(records: RecordStore): StoredLogin {
+  const logins = new Logins({ ...OPTIONS, records });
+  return { update: (change) => logins.update(ID, change) };
 }
 
-/** A keeper of a process of its own, which a test can cut off from the store, or slow down. */
-export function connect(keeper: Keeper) {
-  const connection = { isCut: false, answersAfterMs: 0 };
-  const update: Keeper["update"] = async (...given) => {
+/** A login in a store of ours, beside what the application keeps in the session. */
+export async function startLogin(tokens = token("0")) {
+  const records = createMemoryStore();
+  const logins = new Logins({ ...OPTIONS, records });
+  const record = logins.encode(ID, loginRecord({ tokens, version: 1, obtained_at: 0 }));
+  await settled(records.createEntry(ID, { cart: "book" }, record, 1000 * OPTIONS.absoluteSeconds));
+  return {
+    records,
+    login: loginIn(records),
+    looks: vi.spyOn(records, "read"),
+    read: async () => (await settled(logins.read(ID)))?.login?.record,
+    /** What another process writes into the stored login. */
+    change: (more: Partial<LoginRecord>) => settled(logins.update(ID, (stored) => ({ ...stored, ...more }))),
+    end: () => settled(logins.end(ID)),
+  };
+}
+
+/** The login as a process sees it that a test can cut off from the store, or slow down. */
+export function connect(login: StoredLogin) {
+  const update: StoredLogin["update"] = async (change) => {
     if (connection.isCut) throw new Error("ECONNREFUSED");
-    const after = await keeper.update(...given);
+    const after = await login.update(change);
     if (connection.answersAfterMs) await new Promise((done) => setTimeout(done, connection.answersAfterMs));
     return after;
   };
-  const own = { open: keeper.open.bind(keeper), read: keeper.read.bind(keeper), mayCollide: () => false, update };
-  return Object.assign(connection, { keeper: own as unknown as Keeper });
+  const connection = { isCut: false, answersAfterMs: 0, login: { update } };
+  return connection;
 }
 
 const immediate = setImmediate; // before it is replaced
@@ -105,16 +109,16 @@ export async function settled<T>(work: Promise<T>): Promise<T> {
 
 /** A provider that answers when the test says so. */
 export function createProvider() {
-  const waiting: { resolve(renewed: Renewed): void; reject(error: unknown): void; with: PortalSession }[] = [];
+  const waiting: { resolve(renewed: Renewed): void; reject(error: unknown): void; with: LoginRecord }[] = [];
   const renew = vi.fn<Renew>(
     (stored) => new Promise<Renewed>((resolve, reject) => void waiting.push({ resolve, reject, with: stored })),
   );
   return { renew, waiting, arrived: (count: number) => vi.waitFor(() => expect(waiting).toHaveLength(count)) };
 }
 
-export function refreshOf(keeper: Keeper, renew: Renew, more: Partial<Refresh> = {}): Refresh {
+export function refreshOf(login: StoredLogin, renew: Renew, more: Partial<Refresh> = {}): Refresh {
   return {
-    login: storedLogin({ id: ID, keeper }),
+    login,
     clock: Date.now,
     renewAtMostMs: 20_000,
     isEnough: ({ version }) => version > 1,
@@ -127,7 +131,7 @@ export function refreshOf(keeper: Keeper, renew: Renew, more: Partial<Refresh> =
 }
 
 /** One refresh, by a process of its own. */
-export const refreshInProcess = (...given: Parameters<typeof refreshOf>): Promise<PortalSession> =>
+export const refreshInProcess = (...given: Parameters<typeof refreshOf>): Promise<LoginRecord> =>
   createRefreshOnce(tellNobody)(ID, refreshOf(...given));
 
 export const failureOf = (work: Promise<unknown>): Promise<PortalAuthError> =>

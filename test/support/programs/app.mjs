@@ -1,7 +1,7 @@
 import express from "express";
 import { portalAuth, requireAuth } from "../../../dist/index.js";
 import { hear, serve, tell, told } from "./serve.mjs";
-import { closeAll, lockOf, sessionMiddleware } from "./session.mjs";
+import { closeAll, sessionMiddleware } from "./session.mjs";
 
 // One process of an app, with the package as it is built; ../app-process.ts starts it, and says what it is asked here.
 
@@ -9,8 +9,7 @@ await serve(async ({ options, session }) => {
   const app = express();
   if (session) app.use(await sessionMiddleware(session));
   const clock = turnable();
-  const lock = session && (await lockOf(session));
-  const auth = portalAuth({ ...options, clock, ...(lock && { lock }) });
+  const auth = portalAuth({ ...options, clock });
   app.use(auth);
 
   app.get("/", (_req, res) => void res.send("home"));
@@ -21,8 +20,7 @@ await serve(async ({ options, session }) => {
   });
   app.get("/token", async (req, res) => void res.json({ access_token: await req.portal.accessToken() }));
   app.get("/session", (req, res) => {
-    const { portal, ...others } = req.session;
-    res.json(others);
+    res.json(req.session);
   });
   app.get("/sessions", async (req, res) => void res.json(await req.portal.sessions()));
   app.post("/leave-everywhere", (req) => req.portal.logout({ everywhere: true }));

@@ -1,13 +1,13 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import expressSession from "express-session";
+import { createStore } from "../../../dist/index.js";
 
 const SECRET = "the-secret-of-a-session-that-the-app-mounts";
 
 /** What has been opened, and how it is closed. */
 const closers = [];
 
-/** Closes the connections of one app's stores and locks. */
+/** Closes the connections of one app's stores. */
 export const closeAll = () => Promise.all(closers.splice(0).map((close) => close()));
 
 const STORES = {
@@ -15,29 +15,14 @@ const STORES = {
   "connect-redis": connectRedis,
   "connect-pg-simple": connectPgSimple,
   another: anotherStore,
+  createStore: storeOfOurs,
 };
 
 /** The app's own express-session, as READMEs show it. */
-export async function sessionMiddleware({ kind, url, maxAge, lock: _, ...others }) {
+export async function sessionMiddleware({ kind, url, maxAge, ...others }) {
   const store = await STORES[kind](url);
   const cookie = { httpOnly: true, sameSite: "lax", maxAge };
   return expressSession({ secret: SECRET, resave: false, saveUninitialized: false, ...others, store, cookie });
-}
-
-/** The lock that goes with another kind of store: one Redis key, held for five seconds at most, or refused at once. */
-export async function lockOf({ url, lock }) {
-  if (lock === undefined) return undefined;
-  if (lock === "down") return () => Promise.reject(new Error("the lock's service is down"));
-  const client = await redisClient(url);
-  return async (name, work) => {
-    const mine = randomUUID();
-    while ((await client.set(`lock:${name}`, mine, { NX: true, PX: 5000 })) === null) await setTimeout(5);
-    try {
-      return await work();
-    } finally {
-      if ((await client.get(`lock:${name}`)) === mine) await client.del(`lock:${name}`);
-    }
-  };
 }
 
 async function redisClient(url) {
@@ -54,9 +39,16 @@ async function connectRedis(url) {
   return new RedisStore({ client: await redisClient(url) });
 }
 
+/** The package's own session store, for an application's express-session. */
+function storeOfOurs(url) {
+  const store = createStore(url);
+  closers.push(() => store.close());
+  return store;
+}
+
 const FAR_MS = 20;
 
-/** A store as many are: it is a while away, what it reads and writes are two things, and anybody may come in between. */
+/** A slow store without atomic changes: other requests can write between its read and its write. */
 async function anotherStore(url) {
   const client = await redisClient(url);
   const answer = (work, done = () => {}) =>

@@ -1,0 +1,62 @@
+import type { Store } from "express-session";
+import { carefully, createLog } from "./answer/log.js";
+import { PortalAuthError } from "./errors.js";
+import { tellNobody } from "./events.js";
+import type { Logger } from "./logger.js";
+import { livesByCookie } from "./session/store/lives.js";
+import { createMemoryStore } from "./session/store/memory-store.js";
+import { isStore, openStore, type StoreGiven } from "./session/store/open-store.js";
+import { PortalSessionStore } from "./session/store/session-store.js";
+import { isStoreAddress, MEMORY } from "./session/store/store-address.js";
+
+/** What createStore() adds to a store of express-session. */
+export interface Closable {
+  /**
+   * Closes the connection, if createStore() has opened it. For an application that shuts down, after the close() of its
+   * portalAuth(). An open connection keeps the process alive.
+   */
+  close(): Promise<void>;
+}
+
+/** Options of createStore(). */
+export interface CreateStoreOptions {
+  /** Receives problems of the connection, at most one a minute. Default: the console. */
+  readonly logger?: Logger;
+}
+
+/**
+ * Creates a store for the application's own express-session. It keeps a session and its login together.
+ * Requests that change different keys of a session at the same time lose nothing. No slow request brings a
+ * destroyed session back.
+ *
+ *     const store = createStore(process.env.SESSION_STORE_URL);
+ *     app.use(session({ store, secret, resave: false, saveUninitialized: false }));
+ *     app.use(portalAuth({ store })); // shares the connection
+ *
+ * @param given the address of a Redis or PostgreSQL server (`redis:`, `rediss:`, `postgres:`, `postgresql:`),
+ *   or `memory:`, a client of the package redis or ioredis, a Pool of pg, or an adapter for another database.
+ *   createStore() reads no environment variable. It refuses undefined, the value of a variable that is not set
+ *
+ * @throws PortalAuthError `options_invalid`
+ */
+export function createStore(given: StoreGiven | undefined, { logger }: CreateStoreOptions = {}): Store & Closable {
+  if (!isStoreGiven(given)) throw new PortalAuthError("options_invalid", { detail: problemOf(given) });
+  if (given === MEMORY) return new PortalSessionStore(createMemoryStore());
+  const { warn } = createLog(logger && carefully(logger), tellNobody);
+  const { store, opened, close } = openStore(given, { warn });
+  return new PortalSessionStore(store, livesByCookie, { opened, close });
+}
+
+function isStoreGiven(given: StoreGiven | undefined): given is StoreGiven {
+  return typeof given === "string" ? isStoreAddress(given) : Boolean(given) && isStore(Object(given));
+}
+
+/** The value is not shown, because an address can contain a password. */
+function problemOf(given: unknown): string {
+  const found = given === undefined ? "got undefined: is the environment variable set? Pass" : "pass";
+  return `\n  - createStore(): ${found} ${NEEDED}`;
+}
+
+const NEEDED =
+  "memory:, redis://…, rediss://… or postgres://… (in a password #, @ and / are written %23, %40 and %2F), " +
+  "a client of redis or ioredis, a Pool of pg, or an adapter";

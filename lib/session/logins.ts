@@ -1,0 +1,185 @@
+import type { Clock } from "../clock.js";
+import { PortalAuthError } from "../errors.js";
+import type { LoginRecord } from "./login-record.js";
+import { LOGIN_IN_PROGRESS_MS, type Logout, LogoutNotices } from "./logout-notices.js";
+import { pause } from "./pause.js";
+import type { DecodedLogin, RecordCodec } from "./record-codec.js";
+import type { RecordStore, StoredRecord } from "./store/records.js";
+import { providerSessionList, UserLogins, userList, userOf } from "./user-logins.js";
+
+export interface LoginsOptions {
+  readonly records: RecordStore;
+  readonly codec: RecordCodec;
+  readonly clock: Clock;
+  /** After so long a login ends, whatever happens, in seconds. */
+  readonly absoluteSeconds: number;
+  /** Whether logouts can name a session at the provider. */
+  readonly findsBySid: boolean;
+  readonly warn: (message: string) => void;
+}
+
+/** A login as it is stored. */
+export interface FoundLogin {
+  readonly key: string;
+  readonly stored: StoredRecord;
+  /** Undefined if the record cannot be decoded. */
+  readonly login: DecodedLogin | undefined;
+}
+
+/** A login that was removed from the store. `record` is undefined if it could not be decoded. */
+export interface EndedLogin {
+  readonly key: string;
+  readonly record: LoginRecord | undefined;
+}
+
+/** What a record shall become. Undefined leaves it as it is. May be called several times for one update. */
+export type ChangeLogin = (record: LoginRecord) => LoginRecord | "remove" | undefined;
+
+const MOST_ATTEMPTS = 50;
+/** So many answers of the store are awaited at once. */
+const AT_ONCE = 50;
+
+/** The login records of one portalAuth() in one store, and the lists and notices that belong to them. */
+export class Logins {
+  readonly records: RecordStore;
+  readonly #options: LoginsOptions;
+  readonly #lists: UserLogins;
+  readonly #notices: LogoutNotices;
+
+  constructor(options: LoginsOptions) {
+    this.records = options.records;
+    this.#options = options;
+    this.#lists = new UserLogins(options.records);
+    this.#notices = new LogoutNotices(options.records, options.clock);
+  }
+
+  /** Resolves to undefined only if the primary has confirmed that there is no such login. */
+  async read(key: string): Promise<FoundLogin | undefined> {
+    const stored = await this.records.read(key);
+    return stored && { key, stored, login: this.decode(key, stored.text) };
+  }
+
+  decode(key: string, text: string): DecodedLogin | undefined {
+    return this.#options.codec.decode(key, text);
+  }
+
+  encode(key: string, record: LoginRecord): string {
+    return this.#options.codec.encode(key, record);
+  }
+
+  /**
+   * Reads a login, changes it and writes it, with no other write in between.
+   *
+   * @returns the login as it is stored then; undefined if it has ended
+   * @throws PortalAuthError `session_store_failed`, also for a record that cannot be decoded here: the login has not ended
+   */
+  async update(key: string, change: ChangeLogin): Promise<LoginRecord | undefined> {
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
+      const found = await this.read(key);
+      if (!found) return undefined;
+      const record = found.login?.record;
+      if (!record)
+        throw new PortalAuthError("session_store_failed", { detail: "the record of the login is unreadable" });
+      const next = change(record);
+      if (next === undefined) return record;
+      if (await this.#write(found, record, next)) return next === "remove" ? undefined : next;
+      await pause(Math.random() * Math.min(attempt, 10) * 2);
+    }
+    throw new PortalAuthError("session_store_failed", { detail: `${MOST_ATTEMPTS} other writes came in between` });
+  }
+
+  async #write({ key, stored }: FoundLogin, record: LoginRecord, next: LoginRecord | "remove"): Promise<boolean> {
+    if (next !== "remove") return this.records.replace(key, stored.version, this.encode(key, next));
+    const removed = await this.records.remove(key, stored.version);
+    if (removed) await this.unlist(key, record);
+    return removed !== undefined;
+  }
+
+  /** Lists a login: before its record is written, and when its idle end has moved. */
+  list(key: string, record: LoginRecord): Promise<void> {
+    return this.#lists.add(key, record, this.#options.findsBySid);
+  }
+
+  /** Tells whether a logout has ended this login that did not find its record. */
+  isEndedByNotice(record: LoginRecord): Promise<boolean> {
+    const sid = record.authentication?.sid;
+    const names = [userList(userOf(record))];
+    if (sid !== undefined && this.#options.findsBySid) names.push(providerSessionList(record, sid));
+    return this.#notices.haveEnded(names, record);
+  }
+
+  /** Removes a login. Resolves to what was stored last; undefined if there was none. */
+  async end(key: string): Promise<EndedLogin | undefined> {
+    const removed = await this.records.remove(key);
+    if (!removed) return undefined;
+    const record = this.decode(key, removed.text)?.record;
+    if (record) await this.unlist(key, record);
+    return { key, record };
+  }
+
+  /** Removes a login, also if its session has got a new id since this record was read. */
+  async endWherever(key: string, record: LoginRecord): Promise<EndedLogin | undefined> {
+    const ended = await this.end(key);
+    if (ended) return ended;
+    const others = await this.of(userList(userOf(record)));
+    const moved = others.find(({ login }) => login?.record.login_id === record.login_id);
+    return moved && this.end(moved.key);
+  }
+
+  /** The record is gone, so a key that stays listed does no harm and expires by itself. */
+  async unlist(key: string, record: LoginRecord): Promise<void> {
+    await this.#lists.remove(userList(userOf(record)), [key]).catch(() => {});
+  }
+
+  /** The logins of a user, by the name of the user's list. Those that cannot be decoded are among them. */
+  async of(list: string): Promise<FoundLogin[]> {
+    const found = await inBatches(await this.#lists.of(list), (key) => this.read(key));
+    return found.filter((login) => login !== undefined);
+  }
+
+  /** The lists of users whose logins belong to this session at the provider. */
+  usersOf(providerSession: string): Promise<readonly string[]> {
+    return this.#lists.usersOf(providerSession);
+  }
+
+  /**
+   * Ends the logins of a user that a logout means, also those that are in progress. Records are removed first, which needs no
+   * memory in the store. The notice may fail, and is logged then. Logins that were written meanwhile are removed after it.
+   */
+  async endAll(list: string, isMeant: (found: FoundLogin) => boolean, logout: Logout): Promise<EndedLogin[]> {
+    const first = await this.#endListed(list, isMeant);
+    await this.notify(list, logout);
+    return [...first, ...(await this.#endListed(list, isMeant))];
+  }
+
+  /** Leaves a notice of a logout under the name of a user's list or of a provider session. */
+  async notify(name: string, logout: Logout): Promise<void> {
+    const isOfOneSession = "sid" in logout && logout.sid !== undefined;
+    const lifeMs = isOfOneSession ? LOGIN_IN_PROGRESS_MS : this.#options.absoluteSeconds * 1000;
+    await this.#notices.add(name, logout, lifeMs).catch(() => this.#options.warn(NOTICE_FAILED));
+  }
+
+  async #endListed(list: string, isMeant: (found: FoundLogin) => boolean): Promise<EndedLogin[]> {
+    const meant = (await this.of(list)).filter(isMeant);
+    const ended = await inBatches(meant, async ({ key, login }) => {
+      const removed = await this.records.remove(key);
+      return removed && { key, record: this.decode(key, removed.text)?.record ?? login?.record };
+    });
+    const keys = meant.map(({ key }) => key);
+    await this.#lists.remove(list, keys).catch(() => {});
+    return ended.filter((login) => login !== undefined);
+  }
+}
+
+const NOTICE_FAILED =
+  "The session store did not take the notice of a logout. Logins that were in progress at that moment may stay signed in. Look at the store: its memory may be full.";
+
+async function inBatches<Item, Result>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Result>,
+): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let at = 0; at < items.length; at += AT_ONCE)
+    results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(work))));
+  return results;
+}

@@ -1,0 +1,139 @@
+import type { Clock } from "../clock.js";
+import { PortalAuthError } from "../errors.js";
+import { type LoginRecord, LoginView } from "./login-record.js";
+import { createSealer } from "./seal.js";
+
+/** A login record as it was read from the store, decoded once. */
+export interface DecodedLogin {
+  readonly record: LoginRecord;
+  readonly view: LoginView;
+}
+
+/** Turns login records into the text that the store keeps, and back. */
+export interface RecordCodec {
+  encode(key: string, record: LoginRecord): string;
+  /** Returns undefined for a text that cannot be decoded: other processes may use other keys, and others may write to the store. */
+  decode(key: string, text: string): DecodedLogin | undefined;
+}
+
+/** Decoded records that this process remembers, in bytes of their text. A known text is neither parsed nor decrypted again. */
+const MOST_CACHED_BYTES = 16 * 1024 * 1024;
+/** A record that was not read for so long is forgotten: it may have ended, and its tokens need not stay in memory. */
+const CACHED_MS = 10 * 60_000;
+
+/** The key is part of what is encrypted: a text that is copied to another session or login opens nothing. */
+interface Sealed {
+  readonly key: string;
+  readonly record: LoginRecord;
+}
+
+/**
+ * Creates the codec of one portalAuth(). With keys of TOKEN_ENCRYPTION_KEY the whole record is encrypted and bound to its
+ * key in the store, and a record in clear text is refused: whoever can write to the store must not be able to plant one.
+ *
+ * @param report called once for each text that cannot be decoded
+ */
+export function createRecordCodec(
+  keys: readonly string[],
+  report: (error: PortalAuthError) => void,
+  clock: Clock = Date.now,
+): RecordCodec {
+  const sealer = keys.length > 0 ? createSealer(keys, "login record") : undefined;
+  const cache = new RecordCache(clock);
+
+  function open(key: string, text: string): LoginRecord | undefined {
+    if (!sealer) return asRecord(parse(text));
+    const { key: its, record } = Object(sealer.open(text)) as Partial<Sealed>;
+    return its === key ? asRecord(record) : undefined;
+  }
+
+  return {
+    encode: (key, record) => (sealer ? sealer.seal({ key, record } satisfies Sealed) : JSON.stringify(record)),
+    decode(key, text) {
+      const known = cache.find(key, text);
+      if (known) return known.login;
+      const record = open(key, text);
+      if (!record)
+        report(new PortalAuthError("tokens_unreadable", { detail: whyUnreadable(sealer !== undefined, text) }));
+      return cache.keep(key, text, record && { record, view: new LoginView(record) });
+    },
+  };
+}
+
+function whyUnreadable(hasKey: boolean, text: string): string {
+  const isEncrypted = !text.startsWith("{");
+  if (!hasKey) return isEncrypted ? "an encrypted login record, and no key" : "not a login record";
+  return isEncrypted
+    ? "encrypted with another key or for another session, or changed"
+    : "not encrypted, and a key is set";
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Others may write to the store: the members that later code relies on are checked. */
+function asRecord(value: unknown): LoginRecord | undefined {
+  const record = Object(value) as Partial<LoginRecord>;
+  const isComplete =
+    typeof record.tokens?.access_token === "string" &&
+    typeof record.claims?.sub === "string" &&
+    typeof record.login_id === "string" &&
+    typeof record.session_id === "string" &&
+    typeof record.idle_ms === "number" &&
+    typeof record.started_at === "number" &&
+    typeof record.version === "number" &&
+    (record.authentication === undefined || isObject(record.authentication));
+  return isComplete ? (record as LoginRecord) : undefined;
+}
+
+const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
+
+interface Cached {
+  readonly text: string;
+  readonly login: DecodedLogin | undefined;
+  usedAt: number;
+}
+
+/** Remembers decoded records, least recently used first, bounded by the size of their texts and by time. */
+class RecordCache {
+  readonly #cached = new Map<string, Cached>();
+  readonly #clock: Clock;
+  #bytes = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  find(key: string, text: string): Cached | undefined {
+    const found = this.#cached.get(key);
+    if (found?.text !== text) return undefined;
+    this.#cached.delete(key);
+    this.#cached.set(key, found);
+    found.usedAt = this.#clock();
+    return found;
+  }
+
+  keep(key: string, text: string, login: DecodedLogin | undefined): DecodedLogin | undefined {
+    this.#drop(key);
+    const now = this.#clock();
+    this.#cached.set(key, { text, login, usedAt: now });
+    this.#bytes += text.length;
+    for (const [oldest, { usedAt }] of this.#cached) {
+      if (this.#bytes <= MOST_CACHED_BYTES && now < usedAt + CACHED_MS) break;
+      this.#drop(oldest);
+    }
+    return login;
+  }
+
+  #drop(key: string): void {
+    const found = this.#cached.get(key);
+    if (!found) return;
+    this.#cached.delete(key);
+    this.#bytes -= found.text.length;
+  }
+}

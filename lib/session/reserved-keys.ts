@@ -1,0 +1,24 @@
+import session from "express-session";
+import { FORM_KEY } from "./kept-forms.js";
+import { KEPT_FOR_KEY, REFERENCE_KEY } from "./login-reference.js";
+
+/** The session key under which the keys are listed that the onLogin hook of this login has set. */
+export const LOGIN_KEYS = "portal_login_keys";
+
+/** Session keys of express-session and of this package. An application that writes to them breaks its session. */
+const RESERVED = [
+  "id",
+  "req",
+  "cookie",
+  "portal",
+  FORM_KEY,
+  LOGIN_KEYS,
+  REFERENCE_KEY,
+  KEPT_FOR_KEY,
+  "__proto__",
+  "constructor",
+  ...Object.getOwnPropertyNames(session.Session.prototype),
+];
+
+/** Returns the first of these keys that an application must not write to; undefined if there is none. */
+export const reservedKey = (keys: readonly string[]): string | undefined => keys.find((key) => RESERVED.includes(key));

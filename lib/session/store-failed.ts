@@ -1,0 +1,14 @@
+import { PortalAuthError } from "../errors.js";
+
+/**
+ * Wraps a failure of the store. Other failures of this package stay as they are, unless they need a sentence of their own.
+ *
+ * @param doing what the store was asked to do, as one verb
+ * @param sentence what the user is told
+ */
+export function storeFailed(doing: string, cause: unknown, sentence?: string): PortalAuthError {
+  const isOurs = cause instanceof PortalAuthError;
+  if (isOurs && cause.code !== "session_store_failed" && sentence === undefined) return cause;
+  const detail = isOurs ? `${doing}: ${cause.detail}` : doing;
+  return new PortalAuthError("session_store_failed", { detail, cause, ...(sentence && { sentence }) });
+}

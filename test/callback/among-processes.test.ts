@@ -1,0 +1,300 @@
+import { createServer } from "node:http";
+import express from "express";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { PortalAuthError, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
+import { holdNext, json } from "../access/logged-in.js";
+import type { AppProcess, AppSession } from "../support/app-process.js";
+import { type Answer, Browser } from "../support/browser.js";
+import { createClock } from "../support/clock.js";
+import { listenToEvents } from "../support/events.js";
+import { type Fleet, startFleet } from "../support/fleet.js";
+import { describeWithRedis } from "../support/servers/describe.js";
+import { noRedis, startRedis } from "../support/servers/redis.mjs";
+import { observedStore } from "../support/stored-sessions.js";
+import { CLIENT_ID, CLIENT_SECRET, close, listen, SESSION_SECRET, startWorld } from "../support/world.js";
+
+// A double click brings the same callback twice, and a load balancer gives each half to another process.
+
+const WAIT_MS = 30_000;
+
+const sessionOf = ({ headers }: Answer): string | undefined =>
+  headers["set-cookie"]?.find((line) => /^(portal-session|connect\.sid)=/.test(line))?.split(";")[0];
+
+const cookiesOf = async (browser: Browser, url: string): Promise<string> =>
+  [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
+
+/** A login whose callback two processes get, with the cookies that the browser had before the first answer. */
+async function beginLogin(browser: Browser, url: string) {
+  const callback = await browser.loginUntilCallback(`${url}/account`);
+  const cookie = await cookiesOf(browser, url);
+  return {
+    callback,
+    /** Sends the callback to the process at this origin. */
+    click: (origin: string, query = callback.search): Promise<Answer> =>
+      new Browser().navigate(new URL(callback.pathname + query, origin), { headers: { cookie } }),
+  };
+}
+
+/** Two routers of one application that share nothing but a store, as two processes do. */
+async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
+  const { clock, later } = createClock();
+  const store = observedStore(clock);
+  const world = await startWorld({ options: { clock, store, ...more }, log });
+  const { url, portal, browser, asked } = world;
+  const client = { issuer: portal.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: SESSION_SECRET };
+  const redirectUri = `${url}/callback`;
+  const second = portalAuth({ ...client, profile: "tencent-ciam", redirectUri, clock, store, ...more });
+  const app = express().use(second);
+  app.get("/test/me", (req, res) => void res.json(req.portal.isAuthenticated));
+  const server = createServer(app);
+  const other = await listen(server);
+  onTestFinished(() => close(server));
+  return {
+    ...world,
+    ...(await beginLogin(browser, url)),
+    other,
+    store,
+    later,
+    codes: () => asked("/oauth2/token").length,
+    isSignedIn: async (origin: string, cookie: string | undefined) =>
+      JSON.parse((await new Browser().fetch(`${origin}/test/me`, { headers: { cookie: cookie ?? "" } })).body),
+  };
+}
+
+describe("two processes that get the same callback", () => {
+  test("send the code once, and answer with the same session", async () => {
+    const heard = listenToEvents();
+    const { url, other, click, codes, isSignedIn } = await startTwo();
+    const answers = await Promise.all([click(url), click(other)]);
+    expect(answers.map(({ status, headers }) => [status, headers.location])).toEqual(Array(2).fill([303, "/account"]));
+    expect(codes()).toBe(1);
+    const [session, second] = answers.map(sessionOf);
+    expect(session).toBeDefined();
+    expect(second).toBe(session);
+    expect(await isSignedIn(other, session)).toBe(true);
+    expect(heard.names()).toEqual(["login.started", "login.finished"]);
+  });
+
+  test("keep little of it in the store, however long the code is that a stranger sends", async () => {
+    const { url, click, callback, store, portal } = await startTwo({}, [/code_refused|refused/]);
+    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const query = new URLSearchParams(callback.search);
+    query.set("code", "c".repeat(8000));
+    await click(url, `?${query}`);
+    const [key = ""] = await store.keys("a:");
+    expect((await store.read(key))?.text.length).toBeLessThan(700);
+  });
+
+  test("do so as well when one comes a few seconds after the other was answered", async () => {
+    const { url, other, click, later, portal } = await startTwo();
+    const held = holdNext(portal, "/oauth2/token");
+    const first = click(url);
+    await held.arrived;
+    later(9);
+    held.letGo();
+    const session = sessionOf(await first);
+    later(9);
+    expect(session).toBeDefined();
+    expect(sessionOf(await click(other))).toBe(session);
+  });
+
+  test("give no session to a copy of the cookie that comes ten seconds later", async () => {
+    const { url, other, click, codes, later } = await startTwo();
+    await click(url);
+    later(10);
+    const late = await click(other);
+    expect([late.status, late.headers.location, sessionOf(late)]).toEqual([303, "/account", undefined]);
+    expect(codes()).toBe(1);
+  });
+
+  test("report the same failure, each with an id that is in its log, and one event", async () => {
+    const heard = listenToEvents();
+    const { url, other, click, portal, log } = await startTwo({}, [/code_refused/]);
+    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const answers = await Promise.all([click(url), click(other)]);
+    for (const { status, body } of answers) {
+      expect(status).toBe(400);
+      const [, id = "none"] = /code_refused · request ([0-9a-f]{12})/.exec(body) ?? [];
+      expect(log.filter((line) => line.includes(`request ${id}`))).toHaveLength(1);
+    }
+    expect(heard.of("login.failed")).toHaveLength(1);
+  });
+
+  test("show the words of a hook that refuses the user", async () => {
+    const onLogin = vi.fn(() => {
+      throw new PortalAuthError("login_refused", { sentence: "Members only." });
+    });
+    const { url, other, click } = await startTwo({ hooks: { onLogin } });
+    const answers = await Promise.all([click(url), click(other)]);
+    expect(answers.map(({ status, body }) => [status, body.includes("Members only.")])).toEqual(
+      Array(2).fill([403, true]),
+    );
+    expect(onLogin).toHaveBeenCalledOnce();
+  });
+
+  test("do not send a second code", async () => {
+    const { url, other, click, callback, codes } = await startTwo({}, [/login_state_reused/]);
+    await click(url);
+    callback.searchParams.set("code", "another-code-for-the-same-state");
+    const answer = await click(other, callback.search);
+    expect([answer.status, answer.body.includes("login_state_reused")]).toEqual([400, true]);
+    expect([sessionOf(answer), codes()]).toEqual([undefined, 1]);
+  });
+});
+
+describe("a store that fails", () => {
+  test("before the attempt is claimed: 503, and the code is not sent, so the other process can send it", async () => {
+    const heard = listenToEvents();
+    const { url, other, click, codes, store, log } = await startTwo({}, [/session_store_failed/]);
+    store.fail("create");
+    const answers = await Promise.all([click(url), click(url)]);
+    expect(answers.map(({ status, headers }) => [status, headers["retry-after"]])).toEqual(Array(2).fill([503, "5"]));
+    expect(codes()).toBe(0);
+    const lines = log.filter((line) => line.includes("session_store_failed"));
+    expect(lines).toEqual([expect.stringContaining("[begin: Error: the store is away]")]);
+    expect(heard.of("login.failed")).toMatchObject([{ code: "session_store_failed" }]);
+    store.recover();
+    expect((await click(other)).status).toBe(303);
+    expect(codes()).toBe(1);
+  });
+
+  test("after the login has begun: the user is signed in", async () => {
+    const { url, click, store, isSignedIn } = await startTwo();
+    store.fail("replace");
+    const answer = await click(url);
+    expect(answer.status).toBe(303);
+    expect(await isSignedIn(url, sessionOf(answer))).toEqual(expect.objectContaining({ isAuthenticated: true }));
+  });
+});
+
+test("a process that does not finish a login is waited for, for half a minute", async () => {
+  const { url, other, click, portal, store } = await startTwo({}, [/login_expired.*does not finish it/]);
+  const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+  const first = click(url);
+  await arrived;
+  store.calls();
+  const second = click(other);
+  await vi.waitFor(() => expect(store.calls()).toContain("read"));
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, "now").mockImplementation(() => now() + WAIT_MS);
+  const answer = await second;
+  expect([answer.status, answer.body.includes("login_expired")]).toEqual([400, true]);
+  expect(answer.body).toContain('href="/login?returnTo=%2Faccount"');
+  letGo();
+  expect((await first).status).toBe(303);
+});
+
+test("what another attempt has come to is not believed, whoever has copied it", async () => {
+  const { url, other, click, browser, store } = await startTwo({}, [/login_expired/]);
+  const victim = new Browser();
+  await victim.visit(`${url}/account`);
+  const [of = ""] = await store.keys("a:");
+  const claimed = await store.read(of);
+  await click(url);
+  const own = (await store.keys("a:")).find((key) => key !== of) ?? "";
+  expect(await store.replace(own, 2, claimed?.text ?? "")).toBe(true);
+  const answer = await click(other);
+  expect([answer.status, sessionOf(answer)]).toEqual([400, undefined]);
+  expect((await browser.fetch(`${url}/test/me`)).body).toContain('"isAuthenticated":false');
+});
+
+test.each(["", "{}", "not a claim"])(
+  "what others have written in place of a claim is not believed: %j",
+  async (text) => {
+    const { url, other, click, store } = await startTwo({}, [/login_expired/]);
+    await click(url);
+    const [key = ""] = await store.keys("a:");
+    expect(await store.replace(key, 2, text)).toBe(true);
+    expect((await click(other)).status).toBe(400);
+  },
+);
+
+test("the store keeps neither the code nor the session of an attempt in clear text", async () => {
+  const { url, click, callback, store } = await startTwo();
+  const session = decodeURIComponent(sessionOf(await click(url)) ?? "").replace(/^portal-session=s:|\..+$/g, "");
+  const [key = ""] = await store.keys("a:");
+  const { text = "" } = (await store.read(key)) ?? {};
+  for (const secret of [callback.searchParams.get("code") ?? "", callback.searchParams.get("state") ?? "", session]) {
+    expect(secret.length).toBeGreaterThan(8);
+    expect(key + text).not.toContain(secret);
+  }
+});
+
+const codesAt = (fleet: Fleet<2>): number => fleet.asked("/oauth2/token").length;
+
+describeWithRedis("processes with one Redis", (redis) => {
+  const start = (session?: AppSession["kind"]) =>
+    startFleet(2, {
+      options: { store: redis().url },
+      session: session && { kind: session, url: redis().url },
+    });
+
+  test.each<[string, AppSession["kind"] | undefined]>([
+    ["our session", undefined],
+    ["an application's session in a store of its own", "connect-redis"],
+    ["an application's session in a store of ours", "createStore"],
+  ])("send the code once, and answer with the same session: %s", async (_name, session) => {
+    const fleet = await start(session);
+    const [one, other] = fleet.apps;
+    for (let round = 1; round <= 5; round += 1) {
+      const { click } = await beginLogin(new Browser(), fleet.url);
+      const answers = await Promise.all([one, other, one, other].map((app) => click(app.url)));
+      expect(answers.map(({ status }) => status)).toEqual(Array(4).fill(303));
+      expect(codesAt(fleet)).toBe(round);
+      expect(new Set(answers.map(sessionOf)).size).toBe(1);
+      expect(await isSignedIn(other, sessionOf(answers[0] as Answer))).toBe(true);
+    }
+  });
+
+  test("wait for one that stands still, and answer with its session", async () => {
+    const fleet = await start();
+    const [one, other] = fleet.apps;
+    const { click } = await beginLogin(fleet.browser, fleet.url);
+    const held = holdNext(fleet.portal, "/oauth2/token");
+    const first = click(one.url);
+    await held.arrived;
+    one.kill("SIGSTOP");
+    held.letGo();
+    const second = click(other.url);
+    await fleet.me(other); // a whole request later, it waits
+    one.kill("SIGCONT");
+    const sessions = (await Promise.all([first, second])).map(sessionOf);
+    expect(sessions[0]).toBeDefined();
+    expect(sessions[1]).toBe(sessions[0]);
+  });
+
+  test("give up after half a minute if one was killed; the code is not sent again, and the next login works", {
+    timeout: 2 * WAIT_MS,
+  }, async () => {
+    const fleet = await start();
+    const [one, other] = fleet.apps;
+    const { click } = await beginLogin(fleet.browser, fleet.url);
+    const asked = new Promise<void>((resolve) => {
+      fleet.portal.answerNext("/oauth2/token", () => resolve()); // and never answers
+    });
+    const first = expect(click(one.url)).rejects.toThrow("socket hang up");
+    await asked;
+    await one.stop();
+    await first;
+    const answer = await click(other.url);
+    expect([answer.status, answer.body.includes("login_expired")]).toEqual([400, true]);
+    expect(codesAt(fleet)).toBe(1);
+    const next = await beginLogin(new Browser(), other.url);
+    expect(await isSignedIn(other, sessionOf(await next.click(other.url)))).toBe(true);
+  });
+});
+
+test.skipIf(noRedis)("a Redis that is down when the callback comes: 503, and the code is not sent", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const fleet = await startFleet(1, { options: { store: redis.url } });
+  const { click } = await beginLogin(fleet.browser, fleet.url);
+  await redis.kill();
+  expect((await click(fleet.url)).status).toBe(503);
+  expect(fleet.asked("/oauth2/token")).toEqual([]);
+});
+
+const isSignedIn = async (app: AppProcess, cookie: string | undefined): Promise<boolean> => {
+  const { body } = await new Browser().fetch(`${app.url}/test/me`, { headers: { cookie: cookie ?? "" } });
+  return JSON.parse(body).isAuthenticated;
+};

@@ -1,0 +1,148 @@
+import { createRequire } from "node:module";
+import session from "express-session";
+import { Redis } from "ioredis";
+import { createClient } from "redis";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { createStore } from "../lib/create-store.js";
+import { createMemoryStore } from "../lib/session/store/memory-store.js";
+import type { StoreGiven } from "../lib/session/store/open-store.js";
+import { PortalSessionStore } from "../lib/session/store/session-store.js";
+import { called, keysOf, put, startSessionApp } from "./session/store/session-app.js";
+import { createMinimalRecords } from "./support/minimal-records.js";
+import { describeWithPostgres, describeWithRedis } from "./support/servers/describe.js";
+
+const pg = createRequire(import.meta.url)("pg") as {
+  Pool: new (options: object) => { end(): Promise<void> };
+  Client: new () => object;
+};
+
+/** Makes the store and ends its connection with the test. */
+type Make = () => Promise<StoreGiven>;
+
+/** What applications rely on, over HTTP and with the real server. */
+function describeSessions(name: string, make: Make): void {
+  describe(`sessions in ${name}`, () => {
+    async function start() {
+      const store = createStore(await make());
+      onTestFinished(() => store.close());
+      const app = startSessionApp({ store, cookie: { maxAge: 60_000 } });
+      await app.visit(put({ old: 1, kept: { deep: ["ü\u0000", null] } }));
+      return app;
+    }
+
+    test("are loaded as they were saved", async () => {
+      const { visit } = await start();
+      const { body } = await visit((req) => req.session);
+      expect(body).toMatchObject({ old: 1, kept: { deep: ["ü\u0000", null] } });
+      expect(body.cookie.originalMaxAge).toBeCloseTo(60_000, -2);
+    });
+
+    test("lose no change of requests at the same time", async () => {
+      const { visit, beginVisit } = await start();
+      const slow = await Promise.all([1, 2, 3, 4, 5].map((n) => beginVisit(put({ [`key ${n}`]: n }))));
+      const removing = await beginVisit((req) => void delete keysOf(req)["old"]);
+      await Promise.all([...slow, removing].map(({ finish }) => finish()));
+      const { body } = await visit((req) => Object.keys(req.session).sort());
+      expect(body).toEqual(["cookie", "kept", "key 1", "key 2", "key 3", "key 4", "key 5"]);
+    });
+
+    test("stay destroyed, whatever a slow request saves", async () => {
+      const { visit, beginVisit } = await start();
+      const slow = await beginVisit(put({ late: 1 }));
+      const { body } = await visit(async (req) => {
+        const id = req.sessionID;
+        await called((done) => req.session.destroy(done));
+        return { id };
+      });
+      expect((await slow.finish()).status).toBe(200);
+      const found = await visit((req) => called((done) => req.sessionStore.get(body.id, done)));
+      expect(found.body).toEqual({});
+    });
+
+    test("live longer when they are used, by the store's clock", async () => {
+      const { visit } = await start();
+      await visit((req) => {
+        req.session.cookie.maxAge = 120_000;
+      });
+      const { body } = await visit((req) => ({ maxAge: req.session.cookie.maxAge }));
+      expect(body.maxAge).toBeGreaterThan(110_000);
+    });
+  });
+}
+
+const ending = <T>(connection: T, end: (connection: T) => unknown): T => {
+  onTestFinished(async () => void (await end(connection)));
+  return connection;
+};
+
+describeSessions("memory", async () => "memory:");
+describeSessions("an adapter", async () => createMinimalRecords());
+describeSessions("an entry store", async () => createMemoryStore());
+describeSessions("another store of ours", async () => createStore("memory:"));
+
+describeWithRedis("Redis", (redis) => {
+  describeSessions("an address", async () => redis().url);
+  describeSessions("a client of redis", async () =>
+    ending(await createClient({ url: redis().url }).connect(), (client) => client.destroy()),
+  );
+  describeSessions("a client of ioredis", async () => ending(new Redis(redis().url), (client) => client.disconnect()));
+});
+
+describeWithPostgres("PostgreSQL", (postgres) => {
+  describeSessions("an address", async () => postgres().url);
+  describeSessions("a pool of pg", async () =>
+    ending(new pg.Pool({ connectionString: postgres().url }), (pool) => pool.end()),
+  );
+});
+
+describe("what is no store", () => {
+  const NOTHING: [string, unknown][] = [
+    ["nothing", undefined],
+    ["null", null],
+    ["another address", "mysql://localhost"],
+    ["an address with a password that is not encoded", "redis://user:p/w@localhost"],
+    ["a number", 7],
+    ["an object", {}],
+    ["a store of express-session", new session.MemoryStore()],
+    ["a client of pg, which does not connect again", new pg.Client()],
+  ];
+
+  test.each(NOTHING)("is refused at once: %s", (_name, given) => {
+    const refused = expect(() => createStore(given as StoreGiven));
+    refused.toThrow(expect.objectContaining({ code: "options_invalid" }));
+    refused.toThrow(/redis:\/\/…|a client of redis/);
+  });
+
+  test("is said to be undefined if the environment variable is not set", () => {
+    const address: string | undefined = undefined; // as TypeScript takes a variable of process.env
+    expect(() => createStore(address)).toThrow(/createStore\(\): got undefined: is the environment variable set\?/);
+    expect(() => createStore("mysql://localhost")).toThrow(/createStore\(\): pass memory:/);
+  });
+
+  test("is refused without its password", () => {
+    expect(() => createStore("redis://user:pass#word@localhost")).toThrow(expect.not.stringContaining("word"));
+  });
+});
+
+test("a store with a connection of the application's own leaves that open", async () => {
+  const pool = ending({ ...fakePool(), end: vi.fn() }, () => {});
+  await createStore(pool).close();
+  expect(pool.end).not.toHaveBeenCalled();
+});
+
+test("problems of the connection go to the logger", async () => {
+  const logger = { warn: vi.fn(), error: vi.fn() };
+  const store = createStore("postgres://user:pass-word@127.0.0.1:1/app", { logger });
+  onTestFinished(() => store.close());
+  await expect(called((done) => store.get("a", done))).rejects.toMatchObject({ code: "session_store_failed" });
+  expect(logger.warn.mock.calls.flat().join()).toMatch(/ECONNREFUSED/);
+  expect(logger.warn.mock.calls.flat().join()).not.toContain("pass-word");
+});
+
+test("the store is one of express-session, and of ours", () => {
+  const store = createStore("memory:");
+  expect(store).toBeInstanceOf(session.Store);
+  expect(PortalSessionStore.isOurs(store)).toBe(true);
+});
+
+const fakePool = () => ({ query: vi.fn(), connect: vi.fn(), totalCount: 0 });

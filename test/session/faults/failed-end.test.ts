@@ -1,0 +1,30 @@
+import session from "express-session";
+import { expect, test, vi } from "vitest";
+import { observedStore } from "../../support/stored-sessions.js";
+import { startWorld } from "../../support/world.js";
+import { look, lookAt, mounted, quick, set } from "../slow-route.js";
+
+test("a logout goes on if only the application's store fails: the login has ended, and its tokens are revoked", async () => {
+  const sessions = new session.MemoryStore();
+  const store = observedStore();
+  const world = await startWorld({
+    before: mounted({ store: sessions }),
+    options: { store },
+    after(app) {
+      look(app);
+      quick("/test/note", set("note", "private"))(app);
+    },
+    log: [/session_store_failed/],
+  });
+  await world.browser.visit(`${world.url}/account`);
+  await world.browser.fetch(`${world.url}/test/note`);
+  const cookie = await world.browser.jar.getCookieString(world.url);
+  vi.spyOn(sessions, "destroy").mockImplementationOnce((_id, done) => done?.(new Error("away")));
+  const { status } = await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
+  expect(status).toBe(303);
+  expect(await store.logins()).toEqual([]);
+  expect(world.asked("/oauth2/revoke")).toHaveLength(1);
+  expect((await world.me()).isAuthenticated).toBe(false);
+  await world.browser.jar.setCookie(cookie, world.url); // as a thief would
+  expect(await lookAt(world)).not.toHaveProperty("note");
+});

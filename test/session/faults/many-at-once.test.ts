@@ -1,0 +1,98 @@
+import { createClient } from "redis";
+import { expect, onTestFinished, test } from "vitest";
+import { createMemoryStore } from "../../../lib/session/store/memory-store.js";
+import { logIn, SESSIONS } from "../../access/logged-in.js";
+import { Browser } from "../../support/browser.js";
+import { startFleet } from "../../support/fleet.js";
+import { describeWithPostgres, describeWithRedis } from "../../support/servers/describe.js";
+import { startWorld } from "../../support/world.js";
+import { keysOfLogins, listOf } from "../records.js";
+
+const LOGINS = 200;
+
+/** Signs a user in by 200 callbacks at the same moment. */
+async function logInAtOnce(store: string | object): Promise<{ statuses: number[]; listed: number }> {
+  const world = await startWorld({
+    options: { store },
+    after: (app) => app.get("/test/sessions", async (req, res) => void res.json(await req.portal.sessions())),
+  });
+  const browsers = Array.from({ length: LOGINS }, () => new Browser());
+  const callbacks: URL[] = [];
+  for (const browser of browsers) callbacks.push(await browser.loginUntilCallback(`${world.url}/account`));
+  const answers = await Promise.all(browsers.map((browser, n) => browser.navigate(callbacks[n] ?? world.url)));
+  const [first = world.browser] = browsers;
+  const listed = JSON.parse((await first.fetch(`${world.url}/test/sessions`)).body);
+  await world.auth.close();
+  return { statuses: [...new Set(answers.map(({ status }) => status))], listed: listed.length };
+}
+
+describeWithRedis("on Redis", (redis) => {
+  test("200 logins of one user at the same moment succeed, and all are listed", async () => {
+    expect(await logInAtOnceOn(redis().url)).toEqual({ statuses: [303], listed: LOGINS });
+  });
+
+  test("a logout token is accepted once by three processes that get it at the same moment", async () => {
+    const fleet = await startFleet(3, {
+      portal: { document: "full" },
+      options: { profile: "openid", store: redis().url, backchannelLogout: true },
+    });
+    await fleet.browser.visit(`${fleet.url}/account`);
+    for (let round = 0; round < 10; round += 1) {
+      const token = fleet.portal.logoutToken({ sub: "amara-okafor" });
+      const form = { logout_token: token };
+      const answers = await Promise.all(
+        fleet.apps.map((app) => new Browser().request(`${app.url}/backchannel-logout`, { method: "POST", form })),
+      );
+      expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400]);
+    }
+    expect((await fleet.me(fleet.apps[0])).isAuthenticated).toBe(false);
+  });
+
+  async function logInAtOnceOn(url: string) {
+    const client = await createClient({ url }).connect();
+    onTestFinished(() => client.destroy());
+    return logInAtOnce(client);
+  }
+});
+
+describeWithPostgres("on PostgreSQL", (postgres) => {
+  test("200 logins of one user at the same moment succeed, and all are listed", async () => {
+    expect(await logInAtOnce(postgres().url)).toEqual({ statuses: [303], listed: LOGINS });
+  });
+});
+
+test.each(SESSIONS)("an application that changes the id often signs out no other device (%s)", async (_name, whose) => {
+  const world = await logIn({
+    session: whose,
+    after: (app) =>
+      app.get("/test/new-id", async (req, res) => {
+        await req.portal.regenerate();
+        res.end();
+      }),
+  });
+  const phone = await world.another();
+  for (let n = 0; n < 100; n += 1) await world.browser.fetch(`${world.url}/test/new-id`);
+  expect([(await world.me()).isAuthenticated, (await world.me(phone)).isAuthenticated]).toEqual([true, true]);
+  expect(await keysOfLogins(world, world.store)).toHaveLength(2);
+});
+
+test("a user can have more than 2,000 sessions: the first one stays", async () => {
+  const store = createMemoryStore();
+  const world = await logIn({ options: { store } });
+  const [key = ""] = await keysOfLogins(world, store);
+  const { text = "" } = (await store.read(key)) ?? {};
+  for (let n = 0; n < 2500; n += 1) {
+    await store.createEntry(
+      `s:other-${n}`,
+      {},
+      text.replace(/"session_id":"[^"]+"/, `"session_id":"other-${n}"`),
+      60_000,
+    );
+    await store.index.add(listOf(world), `s:other-${n}`, 60_000);
+  }
+  await world.another();
+  expect((await world.me()).isAuthenticated).toBe(true);
+  expect(await keysOfLogins(world, store)).toHaveLength(2502);
+  await world.inRequest((req) => req.portal.logout({ everywhere: true }));
+  expect(await keysOfLogins(world, store)).toEqual([]);
+});

@@ -1,0 +1,82 @@
+import { createServer } from "node:http";
+import express from "express";
+import session from "express-session";
+import { expect, onTestFinished, test } from "vitest";
+import { portalAuth } from "../../../lib/index.js";
+import { createMemoryStore } from "../../../lib/session/store/memory-store.js";
+import { AnotherStore } from "../../support/another-store.js";
+import { Browser } from "../../support/browser.js";
+import { createClock } from "../../support/clock.js";
+import { createGate } from "../../support/gate.js";
+import { CLIENT_ID, CLIENT_SECRET, close, listen, SESSION_SECRET, startWorld } from "../../support/world.js";
+
+// express-session is mounted for all paths, and portalAuth() only below /shop. A second process has served only /cart: there
+// express-session saves old copies of sessions, and portalAuth() has never seen the store.
+
+const settings = { secret: "the app's own", resave: false, saveUninitialized: false };
+
+async function start() {
+  const { clock, later } = createClock();
+  const sessions = new Map<string, string>();
+  const store = createMemoryStore(clock);
+  const world = await startWorld({
+    mount: "/shop",
+    portal: { rotateRefreshTokens: true },
+    options: { clock, store },
+    before: (app) => app.use(session({ ...settings, store: new AnotherStore(sessions) })),
+    after(app) {
+      app.get("/shop/test/token", async (req, res) => void res.send(await req.portal.accessToken()));
+    },
+  });
+  const { browser, url } = world;
+  await browser.visit(`${url}/shop/account`);
+
+  const [loaded, goOn] = [createGate(), createGate()];
+  const other = express();
+  other.use(session({ ...settings, store: new AnotherStore(sessions) }));
+  const options = { issuer: world.portal.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
+  other.use(
+    "/shop",
+    portalAuth({ ...options, redirectUri: `${url}/shop/callback`, secret: SESSION_SECRET, clock, store }),
+  );
+  other.get("/cart", async (req, res) => {
+    loaded.open();
+    await goOn.opened;
+    Object.assign(req.session, { cart: "book" });
+    res.end();
+  });
+  const server = createServer(other);
+  onTestFinished(() => close(server));
+  const headers = { cookie: await browser.jar.getCookieString(`${url}/shop`) };
+  const slow = new Browser().fetch(`${await listen(server)}/cart`, { headers });
+  await loaded.opened;
+  return {
+    ...world,
+    later,
+    headers,
+    sessions,
+    saveOldCopy() {
+      goOn.open();
+      return slow;
+    },
+  };
+}
+
+test("a process that saves an old copy of a session brings back no login that has ended", async () => {
+  const { browser, url, headers, sessions, saveOldCopy } = await start();
+  expect((await browser.navigate(`${url}/shop/logout`, { site: "same-origin" })).status).toBe(303);
+  await saveOldCopy();
+  expect([...sessions.values()].join()).toContain("book"); // express-session has saved its copy
+  expect((await new Browser().fetch(`${url}/shop/account`, { headers })).status).toBe(401);
+  expect([...sessions.values()].join()).not.toContain("book");
+});
+
+test("a process that saves an old copy of a session brings back no old tokens", async () => {
+  const { browser, url, later, saveOldCopy } = await start();
+  later(301);
+  const { body: token } = await browser.fetch(`${url}/shop/test/token`);
+  await saveOldCopy();
+  expect((await browser.fetch(`${url}/shop/test/token`)).body).toBe(token);
+  later(301); // the old refresh token would be refused
+  expect((await browser.fetch(`${url}/shop/test/token`)).status).toBe(200);
+});

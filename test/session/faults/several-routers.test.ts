@@ -1,0 +1,72 @@
+import express from "express";
+import { describe, expect, test } from "vitest";
+import { portalAuth } from "../../../lib/index.js";
+import { type ObservedStore, observedStore } from "../../support/stored-sessions.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type World } from "../../support/world.js";
+import { mounted } from "../slow-route.js";
+
+// Several routers without names share one session. A request passes all of them, and each one loads the login.
+
+const SESSIONS = [
+  ["our session", () => {}],
+  ["the app's own session", mounted()],
+] as const;
+
+describe.each(SESSIONS)("a login in %s that two routers load", (_whose, mountSession) => {
+  /** The same router twice, and another router before it. */
+  async function start(): Promise<World & { readonly store: ObservedStore }> {
+    const store = observedStore();
+    const routers = express.Router();
+    const world = await startWorld({
+      options: { store, sessionIdle: 3600, routes: { session: "/session" } },
+      before(app) {
+        mountSession(app);
+        app.use(routers);
+      },
+      after(app) {
+        app.get("/test/regenerate", async (req, res) => {
+          await req.portal.regenerate();
+          res.end();
+        });
+      },
+    });
+    const another = portalAuth({
+      issuer: world.portal.issuer,
+      clientId: CLIENT_ID,
+      clientSecret: CLIENT_SECRET,
+      redirectUri: `${world.url}/other/callback`,
+      routes: {
+        login: "/other/login",
+        callback: "/other/callback",
+        logout: "/other/logout",
+        session: "/other/session",
+      },
+      secret: SESSION_SECRET,
+      sessionIdle: 3600,
+      store,
+    });
+    routers.use(another, world.auth);
+    await world.browser.visit(`${world.url}/account`);
+    return { ...world, store };
+  }
+
+  test("costs a request no write", async () => {
+    const { store, me } = await start();
+    await me();
+    store.calls();
+    await me();
+    expect(store.calls().filter((name) => !name.startsWith("read"))).toEqual([]);
+  });
+
+  test.each(["/session", "/other/session"])("is not ended by a page that asks %s", async (path) => {
+    const { browser, url, me } = await start();
+    for (let n = 0; n < 3; n += 1) expect((await browser.fetch(url + path)).status).toBe(200);
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+
+  test("gets a new id for its session, and stays", async () => {
+    const { browser, url, me } = await start();
+    await browser.fetch(`${url}/test/regenerate`);
+    expect((await me()).isAuthenticated).toBe(true);
+  });
+});

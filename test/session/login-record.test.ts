@@ -1,0 +1,54 @@
+import { inspect } from "node:util";
+import { expect, test } from "vitest";
+import { keptUserAgent, LoginView } from "../../lib/session/login-record.js";
+import { loginRecord } from "./records.js";
+
+const view = () => new LoginView(loginRecord({ authentication: { sid: "s", amr: ["pwd"] } }));
+
+test("the view of a login shows the members that README documents, and nothing of how the login is stored", () => {
+  const { claims, tokens, authentication, ...others } = view();
+  expect([claims.sub, tokens.access_token, authentication?.sid]).toEqual(["amara", "secret-access", "s"]);
+  expect(Object.keys(others).sort()).toEqual([
+    "after_refusal",
+    "client_id",
+    "issuer",
+    "login_id",
+    "obtained_at",
+    "redirect_uri",
+    "started_at",
+    "version",
+  ]);
+});
+
+test("JSON of an object that holds the view leaves it out", () => {
+  expect(JSON.stringify({ cart: 1, portal: view() })).toBe('{"cart":1}');
+});
+
+test.each([
+  ["alone", () => view()],
+  ["in an object", () => ({ portal: view() })],
+])("util.inspect, as loggers use it, shows no token of it (%s)", (_where, value) => {
+  const shown = inspect(value(), { depth: 9, showHidden: true });
+  expect(shown).toContain("amara");
+  expect(shown).not.toContain("secret");
+});
+
+test.each<[string, (login: LoginView) => unknown]>([
+  ["a member", (login) => Object.assign(login, { login_id: "another" })],
+  ["a token", (login) => Object.assign(login.tokens, { access_token: "another" })],
+  ["a claim", (login) => Object.assign(login.claims, { sub: "jonas" })],
+  ["an element of a list", (login) => Object.assign(login.authentication?.amr ?? [], ["otp"])],
+  ["a new member", (login) => Object.assign(login, { role: "admin" })],
+])("%s of the view cannot be changed", (_what, change) => {
+  const login = view();
+  expect(() => change(login)).toThrow(TypeError);
+  expect(login).toEqual(view());
+});
+
+test("a User-Agent is kept up to 256 characters", () => {
+  expect([keptUserAgent("a".repeat(300))?.length, keptUserAgent("short"), keptUserAgent(undefined)]).toEqual([
+    256,
+    "short",
+    undefined,
+  ]);
+});

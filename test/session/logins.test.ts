@@ -1,0 +1,313 @@
+import { describe, expect, test, vi } from "vitest";
+import type { LoginRecord } from "../../lib/session/login-record.js";
+import { Logins } from "../../lib/session/logins.js";
+import { LogoutNotices } from "../../lib/session/logout-notices.js";
+import { createRecordCodec } from "../../lib/session/record-codec.js";
+import { createMemoryStore } from "../../lib/session/store/memory-store.js";
+import { providerSessionList, UserLogins, userList } from "../../lib/session/user-logins.js";
+import { createClock } from "../support/clock.js";
+import { loginRecord } from "./records.js";
+
+const AMARA = { issuer: "https://portal.example", client_id: "app", sub: "amara" };
+const ANY = () => true;
+
+function start({ findsBySid = false } = {}) {
+  const { clock, later } = createClock();
+  const records = createMemoryStore(clock);
+  const warnings: string[] = [];
+  const codec = createRecordCodec([], () => {});
+  const warn = (line: string) => void warnings.push(line);
+  const logins = new Logins({ records, codec, clock, absoluteSeconds: 3600, findsBySid, warn });
+  const add = async (key: string, members: Partial<LoginRecord> = {}) => {
+    const record = loginRecord({ login_id: key, ...members });
+    await logins.list(key, record);
+    await records.create(key, logins.encode(key, record), record.idle_ms);
+    return record;
+  };
+  return {
+    logins,
+    lists: new UserLogins(records),
+    notices: new LogoutNotices(records, clock),
+    records,
+    clock,
+    later,
+    add,
+    warnings,
+  };
+}
+
+describe("the list of a user's logins", () => {
+  test("has each login that was listed, of each user apart", async () => {
+    const { lists, add } = start();
+    for (const key of ["s:a", "s:b"]) await add(key);
+    await add("s:c", { claims: { sub: "jonas" } });
+    await add("s:d", { client_id: "another" });
+    const of = (user: object) => lists.of(userList({ ...AMARA, ...user }));
+    expect([await of({}), await of({ sub: "jonas" }), await of({ issuer: "https://another.example" })]).toEqual([
+      ["s:a", "s:b"],
+      ["s:c"],
+      [],
+    ]);
+  });
+
+  test.each(["__proto__", "constructor", "toString", "", "a\u0000b", "a".repeat(255)])(
+    "takes a user of the name %j for a user",
+    async (sub) => {
+      const { lists, add } = start();
+      await add("s:a", { claims: { sub } });
+      expect([await lists.of(userList({ ...AMARA, sub })), await lists.of(userList(AMARA))]).toEqual([["s:a"], []]);
+    },
+  );
+
+  test("does not mix up names of which one ends where the next begins", () => {
+    const one = userList({ issuer: "i", client_id: "cs", sub: "ub" });
+    expect(one).not.toBe(userList({ issuer: "i", client_id: "c", sub: "sub" }));
+    expect(one).not.toContain("ub");
+  });
+
+  test("drops a login that has ended by itself", async () => {
+    const { lists, add, later } = start();
+    await add("s:a");
+    later(60);
+    await add("s:b");
+    expect(await lists.of(userList(AMARA))).toEqual(["s:b"]);
+  });
+
+  test("drops a login that was ended", async () => {
+    const { logins, lists, add } = start();
+    await add("s:a");
+    const ended = await logins.end("s:a");
+    expect([ended?.record?.login_id, await lists.of(userList(AMARA)), await logins.end("s:a")]).toEqual([
+      "s:a",
+      [],
+      undefined,
+    ]);
+  });
+
+  test("costs a login the same calls of the store, whether the user has one login or a thousand", async () => {
+    const { logins, records, add } = start();
+    const calls = vi.spyOn(records.index, "add");
+    for (let n = 0; n < 1000; n += 1) await add(`s:${n}`);
+    expect(calls).toHaveBeenCalledTimes(1000);
+    expect(await logins.of(userList(AMARA))).toHaveLength(1000);
+  });
+
+  test("names a login whose record cannot be decoded, beside the others", async () => {
+    const { logins, records, add } = start();
+    for (const key of ["s:a", "s:b"]) await add(key);
+    await records.replace("s:a", 1, "broken");
+    const found = await logins.of(userList(AMARA));
+    expect(found.map(({ key, login }) => [key, login?.record.login_id])).toEqual([
+      ["s:a", undefined],
+      ["s:b", "s:b"],
+    ]);
+  });
+});
+
+describe("a change of a login", () => {
+  test("is made to what is stored, also if many change it at the same moment", async () => {
+    const { logins, add } = start();
+    await add("s:a", { version: 0 });
+    const count = () => logins.update("s:a", (record) => ({ ...record, version: record.version + 1 }));
+    await Promise.all(Array.from({ length: 20 }, count));
+    expect((await logins.read("s:a"))?.login?.record.version).toBe(20);
+  });
+
+  test("does nothing to a login that has ended, or that ends meanwhile", async () => {
+    const { logins, add } = start();
+    const record = await add("s:a");
+    await logins.end("s:a");
+    expect(await logins.update("s:a", (stored) => ({ ...stored, version: 9 }))).toBeUndefined();
+    await add("s:b");
+    const gone = await logins.update("s:b", (stored) => {
+      void logins.end("s:b");
+      return { ...stored, version: 9 };
+    });
+    expect([gone, await logins.read("s:b"), record.version]).toEqual([undefined, undefined, 3]);
+  });
+
+  test("can remove it, and then the list does not name it any more", async () => {
+    const { logins, lists, add } = start();
+    await add("s:a");
+    expect(await logins.update("s:a", () => "remove")).toBeUndefined();
+    expect([await logins.read("s:a"), await lists.of(userList(AMARA))]).toEqual([undefined, []]);
+  });
+});
+
+describe("a logout of the user everywhere", () => {
+  test("ends the logins that are meant, and leaves the others", async () => {
+    const { logins, add } = start();
+    for (const key of ["s:a", "s:b", "s:c"]) await add(key);
+    const ended = await logins.endAll(userList(AMARA), ({ key }) => key !== "s:b", { redirect_uri: "r" });
+    expect(ended.map(({ key }) => key).sort()).toEqual(["s:a", "s:c"]);
+    expect((await logins.of(userList(AMARA))).map(({ key }) => key)).toEqual(["s:b"]);
+  });
+
+  test("ends a login that was written while it ran", async () => {
+    const { logins, records, add } = start();
+    await add("s:a");
+    const create = records.create.bind(records);
+    records.create = async (key, ...given) => {
+      if (key.startsWith("n:")) await add("s:b");
+      return create(key, ...given);
+    };
+    const ended = await logins.endAll(userList(AMARA), ANY, { redirect_uri: "r" });
+    expect(ended.map(({ key }) => key)).toEqual(["s:a", "s:b"]);
+  });
+
+  test("removes the logins first. If the store takes no notice any more, a line in the log says so", async () => {
+    const { logins, records, add, warnings } = start();
+    await add("s:a");
+    records.create = () => Promise.reject(new Error("OOM command not allowed"));
+    expect(await logins.endAll(userList(AMARA), ANY, { redirect_uri: "r" })).toHaveLength(1);
+    expect([await logins.read("s:a"), warnings.length]).toEqual([undefined, 1]);
+  });
+
+  test.each([
+    ["before", "r", -1, true],
+    ["in the same millisecond", "r", 0, false],
+    ["afterwards", "r", 1, false],
+    ["before, at another portalAuth()", "another", -1, false],
+  ])("leaves a notice. It ends a login that was asked for %s, or not", async (_when, redirect_uri, ms, isEnded) => {
+    const { logins, clock } = start();
+    await logins.endAll(userList(AMARA), ANY, { redirect_uri: "r" });
+    expect(await logins.isEndedByNotice(loginRecord({ redirect_uri, asked_at: clock() + ms }))).toBe(isEnded);
+  });
+
+  test("leaves a notice for as long as a login can live, and no longer", async () => {
+    const { logins, clock, later } = start();
+    const login = loginRecord({ redirect_uri: "r", asked_at: clock() - 1 });
+    await logins.endAll(userList(AMARA), ANY, { redirect_uri: "r" });
+    later(3599);
+    expect(await logins.isEndedByNotice(login)).toBe(true);
+    later(1);
+    expect(await logins.isEndedByNotice(login)).toBe(false);
+  });
+});
+
+describe("a logout by the provider", () => {
+  const logout = (members: object = {}) => ({ sid: undefined, iat: 1000, tolerance: 0, ...members });
+  const login = (authentication: object) => loginRecord({ authentication });
+
+  test.each([
+    ["of the user", { sid: undefined }, { sid: "s" }, true],
+    ["of the provider's session that it belongs to", { sid: "s" }, { sid: "s" }, true],
+    ["of another session at the provider", { sid: "other" }, { sid: "s" }, false],
+    ["of any session, and the login does not say to which it belongs", { sid: "other" }, {}, true],
+  ])("ends a login that is in progress: %s", async (_whose, which, authentication, isEnded) => {
+    const { notices } = start();
+    await notices.add("u", logout(which), 1000);
+    expect(await notices.haveEnded(["u"], login({ iat: 999, ...authentication }))).toBe(isEnded);
+  });
+
+  test.each([
+    ["before", -1, true],
+    ["in the same second", 0, true],
+    ["afterwards", 1, false],
+  ])("ends a login that the provider told of %s, or not", async (_when, seconds, isEnded) => {
+    const { notices } = start();
+    await notices.add("u", logout(), 1000);
+    expect(await notices.haveEnded(["u"], login({ iat: 1000 + seconds }))).toBe(isEnded);
+  });
+
+  test.each([
+    ["of that session, as clocks differ", "s", 30, true],
+    ["of that session, but much later", "s", 31, false],
+    ["of another session", "other", 1, false],
+    ["of a session that it does not name", undefined, 1, false],
+  ])("ends a login that the provider tells of a little later: %s, or not", async (_which, sid, seconds, isEnded) => {
+    const { notices } = start();
+    await notices.add("u", logout({ sid: "s", tolerance: 30 }), 1000);
+    expect(await notices.haveEnded(["u"], login({ sid, iat: 1000 + seconds }))).toBe(isEnded);
+  });
+
+  test("is remembered for ten minutes if it names one session", async () => {
+    const { logins, later } = start();
+    await logins.notify(userList(AMARA), logout({ sid: "s" }));
+    later(599);
+    expect(await logins.isEndedByNotice(login({ sid: "s", iat: 1000 }))).toBe(true);
+    later(1);
+    expect(await logins.isEndedByNotice(login({ sid: "s", iat: 1000 }))).toBe(false);
+  });
+
+  test("finds, by the session at the provider, every user whose login belongs to it", async () => {
+    const { logins, add } = start({ findsBySid: true });
+    await add("s:a", { authentication: { sid: "s" } });
+    await add("s:b", { authentication: { sid: "s" }, claims: { sub: "jonas" } });
+    await add("s:c", { authentication: { sid: "other" }, claims: { sub: "sofia" } });
+    const users = await logins.usersOf(providerSessionList(AMARA, "s"));
+    expect([...users].sort()).toEqual([userList(AMARA), userList({ ...AMARA, sub: "jonas" })].sort());
+    expect(await logins.usersOf(providerSessionList({ ...AMARA, client_id: "another" }, "s"))).toEqual([]);
+  });
+
+  test("lists nothing by the provider's sessions if neither kind of logout is on", async () => {
+    const { logins, add } = start();
+    await add("s:a", { authentication: { sid: "s" } });
+    expect(await logins.usersOf(providerSessionList(AMARA, "s"))).toEqual([]);
+  });
+
+  test("of a session that had no login yet ends the login that is just in progress", async () => {
+    const { logins } = start({ findsBySid: true });
+    await logins.notify(providerSessionList(AMARA, "s"), logout({ sid: "s" }));
+    expect(await logins.isEndedByNotice(login({ sid: "s", iat: 1000 }))).toBe(true);
+    expect(await logins.isEndedByNotice(login({ sid: "other", iat: 1000 }))).toBe(false);
+  });
+});
+
+describe("notices of one user", () => {
+  const stored = async (records: ReturnType<typeof start>["records"]) =>
+    JSON.parse((await records.read("n:u"))?.text ?? "[]") as object[];
+
+  test("are kept once for each portalAuth() and each session at the provider, the latest of them", async () => {
+    const { notices, records, clock, later } = start();
+    for (let time = 0; time < 3; time += 1) {
+      await notices.add("u", { redirect_uri: "r" }, 10_000);
+      await notices.add("u", { redirect_uri: "another" }, 10_000);
+      await notices.add("u", { sid: undefined, iat: 0, tolerance: 0 }, 10_000);
+      later(1);
+    }
+    expect(await stored(records)).toHaveLength(3);
+    const ended = (ms: number) =>
+      notices.haveEnded(
+        ["u"],
+        loginRecord({ redirect_uri: "r", asked_at: clock() - 1000 + ms, authentication: { iat: 9 } }),
+      );
+    expect([await ended(-1), await ended(0)]).toEqual([true, false]);
+  });
+
+  test("of the provider go by the latest time, in whichever order they come", async () => {
+    const { notices } = start();
+    for (const iat of [1000, 1009, 1005]) await notices.add("u", { sid: "s", iat, tolerance: 0 }, 10_000);
+    const at = (iat: number) => notices.haveEnded(["u"], loginRecord({ authentication: { sid: "s", iat } }));
+    expect([await at(1009), await at(1010)]).toEqual([true, false]);
+  });
+
+  test("are all there after twenty logouts at the same moment", async () => {
+    const { notices, records } = start();
+    const uris = Array.from({ length: 20 }, (_, n) => `r${n}`);
+    await Promise.all(uris.map((redirect_uri) => notices.add("u", { redirect_uri }, 10_000)));
+    expect(await stored(records)).toHaveLength(20);
+  });
+
+  test.each(["", "null", "{}", '[1,null,{"at":"x"}]', "nonsense"])(
+    "that others have replaced by %j end nothing, and new ones are written",
+    async (text) => {
+      const { notices, records, clock } = start();
+      await records.create("n:u", text, 10_000);
+      const login = loginRecord({ redirect_uri: "r", asked_at: clock() - 1 });
+      expect(await notices.haveEnded(["u"], login)).toBe(false);
+      await notices.add("u", { redirect_uri: "r" }, 10_000);
+      expect(await notices.haveEnded(["u"], login)).toBe(true);
+    },
+  );
+});
+
+test("an update of a record that cannot be decoded fails, and does not say that the login has ended", async () => {
+  const { logins, records } = start();
+  await records.create("s:a", "encrypted with a newer key", 1000);
+  await expect(logins.update("s:a", (record) => record)).rejects.toMatchObject({
+    code: "session_store_failed",
+    detail: "the record of the login is unreadable",
+  });
+  expect(await logins.update("s:b", (record) => record)).toBeUndefined();
+});

@@ -1,0 +1,38 @@
+import type { LoginRecord } from "../../lib/session/login-record.js";
+import type { RecordStore } from "../../lib/session/store/records.js";
+import { userList } from "../../lib/session/user-logins.js";
+import type { Browser } from "../support/browser.js";
+import { CLIENT_ID, type World } from "../support/world.js";
+
+/** A complete login record, with these members in place of its own. */
+export function loginRecord(members: Partial<LoginRecord> = {}): LoginRecord {
+  return {
+    tokens: { access_token: "secret-access", token_type: "bearer", refresh_token: "secret-refresh" },
+    claims: { sub: "amara", name: "Amara" },
+    started_at: 1,
+    issuer: "https://portal.example",
+    client_id: "app",
+    redirect_uri: "https://app.example/callback",
+    version: 3,
+    obtained_at: 2,
+    login_id: "the-login",
+    session_id: "the-session",
+    asked_at: 1000,
+    idle_ms: 60_000,
+    ...members,
+  };
+}
+
+/** The key of the login of this browser's session in a store of ours. */
+export async function keyOfSession(browser: Browser, url: string): Promise<string> {
+  const value = (await browser.cookies(url)).get("portal-session") ?? "";
+  return `s:${/^s:([^.]+)\./.exec(decodeURIComponent(value))?.[1]}`;
+}
+
+/** The name of the list of a user's logins in this world. */
+export const listOf = ({ portal }: Pick<World, "portal">, sub = "amara-okafor"): string =>
+  userList({ issuer: portal.issuer, client_id: CLIENT_ID, sub });
+
+/** The keys of the logins of a user of this world, in any store. */
+export const keysOfLogins = (world: Pick<World, "portal">, { index }: RecordStore, sub?: string) =>
+  index.list(listOf(world, sub));

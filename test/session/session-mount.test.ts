@@ -1,0 +1,65 @@
+import session from "express-session";
+import { expect, test } from "vitest";
+import { portalAuth } from "../../lib/index.js";
+import { PortalSessionStore } from "../../lib/session/store/session-store.js";
+import { AnotherStore } from "../support/another-store.js";
+import { Browser } from "../support/browser.js";
+import { observedStore } from "../support/stored-sessions.js";
+import { startWorld } from "../support/world.js";
+import { mounted } from "./slow-route.js";
+
+const ONE_PROCESS = /safe for one process only/;
+
+test("with the app's session in a store of ours, session and login lie under one key, which one read loads", async () => {
+  const store = observedStore();
+  const sessions = new PortalSessionStore(store);
+  const world = await startWorld({ before: mounted({ store: sessions }), options: { store: sessions } });
+  await world.browser.visit(`${world.url}/account`);
+  store.calls();
+  expect((await world.me()).isAuthenticated).toBe(true);
+  expect(store.calls()).toEqual(["readEntry"]);
+  expect((await store.logins()).map(({ session_id }) => session_id)).toHaveLength(1);
+});
+
+test.each([
+  ["and no option store: one line says that this is safe for one process only", new AnotherStore(), {}, 1],
+  ["and the option store: no line", new AnotherStore(), { store: observedStore() }, 0],
+  ["which is express-session's memory: no line", new session.MemoryStore(), {}, 0],
+])("with the app's session in its own store %s", async (_what, store, options, lines) => {
+  const world = await startWorld({ before: mounted({ store }), options, log: [ONE_PROCESS] });
+  await world.browser.visit(`${world.url}/account`);
+  await new Browser().visit(`${world.url}/account`);
+  expect(world.log.filter((line) => ONE_PROCESS.test(line))).toHaveLength(lines);
+});
+
+test("an app whose session is there for some requests only is told, once", async () => {
+  const handle = session({ secret: "s", resave: false, saveUninitialized: false });
+  const world = await startWorld({
+    before: (app) => app.use((req, res, next) => (req.path === "/" ? next() : handle(req, res, next))),
+    log: [/Some requests come with the app's express-session/],
+  });
+  await world.browser.visit(`${world.url}/account`);
+  for (const _ of [1, 2]) await world.browser.visit(`${world.url}/`);
+  expect(world.log.filter((line) => line.includes("Some requests come"))).toHaveLength(1);
+});
+
+test("a session of another portalAuth() is not taken for the app's, so that no line says that the app's is missing", async () => {
+  const other = portalAuth({
+    ...{ issuer: "https://other.example", clientId: "other", clientSecret: "secret-of-the-other-client" },
+    ...{ redirectUri: "http://127.0.0.1/tenant/callback", secret: "0123456789abcdef0123456789abcdef" },
+  });
+  const world = await startWorld({ before: (app) => app.use("/tenant", other) });
+  for (const path of ["/tenant/page", "/"]) await world.browser.visit(world.url + path);
+  expect(world.log.filter((line) => line.includes("Some requests come"))).toEqual([]);
+});
+
+test("a login in one of two sessions of a browser is not one in the other", async () => {
+  const handle = session({ secret: "s", resave: false, saveUninitialized: false });
+  const world = await startWorld({
+    before: (app) => app.use((req, res, next) => (req.path === "/test/me" ? next() : handle(req, res, next))),
+    log: [/Some requests come with the app's express-session/],
+  });
+  await world.browser.visit(`${world.url}/account`);
+  expect((await world.me()).isAuthenticated).toBe(false); // this path has a session of portalAuth()
+  expect((await world.browser.fetch(`${world.url}/account`)).status).toBe(200);
+});
