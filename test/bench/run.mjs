@@ -4,17 +4,19 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { guard } from "./benchmarks/guard.mjs";
+import { guardRedis } from "./benchmarks/guard-redis.mjs";
 import { login } from "./benchmarks/login.mjs";
 import { logout } from "./benchmarks/logout.mjs";
 import { ownSession } from "./benchmarks/own-session.mjs";
 import { ownSessionRedis } from "./benchmarks/own-session-redis.mjs";
 import { refresh } from "./benchmarks/refresh.mjs";
+import { roundTrips } from "./benchmarks/round-trips.mjs";
 import { standstill } from "./benchmarks/standstill.mjs";
 import { measure } from "./runner/measure.mjs";
 import { killAll } from "./runner/process.mjs";
 import { report } from "./runner/report.mjs";
 
-const BENCHMARKS = [guard, ownSession, ownSessionRedis, login, refresh, standstill, logout];
+const BENCHMARKS = [guard, guardRedis, ownSession, ownSessionRedis, login, refresh, standstill, logout, roundTrips];
 const LIMIT_MINUTES = 15;
 /** What a benchmark calls the parts of its size, and the options that change them. */
 const COUNTS = {
@@ -27,6 +29,9 @@ const COUNTS = {
   processes: "processes",
   rate: "rate",
 };
+
+/** Of the application in a storm. Without the option portalAuth() mounts the session. */
+const SESSIONS = ["createStore", "connect-redis"];
 
 function leave(status, reason) {
   killAll();
@@ -41,7 +46,7 @@ const count = (text, name) => {
 };
 
 function settle() {
-  const options = [...Object.values(COUNTS), "from", "profile"].map((name) => [name, { type: "string" }]);
+  const options = [...Object.values(COUNTS), "from", "profile", "session"].map((name) => [name, { type: "string" }]);
   const { values, positionals } = parseArgs({ allowPositionals: true, options: Object.fromEntries(options) });
   const names = BENCHMARKS.map(({ name }) => name);
   const unknown = positionals.find((name) => !names.includes(name));
@@ -52,6 +57,9 @@ function settle() {
     const given = count(values[option], option);
     if (given) wished[name] = given;
   }
+  const { session } = values;
+  if (session && !SESSIONS.includes(session)) throw new Error(`--session is one of ${SESSIONS.join(", ")}`);
+  if (session) wished.session = session;
   if (values.profile) wished.profile = resolve(values.profile);
   const sizeOf = ({ size, sizeAmongAll }) => (positionals.length > 0 ? size : { ...size, ...sizeAmongAll });
   return chosen.map((benchmark) => [benchmark, { ...sizeOf(benchmark), ...wished }]);

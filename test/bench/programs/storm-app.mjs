@@ -1,16 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import express from "express";
+import expressSession from "express-session";
+import { redisStore } from "./redis-store.mjs";
 import { serve } from "./serve.mjs";
-import { SECRET } from "./sessions.mjs";
+import { SECRET, SESSIONS } from "./sessions.mjs";
 import { endOf, fingerprint } from "./tokens.mjs";
 
 /** One process of the app in the storm. The address says what a request does, the answer what it met. */
-await serve(async ({ from, processName, issuer, clientId, clientSecret, redirectUri, store, refreshLeeway }) => {
+await serve(async ({ from, processName, session, ...options }) => {
   signRequests(processName);
-  const { portalAuth, requireAuth } = await import(pathToFileURL(`${from}/dist/index.js`));
+  const { createStore, portalAuth, requireAuth } = await import(pathToFileURL(`${from}/dist/index.js`));
   const app = express();
-  app.use(portalAuth({ issuer, clientId, clientSecret, redirectUri, secret: SECRET, store, refreshLeeway }));
+  const stores = { createStore, "connect-redis": redisStore };
+  const { issuer, store } = options;
+  if (session) app.use(expressSession({ ...SESSIONS.plain, store: await stores[session](store) }));
+  app.use(portalAuth({ ...options, secret: SECRET }));
 
   app.post("/visit", requireAuth(), async (req, res) => {
     const { waitBefore, waitAfter, useToken, add, remove } = req.query;

@@ -51,8 +51,8 @@ export async function logInSilently(app) {
 const isCallback = ({ pathname }) => pathname === "/callback";
 
 /** From /login to the answer of /callback. */
-export async function logIn({ name, origin }, browser, person = PERSON) {
-  let answer = await browser.get(new URL("/login", origin));
+export async function logIn({ name, origin, login = "/login" }, browser, person = PERSON) {
+  let answer = await browser.get(new URL(login, origin));
   for (let steps = 0; steps < MOST_STEPS; steps += 1) {
     const { url, status, location } = answer;
     if (isCallback(url)) {

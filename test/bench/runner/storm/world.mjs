@@ -44,10 +44,18 @@ export class World {
       this.apps.push(await this.#load(`process ${number}`));
     const [portal] = await this.#launch.start("storm-portal.mjs");
     const redirectUri = `${this.apps[0].origin}/callback`; // of all processes: they are one app
-    const { from, oneWayMs } = this.#size;
+    const { from, oneWayMs, session } = this.#size;
     const { issuer } = await portal.ask({ ...PORTAL, ...CLIENT, redirectUris: [redirectUri], from, oneWayMs });
     this.portal = portal;
-    this.#settings = { ...CLIENT, issuer, redirectUri, store: this.redis.url, refreshLeeway: LEEWAY_SECONDS, from };
+    this.#settings = {
+      ...CLIENT,
+      issuer,
+      redirectUri,
+      store: this.redis.url,
+      refreshLeeway: LEEWAY_SECONDS,
+      session,
+      from,
+    };
     await Promise.all(this.apps.map((app) => this.#open(app)));
   }
 
