@@ -12,8 +12,8 @@ import { isStoreAddress, MEMORY } from "./session/store/store-address.js";
 /** What createStore() adds to a store of express-session. */
 export interface Closable {
   /**
-   * Closes the connection, if createStore() has opened it. For an application that shuts down, after the close() of its
-   * portalAuth(). An open connection keeps the process alive.
+   * Closes the connection, if createStore() has opened it. For an application that shuts down, after the
+   * close() of its portalAuth(). An open connection keeps the process alive.
    */
   close(): Promise<void>;
 }
@@ -35,7 +35,8 @@ export interface CreateStoreOptions {
  *
  * @param given the address of a Redis or PostgreSQL server (`redis:`, `rediss:`, `postgres:`, `postgresql:`),
  *   or `memory:`, a client of the package redis or ioredis, a Pool of pg, or an adapter for another database.
- *   createStore() reads no environment variable. It refuses undefined, the value of a variable that is not set
+ *   createStore() reads no environment variable. It refuses undefined, the value of a variable that is not
+ *   set
  *
  * @throws PortalAuthError `options_invalid`
  */

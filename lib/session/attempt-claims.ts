@@ -48,13 +48,14 @@ const LOOK_AGAIN_MS = 50;
 const LOOK_AGAIN_AT_MOST_MS = 500;
 
 /**
- * Runs the work of one login attempt once among all processes that share the store. A callback of the same attempt that comes
- * to another process waits for the first one, and returns its outcome. The code is sent once: a provider revokes the tokens
- * of a code that comes a second time (RFC 6749, section 4.1.2).
+ * Runs the work of one login attempt once among all processes that share the store. A callback of the same
+ * attempt that comes to another process waits for the first one, and returns its outcome. The code is sent
+ * once: a provider revokes the tokens of a code that comes a second time (RFC 6749, section 4.1.2).
  *
- * @returns "another code" if a process has got another code for this attempt; "too late" if the outcome is older than 10 s
- * @throws PortalAuthError what the work throws, here or in the other process; `login_expired` if that does not come to an end;
- *   `session_store_failed` before the work has begun
+ * @returns "another code" if a process has got another code for this attempt; "too late" if the outcome is
+ *   older than 10 s
+ * @throws PortalAuthError what the work throws, here or in the other process; `login_expired` if that does
+ *   not come to an end; `session_store_failed` before the work has begun
  */
 export async function onceAmongProcesses<Finished>(
   on: Request,
@@ -105,7 +106,10 @@ class Attempt<Finished> {
     }
   }
 
-  /** Keeps the outcome for other processes. If the store fails, they wait in vain. The login itself is not affected. */
+  /**
+   * Keeps the outcome for other processes. If the store fails, they wait in vain. The login itself is not
+   * affected.
+   */
   async keep(outcome: Outcome<Finished>): Promise<void> {
     const text = this.#options.sealer.seal({ ...this.#claimed, outcome });
     await this.#records.replace(this.#claimed.key, 1, text, this.#callback.lifeMs).catch(() => {});
@@ -126,7 +130,10 @@ class Attempt<Finished> {
     });
   }
 
-  /** The end of the record was moved when the outcome was kept, so the life that is left tells how old that is. */
+  /**
+   * The end of the record was moved when the outcome was kept, so the life that is left tells how old that
+   * is.
+   */
   #join(outcome: Outcome<Finished>, lifeMs: number): Finished | "too late" {
     if (this.#callback.lifeMs - lifeMs >= JOIN_WITHIN_MS) return "too late";
     if ("finished" in outcome) return outcome.finished;

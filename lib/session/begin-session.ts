@@ -22,15 +22,17 @@ export interface NewSession {
   readonly tokens: TokenSet;
   readonly claims: Claims;
   readonly authentication: Authentication;
-  /** When the provider was asked for the tokens, in epoch milliseconds: a logout since then ends this login. */
+  /**
+   * When the provider was asked for the tokens, in epoch milliseconds: a logout since then ends this login.
+   */
   readonly askedAt: number;
   /** What else shall be in the new session: from the onLogin hook. */
   readonly extra: Partial<SessionData>;
   /** Keys of the old session that survive. */
   readonly keep: readonly string[];
   /**
-   * Whether all keys of the old session survive but those that onLogin has set, if its login counts and is the same user's.
-   * Default false.
+   * Whether all keys of the old session survive but those that onLogin has set, if its login counts and is
+   * the same user's. Default false.
    */
   readonly keepAll?: boolean;
   /** A form that waits for this login. */
@@ -40,12 +42,13 @@ export interface NewSession {
 }
 
 /**
- * Begins a login in a session with a NEW id, so that an id that was planted before the login is worth nothing (session
- * fixation). The login is listed first, then written, and then looked for in the notices of logouts: so a logout at the same
- * moment finds the login, or the login finds the logout.
+ * Begins a login in a session with a NEW id, so that an id that was planted before the login is worth nothing
+ * (session fixation). The login is listed first, then written, and then looked for in the notices of logouts:
+ * so a logout at the same moment finds the login, or the login finds the logout.
  *
  * @returns the new id
- * @throws PortalAuthError `login_ended`, `session_store_failed`, `session_missing`. The request has no session then
+ * @throws PortalAuthError `login_ended`, `session_store_failed`, `session_missing`. The request has no
+ *   session then
  */
 export async function beginSession(on: Request, begun: NewSession): Promise<string> {
   const { rules, claims } = begun;
@@ -61,7 +64,8 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
     Object.assign(holder.session, survivors, addedBy(begun));
     await writeLogin(holder, current, newRecord(on, holder, begun, current.place));
   } catch (cause) {
-    // express-session saves what is in req.session when the response ends: a half-made session must not be there then
+    // express-session saves what is in req.session when the response ends. A half-made session must not
+    // be there then.
     (holder as { session?: unknown }).session = undefined;
     current.release(); // a former login that is still stored stays
     throw storeFailed("begin", cause);
@@ -73,8 +77,8 @@ const isOfSameUser = (former: LoginRecord, rules: SessionRules, claims: Claims):
   isOfClient(former, rules) && former.claims.sub === claims.sub;
 
 /**
- * Whether the old session may hold another user's data: of a login that cannot be read here, or of one that has ended and has
- * left the keys of keepSessionKeys.
+ * Whether the old session may hold another user's data: of a login that cannot be read here, or of one that
+ * has ended and has left the keys of keepSessionKeys.
  */
 function holdsDataOfAnother(
   old: Session,
@@ -154,8 +158,9 @@ async function writeLogin(holder: Request, current: RequestLogin, record: LoginR
 }
 
 /**
- * Returns the keys of the old session that survive. It is no session of another user. With `keepAll`, keys that onLogin
- * has set stay behind: they say what the provider said then, such as a role that the user may have lost since.
+ * Returns the keys of the old session that survive. It is no session of another user. With `keepAll`, keys
+ * that onLogin has set stay behind: they say what the provider said then, such as a role that the user may
+ * have lost since.
  */
 function keptKeys(current: RequestLogin, { keep, keepAll = false, rules }: NewSession, old: object): readonly string[] {
   const isSignedIn = current.read(rules) !== undefined;

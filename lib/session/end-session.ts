@@ -12,10 +12,11 @@ import { storeFailed } from "./store-failed.js";
 const STILL_SIGNED_IN = "You are still signed in: signing out did not work. Please try again.";
 
 /**
- * Ends the login and the session of this request in the store, and removes the session cookie. The request goes on without a
- * session. A login that another portalAuth() began stays, and so does its session.
+ * Ends the login and the session of this request in the store, and removes the session cookie. The request
+ * goes on without a session. A login that another portalAuth() began stays, and so does its session.
  *
- * @returns the login as it was stored last: a refresh elsewhere may have brought tokens that this request has never seen
+ * @returns the login as it was stored last: a refresh elsewhere may have brought tokens that this request has
+ *   never seen
  * @throws PortalAuthError `session_store_failed`: the user is still signed in
  */
 export async function endSession(on: Request, res: Response, rules: SessionRules): Promise<PortalSession | undefined> {
@@ -33,8 +34,8 @@ export async function endSession(on: Request, res: Response, rules: SessionRules
 }
 
 /**
- * Ends the login first: without it, the session opens nothing, and the next request finds it empty. So the logout goes on if
- * the application's store fails then, as the tokens of the login must be revoked.
+ * Ends the login first: without it, the session opens nothing, and the next request finds it empty. So the
+ * logout goes on if the application's store fails then, as the tokens of the login must be revoked.
  */
 async function endBoth(holder: Request, { key, place, record }: RequestLogin): Promise<PortalSession | undefined> {
   const { id } = holder.session;
@@ -56,7 +57,10 @@ function clearCookie(req: Request, res: Response, { id, cookie }: Session): void
   res.clearCookie(name, { path, domain, secure: secure === true, httpOnly, sameSite } as CookieOptions);
 }
 
-/** The login in the session of this request, whether or not it still counts. Another portalAuth()'s is not returned. */
+/**
+ * The login in the session of this request, whether or not it still counts. Another portalAuth()'s is not
+ * returned.
+ */
 export function lastLogin(on: Request, rules: SessionRules): PortalSession | undefined {
   const record = loginOf(on, rules)?.record;
   return record && !isForeign(record, rules) ? record : undefined;
@@ -69,8 +73,9 @@ function cookieOf(req: Request, id: string): string | undefined {
 }
 
 /**
- * Removes a session that was made for this request, if the request came without a session cookie. Another site has posted it,
- * so the Lax cookie stayed away: a new cookie in the response would replace the one that the browser has.
+ * Removes a session that was made for this request, if the request came without a session cookie. Another
+ * site has posted it, so the Lax cookie stayed away: a new cookie in the response would replace the one that
+ * the browser has.
  */
 export function dropNewSession(on: Request, instance: Instance): void {
   const req = holderOf(on, instance);
@@ -78,8 +83,8 @@ export function dropNewSession(on: Request, instance: Instance): void {
 }
 
 /**
- * Lets this request count as no use of any session. express-session finds none when the response ends, so it neither moves
- * an end nor sets a cookie. `req.session` is gone then, as after a logout.
+ * Lets this request count as no use of any session. express-session finds none when the response ends, so it
+ * neither moves an end nor sets a cookie. `req.session` is gone then, as after a logout.
  */
 export function passUnnoticed(on: Request): void {
   for (const req of holdersOf(on)) {

@@ -10,16 +10,19 @@ const HOLDERS = Symbol("express-portal-auth sessions");
 type Holding = Request & { [HOLDERS]?: Record<string, Request> };
 
 /**
- * The request as the session of this portalAuth() hangs on it. That is the request itself, and `req.session`, unless the
- * portalAuth() has a name: then it is a second view of the same request, so that express-session can put another session
- * on it beside the application's.
+ * The request as the session of this portalAuth() hangs on it. That is the request itself, and `req.session`,
+ * unless the portalAuth() has a name: then it is a second view of the same request, so that express-session
+ * can put another session on it beside the application's.
  */
 export function holderOf(req: Request, { name }: Instance): Request {
   if (name === undefined) return (req as Holding)[HOLDERS]?.[BESIDE] ?? req;
   return (req as Holding)[HOLDERS]?.[name] ?? addHolder(req, name);
 }
 
-/** The place of a session of ours that has no name, on a request whose `req.session` belongs to another package. No name is empty. */
+/**
+ * The place of a session of ours that has no name, on a request whose `req.session` belongs to another
+ * package. No name is empty.
+ */
 const BESIDE = "";
 
 /** The holder of such a session. From then on holderOf() returns it for this request. */

@@ -17,7 +17,9 @@ const hasOtherLife = ({ idle_ms }: LoginRecord, idleMs: number): boolean =>
 export const isIdleEndDue = (record: LoginRecord, lifeMs: number, idleMs: number): boolean =>
   idleMs - lifeMs >= stepOf(idleMs) || hasOtherLife(record, idleMs);
 
-/** Moves the idle end of a login that was used, and lists it again. A store of ours moves it with the session. */
+/**
+ * Moves the idle end of a login that was used, and lists it again. A store of ours moves it with the session.
+ */
 export async function moveIdleEnd(
   { isOurStore, logins }: LoginPlace,
   key: string,

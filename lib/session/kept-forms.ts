@@ -21,12 +21,18 @@ export interface Posted {
   readonly length: number;
 }
 
-/** What a posted form is: the kept form for the first time, the kept form again, or another form; or no form is kept any more. */
+/**
+ * What a posted form is: the kept form for the first time, the kept form again, or another form; or no form
+ * is kept any more.
+ */
 export type Arrival = "first" | "again" | "other" | "gone";
 
 /** How long a form is kept, in milliseconds. */
 export const FORM_LIFE_MS = 10 * 60_000;
-/** How long it is remembered that a form has arrived. A browser that was redirected once more is there by then. */
+/**
+ * How long it is remembered that a form has arrived. A browser that was redirected once more is there by
+ * then.
+ */
 const ARRIVED_MS = 60_000;
 
 interface Content {
@@ -41,9 +47,9 @@ interface Content {
 const MOST_ATTEMPTS = 50;
 
 /**
- * Forms that wait until the user has logged in, beside the logins. A click releases a form, and the form counts as sent when
- * the browser has brought it to its address. So a second click, which cancels the first, loses nothing, and only one of all
- * that arrive passes.
+ * Forms that wait until the user has logged in, beside the logins. A click releases a form, and the form
+ * counts as sent when the browser has brought it to its address. So a second click, which cancels the first,
+ * loses nothing, and only one of all that arrive passes.
  */
 export class KeptForms {
   readonly #records: RecordStore;
@@ -106,7 +112,10 @@ export class KeptForms {
 
 const keyOf = (id: string): string => `f:${createHash("sha256").update(id).digest("base64url")}`;
 
-/** A form that we did not redirect, or that has arrived already, is another one: perhaps the same, filled in once more. */
+/**
+ * A form that we did not redirect, or that has arrived already, is another one: perhaps the same, filled in
+ * once more.
+ */
 function arrivalOf({ sealed, posted: its, under_way }: Content, posted: Posted): Arrival {
   if (under_way < 1 || its !== hashOf(posted)) return "other";
   return sealed === undefined ? "again" : "first";

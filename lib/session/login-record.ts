@@ -23,7 +23,10 @@ export interface PortalSession {
   readonly authentication?: Readonly<Authentication> | undefined;
   /** A random name of the login. It opens nothing. */
   readonly login_id: string;
-  /** Set if the token set was requested because a resource had refused the one before, although that had not expired. */
+  /**
+   * Set if the token set was requested because a resource had refused the one before, although that had not
+   * expired.
+   */
   readonly after_refusal?: true | undefined;
 }
 
@@ -35,11 +38,16 @@ export interface RefreshClaim {
   readonly claimed_at: number;
 }
 
-/** A login as the store keeps it. Only this package writes it, by compare-and-set on the version of the stored record. */
+/**
+ * A login as the store keeps it. Only this package writes it, by compare-and-set on the version of the stored
+ * record.
+ */
 export interface LoginRecord extends PortalSession {
   /** The session that the login belongs to. In another session a reference to this login does not count. */
   readonly session_id: string;
-  /** When the provider was asked for the tokens, in epoch milliseconds: a logout after that ends this login. */
+  /**
+   * When the provider was asked for the tokens, in epoch milliseconds: a logout after that ends this login.
+   */
   readonly asked_at: number;
   /** How long the login lives without a request, in milliseconds. */
   readonly idle_ms: number;
@@ -55,8 +63,9 @@ export const keptUserAgent = (userAgent: string | undefined): string | undefined
   userAgent?.slice(0, MOST_USER_AGENT);
 
 /**
- * What `req.session.portal` is. JSON and util.inspect leave the tokens out: an application that answers with its session, or
- * logs it, shows none. Deeply frozen, as applications merge request bodies into whatever they find.
+ * What `req.session.portal` is. JSON and util.inspect leave the tokens out: an application that answers with
+ * its session, or logs it, shows none. Deeply frozen, as applications merge request bodies into whatever they
+ * find.
  */
 export class LoginView implements PortalSession {
   readonly tokens: Readonly<TokenSet>;

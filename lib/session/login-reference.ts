@@ -28,14 +28,19 @@ export const tenantName = (belongsTo: string): string => shortHash(belongsTo);
 
 const shortHash = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 16);
 
-/** The login that a session refers to. Applications can write to their sessions, so any value may be there. */
+/**
+ * The login that a session refers to. Applications can write to their sessions, so any value may be there.
+ */
 export function readReference(session: AnySession): LoginReference | undefined {
   const { id, of, user, in: its } = Object((session as Referring)[REFERENCE_KEY]) as Partial<LoginReference>;
   if (typeof id !== "string" || typeof of !== "string") return undefined;
   return { id, of, user: String(user), in: String(its) };
 }
 
-/** Whether a reference was written to this session. Applications copy all keys of a session to the one that replaces it. */
+/**
+ * Whether a reference was written to this session. Applications copy all keys of a session to the one that
+ * replaces it.
+ */
 export const isReferenceOf = (sessionId: string, reference: LoginReference): boolean =>
   reference.in === shortHash(sessionId);
 

@@ -71,7 +71,8 @@ export class Logins {
    * Reads a login, changes it and writes it, with no other write in between.
    *
    * @returns the login as it is stored then; undefined if it has ended
-   * @throws PortalAuthError `session_store_failed`, also for a record that cannot be decoded here: the login has not ended
+   * @throws PortalAuthError `session_store_failed`, also for a record that cannot be decoded here: the login
+   *   has not ended
    */
   async update(key: string, change: ChangeLogin): Promise<LoginRecord | undefined> {
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
@@ -143,8 +144,9 @@ export class Logins {
   }
 
   /**
-   * Ends the logins of a user that a logout means, also those that are in progress. Records are removed first, which needs no
-   * memory in the store. The notice may fail, and is logged then. Logins that were written meanwhile are removed after it.
+   * Ends the logins of a user that a logout means, also those that are in progress. Records are removed
+   * first, which needs no memory in the store. The notice may fail, and is logged then. Logins that were
+   * written meanwhile are removed after it.
    */
   async endAll(list: string, isMeant: (found: FoundLogin) => boolean, logout: Logout): Promise<EndedLogin[]> {
     const first = await this.#endListed(list, isMeant);

@@ -27,8 +27,8 @@ export const LOGIN_IN_PROGRESS_MS = 10 * 60_000;
 const MOST_ATTEMPTS = 20;
 
 /**
- * Notices of logouts, one record for each user or provider session. A logout ends the logins that the index names. A notice
- * ends the others: a login that is in progress, and one that the index has lost.
+ * Notices of logouts, one record for each user or provider session. A logout ends the logins that the index
+ * names. A notice ends the others: a login that is in progress, and one that the index has lost.
  */
 export class LogoutNotices {
   readonly #records: RecordStore;

@@ -12,7 +12,10 @@ interface Stacked {
   readonly stack?: readonly { readonly handle?: { readonly name?: string } }[];
 }
 
-/** The session middleware that an app mounts behind portalAuth(), as far as its own list of middleware shows it. */
+/**
+ * The session middleware that an app mounts behind portalAuth(), as far as its own list of middleware shows
+ * it.
+ */
 export function sessionsBehind(req: Request): readonly ("cookie-session" | "express-session")[] {
   const app = req.app as unknown as { readonly _router?: Stacked; readonly router?: Stacked };
   const { stack = [] } = app._router ?? app.router ?? {}; // Express 4 throws at `router`, and has `_router`
@@ -26,8 +29,8 @@ export const isExpressSession = (session: unknown): boolean =>
   typeof (session as { regenerate?: unknown } | undefined)?.regenerate === "function";
 
 /**
- * Keeps an answer from hanging if other middleware has replaced `req.session`: express-session calls methods of it when the
- * answer ends, which cookie-session's object does not have.
+ * Keeps an answer from hanging if other middleware has replaced `req.session`: express-session calls methods
+ * of it when the answer ends, which cookie-session's object does not have.
  *
  * @param onReplaced is called once the answer ends, if `req.session` is another package's by then
  */

@@ -7,7 +7,10 @@ import { storeFailed } from "./store-failed.js";
 
 type Holding = { [FORM_KEY]?: unknown } | undefined;
 
-/** The form that waits for the person of this session, as far as the session knows. An application may write to it. */
+/**
+ * The form that waits for the person of this session, as far as the session knows. An application may write
+ * to it.
+ */
 export function pendingForm(on: Request, instance: Instance): PendingForm | undefined {
   const { id, back } = Object((holderOf(on, instance).session as Holding)?.[FORM_KEY]) as Partial<PendingForm>;
   return typeof id === "string" && typeof back === "string" ? { id, back } : undefined;

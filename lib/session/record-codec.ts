@@ -12,13 +12,22 @@ export interface DecodedLogin {
 /** Turns login records into the text that the store keeps, and back. */
 export interface RecordCodec {
   encode(key: string, record: LoginRecord): string;
-  /** Returns undefined for a text that cannot be decoded: other processes may use other keys, and others may write to the store. */
+  /**
+   * Returns undefined for a text that cannot be decoded: other processes may use other keys, and others may
+   * write to the store.
+   */
   decode(key: string, text: string): DecodedLogin | undefined;
 }
 
-/** Decoded records that this process remembers, in bytes of their text. A known text is neither parsed nor decrypted again. */
+/**
+ * Decoded records that this process remembers, in bytes of their text. A known text is neither parsed nor
+ * decrypted again.
+ */
 const MOST_CACHED_BYTES = 16 * 1024 * 1024;
-/** A record that was not read for so long is forgotten: it may have ended, and its tokens need not stay in memory. */
+/**
+ * A record that was not read for so long is forgotten: it may have ended, and its tokens need not stay in
+ * memory.
+ */
 const CACHED_MS = 10 * 60_000;
 
 /** The key is part of what is encrypted: a text that is copied to another session or login opens nothing. */
@@ -28,8 +37,9 @@ interface Sealed {
 }
 
 /**
- * Creates the codec of one portalAuth(). With keys of TOKEN_ENCRYPTION_KEY the whole record is encrypted and bound to its
- * key in the store, and a record in clear text is refused: whoever can write to the store must not be able to plant one.
+ * Creates the codec of one portalAuth(). With keys of TOKEN_ENCRYPTION_KEY the whole record is encrypted and
+ * bound to its key in the store, and a record in clear text is refused: whoever can write to the store must
+ * not be able to plant one.
  *
  * @param report called once for each text that cannot be decoded
  */

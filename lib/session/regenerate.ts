@@ -17,9 +17,11 @@ const WAIT_FOR_REFRESH_MS = 30_000;
 const LOOK_AGAIN_MS = 50;
 
 /**
- * Gives the session of this request a new id, and keeps everything that is in it and the login. The old id is worthless then.
+ * Gives the session of this request a new id, and keeps everything that is in it and the login. The old id is
+ * worthless then.
  *
- * @throws PortalAuthError `login_required` if the login has ended meanwhile, `session_store_failed`, `session_missing`
+ * @throws PortalAuthError `login_required` if the login has ended meanwhile, `session_store_failed`,
+ *   `session_missing`
  */
 export async function regenerateSession(on: Request, rules: SessionRules): Promise<void> {
   const holder = holderOf(on, rules);
@@ -38,7 +40,10 @@ export async function regenerateSession(on: Request, rules: SessionRules): Promi
   }
 }
 
-/** Copies everything that is in a session to the one that replaces it, and the life that the application has given its cookie. */
+/**
+ * Copies everything that is in a session to the one that replaces it, and the life that the application has
+ * given its cookie.
+ */
 function copyData({ session }: Request, { place }: RequestLogin, { cookie, ...data }: Session): void {
   Object.assign(session, data);
   if (!place.lives.isCookieSetOnce) session.cookie.maxAge = cookie.originalMaxAge as number;
@@ -67,7 +72,10 @@ async function moveReference(holder: Request, current: RequestLogin, old: Sessio
   current.begin(key, record);
 }
 
-/** Nobody knows the new id if a move fails, so the login is ended: the list of the user's sessions must not show it. */
+/**
+ * Nobody knows the new id if a move fails, so the login is ended: the list of the user's sessions must not
+ * show it.
+ */
 async function orEnd(place: LoginPlace, key: string, work: () => Promise<unknown>): Promise<void> {
   try {
     await work();
@@ -78,8 +86,8 @@ async function orEnd(place: LoginPlace, key: string, work: () => Promise<unknown
 }
 
 /**
- * In a store of ours the record lies under the id of the session. It is copied, and the copy counts once the original has been
- * removed unchanged. So a logout or a refresh at the same moment is never lost.
+ * In a store of ours the record lies under the id of the session. It is copied, and the copy counts once the
+ * original has been removed unchanged. So a logout or a refresh at the same moment is never lost.
  */
 async function moveEntry(holder: Request, current: RequestLogin, old: Session): Promise<void> {
   const { key: oldKey = "", place } = current;

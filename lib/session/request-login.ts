@@ -63,7 +63,7 @@ export class RequestLogin {
     return this.#key;
   }
 
-  /** How long the login lives without another request, as it was stored when this request came, in milliseconds. */
+  /** How long the login lives without another request, in milliseconds, as it was read. */
   get lifeMs(): number | undefined {
     return this.#lifeMs;
   }
@@ -81,7 +81,7 @@ export class RequestLogin {
     return login ? whyNot(login.view, rules) : this.#refusal;
   }
 
-  /** Loads the login that belongs to the session. Resolves at once, without I/O, if a store of ours has read both. */
+  /** Loads the login of the session. Does no I/O if a store of ours has read both. */
   load(res: Response): Promise<void> | undefined {
     const { session, sessionID } = this.#holder;
     if (!session) return undefined;
@@ -110,7 +110,7 @@ export class RequestLogin {
     else if (isReferenceOf(session.id, reference)) this.#clear(session, reference.user, res);
   }
 
-  /** Takes over a login that was read. If its idle end is due to move, logouts are looked for that missed it. */
+  /** Takes over a login that was read. If its idle end is due, checks the notices of logouts. */
   #use(key: string, login: DecodedLogin | undefined, lifeMs: number, res: Response): Promise<void> | undefined {
     this.#refusal = whyNotLoaded(login, this.#sessionId, this.place.rules);
     if (!login || this.#refusal === "not_ours") return undefined;
@@ -176,13 +176,13 @@ export class RequestLogin {
     this.release();
   }
 
-  /** Lets the response of this request end without any effect on the login, whichever router has loaded it. */
+  /** Lets the response end without any effect on the login, whichever router has loaded it. */
   release(): void {
     this.#isReleased = true;
     this.#earlier?.release();
   }
 
-  /** An application can end the session by itself: destroy(), regenerate(), `unset`, delete. That ends the login. */
+  /** An application can end its session: destroy(), regenerate(), `unset`, delete. That ends the login. */
   #watchEnd(res: Response): void {
     whenEnded(res, () => {
       if (this.#isReleased || this.#key === undefined) return;

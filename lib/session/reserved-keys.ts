@@ -5,7 +5,9 @@ import { KEPT_FOR_KEY, REFERENCE_KEY } from "./login-reference.js";
 /** The session key under which the keys are listed that the onLogin hook of this login has set. */
 export const LOGIN_KEYS = "portal_login_keys";
 
-/** Session keys of express-session and of this package. An application that writes to them breaks its session. */
+/**
+ * Session keys of express-session and of this package. An application that writes to them breaks its session.
+ */
 const RESERVED = [
   "id",
   "req",

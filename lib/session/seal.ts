@@ -3,7 +3,9 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:cr
 /** Makes values that only this application can read, and nobody can change. */
 export interface Sealer {
   seal(value: object): string;
-  /** What was sealed, or undefined for anything that was not sealed by one of our secrets for this purpose. */
+  /**
+   * What was sealed, or undefined for anything that was not sealed by one of our secrets for this purpose.
+   */
   open(sealed: string): unknown;
 }
 
@@ -12,12 +14,13 @@ const AAD = Buffer.from(HEADER); // RFC 7516, section 5.1, step 14
 const [IV_BYTES, TAG_BYTES] = [12, 16]; // RFC 7518, section 5.3
 
 /**
- * A JWE in its compact form (RFC 7516, section 7.1), `dir` with `A256GCM`, under keys derived from the application's
- * secrets by HKDF (RFC 5869). Each purpose has keys of its own, so that a value sealed for one is nothing to another.
+ * A JWE in its compact form (RFC 7516, section 7.1), `dir` with `A256GCM`, under keys derived from the
+ * application's secrets by HKDF (RFC 5869). Each purpose has keys of its own, so that a value sealed for one
+ * is nothing to another.
  *
- * By node:crypto and not by jose, whose WebCrypto takes a detour through the thread pool: a login seals and opens three
- * times, and that was a quarter of its CPU time (measured by `npm run bench -- login`). Only this one header is ever
- * written or read; a test compares both ways with jose.
+ * By node:crypto and not by jose, whose WebCrypto takes a detour through the thread pool: a login seals and
+ * opens three times, and that was a quarter of its CPU time (measured by `npm run bench -- login`). Only this
+ * one header is ever written or read; a test compares both ways with jose.
  */
 export function createSealer(secrets: readonly string[], purpose: string): Sealer {
   const keys = deriveKeys(secrets, purpose);
@@ -35,10 +38,15 @@ export function createSealer(secrets: readonly string[], purpose: string): Seale
   };
 }
 
-/** Encrypts bytes for one purpose, as short as a cookie needs it: the parts of the JWE that differ, in one piece. */
+/**
+ * Encrypts bytes for one purpose, as short as a cookie needs it: the parts of the JWE that differ, in one
+ * piece.
+ */
 export interface ByteSealer {
   seal(bytes: Buffer): string;
-  /** What was sealed, or undefined for anything that was not sealed by one of our secrets for this purpose. */
+  /**
+   * What was sealed, or undefined for anything that was not sealed by one of our secrets for this purpose.
+   */
   open(sealed: string): Buffer | undefined;
 }
 
@@ -48,7 +56,10 @@ export const sealedLength = (bytes: number): number => Math.ceil(((IV_BYTES + by
 /** How many bytes fit, sealed, into so many characters. */
 export const sealableBytes = (length: number): number => Math.floor((length * 3) / 4) - IV_BYTES - TAG_BYTES;
 
-/** Creates a ByteSealer: AES-256-GCM (NIST SP 800-38D) under keys derived from the secrets for this purpose alone. */
+/**
+ * Creates a ByteSealer: AES-256-GCM (NIST SP 800-38D) under keys derived from the secrets for this purpose
+ * alone.
+ */
 export function createByteSealer(secrets: readonly string[], purpose: string): ByteSealer {
   const keys = deriveKeys(secrets, purpose);
   const [first] = keys as [Buffer, ...Buffer[]];
@@ -77,7 +88,10 @@ interface Pieces {
   readonly tag: Buffer;
 }
 
-/** The parts of what may be a JWE of ours; each in the one way to write it, so that no two texts mean the same. */
+/**
+ * The parts of what may be a JWE of ours; each in the one way to write it, so that no two texts mean the
+ * same.
+ */
 function partsOf(sealed: string): Pieces | undefined {
   const [header, key, ...rest] = sealed.split(".");
   const [iv, text, tag] = rest.map((part) => Buffer.from(part, "base64url"));

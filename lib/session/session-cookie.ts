@@ -5,10 +5,9 @@ import { holderOf, type Instance } from "./holder.js";
 
 /**
  * Checks that express-session will set the session cookie. It omits a Secure cookie silently if it takes a
- * request for plain http. The login would then succeed, the session would be lost, and the browser would be in
- * a redirect loop.
- * X-Forwarded-Proto counts here, although an application's session may not trust it. If it did not,
- * sessionCookieIsMissing() sees that afterwards, and the next login fails here.
+ * request for plain http. The login would then succeed, the session would be lost, and the browser would be
+ * in a redirect loop. X-Forwarded-Proto counts here, although an application's session may not trust it. If
+ * it did not, sessionCookieIsMissing() sees that afterwards, and the next login fails here.
  *
  * @throws PortalAuthError `proxy_not_trusted`; `login_over_http` if the user has come by http
  */
@@ -24,7 +23,10 @@ export function checkCookieCanBeSet(on: Request, instance: Instance): void {
 /** Each portalAuth() whose session cookie was omitted although X-Forwarded-Proto said https. */
 const unbelieving = new WeakSet<Instance>();
 
-/** Whether the browser keeps this session's cookie to itself when another site leads here (RFC 6265bis, section 5.2). */
+/**
+ * Whether the browser keeps this session's cookie to itself when another site leads here (RFC 6265bis,
+ * section 5.2).
+ */
 export function isStrict(req: Request, instance: Instance): boolean {
   const sameSite = holderOf(req, instance).session?.cookie?.sameSite;
   return sameSite === true || sameSite === "strict";

@@ -25,12 +25,15 @@ export interface SessionMountOptions extends OwnSessionOptions {
   readonly warnOfFailure: (error: unknown) => void;
 }
 
-/** The stores of our own sessions, of whichever router: such a session must not be taken for the application's. */
+/**
+ * The stores of our own sessions, of whichever router: such a session must not be taken for the
+ * application's.
+ */
 const ownStores = new WeakSet<Store>();
 
 /**
- * Creates the middleware that loads the session and its login. The session is the application's own if it has mounted one,
- * otherwise one of ours. This is decided for each request.
+ * Creates the middleware that loads the session and its login. The session is the application's own if it has
+ * mounted one, otherwise one of ours. This is decided for each request.
  */
 export function createSessionMount(options: SessionMountOptions): RequestHandler {
   const mount = new SessionMount(options);

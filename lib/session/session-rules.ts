@@ -38,8 +38,8 @@ export const isOfClient = (login: Omit<LoginOwner, "redirect_uri">, { issuer, cl
   login.issuer === issuer && login.client_id === clientId;
 
 /**
- * Tells whether another portalAuth() has begun a login. Two with the same provider and client differ by the redirect URI: one
- * may let in users whom the hooks of the other refuse.
+ * Tells whether another portalAuth() has begun a login. Two with the same provider and client differ by the
+ * redirect URI: one may let in users whom the hooks of the other refuse.
  */
 export const isForeign = (login: LoginOwner, rules: SessionRules): boolean =>
   !isOfClient(login, rules) || login.redirect_uri !== rules.redirectUri;

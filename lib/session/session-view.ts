@@ -3,12 +3,18 @@ import type { Session, SessionData } from "express-session";
 import type { PortalSession } from "./login-record.js";
 import { keepDataFor } from "./login-reference.js";
 
-/** Shows the login in the session. Not enumerable, so that no copy of the session and no JSON contains it; not writable, as a change would not be saved. */
+/**
+ * Shows the login in the session. Not enumerable, so that no copy of the session and no JSON contains it; not
+ * writable, as a change would not be saved.
+ */
 export function showView(session: Session, view: PortalSession): void {
   Object.defineProperty(session, "portal", { value: view, enumerable: false, writable: false, configurable: true });
 }
 
-/** Removes what a visitor may have put there, for example by a request body that the application has merged into its session. */
+/**
+ * Removes what a visitor may have put there, for example by a request body that the application has merged
+ * into its session.
+ */
 export function removePlantedView(session: Session & Partial<SessionData>): void {
   if (Object.prototype.propertyIsEnumerable.call(session, "portal")) hideView(session);
 }
@@ -18,8 +24,9 @@ export function hideView(session: Session & Partial<SessionData>): void {
 }
 
 /**
- * Empties a session whose login has ended, under the same id. A new id would set a cookie, and a slow answer could then
- * replace the cookie of a login that has begun meanwhile. The kept keys are for the same user's next login.
+ * Empties a session whose login has ended, under the same id. A new id would set a cookie, and a slow answer
+ * could then replace the cookie of a login that has begun meanwhile. The kept keys are for the same user's
+ * next login.
  */
 export function clearEndedSession(
   session: Session & Partial<SessionData>,
@@ -33,8 +40,9 @@ export function clearEndedSession(
 }
 
 /**
- * Sends a response without the cookie of a session that was emptied, as long as the session keeps this id. express-session sets
- * the cookie of every changed session that expires, and that could replace the cookie of a login that has begun meanwhile.
+ * Sends a response without the cookie of a session that was emptied, as long as the session keeps this id.
+ * express-session sets the cookie of every changed session that expires, and that could replace the cookie of
+ * a login that has begun meanwhile.
  */
 export function omitCookie(holder: Request, res: Response): void {
   const id = holder.sessionID;

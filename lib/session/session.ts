@@ -18,7 +18,10 @@ export type { SessionRules } from "./session-rules.js";
 export const readSession = (req: Request, rules: SessionRules): PortalSession | undefined =>
   loginOf(req, rules)?.read(rules);
 
-/** Returns why the login in the session of this request does not count; undefined if there is none, or if it counts. */
+/**
+ * Returns why the login in the session of this request does not count; undefined if there is none, or if it
+ * counts.
+ */
 export const whyRefused = (req: Request, rules: SessionRules): Refusal | undefined =>
   loginOf(req, rules)?.refusal(rules);
 
@@ -46,8 +49,8 @@ export function updateSession(on: Request, rules: Instance, key: string, record:
 }
 
 /**
- * Lets this request answer with a session that another request of the same browser has begun: a double click cancels the
- * response that carried its cookie.
+ * Lets this request answer with a session that another request of the same browser has begun: a double click
+ * cancels the response that carried its cookie.
  *
  * @returns false if that session or its login is gone
  */
@@ -78,7 +81,10 @@ export async function joinSession(on: Request, rules: SessionRules, id: string):
 export const sessionHere = (req: Request, instance: Instance): (Session & Partial<SessionData>) | undefined =>
   holderOf(req, instance).session;
 
-/** The id of the session of a login, or "" without a login: express-session gives a visitor a new id each time. */
+/**
+ * The id of the session of a login, or "" without a login: express-session gives a visitor a new id each
+ * time.
+ */
 export function sessionId(on: Request, instance: Instance): string {
   const { session, sessionID } = holderOf(on, instance);
   return session && loginOf(on, instance)?.record ? sessionID : "";
@@ -86,7 +92,10 @@ export function sessionId(on: Request, instance: Instance): string {
 
 /** How long a login goes on, in whole seconds. Unknown values are omitted. */
 export interface SecondsLeft {
-  /** Until the login ends without another request. Unknown for an application's session that ends with the browser. */
+  /**
+   * Until the login ends without another request. Unknown for an application's session that ends with the
+   * browser.
+   */
   readonly idle?: number;
   /** Until the login ends, whatever the user does. */
   readonly absolute: number;
@@ -94,7 +103,10 @@ export interface SecondsLeft {
   readonly token?: number;
 }
 
-/** Returns what was left when this request came: what it has done since to keep its session alive does not count. */
+/**
+ * Returns what was left when this request came: what it has done since to keep its session alive does not
+ * count.
+ */
 export function secondsLeft(on: Request, rules: SessionRules, { started_at, tokens }: PortalSession): SecondsLeft {
   const { session } = holderOf(on, rules);
   const lifeMs = loginOf(on, rules)?.lifeMs;

@@ -8,8 +8,9 @@ export interface StoreConnection {
 const watched = new WeakMap<Store, StoreConnection>();
 
 /**
- * Watches the connection of an application's store. express-session mounts no session while its store is disconnected.
- * All portalAuth() of the application share one pair of listeners: Node.js takes the eleventh listener for a leak.
+ * Watches the connection of an application's store. express-session mounts no session while its store is
+ * disconnected. All portalAuth() of the application share one pair of listeners: Node.js takes the eleventh
+ * listener for a leak.
  */
 export function watchConnection(store: Store): StoreConnection {
   const known = watched.get(store);

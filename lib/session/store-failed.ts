@@ -1,7 +1,8 @@
 import { PortalAuthError } from "../errors.js";
 
 /**
- * Wraps a failure of the store. Other failures of this package stay as they are, unless they need a sentence of their own.
+ * Wraps a failure of the store. Other failures of this package stay as they are, unless they need a sentence
+ * of their own.
  *
  * @param doing what the store was asked to do, as one verb
  * @param sentence what the user is told

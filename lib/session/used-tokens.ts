@@ -13,11 +13,14 @@ export interface TokenUse {
   fail(): Promise<void>;
 }
 
-/** A use that never ends, because its process was killed or the store is away, blocks the token for so long. */
+/**
+ * A use that never ends, because its process was killed or the store is away, blocks the token for so long.
+ */
 const IN_USE_MS = 10_000;
 
 /**
- * Begins the use of a token, in the store that all processes share: only the first of several at the same moment succeeds.
+ * Begins the use of a token, in the store that all processes share: only the first of several at the same
+ * moment succeeds.
  *
  * @param lifeMs how long such a token can come again, in milliseconds
  * @returns undefined if the token was used before, or is in use

@@ -26,9 +26,9 @@ const hashOf = (...names: readonly string[]): string =>
   createHash("sha256").update(JSON.stringify(names)).digest("base64url");
 
 /**
- * Lists the record keys of each user's logins. A key is listed before its record is written, and again whenever the login's
- * idle end moves. So the list names every login that counts, unless the store has lost a part of it. A key whose record is
- * gone expires from the list by itself.
+ * Lists the record keys of each user's logins. A key is listed before its record is written, and again
+ * whenever the login's idle end moves. So the list names every login that counts, unless the store has lost a
+ * part of it. A key whose record is gone expires from the list by itself.
  */
 export class UserLogins {
   readonly #records: RecordStore;

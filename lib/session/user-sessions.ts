@@ -30,7 +30,10 @@ export interface EndedSession {
 const publicId = ({ login_id }: LoginRecord): string =>
   createHash("sha256").update(login_id).digest("base64url").slice(0, 22);
 
-/** The sessions that the user of this request has with this portalAuth(). The one that was used last comes first. */
+/**
+ * The sessions that the user of this request has with this portalAuth(). The one that was used last comes
+ * first.
+ */
 export async function sessionsOf(on: Request, rules: SessionRules): Promise<UserSession[]> {
   const { place, key, record } = signedIn(on, rules);
   const isCurrent = ({ login_id }: LoginRecord) => login_id === record.login_id;
@@ -39,7 +42,7 @@ export async function sessionsOf(on: Request, rules: SessionRules): Promise<User
     login && counts(login.record, rules) ? [shown(login.record, stored.lifeMs, isCurrent(login.record), rules)] : [],
   );
   if (!sessions.some(({ is_current }) => is_current)) {
-    // The store has lost the list, which comes back as the sessions are used. Or the login has ended meanwhile.
+    // The store has lost the list, which comes back as the sessions are used. Or the login has ended.
     const own = await during("list", () => place.logins.read(key));
     if (own) sessions.push(shown(record, own.stored.lifeMs, true, rules));
   }
@@ -49,7 +52,10 @@ export async function sessionsOf(on: Request, rules: SessionRules): Promise<User
 const counts = (record: LoginRecord, rules: SessionRules): boolean =>
   !isForeign(record, rules) && rules.clock() / 1000 < record.started_at + rules.sessionAbsolute;
 
-/** The life that is left tells when the session was last used, to within a minute: each use moves the end by `idle_ms`. */
+/**
+ * The life that is left tells when the session was last used, to within a minute: each use moves the end by
+ * `idle_ms`.
+ */
 function shown(record: LoginRecord, lifeMs: number, is_current: boolean, { clock }: SessionRules): UserSession {
   const { started_at, idle_ms, user_agent } = record;
   const last_seen_at = Math.max(started_at, Math.floor((clock() - Math.max(0, idle_ms - lifeMs)) / 1000));
@@ -57,8 +63,8 @@ function shown(record: LoginRecord, lifeMs: number, is_current: boolean, { clock
 }
 
 /**
- * Ends the other sessions of the user of this request, with this portalAuth(), and logins of the user that are in progress.
- * The session of the request itself stays, for the caller to end.
+ * Ends the other sessions of the user of this request, with this portalAuth(), and logins of the user that
+ * are in progress. The session of the request itself stays, for the caller to end.
  */
 export async function endOthers(on: Request, rules: SessionRules): Promise<EndedSession[]> {
   const login = lastLogin(on, rules);
@@ -104,10 +110,11 @@ export interface ProviderLogout {
 }
 
 /**
- * Ends the sessions that the provider means, whichever redirect URI of the client began them. A login that does not say which
- * of the provider's sessions it belongs to ends, too: it may be the one that is meant.
+ * Ends the sessions that the provider means, whichever redirect URI of the client began them. A login that
+ * does not say which of the provider's sessions it belongs to ends, too: it may be the one that is meant.
  *
- * @param onlyKnown for a request that anybody can send: nothing is written for a session that is not known here
+ * @param onlyKnown for a request that anybody can send: nothing is written for a session that is not known
+ *   here
  */
 export async function endAsProviderSays(
   on: Request,

@@ -2,9 +2,10 @@ import type { LoginRecord, RefreshClaim } from "../login-record.js";
 import { KEEP_TRYING_MS, type Refresh } from "./refresh.js";
 
 /**
- * If the store takes longer for an answer, or a process for its next look, then the store, the network or the process stood
- * still. A working store answers within milliseconds, and looks follow each other within a second. Shorter pauses do no
- * harm: a claim leaves the process that holds it as much time for the store's answer, and again for saving.
+ * If the store takes longer for an answer, or a process for its next look, then the store, the network or the
+ * process stood still. A working store answers within milliseconds, and looks follow each other within a
+ * second. Shorter pauses do no harm: a claim leaves the process that holds it as much time for the store's
+ * answer, and again for saving.
  */
 export const STOOD_STILL_MS = 5000;
 /** An attempt to save that begins in time ends when the store's deadline ends it (`withDeadline`). */
@@ -16,7 +17,10 @@ const LEFT_BEHIND_MS = 10 * 60_000;
 export const claimLastsMs = ({ renewAtMostMs }: Pick<Refresh, "renewAtMostMs">): number =>
   renewAtMostMs + 2 * STOOD_STILL_MS;
 
-/** Creates the ids of a process's claims. Each claim has a new one, so a look can tell a new claim from an old one. */
+/**
+ * Creates the ids of a process's claims. Each claim has a new one, so a look can tell a new claim from an old
+ * one.
+ */
 export class ClaimIds {
   readonly #process: string;
   #count = 0;
@@ -30,7 +34,10 @@ export class ClaimIds {
     return `${this.#process}.${this.#count}`;
   }
 
-  /** The claim of another process, unless it was left behind. A claim of this process counts only while it refreshes. */
+  /**
+   * The claim of another process, unless it was left behind. A claim of this process counts only while it
+   * refreshes.
+   */
   othersClaim({ refreshing }: LoginRecord, { clock }: Pick<Refresh, "clock">): RefreshClaim | undefined {
     if (!refreshing || refreshing.id.startsWith(`${this.#process}.`)) return undefined;
     return clock() - refreshing.claimed_at < LEFT_BEHIND_MS ? refreshing : undefined;
@@ -44,7 +51,9 @@ export class ClaimWatch {
   #since = 0;
   #lastLookAt = 0;
 
-  /** Takes note of a look at the claim. Time in which the store or this process stood still does not count. */
+  /**
+   * Takes note of a look at the claim. Time in which the store or this process stood still does not count.
+   */
   look(claim: RefreshClaim | undefined): void {
     const now = performance.now();
     if (claim?.id !== this.#id) {
@@ -62,8 +71,9 @@ export class ClaimWatch {
   }
 
   /**
-   * Whether the process of the claim may still save tokens. It is answered while its claim lasts (30 s after this process
-   * first saw it at the latest), saves for KEEP_TRYING_MS (30 s), and its last attempt takes 10 s: 70 s in all.
+   * Whether the process of the claim may still save tokens. It is answered while its claim lasts (30 s after
+   * this process first saw it at the latest), saves for KEEP_TRYING_MS (30 s), and its last attempt takes 10
+   * s: 70 s in all.
    */
   mayDeliver(lastsMs: number): boolean {
     return performance.now() < this.#firstSeenAt + lastsMs + KEEP_TRYING_MS + LAST_ATTEMPT_MS;

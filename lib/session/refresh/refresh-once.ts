@@ -12,19 +12,27 @@ import { RefreshRun } from "./refresh-run.js";
 const MOST_WATCHES = 1000;
 
 /**
- * Refreshes the tokens of a login once, however many requests and processes need them. In a process, all requests share
- * one promise. Among processes, the one that claims the login refreshes it: the claim is written by the store's own
- * compare-and-set, so one process wins, and it refreshes what is stored at that moment.
+ * Refreshes the tokens of a login once, however many requests and processes need them. In a process, all
+ * requests share one promise. Among processes, the one that claims the login refreshes it: the claim is
+ * written by the store's own compare-and-set, so one process wins, and it refreshes what is stored at that
+ * moment.
  *
- * A claim is not renewed. Another process takes it over after it has watched it for as long as a claim lasts, 30 s by
- * default; time in which the store or that process stood still does not count.
+ * A claim is not renewed. Another process takes it over after it has watched it for as long as a claim lasts,
+ * 30 s by default; time in which the store or that process stood still does not count.
  */
 export interface RefreshOnce {
-  /** @throws PortalAuthError `login_required` if the session has ended, and what `prepare` and `Renew` throw */
+  /**
+   * @throws PortalAuthError `login_required` if the session has ended, and what `prepare` and `Renew` throw
+   */
   (id: string, refresh: Refresh): Promise<LoginRecord>;
-  /** How long ago the refresh of this login began that runs in this process, in milliseconds; 0 if none runs. */
+  /**
+   * How long ago the refresh of this login began that runs in this process, in milliseconds; 0 if none runs.
+   */
   ageMs(id: string): number;
-  /** Resolves when no refresh runs in this process, and no claim is left: new tokens would be lost with the process. */
+  /**
+   * Resolves when no refresh runs in this process, and no claim is left: new tokens would be lost with the
+   * process.
+   */
   settled(): Promise<void>;
 }
 

@@ -9,8 +9,8 @@ const LOOK_AGAIN_MS = 500;
 const KEEP_RELEASING_MS = 10_000;
 
 /**
- * Saves what the provider has answered. If this process was cut off from the store, another one may have taken over. Newer
- * tokens of that one stay: it has asked for them later. Its claim stays, too.
+ * Saves what the provider has answered. If this process was cut off from the store, another one may have
+ * taken over. Newer tokens of that one stay: it has asked for them later. Its claim stays, too.
  */
 export async function save(refresh: Refresh, claim: string, held: LoginRecord, renewed: Renewed) {
   const { login, onOrphan } = refresh;
@@ -23,12 +23,15 @@ export async function save(refresh: Refresh, claim: string, held: LoginRecord, r
   );
   if (saved) return saved;
   const { tokens } = renewed;
-  // the logout has revoked the old one, and an application that has moved the login to another session goes on with it
+  // If the token has not rotated, the logout has revoked it already.
   if (tokens.refresh_token !== held.tokens.refresh_token) onOrphan(tokens);
   throw new PortalAuthError("login_required", { detail: "the session was ended during the refresh" });
 }
 
-/** By the version, as a provider may give the same refresh token again; and by the token, as a failure may bring a new one. */
+/**
+ * By the version, as a provider may give the same refresh token again; and by the token, as a failure may
+ * bring a new one.
+ */
 const isNewer = ({ version, tokens }: LoginRecord, held: LoginRecord): boolean =>
   version > held.version || tokens.refresh_token !== held.tokens.refresh_token;
 
@@ -71,9 +74,10 @@ interface Refused {
 }
 
 /**
- * Ends a login whose refresh token the provider has refused, unless newer tokens are stored: those are returned. If another
- * process holds a claim, or held one that this process took over, it may have used the token and be slow to save: the login
- * ends only when no such claim can deliver any more (`ClaimWatch.mayDeliver`).
+ * Ends a login whose refresh token the provider has refused, unless newer tokens are stored: those are
+ * returned. If another process holds a claim, or held one that this process took over, it may have used the
+ * token and be slow to save: the login ends only when no such claim can deliver any more
+ * (`ClaimWatch.mayDeliver`).
  */
 export async function endLogin(refresh: Refresh, { refused, error, ids, watch }: Refused): Promise<LoginRecord> {
   for (;;) {

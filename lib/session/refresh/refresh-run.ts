@@ -7,7 +7,10 @@ import type { Refresh, Renew, StoredLogin } from "./refresh.js";
 import { endLogin, save } from "./refresh-outcome.js";
 import type { RefreshReport } from "./refresh-report.js";
 
-/** The pause after the first look at a login that another process refreshes. Each pause is longer than the one before. */
+/**
+ * The pause after the first look at a login that another process refreshes. Each pause is longer than the one
+ * before.
+ */
 const LOOK_AGAIN_MS = 25;
 const LOOK_AGAIN_AT_MOST_MS = 500;
 
@@ -19,7 +22,10 @@ interface RunOptions {
   readonly report: RefreshReport;
 }
 
-/** What a look has found: new enough tokens, a login that may be claimed, or one that another process refreshes. */
+/**
+ * What a look has found: new enough tokens, a login that may be claimed, or one that another process
+ * refreshes.
+ */
 type Found = "enough" | "free" | "held";
 
 /** One refresh of one login in this process. */
@@ -76,8 +82,8 @@ export class RefreshRun {
   }
 
   /**
-   * Looks at the stored login, and claims it if it is free and the id of a claim is given. A claim whose answer took too
-   * long is released: another process may have watched it meanwhile.
+   * Looks at the stored login, and claims it if it is free and the id of a claim is given. A claim whose
+   * answer took too long is released: another process may have watched it meanwhile.
    */
   async #look(claim: string | undefined): Promise<{ login: LoginRecord; found: Found; isClaimed: boolean }> {
     const { login, clock } = this.#refresh;

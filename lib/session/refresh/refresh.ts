@@ -9,8 +9,8 @@ export const KEEP_TRYING_MS = 30_000;
 /** The stored login that is refreshed. */
 export interface StoredLogin {
   /**
-   * Reads the login, changes it and writes it, with nothing in between. `change` may be called more than once. It returns
-   * the login to write, "remove" to end it, or undefined to leave it as it is.
+   * Reads the login, changes it and writes it, with nothing in between. `change` may be called more than
+   * once. It returns the login to write, "remove" to end it, or undefined to leave it as it is.
    *
    * Resolves to the login as it is stored now; undefined if it has ended.
    */
@@ -25,8 +25,9 @@ export interface Renewed {
 }
 
 /**
- * Sends the refresh token of the login, before it returns. Called in the same tick in which the claim is answered: during
- * a pause between the two, this process could stand still, and another one could take the claim over.
+ * Sends the refresh token of the login, before it returns. Called in the same tick in which the claim is
+ * answered: during a pause between the two, this process could stand still, and another one could take the
+ * claim over.
  */
 export type Renew = (stored: LoginRecord) => Promise<Renewed>;
 
@@ -37,7 +38,10 @@ export interface Refresh {
   readonly isEnough: (stored: LoginRecord) => boolean;
   /** Whether a resource has refused an access token that had not expired. */
   readonly afterRefusal: boolean;
-  /** Does everything that may take time before the login is claimed, such as discovery. Rejects if the provider is down. */
+  /**
+   * Does everything that may take time before the login is claimed, such as discovery. Rejects if the
+   * provider is down.
+   */
   readonly prepare: () => Promise<Renew>;
   /** The longest time until `Renew` has an outcome, in milliseconds. */
   readonly renewAtMostMs: number;

@@ -67,7 +67,9 @@ export class GuardedRecordStore<Store extends RecordStore = RecordStore> impleme
   }
 }
 
-/** Guards an entry store. Our own store in memory needs no guard, which would cost more than the store itself. */
+/**
+ * Guards an entry store. Our own store in memory needs no guard, which would cost more than the store itself.
+ */
 export const guardEntries = (store: EntryStore, opened: Promise<void> | undefined): EntryStore =>
   isMemoryStore(store) && !opened ? store : new GuardedEntryStore(store, opened);
 

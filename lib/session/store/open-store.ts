@@ -11,8 +11,9 @@ import { createRedisStore } from "./redis-store.js";
 import { PortalSessionStore } from "./session-store.js";
 
 /**
- * What the option `store` takes: the address of a Redis (`redis:`, `rediss:`) or PostgreSQL (`postgres:`, `postgresql:`)
- * server, a client or pool that the application has made, an adapter for another database, or a store of createStore().
+ * What the option `store` takes: the address of a Redis (`redis:`, `rediss:`) or PostgreSQL (`postgres:`,
+ * `postgresql:`) server, a client or pool that the application has made, an adapter for another database, or
+ * a store of createStore().
  */
 export type StoreGiven = string | object;
 
@@ -26,7 +27,8 @@ export interface OpenStoreOptions {
 }
 
 /**
- * Opens the store that the option `store` names. It connects in the background: an application starts without its store, too.
+ * Opens the store that the option `store` names. It connects in the background: an application starts without
+ * its store, too.
  *
  * @throws PortalAuthError `options_invalid` if a package is not installed, or if this is no store
  */

@@ -26,7 +26,10 @@ export interface Trouble {
   readonly advice: string;
 }
 
-/** A setting of the server that can lose logins: when it restarts, or when it evicts keys because its memory is short. */
+/**
+ * A setting of the server that can lose logins: when it restarts, or when it evicts keys because its memory
+ * is short.
+ */
 export interface Loss extends Trouble {
   readonly by: "restart" | "eviction";
 }

@@ -7,7 +7,10 @@ export interface Probed {
   readonly isShared: boolean;
   /** Whether nothing was lost of what two connections did at the same moment. */
   readonly isExclusive: boolean;
-  /** Whether one connection reads the names that another one has listed, and no longer those that it has removed. */
+  /**
+   * Whether one connection reads the names that another one has listed, and no longer those that it has
+   * removed.
+   */
   readonly isListed: boolean;
 }
 
@@ -16,8 +19,8 @@ const LIFE_MS = 60_000;
 const MOST_ATTEMPTS = 1000;
 
 /**
- * Writes a record under a random key on one connection, reads it on another, lets both change it at the same moment, lists
- * it, and removes it. If this process is killed in between, everything expires after a minute.
+ * Writes a record under a random key on one connection, reads it on another, lets both change it at the same
+ * moment, lists it, and removes it. If this process is killed in between, everything expires after a minute.
  */
 export async function probeStores(one: RecordStore, other: RecordStore): Promise<Probed> {
   const key = `probe:${randomBytes(16).toString("hex")}`;

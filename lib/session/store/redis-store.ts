@@ -10,8 +10,8 @@ const LONGEST_LIFE_MS = 1e14;
 /**
  * Keeps records and sessions in Redis 6 or later, Redis Cluster or Valkey. They end by the server's clock.
  *
- * If the connection is lost, ioredis runs a script again that may already have run. Then `create` and `replace`
- * can resolve to false, and `remove` to undefined, although the first run has changed the record.
+ * If the connection is lost, ioredis runs a script again that may already have run. Then `create` and
+ * `replace` can resolve to false, and `remove` to undefined, although the first run has changed the record.
  *
  * @param client a client, pool, cluster or sentinel of the package redis, or a Redis or Cluster of ioredis
  *
