@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { PortalAuthError } from "../errors.js";
-import { pause } from "./pause.js";
+import { parseJsonObject } from "../parse-json-object.js";
 import type { RecordStore } from "./store/records.js";
+import { untilWritten } from "./store/until-written.js";
 
 /** Where a session keeps what it knows of a form that waits in its store. */
 export const FORM_KEY = "portal_form";
@@ -44,7 +44,7 @@ interface Content {
   readonly under_way: number;
 }
 
-const MOST_ATTEMPTS = 50;
+const DONE = { outcome: undefined };
 
 /**
  * Forms that wait until the user has logged in, beside the logins. A click releases a form, and the form
@@ -98,15 +98,14 @@ export class KeptForms {
 
   /** @param change may be called several times; undefined leaves the form as it is */
   async #change(id: string, change: (content: Content | undefined) => Content | undefined): Promise<void> {
-    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
+    await untilWritten(async () => {
       const stored = await this.#records.read(keyOf(id));
       const next = change(stored && parse(stored.text));
-      if (!next || !stored) return;
+      if (!next || !stored) return DONE;
       const lifeMs = next.sealed === undefined ? ARRIVED_MS : FORM_LIFE_MS;
-      if (await this.#records.replace(keyOf(id), stored.version, JSON.stringify(next), lifeMs)) return;
-      await pause(Math.random() * Math.min(attempt, 10) * 2);
-    }
-    throw new PortalAuthError("session_store_failed", { detail: `${MOST_ATTEMPTS} other writes came in between` });
+      const isWritten = await this.#records.replace(keyOf(id), stored.version, JSON.stringify(next), lifeMs);
+      return isWritten ? DONE : undefined;
+    });
   }
 }
 
@@ -125,15 +124,7 @@ const hashOf = ({ to, length }: Posted): string => createHash("sha256").update(`
 
 /** Others may write to the store. */
 function parse(text: string): Content | undefined {
-  const { sealed, posted, under_way } = Object(parseJson(text)) as Partial<Content>;
+  const { sealed, posted, under_way } = Object(parseJsonObject(text)) as Partial<Content>;
   if (typeof posted !== "string" || typeof under_way !== "number") return undefined;
   return { sealed: typeof sealed === "string" ? sealed : undefined, posted, under_way };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

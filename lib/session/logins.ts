@@ -2,9 +2,9 @@ import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { LoginRecord } from "./login-record.js";
 import { LOGIN_IN_PROGRESS_MS, type Logout, LogoutNotices } from "./logout-notices.js";
-import { pause } from "./pause.js";
 import type { DecodedLogin, RecordCodec } from "./record-codec.js";
 import type { RecordStore, StoredRecord } from "./store/records.js";
+import { untilWritten } from "./store/until-written.js";
 import { providerSessionList, UserLogins, userList, userOf } from "./user-logins.js";
 
 export interface LoginsOptions {
@@ -35,7 +35,6 @@ export interface EndedLogin {
 /** What a record shall become. Undefined leaves it as it is. May be called several times for one update. */
 export type ChangeLogin = (record: LoginRecord) => LoginRecord | "remove" | undefined;
 
-const MOST_ATTEMPTS = 50;
 /** So many answers of the store are awaited at once. */
 const AT_ONCE = 50;
 
@@ -75,18 +74,17 @@ export class Logins {
    *   has not ended
    */
   async update(key: string, change: ChangeLogin): Promise<LoginRecord | undefined> {
-    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
+    return untilWritten(async () => {
       const found = await this.read(key);
-      if (!found) return undefined;
+      if (!found) return { outcome: undefined };
       const record = found.login?.record;
       if (!record)
         throw new PortalAuthError("session_store_failed", { detail: "the record of the login is unreadable" });
       const next = change(record);
-      if (next === undefined) return record;
-      if (await this.#write(found, record, next)) return next === "remove" ? undefined : next;
-      await pause(Math.random() * Math.min(attempt, 10) * 2);
-    }
-    throw new PortalAuthError("session_store_failed", { detail: `${MOST_ATTEMPTS} other writes came in between` });
+      if (next === undefined) return { outcome: record };
+      if (!(await this.#write(found, record, next))) return undefined;
+      return { outcome: next === "remove" ? undefined : next };
+    });
   }
 
   async #write({ key, stored }: FoundLogin, record: LoginRecord, next: LoginRecord | "remove"): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.js";
 import type { LoginRecord } from "./login-record.js";
 import type { RecordStore } from "./store/records.js";
+import { untilWritten } from "./store/until-written.js";
 
 /** The user has signed out everywhere at one portalAuth(): its redirect URI says which. */
 export interface LogoutByUser {
@@ -42,16 +43,15 @@ export class LogoutNotices {
   /** Writes a notice, in place of an earlier one of the same kind. */
   async add(name: string, logout: Logout, lifeMs: number): Promise<void> {
     const key = keyOf(name);
-    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
+    await untilWritten(async () => {
       const stored = await this.#records.read(key);
       const notices = stored ? parse(stored.text) : [];
       const text = JSON.stringify(this.#with(notices, logout, lifeMs));
       const isWritten = stored
         ? await this.#records.replace(key, stored.version, text, Math.max(lifeMs, stored.lifeMs))
         : await this.#records.create(key, text, lifeMs);
-      if (isWritten) return;
-    }
-    throw new Error(`${MOST_ATTEMPTS} other logouts of this user were written at the same time`);
+      return isWritten ? { outcome: undefined } : undefined;
+    }, MOST_ATTEMPTS);
   }
 
   /** Tells whether one of these notices ends this login. */

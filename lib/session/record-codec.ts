@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
+import { parseJsonObject } from "../parse-json-object.js";
 import { type LoginRecord, LoginView } from "./login-record.js";
 import { createSealer } from "./seal.js";
 
@@ -52,7 +53,7 @@ export function createRecordCodec(
   const cache = new RecordCache(clock);
 
   function open(key: string, text: string): LoginRecord | undefined {
-    if (!sealer) return asRecord(parse(text));
+    if (!sealer) return asRecord(parseJsonObject(text));
     const { key: its, record } = Object(sealer.open(text)) as Partial<Sealed>;
     return its === key ? asRecord(record) : undefined;
   }
@@ -76,14 +77,6 @@ function whyUnreadable(hasKey: boolean, text: string): string {
   return isEncrypted
     ? "encrypted with another key or for another session, or changed"
     : "not encrypted, and a key is set";
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Others may write to the store: the members that later code relies on are checked. */

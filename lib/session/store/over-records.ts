@@ -1,8 +1,5 @@
-import { PortalAuthError } from "../../errors.js";
-import { pause } from "../pause.js";
 import type { EntryStore, RecordIndex, RecordStore, SessionEntry, StoredRecord } from "./records.js";
-
-const ATTEMPTS = 50;
+import { untilWritten } from "./until-written.js";
 
 /** Creates an entry store from a record store, such as an application's adapter for its own database. */
 export function createEntryStore(records: RecordStore): EntryStore {
@@ -82,8 +79,8 @@ class EntriesOverRecords implements EntryStore {
 
   /** Writes a record whatever is there. */
   async #put(key: string, text: string, lifeMs: number): Promise<void> {
-    await untilDone(async () => {
-      if (await this.#records.create(key, text, lifeMs)) return true;
+    await untilWritten(async () => {
+      if (await this.#records.create(key, text, lifeMs)) return { outcome: true };
       await this.#records.remove(key);
       return undefined;
     });
@@ -94,11 +91,12 @@ class EntriesOverRecords implements EntryStore {
     change: (app: SessionEntry["app"]) => SessionEntry["app"],
     lifeMs: number | undefined,
   ): Promise<boolean> {
-    return untilDone(async () => {
+    return untilWritten(async () => {
       const stored = await this.#records.read(key);
-      if (!stored) return false;
+      if (!stored) return { outcome: false };
       const text = JSON.stringify(change(parseApp(stored)));
-      return (await this.#records.replace(key, stored.version, text, lifeMs)) || undefined;
+      const isReplaced = await this.#records.replace(key, stored.version, text, lifeMs);
+      return isReplaced ? { outcome: true } : undefined;
     });
   }
 }
@@ -113,14 +111,4 @@ function changeApp(
   const rest: Record<string, string> = { ...app };
   for (const name of removed) delete rest[name];
   return { ...rest, ...changed };
-}
-
-/** Repeats work that resolves to undefined if another write came in between. */
-async function untilDone<T>(work: () => Promise<T | undefined>): Promise<T> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-    const outcome = await work();
-    if (outcome !== undefined) return outcome;
-    await pause(Math.random() * Math.min(attempt, 10) * 2);
-  }
-  throw new PortalAuthError("session_store_failed", { detail: `${ATTEMPTS} other writes came in between` });
 }

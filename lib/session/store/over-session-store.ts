@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import session, { type SessionData, type Store } from "express-session";
 import type { Clock } from "../../clock.js";
 import { withDeadline } from "../deadline.js";
+import { promised } from "../promised.js";
 import { createQueue, type Queue } from "../queue.js";
 import type { RecordIndex, RecordStore, StoredRecord } from "./records.js";
 
@@ -156,7 +157,7 @@ class RecordsInSessionStore implements RecordStore {
   }
 
   async #get(id: string): Promise<Kept | undefined> {
-    const found = await call<unknown>((done) => this.#store.get(id, done)).catch(ignoreMissing);
+    const found = await promised<unknown>((done) => this.#store.get(id, done)).catch(ignoreMissing);
     const { text, version, ends_at } = Object(found) as Partial<Kept>;
     if (typeof text !== "string" || typeof version !== "number" || typeof ends_at !== "number") return undefined;
     return ends_at > this.#clock() ? { text, version, ends_at } : undefined;
@@ -166,11 +167,11 @@ class RecordsInSessionStore implements RecordStore {
     const cookie = new session.Cookie();
     // This sets `expires` and `originalMaxAge`. Some stores read the one, and some the other.
     cookie.maxAge = kept.ends_at - this.#clock();
-    await call((done) => this.#store.set(id, { cookie, ...kept } as unknown as SessionData, done));
+    await promised((done) => this.#store.set(id, { cookie, ...kept } as unknown as SessionData, done));
   }
 
   async #destroy(id: string): Promise<void> {
-    await call((done) => this.#store.destroy(id, done)).catch(ignoreMissing);
+    await promised((done) => this.#store.destroy(id, done)).catch(ignoreMissing);
   }
 }
 
@@ -180,17 +181,6 @@ class RecordsInSessionStore implements RecordStore {
  */
 const sessionId = (kind: "record" | "list", name: string): string =>
   `portal-auth-${kind}-${createHash("sha256").update(name).digest("base64url")}`;
-
-/**
- * Calls a method of a store. Some stores have async methods, which also reject, or reject without a call of
- * `done`.
- */
-function call<T>(method: (done: (error?: unknown, value?: T) => void) => unknown): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const returned = method((error, value) => (error ? reject(error) : resolve(value)));
-    Promise.resolve(returned).catch(reject);
-  });
-}
 
 /** session-file-store reports a session that it does not have as an error. */
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {
