@@ -9,7 +9,7 @@ import type { RenderPage, WordsGiven } from "./pages.js";
 import type { PortalAuth } from "./portal-auth.js";
 import { describeError } from "./redact.js";
 import { chosenRequests } from "./session/chosen-requests.js";
-import { onceAMinute } from "./session/once-a-minute.js";
+import { onceAMinute } from "./util/once-a-minute.js";
 
 /** One portalAuth() or another, by request. */
 export interface ChosenPortalAuth extends RequestHandler {

@@ -3,11 +3,11 @@ import { carefully, createLog } from "./answer/log.js";
 import { PortalAuthError } from "./errors.js";
 import { tellNobody } from "./events.js";
 import type { Logger } from "./logger.js";
-import { livesByCookie } from "./session/store/lives.js";
-import { createMemoryStore } from "./session/store/memory-store.js";
-import { isStore, openStore, type StoreGiven } from "./session/store/open-store.js";
-import { PortalSessionStore } from "./session/store/session-store.js";
-import { isStoreAddress, MEMORY } from "./session/store/store-address.js";
+import { livesByCookie } from "./store/lives.js";
+import { createMemoryStore } from "./store/memory-store.js";
+import { isStore, openStore, type StoreGiven } from "./store/open-store.js";
+import { PortalSessionStore } from "./store/session-store.js";
+import { isStoreAddress, MEMORY } from "./store/store-address.js";
 
 /** What createStore() adds to a store of express-session. */
 export interface Closable {

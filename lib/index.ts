@@ -59,10 +59,10 @@ export type {
   VisitorPortal,
 } from "./request-portal.js";
 export type { PortalSession } from "./session/login-record.js";
-export type { StoreGiven } from "./session/store/open-store.js";
-export type { RecordIndex, RecordStore, StoredRecord } from "./session/store/records.js";
 export { type ExplainedOption, explain } from "./settings/explain.js";
 export type { AuthorizationParams, PortalAuthOptions } from "./settings/options.js";
 export type { NoncePolicy, ProfileName } from "./settings/profiles.js";
 export type { Origin } from "./settings/settings.js";
+export type { StoreGiven } from "./store/open-store.js";
+export type { RecordIndex, RecordStore, StoredRecord } from "./store/records.js";
 export type { Authentication, Claims, TokenSet } from "./tokens.js";

@@ -10,10 +10,10 @@ import { type LoginStrength, strengthAsQuery } from "./login/strength.js";
 import type { Transactions } from "./login/transaction.js";
 import { POSTED, readQuery } from "./parameters.js";
 import type { GetPortal } from "./portal/discover.js";
-import type { RefreshOnce } from "./session/refresh/refresh-once.js";
-import type { Sealer } from "./session/seal.js";
+import type { RefreshOnce } from "./refresh/refresh-once.js";
 import type { ExplainedOption } from "./settings/explain.js";
 import type { Settings } from "./settings/settings.js";
+import type { Sealer } from "./util/seal.js";
 
 /** What the steps of one portalAuth() share. */
 export interface Parts {

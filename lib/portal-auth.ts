@@ -18,17 +18,17 @@ import { assumeHttps } from "./over-https.js";
 import { refuseRequest } from "./parentheses.js";
 import { type Parts, type Visit, withLogin, withRetry } from "./parts.js";
 import { createDiscovery } from "./portal/discover.js";
+import { createRefreshOnce } from "./refresh/refresh-once.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createRoutes } from "./routes.js";
 import { createRecordCodec } from "./session/record-codec.js";
-import { createRefreshOnce } from "./session/refresh/refresh-once.js";
-import { createSealer } from "./session/seal.js";
 import { createSessionMount } from "./session/session-mount.js";
-import { openStore } from "./session/store/open-store.js";
-import { storeFailed } from "./session/store-failed.js";
 import { type ExplainedOption, explainTried } from "./settings/explain.js";
 import type { PortalAuthOptions } from "./settings/options.js";
 import { type Settings, settledOf, type Tried, tryOptions, warnings } from "./settings/settings.js";
+import { openStore } from "./store/open-store.js";
+import { storeFailed } from "./store/store-failed.js";
+import { createSealer } from "./util/seal.js";
 
 /** The router. */
 export interface PortalAuth extends RequestHandler {

@@ -4,10 +4,10 @@ import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createStore } from "../lib/create-store.js";
-import { createMemoryStore } from "../lib/session/store/memory-store.js";
-import type { StoreGiven } from "../lib/session/store/open-store.js";
-import { PortalSessionStore } from "../lib/session/store/session-store.js";
-import { called, keysOf, put, startSessionApp } from "./session/store/session-app.js";
+import { createMemoryStore } from "../lib/store/memory-store.js";
+import type { StoreGiven } from "../lib/store/open-store.js";
+import { PortalSessionStore } from "../lib/store/session-store.js";
+import { called, keysOf, put, startSessionApp } from "./store/session-app.js";
 import { createMinimalRecords } from "./support/minimal-records.js";
 import { describeWithPostgres, describeWithRedis } from "./support/servers/describe.js";
 

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "../lib/settings/option-table.js";
 
@@ -44,13 +44,25 @@ test("no variable is named that is not read, and secrets are named with their fi
   for (const name of known) expect(named).toContain(name);
 });
 
-test.each(["README.md", "lib/session/README.md", "test/hostile/README.md", "test/mutation/README.md"])(
-  "%s leads to files that are there",
-  async (name) => {
-    const place = new URL(`../${name}`, import.meta.url);
-    const text = await readFile(place, "utf8");
-    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path = ""]) => path);
-    expect(links.length).toBeGreaterThan(0);
-    for (const path of links) expect(existsSync(new URL(path, place)), path).toBe(true);
-  },
-);
+/** The rooms of lib/ that a README of their own explains. */
+const ROOMS = ["refresh", "session", "store"];
+
+test.each(ROOMS)("the README of lib/%s names each file of the room", async (room) => {
+  const folder = new URL(`../lib/${room}/`, import.meta.url);
+  const text = await readFile(new URL("README.md", folder), "utf8");
+  const files = (await readdir(folder)).filter((name) => name.endsWith(".ts"));
+  expect(files.filter((name) => !text.includes(name))).toEqual([]);
+});
+
+test.each([
+  "README.md",
+  ...ROOMS.map((room) => `lib/${room}/README.md`),
+  "test/hostile/README.md",
+  "test/mutation/README.md",
+])("%s leads to files that are there", async (name) => {
+  const place = new URL(`../${name}`, import.meta.url);
+  const text = await readFile(place, "utf8");
+  const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path = ""]) => path);
+  expect(links.length).toBeGreaterThan(0);
+  for (const path of links) expect(existsSync(new URL(path, place)), path).toBe(true);
+});

@@ -2,7 +2,7 @@ import type { Request } from "express";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import type { Parts } from "../parts.js";
 import type { PortalSession } from "../session/login-record.js";
-import { type RequestsLogin, readSession, storedLogin, updateSession } from "../session/session.js";
+import { readSession, type StoredLogin, storedLogin, updateSession } from "../session/session.js";
 import { hasExpired } from "../tokens.js";
 import { withinTime } from "../within-time.js";
 import { endsSession, renewal } from "./renew.js";
@@ -113,7 +113,7 @@ async function renewed(parts: Parts, req: Request, session: PortalSession, wish:
   return withinTime(work, patience, () => (hasEnded(parts, session) ? work : session));
 }
 
-async function newer(parts: Parts, req: Request, login: RequestsLogin, { version = 0 }: PortalSession, wish: Wish) {
+async function newer(parts: Parts, req: Request, login: StoredLogin, { version = 0 }: PortalSession, wish: Wish) {
   const isNewer = (stored: PortalSession) => stored.version > version && isEnough(parts, stored, wish);
   const wanted = { isEnough: isNewer, afterRefusal: wish.refused !== undefined };
   const ask = () => parts.refreshOnce(login.key, renewal(parts, req, login, wanted));

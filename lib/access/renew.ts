@@ -6,10 +6,10 @@ import { callOnTokens } from "../hooks.js";
 import type { Parts } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
 import { refresh } from "../portal/refresh.js";
+import type { Refresh, Renewed } from "../refresh/refresh.js";
 import { revokeQuietly } from "../revoke-quietly.js";
 import type { PortalSession } from "../session/login-record.js";
-import type { Refresh, Renewed } from "../session/refresh/refresh.js";
-import type { RequestsLogin } from "../session/session.js";
+import type { StoredLogin } from "../session/session.js";
 import { hasExpired, type TokenSet } from "../tokens.js";
 import { withinTime } from "../within-time.js";
 import type { Blame } from "./outage.js";
@@ -37,7 +37,7 @@ interface Renewal extends Pick<Refresh, "isEnough" | "afterRefusal"> {
 export function renewal(
   parts: Parts,
   req: Request,
-  login: RequestsLogin,
+  login: StoredLogin,
   { isEnough, afterRefusal, isNeeded = true }: Renewal,
 ): Refresh {
   const renewAtMostMs = Math.max(RENEW_MS, 1000 * parts.settings.httpTimeout + AFTER_ANSWER_MS);

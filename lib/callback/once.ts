@@ -1,4 +1,4 @@
-import { JOIN_WITHIN_MS } from "../session/attempt-claims.js";
+import { JOIN_WITHIN_MS } from "./attempt-claims.js";
 
 const MOST = 10_000;
 

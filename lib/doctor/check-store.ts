@@ -1,9 +1,9 @@
 import { PortalAuthError } from "../errors.js";
 import { describeError } from "../redact.js";
-import { openStore } from "../session/store/open-store.js";
-import { type Lack, type Loss, type OpenStore, reasonOf } from "../session/store/opened.js";
-import { type Probed, probeStores } from "../session/store/probe.js";
 import type { Settings } from "../settings/settings.js";
+import { openStore } from "../store/open-store.js";
+import { type Lack, type Loss, type OpenStore, reasonOf } from "../store/opened.js";
+import { type Probed, probeStores } from "../store/probe.js";
 import { withinTime } from "../within-time.js";
 import { type Check, checksOf } from "./check.js";
 
@@ -75,7 +75,7 @@ function lacking({ found, isMade }: Lack): Check {
       })
     : failed("table", "the tables of the sessions are missing", {
         found: `${found}, and this user may not create it`,
-        advice: "GRANT CREATE ON SCHEMA to this user, or create the tables yourself: see lib/session/README.md",
+        advice: "GRANT CREATE ON SCHEMA to this user, or create the tables yourself: see lib/store/README.md",
       });
 }
 

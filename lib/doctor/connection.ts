@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP } from "node:net";
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
-import type { Trouble } from "../session/store/opened.js";
+import type { Trouble } from "../store/opened.js";
 
 /** What can be said of a host before anything is asked of it. */
 export interface Connection {

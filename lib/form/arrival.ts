@@ -1,9 +1,10 @@
 import type { Request } from "express";
 import { redirect } from "../answer/redirect.js";
 import type { Parts, Visit } from "../parts.js";
-import { forgetForm, pendingForm, withForms } from "../session/pending-form.js";
+import { forgetForm, pendingForm } from "../session/pending-form.js";
 import { pageOf } from "./form.js";
 import { postedBy } from "./keep-form.js";
+import { withForms } from "./kept-forms.js";
 
 /** Whether a form waits in the session of this request. No I/O. */
 export const isFormPending = ({ settings }: Parts, req: Request): boolean => pendingForm(req, settings) !== undefined;

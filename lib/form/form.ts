@@ -7,10 +7,10 @@ import { returnTo } from "../login/return-to.js";
 import type { Words } from "../pages.js";
 import { readQuery } from "../parameters.js";
 import { originOf, type Parts, type Visit } from "../parts.js";
-import type { KeptForms } from "../session/kept-forms.js";
-import { forgetForm, pendingForm, withForms } from "../session/pending-form.js";
+import { forgetForm, pendingForm } from "../session/pending-form.js";
 import { readSession } from "../session/session.js";
 import type { Claims } from "../tokens.js";
+import { type KeptForms, withForms } from "./kept-forms.js";
 import { openForm, type SealedForm } from "./sealed-form.js";
 
 /** In the address of the button that sends nothing: what is posted by the other is all the application's. */

@@ -11,10 +11,9 @@ import { isOwnRoute } from "../login/own-routes.js";
 import { pageBefore } from "../login/sign-in-page.js";
 import type { StrengthWanted } from "../login/strength.js";
 import { originOf, type Parts, type Visit, withLogin } from "../parts.js";
-import { FORM_LIFE_MS, type Posted } from "../session/kept-forms.js";
-import { onceAMinute } from "../session/once-a-minute.js";
-import { withForms } from "../session/pending-form.js";
+import { onceAMinute } from "../util/once-a-minute.js";
 import { createBudget } from "./budget.js";
+import { FORM_LIFE_MS, type Posted, withForms } from "./kept-forms.js";
 import { readRepeatable } from "./repeatable.js";
 import { sealForm } from "./sealed-form.js";
 

@@ -5,8 +5,8 @@ import type { Request, Response } from "express";
 import { consoleLog } from "../answer/log.js";
 import { returnTo } from "../external-address.js";
 import { readQuery } from "../parameters.js";
-import { onceAMinute } from "../session/once-a-minute.js";
-import { createSealer } from "../session/seal.js";
+import { onceAMinute } from "../util/once-a-minute.js";
+import { createSealer } from "../util/seal.js";
 import { isHttpsHere, secretsHere } from "./people.js";
 
 const OPEN_MS = 12 * 60 * 60 * 1000;

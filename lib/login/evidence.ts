@@ -4,7 +4,7 @@ import type { Request, Response } from "express";
 import { isOurCookie, PROBE_COOKIE } from "../cookie-names.js";
 import type { PortalAuthErrorCode } from "../errors.js";
 import { isOverHttps } from "../over-https.js";
-import { deriveKeys } from "../session/seal.js";
+import { deriveKeys } from "../util/seal.js";
 
 /**
  * What the state of a login says if its cookie does not come back: how and where the browser began it. Each cause of a lost

@@ -3,7 +3,7 @@ import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
 import { headerLine } from "../answer/header-room.js";
 import { loginCookiePrefix } from "../cookie-names.js";
-import { createByteSealer, sealableBytes, sealedLength } from "../session/seal.js";
+import { createByteSealer, sealableBytes, sealedLength } from "../util/seal.js";
 import { type Slot, unpackSlot } from "./attempt.js";
 import { type OverflowEntry, packOverflow, unpackOverflow } from "./overflow.js";
 

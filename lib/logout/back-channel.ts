@@ -9,9 +9,9 @@ import { formOr } from "../parameters.js";
 import type { Parts, Visit } from "../parts.js";
 import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../portal/logout-token.js";
 import { dropNewSession } from "../session/end-session.js";
-import { type TokenUse, useOnce } from "../session/used-tokens.js";
 import { endAsProviderSays } from "../session/user-sessions.js";
 import { afterwards, tellEvent } from "./ended.js";
+import { type TokenUse, useOnce } from "./used-tokens.js";
 
 /**
  * POST /backchannel-logout (OpenID Connect Back-Channel Logout 1.0, section 2.5). The answer says 200 when the sessions are

@@ -3,18 +3,18 @@ import type { Request } from "express";
 import type { Session, SessionData } from "express-session";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
+import { beginWith } from "../store/loaded-entry.js";
+import { storeFailed } from "../store/store-failed.js";
 import type { Authentication, Claims, TokenSet } from "../tokens.js";
+import { promised } from "../util/promised.js";
 import { holderOf } from "./holder.js";
-import { FORM_KEY, type PendingForm } from "./kept-forms.js";
 import { type LoginPlace, recordKey } from "./login-place.js";
 import { keptUserAgent, type LoginRecord, type PortalSession } from "./login-record.js";
 import { referenceTo, userOfData, writeReference } from "./login-reference.js";
-import { promised } from "./promised.js";
+import { FORM_KEY, type PendingForm } from "./pending-form.js";
 import { loginOf, type RequestLogin } from "./request-login.js";
 import { LOGIN_KEYS, reservedKey } from "./reserved-keys.js";
 import { isForeign, isOfClient, type SessionRules } from "./session-rules.js";
-import { beginWith } from "./store/loaded-entry.js";
-import { storeFailed } from "./store-failed.js";
 import { userList } from "./user-logins.js";
 
 export interface NewSession {

@@ -1,13 +1,13 @@
 import { parseCookie } from "cookie";
 import type { CookieOptions, Request, Response } from "express";
 import type { Session } from "express-session";
+import { storeFailed } from "../store/store-failed.js";
+import { promised } from "../util/promised.js";
 import { holderOf, holdersOf, type Instance } from "./holder.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
 import type { EndedLogin, Logins } from "./logins.js";
-import { promised } from "./promised.js";
 import { loginAt, loginOf, type RequestLogin } from "./request-login.js";
 import { isForeign, type SessionRules } from "./session-rules.js";
-import { storeFailed } from "./store-failed.js";
 
 const STILL_SIGNED_IN = "You are still signed in: signing out did not work. Please try again.";
 

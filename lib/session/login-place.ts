@@ -1,6 +1,6 @@
+import type { Lives } from "../store/lives.js";
 import type { Logins } from "./logins.js";
 import type { SessionRules } from "./session-rules.js";
-import type { Lives } from "./store/lives.js";
 
 /** Where the logins of a session are kept. */
 export interface LoginPlace {

@@ -1,10 +1,10 @@
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
+import type { RecordStore, StoredRecord } from "../store/records.js";
+import { untilWritten } from "../store/until-written.js";
 import type { LoginRecord } from "./login-record.js";
 import { LOGIN_IN_PROGRESS_MS, type Logout, LogoutNotices } from "./logout-notices.js";
 import type { DecodedLogin, RecordCodec } from "./record-codec.js";
-import type { RecordStore, StoredRecord } from "./store/records.js";
-import { untilWritten } from "./store/until-written.js";
 import { providerSessionList, UserLogins, userList, userOf } from "./user-logins.js";
 
 export interface LoginsOptions {

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.js";
+import type { RecordStore } from "../store/records.js";
+import { untilWritten } from "../store/until-written.js";
 import type { LoginRecord } from "./login-record.js";
-import type { RecordStore } from "./store/records.js";
-import { untilWritten } from "./store/until-written.js";
 
 /** The user has signed out everywhere at one portalAuth(): its redirect URI says which. */
 export interface LogoutByUser {

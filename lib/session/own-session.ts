@@ -1,10 +1,10 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import session from "express-session";
 import { sessionCookieName } from "../cookie-names.js";
+import { createMemoryStore } from "../store/memory-store.js";
+import type { EntryStore } from "../store/records.js";
+import { PortalSessionStore } from "../store/session-store.js";
 import type { SessionRules } from "./session-rules.js";
-import { createMemoryStore } from "./store/memory-store.js";
-import type { EntryStore } from "./store/records.js";
-import { PortalSessionStore } from "./store/session-store.js";
 
 export interface OwnSessionOptions {
   /** The portalAuth() whose session it is. */

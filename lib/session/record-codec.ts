@@ -1,8 +1,8 @@
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import { parseJsonObject } from "../parse-json-object.js";
+import { createSealer } from "../util/seal.js";
 import { type LoginRecord, LoginView } from "./login-record.js";
-import { createSealer } from "./seal.js";
 
 /** A login record as it was read from the store, decoded once. */
 export interface DecodedLogin {

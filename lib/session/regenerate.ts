@@ -1,16 +1,16 @@
 import type { Request } from "express";
 import type { Session } from "express-session";
 import { PortalAuthError } from "../errors.js";
+import { beginWith } from "../store/loaded-entry.js";
+import { storeFailed } from "../store/store-failed.js";
+import { pause } from "../util/pause.js";
+import { promised } from "../util/promised.js";
 import { holderOf } from "./holder.js";
 import { type LoginPlace, recordKey } from "./login-place.js";
 import type { LoginRecord } from "./login-record.js";
 import { referenceTo, writeReference } from "./login-reference.js";
-import { pause } from "./pause.js";
-import { promised } from "./promised.js";
 import { loginOf, type RequestLogin } from "./request-login.js";
 import type { SessionRules } from "./session-rules.js";
-import { beginWith } from "./store/loaded-entry.js";
-import { storeFailed } from "./store-failed.js";
 
 /** A refresh that runs must save its tokens before the record can move. */
 const WAIT_FOR_REFRESH_MS = 30_000;

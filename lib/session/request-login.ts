@@ -1,5 +1,6 @@
 import type { Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
+import { entryOf } from "../store/loaded-entry.js";
 import { holderOf, type Instance } from "./holder.js";
 import { isIdleEndDue, moveIdleEnd } from "./idle-end.js";
 import { type LoginPlace, recordKey } from "./login-place.js";
@@ -10,7 +11,6 @@ import type { DecodedLogin } from "./record-codec.js";
 import { whenEnded } from "./response-end.js";
 import { type Refusal, type SessionRules, whyNot, whyNotLoaded } from "./session-rules.js";
 import { clearEndedSession, hideView, omitCookie, removePlantedView, showView } from "./session-view.js";
-import { entryOf } from "./store/loaded-entry.js";
 import { userList, userOf } from "./user-logins.js";
 
 const STATE = Symbol("express-portal-auth login");

@@ -1,6 +1,6 @@
 import session from "express-session";
-import { FORM_KEY } from "./kept-forms.js";
 import { KEPT_FOR_KEY, REFERENCE_KEY } from "./login-reference.js";
+import { FORM_KEY } from "./pending-form.js";
 
 /** The session key under which the keys are listed that the onLogin hook of this login has set. */
 export const LOGIN_KEYS = "portal_login_keys";

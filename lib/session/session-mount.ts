@@ -1,20 +1,20 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { Session, Store } from "express-session";
+import { GuardedRecordStore } from "../store/guarded-store.js";
+import { livesByCookie } from "../store/lives.js";
+import { createRecordsIn } from "../store/over-session-store.js";
+import type { RecordStore } from "../store/records.js";
+import { PortalSessionStore } from "../store/session-store.js";
+import { onceAMinute } from "../util/once-a-minute.js";
 import { chosenRequests } from "./chosen-requests.js";
 import { holderBeside, holderOf } from "./holder.js";
 import type { LoginPlace } from "./login-place.js";
 import { tenantName } from "./login-reference.js";
 import { Logins } from "./logins.js";
-import { onceAMinute } from "./once-a-minute.js";
 import { isExpressSession, restoreAtEnd, sessionsBehind, showSession } from "./other-sessions.js";
 import { createOwnSession, type OwnSession, type OwnSessionOptions } from "./own-session.js";
 import type { RecordCodec } from "./record-codec.js";
 import { attachLogin } from "./request-login.js";
-import { GuardedRecordStore } from "./store/guarded-store.js";
-import { livesByCookie } from "./store/lives.js";
-import { createRecordsIn } from "./store/over-session-store.js";
-import type { RecordStore } from "./store/records.js";
-import { PortalSessionStore } from "./store/session-store.js";
 import { type StoreConnection, watchConnection } from "./store-connection.js";
 
 export interface SessionMountOptions extends OwnSessionOptions {

@@ -1,16 +1,17 @@
 import type { Request } from "express";
 import type { Session, SessionData } from "express-session";
 import { PortalAuthError } from "../errors.js";
+import { entryOf } from "../store/loaded-entry.js";
+import type { RecordStore } from "../store/records.js";
+import { storeFailed } from "../store/store-failed.js";
+import { promised } from "../util/promised.js";
 import { holderOf, type Instance } from "./holder.js";
 import { recordKey } from "./login-place.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
 import { readReference } from "./login-reference.js";
-import { promised } from "./promised.js";
-import type { StoredLogin } from "./refresh/refresh.js";
+import type { ChangeLogin } from "./logins.js";
 import { loginOf } from "./request-login.js";
 import type { Refusal, SessionRules } from "./session-rules.js";
-import { entryOf } from "./store/loaded-entry.js";
-import { storeFailed } from "./store-failed.js";
 
 export type { SessionRules } from "./session-rules.js";
 
@@ -25,14 +26,16 @@ export const readSession = (req: Request, rules: SessionRules): PortalSession | 
 export const whyRefused = (req: Request, rules: SessionRules): Refusal | undefined =>
   loginOf(req, rules)?.refusal(rules);
 
-/** The stored login of a request, for a refresh. */
-export interface RequestsLogin extends StoredLogin {
+/** The login of a request as the store keeps it. */
+export interface StoredLogin {
   /** The key of the record. */
   readonly key: string;
+  /** Reads, changes and writes the login: see Logins.update(). */
+  update(change: ChangeLogin): Promise<LoginRecord | undefined>;
 }
 
 /** @throws PortalAuthError `session_missing` */
-export function storedLogin(on: Request, rules: Instance): RequestsLogin {
+export function storedLogin(on: Request, rules: Instance): StoredLogin {
   const current = loginOf(on, rules);
   const key = current?.key;
   if (!current || key === undefined) throw new PortalAuthError("session_missing");
@@ -75,6 +78,17 @@ export async function joinSession(on: Request, rules: SessionRules, id: string):
   joined.cookie.maxAge = originalMaxAge as number; // this response carries the cookie, as the cancelled one would have
   current.join({ ...found, login });
   return true;
+}
+
+/**
+ * Where the login of this request is kept.
+ *
+ * @throws PortalAuthError `session_missing`
+ */
+export function recordsOf(on: Request, instance: Instance): RecordStore {
+  const current = loginOf(on, instance);
+  if (!current) throw new PortalAuthError("session_missing");
+  return current.place.logins.records;
 }
 
 /** The session that this portalAuth() keeps its logins in; undefined if it could not be loaded. */

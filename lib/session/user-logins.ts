@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
+import type { RecordStore } from "../store/records.js";
 import type { LoginRecord } from "./login-record.js";
-import type { RecordStore } from "./store/records.js";
 
 /** One user of one client at one provider. */
 export interface User {

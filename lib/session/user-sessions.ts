@@ -1,13 +1,13 @@
 import { createHash } from "node:crypto";
 import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
+import { storeFailed } from "../store/store-failed.js";
 import { destroySessions, lastLogin } from "./end-session.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
 import type { EndedLogin, FoundLogin } from "./logins.js";
 import type { LogoutByProvider } from "./logout-notices.js";
 import { loginOf, type RequestLogin } from "./request-login.js";
 import { isForeign, type SessionRules } from "./session-rules.js";
-import { storeFailed } from "./store-failed.js";
 import { providerSessionList, userList, userOf } from "./user-logins.js";
 
 /** One of a user's sessions, as the user may see it. */

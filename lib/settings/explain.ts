@@ -1,5 +1,5 @@
 import { afterLogoutInWords } from "../external-address.js";
-import { isStoreAddress } from "../session/store/store-address.js";
+import { isStoreAddress } from "../store/store-address.js";
 import { hasEndpointsByHand } from "./endpoints-by-hand.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions } from "./options.js";

@@ -5,9 +5,9 @@ import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
 import { isSafeAddress } from "../safe-address.js";
 import { reservedKey } from "../session/reserved-keys.js";
-import { isStore, NO_STORE } from "../session/store/open-store.js";
-import { isStoreAddress, MEMORY } from "../session/store/store-address.js";
 import { ID_TOKEN_ALGORITHMS } from "../signature-algorithms.js";
+import { isStore, NO_STORE } from "../store/open-store.js";
+import { isStoreAddress, MEMORY } from "../store/store-address.js";
 import { hasOpenid } from "./authorization-params.js";
 import {
   address,

@@ -4,8 +4,8 @@ import { PortalAuthError } from "../errors.js";
 import type { Hooks } from "../hooks.js";
 import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
-import { MEMORY } from "../session/store/store-address.js";
 import type { IdTokenAlgorithm } from "../signature-algorithms.js";
+import { MEMORY } from "../store/store-address.js";
 import { withoutSlash } from "../without-slash.js";
 import { alike, readSecret, readVariable, unknownVariables } from "./environment.js";
 import {

@@ -8,9 +8,9 @@ import express from "express";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createStore } from "../../lib/create-store.js";
 import { type Check, type DiagnoseOptions, diagnose, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
-import { createMemoryStore } from "../../lib/session/store/memory-store.js";
-import { openStore } from "../../lib/session/store/open-store.js";
-import type { RecordStore } from "../../lib/session/store/records.js";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
+import { openStore } from "../../lib/store/open-store.js";
+import type { RecordStore } from "../../lib/store/records.js";
 import { type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
 import { html, json } from "../access/logged-in.js";
 import { createMinimalRecords } from "../support/minimal-records.js";
@@ -614,7 +614,7 @@ describe("the session store", () => {
     test("whose user may run only the documented commands is used, and its settings are not known", async () => {
       const { createClient } = await import("redis");
       const client = await createClient({ url: redis().url }).connect();
-      const text = await readFile(new URL("../../lib/session/README.md", import.meta.url), "utf8");
+      const text = await readFile(new URL("../../lib/store/README.md", import.meta.url), "utf8");
       const [, documented = ""] = /^## Redis\n(.*?)^The doctor/ms.exec(text) ?? [];
       const commands = documented.match(/(?<=[` ])\+\w+/g) ?? [];
       expect(commands).toContain("+evalsha");

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { createByteSealer } from "../../lib/session/seal.js";
+import { createByteSealer } from "../../lib/util/seal.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, SESSION_SECRET } from "../support/world.js";
 import { beginLogin, signed } from "./support/acts.js";

@@ -21,8 +21,8 @@ import { locationHere, targetOf } from "../../lib/proxy/target.js";
 import { describeError, redactSecrets } from "../../lib/redact.js";
 import { isSafeAddress } from "../../lib/safe-address.js";
 import { keptUserAgent } from "../../lib/session/login-record.js";
-import { createSealer } from "../../lib/session/seal.js";
 import { DEFAULTS } from "../../lib/settings/option-table.js";
+import { createSealer } from "../../lib/util/seal.js";
 import { startWorld } from "../support/world.js";
 
 // A regular expression that is quadratic stops the whole process while it reads a long text from outside. The tests below

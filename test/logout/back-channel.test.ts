@@ -2,7 +2,7 @@ import session from "express-session";
 import { decodeJwt } from "jose";
 import { describe, expect, test, vi } from "vitest";
 import type { LogoutContext, PortalAuthOptions } from "../../lib/index.js";
-import { createMemoryStore } from "../../lib/session/store/memory-store.js";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
 import type { IdTokenChanges, LoggedOutAtPortal } from "../../lib/testing/index.js";
 import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";

@@ -53,7 +53,7 @@ function importOf(node: ts.Node): Import | undefined {
   if (ts.isImportEqualsDeclaration(node) && ts.isExternalModuleReference(node.moduleReference))
     return imported(node.moduleReference.expression, !node.isTypeOnly);
   if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) return imported(node.argument.literal, false);
-  // `load` is how session/stores asks for packages that only some users have installed
+  // store/ loads packages with `load` that only some users have installed
   const loads = ts.isCallExpression(node) && /^(import|require|require\.resolve|load)$/.test(node.expression.getText());
   return loads && node.arguments[0] ? imported(node.arguments[0], true) : undefined;
 }

@@ -24,7 +24,9 @@ describe("the tarball", () => {
   });
 
   test("holds each source of lib/ with all that is built from it, the inspector's page, and nothing else", async () => {
-    const papers = ["README.md", "LICENSE", "CHANGELOG.md", "lib/errors.md", "lib/session/README.md", "package.json"];
+    const rooms = (await readdir(join(ROOT, "lib"), { recursive: true })).filter((path) => path.endsWith("README.md"));
+    const readmes = ["README.md", ...rooms.map((path) => `lib/${path}`)];
+    const papers = [...readmes, "LICENSE", "CHANGELOG.md", "lib/errors.md", "package.json"];
     const page = (await readdir(join(ROOT, "lib/inspector/page"))).map((name) => `lib/inspector/page/${name}`);
     const sources = packed.files.filter((path) => path.startsWith("lib/") && path.endsWith(".ts"));
     const built = sources.flatMap((path) =>

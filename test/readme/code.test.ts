@@ -12,7 +12,7 @@ import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import * as library from "../../lib/index.js";
 import { inspector } from "../../lib/inspector/index.js";
 import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
-import { createMemoryStore } from "../../lib/session/store/memory-store.js";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
 import * as testing from "../../lib/testing/index.js";
 import { json } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";

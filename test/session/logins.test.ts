@@ -3,8 +3,8 @@ import type { LoginRecord } from "../../lib/session/login-record.js";
 import { Logins } from "../../lib/session/logins.js";
 import { LogoutNotices } from "../../lib/session/logout-notices.js";
 import { createRecordCodec } from "../../lib/session/record-codec.js";
-import { createMemoryStore } from "../../lib/session/store/memory-store.js";
 import { providerSessionList, UserLogins, userList } from "../../lib/session/user-logins.js";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { createClock } from "../support/clock.js";
 import { loginRecord } from "./records.js";
 

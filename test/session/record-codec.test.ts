@@ -3,7 +3,7 @@ import { compactDecrypt } from "jose";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { PortalAuthError } from "../../lib/errors.js";
 import { createRecordCodec } from "../../lib/session/record-codec.js";
-import { createSealer } from "../../lib/session/seal.js";
+import { createSealer } from "../../lib/util/seal.js";
 import { loginRecord } from "./records.js";
 
 vi.mock("node:crypto", async (original) => {

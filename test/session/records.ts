@@ -1,6 +1,6 @@
 import type { LoginRecord } from "../../lib/session/login-record.js";
-import type { RecordStore } from "../../lib/session/store/records.js";
 import { userList } from "../../lib/session/user-logins.js";
+import type { RecordStore } from "../../lib/store/records.js";
 import type { Browser } from "../support/browser.js";
 import { CLIENT_ID, type World } from "../support/world.js";
 

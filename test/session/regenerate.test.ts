@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { createMemoryStore } from "../../lib/session/store/memory-store.js";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { holdNext, LEEWAY_SECONDS, type LoggedIn, logIn, SESSIONS, TOKEN_SECONDS } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";

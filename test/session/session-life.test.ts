@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createMemoryStore } from "../../lib/session/store/memory-store.js";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { createClock } from "../support/clock.js";
 import { observedStore } from "../support/stored-sessions.js";
 import { startWorld } from "../support/world.js";

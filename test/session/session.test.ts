@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import session from "express-session";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { createMemoryStore } from "../../lib/session/store/memory-store.js";
-import type { EntryStore } from "../../lib/session/store/records.js";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
+import type { EntryStore } from "../../lib/store/records.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { createGate } from "../support/gate.js";

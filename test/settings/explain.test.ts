@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { explain, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
-import { createMemoryStore } from "../../lib/session/store/memory-store.js";
 import { OptionsSchema, VARIABLES } from "../../lib/settings/option-table.js";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
 
 const SECRET = randomBytes(24).toString("hex");
 const ENVIRONMENT = {

@@ -5,10 +5,10 @@ import session from "express-session";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createStore } from "../../lib/create-store.js";
 import { PortalAuthError } from "../../lib/errors.js";
-import { createMemoryStore } from "../../lib/session/store/memory-store.js";
 import { OptionsSchema, VARIABLES } from "../../lib/settings/option-table.js";
 import type { PortalAuthOptions } from "../../lib/settings/options.js";
 import { settleOptions, warnings } from "../../lib/settings/settings.js";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { createMinimalRecords } from "../support/minimal-records.js";
 
 const SECRET = "0123456789abcdef0123456789abcdef";

@@ -5,7 +5,7 @@ import express4 from "express4";
 import request from "supertest";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { choosePortalAuth, type PortalAuthOptions, portalAuth, requireAuth } from "../../lib/index.js";
-import { createMemoryStore } from "../../lib/session/store/memory-store.js";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { cookiesFor, fakeClock, loginAs } from "../../lib/testing/index.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { close, listen } from "../support/world.js";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createSealer } from "../../../lib/session/seal.js";
+import { createSealer } from "../../../lib/util/seal.js";
 import { edited, edits, json, tries } from "../support/property.js";
 
 // RFC 7516, section 5.2: what was changed opens nothing.

@@ -8,9 +8,9 @@ import { Logins } from "../../../lib/session/logins.js";
 import { createRecordCodec } from "../../../lib/session/record-codec.js";
 import { attachLogin } from "../../../lib/session/request-login.js";
 import { readSession } from "../../../lib/session/session.js";
-import { createMemoryStore } from "../../../lib/session/store/memory-store.js";
-import { PortalSessionStore } from "../../../lib/session/store/session-store.js";
 import { userList, userOf } from "../../../lib/session/user-logins.js";
+import { createMemoryStore } from "../../../lib/store/memory-store.js";
+import { PortalSessionStore } from "../../../lib/store/session-store.js";
 import { json, PATIENCE_MS, tries } from "../support/property.js";
 
 // Others can write to a store. Whatever they write there, a request is answered.

@@ -1,8 +1,8 @@
 import type { Express, Request } from "express";
 import session from "express-session";
 import { describe, expect, test } from "vitest";
-import { createMemoryStore } from "../../../lib/session/store/memory-store.js";
-import { PortalSessionStore } from "../../../lib/session/store/session-store.js";
+import { createMemoryStore } from "../../../lib/store/memory-store.js";
+import { PortalSessionStore } from "../../../lib/store/session-store.js";
 import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";
 import { createGate } from "../../support/gate.js";

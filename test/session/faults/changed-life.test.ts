@@ -1,6 +1,6 @@
 import type { Express } from "express";
 import { describe, expect, test } from "vitest";
-import { PortalSessionStore } from "../../../lib/session/store/session-store.js";
+import { PortalSessionStore } from "../../../lib/store/session-store.js";
 import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";
 import { type ObservedStore, observedStore } from "../../support/stored-sessions.js";

@@ -3,7 +3,7 @@ import { RedisStore } from "connect-redis";
 import session, { type SessionData, type Store } from "express-session";
 import { createClient } from "redis";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { createMemoryStore } from "../../../lib/session/store/memory-store.js";
+import { createMemoryStore } from "../../../lib/store/memory-store.js";
 import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";
 import { foreignStores } from "../../support/foreign-stores.js";

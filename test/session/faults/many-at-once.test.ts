@@ -1,6 +1,6 @@
 import { createClient } from "redis";
 import { expect, onTestFinished, test } from "vitest";
-import { createMemoryStore } from "../../../lib/session/store/memory-store.js";
+import { createMemoryStore } from "../../../lib/store/memory-store.js";
 import { logIn, SESSIONS } from "../../access/logged-in.js";
 import { Browser } from "../../support/browser.js";
 import { startFleet } from "../../support/fleet.js";

@@ -3,7 +3,7 @@ import express from "express";
 import session from "express-session";
 import { expect, onTestFinished, test } from "vitest";
 import { portalAuth } from "../../../lib/index.js";
-import { createMemoryStore } from "../../../lib/session/store/memory-store.js";
+import { createMemoryStore } from "../../../lib/store/memory-store.js";
 import { AnotherStore } from "../../support/another-store.js";
 import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";

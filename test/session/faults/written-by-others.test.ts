@@ -1,9 +1,9 @@
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
 import { portalAuth } from "../../../lib/index.js";
-import { createMemoryStore } from "../../../lib/session/store/memory-store.js";
-import type { EntryStore } from "../../../lib/session/store/records.js";
-import { PortalSessionStore } from "../../../lib/session/store/session-store.js";
+import { createMemoryStore } from "../../../lib/store/memory-store.js";
+import type { EntryStore } from "../../../lib/store/records.js";
+import { PortalSessionStore } from "../../../lib/store/session-store.js";
 import { logIn, SESSIONS } from "../../access/logged-in.js";
 import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";

@@ -1,0 +1,141 @@
+import { createHash } from "node:crypto";
+import type { Request } from "express";
+import { parseJsonObject } from "../parse-json-object.js";
+import type { Instance } from "../session/holder.js";
+import { recordsOf } from "../session/session.js";
+import type { RecordStore } from "../store/records.js";
+import { storeFailed } from "../store/store-failed.js";
+import { untilWritten } from "../store/until-written.js";
+
+/** What is known of a posted form before its body is read. */
+export interface Posted {
+  readonly to: string;
+  /** Of the body, in bytes. */
+  readonly length: number;
+}
+
+/**
+ * What a posted form is: the kept form for the first time, the kept form again, or another form; or no form
+ * is kept any more.
+ */
+export type Arrival = "first" | "again" | "other" | "gone";
+
+/** How long a form is kept, in milliseconds. */
+export const FORM_LIFE_MS = 10 * 60_000;
+/**
+ * How long it is remembered that a form has arrived. A browser that was redirected once more is there by
+ * then.
+ */
+const ARRIVED_MS = 60_000;
+
+interface Content {
+  /** Absent once it has arrived. */
+  readonly sealed?: string | undefined;
+  /** The hash of what is seen of it. */
+  readonly posted: string;
+  /** How many times a browser was sent on to its address, and has not come there. */
+  readonly under_way: number;
+}
+
+const DONE = { outcome: undefined };
+
+/**
+ * Forms that wait until the user has logged in, beside the logins. A click releases a form, and the form
+ * counts as sent when the browser has brought it to its address. So a second click, which cancels the first,
+ * loses nothing, and only one of all that arrive passes.
+ */
+export class KeptForms {
+  readonly #records: RecordStore;
+
+  constructor(records: RecordStore) {
+    this.#records = records;
+  }
+
+  async keep(id: string, posted: Posted, sealed: string): Promise<void> {
+    const content: Content = { sealed, posted: hashOf(posted), under_way: 0 };
+    await this.#records.create(keyOf(id), JSON.stringify(content), FORM_LIFE_MS);
+  }
+
+  /** Returns the form, if it has not arrived. It is kept for as long again. */
+  look(id: string): Promise<string | undefined> {
+    return this.#show(id, 0);
+  }
+
+  /** Returns the form for a browser that is redirected to its address. */
+  release(id: string): Promise<string | undefined> {
+    return this.#show(id, 1);
+  }
+
+  async arrive(id: string, posted: Posted): Promise<Arrival> {
+    let arrival: Arrival = "gone";
+    await this.#change(id, (content) => {
+      arrival = content ? arrivalOf(content, posted) : "gone";
+      if (!content || arrival === "other") return undefined;
+      return { posted: content.posted, under_way: content.under_way - 1 };
+    });
+    return arrival;
+  }
+
+  async drop(id: string): Promise<void> {
+    await this.#records.remove(keyOf(id));
+  }
+
+  async #show(id: string, more: 0 | 1): Promise<string | undefined> {
+    let sealed: string | undefined;
+    await this.#change(id, (content) => {
+      sealed = content?.sealed;
+      return content && sealed !== undefined ? { ...content, under_way: content.under_way + more } : undefined;
+    });
+    return sealed;
+  }
+
+  /** @param change may be called several times; undefined leaves the form as it is */
+  async #change(id: string, change: (content: Content | undefined) => Content | undefined): Promise<void> {
+    await untilWritten(async () => {
+      const stored = await this.#records.read(keyOf(id));
+      const next = change(stored && parse(stored.text));
+      if (!next || !stored) return DONE;
+      const lifeMs = next.sealed === undefined ? ARRIVED_MS : FORM_LIFE_MS;
+      const isWritten = await this.#records.replace(keyOf(id), stored.version, JSON.stringify(next), lifeMs);
+      return isWritten ? DONE : undefined;
+    });
+  }
+}
+
+const keyOf = (id: string): string => `f:${createHash("sha256").update(id).digest("base64url")}`;
+
+/**
+ * A form that we did not redirect, or that has arrived already, is another one: perhaps the same, filled in
+ * once more.
+ */
+function arrivalOf({ sealed, posted: its, under_way }: Content, posted: Posted): Arrival {
+  if (under_way < 1 || its !== hashOf(posted)) return "other";
+  return sealed === undefined ? "again" : "first";
+}
+
+const hashOf = ({ to, length }: Posted): string => createHash("sha256").update(`${length} ${to}`).digest("base64url");
+
+/** Others may write to the store. */
+function parse(text: string): Content | undefined {
+  const { sealed, posted, under_way } = Object(parseJsonObject(text)) as Partial<Content>;
+  if (typeof posted !== "string" || typeof under_way !== "number") return undefined;
+  return { sealed: typeof sealed === "string" ? sealed : undefined, posted, under_way };
+}
+
+/**
+ * Works with the forms that are kept where this request's login is kept.
+ *
+ * @throws PortalAuthError `session_store_failed`, `session_missing`
+ */
+export async function withForms<T>(
+  on: Request,
+  instance: Instance,
+  work: (forms: KeptForms) => Promise<T>,
+): Promise<T> {
+  const forms = new KeptForms(recordsOf(on, instance));
+  try {
+    return await work(forms);
+  } catch (cause) {
+    throw storeFailed("form", cause);
+  }
+}

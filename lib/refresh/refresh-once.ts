@@ -1,0 +1,76 @@
+import { randomUUID } from "node:crypto";
+import type { Tell } from "../events.js";
+import { keepNewest } from "../newest.js";
+import type { LoginRecord } from "../session/login-record.js";
+import { createJoin } from "../util/queue.js";
+import { ClaimIds, ClaimWatch } from "./claim.js";
+import type { Refresh, RefreshedLogin } from "./refresh.js";
+import { releaseClaim } from "./refresh-outcome.js";
+import { RefreshReport } from "./refresh-report.js";
+import { RefreshRun } from "./refresh-run.js";
+
+const MOST_WATCHES = 1000;
+
+/**
+ * Refreshes the tokens of a login once, however many requests and processes need them. In a process, all
+ * requests share one promise. Among processes, the one that claims the login refreshes it: the claim is
+ * written by the store's own compare-and-set, so one process wins, and it refreshes what is stored at that
+ * moment.
+ *
+ * A claim is not renewed. Another process takes it over after it has watched it for as long as a claim lasts,
+ * 30 s by default; time in which the store or that process stood still does not count.
+ */
+export interface RefreshOnce {
+  /**
+   * @throws PortalAuthError `login_required` if the session has ended, and what `prepare` and `Renew` throw
+   */
+  (id: string, refresh: Refresh): Promise<LoginRecord>;
+  /**
+   * How long ago the refresh of this login began that runs in this process, in milliseconds; 0 if none runs.
+   */
+  ageMs(id: string): number;
+  /**
+   * Resolves when no refresh runs in this process, and no claim is left: new tokens would be lost with the
+   * process.
+   */
+  settled(): Promise<void>;
+}
+
+export function createRefreshOnce(tell: Tell): RefreshOnce {
+  const refreshes = createJoin<LoginRecord>();
+  const releases = createJoin<void>();
+  const ids = new ClaimIds(randomUUID());
+  const running = new Map<string, RefreshRun>();
+  /** Of refreshes that have failed: the next one continues to watch. */
+  const watches = new Map<string, ClaimWatch>();
+  const release = (login: RefreshedLogin, claim: string) => void releases(claim, () => releaseClaim(login, claim));
+  let count = 0;
+
+  function begin(id: string, refresh: Refresh): Promise<LoginRecord> {
+    count += 1;
+    const watch = watches.get(id) ?? new ClaimWatch();
+    watches.delete(id);
+    const run = new RefreshRun({ refresh, ids, watch, release, report: new RefreshReport(tell, count) });
+    running.set(id, run);
+    return run
+      .start()
+      .catch((error) => {
+        keepNewest(watches, id, watch, MOST_WATCHES);
+        throw error;
+      })
+      .finally(() => running.delete(id));
+  }
+
+  function refreshOnce(id: string, refresh: Refresh): Promise<LoginRecord> {
+    running.get(id)?.join(refresh);
+    return refreshes(id, () => begin(id, refresh));
+  }
+
+  return Object.assign(refreshOnce, {
+    ageMs: (id: string) => running.get(id)?.ageMs ?? 0,
+    async settled() {
+      await refreshes.settled();
+      await releases.settled();
+    },
+  });
+}

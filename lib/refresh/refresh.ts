@@ -1,0 +1,45 @@
+import type { Clock } from "../clock.js";
+import type { PortalAuthError } from "../errors.js";
+import type { LoginRecord } from "../session/login-record.js";
+import type { StoredLogin } from "../session/session.js";
+import type { TokenSet } from "../tokens.js";
+
+/** How long new tokens are offered to a store that fails: a rotated refresh token exists nowhere else. */
+export const KEEP_TRYING_MS = 30_000;
+
+/** The login that is refreshed. */
+export type RefreshedLogin = Pick<StoredLogin, "update">;
+
+/** The outcome of a refresh at the provider. */
+export interface Renewed {
+  readonly tokens: TokenSet;
+  /** Thrown after the tokens are saved: the provider has answered, and a later step has failed. */
+  readonly failure?: PortalAuthError;
+}
+
+/**
+ * Sends the refresh token of the login, before it returns. Called in the same tick in which the claim is
+ * answered: during a pause between the two, this process could stand still, and another one could take the
+ * claim over.
+ */
+export type Renew = (stored: LoginRecord) => Promise<Renewed>;
+
+export interface Refresh {
+  readonly login: RefreshedLogin;
+  readonly clock: Clock;
+  /** Whether the stored tokens are new enough: another request or process may have brought them. */
+  readonly isEnough: (stored: LoginRecord) => boolean;
+  /** Whether a resource has refused an access token that had not expired. */
+  readonly afterRefusal: boolean;
+  /**
+   * Does everything that may take time before the login is claimed, such as discovery. Rejects if the
+   * provider is down.
+   */
+  readonly prepare: () => Promise<Renew>;
+  /** The longest time until `Renew` has an outcome, in milliseconds. */
+  readonly renewAtMostMs: number;
+  /** Whether this error of `Renew` means that the login is over. */
+  readonly endsSession: (error: unknown) => boolean;
+  /** Called with new tokens of a login that was ended while the provider was asked. */
+  readonly onOrphan: (tokens: TokenSet) => void;
+}

@@ -1,0 +1,93 @@
+import { PortalAuthError } from "../errors.js";
+import { describeError } from "../redact.js";
+import { withDeadline } from "./deadline.js";
+import { isMemoryStore } from "./memory-store.js";
+import type { EntryStore, RecordIndex, RecordStore, SessionEntry, StoredRecord } from "./records.js";
+import type { AppPart } from "./session-parts.js";
+
+/**
+ * Calls a record store with a time limit of 10 s, as soon as it has been opened.
+ *
+ * @throws PortalAuthError `session_store_failed`, from every method
+ */
+export class GuardedRecordStore<Store extends RecordStore = RecordStore> implements RecordStore {
+  readonly index: RecordIndex;
+  protected readonly store: Store;
+  #opening: Promise<void> | undefined;
+
+  /** @param opened settled when the store can be called; omitted if it can be called at once */
+  constructor(store: Store, opened?: Promise<void>) {
+    this.store = store;
+    const { index } = store;
+    this.index = {
+      add: (list, name, lifeMs) => this.guard(() => index.add(list, name, lifeMs)),
+      list: (list) => this.guard(() => index.list(list)),
+      remove: (list, names) => this.guard(() => index.remove(list, names)),
+    };
+    const setOpened = () => {
+      this.#opening = undefined;
+    };
+    this.#opening = opened?.then(setOpened, setOpened); // if it failed, the first call says why
+  }
+
+  read(key: string): Promise<StoredRecord | undefined> {
+    return this.guard(() => this.store.read(key));
+  }
+
+  create(key: string, text: string, lifeMs: number): Promise<boolean> {
+    return this.guard(() => this.store.create(key, text, lifeMs));
+  }
+
+  replace(key: string, version: number, text: string, lifeMs?: number): Promise<boolean> {
+    return this.guard(() => this.store.replace(key, version, text, lifeMs));
+  }
+
+  touch(key: string, lifeMs: number): Promise<boolean> {
+    return this.guard(() => this.store.touch(key, lifeMs));
+  }
+
+  remove(key: string, version?: number): Promise<StoredRecord | undefined> {
+    return this.guard(() => this.store.remove(key, version));
+  }
+
+  protected async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await withDeadline(this.#opening ? (isLate) => this.#openThen(work, isLate) : work);
+      return answer ?? (undefined as T); // an adapter may hand on the null of its database
+    } catch (error) {
+      if (error instanceof PortalAuthError && error.code === "session_store_failed") throw error;
+      throw new PortalAuthError("session_store_failed", { detail: describeError(error), cause: error });
+    }
+  }
+
+  async #openThen<T>(work: () => Promise<T>, isLate: () => boolean): Promise<T> {
+    await this.#opening;
+    if (isLate()) throw new Error("the store was opened too late"); // the caller has been told that it failed
+    return work();
+  }
+}
+
+/**
+ * Guards an entry store. Our own store in memory needs no guard, which would cost more than the store itself.
+ */
+export const guardEntries = (store: EntryStore, opened: Promise<void> | undefined): EntryStore =>
+  isMemoryStore(store) && !opened ? store : new GuardedEntryStore(store, opened);
+
+/**
+ * Calls an entry store with a time limit of 10 s, as soon as it has been opened.
+ *
+ * @throws PortalAuthError `session_store_failed`, from every method
+ */
+export class GuardedEntryStore extends GuardedRecordStore<EntryStore> implements EntryStore {
+  readEntry(key: string): Promise<SessionEntry | undefined> {
+    return this.guard(() => this.store.readEntry(key));
+  }
+
+  createEntry(key: string, app: AppPart, record: string | undefined, lifeMs: number): Promise<void> {
+    return this.guard(() => this.store.createEntry(key, app, record, lifeMs));
+  }
+
+  updateEntry(...args: Parameters<EntryStore["updateEntry"]>): Promise<boolean> {
+    return this.guard(() => this.store.updateEntry(...args));
+  }
+}

@@ -1,0 +1,23 @@
+import { PortalAuthError } from "../errors.js";
+import { pause } from "../util/pause.js";
+
+const MOST_ATTEMPTS = 50;
+
+/**
+ * Repeats a compare-and-set until it has an outcome. After each attempt that another write has overtaken it
+ * pauses for a random time, at most 20 ms.
+ *
+ * @param attempt resolves to `{ outcome }`, or to undefined if another write came in between
+ * @throws PortalAuthError `session_store_failed` after too many attempts, and what `attempt` throws
+ */
+export async function untilWritten<Outcome>(
+  attempt: () => Promise<{ readonly outcome: Outcome } | undefined>,
+  most = MOST_ATTEMPTS,
+): Promise<Outcome> {
+  for (let count = 0; count < most; count += 1) {
+    const written = await attempt();
+    if (written) return written.outcome;
+    await pause(Math.random() * Math.min(count, 10) * 2);
+  }
+  throw new PortalAuthError("session_store_failed", { detail: `${most} other writes came in between` });
+}

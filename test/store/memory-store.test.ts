@@ -1,0 +1,85 @@
+import { expect, test, vi } from "vitest";
+import { createMemoryStore } from "../../lib/store/memory-store.js";
+import { describeEntryStore } from "./record-store.contract.js";
+
+const MINUTE_MS = 60_000;
+
+/** A store whose clock a test sets. */
+function startStore() {
+  const clock = { now: 1_000_000 };
+  return { clock, store: createMemoryStore(() => clock.now) };
+}
+
+describeEntryStore("the memory of the process", () => {
+  const { clock, store } = startStore();
+  return {
+    store,
+    advance(ms) {
+      clock.now += ms;
+    },
+  };
+});
+
+test("an entry ends to the millisecond", async () => {
+  const { clock, store } = startStore();
+  await store.createEntry("a", { cart: "1" }, "login", MINUTE_MS);
+  await store.index.add("list", "a", MINUTE_MS);
+  clock.now += MINUTE_MS - 1;
+  expect(await store.readEntry("a")).toEqual({ app: { cart: "1" }, record: { text: "login", version: 1 }, lifeMs: 1 });
+  expect(await store.read("a")).toEqual({ text: "login", version: 1, lifeMs: 1 });
+  expect(await store.index.list("list")).toEqual(["a"]);
+  clock.now += 1;
+  expect(await store.readEntry("a")).toBeUndefined();
+  expect(await store.read("a")).toBeUndefined();
+  expect(await store.index.list("list")).toEqual([]);
+});
+
+test("the first entry or record that is kept is reported once", async () => {
+  const onFirstWrite = vi.fn();
+  const store = createMemoryStore(Date.now, onFirstWrite);
+  await store.readEntry("a");
+  await store.updateEntry("a", { cart: "1" }, [], undefined);
+  expect(onFirstWrite).not.toHaveBeenCalled();
+  await store.create("a", "text", MINUTE_MS);
+  await store.create("b", "text", MINUTE_MS);
+  expect(onFirstWrite).toHaveBeenCalledOnce();
+});
+
+test("a change of what was written or read changes nothing in the store", async () => {
+  const { store } = startStore();
+  const app: Record<string, string> = { cart: "1" };
+  await store.createEntry("a", app, "login", MINUTE_MS);
+  app["cart"] = "2";
+  const read = await store.readEntry("a");
+  expect(() => Object.assign(read?.app ?? {}, { cart: "3" })).toThrow(TypeError);
+  expect(() => Object.assign(read?.record ?? {}, { text: "3" })).toThrow(TypeError);
+  expect((await store.readEntry("a"))?.app).toEqual({ cart: "1" });
+  await store.updateEntry("a", { cart: "4" }, [], undefined);
+  expect(read?.app).toEqual({ cart: "1" });
+});
+
+// An expired entry is found again if the clock is set back, unless it was deleted.
+test("expired entries and names are deleted by the first write after a minute", async () => {
+  const { clock, store } = startStore();
+  const begin = clock.now;
+  await store.create("long", "text", 10 * MINUTE_MS);
+  await store.create("short", "text", 30_000);
+  await store.index.add("list", "long", 10 * MINUTE_MS);
+  await store.index.add("list", "short", 30_000);
+  await store.index.add("short list", "short", 30_000);
+  const found = async () => {
+    const late = clock.now;
+    clock.now = begin;
+    const records = [await store.read("long"), await store.read("short")].map(Boolean);
+    const names = [(await store.index.list("list")).length, (await store.index.list("short list")).length];
+    clock.now = late;
+    return [...records, ...names];
+  };
+
+  clock.now = begin + MINUTE_MS - 1;
+  await store.create("early", "text", MINUTE_MS);
+  expect(await found()).toEqual([true, true, 2, 1]);
+  clock.now = begin + MINUTE_MS;
+  await store.touch("early", MINUTE_MS);
+  expect(await found()).toEqual([true, false, 1, 0]);
+});
