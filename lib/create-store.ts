@@ -1,22 +1,13 @@
-import type { Store } from "express-session";
 import { carefully, createLog } from "./answer/log.js";
 import { PortalAuthError } from "./errors.js";
 import { tellNobody } from "./events.js";
 import type { Logger } from "./logger.js";
 import { livesByCookie } from "./store/lives.js";
 import { createMemoryStore } from "./store/memory-store.js";
-import { isStore, openStore, type StoreGiven } from "./store/open-store.js";
+import { isStore, openStore } from "./store/open-store.js";
 import { PortalSessionStore } from "./store/session-store.js";
 import { isStoreAddress, MEMORY } from "./store/store-address.js";
-
-/** What createStore() adds to a store of express-session. */
-export interface Closable {
-  /**
-   * Closes the connection, if createStore() has opened it. For an application that shuts down, after the
-   * close() of its portalAuth(). An open connection keeps the process alive.
-   */
-  close(): Promise<void>;
-}
+import type { PortalStore, StoreGiven } from "./store/store-given.js";
 
 /** Options of createStore(). */
 export interface CreateStoreOptions {
@@ -40,7 +31,7 @@ export interface CreateStoreOptions {
  *
  * @throws PortalAuthError `options_invalid`
  */
-export function createStore(given: StoreGiven | undefined, { logger }: CreateStoreOptions = {}): Store & Closable {
+export function createStore(given: StoreGiven | undefined, { logger }: CreateStoreOptions = {}): PortalStore {
   if (!isStoreGiven(given)) throw new PortalAuthError("options_invalid", { detail: problemOf(given) });
   if (given === MEMORY) return new PortalSessionStore(createMemoryStore());
   const { warn } = createLog(logger && carefully(logger), tellNobody);

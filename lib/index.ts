@@ -2,7 +2,7 @@ export type { Problem } from "./answer/problem.js";
 export type { CsrfOptions } from "./anti-forgery.js";
 export { type Choice, type ChooseOptions, type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
 export type { Clock } from "./clock.js";
-export { type Closable, type CreateStoreOptions, createStore } from "./create-store.js";
+export { type CreateStoreOptions, createStore } from "./create-store.js";
 export {
   type Check,
   type CheckGroup,
@@ -63,6 +63,8 @@ export { type ExplainedOption, explain } from "./settings/explain.js";
 export type { AuthorizationParams, PortalAuthOptions } from "./settings/options.js";
 export type { NoncePolicy, ProfileName } from "./settings/profiles.js";
 export type { Origin } from "./settings/settings.js";
-export type { StoreGiven } from "./store/open-store.js";
+export type { PostgresPool, PostgresResult } from "./store/postgres-tables.js";
 export type { RecordIndex, RecordStore, StoredRecord } from "./store/records.js";
+export type { IoRedisClient, NodeRedisClient, RedisClient, RedisEvalOptions } from "./store/redis-client.js";
+export type { PortalStore, StoreGiven, StoreObject } from "./store/store-given.js";
 export type { Authentication, Claims, TokenSet } from "./tokens.js";

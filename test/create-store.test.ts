@@ -1,20 +1,15 @@
-import { createRequire } from "node:module";
 import session from "express-session";
 import { Redis } from "ioredis";
+import pg from "pg";
 import { createClient } from "redis";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createStore } from "../lib/create-store.js";
 import { createMemoryStore } from "../lib/store/memory-store.js";
-import type { StoreGiven } from "../lib/store/open-store.js";
 import { PortalSessionStore } from "../lib/store/session-store.js";
+import type { StoreGiven } from "../lib/store/store-given.js";
 import { called, keysOf, put, startSessionApp } from "./store/session-app.js";
 import { createMinimalRecords } from "./support/minimal-records.js";
 import { describeWithPostgres, describeWithRedis } from "./support/servers/describe.js";
-
-const pg = createRequire(import.meta.url)("pg") as {
-  Pool: new (options: object) => { end(): Promise<void> };
-  Client: new () => object;
-};
 
 /** Makes the store and ends its connection with the test. */
 type Make = () => Promise<StoreGiven>;

@@ -4,6 +4,7 @@ import type { Settings } from "../settings/settings.js";
 import { openStore } from "../store/open-store.js";
 import { type Lack, type Loss, type OpenStore, reasonOf } from "../store/opened.js";
 import { type Probed, probeStores } from "../store/probe.js";
+import type { StoreObject } from "../store/store-given.js";
 import { withinTime } from "../within-time.js";
 import { type Check, checksOf } from "./check.js";
 
@@ -96,7 +97,7 @@ function ofLosses(losses: readonly Loss[] | undefined): Check[] {
 }
 
 /** Checks a client or an adapter of the application's, which is the only connection. */
-async function checkGiven(given: object): Promise<Check[]> {
+async function checkGiven(given: StoreObject): Promise<Check[]> {
   try {
     const { store } = openStore(given, { warn: () => {}, createsTables: false });
     const trial = probeStores(store, store).then((probed) => ofTrial(probed, OPTION));

@@ -8,6 +8,7 @@ import { reservedKey } from "../session/reserved-keys.js";
 import { ID_TOKEN_ALGORITHMS } from "../signature-algorithms.js";
 import { isStore, NO_STORE } from "../store/open-store.js";
 import { isStoreAddress, MEMORY } from "../store/store-address.js";
+import type { StoreObject } from "../store/store-given.js";
 import { hasOpenid } from "./authorization-params.js";
 import {
   address,
@@ -239,7 +240,10 @@ export const OptionsSchema = v.strictObject(
     store: v.optional(
       v.union(
         [
-          v.pipe(v.custom<object>(isObject), v.check(isStore, NO_STORE)),
+          v.pipe(
+            v.custom<StoreObject>(isObject),
+            v.check((value) => isStore(value), NO_STORE),
+          ),
           v.pipe(v.string(), v.trim(), v.check(isStoreAddress, STORE)),
         ],
         STORE,

@@ -4,6 +4,7 @@ import type { Hooks } from "../hooks.js";
 import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
 import type { IdTokenAlgorithm } from "../signature-algorithms.js";
+import type { StoreGiven } from "../store/store-given.js";
 import type { NoncePolicy, ProfileName } from "./profiles.js";
 
 /**
@@ -196,7 +197,7 @@ export interface PortalAuthOptions {
    * of pg, a store of createStore(), or an adapter for another database: see RecordStore. SESSION_STORE_URL; default
    * `memory:`, the memory of this process.
    */
-  store?: object | string | undefined;
+  store?: StoreGiven | undefined;
   /**
    * Encrypts the logins in the store (JWE, `dir` with `A256GCM`), each bound to its session. At least 32 characters. The first
    * key encrypts, all decrypt. A login that is stored in clear text does not count if a key is set. TOKEN_ENCRYPTION_KEY;

@@ -6,6 +6,7 @@ import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
 import type { IdTokenAlgorithm } from "../signature-algorithms.js";
 import { MEMORY } from "../store/store-address.js";
+import type { StoreGiven } from "../store/store-given.js";
 import { withoutSlash } from "../without-slash.js";
 import { alike, readSecret, readVariable, unknownVariables } from "./environment.js";
 import {
@@ -70,7 +71,7 @@ export interface Settings {
   readonly hooks: Readonly<Hooks>;
   readonly secrets: readonly string[];
   /** A store, or the address of one; undefined for the memory of this process. */
-  readonly store: object | string | undefined;
+  readonly store: StoreGiven | undefined;
   readonly tokenEncryptionKeys: readonly string[];
   readonly sameSite: "lax" | "strict";
   readonly sessionIdle: number;

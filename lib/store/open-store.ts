@@ -9,13 +9,7 @@ import { isRedisClient } from "./redis-client.js";
 import { openRedis } from "./redis-connection.js";
 import { createRedisStore } from "./redis-store.js";
 import { PortalSessionStore } from "./session-store.js";
-
-/**
- * What the option `store` takes: the address of a Redis (`redis:`, `rediss:`) or PostgreSQL (`postgres:`,
- * `postgresql:`) server, a client or pool that the application has made, an adapter for another database, or
- * a store of createStore().
- */
-export type StoreGiven = string | object;
+import type { StoreGiven, StoreObject } from "./store-given.js";
 
 export interface OpenStoreOptions {
   /** Receives problems of the connection, at most one a minute. */
@@ -54,7 +48,7 @@ const NOT_OURS: Omit<OpenStore, "store"> = {
   close: async () => {},
 };
 
-function entriesOf(given: object, createsTables: boolean): EntryStore | undefined {
+function entriesOf(given: StoreObject, createsTables: boolean): EntryStore | undefined {
   if (PortalSessionStore.isOurs(given)) return given.entries;
   if (isRedisClient(given)) return createRedisStore(given);
   if (isPool(given)) return createPostgresStore(given, { createsTables });
@@ -63,7 +57,7 @@ function entriesOf(given: object, createsTables: boolean): EntryStore | undefine
 }
 
 /** Whether openStore() can use an object. */
-export const isStore = (value: object): boolean =>
+export const isStore = (value: object): value is StoreObject =>
   PortalSessionStore.isOurs(value) || isRedisClient(value) || isPool(value) || isRecordStore(value);
 
 const has = (value: object, ...methods: readonly string[]): boolean =>

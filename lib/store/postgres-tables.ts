@@ -1,10 +1,16 @@
-/** The part of a pg Pool that the store uses. */
+/** A Pool of the package pg. */
 export interface PostgresPool {
+  /** Runs a statement on a connection of the pool. */
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
+  /** Only a pool has it. A Client of pg, which does not connect again, is not accepted. */
+  readonly totalCount: number;
 }
 
+/** What PostgreSQL has answered. */
 export interface PostgresResult {
+  /** The rows, each an object with a member for each column. */
   readonly rows: Readonly<Record<string, unknown>>[];
+  /** How many rows the statement has returned or changed. */
   readonly rowCount: number | null;
 }
 

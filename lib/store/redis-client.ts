@@ -3,22 +3,31 @@ import type { RedisScript } from "./redis-scripts.js";
 
 /** What createClient, createClientPool, createCluster and createSentinel of the package redis return. */
 export interface NodeRedisClient {
-  evalSha(sha1: string, options: EvalOptions): Promise<unknown>;
-  eval(script: string, options: EvalOptions): Promise<unknown>;
+  /** Runs a script that the server knows. */
+  evalSha(sha1: string, options: RedisEvalOptions): Promise<unknown>;
+  /** Runs a script by its text. */
+  eval(script: string, options: RedisEvalOptions): Promise<unknown>;
 }
 
-interface EvalOptions {
+/** What a script is called with. */
+export interface RedisEvalOptions {
+  /** The keys that the script touches. */
   readonly keys: string[];
+  /** The other arguments of the script. */
   readonly arguments: string[];
 }
 
 /** The clients of the package ioredis: Redis and Cluster. */
 export interface IoRedisClient {
+  /** Runs a script that the server knows. */
   evalsha(sha1: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
+  /** Runs a script by its text. */
   eval(script: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
+  /** Adds a command to the client. Nothing calls it here: only clients of ioredis have it. */
   defineCommand(name: string, definition: { lua: string }): void;
 }
 
+/** A client of the package redis or ioredis. */
 export type RedisClient = NodeRedisClient | IoRedisClient;
 
 /** Runs a script with one key on the primary. */

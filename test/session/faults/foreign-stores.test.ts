@@ -1,6 +1,7 @@
-import { createRequire } from "node:module";
+import connectPgSimple from "connect-pg-simple";
 import { RedisStore } from "connect-redis";
 import session, { type SessionData, type Store } from "express-session";
+import pg from "pg";
 import { createClient } from "redis";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
@@ -10,16 +11,6 @@ import { foreignStores } from "../../support/foreign-stores.js";
 import { describeWithPostgres, describeWithRedis } from "../../support/servers/describe.js";
 import { startWorld, type World } from "../../support/world.js";
 import { look, lookAt, mounted, quick, set } from "../slow-route.js";
-
-interface Pool {
-  query(sql: string): Promise<{ rows: { s: number }[] }>;
-  end(): Promise<void>;
-}
-
-// Neither package brings types.
-const load = createRequire(import.meta.url);
-const { Pool } = load("pg") as { Pool: new (options: object) => Pool };
-const connectPgSimple = load("connect-pg-simple") as (its: object) => new (options: object) => Store;
 
 const ONE_PROCESS = /safe for one process only/;
 
@@ -178,14 +169,14 @@ describeWithRedis("with connect-redis", (redis) => {
 
 describeWithPostgres("with connect-pg-simple", (postgres) => {
   test("a fixed life (disableTouch) stays fixed, and a sliding one slides", async () => {
-    const pool = new Pool({ connectionString: postgres().url });
+    const pool = new pg.Pool({ connectionString: postgres().url });
     onTestFinished(() => pool.end());
     const expiry = async () =>
       (await pool.query("select extract(epoch from expire) as s from session")).rows[0]?.s ?? 0;
     const moved: boolean[] = [];
     for (const disableTouch of [true, false]) {
-      const options = { pool, createTableIfMissing: true, disableTouch, pruneSessionInterval: false };
-      const store = new (connectPgSimple(session))(options);
+      const PgStore = connectPgSimple(session);
+      const store = new PgStore({ pool, createTableIfMissing: true, disableTouch, pruneSessionInterval: false });
       const { clock, later } = createClock();
       const world = await start(store, { options: { clock, store: pool } }, { cookie: { maxAge: 600_000 } });
       await pool.query("update session set expire = expire - interval '100 seconds'");

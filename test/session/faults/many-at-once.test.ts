@@ -1,6 +1,7 @@
 import { createClient } from "redis";
 import { expect, onTestFinished, test } from "vitest";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
+import type { StoreGiven } from "../../../lib/store/store-given.js";
 import { logIn, SESSIONS } from "../../access/logged-in.js";
 import { Browser } from "../../support/browser.js";
 import { startFleet } from "../../support/fleet.js";
@@ -11,7 +12,7 @@ import { keysOfLogins, listOf } from "../records.js";
 const LOGINS = 200;
 
 /** Signs a user in by 200 callbacks at the same moment. */
-async function logInAtOnce(store: string | object): Promise<{ statuses: number[]; listed: number }> {
+async function logInAtOnce(store: StoreGiven): Promise<{ statuses: number[]; listed: number }> {
   const world = await startWorld({
     options: { store },
     after: (app) => app.get("/test/sessions", async (req, res) => void res.json(await req.portal.sessions())),
