@@ -1,6 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { Session, Store } from "express-session";
-import { GuardedRecordStore } from "../store/guarded-store.js";
+import { guardRecords } from "../store/guarded-store.js";
 import { livesByCookie } from "../store/lives.js";
 import { createRecordsIn } from "../store/over-session-store.js";
 import type { RecordStore } from "../store/records.js";
@@ -174,8 +174,7 @@ class SessionMount {
   /** Where the logins of sessions are kept that lie in a store of the application's. */
   #recordsBeside(store: Store): RecordStore {
     const { entries, opened, rules, warn } = this.#options;
-    if (entries) return new GuardedRecordStore(entries, opened);
-    return new GuardedRecordStore(createRecordsIn(store, warn, rules.clock));
+    return guardRecords(entries ?? createRecordsIn(store, warn, rules.clock), opened);
   }
 }
 

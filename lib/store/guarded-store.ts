@@ -67,11 +67,18 @@ export class GuardedRecordStore<Store extends RecordStore = RecordStore> impleme
   }
 }
 
+/** Guards a record store. The records of createStore() are guarded already. */
+export const guardRecords = (store: RecordStore, opened: Promise<void> | undefined): RecordStore =>
+  store instanceof GuardedRecordStore ? store : new GuardedRecordStore(store, opened);
+
 /**
- * Guards an entry store. Our own store in memory needs no guard, which would cost more than the store itself.
+ * Guards an entry store. The entries of createStore() are guarded already. Our own store in memory needs no
+ * guard, which would cost more than the store itself.
  */
 export const guardEntries = (store: EntryStore, opened: Promise<void> | undefined): EntryStore =>
-  isMemoryStore(store) && !opened ? store : new GuardedEntryStore(store, opened);
+  store instanceof GuardedEntryStore || (isMemoryStore(store) && !opened)
+    ? store
+    : new GuardedEntryStore(store, opened);
 
 /**
  * Calls an entry store with a time limit of 10 s, as soon as it has been opened.

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { PortalAuthError } from "../../lib/errors.js";
-import { GuardedEntryStore, guardEntries } from "../../lib/store/guarded-store.js";
+import { GuardedEntryStore, GuardedRecordStore, guardEntries, guardRecords } from "../../lib/store/guarded-store.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import type { EntryStore } from "../../lib/store/records.js";
 import { createGate } from "../support/gate.js";
@@ -118,4 +118,11 @@ test("our own store in memory is called without a guard, unless it must be opene
       undefined,
     ),
   ).toBeInstanceOf(GuardedEntryStore);
+});
+
+test("a store that is guarded already, as that of createStore(), is not guarded again", () => {
+  const guarded = new GuardedEntryStore(createMemoryStore());
+  expect(guardEntries(guarded, Promise.resolve())).toBe(guarded);
+  expect(guardRecords(guarded, Promise.resolve())).toBe(guarded);
+  expect(guardRecords(createMemoryStore(), undefined)).toBeInstanceOf(GuardedRecordStore);
 });
