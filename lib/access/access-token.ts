@@ -1,4 +1,5 @@
 import type { Request } from "express";
+import { asPortalAuthError } from "../as-portal-auth-error.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import type { Parts } from "../parts.js";
 import type { PortalSession } from "../session/login-record.js";
@@ -121,10 +122,9 @@ async function newer(parts: Parts, req: Request, login: StoredLogin, { version =
   return portal.version > version ? portal : ask(); // it was under way already, for somebody with an older copy
 }
 
-/** What does not end the session is told as something to try again, whatever the portal meant. */
-function temporary(error: unknown): unknown {
-  if (!(error instanceof PortalAuthError))
-    return new PortalAuthError("session_store_failed", { detail: "refresh", cause: error });
+/** A failure that does not end the session is reported as one to try again, whatever the provider meant. */
+function temporary(thrown: unknown): PortalAuthError {
+  const error = asPortalAuthError(thrown);
   if (error.status === 503 || error.code === "hook_failed") return error;
   const { code, detail, hint, providerDescription } = error;
   const seen = `${code}: ${detail ?? hint}`;

@@ -35,8 +35,6 @@ function isDue({ settings }: Parts, { tokens, obtained_at, started_at }: PortalS
 }
 
 /** The provider's failures are logged where they happen. A session that has ended meanwhile is no failure. */
-function logStoreFailure({ log }: Parts, thrown: unknown): void {
-  if (!(thrown instanceof PortalAuthError))
-    logFailure(log, new PortalAuthError("session_store_failed", { detail: "refresh", cause: thrown }));
-  else if (thrown.code === "session_store_failed") logFailure(log, thrown);
+function logStoreFailure({ log }: Parts, error: unknown): void {
+  if (error instanceof PortalAuthError && error.code === "session_store_failed") logFailure(log, error);
 }

@@ -98,9 +98,12 @@ async function renew(renewing: Renewing, stored: PortalSession): Promise<Renewed
     const kept = await withinTime(asking, endsAt - performance.now(), () => hookTooSlow(renewAtMostMs));
     parts.outage.forget(id);
     return { tokens: kept };
-  } catch (error) {
-    if (endsSession(error)) void revokeQuietly(parts, [tokens.refresh_token]);
-    if (endsSession(error) || !(error instanceof PortalAuthError)) throw error;
+  } catch (thrown) {
+    const error = asPortalAuthError(thrown);
+    if (endsSession(error)) {
+      void revokeQuietly(parts, [tokens.refresh_token]);
+      throw error;
+    }
     logShared(parts.log, error);
     parts.outage.remember(id, error, "session");
     return { tokens: onlyRefreshToken(stored.tokens, tokens), failure: error };
