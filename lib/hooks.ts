@@ -68,8 +68,7 @@ export interface Hooks {
    * After every token answer, of a login or a refresh, before anything is kept: once, in one process, while the others
    * wait. Return the tokens to keep instead (a `scope` that is left out stays); throw to refuse: at a login nothing is kept then. At a refresh
    * `login_refused` ends the session; after any other error the session stays, and it is tried again after a pause. At a
-   * refresh the provider's answer and this hook have 20 seconds together (with an httpTimeout over 10 s that time and
-   * 10 s). All requests that need these tokens wait for it, and so does `req.portal` in here: use `tokens.access_token`.
+   * refresh the provider's answer and this hook have 20 seconds together (twice httpTimeout if that is longer). All requests that need these tokens wait for it, and so does `req.portal` in here: use `tokens.access_token`.
    */
   onTokens?(
     tokens: TokenSet,

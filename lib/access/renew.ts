@@ -5,7 +5,9 @@ import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import { callOnTokens } from "../hooks.js";
 import type { Parts } from "../parts.js";
 import type { Portal } from "../portal/discover.js";
+import { networkFailure } from "../portal/http.js";
 import { refresh } from "../portal/refresh.js";
+import { requestTimeout } from "../portal/request-timeout.js";
 import type { Refresh, Renewed } from "../refresh/refresh.js";
 import { revokeQuietly } from "../revoke-quietly.js";
 import type { PortalSession } from "../session/login-record.js";
@@ -14,10 +16,10 @@ import { hasExpired, type TokenSet } from "../tokens.js";
 import { withinTime } from "../within-time.js";
 import type { Blame } from "./outage.js";
 
-/** The provider's answer, its keys and the hook have this time together, or more if PORTAL_HTTP_TIMEOUT is longer than 10 s. */
+/**
+ * The provider's answer, its keys and the hook have this time together, or twice PORTAL_HTTP_TIMEOUT if that is longer.
+ */
 const RENEW_MS = 20_000;
-/** What the keys and the hook have at least, after an answer that came at the last moment. */
-const AFTER_ANSWER_MS = 10_000;
 
 /** What speaks of one person's tokens, and not of the portal or of how this application is known there. */
 const OF_ONE_PERSON: readonly PortalAuthErrorCode[] = [
@@ -40,7 +42,7 @@ export function renewal(
   login: StoredLogin,
   { isEnough, afterRefusal, isNeeded = true }: Renewal,
 ): Refresh {
-  const renewAtMostMs = Math.max(RENEW_MS, 1000 * parts.settings.httpTimeout + AFTER_ANSWER_MS);
+  const renewAtMostMs = Math.max(RENEW_MS, 2000 * parts.settings.httpTimeout);
   return {
     login,
     clock: parts.settings.clock,
@@ -49,7 +51,7 @@ export function renewal(
     endsSession,
     async prepare() {
       const portal = await findPortal(parts, login.key);
-      return (stored) => renew({ parts, req, id: login.key, portal, isNeeded, renewAtMostMs }, stored);
+      return (stored, onSlow) => renew({ parts, req, id: login.key, portal, isNeeded, renewAtMostMs, onSlow }, stored);
     },
     renewAtMostMs,
     // a logout that came while the provider was asked could not revoke these
@@ -83,6 +85,7 @@ interface Renewing {
   readonly portal: Portal;
   readonly isNeeded: boolean;
   readonly renewAtMostMs: number;
+  readonly onSlow: (error: PortalAuthError) => void;
 }
 
 /** Waits for nothing before the refresh token is sent. */
@@ -116,19 +119,44 @@ function hookTooSlow(milliseconds: number): never {
   throw new PortalAuthError("hook_failed", { detail });
 }
 
-async function askPortal({ parts, id, portal, isNeeded }: Renewing, stored: PortalSession, endsAt: number) {
+async function askPortal(renewing: Renewing, stored: PortalSession, endsAt: number) {
+  const { parts, id, portal, isNeeded } = renewing;
   const { outage, settings } = parts;
   outage.check(id);
   // if the access token is still good, a refusal whose reason is not clear does not end the session
   const isLastWord = isNeeded && hasExpired(stored.tokens, settings.clock);
+  const watch = watchForSlowness(renewing);
   try {
     const refreshed = await refresh(portal, stored, { isLastWord, endsAt });
     if (refreshed.unverified) noteFailure(parts, id, refreshed.unverified);
     else outage.isBack();
     return refreshed;
   } catch (thrown) {
-    throw noteFailure(parts, id, thrown);
+    throw watch.slow && isTimeout(thrown) ? watch.slow : noteFailure(parts, id, thrown);
+  } finally {
+    watch.isOver = true;
   }
+}
+
+const isTimeout = (error: unknown): boolean => error instanceof PortalAuthError && error.code === "portal_timeout";
+
+interface SlownessWatch {
+  isOver: boolean;
+  /** The failure that was noted when the time was over. */
+  slow?: PortalAuthError;
+}
+
+/** Notes a failure when the provider has not answered within PORTAL_HTTP_TIMEOUT. The answer may still come. */
+function watchForSlowness({ parts, id, portal, onSlow }: Renewing): SlownessWatch {
+  const watch: SlownessWatch = { isOver: false };
+  const { origin } = new URL(String(portal.metadata.token_endpoint));
+  const timeout = requestTimeout(1000 * parts.settings.httpTimeout);
+  timeout.addEventListener("abort", () => {
+    if (watch.isOver) return;
+    watch.slow = noteFailure(parts, id, networkFailure(timeout.reason, origin));
+    onSlow(watch.slow);
+  });
+  return watch;
 }
 
 /** Logs a failure of the provider, and remembers it. */

@@ -13,6 +13,9 @@ export type PortalFetch = (url: string, request: PortalRequest) => Promise<Respo
  * Creates a fetch that leaves nothing open. It follows no redirect and reads no answer over 1 MiB. The timeout covers the
  * body, and the second try of a GET. It asks for nothing again before the time that a Retry-After named.
  *
+ * The answer to a refresh is awaited for twice as long: it can bring the only good refresh token, and a provider that
+ * rotates them takes the old one for stolen afterwards.
+ *
  * @param internalOrigin Of the option `internalUrl`, which may be http in a container network
  */
 export function createFetch(timeoutSeconds: number, internalOrigin?: string, clock: Clock = Date.now): PortalFetch {
@@ -22,7 +25,7 @@ export function createFetch(timeoutSeconds: number, internalOrigin?: string, clo
     if (!isSafeAddress(url) && origin !== internalOrigin)
       throw new PortalAuthError("discovery_invalid", { detail: `${origin} is neither https nor http on loopback` });
     patience.check(url, request);
-    const signal = requestTimeout(Math.ceil(timeoutSeconds * 1000));
+    const signal = requestTimeout(Math.ceil(timeoutSeconds * 1000) * (isRefresh(request) ? 2 : 1));
     try {
       const response = await sendAgainAfterReset(request, () =>
         fetch(url, { ...sendOnce(request), redirect: "manual", signal }),
@@ -38,6 +41,10 @@ export function createFetch(timeoutSeconds: number, internalOrigin?: string, clo
     }
   };
 }
+
+/** RFC 6749, section 6. */
+const isRefresh = ({ body }: PortalRequest): boolean =>
+  body instanceof URLSearchParams && body.get("grant_type") === "refresh_token";
 
 /** A connection that ended before there was an answer. */
 const RESETS = ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"];

@@ -63,7 +63,8 @@ export function createRefreshOnce(tell: Tell): RefreshOnce {
 
   function refreshOnce(id: string, refresh: Refresh): Promise<LoginRecord> {
     running.get(id)?.join(refresh);
-    return refreshes(id, () => begin(id, refresh));
+    const outcome = refreshes(id, () => begin(id, refresh));
+    return running.get(id)?.forRequest(outcome) ?? outcome;
   }
 
   return Object.assign(refreshOnce, {

@@ -33,6 +33,8 @@ export class RefreshRun {
   readonly #options: RunOptions;
   readonly #refresh: Refresh;
   readonly #beganAt = performance.now();
+  readonly #slow: Promise<never>;
+  #onSlow!: (error: PortalAuthError) => void;
   /** Whether a request waits whose access token was refused by a resource. */
   #isRefused: boolean;
 
@@ -40,6 +42,10 @@ export class RefreshRun {
     this.#options = options;
     this.#refresh = options.refresh;
     this.#isRefused = options.refresh.afterRefusal;
+    this.#slow = new Promise((_, reject) => {
+      this.#onSlow = reject;
+    });
+    this.#slow.catch(() => {}); // perhaps no request waits
   }
 
   get ageMs(): number {
@@ -50,6 +56,11 @@ export class RefreshRun {
   join({ afterRefusal }: Refresh): void {
     this.#isRefused ||= afterRefusal;
     this.#options.report.joined();
+  }
+
+  /** Returns the outcome of this refresh for a request, which does not wait for a slow provider to the end. */
+  forRequest(outcome: Promise<LoginRecord>): Promise<LoginRecord> {
+    return Promise.race([outcome, this.#slow]);
   }
 
   async start(): Promise<LoginRecord> {
@@ -121,7 +132,7 @@ export class RefreshRun {
     const { ids, report, watch } = this.#options;
     report.begins();
     try {
-      const renewed = await renew(held);
+      const renewed = await renew(held, this.#onSlow);
       const saved = await save(this.#refresh, claim, held, renewed);
       if (renewed.failure) report.failed(renewed.failure, false);
       else report.done(renewed.tokens.refresh_token !== held.tokens.refresh_token);

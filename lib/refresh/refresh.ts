@@ -21,8 +21,11 @@ export interface Renewed {
  * Sends the refresh token of the login, before it returns. Called in the same tick in which the claim is
  * answered: during a pause between the two, this process could stand still, and another one could take the
  * claim over.
+ *
+ * @param onSlow is called if the provider is slow. Then requests fail with this error, and the refresh
+ *   continues: its answer may bring the only good refresh token
  */
-export type Renew = (stored: LoginRecord) => Promise<Renewed>;
+export type Renew = (stored: LoginRecord, onSlow: (error: PortalAuthError) => void) => Promise<Renewed>;
 
 export interface Refresh {
   readonly login: RefreshedLogin;

@@ -108,7 +108,10 @@ export interface PortalAuthOptions {
    * redirectUri's host, below the path prefix that a proxy removes.
    */
   postLogoutRedirectUri?: string | undefined;
-  /** Limit of each request to the portal, in seconds. PORTAL_HTTP_TIMEOUT; 0.05 to 120, default 10. */
+  /**
+   * Limit of each request to the provider, in seconds. The answer to a refresh is awaited for twice as long, in the
+   * background. PORTAL_HTTP_TIMEOUT; 0.05 to 120, default 10.
+   */
   httpTimeout?: number | undefined;
   /**
    * How far the portal's clock may differ from ours, in seconds; used for `exp`, `iat`, `nbf` and `auth_time`.

@@ -402,6 +402,36 @@ describe("a portal that is slow", () => {
     expect([status, access_token === before.access_token]).toEqual([200, false]);
   });
 
+  test("is waited for twice as long as requests wait: the answer is kept, and no refresh token is sent twice", async () => {
+    const options = { httpTimeout: 2 };
+    const { ask, later, tokens, stored, portal, refreshes } = await logIn({ options, log: [/portal_timeout/] });
+    const before = await tokens();
+    later(TOKEN_SECONDS);
+    const { letGo } = holdNext(portal, "/oauth2/token");
+    const timeout = { status: 503, code: "portal_timeout", retryAfter: "5" };
+    expect(await ask()).toEqual(timeout);
+    expect(await ask()).toEqual(timeout); // at once, and without a second refresh
+    letGo();
+    await vi.waitFor(async () => expect((await stored())[0]?.version).toBe(2));
+    const { status, access_token } = await ask();
+    expect([status, access_token === before.access_token]).toEqual([200, false]);
+    expect(refreshes()).toHaveLength(1);
+  });
+
+  test("that never answers is asked again after twice that time", async () => {
+    const { ask, later, portal, refreshes, log } = await logIn({
+      options: { httpTimeout: 0.3 },
+      log: [/portal_timeout/],
+    });
+    later(TOKEN_SECONDS);
+    portal.answerNext("/oauth2/token", () => {});
+    expect(await ask()).toMatchObject({ status: 503, code: "portal_timeout" });
+    later(2); // the pause after a failure
+    await vi.waitFor(async () => expect((await ask()).status).toBe(200), { timeout: 5000 });
+    expect(refreshes()).toHaveLength(2);
+    expect(log.join().match(/portal_timeout \(/g)).toHaveLength(1);
+  });
+
   test("and fails at last is a 503 when the token has ended meanwhile", async () => {
     const { ask, later, portal } = await logIn({ log: [/portal_failed/] });
     later(TOKEN_SECONDS - 1);

@@ -1,4 +1,4 @@
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import type { PortalAuthErrorCode } from "../../../lib/index.js";
 import type { Answer } from "../../support/browser.js";
 import { later, logInAndOut } from "./acts.js";
@@ -76,7 +76,8 @@ export const PLACES = {
     passes: tokenGiven,
     async passesNext(world) {
       await later(world, FIRST_PAUSE);
-      await tokenGiven(await askToken(world), world);
+      // The answer to a refresh is awaited for twice httpTimeout, and no other refresh begins meanwhile.
+      await vi.waitFor(async () => tokenGiven(await askToken(world), world), { timeout: 10_000 });
     },
   },
   userinfo: {
