@@ -2,6 +2,7 @@ import { answerError } from "../answer/answer-error.js";
 import { logAnyway, logFailure, logShared } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
 import { asPortalAuthError } from "../as-portal-auth-error.js";
+import { startTimer } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import { linkTo, startPage } from "../external-address.js";
 import type { Transaction } from "../login/attempt.js";
@@ -114,7 +115,7 @@ export function callbackStep(parts: Parts) {
   ): Promise<Finished> {
     checkCookieCanBeSet(req, settings);
     watch.begin("exchange");
-    const askedAt = settings.clock();
+    const requestAgeMs = startTimer(settings.clock);
     const verified = await exchange(portal, code, expected, () => watch.begin("checks")); // the code for verified tokens
     try {
       watch.begin("hooks");
@@ -128,7 +129,7 @@ export function callbackStep(parts: Parts) {
       const form = id === undefined ? undefined : { id, back: return_to };
       const begun = {
         ...person,
-        askedAt,
+        requestAgeMs,
         rules: settings,
         keep: settings.keepSessionKeys,
         keepAll: elsewhere,

@@ -17,7 +17,7 @@ export async function useTicket({ settings }: Parts, { req, res }: Visit, ticket
     const expires_at = epochSeconds(settings.clock) + AN_HOUR_SECONDS;
     const tokens = { access_token: "test-access-token", token_type: "bearer" as const, expires_at, ...ticket.tokens };
     const authentication = readAuthentication(claims, epochSeconds(settings.clock));
-    const person = { claims, authentication, tokens, extra, askedAt: settings.clock() };
+    const person = { claims, authentication, tokens, extra, requestAgeMs: () => 0 };
     await beginSession(req, { ...person, rules: settings, keep: [], onReplaced: () => {} });
     ticket.isTaken = true;
   }

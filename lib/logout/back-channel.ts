@@ -40,7 +40,7 @@ async function endSessions(parts: Parts, req: Request): Promise<void> {
   const { settings } = parts;
   const token = await verifyLogoutToken(await parts.getPortal(), readToken(await formOr(req, "logout_token_invalid")));
   const use = await beginUse(parts, req, token.jti);
-  const ended = await endAsProviderSays(req, settings, token).catch(async (error) => {
+  const ended = await endAsProviderSays(req, settings, { reason: "backchannel", ...token }).catch(async (error) => {
     await use?.fail().catch(() => {}); // the provider sends a token again if the logout has failed
     throw error;
   });

@@ -27,7 +27,7 @@ export function frontChannelStep(parts: Parts) {
     const portal = await parts.getPortal().catch(() => undefined); // the provider's session ends without its document, too
     if (!namesProvider(portal, settings, iss)) throw invalid("iss is not the issuer of the provider");
     const iat = epochSeconds(); // a login that the portal tells of from now on is another
-    const ended = await endAsProviderSays(req, settings, { sid, iat }, true);
+    const ended = await endAsProviderSays(req, settings, { reason: "frontchannel", sid, iat }, true);
     tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
     createHeaders({}, providersOrigins(settings, portal))(res);
     send(res, "text/html; charset=utf-8", FRAME);

@@ -23,9 +23,10 @@ export interface NewSession {
   readonly claims: Claims;
   readonly authentication: Authentication;
   /**
-   * When the provider was asked for the tokens, in epoch milliseconds: a logout since then ends this login.
+   * Tells how long ago the provider was asked for the tokens, in milliseconds: a logout since then ends this
+   * login.
    */
-  readonly askedAt: number;
+  readonly requestAgeMs: () => number;
   /** What else shall be in the new session: from the onLogin hook. */
   readonly extra: Partial<SessionData>;
   /** Keys of the old session that survive. */
@@ -62,7 +63,7 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
   try {
     await replaceSession(holder, current, former, isAnothers ? begun.onReplaced : () => {});
     Object.assign(holder.session, survivors, addedBy(begun));
-    await writeLogin(holder, current, newRecord(on, holder, begun, current.place));
+    await writeLogin(holder, current, newRecord(on, holder, begun, current.place), begun.requestAgeMs);
   } catch (cause) {
     // express-session saves what is in req.session when the response ends. A half-made session must not
     // be there then.
@@ -113,7 +114,7 @@ function newRecord(
   begun: NewSession,
   { lives }: LoginPlace,
 ): LoginRecord {
-  const { rules, tokens, claims, authentication, askedAt } = begun;
+  const { rules, tokens, claims, authentication } = begun;
   const now = epochSeconds(rules.clock);
   const user_agent = keptUserAgent(on.headers["user-agent"]);
   const record = {
@@ -127,7 +128,6 @@ function newRecord(
     authentication,
     started_at: now,
     obtained_at: now,
-    asked_at: askedAt,
     idle_ms: lives.lifeMs(session),
     user_agent,
     version: 1,
@@ -135,7 +135,12 @@ function newRecord(
   return JSON.parse(JSON.stringify(record)); // what a hook has put into the claims stays the application's own
 }
 
-async function writeLogin(holder: Request, current: RequestLogin, record: LoginRecord): Promise<void> {
+async function writeLogin(
+  holder: Request,
+  current: RequestLogin,
+  record: LoginRecord,
+  requestAgeMs: () => number,
+): Promise<void> {
   const { place } = current;
   const { logins } = place;
   const key = recordKey(place, holder.sessionID, record.login_id);
@@ -146,7 +151,9 @@ async function writeLogin(holder: Request, current: RequestLogin, record: LoginR
   try {
     if (!place.isOurStore) await logins.records.create(key, text, record.idle_ms);
     await promised((done) => holder.session.save(done));
-    if (await logins.isEndedByNotice(record)) throw new PortalAuthError("login_ended");
+    const confirmed = await logins.confirm(key, record, requestAgeMs);
+    if (!confirmed) throw new PortalAuthError("login_ended");
+    current.begin(key, confirmed);
   } catch (error) {
     // Nobody knows the new id, so a session that cannot be removed opens nothing.
     await logins.end(key).catch(() => {});
@@ -154,7 +161,6 @@ async function writeLogin(holder: Request, current: RequestLogin, record: LoginR
       await promised((done) => holder.sessionStore.destroy(holder.sessionID, done)).catch(() => {});
     throw error;
   }
-  current.begin(key, record);
 }
 
 /**

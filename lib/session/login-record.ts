@@ -45,15 +45,15 @@ export interface RefreshClaim {
 export interface LoginRecord extends PortalSession {
   /** The session that the login belongs to. In another session a reference to this login does not count. */
   readonly session_id: string;
-  /**
-   * When the provider was asked for the tokens, in epoch milliseconds: a logout after that ends this login.
-   */
-  readonly asked_at: number;
   /** How long the login lives without a request, in milliseconds. */
   readonly idle_ms: number;
   /** The User-Agent header of the browser at the login, at most 256 characters. */
   readonly user_agent?: string | undefined;
   readonly refreshing?: RefreshClaim | undefined;
+  /**
+   * The id of the user's last logout everywhere before this login. Another one came later, and ends the login.
+   */
+  readonly known_logout?: string | undefined;
 }
 
 const MOST_USER_AGENT = 256;

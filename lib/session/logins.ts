@@ -1,16 +1,21 @@
-import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import type { RecordStore, StoredRecord } from "../store/records.js";
 import { untilWritten } from "../store/until-written.js";
 import type { LoginRecord } from "./login-record.js";
-import { LOGIN_IN_PROGRESS_MS, type Logout, LogoutNotices } from "./logout-notices.js";
+import {
+  endsLogin,
+  isLogoutOfUser,
+  LOGIN_IN_PROGRESS_MS,
+  type Logout,
+  type LogoutNotice,
+  LogoutNotices,
+} from "./logout-notices.js";
 import type { DecodedLogin, RecordCodec } from "./record-codec.js";
 import { providerSessionList, UserLogins, userList, userOf } from "./user-logins.js";
 
 export interface LoginsOptions {
   readonly records: RecordStore;
   readonly codec: RecordCodec;
-  readonly clock: Clock;
   /** After so long a login ends, whatever happens, in seconds. */
   readonly absoluteSeconds: number;
   /** Whether logouts can name a session at the provider. */
@@ -49,7 +54,7 @@ export class Logins {
     this.records = options.records;
     this.#options = options;
     this.#lists = new UserLogins(options.records);
-    this.#notices = new LogoutNotices(options.records, options.clock);
+    this.#notices = new LogoutNotices(options.records);
   }
 
   /** Resolves to undefined only if the primary has confirmed that there is no such login. */
@@ -99,12 +104,35 @@ export class Logins {
     return this.#lists.add(key, record, this.#options.findsBySid);
   }
 
-  /** Tells whether a logout has ended this login that did not find its record. */
-  isEndedByNotice(record: LoginRecord): Promise<boolean> {
+  /**
+   * Looks for logouts that came while a login was being made, after its record has been written. A login that
+   * began after a logout everywhere remembers that one, so later looks need no time.
+   *
+   * @param requestAgeMs tells how long ago the provider was asked for the tokens, in milliseconds
+   * @returns the login as it is stored then; undefined if it must not begin
+   */
+  async confirm(key: string, record: LoginRecord, requestAgeMs: () => number): Promise<LoginRecord | undefined> {
+    const notices = await this.#noticesFor(record);
+    const ageMs = requestAgeMs();
+    const ofUser = notices.filter((notice) => isLogoutOfUser(notice, record));
+    const known = ofUser.find(({ age_ms }) => age_ms >= ageMs);
+    const confirmed = known ? { ...record, known_logout: known.id } : record;
+    if (notices.some((notice) => endsLogin(notice, confirmed))) return undefined;
+    if (!known) return record;
+    return (await this.records.replace(key, 1, this.encode(key, confirmed))) ? confirmed : undefined;
+  }
+
+  /** Returns a logout that has ended this login, but has not found its record. */
+  async findMissedLogout(record: LoginRecord): Promise<Logout | undefined> {
+    const notices = await this.#noticesFor(record);
+    return notices.find((notice) => endsLogin(notice, record));
+  }
+
+  #noticesFor(record: LoginRecord): Promise<LogoutNotice[]> {
     const sid = record.authentication?.sid;
     const names = [userList(userOf(record))];
     if (sid !== undefined && this.#options.findsBySid) names.push(providerSessionList(record, sid));
-    return this.#notices.haveEnded(names, record);
+    return this.#notices.of(names);
   }
 
   /** Removes a login. Resolves to what was stored last; undefined if there was none. */

@@ -1,15 +1,19 @@
-import type { Clock } from "../clock.js";
-import type { RecordStore } from "../store/records.js";
+import { parseJsonObject } from "../parse-json-object.js";
+import type { RecordStore, StoredRecord } from "../store/records.js";
 import { untilWritten } from "../store/until-written.js";
 import type { LoginRecord } from "./login-record.js";
 
 /** The user has signed out everywhere at one portalAuth(): its redirect URI says which. */
 export interface LogoutByUser {
+  readonly reason: "everywhere";
   readonly redirect_uri: string;
+  /** Random. A login that began after this logout remembers it. */
+  readonly id: string;
 }
 
 /** The provider has asked for a logout. */
 export interface LogoutByProvider {
+  readonly reason: "backchannel" | "frontchannel";
   /** Only logins of this session at the provider; undefined for all logins of the user. */
   readonly sid: string | undefined;
   /** Of the logout token, in epoch seconds: logins that the provider told of later are others. */
@@ -20,8 +24,23 @@ export interface LogoutByProvider {
 
 export type Logout = LogoutByUser | LogoutByProvider;
 
-/** `at` is the time of the logout, `until` the end of the notice, both by our clock in epoch milliseconds. */
-type Notice = Logout & { readonly at: number; readonly until: number };
+/** A logout that may have missed logins. */
+export type LogoutNotice = Logout & {
+  /** How long the notice lives, in milliseconds. */
+  readonly life_ms: number;
+  /** How long ago the logout was, in milliseconds, by the clock of the store. */
+  readonly age_ms: number;
+};
+
+/**
+ * What the store keeps. The ages are those of the moment of writing. Since then so much time has passed as
+ * the record has lost of its life: no clock of a process is needed.
+ */
+interface KeptNotices {
+  /** The life that the record was written with, in milliseconds. */
+  readonly life_ms: number;
+  readonly notices: readonly LogoutNotice[];
+}
 
 /** Logins that were begun before a logout are finished within this time, or never. */
 export const LOGIN_IN_PROGRESS_MS = 10 * 60_000;
@@ -33,11 +52,9 @@ const MOST_ATTEMPTS = 20;
  */
 export class LogoutNotices {
   readonly #records: RecordStore;
-  readonly #clock: Clock;
 
-  constructor(records: RecordStore, clock: Clock) {
+  constructor(records: RecordStore) {
     this.#records = records;
-    this.#clock = clock;
   }
 
   /** Writes a notice, in place of an earlier one of the same kind. */
@@ -45,57 +62,66 @@ export class LogoutNotices {
     const key = keyOf(name);
     await untilWritten(async () => {
       const stored = await this.#records.read(key);
-      const notices = stored ? parse(stored.text) : [];
-      const text = JSON.stringify(this.#with(notices, logout, lifeMs));
+      const life_ms = Math.max(lifeMs, stored?.lifeMs ?? 0);
+      const notices = withLogout(stored ? parse(stored) : [], logout, lifeMs);
+      const text = JSON.stringify({ life_ms, notices } satisfies KeptNotices);
       const isWritten = stored
-        ? await this.#records.replace(key, stored.version, text, Math.max(lifeMs, stored.lifeMs))
-        : await this.#records.create(key, text, lifeMs);
+        ? await this.#records.replace(key, stored.version, text, life_ms)
+        : await this.#records.create(key, text, life_ms);
       return isWritten ? { outcome: undefined } : undefined;
     }, MOST_ATTEMPTS);
   }
 
-  /** Tells whether one of these notices ends this login. */
-  async haveEnded(names: readonly string[], login: LoginRecord): Promise<boolean> {
+  /** Reads the notices under these names. */
+  async of(names: readonly string[]): Promise<LogoutNotice[]> {
     const stored = await Promise.all(names.map((name) => this.#records.read(keyOf(name))));
-    return stored.some((record) => record !== undefined && parse(record.text).some((notice) => ends(notice, login)));
+    return stored.flatMap((record) => (record ? parse(record) : []));
   }
+}
 
-  #with(notices: readonly Notice[], logout: Logout, lifeMs: number): Notice[] {
-    const at = this.#clock();
-    const until = at + lifeMs;
-    const others = notices.filter((notice) => notice.until > at && !isSameKind(notice, logout));
-    if (isByUser(logout)) return [...others, { ...logout, at, until }];
-    const same = notices.filter((notice) => isSameKind(notice, logout));
-    const iat = Math.max(logout.iat, ...same.flatMap((notice) => (isByUser(notice) ? [] : [notice.iat])));
-    return [...others, { ...logout, iat, at, until }];
-  }
+/** Whether a logout is of the user's logins at the portalAuth() that this login belongs to. */
+export const isLogoutOfUser = <T extends Logout>(
+  logout: T,
+  { redirect_uri }: LoginRecord,
+): logout is T & LogoutByUser => isByUser(logout) && logout.redirect_uri === redirect_uri;
+
+/** Whether a logout ends this login, which its list of logins did not name. */
+export function endsLogin(logout: Logout, login: LoginRecord): boolean {
+  if (isByUser(logout)) return logout.redirect_uri === login.redirect_uri && logout.id !== login.known_logout;
+  const { sid, iat = Number.POSITIVE_INFINITY } = login.authentication ?? {};
+  if (sid !== undefined && sid === logout.sid) return iat <= logout.iat + logout.tolerance;
+  return iat <= logout.iat && (logout.sid === undefined || sid === undefined);
 }
 
 const keyOf = (name: string): string => `n:${name}`;
 
-const isByUser = <T extends Logout>(logout: T): logout is Extract<T, LogoutByUser> => "redirect_uri" in logout;
+const isByUser = (logout: Logout): logout is LogoutByUser => logout.reason === "everywhere";
 
 const isSameKind = (one: Logout, other: Logout): boolean =>
   isByUser(one)
     ? isByUser(other) && one.redirect_uri === other.redirect_uri
     : !isByUser(other) && one.sid === other.sid;
 
-function ends(
-  notice: Notice,
-  { redirect_uri, asked_at, authentication: { sid, iat = Number.POSITIVE_INFINITY } = {} }: LoginRecord,
-) {
-  // The same millisecond counts as later: a test's clock may stand still.
-  if (isByUser(notice)) return notice.redirect_uri === redirect_uri && asked_at < notice.at;
-  if (sid !== undefined && sid === notice.sid) return iat <= notice.iat + notice.tolerance;
-  return iat <= notice.iat && (notice.sid === undefined || sid === undefined);
+function withLogout(notices: readonly LogoutNotice[], logout: Logout, life_ms: number): LogoutNotice[] {
+  const others = notices.filter((notice) => !isSameKind(notice, logout));
+  const written = { life_ms, age_ms: 0 };
+  if (isByUser(logout)) return [...others, { ...logout, ...written }];
+  const same = notices.filter((notice) => isSameKind(notice, logout));
+  const iat = Math.max(logout.iat, ...same.flatMap((notice) => (isByUser(notice) ? [] : [notice.iat])));
+  return [...others, { ...logout, ...written, iat }];
 }
 
-/** Others may write to the store. */
-function parse(text: string): Notice[] {
-  try {
-    const notices: unknown = JSON.parse(text);
-    return Array.isArray(notices) ? notices.filter((notice) => typeof notice?.at === "number") : [];
-  } catch {
-    return [];
-  }
+/** Returns the notices that have not expired, with their ages of now. Others may write to the store. */
+function parse({ text, lifeMs }: StoredRecord): LogoutNotice[] {
+  const { life_ms, notices } = parseKept(text);
+  const sinceWritten = Math.max(0, life_ms - lifeMs);
+  return notices
+    .filter((notice) => typeof notice?.age_ms === "number" && typeof notice.life_ms === "number")
+    .map((notice) => ({ ...notice, age_ms: notice.age_ms + sinceWritten }))
+    .filter(({ age_ms, life_ms }) => age_ms < life_ms);
+}
+
+function parseKept(text: string): KeptNotices {
+  const { life_ms, notices } = Object(parseJsonObject(text)) as Partial<KeptNotices>;
+  return typeof life_ms === "number" && Array.isArray(notices) ? { life_ms, notices } : { life_ms: 0, notices: [] };
 }

@@ -132,7 +132,7 @@ export class RequestLogin {
   }
 
   async #checkNotices(key: string, record: LoginRecord, res: Response): Promise<void> {
-    if (await this.place.logins.isEndedByNotice(record)) await this.#end(key, record, res);
+    if (await this.place.logins.findMissedLogout(record)) await this.#end(key, record, res);
   }
 
   async #end(key: string, record: LoginRecord, res: Response): Promise<void> {

@@ -157,7 +157,6 @@ class SessionMount {
       logins: new Logins({
         records,
         codec,
-        clock: rules.clock,
         absoluteSeconds: rules.sessionAbsolute,
         findsBySid,
         warn,

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
 import { storeFailed } from "../store/store-failed.js";
@@ -71,9 +71,10 @@ export async function endOthers(on: Request, rules: SessionRules): Promise<Ended
   const current = loginOf(on, rules);
   if (!login || !current) return [];
   const { place, key } = current;
+  const { redirectUri: redirect_uri } = rules;
   const isMeant = (found: FoundLogin) => found.key !== key && isOf(found, rules);
   const ended = await during("end", () =>
-    place.logins.endAll(userList(userOf(login)), isMeant, { redirect_uri: rules.redirectUri }),
+    place.logins.endAll(userList(userOf(login)), isMeant, { reason: "everywhere", redirect_uri, id: randomUUID() }),
   );
   return afterEnd(on, current, ended);
 }
@@ -107,6 +108,7 @@ export interface ProviderLogout {
   readonly sid?: string | undefined;
   /** When it said so, in epoch seconds: a login that it has told of later is another. */
   readonly iat: number;
+  readonly reason: LogoutByProvider["reason"];
 }
 
 /**
@@ -119,14 +121,14 @@ export interface ProviderLogout {
 export async function endAsProviderSays(
   on: Request,
   rules: SessionRules & { readonly clockTolerance: number },
-  { sub, sid, iat }: ProviderLogout,
+  { sub, sid, iat, reason }: ProviderLogout,
   onlyKnown = false,
 ): Promise<EndedSession[]> {
   const current = loginOf(on, rules);
   if (!current) throw new PortalAuthError("session_missing");
   const { logins } = current.place;
   const { issuer, clientId: client_id, clockTolerance } = rules;
-  const logout: LogoutByProvider = { sid, iat, tolerance: clockTolerance };
+  const logout: LogoutByProvider = { reason, sid, iat, tolerance: clockTolerance };
   const ended = await during("end", async () => {
     const lists = sub === undefined ? await usersOf(sid as string) : [userList({ issuer, client_id, sub })];
     const all = await Promise.all(lists.map((list) => logins.endAll(list, (found) => isMeant(found, logout), logout)));

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { Clock } from "../clock.js";
+import { type Clock, systemClock } from "../clock.js";
 import type { Hooks } from "../hooks.js";
 import type { Logger } from "../logger.js";
 import type { RenderPage, WordsGiven } from "../pages.js";
@@ -101,9 +101,6 @@ export const DEFAULTS = {
   sessionIdle: 24 * 60 * 60,
   sessionAbsolute: 7 * 24 * 60 * 60,
 } as const;
-
-/** Looked up anew each time: what replaces Date.now in a test counts. */
-const now: Clock = () => Date.now();
 
 /** Said for each part of a check: what the library says by itself repeats the value, and here that is a password. */
 const STORE =
@@ -277,7 +274,7 @@ export const OptionsSchema = v.strictObject(
     logger: v.optional(v.custom<Logger>(isLogger, "write a logger such as pino's: with the methods warn and error")),
     clock: v.optional(
       v.custom<Clock>((value) => typeof value === "function", "write a function"),
-      () => now,
+      () => systemClock,
     ),
   },
   "is not an option of express-portal-auth",

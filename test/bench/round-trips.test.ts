@@ -17,6 +17,7 @@ const IN_OUR_STORE = {
   refresh: "4 + 2",
   "login over a session": "3 + 6",
   logout: "1 + 2",
+  "login after such a logout": "1 + 5",
 };
 
 test.skipIf(missing)(

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { LoginRecord } from "../../lib/session/login-record.js";
 import { Logins } from "../../lib/session/logins.js";
-import { LogoutNotices } from "../../lib/session/logout-notices.js";
+import { endsLogin, LogoutNotices } from "../../lib/session/logout-notices.js";
 import { createRecordCodec } from "../../lib/session/record-codec.js";
 import { providerSessionList, UserLogins, userList } from "../../lib/session/user-logins.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
@@ -11,13 +11,19 @@ import { loginRecord } from "./records.js";
 const AMARA = { issuer: "https://portal.example", client_id: "app", sub: "amara" };
 const ANY = () => true;
 
+/** A logout of the user everywhere, at the portalAuth() with this redirect URI. */
+const everywhere = (redirect_uri = "r", id = "the-logout") => ({ reason: "everywhere", redirect_uri, id }) as const;
+
+const isEnded = async (notices: LogoutNotices, login: LoginRecord): Promise<boolean> =>
+  (await notices.of(["u"])).some((notice) => endsLogin(notice, login));
+
 function start({ findsBySid = false } = {}) {
   const { clock, later } = createClock();
   const records = createMemoryStore(clock);
   const warnings: string[] = [];
   const codec = createRecordCodec([], () => {});
   const warn = (line: string) => void warnings.push(line);
-  const logins = new Logins({ records, codec, clock, absoluteSeconds: 3600, findsBySid, warn });
+  const logins = new Logins({ records, codec, absoluteSeconds: 3600, findsBySid, warn });
   const add = async (key: string, members: Partial<LoginRecord> = {}) => {
     const record = loginRecord({ login_id: key, ...members });
     await logins.list(key, record);
@@ -27,9 +33,8 @@ function start({ findsBySid = false } = {}) {
   return {
     logins,
     lists: new UserLogins(records),
-    notices: new LogoutNotices(records, clock),
+    notices: new LogoutNotices(records),
     records,
-    clock,
     later,
     add,
     warnings,
@@ -138,7 +143,7 @@ describe("a logout of the user everywhere", () => {
   test("ends the logins that are meant, and leaves the others", async () => {
     const { logins, add } = start();
     for (const key of ["s:a", "s:b", "s:c"]) await add(key);
-    const ended = await logins.endAll(userList(AMARA), ({ key }) => key !== "s:b", { redirect_uri: "r" });
+    const ended = await logins.endAll(userList(AMARA), ({ key }) => key !== "s:b", everywhere());
     expect(ended.map(({ key }) => key).sort()).toEqual(["s:a", "s:c"]);
     expect((await logins.of(userList(AMARA))).map(({ key }) => key)).toEqual(["s:b"]);
   });
@@ -151,7 +156,7 @@ describe("a logout of the user everywhere", () => {
       if (key.startsWith("n:")) await add("s:b");
       return create(key, ...given);
     };
-    const ended = await logins.endAll(userList(AMARA), ANY, { redirect_uri: "r" });
+    const ended = await logins.endAll(userList(AMARA), ANY, everywhere());
     expect(ended.map(({ key }) => key)).toEqual(["s:a", "s:b"]);
   });
 
@@ -159,34 +164,67 @@ describe("a logout of the user everywhere", () => {
     const { logins, records, add, warnings } = start();
     await add("s:a");
     records.create = () => Promise.reject(new Error("OOM command not allowed"));
-    expect(await logins.endAll(userList(AMARA), ANY, { redirect_uri: "r" })).toHaveLength(1);
+    expect(await logins.endAll(userList(AMARA), ANY, everywhere())).toHaveLength(1);
     expect([await logins.read("s:a"), warnings.length]).toEqual([undefined, 1]);
   });
 
   test.each([
-    ["before", "r", -1, true],
-    ["in the same millisecond", "r", 0, false],
-    ["afterwards", "r", 1, false],
-    ["before, at another portalAuth()", "another", -1, false],
-  ])("leaves a notice. It ends a login that was asked for %s, or not", async (_when, redirect_uri, ms, isEnded) => {
-    const { logins, clock } = start();
-    await logins.endAll(userList(AMARA), ANY, { redirect_uri: "r" });
-    expect(await logins.isEndedByNotice(loginRecord({ redirect_uri, asked_at: clock() + ms }))).toBe(isEnded);
+    ["before", "r", 1001, false],
+    ["in the same millisecond", "r", 1000, true],
+    ["afterwards", "r", 999, true],
+    ["before, at another portalAuth()", "another", 1001, true],
+  ])("leaves a notice. A login that was asked for %s is begun, or not", async (_when, redirect_uri, ageMs, isBegun) => {
+    const { logins, add, later } = start();
+    await logins.endAll(userList(AMARA), ANY, everywhere());
+    later(1);
+    const record = await add("s:a", { redirect_uri });
+    expect((await logins.confirm("s:a", record, () => ageMs)) !== undefined).toBe(isBegun);
+  });
+
+  test("is remembered by a login that began afterwards, so that only a later logout ends it", async () => {
+    const { logins, notices, add, later } = start();
+    const findIn = (record: LoginRecord) => logins.findMissedLogout(record).then((found) => found?.reason);
+    const before = await add("s:a", { redirect_uri: "r" });
+    await logins.confirm("s:a", before, () => 0);
+    await notices.add(userList(AMARA), everywhere(), 3600_000);
+    later(1);
+    const after = await logins.confirm("s:b", await add("s:b", { redirect_uri: "r" }), () => 0);
+    expect((await logins.read("s:b"))?.login?.record).toEqual(after);
+    expect([await findIn(before), after && (await findIn(after))]).toEqual(["everywhere", undefined]);
+    await notices.add(userList(AMARA), everywhere("another", "at-another"), 3600_000);
+    expect(after && (await findIn(after))).toBeUndefined();
+    await notices.add(userList(AMARA), everywhere("r", "a-second-one"), 3600_000);
+    expect(after && (await findIn(after))).toBe("everywhere");
+  });
+
+  test("that comes while a login is confirmed ends it", async () => {
+    const { logins, notices, records, add, later } = start();
+    await notices.add(userList(AMARA), everywhere(), 3600_000);
+    later(1);
+    const record = await add("s:a", { redirect_uri: "r" });
+    const read = records.read.bind(records);
+    vi.spyOn(records, "read").mockImplementationOnce(async (key) => {
+      const stored = await read(key);
+      await logins.endAll(userList(AMARA), ANY, everywhere("r", "a-second-one"));
+      return stored;
+    });
+    expect([await logins.confirm("s:a", record, () => 0), await logins.read("s:a")]).toEqual([undefined, undefined]);
   });
 
   test("leaves a notice for as long as a login can live, and no longer", async () => {
-    const { logins, clock, later } = start();
-    const login = loginRecord({ redirect_uri: "r", asked_at: clock() - 1 });
-    await logins.endAll(userList(AMARA), ANY, { redirect_uri: "r" });
+    const { logins, later } = start();
+    const login = loginRecord({ redirect_uri: "r" });
+    await logins.endAll(userList(AMARA), ANY, everywhere());
     later(3599);
-    expect(await logins.isEndedByNotice(login)).toBe(true);
+    expect(await logins.findMissedLogout(login)).toBeDefined();
     later(1);
-    expect(await logins.isEndedByNotice(login)).toBe(false);
+    expect(await logins.findMissedLogout(login)).toBeUndefined();
   });
 });
 
 describe("a logout by the provider", () => {
-  const logout = (members: object = {}) => ({ sid: undefined, iat: 1000, tolerance: 0, ...members });
+  const logout = (members: object = {}) =>
+    ({ reason: "backchannel", sid: undefined, iat: 1000, tolerance: 0, ...members }) as const;
   const login = (authentication: object) => loginRecord({ authentication });
 
   test.each([
@@ -194,20 +232,20 @@ describe("a logout by the provider", () => {
     ["of the provider's session that it belongs to", { sid: "s" }, { sid: "s" }, true],
     ["of another session at the provider", { sid: "other" }, { sid: "s" }, false],
     ["of any session, and the login does not say to which it belongs", { sid: "other" }, {}, true],
-  ])("ends a login that is in progress: %s", async (_whose, which, authentication, isEnded) => {
+  ])("ends a login that is in progress: %s", async (_whose, which, authentication, isMeant) => {
     const { notices } = start();
     await notices.add("u", logout(which), 1000);
-    expect(await notices.haveEnded(["u"], login({ iat: 999, ...authentication }))).toBe(isEnded);
+    expect(await isEnded(notices, login({ iat: 999, ...authentication }))).toBe(isMeant);
   });
 
   test.each([
     ["before", -1, true],
     ["in the same second", 0, true],
     ["afterwards", 1, false],
-  ])("ends a login that the provider told of %s, or not", async (_when, seconds, isEnded) => {
+  ])("ends a login that the provider told of %s, or not", async (_when, seconds, isMeant) => {
     const { notices } = start();
     await notices.add("u", logout(), 1000);
-    expect(await notices.haveEnded(["u"], login({ iat: 1000 + seconds }))).toBe(isEnded);
+    expect(await isEnded(notices, login({ iat: 1000 + seconds }))).toBe(isMeant);
   });
 
   test.each([
@@ -215,19 +253,19 @@ describe("a logout by the provider", () => {
     ["of that session, but much later", "s", 31, false],
     ["of another session", "other", 1, false],
     ["of a session that it does not name", undefined, 1, false],
-  ])("ends a login that the provider tells of a little later: %s, or not", async (_which, sid, seconds, isEnded) => {
+  ])("ends a login that the provider tells of a little later: %s, or not", async (_which, sid, seconds, isMeant) => {
     const { notices } = start();
     await notices.add("u", logout({ sid: "s", tolerance: 30 }), 1000);
-    expect(await notices.haveEnded(["u"], login({ sid, iat: 1000 + seconds }))).toBe(isEnded);
+    expect(await isEnded(notices, login({ sid, iat: 1000 + seconds }))).toBe(isMeant);
   });
 
   test("is remembered for ten minutes if it names one session", async () => {
     const { logins, later } = start();
     await logins.notify(userList(AMARA), logout({ sid: "s" }));
     later(599);
-    expect(await logins.isEndedByNotice(login({ sid: "s", iat: 1000 }))).toBe(true);
+    expect(await logins.findMissedLogout(login({ sid: "s", iat: 1000 }))).toBeDefined();
     later(1);
-    expect(await logins.isEndedByNotice(login({ sid: "s", iat: 1000 }))).toBe(false);
+    expect(await logins.findMissedLogout(login({ sid: "s", iat: 1000 }))).toBeUndefined();
   });
 
   test("finds, by the session at the provider, every user whose login belongs to it", async () => {
@@ -249,57 +287,86 @@ describe("a logout by the provider", () => {
   test("of a session that had no login yet ends the login that is just in progress", async () => {
     const { logins } = start({ findsBySid: true });
     await logins.notify(providerSessionList(AMARA, "s"), logout({ sid: "s" }));
-    expect(await logins.isEndedByNotice(login({ sid: "s", iat: 1000 }))).toBe(true);
-    expect(await logins.isEndedByNotice(login({ sid: "other", iat: 1000 }))).toBe(false);
+    expect(await logins.findMissedLogout(login({ sid: "s", iat: 1000 }))).toBeDefined();
+    expect(await logins.findMissedLogout(login({ sid: "other", iat: 1000 }))).toBeUndefined();
   });
 });
 
 describe("notices of one user", () => {
   const stored = async (records: ReturnType<typeof start>["records"]) =>
-    JSON.parse((await records.read("n:u"))?.text ?? "[]") as object[];
+    JSON.parse((await records.read("n:u"))?.text ?? "{}").notices as object[];
 
   test("are kept once for each portalAuth() and each session at the provider, the latest of them", async () => {
-    const { notices, records, clock, later } = start();
-    for (let time = 0; time < 3; time += 1) {
-      await notices.add("u", { redirect_uri: "r" }, 10_000);
-      await notices.add("u", { redirect_uri: "another" }, 10_000);
-      await notices.add("u", { sid: undefined, iat: 0, tolerance: 0 }, 10_000);
+    const { notices, records, later } = start();
+    for (const id of ["first", "second", "third"]) {
+      await notices.add("u", everywhere("r", id), 10_000);
+      await notices.add("u", everywhere("another", id), 10_000);
+      await notices.add("u", { reason: "backchannel", sid: undefined, iat: 0, tolerance: 0 }, 10_000);
       later(1);
     }
     expect(await stored(records)).toHaveLength(3);
-    const ended = (ms: number) =>
-      notices.haveEnded(
-        ["u"],
-        loginRecord({ redirect_uri: "r", asked_at: clock() - 1000 + ms, authentication: { iat: 9 } }),
-      );
-    expect([await ended(-1), await ended(0)]).toEqual([true, false]);
+    const ended = (known_logout: string) =>
+      isEnded(notices, loginRecord({ redirect_uri: "r", known_logout, authentication: { iat: 9 } }));
+    expect([await ended("second"), await ended("third")]).toEqual([true, false]);
+  });
+
+  test("have each an age and a life of their own", async () => {
+    const { notices, later } = start();
+    const known = async () => (await notices.of(["u"])).map(({ life_ms, age_ms }) => [life_ms / 1000, age_ms / 1000]);
+    await notices.add("u", everywhere("short"), 10_000);
+    later(4);
+    await notices.add("u", everywhere("long"), 60_000);
+    later(1);
+    await notices.add("u", everywhere("medium"), 20_000);
+    later(4);
+    expect(await known()).toEqual([
+      [10, 9],
+      [60, 5],
+      [20, 4],
+    ]);
+    later(1);
+    expect(await known()).toEqual([
+      [60, 6],
+      [20, 5],
+    ]);
+    later(53);
+    expect(await known()).toEqual([[60, 59]]);
+    later(1);
+    expect(await known()).toEqual([]);
   });
 
   test("of the provider go by the latest time, in whichever order they come", async () => {
     const { notices } = start();
-    for (const iat of [1000, 1009, 1005]) await notices.add("u", { sid: "s", iat, tolerance: 0 }, 10_000);
-    const at = (iat: number) => notices.haveEnded(["u"], loginRecord({ authentication: { sid: "s", iat } }));
+    for (const iat of [1000, 1009, 1005])
+      await notices.add("u", { reason: "backchannel", sid: "s", iat, tolerance: 0 }, 10_000);
+    const at = (iat: number) => isEnded(notices, loginRecord({ authentication: { sid: "s", iat } }));
     expect([await at(1009), await at(1010)]).toEqual([true, false]);
   });
 
   test("are all there after twenty logouts at the same moment", async () => {
     const { notices, records } = start();
     const uris = Array.from({ length: 20 }, (_, n) => `r${n}`);
-    await Promise.all(uris.map((redirect_uri) => notices.add("u", { redirect_uri }, 10_000)));
+    await Promise.all(uris.map((redirect_uri) => notices.add("u", everywhere(redirect_uri), 10_000)));
     expect(await stored(records)).toHaveLength(20);
   });
 
-  test.each(["", "null", "{}", '[1,null,{"at":"x"}]', "nonsense"])(
-    "that others have replaced by %j end nothing, and new ones are written",
-    async (text) => {
-      const { notices, records, clock } = start();
-      await records.create("n:u", text, 10_000);
-      const login = loginRecord({ redirect_uri: "r", asked_at: clock() - 1 });
-      expect(await notices.haveEnded(["u"], login)).toBe(false);
-      await notices.add("u", { redirect_uri: "r" }, 10_000);
-      expect(await notices.haveEnded(["u"], login)).toBe(true);
-    },
-  );
+  test.each([
+    "",
+    "null",
+    "{}",
+    "[]",
+    '{"life_ms":10000,"notices":{}}',
+    '{"life_ms":10000,"notices":[1,null,{"age_ms":"x"},{"age_ms":0}]}',
+    '{"notices":[{"reason":"everywhere","redirect_uri":"r","id":"x","age_ms":0,"life_ms":9999}]}',
+    "nonsense",
+  ])("that others have replaced by %j end nothing, and new ones are written", async (text) => {
+    const { notices, records } = start();
+    await records.create("n:u", text, 10_000);
+    const login = loginRecord({ redirect_uri: "r" });
+    expect(await isEnded(notices, login)).toBe(false);
+    await notices.add("u", everywhere(), 10_000);
+    expect(await isEnded(notices, login)).toBe(true);
+  });
 });
 
 test("an update of a record that cannot be decoded fails, and does not say that the login has ended", async () => {

@@ -17,7 +17,6 @@ export function loginRecord(members: Partial<LoginRecord> = {}): LoginRecord {
     obtained_at: 2,
     login_id: "the-login",
     session_id: "the-session",
-    asked_at: 1000,
     idle_ms: 60_000,
     ...members,
   };

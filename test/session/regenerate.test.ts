@@ -66,6 +66,15 @@ describe.each(SESSIONS)("req.portal.regenerate(), %s", (_name, whose) => {
     expect((await world.me()).isAuthenticated).toBe(false);
   });
 
+  test("keeps a login that began after a logout everywhere from being ended by that logout", async () => {
+    const world = await start(whose);
+    await world.inRequest((req) => req.portal.logout({ everywhere: true }));
+    await world.browser.visit(`${world.url}/account`);
+    await regenerate(world);
+    world.later(120); // its idle end is due, so the notices of logouts are read
+    expect((await world.me()).isAuthenticated).toBe(true);
+  });
+
   test("a logout by a request that has loaded the old session ends the login", async () => {
     const world = await start(whose);
     const old = await cookiesOf(world);

@@ -39,7 +39,6 @@ const record = {
   redirect_uri: rules.redirectUri,
   started_at: 900,
   obtained_at: 900,
-  asked_at: NOW_MS + 1,
   idle_ms: HOUR_MS,
   version: 1,
 };
@@ -68,12 +67,16 @@ async function knownWith(stored: string) {
   const logins = new Logins({
     records: entries,
     codec: createRecordCodec([], () => {}),
-    clock: rules.clock,
     absoluteSeconds: rules.sessionAbsolute,
     findsBySid: true,
     warn: () => {},
   });
-  await logins.notify(userList(userOf(record)), { sid: "another", iat: 900, tolerance: 30 });
+  await logins.notify(userList(userOf(record)), {
+    reason: "backchannel",
+    sid: "another",
+    iat: 900,
+    tolerance: 30,
+  });
   await entries.createEntry(`s:${ID}`, { cookie: stringify({ path: "/" }) }, stored, HOUR_MS);
   const data = await new Promise<SessionData>((resolve, reject) =>
     store.get(ID, (error, found) => (found ? resolve(found) : reject(error))),

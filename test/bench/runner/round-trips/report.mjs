@@ -1,6 +1,7 @@
 /** What each row may cost at most: round trips for the login, and for a session in a store of ours. */
 const TARGETS = {
   "login in a new browser": { writes: 5 },
+  "login after such a logout": { writes: 5 },
   "login over a session": { writes: 6 }, // the old session is removed
   "guarded request": { reads: 1, writes: 0 },
   "guarded request, end is due": { writes: 2 },
@@ -9,6 +10,7 @@ const TARGETS = {
 /** With back-channel logout the provider's session has a list of its own, which these write as well. */
 const WITH_BACKCHANNEL_LOGOUT = {
   ...TARGETS,
+  "login after such a logout": { writes: 6 },
   "login over a session": { writes: 7 },
   "guarded request, end is due": { writes: 3 },
 };

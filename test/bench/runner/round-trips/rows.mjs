@@ -24,6 +24,9 @@ export async function countRows({ app, place, user }) {
   await count("logout", () => app.post(browser, "/leave"));
   await app.logIn(browser, user);
   await count("logout everywhere", () => app.post(browser, "/leave?everywhere"));
+  const next = app.newBrowser();
+  await count("login after such a logout", () => app.logIn(next, user));
+  await app.post(next, "/leave");
   return counted;
 }
 
