@@ -66,3 +66,8 @@ test.each([
   expect(links.length).toBeGreaterThan(0);
   for (const path of links) expect(existsSync(new URL(path, place)), path).toBe(true);
 });
+
+test("a line of the README has at most 120 characters, unless it is code or a row of a table", () => {
+  const prose = readme.replace(/^```.*?^```$/gms, "").split("\n");
+  expect(prose.filter((line) => line.length > 120 && !line.startsWith("|"))).toEqual([]);
+});

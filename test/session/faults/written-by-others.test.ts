@@ -87,6 +87,14 @@ describe("a reference that a visitor plants in a session", () => {
       "x",
     ]);
   });
+
+  test.each(SESSIONS)("throws if it would replace the view of a signed-in user (%s)", async (_name, whose) => {
+    const world = await logIn({ session: whose });
+    const body = { portal: { claims: { sub: "admin" } } };
+    const merging = world.inRequest(async ({ session }) => Object.assign(session, body));
+    await expect(merging).rejects.toThrow(TypeError);
+    expect(await world.me()).toMatchObject({ claims: { sub: "amara-okafor" } });
+  });
 });
 
 describe("a login that was encrypted by a key that this process does not have", () => {
