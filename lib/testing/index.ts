@@ -17,4 +17,9 @@ export type {
   Written,
 } from "./portal/portal.js";
 export type { SignedIn } from "./sign-in.js";
+export {
+  type RecordStoreCheck,
+  type RecordStoreChecksOptions,
+  recordStoreChecks,
+} from "./store-checks/record-store-checks.js";
 export { startTestPortal, type TestPortal, type TestPortalOptions } from "./test-portal.js";

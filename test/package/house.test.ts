@@ -124,7 +124,7 @@ const MUST_NOT_KNOW: Record<string, readonly string[]> = {
   doctor: ["answer", "access", "logout", "callback", "guard", "proxy", ...TOP],
   inspector: ["portal", "access", ...ROUTER, "portal-auth.ts", "index.ts"],
   opentelemetry: ["portal", ...SESSIONS, "answer", "access", "settings", ...ROUTER, ...TOP],
-  testing: ["portal", ...SESSIONS, "answer", "access", "settings", ...ROUTER, ...TOP],
+  testing: ["portal", "session", "refresh", "answer", "access", "settings", ...ROUTER, ...TOP],
   cli: ["answer", "access", "portal", ...SESSIONS, ...ROUTER, ...TOP],
   "errors-paper.ts": ["portal", ...SESSIONS, "answer", "access", "settings", ...ROUTER, ...TOP],
   "pages.ts": ["portal", ...SESSIONS, "answer", "access", "settings", ...ROUTER, ...TOP],

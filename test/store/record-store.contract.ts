@@ -1,12 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { EntryStore, RecordStore } from "../../lib/store/records.js";
+import { recordStoreChecks } from "../../lib/testing/index.js";
 
 // The behaviour that every record store and every entry store must have, whatever it keeps its data in.
 
 /** A store that is tested. The contract creates one for each `describe` and uses a new key in each test. */
 export interface Subject<Store extends RecordStore> {
   readonly store: Store;
+  /** The same data on connections of its own. Default: `store`. */
+  readonly other?: RecordStore;
   /** Advances the store's clock by this many milliseconds. Without it the contract waits for the store's own clock. */
   advance?(ms: number): void;
   close?(): Promise<void> | void;
@@ -34,33 +37,19 @@ const TEXTS: [string, string][] = [
   ["one megabyte", `${"0123456789abcdef".repeat(65_536)}.`],
 ];
 
-/** Pairs of keys that a store may take for one key. */
-const PAIRS: [string, string, string][] = [
-  ["case", "key-a", "key-A"],
-  ["a space at the end", "key", "key "],
-  ["Unicode normalization", "caf\u00e9", "cafe\u0301"],
-  ["glob patterns", "key*", "key?"],
-  ["LIKE patterns", "key%", "key_"],
-  ["braces", "{key}", "key"],
-  ["colons", "a:b", "a::b"],
-  ["slashes", "../key", "key"],
-  ["quotes and backslashes", "key\\'", "key'"],
-  ["line ends", "key\r\n", "key\n"],
-  ["an emoji", "key👩", "key👧"],
-  ["the last of 500 characters", `${"k".repeat(499)}1`, `${"k".repeat(499)}2`],
-];
-
-/** What every {@link RecordStore} must do. */
+/** What every {@link RecordStore} must do: the checks that adapters for other databases run, too. */
 export function describeRecordStore(name: string, create: Create<RecordStore>): void {
   describe(`${name}: records`, () => {
-    const subject = useSubject(create);
-    testRecords(subject);
-    testLives(subject);
-    testVersions(subject);
-    testTexts(subject);
-    testConcurrency(subject);
+    let subject: Subject<RecordStore> | undefined;
+    afterAll(() => subject?.close?.());
+    const createAdapter = async () => {
+      if (subject) return subject.other ?? subject.store;
+      subject = await create();
+      return subject.store;
+    };
+    for (const { name, run } of recordStoreChecks(createAdapter, { letPass: (ms) => subject?.advance?.(ms) }))
+      test(name, run);
   });
-  describe(`${name}: index`, () => testIndex(useSubject(create)));
 }
 
 /** What every {@link EntryStore} must do. Includes the contract of a record store. */
@@ -104,290 +93,6 @@ function useSubject<Store extends RecordStore>(create: Create<Store>): InUse<Sto
 }
 
 const newKey = () => `contract-${randomUUID()}`;
-
-function testRecords({ store }: InUse<RecordStore>): void {
-  test("reads what was created, with version 1 and its life", async () => {
-    const key = newKey();
-    expect(await store().read(key)).toBeUndefined();
-    expect(await store().create(key, "first", HOUR_MS)).toBe(true);
-    const record = await store().read(key);
-    expect(record).toMatchObject({ text: "first", version: 1 });
-    expectLife(record?.lifeMs, HOUR_MS);
-  });
-
-  test("creates a record once", async () => {
-    const key = newKey();
-    expect(await store().create(key, "first", HOUR_MS)).toBe(true);
-    expect(await store().create(key, "second", 2 * HOUR_MS)).toBe(false);
-    const record = await store().read(key);
-    expect(record).toMatchObject({ text: "first", version: 1 });
-    expectLife(record?.lifeMs, HOUR_MS);
-  });
-
-  test("removes a record and returns it", async () => {
-    const key = newKey();
-    await store().create(key, "text", HOUR_MS);
-    const removed = await store().remove(key);
-    expect(removed).toMatchObject({ text: "text", version: 1 });
-    expectLife(removed?.lifeMs, HOUR_MS);
-    expect(await store().read(key)).toBeUndefined();
-    expect(await store().remove(key)).toBeUndefined();
-  });
-
-  test("does not revive a record that was removed", async () => {
-    const key = newKey();
-    await store().create(key, "text", HOUR_MS);
-    await store().remove(key);
-    await expectNoRevival(store(), key);
-  });
-
-  test("creates a record again after it was removed", async () => {
-    const key = newKey();
-    await store().create(key, "first", HOUR_MS);
-    await store().replace(key, 1, "changed");
-    await store().remove(key);
-    expect(await store().create(key, "second", HOUR_MS)).toBe(true);
-    expect(await store().read(key)).toMatchObject({ text: "second", version: 1 });
-  });
-}
-
-function testLives({ store, untilGone }: InUse<RecordStore>): void {
-  test("touches a record: its life becomes longer or shorter, and nothing else changes", async () => {
-    const key = newKey();
-    await store().create(key, "text", HOUR_MS);
-    expect(await store().touch(key, 3 * HOUR_MS)).toBe(true);
-    expectLife((await store().read(key))?.lifeMs, 3 * HOUR_MS);
-    expect(await store().touch(key, HOUR_MS)).toBe(true);
-    const record = await store().read(key);
-    expect(record).toMatchObject({ text: "text", version: 1 });
-    expectLife(record?.lifeMs, HOUR_MS);
-  });
-
-  test("accepts lives that are not whole milliseconds, and lives of several years", async () => {
-    const key = newKey();
-    expect(await store().create(key, "text", HOUR_MS + 0.4)).toBe(true);
-    expectLife((await store().read(key))?.lifeMs, HOUR_MS);
-    expect(await store().touch(key, HOUR_MS / 3 + 0.7)).toBe(true);
-    expect(await store().replace(key, 1, "text", 10_000 * HOUR_MS + 0.5)).toBe(true);
-    expectLife((await store().read(key))?.lifeMs, 10_000 * HOUR_MS);
-  });
-
-  test("never returns a record that has expired, and does not revive it", async () => {
-    const key = newKey();
-    await store().create(key, "text", SHORT_MS);
-    await untilGone(() => store().read(key));
-    await expectNoRevival(store(), key);
-    expect(await store().remove(key)).toBeUndefined();
-    expect(await store().create(key, "next", HOUR_MS)).toBe(true);
-    expect(await store().read(key)).toMatchObject({ text: "next", version: 1 });
-  });
-
-  test("ends a record after the life that a touch or a replacement gave it", async () => {
-    const touched = newKey();
-    const replaced = newKey();
-    await store().create(touched, "text", HOUR_MS);
-    await store().create(replaced, "text", HOUR_MS);
-    await store().touch(touched, SHORT_MS);
-    await store().replace(replaced, 1, "next", SHORT_MS);
-    await untilGone(() => store().read(touched));
-    await untilGone(() => store().read(replaced));
-  });
-}
-
-function testVersions({ store }: InUse<RecordStore>): void {
-  test("replaces a record of this version, and its end stays as it is", async () => {
-    const key = newKey();
-    await store().create(key, "first", HOUR_MS);
-    expect(await store().replace(key, 1, "second")).toBe(true);
-    const record = await store().read(key);
-    expect(record).toMatchObject({ text: "second", version: 2 });
-    expectLife(record?.lifeMs, HOUR_MS);
-  });
-
-  test("gives a replaced record a new life where one is given", async () => {
-    const key = newKey();
-    await store().create(key, "first", HOUR_MS);
-    expect(await store().replace(key, 1, "second", 2 * HOUR_MS)).toBe(true);
-    expectLife((await store().read(key))?.lifeMs, 2 * HOUR_MS);
-    expect(await store().replace(key, 2, "third", HOUR_MS)).toBe(true);
-    expectLife((await store().read(key))?.lifeMs, HOUR_MS);
-  });
-
-  test("does not replace a record of another version", async () => {
-    const key = newKey();
-    await store().create(key, "first", HOUR_MS);
-    await store().replace(key, 1, "second");
-    for (const version of [0, 1, 3]) expect(await store().replace(key, version, "stale", 2 * HOUR_MS)).toBe(false);
-    const record = await store().read(key);
-    expect(record).toMatchObject({ text: "second", version: 2 });
-    expectLife(record?.lifeMs, HOUR_MS);
-  });
-
-  test("counts versions beyond one digit", async () => {
-    const key = newKey();
-    await store().create(key, "1", HOUR_MS);
-    for (let version = 1; version < 12; version += 1)
-      expect(await store().replace(key, version, `${version + 1}`)).toBe(true);
-    expect(await store().read(key)).toMatchObject({ text: "12", version: 12 });
-    expect(await store().replace(key, 1, "stale")).toBe(false);
-  });
-
-  test("removes a record only of the version that is given", async () => {
-    const key = newKey();
-    await store().create(key, "first", HOUR_MS);
-    await store().replace(key, 1, "second");
-    for (const version of [1, 3]) expect(await store().remove(key, version)).toBeUndefined();
-    expect(await store().read(key)).toMatchObject({ text: "second", version: 2 });
-    expect(await store().remove(key, 2)).toMatchObject({ text: "second", version: 2 });
-    expect(await store().read(key)).toBeUndefined();
-  });
-}
-
-function testTexts({ store }: InUse<RecordStore>): void {
-  test.each(TEXTS)("returns %s unchanged", async (_what, text) => {
-    const key = newKey();
-    await store().create(key, text, HOUR_MS);
-    expect((await store().read(key))?.text).toBe(text);
-    await store().replace(key, 1, `${text}2`);
-    await store().replace(key, 2, text);
-    expect((await store().remove(key))?.text).toBe(text);
-  });
-
-  test.each(PAIRS)("tells two keys apart by %s", async (_what, one, other) => {
-    const prefix = newKey();
-    await store().create(prefix + one, "one", HOUR_MS);
-    expect(await store().read(prefix + other)).toBeUndefined();
-    expect(await store().create(prefix + other, "other", HOUR_MS)).toBe(true);
-    expect((await store().read(prefix + one))?.text).toBe("one");
-    expect((await store().remove(prefix + other))?.text).toBe("other");
-    expect((await store().read(prefix + one))?.text).toBe("one");
-  });
-}
-
-function testConcurrency({ store }: InUse<RecordStore>): void {
-  test("lets one of many creators win", async () => {
-    const key = newKey();
-    const created = await Promise.all(times(WRITERS, (n) => store().create(key, `writer ${n}`, HOUR_MS)));
-    expect(created.filter(Boolean)).toHaveLength(1);
-    expect(await store().read(key)).toMatchObject({ text: `writer ${created.indexOf(true)}`, version: 1 });
-  });
-
-  test("lets one of many replacements of the same version win", async () => {
-    const key = newKey();
-    await store().create(key, "first", HOUR_MS);
-    const replaced = await Promise.all(times(WRITERS, (n) => store().replace(key, 1, `writer ${n}`)));
-    expect(replaced.filter(Boolean)).toHaveLength(1);
-    expect(await store().read(key)).toMatchObject({ text: `writer ${replaced.indexOf(true)}`, version: 2 });
-  });
-
-  test("lets one of many removers have the record", async () => {
-    const key = newKey();
-    await store().create(key, "text", HOUR_MS);
-    const removed = await Promise.all(times(20, () => store().remove(key)));
-    expect(removed.filter(Boolean)).toHaveLength(1);
-  });
-
-  test("replaces or removes, but not both, and stays removed", async () => {
-    const keys = times(20, newKey);
-    await Promise.all(keys.map((key) => store().create(key, "first", HOUR_MS)));
-    await Promise.all(
-      keys.map(async (key) => {
-        const [replaced, removed] = await Promise.all([store().replace(key, 1, "second"), store().remove(key, 1)]);
-        expect(replaced).toBe(removed === undefined);
-        expect((await store().read(key))?.text).toBe(replaced ? "second" : undefined);
-      }),
-    );
-  });
-}
-
-function testIndex({ store, untilGone }: InUse<RecordStore>): void {
-  const namesOf = async (list: string) => [...(await store().index.list(list))].sort();
-
-  test("lists the names that were added, each once", async () => {
-    const list = newKey();
-    expect(await namesOf(list)).toEqual([]);
-    await store().index.add(list, "b", HOUR_MS);
-    await store().index.add(list, "a", HOUR_MS);
-    await store().index.add(list, "b", HOUR_MS);
-    await store().index.add(`${list}2`, "c", HOUR_MS);
-    expect(await namesOf(list)).toEqual(["a", "b"]);
-  });
-
-  test("removes names and ignores unknown ones", async () => {
-    const list = newKey();
-    for (const name of ["a", "b", "c"]) await store().index.add(list, name, HOUR_MS);
-    await store().index.remove(list, ["a", "c", "unknown"]);
-    await store().index.remove(list, []);
-    await store().index.remove(newKey(), ["a"]);
-    expect(await namesOf(list)).toEqual(["b"]);
-    await store().index.remove(list, ["b"]);
-    expect(await namesOf(list)).toEqual([]);
-  });
-
-  test("omits names that have expired, and keeps the others", async () => {
-    const list = newKey();
-    await store().index.add(list, "long", HOUR_MS);
-    await store().index.add(list, "short", SHORT_MS);
-    await untilGone(async () => (await namesOf(list)).includes("short"));
-    expect(await namesOf(list)).toEqual(["long"]);
-  });
-
-  test("lets a list expire with its last name", async () => {
-    const list = newKey();
-    await store().index.add(list, "a", SHORT_MS);
-    await store().index.add(list, "b", SHORT_MS);
-    await untilGone(() => namesOf(list));
-  });
-
-  test("extends the life of a name, and never shortens it", async () => {
-    const list = newKey();
-    await store().index.add(list, "extended", SHORT_MS);
-    await store().index.add(list, "extended", HOUR_MS);
-    await store().index.add(list, "kept", HOUR_MS);
-    await store().index.add(list, "kept", SHORT_MS);
-    await store().index.add(list, "short", SHORT_MS);
-    await untilGone(async () => (await namesOf(list)).includes("short"));
-    expect(await namesOf(list)).toEqual(["extended", "kept"]);
-  });
-
-  test("keeps every name that many writers add at the same moment", async () => {
-    const list = newKey();
-    const names = times(WRITERS, (n) => `name ${n}`);
-    await Promise.all(names.map((name) => store().index.add(list, name, HOUR_MS)));
-    expect(await namesOf(list)).toEqual(names.sort());
-    await Promise.all(names.slice(1).map((name) => store().index.remove(list, [name])));
-    expect(await namesOf(list)).toEqual(names.slice(0, 1));
-  });
-
-  test("does not confuse a list with a record under the same key", async () => {
-    const key = newKey();
-    await store().create(key, "text", HOUR_MS);
-    await store().index.add(key, "a", HOUR_MS);
-    expect(await store().read(key)).toMatchObject({ text: "text" });
-    expect(await namesOf(key)).toEqual(["a"]);
-    await store().remove(key);
-    expect(await namesOf(key)).toEqual(["a"]);
-  });
-
-  test.each(PAIRS)("tells two names and two lists apart by %s", async (_what, one, other) => {
-    const prefix = newKey();
-    await store().index.add(prefix + one, one, HOUR_MS);
-    await store().index.add(prefix + one, other, HOUR_MS);
-    expect(await namesOf(prefix + one)).toEqual([one, other].sort());
-    expect(await namesOf(prefix + other)).toEqual([]);
-    await store().index.remove(prefix + one, [other]);
-    expect(await namesOf(prefix + one)).toEqual([one]);
-  });
-
-  test("lists a thousand names, and removes them in one call", async () => {
-    const list = newKey();
-    const names = times(1000, (n) => `name ${n} ${"x".repeat(40)}`);
-    await Promise.all(names.map((name) => store().index.add(list, name, HOUR_MS)));
-    expect(await namesOf(list)).toEqual(names.sort());
-    await store().index.remove(list, names);
-    expect(await namesOf(list)).toEqual([]);
-  });
-}
 
 /** Names of session keys that have a meaning in JavaScript, in JSON or in a store. */
 const ODD_APP = {
