@@ -40,8 +40,9 @@ async function startStore(url: string, options: object = {}) {
 
 function contract(name: string, url: () => string, options: object = {}): void {
   describeEntryStore(name, () => {
-    const pool = new Pool({ connectionString: url(), ...options });
-    return { store: createPostgresStore(pool), close: () => pool.end() };
+    const pools = [1, 2].map(() => new Pool({ connectionString: url(), ...options })) as [Pool, Pool];
+    const [store, other] = [createPostgresStore(pools[0]), createPostgresStore(pools[1])];
+    return { store, other, close: async () => void (await Promise.all(pools.map((pool) => pool.end()))) };
   });
 }
 

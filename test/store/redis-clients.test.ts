@@ -16,7 +16,12 @@ const skip = noRedis && ` (${noRedis})`;
 describeWithRedis("Redis", (redis) => {
   describeEntryStore("a client of redis", async () => {
     const client = await createClient({ url: redis().url }).connect();
-    return { store: createRedisStore(client), close: () => client.destroy() };
+    const another = await createClient({ url: redis().url }).connect();
+    const close = () => {
+      client.destroy();
+      another.destroy();
+    };
+    return { store: createRedisStore(client), other: createRedisStore(another), close };
   });
 
   describeEntryStore("a client of redis with RESP 2", async () => {
