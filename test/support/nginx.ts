@@ -34,8 +34,5 @@ export async function startNginx(servers: string | ((folder: string) => Promise<
     ready: /start worker process(es)?\n|start worker process \d+/,
     end: (pid: number) => void process.kill(pid, "SIGTERM"),
   });
-  onTestFinished(async () => {
-    if (nginx.runs()) process.kill(nginx.pid as number, "SIGTERM");
-    await nginx.exited;
-  });
+  onTestFinished(nginx.stop);
 }

@@ -5,6 +5,8 @@ export interface Launched {
   runs(): boolean;
   /** Settled when it has ended. */
   readonly exited: Promise<unknown>;
+  /** Ends it by `end`, and waits until it has ended. */
+  stop(): Promise<void>;
   /** What it has said so far, the last of it. */
   output(): string;
 }

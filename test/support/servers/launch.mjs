@@ -21,7 +21,11 @@ export async function launch(program, args, { ready, end, ...options }) {
     };
     for (const output of [child.stdout, child.stderr]) output.setEncoding("utf8").on("data", listen);
   });
+  const stop = async () => {
+    if (runs()) end(child.pid);
+    await exited;
+  };
   if (await Promise.race([isReady, exited.then(() => false)]))
-    return { pid: child.pid, runs, exited, output: () => said };
+    return { pid: child.pid, runs, exited, stop, output: () => said };
   throw new Error(`${program} has ended:\n${said}`);
 }

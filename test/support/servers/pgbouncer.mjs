@@ -4,7 +4,7 @@ import { findPgbouncer } from "./find.mjs";
 import { onFreePort } from "./free-port.mjs";
 import { launch } from "./launch.mjs";
 import { notRoot } from "./postgres.mjs";
-import { temporaryFolder } from "./temporary-folder.mjs";
+import { startInFolder } from "./temporary-folder.mjs";
 
 const program = findPgbouncer();
 
@@ -13,29 +13,16 @@ export const noPgbouncer =
     ? ""
     : "skipped: no pgbouncer. To run it: apt-get install pgbouncer, or set PGBOUNCER_PATH";
 
-export async function startPgbouncer(postgresPort) {
+export const startPgbouncer = (postgresPort) =>
+  startInFolder("pgbouncer", (folder) => onFreePort((port) => startIn(folder, port, postgresPort)));
+
+async function startIn(folder, port, postgresPort) {
   const user = notRoot();
-  const folder = temporaryFolder("pgbouncer");
-  try {
-    const run = async (port) => {
-      writeConfiguration(folder.path, port, postgresPort);
-      if (user) chownSync(folder.path, user.uid, user.gid);
-      const options = { ...user, cwd: folder.path, ready: /process up: PgBouncer/, end };
-      return [await launch(program ?? "pgbouncer", ["pgbouncer.ini"], options), port];
-    };
-    const [{ pid, runs, exited }, port] = await onFreePort(run);
-    return {
-      url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-      async stop() {
-        if (runs()) end(pid);
-        await exited;
-        folder.remove();
-      },
-    };
-  } catch (error) {
-    folder.remove();
-    throw error;
-  }
+  writeConfiguration(folder, port, postgresPort);
+  if (user) chownSync(folder, user.uid, user.gid);
+  const options = { ...user, cwd: folder, ready: /process up: PgBouncer/, end };
+  const { stop } = await launch(program ?? "pgbouncer", ["pgbouncer.ini"], options);
+  return { url: `postgres://postgres@127.0.0.1:${port}/postgres`, stop };
 }
 
 /**

@@ -5,7 +5,7 @@ import { findPostgres } from "./find.mjs";
 import { onFreePort } from "./free-port.mjs";
 import { launch } from "./launch.mjs";
 import { signalAll } from "./process-tree.mjs";
-import { temporaryFolder } from "./temporary-folder.mjs";
+import { startInFolder } from "./temporary-folder.mjs";
 
 const programs = findPostgres();
 const program = (name) => join(programs ?? "", name);
@@ -15,32 +15,24 @@ export const noPostgres =
     ? ""
     : "skipped: no PostgreSQL. To run it: apt-get install postgresql, or set POSTGRES_BIN to the folder of initdb";
 
-export async function startPostgres() {
+export const startPostgres = () => startInFolder("postgres", startIn);
+
+async function startIn(folder) {
   const user = notRoot();
-  const folder = temporaryFolder("postgres");
-  // of the environment only what finds programs: not PGPORT and the like, nor a language for what we read of the log
-  const options = { ...user, cwd: folder.path, env: { PATH: process.env["PATH"], LC_ALL: "C" } };
-  try {
-    if (user) chownSync(folder.path, user.uid, user.gid);
-    initialize(options);
-    const [{ pid, runs, exited }, port] = await onFreePort(async (port) => [await launchPostgres(port, options), port]);
-    return {
-      url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-      port,
-      pid,
-      folder: folder.path,
-      pause: () => signalAll(pid, "SIGSTOP"),
-      resume: () => signalAll(pid, "SIGCONT"),
-      async stop() {
-        if (runs()) end(pid);
-        await exited;
-        folder.remove();
-      },
-    };
-  } catch (error) {
-    folder.remove();
-    throw error;
-  }
+  // Only what finds programs is taken from the environment: no PGPORT, and no language for the log that is read here.
+  const options = { ...user, cwd: folder, env: { PATH: process.env["PATH"], LC_ALL: "C" } };
+  if (user) chownSync(folder, user.uid, user.gid);
+  initialize(options);
+  const [{ pid, stop }, port] = await onFreePort(async (port) => [await launchPostgres(port, options), port]);
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    port,
+    pid,
+    folder,
+    pause: () => signalAll(pid, "SIGSTOP"),
+    resume: () => signalAll(pid, "SIGCONT"),
+    stop,
+  };
 }
 
 /** Waited for without turning to anything else: initdb that is interrupted leaves shared memory behind. */

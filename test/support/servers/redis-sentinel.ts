@@ -57,10 +57,6 @@ async function launchSentinel(port: number, folder: string, masterPort: number) 
   writeFileSync(file, `${lines.join("\n")}\n`);
   const end = (pid: number) => process.kill(pid, "SIGKILL");
   const program = findRedis() ?? "redis-server";
-  const { pid, runs, exited } = await launch(program, [file, "--sentinel"], { ready: /\+monitor master/, end });
-  const stop = async () => {
-    if (pid && runs()) end(pid);
-    await exited;
-  };
+  const { stop } = await launch(program, [file, "--sentinel"], { ready: /\+monitor master/, end });
   return { port, stop };
 }

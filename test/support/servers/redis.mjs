@@ -21,10 +21,7 @@ export async function startRedis({ keep = false, settings = {} } = {}) {
     return port;
   };
   const signal = (name) => void (server?.runs() && process.kill(server.pid, name));
-  const kill = async () => {
-    signal("SIGKILL");
-    await server?.exited;
-  };
+  const kill = async () => server?.stop();
   const stop = async () => {
     await kill();
     folder.remove();

@@ -19,6 +19,24 @@ export function temporaryFolder(name) {
   };
 }
 
+/** Starts a server in a temporary folder, which is removed when the server is stopped or does not start. */
+export async function startInFolder(name, start) {
+  const folder = temporaryFolder(name);
+  try {
+    const server = await start(folder.path);
+    return {
+      ...server,
+      async stop() {
+        await server.stop();
+        folder.remove();
+      },
+    };
+  } catch (error) {
+    folder.remove();
+    throw error;
+  }
+}
+
 /**
  * When this process ends it cannot await the end of a server, which meanwhile still writes and removes. Node 20 throws
  * when it comes upon that; Node 24 stops without a word.
