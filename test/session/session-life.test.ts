@@ -118,39 +118,24 @@ describe.each([
 describe("the idle limit of our session", () => {
   const isIn = async ({ me }: Pick<Awaited<ReturnType<typeof startWorld>>, "me">) => (await me()).isAuthenticated;
 
-  test("is counted from the last request", async () => {
+  test.each([
+    ["is counted from the last request", { sessionIdle: 1800 }, [1799, 1799], 1801],
+    ["of less than ten minutes is counted to its tenth part", { sessionIdle: 60 }, Array<number>(20).fill(50), 61],
+    [
+      "does not outlast the absolute one, however active the user is",
+      { sessionIdle: 1800, sessionAbsolute: 3600 },
+      [1700, 1700],
+      201,
+    ],
+  ])("%s", async (_name, life, pauses, tooLong) => {
     const { clock, later } = createClock();
-    const world = await startWorld({ options: { clock, sessionIdle: 1800 } });
+    const world = await startWorld({ options: { clock, ...life } });
     await world.browser.visit(`${world.url}/account`);
-    for (const seconds of [1799, 1799]) {
+    for (const seconds of pauses) {
       later(seconds);
       expect(await isIn(world)).toBe(true);
     }
-    later(1801);
-    expect(await isIn(world)).toBe(false);
-  });
-
-  test("of less than ten minutes is counted to its tenth part", async () => {
-    const { clock, later } = createClock();
-    const world = await startWorld({ options: { clock, sessionIdle: 60 } });
-    await world.browser.visit(`${world.url}/account`);
-    for (let n = 0; n < 20; n += 1) {
-      later(50);
-      expect(await isIn(world)).toBe(true);
-    }
-    later(61);
-    expect(await isIn(world)).toBe(false);
-  });
-
-  test("does not outlast the absolute one, however active the user is", async () => {
-    const { clock, later } = createClock();
-    const world = await startWorld({ options: { clock, sessionIdle: 1800, sessionAbsolute: 3600 } });
-    await world.browser.visit(`${world.url}/account`);
-    for (const seconds of [1700, 1700]) {
-      later(seconds);
-      expect(await isIn(world)).toBe(true);
-    }
-    later(201);
+    later(tooLong);
     expect(await isIn(world)).toBe(false);
   });
 });

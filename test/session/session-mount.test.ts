@@ -5,7 +5,7 @@ import { PortalSessionStore } from "../../lib/store/session-store.js";
 import { AnotherStore } from "../support/another-store.js";
 import { Browser } from "../support/browser.js";
 import { observedStore } from "../support/stored-sessions.js";
-import { startWorld } from "../support/world.js";
+import { startWorld, type World } from "../support/world.js";
 import { mounted } from "./slow-route.js";
 
 const ONE_PROCESS = /safe for one process only/;
@@ -32,12 +32,17 @@ test.each([
   expect(world.log.filter((line) => ONE_PROCESS.test(line))).toHaveLength(lines);
 });
 
-test("an app whose session is there for some requests only is told, once", async () => {
+/** An application that mounts its session for all paths but one. */
+function startExceptAt(path: string): Promise<World> {
   const handle = session({ secret: "s", resave: false, saveUninitialized: false });
-  const world = await startWorld({
-    before: (app) => app.use((req, res, next) => (req.path === "/" ? next() : handle(req, res, next))),
+  return startWorld({
+    before: (app) => app.use((req, res, next) => (req.path === path ? next() : handle(req, res, next))),
     log: [/Some requests come with the app's express-session/],
   });
+}
+
+test("an app whose session is there for some requests only is told, once", async () => {
+  const world = await startExceptAt("/");
   await world.browser.visit(`${world.url}/account`);
   for (const _ of [1, 2]) await world.browser.visit(`${world.url}/`);
   expect(world.log.filter((line) => line.includes("Some requests come"))).toHaveLength(1);
@@ -54,11 +59,7 @@ test("a session of another portalAuth() is not taken for the app's, so that no l
 });
 
 test("a login in one of two sessions of a browser is not one in the other", async () => {
-  const handle = session({ secret: "s", resave: false, saveUninitialized: false });
-  const world = await startWorld({
-    before: (app) => app.use((req, res, next) => (req.path === "/test/me" ? next() : handle(req, res, next))),
-    log: [/Some requests come with the app's express-session/],
-  });
+  const world = await startExceptAt("/test/me");
   await world.browser.visit(`${world.url}/account`);
   expect((await world.me()).isAuthenticated).toBe(false); // this path has a session of portalAuth()
   expect((await world.browser.fetch(`${world.url}/account`)).status).toBe(200);
