@@ -23,7 +23,7 @@ export interface NewSession {
   readonly claims: Claims;
   readonly authentication: Authentication;
   /**
-   * Tells how long ago the provider was asked for the tokens, in milliseconds: a logout since then ends this
+   * Returns how long ago the provider was asked for the tokens, in milliseconds: a logout since then ends this
    * login.
    */
   readonly requestAgeMs: () => number;

@@ -33,12 +33,12 @@ export function whyNot(view: PortalSession, rules: SessionRules): Refusal | unde
 
 type LoginOwner = Pick<PortalSession, "issuer" | "client_id" | "redirect_uri">;
 
-/** Tells whether a login is of this provider and client, whichever redirect URI began it. */
+/** Whether a login is of this provider and client, whichever redirect URI began it. */
 export const isOfClient = (login: Omit<LoginOwner, "redirect_uri">, { issuer, clientId }: SessionRules): boolean =>
   login.issuer === issuer && login.client_id === clientId;
 
 /**
- * Tells whether another portalAuth() has begun a login. Two with the same provider and client differ by the
+ * Whether another portalAuth() has begun a login. Two with the same provider and client differ by the
  * redirect URI: one may let in users whom the hooks of the other refuse.
  */
 export const isForeign = (login: LoginOwner, rules: SessionRules): boolean =>
