@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener } from "node:http";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express from "express";
+import pg from "pg";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createStore } from "../../lib/create-store.js";
 import { type Check, type DiagnoseOptions, diagnose, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
@@ -18,12 +18,6 @@ import { describeWithPostgres, describeWithRedis } from "../support/servers/desc
 import { freePort } from "../support/servers/free-port.mjs";
 import { startTlsFront } from "../support/tls-front.js";
 import { close, listen } from "../support/world.js";
-
-interface PgClient {
-  connect(): Promise<void>;
-  query(text: string): Promise<{ rows: unknown[] }>;
-  end(): Promise<void>;
-}
 
 const CLIENT_SECRET = randomBytes(24).toString("base64url");
 const SECRET = randomBytes(32).toString("base64url");
@@ -655,8 +649,7 @@ describe("the session store", () => {
 
   describeWithPostgres("on PostgreSQL", (postgres) => {
     async function connect() {
-      const { Client } = createRequire(import.meta.url)("pg") as { Client: new (options: object) => PgClient };
-      const client = new Client({ connectionString: postgres().url });
+      const client = new pg.Client({ connectionString: postgres().url });
       await client.connect();
       onTestFinished(() => client.end());
       return client;

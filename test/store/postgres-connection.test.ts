@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { openPostgres } from "../../lib/store/postgres-connection.js";
 import { describeWithPostgres } from "../support/servers/describe.js";
@@ -7,14 +8,6 @@ import { freePort } from "../support/servers/free-port.mjs";
 const HOUR_MS = 3_600_000;
 const PASSWORD = "hunter2";
 const load = createRequire(import.meta.url);
-
-interface Client {
-  connect(): Promise<void>;
-  query(text: string): Promise<{ rows: object[] }>;
-  end(): Promise<void>;
-}
-
-const { Client } = load("pg") as { Client: new (options: object) => Client };
 
 /** Opens the store, and waits for the first connection or its failure. */
 async function open(url: string, createsTables?: boolean) {
@@ -52,8 +45,8 @@ describeWithPostgres("a PostgreSQL that runs", (postgres) => {
     return { name, url, client: await connect(url) };
   }
 
-  async function connect(connectionString: string): Promise<Client> {
-    const client = new Client({ connectionString });
+  async function connect(connectionString: string): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString });
     await client.connect();
     onTestFinished(() => client.end());
     return client;

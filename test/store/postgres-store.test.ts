@@ -1,7 +1,6 @@
-import { createRequire } from "node:module";
+import pg from "pg";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createPostgresStore } from "../../lib/store/postgres-store.js";
-import type { PostgresPool } from "../../lib/store/postgres-tables.js";
 import { describeWithPgbouncer, describeWithPostgres } from "../support/servers/describe.js";
 import { describeEntryStore } from "./record-store.contract.js";
 
@@ -10,21 +9,9 @@ const MINUTE_MS = 60_000;
 /** How PostgreSQL numbers the type `text`. */
 const TEXT_TYPE = 25;
 
-interface Client {
-  query: PostgresPool["query"];
-  release(): void;
-}
-
-interface Pool extends PostgresPool {
-  connect(): Promise<Client>;
-  end(): Promise<void>;
-}
-
-const { Pool } = createRequire(import.meta.url)("pg") as { Pool: new (options: object) => Pool };
-
 /** A pool for this test. */
-function poolFor(connectionString: string, options: object = {}): Pool {
-  const pool = new Pool({ connectionString, ...options });
+function poolFor(connectionString: string, options: object = {}): pg.Pool {
+  const pool = new pg.Pool({ connectionString, ...options });
   onTestFinished(() => pool.end());
   return pool;
 }
@@ -40,7 +27,7 @@ async function startStore(url: string, options: object = {}) {
 
 function contract(name: string, url: () => string, options: object = {}): void {
   describeEntryStore(name, () => {
-    const pools = [1, 2].map(() => new Pool({ connectionString: url(), ...options })) as [Pool, Pool];
+    const pools = [1, 2].map(() => new pg.Pool({ connectionString: url(), ...options })) as [pg.Pool, pg.Pool];
     const [store, other] = [createPostgresStore(pools[0]), createPostgresStore(pools[1])];
     return { store, other, close: async () => void (await Promise.all(pools.map((pool) => pool.end()))) };
   });
@@ -229,7 +216,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
   });
 
   describe("expired rows", () => {
-    const rowsOf = async (pool: Pool, table: string) => {
+    const rowsOf = async (pool: pg.Pool, table: string) => {
       const { rows } = await pool.query(`SELECT key FROM ${table} UNION ALL SELECT name FROM ${table}_index`);
       return rows.map(({ key }) => key).sort();
     };
@@ -287,7 +274,7 @@ describeWithPgbouncer("PostgreSQL behind pgbouncer", (pgbouncer) => {
 });
 
 /** How many statements wait for a lock. */
-async function waiting(pool: Pool): Promise<number> {
+async function waiting(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query(
     "SELECT count(*)::int AS count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
   );
