@@ -2,34 +2,28 @@ import type { Response } from "express";
 
 const PRIVATE = "private, no-cache";
 
-const IS_WANTED = Symbol("express-portal-auth private");
+/** Set while an answer begins, once its last guard has left the header to the application. */
+const IS_LEFT = Symbol("express-portal-auth not private");
 
-/** An answer whose header is decided when it begins, and what the last guard has said. */
-type Decided = Response & { [IS_WANTED]?: boolean };
+type Guarded = Response & { [IS_LEFT]?: true };
 
 /**
- * Makes an answer private unless the application says how it may be cached (`Cache-Control` or `Expires`). It decides when
- * the answer begins, as express.static() leaves a Cache-Control that is there already. If several guards run, the last one
- * decides.
+ * Makes an answer private unless the application says how it may be cached (`Cache-Control` or `Expires`). It
+ * decides when the answer begins, as express.static() leaves a Cache-Control that is there already. If several
+ * guards run, the last one decides: its writeHead is called first. Node.js calls writeHead for every answer.
  */
-export function keepPrivate(res: Decided, isWanted: boolean): void {
-  const isFirst = res[IS_WANTED] === undefined;
-  res[IS_WANTED] = isWanted;
-  if (isFirst) beforeHeaders(res, () => addPrivate(res));
-}
-
-function addPrivate(res: Decided): void {
-  if (res[IS_WANTED] !== true || res.hasHeader("Cache-Control") || res.hasHeader("Expires")) return;
-  res.setHeader("Cache-Control", PRIVATE);
-}
-
-/** Node.js calls writeHead for every answer, also where the application does not. */
-function beforeHeaders(res: Response, act: () => void): void {
+export function keepPrivate(res: Guarded, isWanted: boolean): void {
   const { writeHead } = res;
   res.writeHead = function writeHeadPrivate(this: Response, ...given: unknown[]) {
-    if (!namesCaching(given)) act();
+    if (!isWanted) res[IS_LEFT] = true;
+    else if (!namesCaching(given)) addPrivate(res);
     return Reflect.apply(writeHead, this, given);
   } as typeof writeHead;
+}
+
+function addPrivate(res: Guarded): void {
+  if (res[IS_LEFT] || res.hasHeader("Cache-Control") || res.hasHeader("Expires")) return;
+  res.setHeader("Cache-Control", PRIVATE);
 }
 
 /** Whether the application hands headers on caching to writeHead itself, as an object or a list. */

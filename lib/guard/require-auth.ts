@@ -108,12 +108,12 @@ export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   const { name, freshToken, csrf, refusalOf, cacheControl, ...guard } = settleOptions(options);
   const portalOf = portalNamed(name);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
-    if (!isOfExpress(req, res)) {
-      refuseForeignRequest(consoleLog, res, next);
+    const portal = portalOf(req);
+    if (!portal) {
+      if (isOfExpress(req, res)) answerMissing(req, res, name).catch(next);
+      else refuseForeignRequest(consoleLog, res, next);
       return;
     }
-    const portal = portalOf(req);
-    if (!portal) return void answerMissing(req, res, name).catch(next);
     if (isCrossSite(req, portal, csrf)) return void refuseCrossSite(req, res, portal).catch(next);
     if (!portal.isAuthenticated) return void turnAway(req, res, portal, guard).catch(next);
     const refusal = refusalOf?.(req, portal);
