@@ -21,6 +21,7 @@ import { createDiscovery } from "./portal/discover.js";
 import { createRefreshOnce } from "./refresh/refresh-once.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createRoutes } from "./routes.js";
+import { loginOf } from "./session/attached-login.js";
 import { createRecordCodec } from "./session/record-codec.js";
 import { createSessionMount } from "./session/session-mount.js";
 import { type ExplainedOption, explainTried } from "./settings/explain.js";
@@ -70,8 +71,8 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
       if (madeIn !== 0 && madeIn === executionAsyncId()) lookAtMaking(parts, belongsTo(parts.settings));
     }
     if (parts.settings.tlsTerminated) assumeHttps(req);
-    mountSession(req, res, (error?: unknown) => {
-      attachPortal(req, parts.settings, new RequestPortal(parts, req, res));
+    mountSession(req, res, (error, login = loginOf(req, parts.settings)) => {
+      attachPortal(req, parts.settings, new RequestPortal(parts, req, res, login));
       if (error) return void failToLoad(parts, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(next);
       const step = stepFor(req);
       if (!step) {

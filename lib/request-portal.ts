@@ -8,9 +8,11 @@ import { beginLogin, type LoginOptions } from "./login/login.js";
 import { type LogoutOptions, logOut } from "./logout/logout.js";
 import { endOne, listSessions, type SessionInfo } from "./logout/sessions.js";
 import { type Parts, type Visit, withLogin } from "./parts.js";
+import { AttachedLogin } from "./session/attached-login.js";
 import type { Instance } from "./session/holder.js";
 import { regenerateSession } from "./session/regenerate.js";
-import { readSession, sessionHere } from "./session/session.js";
+import type { RequestLogin } from "./session/request-login.js";
+import { sessionHere } from "./session/session.js";
 import type { Claims, TokenSet } from "./tokens.js";
 
 /** A request of somebody who is logged in. `MyClaims` are what your portal tells, or your onLogin keeps, beside `sub`. */
@@ -84,7 +86,7 @@ declare module "express-serve-static-core" {
 }
 
 /** The person of one request. Made for every request, so it does nothing before it is asked. */
-export class RequestPortal {
+export class RequestPortal extends AttachedLogin {
   // Fields, and no object that holds them: one made on every request comes to live in V8's old space, where it keeps
   // its whole request from being collected (measured by `npm run bench -- guard`: 15 % of a request's CPU time).
   readonly #parts: Parts;
@@ -93,7 +95,8 @@ export class RequestPortal {
   readonly #mount: string;
 
   /** @internal Made by portalAuth(). */
-  constructor(parts: Parts, req: Request, res: Response) {
+  constructor(parts: Parts, req: Request, res: Response, login: RequestLogin | undefined) {
+    super(login);
     this.#parts = parts;
     this.#req = req;
     this.#res = res;
@@ -219,7 +222,7 @@ export class RequestPortal {
   }
 
   #session() {
-    return readSession(this.#req, this.#parts.settings);
+    return AttachedLogin.loginOf(this)?.read(this.#parts.settings);
   }
 
   #visit(): Visit {

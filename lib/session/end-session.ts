@@ -3,10 +3,11 @@ import type { CookieOptions, Request, Response } from "express";
 import type { Session } from "express-session";
 import { storeFailed } from "../store/store-failed.js";
 import { promised } from "../util/promised.js";
+import { loginOf, loginsOf } from "./attached-login.js";
 import { holderOf, holdersOf, type Instance } from "./holder.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
 import type { EndedLogin, Logins } from "./logins.js";
-import { loginAt, loginOf, type RequestLogin } from "./request-login.js";
+import type { RequestLogin } from "./request-login.js";
 import { isForeign, type SessionRules } from "./session-rules.js";
 
 const STILL_SIGNED_IN = "You are still signed in: signing out did not work. Please try again.";
@@ -87,8 +88,8 @@ export function dropNewSession(on: Request, instance: Instance): void {
  * neither moves an end nor sets a cookie. `req.session` is gone then, as after a logout.
  */
 export function passUnnoticed(on: Request): void {
+  for (const login of loginsOf(on)) login.release();
   for (const req of holdersOf(on)) {
-    loginAt(req)?.release();
     removeSession(req);
     (req as { sessionID: string | undefined }).sessionID = undefined; // otherwise `unset: "destroy"` would end the session
   }

@@ -5,11 +5,12 @@ import { beginWith } from "../store/loaded-entry.js";
 import { storeFailed } from "../store/store-failed.js";
 import { pause } from "../util/pause.js";
 import { promised } from "../util/promised.js";
+import { loginOf } from "./attached-login.js";
 import { holderOf } from "./holder.js";
 import { type LoginPlace, recordKey } from "./login-place.js";
 import type { LoginRecord } from "./login-record.js";
 import { referenceTo, writeReference } from "./login-reference.js";
-import { loginOf, type RequestLogin } from "./request-login.js";
+import type { RequestLogin } from "./request-login.js";
 import type { SessionRules } from "./session-rules.js";
 
 /** A refresh that runs must save its tokens before the record can move. */

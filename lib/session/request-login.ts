@@ -1,7 +1,6 @@
 import type { Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
 import { entryOf } from "../store/loaded-entry.js";
-import { holderOf, type Instance } from "./holder.js";
 import { isIdleEndDue, moveIdleEnd } from "./idle-end.js";
 import { type LoginPlace, recordKey } from "./login-place.js";
 import { type LoginRecord, LoginView, type PortalSession } from "./login-record.js";
@@ -12,10 +11,6 @@ import { whenEnded } from "./response-end.js";
 import { type Refusal, type SessionRules, whyNot, whyNotLoaded } from "./session-rules.js";
 import { clearEndedSession, hideView, omitCookie, removePlantedView, showView } from "./session-view.js";
 import { userList, userOf } from "./user-logins.js";
-
-const STATE = Symbol("express-portal-auth login");
-
-type Holder = Request & { [STATE]?: RequestLogin };
 
 /** The login of one request. Made by the session middleware after the session was loaded. */
 export class RequestLogin {
@@ -204,17 +199,3 @@ export class RequestLogin {
     return this.place.isOurStore || readReference(session)?.id === login.record.login_id;
   }
 }
-
-/** Makes the login of a request, in place of one that other middleware of ours has made. */
-export function attachLogin(holder: Request, place: LoginPlace): RequestLogin {
-  const login = new RequestLogin(holder, place, loginAt(holder));
-  (holder as Holder)[STATE] = login;
-  return login;
-}
-
-/** The login of a request, as the portalAuth() of these rules has loaded it. */
-export const loginOf = (req: Request, rules: Instance): RequestLogin | undefined => loginAt(holderOf(req, rules));
-
-/** The login of the session that hangs on a request, or on a place of its own beside it: see holder.ts. */
-export const loginAt = (holder: Request): RequestLogin | undefined =>
-  Object.hasOwn(holder, STATE) ? (holder as Holder)[STATE] : undefined;

@@ -1,4 +1,4 @@
-import type { NextFunction, Request, RequestHandler, Response } from "express";
+import type { Request, Response } from "express";
 import type { Session, Store } from "express-session";
 import { guardRecords } from "../store/guarded-store.js";
 import { livesByCookie } from "../store/lives.js";
@@ -6,6 +6,7 @@ import { createRecordsIn } from "../store/over-session-store.js";
 import type { RecordStore } from "../store/records.js";
 import { PortalSessionStore } from "../store/session-store.js";
 import { onceAMinute } from "../util/once-a-minute.js";
+import { loginOf } from "./attached-login.js";
 import { chosenRequests } from "./chosen-requests.js";
 import { holderBeside, holderOf } from "./holder.js";
 import type { LoginPlace } from "./login-place.js";
@@ -14,7 +15,7 @@ import { Logins } from "./logins.js";
 import { isExpressSession, restoreAtEnd, sessionsBehind, showSession } from "./other-sessions.js";
 import { createOwnSession, type OwnSession, type OwnSessionOptions } from "./own-session.js";
 import type { RecordCodec } from "./record-codec.js";
-import { attachLogin } from "./request-login.js";
+import { RequestLogin } from "./request-login.js";
 import { type StoreConnection, watchConnection } from "./store-connection.js";
 
 export interface SessionMountOptions extends OwnSessionOptions {
@@ -31,15 +32,21 @@ export interface SessionMountOptions extends OwnSessionOptions {
  */
 const ownStores = new WeakSet<Store>();
 
+/** Called with the login of a request. It is undefined if the request has no session of express-session. */
+export type OnLoaded = (error?: unknown, login?: RequestLogin) => void;
+
+/** Loads the session of a request and its login. `done` is called again if the session cannot be saved. */
+export type MountSession = (req: Request, res: Response, done: OnLoaded) => void;
+
 /**
- * Creates the middleware that loads the session and its login. The session is the application's own if it has
+ * Creates the function that loads the session and its login. The session is the application's own if it has
  * mounted one, otherwise one of ours. This is decided for each request.
  */
-export function createSessionMount(options: SessionMountOptions): RequestHandler {
+export function createSessionMount(options: SessionMountOptions): MountSession {
   const mount = new SessionMount(options);
   return options.rules.name === undefined
-    ? (req, res, next) => mount.mount(req, res, next)
-    : (req, res, next) => mount.mountNamed(req, res, next);
+    ? (req, res, done) => mount.mount(req, res, done)
+    : (req, res, done) => mount.mountNamed(req, res, done);
 }
 
 class SessionMount {
@@ -58,31 +65,31 @@ class SessionMount {
   }
 
   /** A portalAuth() with a name has a cookie and a place of its own, whatever session the application has. */
-  mountNamed(req: Request, res: Response, next: NextFunction): void {
-    this.#mountOurs(holderOf(req, this.#options.rules), res, next);
+  mountNamed(req: Request, res: Response, done: OnLoaded): void {
+    this.#mountOurs(holderOf(req, this.#options.rules), res, done);
   }
 
-  mount(req: Request, res: Response, next: NextFunction): void {
+  mount(req: Request, res: Response, done: OnLoaded): void {
     if (!this.#hasLooked) this.#lookBehind(req);
     const loaded = req.session as Session | undefined;
     if (loaded && !isExpressSession(loaded)) this.#keepBeside();
     if (this.#isBeside && !isExpressSession(loaded)) {
-      this.#mountBesideAnother(req, res, next);
+      this.#mountBesideAnother(req, res, done);
       return;
     }
     if (loaded) {
       if (!ownStores.has(req.sessionStore as Store)) this.#hasAppsSession = true;
-      this.#loadLogin(req, res, next);
+      this.#loadLogin(req, res, done);
       return;
     }
     if (this.#appsConnection?.isAway) {
-      next(new Error("the session store says that it is disconnected"));
+      done(new Error("the session store says that it is disconnected"));
       return;
     }
     this.#tellOfMissingSession();
-    this.#mountOurs(req, res, (error?: unknown) => {
+    this.#mountOurs(req, res, (error, login) => {
       if (!error) restoreAtEnd(req, res, () => this.#keepBeside());
-      next(error);
+      done(error, login);
     });
   }
 
@@ -93,11 +100,11 @@ class SessionMount {
   }
 
   /** Keeps a session of ours beside the session of another package, which stays at `req.session`. */
-  #mountBesideAnother(req: Request, res: Response, next: NextFunction): void {
+  #mountBesideAnother(req: Request, res: Response, done: OnLoaded): void {
     const isFree = !req.session;
     const holder = holderBeside(req);
     if (isFree) showSession(req, holder);
-    this.#mountOurs(holder, res, next);
+    this.#mountOurs(holder, res, done);
   }
 
   #keepBeside(): void {
@@ -114,10 +121,10 @@ class SessionMount {
     if (behind.includes("express-session")) this.#options.warn(SESSION_BEHIND);
   }
 
-  #mountOurs(req: Request, res: Response, next: NextFunction): void {
+  #mountOurs(req: Request, res: Response, done: OnLoaded): void {
     this.#ours ??= this.#createOurs(req);
     const { mount } = this.#ours;
-    mount(req, res, (error?: unknown) => (error ? next(error) : this.#loadLogin(req, res, next)));
+    mount(req, res, (error?: unknown) => (error ? done(error) : this.#loadLogin(req, res, done)));
   }
 
   #createOurs(req: Request): OwnSession {
@@ -126,17 +133,22 @@ class SessionMount {
     return ours;
   }
 
-  /** Calls next() in the same turn, unless the login must be read by itself. */
-  #loadLogin(req: Request, res: Response, next: NextFunction): void {
+  /** Calls done() in the same turn, unless the login must be read by itself. */
+  #loadLogin(req: Request, res: Response, done: OnLoaded): void {
     const store = req.sessionStore as Store | undefined;
     if (typeof store?.createSession !== "function") {
-      next(); // no session of express-session, which is reported when one is needed
+      done(); // no session of express-session, which is reported when one is needed
       return;
     }
     const place = this.#placeOf(store);
-    const loading = attachLogin(req, place).load(res);
-    if (loading) loading.then(() => next(), next);
-    else next();
+    const login = new RequestLogin(req, place, loginOf(req, place.rules));
+    const loading = login.load(res);
+    if (loading)
+      loading.then(
+        () => done(undefined, login),
+        (error) => done(error, login),
+      );
+    else done(undefined, login);
   }
 
   #placeOf(store: Store): LoginPlace {

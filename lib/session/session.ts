@@ -5,12 +5,12 @@ import { entryOf } from "../store/loaded-entry.js";
 import type { RecordStore } from "../store/records.js";
 import { storeFailed } from "../store/store-failed.js";
 import { promised } from "../util/promised.js";
+import { loginOf } from "./attached-login.js";
 import { holderOf, type Instance } from "./holder.js";
 import { recordKey } from "./login-place.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
 import { readReference } from "./login-reference.js";
 import type { ChangeLogin } from "./logins.js";
-import { loginOf } from "./request-login.js";
 import type { Refusal, SessionRules } from "./session-rules.js";
 
 export type { SessionRules } from "./session-rules.js";

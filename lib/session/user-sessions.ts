@@ -2,11 +2,12 @@ import { createHash, randomUUID } from "node:crypto";
 import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
 import { storeFailed } from "../store/store-failed.js";
+import { loginOf } from "./attached-login.js";
 import { destroySessions, lastLogin } from "./end-session.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
 import type { EndedLogin, FoundLogin } from "./logins.js";
 import type { LogoutByProvider } from "./logout-notices.js";
-import { loginOf, type RequestLogin } from "./request-login.js";
+import type { RequestLogin } from "./request-login.js";
 import { isForeign, type SessionRules } from "./session-rules.js";
 import { providerSessionList, userList, userOf } from "./user-logins.js";
 

@@ -6,8 +6,7 @@ import { expect, test } from "vitest";
 import type { LoginPlace } from "../../../lib/session/login-place.js";
 import { Logins } from "../../../lib/session/logins.js";
 import { createRecordCodec } from "../../../lib/session/record-codec.js";
-import { attachLogin } from "../../../lib/session/request-login.js";
-import { readSession } from "../../../lib/session/session.js";
+import { RequestLogin } from "../../../lib/session/request-login.js";
 import { userList, userOf } from "../../../lib/session/user-logins.js";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
 import { PortalSessionStore } from "../../../lib/store/session-store.js";
@@ -92,8 +91,9 @@ async function knownWith(stored: string) {
     keepSessionKeys: [],
     warn: () => {},
   };
-  await attachLogin(req, place).load(new EventEmitter() as unknown as Response);
-  return { req, login: readSession(req, rules) };
+  const login = new RequestLogin(req, place, undefined);
+  await login.load(new EventEmitter() as unknown as Response);
+  return { req, login: login.read(rules) };
 }
 
 test("a complete record is a login", async () => {
