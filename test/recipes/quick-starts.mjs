@@ -17,8 +17,8 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const RECIPES = join(ROOT, "example-app/recipes");
 const GUARDED = { "express-4": "/checkout", "single-page": "/api/me" };
 const PRELOAD = fileURLToPath(new URL("on-port.mjs", import.meta.url));
-/** It goes into the configuration of an nginx that runs as root: test/recipes/recipes.test.ts drives one of its own. */
-const NOT_FOLLOWED = ["nginx", ...(noRedis ? ["redis"] : [])];
+/** They need an nginx that runs as root, or a database with tables: test/recipes/recipes.test.ts starts its own ones. */
+const NOT_FOLLOWED = ["nginx", "mysql", ...(noRedis ? ["redis"] : [])];
 
 const home = await mkdtemp(join(tmpdir(), "quick-starts-"));
 try {

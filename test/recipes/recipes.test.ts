@@ -4,14 +4,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generate } from "selfsigned";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { cleanEnvironment } from "../package/run.js";
+import { cleanEnvironment, runWell } from "../package/run.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { noNginx, startNginx } from "../support/nginx.js";
-import { describeWithRedis } from "../support/servers/describe.js";
+import { describeWithMariadb, describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
 import { launch } from "../support/servers/launch.mjs";
-import { RECIPES, type Recipe, ROOT, startPortalFor, startRecipe } from "./start-recipe.js";
+import { createMysqlDatabase } from "./mysql-database.js";
+import { copyRecipe, RECIPES, type Recipe, ROOT, startPortalFor, startRecipe } from "./start-recipe.js";
 
 const AMARA = "amara-okafor";
 
@@ -50,7 +51,7 @@ describe("each recipe", async () => {
       for (const program of programs) {
         const code = await readFile(join(RECIPES, name, program), "utf8");
         const imported = [...code.matchAll(/from '([^'.][^']*)'/g)].map(([, from = ""]) =>
-          from.replace(/^(express-portal-auth)\/.*/, "$1"),
+          from.replace(/^((@[^/]+\/)?[^/]+)\/.*/, "$1"),
         );
         for (const one of imported.filter((from) => !from.startsWith("node:")))
           expect(dependencies).toHaveProperty([one]);
@@ -120,6 +121,38 @@ describe("express-4", () => {
     portal.goDown();
     expect((await browser.fetch(`${url}/profile`)).status).toBe(503);
     expect((await browser.fetch(url)).status).toBe(200);
+  });
+});
+
+/** Two processes of a recipe share a database: both know the user, and a logout at one counts at the other. */
+async function shareUsers(name: string, environment: Record<string, string>): Promise<void> {
+  const one = await startRecipe(name, { environment });
+  const { browser, portal } = one;
+  const redirect = { PORTAL_REDIRECT_URI: `${one.url}/callback` };
+  const other = await startRecipe(name, { environment: { ...environment, ...redirect }, portal });
+  await browser.visit(`${one.url}/account`);
+  const account = async (url: string) => JSON.parse((await browser.fetch(`${url}/account`)).body);
+  const accounts = [await account(one.url), await account(other.url)];
+  expect(accounts.map(({ sub }) => sub)).toEqual([AMARA, AMARA]);
+  expect(accounts[0].process).not.toBe(accounts[1].process);
+  await browser.navigate(`${other.url}/logout`, { site: "same-origin" });
+  expect((await browser.fetch(`${one.url}/account`)).status).toBe(401);
+  await journey({ browser: new Browser(), portal }, one.url);
+  await Promise.all([one.stop(), other.stop()]);
+}
+
+describeWithMariadb("mysql", (mariadb) => {
+  test("keeps users signed in for two processes", async () => {
+    const url = await createMysqlDatabase(mariadb().url);
+    await shareUsers("mysql", { DATABASE_URL: url, TOKEN_ENCRYPTION_KEY: "k".repeat(40) });
+  });
+
+  test("tries its adapter as its README says, with node --test", async () => {
+    const url = await createMysqlDatabase(mariadb().url);
+    const folder = await copyRecipe("mysql");
+    await writeFile(join(folder, ".env"), `DATABASE_URL=${url}`);
+    const said = await runWell(process.execPath, ["--env-file=.env", "--test", "--test-reporter=tap"], folder);
+    expect(said).toMatch(/^# pass \d{2,}\n# fail 0$/m);
   });
 });
 

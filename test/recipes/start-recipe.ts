@@ -37,7 +37,7 @@ export interface Recipe {
 
 /** A recipe, copied out of the repository as a reader would, with its packages beside it, as a process of its own. */
 export async function startRecipe(name: string, settings: RecipeSettings = {}): Promise<Recipe> {
-  const folder = await copyOf(name, settings.packages ?? {});
+  const folder = await copyRecipe(name, settings.packages);
   const port = settings.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const redirectUri = `${settings.publicOrigin ?? url}${settings.callback ?? "/callback"}`;
@@ -73,7 +73,8 @@ export async function startPortalFor(redirectUri: string): Promise<TestPortal> {
   return portal;
 }
 
-async function copyOf(name: string, renamed: Record<string, string>): Promise<string> {
+/** Copies a recipe to a folder of its own, with its packages beside it. */
+export async function copyRecipe(name: string, renamed: Record<string, string> = {}): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "portal-auth-recipe-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await cp(join(RECIPES, name), folder, { recursive: true });

@@ -49,8 +49,8 @@ const without = (object: unknown, methods: readonly string[], prefix = ""): stri
  * for (const { name, run } of recordStoreChecks(() => createMyAdapter(pool))) test(name, run);
  * ```
  *
- * @param createAdapter called twice, when the first check runs. The two adapters stand for two processes: they
- *   share the database, and no connection. The caller closes the connections.
+ * @param createAdapter called twice, when the first check runs. The two adapters stand for two processes that
+ *   share the database: with a pool, each call has a connection of its own. The caller closes the connections.
  */
 export function recordStoreChecks(
   createAdapter: () => RecordStore | Promise<RecordStore>,

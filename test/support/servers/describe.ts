@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { type MariadbServer, noMariadb, startMariadb } from "./mariadb.mjs";
 import { noPgbouncer, type PgbouncerServer, startPgbouncer } from "./pgbouncer.mjs";
 import { noPostgres, type PostgresServer, startPostgres } from "./postgres.mjs";
 import { noRedis, type RedisOptions, type RedisServer, startRedis } from "./redis.mjs";
@@ -11,6 +12,11 @@ export function describeWithRedis(name: string, tests: (redis: () => RedisServer
 /** Tests with one PostgreSQL for all of them, likewise. */
 export function describeWithPostgres(name: string, tests: (postgres: () => PostgresServer) => void) {
   describeWithServer(name, noPostgres, startPostgres, tests);
+}
+
+/** Tests with one MariaDB for all of them. Each creates a database of its own. */
+export function describeWithMariadb(name: string, tests: (mariadb: () => MariadbServer) => void) {
+  describeWithServer(name, noMariadb, startMariadb, tests);
 }
 
 /** Tests with a pgbouncer in transaction mode, which passes their statements to a PostgreSQL of its own. */

@@ -12,6 +12,9 @@ export function findPostgres() {
   return process.env["POSTGRES_BIN"] || (initdb && dirname(realpathSync(initdb)));
 }
 
+/** The path of mariadbd, if this machine has it. */
+export const findMariadb = () => process.env["MARIADBD_PATH"] || find("mariadbd", [...path(), "/usr/sbin"]);
+
 /** The path of pgbouncer, if this machine has it. Debian has it where only root's PATH leads. */
 export const findPgbouncer = () => process.env["PGBOUNCER_PATH"] || find("pgbouncer", [...path(), "/usr/sbin"]);
 

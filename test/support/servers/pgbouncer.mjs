@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { findPgbouncer } from "./find.mjs";
 import { onFreePort } from "./free-port.mjs";
 import { launch } from "./launch.mjs";
-import { notRoot } from "./postgres.mjs";
+import { notRoot } from "./not-root.mjs";
 import { startInFolder } from "./temporary-folder.mjs";
 
 const program = findPgbouncer();
@@ -17,7 +17,7 @@ export const startPgbouncer = (postgresPort) =>
   startInFolder("pgbouncer", (folder) => onFreePort((port) => startIn(folder, port, postgresPort)));
 
 async function startIn(folder, port, postgresPort) {
-  const user = notRoot();
+  const user = notRoot("postgres");
   writeConfiguration(folder, port, postgresPort);
   if (user) chownSync(folder, user.uid, user.gid);
   const options = { ...user, cwd: folder, ready: /process up: PgBouncer/, end };

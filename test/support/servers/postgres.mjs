@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { chownSync, readFileSync } from "node:fs";
+import { chownSync } from "node:fs";
 import { join } from "node:path";
 import { findPostgres } from "./find.mjs";
 import { onFreePort } from "./free-port.mjs";
 import { launch } from "./launch.mjs";
+import { notRoot } from "./not-root.mjs";
 import { signalAll } from "./process-tree.mjs";
 import { startInFolder } from "./temporary-folder.mjs";
 
@@ -18,7 +19,7 @@ export const noPostgres =
 export const startPostgres = () => startInFolder("postgres", startIn);
 
 async function startIn(folder) {
-  const user = notRoot();
+  const user = notRoot("postgres");
   // Only what finds programs is taken from the environment: no PGPORT, and no language for the log that is read here.
   const options = { ...user, cwd: folder, env: { PATH: process.env["PATH"], LC_ALL: "C" } };
   if (user) chownSync(folder, user.uid, user.gid);
@@ -62,13 +63,4 @@ function launchPostgres(port, options) {
 function end(pid) {
   process.kill(pid, "SIGQUIT");
   signalAll(pid, "SIGCONT"); // it may be paused
-}
-
-/** PostgreSQL refuses to run as root, which is what CI runs as: then as the user whom its package brings, or as nobody. */
-export function notRoot() {
-  if (process.getuid?.() !== 0) return undefined;
-  const users = readFileSync("/etc/passwd", "utf8");
-  const find = (name) => new RegExp(`^${name}:[^:]*:(\\d+):(\\d+):`, "m").exec(users);
-  const [, uid, gid] = find("postgres") ?? find("nobody") ?? [];
-  return { uid: Number(uid), gid: Number(gid) };
 }

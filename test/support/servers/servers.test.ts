@@ -5,6 +5,7 @@ import { connect, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { describeWithPostgres, describeWithRedis } from "./describe.js";
+import { noMariadb, startMariadb } from "./mariadb.mjs";
 import { noPostgres, startPostgres } from "./postgres.mjs";
 import { noRedis, startRedis } from "./redis.mjs";
 
@@ -59,6 +60,7 @@ describeWithPostgres("a PostgreSQL that many tests share", (postgres) => {
 describe.each([
   ["Redis", noRedis, startRedis],
   ["PostgreSQL", noPostgres, startPostgres],
+  ["MariaDB", noMariadb, startMariadb],
 ])("%s", (_name, missing, start) => {
   test.skipIf(missing)(
     `leaves nothing behind when it is stopped, though it be paused${missing && ` (${missing})`}`,

@@ -1,0 +1,22 @@
+/** Why tests with MariaDB are skipped on this machine, and how to run them. "" where they run. In CI they must run. */
+export const noMariadb: string;
+
+/**
+ * A MariaDB without databases and without users, on a free port of 127.0.0.1. It is fast rather than safe. It
+ * ends with this process at the latest, and leaves nothing behind.
+ */
+export interface MariadbServer {
+  /** Without the name of a database. */
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Its data and its unix socket. stop() removes it. */
+  readonly folder: string;
+  /** Connections are taken, and nothing is answered. */
+  pause(): void;
+  resume(): void;
+  /** Also when it is paused. */
+  stop(): Promise<void>;
+}
+
+export function startMariadb(): Promise<MariadbServer>;
