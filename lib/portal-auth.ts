@@ -13,6 +13,7 @@ import { createHostCheck } from "./login/host-check.js";
 import { createSilentLogin } from "./login/silent.js";
 import { Transactions } from "./login/transaction.js";
 import { callbackPaths, possibleCallbackPaths } from "./login-ticket.js";
+import { afterFoundEnded } from "./logout/ended.js";
 import { lookAtMaking, lookAtMount } from "./look-at-mount.js";
 import { assumeHttps } from "./over-https.js";
 import { refuseRequest } from "./parentheses.js";
@@ -124,7 +125,8 @@ function logOf({ name, issuer, clientId: client_id, logger }: Settings): Log {
   return createLog(write, createTell({ instance: name ?? "default", issuer, client_id }, also));
 }
 
-function createSessions({ settings, log, refreshOnce }: Parts) {
+function createSessions(parts: Parts) {
+  const { settings, log, refreshOnce } = parts;
   const warn = (line: string) => log.warn(line);
   const warnOfFailure = (error: unknown) => logFailure(log, asPortalAuthError(error));
   const opened = settings.store === undefined ? undefined : openStore(settings.store, { warn });
@@ -143,6 +145,7 @@ function createSessions({ settings, log, refreshOnce }: Parts) {
     opened: opened?.opened,
     warn,
     warnOfFailure,
+    onFoundEnded: (req, login, reason) => afterFoundEnded(parts, req, login, reason),
   });
   return {
     mountSession,

@@ -34,6 +34,25 @@ export async function afterwards(
 }
 
 /**
+ * Does the same for the login of a request that had ended before the request came, by a logout that had not found it. The
+ * request does not wait. A login that has reached its age only loses its refresh token: nobody has signed out.
+ */
+export function afterFoundEnded(
+  parts: Parts,
+  req: Visit["req"],
+  login: PortalSession,
+  reason: LogoutReason | "too_old",
+): void {
+  if (reason === "too_old") {
+    void revokeQuietly(parts, refreshTokensOf([login]));
+    return;
+  }
+  tellEvent(parts, reason, 1, { at_portal: reason !== "everywhere" });
+  // A hook finds req.portal, which is attached once the session has been loaded.
+  setImmediate(() => void afterwards(parts, req, reason, [{ id: login.login_id, login }]));
+}
+
+/**
  * Calls onLogout for each of these logins, one after the other. Each call has 5 s. The returned promise settles after 5 s,
  * too: the remaining calls go on, and nobody waits for them.
  */

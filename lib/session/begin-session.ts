@@ -100,7 +100,7 @@ async function replaceSession(
   former: LoginRecord | undefined,
   onReplaced: (login: PortalSession) => void,
 ): Promise<void> {
-  const isOurs = former !== undefined && !isForeign(former, place.rules);
+  const isOurs = former === undefined || !isForeign(former, place.rules); // undefined also if it cannot be decoded
   const ended = key !== undefined && isOurs ? await place.logins.end(key) : undefined;
   if (ended && place.isOurStore) {
     // The session went with its login, so there is nothing left to destroy.

@@ -6,8 +6,9 @@ export interface Instance {
 }
 
 const HOLDERS = Symbol("express-portal-auth sessions");
+const REQUEST = Symbol("express-portal-auth request");
 
-type Holding = Request & { [HOLDERS]?: Record<string, Request> };
+type Holding = Request & { [HOLDERS]?: Record<string, Request>; [REQUEST]?: Request };
 
 /**
  * The request as the session of this portalAuth() hangs on it. That is the request itself, and `req.session`,
@@ -28,6 +29,9 @@ const BESIDE = "";
 /** The holder of such a session. From then on holderOf() returns it for this request. */
 export const holderBeside = (req: Request): Request => (req as Holding)[HOLDERS]?.[BESIDE] ?? addHolder(req, BESIDE);
 
+/** The request that a holder belongs to. */
+export const requestOf = (holder: Request): Request => (holder as Holding)[REQUEST] ?? holder;
+
 /** All places of sessions of ours or of express-session in a request. */
 export function holdersOf(req: Request): Request[] {
   const holders = (req as Holding)[HOLDERS] ?? {};
@@ -36,7 +40,8 @@ export function holdersOf(req: Request): Request[] {
 
 function addHolder(req: Request, name: string): Request {
   const none = { value: undefined, writable: true, configurable: true };
-  const holder: Request = Object.create(req, { session: none, sessionID: none, sessionStore: none });
+  const properties = { session: none, sessionID: none, sessionStore: none, [REQUEST]: { value: req } };
+  const holder: Request = Object.create(req, properties);
   const holding = req as Holding;
   holding[HOLDERS] ??= Object.create(null) as Record<string, Request>;
   holding[HOLDERS][name] = holder;

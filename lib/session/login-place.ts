@@ -1,6 +1,12 @@
+import type { Request } from "express";
+import type { LogoutReason } from "../events.js";
 import type { Lives } from "../store/lives.js";
+import type { PortalSession } from "./login-record.js";
 import type { Logins } from "./logins.js";
 import type { SessionRules } from "./session-rules.js";
+
+/** @param reason of a logout that had not found the login, or "too_old" after `sessionAbsolute` */
+export type OnFoundEnded = (req: Request, login: PortalSession, reason: LogoutReason | "too_old") => void;
 
 /** Where the logins of a session are kept. */
 export interface LoginPlace {
@@ -14,6 +20,8 @@ export interface LoginPlace {
   readonly lives: Lives;
   /** Session keys of the application that survive the end of a login. */
   readonly keepSessionKeys: readonly string[];
+  /** Called when a request has found that its login has ended, once for each login. */
+  readonly onFoundEnded: OnFoundEnded;
   /** Called at most once a minute with the failure of a write that no request waits for. */
   readonly warn: (error: unknown) => void;
 }

@@ -1,16 +1,19 @@
 import type { Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
-import { entryOf } from "../store/loaded-entry.js";
+import type { LogoutReason } from "../events.js";
+import { findLogin, type SessionLogin } from "./find-login.js";
+import { requestOf } from "./holder.js";
 import { isIdleEndDue, moveIdleEnd } from "./idle-end.js";
-import { type LoginPlace, recordKey } from "./login-place.js";
+import type { LoginPlace } from "./login-place.js";
 import { type LoginRecord, LoginView, type PortalSession } from "./login-record.js";
-import { isReferenceOf, readReference } from "./login-reference.js";
-import type { FoundLogin } from "./logins.js";
+import { readReference } from "./login-reference.js";
 import type { DecodedLogin } from "./record-codec.js";
 import { whenEnded } from "./response-end.js";
-import { type Refusal, type SessionRules, whyNot, whyNotLoaded } from "./session-rules.js";
+import { isForeign, type Refusal, type SessionRules, whyNot, whyNotLoaded } from "./session-rules.js";
 import { clearEndedSession, hideView, omitCookie, removePlantedView, showView } from "./session-view.js";
 import { userList, userOf } from "./user-logins.js";
+
+type StoredLogin = Extract<SessionLogin, { kind: "stored" }>;
 
 /** The login of one request. Made by the session middleware after the session was loaded. */
 export class RequestLogin {
@@ -26,6 +29,8 @@ export class RequestLogin {
   #refusal: Refusal | undefined;
   /** The session object that has the view. `req.session.reload()` makes another one. */
   #shownIn: object | undefined;
+  #response: Response | undefined;
+  #isEndWatched = false;
   /** The end of the response means nothing for this login. */
   #isReleased = false;
 
@@ -54,6 +59,7 @@ export class RequestLogin {
     return this.#current()?.record;
   }
 
+  /** The key of the record, also of one that cannot be decoded. */
   get key(): string | undefined {
     return this.#key;
   }
@@ -79,41 +85,31 @@ export class RequestLogin {
   /** Loads the login of the session. Does no I/O if a store of ours has read both. */
   load(res: Response): Promise<void> | undefined {
     const { session, sessionID } = this.#holder;
+    this.#response = res;
     if (!session) return undefined;
     this.#sessionId = sessionID;
     removePlantedView(session);
-    return this.place.isOurStore ? this.#loadFromEntry(session, res) : this.#loadByReference(session, res);
+    const found = findLogin(this.place, session);
+    return found instanceof Promise ? found.then((read) => this.#use(session, read)) : this.#use(session, found);
   }
 
-  #loadFromEntry(session: Session, res: Response): Promise<void> | undefined {
-    const entry = entryOf(session);
-    if (!entry?.record) return undefined;
-    const key = recordKey(this.place, session.id, "");
-    return this.#use(key, this.place.logins.decode(key, entry.record.text), entry.lifeMs, res);
-  }
-
-  async #loadByReference(session: Session & Partial<SessionData>, res: Response): Promise<void> {
-    const reference = readReference(session);
-    if (!reference) return;
-    if (reference.of !== this.place.tenant) {
-      this.#refusal = "of_another_portal_auth";
-      return;
-    }
-    const key = recordKey(this.place, session.id, reference.id);
-    const found = await this.place.logins.read(key);
-    if (found) await this.#use(key, found.login, found.stored.lifeMs, res);
-    else if (isReferenceOf(session.id, reference)) this.#clear(session, reference.user, res);
+  #use(session: Session, found: SessionLogin | undefined): Promise<void> | undefined {
+    if (!found || found.kind === "stored") return found && this.#useStored(found);
+    if (found.kind === "ended") this.#clear(session, found.user);
+    else this.#refusal = found.kind;
+    if (found.kind === "unreadable") this.#key = found.key; // a logout ends it
+    return undefined;
   }
 
   /** Takes over a login that was read. If its idle end is due, checks the notices of logouts. */
-  #use(key: string, login: DecodedLogin | undefined, lifeMs: number, res: Response): Promise<void> | undefined {
+  #useStored({ key, login, lifeMs }: StoredLogin): Promise<void> | undefined {
     this.#refusal = whyNotLoaded(login, this.#sessionId, this.place.rules);
-    if (!login || this.#refusal === "not_ours") return undefined;
-    if (this.#refusal === "too_old") return this.#end(key, login.record, res);
+    if (this.#refusal === "not_ours") return undefined;
+    if (this.#refusal === "too_old") return this.#end(key, login.record, "too_old");
     this.#adopt(key, login, lifeMs);
-    this.#watchEnd(res);
+    this.#watchEnd();
     this.#isIdleEndDue = isIdleEndDue(login.record, lifeMs, this.place.lives.lifeMs(this.#holder.session));
-    return this.#isIdleEndDue ? this.#checkNotices(key, login.record, res) : undefined;
+    return this.#isIdleEndDue ? this.#checkNotices(key, login.record) : undefined;
   }
 
   #adopt(key: string, login: DecodedLogin, lifeMs: number): void {
@@ -126,34 +122,38 @@ export class RequestLogin {
     this.#shownIn = session;
   }
 
-  async #checkNotices(key: string, record: LoginRecord, res: Response): Promise<void> {
-    if (await this.place.logins.findMissedLogout(record)) await this.#end(key, record, res);
+  async #checkNotices(key: string, record: LoginRecord): Promise<void> {
+    const logout = await this.place.logins.findMissedLogout(record);
+    if (logout) await this.#end(key, record, logout.reason);
   }
 
-  async #end(key: string, record: LoginRecord, res: Response): Promise<void> {
-    await this.place.logins.end(key);
+  async #end(key: string, record: LoginRecord, reason: LogoutReason | "too_old"): Promise<void> {
+    const ended = await this.place.logins.end(key);
     this.forget();
     const { session } = this.#holder;
-    if (session) this.#clear(session, userList(userOf(record)), res);
+    if (session) this.#clear(session, userList(userOf(record)));
+    // Of several requests at the same time one removes the login. Another portalAuth() could not revoke its tokens.
+    if (ended?.record && !isForeign(ended.record, this.place.rules))
+      this.place.onFoundEnded(requestOf(this.#holder), ended.record, reason);
   }
 
-  #clear(session: Session, user: string, res: Response): void {
+  #clear(session: Session, user: string): void {
     clearEndedSession(session, this.place.keepSessionKeys, user);
-    omitCookie(this.#holder, res);
+    omitCookie(this.#holder, this.#response as Response);
   }
 
   /** Takes over a login that this request has begun. */
   begin(key: string, record: LoginRecord): void {
-    this.#sessionId = this.#holder.sessionID;
-    this.#adopt(key, { record, view: new LoginView(record) }, record.idle_ms);
-    this.#isReleased = true;
+    this.join(key, { record, view: new LoginView(record) }, record.idle_ms);
   }
 
   /** Takes over a login that another request of the same browser has begun. */
-  join({ key, stored, login }: FoundLogin & { readonly login: DecodedLogin }): void {
+  join(key: string, login: DecodedLogin, lifeMs: number): void {
     this.#sessionId = this.#holder.sessionID;
-    this.#adopt(key, login, stored.lifeMs);
-    this.#isReleased = true;
+    this.#adopt(key, login, lifeMs);
+    this.#isIdleEndDue = false;
+    this.#isReleased = false;
+    this.#watchEnd();
   }
 
   /** Shows the rest of this request the login as it is stored now. */
@@ -178,8 +178,10 @@ export class RequestLogin {
   }
 
   /** An application can end its session: destroy(), regenerate(), `unset`, delete. That ends the login. */
-  #watchEnd(res: Response): void {
-    whenEnded(res, () => {
+  #watchEnd(): void {
+    if (this.#isEndWatched) return;
+    this.#isEndWatched = true;
+    whenEnded(this.#response as Response, () => {
       if (this.#isReleased || this.#key === undefined) return;
       this.#endRequest(this.#key)?.catch(this.place.warn);
     });

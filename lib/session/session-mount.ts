@@ -9,7 +9,7 @@ import { onceAMinute } from "../util/once-a-minute.js";
 import { loginOf } from "./attached-login.js";
 import { chosenRequests } from "./chosen-requests.js";
 import { holderBeside, holderOf } from "./holder.js";
-import type { LoginPlace } from "./login-place.js";
+import type { LoginPlace, OnFoundEnded } from "./login-place.js";
 import { tenantName } from "./login-reference.js";
 import { Logins } from "./logins.js";
 import { isExpressSession, restoreAtEnd, sessionsBehind, showSession } from "./other-sessions.js";
@@ -24,6 +24,7 @@ export interface SessionMountOptions extends OwnSessionOptions {
   readonly findsBySid: boolean;
   readonly keepSessionKeys: readonly string[];
   readonly warnOfFailure: (error: unknown) => void;
+  readonly onFoundEnded: OnFoundEnded;
 }
 
 /**
@@ -161,7 +162,7 @@ class SessionMount {
   }
 
   #createPlace(store: Store): LoginPlace {
-    const { rules, belongsTo, codec, findsBySid, keepSessionKeys, warn, warnOfFailure } = this.#options;
+    const { rules, belongsTo, codec, findsBySid, keepSessionKeys, warn, warnOfFailure, onFoundEnded } = this.#options;
     const isOurStore = PortalSessionStore.isOurs(store);
     const records = isOurStore ? store.entries : this.#recordsBeside(store);
     if (!isOurStore) this.#appsConnection = watchConnection(store);
@@ -178,6 +179,7 @@ class SessionMount {
       tenant: tenantName(belongsTo),
       lives: isOurStore ? store.lives : livesByCookie,
       keepSessionKeys,
+      onFoundEnded,
       warn: onceAMinute(warnOfFailure),
     };
   }

@@ -17,11 +17,10 @@ export type Refusal = SessionRefused["reason"];
 
 /** Why a login that was read for a session does not count there; undefined if it counts. */
 export function whyNotLoaded(
-  login: DecodedLogin | undefined,
+  login: DecodedLogin,
   sessionId: string | undefined,
   rules: SessionRules,
 ): Refusal | undefined {
-  if (!login) return "unreadable";
   return login.record.session_id === sessionId ? whyNot(login.view, rules) : "not_ours";
 }
 

@@ -76,7 +76,7 @@ export async function joinSession(on: Request, rules: SessionRules, id: string):
   holder.sessionID = id;
   const joined = store.createSession(holder, stored);
   joined.cookie.maxAge = originalMaxAge as number; // this response carries the cookie, as the cancelled one would have
-  current.join({ ...found, login });
+  current.join(found.key, login, found.stored.lifeMs);
   return true;
 }
 

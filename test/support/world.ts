@@ -14,6 +14,7 @@ import {
 } from "../../lib/index.js";
 import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
 import { type Answer, Browser } from "./browser.js";
+import { watchRequests } from "./in-flight.js";
 
 export const CLIENT_ID = "demo-app";
 export const CLIENT_SECRET = "the-client-secret-of-the-demo-app";
@@ -76,6 +77,8 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
     ...given.portal,
   });
 
+  const toPortal = watchRequests(new URL(portal.issuer).origin);
+
   const app = (given.express === 4 ? express4 : express)();
   const seenTokens = new Set<string>();
   if (given.ownSession) {
@@ -113,6 +116,8 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
 
   const browser = new Browser();
   onTestFinished(async () => {
+    await toPortal.untilAnswered();
+    toPortal.stop();
     await Promise.all([portal.close(), close(server)]);
     expectNothingSecret({ url: publicUrl, browser, log, portal, seenTokens });
     const expected = [/memory of this process/, ...(given.log ?? [])];

@@ -89,6 +89,7 @@ async function knownWith(stored: string) {
     tenant: "tenant",
     lives: { lifeMs: () => HOUR_MS },
     keepSessionKeys: [],
+    onFoundEnded: () => {},
     warn: () => {},
   };
   const login = new RequestLogin(req, place, undefined);

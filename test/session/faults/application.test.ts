@@ -3,6 +3,7 @@ import session from "express-session";
 import { describe, expect, test } from "vitest";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
 import { PortalSessionStore } from "../../../lib/store/session-store.js";
+import { logIn, SESSIONS } from "../../access/logged-in.js";
 import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";
 import { createGate } from "../../support/gate.js";
@@ -115,6 +116,43 @@ describe.each(WAYS)("%s", (name, way) => {
     later(120); // the login's idle end is due to move
     await world.browser.fetch(`${world.url}/test/remember-me`);
     expect(Number((await world.browser.fetch(`${world.url}/test/life`)).body)).toBeGreaterThan(5_900_000);
+  });
+});
+
+describe.each(SESSIONS)("%s that the application destroys ends with its login in the request that", (_name, whose) => {
+  const destroyed = ({ session }: Request) => new Promise<void>((done) => void session.destroy(() => done()));
+
+  test("has given it a new id", async () => {
+    const world = await logIn({ session: whose });
+    const phone = await world.another();
+    await world.inRequest(async (req) => {
+      await req.portal.regenerate();
+      await destroyed(req);
+    });
+    await expect.poll(() => world.stored()).toHaveLength(1);
+    expect(await world.inRequest((req) => req.portal.sessions(), phone)).toHaveLength(1);
+  });
+
+  test("has begun the login", async () => {
+    let isLoginDestroyed = false;
+    const world = await logIn({
+      session: whose,
+      before: (app) =>
+        app.use("/callback", (req, res, next) => {
+          const { end } = res;
+          res.end = function endWithoutSession(this: typeof res, ...args: unknown[]) {
+            if (isLoginDestroyed) req.session.destroy(() => {});
+            return (end as (...given: unknown[]) => typeof res).apply(this, args);
+          } as typeof res.end;
+          next();
+        }),
+    });
+    isLoginDestroyed = true;
+    const stored = await world.stored();
+    const phone = new Browser();
+    const { pathname, search } = await phone.loginUntilCallback(`${world.url}/account`);
+    expect((await phone.navigate(world.url + pathname + search)).status).toBe(303);
+    await expect.poll(() => world.stored()).toEqual(stored);
   });
 });
 

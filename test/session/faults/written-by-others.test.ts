@@ -151,12 +151,30 @@ describe.each(SESSIONS)("a record that others have broken, %s", (_name, whose) =
     expect(await keysOfLogins(world, world.store)).toEqual([]);
   });
 
-  test("signs out and in again in its own browser", async () => {
+  test("signs in again in its own browser, and the broken record is gone", async () => {
     const world = await start();
     expect((await world.me()).isAuthenticated).toBe(false);
     await world.browser.visit(`${world.url}/account`);
     expect((await world.me()).isAuthenticated).toBe(true);
+    expect(await world.store.keys(whose === "app" ? "l:" : "s:")).toHaveLength(1);
   });
+
+  test("ends at a logout in its own browser", async () => {
+    const world = await start();
+    const { status } = await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
+    expect(status).toBe(303);
+    expect(await world.store.keys(whose === "app" ? "l:" : "s:")).toEqual([]);
+  });
+});
+
+test("a logout ends no broken record that another session refers to", async () => {
+  const { browser, url, store, merge, referenceOf } = await startCareless({ log: [/tokens_unreadable/] });
+  const reference = await referenceOf(browser);
+  await store.replace(`l:${reference.id}`, 1, "broken");
+  const attacker = new Browser();
+  await merge(attacker, { portal_login: reference });
+  const { status } = await attacker.navigate(`${url}/logout`, { site: "same-origin" });
+  expect([status, (await store.read(`l:${reference.id}`))?.text]).toEqual([303, "broken"]);
 });
 
 test.each(SESSIONS)("a login cannot be given to another user if a key is set (%s)", async (_name, whose) => {

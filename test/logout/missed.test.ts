@@ -1,0 +1,99 @@
+import { describe, expect, test, vi } from "vitest";
+import type { LogoutContext, PortalAuthOptions } from "../../lib/index.js";
+import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
+import { keysOfLogins, listOf } from "../session/records.js";
+import { Browser } from "../support/browser.js";
+import { listenToEvents } from "../support/events.js";
+import { createGate } from "../support/gate.js";
+
+// What a request finds ended: a login that a logout has missed, and one that has reached its age.
+
+const AMARA = "amara-okafor";
+const UNTIL_DUE_SECONDS = 120;
+
+const revoked = (world: LoggedIn) =>
+  world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
+
+const isIn = async (world: LoggedIn, browser?: Browser) => (await world.me(browser)).isAuthenticated;
+
+/** Two browsers of a user. The store has lost one of them, the phone, from the list of the user's logins. */
+async function start(whose: "app" | "ours", options: PortalAuthOptions = {}) {
+  const onLogout = vi.fn((_context: LogoutContext) => {});
+  const world = await logIn({
+    session: whose,
+    portal: { document: "full" },
+    options: { profile: "openid", backchannelLogout: true, hooks: { onLogout }, ...options },
+  });
+  const phone = new Browser();
+  const before = await keysOfLogins(world, world.store);
+  await phone.visit(`${world.url}/account`);
+  const { refresh_token } = await world.tokens(phone);
+  const lost = (await keysOfLogins(world, world.store)).filter((key) => !before.includes(key));
+  await world.store.index.remove(listOf(world), lost);
+  return { world, phone, onLogout, token: refresh_token };
+}
+
+describe.each(SESSIONS)("%s: a device that the store has lost from the list", (_name, whose) => {
+  test("ends at its next use after a logout everywhere, once and like the others", async () => {
+    const { world, phone, onLogout, token } = await start(whose);
+    await world.inRequest((req) => req.portal.logout({ everywhere: true }));
+    expect([onLogout.mock.calls.length, revoked(world).includes(token ?? "")]).toEqual([1, false]);
+    const heard = listenToEvents();
+    world.later(UNTIL_DUE_SECONDS);
+    const seen = await Promise.all(Array.from({ length: 3 }, () => isIn(world, phone)));
+    expect(seen).toEqual([false, false, false]);
+    await vi.waitFor(() => expect(revoked(world).filter((one) => one === token)).toHaveLength(1));
+    await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(2));
+    const [, [{ reason, claims, tokens, req }] = [] as never] = onLogout.mock.calls as [LogoutContext][];
+    expect([reason, claims.sub, tokens.refresh_token, req.portal.isAuthenticated]).toEqual([
+      "everywhere",
+      AMARA,
+      token,
+      false,
+    ]);
+    expect(heard.of("logout")).toMatchObject([
+      { reason: "everywhere", sessions: 1, had_login: true, at_portal: false },
+    ]);
+    expect(await world.stored()).toEqual([]);
+  });
+
+  test("ends at its next use after a logout by the provider", async () => {
+    const { world, phone, onLogout, token } = await start(whose);
+    world.portal.register({ backchannelLogoutUri: `${world.url}/backchannel-logout` });
+    await world.portal.sendLogoutToken(world.portal.logoutToken({ sub: AMARA }));
+    await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(1));
+    world.later(UNTIL_DUE_SECONDS);
+    expect(await isIn(world, phone)).toBe(false);
+    await vi.waitFor(() => expect(onLogout.mock.calls.map(([{ reason }]) => reason)[1]).toBe("backchannel"));
+    await vi.waitFor(() => expect(revoked(world)).toContain(token));
+  });
+
+  test("does not wait for the provider or the hook", async () => {
+    const { world, phone, onLogout, token } = await start(whose);
+    await world.inRequest((req) => req.portal.logout({ everywhere: true }));
+    const goOn = createGate();
+    onLogout.mockImplementation((() => goOn.opened) as never);
+    const held = holdNext(world.portal, "/oauth2/revoke");
+    world.later(UNTIL_DUE_SECONDS);
+    expect(await isIn(world, phone)).toBe(false);
+    await held.arrived;
+    await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(2));
+    goOn.open();
+    held.letGo();
+    await vi.waitFor(() => expect(revoked(world)).toContain(token));
+  });
+});
+
+test.each(SESSIONS)(
+  "%s: a login that has reached its age loses its refresh token, and calls no hook",
+  async (_n, whose) => {
+    const onLogout = vi.fn();
+    const world = await logIn({ session: whose, options: { sessionAbsolute: 300, hooks: { onLogout } } });
+    const { refresh_token } = await world.tokens();
+    world.later(300);
+    const seen = await Promise.all([isIn(world), isIn(world)]);
+    expect(seen).toEqual([false, false]);
+    await vi.waitFor(() => expect(revoked(world)).toEqual([refresh_token]));
+    expect([onLogout.mock.calls.length, await world.stored()]).toEqual([0, []]);
+  },
+);
