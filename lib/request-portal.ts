@@ -8,6 +8,8 @@ import { beginLogin, type LoginOptions } from "./login/login.js";
 import { type LogoutOptions, logOut } from "./logout/logout.js";
 import { endOne, listSessions, type SessionInfo } from "./logout/sessions.js";
 import { type Parts, type Visit, withLogin } from "./parts.js";
+import { claimLastsMs } from "./refresh/claim.js";
+import { longestRenewMs } from "./refresh/refresh.js";
 import { AttachedLogin } from "./session/attached-login.js";
 import type { Instance } from "./session/holder.js";
 import { regenerateSession } from "./session/regenerate.js";
@@ -210,7 +212,8 @@ export class RequestPortal extends AttachedLogin {
    *   request has no session then
    */
   async regenerate(): Promise<void> {
-    await regenerateSession(this.#req, this.#parts.settings);
+    const { settings } = this.#parts;
+    await regenerateSession(this.#req, settings, claimLastsMs({ renewAtMostMs: longestRenewMs(settings) }));
   }
 
   /**

@@ -8,18 +8,13 @@ import type { Portal } from "../portal/discover.js";
 import { networkFailure } from "../portal/http.js";
 import { refresh } from "../portal/refresh.js";
 import { requestTimeout } from "../portal/request-timeout.js";
-import type { Refresh, Renewed } from "../refresh/refresh.js";
+import { longestRenewMs, type Refresh, type Renewed } from "../refresh/refresh.js";
 import { revokeQuietly } from "../revoke-quietly.js";
 import type { PortalSession } from "../session/login-record.js";
 import type { StoredLogin } from "../session/session.js";
 import { hasExpired, type TokenSet } from "../tokens.js";
 import { withinTime } from "../within-time.js";
 import type { Blame } from "./outage.js";
-
-/**
- * The provider's answer, its keys and the hook have this time together, or twice PORTAL_HTTP_TIMEOUT if that is longer.
- */
-const RENEW_MS = 20_000;
 
 /** What speaks of one person's tokens, and not of the portal or of how this application is known there. */
 const OF_ONE_PERSON: readonly PortalAuthErrorCode[] = [
@@ -42,7 +37,7 @@ export function renewal(
   login: StoredLogin,
   { isEnough, afterRefusal, isNeeded = true }: Renewal,
 ): Refresh {
-  const renewAtMostMs = Math.max(RENEW_MS, 2000 * parts.settings.httpTimeout);
+  const renewAtMostMs = longestRenewMs(parts.settings);
   return {
     login,
     clock: parts.settings.clock,
@@ -134,29 +129,36 @@ async function askPortal(renewing: Renewing, stored: PortalSession, endsAt: numb
   } catch (thrown) {
     throw watch.slow && isTimeout(thrown) ? watch.slow : noteFailure(parts, id, thrown);
   } finally {
-    watch.isOver = true;
+    watch.noteSlow = undefined;
   }
 }
 
 const isTimeout = (error: unknown): boolean => error instanceof PortalAuthError && error.code === "portal_timeout";
 
 interface SlownessWatch {
-  isOver: boolean;
+  /** Called when the time is over. Undefined once the provider has answered. */
+  noteSlow: ((reason: unknown) => void) | undefined;
   /** The failure that was noted when the time was over. */
-  slow?: PortalAuthError;
+  slow: PortalAuthError | undefined;
 }
 
 /** Notes a failure when the provider has not answered within PORTAL_HTTP_TIMEOUT. The answer may still come. */
 function watchForSlowness({ parts, id, portal, onSlow }: Renewing): SlownessWatch {
-  const watch: SlownessWatch = { isOver: false };
   const { origin } = new URL(String(portal.metadata.token_endpoint));
-  const timeout = requestTimeout(1000 * parts.settings.httpTimeout);
-  timeout.addEventListener("abort", () => {
-    if (watch.isOver) return;
-    watch.slow = noteFailure(parts, id, networkFailure(timeout.reason, origin));
-    onSlow(watch.slow);
-  });
+  const watch: SlownessWatch = {
+    noteSlow(reason) {
+      watch.slow = noteFailure(parts, id, networkFailure(reason, origin));
+      onSlow(watch.slow);
+    },
+    slow: undefined,
+  };
+  callWhenOver(requestTimeout(1000 * parts.settings.httpTimeout), watch);
   return watch;
+}
+
+/** The timer runs on after the answer. It holds the watch only, so that it keeps no request in memory. */
+function callWhenOver(timeout: AbortSignal, watch: SlownessWatch): void {
+  timeout.addEventListener("abort", () => watch.noteSlow?.(timeout.reason));
 }
 
 /** Logs a failure of the provider, and remembers it. */

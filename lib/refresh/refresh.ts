@@ -7,6 +7,15 @@ import type { TokenSet } from "../tokens.js";
 /** How long new tokens are offered to a store that fails: a rotated refresh token exists nowhere else. */
 export const KEEP_TRYING_MS = 30_000;
 
+const RENEW_MS = 20_000;
+
+/**
+ * Returns how long the provider's answer, its keys and onTokens may take together, in milliseconds: 20 s, or twice
+ * PORTAL_HTTP_TIMEOUT if that is longer.
+ */
+export const longestRenewMs = ({ httpTimeout }: { readonly httpTimeout: number }): number =>
+  Math.max(RENEW_MS, 2000 * httpTimeout);
+
 /** The login that is refreshed. */
 export type RefreshedLogin = Pick<StoredLogin, "update">;
 

@@ -13,18 +13,17 @@ import { referenceTo, writeReference } from "./login-reference.js";
 import type { RequestLogin } from "./request-login.js";
 import type { SessionRules } from "./session-rules.js";
 
-/** A refresh that runs must save its tokens before the record can move. */
-const WAIT_FOR_REFRESH_MS = 30_000;
 const LOOK_AGAIN_MS = 50;
 
 /**
  * Gives the session of this request a new id, and keeps everything that is in it and the login. The old id is
  * worthless then.
  *
+ * @param waitMs how long a refresh may take: it must save its tokens before the record can move
  * @throws PortalAuthError `login_required` if the login has ended meanwhile, `session_store_failed`,
  *   `session_missing`
  */
-export async function regenerateSession(on: Request, rules: SessionRules): Promise<void> {
+export async function regenerateSession(on: Request, rules: SessionRules, waitMs: number): Promise<void> {
   const holder = holderOf(on, rules);
   const current = loginOf(on, rules);
   const old = holder.session as Session | undefined;
@@ -32,7 +31,7 @@ export async function regenerateSession(on: Request, rules: SessionRules): Promi
   const isSignedIn = current.read(rules) !== undefined;
   try {
     if (!isSignedIn) await replaceSession(holder, current, old);
-    else if (current.place.isOurStore) await moveEntry(holder, current, old);
+    else if (current.place.isOurStore) await moveEntry(holder, current, old, waitMs);
     else await moveReference(holder, current, old);
   } catch (error) {
     current.forget();
@@ -90,16 +89,16 @@ async function orEnd(place: LoginPlace, key: string, work: () => Promise<unknown
  * In a store of ours the record lies under the id of the session. It is copied, and the copy counts once the
  * original has been removed unchanged. So a logout or a refresh at the same moment is never lost.
  */
-async function moveEntry(holder: Request, current: RequestLogin, old: Session): Promise<void> {
+async function moveEntry(holder: Request, current: RequestLogin, old: Session, waitMs: number): Promise<void> {
   const { key: oldKey = "", place } = current;
-  let found = await readWhenRefreshed(place, oldKey);
+  let found = await readWhenRefreshed(place, oldKey, waitMs);
   current.release();
   (holder.sessionStore as unknown as { generate(req: Request): void }).generate(holder);
   copyData(holder, current, old);
   const session_id = holder.sessionID;
   const newKey = recordKey(place, session_id, "");
   await orEnd(place, newKey, async () => {
-    for (let version = 0; ; found = await readWhenRefreshed(place, oldKey)) {
+    for (let version = 0; ; found = await readWhenRefreshed(place, oldKey, waitMs)) {
       const record: LoginRecord = { ...found.record, session_id };
       version = await writeCopy(holder, place, newKey, record, version);
       if (!(await place.logins.records.remove(oldKey, found.version))) continue;
@@ -122,8 +121,8 @@ async function writeCopy(holder: Request, { logins }: LoginPlace, key: string, r
   return version + 1;
 }
 
-async function readWhenRefreshed({ logins }: LoginPlace, key: string) {
-  const giveUpAt = performance.now() + WAIT_FOR_REFRESH_MS;
+async function readWhenRefreshed({ logins }: LoginPlace, key: string, waitMs: number) {
+  const giveUpAt = performance.now() + waitMs;
   for (;;) {
     const found = await logins.read(key);
     const record = found?.login?.record;

@@ -169,6 +169,36 @@ describe.each(SESSIONS)("req.portal.regenerate(), %s", (_name, whose) => {
   });
 });
 
+test("a session of ours waits for a refresh for as long as its claim lasts, which a longer httpTimeout prolongs", async () => {
+  const world = await start("ours", { options: { httpTimeout: 30 } });
+  const [login] = await world.stored();
+  const refreshing = { id: "another-process.1", claimed_at: world.clock() };
+  await world.store.changeLogin(login?.login_id, (record) => ({ ...record, refreshing }));
+  const now = performance.now.bind(performance);
+  let passedMs = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => now() + passedMs);
+  const looks = async (count: number) => {
+    world.store.calls();
+    let seen = 0;
+    await vi.waitFor(() => {
+      seen += world.store.calls().filter((name) => name === "read").length;
+      expect(seen).toBeGreaterThan(count);
+    });
+  };
+  let isMoved = false;
+  const moved = regenerate(world).then((answer) => {
+    isMoved = true;
+    return answer;
+  });
+  await looks(1);
+  passedMs = 69_000; // 60 s for the provider, and twice 5 s for the store
+  await looks(3);
+  expect(isMoved).toBe(false);
+  passedMs = 71_000;
+  expect((await moved).status).toBe(200);
+  expect((await world.me()).isAuthenticated).toBe(true);
+});
+
 test.each([
   ["a longer life", 9_000_000],
   ["no end but the browser's", null],
