@@ -26,7 +26,7 @@ export function frontChannelStep(parts: Parts) {
     const { iss, sid } = readParameters(readQuery(req));
     const portal = await parts.getPortal().catch(() => undefined); // the provider's session ends without its document, too
     if (!namesProvider(portal, settings, iss)) throw invalid("iss is not the issuer of the provider");
-    const iat = epochSeconds(); // a login that the portal tells of from now on is another
+    const iat = epochSeconds(settings.clock); // a login that the portal tells of from now on is another
     const ended = await endAsProviderSays(req, settings, { reason: "frontchannel", sid, iat }, true);
     tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
     createHeaders({}, providersOrigins(settings, portal))(res);

@@ -158,10 +158,13 @@ export class Logins {
     await this.#lists.remove(userList(userOf(record)), [key]).catch(() => {});
   }
 
-  /** The logins of a user, by the name of the user's list. Those that cannot be decoded are among them. */
+  /**
+   * The logins of a user, by the name of the user's list. Those that cannot be decoded are among them. Others
+   * may write to the store: a login of another user that the list names is omitted.
+   */
   async of(list: string): Promise<FoundLogin[]> {
     const found = await inBatches(await this.#lists.of(list), (key) => this.read(key));
-    return found.filter((login) => login !== undefined);
+    return found.filter((login) => login !== undefined).filter(({ login }) => !login || isListedIn(list, login));
   }
 
   /** The lists of users whose logins belong to this session at the provider. */
@@ -201,6 +204,8 @@ export class Logins {
 
 const NOTICE_FAILED =
   "The session store did not take the notice of a logout. Logins that were in progress at that moment may stay signed in. Look at the store: its memory may be full.";
+
+const isListedIn = (list: string, { record }: DecodedLogin): boolean => userList(userOf(record)) === list;
 
 async function inBatches<Item, Result>(
   items: readonly Item[],

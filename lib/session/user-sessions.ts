@@ -146,10 +146,14 @@ export async function endAsProviderSays(
   }
 }
 
-function isMeant({ login }: FoundLogin, { sid, iat, tolerance }: LogoutByProvider): boolean {
+/**
+ * A logout token can come late, and names its time by the provider's clock. A front-channel logout is for the logins that
+ * are stored now: its time is of our own clock, which may be behind.
+ */
+function isMeant({ login }: FoundLogin, { reason, sid, iat, tolerance }: LogoutByProvider): boolean {
   const its = login?.record.authentication;
   const isOfSession = sid === undefined || its?.sid === undefined || its.sid === sid;
-  const isLater = its?.iat !== undefined && its.iat > iat + tolerance;
+  const isLater = reason === "backchannel" && its?.iat !== undefined && its.iat > iat + tolerance;
   return isOfSession && !isLater;
 }
 

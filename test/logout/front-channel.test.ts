@@ -42,6 +42,14 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
     await vi.waitFor(() => expect(world.asked("/oauth2/revoke")).toHaveLength(1));
   });
 
+  test("a frame ends a login that began after this moment by the clock of this process, which is behind", async () => {
+    const world = await start(session);
+    const query = { iss: world.portal.issuer, sid: await sidOf(world) };
+    world.later(-120);
+    expect((await frame(world, query, new Browser())).status).toBe(200);
+    expect([await isIn(world), await storedLogins(world)]).toEqual([false, 0]);
+  });
+
   test("the portal's logout page frames it, and the browser is sent back to the app", async () => {
     const world = await start(session);
     world.portal.register({ frontchannelLogoutUri: world.url + PATH });

@@ -70,6 +70,17 @@ describe("the list of a user's logins", () => {
     expect(one).not.toContain("ub");
   });
 
+  test("shows and ends no login of another user that others have put into it, as they can write to the store", async () => {
+    const { logins, records, add } = start();
+    await add("s:a");
+    await add("s:b", { claims: { sub: "jonas" } });
+    await records.index.add(userList(AMARA), "s:b", 60_000);
+    expect((await logins.of(userList(AMARA))).map(({ key }) => key)).toEqual(["s:a"]);
+    const ended = await logins.endAll(userList(AMARA), ANY, everywhere());
+    expect(ended.map(({ key }) => key)).toEqual(["s:a"]);
+    expect(await logins.read("s:b")).toBeDefined();
+  });
+
   test("drops a login that has ended by itself", async () => {
     const { lists, add, later } = start();
     await add("s:a");
