@@ -2,6 +2,7 @@ import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import { parseJsonObject } from "../parse-json-object.js";
 import { createSealer } from "../util/seal.js";
+import { TextCache } from "../util/text-cache.js";
 import { type LoginRecord, LoginView } from "./login-record.js";
 
 /** A login record as it was read from the store, decoded once. */
@@ -20,15 +21,9 @@ export interface RecordCodec {
   decode(key: string, text: string): DecodedLogin | undefined;
 }
 
-/**
- * Decoded records that this process remembers, in bytes of their text. A known text is neither parsed nor
- * decrypted again.
- */
-const MOST_CACHED_BYTES = 16 * 1024 * 1024;
-/**
- * A record that was not read for so long is forgotten: it may have ended, and its tokens need not stay in
- * memory.
- */
+/** So much text of decoded records is remembered. A known text is neither parsed nor decrypted again. */
+const MOST_CACHED = 16 * 1024 * 1024;
+/** A record that was not read for so long may have ended, and its tokens need not stay in memory. */
 const CACHED_MS = 10 * 60_000;
 
 /** The key is part of what is encrypted: a text that is copied to another session or login opens nothing. */
@@ -50,7 +45,7 @@ export function createRecordCodec(
   clock: Clock = Date.now,
 ): RecordCodec {
   const sealer = keys.length > 0 ? createSealer(keys, "login record") : undefined;
-  const cache = new RecordCache(clock);
+  const cache = new TextCache<DecodedLogin | undefined>(MOST_CACHED, CACHED_MS, clock);
 
   function open(key: string, text: string): LoginRecord | undefined {
     if (!sealer) return asRecord(parseJsonObject(text));
@@ -62,7 +57,7 @@ export function createRecordCodec(
     encode: (key, record) => (sealer ? sealer.seal({ key, record } satisfies Sealed) : JSON.stringify(record)),
     decode(key, text) {
       const known = cache.find(key, text);
-      if (known) return known.login;
+      if (known) return known.value;
       const record = open(key, text);
       if (!record)
         report(new PortalAuthError("tokens_unreadable", { detail: whyUnreadable(sealer !== undefined, text) }));
@@ -95,48 +90,3 @@ function asRecord(value: unknown): LoginRecord | undefined {
 }
 
 const isObject = (value: unknown): boolean => typeof value === "object" && value !== null;
-
-interface Cached {
-  readonly text: string;
-  readonly login: DecodedLogin | undefined;
-  usedAt: number;
-}
-
-/** Remembers decoded records, least recently used first, bounded by the size of their texts and by time. */
-class RecordCache {
-  readonly #cached = new Map<string, Cached>();
-  readonly #clock: Clock;
-  #bytes = 0;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  find(key: string, text: string): Cached | undefined {
-    const found = this.#cached.get(key);
-    if (found?.text !== text) return undefined;
-    this.#cached.delete(key);
-    this.#cached.set(key, found);
-    found.usedAt = this.#clock();
-    return found;
-  }
-
-  keep(key: string, text: string, login: DecodedLogin | undefined): DecodedLogin | undefined {
-    this.#drop(key);
-    const now = this.#clock();
-    this.#cached.set(key, { text, login, usedAt: now });
-    this.#bytes += text.length;
-    for (const [oldest, { usedAt }] of this.#cached) {
-      if (this.#bytes <= MOST_CACHED_BYTES && now < usedAt + CACHED_MS) break;
-      this.#drop(oldest);
-    }
-    return login;
-  }
-
-  #drop(key: string): void {
-    const found = this.#cached.get(key);
-    if (!found) return;
-    this.#cached.delete(key);
-    this.#bytes -= found.text.length;
-  }
-}

@@ -1,6 +1,7 @@
 import type { Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
 import type { LogoutReason } from "../events.js";
+import { whenEnded } from "../util/response-end.js";
 import { findLogin, type SessionLogin } from "./find-login.js";
 import { requestOf } from "./holder.js";
 import { isIdleEndDue, moveIdleEnd } from "./idle-end.js";
@@ -8,7 +9,6 @@ import type { LoginPlace } from "./login-place.js";
 import { type LoginRecord, LoginView, type PortalSession } from "./login-record.js";
 import { readReference } from "./login-reference.js";
 import type { DecodedLogin } from "./record-codec.js";
-import { whenEnded } from "./response-end.js";
 import { isForeign, type Refusal, type SessionRules, whyNot, whyNotLoaded } from "./session-rules.js";
 import { clearEndedSession, hideView, omitCookie, removePlantedView, showView } from "./session-view.js";
 import { userList, userOf } from "./user-logins.js";

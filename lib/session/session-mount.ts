@@ -5,6 +5,7 @@ import { livesByCookie } from "../store/lives.js";
 import { createRecordsIn } from "../store/over-session-store.js";
 import type { RecordStore } from "../store/records.js";
 import { PortalSessionStore } from "../store/session-store.js";
+import { type StoreConnection, watchConnection } from "../store/store-connection.js";
 import { onceAMinute } from "../util/once-a-minute.js";
 import { loginOf } from "./attached-login.js";
 import { chosenRequests } from "./chosen-requests.js";
@@ -16,7 +17,6 @@ import { isExpressSession, restoreAtEnd, sessionsBehind, showSession } from "./o
 import { createOwnSession, type OwnSession, type OwnSessionOptions } from "./own-session.js";
 import type { RecordCodec } from "./record-codec.js";
 import { RequestLogin } from "./request-login.js";
-import { type StoreConnection, watchConnection } from "./store-connection.js";
 
 export interface SessionMountOptions extends OwnSessionOptions {
   readonly codec: RecordCodec;
