@@ -136,6 +136,12 @@ export const BROKEN: Record<string, [did: string, Break]> = {
       },
     }),
   ],
+  "does not round a life down to whole seconds": [
+    "It must resolve to a record whose lifeMs is 36",
+    (records) => ({
+      create: (key, text, lifeMs) => records.create(key, text, Math.floor(lifeMs / 1000) * 1000),
+    }),
+  ],
   "accepts lives of over a year": [
     "lifeMs: 2147483647 }",
     (records) => ({ create: (key, text, lifeMs) => records.create(key, text, Math.min(lifeMs, 2 ** 31 - 1)) }),

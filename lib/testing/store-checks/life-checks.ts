@@ -61,6 +61,13 @@ const changedLives: readonly Check[] = [
     },
   },
   {
+    name: "does not round a life down to whole seconds",
+    risk: "a login that is in progress at a logout everywhere stays signed in",
+    async run(trial) {
+      for (const more of [0, 250, 500, 750]) await trial.keepsLife(HOUR_MS + more);
+    },
+  },
+  {
     name: "accepts lives of over a year",
     risk: "long logins end at once, or after 24 days, where 32 bits are too few for milliseconds",
     async run(trial) {

@@ -21,6 +21,8 @@ export const SHORT_MS = 40;
 const READ_LATE_MS = 60_000;
 /** A database may round a life up to whole seconds. */
 const ROUNDED_UP_MS = 1000;
+/** How much a life may lose beside the time that passes. */
+const LOST_MS = 100;
 /** Less than the 5 s after which most test runners give up, so that the reason is reported. */
 const MOST_WAITED_MS = 3000;
 const POLL_MS = 20;
@@ -68,6 +70,18 @@ export class Trial {
   /** Reads a record, which must be this one. */
   async reads(key: string, expected: Partial<StoredRecord>, when = ""): Promise<void> {
     this.isRecord(`read()${when}`, await this.one.read(key), expected);
+  }
+
+  /** Creates and reads a record whose life must not become shorter than by the time that passes meanwhile. */
+  async keepsLife(lifeMs: number): Promise<void> {
+    const key = this.newKey();
+    const since = performance.now();
+    await this.create(key, "text", lifeMs);
+    const record = await this.one.read(key);
+    const leastMs = Math.floor(lifeMs - (performance.now() - since) - LOST_MS);
+    this.isRecord("read()", record, { lifeMs });
+    if (record && record.lifeMs < leastMs)
+      this.fail(`read() resolved to ${show(record)}`, `resolve to a record whose lifeMs is ${leastMs} or more`);
   }
 
   /** Reads a key that must have no record. */
