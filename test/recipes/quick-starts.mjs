@@ -18,7 +18,7 @@ const RECIPES = join(ROOT, "example-app/recipes");
 const GUARDED = { "express-4": "/checkout", "single-page": "/api/me" };
 const PRELOAD = fileURLToPath(new URL("on-port.mjs", import.meta.url));
 /** They need an nginx that runs as root, or a database with tables: test/recipes/recipes.test.ts starts its own ones. */
-const NOT_FOLLOWED = ["nginx", "mysql", ...(noRedis ? ["redis"] : [])];
+const NOT_FOLLOWED = ["nginx", "mysql", "mongodb", ...(noRedis ? ["redis"] : [])];
 
 const home = await mkdtemp(join(tmpdir(), "quick-starts-"));
 try {

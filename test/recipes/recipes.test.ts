@@ -11,9 +11,11 @@ import { noNginx, startNginx } from "../support/nginx.js";
 import { describeWithMariadb, describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
 import { launch } from "../support/servers/launch.mjs";
+import { describeWithMongodb } from "./mongodb-database.js";
 import { createMysqlDatabase } from "./mysql-database.js";
 import { copyRecipe, RECIPES, type Recipe, ROOT, startPortalFor, startRecipe } from "./start-recipe.js";
 
+const MINUTE_MS = 60_000;
 const AMARA = "amara-okafor";
 
 /** What every app must do: a visitor at a guarded page goes to the portal, comes back to it, and can leave. */
@@ -141,19 +143,37 @@ async function shareUsers(name: string, environment: Record<string, string>): Pr
   await Promise.all([one.stop(), other.stop()]);
 }
 
+/** The tests of a recipe's own pass in a copy of it. */
+async function testsItself(name: string, environment: Record<string, string>): Promise<void> {
+  const folder = await copyRecipe(name);
+  const lines = Object.entries(environment).map((pair) => pair.join("="));
+  await writeFile(join(folder, ".env"), lines.join("\n"));
+  const said = await runWell(process.execPath, ["--env-file=.env", "--test", "--test-reporter=tap"], folder);
+  expect(said).toMatch(/^# pass \d{2,}\n# fail 0$/m);
+}
+
 describeWithMariadb("mysql", (mariadb) => {
   test("keeps users signed in for two processes", async () => {
     const url = await createMysqlDatabase(mariadb().url);
     await shareUsers("mysql", { DATABASE_URL: url, TOKEN_ENCRYPTION_KEY: "k".repeat(40) });
   });
 
-  test("tries its adapter as its README says, with node --test", async () => {
-    const url = await createMysqlDatabase(mariadb().url);
-    const folder = await copyRecipe("mysql");
-    await writeFile(join(folder, ".env"), `DATABASE_URL=${url}`);
-    const said = await runWell(process.execPath, ["--env-file=.env", "--test", "--test-reporter=tap"], folder);
-    expect(said).toMatch(/^# pass \d{2,}\n# fail 0$/m);
-  });
+  test(
+    "tries its adapter as its README says, with node --test",
+    async () => testsItself("mysql", { DATABASE_URL: await createMysqlDatabase(mariadb().url) }),
+    MINUTE_MS,
+  );
+});
+
+describeWithMongodb("mongodb", (url) => {
+  test("keeps users signed in for two processes", () =>
+    shareUsers("mongodb", { MONGODB_URL: url(), TOKEN_ENCRYPTION_KEY: "k".repeat(40) }));
+
+  test(
+    "tries its adapter as its README says, with node --test",
+    () => testsItself("mongodb", { MONGODB_URL: url() }),
+    MINUTE_MS,
+  );
 });
 
 describeWithRedis("redis", (redis) => {

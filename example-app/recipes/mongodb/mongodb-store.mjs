@@ -1,0 +1,100 @@
+// An adapter for MongoDB. Before its first use, createIndexes() has to run once.
+import { randomUUID } from 'node:crypto';
+
+const ALIVE = { $gt: ['$endsAt', '$$NOW'] }; // $$NOW is the clock of the database
+const endIn = (ms) => ({ $add: ['$$NOW', ms] });
+const RECORD = { text: 1, version: 1, lifeMs: { $subtract: ['$endsAt', '$$NOW'] } };
+const LISTED = { projection: { _id: 1 }, batchSize: 100_000 }; // one batch, so that one moment is read
+
+const MOST_MS = 8000; // a call that takes over 10 s has failed for the caller
+const DUPLICATE_KEY = 11000;
+const MOST_ATTEMPTS = 10;
+
+// Confirmed writes survive a failover. A read fails at a server that is no longer the primary, and does not know it yet.
+const CONCERNS = {
+  readPreference: 'primary',
+  readConcern: 'linearizable',
+  writeConcern: { w: 'majority', wtimeoutMS: MOST_MS },
+};
+
+/** The option `store` of portalAuth(). It takes a database of the package mongodb. */
+export class MongodbStore {
+  #records;
+  #names;
+
+  constructor(db) {
+    this.#records = db.collection('portal_record', CONCERNS);
+    this.#names = db.collection('portal_record_index', CONCERNS);
+  }
+
+  /** Lets MongoDB delete expired documents. No method finds them, but they take space. */
+  async createIndexes() {
+    await this.#records.createIndex({ endsAt: 1 }, { expireAfterSeconds: 0 });
+    await this.#names.createIndex({ endsAt: 1 }, { expireAfterSeconds: 0 });
+    await this.#names.createIndex({ '_id.list': 1 });
+  }
+
+  async read(key) {
+    const filter = { _id: key, $expr: ALIVE };
+    return toRecord(await this.#records.findOne(filter, { projection: RECORD, maxTimeMS: MOST_MS }));
+  }
+
+  // A living record stays as it is. The id tells whose record is there afterwards.
+  async create(key, text, lifeMs) {
+    const createdBy = randomUUID();
+    const created = { text: { $literal: text }, version: 1, endsAt: endIn(lifeMs), createdBy };
+    const fields = Object.entries(created).map(([name, value]) => [name, { $cond: [ALIVE, `$${name}`, value] }]);
+    const options = { upsert: true, returnDocument: 'after', projection: { createdBy: 1 }, maxTimeMS: MOST_MS };
+    const update = [{ $set: Object.fromEntries(fields) }];
+    const found = await upsert(() => this.#records.findOneAndUpdate({ _id: key }, update, options));
+    return found.createdBy === createdBy;
+  }
+
+  async replace(key, version, text, lifeMs) {
+    const endsAt = lifeMs === undefined ? '$endsAt' : endIn(lifeMs);
+    const fields = { text: { $literal: text }, version: { $add: ['$version', 1] }, endsAt }; // $literal: a text may begin with $
+    const { matchedCount } = await this.#records.updateOne({ _id: key, version, $expr: ALIVE }, [{ $set: fields }]);
+    return matchedCount === 1;
+  }
+
+  async touch(key, lifeMs) {
+    const update = [{ $set: { endsAt: endIn(lifeMs) } }];
+    const { matchedCount } = await this.#records.updateOne({ _id: key, $expr: ALIVE }, update);
+    return matchedCount === 1;
+  }
+
+  async remove(key, version) {
+    const filter = { _id: key, $expr: ALIVE };
+    if (version !== undefined) filter.version = version;
+    return toRecord(await this.#records.findOneAndDelete(filter, { projection: RECORD, maxTimeMS: MOST_MS }));
+  }
+
+  index = {
+    add: async (list, name, lifeMs) => {
+      const update = [{ $set: { endsAt: { $max: ['$endsAt', endIn(lifeMs)] } } }];
+      await upsert(() => this.#names.updateOne({ _id: { list, name } }, update, { upsert: true }));
+    },
+    list: async (list) => {
+      const filter = { '_id.list': list, $expr: ALIVE };
+      const found = await this.#names.find(filter, { ...LISTED, maxTimeMS: MOST_MS }).toArray();
+      return found.map(({ _id }) => _id.name);
+    },
+    remove: async (list, names) => {
+      await this.#names.deleteMany({ _id: { $in: names.map((name) => ({ list, name })) } });
+    },
+  };
+}
+
+const toRecord = (found) =>
+  found ? { text: found.text, version: Number(found.version), lifeMs: Number(found.lifeMs) } : undefined;
+
+/** Repeats an upsert that met another one of the same document. */
+async function upsert(write) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await write();
+    } catch (error) {
+      if (error.code !== DUPLICATE_KEY || attempt === MOST_ATTEMPTS) throw error;
+    }
+  }
+}
