@@ -39,7 +39,7 @@ export type LogoutNotice = Logout & {
 interface KeptNotices {
   /** The life that the record was written with, in milliseconds. */
   readonly life_ms: number;
-  readonly notices: readonly LogoutNotice[];
+  readonly notices: readonly unknown[];
 }
 
 /** Logins that were begun before a logout are finished within this time, or never. */
@@ -116,9 +116,19 @@ function parse({ text, lifeMs }: StoredRecord): LogoutNotice[] {
   const { life_ms, notices } = parseKept(text);
   const sinceWritten = Math.max(0, life_ms - lifeMs);
   return notices
-    .filter((notice) => typeof notice?.age_ms === "number" && typeof notice.life_ms === "number")
+    .filter(isNotice)
     .map((notice) => ({ ...notice, age_ms: notice.age_ms + sinceWritten }))
     .filter(({ age_ms, life_ms }) => age_ms < life_ms);
+}
+
+/** Whether a value has the shape of a notice. Its reason goes into events and to onLogout. */
+function isNotice(value: unknown): value is LogoutNotice {
+  const notice = Object(value) as { readonly [name: string]: unknown };
+  const areAll = (type: string, ...names: string[]) => names.every((name) => typeof notice[name] === type);
+  if (!areAll("number", "life_ms", "age_ms")) return false;
+  if (notice["reason"] === "everywhere") return areAll("string", "redirect_uri", "id");
+  const isByProvider = notice["reason"] === "backchannel" || notice["reason"] === "frontchannel";
+  return isByProvider && areAll("number", "iat", "tolerance");
 }
 
 function parseKept(text: string): KeptNotices {

@@ -369,6 +369,9 @@ describe("notices of one user", () => {
     '{"life_ms":10000,"notices":{}}',
     '{"life_ms":10000,"notices":[1,null,{"age_ms":"x"},{"age_ms":0}]}',
     '{"notices":[{"reason":"everywhere","redirect_uri":"r","id":"x","age_ms":0,"life_ms":9999}]}',
+    '{"life_ms":10000,"notices":[{"reason":"everywhere","redirect_uri":"r","id":{},"age_ms":0,"life_ms":9999}]}',
+    '{"life_ms":10000,"notices":[{"reason":"too_old","iat":1e999,"tolerance":0,"age_ms":0,"life_ms":9999}]}',
+    '{"life_ms":10000,"notices":[{"reason":["frontchannel"],"iat":1e999,"tolerance":0,"age_ms":0,"life_ms":9999}]}',
     "nonsense",
   ])("that others have replaced by %j end nothing, and new ones are written", async (text) => {
     const { notices, records } = start();
