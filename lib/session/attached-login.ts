@@ -23,8 +23,8 @@ export class AttachedLogin {
 }
 
 /** The login of a request, as the last portalAuth() of this name has loaded it. */
-export function loginOf({ portal, portals }: Request, { name }: Instance): RequestLogin | undefined {
-  const login = AttachedLogin.loginOf(name === undefined ? portal : portals?.[name]);
+export function loginOf(req: Request, { name }: Instance): RequestLogin | undefined {
+  const login = AttachedLogin.loginOf(name === undefined ? req.portal : req.portals?.[name]);
   const isOfThisName = login?.place.rules.name === name; // a named one can be at `req.portal`, too
   return isOfThisName ? login : undefined;
 }

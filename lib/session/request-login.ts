@@ -42,8 +42,8 @@ export class RequestLogin {
 
   /** The session of this request, if it is still the one that the login belongs to. */
   #session(): (Session & Partial<SessionData>) | undefined {
-    const { session, sessionID } = this.#holder;
-    return session && sessionID === this.#sessionId ? session : undefined;
+    const { session } = this.#holder;
+    return session?.id === this.#sessionId ? session : undefined;
   }
 
   /** The login, unless the application has replaced the session or has deleted `req.session.portal`. */
@@ -84,10 +84,10 @@ export class RequestLogin {
 
   /** Loads the login of the session. Does no I/O if a store of ours has read both. */
   load(res: Response): Promise<void> | undefined {
-    const { session, sessionID } = this.#holder;
+    const { session } = this.#holder;
     this.#response = res;
     if (!session) return undefined;
-    this.#sessionId = sessionID;
+    this.#sessionId = session.id;
     removePlantedView(session);
     const found = findLogin(this.place, session);
     return found instanceof Promise ? found.then((read) => this.#use(session, read)) : this.#use(session, found);

@@ -14,8 +14,8 @@ export class LoadedEntry {
   readonly #app: AppPart;
   readonly #record: SessionEntry["record"];
   readonly #cookie: CookieMembers;
-  #lifeMs: number;
-  #knownAt = performance.now();
+  /** By the clock of `performance.now()`. */
+  #endsAt: number;
 
   /** @param id the session that the entry belongs to */
   constructor(id: string, { app, record, lifeMs }: SessionEntry, cookie: CookieMembers) {
@@ -23,7 +23,7 @@ export class LoadedEntry {
     this.#app = app;
     this.#record = record;
     this.#cookie = cookie;
-    this.#lifeMs = lifeMs;
+    this.#endsAt = performance.now() + lifeMs;
   }
 
   get id(): string {
@@ -45,13 +45,12 @@ export class LoadedEntry {
 
   /** How long the store keeps the entry from now on, in milliseconds, as far as this process knows. */
   get lifeMs(): number {
-    return this.#lifeMs - (performance.now() - this.#knownAt);
+    return this.#endsAt - performance.now();
   }
 
   /** Remembers that the store keeps the entry so long from now on. */
   extend(lifeMs: number): void {
-    this.#lifeMs = lifeMs;
-    this.#knownAt = performance.now();
+    this.#endsAt = performance.now() + lifeMs;
   }
 }
 
@@ -97,7 +96,8 @@ export function markWithEntry(session: object, entry: LoadedEntry): void {
 /** Returns the entry of a session object, if it has this id. A copy under another id is a new session. */
 export function findEntry(id: string, session: object): LoadedEntry | undefined {
   const { [ENTRY]: own, [COPIED_ENTRY]: copied } = session as Marked;
-  return [own, copied].find((entry) => entry?.id === id);
+  if (own?.id === id) return own;
+  return copied?.id === id ? copied : undefined;
 }
 
 /** Returns the stored entry of a session that was loaded or saved. A session that was not stored has none. */
