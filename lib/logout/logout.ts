@@ -12,11 +12,11 @@ import { markTried } from "../login/silent-mark.js";
 import { originOf, type Parts, type Visit, withLogin, withRetry } from "../parts.js";
 import { logoutUrl } from "../portal/log-out.js";
 import { type RevocationFailure, revokeQuietly, tryToRevoke } from "../revoke-quietly.js";
-import { endSession } from "../session/end-session.js";
+import { endSession, type LogoutOutcome } from "../session/end-session.js";
 import type { PortalSession } from "../session/login-record.js";
 import { type EndedSession, endOthers } from "../session/user-sessions.js";
 import { withinTime } from "../within-time.js";
-import { callOnLogout, loginsOf, refreshTokensOf, tellEvent } from "./ended.js";
+import { afterwards, callOnLogout, loginsOf, refreshTokensOf, tellEvent } from "./ended.js";
 import { confirmation, isMeant } from "./meant.js";
 
 /** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */
@@ -48,22 +48,25 @@ export async function logOut(parts: Parts, visit: Visit, { everywhere = false }:
   const { settings } = parts;
   const { req, res, mount } = visit;
   let others: readonly EndedSession[] = [];
-  let ended: PortalSession | undefined;
+  let own: LogoutOutcome | undefined;
+  const reason = everywhere ? "everywhere" : "logout";
   try {
     if (everywhere) others = await endOthers(req, settings);
-    ended = await endSession(req, res, settings);
+    own = await endSession(req, res, settings);
   } catch (error) {
+    if (others.length > 0) tellEvent(parts, reason, others.length);
+    void afterwards(parts, req, reason, others); // a second try does not find them any more
     return answerError(req, res, error, withRetry(parts, visit));
   }
   markTried(res, settings);
-  const reason = everywhere ? "everywhere" : "logout";
   const otherLogins = loginsOf(others);
+  const endedHere = own?.isEndedHere ? [own.login] : [];
   const [there] = await Promise.all([
-    endAtProvider(parts, ended, otherLogins, mount),
-    callOnLogout(parts, req, reason, ended ? [ended, ...otherLogins] : otherLogins),
+    endAtProvider(parts, own?.login, otherLogins, mount),
+    callOnLogout(parts, req, reason, [...endedHere, ...otherLogins]),
   ]);
-  const told = { had_login: ended !== undefined, at_portal: there !== undefined };
-  tellEvent(parts, reason, others.length + (ended ? 1 : 0), told);
+  const told = { had_login: own !== undefined, at_portal: there !== undefined };
+  tellEvent(parts, reason, others.length + endedHere.length, told);
   const to = there ?? afterLogout(settings, mount);
   parts.transactions.clear({ req, res }, to);
   await answerLogout(parts, visit, to);

@@ -1,7 +1,8 @@
 import { markTried } from "../login/silent-mark.js";
 import type { Parts, Visit } from "../parts.js";
+import { revokeQuietly } from "../revoke-quietly.js";
 import { endSession } from "../session/end-session.js";
-import { endOther, isCurrent, sessionsOf, type UserSession } from "../session/user-sessions.js";
+import { type EndedSession, endOther, isCurrent, sessionsOf, type UserSession } from "../session/user-sessions.js";
 import { type Device, deviceOf } from "./device.js";
 import { afterwards, tellEvent } from "./ended.js";
 
@@ -43,11 +44,16 @@ export async function endOne(parts: Parts, { req, res }: Visit, id: string): Pro
     markTried(res, parts.settings);
     parts.transactions.clear({ req, res }, "");
   }
-  const ended = isOwn
-    ? [{ id, login: await endSession(req, res, parts.settings) }]
-    : await endOther(req, parts.settings, id);
+  const ended = isOwn ? await endOwn(parts, { req, res }, id) : await endOther(req, parts.settings, id);
   if (ended.length === 0) return false;
   tellEvent(parts, "session_ended", ended.length);
   await afterwards(parts, req, "session_ended", ended);
   return true;
+}
+
+async function endOwn(parts: Parts, { req, res }: Pick<Visit, "req" | "res">, id: string): Promise<EndedSession[]> {
+  const ended = await endSession(req, res, parts.settings);
+  if (ended?.isEndedHere) return [{ id, login: ended.login }];
+  void revokeQuietly(parts, [ended?.login.tokens.refresh_token]);
+  return [];
 }

@@ -12,15 +12,28 @@ import { isForeign, type SessionRules } from "./session-rules.js";
 
 const STILL_SIGNED_IN = "You are still signed in: signing out did not work. Please try again.";
 
+/** The login of a session that was ended. */
+export interface LogoutOutcome {
+  /**
+   * The login as it was stored last: a refresh elsewhere may have brought tokens that this request has never
+   * seen. If another request has ended it, the login as it was loaded.
+   */
+  readonly login: PortalSession;
+  /**
+   * False if another request has ended the login at the same moment. That one calls the hook. To revoke the
+   * tokens twice does no harm (RFC 7009, section 2.2).
+   */
+  readonly isEndedHere: boolean;
+}
+
 /**
  * Ends the login and the session of this request in the store, and removes the session cookie. The request
  * goes on without a session. A login that another portalAuth() began stays, and so does its session.
  *
- * @returns the login as it was stored last: a refresh elsewhere may have brought tokens that this request has
- *   never seen
- * @throws PortalAuthError `session_store_failed`: the user is still signed in
+ * @returns undefined if the session had no login
+ * @throws PortalAuthError `session_store_failed`: the user may still be signed in
  */
-export async function endSession(on: Request, res: Response, rules: SessionRules): Promise<PortalSession | undefined> {
+export async function endSession(on: Request, res: Response, rules: SessionRules): Promise<LogoutOutcome | undefined> {
   const holder = holderOf(on, rules);
   const current = loginOf(on, rules);
   const { session } = holder;
@@ -38,13 +51,14 @@ export async function endSession(on: Request, res: Response, rules: SessionRules
  * Ends the login first: without it, the session opens nothing, and the next request finds it empty. So the
  * logout goes on if the application's store fails then, as the tokens of the login must be revoked.
  */
-async function endBoth(holder: Request, { key, place, record }: RequestLogin): Promise<PortalSession | undefined> {
+async function endBoth(holder: Request, { key, place, record }: RequestLogin): Promise<LogoutOutcome | undefined> {
   const { id } = holder.session;
   const ended = key === undefined ? undefined : await endLogin(key, place.logins, record);
   const isGone = ended !== undefined && ended.key === key && place.isOurStore;
   const destroy = () => promised((done) => holder.sessionStore.destroy(id, done));
   if (!isGone) await (ended ? destroy().catch((error) => place.warn(storeFailed("destroy", error))) : destroy());
-  return ended && (ended.record ?? record);
+  const login = ended?.record ?? record;
+  return login && { login, isEndedHere: ended !== undefined };
 }
 
 /** Another request may have given the session a new id meanwhile. The user wants the login to end. */

@@ -1,6 +1,8 @@
 import { PortalAuthError } from "../errors.js";
 import type { RecordStore, StoredRecord } from "../store/records.js";
+import { removeSurely } from "../store/remove-surely.js";
 import { untilWritten } from "../store/until-written.js";
+import { inBatches } from "../util/in-batches.js";
 import type { LoginRecord } from "./login-record.js";
 import {
   endsLogin,
@@ -39,9 +41,6 @@ export interface EndedLogin {
 
 /** What a record shall become. Undefined leaves it as it is. May be called several times for one update. */
 export type ChangeLogin = (record: LoginRecord) => LoginRecord | "remove" | undefined;
-
-/** So many answers of the store are awaited at once. */
-const AT_ONCE = 50;
 
 /** The login records of one portalAuth() in one store, and the lists and notices that belong to them. */
 export class Logins {
@@ -138,19 +137,26 @@ export class Logins {
   /** Removes a login. Resolves to what was stored last; undefined if there was none. */
   async end(key: string): Promise<EndedLogin | undefined> {
     const removed = await this.records.remove(key);
-    if (!removed) return undefined;
-    const record = this.decode(key, removed.text)?.record;
+    return removed && this.#ended(key, removed);
+  }
+
+  async #ended(key: string, { text }: StoredRecord, known?: LoginRecord): Promise<EndedLogin> {
+    const record = this.decode(key, text)?.record ?? known;
     if (record) await this.unlist(key, record);
     return { key, record };
   }
 
-  /** Removes a login, also if its session has got a new id since this record was read. */
+  /**
+   * Removes a login, also if its session has got a new id since this record was read. If the answer of the
+   * store was lost, resolves to this record.
+   */
   async endWherever(key: string, record: LoginRecord): Promise<EndedLogin | undefined> {
-    const ended = await this.end(key);
-    if (ended) return ended;
+    const { removed, isRepeated } = await removeSurely(this.records, key);
+    if (removed) return this.#ended(key, removed, record);
     const others = await this.of(userList(userOf(record)));
     const moved = others.find(({ login }) => login?.record.login_id === record.login_id);
-    return moved && this.end(moved.key);
+    if (moved) return this.end(moved.key);
+    return isRepeated ? { key, record } : undefined;
   }
 
   /** The record is gone, so a key that stays listed does no harm and expires by itself. */
@@ -193,8 +199,9 @@ export class Logins {
   async #endListed(list: string, isMeant: (found: FoundLogin) => boolean): Promise<EndedLogin[]> {
     const meant = (await this.of(list)).filter(isMeant);
     const ended = await inBatches(meant, async ({ key, login }) => {
-      const removed = await this.records.remove(key);
-      return removed && { key, record: this.decode(key, removed.text)?.record ?? login?.record };
+      const { removed, isRepeated } = await removeSurely(this.records, key);
+      const record = (removed && this.decode(key, removed.text)?.record) ?? login?.record;
+      return removed || isRepeated ? { key, record } : undefined;
     });
     const keys = meant.map(({ key }) => key);
     await this.#lists.remove(list, keys).catch(() => {});
@@ -206,13 +213,3 @@ const NOTICE_FAILED =
   "The session store did not take the notice of a logout. Logins that were in progress at that moment may stay signed in. Look at the store: its memory may be full.";
 
 const isListedIn = (list: string, { record }: DecodedLogin): boolean => userList(userOf(record)) === list;
-
-async function inBatches<Item, Result>(
-  items: readonly Item[],
-  work: (item: Item) => Promise<Result>,
-): Promise<Result[]> {
-  const results: Result[] = [];
-  for (let at = 0; at < items.length; at += AT_ONCE)
-    results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(work))));
-  return results;
-}

@@ -294,7 +294,7 @@ describe("a store that fails", () => {
     const { browser, url, log } = await startWorld({ options: { store }, log: [/session_store_failed/] });
     await browser.visit(`${url}/account`);
     isSilent = true;
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     onTestFinished(() => void vi.useRealTimers());
     const answer = browser.navigate(`${url}/logout`, { site: "same-origin" });
     await isAsked.opened;
