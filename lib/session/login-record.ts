@@ -67,7 +67,7 @@ export const keptUserAgent = (userAgent: string | undefined): string | undefined
  * its session, or logs it, shows none. Deeply frozen, as applications merge request bodies into whatever they
  * find.
  */
-export class LoginView implements PortalSession {
+export class LoginView implements Required<PortalSession> {
   readonly tokens: Readonly<TokenSet>;
   readonly claims: Readonly<Claims>;
   readonly started_at: number;

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { keptUserAgent, LoginView } from "../../lib/session/login-record.js";
@@ -18,6 +19,18 @@ test("the view of a login shows the members that README documents, and nothing o
     "started_at",
     "version",
   ]);
+});
+
+test("README names each member of the view", async () => {
+  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const [, section = ""] = readme.split("**`req.session.portal`** is");
+  const [table = ""] = section.split("\n\n- ");
+  for (const member of Object.keys(view())) expect(table).toContain(`\`${member}\``);
+});
+
+test("the view has the value of each member that it shows", () => {
+  const record = loginRecord({ authentication: { sid: "s" }, after_refusal: true });
+  expect(record).toMatchObject({ ...new LoginView(record) });
 });
 
 test("JSON of an object that holds the view leaves it out", () => {
