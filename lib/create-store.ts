@@ -4,7 +4,7 @@ import { tellNobody } from "./events.js";
 import type { Logger } from "./logger.js";
 import { livesByCookie } from "./store/lives.js";
 import { createMemoryStore } from "./store/memory-store.js";
-import { isStore, openStore } from "./store/open-store.js";
+import { isStore, openStore, whyNoStore } from "./store/open-store.js";
 import { PortalSessionStore } from "./store/session-store.js";
 import { isStoreAddress, MEMORY } from "./store/store-address.js";
 import type { PortalStore, StoreGiven } from "./store/store-given.js";
@@ -45,6 +45,7 @@ function isStoreGiven(given: StoreGiven | undefined): given is StoreGiven {
 
 /** The value is not shown, because an address can contain a password. */
 function problemOf(given: unknown): string {
+  if (typeof given === "object" && given !== null) return `\n  - createStore(): the argument ${whyNoStore(given)}`;
   const found = given === undefined ? "got undefined: is the environment variable set? Pass" : "pass";
   return `\n  - createStore(): ${found} ${NEEDED}`;
 }

@@ -114,6 +114,11 @@ describe("what is no store", () => {
     expect(() => createStore("mysql://localhost")).toThrow(/createStore\(\): pass memory:/);
   });
 
+  test("is refused with the names of the methods that an adapter lacks", () => {
+    const { touch, ...adapter } = createMinimalRecords();
+    expect(() => createStore(adapter as StoreGiven)).toThrow("createStore(): the argument is an adapter without touch");
+  });
+
   test("is refused without its password", () => {
     expect(() => createStore("redis://user:pass#word@localhost")).toThrow(expect.not.stringContaining("word"));
   });

@@ -6,7 +6,7 @@ import type { RenderPage, WordsGiven } from "../pages.js";
 import { isSafeAddress } from "../safe-address.js";
 import { reservedKey } from "../session/reserved-keys.js";
 import { ID_TOKEN_ALGORITHMS } from "../signature-algorithms.js";
-import { isStore, NO_STORE } from "../store/open-store.js";
+import { isStore, whyNoStore } from "../store/open-store.js";
 import { isStoreAddress, MEMORY } from "../store/store-address.js";
 import type { StoreObject } from "../store/store-given.js";
 import { hasOpenid } from "./authorization-params.js";
@@ -239,7 +239,10 @@ export const OptionsSchema = v.strictObject(
         [
           v.pipe(
             v.custom<StoreObject>(isObject),
-            v.check((value) => isStore(value), NO_STORE),
+            v.check(
+              (value) => isStore(value),
+              ({ input }) => whyNoStore(input),
+            ),
           ),
           v.pipe(v.string(), v.trim(), v.check(isStoreAddress, STORE)),
         ],

@@ -35,7 +35,7 @@ export function openStore(
       ? openRedis(given, { warn, load })
       : openPostgres(given, { warn, load, createsTables });
   const store = entriesOf(given, createsTables);
-  if (!store) throw storeRefused(NO_STORE);
+  if (!store) throw storeRefused(whyNoStore(given));
   return { ...NOT_OURS, store };
 }
 
@@ -65,15 +65,29 @@ const has = (value: object, ...methods: readonly string[]): boolean =>
 
 const isPool = (value: object): value is PostgresPool => has(value, "query", "connect", "end") && "totalCount" in value;
 
-function isRecordStore(value: object): value is RecordStore {
-  const { index } = value as { index?: unknown };
-  return has(value, "read", "create", "replace", "touch", "remove") && has(Object(index), "add", "list", "remove");
+const RECORD_METHODS = ["read", "create", "replace", "touch", "remove"] as const;
+const INDEX_METHODS = ["add", "list", "remove"] as const;
+
+const isRecordStore = (value: object): value is RecordStore => missingMethods(value).length === 0;
+
+/** Lists the methods of RecordStore that an object does not have. */
+function missingMethods(value: object): string[] {
+  const index: object = Object((value as { index?: unknown }).index);
+  return [
+    ...RECORD_METHODS.filter((name) => !has(value, name)),
+    ...INDEX_METHODS.filter((name) => !has(index, name)).map((name) => `index.${name}`),
+  ];
 }
 
 const isEntryStore = (value: RecordStore): value is EntryStore => has(value, "readEntry", "createEntry", "updateEntry");
 
-/** Said of an object that is no store. */
-export const NO_STORE =
+/** Says why openStore() cannot use an object, in a message that begins with the name of the option. */
+export function whyNoStore(value: object): string {
+  const isAdapter = has(value, "read", "create");
+  return isAdapter ? `is an adapter without ${missingMethods(value).join(", ")}` : NO_STORE;
+}
+
+const NO_STORE =
   "is none of these: an address (redis://…, postgres://…), a client of redis or ioredis, a Pool of pg, a store of createStore(), an adapter with read, create, replace, touch, remove and index. Another store of express-session goes into app.use(session({ store })), before portalAuth(). Pass portalAuth() one of those above for the logins";
 
 const require = createRequire(import.meta.url);

@@ -431,6 +431,11 @@ describe("what is refused", () => {
       { store: new session.MemoryStore() },
       "SESSION_STORE_URL (option store): is none of these: an address (redis://…, postgres://…)",
     ],
+    [
+      "an adapter that lacks methods",
+      { store: { read() {}, create() {}, remove() {}, index: { add() {}, list() {} } } },
+      "SESSION_STORE_URL (option store): is an adapter without replace, touch, index.remove\n",
+    ],
     ["session keys that are no list", { keepSessionKeys: "cart" }, "option keepSessionKeys"],
   ])("%s", (_name, options, told) => {
     expect(problems(options)).toContain(`- ${told}`);
