@@ -44,7 +44,6 @@ interface KeptNotices {
 
 /** Logins that were begun before a logout are finished within this time, or never. */
 export const LOGIN_IN_PROGRESS_MS = 10 * 60_000;
-const MOST_ATTEMPTS = 20;
 
 /**
  * Notices of logouts, one record for each user or provider session. A logout ends the logins that the index
@@ -69,7 +68,7 @@ export class LogoutNotices {
         ? await this.#records.replace(key, stored.version, text, life_ms)
         : await this.#records.create(key, text, life_ms);
       return isWritten ? { outcome: undefined } : undefined;
-    }, MOST_ATTEMPTS);
+    });
   }
 
   /** Reads the notices under these names. */

@@ -12,12 +12,11 @@ const MOST_ATTEMPTS = 50;
  */
 export async function untilWritten<Outcome>(
   attempt: () => Promise<{ readonly outcome: Outcome } | undefined>,
-  most = MOST_ATTEMPTS,
 ): Promise<Outcome> {
-  for (let count = 0; count < most; count += 1) {
+  for (let count = 0; count < MOST_ATTEMPTS; count += 1) {
     const written = await attempt();
     if (written) return written.outcome;
     await pause(Math.random() * Math.min(count, 10) * 2);
   }
-  throw new PortalAuthError("session_store_failed", { detail: `${most} other writes came in between` });
+  throw new PortalAuthError("session_store_failed", { detail: `${MOST_ATTEMPTS} other writes came in between` });
 }

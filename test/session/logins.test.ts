@@ -354,6 +354,15 @@ describe("notices of one user", () => {
     expect([await at(1009), await at(1010)]).toEqual([true, false]);
   });
 
+  test("are written although forty other logouts come in between", async () => {
+    const { notices, records } = start();
+    await notices.add("u", everywhere("another"), 10_000);
+    const overtaken = vi.spyOn(records, "replace");
+    for (let other = 0; other < 40; other += 1) overtaken.mockResolvedValueOnce(false);
+    await notices.add("u", everywhere(), 10_000);
+    expect(await stored(records)).toHaveLength(2);
+  });
+
   test("are all there after twenty logouts at the same moment", async () => {
     const { notices, records } = start();
     const uris = Array.from({ length: 20 }, (_, n) => `r${n}`);
