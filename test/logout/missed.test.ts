@@ -1,3 +1,4 @@
+import type { Express } from "express";
 import { describe, expect, test, vi } from "vitest";
 import type { LogoutContext, PortalAuthOptions } from "../../lib/index.js";
 import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
@@ -17,18 +18,19 @@ const revoked = (world: LoggedIn) =>
 const isIn = async (world: LoggedIn, browser?: Browser) => (await world.me(browser)).isAuthenticated;
 
 /** Two browsers of a user. The store has lost one of them, the phone, from the list of the user's logins. */
-async function start(whose: "app" | "ours", options: PortalAuthOptions = {}) {
+async function start(whose: "app" | "ours", options: PortalAuthOptions = {}, before = (_app: Express) => {}) {
   const onLogout = vi.fn((_context: LogoutContext) => {});
   const world = await logIn({
     session: whose,
+    before,
     portal: { document: "full" },
     options: { profile: "openid", backchannelLogout: true, hooks: { onLogout }, ...options },
   });
   const phone = new Browser();
-  const before = await keysOfLogins(world, world.store);
+  const known = await keysOfLogins(world, world.store);
   await phone.visit(`${world.url}/account`);
   const { refresh_token } = await world.tokens(phone);
-  const lost = (await keysOfLogins(world, world.store)).filter((key) => !before.includes(key));
+  const lost = (await keysOfLogins(world, world.store)).filter((key) => !known.includes(key));
   await world.store.index.remove(listOf(world), lost);
   return { world, phone, onLogout, token: refresh_token };
 }
@@ -97,3 +99,18 @@ test.each(SESSIONS)(
     expect([onLogout.mock.calls.length, await world.stored()]).toEqual([0, []]);
   },
 );
+
+test("the hook gets the request of the application, also if the portalAuth() has a name", async () => {
+  const requests = new WeakSet<object>();
+  const { world, phone, onLogout } = await start("ours", { name: "staff" }, (app) =>
+    app.use((req, _res, next) => {
+      requests.add(req);
+      next();
+    }),
+  );
+  await world.inRequest((req) => req.portal.logout({ everywhere: true }));
+  world.later(UNTIL_DUE_SECONDS);
+  expect(await isIn(world, phone)).toBe(false);
+  await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(2));
+  for (const [{ req }] of onLogout.mock.calls) expect(requests.has(req)).toBe(true);
+});
