@@ -6,14 +6,14 @@ import { pageOf } from "./form.js";
 import { postedBy } from "./keep-form.js";
 import { withForms } from "./kept-forms.js";
 
-/** Whether a form waits in the session of this request. No I/O. */
+/** Whether the session of this request has a form that waits for its user. Does no I/O. */
 export const isFormPending = ({ settings }: Parts, req: Request): boolean => pendingForm(req, settings) !== undefined;
 
 /**
- * Lets the form arrive that the person has had sent: once, however many clicks and processes there are.
+ * Lets a kept form pass that the user has sent: once, however many clicks and processes there are.
  *
- * @returns whether the request may pass; else it was answered
- * @throws PortalAuthError `session_store_failed`: nobody can say whether it has arrived before
+ * @returns whether the request may pass; if not, it was answered
+ * @throws PortalAuthError `session_store_failed`: it is unknown whether the form has arrived before
  */
 export async function letFormArrive(parts: Parts, visit: Visit): Promise<boolean> {
   const { req, res, mount } = visit;
@@ -26,6 +26,6 @@ export async function letFormArrive(parts: Parts, visit: Visit): Promise<boolean
     redirect(res, 303, pageOf(parts, mount));
     return false;
   }
-  if (arrival === "gone") forgetForm(req, settings); // not before: it may be brought once more
+  if (arrival === "gone") forgetForm(req, settings); // not earlier: the browser may send it again
   return true;
 }

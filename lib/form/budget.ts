@@ -1,7 +1,7 @@
-/** Spends an amount, if there is still so much; false where there is not. */
+/** Spends an amount. Returns false, and spends nothing, if less is left. */
 export type Spend = (amount: number) => boolean;
 
-/** So much may be spent within any such time, in milliseconds. */
+/** Creates a budget: at most this amount is spent within any period of `withinMs` milliseconds. */
 export function createBudget(most: number, withinMs: number): Spend {
   const spent: { at: number; amount: number }[] = []; // oldest first
   let sum = 0;

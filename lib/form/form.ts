@@ -13,10 +13,10 @@ import type { Claims } from "../tokens.js";
 import { type KeptForms, withForms } from "./kept-forms.js";
 import { openForm, type SealedForm } from "./sealed-form.js";
 
-/** In the address of the button that sends nothing: what is posted by the other is all the application's. */
+/** The query of the "do not send" button. The other button posts only fields of the application. */
 const DISCARD = "discard";
 
-/** GET /login/form: the person who has logged in is asked whether to send the form that was kept, and told who they are. */
+/** Answers GET /login/form with a page that names the signed-in user, and asks whether to send the kept form. */
 export function formStep(parts: Parts) {
   return async function form({ req, res, mount }: Visit): Promise<void> {
     const { pages, settings } = parts;
@@ -45,8 +45,8 @@ export function formStep(parts: Parts) {
 }
 
 /**
- * POST /login/form: the person wants it sent, or not. What they have posted is the form itself, and the browser posts it once
- * more to where it belongs (307); that it arrives there once is seen to by the guard there.
+ * Answers POST /login/form. The user has posted the form itself. A 307 makes the browser post it again to its own address,
+ * where the guard lets it pass once. With the "do not send" button the form is discarded.
  */
 export function postedFormStep(parts: Parts) {
   return async function sendForm({ req, res, mount }: Visit): Promise<void> {
@@ -55,15 +55,15 @@ export function postedFormStep(parts: Parts) {
     if (readQuery(req).has(DISCARD)) return redirect(res, 303, await discard(parts, req, mount));
     const waiting = await waitingForm(parts, req, (forms, id) => forms.release(id));
     if (waiting) redirect(res, 307, waiting.to, formHeaders);
-    else ask(); // which tells that there is none
+    else ask(); // that page says that there is no form
   };
 }
 
-/** Where our own page is, as this request sees it. */
+/** Returns the address of our page, as the browser sees it. */
 export const pageOf = ({ settings }: Parts, mount: string): string =>
   linkTo(settings, mount, String(settings.routes.form));
 
-/** The form that waits for the person of this request. One that cannot be opened is dropped. */
+/** Returns the form that waits for the user of this request. A form that cannot be decrypted is discarded. */
 async function waitingForm(
   parts: Parts,
   req: Request,
@@ -80,7 +80,7 @@ async function waitingForm(
   return form;
 }
 
-/** Where to go on without it. */
+/** Discards the form, and returns the page for its user. */
 async function discard(parts: Parts, req: Request, mount: string): Promise<string> {
   const home = startPage(parts.settings, mount);
   const pending = pendingForm(req, parts.settings);
@@ -94,11 +94,11 @@ async function drop({ settings }: Parts, req: Request, id: string): Promise<void
   forgetForm(req, settings);
 }
 
-/** Whose login it is must be seen, whatever an application's own words leave out. */
+/** Adds the name of the user, also to words of the application that omit it: the user must see who is signed in. */
 const withName = (question: string, name: string): string =>
   question.includes("{name}") ? question.replaceAll("{name}", () => name) : `${question} ${name}`;
 
-/** As people call themselves, as far as the claims tell. */
+/** Returns the first name that the claims have. */
 function nameOf({ name, preferred_username, nickname, email, sub }: Partial<Claims> = {}): string {
   const names: unknown[] = [name, preferred_username, nickname, email, sub];
   return names.find((one): one is string => typeof one === "string" && one !== "") ?? "";

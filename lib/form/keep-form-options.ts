@@ -1,16 +1,20 @@
 import type { KeepForm } from "./keep-form.js";
 
-/** What requireAuth() is told of the forms that it keeps. */
+/** Options of `requireAuth({ keepForm })`. */
 export interface KeepFormOptions {
-  /** The greatest that is kept, in bytes: 1 to 1048576. Default 65536. */
+  /** The longest body that is kept, in bytes: 1 to 1048576. Default 65536. */
   maxBytes?: number;
 }
 
 const KEPT_BYTES = 64 * 1024;
-/** It comes back as a page. */
+/** A limit, because the whole form is sent back in a page. */
 const MOST_KEPT_BYTES = 1024 * 1024;
 
-/** @throws TypeError for what is no limit */
+/**
+ * Resolves the option `keepForm`. Returns undefined if no form is kept.
+ *
+ * @throws TypeError for an invalid limit or an unknown option
+ */
 export function settleKeepForm(given: boolean | KeepFormOptions, backOf: KeepForm["backOf"]): KeepForm | undefined {
   if (given === false) return undefined;
   const { maxBytes = KEPT_BYTES, ...unknown } = given === true ? {} : (Object(given) as KeepFormOptions);

@@ -17,31 +17,31 @@ import { FORM_LIFE_MS, type Posted, withForms } from "./kept-forms.js";
 import { readRepeatable } from "./repeatable.js";
 import { sealForm } from "./sealed-form.js";
 
-/** What a guard says of the forms that it keeps. */
+/** The resolved option `keepForm` of a guard. */
 export interface KeepForm {
-  /** The greatest that it keeps. */
+  /** The guard keeps no longer body. */
   readonly maxBytes: number;
-  /** Where a person goes who does not want theirs sent. Default the page that it came from. */
+  /** Returns the page for a user who does not send the form. Default: the page of the form. */
   readonly backOf: ((req: Request) => string) | undefined;
 }
 
-/** Strangers cannot fill the store: so much of it one process may fill, within the time that a form is kept. */
+/** All forms that one process keeps at the same time, so that strangers cannot fill the store. */
 const MOST_BYTES = 16 * 1024 * 1024;
 const spend = createBudget(MOST_BYTES, FORM_LIFE_MS);
 const tellSpent = onceAMinute((log: Log) => log.warn(SPENT));
 const tellOff = onceAMinute((log: Log) => log.warn(OFF));
 
 const OFF =
-  "requireAuth({ keepForm }) keeps nothing while routes.form is false: give it a path, or leave keepForm out. Who posts a form without being logged in gets 401.";
+  "requireAuth({ keepForm }) keeps nothing while routes.form is false: give it a path, or omit keepForm. A form that is posted without a login gets 401.";
 
 const SPENT =
-  "requireAuth({ keepForm }) keeps no more forms for now: this process has put 16 MiB of them into the session store within ten minutes. Who posts one without being logged in gets 401 meanwhile.";
+  "requireAuth({ keepForm }) keeps no more forms for now: this process has put 16 MiB of them into the session store within ten minutes. Meanwhile a form that is posted without a login gets 401.";
 
 /**
- * Keeps a form that a person has posted after their session had ended, and begins a login. Only what a page of this same
- * site has posted, as what a person would see; and whatever it is, nothing is sent later unless they say so then.
+ * Keeps a form that a user has posted after the session had ended, and begins a login. Keeps only what a page of this
+ * origin has posted in a browser window. Nothing is sent later without the user's consent.
  *
- * @returns whether the request was answered; else nothing was kept
+ * @returns whether the request was answered; if not, nothing was kept
  */
 export async function keepForm(
   parts: Parts,
@@ -58,7 +58,7 @@ export async function keepForm(
   let back: string | undefined;
   try {
     back = backOf ? backOf(req) : pageBefore(parts, visit);
-    await parts.getPortal(); // before anything is kept: a portal that is down leaves no trace
+    await parts.getPortal(); // first, so that nothing is stored if the provider is down
     const id = await store(parts, req, posted, body);
     if (id === undefined) return false;
     await beginLogin(parts, visit, { returnTo: back, ...wanted }, { form: id });
@@ -68,17 +68,19 @@ export async function keepForm(
   return true;
 }
 
-/** What is seen of a form before its body is read; undefined where it goes to no address that a browser can be sent to. */
+/**
+ * Returns what is known of a form before its body is read. Undefined if a browser cannot be redirected to its address.
+ */
 export function postedBy({ settings }: Parts, { req, mount }: Visit): Posted | undefined {
   const to = addressOf(settings, mount, req, "");
   if (to === "" || isOwnRoute(settings, mount, to)) return undefined;
   return { to, length: Number(req.headers["content-length"]) };
 }
 
-/** A page of this site has posted, and its window waits for the answer. */
+/** Whether a page of this origin has posted, and its window waits for the answer. */
 function isPosted(parts: Parts, req: Request): boolean {
   const { settings } = parts;
-  const isWindow = (req.headers["sec-fetch-dest"] ?? "document") === "document"; // in a frame no portal lets anybody log in
+  const isWindow = (req.headers["sec-fetch-dest"] ?? "document") === "document"; // providers refuse to show their login in a frame
   return (
     settings.routes.form !== false &&
     req.method === "POST" &&
@@ -88,7 +90,7 @@ function isPosted(parts: Parts, req: Request): boolean {
   );
 }
 
-/** The id under which it is kept; undefined where it is not. */
+/** Stores a form. Resolves to its id; undefined if it was not stored. */
 async function store(parts: Parts, req: Request, posted: Posted, body: string): Promise<string | undefined> {
   const { log, settings } = parts;
   const id = randomBytes(32).toString("base64url");

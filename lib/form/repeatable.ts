@@ -2,14 +2,14 @@ import type { Request } from "express";
 import { readForm } from "../parameters.js";
 
 /**
- * A form that was posted, as the text of its body, if a page of ours can have a browser post the very same again; else
- * undefined. Whoever has read the body, it must come to as many bytes as were sent: an application's parser makes the same
- * of `a=1` and `a[]=1` and half of what it does not understand, and what is no UTF-8 is read as something else.
+ * Returns the body of a posted form as text, if a browser can post exactly the same again. Otherwise undefined. The text must
+ * have as many bytes as were sent: the parser of an application reads `a=1` and `a[]=1` alike and omits what it does not
+ * understand, and bytes that are not UTF-8 are read as other characters.
  */
 export async function readRepeatable(req: Request, maxBytes: number): Promise<string | undefined> {
   const length = Number(req.headers["content-length"]);
   if (!req.is("application/x-www-form-urlencoded") || !(length <= maxBytes)) return undefined;
-  const form = await readForm(req, maxBytes).catch(() => undefined); // files, objects, half a form: not to be kept
+  const form = await readForm(req, maxBytes).catch(() => undefined); // files, objects and incomplete forms are not kept
   const text = form?.toString();
   if (!form || text === undefined || Buffer.byteLength(text) !== length) return undefined;
   return [...form].every(isRepeatable) ? text : undefined;

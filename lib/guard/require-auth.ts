@@ -52,9 +52,9 @@ export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
    */
   csrf?: boolean | CsrfOptions;
   /**
-   * Whether a form (`application/x-www-form-urlencoded`) that a page of this same origin posts is kept when nobody is logged
-   * in any more, instead of the 401: sealed, in the session store, for ten minutes. The person logs in, sees a page that says
-   * as whom, and sends it or does not; it arrives at most once. Files never are kept. Default false.
+   * Whether a form (`application/x-www-form-urlencoded`) that a page of this origin posts is kept if the session has ended:
+   * encrypted, in the session store, for ten minutes. The user signs in, sees a page that names the signed-in user, and sends
+   * the form or discards it. It arrives at most once. Files are never kept. Default false: such a form gets 401.
    */
   keepForm?: boolean | KeepFormOptions;
   /**
