@@ -11,9 +11,9 @@ const REQUEST = Symbol("express-portal-auth request");
 type Holding = Request & { [HOLDERS]?: Record<string, Request>; [REQUEST]?: Request };
 
 /**
- * The request as the session of this portalAuth() hangs on it. That is the request itself, and `req.session`,
- * unless the portalAuth() has a name: then it is a second view of the same request, so that express-session
- * can put another session on it beside the application's.
+ * Returns the object whose member `session` is the session of this portalAuth(). Without a name that is the
+ * request. A portalAuth() with a name has an object that inherits from the request, so express-session can
+ * set a session there beside the application's.
  */
 export function holderOf(req: Request, { name }: Instance): Request {
   if (name === undefined) return (req as Holding)[HOLDERS]?.[BESIDE] ?? req;
@@ -21,18 +21,18 @@ export function holderOf(req: Request, { name }: Instance): Request {
 }
 
 /**
- * The place of a session of ours that has no name, on a request whose `req.session` belongs to another
- * package. No name is empty.
+ * The key of the holder without a name, if `req.session` belongs to another package. An option `name` is never
+ * empty.
  */
 const BESIDE = "";
 
-/** The holder of such a session. From then on holderOf() returns it for this request. */
+/** Adds the holder without a name. From then on holderOf() returns it for this request. */
 export const holderBeside = (req: Request): Request => (req as Holding)[HOLDERS]?.[BESIDE] ?? addHolder(req, BESIDE);
 
 /** The request that a holder belongs to. */
 export const requestOf = (holder: Request): Request => (holder as Holding)[REQUEST] ?? holder;
 
-/** All places of sessions of ours or of express-session in a request. */
+/** Returns all holders of a request whose session is ours or of express-session. */
 export function holdersOf(req: Request): Request[] {
   const holders = (req as Holding)[HOLDERS] ?? {};
   return BESIDE in holders ? Object.values(holders) : [req, ...Object.values(holders)];
