@@ -30,6 +30,7 @@ import type { PortalAuthOptions } from "./settings/options.js";
 import { type Settings, settledOf, type Tried, tryOptions, warnings } from "./settings/settings.js";
 import { openStore } from "./store/open-store.js";
 import { storeFailed } from "./store/store-failed.js";
+import { keepInDictionary } from "./util/keep-in-dictionary.js";
 import { createSealer } from "./util/seal.js";
 
 /** The router. */
@@ -72,6 +73,8 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
       if (madeIn !== 0 && madeIn === executionAsyncId()) lookAtMaking(parts, belongsTo(parts.settings));
     }
     if (parts.settings.tlsTerminated) assumeHttps(req);
+    keepInDictionary(req, "res");
+    keepInDictionary(res, "req");
     mountSession(req, res, (error, login = loginOf(req, parts.settings)) => {
       attachPortal(req, parts.settings, new RequestPortal(parts, req, res, login));
       if (error) return void failToLoad(parts, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(next);
