@@ -47,6 +47,7 @@ const CLIENT = { clientId: "test-app", clientSecret: "the-client-secret-of-the-t
  * second time ends all that came of its login.
  *
  * @throws Error when oidc-provider is not installed: what to install
+ * @throws TypeError for an unknown option
  */
 export async function startTestPortal(options: TestPortalOptions = {}): Promise<TestPortal> {
   const { clientId = CLIENT.clientId, clientSecret = CLIENT.clientSecret, redirectUris } = options;

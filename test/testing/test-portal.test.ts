@@ -38,6 +38,11 @@ test("needs no option: an app on any port logs in, without a browser", async () 
   );
 });
 
+test("refuses an option that does not exist, which it would ignore", async () => {
+  const misspelt = { accessTokenLifetime: 5 } as TestPortalOptions;
+  await expect(startTestPortal(misspelt)).rejects.toThrow("startTestPortal: there is no option accessTokenLifetime");
+});
+
 test("signs in nobody whom it does not know, and says whom it does", async () => {
   const { portal, url } = await start();
   await expect(portal.signIn(`${url}/account`, "nobody")).rejects.toThrow(

@@ -78,22 +78,27 @@ export interface Settings {
   readonly people: Map<string, Person>;
 }
 
+/** @throws TypeError for an unknown option, such as a misspelt one: the portal would ignore it */
 export function settle(options: PortalOptions): Settings {
-  const { clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth, moreClients = [] } = options;
-  const { backchannelLogoutUri, frontchannelLogoutUri } = options;
+  const { clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth, moreClients = [], ...server } = options;
+  const { backchannelLogoutUri, frontchannelLogoutUri, port, document, people = DEMO_PEOPLE, ...behaviour } = server;
+  const { anyLoopbackAddress = false, accessTokenSeconds = 300, rotateRefreshTokens = true, ...others } = behaviour;
+  const { echoNonce = true, signingAlg = "RS256", issuerSuffix = "", tenant, acrValues = [], ...unknown } = others;
+  const [name] = Object.keys(unknown);
+  if (name !== undefined) throw new TypeError(`startTestPortal: there is no option ${name}`);
   const channels = { backchannelLogoutUri, frontchannelLogoutUri };
   return {
     clients: [{ clientId, clientSecret, redirectUris, logoutRedirectUris, clientAuth, ...channels }, ...moreClients],
-    anyLoopbackAddress: options.anyLoopbackAddress ?? false,
-    accessTokenSeconds: options.accessTokenSeconds ?? 300,
-    rotateRefreshTokens: options.rotateRefreshTokens ?? true,
-    echoNonce: options.echoNonce ?? true,
-    full: options.document === "full",
-    signingAlg: options.signingAlg ?? "RS256",
-    issuerSuffix: options.issuerSuffix ?? "",
-    tenant: options.tenant,
-    acrValues: options.acrValues ?? [],
-    people: new Map((options.people ?? DEMO_PEOPLE).map((person) => [person.sub, person])),
+    anyLoopbackAddress,
+    accessTokenSeconds,
+    rotateRefreshTokens,
+    echoNonce,
+    full: document === "full",
+    signingAlg,
+    issuerSuffix,
+    tenant,
+    acrValues,
+    people: new Map(people.map((person) => [person.sub, person])),
   };
 }
 
