@@ -3,9 +3,8 @@ import type { Instance } from "./holder.js";
 import type { RequestLogin } from "./request-login.js";
 
 /**
- * The base of `req.portal`. It holds the login of the request, which is not a property of the request itself:
- * Express changes the prototype of each request, and then V8 creates a hidden class for each property that is
- * added. The field is private, because applications log what they find.
+ * The base of `req.portal`. It holds the login of the request. The field is private, because applications log
+ * what they find.
  */
 export class AttachedLogin {
   readonly #login: RequestLogin | undefined;
