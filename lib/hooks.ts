@@ -65,10 +65,15 @@ export interface ErrorContext {
  */
 export interface Hooks {
   /**
-   * After every token answer, of a login or a refresh, before anything is kept: once, in one process, while the others
-   * wait. Return the tokens to keep instead (a `scope` that is left out stays); throw to refuse: at a login nothing is kept then. At a refresh
-   * `login_refused` ends the session; after any other error the session stays, and it is tried again after a pause. At a
-   * refresh the provider's answer and this hook have 20 seconds together (twice httpTimeout if that is longer). All requests that need these tokens wait for it, and so does `req.portal` in here: use `tokens.access_token`.
+   * After every token answer, of a login or a refresh, before anything is kept: once, in one process, while the
+   * others wait. Return the tokens to keep instead (a `scope` that is omitted stays), or throw to refuse.
+   *
+   * - At a login, nothing is kept after an error.
+   * - At a refresh, `login_refused` ends the session. After any other error the session stays, and the refresh is
+   *   tried again after a pause.
+   * - At a refresh, the provider's answer and this hook have 20 seconds together, or twice `httpTimeout` if that is
+   *   longer. All requests that need these tokens wait, and so does `req.portal` in here: use
+   *   `tokens.access_token`.
    */
   onTokens?(
     tokens: TokenSet,
@@ -77,8 +82,8 @@ export interface Hooks {
   /** The person is verified, the session not begun. Throw to refuse: nothing has been stored then. */
   onLogin?(context: LoginContext): void | Promise<void>;
   /**
-   * Called for each session that has ended. An error is logged, and the session stays ended. A call has 5 seconds: the response
-   * to a logout waits no longer.
+   * Called for each session that has ended. An error is logged, and the session stays ended. A call has 5 seconds:
+   * the response to a logout waits no longer.
    */
   onLogout?(context: LogoutContext): void | Promise<void>;
   /**

@@ -142,7 +142,7 @@ interface SlownessWatch {
   slow: PortalAuthError | undefined;
 }
 
-/** Notes a failure when the provider has not answered within PORTAL_HTTP_TIMEOUT. The answer may still come. */
+/** Notes a failure if the provider has not answered within PORTAL_HTTP_TIMEOUT. It may still answer. */
 function watchForSlowness({ parts, id, portal, onSlow }: Renewing): SlownessWatch {
   const { origin } = new URL(String(portal.metadata.token_endpoint));
   const watch: SlownessWatch = {
