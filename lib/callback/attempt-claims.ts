@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Request } from "express";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
 import type { Instance } from "../session/holder.js";
@@ -8,6 +7,7 @@ import type { RecordStore } from "../store/records.js";
 import { storeFailed } from "../store/store-failed.js";
 import { pause } from "../util/pause.js";
 import type { Sealer } from "../util/seal.js";
+import { sha256 } from "../util/sha256.js";
 
 /** A callback of a login attempt. */
 export interface AttemptedCallback {
@@ -91,7 +91,7 @@ class Attempt<Finished> {
     this.#records = records;
     this.#callback = callback;
     this.#options = options;
-    this.#claimed = { key: `a:${hashOf(callback.id)}`, code: hashOf(callback.code) };
+    this.#claimed = { key: `a:${sha256(callback.id)}`, code: sha256(callback.code) };
   }
 
   /** Resolves to false if another process has claimed it. */
@@ -144,5 +144,3 @@ class Attempt<Finished> {
     return claimed?.key === this.#claimed.key ? claimed : undefined;
   }
 }
-
-const hashOf = (text: string): string => createHash("sha256").update(text).digest("base64url");

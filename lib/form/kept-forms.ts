@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Request } from "express";
 import { parseJsonObject } from "../parse-json-object.js";
 import type { Instance } from "../session/holder.js";
@@ -6,6 +5,7 @@ import { recordsOf } from "../session/session.js";
 import type { RecordStore } from "../store/records.js";
 import { storeFailed } from "../store/store-failed.js";
 import { untilWritten } from "../store/until-written.js";
+import { sha256 } from "../util/sha256.js";
 
 /** What is known of a posted form before its body is read. */
 export interface Posted {
@@ -102,7 +102,7 @@ export class KeptForms {
   }
 }
 
-const keyOf = (id: string): string => `f:${createHash("sha256").update(id).digest("base64url")}`;
+const keyOf = (id: string): string => `f:${sha256(id)}`;
 
 /**
  * A form that we did not redirect, or that has arrived already, is another one: perhaps the same, filled in
@@ -113,7 +113,7 @@ function arrivalOf({ sealed, posted: its, under_way }: Content, posted: Posted):
   return sealed === undefined ? "again" : "first";
 }
 
-const hashOf = ({ to, length }: Posted): string => createHash("sha256").update(`${length} ${to}`).digest("base64url");
+const hashOf = ({ to, length }: Posted): string => sha256(`${length} ${to}`);
 
 /** Others may write to the store. */
 function parse(text: string): Content | undefined {

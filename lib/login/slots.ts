@@ -1,9 +1,10 @@
-import { createHash, randomInt } from "node:crypto";
+import { randomInt } from "node:crypto";
 import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
 import { headerLine } from "../answer/header-room.js";
 import { loginCookiePrefix } from "../cookie-names.js";
 import { createByteSealer, sealableBytes, sealedLength } from "../util/seal.js";
+import { sha256 } from "../util/sha256.js";
 import { type Slot, unpackSlot } from "./attempt.js";
 import { type OverflowEntry, packOverflow, unpackOverflow } from "./overflow.js";
 
@@ -64,7 +65,7 @@ export class Slots {
   #turn = randomInt(SLOTS);
 
   constructor({ name, secrets, https, belongsTo }: SlotsOptions) {
-    const hash = createHash("sha256").update(belongsTo).digest("base64url").slice(0, HASH_LENGTH);
+    const hash = sha256(belongsTo).slice(0, HASH_LENGTH);
     const stem = loginCookiePrefix({ name, https }) + hash;
     this.#https = https;
     this.#names = Array.from({ length: SLOTS }, (_, index) => stem + index);

@@ -1,9 +1,9 @@
-import { createHash } from "node:crypto";
 import type { Request, Response } from "express";
 import { headerRoom } from "../answer/header-room.js";
 import { PortalAuthError } from "../errors.js";
 import { attemptOf } from "../portal/authorize.js";
 import type { Expected } from "../portal/exchange.js";
+import { sha256 } from "../util/sha256.js";
 import {
   digestOf,
   type OpenAttempt,
@@ -200,7 +200,7 @@ export class Transactions {
 }
 
 /** It is a hash, and leads to nothing. */
-const nameOf = (state: string): string => createHash("sha256").update(state).digest("base64url").slice(0, 16);
+const nameOf = (state: string): string => sha256(state).slice(0, 16);
 
 const isMarkOf = (digest: Buffer, content: Slot | undefined): content is Spent =>
   content?.spent === true && content.digest.equals(digest);

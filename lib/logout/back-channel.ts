@@ -40,13 +40,16 @@ async function endSessions(parts: Parts, req: Request): Promise<void> {
   const { settings } = parts;
   const token = await verifyLogoutToken(await parts.getPortal(), readToken(await formOr(req, "logout_token_invalid")));
   const use = await beginUse(parts, req, token.jti);
-  const ended = await endAsProviderSays(req, settings, { reason: "backchannel", ...token }).catch(async (error) => {
+  try {
+    const { ended, failure } = await endAsProviderSays(req, settings, { reason: "backchannel", ...token });
+    if (ended.length > 0 || !failure) tellEvent(parts, "backchannel", ended.length, { at_portal: true });
+    void afterwards(parts, req, "backchannel", ended); // the provider does not wait for what the application does
+    if (failure) throw failure;
+  } catch (error) {
     await use?.fail().catch(() => {}); // the provider sends a token again if the logout has failed
     throw error;
-  });
+  }
   await use?.succeed().catch((error) => logFailure(parts.log, asPortalAuthError(error)));
-  tellEvent(parts, "backchannel", ended.length, { at_portal: true });
-  void afterwards(parts, req, "backchannel", ended); // the portal need not wait for what the application does
 }
 
 /**

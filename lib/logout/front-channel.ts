@@ -27,11 +27,12 @@ export function frontChannelStep(parts: Parts) {
     const portal = await parts.getPortal().catch(() => undefined); // the provider's session ends without its document, too
     if (!namesProvider(portal, settings, iss)) throw invalid("iss is not the issuer of the provider");
     const iat = epochSeconds(settings.clock); // a login that the portal tells of from now on is another
-    const ended = await endAsProviderSays(req, settings, { reason: "frontchannel", sid, iat }, true);
-    tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
+    const { ended, failure } = await endAsProviderSays(req, settings, { reason: "frontchannel", sid, iat }, true);
+    if (ended.length > 0 || !failure) tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
+    void afterwards(parts, req, "frontchannel", ended);
+    if (failure) throw failure;
     createHeaders({}, providersOrigins(settings, portal))(res);
     send(res, "text/html; charset=utf-8", FRAME);
-    void afterwards(parts, req, "frontchannel", ended);
   };
 }
 

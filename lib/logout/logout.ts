@@ -51,7 +51,11 @@ export async function logOut(parts: Parts, visit: Visit, { everywhere = false }:
   let own: LogoutOutcome | undefined;
   const reason = everywhere ? "everywhere" : "logout";
   try {
-    if (everywhere) others = await endOthers(req, settings);
+    if (everywhere) {
+      const { ended, failure } = await endOthers(req, settings);
+      others = ended;
+      if (failure) throw failure;
+    }
     own = await endSession(req, res, settings);
   } catch (error) {
     if (others.length > 0) tellEvent(parts, reason, others.length);

@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Request } from "express";
 import { recordsOf } from "../session/session.js";
 import type { SessionRules } from "../session/session-rules.js";
 import { claimKey } from "../store/claim-key.js";
+import { sha256 } from "../util/sha256.js";
 
 /** The use of a token that may be used once. */
 export interface TokenUse {
@@ -33,7 +34,7 @@ export async function useOnce(
 ): Promise<TokenUse | undefined> {
   const records = recordsOf(on, rules);
   const names = JSON.stringify([rules.issuer, rules.clientId, jti]);
-  const key = `j:${createHash("sha256").update(names).digest("base64url")}`;
+  const key = `j:${sha256(names)}`;
   if (!(await claimKey(records, key, randomUUID(), IN_USE_MS))) return undefined;
   return {
     async succeed() {

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import type { Authentication, Claims, TokenSet } from "../tokens.js";
+import { deepFreeze } from "../util/deep-freeze.js";
 
 /** A login, as `req.session.portal` shows it. Read-only: what an application changes here is not saved. */
 export interface PortalSession {
@@ -104,13 +105,6 @@ export class LoginView implements Required<PortalSession> {
     const { tokens, ...others } = this;
     return others;
   }
-}
-
-/** The values come from JSON, so there are no circles in them. */
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  for (const member of Object.values(value)) deepFreeze(member);
-  return Object.freeze(value);
 }
 
 declare module "express-session" {

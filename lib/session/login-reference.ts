@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Session, SessionData } from "express-session";
+import { sha256 } from "../util/sha256.js";
 import type { LoginRecord } from "./login-record.js";
 import { userList, userOf } from "./user-logins.js";
 
@@ -26,7 +26,7 @@ type Referring = AnySession & { [REFERENCE_KEY]?: LoginReference | undefined; [K
 /** A short name for the issuer, client and redirect URI of a portalAuth(). */
 export const tenantName = (belongsTo: string): string => shortHash(belongsTo);
 
-const shortHash = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 16);
+const shortHash = (text: string): string => sha256(text).slice(0, 16);
 
 /**
  * The login that a session refers to. Applications can write to their sessions, so any value may be there.

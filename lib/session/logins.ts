@@ -6,11 +6,11 @@ import { inBatches } from "../util/in-batches.js";
 import type { LoginRecord } from "./login-record.js";
 import {
   endsLogin,
-  isLogoutOfUser,
   LOGIN_IN_PROGRESS_MS,
   type Logout,
   type LogoutNotice,
   LogoutNotices,
+  logoutBefore,
 } from "./logout-notices.js";
 import type { DecodedLogin, RecordCodec } from "./record-codec.js";
 import { providerSessionList, UserLogins, userList, userOf } from "./user-logins.js";
@@ -39,20 +39,26 @@ export interface EndedLogin {
   readonly record: LoginRecord | undefined;
 }
 
+/** The logins that a logout has ended. `failure` says why others may still be there. */
+export interface EndedLogins {
+  readonly ended: readonly EndedLogin[];
+  readonly failure?: unknown;
+}
+
 /** What a record shall become. Undefined leaves it as it is. May be called several times for one update. */
 export type ChangeLogin = (record: LoginRecord) => LoginRecord | "remove" | undefined;
 
 /** The login records of one portalAuth() in one store, and the lists and notices that belong to them. */
 export class Logins {
   readonly records: RecordStore;
+  readonly lists: UserLogins;
   readonly #options: LoginsOptions;
-  readonly #lists: UserLogins;
   readonly #notices: LogoutNotices;
 
   constructor(options: LoginsOptions) {
     this.records = options.records;
     this.#options = options;
-    this.#lists = new UserLogins(options.records);
+    this.lists = new UserLogins(options.records);
     this.#notices = new LogoutNotices(options.records);
   }
 
@@ -100,7 +106,7 @@ export class Logins {
 
   /** Lists a login: before its record is written, and when its idle end has moved. */
   list(key: string, record: LoginRecord): Promise<void> {
-    return this.#lists.add(key, record, this.#options.findsBySid);
+    return this.lists.add(key, record, this.#options.findsBySid);
   }
 
   /**
@@ -112,12 +118,10 @@ export class Logins {
    */
   async confirm(key: string, record: LoginRecord, requestAgeMs: () => number): Promise<LoginRecord | undefined> {
     const notices = await this.#noticesFor(record);
-    const ageMs = requestAgeMs();
-    const ofUser = notices.filter((notice) => isLogoutOfUser(notice, record));
-    const known = ofUser.find(({ age_ms }) => age_ms >= ageMs);
-    const confirmed = known ? { ...record, known_logout: known.id } : record;
+    const known_logout = logoutBefore(notices, record, requestAgeMs());
+    const confirmed = known_logout === undefined ? record : { ...record, known_logout };
     if (notices.some((notice) => endsLogin(notice, confirmed))) return undefined;
-    if (!known) return record;
+    if (confirmed === record) return record;
     return (await this.records.replace(key, 1, this.encode(key, confirmed))) ? confirmed : undefined;
   }
 
@@ -161,7 +165,7 @@ export class Logins {
 
   /** The record is gone, so a key that stays listed does no harm and expires by itself. */
   async unlist(key: string, record: LoginRecord): Promise<void> {
-    await this.#lists.remove(userList(userOf(record)), [key]).catch(() => {});
+    await this.lists.remove(userList(userOf(record)), [key]).catch(() => {});
   }
 
   /**
@@ -169,13 +173,9 @@ export class Logins {
    * may write to the store: a login of another user that the list names is omitted.
    */
   async of(list: string): Promise<FoundLogin[]> {
-    const found = await inBatches(await this.#lists.of(list), (key) => this.read(key));
-    return found.filter((login) => login !== undefined).filter(({ login }) => !login || isListedIn(list, login));
-  }
-
-  /** The lists of users whose logins belong to this session at the provider. */
-  usersOf(providerSession: string): Promise<readonly string[]> {
-    return this.#lists.usersOf(providerSession);
+    const listed = await inBatches(await this.lists.of(list), (key) => this.read(key));
+    const isOther = ({ record }: DecodedLogin) => userList(userOf(record)) !== list;
+    return listed.filter((found) => found !== undefined).filter(({ login }) => !login || !isOther(login));
   }
 
   /**
@@ -183,10 +183,16 @@ export class Logins {
    * first, which needs no memory in the store. The notice may fail, and is logged then. Logins that were
    * written meanwhile are removed after it.
    */
-  async endAll(list: string, isMeant: (found: FoundLogin) => boolean, logout: Logout): Promise<EndedLogin[]> {
-    const first = await this.#endListed(list, isMeant);
-    await this.notify(list, logout);
-    return [...first, ...(await this.#endListed(list, isMeant))];
+  async endAll(list: string, isMeant: (found: FoundLogin) => boolean, logout: Logout): Promise<EndedLogins> {
+    const ended: EndedLogin[] = [];
+    try {
+      await this.#endListed(list, isMeant, ended);
+      await this.notify(list, logout);
+      await this.#endListed(list, isMeant, ended);
+      return { ended };
+    } catch (failure) {
+      return { ended, failure };
+    }
   }
 
   /** Leaves a notice of a logout under the name of a user's list or of a provider session. */
@@ -196,20 +202,18 @@ export class Logins {
     await this.#notices.add(name, logout, lifeMs).catch(() => this.#options.warn(NOTICE_FAILED));
   }
 
-  async #endListed(list: string, isMeant: (found: FoundLogin) => boolean): Promise<EndedLogin[]> {
+  /** @param ended gets each login that was removed, also if a later one cannot be removed */
+  async #endListed(list: string, isMeant: (found: FoundLogin) => boolean, ended: EndedLogin[]): Promise<void> {
     const meant = (await this.of(list)).filter(isMeant);
-    const ended = await inBatches(meant, async ({ key, login }) => {
+    await inBatches(meant, async ({ key, login }) => {
       const { removed, isRepeated } = await removeSurely(this.records, key);
       const record = (removed && this.decode(key, removed.text)?.record) ?? login?.record;
-      return removed || isRepeated ? { key, record } : undefined;
+      if (removed || isRepeated) ended.push({ key, record });
     });
     const keys = meant.map(({ key }) => key);
-    await this.#lists.remove(list, keys).catch(() => {});
-    return ended.filter((login) => login !== undefined);
+    await this.lists.remove(list, keys).catch(() => {});
   }
 }
 
 const NOTICE_FAILED =
   "The session store did not take the notice of a logout. Logins that were in progress at that moment may stay signed in. Look at the store: its memory may be full.";
-
-const isListedIn = (list: string, { record }: DecodedLogin): boolean => userList(userOf(record)) === list;

@@ -78,11 +78,9 @@ export class LogoutNotices {
   }
 }
 
-/** Whether a logout is of the user's logins at the portalAuth() that this login belongs to. */
-export const isLogoutOfUser = <T extends Logout>(
-  logout: T,
-  { redirect_uri }: LoginRecord,
-): logout is T & LogoutByUser => isByUser(logout) && logout.redirect_uri === redirect_uri;
+/** Returns the id of the logout everywhere that came before the request of a login, which is `ageMs` old. */
+export const logoutBefore = (notices: readonly LogoutNotice[], { redirect_uri }: LoginRecord, ageMs: number) =>
+  notices.filter(isByUser).find((logout) => logout.redirect_uri === redirect_uri && logout.age_ms >= ageMs)?.id;
 
 /** Whether a logout ends this login, which its list of logins did not name. */
 export function endsLogin(logout: Logout, login: LoginRecord): boolean {
@@ -94,7 +92,7 @@ export function endsLogin(logout: Logout, login: LoginRecord): boolean {
 
 const keyOf = (name: string): string => `n:${name}`;
 
-const isByUser = (logout: Logout): logout is LogoutByUser => logout.reason === "everywhere";
+const isByUser = <T extends Logout>(logout: T): logout is Extract<T, LogoutByUser> => logout.reason === "everywhere";
 
 const isSameKind = (one: Logout, other: Logout): boolean =>
   isByUser(one)

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { RecordStore } from "../store/records.js";
+import { sha256 } from "../util/sha256.js";
 import type { LoginRecord } from "./login-record.js";
 
 /** One user of one client at one provider. */
@@ -22,8 +22,7 @@ export const userList = ({ issuer, client_id, sub }: User): string => `u:${hashO
 export const providerSessionList = ({ issuer, client_id }: Omit<User, "sub">, sid: string): string =>
   `p:${hashOf(issuer, client_id, sid)}`;
 
-const hashOf = (...names: readonly string[]): string =>
-  createHash("sha256").update(JSON.stringify(names)).digest("base64url");
+const hashOf = (...names: readonly string[]): string => sha256(JSON.stringify(names));
 
 /**
  * Lists the record keys of each user's logins. A key is listed before its record is written, and again

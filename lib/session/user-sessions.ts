@@ -1,12 +1,13 @@
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Request } from "express";
 import { PortalAuthError } from "../errors.js";
 import { storeFailed } from "../store/store-failed.js";
+import { sha256 } from "../util/sha256.js";
 import { loginOf } from "./attached-login.js";
 import { destroySessions, lastLogin } from "./end-session.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
-import type { EndedLogin, FoundLogin } from "./logins.js";
-import type { LogoutByProvider } from "./logout-notices.js";
+import type { EndedLogin, EndedLogins, FoundLogin } from "./logins.js";
+import type { Logout, LogoutByProvider } from "./logout-notices.js";
 import type { RequestLogin } from "./request-login.js";
 import { isForeign, type SessionRules } from "./session-rules.js";
 import { providerSessionList, userList, userOf } from "./user-logins.js";
@@ -27,9 +28,14 @@ export interface EndedSession {
   readonly login: PortalSession | undefined;
 }
 
+/** The sessions that a logout has ended. `failure` says why others may still be there. */
+export interface EndedSessions {
+  readonly ended: readonly EndedSession[];
+  readonly failure?: PortalAuthError;
+}
+
 /** The id of a login where users see it. It stays the same if the session gets a new id. */
-const publicId = ({ login_id }: LoginRecord): string =>
-  createHash("sha256").update(login_id).digest("base64url").slice(0, 22);
+const publicId = ({ login_id }: LoginRecord): string => sha256(login_id).slice(0, 22);
 
 /**
  * The sessions that the user of this request has with this portalAuth(). The one that was used last comes
@@ -67,17 +73,15 @@ function shown(record: LoginRecord, lifeMs: number, is_current: boolean, { clock
  * Ends the other sessions of the user of this request, with this portalAuth(), and logins of the user that
  * are in progress. The session of the request itself stays, for the caller to end.
  */
-export async function endOthers(on: Request, rules: SessionRules): Promise<EndedSession[]> {
+export async function endOthers(on: Request, rules: SessionRules): Promise<EndedSessions> {
   const login = lastLogin(on, rules);
   const current = loginOf(on, rules);
-  if (!login || !current) return [];
+  if (!login || !current) return { ended: [] };
   const { place, key } = current;
   const { redirectUri: redirect_uri } = rules;
   const isMeant = (found: FoundLogin) => found.key !== key && isOf(found, rules);
-  const ended = await during("end", () =>
-    place.logins.endAll(userList(userOf(login)), isMeant, { reason: "everywhere", redirect_uri, id: randomUUID() }),
-  );
-  return afterEnd(on, current, ended);
+  const logout: Logout = { reason: "everywhere", redirect_uri, id: randomUUID() };
+  return outcomeOf(on, current, [await place.logins.endAll(userList(userOf(login)), isMeant, logout)]);
 }
 
 /** A login that cannot be decoded may be this portalAuth()'s. The user wants it to end. */
@@ -124,25 +128,23 @@ export async function endAsProviderSays(
   rules: SessionRules & { readonly clockTolerance: number },
   { sub, sid, iat, reason }: ProviderLogout,
   onlyKnown = false,
-): Promise<EndedSession[]> {
+): Promise<EndedSessions> {
   const current = loginOf(on, rules);
   if (!current) throw new PortalAuthError("session_missing");
   const { logins } = current.place;
   const { issuer, clientId: client_id, clockTolerance } = rules;
   const logout: LogoutByProvider = { reason, sid, iat, tolerance: clockTolerance };
-  const ended = await during("end", async () => {
-    const lists = sub === undefined ? await usersOf(sid as string) : [userList({ issuer, client_id, sub })];
-    const all = await Promise.all(lists.map((list) => logins.endAll(list, (found) => isMeant(found, logout), logout)));
-    return all.flat();
-  });
-  return afterEnd(on, current, ended);
+  const lists =
+    sub === undefined ? await during("end", () => usersOf(sid as string)) : [userList({ issuer, client_id, sub })];
+  const endAll = (list: string) => logins.endAll(list, (found) => isMeant(found, logout), logout);
+  return outcomeOf(on, current, await Promise.all(lists.map(endAll)));
 
   async function usersOf(providerSid: string): Promise<readonly string[]> {
     const name = providerSessionList({ issuer, client_id }, providerSid);
-    const known = await logins.usersOf(name);
+    const known = await logins.lists.usersOf(name);
     if (known.length === 0 && onlyKnown) return [];
     await logins.notify(name, logout);
-    return known.length > 0 ? known : logins.usersOf(name); // a login that was listed before it could see the notice
+    return known.length > 0 ? known : logins.lists.usersOf(name); // a login that was listed before it could see the notice
   }
 }
 
@@ -155,6 +157,13 @@ function isMeant({ login }: FoundLogin, { reason, sid, iat, tolerance }: LogoutB
   const isOfSession = sid === undefined || its?.sid === undefined || its.sid === sid;
   const isLater = reason === "backchannel" && its?.iat !== undefined && its.iat > iat + tolerance;
   return isOfSession && !isLater;
+}
+
+async function outcomeOf(on: Request, current: RequestLogin, all: readonly EndedLogins[]): Promise<EndedSessions> {
+  const logins = all.flatMap(({ ended }) => ended);
+  const ended = await afterEnd(on, current, logins);
+  const failed = all.find(({ failure }) => failure !== undefined);
+  return failed ? { ended, failure: storeFailed("end", failed.failure, NOT_ENDED) } : { ended };
 }
 
 /** Ends the sessions of these logins in the application's own store, too. */

@@ -7,6 +7,7 @@ import type { RenderPage, WordsGiven } from "../pages.js";
 import type { IdTokenAlgorithm } from "../signature-algorithms.js";
 import { MEMORY } from "../store/store-address.js";
 import type { StoreGiven } from "../store/store-given.js";
+import { deepFreeze } from "../util/deep-freeze.js";
 import { withoutSlash } from "../without-slash.js";
 import { alike, readSecret, readVariable, unknownVariables } from "./environment.js";
 import {
@@ -268,14 +269,4 @@ const SWITCHED = ["backchannelLogout", "frontchannelLogout"] as const;
 function knownVariables(): string[] {
   const read = Object.values(VARIABLES);
   return [...read, ...SECRETS.map((name) => `${name}_FILE`)];
-}
-
-/** Freezes plain objects and arrays. A hook or another function is the application's own and stays as it is. */
-function deepFreeze<T>(value: T): Readonly<T> {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
-  const isPlain = Array.isArray(value) || Object.getPrototypeOf(value) === Object.prototype;
-  if (!isPlain) return value;
-  Object.freeze(value); // first: what holds itself comes by again
-  for (const member of Object.values(value)) deepFreeze(member);
-  return value;
 }

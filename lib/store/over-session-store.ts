@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import session, { type SessionData, type Store } from "express-session";
 import type { Clock } from "../clock.js";
 import { promised } from "../util/promised.js";
 import { createQueue, type Queue } from "../util/queue.js";
+import { sha256 } from "../util/sha256.js";
 import { withDeadline } from "./deadline.js";
 import type { RecordIndex, RecordStore, StoredRecord } from "./records.js";
 
@@ -179,8 +179,7 @@ class RecordsInSessionStore implements RecordStore {
  * express-session's own ids have 32 characters. A browser cannot send this one, because it does not know
  * the secret.
  */
-const sessionId = (kind: "record" | "list", name: string): string =>
-  `portal-auth-${kind}-${createHash("sha256").update(name).digest("base64url")}`;
+const sessionId = (kind: "record" | "list", name: string): string => `portal-auth-${kind}-${sha256(name)}`;
 
 /** session-file-store reports a session that it does not have as an error. */
 function ignoreMissing(error: NodeJS.ErrnoException): undefined {

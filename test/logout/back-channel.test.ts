@@ -310,6 +310,30 @@ describe("a logout token", () => {
     expect(await isIn(world)).toBe(false);
   });
 
+  test("that could be obeyed in part revokes the tokens of what has ended, and is good a second time", async () => {
+    const onLogout = vi.fn((_context: LogoutContext) => {});
+    const world = await start({ options: { hooks: { onLogout } }, log: [/session_store_failed/] });
+    const phone = await world.another();
+    const { refresh_token: own } = await world.tokens();
+    const { refresh_token: ofPhone } = await world.tokens(phone);
+    const stays = (await world.stored()).find(({ tokens }) => tokens.refresh_token === own);
+    const remove = world.store.remove.bind(world.store);
+    const removing = vi.spyOn(world.store, "remove").mockImplementation(async (key, ...more) => {
+      if (key === `s:${stays?.session_id}`) throw new Error("the store is away");
+      return remove(key, ...more);
+    });
+    const ended = () => onLogout.mock.calls.map(([{ tokens }]) => tokens.refresh_token);
+    const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
+    expect((await post(world, form)).status).toBe(400);
+    removing.mockRestore();
+    await vi.waitFor(() => expect(ended()).toEqual([ofPhone]));
+    expect([await isIn(world), await isIn(world, phone)]).toEqual([true, false]);
+    expect((await post(world, form)).status).toBe(200);
+    await vi.waitFor(() => expect(ended()).toEqual([ofPhone, own]));
+    const revoked = () => world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
+    await vi.waitFor(() => expect(revoked()).toEqual([ofPhone, own]));
+  });
+
   test("that the store could not free either is good again after ten seconds", async () => {
     const world = await start({ log: [/session_store_failed/, /seen before/] });
     const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }) });

@@ -57,6 +57,27 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     expect((await world.me()).isAuthenticated).toBe(true);
   });
 
+  test("a logout everywhere that fails at one of the others has ended the rest, and the next one ends all", async () => {
+    const { world, onLogout, token, losing, remove } = await start(whose, 0);
+    const phone = await world.another();
+    const tablet = await world.another();
+    const { refresh_token: ofPhone } = await world.tokens(phone);
+    const { refresh_token: ofTablet } = await world.tokens(tablet);
+    const stays = (await world.stored()).find(({ tokens }) => tokens.refresh_token === ofTablet);
+    losing.mockImplementation(async (key, ...more) => {
+      if (key.endsWith(String(whose === "app" ? stays?.login_id : stays?.session_id))) throw AWAY;
+      return remove(key, ...more);
+    });
+    await world.inRequest((req) => req.portal.logout({ everywhere: true }));
+    await vi.waitFor(() => expect(revoked(world)).toEqual([ofPhone]));
+    expect(onLogout.mock.calls.map(([{ tokens }]) => tokens.refresh_token)).toEqual([ofPhone]);
+    expect([(await world.me()).isAuthenticated, (await world.me(tablet)).isAuthenticated]).toEqual([true, true]);
+    losing.mockRestore();
+    await world.inRequest((req) => req.portal.logout({ everywhere: true }));
+    expect(revoked(world).sort()).toEqual([ofPhone, ofTablet, token].sort());
+    expect(await world.stored()).toEqual([]);
+  });
+
   test("a logout that the store has not done revokes nothing, and works later", async () => {
     const { world, onLogout, token, losing } = await start(whose, 0);
     losing.mockRejectedValue(AWAY);
