@@ -10,7 +10,7 @@ import type { Parts, Visit } from "../parts.js";
 import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../portal/logout-token.js";
 import { dropNewSession } from "../session/end-session.js";
 import { endAsProviderSays } from "../session/user-sessions.js";
-import { afterwards, tellEvent } from "./ended.js";
+import { afterProviderLogout } from "./ended.js";
 import { type TokenUse, useOnce } from "./used-tokens.js";
 
 /**
@@ -41,10 +41,8 @@ async function endSessions(parts: Parts, req: Request): Promise<void> {
   const token = await verifyLogoutToken(await parts.getPortal(), readToken(await formOr(req, "logout_token_invalid")));
   const use = await beginUse(parts, req, token.jti);
   try {
-    const { ended, failure } = await endAsProviderSays(req, settings, { reason: "backchannel", ...token });
-    if (ended.length > 0 || !failure) tellEvent(parts, "backchannel", ended.length, { at_portal: true });
-    void afterwards(parts, req, "backchannel", ended); // the provider does not wait for what the application does
-    if (failure) throw failure;
+    const outcome = await endAsProviderSays(req, settings, { reason: "backchannel", ...token });
+    afterProviderLogout(parts, req, "backchannel", outcome);
   } catch (error) {
     await use?.fail().catch(() => {}); // the provider sends a token again if the logout has failed
     throw error;

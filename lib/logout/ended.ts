@@ -5,7 +5,7 @@ import { callHook } from "../hooks.js";
 import type { Parts, Visit } from "../parts.js";
 import { revokeQuietly } from "../revoke-quietly.js";
 import type { PortalSession } from "../session/login-record.js";
-import type { EndedSession } from "../session/user-sessions.js";
+import type { EndedSession, EndedSessions } from "../session/user-sessions.js";
 import { withinTime } from "../within-time.js";
 
 /** Tells who listens how many sessions were ended, and why. */
@@ -31,6 +31,23 @@ export async function afterwards(
   const logins = loginsOf(ended);
   void revokeQuietly(parts, refreshTokensOf(logins));
   await callOnLogout(parts, req, reason, logins);
+}
+
+/**
+ * Does the same after a logout that the provider has asked for, and reports how many sessions it has ended. The provider does
+ * not wait for it.
+ *
+ * @throws PortalAuthError why other sessions may still be there
+ */
+export function afterProviderLogout(
+  parts: Parts,
+  req: Visit["req"],
+  reason: LogoutReason,
+  { ended, failure }: EndedSessions,
+): void {
+  if (ended.length > 0 || !failure) tellEvent(parts, reason, ended.length, { at_portal: true });
+  void afterwards(parts, req, reason, ended);
+  if (failure) throw failure;
 }
 
 /**

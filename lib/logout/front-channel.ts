@@ -9,7 +9,7 @@ import { namesProvider } from "../portal/names-provider.js";
 import { dropNewSession } from "../session/end-session.js";
 import { endAsProviderSays } from "../session/user-sessions.js";
 import type { Settings } from "../settings/settings.js";
-import { afterwards, tellEvent } from "./ended.js";
+import { afterProviderLogout } from "./ended.js";
 
 /** The same whether the session is known or not, so that no page that frames it can find out which. */
 const FRAME = '<!doctype html><html lang="en"><title>Sign-out request processed</title>';
@@ -26,11 +26,9 @@ export function frontChannelStep(parts: Parts) {
     const { iss, sid } = readParameters(readQuery(req));
     const portal = await parts.getPortal().catch(() => undefined); // the provider's session ends without its document, too
     if (!namesProvider(portal, settings, iss)) throw invalid("iss is not the issuer of the provider");
-    const iat = epochSeconds(settings.clock); // a login that the portal tells of from now on is another
-    const { ended, failure } = await endAsProviderSays(req, settings, { reason: "frontchannel", sid, iat }, true);
-    if (ended.length > 0 || !failure) tellEvent(parts, "frontchannel", ended.length, { at_portal: true });
-    void afterwards(parts, req, "frontchannel", ended);
-    if (failure) throw failure;
+    const iat = epochSeconds(settings.clock); // a login with a later ID token is another one
+    const outcome = await endAsProviderSays(req, settings, { reason: "frontchannel", sid, iat }, true);
+    afterProviderLogout(parts, req, "frontchannel", outcome);
     createHeaders({}, providersOrigins(settings, portal))(res);
     send(res, "text/html; charset=utf-8", FRAME);
   };

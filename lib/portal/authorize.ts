@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import * as oidc from "openid-client";
+import { sha256 } from "../util/sha256.js";
 import type { Portal } from "./discover.js";
 import { eachOnce } from "./each-once.js";
 
@@ -32,7 +33,7 @@ export function authorizationUrl(portal: Portal, attempt: Attempt, added: Record
     redirect_uri,
     state: attempt.state,
     ...(nonce !== "off" && { nonce: attempt.nonce }),
-    code_challenge: createHash("sha256").update(attempt.code_verifier).digest("base64url"), // RFC 7636, section 4.2
+    code_challenge: sha256(attempt.code_verifier), // RFC 7636, section 4.2
     code_challenge_method: "S256",
   };
   return eachOnce(oidc.buildAuthorizationUrl(portal.configuration, parameters), parameters);

@@ -1,7 +1,7 @@
-import { createHash } from "node:crypto";
 import type { Clock } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
 import { keepNewest } from "../newest.js";
+import { sha256 } from "../util/sha256.js";
 import type { PortalRequest } from "./portal-request.js";
 
 /** However long a provider asks us to wait: somebody may have written days there. */
@@ -56,5 +56,5 @@ function readRetryAfter({ status, headers }: Response, now: number): number | un
 function kindOf(url: string, { method = "GET", headers, body }: PortalRequest): string {
   if (method !== "GET") return `${method} ${url} ${new URLSearchParams(String(body ?? "")).get("grant_type")}`;
   const token = new Headers(headers).get("authorization") ?? "";
-  return `GET ${url} ${token && createHash("sha256").update(token).digest("base64url")}`;
+  return `GET ${url} ${token && sha256(token)}`;
 }

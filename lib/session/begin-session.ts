@@ -3,6 +3,7 @@ import type { Request } from "express";
 import type { Session, SessionData } from "express-session";
 import { epochSeconds } from "../clock.js";
 import { PortalAuthError } from "../errors.js";
+import { generateSession } from "../store/generate-session.js";
 import { beginWith } from "../store/loaded-entry.js";
 import { storeFailed } from "../store/store-failed.js";
 import type { Authentication, Claims, TokenSet } from "../tokens.js";
@@ -104,7 +105,7 @@ async function replaceSession(
   const ended = key !== undefined && isOurs ? await place.logins.end(key) : undefined;
   if (ended && place.isOurStore) {
     // The session went with its login, so there is nothing left to destroy.
-    (holder.sessionStore as unknown as { generate(req: Request): void }).generate(holder);
+    generateSession(holder.sessionStore, holder);
   } else await promised((done) => holder.session.regenerate(done));
   if (ended?.record) onReplaced(ended.record);
 }

@@ -98,8 +98,8 @@ export function dropNewSession(on: Request, instance: Instance): void {
 }
 
 /**
- * Lets this request count as no use of any session. express-session finds none when the response ends, so it
- * neither moves an end nor sets a cookie. `req.session` is gone then, as after a logout.
+ * Keeps this request from counting as a use of any session. express-session finds none when the response
+ * ends, so it neither moves an end nor sets a cookie. `req.session` is gone then, as after a logout.
  */
 export function passUnnoticed(on: Request): void {
   for (const login of loginsOf(on)) login.release();

@@ -34,8 +34,8 @@ interface Sealed {
 
 /**
  * Creates the codec of one portalAuth(). With keys of TOKEN_ENCRYPTION_KEY the whole record is encrypted and
- * bound to its key in the store, and a record in clear text is refused: whoever can write to the store must
- * not be able to plant one.
+ * bound to its key in the store. A record in clear text is refused, because a writer to the store could plant
+ * one.
  *
  * @param report called once for each text that cannot be decoded
  */

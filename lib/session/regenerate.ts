@@ -1,6 +1,7 @@
 import type { Request } from "express";
 import type { Session } from "express-session";
 import { PortalAuthError } from "../errors.js";
+import { generateSession } from "../store/generate-session.js";
 import { beginWith } from "../store/loaded-entry.js";
 import { storeFailed } from "../store/store-failed.js";
 import { pause } from "../util/pause.js";
@@ -93,7 +94,7 @@ async function moveEntry(holder: Request, current: RequestLogin, old: Session, w
   const { key: oldKey = "", place } = current;
   let found = await readWhenRefreshed(place, oldKey, waitMs);
   current.release();
-  (holder.sessionStore as unknown as { generate(req: Request): void }).generate(holder);
+  generateSession(holder.sessionStore, holder);
   copyData(holder, current, old);
   const session_id = holder.sessionID;
   const newKey = recordKey(place, session_id, "");

@@ -75,7 +75,7 @@ export class RequestLogin {
     return view && whyNot(view, rules) === undefined ? view : undefined;
   }
 
-  /** Why the login of this session does not count; undefined if there is none, or if it counts. */
+  /** Why the login of this session does not count; undefined if it counts, or without a login. */
   refusal(rules: SessionRules): Refusal | undefined {
     if (!this.#session()) return undefined;
     const login = this.#current();

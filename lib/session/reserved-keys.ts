@@ -22,5 +22,5 @@ const RESERVED = [
   ...Object.getOwnPropertyNames(session.Session.prototype),
 ];
 
-/** Returns the first of these keys that an application must not write to; undefined if there is none. */
+/** Returns the first of these keys that an application must not write to; undefined if all may be written. */
 export const reservedKey = (keys: readonly string[]): string | undefined => keys.find((key) => RESERVED.includes(key));

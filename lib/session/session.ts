@@ -20,8 +20,8 @@ export const readSession = (req: Request, rules: SessionRules): PortalSession | 
   loginOf(req, rules)?.read(rules);
 
 /**
- * Returns why the login in the session of this request does not count; undefined if there is none, or if it
- * counts.
+ * Returns why the login in the session of this request does not count. Undefined if it counts, or without a
+ * login.
  */
 export const whyRefused = (req: Request, rules: SessionRules): Refusal | undefined =>
   loginOf(req, rules)?.refusal(rules);

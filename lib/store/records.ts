@@ -39,7 +39,7 @@ export interface RecordStore {
    * another version or is gone. Without `lifeMs` its end stays as it is.
    */
   replace(key: string, version: number, text: string, lifeMs?: number): Promise<boolean>;
-  /** Sets how long the record lives from now on. Resolves to false if there is none. */
+  /** Sets how long the record lives from now on. Resolves to false if there is no such record. */
   touch(key: string, lifeMs: number): Promise<boolean>;
   /**
    * Removes the record, only of this version if one is given, and resolves to what was removed. Needs no

@@ -1,5 +1,6 @@
 import type { Request } from "express";
 import session, { type Session, type SessionData } from "express-session";
+import { generateSession } from "./generate-session.js";
 import { guardEntries } from "./guarded-store.js";
 import { isTouchDue, type Lives, livesByCookie } from "./lives.js";
 import { begunRecord, entryKey, findEntry, forgetBegun, LoadedEntry, markWithEntry } from "./loaded-entry.js";
@@ -13,11 +14,6 @@ import {
   type SessionLike,
   serializeSession,
 } from "./session-parts.js";
-
-/** A store as express-session leaves it: it adds a method that creates the session of a request. */
-interface Generating {
-  generate(req: Request): void;
-}
 
 /** The connection of a store: see OpenStore. */
 interface Connection {
@@ -112,7 +108,7 @@ export class PortalSessionStore extends session.Store {
       super.regenerate(req, done);
       return;
     }
-    (this as unknown as Generating).generate(req);
+    generateSession(this, req);
     done();
   }
 

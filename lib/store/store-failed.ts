@@ -5,7 +5,7 @@ import { PortalAuthError } from "../errors.js";
  * of their own.
  *
  * @param doing what the store was asked to do, as one verb
- * @param sentence what the user is told
+ * @param sentence for the user
  */
 export function storeFailed(doing: string, cause: unknown, sentence?: string): PortalAuthError {
   const isOurs = cause instanceof PortalAuthError;
