@@ -1,7 +1,13 @@
 // A complete app, from top to bottom: headers, login, routes, errors. The shortest one is in the README.
 
 import express, { type Express } from "express";
-import { type Hooks, type PortalAuthOptions, portalAuth, portalErrors, requireAuth } from "express-portal-auth";
+import {
+  type Hooks,
+  type PortalAuthOptions,
+  portalAuth,
+  portalErrors,
+  requireAuth,
+} from "express-portal-auth";
 import { inspector } from "express-portal-auth/inspector";
 import helmet from "helmet";
 import { accountPage } from "./pages/account.js";
@@ -81,7 +87,11 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
 
   app.get("/account", requireAuth(), async (req, res) => {
     res.send(
-      accountPage({ person: req.portal.claims, tokens: await tokenFacts(req), inspects: inspect !== undefined }),
+      accountPage({
+        person: req.portal.claims,
+        tokens: await tokenFacts(req),
+        inspects: inspect !== undefined,
+      }),
     );
   });
 

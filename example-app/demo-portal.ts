@@ -18,7 +18,8 @@ export function demoOptions(ports: DemoPorts) {
     redirectUri: `http://127.0.0.1:${ports.app}/callback`,
     refreshLeeway: 5, // the usual 30 s would be half of a token's life here, and its bar never run out
     // without one of your own a new one at each start: then everybody signs in again
-    ...(!SESSION_SECRET?.trim() && !SESSION_SECRET_FILE?.trim() && { secret: randomBytes(32).toString("hex") }),
+    ...(!SESSION_SECRET?.trim() &&
+      !SESSION_SECRET_FILE?.trim() && { secret: randomBytes(32).toString("hex") }),
   } as const satisfies PortalAuthOptions;
 }
 

@@ -14,7 +14,8 @@ const A_DAY = 24 * 60 * 60;
 /** What has been opened, to be closed in this order whatever happens: the server first, as its requests need the rest. */
 const open: Closable[] = [];
 
-const openInTime = (openings: readonly Opening[]) => openAll(openings, (opened) => void open.unshift(...opened));
+const openInTime = (openings: readonly Opening[]) =>
+  openAll(openings, (opened) => void open.unshift(...opened));
 
 interface Started {
   /** The address to visit. */

@@ -36,7 +36,10 @@ export async function listen(port: number, app: RequestListener): Promise<Closab
  * Waits for all of them before it complains, so that one line names every port that is taken. What could be opened is
  * handed to `keep` all the same: it has to be closed.
  */
-export async function openAll(openings: readonly Opening[], keep: (opened: Closable[]) => void): Promise<void> {
+export async function openAll(
+  openings: readonly Opening[],
+  keep: (opened: Closable[]) => void,
+): Promise<void> {
   const outcomes = await Promise.allSettled(openings.map(({ opened }) => opened));
   keep(outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : [])));
   const failures = outcomes.flatMap((outcome, index) => {
@@ -50,6 +53,8 @@ export async function openAll(openings: readonly Opening[], keep: (opened: Closa
   const troubles = failures.map(({ port, error }) =>
     error.code === "EACCES" ? `Port ${port} needs more rights.` : `Port ${port} is in use.`,
   );
-  const others = failures.map(({ variable, port }) => `${variable}=${port < 60_000 ? port + 1000 : port - 1000}`);
+  const others = failures.map(
+    ({ variable, port }) => `${variable}=${port < 60_000 ? port + 1000 : port - 1000}`,
+  );
   throw new Advice(`${troubles.join(" ")} Choose another: ${others.join(" ")} npm start`);
 }

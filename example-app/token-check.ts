@@ -7,7 +7,11 @@ import { tokenFacts } from "./token-facts.js";
  * An API that cannot work without an access token that is good for a while. Twenty calls at once make one refresh, in
  * however many processes: whoever is first asks the portal, and the others wait for what it brings.
  */
-export const tokenCheck: RequestHandler[] = [noteTokenSet, requireAuth({ freshToken: true }), answerTokenCheck];
+export const tokenCheck: RequestHandler[] = [
+  noteTokenSet,
+  requireAuth({ freshToken: true }),
+  answerTokenCheck,
+];
 
 /**
  * Before the guard, which may refresh: between the set that the first call found and the one that the last call left
@@ -25,4 +29,5 @@ async function answerTokenCheck(req: Request, res: Response): Promise<void> {
 }
 
 /** Tells tokens apart without giving any of them away: they stay on the server. */
-const fingerprint = (token: string): string => createHash("sha256").update(token).digest("base64url").slice(-8);
+const fingerprint = (token: string): string =>
+  createHash("sha256").update(token).digest("base64url").slice(-8);

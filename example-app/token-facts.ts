@@ -30,7 +30,9 @@ export async function tokenFacts(req: Request): Promise<TokenFacts> {
     obtained_at,
     lives: {
       access_token: life(obtained_at, tokens.expires_at),
-      ...(tokens.refresh_token !== undefined && { refresh_token: life(obtained_at, tokens.refresh_expires_at) }),
+      ...(tokens.refresh_token !== undefined && {
+        refresh_token: life(obtained_at, tokens.refresh_expires_at),
+      }),
       // that of the login, whose claims the page shows: a refresh may bring another, which nobody reads
       ...(tokens.id_token !== undefined && { id_token: life(claims.iat, claims.exp) }),
     },

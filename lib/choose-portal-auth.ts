@@ -1,13 +1,13 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { answerError } from "./answer/answer-error.js";
 import { carefully, createLog, type Log } from "./answer/log.js";
-import { createPages } from "./answer/pages.js";
-import { PortalAuthError } from "./errors.js";
-import { tellNobody } from "./events.js";
-import type { Logger } from "./logger.js";
-import type { RenderPage, WordsGiven } from "./pages.js";
+import { createPages } from "./answer/page-renderer.js";
+import { tellNobody } from "./contract/events.js";
+import type { Logger } from "./contract/logger.js";
+import type { RenderPage, WordsGiven } from "./contract/page-parts.js";
+import { PortalAuthError } from "./errors/portal-auth-error.js";
+import { describeError } from "./errors/redact.js";
 import type { PortalAuth } from "./portal-auth.js";
-import { describeError } from "./redact.js";
 import { chosenRequests } from "./session/chosen-requests.js";
 import { onceAMinute } from "./util/once-a-minute.js";
 
@@ -48,7 +48,9 @@ export function choosePortalAuth(
   const log: Log = { ...given, warn: onceAMinute(given.warn) };
   const pages = createPages({ languages, render: renderPage, log: given });
   const met = new Set<PortalAuth>();
-  return Object.assign(chosenPortalAuth, { close: async () => void (await Promise.all([...met].map(closed))) });
+  return Object.assign(chosenPortalAuth, {
+    close: async () => void (await Promise.all([...met].map(closed))),
+  });
 
   function chosenPortalAuth(req: Request, res: Response, next: NextFunction): void {
     const fail = (thrown: unknown) => next(toError(thrown));
@@ -64,7 +66,9 @@ export function choosePortalAuth(
 
   function forwardTo(choice: Choice, req: Request, res: Response, next: NextFunction): void {
     if (choice === undefined || choice === null) {
-      answerError(req, res, new PortalAuthError("tenant_unknown"), { isLogin: false, log, pages }).catch(next);
+      answerError(req, res, new PortalAuthError("tenant_unknown"), { isLogin: false, log, pages }).catch(
+        next,
+      );
       return;
     }
     if (!isPortalAuth(choice)) throw new TypeError(NOT_A_ROUTER);

@@ -1,7 +1,7 @@
 import { carefully, createLog } from "./answer/log.js";
-import { PortalAuthError } from "./errors.js";
-import { tellNobody } from "./events.js";
-import type { Logger } from "./logger.js";
+import { tellNobody } from "./contract/events.js";
+import type { Logger } from "./contract/logger.js";
+import { PortalAuthError } from "./errors/portal-auth-error.js";
 import { livesByCookie } from "./store/lives.js";
 import { createMemoryStore } from "./store/memory-store.js";
 import { isStore, openStore, whyNoStore } from "./store/open-store.js";
@@ -45,7 +45,8 @@ function isStoreGiven(given: StoreGiven | undefined): given is StoreGiven {
 
 /** The value is not shown, because an address can contain a password. */
 function problemOf(given: unknown): string {
-  if (typeof given === "object" && given !== null) return `\n  - createStore(): the argument ${whyNoStore(given)}`;
+  if (typeof given === "object" && given !== null)
+    return `\n  - createStore(): the argument ${whyNoStore(given)}`;
   const found = given === undefined ? "got undefined: is the environment variable set? Pass" : "pass";
   return `\n  - createStore(): ${found} ${NEEDED}`;
 }

@@ -1,17 +1,11 @@
 export type { Problem } from "./answer/problem.js";
-export type { CsrfOptions } from "./anti-forgery.js";
-export { type Choice, type ChooseOptions, type ChosenPortalAuth, choosePortalAuth } from "./choose-portal-auth.js";
-export type { Clock } from "./clock.js";
-export { type CreateStoreOptions, createStore } from "./create-store.js";
 export {
-  type Check,
-  type CheckGroup,
-  type DiagnoseOptions,
-  type Diagnosis,
-  diagnose,
-  type Verdict,
-} from "./doctor/index.js";
-export { PortalAuthError, type PortalAuthErrorCode, type PortalAuthErrorOptions } from "./errors.js";
+  type Choice,
+  type ChooseOptions,
+  type ChosenPortalAuth,
+  choosePortalAuth,
+} from "./choose-portal-auth.js";
+export type { Clock } from "./contract/clock.js";
 export type {
   Failed,
   LockWaited,
@@ -29,7 +23,25 @@ export type {
   RefreshFailed,
   RefreshJoined,
   SessionRefused,
-} from "./events.js";
+} from "./contract/events.js";
+export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./contract/hooks.js";
+export type { Logger } from "./contract/logger.js";
+export type { Action, Page, RenderPage, Words, WordsGiven } from "./contract/page-parts.js";
+export type { Authentication, Claims, TokenSet } from "./contract/tokens.js";
+export { type CreateStoreOptions, createStore } from "./create-store.js";
+export {
+  type Check,
+  type CheckGroup,
+  type DiagnoseOptions,
+  type Diagnosis,
+  diagnose,
+  type Verdict,
+} from "./doctor/index.js";
+export {
+  PortalAuthError,
+  type PortalAuthErrorCode,
+  type PortalAuthErrorOptions,
+} from "./errors/portal-auth-error.js";
 export type { KeepFormOptions } from "./form/keep-form-options.js";
 export { type PortalErrorsOptions, portalErrors } from "./guard/portal-errors.js";
 export {
@@ -38,18 +50,22 @@ export {
   type RequireAuthOptions,
   requireAuth,
 } from "./guard/require-auth.js";
-export type { ClaimDemand, ClaimDemands, ClaimValue, ComparableClaim, DemandableClaims } from "./guard/rights.js";
-export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./hooks.js";
-export type { Logger } from "./logger.js";
+export type {
+  ClaimDemand,
+  ClaimDemands,
+  ClaimValue,
+  ComparableClaim,
+  DemandableClaims,
+} from "./guard/rights.js";
+export type { CsrfOptions } from "./http/csrf.js";
 export type { LoginOptions } from "./login/login.js";
 export type { LoginStrength } from "./login/strength.js";
 export type { Device } from "./logout/device.js";
 export type { LogoutOptions } from "./logout/logout.js";
 export type { SessionInfo } from "./logout/sessions.js";
-export type { Action, Page, RenderPage, Words, WordsGiven } from "./pages.js";
 export { type PortalAuth, portalAuth } from "./portal-auth.js";
 export { portalProxy } from "./proxy/portal-proxy.js";
-export type { PortalProxyOptions } from "./proxy/settle.js";
+export type { PortalProxyOptions } from "./proxy/resolve-proxy-options.js";
 export type {
   AuthenticatedPortal,
   GuardedLocals,
@@ -67,4 +83,3 @@ export type { PostgresPool, PostgresResult } from "./store/postgres-tables.js";
 export type { RecordIndex, RecordStore, StoredRecord } from "./store/records.js";
 export type { IoRedisClient, NodeRedisClient, RedisClient, RedisEvalOptions } from "./store/redis-client.js";
 export type { PortalStore, StoreGiven, StoreObject } from "./store/store-given.js";
-export type { Authentication, Claims, TokenSet } from "./tokens.js";

@@ -1,24 +1,23 @@
 import { executionAsyncId } from "node:async_hooks";
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { keepRefreshTokenAlive } from "./access/keep-alive.js";
-import { createOutage } from "./access/outage.js";
+import { createOutage } from "./access/refresh-circuit-breaker.js";
 import { answerError } from "./answer/answer-error.js";
 import { carefully, createLog, type Log, logFailure } from "./answer/log.js";
-import { createPages } from "./answer/pages.js";
-import { asPortalAuthError } from "./as-portal-auth-error.js";
-import { PortalAuthError } from "./errors.js";
-import { createTell } from "./events.js";
-import { isOfExpress, refuseForeignRequest } from "./foreign-request.js";
+import { isOfExpress, refuseForeignRequest } from "./answer/non-express-request.js";
+import { createPages } from "./answer/page-renderer.js";
+import { type Parts, type Visit, withLogin, withRetry } from "./context/router-context.js";
+import { createTell } from "./contract/events.js";
+import { callbackPaths, possibleCallbackPaths } from "./contract/test-login.js";
+import { PortalAuthError } from "./errors/portal-auth-error.js";
+import { asPortalAuthError } from "./errors/to-portal-auth-error.js";
+import { assumeHttps } from "./http/request-scheme.js";
 import { createHostCheck } from "./login/host-check.js";
+import { Transactions } from "./login/login-attempts.js";
 import { createSilentLogin } from "./login/silent.js";
-import { Transactions } from "./login/transaction.js";
-import { callbackPaths, possibleCallbackPaths } from "./login-ticket.js";
-import { afterFoundEnded } from "./logout/ended.js";
-import { lookAtMaking, lookAtMount } from "./look-at-mount.js";
-import { assumeHttps } from "./over-https.js";
-import { refuseRequest } from "./parentheses.js";
-import { type Parts, type Visit, withLogin, withRetry } from "./parts.js";
-import { createDiscovery } from "./portal/discover.js";
+import { afterFoundEnded } from "./logout/after-logout.js";
+import { lookAtMaking, lookAtMount } from "./mount-warnings.js";
+import { createDiscovery } from "./provider/discovery.js";
 import { createRefreshOnce } from "./refresh/refresh-once.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createRoutes } from "./routes.js";
@@ -30,6 +29,7 @@ import type { PortalAuthOptions } from "./settings/options.js";
 import { type Settings, settledOf, type Tried, tryOptions, warnings } from "./settings/settings.js";
 import { openStore } from "./store/open-store.js";
 import { storeFailed } from "./store/store-failed.js";
+import { refuseRequest } from "./util/assert-factory-call.js";
 import { keepInDictionary } from "./util/keep-in-dictionary.js";
 import { createSealer } from "./util/seal.js";
 
@@ -77,7 +77,8 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
     keepInDictionary(res, "req");
     mountSession(req, res, (error, login = loginOf(req, parts.settings)) => {
       attachPortal(req, parts.settings, new RequestPortal(parts, req, res, login));
-      if (error) return void failToLoad(parts, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(next);
+      if (error)
+        return void failToLoad(parts, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(next);
       const step = stepFor(req);
       if (!step) {
         keepRefreshTokenAlive(parts, req);
@@ -124,7 +125,9 @@ function createParts(tried: Tried): Parts {
 function logOf({ name, issuer, clientId: client_id, logger }: Settings): Log {
   const write = logger && carefully(logger);
   const also =
-    write && logger.debug && ((event: object, name: string) => write("debug", { ...event, event: name }, name));
+    write &&
+    logger.debug &&
+    ((event: object, name: string) => write("debug", { ...event, event: name }, name));
   return createLog(write, createTell({ instance: name ?? "default", issuer, client_id }, also));
 }
 

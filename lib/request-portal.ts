@@ -4,10 +4,11 @@ import { freshSession } from "./access/access-token.js";
 import { fetchWithToken } from "./access/fetch.js";
 import { userInfo } from "./access/user-info.js";
 import { answerError } from "./answer/answer-error.js";
+import { type Parts, type Visit, withLogin } from "./context/router-context.js";
+import type { Claims, TokenSet } from "./contract/tokens.js";
 import { beginLogin, type LoginOptions } from "./login/login.js";
 import { type LogoutOptions, logOut } from "./logout/logout.js";
 import { endOne, listSessions, type SessionInfo } from "./logout/sessions.js";
-import { type Parts, type Visit, withLogin } from "./parts.js";
 import { claimLastsMs } from "./refresh/claim.js";
 import { longestRenewMs } from "./refresh/refresh.js";
 import { AttachedLogin } from "./session/attached-login.js";
@@ -15,7 +16,6 @@ import type { Instance } from "./session/holder.js";
 import { regenerateSession } from "./session/regenerate.js";
 import type { RequestLogin } from "./session/request-login.js";
 import { sessionHere } from "./session/session.js";
-import type { Claims, TokenSet } from "./tokens.js";
 
 /** A request of somebody who is logged in. `MyClaims` are what your portal tells, or your onLogin keeps, beside `sub`. */
 export type AuthenticatedPortal<MyClaims = unknown> = RequestPortal & {
@@ -165,7 +165,12 @@ export class RequestPortal extends AttachedLogin {
    */
   async login(options: LoginOptions = {}): Promise<void> {
     await beginLogin(this.#parts, this.#visit(), options).catch((error) =>
-      answerError(this.#req, this.#res, error, withLogin(this.#parts, this.#mount, options?.returnTo, options ?? {})),
+      answerError(
+        this.#req,
+        this.#res,
+        error,
+        withLogin(this.#parts, this.#mount, options?.returnTo, options ?? {}),
+      ),
     );
   }
 

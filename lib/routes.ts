@@ -1,22 +1,22 @@
 import type { Request } from "express";
 import { answerError } from "./answer/answer-error.js";
 import { isPrefetch } from "./answer/client.js";
-import { ourHeaders } from "./answer/headers.js";
+import { ourHeaders } from "./answer/response-headers.js";
 import { send } from "./answer/send.js";
 import { callbackStep } from "./callback/callback.js";
 import { postedStep } from "./callback/posted.js";
-import { useTicket } from "./callback/ticket.js";
+import { useTicket } from "./callback/test-login-callback.js";
+import { type Parts, type Visit, withRetry } from "./context/router-context.js";
+import { tickets } from "./contract/test-login.js";
 import { formStep, postedFormStep } from "./form/form.js";
 import { loginStep } from "./login/login.js";
 import { initiatedByPost, unlessInitiated } from "./login/third-party.js";
-import { tickets } from "./login-ticket.js";
 import { backChannelStep } from "./logout/back-channel.js";
 import { frontChannelStep } from "./logout/front-channel.js";
 import { logoutStep } from "./logout/logout.js";
-import { type Parts, type Visit, withRetry } from "./parts.js";
 import { passUnnoticed } from "./session/end-session.js";
 import { statusStep } from "./status/status.js";
-import { withoutSlash } from "./without-slash.js";
+import { withoutSlash } from "./util/without-trailing-slash.js";
 
 /** Answers a request for one of our own addresses. */
 type Step = (visit: Visit) => Promise<void>;
@@ -27,8 +27,13 @@ export type StepFor = (req: Request) => Step | undefined;
 /** By path, and then by method: nearly every request is none of ours, which its path alone says. */
 export function createRoutes(parts: Parts): StepFor {
   const { thirdPartyLogin } = parts.settings;
-  const { login, callback, logout, session, form, backchannelLogout, frontchannelLogout } = parts.settings.routes;
-  const [begin, finish, leave] = [loginStep(parts), callbackStep(parts), withoutSignIn(parts, logoutStep(parts))];
+  const { login, callback, logout, session, form, backchannelLogout, frontchannelLogout } =
+    parts.settings.routes;
+  const [begin, finish, leave] = [
+    loginStep(parts),
+    callbackStep(parts),
+    withoutSignIn(parts, logoutStep(parts)),
+  ];
   const table: [method: string, path: string | false, step: Step][] = [
     ["GET", login, unlessPrefetched(thirdPartyLogin ? unlessInitiated(parts, begin) : begin)],
     ["POST", thirdPartyLogin && login, initiatedByPost(parts)],

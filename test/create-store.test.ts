@@ -80,7 +80,9 @@ describeWithRedis("Redis", (redis) => {
   describeSessions("a client of redis", async () =>
     ending(await createClient({ url: redis().url }).connect(), (client) => client.destroy()),
   );
-  describeSessions("a client of ioredis", async () => ending(new Redis(redis().url), (client) => client.disconnect()));
+  describeSessions("a client of ioredis", async () =>
+    ending(new Redis(redis().url), (client) => client.disconnect()),
+  );
 });
 
 describeWithPostgres("PostgreSQL", (postgres) => {
@@ -110,17 +112,23 @@ describe("what is no store", () => {
 
   test("is said to be undefined if the environment variable is not set", () => {
     const address: string | undefined = undefined; // as TypeScript takes a variable of process.env
-    expect(() => createStore(address)).toThrow(/createStore\(\): got undefined: is the environment variable set\?/);
+    expect(() => createStore(address)).toThrow(
+      /createStore\(\): got undefined: is the environment variable set\?/,
+    );
     expect(() => createStore("mysql://localhost")).toThrow(/createStore\(\): pass memory:/);
   });
 
   test("is refused with the names of the methods that an adapter lacks", () => {
     const { touch, ...adapter } = createMinimalRecords();
-    expect(() => createStore(adapter as StoreGiven)).toThrow("createStore(): the argument is an adapter without touch");
+    expect(() => createStore(adapter as StoreGiven)).toThrow(
+      "createStore(): the argument is an adapter without touch",
+    );
   });
 
   test("is refused without its password", () => {
-    expect(() => createStore("redis://user:pass#word@localhost")).toThrow(expect.not.stringContaining("word"));
+    expect(() => createStore("redis://user:pass#word@localhost")).toThrow(
+      expect.not.stringContaining("word"),
+    );
   });
 });
 
@@ -134,7 +142,9 @@ test("problems of the connection go to the logger", async () => {
   const logger = { warn: vi.fn(), error: vi.fn() };
   const store = createStore("postgres://user:pass-word@127.0.0.1:1/app", { logger });
   onTestFinished(() => store.close());
-  await expect(called((done) => store.get("a", done))).rejects.toMatchObject({ code: "session_store_failed" });
+  await expect(called((done) => store.get("a", done))).rejects.toMatchObject({
+    code: "session_store_failed",
+  });
   expect(logger.warn.mock.calls.flat().join()).toMatch(/ECONNREFUSED/);
   expect(logger.warn.mock.calls.flat().join()).not.toContain("pass-word");
 });

@@ -3,7 +3,7 @@ import express from "express";
 import session from "express-session";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { portalAuth, requireAuth } from "../lib/index.js";
-import { startPortal } from "../lib/testing/portal/portal.js";
+import { startPortal } from "../lib/testing/provider/test-provider.js";
 import { holdNext, logIn, TOKEN_SECONDS } from "./access/logged-in.js";
 import { signed } from "./hostile/support/acts.js";
 import { Browser } from "./support/browser.js";
@@ -68,7 +68,9 @@ describe.each([4, 5] as const)("Express %i", (version) => {
 
 describe("the routes", () => {
   test("can be moved", async () => {
-    const { browser, url } = await startWorld({ options: { routes: { login: "/auth/in", logout: "/auth/out" } } });
+    const { browser, url } = await startWorld({
+      options: { routes: { login: "/auth/in", logout: "/auth/out" } },
+    });
     expect((await browser.navigate(`${url}/auth/in`)).status).toBe(302);
     expect((await browser.navigate(`${url}/auth/out`, { site: "same-origin" })).status).toBe(303);
     expect((await browser.navigate(`${url}/login`)).status).toBe(404);
@@ -89,7 +91,9 @@ describe("the routes", () => {
 
   test("answer HEAD with nothing, and leave other methods to the app", async () => {
     const { browser, url } = await startWorld();
-    expect((await browser.navigate(`${url}/login`, { method: "HEAD" })).headers["cache-control"]).toBe("no-store");
+    expect((await browser.navigate(`${url}/login`, { method: "HEAD" })).headers["cache-control"]).toBe(
+      "no-store",
+    );
     for (const method of ["PUT", "DELETE", "PATCH"])
       expect((await browser.navigate(`${url}/callback`, { method })).status).toBe(404);
   });
@@ -167,7 +171,8 @@ describe("two routers in one app", () => {
 
 test("an app's session for some paths only does not decide for the others: a stranger's request cannot switch off logins", async () => {
   const { browser, url, me, log } = await startWorld({
-    before: (app) => app.use("/admin", session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false })),
+    before: (app) =>
+      app.use("/admin", session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false })),
     log: [/mount it before portalAuth/],
   });
   await browser.visit(`${url}/account`);
@@ -237,7 +242,10 @@ describe("behind a proxy that ends TLS", () => {
   });
 
   test("that does not say https is told, instead of sending people round in circles", async () => {
-    const { browser, origin, log } = await startBehindProxy({ forwardedHeaders: {}, log: [/proxy_not_trusted/] });
+    const { browser, origin, log } = await startBehindProxy({
+      forwardedHeaders: {},
+      log: [/proxy_not_trusted/],
+    });
     const page = await browser.visit(`${origin}/account`);
     expect([page.status, page.body.includes("proxy_not_trusted")]).toEqual([500, true]);
     expect(page.url).toBe(`${origin}/account`); // before the portal was asked for anything
@@ -257,7 +265,10 @@ describe("behind a proxy that ends TLS", () => {
   ])(
     "and does not send X-Forwarded-Proto: the log says that %s, and no login begins",
     async (seen, forwardedHeaders) => {
-      const { browser, origin, log, asked } = await startBehindProxy({ forwardedHeaders, log: [/proxy_not_trusted/] });
+      const { browser, origin, log, asked } = await startBehindProxy({
+        forwardedHeaders,
+        log: [/proxy_not_trusted/],
+      });
       expect((await browser.navigate(`${origin}/account`)).status).toBe(500);
       expect(log.join()).toContain(`[${seen}`);
       expect(log.join()).toContain("PORTAL_TLS_TERMINATED=on");
@@ -287,7 +298,9 @@ describe("behind a proxy that ends TLS", () => {
     const page = await browser.visit(`${origin}/account`);
     const again =
       page.headers["refresh"] &&
-      (await browser.visit(new URL(String(page.headers["refresh"]).slice(7), page.url), { site: "same-origin" }));
+      (await browser.visit(new URL(String(page.headers["refresh"]).slice(7), page.url), {
+        site: "same-origin",
+      }));
     expect((again || page).status).toBe(200);
     expect((await browser.visit(`${origin}/account`)).status).toBe(200);
     expect((await browser.visit(`${origin}/test/secure`)).body).toBe("true");
@@ -303,7 +316,13 @@ describe("behind a proxy that ends TLS", () => {
       forwardedHeaders: {},
       before: (app) =>
         app.use(
-          session({ secret: "s", resave: false, saveUninitialized: false, proxy: true, cookie: { secure: true } }),
+          session({
+            secret: "s",
+            resave: false,
+            saveUninitialized: false,
+            proxy: true,
+            cookie: { secure: true },
+          }),
         ),
       options: { tlsTerminated: true },
       log: [/proxy_not_trusted/],
@@ -315,7 +334,10 @@ describe("behind a proxy that ends TLS", () => {
 
   test("that says https at the login and not at the callback is told before the code is sent", async () => {
     const forwardedHeaders: Record<string, string> = { "x-forwarded-proto": "https" };
-    const { browser, origin, asked } = await startBehindProxy({ forwardedHeaders, log: [/proxy_not_trusted/] });
+    const { browser, origin, asked } = await startBehindProxy({
+      forwardedHeaders,
+      log: [/proxy_not_trusted/],
+    });
     const callback = await browser.loginUntilCallback(`${origin}/account`);
     delete forwardedHeaders["x-forwarded-proto"];
     const page = await browser.navigate(callback);
@@ -342,7 +364,10 @@ describe("behind a proxy that ends TLS", () => {
   });
 
   test("nobody goes round in circles there: who comes back a second time is told, before the portal is asked again", async () => {
-    const { browser, origin, asked } = await startBehindProxy({ ownSession: true, log: [/proxy_not_trusted/] });
+    const { browser, origin, asked } = await startBehindProxy({
+      ownSession: true,
+      log: [/proxy_not_trusted/],
+    });
     const page = await browser.visit(`${origin}/account`);
     expect([page.status, page.body.includes("proxy_not_trusted")]).toEqual([500, true]);
     expect([asked("/oauth2/token").length, asked("/oauth2/authorize").length]).toEqual([1, 1]);
@@ -375,11 +400,16 @@ test("a store that cannot be reached is told with the reason, to each request th
   const { port } = new URL(await listen(nobody));
   await close(nobody);
   const store = `redis://127.0.0.1:${port}`;
-  const { browser, url, log, auth } = await startWorld({ options: { store }, log: [/session_store_failed/, /Redis/] });
+  const { browser, url, log, auth } = await startWorld({
+    options: { store },
+    log: [/session_store_failed/, /Redis/],
+  });
   onTestFinished(() => auth.close());
   const headers = { cookie: `portal-session=${signed("a".repeat(32))}` };
   expect((await browser.fetch(`${url}/account`, { headers })).status).toBe(503);
-  expect(log.join()).toContain("[read; the store's connection: ECONNREFUSED, no server listens at that host and port]");
+  expect(log.join()).toContain(
+    "[read; the store's connection: ECONNREFUSED, no server listens at that host and port]",
+  );
 });
 
 describe("close(), when an application shuts down,", () => {

@@ -32,7 +32,12 @@ async function startBehind(options: WorldOptions | ((front: string) => WorldOpti
  * callback.
  */
 function mountOthers(app: Express, front: string): void {
-  const common = { issuer: "http://127.0.0.1:1", clientId: "a", clientAuth: "none", secret: SESSION_SECRET } as const;
+  const common = {
+    issuer: "http://127.0.0.1:1",
+    clientId: "a",
+    clientAuth: "none",
+    secret: SESSION_SECRET,
+  } as const;
   const routes = { login: "/staff/login", callback: "/staff/callback", logout: "/staff/logout" };
   app.use(portalAuth({ ...common, name: "staff", redirectUri: `${front}/app/staff/callback`, routes }));
   app.get("/staff/payroll", requireAuth({ portal: "staff" }));
@@ -49,7 +54,11 @@ function mountOthers(app: Express, front: string): void {
     );
     app.get(`/tenants/${tenant}/page`, requireAuth({ portal: tenant }));
   }
-  const withoutCallback = { name: "plain", redirectUri: `${front}/app/plain/callback`, routes: { callback: false } };
+  const withoutCallback = {
+    name: "plain",
+    redirectUri: `${front}/app/plain/callback`,
+    routes: { callback: false },
+  };
   app.use("/plain", portalAuth({ ...common, ...withoutCallback } as PortalAuthOptions));
   app.get("/plain/page", requireAuth({ portal: "plain" }));
 }
@@ -102,7 +111,8 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
   test("a page that can be tried again is linked below the prefix", async () => {
     const { front, browser, portal } = await startBehind({
       log: [/portal_unreachable|refresh_failed/],
-      after: (app) => app.get("/fresh", requireAuth({ freshToken: true }), (_req, res) => void res.send("fresh")),
+      after: (app) =>
+        app.get("/fresh", requireAuth({ freshToken: true }), (_req, res) => void res.send("fresh")),
     });
     await browser.visit(`${front}/app/account`);
     portal.goDown();
@@ -158,19 +168,22 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
     expect(new URL(out.url).pathname).toBe("/app/");
   });
 
-  test.each(["/en", "/EN", "/de"])("a router that is mounted at a pattern answers below %s", async (language) => {
-    const { front, browser } = await startBehind((front) => ({
-      mount: "/:language",
-      options: { redirectUri: `${front}/app/en/callback` },
-      portal: { redirectUris: [`${front}/app/en/callback`] },
-      log: [/leads to/],
-    }));
-    expect(JSON.parse((await browser.fetch(`${front}/app${language}/account`)).body).login).toMatch(
-      new RegExp(`^/app${language}/login$`, "i"),
-    );
-    const callback = await browser.loginUntilCallback(`${front}/app${language}/account`);
-    expect(await locationOf(browser, callback.href)).toBe(`/app${language}/account`);
-  });
+  test.each(["/en", "/EN", "/de"])(
+    "a router that is mounted at a pattern answers below %s",
+    async (language) => {
+      const { front, browser } = await startBehind((front) => ({
+        mount: "/:language",
+        options: { redirectUri: `${front}/app/en/callback` },
+        portal: { redirectUris: [`${front}/app/en/callback`] },
+        log: [/leads to/],
+      }));
+      expect(JSON.parse((await browser.fetch(`${front}/app${language}/account`)).body).login).toMatch(
+        new RegExp(`^/app${language}/login$`, "i"),
+      );
+      const callback = await browser.loginUntilCallback(`${front}/app${language}/account`);
+      expect(await locationOf(browser, callback.href)).toBe(`/app${language}/account`);
+    },
+  );
 
   test("Host and X-Forwarded-* change no address", async () => {
     const { front, browser } = await startBehind({ log: [/A login begins at the host evil\.example/] });

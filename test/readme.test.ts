@@ -20,20 +20,26 @@ function table(header: string): string[][] {
 const options = table("| option | environment | default |");
 
 test("the table of options names every option, and no other", () => {
-  expect(options.map(([option]) => option)).toEqual(expect.arrayContaining(Object.keys(OptionsSchema.entries)));
+  expect(options.map(([option]) => option)).toEqual(
+    expect.arrayContaining(Object.keys(OptionsSchema.entries)),
+  );
   expect(options).toHaveLength(Object.keys(OptionsSchema.entries).length);
 });
 
 test("each option stands beside its variable", () => {
   for (const [option = "", environment = ""] of options)
-    expect([option, environment.split(" ")[0]]).toEqual([option, (VARIABLES as Record<string, string>)[option] ?? ""]);
+    expect([option, environment.split(" ")[0]]).toEqual([
+      option,
+      (VARIABLES as Record<string, string>)[option] ?? "",
+    ]);
 });
 
 test("the defaults are those of the code", () => {
   for (const [option = "", , told = ""] of options) {
     const value = (DEFAULTS as Record<string, unknown>)[option];
     if (typeof value === "string" || typeof value === "number") expect(told).toContain(`\`${value}\``);
-    if (option === "routes") for (const path of Object.values(DEFAULTS.routes)) expect(told).toContain(`'${path}'`);
+    if (option === "routes")
+      for (const path of Object.values(DEFAULTS.routes)) expect(told).toContain(`'${path}'`);
   }
 });
 

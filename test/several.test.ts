@@ -4,10 +4,16 @@ import express, { type Express } from "express";
 import session from "express-session";
 import express4 from "express4";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { choosePortalAuth, type PortalAuthOptions, portalAuth, portalErrors, requireAuth } from "../lib/index.js";
+import {
+  choosePortalAuth,
+  type PortalAuthOptions,
+  portalAuth,
+  portalErrors,
+  requireAuth,
+} from "../lib/index.js";
 import { createMemoryStore } from "../lib/store/memory-store.js";
 import { PortalSessionStore } from "../lib/store/session-store.js";
-import { type PortalOptions, startPortal } from "../lib/testing/portal/portal.js";
+import { type PortalOptions, startPortal } from "../lib/testing/provider/test-provider.js";
 import { Browser } from "./support/browser.js";
 import { createClock } from "./support/clock.js";
 import { listenToEvents } from "./support/events.js";
@@ -68,14 +74,18 @@ async function startBoth(given: Given = {}) {
       ...staff.options,
       redirectUri: `${url}/staff/callback`,
       name: "staff",
-      ...(!isBelow && { routes: { login: "/staff/login", callback: "/staff/callback", logout: "/staff/logout" } }),
+      ...(!isBelow && {
+        routes: { login: "/staff/login", callback: "/staff/callback", logout: "/staff/logout" },
+      }),
       ...options,
       ...staffOptions,
     });
     close = async () => void (await Promise.all([shop.close(), office.close()]));
     const app = express();
     if (appsSession)
-      app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false, ...Object(appsSession) }));
+      app.use(
+        session({ secret: "the app's own", resave: false, saveUninitialized: false, ...Object(appsSession) }),
+      );
     if (order === "staff first") app.use(office, shop);
     else if (isBelow) app.use(shop).use("/staff", office);
     else app.use(shop, office);
@@ -128,7 +138,9 @@ describe.each<Given>([
   test("are two logins in one browser, and neither opens what the other guards", async () => {
     const { url, browser, json, customers, staff } = await startBoth(given);
     await visitAs(browser, "amara-okafor", `${url}/account`);
-    expect((await browser.navigate(`${url}/staff/payroll`)).headers.location).toMatch(new RegExp(`^${staff.issuer}/`));
+    expect((await browser.navigate(`${url}/staff/payroll`)).headers.location).toMatch(
+      new RegExp(`^${staff.issuer}/`),
+    );
     expect(await json("/staff/who")).toEqual({ customer: "amara-okafor" });
     await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
     expect(await json("/staff/payroll")).toEqual({ customer: "amara-okafor", staff: "jonas-weber" });
@@ -157,7 +169,9 @@ describe.each<Given>([
       .filter((name) => !name.startsWith("demo_portal")) // cookies know no ports
       .map((name) => name.replace(/\.[\w-]{8}\d$/, ".…"));
     const ours = given.appsSession ? "connect.sid" : "portal-session";
-    expect(names.sort()).toEqual([ours, "portal-login.…", "portal-login.staff.…", "portal-session.staff"].sort());
+    expect(names.sort()).toEqual(
+      [ours, "portal-login.…", "portal-login.staff.…", "portal-session.staff"].sort(),
+    );
   });
 });
 
@@ -231,7 +245,9 @@ describe("the one with a name", () => {
     const browser = new Browser();
     await browser.visit(`${url}/login`);
     expect((await browser.fetch(`${url}/payroll`)).status).toBe(500);
-    expect(vi.mocked(console.error).mock.calls.flat().join()).toContain("requireAuth({ portal }); there are: a, b");
+    expect(vi.mocked(console.error).mock.calls.flat().join()).toContain(
+      "requireAuth({ portal }); there are: a, b",
+    );
   });
 
   test("takes no cookie that cookie-parser has opened with the same secret", async () => {
@@ -271,10 +287,13 @@ describe("the one with a name", () => {
     expect((await browser.visit(`${url}/account`)).body).toBe('"amara-okafor"');
   });
 
-  test.each(["", "1st", "a.b", "staff;", "a".repeat(33), "__proto__"])("cannot be called %j", async (name) => {
-    const options = { ...(await startPortalFor("http://127.0.0.1:1", "office")).options, name };
-    expect(() => portalAuth(options)).toThrow("option name: write a letter");
-  });
+  test.each(["", "1st", "a.b", "staff;", "a".repeat(33), "__proto__"])(
+    "cannot be called %j",
+    async (name) => {
+      const options = { ...(await startPortalFor("http://127.0.0.1:1", "office")).options, name };
+      expect(() => portalAuth(options)).toThrow("option name: write a letter");
+    },
+  );
 
   test("may be called like a member of every object, which nobody takes for a person", async () => {
     const url = await startApp(async (url) => {
@@ -294,7 +313,10 @@ describe("one store", () => {
   test("serves two whose limits differ: each session ends by its own", async () => {
     const { clock, later } = createClock();
     const store = createMemoryStore(clock);
-    const { url, browser, json } = await startBoth({ options: { store, clock }, staffOptions: { sessionIdle: 600 } });
+    const { url, browser, json } = await startBoth({
+      options: { store, clock },
+      staffOptions: { sessionIdle: 600 },
+    });
     await visitAs(browser, "amara-okafor", `${url}/account`);
     await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
     later(599);
@@ -348,7 +370,10 @@ const OPTIONS: PortalAuthOptions = {
 };
 
 describe("what one request shows of the mount is told once,", () => {
-  async function toldOf(mount: (app: Express, options: PortalAuthOptions) => void, path = "/x"): Promise<string> {
+  async function toldOf(
+    mount: (app: Express, options: PortalAuthOptions) => void,
+    path = "/x",
+  ): Promise<string> {
     const url = await startApp(async (url) => {
       const { options } = await startPortalFor(url, "office");
       const app = express();
@@ -512,7 +537,9 @@ describe("a portalAuth() that is chosen by request", () => {
   });
 
   test("needs a function", () => {
-    expect(() => choosePortalAuth(new Map() as never)).toThrow("choosePortalAuth: give a function of the request");
+    expect(() => choosePortalAuth(new Map() as never)).toThrow(
+      "choosePortalAuth: give a function of the request",
+    );
   });
 
   const throwing = (thrown: unknown) => () => {
@@ -523,14 +550,20 @@ describe("a portalAuth() that is chosen by request", () => {
     // biome-ignore lint/suspicious/noThenProperty: a thenable is what this test is about
     then = (_resolve: unknown, reject: (reason?: unknown) => void) => reject();
   }
-  const passingHandler = Object.assign(((_req, _res, next) => next()) as express.RequestHandler, { close() {} });
+  const passingHandler = Object.assign(((_req, _res, next) => next()) as express.RequestHandler, {
+    close() {},
+  });
   const NOT_A_ROUTER = "returned something else than what portalAuth() makes";
 
   test.each<[string, () => unknown, string]>([
     ["rejects with an Error", () => Promise.reject(new Error("no such table")), "no such table"],
     ["rejects with undefined", () => Promise.reject(), "threw undefined, not an Error"],
     ["rejects with null", () => Promise.reject(null), "threw object, not an Error"],
-    ["rejects with what makes Express skip handlers", () => Promise.reject("router"), "threw string, not an Error"],
+    [
+      "rejects with what makes Express skip handlers",
+      () => Promise.reject("router"),
+      "threw string, not an Error",
+    ],
     ["is a thenable that rejects", () => new RejectingThenable(), "threw undefined, not an Error"],
     ["throws an Error", throwing(new Error("no such table")), "no such table"],
     ["throws undefined", throwing(undefined), "threw undefined, not an Error"],
@@ -551,7 +584,10 @@ describe("a portalAuth() that is chosen by request", () => {
           isReached = true;
           res.end("reached");
         });
-        app.use(((error, _req, res, _next) => void res.status(500).end(error.message)) as express.ErrorRequestHandler);
+        app.use(
+          ((error, _req, res, _next) =>
+            void res.status(500).end(error.message)) as express.ErrorRequestHandler,
+        );
         return app;
       });
       const { status, body } = await new Browser().fetch(url);

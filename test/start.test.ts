@@ -35,7 +35,10 @@ beforeAll(async () => {
     await mkdir(dirname(join(folder, file)), { recursive: true });
     await cp(join(ROOT, file), join(folder, file));
   }
-  await cp(join(ROOT, "node_modules"), join(folder, "node_modules"), { recursive: true, verbatimSymlinks: true });
+  await cp(join(ROOT, "node_modules"), join(folder, "node_modules"), {
+    recursive: true,
+    verbatimSymlinks: true,
+  });
   app = await npmStart({ DEMO_TOKEN_SECONDS: "12" }); // long enough to look at, and short enough to wait for
 }, 120_000);
 
@@ -62,8 +65,14 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   const LOOKS = [
     ["desktop-light", { viewport: { width: 1280, height: 800 }, colorScheme: "light" }],
     ["desktop-dark", { viewport: { width: 1280, height: 800 }, colorScheme: "dark" }],
-    ["phone-light", { viewport: { width: 390, height: 844 }, colorScheme: "light", isMobile: true, hasTouch: true }],
-    ["phone-dark", { viewport: { width: 390, height: 844 }, colorScheme: "dark", isMobile: true, hasTouch: true }],
+    [
+      "phone-light",
+      { viewport: { width: 390, height: 844 }, colorScheme: "light", isMobile: true, hasTouch: true },
+    ],
+    [
+      "phone-dark",
+      { viewport: { width: 390, height: 844 }, colorScheme: "dark", isMobile: true, hasTouch: true },
+    ],
   ] as const;
 
   test.each(LOOKS)("the whole journey (%s)", async (look, options) => {
@@ -189,7 +198,8 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.getByRole("button", { name: /Jonas Weber/ }).click();
     await page.waitForURL(`${app.address}account`);
     const elsewhere = createServer(
-      (_req, res) => void res.setHeader("content-type", "text/html").end(`<a href="${app.address}logout">prize</a>`),
+      (_req, res) =>
+        void res.setHeader("content-type", "text/html").end(`<a href="${app.address}logout">prize</a>`),
     );
     const other = (await listen(elsewhere)).replace("127.0.0.1", "localhost"); // another site, as cookies see it
     await page.goto(other);
@@ -248,14 +258,18 @@ async function npmStart(added: Record<string, string>, ports?: [string, string])
     address,
     printed: () => printed,
     async stop() {
-      if (child.pid && child.exitCode === null && child.signalCode === null) process.kill(-child.pid, "SIGTERM");
+      if (child.pid && child.exitCode === null && child.signalCode === null)
+        process.kill(-child.pid, "SIGTERM");
       await ended;
     },
   };
 }
 
 async function shoot(page: Page, name: string): Promise<void> {
-  expect(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), `${name} fits`).toBe(true);
+  expect(
+    await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"),
+    `${name} fits`,
+  ).toBe(true);
   await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
 }
 

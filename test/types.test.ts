@@ -47,7 +47,9 @@ test("requireAuth() knows the names and the types of the claims that it is to lo
     groups: string[];
     address: { city: string };
   }
-  requireAuth<Told>({ claims: { department: "sales", level: [1, 2], groups: ["night", "day"], sub: "amara" } });
+  requireAuth<Told>({
+    claims: { department: "sales", level: [1, 2], groups: ["night", "day"], sub: "amara" },
+  });
   requireAuth<Told>({ claims: { level: (level, claims) => level === 3 && claims.department === "it" } });
   requireAuth<Told>({ claims: { address: (address) => address?.city === "Lagos" } });
   requireAuth<{ groups: string[] }>({ claims: { groups: (groups) => groups?.includes("team") ?? false } });

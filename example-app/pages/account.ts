@@ -67,7 +67,13 @@ ${tokenCards(tokens)}
 <p class="intro">The claims of your ID token, whose signature was verified, and what the portal’s <code>/userinfo</code> adds.</p>
 ${claimsTable(person)}
 </section>`;
-  return page({ title: `${nameOf(person)} – Doorway`, content, person, path: "/account", script: "/account.js" });
+  return page({
+    title: `${nameOf(person)} – Doorway`,
+    content,
+    person,
+    path: "/account",
+    script: "/account.js",
+  });
 }
 
 /** An address that is too long for a phone goes on in the next line at its @. */

@@ -40,7 +40,10 @@ const welcome = (): Html => html`<p class="eyebrow">express-portal-auth</p>
 <p class="lead">A small Express app that asks a portal who you are. The tokens stay on the server; your browser gets no more than a cookie.</p>
 <p class="actions"><a class="button primary" href="/login?returnTo=/account">Sign in</a></p>`;
 
-const greeting = (person: Claims, lastVisit: number | undefined): Html => html`<p class="eyebrow">You are signed in</p>
+const greeting = (
+  person: Claims,
+  lastVisit: number | undefined,
+): Html => html`<p class="eyebrow">You are signed in</p>
 <h1>Hello, ${shortNameOf(person)}.</h1>
 <p class="lead">${
   lastVisit === undefined

@@ -26,7 +26,13 @@ ${sessions.map(row)}
 <button class="button primary">Sign out everywhere</button>
 </form>
 </section>`;
-  return page({ title: "Where you are signed in – Doorway", content, person, path: "/sessions", script: "/times.js" });
+  return page({
+    title: "Where you are signed in – Doorway",
+    content,
+    person,
+    path: "/sessions",
+    script: "/times.js",
+  });
 }
 
 const row = (session: SessionInfo): Html => {

@@ -30,7 +30,8 @@ const CALLS = {
   },
 };
 
-for (const button of document.querySelectorAll("[data-call]")) onClick(button, () => call(CALLS[button.dataset.call]));
+for (const button of document.querySelectorAll("[data-call]"))
+  onClick(button, () => call(CALLS[button.dataset.call]));
 
 async function call({ path, credentials, passed, refused }) {
   answer.hidden = false; // before it speaks, or a screen reader would miss it

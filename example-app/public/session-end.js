@@ -15,7 +15,9 @@ async function ask() {
   const answer = await fetch("/session").catch(() => undefined);
   if (!answer?.ok) return; // nobody knows: the next time somebody may
   const { isAuthenticated, expires_in } = await answer.json();
-  const seconds = isAuthenticated ? Math.min(expires_in.idle ?? Number.POSITIVE_INFINITY, expires_in.absolute) : 0;
+  const seconds = isAuthenticated
+    ? Math.min(expires_in.idle ?? Number.POSITIVE_INFINITY, expires_in.absolute)
+    : 0;
   endsAt = Date.now() + seconds * 1000;
   show();
 }

@@ -54,7 +54,8 @@ export function showTokens({ token_set, obtained_at, lives }) {
     one.bar.max = life.seconds_in_all;
     one.endsAt = Date.now() + life.seconds_left * 1000;
   }
-  if (token_set > 1) document.querySelector("#since").textContent = `Last refreshed at ${clock(obtained_at)}.`;
+  if (token_set > 1)
+    document.querySelector("#since").textContent = `Last refreshed at ${clock(obtained_at)}.`;
   news.textContent = "";
   showAll();
 }

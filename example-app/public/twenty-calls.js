@@ -28,16 +28,23 @@ onClick(document.querySelector("#call-twenty"), async () => {
 
   const good = answers.filter(({ ok }) => ok).map(({ json }) => json);
   const problem = answers.find(({ ok }) => !ok)?.json;
-  words.replaceChildren(...(good.length > 0 ? result(good) : []), ...(problem ? trouble(problem, good.length) : []));
+  words.replaceChildren(
+    ...(good.length > 0 ? result(good) : []),
+    ...(problem ? trouble(problem, good.length) : []),
+  );
   if (good.length > 0) showTokens(newestOf(good));
 });
 
-const newestOf = (answers) => answers.reduce((newest, next) => (next.token_set > newest.token_set ? next : newest));
+const newestOf = (answers) =>
+  answers.reduce((newest, next) => (next.token_set > newest.token_set ? next : newest));
 
 /** A browser has six of them on their way to an HTTP/1.1 server at a time, unless its cache lets one go after another. */
 async function call(dot) {
   try {
-    const response = await fetch("/api/token-check", { cache: "no-store", headers: { Accept: "application/json" } });
+    const response = await fetch("/api/token-check", {
+      cache: "no-store",
+      headers: { Accept: "application/json" },
+    });
     const json = await response.json();
     dot.dataset.outcome = response.ok ? "good" : "bad";
     return { ok: response.ok, json };
@@ -54,7 +61,11 @@ function result(answers) {
   const early = answers.filter(({ found_set }) => found_set === found).length;
   const accessTokens = new Set(answers.map(({ fingerprint }) => fingerprint));
   return [
-    element("p", { className: "title" }, `${many(CALLS, "request")}, ${many(refreshes, "refresh", "refreshes")}`),
+    element(
+      "p",
+      { className: "title" },
+      `${many(CALLS, "request")}, ${many(refreshes, "refresh", "refreshes")}`,
+    ),
     element(
       "dl",
       { className: "figures" },

@@ -1,11 +1,11 @@
 import type { Request } from "express";
-import { asPortalAuthError } from "../as-portal-auth-error.js";
-import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
-import type { Parts } from "../parts.js";
+import type { Parts } from "../context/router-context.js";
+import { hasExpired } from "../contract/tokens.js";
+import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
+import { asPortalAuthError } from "../errors/to-portal-auth-error.js";
 import type { PortalSession } from "../session/login-record.js";
 import { readSession, type StoredLogin, storedLogin, updateSession } from "../session/session.js";
-import { hasExpired } from "../tokens.js";
-import { withinTime } from "../within-time.js";
+import { withinTime } from "../util/with-timeout.js";
 import { endsSession, renewal } from "./renew.js";
 
 /**
@@ -86,7 +86,8 @@ export function isFresh({ settings }: Parts, { tokens, obtained_at }: PortalSess
 const isEnough = (parts: Parts, session: PortalSession, { refused }: Wish): boolean =>
   isFresh(parts, session) && (refused === undefined || session.version > refused);
 
-const hasEnded = ({ settings }: Parts, { tokens }: PortalSession): boolean => hasExpired(tokens, settings.clock);
+const hasEnded = ({ settings }: Parts, { tokens }: PortalSession): boolean =>
+  hasExpired(tokens, settings.clock);
 
 /** Whether this failure means that only a new login helps. */
 export const needsLogin = (error: unknown): boolean =>
@@ -114,7 +115,13 @@ async function renewed(parts: Parts, req: Request, session: PortalSession, wish:
   return withinTime(work, patience, () => (hasEnded(parts, session) ? work : session));
 }
 
-async function newer(parts: Parts, req: Request, login: StoredLogin, { version = 0 }: PortalSession, wish: Wish) {
+async function newer(
+  parts: Parts,
+  req: Request,
+  login: StoredLogin,
+  { version = 0 }: PortalSession,
+  wish: Wish,
+) {
   const isNewer = (stored: PortalSession) => stored.version > version && isEnough(parts, stored, wish);
   const wanted = { isEnough: isNewer, afterRefusal: wish.refused !== undefined };
   const ask = () => parts.refreshOnce(login.key, renewal(parts, req, login, wanted));

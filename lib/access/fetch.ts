@@ -1,6 +1,6 @@
 import type { Request as ExpressRequest } from "express";
-import { PortalAuthError } from "../errors.js";
-import type { Parts } from "../parts.js";
+import type { Parts } from "../context/router-context.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { freshSession, renewUnlessDown } from "./access-token.js";
 
 type Input = Parameters<typeof fetch>[0];
@@ -12,7 +12,12 @@ type Input = Parameters<typeof fetch>[0];
  *
  * @throws PortalAuthError `origin_not_allowed`, and those of accessToken(); TypeError when the API cannot be reached
  */
-export async function fetchWithToken(parts: Parts, req: ExpressRequest, given: Input, init: RequestInit = {}) {
+export async function fetchWithToken(
+  parts: Parts,
+  req: ExpressRequest,
+  given: Input,
+  init: RequestInit = {},
+) {
   const input = given instanceof Request ? given : String(given); // a URL could become another after it was checked
   checkOrigin(parts, input);
   const session = await freshSession(parts, req);
@@ -32,7 +37,8 @@ function checkOrigin({ settings }: Parts, input: Input): void {
   // of a blob: the origin is that of the address in it, and nothing goes there
   const url = URL.canParse(address) ? new URL(address) : undefined;
   const origin = url && /^https?:$/.test(url.protocol) ? url.origin : "an address without an origin";
-  if (!settings.apiOrigins.includes(origin)) throw new PortalAuthError("origin_not_allowed", { detail: origin });
+  if (!settings.apiOrigins.includes(origin))
+    throw new PortalAuthError("origin_not_allowed", { detail: origin });
 }
 
 /** A redirect to another origin is followed without the token: fetch sees to that (Fetch Standard, HTTP-redirect fetch, step 13). */
@@ -45,6 +51,7 @@ function send(input: Input, init: RequestInit, accessToken: string): Promise<Res
 /** A body that is a stream is read once. */
 function canBeRepeated(input: Input, { body }: RequestInit): boolean {
   if (body === undefined || body === null) return !(input instanceof Request) || input.body === null;
-  const isStream = typeof body === "object" && (body instanceof ReadableStream || Symbol.asyncIterator in body);
+  const isStream =
+    typeof body === "object" && (body instanceof ReadableStream || Symbol.asyncIterator in body);
   return !isStream;
 }

@@ -1,7 +1,7 @@
 import type { Request } from "express";
 import { logFailure } from "../answer/log.js";
-import { PortalAuthError } from "../errors.js";
-import type { Parts } from "../parts.js";
+import type { Parts } from "../context/router-context.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { PortalSession } from "../session/login-record.js";
 import { readSession, storedLogin } from "../session/session.js";
 import { renewal } from "./renew.js";

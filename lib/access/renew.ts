@@ -1,20 +1,20 @@
 import type { Request } from "express";
 import { logAnyway, logShared } from "../answer/log.js";
-import { asPortalAuthError } from "../as-portal-auth-error.js";
-import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
-import { callOnTokens } from "../hooks.js";
-import type { Parts } from "../parts.js";
-import type { Portal } from "../portal/discover.js";
-import { networkFailure } from "../portal/http.js";
-import { refresh } from "../portal/refresh.js";
-import { requestTimeout } from "../portal/request-timeout.js";
+import { revokeQuietly } from "../context/revoke-tokens.js";
+import type { Parts } from "../context/router-context.js";
+import { callOnTokens } from "../contract/hooks.js";
+import { hasExpired, type TokenSet } from "../contract/tokens.js";
+import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
+import { asPortalAuthError } from "../errors/to-portal-auth-error.js";
+import type { Portal } from "../provider/discovery.js";
+import { networkFailure } from "../provider/provider-fetch.js";
+import { refresh } from "../provider/refresh-tokens.js";
+import { requestTimeout } from "../provider/request-timeout.js";
 import { longestRenewMs, type Refresh, type Renewed } from "../refresh/refresh.js";
-import { revokeQuietly } from "../revoke-quietly.js";
 import type { PortalSession } from "../session/login-record.js";
 import type { StoredLogin } from "../session/session.js";
-import { hasExpired, type TokenSet } from "../tokens.js";
-import { withinTime } from "../within-time.js";
-import type { Blame } from "./outage.js";
+import { withinTime } from "../util/with-timeout.js";
+import type { Blame } from "./refresh-circuit-breaker.js";
 
 /** What speaks of one person's tokens, and not of the portal or of how this application is known there. */
 const OF_ONE_PERSON: readonly PortalAuthErrorCode[] = [
@@ -46,7 +46,8 @@ export function renewal(
     endsSession,
     async prepare() {
       const portal = await findPortal(parts, login.key);
-      return (stored, onSlow) => renew({ parts, req, id: login.key, portal, isNeeded, renewAtMostMs, onSlow }, stored);
+      return (stored, onSlow) =>
+        renew({ parts, req, id: login.key, portal, isNeeded, renewAtMostMs, onSlow }, stored);
     },
     renewAtMostMs,
     // a logout that came while the provider was asked could not revoke these
@@ -55,10 +56,15 @@ export function renewal(
 }
 
 /** The failures after which a session is over: a refusal by the provider or by the application, or a mix-up of users. */
-const ENDING: readonly PortalAuthErrorCode[] = ["refresh_refused", "refresh_identity_mismatch", "login_refused"];
+const ENDING: readonly PortalAuthErrorCode[] = [
+  "refresh_refused",
+  "refresh_identity_mismatch",
+  "login_refused",
+];
 
 /** Whether this failure of a refresh ends the session. */
-export const endsSession = (error: unknown): boolean => error instanceof PortalAuthError && ENDING.includes(error.code);
+export const endsSession = (error: unknown): boolean =>
+  error instanceof PortalAuthError && ENDING.includes(error.code);
 
 /** @throws PortalAuthError if the provider is down, or was a moment ago */
 async function findPortal(parts: Parts, id: string): Promise<Portal> {
@@ -133,7 +139,8 @@ async function askPortal(renewing: Renewing, stored: PortalSession, endsAt: numb
   }
 }
 
-const isTimeout = (error: unknown): boolean => error instanceof PortalAuthError && error.code === "portal_timeout";
+const isTimeout = (error: unknown): boolean =>
+  error instanceof PortalAuthError && error.code === "portal_timeout";
 
 interface SlownessWatch {
   /** Called when the time is over. Undefined once the provider has answered. */

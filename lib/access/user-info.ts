@@ -1,9 +1,9 @@
 import type { Request } from "express";
-import { PortalAuthError } from "../errors.js";
-import type { Parts } from "../parts.js";
-import { fetchUserInfo } from "../portal/user-info.js";
+import type { Parts } from "../context/router-context.js";
+import type { Claims } from "../contract/tokens.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { fetchUserInfo } from "../provider/fetch-user-info.js";
 import type { PortalSession } from "../session/login-record.js";
-import type { Claims } from "../tokens.js";
 import { freshSession, renewRefused } from "./access-token.js";
 
 /** What the portal tells of the person now; after a 401 it is asked once more, with a token that is new. */

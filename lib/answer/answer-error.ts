@@ -1,13 +1,13 @@
 import type { Request, Response } from "express";
-import { asPortalAuthError } from "../as-portal-auth-error.js";
-import { failures, type PortalAuthError } from "../errors.js";
-import { callHook, type Hooks } from "../hooks.js";
-import type { Action, Page, Words } from "../pages.js";
+import { callHook, type Hooks } from "../contract/hooks.js";
+import type { Action, Page, Words } from "../contract/page-parts.js";
+import { failures, type PortalAuthError } from "../errors/portal-auth-error.js";
+import { asPortalAuthError } from "../errors/to-portal-auth-error.js";
 import { wantsPage } from "./client.js";
-import { ourHeaders } from "./headers.js";
 import { consoleLog, type Log, logFailure, newRequestId, sharedIdOf } from "./log.js";
-import { type Pages, plainPages } from "./pages.js";
+import { type Pages, plainPages } from "./page-renderer.js";
 import { problemOf } from "./problem.js";
+import { ourHeaders } from "./response-headers.js";
 import { send } from "./send.js";
 import { closeIfUnread } from "./unread-body.js";
 
@@ -58,7 +58,12 @@ export async function answerError(
   send(res, "application/problem+json", JSON.stringify(problemOf(error, title, requestId, login)));
 }
 
-function pageOf(words: Words, error: PortalAuthError, request_id: string, answer: ErrorAnswer): Omit<Page, "lang"> {
+function pageOf(
+  words: Words,
+  error: PortalAuthError,
+  request_id: string,
+  answer: ErrorAnswer,
+): Omit<Page, "lang"> {
   const { retry } = answer;
   const { code, status } = error;
   // who came by http would come by http again
@@ -72,8 +77,19 @@ function pageOf(words: Words, error: PortalAuthError, request_id: string, answer
   if (answer.logout !== undefined) actions.push({ label: labels.signOut, href: answer.logout });
   const footnote = `${code} · ${labels.request} ${request_id}`;
   const isUnsent = answer.guardedMethod !== undefined && !["GET", "HEAD"].includes(answer.guardedMethod);
-  const text = isUnsent ? joinSentences(sentenceOf(error, words), words.formNotSent) : sentenceOf(error, words);
-  return { kind: "failure", title: titleOf(error, words, answer), text, actions, code, status, request_id, footnote };
+  const text = isUnsent
+    ? joinSentences(sentenceOf(error, words), words.formNotSent)
+    : sentenceOf(error, words);
+  return {
+    kind: "failure",
+    title: titleOf(error, words, answer),
+    text,
+    actions,
+    code,
+    status,
+    request_id,
+    footnote,
+  };
 }
 
 /** Chinese has no space between sentences. */
@@ -93,6 +109,7 @@ function titleOf({ code, status }: PortalAuthError, { titles }: Words, answer: E
   const { isLogin = true, guardedMethod } = answer;
   if (guardedMethod !== undefined && status === 401) return titles.signInNeeded;
   if (code === "not_permitted" || code === "insufficient_scope") return titles.notOpen;
-  if (isLogin && status !== 503) return code === "login_denied" ? titles.signInCancelled : titles.signInFailed;
+  if (isLogin && status !== 503)
+    return code === "login_denied" ? titles.signInCancelled : titles.signInFailed;
   return status === 503 ? titles.notNow : titles.didNotWork;
 }

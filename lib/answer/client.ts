@@ -35,7 +35,8 @@ function isSentByScript({ headers }: Request): boolean {
   return isXhr || /^(Bearer|DPoP) /i.test(headers.authorization ?? "");
 }
 
-const acceptsAnything = (accept: string | undefined): boolean => /^\s*(\*\/\*\s*(;[^,]*)?)?$/.test(accept ?? "");
+const acceptsAnything = (accept: string | undefined): boolean =>
+  /^\s*(\*\/\*\s*(;[^,]*)?)?$/.test(accept ?? "");
 
 /** fetch() sends Accept, so a POST with a form encoding and without Accept comes from a browser that loads a page. */
 function mayBeBrowser({ method, headers }: Request): boolean {

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Response } from "express";
-import { ourHeaders } from "./headers.js";
+import { ourHeaders } from "./response-headers.js";
 
 /** nginx reads an answer's headers into one buffer of 4 KiB (`proxy_buffer_size`), and answers 502 if they do not fit. */
 const MOST_BYTES = 4096;

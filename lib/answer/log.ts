@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { isOrdinary, PortalAuthError } from "../errors.js";
-import { type Tell, tellNobody } from "../events.js";
-import type { Logger } from "../logger.js";
-import { oneLine } from "../one-line.js";
-import { describeError } from "../redact.js";
+import { type Tell, tellNobody } from "../contract/events.js";
+import type { Logger } from "../contract/logger.js";
+import { isOrdinary, PortalAuthError } from "../errors/portal-auth-error.js";
+import { describeError } from "../errors/redact.js";
+import { oneLine } from "../util/to-single-line.js";
 
 /** Where our few lines go, and our events. */
 export interface Log {
@@ -31,7 +31,9 @@ export function carefully(logger: Logger): Write {
   let isTold = false;
   const failed = (error: unknown) => {
     if (!isTold)
-      consoleLog.error(`The option logger has failed (${describeError(error)}): lines may be missing in its log.`);
+      consoleLog.error(
+        `The option logger has failed (${describeError(error)}): lines may be missing in its log.`,
+      );
     isTold = true;
   };
   return function write(level, fields, line) {
@@ -98,10 +100,12 @@ export function logShared(log: Log, error: PortalAuthError, write: typeof logFai
 
 /** The id under which this failure, or the one that caused it, is in the log. Undefined if it has not been logged. */
 export function sharedIdOf(error: PortalAuthError): string | undefined {
-  return sharedIds.get(error) ?? (error.cause instanceof PortalAuthError ? sharedIds.get(error.cause) : undefined);
+  return (
+    sharedIds.get(error) ?? (error.cause instanceof PortalAuthError ? sharedIds.get(error.cause) : undefined)
+  );
 }
 
-/** The section of lib/errors.md, which is there wherever the package is. */
+/** The section of lib/errors/errors.md, which is there wherever the package is. */
 const whereMore = ({ code }: PortalAuthError): string => `More: npx express-portal-auth explain ${code}`;
 
 function tellFailure(log: Log, error: PortalAuthError, request_id: string | undefined): void {

@@ -1,4 +1,4 @@
-import type { PortalAuthError } from "../errors.js";
+import type { PortalAuthError } from "../errors/portal-auth-error.js";
 
 /** A failure as an API reads it: `application/problem+json` (RFC 9457). */
 export interface Problem {
@@ -28,6 +28,9 @@ export function problemOf(
 ): Problem {
   const type = `urn:express-portal-auth:${code}`;
   const { acr_values, max_age } = challenge;
-  const wanted = { ...(acr_values !== undefined && { acr_values }), ...(max_age !== undefined && { max_age }) };
+  const wanted = {
+    ...(acr_values !== undefined && { acr_values }),
+    ...(max_age !== undefined && { max_age }),
+  };
   return { type, title, status, code, request_id, ...(login !== undefined && { login }), ...wanted };
 }

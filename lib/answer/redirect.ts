@@ -1,5 +1,5 @@
 import type { Response } from "express";
-import { ourHeaders } from "./headers.js";
+import { ourHeaders } from "./response-headers.js";
 
 /**
  * Sends the browser on. 302 to the portal; 303 where a POST may have come before; 307 where that is to be repeated there

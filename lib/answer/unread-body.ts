@@ -7,5 +7,7 @@ export function closeIfUnread(req: Request, res: Response): void {
 
 /** A request without a body is not complete either while it is being answered. */
 function hasUnreadBody({ complete, headers }: Request): boolean {
-  return !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0);
+  return (
+    !complete && (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0)
+  );
 }

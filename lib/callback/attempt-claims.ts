@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
+import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
 import type { Instance } from "../session/holder.js";
 import { recordsOf } from "../session/session.js";
 import { claimKey } from "../store/claim-key.js";
@@ -115,7 +115,11 @@ class Attempt<Finished> {
 
   async waitForOutcome(): Promise<Finished | "another code" | "too late"> {
     const giveUpAt = performance.now() + this.#options.waitMs;
-    for (let wait = LOOK_AGAIN_MS; performance.now() < giveUpAt; wait = Math.min(1.5 * wait, LOOK_AGAIN_AT_MOST_MS)) {
+    for (
+      let wait = LOOK_AGAIN_MS;
+      performance.now() < giveUpAt;
+      wait = Math.min(1.5 * wait, LOOK_AGAIN_AT_MOST_MS)
+    ) {
       const stored = await this.#records.read(this.#claimed.key);
       const claimed = stored && this.#open(stored.text);
       if (!stored || !claimed) break;

@@ -1,26 +1,26 @@
 import { answerError } from "../answer/answer-error.js";
 import { logAnyway, logFailure, logShared } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
-import { asPortalAuthError } from "../as-portal-auth-error.js";
-import { startTimer } from "../clock.js";
-import { PortalAuthError } from "../errors.js";
-import { linkTo, startPage } from "../external-address.js";
+import { revokeQuietly } from "../context/revoke-tokens.js";
+import { type Parts, type Visit, withLogin } from "../context/router-context.js";
+import { startTimer } from "../contract/clock.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { asPortalAuthError } from "../errors/to-portal-auth-error.js";
+import { linkTo, startPage } from "../http/external-url.js";
 import type { Transaction } from "../login/attempt.js";
-import { type Parts, type Visit, withLogin } from "../parts.js";
-import type { Portal } from "../portal/discover.js";
-import { checkResponse, type Expected, exchange, type GoodResponse } from "../portal/exchange.js";
-import { revokeQuietly } from "../revoke-quietly.js";
+import type { Portal } from "../provider/discovery.js";
+import { checkResponse, type Expected, exchange, type GoodResponse } from "../provider/exchange-code.js";
 import { beginSession } from "../session/begin-session.js";
 import type { PortalSession } from "../session/login-record.js";
 import { joinSession, readSession } from "../session/session.js";
 import { checkCookieCanBeSet, sessionCookieIsMissing } from "../session/session-cookie.js";
 import { type AttemptOptions, onceAmongProcesses } from "./attempt-claims.js";
+import { withProviderError } from "./authorization-response.js";
 import { isLateCallback, leadOn } from "./late-callback.js";
-import { meetHooks } from "./meet-hooks.js";
 import { createOnce } from "./once.js";
 import { comesAgain, responseOf } from "./posted.js";
-import { withProviderError } from "./response.js";
-import { canTurnBack, turnBack } from "./turn-back.js";
+import { canTurnBack, turnBack } from "./resume-as-visitor.js";
+import { meetHooks } from "./run-hooks.js";
 import { LoginWatch } from "./watch.js";
 
 interface Finished {
@@ -84,7 +84,8 @@ export function callbackStep(parts: Parts) {
     if (joined) transactions.finish(visit, taken, finished.return_to);
     redirect(res, 303, finished.return_to);
     watch.finished();
-    if (joined && sessionCookieIsMissing(req, settings, res)) logFailure(log, new PortalAuthError("proxy_not_trusted"));
+    if (joined && sessionCookieIsMissing(req, settings, res))
+      logFailure(log, new PortalAuthError("proxy_not_trusted"));
   }
 
   function amongProcesses(watch: LoginWatch): AttemptOptions {
@@ -138,7 +139,10 @@ export function callbackStep(parts: Parts) {
       };
       watch.begin("session"); // last, as it changes the session id: what came before must have held
       const sessionId = await beginSession(req, begun);
-      return { sessionId, return_to: form ? linkTo(settings, mount, String(settings.routes.form)) : return_to };
+      return {
+        sessionId,
+        return_to: form ? linkTo(settings, mount, String(settings.routes.form)) : return_to,
+      };
     } catch (error) {
       void revokeQuietly(parts, [verified.tokens.refresh_token]); // nobody will have them
       throw error;

@@ -1,9 +1,9 @@
 import { redirect } from "../answer/redirect.js";
-import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
-import { returnTo, startPage } from "../external-address.js";
+import type { Parts, Visit } from "../context/router-context.js";
+import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
+import { returnTo, startPage } from "../http/external-url.js";
+import { readQuery } from "../http/parameters.js";
 import { isOwnRoute } from "../login/own-routes.js";
-import { readQuery } from "../parameters.js";
-import type { Parts, Visit } from "../parts.js";
 import { readSession } from "../session/session.js";
 
 /** The callback names no login attempt that this browser could still finish. */

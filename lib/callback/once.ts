@@ -6,7 +6,11 @@ const MOST = 10_000;
  * Runs the work of one login once. Callbacks with the same id and code, meanwhile or within ten seconds, share its outcome.
  * Returns "too late" for such a callback later on, and "another code" for one with another code.
  */
-export type Once<T> = (id: string, code: string, work: () => Promise<T>) => Promise<T> | "too late" | "another code";
+export type Once<T> = (
+  id: string,
+  code: string,
+  work: () => Promise<T>,
+) => Promise<T> | "too late" | "another code";
 
 interface Entry<T> {
   readonly outcome: Promise<T>;

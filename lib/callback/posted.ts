@@ -1,13 +1,13 @@
 import type { Request } from "express";
 import { redirect } from "../answer/redirect.js";
-import { PortalAuthError } from "../errors.js";
-import { bounce } from "../led-here.js";
-import { formOr, POSTED, readQuery } from "../parameters.js";
-import type { Parts, Visit } from "../parts.js";
-import type { AuthorizationResponse } from "../portal/exchange.js";
+import { bounce } from "../context/navigation-origin.js";
+import type { Parts, Visit } from "../context/router-context.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { formOr, POSTED, readQuery } from "../http/parameters.js";
+import type { AuthorizationResponse } from "../provider/exchange-code.js";
 import { dropNewSession } from "../session/end-session.js";
 import { isStrict } from "../session/session-cookie.js";
-import { readResponse } from "./response.js";
+import { readResponse } from "./authorization-response.js";
 
 /**
  * POST /callback, for `response_mode=form_post`: what was posted is handed on to GET, sealed, as a code belongs into no
@@ -66,7 +66,11 @@ export function responseOf(parts: Parts, req: Request): AuthorizationResponse {
  * second time, led by a page of ours. So the session of before is there to be ended, and the page that is wanted, which
  * is but another redirect, finds the new one.
  */
-export async function comesAgain(parts: Parts, { req, res }: Visit, response: AuthorizationResponse): Promise<boolean> {
+export async function comesAgain(
+  parts: Parts,
+  { req, res }: Visit,
+  response: AuthorizationResponse,
+): Promise<boolean> {
   const isLedHere = (req.headers["sec-fetch-site"] ?? "cross-site") === "cross-site";
   if (!isStrict(req, parts.settings) || !isLedHere || readQuery(req).has(POSTED)) return false;
   dropNewSession(req, parts.settings);

@@ -1,7 +1,7 @@
-import { PortalAuthError } from "../errors.js";
-import type { LoginStep, LoginStepName, Tell } from "../events.js";
+import type { LoginStep, LoginStepName, Tell } from "../contract/events.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { Transaction } from "../login/attempt.js";
-import type { AuthorizationResponse } from "../portal/exchange.js";
+import type { AuthorizationResponse } from "../provider/exchange-code.js";
 
 /** The attempt that a callback belongs to, as soon as it is known. */
 export interface Attempted {

@@ -1,5 +1,5 @@
-import { failures } from "../errors.js";
-import { sectionOf } from "../errors-paper.js";
+import { sectionOf } from "../errors/error-reference.js";
+import { failures } from "../errors/portal-auth-error.js";
 import { WrongUsage } from "./wrong-usage.js";
 
 /** Prints what the documentation says of a failure. */
@@ -14,5 +14,7 @@ export function explainCode([code, ...more]: string[]): number {
 function nearCodes(code: string): string {
   const words = code.split(/[^a-z]+/i).filter((word) => word.length > 3);
   const near = Object.keys(failures).filter((one) => words.some((word) => one.includes(word.toLowerCase())));
-  return near.length > 0 ? `Did you mean ${near.join(", ")}?` : `There are: ${Object.keys(failures).join(", ")}.`;
+  return near.length > 0
+    ? `Did you mean ${near.join(", ")}?`
+    : `There are: ${Object.keys(failures).join(", ")}.`;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from "node:fs";
-import { doctor } from "./doctor.js";
 import { explainCode } from "./explain-code.js";
+import { doctor } from "./run-doctor.js";
 import { WrongUsage } from "./wrong-usage.js";
 
 const USAGE = `

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import type { Check, CheckGroup, Verdict } from "../doctor/check.js";
-import { oneLine } from "../one-line.js";
 import type { ExplainedOption } from "../settings/explain.js";
+import { oneLine } from "../util/to-single-line.js";
 
 type Colour = "green" | "yellow" | "red" | "dim" | "bold";
 
@@ -33,7 +33,9 @@ const GROUPS: Readonly<Record<CheckGroup, string>> = {
 export function reportLines(ok: boolean, checks: readonly Check[], paint: Paint): string[] {
   const groups = (Object.keys(GROUPS) as CheckGroup[]).flatMap((group) => {
     const its = checks.filter((check) => check.group === group);
-    return its.length === 0 ? [] : ["", paint("bold", GROUPS[group]), ...its.flatMap((check) => linesOf(check, paint))];
+    return its.length === 0
+      ? []
+      : ["", paint("bold", GROUPS[group]), ...its.flatMap((check) => linesOf(check, paint))];
   });
   return [...groups, "", conclusion(ok, checks, paint), ""];
 }
@@ -49,13 +51,20 @@ function conclusion(ok: boolean, checks: readonly Check[], paint: Paint): string
   if (!ok) return paint("red", `No login can work yet. First: ${first?.advice ?? first?.title ?? ""}`);
   const warnings = checks.filter(({ verdict }) => verdict === "warning").length;
   const rest =
-    warnings === 0 ? "" : ` ${warnings === 1 ? "One warning is" : `${warnings} warnings are`} to be looked at.`;
+    warnings === 0
+      ? ""
+      : ` ${warnings === 1 ? "One warning is" : `${warnings} warnings are`} to be looked at.`;
   return paint("green", `A login can work.${rest}`);
 }
 
 /** The effective configuration, as a table. */
 export function explainedLines(explained: readonly ExplainedOption[], paint: Paint): string[] {
-  const rows = explained.map(({ option, variable = "", value = "none", origin }) => [option, variable, origin, value]);
+  const rows = explained.map(({ option, variable = "", value = "none", origin }) => [
+    option,
+    variable,
+    origin,
+    value,
+  ]);
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: string[]) =>
     `  ${row.map((cell, column) => oneLine(cell).padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd();

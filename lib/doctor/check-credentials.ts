@@ -1,6 +1,6 @@
-import { PortalAuthError, type PortalAuthErrorCode } from "../errors.js";
-import type { Portal } from "../portal/discover.js";
-import { tryAuthorization, tryCredentials } from "../portal/probe.js";
+import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
+import type { Portal } from "../provider/discovery.js";
+import { tryAuthorization, tryCredentials } from "../provider/provider-probe.js";
 import { type Check, checksOf } from "./check.js";
 
 const { ok, warning, failed, skipped } = checksOf("credentials");
@@ -17,9 +17,13 @@ export async function checkCredentials(portal: Portal): Promise<Check> {
   const answered = answerOf(failure);
   switch (failure?.code) {
     case "code_refused":
-      return ok("token", isPublic ? "the portal takes the client id" : "the portal takes client id and secret", {
-        found: "invalid_grant to a made-up code",
-      });
+      return ok(
+        "token",
+        isPublic ? "the portal takes the client id" : "the portal takes client id and secret",
+        {
+          found: "invalid_grant to a made-up code",
+        },
+      );
     case undefined:
       return unsure(answered);
     case "token_refused": // an error that may be about the code alone, or not
@@ -81,14 +85,19 @@ export async function checkAuthorization(portal: Portal): Promise<Check> {
     const { status, location } = await tryAuthorization(portal);
     const found = `${status}${location ? ` to ${placeOf(location, portal)}` : ""}`;
     const advice = `register ${redirectUri} at the portal, to the letter (and compare PORTAL_CLIENT_ID)`;
-    if (status === 400) return failed("authorize", "the portal refuses the redirect address", { found, advice });
+    if (status === 400)
+      return failed("authorize", "the portal refuses the redirect address", { found, advice });
     if (location?.startsWith(redirectUri)) return checkRefusal(location, title, found);
     if (status === 200 || (status >= 300 && status < 400)) return ok("authorize", title, { found });
-    if (status > 400) return failed("authorize", "the authorization endpoint does not work", { found, advice });
+    if (status > 400)
+      return failed("authorize", "the authorization endpoint does not work", { found, advice });
     return warning("authorize", "the portal's answer proves nothing", { found, advice });
   } catch (error) {
     const { code, message } = asFailure(error);
-    return failed("authorize", "the authorization endpoint does not answer", { found: code, advice: message });
+    return failed("authorize", "the authorization endpoint does not answer", {
+      found: code,
+      advice: message,
+    });
   }
 }
 
@@ -97,15 +106,21 @@ function checkRefusal(location: string, title: string, found: string): Check {
   const error = new URL(location).searchParams.get("error");
   if (error === null || error === "login_required") return ok("authorize", title, { found });
   const advice = "look at PORTAL_SCOPE and authorizationParams";
-  return failed("authorize", `the portal refuses the request: ${error.replace(/[^\w.]/g, "?").slice(0, 40)}`, {
-    found,
-    advice,
-  });
+  return failed(
+    "authorize",
+    `the portal refuses the request: ${error.replace(/[^\w.]/g, "?").slice(0, 40)}`,
+    {
+      found,
+      advice,
+    },
+  );
 }
 
 /** The address without its query, where codes and states stand. */
 const placeOf = (location: string, { metadata }: Portal): string =>
-  URL.canParse(location, metadata.issuer) ? new URL(location, metadata.issuer).href.replace(/[?#].*$/, "") : "nowhere";
+  URL.canParse(location, metadata.issuer)
+    ? new URL(location, metadata.issuer).href.replace(/[?#].*$/, "")
+    : "nowhere";
 
 const asFailure = (error: unknown): PortalAuthError =>
   error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");

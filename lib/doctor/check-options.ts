@@ -8,20 +8,25 @@ const { ok, warning, failed } = checksOf("options");
 /** One line for each option that was written, is missing, or is wrong; and for each name that is none. */
 export function checkOptions(tried: Tried, typos: readonly string[]): Check[] {
   const problems = new Map<string, string[]>();
-  for (const { option, advice } of tried.problems) problems.set(option, [...(problems.get(option) ?? []), advice]);
+  for (const { option, advice } of tried.problems)
+    problems.set(option, [...(problems.get(option) ?? []), advice]);
   const explained = explainTried(tried);
   const known = explained.flatMap((one) => {
     const wrong = problems.get(one.option);
     problems.delete(one.option);
     if (wrong)
-      return wrong.map((advice) => failed(one.option, titleOf(one), { found: foundOf(one) ?? "missing", advice }));
+      return wrong.map((advice) =>
+        failed(one.option, titleOf(one), { found: foundOf(one) ?? "missing", advice }),
+      );
     return isDefault(one.origin) ? [] : [good(one, tried)];
   });
   const unknown = [...problems].flatMap(([option, texts]) =>
     texts.map((advice) => failed(option || "unknown", option || "options", { advice })),
   );
   const byDefault = explained.filter(({ option, origin }) => isDefault(origin) && !problems.has(option));
-  const rest = ok("defaults", `${byDefault.length} options are left as they are`, { found: "--explain shows them" });
+  const rest = ok("defaults", `${byDefault.length} options are left as they are`, {
+    found: "--explain shows them",
+  });
   return [
     ...known,
     ...unknown,
@@ -30,7 +35,8 @@ export function checkOptions(tried: Tried, typos: readonly string[]): Check[] {
   ];
 }
 
-const isDefault = (origin: ExplainedOption["origin"]): boolean => origin === "default" || origin === "profile";
+const isDefault = (origin: ExplainedOption["origin"]): boolean =>
+  origin === "default" || origin === "profile";
 
 const titleOf = ({ option, variable }: ExplainedOption): string => variable ?? option;
 

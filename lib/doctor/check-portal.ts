@@ -1,10 +1,10 @@
-import type { PortalAuthError } from "../errors.js";
-import { isUnencrypted } from "../internal-address.js";
-import type { Portal } from "../portal/discover.js";
-import { tryKeys } from "../portal/probe.js";
+import type { PortalAuthError } from "../errors/portal-auth-error.js";
+import { isUnencrypted } from "../http/internal-url.js";
+import type { Portal } from "../provider/discovery.js";
+import { tryKeys } from "../provider/provider-probe.js";
 import { hasEndpointsByHand } from "../settings/endpoints-by-hand.js";
 import type { Settings } from "../settings/settings.js";
-import { isSymmetric } from "../signature-algorithms.js";
+import { isSymmetric } from "../settings/signature-algorithms.js";
 import { type Check, checksOf } from "./check.js";
 import type { Connection } from "./connection.js";
 
@@ -20,7 +20,8 @@ export function checkConnection({ host, failure, certificate }: Connection): Che
   const { problem, daysLeft, issuedBy } = certificate;
   if (problem) return [reached, failed("certificate", "the certificate is not trusted", problem)];
   const found = `by ${issuedBy}, ${daysLeft} days left`;
-  if (daysLeft >= WEEKS_LEFT_DAYS) return [reached, ok("certificate", "the certificate is trusted", { found })];
+  if (daysLeft >= WEEKS_LEFT_DAYS)
+    return [reached, ok("certificate", "the certificate is trusted", { found })];
   const advice = "whoever runs the portal must renew it: afterwards nobody can sign in";
   return [reached, warning("certificate", "the certificate ends soon", { found, advice })];
 }
@@ -47,7 +48,11 @@ export function checkDocument(portal: Portal, document: Record<string, unknown>)
   const optional = Object.entries(ENDPOINTS).map(([member, [name, option]]) => {
     const address = metadata[member];
     if (typeof address !== "string") return ok(name, `no ${name} endpoint`, { found: withoutEndpoint(name) });
-    const origin = settings[option] ? "option" : document[member] ? "discovery" : `profile ${settings.profile.name}`;
+    const origin = settings[option]
+      ? "option"
+      : document[member]
+        ? "discovery"
+        : `profile ${settings.profile.name}`;
     return ok(name, `${name} endpoint`, { found: `${address} (${origin})` });
   });
   return [
@@ -69,20 +74,29 @@ function checkIssuer({ settings, metadata, issuer }: Portal): Check {
       found,
       advice: "list the tenants in PORTAL_ALLOWED_TENANTS, or check the claim tid in onLogin",
     });
-  if (issuer.hasTenants) return ok("issuer", `users of ${allowedTenants?.length} tenants can sign in`, { found });
+  if (issuer.hasTenants)
+    return ok("issuer", `users of ${allowedTenants?.length} tenants can sign in`, { found });
   if (hasEndpointsByHand(settings))
-    return ok("issuer", "tokens must have exactly this issuer", { found: `${metadata.issuer} (no discovery)` });
+    return ok("issuer", "tokens must have exactly this issuer", {
+      found: `${metadata.issuer} (no discovery)`,
+    });
   if (metadata.issuer === issuerAsWritten)
     return ok("issuer", "PORTAL_ISSUER is exactly the document's issuer", { found: metadata.issuer });
-  return ok("issuer", "PORTAL_ISSUER is the document's issuer, but for a slash at the end, which is accepted", {
-    found,
-  });
+  return ok(
+    "issuer",
+    "PORTAL_ISSUER is the document's issuer, but for a slash at the end, which is accepted",
+    {
+      found,
+    },
+  );
 }
 
 function checkInternal({ internalUrl }: Settings): Check[] {
   if (internalUrl === undefined || !isUnencrypted(internalUrl)) return [];
   const advice = "an attacker in that network can sign in as any user: keep it private, or write https";
-  return [warning("internal", "requests to PORTAL_INTERNAL_URL are not encrypted", { found: internalUrl, advice })];
+  return [
+    warning("internal", "requests to PORTAL_INTERNAL_URL are not encrypted", { found: internalUrl, advice }),
+  ];
 }
 
 function checkAlgorithm({ idTokenAlgorithms }: Portal, document: Record<string, unknown>): Check[] {
@@ -103,7 +117,10 @@ const WITHOUT: Readonly<Record<string, string>> = {
 const withoutEndpoint = (name: string): string => WITHOUT[name] ?? "";
 
 /** What the document says that the application may or may not do; what it leaves out is no evidence. */
-function checkAnnounced({ clientAuth, profile, scope }: Settings, document: Record<string, unknown>): Check[] {
+function checkAnnounced(
+  { clientAuth, profile, scope }: Settings,
+  document: Record<string, unknown>,
+): Check[] {
   const lacks = (member: string, value: string): boolean =>
     Array.isArray(document[member]) && !(document[member] as unknown[]).includes(value);
   const checks: Check[] = [];
@@ -121,7 +138,9 @@ function checkAnnounced({ clientAuth, profile, scope }: Settings, document: Reco
       }),
     );
   if (lacks("code_challenge_methods_supported", "S256"))
-    checks.push(warning("pkce", "the portal does not announce PKCE with S256", { advice: "it is sent all the same" }));
+    checks.push(
+      warning("pkce", "the portal does not announce PKCE with S256", { advice: "it is sent all the same" }),
+    );
   const unknown = scope.split(/\s+/).filter((one) => lacks("scopes_supported", one));
   if (unknown.length > 0 && profile.name !== "tencent-ciam")
     // whose document lists openid alone
@@ -133,26 +152,34 @@ function checkAnnounced({ clientAuth, profile, scope }: Settings, document: Reco
   return checks;
 }
 
-const list = (value: unknown): string => (Array.isArray(value) ? value : []).map(String).join(", ").slice(0, 200);
+const list = (value: unknown): string =>
+  (Array.isArray(value) ? value : []).map(String).join(", ").slice(0, 200);
 
 /** Whether a signature can be checked. */
 export async function checkKeys(portal: Portal): Promise<Check> {
   const title = "keys that signatures can be checked with";
   if (portal.idTokenAlgorithms.every(isSymmetric))
-    return ok("keys", "signatures are checked with the client secret", { found: portal.idTokenAlgorithms.join(", ") });
+    return ok("keys", "signatures are checked with the client secret", {
+      found: portal.idTokenAlgorithms.join(", "),
+    });
   const from = String(portal.metadata.jwks_uri);
   try {
     const keys = await tryKeys(portal);
     const good = keys.filter(({ problem }) => problem === undefined);
     const bad = keys.filter(({ problem }) => problem !== undefined);
-    const found = keys.map(({ kid, kty, problem }) => `${kty} ${kid}${problem ? ` ${problem}` : ""}`).join("; ");
+    const found = keys
+      .map(({ kid, kty, problem }) => `${kty} ${kid}${problem ? ` ${problem}` : ""}`)
+      .join("; ");
     if (good.length === 0)
       return failed("keys", "no key that a signature can be checked with", {
         found: found || "the set is empty",
         advice: `no ID token can be believed: look at ${from} and at the portal's signing algorithm`,
       });
     return bad.some(({ problem }) => problem?.includes("bits"))
-      ? warning("keys", title, { found, advice: "a key that short is not to be trusted: let the portal make another" })
+      ? warning("keys", title, {
+          found,
+          advice: "a key that short is not to be trusted: let the portal make another",
+        })
       : ok("keys", title, { found });
   } catch (error) {
     const { code, message } = error as PortalAuthError;
@@ -162,13 +189,16 @@ export async function checkKeys(portal: Portal): Promise<Check> {
 
 /** The portal's clock against ours, by the Date of an answer (RFC 9110, section 6.6.1), which counts whole seconds. */
 export function checkClock(aheadSeconds: number | undefined, { clockTolerance }: Settings): Check {
-  if (aheadSeconds === undefined) return skipped("clock", "clocks", { found: "the portal's answers carry no Date" });
+  if (aheadSeconds === undefined)
+    return skipped("clock", "clocks", { found: "the portal's answers carry no Date" });
   const seconds = Math.round(aheadSeconds);
   const found =
     seconds === 0 ? "the same" : `the portal's is ${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}`;
   const advice =
     "set this machine's clock (NTP), or let the portal's be set; PORTAL_CLOCK_TOLERANCE only widens what is let through";
-  if (Math.abs(aheadSeconds) > clockTolerance + 1) return failed("clock", "clocks differ too much", { found, advice });
-  if (Math.abs(aheadSeconds) > clockTolerance / 2 + 1) return warning("clock", "clocks differ", { found, advice });
+  if (Math.abs(aheadSeconds) > clockTolerance + 1)
+    return failed("clock", "clocks differ too much", { found, advice });
+  if (Math.abs(aheadSeconds) > clockTolerance / 2 + 1)
+    return warning("clock", "clocks differ", { found, advice });
   return ok("clock", "clocks agree", { found });
 }

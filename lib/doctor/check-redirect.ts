@@ -1,8 +1,8 @@
-import { parseCacheControl } from "../cache-control.js";
-import { loginCookiePrefix, sessionCookieName } from "../cookie-names.js";
-import type { PortalAuthError } from "../errors.js";
-import { afterLogoutInWords } from "../external-address.js";
-import { createFetch } from "../portal/http.js";
+import type { PortalAuthError } from "../errors/portal-auth-error.js";
+import { parseCacheControl } from "../http/cache-control.js";
+import { loginCookiePrefix, sessionCookieName } from "../http/cookie-names.js";
+import { afterLogoutInWords } from "../http/external-url.js";
+import { createFetch } from "../provider/provider-fetch.js";
 import type { Settings } from "../settings/settings.js";
 import { type Check, checksOf } from "./check.js";
 

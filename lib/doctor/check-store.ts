@@ -1,11 +1,11 @@
-import { PortalAuthError } from "../errors.js";
-import { describeError } from "../redact.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { describeError } from "../errors/redact.js";
 import type { Settings } from "../settings/settings.js";
 import { openStore } from "../store/open-store.js";
 import { type Lack, type Loss, type OpenStore, reasonOf } from "../store/opened.js";
-import { type Probed, probeStores } from "../store/probe.js";
+import { type Probed, probeStores } from "../store/probe-store.js";
 import type { StoreObject } from "../store/store-given.js";
-import { withinTime } from "../within-time.js";
+import { withinTime } from "../util/with-timeout.js";
 import { type Check, checksOf } from "./check.js";
 
 const { ok, warning, failed, skipped } = checksOf("store");
@@ -55,7 +55,10 @@ function ofTrial({ isShared, isExclusive, isListed }: Probed, what: string): Che
   const answers = ok("reach", "the session store answers");
   const advice = `check ${what}`;
   if (!isShared)
-    return [answers, failed("shared", "one connection does not read what another one has written", { advice })];
+    return [
+      answers,
+      failed("shared", "one connection does not read what another one has written", { advice }),
+    ];
   return [
     answers,
     ok("shared", "one connection reads what another one has written"),
@@ -64,7 +67,9 @@ function ofTrial({ isShared, isExclusive, isListed }: Probed, what: string): Che
       : failed("atomic", "a change of a login is lost if another one comes at the same moment", { advice }),
     isListed
       ? ok("lists", "the logins of a user are listed")
-      : failed("lists", "the logins of a user are not listed: signing out everywhere cannot work", { advice }),
+      : failed("lists", "the logins of a user are not listed: signing out everywhere cannot work", {
+          advice,
+        }),
   ];
 }
 
@@ -90,7 +95,9 @@ function ofLosses(losses: readonly Loss[] | undefined): Check[] {
   const evictions = losses.filter(({ by }) => by === "eviction");
   const atRestart = losses.filter(({ by }) => by === "restart");
   return [
-    ...evictions.map((loss) => warning("eviction", "the store removes logins when its memory is short", loss)),
+    ...evictions.map((loss) =>
+      warning("eviction", "the store removes logins when its memory is short", loss),
+    ),
     ...atRestart.map((loss) => warning("restart", "logins may not outlive a restart of the store", loss)),
     ...(atRestart.length === 0 ? [ok("restart", "logins outlive a restart of the store")] : []),
   ];

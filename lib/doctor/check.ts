@@ -1,4 +1,4 @@
-import { oneLine } from "../one-line.js";
+import { oneLine } from "../util/to-single-line.js";
 
 /** failed: no login can work. warning: it may, and something should be looked at. skipped: it could not be looked at. */
 export type Verdict = "ok" | "warning" | "failed" | "skipped";
@@ -6,7 +6,14 @@ export type Verdict = "ok" | "warning" | "failed" | "skipped";
 /** What a check belongs to; DiagnoseOptions.skip leaves out whole groups. */
 export type CheckGroup = "options" | "portal" | "credentials" | "redirect" | "cookies" | "store";
 
-export const GROUPS: readonly CheckGroup[] = ["options", "portal", "credentials", "redirect", "cookies", "store"];
+export const GROUPS: readonly CheckGroup[] = [
+  "options",
+  "portal",
+  "credentials",
+  "redirect",
+  "cookies",
+  "store",
+];
 
 /** One thing that was looked at. Nothing secret stands in it. */
 export interface Check {

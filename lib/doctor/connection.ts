@@ -42,7 +42,11 @@ export async function probeConnection(address: string, timeoutSeconds: number): 
   }
 }
 
-function opened<S extends ReturnType<typeof connectTcp> | TLSSocket>(socket: S, event: string, timeoutSeconds: number) {
+function opened<S extends ReturnType<typeof connectTcp> | TLSSocket>(
+  socket: S,
+  event: string,
+  timeoutSeconds: number,
+) {
   return new Promise<S>((resolve, reject) => {
     const fail = (error: unknown) => {
       socket.destroy();
@@ -74,7 +78,8 @@ function certificateOf(socket: TLSSocket): Certificate {
 }
 
 /** A wrong name is told as an error's message: `Hostname/IP does not match certificate's altnames: …`. */
-const codeOf = (reason: string): string => (/altnames/.test(reason) ? "ERR_TLS_CERT_ALTNAME_INVALID" : reason);
+const codeOf = (reason: string): string =>
+  /altnames/.test(reason) ? "ERR_TLS_CERT_ALTNAME_INVALID" : reason;
 
 const TRUST =
   "if the portal has a CA of its own, write that CA's certificate (PEM) into a file and name it: NODE_EXTRA_CA_CERTS=/path/ca.pem, where the process is started (Node.js does not read it from an env file)";
@@ -82,7 +87,8 @@ const TRUST =
 const ADVICE: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: "whoever runs the portal must renew its certificate; or this machine's clock is wrong",
   CERT_NOT_YET_VALID: "this machine's clock is wrong, or the portal's certificate is too new",
-  ERR_TLS_CERT_ALTNAME_INVALID: "the certificate is for another host: look at PORTAL_ISSUER, or at what stands between",
+  ERR_TLS_CERT_ALTNAME_INVALID:
+    "the certificate is for another host: look at PORTAL_ISSUER, or at what stands between",
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: `the portal does not send the whole chain, or ${TRUST}`,
 };
 

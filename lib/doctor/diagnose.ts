@@ -1,8 +1,8 @@
 import type { Application } from "express";
-import type { PortalAuthError } from "../errors.js";
-import { createDiscovery, type Portal } from "../portal/discover.js";
-import { readDocument } from "../portal/probe.js";
-import { addressToProbe } from "../portal/server-address.js";
+import type { PortalAuthError } from "../errors/portal-auth-error.js";
+import { createDiscovery, type Portal } from "../provider/discovery.js";
+import { readDocument } from "../provider/provider-probe.js";
+import { addressToProbe } from "../provider/server-url.js";
 import type { PortalAuthOptions } from "../settings/options.js";
 import { type Settings, tryOptions, warnings } from "../settings/settings.js";
 import { type Check, type CheckGroup, checksOf, GROUPS } from "./check.js";
@@ -58,11 +58,12 @@ export async function diagnose(
 }
 
 /** Half of the options say nothing sure about the rest. */
-const notYet: readonly Check[] = (["portal", "credentials", "redirect", "cookies", "store"] as const).map((group) =>
-  checksOf(group).skipped("options", "not looked at before the options are right"),
+const notYet: readonly Check[] = (["portal", "credentials", "redirect", "cookies", "store"] as const).map(
+  (group) => checksOf(group).skipped("options", "not looked at before the options are right"),
 );
 
-const proxyOf = (app: Application | undefined): TrustProxy => app && { trusts: Boolean(app.get("trust proxy")) };
+const proxyOf = (app: Application | undefined): TrustProxy =>
+  app && { trusts: Boolean(app.get("trust proxy")) };
 
 type Wants = (group: CheckGroup) => boolean;
 
@@ -94,10 +95,17 @@ async function checkPortal(settings: Settings, wants: Wants): Promise<Check[]> {
   ];
   // a plain socket does not know the way out that fetch has been told of: a proxy
   if (found.portal && connection.failure)
-    return [...first({ host: `${connection.host} (by a proxy)` }), ...(await checkDiscovered(found.portal, wants))];
+    return [
+      ...first({ host: `${connection.host} (by a proxy)` }),
+      ...(await checkDiscovered(found.portal, wants)),
+    ];
   if (found.portal) return [...first(connection), ...(await checkDiscovered(found.portal, wants))];
   if (connection.failure) return [...first(connection), ...cannotGoOn("the portal cannot be reached")];
-  return [...first(connection), discoveryFailed(found.failure), ...cannotGoOn("without the discovery document")];
+  return [
+    ...first(connection),
+    discoveryFailed(found.failure),
+    ...cannotGoOn("without the discovery document"),
+  ];
 }
 
 type Discovered =

@@ -14,7 +14,10 @@ export type { DiagnoseOptions, Diagnosis } from "./diagnose.js";
  * @param options as given to portalAuth(); what is left out comes from the environment
  * @throws TypeError a group to be left out that does not exist
  */
-export async function diagnose(options: PortalAuthOptions = {}, more: DiagnoseOptions = {}): Promise<Diagnosis> {
+export async function diagnose(
+  options: PortalAuthOptions = {},
+  more: DiagnoseOptions = {},
+): Promise<Diagnosis> {
   // loaded when somebody asks: an app that only logs people in need not wait for it when it starts
   const doctor = await import("./diagnose.js");
   return doctor.diagnose(options, more);

@@ -1,13 +1,14 @@
 import type { Request } from "express";
 import { redirect } from "../answer/redirect.js";
-import type { Parts, Visit } from "../parts.js";
+import type { Parts, Visit } from "../context/router-context.js";
 import { forgetForm, pendingForm } from "../session/pending-form.js";
 import { pageOf } from "./form.js";
 import { postedBy } from "./keep-form.js";
 import { withForms } from "./kept-forms.js";
 
 /** Whether the session of this request has a form that waits for its user. Does no I/O. */
-export const isFormPending = ({ settings }: Parts, req: Request): boolean => pendingForm(req, settings) !== undefined;
+export const isFormPending = ({ settings }: Parts, req: Request): boolean =>
+  pendingForm(req, settings) !== undefined;
 
 /**
  * Lets a kept form pass that the user has sent: once, however many clicks and processes there are.

@@ -1,15 +1,15 @@
 import type { Request } from "express";
-import { formHeaders } from "../answer/headers.js";
 import { redirect } from "../answer/redirect.js";
-import { isSameOrigin } from "../anti-forgery.js";
-import { linkTo, startPage } from "../external-address.js";
-import { returnTo } from "../login/return-to.js";
-import type { Words } from "../pages.js";
-import { readQuery } from "../parameters.js";
-import { originOf, type Parts, type Visit } from "../parts.js";
+import { formHeaders } from "../answer/response-headers.js";
+import { originOf, type Parts, type Visit } from "../context/router-context.js";
+import type { Words } from "../contract/page-parts.js";
+import type { Claims } from "../contract/tokens.js";
+import { isSameOrigin } from "../http/csrf.js";
+import { linkTo, startPage } from "../http/external-url.js";
+import { readQuery } from "../http/parameters.js";
+import { returnTo } from "../http/return-to.js";
 import { forgetForm, pendingForm } from "../session/pending-form.js";
 import { readSession } from "../session/session.js";
-import type { Claims } from "../tokens.js";
 import { type KeptForms, withForms } from "./kept-forms.js";
 import { openForm, type SealedForm } from "./sealed-form.js";
 

@@ -15,7 +15,10 @@ const MOST_KEPT_BYTES = 1024 * 1024;
  *
  * @throws TypeError for an invalid limit or an unknown option
  */
-export function settleKeepForm(given: boolean | KeepFormOptions, backOf: KeepForm["backOf"]): KeepForm | undefined {
+export function settleKeepForm(
+  given: boolean | KeepFormOptions,
+  backOf: KeepForm["backOf"],
+): KeepForm | undefined {
   if (given === false) return undefined;
   const { maxBytes = KEPT_BYTES, ...unknown } = given === true ? {} : (Object(given) as KeepFormOptions);
   const isRight = typeof given === "boolean" || (typeof given === "object" && given !== null);

@@ -1,10 +1,10 @@
 import type { Request } from "express";
-import { parseJsonObject } from "../parse-json-object.js";
 import type { Instance } from "../session/holder.js";
 import { recordsOf } from "../session/session.js";
 import type { RecordStore } from "../store/records.js";
 import { storeFailed } from "../store/store-failed.js";
 import { untilWritten } from "../store/until-written.js";
+import { parseJsonObject } from "../util/parse-json-object.js";
 import { sha256 } from "../util/sha256.js";
 
 /** What is known of a posted form before its body is read. */
@@ -84,7 +84,9 @@ export class KeptForms {
     let sealed: string | undefined;
     await this.#change(id, (content) => {
       sealed = content?.sealed;
-      return content && sealed !== undefined ? { ...content, under_way: content.under_way + more } : undefined;
+      return content && sealed !== undefined
+        ? { ...content, under_way: content.under_way + more }
+        : undefined;
     });
     return sealed;
   }

@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import { readForm } from "../parameters.js";
+import { readForm } from "../http/parameters.js";
 
 /**
  * Returns the body of a posted form as text, if a browser can post exactly the same again. Otherwise undefined. The text must

@@ -1,4 +1,4 @@
-import type { Parts } from "../parts.js";
+import type { Parts } from "../context/router-context.js";
 
 /** A form that is kept, before it is encrypted. */
 export interface SealedForm {

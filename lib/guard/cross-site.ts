@@ -1,8 +1,8 @@
 import type { Request, Response } from "express";
 import { answerError } from "../answer/answer-error.js";
-import { type AntiForgery, isForged } from "../anti-forgery.js";
-import { PortalAuthError } from "../errors.js";
-import { originOf, withRetry } from "../parts.js";
+import { originOf, withRetry } from "../context/router-context.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { type AntiForgery, isForged } from "../http/csrf.js";
 import { RequestPortal } from "../request-portal.js";
 
 /** Whether this request may be another site's work, at a guard that asks. */

@@ -1,13 +1,13 @@
 import type { Request, Response } from "express";
 import { answerError } from "../answer/answer-error.js";
-import { PortalAuthError } from "../errors.js";
+import { withLogout, withRetry } from "../context/router-context.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { StrengthWanted } from "../login/strength.js";
 import { weaknessBy } from "../login/weakness.js";
-import { withLogout, withRetry } from "../parts.js";
 import { RequestPortal } from "../request-portal.js";
 import { readSession } from "../session/session.js";
+import { type TurnAway, turnAway } from "./challenge.js";
 import { type RightsWanted, settleRights } from "./rights.js";
-import { type TurnAway, turnAway } from "./turn-away.js";
 
 /** Why somebody who is logged in may not pass. */
 export interface Refusal {

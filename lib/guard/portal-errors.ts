@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler } from "express";
-import { PortalAuthError } from "../errors.js";
-import { refuseRequest } from "../parentheses.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { refuseRequest } from "../util/assert-factory-call.js";
 import { answerFailure } from "./answer-failure.js";
 import { portalNamed } from "./portal-named.js";
 

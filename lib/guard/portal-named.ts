@@ -1,6 +1,6 @@
 import type { Request, Response } from "express";
 import { answerError } from "../answer/answer-error.js";
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { RequestPortal } from "../request-portal.js";
 
 type PortalOf = (req: Request) => RequestPortal | undefined;
@@ -22,9 +22,16 @@ export function answerMissing(req: Request, res: Response, name: string | undefi
   const [first] = Object.values(met).filter((portal) => portal !== undefined);
   const names = Object.keys(met).filter((one) => met[one] !== undefined);
   const wanted =
-    name === undefined ? "write which one, requireAuth({ portal })" : `no portalAuth({ name: "${name}" }) has`;
+    name === undefined
+      ? "write which one, requireAuth({ portal })"
+      : `no portalAuth({ name: "${name}" }) has`;
   const detail = first && `${wanted}; there are: ${names.join(", ")}`;
   const parts = first && RequestPortal.insideOf(first).parts;
   const error = new PortalAuthError("portal_auth_missing", detail === undefined ? {} : { detail });
-  return answerError(req, res, error, parts && { log: parts.log, pages: parts.pages, hooks: parts.settings.hooks });
+  return answerError(
+    req,
+    res,
+    error,
+    parts && { log: parts.log, pages: parts.pages, hooks: parts.settings.hooks },
+  );
 }

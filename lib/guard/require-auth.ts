@@ -1,21 +1,21 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession } from "../access/access-token.js";
 import { consoleLog } from "../answer/log.js";
-import { type CsrfOptions, settleCsrf } from "../anti-forgery.js";
-import { isOfExpress, refuseForeignRequest } from "../foreign-request.js";
+import { isOfExpress, refuseForeignRequest } from "../answer/non-express-request.js";
+import type { Claims } from "../contract/tokens.js";
 import { isFormPending, letFormArrive } from "../form/arrival.js";
 import { type KeepFormOptions, settleKeepForm } from "../form/keep-form-options.js";
+import { type CsrfOptions, settleCsrf } from "../http/csrf.js";
 import { type LoginStrength, refuseUndefined, settleStrength } from "../login/strength.js";
-import { refuseRequest } from "../parentheses.js";
 import { type GuardedLocals, type NamedGuardLocals, RequestPortal } from "../request-portal.js";
-import type { Claims } from "../tokens.js";
+import { refuseRequest } from "../util/assert-factory-call.js";
 import { answerFailure } from "./answer-failure.js";
+import { type TurnAway, turnAway } from "./challenge.js";
 import { isCrossSite, refuseCrossSite } from "./cross-site.js";
 import { refuse, settleDemands } from "./demands.js";
 import { answerMissing, portalNamed } from "./portal-named.js";
 import { keepPrivate } from "./private-cache.js";
 import type { ClaimDemands, RightsWanted } from "./rights.js";
-import { type TurnAway, turnAway } from "./turn-away.js";
 
 /** What requireAuth() is told. `MyClaims` are what your portal tells, or your onLogin keeps, beside the standard claims. */
 export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
@@ -133,8 +133,10 @@ function settleOptions(options: RequireAuthOptions) {
   if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
   refuseUndefined("requireAuth", demands, ["scope", "claims", "roles"]);
   if (typeof freshToken !== "boolean") throw new TypeError("requireAuth: freshToken must be true or false");
-  if (typeof cacheControl !== "boolean") throw new TypeError("requireAuth: cacheControl must be true or false");
-  if (portal !== undefined && typeof portal !== "string") throw new TypeError("requireAuth: portal must be a name");
+  if (typeof cacheControl !== "boolean")
+    throw new TypeError("requireAuth: cacheControl must be true or false");
+  if (portal !== undefined && typeof portal !== "string")
+    throw new TypeError("requireAuth: portal must be a name");
   const wanted = settleStrength("requireAuth", demands);
   const wishOf = settleReturnTo(returnTo);
   return {
@@ -152,7 +154,8 @@ function settleOptions(options: RequireAuthOptions) {
 function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): ((req: Request) => string) | undefined {
   if (typeof returnTo === "function") return returnTo;
   if (typeof returnTo === "string") return () => returnTo;
-  if (returnTo !== undefined) throw new TypeError("requireAuth: returnTo must be a path, or a function that gives one");
+  if (returnTo !== undefined)
+    throw new TypeError("requireAuth: returnTo must be a path, or a function that gives one");
   return undefined;
 }
 

@@ -1,8 +1,8 @@
-import { PortalAuthError } from "../errors.js";
-import { areNames, NAME, split, type Wished } from "../list-of.js";
+import type { Claims } from "../contract/tokens.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { PortalSession } from "../session/login-record.js";
 import type { Settings } from "../settings/settings.js";
-import type { Claims } from "../tokens.js";
+import { areNames, NAME, split, type Wished } from "../util/split-on-spaces.js";
 
 /** What a claim can be compared with. */
 export type ClaimValue = string | number | boolean;
@@ -172,4 +172,6 @@ const lacksClaim = (name: string, why: string) =>
   new PortalAuthError("not_permitted", { detail: `claim ${name}: ${why}` });
 
 const isValue = (value: unknown): value is ClaimValue =>
-  typeof value === "string" || typeof value === "boolean" || (typeof value === "number" && !Number.isNaN(value));
+  typeof value === "string" ||
+  typeof value === "boolean" ||
+  (typeof value === "number" && !Number.isNaN(value));

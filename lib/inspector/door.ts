@@ -3,18 +3,20 @@ import type { TLSSocket } from "node:tls";
 import { parseCookie } from "cookie";
 import type { Request, Response } from "express";
 import { consoleLog } from "../answer/log.js";
-import { returnTo } from "../external-address.js";
-import { readQuery } from "../parameters.js";
+import { returnTo } from "../http/external-url.js";
+import { readQuery } from "../http/parameters.js";
 import { onceAMinute } from "../util/once-a-minute.js";
 import { createSealer } from "../util/seal.js";
-import { isHttpsHere, secretsHere } from "./people.js";
+import { isHttpsHere, secretsHere } from "./users.js";
 
 const OPEN_MS = 12 * 60 * 60 * 1000;
 
 /** Returns what prints the address that opens the page, at most once a minute: an open page asks every second. */
 const createReport = () =>
   onceAMinute((link: string) =>
-    consoleLog.warn(`inspector(): a request carries no valid token. To open the page: ${link} (it works once)`),
+    consoleLog.warn(
+      `inspector(): a request carries no valid token. To open the page: ${link} (it works once)`,
+    ),
   );
 
 const createToken = (): string => randomBytes(24).toString("base64url");
@@ -65,7 +67,12 @@ export class Door {
   #setCookie(req: Request, res: Response): void {
     const value = this.#sealer(req).seal({ until: Date.now() + OPEN_MS });
     const path = new URL(addressOf(req)).pathname.replace(/\/$/, "") || "/";
-    res.cookie(cookieName(req), value, { httpOnly: true, sameSite: "strict", secure: isHttpsHere(req), path });
+    res.cookie(cookieName(req), value, {
+      httpOnly: true,
+      sameSite: "strict",
+      secure: isHttpsHere(req),
+      path,
+    });
   }
 
   #sealer(req: Request) {

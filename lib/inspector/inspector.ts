@@ -1,19 +1,19 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { consoleLog } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
-import { PortalAuthError } from "../errors.js";
-import { explanationOf } from "../errors-paper.js";
-import { returnTo } from "../external-address.js";
-import { listen } from "../listen.js";
-import { refuseRequest } from "../parentheses.js";
-import { describeError } from "../redact.js";
+import { explanationOf } from "../errors/error-reference.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { describeError } from "../errors/redact.js";
+import { listen } from "../events/subscribe-to-events.js";
+import { returnTo } from "../http/external-url.js";
 import { isProduction } from "../settings/settings.js";
+import { refuseRequest } from "../util/assert-factory-call.js";
 import { Door } from "./door.js";
 import { pageFiles } from "./files.js";
-import { sendHere, sendJson } from "./headers.js";
+import { sendHere, sendJson } from "./inspector-headers.js";
 import { createNotebook, type Notebook } from "./notebook.js";
-import { configurationHere, peopleHere } from "./people.js";
 import { createGate } from "./refuse.js";
+import { configurationHere, peopleHere } from "./users.js";
 
 /** The page, as a handler to be mounted. */
 export interface Inspector extends RequestHandler {

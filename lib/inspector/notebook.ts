@@ -1,8 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { failures, isOrdinary, type PortalAuthErrorCode } from "../errors.js";
-import type { Failed, LoginFailed, LoginFinished, LoginStarted, PortalAuthEvent } from "../events.js";
-import type { Listeners } from "../listen.js";
-import { keepNewest } from "../newest.js";
+import type {
+  Failed,
+  LoginFailed,
+  LoginFinished,
+  LoginStarted,
+  PortalAuthEvent,
+} from "../contract/events.js";
+import { failures, isOrdinary, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
+import type { Listeners } from "../events/subscribe-to-events.js";
+import { keepNewest } from "../util/bounded-map.js";
 import type { AnyRecord, FailureRecord, LoginRecord, OtherRecord, RefreshRecord } from "./records.js";
 
 const LIMITS = { logins: 50, others: 200 } as const;
@@ -75,7 +81,14 @@ export function createNotebook(): Notebook {
     const { code, status } = event;
     unexplained = takeLogin(event);
     const hint = hintOf(code);
-    unexplained.failure = { code, ordinary: isOrdinary(code), status, hint, detail: undefined, request_id: undefined };
+    unexplained.failure = {
+      code,
+      ordinary: isOrdinary(code),
+      status,
+      hint,
+      detail: undefined,
+      request_id: undefined,
+    };
   }
 
   function takeFailure(event: Failed): void {
@@ -104,7 +117,8 @@ export function createNotebook(): Notebook {
     };
     record.count += 1;
     record.last_at = at;
-    if (request_id !== undefined) record.request_ids = [request_id, ...record.request_ids].slice(0, REQUEST_IDS);
+    if (request_id !== undefined)
+      record.request_ids = [request_id, ...record.request_ids].slice(0, REQUEST_IDS);
     keepOther(record);
   }
 
@@ -112,7 +126,9 @@ export function createNotebook(): Notebook {
   function refreshOf(event: PortalAuthEvent & { readonly refresh: number }, isEnd: boolean): RefreshRecord {
     const { at, instance, refresh } = event;
     const name = `refresh ${whose(event, refresh)} #`;
-    const before = [...others.values()].findLast(({ id }) => id.startsWith(name)) as RefreshRecord | undefined;
+    const before = [...others.values()].findLast(({ id }) => id.startsWith(name)) as
+      | RefreshRecord
+      | undefined;
     if (before && !(isEnd && before.state !== "under_way")) return before;
     const id = `${name}${nextNumber()}`;
     return { kind: "refresh", id, n: 0, at, instance, refresh, state: "under_way", joined: 0 };
@@ -130,7 +146,9 @@ export function createNotebook(): Notebook {
     },
     "lock.waited": (event) => {
       const { waited, renewed } = event;
-      keepOther(Object.assign(refreshOf(event, renewed), { waited, ...(renewed && { state: "elsewhere" as const }) }));
+      keepOther(
+        Object.assign(refreshOf(event, renewed), { waited, ...(renewed && { state: "elsewhere" as const }) }),
+      );
     },
     "refresh.done": (event) => {
       const { took, rotated } = event;
@@ -138,7 +156,9 @@ export function createNotebook(): Notebook {
     },
     "refresh.failed": (event) => {
       const { took, code, ends_session } = event;
-      keepOther(Object.assign(refreshOf(event, true), { state: "failed" as const, took, code, ends_session }));
+      keepOther(
+        Object.assign(refreshOf(event, true), { state: "failed" as const, took, code, ends_session }),
+      );
     },
     logout: ({ at, instance, had_login, at_portal }) =>
       keepOther({ kind: "logout", id: `logout ${last}`, n: 0, at, instance, had_login, at_portal }),
@@ -147,7 +167,9 @@ export function createNotebook(): Notebook {
   };
   function since({ notebook: read, after }: { notebook?: unknown; after?: unknown }): News {
     const seen = read === notebook ? Number(after) || 0 : 0;
-    const records = [...logins.values(), ...others.values()].filter(({ n }) => n > seen).sort((a, b) => a.n - b.n);
+    const records = [...logins.values(), ...others.values()]
+      .filter(({ n }) => n > seen)
+      .sort((a, b) => a.n - b.n);
     return { notebook, now: Date.now(), last, limits: LIMITS, records };
   }
 

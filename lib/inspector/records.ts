@@ -1,4 +1,4 @@
-import type { LoginStep, SessionRefused } from "../events.js";
+import type { LoginStep, SessionRefused } from "../contract/events.js";
 
 interface Recorded {
   /** Names this record. */

@@ -1,7 +1,7 @@
 import type { TLSSocket } from "node:tls";
 import type { Request } from "express";
 import { consoleLog } from "../answer/log.js";
-import { isHttpsHere } from "./people.js";
+import { isHttpsHere } from "./users.js";
 
 /** Why a request is none of a developer on this machine. The words are for the log: whoever asked is not told. */
 const REFUSALS = {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { returnTo } from "../http/return-to.js";
 import { type OverflowEntry, ownerOf } from "./overflow.js";
 import { type Fields, fieldBytes, packFields, unpackFields } from "./packed.js";
-import { returnTo } from "./return-to.js";
 
 /** A login that was begun: what waits in the browser until the provider answers. */
 export interface Transaction {
@@ -112,7 +112,8 @@ export function packAttempt(transaction: Transaction, slotBytes: number): Packed
   };
 }
 
-const flagsOf = ({ silent, elsewhere }: Transaction): number => (silent ? SILENT : 0) | (elsewhere ? ELSEWHERE : 0);
+const flagsOf = ({ silent, elsewhere }: Transaction): number =>
+  (silent ? SILENT : 0) | (elsewhere ? ELSEWHERE : 0);
 
 /** The order decides which fields stay in the slot: short ones and those of security checks first. */
 function fieldsOf({ max_age, form, acr, scope, return_to }: Transaction): Fields {

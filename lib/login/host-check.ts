@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import type { Request } from "express";
 import type { Log } from "../answer/log.js";
-import { forwardedHost, hostOf } from "./evidence.js";
+import { forwardedHost, hostOf } from "./state-diagnostics.js";
 
 /** A client may send any Host, so the number of lines is bounded. */
 const MAX_HOSTS = 10;
@@ -24,7 +24,8 @@ export function createHostCheck(redirectUri: string, log: Log): HostCheck {
     const host = hostOf(req);
     if (host === "" || host === expected) return;
     if (reported.has(host) || reported.size >= MAX_HOSTS) return;
-    const isForwarded = protocol === "https:" || PROXY_HEADERS.some((name) => req.headers[name] !== undefined);
+    const isForwarded =
+      protocol === "https:" || PROXY_HEADERS.some((name) => req.headers[name] !== undefined);
     if (isForwarded && forwardedHost(req) === "" && isUpstreamName(host, expected)) return;
     reported.add(host);
     log.warn(lineOf(host, expected, forwardedHost(req) === ""));
@@ -36,7 +37,8 @@ function lineOf(host: string, expected: string, canBeReplaced: boolean): string 
   const result = "the browser keeps the login's cookie for the first host, and the login fails at the second";
   const remedy = `Redirect ${host} to ${expected} before portalAuth().`;
   if (!canBeReplaced) return `${fact} So ${result}. ${remedy}`;
-  const proxy = "If a proxy has replaced the header Host, let it send the browser's Host, or X-Forwarded-Host.";
+  const proxy =
+    "If a proxy has replaced the header Host, let it send the browser's Host, or X-Forwarded-Host.";
   return `${fact} If the address bar shows ${host}, ${result}. ${remedy} ${proxy}`;
 }
 
@@ -51,4 +53,5 @@ function isUpstreamName(host: string, expected: string): boolean {
 
 const isAddress = (host: string): boolean => isIP(host.replace(/^\[|\]$/g, "")) !== 0;
 
-const isLoopback = (host: string): boolean => host === "localhost" || host === "[::1]" || host.startsWith("127.");
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "[::1]" || host.startsWith("127.");

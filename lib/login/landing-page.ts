@@ -1,7 +1,7 @@
-import { startPage } from "../external-address.js";
+import { startPage } from "../http/external-url.js";
+import { returnTo } from "../http/return-to.js";
 import type { Settings } from "../settings/settings.js";
 import { isOwnRoute } from "./own-routes.js";
-import { returnTo } from "./return-to.js";
 
 /**
  * Returns where a user goes after the login: the wanted path of this site, else the start page. Never a route

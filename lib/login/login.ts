@@ -1,14 +1,14 @@
 import type { Request } from "express";
 import { isFormPost, isOfficeLink } from "../answer/client.js";
-import { goOn } from "../answer/go-on.js";
+import { goOn } from "../answer/interstitial.js";
 import { redirect } from "../answer/redirect.js";
-import { PortalAuthError } from "../errors.js";
-import { addressOf } from "../external-address.js";
-import { callHook } from "../hooks.js";
-import { isLedByOwnPage } from "../led-here.js";
-import { readQuery } from "../parameters.js";
-import type { Parts, Visit } from "../parts.js";
-import { attemptOf, authorizationUrl, newSeed } from "../portal/authorize.js";
+import { isLedByOwnPage } from "../context/navigation-origin.js";
+import type { Parts, Visit } from "../context/router-context.js";
+import { callHook } from "../contract/hooks.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { addressOf } from "../http/external-url.js";
+import { readQuery } from "../http/parameters.js";
+import { attemptOf, authorizationUrl, newSeed } from "../provider/authorization-request.js";
 import { checkCookieCanBeSet } from "../session/session-cookie.js";
 import { checkAuthorizationParams } from "../settings/authorization-params.js";
 import type { AuthorizationParams } from "../settings/options.js";
@@ -101,7 +101,8 @@ async function paramsFor({ settings }: Parts, req: Request): Promise<Authorizati
  * @throws PortalAuthError `navigation_required`
  */
 export function checkNavigates({ headers }: Request): void {
-  if ((headers["sec-fetch-mode"] ?? "navigate") !== "navigate") throw new PortalAuthError("navigation_required");
+  if ((headers["sec-fetch-mode"] ?? "navigate") !== "navigate")
+    throw new PortalAuthError("navigation_required");
 }
 
 /** Reads the login's options from the query of the login route. */
@@ -116,7 +117,8 @@ export function loginStep(parts: Parts) {
     const { req, res, mount } = visit;
     res.setHeader("Vary", "*"); // of every answer, as caches that ignore no-store keep failures too
     checkNavigates(req);
-    if (isOfficeLink(req)) return sendSignInPage(parts, visit, { login: addressOf(parts.settings, mount, req) });
+    if (isOfficeLink(req))
+      return sendSignInPage(parts, visit, { login: addressOf(parts.settings, mount, req) });
     const options = loginOptionsIn(readQuery(req));
     if (!(await answerSignedIn(parts, visit, options))) await beginLogin(parts, visit, options);
   };

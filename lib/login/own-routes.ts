@@ -1,4 +1,4 @@
-import { comparablePath, externalMount } from "../external-address.js";
+import { comparablePath, externalMount } from "../http/external-url.js";
 import type { Settings } from "../settings/settings.js";
 
 /**

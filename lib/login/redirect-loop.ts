@@ -1,8 +1,8 @@
 import { parseCookie } from "cookie";
 import type { Request } from "express";
-import { PortalAuthError } from "../errors.js";
-import { isUserActivated } from "../led-here.js";
-import type { Parts, Visit } from "../parts.js";
+import { isUserActivated } from "../context/navigation-origin.js";
+import type { Parts, Visit } from "../context/router-context.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { readSession, whyRefused } from "../session/session.js";
 import { isStrict } from "../session/session-cookie.js";
 
@@ -35,7 +35,8 @@ export function checkSessionWasSaved({ settings, transactions }: Parts, { req }:
  * Whether a user has clicked on a page of this site: their session may have ended by itself meanwhile. A redirect from the
  * provider is cross-site, and a script or a timer is no click (Fetch Metadata Request Headers, sections 2.3 and 2.4).
  */
-const isClick = (req: Request): boolean => req.headers["sec-fetch-site"] === "same-origin" && isUserActivated(req);
+const isClick = (req: Request): boolean =>
+  req.headers["sec-fetch-site"] === "same-origin" && isUserActivated(req);
 
 /** Says which part of the way is broken: the cookie, the store, or the login in it. */
 function whatCameBack(req: Request, reason: string | undefined): string {

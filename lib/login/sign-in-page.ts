@@ -1,9 +1,13 @@
 import type { ErrorAnswer } from "../answer/answer-error.js";
-import { returnTo, startPage } from "../external-address.js";
-import { originOf, type Parts, type Visit } from "../parts.js";
+import { originOf, type Parts, type Visit } from "../context/router-context.js";
+import { returnTo, startPage } from "../http/external-url.js";
 
 /** Answers with status 200 and a page that has a sign-in button. For Microsoft Office: see isOfficeLink(). */
-export async function sendSignInPage({ pages }: Parts, { req, res }: Visit, { login }: ErrorAnswer): Promise<void> {
+export async function sendSignInPage(
+  { pages }: Parts,
+  { req, res }: Visit,
+  { login }: ErrorAnswer,
+): Promise<void> {
   await pages.send(req, res, ({ titles, labels, sentences }) => ({
     kind: "failure",
     title: titles.signInNeeded,

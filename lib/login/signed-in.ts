@@ -1,6 +1,5 @@
 import type { Request } from "express";
 import { redirect } from "../answer/redirect.js";
-import { epochSeconds } from "../clock.js";
 import {
   bounce,
   forgetBounce,
@@ -9,9 +8,10 @@ import {
   isLedByOwnPage,
   keepBounce,
   mayLackStrictCookies,
-} from "../led-here.js";
-import { readQuery } from "../parameters.js";
-import type { Parts, Visit } from "../parts.js";
+} from "../context/navigation-origin.js";
+import type { Parts, Visit } from "../context/router-context.js";
+import { epochSeconds } from "../contract/clock.js";
+import { readQuery } from "../http/parameters.js";
 import { dropNewSession } from "../session/end-session.js";
 import type { PortalSession } from "../session/login-record.js";
 import { readSession } from "../session/session.js";

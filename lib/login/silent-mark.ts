@@ -1,6 +1,6 @@
 import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
-import { silentCookieNames } from "../cookie-names.js";
+import { silentCookieNames } from "../http/cookie-names.js";
 import type { Settings } from "../settings/settings.js";
 
 /**
@@ -20,7 +20,14 @@ export function readMark(req: Request, settings: Naming): Mark | undefined {
 /** It tells nothing of anybody, and whoever changes it changes what happens to themselves. */
 export function writeMark(res: Response, settings: Naming, mark: Mark): void {
   const name = silentCookieNames(settings)[mark];
-  const cookie = { name, value: "1", path: "/", httpOnly: true, secure: settings.https, sameSite: "lax" } as const;
+  const cookie = {
+    name,
+    value: "1",
+    path: "/",
+    httpOnly: true,
+    secure: settings.https,
+    sameSite: "lax",
+  } as const;
   res.appendHeader("Set-Cookie", stringifySetCookie(cookie));
 }
 

@@ -1,13 +1,13 @@
 import { isPersonOnTheirWay } from "../answer/client.js";
 import { logFailure } from "../answer/log.js";
-import { asPortalAuthError } from "../as-portal-auth-error.js";
-import { PortalAuthError } from "../errors.js";
-import { addressOf } from "../external-address.js";
-import type { Parts, Visit } from "../parts.js";
-import type { Portal } from "../portal/discover.js";
+import type { Parts, Visit } from "../context/router-context.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { asPortalAuthError } from "../errors/to-portal-auth-error.js";
+import { addressOf } from "../http/external-url.js";
+import type { Portal } from "../provider/discovery.js";
 import { readSession } from "../session/session.js";
 import { isStrict } from "../session/session-cookie.js";
-import { withinTime } from "../within-time.js";
+import { withinTime } from "../util/with-timeout.js";
 import { beginLogin } from "./login.js";
 import { isOwnRoute } from "./own-routes.js";
 import { markTried, readMark, writeMark } from "./silent-mark.js";
@@ -42,7 +42,12 @@ export function createSilentLogin(parts: Parts): SilentLogin {
   async function attempt(visit: Visit, back: string): Promise<boolean> {
     if (!(await canBeAsked())) return false;
     try {
-      await beginLogin(parts, visit, { returnTo: back, authorizationParams: { prompt: "none" } }, { silent: true });
+      await beginLogin(
+        parts,
+        visit,
+        { returnTo: back, authorizationParams: { prompt: "none" } },
+        { silent: true },
+      );
       return true;
     } catch (error) {
       markTried(visit.res, settings); // the page is there all the same, and whatever failed would fail again
@@ -65,7 +70,9 @@ export function createSilentLogin(parts: Parts): SilentLogin {
 }
 
 function tooSlow(): never {
-  throw new PortalAuthError("portal_timeout", { detail: `discovery, for a silent login: over ${DISCOVERY_MS} ms` });
+  throw new PortalAuthError("portal_timeout", {
+    detail: `discovery, for a silent login: over ${DISCOVERY_MS} ms`,
+  });
 }
 
 /** Believed of a portal that does not say (Initiating User Registration via OpenID Connect 1.0, section 4). */

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
 import { headerLine } from "../answer/header-room.js";
-import { loginCookiePrefix } from "../cookie-names.js";
+import { loginCookiePrefix } from "../http/cookie-names.js";
 import { createByteSealer, sealableBytes, sealedLength } from "../util/seal.js";
 import { sha256 } from "../util/sha256.js";
 import { type Slot, unpackSlot } from "./attempt.js";

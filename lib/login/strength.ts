@@ -1,4 +1,4 @@
-import { areNames, NAME, split } from "../list-of.js";
+import { areNames, NAME, split } from "../util/split-on-spaces.js";
 
 /** How strong a login must be, settled. What comes back is held against it: a portal may ignore the wish. */
 export interface StrengthWanted {

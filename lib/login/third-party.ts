@@ -1,12 +1,12 @@
 import type { Request } from "express";
 import { isOwnPage } from "../answer/client.js";
 import { redirect } from "../answer/redirect.js";
-import { PortalAuthError } from "../errors.js";
-import { startPage } from "../external-address.js";
-import { bounce } from "../led-here.js";
-import { formOr, readQuery } from "../parameters.js";
-import { originOf, type Parts, type Visit } from "../parts.js";
-import { namesProvider } from "../portal/names-provider.js";
+import { bounce } from "../context/navigation-origin.js";
+import { originOf, type Parts, type Visit } from "../context/router-context.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { startPage } from "../http/external-url.js";
+import { formOr, readQuery } from "../http/parameters.js";
+import { namesProvider } from "../provider/is-issuer-of-provider.js";
 import { dropNewSession } from "../session/end-session.js";
 import { readSession } from "../session/session.js";
 import { isStrict } from "../session/session-cookie.js";
@@ -83,7 +83,8 @@ async function readInitiation(parts: Parts, given: URLSearchParams, mount: strin
   const repeated = PARAMETERS.find((name) => given.getAll(name).length > 1);
   if (repeated) throw invalid(`${repeated} more than once`);
   const portal = await parts.getPortal().catch(() => undefined);
-  if (!namesProvider(portal, parts.settings, given.get("iss"))) throw invalid("iss is not the provider's issuer");
+  if (!namesProvider(portal, parts.settings, given.get("iss")))
+    throw invalid("iss is not the provider's issuer");
   const login_hint = given.get("login_hint") || undefined; // one that is empty is none
   if (login_hint !== undefined && login_hint.length > LONGEST_HINT) throw invalid("login_hint is too long");
   return { login_hint, target: pathOf(parts, mount, given.get("target_link_uri")) };

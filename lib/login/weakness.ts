@@ -1,8 +1,8 @@
-import type { Clock } from "../clock.js";
-import { PortalAuthError } from "../errors.js";
+import type { Clock } from "../contract/clock.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { graceAfterLogin } from "../provider/max-age-grace.js";
 import type { PortalSession } from "../session/login-record.js";
 import type { Settings } from "../settings/settings.js";
-import { graceAfterLogin } from "../way-back.js";
 import type { StrengthWanted } from "./strength.js";
 
 /** Why a login is too weak or too old; undefined when it will do. */

@@ -1,16 +1,16 @@
 import type { Request } from "express";
-import { ourHeaders } from "../answer/headers.js";
 import { logFailure } from "../answer/log.js";
+import { ourHeaders } from "../answer/response-headers.js";
 import { send } from "../answer/send.js";
 import { closeIfUnread } from "../answer/unread-body.js";
-import { asPortalAuthError } from "../as-portal-auth-error.js";
-import { PortalAuthError } from "../errors.js";
-import { formOr } from "../parameters.js";
-import type { Parts, Visit } from "../parts.js";
-import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../portal/logout-token.js";
+import type { Parts, Visit } from "../context/router-context.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { asPortalAuthError } from "../errors/to-portal-auth-error.js";
+import { formOr } from "../http/parameters.js";
+import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../provider/verify-logout-token.js";
 import { dropNewSession } from "../session/end-session.js";
 import { endAsProviderSays } from "../session/user-sessions.js";
-import { afterProviderLogout } from "./ended.js";
+import { afterProviderLogout } from "./after-logout.js";
 import { type TokenUse, useOnce } from "./used-tokens.js";
 
 /**
@@ -38,7 +38,10 @@ export function backChannelStep(parts: Parts) {
 
 async function endSessions(parts: Parts, req: Request): Promise<void> {
   const { settings } = parts;
-  const token = await verifyLogoutToken(await parts.getPortal(), readToken(await formOr(req, "logout_token_invalid")));
+  const token = await verifyLogoutToken(
+    await parts.getPortal(),
+    readToken(await formOr(req, "logout_token_invalid")),
+  );
   const use = await beginUse(parts, req, token.jti);
   try {
     const outcome = await endAsProviderSays(req, settings, { reason: "backchannel", ...token });

@@ -1,15 +1,15 @@
-import { createHeaders } from "../answer/headers.js";
+import { createHeaders } from "../answer/response-headers.js";
 import { send } from "../answer/send.js";
-import { epochSeconds } from "../clock.js";
-import { PortalAuthError } from "../errors.js";
-import { readQuery } from "../parameters.js";
-import type { Parts, Visit } from "../parts.js";
-import type { Portal } from "../portal/discover.js";
-import { namesProvider } from "../portal/names-provider.js";
+import type { Parts, Visit } from "../context/router-context.js";
+import { epochSeconds } from "../contract/clock.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { readQuery } from "../http/parameters.js";
+import type { Portal } from "../provider/discovery.js";
+import { namesProvider } from "../provider/is-issuer-of-provider.js";
 import { dropNewSession } from "../session/end-session.js";
 import { endAsProviderSays } from "../session/user-sessions.js";
 import type { Settings } from "../settings/settings.js";
-import { afterProviderLogout } from "./ended.js";
+import { afterProviderLogout } from "./after-logout.js";
 
 /** The same whether the session is known or not, so that no page that frames it can find out which. */
 const FRAME = '<!doctype html><html lang="en"><title>Sign-out request processed</title>';
@@ -37,7 +37,9 @@ export function frontChannelStep(parts: Parts) {
 /** The origins whose pages may frame the answer: that of the issuer, and that of the provider's logout. */
 function providersOrigins({ issuer }: Settings, portal: Portal | undefined): string[] {
   const addresses = [issuer, portal?.metadata.end_session_endpoint];
-  return [...new Set(addresses.flatMap((address) => (address === undefined ? [] : [new URL(address).origin])))];
+  return [
+    ...new Set(addresses.flatMap((address) => (address === undefined ? [] : [new URL(address).origin]))),
+  ];
 }
 
 /** @throws PortalAuthError `logout_request_invalid` */

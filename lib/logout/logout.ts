@@ -1,23 +1,23 @@
 import { answerError } from "../answer/answer-error.js";
 import { isFormPost, wantsPage } from "../answer/client.js";
-import { goOn } from "../answer/go-on.js";
-import { ourHeaders } from "../answer/headers.js";
+import { goOn } from "../answer/interstitial.js";
 import { logFailure } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
+import { ourHeaders } from "../answer/response-headers.js";
 import { send } from "../answer/send.js";
-import { PortalAuthError } from "../errors.js";
-import { afterLogout, linkTo, startPage } from "../external-address.js";
-import { forgetBounce } from "../led-here.js";
+import { forgetBounce } from "../context/navigation-origin.js";
+import { type RevocationFailure, revokeQuietly, tryToRevoke } from "../context/revoke-tokens.js";
+import { originOf, type Parts, type Visit, withLogin, withRetry } from "../context/router-context.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { afterLogout, linkTo, startPage } from "../http/external-url.js";
 import { markTried } from "../login/silent-mark.js";
-import { originOf, type Parts, type Visit, withLogin, withRetry } from "../parts.js";
-import { logoutUrl } from "../portal/log-out.js";
-import { type RevocationFailure, revokeQuietly, tryToRevoke } from "../revoke-quietly.js";
+import { logoutUrl } from "../provider/end-provider-session.js";
 import { endSession, type LogoutOutcome } from "../session/end-session.js";
 import type { PortalSession } from "../session/login-record.js";
 import { type EndedSession, endOthers } from "../session/user-sessions.js";
-import { withinTime } from "../within-time.js";
-import { afterwards, callOnLogout, loginsOf, refreshTokensOf, tellEvent } from "./ended.js";
-import { confirmation, isMeant } from "./meant.js";
+import { withinTime } from "../util/with-timeout.js";
+import { afterwards, callOnLogout, loginsOf, refreshTokensOf, tellEvent } from "./after-logout.js";
+import { confirmation, isMeant } from "./logout-intent.js";
 
 /** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */
 const PORTAL_SECONDS = 5;
@@ -44,7 +44,11 @@ export function logoutStep(parts: Parts) {
  * the answer offers to try again and no sign-in. With `everywhere` the session of this request ends last, so that the user
  * can repeat a logout that has failed half-way.
  */
-export async function logOut(parts: Parts, visit: Visit, { everywhere = false }: LogoutOptions = {}): Promise<void> {
+export async function logOut(
+  parts: Parts,
+  visit: Visit,
+  { everywhere = false }: LogoutOptions = {},
+): Promise<void> {
   const { settings } = parts;
   const { req, res, mount } = visit;
   let others: readonly EndedSession[] = [];
@@ -130,7 +134,8 @@ async function addressAfter(
 
 /** A person who came from elsewhere is asked; a program is told. */
 async function askFirst(parts: Parts, { req, res, mount }: Visit): Promise<void> {
-  if (!wantsPage(req)) return answerError(req, res, new PortalAuthError("logout_unconfirmed"), withLogin(parts, mount));
+  if (!wantsPage(req))
+    return answerError(req, res, new PortalAuthError("logout_unconfirmed"), withLogin(parts, mount));
   forgetBounce(parts, req, res);
   const post = linkTo(parts.settings, mount, String(parts.settings.routes.logout));
   await parts.pages.send(req, res, ({ titles, labels, signOutQuestion }) => ({

@@ -1,10 +1,16 @@
+import { revokeQuietly } from "../context/revoke-tokens.js";
+import type { Parts, Visit } from "../context/router-context.js";
 import { markTried } from "../login/silent-mark.js";
-import type { Parts, Visit } from "../parts.js";
-import { revokeQuietly } from "../revoke-quietly.js";
 import { endSession } from "../session/end-session.js";
-import { type EndedSession, endOther, isCurrent, sessionsOf, type UserSession } from "../session/user-sessions.js";
+import {
+  type EndedSession,
+  endOther,
+  isCurrent,
+  sessionsOf,
+  type UserSession,
+} from "../session/user-sessions.js";
+import { afterwards, tellEvent } from "./after-logout.js";
 import { type Device, deviceOf } from "./device.js";
-import { afterwards, tellEvent } from "./ended.js";
 
 /** One of the sessions of a person who is logged in. */
 export interface SessionInfo {
@@ -51,7 +57,11 @@ export async function endOne(parts: Parts, { req, res }: Visit, id: string): Pro
   return true;
 }
 
-async function endOwn(parts: Parts, { req, res }: Pick<Visit, "req" | "res">, id: string): Promise<EndedSession[]> {
+async function endOwn(
+  parts: Parts,
+  { req, res }: Pick<Visit, "req" | "res">,
+  id: string,
+): Promise<EndedSession[]> {
   const ended = await endSession(req, res, parts.settings);
   if (ended?.isEndedHere) return [{ id, login: ended.login }];
   void revokeQuietly(parts, [ended?.login.tokens.refresh_token]);

@@ -1,6 +1,6 @@
 import type { Attributes } from "@opentelemetry/api";
-import { isOrdinary } from "../errors.js";
-import type { PortalAuthEvent } from "../events.js";
+import type { PortalAuthEvent } from "../contract/events.js";
+import { isOrdinary } from "../errors/portal-auth-error.js";
 
 /** What every span and every measurement carries: which portalAuth(), and at which portal. */
 export function attributesOf({ instance, issuer }: PortalAuthEvent): Attributes {

@@ -1,5 +1,5 @@
 import { diag, type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
-import { listen } from "../listen.js";
+import { listen } from "../events/subscribe-to-events.js";
 import { metricListeners } from "./metrics.js";
 import { spanListeners } from "./spans.js";
 

@@ -1,7 +1,7 @@
 import { type Attributes, context, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
-import { isOrdinary } from "../errors.js";
-import type { LoginFailed, LoginFinished, RefreshDone, RefreshFailed } from "../events.js";
-import type { Listeners } from "../listen.js";
+import type { LoginFailed, LoginFinished, RefreshDone, RefreshFailed } from "../contract/events.js";
+import { isOrdinary } from "../errors/portal-auth-error.js";
+import type { Listeners } from "../events/subscribe-to-events.js";
 import { attributesOf, outcomeOf } from "./attributes.js";
 
 /**
@@ -12,7 +12,8 @@ export function spanListeners(tracer: Tracer): Listeners {
   return {
     "login.finished": (event) => loginSpan(tracer, event, undefined),
     "login.failed": (event) => loginSpan(tracer, event, event.code),
-    "refresh.done": (event) => refreshSpan(tracer, event, undefined, { "portal_auth.rotated": event.rotated }),
+    "refresh.done": (event) =>
+      refreshSpan(tracer, event, undefined, { "portal_auth.rotated": event.rotated }),
     "refresh.failed": (event) =>
       refreshSpan(tracer, event, event.code, { "portal_auth.ends_session": event.ends_session }),
   };

@@ -7,9 +7,9 @@ import {
 } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { Readable } from "node:stream";
-import { PortalAuthError } from "../errors.js";
-import { isPlainlyChunked } from "./headers.js";
-import type { ProxySettings } from "./settle.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { isPlainlyChunked } from "./forwarded-headers.js";
+import type { ProxySettings } from "./resolve-proxy-options.js";
 
 /** One request to the upstream. */
 export interface Question {

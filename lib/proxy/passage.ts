@@ -1,7 +1,7 @@
 import type { Request, Response } from "express";
-import type { Parts } from "../parts.js";
+import type { Parts } from "../context/router-context.js";
 import type { Ask } from "./ask.js";
-import type { ProxySettings } from "./settle.js";
+import type { ProxySettings } from "./resolve-proxy-options.js";
 import type { Wanted } from "./target.js";
 
 /** One request on its way to the upstream and back. */

@@ -1,13 +1,13 @@
 import type { RequestHandler } from "express";
-import { externalPrefix } from "../external-address.js";
 import { answerFailure } from "../guard/answer-failure.js";
 import { portalNamed } from "../guard/portal-named.js";
 import { requireAuth } from "../guard/require-auth.js";
-import { refuseRequest } from "../parentheses.js";
+import { externalPrefix } from "../http/external-url.js";
 import { RequestPortal } from "../request-portal.js";
+import { refuseRequest } from "../util/assert-factory-call.js";
 import { createAsk } from "./ask.js";
-import { passOn } from "./pass-on.js";
-import { type PortalProxyOptions, settleProxy } from "./settle.js";
+import { passOn } from "./forward-request.js";
+import { type PortalProxyOptions, settleProxy } from "./resolve-proxy-options.js";
 import { wantedBelow } from "./target.js";
 
 /**
@@ -27,7 +27,11 @@ import { wantedBelow } from "./target.js";
  * @param upstream https, or http on loopback; its path is never left
  * @throws TypeError when the app starts: what is missing, wrong or does not exist
  */
-export function portalProxy(path: string, upstream: string, options: PortalProxyOptions = {}): RequestHandler {
+export function portalProxy(
+  path: string,
+  upstream: string,
+  options: PortalProxyOptions = {},
+): RequestHandler {
   refuseRequest(path, "portalProxy");
   const settings = settleProxy(path, upstream, options);
   const { portal: name, csrf } = settings;

@@ -1,5 +1,5 @@
-import { pathHere } from "../login/return-to.js";
-import { withoutSlash } from "../without-slash.js";
+import { pathHere } from "../http/return-to.js";
+import { withoutSlash } from "../util/without-trailing-slash.js";
 
 /** What lies below the proxy's path: "" or what begins with a slash, and the query with its ?. */
 export interface Wanted {
@@ -62,7 +62,12 @@ function isUtf8(encoded: string): boolean {
  *
  * @param location as Node.js has it, which decodes headers as Latin-1; the bytes may be UTF-8
  */
-export function locationHere(location: string, target: URL, upstream: URL, mount: string): string | undefined {
+export function locationHere(
+  location: string,
+  target: URL,
+  upstream: URL,
+  mount: string,
+): string | undefined {
   const written = Buffer.from(location, "latin1").toString("utf8");
   if (!URL.canParse(written, target.href)) return undefined;
   const { origin, pathname, search, hash, href } = new URL(written, target);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { Readable, Transform, type TransformCallback } from "node:stream";
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 
 const KEPT_AT_MOST_BYTES = 64 * 1024;
 
@@ -50,4 +50,5 @@ export function takeUpload(req: IncomingMessage): Upload {
 }
 
 /** A body that is known, as a stream. */
-export const streamOf = (body: Buffer): Readable => Readable.from(body.length > 0 ? [body] : [], { objectMode: false });
+export const streamOf = (body: Buffer): Readable =>
+  Readable.from(body.length > 0 ? [body] : [], { objectMode: false });

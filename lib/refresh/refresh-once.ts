@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import type { Tell } from "../events.js";
-import { keepNewest } from "../newest.js";
+import type { Tell } from "../contract/events.js";
 import type { LoginRecord } from "../session/login-record.js";
+import { keepNewest } from "../util/bounded-map.js";
 import { createJoin } from "../util/queue.js";
 import { ClaimIds, ClaimWatch } from "./claim.js";
 import type { Refresh, RefreshedLogin } from "./refresh.js";
@@ -43,7 +43,8 @@ export function createRefreshOnce(tell: Tell): RefreshOnce {
   const running = new Map<string, RefreshRun>();
   /** Of refreshes that have failed: the next one continues to watch. */
   const watches = new Map<string, ClaimWatch>();
-  const release = (login: RefreshedLogin, claim: string) => void releases(claim, () => releaseClaim(login, claim));
+  const release = (login: RefreshedLogin, claim: string) =>
+    void releases(claim, () => releaseClaim(login, claim));
   let count = 0;
 
   function begin(id: string, refresh: Refresh): Promise<LoginRecord> {

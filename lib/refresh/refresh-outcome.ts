@@ -1,4 +1,4 @@
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { LoginRecord } from "../session/login-record.js";
 import { pause } from "../util/pause.js";
 import { type ClaimIds, type ClaimWatch, claimLastsMs, withoutClaim } from "./claim.js";
@@ -62,7 +62,8 @@ async function untilItWorks<T>(tryForMs: number, write: () => Promise<T>): Promi
 
 /** Releases a claim, if it is still there. If the store fails for longer, the claim ends by itself. */
 export async function releaseClaim(login: RefreshedLogin, claim: string): Promise<void> {
-  const release = (stored: LoginRecord) => (stored.refreshing?.id === claim ? withoutClaim(stored, claim) : undefined);
+  const release = (stored: LoginRecord) =>
+    stored.refreshing?.id === claim ? withoutClaim(stored, claim) : undefined;
   await untilItWorks(KEEP_RELEASING_MS, () => login.update(release)).catch(() => {});
 }
 
@@ -79,7 +80,10 @@ interface Refused {
  * token and be slow to save: the login ends only when no such claim can deliver any more
  * (`ClaimWatch.mayDeliver`).
  */
-export async function endLogin(refresh: Refresh, { refused, error, ids, watch }: Refused): Promise<LoginRecord> {
+export async function endLogin(
+  refresh: Refresh,
+  { refused, error, ids, watch }: Refused,
+): Promise<LoginRecord> {
   for (;;) {
     let mayDeliver = false;
     const stored = await refresh.login.update((login) => {

@@ -1,5 +1,5 @@
-import { PortalAuthError } from "../errors.js";
-import type { Tell } from "../events.js";
+import type { Tell } from "../contract/events.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 
 /** Reports how a refresh went, once, with its duration. */
 export class RefreshReport {
@@ -49,7 +49,13 @@ export class RefreshReport {
     if (this.#isReported) return;
     this.#isReported = true;
     const { code, status } = error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");
-    this.#tell("refresh.failed", () => ({ refresh: this.#refresh, code, status, took: this.#took(), ends_session }));
+    this.#tell("refresh.failed", () => ({
+      refresh: this.#refresh,
+      code,
+      status,
+      took: this.#took(),
+      ends_session,
+    }));
   }
 
   #took(): number {

@@ -1,6 +1,6 @@
-import { PortalAuthError } from "../errors.js";
+import { hasExpired } from "../contract/tokens.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { LoginRecord } from "../session/login-record.js";
-import { hasExpired } from "../tokens.js";
 import { pause } from "../util/pause.js";
 import { type ClaimIds, type ClaimWatch, claimLastsMs, STOOD_STILL_MS } from "./claim.js";
 import type { Refresh, RefreshedLogin, Renew } from "./refresh.js";
@@ -77,7 +77,11 @@ export class RefreshRun {
     const { ids, report } = this.#options;
     const giveUpAt = this.#beganAt + 3 * claimLastsMs(this.#refresh);
     let renew: Renew | undefined;
-    for (let wait = LOOK_AGAIN_MS; performance.now() < giveUpAt; wait = Math.min(1.5 * wait, LOOK_AGAIN_AT_MOST_MS)) {
+    for (
+      let wait = LOOK_AGAIN_MS;
+      performance.now() < giveUpAt;
+      wait = Math.min(1.5 * wait, LOOK_AGAIN_AT_MOST_MS)
+    ) {
       const claim = renew && ids.next();
       const { login, found, isClaimed } = await this.#look(claim);
       if (found === "enough") return report.waitedFor(login);
@@ -141,7 +145,9 @@ export class RefreshRun {
     } catch (error) {
       const isOver = this.#refresh.endsSession(error);
       report.failed(error, isOver);
-      const ended = isOver ? endLogin(this.#refresh, { refused: held, error, ids, watch }) : Promise.reject(error);
+      const ended = isOver
+        ? endLogin(this.#refresh, { refused: held, error, ids, watch })
+        : Promise.reject(error);
       return ended.finally(() => this.#release(claim));
     }
   }

@@ -1,8 +1,8 @@
-import type { Clock } from "../clock.js";
-import type { PortalAuthError } from "../errors.js";
+import type { Clock } from "../contract/clock.js";
+import type { TokenSet } from "../contract/tokens.js";
+import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { LoginRecord } from "../session/login-record.js";
 import type { StoredLogin } from "../session/session.js";
-import type { TokenSet } from "../tokens.js";
 
 /** How long new tokens are offered to a store that fails: a rotated refresh token exists nowhere else. */
 export const KEEP_TRYING_MS = 30_000;

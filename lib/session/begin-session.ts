@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { Request } from "express";
 import type { Session, SessionData } from "express-session";
-import { epochSeconds } from "../clock.js";
-import { PortalAuthError } from "../errors.js";
+import { epochSeconds } from "../contract/clock.js";
+import type { Authentication, Claims, TokenSet } from "../contract/tokens.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { generateSession } from "../store/generate-session.js";
 import { beginWith } from "../store/loaded-entry.js";
 import { storeFailed } from "../store/store-failed.js";
-import type { Authentication, Claims, TokenSet } from "../tokens.js";
 import { promised } from "../util/promised.js";
 import { loginOf } from "./attached-login.js";
 import { holderOf } from "./holder.js";
@@ -60,7 +60,9 @@ export async function beginSession(on: Request, begun: NewSession): Promise<stri
   const old = holder.session as (Session & Partial<SessionData>) | undefined;
   if (!current || typeof old?.regenerate !== "function") throw new PortalAuthError("session_missing");
   const former = current.record;
-  const isAnothers = former ? !isOfSameUser(former, rules, claims) : holdsDataOfAnother(old, current, rules, claims);
+  const isAnothers = former
+    ? !isOfSameUser(former, rules, claims)
+    : holdsDataOfAnother(old, current, rules, claims);
   const survivors = isAnothers ? {} : pick(old, keptKeys(current, begun, old));
   try {
     await replaceSession(holder, current, former, isAnothers ? begun.onReplaced : () => {});
@@ -170,7 +172,11 @@ async function writeLogin(
  * that onLogin has set stay behind: they say what the provider said then, such as a role that the user may
  * have lost since.
  */
-function keptKeys(current: RequestLogin, { keep, keepAll = false, rules }: NewSession, old: object): readonly string[] {
+function keptKeys(
+  current: RequestLogin,
+  { keep, keepAll = false, rules }: NewSession,
+  old: object,
+): readonly string[] {
   const isSignedIn = current.read(rules) !== undefined;
   if (!keepAll || !isSignedIn) return keep;
   const ofLogin = loginKeysOf(old);

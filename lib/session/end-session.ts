@@ -33,7 +33,11 @@ export interface LogoutOutcome {
  * @returns undefined if the session had no login
  * @throws PortalAuthError `session_store_failed`: the user may still be signed in
  */
-export async function endSession(on: Request, res: Response, rules: SessionRules): Promise<LogoutOutcome | undefined> {
+export async function endSession(
+  on: Request,
+  res: Response,
+  rules: SessionRules,
+): Promise<LogoutOutcome | undefined> {
   const holder = holderOf(on, rules);
   const current = loginOf(on, rules);
   const { session } = holder;
@@ -51,19 +55,26 @@ export async function endSession(on: Request, res: Response, rules: SessionRules
  * Ends the login first: without it, the session opens nothing, and the next request finds it empty. So the
  * logout goes on if the application's store fails then, as the tokens of the login must be revoked.
  */
-async function endBoth(holder: Request, { key, place, record }: RequestLogin): Promise<LogoutOutcome | undefined> {
+async function endBoth(
+  holder: Request,
+  { key, place, record }: RequestLogin,
+): Promise<LogoutOutcome | undefined> {
   const { id } = holder.session;
   const ended = key === undefined ? undefined : await endLogin(key, place.logins, record);
   const isGone = ended !== undefined && ended.key === key && place.isOurStore;
   const destroy = () => promised((done) => holder.sessionStore.destroy(id, done));
-  if (!isGone) await (ended ? destroy().catch((error) => place.warn(storeFailed("destroy", error))) : destroy());
+  if (!isGone)
+    await (ended ? destroy().catch((error) => place.warn(storeFailed("destroy", error))) : destroy());
   const login = ended?.record ?? record;
   return login && { login, isEndedHere: ended !== undefined };
 }
 
 /** Another request may have given the session a new id meanwhile. The user wants the login to end. */
-const endLogin = (key: string, logins: Logins, record: LoginRecord | undefined): Promise<EndedLogin | undefined> =>
-  record ? logins.endWherever(key, record) : logins.end(key);
+const endLogin = (
+  key: string,
+  logins: Logins,
+  record: LoginRecord | undefined,
+): Promise<EndedLogin | undefined> => (record ? logins.endWherever(key, record) : logins.end(key));
 
 function clearCookie(req: Request, res: Response, { id, cookie }: Session): void {
   const name = cookieOf(req, id);
@@ -114,7 +125,11 @@ function removeSession(req: Request): void {
 }
 
 /** Ends the session of a login in the application's own store, as far as this process has that store. */
-export async function destroySessions(on: Request, rules: SessionRules, ids: readonly string[]): Promise<void> {
+export async function destroySessions(
+  on: Request,
+  rules: SessionRules,
+  ids: readonly string[],
+): Promise<void> {
   const { sessionStore } = holderOf(on, rules);
   await Promise.allSettled(ids.map((id) => promised((done) => sessionStore.destroy(id, done))));
 }

@@ -27,7 +27,8 @@ export function holderOf(req: Request, { name }: Instance): Request {
 const BESIDE = "";
 
 /** Adds the holder without a name. From then on holderOf() returns it for this request. */
-export const holderBeside = (req: Request): Request => (req as Holding)[HOLDERS]?.[BESIDE] ?? addHolder(req, BESIDE);
+export const holderBeside = (req: Request): Request =>
+  (req as Holding)[HOLDERS]?.[BESIDE] ?? addHolder(req, BESIDE);
 
 /** The request that a holder belongs to. */
 export const requestOf = (holder: Request): Request => (holder as Holding)[REQUEST] ?? holder;

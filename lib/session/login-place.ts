@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import type { LogoutReason } from "../events.js";
+import type { LogoutReason } from "../contract/events.js";
 import type { Lives } from "../store/lives.js";
 import type { PortalSession } from "./login-record.js";
 import type { Logins } from "./logins.js";

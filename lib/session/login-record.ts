@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import type { Authentication, Claims, TokenSet } from "../tokens.js";
+import type { Authentication, Claims, TokenSet } from "../contract/tokens.js";
 import { deepFreeze } from "../util/deep-freeze.js";
 
 /** A login, as `req.session.portal` shows it. Read-only: what an application changes here is not saved. */

@@ -1,4 +1,4 @@
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { RecordStore, StoredRecord } from "../store/records.js";
 import { removeSurely } from "../store/remove-surely.js";
 import { untilWritten } from "../store/until-written.js";
@@ -89,7 +89,9 @@ export class Logins {
       if (!found) return { outcome: undefined };
       const record = found.login?.record;
       if (!record)
-        throw new PortalAuthError("session_store_failed", { detail: "the record of the login is unreadable" });
+        throw new PortalAuthError("session_store_failed", {
+          detail: "the record of the login is unreadable",
+        });
       const next = change(record);
       if (next === undefined) return { outcome: record };
       if (!(await this.#write(found, record, next))) return undefined;
@@ -97,7 +99,11 @@ export class Logins {
     });
   }
 
-  async #write({ key, stored }: FoundLogin, record: LoginRecord, next: LoginRecord | "remove"): Promise<boolean> {
+  async #write(
+    { key, stored }: FoundLogin,
+    record: LoginRecord,
+    next: LoginRecord | "remove",
+  ): Promise<boolean> {
     if (next !== "remove") return this.records.replace(key, stored.version, this.encode(key, next));
     const removed = await this.records.remove(key, stored.version);
     if (removed) await this.unlist(key, record);
@@ -116,7 +122,11 @@ export class Logins {
    * @param requestAgeMs tells how long ago the provider was asked for the tokens, in milliseconds
    * @returns the login as it is stored then; undefined if it must not begin
    */
-  async confirm(key: string, record: LoginRecord, requestAgeMs: () => number): Promise<LoginRecord | undefined> {
+  async confirm(
+    key: string,
+    record: LoginRecord,
+    requestAgeMs: () => number,
+  ): Promise<LoginRecord | undefined> {
     const notices = await this.#noticesFor(record);
     const known_logout = logoutBefore(notices, record, requestAgeMs());
     const confirmed = known_logout === undefined ? record : { ...record, known_logout };
@@ -203,7 +213,11 @@ export class Logins {
   }
 
   /** @param ended gets each login that was removed, also if a later one cannot be removed */
-  async #endListed(list: string, isMeant: (found: FoundLogin) => boolean, ended: EndedLogin[]): Promise<void> {
+  async #endListed(
+    list: string,
+    isMeant: (found: FoundLogin) => boolean,
+    ended: EndedLogin[],
+  ): Promise<void> {
     const meant = (await this.of(list)).filter(isMeant);
     await inBatches(meant, async ({ key, login }) => {
       const { removed, isRepeated } = await removeSurely(this.records, key);

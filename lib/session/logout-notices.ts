@@ -1,6 +1,6 @@
-import { parseJsonObject } from "../parse-json-object.js";
 import type { RecordStore, StoredRecord } from "../store/records.js";
 import { untilWritten } from "../store/until-written.js";
+import { parseJsonObject } from "../util/parse-json-object.js";
 import type { LoginRecord } from "./login-record.js";
 
 /** The user has signed out everywhere at one portalAuth(): its redirect URI says which. */
@@ -79,8 +79,13 @@ export class LogoutNotices {
 }
 
 /** Returns the id of the logout everywhere that came before the request of a login, which is `ageMs` old. */
-export const logoutBefore = (notices: readonly LogoutNotice[], { redirect_uri }: LoginRecord, ageMs: number) =>
-  notices.filter(isByUser).find((logout) => logout.redirect_uri === redirect_uri && logout.age_ms >= ageMs)?.id;
+export const logoutBefore = (
+  notices: readonly LogoutNotice[],
+  { redirect_uri }: LoginRecord,
+  ageMs: number,
+) =>
+  notices.filter(isByUser).find((logout) => logout.redirect_uri === redirect_uri && logout.age_ms >= ageMs)
+    ?.id;
 
 /** Whether a logout ends this login, which its list of logins did not name. */
 export function endsLogin(logout: Logout, login: LoginRecord): boolean {
@@ -92,7 +97,8 @@ export function endsLogin(logout: Logout, login: LoginRecord): boolean {
 
 const keyOf = (name: string): string => `n:${name}`;
 
-const isByUser = <T extends Logout>(logout: T): logout is Extract<T, LogoutByUser> => logout.reason === "everywhere";
+const isByUser = <T extends Logout>(logout: T): logout is Extract<T, LogoutByUser> =>
+  logout.reason === "everywhere";
 
 const isSameKind = (one: Logout, other: Logout): boolean =>
   isByUser(one)
@@ -130,5 +136,7 @@ function isNotice(value: unknown): value is LogoutNotice {
 
 function parseKept(text: string): KeptNotices {
   const { life_ms, notices } = Object(parseJsonObject(text)) as Partial<KeptNotices>;
-  return typeof life_ms === "number" && Array.isArray(notices) ? { life_ms, notices } : { life_ms: 0, notices: [] };
+  return typeof life_ms === "number" && Array.isArray(notices)
+    ? { life_ms, notices }
+    : { life_ms: 0, notices: [] };
 }

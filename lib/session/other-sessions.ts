@@ -39,7 +39,12 @@ export function restoreAtEnd(req: Request, res: Response, onReplaced: () => void
   const { end } = res;
   res.end = function endWithOurs(this: Response, ...args: unknown[]) {
     if (req.session && !isExpressSession(req.session)) {
-      Object.defineProperty(req, "session", { value: session, writable: true, configurable: true, enumerable: true });
+      Object.defineProperty(req, "session", {
+        value: session,
+        writable: true,
+        configurable: true,
+        enumerable: true,
+      });
       onReplaced();
     }
     return (end as (...given: unknown[]) => Response).apply(this, args);

@@ -1,6 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import session from "express-session";
-import { sessionCookieName } from "../cookie-names.js";
+import { sessionCookieName } from "../http/cookie-names.js";
 import { createMemoryStore } from "../store/memory-store.js";
 import type { EntryStore } from "../store/records.js";
 import { PortalSessionStore } from "../store/session-store.js";
@@ -35,7 +35,8 @@ export interface OwnSession {
 
 /** Creates the middleware of our own session, when the first request needs it. */
 export function createOwnSession(options: OwnSessionOptions, isChosen: boolean): OwnSession {
-  const { rules, secrets, https, tlsTerminated, sameSite, idleSeconds, belongsTo, entries, opened, warn } = options;
+  const { rules, secrets, https, tlsTerminated, sameSite, idleSeconds, belongsTo, entries, opened, warn } =
+    options;
   const own = rules.name ?? (isChosen ? belongsTo : undefined);
   const name = sessionCookieName({ name: rules.name, https });
   const lives = { lifeMs: () => idleSeconds * 1000, isCookieSetOnce: true };

@@ -16,7 +16,9 @@ type Holding = { [FORM_KEY]?: unknown } | undefined;
 
 /** Returns the form that waits for the user of this session. Applications can write to their sessions. */
 export function pendingForm(on: Request, instance: Instance): PendingForm | undefined {
-  const { id, back } = Object((holderOf(on, instance).session as Holding)?.[FORM_KEY]) as Partial<PendingForm>;
+  const { id, back } = Object(
+    (holderOf(on, instance).session as Holding)?.[FORM_KEY],
+  ) as Partial<PendingForm>;
   return typeof id === "string" && typeof back === "string" ? { id, back } : undefined;
 }
 

@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.js";
-import { PortalAuthError } from "../errors.js";
-import { parseJsonObject } from "../parse-json-object.js";
+import type { Clock } from "../contract/clock.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { parseJsonObject } from "../util/parse-json-object.js";
 import { createSealer } from "../util/seal.js";
 import { TextCache } from "../util/text-cache.js";
 import { type LoginRecord, LoginView } from "./login-record.js";
@@ -54,13 +54,16 @@ export function createRecordCodec(
   }
 
   return {
-    encode: (key, record) => (sealer ? sealer.seal({ key, record } satisfies Sealed) : JSON.stringify(record)),
+    encode: (key, record) =>
+      sealer ? sealer.seal({ key, record } satisfies Sealed) : JSON.stringify(record),
     decode(key, text) {
       const known = cache.find(key, text);
       if (known) return known.value;
       const record = open(key, text);
       if (!record)
-        report(new PortalAuthError("tokens_unreadable", { detail: whyUnreadable(sealer !== undefined, text) }));
+        report(
+          new PortalAuthError("tokens_unreadable", { detail: whyUnreadable(sealer !== undefined, text) }),
+        );
       return cache.keep(key, text, record && { record, view: new LoginView(record) });
     },
   };

@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import type { Session } from "express-session";
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { generateSession } from "../store/generate-session.js";
 import { beginWith } from "../store/loaded-entry.js";
 import { storeFailed } from "../store/store-failed.js";
@@ -90,7 +90,12 @@ async function orEnd(place: LoginPlace, key: string, work: () => Promise<unknown
  * In a store of ours the record lies under the id of the session. It is copied, and the copy counts once the
  * original has been removed unchanged. So a logout or a refresh at the same moment is never lost.
  */
-async function moveEntry(holder: Request, current: RequestLogin, old: Session, waitMs: number): Promise<void> {
+async function moveEntry(
+  holder: Request,
+  current: RequestLogin,
+  old: Session,
+  waitMs: number,
+): Promise<void> {
   const { key: oldKey = "", place } = current;
   let found = await readWhenRefreshed(place, oldKey, waitMs);
   current.release();
@@ -110,7 +115,13 @@ async function moveEntry(holder: Request, current: RequestLogin, old: Session, w
 }
 
 /** @returns the version of the copy */
-async function writeCopy(holder: Request, { logins }: LoginPlace, key: string, record: LoginRecord, version: number) {
+async function writeCopy(
+  holder: Request,
+  { logins }: LoginPlace,
+  key: string,
+  record: LoginRecord,
+  version: number,
+) {
   const text = logins.encode(key, record);
   if (version === 0) {
     await logins.list(key, record);

@@ -1,6 +1,6 @@
 import type { Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
-import type { LogoutReason } from "../events.js";
+import type { LogoutReason } from "../contract/events.js";
 import { whenEnded } from "../util/response-end.js";
 import { findLogin, type SessionLogin } from "./find-login.js";
 import { requestOf } from "./holder.js";
@@ -90,7 +90,9 @@ export class RequestLogin {
     this.#sessionId = session.id;
     removePlantedView(session);
     const found = findLogin(this.place, session);
-    return found instanceof Promise ? found.then((read) => this.#use(session, read)) : this.#use(session, found);
+    return found instanceof Promise
+      ? found.then((read) => this.#use(session, read))
+      : this.#use(session, found);
   }
 
   #use(session: Session, found: SessionLogin | undefined): Promise<void> | undefined {

@@ -23,4 +23,5 @@ const RESERVED = [
 ];
 
 /** Returns the first of these keys that an application must not write to; undefined if all may be written. */
-export const reservedKey = (keys: readonly string[]): string | undefined => keys.find((key) => RESERVED.includes(key));
+export const reservedKey = (keys: readonly string[]): string | undefined =>
+  keys.find((key) => RESERVED.includes(key));

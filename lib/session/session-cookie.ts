@@ -1,6 +1,6 @@
 import type { Request, Response } from "express";
-import { PortalAuthError } from "../errors.js";
-import { describeForwarding, isKnownToBeHttps, isOverHttps, isSaidToBeHttp } from "../over-https.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { describeForwarding, isKnownToBeHttps, isOverHttps, isSaidToBeHttp } from "../http/request-scheme.js";
 import { holderOf, type Instance } from "./holder.js";
 
 /**
@@ -37,7 +37,9 @@ export function sessionCookieIsMissing(on: Request, instance: Instance, res: Res
   const req = holderOf(on, instance);
   if (isKnownToBeHttps(on) || req.session?.cookie?.secure !== true) return false;
   const lines = [res.getHeader("Set-Cookie") ?? []].flat();
-  const isMissing = !lines.some((line) => String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`));
+  const isMissing = !lines.some((line) =>
+    String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`),
+  );
   if (isMissing) unbelieving.add(instance);
   return isMissing;
 }

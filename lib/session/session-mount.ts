@@ -162,7 +162,8 @@ class SessionMount {
   }
 
   #createPlace(store: Store): LoginPlace {
-    const { rules, belongsTo, codec, findsBySid, keepSessionKeys, warn, warnOfFailure, onFoundEnded } = this.#options;
+    const { rules, belongsTo, codec, findsBySid, keepSessionKeys, warn, warnOfFailure, onFoundEnded } =
+      this.#options;
     const isOurStore = PortalSessionStore.isOurs(store);
     const records = isOurStore ? store.entries : this.#recordsBeside(store);
     if (!isOurStore) this.#appsConnection = watchConnection(store);

@@ -1,5 +1,5 @@
-import type { Clock } from "../clock.js";
-import type { SessionRefused } from "../events.js";
+import type { Clock } from "../contract/clock.js";
+import type { SessionRefused } from "../contract/events.js";
 import type { Instance } from "./holder.js";
 import type { PortalSession } from "./login-record.js";
 import type { DecodedLogin } from "./record-codec.js";
@@ -33,8 +33,10 @@ export function whyNot(view: PortalSession, rules: SessionRules): Refusal | unde
 type LoginOwner = Pick<PortalSession, "issuer" | "client_id" | "redirect_uri">;
 
 /** Whether a login is of this provider and client, whichever redirect URI began it. */
-export const isOfClient = (login: Omit<LoginOwner, "redirect_uri">, { issuer, clientId }: SessionRules): boolean =>
-  login.issuer === issuer && login.client_id === clientId;
+export const isOfClient = (
+  login: Omit<LoginOwner, "redirect_uri">,
+  { issuer, clientId }: SessionRules,
+): boolean => login.issuer === issuer && login.client_id === clientId;
 
 /**
  * Whether another portalAuth() has begun a login. Two with the same provider and client differ by the

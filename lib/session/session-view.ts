@@ -8,7 +8,12 @@ import { keepDataFor } from "./login-reference.js";
  * writable, as a change would not be saved.
  */
 export function showView(session: Session, view: PortalSession): void {
-  Object.defineProperty(session, "portal", { value: view, enumerable: false, writable: false, configurable: true });
+  Object.defineProperty(session, "portal", {
+    value: view,
+    enumerable: false,
+    writable: false,
+    configurable: true,
+  });
 }
 
 /**

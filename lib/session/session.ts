@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import type { Session, SessionData } from "express-session";
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { entryOf } from "../store/loaded-entry.js";
 import type { RecordStore } from "../store/records.js";
 import { storeFailed } from "../store/store-failed.js";
@@ -44,7 +44,12 @@ export function storedLogin(on: Request, rules: Instance): StoredLogin {
 }
 
 /** Lets the rest of this request see the login as it is stored now: undefined if it has ended. */
-export function updateSession(on: Request, rules: Instance, key: string, record: LoginRecord | undefined): void {
+export function updateSession(
+  on: Request,
+  rules: Instance,
+  key: string,
+  record: LoginRecord | undefined,
+): void {
   const current = loginOf(on, rules);
   if (current?.key !== key) return;
   if (record) current.renew(record);
@@ -70,7 +75,8 @@ export async function joinSession(on: Request, rules: SessionRules, id: string):
   if (!stored) return false;
   const { originalMaxAge } = stored.cookie;
   const reference = place.isOurStore ? "" : readReference(stored as never)?.id;
-  const found = reference === undefined ? undefined : await place.logins.read(recordKey(place, id, reference));
+  const found =
+    reference === undefined ? undefined : await place.logins.read(recordKey(place, id, reference));
   const { login } = found ?? {};
   if (!found || !login || login.record.session_id !== id) return false;
   holder.sessionID = id;
@@ -121,7 +127,11 @@ export interface SecondsLeft {
  * Returns what was left when this request came: what it has done since to keep its session alive does not
  * count.
  */
-export function secondsLeft(on: Request, rules: SessionRules, { started_at, tokens }: PortalSession): SecondsLeft {
+export function secondsLeft(
+  on: Request,
+  rules: SessionRules,
+  { started_at, tokens }: PortalSession,
+): SecondsLeft {
   const { session } = holderOf(on, rules);
   const lifeMs = loginOf(on, rules)?.lifeMs;
   const endsWithBrowser = session && !entryOf(session) && session.cookie.originalMaxAge === null;

@@ -9,7 +9,11 @@ export interface User {
   readonly sub: string;
 }
 
-export const userOf = ({ issuer, client_id, claims }: Pick<LoginRecord, "issuer" | "client_id" | "claims">): User => ({
+export const userOf = ({
+  issuer,
+  client_id,
+  claims,
+}: Pick<LoginRecord, "issuer" | "client_id" | "claims">): User => ({
   issuer,
   client_id,
   sub: claims.sub,

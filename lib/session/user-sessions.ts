@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Request } from "express";
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { storeFailed } from "../store/store-failed.js";
 import { sha256 } from "../util/sha256.js";
 import { loginOf } from "./attached-login.js";
@@ -46,7 +46,9 @@ export async function sessionsOf(on: Request, rules: SessionRules): Promise<User
   const isCurrent = ({ login_id }: LoginRecord) => login_id === record.login_id;
   const found = await during("list", () => place.logins.of(userList(userOf(record))));
   const sessions = found.flatMap(({ stored, login }) =>
-    login && counts(login.record, rules) ? [shown(login.record, stored.lifeMs, isCurrent(login.record), rules)] : [],
+    login && counts(login.record, rules)
+      ? [shown(login.record, stored.lifeMs, isCurrent(login.record), rules)]
+      : [],
   );
   if (!sessions.some(({ is_current }) => is_current)) {
     // The store has lost the list, which comes back as the sessions are used. Or the login has ended.
@@ -63,7 +65,12 @@ const counts = (record: LoginRecord, rules: SessionRules): boolean =>
  * The life that is left tells when the session was last used, to within a minute: each use moves the end by
  * `idle_ms`.
  */
-function shown(record: LoginRecord, lifeMs: number, is_current: boolean, { clock }: SessionRules): UserSession {
+function shown(
+  record: LoginRecord,
+  lifeMs: number,
+  is_current: boolean,
+  { clock }: SessionRules,
+): UserSession {
   const { started_at, idle_ms, user_agent } = record;
   const last_seen_at = Math.max(started_at, Math.floor((clock() - Math.max(0, idle_ms - lifeMs)) / 1000));
   return { id: publicId(record), started_at, last_seen_at, user_agent, is_current };
@@ -85,7 +92,8 @@ export async function endOthers(on: Request, rules: SessionRules): Promise<Ended
 }
 
 /** A login that cannot be decoded may be this portalAuth()'s. The user wants it to end. */
-const isOf = ({ login }: FoundLogin, rules: SessionRules): boolean => !login || !isForeign(login.record, rules);
+const isOf = ({ login }: FoundLogin, rules: SessionRules): boolean =>
+  !login || !isForeign(login.record, rules);
 
 /** Ends another session of the user, by its id in sessionsOf(). */
 export async function endOther(on: Request, rules: SessionRules, listed: string): Promise<EndedSession[]> {
@@ -135,7 +143,9 @@ export async function endAsProviderSays(
   const { issuer, clientId: client_id, clockTolerance } = rules;
   const logout: LogoutByProvider = { reason, sid, iat, tolerance: clockTolerance };
   const lists =
-    sub === undefined ? await during("end", () => usersOf(sid as string)) : [userList({ issuer, client_id, sub })];
+    sub === undefined
+      ? await during("end", () => usersOf(sid as string))
+      : [userList({ issuer, client_id, sub })];
   const endAll = (list: string) => logins.endAll(list, (found) => isMeant(found, logout), logout);
   return outcomeOf(on, current, await Promise.all(lists.map(endAll)));
 
@@ -159,7 +169,11 @@ function isMeant({ login }: FoundLogin, { reason, sid, iat, tolerance }: LogoutB
   return isOfSession && !isLater;
 }
 
-async function outcomeOf(on: Request, current: RequestLogin, all: readonly EndedLogins[]): Promise<EndedSessions> {
+async function outcomeOf(
+  on: Request,
+  current: RequestLogin,
+  all: readonly EndedLogins[],
+): Promise<EndedSessions> {
   const logins = all.flatMap(({ ended }) => ended);
   const ended = await afterEnd(on, current, logins);
   const failed = all.find(({ failure }) => failure !== undefined);
@@ -167,7 +181,11 @@ async function outcomeOf(on: Request, current: RequestLogin, all: readonly Ended
 }
 
 /** Ends the sessions of these logins in the application's own store, too. */
-async function afterEnd(on: Request, { place }: RequestLogin, ended: readonly EndedLogin[]): Promise<EndedSession[]> {
+async function afterEnd(
+  on: Request,
+  { place }: RequestLogin,
+  ended: readonly EndedLogin[],
+): Promise<EndedSession[]> {
   const ids = ended.flatMap(({ record }) => (record ? [record.session_id] : []));
   if (!place.isOurStore) await destroySessions(on, place.rules, ids);
   return ended.map(({ key, record }) => ({ id: key, login: record }));

@@ -1,4 +1,4 @@
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 
 /** Names that an application cannot add: they are the protection itself, or (request, request_uri) could replace it. */
 const RESERVED: readonly string[] = [
@@ -23,7 +23,9 @@ const RESERVED: readonly string[] = [
 export function checkAuthorizationParams(params: Readonly<Record<string, unknown>>): Record<string, string> {
   const reserved = Object.keys(params).find((name) => RESERVED.includes(name));
   if (reserved) throw invalid(`${reserved} cannot be set`);
-  const given = Object.entries(params).filter(([, value]) => typeof value === "string" || Number.isFinite(value));
+  const given = Object.entries(params).filter(
+    ([, value]) => typeof value === "string" || Number.isFinite(value),
+  );
   const added = Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
   const { response_mode = "query", scope = "openid", max_age = "0" } = added;
   if (response_mode !== "query" && response_mode !== "form_post") throw invalid("response_mode");

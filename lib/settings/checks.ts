@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { isInternalAddress } from "../internal-address.js";
-import { isSafeAddress, lacksTwoSlashes } from "../safe-address.js";
-import { withoutSlash } from "../without-slash.js";
+import { isInternalAddress } from "../http/internal-url.js";
+import { isSafeAddress, lacksTwoSlashes } from "../http/safe-url.js";
+import { withoutSlash } from "../util/without-trailing-slash.js";
 
 // The building blocks of option-table.ts. Each carries the sentence that tells what to write; a value never stands in a message.
 
@@ -41,7 +41,9 @@ export const tenants = (write: string) =>
     v.union([v.pipe(v.string(), v.transform(splitAtCommas)), v.array(v.string())], write),
     v.minLength(1, write),
     v.check((values) => values.join() === "*" || values.every((value) => GUID.test(value)), write),
-    v.transform((values): "*" | string[] => (values.join() === "*" ? "*" : values.map((value) => value.toLowerCase()))),
+    v.transform((values): "*" | string[] =>
+      values.join() === "*" ? "*" : values.map((value) => value.toLowerCase()),
+    ),
   );
 
 /** Origins (RFC 6454, section 6.2): scheme, host and port, and nothing behind them. */
@@ -49,7 +51,8 @@ export const origins = (write: string) =>
   v.pipe(
     v.union([v.pipe(v.string(), v.transform(splitAtCommas)), v.array(v.string())], write),
     v.everyItem(
-      (value: string) => isSafeAddress(value) && !value.includes("*") && new URL(value).origin === withoutSlash(value),
+      (value: string) =>
+        isSafeAddress(value) && !value.includes("*") && new URL(value).origin === withoutSlash(value),
       write,
     ),
     v.transform((values) => values.map((value) => new URL(value).origin)),

@@ -1,5 +1,5 @@
-import { isSymmetric } from "../signature-algorithms.js";
 import type { Settings } from "./settings.js";
+import { isSymmetric } from "./signature-algorithms.js";
 
 type Endpoints = Pick<Settings, "discoveryUrl" | "authorizationUrl" | "tokenUrl" | "jwksUrl" | "idTokenAlg">;
 

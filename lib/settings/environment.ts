@@ -12,7 +12,8 @@ export interface FromEnvironment {
  * Reads a variable without the white space around it. A variable that is set but empty counts as unset: compose files and
  * CI systems pass variables on like that.
  */
-export const readVariable = (env: NodeJS.ProcessEnv, name: string): FromEnvironment => parseText(env[name], name);
+export const readVariable = (env: NodeJS.ProcessEnv, name: string): FromEnvironment =>
+  parseText(env[name], name);
 
 /** Reads a secret from its variable or from the file that NAME_FILE names, as container platforms mount secrets. */
 export function readSecret(env: NodeJS.ProcessEnv, name: string): FromEnvironment {
@@ -28,14 +29,17 @@ export function readSecret(env: NodeJS.ProcessEnv, name: string): FromEnvironmen
 function readFile(path: string, name: string): FromEnvironment {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
-    if (text.trim() === "") return { problem: `${name} names a file that is empty: write the secret into it` };
+    if (text.trim() === "")
+      return { problem: `${name} names a file that is empty: write the secret into it` };
     const { value, problem } = parseText(text, `the file of ${name}`);
     return value === undefined ? { ...(problem !== undefined && { problem }) } : { value, file: path };
   } catch (error) {
     const { code = "unreadable" } = error as NodeJS.ErrnoException;
     if (code === "ERR_ENCODING_INVALID_ENCODED_DATA")
       return { problem: `${name} names a file that is not UTF-8 text: save it as UTF-8` };
-    return { problem: `${name} names a file that cannot be read (${code}): write the path of a readable file` };
+    return {
+      problem: `${name} names a file that cannot be read (${code}): write the path of a readable file`,
+    };
   }
 }
 

@@ -1,4 +1,4 @@
-import { afterLogoutInWords } from "../external-address.js";
+import { afterLogoutInWords } from "../http/external-url.js";
 import { isStoreAddress } from "../store/store-address.js";
 import { hasEndpointsByHand } from "./endpoints-by-hand.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";

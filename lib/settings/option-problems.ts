@@ -1,9 +1,9 @@
 import * as v from "valibot";
-import type { PortalAuthError } from "../errors.js";
-import { isSymmetric, minimumSecretBytes } from "../signature-algorithms.js";
+import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { checkAuthorizationParams } from "./authorization-params.js";
 import { type OptionsSchema, VARIABLES } from "./option-table.js";
 import type { Routes } from "./options.js";
+import { isSymmetric, minimumSecretBytes } from "./signature-algorithms.js";
 
 /** What is wrong with an option, and what to write there. */
 export interface OptionProblem {
@@ -22,7 +22,10 @@ const problem = (option: string, name: string, advice: string): OptionProblem =>
 });
 
 /** One problem: the variable and the option, and what to write there. What was written is left out: it may be a secret. */
-export function problemOf(issue: v.BaseIssue<unknown>, wished: Readonly<Record<string, unknown>>): OptionProblem {
+export function problemOf(
+  issue: v.BaseIssue<unknown>,
+  wished: Readonly<Record<string, unknown>>,
+): OptionProblem {
   const path = v.getDotPath(issue) ?? "";
   const option = path.split(".")[0] ?? "";
   const variable = (VARIABLES as Record<string, string>)[option];
@@ -87,7 +90,11 @@ function withoutRoute(options: v.InferOutput<typeof OptionsSchema>): OptionProbl
 }
 
 /** An algorithm whose key is the client secret, without a secret that is long enough (RFC 7518, section 3.2). */
-function weakKey({ idTokenAlg, clientAuth, clientSecret = "" }: v.InferOutput<typeof OptionsSchema>): OptionProblem[] {
+function weakKey({
+  idTokenAlg,
+  clientAuth,
+  clientSecret = "",
+}: v.InferOutput<typeof OptionsSchema>): OptionProblem[] {
   if (!isSymmetric(idTokenAlg)) return [];
   const least = minimumSecretBytes(String(idTokenAlg));
   const isLongEnough = clientAuth !== "none" && Buffer.byteLength(clientSecret) >= least;

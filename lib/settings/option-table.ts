@@ -1,11 +1,10 @@
 import * as v from "valibot";
-import { type Clock, systemClock } from "../clock.js";
-import type { Hooks } from "../hooks.js";
-import type { Logger } from "../logger.js";
-import type { RenderPage, WordsGiven } from "../pages.js";
-import { isSafeAddress } from "../safe-address.js";
+import { type Clock, systemClock } from "../contract/clock.js";
+import type { Hooks } from "../contract/hooks.js";
+import type { Logger } from "../contract/logger.js";
+import type { RenderPage, WordsGiven } from "../contract/page-parts.js";
+import { isSafeAddress } from "../http/safe-url.js";
 import { reservedKey } from "../session/reserved-keys.js";
-import { ID_TOKEN_ALGORITHMS } from "../signature-algorithms.js";
 import { isStore, whyNoStore } from "../store/open-store.js";
 import { isStoreAddress, MEMORY } from "../store/store-address.js";
 import type { StoreObject } from "../store/store-given.js";
@@ -25,6 +24,7 @@ import {
 } from "./checks.js";
 import type { PortalAuthOptions } from "./options.js";
 import { PROFILES, type ProfileName } from "./profiles.js";
+import { ID_TOKEN_ALGORITHMS } from "./signature-algorithms.js";
 
 /** The variable of each option that has one. README's table is compared with it by a test. */
 export const VARIABLES = {
@@ -127,7 +127,10 @@ export const OptionsSchema = v.strictObject(
     name: v.optional(
       v.pipe(
         v.string(),
-        v.regex(/^[a-zA-Z][\w-]{0,31}$/, "write a letter, and then letters, digits and - as you like, 32 at most"),
+        v.regex(
+          /^[a-zA-Z][\w-]{0,31}$/,
+          "write a letter, and then letters, digits and - as you like, 32 at most",
+        ),
       ),
     ),
     issuer: plainAddress(
@@ -141,7 +144,9 @@ export const OptionsSchema = v.strictObject(
         "write the provider's address in your network, e.g. http://keycloak:8080 (https for a host that the internet knows)",
       ),
     ),
-    allowedTenants: v.optional(tenants("write ids of Microsoft Entra tenants separated by commas, or * for all")),
+    allowedTenants: v.optional(
+      tenants("write ids of Microsoft Entra tenants separated by commas, or * for all"),
+    ),
     profile: v.optional(v.picklist(Object.keys(PROFILES) as ProfileName[], "write tencent-ciam or openid")),
     clientId: text("write the client_id that the portal shows for your application"),
     clientSecret: v.optional(text("write the client_secret that the portal shows for your application")),
@@ -172,7 +177,8 @@ export const OptionsSchema = v.strictObject(
     authorizationParams: v.optional(
       v.custom<NonNullable<PortalAuthOptions["authorizationParams"]>>(
         (value) =>
-          typeof value === "function" || (typeof value === "object" && value !== null && !Array.isArray(value)),
+          typeof value === "function" ||
+          (typeof value === "object" && value !== null && !Array.isArray(value)),
         "write an object, or a function of the request that gives one",
       ),
       {},
@@ -182,8 +188,12 @@ export const OptionsSchema = v.strictObject(
     authorizationUrl: v.optional(
       address("write the https address of the provider's authorization endpoint (http only on loopback)"),
     ),
-    tokenUrl: v.optional(address("write the https address of the provider's token endpoint (http only on loopback)")),
-    jwksUrl: v.optional(address("write the https address of the provider's keys, a JWK set (http only on loopback)")),
+    tokenUrl: v.optional(
+      address("write the https address of the provider's token endpoint (http only on loopback)"),
+    ),
+    jwksUrl: v.optional(
+      address("write the https address of the provider's keys, a JWK set (http only on loopback)"),
+    ),
     userinfoUrl: v.optional(
       address("write the https address of the provider's userinfo endpoint (http only on loopback)"),
     ),
@@ -194,7 +204,9 @@ export const OptionsSchema = v.strictObject(
       address("write the https address that ends the provider's own session (http only on loopback)"),
     ),
     postLogoutRedirectUri: v.optional(
-      address("write the https address to which the provider redirects after a logout (http only on loopback)"),
+      address(
+        "write the https address to which the provider redirects after a logout (http only on loopback)",
+      ),
     ),
     httpTimeout: v.optional(seconds(0.05, 120), DEFAULTS.httpTimeout),
     clockTolerance: v.optional(seconds(0, 600), DEFAULTS.clockTolerance),
@@ -207,7 +219,10 @@ export const OptionsSchema = v.strictObject(
       ),
       [],
     ),
-    rolesClaim: v.optional(text("write the name of the claim that holds a person's roles"), DEFAULTS.rolesClaim),
+    rolesClaim: v.optional(
+      text("write the name of the claim that holds a person's roles"),
+      DEFAULTS.rolesClaim,
+    ),
     silentLogin: v.optional(toggle, DEFAULTS.silentLogin),
     thirdPartyLogin: v.optional(toggle, DEFAULTS.thirdPartyLogin),
     backchannelLogout: v.optional(toggle, DEFAULTS.backchannelLogout),
@@ -274,7 +289,9 @@ export const OptionsSchema = v.strictObject(
       {},
     ),
     renderPage: v.optional(v.custom<RenderPage>((value) => typeof value === "function", "write a function")),
-    logger: v.optional(v.custom<Logger>(isLogger, "write a logger such as pino's: with the methods warn and error")),
+    logger: v.optional(
+      v.custom<Logger>(isLogger, "write a logger such as pino's: with the methods warn and error"),
+    ),
     clock: v.optional(
       v.custom<Clock>((value) => typeof value === "function", "write a function"),
       () => systemClock,

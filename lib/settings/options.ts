@@ -1,11 +1,11 @@
 import type { Request } from "express";
-import type { Clock } from "../clock.js";
-import type { Hooks } from "../hooks.js";
-import type { Logger } from "../logger.js";
-import type { RenderPage, WordsGiven } from "../pages.js";
-import type { IdTokenAlgorithm } from "../signature-algorithms.js";
+import type { Clock } from "../contract/clock.js";
+import type { Hooks } from "../contract/hooks.js";
+import type { Logger } from "../contract/logger.js";
+import type { RenderPage, WordsGiven } from "../contract/page-parts.js";
 import type { StoreGiven } from "../store/store-given.js";
 import type { NoncePolicy, ProfileName } from "./profiles.js";
+import type { IdTokenAlgorithm } from "./signature-algorithms.js";
 
 /**
  * Parameters to add to the authorization request: `auth_source_id`, `ui_locales`, `prompt`, `max_age`, … Values that

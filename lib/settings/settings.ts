@@ -1,14 +1,13 @@
 import * as v from "valibot";
-import type { Clock } from "../clock.js";
-import { PortalAuthError } from "../errors.js";
-import type { Hooks } from "../hooks.js";
-import type { Logger } from "../logger.js";
-import type { RenderPage, WordsGiven } from "../pages.js";
-import type { IdTokenAlgorithm } from "../signature-algorithms.js";
+import type { Clock } from "../contract/clock.js";
+import type { Hooks } from "../contract/hooks.js";
+import type { Logger } from "../contract/logger.js";
+import type { RenderPage, WordsGiven } from "../contract/page-parts.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { MEMORY } from "../store/store-address.js";
 import type { StoreGiven } from "../store/store-given.js";
 import { deepFreeze } from "../util/deep-freeze.js";
-import { withoutSlash } from "../without-slash.js";
+import { withoutSlash } from "../util/without-trailing-slash.js";
 import { alike, readSecret, readVariable, unknownVariables } from "./environment.js";
 import {
   CLIENT_SECRET_MISSING,
@@ -22,7 +21,8 @@ import {
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
 import type { PortalAuthOptions, Routes } from "./options.js";
 import { type NoncePolicy, PROFILES, type Profile, profileOfIssuer } from "./profiles.js";
-import { isLeftOutByMistake, whyNotRead } from "./whose-variables.js";
+import type { IdTokenAlgorithm } from "./signature-algorithms.js";
+import { isLeftOutByMistake, whyNotRead } from "./variable-owners.js";
 
 /** What the options, the environment and the defaults came to. Nothing is added or changed afterwards. */
 export interface Settings {
@@ -144,7 +144,8 @@ const saysMore =
     !told.some(({ option }) => option === v.getDotPath(issue));
 
 const OPTIONS = Object.keys(OptionsSchema.entries);
-const placeOf = ({ option }: OptionProblem): number => (OPTIONS.includes(option) ? OPTIONS.indexOf(option) : Infinity);
+const placeOf = ({ option }: OptionProblem): number =>
+  OPTIONS.includes(option) ? OPTIONS.indexOf(option) : Infinity;
 
 /** An option in code wins over its variable, and that over the file that another variable names. */
 function gather(given: PortalAuthOptions, env: NodeJS.ProcessEnv) {

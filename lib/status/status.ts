@@ -1,10 +1,10 @@
-import { ourHeaders } from "../answer/headers.js";
+import { ourHeaders } from "../answer/response-headers.js";
 import { send } from "../answer/send.js";
-import type { Parts, Visit } from "../parts.js";
+import type { Parts, Visit } from "../context/router-context.js";
+import type { Claims } from "../contract/tokens.js";
 import { passUnnoticed } from "../session/end-session.js";
 import type { PortalSession } from "../session/login-record.js";
 import { readSession, secondsLeft } from "../session/session.js";
-import type { Claims } from "../tokens.js";
 
 /**
  * GET /session: what the pages of the application may know of the login, to tell the person in time that it ends. It asks

@@ -8,7 +8,12 @@ import type { RecordStore } from "./records.js";
  * @param text unique to this call
  * @returns false if another caller has created the record
  */
-export async function claimKey(records: RecordStore, key: string, text: string, lifeMs: number): Promise<boolean> {
+export async function claimKey(
+  records: RecordStore,
+  key: string,
+  text: string,
+  lifeMs: number,
+): Promise<boolean> {
   if (await records.create(key, text, lifeMs)) return true;
   return (await records.read(key))?.text === text;
 }

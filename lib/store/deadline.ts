@@ -1,5 +1,5 @@
-import { PortalAuthError } from "../errors.js";
-import { withinTime } from "../within-time.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { withinTime } from "../util/with-timeout.js";
 
 const DEADLINE_MS = 10_000;
 
@@ -17,7 +17,9 @@ export function withDeadline<T>(work: (isLate: () => boolean) => Promise<T>): Pr
     DEADLINE_MS,
     (): never => {
       isLate = true;
-      throw new PortalAuthError("session_store_failed", { detail: `no answer within ${DEADLINE_MS / 1000} s` });
+      throw new PortalAuthError("session_store_failed", {
+        detail: `no answer within ${DEADLINE_MS / 1000} s`,
+      });
     },
   );
 }

@@ -1,5 +1,5 @@
-import { PortalAuthError } from "../errors.js";
-import { describeError } from "../redact.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { describeError } from "../errors/redact.js";
 import { withDeadline } from "./deadline.js";
 import { isMemoryStore } from "./memory-store.js";
 import type { EntryStore, RecordIndex, RecordStore, SessionEntry, StoredRecord } from "./records.js";

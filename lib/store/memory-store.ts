@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.js";
+import type { Clock } from "../contract/clock.js";
 import type { EntryStore, RecordIndex, SessionEntry, StoredRecord } from "./records.js";
 
 const SWEEP_MS = 60_000;
@@ -88,7 +88,12 @@ class MemoryStore implements EntryStore {
     return found && { app: found.app, record: found.record, lifeMs: found.endsAt - this.#clock() };
   }
 
-  async createEntry(key: string, app: SessionEntry["app"], record: string | undefined, lifeMs: number): Promise<void> {
+  async createEntry(
+    key: string,
+    app: SessionEntry["app"],
+    record: string | undefined,
+    lifeMs: number,
+  ): Promise<void> {
     const first = record === undefined ? undefined : { text: record, version: 1 };
     this.#keep(key, { app: Object.freeze({ ...app }), record: first }, lifeMs);
   }

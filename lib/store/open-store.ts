@@ -63,7 +63,8 @@ export const isStore = (value: object): value is StoreObject =>
 const has = (value: object, ...methods: readonly string[]): boolean =>
   methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
 
-const isPool = (value: object): value is PostgresPool => has(value, "query", "connect", "end") && "totalCount" in value;
+const isPool = (value: object): value is PostgresPool =>
+  has(value, "query", "connect", "end") && "totalCount" in value;
 
 const RECORD_METHODS = ["read", "create", "replace", "touch", "remove"] as const;
 const INDEX_METHODS = ["add", "list", "remove"] as const;
@@ -79,7 +80,8 @@ function missingMethods(value: object): string[] {
   ];
 }
 
-const isEntryStore = (value: RecordStore): value is EntryStore => has(value, "readEntry", "createEntry", "updateEntry");
+const isEntryStore = (value: RecordStore): value is EntryStore =>
+  has(value, "readEntry", "createEntry", "updateEntry");
 
 /** Says why openStore() cannot use an object, in a message that begins with the name of the option. */
 export function whyNoStore(value: object): string {

@@ -1,4 +1,4 @@
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { onceAMinute } from "../util/once-a-minute.js";
 import type { EntryStore } from "./records.js";
 

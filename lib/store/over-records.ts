@@ -40,7 +40,10 @@ class EntriesOverRecords implements EntryStore {
   }
 
   async touch(key: string, lifeMs: number): Promise<boolean> {
-    const touched = await Promise.all([this.#records.touch(key, lifeMs), this.#records.touch(appKey(key), lifeMs)]);
+    const touched = await Promise.all([
+      this.#records.touch(key, lifeMs),
+      this.#records.touch(appKey(key), lifeMs),
+    ]);
     return touched.includes(true);
   }
 
@@ -60,7 +63,12 @@ class EntriesOverRecords implements EntryStore {
     };
   }
 
-  async createEntry(key: string, app: SessionEntry["app"], record: string | undefined, lifeMs: number): Promise<void> {
+  async createEntry(
+    key: string,
+    app: SessionEntry["app"],
+    record: string | undefined,
+    lifeMs: number,
+  ): Promise<void> {
     if (record === undefined) await this.#records.remove(key);
     else await this.#put(key, record, lifeMs);
     await this.#put(appKey(key), JSON.stringify(app), lifeMs);

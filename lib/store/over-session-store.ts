@@ -1,5 +1,5 @@
 import session, { type SessionData, type Store } from "express-session";
-import type { Clock } from "../clock.js";
+import type { Clock } from "../contract/clock.js";
 import { promised } from "../util/promised.js";
 import { createQueue, type Queue } from "../util/queue.js";
 import { sha256 } from "../util/sha256.js";
@@ -79,7 +79,9 @@ class RecordsInSessionStore implements RecordStore {
 
   create(key: string, text: string, lifeMs: number): Promise<boolean> {
     return this.#change(sessionId("record", key), (kept) =>
-      kept ? { result: false } : { write: { text, version: 1, ends_at: this.#clock() + lifeMs }, result: true },
+      kept
+        ? { result: false }
+        : { write: { text, version: 1, ends_at: this.#clock() + lifeMs }, result: true },
     );
   }
 
@@ -159,7 +161,8 @@ class RecordsInSessionStore implements RecordStore {
   async #get(id: string): Promise<Kept | undefined> {
     const found = await promised<unknown>((done) => this.#store.get(id, done)).catch(ignoreMissing);
     const { text, version, ends_at } = Object(found) as Partial<Kept>;
-    if (typeof text !== "string" || typeof version !== "number" || typeof ends_at !== "number") return undefined;
+    if (typeof text !== "string" || typeof version !== "number" || typeof ends_at !== "number")
+      return undefined;
     return ends_at > this.#clock() ? { text, version, ends_at } : undefined;
   }
 

@@ -1,6 +1,12 @@
 import { type Lack, type Load, type Loss, type OpenStore, troubleWith } from "./opened.js";
 import { createPostgresStore } from "./postgres-store.js";
-import { DEFAULT_TABLE, isMissing, type PostgresPool, type PostgresTables, postgresTables } from "./postgres-tables.js";
+import {
+  DEFAULT_TABLE,
+  isMissing,
+  type PostgresPool,
+  type PostgresTables,
+  postgresTables,
+} from "./postgres-tables.js";
 
 interface ClosablePool extends PostgresPool {
   on(event: "error", listener: (error: Error) => void): void;
@@ -69,7 +75,10 @@ async function lackOf(pool: PostgresPool, tables: PostgresTables): Promise<Lack 
   return { found: `the table ${DEFAULT_TABLE} or ${DEFAULT_TABLE}_index is missing`, isMade: may === true };
 }
 
-async function durabilityOf(pool: PostgresPool, { entries, names }: PostgresTables): Promise<readonly Loss[]> {
+async function durabilityOf(
+  pool: PostgresPool,
+  { entries, names }: PostgresTables,
+): Promise<readonly Loss[]> {
   const { rows } = await pool.query(
     `SELECT oid::regclass::text AS name FROM pg_class
      WHERE relpersistence = 'u' AND oid IN (to_regclass('${entries}'), to_regclass('${names}'))`,

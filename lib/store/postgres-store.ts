@@ -26,7 +26,9 @@ export function createPostgresStore(
   { table = DEFAULT_TABLE, createsTables = true }: PostgresStoreOptions = {},
 ): EntryStore {
   const tables = postgresTables(table);
-  const query: PostgresQuery = createsTables ? withTables(pool, tables) : (text, values) => pool.query(text, values);
+  const query: PostgresQuery = createsTables
+    ? withTables(pool, tables)
+    : (text, values) => pool.query(text, values);
   return new PostgresStore(query, tables);
 }
 
@@ -39,7 +41,8 @@ const SWEPT_AT_ONCE = 1000;
  */
 const IS_ALIVE = "ends_at > clock_timestamp()";
 const LIFE_MS = "extract(epoch FROM ends_at - clock_timestamp()) * 1000";
-const endIn = (parameter: string): string => `clock_timestamp() + ${parameter}::float8 * interval '1 millisecond'`;
+const endIn = (parameter: string): string =>
+  `clock_timestamp() + ${parameter}::float8 * interval '1 millisecond'`;
 /** The record's columns as texts, because an application may have changed how pg parses other types. */
 const RECORD = `record, version::text AS version, (${LIFE_MS})::text AS life`;
 
@@ -60,9 +63,10 @@ class PostgresStore implements EntryStore {
   }
 
   async read(key: string): Promise<StoredRecord | undefined> {
-    const { rows } = await this.#run(`SELECT ${RECORD} FROM ${this.#tables.entries} WHERE key = $1 AND ${IS_ALIVE}`, [
-      key,
-    ]);
+    const { rows } = await this.#run(
+      `SELECT ${RECORD} FROM ${this.#tables.entries} WHERE key = $1 AND ${IS_ALIVE}`,
+      [key],
+    );
     return toStoredRecord(rows[0]);
   }
 
@@ -106,7 +110,12 @@ class PostgresStore implements EntryStore {
     };
   }
 
-  async createEntry(key: string, app: SessionEntry["app"], record: string | undefined, lifeMs: number): Promise<void> {
+  async createEntry(
+    key: string,
+    app: SessionEntry["app"],
+    record: string | undefined,
+    lifeMs: number,
+  ): Promise<void> {
     const statement = `INSERT INTO ${this.#tables.entries} (key, app, record, version, ends_at)
       VALUES ($1, $2::jsonb, $3::text, CASE WHEN $3::text IS NULL THEN NULL ELSE 1 END, ${endIn("$4")})
       ON CONFLICT (key) DO UPDATE
@@ -138,7 +147,10 @@ class PostgresStore implements EntryStore {
   }
 
   async #removeNames(list: string, names: readonly string[]): Promise<void> {
-    await this.#run(`DELETE FROM ${this.#tables.names} WHERE list = $1 AND name = ANY($2::text[])`, [list, [...names]]);
+    await this.#run(`DELETE FROM ${this.#tables.names} WHERE list = $1 AND name = ANY($2::text[])`, [
+      list,
+      [...names],
+    ]);
   }
 
   /** Runs a statement that may add rows, and starts a sweep if the last one is a minute old. */

@@ -70,7 +70,12 @@ export interface EntryStore extends RecordStore {
   /**
    * Writes a new entry. Replaces everything that was under this key, also a record. `record` gets version 1.
    */
-  createEntry(key: string, app: SessionEntry["app"], record: string | undefined, lifeMs: number): Promise<void>;
+  createEntry(
+    key: string,
+    app: SessionEntry["app"],
+    record: string | undefined,
+    lifeMs: number,
+  ): Promise<void>;
   /**
    * Changes and removes single keys of the application's part. The other keys and the record stay as they are
    * stored. Resolves to false, and changes nothing, if there is no such entry.

@@ -1,5 +1,5 @@
 import type { SessionData } from "express-session";
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { SessionEntry } from "./records.js";
 
 /** The JSON text of each top-level key of a session. */
@@ -69,7 +69,8 @@ function expiryOf({ originalMaxAge }: CookieMembers, lifeMs: number): Date | nul
   return typeof originalMaxAge === "number" ? new Date(Date.now() + lifeMs) : null;
 }
 
-const serializeCookie = (cookie: unknown): string | undefined => JSON.stringify(cookie, ["originalMaxAge", ...MEMBERS]);
+const serializeCookie = (cookie: unknown): string | undefined =>
+  JSON.stringify(cookie, ["originalMaxAge", ...MEMBERS]);
 
 /** Whether the application has changed the session's cookie, for example to a longer life. */
 export function isCookieChanged(stored: CookieMembers, cookie: unknown): boolean {

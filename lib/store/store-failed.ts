@@ -1,4 +1,4 @@
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 
 /**
  * Wraps a failure of the store. Other failures of this package stay as they are, unless they need a sentence

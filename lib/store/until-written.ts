@@ -1,4 +1,4 @@
-import { PortalAuthError } from "../errors.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { pause } from "../util/pause.js";
 
 const MOST_ATTEMPTS = 50;
@@ -18,5 +18,7 @@ export async function untilWritten<Outcome>(
     if (written) return written.outcome;
     await pause(Math.random() * Math.min(count, 10) * 2);
   }
-  throw new PortalAuthError("session_store_failed", { detail: `${MOST_ATTEMPTS} other writes came in between` });
+  throw new PortalAuthError("session_store_failed", {
+    detail: `${MOST_ATTEMPTS} other writes came in between`,
+  });
 }

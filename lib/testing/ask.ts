@@ -12,7 +12,11 @@ export interface Asked {
 }
 
 /** One request, with the headers that are given and no others: fetch says of itself that it is a script. */
-export async function ask(url: URL, headers: Readonly<Record<string, string>>, form?: URLSearchParams): Promise<Asked> {
+export async function ask(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  form?: URLSearchParams,
+): Promise<Asked> {
   const body = form?.toString();
   const ofForm = body === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" };
   const asking = (url.protocol === "https:" ? overHttps : overHttp)(url, {

@@ -1,7 +1,7 @@
 export { cookiesFor, type TestCookie } from "./cookies-for.js";
 export { type FakeClock, fakeClock } from "./fake-clock.js";
 export { type LoginAsOptions, loginAs, type TestTokens } from "./login-as.js";
-export { DEMO_PEOPLE, type Person } from "./portal/people.js";
+export { DEMO_PEOPLE, type Person } from "./provider/demo-users.js";
 export type {
   Answer,
   IdTokenChanges,
@@ -15,11 +15,11 @@ export type {
   SigningAlg,
   Writing,
   Written,
-} from "./portal/portal.js";
+} from "./provider/test-provider.js";
 export type { SignedIn } from "./sign-in.js";
+export { startTestPortal, type TestPortal, type TestPortalOptions } from "./start-test-portal.js";
 export {
   type RecordStoreCheck,
   type RecordStoreChecksOptions,
   recordStoreChecks,
 } from "./store-checks/record-store-checks.js";
-export { startTestPortal, type TestPortal, type TestPortalOptions } from "./test-portal.js";

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { SessionData } from "express-session";
-import { callbackPaths, type LoginTicket, tickets } from "../login-ticket.js";
-import type { Claims, TokenSet } from "../tokens.js";
+import { callbackPaths, type LoginTicket, tickets } from "../contract/test-login.js";
+import type { Claims, TokenSet } from "../contract/tokens.js";
 import { ask } from "./ask.js";
 import { cookieHeader, keepCookies } from "./cookie-jar.js";
 
@@ -48,7 +48,9 @@ export async function loginAs(
   if (typeof claims?.sub !== "string" || claims.sub === "")
     throw new TypeError('loginAs: claims need a sub, e.g. loginAs(app, { sub: "somebody" })');
   if (typeof app !== "function")
-    throw new TypeError("loginAs: give the app itself (or any request listener), and not its server or address");
+    throw new TypeError(
+      "loginAs: give the app itself (or any request listener), and not its server or address",
+    );
   const { headers = {}, portal, session = {} } = options;
   const paths = options.path === undefined ? [...callbackPaths] : [options.path];
   const seen: string[] = [];

@@ -28,7 +28,11 @@ export async function signIn(issuer: string, address: string | URL, sub: string)
   for (let steps = 0; steps < MOST_REDIRECTS; steps += 1) {
     const jar = jars.get(url.origin) ?? new Map();
     jars.set(url.origin, jar);
-    const { status, location, cookies, body } = await ask(url, { ...AS_A_BROWSER, cookie: cookieHeader(jar) }, form);
+    const { status, location, cookies, body } = await ask(
+      url,
+      { ...AS_A_BROWSER, cookie: cookieHeader(jar) },
+      form,
+    );
     keepCookies(jar, cookies);
     const isLoginPage = location === undefined && url.origin === issuer && url.pathname === "/portal/login";
     if (location === undefined && (!isLoginPage || form)) {

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { PortalAuthOptions } from "../../lib/index.js";
-import type { Answer } from "../../lib/testing/portal/portal.js";
+import type { Answer } from "../../lib/testing/provider/test-provider.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 import { holdNext, html, json, LEEWAY_SECONDS, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";
@@ -179,7 +179,10 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
     "consent_required",
     "account_selection_required",
   ])("%s: 401 refresh_refused, an empty store, and the way to the login", async (error) => {
-    const { ask, later, browser, url, me, stored, portal } = await logIn({ session, log: [/refresh_refused/] });
+    const { ask, later, browser, url, me, stored, portal } = await logIn({
+      session,
+      log: [/refresh_refused/],
+    });
     portal.answerNext("/oauth2/token", json(400, { error }));
     later(TOKEN_SECONDS);
     expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
@@ -187,7 +190,10 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
     expect((await me()).isAuthenticated).toBe(false);
     expect(await ask()).toEqual({ status: 401, code: "login_required" });
     const page = await browser.navigate(`${url}/account`);
-    expect([page.status, page.headers.location?.startsWith(`${portal.issuer}/oauth2/authorize?`)]).toEqual([302, true]);
+    expect([page.status, page.headers.location?.startsWith(`${portal.issuer}/oauth2/authorize?`)]).toEqual([
+      302,
+      true,
+    ]);
   });
 
   test("within the leeway as well: a login that is over is not lived out", async () => {
@@ -235,7 +241,10 @@ const UNCLEAR_REFUSALS: [name: string, answer: Answer][] = [
   ["Glewlwyd: no body", (_req, res) => void res.writeHead(400).end()],
   ["access_denied", json(400, { error: "access_denied" })],
   ["JSON without an error", json(400, { message: "no such token" })],
-  ["plain text", (_req, res) => void res.writeHead(400, { "content-type": "text/plain" }).end("no such token")],
+  [
+    "plain text",
+    (_req, res) => void res.writeHead(400, { "content-type": "text/plain" }).end("no such token"),
+  ],
   ["an error that is called constructor", json(400, { error: "constructor" })],
 ];
 
@@ -249,7 +258,9 @@ describe.each(UNCLEAR_REFUSALS)("a 400 that names no problem of the client (%s)"
     expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
     expect(await stored()).toEqual([]);
     expect((await me()).isAuthenticated).toBe(false);
-    expect(lines.filter((line) => /refresh_refused \(401\).*refresh answered 400/.test(line))).toHaveLength(1);
+    expect(lines.filter((line) => /refresh_refused \(401\).*refresh answered 400/.test(line))).toHaveLength(
+      1,
+    );
   });
 
   test("ends nothing while the access token is valid, and the session of that user alone afterwards", async () => {
@@ -292,9 +303,17 @@ describe("trouble with the portal logs nobody out", () => {
     ...["invalid_scope", "invalid_target", "invalid_dpop_proof", "use_dpop_nonce", "slow_down"].map(
       (error): [string, string, Answer] => [error, "refresh_failed", json(400, { error })],
     ),
-    ["JSON that is cut off", "refresh_failed", (_req, res) => void res.writeHead(200, JSON_TYPE).end('{"access_tok')],
+    [
+      "JSON that is cut off",
+      "refresh_failed",
+      (_req, res) => void res.writeHead(200, JSON_TYPE).end('{"access_tok'),
+    ],
     ["a page with 200", "refresh_failed", html(200)],
-    ["a redirect", "refresh_failed", (_req, res) => void res.writeHead(302, { location: "http://127.0.0.1:1/" }).end()],
+    [
+      "a redirect",
+      "refresh_failed",
+      (_req, res) => void res.writeHead(302, { location: "http://127.0.0.1:1/" }).end(),
+    ],
     ["an answer without an access token", "refresh_failed", json(200, { token_type: "Bearer" })],
     ["a token of another type", "refresh_failed", json(200, { access_token: "x", token_type: "DPoP" })],
   ])(
@@ -335,7 +354,8 @@ describe("trouble with the portal logs nobody out", () => {
   test("in Express's own error handling the answer is a 503 with Retry-After as well", async () => {
     const { browser, url, later, portal } = await logIn({
       log: [/portal_unreachable/],
-      after: (app) => app.get("/test/plain", async (req, res) => void res.send(await req.portal.accessToken())),
+      after: (app) =>
+        app.get("/test/plain", async (req, res) => void res.send(await req.portal.accessToken())),
     });
     portal.goDown();
     later(TOKEN_SECONDS);
@@ -404,7 +424,10 @@ describe("a portal that is slow", () => {
 
   test("is waited for twice as long as requests wait: the answer is kept, and no refresh token is sent twice", async () => {
     const options = { httpTimeout: 2 };
-    const { ask, later, tokens, stored, portal, refreshes } = await logIn({ options, log: [/portal_timeout/] });
+    const { ask, later, tokens, stored, portal, refreshes } = await logIn({
+      options,
+      log: [/portal_timeout/],
+    });
     const before = await tokens();
     later(TOKEN_SECONDS);
     const { letGo } = holdNext(portal, "/oauth2/token");
@@ -479,16 +502,19 @@ describe("a portal that is slow", () => {
   });
 });
 
-test.each(SESSIONS)("a store that fails under %s is told as 503, and logs nobody out", async (_name, session) => {
-  const { inRequest, later, store, ask } = await logIn({ session });
-  later(TOKEN_SECONDS);
-  const asking = inRequest(async ({ portal }) => {
-    store.fail();
-    return portal.accessToken().finally(() => store.recover());
-  });
-  await expect(asking).rejects.toMatchObject({ code: "session_store_failed", status: 503 });
-  expect((await ask()).status).toBe(200);
-});
+test.each(SESSIONS)(
+  "a store that fails under %s is told as 503, and logs nobody out",
+  async (_name, session) => {
+    const { inRequest, later, store, ask } = await logIn({ session });
+    later(TOKEN_SECONDS);
+    const asking = inRequest(async ({ portal }) => {
+      store.fail();
+      return portal.accessToken().finally(() => store.recover());
+    });
+    await expect(asking).rejects.toMatchObject({ code: "session_store_failed", status: 503 });
+    expect((await ask()).status).toBe(200);
+  },
+);
 
 const JSON_TYPE = { "content-type": "application/json" };
 

@@ -39,7 +39,11 @@ async function startApi(answer: RequestListener = (_req, res) => void res.end("d
 }
 
 /** An application whose person has a token, and an API that it may be sent to. */
-async function start({ answer, options, ...given }: Parameters<typeof logIn>[0] & { answer?: RequestListener } = {}) {
+async function start({
+  answer,
+  options,
+  ...given
+}: Parameters<typeof logIn>[0] & { answer?: RequestListener } = {}) {
   const api = await startApi(answer);
   return { ...(await logInFor([api.url], { ...given, ...(options && { options }) })), api };
 }
@@ -63,7 +67,11 @@ describe("the token", () => {
 
   test("goes along with the method, headers and body of the request, in place of another authorization", async () => {
     const { api, inRequest, access } = await start();
-    const init = { method: "PUT", headers: { "x-colour": "green", authorization: "Basic abc" }, body: "a thing" };
+    const init = {
+      method: "PUT",
+      headers: { "x-colour": "green", authorization: "Basic abc" },
+      body: "a thing",
+    };
     await inRequest(({ portal }) => portal.fetch(`${api.url}/things`, init));
     const [got] = api.got;
     expect(got).toMatchObject({ method: "PUT", token: await access(), body: "a thing" });
@@ -218,7 +226,9 @@ describe("a 401 of the API", () => {
     ["a form with a file", () => ({ method: "POST", body: formData() }), /林小雨.*content/s],
   ])("causes one refresh and one repeat with the new token: %s", async (_name, init, body) => {
     const { api, inRequest, old, access, refreshes } = await startRefused();
-    const answer = await inRequest(async ({ portal }) => (await portal.fetch(`${api.url}/things`, init())).text());
+    const answer = await inRequest(async ({ portal }) =>
+      (await portal.fetch(`${api.url}/things`, init())).text(),
+    );
     expect(answer).toBe("data");
     const matching = body instanceof RegExp ? expect.stringMatching(body) : body;
     const method = init().method ?? "GET";
@@ -226,7 +236,9 @@ describe("a 401 of the API", () => {
       { path: "/things", method, token: old, body: matching },
       { path: "/things", method, token: await access(), body: matching },
     ]);
-    const [first, second] = api.got.map(({ headers }) => String(headers["content-type"]).replace(/boundary=.*/, ""));
+    const [first, second] = api.got.map(({ headers }) =>
+      String(headers["content-type"]).replace(/boundary=.*/, ""),
+    );
     expect(second).toBe(first);
     expect(refreshes()).toHaveLength(1);
     expect(await access()).not.toBe(old);
@@ -241,19 +253,28 @@ describe("a 401 of the API", () => {
   });
 
   test.each<[string, (url: string) => [string | Request, RequestInit?]]>([
-    ["a stream", (url) => [url, { method: "POST", body: new Blob(["x"]).stream(), duplex: "half" } as RequestInit]],
-    ["an iterator", (url) => [url, { method: "POST", body: pieces(), duplex: "half" } as unknown as RequestInit]],
+    [
+      "a stream",
+      (url) => [url, { method: "POST", body: new Blob(["x"]).stream(), duplex: "half" } as RequestInit],
+    ],
+    [
+      "an iterator",
+      (url) => [url, { method: "POST", body: pieces(), duplex: "half" } as unknown as RequestInit],
+    ],
     ["the body of a Request", (url) => [new Request(url, { method: "POST", body: "x" })]],
-  ])("comes back as it is, without a refresh, when what was sent can be read only once: %s", async (_name, args) => {
-    const { api, inRequest, refreshes } = await startRefused();
-    const [status, body] = await inRequest(async ({ portal }) => {
-      const answer = await portal.fetch(...args(api.url));
-      return [answer.status, await answer.text()];
-    });
-    expect([status, body]).toEqual([401, "the token has been revoked"]);
-    expect(api.got.map((got) => got.body)).toEqual(["x"]);
-    expect(refreshes()).toEqual([]);
-  });
+  ])(
+    "comes back as it is, without a refresh, when what was sent can be read only once: %s",
+    async (_name, args) => {
+      const { api, inRequest, refreshes } = await startRefused();
+      const [status, body] = await inRequest(async ({ portal }) => {
+        const answer = await portal.fetch(...args(api.url));
+        return [answer.status, await answer.text()];
+      });
+      expect([status, body]).toEqual([401, "the token has been revoked"]);
+      expect(api.got.map((got) => got.body)).toEqual(["x"]);
+      expect(refreshes()).toEqual([]);
+    },
+  );
 
   test("that comes again with the new token comes back as it is", async () => {
     const { api, inRequest, refreshes } = await start({
@@ -278,7 +299,8 @@ describe("a 401 of the API", () => {
         portal: { accessTokenSeconds: 3600 },
       });
       const call = (url: string) => inRequest(async ({ portal }) => (await portal.fetch(url)).status);
-      for (let time = 0; time < 3; time += 1) for (const { url } of [hostile, other]) expect(await call(url)).toBe(401);
+      for (let time = 0; time < 3; time += 1)
+        for (const { url } of [hostile, other]) expect(await call(url)).toBe(401);
       expect([hostile.got.length + other.got.length, refreshes().length]).toEqual([7, 1]);
       later(5 * MINUTES - 1);
       expect([await call(hostile.url), refreshes().length]).toEqual([401, 1]);
@@ -300,7 +322,10 @@ describe("a 401 of the API", () => {
       const onTokens = () => {
         if (isBroken) throw new Error("the database is away");
       };
-      const { api, inRequest, later } = await startRefused({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+      const { api, inRequest, later } = await startRefused({
+        options: { hooks: { onTokens } },
+        log: [/hook_failed/],
+      });
       const call = () => inRequest(async (req) => (await req.portal.fetch(api.url)).status);
       isBroken = true;
       await expect(call()).rejects.toMatchObject({ code: "hook_failed" });
@@ -310,11 +335,16 @@ describe("a 401 of the API", () => {
     });
   });
 
-  test.each([400, 403, 404, 500, 503])("is meant, and no other status: %i comes back at once", async (status) => {
-    const { api, inRequest, refreshes } = await start({ answer: (_req, res) => void res.writeHead(status).end() });
-    expect((await inRequest(({ portal }) => portal.fetch(api.url))).status).toBe(status);
-    expect([api.got.length, refreshes().length]).toEqual([1, 0]);
-  });
+  test.each([400, 403, 404, 500, 503])(
+    "is meant, and no other status: %i comes back at once",
+    async (status) => {
+      const { api, inRequest, refreshes } = await start({
+        answer: (_req, res) => void res.writeHead(status).end(),
+      });
+      expect((await inRequest(({ portal }) => portal.fetch(api.url))).status).toBe(status);
+      expect([api.got.length, refreshes().length]).toEqual([1, 0]);
+    },
+  );
 
   test.each([1, 10])("to calls at once, in %i requests, causes one refresh", async (requests) => {
     const { api, inRequest, refreshes, access } = await startRefused();
@@ -364,15 +394,22 @@ describe("a 401 of the API", () => {
   test("when the portal refuses the refresh token is told as that, and the session has ended", async () => {
     const { api, inRequest, portal, me } = await startRefused({ log: [/refresh_refused/] });
     portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
-    await expect(inRequest((req) => req.portal.fetch(api.url))).rejects.toMatchObject({ code: "refresh_refused" });
+    await expect(inRequest((req) => req.portal.fetch(api.url))).rejects.toMatchObject({
+      code: "refresh_refused",
+    });
     expect((await me()).isAuthenticated).toBe(false);
   });
 
   test("when a hook fails is told as that: the application's own trouble is not the API's", async () => {
     const onTokens = vi.fn(async (_tokens: TokenSet) => {});
-    const { api, inRequest, me } = await startRefused({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+    const { api, inRequest, me } = await startRefused({
+      options: { hooks: { onTokens } },
+      log: [/hook_failed/],
+    });
     onTokens.mockRejectedValueOnce(new Error("the database is away"));
-    await expect(inRequest((req) => req.portal.fetch(api.url))).rejects.toMatchObject({ code: "hook_failed" });
+    await expect(inRequest((req) => req.portal.fetch(api.url))).rejects.toMatchObject({
+      code: "hook_failed",
+    });
     expect((await me()).isAuthenticated).toBe(true);
   });
 
@@ -386,7 +423,9 @@ describe("a 401 of the API", () => {
       log: [/refresh_refused/],
     });
     portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
-    await expect(inRequest((req) => req.portal.fetch(api.url))).rejects.toMatchObject({ code: "refresh_refused" });
+    await expect(inRequest((req) => req.portal.fetch(api.url))).rejects.toMatchObject({
+      code: "refresh_refused",
+    });
     await isCut.opened;
   });
 });
@@ -403,7 +442,8 @@ describe("a redirect", () => {
 
   test("within the origin is followed with it", async () => {
     const { api, inRequest, access } = await start({
-      answer: (req, res) => void (req.url === "/" ? res.writeHead(302, { location: "/there" }).end() : res.end("data")),
+      answer: (req, res) =>
+        void (req.url === "/" ? res.writeHead(302, { location: "/there" }).end() : res.end("data")),
     });
     await inRequest(({ portal }) => portal.fetch(api.url));
     expect(api.got.map(({ path, token }) => [path, token])).toEqual([
@@ -433,7 +473,9 @@ test("an API that cannot be reached is told as fetch tells it", async () => {
 test("a call that is given up is given up", async () => {
   const giving = new AbortController();
   const { api, inRequest } = await start({ answer: () => giving.abort() });
-  await expect(inRequest(({ portal }) => portal.fetch(api.url, { signal: giving.signal }))).rejects.toMatchObject({
+  await expect(
+    inRequest(({ portal }) => portal.fetch(api.url, { signal: giving.signal })),
+  ).rejects.toMatchObject({
     name: "AbortError",
   });
 });

@@ -91,7 +91,9 @@ test("it is renewed once for two processes that share a store", async () => {
   onTestFinished(() => close(server));
   later(HALF + 10);
   promise();
-  const answers = await Promise.all([url, other, url, other].map((origin) => browser.fetch(`${origin}/account`)));
+  const answers = await Promise.all(
+    [url, other, url, other].map((origin) => browser.fetch(`${origin}/account`)),
+  );
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
   await Promise.all([refreshed(), second.close()]);
   expect(refreshes()).toHaveLength(1);

@@ -3,7 +3,7 @@ import type { Express, Request } from "express";
 import session from "express-session";
 import type { TokenSet } from "../../lib/index.js";
 import type { LoginRecord } from "../../lib/session/login-record.js";
-import type { Portal, RecordedRequest } from "../../lib/testing/portal/portal.js";
+import type { Portal, RecordedRequest } from "../../lib/testing/provider/test-provider.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { createGate } from "../support/gate.js";
@@ -61,7 +61,8 @@ export async function logIn({ session: whose = "ours", ...given }: LoggedInOptio
     ...given,
     options: { clock, store, ...given.options },
     before(app) {
-      if (whose === "app") app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false }));
+      if (whose === "app")
+        app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false }));
       given.before?.(app);
     },
     after(app) {
@@ -162,7 +163,9 @@ export function holdNext(portal: Portal, path: string, when: "asked" | "answered
 export const json =
   (status: number, body: unknown, headers: Record<string, string> = {}): RequestListener =>
   (_req, res) => {
-    res.writeHead(status, { "content-type": "application/json;charset=UTF-8", ...headers }).end(JSON.stringify(body));
+    res
+      .writeHead(status, { "content-type": "application/json;charset=UTF-8", ...headers })
+      .end(JSON.stringify(body));
   };
 
 export const html =

@@ -1,8 +1,14 @@
 import type { Response } from "express";
 import { decodeJwt } from "jose";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { PortalAuthError, portalAuth, requireAuth, type TokenSet, type TokensContext } from "../../lib/index.js";
-import type { Answer, IdTokenChanges } from "../../lib/testing/portal/portal.js";
+import {
+  PortalAuthError,
+  portalAuth,
+  requireAuth,
+  type TokenSet,
+  type TokensContext,
+} from "../../lib/index.js";
+import type { Answer, IdTokenChanges } from "../../lib/testing/provider/test-provider.js";
 import { createGate } from "../support/gate.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET } from "../support/world.js";
 import { html, json, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";
@@ -104,11 +110,13 @@ describe.each(SESSIONS)("the end of a refresh token in %s", (_name, session) => 
     ["refresh_token_expires_in", { refresh_token_expires_in: 1000 }, 1000],
     ["both, of which the first counts", { refresh_expires_in: 1000, refresh_token_expires_in: 2000 }, 1000],
     ["a part of a second", { refresh_expires_in: 1000.9 }, 1000],
-    ...[0, -1, "1000", "soon", null, true, [1000], {}].map((value): [string, Record<string, unknown>, undefined] => [
-      `${JSON.stringify(value)}, which is no end`,
-      { refresh_expires_in: value, refresh_token_expires_in: value },
-      undefined,
-    ]),
+    ...[0, -1, "1000", "soon", null, true, [1000], {}].map(
+      (value): [string, Record<string, unknown>, undefined] => [
+        `${JSON.stringify(value)}, which is no end`,
+        { refresh_expires_in: value, refresh_token_expires_in: value },
+        undefined,
+      ],
+    ),
   ])("is read from %s", async (_told, changes, seconds) => {
     const { browser, url, clock, tokens, portal } = await logIn({ session });
     portal.nextTokenAnswer(changes);
@@ -155,11 +163,15 @@ describe("the end of the refresh token", () => {
     ],
     ["is unknown with a new one of which the portal says nothing", {}, undefined],
   ])("%s", async (_name, changes, endsAfter) => {
-    const { browser, url, clock, later, ask, tokens, portal } = await logIn({ portal: { rotateRefreshTokens: false } });
+    const { browser, url, clock, later, ask, tokens, portal } = await logIn({
+      portal: { rotateRefreshTokens: false },
+    });
     const loggedInAt = clock() / 1000;
     portal.nextTokenAnswer({ refresh_expires_in: 1000, refresh_token: "to be told apart" });
     await browser.visit(`${url}/login`, { site: "same-origin" });
-    const again = changes["refresh_token"] === "the old one" && { refresh_token: (await tokens()).refresh_token };
+    const again = changes["refresh_token"] === "the old one" && {
+      refresh_token: (await tokens()).refresh_token,
+    };
     // the portal does not know the refresh token that was made up
     portal.answerNext("/oauth2/token", json(200, { ...ANSWER, refresh_token: "new", ...changes, ...again }));
     later(TOKEN_SECONDS);
@@ -182,7 +194,11 @@ describe("an ID token that lies", () => {
   test.each<[string, IdTokenChanges, string]>([
     ["sub: missing", { claims: { sub: undefined } }, "id_token_invalid"],
     ["aud: another client", { claims: { aud: "another-client" } }, "id_token_invalid"],
-    ["aud: another client beside us", { claims: { aud: [CLIENT_ID, "x"], azp: CLIENT_ID } }, "id_token_invalid"],
+    [
+      "aud: another client beside us",
+      { claims: { aud: [CLIENT_ID, "x"], azp: CLIENT_ID } },
+      "id_token_invalid",
+    ],
     ["azp: another client", { claims: { azp: "another-client" } }, "id_token_invalid"],
     ["exp: missing", { claims: { exp: undefined } }, "id_token_invalid"],
     ["at_hash: of another token", { claims: { at_hash: "AAAAAAAAAAAAAAAAAAAAAA" } }, "id_token_invalid"],
@@ -277,13 +293,17 @@ describe.each<[string, IdTokenChanges, string]>([
   test("leads a browser to the login, and keeps nobody else from a refresh", async () => {
     const { ask, another, browser, url, later, portal } = await logIn({
       log,
-      after: (app) => void app.get("/fresh", requireAuth({ freshToken: true }), (_req, res) => void res.send("fresh")),
+      after: (app) =>
+        void app.get("/fresh", requireAuth({ freshToken: true }), (_req, res) => void res.send("fresh")),
     });
     const other = await another();
     portal.nextIdToken(changes);
     later(TOKEN_SECONDS - 1);
     const answer = await browser.navigate(`${url}/fresh`);
-    expect([answer.status, answer.headers.location]).toEqual([302, expect.stringContaining("/oauth2/authorize?")]);
+    expect([answer.status, answer.headers.location]).toEqual([
+      302,
+      expect.stringContaining("/oauth2/authorize?"),
+    ]);
     expect((await ask(other)).status).toBe(200);
   });
 });
@@ -325,7 +345,10 @@ describe("an ID token that is right is kept", () => {
 
   test.each<[string, (tokens: TokenSet) => TokenSet]>([
     ["did not keep the last one", ({ id_token: _, ...tokens }) => tokens],
-    ["kept something else in its place", (tokens) => ({ ...tokens, id_token: "a name for it in the app's database" })],
+    [
+      "kept something else in its place",
+      (tokens) => ({ ...tokens, id_token: "a name for it in the app's database" }),
+    ],
     ["kept one of the app's own in its place", (tokens) => ({ ...tokens, id_token: ownIdToken })],
   ])("though a hook %s", async (_name, onTokens) => {
     const { ask, later, refreshes } = await logIn({ options: { hooks: { onTokens } } });
@@ -400,7 +423,10 @@ test("a process that starts while the portal is down refreshes as soon as it is 
 });
 
 test("keys that do not come in time are given up, and the rotated refresh token is kept", async () => {
-  const { ask, later, tokens, portal, log } = await logIn({ options: { httpTimeout: 60 }, log: [/portal_timeout/] });
+  const { ask, later, tokens, portal, log } = await logIn({
+    options: { httpTimeout: 60 },
+    log: [/portal_timeout/],
+  });
   const before = await tokens();
   await portal.rotateKeys();
   const asked = createGate();
@@ -419,7 +445,10 @@ test("keys that do not come in time are given up, and the rotated refresh token 
 
 describe("onTokens", () => {
   test("is called for a refresh with the merged tokens, the grant and the claims of the session; its answer is kept", async () => {
-    const onTokens = vi.fn((tokens: TokenSet) => ({ ...tokens, access_token: `own ${tokens.access_token.length}` }));
+    const onTokens = vi.fn((tokens: TokenSet) => ({
+      ...tokens,
+      access_token: `own ${tokens.access_token.length}`,
+    }));
     const { ask, later, tokens, portal, me } = await logIn({ options: { hooks: { onTokens } } });
     const before = await tokens();
     portal.nextTokenAnswer({ id_token: undefined, scope: undefined });
@@ -469,7 +498,10 @@ describe("onTokens", () => {
   test.each<[string, () => unknown]>([
     ["throws an error of its own", () => fail(new Error("the database is away"))],
     ["returns something without an access token", () => ({ token: "x" })],
-    ["gives tokens an end that is no number", () => ({ access_token: "x", token_type: "x", expires_at: Number.NaN })],
+    [
+      "gives tokens an end that is no number",
+      () => ({ access_token: "x", token_type: "x", expires_at: Number.NaN }),
+    ],
     ["throws a failure that does not end a login", () => fail(new PortalAuthError("portal_timeout"))],
   ])(
     "that %s leaves the session, and the refresh token that has rotated; the next try, a second later, works",
@@ -508,7 +540,10 @@ describe("onTokens", () => {
     ],
   ])("that %s has failed after 20 seconds, and the rotated refresh token is kept", async (_name, hook) => {
     const onTokens = vi.fn();
-    const { ask, later, tokens, log } = await logIn({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+    const { ask, later, tokens, log } = await logIn({
+      options: { hooks: { onTokens } },
+      log: [/hook_failed/],
+    });
     const before = await tokens();
     const called = createGate();
     onTokens.mockImplementationOnce((...given) => {
@@ -523,7 +558,9 @@ describe("onTokens", () => {
     await vi.advanceTimersByTimeAsync(20_000);
     vi.useRealTimers();
     expect(await asked).toMatchObject({ status: 500, code: "hook_failed" });
-    expect(log.join()).toContain("onTokens took more than 20 s; in it req.portal waits for these very tokens");
+    expect(log.join()).toContain(
+      "onTokens took more than 20 s; in it req.portal waits for these very tokens",
+    );
     expect((await tokens()).refresh_token).not.toBe(before.refresh_token);
     later(1);
     expect((await ask()).status).toBe(200);
@@ -562,7 +599,10 @@ describe("onTokens", () => {
   test("may give tokens an end of its own, which counts from then on", async () => {
     const onTokens = vi.fn();
     const { ask, later, tokens, refreshes } = await logIn({ options: { hooks: { onTokens } } });
-    onTokens.mockImplementation((tokens: TokenSet) => ({ ...tokens, expires_at: (tokens.expires_at ?? 0) + 1000 }));
+    onTokens.mockImplementation((tokens: TokenSet) => ({
+      ...tokens,
+      expires_at: (tokens.expires_at ?? 0) + 1000,
+    }));
     later(TOKEN_SECONDS);
     await ask();
     later(TOKEN_SECONDS + 900);

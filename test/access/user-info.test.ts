@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { SignJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import type { Claims } from "../../lib/index.js";
-import type { Answer } from "../../lib/testing/portal/portal.js";
+import type { Answer } from "../../lib/testing/provider/test-provider.js";
 import { Browser } from "../support/browser.js";
 import { startWorld } from "../support/world.js";
 import { html, json, logIn, TOKEN_SECONDS } from "./logged-in.js";
@@ -29,7 +29,9 @@ describe("what the portal tells of the person", () => {
       locale: "en-NG",
     });
     const { access_token } = await tokens();
-    expect(asked("/userinfo").map(({ headers }) => headers.authorization)).toEqual([`Bearer ${access_token}`]);
+    expect(asked("/userinfo").map(({ headers }) => headers.authorization)).toEqual([
+      `Bearer ${access_token}`,
+    ]);
   });
 
   test("is asked for anew each time, and changes nothing that is kept", async () => {
@@ -46,7 +48,9 @@ describe("what the portal tells of the person", () => {
     later(TOKEN_SECONDS);
     await userinfo();
     const { access_token } = await tokens();
-    expect(asked("/userinfo").map(({ headers }) => headers.authorization)).toEqual([`Bearer ${access_token}`]);
+    expect(asked("/userinfo").map(({ headers }) => headers.authorization)).toEqual([
+      `Bearer ${access_token}`,
+    ]);
   });
 
   test("is believed of the person who is logged in, although onLogin kept nothing but the sub", async () => {
@@ -161,7 +165,10 @@ describe("a signed answer", () => {
     ["of an unknown key", {}, { kid: "unknown" }, /ERR_JWKS_NO_MATCHING_KEY/],
   ])("%s is refused as userinfo_invalid", async (_what, claims, header, detail) => {
     const { userinfo, portal, me } = await start();
-    portal.answerNext("/userinfo", jwt(portal.signJwt({ sub: SUB, ...claims }, header as Record<string, unknown>)));
+    portal.answerNext(
+      "/userinfo",
+      jwt(portal.signJwt({ sub: SUB, ...claims }, header as Record<string, unknown>)),
+    );
     await expect(userinfo()).rejects.toMatchObject({
       code: "userinfo_invalid",
       status: 502,
@@ -210,9 +217,13 @@ describe("a signed answer", () => {
         }),
     });
     portal.alterDiscovery((document) => ({ ...document, userinfo_signing_alg_values_supported: announced }));
-    portal.alterKeys(({ keys }) => ({ keys: [...keys, { ...publicKey.export({ format: "jwk" }), kid: "ec" }] }));
+    portal.alterKeys(({ keys }) => ({
+      keys: [...keys, { ...publicKey.export({ format: "jwk" }), kid: "ec" }],
+    }));
     await browser.visit(`${url}/account`);
-    const token = await new SignJWT({ sub: SUB }).setProtectedHeader({ alg: "ES256", kid: "ec" }).sign(privateKey);
+    const token = await new SignJWT({ sub: SUB })
+      .setProtectedHeader({ alg: "ES256", kid: "ec" })
+      .sign(privateKey);
     portal.answerNext("/userinfo", jwt(token));
     expect(JSON.parse((await browser.fetch(`${url}/test/userinfo`)).body)).toEqual(outcome);
   });
@@ -241,8 +252,18 @@ describe("an answer that cannot be used", () => {
     ],
     ["a list", "portal_answer_invalid", 502, json(200, [{ sub: SUB }])],
     ["nothing", "portal_answer_invalid", 502, (_req, res) => void res.writeHead(200, JSON_TYPE).end()],
-    ["a redirect", "portal_answer_invalid", 502, (_req, res) => void res.writeHead(302, { location: "/me" }).end()],
-    ["a JWT that is none", "userinfo_invalid", 502, (_req, res) => void res.writeHead(200, JWT_TYPE).end("a.b.c")],
+    [
+      "a redirect",
+      "portal_answer_invalid",
+      502,
+      (_req, res) => void res.writeHead(302, { location: "/me" }).end(),
+    ],
+    [
+      "a JWT that is none",
+      "userinfo_invalid",
+      502,
+      (_req, res) => void res.writeHead(200, JWT_TYPE).end("a.b.c"),
+    ],
   ])("(%s) is told as %s, asked for once, and ends no session", async (_name, code, status, answer) => {
     const { userinfo, me, portal, asked, refreshes } = await start();
     portal.answerNext("/userinfo", answer);
@@ -255,7 +276,10 @@ describe("an answer that cannot be used", () => {
     const { userinfo, portal } = await start();
     portal.removePerson(SUB);
     const failure = await userinfo().catch((error) => error);
-    expect([failure.code, failure.detail]).toEqual(["userinfo_refused", "userinfo answered 404 user_not_found"]);
+    expect([failure.code, failure.detail]).toEqual([
+      "userinfo_refused",
+      "userinfo answered 404 user_not_found",
+    ]);
   });
 });
 

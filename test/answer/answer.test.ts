@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { renderPage } from "../../lib/answer/page.js";
-import { failures, PortalAuthError, type PortalAuthErrorCode } from "../../lib/errors.js";
+import { renderPage } from "../../lib/answer/page-html.js";
+import { failures, PortalAuthError, type PortalAuthErrorCode } from "../../lib/errors/portal-auth-error.js";
+import { describeError } from "../../lib/errors/redact.js";
 import { requireAuth } from "../../lib/index.js";
-import { describeError } from "../../lib/redact.js";
 import { startWorld } from "../support/world.js";
 
 const ROUTES: [string, string][] = [
@@ -97,29 +97,37 @@ describe("a page", () => {
 
   test("leads to the login where the router is mounted", async () => {
     const { browser, url } = await startWorld({ mount: "/app", log: [/login_not_found/] });
-    expect((await browser.navigate(`${url}/app/callback?code=x&state=x`)).body).toContain('href="/app/login"');
+    expect((await browser.navigate(`${url}/app/callback?code=x&state=x`)).body).toContain(
+      'href="/app/login"',
+    );
   });
 
   test.each<[PortalAuthErrorCode, string, string]>([
     ["login_denied", "Not signed in", "Sign in"], // there is nothing to do again
     ["code_refused", "Sign-in did not work", "Sign in again"],
     ["portal_unreachable", "Not right now", "Try again"], // the portal has not been seen yet
-  ])("of a login that failed with %s is headed “%s”, and its first way out is “%s”", async (code, title, label) => {
-    const { browser, url } = await startWorld({
-      options: {
-        authorizationParams: () => {
-          throw new PortalAuthError(code);
+  ])(
+    "of a login that failed with %s is headed “%s”, and its first way out is “%s”",
+    async (code, title, label) => {
+      const { browser, url } = await startWorld({
+        options: {
+          authorizationParams: () => {
+            throw new PortalAuthError(code);
+          },
         },
-      },
-      log: [new RegExp(code)],
-    });
-    const { body } = await browser.navigate(`${url}/login`);
-    expect(body).toContain(`<h1>${title}</h1>`);
-    expect(body).toContain(`>${label}</a>`);
-  });
+        log: [new RegExp(code)],
+      });
+      const { body } = await browser.navigate(`${url}/login`);
+      expect(body).toContain(`<h1>${title}</h1>`);
+      expect(body).toContain(`>${label}</a>`);
+    },
+  );
 
   test("offers no sign-in where there is no such route", async () => {
-    const { browser, url } = await startWorld({ options: { routes: { login: false } }, log: [/login_not_found/] });
+    const { browser, url } = await startWorld({
+      options: { routes: { login: false } },
+      log: [/login_not_found/],
+    });
     expect((await browser.navigate(`${url}/callback?code=x&state=x`)).body).not.toContain("Sign in again");
   });
 
@@ -154,7 +162,10 @@ describe("the table of failures", () => {
   );
 
   test("a hook may say more to the person, and the detail goes to the developer alone", () => {
-    const error = new PortalAuthError("login_refused", { sentence: "Members only.", detail: "group missing" });
+    const error = new PortalAuthError("login_refused", {
+      sentence: "Members only.",
+      detail: "group missing",
+    });
     expect(error.sentence).toBe("Members only.");
     expect(error.message).toContain("[group missing]");
   });

@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
 import { CHINESE } from "../../lib/answer/languages/chinese.js";
 import { ENGLISH } from "../../lib/answer/languages/english.js";
-import { failures } from "../../lib/errors.js";
+import type { Page } from "../../lib/contract/page-parts.js";
+import { failures } from "../../lib/errors/portal-auth-error.js";
 import { PortalAuthError } from "../../lib/index.js";
-import type { Page } from "../../lib/pages.js";
 import { chineseBrowser } from "../support/languages.js";
 import { startWorld, type WorldOptions } from "../support/world.js";
 
@@ -68,7 +68,9 @@ describe("the language of a page", () => {
   test("leaves alone what a hook says in the app's own words", async () => {
     const { url, browser, asked } = await startWorld({
       options: {
-        hooks: { onLogin: () => Promise.reject(new PortalAuthError("login_refused", { sentence: "Members only." })) },
+        hooks: {
+          onLogin: () => Promise.reject(new PortalAuthError("login_refused", { sentence: "Members only." })),
+        },
       },
     });
     const callback = await browser.loginUntilCallback(`${url}/login`);
@@ -99,12 +101,19 @@ describe("the option languages", () => {
 
   test("is text: HTML in it is escaped", async () => {
     const languages = { en: { titles: { signInFailed: "<b>no</b>" } } };
-    expect((await failingPage("en", { options: { languages } })).body).toContain("<h1>&lt;b&gt;no&lt;/b&gt;</h1>");
+    expect((await failingPage("en", { options: { languages } })).body).toContain(
+      "<h1>&lt;b&gt;no&lt;/b&gt;</h1>",
+    );
   });
 
-  test.each([{ "not a tag!": {} }, { de: "Anmelden" }, "de"])("that is wrong is refused: %j", async (languages) => {
-    await expect(startWorld({ options: { languages: languages as never } })).rejects.toThrow("option languages");
-  });
+  test.each([{ "not a tag!": {} }, { de: "Anmelden" }, "de"])(
+    "that is wrong is refused: %j",
+    async (languages) => {
+      await expect(startWorld({ options: { languages: languages as never } })).rejects.toThrow(
+        "option languages",
+      );
+    },
+  );
 });
 
 describe("the option renderPage", () => {
@@ -159,7 +168,9 @@ describe("the option renderPage", () => {
   });
 
   test("cannot keep the page that goes on by itself from going on", async () => {
-    const { url, browser } = await startWorld({ options: { sameSite: "strict", renderPage: ({ kind }) => kind } });
+    const { url, browser } = await startWorld({
+      options: { sameSite: "strict", renderPage: ({ kind }) => kind },
+    });
     const { headers, body } = await browser.navigate(`${url}/account`, { site: "cross-site" });
     expect([headers["refresh"], body]).toEqual(["0; url=/account", "go_on"]);
   });

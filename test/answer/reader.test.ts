@@ -4,7 +4,8 @@ import { startWorld } from "../support/world.js";
 
 // The table of the README, "Pages, redirects and problems", held against a guard that meets a visitor.
 
-const BROWSER = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/15.6 Safari/605.1.15";
+const BROWSER =
+  "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/15.6 Safari/605.1.15";
 const OFFICE = "Mozilla/4.0 (compatible; ms-office; MSOffice 16)";
 const HTML = "text/html,application/xhtml+xml,*/*;q=0.8";
 const FORM = "application/x-www-form-urlencoded";
@@ -18,7 +19,12 @@ const ROWS: readonly [name: string, method: string, headers: Record<string, stri
   ["a browser that navigates, without Accept", "GET", { "sec-fetch-mode": "navigate" }, "redirect"],
   ["a browser that posts a form", "POST", { "sec-fetch-mode": "navigate", "content-type": FORM }, "page"],
   ["fetch()", "GET", { "sec-fetch-mode": "cors", accept: HTML }, "problem"],
-  ["fetch() that posts a form", "POST", { "sec-fetch-mode": "cors", accept: "*/*", "content-type": FORM }, "problem"],
+  [
+    "fetch() that posts a form",
+    "POST",
+    { "sec-fetch-mode": "cors", accept: "*/*", "content-type": FORM },
+    "problem",
+  ],
   ["an XMLHttpRequest of jQuery", "GET", { accept: HTML, "x-requested-with": "XMLHttpRequest" }, "problem"],
   ["Android's WebView", "GET", { accept: HTML, "x-requested-with": "com.example.app" }, "redirect"],
   ["a client with a token", "GET", { accept: HTML, authorization: "Bearer abc" }, "problem"],
@@ -50,14 +56,29 @@ const ROWS: readonly [name: string, method: string, headers: Record<string, stri
     "problem",
   ],
   ["curl", "GET", { accept: "*/*", "user-agent": "curl/8.5.0" }, "problem"],
-  ["curl that posts a form", "POST", { accept: "*/*", "user-agent": "curl/8.5.0", "content-type": FORM }, "problem"],
+  [
+    "curl that posts a form",
+    "POST",
+    { accept: "*/*", "user-agent": "curl/8.5.0", "content-type": FORM },
+    "problem",
+  ],
   ["a program without Accept", "GET", { "user-agent": "Go-http-client/1.1" }, "problem"],
   ["a program that says nothing", "GET", {}, "problem"],
   ["a link in an Office document", "GET", { accept: "*/*", "user-agent": OFFICE }, "office page"],
-  ["Outlook", "GET", { accept: "*/*", "user-agent": "Microsoft Office/16.0 (Microsoft Outlook 16.0; Pro)" }, "problem"],
+  [
+    "Outlook",
+    "GET",
+    { accept: "*/*", "user-agent": "Microsoft Office/16.0 (Microsoft Outlook 16.0; Pro)" },
+    "problem",
+  ],
 ];
 
-const STATUS: Readonly<Record<Outcome, number>> = { redirect: 302, page: 401, problem: 401, "office page": 200 };
+const STATUS: Readonly<Record<Outcome, number>> = {
+  redirect: 302,
+  page: 401,
+  problem: 401,
+  "office page": 200,
+};
 
 test.each(ROWS)("%s (%s)", async (_name, method, headers, outcome) => {
   const { url, browser, portal } = await startWorld({

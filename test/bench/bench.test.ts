@@ -57,7 +57,8 @@ test.skipIf(missing)(
     for (const [at, server] of ["Redis", "PostgreSQL"].entries()) {
       const [name, token, user, login] = lines.slice(4 * at);
       expect(name).toBe(`  ${server}`);
-      for (const line of [token, user]) expect(line).toMatch(/\d ms +\d+ to \d+ +target: under 1000 ms, met$/);
+      for (const line of [token, user])
+        expect(line).toMatch(/\d ms +\d+ to \d+ +target: under 1000 ms, met$/);
       expect(login).toMatch(
         /a login at 10 and at 40 sessions +[\d.]+ and [\d.]+ ms +ratio [\d.]+ +target: at most 1.5, met$/,
       );

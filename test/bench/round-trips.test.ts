@@ -42,7 +42,8 @@ test.skipIf(missing)(
     ]);
     for (const { title, rows } of kinds) {
       if (/createStore|own session, \w+$/.test(title)) expect(rows).toMatchObject(IN_OUR_STORE);
-      if (title.includes("connect-redis")) expect(rows["guarded request"]).toBe("1 + 0, the application's store 1 + 1");
+      if (title.includes("connect-redis"))
+        expect(rows["guarded request"]).toBe("1 + 0, the application's store 1 + 1");
     }
   },
   120 * SECONDS,

@@ -16,7 +16,17 @@ import { measure } from "./runner/measure.mjs";
 import { killAll } from "./runner/process.mjs";
 import { report } from "./runner/report.mjs";
 
-const BENCHMARKS = [guard, guardRedis, ownSession, ownSessionRedis, login, refresh, standstill, logout, roundTrips];
+const BENCHMARKS = [
+  guard,
+  guardRedis,
+  ownSession,
+  ownSessionRedis,
+  login,
+  refresh,
+  standstill,
+  logout,
+  roundTrips,
+];
 const LIMIT_MINUTES = 15;
 /** What a benchmark calls the parts of its size, and the options that change them. */
 const COUNTS = {
@@ -46,7 +56,10 @@ const count = (text, name) => {
 };
 
 function settle() {
-  const options = [...Object.values(COUNTS), "from", "profile", "session"].map((name) => [name, { type: "string" }]);
+  const options = [...Object.values(COUNTS), "from", "profile", "session"].map((name) => [
+    name,
+    { type: "string" },
+  ]);
   const { values, positionals } = parseArgs({ allowPositionals: true, options: Object.fromEntries(options) });
   const names = BENCHMARKS.map(({ name }) => name);
   const unknown = positionals.find((name) => !names.includes(name));

@@ -51,7 +51,8 @@ test.skipIf(noRedis)(
 );
 
 /** Plain JavaScript without types. */
-const load = (file: string) => import(/* @vite-ignore */ new URL(`runner/storm/${file}`, import.meta.url).href);
+const load = (file: string) =>
+  import(/* @vite-ignore */ new URL(`runner/storm/${file}`, import.meta.url).href);
 
 describe("what a client expects of a session's changes", async () => {
   const { Changes } = await load("changes.mjs");

@@ -15,19 +15,22 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
 
   // Chromium is started without its back/forward cache, which the README says is left: Back asks its HTTP cache, which
   // ignores no-cache then.
-  test.each(["link", "button"] as const)("after a logout by a %s Back does not show the page", async (role) => {
-    const { url } = await startWorld({
-      after: (app) => app.get("/mine", requireAuth(), (_req, res) => void res.type("html").send(PAGE)),
-    });
-    const page = await (await browser.newContext({ locale: "en-GB" })).newPage();
-    await page.goto(`${url}/mine`);
-    await page.getByRole("button", { name: /Amara Okafor/ }).click();
-    await page.getByRole("heading", { name: "Mine" }).waitFor();
-    await page.getByRole(role, { name: /^Sign out/ }).click();
-    await page.waitForURL((to) => to.origin === url && to.pathname === "/");
-    await page.goBack();
-    await page.getByRole("button", { name: /Amara Okafor/ }).waitFor(); // the provider asks who it is
-    expect(await page.getByRole("heading", { name: "Mine" }).count()).toBe(0);
-    await page.context().close();
-  });
+  test.each(["link", "button"] as const)(
+    "after a logout by a %s Back does not show the page",
+    async (role) => {
+      const { url } = await startWorld({
+        after: (app) => app.get("/mine", requireAuth(), (_req, res) => void res.type("html").send(PAGE)),
+      });
+      const page = await (await browser.newContext({ locale: "en-GB" })).newPage();
+      await page.goto(`${url}/mine`);
+      await page.getByRole("button", { name: /Amara Okafor/ }).click();
+      await page.getByRole("heading", { name: "Mine" }).waitFor();
+      await page.getByRole(role, { name: /^Sign out/ }).click();
+      await page.waitForURL((to) => to.origin === url && to.pathname === "/");
+      await page.goBack();
+      await page.getByRole("button", { name: /Amara Okafor/ }).waitFor(); // the provider asks who it is
+      expect(await page.getByRole("heading", { name: "Mine" }).count()).toBe(0);
+      await page.context().close();
+    },
+  );
 });

@@ -9,7 +9,8 @@ import { startWorld, type WorldOptions } from "../support/world.js";
 // The pages of the application have helmet's own Content-Security-Policy, with form-action 'self'. Chromium applies it to
 // the redirects that follow a form, and the provider is another site.
 
-const form = (to: string, name: string) => `<form method="post" action="${to}"><button>${name}</button></form>`;
+const form = (to: string, name: string) =>
+  `<form method="post" action="${to}"><button>${name}</button></form>`;
 
 const FORMS = [form("/logout", "Sign out"), form("/leave", "Leave"), form("/enter", "Enter")].join("");
 
@@ -49,7 +50,8 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.getByRole("button", { name, exact: true }).click();
   }
 
-  const atHome = (page: Page, origin: string) => page.waitForURL((to) => to.origin === origin && to.pathname === "/");
+  const atHome = (page: Page, origin: string) =>
+    page.waitForURL((to) => to.origin === origin && to.pathname === "/");
 
   test.each([
     ["Sign out", true],

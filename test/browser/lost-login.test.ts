@@ -52,12 +52,15 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
       ["proxy_cookie_flags ~ samesite=strict", "https", "login_cookies_blocked", "login_cookies_strict"],
       ["proxy_hide_header Set-Cookie", "http", "login_cookies_blocked", "login_cookies_blocked"],
       ['proxy_set_header Cookie ""', "http", "login_cookies_blocked", "login_cookies_blocked"],
-    ] as const)("%s over %s gives %s, and %s at the second login", async (directive, scheme, first, second) => {
-      const { page, origin, log } = await startBehind(`${directive};`, scheme);
-      expect(await signIn(page, `${origin}/account`)).toContain(first);
-      expect(await signInAgain(page)).toContain(second);
-      expect(codesIn(log)).toEqual([first, second]);
-    });
+    ] as const)(
+      "%s over %s gives %s, and %s at the second login",
+      async (directive, scheme, first, second) => {
+        const { page, origin, log } = await startBehind(`${directive};`, scheme);
+        expect(await signIn(page, `${origin}/account`)).toContain(first);
+        expect(await signInAgain(page)).toContain(second);
+        expect(codesIn(log)).toEqual([first, second]);
+      },
+    );
 
     test("analytics cookies do not hide that proxy_cookie_path changes the login's cookie", async () => {
       const { page, origin, log } = await startBehind("proxy_cookie_path / /elsewhere/;");
@@ -85,11 +88,15 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
   });
 
   test("localhost against 127.0.0.1, with cookies of another demo: login_on_other_host, and a line at once", async () => {
-    const { url, log } = await startWorld({ log: [/A login begins at the host localhost/, /login_on_other_host/] });
+    const { url, log } = await startWorld({
+      log: [/A login begins at the host localhost/, /login_on_other_host/],
+    });
     const page = await openPage();
     const demo = ["portal-login.abcdefgh0", "portal-session", "connect.sid"];
     await context.addCookies(demo.map((name) => ({ name, value: "x", url })));
-    expect(await signIn(page, `${url.replace("127.0.0.1", "localhost")}/account`)).toContain("login_on_other_host");
+    expect(await signIn(page, `${url.replace("127.0.0.1", "localhost")}/account`)).toContain(
+      "login_on_other_host",
+    );
     expect(log.join("\n")).toMatch(/begins at the host localhost, [\s\S]*login_on_other_host/);
     expect(await signInAgain(page)).toBe("home");
   });
@@ -141,10 +148,13 @@ async function finish(page: Page): Promise<string> {
 
 /** Writes a certificate, and returns the directives that name it. */
 async function writeCertificate(folder: string): Promise<string> {
-  const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], { keySize: 2048 });
+  const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
+    keySize: 2048,
+  });
   await writeFile(join(folder, "key.pem"), key);
   await writeFile(join(folder, "cert.pem"), cert);
   return `ssl_certificate ${folder}/cert.pem; ssl_certificate_key ${folder}/key.pem;`;
 }
 
-const codesIn = (log: World["log"]): string[] => log.flatMap((line) => /login_\w+(?= \()/.exec(line)?.[0] ?? []);
+const codesIn = (log: World["log"]): string[] =>
+  log.flatMap((line) => /login_\w+(?= \()/.exec(line)?.[0] ?? []);

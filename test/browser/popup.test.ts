@@ -22,7 +22,9 @@ window.close();
 </script>`;
 
 function shop(app: Express): void {
-  app.use(helmet({ contentSecurityPolicy: false, crossOriginOpenerPolicy: { policy: "same-origin-allow-popups" } }));
+  app.use(
+    helmet({ contentSecurityPolicy: false, crossOriginOpenerPolicy: { policy: "same-origin-allow-popups" } }),
+  );
   app.get("/shop", (_req, res) => sendPage(res, OPENER));
 }
 
@@ -68,7 +70,9 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     portal.answerNext("/oauth2/authorize", (req, res) => {
       const query = new URL(String(req.url), portal.issuer).searchParams;
       const back = new URL(String(query.get("redirect_uri")));
-      back.search = String(new URLSearchParams({ error: "access_denied", state: String(query.get("state")) }));
+      back.search = String(
+        new URLSearchParams({ error: "access_denied", state: String(query.get("state")) }),
+      );
       res.writeHead(303, { location: back.href }).end();
     });
     await popup.evaluate(`location.href = "${site.origin}/login?returnTo=/signed-in"`);

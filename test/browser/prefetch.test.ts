@@ -55,28 +55,31 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
 
   const heading = (page: Page) => page.getByRole("heading").textContent();
 
-  test.each(KINDS)("sign-in and sign-out links work although the browser has loaded them ahead by %s", async (kind) => {
-    const { url, ahead, page } = await start(kind);
-    const loaded = (path: string, status: number) =>
-      vi.waitFor(() => expect(ahead).toContainEqual({ path, status }), { timeout: 10_000 });
-    await page.goto(`${url}/start`);
-    await loaded("/login", 503);
-    await loaded("/mine", 401);
-    await click(page, "Sign in");
-    await page.getByRole("button", { name: /Amara Okafor/ }).click();
-    await page.waitForURL(`${url}/mine`);
-    expect(await heading(page)).toBe("Mine");
-    ahead.length = 0;
-    await page.goto(`${url}/start`);
-    await loaded("/mine", 200);
-    await click(page, "Mine");
-    await page.waitForURL(`${url}/mine`);
-    expect(await heading(page)).toBe("Mine");
-    await loaded("/logout", 503);
-    await click(page, "Sign out");
-    await page.waitForURL((to) => to.origin === url && to.pathname === "/");
-    await page.goto(`${url}/mine`);
-    expect(new URL(page.url()).origin).not.toBe(url); // the provider asks who it is
-    await page.context().close();
-  });
+  test.each(KINDS)(
+    "sign-in and sign-out links work although the browser has loaded them ahead by %s",
+    async (kind) => {
+      const { url, ahead, page } = await start(kind);
+      const loaded = (path: string, status: number) =>
+        vi.waitFor(() => expect(ahead).toContainEqual({ path, status }), { timeout: 10_000 });
+      await page.goto(`${url}/start`);
+      await loaded("/login", 503);
+      await loaded("/mine", 401);
+      await click(page, "Sign in");
+      await page.getByRole("button", { name: /Amara Okafor/ }).click();
+      await page.waitForURL(`${url}/mine`);
+      expect(await heading(page)).toBe("Mine");
+      ahead.length = 0;
+      await page.goto(`${url}/start`);
+      await loaded("/mine", 200);
+      await click(page, "Mine");
+      await page.waitForURL(`${url}/mine`);
+      expect(await heading(page)).toBe("Mine");
+      await loaded("/logout", 503);
+      await click(page, "Sign out");
+      await page.waitForURL((to) => to.origin === url && to.pathname === "/");
+      await page.goto(`${url}/mine`);
+      expect(new URL(page.url()).origin).not.toBe(url); // the provider asks who it is
+      await page.context().close();
+    },
+  );
 });

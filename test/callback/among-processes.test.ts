@@ -41,7 +41,12 @@ async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
   const store = observedStore(clock);
   const world = await startWorld({ options: { clock, store, ...more }, log });
   const { url, portal, browser, asked } = world;
-  const client = { issuer: portal.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: SESSION_SECRET };
+  const client = {
+    issuer: portal.issuer,
+    clientId: CLIENT_ID,
+    clientSecret: CLIENT_SECRET,
+    secret: SESSION_SECRET,
+  };
   const redirectUri = `${url}/callback`;
   const second = portalAuth({ ...client, profile: "tencent-ciam", redirectUri, clock, store, ...more });
   const app = express().use(second);
@@ -57,7 +62,9 @@ async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
     later,
     codes: () => asked("/oauth2/token").length,
     isSignedIn: async (origin: string, cookie: string | undefined) =>
-      JSON.parse((await new Browser().fetch(`${origin}/test/me`, { headers: { cookie: cookie ?? "" } })).body),
+      JSON.parse(
+        (await new Browser().fetch(`${origin}/test/me`, { headers: { cookie: cookie ?? "" } })).body,
+      ),
   };
 }
 
@@ -66,7 +73,9 @@ describe("two processes that get the same callback", () => {
     const heard = listenToEvents();
     const { url, other, click, codes, isSignedIn } = await startTwo();
     const answers = await Promise.all([click(url), click(other)]);
-    expect(answers.map(({ status, headers }) => [status, headers.location])).toEqual(Array(2).fill([303, "/account"]));
+    expect(answers.map(({ status, headers }) => [status, headers.location])).toEqual(
+      Array(2).fill([303, "/account"]),
+    );
     expect(codes()).toBe(1);
     const [session, second] = answers.map(sessionOf);
     expect(session).toBeDefined();
@@ -148,7 +157,9 @@ describe("a store that fails", () => {
     const { url, other, click, codes, store, log } = await startTwo({}, [/session_store_failed/]);
     store.fail("create");
     const answers = await Promise.all([click(url), click(url)]);
-    expect(answers.map(({ status, headers }) => [status, headers["retry-after"]])).toEqual(Array(2).fill([503, "5"]));
+    expect(answers.map(({ status, headers }) => [status, headers["retry-after"]])).toEqual(
+      Array(2).fill([503, "5"]),
+    );
     expect(codes()).toBe(0);
     const lines = log.filter((line) => line.includes("session_store_failed"));
     expect(lines).toEqual([expect.stringContaining("[begin: Error: the store is away]")]);
@@ -163,7 +174,9 @@ describe("a store that fails", () => {
     store.fail("replace");
     const answer = await click(url);
     expect(answer.status).toBe(303);
-    expect(await isSignedIn(url, sessionOf(answer))).toEqual(expect.objectContaining({ isAuthenticated: true }));
+    expect(await isSignedIn(url, sessionOf(answer))).toEqual(
+      expect.objectContaining({ isAuthenticated: true }),
+    );
   });
 });
 
@@ -211,10 +224,17 @@ test.each(["", "{}", "not a claim"])(
 
 test("the store keeps neither the code nor the session of an attempt in clear text", async () => {
   const { url, click, callback, store } = await startTwo();
-  const session = decodeURIComponent(sessionOf(await click(url)) ?? "").replace(/^portal-session=s:|\..+$/g, "");
+  const session = decodeURIComponent(sessionOf(await click(url)) ?? "").replace(
+    /^portal-session=s:|\..+$/g,
+    "",
+  );
   const [key = ""] = await store.keys("a:");
   const { text = "" } = (await store.read(key)) ?? {};
-  for (const secret of [callback.searchParams.get("code") ?? "", callback.searchParams.get("state") ?? "", session]) {
+  for (const secret of [
+    callback.searchParams.get("code") ?? "",
+    callback.searchParams.get("state") ?? "",
+    session,
+  ]) {
     expect(secret.length).toBeGreaterThan(8);
     expect(key + text).not.toContain(secret);
   }
@@ -284,15 +304,18 @@ describeWithRedis("processes with one Redis", (redis) => {
   });
 });
 
-test.skipIf(noRedis)("a Redis that is down when the callback comes: 503, and the code is not sent", async () => {
-  const redis = await startRedis();
-  onTestFinished(() => redis.stop());
-  const fleet = await startFleet(1, { options: { store: redis.url } });
-  const { click } = await beginLogin(fleet.browser, fleet.url);
-  await redis.kill();
-  expect((await click(fleet.url)).status).toBe(503);
-  expect(fleet.asked("/oauth2/token")).toEqual([]);
-});
+test.skipIf(noRedis)(
+  "a Redis that is down when the callback comes: 503, and the code is not sent",
+  async () => {
+    const redis = await startRedis();
+    onTestFinished(() => redis.stop());
+    const fleet = await startFleet(1, { options: { store: redis.url } });
+    const { click } = await beginLogin(fleet.browser, fleet.url);
+    await redis.kill();
+    expect((await click(fleet.url)).status).toBe(503);
+    expect(fleet.asked("/oauth2/token")).toEqual([]);
+  },
+);
 
 const isSignedIn = async (app: AppProcess, cookie: string | undefined): Promise<boolean> => {
   const { body } = await new Browser().fetch(`${app.url}/test/me`, { headers: { cookie: cookie ?? "" } });

@@ -68,10 +68,14 @@ describe("a login belongs to one browser, for ten minutes", () => {
   test("the cookie of one login does not open another", async () => {
     const { browser, url } = await startWorld({ log: [/login_cookie_lost/] });
     const mine = await browser.loginUntilCallback(`${url}/account?tab=1`);
-    const [[, value = ""] = []] = [...(await browser.cookies(url))].filter(([key]) => key.startsWith("portal-login."));
+    const [[, value = ""] = []] = [...(await browser.cookies(url))].filter(([key]) =>
+      key.startsWith("portal-login."),
+    );
     const thief = new Browser();
     const theirs = await thief.loginUntilCallback(`${url}/account?tab=2`);
-    const [[name = ""] = []] = [...(await thief.cookies(url))].filter(([key]) => key.startsWith("portal-login."));
+    const [[name = ""] = []] = [...(await thief.cookies(url))].filter(([key]) =>
+      key.startsWith("portal-login."),
+    );
     await thief.jar.setCookie(`${name}=${value}; Path=/`, url);
     expect((await thief.navigate(theirs)).body).toContain("login_cookie_lost");
     expect((await browser.navigate(mine)).status).toBe(303);
@@ -82,7 +86,9 @@ describe("a login belongs to one browser, for ten minutes", () => {
     async (value) => {
       const { browser, url } = await startWorld({ log: [/login_cookie_lost/] });
       const callback = await browser.loginUntilCallback(`${url}/account`);
-      const [[name = ""] = []] = [...(await browser.cookies(url))].filter(([key]) => key.startsWith("portal-login."));
+      const [[name = ""] = []] = [...(await browser.cookies(url))].filter(([key]) =>
+        key.startsWith("portal-login."),
+      );
       await browser.jar.setCookie(`${name}=${value}; Path=/`, url);
       expect((await browser.navigate(callback)).status).toBe(400);
     },
@@ -118,13 +124,17 @@ describe("a login belongs to one browser, for ten minutes", () => {
       [[fresh, old], 303],
       [[fresh], 400],
     ] as const) {
-      const state = new URL(before.browser.answers[0]?.headers.location ?? "").searchParams.get("state") ?? "";
+      const state =
+        new URL(before.browser.answers[0]?.headers.location ?? "").searchParams.get("state") ?? "";
       const { portal, url } = before;
       const options = { secret, issuer: portal.issuer, redirectUri: `${url}/callback` };
       const after = await startWorld({ options, log: [/login_secret_changed/, /login_denied/] });
-      const answer = await after.browser.navigate(`${after.url}/callback?error=access_denied&state=${state}`, {
-        headers: { cookie: `${name}=${value}` },
-      });
+      const answer = await after.browser.navigate(
+        `${after.url}/callback?error=access_denied&state=${state}`,
+        {
+          headers: { cookie: `${name}=${value}` },
+        },
+      );
       expect(answer.status).toBe(status === 303 ? 403 : 400);
     }
   });
@@ -135,7 +145,9 @@ describe("the code goes to the token endpoint once, ever", () => {
     const { browser, url, asked, me } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account?tab=1`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
-    const clicks = await Promise.all([1, 2, 3].map(() => browser.navigate(callback, { headers: { cookie } })));
+    const clicks = await Promise.all(
+      [1, 2, 3].map(() => browser.navigate(callback, { headers: { cookie } })),
+    );
     expect(clicks.map(({ status, headers }) => [status, headers.location])).toEqual(
       Array(3).fill([303, "/account?tab=1"]),
     );
@@ -216,7 +228,11 @@ describe("the code goes to the token endpoint once, ever", () => {
   test("a browser that loads ahead, and a HEAD, spend nothing", async () => {
     const { browser, url, asked } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    for (const headers of [{ "sec-purpose": "prefetch" }, { purpose: "prefetch" }, { "x-moz": "prefetch" }] as const)
+    for (const headers of [
+      { "sec-purpose": "prefetch" },
+      { purpose: "prefetch" },
+      { "x-moz": "prefetch" },
+    ] as const)
       expect((await browser.navigate(callback, { headers: { ...headers } })).status).toBe(503);
     expect((await browser.navigate(callback, { method: "HEAD" })).status).toBe(204);
     expect(asked("/oauth2/token")).toEqual([]);
@@ -288,7 +304,11 @@ describe("an error from the portal", () => {
       const errors: PortalAuthError[] = [];
       const hooks = { onError: (error: PortalAuthError) => void errors.push(error) };
       const world = await startWorld({ options: { ...options, hooks }, log: [log] });
-      const callback = changed(await world.browser.loginUntilCallback(`${world.url}/account`), "code", undefined);
+      const callback = changed(
+        await world.browser.loginUntilCallback(`${world.url}/account`),
+        "code",
+        undefined,
+      );
       const query = changed(changed(callback, "error", "access_denied"), "error_description", REASON);
       return { ...world, errors, query };
     }
@@ -298,14 +318,19 @@ describe("an error from the portal", () => {
       const page = await browser.navigate(query);
       expect(page.body).toContain("<p>The sign-in was cancelled or refused.</p>");
       expect(page.body).not.toContain("verified");
-      expect(log.filter((line) => line.includes(`access_denied: the provider says "${REASON}"`))).toHaveLength(1);
+      expect(
+        log.filter((line) => line.includes(`access_denied: the provider says "${REASON}"`)),
+      ).toHaveLength(1);
       expect(seen(errors)).toEqual([["login_denied", REASON]]);
     });
 
     test("answers a script likewise", async () => {
       const { browser, query } = await denied(/login_denied/);
       const { body } = await browser.fetch(query);
-      expect(JSON.parse(body)).toMatchObject({ code: "login_denied", title: "The sign-in was cancelled or refused." });
+      expect(JSON.parse(body)).toMatchObject({
+        code: "login_denied",
+        title: "The sign-in was cancelled or refused.",
+      });
       expect(body).not.toContain("verified");
     });
 
@@ -417,7 +442,10 @@ describe("the members of the answer that nobody has signed", () => {
     const form = callback.searchParams;
     const posted = await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
     const finished = await browser.navigate(new URL(posted.headers.location ?? "", `${url}/callback`));
-    expect([finished.headers.location, posted.headers.location?.includes("Amara")]).toEqual(["/account", false]);
+    expect([finished.headers.location, posted.headers.location?.includes("Amara")]).toEqual([
+      "/account",
+      false,
+    ]);
     expect(seen.map((members) => ({ ...(members as object) }))).toEqual([{ user: USER }]);
   });
 
@@ -457,18 +485,24 @@ describe("response_mode=form_post", () => {
   const goOn = (browser: Browser, url: string, { headers }: Answer) =>
     browser.navigate(new URL(headers.location ?? "", `${url}/callback`), { site: "cross-site" });
 
-  test.each([4, 5] as const)("the callback takes a POST from the portal's page (Express %i)", async (express) => {
-    const { browser, url, me } = await startWorld({ options, express });
-    const answer = await browser.navigate(`${url}/login?returnTo=/account`);
-    const { code, state } = await answerOf(browser, answer.headers.location ?? "");
-    const posted = await post(browser, url, { code, state });
-    expect([posted.status, posted.headers.location]).toEqual([303, expect.stringMatching(/^\?posted=[\w.-]+$/)]);
-    expect(posted.headers.location).not.toContain(code);
-    expect(posted.headers["set-cookie"]).toBeUndefined();
-    const finished = await goOn(browser, url, posted);
-    expect([finished.status, finished.headers.location]).toEqual([303, "/account"]);
-    expect((await me()).isAuthenticated).toBe(true);
-  });
+  test.each([4, 5] as const)(
+    "the callback takes a POST from the portal's page (Express %i)",
+    async (express) => {
+      const { browser, url, me } = await startWorld({ options, express });
+      const answer = await browser.navigate(`${url}/login?returnTo=/account`);
+      const { code, state } = await answerOf(browser, answer.headers.location ?? "");
+      const posted = await post(browser, url, { code, state });
+      expect([posted.status, posted.headers.location]).toEqual([
+        303,
+        expect.stringMatching(/^\?posted=[\w.-]+$/),
+      ]);
+      expect(posted.headers.location).not.toContain(code);
+      expect(posted.headers["set-cookie"]).toBeUndefined();
+      const finished = await goOn(browser, url, posted);
+      expect([finished.status, finished.headers.location]).toEqual([303, "/account"]);
+      expect((await me()).isAuthenticated).toBe(true);
+    },
+  );
 
   test.each([4, 5] as const)("also where the app has read the body already (Express %i)", async (express) => {
     const { default: e } = await import("express");
@@ -514,22 +548,28 @@ describe("response_mode=form_post", () => {
     ["that was made up", "a.b.c"],
     ["that is empty", ""],
   ])("a query %s is refused", async (_name, posted) => {
-    const { browser, url } = await startWorld({ options, log: [/callback_invalid.*posted cannot be opened/] });
+    const { browser, url } = await startWorld({
+      options,
+      log: [/callback_invalid.*posted cannot be opened/],
+    });
     const page = await browser.navigate(`${url}/callback?${new URLSearchParams({ posted })}`);
     expect([page.status, page.body.includes("callback_invalid")]).toEqual([400, true]);
   });
 
-  test.each([true, false])("a parameter twice is refused, whoever read the body (by the app: %s)", async (parsed) => {
-    const { default: e } = await import("express");
-    const { browser, url } = await startWorld({
-      options,
-      ...(parsed && { before: (app) => app.use(e.urlencoded({ extended: true })) }),
-      log: [/callback_invalid/],
-    });
-    const form = new URLSearchParams("code=a&code=b&state=c");
-    const refused = await browser.navigate(`${url}/callback`, { method: "POST", form });
-    expect(refused.body).toContain("callback_invalid");
-  });
+  test.each([true, false])(
+    "a parameter twice is refused, whoever read the body (by the app: %s)",
+    async (parsed) => {
+      const { default: e } = await import("express");
+      const { browser, url } = await startWorld({
+        options,
+        ...(parsed && { before: (app) => app.use(e.urlencoded({ extended: true })) }),
+        log: [/callback_invalid/],
+      });
+      const form = new URLSearchParams("code=a&code=b&state=c");
+      const refused = await browser.navigate(`${url}/callback`, { method: "POST", form });
+      expect(refused.body).toContain("callback_invalid");
+    },
+  );
 
   test.each<[string, RequestHandler]>([
     ["express.json(), which leaves an empty object on Express 4", express.json()],
@@ -538,7 +578,11 @@ describe("response_mode=form_post", () => {
     ["express.urlencoded()", express.urlencoded({ extended: false })],
   ])("works beside %s", async (_name, parser) => {
     for (const version of [4, 5] as const) {
-      const { browser, url, me } = await startWorld({ options, express: version, before: (app) => app.use(parser) });
+      const { browser, url, me } = await startWorld({
+        options,
+        express: version,
+        before: (app) => app.use(parser),
+      });
       const answer = await browser.navigate(`${url}/login`);
       const { code, state } = await answerOf(browser, answer.headers.location ?? "");
       await goOn(browser, url, await post(browser, url, { code, state }));
@@ -578,7 +622,11 @@ describe("response_mode=form_post", () => {
     ["application/x-www-form-urlencoded", `state=${"a".repeat(70_000)}`, 400],
   ])("a body of %s that is not a short form is refused", async (type, body, status) => {
     const { url } = await startWorld({ options, log: [/callback_invalid/] });
-    const answer = await fetch(`${url}/callback`, { method: "POST", headers: { "content-type": type }, body });
+    const answer = await fetch(`${url}/callback`, {
+      method: "POST",
+      headers: { "content-type": type },
+      body,
+    });
     expect(answer.status).toBe(status);
     expect(await answer.json()).toMatchObject({ code: "callback_invalid" });
   });

@@ -30,16 +30,19 @@ async function signedIn(given: WorldOptions = {}) {
 }
 
 describe("a late callback", () => {
-  test.each(LATE)("%s leads a signed-in user to the start page, and changes nothing", async (_how, change) => {
-    const { browser, url, callback, session, asked, me, log } = await signedIn();
-    change(callback);
-    const { status, headers } = await browser.navigate(callback, { site: "cross-site" });
-    expect([status, headers.location]).toEqual([303, "/"]);
-    expect((await browser.cookies(url)).get("portal-session")).toBe(session);
-    expect((await me()).claims).toMatchObject({ sub: "amara-okafor" });
-    expect(asked("/oauth2/token")).toHaveLength(1);
-    expect(log.filter((line) => /login_|callback_/.test(line))).toEqual([]);
-  });
+  test.each(LATE)(
+    "%s leads a signed-in user to the start page, and changes nothing",
+    async (_how, change) => {
+      const { browser, url, callback, session, asked, me, log } = await signedIn();
+      change(callback);
+      const { status, headers } = await browser.navigate(callback, { site: "cross-site" });
+      expect([status, headers.location]).toEqual([303, "/"]);
+      expect((await browser.cookies(url)).get("portal-session")).toBe(session);
+      expect((await me()).claims).toMatchObject({ sub: "amara-okafor" });
+      expect(asked("/oauth2/token")).toHaveLength(1);
+      expect(log.filter((line) => /login_|callback_/.test(line))).toEqual([]);
+    },
+  );
 
   test.each(LATE)("%s still shows everybody else what went wrong", async (_how, change) => {
     const { url, callback } = await signedIn({ log: [/login_|callback_invalid/] });

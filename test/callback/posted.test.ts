@@ -15,7 +15,10 @@ test.skipIf(noChromium)(
           Object.assign(req.session, { cart: "lamp" });
           res.send("filled");
         });
-        app.get("/test/cart", (req, res) => void res.send(`cart: ${JSON.stringify(Object(req.session).cart)}`));
+        app.get(
+          "/test/cart",
+          (req, res) => void res.send(`cart: ${JSON.stringify(Object(req.session).cart)}`),
+        );
       },
     });
     site.leadTo(new URL(url).port);

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { failures } from "../../lib/errors.js";
-import { explanationOf, sectionOf } from "../../lib/errors-paper.js";
-import { type Portal, startPortal } from "../../lib/testing/portal/portal.js";
+import { explanationOf, sectionOf } from "../../lib/errors/error-reference.js";
+import { failures } from "../../lib/errors/portal-auth-error.js";
+import { type Portal, startPortal } from "../../lib/testing/provider/test-provider.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const SECRET = randomBytes(32).toString("base64url");
@@ -112,7 +112,9 @@ describe("doctor", () => {
   test("colours nothing that goes to a file, and what it is told to", async () => {
     expect((await run(["doctor"], good())).stdout).not.toContain("\u001b[");
     expect((await run(["doctor", "--color"], good())).stdout).toContain("\u001b[32m");
-    expect((await run(["doctor", "--no-color"], { ...good(), FORCE_COLOR: "1" })).stdout).not.toContain("\u001b[");
+    expect((await run(["doctor", "--no-color"], { ...good(), FORCE_COLOR: "1" })).stdout).not.toContain(
+      "\u001b[",
+    );
   });
 
   test("lets nothing through to a terminal that a variable may hold", async () => {
@@ -123,10 +125,13 @@ describe("doctor", () => {
 });
 
 describe("explain", () => {
-  test.each(["options_invalid", "login_cookies_strict", "unexpected"])("prints the section of %s", async (code) => {
-    const { stdout } = await run(["explain", code]);
-    expect(stdout).toBe(`${sectionOf(code)}\n`);
-  });
+  test.each(["options_invalid", "login_cookies_strict", "unexpected"])(
+    "prints the section of %s",
+    async (code) => {
+      const { stdout } = await run(["explain", code]);
+      expect(stdout).toBe(`${sectionOf(code)}\n`);
+    },
+  );
 
   test("has a section for every code", () => {
     for (const code of Object.keys(failures)) {

@@ -45,7 +45,10 @@ beforeAll(async () => {
 
 /** What the doctor says of a portal that shows this certificate, where this CA is trusted. */
 async function look(shown: Made, chain: readonly Made[], trusted?: Made): Promise<Check | undefined> {
-  const server = createServer({ key: shown.private, cert: [shown, ...chain].map(({ cert }) => cert).join("\n") });
+  const server = createServer({
+    key: shown.private,
+    cert: [shown, ...chain].map(({ cert }) => cert).join("\n"),
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const folder = await mkdtemp(join(tmpdir(), "portal-auth-ca-"));
   onTestFinished(() => rm(folder, { recursive: true }));
@@ -75,7 +78,10 @@ test("of a CA that NODE_EXTRA_CA_CERTS names is trusted, with the days that are 
 
 test("of a CA that nobody has named is not, and the variable is named", async () => {
   const seen = await look(await make({ ca: root }), []);
-  expect(seen).toMatchObject({ verdict: "failed", found: expect.stringContaining("UNABLE_TO_VERIFY_LEAF_SIGNATURE") });
+  expect(seen).toMatchObject({
+    verdict: "failed",
+    found: expect.stringContaining("UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
+  });
   expect(seen?.advice).toMatch(/NODE_EXTRA_CA_CERTS=.*where the process is started/);
 });
 
@@ -86,7 +92,12 @@ test("that ends in a week is told in time", async () => {
 });
 
 test.each<[string, Wish, RegExp, RegExp]>([
-  ["that has ended", { from: -9, to: -1 }, /CERT_HAS_EXPIRED.*good until .* GMT/, /must renew its certificate/],
+  [
+    "that has ended",
+    { from: -9, to: -1 },
+    /CERT_HAS_EXPIRED.*good until .* GMT/,
+    /must renew its certificate/,
+  ],
   ["that is not good yet", { from: 1, to: 9 }, /CERT_NOT_YET_VALID/, /this machine's clock is wrong/],
   ["of another host", { host: "other.example" }, /ALTNAME/, /for another host: look at PORTAL_ISSUER/],
 ])("%s is told by its cause", async (_what, wish, found, advice) => {
@@ -100,6 +111,9 @@ test("whose chain is not sent whole is told so, and with the whole one all is we
   const between = await make({ ca: root, isCa: true, host: "between" });
   const leaf = await make({ ca: between });
   const seen = await look(leaf, [], root);
-  expect(seen).toMatchObject({ verdict: "failed", advice: expect.stringContaining("does not send the whole chain") });
+  expect(seen).toMatchObject({
+    verdict: "failed",
+    advice: expect.stringContaining("does not send the whole chain"),
+  });
   expect(await look(leaf, [between], root)).toMatchObject({ verdict: "ok" });
 });

@@ -7,11 +7,17 @@ import express from "express";
 import pg from "pg";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createStore } from "../../lib/create-store.js";
-import { type Check, type DiagnoseOptions, diagnose, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
+import {
+  type Check,
+  type DiagnoseOptions,
+  diagnose,
+  type PortalAuthOptions,
+  portalAuth,
+} from "../../lib/index.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { openStore } from "../../lib/store/open-store.js";
 import type { RecordStore } from "../../lib/store/records.js";
-import { type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
+import { type PortalOptions, startPortal } from "../../lib/testing/provider/test-provider.js";
 import { html, json } from "../access/logged-in.js";
 import { createMinimalRecords } from "../support/minimal-records.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
@@ -120,7 +126,11 @@ describe("the options", () => {
   test("are told one by one, missing and wrong ones with what to write; the rest is not looked at yet", async () => {
     const { ok, find, verdicts } = await look({ redirectUri: "https://app.example/back", httpTimeout: 1000 });
     expect(ok).toBe(false);
-    expect(find("options.issuer")).toMatchObject({ verdict: "failed", title: "PORTAL_ISSUER", found: "missing" });
+    expect(find("options.issuer")).toMatchObject({
+      verdict: "failed",
+      title: "PORTAL_ISSUER",
+      found: "missing",
+    });
     expect(find("options.issuer")?.advice).toMatch(/^write the portal's address/);
     expect(find("options.httpTimeout")).toMatchObject({ verdict: "failed", found: "1000 (in code)" });
     expect(verdicts["portal.options"]).toBe("skipped");
@@ -145,7 +155,10 @@ describe("the options", () => {
   });
 
   test("an option that does not exist is told", async () => {
-    const { find } = await look({ ...optionsFor("https://portal.example"), clientID: "app" } as PortalAuthOptions);
+    const { find } = await look({
+      ...optionsFor("https://portal.example"),
+      clientID: "app",
+    } as PortalAuthOptions);
     expect(find("options.clientID")).toMatchObject({
       verdict: "failed",
       advice: "no such option: did you mean clientId?",
@@ -162,7 +175,10 @@ describe("the options", () => {
       { ...optionsFor("https://portal.example"), secret },
       { skip: ["portal", "credentials"] },
     );
-    expect(find("options.secret")).toMatchObject({ verdict: "warning", advice: expect.stringContaining("openssl") });
+    expect(find("options.secret")).toMatchObject({
+      verdict: "warning",
+      advice: expect.stringContaining("openssl"),
+    });
   });
 
   test.skipIf(process.platform === "win32")("a secret's file that everybody can read is told", async () => {
@@ -263,7 +279,9 @@ describe("the portal", () => {
     portal.alterKeys(() => ({ keys: [] }));
     expect((await look(optionsFor(portal.issuer))).find("portal.keys")?.found).toBe("the set is empty");
     portal.answerNext("/oauth2/jwks", html(200));
-    expect((await look(optionsFor(portal.issuer))).find("portal.keys")?.found).toContain("portal_answer_invalid");
+    expect((await look(optionsFor(portal.issuer))).find("portal.keys")?.found).toContain(
+      "portal_answer_invalid",
+    );
   });
 
   test("with a key that is too short, or unreadable, beside a good one", async () => {
@@ -315,7 +333,8 @@ describe("the portal", () => {
     const options = { ...optionsFor(portal.issuer), profile: "openid", scope: "openid email" } as const;
     const { ok, verdicts } = await look(options);
     expect(ok).toBe(true);
-    for (const id of ["client_auth", "refresh", "pkce", "scope"]) expect(verdicts[`portal.${id}`]).toBe("warning");
+    for (const id of ["client_auth", "refresh", "pkce", "scope"])
+      expect(verdicts[`portal.${id}`]).toBe("warning");
   });
 });
 
@@ -352,7 +371,10 @@ describe("where the portal leads people", () => {
 });
 
 test("what is shown brings no control characters along, nor lines of its own", async () => {
-  const { checks } = await look({ ...optionsFor("https://portal.invalid"), clientId: "\u001b[31ma\u009b2Jb\r\n✓ c" });
+  const { checks } = await look({
+    ...optionsFor("https://portal.invalid"),
+    clientId: "\u001b[31ma\u009b2Jb\r\n✓ c",
+  });
   expect(JSON.stringify(checks)).not.toMatch(/[\u007f-\u009f]|\\[rnu]/);
   expect(checks.find(({ id }) => id === "options.clientId")?.found).toMatch(/^ab ✓ c /);
 });
@@ -377,7 +399,10 @@ describe("the credentials", () => {
     [
       "Microsoft Entra",
       401,
-      { error: "invalid_client", error_description: "AADSTS7000222: The provided client secret keys are expired." },
+      {
+        error: "invalid_client",
+        error_description: "AADSTS7000222: The provided client secret keys are expired.",
+      },
       'token answered 401 invalid_client: "AADSTS7000222: The provided client secret keys are expired."',
     ],
   ])(
@@ -404,7 +429,11 @@ describe("the credentials", () => {
 
   test.each([
     ["an error that says nothing", json(400, { error: "invalid_request" }), "warning"],
-    ["tokens, of all things", json(200, { access_token: "t", token_type: "bearer", id_token: "x" }), "failed"],
+    [
+      "tokens, of all things",
+      json(200, { access_token: "t", token_type: "bearer", id_token: "x" }),
+      "failed",
+    ],
     ["a page", html(200), "failed"],
     ["a page that is not there", html(404), "failed"],
     ["500", html(500), "failed"],
@@ -422,7 +451,10 @@ describe("the credentials", () => {
     const portal = await startPortalFor();
     portal.answerNext("/oauth2/authorize", html(500));
     const { ok, find } = await look(optionsFor(portal.issuer));
-    expect([ok, find("credentials.authorize")?.title]).toEqual([false, "the authorization endpoint does not work"]);
+    expect([ok, find("credentials.authorize")?.title]).toEqual([
+      false,
+      "the authorization endpoint does not work",
+    ]);
   });
 
   test("an authorization endpoint that shows its login page at once", async () => {
@@ -553,7 +585,11 @@ describe("the session store", () => {
       "store.atomic",
     ],
     ["lists nothing", ({ index }) => ({ index: { ...index, list: async () => [] } }), "store.lists"],
-    ["removes no name from a list", ({ index }) => ({ index: { ...index, remove: async () => {} } }), "store.lists"],
+    [
+      "removes no name from a list",
+      ({ index }) => ({ index: { ...index, remove: async () => {} } }),
+      "store.lists",
+    ],
   ];
 
   test.each(broken)("of the app's own that %s", async (_what, change, id) => {
@@ -612,7 +648,16 @@ describe("the session store", () => {
       const [, documented = ""] = /^## Redis\n(.*?)^The doctor/ms.exec(text) ?? [];
       const commands = documented.match(/(?<=[` ])\+\w+/g) ?? [];
       expect(commands).toContain("+evalsha");
-      await client.sendCommand(["ACL", "SETUSER", "app", "on", `>${SECRET}`, "~portal:*", "-@all", ...commands]);
+      await client.sendCommand([
+        "ACL",
+        "SETUSER",
+        "app",
+        "on",
+        `>${SECRET}`,
+        "~portal:*",
+        "-@all",
+        ...commands,
+      ]);
       onTestFinished(async () => {
         await client.sendCommand(["ACL", "DELUSER", "app"]);
         client.destroy();
@@ -659,7 +704,9 @@ describe("the session store", () => {
       const client = await connect();
       const { ok, verdicts } = await look(optionsWith({ store: postgres().url }), { skip });
       expect([ok, verdicts["store.reach"], verdicts["store.table"]]).toEqual([true, "ok", "warning"]);
-      expect((await client.query(`SELECT to_regclass('portal_session') AS made`)).rows).toEqual([{ made: null }]);
+      expect((await client.query(`SELECT to_regclass('portal_session') AS made`)).rows).toEqual([
+        { made: null },
+      ]);
       await client.query("CREATE ROLE visitor LOGIN");
       onTestFinished(async () => void (await client.query("DROP ROLE visitor")));
       const visitors = new URL(postgres().url);
@@ -687,9 +734,9 @@ describe("the session store", () => {
       const client = await connect();
       expect((await client.query("SELECT * FROM portal_session")).rows).toEqual([]);
       await client.query("ALTER TABLE portal_session SET UNLOGGED");
-      expect((await look(optionsWith({ store: postgres().url }), { skip })).find("store.restart")?.found).toMatch(
-        /UNLOGGED/,
-      );
+      expect(
+        (await look(optionsWith({ store: postgres().url }), { skip })).find("store.restart")?.found,
+      ).toMatch(/UNLOGGED/);
     });
 
     test("in a database that is not there", async () => {
@@ -702,7 +749,9 @@ describe("the session store", () => {
 
 test("groups can be left out, for a readiness route", async () => {
   const portal = await startPortalFor();
-  const { checks } = await look(optionsFor(portal.issuer), { skip: ["credentials", "redirect", "cookies", "options"] });
+  const { checks } = await look(optionsFor(portal.issuer), {
+    skip: ["credentials", "redirect", "cookies", "options"],
+  });
   expect(new Set(checks.map(({ group }) => group))).toEqual(new Set(["portal", "store"]));
   expect(portal.requests.map(({ path }) => path)).not.toContain("/oauth2/token");
 });

@@ -16,7 +16,9 @@ test("the account page leads developers to the inspector, which is not there in 
   vi.stubEnv("NODE_ENV", "production ");
   const production = await startExample();
   expect(production.inspectorLink()).toBeUndefined();
-  expect((await production.browser.visit(`${production.url}/account`)).body).not.toContain("portal-inspector");
+  expect((await production.browser.visit(`${production.url}/account`)).body).not.toContain(
+    "portal-inspector",
+  );
   expect((await production.browser.navigate(`${production.url}/portal-inspector/`)).status).toBe(404);
 });
 
@@ -112,7 +114,9 @@ describe("account", () => {
     await browser.visit(`${url}/account`);
     later(400);
     const { body } = await browser.visit(`${url}/account`);
-    expect(body).toMatch(/Has run out<\/p>\s*<progress aria-labelledby="access_token" max="(299|300|301)" value="0"/);
+    expect(body).toMatch(
+      /Has run out<\/p>\s*<progress aria-labelledby="access_token" max="(299|300|301)" value="0"/,
+    );
     const { lives } = json(await browser.fetch(`${url}/api/me`));
     expect(lives.access_token.seconds_left).toBe(0);
   });
@@ -221,7 +225,15 @@ describe("headers and secrets", () => {
   test("every answer of the app forbids everything but its own files", async () => {
     const { url, browser } = await startExample();
     await browser.visit(`${url}/account`);
-    for (const path of ["/", "/account", "/api/me", "/api/token-check", "/nowhere", "/style.css", "/account.js"]) {
+    for (const path of [
+      "/",
+      "/account",
+      "/api/me",
+      "/api/token-check",
+      "/nowhere",
+      "/style.css",
+      "/account.js",
+    ]) {
       const { headers } = await browser.navigate(`${url}${path}`);
       expect(String(headers["content-security-policy"]).split(";").sort(), path).toEqual([
         "base-uri 'none'",
@@ -247,7 +259,8 @@ describe("headers and secrets", () => {
     const files = new Set<string>();
     for (const { body } of pages) {
       expect(body).not.toMatch(/<style|\sstyle=|\son\w+=|<script(?![^>]* src=)|javascript:/i);
-      for (const [, file = ""] of body.matchAll(/(?:<script|<img|<link)[^>]* (?:src|href)="([^"]+)"/g)) files.add(file);
+      for (const [, file = ""] of body.matchAll(/(?:<script|<img|<link)[^>]* (?:src|href)="([^"]+)"/g))
+        files.add(file);
     }
     expect([...files].sort()).toEqual(["/account.js", "/icon.svg", "/style.css", "/times.js"]);
     for (const file of files) {
@@ -316,7 +329,10 @@ test.skipIf(noChromium)(
     onTestFinished(() => browser.close());
     const page = await browser.newPage({ viewport: { width: 390, height: 844 } });
     const violations: string[] = [];
-    page.on("console", (message) => void (/security policy/i.test(message.text()) && violations.push(message.text())));
+    page.on(
+      "console",
+      (message) => void (/security policy/i.test(message.text()) && violations.push(message.text())),
+    );
     page.on("pageerror", (error) => void violations.push(error.message));
     const fits = () => page.evaluate("document.documentElement.scrollWidth <= innerWidth");
 
@@ -329,7 +345,8 @@ test.skipIf(noChromium)(
 
     const access = page.locator(".token", { hasText: "Access token" });
     const bar = access.getByRole("progressbar");
-    const value = async () => Number(await bar.evaluate((element) => (element as unknown as { value: number }).value));
+    const value = async () =>
+      Number(await bar.evaluate((element) => (element as unknown as { value: number }).value));
     await access.getByText(/^(5 min 0 s|4 min 5\d s) left$/).waitFor();
     const before = await value();
     await page.clock.runFor(10_000);
@@ -343,7 +360,9 @@ test.skipIf(noChromium)(
 
     await page.getByRole("button", { name: "Call the API", exact: true }).click();
     await page.getByText("200 OK").waitFor();
-    expect(await page.getByRole("region", { name: "Body of the answer" }).textContent()).toContain(`"sub": "${AMARA}"`);
+    expect(await page.getByRole("region", { name: "Body of the answer" }).textContent()).toContain(
+      `"sub": "${AMARA}"`,
+    );
     await page.getByRole("button", { name: "Call it signed out" }).click();
     await page.getByText("401 Unauthorized").waitFor();
     expect(await fits()).toBe(true);

@@ -22,7 +22,8 @@ function run(env: Record<string, string>) {
     err += text;
   });
   const ended = once(child, "close").then(([code]) => ({ code: code as number | null, out, err }));
-  const ready = () => Promise.race([vi.waitUntil(() => out.includes("Ctrl+C"), { timeout: 15_000 }), ended.then(fail)]);
+  const ready = () =>
+    Promise.race([vi.waitUntil(() => out.includes("Ctrl+C"), { timeout: 15_000 }), ended.then(fail)]);
   const fail = () => Promise.reject(new Error(`it has ended:\n${out}\n${err}`));
   return { child, ended, ready, printed: () => out };
 }
@@ -67,7 +68,9 @@ test("a port in use is told in one line with the variable that changes it, and n
   expect(app.err.trim()).toMatch(new RegExp(`^Port ${taken} is in use\\. .*: PORT=\\d+ npm start$`));
   const portal = await run({ PORT: String(free), DEMO_PORTAL_PORT: String(taken) }).ended;
   expect([portal.code, portal.out]).toEqual([1, ""]);
-  expect(portal.err.trim()).toMatch(new RegExp(`^Port ${taken} is in use\\. .*: DEMO_PORTAL_PORT=\\d+ npm start$`));
+  expect(portal.err.trim()).toMatch(
+    new RegExp(`^Port ${taken} is in use\\. .*: DEMO_PORTAL_PORT=\\d+ npm start$`),
+  );
 });
 
 test("when both ports are in use, both are named at once", async () => {
@@ -127,26 +130,29 @@ describe("a session store", () => {
   test.each([
     ["Redis", "redis"],
     ["PostgreSQL", "postgres"],
-  ])("%s that is down is told in one line; the demo starts, and signing in answers 503", async (_name, scheme) => {
-    const place = `${scheme}://127.0.0.1:${await freePort()}/3`;
-    const address = place.replace("//", `//somebody:${PASSWORD}@`);
-    const demo = await startDemo({ SESSION_STORE_URL: `${address}?sslpassword=${PASSWORD}` });
-    expect(
-      demo
-        .printed()
-        .split("\n")
-        .filter((line) => line.includes(scheme)),
-    ).toEqual([
-      `  Sessions shall be kept at ${place}, which cannot be reached (ECONNREFUSED): signing in answers 503 until it can.`,
-    ]);
-    const browser = new Browser();
-    expect((await browser.visit(`${demo.url}/`)).status).toBe(200);
-    expect((await browser.visit(`${demo.url}/account`)).status).toBe(503);
-    demo.child.kill("SIGTERM");
-    const { code, out, err } = await demo.ended;
-    expect(code).toBe(0);
-    expect(out + err).not.toContain(PASSWORD);
-  });
+  ])(
+    "%s that is down is told in one line; the demo starts, and signing in answers 503",
+    async (_name, scheme) => {
+      const place = `${scheme}://127.0.0.1:${await freePort()}/3`;
+      const address = place.replace("//", `//somebody:${PASSWORD}@`);
+      const demo = await startDemo({ SESSION_STORE_URL: `${address}?sslpassword=${PASSWORD}` });
+      expect(
+        demo
+          .printed()
+          .split("\n")
+          .filter((line) => line.includes(scheme)),
+      ).toEqual([
+        `  Sessions shall be kept at ${place}, which cannot be reached (ECONNREFUSED): signing in answers 503 until it can.`,
+      ]);
+      const browser = new Browser();
+      expect((await browser.visit(`${demo.url}/`)).status).toBe(200);
+      expect((await browser.visit(`${demo.url}/account`)).status).toBe(503);
+      demo.child.kill("SIGTERM");
+      const { code, out, err } = await demo.ended;
+      expect(code).toBe(0);
+      expect(out + err).not.toContain(PASSWORD);
+    },
+  );
 
   describeWithRedis("Redis", (redis) => {
     survivesRestart(() => `${redis().url}/1`);
@@ -154,7 +160,11 @@ describe("a session store", () => {
     test("two processes count the refreshes of one session together", async () => {
       const [port, other] = [await freePort(), await freePort()];
       const url = `http://127.0.0.1:${port}`;
-      const portal = await startTestPortal({ ...CLIENT, redirectUris: [`${url}/callback`], accessTokenSeconds: 6 });
+      const portal = await startTestPortal({
+        ...CLIENT,
+        redirectUris: [`${url}/callback`],
+        accessTokenSeconds: 6,
+      });
       onTestFinished(() => portal.close());
       const settings = { ...ownPortal(portal.issuer, url), SESSION_STORE_URL: `${redis().url}/2` };
       await Promise.all([

@@ -55,7 +55,9 @@ export async function startExample(
 function watchLog(expected: RegExp[]): void {
   const lines: string[] = [];
   for (const level of ["warn", "error"] as const)
-    vi.spyOn(console, level).mockImplementation((...words: unknown[]) => void lines.push(words.map(String).join(" ")));
+    vi.spyOn(console, level).mockImplementation(
+      (...words: unknown[]) => void lines.push(words.map(String).join(" ")),
+    );
   onTestFinished(() => {
     expect(lines.filter((line) => !expected.some((pattern) => pattern.test(line)))).toEqual([]);
   });
@@ -63,7 +65,8 @@ function watchLog(expected: RegExp[]): void {
 
 /** How often a refresh token was sent to the portal. */
 export const refreshesAt = ({ requests }: Portal): number =>
-  requests.filter(({ path, body }) => path === "/oauth2/token" && body.includes("grant_type=refresh_token")).length;
+  requests.filter(({ path, body }) => path === "/oauth2/token" && body.includes("grant_type=refresh_token"))
+    .length;
 
 /** Turns the clock of the app and of the portal, until the test ends. */
 export function later(seconds: number): void {

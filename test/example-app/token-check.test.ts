@@ -10,7 +10,9 @@ async function startSignedIn(...settings: Parameters<typeof startExample>) {
   const example = await startExample(...settings);
   await example.browser.visit(`${example.url}/account`);
   const callTwenty = () =>
-    Promise.all(Array.from({ length: TWENTY }, () => example.browser.fetch(`${example.url}/api/token-check`)));
+    Promise.all(
+      Array.from({ length: TWENTY }, () => example.browser.fetch(`${example.url}/api/token-check`)),
+    );
   return { ...example, callTwenty };
 }
 
@@ -76,7 +78,9 @@ test("after a refresh the account page and the API tell the life of the new toke
   later(4000); // longer than the ID token lives, which is no longer told by iat and exp
   await callTwenty();
   const { body } = await browser.navigate(`${url}/account`);
-  expect(body).toMatch(/Ends at [\d:]+ UTC<\/p>\s*<progress aria-labelledby="access_token" max="300" value="300"/);
+  expect(body).toMatch(
+    /Ends at [\d:]+ UTC<\/p>\s*<progress aria-labelledby="access_token" max="300" value="300"/,
+  );
   const now = new Date(Math.floor(Date.now() / 1000) * 1000).toISOString();
   expect(body).toContain(`<span id="since">Last refreshed at <time class="clock" datetime="${now}">`);
   const { lives, token_set } = json(await browser.fetch(`${url}/api/me`));
@@ -96,16 +100,19 @@ describe("the portal's own API", () => {
   test.each([
     ["an error of its own", 500, 503, "portal_failed"],
     ["a refusal", 403, 502, "userinfo_refused"],
-  ])("that answers with %s is told as problem+json, without a stack", async (_what, status, expected, code) => {
-    const { url, portal, browser } = await startSignedIn({}, {}, [new RegExp(code)]);
-    portal.answerNext("/userinfo", (_req, res) => void res.writeHead(status).end());
-    const answer = await browser.fetch(`${url}/api/userinfo`);
-    expect(answer.status).toBe(expected);
-    expect(answer.headers["content-type"]).toMatch(/^application\/problem\+json/);
-    expect(json(answer)).toMatchObject({ code, status: expected, title: expect.any(String) });
-    expect(answer.body).not.toMatch(/\bat .+:\d+:\d+/);
-    expect((await browser.navigate(`${url}/account`)).status).toBe(200);
-  });
+  ])(
+    "that answers with %s is told as problem+json, without a stack",
+    async (_what, status, expected, code) => {
+      const { url, portal, browser } = await startSignedIn({}, {}, [new RegExp(code)]);
+      portal.answerNext("/userinfo", (_req, res) => void res.writeHead(status).end());
+      const answer = await browser.fetch(`${url}/api/userinfo`);
+      expect(answer.status).toBe(expected);
+      expect(answer.headers["content-type"]).toMatch(/^application\/problem\+json/);
+      expect(json(answer)).toMatchObject({ code, status: expected, title: expect.any(String) });
+      expect(answer.body).not.toMatch(/\bat .+:\d+:\d+/);
+      expect((await browser.navigate(`${url}/account`)).status).toBe(200);
+    },
+  );
 });
 
 describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
@@ -115,7 +122,10 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     onTestFinished(() => chromium.close());
     const page = await chromium.newPage();
     const troubles: string[] = [];
-    page.on("console", (message) => void (/security policy/i.test(message.text()) && troubles.push(message.text())));
+    page.on(
+      "console",
+      (message) => void (/security policy/i.test(message.text()) && troubles.push(message.text())),
+    );
     page.on("pageerror", ({ message }) => void troubles.push(message));
     await page.clock.install();
     await page.goto(`${example.url}/account`);
@@ -144,7 +154,11 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const figures = Object.fromEntries(
       (await result(page).locator(".figures div").allInnerTexts()).map((text) => text.split("\n")),
     );
-    expect(figures).toMatchObject({ Answers: "20", "Access tokens in use": "1", "Refreshes at the portal": "1" });
+    expect(figures).toMatchObject({
+      Answers: "20",
+      "Access tokens in use": "1",
+      "Refreshes at the portal": "1",
+    });
     expect(figures["Last refresh"]).toMatch(/\d:\d\d:\d\d/);
     expect(await page.locator(".calls [data-outcome=good]").count()).toBe(20);
     expect(refreshesAt(portal)).toBe(1);

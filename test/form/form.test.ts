@@ -37,7 +37,12 @@ interface ShopOptions extends WorldOptions {
 }
 
 /** An app with a guarded form. Its handler keeps the body as it came. */
-async function startShop({ guard = { keepForm: true }, parser, after, ...given }: ShopOptions = {}): Promise<Shop> {
+async function startShop({
+  guard = { keepForm: true },
+  parser,
+  after,
+  ...given
+}: ShopOptions = {}): Promise<Shop> {
   const orders: string[] = [];
   const world = await startWorld({
     ...given,
@@ -91,7 +96,9 @@ const unescaped = (text: string) =>
 
 /** The buttons of a page: where each posts to, and what. */
 function buttonsOf({ body, url }: Answer) {
-  const forms = [...body.matchAll(/<form method="post" action="([^"]+)">(.*?)<button class="button">([^<]+)</gs)];
+  const forms = [
+    ...body.matchAll(/<form method="post" action="([^"]+)">(.*?)<button class="button">([^<]+)</gs),
+  ];
   return forms.map(([, action = "", inner = "", label]) => ({
     label,
     to: new URL(unescaped(action), url),
@@ -112,7 +119,9 @@ const press = (browser: Browser, { to, form }: Button, ask: Ask = {}) =>
 async function send(browser: Browser, button: Button): Promise<Answer> {
   const answer = await press(browser, button);
   const to = new URL(answer.headers.location ?? "", answer.url);
-  return answer.status === 307 ? press(browser, { ...button, to }) : browser.navigate(to, { site: "same-origin" });
+  return answer.status === 307
+    ? press(browser, { ...button, to })
+    : browser.navigate(to, { site: "same-origin" });
 }
 
 const first = (page: Answer): Button => buttonsOf(page)[0] as Button;
@@ -129,7 +138,10 @@ describe.each<[string, WorldOptions]>([
   ["the app's own session, in Express 4", { before: ownSession, express: 4 }],
   [
     "the app's own session that is destroyed with req.session",
-    { before: (app) => app.use(session({ secret: "s", resave: false, saveUninitialized: false, unset: "destroy" })) },
+    {
+      before: (app) =>
+        app.use(session({ secret: "s", resave: false, saveUninitialized: false, unset: "destroy" })),
+    },
   ],
 ])("with %s", (_whose, given) => {
   test("a form is kept, asked about after the login, and sent once, with the very same body", async () => {
@@ -177,7 +189,9 @@ describe("the page", () => {
     const shop = await startShop();
     const callback = await shop.browser.loginUntilCallback(wayOn(await shop.post()));
     for (const _ of [1, 2]) expect((await shop.browser.visit(callback)).body).toContain("Send it now");
-    expect((await send(shop.browser, first(await shop.browser.navigate(`${shop.url}/login/form`)))).body).toBe("taken");
+    expect(
+      (await send(shop.browser, first(await shop.browser.navigate(`${shop.url}/login/form`)))).body,
+    ).toBe("taken");
   });
 
   test("says who is signed in as they are called, which may be somebody else, and escapes all of it", async () => {
@@ -234,7 +248,12 @@ describe("the page", () => {
     const page = await shop.postAndLogIn();
     const old = { old: true, headers: { origin: "https://evil.example" } };
     for (const button of buttonsOf(page))
-      for (const ask of [{ site: "cross-site" }, { site: "same-site" }, { site: "none" }, old] satisfies Ask[]) {
+      for (const ask of [
+        { site: "cross-site" },
+        { site: "same-site" },
+        { site: "none" },
+        old,
+      ] satisfies Ask[]) {
         const { status, headers } = await press(shop.browser, button, ask);
         expect([status, headers.location]).toEqual([303, "/login/form"]);
       }
@@ -266,9 +285,9 @@ describe("the way back of who does not send it", () => {
   test("is what the guard says, and what onLogin says of that", async () => {
     const guard = { keepForm: true, returnTo: () => "/orders" };
     expect(await backOf(await startShop({ guard }))).toBe("/orders");
-    expect(await backOf(await startShop({ guard, options: { hooks: { onLogin: leadTo("/welcome") } } }))).toBe(
-      "/welcome",
-    );
+    expect(
+      await backOf(await startShop({ guard, options: { hooks: { onLogin: leadTo("/welcome") } } })),
+    ).toBe("/welcome");
   });
 
   test("that throws is answered as a failure", async () => {
@@ -284,7 +303,11 @@ describe("a form is kept", () => {
   test.each<[string, ShopOptions, string]>([
     ["of a browser that tells no sites but Origin", {}, BODY],
     ["that is empty", {}, ""],
-    ["that express.urlencoded() has read", { parser: express.urlencoded({ extended: false }) }, "a=1&b=2&b=%E8%8C%B6"],
+    [
+      "that express.urlencoded() has read",
+      { parser: express.urlencoded({ extended: false }) },
+      "a=1&b=2&b=%E8%8C%B6",
+    ],
     ["that it has read with qs", { parser: express.urlencoded({ extended: true }) }, "a=1&b=2&b=%E8%8C%B6"],
     ["that express.text() has read", { parser: express.text({ type: URLENCODED }) }, BODY],
     ["that express.json() has left alone", { parser: express.json() }, BODY],
@@ -332,7 +355,10 @@ describe("a form is kept", () => {
     const redirectUri = `${shop.url}/staff/callback`;
     staff = portalAuth({ ...client, name: "staff", issuer: shop.portal.issuer, redirectUri, routes });
     const { status, headers } = await shop.post();
-    expect([status, headers["set-cookie"]?.join()]).toEqual([200, expect.stringContaining("portal-login.staff.")]);
+    expect([status, headers["set-cookie"]?.join()]).toEqual([
+      200,
+      expect.stringContaining("portal-login.staff."),
+    ]);
     const cookie = await loginAs(shop.app, { sub: "jonas" }, {}, { path: "/staff/callback" });
     const { body } = await shop.browser.navigate(`${shop.url}/staff/login/form`, { headers: { cookie } });
     expect(body).toContain(GONE);
@@ -357,10 +383,20 @@ describe("a form is not kept, and no login begins", () => {
       BODY,
       { site: "cross-site", headers: { origin: "SELF" } },
     ],
-    ["of an old browser and another origin", {}, BODY, { old: true, headers: { origin: "https://evil.example" } }],
+    [
+      "of an old browser and another origin",
+      {},
+      BODY,
+      { old: true, headers: { origin: "https://evil.example" } },
+    ],
     ["of an old browser that tells no origin", {}, BODY, { old: true }],
     ["of an old browser with an origin of null", {}, BODY, { old: true, headers: { origin: "null" } }],
-    ["that a script has posted", {}, BODY, { headers: { "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" } }],
+    [
+      "that a script has posted",
+      {},
+      BODY,
+      { headers: { "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" } },
+    ],
     ["that a frame has posted", {}, BODY, { headers: { "sec-fetch-dest": "iframe" } }],
     ["that was put", {}, BODY, { method: "PUT" }],
     ["that may hold files", {}, BODY, { headers: { "content-type": "multipart/form-data; boundary=x" } }],
@@ -372,8 +408,18 @@ describe("a form is not kept, and no login begins", () => {
       {},
     ],
     ["that is greater than the default", {}, `a=${"b".repeat(64 * 1024)}`, {}],
-    ["whose body has gone into objects", { parser: express.urlencoded({ extended: true }) }, "a%5Bb%5D=1", {}],
-    ["whose body has lost what a list was", { parser: express.urlencoded({ extended: true }) }, "a%5B%5D=1", {}],
+    [
+      "whose body has gone into objects",
+      { parser: express.urlencoded({ extended: true }) },
+      "a%5Bb%5D=1",
+      {},
+    ],
+    [
+      "whose body has lost what a list was",
+      { parser: express.urlencoded({ extended: true }) },
+      "a%5B%5D=1",
+      {},
+    ],
     ["with a field that has no name", {}, "=1", {}],
     ["with a NUL, which a page cannot hold", {}, "a=%00", {}],
     ["with a line's end that a page would write otherwise", {}, "a=b%0Ac", {}],
@@ -404,7 +450,11 @@ describe("a form is not kept, and no login begins", () => {
 
   test("whose bytes are no UTF-8, or come without a length", async () => {
     const shop = await startShop();
-    const headers = { "sec-fetch-mode": "navigate", "sec-fetch-site": "same-origin", "content-type": URLENCODED };
+    const headers = {
+      "sec-fetch-mode": "navigate",
+      "sec-fetch-site": "same-origin",
+      "content-type": URLENCODED,
+    };
     const answers = await Promise.all([
       rawPost(shop, { ...headers, "content-length": "3" }, "a=1"),
       rawPost(shop, headers, "a=%FF%FE"),
@@ -427,11 +477,16 @@ describe("a form is not kept, and no login begins", () => {
     store.fail("create");
     const shop = await startShop({ options: { store }, log: [/session_store_failed/] });
     const broken = await shop.post();
-    expect([broken.status, shop.log.filter((line) => line.includes("session_store_failed")).length]).toEqual([401, 1]);
+    expect([broken.status, shop.log.filter((line) => line.includes("session_store_failed")).length]).toEqual([
+      401, 1,
+    ]);
   });
 
   test("where too many are kept already, which the log says once", async () => {
-    const shop = await startShop({ guard: { keepForm: { maxBytes: 1024 * 1024 } }, log: [/keeps no more forms/] });
+    const shop = await startShop({
+      guard: { keepForm: { maxBytes: 1024 * 1024 } },
+      log: [/keeps no more forms/],
+    });
     const statuses: number[] = [];
     for (let n = 0; n < 14; n += 1) {
       statuses.push((await shop.post(`a=${"b".repeat(1024 * 1024 - 2)}`)).status);
@@ -449,7 +504,11 @@ describe("a form is not kept, and no login begins", () => {
   });
 });
 
-async function rawPost({ url }: Shop, headers: Record<string, string>, body: string): Promise<{ status: number }> {
+async function rawPost(
+  { url }: Shop,
+  headers: Record<string, string>,
+  body: string,
+): Promise<{ status: number }> {
   const { request } = await import("node:http");
   return new Promise((resolve, reject) => {
     const asked = request(`${url}/orders`, { method: "POST", headers }, (answer) => {
@@ -588,7 +647,9 @@ describe("what is stored", () => {
 
   test("is no key that an application can hand over", async () => {
     const options = {
-      hooks: { onLogin: ({ session }: { session: object }) => void Object.assign(session, { portal_form: {} }) },
+      hooks: {
+        onLogin: ({ session }: { session: object }) => void Object.assign(session, { portal_form: {} }),
+      },
     };
     const { url, browser, asked } = await startWorld({ options, log: [/hook_failed/] });
     expect((await browser.visit(`${url}/account`)).status).toBe(500);
@@ -607,7 +668,11 @@ describe("what is stored", () => {
       });
       await shop.browser.visit(`${shop.url}/account`);
       await shop.browser.fetch(`${shop.url}/test/plant`);
-      const button = { label: "", to: new URL(`${shop.url}/login/form?discard`), form: new URLSearchParams() };
+      const button = {
+        label: "",
+        to: new URL(`${shop.url}/login/form?discard`),
+        form: new URLSearchParams(),
+      };
       expect((await press(shop.browser, button)).headers.location).toBe("/");
       await shop.browser.fetch(`${shop.url}/test/plant`);
       expect((await shop.post()).body).toBe("taken");
@@ -621,7 +686,9 @@ describe("meanwhile", () => {
     const page = await shop.postAndLogIn();
     expect((await shop.post("item=new")).body).toBe("taken"); // not yet released
     await press(shop.browser, first(page));
-    expect((await shop.browser.navigate(`${shop.url}/thing`, { method: "POST", site: "same-origin" })).body).toBe("in");
+    expect(
+      (await shop.browser.navigate(`${shop.url}/thing`, { method: "POST", site: "same-origin" })).body,
+    ).toBe("in");
     expect((await send(shop.browser, first(page))).body).toBe("taken");
     expect(shop.orders).toEqual(["item=new", BODY]);
     expect((await shop.post("item=later")).body).toBe("taken");
@@ -647,7 +714,9 @@ describe("meanwhile", () => {
 
   test("no login returns to our page by itself", async () => {
     const { url, browser } = await startShop();
-    expect((await browser.visit(`${url}/login?returnTo=/login/form`, { site: "same-origin" })).url).toBe(`${url}/`);
+    expect((await browser.visit(`${url}/login?returnTo=/login/form`, { site: "same-origin" })).url).toBe(
+      `${url}/`,
+    );
   });
 });
 
@@ -663,7 +732,9 @@ test("a guard without forms, or a session without one, waits for nothing", async
       }),
   });
   await shop.browser.visit(`${shop.url}/account`);
-  expect((await shop.browser.navigate(`${shop.url}/sync`, { method: "POST", site: "same-origin" })).body).toBe("true");
+  expect(
+    (await shop.browser.navigate(`${shop.url}/sync`, { method: "POST", site: "same-origin" })).body,
+  ).toBe("true");
 });
 
 test.each([

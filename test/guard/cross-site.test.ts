@@ -25,7 +25,9 @@ describe("requireAuth({ csrf })", () => {
     const { browser, url } = await start({ express: version });
     for (const method of ["GET", "POST", "DELETE"])
       expect((await browser.fetch(`${url}/thing`, { method })).body).toBe("done");
-    expect((await browser.navigate(`${url}/thing`, { method: "POST", site: "same-origin" })).body).toBe("done");
+    expect((await browser.navigate(`${url}/thing`, { method: "POST", site: "same-origin" })).body).toBe(
+      "done",
+    );
   });
 
   test("lets older browsers act by their Origin, and programs by the header", async () => {
@@ -85,5 +87,7 @@ test("without csrf a guard asks nothing of the kind", async () => {
 test("a wrong option fails when the app starts", () => {
   // @ts-expect-error a wrong type
   expect(() => requireAuth({ csrf: "yes" })).toThrow("requireAuth: csrf must be");
-  expect(() => requireAuth({ csrf: { header: "accept" } })).toThrow("requireAuth: csrf.header must begin with X-");
+  expect(() => requireAuth({ csrf: { header: "accept" } })).toThrow(
+    "requireAuth: csrf.header must begin with X-",
+  );
 });

@@ -4,8 +4,13 @@ import { fileURLToPath } from "node:url";
 import type { Express, Request } from "express";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type PortalAuthOptions, portalErrors, type RequireAuthOptions, requireAuth } from "../../lib/index.js";
-import type { PortalOptions } from "../../lib/testing/portal/portal.js";
+import {
+  type PortalAuthOptions,
+  portalErrors,
+  type RequireAuthOptions,
+  requireAuth,
+} from "../../lib/index.js";
+import type { PortalOptions } from "../../lib/testing/provider/test-provider.js";
 import { type LoggedIn, logIn } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
@@ -207,12 +212,15 @@ describe("a login that is too old", () => {
   test.each([
     [8, 200],
     [25, 401],
-  ])("the way back from the portal may take a moment: %i s, with maxAge: 0 and no tolerance", async (age, status) => {
-    const world = await start({ maxAge: 0 }, { options: { clockTolerance: 0 } });
-    world.portal.nextIdToken({ claims: { auth_time: seconds() - age } });
-    await again(world);
-    expect((await askFor(world)).status).toBe(status);
-  });
+  ])(
+    "the way back from the portal may take a moment: %i s, with maxAge: 0 and no tolerance",
+    async (age, status) => {
+      const world = await start({ maxAge: 0 }, { options: { clockTolerance: 0 } });
+      world.portal.nextIdToken({ claims: { auth_time: seconds() - age } });
+      await again(world);
+      expect((await askFor(world)).status).toBe(status);
+    },
+  );
 
   test("an old authentication does not pass because the provider dates the ID token back to it", async () => {
     const world = await start({ maxAge: 300 });
@@ -384,7 +392,10 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.getByText("This page needs a stronger or more recent sign-in.").waitFor();
     await mkdir(SHOTS, { recursive: true });
     await page.screenshot({ path: join(SHOTS, "11-too-weak.png") });
-    expect(await page.getByRole("link").allTextContents()).toEqual(["Sign in again", "Back to the start page"]);
+    expect(await page.getByRole("link").allTextContents()).toEqual([
+      "Sign in again",
+      "Back to the start page",
+    ]);
     await page.context().close();
   });
 

@@ -7,7 +7,7 @@ import {
   type RequireAuthOptions,
   requireAuth,
 } from "../../lib/index.js";
-import type { PortalOptions } from "../../lib/testing/portal/portal.js";
+import type { PortalOptions } from "../../lib/testing/provider/test-provider.js";
 import { logIn } from "../access/logged-in.js";
 import { startWorld } from "../support/world.js";
 
@@ -54,7 +54,10 @@ test("a session that grew old by the app's clock is renewed by one trip, though 
 });
 
 test("maxAge 0 and no tolerance leave time for the way back", async () => {
-  const { browser, url, portal, later, asked } = await start({ maxAge: 0 }, { options: { clockTolerance: 0 } });
+  const { browser, url, portal, later, asked } = await start(
+    { maxAge: 0 },
+    { options: { clockTolerance: 0 } },
+  );
   later(60);
   portal.nextIdToken({ claims: { auth_time: seconds() - 8 } });
   expect((await browser.visit(url + PAGE)).body).toBe("in");
@@ -103,9 +106,12 @@ test.each([
   ["scope", " ", "not empty"],
   ["acr", [], "not empty"],
   ["maxAge", -1, "0 or more"],
-])("a demand that nobody could meet is refused when the app starts, with the reason: %s %j", (name, value, reason) => {
-  expect(() => requireAuth({ [name]: value } as never)).toThrow(reason);
-});
+])(
+  "a demand that nobody could meet is refused when the app starts, with the reason: %s %j",
+  (name, value, reason) => {
+    expect(() => requireAuth({ [name]: value } as never)).toThrow(reason);
+  },
+);
 
 test("nor a claim", () => {
   const claims = { tier: undefined, sub: "amara-okafor" } as never;
@@ -116,7 +122,8 @@ describe("where the portal does not say what it has granted", () => {
   test("that is what this login has asked for", async () => {
     const world = await startWorld({
       options: { scope: "openid email", authorizationParams: { scope: "openid" } },
-      after: (app) => void app.get("/guarded", requireAuth({ scope: "email" }), (_req, res) => void res.send("in")),
+      after: (app) =>
+        void app.get("/guarded", requireAuth({ scope: "email" }), (_req, res) => void res.send("in")),
       log: [/insufficient_scope/],
     });
     world.portal.nextTokenAnswer({ scope: undefined });
@@ -128,7 +135,8 @@ test("a hook that leaves the scope out has not granted all that was asked for", 
   const onTokens = () => ({ access_token: "one of our own", token_type: "bearer" });
   const world = await startWorld({
     options: { scope: "openid email", hooks: { onTokens } },
-    after: (app) => void app.get("/guarded", requireAuth({ scope: "email" }), (_req, res) => void res.send("in")),
+    after: (app) =>
+      void app.get("/guarded", requireAuth({ scope: "email" }), (_req, res) => void res.send("in")),
     log: [/insufficient_scope/],
   });
   world.portal.nextTokenAnswer({ scope: "openid" });
@@ -137,7 +145,9 @@ test("a hook that leaves the scope out has not granted all that was asked for", 
 
 test("a long wish in the address of a login costs no other login its cookie", async () => {
   const { browser, url } = await start({});
-  const callback = await browser.loginUntilCallback(`${url}/login?returnTo=/account`, { site: "same-origin" });
+  const callback = await browser.loginUntilCallback(`${url}/login?returnTo=/account`, {
+    site: "same-origin",
+  });
   const link = `${url}/login?acr_values=${"a".repeat(5000)}`;
   const { headers } = await browser.navigate(link, { site: "same-origin" });
   for (const cookie of headers["set-cookie"] ?? []) expect(cookie.length).toBeLessThan(4096);

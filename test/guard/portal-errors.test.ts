@@ -23,7 +23,11 @@ const refused = { error: "invalid_grant" };
 test.each([4, 5] as const)(
   "who must sign in again is sent to the portal, and comes back (Express %s)",
   async (express) => {
-    const { browser, url, later, portal } = await logIn({ express, after: withPage, log: [/refresh_refused/] });
+    const { browser, url, later, portal } = await logIn({
+      express,
+      after: withPage,
+      log: [/refresh_refused/],
+    });
     portal.answerNext("/oauth2/token", (_req, res) => {
       res.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(refused));
     });
@@ -52,7 +56,11 @@ test("a portal that is down is a page with 503 and Retry-After, and nobody is lo
   portal.answerNext("/oauth2/token", html(502));
   later(TOKEN_SECONDS);
   const { status, headers, body } = await browser.navigate(`${url}/orders`);
-  expect([status, headers["retry-after"], headers["content-type"]]).toEqual([503, "5", "text/html; charset=utf-8"]);
+  expect([status, headers["retry-after"], headers["content-type"]]).toEqual([
+    503,
+    "5",
+    "text/html; charset=utf-8",
+  ]);
   expect(body).toContain("The portal has a problem of its own");
   expect((await me()).isAuthenticated).toBe(true);
 });

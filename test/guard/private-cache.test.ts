@@ -33,7 +33,9 @@ describe("what a guard lets pass is private where the application says nothing o
   test("an answer that is not modified, too", async () => {
     const { url, browser } = await startWorld();
     const { headers } = await browser.visit(`${url}/account`);
-    const again = await browser.navigate(`${url}/account`, { headers: { "if-none-match": String(headers.etag) } });
+    const again = await browser.navigate(`${url}/account`, {
+      headers: { "if-none-match": String(headers.etag) },
+    });
     expect([again.status, again.headers["cache-control"]]).toEqual([304, PRIVATE]);
   });
 });
@@ -50,7 +52,11 @@ describe("the application's own word counts", () => {
       (res) => void res.writeHead(200, { "cache-control": "max-age=5" }).end("a"),
       "max-age=5",
     ],
-    ["Cache-Control in a list", (res) => void res.writeHead(200, ["Cache-Control", "max-age=6"]).end("a"), "max-age=6"],
+    [
+      "Cache-Control in a list",
+      (res) => void res.writeHead(200, ["Cache-Control", "max-age=6"]).end("a"),
+      "max-age=6",
+    ],
     ["Expires", (res) => void res.set("Expires", "Thu, 01 Jan 2099 00:00:00 GMT").send("a"), undefined],
   ])("%s", async (_name, answer, expected) => {
     expect((await headersOf(answer))["cache-control"]).toBe(expected);
@@ -85,7 +91,8 @@ describe("the application's own word counts", () => {
 describe.skipIf(noNginx)(`behind nginx with proxy_cache_valid${noNginx && ` (${noNginx})`}`, () => {
   async function start(options: Parameters<typeof requireAuth>[0]) {
     const { url, browser, portal } = await startWorld({
-      after: (app) => app.get("/mine", requireAuth(options), (req, res) => void res.send(req.portal.claims?.sub)),
+      after: (app) =>
+        app.get("/mine", requireAuth(options), (req, res) => void res.send(req.portal.claims?.sub)),
     });
     await browser.visit(`${url}/account`);
     const cache = await mkdtemp(join(tmpdir(), "portal-auth-cache-"));

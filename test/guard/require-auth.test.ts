@@ -1,7 +1,7 @@
 import express from "express";
 import { describe, expect, test, vi } from "vitest";
 import { PortalAuthError, requireAuth } from "../../lib/index.js";
-import type { Portal } from "../../lib/testing/portal/portal.js";
+import type { Portal } from "../../lib/testing/provider/test-provider.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { observedStore } from "../support/stored-sessions.js";
@@ -34,50 +34,60 @@ describe("somebody who is not logged in", () => {
     ["a program that says nothing", "GET", {}],
     ["an image", "GET", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image", accept: "image/*" }],
     ["a prefetch", "GET", { "sec-fetch-mode": "navigate", "sec-purpose": "prefetch", accept: HTML }],
-    ["a prerender", "GET", { "sec-fetch-mode": "navigate", "sec-purpose": "prefetch;prerender", accept: HTML }],
+    [
+      "a prerender",
+      "GET",
+      { "sec-fetch-mode": "navigate", "sec-purpose": "prefetch;prerender", accept: HTML },
+    ],
     ["a prefetch of an older browser", "GET", { purpose: "prefetch", accept: HTML }],
     ["a prefetch of Firefox", "GET", { "x-moz": "prefetch", accept: HTML }],
     ["a script that posts a form", "POST", { "sec-fetch-mode": "cors", accept: HTML }],
     ["a DELETE", "DELETE", { accept: "application/json" }],
-  ])("%s gets 401 as problem+json with the login address, and no login begins", async (_name, method, headers) => {
-    const { url, browser, asked } = await startWorld({
-      after: (app) => app.all("/thing", requireAuth(), (_req, res) => void res.send("in")),
-    });
-    const answer = await browser.request(`${url}/thing`, { method, headers });
-    expect(answer.status).toBe(401);
-    expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm=/);
-    expect(answer.headers["set-cookie"]).toBeUndefined();
-    expect(asked("/.well-known/openid-configuration")).toEqual([]);
-    expect(answer.headers["content-type"]).toBe("application/problem+json");
-    expect(JSON.parse(answer.body)).toEqual({
-      type: "urn:express-portal-auth:login_required",
-      title: expect.any(String),
-      status: 401,
-      code: "login_required",
-      request_id: expect.stringMatching(/^[0-9a-f]{12}$/),
-      login: "/login",
-    });
-  });
+  ])(
+    "%s gets 401 as problem+json with the login address, and no login begins",
+    async (_name, method, headers) => {
+      const { url, browser, asked } = await startWorld({
+        after: (app) => app.all("/thing", requireAuth(), (_req, res) => void res.send("in")),
+      });
+      const answer = await browser.request(`${url}/thing`, { method, headers });
+      expect(answer.status).toBe(401);
+      expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm=/);
+      expect(answer.headers["set-cookie"]).toBeUndefined();
+      expect(asked("/.well-known/openid-configuration")).toEqual([]);
+      expect(answer.headers["content-type"]).toBe("application/problem+json");
+      expect(JSON.parse(answer.body)).toEqual({
+        type: "urn:express-portal-auth:login_required",
+        title: expect.any(String),
+        status: 401,
+        code: "login_required",
+        request_id: expect.stringMatching(/^[0-9a-f]{12}$/),
+        login: "/login",
+      });
+    },
+  );
 
   test.each([
     ["its page's address", (url: string) => `${url}/orders/new?item=7`, undefined, "/orders/new?item=7"],
     ["the start page if its page is another site's", () => "https://evil.example/page", undefined, "/"],
     ["the start page if there is no Referer", () => undefined, undefined, "/"],
     ["the guard's own address", (url: string) => `${url}/orders/new`, { returnTo: "/orders" }, "/orders"],
-  ])("a form gets 401 and a page that leads to the login, and back to %s", async (_name, referer, options, back) => {
-    const { url, browser } = await startWorld({
-      after: (app) => app.post("/thing", requireAuth(options), (_req, res) => void res.send("in")),
-    });
-    const from = referer(url);
-    const headers: Record<string, string> = from === undefined ? {} : { referer: from };
-    const answer = await browser.navigate(`${url}/thing`, { method: "POST", form: { a: "b" }, headers });
-    expect([answer.status, answer.headers["set-cookie"]]).toEqual([401, undefined]);
-    expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm=/);
-    expect(answer.headers["content-type"]).toBe("text/html; charset=utf-8");
-    expect(answer.body).toContain(`href="/login?returnTo=${encodeURIComponent(back)}">Sign in</a>`);
-    expect(answer.body).toContain("<title>Please sign in</title>");
-    expect(answer.body).toContain("What you sent was not saved.");
-  });
+  ])(
+    "a form gets 401 and a page that leads to the login, and back to %s",
+    async (_name, referer, options, back) => {
+      const { url, browser } = await startWorld({
+        after: (app) => app.post("/thing", requireAuth(options), (_req, res) => void res.send("in")),
+      });
+      const from = referer(url);
+      const headers: Record<string, string> = from === undefined ? {} : { referer: from };
+      const answer = await browser.navigate(`${url}/thing`, { method: "POST", form: { a: "b" }, headers });
+      expect([answer.status, answer.headers["set-cookie"]]).toEqual([401, undefined]);
+      expect(answer.headers["www-authenticate"]).toMatch(/^Bearer realm=/);
+      expect(answer.headers["content-type"]).toBe("text/html; charset=utf-8");
+      expect(answer.body).toContain(`href="/login?returnTo=${encodeURIComponent(back)}">Sign in</a>`);
+      expect(answer.body).toContain("<title>Please sign in</title>");
+      expect(answer.body).toContain("What you sent was not saved.");
+    },
+  );
 
   test("the two sentences for a form are joined without a space in Chinese", async () => {
     const { url, browser } = await startWorld({
@@ -251,20 +261,26 @@ describe("freshToken", () => {
       world.later(TOKEN_SECONDS);
       const { browser, url, portal } = world;
       const { status, headers } = await browser.navigate(`${url}/data`);
-      expect([status, headers.location?.startsWith(`${portal.issuer}/oauth2/authorize?`)]).toEqual([302, true]);
+      expect([status, headers.location?.startsWith(`${portal.issuer}/oauth2/authorize?`)]).toEqual([
+        302,
+        true,
+      ]);
       const page = await browser.visit(headers.location ?? "");
       expect(JSON.parse(page.body).page).toBe("/account?after");
     });
 
-    test.each(["GET", "POST"])("is a 401 with its reason and the login's address for a script (%s)", async (method) => {
-      const world = await start({ log: [/refresh_refused/] });
-      await prepare(world);
-      world.later(TOKEN_SECONDS);
-      const { status, headers, body } = await world.browser.fetch(`${world.url}/data`, { method });
-      expect([status, headers["content-type"]]).toEqual([401, "application/problem+json"]);
-      expect(JSON.parse(body)).toMatchObject({ code, login: "/login" });
-      expect(world.reached).not.toHaveBeenCalled(); // the handler
-    });
+    test.each(["GET", "POST"])(
+      "is a 401 with its reason and the login's address for a script (%s)",
+      async (method) => {
+        const world = await start({ log: [/refresh_refused/] });
+        await prepare(world);
+        world.later(TOKEN_SECONDS);
+        const { status, headers, body } = await world.browser.fetch(`${world.url}/data`, { method });
+        expect([status, headers["content-type"]]).toEqual([401, "application/problem+json"]);
+        expect(JSON.parse(body)).toMatchObject({ code, login: "/login" });
+        expect(world.reached).not.toHaveBeenCalled(); // the handler
+      },
+    );
   });
 
   test("a hook that refuses the person sends them to the login, where it is asked again", async () => {
@@ -283,7 +299,10 @@ describe("freshToken", () => {
     onTokens.mockRejectedValue(new PortalAuthError("login_refused", { sentence: "Members only." }));
     later(TOKEN_SECONDS);
     const { status, body } = await browser.fetch(`${url}/data`);
-    expect([status, JSON.parse(body)]).toMatchObject([403, { code: "login_refused", title: "Members only." }]);
+    expect([status, JSON.parse(body)]).toMatchObject([
+      403,
+      { code: "login_refused", title: "Members only." },
+    ]);
     expect((await me()).isAuthenticated).toBe(false);
   });
 
@@ -314,7 +333,10 @@ describe("freshToken", () => {
 
   test("a hook that fails is a failure of the app, and logs nobody out", async () => {
     const onTokens = vi.fn();
-    const { browser, url, later, me } = await start({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+    const { browser, url, later, me } = await start({
+      options: { hooks: { onTokens } },
+      log: [/hook_failed/],
+    });
     onTokens.mockRejectedValueOnce(new Error("the database is away"));
     later(TOKEN_SECONDS);
     const problem = await browser.fetch(`${url}/data`);

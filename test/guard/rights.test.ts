@@ -75,7 +75,11 @@ describe("claims", () => {
     ["what every object inherits", { toString: "x" }, false],
     ["a function that gives true", { level: (value: number) => value > 2 }, true],
     ["a function that gives false", { level: (value: number) => value > 3 }, false],
-    ["a function of all claims", { level: (_v: number, all: typeof CLAIMS) => all.department === "sales" }, true],
+    [
+      "a function of all claims",
+      { level: (_v: number, all: typeof CLAIMS) => all.department === "sales" },
+      true,
+    ],
     ["a function that gives something else than true", { level: () => 1 }, false],
     ["a function that gives a promise", { level: async () => true }, false],
     ["a function of a claim that is missing", { team: (value: unknown) => value === undefined }, true],

@@ -1,5 +1,9 @@
 import { expect, test, vi } from "vitest";
-import type { IdTokenChanges, Portal, Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
+import type {
+  IdTokenChanges,
+  Portal,
+  Answer as PortalAnswer,
+} from "../../lib/testing/provider/test-provider.js";
 import { expectNothingTold, logIn, openWorld, SHORT_TIMEOUT, useHost, type World } from "./support/attack.js";
 import { Client, rawRequest, sendRaw } from "./support/client.js";
 import { rs256, strangersKey, withMembers } from "./support/jwt.js";
@@ -26,7 +30,10 @@ test(
   `after ${SECONDS} s of hostile and honest traffic the honest path works, and heap and handles are where they were`,
   async () => {
     // an honest portal is waited for: on a busy machine seconds pass in which nobody gets to answer
-    const honest = await openWorld(host(), { portal: { accessTokenSeconds: 2 }, options: { httpTimeout: 20 } });
+    const honest = await openWorld(host(), {
+      portal: { accessTokenSeconds: 2 },
+      options: { httpTimeout: 20 },
+    });
     const lying = await openWorld(host(), { options: SHORT_TIMEOUT });
     const unknown = await openWorld(host(), { options: SHORT_TIMEOUT });
     const all = [honest.world, lying.world, unknown.world] as const;
@@ -165,7 +172,8 @@ const STRANGE: readonly ((base: string, client: Client, url: string) => Promise<
   (base, client) => client.fetch(`${base}/account`, { headers: garbled }),
   (base, client) => client.navigate(`${base}/login?returnTo=//evil.example/${LONG}`),
   (base, client) => client.navigate(`${base}/logout`, { site: "cross-site" }),
-  (base, client) => client.navigate(`${base}/callback`, { method: "POST", form: { state: "a", code: LONG.repeat(8) } }),
+  (base, client) =>
+    client.navigate(`${base}/callback`, { method: "POST", form: { state: "a", code: LONG.repeat(8) } }),
   async (base, client) => {
     for (let count = 0; count < 8; count += 1) await client.navigate(`${base}/account`);
   },

@@ -1,10 +1,19 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect } from "vitest";
-import type { Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
+import type { Answer as PortalAnswer } from "../../lib/testing/provider/test-provider.js";
 import type { Answer } from "../support/browser.js";
 import { beginLogin, signed } from "./support/acts.js";
-import { attacks, CANARY, type Case, logIn, type Outcome, onExpress4, stateOf, type World } from "./support/attack.js";
+import {
+  attacks,
+  CANARY,
+  type Case,
+  logIn,
+  type Outcome,
+  onExpress4,
+  stateOf,
+  type World,
+} from "./support/attack.js";
 import { rawRequest, sendRaw, submitForm } from "./support/client.js";
 import { late, sendText } from "./support/lies.js";
 import { allOf, noSessionBegan, notBegunHere, refused, welcomed } from "./support/outcomes.js";
@@ -26,7 +35,9 @@ const callback = (
   source,
   async act({ victim, base }) {
     const state = await beginLogin(victim, base);
-    return victim.visit(`${base}/callback?${typeof query === "string" ? query : query(state)}`, { site: "cross-site" });
+    return victim.visit(`${base}/callback?${typeof query === "string" ? query : query(state)}`, {
+      site: "cross-site",
+    });
   },
   ...more,
   outcome: allOf(more.outcome ?? refused("callback_invalid"), noSessionBegan),
@@ -40,7 +51,11 @@ const parameters: Case[] = [
   callback("no state", "RFC 6749, section 10.12", "code=x"),
   callback("an empty state", "RFC 6749, section 10.12", "state=&code=x"),
   callback("neither code nor error", "RFC 6749, section 4.1.2", (state) => `state=${state}`),
-  callback("code and error", "RFC 6749, section 4.1.2.1", (state) => `state=${state}&code=x&error=access_denied`),
+  callback(
+    "code and error",
+    "RFC 6749, section 4.1.2.1",
+    (state) => `state=${state}&code=x&error=access_denied`,
+  ),
   ...["state", "code", "iss", "error"].map((name) =>
     callback(`${name} twice`, ONCE, (state) => `state=${state}&code=x&${name}=a&${name}=b`),
   ),
@@ -153,7 +168,12 @@ const wishes = [
   wished("returnTo of half a character", OWASP, "returnTo=/%ff", "/%EF%BF%BD"),
   wished("returnTo with NUL", "CWE-158", "returnTo=/a%00//evil.example", "/a%00//evil.example"),
   wished("returnTo that ends with NUL", "CWE-158", "returnTo=/account%00", "/account"),
-  wished("returnTo with CRLF", "CWE-113", `returnTo=/a${INJECTED}`, "/aX-Injected:%201Set-Cookie:%20injected=1"),
+  wished(
+    "returnTo with CRLF",
+    "CWE-113",
+    `returnTo=/a${INJECTED}`,
+    "/aX-Injected:%201Set-Cookie:%20injected=1",
+  ),
   wished(
     "returnTo with CRLF, encoded twice",
     "CWE-113",
@@ -180,7 +200,11 @@ const confirmed = (
     const [, given = ""] = /name="confirmation" value="([^"]*)"/.exec(question.body) ?? [];
     const text = body(given);
     const { type = FORM["content-type"], query = "" } = more;
-    const headers = [`Cookie: ${await victim.jar.getCookieString(url)}`, "Accept: text/html", `Content-Type: ${type}`];
+    const headers = [
+      `Cookie: ${await victim.jar.getCookieString(url)}`,
+      "Accept: text/html",
+      `Content-Type: ${type}`,
+    ];
     const line = `POST /logout${query.replace("GIVEN", given)} HTTP/1.1`;
     return sendRaw(victim, url, rawRequest(line, [...headers, `Content-Length: ${text.length}`], text));
   },
@@ -225,7 +249,9 @@ const confirmations = [
   confirmed("badly encoded", OWASP, () => "confirmation=%E0%A4%A"),
   confirmed("with NUL", "CWE-158", (given) => `confirmation=${given}%00`),
   confirmed("with CRLF", "CWE-113", (given) => `confirmation=${given}${INJECTED}`),
-  confirmed("as JSON", "OWASP CSRF", (given) => JSON.stringify({ confirmation: given }), { type: "application/json" }),
+  confirmed("as JSON", "OWASP CSRF", (given) => JSON.stringify({ confirmation: given }), {
+    type: "application/json",
+  }),
   confirmed("as text", "OWASP CSRF", (given) => `confirmation=${given}`, { type: "text/plain" }),
   confirmed("in the address", "OWASP CSRF", () => "", { query: "?confirmation=GIVEN" }),
 ];
@@ -233,7 +259,12 @@ attacks("confirmations of a logout", confirmations);
 attacks("confirmations of a logout, on Express 4", onExpress4(confirmations));
 
 /** A body posted to the callback, by somebody whose browser waits for a login. */
-const posted = (name: string, body: string, headers: Record<string, string>, more: Partial<Case> = {}): Case => ({
+const posted = (
+  name: string,
+  body: string,
+  headers: Record<string, string>,
+  more: Partial<Case> = {},
+): Case => ({
   name: `POST: ${name}`,
   source: "OAuth 2.0 Form Post Response Mode, section 2",
   options: { authorizationParams: { response_mode: "form_post" } },
@@ -241,7 +272,12 @@ const posted = (name: string, body: string, headers: Record<string, string>, mor
     const state = await beginLogin(victim, base);
     const cookie = await victim.jar.getCookieString(url);
     const text = body.replace("STATE", state);
-    const lines = Object.entries({ cookie, accept: "text/html", "content-length": String(text.length), ...headers });
+    const lines = Object.entries({
+      cookie,
+      accept: "text/html",
+      "content-length": String(text.length),
+      ...headers,
+    });
     const request = rawRequest(
       "POST /callback HTTP/1.1",
       lines.map((line) => line.join(": ")),
@@ -263,7 +299,9 @@ const bodies: Case[] = [
   posted("JSON", '{"state":"STATE","code":"x"}', { "content-type": "application/json" }),
   posted("text", "state=STATE&code=x", { "content-type": "text/plain" }),
   posted("no type", "state=STATE&code=x", {}),
-  posted("two types", "state=STATE&code=x", { "content-type": "text/plain, application/x-www-form-urlencoded" }),
+  posted("two types", "state=STATE&code=x", {
+    "content-type": "text/plain, application/x-www-form-urlencoded",
+  }),
   posted("a multipart form", "--b\r\n\r\nx\r\n--b--", { "content-type": "multipart/form-data; boundary=b" }),
   posted("over 64 KiB", `state=STATE&code=${"a".repeat(70_000)}`, FORM),
   posted("badly encoded", "state=%E0%A4%A&code=%", FORM, unknownState),
@@ -281,7 +319,12 @@ attacks(
 );
 
 /** Raw HTTP, and what must come back: a status of its own, or one of Node's that no code of ours is asked for. */
-const raw = (name: string, source: string, text: string | ((world: World) => string), status: number): Case => ({
+const raw = (
+  name: string,
+  source: string,
+  text: string | ((world: World) => string),
+  status: number,
+): Case => ({
   name,
   source,
   act: (world) => sendRaw(world.stranger, world.url, typeof text === "string" ? text : text(world)),
@@ -316,7 +359,11 @@ const requests: Case[] = [
   raw(
     "two cookie headers",
     "RFC 6265, section 5.4",
-    rawRequest("GET /account HTTP/1.1", ["Cookie: portal-session=a", "Cookie: portal-session=b", ...navigation]),
+    rawRequest("GET /account HTTP/1.1", [
+      "Cookie: portal-session=a",
+      "Cookie: portal-session=b",
+      ...navigation,
+    ]),
     302,
   ),
   raw("NUL in a header", "RFC 9110, section 5.5", rawRequest("GET /account HTTP/1.1", ["Cookie: a=\0"]), 400),
@@ -339,7 +386,12 @@ const requests: Case[] = [
     rawRequest("GET /callback?state=\u00e9&code=\u00ff HTTP/1.1"),
     400,
   ),
-  raw("an address with a fragment", "RFC 9112, section 3.2", rawRequest("GET /callback#state=a&code=b HTTP/1.1"), 400),
+  raw(
+    "an address with a fragment",
+    "RFC 9112, section 3.2",
+    rawRequest("GET /callback#state=a&code=b HTTP/1.1"),
+    400,
+  ),
   raw("an encoded path", "RFC 3986, section 2.4", rawRequest("GET /%63allback?state=a&code=b HTTP/1.1"), 404),
   raw("a path that cannot be decoded", "RFC 3986, section 2.4", rawRequest("GET /%E0%A4%A HTTP/1.1"), 404),
   raw("a method that nobody knows", "RFC 9110, section 9", rawRequest("BREW /login HTTP/1.1"), 400),
@@ -398,7 +450,10 @@ const forgeries = [
   forged("X-Forwarded-Host", { "x-forwarded-host": "evil.example" }),
   forged("X-Forwarded-Proto", { "x-forwarded-proto": "https, http" }),
   forged("X-Forwarded-Proto of a script", { "x-forwarded-proto": "javascript" }),
-  forged("X-Forwarded-Port and -Prefix", { "x-forwarded-port": "99", "x-forwarded-prefix": "//evil.example" }),
+  forged("X-Forwarded-Port and -Prefix", {
+    "x-forwarded-port": "99",
+    "x-forwarded-prefix": "//evil.example",
+  }),
   forged("Forwarded", { forwarded: "host=evil.example;proto=https" }),
   forged("X-Original-URL and X-Rewrite-URL", {
     "x-original-url": "//evil.example/",
@@ -450,7 +505,8 @@ attacks("logins that go their own way", [
   {
     name: "finished in another browser",
     source: "RFC 9700, section 4.7",
-    act: async ({ victim, stranger, base }) => stranger.visit(await victim.loginUntilCallback(`${base}/login`)),
+    act: async ({ victim, stranger, base }) =>
+      stranger.visit(await victim.loginUntilCallback(`${base}/login`)),
     outcome: notBegunHere,
   },
   {
@@ -545,7 +601,9 @@ function reloadAfterACut(keys: PortalAnswer): (world: World) => Promise<Answer> 
       portal.answerNext("/oauth2/jwks", (req, res) => resolve(() => keys(req, res))),
     );
     const socket = connectTo(url);
-    socket.write(rawRequest(`GET ${address.pathname}${address.search} HTTP/1.1`, [`Cookie: ${cookie}`, ...navigation]));
+    socket.write(
+      rawRequest(`GET ${address.pathname}${address.search} HTTP/1.1`, [`Cookie: ${cookie}`, ...navigation]),
+    );
     const letGo = await held; // in the midst of it
     socket.destroy();
     const reloaded = victim.visit(address, { site: "cross-site" });
@@ -560,7 +618,10 @@ async function beginForm({ victim, url }: World, { body }: Answer): Promise<Sock
     ([, name, value]) => `${name}=${value}`,
   );
   expect(fields).toHaveLength(2);
-  const headers = [`Cookie: ${await victim.jar.getCookieString(url)}`, `Content-Type: ${FORM["content-type"]}`];
+  const headers = [
+    `Cookie: ${await victim.jar.getCookieString(url)}`,
+    `Content-Type: ${FORM["content-type"]}`,
+  ];
   const socket = connectTo(url);
   socket.write(rawRequest("POST /callback HTTP/1.1", [...headers, "Content-Length: 5000"], fields.join("&")));
   return socket;
@@ -591,7 +652,9 @@ attacks("while the store is away", [
     source: "RFC 9700, section 4.2",
     options: { store: "redis://127.0.0.1:1" },
     act: ({ victim, base }) =>
-      victim.navigate(`${base}/callback?posted=sealed-words`, { headers: { cookie: `portal-session=${signed("a")}` } }),
+      victim.navigate(`${base}/callback?posted=sealed-words`, {
+        headers: { cookie: `portal-session=${signed("a")}` },
+      }),
     outcome: ({ status, body }) => void expect([status, body.includes("sealed-words")]).toEqual([503, false]),
   },
   {
@@ -605,7 +668,8 @@ attacks("while the store is away", [
     outcome({ status, body }, { url }) {
       expect(status).toBe(503);
       expect(body).toContain("Try again");
-      for (const [, href = ""] of body.matchAll(/href="([^"]*)"/g)) expect(new URL(href, url).origin).toBe(url);
+      for (const [, href = ""] of body.matchAll(/href="([^"]*)"/g))
+        expect(new URL(href, url).origin).toBe(url);
     },
   },
 ]);

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { Portal, Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
+import type { Portal, Answer as PortalAnswer } from "../../lib/testing/provider/test-provider.js";
 import { startTlsFront } from "../support/tls-front.js";
 import { later, logInAgainAfter, logInThenAsk } from "./support/acts.js";
 import {
@@ -91,7 +91,12 @@ attacks("an answer that is none", [
     ["503 without a body", HTTP, lies.sendText(503, ""), "portal_failed"],
     ["502 as JSON", HTTP, lies.sendJson(502, { error: CANARY }), "portal_failed"],
     ["429", "RFC 6585, section 4", lies.sendText(429, CANARY), "portal_failed"],
-    ["503 with a word in Retry-After", HTTP, lies.sendText(503, "", { "retry-after": CANARY }), "portal_failed"],
+    [
+      "503 with a word in Retry-After",
+      HTTP,
+      lies.sendText(503, "", { "retry-after": CANARY }),
+      "portal_failed",
+    ],
     ["404 with a page", HTTP, lies.html(404), NOT_FOUND],
     ["200 with a page", RFC6749, lies.html(200), BAD_JSON],
     ["invalid JSON", RFC6749, lies.sendText(200, `{"${CANARY}`, JSON_TYPE), BAD_JSON],
@@ -106,8 +111,18 @@ attacks("an answer that is none", [
     ["half an answer, and then nothing", "the option httpTimeout", lies.stopsInTheMiddle, "portal_timeout"],
     ["a byte now and then", "the option httpTimeout", lies.drips, "portal_timeout"],
     ["1 MB of headers", "CWE-400", lies.endlessHeaders, "portal_unreachable"],
-    ["gzip that is none", CODING, lies.sendText(200, CANARY, { "content-encoding": "gzip" }), "portal_unreachable"],
-    ["a coding that nobody knows", CODING, lies.sendText(200, CANARY, { "content-encoding": "moon" }), BAD_JSON],
+    [
+      "gzip that is none",
+      CODING,
+      lies.sendText(200, CANARY, { "content-encoding": "gzip" }),
+      "portal_unreachable",
+    ],
+    [
+      "a coding that nobody knows",
+      CODING,
+      lies.sendText(200, CANARY, { "content-encoding": "moon" }),
+      BAD_JSON,
+    ],
     ["reset at once", CHUNKS, lies.resetsAtOnce, "portal_unreachable"],
     ["reset in the headers", CHUNKS, lies.resetsInTheHeaders, "portal_unreachable"],
     ["reset in the body", CHUNKS, lies.resetsInTheBody, "portal_unreachable"],
@@ -166,7 +181,12 @@ attacks(
 );
 
 /** A good answer, odd in a way that hurts nobody, or at some of the places somebody. */
-const odd = (name: string, source: string, answer: PortalAnswer, told: Partial<Record<Place, Told>> = {}): Case[] =>
+const odd = (
+  name: string,
+  source: string,
+  answer: PortalAnswer,
+  told: Partial<Record<Place, Told>> = {},
+): Case[] =>
   READ.map((place): Case => {
     const { meet, passes, fails } = PLACES[place];
     const failure = told[place];
@@ -224,7 +244,10 @@ attacks("a good answer that is written oddly", [
   ...odd(
     "with a member of 10,000 levels",
     "CWE-674",
-    lies.rewritten((json) => ({ body: json.replace(/}$/, `,"about":${levels(10_000)}}`), headers: JSON_TYPE })),
+    lies.rewritten((json) => ({
+      body: json.replace(/}$/, `,"about":${levels(10_000)}}`),
+      headers: JSON_TYPE,
+    })),
     { userinfo: "portal_answer_invalid" }, // where all of it would be kept
   ),
   ...odd("late, and in time", "the option httpTimeout", lies.late(300)),
@@ -232,7 +255,12 @@ attacks("a good answer that is written oddly", [
 ]);
 
 /** What the portal says in its discovery document from now on. */
-const discovered = (name: string, source: string, members: Record<string, unknown>, outcome: Outcome): Case => ({
+const discovered = (
+  name: string,
+  source: string,
+  members: Record<string, unknown>,
+  outcome: Outcome,
+): Case => ({
   name,
   source,
   lie: (portal) => portal.alterDiscovery((document) => ({ ...document, ...members })),
@@ -259,7 +287,9 @@ attacks("a discovery document that lies", [
         ["with a password", "http://a:b@127.0.0.1:1/x"],
         ["an address of nothing", "https://"],
       ] as const
-    ).map(([what, value]) => discovered(`${name} ${what}`, DOCUMENT, { [name]: value }, refused("discovery_invalid"))),
+    ).map(([what, value]) =>
+      discovered(`${name} ${what}`, DOCUMENT, { [name]: value }, refused("discovery_invalid")),
+    ),
   ),
   ...OPTIONAL_ADDRESSES.map((name) =>
     discovered(`${name} a script`, DOCUMENT, { [name]: "javascript:alert(1)" }, refused("discovery_invalid")),
@@ -273,7 +303,12 @@ attacks("a discovery document that lies", [
     { issuer: "https://evil.example" },
     refused("issuer_mismatch"),
   ),
-  discovered("algorithms that are a text", DOCUMENT, { id_token_signing_alg_values_supported: "RS256" }, welcomed),
+  discovered(
+    "algorithms that are a text",
+    DOCUMENT,
+    { id_token_signing_alg_values_supported: "RS256" },
+    welcomed,
+  ),
   discovered("no algorithms", DOCUMENT, { id_token_signing_alg_values_supported: [] }, welcomed), // RS256 is the default
   discovered(
     "algorithms of any type",
@@ -335,7 +370,11 @@ function sentS256(...[answer, world]: Parameters<Outcome>) {
 }
 
 /** The key set from now on. */
-const keys = (name: string, change: (keys: Record<string, unknown>[]) => unknown, outcome: Outcome): Case => ({
+const keys = (
+  name: string,
+  change: (keys: Record<string, unknown>[]) => unknown,
+  outcome: Outcome,
+): Case => ({
   name,
   source: "RFC 7517, section 5: what is not understood is ignored",
   lie: (portal) => portal.alterKeys((jwks) => change(jwks.keys as Record<string, unknown>[])),
@@ -384,7 +423,11 @@ attacks("keys that are odd", [
   keys("the good key twice", (good) => ({ keys: [...good, ...good] }), welcomed),
   keys("the member spelt Keys", (good) => ({ Keys: good }), welcomed),
   keys("none", () => ({ keys: [] }), refused("id_token_signature_invalid")),
-  keys("an object in place of a list", (good) => ({ keys: { 0: good[0] } }), refused("portal_answer_invalid")),
+  keys(
+    "an object in place of a list",
+    (good) => ({ keys: { 0: good[0] } }),
+    refused("portal_answer_invalid"),
+  ),
   keys(
     "the private key by mistake",
     (good) => ({ keys: good.map((key) => ({ ...key, d: CANARY })) }),
@@ -393,7 +436,9 @@ attacks("keys that are odd", [
 ]);
 
 const codesSent = ({ requests }: Portal): string[] =>
-  requests.filter(({ path }) => path === TOKEN).flatMap(({ body }) => new URLSearchParams(body).getAll("code"));
+  requests
+    .filter(({ path }) => path === TOKEN)
+    .flatMap(({ body }) => new URLSearchParams(body).getAll("code"));
 
 attacks("a portal that is away for a while", [
   {

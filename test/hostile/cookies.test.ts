@@ -77,14 +77,21 @@ const tampered: Tampering[] = [
   cookies("empty", OWASP, (world) => rewrite(world, () => "")),
   cookies("garbled", OWASP, (world) => rewrite(world, () => "%E0%A4%A.j:%7B.%01")),
   ...[5, 45, 60, 120].map((at) =>
-    cookies(`one letter changed, the ${at}th`, COMPACT, (world) => rewrite(world, (value) => flipped(value, at))),
+    cookies(`one letter changed, the ${at}th`, COMPACT, (world) =>
+      rewrite(world, (value) => flipped(value, at)),
+    ),
   ),
   cookies("cut short", COMPACT, (world) => rewrite(world, (value) => value.slice(0, -1))),
   cookies("longer", COMPACT, (world) => rewrite(world, (value) => `${value}A`)),
   cookies("padded", "RFC 7515, section 2", (world) => rewrite(world, (value) => `${value}==`)),
   cookies("in quotes", "RFC 6265, section 4.1.1", (world) => rewrite(world, (value) => `"${value}"`)),
   cookies("of another of the same person's logins", "RFC 9700, section 4.7", copyLogin),
-  cookies("in the slot of another of the same person's logins", "README, how a login works", swapLogins, welcomed),
+  cookies(
+    "in the slot of another of the same person's logins",
+    "README, how a login works",
+    swapLogins,
+    welcomed,
+  ),
   cookies("of another person's login", "RFC 9700, section 4.7", swapPeople),
   cookies("a header without encryption", "RFC 7516, section 4.1", (world) =>
     rewrite(world, () => `${btoa('{"alg":"none"}')}...e30.`),
@@ -131,7 +138,8 @@ async function swapPeople(world: World): Promise<void> {
 
 async function plantFifty(world: World): Promise<void> {
   const prefix = world.url.startsWith("https:") ? "__Host-portal-login." : "portal-login.";
-  for (let index = 0; index < 50; index += 1) await plant(world, prefix + String(index).padStart(9, "A"), `x${index}`);
+  for (let index = 0; index < 50; index += 1)
+    await plant(world, prefix + String(index).padStart(9, "A"), `x${index}`);
 }
 
 /** How a cookie came to be sealed. */
@@ -146,10 +154,20 @@ interface Seal {
 const sealedAnew =
   (by: Seal, change: (held: Buffer) => Buffer = (held) => held) =>
   (world: World): Promise<void> => {
-    const sealer = ({ secret = SESSION_SECRET, of = "login slot", client = CLIENT_ID, callback = "/callback" }: Seal) =>
-      createByteSealer([secret], `${of} ${JSON.stringify([world.portal.issuer, client, world.base + callback])}`);
+    const sealer = ({
+      secret = SESSION_SECRET,
+      of = "login slot",
+      client = CLIENT_ID,
+      callback = "/callback",
+    }: Seal) =>
+      createByteSealer(
+        [secret],
+        `${of} ${JSON.stringify([world.portal.issuer, client, world.base + callback])}`,
+      );
     return rewrite(world, (value) => {
-      const opened = [SESSION_SECRET, RENEWED_SECRET].map((secret) => sealer({ secret }).open(value)).find(Boolean);
+      const opened = [SESSION_SECRET, RENEWED_SECRET]
+        .map((secret) => sealer({ secret }).open(value))
+        .find(Boolean);
       return sealer(by).seal(change(opened as Buffer));
     });
   };
@@ -182,7 +200,11 @@ const sealed: Tampering[] = [
     sealedAnew({}),
     welcomed,
   ),
-  cookies("sealed for another client with the same secret", "RFC 9700, section 4.4", sealedAnew({ client: "other" })),
+  cookies(
+    "sealed for another client with the same secret",
+    "RFC 9700, section 4.4",
+    sealedAnew({ client: "other" }),
+  ),
   cookies(
     "sealed for another router with the same secret",
     "RFC 9700, section 4.4",
@@ -222,14 +244,20 @@ const decoded = (value: string) => decodeURIComponent(value);
 const sessionCookies: Case[] = [
   sessionCookie("empty", () => ""),
   sessionCookie("without its signature", (value) => encodeURIComponent(decoded(value).split(".")[0] ?? "")),
-  sessionCookie("another id under the old signature", (value) => encodeURIComponent(flipped(decoded(value), 4))),
-  sessionCookie("another signature", (value) => encodeURIComponent(flipped(decoded(value), decoded(value).length - 3))),
+  sessionCookie("another id under the old signature", (value) =>
+    encodeURIComponent(flipped(decoded(value), 4)),
+  ),
+  sessionCookie("another signature", (value) =>
+    encodeURIComponent(flipped(decoded(value), decoded(value).length - 3)),
+  ),
   sessionCookie("garbled", () => "s%3A%E0%A4%A"),
   sessionCookie("JSON", () => encodeURIComponent('j:{"portal":{"claims":{"sub":"amara-okafor"}}}')),
   sessionCookie("an id of __proto__", () => signed("__proto__")),
   sessionCookie("an id of constructor", () => signed("constructor")),
   sessionCookie("an id that nobody has", () => signed("a".repeat(32))),
-  sessionCookie("signed by a secret of the stranger's", (value) => signed(idIn(value), "a secret of the stranger's")),
+  sessionCookie("signed by a secret of the stranger's", (value) =>
+    signed(idIn(value), "a secret of the stranger's"),
+  ),
   sessionCookie("signed by an older secret", (value) => signed(idIn(value)), {
     source: KEY_ROTATION,
     options: { secret: RENEWED_SECRET },
@@ -265,7 +293,8 @@ attacks("over https, behind a proxy", [
       const lines = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []);
       expect(lines.length).toBeGreaterThan(2);
       for (const line of lines) expect(line).toMatch(/^__Host-portal-(login\.[\w-]{8}\d|session)=/);
-      for (const line of lines) expect(line).toMatch(/; Path=\/;(?!.*Domain).*HttpOnly; Secure(; SameSite=Lax)?$/);
+      for (const line of lines)
+        expect(line).toMatch(/; Path=\/;(?!.*Domain).*HttpOnly; Secure(; SameSite=Lax)?$/);
     },
   ),
   tossed(
@@ -290,7 +319,8 @@ attacks("over https, behind a proxy", [
       await victim.jar.setCookie(`portal-session=${value}; Path=/; Secure`, url);
       return victim.fetch(`${base}/account`);
     },
-    async ({ status }, { whoIs, victim }) => void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
+    async ({ status }, { whoIs, victim }) =>
+      void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
   ),
   tossed(
     "who speaks to the app past the proxy begins no login: its cookie could not be Secure",
@@ -302,7 +332,8 @@ attacks("over https, behind a proxy", [
   ),
   tossed(
     "who says past the proxy that it is https gets a cookie that is Secure all the same",
-    ({ stranger, behind }) => stranger.navigate(`${behind}/login`, { headers: { "x-forwarded-proto": "https" } }),
+    ({ stranger, behind }) =>
+      stranger.navigate(`${behind}/login`, { headers: { "x-forwarded-proto": "https" } }),
     ({ status, headers }) => {
       expect([status, headers["set-cookie"]]).toEqual([302, [expect.stringMatching(/^__Host-.*; Secure; /)]]);
     },

@@ -47,7 +47,9 @@ const stepUps: readonly Case[] = [
   ignores("an acr with a space behind", "/strong", { claims: { acr: "mfa " } }),
   ignores("an acr in other letters", "/strong", { claims: { acr: "MFA" } }),
   ignores("two acrs in one text", "/strong", { claims: { acr: "pwd mfa" } }),
-  ignores("a portal that says that the login was an hour ago", "/young", { claims: { auth_time: seconds() - 3600 } }),
+  ignores("a portal that says that the login was an hour ago", "/young", {
+    claims: { auth_time: seconds() - 3600 },
+  }),
   ignores("a portal that does not say when it was", "/young", { claims: { auth_time: undefined } }),
   {
     ...strong,
@@ -93,7 +95,9 @@ const stepUps: readonly Case[] = [
     name: "a stranger's weaker wish in the address of the login weakens no guard",
     source: RFC9470,
     async act({ victim, base }) {
-      await victim.visit(`${base}/login?acr_values=pwd&max_age=999999&returnTo=/strong`, { site: "same-origin" });
+      await victim.visit(`${base}/login?acr_values=pwd&max_age=999999&returnTo=/strong`, {
+        site: "same-origin",
+      });
       return victim.fetch(`${base}/strong`);
     },
     outcome: async ({ status }, { victim, base }) => {
@@ -132,7 +136,8 @@ const lacks = (name: string, path: string, claims: Record<string, unknown>, code
   },
   async outcome({ status, body, headers }, { victim, base }) {
     expect([status, JSON.parse(body).code]).toEqual([403, code]);
-    if (code === "insufficient_scope") expect(headers["www-authenticate"]).toContain('error="insufficient_scope"');
+    if (code === "insufficient_scope")
+      expect(headers["www-authenticate"]).toContain('error="insufficient_scope"');
     const page = await victim.visit(base + path);
     expect([page.status, page.body.includes(code)]).toEqual([403, true]); // and no way round in a circle
   },
@@ -145,11 +150,21 @@ const rights: readonly Case[] = [
   lacks("roles that are an object with that name", "/admins", { roles: { admin: true } }, "not_permitted"),
   lacks("roles that are a list in a list", "/admins", { roles: [["admin"]] }, "not_permitted"),
   lacks("roles that are true", "/admins", { roles: true }, "not_permitted"),
-  lacks("roles that a prototype brings", "/admins", JSON.parse('{"__proto__":{"roles":["admin"]}}'), "not_permitted"),
+  lacks(
+    "roles that a prototype brings",
+    "/admins",
+    JSON.parse('{"__proto__":{"roles":["admin"]}}'),
+    "not_permitted",
+  ),
   lacks("claims of another department", "/sales", { department: "it", level: 2 }, "not_permitted"),
   lacks("one claim of two", "/sales", { department: "sales" }, "not_permitted"),
   lacks("a number as a text", "/sales", { department: "sales", level: "2" }, "not_permitted"),
-  lacks("a department that is an object", "/sales", { department: { toString: "sales" }, level: 2 }, "not_permitted"),
+  lacks(
+    "a department that is an object",
+    "/sales",
+    { department: { toString: "sales" }, level: 2 },
+    "not_permitted",
+  ),
   lacks("no such scope", "/granted", {}, "insufficient_scope"),
   {
     ...strong,
@@ -236,7 +251,11 @@ const unasked: readonly Case[] = [
       name: `a login that a stranger's form begins, ${how}`,
       source: CORE4,
       act: ({ victim, base, portal }) =>
-        victim.visit(`${base}/login`, { method: "POST", site: "cross-site", form: { iss: portal.issuer, ...given } }),
+        victim.visit(`${base}/login`, {
+          method: "POST",
+          site: "cross-site",
+          form: { iss: portal.issuer, ...given },
+        }),
       async outcome({ status, body }, { whoIs, victim }) {
         if ("iss[]" in given) return; // beside the good one it means nothing
         expect([status, body.includes("login_initiation_invalid"), await whoIs(victim)]).toEqual([
@@ -259,7 +278,8 @@ const unasked: readonly Case[] = [
         form: { iss: world.portal.issuer },
       });
     },
-    outcome: async ({ status }, { whoIs, victim }) => void expect([status, await whoIs(victim)]).toEqual([303, VICTIM]),
+    outcome: async ({ status }, { whoIs, victim }) =>
+      void expect([status, await whoIs(victim)]).toEqual([303, VICTIM]),
   },
 ];
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { expect } from "vitest";
 import type { PortalAuthErrorCode } from "../../lib/index.js";
-import type { Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
+import type { Answer as PortalAnswer } from "../../lib/testing/provider/test-provider.js";
 import { logInAndOut } from "./support/acts.js";
 import { attacks, CANARY, type Case, logIn, type Outcome } from "./support/attack.js";
 import * as lies from "./support/lies.js";
@@ -25,7 +25,8 @@ type Refusal = readonly [
 const refusals = (rows: readonly Refusal[]): Case[] =>
   rows.flatMap(([name, lie, atLogin, atRefresh]): Case[] => {
     const { token, refresh } = PLACES;
-    const lay = ({ portal }: { portal: Parameters<NonNullable<Case["lie"]>>[0] }) => portal.answerNext(TOKEN, lie);
+    const lay = ({ portal }: { portal: Parameters<NonNullable<Case["lie"]>>[0] }) =>
+      portal.answerNext(TOKEN, lie);
     return [
       { name: `login: ${name}`, source: TOKEN_PAGES, act: token.meet(lay), outcome: token.fails(atLogin) },
       {
@@ -35,7 +36,9 @@ const refusals = (rows: readonly Refusal[]): Case[] =>
         outcome:
           atRefresh === "refresh_refused"
             ? refused("refresh_refused")
-            : allOf(refresh.fails(atRefresh ?? "refresh_failed"), (_answer, world) => refresh.passesNext(world)),
+            : allOf(refresh.fails(atRefresh ?? "refresh_failed"), (_answer, world) =>
+                refresh.passesNext(world),
+              ),
       },
     ];
   });
@@ -64,7 +67,11 @@ attacks(
       "code_refused",
       "refresh_refused",
     ],
-    ["another error", lies.sendJson(400, { error: "invalid_scope", error_description: CANARY }), "token_refused"],
+    [
+      "another error",
+      lies.sendJson(400, { error: "invalid_scope", error_description: CANARY }),
+      "token_refused",
+    ],
     [
       "an error that only a person can mend",
       lies.sendJson(400, { error: "interaction_required", error_description: CANARY }),
@@ -72,8 +79,17 @@ attacks(
       "refresh_refused",
     ],
     ["an error of its own", lies.sendJson(400, { error: "server_error" }), "portal_failed", "portal_failed"],
-    ["invalid_grant with a 503", lies.sendJson(503, { error: "invalid_grant" }), "portal_failed", "portal_failed"],
-    ["invalid_grant in a good answer", lies.sendJson(200, { error: "invalid_grant" }), "portal_answer_invalid"],
+    [
+      "invalid_grant with a 503",
+      lies.sendJson(503, { error: "invalid_grant" }),
+      "portal_failed",
+      "portal_failed",
+    ],
+    [
+      "invalid_grant in a good answer",
+      lies.sendJson(200, { error: "invalid_grant" }),
+      "portal_answer_invalid",
+    ],
     [
       "an error that is a list",
       lies.sendJson(400, { error: ["invalid_grant", CANARY] }),
@@ -147,7 +163,9 @@ attacks(
   ]),
 );
 
-const challenge = (error: string) => ({ "www-authenticate": `Bearer error="${error}", error_description="${CANARY}"` });
+const challenge = (error: string) => ({
+  "www-authenticate": `Bearer error="${error}", error_description="${CANARY}"`,
+});
 
 /** What userinfo answers, so many times. */
 const told = (name: string, lie: PortalAnswer, outcome: Outcome, times = 1): Case => ({
@@ -164,7 +182,11 @@ const asked =
     void expect([world.asked(USERINFO).length, world.asked(TOKEN).length]).toEqual(counts);
 
 attacks("userinfo's bad answers", [
-  told("no token: 400 with a challenge", lies.sendText(400, "", challenge("invalid_request")), userInfoRefused),
+  told(
+    "no token: 400 with a challenge",
+    lies.sendText(400, "", challenge("invalid_request")),
+    userInfoRefused,
+  ),
   told(
     "token revoked: 401 with a challenge, and then no more: a new token is asked for",
     lies.sendText(401, "", challenge("invalid_token")),
@@ -184,7 +206,11 @@ attacks("userinfo's bad answers", [
   ),
   told("the person is gone: 404", lies.sendJson(404, { error: "user_not_found" }), userInfoRefused),
   told("400 with a page", lies.html(400), userInfoRefused),
-  told("400 with JSON that says nothing", lies.sendJson(400, { sub: "amara-okafor", about: CANARY }), userInfoRefused),
+  told(
+    "400 with JSON that says nothing",
+    lies.sendJson(400, { sub: "amara-okafor", about: CANARY }),
+    userInfoRefused,
+  ),
   told("403 with nothing", lies.sendText(403, ""), userInfoRefused),
   ...(
     [
@@ -195,7 +221,11 @@ attacks("userinfo's bad answers", [
       ["sub in __proto__ alone", JSON.parse('{"__proto__":{"sub":"amara-okafor"}}')],
     ] as const
   ).map(([name, claims]) =>
-    told(name, lies.sendJson(200, { ...claims, email: CANARY }), PLACES.userinfo.fails("portal_answer_invalid")),
+    told(
+      name,
+      lies.sendJson(200, { ...claims, email: CANARY }),
+      PLACES.userinfo.fails("portal_answer_invalid"),
+    ),
   ),
 ]);
 
@@ -223,7 +253,10 @@ attacks("bad answers at the end", [
     name: "the portal's logout: client_id missing: 400 with JSON",
     source: "the portal's product page 1148/51486",
     lie: (portal) =>
-      portal.answerNext("/logout", lies.sendJson(400, { error: "invalid_request", error_description: CANARY })),
+      portal.answerNext(
+        "/logout",
+        lies.sendJson(400, { error: "invalid_request", error_description: CANARY }),
+      ),
     act: logInAndOut,
     outcome: outAtThePortal,
   },

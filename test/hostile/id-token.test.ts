@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { generate } from "selfsigned";
 import { expect } from "vitest";
-import type { IdTokenChanges, Portal, SigningAlg } from "../../lib/testing/portal/portal.js";
+import type { IdTokenChanges, Portal, SigningAlg } from "../../lib/testing/provider/test-provider.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAgainAfter, logInAndOut, logInThenAsk } from "./support/acts.js";
@@ -21,7 +21,11 @@ const RFC7519 = "RFC 7519, section 4: of a name that comes twice the last counts
 const LONG = "a".repeat(256);
 
 /** [what is told, where it stands that it must not be, the lie]. */
-type Row = readonly [name: string, source: string, lie: IdTokenChanges | ((portal: Portal) => IdTokenChanges)];
+type Row = readonly [
+  name: string,
+  source: string,
+  lie: IdTokenChanges | ((portal: Portal) => IdTokenChanges),
+];
 
 const rows = (table: readonly Row[], outcome: Case["outcome"], setting: Partial<Case> = {}): Case[] =>
   table.map(([name, source, lie]) => ({
@@ -50,7 +54,10 @@ const atRefresh = (table: readonly Case[], outcome: Outcome = staysIn("refresh_f
       await lie?.(portal, world);
     },
     act: logInThenAsk("/token"),
-    outcome: allOf(ABOUT_IDENTITY.test(each.name) ? refused("refresh_identity_mismatch") : outcome, asksNoStranger),
+    outcome: allOf(
+      ABOUT_IDENTITY.test(each.name) ? refused("refresh_identity_mismatch") : outcome,
+      asksNoStranger,
+    ),
   }));
 
 function attacksBoth(title: string, table: readonly Case[]): void {
@@ -98,7 +105,11 @@ attacksBoth(
       ["azp null", core("step 5"), claim({ azp: null })],
       ["azp empty", core("step 5"), claim({ azp: "" })],
       ["azp twice, the last one wrong", RFC7519, twice('"azp":"another-client"')],
-      ["fapi2-security-profile-final-client-test-invalid-missing-exp", core("step 9"), claim({ exp: undefined })],
+      [
+        "fapi2-security-profile-final-client-test-invalid-missing-exp",
+        core("step 9"),
+        claim({ exp: undefined }),
+      ],
       [
         "fapi2-security-profile-final-client-test-invalid-expired-exp",
         core("step 9"),
@@ -119,20 +130,37 @@ attacksBoth(
       ["nbf in the future", "RFC 7519, section 4.1.5", () => claim({ nbf: now() + 40 })],
       ["nbf a text", "RFC 7519, section 4.1.5", claim({ nbf: "now" })],
       ["nbf null", "RFC 7519, section 4.1.5", claim({ nbf: null })],
-      ["at_hash of another token", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: "A".repeat(22) })],
+      [
+        "at_hash of another token",
+        "OpenID Connect Core 1.0, section 3.1.3.8",
+        claim({ at_hash: "A".repeat(22) }),
+      ],
       ["at_hash empty", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: "" })],
       ["at_hash null", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: null })],
       ["at_hash a list", "OpenID Connect Core 1.0, section 3.1.3.8", claim({ at_hash: ["x"] })],
       ["at_hash twice, the last one wrong", RFC7519, twice('"at_hash":"x"')],
-      ["claims that are a list", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "[]") }],
-      ["claims that are null", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "null") }],
-      ["claims that are no JSON", "RFC 7519, section 7.2, step 10", { forge: (_claims, sign) => signed(sign, "{") }],
+      [
+        "claims that are a list",
+        "RFC 7519, section 7.2, step 10",
+        { forge: (_claims, sign) => signed(sign, "[]") },
+      ],
+      [
+        "claims that are null",
+        "RFC 7519, section 7.2, step 10",
+        { forge: (_claims, sign) => signed(sign, "null") },
+      ],
+      [
+        "claims that are no JSON",
+        "RFC 7519, section 7.2, step 10",
+        { forge: (_claims, sign) => signed(sign, "{") },
+      ],
     ],
     refused("id_token_invalid"),
   ),
 );
 
-const nestedClaim = (levels: number): IdTokenChanges => twice(`"about":${"[".repeat(levels)}${"]".repeat(levels)}`);
+const nestedClaim = (levels: number): IdTokenChanges =>
+  twice(`"about":${"[".repeat(levels)}${"]".repeat(levels)}`);
 
 attacks("claims that are nested too deep", [
   ...rows(
@@ -144,7 +172,10 @@ attacks("claims that are nested too deep", [
     refused("id_token_invalid"),
   ),
   // a refresh keeps the claims of the login, so here nothing goes on with them
-  ...atRefresh(rows([["100,000 levels, at a refresh", "CWE-674", nestedClaim(100_000)]], refreshed), refreshed),
+  ...atRefresh(
+    rows([["100,000 levels, at a refresh", "CWE-674", nestedClaim(100_000)]], refreshed),
+    refreshed,
+  ),
 ]);
 
 function signed(sign: (text: string) => string, payload: string): string {
@@ -172,7 +203,12 @@ const refreshAfter = (change: (portal: Portal) => unknown): Pick<Case, "lie" | "
 });
 const skewedLater = (seconds: number, outcome: Case["outcome"]): Case => {
   const { name, source } = skewed(seconds, outcome);
-  return { name: `${name}, at a refresh`, source, ...refreshAfter((portal) => portal.setClock(seconds)), outcome };
+  return {
+    name: `${name}, at a refresh`,
+    source,
+    ...refreshAfter((portal) => portal.setClock(seconds)),
+    outcome,
+  };
 };
 attacks("clocks that differ", [
   skewed(25, welcomed),
@@ -191,7 +227,13 @@ attacks("clocks that differ", [
 attacks(
   "a nonce that is missing", // from a refresh it may be: section 12.2
   rows(
-    [["fapi2-security-profile-final-client-test-invalid-missing-nonce", core("step 11"), claim({ nonce: undefined })]],
+    [
+      [
+        "fapi2-security-profile-final-client-test-invalid-missing-nonce",
+        core("step 11"),
+        claim({ nonce: undefined }),
+      ],
+    ],
     refused("nonce_mismatch"),
   ),
 );
@@ -226,12 +268,24 @@ attacks(
   "what is odd, and right",
   rows(
     [
-      ["fapi2-security-profile-final-client-test-valid-aud-as-array", core("step 3"), claim({ aud: [CLIENT_ID] })],
-      ["several audiences, with us as azp", core("steps 3 to 5"), claim({ aud: ["x", CLIENT_ID], azp: CLIENT_ID })],
+      [
+        "fapi2-security-profile-final-client-test-valid-aud-as-array",
+        core("step 3"),
+        claim({ aud: [CLIENT_ID] }),
+      ],
+      [
+        "several audiences, with us as azp",
+        core("steps 3 to 5"),
+        claim({ aud: ["x", CLIENT_ID], azp: CLIENT_ID }),
+      ],
       ["iat a week ago", core("step 10"), () => claim({ iat: now() - 7 * 86_400 })],
       ["exp just inside the tolerance", core("step 9"), () => claim({ exp: now() - 20 })],
       ["iat in the future, inside the tolerance", core("step 10"), () => claim({ iat: now() + 20 })],
-      ["nbf in the future, inside the tolerance", "RFC 7519, section 4.1.5", () => claim({ nbf: now() + 20 })],
+      [
+        "nbf in the future, inside the tolerance",
+        "RFC 7519, section 4.1.5",
+        () => claim({ nbf: now() + 20 }),
+      ],
       [
         "times with fractions",
         "RFC 7519, section 2, NumericDate",
@@ -261,7 +315,11 @@ attacks(
       [
         ["exp just inside the tolerance", core("step 9"), () => claim({ exp: now() - 20 })],
         ["iat in the future, inside the tolerance", core("step 10"), () => claim({ iat: now() + 20 })],
-        ["nbf in the future, inside the tolerance", "RFC 7519, section 4.1.5", () => claim({ nbf: now() + 20 })],
+        [
+          "nbf in the future, inside the tolerance",
+          "RFC 7519, section 4.1.5",
+          () => claim({ nbf: now() + 20 }),
+        ],
         ["aud a list of us alone", SECTION_12_2, claim({ aud: [CLIENT_ID] })],
         ["azp missing", SECTION_12_2, claim({ azp: undefined })],
         ["at_hash missing", "OpenID Connect Core 1.0, section 3.1.3.6", claim({ at_hash: undefined })],
@@ -341,7 +399,9 @@ async function publicPem({ issuer }: Portal): Promise<string> {
 
 const evil = strangersKey();
 /** Signed by a key that the token itself brings, or says where it is. */
-const brings = (members: Record<string, unknown>): IdTokenChanges => ({ forge: rs256(evil.privateKey, members) });
+const brings = (members: Record<string, unknown>): IdTokenChanges => ({
+  forge: rs256(evil.privateKey, members),
+});
 
 /** Of the stranger's key, as x5c has it: DER in base64. */
 async function evilCertificate(): Promise<string> {
@@ -376,15 +436,39 @@ attacksBoth("a signature that the portal did not make", [
     [
       ["typ of an access token", "RFC 8725, section 3.12; RFC 9068", header({ typ: "at+jwt" })],
       ["typ of an access token, spelt out", "RFC 8725, section 3.12", header({ typ: "application/AT+JWT" })],
-      ["typ of a logout token", "OpenID Connect Back-Channel Logout 1.0, section 2.4", header({ typ: "logout+jwt" })],
-      ["crit with an extension that nobody knows", "RFC 7515, section 4.1.11", header({ crit: ["exp"], exp: 1 })],
+      [
+        "typ of a logout token",
+        "OpenID Connect Back-Channel Logout 1.0, section 2.4",
+        header({ typ: "logout+jwt" }),
+      ],
+      [
+        "crit with an extension that nobody knows",
+        "RFC 7515, section 4.1.11",
+        header({ crit: ["exp"], exp: 1 }),
+      ],
       ["crit empty", "RFC 7515, section 4.1.11", header({ crit: [] })],
-      ["crit b64, and a payload that is not encoded", "RFC 7797, section 6", header({ crit: ["b64"], b64: false })],
-      ["four parts", "RFC 7515, section 7.1", { forge: (claims, sign) => `${withHeader({})(claims, sign)}.x` }],
+      [
+        "crit b64, and a payload that is not encoded",
+        "RFC 7797, section 6",
+        header({ crit: ["b64"], b64: false }),
+      ],
+      [
+        "four parts",
+        "RFC 7515, section 7.1",
+        { forge: (claims, sign) => `${withHeader({})(claims, sign)}.x` },
+      ],
       ["two parts", "RFC 7515, section 7.1", { forge: (claims) => content({ alg: "RS256" }, claims) }],
       ["five parts, as if it were encrypted", "RFC 7516, section 7.1", { forge: () => "a.b.c.d.e" }],
-      ["a header that is no JSON", RFC7515, { forge: (claims, sign) => `${content("{", claims)}.${sign("")}` }],
-      ["a header that is a list", RFC7515, { forge: (claims, sign) => `${content("[]", claims)}.${sign("")}` }],
+      [
+        "a header that is no JSON",
+        RFC7515,
+        { forge: (claims, sign) => `${content("{", claims)}.${sign("")}` },
+      ],
+      [
+        "a header that is a list",
+        RFC7515,
+        { forge: (claims, sign) => `${content("[]", claims)}.${sign("")}` },
+      ],
       ["no JWT at all", "RFC 7519, section 7.2", { forge: () => CANARY }],
     ],
     refused("id_token_invalid"),
@@ -398,9 +482,21 @@ attacksBoth("a signature that the portal did not make", [
       ["alg a list", RFC7515, header({ alg: ["RS256"] })],
       ["alg an algorithm that was not announced", core("step 7"), header({ alg: "PS256" })],
       ["HS256 by the client's secret", BCP225, { forge: hs256(CLIENT_SECRET) }],
-      ["jwk in the header, the stranger's own", "RFC 7515, section 4.1.3; CVE-2018-0114", brings({ jwk: evil.jwk })],
-      ["jku to a stranger's keys", "RFC 7515, section 4.1.2", ({ issuer }) => brings({ jku: `${issuer}${EVIL}/jwks` })],
-      ["x5u to a certificate", "RFC 7515, section 4.1.5", ({ issuer }) => brings({ x5u: `${issuer}${EVIL}/cert` })],
+      [
+        "jwk in the header, the stranger's own",
+        "RFC 7515, section 4.1.3; CVE-2018-0114",
+        brings({ jwk: evil.jwk }),
+      ],
+      [
+        "jku to a stranger's keys",
+        "RFC 7515, section 4.1.2",
+        ({ issuer }) => brings({ jku: `${issuer}${EVIL}/jwks` }),
+      ],
+      [
+        "x5u to a certificate",
+        "RFC 7515, section 4.1.5",
+        ({ issuer }) => brings({ x5u: `${issuer}${EVIL}/cert` }),
+      ],
       ["x5c with a stranger's certificate", "RFC 7515, section 4.1.6", brings({ x5c })],
       ["kid __proto__", "RFC 8725, section 3.10", brings({ kid: "__proto__" })],
       ["kid a number", RFC7515, brings({ kid: 1 })],
@@ -481,7 +577,9 @@ function weakKey(portal: Portal): void {
 const kid = "always-the-same";
 /** So many of a stranger's, and then the portal's own. */
 const among = (count: number) => (jwks: { keys: unknown[] }) =>
-  void jwks.keys.unshift(...Array.from({ length: count }, (_, at) => ({ ...evil.jwk, kid: `evil-${at}`, use: "sig" })));
+  void jwks.keys.unshift(
+    ...Array.from({ length: count }, (_, at) => ({ ...evil.jwk, kid: `evil-${at}`, use: "sig" })),
+  );
 
 attacks("keys that are many, or change", [
   {
@@ -543,7 +641,14 @@ async function logInWithAnOldSignature(world: World): Promise<Answer> {
   const { victim, base, portal } = world;
   const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
   const nonce = sentNonce(world);
-  const claims = { iss: portal.issuer, aud: CLIENT_ID, sub: "amara-okafor", iat: now(), exp: now() + 300, nonce };
+  const claims = {
+    iss: portal.issuer,
+    aud: CLIENT_ID,
+    sub: "amara-okafor",
+    iat: now(),
+    exp: now() + 300,
+    nonce,
+  };
   portal.nextTokenAnswer({ id_token: portal.signJwt(claims) });
   await portal.rotateKeys();
   return victim.visit(callback, { site: "cross-site" });
@@ -610,7 +715,9 @@ attacks("claims that would be more than claims", [
           ),
         ),
       act: logInThenAsk("/userinfo"),
-      outcome: staysIn(name === "sub of another person" ? "userinfo_subject_mismatch" : "portal_answer_invalid"),
+      outcome: staysIn(
+        name === "sub of another person" ? "userinfo_subject_mismatch" : "portal_answer_invalid",
+      ),
     }),
   ),
 ]);

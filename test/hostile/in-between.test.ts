@@ -1,14 +1,24 @@
 import { createServer, type RequestListener } from "node:http";
 import { afterAll, beforeAll, expect } from "vitest";
 import { close, listen } from "../support/world.js";
-import { attacks, attacksOnSeveral, CANARY, type Case, logIn, type Outcome, type World } from "./support/attack.js";
+import {
+  attacks,
+  attacksOnSeveral,
+  CANARY,
+  type Case,
+  logIn,
+  type Outcome,
+  type World,
+} from "./support/attack.js";
 import { rawRequest, sendRaw } from "./support/client.js";
 
 // What stands between a person and the application: forms that wait for a login, the state of a session that pages ask for,
 // forged requests, and the proxy to an API. On one process and on four.
 
 const VICTIM = "amara-okafor";
-const plain = { options: { scope: "openid", routes: { session: "/session" }, sessionClaims: ["sub"] } } as const;
+const plain = {
+  options: { scope: "openid", routes: { session: "/session" }, sessionClaims: ["sub"] },
+} as const;
 
 type Form = Record<string, string>;
 
@@ -50,7 +60,8 @@ const forms: readonly Case[] = [
       const answers = await Promise.all(sends.map(({ headers }) => follow(world, headers.location, form)));
       return answers[0] as (typeof answers)[number];
     },
-    outcome: async (_answer, world) => void expect(await ordered(world)).toEqual([{ sub: VICTIM, item: "tea" }]),
+    outcome: async (_answer, world) =>
+      void expect(await ordered(world)).toEqual([{ sub: VICTIM, item: "tea" }]),
   },
   {
     ...plain,
@@ -79,7 +90,9 @@ const forms: readonly Case[] = [
         site: "same-origin",
         form: { item: "bomb" },
       });
-      await stranger.visit(String(kept.headers["refresh"] ?? "").replace(/^0; ?url=/, ""), { site: "cross-site" });
+      await stranger.visit(String(kept.headers["refresh"] ?? "").replace(/^0; ?url=/, ""), {
+        site: "cross-site",
+      });
       await logIn(world);
       await press(world, { item: "bomb" });
       return victim.visit(`${base}/login/form`);
@@ -175,7 +188,11 @@ const state: readonly Case[] = [
   ),
 ];
 
-const forged = (name: string, headers: Record<string, string>, site?: "cross-site" | "same-site" | "none"): Case => ({
+const forged = (
+  name: string,
+  headers: Record<string, string>,
+  site?: "cross-site" | "same-site" | "none",
+): Case => ({
   ...plain,
   name,
   source: "OWASP CSRF; Fetch Metadata Request Headers, section 2.3",
@@ -267,7 +284,9 @@ const refusedPath = (path: string): Case =>
 
 const proxied: readonly Case[] = [
   api("has the token, and neither cookie nor anything of the page", {
-    ask: { headers: { authorization: "Bearer stolen", "x-forwarded-for": "1.2.3.4", "proxy-authorization": "x" } },
+    ask: {
+      headers: { authorization: "Bearer stolen", "x-forwarded-for": "1.2.3.4", "proxy-authorization": "x" },
+    },
     outcome({ status }, { portal }) {
       expect(status).toBe(200);
       const [{ headers, url } = { headers: {}, url: "" }] = seen;
@@ -292,7 +311,10 @@ const proxied: readonly Case[] = [
         undefined,
         undefined,
       ]);
-      expect([headers["clear-site-data"], headers["strict-transport-security"]]).toEqual([undefined, undefined]);
+      expect([headers["clear-site-data"], headers["strict-transport-security"]]).toEqual([
+        undefined,
+        undefined,
+      ]);
       expect(await whoIs(victim)).toBe(VICTIM);
     },
   }),
@@ -309,7 +331,8 @@ const proxied: readonly Case[] = [
   }),
   api("that breaks off is told, and the process lives", {
     says: (_req, res) => void res.destroy(),
-    outcome: ({ status, body }) => void expect([status, JSON.parse(body).code]).toEqual([502, "upstream_unreachable"]),
+    outcome: ({ status, body }) =>
+      void expect([status, JSON.parse(body).code]).toEqual([502, "upstream_unreachable"]),
   }),
   api("is asked nothing by another site", {
     ask: { method: "POST", site: "cross-site" },

@@ -2,9 +2,17 @@ import { decodeJwt } from "jose";
 import { expect } from "vitest";
 import type { SessionInfo } from "../../lib/index.js";
 import type { IdTokenChanges, LoggedOutAtPortal } from "../../lib/testing/index.js";
-import type { Portal } from "../../lib/testing/portal/portal.js";
+import type { Portal } from "../../lib/testing/provider/test-provider.js";
 import { CLIENT_SECRET } from "../support/world.js";
-import { attacks, attacksOnSeveral, CANARY, type Case, logIn, type Outcome, type World } from "./support/attack.js";
+import {
+  attacks,
+  attacksOnSeveral,
+  CANARY,
+  type Case,
+  logIn,
+  type Outcome,
+  type World,
+} from "./support/attack.js";
 import type { Client } from "./support/client.js";
 import { Client as NewClient } from "./support/client.js";
 import { content, hs256, idTokenOf, rs256, strangersKey, withHeader, withMembers } from "./support/jwt.js";
@@ -37,14 +45,21 @@ const isRefused: Outcome = async ({ status, body, headers }, { whoIs, victim }) 
 };
 
 /** A logout token for the victim, which is wrong in one way. */
-const forged = (name: string, changes: IdTokenChanges | ((portal: Portal) => IdTokenChanges), source = BACK): Case => ({
+const forged = (
+  name: string,
+  changes: IdTokenChanges | ((portal: Portal) => IdTokenChanges),
+  source = BACK,
+): Case => ({
   ...both,
   name,
   source,
   async act(world) {
     await logIn(world);
     const { portal } = world;
-    return post(world, portal.logoutToken({ sub: VICTIM }, typeof changes === "function" ? changes(portal) : changes));
+    return post(
+      world,
+      portal.logoutToken({ sub: VICTIM }, typeof changes === "function" ? changes(portal) : changes),
+    );
   },
   outcome: isRefused,
 });
@@ -80,7 +95,11 @@ const tokens: readonly Case[] = [
   forged("HS256 by the client's secret", { forge: hs256(CLIENT_SECRET) }, BCP),
   forged("HS256 by the key that everybody can read", { forge: hs256(evil.pem) }, BCP),
   forged("of alg None", { forge: (claims) => `${content({ alg: "None" }, claims)}.` }, BCP),
-  forged("of no alg", { forge: (claims, sign) => `${content({}, claims)}.${sign(content({}, claims))}` }, BCP),
+  forged(
+    "of no alg",
+    { forge: (claims, sign) => `${content({}, claims)}.${sign(content({}, claims))}` },
+    BCP,
+  ),
   forged("with an empty signature", { forge: (claims) => `${content({ alg: "RS256" }, claims)}.` }, BCP),
   forged(
     "whose claims were changed after it was signed",
@@ -90,9 +109,15 @@ const tokens: readonly Case[] = [
     },
     BCP,
   ),
-  forged("with an extension that must be understood", { forge: withHeader({ crit: ["evil"], evil: 1 }) }, BCP),
+  forged(
+    "with an extension that must be understood",
+    { forge: withHeader({ crit: ["evil"], evil: 1 }) },
+    BCP,
+  ),
   forged("of an unencoded payload", { forge: withHeader({ b64: false, crit: ["b64"] }) }, BCP),
-  forged("that says twice whom it is for, the second time another", { forge: withMembers('"aud":"another-client"') }),
+  forged("that says twice whom it is for, the second time another", {
+    forge: withMembers('"aud":"another-client"'),
+  }),
   forged("that says twice who has issued it", { forge: withMembers('"iss":"https://another.example"') }),
   forged("whose events are said twice", { forge: withMembers('"events":{}') }),
   forged("that ends never", { forge: withMembers('"exp":1e999') }),
@@ -115,12 +140,17 @@ const tokens: readonly Case[] = [
   forged("whose header is no JSON", { forge: (claims, sign) => `${content("{", claims)}.${sign("")}` }, BCP),
   forged(
     "whose claims are a list",
-    { forge: (_claims, sign) => `${content({ alg: "RS256" }, "[]")}.${sign(content({ alg: "RS256" }, "[]"))}` },
+    {
+      forge: (_claims, sign) => `${content({ alg: "RS256" }, "[]")}.${sign(content({ alg: "RS256" }, "[]"))}`,
+    },
     BCP,
   ),
   forged(
     "whose claims are null",
-    { forge: (_claims, sign) => `${content({ alg: "RS256" }, "null")}.${sign(content({ alg: "RS256" }, "null"))}` },
+    {
+      forge: (_claims, sign) =>
+        `${content({ alg: "RS256" }, "null")}.${sign(content({ alg: "RS256" }, "null"))}`,
+    },
     BCP,
   ),
   {
@@ -150,9 +180,12 @@ const tokens: readonly Case[] = [
     async act(world) {
       await logIn(world);
       const logout_token = world.portal.logoutToken({ sub: VICTIM });
-      return world.stranger.request(`${world.base}/backchannel-logout?${new URLSearchParams({ logout_token })}`);
+      return world.stranger.request(
+        `${world.base}/backchannel-logout?${new URLSearchParams({ logout_token })}`,
+      );
     },
-    outcome: async ({ status }, { whoIs, victim }) => void expect([status, await whoIs(victim)]).toEqual([405, VICTIM]),
+    outcome: async ({ status }, { whoIs, victim }) =>
+      void expect([status, await whoIs(victim)]).toEqual([405, VICTIM]),
   },
   ...["text/plain", "application/json", "multipart/form-data; boundary=x"].map(
     (type): Case => ({
@@ -224,7 +257,15 @@ const people: readonly Case[] = [
     },
     outcome: whoIsIn(true, false),
   },
-  ...["__proto__", "constructor", "hasOwnProperty", "*", "amara-okafo", "AMARA-OKAFOR", "amara-okafor\u0000"].map(
+  ...[
+    "__proto__",
+    "constructor",
+    "hasOwnProperty",
+    "*",
+    "amara-okafo",
+    "AMARA-OKAFOR",
+    "amara-okafor\u0000",
+  ].map(
     (sub): Case => ({
       ...both,
       name: `a logout of somebody whose name is ${JSON.stringify(sub)}`,
@@ -243,7 +284,9 @@ const people: readonly Case[] = [
     async act(world) {
       await logIn(world);
       await strangerLogsIn(world);
-      const ids = world.portal.issued.filter((token) => token.includes(".") && decodeJwt(token)["sid"] !== undefined);
+      const ids = world.portal.issued.filter(
+        (token) => token.includes(".") && decodeJwt(token)["sid"] !== undefined,
+      );
       const sid = String(decodeJwt(ids.at(-1) ?? "")["sid"]);
       return frame(world, { iss: world.portal.issuer, sid });
     },
@@ -311,7 +354,10 @@ const races: readonly Case[] = [
       await Promise.allSettled(
         clients.flatMap((client) => [client.visit(`${world.base}/account`), several({ sub: VICTIM })(world)]),
       );
-      const last = await post(world, world.portal.logoutToken({ sub: VICTIM }, { claims: { iat: now() + 2 } }));
+      const last = await post(
+        world,
+        world.portal.logoutToken({ sub: VICTIM }, { claims: { iat: now() + 2 } }),
+      );
       for (const client of clients) expect(await world.whoIs(client)).toBeUndefined();
       return last;
     },
@@ -359,31 +405,37 @@ const races: readonly Case[] = [
 
 const TWO: Partial<Case> = { ...both, other: { document: "full" } };
 
-const otherPortals: readonly Case[] = (["at /other", "staff", "a tenant"] as const).flatMap((otherIs): Case[] => [
-  {
-    ...TWO,
-    otherIs,
-    name: `a logout token of the other portal, in the name of the victim's, which is ${otherIs}`,
-    source: BACK,
-    async act(world) {
-      await logIn(world);
-      await world.other.rotateKeys(); // the first key is the same for all test portals of a process
-      return post(world, world.other.logoutToken({ sub: VICTIM }, { claims: { iss: world.portal.issuer } }));
+const otherPortals: readonly Case[] = (["at /other", "staff", "a tenant"] as const).flatMap(
+  (otherIs): Case[] => [
+    {
+      ...TWO,
+      otherIs,
+      name: `a logout token of the other portal, in the name of the victim's, which is ${otherIs}`,
+      source: BACK,
+      async act(world) {
+        await logIn(world);
+        await world.other.rotateKeys(); // the first key is the same for all test portals of a process
+        return post(
+          world,
+          world.other.logoutToken({ sub: VICTIM }, { claims: { iss: world.portal.issuer } }),
+        );
+      },
+      outcome: isRefused,
     },
-    outcome: isRefused,
-  },
-  {
-    ...TWO,
-    otherIs,
-    name: `a good one of the other portal at its own route ends nothing of the victim's, which is ${otherIs}`,
-    source: BACK,
-    async act(world) {
-      await logIn(world);
-      return post(world, world.other.logoutToken({ sub: VICTIM }), world.otherBase);
+    {
+      ...TWO,
+      otherIs,
+      name: `a good one of the other portal at its own route ends nothing of the victim's, which is ${otherIs}`,
+      source: BACK,
+      async act(world) {
+        await logIn(world);
+        return post(world, world.other.logoutToken({ sub: VICTIM }), world.otherBase);
+      },
+      outcome: async ({ status }, { whoIs, victim }) =>
+        void expect([status, await whoIs(victim)]).toEqual([200, VICTIM]),
     },
-    outcome: async ({ status }, { whoIs, victim }) => void expect([status, await whoIs(victim)]).toEqual([200, VICTIM]),
-  },
-]);
+  ],
+);
 
 for (const run of [attacks, attacksOnSeveral]) {
   run("a logout token that nobody should obey", tokens);

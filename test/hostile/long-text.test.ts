@@ -3,26 +3,26 @@ import express from "express";
 import { describe, expect, test } from "vitest";
 import { isPersonOnTheirWay, isPrefetch, wantsPage } from "../../lib/answer/client.js";
 import { createLanguages } from "../../lib/answer/languages/languages.js";
-import { renderPage } from "../../lib/answer/page.js";
-import { parseCacheControl } from "../../lib/cache-control.js";
-import { comparablePath } from "../../lib/external-address.js";
+import { renderPage } from "../../lib/answer/page-html.js";
+import { describeError, redactSecrets } from "../../lib/errors/redact.js";
+import { parseCacheControl } from "../../lib/http/cache-control.js";
+import { comparablePath } from "../../lib/http/external-url.js";
+import { readQuery } from "../../lib/http/parameters.js";
+import { describeForwarding, isOverHttps } from "../../lib/http/request-scheme.js";
+import { returnTo } from "../../lib/http/return-to.js";
+import { isSafeAddress } from "../../lib/http/safe-url.js";
 import { isOwnRoute } from "../../lib/login/own-routes.js";
-import { returnTo } from "../../lib/login/return-to.js";
 import { readMark } from "../../lib/login/silent-mark.js";
 import { strengthIn } from "../../lib/login/strength.js";
 import { deviceOf } from "../../lib/logout/device.js";
-import { oneLine } from "../../lib/one-line.js";
-import { describeForwarding, isOverHttps } from "../../lib/over-https.js";
-import { readQuery } from "../../lib/parameters.js";
-import { cleanDescription } from "../../lib/portal/clean-description.js";
-import { printable } from "../../lib/portal/explain-failure.js";
-import { answerHeaders } from "../../lib/proxy/headers.js";
+import { cleanDescription } from "../../lib/provider/clean-description.js";
+import { printable } from "../../lib/provider/explain-failure.js";
+import { answerHeaders } from "../../lib/proxy/forwarded-headers.js";
 import { locationHere, targetOf } from "../../lib/proxy/target.js";
-import { describeError, redactSecrets } from "../../lib/redact.js";
-import { isSafeAddress } from "../../lib/safe-address.js";
 import { keptUserAgent } from "../../lib/session/login-record.js";
 import { DEFAULTS } from "../../lib/settings/option-table.js";
 import { createSealer } from "../../lib/util/seal.js";
+import { oneLine } from "../../lib/util/to-single-line.js";
 import { startWorld } from "../support/world.js";
 
 // A regular expression that is quadratic stops the whole process while it reads a long text from outside. The tests below
@@ -60,13 +60,22 @@ const READERS: [name: string, read: (text: string) => unknown][] = [
   ["readQuery", (text) => readQuery(withHeaders({}, `/?${text}`))],
   ["wantsPage", (text) => wantsPage(withHeaders({ accept: text }))],
   ["isPrefetch", (text) => isPrefetch(withHeaders({ purpose: text }))],
-  ["isPersonOnTheirWay", (text) => isPersonOnTheirWay(withHeaders({ "user-agent": text, "sec-fetch-mode": text }))],
+  [
+    "isPersonOnTheirWay",
+    (text) => isPersonOnTheirWay(withHeaders({ "user-agent": text, "sec-fetch-mode": text })),
+  ],
   ["isOverHttps", (text) => isOverHttps(withHeaders({ "x-forwarded-proto": text }))],
-  ["describeForwarding", (text) => describeForwarding(withHeaders({ forwarded: text, "x-forwarded-ssl": text }))],
+  [
+    "describeForwarding",
+    (text) => describeForwarding(withHeaders({ forwarded: text, "x-forwarded-ssl": text })),
+  ],
   ["wordsOf", (text) => languages(withHeaders({ "accept-language": text }))],
   ["readMark", (text) => readMark(withHeaders({ cookie: text }), { name: undefined, https: true })],
   ["deviceOf", (text) => deviceOf(keptUserAgent(text))],
-  ["renderPage", (text) => renderPage({ lang: "en", title: text, text, actions: [], footnote: text } as never)],
+  [
+    "renderPage",
+    (text) => renderPage({ lang: "en", title: text, text, actions: [], footnote: text } as never),
+  ],
   ["parseCacheControl", (text) => [`a${text}\0`, `a=${text}"`, `a="${text}`].map(parseCacheControl)],
   ["answerHeaders", (text) => answerHeaders({ link: `<a>; rel${text}`, connection: text }, new Set())],
   ["targetOf", (text) => targetOf(upstream, { rest: `/${text}`, search: `?${text}` })],
@@ -99,7 +108,23 @@ const UNITS = [
     "=",
     "<",
   ],
-  ...["\u001b", "\u001b[", "\u001b];a", "\u009b1;", ";", ";q=0.", ",", ".", "a", "a.", "a=", "a=a;", "a,", "a-", "0"],
+  ...[
+    "\u001b",
+    "\u001b[",
+    "\u001b];a",
+    "\u009b1;",
+    ";",
+    ";q=0.",
+    ",",
+    ".",
+    "a",
+    "a.",
+    "a=",
+    "a=a;",
+    "a,",
+    "a-",
+    "0",
+  ],
   ...["token=", "a_", "en-", "Mozilla/5.0 (", "Version/1 ", "\u2028", "\ud800"],
 ];
 const BEGINNINGS = ["", ":", "\u001b]", "http://", "token=", "Mozilla/5.0 ("];
@@ -170,11 +195,14 @@ describe("an error message is cut before it is examined", () => {
     expect(redactSecrets(text + ":".repeat(2 * LENGTH))).toBe(redactSecrets(text));
   });
 
-  test.each([1980, 1985, 1990, 1995, 2000, 2005])("and no half of a secret is left at the cut (%i)", (length) => {
-    const text = `${"a ".repeat(length / 2)}redis://default:hunter2hunter2@cache token=geheim ${"z".repeat(40)}`;
-    const redacted = redactSecrets(text, 4000);
-    expect(redacted).not.toMatch(/hunt|gehe|zz/);
-  });
+  test.each([1980, 1985, 1990, 1995, 2000, 2005])(
+    "and no half of a secret is left at the cut (%i)",
+    (length) => {
+      const text = `${"a ".repeat(length / 2)}redis://default:hunter2hunter2@cache token=geheim ${"z".repeat(40)}`;
+      const redacted = redactSecrets(text, 4000);
+      expect(redacted).not.toMatch(/hunt|gehe|zz/);
+    },
+  );
 });
 
 test.each([

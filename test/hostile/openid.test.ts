@@ -1,10 +1,18 @@
 import { request as httpRequest } from "node:http";
 import { decodeJwt } from "jose";
 import { expect } from "vitest";
-import type { Portal, Answer as PortalAnswer } from "../../lib/testing/portal/portal.js";
+import type { Portal, Answer as PortalAnswer } from "../../lib/testing/provider/test-provider.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAgainAfter, logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
-import { attacks, attacksOnSeveral, CANARY, type Case, logIn, type Outcome, type World } from "./support/attack.js";
+import {
+  attacks,
+  attacksOnSeveral,
+  CANARY,
+  type Case,
+  logIn,
+  type Outcome,
+  type World,
+} from "./support/attack.js";
 import { content, hs256, rs256, strangersKey } from "./support/jwt.js";
 import { endsAtOnce, sendJson, sendsElsewhere, sendText } from "./support/lies.js";
 import { allOf, refreshed, refused, staysIn, welcomed } from "./support/outcomes.js";
@@ -73,7 +81,9 @@ const basic: readonly BasicCase[] = [
     name: "oidcc-client-test-kid-absent-multiple-jwks",
     lie(portal) {
       portal.nextIdToken({ header: { kid: undefined } });
-      portal.alterKeys((jwks) => void jwks.keys.unshift({ ...strangersKey().jwk, kid: "another", use: "sig" }));
+      portal.alterKeys(
+        (jwks) => void jwks.keys.unshift({ ...strangersKey().jwk, kid: "another", use: "sig" }),
+      );
     },
     outcome: welcomed, // by the one key that fits: the test leaves both open
   },
@@ -180,10 +190,13 @@ const moved = (...members: (keyof typeof USUAL)[]): Pick<Case, "lie" | "outcome"
   lie(portal) {
     const addresses = members.map((member) => [member, `${portal.issuer}/unusual/${member}`]);
     portal.alterDiscovery((document) => ({ ...document, ...Object.fromEntries(addresses) }));
-    for (const member of members) portal.answerNext(`/unusual/${member}`, handsOnTo(portal.issuer + USUAL[member]));
+    for (const member of members)
+      portal.answerNext(`/unusual/${member}`, handsOnTo(portal.issuer + USUAL[member]));
   },
   outcome: allOf(welcomed, (_answer, { portal }) => {
-    const asked = portal.requests.filter(({ headers }) => headers[HANDED_ON] === undefined).map(({ path }) => path);
+    const asked = portal.requests
+      .filter(({ headers }) => headers[HANDED_ON] === undefined)
+      .map(({ path }) => path);
     expect(asked).toEqual(expect.arrayContaining(members.map((member) => `/unusual/${member}`)));
     expect(asked.filter((path) => members.some((member) => USUAL[member] === path))).toEqual([]);
   }),
@@ -288,7 +301,13 @@ const loggedOut =
   };
 
 const logout: readonly Case[] = [
-  { ...standard, name: "oidcc-client-test-rp-init-logout", source: LOGOUT, act: logInAndOut, outcome: loggedOut() },
+  {
+    ...standard,
+    name: "oidcc-client-test-rp-init-logout",
+    source: LOGOUT,
+    act: logInAndOut,
+    outcome: loggedOut(),
+  },
   {
     ...standard,
     name: "oidcc-client-test-rp-init-logout-other-state",
@@ -374,7 +393,13 @@ const forgedUserInfo: Case["lie"] = (portal) => {
 
 /** Of a kind that is coming, and of one that is none (the public key as long as its kind has it). */
 const NOT_UNDERSTOOD = [
-  { kty: "AKP", alg: "ML-DSA-44", kid: "quantum", use: "sig", pub: Buffer.alloc(1312, 7).toString("base64url") },
+  {
+    kty: "AKP",
+    alg: "ML-DSA-44",
+    kid: "quantum",
+    use: "sig",
+    pub: Buffer.alloc(1312, 7).toString("base64url"),
+  },
   { kty: "NO-SUCH-KIND", alg: "NO-SUCH-ALGORITHM", kid: "nothing", use: "sig" },
 ];
 
@@ -404,8 +429,16 @@ const all: readonly Case[] = [
     name: "oidcc-client-test-userinfo-signed",
     source: ALL,
     lie(portal) {
-      const claims = { iss: portal.issuer, aud: CLIENT_ID, sub: "amara-okafor", email: "signed@lighthouse.example" };
-      portal.answerNext("/userinfo", sendText(200, portal.signJwt(claims), { "content-type": "application/jwt" }));
+      const claims = {
+        iss: portal.issuer,
+        aud: CLIENT_ID,
+        sub: "amara-okafor",
+        email: "signed@lighthouse.example",
+      };
+      portal.answerNext(
+        "/userinfo",
+        sendText(200, portal.signJwt(claims), { "content-type": "application/jwt" }),
+      );
     },
     act: logInThenAsk("/userinfo"),
     outcome: ({ status, body }) => {
@@ -509,7 +542,11 @@ const frontChannel = (name: string, leave: (world: World) => Promise<unknown>): 
     return victim.navigate(address.replaceAll("&amp;", "&"), { site: "cross-site", headers });
   },
   async outcome(answer, { whoIs, victim, portal }) {
-    expect([answer.status, answer.headers["cache-control"], await whoIs(victim)]).toEqual([200, "no-store", undefined]);
+    expect([answer.status, answer.headers["cache-control"], await whoIs(victim)]).toEqual([
+      200,
+      "no-store",
+      undefined,
+    ]);
     expect(answer.headers["content-security-policy"]).toContain(`frame-ancestors ${portal.issuer}`);
   },
 });
@@ -529,7 +566,11 @@ const byThePortal: readonly Case[] = [
   ),
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-aud", { aud: "another-client" }, 400),
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-event", { events: { wrong: {} } }, 400),
-  backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-iss", { iss: "https://another.example" }, 400),
+  backChannel(
+    "oidcc-client-test-rp-backchannel-rpinitlogout-wrong-iss",
+    { iss: "https://another.example" },
+    400,
+  ),
   frontChannel("oidcc-client-test-rp-frontchannel-opinitlogout", async () => {}),
   // the app's session ends first; the frame finds nothing more to end, and says so all the same
   frontChannel("oidcc-client-test-rp-frontchannel-rpinitlogout", ({ victim, base }) =>

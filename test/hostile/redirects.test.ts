@@ -13,7 +13,15 @@ const SOURCE = "RFC 9700, section 4.11; CWE-601";
 
 /** What an address must not change of an authorization request. */
 const PROTECTED = [
-  ...["state", "nonce", "code_challenge", "code_challenge_method", "redirect_uri", "client_id", "client_secret"],
+  ...[
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "redirect_uri",
+    "client_id",
+    "client_secret",
+  ],
   ...["response_type", "response_mode", "request", "request_uri", "scope", "prompt", "max_age", "claims"],
 ];
 
@@ -54,7 +62,9 @@ const ofTheApp = ({ victim, stranger, url }: World): Answer[] =>
 const staysOnSite: Outcome = (_answer, world) => {
   const { url, portal } = world;
   for (const { url: at, headers, body } of ofTheApp(world)) {
-    const { login = "/", logout_url = "/" } = /json/.test(headers["content-type"] ?? "") ? JSON.parse(body) : {};
+    const { login = "/", logout_url = "/" } = /json/.test(headers["content-type"] ?? "")
+      ? JSON.parse(body)
+      : {};
     for (const way of [headers.location ?? "/", logout_url])
       expect([url, portal.issuer]).toContain(new URL(way, at).origin);
     const links = [...body.matchAll(/(?:href|action)="([^"]*)"/g)].map(([, link = ""]) => link);
@@ -97,7 +107,10 @@ attacks("open redirects", [
         const told = await victim.fetch(url + encodeURI(wish));
         expect([told.status, JSON.parse(told.body).login]).toEqual([401, "/login"]);
         const guarded = await victim.navigate(url + encodeURI(wish));
-        expect([guarded.status, new URL(guarded.headers.location ?? "").origin]).toEqual([302, portal.issuer]);
+        expect([guarded.status, new URL(guarded.headers.location ?? "").origin]).toEqual([
+          302,
+          portal.issuer,
+        ]);
         const callback = await victim.loginUntilCallback(guarded.headers.location ?? "");
         return victim.navigate(callback, { site: "cross-site" }); // and stop before the page where it leads
       },
@@ -126,10 +139,16 @@ const noText = (place: string, act: (world: World) => Promise<Answer>, more: Par
   outcome: allOf(staysOnSite, isIn, ({ url: at }, { url }) => void expect(at).toBe(`${url}/`)),
 });
 const noTexts = [
-  ...["to=/account&to=//evil.example", "to[]=//evil.example", "to[toString]=//evil.example"].flatMap((query) => [
-    noText(`req.portal.login(), ${query}: a wish`, ({ victim, base }) => victim.visit(`${base}/wish?${query}`)),
-    noText(`requireAuth(), ${query}: a wish`, ({ victim, base }) => victim.visit(`${base}/guarded-wish?${query}`)),
-  ]),
+  ...["to=/account&to=//evil.example", "to[]=//evil.example", "to[toString]=//evil.example"].flatMap(
+    (query) => [
+      noText(`req.portal.login(), ${query}: a wish`, ({ victim, base }) =>
+        victim.visit(`${base}/wish?${query}`),
+      ),
+      noText(`requireAuth(), ${query}: a wish`, ({ victim, base }) =>
+        victim.visit(`${base}/guarded-wish?${query}`),
+      ),
+    ],
+  ),
   ...[["//evil.example"], { href: "//evil.example" }, 1, null].map((leadsTo) =>
     noText(`onLogin, ${JSON.stringify(leadsTo)}: a wish`, logIn, { app: { leadsTo } }),
   ),
@@ -155,7 +174,8 @@ const addedToLogout = (name: string, document: "portal" | "full"): Case => ({
   outcome: allOf(staysOnSite, async ({ url: at, status }, world) => {
     expect([at.replace(/\?.*/, ""), status]).toEqual([`${world.url}/`, 200]);
     expect(await world.whoIs(world.victim)).toBeUndefined();
-    for (const { headers, body } of ofTheApp(world)) expect(JSON.stringify([headers, body])).not.toContain("evil");
+    for (const { headers, body } of ofTheApp(world))
+      expect(JSON.stringify([headers, body])).not.toContain("evil");
   }),
 });
 attacks(
@@ -222,12 +242,19 @@ const astray = (name: string, to: (issuer: string) => string): Case => ({
     await logIn(world);
     return world.victim.fetch(`${world.base}/fetched?to=${encodeURIComponent(to(world.portal.issuer))}`);
   },
-  outcome: allOf(staysIn("origin_not_allowed"), (_answer, { asked }) => void expect(asked("/api")).toEqual([])),
+  outcome: allOf(
+    staysIn("origin_not_allowed"),
+    (_answer, { asked }) => void expect(asked("/api")).toEqual([]),
+  ),
 });
 attacks("tokens that are sent astray", [
   astray("another site", (issuer) => `${issuer}/api`),
-  astray("the API as the user of another site", (issuer) => issuer.replace("//", "//api.example@").concat("/api")),
-  astray("the API as user and password", (issuer) => issuer.replace("//", "//https:api.example@").concat("/api")),
+  astray("the API as the user of another site", (issuer) =>
+    issuer.replace("//", "//api.example@").concat("/api"),
+  ),
+  astray("the API as user and password", (issuer) =>
+    issuer.replace("//", "//https:api.example@").concat("/api"),
+  ),
   astray("another site behind a backslash", (issuer) => `${issuer}\\@api.example/api`),
   astray("a tab within the scheme", (issuer) => `${issuer.replace("ht", "ht\t")}/api`),
   astray("the API by http", () => "http://api.example/"),

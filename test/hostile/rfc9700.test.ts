@@ -139,7 +139,9 @@ attacks("login CSRF and code injection, where the portal posts its answer", [
     outcome: allOf(refused("client_refused"), (_answer, { asked, stranger, victim }) => {
       const [own, theirs] = [victim, stranger].map(({ answers }) => answers.map(codeIn).find(Boolean));
       expect(own).not.toBe(theirs);
-      expect(asked("/oauth2/token").map(({ body }) => new URLSearchParams(body).get("code"))).toEqual([theirs]);
+      expect(asked("/oauth2/token").map(({ body }) => new URLSearchParams(body).get("code"))).toEqual([
+        theirs,
+      ]);
     }),
   },
 ]);
@@ -156,7 +158,8 @@ attacks("answers that come by another way than was asked for", [
   {
     name: "a form, where an address was asked for: it is checked alike",
     source: "OAuth 2.0 Form Post Response Mode, section 2",
-    act: async (world) => submitForm(world.victim, await world.victim.visit(await beginAnsweredBy("form_post", world))),
+    act: async (world) =>
+      submitForm(world.victim, await world.victim.visit(await beginAnsweredBy("form_post", world))),
     outcome: welcomed,
   },
   {
@@ -325,8 +328,12 @@ attacks("session fixation", [
     async act(world) {
       await logIn(world);
       const before = await world.victim.jar.getCookieString(world.url);
-      const answer = await world.victim.visit(`${world.base}/login?returnTo=/account`, { site: "same-origin" });
-      expect((await world.stranger.fetch(`${world.base}/account`, { headers: { cookie: before } })).status).toBe(401);
+      const answer = await world.victim.visit(`${world.base}/login?returnTo=/account`, {
+        site: "same-origin",
+      });
+      expect(
+        (await world.stranger.fetch(`${world.base}/account`, { headers: { cookie: before } })).status,
+      ).toBe(401);
       return answer;
     },
     outcome: welcomed,
@@ -377,7 +384,9 @@ attacks("session fixation, where the portal posts its answer", [
         world.victim,
         await world.victim.visit(`${world.base}/login?returnTo=/account`, { site: "same-origin" }),
       );
-      expect((await world.stranger.fetch(`${world.base}/account`, { headers: { cookie: before } })).status).toBe(401);
+      expect(
+        (await world.stranger.fetch(`${world.base}/account`, { headers: { cookie: before } })).status,
+      ).toBe(401);
       return answer;
     },
     outcome: welcomed,
@@ -424,7 +433,9 @@ attacks("mix-up, told by iss", [
     async act({ victim, base }) {
       const good = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
       const state = stateOf(good);
-      const bad = await victim.visit(`${base}/callback?state=${state}&error=access_denied&iss=https://evil.example`);
+      const bad = await victim.visit(
+        `${base}/callback?state=${state}&error=access_denied&iss=https://evil.example`,
+      );
       const later = await victim.navigate(good, { site: "cross-site" });
       expect([later.status, later.headers.location]).toEqual([303, "/"]); // as for every login that is spent
       return bad;
@@ -454,7 +465,10 @@ attacks("mix-up, told by iss", [
 ]);
 
 /** The victim changes their mind at the portal, and its answer is changed, or looked at, on the way. */
-async function refuseAtPortal({ victim, base }: World, change: (answer: URLSearchParams) => unknown): Promise<Answer> {
+async function refuseAtPortal(
+  { victim, base }: World,
+  change: (answer: URLSearchParams) => unknown,
+): Promise<Answer> {
   victim.person = { deny: "" };
   const address = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
   expect(address.searchParams.get("error")).toBe("access_denied");
@@ -508,7 +522,10 @@ attacks("PKCE downgrade", [
       expect(challenges.map((query) => query.get("code_challenge_method"))).toEqual(["S256", "S256"]);
       const hashes = verifiers.map((verifier) => createHash("sha256").update(verifier).digest("base64url"));
       expect(challenges.map((query) => query.get("code_challenge"))).toEqual(hashes);
-      expect(asksToken(world).map((form) => form.get("client_secret"))).toEqual([CLIENT_SECRET, CLIENT_SECRET]);
+      expect(asksToken(world).map((form) => form.get("client_secret"))).toEqual([
+        CLIENT_SECRET,
+        CLIENT_SECRET,
+      ]);
     }),
   },
 ]);
@@ -523,7 +540,9 @@ attacks("what others could read: addresses, referrers, frames, caches", [
       return world.victim.visit(`${world.base}/logout`, { site: "cross-site" });
     },
     outcome(_answer, { victim, url }) {
-      const ours = victim.answers.filter(({ url: at }) => at.startsWith(url) && /\/(login|callback|logout)\b/.test(at));
+      const ours = victim.answers.filter(
+        ({ url: at }) => at.startsWith(url) && /\/(login|callback|logout)\b/.test(at),
+      );
       expect(ours.length).toBeGreaterThan(3);
       for (const { headers } of ours) {
         expect(headers["referrer-policy"]).toBe("no-referrer");
@@ -555,7 +574,8 @@ attacks("what others could read: addresses, referrers, frames, caches", [
       expect(status).toBe(200);
       expect(portal.issued.length).toBeGreaterThan(4); // of the login and of the refresh
       const addresses = [...portal.requests.map(({ url }) => url), ...victim.answers.map(({ url }) => url)];
-      for (const token of portal.issued) expect(addresses.filter((address) => address.includes(token))).toEqual([]);
+      for (const token of portal.issued)
+        expect(addresses.filter((address) => address.includes(token))).toEqual([]);
     },
   },
   {
@@ -564,7 +584,9 @@ attacks("what others could read: addresses, referrers, frames, caches", [
     portal: { document: "full" },
     act: logInAndOut,
     outcome(_answer, { portal }) {
-      const withToken = portal.requests.filter(({ url }) => portal.issued.some((token) => url.includes(token)));
+      const withToken = portal.requests.filter(({ url }) =>
+        portal.issued.some((token) => url.includes(token)),
+      );
       expect(withToken.map(({ path }) => path)).toEqual(["/logout"]);
       const hint = new URLSearchParams(withToken[0]?.url.split("?")[1]).get("id_token_hint") ?? "";
       expect(decodeJwt(hint)).toMatchObject({ aud: CLIENT_ID, sub: "amara-okafor" });

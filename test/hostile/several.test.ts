@@ -1,9 +1,17 @@
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
-import type { Portal } from "../../lib/testing/portal/portal.js";
+import type { Portal } from "../../lib/testing/provider/test-provider.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID } from "../support/world.js";
-import { attacks, type Case, logIn, type Outcome, type Setting, stateOf, type World } from "./support/attack.js";
+import {
+  attacks,
+  type Case,
+  logIn,
+  type Outcome,
+  type Setting,
+  stateOf,
+  type World,
+} from "./support/attack.js";
 import { idTokenOf } from "./support/jwt.js";
 import { allOf, noSessionBegan, notBegunHere, refused, welcomed } from "./support/outcomes.js";
 
@@ -29,7 +37,9 @@ const loginAtOther = ({ otherBase }: World): string =>
 
 /** Neither portal has seen a code. */
 const neitherAsked: Outcome = (_answer, { portal, other }) =>
-  void expect([...portal.requests, ...other.requests].filter(({ path }) => path === "/oauth2/token")).toEqual([]);
+  void expect([...portal.requests, ...other.requests].filter(({ path }) => path === "/oauth2/token")).toEqual(
+    [],
+  );
 
 const bothFull = { other: { document: "full" }, portal: { document: "full" } } as const;
 
@@ -130,8 +140,10 @@ function loginCookieName(prefix: string, issuer: string, base: string): string {
   return `${prefix}.${createHash("sha256").update(belongsTo).digest("base64url").slice(0, 8)}0`;
 }
 
-const loginPrefix = (otherIs: Setting["otherIs"]) => (otherIs === "staff" ? "portal-login.staff" : "portal-login");
-const sessionName = (otherIs: Setting["otherIs"]) => (otherIs === "staff" ? "portal-session.staff" : "portal-session");
+const loginPrefix = (otherIs: Setting["otherIs"]) =>
+  otherIs === "staff" ? "portal-login.staff" : "portal-login";
+const sessionName = (otherIs: Setting["otherIs"]) =>
+  otherIs === "staff" ? "portal-session.staff" : "portal-session";
 
 /** A login that waits in the victim's browser, at the portal already: where it would come back, and what waits. */
 async function waiting({ victim }: World, base: string, { issuer }: Portal, prefix: string) {
@@ -143,7 +155,12 @@ async function waiting({ victim }: World, base: string, { issuer }: Portal, pref
 }
 
 /** Asks the other's guard, with the session's cookie that this browser has for the one, under the other's name. */
-async function bringSession(world: World, from: string, to: string, names: readonly [string, string]): Promise<Answer> {
+async function bringSession(
+  world: World,
+  from: string,
+  to: string,
+  names: readonly [string, string],
+): Promise<Answer> {
   const value = (await world.victim.cookies(from)).get(names[0]);
   expect(value).toBeDefined();
   await plant(world, to, new Map([[names[1], String(value)]]));
@@ -258,8 +275,8 @@ attacks("a host for which nobody is chosen", [
   ...["/", "/account", "/login", "/logout", "/callback?code=x&state=y", "/portal-inspector/"].map((path) =>
     asHost("evil.example", path),
   ),
-  ...["__proto__", "constructor", "tostring", "localhost.evil.example", "127.0.0.1.evil.example"].map((host) =>
-    asHost(host, "/account"),
+  ...["__proto__", "constructor", "tostring", "localhost.evil.example", "127.0.0.1.evil.example"].map(
+    (host) => asHost(host, "/account"),
   ),
   asHost("evil.example", "/account", { "x-forwarded-host": "localhost" }),
   {
@@ -267,7 +284,9 @@ attacks("a host for which nobody is chosen", [
     otherIs: "a tenant",
     name: "X-Forwarded-Host chooses no other tenant where no proxy is trusted",
     source: "OWASP, Host header injection",
-    act: ({ stranger, base }) => stranger.navigate(`${base}/account`, { headers: { "x-forwarded-host": "localhost" } }),
-    outcome: ({ headers }, { portal }) => void expect(headers.location).toMatch(new RegExp(`^${portal.issuer}/`)),
+    act: ({ stranger, base }) =>
+      stranger.navigate(`${base}/account`, { headers: { "x-forwarded-host": "localhost" } }),
+    outcome: ({ headers }, { portal }) =>
+      void expect(headers.location).toMatch(new RegExp(`^${portal.issuer}/`)),
   },
 ]);

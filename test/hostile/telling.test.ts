@@ -2,7 +2,15 @@ import { expect } from "vitest";
 import type { Answer } from "../support/browser.js";
 import { secretsOf } from "../support/world.js";
 import { logInThenAsk } from "./support/acts.js";
-import { attacks, CANARY, type Case, logIn, type Outcome, SHORT_TIMEOUT, type World } from "./support/attack.js";
+import {
+  attacks,
+  CANARY,
+  type Case,
+  logIn,
+  type Outcome,
+  SHORT_TIMEOUT,
+  type World,
+} from "./support/attack.js";
 import * as lies from "./support/lies.js";
 import { allOf, refused, welcomed } from "./support/outcomes.js";
 import { DISCOVERY, KEYS, TOKEN } from "./support/places.js";
@@ -45,7 +53,11 @@ attacks("what is looked through after every case", [
     act: logInThenAsk("/portal-inspector/events.json"),
     outcome: ({ status, body }) => void expect([status, body]).toEqual([404, "Not Found\n"]),
   },
-  { name: "events are told, of a login that works", source: "README, events", outcome: allOf(welcomed, heard) },
+  {
+    name: "events are told, of a login that works",
+    source: "README, events",
+    outcome: allOf(welcomed, heard),
+  },
   {
     name: "and of one that fails",
     source: "README, events",
@@ -77,7 +89,10 @@ attacks("a logger of the app's own", [
       async act(world) {
         world.portal.nextTokenAnswer({ expires_in: 0 });
         await logIn(world);
-        world.portal.answerNext(TOKEN, lies.sendJson(400, { error: "invalid_grant", error_description: CANARY }));
+        world.portal.answerNext(
+          TOKEN,
+          lies.sendJson(400, { error: "invalid_grant", error_description: CANARY }),
+        );
         return world.victim.fetch(`${world.base}/token`);
       },
       outcome: ({ status }) => void expect(status).toBe(401),
@@ -88,7 +103,9 @@ attacks("a logger of the app's own", [
     {
       name: "gets lines that no stranger has broken",
       act: ({ stranger, base }) =>
-        stranger.navigate(`${base}/callback?state=x&error=${encodeURIComponent("a\r\n[express-portal-auth] \u2028b")}`),
+        stranger.navigate(
+          `${base}/callback?state=x&error=${encodeURIComponent("a\r\n[express-portal-auth] \u2028b")}`,
+        ),
       outcome: ({ status }) => void expect(status).toBe(400),
     },
     /"failed"|login_not_found/,
@@ -114,7 +131,8 @@ attacks("a page of the app's own", [
 const asked = (name: string, language: string, lang: string): Case => ({
   name,
   source: "RFC 9110, section 12.5.4",
-  act: ({ stranger, base }) => stranger.navigate(`${base}/callback`, { headers: { "accept-language": language } }),
+  act: ({ stranger, base }) =>
+    stranger.navigate(`${base}/callback`, { headers: { "accept-language": language } }),
   outcome: allOf(refused("callback_invalid"), ({ body, headers }) => {
     expect(body).toContain(`<html lang="${lang}">`);
     expect(headers["content-language"]).toBe(lang);
@@ -128,7 +146,11 @@ attacks("a language that a browser asks for", [
   asked("refused, all of them", "*;q=0", "en"),
   asked("a member of every object", "__proto__,constructor;q=0.9", "en"),
   asked("a tag that would break a page", '"><script>alert(1)</script>', "en"),
-  asked("a thousand of them", Array.from({ length: 1000 }, (_, index) => `x${index};q=0.${index}`).join(), "en"),
+  asked(
+    "a thousand of them",
+    Array.from({ length: 1000 }, (_, index) => `x${index};q=0.${index}`).join(),
+    "en",
+  ),
   asked("a weight that is none", "zh;q=NaN,en;q=1e999", "en"),
 ]);
 
@@ -147,13 +169,20 @@ function staysOnSite({ status, headers, body, url: at }: Answer, { url }: World)
   expect([200, 400, 401]).toContain(status);
   const { refresh = "0; url=/" } = headers;
   expect(new URL(String(refresh).slice("0; url=".length), at).origin).toBe(url);
-  for (const [, link = ""] of body.matchAll(/(?:href|action)="([^"]*)"/g)) expect(new URL(link, at).origin).toBe(url);
+  for (const [, link = ""] of body.matchAll(/(?:href|action)="([^"]*)"/g))
+    expect(new URL(link, at).origin).toBe(url);
   expect(body).not.toMatch(/<(script|img)/);
 }
 
 attacks("the page that goes on by itself, where sessions are Strict", [
-  ledHere("markup in the state", `/callback?code=x&state=${encodeURIComponent('"><script>alert(1)</script>')}`),
-  ledHere("an address in the query", "/callback?code=x&state=y&url=https://evil.example&posted2=//evil.example"),
+  ledHere(
+    "markup in the state",
+    `/callback?code=x&state=${encodeURIComponent('"><script>alert(1)</script>')}`,
+  ),
+  ledHere(
+    "an address in the query",
+    "/callback?code=x&state=y&url=https://evil.example&posted2=//evil.example",
+  ),
   ledHere(
     "a semicolon, as Refresh would read it",
     "/callback?code=x;url=https://evil.example&state=0;url=//evil.example",
@@ -165,7 +194,10 @@ attacks("the page that goes on by itself, where sessions are Strict", [
       ...STRICT,
     }),
   ),
-  ledHere("what was sealed by nobody", "/callback?posted=eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAA.AAAA.AAAA"),
+  ledHere(
+    "what was sealed by nobody",
+    "/callback?posted=eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAA.AAAA.AAAA",
+  ),
   ledHere("the stranger's login in the victim's browser: as ever, it is nobody's there", "/", {
     source: "RFC 9700, section 4.7",
     async act({ victim, stranger, base }) {
@@ -227,7 +259,12 @@ const BROKEN = {
 const everywhere = (place: string, path: string, verdicts: Record<string, string | RegExp>): Case[] =>
   Object.entries(BROKEN).map(([name, lie]) => {
     const times = lie === lies.resetsAtOnce && path !== TOKEN ? 2 : 1; // a GET is sent once more after a reset
-    return diagnosed(`${place}: ${name}`, (portal) => portal.answerNext(path, lie, times), verdicts, SHORT_TIMEOUT);
+    return diagnosed(
+      `${place}: ${name}`,
+      (portal) => portal.answerNext(path, lie, times),
+      verdicts,
+      SHORT_TIMEOUT,
+    );
   });
 const altered = (name: string, members: Record<string, unknown>, verdicts: Record<string, string>): Case =>
   diagnosed(name, (portal) => portal.alterDiscovery((document) => ({ ...document, ...members })), verdicts);
@@ -238,8 +275,15 @@ attacks("a portal that breaks", [
   ...everywhere("discovery", DISCOVERY, { "portal.discovery": "failed", "portal.keys": "skipped" }),
   ...everywhere("keys", KEYS, { "portal.keys": "failed", "credentials.token": "ok" }),
   ...everywhere("token", TOKEN, { "portal.keys": "ok", "credentials.token": "failed" }),
-  ...everywhere("authorization", "/oauth2/authorize", { "credentials.token": "ok", "credentials.authorize": /./ }),
-  altered("an issuer of another portal", { issuer: "https://evil.example" }, { "portal.discovery": "failed" }),
+  ...everywhere("authorization", "/oauth2/authorize", {
+    "credentials.token": "ok",
+    "credentials.authorize": /./,
+  }),
+  altered(
+    "an issuer of another portal",
+    { issuer: "https://evil.example" },
+    { "portal.discovery": "failed" },
+  ),
   altered(
     "a document whose lists are none",
     { scopes_supported: 1, grant_types_supported: {} },
@@ -251,5 +295,13 @@ attacks("a portal that breaks", [
     { "portal.keys": "ok" },
   ),
   keysAre("no keys", []),
-  keysAre("keys of any type", [null, 1, "x", [], { kty: 1 }, { kty: "RSA", kid: { a: 1 } }, { kty: "oct", k: CANARY }]),
+  keysAre("keys of any type", [
+    null,
+    1,
+    "x",
+    [],
+    { kty: 1 },
+    { kty: "RSA", kid: { a: 1 } },
+    { kty: "oct", k: CANARY },
+  ]),
 ]);

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { PortalAuthErrorCode } from "../../lib/index.js";
-import type { Portal, Writing } from "../../lib/testing/portal/portal.js";
+import type { Portal, Writing } from "../../lib/testing/provider/test-provider.js";
 import { later } from "./support/acts.js";
 import { attacks, CANARY, type Case, logIn, type World } from "./support/attack.js";
 import { welcomed } from "./support/outcomes.js";
@@ -27,9 +27,17 @@ const withLast = (member: string) => writing((json) => json.replace(/}$/, `,${me
 type Row = readonly [name: string, lie: Lay, source?: string];
 
 /** Nobody is logged in by such an answer; who was logged in stays so, without a new token. */
-const unusable = ([name, lie, source = RFC6749]: Row, code: PortalAuthErrorCode = "portal_answer_invalid"): Case[] => [
+const unusable = (
+  [name, lie, source = RFC6749]: Row,
+  code: PortalAuthErrorCode = "portal_answer_invalid",
+): Case[] => [
   { name: `login: ${name}`, source, act: PLACES.token.meet(lie), outcome: PLACES.token.fails(code) },
-  { name: `refresh: ${name}`, source, act: PLACES.refresh.meet(lie), outcome: PLACES.refresh.fails("refresh_failed") },
+  {
+    name: `refresh: ${name}`,
+    source,
+    act: PLACES.refresh.meet(lie),
+    outcome: PLACES.refresh.fails("refresh_failed"),
+  },
 ];
 
 const usable = ([name, lie, source = RFC6749]: Row): Case[] => [
@@ -46,7 +54,11 @@ attacks("a token answer whose members are wrong", [
       ["access_token a number", saying({ access_token: 1 })],
       ["access_token a list", saying({ access_token: [CANARY] })],
       ["access_token an object", saying({ access_token: { toString: CANARY } })],
-      ["access_token twice, the last one a list", withLast(`"access_token":["${CANARY}"]`), "RFC 8259, section 4"],
+      [
+        "access_token twice, the last one a list",
+        withLast(`"access_token":["${CANARY}"]`),
+        "RFC 8259, section 4",
+      ],
       ["token_type missing", saying({ token_type: undefined })],
       ["token_type null", saying({ token_type: null })],
       ["token_type DPoP", saying({ token_type: "DPoP" })],
@@ -64,7 +76,10 @@ attacks("a token answer whose members are wrong", [
       ["expires_in a text that is negative", saying({ expires_in: "-5" })],
       ["expires_in true", saying({ expires_in: true })],
       ["expires_in an object", saying({ expires_in: { valueOf: 300 } })],
-      ["expires_in without an end", writing((json) => json.replace(/"expires_in":\d+/, '"expires_in":1e999'))],
+      [
+        "expires_in without an end",
+        writing((json) => json.replace(/"expires_in":\d+/, '"expires_in":1e999')),
+      ],
       ["id_token a number", saying({ id_token: 1 }), CORE],
       ["id_token an object", saying({ id_token: { sub: CANARY } }), CORE],
       ["id_token empty", saying({ id_token: "" }), CORE],
@@ -89,7 +104,10 @@ attacks(
   "a token answer that is odd, and right",
   (
     [
-      ["fapi2-security-profile-final-client-test-token-type-case-insensitivity", saying({ token_type: "bEaReR" })],
+      [
+        "fapi2-security-profile-final-client-test-token-type-case-insensitivity",
+        saying({ token_type: "bEaReR" }),
+      ],
       ["refresh_token missing", saying({ refresh_token: undefined })],
       ["scope missing", saying({ scope: undefined })],
       ["refresh_token null", saying({ refresh_token: null })],
@@ -160,7 +178,10 @@ attacks("how long a token lives", [
 function inProto(portal: Portal): void {
   portal.nextTokenAnswer({ expires_in: undefined, refresh_token: undefined });
   portal.writeNextTokenAnswer((json) => ({
-    body: json.replace(/}$/, `,"__proto__":{"expires_in":0,"refresh_token":"${CANARY}","refresh_expires_in":1}}`),
+    body: json.replace(
+      /}$/,
+      `,"__proto__":{"expires_in":0,"refresh_token":"${CANARY}","refresh_expires_in":1}}`,
+    ),
     headers: JSON_TYPE,
   }));
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import express from "express";
 import type { Browser as Chromium, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { createTell } from "../../lib/events.js";
+import { createTell } from "../../lib/contract/events.js";
 import type { Hooks } from "../../lib/index.js";
 import { type Inspector, inspector } from "../../lib/inspector/index.js";
 import { json, logIn } from "../access/logged-in.js";
@@ -63,10 +63,13 @@ describe("who may look", () => {
     expect(() => inspector()).toThrow(/NODE_ENV is production/);
   });
 
-  test.each(["", "development", "test", "preproduction", "production-like"])("NODE_ENV may be %j", (written) => {
-    vi.stubEnv("NODE_ENV", written);
-    expect(() => inspector().close()).not.toThrow();
-  });
+  test.each(["", "development", "test", "preproduction", "production-like"])(
+    "NODE_ENV may be %j",
+    (written) => {
+      vi.stubEnv("NODE_ENV", written);
+      expect(() => inspector().close()).not.toThrow();
+    },
+  );
 
   const own = Object.values(networkInterfaces())
     .flat()
@@ -148,7 +151,8 @@ describe("who may look", () => {
   });
 
   describe("only with the token from the console,", () => {
-    const TOKEN_MISSING = /inspector\(\): a request carries no valid token\. To open the page: (\S+) \(it works once\)/;
+    const TOKEN_MISSING =
+      /inspector\(\): a request carries no valid token\. To open the page: (\S+) \(it works once\)/;
     const FILES = ["", "events.json", "configuration.json", "inspector.js", "style.css"];
 
     const start = (given: WorldOptions = {}) => startWorld(withInspector({ log: [TOKEN_MISSING], ...given }));
@@ -180,7 +184,9 @@ describe("who may look", () => {
       const { headers } = await browser.navigate(inspect.link(`${url}/inspect/`));
       const { port } = new URL(url);
       expect(headers["set-cookie"]).toEqual([
-        expect.stringMatching(new RegExp(`^portal-inspector-${port}=[^;]+; Path=/inspect; HttpOnly; SameSite=Strict$`)),
+        expect.stringMatching(
+          new RegExp(`^portal-inspector-${port}=[^;]+; Path=/inspect; HttpOnly; SameSite=Strict$`),
+        ),
       ]);
     });
 
@@ -201,8 +207,11 @@ describe("who may look", () => {
       const { port } = new URL(url);
       for (const cookie of ["x", right, "a.b.c.d.e"])
         expect(
-          (await browser.request(`${url}/inspect/`, { headers: { cookie: `portal-inspector-${port}=${cookie}` } }))
-            .status,
+          (
+            await browser.request(`${url}/inspect/`, {
+              headers: { cookie: `portal-inspector-${port}=${cookie}` },
+            })
+          ).status,
         ).toBe(404);
     });
 
@@ -223,7 +232,9 @@ describe("who may look", () => {
       const one = await start();
       await one.browser.navigate(inspect.link(`${one.url}/inspect/`));
       const [[, value = ""] = []] = [...(await one.browser.cookies(`${one.url}/inspect/`))];
-      const { url, browser } = await start({ options: { secret: "another-secret-of-at-least-32-characters" } });
+      const { url, browser } = await start({
+        options: { secret: "another-secret-of-at-least-32-characters" },
+      });
       const cookie = `portal-inspector-${new URL(url).port}=${value}`;
       expect((await browser.request(`${url}/inspect/`, { headers: { cookie } })).status).toBe(404);
     });
@@ -371,7 +382,9 @@ describe("what it knows", () => {
     const { url, browser, portal, tokens } = await logIn(withInspector());
     await browser.navigate(inspect.link(`${url}/inspect/`));
     const pages = ["/", "/events.json", "/configuration.json"];
-    const bodies = await Promise.all(pages.map(async (path) => (await browser.fetch(`${url}/inspect${path}`)).body));
+    const bodies = await Promise.all(
+      pages.map(async (path) => (await browser.fetch(`${url}/inspect${path}`)).body),
+    );
     const { people } = JSON.parse(bodies[1] ?? "");
     expect(people).toMatchObject([
       {
@@ -400,7 +413,9 @@ describe("what it knows", () => {
     expect(options).toContainEqual(
       expect.objectContaining({ option: "clientSecret", value: "set, 33 characters", origin: "option" }),
     );
-    expect(options).toContainEqual(expect.objectContaining({ option: "nonce", value: "optional", origin: "profile" }));
+    expect(options).toContainEqual(
+      expect.objectContaining({ option: "nonce", value: "optional", origin: "profile" }),
+    );
   });
 });
 
@@ -474,7 +489,9 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.screenshot({ path: join(SHOTS, "3-failed.png"), fullPage: true });
     expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
     const variable = page.locator("#configuration").getByText("PORTAL_ISSUER"); // nor is a column cut off
-    expect(((await variable.boundingBox())?.x ?? 390) + ((await variable.boundingBox())?.width ?? 0)).toBeLessThan(390);
+    expect(
+      ((await variable.boundingBox())?.x ?? 390) + ((await variable.boundingBox())?.width ?? 0),
+    ).toBeLessThan(390);
     await page.locator("#configuration").screenshot({ path: join(SHOTS, "4-configuration.png") });
   });
 

@@ -25,7 +25,9 @@ const loginCookies = async (browser: Browser, url: string) =>
   [...(await browser.cookies(url))].filter(([name]) => name.includes("portal-login."));
 
 function headerBytes({ headers }: Answer): number {
-  const lines = Object.entries(headers).flatMap(([name, value]) => [value ?? []].flat().map((one) => [name, one]));
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().map((one) => [name, one]),
+  );
   return lines.reduce(
     (sum, [name, value]) => sum + `${name}: ${value}\r\n`.length,
     "HTTP/1.1 302 Found\r\n\r\n".length,
@@ -95,7 +97,8 @@ describe.each(PLACES)("%s", (_place, start) => {
       const [path, query] = [`/${"p".repeat(700)}`, "q".repeat(700)];
       expect((await browser.navigate(`${url}/login?returnTo=${path}?${query}`)).status).toBe(302);
       expectSmallAnswers(world);
-      for (const { key, value } of await browser.jar.getCookies(url)) expect((key + value).length).toBeLessThan(4096);
+      for (const { key, value } of await browser.jar.getCookies(url))
+        expect((key + value).length).toBeLessThan(4096);
       scope = `openid ${"s".repeat(1500)}`;
       const refused = await browser.navigate(`${url}/login`);
       expect([refused.status, refused.body.includes("authorization_params_invalid")]).toEqual([500, true]);
@@ -105,7 +108,8 @@ describe.each(PLACES)("%s", (_place, start) => {
       const world = await start({ log: [/login_cookie_lost/] });
       const { browser, url } = world;
       const waiting: URL[] = [];
-      for (let tab = 1; tab <= 9; tab += 1) waiting.push(await browser.loginUntilCallback(url + addressOf(tab, 60)));
+      for (let tab = 1; tab <= 9; tab += 1)
+        waiting.push(await browser.loginUntilCallback(url + addressOf(tab, 60)));
       const long = addressOf(10, 1500);
       const callback = await browser.loginUntilCallback(url + long);
       expect((await browser.navigate(callback)).headers.location).toBe(long);
@@ -153,7 +157,9 @@ describe.skipIf(missing)(`in a real browser, behind nginx${missing && ` (${missi
     const { url, context, openTabs } = await open();
     const pages = await openTabs(Array.from({ length: 12 }, (_, tab) => addressOf(tab, 1500)));
     const cookies = (await context.cookies(url)).filter(({ name }) => name.startsWith("portal-login."));
-    expect(sizeOf(cookies.map(({ name, value }) => [name, value] as const))).toBeLessThanOrEqual(MOST_COOKIE_BYTES);
+    expect(sizeOf(cookies.map(({ name, value }) => [name, value] as const))).toBeLessThanOrEqual(
+      MOST_COOKIE_BYTES,
+    );
     const home = await context.newPage();
     expect((await home.goto(url))?.status()).toBe(200);
     await home.goto(url + addressOf(12, 60));

@@ -10,7 +10,8 @@ const LINE = /A login begins at the host/;
 async function start(redirectUri = "https://app.example/callback") {
   const tlsTerminated = redirectUri.startsWith("https:");
   const world = await startWorld({ options: { redirectUri, tlsTerminated }, log: [LINE] });
-  const ask = (headers: Ask["headers"] = {}, path = "/login") => new Browser().navigate(world.url + path, { headers });
+  const ask = (headers: Ask["headers"] = {}, path = "/login") =>
+    new Browser().navigate(world.url + path, { headers });
   return { ...world, ask, lines: () => world.log.filter((line) => LINE.test(line)) };
 }
 
@@ -47,7 +48,16 @@ describe("a login that begins at another host than that of redirectUri", () => {
 
   test("adds ten lines to the log at most, and each is one line", async () => {
     const { ask, lines } = await start();
-    for (const text of ["\u0085evil.example", "a b", `${"a".repeat(400)}.example`, "[::1", "%0aline", "[", "#", "@"])
+    for (const text of [
+      "\u0085evil.example",
+      "a b",
+      `${"a".repeat(400)}.example`,
+      "[::1",
+      "%0aline",
+      "[",
+      "#",
+      "@",
+    ])
       await ask({ host: "app.example", "x-forwarded-host": text });
     for (let host = 0; host < 20; host += 1) await ask({ host: `${host}.example` });
     expect(lines()).toHaveLength(10);
@@ -86,7 +96,8 @@ describe("no line is written", () => {
         `server { listen 127.0.0.1:${port}; server_name s${at}.example; location / { proxy_pass ${url}; ${host} } }`,
     );
     await startNginx(servers.join("\n"));
-    const ask = (host: string) => new Browser().navigate(`http://127.0.0.1:${port}/login`, { headers: { host } });
+    const ask = (host: string) =>
+      new Browser().navigate(`http://127.0.0.1:${port}/login`, { headers: { host } });
     await ask("s0.example");
     expect(lines()).toEqual([]);
     await ask("s1.example");

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
-import { bareState } from "../../lib/login/evidence.js";
+import { bareState } from "../../lib/login/state-diagnostics.js";
 import { leadTo, startWorld } from "../support/world.js";
 
 describe("the authorization request", () => {
@@ -55,7 +55,12 @@ describe("the authorization request", () => {
 
 describe("authorizationParams", () => {
   test("are added, fixed", async () => {
-    const authorizationParams = { auth_source_id: "wechat", ui_locales: "zh-CN", max_age: 60, prompt: undefined };
+    const authorizationParams = {
+      auth_source_id: "wechat",
+      ui_locales: "zh-CN",
+      max_age: 60,
+      prompt: undefined,
+    };
     const { browser, url } = await startWorld({ options: { authorizationParams } });
     const { searchParams } = new URL((await browser.navigate(`${url}/login`)).headers.location ?? "");
     expect(Object.fromEntries(searchParams)).toMatchObject({
@@ -122,7 +127,9 @@ describe("authorizationParams", () => {
 
 test("what a query holds can be handed on as it is: lists and objects of a stranger are left out", async () => {
   const { browser, url } = await startWorld({
-    options: { authorizationParams: (req) => ({ auth_source_id: req.query["source"], ui_locales: req.query["lang"] }) },
+    options: {
+      authorizationParams: (req) => ({ auth_source_id: req.query["source"], ui_locales: req.query["lang"] }),
+    },
   });
   const { headers } = await browser.navigate(`${url}/login?source=a&source=b&lang=fr`);
   const { searchParams } = new URL(headers.location ?? "");
@@ -163,7 +170,9 @@ test.each(["/login", "/login/?a", "/callback?code=x#y", "/logout"])(
   "a login that would return to %s, a route of ours, returns to the start page",
   async (wish) => {
     const { browser, url } = await startWorld();
-    const callback = await browser.loginUntilCallback(`${url}/login?${new URLSearchParams({ returnTo: wish })}`);
+    const callback = await browser.loginUntilCallback(
+      `${url}/login?${new URLSearchParams({ returnTo: wish })}`,
+    );
     expect((await browser.navigate(callback)).headers.location).toBe("/");
   },
 );
@@ -174,7 +183,9 @@ describe("a login that waits", () => {
     const { browser, url } = await startWorld({ ownSession: true });
     const { headers } = await browser.navigate(`${url}/login?returnTo=/account`);
     expect(headers["set-cookie"]).toEqual([
-      expect.stringMatching(/^portal-login\.[\w-]{8}\d=[\w-]+; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax$/),
+      expect.stringMatching(
+        /^portal-login\.[\w-]{8}\d=[\w-]+; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax$/,
+      ),
     ]);
     await browser.navigate(`${url}/account`);
     expect(set).not.toHaveBeenCalled();
@@ -282,7 +293,11 @@ test("a browser that loads ahead, and a HEAD, begin nothing", async () => {
     { "x-moz": "prefetch" },
   ] as const) {
     const answer = await browser.navigate(`${url}/login`, { headers: { ...headers } });
-    expect([answer.status, answer.headers["set-cookie"], answer.headers.location]).toEqual([503, undefined, undefined]);
+    expect([answer.status, answer.headers["set-cookie"], answer.headers.location]).toEqual([
+      503,
+      undefined,
+      undefined,
+    ]);
     expect([answer.headers["cache-control"], answer.headers["retry-after"]]).toEqual(["no-store", undefined]);
   }
   expect((await browser.navigate(`${url}/login`, { method: "HEAD" })).status).toBe(204);

@@ -51,19 +51,31 @@ test("a route that is turned off is none", () => {
   expect(isOwnRoute(settled({ login: false, logout: false }), "", "/false")).toBe(false);
 });
 
-test.each(["/LOGOUT", "/logout/", "/%6Cogout?x", "//logout", "/x/../login", "/callback?code=1", "/login/form"])(
-  "a login that would return to %s, a route of ours, returns to the start page",
-  async (path) => {
-    const { url, browser } = await startWorld();
-    const page = await browser.loginUntilCallback(`${url}/login?returnTo=${encodeURIComponent(path)}`);
-    expect((await browser.navigate(page, { site: "cross-site" })).headers.location).toBe("/");
-  },
-);
+test.each([
+  "/LOGOUT",
+  "/logout/",
+  "/%6Cogout?x",
+  "//logout",
+  "/x/../login",
+  "/callback?code=1",
+  "/login/form",
+])("a login that would return to %s, a route of ours, returns to the start page", async (path) => {
+  const { url, browser } = await startWorld();
+  const page = await browser.loginUntilCallback(`${url}/login?returnTo=${encodeURIComponent(path)}`);
+  expect((await browser.navigate(page, { site: "cross-site" })).headers.location).toBe("/");
+});
 
-test.each(["/docs/api/login", "/admin/reports/logout", "/settings/webhooks/callback?id=7", "/contact/login/form"])(
+test.each([
+  "/docs/api/login",
+  "/admin/reports/logout",
+  "/settings/webhooks/callback?id=7",
+  "/contact/login/form",
+])(
   "a login returns to %s, a page of the application whose address ends like a route of ours",
   async (path) => {
-    const { url, browser } = await startWorld({ after: (app) => app.get(/./, (req, res) => void res.send(req.url)) });
+    const { url, browser } = await startWorld({
+      after: (app) => app.get(/./, (req, res) => void res.send(req.url)),
+    });
     expect((await browser.visit(`${url}/login?returnTo=${encodeURIComponent(path)}`)).body).toBe(path);
   },
 );

@@ -22,10 +22,14 @@ async function startFront(): Promise<Front> {
     const path = req.url ?? "/";
     const headers: IncomingHttpHeaders = { ...req.headers };
     if (headers.cookie !== undefined) headers.cookie = front.rules.cookies(headers.cookie);
-    const onwards = request(front.rules.target(path) + path, { method: req.method ?? "GET", headers }, (answer) => {
-      res.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(res);
-    });
+    const onwards = request(
+      front.rules.target(path) + path,
+      { method: req.method ?? "GET", headers },
+      (answer) => {
+        res.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(res);
+      },
+    );
     req.pipe(onwards);
   });
   const url = await listen(server);
@@ -127,7 +131,9 @@ describe("a login begins where no loop is", () => {
       expect([begun.status, begun.headers.location]).toEqual([302, toProvider]);
       await browser.visit(begun.headers.location ?? "", { site: "cross-site" });
     }
-    expect((await browser.navigate(`${url}/account`, { site: "same-origin", headers: CLICK })).status).toBe(400);
+    expect((await browser.navigate(`${url}/account`, { site: "same-origin", headers: CLICK })).status).toBe(
+      400,
+    );
   });
 
   test.each([
@@ -190,7 +196,10 @@ describe("a cached answer of /login", () => {
       const heard = listenToEvents();
       const port = await freePort();
       const url = `http://127.0.0.1:${port}`;
-      const { me, browser, asked, ...world } = await startWorld({ publicOrigin: url, log: [/login_state_reused/] });
+      const { me, browser, asked, ...world } = await startWorld({
+        publicOrigin: url,
+        log: [/login_state_reused/],
+      });
       await startNginx(async (folder) => {
         await chmod(folder, 0o755); // the worker process, which keeps the pages, has another user
         return `proxy_cache_path ${folder}/cache keys_zone=pages:1m;
@@ -227,7 +236,9 @@ describe("a cached answer of /login", () => {
     await browser.navigate(callback);
     const session = (await browser.cookies(url)).get("portal-session");
     callback.searchParams.set("code", "another");
-    const again = await browser.navigate(callback, { headers: { cookie: `${cookie}; portal-session=${session}` } });
+    const again = await browser.navigate(callback, {
+      headers: { cookie: `${cookie}; portal-session=${session}` },
+    });
     expect([again.status, again.headers.location]).toEqual([303, "/account"]);
     expect((await me()).isAuthenticated).toBe(true);
     expect(asked("/oauth2/token")).toHaveLength(1);

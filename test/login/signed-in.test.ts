@@ -26,7 +26,10 @@ async function signedIn(given: WorldOptions = {}): Promise<World & { cart(): Pro
   const again = { site: "same-origin" } as const;
   if (given.options?.sameSite) await world.browser.visit(`${world.url}/account`, again);
   await world.browser.visit(`${world.url}/test/fill`, again);
-  return { ...world, cart: async () => JSON.parse((await world.browser.visit(`${world.url}/test/cart`, again)).body) };
+  return {
+    ...world,
+    cart: async () => JSON.parse((await world.browser.visit(`${world.url}/test/cart`, again)).body),
+  };
 }
 
 const LINKS: [string, Ask][] = [
@@ -35,7 +38,10 @@ const LINKS: [string, Ask][] = [
   ["a sibling below the same domain", { site: "same-site" }],
   ["an e-mail, a bookmark or the address bar", { site: "none" }],
   ["a browser without Fetch Metadata", { old: true }],
-  ["a browser without Fetch Metadata, from another site", { old: true, headers: { referer: "https://evil.example/" } }],
+  [
+    "a browser without Fetch Metadata, from another site",
+    { old: true, headers: { referer: "https://evil.example/" } },
+  ],
 ];
 
 describe("a login link that does not come from a page of this site leads a signed-in user to the return address:", () => {
@@ -70,7 +76,9 @@ describe("a login link that does not come from a page of this site leads a signe
 
 describe("a login begins all the same", () => {
   const isSentAway = async ({ browser, url, portal }: World, path: string, ask: Ask) =>
-    (await browser.navigate(url + path, ask)).headers.location?.startsWith(`${portal.issuer}/oauth2/authorize`);
+    (await browser.navigate(url + path, ask)).headers.location?.startsWith(
+      `${portal.issuer}/oauth2/authorize`,
+    );
 
   test("for a link on a page of this site: the user may want another account", async () => {
     expect(await isSentAway(await signedIn(), "/login", { site: "same-origin" })).toBe(true);
@@ -82,7 +90,9 @@ describe("a login begins all the same", () => {
 
   test("for a link on a page of this site in a browser without Fetch Metadata, by its Referer", async () => {
     const world = await signedIn();
-    expect(await isSentAway(world, "/login", { old: true, headers: { referer: `${world.url}/account` } })).toBe(true);
+    expect(
+      await isSentAway(world, "/login", { old: true, headers: { referer: `${world.url}/account` } }),
+    ).toBe(true);
     const sibling = { old: true, headers: { referer: `${world.url}.evil.example/` } };
     expect(await isSentAway(world, "/login", sibling)).toBe(false);
   });
@@ -91,11 +101,14 @@ describe("a login begins all the same", () => {
     expect(await isSentAway({ ...(await startWorld()) }, "/login", { site: "cross-site" })).toBe(true);
   });
 
-  test.each(["/login?acr_values=mfa", "/login?max_age=0"])("if the session is too weak for %s", async (path) => {
-    const world = await signedIn();
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
-    expect(await isSentAway(world, path, { site: "cross-site" })).toBe(true);
-  });
+  test.each(["/login?acr_values=mfa", "/login?max_age=0"])(
+    "if the session is too weak for %s",
+    async (path) => {
+      const world = await signedIn();
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
+      expect(await isSentAway(world, path, { site: "cross-site" })).toBe(true);
+    },
+  );
 
   test("but not if the session is strong enough", async () => {
     const world = await signedIn();
@@ -142,7 +155,8 @@ describe("a login that another site began", () => {
     let roles: object = { isAdmin: true };
     const { browser, url, cart, portal } = await signedIn({
       options: { hooks: { onLogin: ({ session }) => void Object.assign(session, roles) } },
-      after: (app) => app.get("/test/admin", (req, res) => void res.json(Object(req.session).isAdmin ?? false)),
+      after: (app) =>
+        app.get("/test/admin", (req, res) => void res.json(Object(req.session).isAdmin ?? false)),
     });
     const isAdmin = async () => JSON.parse((await browser.visit(`${url}/test/admin`)).body);
     expect(await isAdmin()).toBe(true);

@@ -10,7 +10,11 @@ import { listenToEvents } from "../support/events.js";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
 const start = (options: PortalAuthOptions = {}, more: Partial<WorldOptions> = {}): Promise<World> =>
-  startWorld({ portal: { document: "full" }, options: { profile: "openid", silentLogin: true, ...options }, ...more });
+  startWorld({
+    portal: { document: "full" },
+    options: { profile: "openid", silentLogin: true, ...options },
+    ...more,
+  });
 
 const wasAsked = ({ asked }: World) =>
   asked("/oauth2/authorize").filter(({ url }) => url.includes("prompt=none")).length;
@@ -28,7 +32,10 @@ describe("a visitor", () => {
   test("sees the first page as it is, and is taken to the portal by the second one, once", async () => {
     const world = await start();
     const first = await open(world);
-    expect([first.body, first.headers["set-cookie"]]).toEqual(["home", [expect.stringContaining("portal-silent=1")]]);
+    expect([first.body, first.headers["set-cookie"]]).toEqual([
+      "home",
+      [expect.stringContaining("portal-silent=1")],
+    ]);
     expect(wasAsked(world)).toBe(0);
     for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
     expect(wasAsked(world)).toBe(1);
@@ -57,7 +64,10 @@ describe("a visitor", () => {
     const world = await start();
     await world.browser.visit(`${world.url}/account`);
     await startAnew(world);
-    world.portal.answerNext("/logout", (_req, res) => void res.writeHead(302, { location: `${world.url}/` }).end()); // it knows them still
+    world.portal.answerNext(
+      "/logout",
+      (_req, res) => void res.writeHead(302, { location: `${world.url}/` }).end(),
+    ); // it knows them still
     await world.browser.visit(`${world.url}/logout`, { site: "same-origin" });
     await open(world);
     await open(world);
@@ -140,7 +150,8 @@ async function atPortal({ browser, url }: World): Promise<void> {
   await browser.visit(`${url}/account`);
   const cookies = await browser.jar.getCookies(url);
   await browser.jar.removeAllCookies();
-  for (const cookie of cookies) if (cookie.key.startsWith("demo_portal")) await browser.jar.setCookie(cookie, url);
+  for (const cookie of cookies)
+    if (cookie.key.startsWith("demo_portal")) await browser.jar.setCookie(cookie, url);
 }
 
 const withCart = (app: Express) =>
@@ -263,7 +274,10 @@ describe("a portal that", () => {
     for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
     await world.portal.comeUp();
     expect((await open(world)).body).toBe("home");
-    expect([wasAsked(world), world.log.map((line) => line.split(" ")[1])]).toEqual([0, ["portal_unreachable"]]);
+    expect([wasAsked(world), world.log.map((line) => line.split(" ")[1])]).toEqual([
+      0,
+      ["portal_unreachable"],
+    ]);
   });
 
   test("does not answer keeps nobody waiting for longer than two seconds", async () => {
@@ -336,7 +350,9 @@ describe("a callback of a login that nobody has asked for", () => {
   test("in a browser that keeps its old cookies, and takes no new ones, is told, as the page would begin it anew", async () => {
     const world = await start({}, { log: [/login_cookie_lost/] });
     const callback = await refused(world);
-    const { status, body } = await new Browser().navigate(callback, { headers: { cookie: "portal-silent=1" } });
+    const { status, body } = await new Browser().navigate(callback, {
+      headers: { cookie: "portal-silent=1" },
+    });
     expect([status, body.includes("login_cookie_lost")]).toEqual([400, true]);
   });
 

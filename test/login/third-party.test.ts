@@ -109,7 +109,10 @@ describe.each([
 
   test("does not end at a route of ours, which would be a circle", async () => {
     const world = await start();
-    const { headers } = await begin(world, { iss: world.portal.issuer, target_link_uri: `${world.url}/logout` });
+    const { headers } = await begin(world, {
+      iss: world.portal.issuer,
+      target_link_uri: `${world.url}/logout`,
+    });
     expect((await world.browser.visit(headers.location ?? "")).url).toBe(`${world.url}/`);
   });
 
@@ -164,8 +167,18 @@ test.each<[string, Ask]>([
 
 test("what is posted goes on by GET at the address as the browser knows it, with nothing that is not understood", async () => {
   const { url, browser, portal } = await start();
-  const form = { iss: portal.issuer, login_hint: "a b", posted: "x", returnTo: "/x", target_link_uri: "/account" };
-  const { status, headers } = await browser.navigate(`${url}/login`, { method: "POST", form, site: "cross-site" });
+  const form = {
+    iss: portal.issuer,
+    login_hint: "a b",
+    posted: "x",
+    returnTo: "/x",
+    target_link_uri: "/account",
+  };
+  const { status, headers } = await browser.navigate(`${url}/login`, {
+    method: "POST",
+    form,
+    site: "cross-site",
+  });
   const known = new URLSearchParams({ iss: portal.issuer, login_hint: "a b", target_link_uri: "/account" });
   expect([status, headers.location, headers["set-cookie"]]).toEqual([303, `?${known}`, undefined]);
 });
@@ -174,7 +187,9 @@ test("a page that posts again and again heaps up no cookies", async () => {
   const world = await start();
   for (let n = 0; n < 15; n += 1) {
     await byPost(world, { iss: world.portal.issuer, target_link_uri: `/${"x".repeat(1500)}` });
-    const cookies = [...(await world.browser.cookies(world.url))].map(([name, value]) => name.length + value.length);
+    const cookies = [...(await world.browser.cookies(world.url))].map(
+      ([name, value]) => name.length + value.length,
+    );
     expect(cookies.reduce((sum, length) => sum + length, 0)).toBeLessThan(4200);
   }
 });

@@ -31,7 +31,11 @@ async function post(
   form: URLSearchParams | string,
   type = "application/x-www-form-urlencoded",
 ) {
-  const answer = await fetch(url + PATH, { method: "POST", body: String(form), headers: { "content-type": type } });
+  const answer = await fetch(url + PATH, {
+    method: "POST",
+    body: String(form),
+    headers: { "content-type": type },
+  });
   return { status: answer.status, headers: answer.headers, body: await answer.text() };
 }
 
@@ -57,7 +61,11 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
       null,
     ]);
     expect((await world.store.logins()).map(({ claims }) => claims.sub)).toEqual(["jonas-weber"]);
-    expect([await isIn(world), await isIn(world, other), await isIn(world, jonas)]).toEqual([false, false, true]);
+    expect([await isIn(world), await isIn(world, other), await isIn(world, jonas)]).toEqual([
+      false,
+      false,
+      true,
+    ]);
     await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(2));
     const told = onLogout.mock.calls.map(([context]) => context as LogoutContext);
     expect(told.map(({ reason, claims, req }) => [reason, claims.sub, req.path])).toEqual([
@@ -70,12 +78,15 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
   test.each([
     ["by sid alone", (sid: string) => ({ sid })],
     ["by sub and sid", (sid: string) => ({ sub: AMARA, sid })],
-  ])("one for a session at the portal (%s) ends what came of that, and no other of the person's", async (_how, who) => {
-    const world = await start({ session });
-    const other = await world.another();
-    expect((await send(world, who(await sidOf(world, other)))).status).toBe(200);
-    expect([await isIn(world), await isIn(world, other)]).toEqual([true, false]);
-  });
+  ])(
+    "one for a session at the portal (%s) ends what came of that, and no other of the person's",
+    async (_how, who) => {
+      const world = await start({ session });
+      const other = await world.another();
+      expect((await send(world, who(await sidOf(world, other)))).status).toBe(200);
+      expect([await isIn(world), await isIn(world, other)]).toEqual([true, false]);
+    },
+  );
 
   test("a session's sub and another's sid end nothing", async () => {
     const world = await start({ session });
@@ -218,7 +229,11 @@ const REFUSED: [what: string, changes: IdTokenChanges, detail: RegExp][] = [
     { claims: { events: { "http://schemas.openid.net/event/backchannel-logout": "" } } },
     /events/,
   ],
-  ["whose events are a list", { claims: { events: ["http://schemas.openid.net/event/backchannel-logout"] } }, /events/],
+  [
+    "whose events are a list",
+    { claims: { events: ["http://schemas.openid.net/event/backchannel-logout"] } },
+    /events/,
+  ],
   ["with a nonce, as an ID token has one", { claims: { nonce: "n" } }, /nonce/],
   ["with an empty nonce", { claims: { nonce: null } }, /nonce/],
   ["for neither a person nor a session", { claims: { sub: undefined } }, /neither sub nor sid/],
@@ -330,7 +345,8 @@ describe("a logout token", () => {
     expect([await isIn(world), await isIn(world, phone)]).toEqual([true, false]);
     expect((await post(world, form)).status).toBe(200);
     await vi.waitFor(() => expect(ended()).toEqual([ofPhone, own]));
-    const revoked = () => world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
+    const revoked = () =>
+      world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
     await vi.waitFor(() => expect(revoked()).toEqual([ofPhone, own]));
   });
 
@@ -361,7 +377,8 @@ describe("a logout token", () => {
     const world = await start({ log: [/logout_token_invalid/] });
     await send(world, { sub: "nobody" });
     const before = world.asked("/oauth2/jwks").length;
-    for (const kid of ["a", "b", "c"]) await send(world, { sub: AMARA }, { signedBy: "stranger", header: { kid } });
+    for (const kid of ["a", "b", "c"])
+      await send(world, { sub: AMARA }, { signedBy: "stranger", header: { kid } });
     for (let n = 0; n < 3; n += 1) await send(world, { sub: AMARA }, { signedBy: "stranger" });
     expect(world.asked("/oauth2/jwks").length - before).toBe(0);
   });
@@ -370,7 +387,8 @@ describe("a logout token", () => {
     const world = await start({ log: [/portal_failed/, /logout_token_invalid.*VERIFICATION_FAILED/] });
     const fetches = () => world.asked("/oauth2/jwks").length;
     const before = fetches();
-    for (let n = 0; n < 2; n += 1) world.portal.answerNext("/oauth2/jwks", (_req, res) => res.writeHead(500).end());
+    for (let n = 0; n < 2; n += 1)
+      world.portal.answerNext("/oauth2/jwks", (_req, res) => res.writeHead(500).end());
     const halfAMinuteLater = performance.now() + 31_000;
     const now = vi.spyOn(performance, "now");
     const statusAfter = async (seconds: number, changes: object = { signedBy: "stranger" }) => {
@@ -422,11 +440,14 @@ test("where back-channel logout is not switched on the route is not ours", async
   expect((await browser.fetch(url + PATH, { method: "POST" })).status).toBe(404);
 });
 
-test.each(["GET", "HEAD"])("who looks by %s whether it is there sees that it is, for who posts", async (method) => {
-  const { url, browser } = await startWorld({ options: { backchannelLogout: true } });
-  const { status, headers } = await browser.fetch(url + PATH, { method });
-  expect([status, headers["allow"], headers["set-cookie"]]).toEqual([405, "POST", undefined]);
-});
+test.each(["GET", "HEAD"])(
+  "who looks by %s whether it is there sees that it is, for who posts",
+  async (method) => {
+    const { url, browser } = await startWorld({ options: { backchannelLogout: true } });
+    const { status, headers } = await browser.fetch(url + PATH, { method });
+    expect([status, headers["allow"], headers["set-cookie"]]).toEqual([405, "POST", undefined]);
+  },
+);
 
 test("PORTAL_BACKCHANNEL_LOGOUT=on switches it on, and routes.backchannelLogout puts it elsewhere", async () => {
   vi.stubEnv("PORTAL_BACKCHANNEL_LOGOUT", "on");
@@ -444,7 +465,12 @@ test("an app that makes a session for everybody makes none for the portal", asyn
   const everybody = session({ store, secret: "s", resave: false, saveUninitialized: true });
   const world = await startWorld({
     portal: { document: "full" },
-    options: { profile: "openid", backchannelLogout: true, frontchannelLogout: true, store: createMemoryStore() },
+    options: {
+      profile: "openid",
+      backchannelLogout: true,
+      frontchannelLogout: true,
+      store: createMemoryStore(),
+    },
     before: (app) => app.use(everybody),
   });
   const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: "nobody" }) });

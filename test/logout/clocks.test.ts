@@ -32,7 +32,12 @@ async function startTwo(whose: "app" | "ours", ofLogout: number, ofLogin: number
     after: leaving,
   });
   const { url, portal } = world;
-  const client = { issuer: portal.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: SESSION_SECRET };
+  const client = {
+    issuer: portal.issuer,
+    clientId: CLIENT_ID,
+    clientSecret: CLIENT_SECRET,
+    secret: SESSION_SECRET,
+  };
   const options = { ...client, redirectUri: `${url}/callback`, clock: clockAt(ofLogin), store };
   const app = express();
   mountSession(app);
@@ -65,18 +70,21 @@ async function startTwo(whose: "app" | "ours", ofLogout: number, ofLogin: number
 }
 
 describe.each(SESSIONS)("%s: a process", (_name, whose) => {
-  test.each(CLOCKS)("begins a login right after the logout, which stays (its clock %s)", async (_how, a, b) => {
-    const world = await startTwo(whose, a, b);
-    await world.browser.visit(`${world.url}/account`);
-    await world.leave(world.browser);
-    const phone = new Browser();
-    expect(await world.signIn(phone)).toBe(303);
-    expect([await world.isIn(phone), await world.isInLater(phone)]).toEqual([true, true]);
-    const laptop = new Browser();
-    await world.signIn(laptop);
-    await world.leave(laptop);
-    expect(await world.isIn(phone)).toBe(false);
-  });
+  test.each(CLOCKS)(
+    "begins a login right after the logout, which stays (its clock %s)",
+    async (_how, a, b) => {
+      const world = await startTwo(whose, a, b);
+      await world.browser.visit(`${world.url}/account`);
+      await world.leave(world.browser);
+      const phone = new Browser();
+      expect(await world.signIn(phone)).toBe(303);
+      expect([await world.isIn(phone), await world.isInLater(phone)]).toEqual([true, true]);
+      const laptop = new Browser();
+      await world.signIn(laptop);
+      await world.leave(laptop);
+      expect(await world.isIn(phone)).toBe(false);
+    },
+  );
 
   test.each(CLOCKS)("refuses a login that it was making at the logout (its clock %s)", async (_how, a, b) => {
     const world = await startTwo(whose, a, b);
@@ -91,16 +99,19 @@ describe.each(SESSIONS)("%s: a process", (_name, whose) => {
     expect(await world.store.logins()).toEqual([]);
   });
 
-  test.each(CLOCKS)("ends a login that the list had lost, when it is used (its clock %s)", async (_how, a, b) => {
-    const world = await startTwo(whose, a, b);
-    const phone = new Browser();
-    await world.signIn(phone);
-    const [key = ""] = await keysOfLogins(world, world.store);
-    await world.browser.visit(`${world.url}/account`);
-    await world.store.index.remove(listOf(world), [key]);
-    await world.leave(world.browser);
-    expect(await world.store.logins()).toHaveLength(1);
-    expect(await world.isInLater(phone)).toBe(false);
-    expect(await world.store.logins()).toEqual([]);
-  });
+  test.each(CLOCKS)(
+    "ends a login that the list had lost, when it is used (its clock %s)",
+    async (_how, a, b) => {
+      const world = await startTwo(whose, a, b);
+      const phone = new Browser();
+      await world.signIn(phone);
+      const [key = ""] = await keysOfLogins(world, world.store);
+      await world.browser.visit(`${world.url}/account`);
+      await world.store.index.remove(listOf(world), [key]);
+      await world.leave(world.browser);
+      expect(await world.store.logins()).toHaveLength(1);
+      expect(await world.isInLater(phone)).toBe(false);
+      expect(await world.store.logins()).toEqual([]);
+    },
+  );
 });

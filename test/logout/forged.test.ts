@@ -19,7 +19,8 @@ const SAFARI =
   "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15";
 const CHROME_ON_IOS =
   "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/123.0 Mobile/15E148 Safari/604.1";
-const CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/123.0.0.0 Safari/537.36";
+const CHROME =
+  "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/123.0.0.0 Safari/537.36";
 const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:124.0) Gecko/20100101 Firefox/124.0";
 
 async function signedIn(options: WorldOptions = {}) {
@@ -77,7 +78,8 @@ describe("a GET navigation from a page of this site, without Sec-Fetch-User,", (
       let page = redirect;
       for (let steps = 0; steps < 3 && page.headers.location?.startsWith("/"); steps += 1)
         page = await browser.navigate(new URL(page.headers.location, url), from(SAFARI));
-      const isAskedOrLogsIn = page.body.includes("Sign out?") || page.headers.location?.includes("/authorize");
+      const isAskedOrLogsIn =
+        page.body.includes("Sign out?") || page.headers.location?.includes("/authorize");
       expect([redirect.headers.location, isAskedOrLogsIn]).toEqual([decodeURIComponent(link), true]);
       await browser.jar.setCookie("portal-bounced=; Path=/; Max-Age=0", url);
       link = encodeURIComponent(`${login}?returnTo=${link}`);
@@ -126,17 +128,21 @@ describe.skipIf(noChromium)(`in Chromium${noChromium && ` (${noChromium})`}`, ()
     await page.goto(`${url}/account`);
     await page.getByRole("button", { name: "Amara Okafor" }).click();
     await page.waitForURL(`${url}/account`);
-    const status = async () => (await page.request.get(`${url}/account`, { headers: { accept: "*/*" } })).status();
+    const status = async () =>
+      (await page.request.get(`${url}/account`, { headers: { accept: "*/*" } })).status();
     expect(await status()).toBe(200);
     await page.goto(`${url}/pages/${name}`, { waitUntil: "commit" });
     return { page, url, status };
   }
 
-  test.each(["refresh", "onload"])("a page that leads to the logout by itself (%s) is asked about", async (name) => {
-    const { page, status } = await open(name);
-    await page.getByRole("heading", { name: "Sign out?" }).waitFor();
-    expect(await status()).toBe(200);
-  });
+  test.each(["refresh", "onload"])(
+    "a page that leads to the logout by itself (%s) is asked about",
+    async (name) => {
+      const { page, status } = await open(name);
+      await page.getByRole("heading", { name: "Sign out?" }).waitFor();
+      expect(await status()).toBe(200);
+    },
+  );
 
   test("a click on a link to such a page is no click on the logout", async () => {
     const { page, status } = await open("entry");
@@ -145,12 +151,15 @@ describe.skipIf(noChromium)(`in Chromium${noChromium && ` (${noChromium})`}`, ()
     expect(await status()).toBe(200);
   });
 
-  test.each(["link", "form", "script", "redirected"])("a user who clicks (%s) is signed out at once", async (name) => {
-    const { page, url, status } = await open(name);
-    await page.getByText("leave").click();
-    await page.waitForURL((to) => to.href.startsWith(`${url}/?state=`));
-    expect(await status()).toBe(401);
-  });
+  test.each(["link", "form", "script", "redirected"])(
+    "a user who clicks (%s) is signed out at once",
+    async (name) => {
+      const { page, url, status } = await open(name);
+      await page.getByText("leave").click();
+      await page.waitForURL((to) => to.href.startsWith(`${url}/?state=`));
+      expect(await status()).toBe(401);
+    },
+  );
 
   test("a Strict guard in front of the logout of another router signs nobody out", async () => {
     const { url, app, portal } = await startWithStaff((before) => before.use("/staff", requireAuth()));

@@ -15,7 +15,11 @@ const start = (session: "app" | "ours" = "ours", log: RegExp[] = []) =>
   });
 
 /** A frame on the portal's page: its browser sends none of our cookies. */
-const frame = ({ url, browser }: LoggedIn, query: Record<string, string> | [string, string][], who = browser) =>
+const frame = (
+  { url, browser }: LoggedIn,
+  query: Record<string, string> | [string, string][],
+  who = browser,
+) =>
   who.request(`${url}${PATH}?${new URLSearchParams(query)}`, {
     headers: {
       accept: "text/html",
@@ -57,7 +61,10 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
     const page = await other.navigate(`${world.portal.issuer}/logout`);
     const [, address = ""] = /<iframe src="([^"]+)"/.exec(page.body) ?? [];
     const url = new URL(address.replaceAll("&amp;", "&"));
-    expect(Object.fromEntries(url.searchParams)).toEqual({ iss: world.portal.issuer, sid: await sidOf(world, other) });
+    expect(Object.fromEntries(url.searchParams)).toEqual({
+      iss: world.portal.issuer,
+      sid: await sidOf(world, other),
+    });
     expect((await frame(world, [...url.searchParams], other)).status).toBe(200);
     expect([await isIn(world), await isIn(world, other)]).toEqual([true, false]);
   });
@@ -84,7 +91,11 @@ test("a page that is not framed for a logout is still framed by nobody", async (
 });
 
 test.each([
-  ["the issuer", (iss: string) => ({ iss: `${iss}x`, sid: "s" }), /\[iss is not the issuer of the provider\]/],
+  [
+    "the issuer",
+    (iss: string) => ({ iss: `${iss}x`, sid: "s" }),
+    /\[iss is not the issuer of the provider\]/,
+  ],
   ["a missing sid", (iss: string) => ({ iss }), /\[iss and sid must each be there once\]/],
   ["a long sid", (iss: string) => ({ iss, sid: "s".repeat(256) }), /\[sid is longer than 255 characters\]/],
 ])("the log of a refused frame names %s", async (_name, queryOf, line) => {
@@ -164,7 +175,11 @@ describe("nobody is logged out by", () => {
     const world = await start();
     const unknown = await frame(world, { iss: world.portal.issuer, sid: "unknown" });
     const known = await frame(world, { iss: world.portal.issuer, sid: await sidOf(world) });
-    const seen = ({ status, headers: { date: _, ...headers }, body }: typeof known) => ({ status, headers, body });
+    const seen = ({ status, headers: { date: _, ...headers }, body }: typeof known) => ({
+      status,
+      headers,
+      body,
+    });
     expect(await isIn(world)).toBe(false);
     expect(seen(unknown)).toEqual(seen(known));
     expect(known.body).not.toMatch(/signed out/i);
@@ -175,7 +190,9 @@ describe("nobody is logged out by", () => {
     world.store.calls(); // those of the login
     for (const sid of ["guessed", "amara-okafor", "__proto__", "constructor"])
       expect((await frame(world, { iss: world.portal.issuer, sid })).status).toBe(200);
-    expect(world.store.calls().filter((name) => !["read", "readEntry", "index.list"].includes(name))).toEqual([]);
+    expect(world.store.calls().filter((name) => !["read", "readEntry", "index.list"].includes(name))).toEqual(
+      [],
+    );
     expect(await isIn(world)).toBe(true);
   });
 

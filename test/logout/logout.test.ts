@@ -43,7 +43,10 @@ describe("logging out", () => {
   test.each(["openid", "tencent-ciam"] as const)(
     "uses the parameters of RP-Initiated Logout if discovery has end_session_endpoint (profile %s)",
     async (profile) => {
-      const { browser, url, me, portal } = await loggedIn({ portal: { document: "full" }, options: { profile } });
+      const { browser, url, me, portal } = await loggedIn({
+        portal: { document: "full" },
+        options: { profile },
+      });
       const { tokens } = await me();
       const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
       const to = new URL(headers.location ?? "");
@@ -59,9 +62,13 @@ describe("logging out", () => {
   );
 
   test("leads to the address that is configured", async () => {
-    const { browser, url } = await loggedIn({ options: { postLogoutRedirectUri: "https://www.example/bye" } });
+    const { browser, url } = await loggedIn({
+      options: { postLogoutRedirectUri: "https://www.example/bye" },
+    });
     const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
-    expect(new URL(headers.location ?? "").searchParams.get("logout_redirect_uri")).toBe("https://www.example/bye");
+    expect(new URL(headers.location ?? "").searchParams.get("logout_redirect_uri")).toBe(
+      "https://www.example/bye",
+    );
   });
 
   test("works without a local session: the portal's may still be there", async () => {
@@ -141,13 +148,16 @@ describe("a portal that is in trouble cannot keep a person logged in here", () =
 });
 
 describe("another site cannot log a person out", () => {
-  test.each(["cross-site", "same-site", "none"] as const)("a link that comes %s is asked about first", async (site) => {
-    const { browser, url, me, asked } = await loggedIn();
-    const page = await browser.navigate(`${url}/logout`, { site });
-    expect([page.status, page.body.includes("Sign out?")]).toEqual([200, true]);
-    expect((await me()).isAuthenticated).toBe(true);
-    expect(asked("/oauth2/revoke")).toEqual([]);
-  });
+  test.each(["cross-site", "same-site", "none"] as const)(
+    "a link that comes %s is asked about first",
+    async (site) => {
+      const { browser, url, me, asked } = await loggedIn();
+      const page = await browser.navigate(`${url}/logout`, { site });
+      expect([page.status, page.body.includes("Sign out?")]).toEqual([200, true]);
+      expect((await me()).isAuthenticated).toBe(true);
+      expect(asked("/oauth2/revoke")).toEqual([]);
+    },
+  );
 
   test("neither is a form that posts from there", async () => {
     const { browser, url, me } = await loggedIn();
@@ -164,7 +174,11 @@ describe("another site cannot log a person out", () => {
 
   test("an image in what people write on this site is nobody's wish either", async () => {
     const { browser, url, me } = await loggedIn({ log: [/logout_unconfirmed/] });
-    const headers = { "sec-fetch-site": "same-origin", "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" };
+    const headers = {
+      "sec-fetch-site": "same-origin",
+      "sec-fetch-mode": "no-cors",
+      "sec-fetch-dest": "image",
+    };
     expect((await browser.request(`${url}/logout`, { headers })).status).toBe(403);
     expect((await me()).isAuthenticated).toBe(true);
   });
@@ -182,7 +196,11 @@ describe("another site cannot log a person out", () => {
 
   test("a browser that does not tell what it loads for is believed", async () => {
     const { browser, url, me } = await loggedIn();
-    const metadata = { "sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "sec-fetch-user": "?1" };
+    const metadata = {
+      "sec-fetch-site": "same-origin",
+      "sec-fetch-mode": "navigate",
+      "sec-fetch-user": "?1",
+    };
     const headers = { accept: "text/html", ...metadata };
     expect((await browser.request(`${url}/logout`, { headers })).status).toBe(303);
     expect((await me()).isAuthenticated).toBe(false);
@@ -192,7 +210,11 @@ describe("another site cannot log a person out", () => {
     const { browser, url, me } = await loggedIn();
     const page = await browser.navigate(`${url}/logout`, { site: "cross-site" });
     expect(page.body).toContain('<form method="post" action="/logout">');
-    await browser.navigate(`${url}/logout`, { site: "same-origin", method: "POST", form: fieldsOf(page.body) });
+    await browser.navigate(`${url}/logout`, {
+      site: "same-origin",
+      method: "POST",
+      form: fieldsOf(page.body),
+    });
     expect((await me()).isAuthenticated).toBe(false);
   });
 
@@ -258,10 +280,14 @@ describe("another site cannot log a person out", () => {
 
 test("a browser that loads ahead, and a HEAD, log nobody out", async () => {
   const { browser, url, me } = await loggedIn();
-  for (const headers of [{ "sec-purpose": "prefetch" }, { purpose: "prefetch" }, { "x-moz": "prefetch" }] as const)
-    expect((await browser.navigate(`${url}/logout`, { site: "same-origin", headers: { ...headers } })).status).toBe(
-      503,
-    );
+  for (const headers of [
+    { "sec-purpose": "prefetch" },
+    { purpose: "prefetch" },
+    { "x-moz": "prefetch" },
+  ] as const)
+    expect(
+      (await browser.navigate(`${url}/logout`, { site: "same-origin", headers: { ...headers } })).status,
+    ).toBe(503);
   expect((await browser.navigate(`${url}/logout`, { site: "same-origin", method: "HEAD" })).status).toBe(204);
   expect((await me()).isAuthenticated).toBe(true);
 });

@@ -18,7 +18,11 @@ const logOut = ({ browser, url }: LoggedIn, who: Browser = browser) =>
 /** @param lost how many answers to removals of logins are lost */
 async function start(whose: "app" | "ours", lost: number) {
   const onLogout = vi.fn((_context: LogoutContext) => {});
-  const world = await logIn({ session: whose, options: { hooks: { onLogout } }, log: [/session_store_failed/] });
+  const world = await logIn({
+    session: whose,
+    options: { hooks: { onLogout } },
+    log: [/session_store_failed/],
+  });
   const { refresh_token = "" } = await world.tokens();
   const remove = world.store.remove.bind(world.store);
   const losing = vi.spyOn(world.store, "remove");
@@ -31,12 +35,15 @@ async function start(whose: "app" | "ours", lost: number) {
 }
 
 describe.each(SESSIONS)("%s:", (_name, whose) => {
-  test.each([1, 3])("a logout revokes the tokens and calls the hook although %i answers are lost", async (lost) => {
-    const { world, onLogout, token } = await start(whose, lost);
-    expect((await logOut(world)).status).toBe(303);
-    expect([revoked(world), onLogout.mock.calls.length]).toEqual([[token], 1]);
-    expect([(await world.me()).isAuthenticated, await world.stored()]).toEqual([false, []]);
-  });
+  test.each([1, 3])(
+    "a logout revokes the tokens and calls the hook although %i answers are lost",
+    async (lost) => {
+      const { world, onLogout, token } = await start(whose, lost);
+      expect((await logOut(world)).status).toBe(303);
+      expect([revoked(world), onLogout.mock.calls.length]).toEqual([[token], 1]);
+      expect([(await world.me()).isAuthenticated, await world.stored()]).toEqual([false, []]);
+    },
+  );
 
   test("a logout everywhere does so for each login, also if the logout fails at its own", async () => {
     const { world, onLogout, losing, remove } = await start(whose, 1);
@@ -71,7 +78,10 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     await world.inRequest((req) => req.portal.logout({ everywhere: true }));
     await vi.waitFor(() => expect(revoked(world)).toEqual([ofPhone]));
     expect(onLogout.mock.calls.map(([{ tokens }]) => tokens.refresh_token)).toEqual([ofPhone]);
-    expect([(await world.me()).isAuthenticated, (await world.me(tablet)).isAuthenticated]).toEqual([true, true]);
+    expect([(await world.me()).isAuthenticated, (await world.me(tablet)).isAuthenticated]).toEqual([
+      true,
+      true,
+    ]);
     losing.mockRestore();
     await world.inRequest((req) => req.portal.logout({ everywhere: true }));
     expect(revoked(world).sort()).toEqual([ofPhone, ofTablet, token].sort());
@@ -83,7 +93,11 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     losing.mockRejectedValue(AWAY);
     const { status, body } = await logOut(world);
     expect([status, body.includes("You are still signed in")]).toEqual([503, true]);
-    expect([revoked(world), onLogout.mock.calls.length, (await world.me()).isAuthenticated]).toEqual([[], 0, true]);
+    expect([revoked(world), onLogout.mock.calls.length, (await world.me()).isAuthenticated]).toEqual([
+      [],
+      0,
+      true,
+    ]);
     losing.mockRestore();
     expect((await logOut(world)).status).toBe(303);
     expect([revoked(world), onLogout.mock.calls.length]).toEqual([[token], 1]);

@@ -33,8 +33,16 @@ function shared(address: () => string, ways: Way[]): void {
 
     test("a back-channel logout at one process ends what others have begun, and the same token is good once among all", async () => {
       const fleet = await start(4);
-      const browsers = [fleet.browser, await another(fleet), await another(fleet), await another(fleet, "jonas-weber")];
-      const token = fleet.portal.logoutToken({ sub: AMARA }, { claims: { iat: Math.floor(Date.now() / 1000) - 5 } });
+      const browsers = [
+        fleet.browser,
+        await another(fleet),
+        await another(fleet),
+        await another(fleet, "jonas-weber"),
+      ];
+      const token = fleet.portal.logoutToken(
+        { sub: AMARA },
+        { claims: { iat: Math.floor(Date.now() / 1000) - 5 } },
+      );
       expect((await post(fleet.apps[2] as AppProcess, token)).status).toBe(200);
       for (const app of fleet.apps)
         expect(await Promise.all(browsers.map((browser) => isIn(fleet, app, browser)))).toEqual([
@@ -56,7 +64,10 @@ function shared(address: () => string, ways: Way[]): void {
       expect((await fleet.browser.fetch(`${one.url}/leave-everywhere`, { method: "POST" })).status).toBe(200);
       await held.release();
       for (const app of fleet.apps)
-        expect([await isIn(fleet, app, elsewhere), await isIn(fleet, app, fleet.browser)]).toEqual([false, false]);
+        expect([await isIn(fleet, app, elsewhere), await isIn(fleet, app, fleet.browser)]).toEqual([
+          false,
+          false,
+        ]);
     });
 
     test("a login that one process is just making is ended by a logout at another", async () => {
@@ -92,7 +103,9 @@ function shared(address: () => string, ways: Way[]): void {
       await answer;
       const areAllOut = async () => {
         await post(other, token); // 400 while the first use is in progress, or if it has ended all sessions
-        const after = await Promise.all([fleet.browser, ...browsers].map((browser) => isIn(fleet, other, browser)));
+        const after = await Promise.all(
+          [fleet.browser, ...browsers].map((browser) => isIn(fleet, other, browser)),
+        );
         expect(after.filter(Boolean)).toEqual([]);
       };
       await vi.waitFor(areAllOut, { timeout: 15_000, interval: 500 });
@@ -114,7 +127,10 @@ const list = async (app: AppProcess, browser: Browser): Promise<SessionInfo[]> =
   JSON.parse((await browser.fetch(`${app.url}/sessions`)).body);
 
 const post = (app: AppProcess, token: string) =>
-  fetch(`${app.url}/backchannel-logout`, { method: "POST", body: new URLSearchParams({ logout_token: token }) });
+  fetch(`${app.url}/backchannel-logout`, {
+    method: "POST",
+    body: new URLSearchParams({ logout_token: token }),
+  });
 
 const OURS: Way = ["our session", undefined];
 const APPS: Way = ["the app's session in our store", "createStore"];
@@ -127,5 +143,8 @@ describeWithRedis("on Redis", (redis) => {
   shared(() => redis().url, [OURS, APPS, ...others]);
 });
 describeWithPostgres("on PostgreSQL", (postgres) => {
-  shared(() => postgres().url, [OURS, APPS, ["the app's session with connect-pg-simple", "connect-pg-simple"]]);
+  shared(
+    () => postgres().url,
+    [OURS, APPS, ["the app's session with connect-pg-simple", "connect-pg-simple"]],
+  );
 });

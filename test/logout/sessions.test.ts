@@ -40,7 +40,8 @@ const withRoute = (app: Express) =>
     return req.portal.logout({ everywhere: true });
   });
 
-const leave = ({ url, browser }: LoggedIn, who = browser) => who.fetch(`${url}/test/leave`, { method: "POST" });
+const leave = ({ url, browser }: LoggedIn, who = browser) =>
+  who.fetch(`${url}/test/leave`, { method: "POST" });
 
 describe.each(SESSIONS)("%s:", (_name, whose) => {
   const start = (options: PortalAuthOptions = {}, log: RegExp[] = []) =>
@@ -54,7 +55,9 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     world.later(60);
     const phone = await signedIn(world, { userAgent: IPHONE });
     const sessions = await list(world, phone);
-    expect(sessions.map(({ device, is_current }) => [device.browser, device.os, device.type, is_current])).toEqual([
+    expect(
+      sessions.map(({ device, is_current }) => [device.browser, device.os, device.type, is_current]),
+    ).toEqual([
       ["Safari", "iOS", "mobile", true],
       ["Firefox", "Windows", "desktop", false],
       [undefined, undefined, undefined, false],
@@ -106,14 +109,19 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     expect(await storedLogins(world)).toBe(1);
     const [{ reason, claims } = {}] = onLogout.mock.calls.map(([context]) => context as LogoutContext);
     expect([reason, claims?.sub, onLogout.mock.calls.length]).toEqual(["session_ended", "amara-okafor", 1]);
-    await vi.waitFor(() => expect(world.asked("/oauth2/revoke").at(-1)?.body).toContain(`token=${refresh_token}`));
+    await vi.waitFor(() =>
+      expect(world.asked("/oauth2/revoke").at(-1)?.body).toContain(`token=${refresh_token}`),
+    );
     expect([await end(world, id), (await list(world)).length]).toEqual([false, 1]);
   });
 
   test("so does the one of the request itself, which goes on as a visitor's", async () => {
     const world = await start();
     const [{ id = "" } = {}] = await list(world);
-    const after = await world.inRequest(async (req) => [await req.portal.endSession(id), req.portal.isAuthenticated]);
+    const after = await world.inRequest(async (req) => [
+      await req.portal.endSession(id),
+      req.portal.isAuthenticated,
+    ]);
     expect(after).toEqual([true, false]);
     expect([await isIn(world), await storedLogins(world)]).toEqual([false, 0]);
   });
@@ -128,7 +136,11 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     for (const browser of [world.browser, ...others]) expect(await isIn(world, browser)).toBe(false);
     expect(await isIn(world, jonas)).toBe(true);
     expect(await storedLogins(world)).toBe(1);
-    expect(onLogout.mock.calls.map(([{ reason }]) => reason)).toEqual(["everywhere", "everywhere", "everywhere"]);
+    expect(onLogout.mock.calls.map(([{ reason }]) => reason)).toEqual([
+      "everywhere",
+      "everywhere",
+      "everywhere",
+    ]);
     await vi.waitFor(() => expect(world.asked("/oauth2/revoke")).toHaveLength(3));
   });
 
@@ -153,7 +165,8 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     const page = await login;
     expect([page.status, page.body.includes("login_ended")]).toEqual([401, true]);
     expect([await isIn(world, other), await storedLogins(world)]).toEqual([false, 0]);
-    const revoked = () => world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
+    const revoked = () =>
+      world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
     await vi.waitFor(() => expect(revoked()).toContain(refreshToken));
     expect(await isIn(world, await signedIn(world))).toBe(true);
   });
@@ -178,8 +191,13 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
 
   test("a visitor has no sessions to see or to end", async () => {
     const world = await start();
-    for (const work of [(req: Request) => req.portal.sessions(), (req: Request) => req.portal.endSession("x")])
-      await expect(world.inRequest(work as never, new Browser())).rejects.toMatchObject({ code: "login_required" });
+    for (const work of [
+      (req: Request) => req.portal.sessions(),
+      (req: Request) => req.portal.endSession("x"),
+    ])
+      await expect(world.inRequest(work as never, new Browser())).rejects.toMatchObject({
+        code: "login_required",
+      });
   });
 
   test("a request that is in progress when its session is ended elsewhere does not bring it back", async () => {
@@ -230,7 +248,9 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     await leaving.goOn();
     expect([await isIn(world), await storedLogins(world)]).toEqual([false, 0]);
     expect(onLogout.mock.calls.map(([{ claims }]) => claims.sub)).toEqual(["amara-okafor"]);
-    await vi.waitFor(() => expect(world.asked("/oauth2/revoke").at(-1)?.body).toContain(`token=${refresh_token}`));
+    await vi.waitFor(() =>
+      expect(world.asked("/oauth2/revoke").at(-1)?.body).toContain(`token=${refresh_token}`),
+    );
   });
 
   test("an app that puts a login into a new session by itself ends the login", async () => {
@@ -263,7 +283,11 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     await world.inRequest((req) => req.portal.regenerate(), other);
     expect(await end(world, id)).toBe(true);
     await expect(slow.goOn()).rejects.toMatchObject({ code: "login_required" });
-    expect([await isIn(world, other), await isIn(world), await storedLogins(world)]).toEqual([false, true, 1]);
+    expect([await isIn(world, other), await isIn(world), await storedLogins(world)]).toEqual([
+      false,
+      true,
+      1,
+    ]);
   });
 
   test("a request whose session has ended elsewhere meanwhile lists no session", async () => {
@@ -279,7 +303,9 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     const world = await start();
     const slow = await underWay(world, (req) => req.portal.regenerate());
     const { browser, url } = world;
-    const session = [...(await browser.cookies(url))].find(([key]) => /^(connect\.sid|portal-session)$/.test(key));
+    const session = [...(await browser.cookies(url))].find(([key]) =>
+      /^(connect\.sid|portal-session)$/.test(key),
+    );
     await browser.jar.removeAllCookies(); // nobody is signed in at the provider
     browser.jar.setCookieSync(`${session?.join("=")}; Path=/`, url);
     browser.person = { sub: "jonas-weber" };
@@ -302,7 +328,8 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     expect((await asked).status).toBe(401);
     expect(await storedLogins(world)).toBe(0);
     const given = world.portal.issued.filter((token) => !token.includes(".")); // refresh tokens
-    const revoked = () => world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
+    const revoked = () =>
+      world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
     await vi.waitFor(() => expect(revoked()).toContain(given.at(-1)));
   });
 });

@@ -30,5 +30,7 @@ export const storedLogins = async ({ store }: Pick<LoggedIn, "store">): Promise<
 
 export async function savedWith(req: Request, more: object): Promise<void> {
   Object.assign(req.session, more);
-  await new Promise<void>((resolve, reject) => req.session.save((error) => (error ? reject(error) : resolve())));
+  await new Promise<void>((resolve, reject) =>
+    req.session.save((error) => (error ? reject(error) : resolve())),
+  );
 }

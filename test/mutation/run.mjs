@@ -97,7 +97,12 @@ function mutate(room) {
     htmlReporter: { fileName: join(report, "report.html") },
     jsonReporter: { fileName: join(report, "report.json") },
   };
-  const config = { ...CONFIG, ...files, mutate: [`lib/${room}/**/*.ts`], incrementalFile: join(report, "known.json") };
+  const config = {
+    ...CONFIG,
+    ...files,
+    mutate: [`lib/${room}/**/*.ts`],
+    incrementalFile: join(report, "known.json"),
+  };
   writeFileSync(join(copy, "stryker.config.json"), JSON.stringify(config));
   const program = "node_modules/@stryker-mutator/core/bin/stryker.js";
   const { status } = spawnSync("npx", ["--yes", "-p", `node@${NODE}`, "node", program, "run"], {

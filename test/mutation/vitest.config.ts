@@ -8,7 +8,8 @@ const places = (process.env["MUTATION_TESTS"] ?? "").split(",");
 /** Those that are likely to notice first: a mutant that is found out needs no further test. */
 class LikelyFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]) {
-    const rank = ({ moduleId }: TestSpecification) => places.findIndex((place) => moduleId.includes(`/test/${place}`));
+    const rank = ({ moduleId }: TestSpecification) =>
+      places.findIndex((place) => moduleId.includes(`/test/${place}`));
     return files.toSorted((a, b) => rank(a) - rank(b));
   }
 }

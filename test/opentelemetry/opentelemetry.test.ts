@@ -7,9 +7,13 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
-import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from "@opentelemetry/sdk-trace-base";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { channelName, createTell, EVENT_NAMES } from "../../lib/events.js";
+import { channelName, createTell, EVENT_NAMES } from "../../lib/contract/events.js";
 import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
 import { json, logIn } from "../access/logged-in.js";
 import { secretsOf, startWorld, type WorldOptions } from "../support/world.js";
@@ -32,7 +36,9 @@ function startTelemetry() {
   async function points() {
     metrics.reset();
     await reader.forceFlush();
-    const all = metrics.getMetrics().flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
+    const all = metrics
+      .getMetrics()
+      .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap((scope) => scope.metrics));
     return all.flatMap(({ descriptor, dataPoints }) =>
       dataPoints.map(({ value, attributes }) => ({
         name: descriptor.name,
@@ -77,7 +83,9 @@ describe("a login", () => {
       "portal_auth.login": expect.stringMatching(/^[\w-]{16}$/),
     });
     expect(login?.status.code).toBe(SpanStatusCode.UNSET);
-    const steps = all.filter(({ parentSpanContext }) => parentSpanContext?.spanId === login?.spanContext().spanId);
+    const steps = all.filter(
+      ({ parentSpanContext }) => parentSpanContext?.spanId === login?.spanContext().spanId,
+    );
     expect(steps.map(({ name }) => name)).toEqual(
       ["callback", "discovery", "state", "exchange", "checks", "hooks", "session"].map(
         (step) => `portal_auth login ${step}`,
@@ -140,15 +148,18 @@ test("refreshes, logouts and refused sessions are told", async () => {
   await browser.fetch(`${url}/account`);
   await browser.navigate(`${url}/logout`, { site: "same-origin" });
   const refreshes = spans.getFinishedSpans().filter(({ name }) => name === "portal_auth refresh");
-  expect(refreshes.map(({ status, attributes }) => [status.code, attributes["portal_auth.outcome"]])).toEqual([
-    [SpanStatusCode.UNSET, "ok"],
-    [SpanStatusCode.ERROR, "portal_failed"],
-  ]);
+  expect(refreshes.map(({ status, attributes }) => [status.code, attributes["portal_auth.outcome"]])).toEqual(
+    [
+      [SpanStatusCode.UNSET, "ok"],
+      [SpanStatusCode.ERROR, "portal_failed"],
+    ],
+  );
   const counted = Object.fromEntries(
     (await points()).map(({ name, count, attributes }) => [
-      [name, attributes["portal_auth.outcome"] ?? attributes["portal_auth.reason"] ?? attributes["error.type"]].join(
-        " ",
-      ),
+      [
+        name,
+        attributes["portal_auth.outcome"] ?? attributes["portal_auth.reason"] ?? attributes["error.type"],
+      ].join(" "),
       count,
     ]),
   );
@@ -166,7 +177,11 @@ test("requests that join, and waits for another process, are measured", async ()
   const tell = createTell({ instance: "staff", issuer: "https://portal.example", client_id: "app" });
   tell("refresh.joined", () => ({ refresh: 1 }));
   tell("lock.waited", () => ({ refresh: 1, waited: 120, renewed: true }));
-  const attributes = { "portal_auth.instance": "staff", "server.address": "portal.example", "server.port": 443 };
+  const attributes = {
+    "portal_auth.instance": "staff",
+    "server.address": "portal.example",
+    "server.port": 443,
+  };
   expect(await points()).toEqual([
     { name: "portal_auth.refresh.joined", unit: "{request}", count: 1, attributes },
     { name: "portal_auth.lock.wait.duration", unit: "s", count: 1, attributes },

@@ -6,7 +6,8 @@ import { pack, ROOT } from "./packed.js";
 import { createProject, type Project } from "./project.js";
 
 const MINUTES = 60_000;
-const nameOf = (path: string): string => path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
+const nameOf = (path: string): string =>
+  path.slice(path.lastIndexOf("node_modules/") + "node_modules/".length);
 const unique = (names: readonly string[]): string[] => [...new Set(names)].sort();
 
 const list = (await readFile(new URL("production-dependencies.txt", import.meta.url), "utf8")).split("\n");

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { failures } from "../../lib/errors.js";
+import { failures } from "../../lib/errors/portal-auth-error.js";
 import { whyNpmCannotInstall } from "./npm-can-install.js";
 import { type Packed, pack, ROOT } from "./packed.js";
 import { createProject, type Project } from "./project.js";
@@ -24,13 +24,19 @@ describe("the tarball", () => {
   });
 
   test("holds each source of lib/ with all that is built from it, the inspector's page, and nothing else", async () => {
-    const rooms = (await readdir(join(ROOT, "lib"), { recursive: true })).filter((path) => path.endsWith("README.md"));
+    const rooms = (await readdir(join(ROOT, "lib"), { recursive: true })).filter((path) =>
+      path.endsWith("README.md"),
+    );
     const readmes = ["README.md", ...rooms.map((path) => `lib/${path}`)];
-    const papers = [...readmes, "LICENSE", "CHANGELOG.md", "lib/errors.md", "package.json"];
-    const page = (await readdir(join(ROOT, "lib/inspector/page"))).map((name) => `lib/inspector/page/${name}`);
+    const papers = [...readmes, "LICENSE", "CHANGELOG.md", "lib/errors/errors.md", "package.json"];
+    const page = (await readdir(join(ROOT, "lib/inspector/page"))).map(
+      (name) => `lib/inspector/page/${name}`,
+    );
     const sources = packed.files.filter((path) => path.startsWith("lib/") && path.endsWith(".ts"));
     const built = sources.flatMap((path) =>
-      [".js", ".js.map", ".d.ts", ".d.ts.map"].map((ending) => path.replace(/^lib/, "dist").replace(/\.ts$/, ending)),
+      [".js", ".js.map", ".d.ts", ".d.ts.map"].map((ending) =>
+        path.replace(/^lib/, "dist").replace(/\.ts$/, ending),
+      ),
     );
     expect(sources).toContain("lib/index.ts");
     expect(packed.files.filter((path) => !papers.includes(path)).sort()).toEqual(
@@ -63,7 +69,14 @@ describe("the tarball", () => {
     async () => {
       // The one rule left out: that require() meets an ES module. That is meant, as every Node that `engines` admits can
       // do so; the CommonJS programs below prove it.
-      const args = [ATTW, packed.tarball, "--ignore-rules", "cjs-resolves-to-esm", "--no-color", "--no-emoji"];
+      const args = [
+        ATTW,
+        packed.tarball,
+        "--ignore-rules",
+        "cjs-resolves-to-esm",
+        "--no-color",
+        "--no-emoji",
+      ];
       const { code, stdout, stderr } = await run(process.execPath, args, packed.folder);
       expect(code, `what attw says:\n${stdout}${stderr}`).toBe(0);
     },
@@ -113,7 +126,12 @@ describe.skipIf(excuse)(`a fresh folder${excuse ? ` (${excuse})` : ""}`, () => {
     test(
       "compiles strict TypeScript with nodenext: .mts, .cts, a switch over every error code, and beside req.oidc, req.auth, req.user and the session data of others",
       async () => {
-        const others = ["express-openid-connect", "express-oauth2-jwt-bearer", "@types/passport", "express-session"];
+        const others = [
+          "express-openid-connect",
+          "express-oauth2-jwt-bearer",
+          "@types/passport",
+          "express-session",
+        ];
         await project.install(...others);
         expect(await project.version("@types/express")).toMatch(new RegExp(`^${major}\\.`));
         await project.write("neighbours.mts", NEIGHBOURS);

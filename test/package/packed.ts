@@ -66,7 +66,9 @@ async function packInto(home: string): Promise<Packed> {
   const [tarball] = (await readdir(home)).filter((name) => name.endsWith(".tgz"));
   if (!tarball) throw new Error("npm pack has left no tarball");
   // without its scripts, whose words would stand between us and the JSON; what they built is there by now
-  const listed = JSON.parse(await runWell("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], folder));
+  const listed = JSON.parse(
+    await runWell("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], folder),
+  );
   const [{ files }] = Object.values(listed) as [{ files: { path: string }[] }];
   return { folder, tarball: join(home, tarball), files: files.map(({ path }) => path) };
 }

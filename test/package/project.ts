@@ -48,7 +48,10 @@ export async function createProject(): Promise<Project> {
       return JSON.parse(await readFile(join(folder, "node_modules", name, "package.json"), "utf8")).version;
     },
     async compile(files, compilerOptions) {
-      await write("tsconfig.json", JSON.stringify({ compilerOptions: { ...STRICTEST, ...compilerOptions }, files }));
+      await write(
+        "tsconfig.json",
+        JSON.stringify({ compilerOptions: { ...STRICTEST, ...compilerOptions }, files }),
+      );
       return complaints(await run(process.execPath, [TSC, "--pretty", "false"], folder));
     },
     run: (command, args) => run(command, args, folder),
@@ -72,7 +75,11 @@ const STRICTEST = {
 const complaints = ({ code, stdout, stderr }: Ran) =>
   code === 0 ? "" : `${stdout}${stderr}` || `tsc ended with ${code}`;
 
-async function startProgram(cwd: string, program: string, added: Record<string, string>): Promise<RunningProgram> {
+async function startProgram(
+  cwd: string,
+  program: string,
+  added: Record<string, string>,
+): Promise<RunningProgram> {
   const env = cleanEnvironment(added);
   const child = spawn(process.execPath, [program], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   let stderr = "";

@@ -18,7 +18,12 @@ export function cleanEnvironment(added: Record<string, string> = {}): NodeJS.Pro
 export function run(command: string, args: readonly string[], cwd: string): Promise<Ran> {
   // npm, and what it installs as a command, is a .cmd on Windows, which only a shell starts
   const shell = command !== process.execPath && process.platform === "win32";
-  const child = spawn(command, args, { cwd, shell, env: cleanEnvironment(), stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, {
+    cwd,
+    shell,
+    env: cleanEnvironment(),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (chunk) => (stdout += chunk));
   child.stderr.on("data", (chunk) => (stderr += chunk));

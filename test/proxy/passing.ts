@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type RequestListener, request, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  request,
+  type ServerResponse,
+} from "node:http";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
 import { type PortalProxyOptions, portalProxy } from "../../lib/index.js";
@@ -25,7 +31,9 @@ export interface Upstream {
 }
 
 /** An API on this machine that writes down what it gets, and takes every token that it does not refuse. */
-export async function startUpstream(answer: RequestListener = (_req, res) => void res.end("data")): Promise<Upstream> {
+export async function startUpstream(
+  answer: RequestListener = (_req, res) => void res.end("data"),
+): Promise<Upstream> {
   const upstream: Upstream = { url: "", got: [], refused: new Set(), connections: new Set() };
   const url = await startServer(async (req, res) => {
     const { method, headers } = req;
@@ -41,7 +49,9 @@ export async function startUpstream(answer: RequestListener = (_req, res) => voi
 }
 
 /** A server that does as the test wants, from the first byte on. */
-export async function startServer(listener: (req: IncomingMessage, res: ServerResponse) => void): Promise<string> {
+export async function startServer(
+  listener: (req: IncomingMessage, res: ServerResponse) => void,
+): Promise<string> {
   const server = createServer(listener);
   onTestFinished(() => close(server));
   return listen(server);
@@ -64,8 +74,10 @@ export async function startBefore(url: string, { proxy, base = "", after, ...giv
   });
   const cookie = await world.browser.jar.getCookieString(world.url);
   /** A request of the person's, sent as it is written; its body is for the test to send. */
-  const open = (path: string, { headers, ...options }: { method?: string; headers?: Record<string, string> } = {}) =>
-    request(world.url, { path, agent: false, ...options, headers: { cookie, "x-csrf": "1", ...headers } });
+  const open = (
+    path: string,
+    { headers, ...options }: { method?: string; headers?: Record<string, string> } = {},
+  ) => request(world.url, { path, agent: false, ...options, headers: { cookie, "x-csrf": "1", ...headers } });
   return { ...world, cookie, open, access: async () => (await world.tokens()).access_token };
 }
 

@@ -16,7 +16,9 @@ describe("a request below the path", () => {
     "goes on with the person's token, and without their cookie (Express %d)",
     async (version) => {
       const { browser, url, upstream, access, cookie } = await start({ base: "/v1", express: version });
-      const answer = await browser.fetch(`${url}/api/orders?page=2`, { headers: { authorization: "Basic mine" } });
+      const answer = await browser.fetch(`${url}/api/orders?page=2`, {
+        headers: { authorization: "Basic mine" },
+      });
       expect([answer.status, answer.body]).toEqual([200, "data"]);
       const [got] = upstream.got;
       expect(got).toMatchObject({ method: "GET", url: "/v1/orders?page=2", token: await access(), body: "" });
@@ -31,7 +33,10 @@ describe("a request below the path", () => {
     const headers = { "x-request-id": "green", "if-match": '"1"' };
     await browser.fetch(`${url}/api/orders`, { method: "PUT", form: { tea: "1" }, headers });
     expect(upstream.got).toMatchObject([{ method: "PUT", url: "/orders", body: "tea=1", headers }]);
-    expect(upstream.got[0]?.headers).toMatchObject({ "content-length": "5", "content-type": /form-urlencoded/ });
+    expect(upstream.got[0]?.headers).toMatchObject({
+      "content-length": "5",
+      "content-type": /form-urlencoded/,
+    });
   });
 
   test("takes further headers along that the options name, and no others", async () => {
@@ -40,7 +45,9 @@ describe("a request below the path", () => {
       answer: (_req, res) => void res.writeHead(200, { "x-quota": "7", "x-internal": "8" }).end(),
     });
     const identity = { "cf-access-authenticated-user-email": "root", "x-webauth-user": "root", via: "1.1 x" };
-    const { headers } = await browser.fetch(`${url}/api/x`, { headers: { "x-api-version": "2", ...identity } });
+    const { headers } = await browser.fetch(`${url}/api/x`, {
+      headers: { "x-api-version": "2", ...identity },
+    });
     expect([headers["x-quota"], headers["x-internal"]]).toEqual(["7", undefined]);
     expect(upstream.got[0]?.headers).toMatchObject({ "x-api-version": "2" });
     for (const name of Object.keys(identity)) expect(upstream.got[0]?.headers).not.toHaveProperty(name);
@@ -74,7 +81,10 @@ describe("a request below the path", () => {
       answer(req, res) {
         const name = 'inline; filename="\u4e2d\u6587.txt"';
         const bytes = Buffer.from(name).toString("latin1");
-        res.writeHead(200, { "content-disposition": bytes, location: Buffer.from("\u4e2d").toString("latin1") });
+        res.writeHead(200, {
+          "content-disposition": bytes,
+          location: Buffer.from("\u4e2d").toString("latin1"),
+        });
         if (req.url === "/stream") res.write(Buffer.from("1"));
         res.end(req.url === "/empty" ? undefined : Buffer.from("2"));
       },
@@ -89,8 +99,14 @@ describe("a request below the path", () => {
 
   test("says for whom it asks; what a stranger writes there does not arrive", async () => {
     const { browser, url, upstream } = await start();
-    const lies = { "x-forwarded-for": "6.6.6.6", "x-forwarded-host": "evil.example", forwarded: "for=6.6.6.6" };
-    await browser.fetch(`${url}/api/x`, { headers: { ...lies, x_forwarded_for: "6.6.6.6", "x-real-ip": "6.6.6.6" } });
+    const lies = {
+      "x-forwarded-for": "6.6.6.6",
+      "x-forwarded-host": "evil.example",
+      forwarded: "for=6.6.6.6",
+    };
+    await browser.fetch(`${url}/api/x`, {
+      headers: { ...lies, x_forwarded_for: "6.6.6.6", "x-real-ip": "6.6.6.6" },
+    });
     const { headers } = upstream.got[0] ?? {};
     expect(headers).toMatchObject({
       "x-forwarded-for": "127.0.0.1",
@@ -103,7 +119,9 @@ describe("a request below the path", () => {
   test("says nothing of them with forwarded: false", async () => {
     const { browser, url, upstream } = await start({ proxy: { forwarded: false } });
     await browser.fetch(`${url}/api/x`, { headers: { "x-forwarded-for": "6.6.6.6" } });
-    expect(Object.keys(upstream.got[0]?.headers ?? {}).filter((name) => name.includes("forwarded"))).toEqual([]);
+    expect(Object.keys(upstream.got[0]?.headers ?? {}).filter((name) => name.includes("forwarded"))).toEqual(
+      [],
+    );
   });
 
   test("takes the headers of the option along, in place of the browser's, whatever Connection lists", async () => {
@@ -124,7 +142,9 @@ describe("a request below the path", () => {
           connection: "x-hop",
           "x-hop": "1",
         };
-        res.writeHead(418, { "content-type": "text/tea", etag: '"1"', "set-cookie": cookies, ...more }).end("short");
+        res
+          .writeHead(418, { "content-type": "text/tea", etag: '"1"', "set-cookie": cookies, ...more })
+          .end("short");
       },
     });
     const { status, headers, body } = await browser.fetch(`${url}/api/tea`);
@@ -222,8 +242,16 @@ describe("a mount", () => {
         app.use("/shop", router);
       },
     ],
-    ["app.use with a path", "/deep/er/x", (app: Express, to: string) => void app.use("/deep/er", portalProxy("/", to))],
-    ["a path of several parts", "/a/b/x", (app: Express, to: string) => void app.use(portalProxy("/a/b/", to))],
+    [
+      "app.use with a path",
+      "/deep/er/x",
+      (app: Express, to: string) => void app.use("/deep/er", portalProxy("/", to)),
+    ],
+    [
+      "a path of several parts",
+      "/a/b/x",
+      (app: Express, to: string) => void app.use(portalProxy("/a/b/", to)),
+    ],
     ["a route", "/all/x", (app: Express, to: string) => void app.get("/all/x", portalProxy("/all", to))],
   ] as const)("may be %s", async (_name, path, mount) => {
     for (const [version, of] of [
@@ -289,7 +317,8 @@ describe("a request that another site may have sent", () => {
           };
           next();
         }),
-      after: (app) => app.use(((_error, _req, res, _next) => res.status(500).end("failed")) as ErrorRequestHandler),
+      after: (app) =>
+        app.use(((_error, _req, res, _next) => res.status(500).end("failed")) as ErrorRequestHandler),
       log: [/./],
     });
     const headers = { "x-csrf": "", "sec-fetch-site": "cross-site" };
@@ -307,8 +336,13 @@ describe("a request that another site may have sent", () => {
 
   test("passes with csrf: false, and with a header of your own", async () => {
     const free = await start({ proxy: { csrf: false } });
-    expect((await free.browser.fetch(`${free.url}/api/x`, { method: "POST", site: "same-site" })).body).toBe("data");
-    const { browser, url } = await start({ proxy: { csrf: { header: "X-Mine" } }, log: [/cross_site_refused/] });
+    expect((await free.browser.fetch(`${free.url}/api/x`, { method: "POST", site: "same-site" })).body).toBe(
+      "data",
+    );
+    const { browser, url } = await start({
+      proxy: { csrf: { header: "X-Mine" } },
+      log: [/cross_site_refused/],
+    });
     const post = async (headers: Record<string, string>) =>
       (await browser.fetch(`${url}/api/x`, { method: "POST", site: "same-site", headers })).status;
     expect([await post({ "x-mine": "1" }), await post({ "x-csrf": "1" })]).toEqual([200, 403]);
@@ -341,7 +375,10 @@ describe("the token", () => {
     const { browser, url, upstream, portal, later } = await start({ log: [/portal_unreachable/] });
     portal.goDown();
     later(TOKEN_SECONDS);
-    const { status, headers, body } = await browser.fetch(`${url}/api/x`, { method: "POST", form: { a: "1" } });
+    const { status, headers, body } = await browser.fetch(`${url}/api/x`, {
+      method: "POST",
+      form: { a: "1" },
+    });
     expect([status, headers["retry-after"], JSON.parse(body).code]).toEqual([503, "5", "portal_unreachable"]);
     expect(upstream.got).toEqual([]);
   });
@@ -502,7 +539,10 @@ describe("what HTTP knows besides", () => {
 
   test("Expect: 100-continue is met here, and the body goes on", async () => {
     const { open, upstream, cookie } = await start();
-    const asking = open("/api/x", { method: "POST", headers: { expect: "100-continue", "content-length": "2" } });
+    const asking = open("/api/x", {
+      method: "POST",
+      headers: { expect: "100-continue", "content-length": "2" },
+    });
     asking.flushHeaders();
     await new Promise((resolve) => asking.once("continue", resolve));
     expect((await answerTo(asking, "hi")).body).toBe("data");
@@ -530,7 +570,11 @@ describe("what HTTP knows besides", () => {
     ["a TRACE, whose answer would show the token", { method: "TRACE" }, "/api/x"],
     ["a method of WebDAV", { method: "PROPFIND" }, "/api/x"],
     ["a method of caches", { method: "PURGE" }, "/api/x"],
-    ["a body in two codings", { method: "POST", headers: { "transfer-encoding": "gzip, chunked" } }, "/api/x"],
+    [
+      "a body in two codings",
+      { method: "POST", headers: { "transfer-encoding": "gzip, chunked" } },
+      "/api/x",
+    ],
     ["dots and a space", {}, "/api/..%20/admin"],
     ["an encoded question mark", {}, "/api/a%3fb"],
     ["an encoded hash", {}, "/api/a%23b"],
@@ -545,7 +589,10 @@ describe("what HTTP knows besides", () => {
   });
 
   test("methods are those of the option", async () => {
-    const { open, upstream } = await start({ proxy: { methods: ["GET", "PROPFIND"] }, log: [/the method POST/] });
+    const { open, upstream } = await start({
+      proxy: { methods: ["GET", "PROPFIND"] },
+      log: [/the method POST/],
+    });
     expect((await answerTo(open("/api/x", { method: "PROPFIND" }))).status).toBe(200);
     expect((await answerTo(open("/api/x", { method: "POST" }))).status).toBe(400);
     expect(upstream.got.map(({ method }) => method)).toEqual(["PROPFIND"]);
@@ -561,7 +608,8 @@ describe("what HTTP knows besides", () => {
     const { open, upstream } = await start();
     const headers = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "x" };
     expect((await answerTo(open("/api/x", { headers }))).body).toBe("data");
-    for (const name of ["upgrade", "http2-settings"]) expect(upstream.got[0]?.headers).not.toHaveProperty(name);
+    for (const name of ["upgrade", "http2-settings"])
+      expect(upstream.got[0]?.headers).not.toHaveProperty(name);
   });
 
   test("an upstream that has an IPv6 address is asked", async (context) => {
@@ -577,23 +625,28 @@ describe("what HTTP knows besides", () => {
 });
 
 describe("a body that somebody has read", () => {
-  test.each([4, 5] as const)("is told as that, and the upstream is not asked (Express %d)", async (version) => {
-    const { open, upstream, log } = await start({
-      express: version,
-      before: (app) => void app.use(express.json()),
-      log: [/proxy_body_consumed/],
-    });
-    const headers = { "content-type": "application/json", "content-length": "2" };
-    const { status, body } = await answerTo(open("/api/x", { method: "POST", headers }), "{}");
-    expect([status, JSON.parse(body).code, upstream.got]).toEqual([500, "proxy_body_consumed", []]);
-    expect(log.join()).toContain("Mount portalProxy() before express.json()");
-  });
+  test.each([4, 5] as const)(
+    "is told as that, and the upstream is not asked (Express %d)",
+    async (version) => {
+      const { open, upstream, log } = await start({
+        express: version,
+        before: (app) => void app.use(express.json()),
+        log: [/proxy_body_consumed/],
+      });
+      const headers = { "content-type": "application/json", "content-length": "2" };
+      const { status, body } = await answerTo(open("/api/x", { method: "POST", headers }), "{}");
+      expect([status, JSON.parse(body).code, upstream.got]).toEqual([500, "proxy_body_consumed", []]);
+      expect(log.join()).toContain("Mount portalProxy() before express.json()");
+    },
+  );
 
   test("is none where the parser had nothing to do with it", async () => {
     const { open, browser, url, upstream } = await start({ before: (app) => void app.use(express.json()) });
     const headers = { "content-type": "text/plain", "content-length": "2" };
     expect((await answerTo(open("/api/x", { method: "POST", headers }), "hi")).status).toBe(200);
-    expect((await browser.fetch(`${url}/api/x`, { headers: { "content-type": "application/json" } })).status).toBe(200);
+    expect(
+      (await browser.fetch(`${url}/api/x`, { headers: { "content-type": "application/json" } })).status,
+    ).toBe(200);
     expect(upstream.got.map(({ body }) => body)).toEqual(["hi", ""]);
   });
 
@@ -659,7 +712,10 @@ describe("options", () => {
       "the header x-forwarded-user cannot be in",
       ["/api", "https://x.example", { requestHeaders: ["X-Forwarded-User"] }],
     ],
-    ["the header set-cookie cannot be in", ["/api", "https://x.example", { responseHeaders: ["Set-Cookie"] }]],
+    [
+      "the header set-cookie cannot be in",
+      ["/api", "https://x.example", { responseHeaders: ["Set-Cookie"] }],
+    ],
     ["the upstream must be an https address", ["/api", "https:/x.example"]],
   ])("%s: refused when the app starts", (message, [path, upstream, options]) => {
     const make = () => portalProxy(path as string, upstream as string, options as PortalProxyOptions);

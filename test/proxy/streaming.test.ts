@@ -35,7 +35,9 @@ describe("an answer", () => {
   });
 
   test("of 204 has no length, whatever the upstream says", async () => {
-    const url = await startServer((req) => void req.socket.write("HTTP/1.1 204 Nothing\r\nContent-Length: 9\r\n\r\n"));
+    const url = await startServer(
+      (req) => void req.socket.write("HTTP/1.1 204 Nothing\r\nContent-Length: 9\r\n\r\n"),
+    );
     const { open } = await startBefore(url);
     const { status, headers } = await answerTo(open("/api/x"));
     expect([status, headers["content-length"]]).toEqual([204, undefined]);
@@ -192,13 +194,17 @@ describe("an upstream that gives no answer", () => {
   ) {
     const world = await startBefore(base, { log: LOGGED, ...given });
     const { browser, url, log } = world;
-    const problem = await browser.fetch(`${url}/api/secret-path?q=secret`, { method: "POST", form: { a: "1" } });
+    const problem = await browser.fetch(`${url}/api/secret-path?q=secret`, {
+      method: "POST",
+      form: { a: "1" },
+    });
     expect([problem.status, problem.headers["content-type"]]).toEqual([status, "application/problem+json"]);
     expect(JSON.parse(problem.body).code).toBe(code);
     const page = await browser.navigate(`${url}/api/secret-path?q=secret`);
     expect([page.status, page.headers["content-type"]]).toEqual([status, "text/html; charset=utf-8"]);
     const { host, port } = new URL(base);
-    for (const { body } of [problem, page]) expect(body).not.toMatch(new RegExp(`${host}|${port}|ECONN|HPE_`));
+    for (const { body } of [problem, page])
+      expect(body).not.toMatch(new RegExp(`${host}|${port}|ECONN|HPE_`));
     expect(log.join("\n")).toContain(`[/api to ${base}: `);
     expect(log.join("\n")).not.toContain("secret");
     return world;
@@ -249,11 +255,15 @@ describe("an upstream that gives no answer", () => {
     return { got, ...(await startBefore(base, { log: LOGGED })) };
   }
 
-  test.each(["GET", "HEAD", "OPTIONS"])("of a kept connection: %s is sent again over a new one", async (method) => {
-    const { got, open } = await startResetting();
-    for (const path of ["/api/1", "/api/2"]) expect((await answerTo(open(path, { method }))).status).toBe(200);
-    expect(got).toEqual(["first of a connection", `${method} /2`, "first of a connection"]);
-  });
+  test.each(["GET", "HEAD", "OPTIONS"])(
+    "of a kept connection: %s is sent again over a new one",
+    async (method) => {
+      const { got, open } = await startResetting();
+      for (const path of ["/api/1", "/api/2"])
+        expect((await answerTo(open(path, { method }))).status).toBe(200);
+      expect(got).toEqual(["first of a connection", `${method} /2`, "first of a connection"]);
+    },
+  );
 
   test.each<[string, string | undefined]>([
     ["POST", "body"],
@@ -263,7 +273,8 @@ describe("an upstream that gives no answer", () => {
     "of a kept connection: %s with the body %s may have had an effect and is not repeated: 502",
     async (method, body) => {
       const { got, open, log } = await startResetting();
-      const headers: Record<string, string> = body === undefined ? {} : { "content-length": String(body.length) };
+      const headers: Record<string, string> =
+        body === undefined ? {} : { "content-length": String(body.length) };
       await answerTo(open("/api/1"));
       expect((await answerTo(open("/api/2", { method, headers }), body)).status).toBe(502);
       expect(got).toEqual(["first of a connection", `${method} /2`]);
@@ -284,7 +295,9 @@ describe("an upstream that gives no answer", () => {
   });
 
   test.each([600, 999])("as it answers with the status %d, which is none: 502", async (status) => {
-    const base = await startTcp((socket) => void socket.end(`HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`));
+    const base = await startTcp(
+      (socket) => void socket.end(`HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`),
+    );
     const { log } = await expectProblem(base, 502, "upstream_unreachable");
     expect(log.join()).toContain(`answered with the status ${status}`);
   });

@@ -18,7 +18,10 @@ describe("a request goes below the upstream's path", () => {
     ["/api/open/", "https://orders.example/v1/open/"],
     ["/api/open?page=2&q=a%20b", "https://orders.example/v1/open?page=2&q=a%20b"],
     ["/api?q=1", "https://orders.example/v1?q=1"],
-    ["/api/a?url=https://x.example/../y//z;%2F%2e", "https://orders.example/v1/a?url=https://x.example/../y//z;%2F%2e"],
+    [
+      "/api/a?url=https://x.example/../y//z;%2F%2e",
+      "https://orders.example/v1/a?url=https://x.example/../y//z;%2F%2e",
+    ],
     ["/api/a?b?c", "https://orders.example/v1/a?b?c"],
     ["/api/%E6%9E%97/caf%C3%A9", "https://orders.example/v1/%E6%9E%97/caf%C3%A9"],
     ["/api/a%20b~c!$&'()*+,=:@|[]", "https://orders.example/v1/a%20b~c!$&'()*+,=:@|[]"],
@@ -98,8 +101,29 @@ describe("what could lead elsewhere, or past a check, goes nowhere", () => {
   });
 
   test("whatever stands there: what goes, goes below the upstream's path, as it was written", () => {
-    const pieces = ["/", ".", "..", "%2e", "%2f", "\\", ";", "a", "%61", "//", "@", ":", "evil.example", "?", "#", "%"];
-    const anything = fc.oneof(fc.constantFrom(...pieces), fc.string({ maxLength: 3 }), fc.string({ unit: "binary" }));
+    const pieces = [
+      "/",
+      ".",
+      "..",
+      "%2e",
+      "%2f",
+      "\\",
+      ";",
+      "a",
+      "%61",
+      "//",
+      "@",
+      ":",
+      "evil.example",
+      "?",
+      "#",
+      "%",
+    ];
+    const anything = fc.oneof(
+      fc.constantFrom(...pieces),
+      fc.string({ maxLength: 3 }),
+      fc.string({ unit: "binary" }),
+    );
     fc.assert(
       fc.property(fc.array(anything, { maxLength: 8 }), (parts) => {
         const written = `/api/${parts.join("")}`;

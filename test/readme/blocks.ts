@@ -35,5 +35,8 @@ export async function runBlock(
   const missing = imported.filter((name) => !(name in scope));
   if (missing.length > 0) throw new Error(`the scope has no ${missing.join(", ")}`);
   const body = `${code.replace(/^import .*$/gm, "")}\nreturn { ${wanted.join(", ")} };`;
-  return (await new AsyncFunction(...Object.keys(scope), body)(...Object.values(scope))) as Record<string, unknown>;
+  return (await new AsyncFunction(...Object.keys(scope), body)(...Object.values(scope))) as Record<
+    string,
+    unknown
+  >;
 }

@@ -18,7 +18,14 @@ import { json } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { observedStore } from "../support/stored-sessions.js";
-import { close, listen, SESSION_SECRET, startWorld, type World, type WorldOptions } from "../support/world.js";
+import {
+  close,
+  listen,
+  SESSION_SECRET,
+  startWorld,
+  type World,
+  type WorldOptions,
+} from "../support/world.js";
 import { type Block, readBlocks, runBlock } from "./blocks.js";
 
 // Each block of the README is run here, by its first line; one that is not, and one that is gone, fail.
@@ -34,7 +41,10 @@ function block(key: string): Block {
 }
 
 /** The options that a block hands to portalAuth(). */
-async function optionsOf(key: string, scope: Record<string, unknown> = {}): Promise<library.PortalAuthOptions> {
+async function optionsOf(
+  key: string,
+  scope: Record<string, unknown> = {},
+): Promise<library.PortalAuthOptions> {
   const given: library.PortalAuthOptions[] = [];
   const portalAuth = (options: library.PortalAuthOptions) => void given.push(options);
   await runBlock(blocks.filter((one) => one.key === key)[occurrence(key)] ?? block(key), {
@@ -60,7 +70,10 @@ const inApp =
     void runBlock(one, { ...library, ...scope, app });
 
 test("the quick start is a recipe, which is started as it stands", async () => {
-  const recipe = await readFile(new URL("../../example-app/recipes/new-app/app.mjs", import.meta.url), "utf8");
+  const recipe = await readFile(
+    new URL("../../example-app/recipes/new-app/app.mjs", import.meta.url),
+    "utf8",
+  );
   expect(block("import express from 'express';").code).toBe(recipe);
 });
 
@@ -114,7 +127,11 @@ describe("tokens that stay alive", () => {
   ] as const)("%s fetches with the person's token", async (key, version) => {
     const { origin, seen } = await startApi();
     const after = inApp(at(block(key), origin));
-    const { url, browser, me } = await startWorld({ express: version, after, options: { apiOrigins: [origin] } });
+    const { url, browser, me } = await startWorld({
+      express: version,
+      after,
+      options: { apiOrigins: [origin] },
+    });
     await browser.visit(`${url}/account`);
     expect((await browser.fetch(`${url}/orders`)).body).toBe('["tea"]');
     expect(seen).toEqual([`Bearer ${(await me()).tokens?.access_token}`]);
@@ -167,9 +184,12 @@ test("a person's sessions are listed, one is ended, and then all of them", async
   const { url, browser, me } = await startWorld({ after: inApp(one) });
   const [phone, tablet] = [new Browser(), new Browser()];
   for (const each of [browser, phone, tablet]) await each.visit(`${url}/account`);
-  const list = async () => JSON.parse((await browser.fetch(`${url}/api/sessions`)).body) as library.SessionInfo[];
+  const list = async () =>
+    JSON.parse((await browser.fetch(`${url}/api/sessions`)).body) as library.SessionInfo[];
   const id = (await list()).find(({ is_current }) => !is_current)?.id;
-  expect((await browser.fetch(`${url}/api/sessions/${id}`, { method: "DELETE" })).body).toBe('{"ended":true}');
+  expect((await browser.fetch(`${url}/api/sessions/${id}`, { method: "DELETE" })).body).toBe(
+    '{"ended":true}',
+  );
   expect(await list()).toHaveLength(2);
   const left = await browser.fetch(`${url}/leave-everywhere`, { method: "POST" });
   expect(JSON.parse(left.body).logout_url).toContain("/logout?");
@@ -233,7 +253,8 @@ describe("when a session ends in the middle", () => {
       { express, orders },
     );
     const { url, browser } = await startWorld({ express: version, after });
-    const post = (to: string) => browser.navigate(to, { method: "POST", site: "same-origin", form: { item: "tea" } });
+    const post = (to: string) =>
+      browser.navigate(to, { method: "POST", site: "same-origin", form: { item: "tea" } });
     const kept = await post(`${url}/orders`);
     const page = await browser.visit(String(kept.headers["refresh"]).replace("0; url=", ""));
     expect(page.body).toContain('<input type="hidden" name="item" value="tea">');
@@ -270,7 +291,10 @@ describe("the app's own express-session", () => {
     vi.stubEnv("SESSION_STORE_URL", "memory:");
     const scope = { app, session, RedisStore, client: {}, secret: SESSION_SECRET };
     const others = { ...library, portalAuth };
-    await runBlock(block("import { createStore, portalAuth } from 'express-portal-auth';"), { ...others, ...scope });
+    await runBlock(block("import { createStore, portalAuth } from 'express-portal-auth';"), {
+      ...others,
+      ...scope,
+    });
     return handlers;
   }
 
@@ -315,7 +339,12 @@ describe("several in one app", () => {
     const given: library.PortalAuthOptions[] = [];
     const portalAuth = (options: library.PortalAuthOptions = {}) => {
       given.push(options);
-      const base = { issuer: "https://portal.example", clientId: "app", clientSecret: "s", secret: SESSION_SECRET };
+      const base = {
+        issuer: "https://portal.example",
+        clientId: "app",
+        clientSecret: "s",
+        secret: SESSION_SECRET,
+      };
       return library.portalAuth({ ...base, redirectUri: "https://app.example/callback", ...options });
     };
     vi.spyOn(console, "warn").mockImplementation(() => {});
@@ -361,7 +390,8 @@ describe("hooks", () => {
 
   test("onLogin puts the user into the session, and leads who is new to /welcome", async () => {
     const options = await optionsOf("portalAuth({", { db: { users } });
-    const after = (app: Express) => app.get("/test/user", (req, res) => void res.json(Object(req.session).userId));
+    const after = (app: Express) =>
+      app.get("/test/user", (req, res) => void res.json(Object(req.session).userId));
     const { url, browser } = await startWorld({ options, after });
     expect((await browser.visit(`${url}/login`, { site: "same-origin" })).url).toBe(`${url}/welcome`);
     expect((await browser.fetch(`${url}/test/user`)).body).toBe('"user of amara-okafor"');
@@ -395,13 +425,17 @@ describe("hooks", () => {
     const options = await optionsOf("portalAuth({", { tokenService });
     const { url, browser, me } = await startWorld({ options });
     await browser.visit(`${url}/account`);
-    expect((await me()).tokens).toMatchObject({ access_token: "own token of amara-okafor", expires_at: expiresAt });
+    expect((await me()).tokens).toMatchObject({
+      access_token: "own token of amara-okafor",
+      expires_at: expiresAt,
+    });
   });
 
   test("onLogout is told who, and onError answers for a portal that is down", async () => {
     const written: string[][] = [];
     const audit = { write: (...words: string[]) => void written.push(words) };
-    const renderPage = async (name: string, { requestId }: { requestId: string }) => `${name} ${requestId.length}`;
+    const renderPage = async (name: string, { requestId }: { requestId: string }) =>
+      `${name} ${requestId.length}`;
     const options = await optionsOf("portalAuth({", { audit, renderPage });
     const { url, browser, portal } = await startWorld({ options, log: [/portal_unreachable/] });
     portal.goDown();
@@ -429,15 +463,23 @@ describe("testing", () => {
   test("loginAs() and the clock", async () => {
     vi.spyOn(console, "warn").mockImplementation(() => {});
     const app = express();
-    const base = { issuer: "https://portal.example", clientId: "app", clientSecret: "s", secret: SESSION_SECRET };
+    const base = {
+      issuer: "https://portal.example",
+      clientId: "app",
+      clientSecret: "s",
+      secret: SESSION_SECRET,
+    };
     app.use(library.portalAuth({ ...base, redirectUri: "http://127.0.0.1/callback" }));
     app.get("/account", library.requireAuth(), (req, res) => void res.json(req.portal.claims));
     const added: unknown[] = [];
     const context = { addCookies: async (cookies: unknown[]) => void added.push(...cookies) };
     const scope = { ...testing, app, request, context, url: "http://127.0.0.1:3000" };
-    const key = "import { cookiesFor, fakeClock, loginAs, startTestPortal } from 'express-portal-auth/testing';";
+    const key =
+      "import { cookiesFor, fakeClock, loginAs, startTestPortal } from 'express-portal-auth/testing';";
     await runBlock(block(key), scope);
-    expect(added).toEqual([expect.objectContaining({ name: "portal-session", url: "http://127.0.0.1:3000" })]);
+    expect(added).toEqual([
+      expect.objectContaining({ name: "portal-session", url: "http://127.0.0.1:3000" }),
+    ]);
   });
 
   test("the test portal logs in, and misbehaves", async () => {
@@ -513,7 +555,10 @@ describe("seeing what it does", () => {
     const diagnose = (options: object, more: object) => library.diagnose(options, { ...more, env });
     const app = express();
     await runBlock(block("import { diagnose } from 'express-portal-auth';"), { diagnose, app });
-    expect([(await request(app).get("/ready")).status, (await request(app).get("/ready")).body]).toEqual([200, []]);
+    expect([(await request(app).get("/ready")).status, (await request(app).get("/ready")).body]).toEqual([
+      200,
+      [],
+    ]);
     portal.goDown(); // who is logged in can still be served
     expect((await request(app).get("/ready")).status).toBe(200);
     env.SESSION_SECRET = "short";
@@ -552,7 +597,10 @@ describe("seeing what it does", () => {
       for (const [name, listener] of listeners) unsubscribe(name, listener);
     });
     const count = (...words: string[]) => void counted.push(words);
-    await runBlock(block("import { subscribe } from 'node:diagnostics_channel';"), { subscribe: listening, count });
+    await runBlock(block("import { subscribe } from 'node:diagnostics_channel';"), {
+      subscribe: listening,
+      count,
+    });
     const { url, browser, portal } = await startWorld({ log: [/code_refused/] });
     portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     await browser.visit(`${url}/account`);
@@ -573,7 +621,10 @@ describe("seeing what it does", () => {
 test("the last page of a login in a popup keeps its opener", async () => {
   const scope = { helmet, signedInPage: "signed in" };
   const { url, browser } = await startWorld({
-    after: inApp(block("app.use(helmet({ crossOriginOpenerPolicy: { policy: 'same-origin-allow-popups' } }));"), scope),
+    after: inApp(
+      block("app.use(helmet({ crossOriginOpenerPolicy: { policy: 'same-origin-allow-popups' } }));"),
+      scope,
+    ),
   });
   const { body, headers } = await browser.visit(`${url}/signed-in`);
   expect([body, headers["cross-origin-opener-policy"]]).toEqual(["signed in", undefined]);
@@ -594,7 +645,10 @@ describe("socket.io", () => {
     const server = createServer();
     const io = new SocketServer(server);
     await runBlock(block("const session = express().use(auth);"), { express, auth, io, ServerResponse });
-    io.on("connection", (socket) => void socket.emit("hello", (socket.request as Request).portal.claims?.sub));
+    io.on(
+      "connection",
+      (socket) => void socket.emit("hello", (socket.request as Request).portal.claims?.sub),
+    );
     const address = await listen(server);
     onTestFinished(() => io.close());
     return (transports: string[], cookie?: string) =>
@@ -636,7 +690,13 @@ test("an upgrade of a user who is signed in becomes a WebSocket, and no other", 
       socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
     emit() {},
   };
-  await runBlock(block("const prepare = express().use(auth);"), { express, auth, server, ServerResponse, sockets });
+  await runBlock(block("const prepare = express().use(auth);"), {
+    express,
+    auth,
+    server,
+    ServerResponse,
+    sockets,
+  });
   const address = await listen(server);
   onTestFinished(() => close(server));
   const upgrade = (headers: Record<string, string>, path = "/") =>

@@ -3,7 +3,9 @@ import { MongoClient } from "mongodb";
 import { afterAll, describe } from "vitest";
 
 const server = process.env["MONGODB_URL"] ?? "";
-const missing = server ? "" : "skipped: no MongoDB. To run it: set MONGODB_URL to the address of a replica set";
+const missing = server
+  ? ""
+  : "skipped: no MongoDB. To run it: set MONGODB_URL to the address of a replica set";
 
 /**
  * Tests with a database of their own on the server of MONGODB_URL. CI leaves them out: it accepts no skipped

@@ -52,8 +52,16 @@ describeWithMongodb("the adapter for MongoDB", (url) => {
 test("every call waits for the majority, reads at a confirmed primary, and ends before the caller gives up", async () => {
   const calls = await recordCalls();
   expect(calls.options).toEqual([
-    { readPreference: "primary", readConcern: "linearizable", writeConcern: { w: "majority", wtimeoutMS: 8000 } },
-    { readPreference: "primary", readConcern: "linearizable", writeConcern: { w: "majority", wtimeoutMS: 8000 } },
+    {
+      readPreference: "primary",
+      readConcern: "linearizable",
+      writeConcern: { w: "majority", wtimeoutMS: 8000 },
+    },
+    {
+      readPreference: "primary",
+      readConcern: "linearizable",
+      writeConcern: { w: "majority", wtimeoutMS: 8000 },
+    },
   ]);
   for (const name of ["findOne", "find", "findOneAndUpdate", "findOneAndDelete"])
     expect(calls.named(name), name).toEqual([expect.objectContaining({ maxTimeMS: 8000 })]);
@@ -95,5 +103,8 @@ async function recordCalls() {
   await store.create("a", "text", HOUR_MS);
   await store.remove("a");
   await store.index.list("a");
-  return { options, named: (wanted: string) => calls.filter(([name]) => name === wanted).map(([, given]) => given) };
+  return {
+    options,
+    named: (wanted: string) => calls.filter(([name]) => name === wanted).map(([, given]) => given),
+  };
 }

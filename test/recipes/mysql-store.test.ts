@@ -62,7 +62,9 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
   });
 
   test("counts lives by the clock of the database, whatever the time zones of its connections", async () => {
-    const [east, west] = ["+11:00", "-11:00"].map((zone) => new MysqlStore(openForTest([`time_zone = '${zone}'`])));
+    const [east, west] = ["+11:00", "-11:00"].map(
+      (zone) => new MysqlStore(openForTest([`time_zone = '${zone}'`])),
+    );
     await east?.create("zones", "text", HOUR_MS);
     expect((await west?.read("zones"))?.lifeMs).toBeLessThanOrEqual(HOUR_MS);
     await west?.index.add("zones", "name", HOUR_MS);
@@ -105,10 +107,14 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
     const blocker = await pool.getConnection();
     onTestFinished(() => blocker.release());
     const lock = (name: string) =>
-      blocker.query("SELECT name FROM portal_record_index WHERE list = 'deadlock' AND name = ? FOR UPDATE", [name]);
+      blocker.query("SELECT name FROM portal_record_index WHERE list = 'deadlock' AND name = ? FOR UPDATE", [
+        name,
+      ]);
     await blocker.beginTransaction();
     // InnoDB rolls back the transaction that has changed fewer rows.
-    await blocker.query("INSERT INTO portal_record SELECT CONCAT('more ', seq), '', 1, NOW() FROM seq_1_to_100");
+    await blocker.query(
+      "INSERT INTO portal_record SELECT CONCAT('more ', seq), '', 1, NOW() FROM seq_1_to_100",
+    );
     await lock("b");
     const failures = vi.spyOn(Math, "random");
     const removing = store.index.remove("deadlock", ["a", "b"]);
@@ -129,7 +135,8 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
     const pool = openForTest(["TRANSACTION READ ONLY"], { connectionLimit: 1 });
     const store = new MysqlStore(pool);
     const refused = { errno: 1792 };
-    for (const version of [undefined, 1]) await expect(store.remove("a", version)).rejects.toMatchObject(refused);
+    for (const version of [undefined, 1])
+      await expect(store.remove("a", version)).rejects.toMatchObject(refused);
     await expect(store.create("a", "text", HOUR_MS)).rejects.toMatchObject(refused);
     expect(await store.read("a")).toBeUndefined();
   });
@@ -147,7 +154,9 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
     const expired = (key: string) => `('${key}', 'text', 1, UTC_TIMESTAMP(6) - INTERVAL 1 SECOND)`;
     const keys = Array.from({ length: 1500 }, (_, at) => expired(`swept ${at}`));
     await pool.query(`INSERT INTO portal_record VALUES ${keys.join()}`);
-    await pool.query("INSERT INTO portal_record_index VALUES ('swept', 'name', UTC_TIMESTAMP(6) - INTERVAL 1 SECOND)");
+    await pool.query(
+      "INSERT INTO portal_record_index VALUES ('swept', 'name', UTC_TIMESTAMP(6) - INTERVAL 1 SECOND)",
+    );
     await store.create("second write", "", HOUR_MS);
     expect(await count()).toBe(1501);
     const now = performance.now();

@@ -5,5 +5,9 @@ const { listen } = Server.prototype;
 Server.prototype.listen = function listenElsewhere(_port, ...rest) {
   const said = () => process.stdout.write("listening\n");
   this.once("listening", said);
-  return listen.call(this, Number(process.env["TEST_PORT"]), ...rest.filter((one) => typeof one !== "number"));
+  return listen.call(
+    this,
+    Number(process.env["TEST_PORT"]),
+    ...rest.filter((one) => typeof one !== "number"),
+  );
 };

@@ -50,7 +50,10 @@ async function follow(name, tarball) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const redis = name === "redis" ? await startRedis({ keep: true }) : undefined;
-  const portal = await startTestPortal({ redirectUris: [`${url}/callback`], logoutRedirectUris: [`${url}/`] });
+  const portal = await startTestPortal({
+    redirectUris: [`${url}/callback`],
+    logoutRedirectUris: [`${url}/`],
+  });
 
   const began = performance.now();
   const wanted = packages

@@ -19,7 +19,11 @@ const MINUTE_MS = 60_000;
 const AMARA = "amara-okafor";
 
 /** What every app must do: a visitor at a guarded page goes to the portal, comes back to it, and can leave. */
-async function journey({ browser, portal }: Pick<Recipe, "browser" | "portal">, base: string, guarded = "/account") {
+async function journey(
+  { browser, portal }: Pick<Recipe, "browser" | "portal">,
+  base: string,
+  guarded = "/account",
+) {
   const away = await browser.navigate(base + guarded);
   expect(away.headers.location).toMatch(new RegExp(`^${portal.issuer}/oauth2/authorize`));
   expect((await browser.fetch(base + guarded)).status).toBe(401);
@@ -249,10 +253,17 @@ describe("moving over", () => {
     ["from-passport-openidconnect", "before.mjs"],
     ["from-passport-openidconnect", "after.mjs"],
   ])("%s: %s takes a visitor to the portal, and back to the page that they wanted", async (name, program) => {
-    const { browser, url } = await startRecipe(name, { program, environment: { PORTAL_PROFILE: "tencent-ciam" } });
+    const { browser, url } = await startRecipe(name, {
+      program,
+      environment: { PORTAL_PROFILE: "tencent-ciam" },
+    });
     expect(JSON.parse((await browser.visit(url)).body)).toEqual({ isAuthenticated: false });
     const account = await browser.visit(`${url}/account`);
-    expect([account.url, account.status, JSON.parse(account.body).sub]).toEqual([`${url}/account`, 200, AMARA]);
+    expect([account.url, account.status, JSON.parse(account.body).sub]).toEqual([
+      `${url}/account`,
+      200,
+      AMARA,
+    ]);
     expect(JSON.parse((await browser.visit(url)).body)).toEqual({ isAuthenticated: true });
     if (name.includes("express-openid"))
       expect(JSON.parse((await browser.visit(`${url}/token`)).body).length).toBeGreaterThan(100);
@@ -377,7 +388,9 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
 
   test("removes a path: the app does not know it, and all links of both have it", async () => {
     const change = (text: string) =>
-      text.replace("location / {", "location /shop/ {").replace("http://127.0.0.1:3000;", "http://127.0.0.1:3000/;");
+      text
+        .replace("location / {", "location /shop/ {")
+        .replace("http://127.0.0.1:3000;", "http://127.0.0.1:3000/;");
     const { url, portal, browser } = await startBehind({ path: "/shop", base: "", change });
     await journey({ browser, portal }, `${url}/shop`);
     const start = await browser.navigate(`${url}/shop/`);

@@ -82,7 +82,8 @@ export async function copyRecipe(name: string, renamed: Record<string, string> =
   for (const wanted of Object.keys(dependencies)) {
     const place = join(folder, "node_modules", wanted);
     await mkdir(dirname(place), { recursive: true });
-    const from = wanted === "express-portal-auth" ? ROOT : join(ROOT, "node_modules", renamed[wanted] ?? wanted);
+    const from =
+      wanted === "express-portal-auth" ? ROOT : join(ROOT, "node_modules", renamed[wanted] ?? wanted);
     await symlink(from, place, "junction");
   }
   return folder;

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { PortalAuthError } from "../../lib/errors.js";
-import { tellNobody } from "../../lib/events.js";
+import { tellNobody } from "../../lib/contract/events.js";
+import type { TokenSet } from "../../lib/contract/tokens.js";
+import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import type { RefreshedLogin, Renewed } from "../../lib/refresh/refresh.js";
 import { createRefreshOnce } from "../../lib/refresh/refresh-once.js";
-import type { TokenSet } from "../../lib/tokens.js";
 import {
   advance,
   CLAIM_MS,
@@ -182,7 +182,9 @@ describe("a claim", () => {
       return provider.renew;
     };
     const process = createRefreshOnce(tellNobody);
-    const failure = await settled(failureOf(process(ID, refreshOf(connection.login, provider.renew, { prepare }))));
+    const failure = await settled(
+      failureOf(process(ID, refreshOf(connection.login, provider.renew, { prepare }))),
+    );
     expect(failure.message).toBe("ECONNRESET");
     expect((await read())?.refreshing).toBeDefined();
     return { login, read, connection, process, ...provider };

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { PortalAuthError } from "../../lib/errors.js";
-import { tellNobody } from "../../lib/events.js";
+import { tellNobody } from "../../lib/contract/events.js";
+import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { createRefreshOnce } from "../../lib/refresh/refresh-once.js";
 import type { RecordStore } from "../../lib/store/records.js";
 import {
@@ -103,17 +103,20 @@ describe.each(CLIENTS)("if the answer of the store is lost, and the client $does
   test.each([
     ["has rotated", token("0", { refresh_token: "refresh 1" })],
     ["is the old one", token("0")],
-  ])("a failure is thrown after the refresh token is stored that came with it, and that %s", async (_which, tokens) => {
-    const { read, work, waiting, isLost } = await startRefresh();
-    const failure = new PortalAuthError("hook_failed");
-    waiting[0]?.resolve({ tokens, failure });
-    await advance(100);
-    expect(await failureOf(work)).toBe(failure);
-    const stored = await read();
-    expect(stored).toMatchObject({ tokens, version: 1 });
-    expect(stored).not.toHaveProperty("refreshing");
-    expect(isLost()).toBe(true);
-  });
+  ])(
+    "a failure is thrown after the refresh token is stored that came with it, and that %s",
+    async (_which, tokens) => {
+      const { read, work, waiting, isLost } = await startRefresh();
+      const failure = new PortalAuthError("hook_failed");
+      waiting[0]?.resolve({ tokens, failure });
+      await advance(100);
+      expect(await failureOf(work)).toBe(failure);
+      const stored = await read();
+      expect(stored).toMatchObject({ tokens, version: 1 });
+      expect(stored).not.toHaveProperty("refreshing");
+      expect(isLost()).toBe(true);
+    },
+  );
 
   test("newer tokens stay that another process has stored since", async () => {
     const newer = { tokens: token("2"), version: 3 };
@@ -132,7 +135,10 @@ describe.each(CLIENTS)("if the answer of the store is lost, and the client $does
     await failureOf(work);
     await advance(100);
     await process.settled();
-    expect([await read(), isLost()]).toEqual([expect.not.objectContaining({ refreshing: expect.anything() }), true]);
+    expect([await read(), isLost()]).toEqual([
+      expect.not.objectContaining({ refreshing: expect.anything() }),
+      true,
+    ]);
     refreshInProcess(login, renew).catch(() => {});
     await arrived(2);
   });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { PortalAuthError } from "../../lib/errors.js";
-import { tellNobody } from "../../lib/events.js";
+import { tellNobody } from "../../lib/contract/events.js";
+import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { createRefreshOnce, type RefreshOnce } from "../../lib/refresh/refresh-once.js";
 import {
   advance,

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, vi } from "vitest";
-import { PortalAuthError } from "../../lib/errors.js";
-import { tellNobody } from "../../lib/events.js";
+import { tellNobody } from "../../lib/contract/events.js";
+import type { TokenSet } from "../../lib/contract/tokens.js";
+import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import type { Refresh, RefreshedLogin, Renew, Renewed } from "../../lib/refresh/refresh.js";
 import { createRefreshOnce } from "../../lib/refresh/refresh-once.js";
 import type { LoginRecord } from "../../lib/session/login-record.js";
@@ -8,7 +9,6 @@ import { Logins } from "../../lib/session/logins.js";
 import { createRecordCodec } from "../../lib/session/record-codec.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import type { RecordStore } from "../../lib/store/records.js";
-import type { TokenSet } from "../../lib/tokens.js";
 import { loginRecord } from "../session/records.js";
 
 // A process is one createRefreshOnce(). Several of them share one store. Time stands still unless a test advances it.
@@ -111,9 +111,14 @@ export async function settled<T>(work: Promise<T>): Promise<T> {
 export function createProvider() {
   const waiting: { resolve(renewed: Renewed): void; reject(error: unknown): void; with: LoginRecord }[] = [];
   const renew = vi.fn<Renew>(
-    (stored) => new Promise<Renewed>((resolve, reject) => void waiting.push({ resolve, reject, with: stored })),
+    (stored) =>
+      new Promise<Renewed>((resolve, reject) => void waiting.push({ resolve, reject, with: stored })),
   );
-  return { renew, waiting, arrived: (count: number) => vi.waitFor(() => expect(waiting).toHaveLength(count)) };
+  return {
+    renew,
+    waiting,
+    arrived: (count: number) => vi.waitFor(() => expect(waiting).toHaveLength(count)),
+  };
 }
 
 export function refreshOf(login: RefreshedLogin, renew: Renew, more: Partial<Refresh> = {}): Refresh {

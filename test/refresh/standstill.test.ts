@@ -27,7 +27,8 @@ async function startTwo(count: number, given: FleetOptions) {
   for (const browser of browsers) await browser.visit(`${fleet.url}/account`);
   await allLater(fleet);
   fleet.portal.slowDown(1000, "/oauth2/token");
-  const arrived = () => vi.waitFor(() => expect(refreshes(fleet)).toBe(count), { timeout: 10_000, interval: 5 });
+  const arrived = () =>
+    vi.waitFor(() => expect(refreshes(fleet)).toBe(count), { timeout: 10_000, interval: 5 });
   return { fleet, browsers, arrived };
 }
 
@@ -54,7 +55,10 @@ const optionsFor = (kind: Kind, url: string): FleetOptions => ({
 });
 
 /** Both processes need tokens for each login, and the store stands still while the provider answers. */
-async function refreshWhileStoreStandsStill(given: FleetOptions, standsStill: () => Promise<void>): Promise<void> {
+async function refreshWhileStoreStandsStill(
+  given: FleetOptions,
+  standsStill: () => Promise<void>,
+): Promise<void> {
   const { fleet, browsers, arrived } = await startTwo(LOGINS, given);
   const asked = fleet.apps.flatMap((app) => browsers.map((browser) => fleet.token(app, browser)));
   const answered = Promise.allSettled(asked);

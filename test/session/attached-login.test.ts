@@ -19,9 +19,12 @@ test("the login of a portalAuth() with a name is not that of one without, althou
   expect(loginOf(req, { name: undefined })).toBeUndefined();
 });
 
-test.each([undefined, null, "eu", {}])("what an application has put at req.portal is no login: %j", (portal) => {
-  expect(loginOf({ portal } as unknown as Request, { name: undefined })).toBeUndefined();
-});
+test.each([undefined, null, "eu", {}])(
+  "what an application has put at req.portal is no login: %j",
+  (portal) => {
+    expect(loginOf({ portal } as unknown as Request, { name: undefined })).toBeUndefined();
+  },
+);
 
 test("all logins of a request are found", () => {
   const [unnamed, staff] = [attached(undefined), attached("staff")];
@@ -32,7 +35,8 @@ test("all logins of a request are found", () => {
 test("the onError hook finds the user, if the session cannot be saved when the response ends", async () => {
   const store = observedStore();
   const found: unknown[] = [];
-  const onError = (_error: unknown, { req }: { readonly req: Request }) => void found.push(req.portal.claims?.sub);
+  const onError = (_error: unknown, { req }: { readonly req: Request }) =>
+    void found.push(req.portal.claims?.sub);
   const world = await startWorld({
     options: { store, hooks: { onError } },
     after: quick("/test/note", set("note", "book")),

@@ -19,7 +19,9 @@ const IN_OUR_STORE: Way[] = [
   ["… with resave", (clock) => ({ before: mounted({ store: inOurStore(clock), resave: true }) })],
   [
     "… that rolls",
-    (clock) => ({ before: mounted({ store: inOurStore(clock), rolling: true, cookie: { maxAge: 600_000 } }) }),
+    (clock) => ({
+      before: mounted({ store: inOurStore(clock), rolling: true, cookie: { maxAge: 600_000 } }),
+    }),
   ],
 ];
 
@@ -101,16 +103,19 @@ describe.each([...IN_OUR_STORE, ...IN_ITS_OWN_STORE])("%s", (_name, way) => {
       },
     ],
     ["only reads it", () => {}],
-  ])("a login that has ended stays ended, whatever a request in flight does that %s", async (_what, change) => {
-    const { world, begin } = await start(way);
-    const cookies = await world.browser.jar.getCookieString(world.url);
-    const goOn = await begin(change);
-    await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
-    await goOn();
-    const kept = await new Browser().fetch(`${world.url}/test/look`, { headers: { cookie: cookies } });
-    expect(JSON.parse(kept.body)).not.toHaveProperty("portal");
-    expect(JSON.parse(kept.body)).not.toHaveProperty("note");
-  });
+  ])(
+    "a login that has ended stays ended, whatever a request in flight does that %s",
+    async (_what, change) => {
+      const { world, begin } = await start(way);
+      const cookies = await world.browser.jar.getCookieString(world.url);
+      const goOn = await begin(change);
+      await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" });
+      await goOn();
+      const kept = await new Browser().fetch(`${world.url}/test/look`, { headers: { cookie: cookies } });
+      expect(JSON.parse(kept.body)).not.toHaveProperty("portal");
+      expect(JSON.parse(kept.body)).not.toHaveProperty("note");
+    },
+  );
 
   test("a login whose view the app deletes from the session ends, whatever a request in flight saves", async () => {
     const { world, begin } = await start(way, (app) =>
@@ -150,13 +155,16 @@ describe.each(IN_OUR_STORE)("%s", (_name, way) => {
     expect(await lookAt(world)).toMatchObject({ left: "1" });
   });
 
-  test.each(SAVES)("a request that saves %s keeps its own change and that of another one", async (_when, change) => {
-    const { world, begin } = await start(way, quick("/test/left", set("left", "1")));
-    const goOn = await begin(change);
-    await world.browser.fetch(`${world.url}/test/left`);
-    expect((await goOn()).status).toBe(200);
-    expect(await lookAt(world)).toMatchObject({ left: "1", right: "2" });
-  });
+  test.each(SAVES)(
+    "a request that saves %s keeps its own change and that of another one",
+    async (_when, change) => {
+      const { world, begin } = await start(way, quick("/test/left", set("left", "1")));
+      const goOn = await begin(change);
+      await world.browser.fetch(`${world.url}/test/left`);
+      expect((await goOn()).status).toBe(200);
+      expect(await lookAt(world)).toMatchObject({ left: "1", right: "2" });
+    },
+  );
 
   test("what a request removes is removed, and what another added meanwhile stays", async () => {
     const { world, begin } = await start(way, (app) => {

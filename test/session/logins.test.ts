@@ -12,7 +12,8 @@ const AMARA = { issuer: "https://portal.example", client_id: "app", sub: "amara"
 const ANY = () => true;
 
 /** A logout of the user everywhere, at the portalAuth() with this redirect URI. */
-const everywhere = (redirect_uri = "r", id = "the-logout") => ({ reason: "everywhere", redirect_uri, id }) as const;
+const everywhere = (redirect_uri = "r", id = "the-logout") =>
+  ({ reason: "everywhere", redirect_uri, id }) as const;
 
 const isEnded = async (notices: LogoutNotices, login: LoginRecord): Promise<boolean> =>
   (await notices.of(["u"])).some((notice) => endsLogin(notice, login));
@@ -48,11 +49,11 @@ describe("the list of a user's logins", () => {
     await add("s:c", { claims: { sub: "jonas" } });
     await add("s:d", { client_id: "another" });
     const of = (user: object) => lists.of(userList({ ...AMARA, ...user }));
-    expect([await of({}), await of({ sub: "jonas" }), await of({ issuer: "https://another.example" })]).toEqual([
-      ["s:a", "s:b"],
-      ["s:c"],
-      [],
-    ]);
+    expect([
+      await of({}),
+      await of({ sub: "jonas" }),
+      await of({ issuer: "https://another.example" }),
+    ]).toEqual([["s:a", "s:b"], ["s:c"], []]);
   });
 
   test.each(["__proto__", "constructor", "toString", "", "a\u0000b", "a".repeat(255)])(
@@ -60,7 +61,10 @@ describe("the list of a user's logins", () => {
     async (sub) => {
       const { lists, add } = start();
       await add("s:a", { claims: { sub } });
-      expect([await lists.of(userList({ ...AMARA, sub })), await lists.of(userList(AMARA))]).toEqual([["s:a"], []]);
+      expect([await lists.of(userList({ ...AMARA, sub })), await lists.of(userList(AMARA))]).toEqual([
+        ["s:a"],
+        [],
+      ]);
     },
   );
 
@@ -184,13 +188,16 @@ describe("a logout of the user everywhere", () => {
     ["in the same millisecond", "r", 1000, true],
     ["afterwards", "r", 999, true],
     ["before, at another portalAuth()", "another", 1001, true],
-  ])("leaves a notice. A login that was asked for %s is begun, or not", async (_when, redirect_uri, ageMs, isBegun) => {
-    const { logins, add, later } = start();
-    await logins.endAll(userList(AMARA), ANY, everywhere());
-    later(1);
-    const record = await add("s:a", { redirect_uri });
-    expect((await logins.confirm("s:a", record, () => ageMs)) !== undefined).toBe(isBegun);
-  });
+  ])(
+    "leaves a notice. A login that was asked for %s is begun, or not",
+    async (_when, redirect_uri, ageMs, isBegun) => {
+      const { logins, add, later } = start();
+      await logins.endAll(userList(AMARA), ANY, everywhere());
+      later(1);
+      const record = await add("s:a", { redirect_uri });
+      expect((await logins.confirm("s:a", record, () => ageMs)) !== undefined).toBe(isBegun);
+    },
+  );
 
   test("is remembered by a login that began afterwards, so that only a later logout ends it", async () => {
     const { logins, notices, add, later } = start();
@@ -219,7 +226,10 @@ describe("a logout of the user everywhere", () => {
       await logins.endAll(userList(AMARA), ANY, everywhere("r", "a-second-one"));
       return stored;
     });
-    expect([await logins.confirm("s:a", record, () => 0), await logins.read("s:a")]).toEqual([undefined, undefined]);
+    expect([await logins.confirm("s:a", record, () => 0), await logins.read("s:a")]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 
   test("leaves a notice for as long as a login can live, and no longer", async () => {
@@ -264,11 +274,14 @@ describe("a logout by the provider", () => {
     ["of that session, but much later", "s", 31, false],
     ["of another session", "other", 1, false],
     ["of a session that it does not name", undefined, 1, false],
-  ])("ends a login that the provider tells of a little later: %s, or not", async (_which, sid, seconds, isMeant) => {
-    const { notices } = start();
-    await notices.add("u", logout({ sid: "s", tolerance: 30 }), 1000);
-    expect(await isEnded(notices, login({ sid, iat: 1000 + seconds }))).toBe(isMeant);
-  });
+  ])(
+    "ends a login that the provider tells of a little later: %s, or not",
+    async (_which, sid, seconds, isMeant) => {
+      const { notices } = start();
+      await notices.add("u", logout({ sid: "s", tolerance: 30 }), 1000);
+      expect(await isEnded(notices, login({ sid, iat: 1000 + seconds }))).toBe(isMeant);
+    },
+  );
 
   test("is remembered for ten minutes if it names one session", async () => {
     const { logins, later } = start();
@@ -286,7 +299,9 @@ describe("a logout by the provider", () => {
     await add("s:c", { authentication: { sid: "other" }, claims: { sub: "sofia" } });
     const users = await logins.lists.usersOf(providerSessionList(AMARA, "s"));
     expect([...users].sort()).toEqual([userList(AMARA), userList({ ...AMARA, sub: "jonas" })].sort());
-    expect(await logins.lists.usersOf(providerSessionList({ ...AMARA, client_id: "another" }, "s"))).toEqual([]);
+    expect(await logins.lists.usersOf(providerSessionList({ ...AMARA, client_id: "another" }, "s"))).toEqual(
+      [],
+    );
   });
 
   test("lists nothing by the provider's sessions if neither kind of logout is on", async () => {
@@ -323,7 +338,8 @@ describe("notices of one user", () => {
 
   test("have each an age and a life of their own", async () => {
     const { notices, later } = start();
-    const known = async () => (await notices.of(["u"])).map(({ life_ms, age_ms }) => [life_ms / 1000, age_ms / 1000]);
+    const known = async () =>
+      (await notices.of(["u"])).map(({ life_ms, age_ms }) => [life_ms / 1000, age_ms / 1000]);
     await notices.add("u", everywhere("short"), 10_000);
     later(4);
     await notices.add("u", everywhere("long"), 60_000);

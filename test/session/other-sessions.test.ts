@@ -35,12 +35,21 @@ describe.each([4, 5] as const)("cookie-session on Express %i", (version) => {
       after,
       log: [/not express-session/],
     });
-    expect(JSON.parse((await browser.fetch(`${url}/count`)).body)).toEqual({ count: 1, isAuthenticated: false });
+    expect(JSON.parse((await browser.fetch(`${url}/count`)).body)).toEqual({
+      count: 1,
+      isAuthenticated: false,
+    });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
-    expect(JSON.parse((await browser.fetch(`${url}/count`)).body)).toEqual({ count: 2, isAuthenticated: true });
+    expect(JSON.parse((await browser.fetch(`${url}/count`)).body)).toEqual({
+      count: 2,
+      isAuthenticated: true,
+    });
     await browser.visit(`${url}/logout`, { site: "same-origin" });
     expect((await me()).isAuthenticated).toBe(false);
-    expect(JSON.parse((await browser.fetch(`${url}/count`)).body)).toEqual({ count: 3, isAuthenticated: false });
+    expect(JSON.parse((await browser.fetch(`${url}/count`)).body)).toEqual({
+      count: 3,
+      isAuthenticated: false,
+    });
     expect(log.filter((line) => line.includes("cookie-session"))).toHaveLength(1);
   });
 
@@ -52,13 +61,17 @@ describe.each([4, 5] as const)("cookie-session on Express %i", (version) => {
     });
     expect((await browser.fetch(`${url}/count`)).status).toBe(200);
     await browser.visit(`${url}/account`);
-    expect(JSON.parse((await browser.fetch(`${url}/count`)).body)).toEqual({ count: 2, isAuthenticated: true });
+    expect(JSON.parse((await browser.fetch(`${url}/count`)).body)).toEqual({
+      count: 2,
+      isAuthenticated: true,
+    });
   });
 });
 
 test("express-session after portalAuth() is named in the log, and logins work", async () => {
   const { browser, url, log } = await startWorld({
-    after: (app) => void app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false })),
+    after: (app) =>
+      void app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false })),
     log: [/mounts express-session after portalAuth/],
   });
   expect((await browser.visit(`${url}/account`)).status).toBe(200);

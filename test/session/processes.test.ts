@@ -37,12 +37,19 @@ function shared(foreign: AppSession["kind"], url: () => string): void {
   describe.each([...OURS, ...FOREIGN])("$name", ({ session }) => {
     const isForeign = session?.kind === "foreign";
 
-    async function start<Count extends number>(count: Count, given: FleetOptions = {}): Promise<Fleet<Count>> {
+    async function start<Count extends number>(
+      count: Count,
+      given: FleetOptions = {},
+    ): Promise<Fleet<Count>> {
       const fleet = await startFleet(count, {
         ...given,
         portal: { rotateRefreshTokens: true, ...given.portal },
         options: { store: url(), ...given.options },
-        session: session && { ...session, kind: session.kind === "foreign" ? foreign : session.kind, url: url() },
+        session: session && {
+          ...session,
+          kind: session.kind === "foreign" ? foreign : session.kind,
+          url: url(),
+        },
       });
       await fleet.browser.visit(`${fleet.url}/account`);
       return fleet;

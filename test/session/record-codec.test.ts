@@ -1,7 +1,7 @@
 import { createDecipheriv, hkdfSync } from "node:crypto";
 import { compactDecrypt } from "jose";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { PortalAuthError } from "../../lib/errors.js";
+import type { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { createRecordCodec } from "../../lib/session/record-codec.js";
 import { createSealer } from "../../lib/util/seal.js";
 import { loginRecord } from "./records.js";
@@ -26,7 +26,8 @@ beforeEach(() => {
 describe("with a key", () => {
   test("nothing of a record is readable in its text", () => {
     const text = codecWith(A).encode("s:id", RECORD);
-    for (const part of ["secret", "amara", "the-session", "portal.example", "s:id"]) expect(text).not.toContain(part);
+    for (const part of ["secret", "amara", "the-session", "portal.example", "s:id"])
+      expect(text).not.toContain(part);
   });
 
   test("a record is decoded as it was encoded, in another process", () => {
@@ -68,13 +69,31 @@ describe("a text that cannot be decoded is reported once, without anything of it
     ["cut off", [A], "s:id", text.slice(0, -1), OTHER],
     ["empty", [A], "s:id", "", OTHER],
     ["of a key that is gone", [B], "s:id", text, OTHER],
-    ["in clear text although there is a key", [A], "s:id", JSON.stringify(RECORD), /not encrypted, and a key is set/],
+    [
+      "in clear text although there is a key",
+      [A],
+      "s:id",
+      JSON.stringify(RECORD),
+      /not encrypted, and a key is set/,
+    ],
     ["encrypted although there is no key", [], "s:id", text, /an encrypted login record, and no key/],
     ["no JSON", [], "s:id", '{"secret', /not a login record/],
     ["null", [], "s:id", "null", /an encrypted login record, and no key|not a login record/],
     ["a record without tokens", [], "s:id", JSON.stringify(withoutTokens), /not a login record/],
-    ["a record whose claims have no sub", [], "s:id", JSON.stringify({ ...RECORD, claims: {} }), /not a login record/],
-    ["sealed by the key for this place, but no record", [A], "s:id", sealed({ key: "s:id", record: 7 }), OTHER],
+    [
+      "a record whose claims have no sub",
+      [],
+      "s:id",
+      JSON.stringify({ ...RECORD, claims: {} }),
+      /not a login record/,
+    ],
+    [
+      "sealed by the key for this place, but no record",
+      [A],
+      "s:id",
+      sealed({ key: "s:id", record: 7 }),
+      OTHER,
+    ],
   ])("%s", (_name, keys, key, its, detail) => {
     const codec = codecWith(...keys);
     for (let time = 0; time < 3; time += 1) expect(codec.decode(key, its)).toBeUndefined();
@@ -156,6 +175,10 @@ test("without a key a record is JSON", () => {
   const text = codec.encode("s:id", RECORD);
   expect(JSON.parse(text)).toEqual(RECORD);
   expect(codec.decode("s:id", text)?.record).toEqual(RECORD);
-  expect(codec.decode("s:id", text)?.view).toMatchObject({ tokens: RECORD.tokens, claims: RECORD.claims, version: 3 });
+  expect(codec.decode("s:id", text)?.view).toMatchObject({
+    tokens: RECORD.tokens,
+    claims: RECORD.claims,
+    version: 3,
+  });
   expect(reported).toEqual([]);
 });

@@ -1,6 +1,13 @@
 import { describe, expect, test, vi } from "vitest";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
-import { holdNext, LEEWAY_SECONDS, type LoggedIn, logIn, SESSIONS, TOKEN_SECONDS } from "../access/logged-in.js";
+import {
+  holdNext,
+  LEEWAY_SECONDS,
+  type LoggedIn,
+  logIn,
+  SESSIONS,
+  TOKEN_SECONDS,
+} from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 import { startWorld } from "../support/world.js";
@@ -147,7 +154,10 @@ describe.each(SESSIONS)("req.portal.regenerate(), %s", (_name, whose) => {
     const phone = await world.another();
     const outcome = await world.inRequest(async (req) => {
       const method = whose === "app" ? "set" : "remove";
-      const store = (whose === "app" ? req.sessionStore : world.store) as unknown as Record<string, () => unknown>;
+      const store = (whose === "app" ? req.sessionStore : world.store) as unknown as Record<
+        string,
+        () => unknown
+      >;
       vi.spyOn(store, method).mockImplementationOnce((...given: unknown[]) => {
         const done = given.at(-1);
         if (typeof done !== "function") return Promise.reject(new Error("away"));

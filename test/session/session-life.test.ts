@@ -116,11 +116,17 @@ describe.each([
 });
 
 describe("the idle limit of our session", () => {
-  const isIn = async ({ me }: Pick<Awaited<ReturnType<typeof startWorld>>, "me">) => (await me()).isAuthenticated;
+  const isIn = async ({ me }: Pick<Awaited<ReturnType<typeof startWorld>>, "me">) =>
+    (await me()).isAuthenticated;
 
   test.each([
     ["is counted from the last request", { sessionIdle: 1800 }, [1799, 1799], 1801],
-    ["of less than ten minutes is counted to its tenth part", { sessionIdle: 60 }, Array<number>(20).fill(50), 61],
+    [
+      "of less than ten minutes is counted to its tenth part",
+      { sessionIdle: 60 },
+      Array<number>(20).fill(50),
+      61,
+    ],
     [
       "does not outlast the absolute one, however active the user is",
       { sessionIdle: 1800, sessionAbsolute: 3600 },
@@ -161,7 +167,8 @@ describe("the login of an app's session", () => {
     const world = await startWorld({
       before: mounted({ cookie: { maxAge: 600_000 } }),
       options,
-      after: (app) => app.get("/test/sessions", async (req, res) => void res.json(await req.portal.sessions())),
+      after: (app) =>
+        app.get("/test/sessions", async (req, res) => void res.json(await req.portal.sessions())),
     });
     await world.browser.visit(`${world.url}/account`);
     for (let n = 0; n < 5; n += 1) {

@@ -133,13 +133,21 @@ describe.each([
       after: (app) =>
         app.get("/test/keys", (req, res) => {
           seen.push(Object.keys(req.session), Object.hasOwn({ ...req.session }, "portal"));
-          seen.push(Reflect.set(req.session, "portal", { claims: { sub: "jonas-weber" } }), req.portal.claims?.sub);
+          seen.push(
+            Reflect.set(req.session, "portal", { claims: { sub: "jonas-weber" } }),
+            req.portal.claims?.sub,
+          );
           res.end();
         }),
     });
     await browser.visit(`${url}/account`);
     await browser.fetch(`${url}/test/keys`);
-    expect(seen).toEqual([ownSession ? ["cookie", "portal_login"] : ["cookie"], false, false, "amara-okafor"]);
+    expect(seen).toEqual([
+      ownSession ? ["cookie", "portal_login"] : ["cookie"],
+      false,
+      false,
+      "amara-okafor",
+    ]);
   });
 
   test("ends after the absolute limit, whatever happens", async () => {
@@ -161,7 +169,9 @@ describe("our session's cookie", () => {
     const { browser, url } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookies = (await browser.navigate(callback)).headers["set-cookie"] ?? [];
-    expect(cookies.at(-1)).toMatch(/^portal-session=s%3A[^;]+; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/);
+    expect(cookies.at(-1)).toMatch(
+      /^portal-session=s%3A[^;]+; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/,
+    );
   });
 
   test("is not set for visitors", async () => {
@@ -236,22 +246,25 @@ describe("a store that fails", () => {
     };
   }
 
-  test.each<Verb>(["createEntry", "remove"])("to %s at the login leaves nobody half logged in", async (verb) => {
-    const { store, fail } = failing();
-    const { browser, url, me } = await startWorld({
-      options: { store },
-      log: [/session_store_failed/],
-      after: withCart,
-    });
-    await browser.fetch(`${url}/cart/lamp`); // so that there is a session to be destroyed
-    const callback = await browser.loginUntilCallback(`${url}/account`);
-    fail(verb);
-    const page = await browser.navigate(callback);
-    fail(undefined);
-    expect([page.status, page.body.includes("session_store_failed")]).toEqual([503, true]);
-    expect(page.headers["set-cookie"]?.filter((line) => line.startsWith("portal-session"))).toEqual([]);
-    expect((await me()).isAuthenticated).toBe(false);
-  });
+  test.each<Verb>(["createEntry", "remove"])(
+    "to %s at the login leaves nobody half logged in",
+    async (verb) => {
+      const { store, fail } = failing();
+      const { browser, url, me } = await startWorld({
+        options: { store },
+        log: [/session_store_failed/],
+        after: withCart,
+      });
+      await browser.fetch(`${url}/cart/lamp`); // so that there is a session to be destroyed
+      const callback = await browser.loginUntilCallback(`${url}/account`);
+      fail(verb);
+      const page = await browser.navigate(callback);
+      fail(undefined);
+      expect([page.status, page.body.includes("session_store_failed")]).toEqual([503, true]);
+      expect(page.headers["set-cookie"]?.filter((line) => line.startsWith("portal-session"))).toEqual([]);
+      expect((await me()).isAuthenticated).toBe(false);
+    },
+  );
 
   test("to read gives a 503, and the next request works", async () => {
     const { store, fail } = failing();
@@ -366,7 +379,8 @@ test("a double click that is answered after a logout brings nobody back: the joi
 test("while the app's store says that it is away nobody is given another session: a person is no stranger then", async () => {
   const store = new session.MemoryStore();
   const { browser, url, log } = await startWorld({
-    before: (app) => app.use(session({ store, secret: "the app's own", resave: false, saveUninitialized: false })),
+    before: (app) =>
+      app.use(session({ store, secret: "the app's own", resave: false, saveUninitialized: false })),
     log: [/session_store_failed/],
   });
   await browser.visit(`${url}/account`);
@@ -381,7 +395,9 @@ test("while the app's store says that it is away nobody is given another session
 /** Signs in as this person, in a browser in which somebody else is signed in here, and not at the portal any more. */
 async function signInAs(world: World, sub: string) {
   const { browser, url } = world;
-  const cookies = [...(await browser.cookies(url))].filter(([name]) => /^(portal-session|connect\.sid)$/.test(name));
+  const cookies = [...(await browser.cookies(url))].filter(([name]) =>
+    /^(portal-session|connect\.sid)$/.test(name),
+  );
   await browser.jar.removeAllCookies();
   for (const [name, value] of cookies) browser.jar.setCookieSync(`${name}=${value}; Path=/`, url);
   browser.person = { sub };
@@ -453,9 +469,14 @@ test.each([true, false])("a logged session shows no token (of the app: %s)", asy
     after: (app) =>
       app.get("/test/log", (req, res) => {
         shown.push(inspect(req.session, { depth: 9 }), inspect({ ...req.session }, { depth: 9 }));
-        shown.push(inspect({ session: req.session, portal: req.session.portal }), JSON.stringify(req.session));
+        shown.push(
+          inspect({ session: req.session, portal: req.session.portal }),
+          JSON.stringify(req.session),
+        );
         for (const symbol of Object.getOwnPropertySymbols(req.session))
-          shown.push(inspect(req.session[symbol as never], { customInspect: false, showHidden: true, depth: 9 }));
+          shown.push(
+            inspect(req.session[symbol as never], { customInspect: false, showHidden: true, depth: 9 }),
+          );
         res.end();
       }),
   });

@@ -15,7 +15,12 @@ const SESSIONS: [string, (options: WorldOptions) => WorldOptions][] = [
       ...world,
       before: (app) =>
         app.use(
-          session({ secret: "the app's own", resave: false, saveUninitialized: false, cookie: { sameSite: "strict" } }),
+          session({
+            secret: "the app's own",
+            resave: false,
+            saveUninitialized: false,
+            cookie: { sameSite: "strict" },
+          }),
         ),
     }),
   ],
@@ -58,7 +63,10 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
         await page.goto(`${site.origin}/test/cart`);
         expect(await page.locator("body").textContent()).toBe('cart: "lamp"');
         expect(asked("/oauth2/token")).toHaveLength(1);
-        const kept = (await context.cookies(site.origin)).map(({ name, sameSite }) => [name.split(".")[0], sameSite]);
+        const kept = (await context.cookies(site.origin)).map(({ name, sameSite }) => [
+          name.split(".")[0],
+          sameSite,
+        ]);
         expect(kept).toContainEqual([expect.stringMatching(/^(portal-session|connect)$/), "Strict"]);
       },
     );
@@ -76,7 +84,9 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
       const asks = asked("/oauth2/authorize").length;
       // the portal's host is another site than the app's
       portal.answerNext("/elsewhere", (_req, res) =>
-        res.writeHead(200, { "content-type": "text/html" }).end(`<a href="${site.origin}/account?from=mail">read</a>`),
+        res
+          .writeHead(200, { "content-type": "text/html" })
+          .end(`<a href="${site.origin}/account?from=mail">read</a>`),
       );
       await page.goto(`${portal.issuer}/elsewhere`);
       await page.getByText("read").click();
@@ -95,7 +105,9 @@ describe.each(SESSIONS)("%s that is Strict", (_whose, strict) => {
       const page = await browser.navigate(callback, { site: "cross-site", old });
       expect(page.status).toBe(200);
       expect(page.headers["refresh"]).toMatch(/^0; url=\?posted=eyJ/);
-      expect(page.headers["set-cookie"]).toEqual(["portal-bounced=1; Max-Age=60; Path=/; HttpOnly; SameSite=Lax"]);
+      expect(page.headers["set-cookie"]).toEqual([
+        "portal-bounced=1; Max-Age=60; Path=/; HttpOnly; SameSite=Lax",
+      ]);
       expect(page.body).not.toContain(callback.searchParams.get("code"));
     }
     expect(asked("/oauth2/token")).toEqual([]);

@@ -2,9 +2,15 @@ import { expect, test } from "vitest";
 import { checkAuthorizationParams, hasOpenid } from "../../lib/settings/authorization-params.js";
 
 test.each([
-  ...["state", "nonce", "code_challenge", "code_challenge_method", "redirect_uri", "client_id", "client_secret"].map(
-    (name) => [{ [name]: "x" }, `${name} cannot be set`],
-  ),
+  ...[
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "redirect_uri",
+    "client_id",
+    "client_secret",
+  ].map((name) => [{ [name]: "x" }, `${name} cannot be set`]),
   ...["response_type", "request", "request_uri"].map((name) => [{ [name]: "x" }, `${name} cannot be set`]),
   [{ response_mode: "fragment" }, "response_mode"],
   [{ scope: "profile" }, "scope"],
@@ -17,7 +23,16 @@ test.each([
 });
 
 test("texts and numbers are handed on as texts, all else is left out", () => {
-  const params = { prompt: "login", max_age: 60, a: undefined, b: null, c: ["x"], d: {}, e: Number.NaN, f: true };
+  const params = {
+    prompt: "login",
+    max_age: 60,
+    a: undefined,
+    b: null,
+    c: ["x"],
+    d: {},
+    e: Number.NaN,
+    f: true,
+  };
   expect(checkAuthorizationParams(params)).toEqual({ prompt: "login", max_age: "60" });
   expect(checkAuthorizationParams({ response_mode: "query", scope: "email  openid", max_age: "0" })).toEqual({
     response_mode: "query",

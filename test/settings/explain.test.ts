@@ -23,7 +23,11 @@ const BY_HAND: PortalAuthOptions = {
 };
 
 const explained = (options: PortalAuthOptions = {}, env: Record<string, string> = {}) =>
-  new Map(explain(options, { ...ENVIRONMENT, ...env }).map(({ option, ...rest }) => [option as string, rest] as const));
+  new Map(
+    explain(options, { ...ENVIRONMENT, ...env }).map(
+      ({ option, ...rest }) => [option as string, rest] as const,
+    ),
+  );
 
 test("every option is told of, in the order of the table, with its variable", () => {
   const all = explain({}, ENVIRONMENT);
@@ -57,7 +61,14 @@ test.each<[string, PortalAuthOptions, Record<string, string>, string, string | u
     "https://sample.portal.tencentciam.com/.well-known/openid-configuration",
     "default",
   ],
-  ["by nothing, as the endpoints are set", BY_HAND, {}, "discoveryUrl", "none: the endpoints are set", "default"],
+  [
+    "by nothing, as the endpoints are set",
+    BY_HAND,
+    {},
+    "discoveryUrl",
+    "none: the endpoints are set",
+    "default",
+  ],
   ["by another option", {}, {}, "postLogoutRedirectUri", "https://app.example/", "default"],
   [
     "by another option that may have a prefix",
@@ -77,7 +88,14 @@ test.each<[string, PortalAuthOptions, Record<string, string>, string, string | u
     '{"auth_source_id":"wx"}',
     "variable",
   ],
-  ["as a list", { apiOrigins: ["https://api.example"] }, {}, "apiOrigins", '["https://api.example"]', "option"],
+  [
+    "as a list",
+    { apiOrigins: ["https://api.example"] },
+    {},
+    "apiOrigins",
+    '["https://api.example"]',
+    "option",
+  ],
   ["as a store", { store: createMemoryStore() }, {}, "store", "one of your own", "option"],
   [
     "as routes, of which some are left out",
@@ -115,7 +133,10 @@ test("a secret is told by its length alone, wherever it comes from", async () =>
 });
 
 test("what is wrong is told as it was written, but for names and passwords in addresses", () => {
-  const all = explained({ httpTimeout: "soon" as never }, { PORTAL_ISSUER: `https://me:${SECRET}@portal.example` });
+  const all = explained(
+    { httpTimeout: "soon" as never },
+    { PORTAL_ISSUER: `https://me:${SECRET}@portal.example` },
+  );
   expect(all.get("httpTimeout")).toMatchObject({ value: "soon", origin: "option" });
   expect(all.get("issuer")).toMatchObject({ value: "an address with a name or a password" });
   expect(explained({ store: `redis//${SECRET}` }).get("store")).toMatchObject({
@@ -174,7 +195,9 @@ test("what is the application's own may be whatever it is: a logger with keys, a
   const logger = { warn() {}, error() {}, transports: [{ apiKey: "hunter2" }], itself: {} };
   logger.itself = logger;
   expect(explained({ logger }).get("logger")).toMatchObject({ value: "one of your own", origin: "option" });
-  expect(explained({ authorizationParams: { a: 1n } as never }).get("authorizationParams")?.value).toBe('{"a":"1"}');
+  expect(explained({ authorizationParams: { a: 1n } as never }).get("authorizationParams")?.value).toBe(
+    '{"a":"1"}',
+  );
   const circle: Record<string, unknown> = {};
   circle["itself"] = circle;
   expect(explained({ authorizationParams: circle as never }).get("authorizationParams")?.value).toBe(

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import session from "express-session";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createStore } from "../../lib/create-store.js";
-import { PortalAuthError } from "../../lib/errors.js";
+import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { OptionsSchema, VARIABLES } from "../../lib/settings/option-table.js";
 import type { PortalAuthOptions } from "../../lib/settings/options.js";
 import { settleOptions, warnings } from "../../lib/settings/settings.js";
@@ -52,7 +52,13 @@ describe("what is settled", () => {
       apiOrigins: [],
       store: undefined,
       tokenEncryptionKeys: [],
-      routes: { login: "/login", callback: "/callback", logout: "/logout", session: false, form: "/login/form" },
+      routes: {
+        login: "/login",
+        callback: "/callback",
+        logout: "/logout",
+        session: false,
+        form: "/login/form",
+      },
       secrets: [SECRET],
       sessionIdle: 86_400,
       sessionAbsolute: 604_800,
@@ -63,7 +69,9 @@ describe("what is settled", () => {
   });
 
   test("an option in code wins over its variable", () => {
-    expect(settleOptions({ clientId: "code-client", clientSecret: "its-secret" }, ENV).clientId).toBe("code-client");
+    expect(settleOptions({ clientId: "code-client", clientSecret: "its-secret" }, ENV).clientId).toBe(
+      "code-client",
+    );
     expect(settleOptions({ httpTimeout: 3 }, { ...ENV, PORTAL_HTTP_TIMEOUT: "7" }).httpTimeout).toBe(3);
   });
 
@@ -99,7 +107,10 @@ describe("what is settled", () => {
     ["sessionIdle", "60", 60],
     ["sessionAbsolute", "120", 120],
   ])("%s is read from its variable", (option, value, settled) => {
-    const settings = settleOptions({}, { ...ENV, [VARIABLES[option]]: value }) as unknown as Record<string, unknown>;
+    const settings = settleOptions({}, { ...ENV, [VARIABLES[option]]: value }) as unknown as Record<
+      string,
+      unknown
+    >;
     if (option === "profile") expect(settings["nonce"]).toBe("required");
     else expect(settings[option]).toEqual(settled);
   });
@@ -117,7 +128,9 @@ describe("what is settled", () => {
 
   test("an empty variable counts as unset", () => {
     expect(settleOptions({}, { ...ENV, PORTAL_SCOPE: "" }).scope).toBe("openid");
-    expect(problems({}, { ...ENV, PORTAL_CLIENT_ID: "" })).toContain("PORTAL_CLIENT_ID (option clientId) is missing");
+    expect(problems({}, { ...ENV, PORTAL_CLIENT_ID: "" })).toContain(
+      "PORTAL_CLIENT_ID (option clientId) is missing",
+    );
   });
 
   test("the profile follows the issuer's host, and an option names it for a tenant's own domain", () => {
@@ -170,7 +183,9 @@ describe("what is settled", () => {
 
     test("no secret goes to another portal", () => {
       const { clientSecret: _, ...lacking } = OTHER;
-      expect(problems(lacking)).toContain("- PORTAL_CLIENT_SECRET belongs to PORTAL_ISSUER, and the option issuer");
+      expect(problems(lacking)).toContain(
+        "- PORTAL_CLIENT_SECRET belongs to PORTAL_ISSUER, and the option issuer",
+      );
       expect(problems({ issuer: OTHER.issuer })).toContain("- PORTAL_CLIENT_ID belongs to PORTAL_ISSUER");
     });
 
@@ -181,15 +196,17 @@ describe("what is settled", () => {
 
     test("what code spells as the environment does, or names where that names nothing, is no other", () => {
       expect(problems({ issuer: `${ENV.PORTAL_ISSUER}/`, clientId: ENV.PORTAL_CLIENT_ID })).toBe("");
-      expect(problems({ issuer: OTHER.issuer, clientId: "staff" }, without("PORTAL_ISSUER", "PORTAL_CLIENT_ID"))).toBe(
-        "",
-      );
+      expect(
+        problems({ issuer: OTHER.issuer, clientId: "staff" }, without("PORTAL_ISSUER", "PORTAL_CLIENT_ID")),
+      ).toBe("");
     });
 
     test.each(["issuer", "clientId", "clientSecret", "redirectUri"])(
       "an option %s that is undefined in code is not taken from the environment: its own variable may be misspelt",
       (option) => {
-        expect(problems({ [option]: undefined })).toContain(`- option ${option} is undefined in code: see to`);
+        expect(problems({ [option]: undefined })).toContain(
+          `- option ${option} is undefined in code: see to`,
+        );
         expect(problems({ [option]: undefined }).split("\n  - ")).toHaveLength(2);
         const variable = VARIABLES[option as "issuer"];
         expect(problems({ [option]: undefined }, without(variable))).toContain(
@@ -200,7 +217,9 @@ describe("what is settled", () => {
   });
 
   test("a client without a secret needs none, and one that is there all the same is not used", () => {
-    expect(settleOptions({ clientAuth: "none" }, without("PORTAL_CLIENT_SECRET")).clientSecret).toBeUndefined();
+    expect(
+      settleOptions({ clientAuth: "none" }, without("PORTAL_CLIENT_SECRET")).clientSecret,
+    ).toBeUndefined();
     expect(settleOptions({ clientAuth: "none" }, ENV).clientSecret).toBeUndefined();
   });
 
@@ -211,19 +230,37 @@ describe("what is settled", () => {
   });
 
   test("settings are frozen, down to the last list, and what was handed in is left alone", () => {
-    const given = { authorizationParams: { prompt: "login" }, keepSessionKeys: ["cart"], routes: { login: "/in" } };
+    const given = {
+      authorizationParams: { prompt: "login" },
+      keepSessionKeys: ["cart"],
+      routes: { login: "/in" },
+    };
     const settings = settleOptions(given, ENV);
-    for (const part of [settings, settings.routes, settings.secrets, settings.keepSessionKeys, settings.hooks])
+    for (const part of [
+      settings,
+      settings.routes,
+      settings.secrets,
+      settings.keepSessionKeys,
+      settings.hooks,
+    ])
       expect(Object.isFrozen(part)).toBe(true);
     expect(Object.isFrozen(settings.authorizationParams)).toBe(true);
     for (const part of Object.values(given)) expect(Object.isFrozen(part)).toBe(false);
     given.routes.login = "/changed";
-    expect(settings.routes).toMatchObject({ login: "/in", callback: "/callback", logout: "/logout", form: "/in/form" });
+    expect(settings.routes).toMatchObject({
+      login: "/in",
+      callback: "/callback",
+      logout: "/logout",
+      form: "/in/form",
+    });
   });
 
   test("so do the keys for tokens at rest, which are others than the session secrets", () => {
     const [a, b] = ["a".repeat(32), "b".repeat(32)];
-    const { tokenEncryptionKeys, secrets } = settleOptions({}, { ...ENV, TOKEN_ENCRYPTION_KEY: `${a}, ${b}` });
+    const { tokenEncryptionKeys, secrets } = settleOptions(
+      {},
+      { ...ENV, TOKEN_ENCRYPTION_KEY: `${a}, ${b}` },
+    );
     expect([tokenEncryptionKeys, secrets]).toEqual([[a, b], [SECRET]]);
     expect(settleOptions({ tokenEncryptionKey: [b] }, ENV).tokenEncryptionKeys).toEqual([b]);
     expect(settleOptions({ tokenEncryptionKey: a }, ENV).tokenEncryptionKeys).toEqual([a]);
@@ -236,10 +273,18 @@ describe("what is settled", () => {
       "https://a.example, https://b.example",
       ["https://a.example", "https://b.example"],
     ],
-    ["several in a list", ["https://a.example", "https://b.example"], ["https://a.example", "https://b.example"]],
+    [
+      "several in a list",
+      ["https://a.example", "https://b.example"],
+      ["https://a.example", "https://b.example"],
+    ],
     ["with a slash at the end, as people copy them", "https://api.example/", ["https://api.example"]],
     ["with a port", "https://api.example:8443", ["https://api.example:8443"]],
-    ["over http on loopback", "http://127.0.0.1:4000,http://[::1]:1", ["http://127.0.0.1:4000", "http://[::1]:1"]],
+    [
+      "over http on loopback",
+      "http://127.0.0.1:4000,http://[::1]:1",
+      ["http://127.0.0.1:4000", "http://[::1]:1"],
+    ],
     ["none", [], []],
   ])("origins of APIs: %s", (_name, given, settled) => {
     expect(settleOptions({ apiOrigins: given as string[] }, ENV).apiOrigins).toEqual(settled);
@@ -300,14 +345,26 @@ describe("what is refused", () => {
     ["an issuer with a query", { issuer: "https://portal.example?x" }, "PORTAL_ISSUER"],
     ["an issuer with a password in it", { issuer: "https://me:pass@portal.example" }, "PORTAL_ISSUER"],
     ["a script as issuer", { issuer: "javascript:alert(1)" }, "PORTAL_ISSUER"],
-    ["an issuer with one slash", { issuer: "https:/portal.example" }, `PORTAL_ISSUER (option issuer): ${SLASHES}`],
-    ["an issuer without slashes", { issuer: "https:portal.example" }, `PORTAL_ISSUER (option issuer): ${SLASHES}`],
+    [
+      "an issuer with one slash",
+      { issuer: "https:/portal.example" },
+      `PORTAL_ISSUER (option issuer): ${SLASHES}`,
+    ],
+    [
+      "an issuer without slashes",
+      { issuer: "https:portal.example" },
+      `PORTAL_ISSUER (option issuer): ${SLASHES}`,
+    ],
     [
       "an issuer with three slashes",
       { issuer: "https:///portal.example" },
       `PORTAL_ISSUER (option issuer): ${SLASHES}`,
     ],
-    ["an issuer with backslashes", { issuer: "https:\\\\portal.example" }, `PORTAL_ISSUER (option issuer): ${SLASHES}`],
+    [
+      "an issuer with backslashes",
+      { issuer: "https:\\\\portal.example" },
+      `PORTAL_ISSUER (option issuer): ${SLASHES}`,
+    ],
     ["an issuer with a backslash in it", { issuer: "https://portal.example\\x" }, "PORTAL_ISSUER"],
     ["an issuer with a tab in it", { issuer: "https://portal.exa\tmple" }, "PORTAL_ISSUER"],
     [
@@ -325,8 +382,16 @@ describe("what is refused", () => {
     ["a client id that is a number", { clientId: 7 }, "PORTAL_CLIENT_ID"],
     ["an unknown way to authenticate", { clientAuth: "private_key_jwt" }, "PORTAL_CLIENT_AUTH"],
     ["a redirect address over http", { redirectUri: "http://app.example/callback" }, "PORTAL_REDIRECT_URI"],
-    ["a redirect address with a fragment", { redirectUri: "https://app.example/callback#x" }, "PORTAL_REDIRECT_URI"],
-    ["a redirect address with a query", { redirectUri: "https://app.example/callback?x=1" }, "PORTAL_REDIRECT_URI"],
+    [
+      "a redirect address with a fragment",
+      { redirectUri: "https://app.example/callback#x" },
+      "PORTAL_REDIRECT_URI",
+    ],
+    [
+      "a redirect address with a query",
+      { redirectUri: "https://app.example/callback?x=1" },
+      "PORTAL_REDIRECT_URI",
+    ],
     [
       "a redirect address that browsers write in another way",
       { redirectUri: "https://App.example:443/callback" },
@@ -344,7 +409,11 @@ describe("what is refused", () => {
     ["a leeway with a unit", { refreshLeeway: "30s" }, "PORTAL_REFRESH_LEEWAY"],
     ["a login that may take no time", { loginTimeout: 29 }, "PORTAL_LOGIN_TIMEOUT"],
     ["a login that may take more than a day", { loginTimeout: 86_401 }, "PORTAL_LOGIN_TIMEOUT"],
-    ["a late callback that leads to another site", { lateCallbackPath: "//evil.example" }, "PORTAL_LATE_CALLBACK_PATH"],
+    [
+      "a late callback that leads to another site",
+      { lateCallbackPath: "//evil.example" },
+      "PORTAL_LATE_CALLBACK_PATH",
+    ],
     ["the same with a backslash", { lateCallbackPath: "/\\evil.example" }, "PORTAL_LATE_CALLBACK_PATH"],
     [
       "a late callback that leads to an address",
@@ -356,12 +425,20 @@ describe("what is refused", () => {
     ["an API with a query", { apiOrigins: ["https://api.example?x"] }, "PORTAL_API_ORIGINS"],
     ["an API with a password", { apiOrigins: ["https://me:pass@api.example"] }, "PORTAL_API_ORIGINS"],
     ["an API without a scheme", { apiOrigins: ["api.example"] }, "PORTAL_API_ORIGINS"],
-    ["an API that browsers write in another way", { apiOrigins: ["https://API.example:443"] }, "PORTAL_API_ORIGINS"],
+    [
+      "an API that browsers write in another way",
+      { apiOrigins: ["https://API.example:443"] },
+      "PORTAL_API_ORIGINS",
+    ],
     ["every API", { apiOrigins: ["*"] }, "PORTAL_API_ORIGINS"],
     ["every API below a domain", { apiOrigins: ["https://*.example"] }, "PORTAL_API_ORIGINS"],
     ["one bad API among good ones", { apiOrigins: "https://api.example,x" }, "PORTAL_API_ORIGINS"],
     ["APIs that are no list", { apiOrigins: 7 }, "PORTAL_API_ORIGINS"],
-    ["a store at an address of another kind", { store: "mysql://db.example/app" }, "SESSION_STORE_URL (option store)"],
+    [
+      "a store at an address of another kind",
+      { store: "mysql://db.example/app" },
+      "SESSION_STORE_URL (option store)",
+    ],
     ["a store at no address", { store: "redis" }, "SESSION_STORE_URL (option store)"],
     ["a store at a scheme alone", { store: "redis://" }, "SESSION_STORE_URL (option store)"],
     ["a store at an address that is broken", { store: "redis://:p@[x" }, "SESSION_STORE_URL (option store)"],
@@ -443,10 +520,12 @@ describe("what is refused", () => {
 
   test("http is for loopback: the portal and the app on this machine", () => {
     for (const host of ["127.0.0.1:3001", "localhost:3001", "[::1]:3001"])
-      expect(problems({ redirectUri: `http://${host}/callback` }, { ...ENV, PORTAL_ISSUER: `http://${host}` })).toBe(
-        "",
-      );
-    expect(problems({ redirectUri: "http://app.example/callback" })).toContain("https://… (http only on loopback)");
+      expect(
+        problems({ redirectUri: `http://${host}/callback` }, { ...ENV, PORTAL_ISSUER: `http://${host}` }),
+      ).toBe("");
+    expect(problems({ redirectUri: "http://app.example/callback" })).toContain(
+      "https://… (http only on loopback)",
+    );
     expect(problems({ issuer: "http://127.0.0.1.evil.example" })).toContain("PORTAL_ISSUER");
     expect(problems({ issuer: "http://localhost.evil.example" })).toContain("PORTAL_ISSUER");
   });
@@ -468,7 +547,13 @@ describe("what is refused", () => {
   });
 
   test.each(Object.keys(OptionsSchema.entries))("whatever is written for %s, in whatever shape", (option) => {
-    const shapes = ["hunter2", ["hunter2"], [["hunter2"]], { x: "hunter2" }, { login: "hunter2", onLogin: "hunter2" }];
+    const shapes = [
+      "hunter2",
+      ["hunter2"],
+      [["hunter2"]],
+      { x: "hunter2" },
+      { login: "hunter2", onLogin: "hunter2" },
+    ];
     for (const shape of shapes) expect(problems({ [option]: shape })).not.toContain("hunter2");
   });
 
@@ -492,9 +577,12 @@ describe("what is refused", () => {
 describe("a variable with something around its value", () => {
   const around = (before: string, after: string) =>
     Object.fromEntries(
-      Object.entries({ ...ENV, PORTAL_PROFILE: "openid", PORTAL_HTTP_TIMEOUT: "7", PORTAL_SILENT_LOGIN: "on" }).map(
-        ([name, value]) => [name, before + value + after],
-      ),
+      Object.entries({
+        ...ENV,
+        PORTAL_PROFILE: "openid",
+        PORTAL_HTTP_TIMEOUT: "7",
+        PORTAL_SILENT_LOGIN: "on",
+      }).map(([name, value]) => [name, before + value + after]),
     );
 
   test.each([
@@ -518,7 +606,9 @@ describe("a variable with something around its value", () => {
 
   test("counts as unset if nothing else is there", () => {
     expect(settleOptions({}, { ...ENV, PORTAL_SCOPE: " \r" }).scope).toBe("openid");
-    expect(problems({}, { ...ENV, PORTAL_CLIENT_ID: "\r" })).toContain("PORTAL_CLIENT_ID (option clientId) is missing");
+    expect(problems({}, { ...ENV, PORTAL_CLIENT_ID: "\r" })).toContain(
+      "PORTAL_CLIENT_ID (option clientId) is missing",
+    );
   });
 
   test("is still the variable of the issuer in code", () => {
@@ -526,14 +616,18 @@ describe("a variable with something around its value", () => {
     expect(settleOptions({ issuer: ENV.PORTAL_ISSUER }, env).clientId).toBe("env-client");
   });
 
-  test.each(['"', "'", "`", "“ ”"])("is refused in quotation marks, without showing the value: %s", (marks) => {
-    const [before = "", after = before] = marks.split(" ");
-    const told = problems({}, around(before, after));
-    for (const name of Object.keys(ENV)) expect(told).toContain(`- ${name} has quotation marks around its value`);
-    expect(told.match(/PORTAL_CLIENT_ID/g)).toHaveLength(1);
-    expect(told).not.toMatch(/env-client|env-secret/);
-    expect(told).not.toContain(SECRET);
-  });
+  test.each(['"', "'", "`", "“ ”"])(
+    "is refused in quotation marks, without showing the value: %s",
+    (marks) => {
+      const [before = "", after = before] = marks.split(" ");
+      const told = problems({}, around(before, after));
+      for (const name of Object.keys(ENV))
+        expect(told).toContain(`- ${name} has quotation marks around its value`);
+      expect(told.match(/PORTAL_CLIENT_ID/g)).toHaveLength(1);
+      expect(told).not.toMatch(/env-client|env-secret/);
+      expect(told).not.toContain(SECRET);
+    },
+  );
 
   test("may hold a quotation mark of its own", () => {
     expect(settleOptions({}, { ...ENV, PORTAL_CLIENT_SECRET: '"half' }).clientSecret).toBe('"half');
@@ -559,7 +653,9 @@ describe("a variable that nobody reads", () => {
 
   test("is no typo if Kubernetes has set it for a service of such a name", () => {
     expect(warnings({ ...ENV, ...SERVICE_LINKS })).toEqual([]);
-    expect(problems({}, { ...without("PORTAL_CLIENT_ID"), ...SERVICE_LINKS })).not.toContain("is not a variable");
+    expect(problems({}, { ...without("PORTAL_CLIENT_ID"), ...SERVICE_LINKS })).not.toContain(
+      "is not a variable",
+    );
   });
 
   test("is a typo although it looks alike", () => {
@@ -591,7 +687,9 @@ describe("a variable that nobody reads", () => {
   test.each([["SESSION_SECERT"], ["SESSION_SECRETS"], ["SESSION_IDEL"], ["SESSION_SAMESITE"]])(
     "%s is a slip of the finger, though others name theirs so too",
     (name) => {
-      expect(problems({}, { ...without("SESSION_SECRET"), [name]: "x" })).toContain(`- ${name} is not a variable of`);
+      expect(problems({}, { ...without("SESSION_SECRET"), [name]: "x" })).toContain(
+        `- ${name} is not a variable of`,
+      );
     },
   );
 
@@ -608,7 +706,9 @@ describe("a variable that nobody reads", () => {
   });
 
   test("a name that exists, and one of somebody else, are no typos", () => {
-    expect(warnings({ ...ENV, PORTAL_CLIENT_SECRET_FILE: "/x", PATH: "/bin", SESSION_NAME: "x" })).toEqual([]);
+    expect(warnings({ ...ENV, PORTAL_CLIENT_SECRET_FILE: "/x", PATH: "/bin", SESSION_NAME: "x" })).toEqual(
+      [],
+    );
   });
 });
 
@@ -654,7 +754,10 @@ describe("a secret in a file", () => {
   });
 
   test("whose path is in quotation marks is told", () => {
-    const told = problems({}, { ...without("PORTAL_CLIENT_SECRET"), PORTAL_CLIENT_SECRET_FILE: '"/run/secrets/x"' });
+    const told = problems(
+      {},
+      { ...without("PORTAL_CLIENT_SECRET"), PORTAL_CLIENT_SECRET_FILE: '"/run/secrets/x"' },
+    );
     expect(told).toContain("- PORTAL_CLIENT_SECRET_FILE has quotation marks around its value");
   });
 
@@ -695,7 +798,8 @@ describe("a secret in a file", () => {
 
   test("is not needed for an option that is given in code", () => {
     expect(
-      settleOptions({ clientSecret: "code" }, { ...ENV, PORTAL_CLIENT_SECRET_FILE: file("nowhere") }).clientSecret,
+      settleOptions({ clientSecret: "code" }, { ...ENV, PORTAL_CLIENT_SECRET_FILE: file("nowhere") })
+        .clientSecret,
     ).toBe("code");
   });
 });

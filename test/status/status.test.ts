@@ -1,7 +1,7 @@
 import type { RequestHandler } from "express";
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
-import { epochSeconds } from "../../lib/clock.js";
+import { epochSeconds } from "../../lib/contract/clock.js";
 import { type Hooks, portalAuth } from "../../lib/index.js";
 import { loginAs } from "../../lib/testing/login-as.js";
 import { AnotherStore } from "../support/another-store.js";
@@ -63,7 +63,11 @@ describe("what it tells", () => {
         sessionClaims: ["sub", "nickname", "roles", "__proto__", "toString"],
         hooks: {
           onLogin: (context) => {
-            context.claims = { sub: context.claims.sub, roles: ["editor"], email: "amara@lighthouse.example" };
+            context.claims = {
+              sub: context.claims.sub,
+              roles: ["editor"],
+              email: "amara@lighthouse.example",
+            };
           },
         },
       },
@@ -94,7 +98,12 @@ describe("what it tells", () => {
       options: { routes: ROUTES },
       before: (app) =>
         app.use(
-          session({ secret: "the app's own", resave: false, saveUninitialized: false, cookie: { maxAge: 90_000 } }),
+          session({
+            secret: "the app's own",
+            resave: false,
+            saveUninitialized: false,
+            cookie: { maxAge: 90_000 },
+          }),
         ),
     });
     await timed.browser.visit(`${timed.url}/account`);
@@ -104,7 +113,11 @@ describe("what it tells", () => {
   });
 
   test.each([4, 5] as const)("the same in Express %s, below a mount", async (version) => {
-    const { url, browser } = await startWorld({ express: version, mount: "/shop", options: { routes: ROUTES } });
+    const { url, browser } = await startWorld({
+      express: version,
+      mount: "/shop",
+      options: { routes: ROUTES },
+    });
     await browser.visit(`${url}/shop/account`);
     expect(JSON.parse((await browser.fetch(`${url}/shop/session`)).body).isAuthenticated).toBe(true);
   });
@@ -212,13 +225,26 @@ describe("it is no use of the session", () => {
       options: { sessionIdle: 1200 },
     });
     const routes = Object.fromEntries(ROUTE_NAMES.map((name) => [name, `/staff/${name}`]));
-    const client = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: SESSION_SECRET, sessionIdle: 1200 };
+    const client = {
+      clientId: CLIENT_ID,
+      clientSecret: CLIENT_SECRET,
+      secret: SESSION_SECRET,
+      sessionIdle: 1200,
+    };
     const redirectUri = `${url}/staff/callback`;
-    const second = portalAuth({ ...client, clock, name: "staff", issuer: portal.issuer, redirectUri, routes });
+    const second = portalAuth({
+      ...client,
+      clock,
+      name: "staff",
+      issuer: portal.issuer,
+      redirectUri,
+      routes,
+    });
     staff = second;
     const cookie = await loginAs(app, { sub: "jonas-weber" }, {}, { path: "/staff/callback" });
     const isStaff = async () =>
-      JSON.parse((await browser.request(`${url}/staff/session`, { headers: { cookie } })).body).isAuthenticated;
+      JSON.parse((await browser.request(`${url}/staff/session`, { headers: { cookie } })).body)
+        .isAuthenticated;
     later(1000);
     await browser.request(`${url}/session`, { headers: { cookie } });
     expect(await isStaff()).toBe(true);

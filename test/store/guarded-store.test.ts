@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { PortalAuthError } from "../../lib/errors.js";
-import { GuardedEntryStore, GuardedRecordStore, guardEntries, guardRecords } from "../../lib/store/guarded-store.js";
+import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
+import {
+  GuardedEntryStore,
+  GuardedRecordStore,
+  guardEntries,
+  guardRecords,
+} from "../../lib/store/guarded-store.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import type { EntryStore } from "../../lib/store/records.js";
 import { createGate } from "../support/gate.js";
@@ -99,7 +104,9 @@ test("calls the store as soon as it is open, and at once from then on", async ()
 test("waits ten seconds in all for a store that does not open, and calls one that could not be opened", async () => {
   const gate = createGate();
   const late = new GuardedEntryStore(createMemoryStore(), gate.opened);
-  const failing = expect(late.create("a", "text", 1000)).rejects.toMatchObject({ code: "session_store_failed" });
+  const failing = expect(late.create("a", "text", 1000)).rejects.toMatchObject({
+    code: "session_store_failed",
+  });
   await vi.advanceTimersByTimeAsync(10_000);
   await failing;
   gate.open();

@@ -25,7 +25,11 @@ test("an entry ends to the millisecond", async () => {
   await store.createEntry("a", { cart: "1" }, "login", MINUTE_MS);
   await store.index.add("list", "a", MINUTE_MS);
   clock.now += MINUTE_MS - 1;
-  expect(await store.readEntry("a")).toEqual({ app: { cart: "1" }, record: { text: "login", version: 1 }, lifeMs: 1 });
+  expect(await store.readEntry("a")).toEqual({
+    app: { cart: "1" },
+    record: { text: "login", version: 1 },
+    lifeMs: 1,
+  });
   expect(await store.read("a")).toEqual({ text: "login", version: 1, lifeMs: 1 });
   expect(await store.index.list("list")).toEqual(["a"]);
   clock.now += 1;

@@ -54,7 +54,9 @@ test("a new entry without a login has none, although the old one could not be re
   const store = createEntryStore(records);
   await store.createEntry("a", { cart: "1" }, "login", HOUR_MS);
   breakMethod(records, "create", 1);
-  await expect(store.createEntry("a", { cart: "2" }, undefined, HOUR_MS)).rejects.toThrow("the database is gone");
+  await expect(store.createEntry("a", { cart: "2" }, undefined, HOUR_MS)).rejects.toThrow(
+    "the database is gone",
+  );
   expect(await store.read("a")).toBeUndefined();
 });
 

@@ -67,7 +67,9 @@ describe.each(Object.entries(foreignStores))("records in the store of %s", (_nam
     const set = vi.spyOn(store, "set");
     await records.create("a", "text", MINUTE_MS);
     const id = set.mock.calls[0]?.[0] as string;
-    const found = await new Promise<SessionData>((resolve) => store.get(id, (_error, data) => resolve(data as never)));
+    const found = await new Promise<SessionData>((resolve) =>
+      store.get(id, (_error, data) => resolve(data as never)),
+    );
     found.cookie = Object.assign(new session.Cookie(), { maxAge: 10 * MINUTE_MS });
     await new Promise((resolve) => store.set(id, Object.assign(found, { added: 1 }), resolve));
     await new Promise<void>((resolve) => (store.touch ? store.touch(id, found, () => resolve()) : resolve()));
@@ -128,7 +130,9 @@ test("a failure of the store is not taken for a missing record", async () => {
 test("a folder that is missing is not taken for a record that was written", async () => {
   const store = new AnotherStore();
   const failure = Object.assign(new Error("no such directory"), { code: "ENOENT" });
-  vi.spyOn(store, "set").mockImplementation((_id, _data, done?: (error?: unknown) => void) => done?.(failure));
+  vi.spyOn(store, "set").mockImplementation((_id, _data, done?: (error?: unknown) => void) =>
+    done?.(failure),
+  );
   await expect(createRecordsIn(store, () => {}).create("a", "text", MINUTE_MS)).rejects.toBe(failure);
 });
 

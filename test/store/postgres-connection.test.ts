@@ -29,7 +29,8 @@ async function open(url: string, createsTables?: boolean) {
 
 test("a server that is down is reported once, without the password, and every call fails", async () => {
   const { store, lines } = await open(`postgres://user:${PASSWORD}@127.0.0.1:${await freePort()}/db`);
-  for (let time = 0; time < 3; time += 1) await expect(store.read("a")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  for (let time = 0; time < 3; time += 1)
+    await expect(store.read("a")).rejects.toMatchObject({ code: "ECONNREFUSED" });
   expect(lines).toEqual([
     "The session store on PostgreSQL: ECONNREFUSED, no server listens at that host and port. Check SESSION_STORE_URL.",
   ]);

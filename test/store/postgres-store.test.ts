@@ -27,7 +27,10 @@ async function startStore(url: string, options: object = {}) {
 
 function contract(name: string, url: () => string, options: object = {}): void {
   describeEntryStore(name, () => {
-    const pools = [1, 2].map(() => new pg.Pool({ connectionString: url(), ...options })) as [pg.Pool, pg.Pool];
+    const pools = [1, 2].map(() => new pg.Pool({ connectionString: url(), ...options })) as [
+      pg.Pool,
+      pg.Pool,
+    ];
     const [store, other] = [createPostgresStore(pools[0]), createPostgresStore(pools[1])];
     return { store, other, close: async () => void (await Promise.all(pools.map((pool) => pool.end()))) };
   });
@@ -132,7 +135,8 @@ describeWithPostgres("PostgreSQL", (postgres) => {
 
   test("an entry that expires while a write waits for its lock is not revived", async () => {
     const { pool, table, store } = await startStore(postgres().url);
-    for (const key of ["replaced", "touched", "updated", "removed"]) await store.createEntry(key, {}, "login", HOUR_MS);
+    for (const key of ["replaced", "touched", "updated", "removed"])
+      await store.createEntry(key, {}, "login", HOUR_MS);
     const holder = await pool.connect();
     onTestFinished(() => holder.release());
     await holder.query("BEGIN");
@@ -209,7 +213,9 @@ describeWithPostgres("PostgreSQL", (postgres) => {
 
   test("an application that changes how pg parses types gets the same entries", async () => {
     const { store } = await startStore(postgres().url, {
-      types: { getTypeParser: (type: number) => (text: string) => (type === TEXT_TYPE ? text : `parsed ${text}`) },
+      types: {
+        getTypeParser: (type: number) => (text: string) => (type === TEXT_TYPE ? text : `parsed ${text}`),
+      },
     });
     await store.createEntry("a", { cart: "1" }, "login", HOUR_MS);
     expect(await store.readEntry("a")).toMatchObject({ record: { version: 1 } });
@@ -228,7 +234,9 @@ describeWithPostgres("PostgreSQL", (postgres) => {
       await pool.query(
         `INSERT INTO ${table} (key, app, ends_at) VALUES ('old', '{}', now()), ('now', '{}', 'infinity')`,
       );
-      await pool.query(`INSERT INTO ${table}_index VALUES ('list', 'old name', now()), ('list', 'name', 'infinity')`);
+      await pool.query(
+        `INSERT INTO ${table}_index VALUES ('list', 'old name', now()), ('list', 'name', 'infinity')`,
+      );
       await store.create("a", "text", HOUR_MS);
       await vi.waitFor(async () => expect(await rowsOf(pool, table)).toEqual(["a", "name", "now"]));
       const query = vi.spyOn(pool, "query");
@@ -254,7 +262,9 @@ describeWithPostgres("PostgreSQL", (postgres) => {
 
     test("wait for nobody, and fail without harm", async () => {
       const { pool, table, store } = await startStore(postgres().url);
-      await pool.query(`INSERT INTO ${table} (key, app, ends_at) VALUES ('held', '{}', now()), ('old', '{}', now())`);
+      await pool.query(
+        `INSERT INTO ${table} (key, app, ends_at) VALUES ('held', '{}', now()), ('old', '{}', now())`,
+      );
       const holder = await pool.connect();
       onTestFinished(() => holder.release());
       await holder.query("BEGIN");

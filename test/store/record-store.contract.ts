@@ -23,7 +23,8 @@ const TOLERANCE_MS = 60_000;
 const SHORT_MS = 40;
 const WRITERS = 100;
 
-const times = <T>(count: number, make: (n: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));
+const times = <T>(count: number, make: (n: number) => T): T[] =>
+  Array.from({ length: count }, (_, n) => make(n));
 
 /** Texts that a store may confuse, cut or refuse, by what is odd about them. */
 const TEXTS: [string, string][] = [
@@ -196,7 +197,9 @@ function testUpdates({ store, untilGone }: InUse<EntryStore>): void {
   test("changes and removes single keys, and keeps the rest of the entry", async () => {
     const key = newKey();
     await store().createEntry(key, { ...APP, gone: "1" }, "login", HOUR_MS);
-    expect(await store().updateEntry(key, { cart: "[]", added: "2" }, ["gone", "unknown"], undefined)).toBe(true);
+    expect(await store().updateEntry(key, { cart: "[]", added: "2" }, ["gone", "unknown"], undefined)).toBe(
+      true,
+    );
     const entry = await store().readEntry(key);
     expect(entry?.app).toEqual({ cookie: APP.cookie, cart: "[]", added: "2" });
     expect(entry?.record).toMatchObject({ text: "login", version: 1 });
@@ -298,7 +301,8 @@ function testEntriesAsRecords({ store }: InUse<EntryStore>): void {
   });
 }
 
-const appOf = async (store: EntryStore, key: string) => Object.entries((await store.readEntry(key))?.app ?? {}).sort();
+const appOf = async (store: EntryStore, key: string) =>
+  Object.entries((await store.readEntry(key))?.app ?? {}).sort();
 
 function expectLife(lifeMs: number | undefined, expectedMs: number): void {
   expect(lifeMs).toBeGreaterThan(expectedMs - TOLERANCE_MS);

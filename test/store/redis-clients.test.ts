@@ -96,7 +96,8 @@ describe.skipIf(noRedis)(`Redis Sentinel${skip}`, () => {
     const clients = [await nodeRedis(), ioRedis()] as const;
     for (const client of clients) client.on("error", () => {});
     const stores = clients.map((client) => createRedisStore(client));
-    for (const [n, store] of stores.entries()) await store.createEntry(`s:${n}`, { a: "1" }, "login", HOUR_MS);
+    for (const [n, store] of stores.entries())
+      await store.createEntry(`s:${n}`, { a: "1" }, "login", HOUR_MS);
     await redisCommand(sentinel.master.port, "WAIT", "1", "10000");
     await sentinel.master.kill();
     for (const [n, store] of stores.entries()) {

@@ -110,7 +110,11 @@ describeWithRedis("a Redis that runs", (redis) => {
     await config("maxmemory-policy", policy);
     onTestFinished(async () => void (await config("maxmemory-policy", "noeviction")));
     const advice = expect.stringMatching(/noeviction.*signs users out.*"log out everywhere" misses devices/);
-    expect(await durability()).toContainEqual({ by: "eviction", found: `maxmemory-policy is ${policy}`, advice });
+    expect(await durability()).toContainEqual({
+      by: "eviction",
+      found: `maxmemory-policy is ${policy}`,
+      advice,
+    });
     await store.createEntry("s:evicted", { a: "1" }, "login", HOUR_MS);
     await store.index.add("user", "evicted", HOUR_MS);
     await config("maxmemory", "1");
@@ -121,7 +125,17 @@ describeWithRedis("a Redis that runs", (redis) => {
   });
 
   test("does not let a user read its settings", async () => {
-    await redisCommand(redis().port, "ACL", "SETUSER", "reader", "on", `>${PASSWORD}`, "~*", "+@all", "-config");
+    await redisCommand(
+      redis().port,
+      "ACL",
+      "SETUSER",
+      "reader",
+      "on",
+      `>${PASSWORD}`,
+      "~*",
+      "+@all",
+      "-config",
+    );
     const { durability } = await open(redis().url.replace("//", `//reader:${PASSWORD}@`));
     expect(await durability()).toBeUndefined();
   });
@@ -145,10 +159,15 @@ function fakeRedis() {
   const destroy = vi.fn();
   const members = { connect: async () => {}, unref() {}, destroy, ping, evalSha() {}, eval() {} };
   const client = Object.assign(new EventEmitter(), members, { isOpen: true, isReady: false });
-  const createClient = vi.fn((_options: { socket: { reconnectStrategy(attempts: number): number } }) => client);
+  const createClient = vi.fn(
+    (_options: { socket: { reconnectStrategy(attempts: number): number } }) => client,
+  );
   const lines: string[] = [];
   const openFake = () => {
-    const opened = openRedis("redis://127.0.0.1", { warn: (line) => lines.push(line), load: () => ({ createClient }) });
+    const opened = openRedis("redis://127.0.0.1", {
+      warn: (line) => lines.push(line),
+      load: () => ({ createClient }),
+    });
     onTestFinished(opened.close);
     return opened;
   };
@@ -167,7 +186,11 @@ test("the client queues nothing while it is offline, and gives up a connection w
   const { open, createClient } = fakeRedis();
   open();
   const socket = { connectTimeout: 5000, socketTimeout: 10_000, reconnectStrategy: expect.any(Function) };
-  expect(createClient).toHaveBeenCalledExactlyOnceWith({ url: "redis://127.0.0.1", disableOfflineQueue: true, socket });
+  expect(createClient).toHaveBeenCalledExactlyOnceWith({
+    url: "redis://127.0.0.1",
+    disableOfflineQueue: true,
+    socket,
+  });
 });
 
 test("pings keep an idle connection open until the store is closed", async () => {

@@ -40,8 +40,17 @@ describeWithRedis("Redis", (redis) => {
       store.replace(key, 1, "second"),
       store.replace(key, 2, "third"),
     ];
-    expect(await Promise.all(calls)).toMatchObject([{ app: { a: "1" } }, { text: "first" }, true, true, true]);
-    expect(await store.readEntry(key)).toMatchObject({ app: { a: "2" }, record: { text: "third", version: 3 } });
+    expect(await Promise.all(calls)).toMatchObject([
+      { app: { a: "1" } },
+      { text: "first" },
+      true,
+      true,
+      true,
+    ]);
+    expect(await store.readEntry(key)).toMatchObject({
+      app: { a: "2" },
+      record: { text: "third", version: 3 },
+    });
   });
 
   test("sends the text of a script once, and then only its hash", async () => {
@@ -156,7 +165,17 @@ describeWithRedis("a client of redis that returns buffers and strings for number
 describeWithRedis("a user of Redis that may run the documented commands only", (redis) => {
   describeEntryStore("Redis", async () => {
     const allowed = COMMANDS.split(" ").map((name) => `+${name}`);
-    await redisCommand(redis().port, "ACL", "SETUSER", "portal", "on", ">secret", "~portal:*", "-@all", ...allowed);
+    await redisCommand(
+      redis().port,
+      "ACL",
+      "SETUSER",
+      "portal",
+      "on",
+      ">secret",
+      "~portal:*",
+      "-@all",
+      ...allowed,
+    );
     const client = createClient({ url: redis().url, username: "portal", password: "secret" });
     await client.connect();
     await client.ping();
@@ -216,7 +235,16 @@ describeWithRedis("Redis without free memory, with noeviction", (redis) => {
 });
 
 test("recognizes nothing else as a client", () => {
-  const others = [undefined, null, "redis://127.0.0.1", {}, { query() {} }, { evalSha: true }, class {}, () => {}];
+  const others = [
+    undefined,
+    null,
+    "redis://127.0.0.1",
+    {},
+    { query() {} },
+    { evalSha: true },
+    class {},
+    () => {},
+  ];
   for (const value of others) expect(isRedisClient(value)).toBe(false);
 });
 

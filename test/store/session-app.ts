@@ -1,4 +1,10 @@
-import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from "express";
+import express, {
+  type Express,
+  type NextFunction,
+  type Request,
+  type RequestHandler,
+  type Response,
+} from "express";
 import session, { type SessionOptions, type Store } from "express-session";
 import request, { type Response as Answer } from "supertest";
 import type { Lives } from "../../lib/store/lives.js";
@@ -53,7 +59,13 @@ export interface AppOptions extends Omit<Partial<SessionOptions>, "store"> {
 type Work = (req: Request, res: Response) => unknown;
 
 /** An Express application with a session in our store, and a browser that visits it. */
-export function startSessionApp({ entries, store: given, lives, framework = express, ...options }: AppOptions = {}) {
+export function startSessionApp({
+  entries,
+  store: given,
+  lives,
+  framework = express,
+  ...options
+}: AppOptions = {}) {
   const time = createClock();
   const watch = watchEntries(entries ?? createMemoryStore(time.clock));
   const store = (given ?? new PortalSessionStore(watch.entries, lives)) as PortalSessionStore;
@@ -62,7 +74,9 @@ export function startSessionApp({ entries, store: given, lives, framework = expr
   app.use(session({ secret: "s", store, resave: false, saveUninitialized: false, ...options }));
   app.get("/:visit", answerWith(works));
   app.use((error: Error, _req: Request, res: Response, _next: NextFunction) => {
-    res.headersSent ? res.end() : res.status(500).json({ code: Reflect.get(error, "code"), message: error.message });
+    res.headersSent
+      ? res.end()
+      : res.status(500).json({ code: Reflect.get(error, "code"), message: error.message });
   });
   const browser = request.agent(app);
   /** Makes a request whose handler does this, by default as the one browser. */
@@ -88,7 +102,16 @@ export function startSessionApp({ entries, store: given, lives, framework = expr
       },
     };
   }
-  return { ...watch, app, store, time, browser, visit, beginVisit, stored: () => storedBy(visit, watch.calls) };
+  return {
+    ...watch,
+    app,
+    store,
+    time,
+    browser,
+    visit,
+    beginVisit,
+    stored: () => storedBy(visit, watch.calls),
+  };
 }
 
 function answerWith(works: ReadonlyMap<string, Work>): RequestHandler {
@@ -122,5 +145,7 @@ export const put =
     void Object.assign(req.session, keys);
 
 /** Calls a method that ends with a callback. */
-export const called = <T>(call: (done: (error?: unknown, value?: T) => void) => void): Promise<T | undefined> =>
+export const called = <T>(
+  call: (done: (error?: unknown, value?: T) => void) => void,
+): Promise<T | undefined> =>
   new Promise((resolve, reject) => call((error, value) => (error ? reject(error) : resolve(value))));

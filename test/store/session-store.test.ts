@@ -180,7 +180,10 @@ describe("values", () => {
       Object.defineProperty(req.session, "__proto__", { value: { admin: true }, enumerable: true });
       Object.assign(req.session, { b: JSON.parse('{"__proto__":{"admin":true}}') });
     });
-    const { body } = await visit((req) => ({ admin: keysOf(req)["admin"], b: JSON.stringify(keysOf(req)["b"]) }));
+    const { body } = await visit((req) => ({
+      admin: keysOf(req)["admin"],
+      b: JSON.stringify(keysOf(req)["b"]),
+    }));
     expect(body).toEqual({ b: '{"__proto__":{"admin":true}}' });
     calls();
     await visit();
@@ -214,7 +217,10 @@ describe("the cookie", () => {
   const COOKIE = { path: "/", httpOnly: false, sameSite: "strict", maxAge: 10 * MINUTE } as const;
 
   test("has its members again in a later request", async () => {
-    const { visit } = await startWith({ a: 1 }, { cookie: { ...COOKIE, domain: "localhost", priority: "high" } });
+    const { visit } = await startWith(
+      { a: 1 },
+      { cookie: { ...COOKIE, domain: "localhost", priority: "high" } },
+    );
     const { body } = await visit((req) => ({
       cookie: req.session.cookie,
       isInstance: typeof req.session.cookie.expires?.getTime(),
@@ -254,7 +260,10 @@ describe("the cookie", () => {
 
   test("without a life of its own ends with the browser, and the session after a day", async () => {
     const { visit, time, stored } = await startWith({ a: 1 });
-    expect((await visit((req) => req.session.cookie)).body).toMatchObject({ originalMaxAge: null, expires: null });
+    expect((await visit((req) => req.session.cookie)).body).toMatchObject({
+      originalMaxAge: null,
+      expires: null,
+    });
     time.later(24 * 60 * 60 - 1);
     expect(await stored()).toEqual({ a: 1 });
     time.later(24 * 60 * 60);
@@ -350,7 +359,10 @@ describe("the end of a session", () => {
   test.each([{ resave: true }, { rolling: true }, { resave: true, rolling: true }])(
     "is moved as seldom with %o",
     async (options) => {
-      const { visit, calls, time } = await startWith({ a: 1 }, { ...options, cookie: { maxAge: 60 * MINUTE } });
+      const { visit, calls, time } = await startWith(
+        { a: 1 },
+        { ...options, cookie: { maxAge: 60 * MINUTE } },
+      );
       time.later(59);
       await visit();
       expect(calls()).toEqual(["readEntry"]);
@@ -372,7 +384,10 @@ describe("the end of a session", () => {
   });
 
   test("is moved by one write for requests that end at the same moment", async () => {
-    const { beginVisit, calls, time, inNext, store } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
+    const { beginVisit, calls, time, inNext, store } = await startWith(
+      { a: 1 },
+      { cookie: { maxAge: 10 * MINUTE } },
+    );
     time.later(120);
     const visits = await Promise.all([1, 2, 3, 4].map(() => beginVisit()));
     calls();
@@ -572,7 +587,8 @@ describe("an application that", () => {
     const other = await startOther(store);
     calls();
     await visit(async (req) => {
-      const { cookie: _, ...data } = (await called<SessionData>((done) => store.get(other, done as never))) ?? {};
+      const { cookie: _, ...data } =
+        (await called<SessionData>((done) => store.get(other, done as never))) ?? {};
       Object.assign(req.session, data);
     });
     expect(calls()).not.toContain("createEntry");
@@ -622,18 +638,21 @@ describe("an application that", () => {
     expect((await visit((req) => entryOf(req.session)?.record)).body).toMatchObject({ text: "record 1" });
   });
 
-  test.each([null, undefined])("takes the cookie out of a session (%s) leaves the stored cookie", async (cookie) => {
-    const { visit, store, stored } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
-    await visit(async (req) => {
-      const id = req.sessionID;
-      const data = await called<object>((done) => store.get(id, done as never));
-      await called((done) => store.set(id, { ...data, cookie, b: 1 } as never, done));
-    });
-    expect(await stored()).toEqual({ a: 1, b: 1 });
-    expect((await visit((req) => req.session.cookie)).body).toMatchObject({
-      originalMaxAge: expect.closeTo(10 * MINUTE, -2),
-    });
-  });
+  test.each([null, undefined])(
+    "takes the cookie out of a session (%s) leaves the stored cookie",
+    async (cookie) => {
+      const { visit, store, stored } = await startWith({ a: 1 }, { cookie: { maxAge: 10 * MINUTE } });
+      await visit(async (req) => {
+        const id = req.sessionID;
+        const data = await called<object>((done) => store.get(id, done as never));
+        await called((done) => store.set(id, { ...data, cookie, b: 1 } as never, done));
+      });
+      expect(await stored()).toEqual({ a: 1, b: 1 });
+      expect((await visit((req) => req.session.cookie)).body).toMatchObject({
+        originalMaxAge: expect.closeTo(10 * MINUTE, -2),
+      });
+    },
+  );
 
   test("writes a session under an id of its own creates it", async () => {
     const { store } = startSessionApp();
@@ -649,13 +668,18 @@ describe("an application that", () => {
       const before = inspect(req.session, { showHidden: true, depth: 9 });
       await save(req);
       const { req: _, ...shown } = req.session as unknown as { req: unknown };
-      return { before: before.includes("the tokens"), after: inspect(shown, { showHidden: true }).includes("tokens") };
+      return {
+        before: before.includes("the tokens"),
+        after: inspect(shown, { showHidden: true }).includes("tokens"),
+      };
     });
     expect(body).toEqual({ before: false, after: false });
   });
 
   async function startOther(store: PortalSessionStore): Promise<string> {
-    await called((done) => store.set("other", { cookie: { originalMaxAge: MINUTE }, other: 1 } as never, done));
+    await called((done) =>
+      store.set("other", { cookie: { originalMaxAge: MINUTE }, other: 1 } as never, done),
+    );
     return "other";
   }
 });
@@ -675,7 +699,10 @@ describe("a login record", () => {
     });
     expect(body).toEqual({ text: "record 1", version: 1 });
     expect(calls()).toEqual(["createEntry"]);
-    const later = await visit((req) => ({ ...entryOf(req.session)?.record, lifeMs: entryOf(req.session)?.lifeMs }));
+    const later = await visit((req) => ({
+      ...entryOf(req.session)?.record,
+      lifeMs: entryOf(req.session)?.lifeMs,
+    }));
     expect(later.body).toMatchObject({ text: "record 1", version: 1 });
     expect(later.body.lifeMs).toBeGreaterThan(23 * 60 * MINUTE);
     expect(calls()).toEqual(["readEntry"]);
@@ -715,7 +742,10 @@ describe("a login record", () => {
     });
     await slow.finish();
     expect(await stored()).toEqual({ a: 2, b: 1 });
-    expect((await visit((req) => entryOf(req.session)?.record)).body).toEqual({ text: "record 2", version: 2 });
+    expect((await visit((req) => entryOf(req.session)?.record)).body).toEqual({
+      text: "record 2",
+      version: 2,
+    });
   });
 
   test("is written once: a second save of the request that created it leaves it as it is by then", async () => {
@@ -726,7 +756,10 @@ describe("a login record", () => {
       await entries.replace(entryKey(req.sessionID), 1, "record 2");
       keysOf(req)["a"] = 2;
     });
-    expect((await visit((req) => entryOf(req.session)?.record)).body).toEqual({ text: "record 2", version: 2 });
+    expect((await visit((req) => entryOf(req.session)?.record)).body).toEqual({
+      text: "record 2",
+      version: 2,
+    });
   });
 
   test("does not go along with a copy of its session", async () => {
@@ -739,7 +772,9 @@ describe("a login record", () => {
       await regenerate(req);
       Object.assign(req.session, copy, saved);
     });
-    expect((await visit((req) => ({ record: entryOf(req.session)?.record, a: keysOf(req)["a"] }))).body).toEqual({
+    expect(
+      (await visit((req) => ({ record: entryOf(req.session)?.record, a: keysOf(req)["a"] }))).body,
+    ).toEqual({
       a: 1,
     });
   });
@@ -748,7 +783,11 @@ describe("a login record", () => {
 describe("a store that fails", () => {
   test.each<[string, "readEntry" | "updateEntry" | "touch" | "remove", (req: Request) => unknown]>([
     ["load", "readEntry", () => {}],
-    ["save", "updateEntry", (req) => save(Object.assign(req, { session: Object.assign(req.session, { a: 2 }) }))],
+    [
+      "save",
+      "updateEntry",
+      (req) => save(Object.assign(req, { session: Object.assign(req.session, { a: 2 }) })),
+    ],
     ["destroy", "remove", destroy],
   ])("to %s is reported as session_store_failed", async (verb, method, work) => {
     const { visit, failNext } = await startWith({ a: 1 });
@@ -857,5 +896,8 @@ test("another copy of this package reads the record of a session, and begins one
     keysOf(req)["a"] = 1;
     copy.beginWith(req.session, "record 1");
   });
-  expect((await visit((req) => copy.entryOf(req.session)?.record)).body).toEqual({ text: "record 1", version: 1 });
+  expect((await visit((req) => copy.entryOf(req.session)?.record)).body).toEqual({
+    text: "record 1",
+    version: 1,
+  });
 });

@@ -36,7 +36,9 @@ const ACCEPTED = {
   "a client of redis with RESP 2": createClient({ RESP: 2 }),
   "a client of redis with RESP 3": createClient({ RESP: 3 }),
   "a client of redis with modules and scripts": createClient({ modules: MODULES, scripts: { look: SCRIPT } }),
-  "a client of redis that returns buffers": createClient().withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }),
+  "a client of redis that returns buffers": createClient().withTypeMapping({
+    [RESP_TYPES.BLOB_STRING]: Buffer,
+  }),
   "a client of redis by the name of its type": createClient() as RedisClientType,
   "a pool of redis": createClientPool({ RESP: 3 }),
   "a cluster client of redis": createCluster({ rootNodes: [], RESP: 3, modules: MODULES }),

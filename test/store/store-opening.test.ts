@@ -10,7 +10,10 @@ import { CLIENT_ID, CLIENT_SECRET, close, listen, SESSION_SECRET, startWorld } f
 describeWithRedis("a store whose first connection takes a while", (redis) => {
   test.each([
     ["a session of our own", () => []],
-    ["an application's own session", () => [session({ secret: "s", resave: false, saveUninitialized: false })]],
+    [
+      "an application's own session",
+      () => [session({ secret: "s", resave: false, saveUninitialized: false })],
+    ],
   ])("delays a login, and does not fail it, with %s", async (_name, sessions) => {
     const { browser, url, portal } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);

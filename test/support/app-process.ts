@@ -54,7 +54,10 @@ interface Few {
 }
 
 /** Processes of one app (programs/app.mjs), each on a free port. The caller stops them; startFleet() does so by itself. */
-export async function startApps<Count extends number>(count: Count, settings: AppSettings): Promise<Several<Count>> {
+export async function startApps<Count extends number>(
+  count: Count,
+  settings: AppSettings,
+): Promise<Several<Count>> {
   const apps = forkApps(count);
   try {
     await beginAll(apps, settings);
@@ -66,7 +69,8 @@ export async function startApps<Count extends number>(count: Count, settings: Ap
 }
 
 /** Processes that listen, and serve nothing before beginAll(): for settings that depend on their addresses. */
-export const forkApps = (count: number): AppProcess[] => Array.from({ length: count }, () => new AppProcess());
+export const forkApps = (count: number): AppProcess[] =>
+  Array.from({ length: count }, () => new AppProcess());
 
 export async function beginAll(apps: AppProcess[], settings: AppSettings): Promise<void> {
   await Promise.all(apps.map((app) => app.listening));
@@ -116,7 +120,13 @@ export class AppProcess {
   /** Begins a request that changes the session; resolves when it has loaded it, and waits for its release. */
   async hold(browser: Browser, { key, value, token, save }: SlowChange): Promise<HeldRequest> {
     const hold = randomUUID();
-    const query = new URLSearchParams({ hold, key, value, ...(token && { token: "1" }), ...(save && { save: "1" }) });
+    const query = new URLSearchParams({
+      hold,
+      key,
+      value,
+      ...(token && { token: "1" }),
+      ...(save && { save: "1" }),
+    });
     const loaded = this.#told(`loaded ${hold}`);
     const answer = browser.fetch(`${this.url}/slow-change?${query}`);
     const tooEarly = answer.then(({ status, body }) => {

@@ -49,7 +49,8 @@ export class Browser {
     for (let steps = 0; steps < MOST_REDIRECTS; steps += 1) {
       const { location } = answer.headers;
       const site = sameOrigin(answer.url, url) ? (ask.site ?? "none") : "cross-site";
-      if (location) answer = await this.navigate(new URL(location, answer.url), { ...headersOnly(ask), site });
+      if (location)
+        answer = await this.navigate(new URL(location, answer.url), { ...headersOnly(ask), site });
       else if (isLoginPage(answer))
         answer = await this.navigate(answer.url, { method: "POST", form: this.person, site: "same-origin" });
       else return answer;
@@ -68,7 +69,12 @@ export class Browser {
   /** fetch() of a script on the app's own page. */
   fetch(url: string | URL, ask: Ask = {}): Promise<Answer> {
     const { site = "same-origin" } = ask;
-    const headers = { accept: "*/*", "sec-fetch-mode": "cors", "sec-fetch-dest": "empty", "sec-fetch-site": site };
+    const headers = {
+      accept: "*/*",
+      "sec-fetch-mode": "cors",
+      "sec-fetch-dest": "empty",
+      "sec-fetch-site": site,
+    };
     return this.request(url, { ...ask, headers: { ...headers, ...ask.headers } });
   }
 
@@ -76,7 +82,8 @@ export class Browser {
   async loginUntilCallback(url: string | URL, ask: Ask = {}): Promise<URL> {
     let answer = await this.navigate(url, ask);
     for (let steps = 0; steps < MOST_REDIRECTS; steps += 1) {
-      if (isLoginPage(answer)) answer = await this.navigate(answer.url, { method: "POST", form: this.person });
+      if (isLoginPage(answer))
+        answer = await this.navigate(answer.url, { method: "POST", form: this.person });
       const { location } = answer.headers;
       if (!location) throw new Error(`no way on from ${answer.url}: ${answer.status} ${answer.body}`);
       const next = new URL(location, answer.url);
@@ -95,7 +102,8 @@ export class Browser {
   async #cookiesFor(url: URL, method: string, headers: Record<string, string>): Promise<string> {
     const isPage = headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document"; // and no frame in one
     const isSafeNavigation = isPage && (method === "GET" || method === "HEAD");
-    const sameSiteContext = headers["sec-fetch-site"] !== "cross-site" ? "strict" : isSafeNavigation ? "lax" : "none";
+    const sameSiteContext =
+      headers["sec-fetch-site"] !== "cross-site" ? "strict" : isSafeNavigation ? "lax" : "none";
     return this.jar.getCookieString(url.href, { sameSiteContext });
   }
 

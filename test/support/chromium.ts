@@ -12,7 +12,12 @@ export const noChromium =
 
 /** Headless, without the traffic that a browser has of its own. */
 export function launchChromium(): Promise<Browser> {
-  const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
+  const quiet = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+  ];
   const asRoot = process.getuid?.() === 0 ? ["--no-sandbox"] : []; // Chromium's sandbox refuses to run for root
   return chromium.launch({
     executablePath: executablePath ?? "chromium",

@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
-import { EVENT_NAMES, type PortalAuthEventName, type PortalAuthEvents } from "../../lib/events.js";
-import { type Listeners, listen } from "../../lib/listen.js";
+import { EVENT_NAMES, type PortalAuthEventName, type PortalAuthEvents } from "../../lib/contract/events.js";
+import { type Listeners, listen } from "../../lib/events/subscribe-to-events.js";
 
 export interface Heard {
   /** All that was told, in order. */

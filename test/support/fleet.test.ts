@@ -39,7 +39,9 @@ test("a request that waits is told about, as is one that cannot wait, when its p
   const held = await app.hold(browser, { key: "cart", value: "lost" });
   await app.stop();
   await expect(held.release()).rejects.toThrow("socket hang up");
-  await expect(app.hold(browser, { key: "cart", value: "lost" })).rejects.toThrow("the app has ended (SIGKILL)");
+  await expect(app.hold(browser, { key: "cart", value: "lost" })).rejects.toThrow(
+    "the app has ended (SIGKILL)",
+  );
 });
 
 describeWithRedis("an app on Redis", (redis) => {

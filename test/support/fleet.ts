@@ -1,7 +1,14 @@
 import { onTestFinished } from "vitest";
 import type { TokenSet } from "../../lib/index.js";
-import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
-import { type AppProcess, type AppSettings, beginAll, forkApps, type Several, startApps } from "./app-process.js";
+import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/provider/test-provider.js";
+import {
+  type AppProcess,
+  type AppSettings,
+  beginAll,
+  forkApps,
+  type Several,
+  startApps,
+} from "./app-process.js";
 import { Browser } from "./browser.js";
 import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET } from "./world.js";
 
@@ -42,7 +49,10 @@ export interface Fleet<Count extends number> {
  * the same settings, so that a login ends at the first process, wherever it began. A cookie is for a host and whatever
  * port: who has logged in is known to all, if they share a store. What must not be told is looked for as in startWorld().
  */
-export async function startFleet<Count extends number>(count: Count, given: FleetOptions = {}): Promise<Fleet<Count>> {
+export async function startFleet<Count extends number>(
+  count: Count,
+  given: FleetOptions = {},
+): Promise<Fleet<Count>> {
   const browser = new Browser();
   const apps = forkApps(count);
   const running = [...apps];
@@ -56,7 +66,14 @@ export async function startFleet<Count extends number>(count: Count, given: Flee
   onTestFinished(() => portal.close());
 
   const { issuer } = portal;
-  const options = { issuer, profile: "tencent-ciam", ...client, redirectUri, secret: SESSION_SECRET, ...given.options };
+  const options = {
+    issuer,
+    profile: "tencent-ciam",
+    ...client,
+    redirectUri,
+    secret: SESSION_SECRET,
+    ...given.options,
+  };
   const settings: AppSettings = { options, session: given.session };
   await beginAll(running, settings);
   onTestFinished(async () => {

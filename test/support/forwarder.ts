@@ -22,10 +22,14 @@ export async function startForwarder(targetOf: () => string, prefix = ""): Promi
     const target = targetOf();
     paths.push(path);
     const headers = { ...req.headers, host: new URL(target).host, "x-inside": "1" };
-    const forwarded = request(target + path.slice(prefix.length), { method: req.method, headers }, (answer) => {
-      res.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(res);
-    });
+    const forwarded = request(
+      target + path.slice(prefix.length),
+      { method: req.method, headers },
+      (answer) => {
+        res.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(res);
+      },
+    );
     forwarded.on("error", () => res.destroy());
     req.pipe(forwarded);
   });

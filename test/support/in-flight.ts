@@ -27,7 +27,8 @@ export function watchRequests(origin: string) {
   for (const channel of ANSWERED) subscribe(channel, onAnswered);
   return {
     async untilAnswered(): Promise<void> {
-      if (requests.size > 0) await once(events, "idle", { signal: AbortSignal.timeout(AT_MOST_MS) }).catch(() => {});
+      if (requests.size > 0)
+        await once(events, "idle", { signal: AbortSignal.timeout(AT_MOST_MS) }).catch(() => {});
     },
     stop(): void {
       unsubscribe(SENT, onSent);

@@ -18,7 +18,11 @@ export function createMinimalRecords(): RecordStore {
     const row = rows.get(key);
     return row && row.endsAt > Date.now() ? row : undefined;
   };
-  const toRecord = ({ text, version, endsAt }: Row): StoredRecord => ({ text, version, lifeMs: endsAt - Date.now() });
+  const toRecord = ({ text, version, endsAt }: Row): StoredRecord => ({
+    text,
+    version,
+    lifeMs: endsAt - Date.now(),
+  });
   return {
     async read(key) {
       await setImmediate();

@@ -13,7 +13,9 @@ const program = process.env["NGINX_PATH"] ?? WHERE.find((path) => existsSync(pat
  * run.
  */
 export const noNginx =
-  program || process.env["CI"] ? "" : "skipped: no nginx. To run it: apt-get install nginx, or set NGINX_PATH";
+  program || process.env["CI"]
+    ? ""
+    : "skipped: no nginx. To run it: apt-get install nginx, or set NGINX_PATH";
 
 /**
  * Starts nginx with these server blocks. It ends with the test.
@@ -29,7 +31,10 @@ export async function startNginx(servers: string | ((folder: string) => Promise<
     (name) => `${name}_temp_path ${join(folder, name)};`,
   );
   const head = `daemon off; pid ${join(folder, "pid")}; error_log stderr notice; events {}`;
-  await writeFile(join(folder, "nginx.conf"), `${head}\nhttp { access_log off; ${own.join(" ")}\n${written}\n}`);
+  await writeFile(
+    join(folder, "nginx.conf"),
+    `${head}\nhttp { access_log off; ${own.join(" ")}\n${written}\n}`,
+  );
   const nginx = await launch(program ?? "nginx", ["-c", join(folder, "nginx.conf"), "-p", folder], {
     ready: /start worker process(es)?\n|start worker process \d+/,
     end: (pid: number) => void process.kill(pid, "SIGTERM"),

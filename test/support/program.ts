@@ -32,7 +32,11 @@ export class Program {
 
   private constructor() {
     const program = fileURLToPath(new URL("programs/app.mjs", import.meta.url));
-    this.#child = fork(program, { env: cleanEnvironment(), execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] });
+    this.#child = fork(program, {
+      env: cleanEnvironment(),
+      execArgv: [],
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+    });
     this.pid = this.#child.pid as number;
     this.#child.on("message", ({ word, content }: { word: string; content?: unknown }) =>
       this.words.emit(word, content),

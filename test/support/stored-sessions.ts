@@ -58,7 +58,8 @@ export function observedStore(clock?: () => number): ObservedStore {
       for (const { key, record } of await readAll(isLoginOrSession)) {
         if (!record) continue;
         const login = JSON.parse(record.text) as LoginRecord;
-        if (login.login_id === loginId) await inner.replace(key, record.version, JSON.stringify(change(login)));
+        if (login.login_id === loginId)
+          await inner.replace(key, record.version, JSON.stringify(change(login)));
       }
     },
     fail(...methods) {

@@ -12,7 +12,7 @@ import {
   requireAuth,
   type TokenSet,
 } from "../../lib/index.js";
-import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
+import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/provider/test-provider.js";
 import { type Answer, Browser } from "./browser.js";
 import { watchRequests } from "./in-flight.js";
 
@@ -51,7 +51,9 @@ export interface World {
   /** Lines that were logged. */
   readonly log: string[];
   /** What the app knows of the person who uses this browser. */
-  me(browser?: Browser): Promise<{ isAuthenticated: boolean; claims?: Record<string, unknown>; tokens?: TokenSet }>;
+  me(
+    browser?: Browser,
+  ): Promise<{ isAuthenticated: boolean; claims?: Record<string, unknown>; tokens?: TokenSet }>;
   /** Requests that the portal got at this path. */
   asked(path: string): Portal["requests"];
 }
@@ -122,7 +124,8 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
     expectNothingSecret({ url: publicUrl, browser, log, portal, seenTokens });
     const expected = [/memory of this process/, ...(given.log ?? [])];
     // Tests ask the app itself as well, which has another host than the public address.
-    if (given.publicOrigin !== undefined) expected.push(/A login begins at the host (127\.0\.0\.1|localhost), but /);
+    if (given.publicOrigin !== undefined)
+      expected.push(/A login begins at the host (127\.0\.0\.1|localhost), but /);
     const surprising = log.filter((line) => !expected.some((pattern) => pattern.test(line)));
     expect(surprising, "lines in the log that the test did not expect").toEqual([]);
   });
@@ -161,12 +164,15 @@ export async function close(server: Server): Promise<void> {
 function captureLog(): string[] {
   const lines: string[] = [];
   for (const level of ["log", "warn", "error"] as const)
-    vi.spyOn(console, level).mockImplementation((...words: unknown[]) => void lines.push(words.map(String).join(" ")));
+    vi.spyOn(console, level).mockImplementation(
+      (...words: unknown[]) => void lines.push(words.map(String).join(" ")),
+    );
   return lines;
 }
 
 function remember(seen: Set<string>, tokens: TokenSet | undefined): void {
-  for (const token of [tokens?.access_token, tokens?.refresh_token, tokens?.id_token]) if (token) seen.add(token);
+  for (const token of [tokens?.access_token, tokens?.refresh_token, tokens?.id_token])
+    if (token) seen.add(token);
 }
 
 interface Evidence {
@@ -179,7 +185,9 @@ interface Evidence {
 
 /** Whatever a test is about (and leaving aside the routes below /test/, which show tokens so that tests can look at them): no code, verifier, token or secret in an answer of the app, or in its log. */
 export function expectNothingSecret({ url, browser, log, portal, seenTokens }: Evidence): void {
-  const secrets = [...secretsOf(portal, browser.answers, url), ...seenTokens].filter(({ length }) => length > 8);
+  const secrets = [...secretsOf(portal, browser.answers, url), ...seenTokens].filter(
+    ({ length }) => length > 8,
+  );
   const answers = browser.answers
     .filter((answer) => answer.url.startsWith(url) && !answer.url.includes("/test/"))
     .map(({ body, headers }) => logoutHintLeftOut(body + JSON.stringify(headers)));
@@ -190,10 +198,18 @@ export function expectNothingSecret({ url, browser, log, portal, seenTokens }: E
 }
 
 /** Secrets, codes, verifiers and refresh tokens: what the app at this address was given to keep, and what it has sent. */
-export function secretsOf(portal: Pick<Portal, "requests">, answers: Browser["answers"], url: string): string[] {
+export function secretsOf(
+  portal: Pick<Portal, "requests">,
+  answers: Browser["answers"],
+  url: string,
+): string[] {
   const forms = portal.requests.map(({ body }) => new URLSearchParams(body));
-  const sent = forms.flatMap((form) => ["code", "code_verifier", "refresh_token"].flatMap((name) => form.getAll(name)));
-  const basic = portal.requests.flatMap(({ headers }) => /^Basic (.+)$/.exec(headers.authorization ?? "")?.[1] ?? []);
+  const sent = forms.flatMap((form) =>
+    ["code", "code_verifier", "refresh_token"].flatMap((name) => form.getAll(name)),
+  );
+  const basic = portal.requests.flatMap(
+    ({ headers }) => /^Basic (.+)$/.exec(headers.authorization ?? "")?.[1] ?? [],
+  );
   const codes = answers.filter((answer) => !answer.url.startsWith(url)).flatMap(codesIn);
   return [CLIENT_SECRET, SESSION_SECRET, ...sent, ...basic, ...codes].filter(({ length }) => length > 8);
 }

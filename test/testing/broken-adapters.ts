@@ -52,7 +52,9 @@ export const BROKEN: Record<string, [did: string, Break]> = {
     "replace() of a removed record resolved to true",
     (records) => ({
       replace: async (key, version, text, lifeMs = HOUR_MS) =>
-        records.find(key) ? records.replace(key, version, text, lifeMs) : records.put(key, text, version + 1, lifeMs),
+        records.find(key)
+          ? records.replace(key, version, text, lifeMs)
+          : records.put(key, text, version + 1, lifeMs),
     }),
   ],
   "creates a record again after its removal, with version 1": [
@@ -114,7 +116,8 @@ export const BROKEN: Record<string, [did: string, Break]> = {
   "touches a record: its life becomes longer or shorter, and nothing else changes": [
     "read() after touch() with a life of 3600000 ms resolved to { text: 'text', version: 1, lifeMs: 10800000 }",
     (records) => ({
-      touch: async (key, lifeMs) => records.touch(key, Math.max(lifeMs, (await records.read(key))?.lifeMs ?? 0)),
+      touch: async (key, lifeMs) =>
+        records.touch(key, Math.max(lifeMs, (await records.read(key))?.lifeMs ?? 0)),
     }),
   ],
   "finds the record also when touch() does not change its end": [
@@ -144,7 +147,9 @@ export const BROKEN: Record<string, [did: string, Break]> = {
   ],
   "accepts lives of over a year": [
     "lifeMs: 2147483647 }",
-    (records) => ({ create: (key, text, lifeMs) => records.create(key, text, Math.min(lifeMs, 2 ** 31 - 1)) }),
+    (records) => ({
+      create: (key, text, lifeMs) => records.create(key, text, Math.min(lifeMs, 2 ** 31 - 1)),
+    }),
   ],
   "does not read a record that has expired": [
     "read() still found a record 3000 ms after its life of 40 ms had ended",
@@ -186,7 +191,8 @@ export const BROKEN: Record<string, [did: string, Break]> = {
   "ends a record after the shorter life that replace() gave it": [
     "read() still found a record",
     (records) => ({
-      replace: (key, version, text, lifeMs) => records.replace(key, version, text, lifeMs && Math.max(lifeMs, HOUR_MS)),
+      replace: (key, version, text, lifeMs) =>
+        records.replace(key, version, text, lifeMs && Math.max(lifeMs, HOUR_MS)),
     }),
   ],
   ...inTexts({
@@ -421,7 +427,10 @@ const touchInTwoSteps =
 function inTexts(changes: Record<string, (text: string) => string>): Record<string, [string, Break]> {
   const broken = Object.entries(changes).map(([what, change]): [string, [string, Break]] => [
     `returns ${what} unchanged`,
-    ["resolved to", (records) => ({ create: (key, text, lifeMs) => records.create(key, change(text), lifeMs) })],
+    [
+      "resolved to",
+      (records) => ({ create: (key, text, lifeMs) => records.create(key, change(text), lifeMs) }),
+    ],
   ]);
   return Object.fromEntries(broken);
 }
@@ -443,7 +452,9 @@ function inKeysAndNames(changes: Record<string, (name: string) => string>): Reco
       `tells two names and two lists apart that differ by ${what}`,
       [
         "index.list() after index.add() of similar names resolved to [ ",
-        (records) => ({ index: { add: (list, name, lifeMs) => records.index.add(list, change(name), lifeMs) } }),
+        (records) => ({
+          index: { add: (list, name, lifeMs) => records.index.add(list, change(name), lifeMs) },
+        }),
       ],
     ],
   ]);

@@ -34,7 +34,11 @@ function createApp({ options = {}, mount = "/", make = express, before }: Given 
   app.get(`${mount === "/" ? "" : mount}/account`, requireAuth(), async (req, res) => {
     res.json({ claims: req.portal.claims, tokens: await req.portal.tokens() });
   });
-  app.get(`${mount === "/" ? "" : mount}/fresh`, requireAuth({ freshToken: true }), (_req, res) => void res.end());
+  app.get(
+    `${mount === "/" ? "" : mount}/fresh`,
+    requireAuth({ freshToken: true }),
+    (_req, res) => void res.end(),
+  );
   return app;
 }
 
@@ -44,8 +48,14 @@ test.each<[string, Given]>([
   ["an app with Express 5", {}],
   ["an app with Express 4", { make: express4 as unknown as typeof express }],
   ["an app behind https", { options: { redirectUri: "https://app.example/callback" } }],
-  ["an app below a path", { mount: "/shop", options: { redirectUri: "http://127.0.0.1:3000/shop/callback" } }],
-  ["an app below a prefix that a proxy removes", { options: { redirectUri: "https://app.example/a/b/callback" } }],
+  [
+    "an app below a path",
+    { mount: "/shop", options: { redirectUri: "http://127.0.0.1:3000/shop/callback" } },
+  ],
+  [
+    "an app below a prefix that a proxy removes",
+    { options: { redirectUri: "https://app.example/a/b/callback" } },
+  ],
   [
     "an app below a path, behind a proxy that removes another",
     { mount: "/shop", options: { redirectUri: "https://app.example/a/shop/callback" } },
@@ -180,7 +190,9 @@ describe("of several portalAuth()", () => {
     expect((await request(app).get("/who").set("Cookie", cookie)).body).toEqual({ two: "jonas" });
     const byName = await loginAs(app, { sub: "kim" }, {}, { portal: "staff" });
     expect((await request(app).get("/who").set("Cookie", byName)).body).toEqual({ two: "kim" });
-    await expect(loginAs(app, { sub: "kim" }, {}, { portal: "stuff" })).rejects.toThrow("its name with { portal }");
+    await expect(loginAs(app, { sub: "kim" }, {}, { portal: "stuff" })).rejects.toThrow(
+      "its name with { portal }",
+    );
   });
 
   test("the one that a host chooses takes it", async () => {
@@ -223,13 +235,18 @@ describe("what cannot be is told", () => {
     await expect(loginAs(createApp(), claims as never)).rejects.toThrow(TypeError);
   });
 
-  test.each([["http://127.0.0.1:3000"], [createServer()], [undefined]])("an app that is none: %s", async (app) => {
-    await expect(loginAs(app as never, AMARA)).rejects.toThrow("loginAs: give the app itself");
-  });
+  test.each([["http://127.0.0.1:3000"], [createServer()], [undefined]])(
+    "an app that is none: %s",
+    async (app) => {
+      await expect(loginAs(app as never, AMARA)).rejects.toThrow("loginAs: give the app itself");
+    },
+  );
 
   test.each(["id", "cookie", "portal"])("a key of the session that is taken: %s", async (key) => {
     const session = { [key]: "x" } as object;
-    await expect(loginAs(createApp(), AMARA, {}, { session })).rejects.toThrow(`the session's key ${key} belongs to`);
+    await expect(loginAs(createApp(), AMARA, {}, { session })).rejects.toThrow(
+      `the session's key ${key} belongs to`,
+    );
   });
 
   test("an app in which no portalAuth() takes it, with what was tried", async () => {
@@ -244,9 +261,9 @@ describe("what cannot be is told", () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     const store = createMemoryStore();
     vi.spyOn(store, "createEntry").mockRejectedValue(new Error("full"));
-    await expect(loginAs(createApp({ options: { store } }), AMARA, {}, { path: "/callback" })).rejects.toThrow(
-      "/callback answered 503",
-    );
+    await expect(
+      loginAs(createApp({ options: { store } }), AMARA, {}, { path: "/callback" }),
+    ).rejects.toThrow("/callback answered 503");
   });
 });
 
@@ -255,5 +272,9 @@ test("nobody can do it from outside: a request of the same shape is a callback l
   const app = createApp();
   await loginAs(app, AMARA);
   const answer = await request(app).get("/callback").set("accept", "*/*");
-  expect([answer.status, answer.headers["set-cookie"], answer.body.code]).toEqual([400, undefined, "callback_invalid"]);
+  expect([answer.status, answer.headers["set-cookie"], answer.body.code]).toEqual([
+    400,
+    undefined,
+    "callback_invalid",
+  ]);
 });

@@ -2,14 +2,23 @@ import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { DEMO_PEOPLE, type Portal, type PortalOptions, startPortal } from "../../lib/testing/portal/portal.js";
+import {
+  DEMO_PEOPLE,
+  type Portal,
+  type PortalOptions,
+  startPortal,
+} from "../../lib/testing/provider/test-provider.js";
 
 const printed = (["log", "info", "warn", "error"] as const).map((kind) => vi.spyOn(console, kind));
 
 const CALLBACK = "http://127.0.0.1:3000/callback";
 const BYE = "http://127.0.0.1:3000/";
 const CLIENT = { clientId: "demo-app", clientSecret: "demo-secret", redirectUris: [CALLBACK] };
-const OTHER = { clientId: "other-app", clientSecret: "other-secret", redirectUris: ["http://127.0.0.1:4000/callback"] };
+const OTHER = {
+  clientId: "other-app",
+  clientSecret: "other-secret",
+  redirectUris: ["http://127.0.0.1:4000/callback"],
+};
 const CREDENTIALS = { client_id: "demo-app", client_secret: "demo-secret" };
 const OTHER_CREDENTIALS = { client_id: "other-app", client_secret: "other-secret" };
 const PERSON = "amara-okafor";
@@ -73,16 +82,31 @@ function location(response: Response, base?: string | URL): URL {
 
 function authorizeUrl(portal: Portal, params: Record<string, string | undefined> = {}): URL {
   const url = new URL("/oauth2/authorize", portal.issuer);
-  const all = { client_id: "demo-app", redirect_uri: CALLBACK, response_type: "code", scope: "openid", ...params };
+  const all = {
+    client_id: "demo-app",
+    redirect_uri: CALLBACK,
+    response_type: "code",
+    scope: "openid",
+    ...params,
+  };
   for (const [name, value] of Object.entries(all)) if (value !== undefined) url.searchParams.set(name, value);
   return url;
 }
 
-function post(portal: Portal, path: string, form: Record<string, string>, headers: Record<string, string> = {}) {
+function post(
+  portal: Portal,
+  path: string,
+  form: Record<string, string>,
+  headers: Record<string, string> = {},
+) {
   return fetch(new URL(path, portal.issuer), { method: "POST", headers, body: new URLSearchParams(form) });
 }
 
-async function newCode(portal: Portal, params: Record<string, string> = {}, browser = new Browser()): Promise<string> {
+async function newCode(
+  portal: Portal,
+  params: Record<string, string> = {},
+  browser = new Browser(),
+): Promise<string> {
   return (await browser.login(portal, params)).searchParams.get("code") ?? "";
 }
 
@@ -119,7 +143,10 @@ const newTokens = async (portal: Portal, params: Record<string, string> = {}): P
   tokensOf(exchange(portal, await newCode(portal, params)));
 
 const userInfo = (portal: Portal, token?: string) =>
-  fetch(`${portal.issuer}/userinfo`, token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } });
+  fetch(
+    `${portal.issuer}/userinfo`,
+    token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } },
+  );
 
 const getJson = async (portal: Portal, path: string) =>
   (await (await fetch(portal.issuer + path)).json()) as Record<string, unknown>;
@@ -189,13 +216,20 @@ describe("discovery and keys", () => {
     expect((await userInfo(portal, before.access_token)).status).toBe(200);
   });
 
-  test.each(["RS256", "PS256", "ES256", "EdDSA"] as const)("tokens can be signed with %s", async (signingAlg) => {
-    const portal = await start({ signingAlg });
-    expect(await getJson(portal, DISCOVERY)).toMatchObject({ id_token_signing_alg_values_supported: [signingAlg] });
-    const { id_token } = await newTokens(portal);
-    const { protectedHeader } = await jwtVerify(id_token, await keySet(portal), { algorithms: [signingAlg] });
-    expect(protectedHeader.alg).toBe(signingAlg);
-  });
+  test.each(["RS256", "PS256", "ES256", "EdDSA"] as const)(
+    "tokens can be signed with %s",
+    async (signingAlg) => {
+      const portal = await start({ signingAlg });
+      expect(await getJson(portal, DISCOVERY)).toMatchObject({
+        id_token_signing_alg_values_supported: [signingAlg],
+      });
+      const { id_token } = await newTokens(portal);
+      const { protectedHeader } = await jwtVerify(id_token, await keySet(portal), {
+        algorithms: [signingAlg],
+      });
+      expect(protectedHeader.alg).toBe(signingAlg);
+    },
+  );
 });
 
 describe("login", () => {
@@ -213,7 +247,9 @@ describe("login", () => {
   });
 
   test("the login page shows the people and says that it is a demo, safely", async () => {
-    const portal = await start({ people: [...DEMO_PEOPLE, { sub: 'x"><i>', name: "<script>alert(1)</script>" }] });
+    const portal = await start({
+      people: [...DEMO_PEOPLE, { sub: 'x"><i>', name: "<script>alert(1)</script>" }],
+    });
     const browser = new Browser();
     const params = { auth_source_id: "<b>wechat</b>" };
     const address = location(await browser.visit(authorizeUrl(portal, params)), portal.issuer);
@@ -442,7 +478,12 @@ describe("a bad token answer", () => {
     ["the code is wrong", { code: "wrong" }, 400, { error: "invalid_grant" }],
     ["redirect_uri is another", { redirect_uri: BYE }, 400, { error: "invalid_grant" }],
     ["redirect_uri is missing", { redirect_uri: "" }, 400, { error: "invalid_grant" }],
-    ["a verifier comes without a challenge", { code_verifier: "v".repeat(43) }, 401, { error: "invalid_client" }],
+    [
+      "a verifier comes without a challenge",
+      { code_verifier: "v".repeat(43) },
+      401,
+      { error: "invalid_client" },
+    ],
     [
       "the code is missing",
       { code: "" },
@@ -465,7 +506,11 @@ describe("a bad token answer", () => {
     ["missing", {}],
   ])("when code_verifier is %s", async (_what, form) => {
     const portal = await start();
-    const answer = await exchange(portal, await newCode(portal, pkce().challenge), form as Record<string, string>);
+    const answer = await exchange(
+      portal,
+      await newCode(portal, pkce().challenge),
+      form as Record<string, string>,
+    );
     expect([answer.status, await answer.json()]).toEqual([401, { error: "invalid_client" }]);
   });
 
@@ -478,7 +523,11 @@ describe("a bad token answer", () => {
       const authorization = `Basic ${Buffer.from(credentials).toString("base64")}`;
       const form = { grant_type: "authorization_code", code: "any", redirect_uri: CALLBACK };
       const answer = await post(portal, "/oauth2/token", form, { authorization });
-      expect([answer.status, await answer.text(), answer.headers.get("www-authenticate")]).toEqual([401, body, null]);
+      expect([answer.status, await answer.text(), answer.headers.get("www-authenticate")]).toEqual([
+        401,
+        body,
+        null,
+      ]);
     }
   });
 
@@ -584,7 +633,8 @@ describe("userinfo", () => {
     async (what) => {
       const portal = await start();
       const tokens = await newTokens(portal);
-      if (what === "revoked") await post(portal, "/oauth2/revoke", { ...CREDENTIALS, token: tokens.access_token });
+      if (what === "revoked")
+        await post(portal, "/oauth2/revoke", { ...CREDENTIALS, token: tokens.access_token });
       if (what === "expired") vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 301_000 });
       const others: Record<string, string> = {
         invalid: `${tokens.access_token}x`,
@@ -660,7 +710,11 @@ describe("logout", () => {
     new Browser().visit(`${portal.issuer}/logout?${new URLSearchParams(params)}`);
 
   test("leads to the registered address, with the state", async () => {
-    const answer = await logout(await start(), { client_id: "demo-app", logout_redirect_uri: BYE, state: "s t" });
+    const answer = await logout(await start(), {
+      client_id: "demo-app",
+      logout_redirect_uri: BYE,
+      state: "s t",
+    });
     expect(answer.status).toBe(302);
     expect(location(answer).href).toBe(`${BYE}?state=s+t`);
   });
@@ -670,7 +724,9 @@ describe("logout", () => {
     expect([answer.status, answer.headers.get("location")]).toEqual([302, BYE]);
     const two = await start({ logoutRedirectUris: [BYE, `${BYE}bye`] });
     expect((await logout(two, { client_id: "demo-app" })).status).toBe(400);
-    expect((await logout(await start({ logoutRedirectUris: [] }), { client_id: "demo-app" })).status).toBe(400);
+    expect((await logout(await start({ logoutRedirectUris: [] }), { client_id: "demo-app" })).status).toBe(
+      400,
+    );
   });
 
   test.each([
@@ -693,7 +749,9 @@ describe("logout", () => {
   test("does not touch the tokens", async () => {
     const portal = await start();
     const browser = new Browser();
-    const { access_token, refresh_token } = await tokensOf(exchange(portal, await newCode(portal, {}, browser)));
+    const { access_token, refresh_token } = await tokensOf(
+      exchange(portal, await newCode(portal, {}, browser)),
+    );
     await browser.visit(`${portal.issuer}/logout?client_id=demo-app`);
     expect((await userInfo(portal, access_token)).status).toBe(200);
     expect((await refresh(portal, refresh_token)).status).toBe(200);
@@ -724,13 +782,18 @@ describe("misbehaviour", () => {
 
   test("the next ID token can lie about its claims and its header, once", async () => {
     const portal = await start();
-    portal.nextIdToken({ claims: { aud: "another", azp: undefined }, header: { kid: "unknown", alg: "HS256" } });
+    portal.nextIdToken({
+      claims: { aud: "another", azp: undefined },
+      header: { kid: "unknown", alg: "HS256" },
+    });
     const { id_token } = await newTokens(portal);
     expect(decodeJwt(id_token)).toMatchObject({ aud: "another", sub: PERSON });
     expect(decodeJwt(id_token)).not.toHaveProperty("azp");
     expect(decodeProtectedHeader(id_token)).toEqual({ kid: "unknown", alg: "HS256" });
     const honest = await newTokens(portal);
-    await expect(jwtVerify(honest.id_token, await keySet(portal), { audience: "demo-app" })).resolves.toBeDefined();
+    await expect(
+      jwtVerify(honest.id_token, await keySet(portal), { audience: "demo-app" }),
+    ).resolves.toBeDefined();
   });
 
   test("a lie is still well signed, a stranger's token is not, and nobody's is not signed", async () => {
@@ -739,7 +802,9 @@ describe("misbehaviour", () => {
     portal.nextIdToken({ claims: { aud: "another" } });
     await expect(jwtVerify((await newTokens(portal)).id_token, set)).resolves.toBeDefined();
     portal.nextIdToken({ signedBy: "stranger" });
-    await expect(jwtVerify((await newTokens(portal)).id_token, set)).rejects.toThrow("signature verification failed");
+    await expect(jwtVerify((await newTokens(portal)).id_token, set)).rejects.toThrow(
+      "signature verification failed",
+    );
     portal.nextIdToken({ signedBy: "nobody" });
     const { id_token } = await newTokens(portal);
     expect(decodeProtectedHeader(id_token).alg).toBe("none");
@@ -758,7 +823,10 @@ describe("misbehaviour", () => {
 
   test("the next good token answer can be written by the test, body and headers", async () => {
     const portal = await start();
-    portal.writeNextTokenAnswer((json) => ({ body: json.toUpperCase(), headers: { "content-type": "text/plain" } }));
+    portal.writeNextTokenAnswer((json) => ({
+      body: json.toUpperCase(),
+      headers: { "content-type": "text/plain" },
+    }));
     const answer = await exchange(portal, await newCode(portal));
     expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "text/plain"]);
     expect(await answer.text()).toContain('"TOKEN_TYPE":"BEARER"');
@@ -917,7 +985,12 @@ describe("another, standard provider", () => {
     const { id_token, access_token, refresh_token } = await newTokens(portal, { nonce: "n" });
     const half = createHash("sha256").update(access_token).digest().subarray(0, 16).toString("base64url");
     const claims = decodeJwt(id_token);
-    expect(claims).toMatchObject({ at_hash: half, auth_time: expect.any(Number), sid: expect.any(String), nonce: "n" });
+    expect(claims).toMatchObject({
+      at_hash: half,
+      auth_time: expect.any(Number),
+      sid: expect.any(String),
+      nonce: "n",
+    });
     const refreshed = decodeJwt((await tokensOf(refresh(portal, refresh_token))).id_token);
     expect(refreshed).toMatchObject({ auth_time: claims["auth_time"], sid: claims["sid"] });
     expect(refreshed["at_hash"]).not.toBe(half);

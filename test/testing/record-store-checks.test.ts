@@ -12,7 +12,10 @@ function checksOf(breakIt: Break) {
     const { index, ...broken } = breakIt(records, created);
     created += 1;
     const bound = Object.fromEntries(
-      (["read", "create", "replace", "touch", "remove"] as const).map((name) => [name, records[name].bind(records)]),
+      (["read", "create", "replace", "touch", "remove"] as const).map((name) => [
+        name,
+        records[name].bind(records),
+      ]),
     );
     return { ...bound, ...broken, index: { ...records.index, ...index } } as unknown as RecordStore;
   };
@@ -30,16 +33,19 @@ test("there is a broken adapter for each check, and each check has a name of its
   expect(checks.map(({ name }) => name).sort()).toEqual(Object.keys(BROKEN).sort());
 });
 
-test.each(Object.entries(BROKEN))("an adapter that fails it is reported: %s", async (name, [did, breakIt]) => {
-  if (name.includes("does not read") || name.includes("shorter life that")) skipThreeSeconds();
-  const check = checksOf(breakIt).find((one) => one.name === name);
-  const error = await check?.run().catch((failed: unknown) => failed);
-  expect(error).toBeInstanceOf(Error);
-  const { message } = error as Error;
-  expect(message).toContain(did);
-  expect(message).toMatch(/^.+\.\nIt must .+\.\nIf it does not, .+\.$/);
-  expect(message.length).toBeLessThan(1000);
-});
+test.each(Object.entries(BROKEN))(
+  "an adapter that fails it is reported: %s",
+  async (name, [did, breakIt]) => {
+    if (name.includes("does not read") || name.includes("shorter life that")) skipThreeSeconds();
+    const check = checksOf(breakIt).find((one) => one.name === name);
+    const error = await check?.run().catch((failed: unknown) => failed);
+    expect(error).toBeInstanceOf(Error);
+    const { message } = error as Error;
+    expect(message).toContain(did);
+    expect(message).toMatch(/^.+\.\nIt must .+\.\nIf it does not, .+\.$/);
+    expect(message.length).toBeLessThan(1000);
+  },
+);
 
 /** The limit of three seconds passes at the second look. */
 function skipThreeSeconds(): void {

@@ -15,9 +15,15 @@ async function start(portalOptions: TestPortalOptions = {}, options: PortalAuthO
   const server = createServer(app);
   onTestFinished(() => close(server));
   const url = await listen(server);
-  app.use(portalAuth({ ...portal.options, redirectUri: `${url}/callback`, secret: "s".repeat(40), ...options }));
+  app.use(
+    portalAuth({ ...portal.options, redirectUri: `${url}/callback`, secret: "s".repeat(40), ...options }),
+  );
   app.get("/account", requireAuth(), (req, res) => void res.json(req.portal.claims));
-  app.get("/fresh", requireAuth({ freshToken: true }), async (req, res) => void res.json(await req.portal.tokens()));
+  app.get(
+    "/fresh",
+    requireAuth({ freshToken: true }),
+    async (req, res) => void res.json(await req.portal.tokens()),
+  );
   app.use(portalErrors());
   const ask = async (path: string, cookie: string) => {
     const answer = await fetch(url + path, { headers: { cookie } });
@@ -33,14 +39,16 @@ test("needs no option: an app on any port logs in, without a browser", async () 
   expect([status, location]).toEqual([200, `${url}/account`]);
   expect(JSON.parse(body)).toMatchObject({ sub: "lin-xiaoyu" });
   expect((await ask("/account", cookie)).body).toMatchObject({ sub: "lin-xiaoyu", aud: "test-app" });
-  expect((await ask("/account", (await portal.signIn(`${url}/account`, "jonas-weber")).cookie)).body["sub"]).toBe(
-    "jonas-weber",
-  );
+  expect(
+    (await ask("/account", (await portal.signIn(`${url}/account`, "jonas-weber")).cookie)).body["sub"],
+  ).toBe("jonas-weber");
 });
 
 test("refuses an option that does not exist, which it would ignore", async () => {
   const misspelt = { accessTokenLifetime: 5 } as TestPortalOptions;
-  await expect(startTestPortal(misspelt)).rejects.toThrow("startTestPortal: there is no option accessTokenLifetime");
+  await expect(startTestPortal(misspelt)).rejects.toThrow(
+    "startTestPortal: there is no option accessTokenLifetime",
+  );
 });
 
 test("signs in nobody whom it does not know, and says whom it does", async () => {
@@ -76,7 +84,9 @@ test("with redirect addresses that are given takes those alone", async () => {
 
 test("takes no address beyond loopback for want of a registered one", async () => {
   const { portal } = await start();
-  const asked = new URL(`${portal.issuer}/oauth2/authorize?client_id=test-app&response_type=code&scope=openid`);
+  const asked = new URL(
+    `${portal.issuer}/oauth2/authorize?client_id=test-app&response_type=code&scope=openid`,
+  );
   for (const [address, status] of [
     ["http://localhost:1234/back", 302],
     ["https://app.example/callback", 400],
@@ -93,7 +103,8 @@ test("a second click that comes when the first has gone on asks again, and is an
   const begun = new Browser();
   const page = await begun.navigate((await begun.navigate(`${url}/login`)).headers.location ?? "");
   const address = new URL(page.headers.location ?? "", portal.issuer);
-  const click = () => begun.navigate(address, { method: "POST", form: { sub: "jonas-weber" }, site: "same-origin" });
+  const click = () =>
+    begun.navigate(address, { method: "POST", form: { sub: "jonas-weber" }, site: "same-origin" });
   const follow = async (answer: Awaited<ReturnType<typeof click>>) => {
     let { headers } = answer;
     while (headers.location?.startsWith("/") || headers.location?.startsWith(portal.issuer))
@@ -157,7 +168,8 @@ describe("misbehaves on request", () => {
     const { portal, url } = await start();
     await portal.signIn(`${url}/account`);
     const keys = async () =>
-      ((await (await fetch(`${portal.issuer}/oauth2/jwks`)).json()) as { keys: { kid: string; n: string }[] }).keys;
+      ((await (await fetch(`${portal.issuer}/oauth2/jwks`)).json()) as { keys: { kid: string; n: string }[] })
+        .keys;
     const [before] = await keys();
     await portal.rotateKeys(keepKid);
     const [after] = await keys();
@@ -180,7 +192,10 @@ describe("misbehaves on request", () => {
       client_id,
       client_secret,
     };
-    const reuse = await fetch(`${portal.issuer}/oauth2/token`, { method: "POST", body: new URLSearchParams(form) });
+    const reuse = await fetch(`${portal.issuer}/oauth2/token`, {
+      method: "POST",
+      body: new URLSearchParams(form),
+    });
     expect([reuse.status, await reuse.json()]).toEqual([400, { error: "invalid_grant" }]);
     clock.advance(301);
     expect((await ask("/fresh", cookie)).status).toBe(401); // the new one went with the old

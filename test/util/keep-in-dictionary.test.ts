@@ -4,7 +4,9 @@ import { expect, test } from "vitest";
 import { startWorld } from "../support/world.js";
 
 setFlagsFromString("--allow-natives-syntax");
-const hasHiddenClass = new Function("object", "return %HasFastProperties(object)") as (object: object) => boolean;
+const hasHiddenClass = new Function("object", "return %HasFastProperties(object)") as (
+  object: object,
+) => boolean;
 
 test.each([4, 5] as const)(
   "behind portalAuth() a request and its response have dictionaries, and lack nothing (Express %i)",

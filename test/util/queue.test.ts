@@ -82,7 +82,9 @@ describe("joined", () => {
     const shared = join("x", work("shared"));
     (how === "end" ? end : fail)("first");
     const outcomes = await Promise.allSettled([first, shared]);
-    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set([how === "end" ? "fulfilled" : "rejected"]));
+    expect(new Set(outcomes.map(({ status }) => status))).toEqual(
+      new Set([how === "end" ? "fulfilled" : "rejected"]),
+    );
     const again = join("x", work("again"));
     end("again");
     expect(await again).toBe("done by again");

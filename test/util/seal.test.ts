@@ -76,7 +76,8 @@ test("a second way to write the same bytes opens nothing: a cookie that is compa
 test("parts of another number or length open nothing: a tag that is cut short is found by trying", () => {
   const sealer = createSealer([A], "login");
   const [header, , iv = "", text = "", tag = ""] = sealer.seal({ n: 1 }).split(".");
-  const cut = (part: string, bytes: number) => Buffer.from(part, "base64url").subarray(0, bytes).toString("base64url");
+  const cut = (part: string, bytes: number) =>
+    Buffer.from(part, "base64url").subarray(0, bytes).toString("base64url");
   for (const parts of [
     [header, "", iv, text, cut(tag, 12)],
     [header, "", iv, text, cut(tag, 4)],
@@ -99,6 +100,8 @@ test("it is a JWE like any other: what we seal jose opens, and what jose seals w
     { alg: "dir", enc: "A256GCM" },
   ]);
   const text = new TextEncoder().encode('{"n":2}');
-  const sealed = await new CompactEncrypt(text).setProtectedHeader({ alg: "dir", enc: "A256GCM" }).encrypt(key);
+  const sealed = await new CompactEncrypt(text)
+    .setProtectedHeader({ alg: "dir", enc: "A256GCM" })
+    .encrypt(key);
   expect(sealer.open(sealed)).toEqual({ n: 2 });
 });

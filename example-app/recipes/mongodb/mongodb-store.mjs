@@ -43,8 +43,16 @@ export class MongodbStore {
   async create(key, text, lifeMs) {
     const createdBy = randomUUID();
     const created = { text: { $literal: text }, version: 1, endsAt: endIn(lifeMs), createdBy };
-    const fields = Object.entries(created).map(([name, value]) => [name, { $cond: [ALIVE, `$${name}`, value] }]);
-    const options = { upsert: true, returnDocument: 'after', projection: { createdBy: 1 }, maxTimeMS: MOST_MS };
+    const fields = Object.entries(created).map(([name, value]) => [
+      name,
+      { $cond: [ALIVE, `$${name}`, value] },
+    ]);
+    const options = {
+      upsert: true,
+      returnDocument: 'after',
+      projection: { createdBy: 1 },
+      maxTimeMS: MOST_MS,
+    };
     const update = [{ $set: Object.fromEntries(fields) }];
     const found = await upsert(() => this.#records.findOneAndUpdate({ _id: key }, update, options));
     return found.createdBy === createdBy;
@@ -53,7 +61,9 @@ export class MongodbStore {
   async replace(key, version, text, lifeMs) {
     const endsAt = lifeMs === undefined ? '$endsAt' : endIn(lifeMs);
     const fields = { text: { $literal: text }, version: { $add: ['$version', 1] }, endsAt }; // $literal: a text may begin with $
-    const { matchedCount } = await this.#records.updateOne({ _id: key, version, $expr: ALIVE }, [{ $set: fields }]);
+    const { matchedCount } = await this.#records.updateOne({ _id: key, version, $expr: ALIVE }, [
+      { $set: fields },
+    ]);
     return matchedCount === 1;
   }
 

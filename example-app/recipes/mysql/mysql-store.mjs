@@ -23,7 +23,10 @@ export class MysqlStore {
   }
 
   async read(key) {
-    const [row] = await this.#run(`SELECT text, version, ${LIFE} FROM portal_record WHERE id = ? AND ${ALIVE}`, [key]);
+    const [row] = await this.#run(
+      `SELECT text, version, ${LIFE} FROM portal_record WHERE id = ? AND ${ALIVE}`,
+      [key],
+    );
     return toRecord(row);
   }
 
@@ -73,7 +76,9 @@ export class MysqlStore {
       await this.#run(insert, [list, name, microseconds(lifeMs), microseconds(lifeMs)]);
     },
     list: async (list) => {
-      const rows = await this.#run(`SELECT name FROM portal_record_index WHERE list = ? AND ${ALIVE}`, [list]);
+      const rows = await this.#run(`SELECT name FROM portal_record_index WHERE list = ? AND ${ALIVE}`, [
+        list,
+      ]);
       return rows.map(({ name }) => name.toString());
     },
     remove: async (list, names) => {

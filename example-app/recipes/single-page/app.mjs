@@ -10,7 +10,9 @@ const api = express.Router();
 api.use(requireAuth({ csrf: true }));
 
 const notes = new Map(); // stands in for your database
-api.get('/me', (req, res) => res.json({ sub: req.portal.claims.sub, notes: notes.get(req.portal.claims.sub) ?? [] }));
+api.get('/me', (req, res) =>
+  res.json({ sub: req.portal.claims.sub, notes: notes.get(req.portal.claims.sub) ?? [] }),
+);
 api.post('/notes', express.json(), (req, res) => {
   const { sub } = req.portal.claims;
   notes.set(sub, [...(notes.get(sub) ?? []), String(req.body.text)]);

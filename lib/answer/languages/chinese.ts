@@ -1,4 +1,4 @@
-import type { Words } from "../../pages.js";
+import type { Words } from "../../contract/page-parts.js";
 
 export const CHINESE: Words = {
   lang: "zh",

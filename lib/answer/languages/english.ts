@@ -1,7 +1,9 @@
-import { failures, type PortalAuthErrorCode } from "../../errors.js";
-import type { Words } from "../../pages.js";
+import type { Words } from "../../contract/page-parts.js";
+import { failures, type PortalAuthErrorCode } from "../../errors/portal-auth-error.js";
 
-const sentences = Object.fromEntries(Object.entries(failures).map(([code, { sentence }]) => [code, sentence]));
+const sentences = Object.fromEntries(
+  Object.entries(failures).map(([code, { sentence }]) => [code, sentence]),
+);
 
 export const ENGLISH: Words = {
   lang: "en",
@@ -30,8 +32,11 @@ export const ENGLISH: Words = {
     doNotSend: "Do not send",
     request: "request",
   },
-  signOutQuestion: "You did not click a link or a button of this site to get here, so you have not been signed out.",
+  signOutQuestion:
+    "You did not click a link or a button of this site to get here, so you have not been signed out.",
   formNotSent: "What you sent was not saved. Please send it again after you have signed in.",
-  formQuestion: "You were signed out before your form was sent, so it has been kept. You are signed in as {name} now.",
-  formGone: "The form has been sent already, or it was kept for too long. In that case please fill it in once more.",
+  formQuestion:
+    "You were signed out before your form was sent, so it has been kept. You are signed in as {name} now.",
+  formGone:
+    "The form has been sent already, or it was kept for too long. In that case please fill it in once more.",
 };

@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import type { Words, WordsGiven } from "../../pages.js";
+import type { Words, WordsGiven } from "../../contract/page-parts.js";
 import { CHINESE } from "./chinese.js";
 import { ENGLISH } from "./english.js";
 
@@ -11,7 +11,8 @@ export function createLanguages(given: Readonly<Record<string, WordsGiven>>): Wo
     ["en", ENGLISH],
     ["zh", CHINESE],
   ]);
-  for (const [lang, words] of Object.entries(given)) known.set(lang, complete(lang, words, known.get(lang) ?? ENGLISH));
+  for (const [lang, words] of Object.entries(given))
+    known.set(lang, complete(lang, words, known.get(lang) ?? ENGLISH));
   const languages = [...known.keys()];
   return function wordsOf(req) {
     const language = req.acceptsLanguages(languages);

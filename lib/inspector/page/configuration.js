@@ -21,7 +21,11 @@ const tableOf = (instance, options, isOneOfSeveral) =>
       h(
         "thead",
         {},
-        h("tr", {}, ...["option", "value", "from", "variable"].map((name) => h("th", { scope: "col" }, name))),
+        h(
+          "tr",
+          {},
+          ...["option", "value", "from", "variable"].map((name) => h("th", { scope: "col" }, name)),
+        ),
       ),
       h("tbody", {}, ...options.map(rowOf)),
     ),

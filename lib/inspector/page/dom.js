@@ -11,7 +11,8 @@ const s = (name, attributes, ...children) => fill(document.createElementNS(SVG, 
 
 function fill(element, attributes, children) {
   for (const [attribute, value] of Object.entries(attributes))
-    if (value !== undefined && value !== false) element.setAttribute(attribute, value === true ? "" : String(value));
+    if (value !== undefined && value !== false)
+      element.setAttribute(attribute, value === true ? "" : String(value));
   element.append(...children.flat().filter((child) => child !== undefined && child !== false));
   return element;
 }
@@ -48,10 +49,12 @@ export function show(place, key, make) {
   const focused = place.contains(document.activeElement) ? keyOf(document.activeElement) : undefined;
   place.replaceChildren(...[make()].flat());
   for (const details of place.querySelectorAll("details")) details.open = open.has(details.dataset.key);
-  if (focused !== undefined) focus([...place.querySelectorAll("[data-key]")].find((one) => keyOf(one) === focused));
+  if (focused !== undefined)
+    focus([...place.querySelectorAll("[data-key]")].find((one) => keyOf(one) === focused));
   shown.set(place, key);
 }
 
 const keyOf = (element) => element.closest("[data-key]")?.dataset.key;
 
-const focus = (element) => (element?.querySelector(":scope > summary") ?? element)?.focus({ preventScroll: true });
+const focus = (element) =>
+  (element?.querySelector(":scope > summary") ?? element)?.focus({ preventScroll: true });

@@ -25,7 +25,9 @@ const words = (error) =>
     : "the app does not answer; trying again";
 
 async function ask() {
-  const answer = await fetch(`events.json?${new URLSearchParams({ notebook: notebook ?? "", after: String(seen) })}`);
+  const answer = await fetch(
+    `events.json?${new URLSearchParams({ notebook: notebook ?? "", after: String(seen) })}`,
+  );
   if (answer.status === 404) throw new Closed();
   if (!answer.ok) throw new Error(`events.json answered ${answer.status}`);
   const news = await answer.json();

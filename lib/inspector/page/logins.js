@@ -25,7 +25,8 @@ function loginOf(login, index) {
     login.steps.length > 0 ? timelineOf(login) : undefined,
     login.failure ? explain(login.failure, login.id) : undefined,
   ];
-  if (index < OPEN || login.steps.length === 0) return [h("div", { class: "line" }, ...lineOf(login)), ...more];
+  if (index < OPEN || login.steps.length === 0)
+    return [h("div", { class: "line" }, ...lineOf(login)), ...more];
   return [h("details", { "data-key": login.id }, h("summary", { class: "line" }, ...lineOf(login)), ...more)];
 }
 

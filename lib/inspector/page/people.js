@@ -6,7 +6,8 @@ import { CLAIMS, TIMES, TOKENS } from "./words.js";
 export function showPeople(place, people, now) {
   show(place, JSON.stringify(people), () => people.map((person) => personOf(person, people.length > 1)));
   for (const token of place.querySelectorAll(".token[data-ends]")) turn(token, now);
-  for (const time of place.querySelectorAll("[data-at]")) time.textContent = fromNow(Number(time.dataset.at), now);
+  for (const time of place.querySelectorAll("[data-at]"))
+    time.textContent = fromNow(Number(time.dataset.at), now);
 }
 
 function personOf(person, isOneOfSeveral) {
@@ -43,7 +44,9 @@ function personOf(person, isOneOfSeveral) {
         h("span", { "data-at": ends_at }),
         " at the latest",
       ),
-      logout ? h("a", { class: "button", href: logout, "data-key": `${instance} door` }, "Sign out") : h("span", {}),
+      logout
+        ? h("a", { class: "button", href: logout, "data-key": `${instance} door` }, "Sign out")
+        : h("span", {}),
     ),
     h("div", { class: "tokens" }, ...tokens.map(tokenOf)),
   );

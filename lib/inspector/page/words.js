@@ -4,7 +4,8 @@ export const STEPS = {
   callback: "The portal has sent the browser back; what came is read: one of each parameter, or refused.",
   discovery: "The portal's discovery document: asked for once, then remembered for an hour.",
   state: "The attempt is found by its state in this browser's sealed cookie; iss and error are looked at.",
-  exchange: "The code is given for tokens at the token endpoint, with the client's secret and the PKCE verifier.",
+  exchange:
+    "The code is given for tokens at the token endpoint, with the client's secret and the PKCE verifier.",
   checks: "The ID token is verified: signature, iss, aud, azp, exp, iat, nonce, at_hash.",
   hooks: "Your onTokens and onLogin.",
   session: "A new session id; tokens and claims are saved in the store.",

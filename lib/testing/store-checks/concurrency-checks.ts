@@ -5,9 +5,15 @@ const KEYS = 20;
 
 /** One of many callers creates a record, whether or not an expired one is in its place. */
 async function createsOnce(trial: Trial, key: string): Promise<void> {
-  const created = await Promise.all(times(CALLERS, (at) => trial.adapter(at).create(key, `caller ${at}`, HOUR_MS)));
+  const created = await Promise.all(
+    times(CALLERS, (at) => trial.adapter(at).create(key, `caller ${at}`, HOUR_MS)),
+  );
   trial.isOne("create() under one key at the same moment", created);
-  await trial.reads(key, { text: `caller ${created.indexOf(true)}`, version: 1 }, " after create() by many callers");
+  await trial.reads(
+    key,
+    { text: `caller ${created.indexOf(true)}`, version: 1 },
+    " after create() by many callers",
+  );
 }
 
 /** Runs a race for each of many new records. */
@@ -31,13 +37,21 @@ export const concurrencyChecks: readonly Check[] = [
       await trial.create(key, "first");
       trial.isRecord("read() on another connection after create()", await other.read(key), { text: "first" });
       await one.replace(key, 1, "second");
-      trial.isRecord("read() on another connection after replace()", await other.read(key), { text: "second" });
+      trial.isRecord("read() on another connection after replace()", await other.read(key), {
+        text: "second",
+      });
       await one.remove(key);
       trial.isNone("read() on another connection after remove()", await other.read(key));
       await one.index.add(key, "name", HOUR_MS);
-      trial.equals("index.list() on another connection after index.add()", await other.index.list(key), ["name"]);
+      trial.equals("index.list() on another connection after index.add()", await other.index.list(key), [
+        "name",
+      ]);
       await one.index.remove(key, ["name"]);
-      trial.equals("index.list() on another connection after index.remove()", await other.index.list(key), []);
+      trial.equals(
+        "index.list() on another connection after index.remove()",
+        await other.index.list(key),
+        [],
+      );
     },
   },
   {
@@ -61,7 +75,9 @@ export const concurrencyChecks: readonly Check[] = [
     async run(trial) {
       const key = trial.newKey();
       await trial.create(key, "first");
-      const replaced = await Promise.all(times(CALLERS, (at) => trial.adapter(at).replace(key, 1, `caller ${at}`)));
+      const replaced = await Promise.all(
+        times(CALLERS, (at) => trial.adapter(at).replace(key, 1, `caller ${at}`)),
+      );
       trial.isOne("replace() of one version at the same moment", replaced);
       const text = `caller ${replaced.indexOf(true)}`;
       await trial.reads(key, { text, version: 2 }, " after replace() by many callers");
@@ -85,7 +101,10 @@ export const concurrencyChecks: readonly Check[] = [
       await races(trial, async (key) => {
         const calls = [trial.one.replace(key, 1, "second"), trial.other.remove(key, 1)] as const;
         const [isReplaced, removed] = await Promise.all(calls);
-        trial.isOne("replace() or remove() of one version at the same moment", [isReplaced, Boolean(removed)]);
+        trial.isOne("replace() or remove() of one version at the same moment", [
+          isReplaced,
+          Boolean(removed),
+        ]);
         if (isReplaced) await trial.reads(key, { text: "second", version: 2 }, " after replace()");
         else await trial.readsNone(key, " after remove()");
       });
@@ -119,7 +138,11 @@ export const concurrencyChecks: readonly Check[] = [
         const touches = times(4, (at) => trial.adapter(at).touch(key, 2 * HOUR_MS));
         const [isReplaced] = await Promise.all([trial.other.replace(key, 1, "second"), ...touches]);
         trial.equals("replace() while touch() runs", isReplaced, true);
-        await trial.reads(key, { text: "second", version: 2, lifeMs: 2 * HOUR_MS }, " after replace() and touch()");
+        await trial.reads(
+          key,
+          { text: "second", version: 2, lifeMs: 2 * HOUR_MS },
+          " after replace() and touch()",
+        );
       });
     },
   },
@@ -140,5 +163,6 @@ export const concurrencyChecks: readonly Check[] = [
 const REPLACEMENTS = 30;
 
 async function replaceInTurn({ one }: Trial, key: string): Promise<void> {
-  for (let version = 1; version <= REPLACEMENTS; version += 1) await one.replace(key, version, String(version + 1));
+  for (let version = 1; version <= REPLACEMENTS; version += 1)
+    await one.replace(key, version, String(version + 1));
 }

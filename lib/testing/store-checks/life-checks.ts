@@ -33,7 +33,11 @@ const changedLives: readonly Check[] = [
       await trial.create(key, "text");
       for (const lifeMs of [3 * HOUR_MS, HOUR_MS]) {
         trial.equals("touch()", await trial.one.touch(key, lifeMs), true);
-        await trial.reads(key, { text: "text", version: 1, lifeMs }, ` after touch() with a life of ${lifeMs} ms`);
+        await trial.reads(
+          key,
+          { text: "text", version: 1, lifeMs },
+          ` after touch() with a life of ${lifeMs} ms`,
+        );
       }
     },
   },
@@ -54,7 +58,11 @@ const changedLives: readonly Check[] = [
       const key = trial.newKey();
       await trial.create(key, "text", HOUR_MS + 0.4);
       trial.equals("touch() with a fraction", await trial.one.touch(key, HOUR_MS / 3 + 0.7), true);
-      trial.equals("replace() with a fraction", await trial.one.replace(key, 1, "text", HOUR_MS + 1 / 3), true);
+      trial.equals(
+        "replace() with a fraction",
+        await trial.one.replace(key, 1, "text", HOUR_MS + 1 / 3),
+        true,
+      );
       await trial.reads(key, { lifeMs: HOUR_MS }, " after replace() with a fraction");
       await trial.one.index.add(key, "name", HOUR_MS + 0.4);
       await trial.lists(key, ["name"]);
@@ -108,7 +116,11 @@ const ends: readonly Check[] = [
     async run(trial) {
       const key = await expire(trial);
       for (const lifeMs of [undefined, HOUR_MS])
-        trial.equals("replace() of an expired record", await trial.one.replace(key, 1, "next", lifeMs), false);
+        trial.equals(
+          "replace() of an expired record",
+          await trial.one.replace(key, 1, "next", lifeMs),
+          false,
+        );
       await trial.readsNone(key, " after replace() of an expired record");
     },
   },

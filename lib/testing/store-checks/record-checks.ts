@@ -29,7 +29,11 @@ export const recordChecks: readonly Check[] = [
     async run(trial) {
       const key = trial.newKey();
       await trial.create(key, "first");
-      trial.equals("create() of an existing record", await trial.one.create(key, "second", 2 * HOUR_MS), false);
+      trial.equals(
+        "create() of an existing record",
+        await trial.one.create(key, "second", 2 * HOUR_MS),
+        false,
+      );
       await trial.reads(key, { text: "first", version: 1, lifeMs: HOUR_MS }, " after a second create()");
     },
   },
@@ -53,7 +57,11 @@ export const recordChecks: readonly Check[] = [
       await trial.one.remove(key);
       trial.equals("touch() of a removed record", await trial.one.touch(key, HOUR_MS), false);
       for (const version of [0, 1])
-        trial.equals("replace() of a removed record", await trial.one.replace(key, version, "next", HOUR_MS), false);
+        trial.equals(
+          "replace() of a removed record",
+          await trial.one.replace(key, version, "next", HOUR_MS),
+          false,
+        );
       await trial.readsNone(key, " after touch() and replace() of a removed record");
     },
   },
@@ -66,7 +74,11 @@ export const recordChecks: readonly Check[] = [
       await trial.one.replace(key, 1, "changed");
       await trial.one.remove(key);
       await trial.create(key, "second");
-      await trial.reads(key, { text: "second", version: 1 }, " after create(), replace(), remove() and create()");
+      await trial.reads(
+        key,
+        { text: "second", version: 1 },
+        " after create(), replace(), remove() and create()",
+      );
     },
   },
   {
@@ -90,7 +102,11 @@ export const recordChecks: readonly Check[] = [
         const isReplaced = await trial.one.replace(key, version, "stale", 2 * HOUR_MS);
         trial.equals(`replace() of version ${version}, while the record has version 2,`, isReplaced, false);
       }
-      await trial.reads(key, { text: "second", version: 2, lifeMs: HOUR_MS }, " after replace() of another version");
+      await trial.reads(
+        key,
+        { text: "second", version: 2, lifeMs: HOUR_MS },
+        " after replace() of another version",
+      );
     },
   },
   {
@@ -112,7 +128,8 @@ export const recordChecks: readonly Check[] = [
       const key = trial.newKey();
       await trial.create(key, "first");
       await trial.one.replace(key, 1, "second");
-      for (const version of [1, 3]) trial.isNone("remove() of another version", await trial.one.remove(key, version));
+      for (const version of [1, 3])
+        trial.isNone("remove() of another version", await trial.one.remove(key, version));
       await trial.reads(key, { text: "second", version: 2 }, " after remove() of another version");
       trial.isRecord("remove() of version 2", await trial.one.remove(key, 2), { text: "second", version: 2 });
       await trial.readsNone(key, " after remove() of its version");

@@ -33,7 +33,8 @@ const shape: Check = {
   async run(trial) {
     for (const adapter of [trial.one, trial.other]) {
       const missing = [...without(adapter, METHODS), ...without(adapter?.index, INDEX_METHODS, "index.")];
-      if (missing.length > 0) trial.fail(`The adapter has no method ${missing.join(", ")}`, "have all of them");
+      if (missing.length > 0)
+        trial.fail(`The adapter has no method ${missing.join(", ")}`, "have all of them");
     }
   },
 };
@@ -71,5 +72,9 @@ export function recordStoreChecks(
 
 function rethrow(error: unknown, trial: Trial): never {
   if (error instanceof CheckFailed) throw error;
-  trial.fail(`The adapter rejected, or threw: ${error}`, "do what it is asked while the database works", error);
+  trial.fail(
+    `The adapter rejected, or threw: ${error}`,
+    "do what it is asked while the database works",
+    error,
+  );
 }

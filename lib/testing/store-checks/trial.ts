@@ -81,7 +81,10 @@ export class Trial {
     const leastMs = Math.floor(lifeMs - (performance.now() - since) - LOST_MS);
     this.isRecord("read()", record, { lifeMs });
     if (record && record.lifeMs < leastMs)
-      this.fail(`read() resolved to ${show(record)}`, `resolve to a record whose lifeMs is ${leastMs} or more`);
+      this.fail(
+        `read() resolved to ${show(record)}`,
+        `resolve to a record whose lifeMs is ${leastMs} or more`,
+      );
   }
 
   /** Reads a key that must have no record. */
@@ -92,7 +95,8 @@ export class Trial {
   /** Lists names, which must be these. */
   async lists(list: string, expected: readonly string[], when = ""): Promise<void> {
     const names = await this.one.index.list(list);
-    if (!Array.isArray(names)) this.fail(`index.list()${when} resolved to ${show(names)}`, "resolve to an array");
+    if (!Array.isArray(names))
+      this.fail(`index.list()${when} resolved to ${show(names)}`, "resolve to an array");
     this.equals(`index.list()${when}`, [...names].sort(), [...expected].sort());
   }
 
@@ -103,7 +107,10 @@ export class Trial {
 
   /** Lets a name of SHORT_MS expire. */
   untilUnlisted(list: string, name: string): Promise<void> {
-    return this.#until("index.list() still had a name", async () => !(await this.one.index.list(list)).includes(name));
+    return this.#until(
+      "index.list() still had a name",
+      async () => !(await this.one.index.list(list)).includes(name),
+    );
   }
 
   async #until(still: string, isGone: () => Promise<boolean>): Promise<void> {
@@ -111,14 +118,18 @@ export class Trial {
     const since = performance.now();
     while (!(await isGone())) {
       if (performance.now() - since > MOST_WAITED_MS)
-        this.fail(`${still} ${MOST_WAITED_MS} ms after its life of ${SHORT_MS} ms had ended`, "not return it any more");
+        this.fail(
+          `${still} ${MOST_WAITED_MS} ms after its life of ${SHORT_MS} ms had ended`,
+          "not return it any more",
+        );
       await pause(POLL_MS);
     }
   }
 
   /** Compares what a call resolved to. */
   equals(call: string, actual: unknown, expected: unknown): void {
-    if (!isSame(actual, expected)) this.fail(`${call} resolved to ${show(actual)}`, `resolve to ${show(expected)}`);
+    if (!isSame(actual, expected))
+      this.fail(`${call} resolved to ${show(actual)}`, `resolve to ${show(expected)}`);
   }
 
   isNone(call: string, actual: unknown): void {
@@ -141,7 +152,8 @@ export class Trial {
   /** Expects that one of many calls succeeded. */
   isOne(call: string, succeeded: readonly boolean[]): void {
     const count = succeeded.filter((isOk) => isOk).length;
-    if (count !== 1) this.fail(`${call} succeeded for ${count} of ${succeeded.length} callers`, "succeed for one");
+    if (count !== 1)
+      this.fail(`${call} succeeded for ${count} of ${succeeded.length} callers`, "succeed for one");
   }
 
   fail(did: string, must: string, cause?: unknown): never {
@@ -157,7 +169,9 @@ const isLife = (lifeMs: unknown, expectedMs: number): boolean =>
 
 const isSame = (actual: unknown, expected: unknown): boolean =>
   Array.isArray(expected)
-    ? Array.isArray(actual) && actual.length === expected.length && actual.every((one, at) => one === expected[at])
+    ? Array.isArray(actual) &&
+      actual.length === expected.length &&
+      actual.every((one, at) => one === expected[at])
     : actual === expected;
 
 const show = (value: unknown): string =>

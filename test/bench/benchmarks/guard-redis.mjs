@@ -5,7 +5,8 @@ import { guard } from "./guard.mjs";
 export const guardRedis = {
   ...guard,
   name: "guard-redis",
-  title: "the same with the sessions in Redis, in connect-redis; the logins beside them, or both in createStore()",
+  title:
+    "the same with the sessions in Redis, in connect-redis; the logins beside them, or both in createStore()",
   programs: guard.programs.filter(({ settings }) => !settings.everything),
   store: "redis",
   missing: noRedis,

@@ -5,7 +5,8 @@ const session = "plain";
 /** A whole login by a new browser. Only the app's process is measured, so the portal's work is nobody's. */
 export const login = {
   name: "login",
-  title: "GET /login, the portal (which knows the person, one of 400), GET /callback; only the app is measured",
+  title:
+    "GET /login, the portal (which knows the person, one of 400), GET /callback; only the app is measured",
   unit: "login",
   programs: [
     { name: "hand-written", file: "hand-written.mjs", settings: { session } },

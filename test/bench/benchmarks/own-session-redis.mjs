@@ -5,7 +5,8 @@ import { ownSession } from "./own-session.mjs";
 export const ownSessionRedis = {
   ...ownSession,
   name: "own-session-redis",
-  title: "the same with the sessions in Redis: by hand with connect-redis, ours with its address as the store",
+  title:
+    "the same with the sessions in Redis: by hand with connect-redis, ours with its address as the store",
   programs: ownSession.programs.map((program) => (program.target ? { ...program, target: 1 } : program)),
   store: "redis",
   missing: noRedis,

@@ -5,7 +5,8 @@ const session = "idle";
 /** The same where portalAuth() mounts the session: its idle limit is made by hand as express-session offers it. */
 export const ownSession = {
   name: "own-session",
-  title: "GET /account, logged in; sessions with an idle limit: mounted by portalAuth(), or by hand with rolling",
+  title:
+    "GET /account, logged in; sessions with an idle limit: mounted by portalAuth(), or by hand with rolling",
   unit: "request",
   programs: [
     { name: "hand-written", file: "hand-written.mjs", settings: { session } },

@@ -20,7 +20,11 @@ const counter = createServer(async (req, res) => {
   try {
     const body = await text(req);
     const form = new URLSearchParams(body);
-    const entry = { by: req.headers["x-process"], at: Date.now(), presented: fingerprint(form.get("refresh_token")) };
+    const entry = {
+      by: req.headers["x-process"],
+      at: Date.now(),
+      presented: fingerprint(form.get("refresh_token")),
+    };
     ledger.push(entry);
     await sleep(oneWayMs);
     const { status, said } = await askPortal(req.headers["content-type"], body);

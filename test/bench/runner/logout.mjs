@@ -67,7 +67,8 @@ async function startApp(from, place) {
   let n = 0;
   return {
     logIn: ({ sub }) => loginAs(app, { sub, sid: `s${n++}` }),
-    logOutByToken: async () => expectStatus(await portal.sendLogoutToken(portal.logoutToken({ sub: SUB })), 200),
+    logOutByToken: async () =>
+      expectStatus(await portal.sendLogoutToken(portal.logoutToken({ sub: SUB })), 200),
     logOutEverywhere: async (cookie) =>
       expectStatus(await fetch(`${url}/leave`, { method: "POST", headers: { cookie } }), 200),
     async stop() {

@@ -84,6 +84,8 @@ export class Program {
 
 /** The caller's, as in production, and without what would configure the programs behind the runner's back. */
 function environment() {
-  const foreign = Object.entries(process.env).filter(([name]) => !/^(PORTAL_|SESSION_|TOKEN_|NODE_|DEBUG$)/.test(name));
+  const foreign = Object.entries(process.env).filter(
+    ([name]) => !/^(PORTAL_|SESSION_|TOKEN_|NODE_|DEBUG$)/.test(name),
+  );
   return { ...Object.fromEntries(foreign), NODE_ENV: "production" };
 }

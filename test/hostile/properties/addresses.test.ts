@@ -1,7 +1,7 @@
 import { validateHeaderValue } from "node:http";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { returnTo } from "../../../lib/login/return-to.js";
+import { returnTo } from "../../../lib/http/return-to.js";
 import { tries } from "../support/property.js";
 
 // RFC 9700, section 4.11. The judge is the URL parser of browsers (WHATWG), asked for pages of several addresses.
@@ -30,7 +30,19 @@ const fragment = fc.constantFrom(
     "\u2028",
     "\ufeff",
   ],
-  ...["evil.example", "https:", "http:", "javascript:", "data:", "blob:", "file:", "here.invalid", "[::1]", "。", "／"],
+  ...[
+    "evil.example",
+    "https:",
+    "http:",
+    "javascript:",
+    "data:",
+    "blob:",
+    "file:",
+    "here.invalid",
+    "[::1]",
+    "。",
+    "／",
+  ],
 );
 const wish = fc.oneof(
   fc.string({ unit: "binary" }),

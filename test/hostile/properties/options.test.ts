@@ -32,9 +32,13 @@ const value = fc.oneof(
   fc.webUrl(),
   fc.anything({ withNullPrototype: true, withBigInt: true, maxDepth: 1 }),
 );
-const given = fc.dictionary(fc.constantFrom(...Object.keys(OptionsSchema.entries), "__proto__", "unknown"), value, {
-  maxKeys: 6,
-});
+const given = fc.dictionary(
+  fc.constantFrom(...Object.keys(OptionsSchema.entries), "__proto__", "unknown"),
+  value,
+  {
+    maxKeys: 6,
+  },
+);
 const environment = fc.dictionary(
   fc.constantFrom(...Object.values(VARIABLES), "PORTAL_TYPO"),
   fc.string({ unit: "binary" }),
@@ -94,7 +98,8 @@ test("whatever is settled talks to https, or to this machine's loopback", () => 
         if (settled instanceof Error) return;
         const { protocol, hostname, username } = new URL(settled[name] as string);
         expect(
-          protocol === "https:" || (protocol === "http:" && /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(hostname)),
+          protocol === "https:" ||
+            (protocol === "http:" && /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(hostname)),
         ).toBe(true);
         expect(username).toBe("");
       },

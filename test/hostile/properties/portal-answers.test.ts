@@ -267,19 +267,28 @@ describe("in an app", () => {
         fc.string({ unit: "binary" }),
       );
       const status = fc.oneof({ weight: 3, arbitrary: fc.constant(200) }, fc.integer({ min: 201, max: 499 }));
-      const type = fc.constantFrom("application/json", "application/json", "text/html", "application/jwt", "");
+      const type = fc.constantFrom(
+        "application/json",
+        "application/json",
+        "text/html",
+        "application/jwt",
+        "",
+      );
       const verdicts = { told: 0, refused: 0 };
       await fc.assert(
         fc.asyncProperty(status, type, text, async (code, contentType, sent) => {
           fc.pre(code !== 401); // a token that was refused is another story: it is refreshed
           fc.pre(code !== 421 && code !== 407); // fetch itself asks once more then, or fails (Fetch Standard, HTTP-network-or-cache fetch)
           portal.answerNext("/userinfo", (_req, res) => {
-            res.writeHead(code, { ...(contentType && { "content-type": contentType }), connection: "close" }).end(sent);
+            res
+              .writeHead(code, { ...(contentType && { "content-type": contentType }), connection: "close" })
+              .end(sent);
           });
           const answer = await victim.fetch(`${base}/userinfo`);
           expect(await world.whoIs(victim)).toBe("amara-okafor");
           verdicts[answer.status === 200 ? "told" : "refused"] += 1;
-          if (answer.status !== 200) return void expect(USERINFO_FAILURES).toContain(JSON.parse(answer.body).code);
+          if (answer.status !== 200)
+            return void expect(USERINFO_FAILURES).toContain(JSON.parse(answer.body).code);
           expect([code, JSON.parse(answer.body).sub, JSON.parse(sent).sub]).toEqual([
             200,
             "amara-okafor",
@@ -371,7 +380,8 @@ describe("in an app, over an hour", () => {
             const { status, body } = await victim.fetch(`${base}/token`);
             expect(await world.whoIs(victim)).toBe("amara-okafor");
             verdicts[status === 200 ? "good" : "bad"] += 1;
-            if (status !== 200) return void expect([status, JSON.parse(body).code]).toEqual([503, "refresh_failed"]);
+            if (status !== 200)
+              return void expect([status, JSON.parse(body).code]).toEqual([503, "refresh_failed"]);
             expect([genuine, undefined]).toContain(sent["id_token"]);
             expect(typeof sent["access_token"] === "string" && sent["access_token"] !== "").toBe(true);
             expect(String(sent["token_type"]).toLowerCase()).toBe("bearer");
@@ -387,7 +397,9 @@ describe("in an app, over an hour", () => {
 
 /** Some of these members, and seldom all. */
 const someOf = (members: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> => {
-  const pairs = Object.entries(members).map(([name, arbitrary]) => arbitrary.map((value) => [name, value] as const));
+  const pairs = Object.entries(members).map(([name, arbitrary]) =>
+    arbitrary.map((value) => [name, value] as const),
+  );
   return fc.array(fc.oneof(...pairs), { maxLength: 3 }).map((chosen) => Object.fromEntries(chosen));
 };
 
@@ -443,5 +455,6 @@ function judge(
     isTime(iat) &&
     (nbf === undefined || isTime(nbf)) &&
     (auth_time === undefined || (isTime(auth_time) && auth_time >= 0));
-  return (now) => timeless && exp > now - 30 && iat <= now + 30 && (nbf === undefined || (nbf as number) <= now + 30);
+  return (now) =>
+    timeless && exp > now - 30 && iat <= now + 30 && (nbf === undefined || (nbf as number) <= now + 30);
 }

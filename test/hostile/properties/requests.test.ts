@@ -36,7 +36,9 @@ const value = fc.oneof(
 );
 /** What is long enough to be taken for a secret is one that no other parameter holds. */
 const asCode = (text: string): string => (text.length > 8 ? `code of ${text}` : text);
-const pair = fc.tuple(name, value).map(([key, text]): [string, string] => [key, key === "code" ? asCode(text) : text]);
+const pair = fc
+  .tuple(name, value)
+  .map(([key, text]): [string, string] => [key, key === "code" ? asCode(text) : text]);
 const parameters = fc.array(pair, { maxLength: 8 });
 /** As URLSearchParams would write them, or with letters that it would not. */
 const query = fc.oneof(
@@ -174,7 +176,10 @@ describe("in an app", () => {
           );
           const { status, headers, body } = await stranger.navigate(`${base}/login?${text}`);
           if (status !== 302)
-            return void expect([status, body]).toEqual([500, expect.stringContaining("authorization_params_invalid")]);
+            return void expect([status, body]).toEqual([
+              500,
+              expect.stringContaining("authorization_params_invalid"),
+            ]);
           begun += 1;
           const to = new URL(headers.location ?? "");
           expect(to.href.startsWith(`${portal.issuer}/oauth2/authorize?`)).toBe(true);

@@ -33,7 +33,9 @@ test("a sealed value that was edited opens nothing", () => {
 });
 
 test("whatever text comes as a sealed value, nothing is thrown and nothing opened", () => {
-  const parts = fc.array(fc.string({ unit: "binary", maxLength: 40 }), { maxLength: 8 }).map((list) => list.join("."));
+  const parts = fc
+    .array(fc.string({ unit: "binary", maxLength: 40 }), { maxLength: 8 })
+    .map((list) => list.join("."));
   fc.assert(
     fc.property(fc.oneof(parts, fc.string({ unit: "binary" })), (text) => {
       expect(sealer.open(text)).toBeUndefined();

@@ -21,7 +21,9 @@ export async function beginLogin(client: Client, base: string): Promise<string> 
 
 /** The value of a cookie that only somebody who knows the secret could have made: the store is asked for its session. */
 export const signed = (id: string, secret = SESSION_SECRET): string =>
-  encodeURIComponent(`s:${id}.${createHmac("sha256", secret).update(id).digest("base64").replace(/=+$/, "")}`);
+  encodeURIComponent(
+    `s:${id}.${createHmac("sha256", secret).update(id).digest("base64").replace(/=+$/, "")}`,
+  );
 
 /** Twice with one portal, which may have changed in between. The second login is a new one at the portal too. */
 export const logInAgainAfter =

@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Diagnosis, PortalAuthOptions } from "../../../lib/index.js";
-import { type Portal, type PortalOptions, startPortal } from "../../../lib/testing/portal/portal.js";
+import { type Portal, type PortalOptions, startPortal } from "../../../lib/testing/provider/test-provider.js";
 import type { Answer } from "../../support/browser.js";
 import { noRedis } from "../../support/servers/redis.mjs";
 import { startTlsFront } from "../../support/tls-front.js";
-import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET, secretsOf } from "../../support/world.js";
+import {
+  CLIENT_ID,
+  CLIENT_SECRET,
+  expectNothingSecret,
+  SESSION_SECRET,
+  secretsOf,
+} from "../../support/world.js";
 import { Client } from "./client.js";
 import { Cluster } from "./cluster.js";
 import { type AppSettings, Host, type Told } from "./host.js";
@@ -133,7 +139,9 @@ export async function startWorld(host: Host, setting: Setting = {}): Promise<Wor
     for (const each of other ? [portal, other] : [portal]) {
       expectNothingTold([...new Set([url, behind])], answers, host.log.slice(logged), each);
       const secrets = secretsOf(each, answers, url);
-      expect(secrets.find((secret) => [...failures, ...events].some((text) => text.includes(secret)))).toBeUndefined();
+      expect(
+        secrets.find((secret) => [...failures, ...events].some((text) => text.includes(secret))),
+      ).toBeUndefined();
       expect(each.unmet(), "lies that nobody has met").toEqual([]);
     }
     const tokens = [portal, other].flatMap((each) => each?.issued ?? []).filter(({ length }) => length > 8);
@@ -168,7 +176,9 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
     ...setting.app,
     ...(isTenant && { tenants: { localhost: 0, "127.0.0.1": 1 } }),
     instances: [
-      ...(other ? [{ mount: "/other", options: { ...optionsFor(other, otherBase, setting), ...named } }] : []),
+      ...(other
+        ? [{ mount: "/other", options: { ...optionsFor(other, otherBase, setting), ...named } }]
+        : []),
       ...(setting.twin ? [{ mount: "/twin", options: optionsFor(portal, `${url}/twin`, setting) }] : []),
       { mount, options: optionsFor(portal, base, setting) },
     ],
@@ -197,7 +207,8 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
   };
   return {
     world,
-    close: async () => void (await Promise.all([portal.close(), other?.close(), host.close(app), front?.close()])),
+    close: async () =>
+      void (await Promise.all([portal.close(), other?.close(), host.close(app), front?.close()])),
   };
 }
 
@@ -210,7 +221,11 @@ const registeredPortal = (url: string, bases: string[], options?: Partial<Portal
     ...options,
   });
 
-const optionsFor = (portal: Portal, base: string, { options, portal: wished }: Setting): PortalAuthOptions => ({
+const optionsFor = (
+  portal: Portal,
+  base: string,
+  { options, portal: wished }: Setting,
+): PortalAuthOptions => ({
   issuer: portal.issuer,
   profile: wished?.document === "full" ? "openid" : "tencent-ciam",
   clientId: CLIENT_ID,
@@ -221,7 +236,12 @@ const optionsFor = (portal: Portal, base: string, { options, portal: wished }: S
 });
 
 /** No code, verifier, token, secret, lie or stack in an answer or the log, and no cookie of ours in a page or the log. */
-export function expectNothingTold(urls: readonly string[], answers: Answer[], log: string[], portal: Evidence): void {
+export function expectNothingTold(
+  urls: readonly string[],
+  answers: Answer[],
+  log: string[],
+  portal: Evidence,
+): void {
   const ours = answers.filter((answer) => urls.some((url) => answer.url.startsWith(url)));
   const seenTokens = new Set([...portal.issued, CANARY]);
   for (const url of urls) expectNothingSecret({ url, browser: { answers }, log, portal, seenTokens });

@@ -16,7 +16,9 @@ export function createHost(library) {
   const heard = [];
   let last = 0;
   library.listen(
-    Object.fromEntries(library.EVENT_NAMES.map((name) => [name, (event) => remember(heard, JSON.stringify(event))])),
+    Object.fromEntries(
+      library.EVENT_NAMES.map((name) => [name, (event) => remember(heard, JSON.stringify(event))]),
+    ),
     (error) => {
       throw error;
     },
@@ -83,7 +85,16 @@ const COUNTED = ["object", "closure", "array", "string", "concatenated string", 
 function createApp(library, settings, held) {
   const { routers, failures } = held;
   const { choosePortalAuth, inspector, portalAuth, portalErrors, portalProxy, requireAuth } = library;
-  const { instances, expressMajor = 5, ownSession, parsers, trustProxy, leadsTo, handsOnQueries, tenants } = settings;
+  const {
+    instances,
+    expressMajor = 5,
+    ownSession,
+    parsers,
+    trustProxy,
+    leadsTo,
+    handsOnQueries,
+    tenants,
+  } = settings;
   const express = expressMajor === 4 ? express4 : express5;
   const app = express();
   if (trustProxy) app.set("trust proxy", true);
@@ -93,7 +104,9 @@ function createApp(library, settings, held) {
   for (const { mount, options } of instances) {
     const hooks = {
       onError: (error) => void remember(failures, inspect(error, { depth: 10 })),
-      ...(leadsTo !== undefined && { onLogin: (context) => void Object.assign(context, { returnTo: leadsTo }) }),
+      ...(leadsTo !== undefined && {
+        onLogin: (context) => void Object.assign(context, { returnTo: leadsTo }),
+      }),
     };
     const careless = handsOnQueries && { authorizationParams: (req) => req.query };
     const logger = settings.ownLogger && LOGGER;
@@ -191,10 +204,15 @@ function addRoutes(app, base, name, requireAuth) {
   for (const [path, demand] of Object.entries(demands))
     app.all(`${base}/${path}`, requireAuth({ portal: name, ...demand }), say);
   // what it does with forms, of which the last one is shown
-  app.post(`${base}/order`, requireAuth({ portal: name, keepForm: true }), express5.urlencoded(), (req, res) => {
-    orders.push({ sub: portalOf(req).claims.sub, ...req.body });
-    res.json({ ordered: req.body });
-  });
+  app.post(
+    `${base}/order`,
+    requireAuth({ portal: name, keepForm: true }),
+    express5.urlencoded(),
+    (req, res) => {
+      orders.push({ sub: portalOf(req).claims.sub, ...req.body });
+      res.json({ ordered: req.body });
+    },
+  );
   app.get(`${base}/orders`, (_req, res) => void res.json(orders.splice(0)));
   app.get(
     `${base}/sessions`,

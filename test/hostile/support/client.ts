@@ -9,7 +9,10 @@ export class Client extends Browser {
   override async request(to: string | URL, ask: Ask = {}): Promise<Answer> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer in ${DEADLINE_MS / 1000} s from ${to}`)), DEADLINE_MS);
+      timer = setTimeout(
+        () => reject(new Error(`no answer in ${DEADLINE_MS / 1000} s from ${to}`)),
+        DEADLINE_MS,
+      );
     });
     try {
       return await Promise.race([super.request(to, ask), late]);
@@ -23,7 +26,9 @@ export class Client extends Browser {
 export async function sendRaw(client: Browser, url: string, text: string): Promise<Answer> {
   const [head = "", ...body] = (await exchange(url, text)).split("\r\n\r\n");
   const [line = "", ...lines] = head.split("\r\n");
-  const pairs = lines.map((each) => each.split(/: (.*)/)).map(([name = "", value]) => [name.toLowerCase(), value]);
+  const pairs = lines
+    .map((each) => each.split(/: (.*)/))
+    .map(([name = "", value]) => [name.toLowerCase(), value]);
   const cookies = pairs.filter(([name]) => name === "set-cookie").map(([, value = ""]) => value);
   const answer = {
     url,
@@ -56,9 +61,12 @@ export const rawRequest = (line: string, headers: readonly string[] = [], body =
 
 /** Submits the page by which a portal posts its answer (OAuth 2.0 Form Post Response Mode), as its script would. */
 export async function submitForm(client: Browser, { body }: Answer): Promise<Answer> {
-  const read = (text: string) => text.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&amp;", "&");
+  const read = (text: string) =>
+    text.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&amp;", "&");
   const [, action = ""] = /<form method="post" action="([^"]*)"/.exec(body) ?? [];
   const inputs = [...body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)];
-  const form = new URLSearchParams(inputs.map(([, name = "", value = ""]): [string, string] => [name, read(value)]));
+  const form = new URLSearchParams(
+    inputs.map(([, name = "", value = ""]): [string, string] => [name, read(value)]),
+  );
   return client.visit(read(action), { method: "POST", site: "cross-site", form });
 }

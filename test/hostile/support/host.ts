@@ -141,7 +141,8 @@ export class Host {
 
   #ask(word: string, content?: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (!this.#child.connected) return reject(new Error(`the attacked process has ended:\n${this.log.join("\n")}`));
+      if (!this.#child.connected)
+        return reject(new Error(`the attacked process has ended:\n${this.log.join("\n")}`));
       this.#last += 1;
       this.#waiting.set(this.#last, { resolve, reject });
       this.#child.send({ id: this.#last, word, content });

@@ -1,6 +1,6 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { decodeJwt } from "jose";
-import type { Portal } from "../../../lib/testing/portal/portal.js";
+import type { Portal } from "../../../lib/testing/provider/test-provider.js";
 
 type Claims = Readonly<Record<string, unknown>>;
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
-import type { Answer, Portal, Writing } from "../../../lib/testing/portal/portal.js";
+import type { Answer, Portal, Writing } from "../../../lib/testing/provider/test-provider.js";
 import { CANARY } from "./attack.js";
 
 // Answers by which a portal lies or breaks, for `portal.answerNext`. Each carries the canary where it can.
@@ -17,7 +17,8 @@ export const sendText =
     void res.writeHead(status, headers).end(body);
 
 const PAGE = `<!doctype html><title>${CANARY}</title><script>alert("${CANARY}")</script>`;
-export const html = (status: number): Answer => sendText(status, PAGE, { "content-type": "text/html; charset=utf-8" });
+export const html = (status: number): Answer =>
+  sendText(status, PAGE, { "content-type": "text/html; charset=utf-8" });
 
 /** Nothing at all, on a connection that stays open. */
 export const silence: Answer = () => {};
@@ -84,7 +85,9 @@ export const endlessHeaders: Answer = sendJson(200, {}, { "x-about": "a".repeat(
 
 /** The portal's own answer to this request: it is asked once more, as it would be by the app, and is honest then. */
 async function honestly({ method = "GET", headers, url }: IncomingMessage, form: string): Promise<Response> {
-  const sent = Object.entries(headers).filter(([name]) => ["authorization", "content-type", "accept"].includes(name));
+  const sent = Object.entries(headers).filter(([name]) =>
+    ["authorization", "content-type", "accept"].includes(name),
+  );
   return fetch(`http://${headers.host}${url}`, {
     method,
     headers: Object.fromEntries(sent) as Record<string, string>,
@@ -107,7 +110,10 @@ export const late =
   async (req, res) => {
     const honest = await honestly(req, await text(req));
     const body = await honest.text();
-    setTimeout(() => res.writeHead(honest.status, { "content-type": "application/json" }).end(body), milliseconds);
+    setTimeout(
+      () => res.writeHead(honest.status, { "content-type": "application/json" }).end(body),
+      milliseconds,
+    );
   };
 
 /** A good answer, byte by byte. */

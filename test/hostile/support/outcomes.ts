@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { failures } from "../../../lib/errors.js";
+import { failures } from "../../../lib/errors/portal-auth-error.js";
 import type { PortalAuthErrorCode } from "../../../lib/index.js";
 import type { Answer } from "../../support/browser.js";
 import type { Outcome, World } from "./attack.js";
@@ -11,7 +11,7 @@ const nobodyIsIn = async ({ victim, stranger, whoIs, base, other, otherBase }: W
   }
 };
 
-/** A login that cannot be found where it comes back. Which of them it is, is told by evidence (test/login/evidence.test.ts). */
+/** A login that cannot be found where it comes back. Which of them it is, is told by evidence (test/login/state-diagnostics.test.ts). */
 export const LOST_LOGIN: readonly PortalAuthErrorCode[] = [
   "login_not_found",
   "login_expired",
@@ -89,7 +89,9 @@ export const refreshed: Outcome = ({ status, body }, { asked }) => {
 
 /** No answer has set a session's cookie; one that clears it may be there. */
 export const noSessionBegan: Outcome = (_answer, { victim, stranger }) => {
-  const lines = [...victim.answers, ...stranger.answers].flatMap(({ headers }) => headers["set-cookie"] ?? []);
+  const lines = [...victim.answers, ...stranger.answers].flatMap(
+    ({ headers }) => headers["set-cookie"] ?? [],
+  );
   expect(lines.filter((line) => /^(__Host-)?portal-session(\.\w+)?=[^;]/.test(line))).toEqual([]);
 };
 

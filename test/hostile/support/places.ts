@@ -45,7 +45,8 @@ export async function logInForAMoment(world: World): Promise<void> {
 }
 
 /** After a login, the app has been given a token, or what the portal tells of the person. */
-export const tokenGiven: Outcome = ({ status, body }) => void expect([status, body]).toEqual([200, '{"ok":true}']);
+export const tokenGiven: Outcome = ({ status, body }) =>
+  void expect([status, body]).toEqual([200, '{"ok":true}']);
 export const personTold: Outcome = ({ status, body }, { victim }) => {
   expect(status, body).toBe(200);
   expect(JSON.parse(body)).toMatchObject(victim.person);

@@ -43,6 +43,8 @@ export const edited = (text: string, changes: readonly Edit[]): string =>
   changes.reduce((changed, { kind, at, letter }) => {
     const place = at % (changed.length + 1);
     return (
-      changed.slice(0, place) + (kind === "remove" ? "" : letter) + changed.slice(place + (kind === "insert" ? 0 : 1))
+      changed.slice(0, place) +
+      (kind === "remove" ? "" : letter) +
+      changed.slice(place + (kind === "insert" ? 0 : 1))
     );
   }, text);

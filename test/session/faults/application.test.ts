@@ -17,7 +17,10 @@ type Way = [name: string, world: (store: ReturnType<typeof observedStore>) => Wo
 
 const WAYS: Way[] = [
   ["our session", (store) => ({ options: { store } })],
-  ["the app's session in a store of ours", (store) => ({ before: mounted({ store: new PortalSessionStore(store) }) })],
+  [
+    "the app's session in a store of ours",
+    (store) => ({ before: mounted({ store: new PortalSessionStore(store) }) }),
+  ],
   ["the app's session in its own store", (store) => ({ before: mounted(), options: { store } })],
 ];
 
@@ -119,47 +122,52 @@ describe.each(WAYS)("%s", (name, way) => {
   });
 });
 
-describe.each(SESSIONS)("%s that the application destroys ends with its login in the request that", (_name, whose) => {
-  const destroyed = ({ session }: Request) => new Promise<void>((done) => void session.destroy(() => done()));
+describe.each(SESSIONS)(
+  "%s that the application destroys ends with its login in the request that",
+  (_name, whose) => {
+    const destroyed = ({ session }: Request) =>
+      new Promise<void>((done) => void session.destroy(() => done()));
 
-  test("has given it a new id", async () => {
-    const world = await logIn({ session: whose });
-    const phone = await world.another();
-    await world.inRequest(async (req) => {
-      await req.portal.regenerate();
-      await destroyed(req);
+    test("has given it a new id", async () => {
+      const world = await logIn({ session: whose });
+      const phone = await world.another();
+      await world.inRequest(async (req) => {
+        await req.portal.regenerate();
+        await destroyed(req);
+      });
+      await expect.poll(() => world.stored()).toHaveLength(1);
+      expect(await world.inRequest((req) => req.portal.sessions(), phone)).toHaveLength(1);
     });
-    await expect.poll(() => world.stored()).toHaveLength(1);
-    expect(await world.inRequest((req) => req.portal.sessions(), phone)).toHaveLength(1);
-  });
 
-  test("has begun the login", async () => {
-    let isLoginDestroyed = false;
-    const world = await logIn({
-      session: whose,
-      before: (app) =>
-        app.use("/callback", (req, res, next) => {
-          const { end } = res;
-          res.end = function endWithoutSession(this: typeof res, ...args: unknown[]) {
-            if (isLoginDestroyed) req.session.destroy(() => {});
-            return (end as (...given: unknown[]) => typeof res).apply(this, args);
-          } as typeof res.end;
-          next();
-        }),
+    test("has begun the login", async () => {
+      let isLoginDestroyed = false;
+      const world = await logIn({
+        session: whose,
+        before: (app) =>
+          app.use("/callback", (req, res, next) => {
+            const { end } = res;
+            res.end = function endWithoutSession(this: typeof res, ...args: unknown[]) {
+              if (isLoginDestroyed) req.session.destroy(() => {});
+              return (end as (...given: unknown[]) => typeof res).apply(this, args);
+            } as typeof res.end;
+            next();
+          }),
+      });
+      isLoginDestroyed = true;
+      const stored = await world.stored();
+      const phone = new Browser();
+      const { pathname, search } = await phone.loginUntilCallback(`${world.url}/account`);
+      expect((await phone.navigate(world.url + pathname + search)).status).toBe(303);
+      await expect.poll(() => world.stored()).toEqual(stored);
     });
-    isLoginDestroyed = true;
-    const stored = await world.stored();
-    const phone = new Browser();
-    const { pathname, search } = await phone.loginUntilCallback(`${world.url}/account`);
-    expect((await phone.navigate(world.url + pathname + search)).status).toBe(303);
-    await expect.poll(() => world.stored()).toEqual(stored);
-  });
-});
+  },
+);
 
 test("an application with `unset: 'destroy'` that removes its session ends the login", async () => {
   const store = observedStore();
   const world = await startWorld({
-    before: (app) => app.use(session({ secret: "s", resave: false, saveUninitialized: false, unset: "destroy" })),
+    before: (app) =>
+      app.use(session({ secret: "s", resave: false, saveUninitialized: false, unset: "destroy" })),
     options: { store },
     after: (app) =>
       app.get("/test/end", (req, res) => {

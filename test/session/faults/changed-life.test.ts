@@ -66,9 +66,20 @@ describe.each(whereApps)("the application's session %s", (_where, mountedWith) =
 });
 
 describe("a session of ours after a restart with another sessionIdle", () => {
-  async function restart({ portal, url, browser }: World, store: ObservedStore, clock: () => number, minutes: number) {
+  async function restart(
+    { portal, url, browser }: World,
+    store: ObservedStore,
+    clock: () => number,
+    minutes: number,
+  ) {
     const other = await startWorld({
-      options: { clock, store, sessionIdle: minutes * MINUTES, issuer: portal.issuer, redirectUri: `${url}/callback` },
+      options: {
+        clock,
+        store,
+        sessionIdle: minutes * MINUTES,
+        issuer: portal.issuer,
+        redirectUri: `${url}/callback`,
+      },
     });
     const headers = { cookie: await browser.jar.getCookieString(url) };
     return async () => (await new Browser().fetch(`${other.url}/account`, { headers })).status;

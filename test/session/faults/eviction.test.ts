@@ -27,7 +27,8 @@ describeWithRedis("on a Redis with the policy allkeys-lru", (redis) => {
       await cool(key, key, await client.pTTL(key), 3600);
       const used = Number(/used_memory:(\d+)/.exec(await client.info("memory"))?.[1]);
       await client.configSet("maxmemory", String(used + 50_000));
-      for (let n = 0; (await client.exists(key)) === 1; n += 1) await client.set(`other:${n}`, "x".repeat(10_000));
+      for (let n = 0; (await client.exists(key)) === 1; n += 1)
+        await client.set(`other:${n}`, "x".repeat(10_000));
       await client.configSet("maxmemory", "0");
       expect(await keysOf("s")).toHaveLength(2);
     }

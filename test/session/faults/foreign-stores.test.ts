@@ -15,7 +15,11 @@ import { look, lookAt, mounted, quick, set } from "../slow-route.js";
 const ONE_PROCESS = /safe for one process only/;
 
 /** An application with its own session in a store of its own, and a user who has signed in. */
-async function start(store: Store, given: Parameters<typeof startWorld>[0] = {}, options: object = {}): Promise<World> {
+async function start(
+  store: Store,
+  given: Parameters<typeof startWorld>[0] = {},
+  options: object = {},
+): Promise<World> {
   const world = await startWorld({
     ...given,
     before: mounted({ store, ...options }),
@@ -64,10 +68,13 @@ describe.each(Object.entries(foreignStores))("with a session in %s", (name, open
       options: { clock },
       log,
       portal: { rotateRefreshTokens: true, accessTokenSeconds: 50 },
-      after: (app) => app.get("/test/token", async (req, res) => void res.send(await req.portal.accessToken())),
+      after: (app) =>
+        app.get("/test/token", async (req, res) => void res.send(await req.portal.accessToken())),
     });
     later(51); // before the idle end is due to move, which no answer waits for
-    const answers = await Promise.all(Array.from({ length: 10 }, () => world.browser.fetch(`${world.url}/test/token`)));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => world.browser.fetch(`${world.url}/test/token`)),
+    );
     expect(new Set(answers.map(({ status, body }) => `${status} ${body}`)).size).toBe(1);
     expect(world.asked("/oauth2/token")).toHaveLength(2);
   });
@@ -105,7 +112,9 @@ describeWithRedis("with connect-redis", (redis) => {
     });
     await world.browser.fetch(`${world.url}/test/note`);
     expect(await lookAt(world)).toMatchObject({ note: "a secret note" });
-    const texts = await Promise.all((await redisClient.keys(`${prefix}*`)).map((key) => redisClient.get(key)));
+    const texts = await Promise.all(
+      (await redisClient.keys(`${prefix}*`)).map((key) => redisClient.get(key)),
+    );
     expect(texts).toHaveLength(1);
     expect(texts.join()).not.toContain("a secret note");
   });
@@ -113,7 +122,9 @@ describeWithRedis("with connect-redis", (redis) => {
   test("a logout at another process counts at once, although a subclass still has the session in its cache", async () => {
     const redisClient = await client();
     const prefix = "cached:";
-    const one = await start(new EncryptingStore({ client: redisClient, prefix }), { options: { store: redisClient } });
+    const one = await start(new EncryptingStore({ client: redisClient, prefix }), {
+      options: { store: redisClient },
+    });
     const cookie = await one.browser.jar.getCookieString(one.url);
     const other = await startWorld({
       before: mounted({ store: new EncryptingStore({ client: redisClient, prefix }) }),
@@ -163,7 +174,9 @@ describeWithRedis("with connect-redis", (redis) => {
         }),
     });
     for (const count of [1, 2, 3])
-      expect(JSON.parse((await world.browser.fetch(`${world.url}/test/map`)).body)).toEqual([["page", count]]);
+      expect(JSON.parse((await world.browser.fetch(`${world.url}/test/map`)).body)).toEqual([
+        ["page", count],
+      ]);
   });
 });
 
@@ -176,7 +189,12 @@ describeWithPostgres("with connect-pg-simple", (postgres) => {
     const moved: boolean[] = [];
     for (const disableTouch of [true, false]) {
       const PgStore = connectPgSimple(session);
-      const store = new PgStore({ pool, createTableIfMissing: true, disableTouch, pruneSessionInterval: false });
+      const store = new PgStore({
+        pool,
+        createTableIfMissing: true,
+        disableTouch,
+        pruneSessionInterval: false,
+      });
       const { clock, later } = createClock();
       const world = await start(store, { options: { clock, store: pool } }, { cookie: { maxAge: 600_000 } });
       await pool.query("update session set expire = expire - interval '100 seconds'");

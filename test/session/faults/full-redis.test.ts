@@ -29,7 +29,10 @@ describeWithRedis("while Redis is full and takes no write (noeviction)", (redis)
     test("signed-in users stay signed in, and sign out", async () => {
       const { world, phone, logins, fill } = await start(whose);
       await fill();
-      expect([(await world.me()).isAuthenticated, (await world.me(phone)).isAuthenticated]).toEqual([true, true]);
+      expect([(await world.me()).isAuthenticated, (await world.me(phone)).isAuthenticated]).toEqual([
+        true,
+        true,
+      ]);
       expect((await world.browser.navigate(`${world.url}/logout`, { site: "same-origin" })).status).toBe(303);
       expect([await logins(), (await world.me()).isAuthenticated]).toEqual([[expect.any(String)], false]);
     });

@@ -22,7 +22,9 @@ async function logInAtOnce(store: StoreGiven): Promise<{ statuses: number[]; lis
   const browsers = Array.from({ length: LOGINS }, () => new Browser());
   const callbacks: URL[] = [];
   for (const browser of browsers) callbacks.push(await browser.loginUntilCallback(`${world.url}/account`));
-  const answers = await Promise.all(browsers.map((browser, n) => browser.navigate(callbacks[n] ?? world.url)));
+  const answers = await Promise.all(
+    browsers.map((browser, n) => browser.navigate(callbacks[n] ?? world.url)),
+  );
   const [first = world.browser] = browsers;
   const listed = JSON.parse((await first.fetch(`${world.url}/test/sessions`)).body);
   await world.auth.close();
@@ -30,7 +32,9 @@ async function logInAtOnce(store: StoreGiven): Promise<{ statuses: number[]; lis
 }
 
 describeWithRedis("on Redis", (redis) => {
-  test("200 logins of one user at the same moment succeed, and all are listed", { timeout: TIMEOUT_MS }, async () => {
+  test("200 logins of one user at the same moment succeed, and all are listed", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
     expect(await logInAtOnceOn(redis().url)).toEqual({ statuses: [303], listed: LOGINS });
   });
 
@@ -44,7 +48,9 @@ describeWithRedis("on Redis", (redis) => {
       const token = fleet.portal.logoutToken({ sub: "amara-okafor" });
       const form = { logout_token: token };
       const answers = await Promise.all(
-        fleet.apps.map((app) => new Browser().request(`${app.url}/backchannel-logout`, { method: "POST", form })),
+        fleet.apps.map((app) =>
+          new Browser().request(`${app.url}/backchannel-logout`, { method: "POST", form }),
+        ),
       );
       expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400]);
     }
@@ -59,25 +65,33 @@ describeWithRedis("on Redis", (redis) => {
 });
 
 describeWithPostgres("on PostgreSQL", (postgres) => {
-  test("200 logins of one user at the same moment succeed, and all are listed", { timeout: TIMEOUT_MS }, async () => {
+  test("200 logins of one user at the same moment succeed, and all are listed", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
     expect(await logInAtOnce(postgres().url)).toEqual({ statuses: [303], listed: LOGINS });
   });
 });
 
-test.each(SESSIONS)("an application that changes the id often signs out no other device (%s)", async (_name, whose) => {
-  const world = await logIn({
-    session: whose,
-    after: (app) =>
-      app.get("/test/new-id", async (req, res) => {
-        await req.portal.regenerate();
-        res.end();
-      }),
-  });
-  const phone = await world.another();
-  for (let n = 0; n < 100; n += 1) await world.browser.fetch(`${world.url}/test/new-id`);
-  expect([(await world.me()).isAuthenticated, (await world.me(phone)).isAuthenticated]).toEqual([true, true]);
-  expect(await keysOfLogins(world, world.store)).toHaveLength(2);
-});
+test.each(SESSIONS)(
+  "an application that changes the id often signs out no other device (%s)",
+  async (_name, whose) => {
+    const world = await logIn({
+      session: whose,
+      after: (app) =>
+        app.get("/test/new-id", async (req, res) => {
+          await req.portal.regenerate();
+          res.end();
+        }),
+    });
+    const phone = await world.another();
+    for (let n = 0; n < 100; n += 1) await world.browser.fetch(`${world.url}/test/new-id`);
+    expect([(await world.me()).isAuthenticated, (await world.me(phone)).isAuthenticated]).toEqual([
+      true,
+      true,
+    ]);
+    expect(await keysOfLogins(world, world.store)).toHaveLength(2);
+  },
+);
 
 test("a user can have more than 2,000 sessions: the first one stays", async () => {
   const store = createMemoryStore();

@@ -20,27 +20,30 @@ describeWithRedis("a process that stands still", (redis) => {
     test.each([
       ["at its end", false],
       ["by itself", true],
-    ])("brings back no login that has ended meanwhile, when it goes on and saves (%s)", async (_when, save) => {
-      const { url } = redis();
-      const fleet = await startFleet(2, {
-        options: { store: url },
-        ...(kind && { session: { kind, url } }),
-      });
-      const [one, other] = fleet.apps;
-      await fleet.browser.visit(`${fleet.url}/account`);
-      const thief = new Browser();
-      for (const cookie of await fleet.browser.jar.getCookies(fleet.url))
-        await thief.jar.setCookie(cookie.toString(), fleet.url);
-      const held = await other.hold(fleet.browser, { key: "cart", value: "book", save });
-      other.kill("SIGSTOP");
-      await fleet.browser.navigate(`${one.url}/logout`, { site: "same-origin" });
-      other.kill("SIGCONT");
-      await held.release();
-      for (const app of fleet.apps) {
-        expect((await fleet.me(app, thief)).isAuthenticated).toBe(false);
-        expect(await fleet.session(app, thief)).not.toHaveProperty("cart");
-      }
-    });
+    ])(
+      "brings back no login that has ended meanwhile, when it goes on and saves (%s)",
+      async (_when, save) => {
+        const { url } = redis();
+        const fleet = await startFleet(2, {
+          options: { store: url },
+          ...(kind && { session: { kind, url } }),
+        });
+        const [one, other] = fleet.apps;
+        await fleet.browser.visit(`${fleet.url}/account`);
+        const thief = new Browser();
+        for (const cookie of await fleet.browser.jar.getCookies(fleet.url))
+          await thief.jar.setCookie(cookie.toString(), fleet.url);
+        const held = await other.hold(fleet.browser, { key: "cart", value: "book", save });
+        other.kill("SIGSTOP");
+        await fleet.browser.navigate(`${one.url}/logout`, { site: "same-origin" });
+        other.kill("SIGCONT");
+        await held.release();
+        for (const app of fleet.apps) {
+          expect((await fleet.me(app, thief)).isAuthenticated).toBe(false);
+          expect(await fleet.session(app, thief)).not.toHaveProperty("cart");
+        }
+      },
+    );
   });
 
   test("or is killed during a logout everywhere: a repeated logout ends the sessions that are left", async () => {
@@ -55,7 +58,8 @@ describeWithRedis("a process that stands still", (redis) => {
     for (let n = 0; n < DEVICES; n += 10)
       await Promise.all(devices.slice(n, n + 10).map((device) => device.visit(`${fleet.url}/account`)));
     const [device = new Browser()] = devices;
-    const leaveEverywhere = (app: AppProcess) => device.fetch(`${app.url}/leave-everywhere`, { method: "POST" });
+    const leaveEverywhere = (app: AppProcess) =>
+      device.fetch(`${app.url}/leave-everywhere`, { method: "POST" });
     const cut = leaveEverywhere(other).catch(() => {});
     while ((await left()) === before + DEVICES); // until it has ended the first ones
     other.kill();

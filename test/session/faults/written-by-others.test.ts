@@ -73,28 +73,34 @@ describe("a reference that a visitor plants in a session", () => {
     expect((await me(visitor)).isAuthenticated).toBe(true);
   });
 
-  test.each(SESSIONS)("and a view that is put at req.session.portal sign nobody in (%s)", async (_name, whose) => {
-    const world = await logIn({ session: whose });
-    const visitor = new Browser();
-    const copied = await world.inRequest(async ({ session: { portal } }) => ({ ...portal }));
-    const isIn = world.inRequest(async (req) => {
-      Object.assign(req.session, { portal: copied, note: "x" });
-      return req.portal.isAuthenticated;
-    }, visitor);
-    expect([await isIn, (await world.me(visitor)).isAuthenticated]).toEqual([false, false]);
-    expect(await world.inRequest(async ({ session }) => [session.portal, session.note], visitor)).toEqual([
-      undefined,
-      "x",
-    ]);
-  });
+  test.each(SESSIONS)(
+    "and a view that is put at req.session.portal sign nobody in (%s)",
+    async (_name, whose) => {
+      const world = await logIn({ session: whose });
+      const visitor = new Browser();
+      const copied = await world.inRequest(async ({ session: { portal } }) => ({ ...portal }));
+      const isIn = world.inRequest(async (req) => {
+        Object.assign(req.session, { portal: copied, note: "x" });
+        return req.portal.isAuthenticated;
+      }, visitor);
+      expect([await isIn, (await world.me(visitor)).isAuthenticated]).toEqual([false, false]);
+      expect(await world.inRequest(async ({ session }) => [session.portal, session.note], visitor)).toEqual([
+        undefined,
+        "x",
+      ]);
+    },
+  );
 
-  test.each(SESSIONS)("throws if it would replace the view of a signed-in user (%s)", async (_name, whose) => {
-    const world = await logIn({ session: whose });
-    const body = { portal: { claims: { sub: "admin" } } };
-    const merging = world.inRequest(async ({ session }) => Object.assign(session, body));
-    await expect(merging).rejects.toThrow(TypeError);
-    expect(await world.me()).toMatchObject({ claims: { sub: "amara-okafor" } });
-  });
+  test.each(SESSIONS)(
+    "throws if it would replace the view of a signed-in user (%s)",
+    async (_name, whose) => {
+      const world = await logIn({ session: whose });
+      const body = { portal: { claims: { sub: "admin" } } };
+      const merging = world.inRequest(async ({ session }) => Object.assign(session, body));
+      await expect(merging).rejects.toThrow(TypeError);
+      expect(await world.me()).toMatchObject({ claims: { sub: "amara-okafor" } });
+    },
+  );
 });
 
 describe("a login that was encrypted by a key that this process does not have", () => {
@@ -241,7 +247,11 @@ test("two copies of this package on one store keep their logins, each its own", 
       const options = { issuer: "http://127.0.0.1:1", clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
       app.use(
         "/other",
-        copy.portalAuth({ ...options, redirectUri: "http://127.0.0.1/other/callback", secret: SESSION_SECRET }),
+        copy.portalAuth({
+          ...options,
+          redirectUri: "http://127.0.0.1/other/callback",
+          secret: SESSION_SECRET,
+        }),
       );
       app.get("/other/me", (req, res) => void res.json(req.portal.isAuthenticated));
     },

@@ -22,7 +22,14 @@ const STORES = {
 export async function sessionMiddleware({ kind, url, maxAge, ...others }) {
   const store = await STORES[kind](url);
   const cookie = { httpOnly: true, sameSite: "lax", maxAge };
-  return expressSession({ secret: SECRET, resave: false, saveUninitialized: false, ...others, store, cookie });
+  return expressSession({
+    secret: SECRET,
+    resave: false,
+    saveUninitialized: false,
+    ...others,
+    store,
+    cookie,
+  });
 }
 
 async function redisClient(url) {
@@ -78,10 +85,13 @@ async function anotherStore(url) {
 
 async function connectPgSimple(conString) {
   const { default: connect } = await import("connect-pg-simple");
-  const errorLog = (...words) => console.error("the app's PostgreSQL:", ...words.map((word) => word?.message ?? word));
+  const errorLog = (...words) =>
+    console.error("the app's PostgreSQL:", ...words.map((word) => word?.message ?? word));
   const store = new (connect(expressSession))({ conString, createTableIfMissing: true, errorLog });
   // its first query creates the table, and two processes must not do so at once
-  await new Promise((resolve, reject) => store.get("nobody's", (error) => (error ? reject(error) : resolve())));
+  await new Promise((resolve, reject) =>
+    store.get("nobody's", (error) => (error ? reject(error) : resolve())),
+  );
   closers.push(() => store.close());
   return store;
 }

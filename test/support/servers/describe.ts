@@ -5,7 +5,11 @@ import { noPostgres, type PostgresServer, startPostgres } from "./postgres.mjs";
 import { noRedis, type RedisOptions, type RedisServer, startRedis } from "./redis.mjs";
 
 /** Tests with one Redis for all of them, which they keep apart by random session ids. Skipped where there is none. */
-export function describeWithRedis(name: string, tests: (redis: () => RedisServer) => void, options?: RedisOptions) {
+export function describeWithRedis(
+  name: string,
+  tests: (redis: () => RedisServer) => void,
+  options?: RedisOptions,
+) {
   describeWithServer(name, noRedis, () => startRedis(options), tests);
 }
 

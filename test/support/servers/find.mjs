@@ -16,11 +16,13 @@ export function findPostgres() {
 export const findMariadb = () => process.env["MARIADBD_PATH"] || find("mariadbd", [...path(), "/usr/sbin"]);
 
 /** The path of pgbouncer, if this machine has it. Debian has it where only root's PATH leads. */
-export const findPgbouncer = () => process.env["PGBOUNCER_PATH"] || find("pgbouncer", [...path(), "/usr/sbin"]);
+export const findPgbouncer = () =>
+  process.env["PGBOUNCER_PATH"] || find("pgbouncer", [...path(), "/usr/sbin"]);
 
 const path = () => (process.env["PATH"] ?? "").split(delimiter).filter(Boolean);
 
-const find = (program, folders) => folders.map((folder) => join(folder, program)).find((file) => existsSync(file));
+const find = (program, folders) =>
+  folders.map((folder) => join(folder, program)).find((file) => existsSync(file));
 
 function debianVersions() {
   if (!existsSync(DEBIAN)) return [];

@@ -12,7 +12,8 @@ export const noMariadb =
     ? ""
     : "skipped: no MariaDB. To run it: apt-get install mariadb-server-core, or set MARIADBD_PATH";
 
-export const startMariadb = () => startInFolder("mariadb", (folder) => onFreePort((port) => startIn(folder, port)));
+export const startMariadb = () =>
+  startInFolder("mariadb", (folder) => onFreePort((port) => startIn(folder, port)));
 
 async function startIn(folder, port) {
   const user = notRoot("mysql");

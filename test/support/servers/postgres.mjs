@@ -38,7 +38,13 @@ async function startIn(folder) {
 
 /** Waited for without turning to anything else: initdb that is interrupted leaves shared memory behind. */
 function initialize(options) {
-  const settings = ["--locale=C", "--encoding=UTF8", "--username=postgres", "--auth=trust", "--wal-segsize=1"];
+  const settings = [
+    "--locale=C",
+    "--encoding=UTF8",
+    "--username=postgres",
+    "--auth=trust",
+    "--wal-segsize=1",
+  ];
   const args = ["-D", join(options.cwd, "data"), ...settings, "--no-sync", "--no-instructions"];
   execFileSync(program("initdb"), args, { ...options, detached: true, stdio: "pipe" });
 }

@@ -33,8 +33,10 @@ export async function startRedisCluster(): Promise<RedisCluster> {
 const startNode = () => startRedis({ settings: { "cluster-enabled": "yes", "cluster-node-timeout": 5000 } });
 
 async function meet(nodes: readonly RedisServer[], masters: readonly RedisServer[]): Promise<void> {
-  for (const [n, { port }] of nodes.entries()) await redisCommand(port, "CLUSTER", "SET-CONFIG-EPOCH", `${n + 1}`);
-  for (const [n, { port }] of masters.entries()) await redisCommand(port, "CLUSTER", "ADDSLOTS", ...slotsOf(n));
+  for (const [n, { port }] of nodes.entries())
+    await redisCommand(port, "CLUSTER", "SET-CONFIG-EPOCH", `${n + 1}`);
+  for (const [n, { port }] of masters.entries())
+    await redisCommand(port, "CLUSTER", "ADDSLOTS", ...slotsOf(n));
   const [first, ...others] = nodes;
   for (const { port } of others) await redisCommand(first?.port ?? 0, "CLUSTER", "MEET", HOST, `${port}`);
   const texts = ["cluster_state:ok", `cluster_known_nodes:${nodes.length}`];

@@ -24,7 +24,8 @@ export async function untilRedisSays(
   await vi.waitFor(async () => {
     const answer = String(await redisCommand(port, ...command));
     const missing = texts.filter((text) => !answer.includes(text));
-    if (missing.length > 0) throw new Error(`${command.join(" ")} does not say ${missing.join(", ")}: ${answer}`);
+    if (missing.length > 0)
+      throw new Error(`${command.join(" ")} does not say ${missing.join(", ")}: ${answer}`);
   }, WAIT);
 }
 

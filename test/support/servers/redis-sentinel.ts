@@ -35,7 +35,11 @@ export async function startRedisSentinel(): Promise<RedisSentinel> {
     await untilReplicaFollows(replica.port);
     const sentinel = await onFreePort((port) => launchSentinel(port, folder.path, master.port));
     stops.push(sentinel.stop);
-    await untilRedisSays(sentinel.port, ["SENTINEL", "REPLICAS", NAME], [`${replica.port}`, "master-link-status,ok"]);
+    await untilRedisSays(
+      sentinel.port,
+      ["SENTINEL", "REPLICAS", NAME],
+      [`${replica.port}`, "master-link-status,ok"],
+    );
     return { master, replica, port: sentinel.port, name: NAME, stop };
   } catch (error) {
     await stop();

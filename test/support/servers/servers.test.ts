@@ -88,9 +88,13 @@ test.skipIf(missing).each<[string, (program: ChildProcess) => void]>([
   const program = fork(fileURLToPath(new URL("../programs/servers.mjs", import.meta.url)), { execArgv: [] });
   onTestFinished(() => void program.kill("SIGKILL"));
   const ended = once(program, "exit");
-  const [servers] = (await Promise.race([once(program, "message"), ended])) as [{ port: number; folder: string }[]];
+  const [servers] = (await Promise.race([once(program, "message"), ended])) as [
+    { port: number; folder: string }[],
+  ];
   const connections = await Promise.all(servers.map(({ port }) => open(port)));
-  const cut = connections.map((connection) => new Promise((resolve) => connection.resume().once("close", resolve)));
+  const cut = connections.map(
+    (connection) => new Promise((resolve) => connection.resume().once("close", resolve)),
+  );
   end(program);
   await Promise.all([ended, ...cut]);
   expect(servers.map(({ folder }) => existsSync(folder))).toEqual([false, false]);
@@ -100,7 +104,9 @@ test.skipIf(missing).each<[string, (program: ChildProcess) => void]>([
 function statesOf(pid: number | undefined): string[] {
   const all = execFileSync("ps", ["-A", "-o", "pid=,ppid=,state="], { encoding: "utf8" });
   const rows = all.split("\n").map((line) => line.trim().split(/\s+/));
-  return rows.filter((row) => row.slice(0, 2).includes(String(pid))).map(([, , state = ""]) => state.charAt(0));
+  return rows
+    .filter((row) => row.slice(0, 2).includes(String(pid)))
+    .map(([, , state = ""]) => state.charAt(0));
 }
 
 async function open(port: number): Promise<Socket> {

@@ -23,7 +23,11 @@ export async function startApp({ from, place, keeper, backchannelLogout }) {
   const load = (path) => import(pathToFileURL(join(from, "dist", path)).href);
   const { createStore, portalAuth, requireAuth } = await load("index.js");
   const { fakeClock, loginAs, startTestPortal } = await load("testing/index.js");
-  const portal = await startTestPortal({ document: "full", people: EVERYBODY, accessTokenSeconds: TOKEN_SECONDS });
+  const portal = await startTestPortal({
+    document: "full",
+    people: EVERYBODY,
+    accessTokenSeconds: TOKEN_SECONDS,
+  });
   const clock = fakeClock();
   const app = express();
   const server = app.listen(0, "127.0.0.1");
@@ -69,7 +73,11 @@ export async function startApp({ from, place, keeper, backchannelLogout }) {
   };
 
   async function ask(browser, method, path) {
-    const headers = { accept: "application/json", cookie: browser.cookie(origin), "sec-fetch-site": "same-origin" };
+    const headers = {
+      accept: "application/json",
+      cookie: browser.cookie(origin),
+      "sec-fetch-site": "same-origin",
+    };
     const { status, text } = await send(agent, new URL(path, origin), { method, headers });
     if (status !== 200) throw new Error(`${keeper}: ${method} ${path} answered ${status}`);
     return text === "" ? undefined : JSON.parse(text);

@@ -57,11 +57,14 @@ export async function postgresPlace() {
       );
     },
     async age(key, milliseconds) {
-      const statement = "UPDATE portal_session SET ends_at = ends_at - $2 * interval '1 millisecond' WHERE key = $1";
+      const statement =
+        "UPDATE portal_session SET ends_at = ends_at - $2 * interval '1 millisecond' WHERE key = $1";
       await pool.query(statement, [key, milliseconds]);
     },
     async countSessions() {
-      const { rows } = await pool.query("SELECT count(*)::int AS count FROM portal_session WHERE key LIKE 's:%'");
+      const { rows } = await pool.query(
+        "SELECT count(*)::int AS count FROM portal_session WHERE key LIKE 's:%'",
+      );
       return rows[0].count;
     },
     async stop() {

@@ -42,7 +42,8 @@ function add(calls, line) {
 }
 
 function sumOf(calls) {
-  const count = (isOurs, isWrite) => calls.filter((call) => call.isOurs === isOurs && call.isWrite === isWrite).length;
+  const count = (isOurs, isWrite) =>
+    calls.filter((call) => call.isOurs === isOurs && call.isWrite === isWrite).length;
   return {
     reads: count(true, false),
     writes: count(true, true),

@@ -25,14 +25,19 @@ export function reportKind(kind, scales, counted) {
   const rows = Object.keys(counted[0]).map((row) => reportRow(kind, row, scales, counted));
   const { server, keeper, backchannelLogout } = kind;
   const title = `  ${keeper}, ${server}${backchannelLogout ? ", with back-channel logout" : ""}`;
-  return { text: ["", title, ...rows.map(({ text }) => text)].join("\n"), held: rows.every(({ held }) => held) };
+  return {
+    text: ["", title, ...rows.map(({ text }) => text)].join("\n"),
+    held: rows.every(({ held }) => held),
+  };
 }
 
 function reportRow({ keeper, backchannelLogout }, row, scales, counted) {
   const sums = counted.map((rows) => rows[row]);
   const target = (backchannelLogout ? WITH_BACKCHANNEL_LOGOUT : TARGETS)[row];
   const isMet = !target || sums.every((sum) => holds(sum, target));
-  const grows = sums.some((sum, n) => isMore(sum, sums[0]) && !mayGrow(row, scales[n].logins, scales[0].logins));
+  const grows = sums.some(
+    (sum, n) => isMore(sum, sums[0]) && !mayGrow(row, scales[n].logins, scales[0].logins),
+  );
   const verdicts = [
     ...(target ? [`target: at most ${wanted(target)}, ${isMet ? "met" : "missed"}`] : []),
     ...(grows ? ["it grows, missed"] : []),

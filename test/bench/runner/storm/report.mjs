@@ -9,7 +9,11 @@ export function reportStorm({ size, world, tally, ledger, spent, memoryBytes }, 
   const { name, seconds, session, sessions, processes, rate } = size;
   const { refreshes, lost, lostToKill, met } = verdict;
   const rows = [
-    ["grants for each expiry", verdict.grantsPerExpiry.toFixed(3), target("1.00, at most 1.01", met.grantsPerExpiry)],
+    [
+      "grants for each expiry",
+      verdict.grantsPerExpiry.toFixed(3),
+      target("1.00, at most 1.01", met.grantsPerExpiry),
+    ],
     ["sessions lost", lost.length, target("0", met.lost)],
     ["session changes lost", tally.lostChanges.length, lostChanges(met)],
     ...(world.killed ? [["lost to the kill itself", lostToKill.length, "sessions; README.md says why"]] : []),
@@ -29,7 +33,9 @@ export function reportStorm({ size, world, tally, ledger, spent, memoryBytes }, 
     ...rows.map(row),
     ...evidence("lost", lost, ledger),
     ...evidence("lost to the kill", lostToKill, ledger),
-    ...(met.lostChanges === false ? tally.lostChanges : []).slice(0, MOST_EVIDENCE).map((change) => `  ${change}`),
+    ...(met.lostChanges === false ? tally.lostChanges : [])
+      .slice(0, MOST_EVIDENCE)
+      .map((change) => `  ${change}`),
   ].join("\n");
 }
 
@@ -40,7 +46,9 @@ const target = (wanted, isMet) => `target: ${wanted}, ${isMet ? "met" : "missed"
 const kept = (session) => (session ? ` with its own express-session (${session})` : "");
 
 const lostChanges = ({ lostChanges: isMet }) =>
-  isMet === undefined ? "no target: in a store of others the last of several requests wins" : target("0", isMet);
+  isMet === undefined
+    ? "no target: in a store of others the last of several requests wins"
+    : target("0", isMet);
 
 const outcome = ({ expiries, early, again, afterKill }) =>
   `${expiries} expiries; ${early} early, ${again} again, ${afterKill} more for what the kill took`;

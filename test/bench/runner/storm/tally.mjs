@@ -19,7 +19,8 @@ export class Tally {
     const kind = renewed ? "renewed" : "fresh";
     this.answers[kind] += 1;
     if (isPlain) this.milliseconds[kind].push(milliseconds);
-    if (millisecondsLeft < LEEWAY_SECONDS * 1000 - UNDERWAY_MS) this.notice("a token with less than the leeway left");
+    if (millisecondsLeft < LEEWAY_SECONDS * 1000 - UNDERWAY_MS)
+      this.notice("a token with less than the leeway left");
   }
 
   notice(what) {

@@ -23,17 +23,26 @@ export async function visit({ world, tally }, person, app, { waitBefore, waitAft
   }
 
   const { found, renewed, millisecondsLeft, refused, refreshToken } = JSON.parse(answer.text);
-  for (const wrong of person.changes.confirm(plan, found)) tally.lostChange(`${app.name}, ${person.name}: ${wrong}`);
+  for (const wrong of person.changes.confirm(plan, found))
+    tally.lostChange(`${app.name}, ${person.name}: ${wrong}`);
   person.refreshTokens.add(refreshToken);
   if (refused === "refused") person.lose(`the portal refused the token that ${app.name} gave`);
   else if (refused) tally.notice(`a token used ${refused}`);
-  tally.answered({ milliseconds, renewed, millisecondsLeft, isPlain: !waitBefore && !waitAfter && !useToken });
+  tally.answered({
+    milliseconds,
+    renewed,
+    millisecondsLeft,
+    isPlain: !waitBefore && !waitAfter && !useToken,
+  });
   return true;
 }
 
 async function post(agent, address, cookie) {
   try {
-    const answer = await send(agent, address, { method: "POST", headers: { accept: "application/json", cookie } });
+    const answer = await send(agent, address, {
+      method: "POST",
+      headers: { accept: "application/json", cookie },
+    });
     return { ...answer, what: `${answer.status} ${codeIn(answer.text)}` };
   } catch (error) {
     return { what: error.code ?? "no answer" };

@@ -45,7 +45,13 @@ export class World {
     const [portal] = await this.#launch.start("storm-portal.mjs");
     const redirectUri = `${this.apps[0].origin}/callback`; // of all processes: they are one app
     const { from, oneWayMs, session } = this.#size;
-    const { issuer } = await portal.ask({ ...PORTAL, ...CLIENT, redirectUris: [redirectUri], from, oneWayMs });
+    const { issuer } = await portal.ask({
+      ...PORTAL,
+      ...CLIENT,
+      redirectUris: [redirectUri],
+      from,
+      oneWayMs,
+    });
     this.portal = portal;
     this.#settings = {
       ...CLIENT,

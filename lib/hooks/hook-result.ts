@@ -1,0 +1,31 @@
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+
+/** A failure that names the hook and the member, and never the value: that may be a secret. */
+export const hookFault = (detail: string): PortalAuthError => new PortalAuthError("hook_failed", { detail });
+
+/**
+ * Checks an object that a hook has made or filled: session stores keep JSON (RFC 8259).
+ *
+ * @param name the name of the object, for the message
+ * @throws PortalAuthError `hook_failed`, with the name of the member
+ */
+export function checkStorable(
+  hook: "onTokens" | "onLogin",
+  name: string,
+  value: unknown,
+): asserts value is Record<string, unknown> {
+  if (!isObject(value)) throw hookFault(`${hook}: ${name} is not an object`);
+  const bad = Object.keys(value).find((member) => !isStorable(value[member]));
+  if (bad !== undefined) throw hookFault(`${hook}: ${name}.${bad} cannot be stored as JSON`);
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function isStorable(value: unknown): boolean {
+  try {
+    return value === undefined || JSON.stringify(value) !== undefined;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,105 @@
+import * as oidc from "openid-client";
+import type { Claims, TokenSet } from "../contract/tokens.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { withinTime } from "../util/with-timeout.js";
+import { checkRefreshedIdToken, checkTimes } from "./check-id-token.js";
+import type { Portal } from "./discovery.js";
+import { explainRefreshFailure } from "./explain-failure.js";
+import { readTokens } from "./parse-tokens.js";
+
+/** Whose tokens are refreshed. */
+export interface Holder {
+  readonly tokens: Readonly<TokenSet>;
+  /** Of the login. */
+  readonly claims: Pick<Claims, "sub" | "azp" | "nonce">;
+}
+
+export interface RefreshLimits {
+  /** Whether the access token has expired: then a 400 that names no problem of the client is a refusal. */
+  readonly isLastWord: boolean;
+  /** When the verification of the ID token is given up, by `performance.now()`. */
+  readonly endsAt: number;
+}
+
+export interface Refreshed {
+  readonly tokens: TokenSet;
+  /**
+   * The provider has answered, but its keys could not be fetched, or its clock or ours is wrong. The ID token is not
+   * believed now, nor is the rest of the answer.
+   */
+  readonly unverified?: PortalAuthError;
+}
+
+/**
+ * Exchanges the refresh token for new tokens. What the answer omits stays as it was: the refresh token if it does not
+ * rotate, the scope if it is the same, the ID token if there is no new one. Sends the request before it returns.
+ * RFC 6749, sections 6 and 5.1; OpenID Connect Core 1.0, section 12.
+ *
+ * @throws PortalAuthError `refresh_refused` when no later try can help; `refresh_identity_mismatch` for an ID token of
+ *   another issuer or user; anything else may pass
+ */
+export async function refresh(portal: Portal, holder: Holder, limits: RefreshLimits): Promise<Refreshed> {
+  try {
+    return await sendRefreshToken(portal, holder, limits);
+  } catch (error) {
+    throw isIdentityMismatch(error)
+      ? new PortalAuthError("refresh_identity_mismatch", { detail: error.detail })
+      : error;
+  }
+}
+
+/** Whether an ID token names another issuer or subject. openid-client compares `iss`, checkRefreshedIdToken() both. */
+const isIdentityMismatch = (error: unknown): error is PortalAuthError & { readonly detail: string } =>
+  error instanceof PortalAuthError &&
+  error.code === "id_token_invalid" &&
+  /^claim (iss|sub|tid)\b/.test(error.detail ?? "");
+
+async function sendRefreshToken(
+  portal: Portal,
+  { tokens, claims }: Holder,
+  { isLastWord, endsAt }: RefreshLimits,
+): Promise<Refreshed> {
+  const { settings, configuration, issuer } = portal;
+  const askedAt = settings.clock();
+  const answer = await oidc
+    .refreshTokenGrant(configuration, tokens.refresh_token as string)
+    .catch((error) => {
+      throw explainRefreshFailure(error, isLastWord, [settings.clientSecret, tokens.refresh_token]);
+    });
+  const fresh = readTokens(answer, askedAt);
+  const merged = { ...whatStays(tokens, fresh), ...fresh };
+  if (fresh.id_token === undefined) return { tokens: merged };
+  const before = {
+    id_token: tokens.id_token,
+    login: claims,
+    access_token: fresh.access_token,
+    settings,
+    issuer,
+  };
+  const claimsNow = answer.claims() as Claims;
+  checkRefreshedIdToken(claimsNow, fresh.id_token, before);
+  try {
+    await withinTime(portal.verifySignature(fresh.id_token), endsAt - performance.now(), keysTooLate);
+    checkTimes(claimsNow, settings.clockTolerance);
+  } catch (error) {
+    if (!(error instanceof PortalAuthError) || error.code === "id_token_signature_invalid") throw error;
+    return { tokens: merged, unverified: error };
+  }
+  return { tokens: merged };
+}
+
+function keysTooLate(): never {
+  throw new PortalAuthError("portal_timeout", { detail: "the keys for the ID token came too late" });
+}
+
+function whatStays(old: Readonly<TokenSet>, fresh: TokenSet): Partial<TokenSet> {
+  const { refresh_token, refresh_expires_at, id_token, scope } = old;
+  // RFC 6749, section 6: no new one means that the old one is still good, and ends when it did
+  const isSame = fresh.refresh_token === undefined || fresh.refresh_token === refresh_token;
+  return {
+    ...(scope !== undefined && { scope }),
+    ...(id_token !== undefined && { id_token }),
+    ...(refresh_token !== undefined && { refresh_token }),
+    ...(refresh_expires_at !== undefined && isSame && { refresh_expires_at }),
+  };
+}

@@ -1,0 +1,118 @@
+import { createHash } from "node:crypto";
+import type { ServerResponse } from "node:http";
+import type { Person } from "./demo-users.js";
+import { PAGE_STYLE } from "./page-style.js";
+
+const STYLE_HASH = createHash("sha256").update(PAGE_STYLE).digest("base64");
+
+const ESCAPES: Record<string, string> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? "");
+
+const page = (title: string, content: string): string => `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escaped(title)}</title>
+<style>${PAGE_STYLE}</style>
+</head>
+<body>
+<main>
+${content}
+</main>
+</body>
+</html>
+`;
+
+const personButton = ({ sub, name, email = "" }: Person): string =>
+  `<button name="sub" value="${escaped(sub)}"><span class="face" aria-hidden="true">${escaped([...name][0] ?? "")}</span>` +
+  `<span class="name">${escaped(name)}</span><span class="email">${escaped(email)}</span></button>`;
+
+export interface LoginPage {
+  readonly clientId: string;
+  readonly authSourceId?: string | undefined;
+  readonly people: Iterable<Person>;
+}
+
+/** The form has no action: it goes back to the address of the page, which says whose login this is. */
+export function loginPage({ clientId, authSourceId, people }: LoginPage): string {
+  const source = authSourceId === undefined ? "" : `\n<p>Login source: <b>${escaped(authSourceId)}</b></p>`;
+  return page(
+    "Log in – demo portal",
+    `<h1>Who are you today?</h1>
+<p><b>${escaped(clientId)}</b> wants to know who you are.</p>${source}
+<p class="note">This is a demo portal. It runs on this computer only, its people are made up, and it never asks for a password.</p>
+<form method="post">
+${Array.from(people, personButton).join("\n")}
+<button class="deny" name="deny" value="yes">Deny</button>
+</form>`,
+  );
+}
+
+export const errorPage = (error: string, description = ""): string =>
+  page(
+    "Not possible – demo portal",
+    `<h1>That did not work</h1>
+<p>The application sent you here with something that this demo portal cannot accept.</p>
+<p><b>${escaped(error)}</b><br>${escaped(description)}</p>`,
+  );
+
+export const farewellPage = (): string =>
+  page(
+    "Logged out – demo portal",
+    "<h1>You are logged out</h1>\n<p>The demo portal will ask again next time.</p>",
+  );
+
+/** While it is shown the applications' frames are loaded, and then it goes on (OpenID Connect Front-Channel Logout 1.0, section 2). */
+function framesPage(frames: readonly string[], target: string | undefined): string {
+  const framed = frames.map((address) => `<iframe src="${escaped(address)}" title="Logout" hidden></iframe>`);
+  const link = target === undefined ? "" : `\n<p><a href="${escaped(target)}">Go on</a></p>`;
+  return page("Logged out – demo portal", `<h1>You are logged out</h1>${link}\n${framed.join("\n")}`);
+}
+
+/** Frames are shown for so long before the browser goes on. */
+const FRAMES_SECONDS = 1;
+
+export function sendFrames(res: ServerResponse, frames: readonly string[], target: string | undefined): void {
+  const headers = pageHeaders();
+  const sources = [...new Set(frames.map((address) => new URL(address).origin))].join(" ");
+  const policy = `${headers["Content-Security-Policy"]}; frame-src ${sources}`;
+  const refresh = target === undefined ? {} : { Refresh: `${FRAMES_SECONDS}; url=${target}` };
+  res
+    .writeHead(200, { ...headers, "Content-Security-Policy": policy, ...refresh })
+    .end(framesPage(frames, target));
+}
+
+/**
+ * The headers of a page. `formTargets`: where a form on it may lead in the end. Browsers hold `form-action` against the
+ * redirects that follow a form too, so the application's own address has to be among them.
+ */
+export const pageHeaders = (formTargets: readonly string[] = []): Record<string, string> => ({
+  "Content-Type": "text/html; charset=utf-8",
+  "Content-Security-Policy": [
+    "default-src 'none'",
+    `style-src 'sha256-${STYLE_HASH}'`,
+    `form-action ${["'self'", ...formTargets].join(" ")}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join("; "),
+  "Cache-Control": "no-store",
+  "Referrer-Policy": "no-referrer",
+  "X-Content-Type-Options": "nosniff",
+});
+
+export function sendPage(
+  res: ServerResponse,
+  status: number,
+  html: string,
+  formTargets?: readonly string[],
+): void {
+  res.writeHead(status, pageHeaders(formTargets)).end(html);
+}

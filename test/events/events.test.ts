@@ -1,0 +1,283 @@
+import { channel } from "node:diagnostics_channel";
+import { Writable } from "node:stream";
+import pino from "pino";
+import { describe, expect, test, vi } from "vitest";
+import { channelName, createTell, EVENT_NAMES } from "../../lib/contract/events.js";
+import { PortalAuthError, requireAuth } from "../../lib/index.js";
+import { holdNext, json, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
+import { listenToEvents } from "../support/events.js";
+import { CLIENT_ID, secretsOf, startWorld } from "../support/world.js";
+
+const ordered = (steps: readonly { from: number; took: number }[]): boolean =>
+  steps.every(({ from, took }, index) => {
+    const before = steps[index - 1];
+    return took >= 0 && from === (before ? before.from + before.took : 0);
+  });
+
+test("a login tells that it started and how it finished, by the same name, step after step", async () => {
+  const heard = listenToEvents();
+  const { url, browser, portal } = await startWorld();
+  await browser.visit(`${url}/account`);
+  expect(heard.names()).toEqual(["login.started", "login.finished"]);
+  const [started] = heard.of("login.started");
+  const [finished] = heard.of("login.finished");
+  expect(started).toEqual({
+    at: expect.any(Number),
+    instance: "default",
+    issuer: portal.issuer,
+    client_id: CLIENT_ID,
+    login: finished?.login,
+    silent: false,
+  });
+  expect(finished?.steps.map(({ step }) => step)).toEqual([
+    "callback",
+    "discovery",
+    "state",
+    "exchange",
+    "checks",
+    "hooks",
+    "session",
+  ]);
+  expect(ordered(finished?.steps ?? [])).toBe(true);
+  const { took = 0, since_started = 0 } = finished ?? {};
+  expect(took).toBeLessThanOrEqual(since_started + 1);
+});
+
+test.each([
+  ["a person who said no", { code: "login_denied", status: 403 }, ["callback", "discovery", "state"]],
+  [
+    "a code that is refused",
+    { code: "code_refused", status: 400 },
+    ["callback", "discovery", "state", "exchange"],
+  ],
+  [
+    "an ID token that lies",
+    { code: "id_token_invalid", status: 400 },
+    ["callback", "discovery", "state", "exchange", "checks"],
+  ],
+  [
+    "a hook that refuses",
+    { code: "login_refused", status: 403 },
+    ["callback", "discovery", "state", "exchange", "checks", "hooks"],
+  ],
+])("a login that fails tells where: %s", async (what, failure, steps) => {
+  const { url, browser, portal, asked } = await startWorld({
+    log: [/code_refused|id_token_invalid/],
+    options: {
+      hooks: {
+        onLogin: () => {
+          if (what.includes("hook")) throw new PortalAuthError("login_refused");
+        },
+      },
+    },
+  });
+  const heard = listenToEvents();
+  if (what.includes("code")) portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+  if (what.includes("ID token")) portal.nextIdToken({ claims: { aud: "another" } });
+  if (what.includes("person")) {
+    const { headers } = await browser.navigate(`${url}/login`, { site: "same-origin" });
+    const state = new URL(headers["location"] ?? "").searchParams.get("state");
+    await browser.navigate(`${url}/callback?error=access_denied&state=${state}`);
+  } else await browser.visit(`${url}/account`);
+  if (what.includes("hook")) await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1));
+  const [failed] = heard.of("login.failed");
+  expect(failed).toMatchObject({ ...failure, login: heard.of("login.started")[0]?.login });
+  expect(failed?.steps.map(({ step }) => step)).toEqual(steps);
+  expect(heard.of("login.finished")).toEqual([]);
+  expect(heard.of("failed")).toMatchObject([
+    { ...failure, request_id: expect.stringMatching(/^[0-9a-f]{12}$/) },
+  ]);
+});
+
+test("a callback that belongs to no login fails without a name", async () => {
+  const { url, browser } = await startWorld({ log: [/login_not_found/] });
+  const heard = listenToEvents();
+  await browser.fetch(`${url}/callback?code=x&state=y`);
+  const [failed] = heard.of("login.failed");
+  expect(failed).toMatchObject({ login: undefined, since_started: undefined, code: "login_not_found" });
+});
+
+test("of a double click the one that does the work tells", async () => {
+  const { url, browser, portal } = await startWorld();
+  const heard = listenToEvents();
+  const callback = await browser.loginUntilCallback(`${url}/account`);
+  const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+  const first = browser.navigate(callback, { site: "cross-site" });
+  await arrived;
+  const second = browser.navigate(callback, { site: "cross-site" });
+  letGo();
+  await Promise.all([first, second]);
+  expect(heard.names()).toEqual(["login.started", "login.finished"]);
+});
+
+describe("a refresh", () => {
+  test("tells that it is done, and who joined it", async () => {
+    const { ask, later, portal } = await logIn();
+    const heard = listenToEvents();
+    later(301);
+    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    const first = ask();
+    await arrived;
+    const joined = channel(channelName("refresh.joined"));
+    const hasJoined = new Promise<unknown>((resolve) => {
+      const listener = (event: unknown) => {
+        joined.unsubscribe(listener);
+        resolve(event);
+      };
+      joined.subscribe(listener);
+    });
+    const second = ask();
+    await hasJoined;
+    letGo();
+    await Promise.all([first, second]);
+    expect(heard.names()).toEqual(["refresh.joined", "refresh.done"]);
+    const [done] = heard.of("refresh.done");
+    expect(done).toMatchObject({ rotated: true, took: expect.any(Number) });
+    expect(heard.of("refresh.joined")).toMatchObject([{ refresh: done?.refresh }]);
+  });
+
+  test.each([
+    [
+      "for good",
+      400,
+      { error: "invalid_grant" },
+      { code: "refresh_refused", status: 401, ends_session: true },
+    ],
+    ["for now", 503, {}, { code: "portal_failed", status: 503, ends_session: false }],
+  ])("that fails %s tells so, once", async (_how, status, body, failure) => {
+    const { ask, later, portal } = await logIn({ log: [/refresh_refused|portal_failed/] });
+    const heard = listenToEvents();
+    later(301);
+    portal.answerNext("/oauth2/token", json(status, body));
+    await ask();
+    expect(heard.of("refresh.failed")).toMatchObject([failure]);
+    expect(heard.of("refresh.done")).toEqual([]);
+  });
+});
+
+test("a logout tells whether there was a login, and a portal to go to", async () => {
+  const { url, browser } = await logIn();
+  const heard = listenToEvents();
+  await browser.navigate(`${url}/logout`, { site: "same-origin" });
+  await browser.navigate(`${url}/logout`, { site: "same-origin" });
+  expect(heard.of("logout")).toMatchObject([
+    { had_login: true, at_portal: true },
+    { had_login: false, at_portal: true },
+  ]);
+});
+
+test("the guard tells why a login does not count", async () => {
+  const { url, browser, later } = await logIn({ options: { sessionAbsolute: 600 }, session: "app" });
+  const heard = listenToEvents();
+  await browser.fetch(`${url}/account`);
+  later(601);
+  await browser.fetch(`${url}/account`);
+  expect(heard.of("session.refused")).toMatchObject([{ reason: "too_old" }]);
+});
+
+test("nothing of a person, and no secret, is told", async () => {
+  const heard = listenToEvents();
+  const { url, browser, portal, ask, later, me } = await logIn({ log: [/code_refused/] });
+  later(301);
+  await ask();
+  portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+  await browser.visit(`${url}/login`, { site: "same-origin" });
+  const { claims = {} } = await me();
+  const told = JSON.stringify(heard.all);
+  for (const secret of [...secretsOf(portal, browser.answers, url), ...portal.issued])
+    expect(told).not.toContain(secret);
+  expect(told).not.toContain(claims["sub"]);
+  expect(heard.all.length).toBeGreaterThan(4);
+});
+
+test("who does not listen pays nothing: nothing is made to be told", async () => {
+  const told = vi.fn(() => undefined);
+  const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+  for (const name of EVENT_NAMES) {
+    expect(channel(channelName(name)).hasSubscribers).toBe(false);
+    tell(name, told);
+  }
+  expect(told).not.toHaveBeenCalled();
+});
+
+test("what is unexpected is told without the words of whoever threw it: they may speak of a person", async () => {
+  const heard = listenToEvents();
+  const { url, browser } = await startWorld({
+    log: [/unexpected/],
+    after: (app) => {
+      const returnTo = () => {
+        throw new Error("amara@lighthouse.example has no page");
+      };
+      app.get("/lost", requireAuth({ returnTo }), (_req, res) => void res.end());
+    },
+  });
+  await browser.navigate(`${url}/lost`);
+  expect(heard.of("failed")).toMatchObject([{ code: "unexpected", detail: undefined }]);
+  expect(JSON.stringify(heard.all)).not.toContain("amara");
+});
+
+describe("a logger that fails", () => {
+  const fail = () => {
+    throw new Error("the disk is full");
+  };
+  const LOG = [/The option logger has failed .*the disk is full/];
+
+  test.each([
+    ["throws", fail],
+    ["rejects", () => Promise.reject(new Error("the disk is full"))],
+  ])("and %s harms no login, no refresh and no failure's page, and is told once", async (_how, write) => {
+    const logger = { warn: write, error: write, debug: write };
+    const { url, browser, log, ask, later } = await logIn({ options: { logger }, log: LOG });
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(200);
+    const page = await browser.navigate(`${url}/callback?code=x`);
+    expect([page.status, page.body.includes("callback_invalid")]).toEqual([400, true]);
+    await vi.waitFor(() => expect(log.filter((line) => LOG[0]?.test(line))).toHaveLength(1));
+  });
+});
+
+describe("the option logger", () => {
+  function collect(level: string) {
+    const lines: Record<string, unknown>[] = [];
+    const stream = new Writable({
+      write(chunk, _encoding, done) {
+        lines.push(JSON.parse(String(chunk)));
+        done();
+      },
+    });
+    return { lines, logger: pino({ level }, stream) };
+  }
+
+  test("gets each failure as one line with its code, and nothing goes to the console", async () => {
+    const { lines, logger } = collect("info");
+    const { url, browser, log } = await startWorld({ options: { logger } });
+    await browser.fetch(`${url}/callback?code=x&state=y`);
+    expect(lines).toMatchObject([
+      {
+        level: 40,
+        component: "express-portal-auth",
+        code: "login_not_found",
+        status: 400,
+        request_id: expect.any(String),
+        msg: expect.stringContaining("login_not_found (400)"),
+      },
+    ]);
+    expect(log).toEqual([]);
+  });
+
+  test("gets the events on its level debug", async () => {
+    const { lines, logger } = collect("debug");
+    const { url, browser } = await startWorld({ options: { logger } });
+    await browser.visit(`${url}/account`);
+    expect(lines.filter(({ level }) => level === 20)).toMatchObject([
+      { event: "login.started", msg: "login.started", instance: "default" },
+      { event: "login.finished", msg: "login.finished" },
+    ]);
+  });
+
+  test("that is none is refused when the app starts", async () => {
+    await expect(startWorld({ options: { logger: {} as never } })).rejects.toThrow(
+      "option logger: write a logger",
+    );
+  });
+});

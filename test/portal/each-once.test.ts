@@ -1,7 +1,0 @@
-import { expect, test } from "vitest";
-import { eachOnce } from "../../lib/portal/each-once.js";
-
-test("of a parameter that comes twice ours stays, and what else the endpoint has", () => {
-  const address = new URL("https://portal.example/a?state=evil&tenant=1&tenant=2&state=ours&nonce=n");
-  expect(eachOnce(address, { state: "ours", nonce: "n" }).search).toBe("?state=ours&tenant=1&tenant=2&nonce=n");
-});

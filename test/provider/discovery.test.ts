@@ -1,0 +1,236 @@
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { createDiscovery } from "../../lib/provider/discovery.js";
+import { settleOptions } from "../../lib/settings/settings.js";
+import { Browser } from "../support/browser.js";
+import { SESSION_SECRET, startWorld } from "../support/world.js";
+
+const DISCOVERY = "/.well-known/openid-configuration";
+const HOUR_MS = 60 * 60 * 1000;
+
+describe("discovery", () => {
+  test("waits for the first login", async () => {
+    const { browser, url, asked } = await startWorld();
+    await browser.fetch(`${url}/account`);
+    await browser.visit(`${url}/`);
+    expect(asked(DISCOVERY)).toEqual([]);
+    await browser.navigate(`${url}/login`);
+    expect(asked(DISCOVERY)).toHaveLength(1);
+  });
+
+  test("is shared by logins that begin together, and remembered", async () => {
+    const { url, asked } = await startWorld();
+    await Promise.all(Array.from({ length: 20 }, () => new Browser().navigate(`${url}/login`)));
+    await new Browser().navigate(`${url}/login`);
+    expect(asked(DISCOVERY)).toHaveLength(1);
+  });
+
+  test("is renewed after an hour, while the old one serves", async () => {
+    const { browser, url, portal, asked } = await startWorld();
+    await browser.navigate(`${url}/login`);
+    portal.alterDiscovery((document) => ({ ...document, authorization_endpoint: `${portal.issuer}/new` }));
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + HOUR_MS + 1000 });
+    expect((await browser.navigate(`${url}/login`)).headers.location).toContain("/oauth2/authorize?");
+    await vi.waitFor(async () => {
+      expect((await browser.navigate(`${url}/login`)).headers.location).toContain("/new?");
+    });
+    expect(asked(DISCOVERY)).toHaveLength(2);
+  });
+
+  test("that cannot be renewed disturbs nobody, and is tried again a minute later", async () => {
+    const { browser, url, portal, asked } = await startWorld();
+    await browser.navigate(`${url}/login`);
+    portal.goDown();
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + HOUR_MS + 1000 });
+    for (let visit = 0; visit < 3; visit += 1)
+      expect((await browser.navigate(`${url}/login`)).status).toBe(302);
+    await portal.comeUp();
+    expect(asked(DISCOVERY)).toHaveLength(1);
+    vi.setSystemTime(Date.now() + 61_000);
+    await browser.navigate(`${url}/login`);
+    await vi.waitFor(() => expect(asked(DISCOVERY)).toHaveLength(2));
+  });
+});
+
+describe("a portal that is down", () => {
+  test("when the app starts gives a 503 page, and the next attempt works without a restart", async () => {
+    const { browser, url, portal } = await startWorld({ log: [/portal_unreachable/] });
+    portal.goDown();
+    const page = await browser.visit(`${url}/account`);
+    expect([page.status, page.headers["retry-after"]]).toEqual([503, "5"]);
+    expect(page.body).toContain("portal_unreachable");
+    expect(page.body).toContain('href="/login?returnTo=%2Faccount">Try again');
+    expect(page.headers["set-cookie"]).toBeUndefined();
+    await portal.comeUp();
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  });
+
+  test("during a login gives a 503 page, and the next attempt works", async () => {
+    const { browser, url, portal } = await startWorld({ log: [/portal_unreachable/] });
+    const callback = await browser.loginUntilCallback(`${url}/account`);
+    portal.goDown();
+    expect((await browser.navigate(callback)).status).toBe(503);
+    await portal.comeUp();
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  });
+
+  test("does not keep anybody out who is logged in", async () => {
+    const { browser, url, portal } = await startWorld();
+    await browser.visit(`${url}/account`);
+    portal.goDown();
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  });
+
+  test("is told to an API as problem+json", async () => {
+    const { browser, url, portal } = await startWorld({ log: [/portal_unreachable/] });
+    portal.goDown();
+    const headers = { accept: "application/json" };
+    const answer = await browser.request(`${url}/login`, { headers });
+    expect([answer.status, answer.headers["content-type"]]).toEqual([503, "application/problem+json"]);
+    expect(JSON.parse(answer.body)).toMatchObject({ code: "portal_unreachable", status: 503 });
+  });
+});
+
+describe("a discovery document that is not right is refused", () => {
+  test.each<[string, (document: Record<string, unknown>) => unknown, string, number]>([
+    ["another issuer", (d) => ({ ...d, issuer: "https://evil.example" }), "issuer_mismatch", 500],
+    ["no issuer", ({ issuer: _, ...d }) => d, "discovery_invalid", 502],
+    ["no authorization endpoint", ({ authorization_endpoint: _, ...d }) => d, "discovery_invalid", 502],
+    ["no token endpoint", ({ token_endpoint: _, ...d }) => d, "discovery_invalid", 502],
+    ["no keys", ({ jwks_uri: _, ...d }) => d, "discovery_invalid", 502],
+    ["an array", () => [], "discovery_invalid", 502],
+    ["HTML", () => "<html>", "discovery_invalid", 502],
+    ["a token endpoint that is no address", (d) => ({ ...d, token_endpoint: 7 }), "discovery_invalid", 502],
+    [
+      "an authorization endpoint that is a script",
+      (d) => ({ ...d, authorization_endpoint: "javascript:alert(1)" }),
+      "discovery_invalid",
+      502,
+    ],
+    [
+      "a token endpoint over http somewhere else",
+      (d) => ({ ...d, token_endpoint: "http://portal.example/token" }),
+      "discovery_invalid",
+      502,
+    ],
+    [
+      "keys over http somewhere else",
+      (d) => ({ ...d, jwks_uri: "http://portal.example/keys" }),
+      "discovery_invalid",
+      502,
+    ],
+    [
+      "a logout address that is a script",
+      (d) => ({ ...d, end_session_endpoint: "javascript:alert(1)" }),
+      "discovery_invalid",
+      502,
+    ],
+  ])("%s", async (_name, alter, code, status) => {
+    const { browser, url, portal } = await startWorld({ log: [new RegExp(code)] });
+    portal.alterDiscovery(alter);
+    const page = await browser.visit(`${url}/account`);
+    expect([page.status, page.body.match(/(\w+) · request/)?.[1]]).toEqual([status, code]);
+    portal.alterDiscovery((document) => document);
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+  });
+
+  test.each([
+    ["404", 404, "discovery_invalid", 502],
+    ["a redirect", 302, "discovery_invalid", 502],
+    ["500", 500, "portal_failed", 503],
+  ])("%s", async (_name, answered, code, status) => {
+    const { browser, url, portal } = await startWorld({ log: [new RegExp(code)] });
+    portal.answerNext(DISCOVERY, (_req, res) =>
+      res.writeHead(answered, { location: "http://127.0.0.1:1/" }).end(),
+    );
+    const page = await browser.visit(`${url}/account`);
+    expect([page.status, page.body.includes(code)]).toEqual([status, true]);
+  });
+});
+
+describe("what discovery leaves out", () => {
+  test("comes from the profile: the portal's own revoke and logout addresses", async () => {
+    const { browser, url, portal, asked } = await startWorld();
+    await browser.visit(`${url}/account`);
+    const out = await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    expect(out.headers.location).toMatch(new RegExp(`^${portal.issuer}/logout\\?`));
+    expect(asked("/oauth2/revoke")).toHaveLength(1);
+  });
+
+  test("stays out without a profile: nothing is revoked, and the logout ends here", async () => {
+    const { browser, url, asked } = await startWorld({ options: { profile: "openid" } });
+    await browser.visit(`${url}/account`);
+    expect((await browser.navigate(`${url}/logout`, { site: "same-origin" })).headers.location).toBe(
+      `${url}/`,
+    );
+    expect(asked("/oauth2/revoke")).toEqual([]);
+  });
+
+  test("an option wins over discovery", async () => {
+    const { browser, url } = await startWorld({
+      portal: { document: "full" },
+      options: { profile: "openid", logoutUrl: "https://other.example/bye" },
+    });
+    await browser.visit(`${url}/account`);
+    const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    expect(headers.location).toMatch(/^https:\/\/other\.example\/bye\?/);
+  });
+});
+
+describe("over https", () => {
+  const issuer = "https://portal.example";
+  const good = {
+    issuer,
+    authorization_endpoint: `${issuer}/authorize`,
+    token_endpoint: `${issuer}/token`,
+    jwks_uri: `${issuer}/jwks`,
+    response_types_supported: ["code"],
+  };
+  const options = { issuer, clientId: "us", clientSecret: "x", redirectUri: "https://app.example/callback" };
+  const discover = (members: object, more: object = {}) => {
+    vi.stubGlobal("fetch", async () => Response.json({ ...good, ...members }));
+    onTestFinished(() => void vi.unstubAllGlobals());
+    return createDiscovery(settleOptions({ ...options, secret: SESSION_SECRET, ...more }, {}))();
+  };
+
+  test("a document as it should be is taken", async () => {
+    const { metadata } = await discover({ userinfo_endpoint: `${issuer}/me` });
+    expect(metadata).toMatchObject({ token_endpoint: `${issuer}/token`, userinfo_endpoint: `${issuer}/me` });
+  });
+
+  test.each([
+    [{ token_endpoint: "http://127.0.0.1/token" }, "token_endpoint"],
+    [
+      { jwks_uri: "http://localhost/jwks", userinfo_endpoint: "http://127.0.0.1/me" },
+      "jwks_uri, userinfo_endpoint",
+    ],
+    [{ authorization_endpoint: ["https://portal.example"] }, "authorization_endpoint"],
+    [{ end_session_endpoint: "http://portal.example/bye" }, "end_session_endpoint"],
+    [{ revocation_endpoint: 7 }, "revocation_endpoint"],
+  ])("%j is refused: what is https stays so, on loopback too", async (members, names) => {
+    await expect(discover(members)).rejects.toMatchObject({
+      code: "discovery_invalid",
+      detail: `${names}: missing or no https address`,
+    });
+  });
+
+  test("a renewal that fails is tried again after a minute, and not before", async () => {
+    const start = Date.now();
+    const clock = vi.spyOn(Date, "now").mockReturnValue(start);
+    const fetch = vi.fn(async () => Response.json(good));
+    vi.stubGlobal("fetch", fetch);
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const getPortal = createDiscovery(settleOptions({ ...options, secret: SESSION_SECRET }, {}));
+    const first = await getPortal();
+    fetch.mockImplementation(async () => Promise.reject(new TypeError("fetch failed")));
+    const askedAfter = async (seconds: number) => {
+      clock.mockReturnValue(start + seconds * 1000);
+      expect(await getPortal()).toBe(first);
+      await new Promise((resolve) => setImmediate(resolve)); // the renewal has failed by then
+      return fetch.mock.calls.length;
+    };
+    expect(await askedAfter(3599)).toBe(1);
+    expect(await askedAfter(3602)).toBe(2);
+    expect(await askedAfter(3602 + 58)).toBe(2);
+    expect(await askedAfter(3602 + 61)).toBe(3);
+  });
+});

@@ -1,0 +1,266 @@
+import { lookup } from "node:dns/promises";
+import { hostname } from "node:os";
+import { describe, expect, test } from "vitest";
+import { isInternalAddress } from "../../lib/http/internal-url.js";
+import { diagnose, type PortalAuthOptions } from "../../lib/index.js";
+import { toServerAddress } from "../../lib/provider/server-url.js";
+import type { Portal } from "../../lib/testing/provider/test-provider.js";
+import { logIn } from "../access/logged-in.js";
+import { type Forwarder, startForwarder } from "../support/forwarder.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
+
+const WELL_KNOWN = "/.well-known/openid-configuration";
+
+const diagnosed = (options: PortalAuthOptions) =>
+  diagnose(
+    { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: SESSION_SECRET, ...options },
+    { env: {}, skip: ["store", "redirect", "cookies"] },
+  );
+
+describe("a discovery address of its own", () => {
+  const start = (documentIssuer: string, given: WorldOptions = {}) =>
+    startWorld({
+      ...given,
+      portal: { document: "full", issuerSuffix: "/realms/a" },
+      options: { profile: "openid" },
+      optionsFor: ({ issuer }) => ({
+        issuer: issuer + documentIssuer,
+        discoveryUrl: `${issuer}/policy/signin${WELL_KNOWN}`,
+      }),
+    });
+
+  test("is where the document is read, and the login works", async () => {
+    const { browser, url, portal } = await start("/realms/a");
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+    const asked = portal.requests.map(({ path }) => path).filter((path) => path.endsWith(WELL_KNOWN));
+    expect(asked).toEqual([`/policy/signin${WELL_KNOWN}`]);
+  });
+
+  test("does not change which issuer the document must have", async () => {
+    const { browser, url } = await start("/realms/b", { log: [/issuer_mismatch/] });
+    expect((await browser.navigate(`${url}/login`)).body).toContain("issuer_mismatch");
+  });
+});
+
+const byHand = ({ issuer }: Portal): PortalAuthOptions => ({
+  authorizationUrl: `${issuer}/oauth2/authorize`,
+  tokenUrl: `${issuer}/oauth2/token`,
+  jwksUrl: `${issuer}/oauth2/jwks`,
+});
+
+describe("endpoints that are set by hand", () => {
+  test("need no discovery document: login, refresh, userinfo, revocation and logout work", async () => {
+    const world = await logIn({
+      portal: { document: "full" },
+      options: { profile: "openid" },
+      optionsFor: (portal) => ({
+        ...byHand(portal),
+        userinfoUrl: `${portal.issuer}/userinfo`,
+        revocationUrl: `${portal.issuer}/oauth2/revoke`,
+        logoutUrl: `${portal.issuer}/logout`,
+      }),
+    });
+    const { browser, url, portal, asked } = world;
+    world.later(300);
+    expect((await world.inRequest((req) => req.portal.userinfo())).sub).toBe("amara-okafor");
+    expect(world.refreshes()).toHaveLength(1);
+    const out = await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    expect(out.headers.location).toContain(`${portal.issuer}/logout?`);
+    expect(out.headers.location).toContain("post_logout_redirect_uri=");
+    expect([asked("/oauth2/revoke").length, asked(WELL_KNOWN).length]).toEqual([1, 0]);
+  });
+
+  test("leave the profile's parameters and addresses for what is not set", async () => {
+    const { browser, url, portal, asked } = await startWorld({ optionsFor: byHand });
+    await browser.visit(`${url}/account`);
+    const out = await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    expect(out.headers.location).toContain(`${portal.issuer}/logout?`);
+    expect(out.headers.location).toContain("logout_redirect_uri=");
+    expect(asked(WELL_KNOWN)).toEqual([]);
+  });
+
+  test("make PORTAL_ISSUER what tokens must say exactly", async () => {
+    const { browser, url } = await startWorld({
+      optionsFor: (portal) => ({ ...byHand(portal), issuer: `${portal.issuer}/` }),
+      log: [/id_token_invalid.*claim iss: received/],
+    });
+    expect((await browser.visit(`${url}/account`)).status).toBe(400);
+  });
+
+  test("win over discovery, if only some are set", async () => {
+    const { browser, url, portal, asked } = await startWorld({
+      optionsFor: ({ issuer }) => ({ authorizationUrl: `${issuer}/oauth2/authorize?kc_idp_hint=github` }),
+    });
+    const { location = "" } = (await browser.navigate(`${url}/login`)).headers;
+    expect(location.startsWith(`${portal.issuer}/oauth2/authorize?kc_idp_hint=github&`)).toBe(true);
+    expect(asked(WELL_KNOWN)).toHaveLength(1);
+  });
+
+  test("are what the doctor looks at", async () => {
+    const { portal, url } = await startWorld();
+    const { checks } = await diagnosed({
+      issuer: portal.issuer,
+      redirectUri: `${url}/callback`,
+      ...byHand(portal),
+    });
+    const verdicts = Object.fromEntries(checks.map(({ id, verdict }) => [id, verdict]));
+    expect(verdicts).toMatchObject({
+      "portal.issuer": "ok",
+      "portal.keys": "ok",
+      "portal.clock": "ok",
+      "credentials.token": "ok",
+    });
+    expect(portal.requests.filter(({ path }) => path === WELL_KNOWN)).toEqual([]);
+  });
+});
+
+/** A name of this machine that is not loopback by its spelling, as `keycloak` in a container network. */
+const INSIDE = hostname().split(".")[0] ?? "";
+const isKnown = await lookup(INSIDE).then(
+  () => true,
+  () => false,
+);
+
+const addressOf = ({ port }: Forwarder, path = "") => `http://${INSIDE}:${port}${path}`;
+
+describe.skipIf(!isKnown)("an internal address", () => {
+  /** The forwarder's address is an option, and the provider's address is known later: hence `target`. */
+  async function start<W>(
+    startWith: (given: WorldOptions) => Promise<W>,
+    given: WorldOptions = {},
+    prefix = "",
+  ) {
+    let target = "";
+    const forwarder = await startForwarder(() => target, prefix);
+    const world = await startWith({
+      ...given,
+      portal: { document: "full" },
+      options: { profile: "openid" },
+      optionsFor: ({ issuer }) => {
+        target = issuer;
+        return { internalUrl: addressOf(forwarder, prefix) };
+      },
+    });
+    return { ...world, forwarder };
+  }
+  const startWorldWithForwarder = (given?: WorldOptions) => start(startWorld, given);
+
+  test.each(["", "/idp"])(
+    "with the prefix %j gets all requests of the server, and browsers get none",
+    async (prefix) => {
+      const world = await start(logIn, {}, prefix);
+      const { browser, url, portal, forwarder } = world;
+      world.later(300);
+      await world.inRequest((req) => req.portal.userinfo());
+      const out = await browser.navigate(`${url}/logout`, { site: "same-origin" });
+      expect(out.headers.location).toContain(`${portal.issuer}/logout?`);
+      const expected = [WELL_KNOWN, "/oauth2/token", "/oauth2/jwks", "/userinfo", "/oauth2/revoke"];
+      expect(new Set(forwarder.paths)).toEqual(new Set(expected.map((path) => prefix + path)));
+      const direct = portal.requests.filter(({ headers }) => headers["x-inside"] === undefined);
+      expect(direct.filter(({ path }) => expected.includes(path))).toEqual([]);
+      expect(browser.answers.filter((answer) => answer.url.includes(`//${INSIDE}`))).toEqual([]);
+    },
+  );
+
+  test("may stand in the document already (Keycloak with a dynamic back channel)", async () => {
+    const { browser, url, portal, forwarder } = await startWorldWithForwarder();
+    portal.alterDiscovery((document) => ({
+      ...document,
+      token_endpoint: addressOf(forwarder, "/oauth2/token"),
+      jwks_uri: addressOf(forwarder, "/oauth2/jwks"),
+    }));
+    expect((await browser.visit(`${url}/account`)).status).toBe(200);
+    expect(forwarder.paths).toContain("/oauth2/token");
+  });
+
+  test.each([
+    ["authorization_endpoint", "/oauth2/authorize"],
+    ["end_session_endpoint", "/logout"],
+  ])("is never an address for browsers (%s)", async (name, path) => {
+    const { browser, url, portal, forwarder, log } = await startWorldWithForwarder({
+      log: [/discovery_invalid/],
+    });
+    portal.alterDiscovery((document) => ({ ...document, [name]: addressOf(forwarder, path) }));
+    expect((await browser.navigate(`${url}/login`)).status).toBe(502);
+    expect(log.join()).toContain(`[${name}: browsers do not reach PORTAL_INTERNAL_URL: configure`);
+  });
+
+  test.each(["http://elsewhere/token", "http://10.0.0.1/token"])(
+    "allows http at no other host (%s)",
+    async (address) => {
+      const { browser, url, portal } = await startWorldWithForwarder({ log: [/discovery_invalid/] });
+      portal.alterDiscovery((document) => ({ ...document, token_endpoint: address }));
+      expect((await browser.navigate(`${url}/login`)).status).toBe(502);
+    },
+  );
+
+  test("is what the doctor looks at, and it warns that requests are not encrypted", async () => {
+    const { portal, url, forwarder } = await startWorldWithForwarder();
+    const internalUrl = addressOf(forwarder);
+    const { checks } = await diagnosed({
+      issuer: portal.issuer,
+      redirectUri: `${url}/callback`,
+      internalUrl,
+    });
+    expect(checks.find(({ id }) => id === "portal.internal")).toMatchObject({
+      verdict: "warning",
+      found: internalUrl,
+    });
+    expect(checks.find(({ id }) => id === "portal.connection")?.title).toContain(
+      `${INSIDE}:${forwarder.port}`,
+    );
+    expect(checks.find(({ id }) => id === "credentials.token")).toMatchObject({ verdict: "ok" });
+    expect(checks.find(({ id }) => id === "credentials.authorize")).toMatchObject({ verdict: "ok" });
+    expect(portal.requests.filter(({ headers }) => !headers["x-inside"])).toEqual([]);
+  });
+});
+
+test.each([
+  ["http://keycloak:8080", true],
+  ["http://keycloak:8080/auth", true],
+  ["http://keycloak.auth.svc:8080", true],
+  ["http://keycloak.auth.svc.cluster.local", true],
+  ["http://host.docker.internal:8080", true],
+  ["http://10.1.2.3", true],
+  ["http://172.16.0.1", true],
+  ["http://172.31.255.255", true],
+  ["http://192.168.0.1:8080", true],
+  ["http://[fd12:3456::1]:8080", true],
+  ["http://127.0.0.1:4000", true],
+  ["https://id.example", true],
+  ["http://id.example", false],
+  ["http://8.8.8.8", false],
+  ["http://134744072", false],
+  ["http://172.32.0.1", false],
+  ["http://192.169.0.1", false],
+  ["http://10.0.0.1.evil.example", false],
+  ["http://[2001:db8::1]", false],
+  ["http://keycloak.internal.evil.example", false],
+  ["http://internal.example", false],
+  ["http://name:word@keycloak", false],
+  ["http:/keycloak", false],
+  ["http://keycloak?x=1", false],
+  ["http://keycloak#x", false],
+  ["ftp://keycloak", false],
+  ["keycloak:8080", false],
+  ["", false],
+])("secrets may be sent to the internal address %s: %s", (address, isAllowed) => {
+  expect(isInternalAddress(address)).toBe(isAllowed);
+});
+
+test.each([
+  ["https://id.example/realms/a/token?x=1", "http://keycloak:8080/auth/realms/a/token?x=1"],
+  ["https://id.example", "http://keycloak:8080/auth/"],
+  ["https://id.example:8443/token", "https://id.example:8443/token"],
+  ["https://other.example/token", "https://other.example/token"],
+  ["http://keycloak:8080/auth/token", "http://keycloak:8080/auth/token"],
+  ["no address", "no address"],
+])("%s is requested at %s", (address, requested) => {
+  const places = {
+    issuer: "https://id.example/realms/a",
+    internalUrl: "http://keycloak:8080/auth",
+    discoveryUrl: undefined,
+  };
+  expect(toServerAddress(address, places)).toBe(requested);
+  expect(toServerAddress(address, { ...places, internalUrl: undefined })).toBe(address);
+});

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { readAuthentication, readClaims } from "../../lib/provider/parse-claims.js";
+
+test("a member __proto__ is left out at every depth, and nothing else", () => {
+  const told = JSON.parse(
+    '{"sub":"a","__proto__":{"isAdmin":true},"address":{"__proto__":{"isAdmin":true},"country":"NG"},"amr":["pwd",{"__proto__":1}],"constructor":{"a":null}}',
+  );
+  expect(JSON.stringify(readClaims(told, "id_token_invalid"))).toBe(
+    '{"sub":"a","address":{"country":"NG"},"amr":["pwd",{}],"constructor":{"a":null}}',
+  );
+});
+
+const nested = (levels: number): object => JSON.parse(`{"a":${"[".repeat(levels)}${"]".repeat(levels)}}`);
+
+test("claims that are nested deeper than 64 levels are refused, however deep, in the words of who asks", () => {
+  expect(JSON.stringify(readClaims(nested(64), "id_token_invalid"))).toBe(JSON.stringify(nested(64)));
+  for (const levels of [65, 2300, 100_000])
+    for (const code of ["id_token_invalid", "portal_answer_invalid"] as const)
+      expect(() => readClaims(nested(levels), code)).toThrow(
+        expect.objectContaining({ code, detail: "over 64 levels deep" }),
+      );
+});
+
+test.each<[object, object]>([
+  [
+    { auth_time: 1000, acr: "gold", amr: ["pwd", "otp"], sid: "s", iat: 1001, email: "a@b.example" },
+    { auth_time: 1000, auth_age: 980, acr: "gold", amr: ["pwd", "otp"], sid: "s", iat: 1001 },
+  ],
+  [{ auth_time: "1000", acr: ["gold"], amr: "pwd", sid: 7, iat: "now" }, {}],
+  [{ auth_time: Number.POSITIVE_INFINITY, acr: "", amr: ["pwd", 1], iat: Number.NaN }, {}],
+  [{ auth_time: 2000 }, { auth_time: 2000, auth_age: 0 }],
+  [
+    { auth_time: 1000, iat: 1000 },
+    { auth_time: 1000, iat: 1000, auth_age: 980 },
+  ],
+  [
+    { auth_time: 1000, iat: 1990 },
+    { auth_time: 1000, iat: 1990, auth_age: 990 },
+  ],
+  [
+    { auth_time: 1000, iat: "1990" },
+    { auth_time: 1000, auth_age: 980 },
+  ],
+  [{ auth_time: 2001 }, {}],
+  [{ auth_time: 1_000_000 }, {}],
+])("of the login itself %j says %j, at 1980, and at 2000 the latest", (told, kept) => {
+  expect(readAuthentication({ sub: "a", ...told } as never, 1980, 2000)).toEqual(kept);
+});

@@ -1,0 +1,58 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { expect, onTestFinished, test } from "vitest";
+import { requestTimeout } from "../../lib/provider/request-timeout.js";
+
+/** A server in another thread, which tells through shared memory that its answer is on the way. */
+const SERVER = `
+  const { createServer } = require("node:http");
+  const { parentPort, workerData } = require("node:worker_threads");
+  const server = createServer((req, res) => {
+    if (req.url === "/never") return;
+    Atomics.wait(workerData, 1, 0); // until the other thread stands still
+    res.end("the answer", () => {
+      Atomics.store(workerData, 0, 1);
+      Atomics.notify(workerData, 0);
+    });
+  });
+  server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));
+`;
+
+async function startServer() {
+  const shared = new Int32Array(new SharedArrayBuffer(8));
+  const worker = new Worker(SERVER, { eval: true, workerData: shared });
+  onTestFinished(() => worker.terminate().then(() => {}));
+  const [port] = await once(worker, "message");
+  return { url: `http://127.0.0.1:${port}`, shared };
+}
+
+const TIMEOUT_MS = 1000;
+
+test.each([
+  ["a little longer than", 5],
+  ["much longer than", 700],
+])(
+  "reads an answer that has arrived while the process stood still for %s the time limit",
+  async (_how, lateMs) => {
+    const { url, shared } = await startServer();
+    await fetch(`${url}/never`, { signal: AbortSignal.timeout(100) }).catch(() => {}); // fetch is loaded by now
+    const dueAt = performance.now() + TIMEOUT_MS;
+    const answer = fetch(url, { signal: requestTimeout(TIMEOUT_MS) });
+    // The request is sent by then. After setImmediate, timers run before sockets are read.
+    await new Promise((done) => setTimeout(() => setImmediate(done), TIMEOUT_MS / 2));
+    Atomics.store(shared, 1, 1);
+    Atomics.notify(shared, 1);
+    Atomics.wait(shared, 0, 0); // this thread stands still until the answer was sent
+    while (performance.now() < dueAt + lateMs);
+    expect(await (await answer).text()).toBe("the answer");
+  },
+);
+
+test("aborts a request that has no answer in time, with the reason of a timeout", async () => {
+  const { url } = await startServer();
+  const began = performance.now();
+  await expect(fetch(`${url}/never`, { signal: requestTimeout(200) })).rejects.toMatchObject({
+    name: "TimeoutError",
+  });
+  expect(performance.now() - began).toBeGreaterThan(190);
+});

@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { normalizeTokenAnswer, tolerantOfTokenAnswers } from "../../lib/provider/token-response.js";
+import { DEMO_PEOPLE } from "../../lib/testing/provider/test-provider.js";
+import { json, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
+import { Browser } from "../support/browser.js";
+import { startWorld } from "../support/world.js";
+
+describe("a token answer", () => {
+  test.each([
+    ['{"access_token":"a","refresh_token":null,"id_token":null,"x":null}', '{"access_token":"a"}'],
+    ['{"access_token":"a","refresh_token":""}', '{"access_token":"a"}'],
+    ['{"scope":["openid","a/b:c.d"]}', '{"scope":"openid a/b:c.d"}'],
+    ['{"scope":[]}', '{"scope":""}'],
+    ['{"__proto__":null,"constructor":null,"access_token":"a"}', '{"access_token":"a"}'],
+    ['{"__proto__":{"refresh_token":"r"},"x":null}', '{"__proto__":{"refresh_token":"r"}}'],
+  ])("%s is read as %s", (text, read) => {
+    expect(normalizeTokenAnswer(text)).toBe(read);
+  });
+
+  test.each([
+    '{ "access_token": "a", "expires_in": 1e999 }',
+    '{"scope":["openid admin"]}',
+    '{"scope":["openid",1]}',
+    '{"scope":[["openid"]]}',
+    '{"scope":["a\\"b"]}',
+    '{"scope":"","id_token":"","access_token":""}',
+    '{"nested":{"refresh_token":null}}',
+    "[null]",
+    "null",
+    '{"refresh_token":null',
+    "",
+  ])("%s stays as it is, to the last byte", (text) => {
+    expect(normalizeTokenAnswer(text)).toBe(text);
+  });
+});
+
+test.each(["https://ID.example/token", "https://id.example:443/token", "https://id.example/x/../token"])(
+  "the answer of the token endpoint %s is read so, however its address is written",
+  async (endpoint) => {
+    const fetch = tolerantOfTokenAnswers(
+      async () => Response.json({ access_token: "a", scope: null }),
+      endpoint,
+    );
+    const answer = await fetch("https://id.example/token", {});
+    expect(await answer.json()).toEqual({ access_token: "a" });
+  },
+);
+
+describe("an identity of another type than a text is refused, with the claim's name in the log", () => {
+  // JSON numbers above 2^53 are rounded, so two users could become one; and 1 would be the same user as "1"
+  test.each([1, 2 ** 53 + 2, 1.5, ["amara-okafor"], { sub: "amara-okafor" }, true])("sub %j", async (sub) => {
+    const { browser, url, portal, log, me } = await startWorld({ log: [/id_token_invalid/] });
+    portal.nextIdToken({ claims: { sub } });
+    expect((await browser.visit(`${url}/account`)).status).toBe(400);
+    expect(log.join()).toContain('"sub"');
+    expect((await me()).isAuthenticated).toBe(false);
+  });
+
+  // maxAge is decided by it, and nothing says whether a text counts seconds, milliseconds or days
+  test.each(["1700000000", "2024-01-01T00:00:00Z", [1_700_000_000]])("auth_time %j", async (auth_time) => {
+    const { browser, url, portal, log } = await startWorld({ log: [/id_token_invalid/] });
+    portal.nextIdToken({ claims: { auth_time } });
+    expect((await browser.visit(`${url}/account`)).status).toBe(400);
+    expect(log.join()).toContain("auth_time");
+  });
+});
+
+test("the user 7 is never taken for the number 7: at a refresh, at userinfo, or in a logout token", async () => {
+  const { browser, url, ask, later, me, portal, inRequest, log } = await logIn({
+    portal: { document: "full", people: [...DEMO_PEOPLE, { sub: "7", name: "Seven" }] },
+    options: { profile: "openid", backchannelLogout: true },
+    log: [/id_token_invalid|logout_token_invalid/],
+  });
+  const sevens = new Browser();
+  sevens.person = { sub: "7" };
+  await sevens.visit(`${url}/account`);
+
+  portal.answerNext("/userinfo", json(200, { sub: 7 }));
+  const asked = inRequest((req) => req.portal.userinfo(), sevens);
+  await expect(asked).rejects.toMatchObject({ code: "portal_answer_invalid" });
+
+  const logout_token = portal.logoutToken({ sub: "7" }, { claims: { sub: 7 } });
+  const sent = await browser.request(`${url}/backchannel-logout`, { method: "POST", form: { logout_token } });
+  expect([sent.status, sent.body]).toEqual([400, expect.stringContaining("claim sub")]);
+
+  portal.nextIdToken({ claims: { sub: 7 } });
+  later(TOKEN_SECONDS);
+  expect((await ask(sevens)).status).toBe(503);
+  expect(log.at(-1)).toContain('"sub"');
+  expect((await me(sevens)).claims?.["sub"]).toBe("7");
+});

@@ -1,0 +1,353 @@
+import { expect, test } from "vitest";
+import {
+  answerHeaders,
+  framing,
+  isNeverForwarded,
+  isOwnAnswerHeader,
+  isOwnRequestHeader,
+  isPlainlyChunked,
+  requestHeaders,
+} from "../../lib/proxy/forwarded-headers.js";
+
+const NONE = new Set<string>();
+
+test.each([
+  ["of one connection", { "keep-alive": "timeout=5", te: "trailers", trailer: "x", upgrade: "h2c" }],
+  [
+    "what Connection lists",
+    { connection: "close, X-Private ,content-type", "x-private": "1", "content-type": "a/b" },
+  ],
+  ["of proxies", { "proxy-authorization": "Basic x", "proxy-connection": "keep-alive" }],
+  ["a login that is not ours", { authorization: "Basic x", cookie: "a=b" }],
+  [
+    "of the body's way here",
+    { "transfer-encoding": "chunked", "content-length": "5", expect: "100-continue" },
+  ],
+  [
+    "of the page",
+    { origin: "https://app.example", referer: "https://app.example/?secret", host: "app.example" },
+  ],
+  ["of the browser", { "sec-fetch-site": "same-origin", "sec-websocket-key": "x", "sec-ch-ua": "x" }],
+  [
+    "of who asks",
+    {
+      forwarded: "for=1.1.1.1",
+      "x-forwarded-for": "1.1.1.1",
+      "x-forwarded-user": "root",
+      "x-real-ip": "1.1.1.1",
+    },
+  ],
+  [
+    "of who asks, in the words of one server in front",
+    {
+      "cf-connecting-ip": "1.1.1.1",
+      "fastly-client-ip": "1.1.1.1",
+      "true-client-ip": "1.1.1.1",
+      "x-azure-clientip": "1.1.1.1",
+      "x-client-ip": "1.1.1.1",
+      "x-cluster-client-ip": "1.1.1.1",
+      "x-envoy-external-address": "1.1.1.1",
+      "x-original-forwarded-for": "1.1.1.1",
+    },
+  ],
+  [
+    "of which path is meant",
+    { "x-original-url": "/admin", "x-rewrite-url": "/admin", "x-forwarded-prefix": "/x" },
+  ],
+  ["of which host is meant", { "x-host": "evil.example", "x-original-host": "evil.example" }],
+  [
+    "of which method is meant",
+    { "x-http-method-override": "DELETE", "x-http-method": "DELETE", "x-method-override": "DELETE" },
+  ],
+  [
+    "of who they are",
+    {
+      "remote-user": "root",
+      "x-remote-user": "root",
+      "x-auth-request-user": "root",
+      "x-authenticated-userid": "root",
+      "x-ms-client-principal": "root",
+      "x-amzn-oidc-data": "root",
+      "x-goog-authenticated-user-email": "root",
+      "x-ssl-client-cert": "root",
+      "x-arr-clientcert": "root",
+      "x-client-cert": "root",
+    },
+  ],
+  [
+    "of how they ask",
+    {
+      "x-forwarded": "for=1.1.1.1",
+      "client-ip": "1.1.1.1",
+      "wl-proxy-client-ip": "1.1.1.1",
+      "front-end-https": "on",
+    },
+  ],
+  [
+    "of who the user is, in the words of a gateway",
+    {
+      "cf-access-authenticated-user-email": "root",
+      "cf-access-jwt-assertion": "root",
+      "x-webauth-user": "root",
+      "x-consumer-username": "root",
+      "x-credential-identifier": "root",
+      "x-anonymous-consumer": "false",
+      "x-ms-token-aad-id-token": "root",
+      "x-ms-token-aad-access-token": "root",
+      "x-client-dn": "root",
+      "x-token-subject": "root",
+      "x-user-id": "root",
+      "x-userinfo": "root",
+      "x-tenant": "root",
+      "x-vouch-user": "root",
+      "x-pomerium-claim-email": "root",
+      "tailscale-user-login": "root",
+    },
+  ],
+  [
+    "of the way here",
+    { via: "1.1 proxy", "cdn-loop": "x", "max-forwards": "1", "x-envoy-retry-on": "5xx", from: "x" },
+  ],
+  [
+    "a key, or anything else that no standard knows",
+    { "x-api-key": "x", "x-auth-token": "x", "x-anything": "x" },
+  ],
+  ["pseudo headers of HTTP/2", { ":path": "/admin", ":authority": "evil.example" }],
+  ["what CGI reads as another", { x_forwarded_for: "1.1.1.1", x_api_key: "1" }],
+])("not sent to the upstream: %s", (_name, headers) => {
+  expect(requestHeaders({ ...headers, accept: "text/plain" }, NONE)).toEqual({ accept: "text/plain" });
+});
+
+test("sent to the upstream: what APIs read", () => {
+  const headers = {
+    accept: "a/b",
+    "accept-encoding": "gzip",
+    "accept-language": "zh-CN",
+    "cache-control": "no-cache",
+    "content-type": "application/json",
+    "content-encoding": "gzip",
+    "content-disposition": "attachment",
+    "content-range": "bytes 0-1/2",
+    "idempotency-key": "x",
+    "if-match": '"x"',
+    "if-none-match": '"x"',
+    "if-modified-since": "x",
+    "last-event-id": "7",
+    prefer: "return=minimal",
+    range: "bytes=0-1",
+    "user-agent": "x",
+    "x-requested-with": "XMLHttpRequest",
+    "x-request-id": "x",
+    traceparent: "x",
+    tracestate: "x",
+    baggage: "x",
+  };
+  expect(requestHeaders({ ...headers, connection: "keep-alive" }, NONE)).toEqual(headers);
+});
+
+test("the option adds to that, but for what Connection lists", () => {
+  const more = new Set(["x-api-version", "x-other"]);
+  const headers = { "x-api-version": "2", "x-other": "1", "x-third": "3", connection: "x-other" };
+  expect(requestHeaders(headers, more)).toEqual({ "x-api-version": "2" });
+});
+
+test.each([
+  [
+    "of one connection",
+    { "transfer-encoding": "chunked", trailer: "x", upgrade: "h2", "keep-alive": "timeout=5" },
+  ],
+  ["what Connection lists", { connection: "close, x-private", "x-private": "1" }],
+  ["cookies", { "set-cookie": ["__Host-portal-session=evil; Path=/; Secure"] }],
+  [
+    "what asks people for a password",
+    { "www-authenticate": 'Basic realm="x"', "proxy-authenticate": "Basic" },
+  ],
+  [
+    "CORS",
+    { "access-control-allow-origin": "https://evil.example", "access-control-allow-credentials": "true" },
+  ],
+  [
+    "what speaks for the origin",
+    { "clear-site-data": '"*"', "strict-transport-security": "max-age=1", "alt-svc": 'h2="x"', nel: "{}" },
+  ],
+  ["what widens a worker", { "service-worker-allowed": "/" }],
+  [
+    "what a cache in front obeys before Cache-Control",
+    {
+      "cdn-cache-control": "max-age=600",
+      "cloudflare-cdn-cache-control": "max-age=600",
+      "surrogate-control": "max-age=600",
+      "surrogate-key": "x",
+      "edge-control": "max-age=600",
+      "x-litespeed-cache-control": "public",
+    },
+  ],
+  [
+    "further cookies and logins",
+    { "set-cookie2": "a=b", "set-login": "logged-in", "secure-session-registration": "(ES256)" },
+  ],
+  [
+    "what leads a page elsewhere",
+    { refresh: "0; url=https://evil.example", "speculation-rules": '"/x.json"' },
+  ],
+  [
+    "what browsers keep for the origin, or report elsewhere",
+    {
+      "report-to": "{}",
+      "reporting-endpoints": 'x="https://evil.example"',
+      "public-key-pins": "x",
+      "origin-agent-cluster": "?1",
+      "permissions-policy": "camera=*",
+      "cross-origin-opener-policy": "unsafe-none",
+      "cross-origin-embedder-policy": "unsafe-none",
+      "cross-origin-resource-policy": "cross-origin",
+      "timing-allow-origin": "*",
+      "supports-loading-mode": "credentialed-prerender",
+      "no-vary-search": "params",
+      "use-as-dictionary": 'match="/*"',
+      "available-dictionary": ":x:",
+      sourcemap: "https://evil.example/x.map",
+      "x-dns-prefetch-control": "on",
+      "x-powered-by": "x",
+      server: "x",
+    },
+  ],
+  [
+    "a link by which a document loads something",
+    { link: "<https://evil.example/x>; rel=preload; as=script" },
+  ],
+  ["one among others", { link: '</a>; rel="next", </b>; rel="dns-prefetch preconnect"' }],
+  ["one in another spelling", { link: '</x>; rel="pre\\load"' }],
+  ["one hidden from a search", { link: '<a>; title="<"; rel=preload; x=">"; rel=next' }],
+  ["one with a language", { link: "</x>; rel*=UTF-8''preload; rel=next" }],
+  ["one without a relation", { link: "</x>" }],
+  ["a style sheet", { link: "</x.css>;REL = 'alternate stylesheet'" }],
+  ["what asks browsers for more", { "accept-ch": "Sec-CH-UA-Model", "critical-ch": "Sec-CH-UA-Model" }],
+  [
+    "what the server in front may obey",
+    {
+      "x-accel-redirect": "/secrets/x",
+      "x-accel-buffering": "no",
+      "x-sendfile": "/etc/passwd",
+      "x-sendfile-type": "x",
+      "x-litespeed-location": "/secrets/x",
+      "x-lighttpd-send-file": "/etc/passwd",
+      "x-reproxy-url": "http://127.0.0.1/",
+    },
+  ],
+])("not handed to the browser: %s", (_name, headers) => {
+  expect(answerHeaders({ ...headers, etag: '"x"' }, NONE)).toEqual({
+    etag: '"x"',
+    "cache-control": "private, no-cache",
+    "cross-origin-resource-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+  });
+});
+
+test("handed to the browser: what the answer is", () => {
+  const headers = {
+    "content-type": "application/json",
+    "content-length": "5",
+    "content-encoding": "gzip",
+    "cache-control": "no-store",
+    "content-disposition": "attachment",
+    etag: '"x"',
+    "last-modified": "x",
+    "retry-after": "5",
+    "ratelimit-policy": "x",
+    "x-ratelimit-remaining": "1",
+    "x-rate-limit-reset": "1",
+    "x-total-count": "7",
+    "x-request-id": "x",
+    link: '</a?page=2>; rel="next", </release>; REL = last',
+  };
+  const {
+    "cross-origin-resource-policy": _,
+    "x-content-type-options": __,
+    ...handed
+  } = answerHeaders(headers, NONE);
+  expect(handed).toEqual(headers);
+});
+
+test("nothing that the upstream says lets browsers guess types", () => {
+  for (const more of [NONE, new Set(["x-content-type-options"])])
+    expect(answerHeaders({ "x-content-type-options": "sniff" }, more)["x-content-type-options"]).toBe(
+      "nosniff",
+    );
+});
+
+test("the option adds to that, and lets the upstream say who may embed it", () => {
+  const headers = { "x-app": "1", "cross-origin-resource-policy": "cross-origin", "x-third": "3" };
+  expect(answerHeaders(headers, new Set(["x-app", "cross-origin-resource-policy"]))).toEqual({
+    "x-app": "1",
+    "cross-origin-resource-policy": "cross-origin",
+    "cache-control": "private, no-cache",
+    "x-content-type-options": "nosniff",
+  });
+});
+
+test.each([
+  [undefined, "private, no-cache"],
+  ["max-age=60", "max-age=60, private"],
+  ["private, max-age=60", "private, max-age=60"],
+  ["no-store", "no-store"],
+  ["public, max-age=60", "public, max-age=60"],
+  ["s-maxage=60", "s-maxage=60"],
+  ["Public", "Public"],
+  ['no-cache="private"', 'no-cache="private", private'],
+  ['private="set-cookie", max-age=60', 'private="set-cookie", max-age=60, private'],
+  ["x-private, max-age=60", "x-private, max-age=60, private"],
+  ["max-age=public", "max-age=public, private"],
+  ["", "private, no-cache"],
+  [",", "private, no-cache"],
+  ['max-age="60', "private, no-cache"],
+  ["no directives, but words", "private, no-cache"],
+])("shared caches keep what the upstream gave to anybody, and nothing else: %s", (given, expected) => {
+  expect(answerHeaders(given === undefined ? {} : { "cache-control": given }, NONE)["cache-control"]).toBe(
+    expected,
+  );
+});
+
+test("a body is as long as it came, whatever Connection lists", () => {
+  expect(framing({ "content-length": "5", connection: "content-length" })).toEqual({ "content-length": "5" });
+  expect(framing({ "transfer-encoding": "chunked" })).toEqual({ "transfer-encoding": "chunked" });
+  expect([framing({}), framing({ "content-length": "0" })]).toEqual([undefined, undefined]);
+});
+
+test.each([undefined, "chunked", "Chunked", " chunked "])(
+  "a body in the coding %j can be forwarded",
+  (coding) => {
+    expect(isPlainlyChunked(coding === undefined ? {} : { "transfer-encoding": coding })).toBe(true);
+  },
+);
+
+test.each(["gzip, chunked", "gzip", "chunked, chunked", "identity", "", "xchunked"])(
+  "one in %j cannot",
+  (coding) => {
+    expect(isPlainlyChunked({ "transfer-encoding": coding })).toBe(false);
+  },
+);
+
+test("what the proxy says itself no option says", () => {
+  const request = [
+    "authorization",
+    "cookie",
+    "host",
+    "connection",
+    "transfer-encoding",
+    "content-length",
+    "proxy-x",
+  ];
+  expect([...request, "x-a"].filter(isOwnRequestHeader)).toEqual(request);
+  const never = [...request, "x-forwarded-for", "forwarded", "x_a"];
+  expect([...never, "x-a"].filter(isNeverForwarded)).toEqual(never);
+  const answer = [
+    "set-cookie",
+    "location",
+    "vary",
+    "cache-control",
+    "www-authenticate",
+    "x-content-type-options",
+  ];
+  expect([...answer, "x-a"].filter(isOwnAnswerHeader)).toEqual(answer);
+});

@@ -1,0 +1,25 @@
+import { createServer } from "node:http";
+import express, { type RequestHandler } from "express";
+import { expect, onTestFinished, test } from "vitest";
+import { portalAuth, portalErrors, requireAuth } from "../../lib/index.js";
+import { inspector } from "../../lib/inspector/index.js";
+import { close, listen } from "../support/world.js";
+
+test.each<[string, unknown]>([
+  ["portalAuth", portalAuth],
+  ["portalErrors", portalErrors],
+  ["requireAuth", requireAuth],
+  ["inspector", inspector],
+])("%s without its parentheses answers, and says what is missing", async (name, maker) => {
+  const app = express();
+  app.use(maker as RequestHandler);
+  app.use(
+    ((error, _req, res, _next) => void res.status(500).end(error.message)) as express.ErrorRequestHandler,
+  );
+  const server = createServer(app);
+  onTestFinished(() => close(server));
+  const answer = await fetch(await listen(server));
+  expect(await answer.text()).toBe(
+    `${name} makes a handler and was called as one: write ${name}(), with parentheses`,
+  );
+});
