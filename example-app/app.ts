@@ -16,7 +16,7 @@ import { notFoundPage } from "./pages/not-found.js";
 import { sessionsPage } from "./pages/sessions.js";
 import { publicFolder } from "./public-folder.js";
 import { tokenCheck } from "./token-check.js";
-import { tokenFacts } from "./token-facts.js";
+import { getTokenFacts } from "./token-facts.js";
 import { fetchUserInfo } from "./user-info.js";
 
 declare module "express-session" {
@@ -82,14 +82,14 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   });
 
   app.get("/", (req, res) => {
-    res.send(homePage({ person: req.portal.claims, lastVisit: req.session.lastVisit }));
+    res.send(homePage({ user: req.portal.claims, lastVisit: req.session.lastVisit }));
   });
 
   app.get("/account", requireAuth(), async (req, res) => {
     res.send(
       accountPage({
-        person: req.portal.claims,
-        tokens: await tokenFacts(req),
+        user: req.portal.claims,
+        tokens: await getTokenFacts(req),
         inspects: inspect !== undefined,
       }),
     );
@@ -97,7 +97,7 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
 
   // Where a person is signed in. What ends a session must come from a page of this app: csrf sees to that.
   app.get("/sessions", requireAuth(), async (req, res) => {
-    res.send(sessionsPage({ person: req.portal.claims, sessions: await req.portal.sessions() }));
+    res.send(sessionsPage({ user: req.portal.claims, sessions: await req.portal.sessions() }));
   });
 
   app.post("/sessions/end", requireAuth({ csrf: true }), express.urlencoded(), async (req, res) => {
@@ -111,7 +111,7 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
 
   // about the tokens, never the tokens themselves
   app.get("/api/me", requireAuth(), async (req, res) => {
-    res.json({ claims: req.portal.claims, ...(await tokenFacts(req)) });
+    res.json({ claims: req.portal.claims, ...(await getTokenFacts(req)) });
   });
 
   app.get("/api/token-check", tokenCheck);
@@ -119,7 +119,7 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   // The access token in use, and refreshed before that when it has run out.
   app.get("/api/userinfo", requireAuth({ freshToken: true }), async (req, res) => {
     const userinfo = await req.portal.userinfo();
-    res.json({ userinfo, ...(await tokenFacts(req)) });
+    res.json({ userinfo, ...(await getTokenFacts(req)) });
   });
 
   app.use((req, res) => {

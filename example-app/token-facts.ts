@@ -2,7 +2,7 @@ import type { Request } from "express";
 
 export type TokenName = "access_token" | "refresh_token" | "id_token";
 
-export interface TokenLife {
+export interface TokenLifetime {
   readonly seconds_left: number;
   /** From its issue to its end. */
   readonly seconds_in_all: number;
@@ -15,11 +15,11 @@ export interface TokenFacts {
   /** When this set came, in epoch seconds. */
   readonly obtained_at: number;
   /** Null: the portal does not say when it ends. */
-  readonly lives: Readonly<Partial<Record<TokenName, TokenLife | null>>>;
+  readonly lives: Readonly<Partial<Record<TokenName, TokenLifetime | null>>>;
 }
 
 /** About the tokens of the person of this request, as they are stored now. For routes behind a guard. */
-export async function tokenFacts(req: Request): Promise<TokenFacts> {
+export async function getTokenFacts(req: Request): Promise<TokenFacts> {
   const tokens = await req.portal.tokens();
   const { claims, session } = { claims: req.portal.claims, session: req.session.portal };
   if (!tokens || !claims || !session) throw new Error("Nobody is logged in: put requireAuth() before this.");
@@ -29,18 +29,18 @@ export async function tokenFacts(req: Request): Promise<TokenFacts> {
     token_set: version,
     obtained_at,
     lives: {
-      access_token: life(obtained_at, tokens.expires_at),
+      access_token: getLifetime(obtained_at, tokens.expires_at),
       ...(tokens.refresh_token !== undefined && {
-        refresh_token: life(obtained_at, tokens.refresh_expires_at),
+        refresh_token: getLifetime(obtained_at, tokens.refresh_expires_at),
       }),
       // that of the login, whose claims the page shows: a refresh may bring another, which nobody reads
-      ...(tokens.id_token !== undefined && { id_token: life(claims.iat, claims.exp) }),
+      ...(tokens.id_token !== undefined && { id_token: getLifetime(claims.iat, claims.exp) }),
     },
   };
 }
 
 /** Both in epoch seconds. Rounded up: a token that a page believes to be dead is dead. */
-function life(issuedAt: number | undefined, endsAt: number | undefined): TokenLife | null {
+function getLifetime(issuedAt: number | undefined, endsAt: number | undefined): TokenLifetime | null {
   if (endsAt === undefined) return null;
   const seconds_left = Math.max(0, Math.ceil(endsAt - Date.now() / 1000));
   return { seconds_left, seconds_in_all: Math.max(seconds_left, endsAt - (issuedAt ?? endsAt)) };

@@ -1,12 +1,12 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
-import { answerError } from "./answer/answer-error.js";
-import { carefully, createLog, type Log } from "./answer/log.js";
-import { createPages } from "./answer/page-renderer.js";
-import { tellNobody } from "./contract/events.js";
+import { createLog, createSafeWrite, type Log } from "./answer/log.js";
+import { createPageRenderer } from "./answer/page-renderer.js";
+import { sendErrorResponse } from "./answer/send-error-response.js";
+import { emitNothing } from "./contract/events.js";
 import type { Logger } from "./contract/logger.js";
 import type { RenderPage, WordsGiven } from "./contract/page-parts.js";
 import { PortalAuthError } from "./errors/portal-auth-error.js";
-import { describeError } from "./errors/redact.js";
+import { redactError } from "./errors/redact.js";
 import type { PortalAuth } from "./portal-auth.js";
 import { chosenRequests } from "./session/chosen-requests.js";
 import { onceAMinute } from "./util/once-a-minute.js";
@@ -44,12 +44,12 @@ export function choosePortalAuth(
   { logger, languages = {}, renderPage }: ChooseOptions = {},
 ): ChosenPortalAuth {
   if (typeof choose !== "function") throw new TypeError("choosePortalAuth: give a function of the request");
-  const given = createLog(logger && carefully(logger), tellNobody);
+  const given = createLog(logger && createSafeWrite(logger), emitNothing);
   const log: Log = { ...given, warn: onceAMinute(given.warn) };
-  const pages = createPages({ languages, render: renderPage, log: given });
-  const met = new Set<PortalAuth>();
+  const pages = createPageRenderer({ languages, render: renderPage, log: given });
+  const usedRouters = new Set<PortalAuth>();
   return Object.assign(chosenPortalAuth, {
-    close: async () => void (await Promise.all([...met].map(closed))),
+    close: async () => void (await Promise.all([...usedRouters].map(closeRouter))),
   });
 
   function chosenPortalAuth(req: Request, res: Response, next: NextFunction): void {
@@ -66,13 +66,15 @@ export function choosePortalAuth(
 
   function forwardTo(choice: Choice, req: Request, res: Response, next: NextFunction): void {
     if (choice === undefined || choice === null) {
-      answerError(req, res, new PortalAuthError("tenant_unknown"), { isLogin: false, log, pages }).catch(
-        next,
-      );
+      sendErrorResponse(req, res, new PortalAuthError("tenant_unknown"), {
+        isLogin: false,
+        log,
+        pages,
+      }).catch(next);
       return;
     }
     if (!isPortalAuth(choice)) throw new TypeError(NOT_A_ROUTER);
-    met.add(choice);
+    usedRouters.add(choice);
     chosenRequests.add(req);
     choice(req, res, next);
   }
@@ -84,7 +86,7 @@ const NOT_A_ROUTER = "choosePortalAuth: your function returned something else th
 const toError = (thrown: unknown): Error =>
   thrown instanceof Error
     ? thrown
-    : new Error(`choosePortalAuth: your function threw ${describeError(thrown)}, not an Error`);
+    : new Error(`choosePortalAuth: your function threw ${redactError(thrown)}, not an Error`);
 
 /** Looks at the members: the router may come from another copy of this package. */
 function isPortalAuth(choice: unknown): choice is PortalAuth {
@@ -96,4 +98,4 @@ function isPortalAuth(choice: unknown): choice is PortalAuth {
 const isThenable = (value: unknown): value is PromiseLike<Choice> =>
   typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
 
-const closed = (auth: PortalAuth): Promise<void> => auth.close();
+const closeRouter = (auth: PortalAuth): Promise<void> => auth.close();

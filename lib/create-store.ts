@@ -1,5 +1,5 @@
-import { carefully, createLog } from "./answer/log.js";
-import { tellNobody } from "./contract/events.js";
+import { createLog, createSafeWrite } from "./answer/log.js";
+import { emitNothing } from "./contract/events.js";
 import type { Logger } from "./contract/logger.js";
 import { PortalAuthError } from "./errors/portal-auth-error.js";
 import { livesByCookie } from "./store/lives.js";
@@ -32,9 +32,9 @@ export interface CreateStoreOptions {
  * @throws PortalAuthError `options_invalid`
  */
 export function createStore(given: StoreGiven | undefined, { logger }: CreateStoreOptions = {}): PortalStore {
-  if (!isStoreGiven(given)) throw new PortalAuthError("options_invalid", { detail: problemOf(given) });
+  if (!isStoreGiven(given)) throw new PortalAuthError("options_invalid", { detail: describeProblem(given) });
   if (given === MEMORY) return new PortalSessionStore(createMemoryStore());
-  const { warn } = createLog(logger && carefully(logger), tellNobody);
+  const { warn } = createLog(logger && createSafeWrite(logger), emitNothing);
   const { store, opened, close } = openStore(given, { warn });
   return new PortalSessionStore(store, livesByCookie, { opened, close });
 }
@@ -44,7 +44,7 @@ function isStoreGiven(given: StoreGiven | undefined): given is StoreGiven {
 }
 
 /** The value is not shown, because an address can contain a password. */
-function problemOf(given: unknown): string {
+function describeProblem(given: unknown): string {
   if (typeof given === "object" && given !== null)
     return `\n  - createStore(): the argument ${whyNoStore(given)}`;
   const found = given === undefined ? "got undefined: is the environment variable set? Pass" : "pass";

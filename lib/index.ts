@@ -56,13 +56,13 @@ export type {
   ClaimValue,
   ComparableClaim,
   DemandableClaims,
-} from "./guard/rights.js";
+} from "./guard/required-rights.js";
 export type { CsrfOptions } from "./http/csrf.js";
 export type { LoginOptions } from "./login/login.js";
-export type { LoginStrength } from "./login/strength.js";
-export type { Device } from "./logout/device.js";
+export type { LoginStrength } from "./login-attempt/login-strength.js";
+export type { SessionInfo } from "./logout/listed-sessions.js";
 export type { LogoutOptions } from "./logout/logout.js";
-export type { SessionInfo } from "./logout/sessions.js";
+export type { Device } from "./logout/parse-device.js";
 export { type PortalAuth, portalAuth } from "./portal-auth.js";
 export { portalProxy } from "./proxy/portal-proxy.js";
 export type { PortalProxyOptions } from "./proxy/resolve-proxy-options.js";

@@ -1,23 +1,23 @@
 import { executionAsyncId } from "node:async_hooks";
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { keepRefreshTokenAlive } from "./access/keep-alive.js";
-import { createOutage } from "./access/refresh-circuit-breaker.js";
-import { answerError } from "./answer/answer-error.js";
-import { carefully, createLog, type Log, logFailure } from "./answer/log.js";
-import { isOfExpress, refuseForeignRequest } from "./answer/non-express-request.js";
-import { createPages } from "./answer/page-renderer.js";
-import { type Parts, type Visit, withLogin, withRetry } from "./context/router-context.js";
-import { createTell } from "./contract/events.js";
-import { callbackPaths, possibleCallbackPaths } from "./contract/test-login.js";
+import { createLog, createSafeWrite, type Log, logFailure } from "./answer/log.js";
+import { isExpressRequest, rejectNonExpressRequest } from "./answer/non-express-request.js";
+import { createPageRenderer } from "./answer/page-renderer.js";
+import { sendErrorResponse } from "./answer/send-error-response.js";
+import { offerLogin, offerRetry, type RequestContext, type RouterContext } from "./context/router-context.js";
+import { createEventEmitter } from "./contract/events.js";
 import { PortalAuthError } from "./errors/portal-auth-error.js";
-import { asPortalAuthError } from "./errors/to-portal-auth-error.js";
+import { toPortalAuthError } from "./errors/to-portal-auth-error.js";
 import { assumeHttps } from "./http/request-scheme.js";
-import { createHostCheck } from "./login/host-check.js";
-import { Transactions } from "./login/login-attempts.js";
-import { createSilentLogin } from "./login/silent.js";
-import { afterFoundEnded } from "./logout/after-logout.js";
-import { lookAtMaking, lookAtMount } from "./mount-warnings.js";
+import { callbackPaths, findPossibleCallbackPaths } from "./http/test-login.js";
+import { createSilentLogin } from "./login/silent-login.js";
+import { createHostCheck } from "./login-attempt/host-check.js";
+import { LoginAttempts } from "./login-attempt/login-attempts.js";
+import { finishLateLogout } from "./logout/after-logout.js";
+import { warnIfCreatedPerRequest, warnIfMountedWrongly } from "./mount-warnings.js";
 import { createDiscovery } from "./provider/discovery.js";
+import { createOutage } from "./refresh/refresh-circuit-breaker.js";
 import { createRefreshOnce } from "./refresh/refresh-once.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createRoutes } from "./routes.js";
@@ -30,8 +30,8 @@ import { type Settings, settledOf, type Tried, tryOptions, warnings } from "./se
 import { openStore } from "./store/open-store.js";
 import { storeFailed } from "./store/store-failed.js";
 import { refuseRequest } from "./util/assert-factory-call.js";
+import { createEncryption } from "./util/encryption.js";
 import { keepInDictionary } from "./util/keep-in-dictionary.js";
-import { createSealer } from "./util/seal.js";
 
 /** The router. */
 export interface PortalAuth extends RequestHandler {
@@ -53,88 +53,91 @@ export interface PortalAuth extends RequestHandler {
  */
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   refuseRequest(options, "portalAuth");
-  const parts = createParts(tryOptions(options));
-  for (const path of possibleCallbackPaths(parts.settings)) callbackPaths.add(path);
-  const stepFor = createRoutes(parts);
-  const loginSilently = parts.settings.silentLogin ? createSilentLogin(parts) : undefined;
-  const { mountSession, storeTrouble, close } = createSessions(parts);
-  const madeIn = executionAsyncId();
-  let isSeen = false;
-  return Object.assign(portalAuthRouter, { close, explain: () => [...parts.explained] });
+  const router = createRouterContext(tryOptions(options));
+  for (const path of findPossibleCallbackPaths(router.settings)) callbackPaths.add(path);
+  const findStep = createRoutes(router);
+  const loginSilently = router.settings.silentLogin ? createSilentLogin(router) : undefined;
+  const { mountSession, storeTrouble, close } = createSessions(router);
+  const createdInAsyncId = executionAsyncId();
+  let hasHandledRequest = false;
+  return Object.assign(portalAuthRouter, { close, explain: () => [...router.explainedOptions] });
 
   function portalAuthRouter(req: Request, res: Response, next: NextFunction): void {
-    if (!isOfExpress(req, res)) {
-      refuseForeignRequest(parts.log, res, next);
+    if (!isExpressRequest(req, res)) {
+      rejectNonExpressRequest(router.log, res, next);
       return;
     }
-    if (!isSeen) {
-      isSeen = true;
-      lookAtMount(parts, req);
-      if (madeIn !== 0 && madeIn === executionAsyncId()) lookAtMaking(parts, belongsTo(parts.settings));
+    if (!hasHandledRequest) {
+      hasHandledRequest = true;
+      warnIfMountedWrongly(router, req);
+      if (createdInAsyncId !== 0 && createdInAsyncId === executionAsyncId())
+        warnIfCreatedPerRequest(router, identifyRouter(router.settings));
     }
-    if (parts.settings.tlsTerminated) assumeHttps(req);
+    if (router.settings.tlsTerminated) assumeHttps(req);
     keepInDictionary(req, "res");
     keepInDictionary(res, "req");
-    mountSession(req, res, (error, login = loginOf(req, parts.settings)) => {
-      attachPortal(req, parts.settings, new RequestPortal(parts, req, res, login));
+    mountSession(req, res, (error, login = loginOf(req, router.settings)) => {
+      attachPortal(req, router.settings, new RequestPortal(router, req, res, login));
       if (error)
-        return void failToLoad(parts, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(next);
-      const step = stepFor(req);
+        return void sendSessionFailure(router, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(
+          next,
+        );
+      const step = findStep(req);
       if (!step) {
-        keepRefreshTokenAlive(parts, req);
-        const trying = loginSilently?.({ req, res, mount: req.baseUrl });
-        return trying ? void trying.then((isAnswered) => isAnswered || next(), next) : next();
+        keepRefreshTokenAlive(router, req);
+        const silentLogin = loginSilently?.({ req, res, mount: req.baseUrl });
+        return silentLogin ? void silentLogin.then((isAnswered) => isAnswered || next(), next) : next();
       }
-      step({ req, res, mount: req.baseUrl }).catch((thrown) => fail(parts, req, res, thrown, next));
+      step({ req, res, mount: req.baseUrl }).catch((thrown) => sendFailure(router, req, res, thrown, next));
     });
   }
 }
 
 /** The same secret may serve several routers: what one of them sealed is nothing to another. */
-const belongsTo = ({ issuer, clientId, redirectUri }: Settings): string =>
+const identifyRouter = ({ issuer, clientId, redirectUri }: Settings): string =>
   JSON.stringify([issuer, clientId, redirectUri]);
 
-function createParts(tried: Tried): Parts {
+function createRouterContext(tried: Tried): RouterContext {
   const settings = settledOf(tried);
-  const log = logOf(settings);
+  const log = createRouterLog(settings);
   for (const warning of warnings()) log.warn(warning);
   return {
     settings,
-    explained: explainTried(tried),
-    getPortal: createDiscovery(settings),
-    transactions: new Transactions({
+    explainedOptions: explainTried(tried),
+    getProvider: createDiscovery(settings),
+    loginAttempts: new LoginAttempts({
       name: settings.name,
       secrets: settings.secrets,
       https: settings.https,
-      belongsTo: belongsTo(settings),
+      belongsTo: identifyRouter(settings),
       clock: settings.clock,
       lifetimeMs: settings.loginTimeout * 1000,
     }),
-    posted: createSealer(settings.secrets, `posted ${belongsTo(settings)}`),
-    attempts: createSealer(settings.secrets, `attempt ${belongsTo(settings)}`),
-    confirmations: createSealer(settings.secrets, `logout ${belongsTo(settings)}`),
-    forms: createSealer(settings.secrets, `form ${belongsTo(settings)}`),
+    responseEncryption: createEncryption(settings.secrets, `posted ${identifyRouter(settings)}`),
+    attemptEncryption: createEncryption(settings.secrets, `attempt ${identifyRouter(settings)}`),
+    confirmationEncryption: createEncryption(settings.secrets, `logout ${identifyRouter(settings)}`),
+    formEncryption: createEncryption(settings.secrets, `form ${identifyRouter(settings)}`),
     log,
-    pages: createPages({ languages: settings.languages, render: settings.renderPage, log }),
-    outage: createOutage(settings.clock),
+    pages: createPageRenderer({ languages: settings.languages, render: settings.renderPage, log }),
+    refreshCircuitBreaker: createOutage(settings.clock),
     checkHost: createHostCheck(settings.redirectUri, log),
-    refreshOnce: createRefreshOnce(log.tell),
+    refreshOnce: createRefreshOnce(log.emit),
   };
 }
 
-function logOf({ name, issuer, clientId: client_id, logger }: Settings): Log {
-  const write = logger && carefully(logger);
-  const also =
+function createRouterLog({ name, issuer, clientId: client_id, logger }: Settings): Log {
+  const write = logger && createSafeWrite(logger);
+  const writeDebug =
     write &&
     logger.debug &&
     ((event: object, name: string) => write("debug", { ...event, event: name }, name));
-  return createLog(write, createTell({ instance: name ?? "default", issuer, client_id }, also));
+  return createLog(write, createEventEmitter({ instance: name ?? "default", issuer, client_id }, writeDebug));
 }
 
-function createSessions(parts: Parts) {
-  const { settings, log, refreshOnce } = parts;
+function createSessions(router: RouterContext) {
+  const { settings, log, refreshOnce } = router;
   const warn = (line: string) => log.warn(line);
-  const warnOfFailure = (error: unknown) => logFailure(log, asPortalAuthError(error));
+  const warnOfFailure = (error: unknown) => logFailure(log, toPortalAuthError(error));
   const opened = settings.store === undefined ? undefined : openStore(settings.store, { warn });
   const mountSession = createSessionMount({
     rules: settings,
@@ -143,7 +146,7 @@ function createSessions(parts: Parts) {
     tlsTerminated: settings.tlsTerminated,
     sameSite: settings.sameSite,
     idleSeconds: settings.sessionIdle,
-    belongsTo: belongsTo(settings),
+    belongsTo: identifyRouter(settings),
     codec: createRecordCodec(settings.tokenEncryptionKeys, warnOfFailure, settings.clock),
     findsBySid: settings.routes.backchannelLogout !== false || settings.routes.frontchannelLogout !== false,
     keepSessionKeys: settings.keepSessionKeys,
@@ -151,7 +154,7 @@ function createSessions(parts: Parts) {
     opened: opened?.opened,
     warn,
     warnOfFailure,
-    onFoundEnded: (req, login, reason) => afterFoundEnded(parts, req, login, reason),
+    onFoundEnded: (req, login, reason) => finishLateLogout(router, req, login, reason),
   });
   return {
     mountSession,
@@ -164,8 +167,13 @@ function createSessions(parts: Parts) {
 }
 
 /** What express-session ends with: before the request went on, or while its answer ended. */
-function failToLoad(parts: Parts, visit: Visit, cause: unknown, trouble: string | undefined): Promise<void> {
-  const { req, res } = visit;
+function sendSessionFailure(
+  router: RouterContext,
+  request: RequestContext,
+  cause: unknown,
+  trouble: string | undefined,
+): Promise<void> {
+  const { req, res } = request;
   const doing = res.headersSent ? "save" : "read";
   const sentence = "This site cannot be used right now. Please try again in a moment.";
   const detail = `${doing}; the store's connection: ${trouble}`;
@@ -173,9 +181,15 @@ function failToLoad(parts: Parts, visit: Visit, cause: unknown, trouble: string 
     trouble === undefined
       ? storeFailed(doing, cause, sentence)
       : new PortalAuthError("session_store_failed", { detail, sentence, cause });
-  return answerError(req, res, error, withRetry(parts, visit));
+  return sendErrorResponse(req, res, error, offerRetry(router, request));
 }
 
-function fail(parts: Parts, req: Request, res: Response, thrown: unknown, next: NextFunction): void {
-  answerError(req, res, thrown, withLogin(parts, req.baseUrl)).catch(next);
+function sendFailure(
+  router: RouterContext,
+  req: Request,
+  res: Response,
+  thrown: unknown,
+  next: NextFunction,
+): void {
+  sendErrorResponse(req, res, thrown, offerLogin(router, req.baseUrl)).catch(next);
 }

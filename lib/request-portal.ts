@@ -3,12 +3,12 @@ import type { Session, SessionData } from "express-session";
 import { freshSession } from "./access/access-token.js";
 import { fetchWithToken } from "./access/fetch.js";
 import { userInfo } from "./access/user-info.js";
-import { answerError } from "./answer/answer-error.js";
-import { type Parts, type Visit, withLogin } from "./context/router-context.js";
+import { sendErrorResponse } from "./answer/send-error-response.js";
+import { offerLogin, type RequestContext, type RouterContext } from "./context/router-context.js";
 import type { Claims, TokenSet } from "./contract/tokens.js";
-import { beginLogin, type LoginOptions } from "./login/login.js";
-import { type LogoutOptions, logOut } from "./logout/logout.js";
-import { endOne, listSessions, type SessionInfo } from "./logout/sessions.js";
+import { type LoginOptions, startLogin } from "./login/login.js";
+import { endListedSession, listSessions, type SessionInfo } from "./logout/listed-sessions.js";
+import { type LogoutOptions, logOutUser } from "./logout/logout.js";
 import { claimLastsMs } from "./refresh/claim.js";
 import { longestRenewMs } from "./refresh/refresh.js";
 import { AttachedLogin } from "./session/attached-login.js";
@@ -43,7 +43,7 @@ export interface GuardedLocals<MyClaims> {
 }
 
 /** Of a request by the locals of its handlers: behind a guard somebody is logged in. */
-export type PortalOf<Locals> =
+export type PortalForLocals<Locals> =
   Locals extends GuardedLocals<infer MyClaims>
     ? unknown extends MyClaims
       ? AuthenticatedPortal | VisitorPortal
@@ -60,7 +60,7 @@ export interface NamedGuardLocals<MyClaims, Name extends string> {
 export type NamedPortals = Record<string, AuthenticatedPortal | VisitorPortal | undefined>;
 
 /** Of a request by the locals of its handlers: behind a guard somebody is logged in at the portalAuth() of that name. */
-export type PortalsOf<Locals> =
+export type NamedPortalsForLocals<Locals> =
   Locals extends NamedGuardLocals<infer MyClaims, infer Name>
     ? string extends Name
       ? NamedPortals | undefined
@@ -81,9 +81,9 @@ declare global {
 declare module "express-serve-static-core" {
   interface Request<P, ResBody, ReqBody, ReqQuery, LocalsObj> {
     /** Behind requireAuth() of somebody who is logged in. */
-    portal: PortalOf<LocalsObj>;
+    portal: PortalForLocals<LocalsObj>;
     /** Behind `requireAuth({ portal })` of somebody who is logged in there. */
-    portals: PortalsOf<LocalsObj>;
+    portals: NamedPortalsForLocals<LocalsObj>;
   }
 }
 
@@ -91,23 +91,23 @@ declare module "express-serve-static-core" {
 export class RequestPortal extends AttachedLogin {
   // Fields, and no object that holds them: one made on every request comes to live in V8's old space, where it keeps
   // its whole request from being collected (measured by `npm run bench -- guard`: 15 % of a request's CPU time).
-  readonly #parts: Parts;
+  readonly #router: RouterContext;
   readonly #req: Request;
   readonly #res: Response;
   readonly #mount: string;
 
   /** @internal Made by portalAuth(). */
-  constructor(parts: Parts, req: Request, res: Response, login: RequestLogin | undefined) {
+  constructor(router: RouterContext, req: Request, res: Response, login: RequestLogin | undefined) {
     super(login);
-    this.#parts = parts;
+    this.#router = router;
     this.#req = req;
     this.#res = res;
     this.#mount = req.baseUrl;
   }
 
   /** @internal For the rooms that answer in the person's name. */
-  static insideOf(portal: RequestPortal): { parts: Parts; visit: Visit } {
-    return { parts: portal.#parts, visit: portal.#visit() };
+  static internalsOf(portal: RequestPortal): { router: RouterContext; request: RequestContext } {
+    return { router: portal.#router, request: portal.#request() };
   }
 
   /** Whether somebody is logged in. */
@@ -136,7 +136,7 @@ export class RequestPortal extends AttachedLogin {
    *   and the person stays logged in
    */
   async accessToken(): Promise<string> {
-    return (await freshSession(this.#parts, this.#req)).tokens.access_token;
+    return (await freshSession(this.#router, this.#req)).tokens.access_token;
   }
 
   /**
@@ -146,7 +146,7 @@ export class RequestPortal extends AttachedLogin {
    * @throws PortalAuthError `origin_not_allowed`, and those of accessToken(); what fetch throws
    */
   async fetch(input: string | URL | globalThis.Request, init?: RequestInit): Promise<globalThis.Response> {
-    return fetchWithToken(this.#parts, this.#req, input, init);
+    return fetchWithToken(this.#router, this.#req, input, init);
   }
 
   /**
@@ -156,7 +156,7 @@ export class RequestPortal extends AttachedLogin {
    *   those of accessToken()
    */
   async userinfo(): Promise<Claims> {
-    return userInfo(this.#parts, this.#req);
+    return userInfo(this.#router, this.#req);
   }
 
   /**
@@ -164,12 +164,12 @@ export class RequestPortal extends AttachedLogin {
    * …), by the failure's page or problem. It never rejects: Express 4 would not notice, and Node.js end the process.
    */
   async login(options: LoginOptions = {}): Promise<void> {
-    await beginLogin(this.#parts, this.#visit(), options).catch((error) =>
-      answerError(
+    await startLogin(this.#router, this.#request(), options).catch((error) =>
+      sendErrorResponse(
         this.#req,
         this.#res,
         error,
-        withLogin(this.#parts, this.#mount, options?.returnTo, options ?? {}),
+        offerLogin(this.#router, this.#mount, options?.returnTo, options ?? {}),
       ),
     );
   }
@@ -183,8 +183,8 @@ export class RequestPortal extends AttachedLogin {
    * has begun, and logins that are being made at the same time.
    */
   async logout(options: LogoutOptions = {}): Promise<void> {
-    await logOut(this.#parts, this.#visit(), options).catch((error) =>
-      answerError(this.#req, this.#res, error, withLogin(this.#parts, this.#mount)),
+    await logOutUser(this.#router, this.#request(), options).catch((error) =>
+      sendErrorResponse(this.#req, this.#res, error, offerLogin(this.#router, this.#mount)),
     );
   }
 
@@ -195,7 +195,7 @@ export class RequestPortal extends AttachedLogin {
    * @throws PortalAuthError `login_required`, `session_store_failed`
    */
   async sessions(): Promise<SessionInfo[]> {
-    return listSessions(this.#parts, this.#visit());
+    return listSessions(this.#router, this.#request());
   }
 
   /**
@@ -206,7 +206,7 @@ export class RequestPortal extends AttachedLogin {
    * @throws PortalAuthError `login_required`, `session_store_failed`
    */
   async endSession(id: string): Promise<boolean> {
-    return endOne(this.#parts, this.#visit(), id);
+    return endListedSession(this.#router, this.#request(), id);
   }
 
   /**
@@ -217,7 +217,7 @@ export class RequestPortal extends AttachedLogin {
    *   request has no session then
    */
   async regenerate(): Promise<void> {
-    const { settings } = this.#parts;
+    const { settings } = this.#router;
     await regenerateSession(this.#req, settings, claimLastsMs({ renewAtMostMs: longestRenewMs(settings) }));
   }
 
@@ -226,14 +226,14 @@ export class RequestPortal extends AttachedLogin {
    * where it could not be loaded.
    */
   get session(): (Session & Partial<SessionData>) | undefined {
-    return sessionHere(this.#req, this.#parts.settings);
+    return sessionHere(this.#req, this.#router.settings);
   }
 
   #session() {
-    return AttachedLogin.loginOf(this)?.read(this.#parts.settings);
+    return AttachedLogin.loginOf(this)?.read(this.#router.settings);
   }
 
-  #visit(): Visit {
+  #request(): RequestContext {
     return { req: this.#req, res: this.#res, mount: this.#mount };
   }
 }

@@ -1,59 +1,63 @@
 import type { Request } from "express";
-import { answerError } from "./answer/answer-error.js";
-import { isPrefetch } from "./answer/client.js";
-import { ourHeaders } from "./answer/response-headers.js";
+import { isPrefetch } from "./answer/client-kind.js";
+import { setResponseHeaders } from "./answer/response-headers.js";
 import { send } from "./answer/send.js";
-import { callbackStep } from "./callback/callback.js";
-import { postedStep } from "./callback/posted.js";
-import { useTicket } from "./callback/test-login-callback.js";
-import { type Parts, type Visit, withRetry } from "./context/router-context.js";
-import { tickets } from "./contract/test-login.js";
-import { formStep, postedFormStep } from "./form/form.js";
-import { loginStep } from "./login/login.js";
-import { initiatedByPost, unlessInitiated } from "./login/third-party.js";
-import { backChannelStep } from "./logout/back-channel.js";
-import { frontChannelStep } from "./logout/front-channel.js";
-import { logoutStep } from "./logout/logout.js";
+import { sendErrorResponse } from "./answer/send-error-response.js";
+import { createCallbackStep } from "./callback/callback.js";
+import { createTestSession } from "./callback/create-test-session.js";
+import { createFormPostStep } from "./callback/form-post.js";
+import { offerRetry, type RequestContext, type RouterContext } from "./context/router-context.js";
+import { createFormStep, createSendFormStep } from "./form/form-page.js";
+import { testLogins } from "./http/test-login.js";
+import { createLoginStep } from "./login/login.js";
+import { createThirdPartyLoginStep, createThirdPartyPostStep } from "./login/third-party-login.js";
+import { createBackChannelStep } from "./logout/back-channel.js";
+import { createFrontChannelStep } from "./logout/front-channel.js";
+import { createLogoutStep } from "./logout/logout.js";
 import { passUnnoticed } from "./session/end-session.js";
-import { statusStep } from "./status/status.js";
+import { createStatusStep } from "./status/status.js";
 import { withoutSlash } from "./util/without-trailing-slash.js";
 
 /** Answers a request for one of our own addresses. */
-type Step = (visit: Visit) => Promise<void>;
+type Step = (request: RequestContext) => Promise<void>;
 
 /** What answers a request; undefined for one that is none of ours. */
-export type StepFor = (req: Request) => Step | undefined;
+export type FindStep = (req: Request) => Step | undefined;
 
 /** By path, and then by method: nearly every request is none of ours, which its path alone says. */
-export function createRoutes(parts: Parts): StepFor {
-  const { thirdPartyLogin } = parts.settings;
+export function createRoutes(router: RouterContext): FindStep {
+  const { thirdPartyLogin } = router.settings;
   const { login, callback, logout, session, form, backchannelLogout, frontchannelLogout } =
-    parts.settings.routes;
-  const [begin, finish, leave] = [
-    loginStep(parts),
-    callbackStep(parts),
-    withoutSignIn(parts, logoutStep(parts)),
+    router.settings.routes;
+  const [loginStep, callbackStep, logoutStep] = [
+    createLoginStep(router),
+    createCallbackStep(router),
+    withoutSignIn(router, createLogoutStep(router)),
   ];
   const table: [method: string, path: string | false, step: Step][] = [
-    ["GET", login, unlessPrefetched(thirdPartyLogin ? unlessInitiated(parts, begin) : begin)],
-    ["POST", thirdPartyLogin && login, initiatedByPost(parts)],
-    ["HEAD", login, answerHead],
-    ["GET", callback, unlessPrefetched(unlessTicket(parts, finish))],
-    ["POST", callback, postedStep(parts)],
-    ["HEAD", callback, answerHead],
-    ["GET", logout, unlessPrefetched(leave)],
-    ["POST", logout, leave],
-    ["HEAD", logout, answerHead],
-    ["POST", backchannelLogout, backChannelStep(parts)],
-    ["GET", backchannelLogout, postAlone],
-    ["HEAD", backchannelLogout, postAlone],
-    ["GET", frontchannelLogout, unlessPrefetched(withoutSignIn(parts, frontChannelStep(parts)))],
-    ["HEAD", frontchannelLogout, answerHead],
-    ["GET", form, unlessPrefetched(withoutSignIn(parts, formStep(parts)))],
-    ["POST", form, withoutSignIn(parts, postedFormStep(parts))],
-    ["HEAD", form, answerHead],
-    ["GET", session, withoutSignIn(parts, statusStep(parts))],
-    ["HEAD", session, withoutSignIn(parts, statusStep(parts))],
+    [
+      "GET",
+      login,
+      withoutPrefetch(thirdPartyLogin ? createThirdPartyLoginStep(router, loginStep) : loginStep),
+    ],
+    ["POST", thirdPartyLogin && login, createThirdPartyPostStep(router)],
+    ["HEAD", login, sendEmptyHead],
+    ["GET", callback, withoutPrefetch(withTestLogin(router, callbackStep))],
+    ["POST", callback, createFormPostStep(router)],
+    ["HEAD", callback, sendEmptyHead],
+    ["GET", logout, withoutPrefetch(logoutStep)],
+    ["POST", logout, logoutStep],
+    ["HEAD", logout, sendEmptyHead],
+    ["POST", backchannelLogout, createBackChannelStep(router)],
+    ["GET", backchannelLogout, rejectGetOfBackChannel],
+    ["HEAD", backchannelLogout, rejectGetOfBackChannel],
+    ["GET", frontchannelLogout, withoutPrefetch(withoutSignIn(router, createFrontChannelStep(router)))],
+    ["HEAD", frontchannelLogout, sendEmptyHead],
+    ["GET", form, withoutPrefetch(withoutSignIn(router, createFormStep(router)))],
+    ["POST", form, withoutSignIn(router, createSendFormStep(router))],
+    ["HEAD", form, sendEmptyHead],
+    ["GET", session, withoutSignIn(router, createStatusStep(router))],
+    ["HEAD", session, withoutSignIn(router, createStatusStep(router))],
   ];
   const routes = new Map<string, Map<string, Step>>();
   for (const [method, path, step] of table) {
@@ -65,8 +69,8 @@ export function createRoutes(parts: Parts): StepFor {
 }
 
 /** Answers HEAD without side effects: link scanners send it for addresses that a person may open later. */
-async function answerHead({ res }: Visit): Promise<void> {
-  ourHeaders(res);
+async function sendEmptyHead({ res }: RequestContext): Promise<void> {
+  setResponseHeaders(res);
   res.statusCode = 204;
   res.end();
 }
@@ -76,16 +80,16 @@ async function answerHead({ res }: Visit): Promise<void> {
  * it for the click that follows, so the link would do nothing. It discards a 503. There is no Retry-After: browsers apply
  * it to the whole origin and would stop loading the application's own pages ahead.
  */
-async function refusePrefetch({ res }: Visit): Promise<void> {
-  ourHeaders(res);
+async function rejectPrefetch({ res }: RequestContext): Promise<void> {
+  setResponseHeaders(res);
   res.statusCode = 503;
   res.end();
 }
 
 /** It is there: whoever looks whether they have registered the right address sees that (RFC 9110, section 15.5.6). */
-async function postAlone({ req, res }: Visit): Promise<void> {
+async function rejectGetOfBackChannel({ req, res }: RequestContext): Promise<void> {
   passUnnoticed(req);
-  ourHeaders(res);
+  setResponseHeaders(res);
   res.statusCode = 405;
   res.setHeader("Allow", "POST");
   send(res, "text/plain", "This address is for the portal, which posts logout tokens to it.\n");
@@ -93,19 +97,21 @@ async function postAlone({ req, res }: Visit): Promise<void> {
 
 /** Answers a failure of a step that is no sign-in: the page neither says that a sign-in failed nor offers one. */
 const withoutSignIn =
-  (parts: Parts, step: Step): Step =>
-  (visit) =>
-    step(visit).catch((error) => answerError(visit.req, visit.res, error, withRetry(parts, visit)));
+  (router: RouterContext, step: Step): Step =>
+  (request) =>
+    step(request).catch((error) =>
+      sendErrorResponse(request.req, request.res, error, offerRetry(router, request)),
+    );
 
-const unlessPrefetched =
+const withoutPrefetch =
   (step: Step): Step =>
-  (visit) =>
-    isPrefetch(visit.req) ? refusePrefetch(visit) : step(visit);
+  (request) =>
+    isPrefetch(request.req) ? rejectPrefetch(request) : step(request);
 
 /** A test that runs in this process may bring a login along: see login-ticket.ts. */
-const unlessTicket =
-  (parts: Parts, step: Step): Step =>
-  (visit) => {
-    const ticket = tickets.get(visit.req);
-    return ticket ? useTicket(parts, visit, ticket) : step(visit);
+const withTestLogin =
+  (router: RouterContext, step: Step): Step =>
+  (request) => {
+    const ticket = testLogins.get(request.req);
+    return ticket ? createTestSession(router, request, ticket) : step(request);
   };

@@ -3,17 +3,17 @@ import type { TokenFacts } from "../token-facts.js";
 import { claimsTable } from "./claims.js";
 import { type Html, html } from "./html.js";
 import { page } from "./layout.js";
-import { avatar, nameOf } from "./person.js";
 import { tokenCards } from "./tokens.js";
+import { getDisplayName, renderAvatar } from "./user.js";
 
 export interface Account {
-  readonly person: Claims;
+  readonly user: Claims;
   readonly tokens: TokenFacts;
   /** Whether there is a page that shows what happens, for developers. */
   readonly inspects: boolean;
 }
 
-export function accountPage({ person, tokens, inspects }: Account): string {
+export function accountPage({ user, tokens, inspects }: Account): string {
   const content = html`<div class="answer" id="session-end" hidden>
 <p class="title" role="alert"></p>
 <p class="left" aria-hidden="true"></p>
@@ -21,10 +21,10 @@ export function accountPage({ person, tokens, inspects }: Account): string {
 </div>
 
 <section class="who">
-${avatar(person)}
+${renderAvatar(user)}
 <div>
-<h1>${nameOf(person)}</h1>
-<p>${person.email ? html`${breakable(person.email)} · ` : undefined}vouched for by ${host(person.iss)} · <a href="/sessions">where you are signed in</a></p>
+<h1>${getDisplayName(user)}</h1>
+<p>${user.email ? html`${breakable(user.email)} · ` : undefined}vouched for by ${host(user.iss)} · <a href="/sessions">where you are signed in</a></p>
 </div>
 </section>
 
@@ -65,12 +65,12 @@ ${tokenCards(tokens)}
 <section aria-labelledby="claims">
 <h2 id="claims">What the portal says about you</h2>
 <p class="intro">The claims of your ID token, whose signature was verified, and what the portal’s <code>/userinfo</code> adds.</p>
-${claimsTable(person)}
+${claimsTable(user)}
 </section>`;
   return page({
-    title: `${nameOf(person)} – Doorway`,
+    title: `${getDisplayName(user)} – Doorway`,
     content,
-    person,
+    user,
     path: "/account",
     script: "/account.js",
   });

@@ -22,7 +22,7 @@ const LABELS: Record<string, string> = {
   nonce: "Identifier of the login",
 };
 
-const MOMENTS = ["auth_time", "iat", "exp", "nbf", "updated_at"];
+const TIME_CLAIMS = ["auth_time", "iat", "exp", "nbf", "updated_at"];
 
 export function claimsTable(claims: Claims): Html {
   const known = Object.keys(LABELS).filter((name) => claims[name] !== undefined);
@@ -30,19 +30,19 @@ export function claimsTable(claims: Claims): Html {
   return html`<table class="claims">
 <thead class="visually-hidden"><tr><th scope="col">Claim</th><th scope="col">Value</th></tr></thead>
 <tbody>
-${[...known, ...others].map((name) => row(name, claims[name]))}
+${[...known, ...others].map((name) => renderRow(name, claims[name]))}
 </tbody>
 </table>`;
 }
 
-function row(name: string, value: unknown): Html {
+function renderRow(name: string, value: unknown): Html {
   const label = LABELS[name];
-  return html`<tr><th scope="row">${label === undefined ? undefined : html`<span>${label}</span> `}<code>${name}</code></th><td>${humane(name, value)}</td></tr>
+  return html`<tr><th scope="row">${label === undefined ? undefined : html`<span>${label}</span> `}<code>${name}</code></th><td>${formatClaim(name, value)}</td></tr>
 `;
 }
 
-function humane(name: string, value: unknown): Html | string {
-  if (typeof value === "number" && MOMENTS.includes(name)) return time(value * 1000);
+function formatClaim(name: string, value: unknown): Html | string {
+  if (typeof value === "number" && TIME_CLAIMS.includes(name)) return time(value * 1000);
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.join(", ");
   return typeof value === "string" ? value : JSON.stringify(value);

@@ -1,21 +1,21 @@
 import type { Claims } from "express-portal-auth";
 import { type Html, html } from "./html.js";
 import { page } from "./layout.js";
-import { shortNameOf } from "./person.js";
 import { time } from "./time.js";
+import { getShortName } from "./user.js";
 
 export interface Home {
-  readonly person: Claims | undefined;
+  readonly user: Claims | undefined;
   /** When they signed in the time before, in milliseconds since 1970. */
   readonly lastVisit: number | undefined;
 }
 
-export function homePage({ person, lastVisit }: Home): string {
+export function homePage({ user, lastVisit }: Home): string {
   const content = html`<section class="hero">
 <div>
-${person ? greeting(person, lastVisit) : welcome()}
+${user ? greeting(user, lastVisit) : welcome()}
 </div>
-${doorway(person !== undefined)}
+${doorway(user !== undefined)}
 </section>
 <section aria-labelledby="tour">
 <h2 id="tour">Four things to try</h2>
@@ -29,7 +29,7 @@ ${doorway(person !== undefined)}
   return page({
     title: "Doorway – an example of signing in through a portal",
     content,
-    person,
+    user,
     path: "/",
     script: "/times.js",
   });
@@ -41,10 +41,10 @@ const welcome = (): Html => html`<p class="eyebrow">express-portal-auth</p>
 <p class="actions"><a class="button primary" href="/login?returnTo=/account">Sign in</a></p>`;
 
 const greeting = (
-  person: Claims,
+  user: Claims,
   lastVisit: number | undefined,
 ): Html => html`<p class="eyebrow">You are signed in</p>
-<h1>Hello, ${shortNameOf(person)}.</h1>
+<h1>Hello, ${getShortName(user)}.</h1>
 <p class="lead">${
   lastVisit === undefined
     ? "Good to meet you: this is your first visit."

@@ -5,7 +5,7 @@ export interface Page {
   readonly title: string;
   readonly content: Html;
   /** Who is signed in; undefined: nobody. */
-  readonly person: Claims | undefined;
+  readonly user: Claims | undefined;
   /** The page's own address, to mark it in the navigation. */
   readonly path?: string;
   /** A file of public/ that the page runs. */
@@ -13,7 +13,7 @@ export interface Page {
 }
 
 /** What all pages share. */
-export function page({ title, content, person, path, script }: Page): string {
+export function page({ title, content, user, path, script }: Page): string {
   const link = (to: string, label: string) =>
     html`<a href="${to}"${to === path ? html` aria-current="page"` : undefined}>${label}</a>`;
 
@@ -33,7 +33,7 @@ ${script === undefined ? undefined : html`<script src="${script}" type="module">
 <header class="top">
 <a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28">Doorway</a>
 <nav aria-label="Main">${link("/account", "Account")}${
-    person ? html`<a href="/logout">Sign out</a>` : html`<a href="/login?returnTo=/account">Sign in</a>`
+    user ? html`<a href="/logout">Sign out</a>` : html`<a href="/login?returnTo=/account">Sign in</a>`
   }</nav>
 </header>
 <main id="content">

@@ -5,7 +5,7 @@ import { page } from "./layout.js";
 export const notFoundPage = ({ person }: { person: Claims | undefined }): string =>
   page({
     title: "Not found – Doorway",
-    person,
+    user: person,
     content: html`<section class="hero">
 <div>
 <p class="eyebrow">404</p>

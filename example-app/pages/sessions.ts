@@ -4,12 +4,12 @@ import { page } from "./layout.js";
 import { time } from "./time.js";
 
 export interface Sessions {
-  readonly person: Claims;
+  readonly user: Claims;
   /** The one that was used last first. */
   readonly sessions: readonly SessionInfo[];
 }
 
-export function sessionsPage({ person, sessions }: Sessions): string {
+export function sessionsPage({ user, sessions }: Sessions): string {
   const content = html`<section class="who">
 <div>
 <h1>Where you are signed in</h1>
@@ -20,7 +20,7 @@ export function sessionsPage({ person, sessions }: Sessions): string {
 <section aria-labelledby="sessions">
 <h2 id="sessions" class="visually-hidden">Your sessions</h2>
 <ul class="sessions">
-${sessions.map(row)}
+${sessions.map(renderSession)}
 </ul>
 <form method="post" action="/sessions/end-all" class="actions">
 <button class="button primary">Sign out everywhere</button>
@@ -29,15 +29,15 @@ ${sessions.map(row)}
   return page({
     title: "Where you are signed in – Doorway",
     content,
-    person,
+    user,
     path: "/sessions",
     script: "/times.js",
   });
 }
 
-const row = (session: SessionInfo): Html => {
+const renderSession = (session: SessionInfo): Html => {
   const { id, started_at, last_seen_at, is_current } = session;
-  const name = nameOf(session);
+  const name = describeDevice(session);
   return html`<li class="session">
 <div>
 <h3>${name}${is_current ? html` <span class="badge">this browser</span>` : undefined}</h3>
@@ -49,7 +49,7 @@ ${is_current ? undefined : html`<form method="post" action="/sessions/end"><butt
 };
 
 /** What a browser says of itself is a guess, and may be nothing. */
-function nameOf({ device: { browser, os } }: SessionInfo): string {
+function describeDevice({ device: { browser, os } }: SessionInfo): string {
   if (browser === undefined) return "A browser that does not say what it is";
   return os === undefined ? browser : `${browser} on ${os}`;
 }

@@ -1,4 +1,4 @@
-import type { TokenFacts, TokenLife, TokenName } from "../token-facts.js";
+import type { TokenFacts, TokenLifetime, TokenName } from "../token-facts.js";
 import { type Html, html } from "./html.js";
 import { clock, clockTime } from "./time.js";
 
@@ -16,7 +16,7 @@ ${Object.entries(lives).map(([token, life]) =>
 </ul>
 <p class="visually-hidden" role="status" id="news"></p>`;
 
-function card(token: TokenName, life: TokenLife | null, origin: Html | undefined): Html {
+function card(token: TokenName, life: TokenLifetime | null, origin: Html | undefined): Html {
   const { name, purpose } = TOKENS[token];
   return html`<li class="token" data-token="${token}" data-name="${name}">
 <h3 id="${token}">${name}</h3>
@@ -32,7 +32,10 @@ const since = (tokenSet: number, obtainedAt: number): Html =>
 const endless = html`<p class="left">No known end</p><div class="endless" aria-hidden="true"></div>`;
 
 /** Without a script the moment of the end stays true. */
-const bar = (token: TokenName, { seconds_left, seconds_in_all }: TokenLife): Html => html`<p class="left">${
+const bar = (
+  token: TokenName,
+  { seconds_left, seconds_in_all }: TokenLifetime,
+): Html => html`<p class="left">${
   seconds_left > 0 ? `Ends at ${clock(Date.now() + seconds_left * 1000)}` : "Has run out"
 }</p>
 <progress aria-labelledby="${token}" max="${seconds_in_all}" value="${seconds_left}"></progress>`;

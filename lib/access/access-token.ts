@@ -1,8 +1,8 @@
 import type { Request } from "express";
-import type { Parts } from "../context/router-context.js";
+import type { RouterContext } from "../context/router-context.js";
 import { hasExpired } from "../contract/tokens.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
-import { asPortalAuthError } from "../errors/to-portal-auth-error.js";
+import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
 import type { PortalSession } from "../session/login-record.js";
 import { readSession, type StoredLogin, storedLogin, updateSession } from "../session/session.js";
 import { withinTime } from "../util/with-timeout.js";
@@ -26,20 +26,24 @@ export interface Wish {
  * @throws PortalAuthError `login_required`, `token_expired`, `refresh_refused` and `refresh_identity_mismatch` when the
  *   user must sign in again; `refresh_failed` and the provider's own failures, all of them 503, when it may work later
  */
-export async function freshSession(parts: Parts, req: Request, wish: Wish = {}): Promise<PortalSession> {
-  const session = readSession(req, parts.settings);
+export async function freshSession(
+  router: RouterContext,
+  req: Request,
+  wish: Wish = {},
+): Promise<PortalSession> {
+  const session = readSession(req, router.settings);
   if (!session) throw new PortalAuthError("login_required");
-  if (isEnough(parts, session, wish)) return session;
-  const isGood = wish.refused === undefined && !hasEnded(parts, session);
+  if (isEnough(router, session, wish)) return session;
+  const isGood = wish.refused === undefined && !hasEnded(router, session);
   if (session.tokens.refresh_token === undefined) {
     if (isGood) return session;
     throw new PortalAuthError("token_expired");
   }
   try {
-    return await renewed(parts, req, session, wish, isGood);
+    return await renewed(router, req, session, wish, isGood);
   } catch (error) {
     if (needsLogin(error)) throw error;
-    if (isGood && !hasEnded(parts, session)) return session; // the portal may come back before the token ends
+    if (isGood && !hasEnded(router, session)) return session; // the portal may come back before the token ends
     throw temporary(error);
   }
 }
@@ -54,11 +58,12 @@ const FORCE_AGAIN_SECONDS = 5 * 60;
  *
  * @throws PortalAuthError as freshSession() does
  */
-export async function renewRefused(parts: Parts, req: Request, session: PortalSession) {
+export async function renewRefused(router: RouterContext, req: Request, session: PortalSession) {
   const { after_refusal, obtained_at, tokens, version } = session;
-  const isFinal = after_refusal === true && parts.settings.clock() / 1000 < obtained_at + FORCE_AGAIN_SECONDS;
+  const isFinal =
+    after_refusal === true && router.settings.clock() / 1000 < obtained_at + FORCE_AGAIN_SECONDS;
   if (isFinal || tokens.refresh_token === undefined) return undefined;
-  return freshSession(parts, req, { refused: version });
+  return freshSession(router, req, { refused: version });
 }
 
 /**
@@ -66,9 +71,9 @@ export async function renewRefused(parts: Parts, req: Request, session: PortalSe
  *
  * @throws PortalAuthError where the person must sign in again for the portal's own reasons, and as a hook fails
  */
-export async function renewUnlessDown(parts: Parts, req: Request, session: PortalSession) {
+export async function renewUnlessDown(router: RouterContext, req: Request, session: PortalSession) {
   try {
-    return await renewRefused(parts, req, session);
+    return await renewRefused(router, req, session);
   } catch (error) {
     if (isCode(error, "token_expired") || (error as PortalAuthError).status === 503) return undefined;
     throw error;
@@ -76,17 +81,17 @@ export async function renewUnlessDown(parts: Parts, req: Request, session: Porta
 }
 
 /** Whether the access token lasts for the leeway. Of one that lives no longer than that, half its life. */
-export function isFresh({ settings }: Parts, { tokens, obtained_at }: PortalSession): boolean {
+export function isFresh({ settings }: RouterContext, { tokens, obtained_at }: PortalSession): boolean {
   if (tokens.expires_at === undefined) return true; // the portal does not say: it is good until somebody refuses it
   const life = tokens.expires_at - (obtained_at ?? tokens.expires_at);
   const leeway = life > 0 ? Math.min(settings.refreshLeeway, life / 2) : settings.refreshLeeway;
   return settings.clock() / 1000 + leeway < tokens.expires_at;
 }
 
-const isEnough = (parts: Parts, session: PortalSession, { refused }: Wish): boolean =>
-  isFresh(parts, session) && (refused === undefined || session.version > refused);
+const isEnough = (router: RouterContext, session: PortalSession, { refused }: Wish): boolean =>
+  isFresh(router, session) && (refused === undefined || session.version > refused);
 
-const hasEnded = ({ settings }: Parts, { tokens }: PortalSession): boolean =>
+const hasEnded = ({ settings }: RouterContext, { tokens }: PortalSession): boolean =>
   hasExpired(tokens, settings.clock);
 
 /** Whether this failure means that only a new login helps. */
@@ -96,42 +101,48 @@ export const needsLogin = (error: unknown): boolean =>
 const isCode = (error: unknown, code: PortalAuthErrorCode): boolean =>
   error instanceof PortalAuthError && error.code === code;
 
-async function renewed(parts: Parts, req: Request, session: PortalSession, wish: Wish, isGood: boolean) {
-  const login = storedLogin(req, parts.settings);
-  const patience = Math.max(0, PATIENCE_MS - parts.refreshOnce.ageMs(login.key));
-  const work = newer(parts, req, login, session, wish).then(
+async function renewed(
+  router: RouterContext,
+  req: Request,
+  session: PortalSession,
+  wish: Wish,
+  isGood: boolean,
+) {
+  const login = storedLogin(req, router.settings);
+  const patience = Math.max(0, PATIENCE_MS - router.refreshOnce.ageMs(login.key));
+  const work = newer(router, req, login, session, wish).then(
     (portal) => {
-      updateSession(req, parts.settings, login.key, portal);
+      updateSession(req, router.settings, login.key, portal);
       return portal;
     },
     (error) => {
       if (endsSession(error) || isCode(error, "login_required"))
-        updateSession(req, parts.settings, login.key, undefined); // it is gone
+        updateSession(req, router.settings, login.key, undefined); // it is gone
       throw error;
     },
   );
   if (!isGood) return work;
   // the refresh continues for the next request; if the token expires meanwhile, this one waits for it, too
-  return withinTime(work, patience, () => (hasEnded(parts, session) ? work : session));
+  return withinTime(work, patience, () => (hasEnded(router, session) ? work : session));
 }
 
 async function newer(
-  parts: Parts,
+  router: RouterContext,
   req: Request,
   login: StoredLogin,
   { version = 0 }: PortalSession,
   wish: Wish,
 ) {
-  const isNewer = (stored: PortalSession) => stored.version > version && isEnough(parts, stored, wish);
+  const isNewer = (stored: PortalSession) => stored.version > version && isEnough(router, stored, wish);
   const wanted = { isEnough: isNewer, afterRefusal: wish.refused !== undefined };
-  const ask = () => parts.refreshOnce(login.key, renewal(parts, req, login, wanted));
+  const ask = () => router.refreshOnce(login.key, renewal(router, req, login, wanted));
   const portal = await ask();
   return portal.version > version ? portal : ask(); // it was under way already, for somebody with an older copy
 }
 
 /** A failure that does not end the session is reported as one to try again, whatever the provider meant. */
 function temporary(thrown: unknown): PortalAuthError {
-  const error = asPortalAuthError(thrown);
+  const error = toPortalAuthError(thrown);
   if (error.status === 503 || error.code === "hook_failed") return error;
   const { code, detail, hint, providerDescription } = error;
   const seen = `${code}: ${detail ?? hint}`;

@@ -1,5 +1,5 @@
 import type { Request as ExpressRequest } from "express";
-import type { Parts } from "../context/router-context.js";
+import type { RouterContext } from "../context/router-context.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { freshSession, renewUnlessDown } from "./access-token.js";
 
@@ -13,17 +13,17 @@ type Input = Parameters<typeof fetch>[0];
  * @throws PortalAuthError `origin_not_allowed`, and those of accessToken(); TypeError when the API cannot be reached
  */
 export async function fetchWithToken(
-  parts: Parts,
+  router: RouterContext,
   req: ExpressRequest,
   given: Input,
   init: RequestInit = {},
 ) {
   const input = given instanceof Request ? given : String(given); // a URL could become another after it was checked
-  checkOrigin(parts, input);
-  const session = await freshSession(parts, req);
+  checkOrigin(router, input);
+  const session = await freshSession(router, req);
   const first = await send(input, init, session.tokens.access_token);
   if (first.status !== 401 || !canBeRepeated(input, init)) return first;
-  const renewed = await renewUnlessDown(parts, req, session).catch(async (error) => {
+  const renewed = await renewUnlessDown(router, req, session).catch(async (error) => {
     await first.body?.cancel();
     throw error;
   });
@@ -32,7 +32,7 @@ export async function fetchWithToken(
   return send(input, init, renewed.tokens.access_token);
 }
 
-function checkOrigin({ settings }: Parts, input: Input): void {
+function checkOrigin({ settings }: RouterContext, input: Input): void {
   const address = input instanceof Request ? input.url : String(input);
   // of a blob: the origin is that of the address in it, and nothing goes there
   const url = URL.canParse(address) ? new URL(address) : undefined;

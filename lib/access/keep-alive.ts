@@ -1,6 +1,6 @@
 import type { Request } from "express";
 import { logFailure } from "../answer/log.js";
-import type { Parts } from "../context/router-context.js";
+import type { RouterContext } from "../context/router-context.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { PortalSession } from "../session/login-record.js";
 import { readSession, storedLogin } from "../session/session.js";
@@ -14,18 +14,18 @@ const MIN_LIFE_SECONDS = 10;
  * waits for it nor sees its result. Once half of the refresh token's life is over, the first request renews it, for all
  * requests and processes. Without `refresh_expires_at` this reads one property and does nothing.
  */
-export function keepRefreshTokenAlive(parts: Parts, req: Request): void {
-  const session = readSession(req, parts.settings);
-  if (session?.tokens.refresh_expires_at === undefined || !isDue(parts, session)) return;
-  const login = storedLogin(req, parts.settings);
-  if (parts.outage.current(login.key)) return; // without asking the store
+export function keepRefreshTokenAlive(router: RouterContext, req: Request): void {
+  const session = readSession(req, router.settings);
+  if (session?.tokens.refresh_expires_at === undefined || !isDue(router, session)) return;
+  const login = storedLogin(req, router.settings);
+  if (router.refreshCircuitBreaker.current(login.key)) return; // without asking the store
   const isEnough = (stored: PortalSession) => stored.version > session.version;
-  const refresh = renewal(parts, req, login, { isEnough, afterRefusal: false, isNeeded: false });
-  parts.refreshOnce(login.key, refresh).catch((error: unknown) => logStoreFailure(parts, error));
+  const refresh = renewal(router, req, login, { isEnough, afterRefusal: false, isNeeded: false });
+  router.refreshOnce(login.key, refresh).catch((error: unknown) => logStoreFailure(router, error));
 }
 
 /** Whether half of the refresh token's life is over, and its end not yet reached. */
-function isDue({ settings }: Parts, { tokens, obtained_at, started_at }: PortalSession): boolean {
+function isDue({ settings }: RouterContext, { tokens, obtained_at, started_at }: PortalSession): boolean {
   const { refresh_token, refresh_expires_at: end } = tokens;
   if (refresh_token === undefined || end === undefined) return false;
   const now = settings.clock() / 1000;
@@ -35,6 +35,6 @@ function isDue({ settings }: Parts, { tokens, obtained_at, started_at }: PortalS
 }
 
 /** The provider's failures are logged where they happen. A session that has ended meanwhile is no failure. */
-function logStoreFailure({ log }: Parts, error: unknown): void {
+function logStoreFailure({ log }: RouterContext, error: unknown): void {
   if (error instanceof PortalAuthError && error.code === "session_store_failed") logFailure(log, error);
 }

@@ -1,20 +1,20 @@
 import type { Request } from "express";
-import { logAnyway, logShared } from "../answer/log.js";
-import { revokeQuietly } from "../context/revoke-tokens.js";
-import type { Parts } from "../context/router-context.js";
+import { logSharedFailure, logUnconditionally } from "../answer/log.js";
+import { revokeTokens } from "../context/revoke-tokens.js";
+import type { RouterContext } from "../context/router-context.js";
 import { callOnTokens } from "../contract/hooks.js";
 import { hasExpired, type TokenSet } from "../contract/tokens.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
-import { asPortalAuthError } from "../errors/to-portal-auth-error.js";
-import type { Portal } from "../provider/discovery.js";
+import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
+import type { Provider } from "../provider/discovery.js";
 import { networkFailure } from "../provider/provider-fetch.js";
 import { refresh } from "../provider/refresh-tokens.js";
 import { requestTimeout } from "../provider/request-timeout.js";
 import { longestRenewMs, type Refresh, type Renewed } from "../refresh/refresh.js";
+import type { Blame } from "../refresh/refresh-circuit-breaker.js";
 import type { PortalSession } from "../session/login-record.js";
 import type { StoredLogin } from "../session/session.js";
 import { withinTime } from "../util/with-timeout.js";
-import type { Blame } from "./refresh-circuit-breaker.js";
 
 /** What speaks of one person's tokens, and not of the portal or of how this application is known there. */
 const OF_ONE_PERSON: readonly PortalAuthErrorCode[] = [
@@ -32,26 +32,26 @@ interface Renewal extends Pick<Refresh, "isEnough" | "afterRefusal"> {
 
 /** How the tokens of this login are refreshed, if this process does it. */
 export function renewal(
-  parts: Parts,
+  router: RouterContext,
   req: Request,
   login: StoredLogin,
   { isEnough, afterRefusal, isNeeded = true }: Renewal,
 ): Refresh {
-  const renewAtMostMs = longestRenewMs(parts.settings);
+  const renewAtMostMs = longestRenewMs(router.settings);
   return {
     login,
-    clock: parts.settings.clock,
+    clock: router.settings.clock,
     isEnough,
     afterRefusal,
     endsSession,
     async prepare() {
-      const portal = await findPortal(parts, login.key);
+      const provider = await findPortal(router, login.key);
       return (stored, onSlow) =>
-        renew({ parts, req, id: login.key, portal, isNeeded, renewAtMostMs, onSlow }, stored);
+        renew({ router, req, id: login.key, provider, isNeeded, renewAtMostMs, onSlow }, stored);
     },
     renewAtMostMs,
     // a logout that came while the provider was asked could not revoke these
-    onOrphan: ({ refresh_token }) => void revokeQuietly(parts, [refresh_token]),
+    onOrphan: ({ refresh_token }) => void revokeTokens(router, [refresh_token]),
   };
 }
 
@@ -67,23 +67,23 @@ export const endsSession = (error: unknown): boolean =>
   error instanceof PortalAuthError && ENDING.includes(error.code);
 
 /** @throws PortalAuthError if the provider is down, or was a moment ago */
-async function findPortal(parts: Parts, id: string): Promise<Portal> {
-  const { outage, getPortal } = parts;
+async function findPortal(router: RouterContext, id: string): Promise<Provider> {
+  const { refreshCircuitBreaker: outage, getProvider } = router;
   const failure = outage.current(id);
   if (failure) throw failure;
   try {
-    return await getPortal();
+    return await getProvider();
   } catch (thrown) {
     outage.check(id); // this was the trial
-    throw noteFailure(parts, id, thrown);
+    throw noteFailure(router, id, thrown);
   }
 }
 
 interface Renewing {
-  readonly parts: Parts;
+  readonly router: RouterContext;
   readonly req: Request;
   readonly id: string;
-  readonly portal: Portal;
+  readonly provider: Provider;
   readonly isNeeded: boolean;
   readonly renewAtMostMs: number;
   readonly onSlow: (error: PortalAuthError) => void;
@@ -91,25 +91,25 @@ interface Renewing {
 
 /** Waits for nothing before the refresh token is sent. */
 async function renew(renewing: Renewing, stored: PortalSession): Promise<Renewed> {
-  const { parts, req, id, renewAtMostMs } = renewing;
+  const { router, req, id, renewAtMostMs } = renewing;
   const endsAt = performance.now() + renewAtMostMs;
   if (stored.tokens.refresh_token === undefined) throw new PortalAuthError("token_expired");
   const { tokens, unverified } = await askPortal(renewing, stored, endsAt);
   if (unverified) return { tokens: onlyRefreshToken(stored.tokens, tokens), failure: unverified };
   try {
     const { claims } = stored;
-    const asking = callOnTokens(parts.settings.hooks, tokens, { req, grant: "refresh_token", claims });
+    const asking = callOnTokens(router.settings.hooks, tokens, { req, grant: "refresh_token", claims });
     const kept = await withinTime(asking, endsAt - performance.now(), () => hookTooSlow(renewAtMostMs));
-    parts.outage.forget(id);
+    router.refreshCircuitBreaker.forget(id);
     return { tokens: kept };
   } catch (thrown) {
-    const error = asPortalAuthError(thrown);
+    const error = toPortalAuthError(thrown);
     if (endsSession(error)) {
-      void revokeQuietly(parts, [tokens.refresh_token]);
+      void revokeTokens(router, [tokens.refresh_token]);
       throw error;
     }
-    logShared(parts.log, error);
-    parts.outage.remember(id, error, "session");
+    logSharedFailure(router.log, error);
+    router.refreshCircuitBreaker.remember(id, error, "session");
     return { tokens: onlyRefreshToken(stored.tokens, tokens), failure: error };
   }
 }
@@ -121,19 +121,19 @@ function hookTooSlow(milliseconds: number): never {
 }
 
 async function askPortal(renewing: Renewing, stored: PortalSession, endsAt: number) {
-  const { parts, id, portal, isNeeded } = renewing;
-  const { outage, settings } = parts;
+  const { router, id, provider, isNeeded } = renewing;
+  const { refreshCircuitBreaker: outage, settings } = router;
   outage.check(id);
   // if the access token is still good, a refusal whose reason is not clear does not end the session
   const isLastWord = isNeeded && hasExpired(stored.tokens, settings.clock);
   const watch = watchForSlowness(renewing);
   try {
-    const refreshed = await refresh(portal, stored, { isLastWord, endsAt });
-    if (refreshed.unverified) noteFailure(parts, id, refreshed.unverified);
+    const refreshed = await refresh(provider, stored, { isLastWord, endsAt });
+    if (refreshed.unverified) noteFailure(router, id, refreshed.unverified);
     else outage.isBack();
     return refreshed;
   } catch (thrown) {
-    throw watch.slow && isTimeout(thrown) ? watch.slow : noteFailure(parts, id, thrown);
+    throw watch.slow && isTimeout(thrown) ? watch.slow : noteFailure(router, id, thrown);
   } finally {
     watch.noteSlow = undefined;
   }
@@ -150,16 +150,16 @@ interface SlownessWatch {
 }
 
 /** Notes a failure if the provider has not answered within PORTAL_HTTP_TIMEOUT. It may still answer. */
-function watchForSlowness({ parts, id, portal, onSlow }: Renewing): SlownessWatch {
-  const { origin } = new URL(String(portal.metadata.token_endpoint));
+function watchForSlowness({ router, id, provider, onSlow }: Renewing): SlownessWatch {
+  const { origin } = new URL(String(provider.metadata.token_endpoint));
   const watch: SlownessWatch = {
     noteSlow(reason) {
-      watch.slow = noteFailure(parts, id, networkFailure(reason, origin));
+      watch.slow = noteFailure(router, id, networkFailure(reason, origin));
       onSlow(watch.slow);
     },
     slow: undefined,
   };
-  callWhenOver(requestTimeout(1000 * parts.settings.httpTimeout), watch);
+  callWhenOver(requestTimeout(1000 * router.settings.httpTimeout), watch);
   return watch;
 }
 
@@ -169,9 +169,13 @@ function callWhenOver(timeout: AbortSignal, watch: SlownessWatch): void {
 }
 
 /** Logs a failure of the provider, and remembers it. */
-function noteFailure({ outage, log }: Parts, id: string, thrown: unknown): PortalAuthError {
-  const error = asPortalAuthError(thrown);
-  logShared(log, error, logAnyway);
+function noteFailure(
+  { refreshCircuitBreaker: outage, log }: RouterContext,
+  id: string,
+  thrown: unknown,
+): PortalAuthError {
+  const error = toPortalAuthError(thrown);
+  logSharedFailure(log, error, logUnconditionally);
   if (endsSession(error)) {
     outage.isBack(); // the provider has answered
     outage.forget(id);

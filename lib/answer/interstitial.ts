@@ -1,5 +1,5 @@
 import type { Request, Response } from "express";
-import type { Pages } from "./page-renderer.js";
+import type { PageRenderer } from "./page-renderer.js";
 
 /**
  * Answers with a page that leads on by itself, without a script. It stands in for a redirect in two cases:
@@ -10,7 +10,12 @@ import type { Pages } from "./page-renderer.js";
  *
  * @param to an address of this site, or of the portal
  */
-export async function goOn(pages: Pages, req: Request, res: Response, to: string): Promise<void> {
+export async function sendInterstitial(
+  pages: PageRenderer,
+  req: Request,
+  res: Response,
+  to: string,
+): Promise<void> {
   res.setHeader("Refresh", `0; url=${to}`); // HTML Living Standard, section 7.5.1: as the page's own wish, whoever renders it
   await pages.send(req, res, ({ titles, labels }) => ({
     kind: "go_on",

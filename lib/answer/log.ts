@@ -1,47 +1,47 @@
 import { randomBytes } from "node:crypto";
-import { type Tell, tellNobody } from "../contract/events.js";
+import { type EmitEvent, emitNothing } from "../contract/events.js";
 import type { Logger } from "../contract/logger.js";
-import { isOrdinary, PortalAuthError } from "../errors/portal-auth-error.js";
-import { describeError } from "../errors/redact.js";
+import { isExpectedOutcome, PortalAuthError } from "../errors/portal-auth-error.js";
+import { redactError } from "../errors/redact.js";
 import { oneLine } from "../util/to-single-line.js";
 
 /** Where our few lines go, and our events. */
 export interface Log {
   warn(line: string, fields?: object): void;
   error(line: string, fields?: object): void;
-  readonly tell: Tell;
+  readonly emit: EmitEvent;
 }
 
 const COMPONENT = "express-portal-auth";
 
-export function createLog(write: Write | undefined, tell: Tell): Log {
-  if (!write) return { ...consoleLog, tell };
+export function createLog(write: WriteLine | undefined, emit: EmitEvent): Log {
+  if (!write) return { ...consoleLog, emit };
   return {
     warn: (line, fields) => write("warn", { component: COMPONENT, ...fields }, oneLine(line)),
     error: (line, fields) => write("error", { component: COMPONENT, ...fields }, oneLine(line)),
-    tell,
+    emit,
   };
 }
 
 /** Writes to a logger of the application's. */
-export type Write = (level: "warn" | "error" | "debug", fields: object, line: string) => void;
+export type WriteLine = (level: "warn" | "error" | "debug", fields: object, line: string) => void;
 
 /** A logger that fails harms nobody's login: that is told on the console, once. */
-export function carefully(logger: Logger): Write {
-  let isTold = false;
-  const failed = (error: unknown) => {
-    if (!isTold)
+export function createSafeWrite(logger: Logger): WriteLine {
+  let isReported = false;
+  const reportOnce = (error: unknown) => {
+    if (!isReported)
       consoleLog.error(
-        `The option logger has failed (${describeError(error)}): lines may be missing in its log.`,
+        `The option logger has failed (${redactError(error)}): lines may be missing in its log.`,
       );
-    isTold = true;
+    isReported = true;
   };
   return function write(level, fields, line) {
     try {
       const written: unknown = logger[level]?.(fields, line);
-      if (written instanceof Promise) written.catch(failed);
+      if (written instanceof Promise) written.catch(reportOnce);
     } catch (error) {
-      failed(error);
+      reportOnce(error);
     }
   };
 }
@@ -49,11 +49,11 @@ export function carefully(logger: Logger): Write {
 export const consoleLog: Log = {
   warn: (line) => console.warn(`[${COMPONENT}] ${oneLine(line)}`),
   error: (line) => console.error(`[${COMPONENT}] ${oneLine(line)}`),
-  tell: tellNobody,
+  emit: emitNothing,
 };
 
 /** Codes of everyday life beside those of logins: a person who is not logged in (any more) is nobody's problem. */
-const EVERYDAY: readonly string[] = [
+const ROUTINE_CODES: readonly string[] = [
   "login_required",
   "token_expired",
   "insufficient_user_authentication", // as the guard says it to a script: the person will sign in once more
@@ -64,53 +64,59 @@ const EVERYDAY: readonly string[] = [
 
 /** One line for one failure: its name, its request, what to do, what was seen. Never a secret, never a stack. */
 export function logFailure(log: Log, error: PortalAuthError, requestId?: string): void {
-  if (isOrdinary(error.code) || EVERYDAY.includes(error.code)) tellFailure(log, error, requestId);
-  else logAnyway(log, error, requestId);
+  if (isExpectedOutcome(error.code) || ROUTINE_CODES.includes(error.code)) emitFailure(log, error, requestId);
+  else logUnconditionally(log, error, requestId);
 }
 
 /** The same for what is ordinary in an answer, and worth a line where it happens. */
-export function logAnyway(log: Log, error: PortalAuthError, request_id?: string): void {
-  tellFailure(log, error, request_id);
+export function logUnconditionally(log: Log, error: PortalAuthError, request_id?: string): void {
+  emitFailure(log, error, request_id);
   const cause =
     error.cause instanceof Error && !(error.cause instanceof PortalAuthError)
-      ? ` Cause: ${describeError(error.cause)}`
+      ? ` Cause: ${redactError(error.cause)}`
       : "";
   const request = request_id === undefined ? "" : `, request ${request_id}`;
-  const line = `${error.code} (${error.status})${request}: ${error.message}${cause} ${whereMore(error)}`;
+  const line = `${error.code} (${error.status})${request}: ${error.message}${cause} ${formatExplainCommand(error)}`;
   const fields = { code: error.code, status: error.status, request_id };
   if (error.status >= 500) log.error(line, fields);
   else log.warn(line, fields);
 }
 
 /** A new id for a failure: its log line and the answers that report it show it. */
-export const newRequestId = (): string => randomBytes(6).toString("hex");
+export const createRequestId = (): string => randomBytes(6).toString("hex");
 
 /** Ids of failures that are in the log although several requests have yet to report them. */
-const sharedIds = new WeakMap<Error, string>();
+const sharedRequestIds = new WeakMap<Error, string>();
 
 /**
  * Logs a failure once that several requests may report, such as a refresh that they all wait for. Their answers show the
  * id of this line.
  */
-export function logShared(log: Log, error: PortalAuthError, write: typeof logFailure = logFailure): void {
-  const requestId = newRequestId();
-  sharedIds.set(error, requestId);
+export function logSharedFailure(
+  log: Log,
+  error: PortalAuthError,
+  write: typeof logFailure = logFailure,
+): void {
+  const requestId = createRequestId();
+  sharedRequestIds.set(error, requestId);
   write(log, error, requestId);
 }
 
 /** The id under which this failure, or the one that caused it, is in the log. Undefined if it has not been logged. */
-export function sharedIdOf(error: PortalAuthError): string | undefined {
+export function findSharedRequestId(error: PortalAuthError): string | undefined {
   return (
-    sharedIds.get(error) ?? (error.cause instanceof PortalAuthError ? sharedIds.get(error.cause) : undefined)
+    sharedRequestIds.get(error) ??
+    (error.cause instanceof PortalAuthError ? sharedRequestIds.get(error.cause) : undefined)
   );
 }
 
 /** The section of lib/errors/errors.md, which is there wherever the package is. */
-const whereMore = ({ code }: PortalAuthError): string => `More: npx express-portal-auth explain ${code}`;
+const formatExplainCommand = ({ code }: PortalAuthError): string =>
+  `More: npx express-portal-auth explain ${code}`;
 
-function tellFailure(log: Log, error: PortalAuthError, request_id: string | undefined): void {
+function emitFailure(log: Log, error: PortalAuthError, request_id: string | undefined): void {
   const { code, status, hint } = error;
   // what is unexpected speaks in the words of whoever threw it: of a person, perhaps
   const detail = code === "unexpected" ? undefined : error.detail;
-  log.tell("failed", () => ({ code, status, request_id, hint, detail }));
+  log.emit("failed", () => ({ code, status, request_id, hint, detail }));
 }

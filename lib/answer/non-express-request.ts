@@ -7,7 +7,7 @@ import { type Log, logFailure } from "./log.js";
  * Whether Express has prepared a request and its response. It has not if a handler is called by something else: an
  * `upgrade` event, socket.io's `engine.use()`, a plain http server or an HTTP/2 server.
  */
-export const isOfExpress = (req: Request, res: Response): boolean =>
+export const isExpressRequest = (req: Request, res: Response): boolean =>
   typeof req?.accepts === "function" &&
   typeof req.baseUrl === "string" &&
   typeof res?.setHeader === "function";
@@ -16,18 +16,18 @@ export const isOfExpress = (req: Request, res: Response): boolean =>
  * Refuses a request that is not Express's own with `request_not_express`: to `next` if there is one, else with a plain
  * answer. It never throws, as nobody would catch that in an event handler.
  */
-export function refuseForeignRequest(log: Log, res: Response, next: NextFunction | undefined): void {
+export function rejectNonExpressRequest(log: Log, res: Response, next: NextFunction | undefined): void {
   const error = new PortalAuthError("request_not_express");
   if (typeof next === "function") {
     next(error);
     return;
   }
   logFailure(log, error);
-  if (typeof res?.setHeader === "function") answerPlainly(res, error.status);
+  if (typeof res?.setHeader === "function") sendPlainError(res, error.status);
   else (res as unknown as Socket | undefined)?.destroy?.(); // the socket of an `upgrade` event
 }
 
-function answerPlainly(res: Response, status: number): void {
+function sendPlainError(res: Response, status: number): void {
   if (res.headersSent) return;
   res.statusCode = status;
   res.setHeader("Content-Type", "text/plain");

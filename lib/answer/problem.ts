@@ -20,7 +20,7 @@ export interface Problem {
   readonly max_age?: string;
 }
 
-export function problemOf(
+export function createProblem(
   { code, status, challenge = {} }: PortalAuthError,
   title: string,
   request_id: string,
@@ -28,9 +28,9 @@ export function problemOf(
 ): Problem {
   const type = `urn:express-portal-auth:${code}`;
   const { acr_values, max_age } = challenge;
-  const wanted = {
+  const requirements = {
     ...(acr_values !== undefined && { acr_values }),
     ...(max_age !== undefined && { max_age }),
   };
-  return { type, title, status, code, request_id, ...(login !== undefined && { login }), ...wanted };
+  return { type, title, status, code, request_id, ...(login !== undefined && { login }), ...requirements };
 }

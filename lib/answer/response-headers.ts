@@ -8,15 +8,15 @@ import { PAGE_STYLE } from "./page-html.js";
 const REMOVED = ["X-Powered-By", "Cross-Origin-Opener-Policy"];
 
 /** What may be loaded (Content Security Policy), beside what nothing of ours allows. */
-type Directives = Readonly<Record<string, readonly string[]>>;
+type CspDirectives = Readonly<Record<string, readonly string[]>>;
 
 /**
  * Sets the headers of an answer of ours: guarded by helmet, kept in no cache, telling no address to the next site.
  *
  * @param framedBy the origins whose pages may frame it; default none
  */
-export function createHeaders(
-  directives: Directives,
+export function createHeaderSetter(
+  directives: CspDirectives,
   framedBy: readonly string[] = [],
 ): (res: Response) => void {
   const isFramed = framedBy.length > 0;
@@ -56,7 +56,7 @@ export function createHeaders(
 const styleHash = `'sha256-${createHash("sha256").update(PAGE_STYLE).digest("base64")}'`;
 
 /** Of every answer to people and their programs. */
-export const ourHeaders = createHeaders({
+export const setResponseHeaders = createHeaderSetter({
   styleSrc: [styleHash],
   // Browsers apply form-action to redirects too. A form that was kept goes to the application's route, which may redirect
   // to another origin.
@@ -68,7 +68,7 @@ export const ourHeaders = createHeaders({
  * compares Origin or Referer with its own, against forgery, finds what the form's own page would have sent. With
  * "no-referrer" a browser posts `Origin: null` (Fetch Standard, "append a request Origin header").
  */
-export function formHeaders(res: Response): void {
-  ourHeaders(res);
+export function setFormResponseHeaders(res: Response): void {
+  setResponseHeaders(res);
   res.setHeader("Referrer-Policy", "same-origin");
 }

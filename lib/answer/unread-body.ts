@@ -1,7 +1,7 @@
 import type { Request, Response } from "express";
 
 /** What is left of a body nobody will read: no other request can follow it on this connection. */
-export function closeIfUnread(req: Request, res: Response): void {
+export function closeConnectionIfBodyUnread(req: Request, res: Response): void {
   if (hasUnreadBody(req)) res.setHeader("Connection", "close");
 }
 

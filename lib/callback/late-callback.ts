@@ -1,13 +1,13 @@
 import { redirect } from "../answer/redirect.js";
-import type { Parts, Visit } from "../context/router-context.js";
+import type { RequestContext, RouterContext } from "../context/router-context.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
-import { returnTo, startPage } from "../http/external-url.js";
+import { getStartPage, sanitizeReturnTo } from "../http/external-url.js";
 import { readQuery } from "../http/parameters.js";
-import { isOwnRoute } from "../login/own-routes.js";
+import { isOwnRoute } from "../login/is-own-route.js";
 import { readSession } from "../session/session.js";
 
 /** The callback names no login attempt that this browser could still finish. */
-const WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
+const CODES_WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
   "login_not_found",
   "login_expired",
   "login_cookies_blocked",
@@ -25,14 +25,18 @@ const WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
  * Whether a failed callback is of a signed-in user whose attempt has expired or is unknown, or of one who opened the bare
  * address: they came late, by Back or by a bookmark, and need no error page.
  */
-export function isLateCallback({ settings }: Parts, { req }: Visit, error: unknown): boolean {
+export function isLateCallback(
+  { settings }: RouterContext,
+  { req }: RequestContext,
+  error: unknown,
+): boolean {
   if (!(error instanceof PortalAuthError) || !readSession(req, settings)) return false;
-  return WITHOUT_ATTEMPT.includes(error.code) || readQuery(req).size === 0;
+  return CODES_WITHOUT_ATTEMPT.includes(error.code) || readQuery(req).size === 0;
 }
 
 /** Redirects to the option's page. Nothing of the session changes: any site can make a link to the callback. */
-export function leadOn({ settings }: Parts, { res, mount }: Visit): void {
-  const home = startPage(settings, mount);
-  const path = returnTo(settings.lateCallbackPath, home);
+export function redirectLateCallback({ settings }: RouterContext, { res, mount }: RequestContext): void {
+  const home = getStartPage(settings, mount);
+  const path = sanitizeReturnTo(settings.lateCallbackPath, home);
   redirect(res, 303, isOwnRoute(settings, mount, path) ? home : path);
 }

@@ -1,11 +1,11 @@
-import { sectionOf } from "../errors/error-reference.js";
-import { failures } from "../errors/portal-auth-error.js";
+import { findErrorSection } from "../errors/error-reference.js";
+import { errorDefinitions } from "../errors/portal-auth-error.js";
 import { WrongUsage } from "./wrong-usage.js";
 
 /** Prints what the documentation says of a failure. */
 export function explainCode([code, ...more]: string[]): number {
   if (code === undefined || more.length > 0) throw new WrongUsage("Write one code, as it stands in the log.");
-  const section = sectionOf(code);
+  const section = findErrorSection(code);
   if (section === undefined) throw new WrongUsage(`There is no failure ${code}. ${nearCodes(code)}`);
   console.log(section);
   return 0;
@@ -13,8 +13,10 @@ export function explainCode([code, ...more]: string[]): number {
 
 function nearCodes(code: string): string {
   const words = code.split(/[^a-z]+/i).filter((word) => word.length > 3);
-  const near = Object.keys(failures).filter((one) => words.some((word) => one.includes(word.toLowerCase())));
+  const near = Object.keys(errorDefinitions).filter((one) =>
+    words.some((word) => one.includes(word.toLowerCase())),
+  );
   return near.length > 0
     ? `Did you mean ${near.join(", ")}?`
-    : `There are: ${Object.keys(failures).join(", ")}.`;
+    : `There are: ${Object.keys(errorDefinitions).join(", ")}.`;
 }

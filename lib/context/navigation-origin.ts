@@ -1,9 +1,9 @@
 import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
-import { goOn } from "../answer/interstitial.js";
-import { bouncedCookieName } from "../http/cookie-names.js";
+import { sendInterstitial } from "../answer/interstitial.js";
+import { getReloadCookieName } from "../http/cookie-names.js";
 import { isSameOrigin } from "../http/csrf.js";
-import { originOf, type Parts } from "./router-context.js";
+import { getOrigin, type RouterContext } from "./router-context.js";
 
 // Which page led the browser to a request: a page of this site, or something else. Another site must not
 // sign a user out, nor replace their session, by a link, a redirect or a form.
@@ -12,13 +12,13 @@ import { originOf, type Parts } from "./router-context.js";
  * How long the mark of our interstitial page counts, in seconds. The browser follows that page at once.
  * Behind it may lie the code exchange at the provider.
  */
-const BOUNCED_SECONDS = 60;
+const RELOADED_SECONDS = 60;
 
 /** How long the mark counts after a redirect of ours, in seconds. The browser follows a redirect at once. */
 const REDIRECTED_SECONDS = 10;
 
 /** The values of the mark: set by our interstitial page, and kept by a redirect that answered its request. */
-const BOUNCED = "1";
+const RELOADED = "1";
 const REDIRECTED = "2";
 
 /**
@@ -26,48 +26,54 @@ const REDIRECTED = "2";
  * The request that follows looks as if a page of this site had sent it, although another site has led here.
  * A cookie marks that.
  */
-export async function bounce(
-  { pages, settings }: Parts,
+export async function reloadViaInterstitial(
+  { pages, settings }: RouterContext,
   req: Request,
   res: Response,
   to: string,
 ): Promise<void> {
-  setMark(res, settings, BOUNCED, BOUNCED_SECONDS);
-  await goOn(pages, req, res, to);
+  setReloadMark(res, settings, RELOADED, RELOADED_SECONDS);
+  await sendInterstitial(pages, req, res, to);
 }
 
 /** Tells whether our interstitial page may have sent this request. */
-export const isBounced = (parts: Parts, req: Request): boolean => markOf(parts, req) !== undefined;
+export const isReloaded = (router: RouterContext, req: Request): boolean =>
+  readReloadMark(router, req) !== undefined;
 
 /**
  * Removes the mark after it was looked at: it counts once. A request from another site leaves it, as it is not the one
  * that the mark is for.
  */
-export function forgetBounce(parts: Parts, req: Request, res: Response): void {
-  if (isBounced(parts, req) && mayComeFromHere(req)) setMark(res, parts.settings, BOUNCED, 0);
+export function clearReloadMark(router: RouterContext, req: Request, res: Response): void {
+  if (isReloaded(router, req) && canComeFromOwnOrigin(req)) setReloadMark(res, router.settings, RELOADED, 0);
 }
 
 /**
  * Keeps the mark for the request that follows a redirect. Another router of the application may have its logout there,
  * and to the browser a page of this site has caused that request, too.
  */
-export function keepBounce(parts: Parts, req: Request, res: Response): void {
-  if (isBounced(parts, req) && mayComeFromHere(req))
-    setMark(res, parts.settings, REDIRECTED, REDIRECTED_SECONDS);
+export function keepReloadMark(router: RouterContext, req: Request, res: Response): void {
+  if (isReloaded(router, req) && canComeFromOwnOrigin(req))
+    setReloadMark(res, router.settings, REDIRECTED, REDIRECTED_SECONDS);
 }
 
 /** Tells whether keepBounce() has kept the mark already: a redirect answered the request of our interstitial page. */
-export const isBounceKept = (parts: Parts, req: Request): boolean =>
-  markOf(parts, req) === REDIRECTED && mayComeFromHere(req);
+export const isReloadMarkKept = (router: RouterContext, req: Request): boolean =>
+  readReloadMark(router, req) === REDIRECTED && canComeFromOwnOrigin(req);
 
-const markOf = ({ settings }: Parts, { headers }: Request): string | undefined =>
-  parseCookie(headers.cookie ?? "")[bouncedCookieName(settings)];
+const readReloadMark = ({ settings }: RouterContext, { headers }: Request): string | undefined =>
+  parseCookie(headers.cookie ?? "")[getReloadCookieName(settings)];
 
-const mayComeFromHere = ({ headers }: Request): boolean =>
+const canComeFromOwnOrigin = ({ headers }: Request): boolean =>
   (headers["sec-fetch-site"] ?? "same-origin") === "same-origin";
 
-function setMark(res: Response, settings: Parts["settings"], value: string, maxAge: number): void {
-  const name = bouncedCookieName(settings);
+function setReloadMark(
+  res: Response,
+  settings: RouterContext["settings"],
+  value: string,
+  maxAge: number,
+): void {
+  const name = getReloadCookieName(settings);
   const secure = settings.https;
   const cookie = { name, value, path: "/", httpOnly: true, secure, sameSite: "lax", maxAge } as const;
   res.appendHeader("Set-Cookie", stringifySetCookie(cookie));
@@ -90,20 +96,19 @@ export function omitsUserActivation({ headers }: Request): boolean {
  * Tells whether a page of this site led the browser here: by Fetch Metadata (section 2.3), else by Origin,
  * else by Referer, which a page of another site can only omit.
  */
-export function isLedByOwnPage(parts: Parts, req: Request): boolean {
+export function isSentByOwnPage(router: RouterContext, req: Request): boolean {
   const { headers } = req;
-  const origin = originOf(parts);
-  const isOwn =
-    isSameOrigin(headers, origin) || (!isFetchMetadataSent(req) && isBelow(headers.referer, origin));
-  return isOwn && (isUserActivated(req) || !isBounced(parts, req));
+  const origin = getOrigin(router);
+  const isOwn = isSameOrigin(headers, origin) || (!hasFetchMetadata(req) && isBelow(headers.referer, origin));
+  return isOwn && (isUserActivated(req) || !isReloaded(router, req));
 }
 
 const isBelow = (referer: string | undefined, origin: string): boolean =>
   referer?.startsWith(`${origin}/`) === true;
 
 /** Tells whether the browser sends Fetch Metadata: all current ones do. */
-export const isFetchMetadataSent = ({ headers }: Request): boolean => headers["sec-fetch-site"] !== undefined;
+export const hasFetchMetadata = ({ headers }: Request): boolean => headers["sec-fetch-site"] !== undefined;
 
 /** Tells whether SameSite=Strict cookies may be missing from this request, because another site led here. */
-export const mayLackStrictCookies = ({ headers }: Request): boolean =>
+export const canLackStrictCookies = ({ headers }: Request): boolean =>
   (headers["sec-fetch-site"] ?? "cross-site") === "cross-site";

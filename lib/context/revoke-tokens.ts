@@ -1,8 +1,8 @@
 import { logFailure } from "../answer/log.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { asPortalAuthError } from "../errors/to-portal-auth-error.js";
+import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
 import { revoke } from "../provider/end-provider-session.js";
-import type { Parts } from "./router-context.js";
+import type { RouterContext } from "./router-context.js";
 
 type Token = string | undefined;
 
@@ -10,13 +10,13 @@ type Token = string | undefined;
 export type RevocationFailure = PortalAuthError | undefined;
 
 /** Revokes one refresh token at the provider. Never rejects. */
-export async function tryToRevoke({ getPortal }: Parts, token: Token): Promise<RevocationFailure> {
+export async function tryToRevoke({ getProvider }: RouterContext, token: Token): Promise<RevocationFailure> {
   if (token === undefined) return undefined;
   try {
-    await revoke(await getPortal(), token);
+    await revoke(await getProvider(), token);
     return undefined;
   } catch (error) {
-    return asPortalAuthError(error);
+    return toPortalAuthError(error);
   }
 }
 
@@ -26,19 +26,19 @@ export async function tryToRevoke({ getPortal }: Parts, token: Token): Promise<R
  *
  * @param begun the outcome of a revocation that the caller has started itself
  */
-export async function revokeQuietly(
-  parts: Parts,
+export async function revokeTokens(
+  router: RouterContext,
   tokens: Iterable<Token>,
-  begun?: Promise<RevocationFailure>,
+  started?: Promise<RevocationFailure>,
 ): Promise<void> {
   const outcomes: RevocationFailure[] = [];
-  for (const token of new Set(tokens)) outcomes.push(await tryToRevoke(parts, token));
-  outcomes.unshift(await begun);
+  for (const token of new Set(tokens)) outcomes.push(await tryToRevoke(router, token));
+  outcomes.unshift(await started);
   const failures = outcomes.filter((outcome) => outcome !== undefined);
   const [first] = failures;
   if (!first) return;
   const { code, detail = "", providerDescription } = first;
   const more = failures.length > 1 ? `; ${failures.length} refresh tokens` : "";
   const seen = `${code}: ${detail}${more}`;
-  logFailure(parts.log, new PortalAuthError("revocation_failed", { detail: seen, providerDescription }));
+  logFailure(router.log, new PortalAuthError("revocation_failed", { detail: seen, providerDescription }));
 }

@@ -185,33 +185,41 @@ const NAMES: Readonly<Record<PortalAuthEventName, true>> = {
 
 export const EVENT_NAMES = Object.keys(NAMES) as PortalAuthEventName[];
 
-export const channelName = (name: PortalAuthEventName): string => `express-portal-auth:${name}`;
+export const getChannelName = (name: PortalAuthEventName): string => `express-portal-auth:${name}`;
 
 /** What is not in every event. */
-export type Told<Name extends PortalAuthEventName> = Omit<PortalAuthEvents[Name], keyof PortalAuthEvent>;
-
-/** Tells who listens. What is told is made only where somebody does; undefined, and there is nothing to tell. */
-export type Tell = <Name extends PortalAuthEventName>(name: Name, told: () => Told<Name> | undefined) => void;
-
-const channels = Object.fromEntries(EVENT_NAMES.map((name) => [name, channel(channelName(name))])) as Record<
-  PortalAuthEventName,
-  Channel
+export type EventDetails<Name extends PortalAuthEventName> = Omit<
+  PortalAuthEvents[Name],
+  keyof PortalAuthEvent
 >;
 
+/** Tells who listens. What is told is made only where somebody does; undefined, and there is nothing to tell. */
+export type EmitEvent = <Name extends PortalAuthEventName>(
+  name: Name,
+  createDetails: () => EventDetails<Name> | undefined,
+) => void;
+
+const channels = Object.fromEntries(
+  EVENT_NAMES.map((name) => [name, channel(getChannelName(name))]),
+) as Record<PortalAuthEventName, Channel>;
+
 /** Told as well, of each event. */
-type Also = (event: PortalAuthEvent, name: PortalAuthEventName) => void;
+type OnEvent = (event: PortalAuthEvent, name: PortalAuthEventName) => void;
 
 /** The events of one portalAuth(). */
-export function createTell({ instance, issuer, client_id }: Omit<PortalAuthEvent, "at">, also?: Also): Tell {
-  return function tell(name, told) {
-    if (!channels[name].hasSubscribers && !also) return;
-    const more = told();
-    if (!more) return;
-    const event = { at: Date.now(), instance, issuer, client_id, ...more };
+export function createEventEmitter(
+  { instance, issuer, client_id }: Omit<PortalAuthEvent, "at">,
+  onEvent?: OnEvent,
+): EmitEvent {
+  return function tell(name, createDetails) {
+    if (!channels[name].hasSubscribers && !onEvent) return;
+    const details = createDetails();
+    if (!details) return;
+    const event = { at: Date.now(), instance, issuer, client_id, ...details };
     channels[name].publish(event);
-    also?.(event, name);
+    onEvent?.(event, name);
   };
 }
 
 /** For what belongs to no portalAuth(). */
-export const tellNobody: Tell = () => {};
+export const emitNothing: EmitEvent = () => {};

@@ -1,7 +1,7 @@
 import type { Request, Response } from "express";
 import type { SessionData } from "express-session";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { checkStorable, hookFault } from "../hooks/hook-result.js";
+import { assertStorable, createHookError } from "../hooks/hook-result.js";
 import type { LogoutReason } from "./events.js";
 import type { Claims, TokenSet } from "./tokens.js";
 
@@ -107,13 +107,13 @@ export async function callOnTokens(
   await callHook("onTokens", () => checkTokens(returned));
   // Guards compare the scope. Without one they assume all that was asked for, which may be more than was granted.
   const { scope = tokens.scope, token_type = tokens.token_type } = returned;
-  const kept = { ...returned, token_type };
-  return scope === undefined ? kept : { ...kept, scope };
+  const accepted = { ...returned, token_type };
+  return scope === undefined ? accepted : { ...accepted, scope };
 }
 
-type Kind = "text" | "seconds";
+type MemberType = "text" | "seconds";
 
-const MEMBERS: Readonly<Record<keyof TokenSet, Kind>> = {
+const MEMBERS: Readonly<Record<keyof TokenSet, MemberType>> = {
   access_token: "text",
   token_type: "text",
   refresh_token: "text",
@@ -123,12 +123,12 @@ const MEMBERS: Readonly<Record<keyof TokenSet, Kind>> = {
   refresh_expires_at: "seconds",
 };
 
-const IS_KIND: Readonly<Record<Kind, (value: unknown) => boolean>> = {
+const IS_OF_TYPE: Readonly<Record<MemberType, (value: unknown) => boolean>> = {
   text: (value) => typeof value === "string",
   seconds: (value) => Number.isFinite(value),
 };
 
-const EXPECTED: Readonly<Record<Kind, string>> = { text: "text", seconds: "a number of epoch seconds" };
+const EXPECTED: Readonly<Record<MemberType, string>> = { text: "text", seconds: "a number of epoch seconds" };
 
 /**
  * Checks the tokens that onTokens returned, before anything is stored.
@@ -136,13 +136,13 @@ const EXPECTED: Readonly<Record<Kind, string>> = { text: "text", seconds: "a num
  * @throws PortalAuthError `hook_failed`, with the name of the member
  */
 function checkTokens(returned: unknown): asserts returned is TokenSet {
-  checkStorable("onTokens", "tokens", returned);
+  assertStorable("onTokens", "tokens", returned);
   for (const [name, kind] of Object.entries(MEMBERS)) {
     const value = returned[name];
-    if (value !== undefined && !IS_KIND[kind](value))
-      throw hookFault(`onTokens: tokens.${name} is not ${EXPECTED[kind]}`);
+    if (value !== undefined && !IS_OF_TYPE[kind](value))
+      throw createHookError(`onTokens: tokens.${name} is not ${EXPECTED[kind]}`);
   }
-  if (!returned["access_token"]) throw hookFault("onTokens: tokens.access_token is missing");
+  if (!returned["access_token"]) throw createHookError("onTokens: tokens.access_token is missing");
 }
 
 /** Runs a hook; what it throws arrives as a PortalAuthError that names the hook. */

@@ -1,5 +1,5 @@
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
-import type { Portal } from "../provider/discovery.js";
+import type { Provider } from "../provider/discovery.js";
 import { tryAuthorization, tryCredentials } from "../provider/provider-probe.js";
 import { type Check, checksOf } from "./check.js";
 
@@ -11,9 +11,9 @@ export const credentialsSkipped = (found: string): Check[] => [
 ];
 
 /** Client id and secret, by a code that was made up: nothing changes by it, at the portal or here. */
-export async function checkCredentials(portal: Portal): Promise<Check> {
-  const failure = await tryCredentials(portal).catch(asFailure);
-  const isPublic = portal.settings.clientAuth === "none";
+export async function checkCredentials(provider: Provider): Promise<Check> {
+  const failure = await tryCredentials(provider).catch(asFailure);
+  const isPublic = provider.settings.clientAuth === "none";
   const answered = answerOf(failure);
   switch (failure?.code) {
     case "code_refused":
@@ -78,12 +78,12 @@ const ADVICE: Readonly<Record<string, string>> = {
  * The redirect address, by what a browser would be answered: the portal's login page, or 400 where client_id,
  * redirect_uri or response_type is wrong.
  */
-export async function checkAuthorization(portal: Portal): Promise<Check> {
-  const { redirectUri } = portal.settings;
+export async function checkAuthorization(provider: Provider): Promise<Check> {
+  const { redirectUri } = provider.settings;
   const title = "the portal takes the redirect address";
   try {
-    const { status, location } = await tryAuthorization(portal);
-    const found = `${status}${location ? ` to ${placeOf(location, portal)}` : ""}`;
+    const { status, location } = await tryAuthorization(provider);
+    const found = `${status}${location ? ` to ${placeOf(location, provider)}` : ""}`;
     const advice = `register ${redirectUri} at the portal, to the letter (and compare PORTAL_CLIENT_ID)`;
     if (status === 400)
       return failed("authorize", "the portal refuses the redirect address", { found, advice });
@@ -117,7 +117,7 @@ function checkRefusal(location: string, title: string, found: string): Check {
 }
 
 /** The address without its query, where codes and states stand. */
-const placeOf = (location: string, { metadata }: Portal): string =>
+const placeOf = (location: string, { metadata }: Provider): string =>
   URL.canParse(location, metadata.issuer)
     ? new URL(location, metadata.issuer).href.replace(/[?#].*$/, "")
     : "nowhere";

@@ -1,6 +1,6 @@
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
-import { isUnencrypted } from "../http/internal-url.js";
-import type { Portal } from "../provider/discovery.js";
+import { isUnencryptedUrl } from "../http/internal-url.js";
+import type { Provider } from "../provider/discovery.js";
 import { tryKeys } from "../provider/provider-probe.js";
 import { hasEndpointsByHand } from "../settings/endpoints-by-hand.js";
 import type { Settings } from "../settings/settings.js";
@@ -42,8 +42,8 @@ const ENDPOINTS = {
 } as const;
 
 /** The issuer, the endpoints and where they come from, and what the document announces. */
-export function checkDocument(portal: Portal, document: Record<string, unknown>): Check[] {
-  const { settings, metadata } = portal;
+export function checkDocument(provider: Provider, document: Record<string, unknown>): Check[] {
+  const { settings, metadata } = provider;
   const { authorization_endpoint, token_endpoint } = metadata;
   const optional = Object.entries(ENDPOINTS).map(([member, [name, option]]) => {
     const address = metadata[member];
@@ -56,17 +56,17 @@ export function checkDocument(portal: Portal, document: Record<string, unknown>)
     return ok(name, `${name} endpoint`, { found: `${address} (${origin})` });
   });
   return [
-    checkIssuer(portal),
+    checkIssuer(provider),
     ...checkInternal(settings),
     ok("endpoints", "endpoints", { found: `${authorization_endpoint}, ${token_endpoint}` }),
     ...optional,
     ...checkAnnounced(settings, document),
-    ...checkAlgorithm(portal, document),
+    ...checkAlgorithm(provider, document),
   ];
 }
 
 /** Discovery has compared the two already: here are the differences that it accepts. */
-function checkIssuer({ settings, metadata, issuer }: Portal): Check {
+function checkIssuer({ settings, metadata, issuer }: Provider): Check {
   const { issuerAsWritten, allowedTenants } = settings;
   const found = `the document says ${metadata.issuer}, PORTAL_ISSUER says ${issuerAsWritten}`;
   if (allowedTenants === "*" && issuer.hasTenants)
@@ -92,14 +92,14 @@ function checkIssuer({ settings, metadata, issuer }: Portal): Check {
 }
 
 function checkInternal({ internalUrl }: Settings): Check[] {
-  if (internalUrl === undefined || !isUnencrypted(internalUrl)) return [];
+  if (internalUrl === undefined || !isUnencryptedUrl(internalUrl)) return [];
   const advice = "an attacker in that network can sign in as any user: keep it private, or write https";
   return [
     warning("internal", "requests to PORTAL_INTERNAL_URL are not encrypted", { found: internalUrl, advice }),
   ];
 }
 
-function checkAlgorithm({ idTokenAlgorithms }: Portal, document: Record<string, unknown>): Check[] {
+function checkAlgorithm({ idTokenAlgorithms }: Provider, document: Record<string, unknown>): Check[] {
   const announced = document["id_token_signing_alg_values_supported"];
   const found = `ID tokens must be signed with ${idTokenAlgorithms.join(" or ")}`;
   if (!Array.isArray(announced) || idTokenAlgorithms.some((one) => announced.includes(one)))
@@ -156,15 +156,15 @@ const list = (value: unknown): string =>
   (Array.isArray(value) ? value : []).map(String).join(", ").slice(0, 200);
 
 /** Whether a signature can be checked. */
-export async function checkKeys(portal: Portal): Promise<Check> {
+export async function checkKeys(provider: Provider): Promise<Check> {
   const title = "keys that signatures can be checked with";
-  if (portal.idTokenAlgorithms.every(isSymmetric))
+  if (provider.idTokenAlgorithms.every(isSymmetric))
     return ok("keys", "signatures are checked with the client secret", {
-      found: portal.idTokenAlgorithms.join(", "),
+      found: provider.idTokenAlgorithms.join(", "),
     });
-  const from = String(portal.metadata.jwks_uri);
+  const from = String(provider.metadata.jwks_uri);
   try {
-    const keys = await tryKeys(portal);
+    const keys = await tryKeys(provider);
     const good = keys.filter(({ problem }) => problem === undefined);
     const bad = keys.filter(({ problem }) => problem !== undefined);
     const found = keys

@@ -1,7 +1,7 @@
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { parseCacheControl } from "../http/cache-control.js";
-import { loginCookiePrefix, sessionCookieName } from "../http/cookie-names.js";
-import { afterLogoutInWords } from "../http/external-url.js";
+import { getLoginCookiePrefix, getSessionCookieName } from "../http/cookie-names.js";
+import { describePostLogoutUrl } from "../http/external-url.js";
 import { createFetch } from "../provider/provider-fetch.js";
 import type { Settings } from "../settings/settings.js";
 import { type Check, checksOf } from "./check.js";
@@ -41,7 +41,7 @@ export function checkRedirect(settings: Settings): Check[] {
         ]
       : []),
     ok("register", "register these at the portal, to the letter", {
-      found: `redirect address ${redirectUri}, after a logout ${afterLogoutInWords(settings)}`,
+      found: `redirect address ${redirectUri}, after a logout ${describePostLogoutUrl(settings)}`,
     }),
   ];
 }
@@ -76,7 +76,7 @@ export type TrustProxy = { readonly trusts: boolean } | undefined;
 export function checkCookies(settings: Settings, proxy: TrustProxy): Check[] {
   const { https, sameSite } = settings;
   const flags = `HttpOnly${https ? ", Secure" : ""}, Path=/`;
-  const found = `${sessionCookieName(settings)} (SameSite=${sameSite === "strict" ? "Strict" : "Lax"}), ${loginCookiePrefix(settings)}… (SameSite=Lax); ${flags}`;
+  const found = `${getSessionCookieName(settings)} (SameSite=${sameSite === "strict" ? "Strict" : "Lax"}), ${getLoginCookiePrefix(settings)}… (SameSite=Lax); ${flags}`;
   return [
     cookies.ok("flags", "cookies that browsers will get", { found }),
     ...(https ? [checkProxy(proxy, settings)] : []),

@@ -1,5 +1,5 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { describeError } from "../errors/redact.js";
+import { redactError } from "../errors/redact.js";
 import type { Settings } from "../settings/settings.js";
 import { openStore } from "../store/open-store.js";
 import { type Lack, type Loss, type OpenStore, reasonOf } from "../store/opened.js";
@@ -126,7 +126,7 @@ function notUsable(error: unknown): Check {
     return failed("reach", "the session store cannot be opened", {
       advice: String(error.detail).replace(/^\s*- /, ""),
     });
-  return unreachable(error instanceof Error ? reasonOf(error) : describeError(error));
+  return unreachable(error instanceof Error ? reasonOf(error) : redactError(error));
 }
 
 const unreachable = (found: string): Check =>

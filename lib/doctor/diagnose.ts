@@ -1,6 +1,6 @@
 import type { Application } from "express";
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
-import { createDiscovery, type Portal } from "../provider/discovery.js";
+import { createDiscovery, type Provider } from "../provider/discovery.js";
 import { readDocument } from "../provider/provider-probe.js";
 import { addressToProbe } from "../provider/server-url.js";
 import type { PortalAuthOptions } from "../settings/options.js";
@@ -109,22 +109,22 @@ async function checkPortal(settings: Settings, wants: Wants): Promise<Check[]> {
 }
 
 type Discovered =
-  | { readonly portal: Portal; readonly failure?: never }
+  | { readonly portal: Provider; readonly failure?: never }
   | { readonly portal?: never; readonly failure: PortalAuthError };
 
 const discovered = (settings: Settings): Promise<Discovered> =>
   createDiscovery(settings)().then(
-    (portal) => ({ portal }),
+    (provider) => ({ portal: provider }),
     (failure: PortalAuthError) => ({ failure }),
   );
 
-async function checkDiscovered(portal: Portal, wants: Wants): Promise<Check[]> {
-  const { document, aheadSeconds } = await readDocument(portal).catch(() => NOTHING_READ);
-  const keys = wants("portal") ? checkKeys(portal) : undefined;
-  const credentials = wants("credentials") ? [checkCredentials(portal), checkAuthorization(portal)] : [];
+async function checkDiscovered(provider: Provider, wants: Wants): Promise<Check[]> {
+  const { document, aheadSeconds } = await readDocument(provider).catch(() => NOTHING_READ);
+  const keys = wants("portal") ? checkKeys(provider) : undefined;
+  const credentials = wants("credentials") ? [checkCredentials(provider), checkAuthorization(provider)] : [];
   return [
-    ...(wants("portal") ? checkDocument(portal, document) : []),
-    ...(keys ? [await keys, checkClock(aheadSeconds, portal.settings)] : []),
+    ...(wants("portal") ? checkDocument(provider, document) : []),
+    ...(keys ? [await keys, checkClock(aheadSeconds, provider.settings)] : []),
     ...(await Promise.all(credentials)),
   ];
 }

@@ -2,7 +2,7 @@
  * What each failure is: the HTTP status, a sentence for the person who meets it, a hint for the developer
  * who reads the log. The codes are part of the public contract: they do not change within a major version.
  */
-const FAILURES = {
+const ERRORS = {
   options_invalid: {
     status: 500,
     sentence: "Signing in is not set up correctly on this site.",
@@ -361,7 +361,7 @@ const FAILURES = {
 } as const;
 
 /** The closed list of failures. A `switch` over it can be exhaustive. */
-export type PortalAuthErrorCode = keyof typeof FAILURES;
+export type PortalAuthErrorCode = keyof typeof ERRORS;
 
 /** What a PortalAuthError may say beside its code. */
 export interface PortalAuthErrorOptions extends ErrorOptions {
@@ -410,8 +410,8 @@ export class PortalAuthError extends Error {
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: PortalAuthErrorCode, options: PortalAuthErrorOptions = {}) {
-    const { status, sentence, hint } = FAILURES[code];
-    super(hint + seenIn(options), "cause" in options ? { cause: options.cause } : undefined);
+    const { status, sentence, hint } = ERRORS[code];
+    super(hint + formatDetail(options), "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.status = status;
     this.sentence = options.sentence ?? sentence;
@@ -420,7 +420,7 @@ export class PortalAuthError extends Error {
     this.providerDescription = options.providerDescription;
     this.retryAfter = options.retryAfter;
     this.challenge = options.challenge;
-    this.headers = headersOf(status, options);
+    this.headers = createErrorHeaders(status, options);
     // all of it stands in the message; Node.js prints what is enumerable a second time, below the stack
     for (const part of [
       "sentence",
@@ -436,7 +436,7 @@ export class PortalAuthError extends Error {
 }
 
 /** What was seen, behind the hint. A detail of several lines is a list, which follows as it is. */
-function seenIn({ detail, providerDescription }: PortalAuthErrorOptions): string {
+function formatDetail({ detail, providerDescription }: PortalAuthErrorOptions): string {
   if (detail?.includes("\n")) return detail;
   const said = providerDescription && `the provider says "${providerDescription}"`;
   const seen = [detail, said].filter(Boolean).join(": ");
@@ -444,9 +444,9 @@ function seenIn({ detail, providerDescription }: PortalAuthErrorOptions): string
 }
 
 /** What a 401 of ours says; also where it hides what another one's would have said. */
-export const CHALLENGE = 'Bearer realm="portal"';
+export const BEARER_CHALLENGE = 'Bearer realm="portal"';
 
-function headersOf(
+function createErrorHeaders(
   status: number,
   { challenge, retryAfter }: PortalAuthErrorOptions,
 ): Record<string, string> {
@@ -455,15 +455,20 @@ function headersOf(
   if (status !== 401 && !challenge) return {};
   // section 11.6.1 wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
   const more = Object.entries({ ...challenge }).map(([name, value]) => `, ${name}="${value}"`);
-  return { "WWW-Authenticate": CHALLENGE + more.join("") };
+  return { "WWW-Authenticate": BEARER_CHALLENGE + more.join("") };
 }
 
-const ORDINARY: readonly string[] = ["login_denied", "login_ended", "login_refused", "interaction_needed"];
+const EXPECTED_OUTCOMES: readonly string[] = [
+  "login_denied",
+  "login_ended",
+  "login_refused",
+  "interaction_needed",
+];
 
 /** What becomes of many logins although nothing is wrong: people change their minds, and prompt=none asks in vain. */
-export const isOrdinary = (code: string): boolean => ORDINARY.includes(code);
+export const isExpectedOutcome = (code: string): boolean => EXPECTED_OUTCOMES.includes(code);
 
 /** Every code with its status, sentence and hint, for documentation and tests. */
-export const failures: Readonly<
+export const errorDefinitions: Readonly<
   Record<PortalAuthErrorCode, { status: number; sentence: string; hint: string }>
-> = FAILURES;
+> = ERRORS;

@@ -15,7 +15,7 @@ const TOKEN = /[\w\-+/=%]{24,}/g;
  * Describes an error of the application, of its store or of a library for a log line: its name, and its message without
  * secrets. The result holds no stack and no cause.
  */
-export function describeError(error: unknown): string {
+export function redactError(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   const { name, message } = error as { name: unknown; message: unknown };
   return redactSecrets(`${textOr(name, "Error")}: ${textOr(message, "")}`);

@@ -1,31 +1,33 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { channelName, type PortalAuthEventName, type PortalAuthEvents } from "../contract/events.js";
+import { getChannelName, type PortalAuthEventName, type PortalAuthEvents } from "../contract/events.js";
 
 /** What shall be called for which event. */
-export type Listeners = { readonly [Name in PortalAuthEventName]?: (event: PortalAuthEvents[Name]) => void };
+export type EventListeners = {
+  readonly [Name in PortalAuthEventName]?: (event: PortalAuthEvents[Name]) => void;
+};
 
 /**
  * Listens until the function that it gives is called.
  *
  * @param failed told of a listener that throws: Node.js would end the process, as for a subscriber of a channel it does
  */
-export function listen(
-  listeners: Listeners,
-  failed: (error: unknown, name: PortalAuthEventName) => void,
+export function subscribeToEvents(
+  listeners: EventListeners,
+  onListenerError: (error: unknown, name: PortalAuthEventName) => void,
 ): () => void {
-  const stops = (Object.keys(listeners) as PortalAuthEventName[]).map((name) => {
+  const unsubscribers = (Object.keys(listeners) as PortalAuthEventName[]).map((name) => {
     const listener = listeners[name] as ((event: unknown) => void) | undefined;
-    const careful = (event: unknown) => {
+    const safeListener = (event: unknown) => {
       try {
         listener?.(event);
       } catch (error) {
-        failed(error, name);
+        onListenerError(error, name);
       }
     };
-    subscribe(channelName(name), careful);
-    return () => void unsubscribe(channelName(name), careful);
+    subscribe(getChannelName(name), safeListener);
+    return () => void unsubscribe(getChannelName(name), safeListener);
   });
   return () => {
-    for (const stop of stops) stop();
+    for (const stop of unsubscribers) stop();
   };
 }

@@ -1,4 +1,4 @@
-import type { KeepForm } from "./keep-form.js";
+import type { KeepFormSettings } from "./save-form.js";
 
 /** Options of `requireAuth({ keepForm })`. */
 export interface KeepFormOptions {
@@ -6,27 +6,28 @@ export interface KeepFormOptions {
   maxBytes?: number;
 }
 
-const KEPT_BYTES = 64 * 1024;
+const DEFAULT_MAX_BYTES = 64 * 1024;
 /** A limit, because the whole form is sent back in a page. */
-const MOST_KEPT_BYTES = 1024 * 1024;
+const LARGEST_MAX_BYTES = 1024 * 1024;
 
 /**
  * Resolves the option `keepForm`. Returns undefined if no form is kept.
  *
  * @throws TypeError for an invalid limit or an unknown option
  */
-export function settleKeepForm(
+export function resolveKeepForm(
   given: boolean | KeepFormOptions,
-  backOf: KeepForm["backOf"],
-): KeepForm | undefined {
+  getReturnTo: KeepFormSettings["getReturnTo"],
+): KeepFormSettings | undefined {
   if (given === false) return undefined;
-  const { maxBytes = KEPT_BYTES, ...unknown } = given === true ? {} : (Object(given) as KeepFormOptions);
-  const isRight = typeof given === "boolean" || (typeof given === "object" && given !== null);
+  const { maxBytes = DEFAULT_MAX_BYTES, ...unknown } =
+    given === true ? {} : (Object(given) as KeepFormOptions);
+  const isValidType = typeof given === "boolean" || (typeof given === "object" && given !== null);
   if (
-    !isRight ||
+    !isValidType ||
     Object.keys(unknown).length > 0 ||
-    !(Number.isInteger(maxBytes) && maxBytes >= 1 && maxBytes <= MOST_KEPT_BYTES)
+    !(Number.isInteger(maxBytes) && maxBytes >= 1 && maxBytes <= LARGEST_MAX_BYTES)
   )
     throw new TypeError("requireAuth: keepForm must be true, false or { maxBytes }, with 1 to 1048576 bytes");
-  return { maxBytes, backOf };
+  return { maxBytes, getReturnTo };
 }

@@ -1,29 +1,29 @@
 import type { Request, Response } from "express";
-import { answerError } from "../answer/answer-error.js";
-import { isOfficeLink, navigates, wantsPage } from "../answer/client.js";
-import { bounce } from "../context/navigation-origin.js";
-import { type Parts, type Visit, withLogin } from "../context/router-context.js";
+import { isNavigation, isOfficeLink, shouldSendPage } from "../answer/client-kind.js";
+import { sendErrorResponse } from "../answer/send-error-response.js";
+import { reloadViaInterstitial } from "../context/navigation-origin.js";
+import { offerLogin, type RequestContext, type RouterContext } from "../context/router-context.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { type KeepForm, keepForm } from "../form/keep-form.js";
-import { addressOf } from "../http/external-url.js";
-import { landingPage } from "../login/landing-page.js";
-import { beginLogin } from "../login/login.js";
-import { pageBefore, sendSignInPage } from "../login/sign-in-page.js";
-import type { StrengthWanted } from "../login/strength.js";
+import { type KeepFormSettings, saveForm } from "../form/save-form.js";
+import { getRequestUrl } from "../http/external-url.js";
+import { startLogin } from "../login/login.js";
+import { resolveReturnTo } from "../login/resolve-return-to.js";
+import { findRefererPage, sendSignInPage } from "../login/sign-in-page.js";
+import type { RequiredStrength } from "../login-attempt/login-strength.js";
 import { RequestPortal } from "../request-portal.js";
 import { whyRefused } from "../session/session.js";
 import { isStrict } from "../session/session-cookie.js";
 
 /** What a guard says of those whom it turns away. */
-export interface TurnAway {
+export interface ChallengeOptions {
   /** Returns the address to which the user returns after the login. Default: the address of the request. */
-  readonly wishOf?: ((req: Request) => string) | undefined;
+  readonly getReturnTo?: ((req: Request) => string) | undefined;
   /** What they are told who cannot be sent to the portal. Default `login_required`. */
   readonly reason?: unknown;
   /** How strong the login must be that is to come. */
-  readonly wanted?: StrengthWanted;
+  readonly requiredStrength?: RequiredStrength;
   /** Whether a form that was posted is kept meanwhile. */
-  readonly keepForm?: KeepForm | undefined;
+  readonly keepForm?: KeepFormSettings | undefined;
 }
 
 /**
@@ -31,59 +31,73 @@ export interface TurnAway {
  * form is kept if the guard wants that. Everything else gets 401: as a page with a sign-in button where a person may read
  * it, else as problem+json.
  */
-export async function turnAway(
+export async function sendLoginChallenge(
   req: Request,
   res: Response,
   portal: RequestPortal,
-  guard: TurnAway,
+  guard: ChallengeOptions,
 ): Promise<void> {
-  const { parts, visit } = RequestPortal.insideOf(portal);
-  parts.log.tell("session.refused", () => {
-    const reason = whyRefused(req, parts.settings);
+  const { router, request } = RequestPortal.internalsOf(portal);
+  router.log.emit("session.refused", () => {
+    const reason = whyRefused(req, router.settings);
     return reason && { reason };
   });
-  const here = { ...visit, req, res };
+  const current = { ...request, req, res };
   if (isOfficeLink(req))
-    return sendSignInPage(parts, here, withLogin(parts, visit.mount, wishOf(parts, here, guard)));
-  if (!navigates(req)) {
-    const isKept = guard.keepForm && (await keepForm(parts, here, guard.keepForm, guard.wanted));
-    if (!isKept) await reject(parts, here, guard);
+    return sendSignInPage(
+      router,
+      current,
+      offerLogin(router, request.mount, getReturnTo(router, current, guard)),
+    );
+  if (!isNavigation(req)) {
+    const isKept =
+      guard.keepForm && (await saveForm(router, current, guard.keepForm, guard.requiredStrength));
+    if (!isKept) await sendUnauthorized(router, current, guard);
     return;
   }
   // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
-  if (isStrict(req, parts.settings) && req.headers["sec-fetch-site"] === "cross-site")
-    return bounce(
-      parts,
+  if (isStrict(req, router.settings) && req.headers["sec-fetch-site"] === "cross-site")
+    return reloadViaInterstitial(
+      router,
       req,
       res,
-      landingPage(parts.settings, visit.mount, addressOf(parts.settings, visit.mount, req)),
+      resolveReturnTo(router.settings, request.mount, getRequestUrl(router.settings, request.mount, req)),
     );
-  let wish: string | undefined;
+  let returnTo: string | undefined;
   try {
-    wish = wishOf(parts, here, guard);
-    await beginLogin(parts, here, { returnTo: wish, ...guard.wanted });
+    returnTo = getReturnTo(router, current, guard);
+    await startLogin(router, current, { returnTo: returnTo, ...guard.requiredStrength });
   } catch (error) {
-    await answerError(req, res, error, withLogin(parts, visit.mount, wish, guard.wanted));
+    await sendErrorResponse(
+      req,
+      res,
+      error,
+      offerLogin(router, request.mount, returnTo, guard.requiredStrength),
+    );
   }
 }
 
 /** Answers with 401. A script knows by itself to which page the user returns, so its problem has the bare address. */
-async function reject(parts: Parts, here: Visit, guard: TurnAway): Promise<void> {
-  const { req, res, mount } = here;
+async function sendUnauthorized(
+  router: RouterContext,
+  current: RequestContext,
+  guard: ChallengeOptions,
+): Promise<void> {
+  const { req, res, mount } = current;
   const { reason = new PortalAuthError("login_required") } = guard;
-  if (!wantsPage(req)) return answerError(req, res, reason, withLogin(parts, mount));
+  if (!shouldSendPage(req)) return sendErrorResponse(req, res, reason, offerLogin(router, mount));
   try {
-    const answer = withLogin(parts, mount, wishOf(parts, here, guard), guard.wanted);
-    await answerError(req, res, reason, { ...answer, guardedMethod: req.method });
+    const options = offerLogin(router, mount, getReturnTo(router, current, guard), guard.requiredStrength);
+    await sendErrorResponse(req, res, reason, { ...options, guardedMethod: req.method });
   } catch (error) {
-    await answerError(req, res, error, withLogin(parts, mount));
+    await sendErrorResponse(req, res, error, offerLogin(router, mount));
   }
 }
 
 /** The page to which the user returns. The address of a form can seldom be opened, so that of its page serves. */
-function wishOf(parts: Parts, here: Visit, guard: TurnAway): string {
-  const { req, mount } = here;
-  if (guard.wishOf) return guard.wishOf(req);
+function getReturnTo(router: RouterContext, current: RequestContext, guard: ChallengeOptions): string {
+  const { req, mount } = current;
+  if (guard.getReturnTo) return guard.getReturnTo(req);
   const isPage = req.method === "GET" || req.method === "HEAD";
-  return isPage ? addressOf(parts.settings, mount, req) : pageBefore(parts, here);
+  return isPage ? getRequestUrl(router.settings, mount, req) : findRefererPage(router, current);
 }

@@ -1,8 +1,8 @@
 import type { ErrorRequestHandler } from "express";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { refuseRequest } from "../util/assert-factory-call.js";
-import { answerFailure } from "./answer-failure.js";
-import { portalNamed } from "./portal-named.js";
+import { createPortalFinder } from "./find-portal.js";
+import { sendTokenFailure } from "./send-token-failure.js";
 
 /** What portalErrors() is told. */
 export interface PortalErrorsOptions {
@@ -18,10 +18,10 @@ export interface PortalErrorsOptions {
 export function portalErrors(options: PortalErrorsOptions = {}): ErrorRequestHandler {
   refuseRequest(options, "portalErrors");
   const { portal: name } = options;
-  const portalOf = portalNamed(name);
+  const findPortal = createPortalFinder(name);
   return function answerPortalErrors(error, req, res, next) {
-    const portal = portalOf(req);
+    const portal = findPortal(req);
     if (!(error instanceof PortalAuthError) || !portal || res.headersSent) return next(error);
-    answerFailure(req, res, portal, {}, error).catch(next);
+    sendTokenFailure(req, res, portal, {}, error).catch(next);
   };
 }

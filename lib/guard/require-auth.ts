@@ -1,21 +1,25 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { freshSession } from "../access/access-token.js";
 import { consoleLog } from "../answer/log.js";
-import { isOfExpress, refuseForeignRequest } from "../answer/non-express-request.js";
+import { isExpressRequest, rejectNonExpressRequest } from "../answer/non-express-request.js";
 import type { Claims } from "../contract/tokens.js";
-import { isFormPending, letFormArrive } from "../form/arrival.js";
-import { type KeepFormOptions, settleKeepForm } from "../form/keep-form-options.js";
-import { type CsrfOptions, settleCsrf } from "../http/csrf.js";
-import { type LoginStrength, refuseUndefined, settleStrength } from "../login/strength.js";
+import { admitSavedForm, hasPendingForm } from "../form/admit-saved-form.js";
+import { type KeepFormOptions, resolveKeepForm } from "../form/keep-form-options.js";
+import { type CsrfOptions, resolveCsrf } from "../http/csrf.js";
+import {
+  type LoginStrength,
+  rejectUndefined,
+  resolveLoginStrength,
+} from "../login-attempt/login-strength.js";
 import { type GuardedLocals, type NamedGuardLocals, RequestPortal } from "../request-portal.js";
 import { refuseRequest } from "../util/assert-factory-call.js";
-import { answerFailure } from "./answer-failure.js";
-import { type TurnAway, turnAway } from "./challenge.js";
-import { isCrossSite, refuseCrossSite } from "./cross-site.js";
-import { refuse, settleDemands } from "./demands.js";
-import { answerMissing, portalNamed } from "./portal-named.js";
-import { keepPrivate } from "./private-cache.js";
-import type { ClaimDemands, RightsWanted } from "./rights.js";
+import { type ChallengeOptions, sendLoginChallenge } from "./challenge.js";
+import { isCrossSiteRequest, rejectCrossSiteRequest } from "./cross-site.js";
+import { createPortalFinder, sendPortalMissing } from "./find-portal.js";
+import { makeResponsePrivate } from "./private-cache.js";
+import type { ClaimDemands, RequiredRights } from "./required-rights.js";
+import { createRequirementsCheck, sendRejection } from "./requirements.js";
+import { sendTokenFailure } from "./send-token-failure.js";
 
 /** What requireAuth() is told. `MyClaims` are what your portal tells, or your onLogin keeps, beside the standard claims. */
 export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
@@ -105,53 +109,63 @@ export function requireAuth<MyClaims = Claims, const Name extends string = never
 export function requireAuth(options: RequireAuthOptions): RequestHandler;
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
   refuseRequest(options, "requireAuth");
-  const { name, freshToken, csrf, refusalOf, cacheControl, ...guard } = settleOptions(options);
-  const portalOf = portalNamed(name);
+  const {
+    name,
+    freshToken,
+    csrf,
+    refusalOf: checkRequirements,
+    cacheControl,
+    ...guard
+  } = resolveOptions(options);
+  const findPortal = createPortalFinder(name);
   return function requireAuthGuard(req: Request, res: Response, next: NextFunction) {
-    const portal = portalOf(req);
+    const portal = findPortal(req);
     if (!portal) {
-      if (isOfExpress(req, res)) answerMissing(req, res, name).catch(next);
-      else refuseForeignRequest(consoleLog, res, next);
+      if (isExpressRequest(req, res)) sendPortalMissing(req, res, name).catch(next);
+      else rejectNonExpressRequest(consoleLog, res, next);
       return;
     }
-    if (isCrossSite(req, portal, csrf)) return void refuseCrossSite(req, res, portal).catch(next);
-    if (!portal.isAuthenticated) return void turnAway(req, res, portal, guard).catch(next);
-    const refusal = refusalOf?.(req, portal);
-    if (refusal) return void refuse(req, res, portal, refusal, guard).catch(next);
-    keepPrivate(res, cacheControl);
-    const isFormWaiting = guard.keepForm !== undefined && mayBringForm(req, portal);
-    if (!freshToken && !isFormWaiting) return next();
-    passLater(req, res, portal, { ...guard, freshToken }).then((passes) => passes && next(), next);
+    if (isCrossSiteRequest(req, portal, csrf))
+      return void rejectCrossSiteRequest(req, res, portal).catch(next);
+    if (!portal.isAuthenticated) return void sendLoginChallenge(req, res, portal, guard).catch(next);
+    const rejection = checkRequirements?.(req, portal);
+    if (rejection) return void sendRejection(req, res, portal, rejection, guard).catch(next);
+    makeResponsePrivate(res, cacheControl);
+    const isFormPossible = guard.keepForm !== undefined && canBeSavedForm(req, portal);
+    if (!freshToken && !isFormPossible) return next();
+    refreshAndAdmitForm(req, res, portal, { ...guard, freshToken }).then((passes) => passes && next(), next);
   };
 }
 
-function settleOptions(options: RequireAuthOptions) {
+function resolveOptions(options: RequireAuthOptions) {
   const { portal, returnTo, freshToken = false, csrf = false, ...others } = options;
   const { keepForm = false, cacheControl = true, ...demands } = others;
   const { scope, claims, roles, acr, maxAge, ...unknown } = demands;
   const [name] = Object.keys(unknown);
   if (name !== undefined) throw new TypeError(`requireAuth: there is no option ${name}`);
-  refuseUndefined("requireAuth", demands, ["scope", "claims", "roles"]);
+  rejectUndefined("requireAuth", demands, ["scope", "claims", "roles"]);
   if (typeof freshToken !== "boolean") throw new TypeError("requireAuth: freshToken must be true or false");
   if (typeof cacheControl !== "boolean")
     throw new TypeError("requireAuth: cacheControl must be true or false");
   if (portal !== undefined && typeof portal !== "string")
     throw new TypeError("requireAuth: portal must be a name");
-  const wanted = settleStrength("requireAuth", demands);
-  const wishOf = settleReturnTo(returnTo);
+  const requiredStrength = resolveLoginStrength("requireAuth", demands);
+  const getReturnTo = resolveReturnToOption(returnTo);
   return {
     name: portal,
-    wishOf,
+    getReturnTo,
     freshToken,
     cacheControl,
-    csrf: settleCsrf(csrf, "requireAuth"),
-    wanted,
-    refusalOf: settleDemands(wanted, { scope, claims, roles } as RightsWanted<never>),
-    keepForm: settleKeepForm(keepForm, wishOf),
+    csrf: resolveCsrf(csrf, "requireAuth"),
+    requiredStrength,
+    refusalOf: createRequirementsCheck(requiredStrength, { scope, claims, roles } as RequiredRights<never>),
+    keepForm: resolveKeepForm(keepForm, getReturnTo),
   };
 }
 
-function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): ((req: Request) => string) | undefined {
+function resolveReturnToOption(
+  returnTo: RequireAuthOptions["returnTo"],
+): ((req: Request) => string) | undefined {
   if (typeof returnTo === "function") return returnTo;
   if (typeof returnTo === "string") return () => returnTo;
   if (returnTo !== undefined)
@@ -160,22 +174,22 @@ function settleReturnTo(returnTo: RequireAuthOptions["returnTo"]): ((req: Reques
 }
 
 /** Most requests are none, and those of nearly all sessions. */
-const mayBringForm = (req: Request, portal: RequestPortal): boolean =>
-  req.method === "POST" && isFormPending(RequestPortal.insideOf(portal).parts, req);
+const canBeSavedForm = (req: Request, portal: RequestPortal): boolean =>
+  req.method === "POST" && hasPendingForm(RequestPortal.internalsOf(portal).router, req);
 
 /** What a guard may have to wait for before it lets somebody pass. False when the request was answered. */
-async function passLater(
+async function refreshAndAdmitForm(
   req: Request,
   res: Response,
   portal: RequestPortal,
-  { freshToken, ...guard }: TurnAway & { readonly freshToken: boolean },
+  { freshToken, ...guard }: ChallengeOptions & { readonly freshToken: boolean },
 ): Promise<boolean> {
-  const { parts, visit } = RequestPortal.insideOf(portal);
+  const { router, request } = RequestPortal.internalsOf(portal);
   try {
-    if (freshToken) await freshSession(parts, req);
-    return guard.keepForm === undefined || (await letFormArrive(parts, { ...visit, req, res }));
+    if (freshToken) await freshSession(router, req);
+    return guard.keepForm === undefined || (await admitSavedForm(router, { ...request, req, res }));
   } catch (error) {
-    await answerFailure(req, res, portal, guard, error);
+    await sendTokenFailure(req, res, portal, guard, error);
     return false;
   }
 }

@@ -1,7 +1,8 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 
 /** A failure that names the hook and the member, and never the value: that may be a secret. */
-export const hookFault = (detail: string): PortalAuthError => new PortalAuthError("hook_failed", { detail });
+export const createHookError = (detail: string): PortalAuthError =>
+  new PortalAuthError("hook_failed", { detail });
 
 /**
  * Checks an object that a hook has made or filled: session stores keep JSON (RFC 8259).
@@ -9,14 +10,15 @@ export const hookFault = (detail: string): PortalAuthError => new PortalAuthErro
  * @param name the name of the object, for the message
  * @throws PortalAuthError `hook_failed`, with the name of the member
  */
-export function checkStorable(
+export function assertStorable(
   hook: "onTokens" | "onLogin",
   name: string,
   value: unknown,
 ): asserts value is Record<string, unknown> {
-  if (!isObject(value)) throw hookFault(`${hook}: ${name} is not an object`);
-  const bad = Object.keys(value).find((member) => !isStorable(value[member]));
-  if (bad !== undefined) throw hookFault(`${hook}: ${name}.${bad} cannot be stored as JSON`);
+  if (!isObject(value)) throw createHookError(`${hook}: ${name} is not an object`);
+  const invalidMember = Object.keys(value).find((member) => !isStorable(value[member]));
+  if (invalidMember !== undefined)
+    throw createHookError(`${hook}: ${name}.${invalidMember} cannot be stored as JSON`);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

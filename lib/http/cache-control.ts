@@ -11,7 +11,7 @@ const DIRECTIVE =
  */
 export function parseCacheControl(header: string): CacheDirectives | undefined {
   const directives = new Map<string, string>();
-  const rest = header.slice(0, endOf(header));
+  const rest = header.slice(0, findEnd(header));
   DIRECTIVE.lastIndex = 0;
   while (DIRECTIVE.lastIndex < rest.length) {
     const [, name = "", quoted, plain] = DIRECTIVE.exec(rest) ?? [];
@@ -23,11 +23,12 @@ export function parseCacheControl(header: string): CacheDirectives | undefined {
 }
 
 /** The position behind the last directive. A pattern that ends in `$` would try each space of a long run. */
-function endOf(header: string): number {
+function findEnd(header: string): number {
   let end = header.length;
   while (end > 0 && /[\s,]/.test(header.charAt(end - 1))) end -= 1;
   return end;
 }
 
 /** Whether a directive is there without a list of header fields, which would limit it to these. */
-export const hasWhole = (directives: CacheDirectives, name: string): boolean => directives.get(name) === "";
+export const hasUnqualifiedDirective = (directives: CacheDirectives, name: string): boolean =>
+  directives.get(name) === "";

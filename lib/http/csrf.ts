@@ -10,7 +10,7 @@ export interface CsrfOptions {
 }
 
 /** The same, settled. */
-export interface AntiForgery {
+export interface ResolvedCsrf {
   /** In lower case. */
   readonly header: string;
 }
@@ -21,31 +21,31 @@ const DEFAULT_HEADER = "x-csrf";
 const SAFE_METHODS: readonly (string | undefined)[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
 /** Names that a form cannot set, but what stands between browser and application does. */
-const SET_ON_THE_WAY = /^x-(forwarded-.*|real-ip|client-ip|request-id|correlation-id|amzn-trace-id)$/;
+const PROXY_HEADERS = /^x-(forwarded-.*|real-ip|client-ip|request-id|correlation-id|amzn-trace-id)$/;
 
 /**
  * What the option `csrf` of `maker` says.
  *
  * @throws TypeError when the app starts: it is neither true nor false nor names a header that tells anything
  */
-export function settleCsrf(given: boolean | CsrfOptions, maker: string): AntiForgery | undefined {
+export function resolveCsrf(given: boolean | CsrfOptions, factory: string): ResolvedCsrf | undefined {
   if (given === false) return undefined;
   if (given === true) return { header: DEFAULT_HEADER };
   if (typeof given !== "object" || given === null)
-    throw new TypeError(`${maker}: csrf must be true, false or { header }`);
+    throw new TypeError(`${factory}: csrf must be true, false or { header }`);
   const { header = DEFAULT_HEADER, ...unknown } = given;
   const [name] = Object.keys(unknown);
-  if (name !== undefined) throw new TypeError(`${maker}: there is no option csrf.${name}`);
+  if (name !== undefined) throw new TypeError(`${factory}: there is no option csrf.${name}`);
   const lower = String(header).toLowerCase();
-  if (!/^x-[a-z0-9-]+$/.test(lower) || SET_ON_THE_WAY.test(lower))
+  if (!/^x-[a-z0-9-]+$/.test(lower) || PROXY_HEADERS.test(lower))
     throw new TypeError(
-      `${maker}: csrf.header must begin with X-, and be one that only scripts of your own pages set`,
+      `${factory}: csrf.header must begin with X-, and be one that only scripts of your own pages set`,
     );
   return { header: lower };
 }
 
 /** A request, as far as it tells where it comes from. */
-interface Sent {
+interface SentRequest {
   readonly method?: string | undefined;
   readonly headers: IncomingHttpHeaders;
 }
@@ -54,7 +54,11 @@ interface Sent {
  * Whether another site may have made the browser send this, with the person's cookies (cross-site request forgery).
  * SameSite=Lax keeps cookies from other sites' forms; not from siblings below the same domain, which are the same site.
  */
-export function isForged({ method, headers }: Sent, { header }: AntiForgery, origin: () => string): boolean {
+export function canBeForged(
+  { method, headers }: SentRequest,
+  { header }: ResolvedCsrf,
+  origin: () => string,
+): boolean {
   if (SAFE_METHODS.includes(method)) return false;
   return !headers[header] && !isSameOrigin(headers, origin());
 }

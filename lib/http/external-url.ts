@@ -1,14 +1,14 @@
 import type { Request } from "express";
 import type { Settings } from "../settings/settings.js";
-import { returnTo } from "./return-to.js";
+import { sanitizeReturnTo } from "./sanitize-return-to.js";
 
 // The addresses under which browsers reach this application. A proxy may remove a path prefix before it
 // forwards a request, so `req.baseUrl` and `req.originalUrl` may lack it. `redirectUri` has it. Host and
 // X-Forwarded-* are never used.
 
-export { returnTo };
+export { sanitizeReturnTo };
 
-type Registered = Pick<Settings, "redirectUri" | "routes">;
+type RouteSettings = Pick<Settings, "redirectUri" | "routes">;
 
 /** The router's mount path, as its request has it (`req.baseUrl`). */
 type Mount = string;
@@ -17,7 +17,7 @@ type Mount = string;
  * Returns the path of redirectUri without the callback's route: the mount path as browsers see it.
  * Undefined if the router has no callback route.
  */
-export function registeredMount({ redirectUri, routes }: Registered): string | undefined {
+export function getRegisteredMount({ redirectUri, routes }: RouteSettings): string | undefined {
   const { pathname } = new URL(redirectUri);
   return routes.callback === false ? undefined : pathname.slice(0, -routes.callback.length); // it ends in that: settings.ts
 }
@@ -27,60 +27,65 @@ export function registeredMount({ redirectUri, routes }: Registered): string | u
  * the mount path. Path segments are counted, not compared, because a mount at a pattern (`/:tenant`) has
  * another path for each request.
  */
-export function externalPrefix(registered: Registered, mount: Mount): string {
-  const outside = registeredMount(registered)?.split("/") ?? [""];
+export function getExternalPrefix(registered: RouteSettings, mount: Mount): string {
+  const outside = getRegisteredMount(registered)?.split("/") ?? [""];
   const inside = mount.split("/").length - 1;
   return outside.slice(0, Math.max(1, outside.length - inside)).join("/");
 }
 
 /** Returns the start page of the application, as browsers see it: "/", or the root below the prefix. */
-export const startPage = (registered: Registered, mount: Mount): string =>
-  `${externalPrefix(registered, mount)}/`;
+export const getStartPage = (registered: RouteSettings, mount: Mount): string =>
+  `${getExternalPrefix(registered, mount)}/`;
 
 /** Returns the mount path as browsers see it. */
-export function externalMount(registered: Registered, mount: Mount): string {
-  const path = externalPrefix(registered, mount) + mount;
-  const known = registeredMount(registered);
-  return known !== undefined && comparablePath(known) === comparablePath(path) ? known : path;
+export function getExternalMount(registered: RouteSettings, mount: Mount): string {
+  const path = getExternalPrefix(registered, mount) + mount;
+  const known = getRegisteredMount(registered);
+  return known !== undefined && normalizePath(known) === normalizePath(path) ? known : path;
 }
 
 /**
  * Returns the link to one of the router's own routes. The mount may be a pattern, so it may hold any text.
  */
-export const linkTo = (registered: Registered, mount: Mount, route: string): string =>
-  returnTo(externalMount(registered, mount) + route, startPage(registered, mount));
+export const getRouteUrl = (registered: RouteSettings, mount: Mount, route: string): string =>
+  sanitizeReturnTo(getExternalMount(registered, mount) + route, getStartPage(registered, mount));
 
 /** Returns the address of this request as browsers see it: a path of this site, or the fallback. */
-export function addressOf(registered: Registered, mount: Mount, req: Request, fallback?: string): string {
+export function getRequestUrl(
+  registered: RouteSettings,
+  mount: Mount,
+  req: Request,
+  fallback?: string,
+): string {
   const { originalUrl } = req;
   const isPath = originalUrl.startsWith("/"); // a client may send a whole address (RFC 9112, section 3.2.2)
-  const address = isPath ? externalPrefix(registered, mount) + originalUrl : originalUrl;
-  return returnTo(address, fallback ?? startPage(registered, mount));
+  const address = isPath ? getExternalPrefix(registered, mount) + originalUrl : originalUrl;
+  return sanitizeReturnTo(address, fallback ?? getStartPage(registered, mount));
 }
 
 /** Returns where the browser goes after a logout: the option's address, else the start page. */
-export const afterLogout = (settings: Settings, mount: Mount): string =>
-  settings.postLogoutRedirectUri ?? new URL(startPage(settings, mount), settings.redirectUri).href;
+export const getPostLogoutUrl = (settings: Settings, mount: Mount): string =>
+  settings.postLogoutRedirectUri ?? new URL(getStartPage(settings, mount), settings.redirectUri).href;
 
 /** Describes afterLogout() before the first request, which shows the mount path and so the prefix. */
-export function afterLogoutInWords({ postLogoutRedirectUri, ...registered }: Settings): string {
+export function describePostLogoutUrl({ postLogoutRedirectUri, ...registered }: Settings): string {
   if (postLogoutRedirectUri !== undefined) return postLogoutRedirectUri;
   const { href } = new URL("/", registered.redirectUri);
-  const below = registeredMount(registered);
+  const below = getRegisteredMount(registered);
   if (below === undefined || below === "") return href;
   return `${href} (if a proxy removes ${below} from the path: ${new URL(`${below}/`, href).href})`;
 }
 
-const MOST_DECODINGS = 5;
+const MAX_DECODINGS = 5;
 
 /**
  * Returns a path in the form in which two spellings of one route are equal. Express ignores case and a
  * slash at the end. Proxies decode, merge slashes and resolve dots before they forward (nginx does all
  * three), some of them more than once.
  */
-export function comparablePath(path: string): string {
+export function normalizePath(path: string): string {
   let decoded = path;
-  for (let times = 0; times < MOST_DECODINGS && /%[0-9a-f]{2}/i.test(decoded); times += 1)
+  for (let times = 0; times < MAX_DECODINGS && /%[0-9a-f]{2}/i.test(decoded); times += 1)
     decoded = decoded.replace(/%([0-9a-f]{2})/gi, (_escape, hex: string) =>
       String.fromCharCode(Number(`0x${hex}`)),
     );

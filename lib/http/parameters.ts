@@ -2,9 +2,9 @@ import type { Request } from "express";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
 
 /** Holds, sealed, what a portal has posted, on its way to the GET that finishes the login. */
-export const POSTED = "posted";
+export const POSTED_PARAMETER = "posted";
 
-const MOST_BYTES = 64 * 1024;
+const MAX_FORM_BYTES = 64 * 1024;
 
 /** The parameters of the address, as they came: parsers of an application may have made lists and objects of them. */
 export function readQuery(req: Request): URLSearchParams {
@@ -17,7 +17,7 @@ export function readQuery(req: Request): URLSearchParams {
  *
  * @throws PortalAuthError with the code: not a form, or over 64 KiB
  */
-export const formOr = (req: Request, code: PortalAuthErrorCode): Promise<URLSearchParams> =>
+export const readFormOrThrow = (req: Request, code: PortalAuthErrorCode): Promise<URLSearchParams> =>
   readForm(req).catch(({ message: detail }: Error) => {
     throw new PortalAuthError(code, { detail });
   });
@@ -28,10 +28,10 @@ export const formOr = (req: Request, code: PortalAuthErrorCode): Promise<URLSear
  *
  * @throws Error that says in our own words why there are none: not a form, or over so many bytes, by default 64 KiB
  */
-export async function readForm(req: Request, mostBytes = MOST_BYTES): Promise<URLSearchParams> {
+export async function readForm(req: Request, mostBytes = MAX_FORM_BYTES): Promise<URLSearchParams> {
   if (!req.is("application/x-www-form-urlencoded")) throw new Error("a POST that is not a form");
   // asked of the stream, not of req.body: a parser that was not meant for forms leaves an empty object there
-  if (req.readableDidRead) return fromParsed(req.body);
+  if (req.readableDidRead) return toSearchParams(req.body);
   const chunks: Buffer[] = [];
   let length = 0;
   try {
@@ -49,7 +49,7 @@ export async function readForm(req: Request, mostBytes = MOST_BYTES): Promise<UR
 }
 
 /** What the application's parser made of the body: text, bytes, or an object whose members may be anything. */
-function fromParsed(body: unknown): URLSearchParams {
+function toSearchParams(body: unknown): URLSearchParams {
   if (typeof body === "string" || Buffer.isBuffer(body)) return new URLSearchParams(body.toString("utf8"));
   const form = new URLSearchParams();
   for (const [name, value] of Object.entries(Object(body)))

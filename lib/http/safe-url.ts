@@ -2,7 +2,7 @@
  * Whether requests and browsers may be sent to this address: https, or http on the loopback of this machine. `new URL()`
  * repairs `https:/host`, `https:host` and backslashes; other programs do not, so such spellings are refused.
  */
-export function isSafeAddress(value: string): boolean {
+export function isSafeUrl(value: string): boolean {
   if (!ABSOLUTE.test(value) || !URL.canParse(value)) return false;
   const { protocol, hostname, username, password } = new URL(value);
   if (username || password) return false;
@@ -12,7 +12,7 @@ export function isSafeAddress(value: string): boolean {
 const ABSOLUTE = /^https?:\/\/[^/\\?#\p{Cc}][^\\\p{Cc}]*$/iu;
 
 /** Whether a scheme is not followed by exactly two slashes, as in `https:/host`. */
-export const lacksTwoSlashes = (value: string): boolean => /^https?:(?!\/\/[^/\\])/i.test(value);
+export const hasWrongSlashes = (value: string): boolean => /^https?:(?!\/\/[^/\\])/i.test(value);
 
 function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);

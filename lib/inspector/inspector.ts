@@ -1,19 +1,19 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { consoleLog } from "../answer/log.js";
 import { redirect } from "../answer/redirect.js";
-import { explanationOf } from "../errors/error-reference.js";
+import { findErrorExplanation } from "../errors/error-reference.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { describeError } from "../errors/redact.js";
-import { listen } from "../events/subscribe-to-events.js";
-import { returnTo } from "../http/external-url.js";
+import { redactError } from "../errors/redact.js";
+import { subscribeToEvents } from "../events/subscribe-to-events.js";
+import { sanitizeReturnTo } from "../http/external-url.js";
 import { isProduction } from "../settings/settings.js";
 import { refuseRequest } from "../util/assert-factory-call.js";
-import { Door } from "./door.js";
-import { pageFiles } from "./files.js";
-import { sendHere, sendJson } from "./inspector-headers.js";
-import { createNotebook, type Notebook } from "./notebook.js";
-import { createGate } from "./refuse.js";
-import { configurationHere, peopleHere } from "./users.js";
+import { createEventLog, type EventLog } from "./event-log.js";
+import { InspectorAccess } from "./inspector-access.js";
+import { sendInspectorJson, sendInspectorResponse } from "./inspector-response.js";
+import { createLocalRequestCheck } from "./local-request.js";
+import { readPageFiles } from "./page-files.js";
+import { describeConfigurations, describeUsers } from "./users.js";
 
 /** The page, as a handler to be mounted. */
 export interface Inspector extends RequestHandler {
@@ -27,7 +27,7 @@ export interface Inspector extends RequestHandler {
   close(): void;
 }
 
-type Answer = (req: Request, res: Response) => void | Promise<void>;
+type InspectorHandler = (req: Request, res: Response) => void | Promise<void>;
 
 /**
  * A page for developers that shows what happens: each login step by step, the tokens of whoever is logged in in this
@@ -43,62 +43,66 @@ type Answer = (req: Request, res: Response) => void | Promise<void>;
 export function inspector(...nothing: never[]): Inspector {
   refuseRequest(nothing[0], "inspector");
   if (isProduction()) throw new PortalAuthError("options_invalid", { detail: NOT_IN_PRODUCTION });
-  const notebook = createNotebook();
-  const stopListening = listen(notebook.listeners, cannotShow);
-  const comesFromHere = createGate();
-  const door = new Door();
-  const answers = createAnswers(notebook);
-  return Object.assign(portalInspector, { close, link: (address: string | URL) => door.link(address) });
+  const eventLog = createEventLog();
+  const stopListening = subscribeToEvents(eventLog.listeners, reportListenerError);
+  const isLocalRequest = createLocalRequestCheck();
+  const access = new InspectorAccess();
+  const handlers = createHandlers(eventLog);
+  return Object.assign(portalInspector, { close, link: (address: string | URL) => access.link(address) });
 
   function portalInspector(req: Request, res: Response, next: NextFunction): void {
-    const isOpen = comesFromHere(req) && door.opensFor(req, res);
+    const isOpen = isLocalRequest(req) && access.authorize(req, res);
     const method = req.method === "HEAD" ? "GET" : req.method;
-    const answer = isOpen ? answers.get(`${method} ${req.path}`) : undefined;
-    Promise.resolve((answer ?? notFound)(req, res)).catch(next);
+    const handler = isOpen ? handlers.get(`${method} ${req.path}`) : undefined;
+    Promise.resolve((handler ?? sendNotFound)(req, res)).catch(next);
   }
 
   function close(): void {
     stopListening();
-    notebook.clear();
+    eventLog.clear();
   }
 }
 
-const cannotShow = (error: unknown, name: string): void =>
-  consoleLog.warn(`inspector(): ${name} cannot be shown (${describeError(error)}).`);
+const reportListenerError = (error: unknown, name: string): void =>
+  consoleLog.warn(`inspector(): ${name} cannot be shown (${redactError(error)}).`);
 
 const NOT_IN_PRODUCTION =
   "\n  - inspector(): NODE_ENV is production. It shows tokens' contents and is for developers' own machines: mount it only where NODE_ENV is something else.";
 
-function createAnswers(notebook: Notebook): Map<string, Answer> {
-  const answers = new Map<string, Answer>([
+function createHandlers(eventLog: EventLog): Map<string, InspectorHandler> {
+  const handlers = new Map<string, InspectorHandler>([
     [
       "GET /events.json",
-      async (req, res) => sendJson(res, { ...notebook.since(req.query), people: await peopleHere(req) }),
+      async (req, res) =>
+        sendInspectorJson(res, { ...eventLog.getUpdate(req.query), people: await describeUsers(req) }),
     ],
-    ["GET /configuration.json", (req, res) => sendJson(res, configurationHere(req))],
-    ["GET /explanation.json", explain],
+    ["GET /configuration.json", (req, res) => sendInspectorJson(res, describeConfigurations(req))],
+    ["GET /explanation.json", sendExplanation],
   ]);
-  for (const { path, type, text } of pageFiles())
-    answers.set(`GET /${path}`, path === "" ? page(type, text) : (_req, res) => sendHere(res, type, text));
-  return answers;
+  for (const { path, type, text } of readPageFiles())
+    handlers.set(
+      `GET /${path}`,
+      path === "" ? createPageHandler(type, text) : (_req, res) => sendInspectorResponse(res, type, text),
+    );
+  return handlers;
 }
 
 /** All addresses in the page are relative to its own, which ends in a slash. */
-const page =
-  (type: string, text: string): Answer =>
+const createPageHandler =
+  (type: string, text: string): InspectorHandler =>
   (req, res) =>
     /^[^?]*\/(\?|$)/.test(req.originalUrl)
-      ? sendHere(res, type, text)
-      : redirect(res, 303, returnTo(`${req.baseUrl}/`));
+      ? sendInspectorResponse(res, type, text)
+      : redirect(res, 303, sanitizeReturnTo(`${req.baseUrl}/`));
 
-function explain(req: Request, res: Response): void {
-  const explained = explanationOf(String(req.query["code"]));
-  if (explained) sendJson(res, explained);
-  else notFound(req, res);
+function sendExplanation(req: Request, res: Response): void {
+  const explanation = findErrorExplanation(String(req.query["code"]));
+  if (explanation) sendInspectorJson(res, explanation);
+  else sendNotFound(req, res);
 }
 
 /** Without a word about what is here. */
-function notFound(_req: Request, res: Response): void {
+function sendNotFound(_req: Request, res: Response): void {
   res.statusCode = 404;
-  sendHere(res, "text/plain; charset=utf-8", "Not Found\n");
+  sendInspectorResponse(res, "text/plain; charset=utf-8", "Not Found\n");
 }

@@ -1,7 +1,7 @@
 import type { Request } from "express";
-import type { Parts } from "../context/router-context.js";
+import type { RouterContext } from "../context/router-context.js";
 import type { TokenSet } from "../contract/tokens.js";
-import { linkTo } from "../http/external-url.js";
+import { getRouteUrl } from "../http/external-url.js";
 import { RequestPortal } from "../request-portal.js";
 import type { ExplainedOption } from "../settings/explain.js";
 
@@ -19,7 +19,7 @@ export interface TokenView {
 }
 
 /** Who is logged in in this browser, at one portalAuth(). */
-export interface PersonView {
+export interface UserView {
   readonly instance: string;
   readonly sub: string | undefined;
   readonly name: string | undefined;
@@ -33,67 +33,68 @@ export interface PersonView {
 }
 
 /** At each portalAuth() that this request has met. */
-export const peopleHere = (req: Request): Promise<PersonView[]> => Promise.all(portalsOf(req).map(personOf));
+export const describeUsers = (req: Request): Promise<UserView[]> =>
+  Promise.all(findRequestPortals(req).map(describeUser));
 
 /** Their configurations, by instance. */
-export const configurationHere = (req: Request): Record<string, readonly ExplainedOption[]> =>
+export const describeConfigurations = (req: Request): Record<string, readonly ExplainedOption[]> =>
   Object.fromEntries(
-    portalsOf(req).map((portal) => {
-      const { parts } = RequestPortal.insideOf(portal);
-      return [nameOf(parts), parts.explained];
+    findRequestPortals(req).map((portal) => {
+      const { router } = RequestPortal.internalsOf(portal);
+      return [getInstanceName(router), router.explainedOptions];
     }),
   );
 
 /** Whether people reach one of them over https. */
-export const isHttpsHere = (req: Request): boolean =>
-  portalsOf(req).some((portal) => RequestPortal.insideOf(portal).parts.settings.https);
+export const isReachedOverHttps = (req: Request): boolean =>
+  findRequestPortals(req).some((portal) => RequestPortal.internalsOf(portal).router.settings.https);
 
 /** The secrets of the routers that this request has passed. */
-export const secretsHere = (req: Request): readonly string[] =>
-  portalsOf(req).flatMap((portal) => RequestPortal.insideOf(portal).parts.settings.secrets);
+export const collectSecrets = (req: Request): readonly string[] =>
+  findRequestPortals(req).flatMap((portal) => RequestPortal.internalsOf(portal).router.settings.secrets);
 
-function portalsOf(req: Request): RequestPortal[] {
+function findRequestPortals(req: Request): RequestPortal[] {
   const all = [req.portal as RequestPortal | undefined, ...Object.values(req.portals ?? {})];
   return [...new Set(all.filter((portal) => portal !== undefined))];
 }
 
-const nameOf = ({ settings }: Parts): string => settings.name ?? "default";
+const getInstanceName = ({ settings }: RouterContext): string => settings.name ?? "default";
 
-async function personOf(portal: RequestPortal): Promise<PersonView> {
-  const { parts, visit } = RequestPortal.insideOf(portal);
-  const { routes, sessionAbsolute } = parts.settings;
+async function describeUser(portal: RequestPortal): Promise<UserView> {
+  const { router, request } = RequestPortal.internalsOf(portal);
+  const { routes, sessionAbsolute } = router.settings;
   const link = (route: string | false) =>
-    route === false ? undefined : linkTo(parts.settings, visit.mount, route);
+    route === false ? undefined : getRouteUrl(router.settings, request.mount, route);
   const tokens = await portal.tokens();
-  const kept = portal.isAuthenticated ? portal.session?.portal : undefined;
+  const storedLogin = portal.isAuthenticated ? portal.session?.portal : undefined;
   const { sub, name } = portal.claims ?? {};
   return {
-    instance: nameOf(parts),
+    instance: getInstanceName(router),
     sub,
     name: typeof name === "string" ? name : undefined,
     login: link(routes.login),
     logout: link(routes.logout),
-    started_at: kept?.started_at,
-    ends_at: kept && kept.started_at + sessionAbsolute,
-    tokens: tokens ? viewsOf(tokens, kept?.obtained_at) : [],
+    started_at: storedLogin?.started_at,
+    ends_at: storedLogin && storedLogin.started_at + sessionAbsolute,
+    tokens: tokens ? describeTokens(tokens, storedLogin?.obtained_at) : [],
   };
 }
 
-function viewsOf(tokens: TokenSet, obtained_at: number | undefined): TokenView[] {
+function describeTokens(tokens: TokenSet, obtained_at: number | undefined): TokenView[] {
   const { id_token, access_token, refresh_token, expires_at, refresh_expires_at } = tokens;
   const views = [
-    viewOf("access_token", access_token, obtained_at, expires_at),
-    ...(id_token === undefined ? [] : [viewOf("id_token", id_token)]),
+    describeToken("access_token", access_token, obtained_at, expires_at),
+    ...(id_token === undefined ? [] : [describeToken("id_token", id_token)]),
     ...(refresh_token === undefined
       ? []
-      : [viewOf("refresh_token", refresh_token, obtained_at, refresh_expires_at)]),
+      : [describeToken("refresh_token", refresh_token, obtained_at, refresh_expires_at)]),
   ];
-  return withoutTokens(views, [access_token, id_token, refresh_token]);
+  return redactTokens(views, [access_token, id_token, refresh_token]);
 }
 
 /** Some portals put tokens into the claims of others: of those, too, no more than their length is shown. */
-function withoutTokens<T>(views: T, stored: readonly unknown[]): T {
-  const isToken = (value: string) => stored.includes(value) || isJose(value);
+function redactTokens<T>(views: T, stored: readonly unknown[]): T {
+  const isToken = (value: string) => stored.includes(value) || isJoseToken(value);
   return JSON.parse(
     JSON.stringify(views, (_name, value: unknown) =>
       typeof value === "string" && isToken(value) ? `[a token of ${value.length} characters]` : value,
@@ -102,13 +103,14 @@ function withoutTokens<T>(views: T, stored: readonly unknown[]): T {
 }
 
 /** A JWS has three parts, a JWE five (RFC 7515 and RFC 7516, section 7.1), and the first is a header. */
-function isJose(value: string): boolean {
+function isJoseToken(value: string): boolean {
   const parts = value.split(".");
-  return (parts.length === 3 || parts.length === 5) && readPart(parts[0] ?? "") !== undefined;
+  return (parts.length === 3 || parts.length === 5) && parseJwtPart(parts[0] ?? "") !== undefined;
 }
 
-function viewOf(name: TokenView["name"], token: string, from?: number, ends_at?: number): TokenView {
-  const [header, claims] = token.split(".").length === 3 ? token.split(".").slice(0, 2).map(readPart) : [];
+function describeToken(name: TokenView["name"], token: string, from?: number, ends_at?: number): TokenView {
+  const [header, claims] =
+    token.split(".").length === 3 ? token.split(".").slice(0, 2).map(parseJwtPart) : [];
   if (!header || !claims) return { name, length: token.length, from, ends_at };
   const { iat, exp } = claims as { iat?: unknown; exp?: unknown };
   const seconds = (value: unknown) => (typeof value === "number" ? value : undefined);
@@ -123,7 +125,7 @@ function viewOf(name: TokenView["name"], token: string, from?: number, ends_at?:
 }
 
 /** Shown, and not believed: nothing here looks at a signature. */
-function readPart(part: string): object | undefined {
+function parseJwtPart(part: string): object | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(part, "base64url").toString("utf8"));
     return typeof value === "object" && value !== null ? value : undefined;

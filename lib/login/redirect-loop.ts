@@ -1,7 +1,7 @@
 import { parseCookie } from "cookie";
 import type { Request } from "express";
 import { isUserActivated } from "../context/navigation-origin.js";
-import type { Parts, Visit } from "../context/router-context.js";
+import type { RequestContext, RouterContext } from "../context/router-context.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { readSession, whyRefused } from "../session/session.js";
 import { isStrict } from "../session/session-cookie.js";
@@ -9,9 +9,9 @@ import { isStrict } from "../session/session-cookie.js";
 /** A session that was not saved is missed at the page that the callback redirects to, which browsers load at once. */
 const WITHIN_MS = 10_000;
 /** Of logins in a row. One more is allowed: the session may have ended meanwhile, by a logout at the provider. */
-const MOST_BY_THEMSELVES = 2;
+const MAX_AUTOMATIC_LOGINS = 2;
 /** Of logins in a row that a user begins by clicks on a page of this site. */
-const MOST_BY_CLICKS = 4;
+const MAX_CLICKED_LOGINS = 4;
 
 /**
  * Refuses to begin a login in a browser that has finished two in a row, the last one some seconds ago, and has no session:
@@ -19,15 +19,18 @@ const MOST_BY_CLICKS = 4;
  *
  * @throws PortalAuthError `session_not_saved`
  */
-export function checkSessionWasSaved({ settings, transactions }: Parts, { req }: Pick<Visit, "req">): void {
-  const last = transactions.lastFinished(req);
+export function checkRedirectLoop(
+  { settings, loginAttempts }: RouterContext,
+  { req }: Pick<RequestContext, "req">,
+): void {
+  const last = loginAttempts.findLastFinished(req);
   if (!last || last.secondsAgo * 1000 >= WITHIN_MS || readSession(req, settings)) return;
   // a SameSite=Strict cookie stays away when another site leads here
   if (isStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") return;
-  if (last.rounds < (isClick(req) ? MOST_BY_CLICKS : MOST_BY_THEMSELVES)) return;
-  const { rounds, secondsAgo } = last;
+  if (last.consecutiveLogins < (isClick(req) ? MAX_CLICKED_LOGINS : MAX_AUTOMATIC_LOGINS)) return;
+  const { consecutiveLogins: rounds, secondsAgo } = last;
   const times = `${Math.round(secondsAgo)} s after the last of ${rounds} logins in a row`;
-  const seen = `${whatCameBack(req, whyRefused(req, settings))}, ${times}`;
+  const seen = `${describeMissingSession(req, whyRefused(req, settings))}, ${times}`;
   throw new PortalAuthError("session_not_saved", { detail: seen });
 }
 
@@ -39,7 +42,7 @@ const isClick = (req: Request): boolean =>
   req.headers["sec-fetch-site"] === "same-origin" && isUserActivated(req);
 
 /** Says which part of the way is broken: the cookie, the store, or the login in it. */
-function whatCameBack(req: Request, reason: string | undefined): string {
+function describeMissingSession(req: Request, reason: string | undefined): string {
   if (reason !== undefined) return `the session came back, but its login does not count (${reason})`;
   const values = Object.values(parseCookie(req.headers.cookie ?? ""));
   const isSessionId = (value: string | undefined): boolean => value?.startsWith("s:") ?? false; // as express-session signs

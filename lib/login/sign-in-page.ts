@@ -1,12 +1,12 @@
-import type { ErrorAnswer } from "../answer/answer-error.js";
-import { originOf, type Parts, type Visit } from "../context/router-context.js";
-import { returnTo, startPage } from "../http/external-url.js";
+import type { ErrorResponseOptions } from "../answer/send-error-response.js";
+import { getOrigin, type RequestContext, type RouterContext } from "../context/router-context.js";
+import { getStartPage, sanitizeReturnTo } from "../http/external-url.js";
 
 /** Answers with status 200 and a page that has a sign-in button. For Microsoft Office: see isOfficeLink(). */
 export async function sendSignInPage(
-  { pages }: Parts,
-  { req, res }: Visit,
-  { login }: ErrorAnswer,
+  { pages }: RouterContext,
+  { req, res }: RequestContext,
+  { login }: ErrorResponseOptions,
 ): Promise<void> {
   await pages.send(req, res, ({ titles, labels, sentences }) => ({
     kind: "failure",
@@ -17,9 +17,9 @@ export async function sendSignInPage(
 }
 
 /** The page that a form was on, by its Referer: it can be opened by GET. The start page if it is unknown or another site. */
-export function pageBefore(parts: Parts, { req, mount }: Visit): string {
+export function findRefererPage(router: RouterContext, { req, mount }: RequestContext): string {
   const { referer = "" } = req.headers;
-  const home = startPage(parts.settings, mount);
-  const origin = originOf(parts);
-  return referer.startsWith(`${origin}/`) ? returnTo(referer.slice(origin.length), home) : home;
+  const home = getStartPage(router.settings, mount);
+  const origin = getOrigin(router);
+  return referer.startsWith(`${origin}/`) ? sanitizeReturnTo(referer.slice(origin.length), home) : home;
 }

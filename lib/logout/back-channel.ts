@@ -1,56 +1,56 @@
 import type { Request } from "express";
 import { logFailure } from "../answer/log.js";
-import { ourHeaders } from "../answer/response-headers.js";
+import { setResponseHeaders } from "../answer/response-headers.js";
 import { send } from "../answer/send.js";
-import { closeIfUnread } from "../answer/unread-body.js";
-import type { Parts, Visit } from "../context/router-context.js";
+import { closeConnectionIfBodyUnread } from "../answer/unread-body.js";
+import type { RequestContext, RouterContext } from "../context/router-context.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { asPortalAuthError } from "../errors/to-portal-auth-error.js";
-import { formOr } from "../http/parameters.js";
+import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
+import { readFormOrThrow } from "../http/parameters.js";
 import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../provider/verify-logout-token.js";
 import { dropNewSession } from "../session/end-session.js";
 import { endAsProviderSays } from "../session/user-sessions.js";
-import { afterProviderLogout } from "./after-logout.js";
-import { type TokenUse, useOnce } from "./used-tokens.js";
+import { finishProviderLogout } from "./after-logout.js";
+import { beginLogoutTokenUse, type LogoutTokenUse } from "./logout-token-use.js";
 
 /**
  * POST /backchannel-logout (OpenID Connect Back-Channel Logout 1.0, section 2.5). The answer says 200 when the sessions are
  * destroyed in the store, and 400 otherwise, whatever was in the way (section 2.8): the portal may ask again then, also with
  * the same token.
  */
-export function backChannelStep(parts: Parts) {
-  return async function backChannelLogout({ req, res }: Visit): Promise<void> {
-    dropNewSession(req, parts.settings); // the portal needs none of the application's
-    ourHeaders(res);
+export function createBackChannelStep(router: RouterContext) {
+  return async function backChannelLogout({ req, res }: RequestContext): Promise<void> {
+    dropNewSession(req, router.settings); // the portal needs none of the application's
+    setResponseHeaders(res);
     try {
-      await endSessions(parts, req);
+      await endSessionsOfLogoutToken(router, req);
     } catch (thrown) {
-      const error = asPortalAuthError(thrown);
-      logFailure(parts.log, error);
-      closeIfUnread(req, res);
+      const error = toPortalAuthError(thrown);
+      logFailure(router.log, error);
+      closeConnectionIfBodyUnread(req, res);
       res.statusCode = 400;
-      return send(res, "application/json", JSON.stringify(told(error)));
+      return send(res, "application/json", JSON.stringify(createErrorBody(error)));
     }
     res.statusCode = 200; // a body is not needed, but some frameworks at the other end read an empty one as 204
     send(res, "application/json", "{}");
   };
 }
 
-async function endSessions(parts: Parts, req: Request): Promise<void> {
-  const { settings } = parts;
+async function endSessionsOfLogoutToken(router: RouterContext, req: Request): Promise<void> {
+  const { settings } = router;
   const token = await verifyLogoutToken(
-    await parts.getPortal(),
-    readToken(await formOr(req, "logout_token_invalid")),
+    await router.getProvider(),
+    readLogoutToken(await readFormOrThrow(req, "logout_token_invalid")),
   );
-  const use = await beginUse(parts, req, token.jti);
+  const use = await rejectReplay(router, req, token.jti);
   try {
     const outcome = await endAsProviderSays(req, settings, { reason: "backchannel", ...token });
-    afterProviderLogout(parts, req, "backchannel", outcome);
+    finishProviderLogout(router, req, "backchannel", outcome);
   } catch (error) {
     await use?.fail().catch(() => {}); // the provider sends a token again if the logout has failed
     throw error;
   }
-  await use?.succeed().catch((error) => logFailure(parts.log, asPortalAuthError(error)));
+  await use?.succeed().catch((error) => logFailure(router.log, toPortalAuthError(error)));
 }
 
 /**
@@ -60,29 +60,33 @@ async function endSessions(parts: Parts, req: Request): Promise<void> {
  * @returns undefined if the store cannot note it
  * @throws PortalAuthError `logout_token_invalid` if the token was used before, or is in use
  */
-async function beginUse({ settings, log }: Parts, req: Request, jti: string): Promise<TokenUse | undefined> {
+async function rejectReplay(
+  { settings, log }: RouterContext,
+  req: Request,
+  jti: string,
+): Promise<LogoutTokenUse | undefined> {
   const lifeMs = 1000 * (LOGOUT_TOKEN_SECONDS + 2 * settings.clockTolerance);
-  let use: TokenUse | undefined;
+  let use: LogoutTokenUse | undefined;
   try {
-    use = await useOnce(req, settings, jti, lifeMs);
+    use = await beginLogoutTokenUse(req, settings, jti, lifeMs);
   } catch (error) {
-    logFailure(log, asPortalAuthError(error));
+    logFailure(log, toPortalAuthError(error));
     return undefined;
   }
-  if (!use) throw invalid("claim jti: seen before");
+  if (!use) throw createTokenError("claim jti: seen before");
   return use;
 }
 
-function readToken(form: URLSearchParams): string {
+function readLogoutToken(form: URLSearchParams): string {
   const [token, ...others] = form.getAll("logout_token");
-  if (!token || others.length > 0) throw invalid("not one logout_token");
+  if (!token || others.length > 0) throw createTokenError("not one logout_token");
   return token;
 }
 
 /** Section 2.8, by the codes of RFC 6749. What is said is ours: neither a claim nor a part of the token. */
-const told = ({ code, status, detail }: PortalAuthError) => ({
+const createErrorBody = ({ code, status, detail }: PortalAuthError) => ({
   error: status === 503 ? "temporarily_unavailable" : "invalid_request",
   error_description: status === 400 && detail !== undefined ? `${code}: ${detail}` : code,
 });
 
-const invalid = (detail: string) => new PortalAuthError("logout_token_invalid", { detail });
+const createTokenError = (detail: string) => new PortalAuthError("logout_token_invalid", { detail });

@@ -1,11 +1,11 @@
 import type { Request } from "express";
 import {
-  isBounced,
-  isFetchMetadataSent,
+  hasFetchMetadata,
+  isReloaded,
   isUserActivated,
   omitsUserActivation,
 } from "../context/navigation-origin.js";
-import { originOf, type Parts } from "../context/router-context.js";
+import { getOrigin, type RouterContext } from "../context/router-context.js";
 import { isSameOrigin } from "../http/csrf.js";
 import { readForm } from "../http/parameters.js";
 import { sessionId } from "../session/session.js";
@@ -18,13 +18,13 @@ const CONFIRM_WITHIN_MS = 10 * 60 * 1000;
  * must post what our own page gave it. `none` is the address bar, but also a link in an e-mail that another
  * site redirects here: asked.
  */
-export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
-  const isOwn = isSameOrigin(req.headers, originOf(parts));
-  if (isFetchMetadataSent(req)) return isOwn && isPagesOwn(parts, req);
+export async function isLogoutIntended(router: RouterContext, req: Request): Promise<boolean> {
+  const isOwn = isSameOrigin(req.headers, getOrigin(router));
+  if (hasFetchMetadata(req)) return isOwn && isUserActionOnPage(router, req);
   if (req.method !== "POST") return false;
   if (isOwn) return true;
   const form = await readForm(req).catch(() => undefined); // not a form: not ours
-  return confirmed(parts, req, form?.get("confirmation"));
+  return isConfirmed(router, req, form?.get("confirmation"));
 }
 
 /**
@@ -32,12 +32,12 @@ export async function isMeant(parts: Parts, req: Request): Promise<boolean> {
  * a font, a frame, a preload or a `<meta http-equiv=refresh>` in content that users write is same-origin
  * too, and no user's decision.
  */
-function isPagesOwn(parts: Parts, req: Request): boolean {
+function isUserActionOnPage(router: RouterContext, req: Request): boolean {
   const { method, headers } = req;
   const mode = headers["sec-fetch-mode"];
   const dest = headers["sec-fetch-dest"];
   if (mode === "navigate")
-    return (dest === undefined || dest === "document") && (method !== "GET" || isClicked(parts, req));
+    return (dest === undefined || dest === "document") && (method !== "GET" || isClicked(router, req));
   return method === "POST" && mode !== "no-cors" && (dest === undefined || dest === "empty");
 }
 
@@ -45,25 +45,30 @@ function isPagesOwn(parts: Parts, req: Request): boolean {
  * Tells whether a user led to this navigation. Browsers say so by Sec-Fetch-User (Fetch Metadata, section
  * 2.4). WebKit does not send it: there every navigation counts that our interstitial page did not cause.
  */
-const isClicked = (parts: Parts, req: Request): boolean =>
-  isUserActivated(req) || (omitsUserActivation(req) && !isBounced(parts, req));
+const isClicked = (router: RouterContext, req: Request): boolean =>
+  isUserActivated(req) || (omitsUserActivation(req) && !isReloaded(router, req));
 
 /** The hidden fields that make a POST ours: sealed, for this session, for ten minutes. */
-export function confirmation({ confirmations, settings }: Parts, req: Request): Record<string, string> {
-  const sealed = confirmations.seal({
+export function createConfirmationFields(
+  { confirmationEncryption: confirmations, settings }: RouterContext,
+  req: Request,
+): Record<string, string> {
+  const encrypted = confirmations.encrypt({
     session: sessionId(req, settings),
     until: Date.now() + CONFIRM_WITHIN_MS,
   });
-  return { confirmation: sealed };
+  return { confirmation: encrypted };
 }
 
-function confirmed(
-  { confirmations, settings }: Parts,
+function isConfirmed(
+  { confirmationEncryption: confirmations, settings }: RouterContext,
   req: Request,
-  sealed: string | null | undefined,
+  encrypted: string | null | undefined,
 ): boolean {
-  const opened = sealed
-    ? (confirmations.open(sealed) as { session: string; until: number } | undefined)
+  const decrypted = encrypted
+    ? (confirmations.decrypt(encrypted) as { session: string; until: number } | undefined)
     : undefined;
-  return opened !== undefined && opened.session === sessionId(req, settings) && opened.until > Date.now();
+  return (
+    decrypted !== undefined && decrypted.session === sessionId(req, settings) && decrypted.until > Date.now()
+  );
 }

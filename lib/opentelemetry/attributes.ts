@@ -1,9 +1,9 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { PortalAuthEvent } from "../contract/events.js";
-import { isOrdinary } from "../errors/portal-auth-error.js";
+import { isExpectedOutcome } from "../errors/portal-auth-error.js";
 
 /** What every span and every measurement carries: which portalAuth(), and at which portal. */
-export function attributesOf({ instance, issuer }: PortalAuthEvent): Attributes {
+export function createAttributes({ instance, issuer }: PortalAuthEvent): Attributes {
   const { hostname, port, protocol } = new URL(issuer);
   return {
     "portal_auth.instance": instance,
@@ -14,7 +14,7 @@ export function attributesOf({ instance, issuer }: PortalAuthEvent): Attributes 
 }
 
 /** How it ended: `ok` or the failure's code; and error.type where something is wrong. */
-export const outcomeOf = (code: string | undefined): Attributes => ({
+export const createOutcomeAttributes = (code: string | undefined): Attributes => ({
   "portal_auth.outcome": code ?? "ok",
-  ...(code !== undefined && !isOrdinary(code) && { "error.type": code }),
+  ...(code !== undefined && !isExpectedOutcome(code) && { "error.type": code }),
 });

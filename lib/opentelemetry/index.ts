@@ -1,1 +1,1 @@
-export { type InstrumentOptions, instrumentPortalAuth } from "./instrument.js";
+export { type InstrumentOptions, instrumentPortalAuth } from "./instrument-portal-auth.js";

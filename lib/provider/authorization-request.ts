@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import * as oidc from "openid-client";
 import { sha256 } from "../util/sha256.js";
-import type { Portal } from "./discovery.js";
+import type { Provider } from "./discovery.js";
 import { eachOnce } from "./replace-query-parameters.js";
 
 /** What ties one login to one browser and to one code. Each of 256 bits, none of them tells another. */
@@ -23,8 +23,8 @@ export function attemptOf(seed: string): Attempt {
 }
 
 /** The address at the portal where this login goes on (RFC 6749, section 4.1.1; RFC 7636, section 4.3). */
-export function authorizationUrl(portal: Portal, attempt: Attempt, added: Record<string, string>): URL {
-  const { redirectUri: redirect_uri, clientId: client_id, scope, nonce } = portal.settings;
+export function authorizationUrl(provider: Provider, attempt: Attempt, added: Record<string, string>): URL {
+  const { redirectUri: redirect_uri, clientId: client_id, scope, nonce } = provider.settings;
   const parameters = {
     scope,
     ...added,
@@ -36,5 +36,5 @@ export function authorizationUrl(portal: Portal, attempt: Attempt, added: Record
     code_challenge: sha256(attempt.code_verifier), // RFC 7636, section 4.2
     code_challenge_method: "S256",
   };
-  return eachOnce(oidc.buildAuthorizationUrl(portal.configuration, parameters), parameters);
+  return eachOnce(oidc.buildAuthorizationUrl(provider.configuration, parameters), parameters);
 }

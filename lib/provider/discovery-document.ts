@@ -4,7 +4,7 @@ import { hasEndpointsByHand } from "../settings/endpoints-by-hand.js";
 import type { Settings } from "../settings/settings.js";
 import { parseJsonObject } from "../util/parse-json-object.js";
 import { explainFailure } from "./explain-failure.js";
-import type { PortalFetch } from "./provider-fetch.js";
+import type { ProviderFetch } from "./provider-fetch.js";
 import { hasTenants, isIssuerOfDocument, toIssuerText } from "./provider-issuer.js";
 import { discoveryAddress } from "./server-url.js";
 
@@ -14,7 +14,7 @@ import { discoveryAddress } from "./server-url.js";
  *
  * @throws PortalAuthError `issuer_mismatch`, `discovery_invalid`, or what kept the provider from answering
  */
-export async function readDiscovery(settings: Settings, fetch: PortalFetch): Promise<oidc.ServerMetadata> {
+export async function readDiscovery(settings: Settings, fetch: ProviderFetch): Promise<oidc.ServerMetadata> {
   const document = hasEndpointsByHand(settings)
     ? { issuer: settings.issuerAsWritten }
     : await fetchDocument(discoveryAddress(settings), fetch);
@@ -22,7 +22,7 @@ export async function readDiscovery(settings: Settings, fetch: PortalFetch): Pro
   return document;
 }
 
-async function fetchDocument(address: string, fetch: PortalFetch): Promise<oidc.ServerMetadata> {
+async function fetchDocument(address: string, fetch: ProviderFetch): Promise<oidc.ServerMetadata> {
   const response = await fetch(address, { headers: { accept: "application/json" } });
   const text = response.status === 200 ? await response.text().catch(failed) : "";
   const parsed = parseJsonObject(text);

@@ -1,14 +1,14 @@
 import * as oidc from "openid-client";
 import { epochSeconds } from "../contract/clock.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { isSafeAddress } from "../http/safe-url.js";
+import { isSafeUrl } from "../http/safe-url.js";
 import type { Settings } from "../settings/settings.js";
 import { isSymmetric } from "../settings/signature-algorithms.js";
 import { clientSecretBasic } from "./client-secret-basic.js";
 import { readDiscovery } from "./discovery-document.js";
 import { printable } from "./explain-failure.js";
 import { idTokenAlgorithms, userInfoAlgorithms } from "./id-token-algorithms.js";
-import { createFetch, type PortalFetch } from "./provider-fetch.js";
+import { createFetch, type ProviderFetch } from "./provider-fetch.js";
 import { hasTenants, ProviderIssuer } from "./provider-issuer.js";
 import { RefetchByKid, RefetchRarely } from "./refetch-policy.js";
 import { internalOrigin, toServerAddress } from "./server-url.js";
@@ -20,7 +20,7 @@ const RENEW_AFTER_SECONDS = 60 * 60;
 const RETRY_RENEWAL_SECONDS = 60;
 
 /** The provider as it was discovered. */
-export interface Portal {
+export interface Provider {
   readonly settings: Settings;
   readonly configuration: oidc.Configuration;
   /** Endpoints for this server are those of the option `internalUrl`, if it is set. */
@@ -38,26 +38,26 @@ export interface Portal {
 }
 
 /** The portal, discovered at the first call. */
-export type GetPortal = () => Promise<Portal>;
+export type GetProvider = () => Promise<Provider>;
 
 /**
  * Discovery happens when the first login needs it, once for all that wait, and is remembered. After an hour it is
  * renewed while the old answer still serves, so that a portal that is down then disturbs nobody. A failure is not
  * remembered: the next login tries again.
  */
-export function createDiscovery(settings: Settings): GetPortal {
+export function createDiscovery(settings: Settings): GetProvider {
   // one for all discoveries: it remembers a Retry-After
   const fetch = createFetch(settings.httpTimeout, internalOrigin(settings), settings.clock);
-  let known: Portal | undefined;
+  let known: Provider | undefined;
   let renewAt = 0;
-  let pending: Promise<Portal> | undefined;
+  let pending: Promise<Provider> | undefined;
 
-  function renew(): Promise<Portal> {
+  function renew(): Promise<Provider> {
     pending ??= discover(settings, fetch)
-      .then((portal) => {
-        known = portal;
+      .then((provider) => {
+        known = provider;
         renewAt = epochSeconds() + RENEW_AFTER_SECONDS;
-        return portal;
+        return provider;
       })
       .finally(() => {
         pending = undefined;
@@ -75,7 +75,7 @@ export function createDiscovery(settings: Settings): GetPortal {
   };
 }
 
-async function discover(settings: Settings, fetch: PortalFetch): Promise<Portal> {
+async function discover(settings: Settings, fetch: ProviderFetch): Promise<Provider> {
   const found = await readDiscovery(settings, fetch);
   const algorithms = idTokenAlgorithms(settings.idTokenAlg, found.id_token_signing_alg_values_supported);
   if (algorithms.length === 0) throw invalid(noAlgorithm(found.id_token_signing_alg_values_supported));
@@ -172,7 +172,7 @@ function checkAddresses(metadata: oidc.ServerMetadata, settings: Settings): void
   const inside = internalOrigin(settings);
   const required = isSymmetric(idTokenAlg) ? REQUIRED : [...REQUIRED, "jwks_uri"];
   const isSafe = (address: string): boolean =>
-    isSafeAddress(address) && (address.startsWith("https:") || issuer.startsWith("http:"));
+    isSafeUrl(address) && (address.startsWith("https:") || issuer.startsWith("http:"));
   const isGood = (name: string): boolean => {
     const address = metadata[name];
     if (address === undefined) return !required.includes(name);

@@ -1,13 +1,13 @@
 import * as oidc from "openid-client";
-import type { Portal } from "./discovery.js";
+import type { Provider } from "./discovery.js";
 import { explainFailure } from "./explain-failure.js";
 import { eachOnce } from "./replace-query-parameters.js";
 
 /** Ends a token at the portal (RFC 7009). Ending the refresh token ends its access token as well. */
-export async function revoke(portal: Portal, token: string): Promise<void> {
-  if (!portal.metadata.revocation_endpoint) return;
-  await oidc.tokenRevocation(portal.configuration, token).catch((error) => {
-    throw explainFailure(error, "revocation", [portal.settings.clientSecret, token]);
+export async function revoke(provider: Provider, token: string): Promise<void> {
+  if (!provider.metadata.revocation_endpoint) return;
+  await oidc.tokenRevocation(provider.configuration, token).catch((error) => {
+    throw explainFailure(error, "revocation", [provider.settings.clientSecret, token]);
   });
 }
 
@@ -23,11 +23,11 @@ const isShort = (idToken: string | undefined): idToken is string =>
  * @param postLogoutRedirectUri Where the provider sends the browser afterwards
  */
 export function logoutUrl(
-  portal: Portal,
+  provider: Provider,
   idToken: string | undefined,
   postLogoutRedirectUri: string,
 ): URL | undefined {
-  const { metadata, configuration, settings, logoutParameters } = portal;
+  const { metadata, configuration, settings, logoutParameters } = provider;
   if (!metadata.end_session_endpoint) return undefined;
   const { clientId: client_id } = settings;
   const parameters = {

@@ -4,7 +4,7 @@ import type { Authentication, Claims, TokenSet } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { Attempt } from "./authorization-request.js";
 import { checkIdToken } from "./check-id-token.js";
-import type { Portal } from "./discovery.js";
+import type { Provider } from "./discovery.js";
 import { explainFailure, printable } from "./explain-failure.js";
 import { readAuthentication, readClaims } from "./parse-claims.js";
 import { readTokens } from "./parse-tokens.js";
@@ -58,7 +58,7 @@ const AUTHORIZATION_ERRORS: Record<string, "login_denied" | "interaction_needed"
  * Checks that the response is the portal's own and good news. The state was checked before: by it the attempt was found.
  * RFC 9207, section 2.4; RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6.
  */
-export function checkResponse({ metadata, issuer }: Portal, response: AuthorizationResponse): GoodResponse {
+export function checkResponse({ metadata, issuer }: Provider, response: AuthorizationResponse): GoodResponse {
   const announced = metadata.authorization_response_iss_parameter_supported === true;
   const comesFromPortal = response.iss === undefined ? !announced : issuer.includes(response.iss);
   if (!comesFromPortal) throw new PortalAuthError("response_issuer_mismatch");
@@ -78,23 +78,23 @@ export function checkResponse({ metadata, issuer }: Portal, response: Authorizat
  * @param onAnswer told when the portal has answered, and its answer is yet to be checked
  */
 export async function exchange(
-  portal: Portal,
+  provider: Provider,
   code: string,
   expected: Expected,
   onAnswer: () => void,
 ): Promise<Verified> {
-  const { redirectUri: redirect_uri, clock, clockTolerance } = portal.settings;
+  const { redirectUri: redirect_uri, clock, clockTolerance } = provider.settings;
   const askedAt = clock();
   // The general form of the grant: authorizationCodeGrant() refuses a nonce that comes back unless it is required,
   // and for a portal that may or may not return it neither answer is right. checkIdToken compares it.
   const answer = await oidc
-    .genericGrantRequest(portal.configuration, "authorization_code", {
+    .genericGrantRequest(provider.configuration, "authorization_code", {
       code,
       redirect_uri,
       code_verifier: expected.code_verifier,
     })
     .catch((error) => {
-      const sent = [portal.settings.clientSecret, code, expected.code_verifier];
+      const sent = [provider.settings.clientSecret, code, expected.code_verifier];
       const failure = explainFailure(error, "token", sent);
       if (failure.code === "id_token_invalid") onAnswer(); // the library looks at some of its claims by itself
       throw failure;
@@ -104,9 +104,9 @@ export async function exchange(
   const { scope } = expected;
   const tokens = { ...(scope !== undefined && { scope }), ...readTokens(answer, askedAt) };
   if (!answer.id_token) throw new PortalAuthError("id_token_missing");
-  await portal.verifySignature(answer.id_token);
+  await provider.verifySignature(answer.id_token);
   const claims = readClaims(answer.claims() as Claims, "id_token_invalid");
-  const { settings, issuer } = portal;
+  const { settings, issuer } = provider;
   checkIdToken(claims, answer.id_token, { ...expected, access_token: answer.access_token, settings, issuer });
   const now = epochSeconds();
   return { tokens, claims, authentication: readAuthentication(claims, now, now + clockTolerance) };

@@ -1,12 +1,12 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { isBusy, networkFailure, type PortalFetch } from "./provider-fetch.js";
+import { isBusy, networkFailure, type ProviderFetch } from "./provider-fetch.js";
 import { retryAfterOf } from "./rate-limit.js";
 
 /**
  * Reads the provider's JWK set and keeps the members that can be understood. The documentation of Tencent CIAM spells the
  * member `Keys` in its sample and `keys` in its table (RFC 7517, section 5: `keys`).
  */
-export async function readKeySet(fetch: PortalFetch, url: string, headers: Headers): Promise<object[]> {
+export async function readKeySet(fetch: ProviderFetch, url: string, headers: Headers): Promise<object[]> {
   const response = await fetch(url, { headers });
   if (isBusy(response.status))
     throw new PortalAuthError("portal_failed", {

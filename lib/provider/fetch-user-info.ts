@@ -5,7 +5,7 @@ import type { Claims } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { parseJsonObject } from "../util/parse-json-object.js";
 import { wrongTime } from "./check-id-token.js";
-import type { Portal } from "./discovery.js";
+import type { Provider } from "./discovery.js";
 import { audienceDetail, explainFailure, statusOf } from "./explain-failure.js";
 import { readClaims } from "./parse-claims.js";
 
@@ -19,17 +19,17 @@ const ACCEPT = "application/json, application/jwt";
  *   kept the provider from answering
  */
 export async function fetchUserInfo(
-  portal: Portal,
+  provider: Provider,
   access_token: string,
   sub: string,
 ): Promise<Claims | undefined> {
-  if (!portal.metadata.userinfo_endpoint) throw new PortalAuthError("userinfo_missing");
-  const answer = await request(portal, access_token).catch((error) => {
+  if (!provider.metadata.userinfo_endpoint) throw new PortalAuthError("userinfo_missing");
+  const answer = await request(provider, access_token).catch((error) => {
     if (statusOf(error) === 401) return undefined;
     throw explainFailure(error, "userinfo", [access_token]);
   });
   if (!answer || answer.status === 401) return undefined;
-  const claims = isJwt(answer) ? await readJwt(portal, answer) : await readJson(answer);
+  const claims = isJwt(answer) ? await readJwt(provider, answer) : await readJson(answer);
   // section 5.3.2: compared here, to be distinguished from an answer that cannot be read
   const { sub: received } = claims;
   if (typeof received !== "string" || received === "")
@@ -41,7 +41,7 @@ export async function fetchUserInfo(
 type UserInfo = Readonly<Record<string, unknown>>;
 
 /** @throws what openid-client throws, or an error whose cause is the answer */
-async function request({ configuration, metadata }: Portal, access_token: string): Promise<Response> {
+async function request({ configuration, metadata }: Provider, access_token: string): Promise<Response> {
   const address = new URL(metadata.userinfo_endpoint as string);
   const headers = new Headers({ accept: ACCEPT });
   const answer = await oidc.fetchProtectedResource(
@@ -67,18 +67,18 @@ async function readJson(answer: Response): Promise<UserInfo> {
 }
 
 /** Verifies a signed answer like an ID token (section 5.3.2): signature, iss and aud if they are there, and the times. */
-async function readJwt(portal: Portal, answer: Response): Promise<UserInfo> {
+async function readJwt(provider: Provider, answer: Response): Promise<UserInfo> {
   const token = (await textOf(answer)).trim();
   if (token.split(".").length === 5)
     throw invalid(
       "it is encrypted (JWE), which is not supported: register no userinfo_encrypted_response_alg",
     );
-  await portal.verifyUserInfo(token).catch((error) => {
+  await provider.verifyUserInfo(token).catch((error) => {
     const isItsOwn = error instanceof PortalAuthError && error.code === "id_token_signature_invalid";
     throw isItsOwn ? invalid(`signature: ${error.detail}`) : error;
   });
   const claims = parseClaims(token);
-  const wrong = wrongClaim(claims, portal);
+  const wrong = wrongClaim(claims, provider);
   if (wrong !== undefined) throw invalid(wrong);
   return claims;
 }
@@ -91,7 +91,7 @@ function parseClaims(token: string): UserInfo {
   }
 }
 
-function wrongClaim(claims: UserInfo, { issuer, settings }: Portal): string | undefined {
+function wrongClaim(claims: UserInfo, { issuer, settings }: Provider): string | undefined {
   const { iss, aud, exp, iat } = claims;
   const wrongIssuer = iss === undefined ? undefined : issuer.problemOf(claims);
   if (wrongIssuer !== undefined) return wrongIssuer;

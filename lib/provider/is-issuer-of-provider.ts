@@ -1,6 +1,6 @@
 import { isSameIssuer } from "../settings/is-same-issuer.js";
 import type { Settings } from "../settings/settings.js";
-import type { Portal } from "./discovery.js";
+import type { Provider } from "./discovery.js";
 
 /**
  * Decides whether a request's parameter `iss` names the provider.
@@ -9,10 +9,10 @@ import type { Portal } from "./discovery.js";
  *   requests that need nothing else from the provider
  */
 export function namesProvider(
-  portal: Portal | undefined,
+  provider: Provider | undefined,
   { issuer }: Pick<Settings, "issuer">,
   iss: unknown,
 ): boolean {
-  if (portal) return portal.issuer.includes(iss);
+  if (provider) return provider.issuer.includes(iss);
   return typeof iss === "string" && isSameIssuer(iss, issuer);
 }

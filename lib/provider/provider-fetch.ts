@@ -1,13 +1,13 @@
 import type { Clock } from "../contract/clock.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { isSafeAddress } from "../http/safe-url.js";
-import type { PortalRequest } from "./provider-request.js";
+import { isSafeUrl } from "../http/safe-url.js";
+import type { ProviderRequest } from "./provider-request.js";
 import { createPatience } from "./rate-limit.js";
 import { requestTimeout } from "./request-timeout.js";
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
-export type PortalFetch = (url: string, request: PortalRequest) => Promise<Response>;
+export type ProviderFetch = (url: string, request: ProviderRequest) => Promise<Response>;
 
 /**
  * Creates a fetch that leaves nothing open. It follows no redirect and reads no answer over 1 MiB. The timeout covers the
@@ -22,11 +22,11 @@ export function createFetch(
   timeoutSeconds: number,
   internalOrigin?: string,
   clock: Clock = Date.now,
-): PortalFetch {
+): ProviderFetch {
   const patience = createPatience(clock);
   return async function portalFetch(url, request) {
     const { origin } = new URL(url);
-    if (!isSafeAddress(url) && origin !== internalOrigin)
+    if (!isSafeUrl(url) && origin !== internalOrigin)
       throw new PortalAuthError("discovery_invalid", {
         detail: `${origin} is neither https nor http on loopback`,
       });
@@ -49,7 +49,7 @@ export function createFetch(
 }
 
 /** RFC 6749, section 6. */
-const isRefresh = ({ body }: PortalRequest): boolean =>
+const isRefresh = ({ body }: ProviderRequest): boolean =>
   body instanceof URLSearchParams && body.get("grant_type") === "refresh_token";
 
 /** A connection that ended before there was an answer. */
@@ -61,7 +61,7 @@ const RESETS = ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"];
  * have been used, and a second use ends the tokens of the first.
  */
 async function sendAgainAfterReset(
-  { method = "GET" }: PortalRequest,
+  { method = "GET" }: ProviderRequest,
   send: () => Promise<Response>,
 ): Promise<Response> {
   try {
@@ -77,7 +77,7 @@ async function sendAgainAfterReset(
  * HTTP-network-or-cache fetch, step 16). A code that is sent twice ends the tokens that it gave, so the body
  * is handed over as a stream, which cannot be read again.
  */
-function sendOnce({ method = "GET", headers: given, body }: PortalRequest): RequestInit {
+function sendOnce({ method = "GET", headers: given, body }: ProviderRequest): RequestInit {
   const headers = new Headers(given);
   if (body === undefined || body === null) return { method, headers };
   const bytes = new TextEncoder().encode(String(body));

@@ -4,7 +4,7 @@ import * as oidc from "openid-client";
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { hasEndpointsByHand } from "../settings/endpoints-by-hand.js";
 import { attemptOf, authorizationUrl, newSeed } from "./authorization-request.js";
-import type { Portal } from "./discovery.js";
+import type { Provider } from "./discovery.js";
 import { explainFailure } from "./explain-failure.js";
 import { readKeySet } from "./fetch-key-set.js";
 import { createFetch } from "./provider-fetch.js";
@@ -16,22 +16,22 @@ import { discoveryAddress, internalOrigin, toServerAddress } from "./server-url.
  * The credentials, by a code that was made up: who is believed is told that it is no good (RFC 6749, section 5.2,
  * invalid_grant). Gives the failure; undefined where the portal took it for a code.
  */
-export async function tryCredentials(portal: Portal): Promise<PortalAuthError | undefined> {
+export async function tryCredentials(provider: Provider): Promise<PortalAuthError | undefined> {
   const { code_verifier } = attemptOf(newSeed());
   const code = randomBytes(32).toString("base64url");
-  const form = { code, redirect_uri: portal.settings.redirectUri, code_verifier };
-  return oidc.genericGrantRequest(portal.configuration, "authorization_code", form).then(
+  const form = { code, redirect_uri: provider.settings.redirectUri, code_verifier };
+  return oidc.genericGrantRequest(provider.configuration, "authorization_code", form).then(
     () => undefined,
-    (error) => explainFailure(error, "token", [portal.settings.clientSecret, code, code_verifier]),
+    (error) => explainFailure(error, "token", [provider.settings.clientSecret, code, code_verifier]),
   );
 }
 
 /** Sends an authorization request as a browser would. This server may reach the provider at the internal address only. */
 export async function tryAuthorization(
-  portal: Portal,
+  provider: Provider,
 ): Promise<{ status: number; location: string | undefined }> {
-  const { settings } = portal;
-  const { href } = authorizationUrl(portal, attemptOf(newSeed()), {});
+  const { settings } = provider;
+  const { href } = authorizationUrl(provider, attemptOf(newSeed()), {});
   const fetch = createFetch(settings.httpTimeout, internalOrigin(settings));
   const answer = await fetch(toServerAddress(href, settings), { headers: { accept: "text/html" } });
   return { status: answer.status, location: answer.headers.get("location") ?? undefined };
@@ -48,7 +48,7 @@ export interface ProbedKey {
 const LEAST_RSA_BITS = 2048; // RFC 7518, section 3.3
 
 /** The keys, as a login would use them. */
-export async function tryKeys({ metadata, settings, idTokenAlgorithms }: Portal): Promise<ProbedKey[]> {
+export async function tryKeys({ metadata, settings, idTokenAlgorithms }: Provider): Promise<ProbedKey[]> {
   const fetch = createFetch(settings.httpTimeout, internalOrigin(settings));
   const keys = await readKeySet(fetch, String(metadata.jwks_uri), new Headers());
   return Promise.all(keys.map((key) => tryKey(key as JWK, idTokenAlgorithms)));
@@ -86,7 +86,7 @@ const bitsOf = (n: string | undefined): number => 8 * Buffer.from(String(n ?? ""
  * Reads the discovery document as it is sent, and how far the provider's clock is ahead of ours, in seconds, if its answer has
  * a Date. Without discovery the answer with the keys has it.
  */
-export async function readDocument({ metadata, settings }: Portal) {
+export async function readDocument({ metadata, settings }: Provider) {
   const isByHand = hasEndpointsByHand(settings);
   const address = isByHand
     ? String(metadata.jwks_uri ?? metadata.token_endpoint)

@@ -1,5 +1,5 @@
 /** The request that openid-client and jose hand to fetch. Their signals are left out: the timeout of createFetch() is shorter. */
-export interface PortalRequest {
+export interface ProviderRequest {
   readonly method?: string;
   readonly headers?: Headers | Record<string, string>;
   /** A form. */

@@ -2,7 +2,7 @@ import type { Clock } from "../contract/clock.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { keepNewest } from "../util/bounded-map.js";
 import { sha256 } from "../util/sha256.js";
-import type { PortalRequest } from "./provider-request.js";
+import type { ProviderRequest } from "./provider-request.js";
 
 /** However long a provider asks us to wait: somebody may have written days there. */
 const LONGEST_SECONDS = 60;
@@ -12,9 +12,9 @@ const MOST_KINDS = 1000;
 /** Remembers which requests a provider has asked us to repeat later (RFC 9110, section 10.2.3; RFC 6585, section 4). */
 export interface Patience {
   /** @throws PortalAuthError `portal_failed` while the provider must not be asked for this */
-  check(url: string, request: PortalRequest): void;
+  check(url: string, request: ProviderRequest): void;
   /** Reads Retry-After from an answer of 429 or 503. */
-  note(url: string, request: PortalRequest, response: Response): void;
+  note(url: string, request: ProviderRequest, response: Response): void;
 }
 
 const askedToWait = new WeakMap<Response, number>();
@@ -53,7 +53,7 @@ function readRetryAfter({ status, headers }: Response, now: number): number | un
  * What counts as the same: the endpoint, and the grant type of a token request. A request with an access token is its user's:
  * providers limit userinfo for each user, and the others need not wait.
  */
-function kindOf(url: string, { method = "GET", headers, body }: PortalRequest): string {
+function kindOf(url: string, { method = "GET", headers, body }: ProviderRequest): string {
   if (method !== "GET")
     return `${method} ${url} ${new URLSearchParams(String(body ?? "")).get("grant_type")}`;
   const token = new Headers(headers).get("authorization") ?? "";

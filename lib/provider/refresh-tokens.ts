@@ -3,7 +3,7 @@ import type { Claims, TokenSet } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { withinTime } from "../util/with-timeout.js";
 import { checkRefreshedIdToken, checkTimes } from "./check-id-token.js";
-import type { Portal } from "./discovery.js";
+import type { Provider } from "./discovery.js";
 import { explainRefreshFailure } from "./explain-failure.js";
 import { readTokens } from "./parse-tokens.js";
 
@@ -38,9 +38,9 @@ export interface Refreshed {
  * @throws PortalAuthError `refresh_refused` when no later try can help; `refresh_identity_mismatch` for an ID token of
  *   another issuer or user; anything else may pass
  */
-export async function refresh(portal: Portal, holder: Holder, limits: RefreshLimits): Promise<Refreshed> {
+export async function refresh(provider: Provider, holder: Holder, limits: RefreshLimits): Promise<Refreshed> {
   try {
-    return await sendRefreshToken(portal, holder, limits);
+    return await sendRefreshToken(provider, holder, limits);
   } catch (error) {
     throw isIdentityMismatch(error)
       ? new PortalAuthError("refresh_identity_mismatch", { detail: error.detail })
@@ -55,11 +55,11 @@ const isIdentityMismatch = (error: unknown): error is PortalAuthError & { readon
   /^claim (iss|sub|tid)\b/.test(error.detail ?? "");
 
 async function sendRefreshToken(
-  portal: Portal,
+  provider: Provider,
   { tokens, claims }: Holder,
   { isLastWord, endsAt }: RefreshLimits,
 ): Promise<Refreshed> {
-  const { settings, configuration, issuer } = portal;
+  const { settings, configuration, issuer } = provider;
   const askedAt = settings.clock();
   const answer = await oidc
     .refreshTokenGrant(configuration, tokens.refresh_token as string)
@@ -79,7 +79,7 @@ async function sendRefreshToken(
   const claimsNow = answer.claims() as Claims;
   checkRefreshedIdToken(claimsNow, fresh.id_token, before);
   try {
-    await withinTime(portal.verifySignature(fresh.id_token), endsAt - performance.now(), keysTooLate);
+    await withinTime(provider.verifySignature(fresh.id_token), endsAt - performance.now(), keysTooLate);
     checkTimes(claimsNow, settings.clockTolerance);
   } catch (error) {
     if (!(error instanceof PortalAuthError) || error.code === "id_token_signature_invalid") throw error;

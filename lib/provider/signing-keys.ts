@@ -5,7 +5,7 @@ import {
   type FlattenedJWSInput,
 } from "jose";
 import { readKeySet } from "./fetch-key-set.js";
-import type { PortalFetch } from "./provider-fetch.js";
+import type { ProviderFetch } from "./provider-fetch.js";
 
 const MAX_AGE_MS = 10 * 60 * 1000;
 
@@ -16,13 +16,13 @@ type FindKey = (header: CompactJWSHeaderParameters, token: FlattenedJWSInput) =>
 /** The provider's public keys. They are fetched when they are first needed, and kept for ten minutes. */
 export class SigningKeys {
   readonly #uri: string;
-  readonly #fetch: PortalFetch;
+  readonly #fetch: ProviderFetch;
   #find: FindKey | undefined;
   #loadedAt = Number.NEGATIVE_INFINITY;
   #pending: Promise<void> | undefined;
   #failure: { readonly error: unknown; readonly at: number } | undefined;
 
-  constructor(uri: string, fetch: PortalFetch) {
+  constructor(uri: string, fetch: ProviderFetch) {
     this.#uri = uri;
     this.#fetch = fetch;
   }

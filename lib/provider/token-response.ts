@@ -1,5 +1,5 @@
 import { parseJsonObject } from "../util/parse-json-object.js";
-import { networkFailure, type PortalFetch } from "./provider-fetch.js";
+import { networkFailure, type ProviderFetch } from "./provider-fetch.js";
 
 /**
  * Wraps fetch so that harmless oddities in token answers (RFC 6749, section 5.1) do not end a login. openid-client refuses
@@ -15,7 +15,10 @@ import { networkFailure, type PortalFetch } from "./provider-fetch.js";
  * refused: a token of an unknown type must not be used (RFC 6749, section 7.1). `scope: ""` stays a scope of nothing: as an
  * absent one it would mean everything that was asked for.
  */
-export function tolerantOfTokenAnswers(fetch: PortalFetch, tokenEndpoint: string | undefined): PortalFetch {
+export function tolerantOfTokenAnswers(
+  fetch: ProviderFetch,
+  tokenEndpoint: string | undefined,
+): ProviderFetch {
   // the library asks the address as a URL writes it: in lower case, without a default port
   const tokenUrl = tokenEndpoint && new URL(tokenEndpoint).href;
   return async function tolerantFetch(url, request) {

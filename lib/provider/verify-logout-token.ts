@@ -1,7 +1,7 @@
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { wrongTime } from "./check-id-token.js";
-import type { Portal } from "./discovery.js";
+import type { Provider } from "./discovery.js";
 import { audienceDetail } from "./explain-failure.js";
 
 /** Whom the portal wants to be logged out: a person, one of their sessions at the portal, or the one in the other. */
@@ -35,11 +35,11 @@ const LONGEST = 255;
  *
  * @throws PortalAuthError `logout_token_invalid`, or what kept the keys from being read
  */
-export async function verifyLogoutToken(portal: Portal, token: string): Promise<LogoutToken> {
+export async function verifyLogoutToken(provider: Provider, token: string): Promise<LogoutToken> {
   const { header, claims } = decode(token);
-  const wrong = wrongHeader(header) ?? wrongClaim(claims, portal);
+  const wrong = wrongHeader(header) ?? wrongClaim(claims, provider);
   if (wrong !== undefined) throw invalid(wrong);
-  await portal.verifySentToken(token).catch((error) => {
+  await provider.verifySentToken(token).catch((error) => {
     const isItsOwn = error instanceof PortalAuthError && error.code === "id_token_signature_invalid";
     throw isItsOwn ? invalid(`signature: ${error.detail}`) : error;
   });
@@ -68,7 +68,7 @@ function wrongHeader({ typ, crit }: Members): string | undefined {
 }
 
 /** The first that does not hold, in the order of the specification's steps. */
-function wrongClaim(claims: Members, { issuer, settings }: Portal): string | undefined {
+function wrongClaim(claims: Members, { issuer, settings }: Provider): string | undefined {
   const { aud, sub, sid, jti } = claims;
   const wrongIssuer = issuer.problemOf(claims);
   if (wrongIssuer !== undefined) return wrongIssuer;

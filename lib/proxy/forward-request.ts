@@ -2,23 +2,23 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import type { Request } from "express";
 import { freshSession, renewUnlessDown } from "../access/access-token.js";
-import { originOf, type Parts } from "../context/router-context.js";
+import { getOrigin, type RouterContext } from "../context/router-context.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { PortalSession } from "../session/login-record.js";
-import type { Reply } from "./ask.js";
-import { framing, isPlainlyChunked, requestHeaders } from "./forwarded-headers.js";
-import type { Passage } from "./passage.js";
-import { handBack } from "./relay-response.js";
-import { targetOf } from "./target.js";
-import { streamOf, takeUpload, type Upload } from "./upload.js";
+import { filterRequestHeaders, getBodyLengthHeader, isUncodedOrChunked } from "./forwarded-headers.js";
+import type { ProxiedRequest } from "./proxied-request.js";
+import { relayResponse } from "./relay-response.js";
+import type { UpstreamResponse } from "./send-to-upstream.js";
+import { startUpload, toStream, type Upload } from "./upload.js";
+import { buildUpstreamUrl } from "./upstream-url.js";
 
 /** What is sent, and how long it is in the words of HTTP. */
-interface Body {
+interface ForwardedBody {
   readonly body: Readable;
   readonly length: OutgoingHttpHeaders | undefined;
 }
 
-const NOTHING = Buffer.alloc(0);
+const EMPTY_BODY = Buffer.alloc(0);
 
 /** RFC 9110, section 9.2.1. */
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
@@ -28,57 +28,64 @@ const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
  *
  * @throws PortalAuthError for what can still be answered: as portalProxy() says
  */
-export async function passOn(passage: Passage): Promise<void> {
-  const { req, left, parts } = passage;
-  const target = whereTo(passage);
-  const length = framing(req.headers);
-  const upload = length && takeUpload(req); // before anything is waited for: it may flow already, for somebody who listens
-  if (upload) left.addEventListener("abort", () => upload.destroy());
-  const session = await freshSession(parts, req);
-  const first = await send(passage, target, session, { body: upload ?? streamOf(NOTHING), length });
-  const again = first.answer.statusCode === 401 ? await canBeAsked(passage, session, upload) : undefined;
-  if (!again) return handBack(first.answer, target, passage);
-  first.giveUp(); // nothing of it has been handed back
-  const second = await send(passage, target, again.session, bodyOf(again.sent));
-  return handBack(second.answer, target, passage);
+export async function forwardRequest(proxied: ProxiedRequest): Promise<void> {
+  const { req, signal, router } = proxied;
+  const target = resolveTarget(proxied);
+  const length = getBodyLengthHeader(req.headers);
+  const upload = length && startUpload(req); // before anything is waited for: it may flow already, for somebody who listens
+  if (upload) signal.addEventListener("abort", () => upload.destroy());
+  const session = await freshSession(router, req);
+  const first = await sendWithToken(proxied, target, session, {
+    body: upload ?? toStream(EMPTY_BODY),
+    length,
+  });
+  const retry = first.response.statusCode === 401 ? await prepareRetry(proxied, session, upload) : undefined;
+  if (!retry) return relayResponse(first.response, target, proxied);
+  first.abort(); // nothing of it has been handed back
+  const second = await sendWithToken(proxied, target, retry.session, createBody(retry.sent));
+  return relayResponse(second.response, target, proxied);
 }
 
 /** @throws PortalAuthError `proxy_request_refused` */
-function whereTo({ req: { method, headers }, settings: { upstream, name, methods }, wanted }: Passage): URL {
-  const refuse = (seen: string) =>
-    new PortalAuthError("proxy_request_refused", { detail: `${name}: ${seen}` });
+function resolveTarget({
+  req: { method, headers },
+  settings: { upstream, name, methods },
+  requestedPath,
+}: ProxiedRequest): URL {
+  const refuse = (problem: string) =>
+    new PortalAuthError("proxy_request_refused", { detail: `${name}: ${problem}` });
   if (!methods.has(method)) throw refuse(`the method ${method}, which the option methods does not name`);
   if (/websocket/i.test(headers.upgrade ?? "")) throw refuse("a WebSocket");
-  if (!isPlainlyChunked(headers)) throw refuse("a body in a transfer coding other than chunked");
-  const target = targetOf(upstream, wanted);
+  if (!isUncodedOrChunked(headers)) throw refuse("a body in a transfer coding other than chunked");
+  const target = buildUpstreamUrl(upstream, requestedPath);
   if (!target) throw refuse("a path that may be read in different ways");
   return target;
 }
 
-function send(
-  passage: Passage,
+function sendWithToken(
+  proxied: ProxiedRequest,
   target: URL,
   { tokens }: PortalSession,
-  { body, length }: Body,
-): Promise<Reply> {
-  const { req, left, parts, settings, ask } = passage;
+  { body, length }: ForwardedBody,
+): Promise<UpstreamResponse> {
+  const { req, signal, router, settings, sendToUpstream } = proxied;
   const headers = {
-    ...requestHeaders(req.headers, settings.requestHeaders),
-    ...(settings.forwarded && forwardedFor(req, parts)),
+    ...filterRequestHeaders(req.headers, settings.requestHeaders),
+    ...(settings.forwarded && createForwardedHeaders(req, router)),
     ...settings.headers,
     ...length,
     authorization: `Bearer ${tokens.access_token}`, // RFC 6750, section 2.1
   };
   const isRepeatable = length === undefined && SAFE_METHODS.includes(req.method);
-  return ask(
+  return sendToUpstream(
     { method: req.method, target, headers, body, isRepeatable, isComplete: () => req.complete },
-    left,
+    signal,
   );
 }
 
 /** Of this site, what the application knows; Host is whatever a stranger writes there. */
-function forwardedFor({ ip }: Request, parts: Parts): OutgoingHttpHeaders {
-  const { host, protocol } = new URL(originOf(parts));
+function createForwardedHeaders({ ip }: Request, router: RouterContext): OutgoingHttpHeaders {
+  const { host, protocol } = new URL(getOrigin(router));
   return {
     ...(ip !== undefined && { "x-forwarded-for": ip }),
     "x-forwarded-host": host,
@@ -87,13 +94,17 @@ function forwardedFor({ ip }: Request, parts: Parts): OutgoingHttpHeaders {
 }
 
 /** With what a request may be repeated whose token was refused: all that was sent, and a token that is new. */
-async function canBeAsked({ req, parts }: Passage, refused: PortalSession, upload: Upload | undefined) {
-  const sent = upload ? await upload.whole : NOTHING;
-  const session = sent && (await renewUnlessDown(parts, req, refused));
+async function prepareRetry(
+  { req, router }: ProxiedRequest,
+  refused: PortalSession,
+  upload: Upload | undefined,
+) {
+  const sent = upload ? await upload.whole : EMPTY_BODY;
+  const session = sent && (await renewUnlessDown(router, req, refused));
   return session && { sent, session };
 }
 
-const bodyOf = (sent: Buffer): Body => ({
-  body: streamOf(sent),
+const createBody = (sent: Buffer): ForwardedBody => ({
+  body: toStream(sent),
   length: sent.length > 0 ? { "content-length": sent.length } : undefined,
 });

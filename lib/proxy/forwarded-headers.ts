@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
-import { hasWhole, parseCacheControl } from "../http/cache-control.js";
+import { hasUnqualifiedDirective, parseCacheControl } from "../http/cache-control.js";
 
 // Which headers are forwarded: those of these lists, and those that the options name. A list of forbidden headers is never
 // complete: each gateway has its own for who a user is (cf-access-*, x-consumer-*, x-ms-token-aad-*), and each browser
@@ -43,7 +43,7 @@ const REQUEST_HEADERS = new Set([
   "x-requested-with",
 ]);
 
-const ANSWER_HEADERS = new Set([
+const RESPONSE_HEADERS = new Set([
   "accept-patch",
   "accept-post",
   "accept-ranges",
@@ -119,8 +119,8 @@ const DESCRIBING_RELATIONS = new Set([
 const HOP_BY_HOP = ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
 /** What the proxy itself says, or keeps from both sides. */
-const OWN_REQUEST = [...HOP_BY_HOP, "authorization", "content-length", "cookie", "expect", "host"];
-const OWN_ANSWER = [
+const OWN_REQUEST_HEADERS = [...HOP_BY_HOP, "authorization", "content-length", "cookie", "expect", "host"];
+const OWN_RESPONSE_HEADERS = [
   ...HOP_BY_HOP,
   "cache-control",
   "content-length",
@@ -133,7 +133,7 @@ const OWN_ANSWER = [
 ];
 
 /** Protections of a document: what the application has set stays, as the upstream's may be weaker. */
-const FOR_APP_FIRST = [
+const APPLICATION_HEADERS = [
   "content-security-policy",
   "cross-origin-resource-policy",
   "referrer-policy",
@@ -141,41 +141,47 @@ const FOR_APP_FIRST = [
 ];
 
 /** Whether an answer header is left as the application has set it, unless its options name it. */
-export const isForAppFirst = (name: string, more: ReadonlySet<string>): boolean =>
-  FOR_APP_FIRST.includes(name) && !more.has(name);
+export const hasApplicationPrecedence = (name: string, more: ReadonlySet<string>): boolean =>
+  APPLICATION_HEADERS.includes(name) && !more.has(name);
 
 /** Whether the options must not set or allow this request header. */
 export const isOwnRequestHeader = (name: string): boolean =>
-  OWN_REQUEST.includes(name) || name.startsWith("proxy-");
+  OWN_REQUEST_HEADERS.includes(name) || name.startsWith("proxy-");
 
 /** Whether the option `requestHeaders` must not allow it. CGI and its heirs read _ as -, so that a name is another one. */
 export const isNeverForwarded = (name: string): boolean =>
   isOwnRequestHeader(name) || /^(?:x-)?forwarded|_/.test(name);
 
 /** Whether the option `responseHeaders` must not allow it. */
-export const isOwnAnswerHeader = (name: string): boolean =>
-  OWN_ANSWER.includes(name) || name.startsWith("proxy-");
+export const isOwnResponseHeader = (name: string): boolean =>
+  OWN_RESPONSE_HEADERS.includes(name) || name.startsWith("proxy-");
 
 /** Returns the headers of a browser's request that the upstream gets. */
-export const requestHeaders = (
+export const filterRequestHeaders = (
   headers: IncomingHttpHeaders,
   more: ReadonlySet<string>,
-): OutgoingHttpHeaders => filtered(headers, (name) => REQUEST_HEADERS.has(name) || more.has(name));
+): OutgoingHttpHeaders => filterHeaders(headers, (name) => REQUEST_HEADERS.has(name) || more.has(name));
 
 /** Returns the headers of the upstream's answer that the browser gets; Location and Vary are not among them. */
-export function answerHeaders(headers: IncomingHttpHeaders, more: ReadonlySet<string>): OutgoingHttpHeaders {
+export function filterResponseHeaders(
+  headers: IncomingHttpHeaders,
+  more: ReadonlySet<string>,
+): OutgoingHttpHeaders {
   const { link } = headers;
   return {
     "cross-origin-resource-policy": "same-origin", // other sites embed nothing of what a user may see
-    ...filtered(headers, (name) => ANSWER_HEADERS.has(name) || RATE_LIMIT.test(name) || more.has(name)),
-    ...(link !== undefined && onlyDescribes(String(link)) && { link }),
-    "cache-control": cacheControl(headers["cache-control"]),
+    ...filterHeaders(
+      headers,
+      (name) => RESPONSE_HEADERS.has(name) || RATE_LIMIT.test(name) || more.has(name),
+    ),
+    ...(link !== undefined && hasOnlyDescribingRelations(String(link)) && { link }),
+    "cache-control": resolveCacheControl(headers["cache-control"]),
     "x-content-type-options": "nosniff", // the answer is read as this origin's
   };
 }
 
 /** Whether each relation of a Link header is known to load nothing. Another spelling of one is none of these. */
-function onlyDescribes(link: string): boolean {
+function hasOnlyDescribingRelations(link: string): boolean {
   const values = [...link.matchAll(/rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))/gi)].map(
     ([, quoted, plain]) => quoted ?? plain,
   );
@@ -184,20 +190,25 @@ function onlyDescribes(link: string): boolean {
   return isAll && relations.every((relation) => DESCRIBING_RELATIONS.has(relation));
 }
 
-const SAYS_WHO_MAY_KEEP = ["public", "private", "no-store"];
+const STORAGE_DIRECTIVES = ["public", "private", "no-store"];
 
 /**
  * Shared caches keep no answer to a request with Authorization unless it says so (RFC 9111, section 3.5). The browser's
  * request has a cookie instead, so the answer must say who may keep it.
  */
-function cacheControl(given: string | undefined): string {
+function resolveCacheControl(given: string | undefined): string {
   const directives = parseCacheControl(given ?? "");
   if (!given || !directives || directives.size === 0) return "private, no-cache";
-  const isSaid = SAYS_WHO_MAY_KEEP.some((name) => hasWhole(directives, name)) || directives.has("s-maxage");
+  const isSaid =
+    STORAGE_DIRECTIVES.some((name) => hasUnqualifiedDirective(directives, name)) ||
+    directives.has("s-maxage");
   return isSaid ? given : `${given}, private`;
 }
 
-function filtered(headers: IncomingHttpHeaders, isForwarded: (name: string) => boolean): OutgoingHttpHeaders {
+function filterHeaders(
+  headers: IncomingHttpHeaders,
+  isForwarded: (name: string) => boolean,
+): OutgoingHttpHeaders {
   const ofConnection = (headers.connection ?? "").toLowerCase().split(/[\s,]+/);
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => isForwarded(name) && !ofConnection.includes(name)),
@@ -208,11 +219,14 @@ function filtered(headers: IncomingHttpHeaders, isForwarded: (name: string) => b
  * Whether a body comes as it is or in chunks. Node.js removes the chunks, and no other coding (RFC 9112, section 6.1): the
  * rest would be forwarded under a wrong name.
  */
-export const isPlainlyChunked = ({ "transfer-encoding": coding }: IncomingHttpHeaders): boolean =>
+export const isUncodedOrChunked = ({ "transfer-encoding": coding }: IncomingHttpHeaders): boolean =>
   coding === undefined || coding.trim().toLowerCase() === "chunked";
 
 /** Returns the length of the body in the terms of HTTP. Of both headers, Transfer-Encoding counts (RFC 9112, section 6.3). */
-export function framing({ "content-length": length, "transfer-encoding": coding }: IncomingHttpHeaders) {
+export function getBodyLengthHeader({
+  "content-length": length,
+  "transfer-encoding": coding,
+}: IncomingHttpHeaders) {
   if (coding !== undefined) return { "transfer-encoding": "chunked" };
   return Number(length ?? 0) > 0 ? { "content-length": length } : undefined;
 }

@@ -1,14 +1,14 @@
 import type { RequestHandler } from "express";
-import { answerFailure } from "../guard/answer-failure.js";
-import { portalNamed } from "../guard/portal-named.js";
+import { createPortalFinder } from "../guard/find-portal.js";
 import { requireAuth } from "../guard/require-auth.js";
-import { externalPrefix } from "../http/external-url.js";
+import { sendTokenFailure } from "../guard/send-token-failure.js";
+import { getExternalPrefix } from "../http/external-url.js";
 import { RequestPortal } from "../request-portal.js";
 import { refuseRequest } from "../util/assert-factory-call.js";
-import { createAsk } from "./ask.js";
-import { passOn } from "./forward-request.js";
-import { type PortalProxyOptions, settleProxy } from "./resolve-proxy-options.js";
-import { wantedBelow } from "./target.js";
+import { forwardRequest } from "./forward-request.js";
+import { type PortalProxyOptions, resolveProxyOptions } from "./resolve-proxy-options.js";
+import { createSendToUpstream } from "./send-to-upstream.js";
+import { parseRequestedPath } from "./upstream-url.js";
 
 /**
  * Passes requests below a path on to an API, with the access token of who is logged in, refreshed when it has to be:
@@ -33,25 +33,25 @@ export function portalProxy(
   options: PortalProxyOptions = {},
 ): RequestHandler {
   refuseRequest(path, "portalProxy");
-  const settings = settleProxy(path, upstream, options);
+  const settings = resolveProxyOptions(path, upstream, options);
   const { portal: name, csrf } = settings;
-  const portalOf = portalNamed(name);
+  const findPortal = createPortalFinder(name);
   const guard: RequestHandler = requireAuth(name === undefined ? { csrf } : { csrf, portal: name });
-  const ask = createAsk(settings);
+  const sendToUpstream = createSendToUpstream(settings);
   return function portalProxyHandler(req, res, next) {
-    const wanted = wantedBelow(req.url, settings.path);
-    if (wanted === undefined) return next();
+    const requestedPath = parseRequestedPath(req.url, settings.path);
+    if (requestedPath === undefined) return next();
     guard(req, res, (failure) => {
       if (failure !== undefined) return next(failure);
-      const portal = portalOf(req);
+      const portal = findPortal(req);
       if (!portal || res.closed) return; // the guard lets nobody pass without one; who hung up meanwhile is asked for nothing
-      const { parts, visit } = RequestPortal.insideOf(portal);
-      const mount = externalPrefix(parts.settings, visit.mount) + req.baseUrl + settings.path;
-      const leaving = new AbortController();
-      const { signal: left } = leaving;
-      res.once("close", () => leaving.abort());
-      passOn({ req, res, left, parts, mount, settings, ask, wanted })
-        .catch((error) => (left.aborted ? undefined : answerFailure(req, res, portal, {}, error)))
+      const { router, request } = RequestPortal.internalsOf(portal);
+      const mount = getExternalPrefix(router.settings, request.mount) + req.baseUrl + settings.path;
+      const controller = new AbortController();
+      const { signal } = controller;
+      res.once("close", () => controller.abort());
+      forwardRequest({ req, res, signal, router, mount, settings, sendToUpstream, requestedPath })
+        .catch((error) => (signal.aborted ? undefined : sendTokenFailure(req, res, portal, {}, error)))
         .catch(next);
     });
   };

@@ -1,8 +1,8 @@
 import { METHODS as NODE_METHODS, validateHeaderName, validateHeaderValue } from "node:http";
-import { type CsrfOptions, settleCsrf } from "../http/csrf.js";
-import { isSafeAddress } from "../http/safe-url.js";
+import { type CsrfOptions, resolveCsrf } from "../http/csrf.js";
+import { isSafeUrl } from "../http/safe-url.js";
 import { withoutSlash } from "../util/without-trailing-slash.js";
-import { isNeverForwarded, isOwnAnswerHeader, isOwnRequestHeader } from "./forwarded-headers.js";
+import { isNeverForwarded, isOwnRequestHeader, isOwnResponseHeader } from "./forwarded-headers.js";
 
 /** What portalProxy() is told beside the path and the upstream. */
 export interface PortalProxyOptions {
@@ -65,12 +65,16 @@ export interface ProxySettings {
   readonly forwarded: boolean;
 }
 
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const DEFAULT_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-const MOST_SECONDS = 24 * 60 * 60;
+const MAX_SECONDS = 24 * 60 * 60;
 
 /** @throws TypeError when the app starts: what is missing, wrong or does not exist */
-export function settleProxy(path: string, upstream: string, options: PortalProxyOptions): ProxySettings {
+export function resolveProxyOptions(
+  path: string,
+  upstream: string,
+  options: PortalProxyOptions,
+): ProxySettings {
   const {
     portal,
     csrf = true,
@@ -80,60 +84,60 @@ export function settleProxy(path: string, upstream: string, options: PortalProxy
     forwarded = true,
     ...others
   } = options;
-  const { methods = METHODS, requestHeaders = [], responseHeaders = [], ...unknown } = others;
+  const { methods = DEFAULT_METHODS, requestHeaders = [], responseHeaders = [], ...unknown } = others;
   const [name] = Object.keys(unknown);
-  check(name === undefined, `there is no option ${name}`);
-  check(portal === undefined || typeof portal === "string", "portal must be a name");
-  check(typeof forwarded === "boolean", "forwarded must be true or false");
-  settleCsrf(csrf, "portalProxy");
-  const own = settlePath(path);
-  const base = settleUpstream(upstream);
+  assertValid(name === undefined, `there is no option ${name}`);
+  assertValid(portal === undefined || typeof portal === "string", "portal must be a name");
+  assertValid(typeof forwarded === "boolean", "forwarded must be true or false");
+  resolveCsrf(csrf, "portalProxy");
+  const own = resolvePath(path);
+  const base = resolveUpstream(upstream);
   return {
     path: own,
     upstream: base,
     name: `${own || "/"} to ${base.origin}`,
     portal,
     csrf,
-    timeoutMs: settleSeconds("timeout", timeout),
-    idleTimeoutMs: settleSeconds("idleTimeout", idleTimeout),
+    timeoutMs: resolveSeconds("timeout", timeout),
+    idleTimeoutMs: resolveSeconds("idleTimeout", idleTimeout),
     methods: parseMethods(methods),
-    requestHeaders: parseNames("requestHeaders", requestHeaders, isNeverForwarded),
-    responseHeaders: parseNames("responseHeaders", responseHeaders, isOwnAnswerHeader),
-    headers: settleHeaders(headers),
+    requestHeaders: parseHeaderNames("requestHeaders", requestHeaders, isNeverForwarded),
+    responseHeaders: parseHeaderNames("responseHeaders", responseHeaders, isOwnResponseHeader),
+    headers: resolveHeaders(headers),
     forwarded,
   };
 }
 
-function check(isRight: boolean, message: string): asserts isRight {
-  if (!isRight) throw new TypeError(`portalProxy: ${message}`);
+function assertValid(isValid: boolean, message: string): asserts isValid {
+  if (!isValid) throw new TypeError(`portalProxy: ${message}`);
 }
 
-function settlePath(path: unknown): string {
+function resolvePath(path: unknown): string {
   const isPath =
     typeof path === "string" && /^\/([\w\-.~]+(\/|$))*$/.test(path) && !/\/\.\.?(\/|$)/.test(path);
-  check(isPath, "the path must begin with /, without patterns, as '/api'");
+  assertValid(isPath, "the path must begin with /, without patterns, as '/api'");
   return path === "/" ? "" : withoutSlash(path);
 }
 
-function settleUpstream(upstream: unknown): URL {
-  const isAddress = typeof upstream === "string" && isSafeAddress(upstream) && !/[?#]/.test(upstream);
-  check(
-    isAddress,
+function resolveUpstream(upstream: unknown): URL {
+  const isUrl = typeof upstream === "string" && isSafeUrl(upstream) && !/[?#]/.test(upstream);
+  assertValid(
+    isUrl,
     "the upstream must be an https address (or http on loopback) without name and password, ? and #",
   );
   return new URL(upstream);
 }
 
-function settleSeconds(name: string, seconds: unknown): number {
-  const isRight = typeof seconds === "number" && seconds > 0 && seconds <= MOST_SECONDS;
-  check(isRight, `${name} must be seconds, more than 0 and at most ${MOST_SECONDS}`);
+function resolveSeconds(name: string, seconds: unknown): number {
+  const isValid = typeof seconds === "number" && seconds > 0 && seconds <= MAX_SECONDS;
+  assertValid(isValid, `${name} must be seconds, more than 0 and at most ${MAX_SECONDS}`);
   return seconds * 1000;
 }
 
 function parseMethods(given: unknown): ReadonlySet<string> {
-  const isRight = Array.isArray(given) && given.length > 0 && given.every(isMethod);
-  check(
-    isRight,
+  const isValid = Array.isArray(given) && given.length > 0 && given.every(isMethod);
+  assertValid(
+    isValid,
     "methods must be a list of methods in capitals, such as ['GET', 'POST'], without CONNECT and TRACE",
   );
   return new Set(given);
@@ -142,35 +146,41 @@ function parseMethods(given: unknown): ReadonlySet<string> {
 const isMethod = (method: unknown): boolean =>
   typeof method === "string" && NODE_METHODS.includes(method) && method !== "CONNECT" && method !== "TRACE";
 
-function parseNames(option: string, given: unknown, isOwn: (name: string) => boolean): ReadonlySet<string> {
-  check(Array.isArray(given), `${option} must be a list of header names`);
+function parseHeaderNames(
+  option: string,
+  given: unknown,
+  isOwn: (name: string) => boolean,
+): ReadonlySet<string> {
+  assertValid(Array.isArray(given), `${option} must be a list of header names`);
   const names = given.map((name) => {
-    check(
+    assertValid(
       typeof name === "string" && /^[\w!#$%&'*+.^`|~-]+$/.test(name),
       `${option} must be a list of header names`,
     );
     const lower = name.toLowerCase();
-    check(!isOwn(lower), `the header ${lower} cannot be in ${option}`);
+    assertValid(!isOwn(lower), `the header ${lower} cannot be in ${option}`);
     return lower;
   });
   return new Set(names);
 }
 
-function settleHeaders(given: unknown): Record<string, string> {
-  check(typeof given === "object" && given !== null, "headers must be an object of names and values");
-  return Object.fromEntries(Object.entries(given).map(([name, value]) => [settleName(name, value), value]));
+function resolveHeaders(given: unknown): Record<string, string> {
+  assertValid(typeof given === "object" && given !== null, "headers must be an object of names and values");
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [resolveHeaderName(name, value), value]),
+  );
 }
 
 /** A value may be a secret, so no message shows it. */
-function settleName(name: string, value: unknown): string {
+function resolveHeaderName(name: string, value: unknown): string {
   const lower = name.toLowerCase();
-  check(!isOwnRequestHeader(lower), `the header ${lower} is portalProxy's own`);
+  assertValid(!isOwnRequestHeader(lower), `the header ${lower} is portalProxy's own`);
   try {
     validateHeaderName(lower);
     validateHeaderValue(lower, value as string);
   } catch {
     throw new TypeError(`portalProxy: headers[${JSON.stringify(name)}] is no header that can be sent`);
   }
-  check(typeof value === "string", `headers.${lower} must be text`);
+  assertValid(typeof value === "string", `headers.${lower} must be text`);
   return lower;
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Tell } from "../contract/events.js";
+import type { EmitEvent } from "../contract/events.js";
 import type { LoginRecord } from "../session/login-record.js";
 import { keepNewest } from "../util/bounded-map.js";
 import { createJoin } from "../util/queue.js";
@@ -36,7 +36,7 @@ export interface RefreshOnce {
   settled(): Promise<void>;
 }
 
-export function createRefreshOnce(tell: Tell): RefreshOnce {
+export function createRefreshOnce(emit: EmitEvent): RefreshOnce {
   const refreshes = createJoin<LoginRecord>();
   const releases = createJoin<void>();
   const ids = new ClaimIds(randomUUID());
@@ -51,7 +51,7 @@ export function createRefreshOnce(tell: Tell): RefreshOnce {
     count += 1;
     const watch = watches.get(id) ?? new ClaimWatch();
     watches.delete(id);
-    const run = new RefreshRun({ refresh, ids, watch, release, report: new RefreshReport(tell, count) });
+    const run = new RefreshRun({ refresh, ids, watch, release, report: new RefreshReport(emit, count) });
     running.set(id, run);
     return run
       .start()

@@ -1,17 +1,17 @@
-import type { Tell } from "../contract/events.js";
+import type { EmitEvent } from "../contract/events.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 
 /** Reports how a refresh went, once, with its duration. */
 export class RefreshReport {
-  readonly #tell: Tell;
+  readonly #emit: EmitEvent;
   readonly #refresh: number;
   #began = performance.now();
   #waitsSince: number | undefined;
   #isShared = false;
   #isReported = false;
 
-  constructor(tell: Tell, refresh: number) {
-    this.#tell = tell;
+  constructor(emit: EmitEvent, refresh: number) {
+    this.#emit = emit;
     this.#refresh = refresh;
   }
 
@@ -23,7 +23,7 @@ export class RefreshReport {
   /** Another request of this process shares this refresh. */
   joined(): void {
     this.#isShared = true;
-    this.#tell("refresh.joined", () => ({ refresh: this.#refresh }));
+    this.#emit("refresh.joined", () => ({ refresh: this.#refresh }));
   }
 
   /** Another process has brought these. */
@@ -41,7 +41,7 @@ export class RefreshReport {
 
   done(rotated: boolean): void {
     this.#isReported = true;
-    this.#tell("refresh.done", () => ({ refresh: this.#refresh, took: this.#took(), rotated }));
+    this.#emit("refresh.done", () => ({ refresh: this.#refresh, took: this.#took(), rotated }));
   }
 
   /** Does nothing if the end has been reported. */
@@ -49,7 +49,7 @@ export class RefreshReport {
     if (this.#isReported) return;
     this.#isReported = true;
     const { code, status } = error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");
-    this.#tell("refresh.failed", () => ({
+    this.#emit("refresh.failed", () => ({
       refresh: this.#refresh,
       code,
       status,
@@ -65,6 +65,6 @@ export class RefreshReport {
   #reportWaited(renewed: boolean): void {
     const since = this.#waitsSince;
     if (since === undefined) return;
-    this.#tell("lock.waited", () => ({ refresh: this.#refresh, waited: performance.now() - since, renewed }));
+    this.#emit("lock.waited", () => ({ refresh: this.#refresh, waited: performance.now() - since, renewed }));
   }
 }

@@ -1,6 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import session from "express-session";
-import { sessionCookieName } from "../http/cookie-names.js";
+import { getSessionCookieName } from "../http/cookie-names.js";
 import { createMemoryStore } from "../store/memory-store.js";
 import type { EntryStore } from "../store/records.js";
 import { PortalSessionStore } from "../store/session-store.js";
@@ -38,7 +38,7 @@ export function createOwnSession(options: OwnSessionOptions, isChosen: boolean):
   const { rules, secrets, https, tlsTerminated, sameSite, idleSeconds, belongsTo, entries, opened, warn } =
     options;
   const own = rules.name ?? (isChosen ? belongsTo : undefined);
-  const name = sessionCookieName({ name: rules.name, https });
+  const name = getSessionCookieName({ name: rules.name, https });
   const lives = { lifeMs: () => idleSeconds * 1000, isCookieSetOnce: true };
   const kept = entries ?? createMemoryStore(rules.clock, () => warn(IN_MEMORY));
   const store = new PortalSessionStore(kept, lives, { opened });

@@ -1,7 +1,7 @@
 import type { Clock } from "../contract/clock.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { createEncryption } from "../util/encryption.js";
 import { parseJsonObject } from "../util/parse-json-object.js";
-import { createSealer } from "../util/seal.js";
 import { TextCache } from "../util/text-cache.js";
 import { type LoginRecord, LoginView } from "./login-record.js";
 
@@ -44,18 +44,18 @@ export function createRecordCodec(
   report: (error: PortalAuthError) => void,
   clock: Clock = Date.now,
 ): RecordCodec {
-  const sealer = keys.length > 0 ? createSealer(keys, "login record") : undefined;
+  const sealer = keys.length > 0 ? createEncryption(keys, "login record") : undefined;
   const cache = new TextCache<DecodedLogin | undefined>(MOST_CACHED, CACHED_MS, clock);
 
   function open(key: string, text: string): LoginRecord | undefined {
     if (!sealer) return asRecord(parseJsonObject(text));
-    const { key: its, record } = Object(sealer.open(text)) as Partial<Sealed>;
+    const { key: its, record } = Object(sealer.decrypt(text)) as Partial<Sealed>;
     return its === key ? asRecord(record) : undefined;
   }
 
   return {
     encode: (key, record) =>
-      sealer ? sealer.seal({ key, record } satisfies Sealed) : JSON.stringify(record),
+      sealer ? sealer.encrypt({ key, record } satisfies Sealed) : JSON.stringify(record),
     decode(key, text) {
       const known = cache.find(key, text);
       if (known) return known.value;

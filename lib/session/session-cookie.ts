@@ -1,6 +1,11 @@
 import type { Request, Response } from "express";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { describeForwarding, isKnownToBeHttps, isOverHttps, isSaidToBeHttp } from "../http/request-scheme.js";
+import {
+  describeForwarding,
+  isForwardedAsHttp,
+  isProbablyHttps,
+  isVerifiedHttps,
+} from "../http/request-scheme.js";
 import { holderOf, type Instance } from "./holder.js";
 
 /**
@@ -14,9 +19,9 @@ import { holderOf, type Instance } from "./holder.js";
 export function checkCookieCanBeSet(on: Request, instance: Instance): void {
   const req = holderOf(on, instance);
   if (req.session?.cookie?.secure !== true) return;
-  const isBelieved = unbelieving.has(instance) ? isKnownToBeHttps(on) : isOverHttps(req);
+  const isBelieved = unbelieving.has(instance) ? isVerifiedHttps(on) : isProbablyHttps(req);
   if (isBelieved) return;
-  if (isSaidToBeHttp(req)) throw new PortalAuthError("login_over_http"); // the proxy is configured correctly
+  if (isForwardedAsHttp(req)) throw new PortalAuthError("login_over_http"); // the proxy is configured correctly
   throw new PortalAuthError("proxy_not_trusted", { detail: describeForwarding(req) });
 }
 
@@ -35,7 +40,7 @@ export function isStrict(req: Request, instance: Instance): boolean {
 /** Whether a response that begins a session has no session cookie. False if Express knows of https. */
 export function sessionCookieIsMissing(on: Request, instance: Instance, res: Response): boolean {
   const req = holderOf(on, instance);
-  if (isKnownToBeHttps(on) || req.session?.cookie?.secure !== true) return false;
+  if (isVerifiedHttps(on) || req.session?.cookie?.secure !== true) return false;
   const lines = [res.getHeader("Set-Cookie") ?? []].flat();
   const isMissing = !lines.some((line) =>
     String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`),

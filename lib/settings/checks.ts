@@ -1,6 +1,6 @@
 import * as v from "valibot";
-import { isInternalAddress } from "../http/internal-url.js";
-import { isSafeAddress, lacksTwoSlashes } from "../http/safe-url.js";
+import { isInternalUrl } from "../http/internal-url.js";
+import { hasWrongSlashes, isSafeUrl } from "../http/safe-url.js";
 import { withoutSlash } from "../util/without-trailing-slash.js";
 
 // The building blocks of option-table.ts. Each carries the sentence that tells what to write; a value never stands in a message.
@@ -12,8 +12,8 @@ export const text = (write: string) => v.pipe(v.string(write), v.trim(), v.nonEm
 export const address = (write: string) =>
   v.pipe(
     text(write),
-    v.check((value) => !lacksTwoSlashes(value), TWO_SLASHES),
-    v.check((value) => lacksTwoSlashes(value) || isSafeAddress(value), write),
+    v.check((value) => !hasWrongSlashes(value), TWO_SLASHES),
+    v.check((value) => hasWrongSlashes(value) || isSafeUrl(value), write),
   );
 
 const TWO_SLASHES = "write two slashes and a host after the scheme, as in https://host.example";
@@ -29,7 +29,7 @@ export const plainAddress = (write: string) =>
 export const internalAddress = (write: string) =>
   v.pipe(
     text(write),
-    v.check((value) => isInternalAddress(value), write),
+    v.check((value) => isInternalUrl(value), write),
     v.transform((value) => (URL.canParse(value) ? withoutSlash(new URL(value).href) : value)),
   );
 
@@ -52,7 +52,7 @@ export const origins = (write: string) =>
     v.union([v.pipe(v.string(), v.transform(splitAtCommas)), v.array(v.string())], write),
     v.everyItem(
       (value: string) =>
-        isSafeAddress(value) && !value.includes("*") && new URL(value).origin === withoutSlash(value),
+        isSafeUrl(value) && !value.includes("*") && new URL(value).origin === withoutSlash(value),
       write,
     ),
     v.transform((values) => values.map((value) => new URL(value).origin)),

@@ -1,4 +1,4 @@
-import { afterLogoutInWords } from "../http/external-url.js";
+import { describePostLogoutUrl } from "../http/external-url.js";
 import { isStoreAddress } from "../store/store-address.js";
 import { hasEndpointsByHand } from "./endpoints-by-hand.js";
 import { DEFAULTS, OptionsSchema, SECRETS, VARIABLES } from "./option-table.js";
@@ -77,7 +77,7 @@ function settledValue(option: keyof PortalAuthOptions, settings: Settings): stri
       return path === undefined ? "from discovery" : `from discovery, else ${settings.issuer}${path}`;
     }
     case "postLogoutRedirectUri":
-      return afterLogoutInWords(settings);
+      return describePostLogoutUrl(settings);
     case "lateCallbackPath":
       return "the start page";
     case "store":

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../contract/clock.js";
 import type { Hooks } from "../contract/hooks.js";
 import type { Logger } from "../contract/logger.js";
 import type { RenderPage, WordsGiven } from "../contract/page-parts.js";
-import { isSafeAddress } from "../http/safe-url.js";
+import { isSafeUrl } from "../http/safe-url.js";
 import { reservedKey } from "../session/reserved-keys.js";
 import { isStore, whyNoStore } from "../store/open-store.js";
 import { isStoreAddress, MEMORY } from "../store/store-address.js";
@@ -162,7 +162,7 @@ export const OptionsSchema = v.strictObject(
         "write the address of your callback, https://… (http only on loopback), as it is registered at the portal, e.g. https://app.example/callback",
       ),
       v.check(
-        (value) => !isSafeAddress(value) || new URL(value).href === value,
+        (value) => !isSafeUrl(value) || new URL(value).href === value,
         "write it as a browser would: lower-case host, no default port, a path",
       ),
     ),

@@ -1,5 +1,5 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { describeError } from "../errors/redact.js";
+import { redactError } from "../errors/redact.js";
 import { withDeadline } from "./deadline.js";
 import { isMemoryStore } from "./memory-store.js";
 import type { EntryStore, RecordIndex, RecordStore, SessionEntry, StoredRecord } from "./records.js";
@@ -56,7 +56,7 @@ export class GuardedRecordStore<Store extends RecordStore = RecordStore> impleme
       return answer ?? (undefined as T); // an adapter may hand on the null of its database
     } catch (error) {
       if (error instanceof PortalAuthError && error.code === "session_store_failed") throw error;
-      throw new PortalAuthError("session_store_failed", { detail: describeError(error), cause: error });
+      throw new PortalAuthError("session_store_failed", { detail: redactError(error), cause: error });
     }
   }
 

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { SessionData } from "express-session";
-import { callbackPaths, type LoginTicket, tickets } from "../contract/test-login.js";
 import type { Claims, TokenSet } from "../contract/tokens.js";
+import { callbackPaths, type TestLogin, testLogins } from "../http/test-login.js";
 import { ask } from "./ask.js";
 import { cookieHeader, keepCookies } from "./cookie-jar.js";
 
@@ -55,7 +55,7 @@ export async function loginAs(
   const paths = options.path === undefined ? [...callbackPaths] : [options.path];
   const seen: string[] = [];
   for (const path of paths) {
-    const ticket: LoginTicket = { claims, tokens, session, portal, isTaken: false };
+    const ticket: TestLogin = { claims, tokens, session, instance: portal, isTaken: false };
     const { status, cookies } = await askWithTicket(app, path, ticket, headers);
     if (ticket.refusal !== undefined) throw new TypeError(`loginAs: ${ticket.refusal}`);
     if (ticket.isTaken) return cookieHeader(keepCookies(new Map(), cookies));
@@ -75,14 +75,14 @@ const OWN = "x-login-as";
 async function askWithTicket(
   app: RequestListener,
   path: string,
-  ticket: LoginTicket,
+  ticket: TestLogin,
   headers: Readonly<Record<string, string>>,
 ) {
   const own = randomUUID(); // whoever else finds this port gets no login
   const server = createServer((req, res) => {
     if (req.headers[OWN] !== own) return void res.destroy();
     delete req.headers[OWN];
-    tickets.set(req, ticket);
+    testLogins.set(req, ticket);
     lookLikeHttps(req);
     app(req, res);
   });

@@ -1,7 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { renderPage } from "../../lib/answer/page-html.js";
-import { failures, PortalAuthError, type PortalAuthErrorCode } from "../../lib/errors/portal-auth-error.js";
-import { describeError } from "../../lib/errors/redact.js";
+import {
+  errorDefinitions,
+  PortalAuthError,
+  type PortalAuthErrorCode,
+} from "../../lib/errors/portal-auth-error.js";
+import { redactError } from "../../lib/errors/redact.js";
 import { requireAuth } from "../../lib/index.js";
 import { startWorld } from "../support/world.js";
 
@@ -150,13 +154,13 @@ describe("a page", () => {
 });
 
 describe("the table of failures", () => {
-  test.each(Object.entries(failures))(
+  test.each(Object.entries(errorDefinitions))(
     "%s has a status, a sentence for the person and a hint for the developer",
     (code, failure) => {
       expect(failure.status).toBeGreaterThanOrEqual(400);
       expect(failure.sentence).toMatch(/^[A-Z].*[.]$/);
       expect(failure.hint.length).toBeGreaterThan(20);
-      const error = new PortalAuthError(code as keyof typeof failures);
+      const error = new PortalAuthError(code as keyof typeof errorDefinitions);
       expect([error.name, error.code, error.status]).toEqual(["PortalAuthError", code, failure.status]);
     },
   );
@@ -189,8 +193,8 @@ describe("the log", () => {
 
   test("shows an error of the app without what such errors carry: passwords in addresses, long tokens", () => {
     const error = new Error(`cannot reach redis://default:hunter2@cache:6379 with ${"x".repeat(40)}`);
-    expect(describeError(error)).toBe("Error: cannot reach redis://[…]@cache:6379 with […]");
-    expect(describeError("thrown as it is: geheim")).toBe("string");
+    expect(redactError(error)).toBe("Error: cannot reach redis://[…]@cache:6379 with […]");
+    expect(redactError("thrown as it is: geheim")).toBe("string");
   });
 
   test("says nothing of a person who is not logged in", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { CHINESE } from "../../lib/answer/languages/chinese.js";
 import { ENGLISH } from "../../lib/answer/languages/english.js";
 import type { Page } from "../../lib/contract/page-parts.js";
-import { failures } from "../../lib/errors/portal-auth-error.js";
+import { errorDefinitions } from "../../lib/errors/portal-auth-error.js";
 import { PortalAuthError } from "../../lib/index.js";
 import { chineseBrowser } from "../support/languages.js";
 import { startWorld, type WorldOptions } from "../support/world.js";
@@ -17,11 +17,11 @@ async function failingPage(acceptLanguage: string | undefined, given: WorldOptio
 
 describe("the words of each language", () => {
   test("are there for every failure, and no two languages have the same", () => {
-    expect(Object.keys(CHINESE.sentences)).toEqual(Object.keys(failures));
+    expect(Object.keys(CHINESE.sentences)).toEqual(Object.keys(errorDefinitions));
     for (const [code, sentence] of Object.entries(CHINESE.sentences)) {
       expect(sentence, code).toMatch(/。$/);
       expect(sentence, code).not.toMatch(/[,.!?;]/); // full-width punctuation
-      expect(sentence).not.toBe(ENGLISH.sentences[code as keyof typeof failures]);
+      expect(sentence).not.toBe(ENGLISH.sentences[code as keyof typeof errorDefinitions]);
     }
     for (const part of ["titles", "labels"] as const)
       for (const [name, words] of Object.entries(CHINESE[part]))
@@ -142,7 +142,7 @@ describe("the option renderPage", () => {
       kind: "failure",
       lang: "en",
       title: "Sign-in did not work",
-      text: failures.login_not_found.sentence,
+      text: errorDefinitions.login_not_found.sentence,
       code: "login_not_found",
       status: 400,
       request_id: expect.stringMatching(/^[0-9a-f]{12}$/),

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
-import { readResponse } from "../../lib/callback/authorization-response.js";
+import { parseAuthorizationResponse } from "../../lib/callback/authorization-response.js";
 
-const read = (query: string) => readResponse(new URLSearchParams(query));
+const read = (query: string) => parseAuthorizationResponse(new URLSearchParams(query));
 const long = (length: number) => "a".repeat(length);
 
 describe("an authorization response", () => {
@@ -83,6 +83,6 @@ test("a form of 20,000 names is read in linear time: no lookup for each name", (
   const names = Array.from({ length: 20_000 }, (_, index) => index.toString(36));
   const parameters = new URLSearchParams(`state=s&code=c&${names.map((name) => `${name}=`).join("&")}`);
   const lookUp = vi.spyOn(parameters, "getAll");
-  expect(readResponse(parameters)).toEqual({ state: "s", iss: undefined, code: "c" });
+  expect(parseAuthorizationResponse(parameters)).toEqual({ state: "s", iss: undefined, code: "c" });
   expect(lookUp.mock.calls.length).toBeLessThan(20);
 });

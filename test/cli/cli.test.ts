@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { explanationOf, sectionOf } from "../../lib/errors/error-reference.js";
-import { failures } from "../../lib/errors/portal-auth-error.js";
+import { findErrorExplanation, findErrorSection } from "../../lib/errors/error-reference.js";
+import { errorDefinitions } from "../../lib/errors/portal-auth-error.js";
 import { type Portal, startPortal } from "../../lib/testing/provider/test-provider.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -129,17 +129,17 @@ describe("explain", () => {
     "prints the section of %s",
     async (code) => {
       const { stdout } = await run(["explain", code]);
-      expect(stdout).toBe(`${sectionOf(code)}\n`);
+      expect(stdout).toBe(`${findErrorSection(code)}\n`);
     },
   );
 
   test("has a section for every code", () => {
-    for (const code of Object.keys(failures)) {
-      expect(sectionOf(code)?.startsWith(`${code}\n`)).toBe(true);
-      const { happened = "", causes = [] } = explanationOf(code) ?? {};
+    for (const code of Object.keys(errorDefinitions)) {
+      expect(findErrorSection(code)?.startsWith(`${code}\n`)).toBe(true);
+      const { happened = "", causes = [] } = findErrorExplanation(code) ?? {};
       expect([happened.length > 20, causes.length > 0]).toEqual([true, true]);
     }
-    expect(sectionOf("toString")).toBeUndefined();
+    expect(findErrorSection("toString")).toBeUndefined();
   });
 
   test("names the near ones for a code that does not exist", async () => {

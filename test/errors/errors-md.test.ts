@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { failures } from "../../lib/errors/portal-auth-error.js";
+import { errorDefinitions } from "../../lib/errors/portal-auth-error.js";
 import { SECRETS, VARIABLES } from "../../lib/settings/option-table.js";
 import { logIn } from "../access/logged-in.js";
 
@@ -9,7 +9,7 @@ const [contents = "", ...sections] = text.split(/^## /m);
 const codes = sections.map((section) => section.slice(0, section.indexOf("\n")));
 
 test("each code has its section, in the order of the code, and there is no other", () => {
-  expect(codes).toEqual(Object.keys(failures));
+  expect(codes).toEqual(Object.keys(errorDefinitions));
 });
 
 test("the contents lead to each section once", () => {
@@ -21,7 +21,7 @@ test("the contents lead to each section once", () => {
 test.each(sections.map((section) => [section.slice(0, section.indexOf("\n")), section]))(
   "the section of %s tells what happened, and of each cause how to tell it and the fix",
   (code, section) => {
-    const { status, sentence } = failures[code as keyof typeof failures];
+    const { status, sentence } = errorDefinitions[code as keyof typeof errorDefinitions];
     expect(section).toContain(`\nStatus ${status}. People read: "${sentence}"\n`);
     const parts = section.split(/\n\n/);
     expect(parts.map((part) => part.replace(/(\*\*[^*]+\*\*).*/s, "$1"))).toMatchObject([

@@ -2,7 +2,7 @@ import { channel } from "node:diagnostics_channel";
 import { Writable } from "node:stream";
 import pino from "pino";
 import { describe, expect, test, vi } from "vitest";
-import { channelName, createTell, EVENT_NAMES } from "../../lib/contract/events.js";
+import { createEventEmitter, EVENT_NAMES, getChannelName } from "../../lib/contract/events.js";
 import { PortalAuthError, requireAuth } from "../../lib/index.js";
 import { holdNext, json, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
 import { listenToEvents } from "../support/events.js";
@@ -118,7 +118,7 @@ describe("a refresh", () => {
     const { arrived, letGo } = holdNext(portal, "/oauth2/token");
     const first = ask();
     await arrived;
-    const joined = channel(channelName("refresh.joined"));
+    const joined = channel(getChannelName("refresh.joined"));
     const hasJoined = new Promise<unknown>((resolve) => {
       const listener = (event: unknown) => {
         joined.unsubscribe(listener);
@@ -192,10 +192,14 @@ test("nothing of a person, and no secret, is told", async () => {
 
 test("who does not listen pays nothing: nothing is made to be told", async () => {
   const told = vi.fn(() => undefined);
-  const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+  const emit = createEventEmitter({
+    instance: "default",
+    issuer: "https://portal.example",
+    client_id: "app",
+  });
   for (const name of EVENT_NAMES) {
-    expect(channel(channelName(name)).hasSubscribers).toBe(false);
-    tell(name, told);
+    expect(channel(getChannelName(name)).hasSubscribers).toBe(false);
+    emit(name, told);
   }
   expect(told).not.toHaveBeenCalled();
 });

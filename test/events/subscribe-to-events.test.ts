@@ -1,19 +1,19 @@
 import { channel } from "node:diagnostics_channel";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { channelName, createTell } from "../../lib/contract/events.js";
-import { listen } from "../../lib/events/subscribe-to-events.js";
+import { createEventEmitter, getChannelName } from "../../lib/contract/events.js";
+import { subscribeToEvents } from "../../lib/events/subscribe-to-events.js";
 
-const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+const emit = createEventEmitter({ instance: "default", issuer: "https://portal.example", client_id: "app" });
 
 test("a listener hears its own events, until it is told to stop", () => {
   const logout = vi.fn();
-  const stop = listen({ logout }, () => {});
-  tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: false }));
-  tell("login.started", () => ({ login: "a", silent: false }));
+  const stop = subscribeToEvents({ logout }, () => {});
+  emit("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: false }));
+  emit("login.started", () => ({ login: "a", silent: false }));
   stop();
-  tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: false }));
+  emit("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: false }));
   expect(logout.mock.calls).toMatchObject([[{ instance: "default", had_login: true }]]);
-  expect(channel(channelName("logout")).hasSubscribers).toBe(false);
+  expect(channel(getChannelName("logout")).hasSubscribers).toBe(false);
 });
 
 test("one that throws harms neither who tells nor who else listens", () => {
@@ -21,16 +21,16 @@ test("one that throws harms neither who tells nor who else listens", () => {
   const broken = () => {
     throw new Error("broken");
   };
-  onTestFinished(listen({ logout: broken }, failed));
-  onTestFinished(listen({ logout: heard }, () => {}));
-  tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: false, at_portal: false }));
+  onTestFinished(subscribeToEvents({ logout: broken }, failed));
+  onTestFinished(subscribeToEvents({ logout: heard }, () => {}));
+  emit("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: false, at_portal: false }));
   expect(heard).toHaveBeenCalledOnce();
   expect(failed.mock.calls).toEqual([[new Error("broken"), "logout"]]);
 });
 
 test("where there is nothing to tell nobody is told", () => {
   const refused = vi.fn();
-  onTestFinished(listen({ "session.refused": refused }, () => {}));
-  tell("session.refused", () => undefined);
+  onTestFinished(subscribeToEvents({ "session.refused": refused }, () => {}));
+  emit("session.refused", () => undefined);
   expect(refused).not.toHaveBeenCalled();
 });

@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { createByteSealer } from "../../lib/util/seal.js";
+import { createByteEncryption } from "../../lib/util/encryption.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, SESSION_SECRET } from "../support/world.js";
 import { beginLogin, signed } from "./support/acts.js";
@@ -160,15 +160,15 @@ const sealedAnew =
       client = CLIENT_ID,
       callback = "/callback",
     }: Seal) =>
-      createByteSealer(
+      createByteEncryption(
         [secret],
         `${of} ${JSON.stringify([world.portal.issuer, client, world.base + callback])}`,
       );
     return rewrite(world, (value) => {
       const opened = [SESSION_SECRET, RENEWED_SECRET]
-        .map((secret) => sealer({ secret }).open(value))
+        .map((secret) => sealer({ secret }).decrypt(value))
         .find(Boolean);
-      return sealer(by).seal(change(opened as Buffer));
+      return sealer(by).encrypt(change(opened as Buffer));
     });
   };
 

@@ -1,27 +1,27 @@
 import type { Request } from "express";
 import express from "express";
 import { describe, expect, test } from "vitest";
-import { isPersonOnTheirWay, isPrefetch, wantsPage } from "../../lib/answer/client.js";
-import { createLanguages } from "../../lib/answer/languages/languages.js";
+import { isPrefetch, isUserNavigation, shouldSendPage } from "../../lib/answer/client-kind.js";
+import { createChooseWords } from "../../lib/answer/languages/choose-words.js";
 import { renderPage } from "../../lib/answer/page-html.js";
-import { describeError, redactSecrets } from "../../lib/errors/redact.js";
+import { redactError, redactSecrets } from "../../lib/errors/redact.js";
 import { parseCacheControl } from "../../lib/http/cache-control.js";
-import { comparablePath } from "../../lib/http/external-url.js";
+import { normalizePath } from "../../lib/http/external-url.js";
 import { readQuery } from "../../lib/http/parameters.js";
-import { describeForwarding, isOverHttps } from "../../lib/http/request-scheme.js";
-import { returnTo } from "../../lib/http/return-to.js";
-import { isSafeAddress } from "../../lib/http/safe-url.js";
-import { isOwnRoute } from "../../lib/login/own-routes.js";
-import { readMark } from "../../lib/login/silent-mark.js";
-import { strengthIn } from "../../lib/login/strength.js";
-import { deviceOf } from "../../lib/logout/device.js";
+import { describeForwarding, isProbablyHttps } from "../../lib/http/request-scheme.js";
+import { isSafeUrl } from "../../lib/http/safe-url.js";
+import { sanitizeReturnTo } from "../../lib/http/sanitize-return-to.js";
+import { isOwnRoute } from "../../lib/login/is-own-route.js";
+import { readSilentLoginState } from "../../lib/login/silent-login-cookie.js";
+import { parseStrengthQuery } from "../../lib/login-attempt/login-strength.js";
+import { parseDevice } from "../../lib/logout/parse-device.js";
 import { cleanDescription } from "../../lib/provider/clean-description.js";
 import { printable } from "../../lib/provider/explain-failure.js";
-import { answerHeaders } from "../../lib/proxy/forwarded-headers.js";
-import { locationHere, targetOf } from "../../lib/proxy/target.js";
+import { filterResponseHeaders } from "../../lib/proxy/forwarded-headers.js";
+import { buildUpstreamUrl, rewriteLocation } from "../../lib/proxy/upstream-url.js";
 import { keptUserAgent } from "../../lib/session/login-record.js";
 import { DEFAULTS } from "../../lib/settings/option-table.js";
-import { createSealer } from "../../lib/util/seal.js";
+import { createEncryption } from "../../lib/util/encryption.js";
 import { oneLine } from "../../lib/util/to-single-line.js";
 import { startWorld } from "../support/world.js";
 
@@ -34,12 +34,12 @@ const NOISE_MS = 40;
 /** Halfway between linear and quadratic. */
 const MAX_RATIO = 3;
 
-const languages = createLanguages({});
+const languages = createChooseWords({});
 const registered = {
   redirectUri: "https://app.example/callback",
   routes: { ...DEFAULTS.routes, session: false, form: "/login/form" },
 } as const;
-const sealer = createSealer(["0123456789abcdef0123456789abcdef"], "test");
+const sealer = createEncryption(["0123456789abcdef0123456789abcdef"], "test");
 const app = express();
 const upstream = new URL("https://api.example/v1");
 
@@ -48,40 +48,46 @@ const withHeaders = (headers: Record<string, string>, url = "/"): Request =>
 
 /** Every function of lib/ that applies a pattern to text from a browser, a provider, a store or a hook. */
 const READERS: [name: string, read: (text: string) => unknown][] = [
-  ["describeError", (text) => describeError(new Error(text))],
+  ["describeError", (text) => redactError(new Error(text))],
   ["redactSecrets", (text) => redactSecrets(text)],
   ["oneLine", oneLine],
   ["printable", printable],
-  ["returnTo", (text) => returnTo(`/${text}`)],
+  ["returnTo", (text) => sanitizeReturnTo(`/${text}`)],
   ["isOwnRoute", (text) => isOwnRoute(registered, "", `/${text}`)],
-  ["comparablePath", comparablePath],
-  ["isSafeAddress", (text) => isSafeAddress(`http://127.${text}`)],
-  ["strengthIn", (text) => strengthIn(new URLSearchParams({ max_age: text, acr_values: text }))],
+  ["comparablePath", normalizePath],
+  ["isSafeAddress", (text) => isSafeUrl(`http://127.${text}`)],
+  ["strengthIn", (text) => parseStrengthQuery(new URLSearchParams({ max_age: text, acr_values: text }))],
   ["readQuery", (text) => readQuery(withHeaders({}, `/?${text}`))],
-  ["wantsPage", (text) => wantsPage(withHeaders({ accept: text }))],
+  ["wantsPage", (text) => shouldSendPage(withHeaders({ accept: text }))],
   ["isPrefetch", (text) => isPrefetch(withHeaders({ purpose: text }))],
   [
     "isPersonOnTheirWay",
-    (text) => isPersonOnTheirWay(withHeaders({ "user-agent": text, "sec-fetch-mode": text })),
+    (text) => isUserNavigation(withHeaders({ "user-agent": text, "sec-fetch-mode": text })),
   ],
-  ["isOverHttps", (text) => isOverHttps(withHeaders({ "x-forwarded-proto": text }))],
+  ["isOverHttps", (text) => isProbablyHttps(withHeaders({ "x-forwarded-proto": text }))],
   [
     "describeForwarding",
     (text) => describeForwarding(withHeaders({ forwarded: text, "x-forwarded-ssl": text })),
   ],
   ["wordsOf", (text) => languages(withHeaders({ "accept-language": text }))],
-  ["readMark", (text) => readMark(withHeaders({ cookie: text }), { name: undefined, https: true })],
-  ["deviceOf", (text) => deviceOf(keptUserAgent(text))],
+  [
+    "readMark",
+    (text) => readSilentLoginState(withHeaders({ cookie: text }), { name: undefined, https: true }),
+  ],
+  ["deviceOf", (text) => parseDevice(keptUserAgent(text))],
   [
     "renderPage",
     (text) => renderPage({ lang: "en", title: text, text, actions: [], footnote: text } as never),
   ],
   ["parseCacheControl", (text) => [`a${text}\0`, `a=${text}"`, `a="${text}`].map(parseCacheControl)],
-  ["answerHeaders", (text) => answerHeaders({ link: `<a>; rel${text}`, connection: text }, new Set())],
-  ["targetOf", (text) => targetOf(upstream, { rest: `/${text}`, search: `?${text}` })],
-  ["locationHere", (text) => locationHere(text, upstream, upstream, "/api")],
+  [
+    "answerHeaders",
+    (text) => filterResponseHeaders({ link: `<a>; rel${text}`, connection: text }, new Set()),
+  ],
+  ["targetOf", (text) => buildUpstreamUrl(upstream, { rest: `/${text}`, search: `?${text}` })],
+  ["locationHere", (text) => rewriteLocation(text, upstream, upstream, "/api")],
   ["cleanDescription", (text) => cleanDescription(text, ["a", "a b"])],
-  ["open", (text) => sealer.open(text)],
+  ["open", (text) => sealer.decrypt(text)],
 ];
 
 const UNITS = [
@@ -228,5 +234,5 @@ test.each([
   ["thrown as it is: geheim", "string"],
   [undefined, "undefined"],
 ])("describeError() accepts whatever was thrown (%#)", (thrown, described) => {
-  expect(describeError(thrown)).toBe(described);
+  expect(redactError(thrown)).toBe(described);
 });

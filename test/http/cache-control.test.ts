@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hasWhole, parseCacheControl } from "../../lib/http/cache-control.js";
+import { hasUnqualifiedDirective, parseCacheControl } from "../../lib/http/cache-control.js";
 
 const parsed = (header: string) => {
   const directives = parseCacheControl(header);
@@ -32,8 +32,8 @@ test.each(["no store", '"private"', 'private="', "a=b=c", "private;max-age=60", 
 );
 
 test("a directive that names header fields is not the whole one", () => {
-  expect(hasWhole(parseCacheControl('private="a"') ?? new Map(), "private")).toBe(false);
-  expect(hasWhole(parseCacheControl("private") ?? new Map(), "private")).toBe(true);
+  expect(hasUnqualifiedDirective(parseCacheControl('private="a"') ?? new Map(), "private")).toBe(false);
+  expect(hasUnqualifiedDirective(parseCacheControl("private") ?? new Map(), "private")).toBe(true);
 });
 
 test("a long header is parsed in linear time", () => {

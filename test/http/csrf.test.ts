@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { isForged, settleCsrf } from "../../lib/http/csrf.js";
+import { canBeForged, resolveCsrf } from "../../lib/http/csrf.js";
 
 const HERE = "https://app.example";
-const asked = settleCsrf(true, "guard");
+const asked = resolveCsrf(true, "guard");
 
 const judge = (method: string, headers: Record<string, string>, csrf = asked) =>
-  csrf && isForged({ method, headers }, csrf, () => HERE);
+  csrf && canBeForged({ method, headers }, csrf, () => HERE);
 
 test.each<[string, string, Record<string, string>]>([
   [
@@ -82,13 +82,13 @@ test("a method by another name is the application's affair: a header that says s
 });
 
 test("another header takes the place of X-CSRF", () => {
-  const csrf = settleCsrf({ header: "X-Requested-With" }, "guard");
+  const csrf = resolveCsrf({ header: "X-Requested-With" }, "guard");
   expect(judge("POST", { "x-requested-with": "fetch" }, csrf)).toBe(false);
   expect(judge("POST", { "x-csrf": "1" }, csrf)).toBe(true);
 });
 
 test("what names no header means the usual one, and false means that nothing is asked", () => {
-  expect([settleCsrf({}, "guard"), settleCsrf(false, "guard")]).toEqual([{ header: "x-csrf" }, undefined]);
+  expect([resolveCsrf({}, "guard"), resolveCsrf(false, "guard")]).toEqual([{ header: "x-csrf" }, undefined]);
 });
 
 test.each([
@@ -101,7 +101,7 @@ test.each([
   ["two of them", "X-A, X-B"],
   ["nothing", ""],
 ])("a header that would prove nothing is refused when the app starts: %s", (_name, header) => {
-  expect(() => settleCsrf({ header }, "guard")).toThrow("guard: csrf.header must begin with X-");
+  expect(() => resolveCsrf({ header }, "guard")).toThrow("guard: csrf.header must begin with X-");
 });
 
 test.each<[unknown, string]>([
@@ -109,5 +109,5 @@ test.each<[unknown, string]>([
   [null, "guard: csrf must be true, false or { header }"],
   [{ headers: "X-A" }, "guard: there is no option csrf.headers"],
 ])("an option that makes no sense is refused: %j", (given, message) => {
-  expect(() => settleCsrf(given as boolean, "guard")).toThrow(message);
+  expect(() => resolveCsrf(given as boolean, "guard")).toThrow(message);
 });

@@ -1,12 +1,12 @@
 import type { Request } from "express";
 import { describe, expect, test } from "vitest";
 import {
-  addressOf,
-  comparablePath,
-  externalMount,
-  externalPrefix,
-  linkTo,
-  startPage,
+  getExternalMount,
+  getExternalPrefix,
+  getRequestUrl,
+  getRouteUrl,
+  getStartPage,
+  normalizePath,
 } from "../../lib/http/external-url.js";
 import { settleOptions } from "../../lib/settings/settings.js";
 
@@ -35,24 +35,24 @@ describe("the path prefix that a proxy removes is what redirectUri has in front 
     ["https://app.example/en/callback", "/very/deep", "", "/very/deep"],
   ])("%s, mounted at %j", (redirectUri, mount, prefix, mountOutside) => {
     const settings = withRedirectUri(redirectUri);
-    expect(externalPrefix(settings, mount)).toBe(prefix);
-    expect(externalMount(settings, mount)).toBe(mountOutside);
-    expect(linkTo(settings, mount, "/login")).toBe(`${mountOutside}/login`);
-    expect(startPage(settings, mount)).toBe(`${prefix}/`);
-    expect(addressOf(settings, mount, { originalUrl: `${mount}/page?a=1` } as Request)).toBe(
+    expect(getExternalPrefix(settings, mount)).toBe(prefix);
+    expect(getExternalMount(settings, mount)).toBe(mountOutside);
+    expect(getRouteUrl(settings, mount, "/login")).toBe(`${mountOutside}/login`);
+    expect(getStartPage(settings, mount)).toBe(`${prefix}/`);
+    expect(getRequestUrl(settings, mount, { originalUrl: `${mount}/page?a=1` } as Request)).toBe(
       `${prefix}${mount}/page?a=1`,
     );
   });
 
   test("without a callback route, no prefix is known", () => {
     const settings = withRedirectUri("https://app.example/app/callback", false);
-    expect(externalPrefix(settings, "/shop")).toBe("");
-    expect(linkTo(settings, "/shop", "/login")).toBe("/shop/login");
+    expect(getExternalPrefix(settings, "/shop")).toBe("");
+    expect(getRouteUrl(settings, "/shop", "/login")).toBe("/shop/login");
   });
 
   test("a callback route of several segments belongs to no prefix", () => {
     const settings = withRedirectUri("https://app.example/staff/callback", "/staff/callback");
-    expect(externalPrefix(settings, "")).toBe("");
+    expect(getExternalPrefix(settings, "")).toBe("");
   });
 });
 
@@ -60,7 +60,7 @@ describe("no address leads to another site", () => {
   const settings = withRedirectUri("https://app.example/app/callback");
 
   test.each(["//evil.example/x", "/\\evil.example", "/.//evil.example"])("a mount at %j", (mount) => {
-    expect(linkTo(withRedirectUri("https://app.example/callback"), mount, "/login")).toBe("/");
+    expect(getRouteUrl(withRedirectUri("https://app.example/callback"), mount, "/login")).toBe("/");
   });
 
   test.each([
@@ -69,7 +69,7 @@ describe("no address leads to another site", () => {
     ["/\\evil.example", "/app//evil.example"],
     ["/../../evil", "/evil"],
   ])("a request for %s", (originalUrl, address) => {
-    expect(addressOf(settings, "", { originalUrl } as Request)).toBe(address);
+    expect(getRequestUrl(settings, "", { originalUrl } as Request)).toBe(address);
   });
 });
 
@@ -86,5 +86,5 @@ test.each([
   "/app\\logout",
   "/app%5Clogout",
 ])("%s is a spelling of /app/logout", (path) => {
-  expect(comparablePath(path)).toBe("/app/logout");
+  expect(normalizePath(path)).toBe("/app/logout");
 });

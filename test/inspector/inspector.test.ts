@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import express from "express";
 import type { Browser as Chromium, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { createTell } from "../../lib/contract/events.js";
+import { createEventEmitter } from "../../lib/contract/events.js";
 import type { Hooks } from "../../lib/index.js";
 import { type Inspector, inspector } from "../../lib/inspector/index.js";
 import { json, logIn } from "../access/logged-in.js";
@@ -294,10 +294,14 @@ describe("what it knows", () => {
 
   test("no more than the newest fifty logins and two hundred others", async () => {
     const { url, browser } = await startOpened();
-    const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+    const emit = createEventEmitter({
+      instance: "default",
+      issuer: "https://portal.example",
+      client_id: "app",
+    });
     for (let n = 0; n < 300; n += 1) {
-      tell("login.started", () => ({ login: `login ${n}`, silent: false }));
-      tell("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: true }));
+      emit("login.started", () => ({ login: `login ${n}`, silent: false }));
+      emit("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: true }));
     }
     const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
     const kinds = records.map(({ kind }: { kind: string }) => kind);
@@ -306,12 +310,16 @@ describe("what it knows", () => {
   });
 
   test("how many requests shared a refresh", async () => {
-    const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+    const emit = createEventEmitter({
+      instance: "default",
+      issuer: "https://portal.example",
+      client_id: "app",
+    });
     const { url, browser } = await startOpened();
-    tell("refresh.joined", () => ({ refresh: 1 }));
-    tell("refresh.joined", () => ({ refresh: 1 }));
-    tell("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
-    tell("refresh.joined", () => ({ refresh: 2 }));
+    emit("refresh.joined", () => ({ refresh: 1 }));
+    emit("refresh.joined", () => ({ refresh: 1 }));
+    emit("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
+    emit("refresh.joined", () => ({ refresh: 2 }));
     const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
     expect(records).toMatchObject([
       { state: "done", joined: 2, rotated: true },
@@ -320,13 +328,17 @@ describe("what it knows", () => {
   });
 
   test("a second refresh of the same number beside the first, also to who has seen that", async () => {
-    const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
+    const emit = createEventEmitter({
+      instance: "default",
+      issuer: "https://portal.example",
+      client_id: "app",
+    });
     const { url, browser } = await startOpened();
     const ask = async (query = {}) =>
       news(await browser.fetch(`${url}/inspect/events.json?${new URLSearchParams(query)}`));
-    tell("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
+    emit("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
     const first = await ask();
-    tell("refresh.done", () => ({ refresh: 1, took: 34, rotated: true })); // by a portalAuth() that was made anew
+    emit("refresh.done", () => ({ refresh: 1, took: 34, rotated: true })); // by a portalAuth() that was made anew
     const second = await ask({ notebook: first.notebook, after: first.last });
     const ids = new Set([...first.records, ...second.records].map(({ id }: { id: string }) => id));
     expect(ids.size).toBe(2);
@@ -344,8 +356,12 @@ describe("what it knows", () => {
       took: 1,
       steps: [],
     };
-    const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
-    tell("login.failed", () => told);
+    const emit = createEventEmitter({
+      instance: "default",
+      issuer: "https://portal.example",
+      client_id: "app",
+    });
+    emit("login.failed", () => told);
     const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
     expect(records).toMatchObject([{ state: "failed", failure: { code: "of_a_later_version", hint: "" } }]);
   });
@@ -497,8 +513,12 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
 
   test("who walks through a time line by keyboard stays where they are when news come", async () => {
     const { url } = await startWorld(withInspector());
-    const tell = createTell({ instance: "default", issuer: "https://portal.example", client_id: "app" });
-    tell("login.finished", () => ({
+    const emit = createEventEmitter({
+      instance: "default",
+      issuer: "https://portal.example",
+      client_id: "app",
+    });
+    emit("login.finished", () => ({
       login: "a",
       silent: false,
       since_started: 9,
@@ -510,7 +530,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     }));
     const { page } = await open(url);
     await page.locator(".timeline li", { hasText: "session" }).focus();
-    tell("login.started", () => ({ login: "b", silent: false }));
+    emit("login.started", () => ({ login: "b", silent: false }));
     await page.locator("#logins .mark", { hasText: "at the portal" }).waitFor();
     expect(await page.locator(".timeline li:focus .name").textContent()).toBe("session");
   });

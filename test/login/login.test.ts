@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
-import { bareState } from "../../lib/login/state-diagnostics.js";
+import { stripDiagnostics } from "../../lib/login-attempt/state-diagnostics.js";
 import { leadTo, startWorld } from "../support/world.js";
 
 describe("the authorization request", () => {
@@ -21,7 +21,7 @@ describe("the authorization request", () => {
       code_challenge_method: "S256",
     });
     for (const name of ["state", "nonce", "code_challenge"]) {
-      expect(Buffer.from(bareState(params[name] ?? ""), "base64url")).toHaveLength(32);
+      expect(Buffer.from(stripDiagnostics(params[name] ?? ""), "base64url")).toHaveLength(32);
       expect(second.searchParams.get(name)).not.toBe(params[name]);
     }
   });

@@ -13,7 +13,7 @@ import {
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { channelName, createTell, EVENT_NAMES } from "../../lib/contract/events.js";
+import { createEventEmitter, EVENT_NAMES, getChannelName } from "../../lib/contract/events.js";
 import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
 import { json, logIn } from "../access/logged-in.js";
 import { secretsOf, startWorld, type WorldOptions } from "../support/world.js";
@@ -174,9 +174,9 @@ test("refreshes, logouts and refused sessions are told", async () => {
 
 test("requests that join, and waits for another process, are measured", async () => {
   const { points } = startTelemetry();
-  const tell = createTell({ instance: "staff", issuer: "https://portal.example", client_id: "app" });
-  tell("refresh.joined", () => ({ refresh: 1 }));
-  tell("lock.waited", () => ({ refresh: 1, waited: 120, renewed: true }));
+  const emit = createEventEmitter({ instance: "staff", issuer: "https://portal.example", client_id: "app" });
+  emit("refresh.joined", () => ({ refresh: 1 }));
+  emit("lock.waited", () => ({ refresh: 1, waited: 120, renewed: true }));
   const attributes = {
     "portal_auth.instance": "staff",
     "server.address": "portal.example",
@@ -223,5 +223,5 @@ test("what cannot be recorded harms no login, and is told to OpenTelemetry's own
 
 test("once it is stopped nobody listens", () => {
   startTelemetry().stop();
-  for (const name of EVENT_NAMES) expect(channel(channelName(name)).hasSubscribers).toBe(false);
+  for (const name of EVENT_NAMES) expect(channel(getChannelName(name)).hasSubscribers).toBe(false);
 });

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { failures } from "../../lib/errors/portal-auth-error.js";
+import { errorDefinitions } from "../../lib/errors/portal-auth-error.js";
 import { whyNpmCannotInstall } from "./npm-can-install.js";
 import { type Packed, pack, ROOT } from "./packed.js";
 import { createProject, type Project } from "./project.js";
@@ -135,7 +135,7 @@ describe.skipIf(excuse)(`a fresh folder${excuse ? ` (${excuse})` : ""}`, () => {
         await project.install(...others);
         expect(await project.version("@types/express")).toMatch(new RegExp(`^${major}\\.`));
         await project.write("neighbours.mts", NEIGHBOURS);
-        await project.write("codes.mts", exhaustiveSwitch(Object.keys(failures)));
+        await project.write("codes.mts", exhaustiveSwitch(Object.keys(errorDefinitions)));
         const files = ["app.mts", "app.cts", "codes.mts", "neighbours.mts"];
         expect(await project.compile(files, { module: "nodenext", types: ["node", "passport"] })).toBe("");
       },

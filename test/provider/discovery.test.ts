@@ -219,12 +219,12 @@ describe("over https", () => {
     const fetch = vi.fn(async () => Response.json(good));
     vi.stubGlobal("fetch", fetch);
     onTestFinished(() => void vi.unstubAllGlobals());
-    const getPortal = createDiscovery(settleOptions({ ...options, secret: SESSION_SECRET }, {}));
-    const first = await getPortal();
+    const getProvider = createDiscovery(settleOptions({ ...options, secret: SESSION_SECRET }, {}));
+    const first = await getProvider();
     fetch.mockImplementation(async () => Promise.reject(new TypeError("fetch failed")));
     const askedAfter = async (seconds: number) => {
       clock.mockReturnValue(start + seconds * 1000);
-      expect(await getPortal()).toBe(first);
+      expect(await getProvider()).toBe(first);
       await new Promise((resolve) => setImmediate(resolve)); // the renewal has failed by then
       return fetch.mock.calls.length;
     };

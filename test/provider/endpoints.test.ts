@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { hostname } from "node:os";
 import { describe, expect, test } from "vitest";
-import { isInternalAddress } from "../../lib/http/internal-url.js";
+import { isInternalUrl } from "../../lib/http/internal-url.js";
 import { diagnose, type PortalAuthOptions } from "../../lib/index.js";
 import { toServerAddress } from "../../lib/provider/server-url.js";
 import type { Portal } from "../../lib/testing/provider/test-provider.js";
@@ -245,7 +245,7 @@ test.each([
   ["keycloak:8080", false],
   ["", false],
 ])("secrets may be sent to the internal address %s: %s", (address, isAllowed) => {
-  expect(isInternalAddress(address)).toBe(isAllowed);
+  expect(isInternalUrl(address)).toBe(isAllowed);
 });
 
 test.each([

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import {
-  answerHeaders,
-  framing,
+  filterRequestHeaders,
+  filterResponseHeaders,
+  getBodyLengthHeader,
   isNeverForwarded,
-  isOwnAnswerHeader,
   isOwnRequestHeader,
-  isPlainlyChunked,
-  requestHeaders,
+  isOwnResponseHeader,
+  isUncodedOrChunked,
 } from "../../lib/proxy/forwarded-headers.js";
 
 const NONE = new Set<string>();
@@ -115,7 +115,7 @@ test.each([
   ["pseudo headers of HTTP/2", { ":path": "/admin", ":authority": "evil.example" }],
   ["what CGI reads as another", { x_forwarded_for: "1.1.1.1", x_api_key: "1" }],
 ])("not sent to the upstream: %s", (_name, headers) => {
-  expect(requestHeaders({ ...headers, accept: "text/plain" }, NONE)).toEqual({ accept: "text/plain" });
+  expect(filterRequestHeaders({ ...headers, accept: "text/plain" }, NONE)).toEqual({ accept: "text/plain" });
 });
 
 test("sent to the upstream: what APIs read", () => {
@@ -142,13 +142,13 @@ test("sent to the upstream: what APIs read", () => {
     tracestate: "x",
     baggage: "x",
   };
-  expect(requestHeaders({ ...headers, connection: "keep-alive" }, NONE)).toEqual(headers);
+  expect(filterRequestHeaders({ ...headers, connection: "keep-alive" }, NONE)).toEqual(headers);
 });
 
 test("the option adds to that, but for what Connection lists", () => {
   const more = new Set(["x-api-version", "x-other"]);
   const headers = { "x-api-version": "2", "x-other": "1", "x-third": "3", connection: "x-other" };
-  expect(requestHeaders(headers, more)).toEqual({ "x-api-version": "2" });
+  expect(filterRequestHeaders(headers, more)).toEqual({ "x-api-version": "2" });
 });
 
 test.each([
@@ -236,7 +236,7 @@ test.each([
     },
   ],
 ])("not handed to the browser: %s", (_name, headers) => {
-  expect(answerHeaders({ ...headers, etag: '"x"' }, NONE)).toEqual({
+  expect(filterResponseHeaders({ ...headers, etag: '"x"' }, NONE)).toEqual({
     etag: '"x"',
     "cache-control": "private, no-cache",
     "cross-origin-resource-policy": "same-origin",
@@ -265,20 +265,20 @@ test("handed to the browser: what the answer is", () => {
     "cross-origin-resource-policy": _,
     "x-content-type-options": __,
     ...handed
-  } = answerHeaders(headers, NONE);
+  } = filterResponseHeaders(headers, NONE);
   expect(handed).toEqual(headers);
 });
 
 test("nothing that the upstream says lets browsers guess types", () => {
   for (const more of [NONE, new Set(["x-content-type-options"])])
-    expect(answerHeaders({ "x-content-type-options": "sniff" }, more)["x-content-type-options"]).toBe(
+    expect(filterResponseHeaders({ "x-content-type-options": "sniff" }, more)["x-content-type-options"]).toBe(
       "nosniff",
     );
 });
 
 test("the option adds to that, and lets the upstream say who may embed it", () => {
   const headers = { "x-app": "1", "cross-origin-resource-policy": "cross-origin", "x-third": "3" };
-  expect(answerHeaders(headers, new Set(["x-app", "cross-origin-resource-policy"]))).toEqual({
+  expect(filterResponseHeaders(headers, new Set(["x-app", "cross-origin-resource-policy"]))).toEqual({
     "x-app": "1",
     "cross-origin-resource-policy": "cross-origin",
     "cache-control": "private, no-cache",
@@ -303,28 +303,33 @@ test.each([
   ['max-age="60', "private, no-cache"],
   ["no directives, but words", "private, no-cache"],
 ])("shared caches keep what the upstream gave to anybody, and nothing else: %s", (given, expected) => {
-  expect(answerHeaders(given === undefined ? {} : { "cache-control": given }, NONE)["cache-control"]).toBe(
-    expected,
-  );
+  expect(
+    filterResponseHeaders(given === undefined ? {} : { "cache-control": given }, NONE)["cache-control"],
+  ).toBe(expected);
 });
 
 test("a body is as long as it came, whatever Connection lists", () => {
-  expect(framing({ "content-length": "5", connection: "content-length" })).toEqual({ "content-length": "5" });
-  expect(framing({ "transfer-encoding": "chunked" })).toEqual({ "transfer-encoding": "chunked" });
-  expect([framing({}), framing({ "content-length": "0" })]).toEqual([undefined, undefined]);
+  expect(getBodyLengthHeader({ "content-length": "5", connection: "content-length" })).toEqual({
+    "content-length": "5",
+  });
+  expect(getBodyLengthHeader({ "transfer-encoding": "chunked" })).toEqual({ "transfer-encoding": "chunked" });
+  expect([getBodyLengthHeader({}), getBodyLengthHeader({ "content-length": "0" })]).toEqual([
+    undefined,
+    undefined,
+  ]);
 });
 
 test.each([undefined, "chunked", "Chunked", " chunked "])(
   "a body in the coding %j can be forwarded",
   (coding) => {
-    expect(isPlainlyChunked(coding === undefined ? {} : { "transfer-encoding": coding })).toBe(true);
+    expect(isUncodedOrChunked(coding === undefined ? {} : { "transfer-encoding": coding })).toBe(true);
   },
 );
 
 test.each(["gzip, chunked", "gzip", "chunked, chunked", "identity", "", "xchunked"])(
   "one in %j cannot",
   (coding) => {
-    expect(isPlainlyChunked({ "transfer-encoding": coding })).toBe(false);
+    expect(isUncodedOrChunked({ "transfer-encoding": coding })).toBe(false);
   },
 );
 
@@ -349,5 +354,5 @@ test("what the proxy says itself no option says", () => {
     "www-authenticate",
     "x-content-type-options",
   ];
-  expect([...answer, "x-a"].filter(isOwnAnswerHeader)).toEqual(answer);
+  expect([...answer, "x-a"].filter(isOwnResponseHeader)).toEqual(answer);
 });

@@ -9,7 +9,7 @@ import { holdNext, json, TOKEN_SECONDS } from "../access/logged-in.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 import { close, startWorld } from "../support/world.js";
-import { answerTo, headOf, start, startBefore, startServer, startUpstream } from "./passing.js";
+import { answerTo, headOf, start, startBefore, startServer, startUpstream } from "./proxy-setup.js";
 
 describe("a request below the path", () => {
   test.each([4, 5] as const)(

@@ -7,7 +7,7 @@ import { generate } from "selfsigned";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createGate } from "../support/gate.js";
 import { close, listen } from "../support/world.js";
-import { answerTo, headOf, startBefore, startServer } from "./passing.js";
+import { answerTo, headOf, startBefore, startServer } from "./proxy-setup.js";
 
 const MIB = 1024 * 1024;
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { tellNobody } from "../../lib/contract/events.js";
+import { emitNothing } from "../../lib/contract/events.js";
 import type { TokenSet } from "../../lib/contract/tokens.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import type { RefreshedLogin, Renewed } from "../../lib/refresh/refresh.js";
@@ -79,7 +79,7 @@ describe("a claim", () => {
   test("has an id of its own, and is never renewed", async () => {
     const { login, read } = await startLogin();
     const { renew, waiting, arrived } = createProvider();
-    const process = createRefreshOnce(tellNobody);
+    const process = createRefreshOnce(emitNothing);
     const claims: unknown[] = [];
     for (const count of [1, 2]) {
       const work = failureOf(process(ID, refreshOf(login, renew)));
@@ -98,8 +98,8 @@ describe("a claim", () => {
     const { login, read } = await startLogin();
     const { renew, waiting, arrived } = createProvider();
     const down = new PortalAuthError("portal_unreachable");
-    const here = createRefreshOnce(tellNobody);
-    const there = createRefreshOnce(tellNobody);
+    const here = createRefreshOnce(emitNothing);
+    const there = createRefreshOnce(emitNothing);
     for (const [count, process] of [here, here, there].entries()) {
       const work = failureOf(process(ID, refreshOf(login, renew)));
       await vi.advanceTimersByTimeAsync(0);
@@ -116,7 +116,7 @@ describe("a claim", () => {
     const { login, read } = await startLogin();
     const { renew, waiting, arrived } = createProvider();
     const connection = connect(login);
-    const process = createRefreshOnce(tellNobody);
+    const process = createRefreshOnce(emitNothing);
     const work = failureOf(process(ID, refreshOf(connection.login, renew)));
     await arrived(1);
     connection.isCut = true;
@@ -181,7 +181,7 @@ describe("a claim", () => {
       Object.assign(connection.login, { update: lost });
       return provider.renew;
     };
-    const process = createRefreshOnce(tellNobody);
+    const process = createRefreshOnce(emitNothing);
     const failure = await settled(
       failureOf(process(ID, refreshOf(connection.login, provider.renew, { prepare }))),
     );
@@ -286,7 +286,7 @@ describe("the claim of another process", () => {
     const { login, change } = await startLogin(goodFor(3600));
     await change({ refreshing: { id: "another process.1", claimed_at: Date.now() } });
     const { renew, arrived } = createProvider();
-    const process = createRefreshOnce(tellNobody);
+    const process = createRefreshOnce(emitNothing);
     process(ID, refreshOf(login, renew)).catch(() => {});
     await advance(CLAIM_MS);
     expect(renew).not.toHaveBeenCalled();
@@ -310,7 +310,7 @@ describe("the claim of another process", () => {
     await change({ refreshing: { id: "another process.1", claimed_at: Date.now() } });
     const { renew, arrived } = createProvider();
     const connection = connect(login);
-    const process = createRefreshOnce(tellNobody);
+    const process = createRefreshOnce(emitNothing);
     const first = failureOf(process(ID, refreshOf(connection.login, renew)));
     await advance(25_000);
     connection.isCut = true;

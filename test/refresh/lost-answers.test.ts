@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { tellNobody } from "../../lib/contract/events.js";
+import { emitNothing } from "../../lib/contract/events.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { createRefreshOnce } from "../../lib/refresh/refresh-once.js";
 import type { RecordStore } from "../../lib/store/records.js";
@@ -52,7 +52,7 @@ describe.each(CLIENTS)("if the answer of the store is lost, and the client $does
       remove: async (...given) => answer(await records.remove(...given), undefined),
       index: records.index,
     } satisfies Partial<RecordStore>;
-    const process = createRefreshOnce(tellNobody);
+    const process = createRefreshOnce(emitNothing);
     const { renew, waiting, arrived } = createProvider();
     const refresh = () => process(ID, refreshOf(loginIn(cut as unknown as RecordStore), renew));
     return {

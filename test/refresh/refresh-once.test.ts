@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { tellNobody } from "../../lib/contract/events.js";
+import { emitNothing } from "../../lib/contract/events.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { createRefreshOnce, type RefreshOnce } from "../../lib/refresh/refresh-once.js";
 import {
@@ -21,7 +21,7 @@ beforeEach(useFakeTime);
 test("requests that need a refresh while one runs share it, in this process and in others", async () => {
   const { login, read } = await startLogin();
   const { renew, waiting, arrived } = createProvider();
-  const [here, there] = [createRefreshOnce(tellNobody), createRefreshOnce(tellNobody)];
+  const [here, there] = [createRefreshOnce(emitNothing), createRefreshOnce(emitNothing)];
   const all = [here, here, there, there].map((refreshOnce) => refreshOnce(ID, refreshOf(login, renew)));
   await arrived(1);
   await advance(1000);
@@ -184,7 +184,7 @@ describe("a store that fails", () => {
 test("the age of a refresh is known to the process that runs it", async () => {
   const { login } = await startLogin();
   const { renew, waiting, arrived } = createProvider();
-  const process = createRefreshOnce(tellNobody);
+  const process = createRefreshOnce(emitNothing);
   expect(process.ageMs(ID)).toBe(0);
   const work = process(ID, refreshOf(login, renew));
   await arrived(1);

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, vi } from "vitest";
-import { tellNobody } from "../../lib/contract/events.js";
+import { emitNothing } from "../../lib/contract/events.js";
 import type { TokenSet } from "../../lib/contract/tokens.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import type { Refresh, RefreshedLogin, Renew, Renewed } from "../../lib/refresh/refresh.js";
@@ -137,7 +137,7 @@ export function refreshOf(login: RefreshedLogin, renew: Renew, more: Partial<Ref
 
 /** One refresh, by a process of its own. */
 export const refreshInProcess = (...given: Parameters<typeof refreshOf>): Promise<LoginRecord> =>
-  createRefreshOnce(tellNobody)(ID, refreshOf(...given));
+  createRefreshOnce(emitNothing)(ID, refreshOf(...given));
 
 export const failureOf = (work: Promise<unknown>): Promise<PortalAuthError> =>
   work.then(

@@ -3,7 +3,7 @@ import { compactDecrypt } from "jose";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { createRecordCodec } from "../../lib/session/record-codec.js";
-import { createSealer } from "../../lib/util/seal.js";
+import { createEncryption } from "../../lib/util/encryption.js";
 import { loginRecord } from "./records.js";
 
 vi.mock("node:crypto", async (original) => {
@@ -57,7 +57,7 @@ describe("a text that cannot be decoded is reported once, without anything of it
   const text = codecWith(A).encode("s:id", RECORD);
   const changedAt = (at: number) => text.slice(0, at) + (text[at] === "A" ? "B" : "A") + text.slice(at + 1);
   const { tokens: _, ...withoutTokens } = RECORD;
-  const sealed = (value: object) => createSealer([A], "login record").seal(value);
+  const sealed = (value: object) => createEncryption([A], "login record").encrypt(value);
   const OTHER = /another key or for another session, or changed/;
 
   test.each<[string, readonly string[], string, string, RegExp]>([

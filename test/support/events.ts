@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
 import { EVENT_NAMES, type PortalAuthEventName, type PortalAuthEvents } from "../../lib/contract/events.js";
-import { type Listeners, listen } from "../../lib/events/subscribe-to-events.js";
+import { type EventListeners, subscribeToEvents } from "../../lib/events/subscribe-to-events.js";
 
 export interface Heard {
   /** All that was told, in order. */
@@ -14,7 +14,7 @@ export function listenToEvents(): Heard {
   const all: { name: PortalAuthEventName; event: object }[] = [];
   const listeners = EVENT_NAMES.map((name) => [name, (event: object) => void all.push({ name, event })]);
   onTestFinished(
-    listen(Object.fromEntries(listeners) as Listeners, (error) => {
+    subscribeToEvents(Object.fromEntries(listeners) as EventListeners, (error) => {
       throw error;
     }),
   );

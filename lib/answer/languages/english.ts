@@ -1,8 +1,8 @@
 import type { Words } from "../../contract/page-parts.js";
-import { failures, type PortalAuthErrorCode } from "../../errors/portal-auth-error.js";
+import { errorDefinitions, type PortalAuthErrorCode } from "../../errors/portal-auth-error.js";
 
 const sentences = Object.fromEntries(
-  Object.entries(failures).map(([code, { sentence }]) => [code, sentence]),
+  Object.entries(errorDefinitions).map(([code, { sentence }]) => [code, sentence]),
 );
 
 export const ENGLISH: Words = {

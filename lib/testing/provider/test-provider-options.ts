@@ -1,4 +1,4 @@
-import { isSafeAddress } from "../../http/safe-url.js";
+import { isSafeUrl } from "../../http/safe-url.js";
 import { DEMO_PEOPLE, type Person } from "./demo-users.js";
 
 /** An application as it is registered at the portal. */
@@ -139,7 +139,7 @@ export function isRegistered(
   address: string,
 ): boolean {
   if (registered?.includes(address)) return true;
-  return anyLoopbackAddress && address.startsWith("http:") && isSafeAddress(address);
+  return anyLoopbackAddress && address.startsWith("http:") && isSafeUrl(address);
 }
 
 /** Returns the issuer identifier as tokens have it. */

@@ -1,20 +1,20 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createSealer } from "../../../lib/util/seal.js";
+import { createEncryption } from "../../../lib/util/encryption.js";
 import { edited, edits, json, tries } from "../support/property.js";
 
 // RFC 7516, section 5.2: what was changed opens nothing.
 
 const secret = "0123456789abcdef0123456789abcdef";
-const sealer = createSealer([secret], "a purpose");
+const sealer = createEncryption([secret], "a purpose");
 
 test("what was sealed comes back as it was, to the same secret and purpose alone", () => {
   fc.assert(
     fc.property(json, (value) => {
-      const sealed = sealer.seal({ value });
-      expect(sealer.open(sealed)).toEqual(JSON.parse(JSON.stringify({ value })));
-      expect(createSealer([secret], "another purpose").open(sealed)).toBeUndefined();
-      expect(createSealer([`${secret}x`], "a purpose").open(sealed)).toBeUndefined();
+      const sealed = sealer.encrypt({ value });
+      expect(sealer.decrypt(sealed)).toEqual(JSON.parse(JSON.stringify({ value })));
+      expect(createEncryption([secret], "another purpose").decrypt(sealed)).toBeUndefined();
+      expect(createEncryption([`${secret}x`], "a purpose").decrypt(sealed)).toBeUndefined();
     }),
     tries(500),
   );
@@ -23,10 +23,10 @@ test("what was sealed comes back as it was, to the same secret and purpose alone
 test("a sealed value that was edited opens nothing", () => {
   fc.assert(
     fc.property(json, edits, (value, changes) => {
-      const sealed = sealer.seal({ value });
+      const sealed = sealer.encrypt({ value });
       const other = edited(sealed, changes);
       fc.pre(other !== sealed);
-      expect(sealer.open(other)).toBeUndefined();
+      expect(sealer.decrypt(other)).toBeUndefined();
     }),
     tries(5000),
   );
@@ -38,7 +38,7 @@ test("whatever text comes as a sealed value, nothing is thrown and nothing opene
     .map((list) => list.join("."));
   fc.assert(
     fc.property(fc.oneof(parts, fc.string({ unit: "binary" })), (text) => {
-      expect(sealer.open(text)).toBeUndefined();
+      expect(sealer.decrypt(text)).toBeUndefined();
     }),
     tries(3000),
   );

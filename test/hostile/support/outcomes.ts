@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { failures } from "../../../lib/errors/portal-auth-error.js";
+import { errorDefinitions } from "../../../lib/errors/portal-auth-error.js";
 import type { PortalAuthErrorCode } from "../../../lib/index.js";
 import type { Answer } from "../../support/browser.js";
 import type { Outcome, World } from "./attack.js";
@@ -11,7 +11,7 @@ const nobodyIsIn = async ({ victim, stranger, whoIs, base, other, otherBase }: W
   }
 };
 
-/** A login that cannot be found where it comes back. Which of them it is, is told by evidence (test/login/state-diagnostics.test.ts). */
+/** A login that cannot be found where it comes back. Which of them it is, is told by evidence (test/login-attempt/state-diagnostics.test.ts). */
 export const LOST_LOGIN: readonly PortalAuthErrorCode[] = [
   "login_not_found",
   "login_expired",
@@ -70,7 +70,7 @@ const tells =
   (code: PortalAuthErrorCode): Outcome =>
   ({ status, body, headers }) => {
     expect(body).toContain(code);
-    expect(status).toBe(failures[code].status);
+    expect(status).toBe(errorDefinitions[code].status);
     if (BY_CLIENTS.includes(code)) expect(status).toBeLessThan(500);
     expect(headers["cache-control"]).toBe("no-store");
     expect(headers["referrer-policy"]).toBe("no-referrer");

@@ -1,0 +1,32 @@
+import type { Request } from "express";
+import type { Words, WordsGiven } from "../../contract/page-parts.js";
+import { CHINESE } from "./chinese.js";
+import { ENGLISH } from "./english.js";
+
+/** The language that a browser asks for (Accept-Language: RFC 9110, section 12.5.4), of those that there are; else English. */
+export type ChooseWords = (req: Request) => Words;
+
+export function createChooseWords(given: Readonly<Record<string, WordsGiven>>): ChooseWords {
+  const known = new Map<string, Words>([
+    ["en", ENGLISH],
+    ["zh", CHINESE],
+  ]);
+  for (const [lang, words] of Object.entries(given))
+    known.set(lang, completeWords(lang, words, known.get(lang) ?? ENGLISH));
+  const languages = [...known.keys()];
+  return function wordsOf(req) {
+    const language = req.acceptsLanguages(languages);
+    return (language && known.get(language)) || (known.get("en") as Words);
+  };
+}
+
+const completeWords = (lang: string, given: WordsGiven, base: Words): Words => ({
+  lang,
+  sentences: { ...base.sentences, ...given.sentences },
+  titles: { ...base.titles, ...given.titles },
+  labels: { ...base.labels, ...given.labels },
+  signOutQuestion: given.signOutQuestion ?? base.signOutQuestion,
+  formNotSent: given.formNotSent ?? base.formNotSent,
+  formQuestion: given.formQuestion ?? base.formQuestion,
+  formGone: given.formGone ?? base.formGone,
+});

@@ -1,0 +1,42 @@
+import type { OutgoingHttpHeaders } from "node:http";
+import type { Response } from "express";
+import { setResponseHeaders } from "./response-headers.js";
+
+/** nginx reads an answer's headers into one buffer of 4 KiB (`proxy_buffer_size`), and answers 502 if they do not fit. */
+const MAX_BYTES = 4096;
+/** For the status line, Date, Connection and the cookie of an application's own session, which are added later. */
+const RESERVED_BYTES = 300;
+const SEPARATORS = ": \r\n".length;
+
+/** How many bytes the line of a header takes. */
+export const getHeaderLineBytes = (name: string, value: string): number =>
+  name.length + value.length + SEPARATORS;
+
+/**
+ * Returns how many bytes are left for more headers of a redirect to this address, below 4 KiB altogether. May be negative:
+ * the application may have set large headers of its own.
+ */
+export function getRemainingHeaderBytes(res: Response, location: string): number {
+  ownHeaders ??= collectOwnHeaders();
+  const headers = { ...res.getHeaders(), ...ownHeaders, location };
+  const used = Object.entries(headers).reduce((sum, [name, value]) => sum + countLineBytes(name, value), 0);
+  return MAX_BYTES - RESERVED_BYTES - used;
+}
+
+function countLineBytes(name: string, value: OutgoingHttpHeaders[string]): number {
+  return [value ?? []].flat().reduce<number>((sum, line) => sum + getHeaderLineBytes(name, String(line)), 0);
+}
+
+let ownHeaders: OutgoingHttpHeaders | undefined;
+
+function collectOwnHeaders(): OutgoingHttpHeaders {
+  const lines: OutgoingHttpHeaders = {};
+  const collector = {
+    setHeader(name: string, value: string) {
+      lines[name.toLowerCase()] = value;
+    },
+    removeHeader() {},
+  };
+  setResponseHeaders(collector as unknown as Response);
+  return lines;
+}

@@ -1,0 +1,106 @@
+import type { Request } from "express";
+import { redirect } from "../answer/redirect.js";
+import { setFormResponseHeaders } from "../answer/response-headers.js";
+import { getOrigin, type RequestContext, type RouterContext } from "../context/router-context.js";
+import type { Words } from "../contract/page-parts.js";
+import type { Claims } from "../contract/tokens.js";
+import { isSameOrigin } from "../http/csrf.js";
+import { getRouteUrl, getStartPage } from "../http/external-url.js";
+import { readQuery } from "../http/parameters.js";
+import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
+import { forgetForm, pendingForm } from "../session/pending-form.js";
+import { readSession } from "../session/session.js";
+import { decryptForm, type SavedForm } from "./encrypt-form.js";
+import { type SavedForms, withSavedForms } from "./saved-forms.js";
+
+/** The query of the "do not send" button. The other button posts only fields of the application. */
+const DISCARD_PARAMETER = "discard";
+
+/** Answers GET /login/form with a page that names the signed-in user, and asks whether to send the kept form. */
+export function createFormStep(router: RouterContext) {
+  return async function form({ req, res, mount }: RequestContext): Promise<void> {
+    const { pages, settings } = router;
+    const waiting = await loadWaitingForm(router, req, (forms, id) => forms.load(id));
+    if (!waiting)
+      return pages.send(req, res, ({ titles, labels, formGone }) => ({
+        kind: "form",
+        title: titles.noForm,
+        text: formGone,
+        actions: [{ label: labels.startPage, href: getStartPage(settings, mount) }],
+      }));
+    const post = getFormPageUrl(router, mount);
+    const name = getUserName(readSession(req, settings)?.claims);
+    const page = (words: Words) => ({
+      kind: "form" as const,
+      title: words.titles.sendForm,
+      text: insertUserName(words.formQuestion, name),
+      actions: [
+        { label: words.labels.sendNow, post, fields: [...new URLSearchParams(waiting.body)] },
+        { label: words.labels.doNotSend, post: `${post}?${DISCARD_PARAMETER}`, fields: [] },
+      ],
+      footnote: waiting.to,
+    });
+    await pages.send(req, res, page, setFormResponseHeaders);
+  };
+}
+
+/**
+ * Answers POST /login/form. The user has posted the form itself. A 307 makes the browser post it again to its own address,
+ * where the guard lets it pass once. With the "do not send" button the form is discarded.
+ */
+export function createSendFormStep(router: RouterContext) {
+  return async function sendForm({ req, res, mount }: RequestContext): Promise<void> {
+    const ask = () => redirect(res, 303, getFormPageUrl(router, mount));
+    if (!isSameOrigin(req.headers, getOrigin(router))) return ask();
+    if (readQuery(req).has(DISCARD_PARAMETER))
+      return redirect(res, 303, await discardForm(router, req, mount));
+    const waiting = await loadWaitingForm(router, req, (forms, id) => forms.loadForRedirect(id));
+    if (waiting) redirect(res, 307, waiting.to, setFormResponseHeaders);
+    else ask(); // that page says that there is no form
+  };
+}
+
+/** Returns the address of our page, as the browser sees it. */
+export const getFormPageUrl = ({ settings }: RouterContext, mount: string): string =>
+  getRouteUrl(settings, mount, String(settings.routes.form));
+
+/** Returns the form that waits for the user of this request. A form that cannot be decrypted is discarded. */
+async function loadWaitingForm(
+  router: RouterContext,
+  req: Request,
+  ask: (forms: SavedForms, id: string) => Promise<string | undefined>,
+): Promise<SavedForm | undefined> {
+  const { settings } = router;
+  const pending = readSession(req, settings) && pendingForm(req, settings);
+  if (!pending) return undefined;
+  const { id } = pending;
+  const encrypted = await withSavedForms(req, settings, (forms) => ask(forms, id));
+  if (encrypted === undefined) return undefined;
+  const form = decryptForm(router, id, encrypted);
+  if (!form) await removeForm(router, req, id);
+  return form;
+}
+
+/** Discards the form, and returns the page for its user. */
+async function discardForm(router: RouterContext, req: Request, mount: string): Promise<string> {
+  const startPageUrl = getStartPage(router.settings, mount);
+  const pending = pendingForm(req, router.settings);
+  if (!pending) return startPageUrl;
+  await removeForm(router, req, pending.id);
+  return sanitizeReturnTo(pending.back, startPageUrl);
+}
+
+async function removeForm({ settings }: RouterContext, req: Request, id: string): Promise<void> {
+  await withSavedForms(req, settings, (forms) => forms.remove(id));
+  forgetForm(req, settings);
+}
+
+/** Adds the name of the user, also to words of the application that omit it: the user must see who is signed in. */
+const insertUserName = (question: string, name: string): string =>
+  question.includes("{name}") ? question.replaceAll("{name}", () => name) : `${question} ${name}`;
+
+/** Returns the first name that the claims have. */
+function getUserName({ name, preferred_username, nickname, email, sub }: Partial<Claims> = {}): string {
+  const names: unknown[] = [name, preferred_username, nickname, email, sub];
+  return names.find((one): one is string => typeof one === "string" && one !== "") ?? "";
+}

@@ -1,0 +1,98 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { TLSSocket } from "node:tls";
+import { parseCookie } from "cookie";
+import type { Request, Response } from "express";
+import { consoleLog } from "../answer/log.js";
+import { sanitizeReturnTo } from "../http/external-url.js";
+import { readQuery } from "../http/parameters.js";
+import { createEncryption } from "../util/encryption.js";
+import { onceAMinute } from "../util/once-a-minute.js";
+import { collectSecrets, isReachedOverHttps } from "./users.js";
+
+const COOKIE_LIFETIME_MS = 12 * 60 * 60 * 1000;
+
+/** Returns what prints the address that opens the page, at most once a minute: an open page asks every second. */
+const createLinkReport = () =>
+  onceAMinute((link: string) =>
+    consoleLog.warn(
+      `inspector(): a request carries no valid token. To open the page: ${link} (it works once)`,
+    ),
+  );
+
+const createToken = (): string => randomBytes(24).toString("base64url");
+
+/**
+ * Opens the inspector for one browser: first by a token from the console, which works once, then by a cookie. No address
+ * and no header proves that a request comes from the developer: a proxy may look like a browser on this machine.
+ */
+export class InspectorAccess {
+  #token = createToken();
+  /** Seals the cookie where no portalAuth() is in front. Its secrets are better: they outlive a restart. */
+  readonly #ownSecret = createToken();
+  #reportLink = createLinkReport();
+
+  /** Returns this address with the token in it. */
+  link(address: string | URL): string {
+    const url = new URL(address);
+    url.searchParams.set("token", this.#token);
+    return url.href;
+  }
+
+  /** Checks cookie and token of a request. A right token is spent, and the answer sets the cookie. */
+  authorize(req: Request, res: Response): boolean {
+    if (this.#hasCookie(req)) return true;
+    if (!this.#hasToken(req)) {
+      this.#reportLink(this.link(getPageUrl(req)));
+      return false;
+    }
+    this.#token = createToken();
+    this.#reportLink = createLinkReport();
+    this.#setCookie(req, res);
+    return true;
+  }
+
+  #hasToken(req: Request): boolean {
+    if (req.method !== "GET" || req.path !== "/") return false;
+    return readQuery(req)
+      .getAll("token")
+      .some((given) => isSame(given, this.#token));
+  }
+
+  #hasCookie(req: Request): boolean {
+    const encrypted = parseCookie(req.headers.cookie ?? "")[cookieName(req)];
+    const decrypted = encrypted
+      ? (this.#encryption(req).decrypt(encrypted) as { until: number } | undefined)
+      : undefined;
+    return decrypted !== undefined && decrypted.until > Date.now();
+  }
+
+  #setCookie(req: Request, res: Response): void {
+    const value = this.#encryption(req).encrypt({ until: Date.now() + COOKIE_LIFETIME_MS });
+    const path = new URL(getPageUrl(req)).pathname.replace(/\/$/, "") || "/";
+    res.cookie(cookieName(req), value, {
+      httpOnly: true,
+      sameSite: "strict",
+      secure: isReachedOverHttps(req),
+      path,
+    });
+  }
+
+  #encryption(req: Request) {
+    const secrets = collectSecrets(req);
+    return createEncryption(secrets.length > 0 ? secrets : [this.#ownSecret], "inspector");
+  }
+}
+
+/** Browsers send the cookies of one host to all of its ports, and another app may run at the next one. */
+const cookieName = (req: Request): string => `portal-inspector-${new URL(getPageUrl(req)).port || "default"}`;
+
+/** Returns the address of the page, as the browser of this request sees it. Its Host is known to be a loopback name. */
+function getPageUrl(req: Request): string {
+  const scheme = (req.socket as TLSSocket).encrypted ? "https" : "http";
+  return new URL(sanitizeReturnTo(`${req.baseUrl}/`), `${scheme}://${req.headers.host}`).href;
+}
+
+/** Compares in constant time, whatever the lengths are. */
+const isSame = (one: string, other: string): boolean => timingSafeEqual(digest(one), digest(other));
+
+const digest = (text: string): Buffer => createHash("sha256").update(text).digest();

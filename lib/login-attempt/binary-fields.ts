@@ -1,0 +1,35 @@
+/**
+ * Fields of a login attempt as bytes: a tag, a length of two bytes, the value. JSON would take about twice the room, and the
+ * cookies of all attempts together have 4,000 bytes.
+ */
+export type BinaryFields = Readonly<Record<number, Buffer | undefined>>;
+
+const HEAD_BYTES = 3;
+
+/** Returns how many bytes a field takes. */
+export const countFieldBytes = (value: Buffer): number => HEAD_BYTES + value.length;
+
+/** Packs fields in the order of their tags. Fields that are undefined are omitted. */
+export function encodeFields(fields: BinaryFields): Buffer {
+  const parts: Buffer[] = [];
+  for (const [tag, value] of Object.entries(fields)) {
+    if (!value) continue;
+    const head = Buffer.alloc(HEAD_BYTES);
+    head.writeUInt8(Number(tag));
+    head.writeUInt16BE(value.length, 1);
+    parts.push(head, value);
+  }
+  return Buffer.concat(parts);
+}
+
+/** Reads what packFields() wrote. The bytes were authenticated before, so a field that is cut off ends the list. */
+export function decodeFields(bytes: Buffer): BinaryFields {
+  const fields: Record<number, Buffer> = {};
+  for (let at = 0; at + HEAD_BYTES <= bytes.length; ) {
+    const end = at + HEAD_BYTES + bytes.readUInt16BE(at + 1);
+    if (end > bytes.length) break;
+    fields[bytes.readUInt8(at)] = bytes.subarray(at + HEAD_BYTES, end);
+    at = end;
+  }
+  return fields;
+}

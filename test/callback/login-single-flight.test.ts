@@ -1,0 +1,77 @@
+import { expect, test, vi } from "vitest";
+import { createLoginSingleFlight } from "../../lib/callback/login-single-flight.js";
+
+const LIFETIME_MS = 10 * 60 * 1000;
+
+test("work is done once: who comes meanwhile or right after shares its outcome", async () => {
+  const once = createLoginSingleFlight<number>(LIFETIME_MS);
+  const work = vi.fn(async () => 7);
+  expect(await Promise.all([once("a", "code", work), once("a", "code", work)])).toEqual([7, 7]);
+  expect(await once("a", "code", work)).toBe(7);
+  expect(work).toHaveBeenCalledOnce();
+});
+
+test("who comes with another code shares nothing, and no work is done for them", async () => {
+  const once = createLoginSingleFlight<number>(LIFETIME_MS);
+  const work = vi.fn(async () => 7);
+  const running = once("a", "code", work);
+  expect(once("a", "another", work)).toBe("another code");
+  expect(await running).toBe(7);
+  expect(once("a", "another", work)).toBe("another code");
+  expect(work).toHaveBeenCalledOnce();
+});
+
+test("who comes ten seconds after it was done, or later, shares nothing", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const once = createLoginSingleFlight<number>(LIFETIME_MS);
+  let finish: (value: number) => void = () => {};
+  const work = vi.fn(() => new Promise<number>((resolve) => (finish = resolve)));
+  const running = once("a", "code", work);
+  vi.setSystemTime(Date.now() + 60_000);
+  const meanwhile = once("a", "code", work);
+  finish(7);
+  expect(await Promise.all([running, meanwhile])).toEqual([7, 7]);
+  vi.setSystemTime(Date.now() + 10_000 - 1);
+  expect(await once("a", "code", work)).toBe(7);
+  vi.setSystemTime(Date.now() + 1);
+  expect(once("a", "code", work)).toBe("too late");
+  expect(work).toHaveBeenCalledOnce();
+  vi.useRealTimers();
+});
+
+test("a failure is shared as well", async () => {
+  const once = createLoginSingleFlight<number>(LIFETIME_MS);
+  const work = vi.fn(async () => Promise.reject(new Error("no")));
+  await expect(once("a", "code", work)).rejects.toThrow("no");
+  await expect(once("a", "code", work)).rejects.toThrow("no");
+  expect(work).toHaveBeenCalledOnce();
+});
+
+test("an outcome is forgotten after ten minutes", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const once = createLoginSingleFlight<number>(LIFETIME_MS);
+  const work = vi.fn(async () => 7);
+  await once("a", "code", work);
+  vi.setSystemTime(Date.now() + LIFETIME_MS - 1);
+  await once("a", "code", work);
+  expect(work).toHaveBeenCalledTimes(1);
+  vi.setSystemTime(Date.now() + 1);
+  await once("a", "code", work);
+  expect(work).toHaveBeenCalledTimes(2);
+  vi.useRealTimers();
+});
+
+test("of very many the oldest are forgotten, but never what is still under way", async () => {
+  const once = createLoginSingleFlight<number>(LIFETIME_MS);
+  const early = vi.fn(async () => 1);
+  let finish: (value: number) => void = () => {};
+  const slow = vi.fn(() => new Promise<number>((resolve) => (finish = resolve)));
+  const running = once("slow", "code", slow);
+  await once("early", "code", early);
+  for (let n = 0; n < 10_000; n += 1) await once(`other ${n}`, "code", async () => n);
+  const again = once("slow", "code", slow);
+  await once("early", "code", early);
+  expect([slow.mock.calls.length, early.mock.calls.length]).toEqual([1, 2]);
+  finish(7);
+  expect(await Promise.all([running, again])).toEqual([7, 7]);
+});
