@@ -12,14 +12,14 @@ app.use(
     cookie: { httpOnly: true, sameSite: 'lax', secure: process.env.PORTAL_REDIRECT_URI.startsWith('https:') },
   }),
 );
-app.use(portalAuth({ keepSessionKeys: ['cart'] })); // new: behind the session, which it uses
+app.use(portalAuth({ keepSessionKeys: ['cart'] })); // new: after the session, which it uses
 
 app.get('/', (req, res) => {
   const who = req.portal.isAuthenticated ? req.portal.claims.sub : 'visitor';
   res.json({ who, cart: req.session.cart ?? [] });
 });
 
-// as before: visitors fill a cart, and it survives the login
+// As before: visitors fill a cart, which survives the login.
 app.post('/cart', (req, res) => {
   req.session.cart = [...(req.session.cart ?? []), req.body.item];
   res.redirect(303, '/');
@@ -30,7 +30,7 @@ app.get('/checkout', requireAuth(), (req, res) => {
   res.json({ buyer: req.portal.claims.sub, cart: req.session.cart ?? [] });
 });
 
-// Express 4 does not notice that a handler rejects: hand the failure on yourself
+// Express 4 does not handle rejected promises: pass the error to next().
 app.get('/profile', requireAuth(), async (req, res, next) => {
   try {
     res.json(await req.portal.userinfo());
@@ -39,5 +39,5 @@ app.get('/profile', requireAuth(), async (req, res, next) => {
   }
 });
 
-app.use(portalErrors()); // new: who must sign in again is sent to the portal
+app.use(portalErrors()); // new: redirects users who must sign in again
 app.listen(Number(process.env.PORT ?? 3000));

@@ -8,7 +8,7 @@ app.use(
   portalAuth({
     hooks: {
       onLogin(context) {
-        context.session.user = { id: context.claims.sub }; // what serializeUser kept
+        context.session.user = { id: context.claims.sub }; // the data of serializeUser
       },
     },
   }),

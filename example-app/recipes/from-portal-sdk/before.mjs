@@ -1,5 +1,5 @@
-// A reconstruction, to be read and not to be run: the portal's own Node SDK is no longer on the npm registry. What is
-// told here is what the samples that used it did.
+// A reconstruction of the samples that used Tencent CIAM's Node SDK, which is no longer on the npm registry.
+// Read it, do not run it.
 
 import { AuthClient } from 'ciam-node-sdk'; // stands for the package that is gone
 import cookieParser from 'cookie-parser';
@@ -17,13 +17,15 @@ const client = new AuthClient({
 const app = express();
 app.use(cookieParser());
 
-app.get('/login', async (req, res) => res.redirect(await client.generateAuthUrl())); // state: the same for everybody, or none
+// state: the same for all users, or missing
+app.get('/login', async (req, res) => res.redirect(await client.generateAuthUrl()));
 
 app.get('/callback', async (req, res) => {
   const tokens = await client.fetchToken(req.url); // state is not compared with anything
   res.cookie('access_token', tokens.access_token); // scripts can read it
-  const claims = JSON.parse(Buffer.from(tokens.id_token.split('.')[1], 'base64').toString()); // no signature is checked
-  res.cookie('user', JSON.stringify(claims)); // and whoever edits this cookie is somebody else
+  // no signature is checked
+  const claims = JSON.parse(Buffer.from(tokens.id_token.split('.')[1], 'base64').toString());
+  res.cookie('user', JSON.stringify(claims)); // a user who edits this cookie becomes another user
   res.redirect('/account');
 });
 

@@ -10,7 +10,8 @@ const MOST_MS = 8000; // a call that takes over 10 s has failed for the caller
 const DUPLICATE_KEY = 11000;
 const MOST_ATTEMPTS = 10;
 
-// Confirmed writes survive a failover. A read fails at a server that is no longer the primary, and does not know it yet.
+// Confirmed writes survive a failover.
+// A read fails at a former primary that has not noticed the change yet.
 const CONCERNS = {
   readPreference: 'primary',
   readConcern: 'linearizable',
@@ -39,7 +40,7 @@ export class MongodbStore {
     return toRecord(await this.#records.findOne(filter, { projection: RECORD, maxTimeMS: MOST_MS }));
   }
 
-  // A living record stays as it is. The id tells whose record is there afterwards.
+  // A living record stays as it is. The id shows whose record is there afterwards.
   async create(key, text, lifeMs) {
     const createdBy = randomUUID();
     const created = { text: { $literal: text }, version: 1, endsAt: endIn(lifeMs), createdBy };
@@ -60,7 +61,8 @@ export class MongodbStore {
 
   async replace(key, version, text, lifeMs) {
     const endsAt = lifeMs === undefined ? '$endsAt' : endIn(lifeMs);
-    const fields = { text: { $literal: text }, version: { $add: ['$version', 1] }, endsAt }; // $literal: a text may begin with $
+    // $literal: a text may begin with $
+    const fields = { text: { $literal: text }, version: { $add: ['$version', 1] }, endsAt };
     const { matchedCount } = await this.#records.updateOne({ _id: key, version, $expr: ALIVE }, [
       { $set: fields },
     ]);

@@ -1,7 +1,7 @@
 // An adapter for MySQL and MariaDB. Its tables are in tables.sql.
 import { setTimeout } from 'node:timers/promises';
 
-const NOW = 'UTC_TIMESTAMP(6)'; // the clock of the database, whatever the time zone of the connection
+const NOW = 'UTC_TIMESTAMP(6)'; // the clock of the database, in any time zone of the connection
 const END = `${NOW} + INTERVAL ? MICROSECOND`;
 const LIFE = `TIMESTAMPDIFF(MICROSECOND, ${NOW}, ends_at) / 1000 AS life`;
 const ALIVE = `ends_at > ${NOW}`;
@@ -45,7 +45,8 @@ export class MysqlStore {
   }
 
   async replace(key, version, text, lifeMs) {
-    const update = `UPDATE portal_record SET text = ?, version = version + 1, ends_at = COALESCE(${END}, ends_at)
+    const update = `UPDATE portal_record
+      SET text = ?, version = version + 1, ends_at = COALESCE(${END}, ends_at)
       WHERE id = ? AND version = ? AND ${ALIVE}`;
     const { affectedRows } = await this.#run(update, [text, microseconds(lifeMs), key, version]);
     return affectedRows === 1;
@@ -83,7 +84,8 @@ export class MysqlStore {
     },
     remove: async (list, names) => {
       if (names.length === 0) return;
-      const values = [Buffer.from(list), names.map((name) => Buffer.from(name))]; // mysql2 writes bytes as hex
+      // mysql2 writes bytes as hex
+      const values = [Buffer.from(list), names.map((name) => Buffer.from(name))];
       const statement = 'DELETE FROM portal_record_index WHERE list = ? AND name IN (?)';
       await withRetries(() => this.#pool.query(statement, values));
     },
@@ -100,7 +102,8 @@ export class MysqlStore {
     this.#sweepAt = performance.now() + SWEEP_EVERY_MS;
     for (const table of ['portal_record', 'portal_record_index']) {
       const remove = () => this.#run(`DELETE FROM ${table} WHERE ${EXPIRED} LIMIT ${SWEPT_AT_ONCE}`);
-      while ((await remove().catch(() => ({}))).affectedRows === SWEPT_AT_ONCE); // if it fails, the next minute repeats it
+      // If a sweep fails, the next minute repeats it.
+      while ((await remove().catch(() => ({}))).affectedRows === SWEPT_AT_ONCE);
     }
   }
 }

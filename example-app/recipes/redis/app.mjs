@@ -2,12 +2,12 @@ import express from 'express';
 import { diagnose, portalAuth, requireAuth } from 'express-portal-auth';
 
 const app = express();
-const auth = portalAuth(); // SESSION_STORE_URL says where sessions are
+const auth = portalAuth(); // sessions are in SESSION_STORE_URL
 
-app.get('/live', (req, res) => res.send('alive')); // before portalAuth(): it needs no Redis
+app.get('/live', (req, res) => res.send('alive')); // before portalAuth(), so it needs no Redis
 app.get('/ready', async (req, res) => {
-  const { ok, checks } = await diagnose({}, { skip: ['portal', 'credentials'] });
-  res.status(ok ? 200 : 503).json(checks.filter(({ verdict }) => verdict === 'failed'));
+  const { ok, checks } = await diagnose({}, { skip: ['portal', 'credentials', 'redirect'] });
+  res.status(ok ? 200 : 503).json(checks.filter(({ verdict }) => verdict === 'failed').map(({ id }) => id));
 });
 
 app.use(auth);
@@ -18,7 +18,7 @@ app.get('/account', requireAuth(), (req, res) => res.json({ process: process.pid
 
 const server = app.listen(Number(process.env.PORT ?? 3000));
 
-// A clean end: no new requests, then the refreshes that are under way (their new tokens would be lost), then Redis.
+// Closes the server first, then waits for refreshes in progress, then closes Redis.
 process.once('SIGTERM', () => {
   server.close(async () => {
     await auth.close();

@@ -6,10 +6,10 @@ app.use(portalAuth());
 app.use(express.static('public')); // the front end is public; what it calls is guarded
 
 const api = express.Router();
-// A script gets 401 as problem+json, and no redirect. What changes something must come from our own page.
+// A script gets 401 as problem+json, and no redirect. Changes must come from our own page.
 api.use(requireAuth({ csrf: true }));
 
-const notes = new Map(); // stands in for your database
+const notes = new Map(); // replace it with your database
 api.get('/me', (req, res) =>
   res.json({ sub: req.portal.claims.sub, notes: notes.get(req.portal.claims.sub) ?? [] }),
 );

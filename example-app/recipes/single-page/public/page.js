@@ -1,6 +1,6 @@
 const at = (id) => document.getElementById(id);
 
-/** Every call of the API: who is not signed in (any more) is offered to, and comes back to this very page. */
+/** Calls the API. If the session has ended, shows a button that signs in and returns to this page. */
 async function call(path, init) {
   const answer = await fetch(path, init);
   if (answer.status !== 401) return answer.json();
@@ -30,7 +30,7 @@ at('add').onsubmit = async (event) => {
   show(await call('/api/me'));
 };
 
-// a script posts to /logout, and is told where to send the person: a fetch cannot follow to another site
+// A script posts to /logout and gets the provider's logout URL: a fetch cannot follow to another site.
 at('sign-out').onclick = async () => {
   const { logout_url } = await (await fetch('/logout', { method: 'POST' })).json();
   location.href = logout_url;
