@@ -3,8 +3,12 @@ const at = (id) => document.getElementById(id);
 /** Calls the API. If the session has ended, shows a button that signs in and returns to this page. */
 async function call(path, init) {
   const answer = await fetch(path, init);
-  if (answer.status !== 401) return answer.json();
-  const { login } = await answer.json();
+  if (answer.ok) return answer.json();
+  const { login, title } = await answer.json();
+  if (answer.status !== 401) {
+    at('who').textContent = title; // such as a 503: the user is still signed in
+    throw new Error(title);
+  }
   at('sign-in').onclick = () => {
     location.href = `${login}?returnTo=${encodeURIComponent(location.pathname + location.hash)}`;
   };
