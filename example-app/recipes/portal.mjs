@@ -1,5 +1,5 @@
-// A portal on this machine, for trying things out: npm install --save-dev oidc-provider
+// A provider on this machine, for trying things out: npm install --save-dev oidc-provider
 import { startTestPortal } from 'express-portal-auth/testing';
 
-const portal = await startTestPortal({ port: 4000 });
-for (const [name, value] of Object.entries(portal.env)) console.log(`export ${name}=${value}`);
+const provider = await startTestPortal({ port: 4000 });
+for (const [name, value] of Object.entries(provider.env)) console.log(`export ${name}=${value}`);

@@ -23,12 +23,15 @@ describe("the tarball", () => {
     expect(packed.files).toContain(name);
   });
 
-  test("holds each source of lib/ with all that is built from it, the inspector's page, and nothing else", async () => {
+  test("holds each source of lib/ with its build, the documents, the inspector's page, and nothing else", async () => {
     const rooms = (await readdir(join(ROOT, "lib"), { recursive: true })).filter((path) =>
       path.endsWith("README.md"),
     );
     const readmes = ["README.md", ...rooms.map((path) => `lib/${path}`)];
-    const papers = [...readmes, "LICENSE", "CHANGELOG.md", "lib/errors/errors.md", "package.json"];
+    const guide = (await readdir(join(ROOT, "example-app/guide"), { recursive: true }))
+      .filter((path) => path.endsWith(".md"))
+      .map((path) => `example-app/guide/${path}`);
+    const papers = [...readmes, ...guide, "LICENSE", "CHANGELOG.md", "lib/errors/errors.md", "package.json"];
     const page = (await readdir(join(ROOT, "lib/inspector/page"))).map(
       (name) => `lib/inspector/page/${name}`,
     );

@@ -1,19 +1,30 @@
-import { readFile } from "node:fs/promises";
+import { PAGES, readDocument } from "./documents.js";
 
-/** A fenced block of the README. */
+/** A fenced block of the README or of a page of the guide. */
 export interface Block {
-  /** Its first line, without a comment: by that it is known. */
+  /** The page, below the root of the repository. */
+  readonly page: string;
+  /** The first line without a comment. Tests find a block by it. */
   readonly key: string;
   readonly language: string;
   readonly code: string;
+  /** The line of the page at which the code starts. */
+  readonly line: number;
 }
 
-export async function readBlocks(): Promise<Block[]> {
-  const text = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  return [...text.matchAll(/^```(\w+)\n(.*?)^```/gms)].map(([, language = "", code = ""]) => {
+function blocksOf(page: string, text: string): Block[] {
+  return [...text.matchAll(/^```(\w*)\n(.*?)^```/gms)].map(({ 1: language = "", 2: code = "", index }) => {
     const [first = ""] = code.split("\n");
-    return { key: first.replace(/\s+(\/\/|#).*$/, ""), language, code };
+    const line = text.slice(0, index).split("\n").length + 1;
+    return { page, key: first.replace(/\s+(\/\/|#).*$/, ""), language, code, line };
   });
+}
+
+/** Returns all blocks of the README and the guide. */
+export async function readBlocks(): Promise<Block[]> {
+  const blocks: Block[] = [];
+  for (const page of PAGES) blocks.push(...blocksOf(page, await readDocument(page)));
+  return blocks;
 }
 
 const AsyncFunction = (async () => {}).constructor as new (
@@ -21,20 +32,20 @@ const AsyncFunction = (async () => {}).constructor as new (
 ) => (...values: unknown[]) => Promise<unknown>;
 
 /**
- * Runs a block with what its reader would have around it. Its imports are left out: what they bring is in the scope, and
- * must be. Gives the variables that are asked for.
+ * Runs a block with the variables that its reader would have. Imports are removed: their names must be in the
+ * scope. Returns the requested variables.
  */
 export async function runBlock(
-  { code }: Block,
+  { code }: Pick<Block, "code">,
   scope: Record<string, unknown>,
-  wanted: readonly string[] = [],
+  requested: readonly string[] = [],
 ): Promise<Record<string, unknown>> {
   const imported = [...code.matchAll(/^import \{ ([^}]+) \} from '[^']+';$/gm)].flatMap(([, names = ""]) =>
     names.split(", "),
   );
   const missing = imported.filter((name) => !(name in scope));
   if (missing.length > 0) throw new Error(`the scope has no ${missing.join(", ")}`);
-  const body = `${code.replace(/^import .*$/gm, "")}\nreturn { ${wanted.join(", ")} };`;
+  const body = `${code.replace(/^import .*$/gm, "")}\nreturn { ${requested.join(", ")} };`;
   return (await new AsyncFunction(...Object.keys(scope), body)(...Object.values(scope))) as Record<
     string,
     unknown

@@ -28,40 +28,37 @@ import {
 } from "../support/world.js";
 import { type Block, readBlocks, runBlock } from "./blocks.js";
 
-// Each block of the README is run here, by its first line; one that is not, and one that is gone, fail.
+// Runs the blocks of the README and of the guide. A test finds its block by the beginning of the first line,
+// and fails if there is no such block.
+// types.test.ts checks the blocks that no test runs.
 
 const blocks = await readBlocks();
-const claimed = new Set<string>();
 
-function block(key: string): Block {
-  claimed.add(key);
-  const found = blocks.find((one) => one.key === key);
-  if (!found) throw new Error(`the README has no block that begins with ${key}`);
+/** Finds the block whose first line begins so, on this page if several pages have one. */
+function block(key: string, page?: string): Block {
+  const found = blocks.find((one) => one.key.startsWith(key) && (page === undefined || one.page === page));
+  if (!found) throw new Error(`no page has a block that begins with ${key}`);
   return found;
 }
 
-/** The options that a block hands to portalAuth(). */
+const GUIDE = "example-app/guide";
+const startTestProvider = testing.startTestPortal;
+
+/** Returns what a block of users-and-hooks.md passes to portalAuth(): the `nth` one with this first line. */
 async function optionsOf(
   key: string,
   scope: Record<string, unknown> = {},
+  nth = 0,
 ): Promise<library.PortalAuthOptions> {
   const given: library.PortalAuthOptions[] = [];
-  const portalAuth = (options: library.PortalAuthOptions) => void given.push(options);
-  await runBlock(blocks.filter((one) => one.key === key)[occurrence(key)] ?? block(key), {
-    ...library,
-    ...scope,
-    portalAuth,
-  });
-  claimed.add(key);
+  const portalAuth = (options: library.PortalAuthOptions) => {
+    given.push(options);
+  };
+  const alike = blocks.filter((one) => one.key === key && one.page === `${GUIDE}/users-and-hooks.md`);
+  const one = alike[nth];
+  if (!one) throw new Error(`users-and-hooks.md has no block ${nth} that begins with ${key}`);
+  await runBlock(one, { ...library, ...scope, portalAuth });
   return given[0] ?? {};
-}
-
-/** Several blocks begin alike: they are taken in their order. */
-const taken = new Map<string, number>();
-function occurrence(key: string): number {
-  const count = taken.get(key) ?? 0;
-  taken.set(key, count + 1);
-  return count;
 }
 
 const inApp =
@@ -69,41 +66,65 @@ const inApp =
   (app) =>
     void runBlock(one, { ...library, ...scope, app });
 
-test("the quick start is a recipe, which is started as it stands", async () => {
+test("the quick start is a recipe", async () => {
   const recipe = await readFile(
     new URL("../../example-app/recipes/new-app/app.mjs", import.meta.url),
     "utf8",
   );
-  expect(block("import express from 'express';").code).toBe(recipe);
+  expect(block("import express from 'express';", "README.md").code).toBe(recipe);
 });
 
-test("the portal at hand is a recipe, which is started as it stands", async () => {
-  const recipe = await readFile(new URL("../../example-app/recipes/portal.mjs", import.meta.url), "utf8");
-  const key = "// A portal on this machine, for trying things out: npm install --save-dev oidc-provider";
-  expect(block(key).code).toBe(recipe);
-});
+test.each(["README.md", `${GUIDE}/getting-started.md`])(
+  "the test provider of %s is a recipe",
+  async (page) => {
+    const recipe = await readFile(new URL("../../example-app/recipes/portal.mjs", import.meta.url), "utf8");
+    const key = "// A provider on this machine, for trying things out: npm install --save-dev oidc-provider";
+    expect(block(key, page).code).toBe(recipe.replaceAll("startTestPortal", "startTestProvider"));
+  },
+);
 
-test("what is typed into a shell exists", async () => {
+test.each(["README.md", `${GUIDE}/getting-started.md`])(
+  "%s shows the settings of the test provider",
+  async (page) => {
+    const provider = await startTestProvider();
+    onTestFinished(() => provider.close());
+    const lines = Object.entries({ ...provider.env, PORTAL_ISSUER: "http://127.0.0.1:4000" });
+    const { code } = block("PORTAL_ISSUER=http://127.0.0.1:4000", page);
+    expect(code).toContain(lines.map((pair) => pair.join("=")).join("\n"));
+  },
+);
+
+test("shell commands name scripts and programs that exist", async () => {
   const shell = blocks.filter(({ language }) => language === "sh");
-  for (const { key } of shell) claimed.add(key);
   const all = shell.map(({ code }) => code).join("\n");
   const { scripts, bin } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
   for (const [, name = ""] of all.matchAll(/^npm (start|test)\b/gm)) expect(scripts).toHaveProperty(name);
-  for (const [, name = ""] of all.matchAll(/^npx (\S+)/gm)) expect(bin).toHaveProperty(name);
-  expect(all).toContain("export PORTAL_REDIRECT_URI=http://127.0.0.1:3000/callback");
+  for (const [, name = ""] of all.matchAll(/^npx (express-\S+)/gm)) expect(bin).toHaveProperty(name);
 });
 
-test("the problem is what the guard answers", async () => {
-  const { key, code } = blocks.find(({ language }) => language === "json") as Block;
-  claimed.add(key);
+test("the problem in the README is the response of the guard", async () => {
+  const { code } = block(
+    '{ "type": "urn:express-portal-auth:login_required", "title": "Please sign in to go on.", "status": 401,',
+  );
   const { url, browser } = await startWorld();
-  const told = JSON.parse((await browser.fetch(`${url}/account`)).body);
-  expect({ ...JSON.parse(code), request_id: told.request_id }).toEqual(told);
+  const problem = JSON.parse((await browser.fetch(`${url}/account`)).body);
+  expect({ ...JSON.parse(code), request_id: problem.request_id }).toEqual(problem);
+});
+
+test("the example of the route /session has the members of its response", async () => {
+  const { code } = block('{ "isAuthenticated": true, "claims": { "name": "Amara" },');
+  const { url, browser } = await startWorld({ options: { routes: { session: "/session" } } });
+  await browser.visit(`${url}/account`);
+  const status = JSON.parse((await browser.fetch(`${url}/session`)).body);
+  const example = JSON.parse(code);
+  expect(Object.keys(status).sort()).toEqual(Object.keys(example).sort());
+  expect(Object.keys(status.expires_in).sort()).toEqual(Object.keys(example.expires_in).sort());
 });
 
 describe("tokens that stay alive", () => {
   const ORDERS = "app.get('/orders', requireAuth(), async (req, res) => {";
   const ORDERS_4 = "app.get('/orders', requireAuth(), async (req, res, next) => {";
+  const TOKENS = `${GUIDE}/tokens-and-apis.md`;
 
   async function startApi(status = 200) {
     const seen: (string | undefined)[] = [];
@@ -124,9 +145,9 @@ describe("tokens that stay alive", () => {
   test.each([
     [ORDERS, 5],
     [ORDERS_4, 4],
-  ] as const)("%s fetches with the person's token", async (key, version) => {
+  ] as const)("%s sends the user's token", async (key, version) => {
     const { origin, seen } = await startApi();
-    const after = inApp(at(block(key), origin));
+    const after = inApp(at(block(key, TOKENS), origin));
     const { url, browser, me } = await startWorld({
       express: version,
       after,
@@ -137,14 +158,14 @@ describe("tokens that stay alive", () => {
     expect(seen).toEqual([`Bearer ${(await me()).tokens?.access_token}`]);
   });
 
-  test("behind the routes portalErrors() answers what they reject with, and Express 4 hands on what is handed on", async () => {
+  test("portalErrors() responds to the rejections of both handlers", async () => {
     for (const [key, version] of [
       [ORDERS, 5],
       [ORDERS_4, 4],
     ] as const) {
       const after: WorldOptions["after"] = (app) => {
-        inApp(block(key))(app);
-        inApp(block("import { portalErrors } from 'express-portal-auth';"))(app);
+        inApp(block(key, TOKENS))(app);
+        inApp(block("import { portalErrors } from 'express-portal-auth';", TOKENS))(app);
       };
       const { url, browser } = await startWorld({ express: version, after, log: [/origin_not_allowed/] });
       await browser.visit(`${url}/account`);
@@ -154,10 +175,75 @@ describe("tokens that stay alive", () => {
   });
 });
 
-test("who has the role and the scope sees the reports, and who has authenticated strongly may transfer", async () => {
-  const one = block(
-    "app.get('/reports', requireAuth({ roles: ['manager', 'auditor'], scope: 'reports' }), (req, res) => res.json(reports.all()));",
+test("the README's routes need a role, call an API, and sign the user out on all devices", async () => {
+  const key =
+    "app.get('/admin', requireAuth({ roles: 'admin' }), (req, res) => res.send(req.portal.claims.sub));";
+  const api = createServer(
+    (_req, res) => void res.writeHead(200, { "content-type": "application/json" }).end("[]"),
   );
+  onTestFinished(() => close(api));
+  const origin = await listen(api);
+  const one = block(key, "README.md");
+  const { url, browser, portal, me } = await startWorld({
+    after: inApp({ ...one, code: one.code.replaceAll("https://api.example", origin) }),
+    options: { apiOrigins: [origin] },
+    log: [/not_permitted/],
+  });
+  await browser.visit(`${url}/account`);
+  expect((await browser.fetch(`${url}/admin`)).status).toBe(403);
+  expect((await browser.fetch(`${url}/orders`)).body).toBe("[]");
+  portal.nextIdToken({ claims: { roles: ["admin"] } });
+  await browser.visit(`${url}/login`, { site: "same-origin" });
+  expect((await browser.fetch(`${url}/admin`)).body).toBe("amara-okafor");
+  const phone = new Browser();
+  await phone.visit(`${url}/account`);
+  await browser.fetch(`${url}/sign-out-everywhere`, { method: "POST" });
+  for (const each of [browser, phone]) expect((await me(each)).isAuthenticated).toBe(false);
+});
+
+test("the README's test signs in without a provider", async () => {
+  const app = express();
+  app.use(
+    library.portalAuth({
+      issuer: "https://login.example",
+      clientId: "app",
+      clientSecret: "s",
+      redirectUri: "http://127.0.0.1/callback",
+      secret: SESSION_SECRET,
+    }),
+  );
+  app.get("/admin", library.requireAuth({ roles: "admin" }), (_req, res) => void res.send("in"));
+  await runBlock(block("import { loginAs } from 'express-portal-auth/testing';", "README.md"), {
+    ...testing,
+    app,
+    request,
+  });
+});
+
+test("name and e-mail are requested from userinfo, and saved at sign-in", async () => {
+  const page = `${GUIDE}/users-and-hooks.md`;
+  const given: library.PortalAuthOptions[] = [];
+  const portalAuth = (options: library.PortalAuthOptions) => {
+    given.push(options);
+  };
+  const userinfo = vi.fn(fetch);
+  await runBlock(block("const auth = portalAuth({", page), {
+    portalAuth,
+    fetch: (_url: string, init: RequestInit) => userinfo(`${world.portal.issuer}/userinfo`, init),
+  });
+  const world = await startWorld({
+    options: given[0] ?? {},
+    after: inApp(block("app.get('/profile', requireAuth(), async (req, res) => {", page)),
+  });
+  await world.browser.visit(`${world.url}/account`);
+  const both = { name: "Amara Okafor", email: "amara@lighthouse.example" };
+  expect((await world.me()).claims).toMatchObject(both);
+  expect(userinfo).toHaveBeenCalledOnce();
+  expect(JSON.parse((await world.browser.fetch(`${world.url}/profile`)).body)).toEqual(both);
+});
+
+test("the guards require a role and a scope, and a stronger sign-in", async () => {
+  const one = block("app.get('/reports', requireAuth({ roles: ['manager', 'auditor'], scope: 'reports' })");
   const scope = { reports: { all: () => ["r1"] }, bank: { transfer: () => "done" } };
   const { url, browser, portal } = await startWorld({
     after: inApp(one, scope),
@@ -177,12 +263,13 @@ test("who has the role and the scope sees the reports, and who has authenticated
   expect(await transfer()).toBe(200);
 });
 
-test("a person's sessions are listed, one is ended, and then all of them", async () => {
+test("the sessions of a user are listed, one is ended, and then all of them", async () => {
   const one = block(
     "app.get('/api/sessions', requireAuth(), async (req, res) => res.json(await req.portal.sessions()));",
   );
   const { url, browser, me } = await startWorld({ after: inApp(one) });
-  const [phone, tablet] = [new Browser(), new Browser()];
+  const phone = new Browser();
+  const tablet = new Browser();
   for (const each of [browser, phone, tablet]) await each.visit(`${url}/account`);
   const list = async () =>
     JSON.parse((await browser.fetch(`${url}/api/sessions`)).body) as library.SessionInfo[];
@@ -199,7 +286,7 @@ test("a person's sessions are listed, one is ended, and then all of them", async
 describe("a front end of its own", () => {
   test("is guarded where it changes something", async () => {
     const after: WorldOptions["after"] = (app) => {
-      inApp(block("app.use('/api', requireAuth({ csrf: true }));"))(app);
+      inApp(block("app.use('/api', requireAuth({ csrf: true }));", `${GUIDE}/single-page-apps.md`))(app);
       app.post("/api/things", (_req, res) => void res.send("done"));
     };
     const { url, browser } = await startWorld({ after, log: [/cross_site_refused/] });
@@ -211,7 +298,7 @@ describe("a front end of its own", () => {
 });
 
 describe("when a session ends in the middle", () => {
-  test("a page warns in time, and its person stays signed in", async () => {
+  test("a page warns in time, and the user stays signed in", async () => {
     const { clock, later } = createClock();
     const given: library.PortalAuthOptions[] = [];
     const key = "app.use(portalAuth({ routes: { session: '/session' }, sessionClaims: ['name'] }));";
@@ -226,9 +313,12 @@ describe("when a session ends in the middle", () => {
     const setInterval = (work: () => Promise<void>, ms: number) => ({ work, ms });
     const warned: (() => Promise<unknown>)[] = [];
     const warn = (stay: () => Promise<unknown>) => void warned.push(stay);
-    const reload = vi.fn();
-    const scope = { fetch, setInterval, warn, location: { reload } };
-    const { timer } = await runBlock(block("// in a page: warns a minute before the end"), scope, ["timer"]);
+    const location = { href: "/account" };
+    const clearInterval = vi.fn();
+    const scope = { fetch, setInterval, clearInterval, warn, location };
+    const { timer } = await runBlock(block("// in the page: warns a minute before the end"), scope, [
+      "timer",
+    ]);
     const { work } = timer as ReturnType<typeof setInterval>;
     await work();
     later(1150);
@@ -237,21 +327,16 @@ describe("when a session ends in the middle", () => {
     await warned[0]?.();
     later(100);
     await work();
-    expect([warned.length, (await me()).isAuthenticated, reload.mock.calls.length]).toEqual([1, true, 0]);
+    expect([warned.length, (await me()).isAuthenticated, location.href]).toEqual([1, true, "/account"]);
     later(1200);
     await work();
-    expect(reload).toHaveBeenCalledOnce();
+    expect([location.href, clearInterval.mock.calls]).toEqual(["/signed-out", [[timer]]]);
   });
 
   test.each([4, 5] as const)("a form is kept, and then an order (Express %s)", async (version) => {
     const added: unknown[] = [];
     const orders = { add: async (sub: string, order: object) => void added.push([sub, { ...order }]) };
-    const after = inApp(
-      block(
-        "app.post('/orders', requireAuth({ keepForm: true }), express.urlencoded({ extended: false }), async (req, res) => {",
-      ),
-      { express, orders },
-    );
+    const after = inApp(block("app.post('/orders', requireAuth({ keepForm: true }),"), { express, orders });
     const { url, browser } = await startWorld({ express: version, after });
     const post = (to: string) =>
       browser.navigate(to, { method: "POST", site: "same-origin", form: { item: "tea" } });
@@ -282,7 +367,7 @@ test("an API elsewhere gets the token, and the page what it answers", async () =
 describe("the app's own express-session", () => {
   type Mounted = RequestHandler & { readonly options?: library.PortalAuthOptions };
 
-  /** What the block mounts: for each way a session and a portalAuth(), of which its options are kept. */
+  /** Returns the handlers that the block mounts: a session and a portalAuth() for each way. */
   async function mounted(): Promise<Mounted[]> {
     const handlers: Mounted[] = [];
     const app = { use: (handler: Mounted) => void handlers.push(handler) };
@@ -325,7 +410,7 @@ describe("the app's own express-session", () => {
     expect(await store.logins()).toHaveLength(1);
   });
 
-  test("in a store of its own keeps the login there without the option store, and the log says for how many processes", async () => {
+  test("without the option store, a store of its own contains the login, and the log warns", async () => {
     const [, , session] = await mounted();
     expect(await worldWith(session, { log: [/safe for one process only.*SESSION_STORE_URL/] })).toContain(
       "portal_login",
@@ -397,11 +482,10 @@ describe("hooks", () => {
     expect((await browser.fetch(`${url}/test/user`)).body).toBe('"user of amara-okafor"');
   });
 
-  test("onLogin refuses who is no member, in the app's own words, and keeps few claims of who is", async () => {
+  test("onLogin refuses users who are not members, and saves few claims of members", async () => {
     const key = "import { PortalAuthError } from 'express-portal-auth';";
     for (const members of [[], ["amara@lighthouse.example"]]) {
       const { hooks } = await optionsOf(key, { members });
-      taken.delete(key);
       const portal = { people: [{ sub: "amara-okafor", name: "Amara" }] };
       const {
         url,
@@ -422,7 +506,7 @@ describe("hooks", () => {
   test("onTokens keeps a token of one's own", async () => {
     const expiresAt = Math.floor(Date.now() / 1000) + 600;
     const tokenService = { issueFor: async (sub: string) => ({ token: `own token of ${sub}`, expiresAt }) };
-    const options = await optionsOf("portalAuth({", { tokenService });
+    const options = await optionsOf("portalAuth({", { tokenService }, 1);
     const { url, browser, me } = await startWorld({ options });
     await browser.visit(`${url}/account`);
     expect((await me()).tokens).toMatchObject({
@@ -431,12 +515,12 @@ describe("hooks", () => {
     });
   });
 
-  test("onLogout is told who, and onError answers for a portal that is down", async () => {
+  test("onLogout gets the claims, and onError responds if the provider is down", async () => {
     const written: string[][] = [];
     const audit = { write: (...words: string[]) => void written.push(words) };
     const renderPage = async (name: string, { requestId }: { requestId: string }) =>
       `${name} ${requestId.length}`;
-    const options = await optionsOf("portalAuth({", { audit, renderPage });
+    const options = await optionsOf("portalAuth({", { audit, renderPage }, 2);
     const { url, browser, portal } = await startWorld({ options, log: [/portal_unreachable/] });
     portal.goDown();
     const { status, body } = await browser.navigate(`${url}/login`, { site: "same-origin" });
@@ -446,98 +530,65 @@ describe("hooks", () => {
     await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect(written).toEqual([["logout", "amara-okafor"]]);
   });
-
-  test("languages and renderPage change our pages", async () => {
-    const templates = {
-      render: (name: string, page: library.Page) => `${name}: ${page.title} / ${page.actions[0]?.label}`,
-    };
-    const options = await optionsOf("portalAuth({", { templates });
-    const { url, browser } = await startWorld({ options, log: [/login_not_found/] });
-    const headers = { "accept-language": "de" };
-    const { body } = await browser.navigate(`${url}/callback?code=x&state=y`, { headers });
-    expect(body).toBe("sign-in: Anmeldung fehlgeschlagen / Erneut anmelden");
-  });
 });
 
-describe("testing", () => {
-  test("loginAs() and the clock", async () => {
-    vi.spyOn(console, "warn").mockImplementation(() => {});
-    const app = express();
-    const base = {
-      issuer: "https://portal.example",
-      clientId: "app",
-      clientSecret: "s",
-      secret: SESSION_SECRET,
-    };
-    app.use(library.portalAuth({ ...base, redirectUri: "http://127.0.0.1/callback" }));
-    app.get("/account", library.requireAuth(), (req, res) => void res.json(req.portal.claims));
-    const added: unknown[] = [];
-    const context = { addCookies: async (cookies: unknown[]) => void added.push(...cookies) };
-    const scope = { ...testing, app, request, context, url: "http://127.0.0.1:3000" };
-    const key =
-      "import { cookiesFor, fakeClock, loginAs, startTestPortal } from 'express-portal-auth/testing';";
-    await runBlock(block(key), scope);
-    expect(added).toEqual([
-      expect.objectContaining({ name: "portal-session", url: "http://127.0.0.1:3000" }),
-    ]);
-  });
+describe("the test kit", () => {
+  const TESTING = `${GUIDE}/testing.md`;
 
-  test("the test portal logs in, and misbehaves", async () => {
+  /** An app of a reader, which listens on loopback. */
+  async function startApp() {
     vi.spyOn(console, "warn").mockImplementation(() => {});
     const app = express();
     const server = createServer(app);
     onTestFinished(() => close(server));
-    const url = await listen(server);
-    const key = "const portal = await startTestPortal();";
-    const one = block(key);
-    // the guard behind what the block mounts
-    const code = one.code.replace(
-      /^(app\.use\(.*)$/m,
-      "$1\napp.get('/account', requireAuth(), (req, res) => res.json(req.portal.claims));",
-    );
-    const scope = { ...library, ...testing, app, url, secret: SESSION_SECRET };
-    const { portal, cookie } = await runBlock({ ...one, code }, scope, ["portal", "cookie"]);
-    onTestFinished(() => (portal as testing.TestPortal).close());
-    expect((portal as testing.TestPortal).unmet()).toEqual(["/oauth2/token"]);
-    expect((await fetch(`${url}/account`, { headers: { cookie: cookie as string } })).status).toBe(200);
+    return { app, url: await listen(server) };
+  }
+
+  const OPTIONS = {
+    issuer: "https://login.example",
+    clientId: "app",
+    clientSecret: "s",
+    redirectUri: "http://127.0.0.1/callback",
+    secret: SESSION_SECRET,
+  };
+
+  test("a session ends when the fake clock says so", async () => {
+    const { app, url } = await startApp();
+    const one = block("import { fakeClock, loginAs } from 'express-portal-auth/testing';", TESTING);
+    const scope = { ...library, ...testing, app, options: OPTIONS };
+    const code = one.code.replace("clock.advance", "await isSignedIn(cookie);\nclock.advance");
+    const statusOf = async (cookie: string) =>
+      (await fetch(`${url}/account`, { headers: { cookie } })).status;
+    const isSignedIn = async (cookie: string) => {
+      app.get("/account", library.requireAuth(), (_req, res) => void res.send("in"));
+      expect(await statusOf(cookie)).toBe(200);
+    };
+    const { cookie } = await runBlock({ code }, { ...scope, isSignedIn }, ["cookie"]);
+    expect(await statusOf(cookie as string)).toBe(401);
   });
 
-  test("rights are given to a login, and a portal's logouts are tried", async () => {
-    const app = express();
-    const server = createServer(app);
-    onTestFinished(() => close(server));
-    const url = await listen(server);
-    vi.spyOn(console, "warn").mockImplementation(() => {});
-    let portal: testing.TestPortal | undefined;
-    let amara = "";
-    /** The app that a reader has: it is there once the portal is. */
-    async function startTestPortal(options: testing.TestPortalOptions): Promise<testing.TestPortal> {
-      portal = await testing.startTestPortal(options);
-      onTestFinished(() => portal?.close());
-      const own = { redirectUri: `${url}/callback`, secret: SESSION_SECRET, backchannelLogout: true };
-      app.use(library.portalAuth({ ...portal.options, ...own }));
-      const demands = { roles: "admin", acr: "mfa", maxAge: 300, scope: "reports" };
-      app.get("/reports", library.requireAuth(demands), (_req, res) => void res.json("all"));
-      app.get("/account", library.requireAuth({ roles: "admin" }), (_req, res) => void res.json("in"));
-      return portal;
-    }
-    const lines = block(
-      "const rights = { sub: 'jonas', roles: ['admin'], acr: 'mfa', auth_time: Date.now() / 1000 };",
-    ).code.split("\n");
-    const login = lines.findIndex((line) => line.startsWith("const admin"));
-    const code = [...lines.slice(0, login), ...lines.slice(login + 1)]; // the app must be there first
-    const at = code.findIndex((line) => line.startsWith("portal.register"));
-    code.splice(at + 1, 0, lines[login] ?? "", "await signIn();");
-    const signIn = async () => {
-      amara = (await portal?.signIn(`${url}/account`))?.cookie ?? "";
-      expect((await fetch(`${url}/account`, { headers: { cookie: amara } })).status).toBe(200);
-    };
-    const scope = { ...testing, startTestPortal, app, url, signIn };
-    const one = { key: "", language: "js", code: code.join("\n") };
-    const { admin, answers, status } = await runBlock(one, scope, ["admin", "answers", "status"]);
+  test("loginAs() gives roles, scopes and a recent sign-in", async () => {
+    const { app, url } = await startApp();
+    app.use(library.portalAuth(OPTIONS));
+    const rules = { roles: "admin", scope: "reports", acr: "mfa", maxAge: 300 };
+    app.get("/reports", library.requireAuth(rules), (_req, res) => void res.send("all"));
+    const key = "const claims = { sub: 'jonas', roles: ['admin'], acr: 'mfa'";
+    const { admin } = await runBlock(block(key, TESTING), { ...testing, app }, ["admin"]);
     expect((await fetch(`${url}/reports`, { headers: { cookie: admin as string } })).status).toBe(200);
-    expect((await fetch(`${url}/account`, { headers: { cookie: amara } })).status).toBe(401);
-    expect([answers, status]).toMatchObject([[{ status: 200 }], 400]);
+  });
+
+  test("a logout at the test provider ends the session", async () => {
+    const { app, url } = await startApp();
+    const log = vi.spyOn(console, "log").mockImplementation(() => {});
+    const one = block("const provider = await startTestProvider({ document: 'full' });", TESTING);
+    const guard = "app.get('/account', requireAuth(), (req, res) => res.send('in'));";
+    const code = one.code.replace("provider.register", `${guard}\nprovider.register`);
+    const scope = { ...library, startTestProvider, app, url, secret: SESSION_SECRET };
+    const { cookie, provider } = await runBlock({ code }, scope, ["cookie", "provider"]);
+    onTestFinished(() => (provider as testing.TestPortal).close());
+    expect(log).toHaveBeenCalledWith(200);
+    const { status } = await fetch(`${url}/account`, { headers: { cookie: cookie as string } });
+    expect(status).toBe(401);
   });
 });
 
@@ -554,7 +605,11 @@ describe("seeing what it does", () => {
     };
     const diagnose = (options: object, more: object) => library.diagnose(options, { ...more, env });
     const app = express();
-    await runBlock(block("import { diagnose } from 'express-portal-auth';"), { diagnose, app });
+    await runBlock(block("import { diagnose } from 'express-portal-auth';", `${GUIDE}/deployment.md`), {
+      diagnose,
+      app,
+    });
+    expect((await request(app).get("/live")).text).toBe("alive");
     expect([(await request(app).get("/ready")).status, (await request(app).get("/ready")).body]).toEqual([
       200,
       [],
@@ -586,8 +641,7 @@ describe("seeing what it does", () => {
     one?.close();
   });
 
-  test("a subscriber counts failed logins by code and step", async () => {
-    const counted: string[][] = [];
+  test("a subscriber logs failed logins by code and step", async () => {
     const listeners: [string, (event: unknown) => void][] = [];
     const listening = (name: string, listener: (event: unknown) => void) => {
       listeners.push([name, listener]);
@@ -596,15 +650,13 @@ describe("seeing what it does", () => {
     onTestFinished(() => {
       for (const [name, listener] of listeners) unsubscribe(name, listener);
     });
-    const count = (...words: string[]) => void counted.push(words);
-    await runBlock(block("import { subscribe } from 'node:diagnostics_channel';"), {
-      subscribe: listening,
-      count,
-    });
+    const log = vi.fn();
+    const scope = { subscribe: listening, console: { log } };
+    await runBlock(block("import { subscribe } from 'node:diagnostics_channel';"), scope);
     const { url, browser, portal } = await startWorld({ log: [/code_refused/] });
     portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     await browser.visit(`${url}/account`);
-    expect(counted).toEqual([["code_refused", "exchange"]]);
+    expect(log.mock.calls).toEqual([["login failed: code_refused (400) at exchange"]]);
   });
 
   test("OpenTelemetry is told", async () => {
@@ -633,7 +685,7 @@ test("the last page of a login in a popup keeps its opener", async () => {
   );
 });
 
-/** The header of a browser that has signed in, or of a stranger's. */
+/** Returns the cookie header of a browser that has signed in. */
 async function cookieOf({ browser, url }: World): Promise<string> {
   await browser.visit(`${url}/account`);
   return [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -661,7 +713,7 @@ describe("socket.io", () => {
   }
 
   test.each([[["polling"]], [["websocket"]], [["polling", "websocket"]]])(
-    "lets a user in who is signed in, and nobody else, by %s",
+    "lets in only signed-in users, by %s",
     async (transports) => {
       const world = await startWorld();
       const ask = await serve(world.auth);
@@ -670,7 +722,7 @@ describe("socket.io", () => {
     },
   );
 
-  test("tells a client that the session store is down", async () => {
+  test("rejects a client while the session store is down", async () => {
     const store = createMemoryStore();
     const world = await startWorld({ options: { store }, log: [/session_store_failed/] });
     const ask = await serve(world.auth);
@@ -706,12 +758,5 @@ test("an upgrade of a user who is signed in becomes a WebSocket, and no other", 
       asking.on("upgrade", (res) => resolve(res.statusCode)).end();
     });
   expect([await upgrade({ cookie }), await upgrade({})]).toEqual([101, 401]);
-  expect(await upgrade({ Accept: "text/html" }, "/login")).toBe(302); // no connection is left without an answer
-});
-
-test("each block is run, and each that is run is there", () => {
-  const drawings = blocks.filter(({ language }) => language === "");
-  expect(drawings).toEqual([]);
-  expect([...claimed].sort()).toEqual([...new Set(blocks.map(({ key }) => key))].sort());
-  expect(taken.get("portalAuth({")).toBe(blocks.filter(({ key }) => key === "portalAuth({").length);
+  expect(await upgrade({ Accept: "text/html" }, "/login")).toBe(302); // each connection gets a response
 });

@@ -6,7 +6,7 @@ import { loginRecord } from "./records.js";
 
 const view = () => new LoginView(loginRecord({ authentication: { sid: "s", amr: ["pwd"] } }));
 
-test("the view of a login shows the members that README documents, and nothing of how the login is stored", () => {
+test("the view of a login shows the members that the guide documents, and nothing of how the login is stored", () => {
   const { claims, tokens, authentication, ...others } = view();
   expect([claims.sub, tokens.access_token, authentication?.sid]).toEqual(["amara", "secret-access", "s"]);
   expect(Object.keys(others).sort()).toEqual([
@@ -21,9 +21,9 @@ test("the view of a login shows the members that README documents, and nothing o
   ]);
 });
 
-test("README names each member of the view", async () => {
-  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const [, section = ""] = readme.split("**`req.session.portal`** is");
+test("the guide names each member of the view", async () => {
+  const guide = new URL("../../example-app/guide/users-and-hooks.md", import.meta.url);
+  const [, section = ""] = (await readFile(guide, "utf8")).split("\n## req.session.portal\n");
   const [table = ""] = section.split("\n\n- ");
   for (const member of Object.keys(view())) expect(table).toContain(`\`${member}\``);
 });

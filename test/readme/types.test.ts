@@ -1,0 +1,98 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import ts from "typescript";
+import { expect, test } from "vitest";
+import * as library from "../../lib/index.js";
+import { type Block, readBlocks } from "./blocks.js";
+import { ROOT } from "./documents.js";
+
+// Type-checks every JavaScript and TypeScript block of the README and the guide against the sources of lib/.
+// Names that a block does not declare may have any type. Those of the library have their own.
+
+const SCRIPT = /^(js|mjs|ts)$/;
+const blocks = (await readBlocks()).filter(({ language }) => SCRIPT.test(language));
+
+/** "Cannot find name" and "Cannot find module": the variables, files and packages of the reader. */
+const NOT_OF_THE_BLOCK = new Set([2304, 2307, 2552, 2580, 2582, 7016, 18004]);
+
+/** Names that the test kit does not have yet, and members that only the reader's packages declare. */
+const KNOWN_TO_THE_READER =
+  /^Property '(user|port)' does not exist on type '(Request|string)|no exported member 'startTestProvider'/;
+
+/** JavaScript that adds members to a literal, or reads unknown JSON, is no fault of a document. */
+const OPTIONS: ts.CompilerOptions = {
+  allowJs: true,
+  checkJs: true,
+  noEmit: true,
+  strict: false,
+  skipLibCheck: true,
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  moduleDetection: ts.ModuleDetectionKind.Force,
+  lib: ["lib.es2023.d.ts", "lib.dom.d.ts", "lib.dom.iterable.d.ts"],
+  types: ["node"],
+};
+
+const FOLDER = join(ROOT, "test/readme");
+const fileOf = ({ language }: Block, index: number): string =>
+  join(FOLDER, `block-${index}.${language === "ts" ? "mts" : "mjs"}`);
+
+const GLOBALS = join(FOLDER, "block-globals.d.mts");
+const globals = `
+declare global {
+  const app: import("express").Express;
+  const express: typeof import("express");
+  const auth: import("../../lib/index.js").PortalAuth;
+${Object.keys(library)
+  .map((name) => `  const ${name}: typeof import("../../lib/index.js").${name};`)
+  .join("\n")}
+}
+export {};
+`;
+
+const ENTRIES: Readonly<Record<string, string>> = {
+  "express-portal-auth": "lib/index.ts",
+  "express-portal-auth/inspector": "lib/inspector/index.ts",
+  "express-portal-auth/opentelemetry": "lib/opentelemetry/index.ts",
+  "express-portal-auth/testing": "lib/testing/index.ts",
+};
+
+function createProgram(files: ReadonlyMap<string, string>): ts.Program {
+  const host = ts.createCompilerHost(OPTIONS);
+  const read = host.readFile;
+  host.readFile = (name) => files.get(name) ?? read(name);
+  host.fileExists = (name) => files.has(name) || existsSync(name);
+  host.getSourceFile = (name, version) => {
+    const text = files.get(name) ?? (existsSync(name) ? readFileSync(name, "utf8") : undefined);
+    return text === undefined ? undefined : ts.createSourceFile(name, text, version);
+  };
+  host.resolveModuleNameLiterals = (literals, from, _redirected, options, source) =>
+    literals.map((literal) => {
+      const entry = ENTRIES[literal.text];
+      if (entry !== undefined)
+        return { resolvedModule: { resolvedFileName: join(ROOT, entry), extension: ts.Extension.Ts } };
+      const mode = ts.getModeForUsageLocation(source, literal, options);
+      return ts.resolveModuleName(literal.text, from, options, host, undefined, undefined, mode);
+    });
+  return ts.createProgram([...files.keys()], OPTIONS, host);
+}
+
+test("every script block has the right types", { timeout: 120_000 }, () => {
+  const files = new Map(blocks.map((block, index) => [fileOf(block, index), block.code]));
+  files.set(GLOBALS, globals);
+  const program = createProgram(files);
+  const problems: string[] = [];
+  for (const [index, block] of blocks.entries()) {
+    const source = program.getSourceFile(fileOf(block, index));
+    const found = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)];
+    for (const { code, messageText, start = 0 } of found) {
+      const message = ts.flattenDiagnosticMessageText(messageText, " ");
+      if (NOT_OF_THE_BLOCK.has(code) || KNOWN_TO_THE_READER.test(message)) continue;
+      const line = block.line + block.code.slice(0, start).split("\n").length - 1;
+      problems.push(`${block.page}:${line} ${message} (${code})`);
+    }
+  }
+  expect(blocks.length).toBeGreaterThan(40);
+  expect(problems).toEqual([]);
+});
