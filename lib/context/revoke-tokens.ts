@@ -9,7 +9,7 @@ type Token = string | undefined;
 /** Why a token was not revoked; undefined if it was. */
 export type RevocationFailure = PortalAuthError | undefined;
 
-/** Revokes one refresh token at the provider. Never rejects. */
+/** Revokes one refresh token at the provider. Resolves to the failure instead of rejecting. */
 export async function tryToRevoke({ getProvider }: RouterContext, token: Token): Promise<RevocationFailure> {
   if (token === undefined) return undefined;
   try {
@@ -21,10 +21,10 @@ export async function tryToRevoke({ getProvider }: RouterContext, token: Token):
 }
 
 /**
- * Revokes refresh tokens that no session uses any more, one after the other. All failures together give one line in the
- * log and have no other effect.
+ * Revokes refresh tokens that no session uses any more, one after the other. Never rejects: all failures
+ * together give one line in the log.
  *
- * @param begun the outcome of a revocation that the caller has started itself
+ * @param started the outcome of a revocation that the caller has started itself
  */
 export async function revokeTokens(
   router: RouterContext,
@@ -38,7 +38,10 @@ export async function revokeTokens(
   const [first] = failures;
   if (!first) return;
   const { code, detail = "", providerDescription } = first;
-  const more = failures.length > 1 ? `; ${failures.length} refresh tokens` : "";
-  const seen = `${code}: ${detail}${more}`;
-  logFailure(router.log, new PortalAuthError("revocation_failed", { detail: seen, providerDescription }));
+  const count = failures.length > 1 ? `; ${failures.length} refresh tokens` : "";
+  const failure = new PortalAuthError("revocation_failed", {
+    detail: `${code}: ${detail}${count}`,
+    providerDescription,
+  });
+  logFailure(router.log, failure);
 }

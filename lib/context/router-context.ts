@@ -15,20 +15,20 @@ import type { ExplainedOption } from "../settings/explain.js";
 import type { Settings } from "../settings/settings.js";
 import type { Encryption } from "../util/encryption.js";
 
-/** What the steps of one portalAuth() share. */
+/** Everything that the steps of one portalAuth() share: its settings, its provider and its helpers. */
 export interface RouterContext {
   readonly settings: Settings;
-  /** Each option as it is in effect, and where it comes from. */
+  /** Each option with its effective value and its source. */
   readonly explainedOptions: readonly ExplainedOption[];
   readonly getProvider: GetProvider;
   readonly loginAttempts: LoginAttempts;
-  /** Seals what a portal has posted, on its way to the GET that finishes the login. */
+  /** Encrypts a posted authorization response on its way to the GET that finishes the login. */
   readonly responseEncryption: Encryption;
-  /** Seals what other processes may know of a login attempt. */
+  /** Encrypts the record of a login attempt that processes share in the store. */
   readonly attemptEncryption: Encryption;
-  /** Seals what a confirmation page posts back. */
+  /** Encrypts the value that a confirmation page posts. */
   readonly confirmationEncryption: Encryption;
-  /** Seals forms that are kept until somebody has logged in. */
+  /** Encrypts forms that are saved until the user has signed in. */
   readonly formEncryption: Encryption;
   readonly log: Log;
   readonly pages: PageRenderer;
@@ -37,44 +37,52 @@ export interface RouterContext {
   readonly refreshOnce: RefreshOnce;
 }
 
-/** One request on its way through a step. */
+/** One request that a step handles. */
 export interface RequestContext {
   readonly req: Request;
   readonly res: Response;
-  /** Where the router is mounted, as this request sees it. external-address.ts turns it into what browsers see. */
+  /**
+   * The router's mount path as this request has it. lib/http/external-url.ts derives the browser's path from
+   * it.
+   */
   readonly mount: string;
 }
 
-/** This site, as people reach it. */
+/** Returns the origin of this site, as browsers see it. */
 export const getOrigin = ({ settings }: RouterContext): string => new URL(settings.redirectUri).origin;
 
+// The options of an error response. Each function chooses the link that the error page offers.
+
 /**
- * How a failure is answered: with a way to sign in again that leads to the page that was wanted, by a login that is as
- * strong as the one that failed should have been.
+ * Offers a link to sign in again. It leads back to `returnTo`, and requires the same strength as the login
+ * that failed.
+ *
+ * @param returnTo the page that the user requested; the start page if it is undefined or not of this site
  */
 export function offerLogin(
   router: RouterContext,
   mount: string,
-  wanted?: unknown,
+  returnTo?: unknown,
   strength: LoginStrength = {},
 ): ErrorResponseOptions {
   const { settings, log, pages } = router;
   const { login } = settings.routes;
   const home = getStartPage(settings, mount);
-  const query = new URLSearchParams(wanted === undefined ? {} : { returnTo: sanitizeReturnTo(wanted, home) });
+  const query = new URLSearchParams();
+  if (returnTo !== undefined) query.set("returnTo", sanitizeReturnTo(returnTo, home));
   for (const [name, value] of Object.entries(toStrengthQuery(strength))) query.set(name, value);
-  const wish = query.size > 0 ? `?${query}` : "";
+  const search = query.size > 0 ? `?${query}` : "";
   return {
     hooks: settings.hooks,
     log,
     pages,
     origin: getOrigin(router),
     startPage: home,
-    login: login === false ? undefined : getRouteUrl(settings, mount, login) + wish,
+    login: login === false ? undefined : getRouteUrl(settings, mount, login) + search,
   };
 }
 
-/** How it is told that somebody who is logged in may not do this: with a way out, for who has another account. */
+/** Offers a link to sign out, because a signed-in user without access may have another account. */
 export function offerLogout({ settings, log, pages }: RouterContext, mount: string): ErrorResponseOptions {
   const { hooks, routes } = settings;
   const logout = routes.logout === false ? undefined : getRouteUrl(settings, mount, routes.logout);
@@ -82,8 +90,8 @@ export function offerLogout({ settings, log, pages }: RouterContext, mount: stri
 }
 
 /**
- * How a failure is answered that no login would mend: with a way to try the same again. An address with a code, the
- * callback's of whichever router, belongs into no page: that one is reloaded.
+ * Offers a link to try the same request again, for failures that a login does not solve. A URL with an
+ * authorization code must not be in a page, so the page offers to reload instead.
  */
 export function offerRetry(
   { settings, log, pages }: RouterContext,
@@ -92,12 +100,6 @@ export function offerRetry(
   const query = readQuery(req);
   const canBeLinked = req.method === "GET" && !query.has("code") && !query.has(POSTED_PARAMETER);
   const retry = canBeLinked ? getRequestUrl(settings, mount, req) : undefined;
-  return {
-    hooks: settings.hooks,
-    log,
-    pages,
-    startPage: getStartPage(settings, mount),
-    retry,
-    isLogin: false,
-  };
+  const startPage = getStartPage(settings, mount);
+  return { hooks: settings.hooks, log, pages, startPage, retry, isLogin: false };
 }

@@ -1,40 +1,49 @@
-/** What the names of our cookies depend on. */
+/** The settings that the names of our cookies depend on. */
 export interface CookieNameOptions {
-  /** Of several portalAuth() in an application; undefined for the one that needs no name. */
+  /** The option `name` of this portalAuth(); undefined without one. */
   readonly name: string | undefined;
-  /** Whether people reach the app over https. */
+  /** Whether users reach the app over https. */
   readonly https: boolean;
 }
 
-/** RFC 6265bis, section 4.1.3.2: with the prefix no other host, and nobody over http, can set them. */
-const toCookieName = (what: string, { name, https }: CookieNameOptions): string =>
-  `${https ? "__Host-" : ""}${what}${name === undefined ? "" : `.${name}`}`;
+/**
+ * Adds the prefix `__Host-` over https: no other host can set such a cookie (RFC 6265bis, section 4.1.3.2).
+ */
+const toCookieName = (base: string, { name, https }: CookieNameOptions): string =>
+  `${https ? "__Host-" : ""}${base}${name === undefined ? "" : `.${name}`}`;
 
-/** The cookie of our own session. */
-export const getSessionCookieName = (named: CookieNameOptions): string =>
-  toCookieName("portal-session", named);
+/** Returns the name of our own session's cookie. */
+export const getSessionCookieName = (options: CookieNameOptions): string =>
+  toCookieName("portal-session", options);
 
-/** The cookie that our interstitial page leaves for the request that follows. All routers of an application share it. */
+/**
+ * Returns the name of the cookie that our interstitial page sets for the request that follows. All routers of
+ * an application share it.
+ */
 export const getReloadCookieName = ({ https }: Pick<CookieNameOptions, "https">): string =>
   toCookieName("portal-bounced", { name: undefined, https });
 
-/** What the cookies of all logins that were begun begin with; the rest is each one's own. */
-export const getLoginCookiePrefix = (named: CookieNameOptions): string =>
-  `${toCookieName("portal-login", named)}.`;
+/** Returns the prefix of the cookies that hold login attempts. */
+export const getLoginCookiePrefix = (options: CookieNameOptions): string =>
+  `${toCookieName("portal-login", options)}.`;
 
 /**
- * The cookies of silent logins: one says that the browser keeps cookies, the other that nobody is to be asked for silently
- * any more. Two, so that an answer that comes late, or out of a cache, takes back nothing of what the other says.
+ * Returns the names of the cookies of silent logins. "ready" shows that the browser keeps cookies, "tried"
+ * prevents further silent logins. Two cookies are needed, so that a late or cached response cannot undo the
+ * other state.
  */
 export const getSilentCookieNames = (
-  named: CookieNameOptions,
+  options: CookieNameOptions,
 ): Readonly<Record<"ready" | "tried", string>> => ({
-  ready: toCookieName("portal-silent", named),
-  tried: toCookieName("portal-silent-tried", named),
+  ready: toCookieName("portal-silent", options),
+  tried: toCookieName("portal-silent-tried", options),
 });
 
-/** Shows, after a lost login, what happens to the next login's cookie: see Evidence. It needs no prefix. */
+/**
+ * The probe cookie, which is set after a lost login. It shows what happens to the cookie of the next login:
+ * see StateDiagnostics. It needs no prefix.
+ */
 export const PROBE_COOKIE = "portal-probe";
 
-/** Whether a cookie of this name belongs to any portalAuth(). The probe does not count. */
+/** Returns whether any portalAuth() sets a cookie of this name. The probe cookie does not count. */
 export const isOurCookie = (name: string): boolean => /^(__Host-)?portal-(login|session|silent)/.test(name);

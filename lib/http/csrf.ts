@@ -1,15 +1,15 @@
 import type { IncomingHttpHeaders } from "node:http";
 
-/** How a request shows that a page of this site has sent it. */
+/** How a request can show that a page of this site has sent it. */
 export interface CsrfOptions {
   /**
-   * A header that says so, with any value: the page's script sets it, no form can, and no script of another site without
-   * asking first (CORS preflight). Begins with X-. Default `X-CSRF`.
+   * A header that scripts of your own pages set, with any value. A form cannot set it, and a script of
+   * another site needs a CORS preflight for it. It must begin with X-. Default: `X-CSRF`.
    */
   header?: string;
 }
 
-/** The same, settled. */
+/** The option `csrf` after validation. */
 export interface ResolvedCsrf {
   /** In lower case. */
   readonly header: string;
@@ -17,16 +17,17 @@ export interface ResolvedCsrf {
 
 const DEFAULT_HEADER = "x-csrf";
 
-/** They change nothing (RFC 9110, section 9.2.1), and browsers send them for other sites' links and images. */
+/** Safe methods change nothing (RFC 9110, section 9.2.1). Links and images of other sites send them. */
 const SAFE_METHODS: readonly (string | undefined)[] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
-/** Names that a form cannot set, but what stands between browser and application does. */
+/** Headers that proxies add, so they do not show that a script has set them. */
 const PROXY_HEADERS = /^x-(forwarded-.*|real-ip|client-ip|request-id|correlation-id|amzn-trace-id)$/;
 
 /**
- * What the option `csrf` of `maker` says.
+ * Validates the option `csrf`. Returns undefined if the option is false, so that no check takes place.
  *
- * @throws TypeError when the app starts: it is neither true nor false nor names a header that tells anything
+ * @param factory the function that has the option, for the message
+ * @throws TypeError at start-up if the option is invalid
  */
 export function resolveCsrf(given: boolean | CsrfOptions, factory: string): ResolvedCsrf | undefined {
   if (given === false) return undefined;
@@ -39,33 +40,38 @@ export function resolveCsrf(given: boolean | CsrfOptions, factory: string): Reso
   const lower = String(header).toLowerCase();
   if (!/^x-[a-z0-9-]+$/.test(lower) || PROXY_HEADERS.test(lower))
     throw new TypeError(
-      `${factory}: csrf.header must begin with X-, and be one that only scripts of your own pages set`,
+      `${factory}: csrf.header must begin with X-, and only scripts of your own pages may set it. ` +
+        "Headers that proxies add are not allowed.",
     );
   return { header: lower };
 }
 
-/** A request, as far as it tells where it comes from. */
+/** The parts of a request that show who has sent it. */
 interface SentRequest {
   readonly method?: string | undefined;
   readonly headers: IncomingHttpHeaders;
 }
 
 /**
- * Whether another site may have made the browser send this, with the person's cookies (cross-site request forgery).
- * SameSite=Lax keeps cookies from other sites' forms; not from siblings below the same domain, which are the same site.
+ * Returns whether another site may have made the browser send this request with the user's cookies
+ * (cross-site request forgery). SameSite=Lax cookies are not sent with forms of other sites. Siblings below
+ * the same domain are the same site, so SameSite does not protect from them.
+ *
+ * @param getOrigin returns the origin of this site. It is called only if it is needed.
  */
 export function canBeForged(
   { method, headers }: SentRequest,
   { header }: ResolvedCsrf,
-  origin: () => string,
+  getOrigin: () => string,
 ): boolean {
   if (SAFE_METHODS.includes(method)) return false;
-  return !headers[header] && !isSameOrigin(headers, origin());
+  return !headers[header] && !isSameOrigin(headers, getOrigin());
 }
 
 /**
- * Whether the browser says that a page of this origin has sent it: by Fetch Metadata (section 2.3), or, where it is too
- * old for that, by Origin (RFC 6454, section 7). What is sent twice arrives as a list, and is neither.
+ * Returns whether the browser reports that a page of this origin has sent the request. Fetch Metadata shows
+ * it (section 2.3), or Origin in older browsers (RFC 6454, section 7). Node joins a repeated header to a
+ * list, which never matches.
  */
 export function isSameOrigin(headers: IncomingHttpHeaders, origin: string): boolean {
   const site = headers["sec-fetch-site"];

@@ -1,77 +1,99 @@
 import type { Request } from "express";
-import type { Settings } from "../settings/settings.js";
 import { sanitizeReturnTo } from "./sanitize-return-to.js";
 
-// The addresses under which browsers reach this application. A proxy may remove a path prefix before it
-// forwards a request, so `req.baseUrl` and `req.originalUrl` may lack it. `redirectUri` has it. Host and
-// X-Forwarded-* are never used.
+// The URLs under which browsers reach this application. A proxy may remove a path prefix before it forwards a
+// request, so `req.baseUrl` and `req.originalUrl` may lack it. `redirectUri` contains it. The headers Host
+// and X-Forwarded-* are never used.
 
-export { sanitizeReturnTo };
+type Route = string | false;
 
-type RouteSettings = Pick<Settings, "redirectUri" | "routes">;
+/** The settings that these URLs depend on. */
+export interface RouteSettings {
+  readonly redirectUri: string;
+  /** The path of each route below the mount path; false if the route is off. */
+  readonly routes: {
+    readonly login: Route;
+    readonly callback: Route;
+    readonly logout: Route;
+    readonly frontchannelLogout: Route;
+    readonly form: Route;
+  };
+}
+
+interface LogoutSettings extends RouteSettings {
+  readonly postLogoutRedirectUri?: string | undefined;
+}
 
 /** The router's mount path, as its request has it (`req.baseUrl`). */
 type Mount = string;
 
 /**
- * Returns the path of redirectUri without the callback's route: the mount path as browsers see it.
- * Undefined if the router has no callback route.
+ * Returns the path of redirectUri without the callback's route: the mount path as browsers see it. Returns
+ * undefined if the router has no callback route.
  */
 export function getRegisteredMount({ redirectUri, routes }: RouteSettings): string | undefined {
   const { pathname } = new URL(redirectUri);
-  return routes.callback === false ? undefined : pathname.slice(0, -routes.callback.length); // it ends in that: settings.ts
+  // lib/settings checks that redirectUri ends in the callback's route.
+  return routes.callback === false ? undefined : pathname.slice(0, -routes.callback.length);
 }
 
 /**
- * Returns the path prefix that a proxy removes, "" without one. It is what `redirectUri` has in front of
- * the mount path. Path segments are counted, not compared, because a mount at a pattern (`/:tenant`) has
- * another path for each request.
+ * Returns the path prefix that a proxy removes; "" without one. It is the part of `redirectUri` before the
+ * mount path. Path segments are counted, not compared, because a mount at a pattern (`/:tenant`) has another
+ * path for each request.
  */
-export function getExternalPrefix(registered: RouteSettings, mount: Mount): string {
-  const outside = getRegisteredMount(registered)?.split("/") ?? [""];
+export function getExternalPrefix(settings: RouteSettings, mount: Mount): string {
+  const outside = getRegisteredMount(settings)?.split("/") ?? [""];
   const inside = mount.split("/").length - 1;
   return outside.slice(0, Math.max(1, outside.length - inside)).join("/");
 }
 
 /** Returns the start page of the application, as browsers see it: "/", or the root below the prefix. */
-export const getStartPage = (registered: RouteSettings, mount: Mount): string =>
-  `${getExternalPrefix(registered, mount)}/`;
+export const getStartPage = (settings: RouteSettings, mount: Mount): string =>
+  `${getExternalPrefix(settings, mount)}/`;
 
 /** Returns the mount path as browsers see it. */
-export function getExternalMount(registered: RouteSettings, mount: Mount): string {
-  const path = getExternalPrefix(registered, mount) + mount;
-  const known = getRegisteredMount(registered);
+export function getExternalMount(settings: RouteSettings, mount: Mount): string {
+  const path = getExternalPrefix(settings, mount) + mount;
+  const known = getRegisteredMount(settings);
   return known !== undefined && normalizePath(known) === normalizePath(path) ? known : path;
 }
 
 /**
- * Returns the link to one of the router's own routes. The mount may be a pattern, so it may hold any text.
+ * Returns the URL of one of the router's own routes, as browsers see it. It is sanitized, because a mount at
+ * a pattern contains text of the client.
  */
-export const getRouteUrl = (registered: RouteSettings, mount: Mount, route: string): string =>
-  sanitizeReturnTo(getExternalMount(registered, mount) + route, getStartPage(registered, mount));
+export const getRouteUrl = (settings: RouteSettings, mount: Mount, route: string): string =>
+  sanitizeReturnTo(getExternalMount(settings, mount) + route, getStartPage(settings, mount));
 
-/** Returns the address of this request as browsers see it: a path of this site, or the fallback. */
+/** Returns the URL of this request, as browsers see it: a path of this site, or the fallback. */
 export function getRequestUrl(
-  registered: RouteSettings,
+  settings: RouteSettings,
   mount: Mount,
   req: Request,
   fallback?: string,
 ): string {
   const { originalUrl } = req;
-  const isPath = originalUrl.startsWith("/"); // a client may send a whole address (RFC 9112, section 3.2.2)
-  const address = isPath ? getExternalPrefix(registered, mount) + originalUrl : originalUrl;
-  return sanitizeReturnTo(address, fallback ?? getStartPage(registered, mount));
+  const isPath = originalUrl.startsWith("/"); // a client may send an absolute URL (RFC 9112, section 3.2.2)
+  const url = isPath ? getExternalPrefix(settings, mount) + originalUrl : originalUrl;
+  return sanitizeReturnTo(url, fallback ?? getStartPage(settings, mount));
 }
 
-/** Returns where the browser goes after a logout: the option's address, else the start page. */
-export const getPostLogoutUrl = (settings: Settings, mount: Mount): string =>
+/**
+ * Returns the URL that the browser goes to after a logout: the option postLogoutRedirectUri, else the start
+ * page.
+ */
+export const getPostLogoutUrl = (settings: LogoutSettings, mount: Mount): string =>
   settings.postLogoutRedirectUri ?? new URL(getStartPage(settings, mount), settings.redirectUri).href;
 
-/** Describes afterLogout() before the first request, which shows the mount path and so the prefix. */
-export function describePostLogoutUrl({ postLogoutRedirectUri, ...registered }: Settings): string {
+/**
+ * Describes the URL of getPostLogoutUrl() for the developer. Before the first request, the mount path is
+ * unknown, so the text names both possible URLs.
+ */
+export function describePostLogoutUrl({ postLogoutRedirectUri, ...settings }: LogoutSettings): string {
   if (postLogoutRedirectUri !== undefined) return postLogoutRedirectUri;
-  const { href } = new URL("/", registered.redirectUri);
-  const below = getRegisteredMount(registered);
+  const { href } = new URL("/", settings.redirectUri);
+  const below = getRegisteredMount(settings);
   if (below === undefined || below === "") return href;
   return `${href} (if a proxy removes ${below} from the path: ${new URL(`${below}/`, href).href})`;
 }
@@ -79,9 +101,9 @@ export function describePostLogoutUrl({ postLogoutRedirectUri, ...registered }: 
 const MAX_DECODINGS = 5;
 
 /**
- * Returns a path in the form in which two spellings of one route are equal. Express ignores case and a
- * slash at the end. Proxies decode, merge slashes and resolve dots before they forward (nginx does all
- * three), some of them more than once.
+ * Normalizes a path, so that all spellings of one route are equal. Express ignores case and a slash at the
+ * end. Proxies decode, merge slashes and resolve dots before they forward (nginx does all three), some of
+ * them more than once.
  */
 export function normalizePath(path: string): string {
   let decoded = path;

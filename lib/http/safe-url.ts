@@ -1,6 +1,7 @@
 /**
- * Whether requests and browsers may be sent to this address: https, or http on the loopback of this machine. `new URL()`
- * repairs `https:/host`, `https:host` and backslashes; other programs do not, so such spellings are refused.
+ * Returns whether requests and browsers may be sent to this URL: https, or http on the loopback of this
+ * machine. `new URL()` repairs `https:/host`, `https:host` and backslashes. Other programs do not, so such
+ * spellings are rejected.
  */
 export function isSafeUrl(value: string): boolean {
   if (!ABSOLUTE.test(value) || !URL.canParse(value)) return false;
@@ -11,7 +12,7 @@ export function isSafeUrl(value: string): boolean {
 
 const ABSOLUTE = /^https?:\/\/[^/\\?#\p{Cc}][^\\\p{Cc}]*$/iu;
 
-/** Whether a scheme is not followed by exactly two slashes, as in `https:/host`. */
+/** Returns whether the scheme is not followed by exactly two slashes, as in `https:/host`. */
 export const hasWrongSlashes = (value: string): boolean => /^https?:(?!\/\/[^/\\])/i.test(value);
 
 function isLoopback(hostname: string): boolean {

@@ -1,39 +1,39 @@
 import type { IncomingMessage } from "node:http";
 import type { SessionData } from "express-session";
 import type { Claims, TokenSet } from "../contract/tokens.js";
-import type { Settings } from "../settings/settings.js";
-import { getRegisteredMount } from "./external-url.js";
+import { getRegisteredMount, type RouteSettings } from "./external-url.js";
 
-/** A login that a test wishes for: what a portal would have brought. */
+/** A login that a test creates without a provider. */
 export interface TestLogin {
   readonly claims: Claims;
-  /** What is left out is made up by the portalAuth() that takes it, by its own clock. */
+  /** portalAuth() fills in omitted members, with its own clock. */
   readonly tokens: Partial<TokenSet>;
-  /** What else shall be in the session, as if the onLogin hook had put it there. */
+  /** Further content of the session, as if the onLogin hook had added it. */
   readonly session: Partial<SessionData>;
-  /** The name of the portalAuth() that shall take it; undefined for whichever is asked. */
+  /** The option `name` of the portalAuth() that must take it; undefined for the first one that is called. */
   readonly instance: string | undefined;
   /** Set by the portalAuth() that took it. */
   isTaken: boolean;
-  /** Set by one that would have, and may not: why. */
+  /** Why the portalAuth() could not take it. Set by that portalAuth(). */
   refusal?: string;
 }
 
 /**
- * Tickets of requests that `express-portal-auth/testing` has made in this process, found by the request
- * object itself: nothing that comes over the network can bring one. Looked at by the callback's route
- * alone.
+ * The test logins of requests that `express-portal-auth/testing` has created in this process. The key is the
+ * request object, so a request from the network cannot have one. Only the callback route reads them.
  */
 export const testLogins = new WeakMap<IncomingMessage, TestLogin>();
 
-/** The paths at which a portalAuth() of this process may answer the callback: where a ticket can be used. */
+/**
+ * The paths at which a portalAuth() of this process may serve its callback, so that a test login can be used.
+ */
 export const callbackPaths = new Set<string>();
 
 /**
- * Returns the paths at which the application may see its callback: the path of redirectUri, then what
- * remains of it if a proxy removes one leading segment, two, and so on.
+ * Returns the paths at which the application may receive its callback: the path of redirectUri, then the same
+ * path without its first segment, without two segments, and so on. A proxy may have removed these.
  */
-export function findPossibleCallbackPaths(settings: Pick<Settings, "redirectUri" | "routes">): string[] {
+export function findPossibleCallbackPaths(settings: RouteSettings): string[] {
   const { pathname } = new URL(settings.redirectUri);
   const mount = getRegisteredMount(settings)?.split("/") ?? [];
   return [
@@ -42,5 +42,5 @@ export function findPossibleCallbackPaths(settings: Pick<Settings, "redirectUri"
   ];
 }
 
-const joinCallbackPath = (segments: readonly string[], { routes }: Pick<Settings, "routes">): string =>
+const joinCallbackPath = (segments: readonly string[], { routes }: Pick<RouteSettings, "routes">): string =>
   [...segments.map((segment) => `/${segment}`), routes.callback].join("");

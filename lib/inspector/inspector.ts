@@ -5,7 +5,7 @@ import { findErrorExplanation } from "../errors/error-reference.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { redactError } from "../errors/redact.js";
 import { subscribeToEvents } from "../events/subscribe-to-events.js";
-import { sanitizeReturnTo } from "../http/external-url.js";
+import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
 import { isProduction } from "../settings/settings.js";
 import { refuseRequest } from "../util/assert-factory-call.js";
 import { createEventLog, type EventLog } from "./event-log.js";
