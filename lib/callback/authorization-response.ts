@@ -2,8 +2,11 @@ import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { cleanDescription } from "../provider/clean-description.js";
 import type { AuthorizationResponse } from "../provider/exchange-code.js";
 import { printable } from "../provider/explain-failure.js";
+import { omitUndefined } from "../util/omit-undefined.js";
 
-/** The parameters of RFC 6749, sections 4.1.2 and 4.1.2.1, RFC 9207 and OpenID Connect Session Management 1.0. */
+/**
+ * The parameters of RFC 6749, sections 4.1.2 and 4.1.2.1, RFC 9207 and OpenID Connect Session Management 1.0.
+ */
 const SINGLE_PARAMETERS = [
   "state",
   "code",
@@ -14,51 +17,62 @@ const SINGLE_PARAMETERS = [
   "session_state",
 ];
 
-/** In characters: proxies cut an address at 8 KiB. What is longer the portal would refuse in words of its own. */
+/** Proxies limit a URL to 8 KiB. A provider would reject a longer value with a message of its own. */
 const MAX_PARAMETER_CHARACTERS = 8192;
+const LIMITED_PARAMETERS = ["state", "code", "error", "iss"];
 
 /**
- * Reads the provider's answer. It refuses a repeated parameter, since two readers of it may believe two different things.
+ * Parses the provider's authorization response. Rejects a repeated parameter, because two programs may read
+ * different values of it.
  *
- * @param secrets redacted in the description of an error
+ * @param secrets removed from the description of an error
  * @throws PortalAuthError `callback_invalid`
  */
 export function parseAuthorizationResponse(
   parameters: URLSearchParams,
   secrets: readonly (string | undefined)[] = [],
 ): AuthorizationResponse {
-  const repeated = SINGLE_PARAMETERS.find((name) => parameters.getAll(name).length > 1);
-  if (repeated) throw createCallbackError(`${repeated} more than once`);
-  const long = ["state", "code", "error", "iss"].find(
-    (name) => (parameters.get(name) ?? "").length > MAX_PARAMETER_CHARACTERS,
-  );
-  if (long) throw createCallbackError(`${long} over ${MAX_PARAMETER_CHARACTERS} characters`);
-  const read = (name: string) => parameters.get(name) || undefined; // empty is absent
-  const [state, code, error, iss] = [read("state"), read("code"), read("error"), read("iss")];
+  checkParameters(parameters);
+  const read = (name: string) => parameters.get(name) || undefined; // an empty parameter counts as missing
+  const state = read("state");
+  const code = read("code");
+  const error = read("error");
+  const iss = read("iss");
   const error_description = cleanDescription(read("error_description"), [...secrets, state, code]);
-  // some providers leave out the state of an error: the developer needs to see it all the same
+  // Some providers omit the state of an error. The developer needs to see that error.
   if (state === undefined && error !== undefined)
     throw createCallbackError(`state missing, error ${printable(error)}`, error_description);
   if (state === undefined) throw createCallbackError("state missing");
   if (code !== undefined && error !== undefined) throw createCallbackError("code and error");
   if (code !== undefined) return { state, iss, code, ...parseMembers(parameters) };
-  if (error !== undefined)
-    return { state, iss, error, ...(error_description !== undefined && { error_description }) };
+  if (error !== undefined) return { state, iss, error, ...omitUndefined({ error_description }) };
   throw createCallbackError("neither code nor error");
 }
 
+/** @throws PortalAuthError `callback_invalid` if a parameter is repeated or too long */
+function checkParameters(parameters: URLSearchParams): void {
+  const repeated = SINGLE_PARAMETERS.find((name) => parameters.getAll(name).length > 1);
+  if (repeated) throw createCallbackError(`${repeated} more than once`);
+  const long = LIMITED_PARAMETERS.find(
+    (name) => (parameters.get(name) ?? "").length > MAX_PARAMETER_CHARACTERS,
+  );
+  if (long) throw createCallbackError(`${long} over ${MAX_PARAMETER_CHARACTERS} characters`);
+}
+
 /**
- * The application never gets these: `code` and `state` are secrets of this login, and a token that came through the browser
- * has not been verified.
+ * Parameters that the application never gets. `code` and `state` are secrets of this login. A token that came
+ * through the browser is not verified.
  */
 const WITHHELD_PARAMETERS = ["code", "state", "access_token", "id_token", "refresh_token"];
 
-/** In bytes, as JSON. A posted answer travels on in an address, which must stay short. */
+/** In bytes of JSON. A posted response becomes part of a URL, which must be short. */
 const MAX_MEMBERS_BYTES = 4096;
 
 /**
- * All other members of the answer, such as the `user` of Apple and `session_state`. A member that comes twice is omitted,
- * as nothing says which of the two counts, and so is `__proto__`.
+ * Returns all other members of the response, such as Apple's `user`, and `session_state`. A repeated member
+ * is omitted, because it is unknown which value counts. `__proto__` is omitted too.
+ *
+ * @throws PortalAuthError `callback_invalid` if they have over 4 KiB
  */
 function parseMembers(parameters: URLSearchParams): { members?: Record<string, string> } {
   const repeated = findRepeatedNames(parameters);
@@ -68,15 +82,15 @@ function parseMembers(parameters: URLSearchParams): { members?: Record<string, s
   );
   if (entries.length === 0) return {};
   const members = Object.fromEntries(entries);
-  const size = Buffer.byteLength(JSON.stringify(members));
-  if (size > MAX_MEMBERS_BYTES)
+  const bytes = Buffer.byteLength(JSON.stringify(members));
+  if (bytes > MAX_MEMBERS_BYTES)
     throw createCallbackError(
-      `the members beside code and state have ${size} bytes, over ${MAX_MEMBERS_BYTES}`,
+      `the members beside code and state have ${bytes} bytes, over ${MAX_MEMBERS_BYTES}`,
     );
   return { members };
 }
 
-/** Takes linear time: a form of 64 KiB may hold 20,000 names, and anybody may post one. */
+/** Takes linear time: an attacker may post a form of 64 KiB with 20,000 names. */
 function findRepeatedNames(parameters: URLSearchParams): ReadonlySet<string> {
   const seen = new Set<string>();
   const repeated = new Set<string>();
@@ -85,28 +99,22 @@ function findRepeatedNames(parameters: URLSearchParams): ReadonlySet<string> {
 }
 
 /**
- * Adds the error that the provider has sent to a failure that comes before it is looked at, such as a login whose cookie is
- * missing. Otherwise the developer would never see it.
+ * Adds the provider's error to a failure that happened before that error was read, such as a missing login
+ * cookie. Otherwise the developer would never see the error.
  */
 export function addProviderError(failure: unknown, response: AuthorizationResponse | undefined): unknown {
   if (!(failure instanceof PortalAuthError) || response?.error === undefined) return failure;
   const error = printable(response.error);
-  const {
-    code,
-    detail,
-    providerDescription = response.error_description,
-    challenge,
-    sentence,
-    retryAfter,
-  } = failure;
-  if (detail === error) return failure; // it is about this error
-  const seen = [detail, `the provider answered ${error}`].filter(Boolean).join("; ");
+  const { code, detail, challenge, sentence, retryAfter } = failure;
+  if (detail === error) return failure; // the failure is about this error
+  const { providerDescription = response.error_description } = failure;
+  const fullDetail = [detail, `the provider answered ${error}`].filter(Boolean).join("; ");
   return new PortalAuthError(code, {
-    detail: seen,
+    detail: fullDetail,
     providerDescription,
     sentence,
     retryAfter,
-    ...(challenge && { challenge }),
+    ...omitUndefined({ challenge }),
     ...("cause" in failure && { cause: failure.cause }),
   });
 }

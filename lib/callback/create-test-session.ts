@@ -6,30 +6,34 @@ import { readAuthentication } from "../provider/parse-claims.js";
 import { beginSession } from "../session/begin-session.js";
 import { reservedKey } from "../session/reserved-keys.js";
 
-const AN_HOUR_SECONDS = 3600;
+const ONE_HOUR_SECONDS = 3600;
 
-/** Begins the session that a test wishes for, as a login would have begun it. */
+/**
+ * Creates the session of a test login in the same way as a real login does, and responds with 204. The
+ * outcome is written to the test login: `isTaken`, or `refusal`. If the test login is for another
+ * portalAuth(), nothing happens.
+ */
 export async function createTestSession(
   { settings }: RouterContext,
   { req, res }: RequestContext,
-  ticket: TestLogin,
+  testLogin: TestLogin,
 ): Promise<void> {
-  const { claims, session: extra, instance: portal } = ticket;
+  const { claims, session: extra, instance } = testLogin;
   const reserved = reservedKey(Object.keys(extra));
   if (reserved !== undefined)
-    ticket.refusal = `the session's key ${reserved} belongs to express-session or to us`;
-  else if (portal === undefined || portal === settings.name) {
-    const expires_at = epochSeconds(settings.clock) + AN_HOUR_SECONDS;
+    testLogin.refusal = `the session's key ${reserved} belongs to express-session or to portalAuth()`;
+  else if (instance === undefined || instance === settings.name) {
+    const now = epochSeconds(settings.clock);
     const tokens = {
       access_token: "test-access-token",
       token_type: "bearer" as const,
-      expires_at,
-      ...ticket.tokens,
+      expires_at: now + ONE_HOUR_SECONDS,
+      ...testLogin.tokens,
     };
-    const authentication = readAuthentication(claims, epochSeconds(settings.clock));
+    const authentication = readAuthentication(claims, now);
     const verified = { claims, authentication, tokens, extra, requestAgeMs: () => 0 };
     await beginSession(req, { ...verified, rules: settings, keep: [], onReplaced: () => {} });
-    ticket.isTaken = true;
+    testLogin.isTaken = true;
   }
   setResponseHeaders(res);
   res.statusCode = 204;

@@ -10,42 +10,40 @@ import { isStrict } from "../session/session-cookie.js";
 import { parseAuthorizationResponse } from "./authorization-response.js";
 
 /**
- * POST /callback, for `response_mode=form_post`: what was posted is handed on to GET, sealed, as a code belongs into no
- * address. A POST from the portal's page carries no SameSite=Lax cookie, and the GET that follows does: so the login need
- * not have a cookie that every site can send, and the session of before is there to be ended.
+ * Creates the handler of POST /callback, for `response_mode=form_post`. It redirects to GET with the posted
+ * response as an encrypted parameter, because a URL must not contain a code in clear text.
  *
- * @throws PortalAuthError `callback_invalid`
+ * A POST from the provider's page carries no SameSite=Lax cookies, but the GET that follows does. Therefore
+ * the login's cookie can be Lax, and the browser's previous session can be ended.
+ *
+ * The handler throws PortalAuthError `callback_invalid`.
  */
 export function createFormPostStep(router: RouterContext) {
-  return async function handOn({ req, res }: RequestContext): Promise<void> {
-    const response = parseAuthorizationResponse(
-      await readFormOrThrow(req, "callback_invalid"),
-      listSecrets(router),
-    );
-    const isHidden = isStrict(req, router.settings);
+  return async function redirectToGet({ req, res }: RequestContext): Promise<void> {
+    const form = await readFormOrThrow(req, "callback_invalid");
+    const response = parseAuthorizationResponse(form, listSecrets(router));
+    const isSessionHidden = isStrict(req, router.settings);
     dropNewSession(req, router.settings);
-    if (isHidden) await reloadViaInterstitial(router, req, res, toCallbackQuery(router, response));
-    else redirect(res, 303, toCallbackQuery(router, response));
+    const url = toCallbackQuery(router, response);
+    if (isSessionHidden) await reloadViaInterstitial(router, req, res, url);
+    else redirect(res, 303, url);
   };
 }
 
-/** In characters. nginx refuses a request line above 8 KiB by default, with a page that says nothing. */
+/** By default, nginx rejects a request line above 8 KiB, with a page that does not name the cause. */
 const MAX_URL_CHARACTERS = 8000;
 
 /**
- * The address of the GET that finishes the login, relative to the callback as the browser knows it: a proxy may have removed
- * a prefix.
+ * Returns the URL of the GET that finishes the login. It is relative to the callback, because a proxy may
+ * have removed a prefix from the path.
  *
- * @throws PortalAuthError `callback_invalid` for an answer that makes the address too long
+ * @throws PortalAuthError `callback_invalid` if the response makes the URL too long
  */
-function toCallbackQuery(
-  { responseEncryption: posted }: RouterContext,
-  response: AuthorizationResponse,
-): string {
-  const address = `?${new URLSearchParams({ [POSTED_PARAMETER]: posted.encrypt(response) })}`;
-  if (address.length <= MAX_URL_CHARACTERS) return address;
-  const detail = `the answer is too long to pass on: an address of ${address.length} characters, over ${MAX_URL_CHARACTERS}`;
-  throw new PortalAuthError("callback_invalid", { detail });
+function toCallbackQuery({ responseEncryption }: RouterContext, response: AuthorizationResponse): string {
+  const url = `?${new URLSearchParams({ [POSTED_PARAMETER]: responseEncryption.encrypt(response) })}`;
+  if (url.length <= MAX_URL_CHARACTERS) return url;
+  const need = `it needs a URL of ${url.length} characters, over ${MAX_URL_CHARACTERS}`;
+  throw new PortalAuthError("callback_invalid", { detail: `the response is too long: ${need}` });
 }
 
 const listSecrets = ({ settings }: RouterContext): readonly (string | undefined)[] => [
@@ -54,32 +52,34 @@ const listSecrets = ({ settings }: RouterContext): readonly (string | undefined)
 ];
 
 /**
- * What the portal answered, whether it came in the query or was posted.
+ * Reads the authorization response from the query, or decrypts the one that was posted.
  *
  * @throws PortalAuthError `callback_invalid`
  */
 export function readAuthorizationResponse(router: RouterContext, req: Request): AuthorizationResponse {
   const query = readQuery(req);
-  const sealed = query.get(POSTED_PARAMETER);
-  if (sealed === null) return parseAuthorizationResponse(query, listSecrets(router));
-  const response = router.responseEncryption.decrypt(sealed) as AuthorizationResponse | undefined;
+  const encrypted = query.get(POSTED_PARAMETER);
+  if (encrypted === null) return parseAuthorizationResponse(query, listSecrets(router));
+  const response = router.responseEncryption.decrypt(encrypted) as AuthorizationResponse | undefined;
   if (!response)
-    throw new PortalAuthError("callback_invalid", { detail: `${POSTED_PARAMETER} cannot be opened` });
+    throw new PortalAuthError("callback_invalid", { detail: `${POSTED_PARAMETER} cannot be decrypted` });
   return response;
 }
 
 /**
- * Whether the session's cookie is SameSite=Strict and stayed away, as the portal has led here: then the callback comes a
- * second time, led by a page of ours. So the session of before is there to be ended, and the page that is wanted, which
- * is but another redirect, finds the new one.
+ * Loads the callback again via our interstitial page if the session's cookie is SameSite=Strict. Browsers
+ * omit such a cookie, because the provider's site led here. After the reload, the previous session can be
+ * ended, and the page that the login redirects to gets the new session's cookie.
+ *
+ * @returns whether the request was answered
  */
 export async function reloadForStrictCookies(
   router: RouterContext,
   { req, res }: RequestContext,
   response: AuthorizationResponse,
 ): Promise<boolean> {
-  const isLedHere = (req.headers["sec-fetch-site"] ?? "cross-site") === "cross-site";
-  if (!isStrict(req, router.settings) || !isLedHere || readQuery(req).has(POSTED_PARAMETER)) return false;
+  const isCrossSite = (req.headers["sec-fetch-site"] ?? "cross-site") === "cross-site";
+  if (!isStrict(req, router.settings) || !isCrossSite || readQuery(req).has(POSTED_PARAMETER)) return false;
   dropNewSession(req, router.settings);
   await reloadViaInterstitial(router, req, res, toCallbackQuery(router, response));
   return true;

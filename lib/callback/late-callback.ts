@@ -1,12 +1,13 @@
 import { redirect } from "../answer/redirect.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
-import { getStartPage, sanitizeReturnTo } from "../http/external-url.js";
+import { getStartPage } from "../http/external-url.js";
 import { readQuery } from "../http/parameters.js";
+import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
 import { isOwnRoute } from "../login/is-own-route.js";
 import { readSession } from "../session/session.js";
 
-/** The callback names no login attempt that this browser could still finish. */
+/** Codes of callbacks that belong to no attempt which this browser could still finish. */
 const CODES_WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
   "login_not_found",
   "login_expired",
@@ -22,8 +23,9 @@ const CODES_WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [
 ];
 
 /**
- * Whether a failed callback is of a signed-in user whose attempt has expired or is unknown, or of one who opened the bare
- * address: they came late, by Back or by a bookmark, and need no error page.
+ * Returns whether a failed callback is late: the user is signed in, and the attempt has expired or is
+ * unknown, or the callback has no parameters. The user came by Back or by a bookmark, so an error page would
+ * not help.
  */
 export function isLateCallback(
   { settings }: RouterContext,
@@ -34,7 +36,10 @@ export function isLateCallback(
   return CODES_WITHOUT_ATTEMPT.includes(error.code) || readQuery(req).size === 0;
 }
 
-/** Redirects to the option's page. Nothing of the session changes: any site can make a link to the callback. */
+/**
+ * Redirects to the page of the option lateCallbackPath. The session stays unchanged, because any site can
+ * link to the callback.
+ */
 export function redirectLateCallback({ settings }: RouterContext, { res, mount }: RequestContext): void {
   const home = getStartPage(settings, mount);
   const path = sanitizeReturnTo(settings.lateCallbackPath, home);

@@ -1,16 +1,19 @@
 import type { EmitEvent, LoginStep, LoginStepName } from "../contract/events.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import type { LoginAttempt } from "../login-attempt/encode-attempt.js";
+import type { LoginAttempt } from "../login-attempt/login-attempt.js";
 import type { AuthorizationResponse } from "../provider/exchange-code.js";
 
-/** The attempt that a callback belongs to, as soon as it is known. */
+/** The attempt that a callback belongs to. */
 export interface ReportedAttempt {
-  /** The name of this attempt in events. */
+  /** The id of this attempt in events. */
   readonly id: string;
   readonly loginAttempt: LoginAttempt;
 }
 
-/** Looks on while a callback is answered, and tells how it went. */
+/**
+ * Records the steps of one callback with their durations, and emits the event of its outcome. It emits
+ * nothing if another request or another process does the work, because that one emits the event.
+ */
 export class LoginReport {
   readonly #emit: EmitEvent;
   readonly #clock: () => number;
@@ -18,28 +21,30 @@ export class LoginReport {
   readonly #receivedAt = performance.now();
   #current: LoginStepName = "callback";
   #stepStartedAt = 0;
+  /** Set as soon as the attempt is known. */
   attempted: ReportedAttempt | undefined;
-  /** The provider's answer, as soon as it has been read. */
+  /** Set as soon as the authorization response has been parsed. */
   response: AuthorizationResponse | undefined;
-  /** Nobody has asked for this login. */
+  /** Whether this is a silent login, which no user has requested. */
   isSilent = false;
-  /** Another callback of the same login does the work: its own watch tells of it. */
+  /** Whether another callback of the same login, in this process, does the work. */
   isDoneByOtherRequest = false;
-  /** Another process does the work, and emits the events of it. */
+  /** Whether another process does the work. */
   isDoneByOtherProcess = false;
 
-  /** @param clock the option `clock`, by which the attempt was begun */
+  /** @param clock the option `clock`, with which the start of the attempt was measured */
   constructor(emit: EmitEvent, clock: () => number) {
     this.#emit = emit;
     this.#clock = clock;
   }
 
-  /** From now on it is this step that goes on; the one before has ended well. */
+  /** Starts a step. The step before it counts as successful. */
   startStep(step: LoginStepName): void {
     this.#endStep();
     this.#current = step;
   }
 
+  /** Emits `login.finished`. */
   reportFinished(): void {
     this.#endStep();
     const { attempted } = this;
@@ -54,15 +59,14 @@ export class LoginReport {
     }));
   }
 
+  /** Emits `login.failed`. The current step is the one that failed. */
   reportFailed(error: unknown): void {
     this.#endStep();
     if (this.isDoneByOtherRequest || this.isDoneByOtherProcess) return;
     const { code, status } = error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");
-    const login = this.attempted?.id;
-    const { isSilent: silent } = this;
     this.#emit("login.failed", () => ({
-      login,
-      silent,
+      login: this.attempted?.id,
+      silent: this.isSilent,
       code,
       status,
       ...this.#measure(),
@@ -71,11 +75,9 @@ export class LoginReport {
   }
 
   #measure() {
-    const begunAt = this.attempted?.loginAttempt.begun_at;
-    return {
-      since_started: begunAt === undefined ? undefined : this.#clock() - begunAt,
-      took: this.#elapsed(),
-    };
+    const startedAt = this.attempted?.loginAttempt.started_at;
+    const sinceStarted = startedAt === undefined ? undefined : this.#clock() - startedAt;
+    return { since_started: sinceStarted, took: this.#elapsed() };
   }
 
   #endStep(): void {

@@ -1,16 +1,16 @@
-import { SHARE_OUTCOME_MS } from "./run-once-across-processes.js";
+import { type NotShared, SHARE_OUTCOME_MS } from "./run-once-across-processes.js";
 
 const MAX_RUNS = 10_000;
 
 /**
- * Runs the work of one login once. Callbacks with the same id and code, meanwhile or within ten seconds, share its outcome.
- * Returns "too late" for such a callback later on, and "another code" for one with another code.
+ * Runs the work of one login once. Callbacks with the same id and code share the outcome, until ten seconds
+ * after the work has ended. Later callbacks get "too late". A callback with another code gets "another code".
  */
 export type LoginSingleFlight<T> = (
   id: string,
   code: string,
   work: () => Promise<T>,
-) => Promise<T> | "too late" | "another code";
+) => Promise<T> | NotShared;
 
 interface LoginRun<T> {
   readonly outcome: Promise<T>;
@@ -20,36 +20,39 @@ interface LoginRun<T> {
 }
 
 /**
- * A double click sends the callback twice, and both carry the cookie of a login that is not yet spent. A code that is
- * sent a second time ends the tokens of its first use (RFC 6749, section 4.1.2), so the second waits for the first.
+ * Creates the single flight of all logins of one portalAuth() in this process. A double click sends the
+ * callback twice, and both requests carry the cookie of the same attempt. A code that is sent a second time
+ * revokes the tokens of its first use (RFC 6749, section 4.1.2), so the second request waits for the first.
  *
- * @param lifetimeMs how long a login may take: afterwards its cookie opens nothing
+ * @param lifetimeMs how long a login may take. Afterwards its cookie is invalid, and its run is forgotten.
  */
 export function createLoginSingleFlight<T>(lifetimeMs: number): LoginSingleFlight<T> {
-  const known = new Map<string, LoginRun<T>>(); // oldest first
-  return function once(id, code, work) {
-    removeOldRuns(known, lifetimeMs);
-    const running = known.get(id);
-    if (running && running.code !== code) return "another code";
-    if (running) return isRecent(running) ? running.outcome : "too late";
-    const entry: LoginRun<T> = { outcome: work(), code, startedAt: Date.now(), finishedAt: undefined };
-    const settle = () => {
-      entry.finishedAt = Date.now();
+  const runs = new Map<string, LoginRun<T>>(); // the oldest first
+  return function runOnce(id, code, work) {
+    removeOldRuns(runs, lifetimeMs);
+    const known = runs.get(id);
+    if (known && known.code !== code) return "another code";
+    if (known) return isRecent(known) ? known.outcome : "too late";
+    const run: LoginRun<T> = { outcome: work(), code, startedAt: Date.now(), finishedAt: undefined };
+    const markFinished = () => {
+      run.finishedAt = Date.now();
     };
-    entry.outcome.then(settle, settle);
-    known.set(id, entry);
-    return entry.outcome;
+    run.outcome.then(markFinished, markFinished);
+    runs.set(id, run);
+    return run.outcome;
   };
 }
 
-const isRecent = ({ finishedAt: settledAt }: LoginRun<unknown>): boolean =>
-  settledAt === undefined || Date.now() < settledAt + SHARE_OUTCOME_MS;
+const isRecent = ({ finishedAt }: LoginRun<unknown>): boolean =>
+  finishedAt === undefined || Date.now() < finishedAt + SHARE_OUTCOME_MS;
 
-/** What is too old, and the oldest of what is too many; never what is still under way. */
-function removeOldRuns(known: Map<string, LoginRun<unknown>>, lifetimeMs: number): void {
+/**
+ * Removes expired runs, and the oldest if there are too many. A run that has not finished is never removed.
+ */
+function removeOldRuns(runs: Map<string, LoginRun<unknown>>, lifetimeMs: number): void {
   const now = Date.now();
-  for (const [id, { startedAt: since, finishedAt: settledAt }] of known) {
-    if (since + lifetimeMs > now && known.size < MAX_RUNS) return;
-    if (settledAt !== undefined) known.delete(id);
+  for (const [id, { startedAt, finishedAt }] of runs) {
+    if (startedAt + lifetimeMs > now && runs.size < MAX_RUNS) return;
+    if (finishedAt !== undefined) runs.delete(id);
   }
 }

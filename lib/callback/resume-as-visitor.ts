@@ -8,13 +8,16 @@ import { readAuthorizationResponse } from "./form-post.js";
 import type { LoginReport } from "./login-report.js";
 
 /**
- * Whether a login that nobody has asked for may end without a word. Otherwise the browser keeps its old cookies and takes
- * no new ones, and the page would send it to the portal once more.
+ * Returns whether a silent login that failed may end without an error page. The browser must have stored the
+ * cookie that prevents a second try. Otherwise the page would redirect it to the provider again.
  */
 export const canResumeAsVisitor = ({ settings }: RouterContext, { req }: RequestContext): boolean =>
   readSilentLoginState(req, settings) === "tried";
 
-/** They see the page that they wanted, as a visitor; what is not ordinary the developer is told. */
+/**
+ * Redirects to the page that the user requested, without a login. An unexpected failure is logged, unless the
+ * log has it already.
+ */
 export function resumeAsVisitor(
   router: RouterContext,
   request: RequestContext,
@@ -26,16 +29,13 @@ export function resumeAsVisitor(
   redirect(request.res, 303, attempted?.loginAttempt.return_to ?? findReturnTo(router, request));
 }
 
-/** Of what failed before the attempt was looked for, or as it is not to be found. */
+/** Returns the page of an attempt if the callback failed before it took the attempt; else the start page. */
 function findReturnTo(router: RouterContext, request: RequestContext): string {
   const home = getStartPage(router.settings, request.mount);
   try {
-    const taken = router.loginAttempts.take(
-      request,
-      readAuthorizationResponse(router, request.req).state,
-      home,
-    );
-    return taken.kind === "spent" ? taken.return_to : taken.loginAttempt.return_to;
+    const { state } = readAuthorizationResponse(router, request.req);
+    const taken = router.loginAttempts.take(request, state, home);
+    return taken.kind === "used" ? taken.return_to : taken.loginAttempt.return_to;
   } catch {
     return home;
   }

@@ -5,25 +5,28 @@ import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
 import type { Verified } from "../provider/exchange-code.js";
 import { reservedKey } from "../session/reserved-keys.js";
 
-/** The verified person as the application wants to keep them. */
+/** A verified login with the changes of the application's hooks. */
 export interface AcceptedLogin extends Verified {
   readonly return_to: string;
+  /** The content that onLogin has added to the session. */
   readonly extra: LoginContext["session"];
 }
 
-/** What the callback knows of a login beside the verified tokens. */
+/** The facts about a login that onLogin gets beside the verified tokens. */
 interface LoginDetails {
-  /** Where the user goes next, unless a hook says otherwise. */
+  /** The path that the user goes to next, unless a hook changes it. */
   readonly requested: string;
-  /** The start page: the user goes there if a hook names an address of another site. */
+  /** The start page. It is used if a hook returns a URL of another site. */
   readonly home: string;
   readonly members: Readonly<Record<string, string>> | undefined;
 }
 
 /**
- * Lets the application change what is kept, or refuse; nothing has been stored yet.
+ * Runs the hooks onTokens and onLogin before anything is stored. The application can change the tokens, the
+ * claims, the session's content and the return address, or reject the login.
  *
- * @throws PortalAuthError what a hook threw, or `hook_failed` for what it must not do
+ * @throws PortalAuthError with what a hook threw, or `hook_failed` if a hook returned something that is not
+ *   allowed
  */
 export async function runHooks(
   hooks: Hooks,
@@ -38,19 +41,12 @@ export async function runHooks(
     req,
     claims: { ...claims },
     tokens,
-    authorizationResponse: Object.assign(Object.create(null), members), // no name in it is inherited
+    authorizationResponse: Object.assign(Object.create(null), members), // so that no name is inherited
     returnTo: requested,
     session: {},
   };
   await callHook("onLogin", () => hooks.onLogin?.(login));
-  await callHook("onLogin", () => {
-    assertStorable("onLogin", "claims", login.claims);
-    assertStorable("onLogin", "session", login.session);
-  });
-  if (login.claims.sub !== claims.sub) throw createHookError("onLogin changed or removed claims.sub");
-  const reserved = reservedKey(Object.keys(login.session));
-  if (reserved) throw createHookError(`onLogin put ${reserved} into the session: the name is taken`);
-  if (req.res?.headersSent) throw createHookError("a hook answered the request: to refuse, throw");
+  await checkLogin(login, verified, req);
   return {
     tokens,
     claims: login.claims,
@@ -58,4 +54,16 @@ export async function runHooks(
     return_to: sanitizeReturnTo(login.returnTo, home),
     extra: login.session,
   };
+}
+
+/** @throws PortalAuthError `hook_failed` */
+async function checkLogin(login: LoginContext, { claims }: Verified, req: Request): Promise<void> {
+  await callHook("onLogin", () => {
+    assertStorable("onLogin", "claims", login.claims);
+    assertStorable("onLogin", "session", login.session);
+  });
+  if (login.claims.sub !== claims.sub) throw createHookError("onLogin changed or removed claims.sub");
+  const reserved = reservedKey(Object.keys(login.session));
+  if (reserved) throw createHookError(`onLogin put ${reserved} into the session: the name is reserved`);
+  if (req.res?.headersSent) throw createHookError("a hook answered the request. To reject a login, throw.");
 }

@@ -9,18 +9,20 @@ import type { Encryption } from "../util/encryption.js";
 import { pause } from "../util/pause.js";
 import { sha256 } from "../util/sha256.js";
 
-/** A callback of a login attempt. */
+/** A callback that may finish a login attempt. */
 export interface AttemptCallback {
   /** The id of the attempt. */
   readonly id: string;
-  /** The authorization code that the callback has brought. */
+  /** The authorization code of this callback. */
   readonly code: string;
   /** How long the attempt can be finished, in milliseconds. */
   readonly lifeMs: number;
 }
 
 export interface RunOnceOptions {
-  /** Seals what the store keeps: an outcome names a session that the browser gets a signed cookie for. */
+  /**
+   * Encrypts the record in the store, because its outcome names a session that the browser gets a cookie for.
+   */
   readonly encryption: Encryption;
   /** How long a callback waits for another process, in milliseconds. */
   readonly waitMs: number;
@@ -28,18 +30,24 @@ export interface RunOnceOptions {
   readonly onWait: () => void;
 }
 
-/** A double click needs no longer, and a cookie that was copied must be worthless later. In milliseconds. */
+/**
+ * Why a callback does not share an outcome. "another code": the attempt was claimed with another code. "too
+ * late": the outcome is older than SHARE_OUTCOME_MS.
+ */
+export type NotShared = "another code" | "too late";
+
+/** A double click needs no more time. Later on, a copied cookie must be worthless. In milliseconds. */
 export const SHARE_OUTCOME_MS = 10_000;
 
 type AttemptOutcome<Finished> =
   | { readonly finished: Finished }
   | { readonly failed: PortalAuthErrorCode; readonly sentence: string };
 
-/** What the store keeps of a claimed attempt. */
+/** The record of a claimed attempt in the store. Its members are a stored format. */
 interface AttemptRecord<Finished> {
-  /** The key of the record: a claim that was copied from another one is not believed. */
+  /** The key of the record. A record that was copied from another key is ignored. */
   readonly key: string;
-  /** The hash of the code: a code can be long, and anybody can send one. */
+  /** The hash of the code. An attacker can send a very long code, so the code itself is not stored. */
   readonly code: string;
   readonly outcome?: AttemptOutcome<Finished>;
 }
@@ -48,14 +56,13 @@ const FIRST_POLL_MS = 50;
 const MAX_POLL_MS = 500;
 
 /**
- * Runs the work of one login attempt once among all processes that share the store. A callback of the same
- * attempt that comes to another process waits for the first one, and returns its outcome. The code is sent
- * once: a provider revokes the tokens of a code that comes a second time (RFC 6749, section 4.1.2).
+ * Runs the work of one login attempt once among all processes that share the store. If another process has
+ * claimed the attempt, this callback waits for its outcome. The code is sent once, because a provider revokes
+ * the tokens of a code that is sent a second time (RFC 6749, section 4.1.2).
  *
- * @returns "another code" if a process has got another code for this attempt; "too late" if the outcome is
- *   older than 10 s
- * @throws PortalAuthError what the work throws, here or in the other process; `login_expired` if that does
- *   not come to an end; `session_store_failed` before the work has begun
+ * @throws PortalAuthError the failure of the work, here or in the other process.
+ *   `login_expired` if the other process does not finish.
+ *   `session_store_failed` if the attempt cannot be claimed.
  */
 export async function runOnceAcrossProcesses<Finished>(
   on: Request,
@@ -63,7 +70,7 @@ export async function runOnceAcrossProcesses<Finished>(
   callback: AttemptCallback,
   options: RunOnceOptions,
   work: () => Promise<Finished>,
-): Promise<Finished | "another code" | "too late"> {
+): Promise<Finished | NotShared> {
   const attempt = new AttemptClaim<Finished>(recordsOf(on, instance), callback, options);
   if (!(await attempt.claim())) {
     options.onWait();
@@ -80,7 +87,7 @@ export async function runOnceAcrossProcesses<Finished>(
   }
 }
 
-/** A login attempt in the store. */
+/** The claim of one attempt in the store. */
 class AttemptClaim<Finished> {
   readonly #records: RecordStore;
   readonly #callback: AttemptCallback;
@@ -94,9 +101,10 @@ class AttemptClaim<Finished> {
     this.#record = { key: `a:${sha256(callback.id)}`, code: sha256(callback.code) };
   }
 
-  /** Resolves to false if another process has claimed it. */
+  /** Claims the attempt. Resolves to false if another process has claimed it. */
   async claim(): Promise<boolean> {
-    const text = this.#options.encryption.encrypt(this.#record); // another text each time
+    // Each encryption gives another text, which claimKey() needs.
+    const text = this.#options.encryption.encrypt(this.#record);
     try {
       return await claimKey(this.#records, this.#record.key, text, this.#callback.lifeMs);
     } catch (error) {
@@ -105,23 +113,26 @@ class AttemptClaim<Finished> {
   }
 
   /**
-   * Keeps the outcome for other processes. If the store fails, they wait in vain. The login itself is not
-   * affected.
+   * Saves the outcome for other processes. If the store fails, they wait until their time is over. The login
+   * itself is not affected.
    */
   async saveOutcome(outcome: AttemptOutcome<Finished>): Promise<void> {
     const text = this.#options.encryption.encrypt({ ...this.#record, outcome });
     await this.#records.replace(this.#record.key, 1, text, this.#callback.lifeMs).catch(() => {});
   }
 
-  async waitForOutcome(): Promise<Finished | "another code" | "too late"> {
+  /** Reads the record until it has an outcome. The pause between two reads grows from 50 ms to 500 ms. */
+  async waitForOutcome(): Promise<Finished | NotShared> {
     const giveUpAt = performance.now() + this.#options.waitMs;
-    for (let wait = FIRST_POLL_MS; performance.now() < giveUpAt; wait = Math.min(1.5 * wait, MAX_POLL_MS)) {
+    let pollMs = FIRST_POLL_MS;
+    while (performance.now() < giveUpAt) {
       const stored = await this.#records.read(this.#record.key);
-      const claimed = stored && this.#decrypt(stored.text);
-      if (!stored || !claimed) break;
-      if (claimed.code !== this.#record.code) return "another code";
-      if (claimed.outcome) return this.#toResult(claimed.outcome, stored.lifeMs);
-      await pause(wait);
+      const record = stored && this.#decrypt(stored.text);
+      if (!stored || !record) break;
+      if (record.code !== this.#record.code) return "another code";
+      if (record.outcome) return this.#toResult(record.outcome, stored.lifeMs);
+      await pause(pollMs);
+      pollMs = Math.min(1.5 * pollMs, MAX_POLL_MS);
     }
     throw new PortalAuthError("login_expired", {
       detail: "another process has this login's code and does not finish it",
@@ -129,8 +140,8 @@ class AttemptClaim<Finished> {
   }
 
   /**
-   * The end of the record was moved when the outcome was kept, so the life that is left tells how old that
-   * is.
+   * Returns the outcome of another process, or throws its failure. The record's lifetime started again when
+   * the outcome was saved, so the remaining lifetime shows the outcome's age.
    */
   #toResult(outcome: AttemptOutcome<Finished>, lifeMs: number): Finished | "too late" {
     if (this.#callback.lifeMs - lifeMs >= SHARE_OUTCOME_MS) return "too late";
@@ -140,7 +151,7 @@ class AttemptClaim<Finished> {
   }
 
   #decrypt(text: string): AttemptRecord<Finished> | undefined {
-    const claimed = this.#options.encryption.decrypt(text) as AttemptRecord<Finished> | undefined;
-    return claimed?.key === this.#record.key ? claimed : undefined;
+    const record = this.#options.encryption.decrypt(text) as AttemptRecord<Finished> | undefined;
+    return record?.key === this.#record.key ? record : undefined;
   }
 }

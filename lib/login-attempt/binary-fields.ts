@@ -1,15 +1,15 @@
 /**
- * Fields of a login attempt as bytes: a tag, a length of two bytes, the value. JSON would take about twice the room, and the
- * cookies of all attempts together have 4,000 bytes.
+ * The fields of a login attempt by their tag. As bytes, a field is its tag, its length in two bytes and its
+ * value. JSON would need about twice the space, and all login cookies together may have 4,000 bytes.
  */
 export type BinaryFields = Readonly<Record<number, Buffer | undefined>>;
 
 const HEAD_BYTES = 3;
 
-/** Returns how many bytes a field takes. */
+/** Returns how many bytes encodeFields() needs for a field with this value. */
 export const countFieldBytes = (value: Buffer): number => HEAD_BYTES + value.length;
 
-/** Packs fields in the order of their tags. Fields that are undefined are omitted. */
+/** Encodes fields in the order of their tags. Undefined fields are omitted. */
 export function encodeFields(fields: BinaryFields): Buffer {
   const parts: Buffer[] = [];
   for (const [tag, value] of Object.entries(fields)) {
@@ -22,7 +22,7 @@ export function encodeFields(fields: BinaryFields): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Reads what packFields() wrote. The bytes were authenticated before, so a field that is cut off ends the list. */
+/** Decodes the output of encodeFields(), which is authenticated. A field that is cut off ends the list. */
 export function decodeFields(bytes: Buffer): BinaryFields {
   const fields: Record<number, Buffer> = {};
   for (let at = 0; at + HEAD_BYTES <= bytes.length; ) {

@@ -3,17 +3,10 @@ import { getRemainingHeaderBytes } from "../answer/remaining-header-bytes.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { attemptOf } from "../provider/authorization-request.js";
 import type { Expected } from "../provider/exchange-code.js";
+import { omitUndefined } from "../util/omit-undefined.js";
 import { sha256 } from "../util/sha256.js";
-import {
-  digestState,
-  encodeAttempt,
-  encodeUsedMark,
-  type LoginAttempt,
-  type PendingAttempt,
-  type SlotContent,
-  stripQuery,
-  type UsedMark,
-} from "./encode-attempt.js";
+import { digestState, encodeAttempt, encodeUsedMark, stripQuery } from "./encode-attempt.js";
+import type { LoginAttempt, PendingAttempt, SlotContent, UsedMark } from "./login-attempt.js";
 import {
   type FoundLoginCookies,
   type FoundSlot,
@@ -23,40 +16,39 @@ import {
 import { countOverflowBytes, type OverflowEntry } from "./overflow-cookie.js";
 import { createStateDiagnostics, type StateDiagnostics, stripDiagnostics } from "./state-diagnostics.js";
 
-/** How long reload and back lead to the page of a login that is over. */
+/** How long Reload and Back lead to the page of a login that is over. */
 const USED_MARK_LIFETIME_MS = 10 * 60 * 1000;
-/** Logins that are finished within this time belong to one row. */
-const IN_A_ROW_SECONDS = 60;
+/** A login counts as consecutive if it finishes within this time after the last one. */
+const CONSECUTIVE_SECONDS = 60;
 
 export interface SavedAttempt {
-  /** The address at the provider where this login continues. */
+  /** The URL at the provider where this login continues. */
   readonly href: string;
-  /** The name of this attempt in events. */
+  /** The id of this attempt in events. */
   readonly id: string;
 }
 
 export interface LastFinishedLogin {
   readonly secondsAgo: number;
-  /** How many logins were finished in a row, in quick succession, with this one. */
+  /** How many logins, this one included, succeeded in quick succession. */
   readonly consecutiveLogins: number;
 }
 
-/** A request and its answer. */
 interface RequestAndResponse {
   readonly req: Request;
   readonly res: Response;
 }
 
-export type TakeResult = TakenAttempt | { readonly kind: "spent"; readonly return_to: string };
+/** An attempt that this callback may finish, or the page of an attempt that is already over. */
+export type TakeResult = TakenAttempt | { readonly kind: "used"; readonly return_to: string };
 
-/** An attempt that waited for this callback. */
 export interface TakenAttempt {
-  readonly kind: "begun";
-  /** The name of this attempt in events. */
+  readonly kind: "taken";
+  /** The id of this attempt in events. */
   readonly id: string;
   readonly loginAttempt: LoginAttempt;
   readonly expected: Expected;
-  /** The cookie that holds its mark from now on. */
+  /** The name of the slot cookie, which holds the used mark from now on. */
   readonly cookie: string;
   readonly digest: Buffer;
 }
@@ -68,7 +60,10 @@ export interface LoginAttemptsOptions extends LoginCookiesOptions {
   readonly lifetimeMs: number;
 }
 
-/** The login attempts of one portalAuth(). Each waits in a cookie between /login and /callback: several tabs can log in at once. */
+/**
+ * The login attempts of one portalAuth(). Each attempt waits in a cookie of its own between /login and
+ * /callback, so that several tabs can sign in at once.
+ */
 export class LoginAttempts {
   readonly #cookies: LoginCookies;
   readonly #diagnostics: StateDiagnostics;
@@ -83,18 +78,19 @@ export class LoginAttempts {
   }
 
   /**
-   * Saves an attempt in the browser.
+   * Sets the cookies that hold an attempt, and returns the URL at the provider.
    *
-   * @param hrefOf makes the address at the provider, of the state: how much of the attempt fits into the answer depends on it
-   * @throws PortalAuthError `authorization_params_invalid` if scope and acr are too long to be remembered
+   * @param createHref creates that URL from the state. Its length limits how much of the attempt fits into
+   *   the response headers.
+   * @throws PortalAuthError `authorization_params_invalid` if scope and acr are too long for the cookies
    */
   save(
     { req, res }: RequestAndResponse,
     loginAttempt: LoginAttempt,
-    hrefOf: (state: string) => string,
+    createHref: (state: string) => string,
   ): SavedAttempt {
     const state = this.#diagnostics.addToState(attemptOf(loginAttempt.seed).state, req, loginAttempt);
-    const href = hrefOf(state);
+    const href = createHref(state);
     const found = this.#cookies.read(req);
     const { slot, entries } = this.#encode(res, found, loginAttempt, href);
     this.#cookies.writeSlot(res, this.#cookies.chooseSlot(found), slot, this.#lifetimeMs);
@@ -102,65 +98,74 @@ export class LoginAttempts {
     return { href, id: toAttemptId(state) };
   }
 
-  /** Whether this is the state of a silent login, even if its cookie is lost. */
+  /** Returns whether the state belongs to a silent login. The state alone shows it, without the cookie. */
   isSilent(state: string): boolean {
     return this.#diagnostics.isSilent(state);
   }
 
   /**
-   * Returns the attempt that was begun in this browser with this state, and marks it as spent.
+   * Finds the attempt that this browser started with this state, and replaces it with its used mark. From
+   * then on the attempt cannot be taken again: a second call returns the page of the first.
    *
-   * @param home where a login leads whose return address was too long
-   * @throws PortalAuthError `login_overwritten`, `login_expired`, and the others of Evidence.whyLost()
+   * @param home the page that the login leads to if the attempt has no return address
+   * @throws PortalAuthError `login_overwritten`, `login_expired`, or a code of
+   *   StateDiagnostics.explainLostLogin()
    */
   take({ req, res }: RequestAndResponse, state: string, home: string): TakeResult {
-    const found = this.#cookies.read(req).slots;
+    const { slots } = this.#cookies.read(req);
     const digest = digestState(state);
-    const mark = found.map(({ content }) => content).find((content) => isUsedMarkOf(digest, content));
-    if (mark && mark.used_at + USED_MARK_LIFETIME_MS <= this.#clock())
-      throw new PortalAuthError("login_expired");
-    if (mark) return { kind: "spent", return_to: mark.return_to || home };
-    const slot = this.#diagnostics.isOwnState(state)
-      ? found.find(hasState(stripDiagnostics(state)))
-      : undefined;
-    if (!slot) {
-      const { code, detail } = this.#diagnostics.explainLostLogin(state, req, found.some(isUnreadableSlot));
-      this.#diagnostics.setProbeCookie(state, res);
-      throw new PortalAuthError(code, { ...(detail !== undefined && { detail }) });
-    }
-    const open = slot.content as PendingAttempt;
-    if (this.#isExpired(open)) throw new PortalAuthError("login_expired");
-    const transaction = { ...open.loginAttempt, return_to: open.loginAttempt.return_to || home };
-    this.#writeUsedMark(res, slot.name, { digest, return_to: transaction.return_to, consecutiveLogins: 0 }); // before anything can fail: it is used once
-    if (open.hasLostChecks) throw new PortalAuthError("login_overwritten");
-    const expected = toExpected(transaction);
-    return {
-      kind: "begun",
-      id: toAttemptId(state),
-      loginAttempt: transaction,
-      expected,
-      cookie: slot.name,
-      digest,
-    };
+    const mark = slots.map(({ content }) => content).find((content) => isUsedMarkOf(digest, content));
+    if (mark) return this.#toUsedResult(mark, home);
+    const { name, content } = this.#findSlot({ req, res }, state, slots);
+    if (this.#isExpired(content)) throw new PortalAuthError("login_expired");
+    const loginAttempt = { ...content.loginAttempt, return_to: content.loginAttempt.return_to || home };
+    // This is first, so that an attempt is used once even if a later step fails.
+    this.#writeUsedMark(res, name, { digest, return_to: loginAttempt.return_to, consecutiveLogins: 0 });
+    if (content.hasLostChecks) throw new PortalAuthError("login_overwritten");
+    const expected = toExpected(loginAttempt);
+    return { kind: "taken", id: toAttemptId(state), loginAttempt, expected, cookie: name, digest };
+  }
+
+  #toUsedResult({ used_at, return_to }: UsedMark, home: string): TakeResult {
+    if (used_at + USED_MARK_LIFETIME_MS <= this.#clock()) throw new PortalAuthError("login_expired");
+    return { kind: "used", return_to: return_to || home };
+  }
+
+  #findSlot(
+    { req, res }: RequestAndResponse,
+    state: string,
+    slots: readonly FoundSlot[],
+  ): { name: string; content: PendingAttempt } {
+    const bareState = stripDiagnostics(state);
+    if (this.#diagnostics.isOwnState(state))
+      for (const { name, content } of slots) if (hasState(content, bareState)) return { name, content };
+    const { code, detail } = this.#diagnostics.explainLostLogin(state, req, slots.some(isUnreadableSlot));
+    this.#diagnostics.setProbeCookie(state, res);
+    throw new PortalAuthError(code, omitUndefined({ detail }));
   }
 
   /**
-   * Ends a login that has succeeded. Its mark leads to this page from now on. The marks of earlier logins, attempts that have
-   * expired and an overflow that no other attempt needs are cleared. Attempts that wait in other tabs stay.
+   * Replaces the used mark of a successful login: from now on it leads to `return_to`. Clears the marks of
+   * earlier logins, expired attempts, and an overflow cookie that no other attempt needs. Pending attempts of
+   * other tabs stay.
    */
   finish({ req, res }: RequestAndResponse, { cookie, digest }: TakenAttempt, return_to: string): void {
     const found = this.#cookies.read(req);
     const last = this.findLastFinished(req);
-    const rounds = last && last.secondsAgo < IN_A_ROW_SECONDS ? last.consecutiveLogins + 1 : 1;
-    this.#writeUsedMark(res, cookie, { digest, return_to, consecutiveLogins: rounds });
+    const isConsecutive = last !== undefined && last.secondsAgo < CONSECUTIVE_SECONDS;
+    const consecutiveLogins = isConsecutive ? last.consecutiveLogins + 1 : 1;
+    this.#writeUsedMark(res, cookie, { digest, return_to, consecutiveLogins });
     const others = found.slots.filter(({ name }) => name !== cookie);
     const over = others.filter(({ content }) => content && (content.isUsed || this.#isExpired(content)));
-    const kept = this.#findPending(others).flatMap(({ overflow }) => overflow ?? []);
-    if (found.hasOverflow && kept.length === 0) this.#cookies.clearOverflow(res);
+    const neededOverflow = this.#findPending(others).flatMap(({ overflow }) => overflow ?? []);
+    if (found.hasOverflow && neededOverflow.length === 0) this.#cookies.clearOverflow(res);
     this.#clearSlots(res, over, return_to);
   }
 
-  /** Clears all attempts and marks, as far as they fit into the headers of a redirect to this address; marks first. */
+  /**
+   * Clears all attempts and marks, marks first, as far as the headers of a redirect to `location` have room
+   * for it.
+   */
   clear({ req, res }: RequestAndResponse, location: string): void {
     const { slots, hasOverflow } = this.#cookies.read(req);
     const marksFirst = [...slots].sort((one, other) => Number(isUsedSlot(other)) - Number(isUsedSlot(one)));
@@ -169,16 +174,16 @@ export class LoginAttempts {
       this.#cookies.clearOverflow(res);
   }
 
-  /** Returns when this browser has finished a login last, if its mark is still there. */
+  /** Returns the last login that this browser has finished, if the request still has its used mark. */
   findLastFinished(req: Request): LastFinishedLogin | undefined {
     const contents = this.#cookies.read(req).slots.map(({ content }) => content);
     const marks = contents.filter(
       (content): content is UsedMark => content?.isUsed === true && content.consecutiveLogins > 0,
     );
     const [last] = marks.sort((one, other) => other.used_at - one.used_at);
-    return (
-      last && { secondsAgo: (this.#clock() - last.used_at) / 1000, consecutiveLogins: last.consecutiveLogins }
-    );
+    if (!last) return undefined;
+    const { used_at, consecutiveLogins } = last;
+    return { secondsAgo: (this.#clock() - used_at) / 1000, consecutiveLogins };
   }
 
   #clearSlots(res: Response, unwanted: readonly FoundSlot[], location: string): void {
@@ -186,34 +191,29 @@ export class LoginAttempts {
     for (const { name } of unwanted.slice(0, count)) this.#cookies.clearSlot(res, name);
   }
 
-  #writeUsedMark(
-    res: Response,
-    name: string,
-    mark: Pick<UsedMark, "digest" | "return_to" | "consecutiveLogins">,
-  ): void {
-    const spent: UsedMark = { isUsed: true, ...mark, used_at: this.#clock() };
-    this.#cookies.writeSlot(
-      res,
-      name,
-      encodeUsedMark(spent, this.#cookies.maxSlotBytes),
-      USED_MARK_LIFETIME_MS,
-    );
+  #writeUsedMark(res: Response, name: string, mark: Omit<UsedMark, "isUsed" | "used_at">): void {
+    const usedMark: UsedMark = { isUsed: true, ...mark, used_at: this.#clock() };
+    const bytes = encodeUsedMark(usedMark, this.#cookies.maxSlotBytes);
+    this.#cookies.writeSlot(res, name, bytes, USED_MARK_LIFETIME_MS);
   }
 
   /**
-   * Packs an attempt with its whole return address, else with its path, else without one: the first that fits. The overflow of
-   * other attempts that wait is kept as far as it fits as well; the oldest goes first.
+   * Encodes an attempt with its whole return address, else with its path, else without it. The first that
+   * fits is used. If the overflow cookie has no room for all pending attempts, the oldest entries are
+   * dropped.
    */
   #encode(res: Response, found: FoundLoginCookies, loginAttempt: LoginAttempt, href: string) {
-    const { maxSlotBytes: slotBytes, maxOverflowBytes: overflowBytes } = this.#cookies;
-    const room = getRemainingHeaderBytes(res, href) - this.#cookies.countLineBytes(slotBytes);
-    const fits = (entries: readonly OverflowEntry[]): boolean =>
-      countOverflowBytes(entries) <= overflowBytes &&
-      this.#cookies.countLineBytes(countOverflowBytes(entries)) <= room;
+    const { maxSlotBytes, maxOverflowBytes } = this.#cookies;
+    const freeBytes = getRemainingHeaderBytes(res, href) - this.#cookies.countLineBytes(maxSlotBytes);
+    const fits = (entries: readonly OverflowEntry[]): boolean => {
+      const bytes = countOverflowBytes(entries);
+      return bytes <= maxOverflowBytes && this.#cookies.countLineBytes(bytes) <= freeBytes;
+    };
     for (const return_to of [loginAttempt.return_to, stripQuery(loginAttempt.return_to), ""]) {
-      const { slot, overflow } = encodeAttempt({ ...loginAttempt, return_to }, slotBytes);
+      const { slot, overflow } = encodeAttempt({ ...loginAttempt, return_to }, maxSlotBytes);
       if (!overflow) return { slot };
-      const entries = [...this.#findPending(found.slots).flatMap((open) => open.overflow ?? []), overflow];
+      const entries = this.#findPending(found.slots).flatMap((pending) => pending.overflow ?? []);
+      entries.push(overflow);
       while (entries.length > 1 && !fits(entries)) entries.shift();
       if (fits(entries)) return { slot, entries };
     }
@@ -222,18 +222,18 @@ export class LoginAttempts {
   }
 
   /** Returns the attempts that can still be finished, the oldest first. */
-  #findPending(found: readonly FoundSlot[]): PendingAttempt[] {
-    const attempts = found.flatMap(({ content }) => (content && !content.isUsed ? [content] : []));
-    const open = attempts.filter((attempt) => !this.#isExpired(attempt));
-    return open.sort((one, other) => one.loginAttempt.begun_at - other.loginAttempt.begun_at);
+  #findPending(slots: readonly FoundSlot[]): PendingAttempt[] {
+    const attempts = slots.flatMap(({ content }) => (content && !content.isUsed ? [content] : []));
+    const pending = attempts.filter((attempt) => !this.#isExpired(attempt));
+    return pending.sort((one, other) => one.loginAttempt.started_at - other.loginAttempt.started_at);
   }
 
   #isExpired({ loginAttempt }: PendingAttempt): boolean {
-    return loginAttempt.begun_at + this.#lifetimeMs <= this.#clock();
+    return loginAttempt.started_at + this.#lifetimeMs <= this.#clock();
   }
 }
 
-/** It is a hash, and leads to nothing. */
+/** Returns the id of an attempt in events. It is a hash, so the state cannot be read from it. */
 const toAttemptId = (state: string): string => sha256(state).slice(0, 16);
 
 const isUsedMarkOf = (digest: Buffer, content: SlotContent | undefined): content is UsedMark =>
@@ -243,16 +243,10 @@ const isUsedSlot = ({ content }: FoundSlot): boolean => content?.isUsed === true
 
 const isUnreadableSlot = ({ content }: FoundSlot): boolean => content === undefined;
 
-const hasState =
-  (bare: string) =>
-  ({ content }: FoundSlot): boolean =>
-    content !== undefined && !content.isUsed && attemptOf(content.loginAttempt.seed).state === bare;
+const hasState = (content: SlotContent | undefined, bareState: string): content is PendingAttempt =>
+  content !== undefined && !content.isUsed && attemptOf(content.loginAttempt.seed).state === bareState;
 
-function toExpected({ seed, max_age, acr, scope }: LoginAttempt): Expected {
-  return {
-    ...attemptOf(seed),
-    ...(max_age !== undefined && { max_age }),
-    ...(acr && { acr }),
-    ...(scope !== undefined && { scope }),
-  };
-}
+const toExpected = ({ seed, max_age, acr, scope }: LoginAttempt): Expected => ({
+  ...attemptOf(seed),
+  ...omitUndefined({ max_age, acr, scope }),
+});

@@ -5,29 +5,33 @@ import { getHeaderLineBytes } from "../answer/remaining-header-bytes.js";
 import { getLoginCookiePrefix } from "../http/cookie-names.js";
 import { createByteEncryption, encryptableBytes, encryptedLength } from "../util/encryption.js";
 import { sha256 } from "../util/sha256.js";
-import { decodeSlot, type SlotContent } from "./encode-attempt.js";
+import { decodeSlot } from "./encode-attempt.js";
+import type { SlotContent } from "./login-attempt.js";
 import { decodeOverflow, encodeOverflow, type OverflowEntry } from "./overflow-cookie.js";
 
-/** Parallel requests of one browser do not see each other's cookies: with fixed names they overwrite slots, and add none. */
+/**
+ * The slots have fixed names. Parallel requests of one browser do not see each other's cookies, so they can
+ * only overwrite a slot, and never add one.
+ */
 const SLOT_COUNT = 8;
-/** The most that one slot takes of the Cookie header: name, "=", value and "; ". */
+/** The limit of one slot in the Cookie header, with its name, "=", its value and "; ". */
 const MAX_SLOT_COOKIE_BYTES = 237;
-/** The most that the overflow cookie takes. All cookies together take at most 8 * 237 + 2,100 = 3,996 bytes. */
+/** The limit of the overflow cookie. All cookies together have at most 8 * 237 + 2,100 = 3,996 bytes. */
 const MAX_OVERFLOW_COOKIE_BYTES = 2100;
 const SEPARATOR_BYTES = "=; ".length;
 const HASH_LENGTH = 8;
 
-/** A slot's cookie in a request. */
+/** A slot cookie of a request. */
 export interface FoundSlot {
   readonly name: string;
-  /** Undefined for a value that none of our secrets has sealed. */
+  /** Undefined if none of our secrets decrypts the cookie. */
   readonly content: SlotContent | undefined;
 }
 
-/** The login cookies that a request brings. */
+/** The login cookies of a request. */
 export interface FoundLoginCookies {
   readonly slots: readonly FoundSlot[];
-  /** Whether it brings an overflow cookie, readable or not. */
+  /** Whether the request has an overflow cookie, readable or not. */
   readonly hasOverflow: boolean;
 }
 
@@ -36,31 +40,32 @@ export interface LoginCookiesOptions {
   readonly name: string | undefined;
   readonly secrets: readonly string[];
   readonly https: boolean;
-  /** Issuer, client and redirect address: two applications on one host must not share cookies. */
+  /** Issuer, client and redirect URI. Two applications on one host must not share cookies. */
   readonly belongsTo: string;
 }
 
 /**
- * The cookies of all login attempts of one portalAuth(): a fixed number of small slots, one for each attempt, and one
- * overflow cookie, which they share, for what is too long for a slot. So they are bounded, whatever runs in parallel.
+ * Reads and writes the cookies of all login attempts of one portalAuth(). Each attempt has one of a fixed
+ * number of small slots. They share one overflow cookie for fields that are too long for a slot. Therefore
+ * the size of all cookies together is bounded, even if requests run in parallel.
  */
 export class LoginCookies {
   /** How many bytes of content fit into a slot, and into the overflow cookie. */
   readonly maxSlotBytes: number;
   readonly maxOverflowBytes: number;
-  /** How many bytes of an answer's headers it takes to clear one cookie. */
+  /** How many bytes of response headers clearing one cookie needs. */
   readonly clearBytes: number;
   readonly #https: boolean;
   readonly #names: readonly string[];
   readonly #overflowName: string;
   readonly #slotEncryption;
   readonly #overflowEncryption;
-  /** How many bytes the longest line of a cookie takes without its value. */
-  readonly #lineBytes: number;
+  /** How many bytes the longest Set-Cookie line has, without its value. */
+  readonly #emptyLineBytes: number;
   readonly #found = new WeakMap<Request, FoundLoginCookies>();
   /**
-   * Where to look for a free slot first. Parallel requests of a browser see different cookies; as far as one process answers
-   * them, each starts one slot further, so they do not choose the same one.
+   * The index of the slot that is tried first. Parallel requests of a browser see different cookies.
+   * The index grows with each request, so those that one process answers choose different slots.
    */
   #nextIndex = randomInt(SLOT_COUNT);
 
@@ -72,17 +77,17 @@ export class LoginCookies {
     this.#overflowName = `${stem}x`;
     this.#slotEncryption = createByteEncryption(secrets, `login slot ${belongsTo}`);
     this.#overflowEncryption = createByteEncryption(secrets, `login overflow ${belongsTo}`);
-    const taken = this.#overflowName.length + SEPARATOR_BYTES;
-    this.maxSlotBytes = encryptableBytes(MAX_SLOT_COOKIE_BYTES - taken);
-    this.maxOverflowBytes = encryptableBytes(MAX_OVERFLOW_COOKIE_BYTES - taken);
-    this.#lineBytes = getHeaderLineBytes(
-      "Set-Cookie",
-      this.#line(this.#overflowName, "", Number.MAX_SAFE_INTEGER),
-    );
-    this.clearBytes = getHeaderLineBytes("Set-Cookie", this.#line(this.#overflowName, "", 0));
+    const nameBytes = this.#overflowName.length + SEPARATOR_BYTES;
+    this.maxSlotBytes = encryptableBytes(MAX_SLOT_COOKIE_BYTES - nameBytes);
+    this.maxOverflowBytes = encryptableBytes(MAX_OVERFLOW_COOKIE_BYTES - nameBytes);
+    const longestEmptyLine = this.#createLine(this.#overflowName, "", Number.MAX_SAFE_INTEGER);
+    this.#emptyLineBytes = getHeaderLineBytes("Set-Cookie", longestEmptyLine);
+    this.clearBytes = getHeaderLineBytes("Set-Cookie", this.#createLine(this.#overflowName, "", 0));
   }
 
-  /** Opens the slots that a request brings, once: several steps of a login look at them. */
+  /**
+   * Decrypts the login cookies of a request. The result is cached, because several steps of a login need it.
+   */
   read(req: Request): FoundLoginCookies {
     const known = this.#found.get(req);
     if (known) return known;
@@ -93,8 +98,8 @@ export class LoginCookies {
 
   #decryptCookies(req: Request): FoundLoginCookies {
     const cookies = parseCookie(req.headers.cookie ?? "");
-    const sealed = cookies[this.#overflowName];
-    const overflow = sealed === undefined ? undefined : this.#overflowEncryption.decrypt(sealed);
+    const encrypted = cookies[this.#overflowName];
+    const overflow = encrypted === undefined ? undefined : this.#overflowEncryption.decrypt(encrypted);
     const entries = overflow ? decodeOverflow(overflow) : [];
     const slots = this.#names.flatMap((name) => {
       const value = cookies[name];
@@ -102,49 +107,49 @@ export class LoginCookies {
       const bytes = this.#slotEncryption.decrypt(value);
       return [{ name, content: bytes && decodeSlot(bytes, entries) }];
     });
-    return { slots, hasOverflow: sealed !== undefined };
+    return { slots, hasOverflow: encrypted !== undefined };
   }
 
   /**
-   * Returns the name of the slot for a new attempt: a free one. If all are taken, the first that cannot be opened, else the
-   * oldest mark of a login that is over, else the oldest attempt.
+   * Returns the name of the slot for a new attempt. A free slot comes first. If there is no free slot, the
+   * new attempt overwrites a slot that cannot be decrypted, else the oldest used mark, else the oldest
+   * attempt.
    */
   chooseSlot({ slots }: FoundLoginCookies): string {
     this.#nextIndex = (this.#nextIndex + 1) % SLOT_COUNT;
     const inTurn = [...this.#names.slice(this.#nextIndex), ...this.#names.slice(0, this.#nextIndex)];
     const free = inTurn.find((name) => slots.every((slot) => slot.name !== name));
     if (free !== undefined) return free;
-    const byAge = [...slots].sort((one, other) => rankSlot(one) - rankSlot(other));
-    return (byAge[0] as FoundSlot).name;
+    const byRank = [...slots].sort((one, other) => rankSlot(one) - rankSlot(other));
+    return (byRank[0] as FoundSlot).name;
   }
 
+  /** Adds a Set-Cookie header for a slot. It replaces a header for the same slot. */
   writeSlot(res: Response, name: string, bytes: Buffer, lifeMs: number): void {
-    setCookieLine(res, name, this.#line(name, this.#slotEncryption.encrypt(bytes), lifeMs));
+    setCookieLine(res, name, this.#createLine(name, this.#slotEncryption.encrypt(bytes), lifeMs));
   }
 
+  /** Adds a Set-Cookie header for the overflow cookie. */
   writeOverflow(res: Response, entries: readonly OverflowEntry[], lifeMs: number): void {
     const name = this.#overflowName;
-    setCookieLine(
-      res,
-      name,
-      this.#line(name, this.#overflowEncryption.encrypt(encodeOverflow(entries)), lifeMs),
-    );
+    const value = this.#overflowEncryption.encrypt(encodeOverflow(entries));
+    setCookieLine(res, name, this.#createLine(name, value, lifeMs));
   }
 
   clearSlot(res: Response, name: string): void {
-    setCookieLine(res, name, this.#line(name, "", 0));
+    setCookieLine(res, name, this.#createLine(name, "", 0));
   }
 
   clearOverflow(res: Response): void {
     this.clearSlot(res, this.#overflowName);
   }
 
-  /** Returns how many bytes of an answer's headers the cookie takes that holds so much content. */
+  /** Returns how many bytes of response headers a cookie with this many bytes of content needs. */
   countLineBytes(contentBytes: number): number {
-    return this.#lineBytes + encryptedLength(contentBytes);
+    return this.#emptyLineBytes + encryptedLength(contentBytes);
   }
 
-  #line(name: string, value: string, lifeMs: number): string {
+  #createLine(name: string, value: string, lifeMs: number): string {
     const maxAge = Math.floor(lifeMs / 1000);
     return stringifySetCookie({
       name,
@@ -158,13 +163,12 @@ export class LoginCookies {
   }
 }
 
-/** What is overwritten first has the lowest rank. */
+/** Returns the order in which slots are overwritten: the lowest rank first. */
 function rankSlot({ content }: FoundSlot): number {
   if (!content) return Number.NEGATIVE_INFINITY;
-  return content.isUsed ? content.used_at - Number.MAX_SAFE_INTEGER : content.loginAttempt.begun_at;
+  return content.isUsed ? content.used_at - Number.MAX_SAFE_INTEGER : content.loginAttempt.started_at;
 }
 
-/** Sets a cookie in an answer. A line that sets the same cookie is replaced. */
 function setCookieLine(res: Response, name: string, line: string): void {
   const lines = [res.getHeader("Set-Cookie") ?? []].flat().map(String);
   const others = lines.filter((other) => !other.startsWith(`${name}=`));

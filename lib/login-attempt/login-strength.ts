@@ -1,33 +1,39 @@
+import { omitUndefined } from "../util/omit-undefined.js";
 import { areNames, NAME, split } from "../util/split-on-spaces.js";
 
-/** How strong a login must be, settled. What comes back is held against it: a portal may ignore the wish. */
+/**
+ * How strong a login must be, after validation. The callback compares the ID token with it, because a
+ * provider may ignore what the authorization request requires.
+ */
 export interface RequiredStrength {
-  /** One of these, the first is the one that is preferred. */
+  /** The ID token must have one of these values. The first is preferred. */
   readonly acr?: readonly string[];
-  /** In seconds. */
+  /** In whole seconds. */
   readonly maxAge?: number;
 }
 
 /** How strong a login must be. */
 export interface LoginStrength {
   /**
-   * How strongly the person must authenticate: one of these `acr` values, whose meaning the portal gives, in order of
-   * preference; in a text they are separated by spaces. Asked for as `acr_values` (OpenID Connect Core 1.0, section
-   * 3.1.2.1), and looked for in the ID token: a login without it is refused. Default: any.
+   * How the user must authenticate: one of these `acr` values, in order of preference. The provider defines
+   * their meaning. In a string they are separated by spaces. They are sent as `acr_values` (OpenID Connect
+   * Core 1.0, section 3.1.2.1). A login whose ID token has none of them is rejected. Default: any.
    */
   readonly acr?: string | readonly string[];
   /**
-   * How long ago the person may have authenticated at the portal, in seconds. Asked for as `max_age`, and held against
-   * `auth_time` in the ID token: a login without it is refused. Give or take `clockTolerance`, 10 at least, and 10 for the
-   * way back: 0 means "just now". Default: any time.
+   * How long ago the user may have authenticated at the provider, in seconds. It is sent as `max_age`, and
+   * compared with `auth_time` in the ID token. A login without `auth_time` is rejected. The tolerance is
+   * `clockTolerance`, at least 10 s, plus 10 s for the redirect, so 0 means "just now". Default: any time.
    */
   readonly maxAge?: number;
 }
 
 /**
- * A demand that is there without a value is a slip (`roles: config.adminRole`), and no wish to let everybody pass.
+ * Rejects options that are present but undefined. Such an option is a mistake (`roles: config.adminRole`),
+ * and must not mean that the requirement is dropped.
  *
- * @throws TypeError for the first of them
+ * @param where the function that was called, for the message
+ * @throws TypeError for the first such option
  */
 export function rejectUndefined<Name extends string>(
   where: string,
@@ -37,14 +43,15 @@ export function rejectUndefined<Name extends string>(
   const undefinedName = names.find((name) => name in given && given[name] === undefined);
   if (undefinedName !== undefined)
     throw new TypeError(
-      `${where}: ${undefinedName} is undefined: see to what it is read from, or leave it out`,
+      `${where}: ${undefinedName} is undefined. Check the value that you pass, or omit the option.`,
     );
 }
 
 /**
- * What is wanted, once it is seen that it can be asked for.
+ * Validates the options of a login's strength, and turns them into one form.
  *
- * @throws TypeError for what no portal could be asked for
+ * @param where the function that was called, for the message
+ * @throws TypeError for values that cannot be sent to a provider
  */
 export function resolveLoginStrength(where: string, given: LoginStrength): RequiredStrength {
   rejectUndefined(where, given, ["acr", "maxAge"]);
@@ -54,27 +61,40 @@ export function resolveLoginStrength(where: string, given: LoginStrength): Requi
   const values = acr === undefined ? undefined : split(acr);
   if (values !== undefined && !(areNames(values, NAME) && isShort(values)))
     throw new TypeError(
-      `${where}: acr must be a name that the portal gives, or a list of them, not empty, 512 characters at most`,
+      `${where}: acr must be a value that the provider defines, or a list of such values. ` +
+        `It must not be empty, and may have ${MAX_ACR_CHARACTERS} characters at most.`,
     );
-  return { ...(values && { acr: [...values] }), ...(maxAge !== undefined && { maxAge: Math.floor(maxAge) }) };
+  return omitUndefined({
+    acr: values && [...values],
+    maxAge: maxAge === undefined ? undefined : Math.floor(maxAge),
+  });
 }
 
-/** It travels in the cookie of a login too, beside a returnTo of up to 2000 and other logins. */
+/**
+ * The values are stored in the login's cookie, beside a returnTo of up to 2,000 characters and other logins.
+ */
 const MAX_ACR_CHARACTERS = 512;
 
 const isShort = (values: readonly string[]): boolean => values.join(" ").length <= MAX_ACR_CHARACTERS;
 
-/** For a page's script that was told by a 401 how strong a login must be. What cannot be understood is no wish. */
+/**
+ * Parses the strength in the query of the login route. A page's script puts it there after a 401 that
+ * requires a stronger login. Values that are not valid are ignored.
+ */
 export function parseStrengthQuery(query: URLSearchParams): LoginStrength {
-  const [maxAge, acr] = [query.get("max_age"), query.get("acr_values")];
-  return {
-    ...(maxAge !== null && /^\d{1,9}$/.test(maxAge) && { maxAge: Number(maxAge) }),
-    ...(acr !== null && areNames(split(acr), NAME) && isShort([acr]) && { acr }),
-  };
+  const maxAge = query.get("max_age");
+  const acr = query.get("acr_values");
+  const isValidMaxAge = maxAge !== null && /^\d{1,9}$/.test(maxAge);
+  const isValidAcr = acr !== null && areNames(split(acr), NAME) && isShort([acr]);
+  return omitUndefined({
+    maxAge: isValidMaxAge ? Number(maxAge) : undefined,
+    acr: isValidAcr ? acr : undefined,
+  });
 }
 
-/** The same as it stands in that address. */
-export const toStrengthQuery = ({ acr, maxAge }: LoginStrength): Record<string, string> => ({
-  ...(acr !== undefined && { acr_values: [acr].flat().join(" ") }),
-  ...(maxAge !== undefined && { max_age: String(maxAge) }),
-});
+/** Returns the query parameters that parseStrengthQuery() parses. */
+export const toStrengthQuery = ({ acr, maxAge }: LoginStrength): Record<string, string> =>
+  omitUndefined({
+    acr_values: acr === undefined ? undefined : [acr].flat().join(" "),
+    max_age: maxAge === undefined ? undefined : String(maxAge),
+  });

@@ -1,4 +1,4 @@
-/** What did not fit into the slot of one attempt. */
+/** The fields of one attempt that do not fit into its slot cookie. */
 export interface OverflowEntry {
   /** The first bytes of the attempt's seed. */
   readonly owner: Buffer;
@@ -9,14 +9,14 @@ const OWNER_BYTES = 8;
 const LENGTH_BYTES = 2;
 const HEAD_BYTES = OWNER_BYTES + LENGTH_BYTES;
 
-/** Returns what names the owner of an entry, by the attempt's seed. */
+/** Returns the `owner` of an attempt's overflow entry: the first bytes of its seed. */
 export const getOverflowOwner = (seed: Buffer): Buffer => seed.subarray(0, OWNER_BYTES);
 
-/** Returns how many bytes these entries take. */
+/** Returns how many bytes encodeOverflow() needs for these entries. */
 export const countOverflowBytes = (entries: readonly OverflowEntry[]): number =>
   entries.reduce((sum, { fields }) => sum + HEAD_BYTES + fields.length, 0);
 
-/** Packs entries in their order. */
+/** Encodes the content of the overflow cookie. The order of the entries is kept. */
 export function encodeOverflow(entries: readonly OverflowEntry[]): Buffer {
   const parts = entries.flatMap(({ owner, fields }) => {
     const length = Buffer.alloc(LENGTH_BYTES);
@@ -26,7 +26,7 @@ export function encodeOverflow(entries: readonly OverflowEntry[]): Buffer {
   return Buffer.concat(parts);
 }
 
-/** Reads what packOverflow() wrote. The bytes were authenticated before. */
+/** Decodes the output of encodeOverflow(), which is authenticated. */
 export function decodeOverflow(bytes: Buffer): OverflowEntry[] {
   const entries: OverflowEntry[] = [];
   for (let at = 0; at + HEAD_BYTES <= bytes.length; ) {

@@ -3,54 +3,55 @@ import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
 import type { PortalAuthErrorCode } from "../errors/portal-auth-error.js";
 import { isOurCookie, PROBE_COOKIE } from "../http/cookie-names.js";
+import { readBrowserHost } from "../http/request-host.js";
 import { isProbablyHttps } from "../http/request-scheme.js";
 import { deriveKeys } from "../util/encryption.js";
 
 /**
- * What the state of a login says if its cookie does not come back: how and where the browser began it. Each cause of a lost
- * login has its own code, and its own remedy. Nothing else depends on it: it may be forged by the browser that it describes.
+ * Explains why the cookie of a login does not come back. For that, the state that is sent to the provider
+ * holds signed facts about the request that started the login. Each cause has an error code and a remedy of
+ * its own. The facts only choose a message, because the browser can forge the headers that they describe.
  */
 export interface StateDiagnostics {
-  /** Returns the state to send: the given one, and behind it what was seen of the request. */
-  addToState(state: string, req: Request, begun: StartedLogin): string;
-  /** Whether one of our secrets has signed this state, with the evidence in it. */
+  /** Returns the state to send: the given state, followed by the facts about this request. */
+  addToState(state: string, req: Request, started: StartedLogin): string;
+  /** Returns whether one of our secrets has signed this state and its facts. */
   isOwnState(state: string): boolean;
-  /** Whether a login that was begun with this state is a silent one. */
+  /** Returns whether this state belongs to a silent login. */
   isSilent(state: string): boolean;
-  /** Returns why a login that was begun with this state is not to be found in this request. */
-  explainLostLogin(state: string, req: Request, cookieIsThere: boolean): LostLogin;
+  /** Returns why this request has no attempt for this state. */
+  explainLostLogin(state: string, req: Request, hasUnreadableCookie: boolean): LostLogin;
   /**
-   * Sets the probe cookie with the page of a lost login. It has no Path, no Domain and no prefix, so a
-   * browser keeps it even if a proxy changes these for the login's cookie. If the next login of this browser
-   * fails as well, the probe shows why.
+   * Sets the probe cookie in the response to a lost login. It has no Path, no Domain and no prefix, so a
+   * browser keeps it even if a proxy changes these for the login's cookie. If the browser's next login fails
+   * as well, the probe cookie shows the cause.
    */
   setProbeCookie(state: string, res: Response): void;
 }
 
 export interface LostLogin {
   readonly code: PortalAuthErrorCode;
-  /** What was seen, where several causes have one code. */
+  /** Describes the cookies of the request, if several causes share one code. */
   readonly detail?: string;
 }
 
-/** What is known of an attempt even if its cookie does not come back. */
+/** The facts about an attempt that its state contains, even if its cookie is lost. */
 export interface StartedLogin {
-  readonly begun_at: number;
-  readonly silent?: boolean;
+  /** In epoch milliseconds. */
+  readonly started_at: number;
+  readonly isSilent?: boolean;
 }
 
-/** In characters of base64url: 256 bits of the state itself, and 18 bytes of evidence behind them. */
+/** In characters of base64url: 256 bits of the state itself, followed by 10 bytes of facts and their MAC. */
 const STATE_LENGTH = 43;
 const FULL_STATE_LENGTH = 67;
 const TIME_BYTES = 4;
 const FLAG_BYTES = 1;
-/** Two or three bytes tell two browsers or two hosts apart, and do not reveal which they are. */
+/** Two or three bytes of a hash distinguish two browsers or two hosts, and do not reveal them. */
 const BROWSER_BYTES = 2;
 const HOST_BYTES = 3;
 const FACTS_BYTES = TIME_BYTES + FLAG_BYTES + BROWSER_BYTES + HOST_BYTES;
 const MAC_BYTES = 8;
-/** The longest host name has 253 characters (RFC 1035, section 2.3.4). */
-const MAX_URL_CHARACTERS = 300;
 
 const HAD_COOKIES = 1;
 const OVER_HTTPS = 2;
@@ -59,7 +60,7 @@ const IN_FRAME = 8;
 const HAD_OUR_COOKIES = 16;
 const HAD_PROBE = 32;
 
-/** Returns a login's state without the evidence behind it. */
+/** Returns a login's state without the facts that addToState() has added. */
 export const stripDiagnostics = (state: string): string => state.slice(0, STATE_LENGTH);
 
 export interface StateDiagnosticsOptions {
@@ -73,41 +74,36 @@ export interface StateDiagnosticsOptions {
   readonly clock: () => number;
 }
 
-/** What was seen when the login began. */
 interface SignedFacts {
   readonly bytes: Buffer;
-  /** The key that has signed it. */
+  /** The key whose signature was valid. */
   readonly key: Buffer;
 }
 
-export function createStateDiagnostics({
-  secrets,
-  belongsTo,
-  https,
-  lifetimeMs,
-  clock,
-}: StateDiagnosticsOptions): StateDiagnostics {
+/** Creates the state diagnostics of one portalAuth(). The first secret signs. All secrets verify. */
+export function createStateDiagnostics(options: StateDiagnosticsOptions): StateDiagnostics {
+  const { secrets, belongsTo, https, lifetimeMs, clock } = options;
   const keys = deriveKeys(secrets, `evidence ${belongsTo}`);
-  const [first] = keys as [Buffer, ...Buffer[]];
+  const [signingKey] = keys as [Buffer, ...Buffer[]];
   return {
-    addToState(state, req, begun) {
-      const seen = encodeFacts(first, req, begun);
-      return state + Buffer.concat([seen, signFacts(first, state, seen)]).toString("base64url");
+    addToState(state, req, started) {
+      const facts = encodeFacts(signingKey, req, started);
+      return state + Buffer.concat([facts, signFacts(signingKey, state, facts)]).toString("base64url");
     },
     isOwnState: (state) => verifyState(keys, state) !== undefined,
     isSilent(state) {
-      const seen = verifyState(keys, state);
-      return seen !== undefined && (readFlags(seen) & SILENT) !== 0;
+      const facts = verifyState(keys, state);
+      return facts !== undefined && (readFlags(facts) & SILENT) !== 0;
     },
-    explainLostLogin(state, req, cookieIsThere) {
-      const seen = verifyState(keys, state);
-      if (!seen) return { code: cookieIsThere ? "login_secret_changed" : "login_not_found" };
-      if (seen.bytes.readUInt32BE() * 1000 + lifetimeMs <= clock()) return { code: "login_expired" };
-      const elsewhere = explainByStart(seen, req, https);
-      return elsewhere ? { code: elsewhere } : explainByCookies(readFlags(seen), req);
+    explainLostLogin(state, req, hasUnreadableCookie) {
+      const facts = verifyState(keys, state);
+      if (!facts) return { code: hasUnreadableCookie ? "login_secret_changed" : "login_not_found" };
+      if (facts.bytes.readUInt32BE() * 1000 + lifetimeMs <= clock()) return { code: "login_expired" };
+      const code = explainByStart(facts, req, https);
+      return code ? { code } : explainByCookies(readFlags(facts), req);
     },
     setProbeCookie(state, res) {
-      if (!verifyState(keys, state)) return; // a link that was made up sets no cookie
+      if (!verifyState(keys, state)) return; // a forged link must not set a cookie
       const maxAge = Math.floor(lifetimeMs / 1000);
       const attributes = { httpOnly: true, secure: https, sameSite: "lax", maxAge } as const;
       res.append("Set-Cookie", stringifySetCookie({ name: PROBE_COOKIE, value: "1", ...attributes }));
@@ -115,7 +111,7 @@ export function createStateDiagnostics({
   };
 }
 
-/** Returns undefined for a state that none of our secrets has signed. */
+/** Returns the facts in a state; undefined if none of our secrets has signed it. */
 function verifyState(keys: readonly Buffer[], state: string): SignedFacts | undefined {
   if (state.length !== FULL_STATE_LENGTH) return undefined;
   const tail = Buffer.from(state.slice(STATE_LENGTH), "base64url");
@@ -128,13 +124,13 @@ function verifyState(keys: readonly Buffer[], state: string): SignedFacts | unde
   return key && { bytes, key };
 }
 
-function encodeFacts(key: Buffer, req: Request, { begun_at, silent }: StartedLogin): Buffer {
+function encodeFacts(key: Buffer, req: Request, { started_at, isSilent }: StartedLogin): Buffer {
   const head = Buffer.alloc(TIME_BYTES + FLAG_BYTES);
-  head.writeUInt32BE(Math.floor(begun_at / 1000) >>> 0);
+  head.writeUInt32BE(Math.floor(started_at / 1000) >>> 0);
   let flags = 0;
   if (hasOtherCookies(req)) flags |= HAD_COOKIES;
   if (isProbablyHttps(req)) flags |= OVER_HTTPS;
-  if (silent) flags |= SILENT;
+  if (isSilent) flags |= SILENT;
   if (isFramed(req)) flags |= IN_FRAME;
   if (hasOurCookies(req)) flags |= HAD_OUR_COOKIES;
   if (hasProbeCookie(req)) flags |= HAD_PROBE;
@@ -144,22 +140,19 @@ function encodeFacts(key: Buffer, req: Request, { begun_at, silent }: StartedLog
 
 const readFlags = ({ bytes }: SignedFacts): number => bytes.readUInt8(TIME_BYTES);
 
-/** The login began elsewhere: in another browser, over http, at another host, in a frame. */
-function explainByStart(
-  { bytes, key }: SignedFacts,
-  req: Request,
-  https: boolean,
-): PortalAuthErrorCode | undefined {
-  const flags = bytes.readUInt8(TIME_BYTES);
-  const marks = bytes.subarray(TIME_BYTES + FLAG_BYTES);
-  if (!hashBrowser(key, req).equals(marks.subarray(0, BROWSER_BYTES))) return "login_in_other_browser";
+/** Returns the code if the login started in another browser, over http, at another host, or in a frame. */
+function explainByStart(facts: SignedFacts, req: Request, https: boolean): PortalAuthErrorCode | undefined {
+  const { bytes, key } = facts;
+  const flags = readFlags(facts);
+  const hashes = bytes.subarray(TIME_BYTES + FLAG_BYTES);
+  if (!hashBrowser(key, req).equals(hashes.subarray(0, BROWSER_BYTES))) return "login_in_other_browser";
   if (https && !(flags & OVER_HTTPS) && isProbablyHttps(req)) return "login_over_http";
-  if (!hashHost(key, req).equals(marks.subarray(BROWSER_BYTES))) return "login_on_other_host";
+  if (!hashHost(key, req).equals(hashes.subarray(BROWSER_BYTES))) return "login_on_other_host";
   if (flags & IN_FRAME || isFramed(req)) return "login_in_frame";
   return undefined;
 }
 
-/** Compares the cookies that came to /login with those that came back, from the same browser and host. */
+/** Compares the cookies of this request with those that /login had, from the same browser and host. */
 function explainByCookies(flags: number, req: Request): LostLogin {
   const site = req.headers["sec-fetch-site"];
   if (hasOurCookies(req))
@@ -182,8 +175,8 @@ function explainByCookies(flags: number, req: Request): LostLogin {
   return { code: "login_cookie_lost", detail: "cookies came to /login, and none came back" };
 }
 
-const signFacts = (key: Buffer, state: string, seen: Buffer): Buffer =>
-  createHmac("sha256", key).update(state).update(seen).digest().subarray(0, MAC_BYTES);
+const signFacts = (key: Buffer, state: string, facts: Buffer): Buffer =>
+  createHmac("sha256", key).update(state).update(facts).digest().subarray(0, MAC_BYTES);
 
 const hashBrowser = (key: Buffer, { headers }: Request): Buffer =>
   createHmac("sha256", key)
@@ -197,22 +190,7 @@ const hashHost = (key: Buffer, req: Request): Buffer =>
     .digest()
     .subarray(0, HOST_BYTES);
 
-/**
- * Returns the host in the address bar, without its port: the value of X-Forwarded-Host, else of Host. ""
- * for a value that is no host. Anybody can send these headers, so this may only choose a message.
- */
-export function readBrowserHost(req: Request): string {
-  const address = `http://${readForwardedHost(req) || (req.headers.host ?? "")}`;
-  return address.length <= MAX_URL_CHARACTERS && URL.canParse(address) ? new URL(address).hostname : "";
-}
-
-/** Returns the first value of X-Forwarded-Host, which the outermost proxy wrote; "" without one. */
-export function readForwardedHost({ headers }: Request): string {
-  const [first = ""] = String(headers["x-forwarded-host"] ?? "").split(",");
-  return first.trim();
-}
-
-/** Whether the page is loaded into a frame (Fetch Metadata Request Headers, section 2.1). */
+/** Returns whether the page is loaded into a frame (Fetch Metadata Request Headers, section 2.1). */
 const isFramed = ({ headers }: Request): boolean =>
   ["iframe", "frame", "embed", "object", "fencedframe"].includes(String(headers["sec-fetch-dest"]));
 

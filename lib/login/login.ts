@@ -8,6 +8,7 @@ import { callHook } from "../contract/hooks.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { getRequestUrl } from "../http/external-url.js";
 import { readQuery } from "../http/parameters.js";
+import type { LoginAttempt } from "../login-attempt/login-attempt.js";
 import {
   type LoginStrength,
   parseStrengthQuery,
@@ -18,72 +19,109 @@ import { attemptOf, authorizationUrl, newSeed } from "../provider/authorization-
 import { checkCookieCanBeSet } from "../session/session-cookie.js";
 import { checkAuthorizationParams } from "../settings/authorization-params.js";
 import type { AuthorizationParams } from "../settings/options.js";
+import { omitUndefined } from "../util/omit-undefined.js";
 import { redirectIfSignedIn } from "./redirect-if-signed-in.js";
 import { checkRedirectLoop } from "./redirect-loop.js";
 import { resolveReturnTo } from "./resolve-return-to.js";
 import { sendSignInPage } from "./sign-in-page.js";
 import { preventSilentLogin } from "./silent-login-cookie.js";
 
-/** What `req.portal.login()` is told. */
+/** The options of `req.portal.login()`. */
 export interface LoginOptions extends LoginStrength {
-  /** Where the user goes after the login: a path of this site, as browsers see it. Default: the start page. */
+  /**
+   * The page after the login: a path of this site, as browsers see it. Default: the start page.
+   */
   readonly returnTo?: string;
-  /** Added to the authorization request of this login, over those of the options. */
+  /** Parameters for the authorization request of this login. They override those of the options. */
   readonly authorizationParams?: AuthorizationParams;
 }
 
-/** Under which a login begins. */
+/** Facts that a login stores until its callback, beside the caller's options. */
 export interface StartLoginOptions {
-  /** Whether nobody has asked for it: then nobody is shown how it failed. */
-  readonly silent?: boolean;
-  /** The id of a form that was posted in this request, and is kept until the login is done. */
+  /** Whether no user has requested this login. If it fails, the user sees no error. */
+  readonly isSilent?: boolean;
+  /** The id of a form that was posted in this request. It is sent after the login. */
   readonly form?: string;
 }
 
 /**
- * Begins a login: the attempt into its sealed cookie, the browser to the portal. Nothing is written to the session.
+ * Starts a login: saves the attempt in its encrypted cookie, and redirects the browser to the provider. The
+ * session does not change.
  *
- * @param circumstances what is remembered of it until it is finished
+ * @throws PortalAuthError if the login cannot be started. Then no attempt is saved.
  */
 export async function startLogin(
   router: RouterContext,
-  { req, res, mount }: RequestContext,
+  request: RequestContext,
   options: LoginOptions = {},
-  { silent = false, form }: StartLoginOptions = {},
+  startOptions: StartLoginOptions = {},
 ): Promise<void> {
+  const { req, res } = request;
   const { settings, loginAttempts, getProvider, log } = router;
   router.checkHost(req);
   checkCookieCanBeSet(req, settings);
   checkRedirectLoop(router, { req });
-  const wanted = resolveStrength(options);
-  const provider = await getProvider(); // before anything is kept: a portal that is down leaves no trace
-  const added = checkAuthorizationParams({
-    ...(await resolveAuthorizationParams(router, req)),
-    ...options.authorizationParams,
-    ...(wanted.acr && { acr_values: wanted.acr.join(" ") }),
-  });
-  if (wanted.maxAge !== undefined)
-    added["max_age"] = String(Math.min(wanted.maxAge, Number(added["max_age"] ?? Number.POSITIVE_INFINITY)));
-  const seed = newSeed();
+  const strength = resolveStrength(options);
+  // This is before any cookie is set: an unreachable provider must not leave an attempt behind.
+  const provider = await getProvider();
+  const params = await createAuthorizationParams(router, req, options, strength);
   preventSilentLogin(res, settings);
-  const transaction = {
-    seed,
-    return_to: resolveReturnTo(settings, mount, options.returnTo),
-    begun_at: settings.clock(),
-    ...(added["max_age"] !== undefined && { max_age: Number(added["max_age"]) }),
-    ...(wanted.acr && { acr: wanted.acr }),
-    ...(added["scope"] !== undefined && added["scope"] !== settings.scope && { scope: added["scope"] }),
-    ...(silent && { silent }),
-    ...(!isSentByOwnPage(router, req) && { elsewhere: true }),
-    ...(form !== undefined && { form }),
-  };
-  const attempt = attemptOf(seed);
-  const hrefOf = (state: string) => authorizationUrl(provider, { ...attempt, state }, added).href;
-  const { href, id: name } = loginAttempts.save({ req, res }, transaction, hrefOf);
-  res.setHeader("Vary", "*"); // for caches that ignore no-store: the state in this answer is for one browser alone
+  const loginAttempt = createLoginAttempt(router, request, options, startOptions, strength, params);
+  const seeded = attemptOf(loginAttempt.seed);
+  const createHref = (state: string) => authorizationUrl(provider, { ...seeded, state }, params).href;
+  const { href, id } = loginAttempts.save({ req, res }, loginAttempt, createHref);
+  // Some caches ignore no-store. The state in this response is for one browser only.
+  res.setHeader("Vary", "*");
   if (isFormPost(req)) await sendInterstitial(router.pages, req, res, href);
   else redirect(res, req.method === "GET" ? 302 : 303, href);
-  log.emit("login.started", () => ({ login: name, silent }));
+  log.emit("login.started", () => ({ login: id, silent: loginAttempt.isSilent === true }));
+}
+
+function createLoginAttempt(
+  router: RouterContext,
+  { req, mount }: RequestContext,
+  { returnTo }: LoginOptions,
+  { isSilent = false, form }: StartLoginOptions,
+  { acr }: RequiredStrength,
+  params: Readonly<Record<string, string>>,
+): LoginAttempt {
+  const { settings } = router;
+  const { max_age, scope } = params;
+  return omitUndefined({
+    seed: newSeed(),
+    return_to: resolveReturnTo(settings, mount, returnTo),
+    started_at: settings.clock(),
+    max_age: max_age === undefined ? undefined : Number(max_age),
+    acr,
+    scope: scope === settings.scope ? undefined : scope,
+    isSilent: isSilent ? true : undefined,
+    isFromOutside: isSentByOwnPage(router, req) ? undefined : true,
+    form,
+  });
+}
+
+/**
+ * Merges the parameters of the authorization request: those of the option, then those of this login, then its
+ * strength. The shorter `max_age` counts.
+ *
+ * @throws PortalAuthError `authorization_params_invalid`
+ */
+async function createAuthorizationParams(
+  router: RouterContext,
+  req: Request,
+  options: LoginOptions,
+  { acr, maxAge }: RequiredStrength,
+): Promise<Record<string, string>> {
+  const params = checkAuthorizationParams({
+    ...(await resolveAuthorizationParams(router, req)),
+    ...options.authorizationParams,
+    ...omitUndefined({ acr_values: acr?.join(" ") }),
+  });
+  if (maxAge !== undefined) {
+    const givenMaxAge = Number(params["max_age"] ?? Number.POSITIVE_INFINITY);
+    params["max_age"] = String(Math.min(maxAge, givenMaxAge));
+  }
+  return params;
 }
 
 /** @throws PortalAuthError `authorization_params_invalid` */
@@ -104,7 +142,8 @@ async function resolveAuthorizationParams(
 }
 
 /**
- * An image or a script that asks for /login would leave a cookie behind each time, and lead nobody anywhere.
+ * Rejects requests that load no page. An image or a script that requests /login would leave a cookie behind
+ * each time, and would not lead the user to the provider.
  *
  * @throws PortalAuthError `navigation_required`
  */
@@ -113,21 +152,25 @@ export function checkIsNavigation({ headers }: Request): void {
     throw new PortalAuthError("navigation_required");
 }
 
-/** Reads the login's options from the query of the login route. */
+/** Parses the options of a login from the query of the login route. */
 function parseLoginOptions(query: URLSearchParams): LoginOptions {
-  const returnTo = query.get("returnTo");
-  return { ...(returnTo !== null && { returnTo }), ...parseStrengthQuery(query) };
+  const returnTo = query.get("returnTo") ?? undefined;
+  return { ...omitUndefined({ returnTo }), ...parseStrengthQuery(query) };
 }
 
-/** GET /login */
+/** Creates the handler of GET /login. */
 export function createLoginStep(router: RouterContext) {
   return async function login(request: RequestContext): Promise<void> {
     const { req, res, mount } = request;
-    res.setHeader("Vary", "*"); // of every answer, as caches that ignore no-store keep failures too
+    // Every response has it, because caches that ignore no-store keep error responses too.
+    res.setHeader("Vary", "*");
     checkIsNavigation(req);
-    if (isOfficeLink(req))
-      return sendSignInPage(router, request, { login: getRequestUrl(router.settings, mount, req) });
+    if (isOfficeLink(req)) {
+      await sendSignInPage(router, request, { login: getRequestUrl(router.settings, mount, req) });
+      return;
+    }
     const options = parseLoginOptions(readQuery(req));
-    if (!(await redirectIfSignedIn(router, request, options))) await startLogin(router, request, options);
+    const isAnswered = await redirectIfSignedIn(router, request, options);
+    if (!isAnswered) await startLogin(router, request, options);
   };
 }

@@ -20,23 +20,24 @@ import { isStrict } from "../session/session-cookie.js";
 import { resolveReturnTo } from "./resolve-return-to.js";
 import { createStrengthCheck } from "./strength-check.js";
 
-/** What the query of the login route asks for. */
+/** The login that the query of the login route requests. */
 interface RequestedLogin extends LoginStrength {
   readonly returnTo?: string;
 }
 
-/**
- * In the address of the login route: another site led to it, and our interstitial page has loaded it anew.
- */
+/** Marks a URL of the login route that another site led to, and that our interstitial page loads again. */
 const FROM_OUTSIDE_PARAMETER = "elsewhere";
 
-/** A longer query is dropped: a response header has to carry it. */
+/** A longer query is dropped, because it must fit into a response header. */
 const MAX_QUERY_CHARACTERS = 3000;
 
 /**
- * Answers the login route if the user is signed in already and no page of this site sent the request. The
- * user goes on to the return address, and the session stays as it is: a link on another site must not
- * replace it. A login that must be stronger than the one of the session begins all the same.
+ * Redirects a signed-in user to the return address if no page of this site sent the request. The session
+ * stays unchanged, because a link on another site must not replace it. If the requested login must be
+ * stronger than the session's, the caller starts a login.
+ *
+ * If the session cookie is SameSite=Strict, a link on another site does not send it. Then the response is an
+ * interstitial page that loads the login route again, so that the session is known.
  *
  * @returns whether the request was answered
  */
@@ -50,7 +51,7 @@ export async function redirectIfSignedIn(
   const query = readQuery(req);
   if (isSentByOwnPage(router, req) && !query.has(FROM_OUTSIDE_PARAMETER)) return false;
   const session = readSession(req, settings);
-  // If a redirect was followed already, a script on the return address asks for a login, and gets one.
+  // If this redirect was followed already, a script on the return address requests the login, and gets one.
   if (session && !isReloadMarkKept(router, req) && isSufficient(router, req, session, options)) {
     keepReloadMark(router, req, res);
     redirect(res, 303, resolveReturnTo(settings, mount, options.returnTo));
@@ -58,31 +59,33 @@ export async function redirectIfSignedIn(
   }
   clearReloadMark(router, req, res);
   if (session) return false;
-  if (!isStrict(req, settings) || !canLackStrictCookies(req) || query.has(FROM_OUTSIDE_PARAMETER))
-    return false;
+  const isReloadNeeded = isStrict(req, settings) && canLackStrictCookies(req);
+  if (!isReloadNeeded || query.has(FROM_OUTSIDE_PARAMETER)) return false;
   dropNewSession(req, settings);
   await reloadViaInterstitial(router, req, res, toMarkedQuery(query));
   return true;
 }
 
-/** Tells whether the login of a session is as strong as the one that is asked for. */
+/** Returns whether the session's login is as strong as the requested one, and can still be used. */
 function isSufficient(
   { settings }: RouterContext,
   req: Request,
   session: PortalSession,
   options: RequestedLogin,
 ): boolean {
-  const weakness = createStrengthCheck(resolveLoginStrength("login", options))?.(session, settings);
-  if (weakness) return false;
-  // A page whose accessToken() failed sends the user here. An old browser does not say that it was a page
-  // of this site, and would be sent back to that page again and again.
+  const checkStrength = createStrengthCheck(resolveLoginStrength("login", options));
+  if (checkStrength?.(session, settings)) return false;
+  // A page whose accessToken() failed sends the user here. An old browser does not show that a page of this
+  // site sent the request. Without this check it would be sent back to that page in a loop.
   return hasFetchMetadata(req) || hasUsableTokens(session, epochSeconds(settings.clock));
 }
 
 const hasUsableTokens = ({ tokens }: PortalSession, nowSeconds: number): boolean =>
   tokens.refresh_token !== undefined || nowSeconds < (tokens.expires_at ?? Number.POSITIVE_INFINITY);
 
-/** The same address, relative to itself: a proxy may have removed a prefix from it. */
+/**
+ * Returns the marked query. It is a relative URL, because a proxy may have removed a prefix from the path.
+ */
 function toMarkedQuery(query: URLSearchParams): string {
   const marked = new URLSearchParams(query);
   marked.set(FROM_OUTSIDE_PARAMETER, "1");

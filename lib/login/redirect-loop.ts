@@ -6,16 +6,20 @@ import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { readSession, whyRefused } from "../session/session.js";
 import { isStrict } from "../session/session-cookie.js";
 
-/** A session that was not saved is missed at the page that the callback redirects to, which browsers load at once. */
+/**
+ * Browsers load the page that the callback redirects to at once. If the session was not saved, it is missing
+ * there.
+ */
 const WITHIN_MS = 10_000;
-/** Of logins in a row. One more is allowed: the session may have ended meanwhile, by a logout at the provider. */
+/** Two, not one, because a logout at the provider may have ended the session of the first login. */
 const MAX_AUTOMATIC_LOGINS = 2;
-/** Of logins in a row that a user begins by clicks on a page of this site. */
+/** The limit for logins that a user starts by clicks on a page of this site. */
 const MAX_CLICKED_LOGINS = 4;
 
 /**
- * Refuses to begin a login in a browser that has finished two in a row, the last one some seconds ago, and has no session:
- * the session cookie does not come back, and another login would end like the last one, again and again.
+ * Rejects a login that would be part of a redirect loop. The browser has just finished several logins in a
+ * row, and still has no session. The session cookie does not come back, so another login would end the same
+ * way.
  *
  * @throws PortalAuthError `session_not_saved`
  */
@@ -25,27 +29,29 @@ export function checkRedirectLoop(
 ): void {
   const last = loginAttempts.findLastFinished(req);
   if (!last || last.secondsAgo * 1000 >= WITHIN_MS || readSession(req, settings)) return;
-  // a SameSite=Strict cookie stays away when another site leads here
+  // Browsers omit a SameSite=Strict cookie if another site leads here.
   if (isStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") return;
-  if (last.consecutiveLogins < (isClick(req) ? MAX_CLICKED_LOGINS : MAX_AUTOMATIC_LOGINS)) return;
-  const { consecutiveLogins: rounds, secondsAgo } = last;
-  const times = `${Math.round(secondsAgo)} s after the last of ${rounds} logins in a row`;
-  const seen = `${describeMissingSession(req, whyRefused(req, settings))}, ${times}`;
-  throw new PortalAuthError("session_not_saved", { detail: seen });
+  const { consecutiveLogins, secondsAgo } = last;
+  if (consecutiveLogins < (isClick(req) ? MAX_CLICKED_LOGINS : MAX_AUTOMATIC_LOGINS)) return;
+  const loss = describeMissingSession(req, whyRefused(req, settings));
+  const time = `${Math.round(secondsAgo)} s after the last of ${consecutiveLogins} logins in a row`;
+  throw new PortalAuthError("session_not_saved", { detail: `${loss}, ${time}` });
 }
 
 /**
- * Whether a user has clicked on a page of this site: their session may have ended by itself meanwhile. A redirect from the
- * provider is cross-site, and a script or a timer is no click (Fetch Metadata Request Headers, sections 2.3 and 2.4).
+ * Returns whether a user has clicked on a page of this site. The session of such a user may have ended
+ * meanwhile. A redirect from the provider is cross-site, and a script or a timer is not a click (Fetch
+ * Metadata Request Headers, sections 2.3 and 2.4).
  */
 const isClick = (req: Request): boolean =>
   req.headers["sec-fetch-site"] === "same-origin" && isUserActivated(req);
 
-/** Says which part of the way is broken: the cookie, the store, or the login in it. */
+/** Describes what is missing: the cookie, the session in the store, or a valid login in the session. */
 function describeMissingSession(req: Request, reason: string | undefined): string {
   if (reason !== undefined) return `the session came back, but its login does not count (${reason})`;
   const values = Object.values(parseCookie(req.headers.cookie ?? ""));
-  const isSessionId = (value: string | undefined): boolean => value?.startsWith("s:") ?? false; // as express-session signs
+  // express-session signs ids, and marks them by this prefix.
+  const isSessionId = (value: string | undefined): boolean => value?.startsWith("s:") ?? false;
   if (values.some(isSessionId)) return "a session cookie came back, but no such session is in the store";
   return "no session cookie came back";
 }

@@ -1,18 +1,15 @@
-import { getStartPage } from "../http/external-url.js";
+import { getStartPage, type RouteSettings } from "../http/external-url.js";
 import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
-import type { Settings } from "../settings/settings.js";
 import { isOwnRoute } from "./is-own-route.js";
 
 /**
- * Returns where a user goes after the login: the wanted path of this site, else the start page. Never a route
- * of ours.
+ * Returns the page that the user goes to after the login: the requested path of this site. Any other URL, and
+ * each route of this router, becomes the start page.
+ *
+ * @param mount the router's mount path, as the request has it
  */
-export function resolveReturnTo(
-  registered: Pick<Settings, "redirectUri" | "routes">,
-  mount: string,
-  wanted: unknown,
-): string {
-  const home = getStartPage(registered, mount);
-  const path = sanitizeReturnTo(wanted, home);
-  return isOwnRoute(registered, mount, path) ? home : path;
+export function resolveReturnTo(settings: RouteSettings, mount: string, requested: unknown): string {
+  const home = getStartPage(settings, mount);
+  const path = sanitizeReturnTo(requested, home);
+  return isOwnRoute(settings, mount, path) ? home : path;
 }

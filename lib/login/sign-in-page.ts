@@ -1,8 +1,9 @@
 import type { ErrorResponseOptions } from "../answer/send-error-response.js";
 import { getOrigin, type RequestContext, type RouterContext } from "../context/router-context.js";
-import { getStartPage, sanitizeReturnTo } from "../http/external-url.js";
+import { getStartPage } from "../http/external-url.js";
+import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
 
-/** Answers with status 200 and a page that has a sign-in button. For Microsoft Office: see isOfficeLink(). */
+/** Sends a page with a sign-in button and status 200. Microsoft Office needs it: see isOfficeLink(). */
 export async function sendSignInPage(
   { pages }: RouterContext,
   { req, res }: RequestContext,
@@ -16,7 +17,10 @@ export async function sendSignInPage(
   }));
 }
 
-/** The page that a form was on, by its Referer: it can be opened by GET. The start page if it is unknown or another site. */
+/**
+ * Returns the page that sent this request, by its Referer header. A login that a POST starts returns there,
+ * because the browser can load that page by GET. Without a Referer of this site it is the start page.
+ */
 export function findRefererPage(router: RouterContext, { req, mount }: RequestContext): string {
   const { referer = "" } = req.headers;
   const home = getStartPage(router.settings, mount);

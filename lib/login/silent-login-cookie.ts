@@ -4,22 +4,30 @@ import { getSilentCookieNames } from "../http/cookie-names.js";
 import type { Settings } from "../settings/settings.js";
 
 /**
- * What a browser is known by that may be logged in without being asked: ready, as it has brought this back, and so keeps
- * cookies of ours; or tried, until it is closed.
+ * Whether a browser may get a silent login. "ready": it has sent a cookie of ours back, so it keeps cookies.
+ * "tried": it gets no silent login until the user closes it.
  */
 type SilentLoginState = "ready" | "tried";
 
 type CookieSettings = Pick<Settings, "name" | "https">;
 
+/** Returns the state in this request's cookies. "tried" takes precedence; undefined without a cookie. */
 export function readSilentLoginState(req: Request, settings: CookieSettings): SilentLoginState | undefined {
   const cookies = parseCookie(req.headers.cookie ?? "");
   const names = getSilentCookieNames(settings);
-  return (["tried", "ready"] as const).find((mark) => cookies[names[mark]] !== undefined);
+  return (["tried", "ready"] as const).find((state) => cookies[names[state]] !== undefined);
 }
 
-/** It tells nothing of anybody, and whoever changes it changes what happens to themselves. */
-export function writeSilentLoginState(res: Response, settings: CookieSettings, mark: SilentLoginState): void {
-  const name = getSilentCookieNames(settings)[mark];
+/**
+ * Sets the session cookie of a state. It contains no data of the user, and is not signed: a user who changes
+ * it only changes the user's own logins.
+ */
+export function writeSilentLoginState(
+  res: Response,
+  settings: CookieSettings,
+  state: SilentLoginState,
+): void {
+  const name = getSilentCookieNames(settings)[state];
   const cookie = {
     name,
     value: "1",
@@ -32,8 +40,9 @@ export function writeSilentLoginState(res: Response, settings: CookieSettings, m
 }
 
 /**
- * Nobody is asked for silently any more, in this session of the browser. Who signs out is not to be signed in again by the
- * next page; nor is somebody whose login has ended by itself, as its limits would be none.
+ * Prevents silent logins in this browser until the user closes it. A user who signs out must not be signed in
+ * again by the next page. A login that has expired must not be renewed silently, because its limits would
+ * have no effect.
  */
 export function preventSilentLogin(
   res: Response,

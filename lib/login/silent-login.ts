@@ -12,45 +12,47 @@ import { isOwnRoute } from "./is-own-route.js";
 import { startLogin } from "./login.js";
 import { preventSilentLogin, readSilentLoginState, writeSilentLoginState } from "./silent-login-cookie.js";
 
-/** Nobody has asked for this login, so nobody waits for it. */
+/** The user has not requested this login, and must not wait long for it. */
 const DISCOVERY_TIMEOUT_MS = 2000;
-/** A portal that could not be asked is left alone for so long. */
+/** After a failed discovery, no silent login is tried for this time. */
 const PROVIDER_PAUSE_MS = 30_000;
 
-/** Resolves to whether the request was answered; undefined where there is nothing to try. */
+/** Resolves to whether the request was answered. Returns undefined if no silent login is tried. */
 export type SilentLogin = (request: RequestContext) => Promise<boolean> | undefined;
 
 /**
- * Sends a visitor's browser to the portal once, to ask who they are without asking them anything (`prompt=none`, OpenID
- * Connect Core 1.0, section 3.1.2.1). Only browsers that load a page, and say so by Fetch Metadata, which programs and most
- * crawlers do not; and only those that have brought a cookie of ours back: one that keeps none would go in circles.
+ * Creates the silent login of one portalAuth(). It redirects a visitor's browser to the provider once, with
+ * `prompt=none` (OpenID Connect Core 1.0, section 3.1.2.1). The provider signs the user in without a page, or
+ * returns an error.
+ *
+ * Only browsers that load a page and say so by Fetch Metadata are redirected. Programs and most crawlers do
+ * not send these headers. The browser must also have sent a cookie of ours back, because a browser that keeps
+ * no cookies would be redirected for ever.
  */
 export function createSilentLogin(router: RouterContext): SilentLogin {
   const { settings, getProvider, log } = router;
   let pausedUntil = 0;
 
-  async function canBeAsked(): Promise<boolean> {
+  async function isProviderReady(): Promise<boolean> {
     try {
       return supportsPromptNone(await withinTime(getProvider(), DISCOVERY_TIMEOUT_MS, throwTimeout));
     } catch (error) {
-      if (performance.now() >= pausedUntil) logFailure(log, toPortalAuthError(error)); // and not for each of those who waited
+      // All requests that waited fail at once. One line in the log is enough.
+      if (performance.now() >= pausedUntil) logFailure(log, toPortalAuthError(error));
       pausedUntil = performance.now() + PROVIDER_PAUSE_MS;
       return false;
     }
   }
 
-  async function attempt(request: RequestContext, back: string): Promise<boolean> {
-    if (!(await canBeAsked())) return false;
+  async function tryLogin(request: RequestContext, returnTo: string): Promise<boolean> {
+    if (!(await isProviderReady())) return false;
     try {
-      await startLogin(
-        router,
-        request,
-        { returnTo: back, authorizationParams: { prompt: "none" } },
-        { silent: true },
-      );
+      const options = { returnTo, authorizationParams: { prompt: "none" } };
+      await startLogin(router, request, options, { isSilent: true });
       return true;
     } catch (error) {
-      preventSilentLogin(request.res, settings); // the page is there all the same, and whatever failed would fail again
+      // The user still gets the page. Another try would fail for the same reason.
+      preventSilentLogin(request.res, settings);
       logFailure(log, toPortalAuthError(error));
       return false;
     }
@@ -59,13 +61,15 @@ export function createSilentLogin(router: RouterContext): SilentLogin {
   return function loginSilently(request) {
     const { req, res, mount } = request;
     if (!isUserNavigation(req) || readSession(req, settings)) return undefined;
-    const back = getRequestUrl(settings, mount, req, ""); // who is sent away must come back to the very page
-    if (back === "" || isOwnRoute(settings, mount, back)) return undefined;
-    // a SameSite=Strict session has stayed away, as another site has led here
+    // The user must come back to exactly this page. If its URL is too long for that, no login is tried.
+    const returnTo = getRequestUrl(settings, mount, req, "");
+    if (returnTo === "" || isOwnRoute(settings, mount, returnTo)) return undefined;
+    // Browsers omit a SameSite=Strict cookie if another site leads here, so the user may be signed in.
     if (isStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") return undefined;
-    const mark = readSilentLoginState(req, settings);
-    if (mark === undefined) writeSilentLoginState(res, settings, "ready");
-    return mark === "ready" && performance.now() >= pausedUntil ? attempt(request, back) : undefined;
+    const state = readSilentLoginState(req, settings);
+    if (state === undefined) writeSilentLoginState(res, settings, "ready");
+    const canTry = state === "ready" && performance.now() >= pausedUntil;
+    return canTry ? tryLogin(request, returnTo) : undefined;
   };
 }
 
@@ -75,8 +79,11 @@ function throwTimeout(): never {
   });
 }
 
-/** Believed of a portal that does not say (Initiating User Registration via OpenID Connect 1.0, section 4). */
+/**
+ * Returns whether the provider supports `prompt=none`. A provider that does not list prompt values is assumed
+ * to support it (Initiating User Registration via OpenID Connect 1.0, section 4).
+ */
 function supportsPromptNone({ metadata }: Provider): boolean {
-  const { prompt_values_supported: known } = metadata;
-  return !Array.isArray(known) || known.includes("none");
+  const { prompt_values_supported: supported } = metadata;
+  return !Array.isArray(supported) || supported.includes("none");
 }

@@ -13,32 +13,36 @@ import { isStrict } from "../session/session-cookie.js";
 import { checkIsNavigation, startLogin } from "./login.js";
 import { resolveReturnTo } from "./resolve-return-to.js";
 
+// Login initiation by a third party (OpenID Connect Core 1.0, section 4): another site may send the user to
+// /login with the issuer, and perhaps with a hint and a target.
+
 type Step = (request: RequestContext) => Promise<void>;
 
-/** Longer ones no proxy lets through, and no portal expects. */
+/** Proxies reject longer URLs, and no provider expects a longer hint. */
 const MAX_HINT_CHARACTERS = 1000;
 
-/** The parameters of OpenID Connect Core 1.0, section 4. Any other is to be ignored. */
+/** The parameters of section 4. Any other parameter is ignored. */
 const PARAMETERS = ["iss", "login_hint", "target_link_uri"];
 
 /**
- * GET /login where others may begin a login as well: what names an issuer is one of theirs. Who is logged in, where nobody
- * in particular is meant, is taken to the target at once; and whoever is here stays so until the portal has answered.
+ * Creates the handler of GET /login if other sites may start a login. A request without `iss` is passed to
+ * `ownLogin`. If the request has a hint, a login starts. Without a hint, a signed-in user is redirected to
+ * the target, and any other user signs in. The session stays until the provider has signed the user in.
  *
- * @throws PortalAuthError `login_initiation_invalid`, `navigation_required`
+ * The handler throws PortalAuthError `login_initiation_invalid` or `navigation_required`.
  */
-export function createThirdPartyLoginStep(router: RouterContext, begin: Step): Step {
+export function createThirdPartyLoginStep(router: RouterContext, ownLogin: Step): Step {
   const { settings } = router;
-  return async function login(request) {
+  return async function thirdPartyLogin(request) {
     const { req, res } = request;
     const query = readQuery(req);
-    if (!query.has("iss")) return begin(request);
+    if (!query.has("iss")) return ownLogin(request);
     checkIsTopLevelPage(req);
     const { target, login_hint } = await parseThirdPartyLogin(router, query, request.mount);
     if (login_hint !== undefined)
       return startLogin(router, request, { returnTo: target, authorizationParams: { login_hint } });
     if (readSession(req, settings)) return redirect(res, 303, target);
-    // a SameSite=Strict session has stayed away: they may well be logged in
+    // Browsers omit a SameSite=Strict cookie if another site leads here, so the user may be signed in.
     if (!isStrict(req, settings) || req.headers["sec-fetch-site"] !== "cross-site")
       return startLogin(router, request, { returnTo: target });
     dropNewSession(req, settings);
@@ -47,15 +51,16 @@ export function createThirdPartyLoginStep(router: RouterContext, begin: Step): S
 }
 
 /**
- * POST /login, from another site: handed on to GET. A POST from there carries no SameSite=Lax cookie, and so shows neither
- * who is logged in nor which logins were begun already: a hostile page could heap up their cookies, unseen, until servers
- * refuse the header.
+ * Creates the handler of POST /login, which redirects a form of another site to GET /login. The POST of
+ * another site carries no SameSite=Lax cookies. Without them it is unknown who is signed in and which logins
+ * have started. A hostile page could start logins in the background until the browser has so many cookies
+ * that servers reject its requests.
  *
- * @throws PortalAuthError `login_initiation_invalid`, `navigation_required`
+ * The handler throws PortalAuthError `login_initiation_invalid` or `navigation_required`.
  */
 export function createThirdPartyPostStep(router: RouterContext): Step {
-  return async function handOn({ req, res, mount }) {
-    dropNewSession(req, router.settings); // the one of before is there all the same
+  return async function redirectToGet({ req, res, mount }) {
+    dropNewSession(req, router.settings); // the browser still has the cookie of its previous session
     checkIsTopLevelPage(req);
     const form = await readFormOrThrow(req, "login_initiation_invalid");
     await parseThirdPartyLogin(router, form, mount);
@@ -63,22 +68,26 @@ export function createThirdPartyPostStep(router: RouterContext): Step {
   };
 }
 
-/** A frame would show the portal inside of whatever page: section 4 asks for a way out of frames. */
+/**
+ * Rejects frames: any page could show the provider inside of itself, and section 4 requires to prevent that.
+ */
 function checkIsTopLevelPage(req: Request): void {
   checkIsNavigation(req);
   if (!isTopLevelPage(req)) throw new PortalAuthError("navigation_required");
 }
 
-/** To the same address as the browser knows it: a proxy may have taken a prefix away. */
+/** Returns the parameters as a relative URL, because a proxy may have removed a prefix from the path. */
 const toGetQuery = (given: URLSearchParams): string =>
   `?${new URLSearchParams([...given].filter(([name]) => PARAMETERS.includes(name)))}`;
 
-/** What such a login is to be: at which portal, perhaps for whom, and where to go on, which is a path of this site. */
 interface ThirdPartyLogin {
+  /** The path of this site that the user goes to after the login. */
   readonly target: string;
+  /** Identifies the user at the provider. */
   readonly login_hint: string | undefined;
 }
 
+/** @throws PortalAuthError `login_initiation_invalid` */
 async function parseThirdPartyLogin(
   router: RouterContext,
   given: URLSearchParams,
@@ -89,13 +98,13 @@ async function parseThirdPartyLogin(
   const provider = await router.getProvider().catch(() => undefined);
   if (!namesProvider(provider, router.settings, given.get("iss")))
     throw createInitiationError("iss is not the provider's issuer");
-  const login_hint = given.get("login_hint") || undefined; // one that is empty is none
+  const login_hint = given.get("login_hint") || undefined; // an empty hint counts as missing
   if (login_hint !== undefined && login_hint.length > MAX_HINT_CHARACTERS)
     throw createInitiationError("login_hint is too long");
   return { login_hint, target: toTargetPath(router, mount, given.get("target_link_uri")) };
 }
 
-/** As a path, where it is an address of this site; who else's it is, is nobody's business: the start page. */
+/** Returns the path of a target on this site. Any other target becomes the start page. */
 function toTargetPath(router: RouterContext, mount: string, target: string | null): string {
   const home = getStartPage(router.settings, mount);
   const origin = getOrigin(router);

@@ -451,7 +451,7 @@ describe("the members of the answer that nobody has signed", () => {
 
   test.each([
     ["members beside code and state have", { user: "密".repeat(2000) }],
-    ["the answer is too long to pass on", { user: "a".repeat(3000), code: "b".repeat(3500) }],
+    ["the response is too long", { user: "a".repeat(3000), code: "b".repeat(3500) }],
   ])(
     "are refused when they are too long to be passed on: %s",
     async (detail, { code, ...query }: Record<string, string>) => {
@@ -550,7 +550,7 @@ describe("response_mode=form_post", () => {
   ])("a query %s is refused", async (_name, posted) => {
     const { browser, url } = await startWorld({
       options,
-      log: [/callback_invalid.*posted cannot be opened/],
+      log: [/callback_invalid.*posted cannot be decrypted/],
     });
     const page = await browser.navigate(`${url}/callback?${new URLSearchParams({ posted })}`);
     expect([page.status, page.body.includes("callback_invalid")]).toEqual([400, true]);

@@ -220,7 +220,7 @@ describe("onLogin that does what it must not do is told so, and no session begin
         log: [/hook_failed/],
       });
       expect((await browser.visit(`${url}/account`)).status).toBe(500);
-      expect(log.join()).toContain(`onLogin put ${name} into the session: the name is taken`);
+      expect(log.join()).toContain(`onLogin put ${name} into the session: the name is reserved`);
       expect((await me()).isAuthenticated).toBe(false);
     },
   );
@@ -232,7 +232,7 @@ describe("onLogin that does what it must not do is told so, and no session begin
       log: [/hook_failed/],
     });
     expect((await browser.visit(`${url}/account`)).body).toBe("come in");
-    expect(log.join()).toContain("a hook answered the request: to refuse, throw");
+    expect(log.join()).toContain("a hook answered the request. To reject a login, throw.");
     expect((await me()).isAuthenticated).toBe(false);
   });
 });

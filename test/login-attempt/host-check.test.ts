@@ -35,7 +35,7 @@ describe("a login that begins at another host than that of redirectUri", () => {
     await ask({ host: "127.0.0.1:3000", "x-forwarded-host": "two.example, inner.example" });
     expect(lines()).toEqual([
       expect.stringContaining("If a proxy has replaced the header Host"),
-      expect.stringMatching(/host two\.example, .* So the browser keeps/),
+      expect.stringMatching(/host two\.example, .* Therefore the browser keeps/),
     ]);
     expect(lines()[1]).not.toContain("a proxy");
   });

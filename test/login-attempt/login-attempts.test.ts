@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { parseCookie } from "cookie";
 import express, { type Request, type Response } from "express";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import type { LoginAttempt } from "../../lib/login-attempt/encode-attempt.js";
+import type { LoginAttempt } from "../../lib/login-attempt/login-attempt.js";
 import { LoginAttempts, type LoginAttemptsOptions } from "../../lib/login-attempt/login-attempts.js";
 import { attemptOf, newSeed } from "../../lib/provider/authorization-request.js";
 
@@ -63,7 +63,7 @@ function begin(
   more: Partial<LoginAttempt> = {},
   location = PROVIDER,
 ): string {
-  const transaction = { seed: newSeed(), return_to: "/", begun_at: now, ...more };
+  const transaction = { seed: newSeed(), return_to: "/", started_at: now, ...more };
   const { href } = jar.visit((req, res) =>
     loginAttempts.save({ req, res }, transaction, (state) => `${location}?${new URLSearchParams({ state })}`),
   );
@@ -90,7 +90,7 @@ const take = (jar: Jar, loginAttempts: LoginAttempts, state: string) =>
 /** Takes a login that is open. */
 function takeOpen(jar: Jar, loginAttempts: LoginAttempts, state: string) {
   const taken = take(jar, loginAttempts, state);
-  if (taken.kind !== "begun") throw new Error("the login is not open");
+  if (taken.kind !== "taken") throw new Error("the login is not open");
   return taken;
 }
 
@@ -98,7 +98,7 @@ function takeOpen(jar: Jar, loginAttempts: LoginAttempts, state: string) {
 const finish = (jar: Jar, loginAttempts: LoginAttempts, state: string, return_to?: string) =>
   jar.visit((req, res) => {
     const taken = loginAttempts.take({ req, res }, state, HOME);
-    if (taken.kind !== "begun") throw new Error("the login is not open");
+    if (taken.kind !== "taken") throw new Error("the login is not open");
     loginAttempts.finish({ req, res }, taken, return_to ?? taken.loginAttempt.return_to);
   });
 
@@ -116,9 +116,9 @@ describe("a login that was begun", () => {
     const [jar, loginAttempts] = [new Jar(), create()];
     const state = begin(jar, loginAttempts, { return_to: "/account", max_age: 60 });
     const taken = takeOpen(jar, loginAttempts, state);
-    expect(taken.loginAttempt).toMatchObject({ return_to: "/account", begun_at: START });
+    expect(taken.loginAttempt).toMatchObject({ return_to: "/account", started_at: START });
     expect(taken.expected).toEqual({ ...attemptOf(taken.loginAttempt.seed), max_age: 60 });
-    expect(take(jar, loginAttempts, state)).toEqual({ kind: "spent", return_to: "/account" });
+    expect(take(jar, loginAttempts, state)).toEqual({ kind: "used", return_to: "/account" });
   });
 
   test("expects no max_age where none was asked for", () => {
@@ -134,11 +134,11 @@ describe("a login that was begun", () => {
     const [jar, loginAttempts] = [new Jar(), create()];
     const [one, two] = [begin(jar, loginAttempts), begin(jar, loginAttempts)];
     now = START + LIFETIME_MS - 1;
-    expect(take(jar, loginAttempts, one).kind).toBe("begun");
+    expect(take(jar, loginAttempts, one).kind).toBe("taken");
     now = START + LIFETIME_MS;
     expect(() => take(jar, loginAttempts, two)).toThrow(expect.objectContaining({ code: "login_expired" }));
     now += LIFETIME_MS - 2;
-    expect(take(jar, loginAttempts, one).kind).toBe("spent");
+    expect(take(jar, loginAttempts, one).kind).toBe("used");
     now += 1;
     expect(() => take(jar, loginAttempts, one)).toThrow(expect.objectContaining({ code: "login_expired" }));
   });
@@ -168,11 +168,11 @@ describe("a login that was begun", () => {
     const [jar, loginAttempts] = [new Jar(), create({ https })];
     const state = begin(jar, loginAttempts);
     expect(jar.lines).toEqual([expect.stringMatching(line)]);
-    expect(take(jar, loginAttempts, state).kind).toBe("begun");
+    expect(take(jar, loginAttempts, state).kind).toBe("taken");
     expect(jar.lines).toEqual([expect.stringMatching(line)]);
     now += 100_000;
     const taken = take(jar, loginAttempts, state);
-    expect([taken.kind, jar.lines]).toEqual(["spent", []]);
+    expect([taken.kind, jar.lines]).toEqual(["used", []]);
   });
 
   test("keeps every field, whether it is in the slot or in the overflow", () => {
@@ -180,7 +180,7 @@ describe("a login that was begun", () => {
       max_age: 300,
       acr: ["gold", "silver"],
       scope: "openid a b",
-      silent: true,
+      isSilent: true,
       form: newSeed(),
     };
     for (const padding of [0, 5, 20, 60, 700]) {
@@ -204,7 +204,7 @@ describe("a login that was begun", () => {
     now += 60_500;
     finish(jar, loginAttempts, state, "/welcome");
     expect(jar.lines).toEqual([expect.stringMatching(/Max-Age=600; .*SameSite=Lax$/)]);
-    expect(take(jar, loginAttempts, state)).toEqual({ kind: "spent", return_to: "/welcome" });
+    expect(take(jar, loginAttempts, state)).toEqual({ kind: "used", return_to: "/welcome" });
   });
 
   test("is not opened by evidence that nobody has signed", () => {
@@ -214,7 +214,7 @@ describe("a login that was begun", () => {
     expect(() => take(jar, loginAttempts, changed)).toThrow(
       expect.objectContaining({ code: "login_not_found" }),
     );
-    expect(take(jar, loginAttempts, state).kind).toBe("begun");
+    expect(take(jar, loginAttempts, state).kind).toBe("taken");
   });
 });
 
@@ -334,7 +334,7 @@ describe("the cookies of all logins", () => {
     expect(() => take(jar, loginAttempts, state)).toThrow(
       expect.objectContaining({ code: "login_overwritten" }),
     );
-    expect(take(jar, loginAttempts, state).kind).toBe("spent");
+    expect(take(jar, loginAttempts, state).kind).toBe("used");
   });
 
   test("keep a short acr and max_age in the slot, which no other login overwrites", () => {
@@ -374,7 +374,7 @@ describe("the cookies of all logins", () => {
     now += 1;
     const later = [begin(jar, loginAttempts)];
     expect(jar.cookies[free]).not.toBe("of-another-secret");
-    expect(take(jar, loginAttempts, over).kind).toBe("spent");
+    expect(take(jar, loginAttempts, over).kind).toBe("used");
     now += 1;
     later.push(begin(jar, loginAttempts));
     expect(() => take(jar, loginAttempts, over)).toThrow();
@@ -382,7 +382,7 @@ describe("the cookies of all logins", () => {
     later.push(begin(jar, loginAttempts));
     const [oldest = "", ...others] = states;
     expect(() => take(jar, loginAttempts, oldest)).toThrow();
-    for (const state of [...others, ...later]) expect(take(jar, loginAttempts, state).kind).toBe("begun");
+    for (const state of [...others, ...later]) expect(take(jar, loginAttempts, state).kind).toBe("taken");
   });
 
   test("of earlier logins are cleared when one is finished; those that wait in other tabs stay", () => {
@@ -398,8 +398,8 @@ describe("the cookies of all logins", () => {
     expect(slotsIn(jar)).toHaveLength(2);
     for (const line of jar.lines) expect(line).toMatch(/; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
     for (const state of [stale, finished]) expect(() => take(jar, loginAttempts, state)).toThrow();
-    expect(take(jar, loginAttempts, last)).toEqual({ kind: "spent", return_to: "/report" });
-    expect(take(jar, loginAttempts, waiting).kind).toBe("begun");
+    expect(take(jar, loginAttempts, last)).toEqual({ kind: "used", return_to: "/report" });
+    expect(take(jar, loginAttempts, waiting).kind).toBe("taken");
   });
 
   test("keep the long address of a login that waits, when another one is finished", () => {
