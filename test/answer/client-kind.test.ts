@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { requireAuth } from "../../lib/index.js";
 import { startWorld } from "../support/world.js";
 
-// The table of the README, "Pages, redirects and problems", held against a guard that meets a visitor.
+// The table of the guide, protecting-routes.md, "Redirect, page or 401", held against a guard that meets a visitor.
 
 const BROWSER =
   "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/15.6 Safari/605.1.15";

@@ -13,7 +13,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   });
   afterAll(() => browser?.close());
 
-  // Chromium is started without its back/forward cache, which the README says is left: Back asks its HTTP cache, which
+  // Chromium is started without its back/forward cache, which the guide says is left: Back asks its HTTP cache, which
   // ignores no-cache then.
   test.each(["link", "button"] as const)(
     "after a logout by a %s Back does not show the page",

@@ -6,7 +6,7 @@ import { startAnotherSite } from "../support/another-site.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { startWorld } from "../support/world.js";
 
-// The recipe of the README: a page opens /login in a popup, whose last page tells it that the user has signed in. The
+// The recipe of the guide (silent-and-third-party-login.md): a page opens /login in a popup, whose last page tells it that the user has signed in. The
 // application and the provider are two sites.
 
 const OPENER = `<!doctype html><title>Shop</title><h1>Visitor</h1><button>Sign in</button><script>

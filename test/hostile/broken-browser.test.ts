@@ -225,7 +225,7 @@ const askedAgain: Outcome = async ({ status, body }, { victim, whoIs }) => {
 const confirmations = [
   confirmed(
     "as it was given, which signs out: from this one the others differ in one thing each",
-    "README, logout",
+    "guide, sign-out",
     (given) => `confirmation=${given}`,
     {
       async outcome({ status }, { victim, whoIs }) {
@@ -467,7 +467,7 @@ attacks("headers that are forged, on Express 4", onExpress4(forgeries));
 attacks("logins that go their own way", [
   {
     name: "thirty are abandoned before one is finished",
-    source: "README, how a login works",
+    source: "guide, how a login works",
     async act(world) {
       for (let count = 0; count < 30; count += 1) await beginLogin(world.victim, world.base);
       return logIn(world);
@@ -476,7 +476,7 @@ attacks("logins that go their own way", [
   },
   {
     name: "the first of four is finished last",
-    source: "README, how a login works",
+    source: "guide, how a login works",
     async act({ victim, base }) {
       const first = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
       for (let count = 0; count < 3; count += 1) await beginLogin(victim, base);
@@ -534,7 +534,7 @@ attacks("logins that go their own way", [
   },
   {
     name: "the connection cut while the code is exchanged: the reload joins it, and is told how it ended",
-    source: "README, how a login works",
+    source: "guide, how a login works",
     act: reloadAfterACut(sendText(503, "")),
     outcome: allOf(refused("portal_failed"), oneExchange, ({ body }) => {
       expect(body).toContain('href="/login?returnTo=%2Faccount"'); // the code is spent: from here they sign in again
@@ -542,7 +542,7 @@ attacks("logins that go their own way", [
   },
   {
     name: "the connection cut while the code is exchanged, which goes well after that: the reload is logged in",
-    source: "README, how a login works",
+    source: "guide, how a login works",
     act: reloadAfterACut(late(100)),
     outcome: allOf(welcomed, oneExchange),
   },

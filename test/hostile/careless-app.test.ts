@@ -98,7 +98,7 @@ attacks("a login that is made up, in an app that lets people fill its session", 
 attacks("two routers of one portal and client", [
   {
     name: "whom one of them has let in, by hooks of its own, the other does not know",
-    source: "README, several routers",
+    source: "guide, multiple providers",
     twin: true,
     app: APPS_SESSION,
     async act(world) {
@@ -137,7 +137,7 @@ attacks("one browser, two people", [
   },
   {
     name: "who signs in once more keeps it, and no token is ended: the portal may see one login in both",
-    source: "README, keepSessionKeys",
+    source: "guide, keepSessionKeys",
     options: { keepSessionKeys: ["note"] },
     act: (world) => signInAfter(world, "amara-okafor"),
     async outcome({ body }, { asked, victim, whoIs }) {

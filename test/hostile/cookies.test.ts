@@ -88,7 +88,7 @@ const tampered: Tampering[] = [
   cookies("of another of the same person's logins", "RFC 9700, section 4.7", copyLogin),
   cookies(
     "in the slot of another of the same person's logins",
-    "README, how a login works",
+    "guide, how a login works",
     swapLogins,
     welcomed,
   ),
@@ -179,7 +179,7 @@ function begunTenMinutesAgo(held: Buffer): Buffer {
   return older;
 }
 
-const KEY_ROTATION = "README, SESSION_SECRET";
+const KEY_ROTATION = "guide, secret";
 const sealed: Tampering[] = [
   {
     ...cookies("sealed by an older secret", KEY_ROTATION, sealedAnew({ secret: SESSION_SECRET })),
@@ -213,7 +213,7 @@ const sealed: Tampering[] = [
   cookies("sealed for a logout", "RFC 5869, section 3.2", sealedAnew({ of: "logout" })),
   cookies(
     "of a login that was begun ten minutes ago",
-    "README, how a login works",
+    "guide, how a login works",
     sealedAnew({}, begunTenMinutesAgo),
     allOf(refused("login_expired"), noSessionBegan, nothingSent),
   ),
@@ -281,7 +281,7 @@ const tossed = (name: string, act: (world: World) => Promise<Answer>, outcome: O
 });
 
 attacks("over https, behind a proxy", [
-  { name: "a login", source: "README, production checklist", https: true, outcome: welcomed },
+  { name: "a login", source: "guide, deployment", https: true, outcome: welcomed },
   tossed(
     "all cookies are Secure, HttpOnly, SameSite and bound to the host by their names",
     async (world) => {

@@ -211,7 +211,7 @@ const unasked: readonly Case[] = [
   {
     ...silent,
     name: "a silent login that never ends is not begun again",
-    source: "README, logins that nobody clicks",
+    source: "guide, silent login",
     async act({ victim, url, asked }) {
       await victim.visit(`${url}/`);
       await victim.navigate(`${url}/`); // the browser is on its way to the portal, and never arrives

@@ -51,7 +51,7 @@ const forms: readonly Case[] = [
   {
     ...plain,
     name: "a form is sent once, whatever is pressed, and however often",
-    source: "README, when a session ends in the middle",
+    source: "guide, session expiry",
     async act(world) {
       const form = { item: "tea" };
       const page = await interrupted(world, form);
@@ -115,7 +115,7 @@ const forms: readonly Case[] = [
   {
     ...plain,
     name: "a form that the person does not want sent is not",
-    source: "README, when a session ends in the middle",
+    source: "guide, session expiry",
     async act(world) {
       await interrupted(world);
       await press(world, {}, "?discard");
@@ -136,7 +136,7 @@ const forms: readonly Case[] = [
   {
     ...plain,
     name: "files are not kept",
-    source: "README, when a session ends in the middle",
+    source: "guide, session expiry",
     act: ({ victim, base }) =>
       victim.navigate(`${base}/order`, {
         method: "POST",
@@ -152,7 +152,7 @@ const state: readonly Case[] = [
   {
     ...plain,
     name: "a visitor is told nothing",
-    source: "README, when a session ends in the middle",
+    source: "guide, session expiry",
     act: ({ stranger, base }) => stranger.fetch(`${base}/session`),
     outcome: ({ status, body, headers }) => {
       expect([status, body, headers["set-cookie"]]).toEqual([200, '{"isAuthenticated":false}', undefined]);
@@ -221,7 +221,7 @@ const forgeries: readonly Case[] = [
   {
     ...plain,
     name: "a page of this site may",
-    source: "README, a front end of its own",
+    source: "guide, single-page apps",
     async act(world) {
       await logIn(world);
       return world.victim.fetch(`${world.base}/own`, { method: "POST" });

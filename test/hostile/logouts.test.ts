@@ -216,7 +216,7 @@ const tokens: readonly Case[] = [
   {
     ...both,
     name: "a good one is as good where the app's parser has read the form",
-    source: "README, out means out",
+    source: "guide, sign-out",
     app: { parsers: true },
     async act(world) {
       await logIn(world);
@@ -330,7 +330,7 @@ const people: readonly Case[] = [
   {
     ...both,
     name: "logging out everywhere ends what the same person has elsewhere, and nobody else's",
-    source: "README, out means out",
+    source: "guide, sign-out",
     async act(world) {
       const elsewhere = new NewClient();
       await elsewhere.visit(`${world.base}/account`);
@@ -348,7 +348,7 @@ const races: readonly Case[] = [
   {
     ...both,
     name: "twenty logins and logouts at the same moment leave nobody in of whom the last logout speaks",
-    source: "README, out means out",
+    source: "guide, sign-out",
     async act(world) {
       const clients = Array.from({ length: 10 }, () => new NewClient());
       await Promise.allSettled(
@@ -381,7 +381,7 @@ const races: readonly Case[] = [
   {
     ...both,
     name: "a session that is ended from ten sides at once is gone, and no answer is an error of ours",
-    source: "README, out means out",
+    source: "guide, sign-out",
     async act(world) {
       await logIn(world);
       const elsewhere = new NewClient();

@@ -97,7 +97,7 @@ const mixUps: readonly Case[] = [
   },
   {
     name: "a session of one portal's login counts at that portal's router alone",
-    source: "README, req.portal",
+    source: "guide, req.portal",
     app: APPS_SESSION, // one session for both, where they have no names
     async act(world) {
       await world.victim.visit(loginAtOther(world));
@@ -245,7 +245,7 @@ for (const otherIs of TOGETHER) {
     {
       ...kind,
       name: "a portal of the other's that is down, or lies, keeps nobody of ours out",
-      source: "README, several in one app",
+      source: "guide, multiple providers",
       async act(world) {
         world.other.alterDiscovery((document) => ({ ...document, issuer: world.portal.issuer }));
         expect((await world.victim.navigate(`${world.otherBase}/login`)).body).toContain("issuer_mismatch");

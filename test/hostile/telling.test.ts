@@ -33,7 +33,7 @@ const heard: Outcome = async (_answer, world) => {
 attacks("what is looked through after every case", [
   {
     name: "the inspector has something to show, and shows it to this machine alone",
-    source: "README, see what it does",
+    source: "guide, observability",
     async act(world) {
       await world.openInspector(world.victim);
       return logInThenAsk("/portal-inspector/events.json")(world);
@@ -49,18 +49,18 @@ attacks("what is looked through after every case", [
   },
   {
     name: "the inspector shows nothing without its token, on this machine either",
-    source: "README, see what it does",
+    source: "guide, observability",
     act: logInThenAsk("/portal-inspector/events.json"),
     outcome: ({ status, body }) => void expect([status, body]).toEqual([404, "Not Found\n"]),
   },
   {
     name: "events are told, of a login that works",
-    source: "README, events",
+    source: "guide, events",
     outcome: allOf(welcomed, heard),
   },
   {
     name: "and of one that fails",
-    source: "README, events",
+    source: "guide, events",
     act: failAtThePortal,
     outcome: allOf(refused("code_refused"), heard),
   },
@@ -68,7 +68,7 @@ attacks("what is looked through after every case", [
 
 /** What an app's logger is given, events at level debug among it, is in the log that is looked through. */
 const intoTheLog = (attack: Omit<Case, "source">, line: RegExp): Case => ({
-  source: "README, logger",
+  source: "guide, logger",
   ...attack,
   app: { ownLogger: true, ...attack.app },
   outcome: allOf(attack.outcome, async (_answer, { host }) => {
@@ -114,7 +114,7 @@ attacks("a logger of the app's own", [
 
 const own = (name: string, renders: NonNullable<Case["app"]>["renders"], outcome: Outcome): Case => ({
   name,
-  source: "README, renderPage",
+  source: "guide, customising pages",
   app: { renders },
   act: failAtThePortal,
   outcome,
@@ -221,7 +221,7 @@ const diagnosed = (
   options: Case["options"] = {},
 ): Case => ({
   name: `the doctor: ${name}`,
-  source: "README, when nobody can sign in",
+  source: "guide, troubleshooting",
   options,
   lie,
   async act(world) {

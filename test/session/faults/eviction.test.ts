@@ -76,7 +76,7 @@ describeWithRedis("on a Redis with the policy allkeys-lru", (redis) => {
     expect(await keysOf("s")).toEqual([]);
   });
 
-  test("a device stays signed in if Redis evicts the notice of the logout as well: README asks for noeviction", async () => {
+  test("a device stays signed in if Redis evicts the notice of the logout as well: the guide requires noeviction", async () => {
     const given = await start();
     const { client, world, phone, keysOf, evict } = given;
     const [list = ""] = await keysOf("list:u");
