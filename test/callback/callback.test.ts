@@ -7,7 +7,7 @@ import { leadTo, startWorld, type WorldOptions } from "../support/world.js";
 
 const TEN_MINUTES_MS = 10 * 60 * 1000;
 
-/** The address with one parameter changed, or removed. */
+/** Returns the URL with one parameter changed or removed. */
 function changed(url: URL, name: string, value: string | undefined): URL {
   const copy = new URL(url);
   if (value === undefined) copy.searchParams.delete(name);
@@ -17,7 +17,7 @@ function changed(url: URL, name: string, value: string | undefined): URL {
 
 describe("exactly one of each parameter", () => {
   test.each(["code", "state", "iss", "error", "error_description", "error_uri", "session_state"])(
-    "%s twice is refused, and the login is not spent by it",
+    "a repeated %s is rejected, and the attempt is not used up",
     async (name) => {
       const { browser, url, asked, me } = await startWorld({ log: [/callback_invalid/] });
       const callback = await browser.loginUntilCallback(`${url}/account`);
@@ -38,7 +38,7 @@ describe("exactly one of each parameter", () => {
     ["neither code nor error", (callback) => changed(callback, "code", undefined)],
     ["an empty code", (callback) => changed(callback, "code", "")],
     ["code and error", (callback) => changed(callback, "error", "access_denied")],
-  ])("%s is refused", async (_name, change) => {
+  ])("%s is rejected", async (_name, change) => {
     const { browser, url, asked } = await startWorld({ log: [/callback_invalid/] });
     const callback = change(await browser.loginUntilCallback(`${url}/account`));
     expect((await browser.navigate(callback)).status).toBe(400);
@@ -47,7 +47,7 @@ describe("exactly one of each parameter", () => {
 });
 
 describe("a login belongs to one browser, for ten minutes", () => {
-  test("a stranger's link gets a page with a way to sign in again, and the code stays unspent", async () => {
+  test("a link that an attacker made gets a page with a sign-in link, and the code is not sent", async () => {
     const { browser, url, asked, me } = await startWorld({ log: [/login_cookies_blocked/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const victim = new Browser();
@@ -59,7 +59,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
     expect(asked("/oauth2/token")).toEqual([]);
   });
 
-  test("a state that was made up is not known", async () => {
+  test("a forged state is unknown", async () => {
     const { browser, url } = await startWorld({ log: [/login_not_found/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     expect((await browser.navigate(changed(callback, "state", "made-up"))).body).toContain("login_not_found");
@@ -82,7 +82,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
   });
 
   test.each(["garbled", "eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..aaaa.bbbb.cccc", "a.b.c.d.e", ""])(
-    "a cookie that reads %j opens nothing",
+    "a cookie with the value %j opens no login",
     async (value) => {
       const { browser, url } = await startWorld({ log: [/login_cookie_lost/] });
       const callback = await browser.loginUntilCallback(`${url}/account`);
@@ -94,7 +94,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
     },
   );
 
-  test("after ten minutes it is too late, even for a browser that kept the cookie", async () => {
+  test("after ten minutes it has expired, even if the browser has kept the cookie", async () => {
     const { browser, url, asked } = await startWorld({ log: [/login_expired/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -105,21 +105,24 @@ describe("a login belongs to one browser, for ten minutes", () => {
     expect(page.body).toContain("Sign in again");
   });
 
-  test("just before that it is not", async () => {
+  test("just before that it has not expired", async () => {
     const { browser, url } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + TEN_MINUTES_MS - 5000 });
-    // the portal's own code lives five minutes, so the portal's answer is bad news; what matters is that it is believed
+    // The provider's code lives five minutes, so the provider returns an error. It only matters that the
+    // state is valid.
     const denied = changed(changed(callback, "code", undefined), "error", "access_denied");
     expect((await browser.navigate(denied, { headers: { cookie } })).body).toContain("login_denied");
   });
 
-  test("a secret that is rotated out leaves running logins alone while it is still listed", async () => {
-    const [old, fresh] = ["o".repeat(40), "n".repeat(40)];
+  test("a secret that is rotated out does not affect pending logins while it is still listed", async () => {
+    const old = "o".repeat(40);
+    const fresh = "n".repeat(40);
     const before = await startWorld({ options: { secret: old } });
     await before.browser.navigate(`${before.url}/login`);
-    const [[name = "", value = ""] = []] = [...(await before.browser.cookies(before.url))];
+    const cookies = [...(await before.browser.cookies(before.url))];
+    const [name = "", value = ""] = cookies[0] ?? [];
     for (const [secret, status] of [
       [[fresh, old], 303],
       [[fresh], 400],
@@ -140,8 +143,8 @@ describe("a login belongs to one browser, for ten minutes", () => {
   });
 });
 
-describe("the code goes to the token endpoint once, ever", () => {
-  test("two callbacks at the same moment share one exchange, and both browsers' answers carry the session", async () => {
+describe("the code is sent to the token endpoint once", () => {
+  test("two simultaneous callbacks share one exchange, and both responses carry the session", async () => {
     const { browser, url, asked, me } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account?tab=1`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -160,7 +163,7 @@ describe("the code goes to the token endpoint once, ever", () => {
   });
 
   test.each([true, false])(
-    "each of them works where only its own answer arrived (session of the app: %s)",
+    "each response works if the browser gets only that one (session of the app: %s)",
     async (ownSession) => {
       const { browser, url, me } = await startWorld({ ownSession });
       const callback = await browser.loginUntilCallback(`${url}/account`);
@@ -172,7 +175,7 @@ describe("the code goes to the token endpoint once, ever", () => {
     },
   );
 
-  test("a second callback that was sent before the first was answered, and comes after it, shares its outcome", async () => {
+  test("a second callback that was sent before the first response shares the outcome", async () => {
     const { browser, url, asked, me } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -183,7 +186,7 @@ describe("the code goes to the token endpoint once, ever", () => {
     expect(asked("/oauth2/token")).toHaveLength(1);
   });
 
-  test("after a logout, that late callback brings nobody back in", async () => {
+  test("after a logout, that late callback does not sign the user in again", async () => {
     const { browser, url, asked, me } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -195,7 +198,7 @@ describe("the code goes to the token endpoint once, ever", () => {
     expect(asked("/oauth2/token")).toHaveLength(1);
   });
 
-  test("reload and back lead to that login's own page, and leave the session alone", async () => {
+  test("reload and back lead to that login's own page, and the session stays unchanged", async () => {
     const { browser, url, asked } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account?tab=1`);
     await browser.visit(callback);
@@ -206,7 +209,7 @@ describe("the code goes to the token endpoint once, ever", () => {
     expect(asked("/oauth2/token")).toHaveLength(1);
   });
 
-  test("reload leads to the page that a hook chose instead", async () => {
+  test("reload leads to the page that a hook chose", async () => {
     const { browser, url } = await startWorld({
       options: { hooks: { onLogin: leadTo("/welcome") } },
     });
@@ -215,7 +218,7 @@ describe("the code goes to the token endpoint once, ever", () => {
     expect((await browser.navigate(callback)).headers.location).toBe("/welcome");
   });
 
-  test("a login that failed is spent as well: reload begins a new one instead of sending the code again", async () => {
+  test("a failed login is used up too: reload starts a new one, and the code is not sent again", async () => {
     const { browser, url, portal, asked } = await startWorld({ log: [/portal_failed/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(500).end());
@@ -225,7 +228,7 @@ describe("the code goes to the token endpoint once, ever", () => {
     expect(asked("/oauth2/token")).toHaveLength(1);
   });
 
-  test("a browser that loads ahead, and a HEAD, spend nothing", async () => {
+  test("a prefetch and a HEAD use up nothing", async () => {
     const { browser, url, asked } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     for (const headers of [
@@ -239,10 +242,10 @@ describe("the code goes to the token endpoint once, ever", () => {
     expect((await browser.navigate(callback)).headers.location).toBe("/account");
   });
 
-  test("a portal whose discovery fails at the callback spends nothing: the same address works later", async () => {
+  test("a failed discovery at the callback uses up nothing: the same URL works later", async () => {
     const first = await startWorld();
     const callback = await first.browser.loginUntilCallback(`${first.url}/account`);
-    // another process of the same app, which has not discovered the portal yet
+    // another process of the same app, which has not discovered the provider yet
     const second = await startWorld({
       options: { issuer: first.portal.issuer, redirectUri: `${first.url}/callback` },
       log: [/portal_failed/],
@@ -255,7 +258,7 @@ describe("the code goes to the token endpoint once, ever", () => {
 });
 
 describe("iss (RFC 9207)", () => {
-  test("that is not the portal's is refused, and the code is not sent", async () => {
+  test("of another issuer is rejected, and the code is not sent", async () => {
     const { browser, url, asked } = await startWorld({ log: [/response_issuer_mismatch/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const page = await browser.navigate(changed(callback, "iss", "https://evil.example"));
@@ -263,7 +266,7 @@ describe("iss (RFC 9207)", () => {
     expect([page.status, asked("/oauth2/token").length]).toEqual([400, 0]);
   });
 
-  test("that was announced and is missing is refused", async () => {
+  test("that was announced and is missing is rejected", async () => {
     const { browser, url, asked } = await startWorld({
       portal: { document: "full" },
       options: { profile: "openid" },
@@ -284,14 +287,14 @@ describe("iss (RFC 9207)", () => {
   });
 });
 
-describe("an error from the portal", () => {
-  test("a denied login is an ordinary outcome: a neutral page, a way back, no line in the log", async () => {
+describe("an error of the provider", () => {
+  test("access_denied gets a neutral page with a link back, and no line in the log", async () => {
     const { browser, url, log } = await startWorld();
     const callback = changed(await browser.loginUntilCallback(`${url}/account`), "code", undefined);
     const page = await browser.navigate(changed(callback, "error", "access_denied"));
     expect(page.status).toBe(403);
     expect(page.body).toContain("<p>The sign-in was cancelled or refused.</p>");
-    expect(page.body).toContain('href="/login?returnTo=%2Faccount"'); // to the page that was wanted
+    expect(page.body).toContain('href="/login?returnTo=%2Faccount"'); // to the requested page
     expect(log.filter((line) => line.includes("login_denied"))).toEqual([]);
   });
 
@@ -313,7 +316,7 @@ describe("an error from the portal", () => {
       return { ...world, errors, query };
     }
 
-    test("tells its reason to the log and to onError; page and problem+json stay neutral", async () => {
+    test("reports its reason to the log and to onError, and page and problem+json stay neutral", async () => {
       const { browser, log, errors, query } = await denied(/login_denied/);
       const page = await browser.navigate(query);
       expect(page.body).toContain("<p>The sign-in was cancelled or refused.</p>");
@@ -324,7 +327,7 @@ describe("an error from the portal", () => {
       expect(seen(errors)).toEqual([["login_denied", REASON]]);
     });
 
-    test("answers a script likewise", async () => {
+    test("responds to a script in the same way", async () => {
       const { browser, query } = await denied(/login_denied/);
       const { body } = await browser.fetch(query);
       expect(JSON.parse(body)).toMatchObject({
@@ -334,7 +337,7 @@ describe("an error from the portal", () => {
       expect(body).not.toContain("verified");
     });
 
-    test("does so when it is posted", async () => {
+    test("does so if it is posted", async () => {
       const { browser, url, log, errors, query } = await denied(/login_denied/);
       const form = new URLSearchParams(query.search);
       const posted = await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
@@ -355,7 +358,7 @@ describe("an error from the portal", () => {
       expect(seen(errors)).toEqual([["callback_invalid", REASON]]);
     });
 
-    test("does so where the login's cookie is gone", async () => {
+    test("does so if the login's cookie is lost", async () => {
       const { browser, log, errors, query } = await denied(/login_cookie/);
       await browser.jar.removeAllCookies();
       const page = await browser.navigate(query);
@@ -364,7 +367,7 @@ describe("an error from the portal", () => {
       expect(seen(errors)).toEqual([[expect.stringMatching(/^login_cookie/), REASON]]);
     });
 
-    test("writes one short line, without secrets, whatever it says", async () => {
+    test("writes one short line without secrets, for any description", async () => {
       const { browser, log, query } = await denied(/login_denied/, { clientSecret: "short-one" });
       const state = query.searchParams.get("state") ?? "";
       const says = `\r\n[express-portal-auth] FAKE \u202e\u001b[31m short-one ${state} ${"x ".repeat(2000)}`;
@@ -377,7 +380,7 @@ describe("an error from the portal", () => {
     });
   });
 
-  test("is only believed with a state of this browser", async () => {
+  test("is only accepted with a state of this browser", async () => {
     const { browser, url } = await startWorld({ log: [/login_not_found/] });
     const page = await browser.navigate(`${url}/callback?error=access_denied&state=made-up`);
     expect(page.body).toContain("login_not_found");
@@ -394,7 +397,7 @@ describe("an error from the portal", () => {
     ["invalid_scope", 400, "authorization_refused"],
     ["constructor", 400, "authorization_refused"],
     ["<script>alert(1)</script>", 400, "authorization_refused"],
-  ])("%s is answered with %i and %s", async (error, status, code) => {
+  ])("%s gets the response %i and %s", async (error, status, code) => {
     const { browser, url } = await startWorld({ log: [new RegExp(code)] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const failed = changed(changed(callback, "code", undefined), "error", error);
@@ -405,7 +408,7 @@ describe("an error from the portal", () => {
     expect(page.body).not.toContain("onerror");
   });
 
-  test("a refused PKCE method comes back as the portal documents it", async () => {
+  test("a rejected PKCE method comes back as the provider documents it", async () => {
     const { browser, url, log } = await startWorld({ log: [/authorization_refused/] });
     const start = new URL((await browser.navigate(`${url}/login`)).headers.location ?? "");
     start.searchParams.set("code_challenge_method", "plain");
@@ -415,7 +418,7 @@ describe("an error from the portal", () => {
   });
 });
 
-describe("the members of the answer that nobody has signed", () => {
+describe("the unsigned members of the response", () => {
   const USER = '{"name":{"firstName":"Amara","lastName":"Ọkafọ"}}'; // Apple, at the first login
 
   async function loginWith(query: Record<string, string>) {
@@ -437,7 +440,7 @@ describe("the members of the answer that nobody has signed", () => {
     expect([Object.getPrototypeOf(members), members["constructor"]]).toEqual([null, undefined]);
   });
 
-  test("reach it when they are posted", async () => {
+  test("reach onLogin if they are posted", async () => {
     const { browser, url, callback, seen } = await loginWith({ user: USER });
     const form = callback.searchParams;
     const posted = await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
@@ -453,7 +456,7 @@ describe("the members of the answer that nobody has signed", () => {
     ["members beside code and state have", { user: "密".repeat(2000) }],
     ["the response is too long", { user: "a".repeat(3000), code: "b".repeat(3500) }],
   ])(
-    "are refused when they are too long to be passed on: %s",
+    "are rejected if they are too long for a URL: %s",
     async (detail, { code, ...query }: Record<string, string>) => {
       const { browser, url, callback, log, asked } = await loginWith(query);
       if (code !== undefined) callback.searchParams.set("code", code);
@@ -465,7 +468,7 @@ describe("the members of the answer that nobody has signed", () => {
     },
   );
 
-  test("pass nginx's default limit at their longest", async () => {
+  test("pass nginx's default limit at their maximum length", async () => {
     const { browser, url, callback, seen } = await loginWith({ user: "a".repeat(4080) });
     const form = callback.searchParams;
     const posted = await browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
@@ -478,15 +481,15 @@ describe("the members of the answer that nobody has signed", () => {
 describe("response_mode=form_post", () => {
   const options = { authorizationParams: { response_mode: "form_post" } };
 
-  /** What the portal's own page posts to the callback: nothing of what is Lax travels with it. */
+  /** Posts as the provider's own page does, without Lax cookies. */
   const post = (browser: Browser, url: string, form: Record<string, string>) =>
     browser.navigate(`${url}/callback`, { method: "POST", site: "cross-site", form });
-  /** The way that it is sent on. */
+  /** Returns the URL of the redirect to GET. */
   const goOn = (browser: Browser, url: string, { headers }: Answer) =>
     browser.navigate(new URL(headers.location ?? "", `${url}/callback`), { site: "cross-site" });
 
   test.each([4, 5] as const)(
-    "the callback takes a POST from the portal's page (Express %i)",
+    "the callback accepts a POST from the provider's page (Express %i)",
     async (express) => {
       const { browser, url, me } = await startWorld({ options, express });
       const answer = await browser.navigate(`${url}/login?returnTo=/account`);
@@ -504,20 +507,23 @@ describe("response_mode=form_post", () => {
     },
   );
 
-  test.each([4, 5] as const)("also where the app has read the body already (Express %i)", async (express) => {
-    const { default: e } = await import("express");
-    const { browser, url, me } = await startWorld({
-      options,
-      express,
-      before: (app) => app.use(e.urlencoded({ extended: true })),
-    });
-    const answer = await browser.navigate(`${url}/login`);
-    const { code, state } = await answerOf(browser, answer.headers.location ?? "");
-    await goOn(browser, url, await post(browser, url, { code, state }));
-    expect((await me()).isAuthenticated).toBe(true);
-  });
+  test.each([4, 5] as const)(
+    "it also works if the app has already read the body (Express %i)",
+    async (express) => {
+      const { default: e } = await import("express");
+      const { browser, url, me } = await startWorld({
+        options,
+        express,
+        before: (app) => app.use(e.urlencoded({ extended: true })),
+      });
+      const answer = await browser.navigate(`${url}/login`);
+      const { code, state } = await answerOf(browser, answer.headers.location ?? "");
+      await goOn(browser, url, await post(browser, url, { code, state }));
+      expect((await me()).isAuthenticated).toBe(true);
+    },
+  );
 
-  test("keeps what keepSessionKeys names: the session's cookie, which is Lax, is there in the end", async () => {
+  test("it keeps the keys in keepSessionKeys, because the GET has the session's Lax cookie", async () => {
     const { browser, url } = await startWorld({
       options: { ...options, keepSessionKeys: ["cart"] },
       after: (app) => {
@@ -535,7 +541,7 @@ describe("response_mode=form_post", () => {
     expect((await browser.fetch(`${url}/test/cart`)).body).toBe('["lamp"]');
   });
 
-  test("leads on where it is mounted", async () => {
+  test("it redirects to GET at the path where it is mounted", async () => {
     const { browser, url } = await startWorld({ options, mount: "/auth" });
     const answer = await browser.navigate(`${url}/auth/login?returnTo=/auth/account`);
     const { code, state } = await answerOf(browser, answer.headers.location ?? "");
@@ -547,7 +553,7 @@ describe("response_mode=form_post", () => {
   test.each([
     ["that was made up", "a.b.c"],
     ["that is empty", ""],
-  ])("a query %s is refused", async (_name, posted) => {
+  ])("a query %s is rejected", async (_name, posted) => {
     const { browser, url } = await startWorld({
       options,
       log: [/callback_invalid.*posted cannot be decrypted/],
@@ -557,7 +563,7 @@ describe("response_mode=form_post", () => {
   });
 
   test.each([true, false])(
-    "a parameter twice is refused, whoever read the body (by the app: %s)",
+    "a repeated parameter is rejected, for each reader of the body (by the app: %s)",
     async (parsed) => {
       const { default: e } = await import("express");
       const { browser, url } = await startWorld({
@@ -576,7 +582,7 @@ describe("response_mode=form_post", () => {
     ["express.text() for everything", express.text({ type: "*/*" })],
     ["express.raw() for everything", express.raw({ type: "*/*" })],
     ["express.urlencoded()", express.urlencoded({ extended: false })],
-  ])("works beside %s", async (_name, parser) => {
+  ])("it works beside %s", async (_name, parser) => {
     for (const version of [4, 5] as const) {
       const { browser, url, me } = await startWorld({
         options,
@@ -590,7 +596,7 @@ describe("response_mode=form_post", () => {
     }
   });
 
-  test("a parameter with members, as an extended parser makes them, is the client's fault", async () => {
+  test("a parameter with members, as an extended parser makes them, is an error of the client", async () => {
     const { browser, url } = await startWorld({
       options,
       before: (app) => app.use(express.urlencoded({ extended: true })),
@@ -600,7 +606,7 @@ describe("response_mode=form_post", () => {
     expect((await browser.navigate(`${url}/callback`, { method: "POST", form })).status).toBe(400);
   });
 
-  test("a form that ends early, or never, is the client's fault, and its connection is closed", async () => {
+  test("a form that ends early, or never, gets 400, and its connection is closed", async () => {
     const { url, log, browser } = await startWorld({ options, log: [/callback_invalid/] });
     const { port } = new URL(url);
     const head = "POST /callback HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
@@ -620,7 +626,7 @@ describe("response_mode=form_post", () => {
     ["text/plain", "state=a&code=b", 400],
     ["application/json", '{"state":"a","code":"b"}', 400],
     ["application/x-www-form-urlencoded", `state=${"a".repeat(70_000)}`, 400],
-  ])("a body of %s that is not a short form is refused", async (type, body, status) => {
+  ])("a body of %s that is not a short form is rejected", async (type, body, status) => {
     const { url } = await startWorld({ options, log: [/callback_invalid/] });
     const answer = await fetch(`${url}/callback`, {
       method: "POST",
@@ -631,7 +637,7 @@ describe("response_mode=form_post", () => {
     expect(await answer.json()).toMatchObject({ code: "callback_invalid" });
   });
 
-  test("the parameters of the address do not count in a POST", async () => {
+  test("the parameters of the URL do not count in a POST", async () => {
     const { browser, url, asked } = await startWorld({ options, log: [/callback_invalid/] });
     const answer = await browser.navigate(`${url}/login`);
     const { code, state } = await answerOf(browser, answer.headers.location ?? "");
@@ -639,7 +645,7 @@ describe("response_mode=form_post", () => {
     expect([mixed.status, asked("/oauth2/token").length]).toEqual([400, 0]);
   });
 
-  /** What the portal's self-submitting page would post: read from it without running its script. */
+  /** Returns the form of the provider's self-submitting page, read from it without running its script. */
   async function answerOf(browser: Browser, start: string): Promise<{ code: string; state: string }> {
     const url = new URL(start);
     url.searchParams.delete("response_mode");

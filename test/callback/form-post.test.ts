@@ -4,7 +4,7 @@ import { launchChromium, noChromium } from "../support/chromium.js";
 import { startWorld } from "../support/world.js";
 
 test.skipIf(noChromium)(
-  `in a real browser the session of before comes along with the GET that follows a portal's POST${noChromium && ` (${noChromium})`}`,
+  `a browser sends the previous session with the GET after the POST${noChromium && ` (${noChromium})`}`,
   async () => {
     const site = await startAnotherSite();
     const { url, asked } = await startWorld({

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { Browser } from "../support/browser.js";
 import { startWorld, type WorldOptions } from "../support/world.js";
 
-// A user who is signed in comes to the callback late: by Back, by a bookmark, in a tab of yesterday.
+// A signed-in user comes to the callback late: by Back, by a bookmark, or in an old tab.
 
 const LATE: [string, (callback: URL) => void][] = [
   ["with a state that is unknown", (callback) => callback.searchParams.set("state", "of-another-time")],
@@ -20,7 +20,7 @@ function removeParameters(callback: URL): void {
   callback.search = "";
 }
 
-/** A user who is signed in, and the address of a callback whose attempt this browser does not have. */
+/** Signs a user in, and returns the URL of a callback whose attempt this browser does not have. */
 async function signedIn(given: WorldOptions = {}) {
   const world = await startWorld(given);
   const callback = await new Browser().loginUntilCallback(`${world.url}/account`);
@@ -31,7 +31,7 @@ async function signedIn(given: WorldOptions = {}) {
 
 describe("a late callback", () => {
   test.each(LATE)(
-    "%s leads a signed-in user to the start page, and changes nothing",
+    "%s redirects a signed-in user to the start page, and changes nothing",
     async (_how, change) => {
       const { browser, url, callback, session, asked, me, log } = await signedIn();
       change(callback);
@@ -44,7 +44,7 @@ describe("a late callback", () => {
     },
   );
 
-  test.each(LATE)("%s still shows everybody else what went wrong", async (_how, change) => {
+  test.each(LATE)("%s still shows all other users the error", async (_how, change) => {
     const { url, callback } = await signedIn({ log: [/login_|callback_invalid/] });
     change(callback);
     const stranger = await new Browser().navigate(callback);
@@ -52,7 +52,7 @@ describe("a late callback", () => {
     expect(stranger.url).toContain(url);
   });
 
-  test("of an attempt that has expired leads a signed-in user to the option's page", async () => {
+  test("of an expired attempt redirects a signed-in user to the option's page", async () => {
     const { browser, url } = await startWorld({ options: { lateCallbackPath: "/welcome?from=late" } });
     const late = await browser.loginUntilCallback(`${url}/account`);
     await browser.visit(`${url}/account`);
@@ -68,12 +68,10 @@ describe("a late callback", () => {
     expect((await browser.navigate(callback)).headers.location).toBe("/");
   });
 
-  test("that carries an open attempt is no late one: bad news is shown, and good news begins a new session", async () => {
+  test("with a pending attempt is not late: it shows an error, or starts a new session", async () => {
     const { browser, url } = await startWorld({ log: [/login_denied/] });
-    const [denied, granted] = [
-      await browser.loginUntilCallback(`${url}/account`),
-      await browser.loginUntilCallback(`${url}/account?tab=2`),
-    ];
+    const denied = await browser.loginUntilCallback(`${url}/account`);
+    const granted = await browser.loginUntilCallback(`${url}/account?tab=2`);
     await browser.visit(`${url}/account`);
     const session = (await browser.cookies(url)).get("portal-session");
     turnIntoError(denied);
@@ -82,21 +80,22 @@ describe("a late callback", () => {
     expect((await browser.cookies(url)).get("portal-session")).not.toBe(session);
   });
 
-  test("with a repeated parameter is refused, whoever is signed in", async () => {
+  test("with a repeated parameter is rejected, even for a signed-in user", async () => {
     const { browser, callback } = await signedIn({ log: [/callback_invalid/] });
     callback.searchParams.append("state", "twice");
     expect((await browser.navigate(callback)).status).toBe(400);
   });
 });
 
-test("loginTimeout is how long a login may take, and how long its cookie lives", async () => {
+test("loginTimeout limits how long a login may take, and how long its cookie lives", async () => {
   let now = Date.now();
   const { browser, url } = await startWorld({
     options: { loginTimeout: 60, clock: () => now },
     log: [/login_expired/],
   });
   const begin = () => browser.loginUntilCallback(`${url}/account`);
-  const [early, late] = [await begin(), await begin()];
+  const early = await begin();
+  const late = await begin();
   expect(browser.answers[0]?.headers["set-cookie"]).toEqual([expect.stringContaining("; Max-Age=60; ")]);
   now += 59_999;
   expect((await browser.navigate(early)).status).toBe(303);

@@ -3,7 +3,7 @@ import { createLoginSingleFlight } from "../../lib/callback/login-single-flight.
 
 const LIFETIME_MS = 10 * 60 * 1000;
 
-test("work is done once: who comes meanwhile or right after shares its outcome", async () => {
+test("work runs once, and callbacks meanwhile or right after share its outcome", async () => {
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const work = vi.fn(async () => 7);
   expect(await Promise.all([once("a", "code", work), once("a", "code", work)])).toEqual([7, 7]);
@@ -11,7 +11,7 @@ test("work is done once: who comes meanwhile or right after shares its outcome",
   expect(work).toHaveBeenCalledOnce();
 });
 
-test("who comes with another code shares nothing, and no work is done for them", async () => {
+test("a callback with another code shares nothing, and no work runs for it", async () => {
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const work = vi.fn(async () => 7);
   const running = once("a", "code", work);
@@ -21,7 +21,7 @@ test("who comes with another code shares nothing, and no work is done for them",
   expect(work).toHaveBeenCalledOnce();
 });
 
-test("who comes ten seconds after it was done, or later, shares nothing", async () => {
+test("a callback ten seconds after the end of the work, or later, shares nothing", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   let finish: (value: number) => void = () => {};
@@ -39,7 +39,7 @@ test("who comes ten seconds after it was done, or later, shares nothing", async 
   vi.useRealTimers();
 });
 
-test("a failure is shared as well", async () => {
+test("a failure is shared too", async () => {
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const work = vi.fn(async () => Promise.reject(new Error("no")));
   await expect(once("a", "code", work)).rejects.toThrow("no");
@@ -47,7 +47,7 @@ test("a failure is shared as well", async () => {
   expect(work).toHaveBeenCalledOnce();
 });
 
-test("an outcome is forgotten after ten minutes", async () => {
+test("an outcome is removed after ten minutes", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const work = vi.fn(async () => 7);
@@ -61,7 +61,7 @@ test("an outcome is forgotten after ten minutes", async () => {
   vi.useRealTimers();
 });
 
-test("of very many the oldest are forgotten, but never what is still under way", async () => {
+test("if there are very many, the oldest are removed, but never a run that has not finished", async () => {
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const early = vi.fn(async () => 1);
   let finish: (value: number) => void = () => {};

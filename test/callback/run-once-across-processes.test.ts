@@ -13,7 +13,7 @@ import { noRedis, startRedis } from "../support/servers/redis.mjs";
 import { observedStore } from "../support/stored-sessions.js";
 import { CLIENT_ID, CLIENT_SECRET, close, listen, SESSION_SECRET, startWorld } from "../support/world.js";
 
-// A double click brings the same callback twice, and a load balancer gives each half to another process.
+// A double click sends the same callback twice, and a load balancer may choose another process for each.
 
 const WAIT_MS = 30_000;
 
@@ -23,7 +23,9 @@ const sessionOf = ({ headers }: Answer): string | undefined =>
 const cookiesOf = async (browser: Browser, url: string): Promise<string> =>
   [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
 
-/** A login whose callback two processes get, with the cookies that the browser had before the first answer. */
+/**
+ * Starts a login whose callback two processes get, with the browser's cookies from before the first response.
+ */
 async function beginLogin(browser: Browser, url: string) {
   const callback = await browser.loginUntilCallback(`${url}/account`);
   const cookie = await cookiesOf(browser, url);
@@ -35,7 +37,7 @@ async function beginLogin(browser: Browser, url: string) {
   };
 }
 
-/** Two routers of one application that share nothing but a store, as two processes do. */
+/** Two routers of one application that share only a store, as two processes do. */
 async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
   const { clock, later } = createClock();
   const store = observedStore(clock);
@@ -69,7 +71,7 @@ async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
 }
 
 describe("two processes that get the same callback", () => {
-  test("send the code once, and answer with the same session", async () => {
+  test("send the code once, and respond with the same session", async () => {
     const heard = listenToEvents();
     const { url, other, click, codes, isSignedIn } = await startTwo();
     const answers = await Promise.all([click(url), click(other)]);
@@ -84,7 +86,7 @@ describe("two processes that get the same callback", () => {
     expect(heard.names()).toEqual(["login.started", "login.finished"]);
   });
 
-  test("keep little of it in the store, however long the code is that a stranger sends", async () => {
+  test("store little of it, even if an attacker sends a very long code", async () => {
     const { url, click, callback, store, portal } = await startTwo({}, [/code_refused|refused/]);
     portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     const query = new URLSearchParams(callback.search);
@@ -94,7 +96,7 @@ describe("two processes that get the same callback", () => {
     expect((await store.read(key))?.text.length).toBeLessThan(700);
   });
 
-  test("do so as well when one comes a few seconds after the other was answered", async () => {
+  test("share the outcome if one callback comes a few seconds after the other's response", async () => {
     const { url, other, click, later, portal } = await startTwo();
     const held = holdNext(portal, "/oauth2/token");
     const first = click(url);
@@ -129,7 +131,7 @@ describe("two processes that get the same callback", () => {
     expect(heard.of("login.failed")).toHaveLength(1);
   });
 
-  test("show the words of a hook that refuses the user", async () => {
+  test("show the message of a hook that rejects the user", async () => {
     const onLogin = vi.fn(() => {
       throw new PortalAuthError("login_refused", { sentence: "Members only." });
     });
@@ -152,7 +154,7 @@ describe("two processes that get the same callback", () => {
 });
 
 describe("a store that fails", () => {
-  test("before the attempt is claimed: 503, and the code is not sent, so the other process can send it", async () => {
+  test("before the claim gives 503, and the code is not sent, so the other process can send it", async () => {
     const heard = listenToEvents();
     const { url, other, click, codes, store, log } = await startTwo({}, [/session_store_failed/]);
     store.fail("create");
@@ -169,7 +171,7 @@ describe("a store that fails", () => {
     expect(codes()).toBe(1);
   });
 
-  test("after the login has begun: the user is signed in", async () => {
+  test("after the login has started does not stop it: the user is signed in", async () => {
     const { url, click, store, isSignedIn } = await startTwo();
     store.fail("replace");
     const answer = await click(url);
@@ -180,7 +182,7 @@ describe("a store that fails", () => {
   });
 });
 
-test("a process that does not finish a login is waited for, for half a minute", async () => {
+test("a callback waits half a minute for a process that does not finish a login", async () => {
   const { url, other, click, portal, store } = await startTwo({}, [/login_expired.*does not finish it/]);
   const { arrived, letGo } = holdNext(portal, "/oauth2/token");
   const first = click(url);
@@ -197,7 +199,7 @@ test("a process that does not finish a login is waited for, for half a minute", 
   expect((await first).status).toBe(303);
 });
 
-test("what another attempt has come to is not believed, whoever has copied it", async () => {
+test("the outcome of another attempt is ignored, even if it was copied", async () => {
   const { url, other, click, browser, store } = await startTwo({}, [/login_expired/]);
   const victim = new Browser();
   await victim.visit(`${url}/account`);
@@ -211,18 +213,15 @@ test("what another attempt has come to is not believed, whoever has copied it", 
   expect((await browser.fetch(`${url}/test/me`)).body).toContain('"isAuthenticated":false');
 });
 
-test.each(["", "{}", "not a claim"])(
-  "what others have written in place of a claim is not believed: %j",
-  async (text) => {
-    const { url, other, click, store } = await startTwo({}, [/login_expired/]);
-    await click(url);
-    const [key = ""] = await store.keys("a:");
-    expect(await store.replace(key, 2, text)).toBe(true);
-    expect((await click(other)).status).toBe(400);
-  },
-);
+test.each(["", "{}", "not a claim"])("a value that replaces a claim is ignored: %j", async (text) => {
+  const { url, other, click, store } = await startTwo({}, [/login_expired/]);
+  await click(url);
+  const [key = ""] = await store.keys("a:");
+  expect(await store.replace(key, 2, text)).toBe(true);
+  expect((await click(other)).status).toBe(400);
+});
 
-test("the store keeps neither the code nor the session of an attempt in clear text", async () => {
+test("the store has neither the code nor the session of an attempt in clear text", async () => {
   const { url, click, callback, store } = await startTwo();
   const session = decodeURIComponent(sessionOf(await click(url)) ?? "").replace(
     /^portal-session=s:|\..+$/g,
@@ -253,7 +252,7 @@ describeWithRedis("processes with one Redis", (redis) => {
     ["our session", undefined],
     ["an application's session in a store of its own", "connect-redis"],
     ["an application's session in a store of ours", "createStore"],
-  ])("send the code once, and answer with the same session: %s", async (_name, session) => {
+  ])("send the code once, and respond with the same session: %s", async (_name, session) => {
     const fleet = await start(session);
     const [one, other] = fleet.apps;
     for (let round = 1; round <= 5; round += 1) {
@@ -266,7 +265,7 @@ describeWithRedis("processes with one Redis", (redis) => {
     }
   });
 
-  test("wait for one that stands still, and answer with its session", async () => {
+  test("wait for a process that is paused, and respond with its session", async () => {
     const fleet = await start();
     const [one, other] = fleet.apps;
     const { click } = await beginLogin(fleet.browser, fleet.url);
@@ -276,14 +275,14 @@ describeWithRedis("processes with one Redis", (redis) => {
     one.kill("SIGSTOP");
     held.letGo();
     const second = click(other.url);
-    await fleet.me(other); // a whole request later, it waits
+    await fleet.me(other); // after the time of a whole request it still waits
     one.kill("SIGCONT");
     const sessions = (await Promise.all([first, second])).map(sessionOf);
     expect(sessions[0]).toBeDefined();
     expect(sessions[1]).toBe(sessions[0]);
   });
 
-  test("give up after half a minute if one was killed; the code is not sent again, and the next login works", {
+  test("give up after half a minute if one was killed, and do not send the code again", {
     timeout: 2 * WAIT_MS,
   }, async () => {
     const fleet = await start();
@@ -304,18 +303,15 @@ describeWithRedis("processes with one Redis", (redis) => {
   });
 });
 
-test.skipIf(noRedis)(
-  "a Redis that is down when the callback comes: 503, and the code is not sent",
-  async () => {
-    const redis = await startRedis();
-    onTestFinished(() => redis.stop());
-    const fleet = await startFleet(1, { options: { store: redis.url } });
-    const { click } = await beginLogin(fleet.browser, fleet.url);
-    await redis.kill();
-    expect((await click(fleet.url)).status).toBe(503);
-    expect(fleet.asked("/oauth2/token")).toEqual([]);
-  },
-);
+test.skipIf(noRedis)("a Redis that is down at the callback gives 503, and the code is not sent", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.stop());
+  const fleet = await startFleet(1, { options: { store: redis.url } });
+  const { click } = await beginLogin(fleet.browser, fleet.url);
+  await redis.kill();
+  expect((await click(fleet.url)).status).toBe(503);
+  expect(fleet.asked("/oauth2/token")).toEqual([]);
+});
 
 const isSignedIn = async (app: AppProcess, cookie: string | undefined): Promise<boolean> => {
   const { body } = await new Browser().fetch(`${app.url}/test/me`, { headers: { cookie: cookie ?? "" } });

@@ -20,18 +20,18 @@ test.each([
   ['private, private="x"', { private: "" }],
   ["", {}],
   [" , ", {}],
-])("the directives of %j", (header, expected) => {
+])("parses the directives of %j", (header, expected) => {
   expect(parsed(header)).toEqual(expected);
 });
 
 test.each(["no store", '"private"', 'private="', "a=b=c", "private;max-age=60", "=60", "\u00e4"])(
-  "%j is no list of directives",
+  "%j is not a list of directives",
   (header) => {
     expect(parsed(header)).toBeUndefined();
   },
 );
 
-test("a directive that names header fields is not the whole one", () => {
+test("a directive that names header fields does not count as unqualified", () => {
   expect(hasUnqualifiedDirective(parseCacheControl('private="a"') ?? new Map(), "private")).toBe(false);
   expect(hasUnqualifiedDirective(parseCacheControl("private") ?? new Map(), "private")).toBe(true);
 });

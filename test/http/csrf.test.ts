@@ -71,23 +71,23 @@ test.each<[string, string, Record<string, string>]>([
   ["PUT", "PUT", { "sec-fetch-site": "cross-site" }],
   ["PATCH", "PATCH", { "sec-fetch-site": "cross-site" }],
   ["DELETE", "DELETE", { "sec-fetch-site": "cross-site" }],
-  ["a method that nobody knows", "QUERY", { "sec-fetch-site": "cross-site" }],
-])("is refused: %s", (_name, method, headers) => {
+  ["an unknown method", "QUERY", { "sec-fetch-site": "cross-site" }],
+])("is rejected: %s", (_name, method, headers) => {
   expect(judge(method, headers)).toBe(true);
 });
 
-test("a method by another name is the application's affair: a header that says so needs a preflight, a form posts", () => {
+test("a method override is ignored, because its header needs a preflight", () => {
   expect(judge("GET", { "x-http-method-override": "DELETE" })).toBe(false);
   expect(judge("POST", { "x-http-method-override": "GET", "sec-fetch-site": "cross-site" })).toBe(true);
 });
 
-test("another header takes the place of X-CSRF", () => {
+test("another header replaces X-CSRF", () => {
   const csrf = resolveCsrf({ header: "X-Requested-With" }, "guard");
   expect(judge("POST", { "x-requested-with": "fetch" }, csrf)).toBe(false);
   expect(judge("POST", { "x-csrf": "1" }, csrf)).toBe(true);
 });
 
-test("what names no header means the usual one, and false means that nothing is asked", () => {
+test("without a header the default is used, and false turns the check off", () => {
   expect([resolveCsrf({}, "guard"), resolveCsrf(false, "guard")]).toEqual([{ header: "x-csrf" }, undefined]);
 });
 
@@ -100,7 +100,7 @@ test.each([
   ["what is no name of a header", "X-a b"],
   ["two of them", "X-A, X-B"],
   ["nothing", ""],
-])("a header that would prove nothing is refused when the app starts: %s", (_name, header) => {
+])("a header that would prove nothing is rejected at start-up: %s", (_name, header) => {
   expect(() => resolveCsrf({ header }, "guard")).toThrow("guard: csrf.header must begin with X-");
 });
 
@@ -108,6 +108,6 @@ test.each<[unknown, string]>([
   ["yes", "guard: csrf must be true, false or { header }"],
   [null, "guard: csrf must be true, false or { header }"],
   [{ headers: "X-A" }, "guard: there is no option csrf.headers"],
-])("an option that makes no sense is refused: %j", (given, message) => {
+])("an invalid option is rejected: %j", (given, message) => {
   expect(() => resolveCsrf(given as boolean, "guard")).toThrow(message);
 });

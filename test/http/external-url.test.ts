@@ -20,7 +20,7 @@ const withRedirectUri = (redirectUri: string, callback: string | false = "/callb
     routes: { callback },
   });
 
-describe("the path prefix that a proxy removes is what redirectUri has in front of the mount path", () => {
+describe("the path prefix that a proxy removes is the part of redirectUri before the mount path", () => {
   test.each<[redirectUri: string, mount: string, prefix: string, mountOutside: string]>([
     ["https://app.example/callback", "", "", ""],
     ["https://app.example/app/callback", "", "/app", "/app"],
@@ -44,7 +44,7 @@ describe("the path prefix that a proxy removes is what redirectUri has in front 
     );
   });
 
-  test("without a callback route, no prefix is known", () => {
+  test("without a callback route, the prefix is unknown", () => {
     const settings = withRedirectUri("https://app.example/app/callback", false);
     expect(getExternalPrefix(settings, "/shop")).toBe("");
     expect(getRouteUrl(settings, "/shop", "/login")).toBe("/shop/login");
@@ -56,10 +56,10 @@ describe("the path prefix that a proxy removes is what redirectUri has in front 
   });
 });
 
-describe("no address leads to another site", () => {
+describe("no URL leads to another site", () => {
   const settings = withRedirectUri("https://app.example/app/callback");
 
-  test.each(["//evil.example/x", "/\\evil.example", "/.//evil.example"])("a mount at %j", (mount) => {
+  test.each(["//evil.example/x", "/\\evil.example", "/.//evil.example"])("with a mount at %j", (mount) => {
     expect(getRouteUrl(withRedirectUri("https://app.example/callback"), mount, "/login")).toBe("/");
   });
 
@@ -68,7 +68,7 @@ describe("no address leads to another site", () => {
     ["http://evil.example/x", "/app/"],
     ["/\\evil.example", "/app//evil.example"],
     ["/../../evil", "/evil"],
-  ])("a request for %s", (originalUrl, address) => {
+  ])("with a request for %s", (originalUrl, address) => {
     expect(getRequestUrl(settings, "", { originalUrl } as Request)).toBe(address);
   });
 });

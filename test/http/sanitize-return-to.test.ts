@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { sanitizeReturnTo } from "../../lib/http/sanitize-return-to.js";
 
-describe("a wish that leaves the site, or might, becomes the start page", () => {
+describe("a URL that leaves the site, or might leave it, becomes the start page", () => {
   test.each<[string, unknown]>([
     ["an absolute address", "https://evil.example/"],
     ["an absolute address over http", "http://evil.example"],
@@ -45,8 +45,8 @@ describe("a wish that leaves the site, or might, becomes the start page", () => 
     ["a parent segment, encoded", "/x/%2E%2E//evil.example"],
     ["a backslash behind a dot segment", "/./\\evil.example"],
     ["a full-width solidus as host", "//evil。example"],
-    ["an address that is none", "http://["],
-    ["a port that is none", "//evil.example:99999999"],
+    ["an invalid URL", "http://["],
+    ["an invalid port", "//evil.example:99999999"],
     ["a list", ["/account"]],
     ["an object", { toString: () => "//evil.example" }],
     ["nothing", undefined],
@@ -59,7 +59,7 @@ describe("a wish that leaves the site, or might, becomes the start page", () => 
   });
 });
 
-describe("a wish that stays is kept as the browser will read it", () => {
+describe("a path of this site is returned as the browser parses it", () => {
   test.each<[string, string]>([
     ["/account", "/account"],
     ["/account?tab=2&x=%2F%2Fevil.example#top", "/account?tab=2&x=%2F%2Fevil.example#top"],
@@ -83,6 +83,6 @@ describe("a wish that stays is kept as the browser will read it", () => {
   });
 });
 
-test("the fallback is the caller's", () => {
+test("the caller chooses the fallback", () => {
   expect(sanitizeReturnTo("//evil.example", "/home")).toBe("/home");
 });

@@ -16,7 +16,7 @@ async function start(redirectUri = "https://app.example/callback") {
 }
 
 describe("a login that begins at another host than that of redirectUri", () => {
-  test("gets one line in the log, at the login route and at a guard", async () => {
+  test("writes one line to the log, at the login route and at a guard", async () => {
     const { ask, lines } = await start();
     await ask({ host: "www.app.example" }, "/account");
     expect(lines()).toEqual([
@@ -29,7 +29,7 @@ describe("a login that begins at another host than that of redirectUri", () => {
     expect(lines()).toHaveLength(2);
   });
 
-  test("gets a line that names a replaced Host too, unless X-Forwarded-Host says what the browser sent", async () => {
+  test("names a replaced Host too, unless X-Forwarded-Host has the browser's host", async () => {
     const { ask, lines } = await start();
     await ask({ host: "one.example" });
     await ask({ host: "127.0.0.1:3000", "x-forwarded-host": "two.example, inner.example" });
@@ -40,13 +40,13 @@ describe("a login that begins at another host than that of redirectUri", () => {
     expect(lines()[1]).not.toContain("a proxy");
   });
 
-  test("gets a line in development: localhost is not 127.0.0.1", async () => {
+  test("writes a line in development, because localhost is not 127.0.0.1", async () => {
     const { ask, lines } = await start("http://localhost:3000/callback");
     await ask({ host: "127.0.0.1:3000", "x-forwarded-for": "127.0.0.1" });
     expect(lines()).toEqual([expect.stringContaining("has localhost.")]);
   });
 
-  test("adds ten lines to the log at most, and each is one line", async () => {
+  test("writes ten entries to the log at most, each in one line", async () => {
     const { ask, lines } = await start();
     for (const text of [
       "\u0085evil.example",
@@ -73,7 +73,7 @@ describe("no line is written", () => {
     ["if the proxy says the host", { host: "10.0.0.7:3000", "x-forwarded-host": "app.example" }],
     ["for an address behind a load balancer that adds nothing", { host: "10.0.0.7:3000" }],
     ["for a name in a container network", { host: "app:3000", "x-forwarded-proto": "http" }],
-    ["for a Host that is none", { host: "a b" }],
+    ["for an invalid Host", { host: "a b" }],
   ])("%s", async (_what, headers) => {
     const { ask, lines } = await start();
     await ask(headers);
@@ -93,7 +93,8 @@ describe("no line is written", () => {
     const port = await freePort();
     const servers = ["", "proxy_set_header Host $host;"].map(
       (host, at) =>
-        `server { listen 127.0.0.1:${port}; server_name s${at}.example; location / { proxy_pass ${url}; ${host} } }`,
+        `server { listen 127.0.0.1:${port}; server_name s${at}.example; ` +
+        `location / { proxy_pass ${url}; ${host} } }`,
     );
     await startNginx(servers.join("\n"));
     const ask = (host: string) =>

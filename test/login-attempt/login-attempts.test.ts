@@ -28,12 +28,12 @@ const create = (given: Partial<LoginAttemptsOptions> = {}): LoginAttempts =>
     ...given,
   });
 
-/** What one browser keeps, as far as the names and values go; and what it was told last. */
+/** The cookies of one browser, by name and value, and the Set-Cookie lines of the last response. */
 class Jar {
   cookies: Record<string, string> = {};
   lines: string[] = [];
 
-  /** A request with all cookies, in the order in which they came; what is answered is kept. */
+  /** Makes a request with all cookies, in the order in which they came, and stores those of the response. */
   visit<T>(step: (req: Request, res: Response) => T): T {
     const req = new IncomingMessage(new Socket()) as Request;
     const header = Object.entries(this.cookies).map((pair) => pair.join("="));
@@ -56,7 +56,7 @@ class Jar {
 const HOME = "/prefix/";
 const PROVIDER = "https://portal.example/oauth2/authorize";
 
-/** Begins a login; returns its state. */
+/** Starts a login, and returns its state. */
 function begin(
   jar: Jar,
   loginAttempts: LoginAttempts,
@@ -70,7 +70,7 @@ function begin(
   return new URL(href).searchParams.get("state") ?? "";
 }
 
-/** Begins several logins in requests that see the same cookies, as tabs that load at once do; returns their states. */
+/** Starts logins in requests with the same cookies, as tabs that load at once do. Returns their states. */
 function beginAtOnce(jar: Jar, loginAttempts: LoginAttempts, addresses: readonly string[]): string[] {
   const before = { ...jar.cookies };
   const after: Record<string, string> = {};
@@ -87,14 +87,14 @@ function beginAtOnce(jar: Jar, loginAttempts: LoginAttempts, addresses: readonly
 const take = (jar: Jar, loginAttempts: LoginAttempts, state: string) =>
   jar.visit((req, res) => loginAttempts.take({ req, res }, state, HOME));
 
-/** Takes a login that is open. */
+/** Takes a pending login. */
 function takeOpen(jar: Jar, loginAttempts: LoginAttempts, state: string) {
   const taken = take(jar, loginAttempts, state);
   if (taken.kind !== "taken") throw new Error("the login is not open");
   return taken;
 }
 
-/** Takes a login and finishes it. */
+/** Takes a login, and finishes it. */
 const finish = (jar: Jar, loginAttempts: LoginAttempts, state: string, return_to?: string) =>
   jar.visit((req, res) => {
     const taken = loginAttempts.take({ req, res }, state, HOME);
@@ -107,13 +107,14 @@ const bytes = (jar: Jar) =>
   Object.entries(jar.cookies).reduce((sum, [name, value]) => sum + name.length + value.length + 3, 0);
 const slotsIn = (jar: Jar) => names(jar).filter((name) => /\d$/.test(name));
 const hasOverflow = (jar: Jar) => names(jar).some((name) => name.endsWith("x"));
-/** An address that fits into the overflow alone. */
+/** A URL that fits only into the overflow. */
 const long = (query: string) => `/report?${query}=${"a".repeat(1490)}`;
 const SLOTS = 8;
 
-describe("a login that was begun", () => {
-  test("is what comes back, with the attempt that grows from its seed; and is spent by that", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+describe("a login that has started", () => {
+  test("comes back with the values that its seed gives, and is used up then", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const state = begin(jar, loginAttempts, { return_to: "/account", max_age: 60 });
     const taken = takeOpen(jar, loginAttempts, state);
     expect(taken.loginAttempt).toMatchObject({ return_to: "/account", started_at: START });
@@ -121,8 +122,9 @@ describe("a login that was begun", () => {
     expect(take(jar, loginAttempts, state)).toEqual({ kind: "used", return_to: "/account" });
   });
 
-  test("expects no max_age where none was asked for", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("expects no max_age if none was requested", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     expect(Object.keys((take(jar, loginAttempts, begin(jar, loginAttempts)) as never)["expected"])).toEqual([
       "state",
       "nonce",
@@ -130,9 +132,11 @@ describe("a login that was begun", () => {
     ]);
   });
 
-  test("ends after ten minutes, to the millisecond, and its mark ten minutes after it was used", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
-    const [one, two] = [begin(jar, loginAttempts), begin(jar, loginAttempts)];
+  test("expires after ten minutes, and its mark ten minutes after it was used", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
+    const one = begin(jar, loginAttempts);
+    const two = begin(jar, loginAttempts);
     now = START + LIFETIME_MS - 1;
     expect(take(jar, loginAttempts, one).kind).toBe("taken");
     now = START + LIFETIME_MS;
@@ -143,16 +147,18 @@ describe("a login that was begun", () => {
     expect(() => take(jar, loginAttempts, one)).toThrow(expect.objectContaining({ code: "login_expired" }));
   });
 
-  test("is found by its own state alone, with cookies or without", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("is found by its own state only", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     begin(jar, loginAttempts);
     const unknown = expect.objectContaining({ code: "login_not_found" });
     expect(() => take(jar, loginAttempts, "another")).toThrow(unknown);
     expect(() => take(new Jar(), loginAttempts, "another")).toThrow(unknown);
   });
 
-  test("is not found by another portalAuth(), nor with another secret", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("is not found by another portalAuth(), and not with another secret", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const one = begin(jar, loginAttempts);
     const unknown = expect.objectContaining({ code: "login_not_found" });
     expect(() => take(jar, create({ belongsTo: "another" }), one)).toThrow(unknown);
@@ -164,8 +170,9 @@ describe("a login that was begun", () => {
   test.each([
     [false, /^portal-login\.[\w-]{8}\d=[\w-]+; Max-Age=600; Path=\/; HttpOnly; SameSite=Lax$/],
     [true, /^__Host-portal-login\.[\w-]{8}\d=[\w-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/],
-  ])("has its cookie (https: %s), and the same when it is spent", (https, line) => {
-    const [jar, loginAttempts] = [new Jar(), create({ https })];
+  ])("sets its cookie (https: %s), and sets the same one when it is used", (https, line) => {
+    const jar = new Jar();
+    const loginAttempts = create({ https });
     const state = begin(jar, loginAttempts);
     expect(jar.lines).toEqual([expect.stringMatching(line)]);
     expect(take(jar, loginAttempts, state).kind).toBe("taken");
@@ -175,7 +182,7 @@ describe("a login that was begun", () => {
     expect([taken.kind, jar.lines]).toEqual(["used", []]);
   });
 
-  test("keeps every field, whether it is in the slot or in the overflow", () => {
+  test("keeps every field, in the slot or in the overflow", () => {
     const more = {
       max_age: 300,
       acr: ["gold", "silver"],
@@ -184,10 +191,8 @@ describe("a login that was begun", () => {
       form: newSeed(),
     };
     for (const padding of [0, 5, 20, 60, 700]) {
-      const [jar, loginAttempts] = [
-        new Jar(),
-        create({ name: "staff-of-the-northern-warehouse", https: true }),
-      ];
+      const jar = new Jar();
+      const loginAttempts = create({ name: "staff-of-the-northern-warehouse", https: true });
       const return_to = `/${"a".repeat(padding)}?q=1`;
       const { loginAttempt } = takeOpen(
         jar,
@@ -198,8 +203,9 @@ describe("a login that was begun", () => {
     }
   });
 
-  test("that is over leads to the page that its end has named, for ten minutes from then on", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("leads to the page that finish() has named, for ten minutes after its end", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const state = begin(jar, loginAttempts);
     now += 60_500;
     finish(jar, loginAttempts, state, "/welcome");
@@ -207,8 +213,9 @@ describe("a login that was begun", () => {
     expect(take(jar, loginAttempts, state)).toEqual({ kind: "used", return_to: "/welcome" });
   });
 
-  test("is not opened by evidence that nobody has signed", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("is not found if the facts in its state have no valid signature", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const state = begin(jar, loginAttempts);
     const changed = state.slice(0, -1) + (state.endsWith("A") ? "B" : "A");
     expect(() => take(jar, loginAttempts, changed)).toThrow(
@@ -225,10 +232,11 @@ describe("the cookies of all logins", () => {
     [40, 1990],
     [40, 60],
   ])(
-    "stay below 4,000 bytes when %i logins begin at once, each with an address of %i characters",
+    "stay below 4,000 bytes when %i logins start at once, each with a URL of %i characters",
     (count, length) => {
       for (const given of [{}, { name: "staff-of-the-northern-warehouse", https: true }]) {
-        const [jar, loginAttempts] = [new Jar(), create(given)];
+        const jar = new Jar();
+        const loginAttempts = create(given);
         const addresses = Array.from(
           { length: count },
           (_, tab) => `/page?tab=${tab}${"a".repeat(length - 12)}`,
@@ -242,30 +250,34 @@ describe("the cookies of all logins", () => {
     },
   );
 
-  test("of eight logins that begin at once are eight: each can be finished", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("are eight for eight logins that start at once, and each login can be finished", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const addresses = Array.from({ length: SLOTS }, (_, tab) => `/orders?tab=${tab}`);
     const states = beginAtOnce(jar, loginAttempts, addresses);
     const taken = states.map((state) => takeOpen(jar, loginAttempts, state).loginAttempt.return_to);
     expect(taken).toEqual(addresses);
   });
 
-  test("give an address of 1,500 characters back, beside seven other logins", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("keep a URL of 1,500 characters, beside seven other logins", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     for (let tab = 1; tab < SLOTS; tab += 1) begin(jar, loginAttempts, { return_to: `/orders?tab=${tab}` });
     const state = begin(jar, loginAttempts, { return_to: long("id") });
     expect(takeOpen(jar, loginAttempts, state).loginAttempt.return_to).toBe(long("id"));
   });
 
-  test("hold one long address: the login whose address was overwritten returns to its path", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("hold one long URL, so a login whose URL was overwritten returns to its path", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const [one = "", two = ""] = beginAtOnce(jar, loginAttempts, [long("one"), long("two")]);
     expect(takeOpen(jar, loginAttempts, one).loginAttempt.return_to).toBe("/report");
     expect(takeOpen(jar, loginAttempts, two).loginAttempt.return_to).toBe(long("two"));
   });
 
-  test("share the overflow: addresses of 230 characters come back, whichever login is finished first", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("share the overflow: URLs of 230 characters come back, in each order of the logins", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const addresses = Array.from({ length: 6 }, (_, tab) => `/report?tab=${tab}&${"a".repeat(215)}`);
     const states = addresses.map((return_to) => {
       now += 1;
@@ -280,8 +292,9 @@ describe("the cookies of all logins", () => {
     expect(hasOverflow(jar)).toBe(false);
   });
 
-  test("drop the oldest overflow for a new one, and that of logins that are over first", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("drop the oldest overflow for a new one, and first that of finished logins", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const query = (tab: string) => `/report?tab=${tab}&${"a".repeat(600)}`;
     const states: Record<string, string> = {};
     for (const tab of ["one", "two"]) {
@@ -303,8 +316,9 @@ describe("the cookies of all logins", () => {
     expect(takeOpen(jar, loginAttempts, states["two"] ?? "").loginAttempt.return_to).toBe("/report");
   });
 
-  test("shorten an address that fits nowhere to its path, or to the start page", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("shorten a URL that fits nowhere to its path, or to the start page", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const addressOf = (return_to: string) =>
       takeOpen(jar, loginAttempts, begin(jar, loginAttempts, { return_to })).loginAttempt.return_to;
     expect(addressOf(`/report?${"a".repeat(1900)}`)).toBe("/report");
@@ -313,8 +327,9 @@ describe("the cookies of all logins", () => {
     expect(bytes(jar)).toBeLessThanOrEqual(4000);
   });
 
-  test("leave a long address out when the address at the provider leaves no room for it below 4 KiB of headers", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("omit a long URL if the URL at the provider leaves no room for it below 4 KiB of headers", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const provider = `${PROVIDER}/${"p".repeat(1500)}`;
     const state = begin(jar, loginAttempts, { return_to: long("id") }, provider);
     expect(hasOverflow(jar)).toBe(false);
@@ -324,21 +339,26 @@ describe("the cookies of all logins", () => {
   test.each([
     ["scope", { scope: `openid ${"s".repeat(600)}` }],
     ["acr", { acr: ["a".repeat(250), "b".repeat(250)] }],
-  ])("never lose a long %s silently: the login is refused when another has overwritten it", (_name, more) => {
-    const [jar, loginAttempts] = [new Jar(), create()];
-    const state = begin(jar, loginAttempts, more);
-    const before = { ...jar.cookies };
-    expect(takeOpen(jar, loginAttempts, state).expected).toMatchObject(more);
-    jar.cookies = before;
-    begin(jar, loginAttempts, { return_to: long("other") });
-    expect(() => take(jar, loginAttempts, state)).toThrow(
-      expect.objectContaining({ code: "login_overwritten" }),
-    );
-    expect(take(jar, loginAttempts, state).kind).toBe("used");
-  });
+  ])(
+    "never drop a long %s silently: the login is rejected if another login has overwritten it",
+    (_name, more) => {
+      const jar = new Jar();
+      const loginAttempts = create();
+      const state = begin(jar, loginAttempts, more);
+      const before = { ...jar.cookies };
+      expect(takeOpen(jar, loginAttempts, state).expected).toMatchObject(more);
+      jar.cookies = before;
+      begin(jar, loginAttempts, { return_to: long("other") });
+      expect(() => take(jar, loginAttempts, state)).toThrow(
+        expect.objectContaining({ code: "login_overwritten" }),
+      );
+      expect(take(jar, loginAttempts, state).kind).toBe("used");
+    },
+  );
 
   test("keep a short acr and max_age in the slot, which no other login overwrites", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+    const jar = new Jar();
+    const loginAttempts = create();
     const checks = { acr: ["urn:mace:incommon:iap:silver"], max_age: 300 };
     const state = begin(jar, loginAttempts, { ...checks, return_to: long("one") });
     begin(jar, loginAttempts, { return_to: long("two") });
@@ -346,8 +366,9 @@ describe("the cookies of all logins", () => {
     expect([expected, loginAttempt.return_to]).toEqual([expect.objectContaining(checks), "/report"]);
   });
 
-  test("refuse scope and acr that cannot be remembered", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("reject scope and acr that are too long", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const tooLong = { scope: `openid ${"s".repeat(2000)}` };
     expect(() => begin(jar, loginAttempts, tooLong)).toThrow(
       expect.objectContaining({
@@ -358,8 +379,9 @@ describe("the cookies of all logins", () => {
     expect(names(jar)).toEqual([]);
   });
 
-  test("lose first what cannot be opened, then marks, then the oldest login", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("are overwritten in this order: unreadable cookies, marks, the oldest login", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const states = Array.from({ length: SLOTS - 2 }, () => {
       now += 1;
       return begin(jar, loginAttempts);
@@ -385,11 +407,13 @@ describe("the cookies of all logins", () => {
     for (const state of [...others, ...later]) expect(take(jar, loginAttempts, state).kind).toBe("taken");
   });
 
-  test("of earlier logins are cleared when one is finished; those that wait in other tabs stay", () => {
-    const [jar, loginAttempts] = [new Jar(), create({ https: true })];
+  test("of earlier logins are cleared when one is finished, and those of other tabs stay", () => {
+    const jar = new Jar();
+    const loginAttempts = create({ https: true });
     const stale = begin(jar, loginAttempts);
     now += LIFETIME_MS;
-    const [finished, waiting] = [begin(jar, loginAttempts), begin(jar, loginAttempts)];
+    const finished = begin(jar, loginAttempts);
+    const waiting = begin(jar, loginAttempts);
     finish(jar, loginAttempts, finished);
     const last = begin(jar, loginAttempts, { return_to: long("last") });
     expect(hasOverflow(jar)).toBe(true);
@@ -402,15 +426,17 @@ describe("the cookies of all logins", () => {
     expect(take(jar, loginAttempts, waiting).kind).toBe("taken");
   });
 
-  test("keep the long address of a login that waits, when another one is finished", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("keep the long URL of a pending login when another login is finished", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const waiting = begin(jar, loginAttempts, { return_to: long("waiting") });
     finish(jar, loginAttempts, begin(jar, loginAttempts));
     expect(takeOpen(jar, loginAttempts, waiting).loginAttempt.return_to).toBe(long("waiting"));
   });
 
-  test("are all cleared by a logout; as far as its answer has room, marks first", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("are all cleared by a logout as far as its response has room, marks first", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     for (let tab = 0; tab < SLOTS; tab += 1) begin(jar, loginAttempts, { return_to: long("id") });
     const crowded = new Jar();
     crowded.cookies = { ...jar.cookies };
@@ -424,8 +450,9 @@ describe("the cookies of all logins", () => {
     expect(slotsIn(crowded).length).toBeGreaterThan(1);
   });
 
-  test("are alone in this: the cookies of an application are neither counted nor cleared", () => {
-    const [jar, loginAttempts] = [new Jar(), create()];
+  test("do not affect the application's cookies, which are neither counted nor cleared", () => {
+    const jar = new Jar();
+    const loginAttempts = create();
     const state = begin(jar, loginAttempts);
     const [slot = ""] = names(jar);
     const own = {

@@ -6,13 +6,13 @@ import { noNginx, startNginx } from "../support/nginx.js";
 import { freePort } from "../support/servers/free-port.mjs";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
-// However many tabs begin a login at once, the login cookies stay below 4,000 bytes, and the headers of each answer below
-// 4 KiB: nginx with its default buffers answers 400 or 502 beyond that, and Node.js 431.
+// Many tabs may start a login at once. The login cookies stay below 4,000 bytes,
+// and the headers of each response below 4 KiB. Beyond that, nginx answers 400 or 502, and Node.js 431.
 
 const MOST_COOKIE_BYTES = 4000;
 const MOST_HEADER_BYTES = 4096;
 
-/** An address of the guarded page, so many characters long. */
+/** Returns a URL of the guarded page with this many characters. */
 const addressOf = (tab: number, length: number): string => {
   const start = `/account?tab=${tab}&filter=`;
   return start + "f".repeat(Math.max(0, length - start.length));
@@ -39,7 +39,7 @@ function expectSmallAnswers({ browser, url }: Pick<World, "browser" | "url">): v
   expect(Math.max(...ours.map(headerBytes))).toBeLessThan(MOST_HEADER_BYTES);
 }
 
-/** An app behind nginx with its default settings. */
+/** Starts an app behind nginx with its default settings. */
 async function startBehindNginx(given: WorldOptions = {}): Promise<World> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -62,7 +62,7 @@ describe.each(PLACES)("%s", (_place, start) => {
       [12, 1500],
       [20, 60],
       [30, 1990],
-    ])("when %i tabs meet the guard at once, each at an address of %i characters", async (tabs, length) => {
+    ])("when %i tabs meet the guard at once, each at a URL of %i characters", async (tabs, length) => {
       const world = await start();
       const { browser, url } = world;
       const pages = Array.from({ length: tabs }, (_, tab) => url + addressOf(tab, length));
@@ -76,7 +76,7 @@ describe.each(PLACES)("%s", (_place, start) => {
       expectSmallAnswers(world);
     });
 
-    test("when a long address follows nine short ones, and is given back", async () => {
+    test("when a long URL follows nine short ones, and it comes back", async () => {
       const world = await start();
       const { browser, url } = world;
       for (let tab = 1; tab <= 9; tab += 1) await browser.navigate(url + addressOf(tab, 60));
@@ -87,14 +87,15 @@ describe.each(PLACES)("%s", (_place, start) => {
       expectSmallAnswers(world);
     });
 
-    test("when scope and acr are long as well, and refuses a login that would exceed them", async () => {
+    test("when scope and acr are long as well, and rejects a login that would exceed the limit", async () => {
       let scope = `openid ${"s".repeat(600)}`;
       const world = await start({
         options: { authorizationParams: () => ({ scope, acr_values: "a".repeat(200) }) },
         log: [/authorization_params_invalid/],
       });
       const { browser, url } = world;
-      const [path, query] = [`/${"p".repeat(700)}`, "q".repeat(700)];
+      const path = `/${"p".repeat(700)}`;
+      const query = "q".repeat(700);
       expect((await browser.navigate(`${url}/login?returnTo=${path}?${query}`)).status).toBe(302);
       expectSmallAnswers(world);
       for (const { key, value } of await browser.jar.getCookies(url))
@@ -104,7 +105,7 @@ describe.each(PLACES)("%s", (_place, start) => {
       expect([refused.status, refused.body.includes("authorization_params_invalid")]).toEqual([500, true]);
     });
 
-    test("when a login ends on a long page beside marks of others, and when a logout clears them all", async () => {
+    test("when a login ends on a long URL beside other marks, and when a logout clears all", async () => {
       const world = await start({ log: [/login_cookie_lost/] });
       const { browser, url } = world;
       const waiting: URL[] = [];
@@ -121,7 +122,7 @@ describe.each(PLACES)("%s", (_place, start) => {
   });
 });
 
-/** Picks the account at the provider, where the page asks for one, and waits for the page of the app. */
+/** Picks the account at the provider if its page requires one, and waits for the page of the app. */
 async function signIn(page: Page, url: string): Promise<void> {
   await page.getByRole("button", { name: "Amara Okafor" }).click();
   await page.waitForURL((address) => address.href.startsWith(url) && address.pathname !== "/callback");
@@ -153,7 +154,7 @@ describe.skipIf(missing)(`in a real browser, behind nginx${missing && ` (${missi
     expect(pages.map((page) => page.url())).toEqual(addresses.map((address) => url + address));
   });
 
-  test("twelve tabs with long addresses leave a site that answers, and a login that works", async () => {
+  test("twelve tabs with long URLs do not break the site, and the next login works", async () => {
     const { url, context, openTabs } = await open();
     const pages = await openTabs(Array.from({ length: 12 }, (_, tab) => addressOf(tab, 1500)));
     const cookies = (await context.cookies(url)).filter(({ name }) => name.startsWith("portal-login."));

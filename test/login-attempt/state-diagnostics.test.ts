@@ -4,7 +4,7 @@ import { stripDiagnostics } from "../../lib/login-attempt/state-diagnostics.js";
 import { Browser } from "../support/browser.js";
 import { SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
 
-// Why a login is not found. Each cause is told apart from the others.
+// Each cause of a lost login has a code of its own.
 
 const FIREFOX = { "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0" };
 const WECHAT = {
@@ -18,18 +18,18 @@ const PUBLIC = "https://app.example";
 
 interface Way {
   world?: WorldOptions;
-  /** How /login is asked for, and how the browser comes back. */
+  /** The request to /login, and how the browser comes back. */
   there: Record<string, string>;
   back: Record<string, string>;
   site?: "cross-site" | "none";
-  /** Later. */
+  /** How much later the browser comes back. */
   minutes?: number;
-  /** Whether the login's cookie comes back, and what becomes of it; by default it does not. */
+  /** The fate of the login's cookie. By default it does not come back. */
   cookie?: (value: string) => string;
   state?: (state: string) => string;
 }
 
-/** Than the one that is there, which is random. */
+/** The secret that replaces the random one. */
 const another = (letter: string | undefined): string => (letter === "A" ? "B" : "A");
 
 const ways: [string, Way][] = [
@@ -44,7 +44,8 @@ const ways: [string, Way][] = [
     { there: { ...FIREFOX, host: "www.app.example" }, back: { ...FIREFOX, cookie: VISITED } },
   ],
   ["login_on_other_host", { there: { ...FIREFOX, "x-forwarded-host": "www.app.example" }, back: FIREFOX }],
-  ["login_cookies_blocked", { there: { ...FIREFOX, host: "127.0.0.1:1" }, back: FIREFOX }], // cookies ignore ports
+  // Cookies ignore ports.
+  ["login_cookies_blocked", { there: { ...FIREFOX, host: "127.0.0.1:1" }, back: FIREFOX }],
   [
     "login_in_frame",
     { there: { ...FIREFOX, "sec-fetch-dest": "iframe" }, back: { ...FIREFOX, cookie: VISITED } },
@@ -77,7 +78,7 @@ const ways: [string, Way][] = [
     },
   ],
   [
-    "login_cookies_blocked", // a proxy that does not say so: http is no evidence then
+    "login_cookies_blocked", // a proxy that does not report https, so http proves nothing
     { world: { publicOrigin: PUBLIC, ...appsOwn() }, there: FIREFOX, back: FIREFOX },
   ],
   [
@@ -90,7 +91,7 @@ const ways: [string, Way][] = [
   ],
 ];
 
-/** A session whose cookie is not Secure: so /login over http is not stopped before it begins. */
+/** A session whose cookie is not Secure, so that /login over http is not rejected before it starts. */
 function appsOwn(): WorldOptions {
   const cookie = { secure: false, sameSite: "lax" } as const;
   const ownSession = session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false, cookie });
@@ -124,13 +125,14 @@ test.each(ways)(
 );
 
 describe("the state", () => {
-  test("is as random as before, and says nothing of the browser to who reads it", async () => {
+  test("stays random, and reveals nothing about the browser", async () => {
     const { url } = await startWorld();
     const stateOf = async (headers: Record<string, string>) => {
       const { headers: answered } = await new Browser().navigate(`${url}/login`, { headers });
       return new URL(answered.location ?? "").searchParams.get("state") ?? "";
     };
-    const [one, two] = [await stateOf(FIREFOX), await stateOf(FIREFOX)];
+    const one = await stateOf(FIREFOX);
+    const two = await stateOf(FIREFOX);
     expect(one).toMatch(/^[\w-]{67}$/);
     expect(one.slice(0, 43)).not.toBe(two.slice(0, 43));
     const marks = new Set<string>();
@@ -143,7 +145,7 @@ describe("the state", () => {
     expect(marks.size).toBeGreaterThan(1);
   });
 
-  test("with other evidence behind it is another state: its login is not found", async () => {
+  test("with other facts is another state, so its login is not found", async () => {
     const { url, browser } = await startWorld({ log: [/login_/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const state = callback.searchParams.get("state") ?? "";

@@ -3,7 +3,7 @@ import { isOwnRoute } from "../../lib/login/is-own-route.js";
 import { settleOptions } from "../../lib/settings/settings.js";
 import { leadTo, startWorld } from "../support/world.js";
 
-const settled = (routes = {}, mount = "") =>
+const createSettings = (routes = {}, mount = "") =>
   settleOptions({
     issuer: "https://portal.example",
     clientId: "app",
@@ -14,8 +14,11 @@ const settled = (routes = {}, mount = "") =>
     routes,
   });
 
-describe("a route of this router is recognised in every spelling that Express or a proxy reads as that route:", () => {
-  const settings = settled({ login: "/sign-in/", logout: "/staff/leave", session: "/session" }, "/shop");
+describe("isOwnRoute() recognises each spelling that Express or a proxy reads as the route:", () => {
+  const settings = createSettings(
+    { login: "/sign-in/", logout: "/staff/leave", session: "/session" },
+    "/shop",
+  );
   test.each([
     "/shop/sign-in",
     "/shop/SIGN-IN/?x=1",
@@ -42,13 +45,13 @@ describe("a route of this router is recognised in every spelling that Express or
     "/shop/sign-in/help",
     "/shop/a?to=/shop/sign-in",
     "/shop/re-sign-in",
-  ])("%s is none", (path) => {
+  ])("%s is not a route of this router", (path) => {
     expect(isOwnRoute(settings, "/shop", path)).toBe(false);
   });
 });
 
-test("a route that is turned off is none", () => {
-  expect(isOwnRoute(settled({ login: false, logout: false }), "", "/false")).toBe(false);
+test("a route that is turned off is not recognised", () => {
+  expect(isOwnRoute(createSettings({ login: false, logout: false }), "", "/false")).toBe(false);
 });
 
 test.each([
@@ -59,7 +62,7 @@ test.each([
   "/x/../login",
   "/callback?code=1",
   "/login/form",
-])("a login that would return to %s, a route of ours, returns to the start page", async (path) => {
+])("a login that would return to the route %s returns to the start page", async (path) => {
   const { url, browser } = await startWorld();
   const page = await browser.loginUntilCallback(`${url}/login?returnTo=${encodeURIComponent(path)}`);
   expect((await browser.navigate(page, { site: "cross-site" })).headers.location).toBe("/");
@@ -71,7 +74,7 @@ test.each([
   "/settings/webhooks/callback?id=7",
   "/contact/login/form",
 ])(
-  "a login returns to %s, a page of the application whose address ends like a route of ours",
+  "a login returns to %s, a page of the application whose URL ends like one of the router's routes",
   async (path) => {
     const { url, browser } = await startWorld({
       after: (app) => app.get(/./, (req, res) => void res.send(req.url)),
@@ -80,7 +83,7 @@ test.each([
   },
 );
 
-test("a hook may lead to a route of ours: it speaks for the application", async () => {
+test("a hook may lead to a route of the router, because the application has chosen it", async () => {
   const { url, browser } = await startWorld({ options: { hooks: { onLogin: leadTo("/login") } } });
   const page = await browser.loginUntilCallback(`${url}/login`);
   expect((await browser.navigate(page, { site: "cross-site" })).headers.location).toBe("/login");

@@ -5,7 +5,7 @@ import { stripDiagnostics } from "../../lib/login-attempt/state-diagnostics.js";
 import { leadTo, startWorld } from "../support/world.js";
 
 describe("the authorization request", () => {
-  test("carries PKCE S256, state and nonce of 256 bits, and what is configured", async () => {
+  test("has PKCE S256, state and nonce of 256 bits, and the configured parameters", async () => {
     const { browser, url } = await startWorld({ options: { scope: "openid email" } });
     const first = new URL((await browser.navigate(`${url}/login`)).headers.location ?? "");
     const second = new URL((await browser.navigate(`${url}/login`)).headers.location ?? "");
@@ -26,7 +26,7 @@ describe("the authorization request", () => {
     }
   });
 
-  test("is answered with 302 by an answer that nobody may cache", async () => {
+  test("is a redirect with 302 that caches must not store", async () => {
     const { browser, url } = await startWorld();
     const { status, headers } = await browser.navigate(`${url}/login`);
     expect(status).toBe(302);
@@ -45,7 +45,7 @@ describe("the authorization request", () => {
     expect(challenge).toBe(start.searchParams.get("code_challenge"));
   });
 
-  test("sends no nonce where none is wanted", async () => {
+  test("has no nonce if the option nonce is off", async () => {
     const { browser, url } = await startWorld({ options: { nonce: "off" } });
     const start = new URL((await browser.navigate(`${url}/login`)).headers.location ?? "");
     expect(start.searchParams.has("nonce")).toBe(false);
@@ -54,7 +54,7 @@ describe("the authorization request", () => {
 });
 
 describe("authorizationParams", () => {
-  test("are added, fixed", async () => {
+  test("are added if they are an object", async () => {
     const authorizationParams = {
       auth_source_id: "wechat",
       ui_locales: "zh-CN",
@@ -71,7 +71,7 @@ describe("authorizationParams", () => {
     expect(searchParams.has("prompt")).toBe(false);
   });
 
-  test("are added by request", async () => {
+  test("are added if they are a function of the request", async () => {
     const { browser, url } = await startWorld({
       options: { authorizationParams: async (req) => ({ ui_locales: String(req.query["lang"]) }) },
     });
@@ -79,7 +79,7 @@ describe("authorizationParams", () => {
     expect(searchParams.get("ui_locales")).toBe("fr");
   });
 
-  test("are added by a route of the app that begins the login itself", async () => {
+  test("are added by a route of the app that starts the login itself", async () => {
     const { browser, url } = await startWorld({
       options: { authorizationParams: { prompt: "none", ui_locales: "de" } },
       after: (app) =>
@@ -114,7 +114,7 @@ describe("authorizationParams", () => {
   });
 
   test.each([{ response_mode: "fragment" }, { scope: "email" }, { max_age: "soon" }])(
-    "cannot ask for what the callback could not read: %j",
+    "cannot request a response that the callback does not read: %j",
     async (authorizationParams) => {
       const { browser, url } = await startWorld({
         options: { authorizationParams: () => authorizationParams },
@@ -125,7 +125,7 @@ describe("authorizationParams", () => {
   );
 });
 
-test("what a query holds can be handed on as it is: lists and objects of a stranger are left out", async () => {
+test("lists and objects are omitted, so an application can pass a query on", async () => {
   const { browser, url } = await startWorld({
     options: {
       authorizationParams: (req) => ({ auth_source_id: req.query["source"], ui_locales: req.query["lang"] }),
@@ -140,7 +140,7 @@ test.each([
   ["an image", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }],
   ["a script", { "sec-fetch-mode": "cors" }],
 ])(
-  "%s that asks for /login is refused: it would leave a cookie behind each time, and lead nobody anywhere",
+  "%s is rejected at /login, because it would only set a cookie, and not lead the user anywhere",
   async (_name, headers) => {
     const { browser, url } = await startWorld({ log: [/navigation_required/] });
     const answer = await browser.request(`${url}/login`, { headers });
@@ -148,12 +148,12 @@ test.each([
   },
 );
 
-test("a browser from before Fetch Metadata is believed to navigate", async () => {
+test("a browser without Fetch Metadata counts as navigating", async () => {
   const { browser, url } = await startWorld();
   expect((await browser.navigate(`${url}/login`, { old: true })).status).toBe(302);
 });
 
-test("authorizationParams that throw are told by their name", async () => {
+test("authorizationParams that throw are reported by their name", async () => {
   const { browser, url, log } = await startWorld({
     options: {
       authorizationParams: () => {
@@ -167,7 +167,7 @@ test("authorizationParams that throw are told by their name", async () => {
 });
 
 test.each(["/login", "/login/?a", "/callback?code=x#y", "/logout"])(
-  "a login that would return to %s, a route of ours, returns to the start page",
+  "a login that would return to the route %s returns to the start page",
   async (wish) => {
     const { browser, url } = await startWorld();
     const callback = await browser.loginUntilCallback(
@@ -177,8 +177,8 @@ test.each(["/login", "/login/?a", "/callback?code=x#y", "/logout"])(
   },
 );
 
-describe("a login that waits", () => {
-  test("is in a cookie of its own that scripts cannot read, and nothing is written to the session store", async () => {
+describe("a pending login", () => {
+  test("is in a cookie that scripts cannot read, and writes nothing to the session store", async () => {
     const set = vi.spyOn(session.MemoryStore.prototype, "set");
     const { browser, url } = await startWorld({ ownSession: true });
     const { headers } = await browser.navigate(`${url}/login?returnTo=/account`);
@@ -191,7 +191,7 @@ describe("a login that waits", () => {
     expect(set).not.toHaveBeenCalled();
   });
 
-  test("tells nothing to somebody who reads the cookie", async () => {
+  test("reveals nothing to a reader of the cookie", async () => {
     const { browser, url } = await startWorld();
     const { headers } = await browser.navigate(`${url}/login?returnTo=/account`);
     const { searchParams } = new URL(headers.location ?? "");
@@ -202,7 +202,7 @@ describe("a login that waits", () => {
       expect(readable).not.toContain(secret);
   });
 
-  test("waits beside others: six tabs log in side by side, finish in any order, and each ends at its own page", async () => {
+  test("stays beside others: six tabs sign in at once, and each ends at its own page", async () => {
     const { browser, url } = await startWorld();
     const pages = [
       "/account?tab=1",
@@ -218,7 +218,7 @@ describe("a login that waits", () => {
       expect((await browser.navigate(callbacks[index] ?? "")).headers.location).toBe(pages[index]);
   });
 
-  test("costs little to begin beside hundreds of cookies that are garbage, or none of ours", async () => {
+  test("starts fast beside hundreds of cookies that are garbage or belong to the app", async () => {
     const { browser, url } = await startWorld();
     const name = (n: number) => `portal-login.${String(n).padStart(16, "x")}`;
     const cookies = Array.from({ length: 150 }, (_, n) => `${name(n)}=eyJhbGciOiJkaXIi.${n}.a.b.c`);
@@ -230,14 +230,14 @@ describe("a login that waits", () => {
     expect(headers["set-cookie"]?.every((line) => /^portal-login\.[\w-]{8}\d=/.test(line))).toBe(true);
   });
 
-  test("is not pushed out by logins that are finished: those are dropped first", async () => {
+  test("is not overwritten by finished logins, which are dropped first", async () => {
     const { browser, url } = await startWorld();
     const waiting = await browser.loginUntilCallback(`${url}/account?tab=waiting`);
     for (let tab = 1; tab <= 12; tab += 1) await browser.visit(`${url}/login?returnTo=/account?tab=${tab}`);
     expect((await browser.navigate(waiting)).headers.location).toBe("/account?tab=waiting");
   });
 
-  test("is Secure, and bound to the host by its name, where the app is reached over https", async () => {
+  test("has a Secure cookie with the __Host- prefix if the app is reached over https", async () => {
     const { browser, url } = await startWorld({ publicOrigin: "https://app.example" });
     const { headers } = await browser.navigate(`${url}/login`, { headers: { "x-forwarded-proto": "https" } });
     expect(headers["set-cookie"]).toEqual([
@@ -247,7 +247,7 @@ describe("a login that waits", () => {
   });
 });
 
-describe("where the login leads", () => {
+describe("the page after the login", () => {
   test.each([
     "https://evil.example",
     "//evil.example",
@@ -255,14 +255,14 @@ describe("where the login leads", () => {
     "/\\evil.example",
     "/.//evil.example",
     "javascript:alert(1)",
-  ])("returnTo=%s cannot lead off the site", async (wish) => {
+  ])("is not on another site for returnTo=%s", async (wish) => {
     const { browser, url } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/login?returnTo=${encodeURIComponent(wish)}`);
     expect((await browser.navigate(callback)).headers.location).toBe("/");
   });
 
   test.each(["/login", "/login/", "/login?returnTo=/login", "/logout", "/logout/", "/callback?code=1"])(
-    "returnTo=%s would go round in circles, or log out again, and leads to the start page",
+    "is the start page for returnTo=%s, which would cause a redirect loop or a logout",
     async (wish) => {
       const { browser, url } = await startWorld();
       const callback = await browser.loginUntilCallback(`${url}/login?returnTo=${encodeURIComponent(wish)}`);
@@ -270,13 +270,13 @@ describe("where the login leads", () => {
     },
   );
 
-  test("a route that is written with a slash at its end is known for one of ours as well", async () => {
+  test("is the start page for a route that is configured with a slash at its end", async () => {
     const { browser, url } = await startWorld({ options: { routes: { login: "/in/" } } });
     const callback = await browser.loginUntilCallback(`${url}/in?returnTo=/in`);
     expect((await browser.navigate(callback)).headers.location).toBe("/");
   });
 
-  test("a hook's wish goes through the same gate", async () => {
+  test("is checked in the same way if a hook has chosen it", async () => {
     const { browser, url } = await startWorld({
       options: { hooks: { onLogin: leadTo("//evil.example") } },
     });
@@ -285,7 +285,7 @@ describe("where the login leads", () => {
   });
 });
 
-test("a browser that loads ahead, and a HEAD, begin nothing", async () => {
+test("a prefetch and a HEAD start no login", async () => {
   const { browser, url, asked } = await startWorld();
   for (const headers of [
     { "sec-purpose": "prefetch;prerender" },
@@ -304,7 +304,7 @@ test("a browser that loads ahead, and a HEAD, begin nothing", async () => {
   expect(asked("/.well-known/openid-configuration")).toEqual([]);
 });
 
-test("a method that is not ours is left to the app", async () => {
+test("a method that the router does not handle is passed to the app", async () => {
   const { browser, url } = await startWorld({
     after: (app) => app.post("/login", (_req, res) => void res.send("the app's")),
   });

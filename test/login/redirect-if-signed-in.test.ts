@@ -5,7 +5,7 @@ import { type Ask, Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
-// A signed-in user must not lose their session because a page of another site links to /login.
+// A signed-in user must not lose the session because a page of another site links to /login.
 
 const withCart = (given: WorldOptions = {}): WorldOptions => ({
   ...given,
@@ -19,7 +19,7 @@ const withCart = (given: WorldOptions = {}): WorldOptions => ({
   },
 });
 
-/** A user who is signed in and has something in their session. */
+/** Signs a user in, and writes something into the session. */
 async function signedIn(given: WorldOptions = {}): Promise<World & { cart(): Promise<unknown> }> {
   const world = await startWorld(withCart(given));
   await world.browser.visit(`${world.url}/account`);
@@ -44,7 +44,7 @@ const LINKS: [string, Ask][] = [
   ],
 ];
 
-describe("a login link that does not come from a page of this site leads a signed-in user to the return address:", () => {
+describe("a login link from outside this site redirects a signed-in user to the return address:", () => {
   test.each(LINKS)("%s", async (_from, ask) => {
     const { browser, url, cart, asked } = await signedIn();
     const before = await cart();
@@ -66,7 +66,7 @@ describe("a login link that does not come from a page of this site leads a signe
     expect((await browser.navigate(url + link, { site: "cross-site" })).headers.location).toBe(target);
   });
 
-  test("the app's own session stays too", async () => {
+  test("the app's own session stays unchanged", async () => {
     const { browser, url, cart } = await signedIn({ ownSession: true });
     const before = await cart();
     await browser.visit(`${url}/login`, { site: "cross-site" });
@@ -74,21 +74,21 @@ describe("a login link that does not come from a page of this site leads a signe
   });
 });
 
-describe("a login begins all the same", () => {
+describe("a login starts for a signed-in user", () => {
   const isSentAway = async ({ browser, url, portal }: World, path: string, ask: Ask) =>
     (await browser.navigate(url + path, ask)).headers.location?.startsWith(
       `${portal.issuer}/oauth2/authorize`,
     );
 
-  test("for a link on a page of this site: the user may want another account", async () => {
+  test("if a page of this site links to it, because the user may want another account", async () => {
     expect(await isSentAway(await signedIn(), "/login", { site: "same-origin" })).toBe(true);
   });
 
-  test("for a script on a page of this site that met a 401", async () => {
+  test("if a script on a page of this site got a 401", async () => {
     expect(await isSentAway(await signedIn(), "/login", { site: "same-origin", clicked: false })).toBe(true);
   });
 
-  test("for a link on a page of this site in a browser without Fetch Metadata, by its Referer", async () => {
+  test("if a page of this site links to it in a browser without Fetch Metadata, by its Referer", async () => {
     const world = await signedIn();
     expect(
       await isSentAway(world, "/login", { old: true, headers: { referer: `${world.url}/account` } }),
@@ -97,7 +97,7 @@ describe("a login begins all the same", () => {
     expect(await isSentAway(world, "/login", sibling)).toBe(false);
   });
 
-  test("for a visitor from another site", async () => {
+  test("if a visitor comes from another site", async () => {
     expect(await isSentAway({ ...(await startWorld()) }, "/login", { site: "cross-site" })).toBe(true);
   });
 
@@ -117,7 +117,7 @@ describe("a login begins all the same", () => {
     expect(await isSentAway(world, "/login?max_age=9999", { site: "cross-site" })).toBe(false);
   });
 
-  test("without Fetch Metadata, if the access token has ended for good: a page's script may ask in a loop", async () => {
+  test("without Fetch Metadata if the access token has expired for good, to prevent a loop", async () => {
     const world = await signedIn();
     world.portal.nextTokenAnswer({ refresh_token: undefined });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
@@ -126,7 +126,7 @@ describe("a login begins all the same", () => {
   });
 });
 
-describe("a page whose script asks for a login, shortly after our interstitial page led to this site,", () => {
+describe("a script that requests a login shortly after our interstitial page led to this site", () => {
   test("gets one with the second request", async () => {
     const { browser, url } = await signedIn();
     await browser.jar.setCookie("portal-bounced=1; Path=/", url);
@@ -138,7 +138,7 @@ describe("a page whose script asks for a login, shortly after our interstitial p
   });
 });
 
-describe("a login that another site began", () => {
+describe("a login that another site started", () => {
   test("keeps the session of the same user, under a new id", async () => {
     const { browser, url, cart, portal } = await signedIn();
     const before = (await cart()) as { id: string };
@@ -151,7 +151,7 @@ describe("a login that another site began", () => {
     expect(after.id).not.toBe(before.id);
   });
 
-  test("keeps nothing that onLogin put into the session before, and does not put there again", async () => {
+  test("drops what onLogin added before and does not add again", async () => {
     let roles: object = { isAdmin: true };
     const { browser, url, cart, portal } = await signedIn({
       options: { hooks: { onLogin: ({ session }) => void Object.assign(session, roles) } },
@@ -171,7 +171,7 @@ describe("a login that another site began", () => {
     }
   });
 
-  test("hands nothing of a user's session to another user", async () => {
+  test("passes nothing of a user's session to another user", async () => {
     const { browser, url, cart, portal } = await signedIn();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
     await browser.navigate(`${portal.issuer}/logout`);
@@ -182,7 +182,7 @@ describe("a login that another site began", () => {
     expect(await cart()).not.toHaveProperty("cart");
   });
 
-  test("keeps of a visitor's session what keepSessionKeys names, and nothing else", async () => {
+  test("keeps of a visitor's session only the keys in keepSessionKeys", async () => {
     const world = await startWorld(withCart());
     await world.browser.visit(`${world.url}/test/fill`);
     await world.browser.visit(`${world.url}/login`, { site: "cross-site" });
@@ -190,10 +190,10 @@ describe("a login that another site began", () => {
   });
 });
 
-describe("a SameSite=Strict session, which stays away if another site links here,", () => {
+describe("a SameSite=Strict session, whose cookie is missing if another site links here,", () => {
   const strict = { options: { sameSite: "strict" } } as const;
 
-  test("is looked for by a page of ours that loads the address once more", async () => {
+  test("is found after an interstitial page of ours has loaded the URL again", async () => {
     const { url } = await startWorld(withCart(strict));
     const visitor = new Browser();
     const page = await visitor.navigate(`${url}/login?returnTo=/account`, { site: "cross-site" });
@@ -203,7 +203,7 @@ describe("a SameSite=Strict session, which stays away if another site links here
     expect((await visitor.navigate(again, { old: true })).status).toBe(302); // and not a second time
   });
 
-  test("carries no address that is too long for a header", async () => {
+  test("carries no URL that is too long for a header", async () => {
     const { url } = await startWorld(strict);
     const link = `${url}/login?returnTo=/${"%25".repeat(1500)}`;
     const { headers } = await new Browser().navigate(link, { site: "cross-site" });
@@ -213,7 +213,7 @@ describe("a SameSite=Strict session, which stays away if another site links here
   describe.skipIf(noChromium).each(["our session", "the app's own session"])(
     `%s, in Chromium${noChromium && ` (${noChromium})`}`,
     (whose) => {
-      test("stays as it is after a click on another site", async () => {
+      test("stays unchanged after a click on another site", async () => {
         const site = await startAnotherSite();
         const cookie = { sameSite: "strict" } as const;
         const { url, portal, asked } = await startWorld(

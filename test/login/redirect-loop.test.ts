@@ -11,11 +11,11 @@ import { close, listen, startWorld, type WorldOptions } from "../support/world.j
 
 interface Front {
   readonly url: string;
-  /** Where a request goes, by its path, and which cookies it keeps. */
+  /** Chooses the port of the process for a path, and the cookies that the request keeps. */
   rules: { target: (path: string) => string; cookies: (cookies: string) => string };
 }
 
-/** A proxy that may choose among processes, and remove cookies. */
+/** Starts a proxy that can choose among processes, and remove cookies. */
 async function startFront(): Promise<Front> {
   const front: Front = { url: "", rules: { target: () => "", cookies: (cookies) => cookies } };
   const server = createServer((req, res) => {
@@ -43,7 +43,7 @@ const withoutSession = (cookies: string): string =>
     .filter((cookie) => !cookie.startsWith("portal-session"))
     .join("; ");
 
-/** An app behind a proxy that removes the session cookie. */
+/** Starts an app behind a proxy that removes the session cookie. */
 async function startWithoutSessionCookie(options: WorldOptions["options"] = {}, log = [/session_not_saved/]) {
   const front = await startFront();
   const world = await startWorld({ publicOrigin: front.url, options, log });
@@ -52,7 +52,7 @@ async function startWithoutSessionCookie(options: WorldOptions["options"] = {}, 
 }
 
 describe("a redirect loop is stopped after two logins, with a page and a line in the log", () => {
-  test("when a proxy removes the session cookie", async () => {
+  test("if a proxy removes the session cookie", async () => {
     const { url, browser, asked, log, front } = await startWithoutSessionCookie();
     const page = await browser.visit(`${url}/account?tab=1`);
     expect([page.status, page.url]).toEqual([400, `${url}/account?tab=1`]);
@@ -68,7 +68,7 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
     expect((await browser.navigate(`${url}/account`)).status).toBe(200);
   });
 
-  test("when the login route begins it, as a page's script does", async () => {
+  test("if the login route starts it, as a page's script does", async () => {
     const { url, browser, asked } = await startWithoutSessionCookie();
     await browser.visit(`${url}/login`);
     await browser.visit(`${url}/login`, { site: "same-origin" });
@@ -78,7 +78,7 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
     expect(asked("/oauth2/token")).toHaveLength(2);
   });
 
-  test("when two processes keep their sessions in memory", async () => {
+  test("if two processes keep their sessions in memory", async () => {
     const front = await startFront();
     const fleet = await startFleet(2, {
       portal: { redirectUris: [`${front.url}/callback`] },
@@ -93,7 +93,7 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
     expect(two.log.join()).toContain("a session cookie came back, but no such session is in the store");
   });
 
-  test("and leaves logins of another portalAuth() alone", async () => {
+  test("and logins of another portalAuth() still work", async () => {
     const first = await startWithoutSessionCookie();
     await first.browser.visit(`${first.url}/account`);
     const second = await startWorld();
@@ -103,7 +103,7 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
     expect((await second.browser.visit(`${second.url}/account`)).status).toBe(200);
   });
 
-  test("for the silent login of a page as well, which is shown all the same", async () => {
+  test("if the page starts silent logins, and the page is still shown", async () => {
     const { url, browser, asked } = await startWithoutSessionCookie({ silentLogin: true });
     await browser.visit(`${url}/account`);
     await browser.navigate(url);
@@ -112,7 +112,7 @@ describe("a redirect loop is stopped after two logins, with a page and a line in
   });
 });
 
-describe("a login begins where no loop is", () => {
+describe("a login starts if there is no loop:", () => {
   const CLICK = { "sec-fetch-user": "?1" };
   const toProvider = expect.stringContaining("/oauth2/authorize");
 
@@ -123,7 +123,7 @@ describe("a login begins where no loop is", () => {
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
-  test("by a click on a page of this site, four times in a row: the session may have ended by itself", async () => {
+  test("after a click on a page of this site, four times in a row", async () => {
     const { url, browser } = await startWithoutSessionCookie();
     await browser.visit(`${url}/account`);
     for (let click = 2; click < 4; click += 1) {
@@ -156,14 +156,14 @@ describe("a login begins where no loop is", () => {
     expect((await browser.navigate(`${url}/account`)).headers.location).toEqual(toProvider);
   });
 
-  test("after a session that was ended within seconds, once", async () => {
+  test("once, after a session that was ended within seconds", async () => {
     const { url, browser } = await startWorld();
     await browser.visit(`${url}/account`);
     await browser.jar.setCookie("portal-session=; Max-Age=0; Path=/", url);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
-  test("for a login that failed, or was refused by the user", async () => {
+  test("after a login that failed, or that the user cancelled", async () => {
     const { url, browser } = await startWorld({ log: [/login_/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     callback.searchParams.delete("code");
@@ -172,7 +172,7 @@ describe("a login begins where no loop is", () => {
     expect((await browser.navigate(`${url}/account`)).headers.location).toEqual(toProvider);
   });
 
-  test("for a stronger login, while the session is there", async () => {
+  test("for a stronger login, while the session exists", async () => {
     const { url, browser } = await startWorld({
       after: (app) => void app.get("/vault", async (req) => void (await req.portal.login({ maxAge: 0 }))),
     });
@@ -181,8 +181,8 @@ describe("a login begins where no loop is", () => {
   });
 });
 
-describe("a cached answer of /login", () => {
-  test("is not kept by a cache that heeds its headers", async () => {
+describe("a cached response of /login", () => {
+  test("is not stored by a cache that obeys its headers", async () => {
     const { url, browser } = await startWorld();
     for (const path of ["/login", "/account", "/login?returnTo=/account&returnTo=/"]) {
       const { headers } = await browser.navigate(url + path);
@@ -191,7 +191,7 @@ describe("a cached answer of /login", () => {
   });
 
   test.skipIf(noNginx)(
-    `that nginx keeps nevertheless signs in the first user; the second gets a page, a line in the log and an event${noNginx && ` (${noNginx})`}`,
+    `that nginx keeps signs in the first user only, the second sees an error${noNginx && ` (${noNginx})`}`,
     async () => {
       const heard = listenToEvents();
       const port = await freePort();
@@ -201,7 +201,7 @@ describe("a cached answer of /login", () => {
         log: [/login_state_reused/],
       });
       await startNginx(async (folder) => {
-        await chmod(folder, 0o755); // the worker process, which keeps the pages, has another user
+        await chmod(folder, 0o755); // the worker process, which stores the pages, runs as another user
         return `proxy_cache_path ${folder}/cache keys_zone=pages:1m;
         server {
           listen 127.0.0.1:${port};
@@ -229,7 +229,7 @@ describe("a cached answer of /login", () => {
     },
   );
 
-  test("is told to nobody who is signed in already, and changes nothing for them", async () => {
+  test("is not shown to signed-in users, and does not change their session", async () => {
     const { url, browser, me, asked } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");

@@ -19,17 +19,19 @@ const start = (options: PortalAuthOptions = {}, more: Partial<WorldOptions> = {}
 const wasAsked = ({ asked }: World) =>
   asked("/oauth2/authorize").filter(({ url }) => url.includes("prompt=none")).length;
 
-/** The browser was closed, and is open again: of a session that lives on there is no mark but that it keeps cookies. */
+/**
+ * Closes and reopens the browser. Its session cookies are gone, except that of a session that is still valid.
+ */
 async function startAnew({ browser, url }: World): Promise<void> {
   await browser.jar.setCookie("portal-silent-tried=; Path=/; Max-Age=0", url);
   await browser.jar.setCookie("portal-silent=1; Path=/", url);
 }
 
-/** A person opens page after page of a site. */
+/** A user who opens page after page of a site. */
 const open = ({ browser, url }: World, ask: Ask = {}) => browser.visit(`${url}/`, ask);
 
 describe("a visitor", () => {
-  test("sees the first page as it is, and is taken to the portal by the second one, once", async () => {
+  test("sees the first page unchanged, and the second one redirects to the provider once", async () => {
     const world = await start();
     const first = await open(world);
     expect([first.body, first.headers["set-cookie"]]).toEqual([
@@ -42,7 +44,7 @@ describe("a visitor", () => {
     expect((await world.me()).isAuthenticated).toBe(false);
   });
 
-  test("whom the portal does not know goes on to the very page that was asked for, with no page in between and no line in the log", async () => {
+  test("without a session at the provider returns to exactly the requested page", async () => {
     const world = await start();
     await open(world);
     const page = await world.browser.visit(`${world.url}/?q=a%20b&c`);
@@ -50,14 +52,14 @@ describe("a visitor", () => {
     expect([wasAsked(world), world.log]).toEqual([1, []]);
   });
 
-  test("whom the portal knows is logged in, without having been asked anything", async () => {
+  test("with a session at the provider is signed in without a page", async () => {
     const world = await start();
     await atPortal(world);
     await open(world);
     const page = await open(world);
     expect(page.body).toBe("home");
     expect((await world.me()).claims).toMatchObject({ sub: "amara-okafor" });
-    expect(world.asked("/portal/login")).toHaveLength(2); // when they logged in at the portal, and not again
+    expect(world.asked("/portal/login")).toHaveLength(2); // at the login at the provider, and not again
   });
 
   test("who signs out is not signed in again by the next page", async () => {
@@ -67,14 +69,14 @@ describe("a visitor", () => {
     world.portal.answerNext(
       "/logout",
       (_req, res) => void res.writeHead(302, { location: `${world.url}/` }).end(),
-    ); // it knows them still
+    ); // the provider still has a session
     await world.browser.visit(`${world.url}/logout`, { site: "same-origin" });
     await open(world);
     await open(world);
     expect([wasAsked(world), (await world.me()).isAuthenticated]).toEqual([0, false]);
   });
 
-  test("who ends this very session is not signed in again by the next page either", async () => {
+  test("who ends this very session is not signed in again by the next page", async () => {
     const world = await start(
       {},
       {
@@ -93,7 +95,7 @@ describe("a visitor", () => {
     expect([wasAsked(world) - before, (await world.me()).isAuthenticated]).toEqual([0, false]);
   });
 
-  test("keeps the session that they had, when the portal does not know them", async () => {
+  test("keeps the session's content if the provider has no session", async () => {
     const world = await start(
       {},
       {
@@ -110,7 +112,7 @@ describe("a visitor", () => {
     ]);
   });
 
-  test("is not taken there once more by an answer that comes late, or out of a cache", async () => {
+  test("is not redirected again because of a late or cached response", async () => {
     const world = await start();
     await open(world);
     await open(world);
@@ -119,7 +121,7 @@ describe("a visitor", () => {
     expect(wasAsked(world)).toBe(1);
   });
 
-  test("whose login has ended by itself is not signed in again unasked: its limits would be none", async () => {
+  test("whose login has expired is not signed in silently", async () => {
     const { clock, later } = createClock();
     const world = await start({ clock, sessionAbsolute: 600 });
     await world.browser.visit(`${world.url}/account`);
@@ -145,7 +147,10 @@ describe("a visitor", () => {
   });
 });
 
-/** A login at the portal that this application does not hear of: its session is ended, and the mark of it. */
+/**
+ * Signs in at the provider through another application, so this one does not know. The silent marks are
+ * removed.
+ */
 async function atPortal({ browser, url }: World): Promise<void> {
   await browser.visit(`${url}/account`);
   const cookies = await browser.jar.getCookies(url);
@@ -161,8 +166,8 @@ const withCart = (app: Express) =>
     res.json(session.cart);
   });
 
-describe("nobody is sent away", () => {
-  test("who is logged in", async () => {
+describe("no silent login starts", () => {
+  test("for a signed-in user", async () => {
     const world = await start();
     await world.browser.visit(`${world.url}/account`);
     const page = await open(world);
@@ -182,7 +187,7 @@ describe("nobody is sent away", () => {
     ["an image", { headers: { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" } }],
     ["a form", { method: "POST" }],
     ["a look at the headers alone", { method: "HEAD" }],
-  ])("%s, and it is given no cookie", async (_what, ask) => {
+  ])("for %s, which gets no cookie", async (_what, ask) => {
     const world = await start();
     for (let n = 0; n < 3; n += 1)
       expect((await world.browser.navigate(`${world.url}/`, ask)).headers["set-cookie"]).toBe(undefined);
@@ -191,7 +196,7 @@ describe("nobody is sent away", () => {
     expect(wasAsked(world)).toBe(0);
   });
 
-  test("a browser that keeps no cookies, however many pages it opens", async () => {
+  test("for a browser that keeps no cookies, after any number of pages", async () => {
     const world = await start();
     for (let n = 0; n < 5; n += 1) {
       await world.browser.jar.removeAllCookies();
@@ -200,14 +205,14 @@ describe("nobody is sent away", () => {
     expect(wasAsked(world)).toBe(0);
   });
 
-  test.each(["/login", "/callback?code=x&state=y", "/logout"])("who asks for %s", async (path) => {
+  test.each(["/login", "/callback?code=x&state=y", "/logout"])("for a request of %s", async (path) => {
     const world = await start({}, { log: [/login_/] });
     await open(world);
     await world.browser.navigate(world.url + path);
     expect(wasAsked(world)).toBe(0);
   });
 
-  test("who is led here by another site, where the session's cookie is SameSite=Strict: they may well be logged in", async () => {
+  test("if another site leads here and the session is SameSite=Strict", async () => {
     const world = await start({ sameSite: "strict" });
     await open(world);
     await world.browser.navigate(`${world.url}/`, { site: "cross-site" });
@@ -216,23 +221,24 @@ describe("nobody is sent away", () => {
     expect(wasAsked(world)).toBe(1);
   });
 
-  test("anybody, where it is not switched on", async () => {
+  test("if the option is off", async () => {
     const world = await start({ silentLogin: false });
     expect((await open(world)).headers["set-cookie"]).toBeUndefined();
     await open(world);
     expect(wasAsked(world)).toBe(0);
   });
 
-  test("whoever is guarded, to a login without being asked: a guard asks", async () => {
+  test("for a guarded page, because the guard starts a login with a page", async () => {
     const world = await start();
-    const { headers } = await world.browser.navigate(`${world.url}/account`); // the first page: it only plants the mark
+    // The first page only sets the cookie.
+    const { headers } = await world.browser.navigate(`${world.url}/account`);
     expect(new URL(headers.location ?? "").searchParams.get("prompt")).toBeNull();
   });
 });
 
-describe("a portal that", () => {
+describe("a provider that", () => {
   test.each(["login_required", "interaction_required", "consent_required", "account_selection_required"])(
-    "says %s is in order",
+    "returns %s is handled without an error",
     async (error) => {
       const world = await start();
       await open(world);
@@ -248,7 +254,7 @@ describe("a portal that", () => {
   test.each<[error: string, line: RegExp]>([
     ["server_error", /portal_failed/],
     ["invalid_scope", /authorization_refused/],
-  ])("says %s is told in the log, and to nobody who has not asked", async (error, line) => {
+  ])("returns %s is reported in the log, and not to the user", async (error, line) => {
     const world = await start({}, { log: [line] });
     await open(world);
     answerWith(world, { error });
@@ -256,7 +262,7 @@ describe("a portal that", () => {
     expect(world.log.join()).toMatch(line);
   });
 
-  test("lies in its ID token logs nobody in, and shows nobody a failure", async () => {
+  test("sends an invalid ID token signs no user in, and the user sees no error", async () => {
     const world = await start({}, { log: [/id_token_invalid/] });
     await atPortal(world);
     await open(world);
@@ -267,7 +273,7 @@ describe("a portal that", () => {
     expect(wasAsked(world)).toBe(1);
   });
 
-  test("is down keeps nobody from the page, and is left alone for a while", async () => {
+  test("is down does not block the page, and gets no more silent logins for a while", async () => {
     const world = await start({}, { log: [/portal_unreachable/] });
     await open(world);
     world.portal.goDown();
@@ -280,7 +286,7 @@ describe("a portal that", () => {
     ]);
   });
 
-  test("does not answer keeps nobody waiting for longer than two seconds", async () => {
+  test("does not answer delays the page by two seconds at most", async () => {
     const world = await start({}, { log: [/portal_timeout/] });
     await open(world);
     const held = holdNext(world.portal, "/.well-known/openid-configuration");
@@ -291,11 +297,11 @@ describe("a portal that", () => {
     vi.useRealTimers();
     expect((await page).body).toBe("home");
     held.letGo();
-    await world.browser.visit(`${world.url}/account`); // which waits for the portal
+    await world.browser.visit(`${world.url}/account`); // it waits for the provider
   });
 });
 
-/** The portal's answer to the next browser that comes. */
+/** Changes the provider's response to the next browser. */
 function answerWith({ portal }: World, answer: Record<string, string>): void {
   portal.answerNext("/oauth2/authorize", (req, res) => {
     const { searchParams } = new URL(req.url ?? "", portal.issuer);
@@ -307,7 +313,7 @@ function answerWith({ portal }: World, answer: Record<string, string>): void {
   });
 }
 
-test("two tabs that open at the same moment do each other no harm", async () => {
+test("two tabs that open at the same moment do not disturb each other", async () => {
   const world = await start();
   await open(world);
   const pages = await Promise.all([open(world), open(world)]);
@@ -315,21 +321,21 @@ test("two tabs that open at the same moment do each other no harm", async () => 
   expect(wasAsked(world)).toBeLessThanOrEqual(2);
 });
 
-test("one that has a name has a mark of its own", async () => {
+test("a router with a name has a cookie of its own", async () => {
   const world = await start({ name: "staff" });
   const { headers } = await open(world);
   expect(headers["set-cookie"]).toEqual([expect.stringContaining("portal-silent.staff=1")]);
 });
 
-test("PORTAL_SILENT_LOGIN=on switches it on", async () => {
+test("PORTAL_SILENT_LOGIN=on turns silent logins on", async () => {
   vi.stubEnv("PORTAL_SILENT_LOGIN", "on");
   const world = await startWorld();
   vi.unstubAllEnvs();
   expect((await open(world)).headers["set-cookie"]).toEqual([expect.stringContaining("portal-silent=1")]);
 });
 
-describe("a callback of a login that nobody has asked for", () => {
-  /** The address that the portal would send the browser back to. */
+describe("a callback of a silent login", () => {
+  /** Returns the URL to which the provider would redirect the browser. */
   async function refused(world: World, page = "/?q=1"): Promise<URL> {
     await open(world);
     const { headers } = await world.browser.navigate(world.url + page);
@@ -337,7 +343,7 @@ describe("a callback of a login that nobody has asked for", () => {
     return new URL(`${world.url}/callback?${new URLSearchParams({ state, error: "login_required" })}`);
   }
 
-  test("whose cookie is lost leads to the start page, and no failure is shown", async () => {
+  test("leads to the start page without an error if its cookie is lost", async () => {
     const world = await start({}, { log: [/login_cookie_lost/] });
     const callback = await refused(world);
     for (const cookie of await world.browser.jar.getCookies(world.url))
@@ -347,7 +353,7 @@ describe("a callback of a login that nobody has asked for", () => {
     expect([status, headers.location]).toEqual([303, "/"]);
   });
 
-  test("in a browser that keeps its old cookies, and takes no new ones, is told, as the page would begin it anew", async () => {
+  test("shows an error if the browser stores no new cookies, to prevent a redirect loop", async () => {
     const world = await start({}, { log: [/login_cookie_lost/] });
     const callback = await refused(world);
     const { status, body } = await new Browser().navigate(callback, {
@@ -356,7 +362,7 @@ describe("a callback of a login that nobody has asked for", () => {
     expect([status, body.includes("login_cookie_lost")]).toEqual([400, true]);
   });
 
-  test("whose state was changed is like any other that nobody knows", async () => {
+  test("is treated like any unknown one if its state was changed", async () => {
     const world = await start({}, { log: [/login_not_found/] });
     const callback = await refused(world);
     const state = callback.searchParams.get("state") ?? "";
@@ -364,7 +370,7 @@ describe("a callback of a login that nobody has asked for", () => {
     expect((await world.browser.navigate(callback)).status).toBe(400);
   });
 
-  test("while the portal is down leads back to the page", async () => {
+  test("leads back to the page while the provider is down", async () => {
     const world = await start();
     const callback = await refused(world);
     const other = await start(
@@ -378,7 +384,7 @@ describe("a callback of a login that nobody has asked for", () => {
     await world.portal.comeUp();
   });
 
-  test("that a hook refuses leads back to the page, and leaves no token at the portal", async () => {
+  test("leads back to the page if a hook rejects it, and revokes the tokens", async () => {
     let isMember = true;
     const onLogin = () => {
       if (!isMember) throw new PortalAuthError("login_refused");
@@ -392,7 +398,7 @@ describe("a callback of a login that nobody has asked for", () => {
   });
 });
 
-test("authorizationParams that throw keep nobody from the page, and are asked once", async () => {
+test("authorizationParams that throw do not block the page, and are called once", async () => {
   const authorizationParams = () => {
     throw new Error("no such tenant");
   };
@@ -401,14 +407,14 @@ test("authorizationParams that throw keep nobody from the page, and are asked on
   expect(world.log).toHaveLength(1);
 });
 
-test("nobody is sent away to whom the way back is too long", async () => {
+test("no silent login starts if the URL of the page is too long", async () => {
   const world = await start();
   await open(world);
   expect((await world.browser.visit(`${world.url}/?${"long".repeat(600)}`)).body).toBe("home");
   expect(wasAsked(world)).toBe(0);
 });
 
-test("a portal that says it knows no prompt=none is not asked", async () => {
+test("no silent login starts if the provider does not list prompt=none", async () => {
   const world = await start();
   world.portal.alterDiscovery((document) => ({ ...document, prompt_values_supported: ["login", "consent"] }));
   for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
@@ -422,7 +428,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   });
   afterAll(() => browser?.close());
 
-  test("who is known at the portal is in with the second page; in a browser without cookies nobody goes in circles", async () => {
+  test("a user with a session at the provider is signed in on the second page", async () => {
     const world = await start(
       {},
       { after: (app) => app.get("/who", (req, res) => void res.send(req.portal.claims?.sub ?? "nobody")) },

@@ -15,7 +15,7 @@ type Given = Record<string, string> | [string, string][];
 const byGet = ({ url, browser }: World, given: Given) =>
   browser.navigate(`${url}/login?${new URLSearchParams(given)}`, { site: "cross-site" });
 
-/** Which is handed on to GET. */
+/** Which form is redirected to GET. */
 async function byPost({ url, browser }: World, given: Given): Promise<Answer> {
   const form = new URLSearchParams(given);
   const posted = await browser.navigate(`${url}/login`, { method: "POST", form, site: "cross-site" });
@@ -27,8 +27,8 @@ async function byPost({ url, browser }: World, given: Given): Promise<Answer> {
 describe.each([
   ["GET", byGet],
   ["POST", byPost],
-])("a login that another site begins by %s", (_method, begin) => {
-  test("leads to the portal with the hint, and back to the page that was meant", async () => {
+])("a login that another site starts by %s", (_method, begin) => {
+  test("leads to the provider with the hint, and back to the target", async () => {
     const world = await start();
     const { portal, browser, url } = world;
     const answer = await begin(world, {
@@ -81,7 +81,7 @@ describe.each([
       ],
     ],
     ["a hint of a mile", (iss) => ({ iss, login_hint: "h".repeat(1001) })],
-  ])("is refused for %s", async (_what, given) => {
+  ])("is rejected for %s", async (_what, given) => {
     const world = await start({}, WRONG);
     const answer = await begin(world, given(world.portal.issuer));
     expect([answer.status, answer.headers.location]).toEqual([400, undefined]);
@@ -100,14 +100,14 @@ describe.each([
     "https://127.0.0.1/account",
     "",
     "not an address",
-  ])("to %j ends at a page of this site", async (target_link_uri) => {
+  ])("with the target %j ends at a page of this site", async (target_link_uri) => {
     const world = await start();
     const { headers } = await begin(world, { iss: world.portal.issuer, target_link_uri });
     const page = await world.browser.visit(headers.location ?? "");
     expect(new URL(page.url).origin).toBe(world.url);
   });
 
-  test("does not end at a route of ours, which would be a circle", async () => {
+  test("does not end at a route of the router, which would be a redirect loop", async () => {
     const world = await start();
     const { headers } = await begin(world, {
       iss: world.portal.issuer,
@@ -116,7 +116,7 @@ describe.each([
     expect((await world.browser.visit(headers.location ?? "")).url).toBe(`${world.url}/`);
   });
 
-  test("that means nobody in particular takes who is logged in to the target at once", async () => {
+  test("without a hint redirects a signed-in user to the target at once", async () => {
     const world = await start();
     await world.browser.visit(`${world.url}/account`);
     const answer = await begin(world, { iss: world.portal.issuer, target_link_uri: "/account" });
@@ -128,7 +128,7 @@ describe.each([
     expect(world.asked("/oauth2/authorize")).toHaveLength(1);
   });
 
-  test("that means somebody leaves who is logged in as they are until it is finished", async () => {
+  test("with a hint keeps the user's session until it is finished", async () => {
     const world = await start();
     await world.browser.visit(`${world.url}/account`);
     const { headers } = await begin(world, { iss: world.portal.issuer, login_hint: "jonas-weber" });
@@ -139,7 +139,7 @@ describe.each([
     expect((await world.me()).claims).toMatchObject({ sub: "jonas-weber" });
   });
 
-  test("sets no cookie but the login's own, whatever the app's session does", async () => {
+  test("sets no cookie except the login's, for each kind of session of the app", async () => {
     const world = await startWorld({ ownSession: true, options: { thirdPartyLogin: true } });
     const { headers } = await begin(world, { iss: world.portal.issuer });
     expect(headers["set-cookie"]?.map((line) => line.split("=")[0]?.split(".")[0])).toEqual(["portal-login"]);
@@ -150,7 +150,7 @@ test.each([
   ["a script", { "sec-fetch-mode": "cors" }],
   ["an image", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }],
   ["a frame", { "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" }],
-])("%s begins none", async (_what, headers) => {
+])("%s starts no login", async (_what, headers) => {
   const { url, browser, portal } = await start({}, [/navigation_required/]);
   const query = new URLSearchParams({ iss: portal.issuer });
   expect((await browser.request(`${url}/login?${query}`, { headers })).status).toBe(400);
@@ -160,12 +160,12 @@ test.each([
 test.each<[string, Ask]>([
   ["JSON", { headers: { "content-type": "application/json" }, form: { iss: "x" } }],
   ["a form over 64 KiB", { form: { iss: "x".repeat(65 * 1024) } }],
-])("%s begins none", async (_what, ask) => {
+])("%s starts no login", async (_what, ask) => {
   const { url, browser } = await start({}, WRONG);
   expect((await browser.navigate(`${url}/login`, { method: "POST", ...ask })).status).toBe(400);
 });
 
-test("what is posted goes on by GET at the address as the browser knows it, with nothing that is not understood", async () => {
+test("a POST is redirected to GET at the browser's URL, without unknown parameters", async () => {
   const { url, browser, portal } = await start();
   const form = {
     iss: portal.issuer,
@@ -183,7 +183,7 @@ test("what is posted goes on by GET at the address as the browser knows it, with
   expect([status, headers.location, headers["set-cookie"]]).toEqual([303, `?${known}`, undefined]);
 });
 
-test("a page that posts again and again heaps up no cookies", async () => {
+test("a page that posts again and again adds no cookies", async () => {
   const world = await start();
   for (let n = 0; n < 15; n += 1) {
     await byPost(world, { iss: world.portal.issuer, target_link_uri: `/${"x".repeat(1500)}` });
@@ -194,7 +194,7 @@ test("a page that posts again and again heaps up no cookies", async () => {
   }
 });
 
-test("where the session is SameSite=Strict a page of ours leads here once more, to see who is logged in", async () => {
+test("if the session is SameSite=Strict, an interstitial page loads the URL again", async () => {
   const { url, browser, portal } = await start({ sameSite: "strict" });
   const address = new URL(`${url}/login?${new URLSearchParams({ iss: portal.issuer })}`);
   const page = await browser.navigate(address, { site: "cross-site" });
@@ -202,7 +202,7 @@ test("where the session is SameSite=Strict a page of ours leads here once more, 
   expect((await browser.navigate(address, { site: "same-origin" })).status).toBe(302);
 });
 
-test("where it is not switched on a POST is none of ours, and the parameters mean nothing", async () => {
+test("if the option is off, a POST is passed to the app, and the parameters are ignored", async () => {
   const { url, browser, portal } = await startWorld();
   const given = { iss: "https://elsewhere.example", login_hint: "x", target_link_uri: "/account" };
   expect((await browser.navigate(`${url}/login`, { method: "POST", form: given })).status).toBe(404);
@@ -211,7 +211,7 @@ test("where it is not switched on a POST is none of ours, and the parameters mea
   expect([status, to.origin, to.searchParams.get("login_hint")]).toEqual([302, portal.issuer, null]);
 });
 
-test("PORTAL_THIRD_PARTY_LOGIN=on switches it on, and our own links go on as before", async () => {
+test("PORTAL_THIRD_PARTY_LOGIN=on turns it on, and our own links still work", async () => {
   vi.stubEnv("PORTAL_THIRD_PARTY_LOGIN", "on");
   const world = await startWorld();
   vi.unstubAllEnvs();
@@ -227,15 +227,17 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   });
   afterAll(() => browser?.close());
 
-  test("another site's form logs a person in, though it carries no cookie, and leads to the page that it names", async () => {
+  test("a form of another site signs a user in without cookies, and leads to its target page", async () => {
     const { url, portal } = await start();
     const form = `<form method="post" action="${url}/login">
-      <input name="iss" value="${portal.issuer}"><input name="target_link_uri" value="${url}/account"><button>go</button></form>`;
+      <input name="iss" value="${portal.issuer}">
+      <input name="target_link_uri" value="${url}/account"><button>go</button></form>`;
     const server = createServer((_req, res) => void res.setHeader("content-type", "text/html").end(form));
-    const elsewhere = (await listen(server)).replace("127.0.0.1", "localhost"); // another site, as cookies see it
+    // For cookies, localhost is another site.
+    const otherSite = (await listen(server)).replace("127.0.0.1", "localhost");
     onTestFinished(() => close(server));
     const page = await (await browser.newContext()).newPage();
-    await page.goto(elsewhere);
+    await page.goto(otherSite);
     await page.getByRole("button", { name: "go" }).click();
     await page.getByRole("button", { name: /Amara Okafor/ }).click();
     await page.waitForURL(`${url}/account`);
