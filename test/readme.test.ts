@@ -53,8 +53,8 @@ test("the defaults are those of the code", () => {
     expect(configuration).toContain(`  ${route}: '${path}',`);
 });
 
-/** Names that look like ours: the example app reads some, and tests read others. */
-const OTHERS = /^(DEMO_|TEST_)/;
+/** Names that look like ours: the example app, tests and Kubernetes set them. */
+const OTHERS = /^(DEMO_|TEST_)|_SERVICE_HOST$|_PORT$/;
 
 test("the README and the guide name only variables that are read", async () => {
   const known = new Set([...Object.values(VARIABLES), ...SECRETS.map((name) => `${name}_FILE`)]);
