@@ -1,7 +1,7 @@
 import { createLog, createSafeWrite } from "./answer/log.js";
-import { emitNothing } from "./contract/events.js";
 import type { Logger } from "./contract/logger.js";
 import { PortalAuthError } from "./errors/portal-auth-error.js";
+import { emitNothing } from "./events/event-emitter.js";
 import { livesByCookie } from "./store/lives.js";
 import { createMemoryStore } from "./store/memory-store.js";
 import { isStore, openStore, whyNoStore } from "./store/open-store.js";

@@ -26,7 +26,7 @@ export type {
 } from "./contract/events.js";
 export type { ErrorContext, Hooks, LoginContext, LogoutContext, TokensContext } from "./contract/hooks.js";
 export type { Logger } from "./contract/logger.js";
-export type { Action, Page, RenderPage, Words, WordsGiven } from "./contract/page-parts.js";
+export type { Action, Page, RenderPage } from "./contract/page-parts.js";
 export type { Authentication, Claims, TokenSet } from "./contract/tokens.js";
 export { type CreateStoreOptions, createStore } from "./create-store.js";
 export {
@@ -37,6 +37,7 @@ export {
   diagnose,
   type Verdict,
 } from "./doctor/index.js";
+export type { Words, WordsGiven } from "./errors/languages/words.js";
 export {
   PortalAuthError,
   type PortalAuthErrorCode,

@@ -6,9 +6,9 @@ import { isExpressRequest, rejectNonExpressRequest } from "./answer/non-express-
 import { createPageRenderer } from "./answer/page-renderer.js";
 import { sendErrorResponse } from "./answer/send-error-response.js";
 import { offerLogin, offerRetry, type RequestContext, type RouterContext } from "./context/router-context.js";
-import { createEventEmitter } from "./contract/events.js";
 import { PortalAuthError } from "./errors/portal-auth-error.js";
 import { toPortalAuthError } from "./errors/to-portal-auth-error.js";
+import { createEventEmitter } from "./events/event-emitter.js";
 import { assumeHttps } from "./http/request-scheme.js";
 import { callbackPaths, findPossibleCallbackPaths } from "./http/test-login.js";
 import { createSilentLogin } from "./login/silent-login.js";

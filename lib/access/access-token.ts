@@ -1,10 +1,10 @@
 import type { Request } from "express";
 import type { RouterContext } from "../context/router-context.js";
-import { hasExpired } from "../contract/tokens.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
 import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
 import type { PortalSession } from "../session/login-record.js";
 import { readSession, type StoredLogin, storedLogin, updateSession } from "../session/session.js";
+import { hasExpired } from "../util/time.js";
 import { withinTime } from "../util/with-timeout.js";
 import { endsSession, renewal } from "./renew.js";
 

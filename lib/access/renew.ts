@@ -2,10 +2,10 @@ import type { Request } from "express";
 import { logSharedFailure, logUnconditionally } from "../answer/log.js";
 import { revokeTokens } from "../context/revoke-tokens.js";
 import type { RouterContext } from "../context/router-context.js";
-import { callOnTokens } from "../contract/hooks.js";
-import { hasExpired, type TokenSet } from "../contract/tokens.js";
+import type { TokenSet } from "../contract/tokens.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
 import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
+import { callOnTokens } from "../hooks/call-on-tokens.js";
 import type { Provider } from "../provider/discovery.js";
 import { networkFailure } from "../provider/provider-fetch.js";
 import { refresh } from "../provider/refresh-tokens.js";
@@ -14,6 +14,7 @@ import { longestRenewMs, type Refresh, type Renewed } from "../refresh/refresh.j
 import type { Blame } from "../refresh/refresh-circuit-breaker.js";
 import type { PortalSession } from "../session/login-record.js";
 import type { StoredLogin } from "../session/session.js";
+import { hasExpired } from "../util/time.js";
 import { withinTime } from "../util/with-timeout.js";
 
 /** What speaks of one person's tokens, and not of the portal or of how this application is known there. */

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { type EmitEvent, emitNothing } from "../contract/events.js";
 import type { Logger } from "../contract/logger.js";
-import { isExpectedOutcome, PortalAuthError } from "../errors/portal-auth-error.js";
+import { isExpectedOutcome } from "../errors/error-codes.js";
+import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { redactError } from "../errors/redact.js";
+import { type EmitEvent, emitNothing } from "../events/event-emitter.js";
 import { oneLine } from "../util/to-single-line.js";
 
 /** Where our few lines go, and our events. */

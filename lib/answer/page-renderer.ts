@@ -1,8 +1,9 @@
 import type { Request, Response } from "express";
-import { callHook } from "../contract/hooks.js";
-import type { Page, RenderPage, Words, WordsGiven } from "../contract/page-parts.js";
+import type { Page, RenderPage } from "../contract/page-parts.js";
+import type { Words, WordsGiven } from "../errors/languages/words.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { type ChooseWords, createChooseWords } from "./languages/choose-words.js";
+import { callHook } from "../hooks/call-hook.js";
+import { type ChooseWords, createChooseWords } from "./choose-words.js";
 import { consoleLog, type Log, logFailure } from "./log.js";
 import { renderPage } from "./page-html.js";
 import { setResponseHeaders } from "./response-headers.js";

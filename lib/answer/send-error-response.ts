@@ -1,8 +1,11 @@
 import type { Request, Response } from "express";
-import { callHook, type Hooks } from "../contract/hooks.js";
-import type { Action, Page, Words } from "../contract/page-parts.js";
-import { errorDefinitions, type PortalAuthError } from "../errors/portal-auth-error.js";
+import type { Hooks } from "../contract/hooks.js";
+import type { Action, Page } from "../contract/page-parts.js";
+import { ENGLISH } from "../errors/languages/english.js";
+import type { Words } from "../errors/languages/words.js";
+import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
+import { callHook } from "../hooks/call-hook.js";
 import { shouldSendPage } from "./client-kind.js";
 import { consoleLog, createRequestId, findSharedRequestId, type Log, logFailure } from "./log.js";
 import { defaultPageRenderer, type PageRenderer } from "./page-renderer.js";
@@ -98,7 +101,7 @@ const joinSentences = (one: string, next: string): string => one + (one.endsWith
 
 /** What a hook says is in the application's own words. */
 const getUserMessage = ({ code, sentence }: PortalAuthError, { sentences }: Words): string =>
-  sentence === errorDefinitions[code].sentence ? sentences[code] : sentence;
+  sentence === ENGLISH.sentences[code] ? sentences[code] : sentence;
 
 /** Who has not been at the portal yet, or changed their mind there, has nothing to do again. */
 function chooseSignInLabel({ code, status }: PortalAuthError, { labels }: Words): string {

@@ -1,10 +1,10 @@
 import { setResponseHeaders } from "../answer/response-headers.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
-import { epochSeconds } from "../contract/clock.js";
 import type { TestLogin } from "../http/test-login.js";
 import { readAuthentication } from "../provider/parse-claims.js";
 import { beginSession } from "../session/begin-session.js";
 import { reservedKey } from "../session/reserved-keys.js";
+import { epochSeconds } from "../util/time.js";
 
 const ONE_HOUR_SECONDS = 3600;
 

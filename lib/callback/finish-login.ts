@@ -1,6 +1,5 @@
 import { revokeTokens } from "../context/revoke-tokens.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
-import { startTimer } from "../contract/clock.js";
 import { getRouteUrl, getStartPage } from "../http/external-url.js";
 import type { TakenAttempt } from "../login-attempt/login-attempts.js";
 import type { Provider } from "../provider/discovery.js";
@@ -8,6 +7,7 @@ import { exchange, type GoodResponse } from "../provider/exchange-code.js";
 import { beginSession } from "../session/begin-session.js";
 import type { PortalSession } from "../session/login-record.js";
 import { checkCookieCanBeSet } from "../session/session-cookie.js";
+import { startTimer } from "../util/time.js";
 import type { LoginReport } from "./login-report.js";
 import { type AcceptedLogin, runHooks } from "./run-hooks.js";
 

@@ -1,5 +1,6 @@
-import type { EmitEvent, LoginStep, LoginStepName } from "../contract/events.js";
+import type { LoginStep, LoginStepName } from "../contract/events.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
+import type { EmitEvent } from "../events/event-emitter.js";
 import type { LoginAttempt } from "../login-attempt/login-attempt.js";
 import type { AuthorizationResponse } from "../provider/exchange-code.js";
 

@@ -1,5 +1,7 @@
 import type { Request } from "express";
-import { callHook, callOnTokens, type Hooks, type LoginContext } from "../contract/hooks.js";
+import type { Hooks, LoginContext } from "../contract/hooks.js";
+import { callHook } from "../hooks/call-hook.js";
+import { callOnTokens } from "../hooks/call-on-tokens.js";
 import { assertStorable, createHookError } from "../hooks/hook-result.js";
 import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
 import type { Verified } from "../provider/exchange-code.js";

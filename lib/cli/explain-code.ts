@@ -1,5 +1,5 @@
+import { errorDefinitions } from "../errors/error-codes.js";
 import { findErrorSection } from "../errors/error-reference.js";
-import { errorDefinitions } from "../errors/portal-auth-error.js";
 import { WrongUsage } from "./wrong-usage.js";
 
 /** Prints what the documentation says of a failure. */

@@ -1,5 +1,3 @@
-import { type Channel, channel } from "node:diagnostics_channel";
-
 /** In every event: when it was told, and by which portalAuth(). Nothing of a person, and no secret, stands in any of them. */
 export interface PortalAuthEvent {
   /** Epoch milliseconds. */
@@ -169,57 +167,3 @@ export interface PortalAuthEvents {
 
 /** The channels, without `express-portal-auth:`. */
 export type PortalAuthEventName = keyof PortalAuthEvents;
-
-const NAMES: Readonly<Record<PortalAuthEventName, true>> = {
-  "login.started": true,
-  "login.finished": true,
-  "login.failed": true,
-  "refresh.done": true,
-  "refresh.joined": true,
-  "refresh.failed": true,
-  "lock.waited": true,
-  logout: true,
-  "session.refused": true,
-  failed: true,
-};
-
-export const EVENT_NAMES = Object.keys(NAMES) as PortalAuthEventName[];
-
-export const getChannelName = (name: PortalAuthEventName): string => `express-portal-auth:${name}`;
-
-/** What is not in every event. */
-export type EventDetails<Name extends PortalAuthEventName> = Omit<
-  PortalAuthEvents[Name],
-  keyof PortalAuthEvent
->;
-
-/** Tells who listens. What is told is made only where somebody does; undefined, and there is nothing to tell. */
-export type EmitEvent = <Name extends PortalAuthEventName>(
-  name: Name,
-  createDetails: () => EventDetails<Name> | undefined,
-) => void;
-
-const channels = Object.fromEntries(
-  EVENT_NAMES.map((name) => [name, channel(getChannelName(name))]),
-) as Record<PortalAuthEventName, Channel>;
-
-/** Told as well, of each event. */
-type OnEvent = (event: PortalAuthEvent, name: PortalAuthEventName) => void;
-
-/** The events of one portalAuth(). */
-export function createEventEmitter(
-  { instance, issuer, client_id }: Omit<PortalAuthEvent, "at">,
-  onEvent?: OnEvent,
-): EmitEvent {
-  return function tell(name, createDetails) {
-    if (!channels[name].hasSubscribers && !onEvent) return;
-    const details = createDetails();
-    if (!details) return;
-    const event = { at: Date.now(), instance, issuer, client_id, ...details };
-    channels[name].publish(event);
-    onEvent?.(event, name);
-  };
-}
-
-/** For what belongs to no portalAuth(). */
-export const emitNothing: EmitEvent = () => {};

@@ -1,7 +1,6 @@
 import type { Request, Response } from "express";
 import type { SessionData } from "express-session";
-import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { assertStorable, createHookError } from "../hooks/hook-result.js";
+import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { LogoutReason } from "./events.js";
 import type { Claims, TokenSet } from "./tokens.js";
 
@@ -91,72 +90,4 @@ export interface Hooks {
    * its promise resolves (Express 5's `res.render` without a callback has not); otherwise the usual answer follows.
    */
   onError?(error: PortalAuthError, context: ErrorContext): void | Promise<void>;
-}
-
-/**
- * Calls onTokens and returns the tokens to keep.
- *
- * @throws PortalAuthError what the hook threw, or `hook_failed` if it returned anything else than tokens
- */
-export async function callOnTokens(
-  hooks: Hooks,
-  tokens: TokenSet,
-  context: TokensContext,
-): Promise<TokenSet> {
-  const returned = (await callHook("onTokens", () => hooks.onTokens?.({ ...tokens }, context))) ?? tokens;
-  await callHook("onTokens", () => checkTokens(returned));
-  // Guards compare the scope. Without one they assume all that was asked for, which may be more than was granted.
-  const { scope = tokens.scope, token_type = tokens.token_type } = returned;
-  const accepted = { ...returned, token_type };
-  return scope === undefined ? accepted : { ...accepted, scope };
-}
-
-type MemberType = "text" | "seconds";
-
-const MEMBERS: Readonly<Record<keyof TokenSet, MemberType>> = {
-  access_token: "text",
-  token_type: "text",
-  refresh_token: "text",
-  id_token: "text",
-  scope: "text",
-  expires_at: "seconds",
-  refresh_expires_at: "seconds",
-};
-
-const IS_OF_TYPE: Readonly<Record<MemberType, (value: unknown) => boolean>> = {
-  text: (value) => typeof value === "string",
-  seconds: (value) => Number.isFinite(value),
-};
-
-const EXPECTED: Readonly<Record<MemberType, string>> = { text: "text", seconds: "a number of epoch seconds" };
-
-/**
- * Checks the tokens that onTokens returned, before anything is stored.
- *
- * @throws PortalAuthError `hook_failed`, with the name of the member
- */
-function checkTokens(returned: unknown): asserts returned is TokenSet {
-  assertStorable("onTokens", "tokens", returned);
-  for (const [name, kind] of Object.entries(MEMBERS)) {
-    const value = returned[name];
-    if (value !== undefined && !IS_OF_TYPE[kind](value))
-      throw createHookError(`onTokens: tokens.${name} is not ${EXPECTED[kind]}`);
-  }
-  if (!returned["access_token"]) throw createHookError("onTokens: tokens.access_token is missing");
-}
-
-/** Runs a hook; what it throws arrives as a PortalAuthError that names the hook. */
-export async function callHook<T>(
-  name: keyof Hooks | "authorizationParams" | "renderPage",
-  call: () => T | Promise<T>,
-): Promise<T> {
-  try {
-    return await call();
-  } catch (cause) {
-    if (cause instanceof PortalAuthError) throw cause;
-    throw new PortalAuthError("hook_failed", {
-      cause,
-      detail: `${name} threw`,
-    });
-  }
 }

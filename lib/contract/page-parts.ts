@@ -1,5 +1,4 @@
 import type { Request, Response } from "express";
-import type { PortalAuthErrorCode } from "../errors/portal-auth-error.js";
 
 /** What stands on one of our pages. All of it is text: whoever renders it escapes it. */
 export interface Page {
@@ -52,83 +51,3 @@ export type RenderPage = (
   page: Page,
   context: { readonly req: Request; readonly res: Response },
 ) => string | Promise<string>;
-
-/** What a person reads on our pages, in one language. */
-export interface Words {
-  /** For `<html lang>` and Content-Language (BCP 47). */
-  readonly lang: string;
-  /** What has happened, and what the person can do: by the failure's code. */
-  readonly sentences: Readonly<Record<PortalAuthErrorCode, string>>;
-  /** The headings. */
-  readonly titles: {
-    /** Of a login that the person did not want. */
-    readonly signInCancelled: string;
-    /** Of a login that came to nothing. */
-    readonly signInFailed: string;
-    /** Of a page that asks the user to sign in first. */
-    readonly signInNeeded: string;
-    /** Of what may work in a moment (503). */
-    readonly notNow: string;
-    /** Of what somebody who is signed in may not see. */
-    readonly notOpen: string;
-    /** Of every other failure. */
-    readonly didNotWork: string;
-    /** Of the question before a logout. */
-    readonly signOut: string;
-    /** Of a page that goes on by itself. */
-    readonly goingOn: string;
-    /** Of the question whether to send a form that was kept. */
-    readonly sendForm: string;
-    /** Where there is none to be sent. */
-    readonly noForm: string;
-  };
-  /** The words on links and buttons. */
-  readonly labels: {
-    /** Leads to the login, for who has not been there. */
-    readonly signIn: string;
-    /** Leads to the login, for who has. */
-    readonly signInAgain: string;
-    /** Asks for the same once more. */
-    readonly tryAgain: string;
-    /** Leads to the root of the site. */
-    readonly startPage: string;
-    /** The button that logs out. */
-    readonly signOut: string;
-    /** Leads away from the question before a logout. */
-    readonly staySignedIn: string;
-    /** On a page that goes on by itself, for browsers that do not. */
-    readonly goOn: string;
-    /** The button that sends the form that was kept. */
-    readonly sendNow: string;
-    /** The button that forgets it. */
-    readonly doNotSend: string;
-    /** Before the id that the person tells whoever they ask for help. */
-    readonly request: string;
-  };
-  /** Explains why the logout route asks first: the user did not click a link or a button of this site. */
-  readonly signOutQuestion: string;
-  /** Tells the user to send a form again after the sign-in, as it was not kept. */
-  readonly formNotSent: string;
-  /** Asks whether to send a form that was kept. `{name}` stands for who is signed in now: it may be somebody else. */
-  readonly formQuestion: string;
-  /** Told where there is none: it was sent already, or kept for too long. */
-  readonly formGone: string;
-}
-
-/** A language of the application's own. What is left out is English. */
-export interface WordsGiven {
-  /** Sentences, by the failure's code. */
-  readonly sentences?: Partial<Words["sentences"]>;
-  /** Headings. */
-  readonly titles?: Partial<Words["titles"]>;
-  /** The words on links and buttons. */
-  readonly labels?: Partial<Words["labels"]>;
-  /** The question before a logout. */
-  readonly signOutQuestion?: string;
-  /** Tells the user to send a form again after the sign-in. */
-  readonly formNotSent?: string;
-  /** The question whether to send a form; with `{name}` in it. */
-  readonly formQuestion?: string;
-  /** What is said where there is no form to be sent. */
-  readonly formGone?: string;
-}

@@ -1,5 +1,3 @@
-import type { Clock } from "./clock.js";
-
 /** The tokens of one person, by their wire names (RFC 6749, section 5.1; OpenID Connect Core 1.0, section 3.1.3.3). */
 export interface TokenSet {
   /** What APIs want (RFC 6749, section 1.4). Opaque here, whatever it is to the API. */
@@ -20,10 +18,6 @@ export interface TokenSet {
    */
   refresh_expires_at?: number;
 }
-
-/** Whether the access token has expired. If the provider gave no end, it is good until a resource refuses it. */
-export const hasExpired = ({ expires_at }: Readonly<TokenSet>, clock: Clock): boolean =>
-  expires_at !== undefined && clock() / 1000 >= expires_at;
 
 /**
  * What the portal said of the login itself, in the verified ID token (OpenID Connect Core 1.0, section 2): what guards and

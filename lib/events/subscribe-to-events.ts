@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { getChannelName, type PortalAuthEventName, type PortalAuthEvents } from "../contract/events.js";
+import type { PortalAuthEventName, PortalAuthEvents } from "../contract/events.js";
+import { getChannelName } from "../events/event-emitter.js";
 
 /** What shall be called for which event. */
 export type EventListeners = {

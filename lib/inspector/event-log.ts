@@ -1,201 +1,253 @@
 import { randomBytes } from "node:crypto";
 import type {
   Failed,
+  LoggedOut,
   LoginFailed,
   LoginFinished,
   LoginStarted,
   PortalAuthEvent,
+  SessionRefused,
 } from "../contract/events.js";
-import {
-  errorDefinitions,
-  isExpectedOutcome,
-  type PortalAuthErrorCode,
-} from "../errors/portal-auth-error.js";
+import { errorDefinitions, isExpectedOutcome, type PortalAuthErrorCode } from "../errors/error-codes.js";
 import type { EventListeners } from "../events/subscribe-to-events.js";
 import { keepNewest } from "../util/bounded-map.js";
 import type {
   FailureRecord,
   InspectorRecord,
   LoginAttemptRecord,
+  LoginFailure,
   OtherInspectorRecord,
   RefreshRecord,
 } from "./inspector-records.js";
 
 const LIMITS = { logins: 50, others: 200 } as const;
 const MAX_REQUEST_IDS = 5;
-/** Of what was seen: some of it is what strangers have sent. */
+/** A detail may contain text that an attacker sent, so its length has a limit. */
 const MAX_DETAIL_LENGTH = 600;
 
+/** The changes that a page gets. */
 export interface EventLogUpdate {
-  /** Names this notebook: another one has seen nothing of what this one has. */
-  readonly notebook: string;
+  /** Identifies this log. A page that has read another one gets everything. */
+  readonly log_id: string;
   readonly now: number;
   readonly last: number;
   readonly limits: typeof LIMITS;
   readonly records: readonly InspectorRecord[];
 }
 
-/** Writes down what is told: the newest logins, and the newest of everything else. */
-export interface EventLog {
-  readonly listeners: EventListeners;
-  /** What has changed since; everything for who has read another notebook. */
-  getUpdate(seen: { readonly notebook?: unknown; readonly after?: unknown }): EventLogUpdate;
-  clear(): void;
-}
+type RefreshEvent = PortalAuthEvent & { readonly refresh: number };
 
-export function createEventLog(): EventLog {
-  const notebook = randomBytes(6).toString("hex");
-  const logins = new Map<string, LoginAttemptRecord>();
-  const others = new Map<string, OtherInspectorRecord>();
-  let last = 0;
-  /** A login that has just failed: what to do comes with the failure that is told next. */
-  let lastFailedLogin: LoginAttemptRecord | undefined;
+/** Records events in memory: the latest logins, and the latest of all other events. */
+export class EventLog {
+  readonly #logId = randomBytes(6).toString("hex");
+  readonly #logins = new Map<string, LoginAttemptRecord>();
+  readonly #others = new Map<string, OtherInspectorRecord>();
+  #lastSequence = 0;
+  /** A login that has just failed. The `failed` event that follows has its hint and detail. */
+  #lastFailedLogin: LoginAttemptRecord | undefined;
 
-  const nextNumber = () => {
-    last += 1;
-    return last;
-  };
-  const saveLogin = (record: LoginAttemptRecord) => {
-    record.n = nextNumber();
-    keepNewest(logins, record.id, record, LIMITS.logins);
-  };
-  const saveOther = (record: OtherInspectorRecord) => {
-    record.n = nextNumber();
-    keepNewest(others, record.id, record, LIMITS.others);
-  };
-
-  function takeLogin(event: LoginStarted | LoginFinished | LoginFailed): LoginAttemptRecord {
-    const id = `login ${event.login === undefined ? `unknown ${nextNumber()}` : createRecordKey(event, event.login)}`;
-    const since = "since_started" in event ? event.since_started : 0;
-    const started_at = since === undefined ? undefined : event.at - since;
-    const record = logins.get(id) ?? {
-      kind: "login",
-      id,
-      n: 0,
-      at: event.at,
-      instance: event.instance,
-      state: "at_portal",
-      started_at,
-      steps: [],
-    };
-    if ("steps" in event) {
-      const { since_started, took, steps } = event;
-      Object.assign(record, { since_started, took, steps, state: "code" in event ? "failed" : "finished" });
-      delete record.failure;
-    }
-    saveLogin(record);
-    return record;
-  }
-
-  function failLogin(event: LoginFailed): void {
-    const { code, status } = event;
-    lastFailedLogin = takeLogin(event);
-    const hint = findHint(code);
-    lastFailedLogin.failure = {
-      code,
-      ordinary: isExpectedOutcome(code),
-      status,
-      hint,
-      detail: undefined,
-      request_id: undefined,
-    };
-  }
-
-  function takeFailure(event: Failed): void {
-    const { at, instance, code, status, hint, request_id } = event;
-    const detail = event.detail?.slice(0, MAX_DETAIL_LENGTH);
-    if (lastFailedLogin?.failure?.code === code && lastFailedLogin.instance === instance) {
-      lastFailedLogin.failure = { code, ordinary: isExpectedOutcome(code), status, hint, detail, request_id };
-      saveLogin(lastFailedLogin);
-    }
-    lastFailedLogin = undefined;
-    const id = `failure ${createRecordKey(event, code)} ${detail ?? ""}`;
-    const before = others.get(id) as FailureRecord | undefined;
-    const record: FailureRecord = before ?? {
-      kind: "failure",
-      id,
-      n: 0,
-      at,
-      instance,
-      code,
-      status,
-      hint,
-      detail,
-      count: 0,
-      last_at: at,
-      request_ids: [],
-    };
-    record.count += 1;
-    record.last_at = at;
-    if (request_id !== undefined)
-      record.request_ids = [request_id, ...record.request_ids].slice(0, MAX_REQUEST_IDS);
-    saveOther(record);
-  }
-
-  /** The numbers of refreshes begin anew with each portalAuth(): a second end belongs to another one. */
-  function refreshOf(event: PortalAuthEvent & { readonly refresh: number }, isEnd: boolean): RefreshRecord {
-    const { at, instance, refresh } = event;
-    const name = `refresh ${createRecordKey(event, refresh)} #`;
-    const before = [...others.values()].findLast(({ id }) => id.startsWith(name)) as
-      | RefreshRecord
-      | undefined;
-    if (before && !(isEnd && before.state !== "under_way")) return before;
-    const id = `${name}${nextNumber()}`;
-    return { kind: "refresh", id, n: 0, at, instance, refresh, state: "under_way", joined: 0 };
-  }
-
-  const listeners: Required<EventListeners> = {
-    "login.started": (event) => void takeLogin(event),
-    "login.finished": (event) => void takeLogin(event),
-    "login.failed": failLogin,
-    failed: takeFailure,
+  readonly listeners: Required<EventListeners> = {
+    "login.started": (event) => this.#recordLogin(event),
+    "login.finished": (event) => this.#recordLogin(event),
+    "login.failed": (event) => this.#recordFailedLogin(event),
+    failed: (event) => this.#recordFailure(event),
     "refresh.joined": (event) => {
-      const record = refreshOf(event, false);
+      const record = this.#findOrCreateRefresh(event);
       record.joined += 1;
-      saveOther(record);
+      this.#saveOther(record);
     },
     "lock.waited": (event) => {
       const { waited, renewed } = event;
-      saveOther(
-        Object.assign(refreshOf(event, renewed), { waited, ...(renewed && { state: "elsewhere" as const }) }),
-      );
+      const record = renewed ? this.#findOrCreateRunningRefresh(event) : this.#findOrCreateRefresh(event);
+      this.#saveOther(Object.assign(record, renewed ? { waited, state: "elsewhere" as const } : { waited }));
     },
     "refresh.done": (event) => {
       const { took, rotated } = event;
-      saveOther(Object.assign(refreshOf(event, true), { state: "done" as const, took, rotated }));
+      const record = this.#findOrCreateRunningRefresh(event);
+      this.#saveOther(Object.assign(record, { state: "done" as const, took, rotated }));
     },
     "refresh.failed": (event) => {
       const { took, code, ends_session } = event;
-      saveOther(
-        Object.assign(refreshOf(event, true), { state: "failed" as const, took, code, ends_session }),
-      );
+      const record = this.#findOrCreateRunningRefresh(event);
+      this.#saveOther(Object.assign(record, { state: "failed" as const, took, code, ends_session }));
     },
-    logout: ({ at, instance, had_login, at_portal }) =>
-      saveOther({ kind: "logout", id: `logout ${last}`, n: 0, at, instance, had_login, at_portal }),
-    "session.refused": ({ at, instance, reason }) =>
-      saveOther({ kind: "session_refused", id: `refused ${last}`, n: 0, at, instance, reason }),
+    logout: (event) => this.#recordLogout(event),
+    "session.refused": (event) => this.#recordRefusedSession(event),
   };
-  function since({ notebook: read, after }: { notebook?: unknown; after?: unknown }): EventLogUpdate {
-    const seen = read === notebook ? Number(after) || 0 : 0;
-    const records = [...logins.values(), ...others.values()]
-      .filter(({ n }) => n > seen)
-      .sort((a, b) => a.n - b.n);
-    return { notebook, now: Date.now(), last, limits: LIMITS, records };
+
+  /**
+   * Returns the records that have changed after a sequence number; all records if the page has read another
+   * log.
+   */
+  getUpdate(seen: { readonly log_id?: unknown; readonly after?: unknown }): EventLogUpdate {
+    const after = seen.log_id === this.#logId ? Number(seen.after) || 0 : 0;
+    const records = [...this.#logins.values(), ...this.#others.values()]
+      .filter(({ sequence }) => sequence > after)
+      .sort((a, b) => a.sequence - b.sequence);
+    return { log_id: this.#logId, now: Date.now(), last: this.#lastSequence, limits: LIMITS, records };
   }
 
-  function clear(): void {
-    logins.clear();
-    others.clear();
-    lastFailedLogin = undefined;
+  /** Removes all records. */
+  clear(): void {
+    this.#logins.clear();
+    this.#others.clear();
+    this.#lastFailedLogin = undefined;
   }
 
-  return { listeners, getUpdate: since, clear };
+  #nextSequence(): number {
+    this.#lastSequence += 1;
+    return this.#lastSequence;
+  }
+
+  #saveLogin(record: LoginAttemptRecord): void {
+    record.sequence = this.#nextSequence();
+    keepNewest(this.#logins, record.id, record, LIMITS.logins);
+  }
+
+  #saveOther(record: OtherInspectorRecord): void {
+    record.sequence = this.#nextSequence();
+    keepNewest(this.#others, record.id, record, LIMITS.others);
+  }
+
+  #recordLogin(
+    event: LoginStarted | LoginFinished | LoginFailed,
+    failure?: LoginFailure,
+  ): LoginAttemptRecord {
+    const { at, instance, login } = event;
+    const key = login === undefined ? `unknown ${this.#nextSequence()}` : createRecordKey(event, login);
+    const id = `login ${key}`;
+    const record =
+      this.#logins.get(id) ?? createLoginRecord(id, { at, instance, started_at: getStart(event) });
+    if ("steps" in event) {
+      const { since_started, took, steps } = event;
+      Object.assign(record, { since_started, took, steps, state: failure ? "failed" : "finished" });
+      delete record.failure;
+      if (failure) record.failure = failure;
+    }
+    this.#saveLogin(record);
+    return record;
+  }
+
+  #recordFailedLogin(event: LoginFailed): void {
+    const { code, status } = event;
+    this.#lastFailedLogin = this.#recordLogin(event, {
+      code,
+      ordinary: isExpectedOutcome(code),
+      status,
+      hint: findHint(code),
+      detail: undefined,
+      request_id: undefined,
+    });
+  }
+
+  #recordFailure(event: Failed): void {
+    const { code, request_id } = event;
+    const detail = event.detail?.slice(0, MAX_DETAIL_LENGTH);
+    this.#explainLastLogin(event, detail);
+    const id = `failure ${createRecordKey(event, code)} ${detail ?? ""}`;
+    const found = this.#others.get(id) as FailureRecord | undefined;
+    const record = found ?? createFailureRecord(id, event, detail);
+    record.count += 1;
+    record.last_at = event.at;
+    if (request_id !== undefined)
+      record.request_ids = [request_id, ...record.request_ids].slice(0, MAX_REQUEST_IDS);
+    this.#saveOther(record);
+  }
+
+  /** Adds hint and detail to the login that has just failed, if this failure is its own. */
+  #explainLastLogin({ code, instance, status, hint, request_id }: Failed, detail: string | undefined): void {
+    const login = this.#lastFailedLogin;
+    this.#lastFailedLogin = undefined;
+    if (login?.failure?.code !== code || login.instance !== instance) return;
+    login.failure = { code, ordinary: isExpectedOutcome(code), status, hint, detail, request_id };
+    this.#saveLogin(login);
+  }
+
+  #findRefresh(event: RefreshEvent): RefreshRecord | undefined {
+    const prefix = createRefreshPrefix(event);
+    const records = [...this.#others.values()];
+    return records.findLast(({ id }) => id.startsWith(prefix)) as RefreshRecord | undefined;
+  }
+
+  #findOrCreateRefresh(event: RefreshEvent): RefreshRecord {
+    return this.#findRefresh(event) ?? this.#createRefresh(event);
+  }
+
+  /**
+   * Each portalAuth() counts its refreshes from 1, so a second end of the same number belongs to another
+   * refresh.
+   */
+  #findOrCreateRunningRefresh(event: RefreshEvent): RefreshRecord {
+    const found = this.#findRefresh(event);
+    return found?.state === "under_way" ? found : this.#createRefresh(event);
+  }
+
+  #createRefresh(event: RefreshEvent): RefreshRecord {
+    const { at, instance, refresh } = event;
+    const id = `${createRefreshPrefix(event)}${this.#nextSequence()}`;
+    return { kind: "refresh", id, sequence: 0, at, instance, refresh, state: "under_way", joined: 0 };
+  }
+
+  #recordLogout({ at, instance, had_login, at_portal }: LoggedOut): void {
+    const id = `logout ${this.#lastSequence}`;
+    this.#saveOther({ kind: "logout", id, sequence: 0, at, instance, had_login, at_portal });
+  }
+
+  #recordRefusedSession({ at, instance, reason }: SessionRefused): void {
+    const id = `refused ${this.#lastSequence}`;
+    this.#saveOther({ kind: "session_refused", id, sequence: 0, at, instance, reason });
+  }
 }
 
-/** "" for a code that is not known here: another version of this package may be in the process, and tell of its own. */
+type LoginStart = Pick<LoginAttemptRecord, "at" | "instance" | "started_at">;
+
+const createLoginRecord = (id: string, start: LoginStart): LoginAttemptRecord => ({
+  kind: "login",
+  id,
+  sequence: 0,
+  ...start,
+  state: "at_portal",
+  steps: [],
+});
+
+/** Returns when the browser was redirected to the provider; undefined if the attempt is unknown. */
+function getStart(event: LoginStarted | LoginFinished | LoginFailed): number | undefined {
+  const since = "since_started" in event ? event.since_started : 0;
+  return since === undefined ? undefined : event.at - since;
+}
+
+const createFailureRecord = (
+  id: string,
+  { at, instance, code, status, hint }: Failed,
+  detail: string | undefined,
+): FailureRecord => ({
+  kind: "failure",
+  id,
+  sequence: 0,
+  at,
+  instance,
+  code,
+  status,
+  hint,
+  detail,
+  count: 0,
+  last_at: at,
+  request_ids: [],
+});
+
+/**
+ * Returns "" for an unknown code: another version of this package in the same process may emit codes of its
+ * own.
+ */
 const findHint = (code: string): string =>
   Object.hasOwn(errorDefinitions, code) ? errorDefinitions[code as PortalAuthErrorCode].hint : "";
 
-/** Several portalAuth() may give the same name to different things. */
+const createRefreshPrefix = (event: RefreshEvent): string =>
+  `refresh ${createRecordKey(event, event.refresh)} #`;
+
+/**
+ * Several portalAuth() may use the same name for different things, so the key contains all that identifies
+ * them.
+ */
 const createRecordKey = ({ instance, issuer, client_id }: PortalAuthEvent, name: string | number): string =>
   JSON.stringify([instance, issuer, client_id, name]);

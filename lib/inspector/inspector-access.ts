@@ -11,34 +11,41 @@ import { collectSecrets, isReachedOverHttps } from "./users.js";
 
 const COOKIE_LIFETIME_MS = 12 * 60 * 60 * 1000;
 
-/** Returns what prints the address that opens the page, at most once a minute: an open page asks every second. */
+/**
+ * Creates a function that prints the URL, at most once a minute. An open page sends a request every second.
+ */
 const createLinkReport = () =>
   onceAMinute((link: string) =>
-    consoleLog.warn(
-      `inspector(): a request carries no valid token. To open the page: ${link} (it works once)`,
-    ),
+    consoleLog.warn(`inspector(): a request has no valid token. To open the page: ${link} (it works once)`),
   );
 
 const createToken = (): string => randomBytes(24).toString("base64url");
 
 /**
- * Opens the inspector for one browser: first by a token from the console, which works once, then by a cookie. No address
- * and no header proves that a request comes from the developer: a proxy may look like a browser on this machine.
+ * Decides which browser may open the inspector: first with a token from the console, which works once, then
+ * with a cookie. The IP address and the headers are no proof that a request comes from the developer, because
+ * a proxy on this machine may forward it.
  */
 export class InspectorAccess {
   #token = createToken();
-  /** Seals the cookie where no portalAuth() is in front. Its secrets are better: they outlive a restart. */
+  /**
+   * Encrypts the cookie if no portalAuth() ran before. The secrets of portalAuth() are better: they survive a
+   * restart.
+   */
   readonly #ownSecret = createToken();
   #reportLink = createLinkReport();
 
-  /** Returns this address with the token in it. */
+  /** Returns this URL with the token in it. */
   link(address: string | URL): string {
     const url = new URL(address);
     url.searchParams.set("token", this.#token);
     return url.href;
   }
 
-  /** Checks cookie and token of a request. A right token is spent, and the answer sets the cookie. */
+  /**
+   * Returns whether the request has a valid cookie or token. A valid token is replaced, and the response sets
+   * the cookie.
+   */
   authorize(req: Request, res: Response): boolean {
     if (this.#hasCookie(req)) return true;
     if (!this.#hasToken(req)) {
@@ -83,16 +90,19 @@ export class InspectorAccess {
   }
 }
 
-/** Browsers send the cookies of one host to all of its ports, and another app may run at the next one. */
+/** Browsers send cookies to all ports of a host, and another app may use another port. */
 const cookieName = (req: Request): string => `portal-inspector-${new URL(getPageUrl(req)).port || "default"}`;
 
-/** Returns the address of the page, as the browser of this request sees it. Its Host is known to be a loopback name. */
+/**
+ * Returns the URL of the page in the browser of this request. Its Host has been checked to be a loopback
+ * name.
+ */
 function getPageUrl(req: Request): string {
   const scheme = (req.socket as TLSSocket).encrypted ? "https" : "http";
   return new URL(sanitizeReturnTo(`${req.baseUrl}/`), `${scheme}://${req.headers.host}`).href;
 }
 
-/** Compares in constant time, whatever the lengths are. */
+/** Returns whether two texts are equal, in constant time for all lengths. */
 const isSame = (one: string, other: string): boolean => timingSafeEqual(digest(one), digest(other));
 
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();

@@ -1,35 +1,34 @@
 import type { LoginStep, SessionRefused } from "../contract/events.js";
 
 interface InspectorRecordBase {
-  /** Names this record. */
   readonly id: string;
-  /** Grows with each change of any record: who has seen up to here asks for what is greater. */
-  n: number;
-  /** When it began, in epoch milliseconds. */
+  /** Grows with each change of any record. A page that has read up to here requests the greater ones. */
+  sequence: number;
+  /** When it started, in epoch milliseconds. */
   readonly at: number;
   readonly instance: string;
 }
 
-/** One attempt to log in, put together from what was told of it. Times in milliseconds. */
+/** One login attempt, combined from its events. Times are in milliseconds. */
 export interface LoginAttemptRecord extends InspectorRecordBase {
   readonly kind: "login";
   state: "at_portal" | "finished" | "failed";
-  /** When the browser was sent to the portal; undefined when the attempt is not known. */
+  /** When the browser was redirected to the provider; undefined if the attempt is unknown. */
   readonly started_at: number | undefined;
   since_started?: number | undefined;
   took?: number;
   steps: readonly LoginStep[];
-  failure?: Omit<LoginFailure, "at">;
+  failure?: LoginFailure;
 }
 
-/** One refresh, with everybody who waited for it. */
+/** One refresh, with all requests that waited for it. */
 export interface RefreshRecord extends InspectorRecordBase {
   readonly kind: "refresh";
   readonly refresh: number;
   state: "under_way" | "done" | "failed" | "elsewhere";
-  /** How many further requests share it. */
+  /** How many more requests share it. */
   joined: number;
-  /** For how long another process held the session. */
+  /** How long it waited for another process, in milliseconds. */
   waited?: number;
   took?: number;
   rotated?: boolean;
@@ -37,18 +36,18 @@ export interface RefreshRecord extends InspectorRecordBase {
   ends_session?: boolean;
 }
 
+/** Why a login failed. */
 export interface LoginFailure {
   readonly code: string;
-  /** Whether it is what becomes of many logins although nothing is wrong. */
+  /** Whether it is an expected outcome, although nothing is wrong. */
   readonly ordinary: boolean;
   readonly status: number;
   readonly hint: string;
   readonly detail: string | undefined;
   readonly request_id: string | undefined;
-  readonly at: number;
 }
 
-/** The same failure, however often. */
+/** A failure with the same code and detail, however often it occurred. */
 export interface FailureRecord extends InspectorRecordBase {
   readonly kind: "failure";
   readonly code: string;
@@ -57,21 +56,25 @@ export interface FailureRecord extends InspectorRecordBase {
   readonly detail: string | undefined;
   count: number;
   last_at: number;
-  /** The newest ones, newest first. */
+  /** The latest ones, the latest first. */
   request_ids: readonly string[];
 }
 
+/** One logout. */
 export interface LogoutRecord extends InspectorRecordBase {
   readonly kind: "logout";
   readonly had_login: boolean;
   readonly at_portal: boolean;
 }
 
+/** One session whose login did not count. */
 export interface SessionRefusedRecord extends InspectorRecordBase {
   readonly kind: "session_refused";
   readonly reason: SessionRefused["reason"];
 }
 
+/** Every record but a login attempt. */
 export type OtherInspectorRecord = RefreshRecord | FailureRecord | LogoutRecord | SessionRefusedRecord;
 
+/** Every record. */
 export type InspectorRecord = LoginAttemptRecord | OtherInspectorRecord;

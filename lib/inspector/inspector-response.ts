@@ -8,15 +8,18 @@ const setInspectorHeaders = createHeaderSetter({
   imgSrc: ["'self'"],
   connectSrc: ["'self'"],
   formAction: ["'none'"],
-  requireTrustedTypesFor: ["'script'"], // claims are strangers' text: the browser itself keeps them from becoming HTML
+  // Claims can contain text of an attacker: with Trusted Types the browser itself keeps it from becoming
+  // HTML.
+  requireTrustedTypesFor: ["'script'"],
   trustedTypes: ["'none'"],
 });
 
-/** An answer of the inspector, with nothing in it that is not its own. */
+/** Sends a response of the inspector. Its policy allows only files of the inspector. */
 export function sendInspectorResponse(res: Response, type: string, text: string): void {
   setInspectorHeaders(res);
   send(res, type, text);
 }
 
+/** Sends a value as JSON. */
 export const sendInspectorJson = (res: Response, value: unknown): void =>
   sendInspectorResponse(res, "application/json; charset=utf-8", JSON.stringify(value));

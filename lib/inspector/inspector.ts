@@ -8,42 +8,45 @@ import { subscribeToEvents } from "../events/subscribe-to-events.js";
 import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
 import { isProduction } from "../settings/settings.js";
 import { refuseRequest } from "../util/assert-factory-call.js";
-import { createEventLog, type EventLog } from "./event-log.js";
+import { EventLog } from "./event-log.js";
 import { InspectorAccess } from "./inspector-access.js";
 import { sendInspectorJson, sendInspectorResponse } from "./inspector-response.js";
 import { createLocalRequestCheck } from "./local-request.js";
 import { readPageFiles } from "./page-files.js";
 import { describeConfigurations, describeUsers } from "./users.js";
 
-/** The page, as a handler to be mounted. */
+/** The handler of the page. */
 export interface Inspector extends RequestHandler {
   /**
-   * Returns the page's address with a token that opens it once: for an app that prints its own address when it starts.
+   * Returns the page's URL with a token that opens it once. An app can print it at start-up.
    *
-   * @param address the page's address, with the slash at its end, such as `http://localhost:3000/portal-inspector/`
+   * @param address the page's URL with its trailing slash, such as `http://localhost:3000/portal-inspector/`
    */
   link(address: string | URL): string;
-  /** Stops listening, and forgets what was heard. For programs that make several. */
+  /**
+   * Stops recording events, and removes all records. Needed only in programs that create several inspectors.
+   */
   close(): void;
 }
 
 type InspectorHandler = (req: Request, res: Response) => void | Promise<void>;
 
 /**
- * A page for developers that shows what happens: each login step by step, the tokens of whoever is logged in in this
- * browser, refreshes, failures with what to do, and the configuration. Mount it behind portalAuth():
+ * Creates a page for developers. It shows each login step by step, the tokens of the user in this browser,
+ * refreshes, failures with hints, and the configuration. Mount it after portalAuth():
  * `app.use('/portal-inspector', inspector())`.
  *
- * It listens from the moment it is made, and keeps the newest 50 logins and 200 other events in memory. A token opens it,
- * once, for one browser; the console shows the token. Then a cookie keeps it open for 12 hours. All other requests, and
- * those that come from another machine, through a proxy or by another host's name, get a bare 404.
+ * It records events from now on, and keeps the latest 50 logins and 200 other events in memory. A token in
+ * the URL opens it once, for one browser. The console shows that URL. After that a cookie keeps it open for
+ * 12 hours. All other requests get a bare 404, also those from another machine, through a proxy, or for
+ * another host name.
  *
  * @throws PortalAuthError `options_invalid` if NODE_ENV is production
  */
 export function inspector(...nothing: never[]): Inspector {
   refuseRequest(nothing[0], "inspector");
   if (isProduction()) throw new PortalAuthError("options_invalid", { detail: NOT_IN_PRODUCTION });
-  const eventLog = createEventLog();
+  const eventLog = new EventLog();
   const stopListening = subscribeToEvents(eventLog.listeners, reportListenerError);
   const isLocalRequest = createLocalRequestCheck();
   const access = new InspectorAccess();
@@ -67,14 +70,15 @@ const reportListenerError = (error: unknown, name: string): void =>
   consoleLog.warn(`inspector(): ${name} cannot be shown (${redactError(error)}).`);
 
 const NOT_IN_PRODUCTION =
-  "\n  - inspector(): NODE_ENV is production. It shows tokens' contents and is for developers' own machines: mount it only where NODE_ENV is something else.";
+  "\n  - inspector(): NODE_ENV is production. It shows the content of tokens and is only for the machines " +
+  "of developers. Mount it only if NODE_ENV is not production.";
 
 function createHandlers(eventLog: EventLog): Map<string, InspectorHandler> {
   const handlers = new Map<string, InspectorHandler>([
     [
       "GET /events.json",
       async (req, res) =>
-        sendInspectorJson(res, { ...eventLog.getUpdate(req.query), people: await describeUsers(req) }),
+        sendInspectorJson(res, { ...eventLog.getUpdate(req.query), users: await describeUsers(req) }),
     ],
     ["GET /configuration.json", (req, res) => sendInspectorJson(res, describeConfigurations(req))],
     ["GET /explanation.json", sendExplanation],
@@ -87,7 +91,7 @@ function createHandlers(eventLog: EventLog): Map<string, InspectorHandler> {
   return handlers;
 }
 
-/** All addresses in the page are relative to its own, which ends in a slash. */
+/** Creates the handler of the page. All URLs in it are relative, so its own URL must end in a slash. */
 const createPageHandler =
   (type: string, text: string): InspectorHandler =>
   (req, res) =>
@@ -101,7 +105,7 @@ function sendExplanation(req: Request, res: Response): void {
   else sendNotFound(req, res);
 }
 
-/** Without a word about what is here. */
+/** Responds with a 404 that does not reveal the inspector. */
 function sendNotFound(_req: Request, res: Response): void {
   res.statusCode = 404;
   sendInspectorResponse(res, "text/plain; charset=utf-8", "Not Found\n");

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** lib/ is shipped beside dist/, so this is right for this source and for what is built from it. */
+/** The package contains lib/ beside dist/, so this URL is right for the source and for the build. */
 const LIB = new URL("../../lib/", import.meta.url);
 
 const CONTENT_TYPES: Record<string, string> = {
@@ -16,22 +16,24 @@ const PAGE_FILE_NAMES = [
   "icon.svg",
   "inspector.js",
   "configuration.js",
+  "descriptions.js",
   "dom.js",
   "failures.js",
   "logins.js",
-  "people.js",
   "refreshes.js",
   "times.js",
-  "words.js",
+  "users.js",
 ];
 
+/** A file that the browser loads for the page. */
 export interface PageFile {
-  /** Below the inspector's own address; "" for the page itself. */
+  /** Relative to the URL of the page; "" for the page itself. */
   readonly path: string;
   readonly type: string;
   readonly text: string;
 }
 
+/** Reads all files of the page. */
 export const readPageFiles = (): PageFile[] =>
   PAGE_FILE_NAMES.map((name) => ({
     path: name === "index.html" ? "" : name,

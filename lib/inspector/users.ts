@@ -5,12 +5,12 @@ import { getRouteUrl } from "../http/external-url.js";
 import { RequestPortal } from "../request-portal.js";
 import type { ExplainedOption } from "../settings/explain.js";
 
-/** A token as it may be looked at: what is in it, and never what makes it one. */
+/** The content of a token, never the token itself. */
 export interface TokenView {
   readonly name: "id_token" | "access_token" | "refresh_token";
   /** In characters. */
   readonly length: number;
-  /** Of a JWT (RFC 7519); undefined for what is opaque. */
+  /** The header of a JWT (RFC 7519); undefined for an opaque token. */
   readonly header?: object;
   readonly claims?: object;
   /** Epoch seconds. */
@@ -18,25 +18,25 @@ export interface TokenView {
   readonly ends_at?: number | undefined;
 }
 
-/** Who is logged in in this browser, at one portalAuth(). */
+/** The user of this browser, at one portalAuth(). */
 export interface UserView {
   readonly instance: string;
   readonly sub: string | undefined;
   readonly name: string | undefined;
-  /** Where to log in and out, when there are such routes. */
+  /** The URLs to sign in and out, if the routes exist. */
   readonly login: string | undefined;
   readonly logout: string | undefined;
-  /** Epoch seconds: of the login, and of its end in any case. */
+  /** When the login started, and when it ends at the latest, in epoch seconds. */
   readonly started_at: number | undefined;
   readonly ends_at: number | undefined;
   readonly tokens: readonly TokenView[];
 }
 
-/** At each portalAuth() that this request has met. */
+/** Returns the user at each portalAuth() that this request has passed. */
 export const describeUsers = (req: Request): Promise<UserView[]> =>
   Promise.all(findRequestPortals(req).map(describeUser));
 
-/** Their configurations, by instance. */
+/** Returns the configurations of the portalAuth() that this request has passed, by instance. */
 export const describeConfigurations = (req: Request): Record<string, readonly ExplainedOption[]> =>
   Object.fromEntries(
     findRequestPortals(req).map((portal) => {
@@ -45,11 +45,11 @@ export const describeConfigurations = (req: Request): Record<string, readonly Ex
     }),
   );
 
-/** Whether people reach one of them over https. */
+/** Returns whether users reach a portalAuth() of this request over https. */
 export const isReachedOverHttps = (req: Request): boolean =>
   findRequestPortals(req).some((portal) => RequestPortal.internalsOf(portal).router.settings.https);
 
-/** The secrets of the routers that this request has passed. */
+/** Returns the secrets of the portalAuth() that this request has passed. */
 export const collectSecrets = (req: Request): readonly string[] =>
   findRequestPortals(req).flatMap((portal) => RequestPortal.internalsOf(portal).router.settings.secrets);
 
@@ -92,7 +92,10 @@ function describeTokens(tokens: TokenSet, obtained_at: number | undefined): Toke
   return redactTokens(views, [access_token, id_token, refresh_token]);
 }
 
-/** Some portals put tokens into the claims of others: of those, too, no more than their length is shown. */
+/**
+ * Replaces tokens inside of claims by their length. Some providers put tokens into the claims of other
+ * tokens.
+ */
 function redactTokens<T>(views: T, stored: readonly unknown[]): T {
   const isToken = (value: string) => stored.includes(value) || isJoseToken(value);
   return JSON.parse(
@@ -102,7 +105,7 @@ function redactTokens<T>(views: T, stored: readonly unknown[]): T {
   );
 }
 
-/** A JWS has three parts, a JWE five (RFC 7515 and RFC 7516, section 7.1), and the first is a header. */
+/** Returns whether a text is a JWS of three parts or a JWE of five (RFC 7515 and RFC 7516, section 7.1). */
 function isJoseToken(value: string): boolean {
   const parts = value.split(".");
   return (parts.length === 3 || parts.length === 5) && parseJwtPart(parts[0] ?? "") !== undefined;
@@ -124,7 +127,7 @@ function describeToken(name: TokenView["name"], token: string, from?: number, en
   };
 }
 
-/** Shown, and not believed: nothing here looks at a signature. */
+/** Parses a part of a JWT for display. Its signature is not verified. */
 function parseJwtPart(part: string): object | undefined {
   try {
     const value: unknown = JSON.parse(Buffer.from(part, "base64url").toString("utf8"));

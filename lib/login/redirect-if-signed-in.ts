@@ -10,13 +10,13 @@ import {
   reloadViaInterstitial,
 } from "../context/navigation-origin.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
-import { epochSeconds } from "../contract/clock.js";
 import { readQuery } from "../http/parameters.js";
 import { type LoginStrength, resolveLoginStrength } from "../login-attempt/login-strength.js";
 import { dropNewSession } from "../session/end-session.js";
 import type { PortalSession } from "../session/login-record.js";
 import { readSession } from "../session/session.js";
 import { isStrict } from "../session/session-cookie.js";
+import { epochSeconds } from "../util/time.js";
 import { resolveReturnTo } from "./resolve-return-to.js";
 import { createStrengthCheck } from "./strength-check.js";
 

@@ -1,7 +1,6 @@
 import { createHeaderSetter } from "../answer/response-headers.js";
 import { send } from "../answer/send.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
-import { epochSeconds } from "../contract/clock.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { readQuery } from "../http/parameters.js";
 import type { Provider } from "../provider/discovery.js";
@@ -9,6 +8,7 @@ import { namesProvider } from "../provider/is-issuer-of-provider.js";
 import { dropNewSession } from "../session/end-session.js";
 import { endAsProviderSays } from "../session/user-sessions.js";
 import type { Settings } from "../settings/settings.js";
+import { epochSeconds } from "../util/time.js";
 import { finishProviderLogout } from "./after-logout.js";
 
 /** The same whether the session is known or not, so that no page that frames it can find out which. */

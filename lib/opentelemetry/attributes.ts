@@ -1,6 +1,6 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { PortalAuthEvent } from "../contract/events.js";
-import { isExpectedOutcome } from "../errors/portal-auth-error.js";
+import { isExpectedOutcome } from "../errors/error-codes.js";
 
 /** What every span and every measurement carries: which portalAuth(), and at which portal. */
 export function createAttributes({ instance, issuer }: PortalAuthEvent): Attributes {

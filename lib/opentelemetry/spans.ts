@@ -1,6 +1,6 @@
 import { type Attributes, context, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
 import type { LoginFailed, LoginFinished, RefreshDone, RefreshFailed } from "../contract/events.js";
-import { isExpectedOutcome } from "../errors/portal-auth-error.js";
+import { isExpectedOutcome } from "../errors/error-codes.js";
 import type { EventListeners } from "../events/subscribe-to-events.js";
 import { createAttributes, createOutcomeAttributes } from "./attributes.js";
 

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { decodeJwt, decodeProtectedHeader } from "jose";
-import { epochSeconds } from "../contract/clock.js";
 import type { Claims } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { Settings } from "../settings/settings.js";
+import { epochSeconds } from "../util/time.js";
 import { graceAtLogin } from "./max-age-grace.js";
 import type { ProviderIssuer } from "./provider-issuer.js";
 

@@ -1,9 +1,9 @@
 import * as oidc from "openid-client";
-import { epochSeconds } from "../contract/clock.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { isSafeUrl } from "../http/safe-url.js";
 import type { Settings } from "../settings/settings.js";
 import { isSymmetric } from "../settings/signature-algorithms.js";
+import { epochSeconds } from "../util/time.js";
 import { clientSecretBasic } from "./client-secret-basic.js";
 import { readDiscovery } from "./discovery-document.js";
 import { printable } from "./explain-failure.js";

@@ -1,7 +1,7 @@
 import * as oidc from "openid-client";
-import { epochSeconds } from "../contract/clock.js";
 import type { Authentication, Claims, TokenSet } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { epochSeconds } from "../util/time.js";
 import type { Attempt } from "./authorization-request.js";
 import { checkIdToken } from "./check-id-token.js";
 import type { Provider } from "./discovery.js";

@@ -1,9 +1,9 @@
 import { decodeJwt } from "jose";
 import * as oidc from "openid-client";
-import { epochSeconds } from "../contract/clock.js";
 import type { Claims } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { parseJsonObject } from "../util/parse-json-object.js";
+import { epochSeconds } from "../util/time.js";
 import { wrongTime } from "./check-id-token.js";
 import type { Provider } from "./discovery.js";
 import { audienceDetail, explainFailure, statusOf } from "./explain-failure.js";

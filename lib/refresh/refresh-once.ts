@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { EmitEvent } from "../contract/events.js";
+import type { EmitEvent } from "../events/event-emitter.js";
 import type { LoginRecord } from "../session/login-record.js";
 import { keepNewest } from "../util/bounded-map.js";
 import { createJoin } from "../util/queue.js";

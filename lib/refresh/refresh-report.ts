@@ -1,5 +1,5 @@
-import type { EmitEvent } from "../contract/events.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
+import type { EmitEvent } from "../events/event-emitter.js";
 
 /** Reports how a refresh went, once, with its duration. */
 export class RefreshReport {

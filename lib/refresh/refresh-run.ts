@@ -1,7 +1,7 @@
-import { hasExpired } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { LoginRecord } from "../session/login-record.js";
 import { pause } from "../util/pause.js";
+import { hasExpired } from "../util/time.js";
 import { type ClaimIds, type ClaimWatch, claimLastsMs, STOOD_STILL_MS } from "./claim.js";
 import type { Refresh, RefreshedLogin, Renew } from "./refresh.js";
 import { endLogin, save } from "./refresh-outcome.js";

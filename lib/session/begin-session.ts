@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
 import type { Request } from "express";
 import type { Session, SessionData } from "express-session";
-import { epochSeconds } from "../contract/clock.js";
 import type { Authentication, Claims, TokenSet } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { generateSession } from "../store/generate-session.js";
 import { beginWith } from "../store/loaded-entry.js";
 import { storeFailed } from "../store/store-failed.js";
 import { promised } from "../util/promised.js";
+import { epochSeconds } from "../util/time.js";
 import { loginOf } from "./attached-login.js";
 import { holderOf } from "./holder.js";
 import { type LoginPlace, recordKey } from "./login-place.js";

@@ -1,13 +1,15 @@
 import * as v from "valibot";
-import { type Clock, systemClock } from "../contract/clock.js";
+import type { Clock } from "../contract/clock.js";
 import type { Hooks } from "../contract/hooks.js";
 import type { Logger } from "../contract/logger.js";
-import type { RenderPage, WordsGiven } from "../contract/page-parts.js";
+import type { RenderPage } from "../contract/page-parts.js";
+import type { WordsGiven } from "../errors/languages/words.js";
 import { isSafeUrl } from "../http/safe-url.js";
 import { reservedKey } from "../session/reserved-keys.js";
 import { isStore, whyNoStore } from "../store/open-store.js";
 import { isStoreAddress, MEMORY } from "../store/store-address.js";
 import type { StoreObject } from "../store/store-given.js";
+import { systemClock } from "../util/time.js";
 import { hasOpenid } from "./authorization-params.js";
 import {
   address,

@@ -1,10 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { renderPage } from "../../lib/answer/page-html.js";
-import {
-  errorDefinitions,
-  PortalAuthError,
-  type PortalAuthErrorCode,
-} from "../../lib/errors/portal-auth-error.js";
+import { errorDefinitions } from "../../lib/errors/error-codes.js";
+import { PortalAuthError, type PortalAuthErrorCode } from "../../lib/errors/portal-auth-error.js";
 import { redactError } from "../../lib/errors/redact.js";
 import { requireAuth } from "../../lib/index.js";
 import { startWorld } from "../support/world.js";
@@ -108,8 +105,8 @@ describe("a page", () => {
 
   test.each<[PortalAuthErrorCode, string, string]>([
     ["login_denied", "Not signed in", "Sign in"], // there is nothing to do again
-    ["code_refused", "Sign-in did not work", "Sign in again"],
-    ["portal_unreachable", "Not right now", "Try again"], // the portal has not been seen yet
+    ["code_refused", "Sign-in failed", "Sign in again"],
+    ["portal_unreachable", "Temporarily unavailable", "Try again"], // the portal has not been seen yet
   ])(
     "of a login that failed with %s is headed “%s”, and its first way out is “%s”",
     async (code, title, label) => {
@@ -153,15 +150,15 @@ describe("a page", () => {
   });
 });
 
-describe("the table of failures", () => {
+describe("PortalAuthError", () => {
   test.each(Object.entries(errorDefinitions))(
-    "%s has a status, a sentence for the person and a hint for the developer",
-    (code, failure) => {
-      expect(failure.status).toBeGreaterThanOrEqual(400);
-      expect(failure.sentence).toMatch(/^[A-Z].*[.]$/);
-      expect(failure.hint.length).toBeGreaterThan(20);
-      const error = new PortalAuthError(code as keyof typeof errorDefinitions);
-      expect([error.name, error.code, error.status]).toEqual(["PortalAuthError", code, failure.status]);
+    "has a status, a user message and a hint for %s",
+    (code, { status, hint }) => {
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(hint.length).toBeGreaterThan(20);
+      const error = new PortalAuthError(code as PortalAuthErrorCode);
+      expect([error.name, error.code, error.status]).toEqual(["PortalAuthError", code, status]);
+      expect(error.sentence).toMatch(/^[A-Z].*[.]$/);
     },
   );
 

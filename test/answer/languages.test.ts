@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
-import { CHINESE } from "../../lib/answer/languages/chinese.js";
-import { ENGLISH } from "../../lib/answer/languages/english.js";
 import type { Page } from "../../lib/contract/page-parts.js";
-import { errorDefinitions } from "../../lib/errors/portal-auth-error.js";
+import { errorDefinitions } from "../../lib/errors/error-codes.js";
+import { CHINESE } from "../../lib/errors/languages/chinese.js";
+import { ENGLISH } from "../../lib/errors/languages/english.js";
 import { PortalAuthError } from "../../lib/index.js";
 import { chineseBrowser } from "../support/languages.js";
 import { startWorld, type WorldOptions } from "../support/world.js";
@@ -89,7 +89,7 @@ describe("the option languages", () => {
     expect(headers["content-language"]).toBe("de");
     expect(body).toContain("<h1>Anmeldung fehlgeschlagen</h1>");
     expect(body).toContain(">Erneut anmelden</a>");
-    expect(body).toContain("Back to the start page");
+    expect(body).toContain("Go to the start page");
   });
 
   test("changes words of ours, and leaves the others as they are", async () => {
@@ -141,15 +141,15 @@ describe("the option renderPage", () => {
     expect(page).toEqual({
       kind: "failure",
       lang: "en",
-      title: "Sign-in did not work",
-      text: errorDefinitions.login_not_found.sentence,
+      title: "Sign-in failed",
+      text: ENGLISH.sentences.login_not_found,
       code: "login_not_found",
       status: 400,
       request_id: expect.stringMatching(/^[0-9a-f]{12}$/),
       footnote: `login_not_found · request ${page?.request_id}`,
       actions: [
         { label: "Sign in again", href: "/login" },
-        { label: "Back to the start page", href: "/" },
+        { label: "Go to the start page", href: "/" },
       ],
     });
     expect(log.join()).toContain(page?.request_id);
@@ -187,7 +187,7 @@ describe("the option renderPage", () => {
     const { url, browser, log } = await startWorld({ ...LOST, options: { renderPage } });
     const { status, body } = await browser.navigate(`${url}/callback?code=x&state=y`);
     expect(status).toBe(400);
-    expect(body).toContain("<h1>Sign-in did not work</h1>");
+    expect(body).toContain("<h1>Sign-in failed</h1>");
     expect(log.join("\n")).toMatch(/hook_failed.*renderPage/);
   });
 });

@@ -293,7 +293,7 @@ describe("an error of the provider", () => {
     const callback = changed(await browser.loginUntilCallback(`${url}/account`), "code", undefined);
     const page = await browser.navigate(changed(callback, "error", "access_denied"));
     expect(page.status).toBe(403);
-    expect(page.body).toContain("<p>The sign-in was cancelled or refused.</p>");
+    expect(page.body).toContain("<p>Sign-in was cancelled or denied.</p>");
     expect(page.body).toContain('href="/login?returnTo=%2Faccount"'); // to the requested page
     expect(log.filter((line) => line.includes("login_denied"))).toEqual([]);
   });
@@ -319,7 +319,7 @@ describe("an error of the provider", () => {
     test("reports its reason to the log and to onError, and page and problem+json stay neutral", async () => {
       const { browser, log, errors, query } = await denied(/login_denied/);
       const page = await browser.navigate(query);
-      expect(page.body).toContain("<p>The sign-in was cancelled or refused.</p>");
+      expect(page.body).toContain("<p>Sign-in was cancelled or denied.</p>");
       expect(page.body).not.toContain("verified");
       expect(
         log.filter((line) => line.includes(`access_denied: the provider says "${REASON}"`)),
@@ -332,7 +332,7 @@ describe("an error of the provider", () => {
       const { body } = await browser.fetch(query);
       expect(JSON.parse(body)).toMatchObject({
         code: "login_denied",
-        title: "The sign-in was cancelled or refused.",
+        title: "Sign-in was cancelled or denied.",
       });
       expect(body).not.toContain("verified");
     });

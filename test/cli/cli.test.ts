@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { errorDefinitions } from "../../lib/errors/error-codes.js";
 import { findErrorExplanation, findErrorSection } from "../../lib/errors/error-reference.js";
-import { errorDefinitions } from "../../lib/errors/portal-auth-error.js";
 import { type Portal, startPortal } from "../../lib/testing/provider/test-provider.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));

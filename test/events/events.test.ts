@@ -2,7 +2,7 @@ import { channel } from "node:diagnostics_channel";
 import { Writable } from "node:stream";
 import pino from "pino";
 import { describe, expect, test, vi } from "vitest";
-import { createEventEmitter, EVENT_NAMES, getChannelName } from "../../lib/contract/events.js";
+import { createEventEmitter, EVENT_NAMES, getChannelName } from "../../lib/events/event-emitter.js";
 import { PortalAuthError, requireAuth } from "../../lib/index.js";
 import { holdNext, json, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
 import { listenToEvents } from "../support/events.js";

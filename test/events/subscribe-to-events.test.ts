@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { createEventEmitter, getChannelName } from "../../lib/contract/events.js";
+import { createEventEmitter, getChannelName } from "../../lib/events/event-emitter.js";
 import { subscribeToEvents } from "../../lib/events/subscribe-to-events.js";
 
 const emit = createEventEmitter({ instance: "default", issuer: "https://portal.example", client_id: "app" });

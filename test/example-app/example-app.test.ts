@@ -11,8 +11,8 @@ test("the account page leads developers to the inspector, which is not there in 
   const { url, browser, inspectorLink } = await startExample();
   expect((await browser.visit(`${url}/account`)).body).toContain('href="/portal-inspector/"');
   expect((await browser.navigate(String(inspectorLink()))).body).toContain("<title>Portal inspector</title>");
-  const { people } = JSON.parse((await browser.fetch(`${url}/portal-inspector/events.json`)).body);
-  expect(people).toMatchObject([{ sub: AMARA }]);
+  const { users } = JSON.parse((await browser.fetch(`${url}/portal-inspector/events.json`)).body);
+  expect(users).toMatchObject([{ sub: AMARA }]);
   vi.stubEnv("NODE_ENV", "production ");
   const production = await startExample();
   expect(production.inspectorLink()).toBeUndefined();

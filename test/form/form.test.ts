@@ -125,7 +125,7 @@ async function send(browser: Browser, button: Button): Promise<Answer> {
 }
 
 const first = (page: Answer): Button => buttonsOf(page)[0] as Button;
-const GONE = "Nothing to send";
+const GONE = "No form to submit";
 
 const ownSession: WorldOptions["before"] = (app: Express) =>
   app.use(session({ secret: "the app's own", resave: true, saveUninitialized: false, rolling: true }));
@@ -148,9 +148,9 @@ describe.each<[string, WorldOptions]>([
     const shop = await startShop(given);
     const page = await shop.postAndLogIn();
     expect([page.status, page.url]).toEqual([200, `${shop.url}/login/form`]);
-    expect(page.body).toContain("<h1>Send your form?</h1>");
-    expect(page.body).toContain("You are signed in as amara-okafor now.");
-    expect(buttonsOf(page).map(({ label }) => label)).toEqual(["Send it now", "Do not send"]);
+    expect(page.body).toContain("<h1>Submit your form?</h1>");
+    expect(page.body).toContain("You are now signed in as amara-okafor.");
+    expect(buttonsOf(page).map(({ label }) => label)).toEqual(["Submit the form", "Discard the form"]);
     expect(shop.orders).toEqual([]); // nothing by itself
     expect((await send(shop.browser, first(page))).body).toBe("taken");
     expect(shop.orders).toEqual([BODY]);
@@ -176,7 +176,7 @@ describe.each<[string, WorldOptions]>([
     const button = first(page);
     // the first click is overtaken by the second, and its redirect never followed
     expect((await press(shop.browser, button)).status).toBe(307);
-    expect((await shop.browser.navigate(page.url)).body).toContain("Send it now");
+    expect((await shop.browser.navigate(page.url)).body).toContain("Submit the form");
     const answers = await Promise.all([1, 2, 3].map(() => send(shop.browser, button)));
     expect(shop.orders).toEqual([BODY]);
     expect(answers.filter(({ body }) => body === "taken")).toHaveLength(1);
@@ -188,7 +188,7 @@ describe("the page", () => {
   test("is not lost by a reload, and the redirect to it neither", async () => {
     const shop = await startShop();
     const callback = await shop.browser.loginUntilCallback(wayOn(await shop.post()));
-    for (const _ of [1, 2]) expect((await shop.browser.visit(callback)).body).toContain("Send it now");
+    for (const _ of [1, 2]) expect((await shop.browser.visit(callback)).body).toContain("Submit the form");
     expect(
       (await send(shop.browser, first(await shop.browser.navigate(`${shop.url}/login/form`)))).body,
     ).toBe("taken");
@@ -205,7 +205,7 @@ describe("the page", () => {
       },
     });
     const { body, headers } = await shop.postAndLogIn("%22%3E%3Cscript%3E=%22%3E%3Cscript%3E");
-    expect(body).toContain("You are signed in as Jonas &lt;/p&gt;&lt;script&gt;$&amp; now.");
+    expect(body).toContain("You are now signed in as Jonas &lt;/p&gt;&lt;script&gt;$&amp;.");
     expect(body).not.toContain("<script");
     expect(headers).toMatchObject({ "cache-control": "no-store", "referrer-policy": "same-origin" });
     expect(headers["content-security-policy"]).toMatch(/default-src 'none'.*form-action 'self'/);
@@ -216,7 +216,7 @@ describe("the page", () => {
     const page = await shop.postAndLogIn();
     const told = async (language: string) =>
       (await shop.browser.navigate(page.url, { headers: { "accept-language": language } })).body;
-    expect(await told("zh-CN")).toMatch(/要提交表单吗？[\s\S]*amara-okafor[\s\S]*立即提交/);
+    expect(await told("zh-CN")).toMatch(/要提交表单吗？[\s\S]*amara-okafor[\s\S]*提交表单/);
     expect(await told("de")).toContain("Formular senden? amara-okafor");
   });
 
@@ -257,7 +257,7 @@ describe("the page", () => {
         const { status, headers } = await press(shop.browser, button, ask);
         expect([status, headers.location]).toEqual([303, "/login/form"]);
       }
-    expect((await shop.browser.navigate(page.url)).body).toContain("Send it now");
+    expect((await shop.browser.navigate(page.url)).body).toContain("Submit the form");
     const own = { old: true, headers: { origin: shop.url } };
     expect((await press(shop.browser, first(page), own)).status).toBe(307);
   });
@@ -616,7 +616,7 @@ describe("what is stored", () => {
     const stack = (app as unknown as { router: { stack: { handle: unknown }[] } }).router.stack;
     const layer = stack.find(({ handle }) => handle instanceof Function && "explain" in handle);
     if (layer) layer.handle = later;
-    expect((await browser.visit(callback)).body).toContain("Send it now");
+    expect((await browser.visit(callback)).body).toContain("Submit the form");
   });
 
   test("is kept for ten minutes, and for as long again from when it was shown", async () => {
@@ -625,7 +625,7 @@ describe("what is stored", () => {
     const { url } = await postAndLogIn();
     for (const _ of [1, 2, 3]) {
       later(599);
-      expect((await browser.navigate(url)).body).toContain("Send it now");
+      expect((await browser.navigate(url)).body).toContain("Submit the form");
     }
     later(600);
     expect((await browser.navigate(url)).body).toContain(GONE);

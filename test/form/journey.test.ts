@@ -73,13 +73,13 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.getByRole("button", { name: "Order" }).click();
     await logIn(page);
     await page.waitForURL(`${url}/login/form`);
-    expect(await page.getByRole("heading").textContent()).toBe("Send your form?");
-    expect(await page.locator("main").textContent()).toContain("You are signed in as Amara Okafor now.");
+    expect(await page.getByRole("heading").textContent()).toBe("Submit your form?");
+    expect(await page.locator("main").textContent()).toContain("You are now signed in as Amara Okafor.");
     await mkdir("test/output", { recursive: true });
     await page.screenshot({ path: "test/output/form.png" });
     await page.reload();
     expect(orders).toEqual([]);
-    await page.getByRole("button", { name: "Send it now" }).dblclick();
+    await page.getByRole("button", { name: "Submit the form" }).dblclick();
     await page.getByText(/thank you|sent already/).waitFor();
     expect(orders).toEqual([
       {
@@ -89,14 +89,14 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
       },
     ]);
     await page.goto(`${url}/login/form`);
-    expect(await page.getByRole("heading").textContent()).toBe("Nothing to send");
+    expect(await page.getByRole("heading").textContent()).toBe("No form to submit");
   });
 
   test("one that is not wanted is forgotten; of the page that it was on helmet tells nothing, so the way back is the root", async () => {
     const { url, orders, later, page } = await start();
     later(3600);
     await page.getByRole("button", { name: "Order" }).click(); // and the portal lets them in without a word
-    await page.getByRole("button", { name: "Do not send" }).click();
+    await page.getByRole("button", { name: "Discard the form" }).click();
     await page.waitForURL(`${url}/`);
     expect(orders).toEqual([]);
   });

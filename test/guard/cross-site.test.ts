@@ -40,7 +40,7 @@ describe("requireAuth({ csrf })", () => {
     const { browser, url, reached } = await start({ log: LOGGED });
     const answer = await browser.navigate(`${url}/thing`, { method: "POST", site: "same-site" });
     expect([answer.status, answer.headers["content-type"]]).toEqual([403, "text/html; charset=utf-8"]);
-    expect(answer.body).toContain("This did not come from a page of this site, so nothing was done.");
+    expect(answer.body).toContain("This request did not come from this site, so it was blocked.");
     expect(answer.body).not.toContain("/login");
     expect(reached).not.toHaveBeenCalled();
   });

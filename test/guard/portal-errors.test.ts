@@ -61,7 +61,7 @@ test("a portal that is down is a page with 503 and Retry-After, and nobody is lo
     "5",
     "text/html; charset=utf-8",
   ]);
-  expect(body).toContain("The portal has a problem of its own");
+  expect(body).toContain("The sign-in service is having problems");
   expect((await me()).isAuthenticated).toBe(true);
 });
 

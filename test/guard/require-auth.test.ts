@@ -85,7 +85,7 @@ describe("somebody who is not logged in", () => {
       expect(answer.headers["content-type"]).toBe("text/html; charset=utf-8");
       expect(answer.body).toContain(`href="/login?returnTo=${encodeURIComponent(back)}">Sign in</a>`);
       expect(answer.body).toContain("<title>Please sign in</title>");
-      expect(answer.body).toContain("What you sent was not saved.");
+      expect(answer.body).toContain("The data that you submitted was not saved.");
     },
   );
 

@@ -62,7 +62,7 @@ describe("a right that is missing", () => {
     const world = await start({ roles: "admin" }, { log: [/not_permitted/] });
     const page = await open(world);
     expect([page.status, page.headers["cache-control"]]).toEqual([403, "no-store"]);
-    expect(page.body).toContain("Not open to you");
+    expect(page.body).toContain("Access denied");
     expect(page.body).toContain('href="/logout"');
     expect(page.body).not.toContain("/login");
     expect(world.log.at(-1)).toContain("roles: none in the claim roles");
@@ -389,13 +389,10 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     world.portal.nextIdToken({ claims: { acr: "pwd" } });
     await page.goto(world.url + PAGE);
     await page.getByRole("button", { name: /Amara Okafor/ }).click();
-    await page.getByText("This page needs a stronger or more recent sign-in.").waitFor();
+    await page.getByText("This page requires a stronger or more recent sign-in.").waitFor();
     await mkdir(SHOTS, { recursive: true });
     await page.screenshot({ path: join(SHOTS, "11-too-weak.png") });
-    expect(await page.getByRole("link").allTextContents()).toEqual([
-      "Sign in again",
-      "Back to the start page",
-    ]);
+    expect(await page.getByRole("link").allTextContents()).toEqual(["Sign in again", "Go to the start page"]);
     await page.context().close();
   });
 
@@ -404,7 +401,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const page = await (await chromium.newContext()).newPage();
     await page.goto(world.url + PAGE);
     await page.getByRole("button", { name: /Amara Okafor/ }).click();
-    await page.getByRole("heading", { name: "Not open to you" }).waitFor();
+    await page.getByRole("heading", { name: "Access denied" }).waitFor();
     await page.screenshot({ path: join(SHOTS, "12-not-permitted.png") });
     await page.getByRole("link", { name: "Sign out" }).click();
     await page.waitForURL(`${world.url}/**`);

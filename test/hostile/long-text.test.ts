@@ -1,8 +1,8 @@
 import type { Request } from "express";
 import express from "express";
 import { describe, expect, test } from "vitest";
+import { createChooseWords } from "../../lib/answer/choose-words.js";
 import { isPrefetch, isUserNavigation, shouldSendPage } from "../../lib/answer/client-kind.js";
-import { createChooseWords } from "../../lib/answer/languages/choose-words.js";
 import { renderPage } from "../../lib/answer/page-html.js";
 import { redactError, redactSecrets } from "../../lib/errors/redact.js";
 import { parseCacheControl } from "../../lib/http/cache-control.js";

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import express from "express";
 import type { Browser as Chromium, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import { createEventEmitter } from "../../lib/contract/events.js";
+import { createEventEmitter } from "../../lib/events/event-emitter.js";
 import type { Hooks } from "../../lib/index.js";
 import { type Inspector, inspector } from "../../lib/inspector/index.js";
 import { json, logIn } from "../access/logged-in.js";
@@ -114,7 +114,7 @@ describe("who may look", () => {
   });
 
   test("nobody who comes as nginx does by default: by HTTP/1.0, with no header more", async () => {
-    const { url } = await startWorld(withInspector({ log: [/speaks HTTP\/1\.0/] }));
+    const { url } = await startWorld(withInspector({ log: [/uses HTTP\/1\.0/] }));
     const { hostname, port, host } = new URL(url);
     const socket = connect(Number(port), hostname);
     const { search } = new URL(inspect.link(url));
@@ -123,7 +123,7 @@ describe("who may look", () => {
   });
 
   test("nobody over plain http where people reach the app by https: somebody stands between", async () => {
-    const world = withInspector({ publicOrigin: "https://app.example", log: [/comes by http where/] });
+    const world = withInspector({ publicOrigin: "https://app.example", log: [/comes over http although/] });
     const { url, browser } = await startWorld(world);
     expect((await browser.request(inspect.link(`${url}/inspect/`))).status).toBe(404);
   });
@@ -152,7 +152,7 @@ describe("who may look", () => {
 
   describe("only with the token from the console,", () => {
     const TOKEN_MISSING =
-      /inspector\(\): a request carries no valid token\. To open the page: (\S+) \(it works once\)/;
+      /inspector\(\): a request has no valid token\. To open the page: (\S+) \(it works once\)/;
     const FILES = ["", "events.json", "configuration.json", "inspector.js", "style.css"];
 
     const start = (given: WorldOptions = {}) => startWorld(withInspector({ log: [TOKEN_MISSING], ...given }));
@@ -286,9 +286,9 @@ describe("what it knows", () => {
     const { url, browser } = await startOpened();
     await browser.visit(`${url}/account`);
     const first = news(await browser.fetch(`${url}/inspect/events.json`));
-    const query = new URLSearchParams({ notebook: first.notebook, after: first.last });
+    const query = new URLSearchParams({ log_id: first.log_id, after: first.last });
     expect(news(await browser.fetch(`${url}/inspect/events.json?${query}`)).records).toEqual([]);
-    query.set("notebook", "another");
+    query.set("log_id", "another");
     expect(news(await browser.fetch(`${url}/inspect/events.json?${query}`)).records).toEqual(first.records);
   });
 
@@ -339,7 +339,7 @@ describe("what it knows", () => {
     emit("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
     const first = await ask();
     emit("refresh.done", () => ({ refresh: 1, took: 34, rotated: true })); // by a portalAuth() that was made anew
-    const second = await ask({ notebook: first.notebook, after: first.last });
+    const second = await ask({ log_id: first.log_id, after: first.last });
     const ids = new Set([...first.records, ...second.records].map(({ id }: { id: string }) => id));
     expect(ids.size).toBe(2);
     expect((await ask()).records).toMatchObject([{ took: 12 }, { took: 34 }]);
@@ -401,8 +401,8 @@ describe("what it knows", () => {
     const bodies = await Promise.all(
       pages.map(async (path) => (await browser.fetch(`${url}/inspect${path}`)).body),
     );
-    const { people } = JSON.parse(bodies[1] ?? "");
-    expect(people).toMatchObject([
+    const { users } = JSON.parse(bodies[1] ?? "");
+    expect(users).toMatchObject([
       {
         instance: "default",
         sub: "amara-okafor",
@@ -465,13 +465,13 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   test("a login appears on the time line while the page is open, and its tokens with what is left of their lives", async () => {
     const { url } = await startWorld(withInspector({ portal: { accessTokenSeconds: 60 } }));
     const { context, page } = await open(url);
-    await page.getByText("No login yet.").waitFor();
+    await page.getByText("No logins so far.").waitFor();
     await page.screenshot({ path: join(SHOTS, "1-empty.png"), fullPage: true });
     await logInAt(await context.newPage(), url);
     await page.bringToFront();
     await page.getByText("signed in", { exact: true }).waitFor();
     expect(await page.locator("#logins .timeline").first().locator(".name").allTextContents()).toEqual([
-      "at the portal",
+      "at the provider",
       "callback",
       "discovery",
       "state",
@@ -484,7 +484,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const width = async () => Number.parseFloat((await token.locator(".fill").getAttribute("width")) ?? "");
     const before = await width();
     await vi.waitFor(async () => expect(await width()).toBeLessThan(before), { timeout: 10_000 });
-    expect(await token.getByText("who issued it").count()).toBe(1);
+    expect(await token.getByText("issuer", { exact: true }).count()).toBe(1);
     await page.screenshot({ path: join(SHOTS, "2-signed-in.png"), fullPage: true });
   });
 
@@ -501,7 +501,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await logins.getByText("id_token_invalid").waitFor();
     expect(await logins.getByRole("img", { name: /checks: stopped here/ }).count()).toBe(1);
     await logins.getByText("Usual causes").click();
-    await logins.getByText("this machine's clock or the portal's is wrong").waitFor();
+    await logins.getByText("the clock of this machine or of the provider is wrong").waitFor();
     await page.screenshot({ path: join(SHOTS, "3-failed.png"), fullPage: true });
     expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
     const variable = page.locator("#configuration").getByText("PORTAL_ISSUER"); // nor is a column cut off
@@ -531,7 +531,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const { page } = await open(url);
     await page.locator(".timeline li", { hasText: "session" }).focus();
     emit("login.started", () => ({ login: "b", silent: false }));
-    await page.locator("#logins .mark", { hasText: "at the portal" }).waitFor();
+    await page.locator("#logins .mark", { hasText: "at the provider" }).waitFor();
     expect(await page.locator(".timeline li:focus .name").textContent()).toBe("session");
   });
 
@@ -563,9 +563,9 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const page = await context.newPage();
     await page.goto(inspect.link(`${url}/inspect/`));
     await page.getByText("live", { exact: true }).waitFor();
-    await page.getByText("mount the inspector behind it").waitFor();
+    await page.getByText("Mount the inspector after it").waitFor();
     await close(server);
-    await page.getByText("the app does not answer").waitFor();
+    await page.getByText("the app does not respond").waitFor();
     const again = createServer(app);
     onTestFinished(() => close(again));
     await new Promise<void>((resolve) => again.listen(Number(new URL(url).port), "127.0.0.1", resolve));

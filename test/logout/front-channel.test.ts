@@ -166,7 +166,7 @@ describe("nobody is logged out by", () => {
     const world = await start("ours", [/logout_request_invalid/]);
     const answer = await frame(world, query(world.portal.issuer, await sidOf(world)));
     expect(answer.status).toBe(400);
-    expect(answer.body).toContain("<title>That did not work</title>");
+    expect(answer.body).toContain("<title>Something went wrong</title>");
     expect(answer.body).not.toContain("/login");
     expect(await isIn(world)).toBe(true);
   });

@@ -13,7 +13,7 @@ import {
   SimpleSpanProcessor,
 } from "@opentelemetry/sdk-trace-base";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { createEventEmitter, EVENT_NAMES, getChannelName } from "../../lib/contract/events.js";
+import { createEventEmitter, EVENT_NAMES, getChannelName } from "../../lib/events/event-emitter.js";
 import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
 import { json, logIn } from "../access/logged-in.js";
 import { secretsOf, startWorld, type WorldOptions } from "../support/world.js";

@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, posix } from "node:path";
 import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { errorDefinitions } from "../../lib/errors/portal-auth-error.js";
+import { errorDefinitions } from "../../lib/errors/error-codes.js";
 import { whyNpmCannotInstall } from "./npm-can-install.js";
 import { type Packed, pack, ROOT } from "./packed.js";
 import { createProject, type Project } from "./project.js";

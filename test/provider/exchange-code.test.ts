@@ -55,7 +55,7 @@ describe("each documented bad answer has its own code, and a hint that names the
     portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(401).end());
     const page = await browser.navigate(callback);
     expect([page.status, page.body.includes("client_unknown")]).toEqual([500, true]);
-    expect(log.join()).toContain("it does not know PORTAL_CLIENT_ID");
+    expect(log.join()).toContain("PORTAL_CLIENT_ID is unknown");
   });
 
   test("a wrong client_secret: 401 invalid_client", async () => {
@@ -86,7 +86,7 @@ describe("each documented bad answer has its own code, and a hint that names the
     callback.searchParams.set("code", "made-up");
     const page = await browser.navigate(callback);
     expect([page.status, page.body.includes("code_refused")]).toEqual([400, true]);
-    expect(log.join()).toContain("used before or too old");
+    expect(log.join()).toContain("already used or too old");
   });
 
   test("a grant type that is not allowed: 400 unsupported_grant_type", async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { emitNothing } from "../../lib/contract/events.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
+import { emitNothing } from "../../lib/events/event-emitter.js";
 import { createRefreshOnce } from "../../lib/refresh/refresh-once.js";
 import type { RecordStore } from "../../lib/store/records.js";
 import {

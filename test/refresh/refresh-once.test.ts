@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { emitNothing } from "../../lib/contract/events.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
+import { emitNothing } from "../../lib/events/event-emitter.js";
 import { createRefreshOnce, type RefreshOnce } from "../../lib/refresh/refresh-once.js";
 import {
   advance,

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, vi } from "vitest";
-import { emitNothing } from "../../lib/contract/events.js";
 import type { TokenSet } from "../../lib/contract/tokens.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
+import { emitNothing } from "../../lib/events/event-emitter.js";
 import type { Refresh, RefreshedLogin, Renew, Renewed } from "../../lib/refresh/refresh.js";
 import { createRefreshOnce } from "../../lib/refresh/refresh-once.js";
 import type { LoginRecord } from "../../lib/session/login-record.js";

@@ -1,9 +1,9 @@
 import type { RequestHandler } from "express";
 import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
-import { epochSeconds } from "../../lib/contract/clock.js";
 import { type Hooks, portalAuth } from "../../lib/index.js";
 import { loginAs } from "../../lib/testing/login-as.js";
+import { epochSeconds } from "../../lib/util/time.js";
 import { AnotherStore } from "../support/another-store.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";

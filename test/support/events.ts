@@ -1,5 +1,6 @@
 import { onTestFinished } from "vitest";
-import { EVENT_NAMES, type PortalAuthEventName, type PortalAuthEvents } from "../../lib/contract/events.js";
+import type { PortalAuthEventName, PortalAuthEvents } from "../../lib/contract/events.js";
+import { EVENT_NAMES } from "../../lib/events/event-emitter.js";
 import { type EventListeners, subscribeToEvents } from "../../lib/events/subscribe-to-events.js";
 
 export interface Heard {

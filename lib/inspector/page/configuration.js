@@ -1,20 +1,23 @@
 import { h, show } from "./dom.js";
 
-export async function showConfiguration(place) {
-  const answer = await fetch("configuration.json");
-  const configurations = answer.ok ? Object.entries(await answer.json()) : [];
-  show(place, JSON.stringify(configurations), () =>
+/** Fetches the options of each portalAuth() and shows them as tables. */
+export async function showConfiguration(container) {
+  const response = await fetch("configuration.json");
+  const configurations = response.ok ? Object.entries(await response.json()) : [];
+  show(container, JSON.stringify(configurations), () =>
     configurations.length === 0
-      ? h("p", { class: "empty" }, "This page has met no portalAuth(): mount the inspector behind it.")
-      : configurations.map(([instance, options]) => tableOf(instance, options, configurations.length > 1)),
+      ? h("p", { class: "empty" }, "No portalAuth() ran before this page. Mount the inspector after it.")
+      : configurations.map(([instance, options]) =>
+          createTable(instance, options, configurations.length > 1),
+        ),
   );
 }
 
-const tableOf = (instance, options, isOneOfSeveral) =>
+const createTable = (instance, options, hasSeveral) =>
   h(
     "div",
     {},
-    isOneOfSeveral ? h("h3", {}, instance) : undefined,
+    hasSeveral ? h("h3", {}, instance) : undefined,
     h(
       "table",
       {},
@@ -27,11 +30,11 @@ const tableOf = (instance, options, isOneOfSeveral) =>
           ...["option", "value", "from", "variable"].map((name) => h("th", { scope: "col" }, name)),
         ),
       ),
-      h("tbody", {}, ...options.map(rowOf)),
+      h("tbody", {}, ...options.map(createRow)),
     ),
   );
 
-const rowOf = ({ option, variable = "", value = "none", origin }) =>
+const createRow = ({ option, variable = "", value = "none", origin }) =>
   h(
     "tr",
     { class: origin === "default" || origin === "profile" ? "default" : undefined },

@@ -1,13 +1,12 @@
-/**
- * An element with its attributes and children; what is text stays text. Attributes that are undefined are left out.
- */
+/** Creates an HTML element. Strings become text nodes. Attributes that are undefined or false are omitted. */
 export function h(name, attributes = {}, ...children) {
   return fill(document.createElement(name), attributes, children);
 }
 
 const SVG = "http://www.w3.org/2000/svg";
 
-const s = (name, attributes, ...children) => fill(document.createElementNS(SVG, name), attributes, children);
+const createSvg = (name, attributes, ...children) =>
+  fill(document.createElementNS(SVG, name), attributes, children);
 
 function fill(element, attributes, children) {
   for (const [attribute, value] of Object.entries(attributes))
@@ -17,10 +16,10 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** A bar of parts: each from a share to a share of the whole. */
+/** Creates a bar. Each part has its start and its end, as numbers from 0 to 1. */
 export function bar(label, ...parts) {
   const rects = parts.map(({ from, to, kind }) =>
-    s("rect", {
+    createSvg("rect", {
       class: `fill ${kind ?? ""}`,
       x: `${Math.min(percent(from), 99)}%`,
       width: `${Math.max(percent(to) - percent(from), 1)}%`,
@@ -28,33 +27,35 @@ export function bar(label, ...parts) {
       rx: 3,
     }),
   );
-  const track = s("rect", { class: "track", width: "100%", height: "100%", rx: 3 });
-  return s("svg", { class: "bar", role: "img", "aria-label": label }, track, ...rects);
+  const track = createSvg("rect", { class: "track", width: "100%", height: "100%", rx: 3 });
+  return createSvg("svg", { class: "bar", role: "img", "aria-label": label }, track, ...rects);
 }
 
 const percent = (share) => Math.min(Math.max(share, 0), 1) * 100;
 
-/** Text in which `code` stands in backticks. */
-export const withCode = (text) =>
+/** Turns text with `code` in backticks into text nodes and code elements. */
+export const renderCode = (text) =>
   text.split(/`([^`]+)`/).map((part, index) => (index % 2 === 1 ? h("code", {}, part) : part));
 
-/**
- * Puts these in place of what is there, unless nothing has changed: so nothing flickers. What is open stays so, and the
- * focus where it was: both by `data-key`.
- */
+/** The key of the content that each container shows. */
 const shown = new WeakMap();
-export function show(place, key, make) {
-  if (shown.get(place) === key) return;
-  const open = new Set([...place.querySelectorAll("details[open]")].map(({ dataset }) => dataset.key));
-  const focused = place.contains(document.activeElement) ? keyOf(document.activeElement) : undefined;
-  place.replaceChildren(...[make()].flat());
-  for (const details of place.querySelectorAll("details")) details.open = open.has(details.dataset.key);
+
+/**
+ * Replaces the content of a container, unless its key is unchanged, so that nothing flickers.
+ * Open details stay open and the focus stays, both by `data-key`.
+ */
+export function show(container, key, create) {
+  if (shown.get(container) === key) return;
+  const open = new Set([...container.querySelectorAll("details[open]")].map(({ dataset }) => dataset.key));
+  const focused = container.contains(document.activeElement) ? getKey(document.activeElement) : undefined;
+  container.replaceChildren(...[create()].flat());
+  for (const details of container.querySelectorAll("details")) details.open = open.has(details.dataset.key);
   if (focused !== undefined)
-    focus([...place.querySelectorAll("[data-key]")].find((one) => keyOf(one) === focused));
-  shown.set(place, key);
+    setFocus([...container.querySelectorAll("[data-key]")].find((one) => getKey(one) === focused));
+  shown.set(container, key);
 }
 
-const keyOf = (element) => element.closest("[data-key]")?.dataset.key;
+const getKey = (element) => element.closest("[data-key]")?.dataset.key;
 
-const focus = (element) =>
+const setFocus = (element) =>
   (element?.querySelector(":scope > summary") ?? element)?.focus({ preventScroll: true });

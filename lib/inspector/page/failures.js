@@ -1,15 +1,16 @@
-import { h, show, withCode } from "./dom.js";
-import { clockTime } from "./times.js";
+import { h, renderCode, show } from "./dom.js";
+import { formatTime } from "./times.js";
 
-export function showFailures(place, failures) {
-  show(place, JSON.stringify(failures), () =>
+/** Shows the failures, the newest first. */
+export function showFailures(container, failures) {
+  show(container, JSON.stringify(failures), () =>
     failures.length === 0
-      ? h("p", { class: "empty" }, "None so far. What fails stands here, with what to do.")
-      : h("ul", { class: "rows" }, ...failures.map(failureOf)),
+      ? h("p", { class: "empty" }, "No failures so far. Each failure appears here with a hint.")
+      : h("ul", { class: "rows" }, ...failures.map(createFailure)),
   );
 }
 
-function failureOf(failure) {
+function createFailure(failure) {
   const { count, last_at, request_ids } = failure;
   return h(
     "li",
@@ -23,19 +24,19 @@ function failureOf(failure) {
         count > 1 ? `${count} times` : "once",
         request_ids[0] ? ` · request ${request_ids[0]}` : "",
       ),
-      h("time", { class: "soft" }, clockTime(last_at)),
+      h("time", { class: "soft" }, formatTime(last_at)),
     ),
-    explain(failure, failure.id),
+    createExplanation(failure, failure.id),
   );
 }
 
-/** The code, what to do, what was seen, and behind a click the usual causes. */
-export function explain({ code, status, hint, detail }, key) {
+/** Creates the code, the hint and the detail of a failure. A click loads the usual causes. */
+export function createExplanation({ code, status, hint, detail }, key) {
   const causes = h("div", {}, "…");
   const details = h(
     "details",
     { "data-key": `${key} causes` },
-    h("summary", {}, "Usual causes, and how to tell them apart"),
+    h("summary", {}, "Usual causes, and how to check them"),
     causes,
   );
   details.addEventListener("toggle", () => details.open && load(code, causes));
@@ -51,20 +52,20 @@ export function explain({ code, status, hint, detail }, key) {
 
 const loaded = new Map();
 
-async function load(code, place) {
+async function load(code, container) {
   if (!loaded.has(code)) {
-    const answer = await fetch(`explanation.json?code=${encodeURIComponent(code)}`);
-    loaded.set(code, answer.ok ? await answer.json() : { happened: "", causes: [] });
+    const response = await fetch(`explanation.json?code=${encodeURIComponent(code)}`);
+    loaded.set(code, response.ok ? await response.json() : { happened: "", causes: [] });
   }
   const { happened, causes } = loaded.get(code);
-  const items = causes.map(({ cause, tell, fix }) =>
+  const items = causes.map(({ cause, check, fix }) =>
     h(
       "li",
       {},
-      h("p", {}, ...withCode(cause)),
-      h("p", { class: "soft" }, "How to tell: ", ...withCode(tell)),
-      h("p", {}, "The fix: ", ...withCode(fix)),
+      h("p", {}, ...renderCode(cause)),
+      h("p", { class: "soft" }, "Check: ", ...renderCode(check)),
+      h("p", {}, "Fix: ", ...renderCode(fix)),
     ),
   );
-  place.replaceChildren(h("p", {}, ...withCode(happened)), h("ol", {}, ...items));
+  container.replaceChildren(h("p", {}, ...renderCode(happened)), h("ol", {}, ...items));
 }

@@ -1,90 +1,92 @@
 import { showConfiguration } from "./configuration.js";
 import { showFailures } from "./failures.js";
 import { showLogins } from "./logins.js";
-import { showPeople } from "./people.js";
 import { showRefreshes } from "./refreshes.js";
+import { showUsers } from "./users.js";
 
-const ASK_EVERY_MS = 1000;
-const place = (id) => document.getElementById(id);
+const POLL_MS = 1000;
+const getSection = (id) => document.getElementById(id);
 
-/** What this page has read: all records, by name. */
+/** All records that this page has loaded, by id. */
 const records = new Map();
-let notebook;
-let seen = 0;
-/** How far the server's clock is ahead of this browser's, in milliseconds. */
-let ahead = 0;
-let people = [];
+let logId;
+let lastSequence = 0;
+/** The difference between the server's clock and this browser's, in milliseconds. */
+let clockOffset = 0;
+let users = [];
 let limits = { logins: 50, others: 200 };
 
-/** The cookie of this browser has ended, or the app has other secrets since its last start. */
-class Closed extends Error {}
+/** The server does not know this browser: its cookie has expired, or the secrets of the app have changed. */
+class AccessLost extends Error {}
 
-const words = (error) =>
-  error instanceof Closed
-    ? "closed: load this page again, and then open the address that the console shows"
-    : "the app does not answer; trying again";
+const describeError = (error) =>
+  error instanceof AccessLost
+    ? "closed: reload this page, and then open the URL that the console shows"
+    : "the app does not respond; trying again";
 
-async function ask() {
-  const answer = await fetch(
-    `events.json?${new URLSearchParams({ notebook: notebook ?? "", after: String(seen) })}`,
-  );
-  if (answer.status === 404) throw new Closed();
-  if (!answer.ok) throw new Error(`events.json answered ${answer.status}`);
-  const news = await answer.json();
-  if (news.notebook !== notebook) {
-    records.clear(); // the server was started anew
-    showConfiguration(place("configuration"));
+async function loadRecords() {
+  const query = new URLSearchParams({ log_id: logId ?? "", after: String(lastSequence) });
+  const response = await fetch(`events.json?${query}`);
+  if (response.status === 404) throw new AccessLost();
+  if (!response.ok) throw new Error(`events.json answered ${response.status}`);
+  const update = await response.json();
+  if (update.log_id !== logId) {
+    records.clear(); // the server was restarted
+    showConfiguration(getSection("configuration"));
   }
-  ({ notebook, people, limits } = news);
-  seen = news.last;
-  ahead = news.now - Date.now();
-  for (const record of news.records) records.set(record.id, record);
+  logId = update.log_id;
+  users = update.users;
+  limits = update.limits;
+  lastSequence = update.last;
+  clockOffset = update.now - Date.now();
+  for (const record of update.records) records.set(record.id, record);
 }
 
-function draw() {
-  const newest = [...records.values()].sort((a, b) => b.n - a.n);
+function showAll() {
+  const newest = [...records.values()].sort((a, b) => b.sequence - a.sequence);
   const isLogin = ({ kind }) => kind === "login";
   const logins = newest.filter(isLogin).slice(0, limits.logins);
   const others = newest.filter((record) => !isLogin(record)).slice(0, limits.others);
-  forgetAllBut([...logins, ...others]);
-  showLogins(place("logins"), logins);
+  retainOnly([...logins, ...others]);
+  showLogins(getSection("logins"), logins);
   showFailures(
-    place("failures"),
+    getSection("failures"),
     others.filter(({ kind }) => kind === "failure"),
   );
   showRefreshes(
-    place("refreshes"),
+    getSection("refreshes"),
     others.filter(({ kind }) => kind !== "failure"),
   );
-  showPeople(place("people"), people, Date.now() + ahead);
+  showUsers(getSection("users"), users, Date.now() + clockOffset);
 }
 
-/** A page that stands open for days holds no more than the server does. */
-function forgetAllBut(kept) {
+/** Removes all other records. A page that is open for days holds no more than the server. */
+function retainOnly(retained) {
   records.clear();
-  for (const record of kept) records.set(record.id, record);
+  for (const record of retained) records.set(record.id, record);
 }
 
-function say(kind, words) {
-  const live = place("live");
-  if (live.textContent === words) return;
-  live.className = kind;
-  live.textContent = words;
+function showStatus(kind, text) {
+  const status = getSection("live");
+  if (status.textContent === text) return;
+  status.className = kind;
+  status.textContent = text;
 }
 
-/** Goes on when the server comes back; does nothing while nobody looks. */
-async function goOn() {
+/** Polls the server while the page is visible. Continues when the server is back after a failure. */
+async function poll() {
   if (document.visibilityState === "visible") {
     try {
-      await ask();
-      draw();
-      say("on", "live");
+      await loadRecords();
+      showAll();
+      showStatus("on", "live");
     } catch (error) {
-      say("off", words(error));
+      showStatus("off", describeError(error));
     }
   }
-  setTimeout(goOn, ASK_EVERY_MS);
+  setTimeout(poll, POLL_MS);
 }
 
-history.replaceState(null, "", location.pathname); // the token is spent: it need not stay in the address
-goOn();
+// The token is already used, so it need not stay in the address bar.
+history.replaceState(null, "", location.pathname);
+poll();

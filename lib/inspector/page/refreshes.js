@@ -1,30 +1,31 @@
+import { REASONS } from "./descriptions.js";
 import { h, show } from "./dom.js";
-import { clockTime, duration } from "./times.js";
-import { REASONS } from "./words.js";
+import { formatDuration, formatTime } from "./times.js";
 
-export function showRefreshes(place, records) {
-  show(place, JSON.stringify(records), () =>
+/** Shows refreshes, logouts and refused sessions, the newest first. */
+export function showRefreshes(container, records) {
+  show(container, JSON.stringify(records), () =>
     records.length === 0
       ? h(
           "p",
           { class: "empty" },
-          "None yet. When an access token ends, its refresh stands here, with how many requests shared it.",
+          "No refreshes so far. When an access token expires, its refresh appears here.",
         )
-      : h("ul", { class: "rows" }, ...records.map(recordOf)),
+      : h("ul", { class: "rows" }, ...records.map(createRecord)),
   );
 }
 
-function recordOf(record) {
-  const [kind, words, more] = TELL[record.kind](record);
+function createRecord(record) {
+  const [kind, label, more] = DESCRIBE[record.kind](record);
   return h(
     "li",
     {},
     h(
       "div",
       { class: "line" },
-      h("span", { class: `mark ${kind}` }, words),
+      h("span", { class: `mark ${kind}` }, label),
       record.instance === "default" ? undefined : h("span", { class: "soft" }, record.instance),
-      h("time", { class: "soft" }, clockTime(record.at)),
+      h("time", { class: "soft" }, formatTime(record.at)),
     ),
     more ? h("p", { class: "hint soft" }, more) : undefined,
   );
@@ -37,24 +38,30 @@ const STATES = {
   elsewhere: ["good", "renewed by another process"],
 };
 
-const TELL = {
+const DESCRIBE = {
   refresh({ state, joined, took, waited, rotated, code, ends_session }) {
     const parts = [
-      took === undefined ? undefined : `took ${duration(took)}`,
-      joined === 0 ? undefined : joined === 1 ? "1 request joined it" : `${joined} requests joined it`,
-      waited === undefined ? undefined : `waited ${duration(waited)} for another process`,
-      rotated ? "a new refresh token came" : undefined,
+      took === undefined ? undefined : `took ${formatDuration(took)}`,
+      joined === 0
+        ? undefined
+        : joined === 1
+          ? "shared by 1 more request"
+          : `shared by ${joined} more requests`,
+      waited === undefined ? undefined : `waited ${formatDuration(waited)} for another process`,
+      rotated ? "new refresh token" : undefined,
       code === undefined
         ? undefined
-        : `${code}${ends_session ? ": the person must sign in again" : ": the session stays"}`,
+        : `${code}${ends_session ? ": the user must sign in again" : ": the session stays"}`,
     ];
-    const [mark, words] = STATES[state];
-    return [mark, words, parts.filter(Boolean).join(" · ")];
+    const [mark, label] = STATES[state];
+    return [mark, label, parts.filter(Boolean).join(" · ")];
   },
   logout: ({ had_login, at_portal }) => [
     "",
-    had_login ? "signed out" : "a logout without a login",
-    at_portal ? "and on to the portal's logout" : "the portal was not told: no logout address, or no answer",
+    had_login ? "signed out" : "logout without a login",
+    at_portal
+      ? "redirected to the provider's logout"
+      : "not signed out at the provider (no logout URL or no response)",
   ],
-  session_refused: ({ reason }) => ["waiting", "a session's login did not count", REASONS[reason]],
+  session_refused: ({ reason }) => ["waiting", "login of a session was ignored", REASONS[reason]],
 };

@@ -1,10 +1,10 @@
-/** "0.4 ms", "12 ms", "1.3 s", "4 min 10 s": as precise as it is of use. */
-export function duration(milliseconds) {
+/** Formats a duration: "0.4 ms", "12 ms", "1.3 s", "4 min 10 s". */
+export function formatDuration(milliseconds) {
   const value = Math.abs(milliseconds);
   if (value < 1) return `${value.toFixed(1)} ms`;
   if (value < 1000) return `${Math.round(value)} ms`;
   if (value < 60_000) return `${(value / 1000).toFixed(1)} s`;
-  return span(Math.round(value / 1000));
+  return formatSeconds(Math.round(value / 1000));
 }
 
 const UNITS = [
@@ -14,8 +14,8 @@ const UNITS = [
   ["s", 1],
 ];
 
-/** Whole seconds, in the two greatest units that there are. */
-export function span(seconds) {
+/** Formats whole seconds in their two greatest units. */
+export function formatSeconds(seconds) {
   let left = Math.abs(seconds);
   const parts = UNITS.flatMap(([unit, size]) => {
     const count = Math.floor(left / size);
@@ -25,12 +25,14 @@ export function span(seconds) {
   return parts.slice(0, 2).join(" ") || "0 s";
 }
 
-export const clockTime = (milliseconds) => new Date(milliseconds).toLocaleTimeString();
+/** Formats epoch milliseconds as a time of day. */
+export const formatTime = (milliseconds) => new Date(milliseconds).toLocaleTimeString();
 
-export const dateTime = (seconds) => new Date(seconds * 1000).toLocaleString();
+/** Formats epoch seconds as date and time. */
+export const formatDate = (seconds) => new Date(seconds * 1000).toLocaleString();
 
-/** "in 4 min 10 s", "3 h ago". */
-export function fromNow(seconds, now) {
+/** Formats a moment relative to now: "in 4 min 10 s", "3 h ago". */
+export function formatFromNow(seconds, now) {
   const left = Math.round(seconds - now / 1000);
-  return left >= 0 ? `in ${span(left)}` : `${span(left)} ago`;
+  return left >= 0 ? `in ${formatSeconds(left)}` : `${formatSeconds(left)} ago`;
 }

@@ -15,7 +15,7 @@ export function createHost(library) {
   const servers = new Map();
   const heard = [];
   let last = 0;
-  library.listen(
+  library.subscribeToEvents(
     Object.fromEntries(
       library.EVENT_NAMES.map((name) => [name, (event) => remember(heard, JSON.stringify(event))]),
     ),

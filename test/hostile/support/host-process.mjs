@@ -1,7 +1,7 @@
-import { EVENT_NAMES } from "../../../dist/events.js";
+import { EVENT_NAMES } from "../../../dist/events/event-emitter.js";
+import { subscribeToEvents } from "../../../dist/events/subscribe-to-events.js";
 import * as library from "../../../dist/index.js";
 import { inspector } from "../../../dist/inspector/index.js";
-import { listen } from "../../../dist/listen.js";
 import { createHost } from "./attacked-app.mjs";
 
 // The process of ./host.ts, with the package as it is built. It asks, this one answers.
@@ -11,7 +11,7 @@ const { now } = Date;
 Date.now = () => now() + ahead;
 
 const host = {
-  ...createHost({ ...library, EVENT_NAMES, inspector, listen }),
+  ...createHost({ ...library, EVENT_NAMES, inspector, subscribeToEvents }),
   later(seconds) {
     ahead += seconds * 1000;
   },

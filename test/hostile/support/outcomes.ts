@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { errorDefinitions } from "../../../lib/errors/portal-auth-error.js";
+import { errorDefinitions } from "../../../lib/errors/error-codes.js";
 import type { PortalAuthErrorCode } from "../../../lib/index.js";
 import type { Answer } from "../../support/browser.js";
 import type { Outcome, World } from "./attack.js";

@@ -1,7 +1,7 @@
 import type { Request } from "express";
-import type { Words, WordsGiven } from "../../contract/page-parts.js";
-import { CHINESE } from "./chinese.js";
-import { ENGLISH } from "./english.js";
+import { CHINESE } from "../errors/languages/chinese.js";
+import { ENGLISH } from "../errors/languages/english.js";
+import type { Words, WordsGiven } from "../errors/languages/words.js";
 
 /** The language that a browser asks for (Accept-Language: RFC 9110, section 12.5.4), of those that there are; else English. */
 export type ChooseWords = (req: Request) => Words;
