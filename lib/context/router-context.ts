@@ -41,10 +41,7 @@ export interface RouterContext {
 export interface RequestContext {
   readonly req: Request;
   readonly res: Response;
-  /**
-   * The router's mount path as this request has it. lib/http/external-url.ts derives the browser's path from
-   * it.
-   */
+  /** The router's mount path as this request has it. external-url.ts derives the browser's path from it. */
   readonly mount: string;
 }
 
@@ -91,7 +88,7 @@ export function offerLogout({ settings, log, pages }: RouterContext, mount: stri
 
 /**
  * Offers a link to try the same request again, for failures that a login does not solve. A URL with an
- * authorization code must not be in a page, so the page offers to reload instead.
+ * authorization code must not be in a page, so it is not offered.
  */
 export function offerRetry(
   { settings, log, pages }: RouterContext,

@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { parseAuthorizationResponse } from "../../lib/callback/authorization-response.js";
 
-const read = (query: string) => parseAuthorizationResponse(new URLSearchParams(query));
-const long = (length: number) => "a".repeat(length);
+const parse = (query: string) => parseAuthorizationResponse(new URLSearchParams(query));
+const repeat = (length: number) => "a".repeat(length);
 
 describe("an authorization response", () => {
   test.each([
@@ -29,8 +29,8 @@ describe("an authorization response", () => {
     ],
     [
       "a member that is as long as it may be",
-      `state=s&code=c&x=${long(4088)}`,
-      { state: "s", iss: undefined, code: "c", members: { x: long(4088) } },
+      `state=s&code=c&x=${repeat(4088)}`,
+      { state: "s", iss: undefined, code: "c", members: { x: repeat(4088) } },
     ],
     ["an error", "state=s&error=e&error_uri=u", { state: "s", iss: undefined, error: "e" }],
     [
@@ -41,14 +41,18 @@ describe("an authorization response", () => {
     ["an error beside an empty code", "state=s&error=e&code=", { state: "s", iss: undefined, error: "e" }],
     ["a code beside an empty error", "state=s&error=&code=c", { state: "s", iss: undefined, code: "c" }],
     ["an unknown parameter, twice", "state=s&code=c&x=1&x=2", { state: "s", iss: undefined, code: "c" }],
-    ["the longest there is", `state=s&code=${long(8192)}`, { state: "s", iss: undefined, code: long(8192) }],
+    [
+      "the longest there is",
+      `state=s&code=${repeat(8192)}`,
+      { state: "s", iss: undefined, code: repeat(8192) },
+    ],
     [
       "a long description",
-      `state=s&error=e&error_description=${long(9000)}`,
+      `state=s&error=e&error_description=${repeat(9000)}`,
       { state: "s", iss: undefined, error: "e" },
     ],
   ])("may be %s", (_name, query, response) => {
-    expect(read(query)).toEqual(response);
+    expect(parse(query)).toEqual(response);
   });
 
   test.each([
@@ -59,7 +63,7 @@ describe("an authorization response", () => {
     ["error=access_denied", "state missing, error access_denied"],
     ["error=a%0Ab<", "state missing, error a?b?"],
     ["state=s&code=c&error=e", "code and error"],
-    [`state=s&code=c&x=${long(4089)}`, "the members beside code and state have 4097 bytes, over 4096"],
+    [`state=s&code=c&x=${repeat(4089)}`, "the members beside code and state have 4097 bytes, over 4096"],
     [
       `state=s&code=c&x=${encodeURIComponent("密".repeat(1363))}`,
       "the members beside code and state have 4097 bytes, over 4096",
@@ -69,11 +73,11 @@ describe("an authorization response", () => {
       `${name} more than once`,
     ]),
     ...["state", "code", "error", "iss"].map((name) => [
-      `${name}=${long(8193)}`,
+      `${name}=${repeat(8193)}`,
       `${name} over 8192 characters`,
     ]),
   ])("with %s is rejected: %s", (query, detail) => {
-    expect(() => read(query as string)).toThrow(
+    expect(() => parse(query as string)).toThrow(
       expect.objectContaining({ code: "callback_invalid", detail }),
     );
   });

@@ -8,7 +8,7 @@ import { leadTo, startWorld, type WorldOptions } from "../support/world.js";
 const TEN_MINUTES_MS = 10 * 60 * 1000;
 
 /** Returns the URL with one parameter changed or removed. */
-function changed(url: URL, name: string, value: string | undefined): URL {
+function withParameter(url: URL, name: string, value: string | undefined): URL {
   const copy = new URL(url);
   if (value === undefined) copy.searchParams.delete(name);
   else copy.searchParams.set(name, value);
@@ -33,11 +33,11 @@ describe("exactly one of each parameter", () => {
   );
 
   test.each<[string, (callback: URL) => URL]>([
-    ["no state", (callback) => changed(callback, "state", undefined)],
-    ["an empty state", (callback) => changed(callback, "state", "")],
-    ["neither code nor error", (callback) => changed(callback, "code", undefined)],
-    ["an empty code", (callback) => changed(callback, "code", "")],
-    ["code and error", (callback) => changed(callback, "error", "access_denied")],
+    ["no state", (callback) => withParameter(callback, "state", undefined)],
+    ["an empty state", (callback) => withParameter(callback, "state", "")],
+    ["neither code nor error", (callback) => withParameter(callback, "code", undefined)],
+    ["an empty code", (callback) => withParameter(callback, "code", "")],
+    ["code and error", (callback) => withParameter(callback, "error", "access_denied")],
   ])("%s is rejected", async (_name, change) => {
     const { browser, url, asked } = await startWorld({ log: [/callback_invalid/] });
     const callback = change(await browser.loginUntilCallback(`${url}/account`));
@@ -62,7 +62,9 @@ describe("a login belongs to one browser, for ten minutes", () => {
   test("a forged state is unknown", async () => {
     const { browser, url } = await startWorld({ log: [/login_not_found/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    expect((await browser.navigate(changed(callback, "state", "made-up"))).body).toContain("login_not_found");
+    expect((await browser.navigate(withParameter(callback, "state", "made-up"))).body).toContain(
+      "login_not_found",
+    );
   });
 
   test("the cookie of one login does not open another", async () => {
@@ -71,13 +73,13 @@ describe("a login belongs to one browser, for ten minutes", () => {
     const [[, value = ""] = []] = [...(await browser.cookies(url))].filter(([key]) =>
       key.startsWith("portal-login."),
     );
-    const thief = new Browser();
-    const theirs = await thief.loginUntilCallback(`${url}/account?tab=2`);
-    const [[name = ""] = []] = [...(await thief.cookies(url))].filter(([key]) =>
+    const attacker = new Browser();
+    const attackersCallback = await attacker.loginUntilCallback(`${url}/account?tab=2`);
+    const [[name = ""] = []] = [...(await attacker.cookies(url))].filter(([key]) =>
       key.startsWith("portal-login."),
     );
-    await thief.jar.setCookie(`${name}=${value}; Path=/`, url);
-    expect((await thief.navigate(theirs)).body).toContain("login_cookie_lost");
+    await attacker.jar.setCookie(`${name}=${value}; Path=/`, url);
+    expect((await attacker.navigate(attackersCallback)).body).toContain("login_cookie_lost");
     expect((await browser.navigate(mine)).status).toBe(303);
   });
 
@@ -112,7 +114,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + TEN_MINUTES_MS - 5000 });
     // The provider's code lives five minutes, so the provider returns an error. It only matters that the
     // state is valid.
-    const denied = changed(changed(callback, "code", undefined), "error", "access_denied");
+    const denied = withParameter(withParameter(callback, "code", undefined), "error", "access_denied");
     expect((await browser.navigate(denied, { headers: { cookie } })).body).toContain("login_denied");
   });
 
@@ -261,7 +263,7 @@ describe("iss (RFC 9207)", () => {
   test("of another issuer is rejected, and the code is not sent", async () => {
     const { browser, url, asked } = await startWorld({ log: [/response_issuer_mismatch/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    const page = await browser.navigate(changed(callback, "iss", "https://evil.example"));
+    const page = await browser.navigate(withParameter(callback, "iss", "https://evil.example"));
     expect(page.body).toContain("response_issuer_mismatch");
     expect([page.status, asked("/oauth2/token").length]).toEqual([400, 0]);
   });
@@ -274,7 +276,7 @@ describe("iss (RFC 9207)", () => {
     });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     expect(callback.searchParams.get("iss")).toMatch(/^http:/);
-    expect((await browser.navigate(changed(callback, "iss", undefined))).status).toBe(400);
+    expect((await browser.navigate(withParameter(callback, "iss", undefined))).status).toBe(400);
     expect(asked("/oauth2/token")).toEqual([]);
   });
 
@@ -283,15 +285,15 @@ describe("iss (RFC 9207)", () => {
     expect((await announced.browser.visit(`${announced.url}/account`)).status).toBe(200);
     const { browser, url, portal } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    expect((await browser.navigate(changed(callback, "iss", portal.issuer))).status).toBe(303);
+    expect((await browser.navigate(withParameter(callback, "iss", portal.issuer))).status).toBe(303);
   });
 });
 
 describe("an error of the provider", () => {
   test("access_denied gets a neutral page with a link back, and no line in the log", async () => {
     const { browser, url, log } = await startWorld();
-    const callback = changed(await browser.loginUntilCallback(`${url}/account`), "code", undefined);
-    const page = await browser.navigate(changed(callback, "error", "access_denied"));
+    const callback = withParameter(await browser.loginUntilCallback(`${url}/account`), "code", undefined);
+    const page = await browser.navigate(withParameter(callback, "error", "access_denied"));
     expect(page.status).toBe(403);
     expect(page.body).toContain("<p>Sign-in was cancelled or denied.</p>");
     expect(page.body).toContain('href="/login?returnTo=%2Faccount"'); // to the requested page
@@ -307,12 +309,16 @@ describe("an error of the provider", () => {
       const errors: PortalAuthError[] = [];
       const hooks = { onError: (error: PortalAuthError) => void errors.push(error) };
       const world = await startWorld({ options: { ...options, hooks }, log: [log] });
-      const callback = changed(
+      const callback = withParameter(
         await world.browser.loginUntilCallback(`${world.url}/account`),
         "code",
         undefined,
       );
-      const query = changed(changed(callback, "error", "access_denied"), "error_description", REASON);
+      const query = withParameter(
+        withParameter(callback, "error", "access_denied"),
+        "error_description",
+        REASON,
+      );
       return { ...world, errors, query };
     }
 
@@ -349,7 +355,7 @@ describe("an error of the provider", () => {
 
     test.each(["GET", "POST"])("does so without a state (%s)", async (method) => {
       const { browser, url, log, errors, query } = await denied(/callback_invalid/);
-      const form = new URLSearchParams(changed(query, "state", undefined).search);
+      const form = new URLSearchParams(withParameter(query, "state", undefined).search);
       const page = await (method === "GET"
         ? browser.navigate(`${url}/callback?${form}`)
         : browser.navigate(`${url}/callback`, { method, site: "cross-site", form }));
@@ -371,7 +377,7 @@ describe("an error of the provider", () => {
       const { browser, log, query } = await denied(/login_denied/, { clientSecret: "short-one" });
       const state = query.searchParams.get("state") ?? "";
       const says = `\r\n[express-portal-auth] FAKE \u202e\u001b[31m short-one ${state} ${"x ".repeat(2000)}`;
-      await browser.navigate(changed(query, "error_description", says));
+      await browser.navigate(withParameter(query, "error_description", says));
       const [line = "", ...more] = log.filter((one) => one.includes("login_denied"));
       expect(more).toEqual([]);
       expect(line).toMatch(/the provider says "\[express-portal-auth\] FAKE \[31m \[…\] \[…\] x x /);
@@ -400,7 +406,7 @@ describe("an error of the provider", () => {
   ])("%s gets the response %i and %s", async (error, status, code) => {
     const { browser, url } = await startWorld({ log: [new RegExp(code)] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    const failed = changed(changed(callback, "code", undefined), "error", error);
+    const failed = withParameter(withParameter(callback, "code", undefined), "error", error);
     failed.searchParams.set("error_description", '"><img src=x onerror=alert(1)>');
     const page = await browser.navigate(failed);
     expect([page.status, page.body.includes(code)]).toEqual([status, true]);

@@ -4,7 +4,7 @@ import { startWorld, type WorldOptions } from "../support/world.js";
 
 // A signed-in user comes to the callback late: by Back, by a bookmark, or in an old tab.
 
-const LATE: [string, (callback: URL) => void][] = [
+const LATE_CALLBACKS: [string, (callback: URL) => void][] = [
   ["with a state that is unknown", (callback) => callback.searchParams.set("state", "of-another-time")],
   ["with the answer of an attempt that is gone", () => {}],
   ["with an error of the provider", (callback) => turnIntoError(callback)],
@@ -21,7 +21,7 @@ function removeParameters(callback: URL): void {
 }
 
 /** Signs a user in, and returns the URL of a callback whose attempt this browser does not have. */
-async function signedIn(given: WorldOptions = {}) {
+async function startSignedIn(given: WorldOptions = {}) {
   const world = await startWorld(given);
   const callback = await new Browser().loginUntilCallback(`${world.url}/account`);
   await world.browser.visit(`${world.url}/account`);
@@ -30,10 +30,10 @@ async function signedIn(given: WorldOptions = {}) {
 }
 
 describe("a late callback", () => {
-  test.each(LATE)(
+  test.each(LATE_CALLBACKS)(
     "%s redirects a signed-in user to the start page, and changes nothing",
     async (_how, change) => {
-      const { browser, url, callback, session, asked, me, log } = await signedIn();
+      const { browser, url, callback, session, asked, me, log } = await startSignedIn();
       change(callback);
       const { status, headers } = await browser.navigate(callback, { site: "cross-site" });
       expect([status, headers.location]).toEqual([303, "/"]);
@@ -44,12 +44,12 @@ describe("a late callback", () => {
     },
   );
 
-  test.each(LATE)("%s still shows all other users the error", async (_how, change) => {
-    const { url, callback } = await signedIn({ log: [/login_|callback_invalid/] });
+  test.each(LATE_CALLBACKS)("%s still shows all other users the error", async (_how, change) => {
+    const { url, callback } = await startSignedIn({ log: [/login_|callback_invalid/] });
     change(callback);
-    const stranger = await new Browser().navigate(callback);
-    expect([stranger.status, stranger.body.includes("Sign in again")]).toEqual([400, true]);
-    expect(stranger.url).toContain(url);
+    const otherUser = await new Browser().navigate(callback);
+    expect([otherUser.status, otherUser.body.includes("Sign in again")]).toEqual([400, true]);
+    expect(otherUser.url).toContain(url);
   });
 
   test("of an expired attempt redirects a signed-in user to the option's page", async () => {
@@ -64,7 +64,7 @@ describe("a late callback", () => {
   });
 
   test.each(["/callback", "/login", "/logout"])("never leads to %s", async (lateCallbackPath) => {
-    const { browser, callback } = await signedIn({ options: { lateCallbackPath } });
+    const { browser, callback } = await startSignedIn({ options: { lateCallbackPath } });
     expect((await browser.navigate(callback)).headers.location).toBe("/");
   });
 
@@ -81,7 +81,7 @@ describe("a late callback", () => {
   });
 
   test("with a repeated parameter is rejected, even for a signed-in user", async () => {
-    const { browser, callback } = await signedIn({ log: [/callback_invalid/] });
+    const { browser, callback } = await startSignedIn({ log: [/callback_invalid/] });
     callback.searchParams.append("state", "twice");
     expect((await browser.navigate(callback)).status).toBe(400);
   });

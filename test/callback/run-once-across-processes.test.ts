@@ -20,15 +20,15 @@ const WAIT_MS = 30_000;
 const sessionOf = ({ headers }: Answer): string | undefined =>
   headers["set-cookie"]?.find((line) => /^(portal-session|connect\.sid)=/.test(line))?.split(";")[0];
 
-const cookiesOf = async (browser: Browser, url: string): Promise<string> =>
+const toCookieHeader = async (browser: Browser, url: string): Promise<string> =>
   [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
 
 /**
  * Starts a login whose callback two processes get, with the browser's cookies from before the first response.
  */
-async function beginLogin(browser: Browser, url: string) {
+async function startLogin(browser: Browser, url: string) {
   const callback = await browser.loginUntilCallback(`${url}/account`);
-  const cookie = await cookiesOf(browser, url);
+  const cookie = await toCookieHeader(browser, url);
   return {
     callback,
     /** Sends the callback to the process at this origin. */
@@ -58,7 +58,7 @@ async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
   onTestFinished(() => close(server));
   return {
     ...world,
-    ...(await beginLogin(browser, url)),
+    ...(await startLogin(browser, url)),
     other,
     store,
     later,
@@ -72,7 +72,7 @@ async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
 
 describe("two processes that get the same callback", () => {
   test("send the code once, and respond with the same session", async () => {
-    const heard = listenToEvents();
+    const events = listenToEvents();
     const { url, other, click, codes, isSignedIn } = await startTwo();
     const answers = await Promise.all([click(url), click(other)]);
     expect(answers.map(({ status, headers }) => [status, headers.location])).toEqual(
@@ -83,7 +83,7 @@ describe("two processes that get the same callback", () => {
     expect(session).toBeDefined();
     expect(second).toBe(session);
     expect(await isSignedIn(other, session)).toBe(true);
-    expect(heard.names()).toEqual(["login.started", "login.finished"]);
+    expect(events.names()).toEqual(["login.started", "login.finished"]);
   });
 
   test("store little of it, even if an attacker sends a very long code", async () => {
@@ -119,7 +119,7 @@ describe("two processes that get the same callback", () => {
   });
 
   test("report the same failure, each with an id that is in its log, and one event", async () => {
-    const heard = listenToEvents();
+    const events = listenToEvents();
     const { url, other, click, portal, log } = await startTwo({}, [/code_refused/]);
     portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     const answers = await Promise.all([click(url), click(other)]);
@@ -128,7 +128,7 @@ describe("two processes that get the same callback", () => {
       const [, id = "none"] = /code_refused · request ([0-9a-f]{12})/.exec(body) ?? [];
       expect(log.filter((line) => line.includes(`request ${id}`))).toHaveLength(1);
     }
-    expect(heard.of("login.failed")).toHaveLength(1);
+    expect(events.of("login.failed")).toHaveLength(1);
   });
 
   test("show the message of a hook that rejects the user", async () => {
@@ -155,7 +155,7 @@ describe("two processes that get the same callback", () => {
 
 describe("a store that fails", () => {
   test("before the claim gives 503, and the code is not sent, so the other process can send it", async () => {
-    const heard = listenToEvents();
+    const events = listenToEvents();
     const { url, other, click, codes, store, log } = await startTwo({}, [/session_store_failed/]);
     store.fail("create");
     const answers = await Promise.all([click(url), click(url)]);
@@ -165,7 +165,7 @@ describe("a store that fails", () => {
     expect(codes()).toBe(0);
     const lines = log.filter((line) => line.includes("session_store_failed"));
     expect(lines).toEqual([expect.stringContaining("[begin: Error: the store is away]")]);
-    expect(heard.of("login.failed")).toMatchObject([{ code: "session_store_failed" }]);
+    expect(events.of("login.failed")).toMatchObject([{ code: "session_store_failed" }]);
     store.recover();
     expect((await click(other)).status).toBe(303);
     expect(codes()).toBe(1);
@@ -239,7 +239,7 @@ test("the store has neither the code nor the session of an attempt in clear text
   }
 });
 
-const codesAt = (fleet: Fleet<2>): number => fleet.asked("/oauth2/token").length;
+const countSentCodes = (fleet: Fleet<2>): number => fleet.asked("/oauth2/token").length;
 
 describeWithRedis("processes with one Redis", (redis) => {
   const start = (session?: AppSession["kind"]) =>
@@ -256,10 +256,10 @@ describeWithRedis("processes with one Redis", (redis) => {
     const fleet = await start(session);
     const [one, other] = fleet.apps;
     for (let round = 1; round <= 5; round += 1) {
-      const { click } = await beginLogin(new Browser(), fleet.url);
+      const { click } = await startLogin(new Browser(), fleet.url);
       const answers = await Promise.all([one, other, one, other].map((app) => click(app.url)));
       expect(answers.map(({ status }) => status)).toEqual(Array(4).fill(303));
-      expect(codesAt(fleet)).toBe(round);
+      expect(countSentCodes(fleet)).toBe(round);
       expect(new Set(answers.map(sessionOf)).size).toBe(1);
       expect(await isSignedIn(other, sessionOf(answers[0] as Answer))).toBe(true);
     }
@@ -268,7 +268,7 @@ describeWithRedis("processes with one Redis", (redis) => {
   test("wait for a process that is paused, and respond with its session", async () => {
     const fleet = await start();
     const [one, other] = fleet.apps;
-    const { click } = await beginLogin(fleet.browser, fleet.url);
+    const { click } = await startLogin(fleet.browser, fleet.url);
     const held = holdNext(fleet.portal, "/oauth2/token");
     const first = click(one.url);
     await held.arrived;
@@ -287,7 +287,7 @@ describeWithRedis("processes with one Redis", (redis) => {
   }, async () => {
     const fleet = await start();
     const [one, other] = fleet.apps;
-    const { click } = await beginLogin(fleet.browser, fleet.url);
+    const { click } = await startLogin(fleet.browser, fleet.url);
     const asked = new Promise<void>((resolve) => {
       fleet.portal.answerNext("/oauth2/token", () => resolve()); // and never answers
     });
@@ -297,8 +297,8 @@ describeWithRedis("processes with one Redis", (redis) => {
     await first;
     const answer = await click(other.url);
     expect([answer.status, answer.body.includes("login_expired")]).toEqual([400, true]);
-    expect(codesAt(fleet)).toBe(1);
-    const next = await beginLogin(new Browser(), other.url);
+    expect(countSentCodes(fleet)).toBe(1);
+    const next = await startLogin(new Browser(), other.url);
     expect(await isSignedIn(other, sessionOf(await next.click(other.url)))).toBe(true);
   });
 });
@@ -307,7 +307,7 @@ test.skipIf(noRedis)("a Redis that is down at the callback gives 503, and the co
   const redis = await startRedis();
   onTestFinished(() => redis.stop());
   const fleet = await startFleet(1, { options: { store: redis.url } });
-  const { click } = await beginLogin(fleet.browser, fleet.url);
+  const { click } = await startLogin(fleet.browser, fleet.url);
   await redis.kill();
   expect((await click(fleet.url)).status).toBe(503);
   expect(fleet.asked("/oauth2/token")).toEqual([]);

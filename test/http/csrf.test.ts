@@ -4,7 +4,7 @@ import { canBeForged, resolveCsrf } from "../../lib/http/csrf.js";
 const HERE = "https://app.example";
 const asked = resolveCsrf(true, "guard");
 
-const judge = (method: string, headers: Record<string, string>, csrf = asked) =>
+const isForged = (method: string, headers: Record<string, string>, csrf = asked) =>
   csrf && canBeForged({ method, headers }, csrf, () => HERE);
 
 test.each<[string, string, Record<string, string>]>([
@@ -27,7 +27,7 @@ test.each<[string, string, Record<string, string>]>([
   ["a preflight", "OPTIONS", { origin: "https://evil.example", "sec-fetch-site": "cross-site" }],
   ["TRACE", "TRACE", {}],
 ])("passes: %s", (_name, method, headers) => {
-  expect(judge(method, headers)).toBe(false);
+  expect(isForged(method, headers)).toBe(false);
 });
 
 test.each<[string, string, Record<string, string>]>([
@@ -73,18 +73,18 @@ test.each<[string, string, Record<string, string>]>([
   ["DELETE", "DELETE", { "sec-fetch-site": "cross-site" }],
   ["an unknown method", "QUERY", { "sec-fetch-site": "cross-site" }],
 ])("is rejected: %s", (_name, method, headers) => {
-  expect(judge(method, headers)).toBe(true);
+  expect(isForged(method, headers)).toBe(true);
 });
 
 test("a method override is ignored, because its header needs a preflight", () => {
-  expect(judge("GET", { "x-http-method-override": "DELETE" })).toBe(false);
-  expect(judge("POST", { "x-http-method-override": "GET", "sec-fetch-site": "cross-site" })).toBe(true);
+  expect(isForged("GET", { "x-http-method-override": "DELETE" })).toBe(false);
+  expect(isForged("POST", { "x-http-method-override": "GET", "sec-fetch-site": "cross-site" })).toBe(true);
 });
 
 test("another header replaces X-CSRF", () => {
   const csrf = resolveCsrf({ header: "X-Requested-With" }, "guard");
-  expect(judge("POST", { "x-requested-with": "fetch" }, csrf)).toBe(false);
-  expect(judge("POST", { "x-csrf": "1" }, csrf)).toBe(true);
+  expect(isForged("POST", { "x-requested-with": "fetch" }, csrf)).toBe(false);
+  expect(isForged("POST", { "x-csrf": "1" }, csrf)).toBe(true);
 });
 
 test("without a header the default is used, and false turns the check off", () => {

@@ -10,7 +10,7 @@ import {
 } from "../../lib/http/external-url.js";
 import { settleOptions } from "../../lib/settings/settings.js";
 
-const withRedirectUri = (redirectUri: string, callback: string | false = "/callback") =>
+const createSettings = (redirectUri: string, callback: string | false = "/callback") =>
   settleOptions({
     issuer: "https://portal.example",
     clientId: "app",
@@ -34,7 +34,7 @@ describe("the path prefix that a proxy removes is the part of redirectUri before
     ["https://app.example/callback", "/auth", "", "/auth"],
     ["https://app.example/en/callback", "/very/deep", "", "/very/deep"],
   ])("%s, mounted at %j", (redirectUri, mount, prefix, mountOutside) => {
-    const settings = withRedirectUri(redirectUri);
+    const settings = createSettings(redirectUri);
     expect(getExternalPrefix(settings, mount)).toBe(prefix);
     expect(getExternalMount(settings, mount)).toBe(mountOutside);
     expect(getRouteUrl(settings, mount, "/login")).toBe(`${mountOutside}/login`);
@@ -45,22 +45,22 @@ describe("the path prefix that a proxy removes is the part of redirectUri before
   });
 
   test("without a callback route, the prefix is unknown", () => {
-    const settings = withRedirectUri("https://app.example/app/callback", false);
+    const settings = createSettings("https://app.example/app/callback", false);
     expect(getExternalPrefix(settings, "/shop")).toBe("");
     expect(getRouteUrl(settings, "/shop", "/login")).toBe("/shop/login");
   });
 
   test("a callback route of several segments belongs to no prefix", () => {
-    const settings = withRedirectUri("https://app.example/staff/callback", "/staff/callback");
+    const settings = createSettings("https://app.example/staff/callback", "/staff/callback");
     expect(getExternalPrefix(settings, "")).toBe("");
   });
 });
 
 describe("no URL leads to another site", () => {
-  const settings = withRedirectUri("https://app.example/app/callback");
+  const settings = createSettings("https://app.example/app/callback");
 
   test.each(["//evil.example/x", "/\\evil.example", "/.//evil.example"])("with a mount at %j", (mount) => {
-    expect(getRouteUrl(withRedirectUri("https://app.example/callback"), mount, "/login")).toBe("/");
+    expect(getRouteUrl(createSettings("https://app.example/callback"), mount, "/login")).toBe("/");
   });
 
   test.each([

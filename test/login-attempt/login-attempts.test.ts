@@ -57,7 +57,7 @@ const HOME = "/prefix/";
 const PROVIDER = "https://portal.example/oauth2/authorize";
 
 /** Starts a login, and returns its state. */
-function begin(
+function startLogin(
   jar: Jar,
   loginAttempts: LoginAttempts,
   more: Partial<LoginAttempt> = {},
@@ -71,12 +71,12 @@ function begin(
 }
 
 /** Starts logins in requests with the same cookies, as tabs that load at once do. Returns their states. */
-function beginAtOnce(jar: Jar, loginAttempts: LoginAttempts, addresses: readonly string[]): string[] {
+function startLoginsAtOnce(jar: Jar, loginAttempts: LoginAttempts, addresses: readonly string[]): string[] {
   const before = { ...jar.cookies };
   const after: Record<string, string> = {};
   const states = addresses.map((return_to) => {
     jar.cookies = { ...before };
-    const state = begin(jar, loginAttempts, { return_to });
+    const state = startLogin(jar, loginAttempts, { return_to });
     Object.assign(after, jar.cookies);
     return state;
   });
@@ -88,7 +88,7 @@ const take = (jar: Jar, loginAttempts: LoginAttempts, state: string) =>
   jar.visit((req, res) => loginAttempts.take({ req, res }, state, HOME));
 
 /** Takes a pending login. */
-function takeOpen(jar: Jar, loginAttempts: LoginAttempts, state: string) {
+function takePending(jar: Jar, loginAttempts: LoginAttempts, state: string) {
   const taken = take(jar, loginAttempts, state);
   if (taken.kind !== "taken") throw new Error("the login is not open");
   return taken;
@@ -102,21 +102,21 @@ const finish = (jar: Jar, loginAttempts: LoginAttempts, state: string, return_to
     loginAttempts.finish({ req, res }, taken, return_to ?? taken.loginAttempt.return_to);
   });
 
-const names = (jar: Jar) => Object.keys(jar.cookies);
-const bytes = (jar: Jar) =>
+const listNames = (jar: Jar) => Object.keys(jar.cookies);
+const countBytes = (jar: Jar) =>
   Object.entries(jar.cookies).reduce((sum, [name, value]) => sum + name.length + value.length + 3, 0);
-const slotsIn = (jar: Jar) => names(jar).filter((name) => /\d$/.test(name));
-const hasOverflow = (jar: Jar) => names(jar).some((name) => name.endsWith("x"));
+const listSlots = (jar: Jar) => listNames(jar).filter((name) => /\d$/.test(name));
+const hasOverflow = (jar: Jar) => listNames(jar).some((name) => name.endsWith("x"));
 /** A URL that fits only into the overflow. */
-const long = (query: string) => `/report?${query}=${"a".repeat(1490)}`;
+const createLongUrl = (query: string) => `/report?${query}=${"a".repeat(1490)}`;
 const SLOTS = 8;
 
 describe("a login that has started", () => {
   test("comes back with the values that its seed gives, and is used up then", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    const state = begin(jar, loginAttempts, { return_to: "/account", max_age: 60 });
-    const taken = takeOpen(jar, loginAttempts, state);
+    const state = startLogin(jar, loginAttempts, { return_to: "/account", max_age: 60 });
+    const taken = takePending(jar, loginAttempts, state);
     expect(taken.loginAttempt).toMatchObject({ return_to: "/account", started_at: START });
     expect(taken.expected).toEqual({ ...attemptOf(taken.loginAttempt.seed), max_age: 60 });
     expect(take(jar, loginAttempts, state)).toEqual({ kind: "used", return_to: "/account" });
@@ -125,18 +125,16 @@ describe("a login that has started", () => {
   test("expects no max_age if none was requested", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    expect(Object.keys((take(jar, loginAttempts, begin(jar, loginAttempts)) as never)["expected"])).toEqual([
-      "state",
-      "nonce",
-      "code_verifier",
-    ]);
+    expect(
+      Object.keys((take(jar, loginAttempts, startLogin(jar, loginAttempts)) as never)["expected"]),
+    ).toEqual(["state", "nonce", "code_verifier"]);
   });
 
   test("expires after ten minutes, and its mark ten minutes after it was used", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    const one = begin(jar, loginAttempts);
-    const two = begin(jar, loginAttempts);
+    const one = startLogin(jar, loginAttempts);
+    const two = startLogin(jar, loginAttempts);
     now = START + LIFETIME_MS - 1;
     expect(take(jar, loginAttempts, one).kind).toBe("taken");
     now = START + LIFETIME_MS;
@@ -150,7 +148,7 @@ describe("a login that has started", () => {
   test("is found by its own state only", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    begin(jar, loginAttempts);
+    startLogin(jar, loginAttempts);
     const unknown = expect.objectContaining({ code: "login_not_found" });
     expect(() => take(jar, loginAttempts, "another")).toThrow(unknown);
     expect(() => take(new Jar(), loginAttempts, "another")).toThrow(unknown);
@@ -159,7 +157,7 @@ describe("a login that has started", () => {
   test("is not found by another portalAuth(), and not with another secret", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    const one = begin(jar, loginAttempts);
+    const one = startLogin(jar, loginAttempts);
     const unknown = expect.objectContaining({ code: "login_not_found" });
     expect(() => take(jar, create({ belongsTo: "another" }), one)).toThrow(unknown);
     expect(() => take(jar, create({ secrets: [`${SECRET}x`] }), one)).toThrow(
@@ -173,7 +171,7 @@ describe("a login that has started", () => {
   ])("sets its cookie (https: %s), and sets the same one when it is used", (https, line) => {
     const jar = new Jar();
     const loginAttempts = create({ https });
-    const state = begin(jar, loginAttempts);
+    const state = startLogin(jar, loginAttempts);
     expect(jar.lines).toEqual([expect.stringMatching(line)]);
     expect(take(jar, loginAttempts, state).kind).toBe("taken");
     expect(jar.lines).toEqual([expect.stringMatching(line)]);
@@ -194,10 +192,10 @@ describe("a login that has started", () => {
       const jar = new Jar();
       const loginAttempts = create({ name: "staff-of-the-northern-warehouse", https: true });
       const return_to = `/${"a".repeat(padding)}?q=1`;
-      const { loginAttempt } = takeOpen(
+      const { loginAttempt } = takePending(
         jar,
         loginAttempts,
-        begin(jar, loginAttempts, { ...more, return_to }),
+        startLogin(jar, loginAttempts, { ...more, return_to }),
       );
       expect(loginAttempt).toMatchObject({ ...more, return_to });
     }
@@ -206,7 +204,7 @@ describe("a login that has started", () => {
   test("leads to the page that finish() has named, for ten minutes after its end", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    const state = begin(jar, loginAttempts);
+    const state = startLogin(jar, loginAttempts);
     now += 60_500;
     finish(jar, loginAttempts, state, "/welcome");
     expect(jar.lines).toEqual([expect.stringMatching(/Max-Age=600; .*SameSite=Lax$/)]);
@@ -216,7 +214,7 @@ describe("a login that has started", () => {
   test("is not found if the facts in its state have no valid signature", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    const state = begin(jar, loginAttempts);
+    const state = startLogin(jar, loginAttempts);
     const changed = state.slice(0, -1) + (state.endsWith("A") ? "B" : "A");
     expect(() => take(jar, loginAttempts, changed)).toThrow(
       expect.objectContaining({ code: "login_not_found" }),
@@ -241,9 +239,9 @@ describe("the cookies of all logins", () => {
           { length: count },
           (_, tab) => `/page?tab=${tab}${"a".repeat(length - 12)}`,
         );
-        beginAtOnce(jar, loginAttempts, addresses);
-        expect(bytes(jar)).toBeLessThanOrEqual(4000);
-        expect(slotsIn(jar)).toHaveLength(SLOTS);
+        startLoginsAtOnce(jar, loginAttempts, addresses);
+        expect(countBytes(jar)).toBeLessThanOrEqual(4000);
+        expect(listSlots(jar)).toHaveLength(SLOTS);
         for (const [name, value] of Object.entries(jar.cookies))
           expect(name.length + value.length).toBeLessThan(4096);
       }
@@ -254,25 +252,29 @@ describe("the cookies of all logins", () => {
     const jar = new Jar();
     const loginAttempts = create();
     const addresses = Array.from({ length: SLOTS }, (_, tab) => `/orders?tab=${tab}`);
-    const states = beginAtOnce(jar, loginAttempts, addresses);
-    const taken = states.map((state) => takeOpen(jar, loginAttempts, state).loginAttempt.return_to);
+    const states = startLoginsAtOnce(jar, loginAttempts, addresses);
+    const taken = states.map((state) => takePending(jar, loginAttempts, state).loginAttempt.return_to);
     expect(taken).toEqual(addresses);
   });
 
   test("keep a URL of 1,500 characters, beside seven other logins", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    for (let tab = 1; tab < SLOTS; tab += 1) begin(jar, loginAttempts, { return_to: `/orders?tab=${tab}` });
-    const state = begin(jar, loginAttempts, { return_to: long("id") });
-    expect(takeOpen(jar, loginAttempts, state).loginAttempt.return_to).toBe(long("id"));
+    for (let tab = 1; tab < SLOTS; tab += 1)
+      startLogin(jar, loginAttempts, { return_to: `/orders?tab=${tab}` });
+    const state = startLogin(jar, loginAttempts, { return_to: createLongUrl("id") });
+    expect(takePending(jar, loginAttempts, state).loginAttempt.return_to).toBe(createLongUrl("id"));
   });
 
   test("hold one long URL, so a login whose URL was overwritten returns to its path", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    const [one = "", two = ""] = beginAtOnce(jar, loginAttempts, [long("one"), long("two")]);
-    expect(takeOpen(jar, loginAttempts, one).loginAttempt.return_to).toBe("/report");
-    expect(takeOpen(jar, loginAttempts, two).loginAttempt.return_to).toBe(long("two"));
+    const [one = "", two = ""] = startLoginsAtOnce(jar, loginAttempts, [
+      createLongUrl("one"),
+      createLongUrl("two"),
+    ]);
+    expect(takePending(jar, loginAttempts, one).loginAttempt.return_to).toBe("/report");
+    expect(takePending(jar, loginAttempts, two).loginAttempt.return_to).toBe(createLongUrl("two"));
   });
 
   test("share the overflow: URLs of 230 characters come back, in each order of the logins", () => {
@@ -281,11 +283,13 @@ describe("the cookies of all logins", () => {
     const addresses = Array.from({ length: 6 }, (_, tab) => `/report?tab=${tab}&${"a".repeat(215)}`);
     const states = addresses.map((return_to) => {
       now += 1;
-      return begin(jar, loginAttempts, { return_to });
+      return startLogin(jar, loginAttempts, { return_to });
     });
     for (const index of [3, 0, 5, 1, 4, 2]) {
       const before = { ...jar.cookies };
-      expect(takeOpen(jar, loginAttempts, states[index] ?? "").loginAttempt.return_to).toBe(addresses[index]);
+      expect(takePending(jar, loginAttempts, states[index] ?? "").loginAttempt.return_to).toBe(
+        addresses[index],
+      );
       jar.cookies = before;
       finish(jar, loginAttempts, states[index] ?? "");
     }
@@ -299,41 +303,41 @@ describe("the cookies of all logins", () => {
     const states: Record<string, string> = {};
     for (const tab of ["one", "two"]) {
       now += 1;
-      states[tab] = begin(jar, loginAttempts, { return_to: query(tab) });
+      states[tab] = startLogin(jar, loginAttempts, { return_to: query(tab) });
     }
     finish(jar, loginAttempts, states["one"] ?? "");
     for (const tab of ["three", "four"]) {
       now += 1;
-      states[tab] = begin(jar, loginAttempts, { return_to: query(tab) });
+      states[tab] = startLogin(jar, loginAttempts, { return_to: query(tab) });
       const [older, newer] = tab === "three" ? ["two", "three"] : ["three", "four"];
       for (const kept of [older, newer]) {
         const before = { ...jar.cookies };
-        const { loginAttempt } = takeOpen(jar, loginAttempts, states[kept] ?? "");
+        const { loginAttempt } = takePending(jar, loginAttempts, states[kept] ?? "");
         expect(loginAttempt.return_to).toBe(query(kept));
         jar.cookies = before;
       }
     }
-    expect(takeOpen(jar, loginAttempts, states["two"] ?? "").loginAttempt.return_to).toBe("/report");
+    expect(takePending(jar, loginAttempts, states["two"] ?? "").loginAttempt.return_to).toBe("/report");
   });
 
   test("shorten a URL that fits nowhere to its path, or to the start page", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    const addressOf = (return_to: string) =>
-      takeOpen(jar, loginAttempts, begin(jar, loginAttempts, { return_to })).loginAttempt.return_to;
-    expect(addressOf(`/report?${"a".repeat(1900)}`)).toBe("/report");
-    expect(addressOf(`/${"a".repeat(1200)}?${"b".repeat(700)}`)).toBe(`/${"a".repeat(1200)}`);
-    expect(addressOf(`/${"a".repeat(1900)}?b`)).toBe(HOME);
-    expect(bytes(jar)).toBeLessThanOrEqual(4000);
+    const takeReturnTo = (return_to: string) =>
+      takePending(jar, loginAttempts, startLogin(jar, loginAttempts, { return_to })).loginAttempt.return_to;
+    expect(takeReturnTo(`/report?${"a".repeat(1900)}`)).toBe("/report");
+    expect(takeReturnTo(`/${"a".repeat(1200)}?${"b".repeat(700)}`)).toBe(`/${"a".repeat(1200)}`);
+    expect(takeReturnTo(`/${"a".repeat(1900)}?b`)).toBe(HOME);
+    expect(countBytes(jar)).toBeLessThanOrEqual(4000);
   });
 
   test("omit a long URL if the URL at the provider leaves no room for it below 4 KiB of headers", () => {
     const jar = new Jar();
     const loginAttempts = create();
     const provider = `${PROVIDER}/${"p".repeat(1500)}`;
-    const state = begin(jar, loginAttempts, { return_to: long("id") }, provider);
+    const state = startLogin(jar, loginAttempts, { return_to: createLongUrl("id") }, provider);
     expect(hasOverflow(jar)).toBe(false);
-    expect(takeOpen(jar, loginAttempts, state).loginAttempt.return_to).toBe("/report");
+    expect(takePending(jar, loginAttempts, state).loginAttempt.return_to).toBe("/report");
   });
 
   test.each([
@@ -344,11 +348,11 @@ describe("the cookies of all logins", () => {
     (_name, more) => {
       const jar = new Jar();
       const loginAttempts = create();
-      const state = begin(jar, loginAttempts, more);
+      const state = startLogin(jar, loginAttempts, more);
       const before = { ...jar.cookies };
-      expect(takeOpen(jar, loginAttempts, state).expected).toMatchObject(more);
+      expect(takePending(jar, loginAttempts, state).expected).toMatchObject(more);
       jar.cookies = before;
-      begin(jar, loginAttempts, { return_to: long("other") });
+      startLogin(jar, loginAttempts, { return_to: createLongUrl("other") });
       expect(() => take(jar, loginAttempts, state)).toThrow(
         expect.objectContaining({ code: "login_overwritten" }),
       );
@@ -360,9 +364,9 @@ describe("the cookies of all logins", () => {
     const jar = new Jar();
     const loginAttempts = create();
     const checks = { acr: ["urn:mace:incommon:iap:silver"], max_age: 300 };
-    const state = begin(jar, loginAttempts, { ...checks, return_to: long("one") });
-    begin(jar, loginAttempts, { return_to: long("two") });
-    const { expected, loginAttempt } = takeOpen(jar, loginAttempts, state);
+    const state = startLogin(jar, loginAttempts, { ...checks, return_to: createLongUrl("one") });
+    startLogin(jar, loginAttempts, { return_to: createLongUrl("two") });
+    const { expected, loginAttempt } = takePending(jar, loginAttempts, state);
     expect([expected, loginAttempt.return_to]).toEqual([expect.objectContaining(checks), "/report"]);
   });
 
@@ -370,13 +374,13 @@ describe("the cookies of all logins", () => {
     const jar = new Jar();
     const loginAttempts = create();
     const tooLong = { scope: `openid ${"s".repeat(2000)}` };
-    expect(() => begin(jar, loginAttempts, tooLong)).toThrow(
+    expect(() => startLogin(jar, loginAttempts, tooLong)).toThrow(
       expect.objectContaining({
         code: "authorization_params_invalid",
         detail: expect.stringContaining("4 KiB"),
       }),
     );
-    expect(names(jar)).toEqual([]);
+    expect(listNames(jar)).toEqual([]);
   });
 
   test("are overwritten in this order: unreadable cookies, marks, the oldest login", () => {
@@ -384,24 +388,24 @@ describe("the cookies of all logins", () => {
     const loginAttempts = create();
     const states = Array.from({ length: SLOTS - 2 }, () => {
       now += 1;
-      return begin(jar, loginAttempts);
+      return startLogin(jar, loginAttempts);
     });
-    const over = begin(jar, loginAttempts);
-    takeOpen(jar, loginAttempts, over);
+    const over = startLogin(jar, loginAttempts);
+    takePending(jar, loginAttempts, over);
     const [free = ""] = Array.from(
       { length: SLOTS },
-      (_, index) => `${names(jar)[0]?.slice(0, -1)}${index}`,
-    ).filter((name) => !names(jar).includes(name));
+      (_, index) => `${listNames(jar)[0]?.slice(0, -1)}${index}`,
+    ).filter((name) => !listNames(jar).includes(name));
     jar.cookies[free] = "of-another-secret";
     now += 1;
-    const later = [begin(jar, loginAttempts)];
+    const later = [startLogin(jar, loginAttempts)];
     expect(jar.cookies[free]).not.toBe("of-another-secret");
     expect(take(jar, loginAttempts, over).kind).toBe("used");
     now += 1;
-    later.push(begin(jar, loginAttempts));
+    later.push(startLogin(jar, loginAttempts));
     expect(() => take(jar, loginAttempts, over)).toThrow();
-    expect(slotsIn(jar)).toHaveLength(SLOTS);
-    later.push(begin(jar, loginAttempts));
+    expect(listSlots(jar)).toHaveLength(SLOTS);
+    later.push(startLogin(jar, loginAttempts));
     const [oldest = "", ...others] = states;
     expect(() => take(jar, loginAttempts, oldest)).toThrow();
     for (const state of [...others, ...later]) expect(take(jar, loginAttempts, state).kind).toBe("taken");
@@ -410,51 +414,52 @@ describe("the cookies of all logins", () => {
   test("of earlier logins are cleared when one is finished, and those of other tabs stay", () => {
     const jar = new Jar();
     const loginAttempts = create({ https: true });
-    const stale = begin(jar, loginAttempts);
+    const stale = startLogin(jar, loginAttempts);
     now += LIFETIME_MS;
-    const finished = begin(jar, loginAttempts);
-    const waiting = begin(jar, loginAttempts);
+    const finished = startLogin(jar, loginAttempts);
+    const pending = startLogin(jar, loginAttempts);
     finish(jar, loginAttempts, finished);
-    const last = begin(jar, loginAttempts, { return_to: long("last") });
+    const last = startLogin(jar, loginAttempts, { return_to: createLongUrl("last") });
     expect(hasOverflow(jar)).toBe(true);
     finish(jar, loginAttempts, last);
     expect(hasOverflow(jar)).toBe(false);
-    expect(slotsIn(jar)).toHaveLength(2);
+    expect(listSlots(jar)).toHaveLength(2);
     for (const line of jar.lines) expect(line).toMatch(/; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
     for (const state of [stale, finished]) expect(() => take(jar, loginAttempts, state)).toThrow();
     expect(take(jar, loginAttempts, last)).toEqual({ kind: "used", return_to: "/report" });
-    expect(take(jar, loginAttempts, waiting).kind).toBe("taken");
+    expect(take(jar, loginAttempts, pending).kind).toBe("taken");
   });
 
   test("keep the long URL of a pending login when another login is finished", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    const waiting = begin(jar, loginAttempts, { return_to: long("waiting") });
-    finish(jar, loginAttempts, begin(jar, loginAttempts));
-    expect(takeOpen(jar, loginAttempts, waiting).loginAttempt.return_to).toBe(long("waiting"));
+    const pending = startLogin(jar, loginAttempts, { return_to: createLongUrl("waiting") });
+    finish(jar, loginAttempts, startLogin(jar, loginAttempts));
+    expect(takePending(jar, loginAttempts, pending).loginAttempt.return_to).toBe(createLongUrl("waiting"));
   });
 
   test("are all cleared by a logout as far as its response has room, marks first", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    for (let tab = 0; tab < SLOTS; tab += 1) begin(jar, loginAttempts, { return_to: long("id") });
+    for (let tab = 0; tab < SLOTS; tab += 1)
+      startLogin(jar, loginAttempts, { return_to: createLongUrl("id") });
     const crowded = new Jar();
     crowded.cookies = { ...jar.cookies };
     jar.visit((req, res) => loginAttempts.clear({ req, res }, "/"));
-    expect(names(jar)).toEqual([]);
-    const over = begin(crowded, loginAttempts);
-    takeOpen(crowded, loginAttempts, over);
+    expect(listNames(jar)).toEqual([]);
+    const over = startLogin(crowded, loginAttempts);
+    takePending(crowded, loginAttempts, over);
     crowded.visit((req, res) => loginAttempts.clear({ req, res }, `/${"l".repeat(2900)}`));
     expect(() => take(crowded, loginAttempts, over)).toThrow();
     expect(crowded.lines.join().length).toBeLessThan(600);
-    expect(slotsIn(crowded).length).toBeGreaterThan(1);
+    expect(listSlots(crowded).length).toBeGreaterThan(1);
   });
 
   test("do not affect the application's cookies, which are neither counted nor cleared", () => {
     const jar = new Jar();
     const loginAttempts = create();
-    const state = begin(jar, loginAttempts);
-    const [slot = ""] = names(jar);
+    const state = startLogin(jar, loginAttempts);
+    const [slot = ""] = listNames(jar);
     const own = {
       "portal-session": "s%3Aabc",
       "my-portal-login.0123456789abcdef": "a".repeat(3000),
@@ -462,7 +467,7 @@ describe("the cookies of all logins", () => {
       [`other-${slot}`]: "c".repeat(3000),
     };
     Object.assign(jar.cookies, own);
-    begin(jar, loginAttempts, { return_to: long("id") });
+    startLogin(jar, loginAttempts, { return_to: createLongUrl("id") });
     jar.visit((req, res) => loginAttempts.clear({ req, res }, "/"));
     expect(jar.cookies).toEqual(own);
     expect(() => take(jar, loginAttempts, state)).toThrow();

@@ -16,7 +16,7 @@ const PROBE = "portal-probe=1";
 const HTTPS = { "x-forwarded-proto": "https" };
 const PUBLIC = "https://app.example";
 
-interface Way {
+interface Case {
   world?: WorldOptions;
   /** The request to /login, and how the browser comes back. */
   there: Record<string, string>;
@@ -32,7 +32,7 @@ interface Way {
 /** The secret that replaces the random one. */
 const another = (letter: string | undefined): string => (letter === "A" ? "B" : "A");
 
-const ways: [string, Way][] = [
+const CASES: [string, Case][] = [
   ["login_cookies_blocked", { there: FIREFOX, back: FIREFOX }],
   ["login_cookies_strict", { there: { ...FIREFOX, cookie: VISITED }, back: FIREFOX, site: "cross-site" }],
   ["login_cookie_lost", { there: { ...FIREFOX, cookie: VISITED }, back: { ...FIREFOX, cookie: VISITED } }],
@@ -72,19 +72,19 @@ const ways: [string, Way][] = [
   [
     "login_over_http",
     {
-      world: { publicOrigin: PUBLIC, ...appsOwn() },
+      world: { publicOrigin: PUBLIC, ...createAppSession() },
       there: FIREFOX,
       back: { ...FIREFOX, ...HTTPS },
     },
   ],
   [
     "login_cookies_blocked", // a proxy that does not report https, so http proves nothing
-    { world: { publicOrigin: PUBLIC, ...appsOwn() }, there: FIREFOX, back: FIREFOX },
+    { world: { publicOrigin: PUBLIC, ...createAppSession() }, there: FIREFOX, back: FIREFOX },
   ],
   [
     "login_cookies_blocked",
     {
-      world: { publicOrigin: PUBLIC, ...appsOwn() },
+      world: { publicOrigin: PUBLIC, ...createAppSession() },
       there: { ...FIREFOX, ...HTTPS },
       back: { ...FIREFOX, ...HTTPS },
     },
@@ -92,13 +92,13 @@ const ways: [string, Way][] = [
 ];
 
 /** A session whose cookie is not Secure, so that /login over http is not rejected before it starts. */
-function appsOwn(): WorldOptions {
+function createAppSession(): WorldOptions {
   const cookie = { secure: false, sameSite: "lax" } as const;
   const ownSession = session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false, cookie });
   return { before: (app) => void app.use(ownSession) };
 }
 
-test.each(ways)(
+test.each(CASES)(
   "%s, case %#",
   async (code, { world, there, back, site = "cross-site", minutes = 0, ...changed }) => {
     const { url } = await startWorld({

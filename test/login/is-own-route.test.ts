@@ -14,7 +14,7 @@ const createSettings = (routes = {}, mount = "") =>
     routes,
   });
 
-describe("isOwnRoute() recognises each spelling that Express or a proxy reads as the route:", () => {
+describe("isOwnRoute() recognises each spelling that Express or a proxy reads alike:", () => {
   const settings = createSettings(
     { login: "/sign-in/", logout: "/staff/leave", session: "/session" },
     "/shop",

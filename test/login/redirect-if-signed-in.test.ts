@@ -20,7 +20,7 @@ const withCart = (given: WorldOptions = {}): WorldOptions => ({
 });
 
 /** Signs a user in, and writes something into the session. */
-async function signedIn(given: WorldOptions = {}): Promise<World & { cart(): Promise<unknown> }> {
+async function startSignedIn(given: WorldOptions = {}): Promise<World & { cart(): Promise<unknown> }> {
   const world = await startWorld(withCart(given));
   await world.browser.visit(`${world.url}/account`);
   const again = { site: "same-origin" } as const;
@@ -46,7 +46,7 @@ const LINKS: [string, Ask][] = [
 
 describe("a login link from outside this site redirects a signed-in user to the return address:", () => {
   test.each(LINKS)("%s", async (_from, ask) => {
-    const { browser, url, cart, asked } = await signedIn();
+    const { browser, url, cart, asked } = await startSignedIn();
     const before = await cart();
     const asks = asked("/oauth2/authorize").length;
     const { status, headers } = await browser.navigate(`${url}/login?returnTo=/account?from=link`, ask);
@@ -62,12 +62,12 @@ describe("a login link from outside this site redirects a signed-in user to the 
     ["/login?returnTo=/logout", "/"],
     ["/login?returnTo=/%256Cogout", "/"],
   ])("%s leads to %s", async (link, target) => {
-    const { browser, url } = await signedIn();
+    const { browser, url } = await startSignedIn();
     expect((await browser.navigate(url + link, { site: "cross-site" })).headers.location).toBe(target);
   });
 
   test("the app's own session stays unchanged", async () => {
-    const { browser, url, cart } = await signedIn({ ownSession: true });
+    const { browser, url, cart } = await startSignedIn({ ownSession: true });
     const before = await cart();
     await browser.visit(`${url}/login`, { site: "cross-site" });
     expect(await cart()).toEqual(before);
@@ -75,60 +75,67 @@ describe("a login link from outside this site redirects a signed-in user to the 
 });
 
 describe("a login starts for a signed-in user", () => {
-  const isSentAway = async ({ browser, url, portal }: World, path: string, ask: Ask) =>
+  const isRedirectedToProvider = async ({ browser, url, portal }: World, path: string, ask: Ask) =>
     (await browser.navigate(url + path, ask)).headers.location?.startsWith(
       `${portal.issuer}/oauth2/authorize`,
     );
 
   test("if a page of this site links to it, because the user may want another account", async () => {
-    expect(await isSentAway(await signedIn(), "/login", { site: "same-origin" })).toBe(true);
+    expect(await isRedirectedToProvider(await startSignedIn(), "/login", { site: "same-origin" })).toBe(true);
   });
 
   test("if a script on a page of this site got a 401", async () => {
-    expect(await isSentAway(await signedIn(), "/login", { site: "same-origin", clicked: false })).toBe(true);
+    expect(
+      await isRedirectedToProvider(await startSignedIn(), "/login", { site: "same-origin", clicked: false }),
+    ).toBe(true);
   });
 
   test("if a page of this site links to it in a browser without Fetch Metadata, by its Referer", async () => {
-    const world = await signedIn();
+    const world = await startSignedIn();
     expect(
-      await isSentAway(world, "/login", { old: true, headers: { referer: `${world.url}/account` } }),
+      await isRedirectedToProvider(world, "/login", {
+        old: true,
+        headers: { referer: `${world.url}/account` },
+      }),
     ).toBe(true);
     const sibling = { old: true, headers: { referer: `${world.url}.evil.example/` } };
-    expect(await isSentAway(world, "/login", sibling)).toBe(false);
+    expect(await isRedirectedToProvider(world, "/login", sibling)).toBe(false);
   });
 
   test("if a visitor comes from another site", async () => {
-    expect(await isSentAway({ ...(await startWorld()) }, "/login", { site: "cross-site" })).toBe(true);
+    expect(await isRedirectedToProvider({ ...(await startWorld()) }, "/login", { site: "cross-site" })).toBe(
+      true,
+    );
   });
 
   test.each(["/login?acr_values=mfa", "/login?max_age=0"])(
     "if the session is too weak for %s",
     async (path) => {
-      const world = await signedIn();
+      const world = await startSignedIn();
       vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
-      expect(await isSentAway(world, path, { site: "cross-site" })).toBe(true);
+      expect(await isRedirectedToProvider(world, path, { site: "cross-site" })).toBe(true);
     },
   );
 
   test("but not if the session is strong enough", async () => {
-    const world = await signedIn();
+    const world = await startSignedIn();
     world.portal.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
-    expect(await isSentAway(world, "/login?max_age=9999", { site: "cross-site" })).toBe(false);
+    expect(await isRedirectedToProvider(world, "/login?max_age=9999", { site: "cross-site" })).toBe(false);
   });
 
   test("without Fetch Metadata if the access token has expired for good, to prevent a loop", async () => {
-    const world = await signedIn();
+    const world = await startSignedIn();
     world.portal.nextTokenAnswer({ refresh_token: undefined });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
-    expect(await isSentAway(world, "/login", { old: true })).toBe(true);
+    expect(await isRedirectedToProvider(world, "/login", { old: true })).toBe(true);
   });
 });
 
 describe("a script that requests a login shortly after our interstitial page led to this site", () => {
   test("gets one with the second request", async () => {
-    const { browser, url } = await signedIn();
+    const { browser, url } = await startSignedIn();
     await browser.jar.setCookie("portal-bounced=1; Path=/", url);
     const ask = { site: "same-origin", clicked: false } as const;
     const first = await browser.navigate(`${url}/login?returnTo=/account`, ask);
@@ -140,7 +147,7 @@ describe("a script that requests a login shortly after our interstitial page led
 
 describe("a login that another site started", () => {
   test("keeps the session of the same user, under a new id", async () => {
-    const { browser, url, cart, portal } = await signedIn();
+    const { browser, url, cart, portal } = await startSignedIn();
     const before = (await cart()) as { id: string };
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
     portal.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
@@ -153,7 +160,7 @@ describe("a login that another site started", () => {
 
   test("drops what onLogin added before and does not add again", async () => {
     let roles: object = { isAdmin: true };
-    const { browser, url, cart, portal } = await signedIn({
+    const { browser, url, cart, portal } = await startSignedIn({
       options: { hooks: { onLogin: ({ session }) => void Object.assign(session, roles) } },
       after: (app) =>
         app.get("/test/admin", (req, res) => void res.json(Object(req.session).isAdmin ?? false)),
@@ -172,7 +179,7 @@ describe("a login that another site started", () => {
   });
 
   test("passes nothing of a user's session to another user", async () => {
-    const { browser, url, cart, portal } = await signedIn();
+    const { browser, url, cart, portal } = await startSignedIn();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
     await browser.navigate(`${portal.issuer}/logout`);
     browser.person = { sub: "jonas-weber" };

@@ -37,7 +37,7 @@ async function startFront(): Promise<Front> {
   return Object.assign(front, { url });
 }
 
-const withoutSession = (cookies: string): string =>
+const removeSessionCookie = (cookies: string): string =>
   cookies
     .split("; ")
     .filter((cookie) => !cookie.startsWith("portal-session"))
@@ -47,7 +47,7 @@ const withoutSession = (cookies: string): string =>
 async function startWithoutSessionCookie(options: WorldOptions["options"] = {}, log = [/session_not_saved/]) {
   const front = await startFront();
   const world = await startWorld({ publicOrigin: front.url, options, log });
-  front.rules = { target: () => world.url, cookies: withoutSession };
+  front.rules = { target: () => world.url, cookies: removeSessionCookie };
   return { ...world, front, url: front.url };
 }
 
@@ -193,7 +193,7 @@ describe("a cached response of /login", () => {
   test.skipIf(noNginx)(
     `that nginx keeps signs in the first user only, the second sees an error${noNginx && ` (${noNginx})`}`,
     async () => {
-      const heard = listenToEvents();
+      const events = listenToEvents();
       const port = await freePort();
       const url = `http://127.0.0.1:${port}`;
       const { me, browser, asked, ...world } = await startWorld({
@@ -225,7 +225,7 @@ describe("a cached response of /login", () => {
       expect((await me(second)).isAuthenticated).toBe(false);
       expect(asked("/oauth2/token")).toHaveLength(1);
       expect(world.log.filter((line) => line.includes("login_state_reused"))).toHaveLength(1);
-      expect(heard.of("login.failed").map(({ code }) => code)).toEqual(["login_state_reused"]);
+      expect(events.of("login.failed").map(({ code }) => code)).toEqual(["login_state_reused"]);
     },
   );
 

@@ -16,13 +16,13 @@ const start = (options: PortalAuthOptions = {}, more: Partial<WorldOptions> = {}
     ...more,
   });
 
-const wasAsked = ({ asked }: World) =>
+const countAuthorizationRequests = ({ asked }: World) =>
   asked("/oauth2/authorize").filter(({ url }) => url.includes("prompt=none")).length;
 
 /**
  * Closes and reopens the browser. Its session cookies are gone, except that of a session that is still valid.
  */
-async function startAnew({ browser, url }: World): Promise<void> {
+async function restartBrowser({ browser, url }: World): Promise<void> {
   await browser.jar.setCookie("portal-silent-tried=; Path=/; Max-Age=0", url);
   await browser.jar.setCookie("portal-silent=1; Path=/", url);
 }
@@ -38,9 +38,9 @@ describe("a visitor", () => {
       "home",
       [expect.stringContaining("portal-silent=1")],
     ]);
-    expect(wasAsked(world)).toBe(0);
+    expect(countAuthorizationRequests(world)).toBe(0);
     for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
-    expect(wasAsked(world)).toBe(1);
+    expect(countAuthorizationRequests(world)).toBe(1);
     expect((await world.me()).isAuthenticated).toBe(false);
   });
 
@@ -49,12 +49,12 @@ describe("a visitor", () => {
     await open(world);
     const page = await world.browser.visit(`${world.url}/?q=a%20b&c`);
     expect([page.url, page.status, page.body]).toEqual([`${world.url}/?q=a%20b&c`, 200, "home"]);
-    expect([wasAsked(world), world.log]).toEqual([1, []]);
+    expect([countAuthorizationRequests(world), world.log]).toEqual([1, []]);
   });
 
   test("with a session at the provider is signed in without a page", async () => {
     const world = await start();
-    await atPortal(world);
+    await signInAtProviderOnly(world);
     await open(world);
     const page = await open(world);
     expect(page.body).toBe("home");
@@ -65,7 +65,7 @@ describe("a visitor", () => {
   test("who signs out is not signed in again by the next page", async () => {
     const world = await start();
     await world.browser.visit(`${world.url}/account`);
-    await startAnew(world);
+    await restartBrowser(world);
     world.portal.answerNext(
       "/logout",
       (_req, res) => void res.writeHead(302, { location: `${world.url}/` }).end(),
@@ -73,7 +73,7 @@ describe("a visitor", () => {
     await world.browser.visit(`${world.url}/logout`, { site: "same-origin" });
     await open(world);
     await open(world);
-    expect([wasAsked(world), (await world.me()).isAuthenticated]).toEqual([0, false]);
+    expect([countAuthorizationRequests(world), (await world.me()).isAuthenticated]).toEqual([0, false]);
   });
 
   test("who ends this very session is not signed in again by the next page", async () => {
@@ -88,11 +88,14 @@ describe("a visitor", () => {
       },
     );
     await world.browser.visit(`${world.url}/account`);
-    await startAnew(world);
-    const before = wasAsked(world);
+    await restartBrowser(world);
+    const before = countAuthorizationRequests(world);
     expect((await world.browser.fetch(`${world.url}/end`, { method: "POST" })).body).toBe("true");
     await open(world);
-    expect([wasAsked(world) - before, (await world.me()).isAuthenticated]).toEqual([0, false]);
+    expect([countAuthorizationRequests(world) - before, (await world.me()).isAuthenticated]).toEqual([
+      0,
+      false,
+    ]);
   });
 
   test("keeps the session's content if the provider has no session", async () => {
@@ -106,10 +109,10 @@ describe("a visitor", () => {
     await world.browser.fetch(`${world.url}/cart/lamp`);
     await open(world);
     await open(world);
-    expect([wasAsked(world), (await world.browser.fetch(`${world.url}/cart/chair`)).body]).toEqual([
-      1,
-      '["lamp","chair"]',
-    ]);
+    expect([
+      countAuthorizationRequests(world),
+      (await world.browser.fetch(`${world.url}/cart/chair`)).body,
+    ]).toEqual([1, '["lamp","chair"]']);
   });
 
   test("is not redirected again because of a late or cached response", async () => {
@@ -118,7 +121,7 @@ describe("a visitor", () => {
     await open(world);
     await world.browser.jar.setCookie("portal-silent=1; Path=/", world.url);
     await open(world);
-    expect(wasAsked(world)).toBe(1);
+    expect(countAuthorizationRequests(world)).toBe(1);
   });
 
   test("whose login has expired is not signed in silently", async () => {
@@ -128,12 +131,12 @@ describe("a visitor", () => {
     later(601);
     await open(world);
     await open(world);
-    expect([wasAsked(world), (await world.me()).isAuthenticated]).toEqual([0, false]);
+    expect([countAuthorizationRequests(world), (await world.me()).isAuthenticated]).toEqual([0, false]);
   });
 
   test("who has signed in meanwhile, in another tab, keeps that login", async () => {
     const world = await start();
-    await atPortal(world);
+    await signInAtProviderOnly(world);
     await open(world);
     const callback = await world.browser.loginUntilCallback(
       (await world.browser.navigate(`${world.url}/`)).headers.location ?? "",
@@ -151,7 +154,7 @@ describe("a visitor", () => {
  * Signs in at the provider through another application, so this one does not know. The silent marks are
  * removed.
  */
-async function atPortal({ browser, url }: World): Promise<void> {
+async function signInAtProviderOnly({ browser, url }: World): Promise<void> {
   await browser.visit(`${url}/account`);
   const cookies = await browser.jar.getCookies(url);
   await browser.jar.removeAllCookies();
@@ -172,7 +175,7 @@ describe("no silent login starts", () => {
     await world.browser.visit(`${world.url}/account`);
     const page = await open(world);
     await open(world);
-    expect([wasAsked(world), page.headers["set-cookie"]]).toEqual([0, undefined]);
+    expect([countAuthorizationRequests(world), page.headers["set-cookie"]]).toEqual([0, undefined]);
   });
 
   test.each<[what: string, ask: Ask]>([
@@ -193,7 +196,7 @@ describe("no silent login starts", () => {
       expect((await world.browser.navigate(`${world.url}/`, ask)).headers["set-cookie"]).toBe(undefined);
     await open(world);
     for (let n = 0; n < 3; n += 1) await world.browser.navigate(`${world.url}/`, ask);
-    expect(wasAsked(world)).toBe(0);
+    expect(countAuthorizationRequests(world)).toBe(0);
   });
 
   test("for a browser that keeps no cookies, after any number of pages", async () => {
@@ -202,30 +205,30 @@ describe("no silent login starts", () => {
       await world.browser.jar.removeAllCookies();
       expect((await open(world)).body).toBe("home");
     }
-    expect(wasAsked(world)).toBe(0);
+    expect(countAuthorizationRequests(world)).toBe(0);
   });
 
   test.each(["/login", "/callback?code=x&state=y", "/logout"])("for a request of %s", async (path) => {
     const world = await start({}, { log: [/login_/] });
     await open(world);
     await world.browser.navigate(world.url + path);
-    expect(wasAsked(world)).toBe(0);
+    expect(countAuthorizationRequests(world)).toBe(0);
   });
 
   test("if another site leads here and the session is SameSite=Strict", async () => {
     const world = await start({ sameSite: "strict" });
     await open(world);
     await world.browser.navigate(`${world.url}/`, { site: "cross-site" });
-    expect(wasAsked(world)).toBe(0);
+    expect(countAuthorizationRequests(world)).toBe(0);
     await open(world);
-    expect(wasAsked(world)).toBe(1);
+    expect(countAuthorizationRequests(world)).toBe(1);
   });
 
   test("if the option is off", async () => {
     const world = await start({ silentLogin: false });
     expect((await open(world)).headers["set-cookie"]).toBeUndefined();
     await open(world);
-    expect(wasAsked(world)).toBe(0);
+    expect(countAuthorizationRequests(world)).toBe(0);
   });
 
   test("for a guarded page, because the guard starts a login with a page", async () => {
@@ -242,12 +245,12 @@ describe("a provider that", () => {
     async (error) => {
       const world = await start();
       await open(world);
-      answerWith(world, { error });
-      const heard = listenToEvents();
+      setProviderResponse(world, { error });
+      const events = listenToEvents();
       expect((await open(world)).body).toBe("home");
       expect(world.log).toEqual([]);
-      expect(heard.of("login.failed")).toMatchObject([{ silent: true, code: "interaction_needed" }]);
-      expect(heard.of("login.started")).toMatchObject([{ silent: true }]);
+      expect(events.of("login.failed")).toMatchObject([{ silent: true, code: "interaction_needed" }]);
+      expect(events.of("login.started")).toMatchObject([{ silent: true }]);
     },
   );
 
@@ -257,20 +260,20 @@ describe("a provider that", () => {
   ])("returns %s is reported in the log, and not to the user", async (error, line) => {
     const world = await start({}, { log: [line] });
     await open(world);
-    answerWith(world, { error });
+    setProviderResponse(world, { error });
     expect((await open(world)).body).toBe("home");
     expect(world.log.join()).toMatch(line);
   });
 
   test("sends an invalid ID token signs no user in, and the user sees no error", async () => {
     const world = await start({}, { log: [/id_token_invalid/] });
-    await atPortal(world);
+    await signInAtProviderOnly(world);
     await open(world);
     world.portal.nextIdToken({ claims: { aud: "another" } });
     expect((await open(world)).body).toBe("home");
     expect((await world.me()).isAuthenticated).toBe(false);
     await open(world);
-    expect(wasAsked(world)).toBe(1);
+    expect(countAuthorizationRequests(world)).toBe(1);
   });
 
   test("is down does not block the page, and gets no more silent logins for a while", async () => {
@@ -280,7 +283,7 @@ describe("a provider that", () => {
     for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
     await world.portal.comeUp();
     expect((await open(world)).body).toBe("home");
-    expect([wasAsked(world), world.log.map((line) => line.split(" ")[1])]).toEqual([
+    expect([countAuthorizationRequests(world), world.log.map((line) => line.split(" ")[1])]).toEqual([
       0,
       ["portal_unreachable"],
     ]);
@@ -302,7 +305,7 @@ describe("a provider that", () => {
 });
 
 /** Changes the provider's response to the next browser. */
-function answerWith({ portal }: World, answer: Record<string, string>): void {
+function setProviderResponse({ portal }: World, answer: Record<string, string>): void {
   portal.answerNext("/oauth2/authorize", (req, res) => {
     const { searchParams } = new URL(req.url ?? "", portal.issuer);
     const back = new URL(searchParams.get("redirect_uri") ?? "");
@@ -318,7 +321,7 @@ test("two tabs that open at the same moment do not disturb each other", async ()
   await open(world);
   const pages = await Promise.all([open(world), open(world)]);
   expect(pages.map(({ body }) => body)).toEqual(["home", "home"]);
-  expect(wasAsked(world)).toBeLessThanOrEqual(2);
+  expect(countAuthorizationRequests(world)).toBeLessThanOrEqual(2);
 });
 
 test("a router with a name has a cookie of its own", async () => {
@@ -390,7 +393,7 @@ describe("a callback of a silent login", () => {
       if (!isMember) throw new PortalAuthError("login_refused");
     };
     const world = await start({ hooks: { onLogin } });
-    await atPortal(world);
+    await signInAtProviderOnly(world);
     await open(world);
     isMember = false;
     expect((await open(world)).body).toBe("home");
@@ -411,14 +414,14 @@ test("no silent login starts if the URL of the page is too long", async () => {
   const world = await start();
   await open(world);
   expect((await world.browser.visit(`${world.url}/?${"long".repeat(600)}`)).body).toBe("home");
-  expect(wasAsked(world)).toBe(0);
+  expect(countAuthorizationRequests(world)).toBe(0);
 });
 
 test("no silent login starts if the provider does not list prompt=none", async () => {
   const world = await start();
   world.portal.alterDiscovery((document) => ({ ...document, prompt_values_supported: ["login", "consent"] }));
   for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
-  expect(wasAsked(world)).toBe(0);
+  expect(countAuthorizationRequests(world)).toBe(0);
 });
 
 describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {

@@ -5,18 +5,18 @@ import { type Answer, type Ask, Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { close, listen, startWorld, type World } from "../support/world.js";
 
-const WRONG = [/login_initiation_invalid/];
+const EXPECTED_LOG = [/login_initiation_invalid/];
 
 const start = (options: PortalAuthOptions = {}, log: RegExp[] = []) =>
   startWorld({ options: { thirdPartyLogin: true, ...options }, log });
 
 type Given = Record<string, string> | [string, string][];
 
-const byGet = ({ url, browser }: World, given: Given) =>
+const sendByGet = ({ url, browser }: World, given: Given) =>
   browser.navigate(`${url}/login?${new URLSearchParams(given)}`, { site: "cross-site" });
 
 /** Which form is redirected to GET. */
-async function byPost({ url, browser }: World, given: Given): Promise<Answer> {
+async function sendByPost({ url, browser }: World, given: Given): Promise<Answer> {
   const form = new URLSearchParams(given);
   const posted = await browser.navigate(`${url}/login`, { method: "POST", form, site: "cross-site" });
   if (posted.status !== 303) return posted;
@@ -25,8 +25,8 @@ async function byPost({ url, browser }: World, given: Given): Promise<Answer> {
 }
 
 describe.each([
-  ["GET", byGet],
-  ["POST", byPost],
+  ["GET", sendByGet],
+  ["POST", sendByPost],
 ])("a login that another site starts by %s", (_method, begin) => {
   test("leads to the provider with the hint, and back to the target", async () => {
     const world = await start();
@@ -82,7 +82,7 @@ describe.each([
     ],
     ["a hint of a mile", (iss) => ({ iss, login_hint: "h".repeat(1001) })],
   ])("is rejected for %s", async (_what, given) => {
-    const world = await start({}, WRONG);
+    const world = await start({}, EXPECTED_LOG);
     const answer = await begin(world, given(world.portal.issuer));
     expect([answer.status, answer.headers.location]).toEqual([400, undefined]);
     expect(answer.body).toContain("login_initiation_invalid");
@@ -161,7 +161,7 @@ test.each<[string, Ask]>([
   ["JSON", { headers: { "content-type": "application/json" }, form: { iss: "x" } }],
   ["a form over 64 KiB", { form: { iss: "x".repeat(65 * 1024) } }],
 ])("%s starts no login", async (_what, ask) => {
-  const { url, browser } = await start({}, WRONG);
+  const { url, browser } = await start({}, EXPECTED_LOG);
   expect((await browser.navigate(`${url}/login`, { method: "POST", ...ask })).status).toBe(400);
 });
 
@@ -186,7 +186,7 @@ test("a POST is redirected to GET at the browser's URL, without unknown paramete
 test("a page that posts again and again adds no cookies", async () => {
   const world = await start();
   for (let n = 0; n < 15; n += 1) {
-    await byPost(world, { iss: world.portal.issuer, target_link_uri: `/${"x".repeat(1500)}` });
+    await sendByPost(world, { iss: world.portal.issuer, target_link_uri: `/${"x".repeat(1500)}` });
     const cookies = [...(await world.browser.cookies(world.url))].map(
       ([name, value]) => name.length + value.length,
     );
@@ -215,7 +215,7 @@ test("PORTAL_THIRD_PARTY_LOGIN=on turns it on, and our own links still work", as
   vi.stubEnv("PORTAL_THIRD_PARTY_LOGIN", "on");
   const world = await startWorld();
   vi.unstubAllEnvs();
-  expect((await byPost(world, { iss: world.portal.issuer })).status).toBe(302);
+  expect((await sendByPost(world, { iss: world.portal.issuer })).status).toBe(302);
   const page = await new Browser().visit(`${world.url}/login?returnTo=/account`);
   expect(page.url).toBe(`${world.url}/account`);
 });
