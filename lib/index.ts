@@ -79,7 +79,7 @@ export type { PortalSession } from "./session/login-record.js";
 export { type ExplainedOption, explain } from "./settings/explain.js";
 export type { AuthorizationParams, PortalAuthOptions } from "./settings/options.js";
 export type { NoncePolicy, ProfileName } from "./settings/profiles.js";
-export type { Origin } from "./settings/settings.js";
+export type { Origin } from "./settings/resolve-options.js";
 export type { PostgresPool, PostgresResult } from "./store/postgres-tables.js";
 export type { RecordIndex, RecordStore, StoredRecord } from "./store/records.js";
 export type { IoRedisClient, NodeRedisClient, RedisClient, RedisEvalOptions } from "./store/redis-client.js";

@@ -24,9 +24,11 @@ import { createRoutes } from "./routes.js";
 import { loginOf } from "./session/attached-login.js";
 import { createRecordCodec } from "./session/record-codec.js";
 import { createSessionMount } from "./session/session-mount.js";
-import { type ExplainedOption, explainTried } from "./settings/explain.js";
+import { type ExplainedOption, explainResolved } from "./settings/explain.js";
 import type { PortalAuthOptions } from "./settings/options.js";
-import { type Settings, settledOf, type Tried, tryOptions, warnings } from "./settings/settings.js";
+import { type ResolvedOptions, requireSettings, resolveOptions } from "./settings/resolve-options.js";
+import type { Settings } from "./settings/settings.js";
+import { findVariableTypos } from "./settings/variable-typos.js";
 import { openStore } from "./store/open-store.js";
 import { storeFailed } from "./store/store-failed.js";
 import { refuseRequest } from "./util/assert-factory-call.js";
@@ -53,7 +55,7 @@ export interface PortalAuth extends RequestHandler {
  */
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   refuseRequest(options, "portalAuth");
-  const router = createRouterContext(tryOptions(options));
+  const router = createRouterContext(resolveOptions(options));
   for (const path of findPossibleCallbackPaths(router.settings)) callbackPaths.add(path);
   const findStep = createRoutes(router);
   const loginSilently = router.settings.silentLogin ? createSilentLogin(router) : undefined;
@@ -97,13 +99,13 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
 const identifyRouter = ({ issuer, clientId, redirectUri }: Settings): string =>
   JSON.stringify([issuer, clientId, redirectUri]);
 
-function createRouterContext(tried: Tried): RouterContext {
-  const settings = settledOf(tried);
+function createRouterContext(resolved: ResolvedOptions): RouterContext {
+  const settings = requireSettings(resolved);
   const log = createRouterLog(settings);
-  for (const warning of warnings()) log.warn(warning);
+  for (const warning of findVariableTypos()) log.warn(warning);
   return {
     settings,
-    explainedOptions: explainTried(tried),
+    explainedOptions: explainResolved(resolved),
     getProvider: createDiscovery(settings),
     loginAttempts: new LoginAttempts({
       name: settings.name,

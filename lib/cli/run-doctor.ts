@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
 import { parseArgs, parseEnv } from "node:util";
 import { diagnose } from "../doctor/index.js";
+import { mergeEnvFiles } from "../settings/environment.js";
 import { explain } from "../settings/explain.js";
-import { withFiles } from "../settings/settings.js";
 import { createPaint, explainedLines, reportLines } from "./report.js";
 import { WrongUsage } from "./wrong-usage.js";
 
 /** Gives the exit code: 0 only when a login can work. */
 export async function doctor(args: string[]): Promise<number> {
   const { "env-file": files = [], json, explain: wantsExplained, color } = read(args);
-  const env = withFiles(files.map(readEnvFile));
+  const env = mergeEnvFiles(files.map(readEnvFile));
   const { ok, checks } = await diagnose({}, { env });
   const configuration = wantsExplained ? explain({}, env) : undefined;
   if (json)

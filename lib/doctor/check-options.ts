@@ -1,16 +1,16 @@
 import { statSync } from "node:fs";
-import { type ExplainedOption, explainTried } from "../settings/explain.js";
-import type { Tried } from "../settings/settings.js";
+import { type ExplainedOption, explainResolved } from "../settings/explain.js";
+import type { ResolvedOptions } from "../settings/resolve-options.js";
 import { type Check, checksOf } from "./check.js";
 
 const { ok, warning, failed } = checksOf("options");
 
 /** One line for each option that was written, is missing, or is wrong; and for each name that is none. */
-export function checkOptions(tried: Tried, typos: readonly string[]): Check[] {
+export function checkOptions(resolved: ResolvedOptions, typos: readonly string[]): Check[] {
   const problems = new Map<string, string[]>();
-  for (const { option, advice } of tried.problems)
+  for (const { option, advice } of resolved.problems)
     problems.set(option, [...(problems.get(option) ?? []), advice]);
-  const explained = explainTried(tried);
+  const explained = explainResolved(resolved);
   const known = explained.flatMap((one) => {
     const wrong = problems.get(one.option);
     problems.delete(one.option);
@@ -18,7 +18,7 @@ export function checkOptions(tried: Tried, typos: readonly string[]): Check[] {
       return wrong.map((advice) =>
         failed(one.option, titleOf(one), { found: foundOf(one) ?? "missing", advice }),
       );
-    return isDefault(one.origin) ? [] : [good(one, tried)];
+    return isDefault(one.origin) ? [] : [good(one, resolved)];
   });
   const unknown = [...problems].flatMap(([option, texts]) =>
     texts.map((advice) => failed(option || "unknown", option || "options", { advice })),
@@ -43,8 +43,9 @@ const titleOf = ({ option, variable }: ExplainedOption): string => variable ?? o
 const foundOf = ({ value, origin }: ExplainedOption): string | undefined =>
   value === undefined ? undefined : origin === "option" ? `${value} (in code)` : value;
 
-function good(one: ExplainedOption, tried: Tried): Check {
-  const advice = weakness(one.option, tried.wished[one.option]) ?? openToOthers(tried.files[one.option]);
+function good(one: ExplainedOption, resolved: ResolvedOptions): Check {
+  const advice =
+    weakness(one.option, resolved.written[one.option]) ?? openToOthers(resolved.files[one.option]);
   const seen = { found: foundOf(one), advice };
   return advice ? warning(one.option, titleOf(one), seen) : ok(one.option, titleOf(one), seen);
 }

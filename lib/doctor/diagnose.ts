@@ -4,7 +4,9 @@ import { createDiscovery, type Provider } from "../provider/discovery.js";
 import { readDocument } from "../provider/provider-probe.js";
 import { addressToProbe } from "../provider/server-url.js";
 import type { PortalAuthOptions } from "../settings/options.js";
-import { type Settings, tryOptions, warnings } from "../settings/settings.js";
+import { resolveOptions } from "../settings/resolve-options.js";
+import type { Settings } from "../settings/settings.js";
+import { findVariableTypos } from "../settings/variable-typos.js";
 import { type Check, type CheckGroup, checksOf, GROUPS } from "./check.js";
 import { checkAuthorization, checkCredentials, credentialsSkipped } from "./check-credentials.js";
 import { checkOptions } from "./check-options.js";
@@ -46,13 +48,13 @@ export async function diagnose(
   const unknown = skip.find((group) => !GROUPS.includes(group));
   if (unknown !== undefined)
     throw new TypeError(`diagnose: there is no group ${unknown}; there are ${GROUPS.join(", ")}`);
-  const tried = tryOptions(options, env);
-  const { settings } = tried;
+  const resolved = resolveOptions(options, env);
+  const { settings } = resolved;
   const wants: Wants = (group) => !skip.includes(group);
   const rest = settings
     ? await checkSettings(settings, proxyOf(app), wants)
     : notYet.filter(({ group }) => wants(group));
-  const checks = [...(wants("options") ? checkOptions(tried, warnings(env)) : []), ...rest];
+  const checks = [...(wants("options") ? checkOptions(resolved, findVariableTypos(env)) : []), ...rest];
   const isOk = settings !== undefined && checks.every(({ verdict }) => verdict !== "failed");
   return { ok: isOk, checks };
 }

@@ -6,7 +6,7 @@ import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { redactError } from "../errors/redact.js";
 import { subscribeToEvents } from "../events/subscribe-to-events.js";
 import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
-import { isProduction } from "../settings/settings.js";
+import { isProduction } from "../settings/environment.js";
 import { refuseRequest } from "../util/assert-factory-call.js";
 import { EventLog } from "./event-log.js";
 import { InspectorAccess } from "./inspector-access.js";

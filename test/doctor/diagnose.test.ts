@@ -131,7 +131,7 @@ describe("the options", () => {
       title: "PORTAL_ISSUER",
       found: "missing",
     });
-    expect(find("options.issuer")?.advice).toMatch(/^write the portal's address/);
+    expect(find("options.issuer")?.advice).toMatch(/^write the provider's issuer/);
     expect(find("options.httpTimeout")).toMatchObject({ verdict: "failed", found: "1000 (in code)" });
     expect(verdicts["portal.options"]).toBe("skipped");
     expect(verdicts["store.options"]).toBe("skipped");

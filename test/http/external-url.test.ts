@@ -8,10 +8,10 @@ import {
   getStartPage,
   normalizePath,
 } from "../../lib/http/external-url.js";
-import { settleOptions } from "../../lib/settings/settings.js";
+import { resolveSettings } from "../../lib/settings/resolve-options.js";
 
 const createSettings = (redirectUri: string, callback: string | false = "/callback") =>
-  settleOptions({
+  resolveSettings({
     issuer: "https://portal.example",
     clientId: "app",
     clientAuth: "none",

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { isOwnRoute } from "../../lib/login/is-own-route.js";
-import { settleOptions } from "../../lib/settings/settings.js";
+import { resolveSettings } from "../../lib/settings/resolve-options.js";
 import { leadTo, startWorld } from "../support/world.js";
 
 const createSettings = (routes = {}, mount = "") =>
-  settleOptions({
+  resolveSettings({
     issuer: "https://portal.example",
     clientId: "app",
     clientAuth: "none",

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createDiscovery } from "../../lib/provider/discovery.js";
-import { settleOptions } from "../../lib/settings/settings.js";
+import { resolveSettings } from "../../lib/settings/resolve-options.js";
 import { Browser } from "../support/browser.js";
 import { SESSION_SECRET, startWorld } from "../support/world.js";
 
@@ -189,7 +189,7 @@ describe("over https", () => {
   const discover = (members: object, more: object = {}) => {
     vi.stubGlobal("fetch", async () => Response.json({ ...good, ...members }));
     onTestFinished(() => void vi.unstubAllGlobals());
-    return createDiscovery(settleOptions({ ...options, secret: SESSION_SECRET, ...more }, {}))();
+    return createDiscovery(resolveSettings({ ...options, secret: SESSION_SECRET, ...more }, {}))();
   };
 
   test("a document as it should be is taken", async () => {
@@ -219,7 +219,7 @@ describe("over https", () => {
     const fetch = vi.fn(async () => Response.json(good));
     vi.stubGlobal("fetch", fetch);
     onTestFinished(() => void vi.unstubAllGlobals());
-    const getProvider = createDiscovery(settleOptions({ ...options, secret: SESSION_SECRET }, {}));
+    const getProvider = createDiscovery(resolveSettings({ ...options, secret: SESSION_SECRET }, {}));
     const first = await getProvider();
     fetch.mockImplementation(async () => Promise.reject(new TypeError("fetch failed")));
     const askedAfter = async (seconds: number) => {

@@ -2,7 +2,7 @@ import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { diagnose, type PortalAuthOptions } from "../../lib/index.js";
 import { idTokenAlgorithms, userInfoAlgorithms } from "../../lib/provider/id-token-algorithms.js";
-import { settleOptions } from "../../lib/settings/settings.js";
+import { resolveSettings } from "../../lib/settings/resolve-options.js";
 import { logIn } from "../access/logged-in.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
 
@@ -184,7 +184,7 @@ describe("HS256, named by the option,", () => {
 
 describe("the option idTokenAlg", () => {
   const settle = (more: PortalAuthOptions, env: NodeJS.ProcessEnv = {}) =>
-    settleOptions(
+    resolveSettings(
       {
         issuer: "https://portal.example",
         clientId: "app",

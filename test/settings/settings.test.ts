@@ -7,7 +7,8 @@ import { createStore } from "../../lib/create-store.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { OptionsSchema, VARIABLES } from "../../lib/settings/option-table.js";
 import type { PortalAuthOptions } from "../../lib/settings/options.js";
-import { settleOptions, warnings } from "../../lib/settings/settings.js";
+import { resolveSettings } from "../../lib/settings/resolve-options.js";
+import { findVariableTypos } from "../../lib/settings/variable-typos.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { createMinimalRecords } from "../support/minimal-records.js";
 
@@ -25,7 +26,7 @@ const without = (...names: string[]) =>
 
 function problems(options: object, env: Record<string, string> = ENV): string {
   try {
-    settleOptions(options as PortalAuthOptions, env);
+    resolveSettings(options as PortalAuthOptions, env);
   } catch (error) {
     expect(error).toBeInstanceOf(PortalAuthError);
     expect((error as PortalAuthError).code).toBe("options_invalid");
@@ -36,7 +37,7 @@ function problems(options: object, env: Record<string, string> = ENV): string {
 
 describe("what is settled", () => {
   test("everything can come from the environment, and the rest has defaults", () => {
-    expect(settleOptions({}, ENV)).toMatchObject({
+    expect(resolveSettings({}, ENV)).toMatchObject({
       issuer: "https://sample.portal.tencentciam.com",
       clientId: "env-client",
       clientSecret: "env-secret",
@@ -69,10 +70,10 @@ describe("what is settled", () => {
   });
 
   test("an option in code wins over its variable", () => {
-    expect(settleOptions({ clientId: "code-client", clientSecret: "its-secret" }, ENV).clientId).toBe(
+    expect(resolveSettings({ clientId: "code-client", clientSecret: "its-secret" }, ENV).clientId).toBe(
       "code-client",
     );
-    expect(settleOptions({ httpTimeout: 3 }, { ...ENV, PORTAL_HTTP_TIMEOUT: "7" }).httpTimeout).toBe(3);
+    expect(resolveSettings({ httpTimeout: 3 }, { ...ENV, PORTAL_HTTP_TIMEOUT: "7" }).httpTimeout).toBe(3);
   });
 
   test.each<[keyof typeof VARIABLES, string, unknown]>([
@@ -107,7 +108,7 @@ describe("what is settled", () => {
     ["sessionIdle", "60", 60],
     ["sessionAbsolute", "120", 120],
   ])("%s is read from its variable", (option, value, settled) => {
-    const settings = settleOptions({}, { ...ENV, [VARIABLES[option]]: value }) as unknown as Record<
+    const settings = resolveSettings({}, { ...ENV, [VARIABLES[option]]: value }) as unknown as Record<
       string,
       unknown
     >;
@@ -127,7 +128,7 @@ describe("what is settled", () => {
   });
 
   test("an empty variable counts as unset", () => {
-    expect(settleOptions({}, { ...ENV, PORTAL_SCOPE: "" }).scope).toBe("openid");
+    expect(resolveSettings({}, { ...ENV, PORTAL_SCOPE: "" }).scope).toBe("openid");
     expect(problems({}, { ...ENV, PORTAL_CLIENT_ID: "" })).toContain(
       "PORTAL_CLIENT_ID (option clientId) is missing",
     );
@@ -135,10 +136,10 @@ describe("what is settled", () => {
 
   test("the profile follows the issuer's host, and an option names it for a tenant's own domain", () => {
     const at = (issuer: string) => ({ ...ENV, PORTAL_ISSUER: issuer });
-    expect(settleOptions({}, ENV).nonce).toBe("optional");
-    expect(settleOptions({}, at("https://login.example")).nonce).toBe("required");
-    expect(settleOptions({}, at("https://eviltencentciam.com")).nonce).toBe("required");
-    expect(settleOptions({ profile: "tencent-ciam" }, at("https://login.example")).nonce).toBe("optional");
+    expect(resolveSettings({}, ENV).nonce).toBe("optional");
+    expect(resolveSettings({}, at("https://login.example")).nonce).toBe("required");
+    expect(resolveSettings({}, at("https://eviltencentciam.com")).nonce).toBe("required");
+    expect(resolveSettings({ profile: "tencent-ciam" }, at("https://login.example")).nonce).toBe("optional");
   });
 
   describe("of one portal, client and secret go together:", () => {
@@ -164,7 +165,7 @@ describe("what is settled", () => {
     };
 
     test("where code names another portal, what variables say of theirs is not read", () => {
-      const settings = settleOptions(OTHER, SPOKEN);
+      const settings = resolveSettings(OTHER, SPOKEN);
       expect(settings).toMatchObject({
         ...OTHER,
         profile: { name: "openid" },
@@ -184,14 +185,14 @@ describe("what is settled", () => {
     test("no secret goes to another portal", () => {
       const { clientSecret: _, ...lacking } = OTHER;
       expect(problems(lacking)).toContain(
-        "- PORTAL_CLIENT_SECRET belongs to PORTAL_ISSUER, and the option issuer",
+        "- PORTAL_CLIENT_SECRET belongs to PORTAL_ISSUER, but the option issuer",
       );
       expect(problems({ issuer: OTHER.issuer })).toContain("- PORTAL_CLIENT_ID belongs to PORTAL_ISSUER");
     });
 
     test("nor with another client's name", () => {
       expect(problems({ clientId: "staff" })).toContain("- PORTAL_CLIENT_SECRET belongs to PORTAL_CLIENT_ID");
-      expect(settleOptions({ clientId: "staff", clientAuth: "none" }, ENV).clientSecret).toBeUndefined();
+      expect(resolveSettings({ clientId: "staff", clientAuth: "none" }, ENV).clientSecret).toBeUndefined();
     });
 
     test("what code spells as the environment does, or names where that names nothing, is no other", () => {
@@ -205,7 +206,7 @@ describe("what is settled", () => {
       "an option %s that is undefined in code is not taken from the environment: its own variable may be misspelt",
       (option) => {
         expect(problems({ [option]: undefined })).toContain(
-          `- option ${option} is undefined in code: see to`,
+          `- option ${option} is undefined in code: check where`,
         );
         expect(problems({ [option]: undefined }).split("\n  - ")).toHaveLength(2);
         const variable = VARIABLES[option as "issuer"];
@@ -218,15 +219,15 @@ describe("what is settled", () => {
 
   test("a client without a secret needs none, and one that is there all the same is not used", () => {
     expect(
-      settleOptions({ clientAuth: "none" }, without("PORTAL_CLIENT_SECRET")).clientSecret,
+      resolveSettings({ clientAuth: "none" }, without("PORTAL_CLIENT_SECRET")).clientSecret,
     ).toBeUndefined();
-    expect(settleOptions({ clientAuth: "none" }, ENV).clientSecret).toBeUndefined();
+    expect(resolveSettings({ clientAuth: "none" }, ENV).clientSecret).toBeUndefined();
   });
 
   test("session secrets rotate: several, separated by commas or as a list", () => {
     const [a, b] = ["a".repeat(32), "b".repeat(32)];
-    expect(settleOptions({}, { ...ENV, SESSION_SECRET: `${a}, ${b}` }).secrets).toEqual([a, b]);
-    expect(settleOptions({ secret: [a, b] }, ENV).secrets).toEqual([a, b]);
+    expect(resolveSettings({}, { ...ENV, SESSION_SECRET: `${a}, ${b}` }).secrets).toEqual([a, b]);
+    expect(resolveSettings({ secret: [a, b] }, ENV).secrets).toEqual([a, b]);
   });
 
   test("settings are frozen, down to the last list, and what was handed in is left alone", () => {
@@ -235,7 +236,7 @@ describe("what is settled", () => {
       keepSessionKeys: ["cart"],
       routes: { login: "/in" },
     };
-    const settings = settleOptions(given, ENV);
+    const settings = resolveSettings(given, ENV);
     for (const part of [
       settings,
       settings.routes,
@@ -257,13 +258,13 @@ describe("what is settled", () => {
 
   test("so do the keys for tokens at rest, which are others than the session secrets", () => {
     const [a, b] = ["a".repeat(32), "b".repeat(32)];
-    const { tokenEncryptionKeys, secrets } = settleOptions(
+    const { tokenEncryptionKeys, secrets } = resolveSettings(
       {},
       { ...ENV, TOKEN_ENCRYPTION_KEY: `${a}, ${b}` },
     );
     expect([tokenEncryptionKeys, secrets]).toEqual([[a, b], [SECRET]]);
-    expect(settleOptions({ tokenEncryptionKey: [b] }, ENV).tokenEncryptionKeys).toEqual([b]);
-    expect(settleOptions({ tokenEncryptionKey: a }, ENV).tokenEncryptionKeys).toEqual([a]);
+    expect(resolveSettings({ tokenEncryptionKey: [b] }, ENV).tokenEncryptionKeys).toEqual([b]);
+    expect(resolveSettings({ tokenEncryptionKey: a }, ENV).tokenEncryptionKeys).toEqual([a]);
   });
 
   test.each<[string, string | string[], string[]]>([
@@ -287,9 +288,9 @@ describe("what is settled", () => {
     ],
     ["none", [], []],
   ])("origins of APIs: %s", (_name, given, settled) => {
-    expect(settleOptions({ apiOrigins: given as string[] }, ENV).apiOrigins).toEqual(settled);
+    expect(resolveSettings({ apiOrigins: given as string[] }, ENV).apiOrigins).toEqual(settled);
     if (typeof given === "string")
-      expect(settleOptions({}, { ...ENV, PORTAL_API_ORIGINS: given }).apiOrigins).toEqual(settled);
+      expect(resolveSettings({}, { ...ENV, PORTAL_API_ORIGINS: given }).apiOrigins).toEqual(settled);
   });
 
   test.each([
@@ -299,25 +300,25 @@ describe("what is settled", () => {
     "postgres://user:password@db.example/app?sslmode=require",
     "postgresql:///app",
   ])("the address of a store: %s", (address) => {
-    expect(settleOptions({ store: address }, ENV).store).toBe(address);
-    expect(settleOptions({}, { ...ENV, SESSION_STORE_URL: ` ${address} ` }).store).toBe(address);
+    expect(resolveSettings({ store: address }, ENV).store).toBe(address);
+    expect(resolveSettings({}, { ...ENV, SESSION_STORE_URL: ` ${address} ` }).store).toBe(address);
   });
 
   test.each(["memory:", ""])("the memory of this process: SESSION_STORE_URL=%s", (address) => {
-    expect(settleOptions({}, { ...ENV, SESSION_STORE_URL: address }).store).toBeUndefined();
+    expect(resolveSettings({}, { ...ENV, SESSION_STORE_URL: address }).store).toBeUndefined();
   });
 
   test("a clock is the app's own function; the default clock is Date.now, looked up each time", () => {
     const clock = () => 0;
-    expect(settleOptions({ clock }, ENV).clock).toBe(clock);
-    const settings = settleOptions({}, ENV);
+    expect(resolveSettings({ clock }, ENV).clock).toBe(clock);
+    const settings = resolveSettings({}, ENV);
     vi.spyOn(Date, "now").mockReturnValue(42);
     expect(settings.clock()).toBe(42);
   });
 
   test("a store is the app's own and stays usable", () => {
     for (const store of [createMemoryStore(), createMinimalRecords(), createStore("memory:")]) {
-      expect(settleOptions({ store }, ENV).store).toBe(store);
+      expect(resolveSettings({ store }, ENV).store).toBe(store);
       expect(Object.isFrozen(store)).toBe(false);
     }
   });
@@ -468,7 +469,7 @@ describe("what is refused", () => {
     [
       "back-channel logout without its route",
       { backchannelLogout: true, routes: { backchannelLogout: false } },
-      "PORTAL_BACKCHANNEL_LOGOUT (option backchannelLogout): give routes.backchannelLogout a path",
+      "PORTAL_BACKCHANNEL_LOGOUT (option backchannelLogout): set routes.backchannelLogout to a path",
     ],
     [
       "front-channel logout without its route",
@@ -592,7 +593,7 @@ describe("a variable with something around its value", () => {
     ["a byte order mark", "\uFEFF", ""],
     ["a no-break space, copied from a web page", "\u00A0", "\u00A0"],
   ])("is read without %s", (_what, before, after) => {
-    expect(settleOptions({}, around(before, after))).toMatchObject({
+    expect(resolveSettings({}, around(before, after))).toMatchObject({
       issuer: ENV.PORTAL_ISSUER,
       clientId: "env-client",
       clientSecret: "env-secret",
@@ -605,7 +606,7 @@ describe("a variable with something around its value", () => {
   });
 
   test("counts as unset if nothing else is there", () => {
-    expect(settleOptions({}, { ...ENV, PORTAL_SCOPE: " \r" }).scope).toBe("openid");
+    expect(resolveSettings({}, { ...ENV, PORTAL_SCOPE: " \r" }).scope).toBe("openid");
     expect(problems({}, { ...ENV, PORTAL_CLIENT_ID: "\r" })).toContain(
       "PORTAL_CLIENT_ID (option clientId) is missing",
     );
@@ -613,7 +614,7 @@ describe("a variable with something around its value", () => {
 
   test("is still the variable of the issuer in code", () => {
     const env = { ...ENV, PORTAL_ISSUER: `${ENV.PORTAL_ISSUER}/\r` };
-    expect(settleOptions({ issuer: ENV.PORTAL_ISSUER }, env).clientId).toBe("env-client");
+    expect(resolveSettings({ issuer: ENV.PORTAL_ISSUER }, env).clientId).toBe("env-client");
   });
 
   test.each(['"', "'", "`", "“ ”"])(
@@ -630,7 +631,7 @@ describe("a variable with something around its value", () => {
   );
 
   test("may hold a quotation mark of its own", () => {
-    expect(settleOptions({}, { ...ENV, PORTAL_CLIENT_SECRET: '"half' }).clientSecret).toBe('"half');
+    expect(resolveSettings({}, { ...ENV, PORTAL_CLIENT_SECRET: '"half' }).clientSecret).toBe('"half');
   });
 });
 
@@ -652,14 +653,14 @@ describe("a variable that nobody reads", () => {
   };
 
   test("is no typo if Kubernetes has set it for a service of such a name", () => {
-    expect(warnings({ ...ENV, ...SERVICE_LINKS })).toEqual([]);
+    expect(findVariableTypos({ ...ENV, ...SERVICE_LINKS })).toEqual([]);
     expect(problems({}, { ...without("PORTAL_CLIENT_ID"), ...SERVICE_LINKS })).not.toContain(
       "is not a variable",
     );
   });
 
   test("is a typo although it looks alike", () => {
-    expect(warnings({ ...ENV, PORTAL_PORT: "8080" })).toHaveLength(1);
+    expect(findVariableTypos({ ...ENV, PORTAL_PORT: "8080" })).toHaveLength(1);
   });
 
   test("is told if its name begins with the byte order mark of a file", () => {
@@ -677,7 +678,7 @@ describe("a variable that nobody reads", () => {
   test("is told also when nothing is missing, and stops nobody", () => {
     const env = { ...ENV, PORTAL_SCOPES: "openid", PORTAL_NONSE: "off", SESSION_STORE: "redis://127.0.0.1" };
     expect(problems({}, env)).toBe("");
-    expect(warnings(env)).toEqual([
+    expect(findVariableTypos(env)).toEqual([
       expect.stringContaining("nearest is PORTAL_SCOPE"),
       expect.stringContaining("nearest is PORTAL_NONCE"),
       expect.stringContaining("nearest is SESSION_STORE_URL"), // and not SESSION_SECRET
@@ -706,9 +707,9 @@ describe("a variable that nobody reads", () => {
   });
 
   test("a name that exists, and one of somebody else, are no typos", () => {
-    expect(warnings({ ...ENV, PORTAL_CLIENT_SECRET_FILE: "/x", PATH: "/bin", SESSION_NAME: "x" })).toEqual(
-      [],
-    );
+    expect(
+      findVariableTypos({ ...ENV, PORTAL_CLIENT_SECRET_FILE: "/x", PATH: "/bin", SESSION_NAME: "x" }),
+    ).toEqual([]);
   });
 });
 
@@ -735,12 +736,12 @@ describe("a secret in a file", () => {
       PORTAL_CLIENT_SECRET_FILE: file("client"),
       SESSION_SECRET_FILE: file("session"),
     };
-    expect(settleOptions({}, env)).toMatchObject({ clientSecret: "from-the-file", secrets: [SECRET] });
+    expect(resolveSettings({}, env)).toMatchObject({ clientSecret: "from-the-file", secrets: [SECRET] });
   });
 
   test("is read without a byte order mark and spaces, and from a path with a CR at its end", () => {
     const env = { ...without("PORTAL_CLIENT_SECRET"), PORTAL_CLIENT_SECRET_FILE: `${file("marked")}\r` };
-    expect(settleOptions({}, env).clientSecret).toBe("from-the-file");
+    expect(resolveSettings({}, env).clientSecret).toBe("from-the-file");
   });
 
   test.each([
@@ -763,7 +764,7 @@ describe("a secret in a file", () => {
 
   test("may be the address of a store, with its password, or the keys for tokens at rest", () => {
     const env = { ...ENV, SESSION_STORE_URL_FILE: file("store"), TOKEN_ENCRYPTION_KEY_FILE: file("keys") };
-    expect(settleOptions({}, env)).toMatchObject({
+    expect(resolveSettings({}, env)).toMatchObject({
       store: "redis://:hunter2@cache.example:6379",
       tokenEncryptionKeys: ["a".repeat(32), "b".repeat(32)],
     });
@@ -773,7 +774,9 @@ describe("a secret in a file", () => {
     const env = { ...ENV, SESSION_STORE_URL_FILE: file("wrong"), TOKEN_ENCRYPTION_KEY_FILE: file("wrong") };
     const told = problems({}, env);
     expect(told).toContain("- SESSION_STORE_URL (option store): write memory:");
-    expect(told).toContain("- TOKEN_ENCRYPTION_KEY (option tokenEncryptionKey): write 32 random characters");
+    expect(told).toContain(
+      "- TOKEN_ENCRYPTION_KEY (option tokenEncryptionKey): write at least 32 random characters",
+    );
     expect(told).not.toContain("hunter2");
   });
 
@@ -798,7 +801,7 @@ describe("a secret in a file", () => {
 
   test("is not needed for an option that is given in code", () => {
     expect(
-      settleOptions({ clientSecret: "code" }, { ...ENV, PORTAL_CLIENT_SECRET_FILE: file("nowhere") })
+      resolveSettings({ clientSecret: "code" }, { ...ENV, PORTAL_CLIENT_SECRET_FILE: file("nowhere") })
         .clientSecret,
     ).toBe("code");
   });

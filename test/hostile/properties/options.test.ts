@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PortalAuthError } from "../../../lib/index.js";
 import { OptionsSchema, VARIABLES } from "../../../lib/settings/option-table.js";
-import { settleOptions } from "../../../lib/settings/settings.js";
+import { resolveSettings } from "../../../lib/settings/resolve-options.js";
 import { json, tries } from "../support/property.js";
 
 const GOOD = {
@@ -48,7 +48,7 @@ const environment = fc.dictionary(
 /** Settings, or the one error that there is for options; anything else that is thrown fails the test. */
 function settle(options: object, env: NodeJS.ProcessEnv) {
   try {
-    return settleOptions(options, env);
+    return resolveSettings(options, env);
   } catch (error) {
     expect(error).toBeInstanceOf(PortalAuthError);
     expect((error as PortalAuthError).code).toBe("options_invalid");

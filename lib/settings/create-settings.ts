@@ -1,0 +1,47 @@
+import type { Hooks } from "../contract/hooks.js";
+import { MEMORY } from "../store/store-address.js";
+import { deepFreeze } from "../util/deep-freeze.js";
+import { systemClock } from "../util/time.js";
+import { withoutSlash } from "../util/without-trailing-slash.js";
+import { DEFAULTS, type ValidOptions } from "./option-table.js";
+import type { Routes } from "./options.js";
+import { PROFILES, type Profile, profileOfIssuer } from "./profiles.js";
+import type { Settings } from "./settings.js";
+
+/** Creates the settings from valid options: fills in the defaults that depend on other options, and freezes them. */
+export function createSettings(options: ValidOptions): Settings {
+  const { secret, tokenEncryptionKey, store, logger, ...same } = options;
+  const { issuer, clientAuth, clientSecret, authorizationParams, nonce, clock, redirectUri } = options;
+  const profile: Profile = PROFILES[options.profile ?? profileOfIssuer(new URL(issuer))];
+  const settings = {
+    ...same,
+    issuer: withoutSlash(issuer),
+    issuerAsWritten: issuer,
+    profile,
+    clientSecret: clientAuth === "none" ? undefined : clientSecret,
+    authorizationParams:
+      typeof authorizationParams === "function" ? authorizationParams : { ...authorizationParams },
+    nonce: nonce ?? profile.nonce,
+    routes: resolveRoutes(options),
+    hooks: options.hooks as Hooks,
+    secrets: secret,
+    tokenEncryptionKeys: tokenEncryptionKey ?? [],
+    clock: clock ?? systemClock,
+    https: redirectUri.startsWith("https:"),
+  };
+  // The application's own store and logger are not frozen.
+  return Object.freeze({ ...deepFreeze(settings), store: store === MEMORY ? undefined : store, logger });
+}
+
+/** Resolves the path of each route; false for a route that is turned off. */
+export function resolveRoutes(options: ValidOptions): Routes {
+  const given = Object.entries(options.routes).filter(([, path]) => path !== undefined);
+  const routes = { ...DEFAULTS.routes, session: false, ...Object.fromEntries(given) } as Routes;
+  // The form's route is below the login's, because two routers below one mount have different login routes.
+  const { login, form = login && `${withoutSlash(login)}/form` } = routes;
+  const off = SWITCHED.filter((name) => !options[name]).map((name) => [name, false]);
+  return { ...routes, form, ...Object.fromEntries(off) };
+}
+
+/** Routes that exist only if the option of the same name is on. */
+const SWITCHED = ["backchannelLogout", "frontchannelLogout"] as const;

@@ -1,0 +1,96 @@
+import type * as v from "valibot";
+import type { Settings } from "./settings.js";
+
+/** Everything that is decided about one option. All members are required, so that none is forgotten. */
+export interface OptionRecord<
+  Schema extends v.GenericSchema = v.GenericSchema,
+  Default = DefaultValue,
+  Name = string,
+> {
+  /** The environment variable; undefined for an option that is set in code only. */
+  readonly variable: OptionVariable<Name> | undefined;
+  /** Validates and normalizes a value. Its messages say what to write. */
+  readonly schema: Schema;
+  /** The value that is in effect if nobody sets the option. */
+  readonly default: Default;
+  /** Describes a value as it was written, without secrets: see show-value.ts. */
+  readonly show: (written: unknown) => string | undefined;
+}
+
+/** The environment variable of an option. */
+export interface OptionVariable<Name = string> {
+  readonly name: Name;
+  /**
+   * Whose value the variable holds, if an application has several providers.
+   *
+   * - "provider": that of one provider, or of the registration there. If code names another issuer than
+   *   PORTAL_ISSUER, the variable is not read.
+   * - "client": that of one client. Also if code names another client than PORTAL_CLIENT_ID, the variable is
+   *   not read.
+   * - "shared": that of the application. The variable is read for every provider.
+   */
+  readonly scope: "provider" | "client" | "shared";
+  /** A secret may come from the file that NAME_FILE names. */
+  readonly isSecret: boolean;
+  /**
+   * What happens if the option is undefined in code while the variable has a value: "read" takes that value. "reject"
+   * is an error, for options that decide who can sign in: the name of the application's own variable may be misspelt.
+   */
+  readonly ifUndefinedInCode: "read" | "reject";
+  /** Converts the variable's text into the option's value. Without it, the text is the value. */
+  readonly convert?: (text: string) => unknown;
+}
+
+/** The value of an option that nobody has set. */
+export type DefaultValue = RequiredValue | FixedDefault | DerivedDefault;
+
+/** The option has no default: it must be set. */
+export interface RequiredValue {
+  readonly kind: "required";
+}
+
+/** A default that is not written in the option's record. */
+export interface DerivedDefault {
+  readonly kind: "derived";
+  /** Describes the value in effect; undefined if there is none. */
+  readonly describe: (settings: Settings) => string | undefined;
+  /** The settings are undefined while other options are invalid. */
+  readonly getOrigin: (settings: Settings | undefined) => "default" | "profile";
+}
+
+/** The option must be set: there is no default. */
+export const REQUIRED: RequiredValue = { kind: "required" };
+
+/** A fixed default. */
+export interface FixedDefault<Value = unknown> {
+  readonly kind: "value";
+  readonly value: Value;
+  /** For a value that depends on other options as well; undefined: the value describes itself. */
+  readonly describe: ((settings: Settings) => string | undefined) | undefined;
+}
+
+/** Creates a fixed default. */
+export const value = <const Value>(
+  fixed: Value,
+  describe?: FixedDefault["describe"],
+): FixedDefault<Value> => ({ kind: "value", value: fixed, describe });
+
+/** Describes a default that follows from other options, from discovery, or from the provider's profile. */
+export const derived = (
+  describe: (settings: Settings) => string | undefined,
+  getOrigin: DerivedDefault["getOrigin"] = () => "default",
+): DerivedDefault => ({ kind: "derived", describe, getOrigin });
+
+/** The option has no value unless it is set. */
+export const NONE = derived(() => undefined);
+
+/** Returns the record as it is. TypeScript infers the types of the schema, the default and the variable's name. */
+export const option = <
+  Schema extends v.GenericSchema,
+  Default extends RequiredValue | DerivedDefault | FixedDefault<MaybeReadonly<v.InferInput<Schema>>>,
+  const Name extends string = never,
+>(
+  record: OptionRecord<Schema, Default, Name>,
+): OptionRecord<Schema, Default, Name> => record;
+
+type MaybeReadonly<T> = T | Readonly<T>;

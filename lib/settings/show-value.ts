@@ -1,0 +1,51 @@
+import { isStoreAddress, MEMORY } from "../store/store-address.js";
+
+// Describes the value of an option for `explain()` and the doctor. Secrets are shown by their length only.
+
+/** Describes functions and objects of the application by their kind, a list or a plain object as JSON. */
+export function showText(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "function") return "a function";
+  if (typeof value === "string") return value;
+  try {
+    return JSON.stringify(value, toPlainMember);
+  } catch {
+    return "an object of your own";
+  }
+}
+
+const toPlainMember = (_name: string, member: unknown): unknown => {
+  if (typeof member === "function") return "a function";
+  return typeof member === "bigint" ? String(member) : member;
+};
+
+/** Describes a URL or a list of URLs. Invalid ones may hold a password: whatever contains an @ is not shown. */
+export function showUrl(value: unknown): string | undefined {
+  const text = showText(value);
+  return text?.includes("@") ? "an address with a name or a password" : text;
+}
+
+/** Describes one secret, or several as a list or separated by commas, by the number of characters. */
+export const showSecrets = (value: unknown): string =>
+  showLengths([value].flat().flatMap((one) => String(one).split(",")));
+
+/** Describes a secret that may contain commas, by its number of characters. */
+export const showSecret = (value: unknown): string => showLengths([value].flat());
+
+const showLengths = (all: readonly unknown[]): string =>
+  `set, ${all.map((one) => String(one).trim().length).join(" and ")} characters`;
+
+/** Describes a store by scheme, host and path. User name, password and parameters are omitted. */
+export function showStore(value: unknown): string {
+  if (typeof value !== "string") return OWN;
+  const text = value.trim();
+  if (text === MEMORY) return text;
+  if (!isStoreAddress(text)) return "set, but no address of a store"; // any part of it may be a password
+  const { protocol, host, pathname } = new URL(text);
+  return `${protocol}//${host}${pathname}`;
+}
+
+const OWN = "one of your own";
+
+/** Describes an object of the application, such as a logger, without its content. */
+export const showOwn = (): string => OWN;
