@@ -1,49 +1,25 @@
 import type { Action, Page } from "../contract/page-parts.js";
+import { escapeHtml, renderHtmlDocument } from "../util/html.js";
 
-/** Complete in itself: no script, no font, no image, nothing to load. */
+/** Renders our own HTML of a page. */
 export function renderPage({ lang, title, text, actions, footnote }: Page): string {
-  return `<!doctype html>
-<html lang="${escapeHtml(lang)}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<meta name="color-scheme" content="light dark">
-<title>${escapeHtml(title)}</title>
-<style>${PAGE_STYLE}</style>
-</head>
-<body>
-<main>
-<h1>${escapeHtml(title)}</h1>
+  const content = `<h1>${escapeHtml(title)}</h1>
 ${text ? `<p>${escapeHtml(text)}</p>\n` : ""}<div class="actions">${actions.map(renderAction).join("")}</div>
-${footnote ? `<footer>${escapeHtml(footnote)}</footer>` : ""}
-</main>
-</body>
-</html>
-`;
+${footnote ? `<footer>${escapeHtml(footnote)}</footer>` : ""}`;
+  return renderHtmlDocument({ lang, title, style: PAGE_STYLE, content });
 }
 
 function renderAction(action: Action): string {
-  if ("href" in action)
-    return `<a class="button" href="${escapeHtml(action.href)}">${escapeHtml(action.label)}</a>`;
+  const label = escapeHtml(action.label);
+  if ("href" in action) return `<a class="button" href="${escapeHtml(action.href)}">${label}</a>`;
   const fields = action.fields.map(
     ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
   );
-  return `<form method="post" action="${escapeHtml(action.post)}">${fields.join("")}<button class="button">${escapeHtml(action.label)}</button></form>`;
+  const button = `<button class="button">${label}</button>`;
+  return `<form method="post" action="${escapeHtml(action.post)}">${fields.join("")}${button}</form>`;
 }
 
-const ENTITIES: Record<string, string> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
-}
-
+/** The inline style of our pages. The Content-Security-Policy contains its hash. */
 export const PAGE_STYLE = `
 :root{color-scheme:light dark;--ink:#1d2433;--soft:#5b6475;--paper:#f4f5f8;--card:#fff;--line:#e2e5ec;--accent:#2450d8;--on-accent:#fff}
 @media (prefers-color-scheme:dark){:root{--ink:#e9ecf3;--soft:#9aa4b8;--paper:#10131a;--card:#191e29;--line:#2a3140;--accent:#8fa8ff;--on-accent:#0d1222}}

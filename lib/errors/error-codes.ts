@@ -1,6 +1,7 @@
 /**
- * The error codes, each with its HTTP status and a hint for the developer. Their user messages are in languages/, their
- * causes in errors.md. The codes are part of the public contract: they do not change within a major version.
+ * The error codes, each with its HTTP status and a hint for the developer. Their user messages are in
+ * languages/, their causes in errors.md. The codes are part of the public contract: they do not change within
+ * a major version.
  */
 const ERRORS = {
   options_invalid: {
@@ -327,6 +328,7 @@ const ERRORS = {
   },
   logout_token_invalid: {
     status: 400,
+    isDetailPublic: true,
     hint:
       "The back-channel logout route received no valid logout token of this provider for this client " +
       "(OpenID Connect Back-Channel Logout 1.0, section 2.6). The detail names the failed check. For exp " +
@@ -463,6 +465,12 @@ export interface ErrorDefinition {
   readonly status: number;
   /** Advice for the developer who reads the log. */
   readonly hint: string;
+  /**
+   * Whether the response may contain the detail. Then every detail of this code may contain only values that
+   * the client has sent, and public settings. Default false: the detail goes only to the log, to events and
+   * to hooks.
+   */
+  readonly isDetailPublic?: boolean;
 }
 
 /** Every code with its status and hint. */
@@ -475,5 +483,8 @@ const EXPECTED_OUTCOMES: readonly string[] = [
   "interaction_needed",
 ];
 
-/** Returns whether a code is an expected outcome of a login, such as a user who cancels, or a failed `prompt=none`. */
+/**
+ * Returns whether a code is an expected outcome of a login, such as a user who cancels, or a failed
+ * `prompt=none`.
+ */
 export const isExpectedOutcome = (code: string): boolean => EXPECTED_OUTCOMES.includes(code);

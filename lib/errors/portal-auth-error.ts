@@ -7,22 +7,34 @@ export type { PortalAuthErrorCode } from "./error-codes.js";
 export interface PortalAuthErrorOptions extends ErrorOptions {
   /** What exactly was seen, for the log: never a token, code, secret or cookie. */
   readonly detail?: string;
-  /** The provider's own words, as cleanDescription() leaves them. They go to the log and to onError, and into no answer. */
+  /**
+   * The provider's own words, as cleanDescription() leaves them. They go to the log and to onError, and into
+   * no answer.
+   */
   readonly providerDescription?: string | undefined;
-  /** Seconds after which a new try makes sense, as the provider says: Retry-After of an answer with 503. Default 5. */
+  /**
+   * Seconds after which a new try makes sense, as the provider says: Retry-After of an answer with 503.
+   * Default 5.
+   */
   readonly retryAfter?: number | undefined;
-  /** Parameters of the challenge in WWW-Authenticate (RFC 6750, section 3), of characters that need no escape. */
+  /**
+   * Parameters of the challenge in WWW-Authenticate (RFC 6750, section 3), of characters that need no escape.
+   */
   readonly challenge?: Readonly<Record<string, string>>;
-  /** Another sentence for the person than the table's, e.g. why a hook refuses them. Shown as text, never as HTML. */
+  /**
+   * Another sentence for the person than the table's, e.g. why a hook refuses them. Shown as text, never as
+   * HTML.
+   */
   readonly sentence?: string;
 }
 
 const RETRY_AFTER_SECONDS = 5;
 
 /**
- * Every failure of this package. Express reads `status`; `message` is for the developer: what to do, and what was seen.
- * The message holds no secret of ours. A `cause` is an error of your own hook or store, which may hold anything, or another
- * PortalAuthError. The errors of the protocol library, which carry whole token answers, are never attached.
+ * Every failure of this package. Express reads `status`; `message` is for the developer: what to do, and what
+ * was seen. The message holds no secret of ours. A `cause` is an error of your own hook or store, which may
+ * hold anything, or another PortalAuthError. The errors of the protocol library, which carry whole token
+ * answers, are never attached.
  */
 export class PortalAuthError extends Error {
   /** Always this: errors of another copy of this package have it too. */
@@ -38,13 +50,20 @@ export class PortalAuthError extends Error {
   /** What exactly was seen, if there is more to say. */
   readonly detail: string | undefined;
   /**
-   * What the provider said about it: its `error_description` (RFC 6749, sections 4.1.2.1 and 5.2), in one printable line of
-   * at most 300 characters, without secrets. Anybody can write the one at the callback: show it as text only, if at all.
+   * What the provider said about it: its `error_description` (RFC 6749, sections 4.1.2.1 and 5.2), in one
+   * printable line of at most 300 characters, without secrets. Anybody can write the one at the callback:
+   * show it as text only, if at all.
    */
   readonly providerDescription: string | undefined;
-  /** Seconds for which the provider has asked not to be asked again, at most 60. It is the Retry-After of the answer. */
+  /**
+   * Seconds for which the provider has asked not to be asked again, at most 60. It is the Retry-After of the
+   * answer.
+   */
   readonly retryAfter: number | undefined;
-  /** Parameters of its challenge (RFC 6750, section 3; RFC 9470, section 3), if there is more to say than that one must sign in. */
+  /**
+   * Parameters of its challenge (RFC 6750, section 3; RFC 9470, section 3), if there is more to say than that
+   * one must sign in.
+   */
   readonly challenge: Readonly<Record<string, string>> | undefined;
   /** Headers of the answer, for Express's own error handling as for ours. */
   readonly headers: Readonly<Record<string, string>>;
@@ -97,3 +116,7 @@ function createErrorHeaders(
   const more = Object.entries({ ...challenge }).map(([name, value]) => `, ${name}="${value}"`);
   return { "WWW-Authenticate": BEARER_CHALLENGE + more.join("") };
 }
+
+/** Returns the detail of an error if the response may contain it: see ErrorDefinition.isDetailPublic. */
+export const getPublicDetail = ({ code, detail }: PortalAuthError): string | undefined =>
+  errorDefinitions[code].isDetailPublic ? detail : undefined;

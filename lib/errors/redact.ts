@@ -1,4 +1,6 @@
-/** Longest text that is examined. The time that redaction takes has a limit, however long an error message is. */
+/**
+ * Longest text that is examined. The time that redaction takes has a limit, however long an error message is.
+ */
 const MAX_EXAMINED = 2000;
 /** Default length of the result: enough for one sentence of an error. */
 const MAX_LENGTH = 300;
@@ -12,8 +14,8 @@ const SECRET_MEMBER =
 const TOKEN = /[\w\-+/=%]{24,}/g;
 
 /**
- * Describes an error of the application, of its store or of a library for a log line: its name, and its message without
- * secrets. The result holds no stack and no cause.
+ * Describes an error of the application, of its store or of a library for a log line: its name, and its
+ * message without secrets. The result holds no stack and no cause.
  */
 export function redactError(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
@@ -24,8 +26,9 @@ export function redactError(error: unknown): string {
 const textOr = (value: unknown, fallback: string): string => (typeof value === "string" ? value : fallback);
 
 /**
- * Replaces everything in a text that may be a secret: user name and password in an address, values of members such as
- * `token=`, and long tokens. Takes linear time: the text is cut first, and no pattern reads a character twice.
+ * Replaces everything in a text that may be a secret: user name and password in an address, values of members
+ * such as `token=`, and long tokens. Takes linear time: the text is cut first, and no pattern reads a
+ * character twice.
  *
  * @param maxLength longest result, in characters
  */
@@ -44,7 +47,10 @@ function cutAtWord(text: string): string {
   return [...words.slice(0, -1), HIDDEN].join(" ");
 }
 
-/** Replaces the user information of an address (RFC 3986, section 3.2.1). A password may hold an `@` that is not encoded. */
+/**
+ * Replaces the user information of an address (RFC 3986, section 3.2.1). A password may hold an `@` that is
+ * not encoded.
+ */
 function redactUserInfo(word: string): string {
   const start = word.indexOf(":");
   const end = word.lastIndexOf("@");

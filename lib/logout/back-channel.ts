@@ -4,7 +4,7 @@ import { setResponseHeaders } from "../answer/response-headers.js";
 import { send } from "../answer/send.js";
 import { closeConnectionIfBodyUnread } from "../answer/unread-body.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
-import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { getPublicDetail, PortalAuthError } from "../errors/portal-auth-error.js";
 import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
 import { readFormOrThrow } from "../http/parameters.js";
 import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../provider/verify-logout-token.js";
@@ -83,10 +83,14 @@ function readLogoutToken(form: URLSearchParams): string {
   return token;
 }
 
-/** Section 2.8, by the codes of RFC 6749. What is said is ours: neither a claim nor a part of the token. */
-const createErrorBody = ({ code, status, detail }: PortalAuthError) => ({
-  error: status === 503 ? "temporarily_unavailable" : "invalid_request",
-  error_description: status === 400 && detail !== undefined ? `${code}: ${detail}` : code,
-});
+/** Creates the body of section 2.8, with the codes of RFC 6749. */
+function createErrorBody(error: PortalAuthError) {
+  const { code, status } = error;
+  const detail = getPublicDetail(error);
+  return {
+    error: status === 503 ? "temporarily_unavailable" : "invalid_request",
+    error_description: detail === undefined ? code : `${code}: ${detail}`,
+  };
+}
 
 const createTokenError = (detail: string) => new PortalAuthError("logout_token_invalid", { detail });

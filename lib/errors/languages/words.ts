@@ -56,7 +56,9 @@ export interface Words {
   readonly signOutQuestion: string;
   /** Asks the user to submit a form again after the sign-in, because it was not saved. */
   readonly formNotSent: string;
-  /** Asks whether to submit a saved form. `{name}` is the user who is signed in now, who may be another one. */
+  /**
+   * Asks whether to submit a saved form. `{name}` is the user who is signed in now, who may be another one.
+   */
   readonly formQuestion: string;
   /** Explains that there is no saved form: it was already submitted, or its time limit has passed. */
   readonly formGone: string;

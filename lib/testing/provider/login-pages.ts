@@ -1,39 +1,17 @@
 import { createHash } from "node:crypto";
 import type { ServerResponse } from "node:http";
+import { escapeHtml, renderHtmlDocument } from "../../util/html.js";
 import type { Person } from "./demo-users.js";
 import { PAGE_STYLE } from "./page-style.js";
 
 const STYLE_HASH = createHash("sha256").update(PAGE_STYLE).digest("base64");
 
-const ESCAPES: Record<string, string> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-
-const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? "");
-
-const page = (title: string, content: string): string => `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escaped(title)}</title>
-<style>${PAGE_STYLE}</style>
-</head>
-<body>
-<main>
-${content}
-</main>
-</body>
-</html>
-`;
+const page = (title: string, content: string): string =>
+  renderHtmlDocument({ lang: "en", title, style: PAGE_STYLE, content });
 
 const personButton = ({ sub, name, email = "" }: Person): string =>
-  `<button name="sub" value="${escaped(sub)}"><span class="face" aria-hidden="true">${escaped([...name][0] ?? "")}</span>` +
-  `<span class="name">${escaped(name)}</span><span class="email">${escaped(email)}</span></button>`;
+  `<button name="sub" value="${escapeHtml(sub)}"><span class="face" aria-hidden="true">${escapeHtml([...name][0] ?? "")}</span>` +
+  `<span class="name">${escapeHtml(name)}</span><span class="email">${escapeHtml(email)}</span></button>`;
 
 export interface LoginPage {
   readonly clientId: string;
@@ -43,11 +21,12 @@ export interface LoginPage {
 
 /** The form has no action: it goes back to the address of the page, which says whose login this is. */
 export function loginPage({ clientId, authSourceId, people }: LoginPage): string {
-  const source = authSourceId === undefined ? "" : `\n<p>Login source: <b>${escaped(authSourceId)}</b></p>`;
+  const source =
+    authSourceId === undefined ? "" : `\n<p>Login source: <b>${escapeHtml(authSourceId)}</b></p>`;
   return page(
     "Log in – demo portal",
     `<h1>Who are you today?</h1>
-<p><b>${escaped(clientId)}</b> wants to know who you are.</p>${source}
+<p><b>${escapeHtml(clientId)}</b> wants to know who you are.</p>${source}
 <p class="note">This is a demo portal. It runs on this computer only, its people are made up, and it never asks for a password.</p>
 <form method="post">
 ${Array.from(people, personButton).join("\n")}
@@ -61,7 +40,7 @@ export const errorPage = (error: string, description = ""): string =>
     "Not possible – demo portal",
     `<h1>That did not work</h1>
 <p>The application sent you here with something that this demo portal cannot accept.</p>
-<p><b>${escaped(error)}</b><br>${escaped(description)}</p>`,
+<p><b>${escapeHtml(error)}</b><br>${escapeHtml(description)}</p>`,
   );
 
 export const farewellPage = (): string =>
@@ -72,8 +51,10 @@ export const farewellPage = (): string =>
 
 /** While it is shown the applications' frames are loaded, and then it goes on (OpenID Connect Front-Channel Logout 1.0, section 2). */
 function framesPage(frames: readonly string[], target: string | undefined): string {
-  const framed = frames.map((address) => `<iframe src="${escaped(address)}" title="Logout" hidden></iframe>`);
-  const link = target === undefined ? "" : `\n<p><a href="${escaped(target)}">Go on</a></p>`;
+  const framed = frames.map(
+    (address) => `<iframe src="${escapeHtml(address)}" title="Logout" hidden></iframe>`,
+  );
+  const link = target === undefined ? "" : `\n<p><a href="${escapeHtml(target)}">Go on</a></p>`;
   return page("Logged out – demo portal", `<h1>You are logged out</h1>${link}\n${framed.join("\n")}`);
 }
 
