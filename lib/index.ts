@@ -77,7 +77,7 @@ export type {
 } from "./request-portal.js";
 export type { PortalSession } from "./session/login-record.js";
 export { type ExplainedOption, explain } from "./settings/explain.js";
-export type { AuthorizationParams, PortalAuthOptions } from "./settings/options.js";
+export type { AuthorizationParams, PortalAuthOptions } from "./settings/portal-auth-options.js";
 export type { NoncePolicy, ProfileName } from "./settings/profiles.js";
 export type { Origin } from "./settings/resolve-options.js";
 export type { PostgresPool, PostgresResult } from "./store/postgres-tables.js";

@@ -25,7 +25,7 @@ import { loginOf } from "./session/attached-login.js";
 import { createRecordCodec } from "./session/record-codec.js";
 import { createSessionMount } from "./session/session-mount.js";
 import { type ExplainedOption, explainResolved } from "./settings/explain.js";
-import type { PortalAuthOptions } from "./settings/options.js";
+import type { PortalAuthOptions } from "./settings/portal-auth-options.js";
 import { type ResolvedOptions, requireSettings, resolveOptions } from "./settings/resolve-options.js";
 import type { Settings } from "./settings/settings.js";
 import { findVariableTypos } from "./settings/variable-typos.js";

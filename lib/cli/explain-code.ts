@@ -1,6 +1,6 @@
 import { errorDefinitions } from "../errors/error-codes.js";
 import { findErrorSection } from "../errors/error-reference.js";
-import { WrongUsage } from "./wrong-usage.js";
+import { WrongUsage } from "./usage-error.js";
 
 /** Prints what the documentation says of a failure. */
 export function explainCode([code, ...more]: string[]): number {

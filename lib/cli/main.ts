@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { explainCode } from "./explain-code.js";
 import { doctor } from "./run-doctor.js";
-import { WrongUsage } from "./wrong-usage.js";
+import { WrongUsage } from "./usage-error.js";
 
 const USAGE = `
 Usage: express-portal-auth <command>

@@ -3,8 +3,8 @@ import { parseArgs, parseEnv } from "node:util";
 import { diagnose } from "../doctor/index.js";
 import { mergeEnvFiles } from "../settings/environment.js";
 import { explain } from "../settings/explain.js";
-import { createPaint, explainedLines, reportLines } from "./report.js";
-import { WrongUsage } from "./wrong-usage.js";
+import { createPaint, explainedLines, reportLines } from "./format-report.js";
+import { WrongUsage } from "./usage-error.js";
 
 /** Gives the exit code: 0 only when a login can work. */
 export async function doctor(args: string[]): Promise<number> {

@@ -3,7 +3,7 @@ import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { createDiscovery, type Provider } from "../provider/discovery.js";
 import { readDocument } from "../provider/provider-probe.js";
 import { addressToProbe } from "../provider/server-url.js";
-import type { PortalAuthOptions } from "../settings/options.js";
+import type { PortalAuthOptions } from "../settings/portal-auth-options.js";
 import { resolveOptions } from "../settings/resolve-options.js";
 import type { Settings } from "../settings/settings.js";
 import { findVariableTypos } from "../settings/variable-typos.js";
@@ -17,10 +17,10 @@ import {
   checkKeys,
   discoveryFailed,
   withoutPortal,
-} from "./check-portal.js";
+} from "./check-provider.js";
 import { checkAnswered, checkCookies, checkRedirect, type TrustProxy } from "./check-redirect.js";
 import { checkStore } from "./check-store.js";
-import { type Connection, probeConnection } from "./connection.js";
+import { type Connection, probeConnection } from "./probe-connection.js";
 
 /** What diagnose() looks at beside the options. */
 export interface DiagnoseOptions {

@@ -1,4 +1,4 @@
-import type { PortalAuthOptions } from "../settings/options.js";
+import type { PortalAuthOptions } from "../settings/portal-auth-options.js";
 import type { DiagnoseOptions, Diagnosis } from "./diagnose.js";
 
 export type { Check, CheckGroup, Verdict } from "./check.js";

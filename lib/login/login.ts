@@ -17,8 +17,8 @@ import {
 } from "../login-attempt/login-strength.js";
 import { attemptOf, authorizationUrl, newSeed } from "../provider/authorization-request.js";
 import { checkCookieCanBeSet } from "../session/session-cookie.js";
-import { checkAuthorizationParams } from "../settings/authorization-params.js";
-import type { AuthorizationParams } from "../settings/options.js";
+import { checkAuthorizationParams } from "../settings/check-authorization-params.js";
+import type { AuthorizationParams } from "../settings/portal-auth-options.js";
 import { omitUndefined } from "../util/omit-undefined.js";
 import { redirectIfSignedIn } from "./redirect-if-signed-in.js";
 import { checkRedirectLoop } from "./redirect-loop.js";

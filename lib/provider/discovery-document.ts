@@ -1,6 +1,6 @@
 import type * as oidc from "openid-client";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { hasEndpointsByHand } from "../settings/endpoints-by-hand.js";
+import { hasEndpointsByHand } from "../settings/has-endpoints-by-hand.js";
 import type { Settings } from "../settings/settings.js";
 import { parseJsonObject } from "../util/parse-json-object.js";
 import { explainFailure } from "./explain-failure.js";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { importJWK, type JWK } from "jose";
 import * as oidc from "openid-client";
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
-import { hasEndpointsByHand } from "../settings/endpoints-by-hand.js";
+import { hasEndpointsByHand } from "../settings/has-endpoints-by-hand.js";
 import { attemptOf, authorizationUrl, newSeed } from "./authorization-request.js";
 import type { Provider } from "./discovery.js";
 import { explainFailure } from "./explain-failure.js";

@@ -1,4 +1,4 @@
-import { hasEndpointsByHand } from "../settings/endpoints-by-hand.js";
+import { hasEndpointsByHand } from "../settings/has-endpoints-by-hand.js";
 import type { Settings } from "../settings/settings.js";
 import { withoutSlash } from "../util/without-trailing-slash.js";
 

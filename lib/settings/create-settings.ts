@@ -4,7 +4,7 @@ import { deepFreeze } from "../util/deep-freeze.js";
 import { systemClock } from "../util/time.js";
 import { withoutSlash } from "../util/without-trailing-slash.js";
 import { DEFAULTS, type ValidOptions } from "./option-table.js";
-import type { Routes } from "./options.js";
+import type { Routes } from "./portal-auth-options.js";
 import { PROFILES, type Profile, profileOfIssuer } from "./profiles.js";
 import type { Settings } from "./settings.js";
 

@@ -1,6 +1,6 @@
 import type { OptionRecord } from "./option-record.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "./option-table.js";
-import type { PortalAuthOptions } from "./options.js";
+import type { PortalAuthOptions } from "./portal-auth-options.js";
 import { type Origin, type ResolvedOptions, resolveOptions } from "./resolve-options.js";
 import type { Settings } from "./settings.js";
 import { showText } from "./show-value.js";

@@ -1,8 +1,8 @@
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
-import { checkAuthorizationParams } from "./authorization-params.js";
+import { checkAuthorizationParams } from "./check-authorization-params.js";
 import { createProblem, getDisplayName, type OptionProblem } from "./option-problems.js";
 import { VARIABLES, type ValidOptions } from "./option-table.js";
-import type { Routes } from "./options.js";
+import type { Routes } from "./portal-auth-options.js";
 import { isSymmetric, minimumSecretBytes } from "./signature-algorithms.js";
 
 /** Finds options that are valid by themselves and contradict another option. */

@@ -6,7 +6,7 @@ import { flowOptions } from "./options/flow-options.js";
 import { pageOptions } from "./options/page-options.js";
 import { providerOptions } from "./options/provider-options.js";
 import { sessionOptions } from "./options/session-options.js";
-import type { PortalAuthOptions } from "./options.js";
+import type { PortalAuthOptions } from "./portal-auth-options.js";
 
 /**
  * The record of every option, in the order of the documentation (example-app/guide/configuration.md).

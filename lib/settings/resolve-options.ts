@@ -19,7 +19,7 @@ import {
   OptionsSchema,
   type ValidOptions,
 } from "./option-table.js";
-import type { PortalAuthOptions } from "./options.js";
+import type { PortalAuthOptions } from "./portal-auth-options.js";
 import type { Settings } from "./settings.js";
 import { explainIgnoredVariable } from "./variable-scope.js";
 import { findSimilarName, findVariableTypos } from "./variable-typos.js";

@@ -4,7 +4,7 @@ import type { Logger } from "../contract/logger.js";
 import type { RenderPage } from "../contract/page-parts.js";
 import type { WordsGiven } from "../errors/languages/words.js";
 import type { StoreGiven } from "../store/store-given.js";
-import type { PortalAuthOptions, Routes } from "./options.js";
+import type { PortalAuthOptions, Routes } from "./portal-auth-options.js";
 import type { NoncePolicy, Profile } from "./profiles.js";
 import type { IdTokenAlgorithm } from "./signature-algorithms.js";
 

@@ -1,7 +1,7 @@
 import { isSameIssuer } from "./is-same-issuer.js";
 import type { OptionVariable } from "./option-record.js";
 import { VARIABLES } from "./option-table.js";
-import type { PortalAuthOptions } from "./options.js";
+import type { PortalAuthOptions } from "./portal-auth-options.js";
 
 /**
  * Returns why the variable of an option that code omits is not read; undefined if it is read.

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { DefaultValue } from "../../lib/settings/option-record.js";
 import { OPTION_NAMES, OPTIONS } from "../../lib/settings/option-table.js";
 
-const url = new URL("../../lib/settings/options.ts", import.meta.url);
+const url = new URL("../../lib/settings/portal-auth-options.ts", import.meta.url);
 const file = ts.createSourceFile(url.pathname, readFileSync(url, "utf8"), ts.ScriptTarget.Latest, true);
 
 /** Reads the docstring of each member of the interface PortalAuthOptions. */

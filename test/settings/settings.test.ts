@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createStore } from "../../lib/create-store.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { OptionsSchema, VARIABLES } from "../../lib/settings/option-table.js";
-import type { PortalAuthOptions } from "../../lib/settings/options.js";
+import type { PortalAuthOptions } from "../../lib/settings/portal-auth-options.js";
 import { resolveSettings } from "../../lib/settings/resolve-options.js";
 import { findVariableTypos } from "../../lib/settings/variable-typos.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";

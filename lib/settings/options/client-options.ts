@@ -1,9 +1,9 @@
 import * as v from "valibot";
 import { isSafeUrl } from "../../http/safe-url.js";
-import { hasOpenid } from "../authorization-params.js";
+import { hasOpenid } from "../check-authorization-params.js";
 import { derived, NONE, option, REQUIRED, value } from "../option-record.js";
 import { plainUrl, text, toggle } from "../option-schemas.js";
-import type { PortalAuthOptions } from "../options.js";
+import type { PortalAuthOptions } from "../portal-auth-options.js";
 import { showSecret, showText, showUrl } from "../show-value.js";
 import { ID_TOKEN_ALGORITHMS } from "../signature-algorithms.js";
 

@@ -1,5 +1,5 @@
 import { describePostLogoutUrl } from "../../http/external-url.js";
-import { hasEndpointsByHand } from "../endpoints-by-hand.js";
+import { hasEndpointsByHand } from "../has-endpoints-by-hand.js";
 import { derived, option } from "../option-record.js";
 import { httpsUrlOf, url } from "../option-schemas.js";
 import type { Profile } from "../profiles.js";

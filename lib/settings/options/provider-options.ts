@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { hasEndpointsByHand } from "../endpoints-by-hand.js";
+import { hasEndpointsByHand } from "../has-endpoints-by-hand.js";
 import { derived, NONE, option, REQUIRED } from "../option-record.js";
 import { httpsUrlOf, internalUrl, plainUrl, tenants, url } from "../option-schemas.js";
 import { PROFILES, type ProfileName } from "../profiles.js";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkAuthorizationParams, hasOpenid } from "../../lib/settings/authorization-params.js";
+import { checkAuthorizationParams, hasOpenid } from "../../lib/settings/check-authorization-params.js";
 
 test.each([
   ...[

@@ -2,11 +2,11 @@ import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { isUnencryptedUrl } from "../http/internal-url.js";
 import type { Provider } from "../provider/discovery.js";
 import { tryKeys } from "../provider/provider-probe.js";
-import { hasEndpointsByHand } from "../settings/endpoints-by-hand.js";
+import { hasEndpointsByHand } from "../settings/has-endpoints-by-hand.js";
 import type { Settings } from "../settings/settings.js";
 import { isSymmetric } from "../settings/signature-algorithms.js";
 import { type Check, checksOf } from "./check.js";
-import type { Connection } from "./connection.js";
+import type { Connection } from "./probe-connection.js";
 
 const { ok, warning, failed, skipped } = checksOf("portal");
 
