@@ -1,6 +1,9 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 
-/** Names that an application cannot add: they are the protection itself, or (request, request_uri) could replace it. */
+/**
+ * Parameters that an application cannot set. Some protect the login; `request` and `request_uri` could
+ * replace those.
+ */
 const RESERVED: readonly string[] = [
   "state",
   "nonce",
@@ -15,10 +18,10 @@ const RESERVED: readonly string[] = [
 ];
 
 /**
- * What an application adds to the authorization request. Values that are neither text nor a number are left out: they
- * may come from a query, where a stranger can make a list of anything.
+ * Returns the parameters that an application adds to the authorization request, as text. Values that are
+ * neither text nor a number are omitted: they may come from a query, which attackers can fill with lists.
  *
- * @throws PortalAuthError `authorization_params_invalid`
+ * @throws PortalAuthError `authorization_params_invalid` for a reserved parameter or an invalid value
  */
 export function checkAuthorizationParams(params: Readonly<Record<string, unknown>>): Record<string, string> {
   const reserved = Object.keys(params).find((name) => RESERVED.includes(name));
@@ -34,6 +37,7 @@ export function checkAuthorizationParams(params: Readonly<Record<string, unknown
   return added;
 }
 
+/** Decides whether a scope contains `openid`. Without it the provider issues no ID token. */
 export const hasOpenid = (scope: string): boolean => scope.split(/\s+/).includes("openid");
 
 const invalid = (detail: string) => new PortalAuthError("authorization_params_invalid", { detail });

@@ -5,14 +5,17 @@ import { systemClock } from "../util/time.js";
 import { withoutSlash } from "../util/without-trailing-slash.js";
 import { DEFAULTS, type ValidOptions } from "./option-table.js";
 import type { Routes } from "./portal-auth-options.js";
-import { PROFILES, type Profile, profileOfIssuer } from "./profiles.js";
+import { detectProfile, PROFILES, type Profile } from "./profiles.js";
 import type { Settings } from "./settings.js";
 
-/** Creates the settings from valid options: fills in the defaults that depend on other options, and freezes them. */
+/**
+ * Creates the settings from valid options: fills in the defaults that depend on other options, and freezes
+ * them.
+ */
 export function createSettings(options: ValidOptions): Settings {
   const { secret, tokenEncryptionKey, store, logger, ...same } = options;
   const { issuer, clientAuth, clientSecret, authorizationParams, nonce, clock, redirectUri } = options;
-  const profile: Profile = PROFILES[options.profile ?? profileOfIssuer(new URL(issuer))];
+  const profile: Profile = PROFILES[options.profile ?? detectProfile(new URL(issuer))];
   const settings = {
     ...same,
     issuer: withoutSlash(issuer),

@@ -10,13 +10,15 @@ export interface VariableValue {
 }
 
 /**
- * Reads a variable without the white space around it. A variable that is set but empty counts as unset, because
- * Compose files and CI systems set variables without a value to "".
+ * Reads a variable without the white space around it. A variable that is set but empty counts as unset,
+ * because Compose files and CI systems set variables without a value to "".
  */
 export const readVariable = (env: NodeJS.ProcessEnv, name: string): VariableValue =>
   parseText(env[name], name);
 
-/** Reads a secret from its variable or from the file that NAME_FILE names, as container platforms mount secrets. */
+/**
+ * Reads a secret from its variable, or from the file that NAME_FILE names: container platforms mount files.
+ */
 export function readSecret(env: NodeJS.ProcessEnv, name: string): VariableValue {
   const { value: path, problem } = readVariable(env, `${name}_FILE`);
   if (problem !== undefined) return { problem };
@@ -26,7 +28,7 @@ export function readSecret(env: NodeJS.ProcessEnv, name: string): VariableValue 
   return readFile(path, `${name}_FILE`);
 }
 
-/** Reads a file as UTF-8. It may begin with a byte order mark, and usually ends with a line break: both are removed. */
+/** Reads a file as UTF-8, without a byte order mark and without the line break at its end. */
 function readFile(path: string, name: string): VariableValue {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
@@ -44,7 +46,7 @@ function readFile(path: string, name: string): VariableValue {
   }
 }
 
-/** Removes what surrounds a value: spaces, the CR of Windows line ends, a byte order mark (U+FEFF). */
+/** Removes white space, the CR of Windows line ends and a byte order mark (U+FEFF) around a value. */
 function parseText(text: string | undefined, name: string): VariableValue {
   const value = text?.trim();
   if (!value) return {};
@@ -59,6 +61,9 @@ const QUOTED = /^(?:".*"|'.*'|`.*`|“.*”|‘.*’)$/s;
 export const isProduction = (env: NodeJS.ProcessEnv = process.env): boolean =>
   /^["']?\s*production\s*["']?$/i.test(env["NODE_ENV"]?.trim() ?? "");
 
-/** Merges the variables of files with the environment. The environment wins, then later files, as with `node --env-file`. */
+/**
+ * Merges files of variables with the environment, which takes precedence. A later file takes precedence over
+ * an earlier one.
+ */
 export const mergeEnvFiles = (files: readonly NodeJS.Dict<string>[]): NodeJS.ProcessEnv =>
   Object.assign({}, ...files, process.env);

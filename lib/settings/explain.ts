@@ -11,15 +11,18 @@ export interface ExplainedOption {
   readonly option: keyof PortalAuthOptions;
   /** Its environment variable, if it has one; NAME_FILE if the value was read from a file. */
   readonly variable: string | undefined;
-  /** A description of the value; undefined if there is none. Secrets are described by their length only. */
+  /**
+   * A description of the value; undefined for an option without a value. Secrets are described by their
+   * length only.
+   */
   readonly value: string | undefined;
   /** The source of the value. */
   readonly origin: Origin;
 }
 
 /**
- * Returns the effective configuration: each option's value and its source, without secrets. It rejects nothing: an
- * invalid value is shown as it was written.
+ * Returns the effective configuration: each option's value and its source, without secrets. It rejects
+ * nothing: an invalid value is shown as it was written.
  *
  * @param options as given to portalAuth()
  */
@@ -49,7 +52,10 @@ function explainOption(
 const getDefaultOrigin = ({ default: fallback }: OptionRecord, settings: Settings | undefined): Origin =>
   fallback.kind === "derived" ? fallback.getOrigin(settings) : "default";
 
-/** Describes the value of an option that nobody has set. A derived value is unknown while other options are invalid. */
+/**
+ * Describes the value of an option that is not set. A derived value is unknown while other options are
+ * invalid.
+ */
 function describeDefault(
   { default: fallback }: OptionRecord,
   settings: Settings | undefined,

@@ -31,7 +31,9 @@ export function findConflicts(options: ValidOptions, routes: Routes): OptionProb
 const createConflict = (option: string, advice: string): OptionProblem =>
   createProblem(option, getDisplayName(option), advice);
 
-/** Finds out whether a client that should have a secret has none. A problem of the option is enough by itself. */
+/**
+ * Finds out whether a client that should have a secret has none. A problem of the option is enough by itself.
+ */
 export function findMissingClientSecret(
   written: Readonly<Record<string, unknown>>,
   problems: readonly OptionProblem[],
@@ -67,7 +69,9 @@ function findMissingRoutes(options: ValidOptions): OptionProblem[] {
   });
 }
 
-/** Finds a client secret that is too short for an algorithm that uses it as its key (RFC 7518, section 3.2). */
+/**
+ * Finds a client secret that is too short for an algorithm that uses it as its key (RFC 7518, section 3.2).
+ */
 function findWeakKey({ idTokenAlg, clientAuth, clientSecret = "" }: ValidOptions): OptionProblem[] {
   if (!isSymmetric(idTokenAlg)) return [];
   const least = minimumSecretBytes(String(idTokenAlg));

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { findRecord } from "./option-table.js";
 
-/** What is wrong with an option, and what to write there. */
+/** A problem of one option, with advice. */
 export interface OptionProblem {
   /** "" for the name of a member that does not exist. */
   readonly option: string;
@@ -25,7 +25,9 @@ export const createPlainProblem = (option: string, text: string): OptionProblem 
   advice: text,
 });
 
-/** Returns the name under which messages show an option: its variable, if it has one, and the option in code. */
+/**
+ * Returns the name under which messages show an option: its variable, if it has one, and the option in code.
+ */
 export function getDisplayName(option: string, path = option): string {
   const variable = findRecord(option)?.variable;
   return variable ? `${variable.name} (option ${path})` : `option ${path}`;

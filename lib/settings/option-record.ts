@@ -11,7 +11,7 @@ export interface OptionRecord<
   readonly variable: OptionVariable<Name> | undefined;
   /** Validates and normalizes a value. Its messages say what to write. */
   readonly schema: Schema;
-  /** The value that is in effect if nobody sets the option. */
+  /** The value that is in effect if the option is not set. */
   readonly default: Default;
   /** Describes a value as it was written, without secrets: see show-value.ts. */
   readonly show: (written: unknown) => string | undefined;
@@ -21,27 +21,30 @@ export interface OptionRecord<
 export interface OptionVariable<Name = string> {
   readonly name: Name;
   /**
-   * Whose value the variable holds, if an application has several providers.
+   * The validity of the variable in an application with several providers.
    *
-   * - "provider": that of one provider, or of the registration there. If code names another issuer than
-   *   PORTAL_ISSUER, the variable is not read.
-   * - "client": that of one client. Also if code names another client than PORTAL_CLIENT_ID, the variable is
-   *   not read.
-   * - "shared": that of the application. The variable is read for every provider.
+   * - "shared": it is read for every provider.
+   * - "provider": it describes one provider, or the registration there. It is not read if code names another
+   *   issuer than PORTAL_ISSUER.
+   * - "client": it describes one client. It is not read in that case, nor if code names another client than
+   *   PORTAL_CLIENT_ID.
    */
   readonly scope: "provider" | "client" | "shared";
   /** A secret may come from the file that NAME_FILE names. */
   readonly isSecret: boolean;
   /**
-   * What happens if the option is undefined in code while the variable has a value: "read" takes that value. "reject"
-   * is an error, for options that decide who can sign in: the name of the application's own variable may be misspelt.
+   * The behaviour if the option is undefined in code while the variable has a value.
+   *
+   * - "read": the variable's value is used.
+   * - "reject": it is an error. These options decide who can sign in, and code may have read a misspelt
+   *   variable.
    */
   readonly ifUndefinedInCode: "read" | "reject";
   /** Converts the variable's text into the option's value. Without it, the text is the value. */
   readonly convert?: (text: string) => unknown;
 }
 
-/** The value of an option that nobody has set. */
+/** The value of an option that is not set. */
 export type DefaultValue = RequiredValue | FixedDefault | DerivedDefault;
 
 /** The option has no default: it must be set. */
@@ -52,7 +55,7 @@ export interface RequiredValue {
 /** A default that is not written in the option's record. */
 export interface DerivedDefault {
   readonly kind: "derived";
-  /** Describes the value in effect; undefined if there is none. */
+  /** Describes the value in effect; undefined if the option has no value then. */
   readonly describe: (settings: Settings) => string | undefined;
   /** The settings are undefined while other options are invalid. */
   readonly getOrigin: (settings: Settings | undefined) => "default" | "profile";
@@ -84,7 +87,10 @@ export const derived = (
 /** The option has no value unless it is set. */
 export const NONE = derived(() => undefined);
 
-/** Returns the record as it is. TypeScript infers the types of the schema, the default and the variable's name. */
+/**
+ * Returns the record as it is. TypeScript infers the types of the schema, the default and the variable's
+ * name.
+ */
 export const option = <
   Schema extends v.GenericSchema,
   Default extends RequiredValue | DerivedDefault | FixedDefault<MaybeReadonly<v.InferInput<Schema>>>,

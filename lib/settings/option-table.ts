@@ -89,5 +89,7 @@ function toEntry({ schema, default: fallback }: OptionRecord): v.GenericSchema {
   return v.optional(schema, fallback.kind === "value" ? fallback.value : undefined);
 }
 
-/** The options after validation: every option is present, undefined if it is not set and has no fixed default. */
+/**
+ * The options after validation: every option is present, undefined if it is not set and has no fixed default.
+ */
 export type ValidOptions = { readonly [Name in OptionName]: v.InferOutput<Entries[Name]> };

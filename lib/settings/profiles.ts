@@ -1,22 +1,29 @@
-/** Whether the ID token must carry the nonce that was sent, may carry it, or none is sent at all. */
+/**
+ * - "required": a nonce is sent, and the ID token must contain it.
+ * - "optional": a nonce is sent, and the ID token may omit it.
+ * - "off": no nonce is sent.
+ */
 export type NoncePolicy = "required" | "optional" | "off";
 
-/** What a family of portals does where its discovery document is silent. */
+/** The behaviour of a family of providers for everything that the discovery document omits. */
 export interface Profile {
   readonly name: string;
   readonly nonce: NoncePolicy;
-  /** Addresses relative to the issuer, for what discovery leaves out. */
+  /** Paths below the issuer, for endpoints that the discovery document omits. */
   readonly endpoints: {
     readonly userinfo?: string;
     readonly revocation?: string;
     readonly logout?: string;
   };
-  /** Names of the logout parameters: the portal has its own, everybody else follows RP-Initiated Logout 1.0. */
+  /** The parameters of the logout endpoint: "openid" means those of RP-Initiated Logout 1.0. */
   readonly logoutParameters: "tencent-ciam" | "openid";
 }
 
 export const PROFILES = {
-  /** Tencent Cloud CIAM, product pages 1148/51469 to 52259. Its documented ID token holds no nonce; PKCE covers the same attack. */
+  /**
+   * Tencent Cloud CIAM, product pages 1148/51469 to 52259. Its documented ID token contains no nonce.
+   * PKCE prevents the same attack.
+   */
   "tencent-ciam": {
     name: "tencent-ciam",
     nonce: "optional",
@@ -27,14 +34,14 @@ export const PROFILES = {
     },
     logoutParameters: "tencent-ciam",
   },
-  /** Everybody else: all from discovery. */
+  /** All other providers: everything comes from discovery. */
   openid: { name: "openid", nonce: "required", endpoints: {}, logoutParameters: "openid" },
 } as const satisfies Record<string, Profile>;
 
-/** The families that are known: see PORTAL_PROFILE. */
+/** The names of the known profiles: see PORTAL_PROFILE. */
 export type ProfileName = keyof typeof PROFILES;
 
-/** A tenant of the portal is known by its host; one with a domain of its own needs PORTAL_PROFILE. */
-export function profileOfIssuer(issuer: URL): ProfileName {
+/** Returns the profile for an issuer's host. A CIAM tenant with its own domain needs the option `profile`. */
+export function detectProfile(issuer: URL): ProfileName {
   return issuer.hostname.endsWith(".tencentciam.com") ? "tencent-ciam" : "openid";
 }

@@ -41,7 +41,8 @@ export interface ResolvedOptions {
 }
 
 /**
- * Resolves options, environment and defaults into settings. An option in code takes precedence over its variable.
+ * Resolves options, environment and defaults into settings. An option in code takes precedence over its
+ * variable.
  *
  * @throws PortalAuthError `options_invalid`: all problems at once, each with its name and what to write there
  */
@@ -53,7 +54,8 @@ export const resolveSettings = (
 /**
  * Returns the settings of resolved options.
  *
- * @throws PortalAuthError `options_invalid`: all problems at once, together with likely typos in the environment
+ * @throws PortalAuthError `options_invalid`: all problems at once, together with likely typos in the
+ *   environment
  */
 export function requireSettings(
   { settings, problems }: ResolvedOptions,
@@ -87,7 +89,9 @@ export function resolveOptions(
   return { written, origins, files, problems, settings };
 }
 
-/** With every option present, a missing one gets the message of its own schema, and the output is complete. */
+/**
+ * With every option present, a missing one gets the message of its own schema, and the output is complete.
+ */
 const NOTHING_SET = Object.fromEntries(OPTION_NAMES.map((name) => [name, undefined]));
 
 /** Problems are reported in the order of the documentation. */
@@ -147,6 +151,6 @@ function addVariable(
   if (file !== undefined) files[option] = file;
 }
 
-/** Decides whether ignoring the variable of this option leaves out something that the login needs. */
+/** Decides whether a login needs this option, so that ignoring its variable is a problem. */
 const isNeeded = (option: OptionName, { clientAuth }: PortalAuthOptions): boolean =>
   option === "clientId" || (option === "clientSecret" && clientAuth !== "none");

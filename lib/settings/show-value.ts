@@ -19,10 +19,10 @@ const toPlainMember = (_name: string, member: unknown): unknown => {
   return typeof member === "bigint" ? String(member) : member;
 };
 
-/** Describes a URL or a list of URLs. Invalid ones may hold a password: whatever contains an @ is not shown. */
+/** Describes a URL or a list of URLs. A value with an @ is not shown, because it may contain a password. */
 export function showUrl(value: unknown): string | undefined {
   const text = showText(value);
-  return text?.includes("@") ? "an address with a name or a password" : text;
+  return text?.includes("@") ? "a URL with a user name or password" : text;
 }
 
 /** Describes one secret, or several as a list or separated by commas, by the number of characters. */
@@ -40,7 +40,7 @@ export function showStore(value: unknown): string {
   if (typeof value !== "string") return OWN;
   const text = value.trim();
   if (text === MEMORY) return text;
-  if (!isStoreAddress(text)) return "set, but no address of a store"; // any part of it may be a password
+  if (!isStoreAddress(text)) return "set, but not the URL of a store"; // any part of it may be a password
   const { protocol, host, pathname } = new URL(text);
   return `${protocol}//${host}${pathname}`;
 }

@@ -1,4 +1,7 @@
-/** Algorithms with a key pair (RFC 7518, section 3.1; RFC 8037; RFC 9864). The provider's published keys verify them. */
+/**
+ * Algorithms with a key pair (RFC 7518, section 3.1; RFC 8037; RFC 9864). The provider's published keys
+ * verify them.
+ */
 export const ASYMMETRIC_ALGORITHMS = [
   "RS256",
   "RS384",
@@ -13,7 +16,9 @@ export const ASYMMETRIC_ALGORITHMS = [
   "Ed25519",
 ] as const;
 
-/** Algorithms whose key is the client secret. They are accepted only if the option `idTokenAlg` names them. */
+/**
+ * Algorithms whose key is the client secret. They are accepted only if the option `idTokenAlg` names them.
+ */
 export const SYMMETRIC_ALGORITHMS = ["HS256", "HS384", "HS512"] as const;
 
 /** The values of the option `idTokenAlg`. `none` is not among them. */
@@ -21,11 +26,12 @@ export const ID_TOKEN_ALGORITHMS = [...ASYMMETRIC_ALGORITHMS, ...SYMMETRIC_ALGOR
 
 export type IdTokenAlgorithm = (typeof ID_TOKEN_ALGORITHMS)[number];
 
+/** Decides whether the key of an algorithm is the client secret. */
 export const isSymmetric = (alg: unknown): boolean =>
   (SYMMETRIC_ALGORITHMS as readonly unknown[]).includes(alg);
 
 /**
- * Returns the minimum length of the client secret in bytes, for an algorithm that uses it as a key. It is the size of the
- * hash (RFC 7518, section 3.2): a shorter secret can be guessed offline from one ID token.
+ * Returns the minimum length of the client secret in bytes, for an algorithm that uses it as a key. It is the
+ * size of the hash (RFC 7518, section 3.2): a shorter secret can be guessed offline from one ID token.
  */
 export const minimumSecretBytes = (alg: string): number => Number(alg.slice(2)) / 8;

@@ -6,8 +6,8 @@ import type { PortalAuthOptions } from "./portal-auth-options.js";
 /**
  * Returns why the variable of an option that code omits is not read; undefined if it is read.
  *
- * If code names another provider or another client than the environment does, the variables of that provider or client
- * do not apply. Otherwise a secret would be sent to the wrong provider.
+ * If code names another provider or another client than the environment does, the variables of that provider
+ * or client do not apply. Otherwise a secret would be sent to the wrong provider.
  */
 export function explainIgnoredVariable(
   option: string,
@@ -17,9 +17,15 @@ export function explainIgnoredVariable(
 ): string | undefined {
   if (scope === "shared") return undefined;
   if (isOtherIssuer(given.issuer, env[VARIABLES.issuer]))
-    return `${name} belongs to ${VARIABLES.issuer}, but the option issuer names another provider: set ${option} in code as well`;
+    return (
+      `${name} belongs to ${VARIABLES.issuer}, but the option issuer names another provider: ` +
+      `set ${option} in code as well`
+    );
   if (scope === "client" && isOtherClient(given.clientId, env[VARIABLES.clientId]))
-    return `${name} belongs to ${VARIABLES.clientId}, but the option clientId names another client: set ${option} in code as well`;
+    return (
+      `${name} belongs to ${VARIABLES.clientId}, but the option clientId names another client: ` +
+      `set ${option} in code as well`
+    );
   return undefined;
 }
 

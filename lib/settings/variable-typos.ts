@@ -1,8 +1,11 @@
 import { SECRETS, VARIABLES } from "./option-table.js";
 
-/** Names that no other software is likely to use. A misspelt TOKEN_ENCRYPTION_KEY would silently disable encryption. */
+/**
+ * Names that no other software is likely to use. A misspelt TOKEN_ENCRYPTION_KEY would silently disable
+ * encryption.
+ */
 const OURS = /^(PORTAL_|SESSION_STORE|TOKEN_ENCRYPTION)/;
-/** Names that other software uses too. Of these, only names close to one of ours are reported. */
+/** Names that other software uses too. Only names close to one of ours are reported. */
 const SHARED = /^SESSION_/;
 /** Two edits: swapping two adjacent letters counts as two. */
 const MAX_TYPO_DISTANCE = 2;
@@ -26,8 +29,8 @@ export function findVariableTypos(env: NodeJS.ProcessEnv = process.env): string[
 }
 
 /**
- * Decides whether Kubernetes has set the variable for a service named "portal", "portal-web" or "session-store"
- * (Kubernetes documentation, "Service", section "Environment variables").
+ * Decides whether Kubernetes has set the variable for a service named "portal", "portal-web" or
+ * "session-store" (Kubernetes documentation, "Service", section "Environment variables").
  */
 const isServiceLink = (name: string, value: string): boolean =>
   /_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/.test(name) ||

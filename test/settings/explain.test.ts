@@ -29,7 +29,7 @@ const explained = (options: PortalAuthOptions = {}, env: Record<string, string> 
     ),
   );
 
-test("every option is told of, in the order of the table, with its variable", () => {
+test("shows every option with its variable, in the order of the documentation", () => {
   const all = explain({}, ENVIRONMENT);
   expect(all.map(({ option }) => option)).toEqual(Object.keys(OptionsSchema.entries));
   const variables = all.flatMap(({ option, variable }) => (variable ? [[option, variable]] : []));
@@ -41,11 +41,11 @@ test.each<[string, PortalAuthOptions, Record<string, string>, string, string | u
   ["in the environment", {}, {}, "issuer", "https://sample.portal.tencentciam.com", "variable"],
   ["in both", { clientId: "code" }, {}, "clientId", "code", "option"],
   ["nowhere", {}, {}, "httpTimeout", "10", "default"],
-  ["nowhere, and there is none", {}, {}, "tokenEncryptionKey", undefined, "default"],
+  ["nowhere, without a default", {}, {}, "tokenEncryptionKey", undefined, "default"],
   ["by the issuer's host", {}, {}, "profile", "tencent-ciam", "default"],
   ["by the profile", {}, {}, "nonce", "optional", "profile"],
   [
-    "by the profile, where discovery is silent",
+    "by the profile, for what discovery omits",
     {},
     {},
     "revocationUrl",
@@ -62,7 +62,7 @@ test.each<[string, PortalAuthOptions, Record<string, string>, string, string | u
     "default",
   ],
   [
-    "by nothing, as the endpoints are set",
+    "by nothing, because the endpoints are set",
     BY_HAND,
     {},
     "discoveryUrl",
@@ -98,18 +98,18 @@ test.each<[string, PortalAuthOptions, Record<string, string>, string, string | u
   ],
   ["as a store", { store: createMemoryStore() }, {}, "store", "one of your own", "option"],
   [
-    "as routes, of which some are left out",
+    "as routes, some of which are off",
     {},
     {},
     "routes",
     '{"login":"/login","callback":"/callback","logout":"/logout","backchannelLogout":false,"frontchannelLogout":false,"session":false,"form":"/login/form"}',
     "default",
   ],
-])("a value that is given %s", (_where, options, env, option, value, origin) => {
+])("shows a value that is set %s", (_where, options, env, option, value, origin) => {
   expect(explained(options, env).get(option)).toMatchObject({ value, origin });
 });
 
-test("a secret is told by its length alone, wherever it comes from", async () => {
+test("shows only the length of a secret, from any source", async () => {
   const folder = await mkdtemp(join(tmpdir(), "explain-"));
   onTestFinished(() => rm(folder, { recursive: true }));
   await writeFile(join(folder, "key"), `${SECRET}\n`);
@@ -132,19 +132,19 @@ test("a secret is told by its length alone, wherever it comes from", async () =>
   expect(inCode.get("secret")).toMatchObject({ value: "set, 48 and 48 characters", origin: "option" });
 });
 
-test("what is wrong is told as it was written, but for names and passwords in addresses", () => {
+test("shows an invalid value as it was written, except for user names and passwords in URLs", () => {
   const all = explained(
     { httpTimeout: "soon" as never },
     { PORTAL_ISSUER: `https://me:${SECRET}@portal.example` },
   );
   expect(all.get("httpTimeout")).toMatchObject({ value: "soon", origin: "option" });
-  expect(all.get("issuer")).toMatchObject({ value: "an address with a name or a password" });
+  expect(all.get("issuer")).toMatchObject({ value: "a URL with a user name or password" });
   expect(explained({ store: `redis//${SECRET}` }).get("store")).toMatchObject({
-    value: "set, but no address of a store",
+    value: "set, but not the URL of a store",
   });
 });
 
-test("a router tells its own", () => {
+test("shows the configuration of one portalAuth()", () => {
   const router = portalAuth({
     issuer: "https://portal.example",
     clientId: "app",
@@ -161,8 +161,8 @@ test("a router tells its own", () => {
   });
 });
 
-describe("a password that is written in a wrong way stands in nothing that is told:", () => {
-  const told = (options: PortalAuthOptions, env: Record<string, string> = {}) =>
+describe("never shows a password in an invalid", () => {
+  const shown = (options: PortalAuthOptions, env: Record<string, string> = {}) =>
     JSON.stringify(explain(options, { ...ENVIRONMENT, ...env }));
 
   test.each([
@@ -173,9 +173,9 @@ describe("a password that is written in a wrong way stands in nothing that is to
     "postgres://app:12?hunter2pw@db.example",
     "redis://default:7#hunter2pw@redis.example",
     "hunter2pw",
-  ])("of a store: %s", (address) => {
-    expect(told({}, { SESSION_STORE_URL: address })).not.toMatch(/hunter2|default:7|app:12/);
-    expect(told({}, { SESSION_STORE_URL: address })).toContain("set, but no address of a store");
+  ])("URL of a store: %s", (address) => {
+    expect(shown({}, { SESSION_STORE_URL: address })).not.toMatch(/hunter2|default:7|app:12/);
+    expect(shown({}, { SESSION_STORE_URL: address })).toContain("set, but not the URL of a store");
   });
 
   test.each([
@@ -184,14 +184,14 @@ describe("a password that is written in a wrong way stands in nothing that is to
     "https://admin:pass hunter2@portal.example",
     "https:/admin:hunter2@portal.example",
     "https:admin:hunter2@portal.example",
-  ])("of a portal or an API: %s", (address) => {
+  ])("URL of a provider or an API: %s", (address) => {
     for (const option of ["issuer", "userinfoUrl", "redirectUri"])
-      expect(told({ [option]: address })).not.toContain("hunter2");
-    expect(told({ apiOrigins: [address] })).not.toContain("hunter2");
+      expect(shown({ [option]: address })).not.toContain("hunter2");
+    expect(shown({ apiOrigins: [address] })).not.toContain("hunter2");
   });
 });
 
-test("what is the application's own may be whatever it is: a logger with keys, a circle", () => {
+test("shows objects of the application without their content, also circular ones", () => {
   const logger = { warn() {}, error() {}, transports: [{ apiKey: "hunter2" }], itself: {} };
   logger.itself = logger;
   expect(explained({ logger }).get("logger")).toMatchObject({ value: "one of your own", origin: "option" });

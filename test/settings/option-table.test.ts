@@ -67,7 +67,7 @@ const SPELT: Readonly<Record<string, RegExp>> = {
 const describeInDocstring = (name: string, value: unknown): RegExp =>
   SPELT[name] ?? new RegExp(`default ${JSON.stringify(value).replace(/[{}.]/g, "\\$&")}`, "i");
 
-test("the variables of one provider are exactly these: the others apply to every provider of the application", () => {
+test("exactly these variables describe one provider, and all others apply to every provider", () => {
   const scoped = records.flatMap(([, { variable }]) =>
     variable && variable.scope !== "shared" ? [variable.name] : [],
   );

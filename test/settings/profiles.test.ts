@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { profileOfIssuer } from "../../lib/settings/profiles.js";
+import { detectProfile } from "../../lib/settings/profiles.js";
 
 test.each([
   ["https://sample.portal.tencentciam.com", "tencent-ciam"],
@@ -8,6 +8,6 @@ test.each([
   ["https://eviltencentciam.com", "openid"],
   ["https://tencentciam.com.evil.example", "openid"],
   ["https://portal.example", "openid"],
-])("%s is of the profile %s", (issuer, profile) => {
-  expect(profileOfIssuer(new URL(issuer))).toBe(profile);
+])("detects for %s the profile %s", (issuer, profile) => {
+  expect(detectProfile(new URL(issuer))).toBe(profile);
 });

@@ -34,7 +34,8 @@ export const clientOptions = {
     variable: { name: "PORTAL_REDIRECT_URI", scope: "shared", isSecret: false, ifUndefinedInCode: "reject" },
     schema: v.pipe(
       plainUrl(
-        "write the URL of your callback, https://… (http only on loopback), as it is registered at the provider, e.g. https://app.example/callback",
+        "write the URL of your callback, https://… (http only on loopback), " +
+          "as it is registered at the provider, e.g. https://app.example/callback",
       ),
       v.check(
         (written) => !isSafeUrl(written) || new URL(written).href === written,

@@ -6,7 +6,9 @@ import { showText, showUrl } from "../show-value.js";
 
 const hook = <Name extends keyof Hooks>() => v.optional(customFunction<NonNullable<Hooks[Name]>>());
 
-/** The options for requests to the provider, for logins, API calls and logouts, and for the router's routes. */
+/**
+ * The options for requests to the provider, for logins, API calls and logouts, and for the router's routes.
+ */
 export const flowOptions = {
   httpTimeout: option({
     variable: { name: "PORTAL_HTTP_TIMEOUT", scope: "shared", isSecret: false, ifUndefinedInCode: "read" },
@@ -46,7 +48,8 @@ export const flowOptions = {
   apiOrigins: option({
     variable: { name: "PORTAL_API_ORIGINS", scope: "shared", isSecret: false, ifUndefinedInCode: "read" },
     schema: origins(
-      "write the origins of your APIs, such as https://api.example (http only on loopback), separated by commas",
+      "write the origins of your APIs, such as https://api.example (http only on loopback), " +
+        "separated by commas",
     ),
     default: value([]),
     show: showUrl,

@@ -7,9 +7,13 @@ import { NONE, option, REQUIRED, value } from "../option-record.js";
 import { seconds, secrets } from "../option-schemas.js";
 import { showSecrets, showStore, showText } from "../show-value.js";
 
-/** The union and both its members have this message: valibot's own messages repeat the value, here a password. */
+/**
+ * The union and both its members have this message: valibot's own messages repeat the value, here a password.
+ */
 const STORE =
-  "write memory:, redis://…, rediss://… or postgres://… (in a password #, @ and / are written %23, %40 and %2F), or in code a client of redis or ioredis, a Pool of pg, or an adapter";
+  "write memory:, redis://…, rediss://… or postgres://… " +
+  "(in a password #, @ and / are written %23, %40 and %2F), " +
+  "or in code a client of redis or ioredis, a Pool of pg, or an adapter";
 
 const isObject = (written: unknown): boolean =>
   (typeof written === "object" && written !== null) || typeof written === "function";

@@ -35,8 +35,8 @@ function problems(options: object, env: Record<string, string> = ENV): string {
   return "";
 }
 
-describe("what is settled", () => {
-  test("everything can come from the environment, and the rest has defaults", () => {
+describe("resolveSettings", () => {
+  test("reads everything from the environment, and fills in defaults", () => {
     expect(resolveSettings({}, ENV)).toMatchObject({
       issuer: "https://sample.portal.tencentciam.com",
       clientId: "env-client",
@@ -69,7 +69,7 @@ describe("what is settled", () => {
     });
   });
 
-  test("an option in code wins over its variable", () => {
+  test("prefers an option in code to its variable", () => {
     expect(resolveSettings({ clientId: "code-client", clientSecret: "its-secret" }, ENV).clientId).toBe(
       "code-client",
     );
@@ -107,7 +107,7 @@ describe("what is settled", () => {
     ["jwksUrl", "https://a.example/keys", "https://a.example/keys"],
     ["sessionIdle", "60", 60],
     ["sessionAbsolute", "120", 120],
-  ])("%s is read from its variable", (option, value, settled) => {
+  ])("reads %s from its variable", (option, value, settled) => {
     const settings = resolveSettings({}, { ...ENV, [VARIABLES[option]]: value }) as unknown as Record<
       string,
       unknown
@@ -123,18 +123,18 @@ describe("what is settled", () => {
     ["PORTAL_INTERNAL_URL", "http://id.example"],
     ["PORTAL_TOKEN_URL", "http://keycloak:8080/token"],
     ["PORTAL_ID_TOKEN_ALG", "none"],
-  ])("%s=%s is refused", (variable, value) => {
+  ])("rejects %s=%s", (variable, value) => {
     expect(problems({}, { ...ENV, [variable]: value })).toContain(`${variable} (option `);
   });
 
-  test("an empty variable counts as unset", () => {
+  test("treats an empty variable as unset", () => {
     expect(resolveSettings({}, { ...ENV, PORTAL_SCOPE: "" }).scope).toBe("openid");
     expect(problems({}, { ...ENV, PORTAL_CLIENT_ID: "" })).toContain(
       "PORTAL_CLIENT_ID (option clientId) is missing",
     );
   });
 
-  test("the profile follows the issuer's host, and an option names it for a tenant's own domain", () => {
+  test("selects the profile by the issuer's host, or by the option for a tenant's own domain", () => {
     const at = (issuer: string) => ({ ...ENV, PORTAL_ISSUER: issuer });
     expect(resolveSettings({}, ENV).nonce).toBe("optional");
     expect(resolveSettings({}, at("https://login.example")).nonce).toBe("required");
@@ -142,7 +142,7 @@ describe("what is settled", () => {
     expect(resolveSettings({ profile: "tencent-ciam" }, at("https://login.example")).nonce).toBe("optional");
   });
 
-  describe("of one portal, client and secret go together:", () => {
+  describe("if code names another provider or client than the environment", () => {
     const OTHER = { issuer: "https://staff.example", clientId: "staff", clientSecret: "its-secret" };
     const SPOKEN = {
       ...ENV,
@@ -164,7 +164,7 @@ describe("what is settled", () => {
       PORTAL_HTTP_TIMEOUT: "7",
     };
 
-    test("where code names another portal, what variables say of theirs is not read", () => {
+    test("ignores the variables that describe the other provider", () => {
       const settings = resolveSettings(OTHER, SPOKEN);
       expect(settings).toMatchObject({
         ...OTHER,
@@ -182,7 +182,7 @@ describe("what is settled", () => {
       expect(new Set(Object.values({ ...unread, ...alsoUnread }))).toEqual(new Set([undefined]));
     });
 
-    test("no secret goes to another portal", () => {
+    test("reports a secret or client id that belongs to the other provider", () => {
       const { clientSecret: _, ...lacking } = OTHER;
       expect(problems(lacking)).toContain(
         "- PORTAL_CLIENT_SECRET belongs to PORTAL_ISSUER, but the option issuer",
@@ -190,12 +190,12 @@ describe("what is settled", () => {
       expect(problems({ issuer: OTHER.issuer })).toContain("- PORTAL_CLIENT_ID belongs to PORTAL_ISSUER");
     });
 
-    test("nor with another client's name", () => {
+    test("reports a secret that belongs to the other client", () => {
       expect(problems({ clientId: "staff" })).toContain("- PORTAL_CLIENT_SECRET belongs to PORTAL_CLIENT_ID");
       expect(resolveSettings({ clientId: "staff", clientAuth: "none" }, ENV).clientSecret).toBeUndefined();
     });
 
-    test("what code spells as the environment does, or names where that names nothing, is no other", () => {
+    test("reads the variables if both name the same provider and client, or if only code names them", () => {
       expect(problems({ issuer: `${ENV.PORTAL_ISSUER}/`, clientId: ENV.PORTAL_CLIENT_ID })).toBe("");
       expect(
         problems({ issuer: OTHER.issuer, clientId: "staff" }, without("PORTAL_ISSUER", "PORTAL_CLIENT_ID")),
@@ -203,7 +203,7 @@ describe("what is settled", () => {
     });
 
     test.each(["issuer", "clientId", "clientSecret", "redirectUri"])(
-      "an option %s that is undefined in code is not taken from the environment: its own variable may be misspelt",
+      "reports that %s is undefined in code, and does not read its variable",
       (option) => {
         expect(problems({ [option]: undefined })).toContain(
           `- option ${option} is undefined in code: check where`,
@@ -217,20 +217,21 @@ describe("what is settled", () => {
     );
   });
 
-  test("a client without a secret needs none, and one that is there all the same is not used", () => {
+  test("needs no secret for a public client, and ignores one that is set", () => {
     expect(
       resolveSettings({ clientAuth: "none" }, without("PORTAL_CLIENT_SECRET")).clientSecret,
     ).toBeUndefined();
     expect(resolveSettings({ clientAuth: "none" }, ENV).clientSecret).toBeUndefined();
   });
 
-  test("session secrets rotate: several, separated by commas or as a list", () => {
-    const [a, b] = ["a".repeat(32), "b".repeat(32)];
+  test("accepts several session secrets, separated by commas or as a list", () => {
+    const a = "a".repeat(32);
+    const b = "b".repeat(32);
     expect(resolveSettings({}, { ...ENV, SESSION_SECRET: `${a}, ${b}` }).secrets).toEqual([a, b]);
     expect(resolveSettings({ secret: [a, b] }, ENV).secrets).toEqual([a, b]);
   });
 
-  test("settings are frozen, down to the last list, and what was handed in is left alone", () => {
+  test("freezes the settings deeply, but not the given options", () => {
     const given = {
       authorizationParams: { prompt: "login" },
       keepSessionKeys: ["cart"],
@@ -256,8 +257,9 @@ describe("what is settled", () => {
     });
   });
 
-  test("so do the keys for tokens at rest, which are others than the session secrets", () => {
-    const [a, b] = ["a".repeat(32), "b".repeat(32)];
+  test("accepts several keys for tokens at rest, apart from the session secrets", () => {
+    const a = "a".repeat(32);
+    const b = "b".repeat(32);
     const { tokenEncryptionKeys, secrets } = resolveSettings(
       {},
       { ...ENV, TOKEN_ENCRYPTION_KEY: `${a}, ${b}` },
@@ -279,7 +281,7 @@ describe("what is settled", () => {
       ["https://a.example", "https://b.example"],
       ["https://a.example", "https://b.example"],
     ],
-    ["with a slash at the end, as people copy them", "https://api.example/", ["https://api.example"]],
+    ["with a slash at the end", "https://api.example/", ["https://api.example"]],
     ["with a port", "https://api.example:8443", ["https://api.example:8443"]],
     [
       "over http on loopback",
@@ -287,7 +289,7 @@ describe("what is settled", () => {
       ["http://127.0.0.1:4000", "http://[::1]:1"],
     ],
     ["none", [], []],
-  ])("origins of APIs: %s", (_name, given, settled) => {
+  ])("accepts origins of APIs: %s", (_name, given, settled) => {
     expect(resolveSettings({ apiOrigins: given as string[] }, ENV).apiOrigins).toEqual(settled);
     if (typeof given === "string")
       expect(resolveSettings({}, { ...ENV, PORTAL_API_ORIGINS: given }).apiOrigins).toEqual(settled);
@@ -299,16 +301,16 @@ describe("what is settled", () => {
     "rediss://user:password@cache.example:6380",
     "postgres://user:password@db.example/app?sslmode=require",
     "postgresql:///app",
-  ])("the address of a store: %s", (address) => {
+  ])("accepts the URL of a store: %s", (address) => {
     expect(resolveSettings({ store: address }, ENV).store).toBe(address);
     expect(resolveSettings({}, { ...ENV, SESSION_STORE_URL: ` ${address} ` }).store).toBe(address);
   });
 
-  test.each(["memory:", ""])("the memory of this process: SESSION_STORE_URL=%s", (address) => {
+  test.each(["memory:", ""])("uses the memory of this process for SESSION_STORE_URL=%s", (address) => {
     expect(resolveSettings({}, { ...ENV, SESSION_STORE_URL: address }).store).toBeUndefined();
   });
 
-  test("a clock is the app's own function; the default clock is Date.now, looked up each time", () => {
+  test("uses the clock of the app, or Date.now, which it looks up each time", () => {
     const clock = () => 0;
     expect(resolveSettings({ clock }, ENV).clock).toBe(clock);
     const settings = resolveSettings({}, ENV);
@@ -316,7 +318,7 @@ describe("what is settled", () => {
     expect(settings.clock()).toBe(42);
   });
 
-  test("a store is the app's own and stays usable", () => {
+  test("does not freeze a store of the app", () => {
     for (const store of [createMemoryStore(), createMinimalRecords(), createStore("memory:")]) {
       expect(resolveSettings({ store }, ENV).store).toBe(store);
       expect(Object.isFrozen(store)).toBe(false);
@@ -324,11 +326,11 @@ describe("what is settled", () => {
   });
 });
 
-describe("what is refused", () => {
+describe("resolveSettings rejects", () => {
   const SLASHES = "write two slashes and a host after the scheme";
 
-  test("all problems are told at once, each with its variable and what to write there", () => {
-    const told = problems({}, {});
+  test("all problems at once, each with its variable and what to write there", () => {
+    const message = problems({}, {});
     for (const name of [
       "PORTAL_ISSUER",
       "PORTAL_CLIENT_ID",
@@ -336,8 +338,8 @@ describe("what is refused", () => {
       "PORTAL_REDIRECT_URI",
       "SESSION_SECRET",
     ])
-      expect(told).toMatch(new RegExp(`- ${name}\\b.* is missing: write `));
-    expect(told.split("\n  - ")).toHaveLength(6);
+      expect(message).toMatch(new RegExp(`- ${name}\\b.* is missing: write `));
+    expect(message.split("\n  - ")).toHaveLength(6);
   });
 
   test.each<[string, object, string]>([
@@ -457,7 +459,7 @@ describe("what is refused", () => {
     ["a route that does not exist", { routes: { signin: "/x" } }, "option routes.signin"],
     ["a hook that is no function", { hooks: { onLogin: "x" } }, "option hooks.onLogin"],
     ["a hook that does not exist", { hooks: { onLogn: () => {} } }, "option hooks.onLogn"],
-    ["a store that is none", { store: {} }, "SESSION_STORE_URL (option store)"],
+    ["a store without methods", { store: {} }, "SESSION_STORE_URL (option store)"],
     ["an option that does not exist", { clientID: "x" }, "option clientID"],
     ["authorization parameters as text", { authorizationParams: "prompt=login" }, "PORTAL_AUTH_SOURCE_ID"],
     ["session keys that are taken", { keepSessionKeys: ["cart", "cookie"] }, "option keepSessionKeys"],
@@ -510,16 +512,16 @@ describe("what is refused", () => {
       "SESSION_STORE_URL (option store): is none of these: an address (redis://…, postgres://…)",
     ],
     [
-      "an adapter that lacks methods",
+      "an adapter without some methods",
       { store: { read() {}, create() {}, remove() {}, index: { add() {}, list() {} } } },
       "SESSION_STORE_URL (option store): is an adapter without replace, touch, index.remove\n",
     ],
     ["session keys that are no list", { keepSessionKeys: "cart" }, "option keepSessionKeys"],
-  ])("%s", (_name, options, told) => {
-    expect(problems(options)).toContain(`- ${told}`);
+  ])("%s", (_name, options, message) => {
+    expect(problems(options)).toContain(`- ${message}`);
   });
 
-  test("http is for loopback: the portal and the app on this machine", () => {
+  test("http, unless provider and app are on loopback", () => {
     for (const host of ["127.0.0.1:3001", "localhost:3001", "[::1]:3001"])
       expect(
         problems({ redirectUri: `http://${host}/callback` }, { ...ENV, PORTAL_ISSUER: `http://${host}` }),
@@ -531,8 +533,8 @@ describe("what is refused", () => {
     expect(problems({ issuer: "http://localhost.evil.example" })).toContain("PORTAL_ISSUER");
   });
 
-  test("no value stands in the report, as it may be a secret in the wrong place", () => {
-    const told = problems({
+  test("invalid values without showing them, because one may be a secret in the wrong place", () => {
+    const message = problems({
       clientAuth: "hunter2-auth",
       secret: "hunter2-secret",
       issuer: "hunter2-issuer",
@@ -542,40 +544,58 @@ describe("what is refused", () => {
       tokenEncryptionKey: "hunter2",
       clock: "hunter2",
     });
-    expect(told).not.toContain("hunter2");
-    expect(told.split("\n  - ")).toHaveLength(9);
-    expect(told).toMatch(/\n {2}More: npx express-portal-auth explain options_invalid$/);
+    expect(message).not.toContain("hunter2");
+    expect(message.split("\n  - ")).toHaveLength(9);
+    expect(message).toMatch(/\n {2}More: npx express-portal-auth explain options_invalid$/);
   });
 
-  test.each(Object.keys(OptionsSchema.entries))("whatever is written for %s, in whatever shape", (option) => {
-    const shapes = [
-      "hunter2",
-      ["hunter2"],
-      [["hunter2"]],
-      { x: "hunter2" },
-      { login: "hunter2", onLogin: "hunter2" },
-    ];
-    for (const shape of shapes) expect(problems({ [option]: shape })).not.toContain("hunter2");
-  });
+  test.each(Object.keys(OptionsSchema.entries))(
+    "a value of any shape for %s without showing it",
+    (option) => {
+      const shapes = [
+        "hunter2",
+        ["hunter2"],
+        [["hunter2"]],
+        { x: "hunter2" },
+        { login: "hunter2", onLogin: "hunter2" },
+      ];
+      for (const shape of shapes) expect(problems({ [option]: shape })).not.toContain("hunter2");
+    },
+  );
 
   test.each([
     "redis://:hunter2@",
     "redis://:hunter2@[x",
     "redis//:hunter2@cache.example",
     "https://:hunter2@db.example",
-  ])("no password of a store either: %s", (address) => {
-    for (const told of [problems({ store: address }), problems({}, { ...ENV, SESSION_STORE_URL: address })]) {
-      expect(told).toContain("- SESSION_STORE_URL (option store): write memory:, redis://…");
-      expect(told).not.toContain("hunter2");
+  ])("an invalid store without showing its password: %s", (address) => {
+    for (const message of [
+      problems({ store: address }),
+      problems({}, { ...ENV, SESSION_STORE_URL: address }),
+    ]) {
+      expect(message).toContain("- SESSION_STORE_URL (option store): write memory:, redis://…");
+      expect(message).not.toContain("hunter2");
     }
   });
 
-  test("SESSION_STORE_URL=memory: says what happens anyway", () => {
+  test("not SESSION_STORE_URL=memory:, which is the default", () => {
     expect(problems({}, { ...ENV, SESSION_STORE_URL: "memory:" })).toBe("");
+  });
+
+  test("names the most similar option for each unknown one", () => {
+    const message = problems({ clientID: "a", redirectURI: "b", foo: 1 });
+    expect(message).toContain("- option clientID: no such option: did you mean clientId?");
+    expect(message).toContain("- option redirectURI: no such option: did you mean redirectUri?");
+    expect(message).toMatch(/- option foo: no such option$/m);
+  });
+
+  test("reports missing options in the order of the documentation", () => {
+    const message = [...problems({}, {}).matchAll(/\(option (\w+)\)/g)].map(([, option]) => option);
+    expect(message).toEqual(["issuer", "clientId", "clientSecret", "redirectUri", "secret"]);
   });
 });
 
-describe("a variable with something around its value", () => {
+describe("characters around a variable's value", () => {
   const around = (before: string, after: string) =>
     Object.fromEntries(
       Object.entries({
@@ -592,7 +612,7 @@ describe("a variable with something around its value", () => {
     ["spaces and a tab", "  ", " \t"],
     ["a byte order mark", "\uFEFF", ""],
     ["a no-break space, copied from a web page", "\u00A0", "\u00A0"],
-  ])("is read without %s", (_what, before, after) => {
+  ])("are removed: %s", (_what, before, after) => {
     expect(resolveSettings({}, around(before, after))).toMatchObject({
       issuer: ENV.PORTAL_ISSUER,
       clientId: "env-client",
@@ -605,37 +625,37 @@ describe("a variable with something around its value", () => {
     });
   });
 
-  test("counts as unset if nothing else is there", () => {
+  test("count as unset if nothing else is left", () => {
     expect(resolveSettings({}, { ...ENV, PORTAL_SCOPE: " \r" }).scope).toBe("openid");
     expect(problems({}, { ...ENV, PORTAL_CLIENT_ID: "\r" })).toContain(
       "PORTAL_CLIENT_ID (option clientId) is missing",
     );
   });
 
-  test("is still the variable of the issuer in code", () => {
+  test("do not make the issuer another one than that in code", () => {
     const env = { ...ENV, PORTAL_ISSUER: `${ENV.PORTAL_ISSUER}/\r` };
     expect(resolveSettings({ issuer: ENV.PORTAL_ISSUER }, env).clientId).toBe("env-client");
   });
 
   test.each(['"', "'", "`", "“ ”"])(
-    "is refused in quotation marks, without showing the value: %s",
+    "are rejected if they are quotation marks, without showing the value: %s",
     (marks) => {
       const [before = "", after = before] = marks.split(" ");
-      const told = problems({}, around(before, after));
+      const message = problems({}, around(before, after));
       for (const name of Object.keys(ENV))
-        expect(told).toContain(`- ${name} has quotation marks around its value`);
-      expect(told.match(/PORTAL_CLIENT_ID/g)).toHaveLength(1);
-      expect(told).not.toMatch(/env-client|env-secret/);
-      expect(told).not.toContain(SECRET);
+        expect(message).toContain(`- ${name} has quotation marks around its value`);
+      expect(message.match(/PORTAL_CLIENT_ID/g)).toHaveLength(1);
+      expect(message).not.toMatch(/env-client|env-secret/);
+      expect(message).not.toContain(SECRET);
     },
   );
 
-  test("may hold a quotation mark of its own", () => {
+  test("may be a single quotation mark", () => {
     expect(resolveSettings({}, { ...ENV, PORTAL_CLIENT_SECRET: '"half' }).clientSecret).toBe('"half');
   });
 });
 
-describe("a variable that nobody reads", () => {
+describe("an unknown variable", () => {
   const SERVICE_LINKS = {
     PORTAL_SERVICE_HOST: "10.0.0.11",
     PORTAL_SERVICE_PORT: "8080",
@@ -652,30 +672,30 @@ describe("a variable that nobody reads", () => {
     SESSION_STORE_PORT: "tcp://10.0.0.13:6379",
   };
 
-  test("is no typo if Kubernetes has set it for a service of such a name", () => {
+  test("is ignored if Kubernetes sets it for a service of that name", () => {
     expect(findVariableTypos({ ...ENV, ...SERVICE_LINKS })).toEqual([]);
     expect(problems({}, { ...without("PORTAL_CLIENT_ID"), ...SERVICE_LINKS })).not.toContain(
       "is not a variable",
     );
   });
 
-  test("is a typo although it looks alike", () => {
+  test("is reported if it only resembles one that Kubernetes sets", () => {
     expect(findVariableTypos({ ...ENV, PORTAL_PORT: "8080" })).toHaveLength(1);
   });
 
-  test("is told if its name begins with the byte order mark of a file", () => {
+  test("is reported if its name begins with the byte order mark of a file", () => {
     const env = { ...without("PORTAL_ISSUER"), "\uFEFFPORTAL_ISSUER": ENV.PORTAL_ISSUER };
     expect(problems({}, env)).toContain("- PORTAL_ISSUER begins with a byte order mark: save your .env file");
   });
 
-  test("is told as a likely typo, with the nearest real name, beside what is missing for it", () => {
+  test("is reported as a likely typo, with the nearest name, together with the missing option", () => {
     const env = { ...without("PORTAL_CLIENT_ID"), PORTAL_CLEINT_ID: "x" };
     expect(problems({}, env)).toContain(
       "PORTAL_CLEINT_ID is not a variable of express-portal-auth. The nearest is PORTAL_CLIENT_ID",
     );
   });
 
-  test("is told also when nothing is missing, and stops nobody", () => {
+  test("is a warning, not an error, if nothing is missing", () => {
     const env = { ...ENV, PORTAL_SCOPES: "openid", PORTAL_NONSE: "off", SESSION_STORE: "redis://127.0.0.1" };
     expect(problems({}, env)).toBe("");
     expect(findVariableTypos(env)).toEqual([
@@ -686,7 +706,7 @@ describe("a variable that nobody reads", () => {
   });
 
   test.each([["SESSION_SECERT"], ["SESSION_SECRETS"], ["SESSION_IDEL"], ["SESSION_SAMESITE"]])(
-    "%s is a slip of the finger, though others name theirs so too",
+    "is reported if it is close to one of ours, although other software may use it: %s",
     (name) => {
       expect(problems({}, { ...without("SESSION_SECRET"), [name]: "x" })).toContain(
         `- ${name} is not a variable of`,
@@ -694,19 +714,7 @@ describe("a variable that nobody reads", () => {
     },
   );
 
-  test("options are told all at once, with the one that may be meant", () => {
-    const told = problems({ clientID: "a", redirectURI: "b", foo: 1 });
-    expect(told).toContain("- option clientID: no such option: did you mean clientId?");
-    expect(told).toContain("- option redirectURI: no such option: did you mean redirectUri?");
-    expect(told).toMatch(/- option foo: no such option$/m);
-  });
-
-  test("what is missing is told in the order of the README's table", () => {
-    const told = [...problems({}, {}).matchAll(/\(option (\w+)\)/g)].map(([, option]) => option);
-    expect(told).toEqual(["issuer", "clientId", "clientSecret", "redirectUri", "secret"]);
-  });
-
-  test("a name that exists, and one of somebody else, are no typos", () => {
+  test("does not report known variables, or those of other software", () => {
     expect(
       findVariableTypos({ ...ENV, PORTAL_CLIENT_SECRET_FILE: "/x", PATH: "/bin", SESSION_NAME: "x" }),
     ).toEqual([]);
@@ -730,7 +738,7 @@ describe("a secret in a file", () => {
   });
   afterAll(() => rm(folder, { recursive: true }));
 
-  test("is read, without the line break at its end", () => {
+  test("is read without the line break at its end", () => {
     const env = {
       ...without("PORTAL_CLIENT_SECRET", "SESSION_SECRET"),
       PORTAL_CLIENT_SECRET_FILE: file("client"),
@@ -747,22 +755,25 @@ describe("a secret in a file", () => {
   test.each([
     ["quoted", "the file of PORTAL_CLIENT_SECRET_FILE has quotation marks around its value"],
     ["utf16", "PORTAL_CLIENT_SECRET_FILE names a file that is not UTF-8 text"],
-  ])("that is %s is told, without what it holds", (name, message) => {
-    const told = problems({}, { ...without("PORTAL_CLIENT_SECRET"), PORTAL_CLIENT_SECRET_FILE: file(name) });
-    expect(told).toContain(message);
-    expect(told.match(/PORTAL_CLIENT_SECRET/g)).toHaveLength(1);
-    expect(told).not.toContain("hunter2");
+  ])("is reported without its content if it is %s", (name, problem) => {
+    const message = problems(
+      {},
+      { ...without("PORTAL_CLIENT_SECRET"), PORTAL_CLIENT_SECRET_FILE: file(name) },
+    );
+    expect(message).toContain(problem);
+    expect(message.match(/PORTAL_CLIENT_SECRET/g)).toHaveLength(1);
+    expect(message).not.toContain("hunter2");
   });
 
-  test("whose path is in quotation marks is told", () => {
-    const told = problems(
+  test("is reported if its path is in quotation marks", () => {
+    const message = problems(
       {},
       { ...without("PORTAL_CLIENT_SECRET"), PORTAL_CLIENT_SECRET_FILE: '"/run/secrets/x"' },
     );
-    expect(told).toContain("- PORTAL_CLIENT_SECRET_FILE has quotation marks around its value");
+    expect(message).toContain("- PORTAL_CLIENT_SECRET_FILE has quotation marks around its value");
   });
 
-  test("may be the address of a store, with its password, or the keys for tokens at rest", () => {
+  test("may be the URL of a store with its password, or the keys for tokens at rest", () => {
     const env = { ...ENV, SESSION_STORE_URL_FILE: file("store"), TOKEN_ENCRYPTION_KEY_FILE: file("keys") };
     expect(resolveSettings({}, env)).toMatchObject({
       store: "redis://:hunter2@cache.example:6379",
@@ -770,18 +781,18 @@ describe("a secret in a file", () => {
     });
   });
 
-  test("that holds something wrong is told with its variable, and without what it holds", () => {
+  test("is reported with its variable, without its content, if it is invalid", () => {
     const env = { ...ENV, SESSION_STORE_URL_FILE: file("wrong"), TOKEN_ENCRYPTION_KEY_FILE: file("wrong") };
-    const told = problems({}, env);
-    expect(told).toContain("- SESSION_STORE_URL (option store): write memory:");
-    expect(told).toContain(
+    const message = problems({}, env);
+    expect(message).toContain("- SESSION_STORE_URL (option store): write memory:");
+    expect(message).toContain(
       "- TOKEN_ENCRYPTION_KEY (option tokenEncryptionKey): write at least 32 random characters",
     );
-    expect(told).not.toContain("hunter2");
+    expect(message).not.toContain("hunter2");
   });
 
-  test("that is missing or empty is told with its variable, once", () => {
-    const told = problems(
+  test("is reported once, with its variable, if it is missing or empty", () => {
+    const message = problems(
       {},
       {
         ...without("PORTAL_CLIENT_SECRET", "SESSION_SECRET"),
@@ -789,17 +800,17 @@ describe("a secret in a file", () => {
         SESSION_SECRET_FILE: file("empty"),
       },
     );
-    expect(told).toContain("PORTAL_CLIENT_SECRET_FILE names a file that cannot be read (ENOENT)");
-    expect(told).toContain("SESSION_SECRET_FILE names a file that is empty");
-    expect(told.match(/PORTAL_CLIENT_SECRET/g)).toHaveLength(1);
+    expect(message).toContain("PORTAL_CLIENT_SECRET_FILE names a file that cannot be read (ENOENT)");
+    expect(message).toContain("SESSION_SECRET_FILE names a file that is empty");
+    expect(message.match(/PORTAL_CLIENT_SECRET/g)).toHaveLength(1);
   });
 
-  test("beside its variable is one too many", () => {
-    const told = problems({}, { ...ENV, PORTAL_CLIENT_SECRET_FILE: file("client") });
-    expect(told).toContain("PORTAL_CLIENT_SECRET and PORTAL_CLIENT_SECRET_FILE are both set");
+  test("is rejected if its variable is set as well", () => {
+    const message = problems({}, { ...ENV, PORTAL_CLIENT_SECRET_FILE: file("client") });
+    expect(message).toContain("PORTAL_CLIENT_SECRET and PORTAL_CLIENT_SECRET_FILE are both set");
   });
 
-  test("is not needed for an option that is given in code", () => {
+  test("is not read for an option that is set in code", () => {
     expect(
       resolveSettings({ clientSecret: "code" }, { ...ENV, PORTAL_CLIENT_SECRET_FILE: file("nowhere") })
         .clientSecret,
