@@ -104,7 +104,7 @@ test("shell commands name scripts and programs that exist", async () => {
 
 test("the problem in the README is the response of the guard", async () => {
   const { code } = block(
-    '{ "type": "urn:express-portal-auth:login_required", "title": "Please sign in to go on.", "status": 401,',
+    '{ "type": "urn:express-portal-auth:login_required", "title": "Please sign in to continue.", "status": 401,',
   );
   const { url, browser } = await startWorld();
   const problem = JSON.parse((await browser.fetch(`${url}/account`)).body);
