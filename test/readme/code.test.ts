@@ -297,6 +297,19 @@ describe("a front end of its own", () => {
   });
 });
 
+test("a page's script sends the user to sign in after a 401", async () => {
+  const { url, browser } = await startWorld();
+  const fetch = async (path: string) => {
+    const { status, body } = await browser.fetch(url + path);
+    return { status, json: async () => JSON.parse(body) };
+  };
+  const location = { pathname: "/orders", search: "?page=2", href: "" };
+  const one = block("// in the page: calls the API, and signs in if necessary");
+  const { call } = await runBlock(one, { fetch, location }, ["call"]);
+  void (call as (path: string) => Promise<unknown>)("/account");
+  await vi.waitFor(() => expect(location.href).toBe("/login?returnTo=%2Forders%3Fpage%3D2"));
+});
+
 describe("when a session ends in the middle", () => {
   test("a page warns in time, and the user stays signed in", async () => {
     const { clock, later } = createClock();
