@@ -61,8 +61,8 @@ export function resolveLoginStrength(where: string, given: LoginStrength): Requi
   const values = acr === undefined ? undefined : split(acr);
   if (values !== undefined && !(areNames(values, NAME) && isShort(values)))
     throw new TypeError(
-      `${where}: acr must be a value that the provider defines, or a list of such values. ` +
-        `It must not be empty, and may have ${MAX_ACR_CHARACTERS} characters at most.`,
+      `${where}: acr must be a value that the provider defines, or a list of such values, ` +
+        `not empty, and with ${MAX_ACR_CHARACTERS} characters at most`,
     );
   return omitUndefined({
     acr: values && [...values],
