@@ -3,9 +3,13 @@ import { CHINESE } from "../errors/languages/chinese.js";
 import { ENGLISH } from "../errors/languages/english.js";
 import type { Words, WordsGiven } from "../errors/languages/words.js";
 
-/** The language that a browser asks for (Accept-Language: RFC 9110, section 12.5.4), of those that there are; else English. */
+/**
+ * Returns the texts in the language that the browser prefers (Accept-Language: RFC 9110, section 12.5.4).
+ * English is the default.
+ */
 export type ChooseWords = (req: Request) => Words;
 
+/** Creates the choice among our own languages and those of the application. */
 export function createChooseWords(given: Readonly<Record<string, WordsGiven>>): ChooseWords {
   const known = new Map<string, Words>([
     ["en", ENGLISH],

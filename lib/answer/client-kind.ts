@@ -1,35 +1,41 @@
 import type { Request } from "express";
 
 /**
- * Who reads an answer. `person`: a browser that loads a page. `unsure`: perhaps a browser, behind something that removes
- * headers. `script`: everything else.
+ * The kind of client that reads a response.
+ *
+ * - browser: a browser that loads a page.
+ * - unsure: perhaps a browser, behind a proxy that removes headers.
+ * - script: everything else.
  */
-export type ClientKind = "person" | "unsure" | "script";
+export type ClientKind = "browser" | "unsure" | "script";
 
-/** Form encodings of HTML, which a browser posts when it loads a page. */
+/** The encodings of HTML forms. */
 const FORM_TYPE = /^(application\/x-www-form-urlencoded|multipart\/form-data|text\/plain)\b/i;
 
-/** Browsers, and Amazon CloudFront, which replaces their User-Agent and removes Accept and Sec-Fetch-*. */
+/** Browsers, and Amazon CloudFront, which replaces User-Agent and removes Accept and Sec-Fetch-*. */
 const BROWSER = /^(Mozilla\/|Amazon CloudFront)/;
 
 /**
- * Decides who reads the answer. The rules are in the README ("Pages, redirects and problems"), in this order: Fetch Metadata
- * (Fetch Metadata Request Headers, section 2.2), headers that only scripts send, Accept, and last the traces of a browser
- * whose Accept says nothing.
+ * Detects the kind of client. The guide shows the rules ("Redirect, page or 401"). Their order: Fetch
+ * Metadata (Fetch Metadata Request Headers, section 2.2), headers that only scripts send, Accept, and other
+ * signs of a browser.
  */
 export function detectClientKind(req: Request): ClientKind {
   const { headers } = req;
   if (isPrefetch(req)) return "script";
   const mode = headers["sec-fetch-mode"];
-  if (mode !== undefined) return mode === "navigate" ? "person" : "script";
+  if (mode !== undefined) return mode === "navigate" ? "browser" : "script";
   if (isSentByScript(req)) return "script";
-  if (req.accepts(["json", "html"]) === "html") return "person";
+  if (req.accepts(["json", "html"]) === "html") return "browser";
   if (!acceptsAnything(headers.accept)) return "script";
-  if (headers["upgrade-insecure-requests"] === "1") return "person";
+  if (headers["upgrade-insecure-requests"] === "1") return "browser";
   return canBeBrowser(req) ? "unsure" : "script";
 }
 
-/** Android's WebView sends X-Requested-With too, with the name of its app. */
+/**
+ * Android's WebView also sends X-Requested-With, with the name of its app. Such a request is not from a
+ * script.
+ */
 function isSentByScript({ headers }: Request): boolean {
   const isXhr = /^XMLHttpRequest$/i.test(String(headers["x-requested-with"] ?? ""));
   return isXhr || /^(Bearer|DPoP) /i.test(headers.authorization ?? "");
@@ -38,27 +44,27 @@ function isSentByScript({ headers }: Request): boolean {
 const acceptsAnything = (accept: string | undefined): boolean =>
   /^\s*(\*\/\*\s*(;[^,]*)?)?$/.test(accept ?? "");
 
-/** fetch() sends Accept, so a POST with a form encoding and without Accept comes from a browser that loads a page. */
+/** fetch() sends Accept, so a form without Accept comes from a browser that loads a page. */
 function canBeBrowser({ method, headers }: Request): boolean {
   if (!BROWSER.test(headers["user-agent"] ?? "")) return false;
   if (method === "GET" || method === "HEAD") return true;
   return method === "POST" && headers.accept === undefined && FORM_TYPE.test(headers["content-type"] ?? "");
 }
 
-/** Whether a browser loads a page, so that a redirect can begin a login. */
+/** Returns whether a browser loads a page with GET, so that a redirect can start a login. */
 export function isNavigation(req: Request): boolean {
-  return req.method === "GET" && detectClientKind(req) === "person";
+  return req.method === "GET" && detectClientKind(req) === "browser";
 }
 
-/** Whether an answer should be a page. */
+/** Returns whether the response should be a page, and not a problem for a script. */
 export function shouldSendPage(req: Request): boolean {
   return detectClientKind(req) !== "script";
 }
 
 /**
- * Whether Microsoft Office looks where a link in a document leads. It follows redirects without the browser's cookies and
- * hands the last address to the browser, where a login that it has begun cannot end. It hands on the link itself if the
- * answer is a page with status 200.
+ * Returns whether Microsoft Office checks a link of a document. It follows redirects without the browser's
+ * cookies, and opens the last URL in the browser. A login that Office has started cannot finish there. If the
+ * response is a page with status 200, Office opens the link itself.
  */
 export function isOfficeLink({ method, headers }: Request): boolean {
   const agent = headers["user-agent"] ?? "";
@@ -67,21 +73,24 @@ export function isOfficeLink({ method, headers }: Request): boolean {
 }
 
 /**
- * Whether a form of a page was posted. The page's own Content Security Policy may forbid that a redirect leads to another
- * origin: browsers apply `form-action` to redirects too (Content Security Policy Level 3, section 6.4.1).
+ * Returns whether a browser posted a form. The policy of its page may forbid a redirect to another origin:
+ * browsers apply `form-action` to redirects too (Content Security Policy Level 3, section 6.4.1).
  */
 export function isFormPost(req: Request): boolean {
   return req.method !== "GET" && req.method !== "HEAD" && shouldSendPage(req);
 }
 
-/** Whether what is loaded is a page of its own, and no frame in another; believed of browsers that do not say. */
+/**
+ * Returns whether the browser loads a top-level page, and not a frame. Browsers without Fetch Metadata count
+ * as top-level.
+ */
 export function isTopLevelPage({ headers }: Request): boolean {
   return (headers["sec-fetch-dest"] ?? "document") === "document";
 }
 
 /**
- * Whether a request is a person's, on their way to a page, as far as can be seen: a browser that says so itself (Fetch
- * Metadata Request Headers, sections 2.1 and 2.2), and no robot that drives one.
+ * Returns whether a user opens a page, as far as the headers show. The browser must send Fetch Metadata
+ * (Fetch Metadata Request Headers, sections 2.1 and 2.2), and must not be a robot.
  */
 export function isUserNavigation(req: Request): boolean {
   const { method, headers } = req;
@@ -94,7 +103,10 @@ export function isUserNavigation(req: Request): boolean {
   );
 }
 
-/** A browser that loads ahead, perhaps for nothing. It must not start or spend anything. */
+/**
+ * Returns whether a browser loads a page in advance. Such a request must not start a login or use up
+ * anything.
+ */
 export function isPrefetch({ headers }: Request): boolean {
   const purposes = [headers["sec-purpose"], headers["purpose"], headers["x-purpose"], headers["x-moz"]];
   return purposes.some((purpose) => /prefetch|preview|prerender/i.test(String(purpose ?? "")));

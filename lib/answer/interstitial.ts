@@ -2,13 +2,13 @@ import type { Request, Response } from "express";
 import type { PageRenderer } from "./page-renderer.js";
 
 /**
- * Answers with a page that leads on by itself, without a script. It stands in for a redirect in two cases:
+ * Sends a page that continues automatically, without a script. It replaces a redirect in two cases:
  *
- * - Another site has led here. Browsers keep SameSite=Strict cookies back after that, at each redirect that follows. They
- *   send them to the address that our own page leads to.
- * - A form was posted and the address is at another origin. See isFormPost().
+ * - Another site led the browser here. Then browsers omit SameSite=Strict cookies, also at each redirect that
+ *   follows. They send them if a page of this site leads to the URL.
+ * - A form was posted, and the URL is at another origin. See isFormPost().
  *
- * @param to an address of this site, or of the portal
+ * @param to a URL of this site, or of the provider
  */
 export async function sendInterstitial(
   pages: PageRenderer,
@@ -16,7 +16,8 @@ export async function sendInterstitial(
   res: Response,
   to: string,
 ): Promise<void> {
-  res.setHeader("Refresh", `0; url=${to}`); // HTML Living Standard, section 7.5.1: as the page's own wish, whoever renders it
+  // HTML Living Standard, section 7.5.1. The header also works for pages that the application renders.
+  res.setHeader("Refresh", `0; url=${to}`);
   await pages.send(req, res, ({ titles, labels }) => ({
     kind: "go_on",
     title: titles.goingOn,

@@ -6,7 +6,7 @@ import { redactError } from "../errors/redact.js";
 import { type EmitEvent, emitNothing } from "../events/event-emitter.js";
 import { oneLine } from "../util/to-single-line.js";
 
-/** Where our few lines go, and our events. */
+/** Writes log lines and emits events. */
 export interface Log {
   warn(line: string, fields?: object): void;
   error(line: string, fields?: object): void;
@@ -15,6 +15,7 @@ export interface Log {
 
 const COMPONENT = "express-portal-auth";
 
+/** Creates the log of a portalAuth(). Without `write` its lines go to the console. */
 export function createLog(write: WriteLine | undefined, emit: EmitEvent): Log {
   if (!write) return { ...consoleLog, emit };
   return {
@@ -24,17 +25,18 @@ export function createLog(write: WriteLine | undefined, emit: EmitEvent): Log {
   };
 }
 
-/** Writes to a logger of the application's. */
+/** Writes a line to the logger of the application. */
 export type WriteLine = (level: "warn" | "error" | "debug", fields: object, line: string) => void;
 
-/** A logger that fails harms nobody's login: that is told on the console, once. */
+/**
+ * Wraps the logger of the application. If it throws, no request fails, and the console reports the error
+ * once.
+ */
 export function createSafeWrite(logger: Logger): WriteLine {
   let isReported = false;
   const reportOnce = (error: unknown) => {
     if (!isReported)
-      consoleLog.error(
-        `The option logger has failed (${redactError(error)}): lines may be missing in its log.`,
-      );
+      consoleLog.error(`The option logger failed (${redactError(error)}). Lines may be missing in its log.`);
     isReported = true;
   };
   return function write(level, fields, line) {
@@ -47,29 +49,30 @@ export function createSafeWrite(logger: Logger): WriteLine {
   };
 }
 
+/** Writes to the console, and emits no events. */
 export const consoleLog: Log = {
   warn: (line) => console.warn(`[${COMPONENT}] ${oneLine(line)}`),
   error: (line) => console.error(`[${COMPONENT}] ${oneLine(line)}`),
   emit: emitNothing,
 };
 
-/** Codes of everyday life beside those of logins: a person who is not logged in (any more) is nobody's problem. */
+/** Codes of ordinary responses, beside those of logins: the user is not signed in, or no longer. */
 const ROUTINE_CODES: readonly string[] = [
   "login_required",
   "token_expired",
-  "insufficient_user_authentication", // as the guard says it to a script: the person will sign in once more
-  // These two are logged when they end the session, and not again for each request that meets them.
+  "insufficient_user_authentication", // The guard answers a script. The user will sign in once more.
+  // These two are logged when they end the session, and not again for each request that gets them.
   "refresh_refused",
   "refresh_identity_mismatch",
 ];
 
-/** One line for one failure: its name, its request, what to do, what was seen. Never a secret, never a stack. */
+/** Logs a failure in one line, without secrets and without a stack. Expected outcomes only emit an event. */
 export function logFailure(log: Log, error: PortalAuthError, requestId?: string): void {
   if (isExpectedOutcome(error.code) || ROUTINE_CODES.includes(error.code)) emitFailure(log, error, requestId);
   else logUnconditionally(log, error, requestId);
 }
 
-/** The same for what is ordinary in an answer, and worth a line where it happens. */
+/** Logs a failure in one line, even if its code is an expected outcome elsewhere. */
 export function logUnconditionally(log: Log, error: PortalAuthError, request_id?: string): void {
   emitFailure(log, error, request_id);
   const cause =
@@ -77,21 +80,22 @@ export function logUnconditionally(log: Log, error: PortalAuthError, request_id?
       ? ` Cause: ${redactError(error.cause)}`
       : "";
   const request = request_id === undefined ? "" : `, request ${request_id}`;
-  const line = `${error.code} (${error.status})${request}: ${error.message}${cause} ${formatExplainCommand(error)}`;
-  const fields = { code: error.code, status: error.status, request_id };
-  if (error.status >= 500) log.error(line, fields);
+  const { code, status, message } = error;
+  const line = `${code} (${status})${request}: ${message}${cause} ${formatExplainCommand(error)}`;
+  const fields = { code, status, request_id };
+  if (status >= 500) log.error(line, fields);
   else log.warn(line, fields);
 }
 
-/** A new id for a failure: its log line and the answers that report it show it. */
+/** Creates an id for a failure. Its log line and the responses that report it contain the id. */
 export const createRequestId = (): string => randomBytes(6).toString("hex");
 
-/** Ids of failures that are in the log although several requests have yet to report them. */
+/** Ids of failures that are already in the log, and that several requests may still report. */
 const sharedRequestIds = new WeakMap<Error, string>();
 
 /**
- * Logs a failure once that several requests may report, such as a refresh that they all wait for. Their answers show the
- * id of this line.
+ * Logs a failure that several requests may report, such as a refresh that they all wait for. Their responses
+ * contain the id of this one line.
  */
 export function logSharedFailure(
   log: Log,
@@ -103,7 +107,7 @@ export function logSharedFailure(
   write(log, error, requestId);
 }
 
-/** The id under which this failure, or the one that caused it, is in the log. Undefined if it has not been logged. */
+/** Returns the id of a failure that is already in the log, or of its cause; undefined for other failures. */
 export function findSharedRequestId(error: PortalAuthError): string | undefined {
   return (
     sharedRequestIds.get(error) ??
@@ -111,13 +115,13 @@ export function findSharedRequestId(error: PortalAuthError): string | undefined 
   );
 }
 
-/** The section of lib/errors/errors.md, which is there wherever the package is. */
+/** Returns the command that prints the section of errors.md. The package contains that file. */
 const formatExplainCommand = ({ code }: PortalAuthError): string =>
   `More: npx express-portal-auth explain ${code}`;
 
 function emitFailure(log: Log, error: PortalAuthError, request_id: string | undefined): void {
   const { code, status, hint } = error;
-  // what is unexpected speaks in the words of whoever threw it: of a person, perhaps
+  // The detail of an unexpected error is text of other code, so it may contain user data.
   const detail = code === "unexpected" ? undefined : error.detail;
   log.emit("failed", () => ({ code, status, request_id, hint, detail }));
 }

@@ -4,8 +4,8 @@ import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { type Log, logFailure } from "./log.js";
 
 /**
- * Whether Express has prepared a request and its response. It has not if a handler is called by something else: an
- * `upgrade` event, socket.io's `engine.use()`, a plain http server or an HTTP/2 server.
+ * Returns whether Express has prepared a request and its response. It has not if other code calls a handler:
+ * an `upgrade` event, socket.io's `engine.use()`, a plain http server or an HTTP/2 server.
  */
 export const isExpressRequest = (req: Request, res: Response): boolean =>
   typeof req?.accepts === "function" &&
@@ -13,8 +13,8 @@ export const isExpressRequest = (req: Request, res: Response): boolean =>
   typeof res?.setHeader === "function";
 
 /**
- * Refuses a request that is not Express's own with `request_not_express`: to `next` if there is one, else with a plain
- * answer. It never throws, as nobody would catch that in an event handler.
+ * Rejects a request that Express has not prepared. Passes `request_not_express` to `next` if there is one,
+ * and sends a plain response otherwise. It never throws, because event handlers do not catch errors.
  */
 export function rejectNonExpressRequest(log: Log, res: Response, next: NextFunction | undefined): void {
   const error = new PortalAuthError("request_not_express");

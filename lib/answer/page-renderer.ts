@@ -9,11 +9,11 @@ import { renderPage } from "./page-html.js";
 import { setResponseHeaders } from "./response-headers.js";
 import { send } from "./send.js";
 
-/** How we speak to people. */
+/** Sends pages in the language of the browser. */
 export interface PageRenderer {
-  /** The words of the language that this browser asks for. */
+  /** Returns the texts in the language of this browser. */
   readonly chooseWords: ChooseWords;
-  /** Answers with a page, whose status has been set. */
+  /** Sends a page. Its status must be set before. */
   send(
     req: Request,
     res: Response,
@@ -24,21 +24,22 @@ export interface PageRenderer {
 
 interface PageRendererOptions {
   readonly languages: Readonly<Record<string, WordsGiven>>;
-  /** The application's own, instead of ours. */
+  /** The application's renderer, instead of the default. */
   readonly render: RenderPage | undefined;
   readonly log: Log;
 }
 
+/** Creates the renderer of a portalAuth(). */
 export function createPageRenderer({ languages, render, log }: PageRendererOptions): PageRenderer {
   const chooseWords = createChooseWords(languages);
 
-  /** A page of the application's that cannot be made is no reason to show none. */
+  /** If the renderer of the application fails, the default page is used, and the error is logged. */
   async function html(page: Page, req: Request, res: Response): Promise<string> {
     if (!render) return renderPage(page);
     try {
       const rendered = await callHook("renderPage", () => render(page, { req, res }));
       if (typeof rendered !== "string")
-        throw new PortalAuthError("hook_failed", { detail: "renderPage gave no text" });
+        throw new PortalAuthError("hook_failed", { detail: "renderPage did not return text" });
       return rendered;
     } catch (error) {
       logFailure(log, error as PortalAuthError, page.request_id);
@@ -59,7 +60,7 @@ export function createPageRenderer({ languages, render, log }: PageRendererOptio
   };
 }
 
-/** Where no portalAuth() is known. */
+/** Renders pages for requests that no portalAuth() has seen. */
 export const defaultPageRenderer: PageRenderer = createPageRenderer({
   languages: {},
   render: undefined,

@@ -1,25 +1,30 @@
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
+import { omitUndefined } from "../util/omit-undefined.js";
 
-/** A failure as an API reads it: `application/problem+json` (RFC 9457). */
+/** The JSON of a failure for scripts: `application/problem+json` (RFC 9457). */
 export interface Problem {
   /** `urn:express-portal-auth:` and the code (RFC 9457, section 3.1.1). */
   readonly type: string;
-  /** What the person is told, in the language that their browser asks for. */
+  /** The user message, in the language of the browser. */
   readonly title: string;
   /** The HTTP status. */
   readonly status: number;
-  /** The failure's stable name, as in PortalAuthError. */
+  /** The error code, as in PortalAuthError. */
   readonly code: string;
-  /** Stands in the log line as well. */
+  /** The log line contains the same id. */
   readonly request_id: string;
-  /** Where a person can log in: with a 401. */
+  /** With a 401: the URL where the user can sign in. */
   readonly login?: string;
-  /** With `insufficient_user_authentication`: how strong a login must be, for the query of that address (RFC 9470, section 3). */
+  /**
+   * With `insufficient_user_authentication`: the required `acr`, for the query of that URL (RFC 9470, section
+   * 3).
+   */
   readonly acr_values?: string;
-  /** Likewise how young, in seconds. */
+  /** With `insufficient_user_authentication`: the maximum age of the login, in seconds. */
   readonly max_age?: string;
 }
 
+/** Creates the problem of an error. */
 export function createProblem(
   { code, status, challenge = {} }: PortalAuthError,
   title: string,
@@ -28,9 +33,5 @@ export function createProblem(
 ): Problem {
   const type = `urn:express-portal-auth:${code}`;
   const { acr_values, max_age } = challenge;
-  const requirements = {
-    ...(acr_values !== undefined && { acr_values }),
-    ...(max_age !== undefined && { max_age }),
-  };
-  return { type, title, status, code, request_id, ...(login !== undefined && { login }), ...requirements };
+  return omitUndefined({ type, title, status, code, request_id, login, acr_values, max_age });
 }

@@ -2,8 +2,8 @@ import type { Response } from "express";
 import { setResponseHeaders } from "./response-headers.js";
 
 /**
- * Sends the browser on. 302 to the portal; 303 where a POST may have come before; 307 where that is to be repeated there
- * (RFC 9110, sections 15.4.4 and 15.4.8).
+ * Redirects the browser. Use 302 to the provider, 303 if the request may be a POST, and 307 to repeat the
+ * POST at the target (RFC 9110, sections 15.4.4 and 15.4.8).
  */
 export function redirect(
   res: Response,

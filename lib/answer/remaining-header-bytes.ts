@@ -2,19 +2,25 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { Response } from "express";
 import { setResponseHeaders } from "./response-headers.js";
 
-/** nginx reads an answer's headers into one buffer of 4 KiB (`proxy_buffer_size`), and answers 502 if they do not fit. */
+/**
+ * nginx reads the headers of a response into a buffer of 4 KiB (`proxy_buffer_size`). It answers 502 if they
+ * do not fit.
+ */
 const MAX_BYTES = 4096;
-/** For the status line, Date, Connection and the cookie of an application's own session, which are added later. */
+/**
+ * For the status line, Date, Connection, and the cookie of the application's own session, which are added
+ * later.
+ */
 const RESERVED_BYTES = 300;
 const SEPARATORS = ": \r\n".length;
 
-/** How many bytes the line of a header takes. */
+/** Returns the size of a header line in bytes. */
 export const getHeaderLineBytes = (name: string, value: string): number =>
   name.length + value.length + SEPARATORS;
 
 /**
- * Returns how many bytes are left for more headers of a redirect to this address, below 4 KiB altogether. May be negative:
- * the application may have set large headers of its own.
+ * Returns how many bytes are left for more headers of a redirect to this URL, below 4 KiB in total. The
+ * result can be negative, because the application may have set large headers of its own.
  */
 export function getRemainingHeaderBytes(res: Response, location: string): number {
   ownHeaders ??= collectOwnHeaders();

@@ -4,16 +4,17 @@ import type { Response } from "express";
 import helmet from "helmet";
 import { PAGE_STYLE } from "./page-html.js";
 
-/** What Express and the application's own helmet may have set before. */
+/** Headers that Express and the application's own helmet may have set before. */
 const REMOVED = ["X-Powered-By", "Cross-Origin-Opener-Policy"];
 
-/** What may be loaded (Content Security Policy), beside what nothing of ours allows. */
+/** Directives of the Content Security Policy, in addition to those of every response. */
 type CspDirectives = Readonly<Record<string, readonly string[]>>;
 
 /**
- * Sets the headers of an answer of ours: guarded by helmet, kept in no cache, telling no address to the next site.
+ * Creates a function that sets the headers of our own responses: those of helmet, no caching, and no Referer
+ * for the next site.
  *
- * @param framedBy the origins whose pages may frame it; default none
+ * @param framedBy the origins whose pages may show the response in a frame; default none
  */
 export function createHeaderSetter(
   directives: CspDirectives,
@@ -30,17 +31,17 @@ export function createHeaderSetter(
         frameAncestors: isFramed ? framedBy : ["'none'"],
       },
     },
-    // it knows no origin but one's own
+    // X-Frame-Options cannot name other origins.
     frameguard: isFramed ? false : { action: "deny" },
-    // a portal whose pages are isolated (COEP) frames nothing else
+    // Isolated pages of a provider (COEP) can frame only such responses.
     crossOriginResourcePolicy: { policy: isFramed ? "cross-origin" : "same-origin" },
-    // it would cut window.opener of a login in a popup, at a redirect too (HTML, "obtain an opener policy")
+    // It would cut window.opener of a login in a popup, also at a redirect (HTML, "obtain an opener policy").
     crossOriginOpenerPolicy: false,
     referrerPolicy: { policy: "no-referrer" },
-    // for the whole host, subdomains included: that is for the application to decide
+    // It applies to the whole host with its subdomains, so the application must decide.
     strictTransportSecurity: false,
   });
-  // what helmet sets is the same for every answer, so it is asked once
+  // Helmet sets the same headers for every response, so it runs only once.
   const fixed = new Map<string, string>([["Cache-Control", "no-store"]]);
   const collector = {
     setHeader: (name: string, value: string) => fixed.set(name, value),
@@ -55,18 +56,18 @@ export function createHeaderSetter(
 
 const styleHash = `'sha256-${createHash("sha256").update(PAGE_STYLE).digest("base64")}'`;
 
-/** Of every answer to people and their programs. */
+/** Sets the headers of every response to users and their programs. */
 export const setResponseHeaders = createHeaderSetter({
   styleSrc: [styleHash],
-  // Browsers apply form-action to redirects too. A form that was kept goes to the application's route, which may redirect
-  // to another origin.
+  // Browsers apply form-action to redirects too. A saved form is posted to a route of the application, which
+  // may redirect to another origin.
   formAction: ["'self'", "https:", "http://127.0.0.1:*", "http://localhost:*"],
 });
 
 /**
- * Of the page that sends a form on, and of the redirect that does so: their address tells nothing, and an application that
- * compares Origin or Referer with its own, against forgery, finds what the form's own page would have sent. With
- * "no-referrer" a browser posts `Origin: null` (Fetch Standard, "append a request Origin header").
+ * Sets the headers of the page that submits a saved form, and of the redirect that does. The browser then
+ * sends the same Origin and Referer as the form's own page, for applications that compare them. With
+ * "no-referrer" a browser would post `Origin: null` (Fetch Standard, "append a request Origin header").
  */
 export function setFormResponseHeaders(res: Response): void {
   setResponseHeaders(res);

@@ -14,27 +14,31 @@ import { setResponseHeaders } from "./response-headers.js";
 import { send } from "./send.js";
 import { closeConnectionIfBodyUnread } from "./unread-body.js";
 
+/** The context of an error response. */
 export interface ErrorResponseOptions {
   readonly hooks?: Hooks;
   readonly log?: Log;
   readonly pages?: PageRenderer;
-  /** Where a person can log in, when there is such a route. */
+  /** The URL where the user can sign in, if there is such a route. */
   readonly login?: string | undefined;
   /** The application's start page, as browsers see it. Default "/". */
   readonly startPage?: string;
-  /** The site as people should reach it, where that is known: scheme, host and port. */
+  /** The public origin of the site, if it is known: scheme, host and port. */
   readonly origin?: string;
-  /** Whether it was a login that failed. Default true. */
+  /** Whether a login failed. Default true. */
   readonly isLogin?: boolean;
   /** The method of a request that a guard rejects because the user must sign in first. */
   readonly guardedMethod?: string;
-  /** The address that was asked for, where asking again may help. */
+  /** The requested URL, if repeating the request may help. */
   readonly retry?: string | undefined;
-  /** Where to sign out, for who may do so and come back as somebody else. */
+  /** The URL to sign out, for users who may want to sign in as another user. */
   readonly logout?: string | undefined;
 }
 
-/** Answers a failure: the onError hook first, then a page for a person or problem+json for a script. */
+/**
+ * Responds to a failure. Calls the onError hook first, then sends a page to a browser or problem+json to a
+ * script.
+ */
 export async function sendErrorResponse(
   req: Request,
   res: Response,
@@ -70,7 +74,7 @@ function createErrorPage(
 ): Omit<Page, "lang"> {
   const { retry } = options;
   const { code, status } = error;
-  // who came by http would come by http again
+  // A relative link would lead to http again.
   const origin = code === "login_over_http" ? (options.origin ?? "") : "";
   const login = options.login === undefined ? undefined : origin + options.login;
   const { labels } = words;
@@ -96,14 +100,14 @@ function createErrorPage(
   };
 }
 
-/** Chinese has no space between sentences. */
+/** Joins two sentences. Chinese has no space between them. */
 const joinSentences = (one: string, next: string): string => one + (one.endsWith("。") ? "" : " ") + next;
 
-/** What a hook says is in the application's own words. */
+/** Returns the user message. A message that a hook has set is not translated. */
 const getUserMessage = ({ code, sentence }: PortalAuthError, { sentences }: Words): string =>
   sentence === ENGLISH.sentences[code] ? sentences[code] : sentence;
 
-/** Who has not been at the portal yet, or changed their mind there, has nothing to do again. */
+/** Returns "Sign in", or "Sign in again" after an attempt that failed. */
 function chooseSignInLabel({ code, status }: PortalAuthError, { labels }: Words): string {
   if (status === 503) return labels.tryAgain;
   return code === "login_denied" || code === "login_required" ? labels.signIn : labels.signInAgain;

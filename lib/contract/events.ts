@@ -1,79 +1,86 @@
-/** In every event: when it was told, and by which portalAuth(). Nothing of a person, and no secret, stands in any of them. */
+/** The members of every event. No event contains user data or secrets. */
 export interface PortalAuthEvent {
-  /** Epoch milliseconds. */
+  /** When the event was published, in epoch milliseconds. */
   readonly at: number;
-  /** The option `name`; "default" where there is none. */
+  /** The option `name`, or "default". */
   readonly instance: string;
-  /** The option `issuer`, without the slash at its end. */
+  /** The option `issuer`, without its trailing slash. */
   readonly issuer: string;
   /** The option `clientId`. */
   readonly client_id: string;
 }
 
-/** The parts of a callback: see LoginStep. */
+/** The steps of a callback: see LoginStep. */
 export type LoginStepName = "callback" | "discovery" | "state" | "exchange" | "checks" | "hooks" | "session";
 
-/** One part of a login, in the order in which they happened. */
+/** One step of a login. */
 export interface LoginStep {
   /**
-   * callback: what came is read. discovery: the portal's document. state: the attempt is found by it, iss and error are
-   * looked at. exchange: the code for tokens. checks: the ID token's signature and claims. hooks: onTokens and onLogin.
-   * session: the new session, saved.
+   * - callback: the parameters are read.
+   * - discovery: the provider's document is loaded.
+   * - state: the login attempt is found, iss and error are checked.
+   * - exchange: the code is exchanged for tokens.
+   * - checks: signature and claims of the ID token are verified.
+   * - hooks: onTokens and onLogin run.
+   * - session: the new session is saved.
    */
   readonly step: LoginStepName;
-  /** Milliseconds since the callback came. */
+  /** Milliseconds since the callback arrived. */
   readonly from: number;
   /** How long it took, in milliseconds. */
   readonly took: number;
 }
 
-/** A browser is sent to the portal. */
+/** The browser was redirected to the provider. */
 export interface LoginStarted extends PortalAuthEvent {
-  /** Names this attempt, in the events that follow. It leads to nothing. */
+  /** Identifies this attempt in the events that follow. It is no secret. */
   readonly login: string;
-  /** Whether nobody has asked for it, and the portal is not to ask anybody (`prompt=none`). */
+  /** Whether this is a silent login (`prompt=none`), which the user did not start. */
   readonly silent: boolean;
 }
 
-/** A session has begun. */
+/** A session has started. */
 export interface LoginFinished extends LoginStarted {
-  /** Since the browser was sent to the portal, in milliseconds: most of it is the person's. */
+  /** Milliseconds since the redirect to the provider. The user takes most of this time. */
   readonly since_started: number;
   /** How long the callback took, in milliseconds. */
   readonly took: number;
-  /** All of them, in order. */
+  /** All steps, in their order. */
   readonly steps: readonly LoginStep[];
 }
 
-/** A callback came to nothing. */
+/** A login failed at the callback. */
 export interface LoginFailed extends PortalAuthEvent {
-  /** Undefined when the attempt is not known. */
+  /** Undefined if the attempt is unknown. */
   readonly login: string | undefined;
-  /** Whether nobody has asked for it: then `interaction_needed` is what becomes of most. False when the attempt is not known. */
+  /**
+   * Whether this is a silent login, which the user did not start. Most of these end with
+   * `interaction_needed`. False if the attempt is unknown.
+   */
   readonly silent: boolean;
-  /** Of PortalAuthError. */
+  /** The code of the PortalAuthError. */
   readonly code: string;
-  /** The HTTP status of the answer. */
+  /** The HTTP status of the response. */
   readonly status: number;
-  /** Since the browser was sent to the portal, in milliseconds; undefined when the attempt is not known. */
+  /** Milliseconds since the redirect to the provider; undefined if the attempt is unknown. */
   readonly since_started: number | undefined;
   /** How long the callback took, in milliseconds. */
   readonly took: number;
-  /** As far as it came; the last one failed. */
+  /** The steps up to the failure. The last one failed. */
   readonly steps: readonly LoginStep[];
 }
 
 /** An access token was renewed. */
 export interface RefreshDone extends PortalAuthEvent {
-  /** Names this refresh, within this process. */
+  /** Identifies this refresh in this process. */
   readonly refresh: number;
-  /** In milliseconds, the portal's answer, hooks and the store included. */
+  /** Milliseconds, including the provider's response, hooks and the store. */
   readonly took: number;
-  /** Whether the portal gave another refresh token. */
+  /** Whether the provider returned a new refresh token. */
   readonly rotated: boolean;
 }
 
-/** A request waits for a refresh that is under way. */
+/** A request waits for a running refresh. */
 export interface RefreshJoined extends PortalAuthEvent {
   /** The refresh that this request shares. */
   readonly refresh: number;
@@ -81,89 +88,99 @@ export interface RefreshJoined extends PortalAuthEvent {
 
 /** An access token could not be renewed. */
 export interface RefreshFailed extends PortalAuthEvent {
-  /** Names this refresh, within this process. */
+  /** Identifies this refresh in this process. */
   readonly refresh: number;
-  /** Of PortalAuthError. */
+  /** The code of the PortalAuthError. */
   readonly code: string;
   /** The HTTP status of the failure. */
   readonly status: number;
-  /** In milliseconds. */
+  /** How long it took, in milliseconds. */
   readonly took: number;
-  /** Whether the login is over: the person has to sign in again. */
+  /** Whether the session ended, so that the user must sign in again. */
   readonly ends_session: boolean;
 }
 
 /** A refresh waited for another process. */
 export interface LockWaited extends PortalAuthEvent {
-  /** What another process held: the refresh of a session. */
+  /** The refresh that waited. */
   readonly refresh: number;
-  /** In milliseconds. */
+  /** How long it waited, in milliseconds. */
   readonly waited: number;
-  /** Whether what the other one brought will do; where not, this process refreshes now. */
+  /** Whether the other process has renewed the token. If not, this process refreshes now. */
   readonly renewed: boolean;
 }
 
 /**
- * Why a session ended. logout: the person signed out of it. everywhere: signed out of all, in another of their sessions.
- * session_ended: chose this one in another of their sessions. backchannel, frontchannel: the portal asked for it.
+ * Why a session ended.
+ *
+ * - logout: the user signed out of it.
+ * - everywhere: the user signed out of all sessions, in another session.
+ * - session_ended: the user ended this one in another session.
+ * - backchannel, frontchannel: the provider requested it.
  */
 export type LogoutReason = "logout" | "everywhere" | "session_ended" | "backchannel" | "frontchannel";
 
-/** A person has logged out, or sessions of theirs were ended otherwise. */
+/** A user signed out, or sessions of a user were ended in another way. */
 export interface LoggedOut extends PortalAuthEvent {
-  /** Why, as onLogout is told it. */
+  /** Why the sessions ended. onLogout gets the same value. */
   readonly reason: LogoutReason;
   /** How many sessions were ended. */
   readonly sessions: number;
   /** Whether there was a login to end. */
   readonly had_login: boolean;
-  /** Whether a portal's logout was there to send the person to. */
+  /** Whether the user was redirected to the provider's logout. */
   readonly at_portal: boolean;
 }
 
-/** The guard turned somebody away whose session holds a login that does not count. */
+/** The guard rejected a request, because the login in its session does not count. */
 export interface SessionRefused extends PortalAuthEvent {
-  /** Why the login in a session that came with a request does not count. */
+  /** Why the login does not count. */
   readonly reason: "too_old" | "of_another_portal_auth" | "unconfirmed" | "not_ours" | "unreadable";
 }
 
-/** A failure was answered or logged: one event for each, however many requests report it. */
+/**
+ * A failure was answered or logged. There is one event for each failure, even if several requests report it.
+ */
 export interface Failed extends PortalAuthEvent {
-  /** Of PortalAuthError. */
+  /** The code of the PortalAuthError. */
   readonly code: string;
   /** The HTTP status of the failure. */
   readonly status: number;
-  /** Stands in the log line and on each page that reports the failure; undefined if no request can report it. */
+  /**
+   * The id in the log line and on each page that reports the failure; undefined if no request can report it.
+   */
   readonly request_id: string | undefined;
-  /** What to do. */
+  /** Advice for the developer. */
   readonly hint: string;
-  /** What was seen. */
+  /** The exact finding. */
   readonly detail: string | undefined;
 }
 
-/** The channels of node:diagnostics_channel, each named `express-portal-auth:` and one of these, and what is published there. */
+/**
+ * The events by their names. The channel in node:diagnostics_channel is `express-portal-auth:` and the name.
+ */
 export interface PortalAuthEvents {
-  /** A browser is sent to the portal. */
+  /** The browser was redirected to the provider. */
   "login.started": LoginStarted;
-  /** A session has begun. */
+  /** A session has started. */
   "login.finished": LoginFinished;
-  /** A callback came to nothing. A person who said no is one of them (`login_denied`). */
+  /** A login failed at the callback, also if the user cancelled it (`login_denied`). */
   "login.failed": LoginFailed;
   /** An access token was renewed. */
   "refresh.done": RefreshDone;
-  /** A request waits for a refresh that is under way. */
+  /** A request waits for a running refresh. */
   "refresh.joined": RefreshJoined;
-  /** One could not be renewed. */
+  /** An access token could not be renewed. */
   "refresh.failed": RefreshFailed;
   /** A refresh waited for another process. */
   "lock.waited": LockWaited;
-  /** A person has logged out, or sessions of theirs were ended otherwise. */
+  /** A user signed out, or sessions of a user were ended in another way. */
   logout: LoggedOut;
-  /** The guard turned somebody away whose session holds a login that does not count. */
+  /** The guard rejected a request, because the login in its session does not count. */
   "session.refused": SessionRefused;
-  /** A failure was answered or logged; those of logins and refreshes too. */
+  /** A failure was answered or logged, also one of a login or a refresh. */
   failed: Failed;
 }
 
-/** The channels, without `express-portal-auth:`. */
+/** The names of the events: the channels without `express-portal-auth:`. */
 export type PortalAuthEventName = keyof PortalAuthEvents;

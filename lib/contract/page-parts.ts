@@ -1,51 +1,54 @@
 import type { Request, Response } from "express";
 
-/** What stands on one of our pages. All of it is text: whoever renders it escapes it. */
+/** The content of one of our pages. All of it is text, which the renderer must escape. */
 export interface Page {
   /**
-   * A failure; the question that comes before a logout; a page that goes on by itself (a header says so); or the question
-   * whether to send a form that nobody was signed in for.
+   * - failure: an error page.
+   * - sign_out: the question before a logout.
+   * - go_on: a page that continues automatically, by a header.
+   * - form: the question whether to submit a form that was saved while the user was not signed in.
    */
   readonly kind: "failure" | "sign_out" | "go_on" | "form";
-  /** The language of its words (BCP 47). */
+  /** The language of the texts (BCP 47). */
   readonly lang: string;
   /** The heading. */
   readonly title: string;
-  /** A sentence or two: what happened, and what the person can do. */
+  /** One or two sentences: what happened, and what the user can do. */
   readonly text: string;
-  /** What can be done from here, the likeliest first. */
+  /** The links and buttons, the most likely one first. */
   readonly actions: readonly Action[];
-  /** The failure's code. */
+  /** The error code. */
   readonly code?: string;
-  /** The failure's HTTP status. */
+  /** The HTTP status of the failure. */
   readonly status?: number;
-  /** For whoever is asked for help: it stands in the log line as well. */
+  /** Users quote it when they contact support. The log line has it as well. */
   readonly request_id?: string;
-  /** Small print: code and request id, in the page's language. */
+  /** Small print: code and request id, in the language of the page. */
   readonly footnote?: string;
 }
 
-/** A link, or, where something changes, a form that posts. */
+/** A link, or a form that posts if the action changes something. */
 export type Action =
   | {
-      /** Its words. */
+      /** The text of the link. */
       readonly label: string;
-      /** Where the link leads: an address of this site. */
+      /** The target of the link: a URL of this site. */
       readonly href: string;
     }
   | {
-      /** Its words. */
+      /** The text of the button. */
       readonly label: string;
-      /** Where the form posts to: an address of this site. */
+      /** The target of the form: a URL of this site. */
       readonly post: string;
-      /** Its hidden fields, in their order: a name may come more than once. */
+      /** Its hidden fields, in their order. A name may occur more than once. */
       readonly fields: readonly (readonly [name: string, value: string])[];
     };
 
 /**
- * Makes the HTML of a page, instead of ours. What it is given is text, to be escaped; of the actions a `post` is a form
- * with hidden fields. Our headers are set by then, a strict Content-Security-Policy among them: set it anew where your
- * page loads styles or images. When it throws, our own page is shown and the log says so.
+ * Renders the HTML of a page instead of the default. All texts of the page must be escaped. An action with
+ * `post` is a form with hidden fields. Our headers are already set, with a strict Content-Security-Policy.
+ * Set that header again if your page loads styles or images. If the function throws, the default page is
+ * shown, and the error is logged.
  */
 export type RenderPage = (
   page: Page,

@@ -1,78 +1,102 @@
-/** The tokens of one person, by their wire names (RFC 6749, section 5.1; OpenID Connect Core 1.0, section 3.1.3.3). */
+/**
+ * The tokens of one user, by their names in token responses (RFC 6749, section 5.1; OpenID Connect Core 1.0,
+ * section 3.1.3.3).
+ */
 export interface TokenSet {
-  /** What APIs want (RFC 6749, section 1.4). Opaque here, whatever it is to the API. */
+  /** The token for APIs (RFC 6749, section 1.4). It is opaque for this package. */
   access_token: string;
-  /** Lower-case `bearer`: the only type that is accepted. */
+  /** Lower-case `bearer`, the only type that is accepted. */
   token_type: string;
-  /** What it is renewed with (RFC 6749, section 1.5); absent where the portal gives none. */
+  /** The token that renews the access token (RFC 6749, section 1.5); absent if the provider returns none. */
   refresh_token?: string;
-  /** Who has logged in, signed (OpenID Connect Core 1.0, section 2). The newest: a portal takes it as the hint of a logout. */
+  /**
+   * The signed identity of the user (OpenID Connect Core 1.0, section 2). The latest one is the hint for a
+   * logout.
+   */
   id_token?: string;
-  /** What the access token may do, separated by spaces (RFC 6749, section 3.3); absent when the portal did not say, and the login asked for PORTAL_SCOPE. */
+  /**
+   * The granted scopes, separated by spaces (RFC 6749, section 3.3). Absent if the provider does not name
+   * them and the login requested PORTAL_SCOPE.
+   */
   scope?: string;
-  /** When the access token ends, in epoch seconds; absent when the portal did not say. */
+  /** When the access token expires, in epoch seconds; absent if the provider does not say. */
   expires_at?: number;
   /**
-   * When the refresh token ends, in epoch seconds; absent when the provider did not say. The session does not end with it:
-   * requests of the user renew the tokens in time, and a session without a refresh token lives on until a token is needed.
+   * When the refresh token expires, in epoch seconds; absent if the provider does not say. The session does
+   * not end then: requests of an active user renew the tokens in time. Without a valid refresh token, it ends
+   * when a request needs a token.
    */
   refresh_expires_at?: number;
 }
 
 /**
- * What the portal said of the login itself, in the verified ID token (OpenID Connect Core 1.0, section 2): what guards and
- * logouts go by, whatever onLogin keeps of the claims.
+ * Facts about the login itself, from the verified ID token (OpenID Connect Core 1.0, section
+ * 2). Guards and logouts use it, so it is saved even if onLogin removes these claims.
  */
 export interface Authentication {
-  /** When the person authenticated at the portal, in epoch seconds. */
+  /** When the user authenticated at the provider, in epoch seconds. */
   auth_time?: number | undefined;
-  /** How long that was ago at the login, in seconds, by the clock of the provider or of this machine: the greater counts. */
+  /**
+   * How long ago that was at the login, in seconds: the greater one by the clocks of the provider and of this
+   * machine.
+   */
   auth_age?: number | undefined;
-  /** How strongly: a name that the portal gives. */
+  /** The strength of the authentication, a name of the provider. */
   acr?: string | undefined;
-  /** By which means (RFC 8176). */
+  /** The methods of the authentication (RFC 8176). */
   amr?: readonly string[] | undefined;
-  /** The session at the portal (OpenID Connect Back-Channel Logout 1.0, section 2.1). */
+  /** The session at the provider (OpenID Connect Back-Channel Logout 1.0, section 2.1). */
   sid?: string | undefined;
-  /** When the portal said all this, in epoch seconds: a logout that it asks for later ends this login. */
+  /**
+   * When the ID token was issued, in epoch seconds. A logout that the provider requests later ends this
+   * login.
+   */
   iat?: number | undefined;
 }
 
-/** The claims of a verified ID token (OpenID Connect Core 1.0, sections 2 and 5.1), or those that onLogin kept. */
+/**
+ * The claims of a verified ID token (OpenID Connect Core 1.0, sections 2 and 5.1), or those that onLogin
+ * returned.
+ */
 export interface Claims {
-  /** The person, unique at the issuer and never reassigned. */
+  /** The user, unique at the issuer and never reassigned. */
   sub: string;
   /** The issuer. */
   iss?: string | undefined;
-  /** For which clients: ours is among them. */
+  /** The clients that the token is for. It includes this one. */
   aud?: string | string[] | undefined;
-  /** To which client it was issued. */
+  /** The client that the token was issued to. */
   azp?: string | undefined;
-  /** When the ID token ends, in epoch seconds. The login lives on: see PortalAuthOptions.sessionAbsolute. */
+  /**
+   * When the ID token expires, in epoch seconds. The login is valid for longer: see
+   * PortalAuthOptions.sessionAbsolute.
+   */
   exp?: number | undefined;
-  /** When it was issued, in epoch seconds. */
+  /** When the ID token was issued, in epoch seconds. */
   iat?: number | undefined;
-  /** When the person authenticated at the portal, in epoch seconds. */
+  /** When the user authenticated at the provider, in epoch seconds. */
   auth_time?: number | undefined;
-  /** What tied the ID token to its login. */
+  /** Binds the ID token to its login. */
   nonce?: string | undefined;
-  /** How strongly the person authenticated: a name that the portal gives. */
+  /** The strength of the authentication, a name of the provider. */
   acr?: string | undefined;
-  /** By which means (RFC 8176). */
+  /** The methods of the authentication (RFC 8176). */
   amr?: string[] | undefined;
-  /** The session at the portal (OpenID Connect Back-Channel Logout 1.0, section 2.1). */
+  /** The session at the provider (OpenID Connect Back-Channel Logout 1.0, section 2.1). */
   sid?: string | undefined;
-  /** The full name, as it is shown. The following are of section 5.1, where the scope asks for them. */
+  /**
+   * The full name for display. This claim and the following ones are of section 5.1, and depend on the scope.
+   */
   name?: string | undefined;
-  /** How the person is called. */
+  /** The casual name. */
   nickname?: string | undefined;
-  /** A name that the person chose: it may change, and is not unique. */
+  /** The user name. It can change and is not unique. */
   preferred_username?: string | undefined;
-  /** The preferred e-mail address: it may change. */
+  /** The preferred e-mail address. It can change. */
   email?: string | undefined;
-  /** Whether the portal has seen to it that the address is theirs. */
+  /** Whether the provider has verified that the e-mail address belongs to the user. */
   email_verified?: boolean | undefined;
-  /** The address of a picture. */
+  /** The URL of a picture. */
   picture?: string | undefined;
   /** The time zone, e.g. Asia/Shanghai. */
   zoneinfo?: string | undefined;

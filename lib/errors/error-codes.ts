@@ -459,7 +459,7 @@ const ERRORS = {
 /** The closed list of failures. A `switch` over it can be exhaustive. */
 export type PortalAuthErrorCode = keyof typeof ERRORS;
 
-/** What is known of each code before it occurs. */
+/** The fixed properties of an error code. */
 export interface ErrorDefinition {
   /** The HTTP status of the response. */
   readonly status: number;

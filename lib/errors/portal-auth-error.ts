@@ -3,26 +3,24 @@ import { ENGLISH } from "./languages/english.js";
 
 export type { PortalAuthErrorCode } from "./error-codes.js";
 
-/** What a PortalAuthError may say beside its code. */
+/** The optional parts of a PortalAuthError. */
 export interface PortalAuthErrorOptions extends ErrorOptions {
-  /** What exactly was seen, for the log: never a token, code, secret or cookie. */
+  /** The exact finding, for the log. It must not contain a token, code, secret or cookie. */
   readonly detail?: string;
   /**
-   * The provider's own words, as cleanDescription() leaves them. They go to the log and to onError, and into
-   * no answer.
+   * The provider's own description, as cleanDescription() returns it. It goes to the log and to onError, and
+   * never into a response.
    */
   readonly providerDescription?: string | undefined;
-  /**
-   * Seconds after which a new try makes sense, as the provider says: Retry-After of an answer with 503.
-   * Default 5.
-   */
+  /** Seconds until a new attempt makes sense, for the Retry-After of a response with 503. Default 5. */
   readonly retryAfter?: number | undefined;
   /**
-   * Parameters of the challenge in WWW-Authenticate (RFC 6750, section 3), of characters that need no escape.
+   * Parameters of the challenge in WWW-Authenticate (RFC 6750, section 3). Their characters must not need an
+   * escape.
    */
   readonly challenge?: Readonly<Record<string, string>>;
   /**
-   * Another sentence for the person than the table's, e.g. why a hook refuses them. Shown as text, never as
+   * A user message instead of the default, e.g. why a hook refuses the user. It is shown as text, never as
    * HTML.
    */
   readonly sentence?: string;
@@ -30,42 +28,48 @@ export interface PortalAuthErrorOptions extends ErrorOptions {
 
 const RETRY_AFTER_SECONDS = 5;
 
+/** Node.js prints enumerable members below the stack. The message already contains these. */
+const HIDDEN_MEMBERS: readonly (keyof PortalAuthError)[] = [
+  "sentence",
+  "hint",
+  "detail",
+  "providerDescription",
+  "retryAfter",
+  "challenge",
+  "headers",
+];
+
 /**
- * Every failure of this package. Express reads `status`; `message` is for the developer: what to do, and what
- * was seen. The message holds no secret of ours. A `cause` is an error of your own hook or store, which may
- * hold anything, or another PortalAuthError. The errors of the protocol library, which carry whole token
- * answers, are never attached.
+ * The only error class of this package. Express reads `status`. `message` is for the developer: the hint and
+ * the detail.
+ *
+ * The message contains no secret of this package. A `cause` is an error of your own hook or store, which may
+ * contain anything, or another PortalAuthError. Errors of the protocol library are never attached, because
+ * they contain whole token responses.
  */
 export class PortalAuthError extends Error {
-  /** Always this: errors of another copy of this package have it too. */
+  /** Always the same, also for errors of another copy of this package. */
   override readonly name = "PortalAuthError";
-  /** Stable name of what happened. */
+  /** The stable code of the failure. */
   readonly code: PortalAuthErrorCode;
-  /** HTTP status of the answer; Express uses it as well when the error reaches its error handlers. */
+  /** The HTTP status of the response. Express uses it as well if the error reaches its error handlers. */
   readonly status: number;
-  /** What the person is told. */
+  /** The user message. */
   readonly sentence: string;
-  /** What the developer should do. */
+  /** Advice for the developer. */
   readonly hint: string;
-  /** What exactly was seen, if there is more to say. */
+  /** The exact finding, if there is one. */
   readonly detail: string | undefined;
   /**
-   * What the provider said about it: its `error_description` (RFC 6749, sections 4.1.2.1 and 5.2), in one
-   * printable line of at most 300 characters, without secrets. Anybody can write the one at the callback:
-   * show it as text only, if at all.
+   * The provider's `error_description` (RFC 6749, sections 4.1.2.1 and 5.2), in one printable line of at most
+   * 300 characters, without secrets. An attacker can write the one at the callback, so show it only as text.
    */
   readonly providerDescription: string | undefined;
-  /**
-   * Seconds for which the provider has asked not to be asked again, at most 60. It is the Retry-After of the
-   * answer.
-   */
+  /** Seconds that the provider requested to wait, at most 60. It is the Retry-After of the response. */
   readonly retryAfter: number | undefined;
-  /**
-   * Parameters of its challenge (RFC 6750, section 3; RFC 9470, section 3), if there is more to say than that
-   * one must sign in.
-   */
+  /** Parameters of its challenge (RFC 6750, section 3; RFC 9470, section 3), if there are any. */
   readonly challenge: Readonly<Record<string, string>> | undefined;
-  /** Headers of the answer, for Express's own error handling as for ours. */
+  /** Headers of the response. Express's own error handling sends them too. */
   readonly headers: Readonly<Record<string, string>>;
 
   constructor(code: PortalAuthErrorCode, options: PortalAuthErrorOptions = {}) {
@@ -80,41 +84,38 @@ export class PortalAuthError extends Error {
     this.retryAfter = options.retryAfter;
     this.challenge = options.challenge;
     this.headers = createErrorHeaders(status, options);
-    // all of it stands in the message; Node.js prints what is enumerable a second time, below the stack
-    for (const part of [
-      "sentence",
-      "hint",
-      "detail",
-      "providerDescription",
-      "retryAfter",
-      "challenge",
-      "headers",
-    ])
-      Object.defineProperty(this, part, { enumerable: false });
+    for (const member of HIDDEN_MEMBERS) Object.defineProperty(this, member, { enumerable: false });
   }
 }
 
-/** What was seen, behind the hint. A detail of several lines is a list, which follows as it is. */
+/**
+ * Returns the detail for the end of the message. A detail of several lines is a list, and is appended
+ * unchanged.
+ */
 function formatDetail({ detail, providerDescription }: PortalAuthErrorOptions): string {
   if (detail?.includes("\n")) return detail;
-  const said = providerDescription && `the provider says "${providerDescription}"`;
-  const seen = [detail, said].filter(Boolean).join(": ");
-  return seen && ` [${seen}]`;
+  const description = providerDescription && `the provider says "${providerDescription}"`;
+  const text = [detail, description].filter(Boolean).join(": ");
+  return text && ` [${text}]`;
 }
 
-/** What a 401 of ours says; also where it hides what another one's would have said. */
+/**
+ * The challenge of every 401. It also replaces the challenge of an upstream, which must not reach the
+ * browser.
+ */
 export const BEARER_CHALLENGE = 'Bearer realm="portal"';
 
 function createErrorHeaders(
   status: number,
   { challenge, retryAfter }: PortalAuthErrorOptions,
 ): Record<string, string> {
-  // RFC 9110, section 10.2.3: a client that asks again at once helps nobody
+  // RFC 9110, section 10.2.3: a client must not repeat the request at once.
   if (status === 503) return { "Retry-After": String(retryAfter ?? RETRY_AFTER_SECONDS) };
   if (status !== 401 && !challenge) return {};
-  // section 11.6.1 wants a challenge; RFC 6750, section 3.1: without an error where nothing was sent
-  const more = Object.entries({ ...challenge }).map(([name, value]) => `, ${name}="${value}"`);
-  return { "WWW-Authenticate": BEARER_CHALLENGE + more.join("") };
+  // RFC 9110, section 11.6.1, requires a challenge. RFC 6750, section 3.1: without an error if the request
+  // had no token.
+  const parameters = Object.entries({ ...challenge }).map(([name, value]) => `, ${name}="${value}"`);
+  return { "WWW-Authenticate": BEARER_CHALLENGE + parameters.join("") };
 }
 
 /** Returns the detail of an error if the response may contain it: see ErrorDefinition.isDetailPublic. */

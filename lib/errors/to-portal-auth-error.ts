@@ -2,7 +2,7 @@ import { PortalAuthError } from "./portal-auth-error.js";
 import { redactError } from "./redact.js";
 
 /**
- * Wraps an error that is not ours. Its causes may hold anything, so only its redacted description is kept.
+ * Wraps any other error as `unexpected`. It may contain anything, so only its redacted description is used.
  */
 export const toPortalAuthError = (thrown: unknown): PortalAuthError =>
   thrown instanceof PortalAuthError

@@ -30,7 +30,8 @@ export type EventDetails<Name extends PortalAuthEventName> = Omit<
 >;
 
 /**
- * Publishes an event. Calls `createDetails` only if a subscriber listens. If it returns undefined, nothing is published.
+ * Publishes an event. Calls `createDetails` only if a subscriber listens. If it returns undefined, nothing is
+ * published.
  */
 export type EmitEvent = <Name extends PortalAuthEventName>(
   name: Name,

@@ -1,16 +1,17 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { PortalAuthEventName, PortalAuthEvents } from "../contract/events.js";
-import { getChannelName } from "../events/event-emitter.js";
+import { getChannelName } from "./event-emitter.js";
 
-/** What shall be called for which event. */
+/** A function for each event that the subscriber needs. */
 export type EventListeners = {
   readonly [Name in PortalAuthEventName]?: (event: PortalAuthEvents[Name]) => void;
 };
 
 /**
- * Listens until the function that it gives is called.
+ * Subscribes listeners to the events of all portalAuth() in this process.
  *
- * @param failed told of a listener that throws: Node.js would end the process, as for a subscriber of a channel it does
+ * @param onListenerError receives the error of a listener. Without it, Node.js would end the process.
+ * @returns a function that ends the subscription
  */
 export function subscribeToEvents(
   listeners: EventListeners,
@@ -26,7 +27,7 @@ export function subscribeToEvents(
       }
     };
     subscribe(getChannelName(name), safeListener);
-    return () => void unsubscribe(getChannelName(name), safeListener);
+    return () => unsubscribe(getChannelName(name), safeListener);
   });
   return () => {
     for (const stop of unsubscribers) stop();

@@ -4,7 +4,8 @@ import { PortalAuthError } from "../errors/portal-auth-error.js";
 /**
  * Calls a hook and returns its result.
  *
- * @throws PortalAuthError the one that the hook threw; for any other error `hook_failed`, with the name of the hook
+ * @throws PortalAuthError the one that the hook threw; for any other error `hook_failed`, with the name of
+ *   the hook
  */
 export async function callHook<T>(
   name: keyof Hooks | "authorizationParams" | "renderPage",

@@ -4,7 +4,8 @@ import { callHook } from "./call-hook.js";
 import { assertStorable, createHookError } from "./hook-result.js";
 
 /**
- * Calls the onTokens hook and returns the tokens to save: those that the hook returned, or else those of the provider.
+ * Calls the onTokens hook and returns the tokens to save: those that the hook returned, or else those of the
+ * provider.
  *
  * @throws PortalAuthError the one that the hook threw, or `hook_failed` if it returned invalid tokens
  */
@@ -15,7 +16,8 @@ export async function callOnTokens(
 ): Promise<TokenSet> {
   const returned = (await callHook("onTokens", () => hooks.onTokens?.({ ...tokens }, context))) ?? tokens;
   await callHook("onTokens", () => assertTokens(returned));
-  // Guards compare the scope. If it were missing, they would assume the requested one, which may exceed the granted one.
+  // Guards compare the scope. If it were missing, they would assume the requested one, which may exceed the
+  // granted one.
   const { scope = tokens.scope, token_type = tokens.token_type } = returned;
   const accepted = { ...returned, token_type };
   return scope === undefined ? accepted : { ...accepted, scope };

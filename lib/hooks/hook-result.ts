@@ -1,11 +1,14 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 
-/** A failure that names the hook and the member, and never the value: that may be a secret. */
+/**
+ * Creates a `hook_failed`. The detail names the hook and the member, and never the value, which may be a
+ * secret.
+ */
 export const createHookError = (detail: string): PortalAuthError =>
   new PortalAuthError("hook_failed", { detail });
 
 /**
- * Checks an object that a hook has made or filled: session stores keep JSON (RFC 8259).
+ * Checks that an object of a hook can be stored. Session stores save JSON (RFC 8259).
  *
  * @param name the name of the object, for the message
  * @throws PortalAuthError `hook_failed`, with the name of the member

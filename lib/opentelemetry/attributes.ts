@@ -2,7 +2,7 @@ import type { Attributes } from "@opentelemetry/api";
 import type { PortalAuthEvent } from "../contract/events.js";
 import { isExpectedOutcome } from "../errors/error-codes.js";
 
-/** What every span and every measurement carries: which portalAuth(), and at which portal. */
+/** Returns the attributes of every span and every measurement: the portalAuth() and its provider. */
 export function createAttributes({ instance, issuer }: PortalAuthEvent): Attributes {
   const { hostname, port, protocol } = new URL(issuer);
   return {
@@ -13,7 +13,7 @@ export function createAttributes({ instance, issuer }: PortalAuthEvent): Attribu
   };
 }
 
-/** How it ended: `ok` or the failure's code; and error.type where something is wrong. */
+/** Returns the outcome, `ok` or an error code. Adds `error.type` unless the code is an expected outcome. */
 export const createOutcomeAttributes = (code: string | undefined): Attributes => ({
   "portal_auth.outcome": code ?? "ok",
   ...(code !== undefined && !isExpectedOutcome(code) && { "error.type": code }),

@@ -3,7 +3,7 @@ import { subscribeToEvents } from "../events/subscribe-to-events.js";
 import { createMetricListeners } from "./metrics.js";
 import { createSpanListeners } from "./spans.js";
 
-/** Where instrumentPortalAuth() tells. */
+/** Options of instrumentPortalAuth(). */
 export interface InstrumentOptions {
   /** Default: the global one. */
   readonly tracerProvider?: TracerProvider;
@@ -14,11 +14,11 @@ export interface InstrumentOptions {
 const SCOPE_NAME = "express-portal-auth";
 
 /**
- * Tells OpenTelemetry of logins and refreshes: spans below the span of their request, counters and histograms, of every
- * portalAuth() in this process. Call it once, after your SDK has started. Nothing of a person and no secret stands in any
- * of them.
+ * Reports logins and refreshes of every portalAuth() in this process to OpenTelemetry: spans below the span
+ * of their request, counters and histograms. They contain no user data and no secrets. Call it once, after
+ * your SDK has started.
  *
- * @returns stops it
+ * @returns a function that ends the instrumentation
  */
 export function instrumentPortalAuth({ tracerProvider, meterProvider }: InstrumentOptions = {}): () => void {
   const tracer = (tracerProvider ?? trace).getTracer(SCOPE_NAME);

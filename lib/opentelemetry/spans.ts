@@ -5,8 +5,8 @@ import type { EventListeners } from "../events/subscribe-to-events.js";
 import { createAttributes, createOutcomeAttributes } from "./attributes.js";
 
 /**
- * A span for each callback and each refresh, below the span that is active when it ends: that of the request. They are
- * made afterwards, of the times that the events tell.
+ * Creates the listeners that record a span for each callback and each refresh, below the active span: that of
+ * the request. The spans are created afterwards, from the times in the events.
  */
 export function createSpanListeners(tracer: Tracer): EventListeners {
   return {

@@ -5,8 +5,8 @@ import type { TokenSet } from "../contract/tokens.js";
 export const systemClock: Clock = () => Date.now();
 
 /**
- * Starts to measure a duration. The clock of the machine can be set meanwhile, so a monotonic clock measures instead.
- * A clock of a test is used as it is, because it may stand still.
+ * Starts to measure a duration. The clock of the machine can be set meanwhile, so a monotonic clock measures
+ * instead. A clock of a test is used as it is, because it may stand still.
  *
  * @returns a function that returns the elapsed time in milliseconds
  */

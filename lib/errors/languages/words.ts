@@ -49,7 +49,7 @@ export interface Words {
     readonly sendNow: string;
     /** Button that discards the saved form. */
     readonly doNotSend: string;
-    /** Word before the request id, which users quote when they ask for help. */
+    /** Word before the request id, which users quote when they contact support. */
     readonly request: string;
   };
   /** Explains why the logout route asks first: the user did not click a link or a button of this site. */
