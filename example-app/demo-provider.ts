@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { PortalAuthOptions } from "express-portal-auth";
-import { startTestPortal, type TestPortal } from "express-portal-auth/testing";
+import { startTestProvider, type TestProvider } from "express-portal-auth/testing";
 
 export interface DemoPorts {
   readonly app: number;
@@ -30,9 +30,9 @@ export function createDemoOptions(ports: DemoPorts) {
 export function startDemoProvider(
   options: ReturnType<typeof createDemoOptions>,
   accessTokenSeconds: number,
-): Promise<TestPortal> {
+): Promise<TestProvider> {
   const { issuer, clientId, clientSecret, redirectUri } = options;
-  return startTestPortal({
+  return startTestProvider({
     clientId,
     clientSecret,
     port: Number(new URL(issuer).port),

@@ -9,7 +9,7 @@ import { PortalAuthError } from "./errors/portal-auth-error.js";
 import { redactError } from "./errors/redact.js";
 import { emitNothing } from "./events/event-emitter.js";
 import type { PortalAuth } from "./portal-auth.js";
-import { chosenRequests } from "./session/chosen-requests.js";
+import { multiTenantRequests } from "./session/multi-tenant-requests.js";
 import { onceAMinute } from "./util/once-a-minute.js";
 
 /** One portalAuth() or another, by request. */
@@ -76,7 +76,7 @@ export function choosePortalAuth(
     }
     if (!isPortalAuth(choice)) throw new TypeError(NOT_A_ROUTER);
     usedRouters.add(choice);
-    chosenRequests.add(req);
+    multiTenantRequests.add(req);
     choice(req, res, next);
   }
 }

@@ -2,12 +2,12 @@ import { createLog, createSafeWrite } from "./answer/log.js";
 import type { Logger } from "./contract/logger.js";
 import { PortalAuthError } from "./errors/portal-auth-error.js";
 import { emitNothing } from "./events/event-emitter.js";
-import { livesByCookie } from "./store/lives.js";
 import { createMemoryStore } from "./store/memory-store.js";
-import { isStore, openStore, whyNoStore } from "./store/open-store.js";
-import { PortalSessionStore } from "./store/session-store.js";
-import { isStoreAddress, MEMORY } from "./store/store-address.js";
-import type { PortalStore, StoreGiven } from "./store/store-given.js";
+import { describeInvalidStore, isStore, openStore } from "./store/open-store.js";
+import { PortalSessionStore } from "./store/portal-session-store.js";
+import { lifetimeByCookie } from "./store/session-lifetime.js";
+import type { PortalStore, StoreGiven } from "./store/store-option.js";
+import { isStoreUrl, MEMORY_URL } from "./store/store-url.js";
 
 /** Options of createStore(). */
 export interface CreateStoreOptions {
@@ -33,20 +33,20 @@ export interface CreateStoreOptions {
  */
 export function createStore(given: StoreGiven | undefined, { logger }: CreateStoreOptions = {}): PortalStore {
   if (!isStoreGiven(given)) throw new PortalAuthError("options_invalid", { detail: describeProblem(given) });
-  if (given === MEMORY) return new PortalSessionStore(createMemoryStore());
+  if (given === MEMORY_URL) return new PortalSessionStore(createMemoryStore());
   const { warn } = createLog(logger && createSafeWrite(logger), emitNothing);
   const { store, opened, close } = openStore(given, { warn });
-  return new PortalSessionStore(store, livesByCookie, { opened, close });
+  return new PortalSessionStore(store, lifetimeByCookie, { opened, close });
 }
 
 function isStoreGiven(given: StoreGiven | undefined): given is StoreGiven {
-  return typeof given === "string" ? isStoreAddress(given) : Boolean(given) && isStore(Object(given));
+  return typeof given === "string" ? isStoreUrl(given) : Boolean(given) && isStore(Object(given));
 }
 
 /** The value is not shown, because an address can contain a password. */
 function describeProblem(given: unknown): string {
   if (typeof given === "object" && given !== null)
-    return `\n  - createStore(): the argument ${whyNoStore(given)}`;
+    return `\n  - createStore(): the argument ${describeInvalidStore(given)}`;
   const found = given === undefined ? "got undefined: is the environment variable set? Pass" : "pass";
   return `\n  - createStore(): ${found} ${NEEDED}`;
 }

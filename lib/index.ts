@@ -81,6 +81,6 @@ export type { AuthorizationParams, PortalAuthOptions } from "./settings/portal-a
 export type { NoncePolicy, ProfileName } from "./settings/profiles.js";
 export type { Origin } from "./settings/resolve-options.js";
 export type { PostgresPool, PostgresResult } from "./store/postgres-tables.js";
-export type { RecordIndex, RecordStore, StoredRecord } from "./store/records.js";
+export type { RecordIndex, RecordStore, StoredRecord } from "./store/record-store.js";
 export type { IoRedisClient, NodeRedisClient, RedisClient, RedisEvalOptions } from "./store/redis-client.js";
-export type { PortalStore, StoreGiven, StoreObject } from "./store/store-given.js";
+export type { PortalStore, StoreGiven, StoreObject } from "./store/store-option.js";

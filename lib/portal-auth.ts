@@ -1,6 +1,6 @@
 import { executionAsyncId } from "node:async_hooks";
 import type { NextFunction, Request, RequestHandler, Response } from "express";
-import { keepRefreshTokenAlive } from "./access/keep-alive.js";
+import { keepRefreshTokenAlive } from "./access/keep-refresh-token-alive.js";
 import { createLog, createSafeWrite, type Log, logFailure } from "./answer/log.js";
 import { isExpressRequest, rejectNonExpressRequest } from "./answer/non-express-request.js";
 import { createPageRenderer } from "./answer/page-renderer.js";
@@ -17,11 +17,11 @@ import { LoginAttempts } from "./login-attempt/login-attempts.js";
 import { finishLateLogout } from "./logout/after-logout.js";
 import { warnIfCreatedPerRequest, warnIfMountedWrongly } from "./mount-warnings.js";
 import { createDiscovery } from "./provider/discovery.js";
-import { createOutage } from "./refresh/refresh-circuit-breaker.js";
-import { createRefreshOnce } from "./refresh/refresh-once.js";
+import { createRefreshCircuitBreaker } from "./refresh/refresh-circuit-breaker.js";
+import { createRefreshSingleFlight } from "./refresh/refresh-single-flight.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createRoutes } from "./routes.js";
-import { loginOf } from "./session/attached-login.js";
+import { getRequestLogin } from "./session/attached-login.js";
 import { createRecordCodec } from "./session/record-codec.js";
 import { createSessionMount } from "./session/session-mount.js";
 import { type ExplainedOption, explainResolved } from "./settings/explain.js";
@@ -30,8 +30,8 @@ import { type ResolvedOptions, requireSettings, resolveOptions } from "./setting
 import type { Settings } from "./settings/settings.js";
 import { findVariableTypos } from "./settings/variable-typos.js";
 import { openStore } from "./store/open-store.js";
-import { storeFailed } from "./store/store-failed.js";
-import { refuseRequest } from "./util/assert-factory-call.js";
+import { wrapStoreFailure } from "./store/wrap-store-failure.js";
+import { assertFactoryCall } from "./util/assert-factory-call.js";
 import { createEncryption } from "./util/encryption.js";
 import { keepInDictionary } from "./util/keep-in-dictionary.js";
 
@@ -54,7 +54,7 @@ export interface PortalAuth extends RequestHandler {
  * @throws PortalAuthError `options_invalid` when the app starts: all problems at once
  */
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
-  refuseRequest(options, "portalAuth");
+  assertFactoryCall(options, "portalAuth");
   const router = createRouterContext(resolveOptions(options));
   for (const path of findPossibleCallbackPaths(router.settings)) callbackPaths.add(path);
   const findStep = createRoutes(router);
@@ -78,7 +78,7 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
     if (router.settings.tlsTerminated) assumeHttps(req);
     keepInDictionary(req, "res");
     keepInDictionary(res, "req");
-    mountSession(req, res, (error, login = loginOf(req, router.settings)) => {
+    mountSession(req, res, (error, login = getRequestLogin(req, router.settings)) => {
       attachPortal(req, router.settings, new RequestPortal(router, req, res, login));
       if (error)
         return void sendSessionFailure(router, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(
@@ -121,9 +121,9 @@ function createRouterContext(resolved: ResolvedOptions): RouterContext {
     formEncryption: createEncryption(settings.secrets, `form ${identifyRouter(settings)}`),
     log,
     pages: createPageRenderer({ languages: settings.languages, render: settings.renderPage, log }),
-    refreshCircuitBreaker: createOutage(settings.clock),
+    refreshCircuitBreaker: createRefreshCircuitBreaker(settings.clock),
     checkHost: createHostCheck(settings.redirectUri, log),
-    refreshOnce: createRefreshOnce(log.emit),
+    refreshOnce: createRefreshSingleFlight(log.emit),
   };
 }
 
@@ -142,27 +142,28 @@ function createSessions(router: RouterContext) {
   const warnOfFailure = (error: unknown) => logFailure(log, toPortalAuthError(error));
   const opened = settings.store === undefined ? undefined : openStore(settings.store, { warn });
   const mountSession = createSessionMount({
-    rules: settings,
+    policy: settings,
     secrets: settings.secrets,
-    https: settings.https,
-    tlsTerminated: settings.tlsTerminated,
+    isHttps: settings.https,
+    isTlsTerminated: settings.tlsTerminated,
     sameSite: settings.sameSite,
     idleSeconds: settings.sessionIdle,
-    belongsTo: identifyRouter(settings),
+    tenant: identifyRouter(settings),
     codec: createRecordCodec(settings.tokenEncryptionKeys, warnOfFailure, settings.clock),
-    findsBySid: settings.routes.backchannelLogout !== false || settings.routes.frontchannelLogout !== false,
+    hasProviderSessionLists:
+      settings.routes.backchannelLogout !== false || settings.routes.frontchannelLogout !== false,
     keepSessionKeys: settings.keepSessionKeys,
     entries: opened?.store,
     opened: opened?.opened,
     warn,
-    warnOfFailure,
+    warnAboutFailure: warnOfFailure,
     onFoundEnded: (req, login, reason) => finishLateLogout(router, req, login, reason),
   });
   return {
     mountSession,
-    storeTrouble: () => opened?.trouble(),
+    storeTrouble: () => opened?.getConnectionError(),
     async close() {
-      await refreshOnce.settled();
+      await refreshOnce.waitForAll();
       await opened?.close();
     },
   };
@@ -181,7 +182,7 @@ function sendSessionFailure(
   const detail = `${doing}; the store's connection: ${trouble}`;
   const error =
     trouble === undefined
-      ? storeFailed(doing, cause, sentence)
+      ? wrapStoreFailure(doing, cause, sentence)
       : new PortalAuthError("session_store_failed", { detail, sentence, cause });
   return sendErrorResponse(req, res, error, offerRetry(router, request));
 }

@@ -1,21 +1,21 @@
 import type { Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
-import { freshSession } from "./access/access-token.js";
-import { fetchWithToken } from "./access/fetch.js";
-import { userInfo } from "./access/user-info.js";
+import { getFreshSession } from "./access/access-token.js";
+import { fetchWithToken } from "./access/fetch-with-token.js";
+import { getUserInfo } from "./access/get-user-info.js";
 import { sendErrorResponse } from "./answer/send-error-response.js";
 import { offerLogin, type RequestContext, type RouterContext } from "./context/router-context.js";
 import type { Claims, TokenSet } from "./contract/tokens.js";
 import { type LoginOptions, startLogin } from "./login/login.js";
 import { endListedSession, listSessions, type SessionInfo } from "./logout/listed-sessions.js";
 import { type LogoutOptions, logOutUser } from "./logout/logout.js";
-import { claimLastsMs } from "./refresh/claim.js";
-import { longestRenewMs } from "./refresh/refresh.js";
+import { getClaimLifeMs } from "./refresh/refresh-claim.js";
+import { getMaxRefreshMs } from "./refresh/refresh-task.js";
 import { AttachedLogin } from "./session/attached-login.js";
-import type { Instance } from "./session/holder.js";
-import { regenerateSession } from "./session/regenerate.js";
+import { regenerateSession } from "./session/regenerate-session.js";
 import type { RequestLogin } from "./session/request-login.js";
-import { sessionHere } from "./session/session.js";
+import { getExpressSession } from "./session/request-session.js";
+import type { PortalAuthInstance } from "./session/session-holder.js";
 
 /** A request of somebody who is logged in. `MyClaims` are what your portal tells, or your onLogin keeps, beside `sub`. */
 export type AuthenticatedPortal<MyClaims = unknown> = RequestPortal & {
@@ -136,7 +136,7 @@ export class RequestPortal extends AttachedLogin {
    *   and the person stays logged in
    */
   async accessToken(): Promise<string> {
-    return (await freshSession(this.#router, this.#req)).tokens.access_token;
+    return (await getFreshSession(this.#router, this.#req)).tokens.access_token;
   }
 
   /**
@@ -156,7 +156,7 @@ export class RequestPortal extends AttachedLogin {
    *   those of accessToken()
    */
   async userinfo(): Promise<Claims> {
-    return userInfo(this.#router, this.#req);
+    return getUserInfo(this.#router, this.#req);
   }
 
   /**
@@ -218,7 +218,7 @@ export class RequestPortal extends AttachedLogin {
    */
   async regenerate(): Promise<void> {
     const { settings } = this.#router;
-    await regenerateSession(this.#req, settings, claimLastsMs({ renewAtMostMs: longestRenewMs(settings) }));
+    await regenerateSession(this.#req, settings, getClaimLifeMs({ maxRefreshMs: getMaxRefreshMs(settings) }));
   }
 
   /**
@@ -226,11 +226,11 @@ export class RequestPortal extends AttachedLogin {
    * where it could not be loaded.
    */
   get session(): (Session & Partial<SessionData>) | undefined {
-    return sessionHere(this.#req, this.#router.settings);
+    return getExpressSession(this.#req, this.#router.settings);
   }
 
   #session() {
-    return AttachedLogin.loginOf(this)?.read(this.#router.settings);
+    return AttachedLogin.getLogin(this)?.getView(this.#router.settings);
   }
 
   #request(): RequestContext {
@@ -239,7 +239,7 @@ export class RequestPortal extends AttachedLogin {
 }
 
 /** One that has a name is at `req.portals`, and at `req.portal` only where nobody else is: that is the one without. */
-export function attachPortal(req: Request, { name }: Instance, made: RequestPortal): void {
+export function attachPortal(req: Request, { name }: PortalAuthInstance, made: RequestPortal): void {
   const portal = made as AuthenticatedPortal | VisitorPortal; // it says itself which
   if (name === undefined) {
     req.portal = portal;

@@ -14,9 +14,9 @@ import { createThirdPartyLoginStep, createThirdPartyPostStep } from "./login/thi
 import { createBackChannelStep } from "./logout/back-channel.js";
 import { createFrontChannelStep } from "./logout/front-channel.js";
 import { createLogoutStep } from "./logout/logout.js";
-import { passUnnoticed } from "./session/end-session.js";
+import { ignoreSessionActivity } from "./session/end-session.js";
 import { createStatusStep } from "./status/status.js";
-import { withoutSlash } from "./util/without-trailing-slash.js";
+import { withoutTrailingSlash } from "./util/without-trailing-slash.js";
 
 /** Answers a request for one of our own addresses. */
 type Step = (request: RequestContext) => Promise<void>;
@@ -62,10 +62,10 @@ export function createRoutes(router: RouterContext): FindStep {
   const routes = new Map<string, Map<string, Step>>();
   for (const [method, path, step] of table) {
     if (path === false) continue;
-    const steps = routes.get(withoutSlash(path)) ?? new Map<string, Step>();
-    routes.set(withoutSlash(path), steps.set(method, step));
+    const steps = routes.get(withoutTrailingSlash(path)) ?? new Map<string, Step>();
+    routes.set(withoutTrailingSlash(path), steps.set(method, step));
   }
-  return (req) => routes.get(withoutSlash(req.path))?.get(req.method);
+  return (req) => routes.get(withoutTrailingSlash(req.path))?.get(req.method);
 }
 
 /** Answers HEAD without side effects: link scanners send it for addresses that a person may open later. */
@@ -88,7 +88,7 @@ async function rejectPrefetch({ res }: RequestContext): Promise<void> {
 
 /** It is there: whoever looks whether they have registered the right address sees that (RFC 9110, section 15.5.6). */
 async function rejectGetOfBackChannel({ req, res }: RequestContext): Promise<void> {
-  passUnnoticed(req);
+  ignoreSessionActivity(req);
   setResponseHeaders(res);
   res.statusCode = 405;
   res.setHeader("Allow", "POST");

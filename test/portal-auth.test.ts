@@ -3,8 +3,8 @@ import express from "express";
 import session from "express-session";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { portalAuth, requireAuth } from "../lib/index.js";
-import { startPortal } from "../lib/testing/provider/test-provider.js";
-import { holdNext, logIn, TOKEN_SECONDS } from "./access/logged-in.js";
+import { startLocalProvider } from "../lib/testing/provider/local-provider.js";
+import { holdNext, logIn, TOKEN_SECONDS } from "./access/signed-in-request.js";
 import { signed } from "./hostile/support/acts.js";
 import { Browser } from "./support/browser.js";
 import { createGate } from "./support/gate.js";
@@ -51,14 +51,14 @@ describe.each([4, 5] as const)("Express %i", (version) => {
   });
 
   test("req.portal.login() and logout() answer their own failures: a rejection would end an Express 4 process", async () => {
-    const { browser, url, portal } = await startWorld({
+    const { browser, url, provider } = await startWorld({
       express: version,
       log: [/portal_unreachable/],
       after: (app) => {
         app.get("/sign-up", (req) => req.portal.login({ returnTo: "/account" }));
       },
     });
-    portal.goDown();
+    provider.goDown();
     const page = await browser.navigate(`${url}/sign-up`);
     expect(page.status).toBe(503);
     expect(page.body).toContain("portal_unreachable");
@@ -102,7 +102,7 @@ describe("the routes", () => {
 describe("two routers in one app", () => {
   /** The app of a customers' portal at "/", and of a staff portal at "/staff". */
   async function startTwo(given: WorldOptions = {}) {
-    const staff = await startPortal({ clientId: "demo-app", clientSecret: "s", redirectUris: [] });
+    const staff = await startLocalProvider({ clientId: "demo-app", clientSecret: "s", redirectUris: [] });
     onTestFinished(() => staff.close());
     const world = await startWorld({
       ...given,
@@ -149,10 +149,10 @@ describe("two routers in one app", () => {
   });
 
   test("one router that is mounted twice works as if it were mounted once", async () => {
-    const { browser, url, portal } = await startWorld();
+    const { browser, url, provider } = await startWorld();
     const app = express();
     const auth = portalAuth({
-      issuer: portal.issuer,
+      issuer: provider.issuer,
       profile: "tencent-ciam",
       clientId: "demo-app",
       clientSecret: CLIENT_SECRET,
@@ -374,7 +374,7 @@ describe("behind a proxy that ends TLS", () => {
   });
 
   test("Host and X-Forwarded-Host never reach the redirect_uri, nor any address of ours", async () => {
-    const { browser, origin, portal } = await startBehindProxy({
+    const { browser, origin, provider } = await startBehindProxy({
       log: [/A login begins at the host evil\.example, but/],
       before: (app) => app.set("trust proxy", true),
       forwardedHeaders: {
@@ -387,7 +387,7 @@ describe("behind a proxy that ends TLS", () => {
     for (const path of ["/login", "/account", "/logout"]) {
       const { headers } = await browser.navigate(origin + path, { site: "same-origin" });
       const to = new URL(headers.location ?? "");
-      expect(to.origin).toBe(portal.issuer);
+      expect(to.origin).toBe(provider.issuer);
       expect(decodeURIComponent(to.href)).not.toContain("evil.example");
     }
     const login = new URL((await browser.navigate(`${origin}/login`)).headers.location ?? "");
@@ -414,9 +414,9 @@ test("a store that cannot be reached is told with the reason, to each request th
 
 describe("close(), when an application shuts down,", () => {
   test("waits for a refresh that is under way, so that its tokens are not lost with the process", async () => {
-    const { auth, ask, later, portal, stored, me } = await logIn();
+    const { auth, ask, later, provider, stored, me } = await logIn();
     later(TOKEN_SECONDS);
-    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    const { arrived, letGo } = holdNext(provider, "/oauth2/token");
     const asking = ask();
     await arrived;
     let isClosed = false;
@@ -432,11 +432,11 @@ describe("close(), when an application shuts down,", () => {
   });
 
   test("does not fail because a refresh does", async () => {
-    const { auth, ask, later, portal } = await logIn({ log: [/portal_failed/] });
+    const { auth, ask, later, provider } = await logIn({ log: [/portal_failed/] });
     later(TOKEN_SECONDS);
     const arrived = createGate();
     const gate = createGate();
-    portal.answerNext("/oauth2/token", async (_req, res) => {
+    provider.answerNext("/oauth2/token", async (_req, res) => {
       arrived.open();
       await gate.opened;
       res.writeHead(500).end();

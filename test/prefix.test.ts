@@ -101,21 +101,21 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
   });
 
   test("a failed login offers to sign in again for the same page", async () => {
-    const { front, browser, portal } = await startBehind({ log: [/portal_failed/] });
+    const { front, browser, provider } = await startBehind({ log: [/portal_failed/] });
     const callback = await browser.loginUntilCallback(`${front}/app/account?x=1`);
-    portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(500).end());
+    provider.answerNext("/oauth2/token", (_req, res) => res.writeHead(500).end());
     const failure = await browser.navigate(callback);
     expect(failure.body).toContain('href="/app/login?returnTo=%2Fapp%2Faccount%3Fx%3D1"');
   });
 
   test("a page that can be tried again is linked below the prefix", async () => {
-    const { front, browser, portal } = await startBehind({
+    const { front, browser, provider } = await startBehind({
       log: [/portal_unreachable|refresh_failed/],
       after: (app) =>
         app.get("/fresh", requireAuth({ freshToken: true }), (_req, res) => void res.send("fresh")),
     });
     await browser.visit(`${front}/app/account`);
-    portal.goDown();
+    provider.goDown();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
     expect((await browser.navigate(`${front}/app/fresh?a`)).body).toContain('href="/app/fresh?a"');
   });
@@ -148,9 +148,9 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
   });
 
   test("a login that another site begins leads to its target, or to the root below the prefix", async () => {
-    const { front, browser, portal } = await startBehind({ options: { thirdPartyLogin: true } });
+    const { front, browser, provider } = await startBehind({ options: { thirdPartyLogin: true } });
     const begin = async (target: string) => {
-      const query = new URLSearchParams({ iss: portal.issuer, target_link_uri: target });
+      const query = new URLSearchParams({ iss: provider.issuer, target_link_uri: target });
       return locationOf(browser, (await browser.loginUntilCallback(`${front}/app/login?${query}`)).href);
     };
     expect(await begin(`${front}/app/account`)).toBe("/app/account");

@@ -12,8 +12,8 @@ import {
   requireAuth,
 } from "../lib/index.js";
 import { createMemoryStore } from "../lib/store/memory-store.js";
-import { PortalSessionStore } from "../lib/store/session-store.js";
-import { type PortalOptions, startPortal } from "../lib/testing/provider/test-provider.js";
+import { PortalSessionStore } from "../lib/store/portal-session-store.js";
+import { type LocalProviderOptions, startLocalProvider } from "../lib/testing/provider/local-provider.js";
 import { Browser } from "./support/browser.js";
 import { createClock } from "./support/clock.js";
 import { listenToEvents } from "./support/events.js";
@@ -30,24 +30,24 @@ async function startApp(make: (url: string) => Promise<Express>): Promise<string
   return url;
 }
 
-async function startPortalFor(url: string, clientId: string, more: Partial<PortalOptions> = {}) {
-  const portal = await startPortal({
+async function startPortalFor(url: string, clientId: string, more: Partial<LocalProviderOptions> = {}) {
+  const provider = await startLocalProvider({
     clientId,
     clientSecret: `the-client-secret-of-${clientId}`,
     redirectUris: [`${url}/callback`, `${url}/staff/callback`],
     logoutRedirectUris: [`${url}/`],
     ...more,
   });
-  onTestFinished(() => portal.close());
+  onTestFinished(() => provider.close());
   const options = {
-    issuer: portal.issuer,
+    issuer: provider.issuer,
     profile: "tencent-ciam",
     clientId,
     clientSecret: `the-client-secret-of-${clientId}`,
     redirectUri: `${url}/callback`,
     secret: SESSION_SECRET,
   } as const satisfies PortalAuthOptions;
-  return { portal, options };
+  return { portal: provider, options };
 }
 
 interface Given {

@@ -1,5 +1,5 @@
 // A provider on this machine, for trying things out: npm install --save-dev oidc-provider
-import { startTestPortal } from 'express-portal-auth/testing';
+import { startTestProvider } from 'express-portal-auth/testing';
 
-const provider = await startTestPortal({ port: 4000 });
+const provider = await startTestProvider({ port: 4000 });
 for (const [name, value] of Object.entries(provider.env)) console.log(`export ${name}=${value}`);

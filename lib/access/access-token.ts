@@ -3,21 +3,26 @@ import type { RouterContext } from "../context/router-context.js";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
 import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
 import type { PortalSession } from "../session/login-record.js";
-import { readSession, type StoredLogin, storedLogin, updateSession } from "../session/session.js";
+import {
+  getLoginHandle,
+  type LoginHandle,
+  readSession,
+  updateRequestLogin,
+} from "../session/request-session.js";
 import { hasExpired } from "../util/time.js";
-import { withinTime } from "../util/with-timeout.js";
-import { endsSession, renewal } from "./renew.js";
+import { withTimeout } from "../util/with-timeout.js";
+import { createRefresh, endsSession } from "./refresh-login.js";
 
 /**
  * If a refresh takes longer, requests get the old token while it is good. This counts from the beginning of the refresh: if
  * the provider is slow, or a process was killed during a refresh, later requests get the old token at once.
  */
-const PATIENCE_MS = 2000;
+const MAX_WAIT_MS = 2000;
 
 /** What is wanted of the tokens. */
-export interface Wish {
+export interface TokenRequirement {
   /** The version of a token set that somebody refused, although it had not ended: any newer one will do. */
-  readonly refused?: number;
+  readonly rejectedVersion?: number;
 }
 
 /**
@@ -26,30 +31,30 @@ export interface Wish {
  * @throws PortalAuthError `login_required`, `token_expired`, `refresh_refused` and `refresh_identity_mismatch` when the
  *   user must sign in again; `refresh_failed` and the provider's own failures, all of them 503, when it may work later
  */
-export async function freshSession(
+export async function getFreshSession(
   router: RouterContext,
   req: Request,
-  wish: Wish = {},
+  requirement: TokenRequirement = {},
 ): Promise<PortalSession> {
   const session = readSession(req, router.settings);
   if (!session) throw new PortalAuthError("login_required");
-  if (isEnough(router, session, wish)) return session;
-  const isGood = wish.refused === undefined && !hasEnded(router, session);
+  if (isSufficient(router, session, requirement)) return session;
+  const isGood = requirement.rejectedVersion === undefined && !isExpired(router, session);
   if (session.tokens.refresh_token === undefined) {
     if (isGood) return session;
     throw new PortalAuthError("token_expired");
   }
   try {
-    return await renewed(router, req, session, wish, isGood);
+    return await refreshForRequest(router, req, session, requirement, isGood);
   } catch (error) {
     if (needsLogin(error)) throw error;
-    if (isGood && !hasEnded(router, session)) return session; // the portal may come back before the token ends
-    throw temporary(error);
+    if (isGood && !isExpired(router, session)) return session; // the portal may come back before the token ends
+    throw toTemporaryError(error);
   }
 }
 
 /** So long after a refresh that a refusal has brought another refusal brings none. */
-const FORCE_AGAIN_SECONDS = 5 * 60;
+const REJECTION_PAUSE_SECONDS = 5 * 60;
 
 /**
  * The login with a new token, as a resource has refused this one although it has not ended. Undefined where there is none
@@ -58,12 +63,12 @@ const FORCE_AGAIN_SECONDS = 5 * 60;
  *
  * @throws PortalAuthError as freshSession() does
  */
-export async function renewRefused(router: RouterContext, req: Request, session: PortalSession) {
+export async function refreshRejectedToken(router: RouterContext, req: Request, session: PortalSession) {
   const { after_refusal, obtained_at, tokens, version } = session;
   const isFinal =
-    after_refusal === true && router.settings.clock() / 1000 < obtained_at + FORCE_AGAIN_SECONDS;
+    after_refusal === true && router.settings.clock() / 1000 < obtained_at + REJECTION_PAUSE_SECONDS;
   if (isFinal || tokens.refresh_token === undefined) return undefined;
-  return freshSession(router, req, { refused: version });
+  return getFreshSession(router, req, { rejectedVersion: version });
 }
 
 /**
@@ -71,9 +76,13 @@ export async function renewRefused(router: RouterContext, req: Request, session:
  *
  * @throws PortalAuthError where the person must sign in again for the portal's own reasons, and as a hook fails
  */
-export async function renewUnlessDown(router: RouterContext, req: Request, session: PortalSession) {
+export async function refreshRejectedTokenUnlessDown(
+  router: RouterContext,
+  req: Request,
+  session: PortalSession,
+) {
   try {
-    return await renewRefused(router, req, session);
+    return await refreshRejectedToken(router, req, session);
   } catch (error) {
     if (isCode(error, "token_expired") || (error as PortalAuthError).status === 503) return undefined;
     throw error;
@@ -88,10 +97,13 @@ export function isFresh({ settings }: RouterContext, { tokens, obtained_at }: Po
   return settings.clock() / 1000 + leeway < tokens.expires_at;
 }
 
-const isEnough = (router: RouterContext, session: PortalSession, { refused }: Wish): boolean =>
-  isFresh(router, session) && (refused === undefined || session.version > refused);
+const isSufficient = (
+  router: RouterContext,
+  session: PortalSession,
+  { rejectedVersion: refused }: TokenRequirement,
+): boolean => isFresh(router, session) && (refused === undefined || session.version > refused);
 
-const hasEnded = ({ settings }: RouterContext, { tokens }: PortalSession): boolean =>
+const isExpired = ({ settings }: RouterContext, { tokens }: PortalSession): boolean =>
   hasExpired(tokens, settings.clock);
 
 /** Whether this failure means that only a new login helps. */
@@ -101,47 +113,48 @@ export const needsLogin = (error: unknown): boolean =>
 const isCode = (error: unknown, code: PortalAuthErrorCode): boolean =>
   error instanceof PortalAuthError && error.code === code;
 
-async function renewed(
+async function refreshForRequest(
   router: RouterContext,
   req: Request,
   session: PortalSession,
-  wish: Wish,
+  requirement: TokenRequirement,
   isGood: boolean,
 ) {
-  const login = storedLogin(req, router.settings);
-  const patience = Math.max(0, PATIENCE_MS - router.refreshOnce.ageMs(login.key));
-  const work = newer(router, req, login, session, wish).then(
+  const login = getLoginHandle(req, router.settings);
+  const remainingMs = Math.max(0, MAX_WAIT_MS - router.refreshOnce.getAgeMs(login.key));
+  const work = refreshToNewer(router, req, login, session, requirement).then(
     (portal) => {
-      updateSession(req, router.settings, login.key, portal);
+      updateRequestLogin(req, router.settings, login.key, portal);
       return portal;
     },
     (error) => {
       if (endsSession(error) || isCode(error, "login_required"))
-        updateSession(req, router.settings, login.key, undefined); // it is gone
+        updateRequestLogin(req, router.settings, login.key, undefined); // it is gone
       throw error;
     },
   );
   if (!isGood) return work;
   // the refresh continues for the next request; if the token expires meanwhile, this one waits for it, too
-  return withinTime(work, patience, () => (hasEnded(router, session) ? work : session));
+  return withTimeout(work, remainingMs, () => (isExpired(router, session) ? work : session));
 }
 
-async function newer(
+async function refreshToNewer(
   router: RouterContext,
   req: Request,
-  login: StoredLogin,
+  login: LoginHandle,
   { version = 0 }: PortalSession,
-  wish: Wish,
+  requirement: TokenRequirement,
 ) {
-  const isNewer = (stored: PortalSession) => stored.version > version && isEnough(router, stored, wish);
-  const wanted = { isEnough: isNewer, afterRefusal: wish.refused !== undefined };
-  const ask = () => router.refreshOnce(login.key, renewal(router, req, login, wanted));
-  const portal = await ask();
-  return portal.version > version ? portal : ask(); // it was under way already, for somebody with an older copy
+  const isNewer = (stored: PortalSession) =>
+    stored.version > version && isSufficient(router, stored, requirement);
+  const wanted = { hasNewTokens: isNewer, isAfterRefusal: requirement.rejectedVersion !== undefined };
+  const refresh = () => router.refreshOnce(login.key, createRefresh(router, req, login, wanted));
+  const portal = await refresh();
+  return portal.version > version ? portal : refresh(); // it was under way already, for somebody with an older copy
 }
 
 /** A failure that does not end the session is reported as one to try again, whatever the provider meant. */
-function temporary(thrown: unknown): PortalAuthError {
+function toTemporaryError(thrown: unknown): PortalAuthError {
   const error = toPortalAuthError(thrown);
   if (error.status === 503 || error.code === "hook_failed") return error;
   const { code, detail, hint, providerDescription } = error;

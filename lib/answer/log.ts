@@ -4,7 +4,7 @@ import { isExpectedOutcome } from "../errors/error-codes.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { redactError } from "../errors/redact.js";
 import { type EmitEvent, emitNothing } from "../events/event-emitter.js";
-import { oneLine } from "../util/to-single-line.js";
+import { toSingleLine } from "../util/to-single-line.js";
 
 /** Writes log lines and emits events. */
 export interface Log {
@@ -19,8 +19,8 @@ const COMPONENT = "express-portal-auth";
 export function createLog(write: WriteLine | undefined, emit: EmitEvent): Log {
   if (!write) return { ...consoleLog, emit };
   return {
-    warn: (line, fields) => write("warn", { component: COMPONENT, ...fields }, oneLine(line)),
-    error: (line, fields) => write("error", { component: COMPONENT, ...fields }, oneLine(line)),
+    warn: (line, fields) => write("warn", { component: COMPONENT, ...fields }, toSingleLine(line)),
+    error: (line, fields) => write("error", { component: COMPONENT, ...fields }, toSingleLine(line)),
     emit,
   };
 }
@@ -51,8 +51,8 @@ export function createSafeWrite(logger: Logger): WriteLine {
 
 /** Writes to the console, and emits no events. */
 export const consoleLog: Log = {
-  warn: (line) => console.warn(`[${COMPONENT}] ${oneLine(line)}`),
-  error: (line) => console.error(`[${COMPONENT}] ${oneLine(line)}`),
+  warn: (line) => console.warn(`[${COMPONENT}] ${toSingleLine(line)}`),
+  error: (line) => console.error(`[${COMPONENT}] ${toSingleLine(line)}`),
   emit: emitNothing,
 };
 

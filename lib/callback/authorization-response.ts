@@ -1,7 +1,7 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { cleanDescription } from "../provider/clean-description.js";
 import type { AuthorizationResponse } from "../provider/exchange-code.js";
-import { printable } from "../provider/explain-failure.js";
+import { toPrintable } from "../provider/explain-failure.js";
 import { omitUndefined } from "../util/omit-undefined.js";
 
 /**
@@ -41,7 +41,7 @@ export function parseAuthorizationResponse(
   const error_description = cleanDescription(read("error_description"), [...secrets, state, code]);
   // Some providers omit the state of an error. The developer needs to see that error.
   if (state === undefined && error !== undefined)
-    throw createCallbackError(`state missing, error ${printable(error)}`, error_description);
+    throw createCallbackError(`state missing, error ${toPrintable(error)}`, error_description);
   if (state === undefined) throw createCallbackError("state missing");
   if (code !== undefined && error !== undefined) throw createCallbackError("code and error");
   if (code !== undefined) return { state, iss, code, ...parseMembers(parameters) };
@@ -104,7 +104,7 @@ function findRepeatedNames(parameters: URLSearchParams): ReadonlySet<string> {
  */
 export function addProviderError(failure: unknown, response: AuthorizationResponse | undefined): unknown {
   if (!(failure instanceof PortalAuthError) || response?.error === undefined) return failure;
-  const error = printable(response.error);
+  const error = toPrintable(response.error);
   const { code, detail, challenge, sentence, retryAfter } = failure;
   if (detail === error) return failure; // the failure is about this error
   const { providerDescription = response.error_description } = failure;

@@ -8,9 +8,9 @@ import { getStartPage } from "../http/external-url.js";
 import type { LoginAttempt } from "../login-attempt/login-attempt.js";
 import type { TakenAttempt } from "../login-attempt/login-attempts.js";
 import type { Provider } from "../provider/discovery.js";
-import { checkResponse, type GoodResponse } from "../provider/exchange-code.js";
-import { joinSession, readSession } from "../session/session.js";
-import { sessionCookieIsMissing } from "../session/session-cookie.js";
+import { type CodeResponse, checkAuthorizationResponse } from "../provider/exchange-code.js";
+import { adoptSession, readSession } from "../session/request-session.js";
+import { isSessionCookieMissing } from "../session/session-cookie.js";
 import { omitUndefined } from "../util/omit-undefined.js";
 import { addProviderError } from "./authorization-response.js";
 import { type FinishedLogin, finishLogin } from "./finish-login.js";
@@ -83,13 +83,16 @@ class Callback {
     report.attempted = { id, loginAttempt };
     // A user has signed in meanwhile, in another tab. A silent login must not replace that session.
     if (report.isSilent && readSession(req, settings)) return redirect(res, 303, loginAttempt.return_to);
-    await this.#finish(taken, await this.#runOnce(provider, checkResponse(provider, response), taken));
+    await this.#finish(
+      taken,
+      await this.#runOnce(provider, checkAuthorizationResponse(provider, response), taken),
+    );
   }
 
   /** Finishes the login once, even if several requests or processes get the same callback. */
   async #runOnce(
     provider: Provider,
-    response: GoodResponse,
+    response: CodeResponse,
     taken: TakenAttempt,
   ): Promise<FinishedLogin | NotShared> {
     const report = this.#report;
@@ -122,11 +125,11 @@ class Callback {
     if (finished === "another code") return this.#rejectReusedState(taken.loginAttempt);
     // The user may have signed out since another request finished the login. Then there is no session to
     // join.
-    const hasJoined = await joinSession(req, settings, finished.sessionId);
+    const hasJoined = await adoptSession(req, settings, finished.sessionId);
     if (hasJoined) loginAttempts.finish(this.#request, taken, finished.return_to);
     redirect(res, 303, finished.return_to);
     this.#report.reportFinished();
-    if (hasJoined && sessionCookieIsMissing(req, settings, res))
+    if (hasJoined && isSessionCookieMissing(req, settings, res))
       logFailure(log, new PortalAuthError("proxy_not_trusted"));
   }
 

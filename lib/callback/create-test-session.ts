@@ -1,9 +1,9 @@
 import { setResponseHeaders } from "../answer/response-headers.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
 import type { TestLogin } from "../http/test-login.js";
-import { readAuthentication } from "../provider/parse-claims.js";
+import { parseAuthentication } from "../provider/parse-claims.js";
 import { beginSession } from "../session/begin-session.js";
-import { reservedKey } from "../session/reserved-keys.js";
+import { findReservedKey } from "../session/reserved-keys.js";
 import { epochSeconds } from "../util/time.js";
 
 const ONE_HOUR_SECONDS = 3600;
@@ -19,7 +19,7 @@ export async function createTestSession(
   testLogin: TestLogin,
 ): Promise<void> {
   const { claims, session: extra, instance } = testLogin;
-  const reserved = reservedKey(Object.keys(extra));
+  const reserved = findReservedKey(Object.keys(extra));
   if (reserved !== undefined)
     testLogin.refusal = `the session's key ${reserved} belongs to express-session or to portalAuth()`;
   else if (instance === undefined || instance === settings.name) {
@@ -30,9 +30,9 @@ export async function createTestSession(
       expires_at: now + ONE_HOUR_SECONDS,
       ...testLogin.tokens,
     };
-    const authentication = readAuthentication(claims, now);
-    const verified = { claims, authentication, tokens, extra, requestAgeMs: () => 0 };
-    await beginSession(req, { ...verified, rules: settings, keep: [], onReplaced: () => {} });
+    const authentication = parseAuthentication(claims, now);
+    const verified = { claims, authentication, tokens, extra, getRequestAgeMs: () => 0 };
+    await beginSession(req, { ...verified, policy: settings, keepKeys: [], onReplaced: () => {} });
     testLogin.isTaken = true;
   }
   setResponseHeaders(res);

@@ -3,7 +3,7 @@ import type { RequestContext, RouterContext } from "../context/router-context.js
 import { getRouteUrl, getStartPage } from "../http/external-url.js";
 import type { TakenAttempt } from "../login-attempt/login-attempts.js";
 import type { Provider } from "../provider/discovery.js";
-import { exchange, type GoodResponse } from "../provider/exchange-code.js";
+import { type CodeResponse, exchangeCode } from "../provider/exchange-code.js";
 import { beginSession } from "../session/begin-session.js";
 import type { PortalSession } from "../session/login-record.js";
 import { checkCookieCanBeSet } from "../session/session-cookie.js";
@@ -29,15 +29,15 @@ export async function finishLogin(
   request: RequestContext,
   report: LoginReport,
   provider: Provider,
-  response: GoodResponse,
+  response: CodeResponse,
   { loginAttempt, expected }: TakenAttempt,
 ): Promise<FinishedLogin> {
   const { settings } = router;
   const { req, mount } = request;
   checkCookieCanBeSet(req, settings);
   report.startStep("exchange");
-  const requestAgeMs = startTimer(settings.clock);
-  const verified = await exchange(provider, response.code, expected, () => report.startStep("checks"));
+  const getRequestAgeMs = startTimer(settings.clock);
+  const verified = await exchangeCode(provider, response.code, expected, () => report.startStep("checks"));
   try {
     report.startStep("hooks");
     const accepted = await runHooks(settings.hooks, verified, req, {
@@ -46,7 +46,7 @@ export async function finishLogin(
       members: response.members,
     });
     report.startStep("session");
-    const newSession = createNewSession(router, accepted, requestAgeMs, loginAttempt);
+    const newSession = createNewSession(router, accepted, getRequestAgeMs, loginAttempt);
     const sessionId = await beginSession(req, newSession);
     const { form } = newSession;
     const formPage = form && getRouteUrl(settings, mount, String(settings.routes.form));
@@ -60,16 +60,16 @@ export async function finishLogin(
 function createNewSession(
   router: RouterContext,
   { return_to, ...accepted }: AcceptedLogin,
-  requestAgeMs: () => number,
+  getRequestAgeMs: () => number,
   { form: formId, isFromOutside = false }: TakenAttempt["loginAttempt"],
 ) {
   const { settings } = router;
   return {
     ...accepted,
-    requestAgeMs,
-    rules: settings,
-    keep: settings.keepSessionKeys,
-    keepAll: isFromOutside,
+    getRequestAgeMs,
+    policy: settings,
+    keepKeys: settings.keepSessionKeys,
+    shouldKeepAll: isFromOutside,
     form: formId === undefined ? undefined : { id: formId, back: return_to },
     /** The other user has not signed out in this browser, so these tokens are still valid. */
     onReplaced({ tokens }: PortalSession) {

@@ -5,8 +5,8 @@ import type { RequestContext, RouterContext } from "../context/router-context.js
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { POSTED_PARAMETER, readFormOrThrow, readQuery } from "../http/parameters.js";
 import type { AuthorizationResponse } from "../provider/exchange-code.js";
-import { dropNewSession } from "../session/end-session.js";
-import { isStrict } from "../session/session-cookie.js";
+import { discardNewSession } from "../session/end-session.js";
+import { isSameSiteStrict } from "../session/session-cookie.js";
 import { parseAuthorizationResponse } from "./authorization-response.js";
 
 /**
@@ -22,8 +22,8 @@ export function createFormPostStep(router: RouterContext) {
   return async function redirectToGet({ req, res }: RequestContext): Promise<void> {
     const form = await readFormOrThrow(req, "callback_invalid");
     const response = parseAuthorizationResponse(form, listSecrets(router));
-    const isSessionHidden = isStrict(req, router.settings);
-    dropNewSession(req, router.settings);
+    const isSessionHidden = isSameSiteStrict(req, router.settings);
+    discardNewSession(req, router.settings);
     const url = toCallbackQuery(router, response);
     if (isSessionHidden) await reloadViaInterstitial(router, req, res, url);
     else redirect(res, 303, url);
@@ -79,8 +79,9 @@ export async function reloadForStrictCookies(
   response: AuthorizationResponse,
 ): Promise<boolean> {
   const isCrossSite = (req.headers["sec-fetch-site"] ?? "cross-site") === "cross-site";
-  if (!isStrict(req, router.settings) || !isCrossSite || readQuery(req).has(POSTED_PARAMETER)) return false;
-  dropNewSession(req, router.settings);
+  if (!isSameSiteStrict(req, router.settings) || !isCrossSite || readQuery(req).has(POSTED_PARAMETER))
+    return false;
+  discardNewSession(req, router.settings);
   await reloadViaInterstitial(router, req, res, toCallbackQuery(router, response));
   return true;
 }

@@ -5,7 +5,7 @@ import { getStartPage } from "../http/external-url.js";
 import { readQuery } from "../http/parameters.js";
 import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
 import { isOwnRoute } from "../login/is-own-route.js";
-import { readSession } from "../session/session.js";
+import { readSession } from "../session/request-session.js";
 
 /** Codes of callbacks that belong to no attempt which this browser could still finish. */
 const CODES_WITHOUT_ATTEMPT: readonly PortalAuthErrorCode[] = [

@@ -4,11 +4,11 @@ import { callHook } from "../hooks/call-hook.js";
 import { callOnTokens } from "../hooks/call-on-tokens.js";
 import { assertStorable, createHookError } from "../hooks/hook-result.js";
 import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
-import type { Verified } from "../provider/exchange-code.js";
-import { reservedKey } from "../session/reserved-keys.js";
+import type { VerifiedLogin } from "../provider/exchange-code.js";
+import { findReservedKey } from "../session/reserved-keys.js";
 
 /** A verified login with the changes of the application's hooks. */
-export interface AcceptedLogin extends Verified {
+export interface AcceptedLogin extends VerifiedLogin {
   readonly return_to: string;
   /** The content that onLogin has added to the session. */
   readonly extra: LoginContext["session"];
@@ -32,7 +32,7 @@ interface LoginDetails {
  */
 export async function runHooks(
   hooks: Hooks,
-  verified: Verified,
+  verified: VerifiedLogin,
   req: Request,
   { requested, home, members }: LoginDetails,
 ): Promise<AcceptedLogin> {
@@ -59,13 +59,13 @@ export async function runHooks(
 }
 
 /** @throws PortalAuthError `hook_failed` */
-async function checkLogin(login: LoginContext, { claims }: Verified, req: Request): Promise<void> {
+async function checkLogin(login: LoginContext, { claims }: VerifiedLogin, req: Request): Promise<void> {
   await callHook("onLogin", () => {
     assertStorable("onLogin", "claims", login.claims);
     assertStorable("onLogin", "session", login.session);
   });
   if (login.claims.sub !== claims.sub) throw createHookError("onLogin changed or removed claims.sub");
-  const reserved = reservedKey(Object.keys(login.session));
+  const reserved = findReservedKey(Object.keys(login.session));
   if (reserved) throw createHookError(`onLogin put ${reserved} into the session: the name is reserved`);
   if (req.res?.headersSent) throw createHookError("a hook answered the request. To reject a login, throw.");
 }

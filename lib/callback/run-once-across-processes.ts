@@ -1,10 +1,10 @@
 import type { Request } from "express";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
-import type { Instance } from "../session/holder.js";
-import { recordsOf } from "../session/session.js";
-import { claimKey } from "../store/claim-key.js";
-import type { RecordStore } from "../store/records.js";
-import { storeFailed } from "../store/store-failed.js";
+import { getRecords } from "../session/request-session.js";
+import type { PortalAuthInstance } from "../session/session-holder.js";
+import { createRecordOnce } from "../store/create-record-once.js";
+import type { RecordStore } from "../store/record-store.js";
+import { wrapStoreFailure } from "../store/wrap-store-failure.js";
 import type { Encryption } from "../util/encryption.js";
 import { pause } from "../util/pause.js";
 import { sha256 } from "../util/sha256.js";
@@ -66,12 +66,12 @@ const MAX_POLL_MS = 500;
  */
 export async function runOnceAcrossProcesses<Finished>(
   on: Request,
-  instance: Instance,
+  instance: PortalAuthInstance,
   callback: AttemptCallback,
   options: RunOnceOptions,
   work: () => Promise<Finished>,
 ): Promise<Finished | NotShared> {
-  const attempt = new AttemptClaim<Finished>(recordsOf(on, instance), callback, options);
+  const attempt = new AttemptClaim<Finished>(getRecords(on, instance), callback, options);
   if (!(await attempt.claim())) {
     options.onWait();
     return attempt.waitForOutcome();
@@ -106,9 +106,9 @@ class AttemptClaim<Finished> {
     // Each encryption gives another text, which claimKey() needs.
     const text = this.#options.encryption.encrypt(this.#record);
     try {
-      return await claimKey(this.#records, this.#record.key, text, this.#callback.lifeMs);
+      return await createRecordOnce(this.#records, this.#record.key, text, this.#callback.lifeMs);
     } catch (error) {
-      throw storeFailed("begin", error);
+      throw wrapStoreFailure("begin", error);
     }
   }
 

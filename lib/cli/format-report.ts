@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import type { Check, CheckGroup, Verdict } from "../doctor/check.js";
 import type { ExplainedOption } from "../settings/explain.js";
-import { oneLine } from "../util/to-single-line.js";
+import { toSingleLine } from "../util/to-single-line.js";
 
 type Colour = "green" | "yellow" | "red" | "dim" | "bold";
 
@@ -67,6 +67,6 @@ export function explainedLines(explained: readonly ExplainedOption[], paint: Pai
   ]);
   const widths = [0, 1, 2].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const line = (row: string[]) =>
-    `  ${row.map((cell, column) => oneLine(cell).padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd();
+    `  ${row.map((cell, column) => toSingleLine(cell).padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd();
   return ["", paint("bold", "Configuration"), ...rows.map(line)];
 }

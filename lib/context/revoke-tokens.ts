@@ -1,7 +1,7 @@
 import { logFailure } from "../answer/log.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
-import { revoke } from "../provider/end-provider-session.js";
+import { revokeToken } from "../provider/build-logout-url.js";
 import type { RouterContext } from "./router-context.js";
 
 type Token = string | undefined;
@@ -13,7 +13,7 @@ export type RevocationFailure = PortalAuthError | undefined;
 export async function tryToRevoke({ getProvider }: RouterContext, token: Token): Promise<RevocationFailure> {
   if (token === undefined) return undefined;
   try {
-    await revoke(await getProvider(), token);
+    await revokeToken(await getProvider(), token);
     return undefined;
   } catch (error) {
     return toPortalAuthError(error);

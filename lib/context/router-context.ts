@@ -10,7 +10,7 @@ import type { LoginAttempts } from "../login-attempt/login-attempts.js";
 import { type LoginStrength, toStrengthQuery } from "../login-attempt/login-strength.js";
 import type { GetProvider } from "../provider/discovery.js";
 import type { RefreshCircuitBreaker } from "../refresh/refresh-circuit-breaker.js";
-import type { RefreshOnce } from "../refresh/refresh-once.js";
+import type { RefreshSingleFlight } from "../refresh/refresh-single-flight.js";
 import type { ExplainedOption } from "../settings/explain.js";
 import type { Settings } from "../settings/settings.js";
 import type { Encryption } from "../util/encryption.js";
@@ -34,7 +34,7 @@ export interface RouterContext {
   readonly pages: PageRenderer;
   readonly refreshCircuitBreaker: RefreshCircuitBreaker;
   readonly checkHost: HostCheck;
-  readonly refreshOnce: RefreshOnce;
+  readonly refreshOnce: RefreshSingleFlight;
 }
 
 /** One request that a step handles. */

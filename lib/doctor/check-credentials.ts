@@ -1,6 +1,6 @@
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
 import type { Provider } from "../provider/discovery.js";
-import { tryAuthorization, tryCredentials } from "../provider/provider-probe.js";
+import { probeAuthorization, probeCredentials } from "../provider/provider-probe.js";
 import { type Check, checksOf } from "./check.js";
 
 const { ok, warning, failed, skipped } = checksOf("credentials");
@@ -12,7 +12,7 @@ export const credentialsSkipped = (found: string): Check[] => [
 
 /** Client id and secret, by a code that was made up: nothing changes by it, at the portal or here. */
 export async function checkCredentials(provider: Provider): Promise<Check> {
-  const failure = await tryCredentials(provider).catch(asFailure);
+  const failure = await probeCredentials(provider).catch(asFailure);
   const isPublic = provider.settings.clientAuth === "none";
   const answered = answerOf(failure);
   switch (failure?.code) {
@@ -82,7 +82,7 @@ export async function checkAuthorization(provider: Provider): Promise<Check> {
   const { redirectUri } = provider.settings;
   const title = "the portal takes the redirect address";
   try {
-    const { status, location } = await tryAuthorization(provider);
+    const { status, location } = await probeAuthorization(provider);
     const found = `${status}${location ? ` to ${placeOf(location, provider)}` : ""}`;
     const advice = `register ${redirectUri} at the portal, to the letter (and compare PORTAL_CLIENT_ID)`;
     if (status === 400)

@@ -1,7 +1,7 @@
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { isUnencryptedUrl } from "../http/internal-url.js";
 import type { Provider } from "../provider/discovery.js";
-import { tryKeys } from "../provider/provider-probe.js";
+import { probeKeys } from "../provider/provider-probe.js";
 import { hasEndpointsByHand } from "../settings/has-endpoints-by-hand.js";
 import type { Settings } from "../settings/settings.js";
 import { isSymmetric } from "../settings/signature-algorithms.js";
@@ -164,7 +164,7 @@ export async function checkKeys(provider: Provider): Promise<Check> {
     });
   const from = String(provider.metadata.jwks_uri);
   try {
-    const keys = await tryKeys(provider);
+    const keys = await probeKeys(provider);
     const good = keys.filter(({ problem }) => problem === undefined);
     const bad = keys.filter(({ problem }) => problem !== undefined);
     const found = keys

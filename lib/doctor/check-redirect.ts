@@ -2,7 +2,7 @@ import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { parseCacheControl } from "../http/cache-control.js";
 import { getLoginCookiePrefix, getSessionCookieName } from "../http/cookie-names.js";
 import { describePostLogoutUrl } from "../http/external-url.js";
-import { createFetch } from "../provider/provider-fetch.js";
+import { createProviderFetch } from "../provider/provider-fetch.js";
 import type { Settings } from "../settings/settings.js";
 import { type Check, checksOf } from "./check.js";
 
@@ -51,7 +51,7 @@ const ANSWER_SECONDS = 3;
 /** Whether a portalAuth() answers where the portal leads people: a HEAD there begins, spends and ends nothing. */
 export async function checkAnswered({ redirectUri, routes, httpTimeout }: Settings): Promise<Check[]> {
   if (routes.callback === false) return [];
-  const fetch = createFetch(Math.min(httpTimeout, ANSWER_SECONDS));
+  const fetch = createProviderFetch(Math.min(httpTimeout, ANSWER_SECONDS));
   return fetch(redirectUri, { method: "HEAD" }).then(
     ({ status, headers }) => {
       const isNoStore = parseCacheControl(headers.get("cache-control") ?? "")?.has("no-store"); // a proxy may add to it

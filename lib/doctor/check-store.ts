@@ -1,11 +1,16 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { redactError } from "../errors/redact.js";
 import type { Settings } from "../settings/settings.js";
+import {
+  type ConnectedStore,
+  type DurabilityRisk,
+  describeConnectionError,
+  type MissingTables,
+} from "../store/connected-store.js";
 import { openStore } from "../store/open-store.js";
-import { type Lack, type Loss, type OpenStore, reasonOf } from "../store/opened.js";
-import { type Probed, probeStores } from "../store/probe-store.js";
-import type { StoreObject } from "../store/store-given.js";
-import { withinTime } from "../util/with-timeout.js";
+import { type ProbeResult, probeStores } from "../store/probe-store.js";
+import type { StoreObject } from "../store/store-option.js";
+import { withTimeout } from "../util/with-timeout.js";
 import { type Check, checksOf } from "./check.js";
 
 const { ok, warning, failed, skipped } = checksOf("store");
@@ -23,11 +28,11 @@ export async function checkStore({ store }: Settings): Promise<Check[]> {
       }),
     ];
   if (typeof store !== "string") return checkGiven(store);
-  const opened: OpenStore[] = [];
+  const opened: ConnectedStore[] = [];
   try {
     for (let connection = 0; connection < 2; connection += 1)
-      opened.push(openStore(store, { warn: () => {}, createsTables: false }));
-    return await withinTime(checkOpened(opened), AT_MOST_MS, () => [unreachable("no answer in time")]);
+      opened.push(openStore(store, { warn: () => {}, shouldCreateTables: false }));
+    return await withTimeout(checkOpened(opened), AT_MOST_MS, () => [unreachable("no answer in time")]);
   } catch (error) {
     return [notUsable(error)];
   } finally {
@@ -35,23 +40,23 @@ export async function checkStore({ store }: Settings): Promise<Check[]> {
   }
 }
 
-async function checkOpened(opened: readonly OpenStore[]): Promise<Check[]> {
-  const [one, other] = opened as [OpenStore, OpenStore];
+async function checkOpened(opened: readonly ConnectedStore[]): Promise<Check[]> {
+  const [one, other] = opened as [ConnectedStore, ConnectedStore];
   try {
     await Promise.all(opened.map((connection) => connection.opened));
-    const lack = await one.lacks();
+    const lack = await one.findMissingTables();
     if (lack) return [ok("reach", "the session store answers"), lacking(lack)];
-    const losses = await one.durability();
+    const losses = await one.findDurabilityRisks();
     const probed = await probeStores(one.store, other.store);
     return [...ofTrial(probed, "SESSION_STORE_URL: does a proxy or a replica answer?"), ...ofLosses(losses)];
   } catch (error) {
-    const trouble = one.trouble();
+    const trouble = one.getConnectionError();
     return [trouble === undefined ? notUsable(error) : unreachable(trouble)];
   }
 }
 
 /** @param what what to check if the trial has failed */
-function ofTrial({ isShared, isExclusive, isListed }: Probed, what: string): Check[] {
+function ofTrial({ isShared, isExclusive, isListed }: ProbeResult, what: string): Check[] {
   const answers = ok("reach", "the session store answers");
   const advice = `check ${what}`;
   if (!isShared)
@@ -73,7 +78,7 @@ function ofTrial({ isShared, isExclusive, isListed }: Probed, what: string): Che
   ];
 }
 
-function lacking({ found, isMade }: Lack): Check {
+function lacking({ found, isCreatedByApp: isMade }: MissingTables): Check {
   return isMade
     ? warning("table", "the tables of the sessions are missing", {
         found,
@@ -85,7 +90,7 @@ function lacking({ found, isMade }: Lack): Check {
       });
 }
 
-function ofLosses(losses: readonly Loss[] | undefined): Check[] {
+function ofLosses(losses: readonly DurabilityRisk[] | undefined): Check[] {
   if (!losses)
     return [
       skipped("restart", "whether logins outlive a restart of the store", {
@@ -106,9 +111,9 @@ function ofLosses(losses: readonly Loss[] | undefined): Check[] {
 /** Checks a client or an adapter of the application's, which is the only connection. */
 async function checkGiven(given: StoreObject): Promise<Check[]> {
   try {
-    const { store } = openStore(given, { warn: () => {}, createsTables: false });
+    const { store } = openStore(given, { warn: () => {}, shouldCreateTables: false });
     const trial = probeStores(store, store).then((probed) => ofTrial(probed, OPTION));
-    return await withinTime(trial.then(withRestart), AT_MOST_MS, () => [unreachable("no answer in time")]);
+    return await withTimeout(trial.then(withRestart), AT_MOST_MS, () => [unreachable("no answer in time")]);
   } catch (error) {
     return [notUsable(error)];
   }
@@ -126,7 +131,7 @@ function notUsable(error: unknown): Check {
     return failed("reach", "the session store cannot be opened", {
       advice: String(error.detail).replace(/^\s*- /, ""),
     });
-  return unreachable(error instanceof Error ? reasonOf(error) : redactError(error));
+  return unreachable(error instanceof Error ? describeConnectionError(error) : redactError(error));
 }
 
 const unreachable = (found: string): Check =>

@@ -1,4 +1,4 @@
-import { oneLine } from "../util/to-single-line.js";
+import { toSingleLine } from "../util/to-single-line.js";
 
 /** failed: no login can work. warning: it may, and something should be looked at. skipped: it could not be looked at. */
 export type Verdict = "ok" | "warning" | "failed" | "skipped";
@@ -41,9 +41,9 @@ export function checksOf(group: CheckGroup) {
       group,
       id: `${group}.${id}`,
       verdict,
-      title: oneLine(title),
-      ...(found !== undefined && { found: oneLine(found) }),
-      ...(advice !== undefined && { advice: oneLine(advice) }),
+      title: toSingleLine(title),
+      ...(found !== undefined && { found: toSingleLine(found) }),
+      ...(advice !== undefined && { advice: toSingleLine(advice) }),
     });
   return { ok: check("ok"), warning: check("warning"), failed: check("failed"), skipped: check("skipped") };
 }

@@ -2,7 +2,7 @@ import type { Application } from "express";
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { createDiscovery, type Provider } from "../provider/discovery.js";
 import { readDocument } from "../provider/provider-probe.js";
-import { addressToProbe } from "../provider/server-url.js";
+import { getProbeUrl } from "../provider/server-url.js";
 import type { PortalAuthOptions } from "../settings/portal-auth-options.js";
 import { resolveOptions } from "../settings/resolve-options.js";
 import type { Settings } from "../settings/settings.js";
@@ -87,7 +87,7 @@ async function checkSettings(settings: Settings, proxy: TrustProxy, wants: Wants
 /** One after the other: what comes later needs what came before. */
 async function checkPortal(settings: Settings, wants: Wants): Promise<Check[]> {
   const [connection, found] = await Promise.all([
-    probeConnection(addressToProbe(settings), settings.httpTimeout),
+    probeConnection(getProbeUrl(settings), settings.httpTimeout),
     discovered(settings),
   ]);
   const first = (seen: Connection) => (wants("portal") ? checkConnection(seen) : []);

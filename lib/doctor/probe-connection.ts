@@ -1,18 +1,18 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, isIP } from "node:net";
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from "node:tls";
-import type { Trouble } from "../store/opened.js";
+import type { StoreProblem } from "../store/connected-store.js";
 
 /** What can be said of a host before anything is asked of it. */
 export interface Connection {
   readonly host: string;
-  readonly failure?: Trouble;
+  readonly failure?: StoreProblem;
   /** Of an https address. */
   readonly certificate?: Certificate;
 }
 
 export interface Certificate {
-  readonly problem?: Trouble;
+  readonly problem?: StoreProblem;
   readonly daysLeft: number;
   readonly issuedBy: string;
 }
@@ -92,7 +92,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: `the portal does not send the whole chain, or ${TRUST}`,
 };
 
-function troubleOf(code: string): Trouble {
+function troubleOf(code: string): StoreProblem {
   return {
     found: code,
     advice: REASONS[code] ?? "look at PORTAL_ISSUER, and at the way out of this network (a proxy?)",

@@ -1,14 +1,14 @@
 import type { Request } from "express";
 import { redirect } from "../answer/redirect.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
-import { forgetForm, pendingForm } from "../session/pending-form.js";
+import { readPendingForm, removePendingForm } from "../session/pending-form.js";
 import { getFormPageUrl } from "./form-page.js";
 import { describePostedForm } from "./save-form.js";
 import { withSavedForms } from "./saved-forms.js";
 
 /** Whether the session of this request has a form that waits for its user. Does no I/O. */
 export const hasPendingForm = ({ settings }: RouterContext, req: Request): boolean =>
-  pendingForm(req, settings) !== undefined;
+  readPendingForm(req, settings) !== undefined;
 
 /**
  * Lets a kept form pass that the user has sent: once, however many clicks and processes there are.
@@ -19,7 +19,7 @@ export const hasPendingForm = ({ settings }: RouterContext, req: Request): boole
 export async function admitSavedForm(router: RouterContext, request: RequestContext): Promise<boolean> {
   const { req, res, mount } = request;
   const { settings } = router;
-  const pending = pendingForm(req, settings);
+  const pending = readPendingForm(req, settings);
   const posted = describePostedForm(router, request);
   if (!pending || !posted) return true;
   const arrival = await withSavedForms(req, settings, (forms) => forms.recordArrival(pending.id, posted));
@@ -27,6 +27,6 @@ export async function admitSavedForm(router: RouterContext, request: RequestCont
     redirect(res, 303, getFormPageUrl(router, mount));
     return false;
   }
-  if (arrival === "gone") forgetForm(req, settings); // not earlier: the browser may send it again
+  if (arrival === "gone") removePendingForm(req, settings); // not earlier: the browser may send it again
   return true;
 }

@@ -8,8 +8,8 @@ import { isSameOrigin } from "../http/csrf.js";
 import { getRouteUrl, getStartPage } from "../http/external-url.js";
 import { readQuery } from "../http/parameters.js";
 import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
-import { forgetForm, pendingForm } from "../session/pending-form.js";
-import { readSession } from "../session/session.js";
+import { readPendingForm, removePendingForm } from "../session/pending-form.js";
+import { readSession } from "../session/request-session.js";
 import { decryptForm, type SavedForm } from "./encrypt-form.js";
 import { type SavedForms, withSavedForms } from "./saved-forms.js";
 
@@ -71,7 +71,7 @@ async function loadWaitingForm(
   ask: (forms: SavedForms, id: string) => Promise<string | undefined>,
 ): Promise<SavedForm | undefined> {
   const { settings } = router;
-  const pending = readSession(req, settings) && pendingForm(req, settings);
+  const pending = readSession(req, settings) && readPendingForm(req, settings);
   if (!pending) return undefined;
   const { id } = pending;
   const encrypted = await withSavedForms(req, settings, (forms) => ask(forms, id));
@@ -84,7 +84,7 @@ async function loadWaitingForm(
 /** Discards the form, and returns the page for its user. */
 async function discardForm(router: RouterContext, req: Request, mount: string): Promise<string> {
   const startPageUrl = getStartPage(router.settings, mount);
-  const pending = pendingForm(req, router.settings);
+  const pending = readPendingForm(req, router.settings);
   if (!pending) return startPageUrl;
   await removeForm(router, req, pending.id);
   return sanitizeReturnTo(pending.back, startPageUrl);
@@ -92,7 +92,7 @@ async function discardForm(router: RouterContext, req: Request, mount: string): 
 
 async function removeForm({ settings }: RouterContext, req: Request, id: string): Promise<void> {
   await withSavedForms(req, settings, (forms) => forms.remove(id));
-  forgetForm(req, settings);
+  removePendingForm(req, settings);
 }
 
 /** Adds the name of the user, also to words of the application that omit it: the user must see who is signed in. */

@@ -1,9 +1,9 @@
 import type { Request } from "express";
-import type { Instance } from "../session/holder.js";
-import { recordsOf } from "../session/session.js";
-import type { RecordStore } from "../store/records.js";
-import { storeFailed } from "../store/store-failed.js";
-import { untilWritten } from "../store/until-written.js";
+import { getRecords } from "../session/request-session.js";
+import type { PortalAuthInstance } from "../session/session-holder.js";
+import type { RecordStore } from "../store/record-store.js";
+import { retryCompareAndSet } from "../store/retry-compare-and-set.js";
+import { wrapStoreFailure } from "../store/wrap-store-failure.js";
 import { parseJsonObject } from "../util/parse-json-object.js";
 import { sha256 } from "../util/sha256.js";
 
@@ -96,7 +96,7 @@ export class SavedForms {
     id: string,
     change: (content: StoredForm | undefined) => StoredForm | undefined,
   ): Promise<void> {
-    await untilWritten(async () => {
+    await retryCompareAndSet(async () => {
       const stored = await this.#records.read(toRecordKey(id));
       const next = change(stored && parseStoredForm(stored.text));
       if (!next || !stored) return WRITTEN;
@@ -139,13 +139,13 @@ function parseStoredForm(text: string): StoredForm | undefined {
  */
 export async function withSavedForms<T>(
   on: Request,
-  instance: Instance,
+  instance: PortalAuthInstance,
   work: (forms: SavedForms) => Promise<T>,
 ): Promise<T> {
-  const forms = new SavedForms(recordsOf(on, instance));
+  const forms = new SavedForms(getRecords(on, instance));
   try {
     return await work(forms);
   } catch (cause) {
-    throw storeFailed("form", cause);
+    throw wrapStoreFailure("form", cause);
   }
 }

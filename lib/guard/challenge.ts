@@ -11,8 +11,8 @@ import { resolveReturnTo } from "../login/resolve-return-to.js";
 import { findRefererPage, sendSignInPage } from "../login/sign-in-page.js";
 import type { RequiredStrength } from "../login-attempt/login-strength.js";
 import { RequestPortal } from "../request-portal.js";
-import { whyRefused } from "../session/session.js";
-import { isStrict } from "../session/session-cookie.js";
+import { findSessionRefusal } from "../session/request-session.js";
+import { isSameSiteStrict } from "../session/session-cookie.js";
 
 /** What a guard says of those whom it turns away. */
 export interface ChallengeOptions {
@@ -39,7 +39,7 @@ export async function sendLoginChallenge(
 ): Promise<void> {
   const { router, request } = RequestPortal.internalsOf(portal);
   router.log.emit("session.refused", () => {
-    const reason = whyRefused(req, router.settings);
+    const reason = findSessionRefusal(req, router.settings);
     return reason && { reason };
   });
   const current = { ...request, req, res };
@@ -56,7 +56,7 @@ export async function sendLoginChallenge(
     return;
   }
   // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
-  if (isStrict(req, router.settings) && req.headers["sec-fetch-site"] === "cross-site")
+  if (isSameSiteStrict(req, router.settings) && req.headers["sec-fetch-site"] === "cross-site")
     return reloadViaInterstitial(
       router,
       req,

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler } from "express";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { refuseRequest } from "../util/assert-factory-call.js";
+import { assertFactoryCall } from "../util/assert-factory-call.js";
 import { createPortalFinder } from "./find-portal.js";
 import { sendTokenFailure } from "./send-token-failure.js";
 
@@ -16,7 +16,7 @@ export interface PortalErrorsOptions {
  * every other error goes on to the next error handler.
  */
 export function portalErrors(options: PortalErrorsOptions = {}): ErrorRequestHandler {
-  refuseRequest(options, "portalErrors");
+  assertFactoryCall(options, "portalErrors");
   const { portal: name } = options;
   const findPortal = createPortalFinder(name);
   return function answerPortalErrors(error, req, res, next) {

@@ -1,5 +1,5 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
-import { freshSession } from "../access/access-token.js";
+import { getFreshSession } from "../access/access-token.js";
 import { consoleLog } from "../answer/log.js";
 import { isExpressRequest, rejectNonExpressRequest } from "../answer/non-express-request.js";
 import type { Claims } from "../contract/tokens.js";
@@ -12,7 +12,7 @@ import {
   resolveLoginStrength,
 } from "../login-attempt/login-strength.js";
 import { type GuardedLocals, type NamedGuardLocals, RequestPortal } from "../request-portal.js";
-import { refuseRequest } from "../util/assert-factory-call.js";
+import { assertFactoryCall } from "../util/assert-factory-call.js";
 import { type ChallengeOptions, sendLoginChallenge } from "./challenge.js";
 import { isCrossSiteRequest, rejectCrossSiteRequest } from "./cross-site.js";
 import { createPortalFinder, sendPortalMissing } from "./find-portal.js";
@@ -108,7 +108,7 @@ export function requireAuth<MyClaims = Claims, const Name extends string = never
 /** The same where it is known only at run time whose login is wanted. */
 export function requireAuth(options: RequireAuthOptions): RequestHandler;
 export function requireAuth(options: RequireAuthOptions = {}): RequestHandler {
-  refuseRequest(options, "requireAuth");
+  assertFactoryCall(options, "requireAuth");
   const {
     name,
     freshToken,
@@ -186,7 +186,7 @@ async function refreshAndAdmitForm(
 ): Promise<boolean> {
   const { router, request } = RequestPortal.internalsOf(portal);
   try {
-    if (freshToken) await freshSession(router, req);
+    if (freshToken) await getFreshSession(router, req);
     return guard.keepForm === undefined || (await admitSavedForm(router, { ...request, req, res }));
   } catch (error) {
     await sendTokenFailure(req, res, portal, guard, error);

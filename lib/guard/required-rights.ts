@@ -2,7 +2,12 @@ import type { Claims } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { PortalSession } from "../session/login-record.js";
 import type { Settings } from "../settings/settings.js";
-import { areNames, NAME, split, type Wished } from "../util/split-on-spaces.js";
+import {
+  isNameList,
+  SPACE_SEPARATED_NAME,
+  type SpaceSeparated,
+  splitOnSpaces,
+} from "../util/split-on-spaces.js";
 
 /** What a claim can be compared with. */
 export type ClaimValue = string | number | boolean;
@@ -33,7 +38,7 @@ export type ClaimDemands<MyClaims = Claims> = {
 
 /** What somebody who is logged in must be allowed to do. */
 export interface RequiredRights<MyClaims = Claims> {
-  readonly scope?: Wished | undefined;
+  readonly scope?: SpaceSeparated | undefined;
   readonly claims?: ClaimDemands<MyClaims> | undefined;
   readonly roles?: string | readonly string[] | undefined;
 }
@@ -63,10 +68,10 @@ export function createRightsCheck(required: RequiredRights<never>): FindMissingR
 }
 
 /** @throws TypeError for none, or for what is no name */
-function resolveScopes(requested: Wished | undefined): readonly string[] | undefined {
+function resolveScopes(requested: SpaceSeparated | undefined): readonly string[] | undefined {
   if (requested === undefined) return undefined;
-  const names = split(requested);
-  if (!areNames(names, NAME))
+  const names = splitOnSpaces(requested);
+  if (!isNameList(names, SPACE_SEPARATED_NAME))
     throw new TypeError("requireAuth: scope must be a name, or a list of names, and not empty");
   if (typeof requested === "string" && requested.includes(","))
     throw new TypeError("requireAuth: scope must be a list, or a text whose names are separated by spaces");
@@ -81,7 +86,7 @@ function resolveScopes(requested: Wished | undefined): readonly string[] | undef
 function resolveRoles(requested: string | readonly string[] | undefined): readonly string[] | undefined {
   if (requested === undefined) return undefined;
   const names = [requested].flat();
-  if (!areNames(names, /\S/))
+  if (!isNameList(names, /\S/))
     throw new TypeError("requireAuth: roles must be a name, or a list of names, and not empty");
   if (typeof requested === "string" && requested.includes(","))
     throw new TypeError("requireAuth: roles must be one name, or a list of several");

@@ -5,7 +5,7 @@ import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { createStrengthCheck } from "../login/strength-check.js";
 import type { RequiredStrength } from "../login-attempt/login-strength.js";
 import { RequestPortal } from "../request-portal.js";
-import { readSession } from "../session/session.js";
+import { readSession } from "../session/request-session.js";
 import { type ChallengeOptions, sendLoginChallenge } from "./challenge.js";
 import { createRightsCheck, type RequiredRights } from "./required-rights.js";
 

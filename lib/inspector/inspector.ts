@@ -7,7 +7,7 @@ import { redactError } from "../errors/redact.js";
 import { subscribeToEvents } from "../events/subscribe-to-events.js";
 import { sanitizeReturnTo } from "../http/sanitize-return-to.js";
 import { isProduction } from "../settings/environment.js";
-import { refuseRequest } from "../util/assert-factory-call.js";
+import { assertFactoryCall } from "../util/assert-factory-call.js";
 import { EventLog } from "./event-log.js";
 import { InspectorAccess } from "./inspector-access.js";
 import { sendInspectorJson, sendInspectorResponse } from "./inspector-response.js";
@@ -44,7 +44,7 @@ type InspectorHandler = (req: Request, res: Response) => void | Promise<void>;
  * @throws PortalAuthError `options_invalid` if NODE_ENV is production
  */
 export function inspector(...nothing: never[]): Inspector {
-  refuseRequest(nothing[0], "inspector");
+  assertFactoryCall(nothing[0], "inspector");
   if (isProduction()) throw new PortalAuthError("options_invalid", { detail: NOT_IN_PRODUCTION });
   const eventLog = new EventLog();
   const stopListening = subscribeToEvents(eventLog.listeners, reportListenerError);

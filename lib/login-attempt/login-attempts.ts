@@ -1,8 +1,8 @@
 import type { Request, Response } from "express";
 import { getRemainingHeaderBytes } from "../answer/remaining-header-bytes.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { attemptOf } from "../provider/authorization-request.js";
-import type { Expected } from "../provider/exchange-code.js";
+import { deriveAttemptSecrets } from "../provider/authorization-request.js";
+import type { LoginExpectations } from "../provider/exchange-code.js";
 import { omitUndefined } from "../util/omit-undefined.js";
 import { sha256 } from "../util/sha256.js";
 import { digestState, encodeAttempt, encodeUsedMark, stripQuery } from "./encode-attempt.js";
@@ -47,7 +47,7 @@ export interface TakenAttempt {
   /** The id of this attempt in events. */
   readonly id: string;
   readonly loginAttempt: LoginAttempt;
-  readonly expected: Expected;
+  readonly expected: LoginExpectations;
   /** The name of the slot cookie, which holds the used mark from now on. */
   readonly cookie: string;
   readonly digest: Buffer;
@@ -89,7 +89,11 @@ export class LoginAttempts {
     loginAttempt: LoginAttempt,
     createHref: (state: string) => string,
   ): SavedAttempt {
-    const state = this.#diagnostics.addToState(attemptOf(loginAttempt.seed).state, req, loginAttempt);
+    const state = this.#diagnostics.addToState(
+      deriveAttemptSecrets(loginAttempt.seed).state,
+      req,
+      loginAttempt,
+    );
     const href = createHref(state);
     const found = this.#cookies.read(req);
     const { slot, entries } = this.#encode(res, found, loginAttempt, href);
@@ -244,9 +248,11 @@ const isUsedSlot = ({ content }: FoundSlot): boolean => content?.isUsed === true
 const isUnreadableSlot = ({ content }: FoundSlot): boolean => content === undefined;
 
 const hasState = (content: SlotContent | undefined, bareState: string): content is PendingAttempt =>
-  content !== undefined && !content.isUsed && attemptOf(content.loginAttempt.seed).state === bareState;
+  content !== undefined &&
+  !content.isUsed &&
+  deriveAttemptSecrets(content.loginAttempt.seed).state === bareState;
 
-const toExpected = ({ seed, max_age, acr, scope }: LoginAttempt): Expected => ({
-  ...attemptOf(seed),
+const toExpected = ({ seed, max_age, acr, scope }: LoginAttempt): LoginExpectations => ({
+  ...deriveAttemptSecrets(seed),
   ...omitUndefined({ max_age, acr, scope }),
 });

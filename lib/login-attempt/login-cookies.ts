@@ -3,7 +3,7 @@ import { parseCookie, stringifySetCookie } from "cookie";
 import type { Request, Response } from "express";
 import { getHeaderLineBytes } from "../answer/remaining-header-bytes.js";
 import { getLoginCookiePrefix } from "../http/cookie-names.js";
-import { createByteEncryption, encryptableBytes, encryptedLength } from "../util/encryption.js";
+import { createByteEncryption, getEncryptedLength, getMaxEncryptableBytes } from "../util/encryption.js";
 import { sha256 } from "../util/sha256.js";
 import { decodeSlot } from "./encode-attempt.js";
 import type { SlotContent } from "./login-attempt.js";
@@ -78,8 +78,8 @@ export class LoginCookies {
     this.#slotEncryption = createByteEncryption(secrets, `login slot ${belongsTo}`);
     this.#overflowEncryption = createByteEncryption(secrets, `login overflow ${belongsTo}`);
     const nameBytes = this.#overflowName.length + SEPARATOR_BYTES;
-    this.maxSlotBytes = encryptableBytes(MAX_SLOT_COOKIE_BYTES - nameBytes);
-    this.maxOverflowBytes = encryptableBytes(MAX_OVERFLOW_COOKIE_BYTES - nameBytes);
+    this.maxSlotBytes = getMaxEncryptableBytes(MAX_SLOT_COOKIE_BYTES - nameBytes);
+    this.maxOverflowBytes = getMaxEncryptableBytes(MAX_OVERFLOW_COOKIE_BYTES - nameBytes);
     const longestEmptyLine = this.#createLine(this.#overflowName, "", Number.MAX_SAFE_INTEGER);
     this.#emptyLineBytes = getHeaderLineBytes("Set-Cookie", longestEmptyLine);
     this.clearBytes = getHeaderLineBytes("Set-Cookie", this.#createLine(this.#overflowName, "", 0));
@@ -146,7 +146,7 @@ export class LoginCookies {
 
   /** Returns how many bytes of response headers a cookie with this many bytes of content needs. */
   countLineBytes(contentBytes: number): number {
-    return this.#emptyLineBytes + encryptedLength(contentBytes);
+    return this.#emptyLineBytes + getEncryptedLength(contentBytes);
   }
 
   #createLine(name: string, value: string, lifeMs: number): string {

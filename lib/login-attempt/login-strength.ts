@@ -1,5 +1,5 @@
 import { omitUndefined } from "../util/omit-undefined.js";
-import { areNames, NAME, split } from "../util/split-on-spaces.js";
+import { isNameList, SPACE_SEPARATED_NAME, splitOnSpaces } from "../util/split-on-spaces.js";
 
 /**
  * How strong a login must be, after validation. The callback compares the ID token with it, because a
@@ -58,8 +58,8 @@ export function resolveLoginStrength(where: string, given: LoginStrength): Requi
   const { acr, maxAge } = given;
   if (maxAge !== undefined && !(Number.isFinite(maxAge) && maxAge >= 0))
     throw new TypeError(`${where}: maxAge must be a number of seconds, 0 or more`);
-  const values = acr === undefined ? undefined : split(acr);
-  if (values !== undefined && !(areNames(values, NAME) && isShort(values)))
+  const values = acr === undefined ? undefined : splitOnSpaces(acr);
+  if (values !== undefined && !(isNameList(values, SPACE_SEPARATED_NAME) && isShort(values)))
     throw new TypeError(
       `${where}: acr must be a value that the provider defines, or a list of such values, ` +
         `not empty, and with ${MAX_ACR_CHARACTERS} characters at most`,
@@ -85,7 +85,7 @@ export function parseStrengthQuery(query: URLSearchParams): LoginStrength {
   const maxAge = query.get("max_age");
   const acr = query.get("acr_values");
   const isValidMaxAge = maxAge !== null && /^\d{1,9}$/.test(maxAge);
-  const isValidAcr = acr !== null && areNames(split(acr), NAME) && isShort([acr]);
+  const isValidAcr = acr !== null && isNameList(splitOnSpaces(acr), SPACE_SEPARATED_NAME) && isShort([acr]);
   return omitUndefined({
     maxAge: isValidMaxAge ? Number(maxAge) : undefined,
     acr: isValidAcr ? acr : undefined,

@@ -15,7 +15,11 @@ import {
   type RequiredStrength,
   resolveLoginStrength,
 } from "../login-attempt/login-strength.js";
-import { attemptOf, authorizationUrl, newSeed } from "../provider/authorization-request.js";
+import {
+  buildAuthorizationUrl,
+  createSeed,
+  deriveAttemptSecrets,
+} from "../provider/authorization-request.js";
 import { checkCookieCanBeSet } from "../session/session-cookie.js";
 import { checkAuthorizationParams } from "../settings/check-authorization-params.js";
 import type { AuthorizationParams } from "../settings/portal-auth-options.js";
@@ -67,8 +71,8 @@ export async function startLogin(
   const params = await createAuthorizationParams(router, req, options, strength);
   preventSilentLogin(res, settings);
   const loginAttempt = createLoginAttempt(router, request, options, startOptions, strength, params);
-  const seeded = attemptOf(loginAttempt.seed);
-  const createHref = (state: string) => authorizationUrl(provider, { ...seeded, state }, params).href;
+  const seeded = deriveAttemptSecrets(loginAttempt.seed);
+  const createHref = (state: string) => buildAuthorizationUrl(provider, { ...seeded, state }, params).href;
   const { href, id } = loginAttempts.save({ req, res }, loginAttempt, createHref);
   // Some caches ignore no-store. The state in this response is for one browser only.
   res.setHeader("Vary", "*");
@@ -88,7 +92,7 @@ function createLoginAttempt(
   const { settings } = router;
   const { max_age, scope } = params;
   return omitUndefined({
-    seed: newSeed(),
+    seed: createSeed(),
     return_to: resolveReturnTo(settings, mount, returnTo),
     started_at: settings.clock(),
     max_age: max_age === undefined ? undefined : Number(max_age),

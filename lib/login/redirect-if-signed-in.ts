@@ -12,10 +12,10 @@ import {
 import type { RequestContext, RouterContext } from "../context/router-context.js";
 import { readQuery } from "../http/parameters.js";
 import { type LoginStrength, resolveLoginStrength } from "../login-attempt/login-strength.js";
-import { dropNewSession } from "../session/end-session.js";
+import { discardNewSession } from "../session/end-session.js";
 import type { PortalSession } from "../session/login-record.js";
-import { readSession } from "../session/session.js";
-import { isStrict } from "../session/session-cookie.js";
+import { readSession } from "../session/request-session.js";
+import { isSameSiteStrict } from "../session/session-cookie.js";
 import { epochSeconds } from "../util/time.js";
 import { resolveReturnTo } from "./resolve-return-to.js";
 import { createStrengthCheck } from "./strength-check.js";
@@ -59,9 +59,9 @@ export async function redirectIfSignedIn(
   }
   clearReloadMark(router, req, res);
   if (session) return false;
-  const isReloadNeeded = isStrict(req, settings) && canLackStrictCookies(req);
+  const isReloadNeeded = isSameSiteStrict(req, settings) && canLackStrictCookies(req);
   if (!isReloadNeeded || query.has(FROM_OUTSIDE_PARAMETER)) return false;
-  dropNewSession(req, settings);
+  discardNewSession(req, settings);
   await reloadViaInterstitial(router, req, res, toMarkedQuery(query));
   return true;
 }

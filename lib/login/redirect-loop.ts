@@ -3,8 +3,8 @@ import type { Request } from "express";
 import { isUserActivated } from "../context/navigation-origin.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { readSession, whyRefused } from "../session/session.js";
-import { isStrict } from "../session/session-cookie.js";
+import { findSessionRefusal, readSession } from "../session/request-session.js";
+import { isSameSiteStrict } from "../session/session-cookie.js";
 
 /**
  * Browsers load the page that the callback redirects to at once. If the session was not saved, it is missing
@@ -30,10 +30,10 @@ export function checkRedirectLoop(
   const last = loginAttempts.findLastFinished(req);
   if (!last || last.secondsAgo * 1000 >= WITHIN_MS || readSession(req, settings)) return;
   // Browsers omit a SameSite=Strict cookie if another site leads here.
-  if (isStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") return;
+  if (isSameSiteStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") return;
   const { consecutiveLogins, secondsAgo } = last;
   if (consecutiveLogins < (isClick(req) ? MAX_CLICKED_LOGINS : MAX_AUTOMATIC_LOGINS)) return;
-  const loss = describeMissingSession(req, whyRefused(req, settings));
+  const loss = describeMissingSession(req, findSessionRefusal(req, settings));
   const time = `${Math.round(secondsAgo)} s after the last of ${consecutiveLogins} logins in a row`;
   throw new PortalAuthError("session_not_saved", { detail: `${loss}, ${time}` });
 }

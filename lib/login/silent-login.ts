@@ -5,9 +5,9 @@ import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
 import { getRequestUrl } from "../http/external-url.js";
 import type { Provider } from "../provider/discovery.js";
-import { readSession } from "../session/session.js";
-import { isStrict } from "../session/session-cookie.js";
-import { withinTime } from "../util/with-timeout.js";
+import { readSession } from "../session/request-session.js";
+import { isSameSiteStrict } from "../session/session-cookie.js";
+import { withTimeout } from "../util/with-timeout.js";
 import { isOwnRoute } from "./is-own-route.js";
 import { startLogin } from "./login.js";
 import { preventSilentLogin, readSilentLoginState, writeSilentLoginState } from "./silent-login-cookie.js";
@@ -35,7 +35,7 @@ export function createSilentLogin(router: RouterContext): SilentLogin {
 
   async function isProviderReady(): Promise<boolean> {
     try {
-      return supportsPromptNone(await withinTime(getProvider(), DISCOVERY_TIMEOUT_MS, throwTimeout));
+      return supportsPromptNone(await withTimeout(getProvider(), DISCOVERY_TIMEOUT_MS, throwTimeout));
     } catch (error) {
       // All requests that waited fail at once. One line in the log is enough.
       if (performance.now() >= pausedUntil) logFailure(log, toPortalAuthError(error));
@@ -65,7 +65,7 @@ export function createSilentLogin(router: RouterContext): SilentLogin {
     const returnTo = getRequestUrl(settings, mount, req, "");
     if (returnTo === "" || isOwnRoute(settings, mount, returnTo)) return undefined;
     // Browsers omit a SameSite=Strict cookie if another site leads here, so the user may be signed in.
-    if (isStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") return undefined;
+    if (isSameSiteStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") return undefined;
     const state = readSilentLoginState(req, settings);
     if (state === undefined) writeSilentLoginState(res, settings, "ready");
     const canTry = state === "ready" && performance.now() >= pausedUntil;

@@ -1,7 +1,7 @@
 import type { Clock } from "../contract/clock.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { RequiredStrength } from "../login-attempt/login-strength.js";
-import { graceAfterLogin } from "../provider/max-age-grace.js";
+import { getGraceAfterLogin } from "../provider/max-age-grace.js";
 import type { PortalSession } from "../session/login-record.js";
 import type { Settings } from "../settings/settings.js";
 import { omitUndefined } from "../util/omit-undefined.js";
@@ -19,7 +19,7 @@ export function createStrengthCheck(required: RequiredStrength): StrengthCheck |
   return function checkStrength(session, { clock, clockTolerance }) {
     if (acr && !acr.includes(session.authentication?.acr ?? "")) return createStrengthError(required, "acr");
     if (maxAge === undefined) return undefined;
-    const isRecent = getAuthenticationAge(session, clock) <= maxAge + graceAfterLogin(clockTolerance);
+    const isRecent = getAuthenticationAge(session, clock) <= maxAge + getGraceAfterLogin(clockTolerance);
     return isRecent ? undefined : createStrengthError(required, "auth_time");
   };
 }

@@ -6,10 +6,10 @@ import { getOrigin, type RequestContext, type RouterContext } from "../context/r
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { getStartPage } from "../http/external-url.js";
 import { readFormOrThrow, readQuery } from "../http/parameters.js";
-import { namesProvider } from "../provider/is-issuer-of-provider.js";
-import { dropNewSession } from "../session/end-session.js";
-import { readSession } from "../session/session.js";
-import { isStrict } from "../session/session-cookie.js";
+import { isIssuerOfProvider } from "../provider/is-issuer-of-provider.js";
+import { discardNewSession } from "../session/end-session.js";
+import { readSession } from "../session/request-session.js";
+import { isSameSiteStrict } from "../session/session-cookie.js";
 import { checkIsNavigation, startLogin } from "./login.js";
 import { resolveReturnTo } from "./resolve-return-to.js";
 
@@ -43,9 +43,9 @@ export function createThirdPartyLoginStep(router: RouterContext, ownLogin: Step)
       return startLogin(router, request, { returnTo: target, authorizationParams: { login_hint } });
     if (readSession(req, settings)) return redirect(res, 303, target);
     // Browsers omit a SameSite=Strict cookie if another site leads here, so the user may be signed in.
-    if (!isStrict(req, settings) || req.headers["sec-fetch-site"] !== "cross-site")
+    if (!isSameSiteStrict(req, settings) || req.headers["sec-fetch-site"] !== "cross-site")
       return startLogin(router, request, { returnTo: target });
-    dropNewSession(req, settings);
+    discardNewSession(req, settings);
     await reloadViaInterstitial(router, req, res, toGetQuery(query));
   };
 }
@@ -60,7 +60,7 @@ export function createThirdPartyLoginStep(router: RouterContext, ownLogin: Step)
  */
 export function createThirdPartyPostStep(router: RouterContext): Step {
   return async function redirectToGet({ req, res, mount }) {
-    dropNewSession(req, router.settings); // the browser still has the cookie of its previous session
+    discardNewSession(req, router.settings); // the browser still has the cookie of its previous session
     checkIsTopLevelPage(req);
     const form = await readFormOrThrow(req, "login_initiation_invalid");
     await parseThirdPartyLogin(router, form, mount);
@@ -96,7 +96,7 @@ async function parseThirdPartyLogin(
   const repeated = PARAMETERS.find((name) => given.getAll(name).length > 1);
   if (repeated) throw createInitiationError(`${repeated} more than once`);
   const provider = await router.getProvider().catch(() => undefined);
-  if (!namesProvider(provider, router.settings, given.get("iss")))
+  if (!isIssuerOfProvider(provider, router.settings, given.get("iss")))
     throw createInitiationError("iss is not the provider's issuer");
   const login_hint = given.get("login_hint") || undefined; // an empty hint counts as missing
   if (login_hint !== undefined && login_hint.length > MAX_HINT_CHARACTERS)

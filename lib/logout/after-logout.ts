@@ -5,8 +5,8 @@ import type { LoggedOut, LogoutReason } from "../contract/events.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { callHook } from "../hooks/call-hook.js";
 import type { PortalSession } from "../session/login-record.js";
-import type { EndedSession, EndedSessions } from "../session/user-sessions.js";
-import { withinTime } from "../util/with-timeout.js";
+import type { EndedSession, EndSessionsResult } from "../session/user-sessions.js";
+import { withTimeout } from "../util/with-timeout.js";
 
 /** Tells who listens how many sessions were ended, and why. */
 export function emitLogout(
@@ -48,7 +48,7 @@ export function finishProviderLogout(
   router: RouterContext,
   req: RequestContext["req"],
   reason: LogoutReason,
-  { ended, failure }: EndedSessions,
+  { ended, failure }: EndSessionsResult,
 ): void {
   if (ended.length > 0 || !failure) emitLogout(router, reason, ended.length, { at_portal: true });
   void revokeAndCallHooks(router, req, reason, ended);
@@ -84,7 +84,7 @@ export async function callLogoutHooks(
   reason: LogoutReason,
   logins: readonly PortalSession[],
 ): Promise<void> {
-  await withinTime(callForEach(), HOOK_TIMEOUT_MS, () => {});
+  await withTimeout(callForEach(), HOOK_TIMEOUT_MS, () => {});
 
   async function callForEach(): Promise<void> {
     for (const login of logins)
@@ -100,7 +100,7 @@ async function callLogoutHook(
   { claims, tokens }: PortalSession,
 ): Promise<void> {
   const called = callHook("onLogout", () => hooks.onLogout?.({ req, reason, claims, tokens }));
-  await withinTime(called, HOOK_TIMEOUT_MS, (): never => {
+  await withTimeout(called, HOOK_TIMEOUT_MS, (): never => {
     throw new PortalAuthError("hook_failed", {
       detail: `onLogout did not return within ${HOOK_TIMEOUT_MS / 1000} s`,
     });

@@ -8,8 +8,8 @@ import { getPublicDetail, PortalAuthError } from "../errors/portal-auth-error.js
 import { toPortalAuthError } from "../errors/to-portal-auth-error.js";
 import { readFormOrThrow } from "../http/parameters.js";
 import { LOGOUT_TOKEN_SECONDS, verifyLogoutToken } from "../provider/verify-logout-token.js";
-import { dropNewSession } from "../session/end-session.js";
-import { endAsProviderSays } from "../session/user-sessions.js";
+import { discardNewSession } from "../session/end-session.js";
+import { endSessionsForProvider } from "../session/user-sessions.js";
 import { finishProviderLogout } from "./after-logout.js";
 import { beginLogoutTokenUse, type LogoutTokenUse } from "./logout-token-use.js";
 
@@ -20,7 +20,7 @@ import { beginLogoutTokenUse, type LogoutTokenUse } from "./logout-token-use.js"
  */
 export function createBackChannelStep(router: RouterContext) {
   return async function backChannelLogout({ req, res }: RequestContext): Promise<void> {
-    dropNewSession(req, router.settings); // the portal needs none of the application's
+    discardNewSession(req, router.settings); // the portal needs none of the application's
     setResponseHeaders(res);
     try {
       await endSessionsOfLogoutToken(router, req);
@@ -44,7 +44,7 @@ async function endSessionsOfLogoutToken(router: RouterContext, req: Request): Pr
   );
   const use = await rejectReplay(router, req, token.jti);
   try {
-    const outcome = await endAsProviderSays(req, settings, { reason: "backchannel", ...token });
+    const outcome = await endSessionsForProvider(req, settings, { reason: "backchannel", ...token });
     finishProviderLogout(router, req, "backchannel", outcome);
   } catch (error) {
     await use?.fail().catch(() => {}); // the provider sends a token again if the logout has failed

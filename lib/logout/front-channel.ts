@@ -4,9 +4,9 @@ import type { RequestContext, RouterContext } from "../context/router-context.js
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { readQuery } from "../http/parameters.js";
 import type { Provider } from "../provider/discovery.js";
-import { namesProvider } from "../provider/is-issuer-of-provider.js";
-import { dropNewSession } from "../session/end-session.js";
-import { endAsProviderSays } from "../session/user-sessions.js";
+import { isIssuerOfProvider } from "../provider/is-issuer-of-provider.js";
+import { discardNewSession } from "../session/end-session.js";
+import { endSessionsForProvider } from "../session/user-sessions.js";
 import type { Settings } from "../settings/settings.js";
 import { epochSeconds } from "../util/time.js";
 import { finishProviderLogout } from "./after-logout.js";
@@ -22,13 +22,13 @@ const FRAME_HTML = '<!doctype html><html lang="en"><title>Sign-out request proce
 export function createFrontChannelStep(router: RouterContext) {
   return async function frontChannelLogout({ req, res }: RequestContext): Promise<void> {
     const { settings } = router;
-    dropNewSession(req, settings);
+    discardNewSession(req, settings);
     const { iss, sid } = readParameters(readQuery(req));
     const provider = await router.getProvider().catch(() => undefined); // the provider's session ends without its document, too
-    if (!namesProvider(provider, settings, iss))
+    if (!isIssuerOfProvider(provider, settings, iss))
       throw createRequestError("iss is not the issuer of the provider");
     const iat = epochSeconds(settings.clock); // a login with a later ID token is another one
-    const outcome = await endAsProviderSays(req, settings, { reason: "frontchannel", sid, iat }, true);
+    const outcome = await endSessionsForProvider(req, settings, { reason: "frontchannel", sid, iat }, true);
     finishProviderLogout(router, req, "frontchannel", outcome);
     createHeaderSetter({}, getProviderOrigins(settings, provider))(res);
     send(res, "text/html; charset=utf-8", FRAME_HTML);

@@ -1,12 +1,12 @@
 import { revokeTokens } from "../context/revoke-tokens.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
 import { preventSilentLogin } from "../login/silent-login-cookie.js";
-import { endSession } from "../session/end-session.js";
+import { endSessionOfRequest } from "../session/end-session.js";
 import {
   type EndedSession,
-  endOther,
-  isCurrent,
-  sessionsOf,
+  endSessionOfUser,
+  isCurrentSession,
+  listUserSessions,
   type UserSession,
 } from "../session/user-sessions.js";
 import { emitLogout, revokeAndCallHooks } from "./after-logout.js";
@@ -33,7 +33,7 @@ export async function listSessions(
   { settings }: RouterContext,
   { req }: RequestContext,
 ): Promise<SessionInfo[]> {
-  const sessions = await sessionsOf(req, settings);
+  const sessions = await listUserSessions(req, settings);
   return Promise.all(sessions.map(addDevice));
 }
 
@@ -52,26 +52,26 @@ export async function endListedSession(
   { req, res }: RequestContext,
   id: string,
 ): Promise<boolean> {
-  const isOwn = isCurrent(req, router.settings, id);
+  const isOwn = isCurrentSession(req, router.settings, id);
   if (isOwn) {
     preventSilentLogin(res, router.settings);
     router.loginAttempts.clear({ req, res }, "");
   }
   const ended = isOwn
-    ? await endSessionOfRequest(router, { req, res }, id)
-    : await endOther(req, router.settings, id);
+    ? await endOwnSession(router, { req, res }, id)
+    : await endSessionOfUser(req, router.settings, id);
   if (ended.length === 0) return false;
   emitLogout(router, "session_ended", ended.length);
   await revokeAndCallHooks(router, req, "session_ended", ended);
   return true;
 }
 
-async function endSessionOfRequest(
+async function endOwnSession(
   router: RouterContext,
   { req, res }: Pick<RequestContext, "req" | "res">,
   id: string,
 ): Promise<EndedSession[]> {
-  const ended = await endSession(req, res, router.settings);
+  const ended = await endSessionOfRequest(req, res, router.settings);
   if (ended?.isEndedHere) return [{ id, login: ended.login }];
   void revokeTokens(router, [ended?.login.tokens.refresh_token]);
   return [];

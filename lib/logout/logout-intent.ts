@@ -8,7 +8,7 @@ import {
 import { getOrigin, type RouterContext } from "../context/router-context.js";
 import { isSameOrigin } from "../http/csrf.js";
 import { readForm } from "../http/parameters.js";
-import { sessionId } from "../session/session.js";
+import { getSessionId } from "../session/request-session.js";
 
 const CONFIRM_WITHIN_MS = 10 * 60 * 1000;
 
@@ -54,7 +54,7 @@ export function createConfirmationFields(
   req: Request,
 ): Record<string, string> {
   const encrypted = confirmations.encrypt({
-    session: sessionId(req, settings),
+    session: getSessionId(req, settings),
     until: Date.now() + CONFIRM_WITHIN_MS,
   });
   return { confirmation: encrypted };
@@ -69,6 +69,8 @@ function isConfirmed(
     ? (confirmations.decrypt(encrypted) as { session: string; until: number } | undefined)
     : undefined;
   return (
-    decrypted !== undefined && decrypted.session === sessionId(req, settings) && decrypted.until > Date.now()
+    decrypted !== undefined &&
+    decrypted.session === getSessionId(req, settings) &&
+    decrypted.until > Date.now()
   );
 }

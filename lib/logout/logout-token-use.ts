@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Request } from "express";
-import { recordsOf } from "../session/session.js";
-import type { SessionRules } from "../session/session-rules.js";
-import { claimKey } from "../store/claim-key.js";
+import type { LoginPolicy } from "../session/login-policy.js";
+import { getRecords } from "../session/request-session.js";
+import { createRecordOnce } from "../store/create-record-once.js";
 import { sha256 } from "../util/sha256.js";
 
 /** The use of a token that may be used once. */
@@ -28,14 +28,14 @@ const MAX_USE_MS = 10_000;
  */
 export async function beginLogoutTokenUse(
   on: Request,
-  rules: SessionRules,
+  policy: LoginPolicy,
   jti: string,
   lifeMs: number,
 ): Promise<LogoutTokenUse | undefined> {
-  const records = recordsOf(on, rules);
-  const names = JSON.stringify([rules.issuer, rules.clientId, jti]);
+  const records = getRecords(on, policy);
+  const names = JSON.stringify([policy.issuer, policy.clientId, jti]);
   const key = `j:${sha256(names)}`;
-  if (!(await claimKey(records, key, randomUUID(), MAX_USE_MS))) return undefined;
+  if (!(await createRecordOnce(records, key, randomUUID(), MAX_USE_MS))) return undefined;
   return {
     async succeed() {
       const isKept = await records.touch(key, lifeMs);

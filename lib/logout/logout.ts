@@ -17,11 +17,11 @@ import {
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { getPostLogoutUrl, getRouteUrl, getStartPage } from "../http/external-url.js";
 import { preventSilentLogin } from "../login/silent-login-cookie.js";
-import { logoutUrl } from "../provider/end-provider-session.js";
-import { endSession, type LogoutOutcome } from "../session/end-session.js";
+import { buildLogoutUrl } from "../provider/build-logout-url.js";
+import { type EndedRequestLogin, endSessionOfRequest } from "../session/end-session.js";
 import type { PortalSession } from "../session/login-record.js";
-import { type EndedSession, endOthers } from "../session/user-sessions.js";
-import { withinTime } from "../util/with-timeout.js";
+import { type EndedSession, endOtherSessionsOfUser } from "../session/user-sessions.js";
+import { withTimeout } from "../util/with-timeout.js";
 import {
   callLogoutHooks,
   emitLogout,
@@ -64,15 +64,15 @@ export async function logOutUser(
   const { settings } = router;
   const { req, res, mount } = request;
   let others: readonly EndedSession[] = [];
-  let own: LogoutOutcome | undefined;
+  let own: EndedRequestLogin | undefined;
   const reason = everywhere ? "everywhere" : "logout";
   try {
     if (everywhere) {
-      const { ended, failure } = await endOthers(req, settings);
+      const { ended, failure } = await endOtherSessionsOfUser(req, settings);
       others = ended;
       if (failure) throw failure;
     }
-    own = await endSession(req, res, settings);
+    own = await endSessionOfRequest(req, res, settings);
   } catch (error) {
     if (others.length > 0) emitLogout(router, reason, others.length);
     void revokeAndCallHooks(router, req, reason, others); // a second try does not find them any more
@@ -124,7 +124,7 @@ function prepareProviderLogout(
   const own = ended?.tokens.refresh_token;
   const revocation = tryToRevoke(router, own);
   void revokeTokens(router, getRefreshTokens(others), revocation);
-  return withinTime(
+  return withTimeout(
     findProviderLogoutUrl(router, ended, revocation, mount),
     PROVIDER_TIMEOUT_SECONDS * 1000,
     () => undefined,
@@ -144,7 +144,7 @@ async function findProviderLogoutUrl(
   try {
     const provider = await router.getProvider();
     await revocation;
-    return logoutUrl(provider, ended?.tokens.id_token, getPostLogoutUrl(router.settings, mount))?.href;
+    return buildLogoutUrl(provider, ended?.tokens.id_token, getPostLogoutUrl(router.settings, mount))?.href;
   } catch (error) {
     if (!(error instanceof PortalAuthError)) throw error;
     if ((await revocation) === undefined) logFailure(router.log, error);

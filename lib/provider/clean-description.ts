@@ -1,9 +1,9 @@
 import { formEncode } from "./client-secret-basic.js";
 
 /** The longest description that is kept, in characters. */
-const LONGEST = 300;
+const MAX_CHARACTERS = 300;
 /** No more than this is looked at, in characters: the text may be as long as the answer that brought it. */
-const MOST_READ = 4096;
+const MAX_CHARACTERS_READ = 4096;
 
 const REDACTED = "[…]";
 /** The characters of tokens, codes and encoded secrets (RFC 6750, section 2.1, without the dot that ends sentences). */
@@ -27,23 +27,25 @@ export function cleanDescription(
   if (typeof text !== "string") return undefined;
   const known = secrets.filter((secret): secret is string => secret !== undefined && secret !== "");
   // before it is cut: half a secret would not be recognized any more
-  const withoutSecrets = known.reduce(redact, text);
+  const withoutSecrets = known.reduce(redactSecret, text);
   const line = cutAtWord(withoutSecrets)
     .replace(LONG_WORDS, (word) => (isTokenLike(word) ? REDACTED : word))
     .replace(UNPRINTABLE, " ")
     .replaceAll('"', "'") // it is printed between quotation marks
     .trim();
   if (line.length === 0) return undefined;
-  return line.length > LONGEST ? `${line.slice(0, LONGEST).replace(/[\ud800-\udbff]$/, "")}…` : line;
+  return line.length > MAX_CHARACTERS
+    ? `${line.slice(0, MAX_CHARACTERS).replace(/[\ud800-\udbff]$/, "")}…`
+    : line;
 }
 
-const redact = (text: string, secret: string): string =>
+const redactSecret = (text: string, secret: string): string =>
   text.replaceAll(secret, REDACTED).replaceAll(formEncode(secret), REDACTED);
 
 /** Leaves out a word that the cut would have split: the rest of a token may be too short to look like one. */
 function cutAtWord(text: string): string {
-  if (text.length <= MOST_READ) return text;
-  let end = MOST_READ;
+  if (text.length <= MAX_CHARACTERS_READ) return text;
+  let end = MAX_CHARACTERS_READ;
   while (end > 0 && TOKEN_CHARACTER.test(text.charAt(end - 1))) end -= 1;
   return text.slice(0, end);
 }

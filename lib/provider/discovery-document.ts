@@ -6,7 +6,7 @@ import { parseJsonObject } from "../util/parse-json-object.js";
 import { explainFailure } from "./explain-failure.js";
 import type { ProviderFetch } from "./provider-fetch.js";
 import { hasTenants, isIssuerOfDocument, toIssuerText } from "./provider-issuer.js";
-import { discoveryAddress } from "./server-url.js";
+import { getDiscoveryUrl } from "./server-url.js";
 
 /**
  * Fetches the discovery document and checks that it is the provider's own (OpenID Connect Discovery 1.0, section 4.3). Without
@@ -14,26 +14,29 @@ import { discoveryAddress } from "./server-url.js";
  *
  * @throws PortalAuthError `issuer_mismatch`, `discovery_invalid`, or what kept the provider from answering
  */
-export async function readDiscovery(settings: Settings, fetch: ProviderFetch): Promise<oidc.ServerMetadata> {
+export async function fetchDiscoveryDocument(
+  settings: Settings,
+  fetch: ProviderFetch,
+): Promise<oidc.ServerMetadata> {
   const document = hasEndpointsByHand(settings)
     ? { issuer: settings.issuerAsWritten }
-    : await fetchDocument(discoveryAddress(settings), fetch);
+    : await requestDocument(getDiscoveryUrl(settings), fetch);
   checkIssuer(document.issuer, settings);
   return document;
 }
 
-async function fetchDocument(address: string, fetch: ProviderFetch): Promise<oidc.ServerMetadata> {
-  const response = await fetch(address, { headers: { accept: "application/json" } });
-  const text = response.status === 200 ? await response.text().catch(failed) : "";
+async function requestDocument(url: string, fetch: ProviderFetch): Promise<oidc.ServerMetadata> {
+  const response = await fetch(url, { headers: { accept: "application/json" } });
+  const text = response.status === 200 ? await response.text().catch(throwExplained) : "";
   const parsed = parseJsonObject(text);
-  if (!parsed) return failed(new Error("no discovery document", { cause: response }));
-  const document = plainMembers(parsed);
+  if (!parsed) return throwExplained(new Error("no discovery document", { cause: response }));
+  const document = filterPlainMembers(parsed);
   if (typeof document["issuer"] !== "string" || document["issuer"] === "")
     throw new PortalAuthError("discovery_invalid", { detail: "issuer: missing" });
   return document as oidc.ServerMetadata;
 }
 
-function failed(error: unknown): never {
+function throwExplained(error: unknown): never {
   throw explainFailure(error, "discovery");
 }
 
@@ -41,7 +44,7 @@ function failed(error: unknown): never {
  * Keeps the members that the specifications define: texts, numbers, booleans, and lists, of which only texts are kept. Null
  * counts as absent, as some providers write it for what they do not have. Objects say nothing that is used here.
  */
-const plainMembers = (document: Record<string, unknown>): Record<string, unknown> =>
+const filterPlainMembers = (document: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(document)
       .filter(([, member]) => typeof member !== "object" || Array.isArray(member))

@@ -5,15 +5,15 @@ import type { Settings } from "../settings/settings.js";
 import { isSymmetric } from "../settings/signature-algorithms.js";
 import { epochSeconds } from "../util/time.js";
 import { clientSecretBasic } from "./client-secret-basic.js";
-import { readDiscovery } from "./discovery-document.js";
-import { printable } from "./explain-failure.js";
-import { idTokenAlgorithms, userInfoAlgorithms } from "./id-token-algorithms.js";
-import { createFetch, type ProviderFetch } from "./provider-fetch.js";
+import { fetchDiscoveryDocument } from "./discovery-document.js";
+import { toPrintable } from "./explain-failure.js";
+import { resolveIdTokenAlgorithms, resolveUserInfoAlgorithms } from "./id-token-algorithms.js";
+import { createProviderFetch, type ProviderFetch } from "./provider-fetch.js";
 import { hasTenants, ProviderIssuer } from "./provider-issuer.js";
 import { RefetchByKid, RefetchRarely } from "./refetch-policy.js";
-import { internalOrigin, toServerAddress } from "./server-url.js";
+import { getInternalOrigin, toServerUrl } from "./server-url.js";
 import { SigningKeys } from "./signing-keys.js";
-import { tolerantOfTokenAnswers } from "./token-response.js";
+import { withNormalizedTokenResponses } from "./token-response.js";
 import { createVerifier, type VerifySignature } from "./verify-signature.js";
 
 const RENEW_AFTER_SECONDS = 60 * 60;
@@ -47,7 +47,7 @@ export type GetProvider = () => Promise<Provider>;
  */
 export function createDiscovery(settings: Settings): GetProvider {
   // one for all discoveries: it remembers a Retry-After
-  const fetch = createFetch(settings.httpTimeout, internalOrigin(settings), settings.clock);
+  const fetch = createProviderFetch(settings.httpTimeout, getInternalOrigin(settings), settings.clock);
   let known: Provider | undefined;
   let renewAt = 0;
   let pending: Promise<Provider> | undefined;
@@ -76,17 +76,21 @@ export function createDiscovery(settings: Settings): GetProvider {
 }
 
 async function discover(settings: Settings, fetch: ProviderFetch): Promise<Provider> {
-  const found = await readDiscovery(settings, fetch);
-  const algorithms = idTokenAlgorithms(settings.idTokenAlg, found.id_token_signing_alg_values_supported);
-  if (algorithms.length === 0) throw invalid(noAlgorithm(found.id_token_signing_alg_values_supported));
-  const metadata = complete(found, settings);
-  checkAddresses(metadata, settings);
-  const configuration = await configure(metadata, algorithms, settings);
-  configuration[oidc.customFetch] = tolerantOfTokenAnswers(fetch, metadata.token_endpoint);
+  const found = await fetchDiscoveryDocument(settings, fetch);
+  const algorithms = resolveIdTokenAlgorithms(
+    settings.idTokenAlg,
+    found.id_token_signing_alg_values_supported,
+  );
+  if (algorithms.length === 0)
+    throw createDiscoveryError(describeMissingAlgorithm(found.id_token_signing_alg_values_supported));
+  const metadata = resolveEndpoints(found, settings);
+  checkEndpointUrls(metadata, settings);
+  const configuration = await createConfiguration(metadata, algorithms, settings);
+  configuration[oidc.customFetch] = withNormalizedTokenResponses(fetch, metadata.token_endpoint);
   configuration.timeout = 0; // ours covers the reading of the body as well
   const keys = new SigningKeys(metadata.jwks_uri ?? "", fetch);
   const verifier = { algorithms, keys, secret: settings.clientSecret };
-  const forUserInfo = userInfoAlgorithms(algorithms, found.userinfo_signing_alg_values_supported);
+  const forUserInfo = resolveUserInfoAlgorithms(algorithms, found.userinfo_signing_alg_values_supported);
   const refetch = new RefetchByKid();
   return {
     settings,
@@ -101,17 +105,17 @@ async function discover(settings: Settings, fetch: ProviderFetch): Promise<Provi
   };
 }
 
-const noAlgorithm = (announced: unknown): string =>
-  `id_token_signing_alg_values_supported has only ${printable(String(announced))}: set PORTAL_ID_TOKEN_ALG`;
+const describeMissingAlgorithm = (announced: unknown): string =>
+  `id_token_signing_alg_values_supported has only ${toPrintable(String(announced))}: set PORTAL_ID_TOKEN_ALG`;
 
 /** In seconds, as openid-client's clock tolerance. */
 const ANY_TIME = Number.MAX_SAFE_INTEGER;
 
 /** For this host alone openid-client puts a token's `tid` into the issuer before it compares. No request goes there. */
-const ENTRA = new URL("https://login.microsoftonline.com/");
+const ENTRA_URL = new URL("https://login.microsoftonline.com/");
 
 /** Creates openid-client's view of the provider. */
-async function configure(
+async function createConfiguration(
   metadata: oidc.ServerMetadata,
   algorithms: readonly string[],
   { clientId, clientSecret, clientAuth, issuer, internalUrl }: Settings,
@@ -130,72 +134,75 @@ async function configure(
     [oidc.clockTolerance]: ANY_TIME,
   } as Partial<oidc.ClientMetadata>;
   const configuration = hasTenants(metadata.issuer)
-    ? await oidc.discovery(ENTRA, clientId, client, auth, {
+    ? await oidc.discovery(ENTRA_URL, clientId, client, auth, {
         [oidc.customFetch]: async () => Response.json(metadata),
       })
     : new oidc.Configuration(metadata, clientId, client, auth);
   // http on loopback, or at internalUrl: checks.ts and checkAddresses() allow no other
-  if ([issuer, internalUrl].some((address) => address?.startsWith("http:")))
+  if ([issuer, internalUrl].some((url) => url?.startsWith("http:")))
     oidc.allowInsecureRequests(configuration);
   return configuration;
 }
 
 /** What the options say wins over discovery, and discovery over the profile. Requests of this server go to internalUrl. */
-function complete(found: oidc.ServerMetadata, settings: Settings): oidc.ServerMetadata {
+function resolveEndpoints(found: oidc.ServerMetadata, settings: Settings): oidc.ServerMetadata {
   const { userinfo, revocation, logout } = settings.profile.endpoints;
-  const below = (path: string | undefined) => path && settings.issuer + path;
+  const withIssuer = (path: string | undefined) => path && settings.issuer + path;
   const forBrowsers = {
     authorization_endpoint: settings.authorizationUrl ?? found.authorization_endpoint,
-    end_session_endpoint: settings.logoutUrl ?? found.end_session_endpoint ?? below(logout),
+    end_session_endpoint: settings.logoutUrl ?? found.end_session_endpoint ?? withIssuer(logout),
   };
   const forThisServer = {
     token_endpoint: settings.tokenUrl ?? found.token_endpoint,
     jwks_uri: settings.jwksUrl ?? found.jwks_uri,
-    userinfo_endpoint: settings.userinfoUrl ?? found.userinfo_endpoint ?? below(userinfo),
-    revocation_endpoint: settings.revocationUrl ?? found.revocation_endpoint ?? below(revocation),
+    userinfo_endpoint: settings.userinfoUrl ?? found.userinfo_endpoint ?? withIssuer(userinfo),
+    revocation_endpoint: settings.revocationUrl ?? found.revocation_endpoint ?? withIssuer(revocation),
   };
-  const inside = Object.entries(forThisServer).map(([name, address]) => [
+  const internal = Object.entries(forThisServer).map(([name, url]) => [
     name,
-    typeof address === "string" ? toServerAddress(address, settings) : address,
+    typeof url === "string" ? toServerUrl(url, settings) : url,
   ]);
-  const known = [...Object.entries(forBrowsers), ...inside].filter(([, address]) => address !== undefined);
+  const known = [...Object.entries(forBrowsers), ...internal].filter(([, url]) => url !== undefined);
   return { ...found, ...Object.fromEntries(known) };
 }
 
-const FOR_BROWSERS = ["authorization_endpoint", "end_session_endpoint"];
-const FOR_THIS_SERVER = ["token_endpoint", "jwks_uri", "userinfo_endpoint", "revocation_endpoint"];
-const REQUIRED = ["authorization_endpoint", "token_endpoint"];
+const BROWSER_ENDPOINTS = ["authorization_endpoint", "end_session_endpoint"];
+const SERVER_ENDPOINTS = ["token_endpoint", "jwks_uri", "userinfo_endpoint", "revocation_endpoint"];
+const REQUIRED_ENDPOINTS = ["authorization_endpoint", "token_endpoint"];
 
 /** Browsers and secrets are sent to these addresses: none may be a script, or leave https if the issuer is https. */
-function checkAddresses(metadata: oidc.ServerMetadata, settings: Settings): void {
+function checkEndpointUrls(metadata: oidc.ServerMetadata, settings: Settings): void {
   const { issuer, idTokenAlg } = settings;
-  const inside = internalOrigin(settings);
-  const required = isSymmetric(idTokenAlg) ? REQUIRED : [...REQUIRED, "jwks_uri"];
-  const isSafe = (address: string): boolean =>
-    isSafeUrl(address) && (address.startsWith("https:") || issuer.startsWith("http:"));
-  const isGood = (name: string): boolean => {
-    const address = metadata[name];
-    if (address === undefined) return !required.includes(name);
-    if (typeof address !== "string" || !URL.canParse(address)) return false;
-    const isInside = new URL(address).origin === inside;
-    if (FOR_BROWSERS.includes(name))
-      return isSafe(address) && (!isInside || inside === new URL(issuer).origin);
-    return isInside || isSafe(address);
+  const internal = getInternalOrigin(settings);
+  const required = isSymmetric(idTokenAlg) ? REQUIRED_ENDPOINTS : [...REQUIRED_ENDPOINTS, "jwks_uri"];
+  const isSafe = (url: string): boolean =>
+    isSafeUrl(url) && (url.startsWith("https:") || issuer.startsWith("http:"));
+  const isValid = (name: string): boolean => {
+    const url = metadata[name];
+    if (url === undefined) return !required.includes(name);
+    if (typeof url !== "string" || !URL.canParse(url)) return false;
+    const isInternal = new URL(url).origin === internal;
+    if (BROWSER_ENDPOINTS.includes(name))
+      return isSafe(url) && (!isInternal || internal === new URL(issuer).origin);
+    return isInternal || isSafe(url);
   };
-  const bad = [...FOR_BROWSERS, ...FOR_THIS_SERVER].filter((name) => !isGood(name));
-  if (bad.length > 0) throw invalid(describeBad(metadata, bad, inside));
+  const invalidNames = [...BROWSER_ENDPOINTS, ...SERVER_ENDPOINTS].filter((name) => !isValid(name));
+  if (invalidNames.length > 0)
+    throw createDiscoveryError(describeInvalidEndpoints(metadata, invalidNames, internal));
 }
 
 /** Keycloak without a configured host name writes the address of the request into its document. */
-function describeBad(
+function describeInvalidEndpoints(
   metadata: oidc.ServerMetadata,
-  bad: readonly string[],
+  invalidNames: readonly string[],
   inside: string | undefined,
 ): string {
-  const isAtInside = (address: unknown) =>
-    typeof address === "string" && URL.canParse(address) && new URL(address).origin === inside;
-  const internal = bad.filter((name) => FOR_BROWSERS.includes(name) && isAtInside(metadata[name]));
-  const others = bad.filter((name) => !internal.includes(name));
+  const isInternal = (url: unknown) =>
+    typeof url === "string" && URL.canParse(url) && new URL(url).origin === inside;
+  const internal = invalidNames.filter(
+    (name) => BROWSER_ENDPOINTS.includes(name) && isInternal(metadata[name]),
+  );
+  const others = invalidNames.filter((name) => !internal.includes(name));
   const parts: string[] = [];
   if (others.length > 0) parts.push(`${others.join(", ")}: missing or no https address`);
   if (internal.length > 0)
@@ -205,4 +212,4 @@ function describeBad(
   return parts.join("; ");
 }
 
-const invalid = (detail: string) => new PortalAuthError("discovery_invalid", { detail });
+const createDiscoveryError = (detail: string) => new PortalAuthError("discovery_invalid", { detail });

@@ -1,9 +1,9 @@
 import * as oidc from "openid-client";
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
 import { cleanDescription } from "./clean-description.js";
-import { isBusy, type NamedError, namedErrorOf, networkFailure } from "./provider-fetch.js";
+import { createNetworkError, getNamedError, isTemporaryFailure, type NamedError } from "./provider-fetch.js";
 import { toIssuerText } from "./provider-issuer.js";
-import { retryAfterOf } from "./rate-limit.js";
+import { getRetryAfter } from "./rate-limit.js";
 
 /** The endpoint whose answer failed. */
 type Endpoint = "discovery" | "token" | "refresh" | "revocation" | "userinfo";
@@ -19,24 +19,24 @@ export function explainFailure(
   endpoint: Endpoint,
   secrets: readonly (string | undefined)[] = [],
 ): PortalAuthError {
-  const ours = causes(error).find((cause) => cause instanceof PortalAuthError);
+  const ours = listCauses(error).find((cause) => cause instanceof PortalAuthError);
   if (ours) return ours;
-  const response = causes(error).map(responseOf).find(Boolean);
-  if (response) return explainAnswer(response, namedError(error, response), endpoint, secrets);
-  const network = causes(error).find(isNetworkFailure);
-  if (network) return networkFailure(network, endpoint);
-  const sentence = fixedSentence(error);
-  if (endpoint === "discovery") return new PortalAuthError("discovery_invalid", { detail: sentence });
-  const algorithm = algorithmOf(error);
+  const response = listCauses(error).map(getResponse).find(Boolean);
+  if (response) return explainResponse(response, findNamedError(error, response), endpoint, secrets);
+  const network = listCauses(error).find(isNetworkFailure);
+  if (network) return createNetworkError(network, endpoint);
+  const message = findLibraryMessage(error);
+  if (endpoint === "discovery") return new PortalAuthError("discovery_invalid", { detail: message });
+  const algorithm = describeWrongAlgorithm(error);
   if (algorithm !== undefined)
     return new PortalAuthError("id_token_signature_invalid", { detail: algorithm });
-  if (endpoint !== "userinfo" && /JW[TSE]|ID Token/.test(sentence))
-    return new PortalAuthError("id_token_invalid", { detail: claimOf(error) ?? sentence });
-  return new PortalAuthError("portal_answer_invalid", { detail: sentence });
+  if (endpoint !== "userinfo" && /JW[TSE]|ID Token/.test(message))
+    return new PortalAuthError("id_token_invalid", { detail: describeWrongClaim(error) ?? message });
+  return new PortalAuthError("portal_answer_invalid", { detail: message });
 }
 
 /** Explains an answer that is no success. */
-function explainAnswer(
+function explainResponse(
   response: Response,
   { error, error_description }: Partial<NamedError>,
   endpoint: Endpoint,
@@ -45,24 +45,29 @@ function explainAnswer(
   const { status } = response;
   const detail =
     error === undefined
-      ? `${endpoint} answered ${status}, ${bodyTypeOf(response)}`
-      : `${endpoint} answered ${status} ${printable(error)}`;
-  const code = codeOf(response, error, endpoint);
+      ? `${endpoint} answered ${status}, ${describeBodyType(response)}`
+      : `${endpoint} answered ${status} ${toPrintable(error)}`;
+  const code = findErrorCode(response, error, endpoint);
   const providerDescription = cleanDescription(error_description, secrets);
-  return new PortalAuthError(code, { detail, providerDescription, retryAfter: retryAfterOf(response) });
+  return new PortalAuthError(code, { detail, providerDescription, retryAfter: getRetryAfter(response) });
 }
 
-function codeOf(response: Response, error: string | undefined, endpoint: Endpoint): PortalAuthErrorCode {
+function findErrorCode(
+  response: Response,
+  error: string | undefined,
+  endpoint: Endpoint,
+): PortalAuthErrorCode {
   const { status } = response;
-  if (isBusy(status)) return "portal_failed";
+  if (isTemporaryFailure(status)) return "portal_failed";
   if (endpoint === "discovery") return "discovery_invalid";
   // its refusals carry a WWW-Authenticate header and no body (RFC 6750, section 3)
   if (endpoint === "userinfo") return status >= 400 ? "userinfo_refused" : "portal_answer_invalid";
-  if (endpoint === "refresh" && error !== undefined && FINAL.includes(error)) return "refresh_refused";
+  if (endpoint === "refresh" && error !== undefined && FINAL_REFRESH_ERRORS.includes(error))
+    return "refresh_refused";
   if (error !== undefined && Object.hasOwn(TOKEN_ERRORS, error))
     return TOKEN_ERRORS[error] ?? "token_refused";
   if (status === 401 && error === undefined && !response.body) return "client_unknown";
-  if (isClientRefusal(status)) return "client_refused";
+  if (isClientRejection(status)) return "client_refused";
   if (error === "unauthorized_client") return "grant_type_refused";
   return error === undefined ? "portal_answer_invalid" : "token_refused";
 }
@@ -71,7 +76,7 @@ function codeOf(response: Response, error: string | undefined, endpoint: Endpoin
  * 401 and 403 at an endpoint where the client authenticates are about the client, also with an error that says little:
  * Keycloak answers a wrong secret with `401 unauthorized_client`, Auth0 with `401 access_denied`, Glewlwyd with 403.
  */
-const isClientRefusal = (status: number): boolean => status === 401 || status === 403;
+const isClientRejection = (status: number): boolean => status === 401 || status === 403;
 
 /**
  * Explains why a refresh failed. Some providers do not say `invalid_grant` for a dead refresh token: Dex answers
@@ -85,7 +90,7 @@ export function explainRefreshFailure(
   secrets: readonly (string | undefined)[] = [],
 ): PortalAuthError {
   const failure = explainFailure(error, "refresh", secrets);
-  if (failure.code === "refresh_refused" || !isAboutTheToken(error)) return failure;
+  if (failure.code === "refresh_refused" || !isAboutTheRefreshToken(error)) return failure;
   const { detail = failure.code, providerDescription } = failure;
   return new PortalAuthError(isLastWord ? "refresh_refused" : "token_refused", {
     detail,
@@ -97,7 +102,7 @@ export function explainRefreshFailure(
  * Errors with status 400 that say nothing about the refresh token: the client, its grant types, its scope, or the provider.
  * The last four are those of RFC 8707, RFC 9449 and RFC 8628.
  */
-const NOT_ABOUT_THE_TOKEN = [
+const NOT_ABOUT_THE_REFRESH_TOKEN = [
   "invalid_client",
   "unauthorized_client",
   "unsupported_grant_type",
@@ -111,11 +116,11 @@ const NOT_ABOUT_THE_TOKEN = [
 ];
 
 /** Whether a 400 may mean the refresh token. A page of HTML comes from something in front of the provider. */
-function isAboutTheToken(error: unknown): boolean {
-  const response = causes(error).map(responseOf).find(Boolean);
+function isAboutTheRefreshToken(error: unknown): boolean {
+  const response = listCauses(error).map(getResponse).find(Boolean);
   if (response?.status !== 400) return false;
-  const { error: name } = namedError(error, response);
-  if (name !== undefined) return !NOT_ABOUT_THE_TOKEN.includes(name);
+  const { error: name } = findNamedError(error, response);
+  if (name !== undefined) return !NOT_ABOUT_THE_REFRESH_TOKEN.includes(name);
   return !/html/i.test(response.headers.get("content-type") ?? "");
 }
 
@@ -136,7 +141,7 @@ const TOKEN_ERRORS: Record<string, PortalAuthErrorCode> = {
  * The errors of a refresh that no later try can mend: the user must sign in again. The first is RFC 6749's, the others
  * are what providers add. None of them is about the client: a wrong secret signs nobody out.
  */
-const FINAL = [
+const FINAL_REFRESH_ERRORS = [
   "invalid_grant",
   "interaction_required",
   "login_required",
@@ -145,10 +150,10 @@ const FINAL = [
 ];
 
 /** The error that the provider has named: as the library has read it, in the body, or in its challenge. */
-function namedError(error: unknown, response: Response): Partial<NamedError> {
-  const { error: name, error_description } = causes(error).find(isResponseBodyError) ?? {};
+function findNamedError(error: unknown, response: Response): Partial<NamedError> {
+  const { error: name, error_description } = listCauses(error).find(isResponseBodyError) ?? {};
   if (name !== undefined) return { error: name, error_description };
-  return namedErrorOf(response) ?? { error_description: challengeDescription(error) };
+  return getNamedError(response) ?? { error_description: challengeDescription(error) };
 }
 
 const isResponseBodyError = (cause: object): cause is oidc.ResponseBodyError =>
@@ -156,16 +161,16 @@ const isResponseBodyError = (cause: object): cause is oidc.ResponseBodyError =>
 
 /** The `error_description` of a Bearer challenge (RFC 6750, section 3). */
 function challengeDescription(error: unknown): string | undefined {
-  const challenged = causes(error).find((cause) => cause instanceof oidc.WWWAuthenticateChallengeError);
+  const challenged = listCauses(error).find((cause) => cause instanceof oidc.WWWAuthenticateChallengeError);
   if (!(challenged instanceof oidc.WWWAuthenticateChallengeError)) return undefined;
   const { parameters } = challenged.cause.find(({ scheme }) => scheme === "bearer") ?? {};
   return parameters?.["error_description"];
 }
 
-function bodyTypeOf({ headers, body }: Response): string {
+function describeBodyType({ headers, body }: Response): string {
   if (!body) return "no body";
   const [type] = headers.get("content-type")?.split(";") ?? [];
-  return type === undefined ? "no content type" : printable(type);
+  return type === undefined ? "no content type" : toPrintable(type);
 }
 
 /** What openid-client compared: a claim, or the algorithm in the header. */
@@ -177,43 +182,45 @@ interface Comparison {
 }
 
 /** The claim that a comparison or a time check was about, with both values where a developer has to compare them. */
-function claimOf(error: unknown): string | undefined {
-  const about = causes(error).find((cause) => typeof (cause as Comparison).claim === "string") as
+function describeWrongClaim(error: unknown): string | undefined {
+  const about = listCauses(error).find((cause) => typeof (cause as Comparison).claim === "string") as
     | Comparison
     | undefined;
   if (!about) return undefined;
   const { claim, expected, claims } = about;
   if (claim === "iss")
     return `claim iss: received ${toIssuerText(claims?.["iss"])}, expected ${toIssuerText(expected)}`;
-  return claim === "aud" ? audienceDetail(claims?.["aud"], expected) : `claim ${claim}`;
+  return claim === "aud" ? describeWrongAudience(claims?.["aud"], expected) : `claim ${claim}`;
 }
 
 /** The algorithm of a token that is signed with another one than expected. */
-function algorithmOf(error: unknown): string | undefined {
-  const about = causes(error).find((cause) => "header" in cause && "expected" in cause) as
+function describeWrongAlgorithm(error: unknown): string | undefined {
+  const about = listCauses(error).find((cause) => "header" in cause && "expected" in cause) as
     | Comparison
     | undefined;
   const expected = [about?.expected].flat().join(" or ");
-  return about && `the token is signed with ${printable(String(about.header?.alg))}, expected ${expected}`;
+  return about && `the token is signed with ${toPrintable(String(about.header?.alg))}, expected ${expected}`;
 }
 
 /** Says which clients a token is for. Anybody can send a logout token, in which `aud` may be any JSON value. */
-export function audienceDetail(received: unknown, expected: unknown): string {
+export function describeWrongAudience(received: unknown, expected: unknown): string {
   const clients = [received].flat().slice(0, 3);
-  const names = clients.map((client) => (typeof client === "string" ? printable(client) : typeof client));
-  return `claim aud: received ${names.join(", ")}, expected ${printable(String(expected))}`;
+  const names = clients.map((client) => (typeof client === "string" ? toPrintable(client) : typeof client));
+  return `claim aud: received ${names.join(", ")}, expected ${toPrintable(String(expected))}`;
 }
 
-const OWN_SENTENCES = ["OperationProcessingError", "UnsupportedOperationError"];
+const LIBRARY_ERRORS = ["OperationProcessingError", "UnsupportedOperationError"];
 
 /** The protocol library's own words. Those of JSON.parse and others repeat what they could not read. */
-function fixedSentence(error: unknown): string {
-  const own = causes(error).find((cause) => cause instanceof Error && OWN_SENTENCES.includes(cause.name));
+function findLibraryMessage(error: unknown): string {
+  const own = listCauses(error).find(
+    (cause) => cause instanceof Error && LIBRARY_ERRORS.includes(cause.name),
+  );
   return own ? (own as Error).message : "an answer that could not be read";
 }
 
 /** The error and what it was caused by, outermost first; a cause need not be an error. */
-function causes(error: unknown): object[] {
+function listCauses(error: unknown): object[] {
   const chain: object[] = [];
   for (
     let e = error;
@@ -225,11 +232,11 @@ function causes(error: unknown): object[] {
 }
 
 /** The status of the answer that failed; undefined when there was none. */
-export const statusOf = (error: unknown): number | undefined =>
-  causes(error).map(responseOf).find(Boolean)?.status;
+export const findStatus = (error: unknown): number | undefined =>
+  listCauses(error).map(getResponse).find(Boolean)?.status;
 
 /** Two of the library's errors carry the response beside their cause. */
-function responseOf(cause: object): Response | undefined {
+function getResponse(cause: object): Response | undefined {
   if (cause instanceof Response) return cause;
   const hasResponse =
     cause instanceof oidc.WWWAuthenticateChallengeError || cause instanceof oidc.ResponseBodyError;
@@ -242,4 +249,4 @@ const isNetworkFailure = (cause: object): boolean =>
   (cause.name === "TimeoutError" || (cause instanceof TypeError && cause.message === "terminated"));
 
 /** RFC 6749, section 5.2, names the characters of an error; whatever else arrives does not reach a log. */
-export const printable = (text: string): string => text.replace(/[^\w\-./]/g, "?").slice(0, 60);
+export const toPrintable = (text: string): string => text.replace(/[^\w\-./]/g, "?").slice(0, 60);

@@ -1,31 +1,31 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { isBusy, networkFailure, type ProviderFetch } from "./provider-fetch.js";
-import { retryAfterOf } from "./rate-limit.js";
+import { createNetworkError, isTemporaryFailure, type ProviderFetch } from "./provider-fetch.js";
+import { getRetryAfter } from "./rate-limit.js";
 
 /**
  * Reads the provider's JWK set and keeps the members that can be understood. The documentation of Tencent CIAM spells the
  * member `Keys` in its sample and `keys` in its table (RFC 7517, section 5: `keys`).
  */
-export async function readKeySet(fetch: ProviderFetch, url: string, headers: Headers): Promise<object[]> {
+export async function fetchKeySet(fetch: ProviderFetch, url: string, headers: Headers): Promise<object[]> {
   const response = await fetch(url, { headers });
-  if (isBusy(response.status))
+  if (isTemporaryFailure(response.status))
     throw new PortalAuthError("portal_failed", {
       detail: `the keys answered ${response.status}`,
-      retryAfter: retryAfterOf(response),
+      retryAfter: getRetryAfter(response),
     });
   const text = await response.text().catch((error) => {
-    throw networkFailure(error, "the keys");
+    throw createNetworkError(error, "the keys");
   });
-  const set = response.status === 200 ? parse(text) : undefined;
+  const set = response.status === 200 ? parseKeySet(text) : undefined;
   const keys = set?.keys ?? set?.Keys;
   if (!Array.isArray(keys))
     throw new PortalAuthError("portal_answer_invalid", { detail: "the keys are not a JWK set" });
-  return keys.filter(isKey).map(onlyTexts);
+  return keys.filter(isKey).map(filterTextMembers);
 }
 
 type KeySet = { keys?: unknown; Keys?: unknown } | undefined;
 
-function parse(text: string): KeySet {
+function parseKeySet(text: string): KeySet {
   try {
     return JSON.parse(text);
   } catch {
@@ -38,7 +38,7 @@ const isKey = (member: unknown): member is object =>
   typeof member === "object" && member !== null && !Array.isArray(member);
 
 /** All members of a key that matter are texts or lists of texts (RFC 7517, section 4; RFC 7518, section 6). */
-const onlyTexts = (key: object): object =>
+const filterTextMembers = (key: object): object =>
   Object.fromEntries(
     Object.entries(key).filter(([, value]) => [value].flat().every((part) => typeof part === "string")),
   );

@@ -4,10 +4,10 @@ import type { Claims } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { parseJsonObject } from "../util/parse-json-object.js";
 import { epochSeconds } from "../util/time.js";
-import { wrongTime } from "./check-id-token.js";
+import { findWrongTime } from "./check-id-token.js";
 import type { Provider } from "./discovery.js";
-import { audienceDetail, explainFailure, statusOf } from "./explain-failure.js";
-import { readClaims } from "./parse-claims.js";
+import { describeWrongAudience, explainFailure, findStatus } from "./explain-failure.js";
+import { parseClaims } from "./parse-claims.js";
 
 const ACCEPT = "application/json, application/jwt";
 
@@ -24,86 +24,91 @@ export async function fetchUserInfo(
   sub: string,
 ): Promise<Claims | undefined> {
   if (!provider.metadata.userinfo_endpoint) throw new PortalAuthError("userinfo_missing");
-  const answer = await request(provider, access_token).catch((error) => {
-    if (statusOf(error) === 401) return undefined;
+  const response = await requestUserInfo(provider, access_token).catch((error) => {
+    if (findStatus(error) === 401) return undefined;
     throw explainFailure(error, "userinfo", [access_token]);
   });
-  if (!answer || answer.status === 401) return undefined;
-  const claims = isJwt(answer) ? await readJwt(provider, answer) : await readJson(answer);
+  if (!response || response.status === 401) return undefined;
+  const claims = isJwt(response)
+    ? await verifyUserInfoJwt(provider, response)
+    : await parseUserInfoJson(response);
   // section 5.3.2: compared here, to be distinguished from an answer that cannot be read
   const { sub: received } = claims;
   if (typeof received !== "string" || received === "")
     throw new PortalAuthError("portal_answer_invalid", { detail: "userinfo: sub is missing, or no text" });
   if (received !== sub) throw new PortalAuthError("userinfo_subject_mismatch");
-  return readClaims(claims, "portal_answer_invalid");
+  return parseClaims(claims, "portal_answer_invalid");
 }
 
 type UserInfo = Readonly<Record<string, unknown>>;
 
 /** @throws what openid-client throws, or an error whose cause is the answer */
-async function request({ configuration, metadata }: Provider, access_token: string): Promise<Response> {
-  const address = new URL(metadata.userinfo_endpoint as string);
+async function requestUserInfo(
+  { configuration, metadata }: Provider,
+  access_token: string,
+): Promise<Response> {
+  const url = new URL(metadata.userinfo_endpoint as string);
   const headers = new Headers({ accept: ACCEPT });
-  const answer = await oidc.fetchProtectedResource(
+  const response = await oidc.fetchProtectedResource(
     configuration,
     access_token,
-    address,
+    url,
     "GET",
     undefined,
     headers,
   );
-  if (answer.status !== 200 && answer.status !== 401) throw new Error("userinfo", { cause: answer });
-  return answer;
+  if (response.status !== 200 && response.status !== 401) throw new Error("userinfo", { cause: response });
+  return response;
 }
 
 const isJwt = ({ headers }: Response): boolean =>
   /^\s*application\/jwt\s*(;|$)/i.test(headers.get("content-type") ?? "");
 
 /** Whatever its content type says: some providers send JSON as text/html. */
-async function readJson(answer: Response): Promise<UserInfo> {
-  const claims = parseJsonObject(await textOf(answer));
-  if (!claims) throw explainFailure(new Error("userinfo", { cause: answer }), "userinfo");
+async function parseUserInfoJson(response: Response): Promise<UserInfo> {
+  const claims = parseJsonObject(await readText(response));
+  if (!claims) throw explainFailure(new Error("userinfo", { cause: response }), "userinfo");
   return claims;
 }
 
 /** Verifies a signed answer like an ID token (section 5.3.2): signature, iss and aud if they are there, and the times. */
-async function readJwt(provider: Provider, answer: Response): Promise<UserInfo> {
-  const token = (await textOf(answer)).trim();
+async function verifyUserInfoJwt(provider: Provider, response: Response): Promise<UserInfo> {
+  const token = (await readText(response)).trim();
   if (token.split(".").length === 5)
-    throw invalid(
+    throw createUserInfoError(
       "it is encrypted (JWE), which is not supported: register no userinfo_encrypted_response_alg",
     );
   await provider.verifyUserInfo(token).catch((error) => {
     const isItsOwn = error instanceof PortalAuthError && error.code === "id_token_signature_invalid";
-    throw isItsOwn ? invalid(`signature: ${error.detail}`) : error;
+    throw isItsOwn ? createUserInfoError(`signature: ${error.detail}`) : error;
   });
-  const claims = parseClaims(token);
-  const wrong = wrongClaim(claims, provider);
-  if (wrong !== undefined) throw invalid(wrong);
+  const claims = decodeUserInfo(token);
+  const wrong = findWrongClaim(claims, provider);
+  if (wrong !== undefined) throw createUserInfoError(wrong);
   return claims;
 }
 
-function parseClaims(token: string): UserInfo {
+function decodeUserInfo(token: string): UserInfo {
   try {
     return decodeJwt(token);
   } catch {
-    throw invalid("not a JWT");
+    throw createUserInfoError("not a JWT");
   }
 }
 
-function wrongClaim(claims: UserInfo, { issuer, settings }: Provider): string | undefined {
+function findWrongClaim(claims: UserInfo, { issuer, settings }: Provider): string | undefined {
   const { iss, aud, exp, iat } = claims;
-  const wrongIssuer = iss === undefined ? undefined : issuer.problemOf(claims);
+  const wrongIssuer = iss === undefined ? undefined : issuer.findProblem(claims);
   if (wrongIssuer !== undefined) return wrongIssuer;
   if (aud !== undefined && ![aud].flat().includes(settings.clientId))
-    return audienceDetail(aud, settings.clientId);
+    return describeWrongAudience(aud, settings.clientId);
   const now = epochSeconds();
-  return wrongTime({ ...claims, exp: exp ?? now + 1, iat: iat ?? now }, settings.clockTolerance); // both are optional here
+  return findWrongTime({ ...claims, exp: exp ?? now + 1, iat: iat ?? now }, settings.clockTolerance); // both are optional here
 }
 
-const textOf = (answer: Response): Promise<string> =>
-  answer.text().catch((error) => {
+const readText = (response: Response): Promise<string> =>
+  response.text().catch((error) => {
     throw explainFailure(error, "userinfo");
   });
 
-const invalid = (detail: string) => new PortalAuthError("userinfo_invalid", { detail });
+const createUserInfoError = (detail: string) => new PortalAuthError("userinfo_invalid", { detail });

@@ -10,22 +10,25 @@ const DEFAULT = "RS256";
  * @param chosen The option `idTokenAlg`
  * @param announced The document's id_token_signing_alg_values_supported
  */
-export function idTokenAlgorithms(
+export function resolveIdTokenAlgorithms(
   chosen: IdTokenAlgorithm | undefined,
   announced: unknown,
 ): readonly string[] {
   if (chosen !== undefined) return [chosen];
   const list: unknown[] = Array.isArray(announced) && announced.length > 0 ? announced : [DEFAULT];
-  return list.includes(DEFAULT) ? [DEFAULT] : asymmetricOf(list);
+  return list.includes(DEFAULT) ? [DEFAULT] : filterAsymmetric(list);
 }
 
 /**
  * Returns the algorithms that a userinfo answer may be signed with: those of ID tokens, and the asymmetric ones that the
  * provider announces for userinfo, as the two are registered separately (userinfo_signed_response_alg).
  */
-export function userInfoAlgorithms(forIdTokens: readonly string[], announced: unknown): readonly string[] {
-  return [...new Set([...forIdTokens, ...(Array.isArray(announced) ? asymmetricOf(announced) : [])])];
+export function resolveUserInfoAlgorithms(
+  forIdTokens: readonly string[],
+  announced: unknown,
+): readonly string[] {
+  return [...new Set([...forIdTokens, ...(Array.isArray(announced) ? filterAsymmetric(announced) : [])])];
 }
 
-const asymmetricOf = (announced: readonly unknown[]): string[] =>
+const filterAsymmetric = (announced: readonly unknown[]): string[] =>
   ASYMMETRIC_ALGORITHMS.filter((alg) => announced.includes(alg));

@@ -8,7 +8,7 @@ import type { Provider } from "./discovery.js";
  * @param portal Undefined while the provider is unreachable. Then the option decides: an outage does not change the answer to
  *   requests that need nothing else from the provider
  */
-export function namesProvider(
+export function isIssuerOfProvider(
   provider: Provider | undefined,
   { issuer }: Pick<Settings, "issuer">,
   iss: unknown,

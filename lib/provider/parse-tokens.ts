@@ -12,24 +12,25 @@ const TEN_YEARS_SECONDS = 10 * 365 * 24 * 60 * 60;
  *   count before its answer arrived, and a token that ends sooner than we believe is refused somewhere
  * @throws PortalAuthError `portal_answer_invalid` for tokens of a type that we cannot use
  */
-export function readTokens(answer: TokenEndpointResponse, askedAt: number): TokenSet {
-  const { access_token, token_type, refresh_token, id_token, scope, expires_in } = answer;
+export function parseTokens(response: TokenEndpointResponse, requestedAt: number): TokenSet {
+  const { access_token, token_type, refresh_token, id_token, scope, expires_in } = response;
   if (token_type !== "bearer") throw new PortalAuthError("portal_answer_invalid", { detail: "token_type" });
-  const endOf = (seconds: number) => Math.floor(askedAt / 1000 + Math.min(seconds, TEN_YEARS_SECONDS));
-  const refreshSeconds = secondsOfRefreshToken(answer);
+  const toExpiry = (seconds: number) => Math.floor(requestedAt / 1000 + Math.min(seconds, TEN_YEARS_SECONDS));
+  const refreshSeconds = readRefreshTokenLifetime(response);
   return {
     access_token,
     token_type,
     ...(refresh_token !== undefined && { refresh_token }),
     ...(id_token !== undefined && { id_token }),
     ...(scope !== undefined && { scope }),
-    ...(expires_in !== undefined && { expires_at: endOf(expires_in) }),
-    ...(refresh_token !== undefined && refreshSeconds > 0 && { refresh_expires_at: endOf(refreshSeconds) }),
+    ...(expires_in !== undefined && { expires_at: toExpiry(expires_in) }),
+    ...(refresh_token !== undefined &&
+      refreshSeconds > 0 && { refresh_expires_at: toExpiry(refreshSeconds) }),
   };
 }
 
 /** No specification names the member. Keycloak writes the first, for one without an end 0; others the second. */
-function secondsOfRefreshToken(answer: TokenEndpointResponse): number {
-  const told = answer["refresh_expires_in"] ?? answer["refresh_token_expires_in"];
-  return typeof told === "number" && Number.isFinite(told) ? told : 0;
+function readRefreshTokenLifetime(response: TokenEndpointResponse): number {
+  const seconds = response["refresh_expires_in"] ?? response["refresh_token_expires_in"];
+  return typeof seconds === "number" && Number.isFinite(seconds) ? seconds : 0;
 }

@@ -47,15 +47,16 @@ export class ProviderIssuer {
    * Says what is wrong with the issuer of a token; undefined if nothing is. The `iss` of a tenant's token must fit its own
    * `tid`, and the tenant must be allowed.
    */
-  problemOf({ iss, tid }: IssuerClaims): string | undefined {
-    if (!this.hasTenants) return iss === this.identifier ? undefined : this.#mismatch(iss, this.identifier);
+  findProblem({ iss, tid }: IssuerClaims): string | undefined {
+    if (!this.hasTenants)
+      return iss === this.identifier ? undefined : this.#describeMismatch(iss, this.identifier);
     if (typeof tid !== "string" || !GUID.test(tid)) return "claim tid: missing, or not the id of a tenant";
     if (!this.#allows(tid)) return `claim tid: ${tid} is not in PORTAL_ALLOWED_TENANTS`;
     const expected = this.identifier.replace(PLACEHOLDER, () => tid);
-    return iss === expected ? undefined : this.#mismatch(iss, expected);
+    return iss === expected ? undefined : this.#describeMismatch(iss, expected);
   }
 
-  #mismatch = (received: unknown, expected: string): string =>
+  #describeMismatch = (received: unknown, expected: string): string =>
     `claim iss: received ${toIssuerText(received)}, expected ${expected}`;
 
   #allows(tenant: string): boolean {

@@ -3,12 +3,12 @@ import { importJWK, type JWK } from "jose";
 import * as oidc from "openid-client";
 import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { hasEndpointsByHand } from "../settings/has-endpoints-by-hand.js";
-import { attemptOf, authorizationUrl, newSeed } from "./authorization-request.js";
+import { buildAuthorizationUrl, createSeed, deriveAttemptSecrets } from "./authorization-request.js";
 import type { Provider } from "./discovery.js";
 import { explainFailure } from "./explain-failure.js";
-import { readKeySet } from "./fetch-key-set.js";
-import { createFetch } from "./provider-fetch.js";
-import { discoveryAddress, internalOrigin, toServerAddress } from "./server-url.js";
+import { fetchKeySet } from "./fetch-key-set.js";
+import { createProviderFetch } from "./provider-fetch.js";
+import { getDiscoveryUrl, getInternalOrigin, toServerUrl } from "./server-url.js";
 
 // What a doctor asks of a portal. Nothing of it changes anything there.
 
@@ -16,8 +16,8 @@ import { discoveryAddress, internalOrigin, toServerAddress } from "./server-url.
  * The credentials, by a code that was made up: who is believed is told that it is no good (RFC 6749, section 5.2,
  * invalid_grant). Gives the failure; undefined where the portal took it for a code.
  */
-export async function tryCredentials(provider: Provider): Promise<PortalAuthError | undefined> {
-  const { code_verifier } = attemptOf(newSeed());
+export async function probeCredentials(provider: Provider): Promise<PortalAuthError | undefined> {
+  const { code_verifier } = deriveAttemptSecrets(createSeed());
   const code = randomBytes(32).toString("base64url");
   const form = { code, redirect_uri: provider.settings.redirectUri, code_verifier };
   return oidc.genericGrantRequest(provider.configuration, "authorization_code", form).then(
@@ -27,13 +27,13 @@ export async function tryCredentials(provider: Provider): Promise<PortalAuthErro
 }
 
 /** Sends an authorization request as a browser would. This server may reach the provider at the internal address only. */
-export async function tryAuthorization(
+export async function probeAuthorization(
   provider: Provider,
 ): Promise<{ status: number; location: string | undefined }> {
   const { settings } = provider;
-  const { href } = authorizationUrl(provider, attemptOf(newSeed()), {});
-  const fetch = createFetch(settings.httpTimeout, internalOrigin(settings));
-  const answer = await fetch(toServerAddress(href, settings), { headers: { accept: "text/html" } });
+  const { href } = buildAuthorizationUrl(provider, deriveAttemptSecrets(createSeed()), {});
+  const fetch = createProviderFetch(settings.httpTimeout, getInternalOrigin(settings));
+  const answer = await fetch(toServerUrl(href, settings), { headers: { accept: "text/html" } });
   return { status: answer.status, location: answer.headers.get("location") ?? undefined };
 }
 
@@ -45,29 +45,29 @@ export interface ProbedKey {
   readonly problem: string | undefined;
 }
 
-const LEAST_RSA_BITS = 2048; // RFC 7518, section 3.3
+const MIN_RSA_BITS = 2048; // RFC 7518, section 3.3
 
 /** The keys, as a login would use them. */
-export async function tryKeys({ metadata, settings, idTokenAlgorithms }: Provider): Promise<ProbedKey[]> {
-  const fetch = createFetch(settings.httpTimeout, internalOrigin(settings));
-  const keys = await readKeySet(fetch, String(metadata.jwks_uri), new Headers());
-  return Promise.all(keys.map((key) => tryKey(key as JWK, idTokenAlgorithms)));
+export async function probeKeys({ metadata, settings, idTokenAlgorithms }: Provider): Promise<ProbedKey[]> {
+  const fetch = createProviderFetch(settings.httpTimeout, getInternalOrigin(settings));
+  const keys = await fetchKeySet(fetch, String(metadata.jwks_uri), new Headers());
+  return Promise.all(keys.map((key) => probeKey(key as JWK, idTokenAlgorithms)));
 }
 
-async function tryKey(key: JWK, algorithms: readonly string[]): Promise<ProbedKey> {
+async function probeKey(key: JWK, algorithms: readonly string[]): Promise<ProbedKey> {
   const { kid = "no kid", kty = "no kty", alg, use } = key;
-  const told = { kid: String(kid).slice(0, 60), kty: String(kty).slice(0, 20) };
-  if (use !== undefined && use !== "sig") return { ...told, problem: "is not for signatures" };
-  const possible = algorithms.filter((one) => (alg === undefined ? fits(key, one) : alg === one));
+  const names = { kid: String(kid).slice(0, 60), kty: String(kty).slice(0, 20) };
+  if (use !== undefined && use !== "sig") return { ...names, problem: "is not for signatures" };
+  const possible = algorithms.filter((one) => (alg === undefined ? isForAlgorithm(key, one) : alg === one));
   const [first] = possible;
-  if (first === undefined) return { ...told, problem: `is for none of ${algorithms.join(", ")}` };
-  if (kty === "RSA" && bitsOf(key.n) < LEAST_RSA_BITS)
-    return { ...told, problem: `has under ${LEAST_RSA_BITS} bits` };
+  if (first === undefined) return { ...names, problem: `is for none of ${algorithms.join(", ")}` };
+  if (kty === "RSA" && countBits(key.n) < MIN_RSA_BITS)
+    return { ...names, problem: `has under ${MIN_RSA_BITS} bits` };
   const usable = await importJWK(key, first).then(
     () => true,
     () => false,
   );
-  return { ...told, problem: usable ? undefined : "cannot be read" };
+  return { ...names, problem: usable ? undefined : "cannot be read" };
 }
 
 /** A map, as a key may name `constructor` as its type. */
@@ -77,10 +77,10 @@ const FAMILIES = new Map([
   ["OKP", /^Ed/],
 ]);
 
-const fits = ({ kty }: JWK, algorithm: string): boolean =>
+const isForAlgorithm = ({ kty }: JWK, algorithm: string): boolean =>
   FAMILIES.get(String(kty))?.test(algorithm) ?? false;
 
-const bitsOf = (n: string | undefined): number => 8 * Buffer.from(String(n ?? ""), "base64url").length;
+const countBits = (n: string | undefined): number => 8 * Buffer.from(String(n ?? ""), "base64url").length;
 
 /**
  * Reads the discovery document as it is sent, and how far the provider's clock is ahead of ours, in seconds, if its answer has
@@ -88,18 +88,16 @@ const bitsOf = (n: string | undefined): number => 8 * Buffer.from(String(n ?? ""
  */
 export async function readDocument({ metadata, settings }: Provider) {
   const isByHand = hasEndpointsByHand(settings);
-  const address = isByHand
-    ? String(metadata.jwks_uri ?? metadata.token_endpoint)
-    : discoveryAddress(settings);
+  const address = isByHand ? String(metadata.jwks_uri ?? metadata.token_endpoint) : getDiscoveryUrl(settings);
   const asked = Date.now();
-  const answer = await createFetch(settings.httpTimeout, internalOrigin(settings))(address, {});
+  const answer = await createProviderFetch(settings.httpTimeout, getInternalOrigin(settings))(address, {});
   const answered = Date.now();
   const age = Number(answer.headers.get("age") ?? 0) || 0; // of an answer that a cache has kept (RFC 9111, section 5.1)
-  const told = Date.parse(answer.headers.get("date") ?? "") + age * 1000;
+  const names = Date.parse(answer.headers.get("date") ?? "") + age * 1000;
   const document: unknown = isByHand ? {} : await answer.json().catch(() => undefined);
   return {
     document: (typeof document === "object" && document !== null ? document : {}) as Record<string, unknown>,
     // the Date has no part of a second: on the average it is half a second old
-    aheadSeconds: Number.isNaN(told) ? undefined : (told + 500 - (asked + answered) / 2) / 1000,
+    aheadSeconds: Number.isNaN(names) ? undefined : (names + 500 - (asked + answered) / 2) / 1000,
   };
 }

@@ -5,38 +5,38 @@ import { sha256 } from "../util/sha256.js";
 import type { ProviderRequest } from "./provider-request.js";
 
 /** However long a provider asks us to wait: somebody may have written days there. */
-const LONGEST_SECONDS = 60;
+const MAX_WAIT_SECONDS = 60;
 /** Kinds of requests that are remembered. */
-const MOST_KINDS = 1000;
+const MAX_KINDS = 1000;
 
 /** Remembers which requests a provider has asked us to repeat later (RFC 9110, section 10.2.3; RFC 6585, section 4). */
-export interface Patience {
+export interface RateLimit {
   /** @throws PortalAuthError `portal_failed` while the provider must not be asked for this */
   check(url: string, request: ProviderRequest): void;
   /** Reads Retry-After from an answer of 429 or 503. */
-  note(url: string, request: ProviderRequest, response: Response): void;
+  record(url: string, request: ProviderRequest, response: Response): void;
 }
 
-const askedToWait = new WeakMap<Response, number>();
+const retryAfterByResponse = new WeakMap<Response, number>();
 
 /** The seconds after which the provider may be asked again, at most 60; undefined where it did not say. */
-export const retryAfterOf = (response: Response): number | undefined => askedToWait.get(response);
+export const getRetryAfter = (response: Response): number | undefined => retryAfterByResponse.get(response);
 
-export function createPatience(clock: Clock): Patience {
+export function createRateLimit(clock: Clock): RateLimit {
   const until = new Map<string, number>(); // epoch milliseconds; oldest first
   return {
     check(url, request) {
-      const seconds = Math.ceil(((until.get(kindOf(url, request)) ?? 0) - clock()) / 1000);
+      const seconds = Math.ceil(((until.get(toRequestKind(url, request)) ?? 0) - clock()) / 1000);
       // a clock that was set back does not make it longer
-      if (seconds <= 0 || seconds > LONGEST_SECONDS) return;
+      if (seconds <= 0 || seconds > MAX_WAIT_SECONDS) return;
       const detail = `${new URL(url).origin} has asked not to be asked again for ${seconds} s`;
       throw new PortalAuthError("portal_failed", { detail, retryAfter: seconds });
     },
-    note(url, request, response) {
+    record(url, request, response) {
       const seconds = readRetryAfter(response, clock());
       if (seconds === undefined) return;
-      askedToWait.set(response, seconds);
-      keepNewest(until, kindOf(url, request), clock() + 1000 * seconds, MOST_KINDS);
+      retryAfterByResponse.set(response, seconds);
+      keepNewest(until, toRequestKind(url, request), clock() + 1000 * seconds, MAX_KINDS);
     },
   };
 }
@@ -46,14 +46,14 @@ function readRetryAfter({ status, headers }: Response, now: number): number | un
   if (status !== 429 && status !== 503) return undefined;
   const value = headers.get("retry-after") ?? "";
   const seconds = /^\d{1,9}$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - now) / 1000);
-  return seconds >= 1 ? Math.min(seconds, LONGEST_SECONDS) : undefined;
+  return seconds >= 1 ? Math.min(seconds, MAX_WAIT_SECONDS) : undefined;
 }
 
 /**
  * What counts as the same: the endpoint, and the grant type of a token request. A request with an access token is its user's:
  * providers limit userinfo for each user, and the others need not wait.
  */
-function kindOf(url: string, { method = "GET", headers, body }: ProviderRequest): string {
+function toRequestKind(url: string, { method = "GET", headers, body }: ProviderRequest): string {
   if (method !== "GET")
     return `${method} ${url} ${new URLSearchParams(String(body ?? "")).get("grant_type")}`;
   const token = new Headers(headers).get("authorization") ?? "";

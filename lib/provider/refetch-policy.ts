@@ -6,14 +6,14 @@ export interface RefetchPolicy {
   readonly failurePauseMs: number;
   mayRefetch(kid: string, keys: SigningKeys): boolean;
   /** The keys were fetched for this `kid`, and still verify nothing. */
-  missed(kid: string): void;
+  recordMiss(kid: string): void;
   /** The keys were fetched for this `kid`, and now verify the token. */
-  found(kid: string): void;
+  recordSuccess(kid: string): void;
 }
 
 const FIRST_WAIT_MS = 1000;
-const LONGEST_WAIT_MS = 30_000;
-const MOST_KIDS = 100;
+const MAX_WAIT_MS = 30_000;
+const MAX_KIDS = 100;
 
 interface Miss {
   readonly until: number;
@@ -34,32 +34,32 @@ export class RefetchByKid implements RefetchPolicy {
     return miss === undefined || performance.now() >= miss.until;
   }
 
-  missed(kid: string): void {
+  recordMiss(kid: string): void {
     if (!this.mayRefetch(kid)) return; // concurrent tokens share one fetch, and count once
-    const waitMs = Math.min((this.#misses.get(kid)?.waitMs ?? FIRST_WAIT_MS / 2) * 2, LONGEST_WAIT_MS);
+    const waitMs = Math.min((this.#misses.get(kid)?.waitMs ?? FIRST_WAIT_MS / 2) * 2, MAX_WAIT_MS);
     this.#misses.delete(kid);
     this.#misses.set(kid, { until: performance.now() + waitMs, waitMs });
     const [oldest] = this.#misses.keys();
-    if (this.#misses.size > MOST_KIDS && oldest !== undefined) this.#misses.delete(oldest);
+    if (this.#misses.size > MAX_KIDS && oldest !== undefined) this.#misses.delete(oldest);
   }
 
-  found(kid: string): void {
+  recordSuccess(kid: string): void {
     this.#misses.delete(kid);
   }
 }
 
-const STRANGERS_PAUSE_MS = 30_000;
-const STRANGERS_FAILURE_PAUSE_MS = 5000;
+const UNTRUSTED_PAUSE_MS = 30_000;
+const UNTRUSTED_FAILURE_PAUSE_MS = 5000;
 
 /** For tokens that anybody can send: whatever they name, the keys are fetched for them at most every 30 s. */
 export class RefetchRarely implements RefetchPolicy {
-  readonly failurePauseMs = STRANGERS_FAILURE_PAUSE_MS;
+  readonly failurePauseMs = UNTRUSTED_FAILURE_PAUSE_MS;
 
   mayRefetch(_kid: string, keys: SigningKeys): boolean {
-    return keys.ageMs >= STRANGERS_PAUSE_MS;
+    return keys.ageMs >= UNTRUSTED_PAUSE_MS;
   }
 
-  missed(): void {}
+  recordMiss(): void {}
 
-  found(): void {}
+  recordSuccess(): void {}
 }

@@ -1,14 +1,14 @@
 import * as oidc from "openid-client";
 import type { Claims, TokenSet } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { withinTime } from "../util/with-timeout.js";
+import { withTimeout } from "../util/with-timeout.js";
 import { checkRefreshedIdToken, checkTimes } from "./check-id-token.js";
 import type { Provider } from "./discovery.js";
 import { explainRefreshFailure } from "./explain-failure.js";
-import { readTokens } from "./parse-tokens.js";
+import { parseTokens } from "./parse-tokens.js";
 
 /** Whose tokens are refreshed. */
-export interface Holder {
+export interface LoginToRefresh {
   readonly tokens: Readonly<TokenSet>;
   /** Of the login. */
   readonly claims: Pick<Claims, "sub" | "azp" | "nonce">;
@@ -21,7 +21,7 @@ export interface RefreshLimits {
   readonly endsAt: number;
 }
 
-export interface Refreshed {
+export interface RefreshedTokens {
   readonly tokens: TokenSet;
   /**
    * The provider has answered, but its keys could not be fetched, or its clock or ours is wrong. The ID token is not
@@ -38,7 +38,11 @@ export interface Refreshed {
  * @throws PortalAuthError `refresh_refused` when no later try can help; `refresh_identity_mismatch` for an ID token of
  *   another issuer or user; anything else may pass
  */
-export async function refresh(provider: Provider, holder: Holder, limits: RefreshLimits): Promise<Refreshed> {
+export async function refreshTokens(
+  provider: Provider,
+  holder: LoginToRefresh,
+  limits: RefreshLimits,
+): Promise<RefreshedTokens> {
   try {
     return await sendRefreshToken(provider, holder, limits);
   } catch (error) {
@@ -56,30 +60,30 @@ const isIdentityMismatch = (error: unknown): error is PortalAuthError & { readon
 
 async function sendRefreshToken(
   provider: Provider,
-  { tokens, claims }: Holder,
+  { tokens, claims }: LoginToRefresh,
   { isLastWord, endsAt }: RefreshLimits,
-): Promise<Refreshed> {
+): Promise<RefreshedTokens> {
   const { settings, configuration, issuer } = provider;
-  const askedAt = settings.clock();
-  const answer = await oidc
+  const requestedAt = settings.clock();
+  const response = await oidc
     .refreshTokenGrant(configuration, tokens.refresh_token as string)
     .catch((error) => {
       throw explainRefreshFailure(error, isLastWord, [settings.clientSecret, tokens.refresh_token]);
     });
-  const fresh = readTokens(answer, askedAt);
-  const merged = { ...whatStays(tokens, fresh), ...fresh };
+  const fresh = parseTokens(response, requestedAt);
+  const merged = { ...findUnchangedMembers(tokens, fresh), ...fresh };
   if (fresh.id_token === undefined) return { tokens: merged };
-  const before = {
+  const previous = {
     id_token: tokens.id_token,
     login: claims,
     access_token: fresh.access_token,
     settings,
     issuer,
   };
-  const claimsNow = answer.claims() as Claims;
-  checkRefreshedIdToken(claimsNow, fresh.id_token, before);
+  const claimsNow = response.claims() as Claims;
+  checkRefreshedIdToken(claimsNow, fresh.id_token, previous);
   try {
-    await withinTime(provider.verifySignature(fresh.id_token), endsAt - performance.now(), keysTooLate);
+    await withTimeout(provider.verifySignature(fresh.id_token), endsAt - performance.now(), throwKeysTimeout);
     checkTimes(claimsNow, settings.clockTolerance);
   } catch (error) {
     if (!(error instanceof PortalAuthError) || error.code === "id_token_signature_invalid") throw error;
@@ -88,11 +92,11 @@ async function sendRefreshToken(
   return { tokens: merged };
 }
 
-function keysTooLate(): never {
+function throwKeysTimeout(): never {
   throw new PortalAuthError("portal_timeout", { detail: "the keys for the ID token came too late" });
 }
 
-function whatStays(old: Readonly<TokenSet>, fresh: TokenSet): Partial<TokenSet> {
+function findUnchangedMembers(old: Readonly<TokenSet>, fresh: TokenSet): Partial<TokenSet> {
   const { refresh_token, refresh_expires_at, id_token, scope } = old;
   // RFC 6749, section 6: no new one means that the old one is still good, and ends when it did
   const isSame = fresh.refresh_token === undefined || fresh.refresh_token === refresh_token;

@@ -4,7 +4,7 @@ import {
   createLocalJWKSet,
   type FlattenedJWSInput,
 } from "jose";
-import { readKeySet } from "./fetch-key-set.js";
+import { fetchKeySet } from "./fetch-key-set.js";
 import type { ProviderFetch } from "./provider-fetch.js";
 
 const MAX_AGE_MS = 10 * 60 * 1000;
@@ -58,7 +58,7 @@ export class SigningKeys {
 
   async #load(): Promise<void> {
     try {
-      const keys = await readKeySet(this.#fetch, this.#uri, new Headers({ accept: ACCEPT }));
+      const keys = await fetchKeySet(this.#fetch, this.#uri, new Headers({ accept: ACCEPT }));
       this.#find = createLocalJWKSet({ keys } as Parameters<typeof createLocalJWKSet>[0]);
       this.#loadedAt = performance.now();
       this.#failure = undefined;

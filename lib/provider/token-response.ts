@@ -1,5 +1,5 @@
 import { parseJsonObject } from "../util/parse-json-object.js";
-import { networkFailure, type ProviderFetch } from "./provider-fetch.js";
+import { createNetworkError, type ProviderFetch } from "./provider-fetch.js";
 
 /**
  * Wraps fetch so that harmless oddities in token answers (RFC 6749, section 5.1) do not end a login. openid-client refuses
@@ -15,7 +15,7 @@ import { networkFailure, type ProviderFetch } from "./provider-fetch.js";
  * refused: a token of an unknown type must not be used (RFC 6749, section 7.1). `scope: ""` stays a scope of nothing: as an
  * absent one it would mean everything that was asked for.
  */
-export function tolerantOfTokenAnswers(
+export function withNormalizedTokenResponses(
   fetch: ProviderFetch,
   tokenEndpoint: string | undefined,
 ): ProviderFetch {
@@ -25,20 +25,21 @@ export function tolerantOfTokenAnswers(
     const response = await fetch(url, request);
     if (url !== tokenUrl || response.status !== 200) return response;
     const text = await response.text().catch((error: unknown) => {
-      throw networkFailure(error, "token");
+      throw createNetworkError(error, "token");
     });
-    return new Response(normalizeTokenAnswer(text), response);
+    return new Response(normalizeTokenResponse(text), response);
   };
 }
 
 /** The same text where there is nothing to change, or no object in it. */
-export function normalizeTokenAnswer(text: string): string {
+export function normalizeTokenResponse(text: string): string {
   const answer = parseJsonObject(text);
   if (!answer) return text;
   const entries = Object.entries(answer);
-  const kept = entries.filter(([name, value]) => !isAbsent(name, value)).map(normalizeScope);
-  const isChanged = kept.length < entries.length || kept.some(([name, value]) => answer[name] !== value);
-  return isChanged ? JSON.stringify(Object.fromEntries(kept)) : text;
+  const remaining = entries.filter(([name, value]) => !isAbsent(name, value)).map(normalizeScope);
+  const isChanged =
+    remaining.length < entries.length || remaining.some(([name, value]) => answer[name] !== value);
+  return isChanged ? JSON.stringify(Object.fromEntries(remaining)) : text;
 }
 
 const isAbsent = (name: string, value: unknown): boolean =>

@@ -8,7 +8,7 @@ import {
 } from "jose";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { isSymmetric } from "../settings/signature-algorithms.js";
-import { printable } from "./explain-failure.js";
+import { toPrintable } from "./explain-failure.js";
 import type { RefetchPolicy } from "./refetch-policy.js";
 import type { SigningKeys } from "./signing-keys.js";
 
@@ -33,18 +33,20 @@ export function createVerifier(options: VerifierOptions): VerifySignature {
   return async function verifySignature(token) {
     try {
       await verify(token, options).catch(async (error) => {
-        const kid = kidOf(token);
+        const kid = readKid(token);
         if (!isAboutKeys(error, token) || !refetch.mayRefetch(kid, keys)) throw error;
         await keys.reload(refetch.failurePauseMs);
         await verify(token, options).catch((again) => {
-          refetch.missed(kid);
+          refetch.recordMiss(kid);
           throw again;
         });
-        refetch.found(kid);
+        refetch.recordSuccess(kid);
       });
     } catch (error) {
       if (error instanceof PortalAuthError) throw error;
-      throw new PortalAuthError("id_token_signature_invalid", { detail: detailOf(error, token, options) });
+      throw new PortalAuthError("id_token_signature_invalid", {
+        detail: describeFailure(error, token, options),
+      });
     }
   };
 }
@@ -57,22 +59,25 @@ function verify(token: string, { algorithms, keys, secret, refetch }: VerifierOp
       : keys.find(header, input, refetch.failurePauseMs);
   return compactVerify(token, keyFor, accepted).catch((error) => {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    return verifyByAny(error, (key) => compactVerify(token, key, accepted));
+    return verifyWithAnyKey(error, (key) => compactVerify(token, key, accepted));
   });
 }
 
 /** More than any provider publishes; a bound on the work that one token can cause. */
-const MOST_KEYS_TRIED = 20;
+const MAX_KEYS_TRIED = 20;
 
 /**
  * Tries one key after the other: a token may name no key, and a set may hold two of one name while keys rotate. jose has
  * skipped the unusable ones.
  */
-async function verifyByAny(keys: AsyncIterable<CryptoKey>, verifyWith: (key: CryptoKey) => Promise<unknown>) {
+async function verifyWithAnyKey(
+  keys: AsyncIterable<CryptoKey>,
+  verifyWith: (key: CryptoKey) => Promise<unknown>,
+) {
   let tried = 0;
   for await (const key of keys) {
     tried += 1;
-    if (tried > MOST_KEYS_TRIED) break;
+    if (tried > MAX_KEYS_TRIED) break;
     const isSigner = await verifyWith(key).then(
       () => true,
       () => false,
@@ -85,15 +90,15 @@ async function verifyByAny(keys: AsyncIterable<CryptoKey>, verifyWith: (key: Cry
 /** Whether other published keys could change the outcome. */
 function isAboutKeys(error: unknown, token: string): boolean {
   if (error instanceof errors.JWKSNoMatchingKey) return true;
-  return error instanceof errors.JWSSignatureVerificationFailed && !isSymmetric(headerOf(token).alg);
+  return error instanceof errors.JWSSignatureVerificationFailed && !isSymmetric(decodeHeader(token).alg);
 }
 
-function kidOf(token: string): string {
-  const { kid } = headerOf(token);
+function readKid(token: string): string {
+  const { kid } = decodeHeader(token);
   return typeof kid === "string" ? kid.slice(0, 255) : "";
 }
 
-function headerOf(token: string): ReturnType<typeof decodeProtectedHeader> {
+function decodeHeader(token: string): ReturnType<typeof decodeProtectedHeader> {
   try {
     return decodeProtectedHeader(token);
   } catch {
@@ -101,12 +106,13 @@ function headerOf(token: string): ReturnType<typeof decodeProtectedHeader> {
   }
 }
 
-function detailOf(error: unknown, token: string, { algorithms }: VerifierOptions): string {
-  if (error instanceof errors.JOSEAlgNotAllowed) return `${error.code}: ${algDetail(token, algorithms)}`;
+function describeFailure(error: unknown, token: string, { algorithms }: VerifierOptions): string {
+  if (error instanceof errors.JOSEAlgNotAllowed)
+    return `${error.code}: ${describeAlgorithm(token, algorithms)}`;
   return error instanceof errors.JOSEError ? error.code : "a key that cannot be used";
 }
 
-function algDetail(token: string, algorithms: readonly string[]): string {
-  const { alg } = headerOf(token);
-  return `the token is signed with ${printable(String(alg))}, expected ${algorithms.join(" or ")}`;
+function describeAlgorithm(token: string, algorithms: readonly string[]): string {
+  const { alg } = decodeHeader(token);
+  return `the token is signed with ${toPrintable(String(alg))}, expected ${algorithms.join(" or ")}`;
 }

@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
 import type { Request } from "express";
-import { freshSession, renewUnlessDown } from "../access/access-token.js";
+import { getFreshSession, refreshRejectedTokenUnlessDown } from "../access/access-token.js";
 import { getOrigin, type RouterContext } from "../context/router-context.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { PortalSession } from "../session/login-record.js";
@@ -34,7 +34,7 @@ export async function forwardRequest(proxied: ProxiedRequest): Promise<void> {
   const length = getBodyLengthHeader(req.headers);
   const upload = length && startUpload(req); // before anything is waited for: it may flow already, for somebody who listens
   if (upload) signal.addEventListener("abort", () => upload.destroy());
-  const session = await freshSession(router, req);
+  const session = await getFreshSession(router, req);
   const first = await sendWithToken(proxied, target, session, {
     body: upload ?? toStream(EMPTY_BODY),
     length,
@@ -100,7 +100,7 @@ async function prepareRetry(
   upload: Upload | undefined,
 ) {
   const sent = upload ? await upload.whole : EMPTY_BODY;
-  const session = sent && (await renewUnlessDown(router, req, refused));
+  const session = sent && (await refreshRejectedTokenUnlessDown(router, req, refused));
   return session && { sent, session };
 }
 

@@ -4,7 +4,7 @@ import { requireAuth } from "../guard/require-auth.js";
 import { sendTokenFailure } from "../guard/send-token-failure.js";
 import { getExternalPrefix } from "../http/external-url.js";
 import { RequestPortal } from "../request-portal.js";
-import { refuseRequest } from "../util/assert-factory-call.js";
+import { assertFactoryCall } from "../util/assert-factory-call.js";
 import { forwardRequest } from "./forward-request.js";
 import { type PortalProxyOptions, resolveProxyOptions } from "./resolve-proxy-options.js";
 import { createSendToUpstream } from "./send-to-upstream.js";
@@ -32,7 +32,7 @@ export function portalProxy(
   upstream: string,
   options: PortalProxyOptions = {},
 ): RequestHandler {
-  refuseRequest(path, "portalProxy");
+  assertFactoryCall(path, "portalProxy");
   const settings = resolveProxyOptions(path, upstream, options);
   const { portal: name, csrf } = settings;
   const findPortal = createPortalFinder(name);

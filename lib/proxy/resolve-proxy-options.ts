@@ -1,7 +1,7 @@
 import { METHODS as NODE_METHODS, validateHeaderName, validateHeaderValue } from "node:http";
 import { type CsrfOptions, resolveCsrf } from "../http/csrf.js";
 import { isSafeUrl } from "../http/safe-url.js";
-import { withoutSlash } from "../util/without-trailing-slash.js";
+import { withoutTrailingSlash } from "../util/without-trailing-slash.js";
 import { isNeverForwarded, isOwnRequestHeader, isOwnResponseHeader } from "./forwarded-headers.js";
 
 /** What portalProxy() is told beside the path and the upstream. */
@@ -116,7 +116,7 @@ function resolvePath(path: unknown): string {
   const isPath =
     typeof path === "string" && /^\/([\w\-.~]+(\/|$))*$/.test(path) && !/\/\.\.?(\/|$)/.test(path);
   assertValid(isPath, "the path must begin with /, without patterns, as '/api'");
-  return path === "/" ? "" : withoutSlash(path);
+  return path === "/" ? "" : withoutTrailingSlash(path);
 }
 
 function resolveUpstream(upstream: unknown): URL {

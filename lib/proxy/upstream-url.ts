@@ -1,5 +1,5 @@
 import { parseLocalPath } from "../http/sanitize-return-to.js";
-import { withoutSlash } from "../util/without-trailing-slash.js";
+import { withoutTrailingSlash } from "../util/without-trailing-slash.js";
 
 /** What lies below the proxy's path: "" or what begins with a slash, and the query with its ?. */
 export interface RequestedPath {
@@ -44,7 +44,7 @@ export function buildUpstreamUrl(upstream: URL, { rest, search }: RequestedPath)
 }
 
 /** Of an upstream that is a whole host, nothing. */
-const getBasePath = ({ pathname }: URL): string => (pathname === "/" ? "" : withoutSlash(pathname));
+const getBasePath = ({ pathname }: URL): string => (pathname === "/" ? "" : withoutTrailingSlash(pathname));
 
 function isUtf8(encoded: string): boolean {
   try {

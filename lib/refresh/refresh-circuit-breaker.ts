@@ -3,12 +3,12 @@ import type { PortalAuthError } from "../errors/portal-auth-error.js";
 import { keepNewest } from "../util/bounded-map.js";
 
 const FIRST_PAUSE_MS = 1000;
-const LONGEST_PAUSE_MS = 30_000;
+const MAX_PAUSE_MS = 30_000;
 /** Who has failed before lets others try first, for so long at most: it may be the one for whom alone the portal fails. */
 const OTHERS_FIRST_MS = 5000;
 /** Who tries for all is waited for; not for ever. */
-const TRIAL_AT_MOST_MS = 60_000;
-const MOST_SESSIONS = 1000;
+const MAX_TRIAL_MS = 60_000;
+const MAX_SESSIONS = 1000;
 
 /** Whose a failure may be: of this session alone, or of the portal. */
 export type Blame = "session" | "portal";
@@ -22,21 +22,21 @@ export type Blame = "session" | "portal";
  */
 export interface RefreshCircuitBreaker {
   /** The failure that is remembered, unless it is time to try again. */
-  current(id: string): PortalAuthError | undefined;
+  getFailure(id: string): PortalAuthError | undefined;
   /**
    * Before the portal is asked: whoever passes tries for all.
    *
    * @throws PortalAuthError the failure that is remembered
    */
-  check(id: string): void;
-  remember(id: string, failure: PortalAuthError, blame: Blame): void;
+  beginAttempt(id: string): void;
+  recordFailure(id: string, failure: PortalAuthError, blame: Blame): void;
   /** The portal has answered as it should, whatever became of that answer. */
-  isBack(): void;
+  recordProviderSuccess(): void;
   /** This session has been refreshed. */
-  forget(id: string): void;
+  recordSessionSuccess(id: string): void;
 }
 
-interface Failing {
+interface FailureState {
   readonly failure: PortalAuthError;
   readonly blame: Blame;
   readonly pause: number;
@@ -45,19 +45,19 @@ interface Failing {
   trial?: string | undefined;
 }
 
-export function createOutage(clock: Clock): RefreshCircuitBreaker {
-  let ofAll: Failing | undefined;
-  const ofSessions = new Map<string, Failing>(); // oldest first
+export function createRefreshCircuitBreaker(clock: Clock): RefreshCircuitBreaker {
+  let ofAll: FailureState | undefined;
+  const ofSessions = new Map<string, FailureState>(); // oldest first
   let failedLast: string | undefined; // with no success since
 
-  const next = (before: Failing | undefined, failure: PortalAuthError, blame: Blame): Failing => {
-    const pause = before ? Math.min(2 * before.pause, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+  const next = (before: FailureState | undefined, failure: PortalAuthError, blame: Blame): FailureState => {
+    const pause = before ? Math.min(2 * before.pause, MAX_PAUSE_MS) : FIRST_PAUSE_MS;
     return { failure, blame, pause, nextAt: clock() + Math.max(pause, 1000 * (failure.retryAfter ?? 0)) };
   };
 
   /** A clock that was set back does not make a pause longer than any is. */
   const isAhead = (moment: number): boolean =>
-    clock() < moment && moment - clock() <= TRIAL_AT_MOST_MS + OTHERS_FIRST_MS;
+    clock() < moment && moment - clock() <= MAX_TRIAL_MS + OTHERS_FIRST_MS;
 
   function current(id: string): PortalAuthError | undefined {
     const own = ofSessions.get(id);
@@ -75,30 +75,30 @@ export function createOutage(clock: Clock): RefreshCircuitBreaker {
   }
 
   return {
-    current,
-    check(id) {
+    getFailure: current,
+    beginAttempt(id) {
       const failure = current(id);
       if (failure) throw failure;
       const own = ofSessions.get(id);
       if (own) own.nextAt = clock() + own.pause;
       if (!ofAll) return;
       ofAll.trial = id;
-      ofAll.nextAt = clock() + TRIAL_AT_MOST_MS;
+      ofAll.nextAt = clock() + MAX_TRIAL_MS;
     },
-    remember(id, failure, blame) {
-      keepNewest(ofSessions, id, next(ofSessions.get(id), failure, blame), MOST_SESSIONS);
+    recordFailure(id, failure, blame) {
+      keepNewest(ofSessions, id, next(ofSessions.get(id), failure, blame), MAX_SESSIONS);
       if (blame === "portal") return blamePortal(id, failure);
       if (ofAll?.trial !== id) return;
       ofAll.trial = undefined; // it has come to an end that says nothing of the portal
       ofAll.nextAt = clock();
     },
-    isBack() {
+    recordProviderSuccess() {
       failedLast = undefined;
       if (!ofAll) return;
       ofAll = undefined;
       for (const [id, { blame }] of ofSessions) if (blame === "portal") ofSessions.delete(id);
     },
-    forget(id) {
+    recordSessionSuccess(id) {
       ofSessions.delete(id);
     },
   };

@@ -1,28 +1,28 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { LoginRecord } from "../session/login-record.js";
 import { pause } from "../util/pause.js";
-import { type ClaimIds, type ClaimWatch, claimLastsMs, withoutClaim } from "./claim.js";
-import { KEEP_TRYING_MS, type Refresh, type RefreshedLogin, type Renewed } from "./refresh.js";
+import { type ClaimIds, type ClaimWatch, getClaimLifeMs, removeClaim } from "./refresh-claim.js";
+import { type RefreshResult, type RefreshTask, SAVE_RETRY_MS, type UpdatableLogin } from "./refresh-task.js";
 
-const LOOK_AGAIN_MS = 500;
+const POLL_MS = 500;
 /** For so long a store that fails is asked again to release a claim. Nobody waits for it but close(). */
-const KEEP_RELEASING_MS = 10_000;
+const RELEASE_RETRY_MS = 10_000;
 
 /**
  * Saves what the provider has answered. If this process was cut off from the store, another one may have
  * taken over. Newer tokens of that one stay: it has asked for them later. Its claim stays, too.
  */
-export async function save(refresh: Refresh, claim: string, held: LoginRecord, renewed: Renewed) {
-  const { login, onOrphan } = refresh;
-  const saved = await untilItWorks(KEEP_TRYING_MS, () =>
+export async function saveTokens(task: RefreshTask, claim: string, held: LoginRecord, result: RefreshResult) {
+  const { login, onUnsavedTokens: onOrphan } = task;
+  const saved = await retryStoreCall(SAVE_RETRY_MS, () =>
     login.update((stored) => {
       const isTakenOver = stored.refreshing?.id !== claim;
-      if (isTakenOver && isNewer(stored, held)) return undefined;
-      return renewedLogin(refresh, withoutClaim(stored, claim), renewed);
+      if (isTakenOver && hasNewerTokens(stored, held)) return undefined;
+      return createRefreshedRecord(task, removeClaim(stored, claim), result);
     }),
   );
   if (saved) return saved;
-  const { tokens } = renewed;
+  const { tokens } = result;
   // If the token has not rotated, the logout has revoked it already.
   if (tokens.refresh_token !== held.tokens.refresh_token) onOrphan(tokens);
   throw new PortalAuthError("login_required", { detail: "the session was ended during the refresh" });
@@ -32,13 +32,13 @@ export async function save(refresh: Refresh, claim: string, held: LoginRecord, r
  * By the version, as a provider may give the same refresh token again; and by the token, as a failure may
  * bring a new one.
  */
-const isNewer = ({ version, tokens }: LoginRecord, held: LoginRecord): boolean =>
+const hasNewerTokens = ({ version, tokens }: LoginRecord, held: LoginRecord): boolean =>
   version > held.version || tokens.refresh_token !== held.tokens.refresh_token;
 
-function renewedLogin(
-  { clock, afterRefusal }: Refresh,
+function createRefreshedRecord(
+  { clock, isAfterRefusal: afterRefusal }: RefreshTask,
   { after_refusal, ...stored }: LoginRecord,
-  { tokens, failure }: Renewed,
+  { tokens, failure }: RefreshResult,
 ): LoginRecord {
   // after a failure the access token is the old one, with the facts about it
   if (failure) return { ...stored, tokens, ...(after_refusal && { after_refusal }) };
@@ -47,7 +47,7 @@ function renewedLogin(
   return { ...stored, tokens, version, obtained_at, ...(afterRefusal && { after_refusal: true }) };
 }
 
-async function untilItWorks<T>(tryForMs: number, write: () => Promise<T>): Promise<T> {
+async function retryStoreCall<T>(tryForMs: number, write: () => Promise<T>): Promise<T> {
   const giveUpAt = performance.now() + tryForMs;
   for (let wait = 50; ; wait = Math.min(2 * wait, 2000)) {
     try {
@@ -61,13 +61,13 @@ async function untilItWorks<T>(tryForMs: number, write: () => Promise<T>): Promi
 }
 
 /** Releases a claim, if it is still there. If the store fails for longer, the claim ends by itself. */
-export async function releaseClaim(login: RefreshedLogin, claim: string): Promise<void> {
+export async function releaseClaim(login: UpdatableLogin, claim: string): Promise<void> {
   const release = (stored: LoginRecord) =>
-    stored.refreshing?.id === claim ? withoutClaim(stored, claim) : undefined;
-  await untilItWorks(KEEP_RELEASING_MS, () => login.update(release)).catch(() => {});
+    stored.refreshing?.id === claim ? removeClaim(stored, claim) : undefined;
+  await retryStoreCall(RELEASE_RETRY_MS, () => login.update(release)).catch(() => {});
 }
 
-interface Refused {
+interface RefusedRefresh {
   readonly refused: LoginRecord;
   readonly error: unknown;
   readonly ids: ClaimIds;
@@ -80,21 +80,21 @@ interface Refused {
  * token and be slow to save: the login ends only when no such claim can deliver any more
  * (`ClaimWatch.mayDeliver`).
  */
-export async function endLogin(
-  refresh: Refresh,
-  { refused, error, ids, watch }: Refused,
+export async function endRefusedLogin(
+  task: RefreshTask,
+  { refused, error, ids, watch }: RefusedRefresh,
 ): Promise<LoginRecord> {
   for (;;) {
-    let mayDeliver = false;
-    const stored = await refresh.login.update((login) => {
-      if (isNewer(login, refused)) return undefined;
-      const claim = ids.othersClaim(login, refresh);
-      if (claim) watch.look(claim);
-      mayDeliver = watch.mayDeliver(claimLastsMs(refresh));
-      return mayDeliver ? undefined : "remove";
+    let canDeliver = false;
+    const stored = await task.login.update((login) => {
+      if (hasNewerTokens(login, refused)) return undefined;
+      const claim = ids.findClaimOfOtherProcess(login, task);
+      if (claim) watch.recordLook(claim);
+      canDeliver = watch.canDeliver(getClaimLifeMs(task));
+      return canDeliver ? undefined : "remove";
     });
-    if (stored && isNewer(stored, refused)) return stored;
-    if (!stored || !mayDeliver) throw error;
-    await pause(LOOK_AGAIN_MS);
+    if (stored && hasNewerTokens(stored, refused)) return stored;
+    if (!stored || !canDeliver) throw error;
+    await pause(POLL_MS);
   }
 }

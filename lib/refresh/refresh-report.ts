@@ -5,8 +5,8 @@ import type { EmitEvent } from "../events/event-emitter.js";
 export class RefreshReport {
   readonly #emit: EmitEvent;
   readonly #refresh: number;
-  #began = performance.now();
-  #waitsSince: number | undefined;
+  #startedAt = performance.now();
+  #waitingSince: number | undefined;
   #isShared = false;
   #isReported = false;
 
@@ -16,36 +16,36 @@ export class RefreshReport {
   }
 
   /** Another process refreshes the login. */
-  waits(): void {
-    this.#waitsSince ??= performance.now();
+  startWaiting(): void {
+    this.#waitingSince ??= performance.now();
   }
 
   /** Another request of this process shares this refresh. */
-  joined(): void {
+  reportJoined(): void {
     this.#isShared = true;
     this.#emit("refresh.joined", () => ({ refresh: this.#refresh }));
   }
 
   /** Another process has brought these. */
-  waitedFor<T>(brought: T): T {
-    if (this.#isShared) this.#waitsSince ??= this.#began;
-    this.#reportWaited(true);
+  reportWaited<T>(brought: T): T {
+    if (this.#isShared) this.#waitingSince ??= this.#startedAt;
+    this.#emitWaited(true);
     return brought;
   }
 
   /** This process refreshes. */
-  begins(): void {
-    this.#reportWaited(false);
-    this.#began = performance.now();
+  startRefresh(): void {
+    this.#emitWaited(false);
+    this.#startedAt = performance.now();
   }
 
-  done(rotated: boolean): void {
+  reportDone(rotated: boolean): void {
     this.#isReported = true;
-    this.#emit("refresh.done", () => ({ refresh: this.#refresh, took: this.#took(), rotated }));
+    this.#emit("refresh.done", () => ({ refresh: this.#refresh, took: this.#getDuration(), rotated }));
   }
 
   /** Does nothing if the end has been reported. */
-  failed(error: unknown, ends_session: boolean): void {
+  reportFailed(error: unknown, ends_session: boolean): void {
     if (this.#isReported) return;
     this.#isReported = true;
     const { code, status } = error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");
@@ -53,17 +53,17 @@ export class RefreshReport {
       refresh: this.#refresh,
       code,
       status,
-      took: this.#took(),
+      took: this.#getDuration(),
       ends_session,
     }));
   }
 
-  #took(): number {
-    return performance.now() - this.#began;
+  #getDuration(): number {
+    return performance.now() - this.#startedAt;
   }
 
-  #reportWaited(renewed: boolean): void {
-    const since = this.#waitsSince;
+  #emitWaited(renewed: boolean): void {
+    const since = this.#waitingSince;
     if (since === undefined) return;
     this.#emit("lock.waited", () => ({ refresh: this.#refresh, waited: performance.now() - since, renewed }));
   }

@@ -1,6 +1,6 @@
 import type { Request } from "express";
-import type { Instance } from "./holder.js";
 import type { RequestLogin } from "./request-login.js";
+import type { PortalAuthInstance } from "./session-holder.js";
 
 /**
  * The base of `req.portal`. It holds the login of the request. The field is private, because applications log
@@ -15,19 +15,19 @@ export class AttachedLogin {
   }
 
   /** @param attached what is at `req.portal`, where an application can have put something else */
-  static loginOf(attached: unknown): RequestLogin | undefined {
+  static getLogin(attached: unknown): RequestLogin | undefined {
     const isOurs = typeof attached === "object" && attached !== null && #login in attached;
     return isOurs ? attached.#login : undefined;
   }
 }
 
 /** The login of a request, as the last portalAuth() of this name has loaded it. */
-export function loginOf(req: Request, { name }: Instance): RequestLogin | undefined {
-  const login = AttachedLogin.loginOf(name === undefined ? req.portal : req.portals?.[name]);
-  const isOfThisName = login?.place.rules.name === name; // a named one can be at `req.portal`, too
-  return isOfThisName ? login : undefined;
+export function getRequestLogin(req: Request, { name }: PortalAuthInstance): RequestLogin | undefined {
+  const login = AttachedLogin.getLogin(name === undefined ? req.portal : req.portals?.[name]);
+  const hasSameName = login?.storage.policy.name === name; // a named one can be at `req.portal`, too
+  return hasSameName ? login : undefined;
 }
 
 /** All logins of a request. */
-export const loginsOf = ({ portal, portals = {} }: Request): RequestLogin[] =>
-  [portal, ...Object.values(portals)].flatMap((attached) => AttachedLogin.loginOf(attached) ?? []);
+export const getRequestLogins = ({ portal, portals = {} }: Request): RequestLogin[] =>
+  [portal, ...Object.values(portals)].flatMap((attached) => AttachedLogin.getLogin(attached) ?? []);

@@ -57,11 +57,11 @@ export interface LoginRecord extends PortalSession {
   readonly known_logout?: string | undefined;
 }
 
-const MOST_USER_AGENT = 256;
+const MAX_USER_AGENT_LENGTH = 256;
 
 /** Shortens a User-Agent header to what is kept of it. */
-export const keptUserAgent = (userAgent: string | undefined): string | undefined =>
-  userAgent?.slice(0, MOST_USER_AGENT);
+export const shortenUserAgent = (userAgent: string | undefined): string | undefined =>
+  userAgent?.slice(0, MAX_USER_AGENT_LENGTH);
 
 /**
  * What `req.session.portal` is. JSON and util.inspect leave the tokens out: an application that answers with

@@ -1,5 +1,5 @@
-import type { RecordStore, StoredRecord } from "../store/records.js";
-import { untilWritten } from "../store/until-written.js";
+import type { RecordStore, StoredRecord } from "../store/record-store.js";
+import { retryCompareAndSet } from "../store/retry-compare-and-set.js";
 import { parseJsonObject } from "../util/parse-json-object.js";
 import type { LoginRecord } from "./login-record.js";
 
@@ -36,7 +36,7 @@ export type LogoutNotice = Logout & {
  * What the store keeps. The ages are those of the moment of writing. Since then so much time has passed as
  * the record has lost of its life: no clock of a process is needed.
  */
-interface KeptNotices {
+interface StoredNotices {
   /** The life that the record was written with, in milliseconds. */
   readonly life_ms: number;
   readonly notices: readonly unknown[];
@@ -58,12 +58,12 @@ export class LogoutNotices {
 
   /** Writes a notice, in place of an earlier one of the same kind. */
   async add(name: string, logout: Logout, lifeMs: number): Promise<void> {
-    const key = keyOf(name);
-    await untilWritten(async () => {
+    const key = getNoticeKey(name);
+    await retryCompareAndSet(async () => {
       const stored = await this.#records.read(key);
       const life_ms = Math.max(lifeMs, stored?.lifeMs ?? 0);
-      const notices = withLogout(stored ? parse(stored) : [], logout, lifeMs);
-      const text = JSON.stringify({ life_ms, notices } satisfies KeptNotices);
+      const notices = addToNotices(stored ? parseNotices(stored) : [], logout, lifeMs);
+      const text = JSON.stringify({ life_ms, notices } satisfies StoredNotices);
       const isWritten = stored
         ? await this.#records.replace(key, stored.version, text, life_ms)
         : await this.#records.create(key, text, life_ms);
@@ -72,14 +72,14 @@ export class LogoutNotices {
   }
 
   /** Reads the notices under these names. */
-  async of(names: readonly string[]): Promise<LogoutNotice[]> {
-    const stored = await Promise.all(names.map((name) => this.#records.read(keyOf(name))));
-    return stored.flatMap((record) => (record ? parse(record) : []));
+  async read(names: readonly string[]): Promise<LogoutNotice[]> {
+    const stored = await Promise.all(names.map((name) => this.#records.read(getNoticeKey(name))));
+    return stored.flatMap((record) => (record ? parseNotices(record) : []));
   }
 }
 
 /** Returns the id of the logout everywhere that came before the request of a login, which is `ageMs` old. */
-export const logoutBefore = (
+export const findLogoutBeforeLogin = (
   notices: readonly LogoutNotice[],
   { redirect_uri }: LoginRecord,
   ageMs: number,
@@ -88,14 +88,14 @@ export const logoutBefore = (
     ?.id;
 
 /** Whether a logout ends this login, which its list of logins did not name. */
-export function endsLogin(logout: Logout, login: LoginRecord): boolean {
+export function shouldEndLogin(logout: Logout, login: LoginRecord): boolean {
   if (isByUser(logout)) return logout.redirect_uri === login.redirect_uri && logout.id !== login.known_logout;
   const { sid, iat = Number.POSITIVE_INFINITY } = login.authentication ?? {};
   if (sid !== undefined && sid === logout.sid) return iat <= logout.iat + logout.tolerance;
   return iat <= logout.iat && (logout.sid === undefined || sid === undefined);
 }
 
-const keyOf = (name: string): string => `n:${name}`;
+const getNoticeKey = (name: string): string => `n:${name}`;
 
 const isByUser = <T extends Logout>(logout: T): logout is Extract<T, LogoutByUser> =>
   logout.reason === "everywhere";
@@ -105,7 +105,7 @@ const isSameKind = (one: Logout, other: Logout): boolean =>
     ? isByUser(other) && one.redirect_uri === other.redirect_uri
     : !isByUser(other) && one.sid === other.sid;
 
-function withLogout(notices: readonly LogoutNotice[], logout: Logout, life_ms: number): LogoutNotice[] {
+function addToNotices(notices: readonly LogoutNotice[], logout: Logout, life_ms: number): LogoutNotice[] {
   const others = notices.filter((notice) => !isSameKind(notice, logout));
   const written = { life_ms, age_ms: 0 };
   if (isByUser(logout)) return [...others, { ...logout, ...written }];
@@ -115,8 +115,8 @@ function withLogout(notices: readonly LogoutNotice[], logout: Logout, life_ms: n
 }
 
 /** Returns the notices that have not expired, with their ages of now. Others may write to the store. */
-function parse({ text, lifeMs }: StoredRecord): LogoutNotice[] {
-  const { life_ms, notices } = parseKept(text);
+function parseNotices({ text, lifeMs }: StoredRecord): LogoutNotice[] {
+  const { life_ms, notices } = parseStoredNotices(text);
   const sinceWritten = Math.max(0, life_ms - lifeMs);
   return notices
     .filter(isNotice)
@@ -134,8 +134,8 @@ function isNotice(value: unknown): value is LogoutNotice {
   return isByProvider && areAll("number", "iat", "tolerance");
 }
 
-function parseKept(text: string): KeptNotices {
-  const { life_ms, notices } = Object(parseJsonObject(text)) as Partial<KeptNotices>;
+function parseStoredNotices(text: string): StoredNotices {
+  const { life_ms, notices } = Object(parseJsonObject(text)) as Partial<StoredNotices>;
   return typeof life_ms === "number" && Array.isArray(notices)
     ? { life_ms, notices }
     : { life_ms: 0, notices: [] };

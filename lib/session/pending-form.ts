@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import { holderOf, type Instance } from "./holder.js";
+import { getSessionHolder, type PortalAuthInstance } from "./session-holder.js";
 
 /** The session key of the form that waits for the user of the session. */
 export const FORM_KEY = "portal_form";
@@ -12,17 +12,17 @@ export interface PendingForm {
   readonly back: string;
 }
 
-type Holding = { [FORM_KEY]?: unknown } | undefined;
+type SessionWithForm = { [FORM_KEY]?: unknown } | undefined;
 
 /** Returns the form that waits for the user of this session. Applications can write to their sessions. */
-export function pendingForm(on: Request, instance: Instance): PendingForm | undefined {
+export function readPendingForm(on: Request, instance: PortalAuthInstance): PendingForm | undefined {
   const { id, back } = Object(
-    (holderOf(on, instance).session as Holding)?.[FORM_KEY],
+    (getSessionHolder(on, instance).session as SessionWithForm)?.[FORM_KEY],
   ) as Partial<PendingForm>;
   return typeof id === "string" && typeof back === "string" ? { id, back } : undefined;
 }
 
 /** Removes the form from this session. */
-export function forgetForm(on: Request, instance: Instance): void {
-  delete (holderOf(on, instance).session as Holding)?.[FORM_KEY];
+export function removePendingForm(on: Request, instance: PortalAuthInstance): void {
+  delete (getSessionHolder(on, instance).session as SessionWithForm)?.[FORM_KEY];
 }

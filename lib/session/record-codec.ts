@@ -22,12 +22,12 @@ export interface RecordCodec {
 }
 
 /** So much text of decoded records is remembered. A known text is neither parsed nor decrypted again. */
-const MOST_CACHED = 16 * 1024 * 1024;
+const MAX_CACHED_CHARACTERS = 16 * 1024 * 1024;
 /** A record that was not read for so long may have ended, and its tokens need not stay in memory. */
-const CACHED_MS = 10 * 60_000;
+const MAX_UNUSED_MS = 10 * 60_000;
 
 /** The key is part of what is encrypted: a text that is copied to another session or login opens nothing. */
-interface Sealed {
+interface EncryptedContent {
   readonly key: string;
   readonly record: LoginRecord;
 }
@@ -44,32 +44,34 @@ export function createRecordCodec(
   report: (error: PortalAuthError) => void,
   clock: Clock = Date.now,
 ): RecordCodec {
-  const sealer = keys.length > 0 ? createEncryption(keys, "login record") : undefined;
-  const cache = new TextCache<DecodedLogin | undefined>(MOST_CACHED, CACHED_MS, clock);
+  const encryption = keys.length > 0 ? createEncryption(keys, "login record") : undefined;
+  const cache = new TextCache<DecodedLogin | undefined>(MAX_CACHED_CHARACTERS, MAX_UNUSED_MS, clock);
 
   function open(key: string, text: string): LoginRecord | undefined {
-    if (!sealer) return asRecord(parseJsonObject(text));
-    const { key: its, record } = Object(sealer.decrypt(text)) as Partial<Sealed>;
-    return its === key ? asRecord(record) : undefined;
+    if (!encryption) return validateRecord(parseJsonObject(text));
+    const { key: encryptedKey, record } = Object(encryption.decrypt(text)) as Partial<EncryptedContent>;
+    return encryptedKey === key ? validateRecord(record) : undefined;
   }
 
   return {
     encode: (key, record) =>
-      sealer ? sealer.encrypt({ key, record } satisfies Sealed) : JSON.stringify(record),
+      encryption ? encryption.encrypt({ key, record } satisfies EncryptedContent) : JSON.stringify(record),
     decode(key, text) {
-      const known = cache.find(key, text);
-      if (known) return known.value;
+      const cached = cache.find(key, text);
+      if (cached) return cached.value;
       const record = open(key, text);
       if (!record)
         report(
-          new PortalAuthError("tokens_unreadable", { detail: whyUnreadable(sealer !== undefined, text) }),
+          new PortalAuthError("tokens_unreadable", {
+            detail: describeUnreadable(encryption !== undefined, text),
+          }),
         );
-      return cache.keep(key, text, record && { record, view: new LoginView(record) });
+      return cache.save(key, text, record && { record, view: new LoginView(record) });
     },
   };
 }
 
-function whyUnreadable(hasKey: boolean, text: string): string {
+function describeUnreadable(hasKey: boolean, text: string): string {
   const isEncrypted = !text.startsWith("{");
   if (!hasKey) return isEncrypted ? "an encrypted login record, and no key" : "not a login record";
   return isEncrypted
@@ -78,7 +80,7 @@ function whyUnreadable(hasKey: boolean, text: string): string {
 }
 
 /** Others may write to the store: the members that later code relies on are checked. */
-function asRecord(value: unknown): LoginRecord | undefined {
+function validateRecord(value: unknown): LoginRecord | undefined {
   const record = Object(value) as Partial<LoginRecord>;
   const isComplete =
     typeof record.tokens?.access_token === "string" &&

@@ -1,62 +1,74 @@
 import type { Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
 import type { LogoutReason } from "../contract/events.js";
-import { whenEnded } from "../util/response-end.js";
-import { findLogin, type SessionLogin } from "./find-login.js";
-import { requestOf } from "./holder.js";
-import { isIdleEndDue, moveIdleEnd } from "./idle-end.js";
-import type { LoginPlace } from "./login-place.js";
+import { onResponseEnd } from "../util/on-response-end.js";
+import { findLogin, type LoginLookup } from "./find-login.js";
+import { extendIdleTime, isIdleExtensionDue } from "./idle-extension.js";
+import { getUser, getUserListName } from "./login-index.js";
+import {
+  findLoadRefusal,
+  findRefusal,
+  isOfOtherPortalAuth,
+  type LoginPolicy,
+  type LoginRefusal,
+} from "./login-policy.js";
 import { type LoginRecord, LoginView, type PortalSession } from "./login-record.js";
 import { readReference } from "./login-reference.js";
+import type { LoginStorage } from "./login-storage.js";
 import type { DecodedLogin } from "./record-codec.js";
-import { isForeign, type Refusal, type SessionRules, whyNot, whyNotLoaded } from "./session-rules.js";
-import { clearEndedSession, hideView, omitCookie, removePlantedView, showView } from "./session-view.js";
-import { userList, userOf } from "./user-logins.js";
+import { getRequestOfHolder } from "./session-holder.js";
+import {
+  addView,
+  clearEndedSession,
+  omitSessionCookie,
+  removePlantedView,
+  removeView,
+} from "./session-view.js";
 
-type StoredLogin = Extract<SessionLogin, { kind: "stored" }>;
+type StoredLookup = Extract<LoginLookup, { kind: "stored" }>;
 
 /** The login of one request. Made by the session middleware after the session was loaded. */
 export class RequestLogin {
-  readonly place: LoginPlace;
+  readonly storage: LoginStorage;
   readonly #holder: Request;
   /** Of a router that this request has passed before. */
-  readonly #earlier: RequestLogin | undefined;
+  readonly #previous: RequestLogin | undefined;
   #sessionId: string | undefined;
   #key: string | undefined;
   #login: DecodedLogin | undefined;
   #lifeMs: number | undefined;
-  #isIdleEndDue = false;
-  #refusal: Refusal | undefined;
+  #isExtensionDue = false;
+  #refusal: LoginRefusal | undefined;
   /** The session object that has the view. `req.session.reload()` makes another one. */
-  #shownIn: object | undefined;
+  #sessionWithView: object | undefined;
   #response: Response | undefined;
-  #isEndWatched = false;
+  #isWatchingResponse = false;
   /** The end of the response means nothing for this login. */
   #isReleased = false;
 
-  constructor(holder: Request, place: LoginPlace, earlier: RequestLogin | undefined) {
+  constructor(holder: Request, storage: LoginStorage, previous: RequestLogin | undefined) {
     this.#holder = holder;
-    this.place = place;
-    this.#earlier = earlier;
+    this.storage = storage;
+    this.#previous = previous;
   }
 
   /** The session of this request, if it is still the one that the login belongs to. */
-  #session(): (Session & Partial<SessionData>) | undefined {
+  #getSession(): (Session & Partial<SessionData>) | undefined {
     const { session } = this.#holder;
     return session?.id === this.#sessionId ? session : undefined;
   }
 
   /** The login, unless the application has replaced the session or has deleted `req.session.portal`. */
-  #current(): DecodedLogin | undefined {
-    const session = this.#session();
+  #getLogin(): DecodedLogin | undefined {
+    const session = this.#getSession();
     if (!session) return undefined;
-    const isDeleted = session === this.#shownIn && !Object.hasOwn(session, "portal");
+    const isDeleted = session === this.#sessionWithView && !Object.hasOwn(session, "portal");
     return isDeleted ? undefined : this.#login;
   }
 
   /** The stored login, whether or not it counts. */
   get record(): LoginRecord | undefined {
-    return this.#current()?.record;
+    return this.#getLogin()?.record;
   }
 
   /** The key of the record, also of one that cannot be decoded. */
@@ -70,16 +82,16 @@ export class RequestLogin {
   }
 
   /** The login, if it counts for this portalAuth(). No I/O, no crypto. */
-  read(rules: SessionRules): PortalSession | undefined {
-    const view = this.#current()?.view;
-    return view && whyNot(view, rules) === undefined ? view : undefined;
+  getView(policy: LoginPolicy): PortalSession | undefined {
+    const view = this.#getLogin()?.view;
+    return view && findRefusal(view, policy) === undefined ? view : undefined;
   }
 
   /** Why the login of this session does not count; undefined if it counts, or without a login. */
-  refusal(rules: SessionRules): Refusal | undefined {
-    if (!this.#session()) return undefined;
-    const login = this.#current();
-    return login ? whyNot(login.view, rules) : this.#refusal;
+  getRefusal(policy: LoginPolicy): LoginRefusal | undefined {
+    if (!this.#getSession()) return undefined;
+    const login = this.#getLogin();
+    return login ? findRefusal(login.view, policy) : this.#refusal;
   }
 
   /** Loads the login of the session. Does no I/O if a store of ours has read both. */
@@ -89,29 +101,33 @@ export class RequestLogin {
     if (!session) return undefined;
     this.#sessionId = session.id;
     removePlantedView(session);
-    const found = findLogin(this.place, session);
+    const found = findLogin(this.storage, session);
     return found instanceof Promise
-      ? found.then((read) => this.#use(session, read))
-      : this.#use(session, found);
+      ? found.then((read) => this.#applyLookup(session, read))
+      : this.#applyLookup(session, found);
   }
 
-  #use(session: Session, found: SessionLogin | undefined): Promise<void> | undefined {
-    if (!found || found.kind === "stored") return found && this.#useStored(found);
-    if (found.kind === "ended") this.#clear(session, found.user);
+  #applyLookup(session: Session, found: LoginLookup | undefined): Promise<void> | undefined {
+    if (!found || found.kind === "stored") return found && this.#applyStored(found);
+    if (found.kind === "ended") this.#clearSession(session, found.user);
     else this.#refusal = found.kind;
     if (found.kind === "unreadable") this.#key = found.key; // a logout ends it
     return undefined;
   }
 
   /** Takes over a login that was read. If its idle end is due, checks the notices of logouts. */
-  #useStored({ key, login, lifeMs }: StoredLogin): Promise<void> | undefined {
-    this.#refusal = whyNotLoaded(login, this.#sessionId, this.place.rules);
+  #applyStored({ key, login, lifeMs }: StoredLookup): Promise<void> | undefined {
+    this.#refusal = findLoadRefusal(login, this.#sessionId, this.storage.policy);
     if (this.#refusal === "not_ours") return undefined;
-    if (this.#refusal === "too_old") return this.#end(key, login.record, "too_old");
+    if (this.#refusal === "too_old") return this.#endLogin(key, login.record, "too_old");
     this.#adopt(key, login, lifeMs);
-    this.#watchEnd();
-    this.#isIdleEndDue = isIdleEndDue(login.record, lifeMs, this.place.lives.lifeMs(this.#holder.session));
-    return this.#isIdleEndDue ? this.#checkNotices(key, login.record) : undefined;
+    this.#watchResponse();
+    this.#isExtensionDue = isIdleExtensionDue(
+      login.record,
+      lifeMs,
+      this.storage.lifetime.getLifeMs(this.#holder.session),
+    );
+    return this.#isExtensionDue ? this.#checkNotices(key, login.record) : undefined;
   }
 
   #adopt(key: string, login: DecodedLogin, lifeMs: number): void {
@@ -119,87 +135,87 @@ export class RequestLogin {
     this.#login = login;
     this.#lifeMs = lifeMs;
     const { session } = this.#holder;
-    if (!session || whyNot(login.view, this.place.rules) !== undefined) return;
-    showView(session, login.view);
-    this.#shownIn = session;
+    if (!session || findRefusal(login.view, this.storage.policy) !== undefined) return;
+    addView(session, login.view);
+    this.#sessionWithView = session;
   }
 
   async #checkNotices(key: string, record: LoginRecord): Promise<void> {
-    const logout = await this.place.logins.findMissedLogout(record);
-    if (logout) await this.#end(key, record, logout.reason);
+    const logout = await this.storage.logins.findMissedLogout(record);
+    if (logout) await this.#endLogin(key, record, logout.reason);
   }
 
-  async #end(key: string, record: LoginRecord, reason: LogoutReason | "too_old"): Promise<void> {
-    const ended = await this.place.logins.end(key);
+  async #endLogin(key: string, record: LoginRecord, reason: LogoutReason | "too_old"): Promise<void> {
+    const ended = await this.storage.logins.remove(key);
     this.forget();
     const { session } = this.#holder;
-    if (session) this.#clear(session, userList(userOf(record)));
+    if (session) this.#clearSession(session, getUserListName(getUser(record)));
     // Of several requests at the same time one removes the login. Another portalAuth() could not revoke its tokens.
-    if (ended?.record && !isForeign(ended.record, this.place.rules))
-      this.place.onFoundEnded(requestOf(this.#holder), ended.record, reason);
+    if (ended?.record && !isOfOtherPortalAuth(ended.record, this.storage.policy))
+      this.storage.onFoundEnded(getRequestOfHolder(this.#holder), ended.record, reason);
   }
 
-  #clear(session: Session, user: string): void {
-    clearEndedSession(session, this.place.keepSessionKeys, user);
-    omitCookie(this.#holder, this.#response as Response);
+  #clearSession(session: Session, user: string): void {
+    clearEndedSession(session, this.storage.keepSessionKeys, user);
+    omitSessionCookie(this.#holder, this.#response as Response);
   }
 
   /** Takes over a login that this request has begun. */
-  begin(key: string, record: LoginRecord): void {
-    this.join(key, { record, view: new LoginView(record) }, record.idle_ms);
+  adoptNewLogin(key: string, record: LoginRecord): void {
+    this.adoptLogin(key, { record, view: new LoginView(record) }, record.idle_ms);
   }
 
   /** Takes over a login that another request of the same browser has begun. */
-  join(key: string, login: DecodedLogin, lifeMs: number): void {
+  adoptLogin(key: string, login: DecodedLogin, lifeMs: number): void {
     this.#sessionId = this.#holder.sessionID;
     this.#adopt(key, login, lifeMs);
-    this.#isIdleEndDue = false;
+    this.#isExtensionDue = false;
     this.#isReleased = false;
-    this.#watchEnd();
+    this.#watchResponse();
   }
 
   /** Shows the rest of this request the login as it is stored now. */
-  renew(record: LoginRecord): void {
-    if (this.#key === undefined || this.#lifeMs === undefined || !this.#session()) return;
+  updateRecord(record: LoginRecord): void {
+    if (this.#key === undefined || this.#lifeMs === undefined || !this.#getSession()) return;
     this.#adopt(this.#key, { record, view: new LoginView(record) }, this.#lifeMs);
   }
 
   /** From now on this request has no login. */
   forget(): void {
-    const session = this.#session();
-    if (session) hideView(session);
+    const session = this.#getSession();
+    if (session) removeView(session);
     this.#login = undefined;
-    this.#shownIn = undefined;
+    this.#sessionWithView = undefined;
     this.release();
   }
 
   /** Lets the response end without any effect on the login, whichever router has loaded it. */
   release(): void {
     this.#isReleased = true;
-    this.#earlier?.release();
+    this.#previous?.release();
   }
 
   /** An application can end its session: destroy(), regenerate(), `unset`, delete. That ends the login. */
-  #watchEnd(): void {
-    if (this.#isEndWatched) return;
-    this.#isEndWatched = true;
-    whenEnded(this.#response as Response, () => {
+  #watchResponse(): void {
+    if (this.#isWatchingResponse) return;
+    this.#isWatchingResponse = true;
+    onResponseEnd(this.#response as Response, () => {
       if (this.#isReleased || this.#key === undefined) return;
-      this.#endRequest(this.#key)?.catch(this.place.warn);
+      this.#handleResponseEnd(this.#key)?.catch(this.storage.warn);
     });
   }
 
-  #endRequest(key: string): Promise<unknown> | undefined {
-    if (!this.#isStillThere()) return this.place.logins.end(key);
+  #handleResponseEnd(key: string): Promise<unknown> | undefined {
+    if (!this.#isLoginStillInSession()) return this.storage.logins.remove(key);
     const record = this.#login?.record;
-    if (!record || !this.#isIdleEndDue) return undefined;
-    return moveIdleEnd(this.place, key, record, this.place.lives.lifeMs(this.#holder.session));
+    if (!record || !this.#isExtensionDue) return undefined;
+    return extendIdleTime(this.storage, key, record, this.storage.lifetime.getLifeMs(this.#holder.session));
   }
 
-  #isStillThere(): boolean {
-    const session = this.#session();
-    const login = this.#current();
+  #isLoginStillInSession(): boolean {
+    const session = this.#getSession();
+    const login = this.#getLogin();
     if (!session || !login) return false;
-    return this.place.isOurStore || readReference(session)?.id === login.record.login_id;
+    return this.storage.isOurStore || readReference(session)?.id === login.record.login_id;
   }
 }

@@ -1,5 +1,5 @@
 import session from "express-session";
-import { KEPT_FOR_KEY, REFERENCE_KEY } from "./login-reference.js";
+import { DATA_OWNER_KEY, REFERENCE_KEY } from "./login-reference.js";
 import { FORM_KEY } from "./pending-form.js";
 
 /** The session key under which the keys are listed that the onLogin hook of this login has set. */
@@ -16,12 +16,12 @@ const RESERVED = [
   FORM_KEY,
   LOGIN_KEYS,
   REFERENCE_KEY,
-  KEPT_FOR_KEY,
+  DATA_OWNER_KEY,
   "__proto__",
   "constructor",
   ...Object.getOwnPropertyNames(session.Session.prototype),
 ];
 
 /** Returns the first of these keys that an application must not write to; undefined if all may be written. */
-export const reservedKey = (keys: readonly string[]): string | undefined =>
+export const findReservedKey = (keys: readonly string[]): string | undefined =>
   keys.find((key) => RESERVED.includes(key));

@@ -1,30 +1,35 @@
 import type { Request, Response } from "express";
 import type { Session, Store } from "express-session";
-import { guardRecords } from "../store/guarded-store.js";
-import { livesByCookie } from "../store/lives.js";
-import { createRecordsIn } from "../store/over-session-store.js";
-import type { RecordStore } from "../store/records.js";
-import { PortalSessionStore } from "../store/session-store.js";
-import { type StoreConnection, watchConnection } from "../store/store-connection.js";
+import { type AppStoreConnection, watchAppStore } from "../store/app-store-connection.js";
+import { PortalSessionStore } from "../store/portal-session-store.js";
+import type { RecordStore } from "../store/record-store.js";
+import { createRecordsInSessionStore } from "../store/records-in-session-store.js";
+import { lifetimeByCookie } from "../store/session-lifetime.js";
+import { limitRecordStore } from "../store/time-limited-store.js";
 import { onceAMinute } from "../util/once-a-minute.js";
-import { loginOf } from "./attached-login.js";
-import { chosenRequests } from "./chosen-requests.js";
-import { holderBeside, holderOf } from "./holder.js";
-import type { LoginPlace, OnFoundEnded } from "./login-place.js";
-import { tenantName } from "./login-reference.js";
+import { getRequestLogin } from "./attached-login.js";
+import { createTenantId } from "./login-reference.js";
+import type { LoginStorage, OnLoginFoundEnded } from "./login-storage.js";
 import { Logins } from "./logins.js";
-import { isExpressSession, restoreAtEnd, sessionsBehind, showSession } from "./other-sessions.js";
+import { multiTenantRequests } from "./multi-tenant-requests.js";
+import {
+  exposeSession,
+  findSessionMiddlewareAfterOurs,
+  isExpressSession,
+  restoreSessionAtEnd,
+} from "./other-session-middleware.js";
 import { createOwnSession, type OwnSession, type OwnSessionOptions } from "./own-session.js";
 import type { RecordCodec } from "./record-codec.js";
 import { RequestLogin } from "./request-login.js";
+import { addUnnamedHolder, getSessionHolder } from "./session-holder.js";
 
 export interface SessionMountOptions extends OwnSessionOptions {
   readonly codec: RecordCodec;
   /** Whether logouts can name a session at the provider. */
-  readonly findsBySid: boolean;
+  readonly hasProviderSessionLists: boolean;
   readonly keepSessionKeys: readonly string[];
-  readonly warnOfFailure: (error: unknown) => void;
-  readonly onFoundEnded: OnFoundEnded;
+  readonly warnAboutFailure: (error: unknown) => void;
+  readonly onFoundEnded: OnLoginFoundEnded;
 }
 
 /**
@@ -45,21 +50,21 @@ export type MountSession = (req: Request, res: Response, done: OnLoaded) => void
  */
 export function createSessionMount(options: SessionMountOptions): MountSession {
   const mount = new SessionMount(options);
-  return options.rules.name === undefined
+  return options.policy.name === undefined
     ? (req, res, done) => mount.mount(req, res, done)
     : (req, res, done) => mount.mountNamed(req, res, done);
 }
 
 class SessionMount {
   readonly #options: SessionMountOptions;
-  readonly #places = new WeakMap<Store, LoginPlace>();
-  #ours: OwnSession | undefined;
-  #hasLooked = false;
-  #hasAppsSession = false;
-  #hasToldOfBoth = false;
+  readonly #storages = new WeakMap<Store, LoginStorage>();
+  #ownSession: OwnSession | undefined;
+  #hasCheckedMiddleware = false;
+  #hasSeenAppSession = false;
+  #hasWarnedAboutBoth = false;
   /** Whether the application uses another session package, so that ours must not depend on `req.session`. */
-  #isBeside = false;
-  #appsConnection: StoreConnection | undefined;
+  #isSeparate = false;
+  #appConnection: AppStoreConnection | undefined;
 
   constructor(options: SessionMountOptions) {
     this.#options = options;
@@ -67,71 +72,71 @@ class SessionMount {
 
   /** A portalAuth() with a name has a cookie and a place of its own, whatever session the application has. */
   mountNamed(req: Request, res: Response, done: OnLoaded): void {
-    this.#mountOurs(holderOf(req, this.#options.rules), res, done);
+    this.#mountOwnSession(getSessionHolder(req, this.#options.policy), res, done);
   }
 
   mount(req: Request, res: Response, done: OnLoaded): void {
-    if (!this.#hasLooked) this.#lookBehind(req);
+    if (!this.#hasCheckedMiddleware) this.#checkMiddleware(req);
     const loaded = req.session as Session | undefined;
-    if (loaded && !isExpressSession(loaded)) this.#keepBeside();
-    if (this.#isBeside && !isExpressSession(loaded)) {
-      this.#mountBesideAnother(req, res, done);
+    if (loaded && !isExpressSession(loaded)) this.#useSeparateSession();
+    if (this.#isSeparate && !isExpressSession(loaded)) {
+      this.#mountSeparately(req, res, done);
       return;
     }
     if (loaded) {
-      if (!ownStores.has(req.sessionStore as Store)) this.#hasAppsSession = true;
+      if (!ownStores.has(req.sessionStore as Store)) this.#hasSeenAppSession = true;
       this.#loadLogin(req, res, done);
       return;
     }
-    if (this.#appsConnection?.isAway) {
+    if (this.#appConnection?.isDisconnected) {
       done(new Error("the session store says that it is disconnected"));
       return;
     }
-    this.#tellOfMissingSession();
-    this.#mountOurs(req, res, (error, login) => {
-      if (!error) restoreAtEnd(req, res, () => this.#keepBeside());
+    this.#warnAboutMissingSession();
+    this.#mountOwnSession(req, res, (error, login) => {
+      if (!error) restoreSessionAtEnd(req, res, () => this.#useSeparateSession());
       done(error, login);
     });
   }
 
-  #tellOfMissingSession(): void {
-    if (!this.#hasAppsSession || this.#hasToldOfBoth) return;
-    this.#hasToldOfBoth = true;
-    this.#options.warn(SESSION_ON_SOME);
+  #warnAboutMissingSession(): void {
+    if (!this.#hasSeenAppSession || this.#hasWarnedAboutBoth) return;
+    this.#hasWarnedAboutBoth = true;
+    this.#options.warn(MIXED_SESSIONS_WARNING);
   }
 
   /** Keeps a session of ours beside the session of another package, which stays at `req.session`. */
-  #mountBesideAnother(req: Request, res: Response, done: OnLoaded): void {
+  #mountSeparately(req: Request, res: Response, done: OnLoaded): void {
     const isFree = !req.session;
-    const holder = holderBeside(req);
-    if (isFree) showSession(req, holder);
-    this.#mountOurs(holder, res, done);
+    const holder = addUnnamedHolder(req);
+    if (isFree) exposeSession(req, holder);
+    this.#mountOwnSession(holder, res, done);
   }
 
-  #keepBeside(): void {
-    if (!this.#isBeside) this.#options.warn(BESIDE_ANOTHER);
-    this.#isBeside = true;
+  #useSeparateSession(): void {
+    if (!this.#isSeparate) this.#options.warn(SEPARATE_SESSION_WARNING);
+    this.#isSeparate = true;
   }
 
   /** Session middleware that is mounted behind us can be seen at the first request. */
-  #lookBehind(req: Request): void {
-    this.#hasLooked = true;
+  #checkMiddleware(req: Request): void {
+    this.#hasCheckedMiddleware = true;
     if (req.session) return;
-    const behind = sessionsBehind(req);
-    if (behind.includes("cookie-session")) this.#keepBeside();
-    if (behind.includes("express-session")) this.#options.warn(SESSION_BEHIND);
+    const later = findSessionMiddlewareAfterOurs(req);
+    if (later.includes("cookie-session")) this.#useSeparateSession();
+    if (later.includes("express-session")) this.#options.warn(LATER_SESSION_WARNING);
   }
 
-  #mountOurs(req: Request, res: Response, done: OnLoaded): void {
-    this.#ours ??= this.#createOurs(req);
-    const { mount } = this.#ours;
+  #mountOwnSession(req: Request, res: Response, done: OnLoaded): void {
+    this.#ownSession ??= this.#createOwnSession(req);
+    const { mount } = this.#ownSession;
     mount(req, res, (error?: unknown) => (error ? done(error) : this.#loadLogin(req, res, done)));
   }
 
-  #createOurs(req: Request): OwnSession {
-    const ours = createOwnSession(this.#options, chosenRequests.has(req));
-    ownStores.add(ours.store);
-    return ours;
+  #createOwnSession(req: Request): OwnSession {
+    const ownSession = createOwnSession(this.#options, multiTenantRequests.has(req));
+    ownStores.add(ownSession.store);
+    return ownSession;
   }
 
   /** Calls done() in the same turn, unless the login must be read by itself. */
@@ -141,8 +146,8 @@ class SessionMount {
       done(); // no session of express-session, which is reported when one is needed
       return;
     }
-    const place = this.#placeOf(store);
-    const login = new RequestLogin(req, place, loginOf(req, place.rules));
+    const storage = this.#getStorage(store);
+    const login = new RequestLogin(req, storage, getRequestLogin(req, storage.policy));
     const loading = login.load(res);
     if (loading)
       loading.then(
@@ -152,33 +157,41 @@ class SessionMount {
     else done(undefined, login);
   }
 
-  #placeOf(store: Store): LoginPlace {
-    let place = this.#places.get(store);
-    if (!place) {
-      place = this.#createPlace(store);
-      this.#places.set(store, place);
+  #getStorage(store: Store): LoginStorage {
+    let storage = this.#storages.get(store);
+    if (!storage) {
+      storage = this.#createStorage(store);
+      this.#storages.set(store, storage);
     }
-    return place;
+    return storage;
   }
 
-  #createPlace(store: Store): LoginPlace {
-    const { rules, belongsTo, codec, findsBySid, keepSessionKeys, warn, warnOfFailure, onFoundEnded } =
-      this.#options;
+  #createStorage(store: Store): LoginStorage {
+    const {
+      policy,
+      tenant: belongsTo,
+      codec,
+      hasProviderSessionLists: findsBySid,
+      keepSessionKeys,
+      warn,
+      warnAboutFailure: warnOfFailure,
+      onFoundEnded,
+    } = this.#options;
     const isOurStore = PortalSessionStore.isOurs(store);
-    const records = isOurStore ? store.entries : this.#recordsBeside(store);
-    if (!isOurStore) this.#appsConnection = watchConnection(store);
+    const records = isOurStore ? store.entries : this.#createRecords(store);
+    if (!isOurStore) this.#appConnection = watchAppStore(store);
     return {
       logins: new Logins({
         records,
         codec,
-        absoluteSeconds: rules.sessionAbsolute,
-        findsBySid,
+        absoluteSeconds: policy.sessionAbsolute,
+        hasProviderSessionLists: findsBySid,
         warn,
       }),
       isOurStore,
-      rules,
-      tenant: tenantName(belongsTo),
-      lives: isOurStore ? store.lives : livesByCookie,
+      policy,
+      tenant: createTenantId(belongsTo),
+      lifetime: isOurStore ? store.lives : lifetimeByCookie,
       keepSessionKeys,
       onFoundEnded,
       warn: onceAMinute(warnOfFailure),
@@ -186,17 +199,17 @@ class SessionMount {
   }
 
   /** Where the logins of sessions are kept that lie in a store of the application's. */
-  #recordsBeside(store: Store): RecordStore {
-    const { entries, opened, rules, warn } = this.#options;
-    return guardRecords(entries ?? createRecordsIn(store, warn, rules.clock), opened);
+  #createRecords(store: Store): RecordStore {
+    const { entries, opened, policy, warn } = this.#options;
+    return limitRecordStore(entries ?? createRecordsInSessionStore(store, warn, policy.clock), opened);
   }
 }
 
-const BESIDE_ANOTHER =
+const SEPARATE_SESSION_WARNING =
   "The app mounts a session middleware that is not express-session (such as cookie-session). It keeps req.session, and portalAuth() keeps its logins in a session of its own beside it, at req.portal.session.";
 
-const SESSION_BEHIND =
+const LATER_SESSION_WARNING =
   "The app mounts express-session after portalAuth(), where it is not used: req.session is portalAuth()'s own. Mount express-session before portalAuth(), or remove it.";
 
-const SESSION_ON_SOME =
+const MIXED_SESSIONS_WARNING =
   "Some requests come with the app's express-session and some without: mount it before portalAuth(), for the same paths. Those without got a session of portalAuth's own.";

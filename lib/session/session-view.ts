@@ -1,13 +1,13 @@
 import type { Request, Response } from "express";
 import type { Session, SessionData } from "express-session";
 import type { PortalSession } from "./login-record.js";
-import { keepDataFor } from "./login-reference.js";
+import { writeDataOwner } from "./login-reference.js";
 
 /**
  * Shows the login in the session. Not enumerable, so that no copy of the session and no JSON contains it; not
  * writable, as a change would not be saved.
  */
-export function showView(session: Session, view: PortalSession): void {
+export function addView(session: Session, view: PortalSession): void {
   Object.defineProperty(session, "portal", {
     value: view,
     enumerable: false,
@@ -21,10 +21,10 @@ export function showView(session: Session, view: PortalSession): void {
  * into its session.
  */
 export function removePlantedView(session: Session & Partial<SessionData>): void {
-  if (Object.prototype.propertyIsEnumerable.call(session, "portal")) hideView(session);
+  if (Object.prototype.propertyIsEnumerable.call(session, "portal")) removeView(session);
 }
 
-export function hideView(session: Session & Partial<SessionData>): void {
+export function removeView(session: Session & Partial<SessionData>): void {
   delete (session as { portal?: unknown }).portal;
 }
 
@@ -38,10 +38,10 @@ export function clearEndedSession(
   keep: readonly string[],
   user: string | undefined,
 ): void {
-  hideView(session);
+  removeView(session);
   const values = session as unknown as Record<string, unknown>;
   for (const key of Object.keys(session)) if (key !== "cookie" && !keep.includes(key)) delete values[key];
-  if (user !== undefined && keep.some((key) => key in session)) keepDataFor(session, user);
+  if (user !== undefined && keep.some((key) => key in session)) writeDataOwner(session, user);
 }
 
 /**
@@ -49,7 +49,7 @@ export function clearEndedSession(
  * express-session sets the cookie of every changed session that expires, and that could replace the cookie of
  * a login that has begun meanwhile.
  */
-export function omitCookie(holder: Request, res: Response): void {
+export function omitSessionCookie(holder: Request, res: Response): void {
   const id = holder.sessionID;
   const { writeHead } = res;
   res.writeHead = function writeHeadWithoutCookie(this: Response, ...args: unknown[]) {

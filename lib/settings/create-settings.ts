@@ -1,8 +1,8 @@
 import type { Hooks } from "../contract/hooks.js";
-import { MEMORY } from "../store/store-address.js";
+import { MEMORY_URL } from "../store/store-url.js";
 import { deepFreeze } from "../util/deep-freeze.js";
 import { systemClock } from "../util/time.js";
-import { withoutSlash } from "../util/without-trailing-slash.js";
+import { withoutTrailingSlash } from "../util/without-trailing-slash.js";
 import { DEFAULTS, type ValidOptions } from "./option-table.js";
 import type { Routes } from "./portal-auth-options.js";
 import { detectProfile, PROFILES, type Profile } from "./profiles.js";
@@ -18,7 +18,7 @@ export function createSettings(options: ValidOptions): Settings {
   const profile: Profile = PROFILES[options.profile ?? detectProfile(new URL(issuer))];
   const settings = {
     ...same,
-    issuer: withoutSlash(issuer),
+    issuer: withoutTrailingSlash(issuer),
     issuerAsWritten: issuer,
     profile,
     clientSecret: clientAuth === "none" ? undefined : clientSecret,
@@ -33,7 +33,7 @@ export function createSettings(options: ValidOptions): Settings {
     https: redirectUri.startsWith("https:"),
   };
   // The application's own store and logger are not frozen.
-  return Object.freeze({ ...deepFreeze(settings), store: store === MEMORY ? undefined : store, logger });
+  return Object.freeze({ ...deepFreeze(settings), store: store === MEMORY_URL ? undefined : store, logger });
 }
 
 /** Resolves the path of each route; false for a route that is turned off. */
@@ -41,7 +41,7 @@ export function resolveRoutes(options: ValidOptions): Routes {
   const given = Object.entries(options.routes).filter(([, path]) => path !== undefined);
   const routes = { ...DEFAULTS.routes, session: false, ...Object.fromEntries(given) } as Routes;
   // The form's route is below the login's, because two routers below one mount have different login routes.
-  const { login, form = login && `${withoutSlash(login)}/form` } = routes;
+  const { login, form = login && `${withoutTrailingSlash(login)}/form` } = routes;
   const off = SWITCHED.filter((name) => !options[name]).map((name) => [name, false]);
   return { ...routes, form, ...Object.fromEntries(off) };
 }

@@ -1,4 +1,4 @@
-import { withoutSlash } from "../util/without-trailing-slash.js";
+import { withoutTrailingSlash } from "../util/without-trailing-slash.js";
 
 /**
  * Decides whether two issuer identifiers name the same provider. Only one slash at the end may differ:
@@ -6,4 +6,4 @@ import { withoutSlash } from "../util/without-trailing-slash.js";
  * the document's exact spelling.
  */
 export const isSameIssuer = (one: string, other: string): boolean =>
-  withoutSlash(one) === withoutSlash(other);
+  withoutTrailingSlash(one) === withoutTrailingSlash(other);

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { isInternalUrl } from "../http/internal-url.js";
 import { hasWrongSlashes, isSafeUrl } from "../http/safe-url.js";
-import { withoutSlash } from "../util/without-trailing-slash.js";
+import { withoutTrailingSlash } from "../util/without-trailing-slash.js";
 
 // Schemas that several options share. Each has a message that says what to write.
 // No message contains the value: it may be a secret in the wrong place.
@@ -35,7 +35,7 @@ export const internalUrl = (message: string) =>
   v.pipe(
     text(message),
     v.check((value) => isInternalUrl(value), message),
-    v.transform((value) => (URL.canParse(value) ? withoutSlash(new URL(value).href) : value)),
+    v.transform((value) => (URL.canParse(value) ? withoutTrailingSlash(new URL(value).href) : value)),
   );
 
 const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
@@ -57,7 +57,7 @@ export const origins = (message: string) =>
     v.union([v.pipe(v.string(), v.transform(splitAtCommas)), v.array(v.string())], message),
     v.everyItem(
       (value: string) =>
-        isSafeUrl(value) && !value.includes("*") && new URL(value).origin === withoutSlash(value),
+        isSafeUrl(value) && !value.includes("*") && new URL(value).origin === withoutTrailingSlash(value),
       message,
     ),
     v.transform((values) => values.map((value) => new URL(value).origin)),

@@ -3,7 +3,7 @@ import type { Hooks } from "../contract/hooks.js";
 import type { Logger } from "../contract/logger.js";
 import type { RenderPage } from "../contract/page-parts.js";
 import type { WordsGiven } from "../errors/languages/words.js";
-import type { StoreGiven } from "../store/store-given.js";
+import type { StoreGiven } from "../store/store-option.js";
 import type { PortalAuthOptions, Routes } from "./portal-auth-options.js";
 import type { NoncePolicy, Profile } from "./profiles.js";
 import type { IdTokenAlgorithm } from "./signature-algorithms.js";

@@ -1,4 +1,4 @@
-import { isStoreAddress, MEMORY } from "../store/store-address.js";
+import { isStoreUrl, MEMORY_URL } from "../store/store-url.js";
 
 // Describes the value of an option for `explain()` and the doctor. Secrets are shown by their length only.
 
@@ -39,8 +39,8 @@ const showLengths = (all: readonly unknown[]): string =>
 export function showStore(value: unknown): string {
   if (typeof value !== "string") return OWN;
   const text = value.trim();
-  if (text === MEMORY) return text;
-  if (!isStoreAddress(text)) return "set, but not the URL of a store"; // any part of it may be a password
+  if (text === MEMORY_URL) return text;
+  if (!isStoreUrl(text)) return "set, but not the URL of a store"; // any part of it may be a password
   const { protocol, host, pathname } = new URL(text);
   return `${protocol}//${host}${pathname}`;
 }

@@ -2,9 +2,9 @@ import { setResponseHeaders } from "../answer/response-headers.js";
 import { send } from "../answer/send.js";
 import type { RequestContext, RouterContext } from "../context/router-context.js";
 import type { Claims } from "../contract/tokens.js";
-import { passUnnoticed } from "../session/end-session.js";
+import { ignoreSessionActivity } from "../session/end-session.js";
 import type { PortalSession } from "../session/login-record.js";
-import { readSession, secondsLeft } from "../session/session.js";
+import { getSecondsLeft, readSession } from "../session/request-session.js";
 
 /**
  * GET /session: what the pages of the application may know of the login, to tell the person in time that it ends. It asks
@@ -14,7 +14,7 @@ export function createStatusStep(router: RouterContext) {
   return async function status({ req, res }: RequestContext): Promise<void> {
     const login = readSession(req, router.settings);
     const body = login ? createStatus(router, req, login) : { isAuthenticated: false };
-    passUnnoticed(req);
+    ignoreSessionActivity(req);
     setResponseHeaders(res);
     send(res, "application/json", JSON.stringify(body));
   };
@@ -23,7 +23,7 @@ export function createStatusStep(router: RouterContext) {
 const createStatus = ({ settings }: RouterContext, req: RequestContext["req"], login: PortalSession) => ({
   isAuthenticated: true,
   claims: selectClaims(settings.sessionClaims, login.claims),
-  expires_in: secondsLeft(req, settings, login),
+  expires_in: getSecondsLeft(req, settings, login),
 });
 
 const selectClaims = (names: readonly string[], claims: Claims): Partial<Claims> =>

@@ -1,8 +1,8 @@
-import type { SessionEntry } from "./records.js";
-import type { AppPart, CookieMembers } from "./session-parts.js";
+import type { SessionEntry } from "./record-store.js";
+import type { AppPart, CookieMembers } from "./serialize-session.js";
 
 /** The key of a session's entry. */
-export const entryKey = (sessionId: string): string => `s:${sessionId}`;
+export const getEntryKey = (sessionId: string): string => `s:${sessionId}`;
 
 /**
  * The entry that a session object was read from, or was written to. A save compares the session with it.
@@ -55,7 +55,7 @@ export class LoadedEntry {
 }
 
 /** A login record that is written with its session. Its fields are private for the same reason. */
-class BegunLogin {
+class NewRecord {
   readonly #id: string;
   readonly #text: string;
 
@@ -64,7 +64,7 @@ class BegunLogin {
     this.#text = text;
   }
 
-  textFor(id: string): string | undefined {
+  getText(id: string): string | undefined {
     return id === this.#id ? this.#text : undefined;
   }
 }
@@ -72,14 +72,14 @@ class BegunLogin {
 // Registered, so that two copies of this package in one process understand each other's sessions.
 const ENTRY: unique symbol = Symbol.for("express-portal-auth.entry");
 const COPIED_ENTRY: unique symbol = Symbol.for("express-portal-auth.copied-entry");
-const BEGUN_LOGIN: unique symbol = Symbol.for("express-portal-auth.begun-login");
+const NEW_RECORD: unique symbol = Symbol.for("express-portal-auth.begun-login");
 
-interface Marked {
+interface MarkedSession {
   /** Sessions of express-session have one. What a store returns has none. */
   readonly id?: unknown;
   [ENTRY]?: LoadedEntry;
   [COPIED_ENTRY]?: LoadedEntry;
-  [BEGUN_LOGIN]?: BegunLogin | undefined;
+  [NEW_RECORD]?: NewRecord | undefined;
 }
 
 /**
@@ -88,20 +88,20 @@ interface Marked {
  * assigns another session to this one, or saves this one under another id.
  */
 export function markWithEntry(session: object, entry: LoadedEntry): void {
-  const marked: Marked = session;
+  const marked: MarkedSession = session;
   marked[COPIED_ENTRY] = entry;
   if (marked.id === entry.id) setHidden(session, ENTRY, entry);
 }
 
 /** Returns the entry of a session object, if it has this id. A copy under another id is a new session. */
 export function findEntry(id: string, session: object): LoadedEntry | undefined {
-  const { [ENTRY]: own, [COPIED_ENTRY]: copied } = session as Marked;
+  const { [ENTRY]: own, [COPIED_ENTRY]: copied } = session as MarkedSession;
   if (own?.id === id) return own;
   return copied?.id === id ? copied : undefined;
 }
 
 /** Returns the stored entry of a session that was loaded or saved. A session that was not stored has none. */
-export function entryOf(session: { readonly id: string }): LoadedEntry | undefined {
+export function getLoadedEntry(session: { readonly id: string }): LoadedEntry | undefined {
   return findEntry(session.id, session);
 }
 
@@ -109,18 +109,18 @@ export function entryOf(session: { readonly id: string }): LoadedEntry | undefin
  * Adds a login record to a session with a new id. The next save of the session writes both in one step, as a
  * new entry. If that write fails, the record is kept for the next save.
  */
-export function beginWith(session: { readonly id: string }, recordText: string): void {
-  setHidden(session, BEGUN_LOGIN, new BegunLogin(session.id, recordText));
+export function addNewRecord(session: { readonly id: string }, recordText: string): void {
+  setHidden(session, NEW_RECORD, new NewRecord(session.id, recordText));
 }
 
 /** Returns the login record that was added to this session and has not been written yet. */
-export function begunRecord(id: string, session: object): string | undefined {
-  return (session as Marked)[BEGUN_LOGIN]?.textFor(id);
+export function getNewRecord(id: string, session: object): string | undefined {
+  return (session as MarkedSession)[NEW_RECORD]?.getText(id);
 }
 
 /** Forgets the login record that was added to a session, because it has been written. */
-export function forgetBegun(session: object): void {
-  delete (session as Marked)[BEGUN_LOGIN];
+export function removeNewRecord(session: object): void {
+  delete (session as MarkedSession)[NEW_RECORD];
 }
 
 function setHidden(session: object, name: symbol, value: object): void {

@@ -1,12 +1,12 @@
 import type { Clock } from "../contract/clock.js";
-import type { EntryStore, RecordIndex, SessionEntry, StoredRecord } from "./records.js";
+import type { EntryStore, RecordIndex, SessionEntry, StoredRecord } from "./record-store.js";
 
 const SWEEP_MS = 60_000;
 
 type TextAndVersion = Pick<StoredRecord, "text" | "version">;
 
 /** Entries and their parts are never changed in place, so they can be handed out without a copy. */
-interface KeptEntry {
+interface MemoryEntry {
   readonly app: SessionEntry["app"];
   readonly record: TextAndVersion | undefined;
   readonly endsAt: number;
@@ -30,7 +30,7 @@ const NO_KEYS: SessionEntry["app"] = Object.freeze({});
 /** Each method changes the maps before it returns its promise, so no other call comes in between. */
 class MemoryStore implements EntryStore {
   readonly index: RecordIndex;
-  readonly #entries = new Map<string, KeptEntry>();
+  readonly #entries = new Map<string, MemoryEntry>();
   readonly #lists = new Map<string, Map<string, number>>();
   readonly #clock: Clock;
   #onFirstWrite: (() => void) | undefined;
@@ -45,34 +45,34 @@ class MemoryStore implements EntryStore {
     this.#onFirstWrite = onFirstWrite;
     this.index = {
       add: async (list, name, lifeMs) => this.#addName(list, name, lifeMs),
-      list: async (list) => this.#namesOf(list),
+      list: async (list) => this.#listNames(list),
       remove: async (list, names) => this.#removeNames(list, names),
     };
   }
 
   async read(key: string): Promise<StoredRecord | undefined> {
     const entry = this.#find(key);
-    return entry && this.#recordOf(entry);
+    return entry && this.#toStoredRecord(entry);
   }
 
   async create(key: string, text: string, lifeMs: number): Promise<boolean> {
     const found = this.#find(key);
     if (found?.record) return false;
-    this.#keep(key, { app: found?.app ?? NO_KEYS, record: { text, version: 1 } }, lifeMs);
+    this.#save(key, { app: found?.app ?? NO_KEYS, record: { text, version: 1 } }, lifeMs);
     return true;
   }
 
   async replace(key: string, version: number, text: string, lifeMs?: number): Promise<boolean> {
     const found = this.#find(key);
     if (found?.record?.version !== version) return false;
-    this.#keep(key, { app: found.app, record: { text, version: version + 1 } }, lifeMs ?? found);
+    this.#save(key, { app: found.app, record: { text, version: version + 1 } }, lifeMs ?? found);
     return true;
   }
 
   async touch(key: string, lifeMs: number): Promise<boolean> {
     const found = this.#find(key);
     if (!found) return false;
-    this.#keep(key, found, lifeMs);
+    this.#save(key, found, lifeMs);
     return true;
   }
 
@@ -80,7 +80,7 @@ class MemoryStore implements EntryStore {
     const found = this.#find(key);
     if (version !== undefined && found?.record?.version !== version) return undefined;
     this.#entries.delete(key);
-    return found && this.#recordOf(found);
+    return found && this.#toStoredRecord(found);
   }
 
   async readEntry(key: string): Promise<SessionEntry | undefined> {
@@ -95,7 +95,7 @@ class MemoryStore implements EntryStore {
     lifeMs: number,
   ): Promise<void> {
     const first = record === undefined ? undefined : { text: record, version: 1 };
-    this.#keep(key, { app: Object.freeze({ ...app }), record: first }, lifeMs);
+    this.#save(key, { app: Object.freeze({ ...app }), record: first }, lifeMs);
   }
 
   async updateEntry(
@@ -108,17 +108,17 @@ class MemoryStore implements EntryStore {
     if (!found) return false;
     const app: Record<string, string> = { ...found.app };
     for (const name of removed) delete app[name];
-    this.#keep(key, { app: Object.freeze({ ...app, ...changed }), record: found.record }, lifeMs ?? found);
+    this.#save(key, { app: Object.freeze({ ...app, ...changed }), record: found.record }, lifeMs ?? found);
     return true;
   }
 
-  #find(key: string): KeptEntry | undefined {
+  #find(key: string): MemoryEntry | undefined {
     const entry = this.#entries.get(key);
     return entry && entry.endsAt > this.#clock() ? entry : undefined;
   }
 
   /** @param life in milliseconds from now, or the entry whose end stays */
-  #keep(key: string, { app, record }: Omit<KeptEntry, "endsAt">, life: number | KeptEntry): void {
+  #save(key: string, { app, record }: Omit<MemoryEntry, "endsAt">, life: number | MemoryEntry): void {
     this.#sweep();
     this.#onFirstWrite?.();
     this.#onFirstWrite = undefined;
@@ -126,7 +126,7 @@ class MemoryStore implements EntryStore {
     this.#entries.set(key, { app, record: record && Object.freeze(record), endsAt });
   }
 
-  #recordOf({ record, endsAt }: KeptEntry): StoredRecord | undefined {
+  #toStoredRecord({ record, endsAt }: MemoryEntry): StoredRecord | undefined {
     return record && { ...record, lifeMs: endsAt - this.#clock() };
   }
 
@@ -137,16 +137,16 @@ class MemoryStore implements EntryStore {
     names.set(name, Math.max(names.get(name) ?? 0, this.#clock() + lifeMs));
   }
 
-  #namesOf(list: string): readonly string[] {
+  #listNames(list: string): readonly string[] {
     const now = this.#clock();
     const names = this.#lists.get(list) ?? new Map<string, number>();
     return [...names].filter(([, endsAt]) => endsAt > now).map(([name]) => name);
   }
 
   #removeNames(list: string, names: readonly string[]): void {
-    const kept = this.#lists.get(list);
-    for (const name of names) kept?.delete(name);
-    if (kept?.size === 0) this.#lists.delete(list);
+    const listed = this.#lists.get(list);
+    for (const name of names) listed?.delete(name);
+    if (listed?.size === 0) this.#lists.delete(list);
   }
 
   /** Forgets what has expired, at the first write after a minute: a timer would keep the process alive. */

@@ -1,23 +1,23 @@
 import { createRequire } from "node:module";
-import { type Load, type OpenStore, storeRefused } from "./opened.js";
-import { createEntryStore } from "./over-records.js";
+import { createAdapterEntryStore } from "./adapter-entry-store.js";
+import { type ConnectedStore, createInvalidStoreError, type LoadPackage } from "./connected-store.js";
+import { PortalSessionStore } from "./portal-session-store.js";
 import { openPostgres } from "./postgres-connection.js";
 import { createPostgresStore } from "./postgres-store.js";
 import type { PostgresPool } from "./postgres-tables.js";
-import type { EntryStore, RecordStore } from "./records.js";
+import type { EntryStore, RecordStore } from "./record-store.js";
 import { isRedisClient } from "./redis-client.js";
 import { openRedis } from "./redis-connection.js";
 import { createRedisStore } from "./redis-store.js";
-import { PortalSessionStore } from "./session-store.js";
-import type { StoreGiven, StoreObject } from "./store-given.js";
+import type { StoreGiven, StoreObject } from "./store-option.js";
 
 export interface OpenStoreOptions {
   /** Receives problems of the connection, at most one a minute. */
   readonly warn: (message: string) => void;
   /** Loads the package `redis` or `pg`. */
-  readonly load?: Load;
+  readonly load?: LoadPackage;
   /** Whether missing tables are created. Default true. */
-  readonly createsTables?: boolean;
+  readonly shouldCreateTables?: boolean;
 }
 
 /**
@@ -28,68 +28,68 @@ export interface OpenStoreOptions {
  */
 export function openStore(
   given: StoreGiven,
-  { warn, load = loadPackage, createsTables = true }: OpenStoreOptions,
-): OpenStore {
+  { warn, load = loadPackage, shouldCreateTables = true }: OpenStoreOptions,
+): ConnectedStore {
   if (typeof given === "string")
     return given.startsWith("redis")
       ? openRedis(given, { warn, load })
-      : openPostgres(given, { warn, load, createsTables });
-  const store = entriesOf(given, createsTables);
-  if (!store) throw storeRefused(whyNoStore(given));
-  return { ...NOT_OURS, store };
+      : openPostgres(given, { warn, load, shouldCreateTables });
+  const store = toEntryStore(given, shouldCreateTables);
+  if (!store) throw createInvalidStoreError(describeInvalidStore(given));
+  return { ...APP_CONNECTION, store };
 }
 
 /** The application opens and closes a connection that it has made itself. */
-const NOT_OURS: Omit<OpenStore, "store"> = {
+const APP_CONNECTION: Omit<ConnectedStore, "store"> = {
   opened: Promise.resolve(),
-  durability: async () => undefined,
-  trouble: () => undefined,
-  lacks: async () => undefined,
+  findDurabilityRisks: async () => undefined,
+  getConnectionError: () => undefined,
+  findMissingTables: async () => undefined,
   close: async () => {},
 };
 
-function entriesOf(given: StoreObject, createsTables: boolean): EntryStore | undefined {
+function toEntryStore(given: StoreObject, shouldCreateTables: boolean): EntryStore | undefined {
   if (PortalSessionStore.isOurs(given)) return given.entries;
   if (isRedisClient(given)) return createRedisStore(given);
-  if (isPool(given)) return createPostgresStore(given, { createsTables });
+  if (isPool(given)) return createPostgresStore(given, { shouldCreateTables });
   if (!isRecordStore(given)) return undefined;
-  return isEntryStore(given) ? given : createEntryStore(given);
+  return isEntryStore(given) ? given : createAdapterEntryStore(given);
 }
 
 /** Whether openStore() can use an object. */
 export const isStore = (value: object): value is StoreObject =>
   PortalSessionStore.isOurs(value) || isRedisClient(value) || isPool(value) || isRecordStore(value);
 
-const has = (value: object, ...methods: readonly string[]): boolean =>
+const hasMethods = (value: object, ...methods: readonly string[]): boolean =>
   methods.every((name) => typeof (value as Record<string, unknown>)[name] === "function");
 
 const isPool = (value: object): value is PostgresPool =>
-  has(value, "query", "connect", "end") && "totalCount" in value;
+  hasMethods(value, "query", "connect", "end") && "totalCount" in value;
 
 const RECORD_METHODS = ["read", "create", "replace", "touch", "remove"] as const;
 const INDEX_METHODS = ["add", "list", "remove"] as const;
 
-const isRecordStore = (value: object): value is RecordStore => missingMethods(value).length === 0;
+const isRecordStore = (value: object): value is RecordStore => findMissingMethods(value).length === 0;
 
 /** Lists the methods of RecordStore that an object does not have. */
-function missingMethods(value: object): string[] {
+function findMissingMethods(value: object): string[] {
   const index: object = Object((value as { index?: unknown }).index);
   return [
-    ...RECORD_METHODS.filter((name) => !has(value, name)),
-    ...INDEX_METHODS.filter((name) => !has(index, name)).map((name) => `index.${name}`),
+    ...RECORD_METHODS.filter((name) => !hasMethods(value, name)),
+    ...INDEX_METHODS.filter((name) => !hasMethods(index, name)).map((name) => `index.${name}`),
   ];
 }
 
 const isEntryStore = (value: RecordStore): value is EntryStore =>
-  has(value, "readEntry", "createEntry", "updateEntry");
+  hasMethods(value, "readEntry", "createEntry", "updateEntry");
 
 /** Says why openStore() cannot use an object, in a message that begins with the name of the option. */
-export function whyNoStore(value: object): string {
-  const isAdapter = has(value, "read", "create");
-  return isAdapter ? `is an adapter without ${missingMethods(value).join(", ")}` : NO_STORE;
+export function describeInvalidStore(value: object): string {
+  const isAdapter = hasMethods(value, "read", "create");
+  return isAdapter ? `is an adapter without ${findMissingMethods(value).join(", ")}` : INVALID_STORE;
 }
 
-const NO_STORE =
+const INVALID_STORE =
   "is none of these: an address (redis://…, postgres://…), a client of redis or ioredis, a Pool of pg, a store of createStore(), an adapter with read, create, replace, touch, remove and index. Another store of express-session goes into app.use(session({ store })), before portalAuth(). Pass portalAuth() one of those above for the logins";
 
 const require = createRequire(import.meta.url);
@@ -99,6 +99,6 @@ function loadPackage(name: string): unknown {
     return require(name);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "MODULE_NOT_FOUND") throw error;
-    throw storeRefused(`needs a package that is not installed: npm install ${name}`);
+    throw createInvalidStoreError(`needs a package that is not installed: npm install ${name}`);
   }
 }

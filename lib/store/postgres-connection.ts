@@ -1,11 +1,17 @@
-import { type Lack, type Load, type Loss, type OpenStore, troubleWith } from "./opened.js";
+import {
+  type ConnectedStore,
+  createErrorReporter,
+  type DurabilityRisk,
+  type LoadPackage,
+  type MissingTables,
+} from "./connected-store.js";
 import { createPostgresStore } from "./postgres-store.js";
 import {
+  buildMissingExpression,
   DEFAULT_TABLE,
-  isMissing,
   type PostgresPool,
   type PostgresTables,
-  postgresTables,
+  quoteTableNames,
 } from "./postgres-tables.js";
 
 interface ClosablePool extends PostgresPool {
@@ -21,9 +27,9 @@ export interface OpenPostgresOptions {
   /** Receives what fails on the connection, at most once a minute. */
   readonly warn: (message: string) => void;
   /** Loads the package `pg`. */
-  readonly load: Load;
+  readonly load: LoadPackage;
   /** Whether missing tables are created before the first query. Default true. */
-  readonly createsTables?: boolean;
+  readonly shouldCreateTables?: boolean;
 }
 
 const TIMEOUT_MS = 5000;
@@ -31,8 +37,8 @@ const TIMEOUT_MS = 5000;
 /** Connects to PostgreSQL in the background. An application starts although the server is down. */
 export function openPostgres(
   connectionString: string,
-  { warn, load, createsTables = true }: OpenPostgresOptions,
-): OpenStore {
+  { warn, load, shouldCreateTables = true }: OpenPostgresOptions,
+): ConnectedStore {
   const { Pool } = load("pg") as PgPackage;
   const pool = new Pool({
     connectionString,
@@ -40,10 +46,10 @@ export function openPostgres(
     connectionTimeoutMillis: TIMEOUT_MS,
     query_timeout: TIMEOUT_MS,
   });
-  const report = troubleWith("PostgreSQL", warn);
+  const report = createErrorReporter("PostgreSQL", warn);
   pool.on("error", report); // without a listener a lost connection would end the process
-  const store = createPostgresStore(pool, { createsTables });
-  const tables = postgresTables(DEFAULT_TABLE);
+  const store = createPostgresStore(pool, { shouldCreateTables });
+  const tables = quoteTableNames(DEFAULT_TABLE);
   let isClosed = false;
   return {
     store,
@@ -51,9 +57,9 @@ export function openPostgres(
     opened: firstQuery().catch((error) => {
       if (!isClosed) report(error);
     }),
-    durability: () => durabilityOf(pool, tables),
-    trouble: () => undefined,
-    lacks: () => lackOf(pool, tables),
+    findDurabilityRisks: () => findDurabilityRisks(pool, tables),
+    getConnectionError: () => undefined,
+    findMissingTables: () => findMissingTables(pool, tables),
     async close() {
       isClosed = true;
       await pool.end();
@@ -61,24 +67,30 @@ export function openPostgres(
   };
 
   async function firstQuery(): Promise<void> {
-    if (createsTables) await store.read("");
+    if (shouldCreateTables) await store.read("");
     else await pool.query("SELECT 1");
   }
 }
 
-async function lackOf(pool: PostgresPool, tables: PostgresTables): Promise<Lack | undefined> {
+async function findMissingTables(
+  pool: PostgresPool,
+  tables: PostgresTables,
+): Promise<MissingTables | undefined> {
   const { rows } = await pool.query(
-    `SELECT ${isMissing(tables)} AS missing, has_schema_privilege(current_schema(), 'CREATE') AS may`,
+    `SELECT ${buildMissingExpression(tables)} AS missing, has_schema_privilege(current_schema(), 'CREATE') AS may`,
   );
   const [{ missing, may } = {}] = rows;
   if (missing !== "true") return undefined;
-  return { found: `the table ${DEFAULT_TABLE} or ${DEFAULT_TABLE}_index is missing`, isMade: may === true };
+  return {
+    found: `the table ${DEFAULT_TABLE} or ${DEFAULT_TABLE}_index is missing`,
+    isCreatedByApp: may === true,
+  };
 }
 
-async function durabilityOf(
+async function findDurabilityRisks(
   pool: PostgresPool,
   { entries, names }: PostgresTables,
-): Promise<readonly Loss[]> {
+): Promise<readonly DurabilityRisk[]> {
   const { rows } = await pool.query(
     `SELECT oid::regclass::text AS name FROM pg_class
      WHERE relpersistence = 'u' AND oid IN (to_regclass('${entries}'), to_regclass('${names}'))`,

@@ -1,20 +1,20 @@
 import { pause } from "../util/pause.js";
 import {
+  createTablesBeforeQuery,
   DEFAULT_TABLE,
   type PostgresPool,
   type PostgresQuery,
   type PostgresResult,
   type PostgresTables,
-  postgresTables,
-  withTables,
+  quoteTableNames,
 } from "./postgres-tables.js";
-import type { EntryStore, RecordIndex, SessionEntry, StoredRecord } from "./records.js";
+import type { EntryStore, RecordIndex, SessionEntry, StoredRecord } from "./record-store.js";
 
 export interface PostgresStoreOptions {
   /** Default `portal_session`. The table of names is called `portal_session_index` then. */
   readonly table?: string;
   /** Whether missing tables are created before the first query. Default true. */
-  readonly createsTables?: boolean;
+  readonly shouldCreateTables?: boolean;
 }
 
 /**
@@ -23,17 +23,17 @@ export interface PostgresStoreOptions {
  */
 export function createPostgresStore(
   pool: PostgresPool,
-  { table = DEFAULT_TABLE, createsTables = true }: PostgresStoreOptions = {},
+  { table = DEFAULT_TABLE, shouldCreateTables = true }: PostgresStoreOptions = {},
 ): EntryStore {
-  const tables = postgresTables(table);
-  const query: PostgresQuery = createsTables
-    ? withTables(pool, tables)
+  const tables = quoteTableNames(table);
+  const query: PostgresQuery = shouldCreateTables
+    ? createTablesBeforeQuery(pool, tables)
     : (text, values) => pool.query(text, values);
   return new PostgresStore(query, tables);
 }
 
 const SWEEP_MS = 60_000;
-const SWEPT_AT_ONCE = 1000;
+const MAX_SWEPT_ROWS = 1000;
 
 /**
  * clock_timestamp() moves on while a statement waits for a lock, so an entry that expires meanwhile counts
@@ -41,7 +41,7 @@ const SWEPT_AT_ONCE = 1000;
  */
 const IS_ALIVE = "ends_at > clock_timestamp()";
 const LIFE_MS = "extract(epoch FROM ends_at - clock_timestamp()) * 1000";
-const endIn = (parameter: string): string =>
+const buildEndExpression = (parameter: string): string =>
   `clock_timestamp() + ${parameter}::float8 * interval '1 millisecond'`;
 /** The record's columns as texts, because an application may have changed how pg parses other types. */
 const RECORD = `record, version::text AS version, (${LIFE_MS})::text AS life`;
@@ -57,7 +57,7 @@ class PostgresStore implements EntryStore {
     this.#tables = tables;
     this.index = {
       add: (list, name, lifeMs) => this.#addName(list, name, lifeMs),
-      list: (list) => this.#namesOf(list),
+      list: (list) => this.#listNames(list),
       remove: (list, names) => this.#removeNames(list, names),
     };
   }
@@ -72,22 +72,22 @@ class PostgresStore implements EntryStore {
 
   async create(key: string, text: string, lifeMs: number): Promise<boolean> {
     const statement = `INSERT INTO ${this.#tables.entries} AS old (key, app, record, version, ends_at)
-      VALUES ($1, '{}', $2, 1, ${endIn("$3")})
+      VALUES ($1, '{}', $2, 1, ${buildEndExpression("$3")})
       ON CONFLICT (key) DO UPDATE SET app = CASE WHEN old.${IS_ALIVE} THEN old.app ELSE '{}' END,
-        record = excluded.record, version = 1, ends_at = ${endIn("$3")}
+        record = excluded.record, version = 1, ends_at = ${buildEndExpression("$3")}
       WHERE old.record IS NULL OR NOT old.${IS_ALIVE}`;
     return hasWritten(await this.#write(statement, [key, text, lifeMs]));
   }
 
   async replace(key: string, version: number, text: string, lifeMs?: number): Promise<boolean> {
     const statement = `UPDATE ${this.#tables.entries}
-      SET record = $3, version = version + 1, ends_at = coalesce(${endIn("$4")}, ends_at)
+      SET record = $3, version = version + 1, ends_at = coalesce(${buildEndExpression("$4")}, ends_at)
       WHERE key = $1 AND version = $2::bigint AND ${IS_ALIVE}`;
     return hasWritten(await this.#write(statement, [key, version, text, lifeMs]));
   }
 
   async touch(key: string, lifeMs: number): Promise<boolean> {
-    const statement = `UPDATE ${this.#tables.entries} SET ends_at = ${endIn("$2")} WHERE key = $1 AND ${IS_ALIVE}`;
+    const statement = `UPDATE ${this.#tables.entries} SET ends_at = ${buildEndExpression("$2")} WHERE key = $1 AND ${IS_ALIVE}`;
     return hasWritten(await this.#write(statement, [key, lifeMs]));
   }
 
@@ -104,7 +104,7 @@ class PostgresStore implements EntryStore {
     if (!row) return undefined;
     const record = toStoredRecord(row);
     return {
-      app: withNames(JSON.parse(String(row["app"])), decodeName),
+      app: renameKeys(JSON.parse(String(row["app"])), decodeName),
       record: record && { text: record.text, version: record.version },
       lifeMs: Number(row["life"]),
     };
@@ -117,9 +117,9 @@ class PostgresStore implements EntryStore {
     lifeMs: number,
   ): Promise<void> {
     const statement = `INSERT INTO ${this.#tables.entries} (key, app, record, version, ends_at)
-      VALUES ($1, $2::jsonb, $3::text, CASE WHEN $3::text IS NULL THEN NULL ELSE 1 END, ${endIn("$4")})
+      VALUES ($1, $2::jsonb, $3::text, CASE WHEN $3::text IS NULL THEN NULL ELSE 1 END, ${buildEndExpression("$4")})
       ON CONFLICT (key) DO UPDATE
-      SET app = excluded.app, record = excluded.record, version = excluded.version, ends_at = ${endIn("$4")}`;
+      SET app = excluded.app, record = excluded.record, version = excluded.version, ends_at = ${buildEndExpression("$4")}`;
     await this.#write(statement, [key, toJson(app), record, lifeMs]);
   }
 
@@ -130,18 +130,18 @@ class PostgresStore implements EntryStore {
     lifeMs: number | undefined,
   ): Promise<boolean> {
     const statement = `UPDATE ${this.#tables.entries}
-      SET app = (app - $3::text[]) || $2::jsonb, ends_at = coalesce(${endIn("$4")}, ends_at)
+      SET app = (app - $3::text[]) || $2::jsonb, ends_at = coalesce(${buildEndExpression("$4")}, ends_at)
       WHERE key = $1 AND ${IS_ALIVE}`;
     return hasWritten(await this.#write(statement, [key, toJson(changed), removed.map(encodeName), lifeMs]));
   }
 
   async #addName(list: string, name: string, lifeMs: number): Promise<void> {
-    const statement = `INSERT INTO ${this.#tables.names} AS old (list, name, ends_at) VALUES ($1, $2, ${endIn("$3")})
+    const statement = `INSERT INTO ${this.#tables.names} AS old (list, name, ends_at) VALUES ($1, $2, ${buildEndExpression("$3")})
       ON CONFLICT (list, name) DO UPDATE SET ends_at = greatest(old.ends_at, excluded.ends_at)`;
     await this.#write(statement, [list, name, lifeMs]);
   }
 
-  async #namesOf(list: string): Promise<readonly string[]> {
+  async #listNames(list: string): Promise<readonly string[]> {
     const statement = `SELECT name FROM ${this.#tables.names} WHERE list = $1 AND ${IS_ALIVE}`;
     return (await this.#run(statement, [list])).rows.map(({ name }) => String(name));
   }
@@ -168,26 +168,26 @@ class PostgresStore implements EntryStore {
     for (const table of [this.#tables.entries, this.#tables.names]) {
       // ctid finds a row again within one statement. statement_timestamp() lets the index on ends_at be used.
       const { rowCount } = await this.#query(`DELETE FROM ${table} WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM ${table} WHERE ends_at <= statement_timestamp() LIMIT ${SWEPT_AT_ONCE} FOR UPDATE SKIP LOCKED
+        SELECT ctid FROM ${table} WHERE ends_at <= statement_timestamp() LIMIT ${MAX_SWEPT_ROWS} FOR UPDATE SKIP LOCKED
       ))`);
-      if (rowCount === SWEPT_AT_ONCE) this.#sweepAt = 0;
+      if (rowCount === MAX_SWEPT_ROWS) this.#sweepAt = 0;
     }
   }
 
   #run(statement: string, values: unknown[]): Promise<PostgresResult> {
-    return withRetries(() => this.#query(statement, values));
+    return retryOnConflict(() => this.#query(statement, values));
   }
 }
 
-const ATTEMPTS = 50;
+const MAX_CONFLICTS = 50;
 
 /** Repeats a statement that PostgreSQL has rolled back because another transaction wrote to the same row. */
-async function withRetries(run: () => Promise<PostgresResult>): Promise<PostgresResult> {
+async function retryOnConflict(run: () => Promise<PostgresResult>): Promise<PostgresResult> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await run();
     } catch (error) {
-      if (!isConflict(error) || attempt === ATTEMPTS) throw error;
+      if (!isConflict(error) || attempt === MAX_CONFLICTS) throw error;
     }
     await pause(Math.random() * Math.min(attempt, 10) * 2);
   }
@@ -209,7 +209,7 @@ function toStoredRecord(row: Readonly<Record<string, unknown>> | undefined): Sto
   return { text: row["record"], version: Number(row["version"]), lifeMs: Number(row["life"]) };
 }
 
-const toJson = (app: SessionEntry["app"]): string => JSON.stringify(withNames(app, encodeName));
+const toJson = (app: SessionEntry["app"]): string => JSON.stringify(renameKeys(app, encodeName));
 
 /**
  * The values are JSON texts already. A name may hold what jsonb refuses, such as U+0000, so it is escaped
@@ -218,5 +218,5 @@ const toJson = (app: SessionEntry["app"]): string => JSON.stringify(withNames(ap
 const encodeName = (name: string): string => JSON.stringify(name).slice(1, -1);
 const decodeName = (name: string): string => (name.includes("\\") ? JSON.parse(`"${name}"`) : name);
 
-const withNames = (app: SessionEntry["app"], rename: (name: string) => string): SessionEntry["app"] =>
+const renameKeys = (app: SessionEntry["app"], rename: (name: string) => string): SessionEntry["app"] =>
   Object.fromEntries(Object.entries(app).map(([name, text]) => [rename(name), text]));

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import type { RecordStore } from "./records.js";
+import type { RecordStore } from "./record-store.js";
 
 /** The outcome of a trial with records that nobody needs. */
-export interface Probed {
+export interface ProbeResult {
   /** Whether one connection reads and extends what another one has written. */
   readonly isShared: boolean;
   /** Whether nothing was lost of what two connections did at the same moment. */
@@ -16,13 +16,13 @@ export interface Probed {
 
 const COUNTS = 10;
 const LIFE_MS = 60_000;
-const MOST_ATTEMPTS = 1000;
+const MAX_ATTEMPTS = 1000;
 
 /**
  * Writes a record under a random key on one connection, reads it on another, lets both change it at the same
  * moment, lists it, and removes it. If this process is killed in between, everything expires after a minute.
  */
-export async function probeStores(one: RecordStore, other: RecordStore): Promise<Probed> {
+export async function probeStores(one: RecordStore, other: RecordStore): Promise<ProbeResult> {
   const key = `probe:${randomBytes(16).toString("hex")}`;
   try {
     await one.create(key, "0", LIFE_MS);
@@ -49,7 +49,7 @@ async function countTogether(stores: readonly RecordStore[], key: string): Promi
 
 async function countUp(store: RecordStore, key: string): Promise<void> {
   let counted = 0;
-  for (let attempt = 0; counted < COUNTS && attempt < MOST_ATTEMPTS; attempt += 1) {
+  for (let attempt = 0; counted < COUNTS && attempt < MAX_ATTEMPTS; attempt += 1) {
     const stored = await store.read(key);
     if (stored && (await store.replace(key, stored.version, String(Number(stored.text) + 1)))) counted += 1;
   }

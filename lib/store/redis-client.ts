@@ -1,4 +1,4 @@
-import { storeRefused } from "./opened.js";
+import { createInvalidStoreError } from "./connected-store.js";
 import type { RedisScript } from "./redis-scripts.js";
 
 /** What createClient, createClientPool, createCluster and createSentinel of the package redis return. */
@@ -44,32 +44,34 @@ export const isRedisClient = (value: unknown): value is RedisClient => isNodeRed
  *
  * @throws PortalAuthError `options_invalid` if the client takes callbacks only
  */
-export function scriptRunner(client: RedisClient): RunScript {
+export function createScriptRunner(client: RedisClient): RunScript {
   if (isLegacyMode(client))
-    throw storeRefused("is a client of redis in legacy mode, which returns no promises: pass one without it");
-  const evaluate = isNodeRedis(client) ? nodeRedisCalls(client) : ioRedisCalls(client);
+    throw createInvalidStoreError(
+      "is a client of redis in legacy mode, which returns no promises: pass one without it",
+    );
+  const calls = isNodeRedis(client) ? createNodeRedisCalls(client) : createIoRedisCalls(client);
   return async function runScript(script, key, args = []) {
     try {
-      return await evaluate.bySha1(script.sha1, key, args);
+      return await calls.bySha1(script.sha1, key, args);
     } catch (error) {
       if (!isScriptUnknown(error)) throw error;
       // EVAL also keeps the script, so the next call needs only its hash.
-      return evaluate.byText(script.text, key, args);
+      return calls.byText(script.text, key, args);
     }
   };
 }
 
-interface Calls {
+interface ScriptCalls {
   bySha1(sha1: string, key: string, args: readonly string[]): Promise<unknown>;
   byText(text: string, key: string, args: readonly string[]): Promise<unknown>;
 }
 
-const nodeRedisCalls = (client: NodeRedisClient): Calls => ({
+const createNodeRedisCalls = (client: NodeRedisClient): ScriptCalls => ({
   bySha1: (sha1, key, args) => client.evalSha(sha1, { keys: [key], arguments: [...args] }),
   byText: (text, key, args) => client.eval(text, { keys: [key], arguments: [...args] }),
 });
 
-const ioRedisCalls = (client: IoRedisClient): Calls => ({
+const createIoRedisCalls = (client: IoRedisClient): ScriptCalls => ({
   bySha1: (sha1, key, args) => client.evalsha(sha1, 1, key, ...args),
   byText: (text, key, args) => client.eval(text, 1, key, ...args),
 });

@@ -1,11 +1,11 @@
-import type { EntryStore, RecordIndex, SessionEntry, StoredRecord } from "./records.js";
-import { type RedisClient, type RunScript, scriptRunner } from "./redis-client.js";
+import type { EntryStore, RecordIndex, SessionEntry, StoredRecord } from "./record-store.js";
+import { createScriptRunner, type RedisClient, type RunScript } from "./redis-client.js";
 import * as scripts from "./redis-scripts.js";
-import type { AppPart } from "./session-parts.js";
+import type { AppPart } from "./serialize-session.js";
 
 const DEFAULT_PREFIX = "portal:";
 /** About 3,000 years. Redis rejects much longer lives, and JavaScript does not count them exactly. */
-const LONGEST_LIFE_MS = 1e14;
+const MAX_LIFE_MS = 1e14;
 
 /**
  * Keeps records and sessions in Redis 6 or later, Redis Cluster or Valkey. They end by the server's clock.
@@ -18,7 +18,7 @@ const LONGEST_LIFE_MS = 1e14;
  * @throws PortalAuthError `options_invalid` if the client takes callbacks only
  */
 export function createRedisStore(client: RedisClient, { prefix = DEFAULT_PREFIX } = {}): EntryStore {
-  return new RedisStore(scriptRunner(client), prefix);
+  return new RedisStore(createScriptRunner(client), prefix);
 }
 
 class RedisStore implements EntryStore {
@@ -27,7 +27,7 @@ class RedisStore implements EntryStore {
 
   constructor(run: RunScript, prefix: string) {
     this.#run = (script, key, args) => run(script, prefix + key, args);
-    this.index = indexOf(this.#run);
+    this.index = createIndex(this.#run);
   }
 
   async read(key: string): Promise<StoredRecord | undefined> {
@@ -35,15 +35,15 @@ class RedisStore implements EntryStore {
   }
 
   async create(key: string, text: string, lifeMs: number): Promise<boolean> {
-    return isDone(await this.#run(scripts.CREATE, key, [toLife(lifeMs), text]));
+    return isTrueReply(await this.#run(scripts.CREATE, key, [serializeLife(lifeMs), text]));
   }
 
   async replace(key: string, version: number, text: string, lifeMs?: number): Promise<boolean> {
-    return isDone(await this.#run(scripts.REPLACE, key, [toLife(lifeMs), String(version), text]));
+    return isTrueReply(await this.#run(scripts.REPLACE, key, [serializeLife(lifeMs), String(version), text]));
   }
 
   async touch(key: string, lifeMs: number): Promise<boolean> {
-    return isDone(await this.#run(scripts.TOUCH, key, [toLife(lifeMs)]));
+    return isTrueReply(await this.#run(scripts.TOUCH, key, [serializeLife(lifeMs)]));
   }
 
   async remove(key: string, version?: number): Promise<StoredRecord | undefined> {
@@ -56,7 +56,7 @@ class RedisStore implements EntryStore {
 
   async createEntry(key: string, app: AppPart, record: string | undefined, lifeMs: number): Promise<void> {
     const fields = record === undefined ? ["v", "0"] : ["v", "1", "r", record];
-    await this.#run(scripts.CREATE_ENTRY, key, [toLife(lifeMs), ...fields, ...toFields(app)]);
+    await this.#run(scripts.CREATE_ENTRY, key, [serializeLife(lifeMs), ...fields, ...toFields(app)]);
   }
 
   async updateEntry(
@@ -66,16 +66,16 @@ class RedisStore implements EntryStore {
     lifeMs: number | undefined,
   ): Promise<boolean> {
     const fields = toFields(changed);
-    const args = [toLife(lifeMs), String(2 + fields.length), ...fields, ...removed.map(toField)];
-    return isDone(await this.#run(scripts.UPDATE_ENTRY, key, args));
+    const args = [serializeLife(lifeMs), String(2 + fields.length), ...fields, ...removed.map(toField)];
+    return isTrueReply(await this.#run(scripts.UPDATE_ENTRY, key, args));
   }
 }
 
-function indexOf(run: RunScript): RecordIndex {
+function createIndex(run: RunScript): RecordIndex {
   const keyOf = (list: string) => `list:${list}`;
   return {
     async add(list, name, lifeMs) {
-      await run(scripts.ADD_NAME, keyOf(list), [toLife(lifeMs), name]);
+      await run(scripts.ADD_NAME, keyOf(list), [serializeLife(lifeMs), name]);
     },
     async list(list) {
       const names = (await run(scripts.LIST_NAMES, keyOf(list))) as unknown[];
@@ -91,10 +91,10 @@ function indexOf(run: RunScript): RecordIndex {
  * Returns the life as a script takes it. A life that is not a number is rejected here, because the script
  * would fail only after it has written.
  */
-function toLife(lifeMs: number | undefined): string {
+function serializeLife(lifeMs: number | undefined): string {
   if (lifeMs === undefined) return "";
   if (Number.isNaN(lifeMs)) throw new TypeError("the life of a record or session is not a number");
-  return String(Math.min(Math.max(Math.ceil(lifeMs), 0), LONGEST_LIFE_MS));
+  return String(Math.min(Math.max(Math.ceil(lifeMs), 0), MAX_LIFE_MS));
 }
 
 const FIELD = "s:";
@@ -103,7 +103,7 @@ const toField = (name: string) => FIELD + name;
 
 const toFields = (app: AppPart) => Object.entries(app).flatMap(([name, json]) => [toField(name), json]);
 
-const isDone = (reply: unknown) => Number(reply) === 1;
+const isTrueReply = (reply: unknown) => Number(reply) === 1;
 
 /** A client may be set to return buffers instead of strings, or strings instead of numbers. */
 function toRecord(reply: unknown): StoredRecord | undefined {

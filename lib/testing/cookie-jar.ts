@@ -3,12 +3,12 @@ import { parseSetCookie } from "cookie";
 /** The cookies of one site, by name: as many as a test's program needs to know of them. */
 export type CookieJar = Map<string, string>;
 
-const asItIs = (text: string): string => text; // what is sent back is what was set: undecoded
+const keepEncoded = (text: string): string => text; // what is sent back is what was set: undecoded
 
 /** Keeps what an answer sets, and forgets what it takes back. */
-export function keepCookies(jar: CookieJar, lines: readonly string[]): CookieJar {
+export function storeCookies(jar: CookieJar, lines: readonly string[]): CookieJar {
   for (const line of lines) {
-    const { name, value = "", maxAge = 1, expires } = parseSetCookie(line, { decode: asItIs });
+    const { name, value = "", maxAge = 1, expires } = parseSetCookie(line, { decode: keepEncoded });
     const isTakenBack = value === "" || maxAge <= 0 || (expires !== undefined && expires.getTime() === 0);
     if (isTakenBack) jar.delete(name);
     else jar.set(name, value);
@@ -17,5 +17,5 @@ export function keepCookies(jar: CookieJar, lines: readonly string[]): CookieJar
 }
 
 /** As a browser sends them. */
-export const cookieHeader = (jar: ReadonlyMap<string, string>): string =>
+export const formatCookieHeader = (jar: ReadonlyMap<string, string>): string =>
   [...jar].map(([name, value]) => `${name}=${value}`).join("; ");

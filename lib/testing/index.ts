@@ -1,23 +1,23 @@
 export { cookiesFor, type TestCookie } from "./cookies-for.js";
 export { type FakeClock, fakeClock } from "./fake-clock.js";
 export { type LoginAsOptions, loginAs, type TestTokens } from "./login-as.js";
-export { DEMO_PEOPLE, type Person } from "./provider/demo-users.js";
+export { DEMO_USERS, type DemoUser } from "./provider/demo-users.js";
 export type {
-  Answer,
   IdTokenChanges,
-  LoggedOutAtPortal,
-  LogoutAnswer,
-  Portal,
-  PortalClient,
-  PortalOptions,
+  LocalProvider,
+  LocalProviderOptions,
+  LogoutResponse,
+  LogoutSubject,
+  ProviderClient,
   RecordedRequest,
+  Responder,
   Signer,
   SigningAlg,
-  Writing,
-  Written,
-} from "./provider/test-provider.js";
-export type { SignedIn } from "./sign-in.js";
-export { startTestPortal, type TestPortal, type TestPortalOptions } from "./start-test-portal.js";
+  TokenResponseWriter,
+  WrittenResponse,
+} from "./provider/local-provider.js";
+export type { SignInResult } from "./sign-in.js";
+export { startTestProvider, type TestProvider, type TestProviderOptions } from "./start-test-provider.js";
 export {
   type RecordStoreCheck,
   type RecordStoreChecksOptions,

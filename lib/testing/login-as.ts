@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import type { SessionData } from "express-session";
 import type { Claims, TokenSet } from "../contract/tokens.js";
 import { callbackPaths, type TestLogin, testLogins } from "../http/test-login.js";
-import { ask } from "./ask.js";
-import { cookieHeader, keepCookies } from "./cookie-jar.js";
+import { formatCookieHeader, storeCookies } from "./cookie-jar.js";
+import { sendRequest } from "./send-request.js";
 
 /** Tokens for a login of a test. What is left out: an access token that ends in an hour by the app's clock, and no refresh token. */
 export type TestTokens = Partial<TokenSet>;
@@ -53,43 +53,47 @@ export async function loginAs(
     );
   const { headers = {}, portal, session = {} } = options;
   const paths = options.path === undefined ? [...callbackPaths] : [options.path];
-  const seen: string[] = [];
+  const attempts: string[] = [];
   for (const path of paths) {
-    const ticket: TestLogin = { claims, tokens, session, instance: portal, isTaken: false };
-    const { status, cookies } = await askWithTicket(app, path, ticket, headers);
-    if (ticket.refusal !== undefined) throw new TypeError(`loginAs: ${ticket.refusal}`);
-    if (ticket.isTaken) return cookieHeader(keepCookies(new Map(), cookies));
-    seen.push(`${path} answered ${status}`);
+    const testLogin: TestLogin = { claims, tokens, session, instance: portal, isTaken: false };
+    const { status, cookies } = await sendTestLogin(app, path, testLogin, headers);
+    if (testLogin.refusal !== undefined) throw new TypeError(`loginAs: ${testLogin.refusal}`);
+    if (testLogin.isTaken) return formatCookieHeader(storeCookies(new Map(), cookies));
+    attempts.push(`${path} answered ${status}`);
   }
-  throw new Error(`loginAs: no portalAuth() of this app began a session. ${whatToDo(seen)}`);
+  throw new Error(`loginAs: no portalAuth() of this app began a session. ${describeAttempts(attempts)}`);
 }
 
-const whatToDo = (seen: readonly string[]): string =>
-  seen.length === 0
+const describeAttempts = (attempts: readonly string[]): string =>
+  attempts.length === 0
     ? "None was made in this process: create the app before you call loginAs()."
-    : `Tried: ${seen.join(", ")}. Say where its callback is with { path }, its name with { portal }, and with { headers: { host } } where a host chooses it.`;
+    : `Tried: ${attempts.join(", ")}. Say where its callback is with { path }, its name with { portal }, and with { headers: { host } } where a host chooses it.`;
 
-const OWN = "x-login-as";
+const MARK_HEADER = "x-login-as";
 
 /** One request over real HTTP, whose object on the other side carries the ticket. */
-async function askWithTicket(
+async function sendTestLogin(
   app: RequestListener,
   path: string,
-  ticket: TestLogin,
+  testLogin: TestLogin,
   headers: Readonly<Record<string, string>>,
 ) {
-  const own = randomUUID(); // whoever else finds this port gets no login
+  const mark = randomUUID(); // whoever else finds this port gets no login
   const server = createServer((req, res) => {
-    if (req.headers[OWN] !== own) return void res.destroy();
-    delete req.headers[OWN];
-    testLogins.set(req, ticket);
-    lookLikeHttps(req);
+    if (req.headers[MARK_HEADER] !== mark) return void res.destroy();
+    delete req.headers[MARK_HEADER];
+    testLogins.set(req, testLogin);
+    markAsHttps(req);
     app(req, res);
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   try {
     const { port } = server.address() as AddressInfo;
-    return await ask(new URL(path, `http://127.0.0.1:${port}`), { accept: "*/*", ...headers, [OWN]: own });
+    return await sendRequest(new URL(path, `http://127.0.0.1:${port}`), {
+      accept: "*/*",
+      ...headers,
+      [MARK_HEADER]: mark,
+    });
   } finally {
     server.closeAllConnections();
     server.close();
@@ -97,6 +101,6 @@ async function askWithTicket(
 }
 
 /** Or no Secure cookie would be set. */
-function lookLikeHttps({ socket }: IncomingMessage): void {
+function markAsHttps({ socket }: IncomingMessage): void {
   Object.defineProperty(socket, "encrypted", { value: true, configurable: true });
 }

@@ -1,8 +1,8 @@
-import { ask } from "./ask.js";
-import { type CookieJar, cookieHeader, keepCookies } from "./cookie-jar.js";
+import { type CookieJar, formatCookieHeader, storeCookies } from "./cookie-jar.js";
+import { sendRequest } from "./send-request.js";
 
 /** What came of a login. */
-export interface SignedIn {
+export interface SignInResult {
   /** The app's cookies, as a header: `Cookie: …`. */
   readonly cookie: string;
   /** Where the app led in the end. */
@@ -13,34 +13,34 @@ export interface SignedIn {
   readonly body: string;
 }
 
-const MOST_REDIRECTS = 20;
-const AS_A_BROWSER = {
+const MAX_REDIRECTS = 20;
+const BROWSER_HEADERS = {
   accept: "text/html",
   "sec-fetch-mode": "navigate",
   "sec-fetch-dest": "document",
 };
 
 /** Follows a login through app and portal, with a cookie jar for each. */
-export async function signIn(issuer: string, address: string | URL, sub: string): Promise<SignedIn> {
+export async function signIn(issuer: string, address: string | URL, sub: string): Promise<SignInResult> {
   const jars = new Map<string, CookieJar>();
   let url = new URL(address);
   let form: URLSearchParams | undefined;
-  for (let steps = 0; steps < MOST_REDIRECTS; steps += 1) {
+  for (let steps = 0; steps < MAX_REDIRECTS; steps += 1) {
     const jar = jars.get(url.origin) ?? new Map();
     jars.set(url.origin, jar);
-    const { status, location, cookies, body } = await ask(
+    const { status, location, cookies, body } = await sendRequest(
       url,
-      { ...AS_A_BROWSER, cookie: cookieHeader(jar) },
+      { ...BROWSER_HEADERS, cookie: formatCookieHeader(jar) },
       form,
     );
-    keepCookies(jar, cookies);
+    storeCookies(jar, cookies);
     const isLoginPage = location === undefined && url.origin === issuer && url.pathname === "/portal/login";
     if (location === undefined && (!isLoginPage || form)) {
-      const cookie = cookieHeader(jars.get(new URL(address).origin) ?? new Map());
+      const cookie = formatCookieHeader(jars.get(new URL(address).origin) ?? new Map());
       return { cookie, location: url.href, status, body };
     }
     form = isLoginPage ? new URLSearchParams({ sub }) : undefined;
     if (location !== undefined) url = new URL(location, url);
   }
-  throw new Error(`signIn: over ${MOST_REDIRECTS} redirects, the last to ${url.origin}${url.pathname}`);
+  throw new Error(`signIn: over ${MAX_REDIRECTS} redirects, the last to ${url.origin}${url.pathname}`);
 }

@@ -5,7 +5,9 @@ import { IncomingMessage } from "node:http";
  *
  * @throws TypeError where the first argument is a request
  */
-export function refuseRequest(given: unknown, maker: string): void {
+export function assertFactoryCall(given: unknown, factoryName: string): void {
   if (given instanceof IncomingMessage)
-    throw new TypeError(`${maker} makes a handler and was called as one: write ${maker}(), with parentheses`);
+    throw new TypeError(
+      `${factoryName} makes a handler and was called as one: write ${factoryName}(), with parentheses`,
+    );
 }

@@ -31,7 +31,7 @@ export function createEncryption(secrets: readonly string[], purpose: string): E
       return [HEADER, "", ...[iv, text, tag].map((part) => part.toString("base64url"))].join(".");
     },
     decrypt(encrypted) {
-      const parts = partsOf(encrypted);
+      const parts = parseJwe(encrypted);
       const decrypted = parts && keys.map((key) => decrypt(key, parts)).find((value) => value !== undefined);
       return decrypted && JSON.parse(decrypted.toString("utf8"));
     },
@@ -51,10 +51,11 @@ export interface ByteEncryption {
 }
 
 /** The length of what a ByteSealer makes of so many bytes, in characters. */
-export const encryptedLength = (bytes: number): number => Math.ceil(((IV_BYTES + bytes + TAG_BYTES) * 4) / 3);
+export const getEncryptedLength = (bytes: number): number =>
+  Math.ceil(((IV_BYTES + bytes + TAG_BYTES) * 4) / 3);
 
 /** How many bytes fit, sealed, into so many characters. */
-export const encryptableBytes = (length: number): number =>
+export const getMaxEncryptableBytes = (length: number): number =>
   Math.floor((length * 3) / 4) - IV_BYTES - TAG_BYTES;
 
 /**
@@ -83,7 +84,7 @@ export function createByteEncryption(secrets: readonly string[], purpose: string
 export const deriveKeys = (secrets: readonly string[], purpose: string): Buffer[] =>
   secrets.map((secret) => Buffer.from(hkdfSync("sha256", secret, "", `express-portal-auth ${purpose}`, 32)));
 
-interface Pieces {
+interface CipherParts {
   readonly iv: Buffer;
   readonly text: Buffer;
   readonly tag: Buffer;
@@ -93,7 +94,7 @@ interface Pieces {
  * The parts of what may be a JWE of ours; each in the one way to write it, so that no two texts mean the
  * same.
  */
-function partsOf(encrypted: string): Pieces | undefined {
+function parseJwe(encrypted: string): CipherParts | undefined {
   const [header, key, ...rest] = encrypted.split(".");
   const [iv, text, tag] = rest.map((part) => Buffer.from(part, "base64url"));
   if (header !== HEADER || key !== "" || rest.length !== 3 || !iv || !text || !tag) return undefined;
@@ -103,7 +104,7 @@ function partsOf(encrypted: string): Pieces | undefined {
     : undefined;
 }
 
-function encrypt(key: Buffer, bytes: Buffer): Pieces {
+function encrypt(key: Buffer, bytes: Buffer): CipherParts {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES }).setAAD(AAD);
   const text = Buffer.concat([cipher.update(bytes), cipher.final()]);
@@ -111,7 +112,7 @@ function encrypt(key: Buffer, bytes: Buffer): Pieces {
 }
 
 /** Returns undefined for bytes that another secret sealed, or that were changed. */
-function decrypt(key: Buffer, { iv, text, tag }: Pieces): Buffer | undefined {
+function decrypt(key: Buffer, { iv, text, tag }: CipherParts): Buffer | undefined {
   const decipher = createDecipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES });
   decipher.setAAD(AAD).setAuthTag(tag);
   try {

@@ -2,13 +2,13 @@ const MINUTE_MS = 60_000;
 
 /** Passes on at most one message a minute, so that a failure of every request does not fill the log. */
 export function onceAMinute<Message extends unknown[]>(
-  tell: (...message: Message) => void,
+  report: (...message: Message) => void,
 ): (...message: Message) => void {
   let nextAt = Number.NEGATIVE_INFINITY;
   return function tellSometimes(...message) {
     const now = performance.now();
     if (now < nextAt) return;
     nextAt = now + MINUTE_MS;
-    tell(...message);
+    report(...message);
   };
 }

@@ -15,13 +15,13 @@ export function createQueue(): Queue {
 }
 
 /** Runs work of the same name once at a time. A call that comes while it runs shares its outcome. */
-export interface Join<T> {
+export interface SingleFlight<T> {
   (name: string, work: () => Promise<T>): Promise<T>;
   /** Resolves when all work that runs now has succeeded or failed. */
-  settled(): Promise<void>;
+  waitForAll(): Promise<void>;
 }
 
-export function createJoin<T>(): Join<T> {
+export function createSingleFlight<T>(): SingleFlight<T> {
   const running = new Map<string, Promise<T>>();
   function join(name: string, work: () => Promise<T>): Promise<T> {
     let outcome = running.get(name);
@@ -31,5 +31,5 @@ export function createJoin<T>(): Join<T> {
     }
     return outcome;
   }
-  return Object.assign(join, { settled: async () => void (await Promise.allSettled(running.values())) });
+  return Object.assign(join, { waitForAll: async () => void (await Promise.allSettled(running.values())) });
 }

@@ -12,8 +12,8 @@ interface Cached<Value> {
  */
 export class TextCache<Value> {
   readonly #cached = new Map<string, Cached<Value>>();
-  readonly #most: number;
-  readonly #keepMs: number;
+  readonly #maxCharacters: number;
+  readonly #maxUnusedMs: number;
   readonly #clock: Clock;
   #length = 0;
 
@@ -22,8 +22,8 @@ export class TextCache<Value> {
    * @param keepMs in milliseconds
    */
   constructor(most: number, keepMs: number, clock: Clock) {
-    this.#most = most;
-    this.#keepMs = keepMs;
+    this.#maxCharacters = most;
+    this.#maxUnusedMs = keepMs;
     this.#clock = clock;
   }
 
@@ -38,13 +38,13 @@ export class TextCache<Value> {
   }
 
   /** Keeps a value in place of the one under the same key. Returns the value. */
-  keep(key: string, text: string, value: Value): Value {
+  save(key: string, text: string, value: Value): Value {
     this.#drop(key);
     const now = this.#clock();
     this.#cached.set(key, { text, value, usedAt: now });
     this.#length += text.length;
     for (const [oldest, { usedAt }] of this.#cached) {
-      if (this.#length <= this.#most && now < usedAt + this.#keepMs) break;
+      if (this.#length <= this.#maxCharacters && now < usedAt + this.#maxUnusedMs) break;
       this.#drop(oldest);
     }
     return value;

@@ -7,6 +7,6 @@ const MAX_LENGTH = 10_000;
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 /** Replaces line breaks and control characters, so that text from outside cannot forge lines in a log or a terminal. */
-export function oneLine(text: string): string {
+export function toSingleLine(text: string): string {
   return stripVTControlCharacters(text.slice(0, MAX_LENGTH)).replace(CONTROL_CHARACTERS, " ");
 }

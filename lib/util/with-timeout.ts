@@ -2,15 +2,15 @@
  * What work comes to, or, when it takes longer, what `late` gives or throws instead. The work goes on; what it comes to
  * then is nobody's, so nothing is said of its failure.
  */
-export function withinTime<T, Late>(
+export function withTimeout<T, Late>(
   work: Promise<T>,
   milliseconds: number,
-  late: () => Late | Promise<Late>,
+  onTimeout: () => Late | Promise<Late>,
 ): Promise<T | Late> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       try {
-        resolve(late());
+        resolve(onTimeout());
       } catch (error) {
         reject(error);
       }

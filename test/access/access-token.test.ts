@@ -1,20 +1,20 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { PortalAuthOptions } from "../../lib/index.js";
-import type { Answer } from "../../lib/testing/provider/test-provider.js";
+import type { Responder } from "../../lib/testing/provider/local-provider.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
-import { holdNext, html, json, LEEWAY_SECONDS, logIn, SESSIONS, TOKEN_SECONDS } from "./logged-in.js";
+import { holdNext, html, json, LEEWAY_SECONDS, logIn, SESSIONS, TOKEN_SECONDS } from "./signed-in-request.js";
 
 describe("a token that is good for the leeway", () => {
   test("is handed out without a request to the portal", async () => {
-    const { ask, tokens, portal, later } = await logIn();
+    const { ask, tokens, provider, later } = await logIn();
     const { access_token } = await tokens();
-    const asked = portal.requests.length;
+    const asked = provider.requests.length;
     for (const seconds of [0, 100, TOKEN_SECONDS - LEEWAY_SECONDS - 101]) {
       later(seconds);
       expect(await ask()).toEqual({ status: 200, access_token });
     }
-    expect(portal.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(asked);
   });
 
   test.each<[string, PortalAuthOptions, number, boolean]>([
@@ -50,8 +50,8 @@ describe("a portal whose tokens live shorter than the leeway", () => {
 });
 
 test("a token that says nothing of its end is handed out for as long as the session lasts", async () => {
-  const { browser, url, ask, tokens, portal, later, refreshes } = await logIn();
-  portal.nextTokenAnswer({ expires_in: undefined });
+  const { browser, url, ask, tokens, provider, later, refreshes } = await logIn();
+  provider.nextTokenResponse({ expires_in: undefined });
   await browser.visit(`${url}/login`, { site: "same-origin" });
   const { access_token, expires_at } = await tokens();
   expect(expires_at).toBeUndefined();
@@ -63,30 +63,30 @@ test("a token that says nothing of its end is handed out for as long as the sess
 describe("without a refresh token", () => {
   const logInWithout = async () => {
     const world = await logIn();
-    world.portal.nextTokenAnswer({ refresh_token: undefined });
+    world.provider.nextTokenResponse({ refresh_token: undefined });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
-    return { ...world, asked: world.portal.requests.length };
+    return { ...world, asked: world.provider.requests.length };
   };
 
   test("a token is handed out while it is good, though it be for less than the leeway", async () => {
-    const { ask, tokens, later, portal, asked } = await logInWithout();
+    const { ask, tokens, later, provider, asked } = await logInWithout();
     const { access_token } = await tokens();
     later(TOKEN_SECONDS - 1);
     expect(await ask()).toEqual({ status: 200, access_token });
-    expect(portal.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(asked);
   });
 
   test("its end is told as 401 token_expired, and the person stays logged in", async () => {
-    const { ask, later, me, portal, asked } = await logInWithout();
+    const { ask, later, me, provider, asked } = await logInWithout();
     later(TOKEN_SECONDS);
     expect(await ask()).toEqual({ status: 401, code: "token_expired" });
     expect((await me()).isAuthenticated).toBe(true);
-    expect(portal.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(asked);
   });
 
   test("the same holds when this request has loaded one that is stored no more", async () => {
-    const { inRequest, later, store, portal } = await logIn();
-    const asked = portal.requests.length;
+    const { inRequest, later, store, provider } = await logIn();
+    const asked = provider.requests.length;
     later(TOKEN_SECONDS);
     const asking = inRequest(async (req) => {
       await store.changeLogin(req.session.portal?.login_id, (record) => {
@@ -96,7 +96,7 @@ describe("without a refresh token", () => {
       return req.portal.accessToken();
     });
     await expect(asking).rejects.toMatchObject({ code: "token_expired", status: 401 });
-    expect(portal.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(asked);
   });
 });
 
@@ -109,10 +109,10 @@ test("tokens() shows what is stored, and never refreshes", async () => {
 });
 
 test("who is not logged in gets 401 login_required, and the portal is left alone", async () => {
-  const { ask, portal } = await logIn();
-  const asked = portal.requests.length;
+  const { ask, provider } = await logIn();
+  const asked = provider.requests.length;
   expect(await ask(new Browser())).toEqual({ status: 401, code: "login_required" });
-  expect(portal.requests).toHaveLength(asked);
+  expect(provider.requests).toHaveLength(asked);
 });
 
 describe.each(SESSIONS)("%s", (_name, session) => {
@@ -179,34 +179,34 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
     "consent_required",
     "account_selection_required",
   ])("%s: 401 refresh_refused, an empty store, and the way to the login", async (error) => {
-    const { ask, later, browser, url, me, stored, portal } = await logIn({
+    const { ask, later, browser, url, me, stored, provider } = await logIn({
       session,
       log: [/refresh_refused/],
     });
-    portal.answerNext("/oauth2/token", json(400, { error }));
+    provider.answerNext("/oauth2/token", json(400, { error }));
     later(TOKEN_SECONDS);
     expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
     expect(await stored()).toEqual([]);
     expect((await me()).isAuthenticated).toBe(false);
     expect(await ask()).toEqual({ status: 401, code: "login_required" });
     const page = await browser.navigate(`${url}/account`);
-    expect([page.status, page.headers.location?.startsWith(`${portal.issuer}/oauth2/authorize?`)]).toEqual([
+    expect([page.status, page.headers.location?.startsWith(`${provider.issuer}/oauth2/authorize?`)]).toEqual([
       302,
       true,
     ]);
   });
 
   test("within the leeway as well: a login that is over is not lived out", async () => {
-    const { ask, later, stored, portal } = await logIn({ session, log: [/refresh_refused/] });
-    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const { ask, later, stored, provider } = await logIn({ session, log: [/refresh_refused/] });
+    provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     later(TOKEN_SECONDS - 1);
     expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
     expect(await stored()).toEqual([]);
   });
 
   test("for the request that asked, too", async () => {
-    const { inRequest, later, portal } = await logIn({ session, log: [/refresh_refused/] });
-    portal.removePerson("amara-okafor");
+    const { inRequest, later, provider } = await logIn({ session, log: [/refresh_refused/] });
+    provider.removeUser("amara-okafor");
     later(TOKEN_SECONDS);
     const seen = await inRequest(async (req) => {
       const code = await req.portal.accessToken().catch((error) => error.code);
@@ -216,9 +216,9 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
   });
 
   test("and no other", async () => {
-    const { ask, later, another, portal, stored } = await logIn({ session, log: [/refresh_refused/] });
+    const { ask, later, another, provider, stored } = await logIn({ session, log: [/refresh_refused/] });
     const other = await another();
-    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     later(TOKEN_SECONDS);
     expect((await ask()).status).toBe(401);
     expect((await ask(other)).status).toBe(200);
@@ -226,8 +226,8 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
   });
 
   test("all that asked at once are told the same, and the portal is asked once", async () => {
-    const { ask, later, portal, refreshes } = await logIn({ session, log: [/refresh_refused/] });
-    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const { ask, later, provider, refreshes } = await logIn({ session, log: [/refresh_refused/] });
+    provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     later(TOKEN_SECONDS);
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask()));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]));
@@ -236,7 +236,7 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
 });
 
 /** What providers answer to a dead refresh token instead of `invalid_grant`. */
-const UNCLEAR_REFUSALS: [name: string, answer: Answer][] = [
+const UNCLEAR_REFUSALS: [name: string, answer: Responder][] = [
   ["Dex: invalid_request", json(400, { error: "invalid_request" })],
   ["Glewlwyd: no body", (_req, res) => void res.writeHead(400).end()],
   ["access_denied", json(400, { error: "access_denied" })],
@@ -252,8 +252,8 @@ describe.each(UNCLEAR_REFUSALS)("a 400 that names no problem of the client (%s)"
   const log = [/(refresh|token)_refused/];
 
   test("ends the session once the access token has expired", async () => {
-    const { ask, later, me, stored, portal, log: lines } = await logIn({ log });
-    portal.answerNext("/oauth2/token", answer);
+    const { ask, later, me, stored, provider, log: lines } = await logIn({ log });
+    provider.answerNext("/oauth2/token", answer);
     later(TOKEN_SECONDS);
     expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
     expect(await stored()).toEqual([]);
@@ -264,16 +264,16 @@ describe.each(UNCLEAR_REFUSALS)("a 400 that names no problem of the client (%s)"
   });
 
   test("ends nothing while the access token is valid, and the session of that user alone afterwards", async () => {
-    const { ask, later, another, tokens, stored, portal } = await logIn({ log });
+    const { ask, later, another, tokens, stored, provider } = await logIn({ log });
     const other = await another();
     const { access_token } = await tokens();
-    portal.answerNext("/oauth2/token", answer);
+    provider.answerNext("/oauth2/token", answer);
     later(TOKEN_SECONDS - 1);
     expect(await ask()).toEqual({ status: 200, access_token });
     expect((await ask(other)).status).toBe(200);
     expect(await stored()).toHaveLength(2);
     later(2);
-    portal.answerNext("/oauth2/token", answer);
+    provider.answerNext("/oauth2/token", answer);
     expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
     expect((await ask(other)).status).toBe(200);
     expect(await stored()).toHaveLength(1);
@@ -282,7 +282,7 @@ describe.each(UNCLEAR_REFUSALS)("a 400 that names no problem of the client (%s)"
 
 describe("trouble with the portal logs nobody out", () => {
   const silence = () => {};
-  test.each<[string, string, Answer]>([
+  test.each<[string, string, Responder]>([
     ["a connection that is cut", "portal_unreachable", (req) => void req.socket.destroy()],
     ["an error of its own", "portal_failed", json(500, { error: "oops" })],
     ["a gateway's page", "portal_failed", html(502)],
@@ -301,7 +301,7 @@ describe("trouble with the portal logs nobody out", () => {
     ["a page with 400, of something in front of the provider", "refresh_failed", html(400)],
     ["invalid_request with 403", "refresh_failed", json(403, { error: "invalid_request" })],
     ...["invalid_scope", "invalid_target", "invalid_dpop_proof", "use_dpop_nonce", "slow_down"].map(
-      (error): [string, string, Answer] => [error, "refresh_failed", json(400, { error })],
+      (error): [string, string, Responder] => [error, "refresh_failed", json(400, { error })],
     ),
     [
       "JSON that is cut off",
@@ -319,11 +319,11 @@ describe("trouble with the portal logs nobody out", () => {
   ])(
     "%s: the token while it is good, then 503 %s, and a new one when the portal is well",
     async (_name, code, answer) => {
-      const { ask, later, me, tokens, portal, refreshes } = await logIn({
+      const { ask, later, me, tokens, provider, refreshes } = await logIn({
         log: [/\((400|401|403|500|502|503)\)[:,]/],
       });
       const before = await tokens();
-      portal.answerNext("/oauth2/token", answer === silence ? giveUpWhenAsked() : answer, 2);
+      provider.answerNext("/oauth2/token", answer === silence ? giveUpWhenAsked() : answer, 2);
       later(TOKEN_SECONDS - 1);
       expect(await ask()).toEqual({ status: 200, access_token: before.access_token });
       later(1);
@@ -338,26 +338,26 @@ describe("trouble with the portal logs nobody out", () => {
   );
 
   test("a portal that is gone, and comes back", async () => {
-    const { ask, later, me, tokens, portal } = await logIn({ log: [/portal_unreachable/] });
+    const { ask, later, me, tokens, provider } = await logIn({ log: [/portal_unreachable/] });
     const { access_token } = await tokens();
-    portal.goDown();
+    provider.goDown();
     later(TOKEN_SECONDS - 1);
     expect(await ask()).toEqual({ status: 200, access_token });
     later(1);
     expect(await ask()).toEqual({ status: 503, code: "portal_unreachable", retryAfter: "5" });
     expect((await me()).isAuthenticated).toBe(true);
-    await portal.comeUp();
+    await provider.comeUp();
     later(30);
     expect((await ask()).status).toBe(200);
   });
 
   test("in Express's own error handling the answer is a 503 with Retry-After as well", async () => {
-    const { browser, url, later, portal } = await logIn({
+    const { browser, url, later, provider } = await logIn({
       log: [/portal_unreachable/],
       after: (app) =>
         app.get("/test/plain", async (req, res) => void res.send(await req.portal.accessToken())),
     });
-    portal.goDown();
+    provider.goDown();
     later(TOKEN_SECONDS);
     const { status, headers } = await browser.fetch(`${url}/test/plain`);
     expect([status, headers["retry-after"]]).toEqual([503, "5"]);
@@ -368,10 +368,10 @@ describe("a portal that is slow", () => {
   const PATIENCE_MS = 2000;
 
   test("keeps nobody waiting for longer than two seconds whose token is good, and its answer is kept", async () => {
-    const { ask, later, tokens, portal, refreshes, me } = await logIn();
+    const { ask, later, tokens, provider, refreshes, me } = await logIn();
     const before = await tokens();
     later(TOKEN_SECONDS - 1);
-    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    const { arrived, letGo } = holdNext(provider, "/oauth2/token");
     fakeTimeouts();
     let answered = false;
     const first = ask().finally(() => {
@@ -392,10 +392,10 @@ describe("a portal that is slow", () => {
   });
 
   test("delays later requests no more: their two seconds count from the beginning of the refresh", async () => {
-    const { ask, later, tokens, portal } = await logIn();
+    const { ask, later, tokens, provider } = await logIn();
     const { access_token } = await tokens();
     later(TOKEN_SECONDS - 1);
-    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    const { arrived, letGo } = holdNext(provider, "/oauth2/token");
     const first = ask();
     await arrived;
     const now = performance.now.bind(performance);
@@ -406,10 +406,10 @@ describe("a portal that is slow", () => {
   });
 
   test("is waited for when the token ends meanwhile", async () => {
-    const { ask, later, tokens, portal, me } = await logIn();
+    const { ask, later, tokens, provider, me } = await logIn();
     const before = await tokens();
     later(TOKEN_SECONDS - 1);
-    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    const { arrived, letGo } = holdNext(provider, "/oauth2/token");
     fakeTimeouts();
     const asking = ask();
     await arrived;
@@ -424,13 +424,13 @@ describe("a portal that is slow", () => {
 
   test("is waited for twice as long as requests wait: the answer is kept, and no refresh token is sent twice", async () => {
     const options = { httpTimeout: 2 };
-    const { ask, later, tokens, stored, portal, refreshes } = await logIn({
+    const { ask, later, tokens, stored, provider, refreshes } = await logIn({
       options,
       log: [/portal_timeout/],
     });
     const before = await tokens();
     later(TOKEN_SECONDS);
-    const { letGo } = holdNext(portal, "/oauth2/token");
+    const { letGo } = holdNext(provider, "/oauth2/token");
     const timeout = { status: 503, code: "portal_timeout", retryAfter: "5" };
     expect(await ask()).toEqual(timeout);
     expect(await ask()).toEqual(timeout); // at once, and without a second refresh
@@ -442,12 +442,12 @@ describe("a portal that is slow", () => {
   });
 
   test("that never answers is asked again after twice that time", async () => {
-    const { ask, later, portal, refreshes, log } = await logIn({
+    const { ask, later, provider, refreshes, log } = await logIn({
       options: { httpTimeout: 0.3 },
       log: [/portal_timeout/],
     });
     later(TOKEN_SECONDS);
-    portal.answerNext("/oauth2/token", () => {});
+    provider.answerNext("/oauth2/token", () => {});
     expect(await ask()).toMatchObject({ status: 503, code: "portal_timeout" });
     later(2); // the pause after a failure
     await vi.waitFor(async () => expect((await ask()).status).toBe(200), { timeout: 5000 });
@@ -456,9 +456,9 @@ describe("a portal that is slow", () => {
   });
 
   test("and fails at last is a 503 when the token has ended meanwhile", async () => {
-    const { ask, later, portal } = await logIn({ log: [/portal_failed/] });
+    const { ask, later, provider } = await logIn({ log: [/portal_failed/] });
     later(TOKEN_SECONDS - 1);
-    portal.answerNext("/oauth2/token", (req, res) => {
+    provider.answerNext("/oauth2/token", (req, res) => {
       later(1);
       html(500)(req, res);
     });
@@ -466,10 +466,10 @@ describe("a portal that is slow", () => {
   });
 
   test("is waited for when the token has ended", async () => {
-    const { ask, later, tokens, portal, me } = await logIn();
+    const { ask, later, tokens, provider, me } = await logIn();
     const before = await tokens();
     later(TOKEN_SECONDS);
-    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    const { arrived, letGo } = holdNext(provider, "/oauth2/token");
     fakeTimeouts();
     let answered = false;
     const asking = ask().finally(() => {
@@ -485,10 +485,10 @@ describe("a portal that is slow", () => {
   });
 
   test("whose answer is a refusal after all ends the session for the next request", async () => {
-    const { ask, later, portal, stored } = await logIn({ log: [/refresh_refused/] });
+    const { ask, later, provider, stored } = await logIn({ log: [/refresh_refused/] });
     later(TOKEN_SECONDS - 1);
-    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
-    portal.removePerson("amara-okafor");
+    const { arrived, letGo } = holdNext(provider, "/oauth2/token");
+    provider.removeUser("amara-okafor");
     fakeTimeouts();
     const first = ask();
     await arrived;
@@ -524,7 +524,7 @@ function fakeTimeouts(): void {
 }
 
 /** The portal gets a request and says nothing, and at that moment the time to wait for it is over. */
-function giveUpWhenAsked(): Answer {
+function giveUpWhenAsked(): Responder {
   let giving = new AbortController();
   vi.spyOn(AbortSignal, "timeout").mockImplementation(() => {
     giving = new AbortController();

@@ -81,12 +81,12 @@ const STATUS: Readonly<Record<Outcome, number>> = {
 };
 
 test.each(ROWS)("%s (%s)", async (_name, method, headers, outcome) => {
-  const { url, browser, portal } = await startWorld({
+  const { url, browser, provider } = await startWorld({
     after: (app) => app.all("/thing", requireAuth(), (_req, res) => void res.send("in")),
   });
   const answer = await browser.request(`${url}/thing?a=b`, { method, headers });
   expect(answer.status).toBe(STATUS[outcome]);
-  expect(String(answer.headers.location).startsWith(portal.issuer)).toBe(outcome === "redirect");
+  expect(String(answer.headers.location).startsWith(provider.issuer)).toBe(outcome === "redirect");
   expect(answer.headers["set-cookie"] !== undefined).toBe(outcome === "redirect");
   const type = outcome === "problem" ? "application/problem+json" : "text/html; charset=utf-8";
   if (outcome !== "redirect") expect(answer.headers["content-type"]).toBe(type);

@@ -103,15 +103,15 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
 
   test("a frame in a page of another site: login_in_frame; a login in the whole window works", async () => {
     const site = await startAnotherSite();
-    const { url, portal, log } = await startWorld({ publicOrigin: site.origin, log: [/login_in_frame/] });
+    const { url, provider, log } = await startWorld({ publicOrigin: site.origin, log: [/login_in_frame/] });
     site.leadTo(new URL(url).port);
     const embedder = createServer((_req, res) => {
       const link = `<a target="_top" href="${site.origin}/login?returnTo=/account">Sign in</a>`;
       res.setHeader("content-type", "text/html").end(`${link}<iframe src="${site.origin}/account"></iframe>`);
     });
     onTestFinished(() => close(embedder));
-    portal.answerNext("/oauth2/authorize", (req, res) => {
-      const query = new URL(String(req.url), portal.issuer).searchParams;
+    provider.answerNext("/oauth2/authorize", (req, res) => {
+      const query = new URL(String(req.url), provider.issuer).searchParams;
       const back = new URL(String(query.get("redirect_uri")));
       back.search = String(new URLSearchParams({ code: "x", state: String(query.get("state")) }));
       res.writeHead(303, { location: back.href }).end();

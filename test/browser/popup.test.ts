@@ -66,9 +66,9 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   });
 
   test("so does a login that fails and is repeated from the page that reports the failure", async () => {
-    const { page, popup, portal, site } = await start();
-    portal.answerNext("/oauth2/authorize", (req, res) => {
-      const query = new URL(String(req.url), portal.issuer).searchParams;
+    const { page, popup, provider, site } = await start();
+    provider.answerNext("/oauth2/authorize", (req, res) => {
+      const query = new URL(String(req.url), provider.issuer).searchParams;
       const back = new URL(String(query.get("redirect_uri")));
       back.search = String(
         new URLSearchParams({ error: "access_denied", state: String(query.get("state")) }),

@@ -131,8 +131,8 @@ describe("a login belongs to one browser, for ten minutes", () => {
     ] as const) {
       const state =
         new URL(before.browser.answers[0]?.headers.location ?? "").searchParams.get("state") ?? "";
-      const { portal, url } = before;
-      const options = { secret, issuer: portal.issuer, redirectUri: `${url}/callback` };
+      const { provider, url } = before;
+      const options = { secret, issuer: provider.issuer, redirectUri: `${url}/callback` };
       const after = await startWorld({ options, log: [/login_secret_changed/, /login_denied/] });
       const answer = await after.browser.navigate(
         `${after.url}/callback?error=access_denied&state=${state}`,
@@ -221,9 +221,9 @@ describe("the code is sent to the token endpoint once", () => {
   });
 
   test("a failed login is used up too: reload starts a new one, and the code is not sent again", async () => {
-    const { browser, url, portal, asked } = await startWorld({ log: [/portal_failed/] });
+    const { browser, url, provider, asked } = await startWorld({ log: [/portal_failed/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(500).end());
+    provider.answerNext("/oauth2/token", (_req, res) => res.writeHead(500).end());
     expect((await browser.navigate(callback)).status).toBe(503);
     const reloaded = await browser.navigate(callback);
     expect([reloaded.status, reloaded.headers.location]).toEqual([303, "/account"]);
@@ -249,10 +249,10 @@ describe("the code is sent to the token endpoint once", () => {
     const callback = await first.browser.loginUntilCallback(`${first.url}/account`);
     // another process of the same app, which has not discovered the provider yet
     const second = await startWorld({
-      options: { issuer: first.portal.issuer, redirectUri: `${first.url}/callback` },
+      options: { issuer: first.provider.issuer, redirectUri: `${first.url}/callback` },
       log: [/portal_failed/],
     });
-    first.portal.answerNext("/.well-known/openid-configuration", (_req, res) => res.writeHead(503).end());
+    first.provider.answerNext("/.well-known/openid-configuration", (_req, res) => res.writeHead(503).end());
     const elsewhere = new URL(callback.pathname + callback.search, second.url);
     expect((await first.browser.navigate(elsewhere)).status).toBe(503);
     expect((await first.browser.navigate(elsewhere)).status).toBe(303);
@@ -283,9 +283,9 @@ describe("iss (RFC 9207)", () => {
   test("that is right is accepted, announced or not", async () => {
     const announced = await startWorld({ portal: { document: "full" }, options: { profile: "openid" } });
     expect((await announced.browser.visit(`${announced.url}/account`)).status).toBe(200);
-    const { browser, url, portal } = await startWorld();
+    const { browser, url, provider } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    expect((await browser.navigate(withParameter(callback, "iss", portal.issuer))).status).toBe(303);
+    expect((await browser.navigate(withParameter(callback, "iss", provider.issuer))).status).toBe(303);
   });
 });
 

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import express from "express";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { PortalAuthError, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
-import { holdNext, json } from "../access/logged-in.js";
+import { holdNext, json } from "../access/signed-in-request.js";
 import type { AppProcess, AppSession } from "../support/app-process.js";
 import { type Answer, Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
@@ -42,9 +42,9 @@ async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
   const { clock, later } = createClock();
   const store = observedStore(clock);
   const world = await startWorld({ options: { clock, store, ...more }, log });
-  const { url, portal, browser, asked } = world;
+  const { url, provider, browser, asked } = world;
   const client = {
-    issuer: portal.issuer,
+    issuer: provider.issuer,
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
     secret: SESSION_SECRET,
@@ -87,8 +87,8 @@ describe("two processes that get the same callback", () => {
   });
 
   test("store little of it, even if an attacker sends a very long code", async () => {
-    const { url, click, callback, store, portal } = await startTwo({}, [/code_refused|refused/]);
-    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const { url, click, callback, store, provider } = await startTwo({}, [/code_refused|refused/]);
+    provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     const query = new URLSearchParams(callback.search);
     query.set("code", "c".repeat(8000));
     await click(url, `?${query}`);
@@ -97,8 +97,8 @@ describe("two processes that get the same callback", () => {
   });
 
   test("share the outcome if one callback comes a few seconds after the other's response", async () => {
-    const { url, other, click, later, portal } = await startTwo();
-    const held = holdNext(portal, "/oauth2/token");
+    const { url, other, click, later, provider } = await startTwo();
+    const held = holdNext(provider, "/oauth2/token");
     const first = click(url);
     await held.arrived;
     later(9);
@@ -120,8 +120,8 @@ describe("two processes that get the same callback", () => {
 
   test("report the same failure, each with an id that is in its log, and one event", async () => {
     const events = listenToEvents();
-    const { url, other, click, portal, log } = await startTwo({}, [/code_refused/]);
-    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const { url, other, click, provider, log } = await startTwo({}, [/code_refused/]);
+    provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     const answers = await Promise.all([click(url), click(other)]);
     for (const { status, body } of answers) {
       expect(status).toBe(400);
@@ -183,8 +183,8 @@ describe("a store that fails", () => {
 });
 
 test("a callback waits half a minute for a process that does not finish a login", async () => {
-  const { url, other, click, portal, store } = await startTwo({}, [/login_expired.*does not finish it/]);
-  const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+  const { url, other, click, provider, store } = await startTwo({}, [/login_expired.*does not finish it/]);
+  const { arrived, letGo } = holdNext(provider, "/oauth2/token");
   const first = click(url);
   await arrived;
   store.calls();

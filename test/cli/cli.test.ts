@@ -7,27 +7,27 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorDefinitions } from "../../lib/errors/error-codes.js";
 import { findErrorExplanation, findErrorSection } from "../../lib/errors/error-reference.js";
-import { type Portal, startPortal } from "../../lib/testing/provider/test-provider.js";
+import { type LocalProvider, startLocalProvider } from "../../lib/testing/provider/local-provider.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const SECRET = randomBytes(32).toString("base64url");
 const CLIENT_SECRET = randomBytes(24).toString("base64url");
 
-let portal: Portal;
+let provider: LocalProvider;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "cli-"));
-  portal = await startPortal({
+  provider = await startLocalProvider({
     clientId: "app",
     clientSecret: CLIENT_SECRET,
     redirectUris: ["http://127.0.0.1:3000/callback"],
     logoutRedirectUris: [],
   });
 });
-afterAll(() => Promise.all([portal.close(), rm(folder, { recursive: true })]));
+afterAll(() => Promise.all([provider.close(), rm(folder, { recursive: true })]));
 
 const good = () => ({
-  PORTAL_ISSUER: portal.issuer,
+  PORTAL_ISSUER: provider.issuer,
   PORTAL_PROFILE: "tencent-ciam",
   PORTAL_CLIENT_ID: "app",
   PORTAL_CLIENT_SECRET: CLIENT_SECRET,

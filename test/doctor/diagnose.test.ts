@@ -16,9 +16,9 @@ import {
 } from "../../lib/index.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { openStore } from "../../lib/store/open-store.js";
-import type { RecordStore } from "../../lib/store/records.js";
-import { type PortalOptions, startPortal } from "../../lib/testing/provider/test-provider.js";
-import { html, json } from "../access/logged-in.js";
+import type { RecordStore } from "../../lib/store/record-store.js";
+import { type LocalProviderOptions, startLocalProvider } from "../../lib/testing/provider/local-provider.js";
+import { html, json } from "../access/signed-in-request.js";
 import { createMinimalRecords } from "../support/minimal-records.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
@@ -29,16 +29,16 @@ const CLIENT_SECRET = randomBytes(24).toString("base64url");
 const SECRET = randomBytes(32).toString("base64url");
 const REDIRECT = `http://127.0.0.1:${await freePort()}/callback`;
 
-async function startPortalFor(more: Partial<PortalOptions> = {}) {
-  const portal = await startPortal({
+async function startPortalFor(more: Partial<LocalProviderOptions> = {}) {
+  const provider = await startLocalProvider({
     clientId: "app",
     clientSecret: CLIENT_SECRET,
     redirectUris: [REDIRECT],
     logoutRedirectUris: [],
     ...more,
   });
-  onTestFinished(() => portal.close());
-  return portal;
+  onTestFinished(() => provider.close());
+  return provider;
 }
 
 const optionsFor = (issuer: string): PortalAuthOptions => ({
@@ -67,8 +67,8 @@ async function serve(listener: RequestListener): Promise<string> {
 }
 
 test("where all is well a login can work, and nothing has failed", async () => {
-  const portal = await startPortalFor();
-  const { ok, verdicts, find } = await look(optionsFor(portal.issuer));
+  const provider = await startPortalFor();
+  const { ok, verdicts, find } = await look(optionsFor(provider.issuer));
   expect(ok).toBe(true);
   expect(verdicts).toEqual({
     "options.issuer": "ok",
@@ -96,7 +96,7 @@ test("where all is well a login can work, and nothing has failed", async () => {
     "cookies.flags": "ok",
     "store.kind": "warning",
   });
-  expect(find("portal.userinfo")?.found).toBe(`${portal.issuer}/userinfo (profile tencent-ciam)`);
+  expect(find("portal.userinfo")?.found).toBe(`${provider.issuer}/userinfo (profile tencent-ciam)`);
   expect(find("credentials.token")?.found).toBe("invalid_grant to a made-up code");
   expect(find("redirect.register")?.found).toBe(
     `redirect address ${REDIRECT}, after a logout ${new URL("/", REDIRECT)}`,
@@ -110,10 +110,10 @@ test("a group that does not exist cannot be left out", async () => {
 });
 
 test("nothing is changed at the portal: no token is given, and a login under way goes on", async () => {
-  const portal = await startPortalFor();
-  await look(optionsFor(portal.issuer));
-  expect(portal.issued).toEqual([]);
-  expect(portal.requests.map(({ path }) => path).sort()).toEqual([
+  const provider = await startPortalFor();
+  await look(optionsFor(provider.issuer));
+  expect(provider.issued).toEqual([]);
+  expect(provider.requests.map(({ path }) => path).sort()).toEqual([
     "/.well-known/openid-configuration",
     "/.well-known/openid-configuration",
     "/oauth2/authorize",
@@ -138,9 +138,9 @@ describe("the options", () => {
   });
 
   test("come from the environment as the app's do; a name that is none is told", async () => {
-    const portal = await startPortalFor();
+    const provider = await startPortalFor();
     const env = {
-      PORTAL_ISSUER: portal.issuer,
+      PORTAL_ISSUER: provider.issuer,
       PORTAL_PROFILE: "tencent-ciam",
       PORTAL_CLIENT_ID: "app",
       PORTAL_CLIENT_SECRET: CLIENT_SECRET,
@@ -222,9 +222,9 @@ describe("the portal", () => {
     ["discovery_invalid", html(404)],
     ["portal_failed", html(503)],
   ])("whose document is of no use: %s", async (code, answer) => {
-    const portal = await startPortalFor();
-    portal.answerNext("/.well-known/openid-configuration", answer, 2);
-    const { ok, find } = await look(optionsFor(portal.issuer));
+    const provider = await startPortalFor();
+    provider.answerNext("/.well-known/openid-configuration", answer, 2);
+    const { ok, find } = await look(optionsFor(provider.issuer));
     expect([ok, find("portal.discovery")?.found]).toEqual([false, code]);
   });
 
@@ -232,17 +232,17 @@ describe("the portal", () => {
     ["http://127.0.0.1:1", "the document says http://127.0.0.1:1, PORTAL_ISSUER"],
     ["http://a:hunter2@127.0.0.1:1?x", "the document says something that is not an issuer, PORTAL_ISSUER"],
   ])("whose document names another issuer is told with both: %j", async (issuer, told) => {
-    const portal = await startPortalFor();
-    portal.answerNext("/.well-known/openid-configuration", json(200, { issuer }), 2);
-    const { find } = await look(optionsFor(portal.issuer));
+    const provider = await startPortalFor();
+    provider.answerNext("/.well-known/openid-configuration", json(200, { issuer }), 2);
+    const { find } = await look(optionsFor(provider.issuer));
     expect(find("portal.discovery")?.advice).toContain(`[${told}`);
-    expect(find("portal.discovery")?.advice).toContain(`(option issuer) says ${portal.issuer}`);
+    expect(find("portal.discovery")?.advice).toContain(`(option issuer) says ${provider.issuer}`);
   });
 
   describe("over TLS", () => {
     async function behindTls(more: Partial<PortalAuthOptions> = {}) {
-      const portal = await startPortalFor();
-      const front = await startTlsFront(() => portal.issuer);
+      const provider = await startPortalFor();
+      const front = await startTlsFront(() => provider.issuer);
       onTestFinished(() => front.close());
       return look({ ...optionsFor(front.url), ...more });
     }
@@ -264,9 +264,9 @@ describe("the portal", () => {
   });
 
   test("whose keys cannot check a signature", async () => {
-    const portal = await startPortalFor();
-    portal.alterKeys(() => ({ keys: [{ kty: "oct", k: "AAAA" }] }));
-    const { ok, find } = await look(optionsFor(portal.issuer));
+    const provider = await startPortalFor();
+    provider.alterKeys(() => ({ keys: [{ kty: "oct", k: "AAAA" }] }));
+    const { ok, find } = await look(optionsFor(provider.issuer));
     expect(ok).toBe(false);
     expect(find("portal.keys")).toMatchObject({
       verdict: "failed",
@@ -275,18 +275,18 @@ describe("the portal", () => {
   });
 
   test("whose key set is empty, or no key set", async () => {
-    const portal = await startPortalFor();
-    portal.alterKeys(() => ({ keys: [] }));
-    expect((await look(optionsFor(portal.issuer))).find("portal.keys")?.found).toBe("the set is empty");
-    portal.answerNext("/oauth2/jwks", html(200));
-    expect((await look(optionsFor(portal.issuer))).find("portal.keys")?.found).toContain(
+    const provider = await startPortalFor();
+    provider.alterKeys(() => ({ keys: [] }));
+    expect((await look(optionsFor(provider.issuer))).find("portal.keys")?.found).toBe("the set is empty");
+    provider.answerNext("/oauth2/jwks", html(200));
+    expect((await look(optionsFor(provider.issuer))).find("portal.keys")?.found).toContain(
       "portal_answer_invalid",
     );
   });
 
   test("with a key that is too short, or unreadable, beside a good one", async () => {
-    const portal = await startPortalFor();
-    portal.alterKeys(({ keys }) => ({
+    const provider = await startPortalFor();
+    provider.alterKeys(({ keys }) => ({
       keys: [
         ...keys,
         { kty: "RSA", kid: "short", n: "AQAB", e: "AQAB" },
@@ -294,7 +294,7 @@ describe("the portal", () => {
         { kty: "constructor", kid: "class" },
       ],
     }));
-    const { ok, find } = await look(optionsFor(portal.issuer));
+    const { ok, find } = await look(optionsFor(provider.issuer));
     expect(ok).toBe(true);
     expect(find("portal.keys")).toMatchObject({ verdict: "warning" });
     expect(find("portal.keys")?.found).toMatch(
@@ -309,10 +309,10 @@ describe("the portal", () => {
     [40, "failed"],
     [-3600, "failed"],
   ])("whose clock is %i s ahead: %s", async (seconds, verdict) => {
-    const portal = await startPortalFor();
+    const provider = await startPortalFor();
     const issuer = await serve(async (req, res) => {
-      const answer = await fetch(portal.issuer + req.url);
-      const document = (await answer.text()).replaceAll(portal.issuer, issuer);
+      const answer = await fetch(provider.issuer + req.url);
+      const document = (await answer.text()).replaceAll(provider.issuer, issuer);
       const date = new Date(Date.now() + seconds * 1000).toUTCString();
       res.writeHead(answer.status, { "content-type": "application/json", date }).end(document);
     });
@@ -322,15 +322,15 @@ describe("the portal", () => {
   });
 
   test("that announces what does not fit is a warning for each", async () => {
-    const portal = await startPortalFor({ document: "full" });
-    portal.alterDiscovery((document) => ({
+    const provider = await startPortalFor({ document: "full" });
+    provider.alterDiscovery((document) => ({
       ...document,
       token_endpoint_auth_methods_supported: ["private_key_jwt"],
       grant_types_supported: ["authorization_code"],
       code_challenge_methods_supported: ["plain"],
       scopes_supported: ["openid"],
     }));
-    const options = { ...optionsFor(portal.issuer), profile: "openid", scope: "openid email" } as const;
+    const options = { ...optionsFor(provider.issuer), profile: "openid", scope: "openid email" } as const;
     const { ok, verdicts } = await look(options);
     expect(ok).toBe(true);
     for (const id of ["client_auth", "refresh", "pkce", "scope"])
@@ -381,8 +381,8 @@ test("what is shown brings no control characters along, nor lines of its own", a
 
 describe("the credentials", () => {
   test("a client id that the portal does not know: the empty 401", async () => {
-    const portal = await startPortalFor();
-    const { ok, find } = await look({ ...optionsFor(portal.issuer), clientId: "another" });
+    const provider = await startPortalFor();
+    const { ok, find } = await look({ ...optionsFor(provider.issuer), clientId: "another" });
     expect(ok).toBe(false);
     expect(find("credentials.token")).toMatchObject({
       verdict: "failed",
@@ -408,9 +408,9 @@ describe("the credentials", () => {
   ])(
     "a client that is refused, as %s does it (%i), is told with the id and the secret",
     async (_who, status, body, found) => {
-      const portal = await startPortalFor({ document: "full" });
-      portal.answerNext("/oauth2/token", json(status, body));
-      const { ok, find } = await look(optionsFor(portal.issuer));
+      const provider = await startPortalFor({ document: "full" });
+      provider.answerNext("/oauth2/token", json(status, body));
+      const { ok, find } = await look(optionsFor(provider.issuer));
       expect(ok).toBe(false);
       expect(find("credentials.token")).toMatchObject({
         verdict: "failed",
@@ -422,8 +422,8 @@ describe("the credentials", () => {
   );
 
   test("a really wrong client secret is seen by what the portal answers", async () => {
-    const portal = await startPortalFor();
-    const { ok, find } = await look({ ...optionsFor(portal.issuer), clientSecret: "wrong" });
+    const provider = await startPortalFor();
+    const { ok, find } = await look({ ...optionsFor(provider.issuer), clientSecret: "wrong" });
     expect([ok, find("credentials.token")?.verdict]).toEqual([false, "failed"]);
   });
 
@@ -441,16 +441,16 @@ describe("the credentials", () => {
     ["unsupported_grant_type", json(400, { error: "unsupported_grant_type" }), "failed"],
     ["unauthorized_client", json(400, { error: "unauthorized_client" }), "failed"],
   ])("%s", async (_what, answer, verdict) => {
-    const portal = await startPortalFor();
-    portal.answerNext("/oauth2/token", answer);
-    const { ok, verdicts } = await look(optionsFor(portal.issuer));
+    const provider = await startPortalFor();
+    provider.answerNext("/oauth2/token", answer);
+    const { ok, verdicts } = await look(optionsFor(provider.issuer));
     expect([ok, verdicts["credentials.token"]]).toEqual([verdict === "warning", verdict]);
   });
 
   test("an authorization endpoint that does not work", async () => {
-    const portal = await startPortalFor();
-    portal.answerNext("/oauth2/authorize", html(500));
-    const { ok, find } = await look(optionsFor(portal.issuer));
+    const provider = await startPortalFor();
+    provider.answerNext("/oauth2/authorize", html(500));
+    const { ok, find } = await look(optionsFor(provider.issuer));
     expect([ok, find("credentials.authorize")?.title]).toEqual([
       false,
       "the authorization endpoint does not work",
@@ -458,17 +458,17 @@ describe("the credentials", () => {
   });
 
   test("an authorization endpoint that shows its login page at once", async () => {
-    const portal = await startPortalFor();
-    portal.answerNext("/oauth2/authorize", html(200));
-    expect((await look(optionsFor(portal.issuer))).verdicts["credentials.authorize"]).toBe("ok");
+    const provider = await startPortalFor();
+    provider.answerNext("/oauth2/authorize", html(200));
+    expect((await look(optionsFor(provider.issuer))).verdicts["credentials.authorize"]).toBe("ok");
   });
 
   test("of a client without a secret no secret is spoken of", async () => {
-    const portal = await startPortalFor({ clientAuth: "none" });
-    const { clientSecret: _, ...options } = optionsFor(portal.issuer);
+    const provider = await startPortalFor({ clientAuth: "none" });
+    const { clientSecret: _, ...options } = optionsFor(provider.issuer);
     const title = async () => (await look({ ...options, clientAuth: "none" })).find("credentials.token");
     expect(await title()).toMatchObject({ verdict: "ok", title: "the portal takes the client id" });
-    portal.answerNext("/oauth2/token", json(401, { error: "invalid_client" }));
+    provider.answerNext("/oauth2/token", json(401, { error: "invalid_client" }));
     expect(await title()).toMatchObject({
       verdict: "failed",
       title: "the portal does not take a client without a secret",
@@ -477,8 +477,8 @@ describe("the credentials", () => {
   });
 
   test("a redirect address that is not registered", async () => {
-    const portal = await startPortalFor({ redirectUris: ["http://127.0.0.1:3000/other"] });
-    const { ok, find } = await look(optionsFor(portal.issuer));
+    const provider = await startPortalFor({ redirectUris: ["http://127.0.0.1:3000/other"] });
+    const { ok, find } = await look(optionsFor(provider.issuer));
     expect(ok).toBe(false);
     expect(find("credentials.authorize")).toMatchObject({
       verdict: "failed",
@@ -492,11 +492,11 @@ describe("the credentials", () => {
     ["error=login_required", "ok", "the portal takes the redirect address"],
     ["error=%1b[31m", "failed", "the portal refuses the request: ??31m"],
   ])("a portal that sends back at once with %s", async (query, verdict, title) => {
-    const portal = await startPortalFor();
-    portal.answerNext("/oauth2/authorize", (_req, res) =>
+    const provider = await startPortalFor();
+    provider.answerNext("/oauth2/authorize", (_req, res) =>
       res.writeHead(302, { location: `${REDIRECT}?${query}&state=s` }).end(),
     );
-    const { find } = await look(optionsFor(portal.issuer));
+    const { find } = await look(optionsFor(provider.issuer));
     expect(find("credentials.authorize")).toMatchObject({ verdict, title });
     expect(find("credentials.authorize")?.found).toBe(`302 to ${REDIRECT}`);
   });
@@ -748,10 +748,10 @@ describe("the session store", () => {
 });
 
 test("groups can be left out, for a readiness route", async () => {
-  const portal = await startPortalFor();
-  const { checks } = await look(optionsFor(portal.issuer), {
+  const provider = await startPortalFor();
+  const { checks } = await look(optionsFor(provider.issuer), {
     skip: ["credentials", "redirect", "cookies", "options"],
   });
   expect(new Set(checks.map(({ group }) => group))).toEqual(new Set(["portal", "store"]));
-  expect(portal.requests.map(({ path }) => path)).not.toContain("/oauth2/token");
+  expect(provider.requests.map(({ path }) => path)).not.toContain("/oauth2/token");
 });

@@ -4,7 +4,7 @@ import { errorDefinitions, type PortalAuthErrorCode } from "../../lib/errors/err
 import { findErrorExplanation } from "../../lib/errors/error-reference.js";
 import { ENGLISH } from "../../lib/errors/languages/english.js";
 import { SECRETS, VARIABLES } from "../../lib/settings/option-table.js";
-import { logIn } from "../access/logged-in.js";
+import { logIn } from "../access/signed-in-request.js";
 
 const text = await readFile(new URL("../../lib/errors/errors.md", import.meta.url), "utf8");
 const [contents = "", ...sections] = text.split(/^## /m);

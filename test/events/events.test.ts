@@ -4,7 +4,7 @@ import pino from "pino";
 import { describe, expect, test, vi } from "vitest";
 import { createEventEmitter, EVENT_NAMES, getChannelName } from "../../lib/events/event-emitter.js";
 import { PortalAuthError, requireAuth } from "../../lib/index.js";
-import { holdNext, json, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
+import { holdNext, json, logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 import { listenToEvents } from "../support/events.js";
 import { CLIENT_ID, secretsOf, startWorld } from "../support/world.js";
 
@@ -16,7 +16,7 @@ const ordered = (steps: readonly { from: number; took: number }[]): boolean =>
 
 test("a login tells that it started and how it finished, by the same name, step after step", async () => {
   const heard = listenToEvents();
-  const { url, browser, portal } = await startWorld();
+  const { url, browser, provider } = await startWorld();
   await browser.visit(`${url}/account`);
   expect(heard.names()).toEqual(["login.started", "login.finished"]);
   const [started] = heard.of("login.started");
@@ -24,7 +24,7 @@ test("a login tells that it started and how it finished, by the same name, step 
   expect(started).toEqual({
     at: expect.any(Number),
     instance: "default",
-    issuer: portal.issuer,
+    issuer: provider.issuer,
     client_id: CLIENT_ID,
     login: finished?.login,
     silent: false,
@@ -61,7 +61,7 @@ test.each([
     ["callback", "discovery", "state", "exchange", "checks", "hooks"],
   ],
 ])("a login that fails tells where: %s", async (what, failure, steps) => {
-  const { url, browser, portal, asked } = await startWorld({
+  const { url, browser, provider, asked } = await startWorld({
     log: [/code_refused|id_token_invalid/],
     options: {
       hooks: {
@@ -72,8 +72,8 @@ test.each([
     },
   });
   const heard = listenToEvents();
-  if (what.includes("code")) portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
-  if (what.includes("ID token")) portal.nextIdToken({ claims: { aud: "another" } });
+  if (what.includes("code")) provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+  if (what.includes("ID token")) provider.nextIdToken({ claims: { aud: "another" } });
   if (what.includes("person")) {
     const { headers } = await browser.navigate(`${url}/login`, { site: "same-origin" });
     const state = new URL(headers["location"] ?? "").searchParams.get("state");
@@ -98,10 +98,10 @@ test("a callback that belongs to no login fails without a name", async () => {
 });
 
 test("of a double click the one that does the work tells", async () => {
-  const { url, browser, portal } = await startWorld();
+  const { url, browser, provider } = await startWorld();
   const heard = listenToEvents();
   const callback = await browser.loginUntilCallback(`${url}/account`);
-  const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+  const { arrived, letGo } = holdNext(provider, "/oauth2/token");
   const first = browser.navigate(callback, { site: "cross-site" });
   await arrived;
   const second = browser.navigate(callback, { site: "cross-site" });
@@ -112,10 +112,10 @@ test("of a double click the one that does the work tells", async () => {
 
 describe("a refresh", () => {
   test("tells that it is done, and who joined it", async () => {
-    const { ask, later, portal } = await logIn();
+    const { ask, later, provider } = await logIn();
     const heard = listenToEvents();
     later(301);
-    const { arrived, letGo } = holdNext(portal, "/oauth2/token");
+    const { arrived, letGo } = holdNext(provider, "/oauth2/token");
     const first = ask();
     await arrived;
     const joined = channel(getChannelName("refresh.joined"));
@@ -145,10 +145,10 @@ describe("a refresh", () => {
     ],
     ["for now", 503, {}, { code: "portal_failed", status: 503, ends_session: false }],
   ])("that fails %s tells so, once", async (_how, status, body, failure) => {
-    const { ask, later, portal } = await logIn({ log: [/refresh_refused|portal_failed/] });
+    const { ask, later, provider } = await logIn({ log: [/refresh_refused|portal_failed/] });
     const heard = listenToEvents();
     later(301);
-    portal.answerNext("/oauth2/token", json(status, body));
+    provider.answerNext("/oauth2/token", json(status, body));
     await ask();
     expect(heard.of("refresh.failed")).toMatchObject([failure]);
     expect(heard.of("refresh.done")).toEqual([]);
@@ -177,14 +177,14 @@ test("the guard tells why a login does not count", async () => {
 
 test("nothing of a person, and no secret, is told", async () => {
   const heard = listenToEvents();
-  const { url, browser, portal, ask, later, me } = await logIn({ log: [/code_refused/] });
+  const { url, browser, provider, ask, later, me } = await logIn({ log: [/code_refused/] });
   later(301);
   await ask();
-  portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+  provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
   await browser.visit(`${url}/login`, { site: "same-origin" });
   const { claims = {} } = await me();
   const told = JSON.stringify(heard.all);
-  for (const secret of [...secretsOf(portal, browser.answers, url), ...portal.issued])
+  for (const secret of [...secretsOf(provider, browser.answers, url), ...provider.issued])
     expect(told).not.toContain(secret);
   expect(told).not.toContain(claims["sub"]);
   expect(heard.all.length).toBeGreaterThan(4);

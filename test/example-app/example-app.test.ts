@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { TokenSet } from "../../lib/index.js";
-import { loginAs, type Person } from "../../lib/testing/index.js";
+import { type DemoUser, loginAs } from "../../lib/testing/index.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { createClock } from "../support/clock.js";
@@ -52,14 +52,14 @@ describe("home", () => {
   });
 
   test("signing out ends the session, and the portal asks again next time", async () => {
-    const { url, portal, browser } = await startExample();
+    const { url, portal: provider, browser } = await startExample();
     await browser.visit(`${url}/account`);
     const end = await browser.visit(`${url}/logout`, { site: "same-origin" });
     expect(new URL(end.url).pathname).toBe("/");
     expect(end.body).toContain(">Sign in</a>");
     expect((await browser.fetch(`${url}/api/me`)).status).toBe(401);
     const asked = () =>
-      portal.requests.filter(({ path, method }) => path === "/portal/login" && method === "GET").length;
+      provider.requests.filter(({ path, method }) => path === "/portal/login" && method === "GET").length;
     expect(asked()).toBe(1);
     await browser.visit(`${url}/account`);
     expect(asked()).toBe(2);
@@ -75,22 +75,22 @@ describe("home", () => {
 
 describe("account", () => {
   test("it is guarded: a visitor is taken to the portal and comes back to it", async () => {
-    const { url, portal, browser } = await startExample();
+    const { url, portal: provider, browser } = await startExample();
     const first = await browser.navigate(`${url}/account`);
     expect(first.status).toBe(302);
-    expect(first.headers.location).toContain(`${portal.issuer}/oauth2/authorize?`);
+    expect(first.headers.location).toContain(`${provider.issuer}/oauth2/authorize?`);
     const end = await browser.visit(`${url}/account`);
     expect([end.url, end.status]).toEqual([`${url}/account`, 200]);
   });
 
   test("it says who the person is, with every claim in words and times as times", async () => {
-    const { url, portal, browser } = await startExample();
+    const { url, portal: provider, browser } = await startExample();
     const { body } = await browser.visit(`${url}/account`);
     expect(body).toContain("<h1>Amara Okafor</h1>");
     expect(body).toContain('<span class="avatar" aria-hidden="true">AO</span>');
     const { claims } = json(await browser.fetch(`${url}/api/me`));
     for (const name of Object.keys(claims)) expect(body).toContain(`<code>${name}</code></th>`);
-    expect(body).toContain(`<td>${portal.issuer}</td>`);
+    expect(body).toContain(`<td>${provider.issuer}</td>`);
     expect(body).toContain(`<time datetime="${new Date(Number(claims["exp"]) * 1000).toISOString()}">`);
   });
 
@@ -122,25 +122,25 @@ describe("account", () => {
   });
 
   test("who is logged in without a portal, as a test is, has the same page and API", async () => {
-    const { url, app, portal } = await startExample();
+    const { url, app, portal: provider } = await startExample();
     const cookie = await loginAs(app, { sub: "kofi", name: "Kofi" });
     const headers = { cookie, accept: "text/html", "sec-fetch-mode": "navigate" };
     expect((await new Browser().request(`${url}/account`, { headers })).body).toContain("<h1>Kofi</h1>");
     expect(json(await new Browser().fetch(`${url}/api/me`, { headers: { cookie } }))).toMatchObject({
       claims: { sub: "kofi" },
     });
-    expect(portal.requests.filter(({ path }) => path === "/oauth2/token")).toEqual([]);
+    expect(provider.requests.filter(({ path }) => path === "/oauth2/token")).toEqual([]);
   });
 
   test("a portal that gives no refresh token gets no card for one", async () => {
-    const { url, portal, browser } = await startExample();
-    portal.nextTokenAnswer({ refresh_token: undefined });
+    const { url, portal: provider, browser } = await startExample();
+    provider.nextTokenResponse({ refresh_token: undefined });
     expect((await browser.visit(`${url}/account`)).body).not.toContain("Refresh token");
   });
 
   test("what the portal says about a person is text and nothing else", async () => {
-    const evil: Person = { sub: AMARA, name: `<img src=x onerror="alert('1')">`, email: "<b>&amp;</b>" };
-    const { url, browser } = await startExample({}, { people: [evil] });
+    const evil: DemoUser = { sub: AMARA, name: `<img src=x onerror="alert('1')">`, email: "<b>&amp;</b>" };
+    const { url, browser } = await startExample({}, { users: [evil] });
     const { body } = await browser.visit(`${url}/account`);
     expect(body).toContain("<h1>&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt;</h1>");
     expect(body).toContain("&lt;b&gt;&amp;amp;&lt;/b&gt;");
@@ -153,8 +153,8 @@ describe("account", () => {
     ["is about somebody else", { sub: "jonas-weber", name: "Jonas Weber" }],
     ["claims another identity", { sub: AMARA, iss: "http://elsewhere.example", exp: 1 }],
   ])("a /userinfo that %s changes nothing about who somebody is", async (_what, answer) => {
-    const { url, portal, browser } = await startExample();
-    portal.answerNext("/userinfo", (_req, res) => {
+    const { url, portal: provider, browser } = await startExample();
+    provider.answerNext("/userinfo", (_req, res) => {
       if (answer) res.setHeader("content-type", "application/json").end(JSON.stringify(answer));
       else res.writeHead(503).end();
     });
@@ -162,7 +162,7 @@ describe("account", () => {
     expect([page.url, page.status]).toEqual([`${url}/account`, 200]);
     expect(page.body).toContain(`<h1>${AMARA}</h1>`);
     const { claims } = json(await browser.fetch(`${url}/api/me`));
-    expect(claims).toMatchObject({ sub: AMARA, iss: portal.issuer });
+    expect(claims).toMatchObject({ sub: AMARA, iss: provider.issuer });
     expect(claims["exp"]).toBeGreaterThan(1);
   });
 });
@@ -198,7 +198,7 @@ describe("API", () => {
 
 describe("sessions", () => {
   test("a person sees where they are signed in, ends one of these, and then all", async () => {
-    const { url, browser, portal } = await startExample({}, {}, [/cross_site_refused/]);
+    const { url, browser, portal: provider } = await startExample({}, {}, [/cross_site_refused/]);
     const phone = new Browser();
     await phone.visit(`${url}/account`, {
       headers: { "user-agent": "Mozilla/5.0 (Android 15; Mobile; rv:133.0) Gecko/133.0 Firefox/133.0" },
@@ -216,7 +216,7 @@ describe("sessions", () => {
     expect((await phone.fetch(`${url}/api/me`)).status).toBe(401);
     await phone.visit(`${url}/account`);
     const all = await browser.navigate(`${url}/sessions/end-all`, { method: "POST", site: "same-origin" });
-    expect([all.status, all.headers["refresh"]?.includes(portal.issuer)]).toEqual([200, true]);
+    expect([all.status, all.headers["refresh"]?.includes(provider.issuer)]).toEqual([200, true]);
     for (const each of [browser, phone]) expect((await each.fetch(`${url}/api/me`)).status).toBe(401);
   });
 });

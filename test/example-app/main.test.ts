@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { startTestPortal } from "../../lib/testing/index.js";
+import { startTestProvider } from "../../lib/testing/index.js";
 import { Browser } from "../support/browser.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
@@ -101,17 +101,17 @@ test("a portal of one's own that is not fully set up is told by variable, withou
 test("with PORTAL_ variables it uses that portal, and prints where people come in", async () => {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const portal = await startTestPortal({
+  const provider = await startTestProvider({
     ...CLIENT,
     redirectUris: [`${url}/callback`],
     logoutRedirectUris: [`${url}/`],
   });
-  onTestFinished(() => portal.close());
-  const example = run({ PORT: String(port), ...ownPortal(portal.issuer, url) });
+  onTestFinished(() => provider.close());
+  const example = run({ PORT: String(port), ...ownPortal(provider.issuer, url) });
   await example.ready();
   expect(example.printed()).toContain(`Open ${url}/`);
   expect((await new Browser().visit(`${url}/account`)).body).toContain("Amara Okafor");
-  expect(portal.requests.some(({ path }) => path === "/oauth2/token")).toBe(true);
+  expect(provider.requests.some(({ path }) => path === "/oauth2/token")).toBe(true);
 });
 
 test("an access token of the demo lives as long as DEMO_TOKEN_SECONDS says", async () => {
@@ -160,13 +160,13 @@ describe("a session store", () => {
     test("two processes count the refreshes of one session together", async () => {
       const [port, other] = [await freePort(), await freePort()];
       const url = `http://127.0.0.1:${port}`;
-      const portal = await startTestPortal({
+      const provider = await startTestProvider({
         ...CLIENT,
         redirectUris: [`${url}/callback`],
         accessTokenSeconds: 6,
       });
-      onTestFinished(() => portal.close());
-      const settings = { ...ownPortal(portal.issuer, url), SESSION_STORE_URL: `${redis().url}/2` };
+      onTestFinished(() => provider.close());
+      const settings = { ...ownPortal(provider.issuer, url), SESSION_STORE_URL: `${redis().url}/2` };
       await Promise.all([
         run({ ...settings, PORT: `${port}` }).ready(),
         run({ ...settings, PORT: `${other}` }).ready(),
@@ -181,7 +181,7 @@ describe("a session store", () => {
       );
       expect(new Set(answers.map(({ token_set }) => token_set))).toEqual(new Set([2]));
       expect(Math.min(...answers.map(({ found_set }) => found_set))).toBe(1);
-      expect(refreshesAt(portal)).toBe(1);
+      expect(refreshesAt(provider)).toBe(1);
     });
   });
 

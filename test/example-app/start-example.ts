@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, vi } from "vitest";
 import { createApp } from "../../example-app/app.js";
 import type { PortalAuthOptions } from "../../lib/index.js";
-import { type Portal, startTestPortal, type TestPortalOptions } from "../../lib/testing/index.js";
+import { type LocalProvider, startTestProvider, type TestProviderOptions } from "../../lib/testing/index.js";
 import { type Answer, Browser } from "../support/browser.js";
 
 export const CLIENT = { clientId: "example-app", clientSecret: "the-secret-of-the-example-app" };
@@ -27,29 +27,36 @@ export const portOf = (server: Server): number => (server.address() as AddressIn
 /** The example with a portal, both on free ports and closed when the test ends. Each line that it logs must be expected. */
 export async function startExample(
   options: PortalAuthOptions = {},
-  portalOptions: TestPortalOptions = {},
+  portalOptions: TestProviderOptions = {},
   expected: RegExp[] = [],
 ) {
   watchLog([/memory of this process/, ...expected]);
   const server = await listen();
   const url = `http://127.0.0.1:${portOf(server)}`;
   const redirectUri = `${url}/callback`;
-  const portal = await startTestPortal({
+  const provider = await startTestProvider({
     ...CLIENT,
     redirectUris: [redirectUri],
     logoutRedirectUris: [`${url}/`],
     ...portalOptions,
   });
-  onTestFinished(() => portal.close());
+  onTestFinished(() => provider.close());
   const { app, inspectorLink, close } = createApp({
-    ...portal.options,
+    ...provider.options,
     redirectUri,
     secret: SECRET,
     ...options,
   });
   onTestFinished(close);
   server.on("request", app);
-  return { url, app, portal, browser: new Browser(), close, inspectorLink: () => inspectorLink(url) };
+  return {
+    url,
+    app,
+    portal: provider,
+    browser: new Browser(),
+    close,
+    inspectorLink: () => inspectorLink(url),
+  };
 }
 
 function watchLog(expected: RegExp[]): void {
@@ -64,7 +71,7 @@ function watchLog(expected: RegExp[]): void {
 }
 
 /** How often a refresh token was sent to the portal. */
-export const refreshesAt = ({ requests }: Portal): number =>
+export const refreshesAt = ({ requests }: LocalProvider): number =>
   requests.filter(({ path, body }) => path === "/oauth2/token" && body.includes("grant_type=refresh_token"))
     .length;
 

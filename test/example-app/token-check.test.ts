@@ -18,36 +18,36 @@ async function startSignedIn(...settings: Parameters<typeof startExample>) {
 
 describe("twenty calls at once", () => {
   test("with a token that has run out make one refresh, and all of them get the new token", async () => {
-    const { portal, callTwenty } = await startSignedIn();
+    const { portal: provider, callTwenty } = await startSignedIn();
     later(400);
     const answers = (await callTwenty()).map(json);
     expect(answers).toHaveLength(TWENTY);
     expect(new Set(answers.map(({ token_set }) => token_set))).toEqual(new Set([2]));
     expect(new Set(answers.map(({ fingerprint }) => fingerprint)).size).toBe(1);
     expect(Math.min(...answers.map(({ found_set }) => found_set))).toBe(1);
-    expect(refreshesAt(portal)).toBe(1);
+    expect(refreshesAt(provider)).toBe(1);
   });
 
   test("with a token that is still good refresh nothing", async () => {
-    const { portal, callTwenty } = await startSignedIn();
+    const { portal: provider, callTwenty } = await startSignedIn();
     const answers = (await callTwenty()).map(json);
     for (const answer of answers) expect(answer).toMatchObject({ found_set: 1, token_set: 1 });
-    expect(refreshesAt(portal)).toBe(0);
+    expect(refreshesAt(provider)).toBe(0);
   });
 
   test("twice refresh twice: a rotated refresh token is the one that is sent next", async () => {
-    const { portal, callTwenty } = await startSignedIn();
+    const { portal: provider, callTwenty } = await startSignedIn();
     later(400);
     const [first] = (await callTwenty()).map(json);
     later(400);
     const [second] = (await callTwenty()).map(json);
-    expect([second?.["token_set"], refreshesAt(portal)]).toEqual([3, 2]);
+    expect([second?.["token_set"], refreshesAt(provider)]).toEqual([3, 2]);
     expect(second?.["fingerprint"]).not.toBe(first?.["fingerprint"]);
   });
 
   test("are told to sign in when the portal refreshes no more, and no stack", async () => {
-    const { url, portal, browser, callTwenty } = await startSignedIn({}, {}, [/refresh_refused/]);
-    portal.removePerson(AMARA);
+    const { url, portal: provider, browser, callTwenty } = await startSignedIn({}, {}, [/refresh_refused/]);
+    provider.removeUser(AMARA);
     later(400);
     for (const answer of await callTwenty()) {
       expect(answer.status).toBe(401);
@@ -58,14 +58,14 @@ describe("twenty calls at once", () => {
   });
 
   test("are told to try again while the portal is down, and nobody is signed out", async () => {
-    const { portal, callTwenty } = await startSignedIn({}, {}, [/portal_unreachable/]);
-    portal.goDown();
+    const { portal: provider, callTwenty } = await startSignedIn({}, {}, [/portal_unreachable/]);
+    provider.goDown();
     later(400);
     for (const answer of await callTwenty()) {
       expect(answer.status).toBe(503);
       expect(answer.headers["content-type"]).toBe("application/problem+json");
     }
-    await portal.comeUp();
+    await provider.comeUp();
     later(60);
     for (const answer of await callTwenty()) expect(answer.status).toBe(200);
   });
@@ -90,11 +90,11 @@ test("after a refresh the account page and the API tell the life of the new toke
 
 describe("the portal's own API", () => {
   test("is asked with the access token, which is refreshed first when it has run out", async () => {
-    const { url, portal, browser } = await startSignedIn();
+    const { url, portal: provider, browser } = await startSignedIn();
     later(400);
     const answer = await browser.fetch(`${url}/api/userinfo`);
     expect(json(answer)).toMatchObject({ userinfo: { sub: AMARA, name: "Amara Okafor" }, token_set: 2 });
-    expect(refreshesAt(portal)).toBe(1);
+    expect(refreshesAt(provider)).toBe(1);
   });
 
   test.each([
@@ -103,8 +103,8 @@ describe("the portal's own API", () => {
   ])(
     "that answers with %s is told as problem+json, without a stack",
     async (_what, status, expected, code) => {
-      const { url, portal, browser } = await startSignedIn({}, {}, [new RegExp(code)]);
-      portal.answerNext("/userinfo", (_req, res) => void res.writeHead(status).end());
+      const { url, portal: provider, browser } = await startSignedIn({}, {}, [new RegExp(code)]);
+      provider.answerNext("/userinfo", (_req, res) => void res.writeHead(status).end());
       const answer = await browser.fetch(`${url}/api/userinfo`);
       expect(answer.status).toBe(expected);
       expect(answer.headers["content-type"]).toMatch(/^application\/problem\+json/);
@@ -145,7 +145,13 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   const result = (page: Page) => page.locator("#tally").getByRole("status");
 
   test("the bar runs out, one click calls twenty times, and the page shows one refresh", async () => {
-    const { url, portal, page, troubles, runOut } = await openAccount({ hooks: { onTokens: slowRefresh } });
+    const {
+      url,
+      portal: provider,
+      page,
+      troubles,
+      runOut,
+    } = await openAccount({ hooks: { onTokens: slowRefresh } });
     await runOut();
 
     await button(page).focus(); // by keyboard alone
@@ -161,7 +167,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     });
     expect(figures["Last refresh"]).toMatch(/\d:\d\d:\d\d/);
     expect(await page.locator(".calls [data-outcome=good]").count()).toBe(20);
-    expect(refreshesAt(portal)).toBe(1);
+    expect(refreshesAt(provider)).toBe(1);
     // a browser has six connections to a server; calls that wait for each other in its cache would come one by one
     await result(page).getByText("6 of them met the old token and shared the refresh").waitFor();
 
@@ -174,7 +180,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.keyboard.press("Enter");
     await result(page).getByText("20 requests, 0 refreshes", { exact: true }).waitFor();
     await result(page).getByText("The token was still good. Wait until its bar has run out").waitFor();
-    expect(refreshesAt(portal)).toBe(1);
+    expect(refreshesAt(provider)).toBe(1);
 
     await runOut(); // what was found of the last token says nothing of this one
     expect(await page.locator("#tally").isHidden()).toBe(true);
@@ -185,13 +191,13 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
       .getByText(/^(5 min 0 s|4 min 5\d s) left$/)
       .waitFor();
     expect(await page.locator("#news").textContent()).toBe("");
-    expect(refreshesAt(portal)).toBe(2);
+    expect(refreshesAt(provider)).toBe(2);
     expect([page.url(), troubles]).toEqual([`${url}/account`, []]);
   });
 
   test("who must sign in again is told so, with a link that leads back", async () => {
-    const { url, portal, page, troubles, runOut } = await openAccount({}, {}, [/refresh_refused/]);
-    portal.removePerson(AMARA);
+    const { url, portal: provider, page, troubles, runOut } = await openAccount({}, {}, [/refresh_refused/]);
+    provider.removeUser(AMARA);
     await runOut();
     await button(page).click();
     await result(page).getByText("20 of 20 calls failed.").waitFor();
@@ -201,8 +207,8 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   });
 
   test("a portal that is down, and then a server that is, are told in words", async () => {
-    const { portal, page, troubles, runOut } = await openAccount({}, {}, [/portal_unreachable/]);
-    portal.goDown();
+    const { portal: provider, page, troubles, runOut } = await openAccount({}, {}, [/portal_unreachable/]);
+    provider.goDown();
     await runOut();
     await button(page).click();
     await result(page).getByText("20 of 20 calls failed.").waitFor();

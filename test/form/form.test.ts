@@ -328,7 +328,7 @@ describe("a form is kept", () => {
     await shop.browser.visit(`${shop.url}/account`);
     expect((await shop.post()).body).toBe("taken");
     later(301);
-    shop.portal.answerNext("/oauth2/token", (_req, res) =>
+    shop.provider.answerNext("/oauth2/token", (_req, res) =>
       res.writeHead(400, { "content-type": "application/json" }).end('{"error":"invalid_grant"}'),
     );
     const page = await shop.postAndLogIn();
@@ -353,7 +353,7 @@ describe("a form is kept", () => {
     const client = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: SESSION_SECRET };
     const routes = { login: "/staff/login", callback: "/staff/callback", logout: "/staff/logout" };
     const redirectUri = `${shop.url}/staff/callback`;
-    staff = portalAuth({ ...client, name: "staff", issuer: shop.portal.issuer, redirectUri, routes });
+    staff = portalAuth({ ...client, name: "staff", issuer: shop.provider.issuer, redirectUri, routes });
     const { status, headers } = await shop.post();
     expect([status, headers["set-cookie"]?.join()]).toEqual([
       200,
@@ -466,7 +466,7 @@ describe("a form is not kept, and no login begins", () => {
   test("while the portal is down: the person is told so, and nothing is stored", async () => {
     const store = observedStore();
     const shop = await startShop({ options: { store }, log: [/portal_unreachable/] });
-    shop.portal.goDown();
+    shop.provider.goDown();
     const { status, body } = await shop.post();
     expect([status, await store.keys("")]).toEqual([503, []]);
     expect(body).toContain("/login?returnTo=%2Forders%2Fnew%3Fof%3Dtoday");
@@ -601,11 +601,11 @@ describe("what is stored", () => {
   });
 
   test("by a secret that is no longer the first still opens", async () => {
-    const { app, post, browser, store, portal, url } = await start();
+    const { app, post, browser, store, provider, url } = await start();
     const callback = await browser.loginUntilCallback(wayOn(await post()));
     // the process is replaced by one with a new secret in front
     const later = portalAuth({
-      issuer: portal.issuer,
+      issuer: provider.issuer,
       profile: "tencent-ciam",
       clientId: CLIENT_ID,
       clientSecret: CLIENT_SECRET,

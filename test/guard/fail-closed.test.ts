@@ -7,15 +7,15 @@ import {
   type RequireAuthOptions,
   requireAuth,
 } from "../../lib/index.js";
-import type { PortalOptions } from "../../lib/testing/provider/test-provider.js";
-import { logIn } from "../access/logged-in.js";
+import type { LocalProviderOptions } from "../../lib/testing/provider/local-provider.js";
+import { logIn } from "../access/signed-in-request.js";
 import { startWorld } from "../support/world.js";
 
 const PAGE = "/guarded?x=1";
 const seconds = () => Math.floor(Date.now() / 1000);
 
 interface Given {
-  readonly portal?: Partial<PortalOptions>;
+  readonly portal?: Partial<LocalProviderOptions>;
   readonly options?: PortalAuthOptions;
   readonly log?: RegExp[];
   readonly login?: LoginOptions;
@@ -36,8 +36,8 @@ test.each([
   ["of tomorrow", 86_400],
   ["in milliseconds", seconds() * 1000],
 ])("an auth_time %s makes nobody young", async (_what, ahead) => {
-  const { browser, url, portal } = await start({ maxAge: 60 });
-  portal.nextIdToken({ claims: { auth_time: seconds() + ahead } });
+  const { browser, url, provider } = await start({ maxAge: 60 });
+  provider.nextIdToken({ claims: { auth_time: seconds() + ahead } });
   await browser.visit(`${url}/login`, { site: "same-origin" });
   expect((await browser.fetch(url + PAGE)).status).toBe(401);
 });
@@ -54,12 +54,12 @@ test("a session that grew old by the app's clock is renewed by one trip, though 
 });
 
 test("maxAge 0 and no tolerance leave time for the way back", async () => {
-  const { browser, url, portal, later, asked } = await start(
+  const { browser, url, provider, later, asked } = await start(
     { maxAge: 0 },
     { options: { clockTolerance: 0 } },
   );
   later(60);
-  portal.nextIdToken({ claims: { auth_time: seconds() - 8 } });
+  provider.nextIdToken({ claims: { auth_time: seconds() - 8 } });
   expect((await browser.visit(url + PAGE)).body).toBe("in");
   expect(asked("/oauth2/token")).toHaveLength(2);
 });
@@ -126,7 +126,7 @@ describe("where the portal does not say what it has granted", () => {
         void app.get("/guarded", requireAuth({ scope: "email" }), (_req, res) => void res.send("in")),
       log: [/insufficient_scope/],
     });
-    world.portal.nextTokenAnswer({ scope: undefined });
+    world.provider.nextTokenResponse({ scope: undefined });
     expect((await world.browser.visit(world.url + PAGE)).status).toBe(403);
   });
 });
@@ -139,7 +139,7 @@ test("a hook that leaves the scope out has not granted all that was asked for", 
       void app.get("/guarded", requireAuth({ scope: "email" }), (_req, res) => void res.send("in")),
     log: [/insufficient_scope/],
   });
-  world.portal.nextTokenAnswer({ scope: "openid" });
+  world.provider.nextTokenResponse({ scope: "openid" });
   expect((await world.browser.visit(world.url + PAGE)).status).toBe(403);
 });
 

@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Express } from "express";
 import { expect, test } from "vitest";
 import { portalErrors } from "../../lib/index.js";
-import { html, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
+import { html, logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 
 /** A page that wants a token, and the error handler behind it; Express 4 has to be told of a rejection. */
 const withPage = (app: Express) => {
@@ -23,12 +23,12 @@ const refused = { error: "invalid_grant" };
 test.each([4, 5] as const)(
   "who must sign in again is sent to the portal, and comes back (Express %s)",
   async (express) => {
-    const { browser, url, later, portal } = await logIn({
+    const { browser, url, later, provider } = await logIn({
       express,
       after: withPage,
       log: [/refresh_refused/],
     });
-    portal.answerNext("/oauth2/token", (_req, res) => {
+    provider.answerNext("/oauth2/token", (_req, res) => {
       res.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(refused));
     });
     later(TOKEN_SECONDS);
@@ -41,8 +41,8 @@ test.each([4, 5] as const)(
 );
 
 test("a script is told why, and where to sign in", async () => {
-  const { browser, url, later, portal } = await logIn({ after: withPage, log: [/refresh_refused/] });
-  portal.answerNext("/oauth2/token", (_req, res) => {
+  const { browser, url, later, provider } = await logIn({ after: withPage, log: [/refresh_refused/] });
+  provider.answerNext("/oauth2/token", (_req, res) => {
     res.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(refused));
   });
   later(TOKEN_SECONDS);
@@ -52,8 +52,8 @@ test("a script is told why, and where to sign in", async () => {
 });
 
 test("a portal that is down is a page with 503 and Retry-After, and nobody is logged out", async () => {
-  const { browser, url, later, portal, me } = await logIn({ after: withPage, log: [/portal_failed/] });
-  portal.answerNext("/oauth2/token", html(502));
+  const { browser, url, later, provider, me } = await logIn({ after: withPage, log: [/portal_failed/] });
+  provider.answerNext("/oauth2/token", html(502));
   later(TOKEN_SECONDS);
   const { status, headers, body } = await browser.navigate(`${url}/orders`);
   expect([status, headers["retry-after"], headers["content-type"]]).toEqual([

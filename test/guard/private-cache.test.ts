@@ -90,7 +90,7 @@ describe("the application's own word counts", () => {
 
 describe.skipIf(noNginx)(`behind nginx with proxy_cache_valid${noNginx && ` (${noNginx})`}`, () => {
   async function start(options: Parameters<typeof requireAuth>[0]) {
-    const { url, browser, portal } = await startWorld({
+    const { url, browser, provider } = await startWorld({
       after: (app) =>
         app.get("/mine", requireAuth(options), (req, res) => void res.send(req.portal.claims?.sub)),
     });
@@ -106,12 +106,12 @@ describe.skipIf(noNginx)(`behind nginx with proxy_cache_valid${noNginx && ` (${n
     const cached = `http://127.0.0.1:${port}`;
     const cookie = await browser.jar.getCookieString(url);
     expect((await browser.navigate(`${cached}/mine`, { headers: { cookie } })).body).toBe("amara-okafor");
-    return { portal, answer: await new Browser().navigate(`${cached}/mine`) };
+    return { portal: provider, answer: await new Browser().navigate(`${cached}/mine`) };
   }
 
   test("a guarded page is not served to a stranger", async () => {
-    const { answer, portal } = await start({});
-    expect([answer.status, new URL(String(answer.headers.location)).origin]).toEqual([302, portal.issuer]);
+    const { answer, portal: provider } = await start({});
+    expect([answer.status, new URL(String(answer.headers.location)).origin]).toEqual([302, provider.issuer]);
   });
 
   test("it would be without the header", async () => {

@@ -1,7 +1,7 @@
 import express from "express";
 import { describe, expect, test, vi } from "vitest";
 import { PortalAuthError, requireAuth } from "../../lib/index.js";
-import type { Portal } from "../../lib/testing/provider/test-provider.js";
+import type { LocalProvider } from "../../lib/testing/provider/local-provider.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { observedStore } from "../support/stored-sessions.js";
@@ -16,10 +16,10 @@ describe("somebody who is not logged in", () => {
     ["a browser from before Fetch Metadata", { accept: HTML }],
     ["a text browser", { accept: "text/html;q=0.9, text/plain;q=0.5" }],
   ])("%s goes straight to the portal", async (_name, headers) => {
-    const { url, browser, portal } = await startWorld();
+    const { url, browser, provider } = await startWorld();
     const answer = await browser.request(`${url}/account`, { headers });
     expect(answer.status).toBe(302);
-    expect(answer.headers.location).toMatch(new RegExp(`^${portal.issuer}/oauth2/authorize\\?`));
+    expect(answer.headers.location).toMatch(new RegExp(`^${provider.issuer}/oauth2/authorize\\?`));
   });
 
   test.each<[string, string, Record<string, string>]>([
@@ -212,12 +212,12 @@ describe("freshToken", () => {
 
   test("lets a request pass at once while the token is good: the portal is asked for nothing, the store only once", async () => {
     const store = observedStore();
-    const { found, before, portal } = await start({ options: { store } });
-    const asked = portal.requests.length;
+    const { found, before, provider } = await start({ options: { store } });
+    const asked = provider.requests.length;
     store.calls();
     expect(await found()).toBe(before);
     expect(store.calls()).toEqual(["readEntry"]);
-    expect(portal.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(asked);
   });
 
   test("is not the default: a guard alone refreshes nothing", async () => {
@@ -237,20 +237,20 @@ describe("freshToken", () => {
   });
 
   test("sends nobody who is not logged in further than the login", async () => {
-    const { url, portal } = await start();
-    const asked = portal.requests.length;
+    const { url, provider } = await start();
+    const asked = provider.requests.length;
     expect((await new Browser().fetch(`${url}/data`)).status).toBe(401);
     expect((await new Browser().navigate(`${url}/data`)).status).toBe(302);
-    expect(portal.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(asked);
   });
 
   describe.each<[string, string, (world: Awaited<ReturnType<typeof start>>) => Promise<unknown>]>([
-    ["a login that the portal has ended", "refresh_refused", async ({ portal }) => refuseRefresh(portal)],
+    ["a login that the portal has ended", "refresh_refused", async ({ provider }) => refuseRefresh(provider)],
     [
       "a token that ended and cannot be renewed",
       "token_expired",
-      async ({ portal, browser, url }) => {
-        portal.nextTokenAnswer({ refresh_token: undefined });
+      async ({ provider, browser, url }) => {
+        provider.nextTokenResponse({ refresh_token: undefined });
         await browser.visit(`${url}/login`, { site: "same-origin" });
       },
     ],
@@ -259,9 +259,9 @@ describe("freshToken", () => {
       const world = await start({ log: [/refresh_refused/] });
       await prepare(world);
       world.later(TOKEN_SECONDS);
-      const { browser, url, portal } = world;
+      const { browser, url, provider } = world;
       const { status, headers } = await browser.navigate(`${url}/data`);
-      expect([status, headers.location?.startsWith(`${portal.issuer}/oauth2/authorize?`)]).toEqual([
+      expect([status, headers.location?.startsWith(`${provider.issuer}/oauth2/authorize?`)]).toEqual([
         302,
         true,
       ]);
@@ -307,8 +307,8 @@ describe("freshToken", () => {
   });
 
   test("a portal that is down is a page for a browser and a problem for a script, 503 with Retry-After", async () => {
-    const { browser, url, later, me, portal, reached } = await start({ log: [/portal_unreachable/] });
-    portal.goDown();
+    const { browser, url, later, me, provider, reached } = await start({ log: [/portal_unreachable/] });
+    provider.goDown();
     later(TOKEN_SECONDS);
     const page = await browser.navigate(`${url}/data`);
     expect([page.status, page.headers["retry-after"], page.headers["content-type"]]).toEqual([
@@ -325,8 +325,8 @@ describe("freshToken", () => {
   });
 
   test("a portal that is down is nobody's trouble while the token is good", async () => {
-    const { found, later, before, portal } = await start({ log: [/portal_unreachable/] });
-    portal.goDown();
+    const { found, later, before, provider } = await start({ log: [/portal_unreachable/] });
+    provider.goDown();
     later(TOKEN_SECONDS - 1);
     expect(await found()).toBe(before);
   });
@@ -345,8 +345,8 @@ describe("freshToken", () => {
   });
 });
 
-function refuseRefresh(portal: Portal): void {
-  portal.answerNext("/oauth2/token", (_req, res) => {
+function refuseRefresh(provider: LocalProvider): void {
+  provider.answerNext("/oauth2/token", (_req, res) => {
     res.writeHead(400, { "content-type": "application/json" }).end('{"error":"invalid_grant"}');
   });
 }

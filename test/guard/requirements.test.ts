@@ -10,8 +10,8 @@ import {
   type RequireAuthOptions,
   requireAuth,
 } from "../../lib/index.js";
-import type { PortalOptions } from "../../lib/testing/provider/test-provider.js";
-import { type LoggedIn, logIn } from "../access/logged-in.js";
+import type { LocalProviderOptions } from "../../lib/testing/provider/local-provider.js";
+import { type LoggedIn, logIn } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { startWorld } from "../support/world.js";
@@ -28,7 +28,7 @@ const guarded =
   };
 
 interface Given {
-  readonly portal?: Partial<PortalOptions>;
+  readonly portal?: Partial<LocalProviderOptions>;
   readonly options?: PortalAuthOptions;
   readonly log?: RegExp[];
 }
@@ -45,13 +45,15 @@ const askFor = ({ url, browser }: LoggedIn, who: Browser = browser) => who.fetch
 const open = ({ url, browser }: LoggedIn, who: Browser = browser) => who.visit(url + PAGE);
 
 /** What the portal was asked last. */
-const askedLast = ({ asked, portal }: LoggedIn) =>
-  new URL(asked("/oauth2/authorize").findLast(({ url }) => url.includes("state="))?.url ?? "", portal.issuer)
-    .searchParams;
+const askedLast = ({ asked, provider }: LoggedIn) =>
+  new URL(
+    asked("/oauth2/authorize").findLast(({ url }) => url.includes("state="))?.url ?? "",
+    provider.issuer,
+  ).searchParams;
 
 test("a role that the portal tells is found by requireAuth({ roles })", async () => {
   const people = [{ sub: "amara-okafor", name: "Amara Okafor", roles: ["editor", "admin"] }];
-  const world = await startWorld({ portal: { people }, after: guarded({ roles: "admin" }) });
+  const world = await startWorld({ portal: { users: people }, after: guarded({ roles: "admin" }) });
   await world.browser.visit(`${world.url}/account`);
   expect((await world.me()).claims).toMatchObject({ roles: ["editor", "admin"] });
   expect((await world.browser.visit(world.url + PAGE)).status).toBe(200);
@@ -181,7 +183,7 @@ describe("a login that is too weak", () => {
 describe("a login that is too old", () => {
   test("a browser is sent to the portal, where the person signs in anew, and comes back", async () => {
     const world = await start({ maxAge: 60 });
-    world.portal.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
+    world.provider.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
     await again(world);
     expect((await askFor(world)).status).toBe(401);
     const page = await open(world);
@@ -216,7 +218,7 @@ describe("a login that is too old", () => {
     "the way back from the portal may take a moment: %i s, with maxAge: 0 and no tolerance",
     async (age, status) => {
       const world = await start({ maxAge: 0 }, { options: { clockTolerance: 0 } });
-      world.portal.nextIdToken({ claims: { auth_time: seconds() - age } });
+      world.provider.nextIdToken({ claims: { auth_time: seconds() - age } });
       await again(world);
       expect((await askFor(world)).status).toBe(status);
     },
@@ -225,7 +227,7 @@ describe("a login that is too old", () => {
   test("an old authentication does not pass because the provider dates the ID token back to it", async () => {
     const world = await start({ maxAge: 300 });
     const yesterday = seconds() - 86_400;
-    world.portal.nextIdToken({ claims: { iat: yesterday, auth_time: yesterday } });
+    world.provider.nextIdToken({ claims: { iat: yesterday, auth_time: yesterday } });
     await again(world);
     expect((await world.me()).isAuthenticated).toBe(true);
     expect((await askFor(world)).status).toBe(401);
@@ -239,7 +241,7 @@ describe("a login that is too old", () => {
     const world = await start({ maxAge: 0 }, { options: { clockTolerance: 30 } });
     world.later(120);
     const time = seconds() + offset;
-    world.portal.nextIdToken({ claims: { iat: time, auth_time: time } });
+    world.provider.nextIdToken({ claims: { iat: time, auth_time: time } });
     expect((await open(world)).body).toBe('{"in":"amara-okafor"}');
     expect(world.asked("/oauth2/token")).toHaveLength(2);
     world.later(60);
@@ -249,16 +251,16 @@ describe("a login that is too old", () => {
   test("ends on a page, without a redirect loop, when the provider's clock is an hour behind", async () => {
     const world = await start({ maxAge: 300 }, { log: [/insufficient_user_authentication/] });
     const claims = { iat: seconds() - 3600, auth_time: seconds() - 3600 };
-    world.portal.nextIdToken({ claims });
+    world.provider.nextIdToken({ claims });
     await again(world);
-    world.portal.nextIdToken({ claims });
+    world.provider.nextIdToken({ claims });
     const page = await open(world);
     expect([page.status, world.asked("/oauth2/token").length]).toEqual([401, 3]);
   });
 
   test("one of which the portal never said when it was is too old", async () => {
     const world = await start({ maxAge: 1e9 });
-    world.portal.nextIdToken({ claims: { auth_time: undefined } });
+    world.provider.nextIdToken({ claims: { auth_time: undefined } });
     await again(world);
     expect((await askFor(world)).status).toBe(401);
   });
@@ -285,10 +287,10 @@ describe("a portal that does not mind the wish", () => {
     async (_what, demands, claims) => {
       const world = await start(demands, { log: [/insufficient_user_authentication/] });
       if (demands.maxAge !== undefined) {
-        world.portal.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
+        world.provider.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
         await again(world);
       }
-      world.portal.nextIdToken({ claims });
+      world.provider.nextIdToken({ claims });
       const before = world.asked("/oauth2/token").length;
       const page = await open(world); // at most twenty redirects
       expect([page.status, page.body.includes("insufficient_user_authentication")]).toEqual([401, true]);
@@ -302,7 +304,7 @@ describe("a portal that does not mind the wish", () => {
 
   test("a visitor is told so too, and is not logged in", async () => {
     const world = await start({ acr: "mfa" }, { log: [/insufficient_user_authentication/] });
-    world.portal.nextIdToken({ claims: { acr: "pwd" } });
+    world.provider.nextIdToken({ claims: { acr: "pwd" } });
     const browser = new Browser();
     expect((await open(world, browser)).status).toBe(401);
     expect((await world.me(browser)).isAuthenticated).toBe(false);
@@ -386,7 +388,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   test("a portal that ignores the wish shows one page, which says so and leads out", async () => {
     const world = await start({ acr: "mfa" }, { log: [/insufficient_user_authentication/] });
     const page = await (await chromium.newContext()).newPage();
-    world.portal.nextIdToken({ claims: { acr: "pwd" } });
+    world.provider.nextIdToken({ claims: { acr: "pwd" } });
     await page.goto(world.url + PAGE);
     await page.getByRole("button", { name: /Amara Okafor/ }).click();
     await page.getByText("This page requires a stronger or more recent sign-in.").waitFor();

@@ -255,13 +255,13 @@ describe.each(["onTokens", "onLogin"] as const)("%s that throws", (name) => {
     const hook = () => {
       throw new PortalAuthError("login_refused");
     };
-    const { browser, url, portal, asked } = await startWorld({ options: { hooks: { [name]: hook } } });
+    const { browser, url, provider, asked } = await startWorld({ options: { hooks: { [name]: hook } } });
     await browser.visit(`${url}/account`);
     await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1));
     const revoked = new URLSearchParams(asked("/oauth2/revoke")[0]?.body).get("token");
-    expect(portal.issued).toContain(revoked);
+    expect(provider.issued).toContain(revoked);
     const form = { client_id: CLIENT_ID, client_secret: CLIENT_SECRET, grant_type: "refresh_token" };
-    const refreshed = await fetch(`${portal.issuer}/oauth2/token`, {
+    const refreshed = await fetch(`${provider.issuer}/oauth2/token`, {
       method: "POST",
       body: new URLSearchParams({ ...form, refresh_token: revoked ?? "" }),
     });

@@ -1,9 +1,9 @@
 import { expect, test, vi } from "vitest";
 import type {
   IdTokenChanges,
-  Portal,
-  Answer as PortalAnswer,
-} from "../../lib/testing/provider/test-provider.js";
+  LocalProvider,
+  Responder as PortalAnswer,
+} from "../../lib/testing/provider/local-provider.js";
 import { expectNothingTold, logIn, openWorld, SHORT_TIMEOUT, useHost, type World } from "./support/attack.js";
 import { Client, rawRequest, sendRaw } from "./support/client.js";
 import { rs256, strangersKey, withMembers } from "./support/jwt.js";
@@ -43,7 +43,7 @@ test(
       ahead += A_WEEK_AND_A_DAY;
       await host().later(A_WEEK_AND_A_DAY);
       for (const world of [honest.world, lying.world]) {
-        world.portal.behave();
+        world.portal.clearFaults();
         world.portal.setClock(ahead);
         await honestJourney(world);
       }
@@ -156,8 +156,8 @@ async function honestJourney(world: World): Promise<void> {
 
 /** What a stranger may be told is looked for among the tokens of these days. */
 function look(world: World, client: Client): void {
-  const { portal, url } = world;
-  const newest = { requests: portal.requests.slice(-50), issued: portal.issued.slice(-50) };
+  const { portal: provider, url } = world;
+  const newest = { requests: provider.requests.slice(-50), issued: provider.issued.slice(-50) };
   expectNothingTold([url], client.answers, host().log.splice(0), newest);
 }
 
@@ -225,14 +225,16 @@ const endlessToken: IdTokenChanges = {
   forge: withMembers(`"sub":"${NOBODY}","__proto__":{"isAdmin":true},"exp":"never"`),
 };
 
-const LIES: readonly ((portal: Portal) => void)[] = [
-  (portal) => portal.nextIdToken(strangersToken),
-  (portal) => portal.nextIdToken(endlessToken),
+const LIES: readonly ((provider: LocalProvider) => void)[] = [
+  (provider) => provider.nextIdToken(strangersToken),
+  (provider) => provider.nextIdToken(endlessToken),
   ...BROKEN.flatMap((lie) => [
-    ...[TOKEN, USERINFO, REVOCATION].map((path) => (portal: Portal) => portal.answerNext(path, lie)),
-    (portal: Portal) => {
-      portal.nextIdToken(strangersToken); // whose key is asked for
-      portal.answerNext(KEYS, lie);
+    ...[TOKEN, USERINFO, REVOCATION].map(
+      (path) => (provider: LocalProvider) => provider.answerNext(path, lie),
+    ),
+    (provider: LocalProvider) => {
+      provider.nextIdToken(strangersToken); // whose key is asked for
+      provider.answerNext(KEYS, lie);
     },
   ]),
 ];

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect } from "vitest";
-import type { Answer as PortalAnswer } from "../../lib/testing/provider/test-provider.js";
+import type { Responder as PortalAnswer } from "../../lib/testing/provider/local-provider.js";
 import type { Answer } from "../support/browser.js";
 import { beginLogin, signed } from "./support/acts.js";
 import {
@@ -328,10 +328,10 @@ const raw = (
   name,
   source,
   act: (world) => sendRaw(world.stranger, world.url, typeof text === "string" ? text : text(world)),
-  outcome: allOf(noSessionBegan, async (answer, { url, portal, stranger, victim, whoIs }) => {
+  outcome: allOf(noSessionBegan, async (answer, { url, portal: provider, stranger, victim, whoIs }) => {
     expect(answer.status).toBe(status);
     const { location = "/" } = answer.headers;
-    expect([url, portal.issuer]).toContain(new URL(location, url).origin);
+    expect([url, provider.issuer]).toContain(new URL(location, url).origin);
     expect([await whoIs(stranger), await whoIs(victim)]).toEqual([undefined, undefined]);
   }),
 });
@@ -428,12 +428,12 @@ const forged = (name: string, headers: Record<string, string>): Case => ({
     await stranger.navigate(`${base}/callback?state=a&code=b`, { headers });
     return stranger.navigate(`${base}/logout`, { headers });
   },
-  outcome(question, { stranger, base, portal }) {
+  outcome(question, { stranger, base, portal: provider }) {
     const [guarded, login, problem, page] = stranger.answers;
     for (const begun of [guarded, login]) {
       expect(begun?.status).toBe(302);
       const to = new URL(begun?.headers.location ?? "");
-      expect([to.origin, to.searchParams.get("redirect_uri")]).toEqual([portal.issuer, `${base}/callback`]);
+      expect([to.origin, to.searchParams.get("redirect_uri")]).toEqual([provider.issuer, `${base}/callback`]);
     }
     expect([problem?.status, JSON.parse(problem?.body ?? "").login]).toEqual([400, "/login"]);
     expect([page?.status, linksOf(page)]).toEqual([400, ["/login", "/"]]);
@@ -594,11 +594,11 @@ const connectTo = (url: string): Socket => connect(Number(new URL(url).port), "1
 
 /** The connection is cut while the app waits for the portal's keys, which answer like this; the person reloads meanwhile. */
 function reloadAfterACut(keys: PortalAnswer): (world: World) => Promise<Answer> {
-  return async ({ victim, base, portal, url }) => {
+  return async ({ victim, base, portal: provider, url }) => {
     const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
     const cookie = await victim.jar.getCookieString(url);
     const held = new Promise<() => void>((resolve) =>
-      portal.answerNext("/oauth2/jwks", (req, res) => resolve(() => keys(req, res))),
+      provider.answerNext("/oauth2/jwks", (req, res) => resolve(() => keys(req, res))),
     );
     const socket = connectTo(url);
     socket.write(

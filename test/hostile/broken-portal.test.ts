@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { Portal, Answer as PortalAnswer } from "../../lib/testing/provider/test-provider.js";
+import type { LocalProvider, Responder as PortalAnswer } from "../../lib/testing/provider/local-provider.js";
 import { startTlsFront } from "../support/tls-front.js";
 import { later, logInAgainAfter, logInThenAsk } from "./support/acts.js";
 import {
@@ -51,8 +51,8 @@ const RESETS: readonly PortalAnswer[] = [lies.resetsAtOnce, lies.resetsInTheHead
 
 const lying =
   (lie: PortalAnswer, place: Place): Lay =>
-  ({ portal }) =>
-    portal.answerNext(PLACES[place].path, lie, RESETS.includes(lie) && REPEATED.includes(place) ? 2 : 1);
+  ({ portal: provider }) =>
+    provider.answerNext(PLACES[place].path, lie, RESETS.includes(lie) && REPEATED.includes(place) ? 2 : 1);
 
 /** Each lie at each of these places; it is met once (or as often as it is tried), and what is tried next passes. */
 const everywhere = (rows: readonly Row[], places = EVERYWHERE, setting: Setting = {}): Case[] =>
@@ -171,8 +171,8 @@ attacks(
         name: `${place}: ${status}`,
         source: "RFC 9700, section 4.12",
         other: { document: "full" },
-        act: meet(({ portal, other }) =>
-          portal.answerNext(path, lies.sendsElsewhere(status, `${other.issuer}${path}`)),
+        act: meet(({ portal: provider, other }) =>
+          provider.answerNext(path, lies.sendsElsewhere(status, `${other.issuer}${path}`)),
         ),
         outcome: allOf(fails(toldAt(BAD_JSON, place)), sentNowhereElse),
       };
@@ -263,7 +263,7 @@ const discovered = (
 ): Case => ({
   name,
   source,
-  lie: (portal) => portal.alterDiscovery((document) => ({ ...document, ...members })),
+  lie: (provider) => provider.alterDiscovery((document) => ({ ...document, ...members })),
   outcome,
 });
 const DOCUMENT = "OpenID Connect Discovery 1.0, section 3";
@@ -332,8 +332,8 @@ attacks("a discovery document that lies", [
   {
     name: "an authorization endpoint with parameters of its own",
     source: "RFC 6749, section 3.1",
-    lie: (portal) =>
-      portal.alterDiscovery((document) => ({
+    lie: (provider) =>
+      provider.alterDiscovery((document) => ({
         ...document,
         authorization_endpoint: `${document["authorization_endpoint"]}?state=evil&redirect_uri=https://evil.example&tenant=a`,
       })),
@@ -351,8 +351,8 @@ attacks("a discovery document that lies", [
   {
     name: "addresses in __proto__: those of the profile are asked",
     source: "CWE-1321",
-    lie: (portal) =>
-      portal.alterDiscovery((document) =>
+    lie: (provider) =>
+      provider.alterDiscovery((document) =>
         JSON.stringify(document).replace(/}$/, `,"__proto__":${JSON.stringify(nobodysAddresses)}}`),
       ),
     async act(world) {
@@ -377,7 +377,7 @@ const keys = (
 ): Case => ({
   name,
   source: "RFC 7517, section 5: what is not understood is ignored",
-  lie: (portal) => portal.alterKeys((jwks) => change(jwks.keys as Record<string, unknown>[])),
+  lie: (provider) => provider.alterKeys((jwks) => change(jwks.keys as Record<string, unknown>[])),
   outcome,
 });
 const others = (count: number) =>
@@ -435,7 +435,7 @@ attacks("keys that are odd", [
   ),
 ]);
 
-const codesSent = ({ requests }: Portal): string[] =>
+const codesSent = ({ requests }: LocalProvider): string[] =>
   requests
     .filter(({ path }) => path === TOKEN)
     .flatMap(({ body }) => new URLSearchParams(body).getAll("code"));
@@ -460,19 +460,19 @@ attacks("a portal that is away for a while", [
   {
     name: "discovery down when the person comes back to another process: the same callback works later",
     source: "design, decision 6",
-    async act({ host, portal, base }) {
+    async act({ host, portal: provider, base }) {
       // the same app, started anew: its login cookies open here as well, and it has not discovered the portal yet
       const restarted = await startWorld(host, {
-        options: { issuer: portal.issuer, redirectUri: `${base}/callback` },
+        options: { issuer: provider.issuer, redirectUri: `${base}/callback` },
       });
       const { victim, base: newBase } = restarted;
       const { search } = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
-      portal.answerNext(DISCOVERY, lies.html(500));
+      provider.answerNext(DISCOVERY, lies.html(500));
       const callback = `${newBase}/callback${search}`;
       await refused("portal_failed")(await victim.visit(callback, { site: "cross-site" }), restarted);
       const answer = await victim.visit(callback, { site: "cross-site" });
       await welcomed(answer, restarted);
-      expect(codesSent(portal)).toEqual([new URLSearchParams(search).get("code")]);
+      expect(codesSent(provider)).toEqual([new URLSearchParams(search).get("code")]);
       return answer;
     },
     outcome: ({ status }) => void expect(status).toBe(200),
@@ -480,15 +480,15 @@ attacks("a portal that is away for a while", [
   {
     name: "down while the person signs in: the same callback, later, leads to a new login",
     source: "design, decision 6; RFC 6749, section 4.1.2",
-    async act({ victim, base, portal }) {
+    async act({ victim, base, portal: provider }) {
       const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
-      portal.goDown();
+      provider.goDown();
       expect((await victim.visit(callback, { site: "cross-site" })).status).toBe(503);
-      await portal.comeUp();
+      await provider.comeUp();
       const again = await victim.navigate(callback, { site: "cross-site" });
-      expect([again.status, again.headers.location, codesSent(portal)]).toEqual([303, "/account", []]);
+      expect([again.status, again.headers.location, codesSent(provider)]).toEqual([303, "/account", []]);
       const answer = await victim.visit(`${base}/account`, { site: "cross-site" });
-      const codes = codesSent(portal);
+      const codes = codesSent(provider);
       expect(codes).toHaveLength(1); // its own may have arrived: it is not sent again
       expect(codes).not.toContain(callback.searchParams.get("code"));
       return answer;
@@ -510,21 +510,21 @@ attacks("a portal that is away for a while", [
   {
     name: "the keys are down when they are known: nobody asks",
     source: "design, decision 6",
-    act: logInAgainAfter(({ portal }) => portal.answerNext(KEYS, lies.html(500))),
+    act: logInAgainAfter(({ portal: provider }) => provider.answerNext(KEYS, lies.html(500))),
     async outcome(answer, world) {
       await welcomed(answer, world);
       expect(world.asked(KEYS)).toHaveLength(1);
-      world.portal.behave();
+      world.portal.clearFaults();
     },
   },
   {
     name: "the keys are down at a refresh after they were changed: its refresh token is kept, and the next try passes",
     source: "OpenID Connect Core 1.0, section 12.2",
     async act(world) {
-      const { portal, victim, base } = world;
+      const { portal: provider, victim, base } = world;
       await logInForAMoment(world);
-      await portal.rotateKeys();
-      portal.answerNext(KEYS, lies.html(500));
+      await provider.rotateKeys();
+      provider.answerNext(KEYS, lies.html(500));
       return victim.fetch(`${base}/token`);
     },
     async outcome(answer, world) {
@@ -557,33 +557,37 @@ attacks(
 );
 
 /** The portal is discovered anew after an hour, while what it said before still serves. */
-const renewal = (name: string, lie: (portal: Portal) => void, setting: Partial<Case> = {}): Case => ({
+const renewal = (
+  name: string,
+  lie: (provider: LocalProvider) => void,
+  setting: Partial<Case> = {},
+): Case => ({
   ...setting,
   name: `${name}: what was discovered before still serves`,
   source: "design, decision 6",
   lie: (_portal, world) => later(world, 0),
   async act(world) {
-    const { portal, victim, asked } = world;
+    const { portal: provider, victim, asked } = world;
     await logIn(world);
     await later(world, AN_HOUR);
-    lie(portal);
+    lie(provider);
     await victim.jar.removeAllCookies();
     await welcomed(await logIn(world), world);
-    await vi.waitFor(() => expect(portal.unmet()).toEqual([]));
+    await vi.waitFor(() => expect(provider.pendingFaults()).toEqual([]));
     await vi.waitFor(() => expect(asked(DISCOVERY).length).toBeGreaterThan(1));
     await victim.jar.removeAllCookies();
     return logIn(world);
   },
   outcome: welcomed,
 });
-const instead = (answer: PortalAnswer) => (portal: Portal) => portal.answerNext(DISCOVERY, answer);
-const saying = (members: Record<string, unknown>) => (portal: Portal) =>
-  portal.alterDiscovery((document) => ({ ...document, ...members }));
+const instead = (answer: PortalAnswer) => (provider: LocalProvider) => provider.answerNext(DISCOVERY, answer);
+const saying = (members: Record<string, unknown>) => (provider: LocalProvider) =>
+  provider.alterDiscovery((document) => ({ ...document, ...members }));
 
 attacks("a portal that is discovered anew", [
   renewal("500 with a page", instead(lies.html(500))),
   renewal("200 with a page", instead(lies.html(200))),
-  renewal("two resets", (portal) => portal.answerNext(DISCOVERY, lies.resetsAtOnce, 2)),
+  renewal("two resets", (provider) => provider.answerNext(DISCOVERY, lies.resetsAtOnce, 2)),
   renewal("silence", instead(lies.silence), { options: SHORT_TIMEOUT }),
   renewal("another issuer", saying({ issuer: "https://evil.example" })),
   renewal("a token endpoint over plain http", saying({ token_endpoint: "http://portal.example/token" })),
@@ -622,10 +626,10 @@ describe("a portal over https", () => {
   }
 
   /** Says that all of it is to be had over https, but for one address. */
-  const saysSo = ({ portal }: World, issuer: string, plain: string) =>
-    portal.alterDiscovery((document) => ({
-      ...JSON.parse(JSON.stringify(document).replaceAll(portal.issuer, issuer)),
-      [plain]: `${portal.issuer}/plain`,
+  const saysSo = ({ portal: provider }: World, issuer: string, plain: string) =>
+    provider.alterDiscovery((document) => ({
+      ...JSON.parse(JSON.stringify(document).replaceAll(provider.issuer, issuer)),
+      [plain]: `${provider.issuer}/plain`,
     }));
 
   test("whose certificate nobody vouches for is told nothing (RFC 9525, section 6)", async () => {

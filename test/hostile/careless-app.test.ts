@@ -11,13 +11,13 @@ import { notBegunHere, refused, welcomed } from "./support/outcomes.js";
 const APPS_SESSION = { ownSession: { secret: "a-secret-of-the-apps-own-session" } } as const;
 
 /** A login as it would lie in the session, made up by somebody who has read this package. */
-const madeUp = ({ portal, base }: World): { portal: object } => ({
+const madeUp = ({ portal: provider, base }: World): { portal: object } => ({
   portal: {
     tokens: { access_token: "x", token_type: "bearer" },
     claims: { sub: "admin" },
     started_at: Math.floor(Date.now() / 1000),
     obtained_at: Math.floor(Date.now() / 1000),
-    issuer: portal.issuer,
+    issuer: provider.issuer,
     client_id: CLIENT_ID,
     redirect_uri: `${base}/callback`,
     version: 99,
@@ -181,10 +181,10 @@ const wishes: Case[] = [
   {
     name: "a wish that is no text, and cannot be made one, while the login cannot begin",
     source: "CWE-248: on Express 4 nobody catches what login() rejects with",
-    async act({ stranger, base, portal }) {
-      portal.goDown();
+    async act({ stranger, base, portal: provider }) {
+      provider.goDown();
       const answer = await stranger.navigate(`${base}/wish?to[toString]=x`);
-      await portal.comeUp();
+      await provider.comeUp();
       return answer;
     },
     outcome: refused("portal_unreachable"),

@@ -171,7 +171,7 @@ const rights: readonly Case[] = [
     name: "an answer whose scope is a list of lists",
     source: "RFC 6749, section 5.1",
     async act(world) {
-      world.portal.nextTokenAnswer({ scope: [["orders"]] });
+      world.portal.nextTokenResponse({ scope: [["orders"]] });
       await logIn(world);
       return world.victim.fetch(`${world.base}/granted`);
     },
@@ -192,13 +192,13 @@ const unasked: readonly Case[] = [
       ...silent,
       name: `a silent login that the portal answers with ${error}`,
       source: "OpenID Connect Core 1.0, section 3.1.2.6",
-      async act({ victim, url, portal }) {
+      async act({ victim, url, portal: provider }) {
         await victim.visit(`${url}/`);
-        portal.answerNext("/oauth2/authorize", (req, res) => {
-          const { searchParams } = new URL(req.url ?? "", portal.issuer);
+        provider.answerNext("/oauth2/authorize", (req, res) => {
+          const { searchParams } = new URL(req.url ?? "", provider.issuer);
           const back = new URL(searchParams.get("redirect_uri") ?? "");
           const state = searchParams.get("state") ?? "";
-          for (const [name, value] of Object.entries({ error, state, iss: portal.issuer }))
+          for (const [name, value] of Object.entries({ error, state, iss: provider.issuer }))
             back.searchParams.set(name, value);
           res.writeHead(302, { location: back.href }).end();
         });
@@ -232,8 +232,8 @@ const unasked: readonly Case[] = [
       ...silent,
       name: `a login that a stranger's page begins, to ${target_link_uri}`,
       source: CORE4,
-      async act({ victim, base, portal }) {
-        const query = new URLSearchParams({ iss: portal.issuer, target_link_uri });
+      async act({ victim, base, portal: provider }) {
+        const query = new URLSearchParams({ iss: provider.issuer, target_link_uri });
         return victim.visit(`${base}/login?${query}`, { site: "cross-site" });
       },
       outcome: (answer, { url }) => void expect(new URL(answer.url).origin).toBe(url),
@@ -250,11 +250,11 @@ const unasked: readonly Case[] = [
       ...silent,
       name: `a login that a stranger's form begins, ${how}`,
       source: CORE4,
-      act: ({ victim, base, portal }) =>
+      act: ({ victim, base, portal: provider }) =>
         victim.visit(`${base}/login`, {
           method: "POST",
           site: "cross-site",
-          form: { iss: portal.issuer, ...given },
+          form: { iss: provider.issuer, ...given },
         }),
       async outcome({ status, body }, { whoIs, victim }) {
         if ("iss[]" in given) return; // beside the good one it means nothing

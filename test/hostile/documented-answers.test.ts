@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { expect } from "vitest";
 import type { PortalAuthErrorCode } from "../../lib/index.js";
-import type { Answer as PortalAnswer } from "../../lib/testing/provider/test-provider.js";
+import type { Responder as PortalAnswer } from "../../lib/testing/provider/local-provider.js";
 import { logInAndOut } from "./support/acts.js";
 import { attacks, CANARY, type Case, logIn, type Outcome } from "./support/attack.js";
 import * as lies from "./support/lies.js";
@@ -25,8 +25,8 @@ type Refusal = readonly [
 const refusals = (rows: readonly Refusal[]): Case[] =>
   rows.flatMap(([name, lie, atLogin, atRefresh]): Case[] => {
     const { token, refresh } = PLACES;
-    const lay = ({ portal }: { portal: Parameters<NonNullable<Case["lie"]>>[0] }) =>
-      portal.answerNext(TOKEN, lie);
+    const lay = ({ portal: provider }: { portal: Parameters<NonNullable<Case["lie"]>>[0] }) =>
+      provider.answerNext(TOKEN, lie);
     return [
       { name: `login: ${name}`, source: TOKEN_PAGES, act: token.meet(lay), outcome: token.fails(atLogin) },
       {
@@ -171,7 +171,7 @@ const challenge = (error: string) => ({
 const told = (name: string, lie: PortalAnswer, outcome: Outcome, times = 1): Case => ({
   name,
   source: PAGES,
-  act: PLACES.userinfo.meet(({ portal }) => portal.answerNext(USERINFO, lie, times)),
+  act: PLACES.userinfo.meet(({ portal: provider }) => provider.answerNext(USERINFO, lie, times)),
   outcome,
 });
 const userInfoRefused = PLACES.userinfo.fails("userinfo_refused");
@@ -230,30 +230,31 @@ attacks("userinfo's bad answers", [
 ]);
 
 /** The portal's page stays before the person; here they are out. */
-const outAtThePortal: Outcome = async ({ status, url }, { portal, victim, whoIs }) => {
-  expect([status, new URL(url).origin, await whoIs(victim)]).toEqual([400, portal.issuer, undefined]);
+const outAtThePortal: Outcome = async ({ status, url }, { portal: provider, victim, whoIs }) => {
+  expect([status, new URL(url).origin, await whoIs(victim)]).toEqual([400, provider.issuer, undefined]);
 };
 
 attacks("bad answers at the end", [
   {
     name: "revocation: a token of another client: 401 invalid_client",
     source: PAGES,
-    lie: (portal) => portal.answerNext(REVOCATION, lies.sendJson(401, { error: "invalid_client" })),
+    lie: (provider) => provider.answerNext(REVOCATION, lies.sendJson(401, { error: "invalid_client" })),
     act: logInAndOut,
     outcome: signedOut,
   },
   {
     name: "revocation: 400",
     source: "RFC 7009, section 2.2.1",
-    lie: (portal) => portal.answerNext(REVOCATION, lies.sendJson(400, { error: "unsupported_token_type" })),
+    lie: (provider) =>
+      provider.answerNext(REVOCATION, lies.sendJson(400, { error: "unsupported_token_type" })),
     act: logInAndOut,
     outcome: signedOut,
   },
   {
     name: "the portal's logout: client_id missing: 400 with JSON",
     source: "the portal's product page 1148/51486",
-    lie: (portal) =>
-      portal.answerNext(
+    lie: (provider) =>
+      provider.answerNext(
         "/logout",
         lies.sendJson(400, { error: "invalid_request", error_description: CANARY }),
       ),
@@ -284,8 +285,8 @@ attacks("what comes back in place of a code", [
   {
     name: "code_challenge_method not supported",
     source: PAGES,
-    lie: (portal) =>
-      portal.answerNext(
+    lie: (provider) =>
+      provider.answerNext(
         "/oauth2/authorize",
         sentBack({
           error: "invalid_request",

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { generate } from "selfsigned";
 import { expect } from "vitest";
-import type { IdTokenChanges, Portal, SigningAlg } from "../../lib/testing/provider/test-provider.js";
+import type { IdTokenChanges, LocalProvider, SigningAlg } from "../../lib/testing/provider/local-provider.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAgainAfter, logInAndOut, logInThenAsk } from "./support/acts.js";
@@ -24,7 +24,7 @@ const LONG = "a".repeat(256);
 type Row = readonly [
   name: string,
   source: string,
-  lie: IdTokenChanges | ((portal: Portal) => IdTokenChanges),
+  lie: IdTokenChanges | ((provider: LocalProvider) => IdTokenChanges),
 ];
 
 const rows = (table: readonly Row[], outcome: Case["outcome"], setting: Partial<Case> = {}): Case[] =>
@@ -33,14 +33,14 @@ const rows = (table: readonly Row[], outcome: Case["outcome"], setting: Partial<
     ...setting,
     name,
     source,
-    lie: (portal) => portal.nextIdToken(typeof lie === "function" ? lie(portal) : lie),
+    lie: (provider) => provider.nextIdToken(typeof lie === "function" ? lie(provider) : lie),
     outcome,
   }));
 
 /** Where tokens say that their keys are. On the portal's own host: no library has another reason not to ask there. */
 const EVIL = "/evil";
-const asksNoStranger: Outcome = (_answer, { portal }) =>
-  void expect(portal.requests.filter(({ path }) => path.startsWith(EVIL))).toEqual([]);
+const asksNoStranger: Outcome = (_answer, { portal: provider }) =>
+  void expect(provider.requests.filter(({ path }) => path.startsWith(EVIL))).toEqual([]);
 
 /** Lies about who the user is, or who says so. They end the session. */
 const ABOUT_IDENTITY = /^(iss (with a slash|in other case|twice)|sub (empty|of 256)|the claims changed)/;
@@ -49,9 +49,9 @@ const ABOUT_IDENTITY = /^(iss (with a slash|in other case|twice)|sub (empty|of 2
 const atRefresh = (table: readonly Case[], outcome: Outcome = staysIn("refresh_failed")): Case[] =>
   table.map(({ lie, ...each }) => ({
     ...each,
-    async lie(portal, world) {
-      endsAtOnce(portal);
-      await lie?.(portal, world);
+    async lie(provider, world) {
+      endsAtOnce(provider);
+      await lie?.(provider, world);
     },
     act: logInThenAsk("/token"),
     outcome: allOf(
@@ -188,12 +188,12 @@ const skewed = (seconds: number, outcome: Case["outcome"], options: Case["option
   name: `the portal's clock is ${Math.abs(seconds)} s ${seconds < 0 ? "behind" : "ahead"}, the tolerance ${options.clockTolerance ?? 30} s`,
   source: core("steps 9 and 10"),
   options,
-  lie: (portal) => portal.setClock(seconds),
+  lie: (provider) => provider.setClock(seconds),
   outcome,
 });
 
 /** The victim logs in, something changes at the portal, and then the tokens are refreshed. */
-const refreshAfter = (change: (portal: Portal) => unknown): Pick<Case, "lie" | "act"> => ({
+const refreshAfter = (change: (provider: LocalProvider) => unknown): Pick<Case, "lie" | "act"> => ({
   lie: endsAtOnce,
   async act(world) {
     await logIn(world);
@@ -206,7 +206,7 @@ const skewedLater = (seconds: number, outcome: Case["outcome"]): Case => {
   return {
     name: `${name}, at a refresh`,
     source,
-    ...refreshAfter((portal) => portal.setClock(seconds)),
+    ...refreshAfter((provider) => provider.setClock(seconds)),
     outcome,
   };
 };
@@ -332,8 +332,8 @@ attacks(
 );
 
 /** The nonce that the app has sent with the login. */
-const sentNonce = ({ asked, portal }: World): string | null =>
-  new URL(asked("/oauth2/authorize")[0]?.url ?? "", portal.issuer).searchParams.get("nonce");
+const sentNonce = ({ asked, portal: provider }: World): string | null =>
+  new URL(asked("/oauth2/authorize")[0]?.url ?? "", provider.issuer).searchParams.get("nonce");
 
 /** The first refresh leaves something out, as it may; what the second one brings is compared with the login's all the same. */
 const twoRefreshes = (
@@ -345,10 +345,10 @@ const twoRefreshes = (
   name,
   source: SECTION_12_2,
   portal: { document: "full" },
-  lie(portal) {
-    endsAtOnce(portal);
-    portal.nextTokenAnswer({ expires_in: 0 });
-    portal.nextIdToken({ claims: first });
+  lie(provider) {
+    endsAtOnce(provider);
+    provider.nextTokenResponse({ expires_in: 0 });
+    provider.nextIdToken({ claims: first });
   },
   async act(world) {
     await logInThenAsk("/token")(world);
@@ -369,11 +369,13 @@ const hashed = (hash: "sha256" | "sha512", signingAlg: SigningAlg, outcome: Outc
   name: `at_hash by ${hash} where the signature is ${signingAlg}`,
   source: "OpenID Connect Core 1.0, section 3.1.3.6",
   portal: { document: "full", signingAlg },
-  lie(portal) {
+  lie(provider) {
     const access_token = "an-access-token-that-is-always-the-same";
     const digest = createHash(hash).update(access_token).digest();
-    portal.nextTokenAnswer({ access_token });
-    portal.nextIdToken({ claims: { at_hash: digest.subarray(0, digest.length / 2).toString("base64url") } });
+    provider.nextTokenResponse({ access_token });
+    provider.nextIdToken({
+      claims: { at_hash: digest.subarray(0, digest.length / 2).toString("base64url") },
+    });
   },
   outcome,
 });
@@ -390,7 +392,7 @@ const RFC7515 = "RFC 7515, section 4.1";
 const BCP225 = "RFC 8725, section 3.1";
 
 /** The portal's own public key, as anybody can read it. */
-async function publicPem({ issuer }: Portal): Promise<string> {
+async function publicPem({ issuer }: LocalProvider): Promise<string> {
   const [jwk] = ((await (await fetch(`${issuer}/oauth2/jwks`)).json()) as { keys: [object] }).keys;
   return createPublicKey({ key: jwk as never, format: "jwk" })
     .export({ type: "spki", format: "pem" })
@@ -419,12 +421,12 @@ const PATH = `${"../".repeat(30)}${FILE.replace(/^\//, "")}`;
 /** Announces algorithms that nobody may announce, and sends what fits. */
 const announcing =
   (lie: Announced): Case["lie"] =>
-  async (portal) => {
+  async (provider) => {
     const id_token_signing_alg_values_supported = ["RS256", "HS256", "none"];
-    portal.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported }));
-    portal.nextIdToken(await lie(portal));
+    provider.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported }));
+    provider.nextIdToken(await lie(provider));
   };
-type Announced = (portal: Portal) => IdTokenChanges | Promise<IdTokenChanges>;
+type Announced = (provider: LocalProvider) => IdTokenChanges | Promise<IdTokenChanges>;
 
 const byText = (key: string | Buffer, members: Record<string, unknown> = {}): IdTokenChanges => ({
   forge: hs256(key, members),
@@ -513,7 +515,7 @@ attacksBoth("a signature that the portal did not make", [
       [
         "HS256 by the portal's public key",
         `${BCP225}; CVE-2015-9235`,
-        async (portal) => byText(await publicPem(portal)),
+        async (provider) => byText(await publicPem(provider)),
       ],
       [
         "HS256 by the client's secret",
@@ -534,9 +536,9 @@ attacksBoth("a signature that the portal did not make", [
   {
     name: "an HMAC by a key that the portal publishes, as if it were RS256",
     source: BCP225,
-    lie(portal) {
-      portal.alterKeys((jwks) => void jwks.keys.push({ kty: "oct", k: btoa("known-to-all"), kid: "oct" }));
-      portal.nextIdToken(byText("known-to-all", { alg: "RS256", kid: "oct" }));
+    lie(provider) {
+      provider.alterKeys((jwks) => void jwks.keys.push({ kty: "oct", k: btoa("known-to-all"), kid: "oct" }));
+      provider.nextIdToken(byText("known-to-all", { alg: "RS256", kid: "oct" }));
     },
     outcome: refused("id_token_signature_invalid"),
   },
@@ -546,14 +548,14 @@ attacks("keys that are no good for signatures", [
   {
     name: "a key of 1024 bits",
     source: "RFC 7518, section 3.3",
-    lie: (portal) => weakKey(portal),
+    lie: (provider) => weakKey(provider),
     outcome: refused("id_token_signature_invalid"),
   },
   {
     name: "a key that may only encrypt",
     source: "RFC 7517, section 4.2",
-    lie: (portal) =>
-      portal.alterKeys((jwks) => ({ keys: jwks.keys.map((key) => ({ ...(key as object), use: "enc" })) })),
+    lie: (provider) =>
+      provider.alterKeys((jwks) => ({ keys: jwks.keys.map((key) => ({ ...(key as object), use: "enc" })) })),
     outcome: refused("id_token_signature_invalid"),
   },
 ]);
@@ -568,10 +570,10 @@ function headerChangedAfterSigning(claims: Record<string, unknown>, sign: (text:
   return `${content({ alg: "RS256", typ: "JWT" }, claims)}.${signature}`;
 }
 
-function weakKey(portal: Portal): void {
+function weakKey(provider: LocalProvider): void {
   const weak = strangersKey(1024);
-  portal.alterKeys(() => ({ keys: [{ ...weak.jwk, kid: "weak" }] }));
-  portal.nextIdToken({ forge: rs256(weak.privateKey, { kid: "weak" }) });
+  provider.alterKeys(() => ({ keys: [{ ...weak.jwk, kid: "weak" }] }));
+  provider.nextIdToken({ forge: rs256(weak.privateKey, { kid: "weak" }) });
 }
 
 const kid = "always-the-same";
@@ -585,47 +587,47 @@ attacks("keys that are many, or change", [
   {
     name: "no kid, signed by a key that is not among several",
     source: "RFC 7515, section 4.1.4",
-    lie(portal) {
-      portal.alterKeys(among(2));
-      portal.nextIdToken({ header: { kid: undefined }, signedBy: "stranger" });
+    lie(provider) {
+      provider.alterKeys(among(2));
+      provider.nextIdToken({ header: { kid: undefined }, signedBy: "stranger" });
     },
     outcome: refused("id_token_signature_invalid"),
   },
   {
     name: "no kid, and the provider's key is the last of twenty",
     source: "RFC 7515, section 4.1.4",
-    lie(portal) {
-      portal.alterKeys(among(19));
-      portal.nextIdToken({ header: { kid: undefined } });
+    lie(provider) {
+      provider.alterKeys(among(19));
+      provider.nextIdToken({ header: { kid: undefined } });
     },
     outcome: welcomed,
   },
   {
     name: "no kid, and the provider's key is the last of a thousand: only twenty are tried",
     source: "RFC 7515, section 4.1.4",
-    lie(portal) {
-      portal.alterKeys(among(999));
-      portal.nextIdToken({ header: { kid: undefined } });
+    lie(provider) {
+      provider.alterKeys(among(999));
+      provider.nextIdToken({ header: { kid: undefined } });
     },
     outcome: refused("id_token_signature_invalid"),
   },
   {
     name: "a new key under the name of the old one",
     source: "OpenID Connect Core 1.0, section 10.1.1",
-    lie(portal) {
-      portal.alterKeys(({ keys }) => ({ keys: keys.map((key) => ({ ...(key as object), kid })) }));
-      portal.nextIdToken({ header: { kid } });
+    lie(provider) {
+      provider.alterKeys(({ keys }) => ({ keys: keys.map((key) => ({ ...(key as object), kid })) }));
+      provider.nextIdToken({ header: { kid } });
     },
-    act: logInAgainAfter(({ portal }) => {
-      portal.alterKeys(() => ({ keys: [{ ...evil.jwk, kid }] }));
-      portal.nextIdToken({ forge: rs256(evil.privateKey, { kid }) });
+    act: logInAgainAfter(({ portal: provider }) => {
+      provider.alterKeys(() => ({ keys: [{ ...evil.jwk, kid }] }));
+      provider.nextIdToken({ forge: rs256(evil.privateKey, { kid }) });
     }),
     outcome: welcomed,
   },
   {
     name: "a new key between login and refresh",
     source: "OpenID Connect Core 1.0, section 10.1.1",
-    ...refreshAfter((portal) => portal.rotateKeys()),
+    ...refreshAfter((provider) => provider.rotateKeys()),
     outcome: allOf(refreshed, (_answer, { asked }) => void expect(asked("/oauth2/jwks").length).toBe(2)),
   },
   {
@@ -638,19 +640,19 @@ attacks("keys that are many, or change", [
 
 /** All of the ID token is as it should be, and the portal's key was its own a moment ago. */
 async function logInWithAnOldSignature(world: World): Promise<Answer> {
-  const { victim, base, portal } = world;
+  const { victim, base, portal: provider } = world;
   const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
   const nonce = sentNonce(world);
   const claims = {
-    iss: portal.issuer,
+    iss: provider.issuer,
     aud: CLIENT_ID,
     sub: "amara-okafor",
     iat: now(),
     exp: now() + 300,
     nonce,
   };
-  portal.nextTokenAnswer({ id_token: portal.signJwt(claims) });
-  await portal.rotateKeys();
+  provider.nextTokenResponse({ id_token: provider.signJwt(claims) });
+  await provider.rotateKeys();
   return victim.visit(callback, { site: "cross-site" });
 }
 
@@ -658,15 +660,15 @@ attacks("claims that would be more than claims", [
   {
     name: "__proto__ among the claims reaches no object of the app",
     source: "CWE-1321",
-    lie: (portal) => portal.nextIdToken({ forge: withMembers('"__proto__":{"isAdmin":true}') }),
+    lie: (provider) => provider.nextIdToken({ forge: withMembers('"__proto__":{"isAdmin":true}') }),
     act: logInThenAsk("/merged-claims"),
     outcome: ({ status, body }) => void expect([status, body]).toEqual([200, "{}"]),
   },
   {
     name: "__proto__ in userinfo likewise",
     source: "CWE-1321",
-    lie: (portal) =>
-      portal.answerNext("/userinfo", (_req, res) => {
+    lie: (provider) =>
+      provider.answerNext("/userinfo", (_req, res) => {
         res.writeHead(200, { "content-type": "application/json" });
         res.end('{"sub":"amara-okafor","__proto__":{"isAdmin":true}}');
       }),
@@ -676,8 +678,8 @@ attacks("claims that would be more than claims", [
   {
     name: "userinfo of 3,000 levels",
     source: "CWE-674",
-    lie: (portal) =>
-      portal.answerNext("/userinfo", (_req, res) => {
+    lie: (provider) =>
+      provider.answerNext("/userinfo", (_req, res) => {
         res.writeHead(200, { "content-type": "application/json" });
         res.end(`{"sub":"amara-okafor","about":${"[".repeat(3000)}${"]".repeat(3000)}}`);
       }),
@@ -688,11 +690,11 @@ attacks("claims that would be more than claims", [
     name: "claims that are too long for a header are no hint at the logout",
     source: "OpenID Connect RP-Initiated Logout 1.0, section 2",
     portal: { document: "full" },
-    lie: (portal) => portal.nextIdToken({ claims: { about: "a".repeat(6000) } }),
+    lie: (provider) => provider.nextIdToken({ claims: { about: "a".repeat(6000) } }),
     act: logInAndOut,
-    async outcome({ status, url }, { victim, whoIs, url: app, portal }) {
+    async outcome({ status, url }, { victim, whoIs, url: app, portal: provider }) {
       expect([status, url.startsWith(app), await whoIs(victim)]).toEqual([200, true, undefined]);
-      const [asked] = portal.requests.filter(({ path }) => path === "/logout");
+      const [asked] = provider.requests.filter(({ path }) => path === "/logout");
       expect(asked?.url.length).toBeLessThan(1000);
       expect(asked?.url).toContain(`client_id=${CLIENT_ID}`);
     },
@@ -701,8 +703,8 @@ attacks("claims that would be more than claims", [
     (name): Case => ({
       name: `userinfo with ${name}`,
       source: "OpenID Connect Core 1.0, section 5.3.2",
-      lie: (portal) =>
-        portal.answerNext(
+      lie: (provider) =>
+        provider.answerNext(
           "/userinfo",
           sendJson(
             200,

@@ -287,11 +287,11 @@ const proxied: readonly Case[] = [
     ask: {
       headers: { authorization: "Bearer stolen", "x-forwarded-for": "1.2.3.4", "proxy-authorization": "x" },
     },
-    outcome({ status }, { portal }) {
+    outcome({ status }, { portal: provider }) {
       expect(status).toBe(200);
       const [{ headers, url } = { headers: {}, url: "" }] = seen;
       expect(url).toBe("/v1/things");
-      expect(portal.issued.some((token) => headers["authorization"] === `Bearer ${token}`)).toBe(true);
+      expect(provider.issued.some((token) => headers["authorization"] === `Bearer ${token}`)).toBe(true);
       for (const name of ["cookie", "origin", "sec-fetch-site", "proxy-authorization"])
         expect(headers).not.toHaveProperty(name);
       expect(headers["x-forwarded-for"]).not.toContain("1.2.3.4");

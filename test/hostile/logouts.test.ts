@@ -1,8 +1,8 @@
 import { decodeJwt } from "jose";
 import { expect } from "vitest";
 import type { SessionInfo } from "../../lib/index.js";
-import type { IdTokenChanges, LoggedOutAtPortal } from "../../lib/testing/index.js";
-import type { Portal } from "../../lib/testing/provider/test-provider.js";
+import type { IdTokenChanges, LogoutSubject } from "../../lib/testing/index.js";
+import type { LocalProvider } from "../../lib/testing/provider/local-provider.js";
 import { CLIENT_SECRET } from "../support/world.js";
 import {
   attacks,
@@ -47,7 +47,7 @@ const isRefused: Outcome = async ({ status, body, headers }, { whoIs, victim }) 
 /** A logout token for the victim, which is wrong in one way. */
 const forged = (
   name: string,
-  changes: IdTokenChanges | ((portal: Portal) => IdTokenChanges),
+  changes: IdTokenChanges | ((provider: LocalProvider) => IdTokenChanges),
   source = BACK,
 ): Case => ({
   ...both,
@@ -55,10 +55,10 @@ const forged = (
   source,
   async act(world) {
     await logIn(world);
-    const { portal } = world;
+    const { portal: provider } = world;
     return post(
       world,
-      portal.logoutToken({ sub: VICTIM }, typeof changes === "function" ? changes(portal) : changes),
+      provider.logoutToken({ sub: VICTIM }, typeof changes === "function" ? changes(provider) : changes),
     );
   },
   outcome: isRefused,
@@ -243,7 +243,7 @@ async function strangerLogsIn({ stranger, base }: World): Promise<void> {
 const list = async ({ base }: World, who: Client): Promise<SessionInfo[]> =>
   JSON.parse((await who.fetch(`${base}/sessions`)).body);
 
-const several = (who: LoggedOutAtPortal) => (world: World) => post(world, world.portal.logoutToken(who));
+const several = (who: LogoutSubject) => (world: World) => post(world, world.portal.logoutToken(who));
 
 const people: readonly Case[] = [
   {

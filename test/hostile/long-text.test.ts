@@ -16,13 +16,13 @@ import { readSilentLoginState } from "../../lib/login/silent-login-cookie.js";
 import { parseStrengthQuery } from "../../lib/login-attempt/login-strength.js";
 import { parseDevice } from "../../lib/logout/parse-device.js";
 import { cleanDescription } from "../../lib/provider/clean-description.js";
-import { printable } from "../../lib/provider/explain-failure.js";
+import { toPrintable } from "../../lib/provider/explain-failure.js";
 import { filterResponseHeaders } from "../../lib/proxy/forwarded-headers.js";
 import { buildUpstreamUrl, rewriteLocation } from "../../lib/proxy/upstream-url.js";
-import { keptUserAgent } from "../../lib/session/login-record.js";
+import { shortenUserAgent } from "../../lib/session/login-record.js";
 import { DEFAULTS } from "../../lib/settings/option-table.js";
 import { createEncryption } from "../../lib/util/encryption.js";
-import { oneLine } from "../../lib/util/to-single-line.js";
+import { toSingleLine } from "../../lib/util/to-single-line.js";
 import { startWorld } from "../support/world.js";
 
 // A regular expression that is quadratic stops the whole process while it reads a long text from outside. The tests below
@@ -50,8 +50,8 @@ const withHeaders = (headers: Record<string, string>, url = "/"): Request =>
 const READERS: [name: string, read: (text: string) => unknown][] = [
   ["describeError", (text) => redactError(new Error(text))],
   ["redactSecrets", (text) => redactSecrets(text)],
-  ["oneLine", oneLine],
-  ["printable", printable],
+  ["oneLine", toSingleLine],
+  ["printable", toPrintable],
   ["sanitizeReturnTo", (text) => sanitizeReturnTo(`/${text}`)],
   ["isOwnRoute", (text) => isOwnRoute(registered, "", `/${text}`)],
   ["normalizePath", normalizePath],
@@ -77,7 +77,7 @@ const READERS: [name: string, read: (text: string) => unknown][] = [
     "readSilentLoginState",
     (text) => readSilentLoginState(withHeaders({ cookie: text }), { name: undefined, https: true }),
   ],
-  ["deviceOf", (text) => parseDevice(keptUserAgent(text))],
+  ["deviceOf", (text) => parseDevice(shortenUserAgent(text))],
   [
     "renderPage",
     (text) => renderPage({ lang: "en", title: text, text, actions: [], footnote: text } as never),

@@ -1,7 +1,7 @@
 import { request as httpRequest } from "node:http";
 import { decodeJwt } from "jose";
 import { expect } from "vitest";
-import type { Portal, Answer as PortalAnswer } from "../../lib/testing/provider/test-provider.js";
+import type { LocalProvider, Responder as PortalAnswer } from "../../lib/testing/provider/local-provider.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import { logInAgainAfter, logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
 import {
@@ -35,8 +35,8 @@ const ALL = "oidcc-client-test-plan";
 const standard = { portal: { document: "full" }, options: { scope: "openid profile email" } } as const;
 
 /** The portal was asked there once; with this query. */
-function queryAt({ asked, portal }: World, path: string): URLSearchParams {
-  const addresses = asked(path).map(({ url }) => new URL(url, portal.issuer));
+function queryAt({ asked, portal: provider }: World, path: string): URLSearchParams {
+  const addresses = asked(path).map(({ url }) => new URL(url, provider.issuer));
   expect(addresses.length, `times that ${path} was asked`).toBe(1);
   return addresses[0]?.searchParams ?? new URLSearchParams();
 }
@@ -49,39 +49,39 @@ const basic: readonly BasicCase[] = [
   {
     ...standard,
     name: "oidcc-client-test-invalid-iss",
-    lie: (portal) => portal.nextIdToken({ claims: { iss: `${portal.issuer}1` } }),
+    lie: (provider) => provider.nextIdToken({ claims: { iss: `${provider.issuer}1` } }),
     outcome: refused("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-missing-sub",
-    lie: (portal) => portal.nextIdToken({ claims: { sub: undefined } }),
+    lie: (provider) => provider.nextIdToken({ claims: { sub: undefined } }),
     outcome: refused("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-invalid-aud",
-    lie: (portal) => portal.nextIdToken({ claims: { aud: "another-client" } }),
+    lie: (provider) => provider.nextIdToken({ claims: { aud: "another-client" } }),
     outcome: refused("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-missing-iat",
-    lie: (portal) => portal.nextIdToken({ claims: { iat: undefined } }),
+    lie: (provider) => provider.nextIdToken({ claims: { iat: undefined } }),
     outcome: refused("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-kid-absent-single-jwks",
-    lie: (portal) => portal.nextIdToken({ header: { kid: undefined } }),
+    lie: (provider) => provider.nextIdToken({ header: { kid: undefined } }),
     outcome: welcomed,
   },
   {
     ...standard,
     name: "oidcc-client-test-kid-absent-multiple-jwks",
-    lie(portal) {
-      portal.nextIdToken({ header: { kid: undefined } });
-      portal.alterKeys(
+    lie(provider) {
+      provider.nextIdToken({ header: { kid: undefined } });
+      provider.alterKeys(
         (jwks) => void jwks.keys.unshift({ ...strangersKey().jwk, kid: "another", use: "sig" }),
       );
     },
@@ -91,26 +91,26 @@ const basic: readonly BasicCase[] = [
   {
     ...standard,
     name: "oidcc-client-test-idtoken-sig-none",
-    lie: (portal) => portal.nextIdToken({ signedBy: "nobody" }),
+    lie: (provider) => provider.nextIdToken({ signedBy: "nobody" }),
     outcome: refused("id_token_signature_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-invalid-sig-rs256",
-    lie: (portal) => portal.nextIdToken({ signedBy: "stranger" }),
+    lie: (provider) => provider.nextIdToken({ signedBy: "stranger" }),
     outcome: refused("id_token_signature_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-userinfo-invalid-sub",
-    lie: (portal) => portal.answerNext("/userinfo", sendJson(200, { sub: "somebody-else" })),
+    lie: (provider) => provider.answerNext("/userinfo", sendJson(200, { sub: "somebody-else" })),
     asks: "/userinfo",
     outcome: staysIn("userinfo_subject_mismatch"),
   },
   {
     ...standard,
     name: "oidcc-client-test-nonce-invalid",
-    lie: (portal) => portal.nextIdToken({ claims: { nonce: "of-another-login" } }),
+    lie: (provider) => provider.nextIdToken({ claims: { nonce: "of-another-login" } }),
     outcome: refused("nonce_mismatch"),
   },
   {
@@ -187,14 +187,14 @@ const handsOnTo =
 
 /** What only the discovery document can tell: where these are. Nobody asks at the usual addresses. */
 const moved = (...members: (keyof typeof USUAL)[]): Pick<Case, "lie" | "outcome"> => ({
-  lie(portal) {
-    const addresses = members.map((member) => [member, `${portal.issuer}/unusual/${member}`]);
-    portal.alterDiscovery((document) => ({ ...document, ...Object.fromEntries(addresses) }));
+  lie(provider) {
+    const addresses = members.map((member) => [member, `${provider.issuer}/unusual/${member}`]);
+    provider.alterDiscovery((document) => ({ ...document, ...Object.fromEntries(addresses) }));
     for (const member of members)
-      portal.answerNext(`/unusual/${member}`, handsOnTo(portal.issuer + USUAL[member]));
+      provider.answerNext(`/unusual/${member}`, handsOnTo(provider.issuer + USUAL[member]));
   },
-  outcome: allOf(welcomed, (_answer, { portal }) => {
-    const asked = portal.requests
+  outcome: allOf(welcomed, (_answer, { portal: provider }) => {
+    const asked = provider.requests
       .filter(({ headers }) => headers[HANDED_ON] === undefined)
       .map(({ path }) => path);
     expect(asked).toEqual(expect.arrayContaining(members.map((member) => `/unusual/${member}`)));
@@ -214,7 +214,8 @@ const config: readonly Case[] = [
     ...standard,
     name: "oidcc-client-test-discovery-issuer-mismatch",
     source: CONFIG,
-    lie: (portal) => portal.alterDiscovery((document) => ({ ...document, issuer: `${portal.issuer}/other` })),
+    lie: (provider) =>
+      provider.alterDiscovery((document) => ({ ...document, issuer: `${provider.issuer}/other` })),
     outcome: refused("issuer_mismatch"),
   },
   {
@@ -222,26 +223,29 @@ const config: readonly Case[] = [
     name: "oidcc-client-test-idtoken-sig-none",
     source: CONFIG,
     // no login begins: nothing that is announced can be verified
-    lie: (portal) =>
-      portal.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported: ["none"] })),
+    lie: (provider) =>
+      provider.alterDiscovery((document) => ({
+        ...document,
+        id_token_signing_alg_values_supported: ["none"],
+      })),
     outcome: refused("discovery_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-signing-key-rotation",
     source: CONFIG,
-    act: logInAgainAfter(({ portal }) => portal.rotateKeys()),
+    act: logInAgainAfter(({ portal: provider }) => provider.rotateKeys()),
     outcome: welcomed,
   },
   {
     ...standard,
     name: "oidcc-client-test-signing-key-rotation-just-before-signing",
     source: CONFIG,
-    async act({ victim, base, portal }) {
+    async act({ victim, base, portal: provider }) {
       await victim.visit(`${base}/account`); // the keys are known by this
       await victim.jar.removeAllCookies();
       const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
-      await portal.rotateKeys();
+      await provider.rotateKeys();
       return victim.visit(callback, { site: "cross-site" });
     },
     outcome: welcomed,
@@ -260,7 +264,8 @@ const discovery: readonly Case[] = [
       ...standard,
       name: `the issuer ${how}, and nowhere else`,
       source: "OpenID Connect Discovery 1.0, section 4.3; RFC 9207, section 2.4",
-      lie: (portal) => portal.alterDiscovery((document) => ({ ...document, issuer: spelt(portal.issuer) })),
+      lie: (provider) =>
+        provider.alterDiscovery((document) => ({ ...document, issuer: spelt(provider.issuer) })),
       outcome: refused(code),
     }),
   ),
@@ -268,21 +273,21 @@ const discovery: readonly Case[] = [
     ...standard,
     name: "endpoints for clients with a certificate are left to those",
     source: "RFC 8705, section 5",
-    lie: (portal) =>
-      portal.alterDiscovery((document) => {
+    lie: (provider) =>
+      provider.alterDiscovery((document) => {
         const endpoints = Object.keys(document).filter((member) => member.endsWith("_endpoint"));
-        const aliases = endpoints.map((member) => [member, `${portal.issuer}/mtls/${member}`]);
+        const aliases = endpoints.map((member) => [member, `${provider.issuer}/mtls/${member}`]);
         return { ...document, mtls_endpoint_aliases: Object.fromEntries(aliases) };
       }),
     act: logInThenAsk("/userinfo"),
-    outcome({ status }, { portal }) {
-      expect([status, portal.requests.filter(({ path }) => path.startsWith("/mtls"))]).toEqual([200, []]);
+    outcome({ status }, { portal: provider }) {
+      expect([status, provider.requests.filter(({ path }) => path.startsWith("/mtls"))]).toEqual([200, []]);
     },
   },
 ];
 
 /** The ID token that the portal has given; access tokens look alike, and have no nonce. */
-const idTokenOf = ({ issued }: Portal): string =>
+const idTokenOf = ({ issued }: LocalProvider): string =>
   issued.find((token) => token.split(".").length === 3 && "nonce" in decodeJwt(token)) ?? "";
 
 /**
@@ -312,7 +317,7 @@ const logout: readonly Case[] = [
     ...standard,
     name: "oidcc-client-test-rp-init-logout-other-state",
     source: LOGOUT,
-    lie: (portal, { url }) => portal.answerNext("/logout", sendsElsewhere(302, `${url}/?state=another`)),
+    lie: (provider, { url }) => provider.answerNext("/logout", sendsElsewhere(302, `${url}/?state=another`)),
     act: logInAndOut,
     outcome: loggedOut(() => "?state=another"), // nothing hangs on it: the person was out before the portal was asked
   },
@@ -320,16 +325,16 @@ const logout: readonly Case[] = [
     ...standard,
     name: "oidcc-client-test-rp-init-logout-no-state",
     source: LOGOUT,
-    lie: (portal, { url }) => portal.answerNext("/logout", sendsElsewhere(302, `${url}/`)),
+    lie: (provider, { url }) => provider.answerNext("/logout", sendsElsewhere(302, `${url}/`)),
     act: logInAndOut,
     outcome: loggedOut(() => ""),
   },
 ];
 
 const refreshWith = (claims: Record<string, unknown>): Pick<Case, "lie" | "act"> => ({
-  lie(portal) {
-    endsAtOnce(portal);
-    portal.nextIdToken({ claims });
+  lie(provider) {
+    endsAtOnce(provider);
+    provider.nextIdToken({ claims });
   },
   act: logInThenAsk("/token"),
 });
@@ -373,10 +378,10 @@ const refresh: readonly Case[] = [
     ...standard,
     name: "a refreshed ID token with an azp, where there was none before",
     source: SECTION_12_2,
-    lie(portal) {
-      portal.nextTokenAnswer({ expires_in: 0 });
-      portal.nextIdToken({ claims: { azp: undefined } });
-      portal.nextIdToken({});
+    lie(provider) {
+      provider.nextTokenResponse({ expires_in: 0 });
+      provider.nextIdToken({ claims: { azp: undefined } });
+      provider.nextIdToken({});
     },
     act: logInThenAsk("/token"),
     outcome: staysIn("refresh_failed"),
@@ -384,11 +389,11 @@ const refresh: readonly Case[] = [
 ];
 
 /** A signed answer of the userinfo endpoint, whose signature a stranger made. */
-const forgedUserInfo: Case["lie"] = (portal) => {
-  portal.alterDiscovery((document) => ({ ...document, userinfo_signing_alg_values_supported: ["RS256"] }));
+const forgedUserInfo: Case["lie"] = (provider) => {
+  provider.alterDiscovery((document) => ({ ...document, userinfo_signing_alg_values_supported: ["RS256"] }));
   const forge = rs256(strangersKey().privateKey);
-  const claims = { iss: portal.issuer, aud: CLIENT_ID, sub: "amara-okafor", email: CANARY };
-  portal.answerNext("/userinfo", sendText(200, forge(claims), { "content-type": "application/jwt" }));
+  const claims = { iss: provider.issuer, aud: CLIENT_ID, sub: "amara-okafor", email: CANARY };
+  provider.answerNext("/userinfo", sendText(200, forge(claims), { "content-type": "application/jwt" }));
 };
 
 /** Of a kind that is coming, and of one that is none (the public key as long as its kind has it). */
@@ -409,9 +414,9 @@ const all: readonly Case[] = [
       ...standard,
       name: `oidcc-client-test-ignores-unparseable-key-in-jwks${isNamed ? "" : ", and the ID token names no key"}`,
       source: `${ALL}; RFC 7517, section 5`,
-      lie(portal) {
-        portal.alterKeys((jwks) => void jwks.keys.unshift(...NOT_UNDERSTOOD));
-        if (!isNamed) portal.nextIdToken({ header: { kid: undefined } });
+      lie(provider) {
+        provider.alterKeys((jwks) => void jwks.keys.unshift(...NOT_UNDERSTOOD));
+        if (!isNamed) provider.nextIdToken({ header: { kid: undefined } });
       },
       outcome: welcomed,
     }),
@@ -428,16 +433,16 @@ const all: readonly Case[] = [
     ...standard,
     name: "oidcc-client-test-userinfo-signed",
     source: ALL,
-    lie(portal) {
+    lie(provider) {
       const claims = {
-        iss: portal.issuer,
+        iss: provider.issuer,
         aud: CLIENT_ID,
         sub: "amara-okafor",
         email: "signed@lighthouse.example",
       };
-      portal.answerNext(
+      provider.answerNext(
         "/userinfo",
-        sendText(200, portal.signJwt(claims), { "content-type": "application/jwt" }),
+        sendText(200, provider.signJwt(claims), { "content-type": "application/jwt" }),
       );
     },
     act: logInThenAsk("/userinfo"),
@@ -450,21 +455,21 @@ const all: readonly Case[] = [
     ...standard,
     name: "oidcc-client-test-missing-aud",
     source: ALL,
-    lie: (portal) => portal.nextIdToken({ claims: { aud: undefined } }),
+    lie: (provider) => provider.nextIdToken({ claims: { aud: undefined } }),
     outcome: refused("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-invalid-sig-hs256",
     source: ALL,
-    lie: (portal) => portal.nextIdToken({ forge: hs256("not-the-client-secret") }),
+    lie: (provider) => provider.nextIdToken({ forge: hs256("not-the-client-secret") }),
     outcome: refused("id_token_signature_invalid"),
   },
   {
     name: "oidcc-client-test-invalid-sig-es256",
     source: ALL,
     portal: { document: "full", signingAlg: "ES256" },
-    lie: (portal) => portal.nextIdToken({ signedBy: "stranger" }),
+    lie: (provider) => provider.nextIdToken({ signedBy: "stranger" }),
     outcome: refused("id_token_signature_invalid"),
   },
   {
@@ -472,8 +477,8 @@ const all: readonly Case[] = [
     name: "oidcc-client-test-userinfo-bearer-header",
     source: ALL,
     act: logInThenAsk("/userinfo"),
-    outcome: ({ status }, { portal }) => {
-      const asked = portal.requests.filter(({ path }) => path === "/userinfo");
+    outcome: ({ status }, { portal: provider }) => {
+      const asked = provider.requests.filter(({ path }) => path === "/userinfo");
       expect([status, asked.length]).toEqual([200, 1]);
       expect(asked[0]?.headers.authorization).toMatch(/^Bearer \S+$/);
       expect(asked[0]?.url).not.toContain("?");
@@ -496,8 +501,10 @@ const backChannel = (
   name: string,
   claims: Record<string, unknown>,
   status: 200 | 400,
-  lie: (token: { claims: Record<string, unknown>; portal: Portal }) => string = ({ claims: told, portal }) =>
-    portal.signJwt(told, { typ: "logout+jwt" }),
+  lie: (token: { claims: Record<string, unknown>; portal: LocalProvider }) => string = ({
+    claims: told,
+    portal: provider,
+  }) => provider.signJwt(told, { typ: "logout+jwt" }),
 ): Case => ({
   ...standard,
   options: { ...standard.options, backchannelLogout: true },
@@ -505,10 +512,10 @@ const backChannel = (
   source: BACK_CHANNEL,
   async act(world) {
     await logIn(world);
-    const { portal, victim, base } = world;
+    const { portal: provider, victim, base } = world;
     const iat = Math.floor(Date.now() / 1000);
     const right = {
-      iss: portal.issuer,
+      iss: provider.issuer,
       aud: CLIENT_ID,
       iat,
       exp: iat + 120,
@@ -516,7 +523,7 @@ const backChannel = (
       sub: "amara-okafor",
       events: { [EVENT]: {} },
     };
-    const logout_token = lie({ claims: { ...right, ...claims }, portal });
+    const logout_token = lie({ claims: { ...right, ...claims }, portal: provider });
     return victim.request(`${base}/backchannel-logout`, { method: "POST", form: { logout_token } });
   },
   async outcome(answer, { whoIs, victim }) {
@@ -532,22 +539,22 @@ const frontChannel = (name: string, leave: (world: World) => Promise<unknown>): 
   name,
   source: FRONT_CHANNEL,
   async act(world) {
-    const { portal, base, victim } = world;
-    portal.register({ frontchannelLogoutUri: `${base}/frontchannel-logout` });
+    const { portal: provider, base, victim } = world;
+    provider.register({ frontchannelLogoutUri: `${base}/frontchannel-logout` });
     await logIn(world);
     await leave(world);
-    const page = await victim.navigate(`${portal.issuer}/logout`);
+    const page = await victim.navigate(`${provider.issuer}/logout`);
     const [, address = ""] = /<iframe src="([^"]+)"/.exec(page.body) ?? [];
     const headers = { "sec-fetch-dest": "iframe" };
     return victim.navigate(address.replaceAll("&amp;", "&"), { site: "cross-site", headers });
   },
-  async outcome(answer, { whoIs, victim, portal }) {
+  async outcome(answer, { whoIs, victim, portal: provider }) {
     expect([answer.status, answer.headers["cache-control"], await whoIs(victim)]).toEqual([
       200,
       "no-store",
       undefined,
     ]);
-    expect(answer.headers["content-security-policy"]).toContain(`frame-ancestors ${portal.issuer}`);
+    expect(answer.headers["content-security-policy"]).toContain(`frame-ancestors ${provider.issuer}`);
   },
 });
 

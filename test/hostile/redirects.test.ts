@@ -60,13 +60,13 @@ const ofTheApp = ({ victim, stranger, url }: World): Answer[] =>
 
 /** Every answer of the app is looked at, step by step: where it sends the person, and where its links lead. */
 const staysOnSite: Outcome = (_answer, world) => {
-  const { url, portal } = world;
+  const { url, portal: provider } = world;
   for (const { url: at, headers, body } of ofTheApp(world)) {
     const { login = "/", logout_url = "/" } = /json/.test(headers["content-type"] ?? "")
       ? JSON.parse(body)
       : {};
     for (const way of [headers.location ?? "/", logout_url])
-      expect([url, portal.issuer]).toContain(new URL(way, at).origin);
+      expect([url, provider.issuer]).toContain(new URL(way, at).origin);
     const links = [...body.matchAll(/(?:href|action)="([^"]*)"/g)].map(([, link = ""]) => link);
     for (const link of [login, ...links]) expect(new URL(link.replaceAll("&amp;", "&"), at).origin).toBe(url);
   }
@@ -103,13 +103,13 @@ attacks("open redirects", [
     openRedirect(
       "a guarded address",
       wish,
-      async ({ victim, url, portal }) => {
+      async ({ victim, url, portal: provider }) => {
         const told = await victim.fetch(url + encodeURI(wish));
         expect([told.status, JSON.parse(told.body).login]).toEqual([401, "/login"]);
         const guarded = await victim.navigate(url + encodeURI(wish));
         expect([guarded.status, new URL(guarded.headers.location ?? "").origin]).toEqual([
           302,
-          portal.issuer,
+          provider.issuer,
         ]);
         const callback = await victim.loginUntilCallback(guarded.headers.location ?? "");
         return victim.navigate(callback, { site: "cross-site" }); // and stop before the page where it leads
@@ -119,7 +119,7 @@ attacks("open redirects", [
   ),
   ...ELSEWHERE.map((wish) =>
     openRedirect("the page of a login that failed", wish, visitWish("/login?returnTo=", wish), {
-      lie: (portal) => portal.answerNext("/oauth2/token", sendJson(400, { error: "invalid_grant" })),
+      lie: (provider) => provider.answerNext("/oauth2/token", sendJson(400, { error: "invalid_grant" })),
       outcome: refused("code_refused"),
     }),
   ),
@@ -161,13 +161,13 @@ const addedToLogout = (name: string, document: "portal" | "full"): Case => ({
   name: `/logout?${name}, at a portal with a ${document === "full" ? "standard" : "sparse"} document`,
   source: "OpenID Connect RP-Initiated Logout 1.0, section 3; CWE-601",
   portal: { document },
-  lie: (portal) => portal.nextIdToken({ claims: { about: "a".repeat(2500) } }), // no hint: here a script is given the address
+  lie: (provider) => provider.nextIdToken({ claims: { about: "a".repeat(2500) } }), // no hint: here a script is given the address
   async act(world) {
-    const { victim, base, portal } = world;
+    const { victim, base, portal: provider } = world;
     const address = `${base}/logout?${name}=https://evil.example`;
     await logIn(world);
     const told = await victim.fetch(address, { method: "POST", form: { [name]: "https://evil.example" } });
-    expect(new URL(JSON.parse(told.body).logout_url).origin).toBe(portal.issuer);
+    expect(new URL(JSON.parse(told.body).logout_url).origin).toBe(provider.issuer);
     await logIn(world);
     return victim.visit(address, { site: "same-origin" });
   },

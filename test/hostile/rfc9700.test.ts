@@ -406,9 +406,9 @@ attacks("mix-up, told by iss", [
         name: `iss ${what}, where ${document === "full" ? "it" : "none"} is announced (fapi2-security-profile-final-client-test-invalid-authorization-response-iss)`,
         source: "RFC 9207, section 2.4",
         portal: { document },
-        async act({ victim, base, portal }) {
+        async act({ victim, base, portal: provider }) {
           const address = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
-          address.searchParams.set("iss", change(portal.issuer));
+          address.searchParams.set("iss", change(provider.issuer));
           return victim.visit(address, { site: "cross-site" });
         },
         outcome: allOf(refused("response_issuer_mismatch"), nothingSent),
@@ -565,16 +565,16 @@ attacks("what others could read: addresses, referrers, frames, caches", [
     name: "no token stands in an address, neither to the portal nor to the app",
     source: "RFC 9700, section 4.3.2; RFC 6750, section 5.3",
     async act(world) {
-      world.portal.nextTokenAnswer({ expires_in: 0 });
+      world.portal.nextTokenResponse({ expires_in: 0 });
       const answer = await logInThenAsk("/userinfo")(world);
       await world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
       return answer;
     },
-    outcome({ status }, { portal, victim }) {
+    outcome({ status }, { portal: provider, victim }) {
       expect(status).toBe(200);
-      expect(portal.issued.length).toBeGreaterThan(4); // of the login and of the refresh
-      const addresses = [...portal.requests.map(({ url }) => url), ...victim.answers.map(({ url }) => url)];
-      for (const token of portal.issued)
+      expect(provider.issued.length).toBeGreaterThan(4); // of the login and of the refresh
+      const addresses = [...provider.requests.map(({ url }) => url), ...victim.answers.map(({ url }) => url)];
+      for (const token of provider.issued)
         expect(addresses.filter((address) => address.includes(token))).toEqual([]);
     },
   },
@@ -583,9 +583,9 @@ attacks("what others could read: addresses, referrers, frames, caches", [
     source: "OpenID Connect RP-Initiated Logout 1.0, section 2",
     portal: { document: "full" },
     act: logInAndOut,
-    outcome(_answer, { portal }) {
-      const withToken = portal.requests.filter(({ url }) =>
-        portal.issued.some((token) => url.includes(token)),
+    outcome(_answer, { portal: provider }) {
+      const withToken = provider.requests.filter(({ url }) =>
+        provider.issued.some((token) => url.includes(token)),
       );
       expect(withToken.map(({ path }) => path)).toEqual(["/logout"]);
       const hint = new URLSearchParams(withToken[0]?.url.split("?")[1]).get("id_token_hint") ?? "";

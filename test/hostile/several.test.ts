@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
-import type { Portal } from "../../lib/testing/provider/test-provider.js";
+import type { LocalProvider } from "../../lib/testing/provider/local-provider.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID } from "../support/world.js";
 import {
@@ -36,10 +36,10 @@ const loginAtOther = ({ otherBase }: World): string =>
   `${otherBase}/login?returnTo=${new URL(`${otherBase}/account`).pathname}`;
 
 /** Neither portal has seen a code. */
-const neitherAsked: Outcome = (_answer, { portal, other }) =>
-  void expect([...portal.requests, ...other.requests].filter(({ path }) => path === "/oauth2/token")).toEqual(
-    [],
-  );
+const neitherAsked: Outcome = (_answer, { portal: provider, other }) =>
+  void expect(
+    [...provider.requests, ...other.requests].filter(({ path }) => path === "/oauth2/token"),
+  ).toEqual([]);
 
 const bothFull = { other: { document: "full" }, portal: { document: "full" } } as const;
 
@@ -47,10 +47,10 @@ const mixUps: readonly Case[] = [
   {
     name: "the attacker's portal sends the victim on to the honest one, with the attacker's state",
     source: "RFC 9700, section 4.4.1",
-    async act({ victim, otherBase, base, portal }) {
+    async act({ victim, otherBase, base, portal: provider }) {
       const begun = await victim.navigate(`${otherBase}/login`);
       const at = new URL(begun.headers.location ?? "");
-      const passedOn = new URL(`${portal.issuer}/oauth2/authorize${at.search}`);
+      const passedOn = new URL(`${provider.issuer}/oauth2/authorize${at.search}`);
       passedOn.searchParams.set("redirect_uri", `${base}/callback`);
       return victim.visit(await victim.loginUntilCallback(passedOn), { site: "cross-site" });
     },
@@ -115,9 +115,9 @@ const mixUps: readonly Case[] = [
       await logIn(world);
       return world.victim.visit(`${world.otherBase}/logout`, { site: "same-origin" });
     },
-    async outcome(_answer, { other, portal, whoIs, victim }) {
+    async outcome(_answer, { other, portal: provider, whoIs, victim }) {
       const told = other.requests.map(({ url, body }) => url + body).join();
-      expect(portal.issued.filter((token) => told.includes(token))).toEqual([]);
+      expect(provider.issued.filter((token) => told.includes(token))).toEqual([]);
       expect(await whoIs(victim)).toBe("amara-okafor");
     },
   },
@@ -146,7 +146,7 @@ const sessionName = (otherIs: Setting["otherIs"]) =>
   otherIs === "staff" ? "portal-session.staff" : "portal-session";
 
 /** A login that waits in the victim's browser, at the portal already: where it would come back, and what waits. */
-async function waiting({ victim }: World, base: string, { issuer }: Portal, prefix: string) {
+async function waiting({ victim }: World, base: string, { issuer }: LocalProvider, prefix: string) {
   const callback = await victim.loginUntilCallback(`${base}/login`);
   const cookies = [...(await victim.cookies(base))].filter(([name]) => name.startsWith("portal-login"));
   const [[name = "", value = ""] = [], ...others] = cookies;
@@ -186,9 +186,9 @@ for (const otherIs of TOGETHER) {
       name: "the same, its cookie by the name that is looked for here",
       source: "RFC 9700, section 4.4",
       async act(world) {
-        const { base, portal, otherBase } = world;
+        const { base, portal: provider, otherBase } = world;
         const { search, value } = await waiting(world, otherBase, world.other, loginPrefix(otherIs));
-        await plant(world, base, new Map([[loginCookieName("portal-login", portal.issuer, base), value]]));
+        await plant(world, base, new Map([[loginCookieName("portal-login", provider.issuer, base), value]]));
         return world.victim.visit(`${base}/callback${search}`, { site: "cross-site" });
       },
       outcome: allOf(notBegunHere, noSessionBegan, neitherAsked),
@@ -286,7 +286,7 @@ attacks("a host for which nobody is chosen", [
     source: "OWASP, Host header injection",
     act: ({ stranger, base }) =>
       stranger.navigate(`${base}/account`, { headers: { "x-forwarded-host": "localhost" } }),
-    outcome: ({ headers }, { portal }) =>
-      void expect(headers.location).toMatch(new RegExp(`^${portal.issuer}/`)),
+    outcome: ({ headers }, { portal: provider }) =>
+      void expect(headers.location).toMatch(new RegExp(`^${provider.issuer}/`)),
   },
 ]);

@@ -20,8 +20,8 @@ import { DISCOVERY, KEYS, TOKEN } from "./support/places.js";
 // somebody is at them.
 
 /** A failure whose page and log line carry all that can be carried. */
-const failAtThePortal = ({ victim, base, portal }: World): Promise<Answer> => {
-  portal.answerNext(TOKEN, lies.sendJson(400, { error: "invalid_grant", error_description: CANARY }));
+const failAtThePortal = ({ victim, base, portal: provider }: World): Promise<Answer> => {
+  provider.answerNext(TOKEN, lies.sendJson(400, { error: "invalid_grant", error_description: CANARY }));
   return victim.visit(`${base}/account`);
 };
 
@@ -87,7 +87,7 @@ attacks("a logger of the app's own", [
     {
       name: "is told of a refresh that is refused",
       async act(world) {
-        world.portal.nextTokenAnswer({ expires_in: 0 });
+        world.portal.nextTokenResponse({ expires_in: 0 });
         await logIn(world);
         world.portal.answerNext(
           TOKEN,
@@ -216,7 +216,7 @@ attacks("the page that goes on by itself, where sessions are Strict", [
 /** What the doctor says of a portal that breaks; it has said so in time, or Client would have told. */
 const diagnosed = (
   name: string,
-  lie: (portal: World["portal"]) => unknown,
+  lie: (provider: World["portal"]) => unknown,
   verdicts: Record<string, string | RegExp>,
   options: Case["options"] = {},
 ): Case => ({
@@ -261,15 +261,19 @@ const everywhere = (place: string, path: string, verdicts: Record<string, string
     const times = lie === lies.resetsAtOnce && path !== TOKEN ? 2 : 1; // a GET is sent once more after a reset
     return diagnosed(
       `${place}: ${name}`,
-      (portal) => portal.answerNext(path, lie, times),
+      (provider) => provider.answerNext(path, lie, times),
       verdicts,
       SHORT_TIMEOUT,
     );
   });
 const altered = (name: string, members: Record<string, unknown>, verdicts: Record<string, string>): Case =>
-  diagnosed(name, (portal) => portal.alterDiscovery((document) => ({ ...document, ...members })), verdicts);
+  diagnosed(
+    name,
+    (provider) => provider.alterDiscovery((document) => ({ ...document, ...members })),
+    verdicts,
+  );
 const keysAre = (name: string, keys: unknown[]): Case =>
-  diagnosed(name, (portal) => portal.alterKeys(() => ({ keys })), { "portal.keys": "failed" });
+  diagnosed(name, (provider) => provider.alterKeys(() => ({ keys })), { "portal.keys": "failed" });
 
 attacks("a portal that breaks", [
   ...everywhere("discovery", DISCOVERY, { "portal.discovery": "failed", "portal.keys": "skipped" }),

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { PortalAuthErrorCode } from "../../lib/index.js";
-import type { Portal, Writing } from "../../lib/testing/provider/test-provider.js";
+import type { LocalProvider, TokenResponseWriter } from "../../lib/testing/provider/local-provider.js";
 import { later } from "./support/acts.js";
 import { attacks, CANARY, type Case, logIn, type World } from "./support/attack.js";
 import { welcomed } from "./support/outcomes.js";
@@ -14,13 +14,15 @@ const JSON_TYPE = { "content-type": "application/json" };
 
 const saying =
   (members: Record<string, unknown>): Lay =>
-  ({ portal }) =>
-    portal.nextTokenAnswer(members);
+  ({ portal: provider }) =>
+    provider.nextTokenResponse(members);
 /** The portal's own good answer, as the lie writes it. */
 const writing =
   (write: (json: string) => string): Lay =>
-  ({ portal }) =>
-    portal.writeNextTokenAnswer((json): ReturnType<Writing> => ({ body: write(json), headers: JSON_TYPE }));
+  ({ portal: provider }) =>
+    provider.writeNextTokenResponse(
+      (json): ReturnType<TokenResponseWriter> => ({ body: write(json), headers: JSON_TYPE }),
+    );
 /** One more member behind all others. */
 const withLast = (member: string) => writing((json) => json.replace(/}$/, `,${member}}`));
 
@@ -134,9 +136,9 @@ const lives = (
 ): Case => ({
   name,
   source: `${RFC6749} and appendix A.14`,
-  async lie(portal, world) {
+  async lie(provider, world) {
     await later(world, 0);
-    portal.nextTokenAnswer(members);
+    provider.nextTokenResponse(members);
   },
   async act(world) {
     await welcomed(await logIn(world), world);
@@ -175,9 +177,9 @@ attacks("how long a token lives", [
 ]);
 
 /** Leaves out what it then says in __proto__: that its token has ended, and that there is one to refresh it with. */
-function inProto(portal: Portal): void {
-  portal.nextTokenAnswer({ expires_in: undefined, refresh_token: undefined });
-  portal.writeNextTokenAnswer((json) => ({
+function inProto(provider: LocalProvider): void {
+  provider.nextTokenResponse({ expires_in: undefined, refresh_token: undefined });
+  provider.writeNextTokenResponse((json) => ({
     body: json.replace(
       /}$/,
       `,"__proto__":{"expires_in":0,"refresh_token":"${CANARY}","refresh_expires_in":1}}`,
@@ -206,13 +208,13 @@ attacks("members in __proto__", [
     name: "of a refresh's: the same, and the refresh token of before is the one that is revoked",
     source: "CWE-1321",
     async act(world) {
-      await tokenGiven(await PLACES.refresh.meet(({ portal }) => inProto(portal))(world), world);
+      await tokenGiven(await PLACES.refresh.meet(({ portal: provider }) => inProto(provider))(world), world);
       return askThenSignOut(world);
     },
-    outcome(_answer, { asked, portal }) {
+    outcome(_answer, { asked, portal: provider }) {
       expect(asked(TOKEN)).toHaveLength(2);
       const revoked = asked(REVOCATION).map(({ body }) => new URLSearchParams(body).get("token") ?? "");
-      expect([revoked.length, portal.issued.includes(revoked[0] ?? "")]).toEqual([1, true]);
+      expect([revoked.length, provider.issued.includes(revoked[0] ?? "")]).toEqual([1, true]);
     },
   },
 ]);

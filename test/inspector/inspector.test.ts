@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { createEventEmitter } from "../../lib/events/event-emitter.js";
 import type { Hooks } from "../../lib/index.js";
 import { type Inspector, inspector } from "../../lib/inspector/index.js";
-import { json, logIn } from "../access/logged-in.js";
+import { json, logIn } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { noNginx, startNginx } from "../support/nginx.js";
@@ -264,8 +264,8 @@ describe("who may look", () => {
 
 describe("what it knows", () => {
   test("a login step by step, and what failed with what to do", async () => {
-    const { url, browser, portal } = await startOpened({ log: [/code_refused/] });
-    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const { url, browser, provider } = await startOpened({ log: [/code_refused/] });
+    provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     await browser.visit(`${url}/account`);
     await browser.visit(`${url}/account`);
     const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
@@ -370,8 +370,8 @@ describe("what it knows", () => {
     ["a JWT", jose(3)],
     ["an encrypted one", jose(5)],
   ])("no token that a portal has put into a claim: %s", async (_kind, inner) => {
-    const { url, browser, portal } = await startOpened();
-    portal.nextIdToken({ claims: { upstream: { tokens: [inner] }, at: "portal.of.a.department.example" } });
+    const { url, browser, provider } = await startOpened();
+    provider.nextIdToken({ claims: { upstream: { tokens: [inner] }, at: "portal.of.a.department.example" } });
     await browser.visit(`${url}/account`);
     const { body } = await browser.fetch(`${url}/inspect/events.json`);
     expect(body).not.toContain(inner);
@@ -383,10 +383,10 @@ describe("what it knows", () => {
     "nor the %s itself, where it is opaque and stands in a claim",
     async (name) => {
       const opaque = "an-opaque-token-by-itself";
-      const { url, browser, portal } = await startOpened({
+      const { url, browser, provider } = await startOpened({
         options: { hooks: { onTokens: (tokens) => ({ ...tokens, [name]: opaque }) } },
       });
-      portal.nextIdToken({ claims: { upstream: opaque } });
+      provider.nextIdToken({ claims: { upstream: opaque } });
       await browser.visit(`${url}/account`);
       const { body } = await browser.fetch(`${url}/inspect/events.json`);
       expect(body).toContain("[a token of 25 characters]");
@@ -395,7 +395,7 @@ describe("what it knows", () => {
   );
 
   test("what is in the tokens of this browser, and never a token, secret or signature", async () => {
-    const { url, browser, portal, tokens } = await logIn(withInspector());
+    const { url, browser, provider, tokens } = await logIn(withInspector());
     await browser.navigate(inspect.link(`${url}/inspect/`));
     const pages = ["/", "/events.json", "/configuration.json"];
     const bodies = await Promise.all(
@@ -419,7 +419,7 @@ describe("what it knows", () => {
     const raw = [stored.access_token, stored.id_token ?? "", stored.refresh_token ?? ""];
     const signatures = raw.map((token) => token.split(".")[2] ?? "").filter(({ length }) => length > 20);
     expect(signatures).toHaveLength(2);
-    for (const secret of [...secretsOf(portal, browser.answers, url), ...raw, ...signatures])
+    for (const secret of [...secretsOf(provider, browser.answers, url), ...raw, ...signatures])
       for (const body of bodies) expect(body).not.toContain(secret);
   });
 
@@ -489,9 +489,9 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   });
 
   test("a login that failed shows its code, where it stopped, and on a click what may be the cause", async () => {
-    const { url, portal } = await startWorld(withInspector({ log: [/id_token_invalid/] }));
+    const { url, provider } = await startWorld(withInspector({ log: [/id_token_invalid/] }));
     const { context, page } = await open(url, { colorScheme: "dark", viewport: { width: 390, height: 800 } });
-    portal.nextIdToken({ claims: { aud: "another" } });
+    provider.nextIdToken({ claims: { aud: "another" } });
     const other = await context.newPage();
     await other.goto(`${url}/account`);
     await other.getByRole("button", { name: /Amara/ }).click();

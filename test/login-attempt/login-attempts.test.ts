@@ -5,7 +5,7 @@ import express, { type Request, type Response } from "express";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import type { LoginAttempt } from "../../lib/login-attempt/login-attempt.js";
 import { LoginAttempts, type LoginAttemptsOptions } from "../../lib/login-attempt/login-attempts.js";
-import { attemptOf, newSeed } from "../../lib/provider/authorization-request.js";
+import { createSeed, deriveAttemptSecrets } from "../../lib/provider/authorization-request.js";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 const LIFETIME_MS = 600_000;
@@ -63,7 +63,7 @@ function startLogin(
   more: Partial<LoginAttempt> = {},
   location = PROVIDER,
 ): string {
-  const transaction = { seed: newSeed(), return_to: "/", started_at: now, ...more };
+  const transaction = { seed: createSeed(), return_to: "/", started_at: now, ...more };
   const { href } = jar.visit((req, res) =>
     loginAttempts.save({ req, res }, transaction, (state) => `${location}?${new URLSearchParams({ state })}`),
   );
@@ -118,7 +118,7 @@ describe("a login that has started", () => {
     const state = startLogin(jar, loginAttempts, { return_to: "/account", max_age: 60 });
     const taken = takePending(jar, loginAttempts, state);
     expect(taken.loginAttempt).toMatchObject({ return_to: "/account", started_at: START });
-    expect(taken.expected).toEqual({ ...attemptOf(taken.loginAttempt.seed), max_age: 60 });
+    expect(taken.expected).toEqual({ ...deriveAttemptSecrets(taken.loginAttempt.seed), max_age: 60 });
     expect(take(jar, loginAttempts, state)).toEqual({ kind: "used", return_to: "/account" });
   });
 
@@ -186,7 +186,7 @@ describe("a login that has started", () => {
       acr: ["gold", "silver"],
       scope: "openid a b",
       isSilent: true,
-      form: newSeed(),
+      form: createSeed(),
     };
     for (const padding of [0, 5, 20, 60, 700]) {
       const jar = new Jar();

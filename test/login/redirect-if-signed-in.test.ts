@@ -75,9 +75,9 @@ describe("a login link from outside this site redirects a signed-in user to the 
 });
 
 describe("a login starts for a signed-in user", () => {
-  const isRedirectedToProvider = async ({ browser, url, portal }: World, path: string, ask: Ask) =>
+  const isRedirectedToProvider = async ({ browser, url, provider }: World, path: string, ask: Ask) =>
     (await browser.navigate(url + path, ask)).headers.location?.startsWith(
-      `${portal.issuer}/oauth2/authorize`,
+      `${provider.issuer}/oauth2/authorize`,
     );
 
   test("if a page of this site links to it, because the user may want another account", async () => {
@@ -119,14 +119,14 @@ describe("a login starts for a signed-in user", () => {
 
   test("but not if the session is strong enough", async () => {
     const world = await startSignedIn();
-    world.portal.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
+    world.provider.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
     expect(await isRedirectedToProvider(world, "/login?max_age=9999", { site: "cross-site" })).toBe(false);
   });
 
   test("without Fetch Metadata if the access token has expired for good, to prevent a loop", async () => {
     const world = await startSignedIn();
-    world.portal.nextTokenAnswer({ refresh_token: undefined });
+    world.provider.nextTokenResponse({ refresh_token: undefined });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
     expect(await isRedirectedToProvider(world, "/login", { old: true })).toBe(true);
@@ -147,10 +147,10 @@ describe("a script that requests a login shortly after our interstitial page led
 
 describe("a login that another site started", () => {
   test("keeps the session of the same user, under a new id", async () => {
-    const { browser, url, cart, portal } = await startSignedIn();
+    const { browser, url, cart, provider } = await startSignedIn();
     const before = (await cart()) as { id: string };
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
-    portal.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
+    provider.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
     const callback = await browser.loginUntilCallback(`${url}/login?max_age=0`, { site: "cross-site" });
     expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);
     const after = (await cart()) as { id: string };
@@ -160,7 +160,7 @@ describe("a login that another site started", () => {
 
   test("drops what onLogin added before and does not add again", async () => {
     let roles: object = { isAdmin: true };
-    const { browser, url, cart, portal } = await startSignedIn({
+    const { browser, url, cart, provider } = await startSignedIn({
       options: { hooks: { onLogin: ({ session }) => void Object.assign(session, roles) } },
       after: (app) =>
         app.get("/test/admin", (req, res) => void res.json(Object(req.session).isAdmin ?? false)),
@@ -170,7 +170,7 @@ describe("a login that another site started", () => {
     for (const given of [{ isAdmin: true }, {}, {}]) {
       roles = given;
       vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
-      portal.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
+      provider.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
       const callback = await browser.loginUntilCallback(`${url}/login?max_age=0`, { site: "none" });
       expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);
       expect(await isAdmin()).toBe("isAdmin" in given);
@@ -179,11 +179,11 @@ describe("a login that another site started", () => {
   });
 
   test("passes nothing of a user's session to another user", async () => {
-    const { browser, url, cart, portal } = await startSignedIn();
+    const { browser, url, cart, provider } = await startSignedIn();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
-    await browser.navigate(`${portal.issuer}/logout`);
+    await browser.navigate(`${provider.issuer}/logout`);
     browser.person = { sub: "jonas-weber" };
-    portal.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
+    provider.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
     const callback = await browser.loginUntilCallback(`${url}/login?max_age=0`, { site: "cross-site" });
     expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);
     expect(await cart()).not.toHaveProperty("cart");
@@ -223,7 +223,7 @@ describe("a SameSite=Strict session, whose cookie is missing if another site lin
       test("stays unchanged after a click on another site", async () => {
         const site = await startAnotherSite();
         const cookie = { sameSite: "strict" } as const;
-        const { url, portal, asked } = await startWorld(
+        const { url, provider, asked } = await startWorld(
           withCart({
             publicOrigin: site.origin,
             ...(whose === "our session" ? strict : {}),
@@ -244,12 +244,12 @@ describe("a SameSite=Strict session, whose cookie is missing if another site lin
         await page.goto(`${site.origin}/test/cart`);
         const before = await page.locator("body").textContent();
         const asks = asked("/oauth2/authorize").length;
-        portal.answerNext("/elsewhere", (_req, res) =>
+        provider.answerNext("/elsewhere", (_req, res) =>
           res
             .writeHead(200, { "content-type": "text/html" })
             .end(`<a href="${site.origin}/login?returnTo=/account?x">go</a>`),
         );
-        await page.goto(`${portal.issuer}/elsewhere`);
+        await page.goto(`${provider.issuer}/elsewhere`);
         await page.getByText("go").click();
         await page.waitForURL(`${site.origin}/account?x`);
         await page.goto(`${site.origin}/test/cart`);

@@ -2,7 +2,7 @@ import type { Express } from "express";
 import session from "express-session";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { PortalAuthError, type PortalAuthOptions } from "../../lib/index.js";
-import { holdNext } from "../access/logged-in.js";
+import { holdNext } from "../access/signed-in-request.js";
 import { type Ask, Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { createClock } from "../support/clock.js";
@@ -66,7 +66,7 @@ describe("a visitor", () => {
     const world = await start();
     await world.browser.visit(`${world.url}/account`);
     await restartBrowser(world);
-    world.portal.answerNext(
+    world.provider.answerNext(
       "/logout",
       (_req, res) => void res.writeHead(302, { location: `${world.url}/` }).end(),
     ); // the provider still has a session
@@ -269,7 +269,7 @@ describe("a provider that", () => {
     const world = await start({}, { log: [/id_token_invalid/] });
     await signInAtProviderOnly(world);
     await open(world);
-    world.portal.nextIdToken({ claims: { aud: "another" } });
+    world.provider.nextIdToken({ claims: { aud: "another" } });
     expect((await open(world)).body).toBe("home");
     expect((await world.me()).isAuthenticated).toBe(false);
     await open(world);
@@ -279,9 +279,9 @@ describe("a provider that", () => {
   test("is down does not block the page, and gets no more silent logins for a while", async () => {
     const world = await start({}, { log: [/portal_unreachable/] });
     await open(world);
-    world.portal.goDown();
+    world.provider.goDown();
     for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
-    await world.portal.comeUp();
+    await world.provider.comeUp();
     expect((await open(world)).body).toBe("home");
     expect([countAuthorizationRequests(world), world.log.map((line) => line.split(" ")[1])]).toEqual([
       0,
@@ -292,7 +292,7 @@ describe("a provider that", () => {
   test("does not answer delays the page by two seconds at most", async () => {
     const world = await start({}, { log: [/portal_timeout/] });
     await open(world);
-    const held = holdNext(world.portal, "/.well-known/openid-configuration");
+    const held = holdNext(world.provider, "/.well-known/openid-configuration");
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const page = open(world);
     await held.arrived;
@@ -305,12 +305,12 @@ describe("a provider that", () => {
 });
 
 /** Changes the provider's response to the next browser. */
-function setProviderResponse({ portal }: World, answer: Record<string, string>): void {
-  portal.answerNext("/oauth2/authorize", (req, res) => {
-    const { searchParams } = new URL(req.url ?? "", portal.issuer);
+function setProviderResponse({ provider }: World, answer: Record<string, string>): void {
+  provider.answerNext("/oauth2/authorize", (req, res) => {
+    const { searchParams } = new URL(req.url ?? "", provider.issuer);
     const back = new URL(searchParams.get("redirect_uri") ?? "");
     const state = searchParams.get("state") ?? "";
-    for (const [name, value] of Object.entries({ ...answer, state, iss: portal.issuer }))
+    for (const [name, value] of Object.entries({ ...answer, state, iss: provider.issuer }))
       back.searchParams.set(name, value);
     res.writeHead(302, { location: back.href }).end();
   });
@@ -377,14 +377,14 @@ describe("a callback of a silent login", () => {
     const world = await start();
     const callback = await refused(world);
     const other = await start(
-      { issuer: world.portal.issuer, redirectUri: `${world.url}/callback` },
+      { issuer: world.provider.issuer, redirectUri: `${world.url}/callback` },
       { log: [/portal_unreachable/] },
     );
-    world.portal.goDown();
+    world.provider.goDown();
     callback.port = new URL(other.url).port;
     const { status, headers } = await world.browser.navigate(callback);
     expect([status, headers.location]).toEqual([303, "/?q=1"]);
-    await world.portal.comeUp();
+    await world.provider.comeUp();
   });
 
   test("leads back to the page if a hook rejects it, and revokes the tokens", async () => {
@@ -419,7 +419,10 @@ test("no silent login starts if the URL of the page is too long", async () => {
 
 test("no silent login starts if the provider does not list prompt=none", async () => {
   const world = await start();
-  world.portal.alterDiscovery((document) => ({ ...document, prompt_values_supported: ["login", "consent"] }));
+  world.provider.alterDiscovery((document) => ({
+    ...document,
+    prompt_values_supported: ["login", "consent"],
+  }));
   for (let n = 0; n < 3; n += 1) expect((await open(world)).body).toBe("home");
   expect(countAuthorizationRequests(world)).toBe(0);
 });

@@ -30,16 +30,16 @@ describe.each([
 ])("a login that another site starts by %s", (_method, begin) => {
   test("leads to the provider with the hint, and back to the target", async () => {
     const world = await start();
-    const { portal, browser, url } = world;
+    const { provider, browser, url } = world;
     const answer = await begin(world, {
-      iss: portal.issuer,
+      iss: provider.issuer,
       login_hint: "amara@lighthouse.example",
       target_link_uri: `${url}/account?from=list`,
     });
     const to = new URL(answer.headers.location ?? "");
     expect([answer.status, to.origin, to.searchParams.get("login_hint")]).toEqual([
       302,
-      portal.issuer,
+      provider.issuer,
       "amara@lighthouse.example",
     ]);
     const page = await browser.visit(to);
@@ -48,7 +48,7 @@ describe.each([
 
   test("needs neither hint nor target", async () => {
     const world = await start();
-    const { headers } = await begin(world, { iss: world.portal.issuer });
+    const { headers } = await begin(world, { iss: world.provider.issuer });
     expect((await world.browser.visit(headers.location ?? "")).url).toBe(`${world.url}/`);
   });
 
@@ -83,7 +83,7 @@ describe.each([
     ["a hint of a mile", (iss) => ({ iss, login_hint: "h".repeat(1001) })],
   ])("is rejected for %s", async (_what, given) => {
     const world = await start({}, EXPECTED_LOG);
-    const answer = await begin(world, given(world.portal.issuer));
+    const answer = await begin(world, given(world.provider.issuer));
     expect([answer.status, answer.headers.location]).toEqual([400, undefined]);
     expect(answer.body).toContain("login_initiation_invalid");
   });
@@ -102,7 +102,7 @@ describe.each([
     "not an address",
   ])("with the target %j ends at a page of this site", async (target_link_uri) => {
     const world = await start();
-    const { headers } = await begin(world, { iss: world.portal.issuer, target_link_uri });
+    const { headers } = await begin(world, { iss: world.provider.issuer, target_link_uri });
     const page = await world.browser.visit(headers.location ?? "");
     expect(new URL(page.url).origin).toBe(world.url);
   });
@@ -110,7 +110,7 @@ describe.each([
   test("does not end at a route of the router, which would be a redirect loop", async () => {
     const world = await start();
     const { headers } = await begin(world, {
-      iss: world.portal.issuer,
+      iss: world.provider.issuer,
       target_link_uri: `${world.url}/logout`,
     });
     expect((await world.browser.visit(headers.location ?? "")).url).toBe(`${world.url}/`);
@@ -119,7 +119,7 @@ describe.each([
   test("without a hint redirects a signed-in user to the target at once", async () => {
     const world = await start();
     await world.browser.visit(`${world.url}/account`);
-    const answer = await begin(world, { iss: world.portal.issuer, target_link_uri: "/account" });
+    const answer = await begin(world, { iss: world.provider.issuer, target_link_uri: "/account" });
     expect([answer.status, answer.headers.location, answer.headers["set-cookie"]]).toEqual([
       303,
       "/account",
@@ -131,17 +131,17 @@ describe.each([
   test("with a hint keeps the user's session until it is finished", async () => {
     const world = await start();
     await world.browser.visit(`${world.url}/account`);
-    const { headers } = await begin(world, { iss: world.portal.issuer, login_hint: "jonas-weber" });
+    const { headers } = await begin(world, { iss: world.provider.issuer, login_hint: "jonas-weber" });
     expect((await world.me()).claims).toMatchObject({ sub: "amara-okafor" });
     world.browser.person = { sub: "jonas-weber" };
-    await world.browser.visit(`${world.portal.issuer}/logout?client_id=demo-app`);
+    await world.browser.visit(`${world.provider.issuer}/logout?client_id=demo-app`);
     await world.browser.visit(headers.location ?? "");
     expect((await world.me()).claims).toMatchObject({ sub: "jonas-weber" });
   });
 
   test("sets no cookie except the login's, for each kind of session of the app", async () => {
     const world = await startWorld({ ownSession: true, options: { thirdPartyLogin: true } });
-    const { headers } = await begin(world, { iss: world.portal.issuer });
+    const { headers } = await begin(world, { iss: world.provider.issuer });
     expect(headers["set-cookie"]?.map((line) => line.split("=")[0]?.split(".")[0])).toEqual(["portal-login"]);
   });
 });
@@ -151,8 +151,8 @@ test.each([
   ["an image", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image" }],
   ["a frame", { "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" }],
 ])("%s starts no login", async (_what, headers) => {
-  const { url, browser, portal } = await start({}, [/navigation_required/]);
-  const query = new URLSearchParams({ iss: portal.issuer });
+  const { url, browser, provider } = await start({}, [/navigation_required/]);
+  const query = new URLSearchParams({ iss: provider.issuer });
   expect((await browser.request(`${url}/login?${query}`, { headers })).status).toBe(400);
   expect((await browser.request(`${url}/login`, { method: "POST", headers, form: query })).status).toBe(400);
 });
@@ -166,9 +166,9 @@ test.each<[string, Ask]>([
 });
 
 test("a POST is redirected to GET at the browser's URL, without unknown parameters", async () => {
-  const { url, browser, portal } = await start();
+  const { url, browser, provider } = await start();
   const form = {
-    iss: portal.issuer,
+    iss: provider.issuer,
     login_hint: "a b",
     posted: "x",
     returnTo: "/x",
@@ -179,14 +179,14 @@ test("a POST is redirected to GET at the browser's URL, without unknown paramete
     form,
     site: "cross-site",
   });
-  const known = new URLSearchParams({ iss: portal.issuer, login_hint: "a b", target_link_uri: "/account" });
+  const known = new URLSearchParams({ iss: provider.issuer, login_hint: "a b", target_link_uri: "/account" });
   expect([status, headers.location, headers["set-cookie"]]).toEqual([303, `?${known}`, undefined]);
 });
 
 test("a page that posts again and again adds no cookies", async () => {
   const world = await start();
   for (let n = 0; n < 15; n += 1) {
-    await sendByPost(world, { iss: world.portal.issuer, target_link_uri: `/${"x".repeat(1500)}` });
+    await sendByPost(world, { iss: world.provider.issuer, target_link_uri: `/${"x".repeat(1500)}` });
     const cookies = [...(await world.browser.cookies(world.url))].map(
       ([name, value]) => name.length + value.length,
     );
@@ -195,27 +195,27 @@ test("a page that posts again and again adds no cookies", async () => {
 });
 
 test("if the session is SameSite=Strict, an interstitial page loads the URL again", async () => {
-  const { url, browser, portal } = await start({ sameSite: "strict" });
-  const address = new URL(`${url}/login?${new URLSearchParams({ iss: portal.issuer })}`);
+  const { url, browser, provider } = await start({ sameSite: "strict" });
+  const address = new URL(`${url}/login?${new URLSearchParams({ iss: provider.issuer })}`);
   const page = await browser.navigate(address, { site: "cross-site" });
   expect([page.status, page.headers["refresh"]]).toEqual([200, `0; url=${address.search}`]);
   expect((await browser.navigate(address, { site: "same-origin" })).status).toBe(302);
 });
 
 test("if the option is off, a POST is passed to the app, and the parameters are ignored", async () => {
-  const { url, browser, portal } = await startWorld();
+  const { url, browser, provider } = await startWorld();
   const given = { iss: "https://elsewhere.example", login_hint: "x", target_link_uri: "/account" };
   expect((await browser.navigate(`${url}/login`, { method: "POST", form: given })).status).toBe(404);
   const { status, headers } = await browser.navigate(`${url}/login?${new URLSearchParams(given)}`);
   const to = new URL(headers.location ?? "");
-  expect([status, to.origin, to.searchParams.get("login_hint")]).toEqual([302, portal.issuer, null]);
+  expect([status, to.origin, to.searchParams.get("login_hint")]).toEqual([302, provider.issuer, null]);
 });
 
 test("PORTAL_THIRD_PARTY_LOGIN=on turns it on, and our own links still work", async () => {
   vi.stubEnv("PORTAL_THIRD_PARTY_LOGIN", "on");
   const world = await startWorld();
   vi.unstubAllEnvs();
-  expect((await sendByPost(world, { iss: world.portal.issuer })).status).toBe(302);
+  expect((await sendByPost(world, { iss: world.provider.issuer })).status).toBe(302);
   const page = await new Browser().visit(`${world.url}/login?returnTo=/account`);
   expect(page.url).toBe(`${world.url}/account`);
 });
@@ -228,9 +228,9 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   afterAll(() => browser?.close());
 
   test("a form of another site signs a user in without cookies, and leads to its target page", async () => {
-    const { url, portal } = await start();
+    const { url, provider } = await start();
     const form = `<form method="post" action="${url}/login">
-      <input name="iss" value="${portal.issuer}">
+      <input name="iss" value="${provider.issuer}">
       <input name="target_link_uri" value="${url}/account"><button>go</button></form>`;
     const server = createServer((_req, res) => void res.setHeader("content-type", "text/html").end(form));
     // For cookies, localhost is another site.

@@ -3,8 +3,8 @@ import { decodeJwt } from "jose";
 import { describe, expect, test, vi } from "vitest";
 import type { LogoutContext, PortalAuthOptions } from "../../lib/index.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
-import type { IdTokenChanges, LoggedOutAtPortal } from "../../lib/testing/index.js";
-import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
+import type { IdTokenChanges, LogoutSubject } from "../../lib/testing/index.js";
+import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { startWorld } from "../support/world.js";
 import { storedLogins } from "./under-way.js";
@@ -39,8 +39,8 @@ async function post(
   return { status: answer.status, headers: answer.headers, body: await answer.text() };
 }
 
-const send = (world: LoggedIn, who: LoggedOutAtPortal, changes?: IdTokenChanges) =>
-  post(world, new URLSearchParams({ logout_token: world.portal.logoutToken(who, changes) }));
+const send = (world: LoggedIn, who: LogoutSubject, changes?: IdTokenChanges) =>
+  post(world, new URLSearchParams({ logout_token: world.provider.logoutToken(who, changes) }));
 
 const sidOf = async (world: LoggedIn, browser?: Browser) =>
   String(decodeJwt((await world.tokens(browser)).id_token ?? "")["sid"]);
@@ -121,7 +121,7 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
   test("a login that is under way when it comes is not begun", async () => {
     const world = await start({ session, log: [] });
     const browser = new Browser();
-    const held = holdNext(world.portal, "/oauth2/token", "answered");
+    const held = holdNext(world.provider, "/oauth2/token", "answered");
     const login = browser.visit(`${world.url}/account`);
     await held.arrived;
     expect((await send(world, { sub: AMARA })).status).toBe(200);
@@ -135,10 +135,10 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
     const world = await start({ session });
     const browser = new Browser();
     const callback = await browser.loginUntilCallback(`${world.url}/account`);
-    const held = holdNext(world.portal, "/oauth2/token", "answered");
+    const held = holdNext(world.provider, "/oauth2/token", "answered");
     const finished = browser.navigate(callback, { site: "cross-site" });
     await held.arrived;
-    const { sid } = decodeJwt(world.portal.issued.at(-2) ?? ""); // behind it comes the refresh token
+    const { sid } = decodeJwt(world.provider.issued.at(-2) ?? ""); // behind it comes the refresh token
     const aLittleBefore = { claims: { iat: now() - 5 } }; // by another of the portal's clocks
     expect((await send(world, { sid: String(sid) }, aLittleBefore)).status).toBe(200);
     held.letGo();
@@ -165,9 +165,9 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
   test("the portal's own logout, and its console's, end the sessions of everybody whom it tells", async () => {
     const world = await startRegistered(session);
     const other = await world.another();
-    await other.visit(`${world.portal.issuer}/logout`);
+    await other.visit(`${world.provider.issuer}/logout`);
     expect([await isIn(world), await isIn(world, other)]).toEqual([true, false]);
-    expect(await world.portal.logOut(AMARA)).toMatchObject([{ status: 200 }]);
+    expect(await world.provider.logOut(AMARA)).toMatchObject([{ status: 200 }]);
     expect(await isIn(world)).toBe(false);
   });
 });
@@ -178,7 +178,7 @@ async function startWithoutSid(session: "app" | "ours") {
     portal: { document: "full" },
     options: { profile: "openid", backchannelLogout: true },
   });
-  world.portal.nextIdToken({ claims: { sid: undefined } });
+  world.provider.nextIdToken({ claims: { sid: undefined } });
   await world.browser.visit(`${world.url}/logout`, { site: "same-origin" });
   await world.browser.visit(`${world.url}/account`);
   return world;
@@ -190,7 +190,7 @@ async function startRegistered(session: "app" | "ours") {
     portal: { document: "full" },
     options: { profile: "openid", backchannelLogout: true },
   });
-  world.portal.register({ backchannelLogoutUri: world.url + PATH });
+  world.provider.register({ backchannelLogoutUri: world.url + PATH });
   return world;
 }
 
@@ -276,7 +276,7 @@ describe("a logout token", () => {
 
   test("is good once, also among many at the same moment", async () => {
     const world = await start({ log: [/seen before/] });
-    const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
+    const form = new URLSearchParams({ logout_token: world.provider.logoutToken({ sub: AMARA }) });
     const answers = await Promise.all(Array.from({ length: 5 }, () => post(world, form)));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400, 400, 400]);
     world.later(11);
@@ -286,7 +286,7 @@ describe("a logout token", () => {
   test("is good once", async () => {
     const world = await start({ log: [/seen before/] });
     const form = new URLSearchParams({
-      logout_token: world.portal.logoutToken({ sub: AMARA }, { claims: { iat: now() - 10 } }),
+      logout_token: world.provider.logoutToken({ sub: AMARA }, { claims: { iat: now() - 10 } }),
     });
     expect((await post(world, form)).status).toBe(200);
     await world.browser.visit(`${world.url}/account`);
@@ -303,7 +303,7 @@ describe("a logout token", () => {
   test("without exp is good once, too", async () => {
     const world = await start({ log: [/seen before/] });
     const changes = { claims: { exp: undefined, iat: now() - 10 } };
-    const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }, changes) });
+    const form = new URLSearchParams({ logout_token: world.provider.logoutToken({ sub: AMARA }, changes) });
     expect((await post(world, form)).status).toBe(200);
     await world.browser.visit(`${world.url}/account`);
     expect((await post(world, form)).status).toBe(400);
@@ -312,7 +312,7 @@ describe("a logout token", () => {
 
   test("that could not be obeyed, as the store was away, is good a second time", async () => {
     const world = await start({ log: [/session_store_failed/] });
-    const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
+    const form = new URLSearchParams({ logout_token: world.provider.logoutToken({ sub: AMARA }) });
     const remove = world.store.remove.bind(world.store);
     const removing = vi.spyOn(world.store, "remove").mockImplementation(async (key, ...more) => {
       if (key.startsWith("s:")) throw new Error("the store is away");
@@ -338,7 +338,7 @@ describe("a logout token", () => {
       return remove(key, ...more);
     });
     const ended = () => onLogout.mock.calls.map(([{ tokens }]) => tokens.refresh_token);
-    const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
+    const form = new URLSearchParams({ logout_token: world.provider.logoutToken({ sub: AMARA }) });
     expect((await post(world, form)).status).toBe(400);
     removing.mockRestore();
     await vi.waitFor(() => expect(ended()).toEqual([ofPhone]));
@@ -352,7 +352,7 @@ describe("a logout token", () => {
 
   test("that the store could not free either is good again after ten seconds", async () => {
     const world = await start({ log: [/session_store_failed/, /seen before/] });
-    const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
+    const form = new URLSearchParams({ logout_token: world.provider.logoutToken({ sub: AMARA }) });
     const remove = vi.spyOn(world.store, "remove").mockRejectedValue(new Error("the store is away"));
     expect((await post(world, form)).status).toBe(400);
     remove.mockRestore();
@@ -366,7 +366,7 @@ describe("a logout token", () => {
   test("by a key that the portal has only just made is verified: its keys are fetched anew", async () => {
     const world = await start();
     await send(world, { sub: "nobody" });
-    await world.portal.rotateKeys();
+    await world.provider.rotateKeys();
     const clock = vi.spyOn(performance, "now").mockReturnValue(performance.now() + 31_000);
     const answer = await send(world, { sub: AMARA });
     clock.mockRestore();
@@ -388,7 +388,7 @@ describe("a logout token", () => {
     const fetches = () => world.asked("/oauth2/jwks").length;
     const before = fetches();
     for (let n = 0; n < 2; n += 1)
-      world.portal.answerNext("/oauth2/jwks", (_req, res) => res.writeHead(500).end());
+      world.provider.answerNext("/oauth2/jwks", (_req, res) => res.writeHead(500).end());
     const halfAMinuteLater = performance.now() + 31_000;
     const now = vi.spyOn(performance, "now");
     const statusAfter = async (seconds: number, changes: object = { signedBy: "stranger" }) => {
@@ -422,7 +422,7 @@ describe("what is no logout token", () => {
 
   test("JSON: 400", async () => {
     const world = await start({ log: [/logout_token_invalid/] });
-    const body = JSON.stringify({ logout_token: world.portal.logoutToken({ sub: AMARA }) });
+    const body = JSON.stringify({ logout_token: world.provider.logoutToken({ sub: AMARA }) });
     expect((await post(world, body, "application/json")).status).toBe(400);
     expect(await isIn(world)).toBe(true);
   });
@@ -473,10 +473,10 @@ test("an app that makes a session for everybody makes none for the portal", asyn
     },
     before: (app) => app.use(everybody),
   });
-  const form = new URLSearchParams({ logout_token: world.portal.logoutToken({ sub: "nobody" }) });
+  const form = new URLSearchParams({ logout_token: world.provider.logoutToken({ sub: "nobody" }) });
   const answer = await post(world, form);
   const frame = await fetch(
-    `${world.url}/frontchannel-logout?${new URLSearchParams({ iss: world.portal.issuer, sid: "x" })}`,
+    `${world.url}/frontchannel-logout?${new URLSearchParams({ iss: world.provider.issuer, sid: "x" })}`,
   );
   expect([answer.status, answer.headers.get("set-cookie")]).toEqual([200, null]);
   expect([frame.status, frame.headers.get("set-cookie")]).toEqual([200, null]);

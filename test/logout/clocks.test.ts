@@ -3,7 +3,7 @@ import express, { type Express } from "express";
 import session from "express-session";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { portalAuth } from "../../lib/index.js";
-import { holdNext, SESSIONS } from "../access/logged-in.js";
+import { holdNext, SESSIONS } from "../access/signed-in-request.js";
 import { keysOfLogins, listOf } from "../session/records.js";
 import { mounted } from "../session/slow-route.js";
 import { Browser } from "../support/browser.js";
@@ -31,9 +31,9 @@ async function startTwo(whose: "app" | "ours", ofLogout: number, ofLogin: number
     options: { clock: clockAt(ofLogout), store },
     after: leaving,
   });
-  const { url, portal } = world;
+  const { url, provider } = world;
   const client = {
-    issuer: portal.issuer,
+    issuer: provider.issuer,
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
     secret: SESSION_SECRET,
@@ -90,7 +90,7 @@ describe.each(SESSIONS)("%s: a process", (_name, whose) => {
     const world = await startTwo(whose, a, b);
     await world.browser.visit(`${world.url}/account`);
     const phone = new Browser();
-    const held = holdNext(world.portal, "/oauth2/token", "answered");
+    const held = holdNext(world.provider, "/oauth2/token", "answered");
     const signedIn = world.signIn(phone);
     await held.arrived;
     await world.leave(world.browser);

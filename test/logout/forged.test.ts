@@ -162,7 +162,7 @@ describe.skipIf(noChromium)(`in Chromium${noChromium && ` (${noChromium})`}`, ()
   );
 
   test("a Strict guard in front of the logout of another router signs nobody out", async () => {
-    const { url, app, portal } = await startWithStaff((before) => before.use("/staff", requireAuth()));
+    const { url, app, provider } = await startWithStaff((before) => before.use("/staff", requireAuth()));
     app.get("/staff/home", requireAuth({ portal: "staff" }), (_req, res) => void res.send("staff home"));
     const browser = await launchChromium();
     onTestFinished(() => browser.close());
@@ -170,16 +170,16 @@ describe.skipIf(noChromium)(`in Chromium${noChromium && ` (${noChromium})`}`, ()
     await page.goto(`${url}/staff/home`);
     await page.getByRole("button", { name: "Amara Okafor" }).click();
     await page.getByText("staff home").waitFor();
-    portal.answerNext("/elsewhere", (_req, res) =>
+    provider.answerNext("/elsewhere", (_req, res) =>
       res.writeHead(200, { "content-type": "text/html" }).end(`<a href="${url}/staff/logout">win</a>`),
     );
-    await page.goto(`${portal.issuer}/elsewhere`);
+    await page.goto(`${provider.issuer}/elsewhere`);
     await page.getByText("win").click();
     await page.getByRole("heading", { name: "Sign out?" }).waitFor();
-    const asks = portal.requests.filter(({ path }) => path === "/oauth2/authorize").length;
+    const asks = provider.requests.filter(({ path }) => path === "/oauth2/authorize").length;
     await page.goto(`${url}/staff/home`);
     await page.getByText("staff home").waitFor();
-    expect(portal.requests.filter(({ path }) => path === "/oauth2/authorize")).toHaveLength(asks);
+    expect(provider.requests.filter(({ path }) => path === "/oauth2/authorize")).toHaveLength(asks);
   });
 });
 
@@ -193,7 +193,7 @@ async function startWithStaff(before: (app: Express) => void = () => {}): Promis
   });
   site.leadTo(new URL(world.url).port);
   before(world.app);
-  world.app.use(staffAt(site.origin, world.portal.issuer));
+  world.app.use(staffAt(site.origin, world.provider.issuer));
   return { ...world, url: site.origin };
 }
 

@@ -1,6 +1,6 @@
 import { decodeJwt } from "jose";
 import { describe, expect, test, vi } from "vitest";
-import { type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
+import { type LoggedIn, logIn, SESSIONS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { storedLogins } from "./under-way.js";
 
@@ -38,7 +38,7 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
   test("a frame of the portal's with its session's sid ends what came of that session, without a cookie", async () => {
     const world = await start(session);
     const other = await world.another();
-    const query = { iss: world.portal.issuer, sid: await sidOf(world) };
+    const query = { iss: world.provider.issuer, sid: await sidOf(world) };
     const answer = await frame(world, query, new Browser());
     expect([answer.status, answer.headers["cache-control"]]).toEqual([200, "no-store"]);
     expect([await isIn(world), await isIn(world, other)]).toEqual([false, true]);
@@ -48,7 +48,7 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
 
   test("a frame ends a login that began after this moment by the clock of this process, which is behind", async () => {
     const world = await start(session);
-    const query = { iss: world.portal.issuer, sid: await sidOf(world) };
+    const query = { iss: world.provider.issuer, sid: await sidOf(world) };
     world.later(-120);
     expect((await frame(world, query, new Browser())).status).toBe(200);
     expect([await isIn(world), await storedLogins(world)]).toEqual([false, 0]);
@@ -56,13 +56,13 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
 
   test("the portal's logout page frames it, and the browser is sent back to the app", async () => {
     const world = await start(session);
-    world.portal.register({ frontchannelLogoutUri: world.url + PATH });
+    world.provider.register({ frontchannelLogoutUri: world.url + PATH });
     const other = await world.another();
-    const page = await other.navigate(`${world.portal.issuer}/logout`);
+    const page = await other.navigate(`${world.provider.issuer}/logout`);
     const [, address = ""] = /<iframe src="([^"]+)"/.exec(page.body) ?? [];
     const url = new URL(address.replaceAll("&amp;", "&"));
     expect(Object.fromEntries(url.searchParams)).toEqual({
-      iss: world.portal.issuer,
+      iss: world.provider.issuer,
       sid: await sidOf(world, other),
     });
     expect((await frame(world, [...url.searchParams], other)).status).toBe(200);
@@ -72,13 +72,13 @@ describe.each(SESSIONS)("%s:", (_name, session) => {
 
 test("only the portal's pages may frame the answer, which loads and runs nothing", async () => {
   const world = await start();
-  world.portal.alterDiscovery((document) => {
+  world.provider.alterDiscovery((document) => {
     document["end_session_endpoint"] = "http://127.0.0.2:81/logout";
   });
-  const { headers } = await frame(world, { iss: world.portal.issuer, sid: "unknown" });
+  const { headers } = await frame(world, { iss: world.provider.issuer, sid: "unknown" });
   const policy = String(headers["content-security-policy"]);
   expect(policy).toContain("default-src 'none'");
-  expect(policy).toContain(`frame-ancestors ${world.portal.issuer}`);
+  expect(policy).toContain(`frame-ancestors ${world.provider.issuer}`);
   expect(headers["x-frame-options"]).toBeUndefined();
   expect(headers["referrer-policy"]).toBe("no-referrer");
 });
@@ -100,7 +100,7 @@ test.each([
   ["a long sid", (iss: string) => ({ iss, sid: "s".repeat(256) }), /\[sid is longer than 255 characters\]/],
 ])("the log of a refused frame names %s", async (_name, queryOf, line) => {
   const world = await start("ours", [line]);
-  const { status } = await frame(world, queryOf(world.portal.issuer));
+  const { status } = await frame(world, queryOf(world.provider.issuer));
   expect(status).toBe(400);
 });
 
@@ -164,7 +164,7 @@ describe("nobody is logged out by", () => {
 
   test.each(REFUSED)("%s: 400", async (_what, query) => {
     const world = await start("ours", [/logout_request_invalid/]);
-    const answer = await frame(world, query(world.portal.issuer, await sidOf(world)));
+    const answer = await frame(world, query(world.provider.issuer, await sidOf(world)));
     expect(answer.status).toBe(400);
     expect(answer.body).toContain("<title>Something went wrong</title>");
     expect(answer.body).not.toContain("/login");
@@ -173,8 +173,8 @@ describe("nobody is logged out by", () => {
 
   test("an unknown sid, which gets the answer of a known one, as a page that frames it must not find out which", async () => {
     const world = await start();
-    const unknown = await frame(world, { iss: world.portal.issuer, sid: "unknown" });
-    const known = await frame(world, { iss: world.portal.issuer, sid: await sidOf(world) });
+    const unknown = await frame(world, { iss: world.provider.issuer, sid: "unknown" });
+    const known = await frame(world, { iss: world.provider.issuer, sid: await sidOf(world) });
     const seen = ({ status, headers: { date: _, ...headers }, body }: typeof known) => ({
       status,
       headers,
@@ -189,7 +189,7 @@ describe("nobody is logged out by", () => {
     const world = await start();
     world.store.calls(); // those of the login
     for (const sid of ["guessed", "amara-okafor", "__proto__", "constructor"])
-      expect((await frame(world, { iss: world.portal.issuer, sid })).status).toBe(200);
+      expect((await frame(world, { iss: world.provider.issuer, sid })).status).toBe(200);
     expect(world.store.calls().filter((name) => !["read", "readEntry", "index.list"].includes(name))).toEqual(
       [],
     );
@@ -198,14 +198,14 @@ describe("nobody is logged out by", () => {
 
   test.each(["POST", "PUT", "HEAD"])("a request by %s", async (method) => {
     const world = await start();
-    const query = new URLSearchParams({ iss: world.portal.issuer, sid: await sidOf(world) });
+    const query = new URLSearchParams({ iss: world.provider.issuer, sid: await sidOf(world) });
     await world.browser.fetch(`${world.url}${PATH}?${query}`, { method });
     expect(await isIn(world)).toBe(true);
   });
 
   test("a prefetch", async () => {
     const world = await start();
-    const query = new URLSearchParams({ iss: world.portal.issuer, sid: await sidOf(world) });
+    const query = new URLSearchParams({ iss: world.provider.issuer, sid: await sidOf(world) });
     const headers = { "sec-purpose": "prefetch" };
     expect((await world.browser.fetch(`${world.url}${PATH}?${query}`, { headers })).status).toBe(503);
     expect(await isIn(world)).toBe(true);
@@ -213,14 +213,14 @@ describe("nobody is logged out by", () => {
 
   test("a frame where front-channel logout is not switched on", async () => {
     const world = await logIn({ portal: { document: "full" }, options: { profile: "openid" } });
-    expect((await frame(world, { iss: world.portal.issuer, sid: await sidOf(world) })).status).toBe(404);
+    expect((await frame(world, { iss: world.provider.issuer, sid: await sidOf(world) })).status).toBe(404);
     expect(await isIn(world)).toBe(true);
   });
 });
 
 test("while the store is away the portal's frame says that it did not work", async () => {
   const world = await start("ours", [/session_store_failed/]);
-  const query = { iss: world.portal.issuer, sid: await sidOf(world) };
+  const query = { iss: world.provider.issuer, sid: await sidOf(world) };
   const remove = vi.spyOn(world.store, "remove").mockRejectedValue(new Error("the store is away"));
   expect((await frame(world, query)).status).toBe(503);
   remove.mockRestore();

@@ -11,13 +11,13 @@ async function loggedIn(...given: Parameters<typeof startWorld>): Promise<World>
 
 describe("logging out", () => {
   test("revokes the refresh token, destroys the session, and goes to the portal's own logout", async () => {
-    const { browser, url, me, asked, portal } = await loggedIn();
+    const { browser, url, me, asked, provider } = await loggedIn();
     const { tokens } = await me();
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
     const answer = await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect(answer.status).toBe(303);
     const to = new URL(answer.headers.location ?? "");
-    expect([to.origin, to.pathname]).toEqual([portal.issuer, "/logout"]);
+    expect([to.origin, to.pathname]).toEqual([provider.issuer, "/logout"]);
     expect(Object.fromEntries(to.searchParams)).toEqual({
       client_id: "demo-app",
       logout_redirect_uri: `${url}/`,
@@ -43,14 +43,14 @@ describe("logging out", () => {
   test.each(["openid", "tencent-ciam"] as const)(
     "uses the parameters of RP-Initiated Logout if discovery has end_session_endpoint (profile %s)",
     async (profile) => {
-      const { browser, url, me, portal } = await loggedIn({
+      const { browser, url, me, provider } = await loggedIn({
         portal: { document: "full" },
         options: { profile },
       });
       const { tokens } = await me();
       const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
       const to = new URL(headers.location ?? "");
-      expect(to.href).toContain(`${portal.issuer}/logout?`);
+      expect(to.href).toContain(`${provider.issuer}/logout?`);
       expect(Object.fromEntries(to.searchParams)).toEqual({
         client_id: "demo-app",
         id_token_hint: tokens?.id_token,
@@ -72,28 +72,28 @@ describe("logging out", () => {
   });
 
   test("works without a local session: the portal's may still be there", async () => {
-    const { browser, url, portal, asked } = await startWorld();
+    const { browser, url, provider, asked } = await startWorld();
     const { status, headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
-    expect([status, headers.location?.startsWith(`${portal.issuer}/logout?`)]).toEqual([303, true]);
+    expect([status, headers.location?.startsWith(`${provider.issuer}/logout?`)]).toEqual([303, true]);
     expect(asked("/oauth2/revoke")).toEqual([]);
   });
 
   test("tells a script where to send the person, as it cannot follow a redirect to another site", async () => {
-    const { browser, url, portal, me } = await loggedIn();
+    const { browser, url, provider, me } = await loggedIn();
     const answer = await browser.fetch(`${url}/logout`, { method: "POST" });
     expect(answer.status).toBe(200);
-    expect(JSON.parse(answer.body).logout_url).toMatch(new RegExp(`^${portal.issuer}/logout\\?`));
+    expect(JSON.parse(answer.body).logout_url).toMatch(new RegExp(`^${provider.issuer}/logout\\?`));
     expect((await me()).isAuthenticated).toBe(false);
   });
 
   test("can be begun by a route of the app", async () => {
-    const { browser, url, me, portal } = await loggedIn({
+    const { browser, url, me, provider } = await loggedIn({
       after: (app) => app.post("/bye", (req) => req.portal.logout()),
     });
     const answer = await browser.navigate(`${url}/bye`, { method: "POST", site: "same-origin" });
     expect([answer.status, answer.headers["refresh"]]).toEqual([
       200,
-      expect.stringContaining(`url=${portal.issuer}/logout?`),
+      expect.stringContaining(`url=${provider.issuer}/logout?`),
     ]);
     expect((await me()).isAuthenticated).toBe(false);
   });
@@ -101,8 +101,8 @@ describe("logging out", () => {
 
 describe("a portal that is in trouble cannot keep a person logged in here", () => {
   test("down", async () => {
-    const { browser, url, portal, me, log } = await loggedIn({ log: [/revocation_failed/] });
-    portal.goDown();
+    const { browser, url, provider, me, log } = await loggedIn({ log: [/revocation_failed/] });
+    provider.goDown();
     const answer = await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect(answer.status).toBe(303);
     expect((await me()).isAuthenticated).toBe(false);
@@ -110,8 +110,8 @@ describe("a portal that is in trouble cannot keep a person logged in here", () =
   });
 
   test("down since before it was discovered: the person stays on this site", async () => {
-    const { browser, url, portal } = await startWorld({ log: [/portal_unreachable/] });
-    portal.goDown();
+    const { browser, url, provider } = await startWorld({ log: [/portal_unreachable/] });
+    provider.goDown();
     const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect(headers.location).toBe(`${url}/`);
   });
@@ -120,8 +120,8 @@ describe("a portal that is in trouble cannot keep a person logged in here", () =
     ["a refusal", 401, '{"error":"invalid_client"}'],
     ["a server error", 500, ""],
   ])("%s", async (_name, status, body) => {
-    const { browser, url, portal, me, log } = await loggedIn({ log: [/revocation_failed/] });
-    portal.answerNext("/oauth2/revoke", (_req, res) =>
+    const { browser, url, provider, me, log } = await loggedIn({ log: [/revocation_failed/] });
+    provider.answerNext("/oauth2/revoke", (_req, res) =>
       res.writeHead(status, { "content-type": "application/json" }).end(body),
     );
     expect((await browser.navigate(`${url}/logout`, { site: "same-origin" })).status).toBe(303);
@@ -130,9 +130,9 @@ describe("a portal that is in trouble cannot keep a person logged in here", () =
   });
 
   test("silent: nobody waits for longer than five seconds, and the session is gone before that", async () => {
-    const { browser, url, portal, me } = await loggedIn();
+    const { browser, url, provider, me } = await loggedIn();
     const reached = new Promise<ServerResponse>((resolve) =>
-      portal.answerNext("/oauth2/revoke", (_req, res) => resolve(res)),
+      provider.answerNext("/oauth2/revoke", (_req, res) => resolve(res)),
     );
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const answer = browser.navigate(`${url}/logout`, { site: "same-origin" });

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { LogoutContext } from "../../lib/index.js";
-import { type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
+import { type LoggedIn, logIn, SESSIONS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { listenToEvents } from "../support/events.js";
 import { underWay } from "./under-way.js";

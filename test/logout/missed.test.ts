@@ -1,7 +1,7 @@
 import type { Express } from "express";
 import { describe, expect, test, vi } from "vitest";
 import type { LogoutContext, PortalAuthOptions } from "../../lib/index.js";
-import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
+import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/signed-in-request.js";
 import { keysOfLogins, listOf } from "../session/records.js";
 import { Browser } from "../support/browser.js";
 import { listenToEvents } from "../support/events.js";
@@ -61,8 +61,8 @@ describe.each(SESSIONS)("%s: a device that the store has lost from the list", (_
 
   test("ends at its next use after a logout by the provider", async () => {
     const { world, phone, onLogout, token } = await start(whose);
-    world.portal.register({ backchannelLogoutUri: `${world.url}/backchannel-logout` });
-    await world.portal.sendLogoutToken(world.portal.logoutToken({ sub: AMARA }));
+    world.provider.register({ backchannelLogoutUri: `${world.url}/backchannel-logout` });
+    await world.provider.sendLogoutToken(world.provider.logoutToken({ sub: AMARA }));
     await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(1));
     world.later(UNTIL_DUE_SECONDS);
     expect(await isIn(world, phone)).toBe(false);
@@ -75,7 +75,7 @@ describe.each(SESSIONS)("%s: a device that the store has lost from the list", (_
     await world.inRequest((req) => req.portal.logout({ everywhere: true }));
     const goOn = createGate();
     onLogout.mockImplementation((() => goOn.opened) as never);
-    const held = holdNext(world.portal, "/oauth2/revoke");
+    const held = holdNext(world.provider, "/oauth2/revoke");
     world.later(UNTIL_DUE_SECONDS);
     expect(await isIn(world, phone)).toBe(false);
     await held.arrived;

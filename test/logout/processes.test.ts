@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import type { SessionInfo } from "../../lib/index.js";
-import { holdNext } from "../access/logged-in.js";
+import { holdNext } from "../access/signed-in-request.js";
 import type { AppProcess, AppSession } from "../support/app-process.js";
 import { Browser } from "../support/browser.js";
 import { type Fleet, startFleet } from "../support/fleet.js";

@@ -8,7 +8,7 @@ import {
   requireAuth,
   type SessionInfo,
 } from "../../lib/index.js";
-import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/logged-in.js";
+import { holdNext, type LoggedIn, logIn, SESSIONS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
@@ -158,7 +158,7 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     const other = new Browser();
     const login = other.visit(`${world.url}/account`, { headers: { "user-agent": "slow" } });
     await exchanged.opened;
-    const refreshToken = world.portal.issued.filter((token) => !token.includes(".")).at(-1);
+    const refreshToken = world.provider.issued.filter((token) => !token.includes(".")).at(-1);
     world.later(1);
     await leave(world);
     mayFinish.open();
@@ -174,7 +174,7 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
   test("logging out everywhere leaves the login of another user that is being made", async () => {
     const world = await start();
     const jonas = Object.assign(new Browser(), { person: { sub: "jonas-weber" } });
-    const held = holdNext(world.portal, "/oauth2/token", "answered");
+    const held = holdNext(world.provider, "/oauth2/token", "answered");
     const login = jonas.visit(`${world.url}/account`);
     await held.arrived;
     await leave(world);
@@ -320,14 +320,14 @@ describe.each(SESSIONS)("%s:", (_name, whose) => {
     const other = await signedIn(world);
     world.later(301);
     await world.ask(); // of this browser they are new
-    const held = holdNext(world.portal, "/oauth2/token", "answered");
+    const held = holdNext(world.provider, "/oauth2/token", "answered");
     const asked = world.ask(other);
     await held.arrived;
     await leave(world);
     held.letGo();
     expect((await asked).status).toBe(401);
     expect(await storedLogins(world)).toBe(0);
-    const given = world.portal.issued.filter((token) => !token.includes(".")); // refresh tokens
+    const given = world.provider.issued.filter((token) => !token.includes(".")); // refresh tokens
     const revoked = () =>
       world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
     await vi.waitFor(() => expect(revoked()).toContain(given.at(-1)));
@@ -349,9 +349,9 @@ test("of two routers with one client each lists and ends what it has begun itsel
       withRoute(app);
     },
   });
-  const { url, browser, portal } = world;
+  const { url, browser, provider } = world;
   twin.auth = portalAuth({
-    issuer: portal.issuer,
+    issuer: provider.issuer,
     profile: "openid",
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
@@ -359,7 +359,7 @@ test("of two routers with one client each lists and ends what it has begun itsel
     secret: SESSION_SECRET,
     backchannelLogout: true,
   });
-  portal.register({ backchannelLogoutUri: `${url}/backchannel-logout` });
+  provider.register({ backchannelLogoutUri: `${url}/backchannel-logout` });
   const other = new Browser();
   await browser.visit(`${url}/account`);
   expect((await other.visit(`${url}/twin/account`)).body).toBe("in");
@@ -369,6 +369,6 @@ test("of two routers with one client each lists and ends what it has begun itsel
   expect([(await world.me()).isAuthenticated, await isInTwin()]).toEqual([true, true]);
   await browser.fetch(`${url}/test/leave`, { method: "POST" });
   expect([(await world.me()).isAuthenticated, await isInTwin()]).toEqual([false, true]);
-  await portal.sendLogoutToken(portal.logoutToken({ sub: "amara-okafor" }));
+  await provider.sendLogoutToken(provider.logoutToken({ sub: "amara-okafor" }));
   expect(await isInTwin()).toBe(false);
 });

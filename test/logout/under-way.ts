@@ -1,5 +1,5 @@
 import type { Request } from "express";
-import type { LoggedIn } from "../access/logged-in.js";
+import type { LoggedIn } from "../access/signed-in-request.js";
 import type { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 

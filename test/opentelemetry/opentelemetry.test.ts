@@ -15,7 +15,7 @@ import {
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createEventEmitter, EVENT_NAMES, getChannelName } from "../../lib/events/event-emitter.js";
 import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
-import { json, logIn } from "../access/logged-in.js";
+import { json, logIn } from "../access/signed-in-request.js";
 import { secretsOf, startWorld, type WorldOptions } from "../support/world.js";
 
 /** The real SDK, which keeps what it would export. */
@@ -119,8 +119,8 @@ describe("a login", () => {
     ["login_denied", SpanStatusCode.UNSET, undefined],
   ])("that ends in %s is an error, or an ordinary outcome", async (code, status, type) => {
     const { spans, points } = startTelemetry();
-    const { url, browser, portal } = await startWorld({ log: [/code_refused|login_denied/] });
-    if (code === "code_refused") portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const { url, browser, provider } = await startWorld({ log: [/code_refused|login_denied/] });
+    if (code === "code_refused") provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     else browser.person = { deny: "yes" };
     await browser.visit(`${url}/account`);
     const login = spans.getFinishedSpans().find(({ name }) => name === "portal_auth login");
@@ -134,7 +134,7 @@ describe("a login", () => {
 
 test("refreshes, logouts and refused sessions are told", async () => {
   const { spans, points } = startTelemetry();
-  const { ask, later, portal, url, browser } = await logIn({
+  const { ask, later, provider, url, browser } = await logIn({
     log: [/portal_failed/],
     session: "app",
     options: { sessionAbsolute: 3600 },
@@ -142,7 +142,7 @@ test("refreshes, logouts and refused sessions are told", async () => {
   later(301);
   await ask();
   later(301);
-  portal.answerNext("/oauth2/token", json(503, {}));
+  provider.answerNext("/oauth2/token", json(503, {}));
   await ask();
   later(3600);
   await browser.fetch(`${url}/account`);
@@ -190,7 +190,7 @@ test("requests that join, and waits for another process, are measured", async ()
 
 test("nothing of a person, and no secret, is exported", async () => {
   const { spans, points } = startTelemetry();
-  const { url, browser, portal, ask, later } = await logIn();
+  const { url, browser, provider, ask, later } = await logIn();
   later(301);
   await ask();
   await browser.navigate(`${url}/logout`, { site: "same-origin" });
@@ -198,7 +198,7 @@ test("nothing of a person, and no secret, is exported", async () => {
     ...spans.getFinishedSpans().map(({ name, attributes, events }) => [name, attributes, events]),
     ...(await points()),
   ]);
-  for (const secret of [...secretsOf(portal, browser.answers, url), ...portal.issued, "amara-okafor"])
+  for (const secret of [...secretsOf(provider, browser.answers, url), ...provider.issued, "amara-okafor"])
     expect(told).not.toContain(secret);
 });
 

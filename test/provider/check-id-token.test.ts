@@ -48,8 +48,8 @@ describe("an ID token that lies is refused, and no session begins", () => {
     ["nonce: of another login", { nonce: "another-login" }, "nonce_mismatch"],
     ["nonce: a list", { nonce: ["x"] }, "nonce_mismatch"],
   ])("%s", async (_lie, claims, code) => {
-    const { browser, url, portal, me, log } = await startWorld({ log: [new RegExp(code)] });
-    portal.nextIdToken({ claims: claimsNow(claims) });
+    const { browser, url, provider, me, log } = await startWorld({ log: [new RegExp(code)] });
+    provider.nextIdToken({ claims: claimsNow(claims) });
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.match(/(\w+) · request/)?.[1]]).toEqual([400, code]);
     expect((await me()).isAuthenticated).toBe(false);
@@ -67,31 +67,34 @@ describe("an ID token that is right is accepted", () => {
     ["iat a little in the future", () => ({ iat: now() + 20 })],
     ["no nonce: the portal's documentation has none", { nonce: undefined }],
   ])("%s", async (_name, claims) => {
-    const { browser, url, portal } = await startWorld();
-    portal.nextIdToken({ claims: claimsNow(claims) });
+    const { browser, url, provider } = await startWorld();
+    provider.nextIdToken({ claims: claimsNow(claims) });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
   test("with the clock tolerance that is configured", async () => {
-    const { browser, url, portal } = await startWorld({ options: { clockTolerance: 300 } });
-    portal.nextIdToken({ claims: { exp: now() - 200, iat: now() + 200 } });
+    const { browser, url, provider } = await startWorld({ options: { clockTolerance: 300 } });
+    provider.nextIdToken({ claims: { exp: now() - 200, iat: now() + 200 } });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 });
 
 describe("the nonce", () => {
   test("must come back where it is required", async () => {
-    const { browser, url, portal } = await startWorld({
+    const { browser, url, provider } = await startWorld({
       options: { nonce: "required" },
       log: [/nonce_mismatch/],
     });
-    portal.nextIdToken({ claims: { nonce: undefined } });
+    provider.nextIdToken({ claims: { nonce: undefined } });
     expect((await browser.visit(`${url}/account`)).body).toContain("nonce_mismatch");
   });
 
   test("that comes back although none was sent is refused", async () => {
-    const { browser, url, portal } = await startWorld({ options: { nonce: "off" }, log: [/nonce_mismatch/] });
-    portal.nextIdToken({ claims: { nonce: "from-nowhere" } });
+    const { browser, url, provider } = await startWorld({
+      options: { nonce: "off" },
+      log: [/nonce_mismatch/],
+    });
+    provider.nextIdToken({ claims: { nonce: "from-nowhere" } });
     expect((await browser.visit(`${url}/account`)).body).toContain("nonce_mismatch");
   });
 });
@@ -105,15 +108,15 @@ describe("max_age", () => {
     ["in words", "just now", "id_token_invalid"],
     ["in the future", now() + 1e6, "id_token_invalid"],
   ])("asks for auth_time: %s is refused", async (_name, auth_time, code) => {
-    const { browser, url, portal, me } = await startWorld({ options, log: [new RegExp(code)] });
-    portal.nextIdToken({ claims: { auth_time } });
+    const { browser, url, provider, me } = await startWorld({ options, log: [new RegExp(code)] });
+    provider.nextIdToken({ claims: { auth_time } });
     expect((await browser.visit(`${url}/account`)).body).toContain(code);
     expect((await me()).isAuthenticated).toBe(false);
   });
 
   test("accepts an auth_time that is recent enough", async () => {
-    const { browser, url, portal } = await startWorld({ options });
-    portal.nextIdToken({ claims: { auth_time: now() - 50 } });
+    const { browser, url, provider } = await startWorld({ options });
+    provider.nextIdToken({ claims: { auth_time: now() - 50 } });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 });

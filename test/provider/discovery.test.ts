@@ -25,9 +25,12 @@ describe("discovery", () => {
   });
 
   test("is renewed after an hour, while the old one serves", async () => {
-    const { browser, url, portal, asked } = await startWorld();
+    const { browser, url, provider, asked } = await startWorld();
     await browser.navigate(`${url}/login`);
-    portal.alterDiscovery((document) => ({ ...document, authorization_endpoint: `${portal.issuer}/new` }));
+    provider.alterDiscovery((document) => ({
+      ...document,
+      authorization_endpoint: `${provider.issuer}/new`,
+    }));
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + HOUR_MS + 1000 });
     expect((await browser.navigate(`${url}/login`)).headers.location).toContain("/oauth2/authorize?");
     await vi.waitFor(async () => {
@@ -37,13 +40,13 @@ describe("discovery", () => {
   });
 
   test("that cannot be renewed disturbs nobody, and is tried again a minute later", async () => {
-    const { browser, url, portal, asked } = await startWorld();
+    const { browser, url, provider, asked } = await startWorld();
     await browser.navigate(`${url}/login`);
-    portal.goDown();
+    provider.goDown();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + HOUR_MS + 1000 });
     for (let visit = 0; visit < 3; visit += 1)
       expect((await browser.navigate(`${url}/login`)).status).toBe(302);
-    await portal.comeUp();
+    await provider.comeUp();
     expect(asked(DISCOVERY)).toHaveLength(1);
     vi.setSystemTime(Date.now() + 61_000);
     await browser.navigate(`${url}/login`);
@@ -53,36 +56,36 @@ describe("discovery", () => {
 
 describe("a portal that is down", () => {
   test("when the app starts gives a 503 page, and the next attempt works without a restart", async () => {
-    const { browser, url, portal } = await startWorld({ log: [/portal_unreachable/] });
-    portal.goDown();
+    const { browser, url, provider } = await startWorld({ log: [/portal_unreachable/] });
+    provider.goDown();
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.headers["retry-after"]]).toEqual([503, "5"]);
     expect(page.body).toContain("portal_unreachable");
     expect(page.body).toContain('href="/login?returnTo=%2Faccount">Try again');
     expect(page.headers["set-cookie"]).toBeUndefined();
-    await portal.comeUp();
+    await provider.comeUp();
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
   test("during a login gives a 503 page, and the next attempt works", async () => {
-    const { browser, url, portal } = await startWorld({ log: [/portal_unreachable/] });
+    const { browser, url, provider } = await startWorld({ log: [/portal_unreachable/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    portal.goDown();
+    provider.goDown();
     expect((await browser.navigate(callback)).status).toBe(503);
-    await portal.comeUp();
+    await provider.comeUp();
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
   test("does not keep anybody out who is logged in", async () => {
-    const { browser, url, portal } = await startWorld();
+    const { browser, url, provider } = await startWorld();
     await browser.visit(`${url}/account`);
-    portal.goDown();
+    provider.goDown();
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
   test("is told to an API as problem+json", async () => {
-    const { browser, url, portal } = await startWorld({ log: [/portal_unreachable/] });
-    portal.goDown();
+    const { browser, url, provider } = await startWorld({ log: [/portal_unreachable/] });
+    provider.goDown();
     const headers = { accept: "application/json" };
     const answer = await browser.request(`${url}/login`, { headers });
     expect([answer.status, answer.headers["content-type"]]).toEqual([503, "application/problem+json"]);
@@ -125,11 +128,11 @@ describe("a discovery document that is not right is refused", () => {
       502,
     ],
   ])("%s", async (_name, alter, code, status) => {
-    const { browser, url, portal } = await startWorld({ log: [new RegExp(code)] });
-    portal.alterDiscovery(alter);
+    const { browser, url, provider } = await startWorld({ log: [new RegExp(code)] });
+    provider.alterDiscovery(alter);
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.match(/(\w+) · request/)?.[1]]).toEqual([status, code]);
-    portal.alterDiscovery((document) => document);
+    provider.alterDiscovery((document) => document);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
@@ -138,8 +141,8 @@ describe("a discovery document that is not right is refused", () => {
     ["a redirect", 302, "discovery_invalid", 502],
     ["500", 500, "portal_failed", 503],
   ])("%s", async (_name, answered, code, status) => {
-    const { browser, url, portal } = await startWorld({ log: [new RegExp(code)] });
-    portal.answerNext(DISCOVERY, (_req, res) =>
+    const { browser, url, provider } = await startWorld({ log: [new RegExp(code)] });
+    provider.answerNext(DISCOVERY, (_req, res) =>
       res.writeHead(answered, { location: "http://127.0.0.1:1/" }).end(),
     );
     const page = await browser.visit(`${url}/account`);
@@ -149,10 +152,10 @@ describe("a discovery document that is not right is refused", () => {
 
 describe("what discovery leaves out", () => {
   test("comes from the profile: the portal's own revoke and logout addresses", async () => {
-    const { browser, url, portal, asked } = await startWorld();
+    const { browser, url, provider, asked } = await startWorld();
     await browser.visit(`${url}/account`);
     const out = await browser.navigate(`${url}/logout`, { site: "same-origin" });
-    expect(out.headers.location).toMatch(new RegExp(`^${portal.issuer}/logout\\?`));
+    expect(out.headers.location).toMatch(new RegExp(`^${provider.issuer}/logout\\?`));
     expect(asked("/oauth2/revoke")).toHaveLength(1);
   });
 

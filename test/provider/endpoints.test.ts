@@ -3,9 +3,9 @@ import { hostname } from "node:os";
 import { describe, expect, test } from "vitest";
 import { isInternalUrl } from "../../lib/http/internal-url.js";
 import { diagnose, type PortalAuthOptions } from "../../lib/index.js";
-import { toServerAddress } from "../../lib/provider/server-url.js";
-import type { Portal } from "../../lib/testing/provider/test-provider.js";
-import { logIn } from "../access/logged-in.js";
+import { toServerUrl } from "../../lib/provider/server-url.js";
+import type { LocalProvider } from "../../lib/testing/provider/local-provider.js";
+import { logIn } from "../access/signed-in-request.js";
 import { type Forwarder, startForwarder } from "../support/forwarder.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
 
@@ -30,9 +30,9 @@ describe("a discovery address of its own", () => {
     });
 
   test("is where the document is read, and the login works", async () => {
-    const { browser, url, portal } = await start("/realms/a");
+    const { browser, url, provider } = await start("/realms/a");
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
-    const asked = portal.requests.map(({ path }) => path).filter((path) => path.endsWith(WELL_KNOWN));
+    const asked = provider.requests.map(({ path }) => path).filter((path) => path.endsWith(WELL_KNOWN));
     expect(asked).toEqual([`/policy/signin${WELL_KNOWN}`]);
   });
 
@@ -42,7 +42,7 @@ describe("a discovery address of its own", () => {
   });
 });
 
-const byHand = ({ issuer }: Portal): PortalAuthOptions => ({
+const byHand = ({ issuer }: LocalProvider): PortalAuthOptions => ({
   authorizationUrl: `${issuer}/oauth2/authorize`,
   tokenUrl: `${issuer}/oauth2/token`,
   jwksUrl: `${issuer}/oauth2/jwks`,
@@ -53,55 +53,55 @@ describe("endpoints that are set by hand", () => {
     const world = await logIn({
       portal: { document: "full" },
       options: { profile: "openid" },
-      optionsFor: (portal) => ({
-        ...byHand(portal),
-        userinfoUrl: `${portal.issuer}/userinfo`,
-        revocationUrl: `${portal.issuer}/oauth2/revoke`,
-        logoutUrl: `${portal.issuer}/logout`,
+      optionsFor: (provider) => ({
+        ...byHand(provider),
+        userinfoUrl: `${provider.issuer}/userinfo`,
+        revocationUrl: `${provider.issuer}/oauth2/revoke`,
+        logoutUrl: `${provider.issuer}/logout`,
       }),
     });
-    const { browser, url, portal, asked } = world;
+    const { browser, url, provider, asked } = world;
     world.later(300);
     expect((await world.inRequest((req) => req.portal.userinfo())).sub).toBe("amara-okafor");
     expect(world.refreshes()).toHaveLength(1);
     const out = await browser.navigate(`${url}/logout`, { site: "same-origin" });
-    expect(out.headers.location).toContain(`${portal.issuer}/logout?`);
+    expect(out.headers.location).toContain(`${provider.issuer}/logout?`);
     expect(out.headers.location).toContain("post_logout_redirect_uri=");
     expect([asked("/oauth2/revoke").length, asked(WELL_KNOWN).length]).toEqual([1, 0]);
   });
 
   test("leave the profile's parameters and addresses for what is not set", async () => {
-    const { browser, url, portal, asked } = await startWorld({ optionsFor: byHand });
+    const { browser, url, provider, asked } = await startWorld({ optionsFor: byHand });
     await browser.visit(`${url}/account`);
     const out = await browser.navigate(`${url}/logout`, { site: "same-origin" });
-    expect(out.headers.location).toContain(`${portal.issuer}/logout?`);
+    expect(out.headers.location).toContain(`${provider.issuer}/logout?`);
     expect(out.headers.location).toContain("logout_redirect_uri=");
     expect(asked(WELL_KNOWN)).toEqual([]);
   });
 
   test("make PORTAL_ISSUER what tokens must say exactly", async () => {
     const { browser, url } = await startWorld({
-      optionsFor: (portal) => ({ ...byHand(portal), issuer: `${portal.issuer}/` }),
+      optionsFor: (provider) => ({ ...byHand(provider), issuer: `${provider.issuer}/` }),
       log: [/id_token_invalid.*claim iss: received/],
     });
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
   });
 
   test("win over discovery, if only some are set", async () => {
-    const { browser, url, portal, asked } = await startWorld({
+    const { browser, url, provider, asked } = await startWorld({
       optionsFor: ({ issuer }) => ({ authorizationUrl: `${issuer}/oauth2/authorize?kc_idp_hint=github` }),
     });
     const { location = "" } = (await browser.navigate(`${url}/login`)).headers;
-    expect(location.startsWith(`${portal.issuer}/oauth2/authorize?kc_idp_hint=github&`)).toBe(true);
+    expect(location.startsWith(`${provider.issuer}/oauth2/authorize?kc_idp_hint=github&`)).toBe(true);
     expect(asked(WELL_KNOWN)).toHaveLength(1);
   });
 
   test("are what the doctor looks at", async () => {
-    const { portal, url } = await startWorld();
+    const { provider, url } = await startWorld();
     const { checks } = await diagnosed({
-      issuer: portal.issuer,
+      issuer: provider.issuer,
       redirectUri: `${url}/callback`,
-      ...byHand(portal),
+      ...byHand(provider),
     });
     const verdicts = Object.fromEntries(checks.map(({ id, verdict }) => [id, verdict]));
     expect(verdicts).toMatchObject({
@@ -110,7 +110,7 @@ describe("endpoints that are set by hand", () => {
       "portal.clock": "ok",
       "credentials.token": "ok",
     });
-    expect(portal.requests.filter(({ path }) => path === WELL_KNOWN)).toEqual([]);
+    expect(provider.requests.filter(({ path }) => path === WELL_KNOWN)).toEqual([]);
   });
 });
 
@@ -149,22 +149,22 @@ describe.skipIf(!isKnown)("an internal address", () => {
     "with the prefix %j gets all requests of the server, and browsers get none",
     async (prefix) => {
       const world = await start(logIn, {}, prefix);
-      const { browser, url, portal, forwarder } = world;
+      const { browser, url, provider, forwarder } = world;
       world.later(300);
       await world.inRequest((req) => req.portal.userinfo());
       const out = await browser.navigate(`${url}/logout`, { site: "same-origin" });
-      expect(out.headers.location).toContain(`${portal.issuer}/logout?`);
+      expect(out.headers.location).toContain(`${provider.issuer}/logout?`);
       const expected = [WELL_KNOWN, "/oauth2/token", "/oauth2/jwks", "/userinfo", "/oauth2/revoke"];
       expect(new Set(forwarder.paths)).toEqual(new Set(expected.map((path) => prefix + path)));
-      const direct = portal.requests.filter(({ headers }) => headers["x-inside"] === undefined);
+      const direct = provider.requests.filter(({ headers }) => headers["x-inside"] === undefined);
       expect(direct.filter(({ path }) => expected.includes(path))).toEqual([]);
       expect(browser.answers.filter((answer) => answer.url.includes(`//${INSIDE}`))).toEqual([]);
     },
   );
 
   test("may stand in the document already (Keycloak with a dynamic back channel)", async () => {
-    const { browser, url, portal, forwarder } = await startWorldWithForwarder();
-    portal.alterDiscovery((document) => ({
+    const { browser, url, provider, forwarder } = await startWorldWithForwarder();
+    provider.alterDiscovery((document) => ({
       ...document,
       token_endpoint: addressOf(forwarder, "/oauth2/token"),
       jwks_uri: addressOf(forwarder, "/oauth2/jwks"),
@@ -177,10 +177,10 @@ describe.skipIf(!isKnown)("an internal address", () => {
     ["authorization_endpoint", "/oauth2/authorize"],
     ["end_session_endpoint", "/logout"],
   ])("is never an address for browsers (%s)", async (name, path) => {
-    const { browser, url, portal, forwarder, log } = await startWorldWithForwarder({
+    const { browser, url, provider, forwarder, log } = await startWorldWithForwarder({
       log: [/discovery_invalid/],
     });
-    portal.alterDiscovery((document) => ({ ...document, [name]: addressOf(forwarder, path) }));
+    provider.alterDiscovery((document) => ({ ...document, [name]: addressOf(forwarder, path) }));
     expect((await browser.navigate(`${url}/login`)).status).toBe(502);
     expect(log.join()).toContain(`[${name}: browsers do not reach PORTAL_INTERNAL_URL: configure`);
   });
@@ -188,17 +188,17 @@ describe.skipIf(!isKnown)("an internal address", () => {
   test.each(["http://elsewhere/token", "http://10.0.0.1/token"])(
     "allows http at no other host (%s)",
     async (address) => {
-      const { browser, url, portal } = await startWorldWithForwarder({ log: [/discovery_invalid/] });
-      portal.alterDiscovery((document) => ({ ...document, token_endpoint: address }));
+      const { browser, url, provider } = await startWorldWithForwarder({ log: [/discovery_invalid/] });
+      provider.alterDiscovery((document) => ({ ...document, token_endpoint: address }));
       expect((await browser.navigate(`${url}/login`)).status).toBe(502);
     },
   );
 
   test("is what the doctor looks at, and it warns that requests are not encrypted", async () => {
-    const { portal, url, forwarder } = await startWorldWithForwarder();
+    const { provider, url, forwarder } = await startWorldWithForwarder();
     const internalUrl = addressOf(forwarder);
     const { checks } = await diagnosed({
-      issuer: portal.issuer,
+      issuer: provider.issuer,
       redirectUri: `${url}/callback`,
       internalUrl,
     });
@@ -211,7 +211,7 @@ describe.skipIf(!isKnown)("an internal address", () => {
     );
     expect(checks.find(({ id }) => id === "credentials.token")).toMatchObject({ verdict: "ok" });
     expect(checks.find(({ id }) => id === "credentials.authorize")).toMatchObject({ verdict: "ok" });
-    expect(portal.requests.filter(({ headers }) => !headers["x-inside"])).toEqual([]);
+    expect(provider.requests.filter(({ headers }) => !headers["x-inside"])).toEqual([]);
   });
 });
 
@@ -261,6 +261,6 @@ test.each([
     internalUrl: "http://keycloak:8080/auth",
     discoveryUrl: undefined,
   };
-  expect(toServerAddress(address, places)).toBe(requested);
-  expect(toServerAddress(address, { ...places, internalUrl: undefined })).toBe(address);
+  expect(toServerUrl(address, places)).toBe(requested);
+  expect(toServerUrl(address, { ...places, internalUrl: undefined })).toBe(address);
 });

@@ -50,9 +50,9 @@ describe("the request", () => {
 
 describe("each documented bad answer has its own code, and a hint that names the likely cause", () => {
   test("an unknown client_id: 401 without a body", async () => {
-    const { browser, url, log, portal } = await startWorld({ log: [/client_unknown/] });
+    const { browser, url, log, provider } = await startWorld({ log: [/client_unknown/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(401).end());
+    provider.answerNext("/oauth2/token", (_req, res) => res.writeHead(401).end());
     const page = await browser.navigate(callback);
     expect([page.status, page.body.includes("client_unknown")]).toEqual([500, true]);
     expect(log.join()).toContain("PORTAL_CLIENT_ID is unknown");
@@ -90,9 +90,9 @@ describe("each documented bad answer has its own code, and a hint that names the
   });
 
   test("a grant type that is not allowed: 400 unsupported_grant_type", async () => {
-    const { browser, url, portal, log } = await startWorld({ log: [/grant_type_refused/] });
+    const { browser, url, provider, log } = await startWorld({ log: [/grant_type_refused/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    portal.answerNext(
+    provider.answerNext(
       "/oauth2/token",
       json(400, { error: "unsupported_grant_type", error_description: "OAuth 2.0 Parameter: grant_type" }),
     );
@@ -106,14 +106,14 @@ describe("what the token endpoint says of its error", () => {
 
   test("goes to the log and to onError, without what was sent; the page stays neutral", async () => {
     const errors: PortalAuthError[] = [];
-    const { browser, url, log, portal } = await startWorld({
+    const { browser, url, log, provider } = await startWorld({
       options: { hooks: { onError: (error) => void errors.push(error) } },
       log: [/client_refused/],
     });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const code = callback.searchParams.get("code");
     const error_description = `${EXPIRED}\nSent: ${CLIENT_SECRET} ${code}`;
-    portal.answerNext("/oauth2/token", json(401, { error: "invalid_client", error_description }));
+    provider.answerNext("/oauth2/token", json(401, { error: "invalid_client", error_description }));
     const page = await browser.navigate(callback);
     expect(page.body).not.toContain("AADSTS");
     expect(log.join()).toContain(
@@ -136,11 +136,11 @@ describe("what the token endpoint says of its error", () => {
     ["with a server error", json(500, { error: "invalid_client", error_description: EXPIRED })],
     ["without a name", json(400, { error_description: EXPIRED })],
   ])("is read %s", async (_how, answer) => {
-    const { browser, url, log, portal } = await startWorld({
+    const { browser, url, log, provider } = await startWorld({
       log: [/client_refused|portal_failed|portal_answer_invalid/],
     });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    portal.answerNext("/oauth2/token", answer);
+    provider.answerNext("/oauth2/token", answer);
     await browser.navigate(callback);
     expect(log.join()).toContain(`the provider says "${EXPIRED}"`);
   });
@@ -232,9 +232,9 @@ describe("other bad answers", () => {
       json(200, { access_token: "x", token_type: "Bearer", id_token: "a.b.c.d.e" }),
     ],
   ])("%s is answered with %i %s, and no session begins", async (_name, status, code, answer) => {
-    const { browser, url, portal, me, log } = await startWorld({ log: [new RegExp(code)] });
+    const { browser, url, provider, me, log } = await startWorld({ log: [new RegExp(code)] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    portal.answerNext("/oauth2/token", answer);
+    provider.answerNext("/oauth2/token", answer);
     const page = await browser.navigate(callback);
     expect([page.status, page.body.match(/(\w+) · request/)?.[1]]).toEqual([status, code]);
     expect((await me()).isAuthenticated).toBe(false);
@@ -283,8 +283,8 @@ describe("what is kept", () => {
       (t) => expect(Object.keys(t)).not.toContain("shoe_size"),
     ],
   ])("with %s", async (_name, changes, check) => {
-    const { browser, url, portal, me } = await startWorld();
-    portal.nextTokenAnswer(changes);
+    const { browser, url, provider, me } = await startWorld();
+    provider.nextTokenResponse(changes);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
     check((await me()).tokens as unknown as Record<string, unknown>);
   });

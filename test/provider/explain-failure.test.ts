@@ -1,7 +1,7 @@
 import * as oidc from "openid-client";
 import { describe, expect, test } from "vitest";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
-import { explainFailure, printable, statusOf } from "../../lib/provider/explain-failure.js";
+import { explainFailure, findStatus, toPrintable } from "../../lib/provider/explain-failure.js";
 
 type Endpoint = Parameters<typeof explainFailure>[1];
 const told = (error: unknown, endpoint: Endpoint) => {
@@ -116,8 +116,8 @@ describe("an answer that is none", () => {
     const response = new Response(null, { status: 401 });
     const challenge = new oidc.WWWAuthenticateChallengeError("geheim", { cause: [], response });
     expect(told(challenge, "token")).toEqual(["client_unknown", "token answered 401, no body"]);
-    expect(statusOf(challenge)).toBe(401);
-    expect(statusOf(new Error("none"))).toBeUndefined();
+    expect(findStatus(challenge)).toBe(401);
+    expect(findStatus(new Error("none"))).toBeUndefined();
   });
 });
 
@@ -220,6 +220,6 @@ describe("what the protocol library throws", () => {
 });
 
 test("what others write is told by sixty harmless characters at most", () => {
-  expect(printable("a-Z_0./ <b>\n\u00e4")).toBe("a-Z_0./??b???");
-  expect(printable("x".repeat(61))).toBe("x".repeat(60));
+  expect(toPrintable("a-Z_0./ <b>\n\u00e4")).toBe("a-Z_0./??b???");
+  expect(toPrintable("x".repeat(61))).toBe("x".repeat(60));
 });

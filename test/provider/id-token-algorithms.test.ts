@@ -1,9 +1,12 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { diagnose, type PortalAuthOptions } from "../../lib/index.js";
-import { idTokenAlgorithms, userInfoAlgorithms } from "../../lib/provider/id-token-algorithms.js";
+import {
+  resolveIdTokenAlgorithms,
+  resolveUserInfoAlgorithms,
+} from "../../lib/provider/id-token-algorithms.js";
 import { resolveSettings } from "../../lib/settings/resolve-options.js";
-import { logIn } from "../access/logged-in.js";
+import { logIn } from "../access/signed-in-request.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
 
 test.each<[unknown, string[]]>([
@@ -21,8 +24,8 @@ test.each<[unknown, string[]]>([
   [["none"], []],
   [[null, 7, {}], []],
 ])("if the provider announces %j, ID tokens may be signed with %j", (announced, algorithms) => {
-  expect(idTokenAlgorithms(undefined, announced)).toEqual(algorithms);
-  expect(idTokenAlgorithms("ES384", announced)).toEqual(["ES384"]);
+  expect(resolveIdTokenAlgorithms(undefined, announced)).toEqual(algorithms);
+  expect(resolveIdTokenAlgorithms("ES384", announced)).toEqual(["ES384"]);
 });
 
 test.each<[unknown, string[]]>([
@@ -35,7 +38,7 @@ test.each<[unknown, string[]]>([
 ])(
   "if the provider announces %j for userinfo, its answers may be signed with %j",
   (announced, algorithms) => {
-    expect(userInfoAlgorithms(["RS256"], announced)).toEqual(algorithms);
+    expect(resolveUserInfoAlgorithms(["RS256"], announced)).toEqual(algorithms);
   },
 );
 
@@ -54,8 +57,8 @@ const announceBoth = (document: Record<string, unknown>) => ({
 
 describe("the algorithm of the registration", () => {
   test("is RS256 if that is announced: a token of another one is refused, and the log says both", async () => {
-    const { browser, url, portal, log } = await es256({ log: [/id_token_signature_invalid/] });
-    portal.alterDiscovery(announceBoth);
+    const { browser, url, provider, log } = await es256({ log: [/id_token_signature_invalid/] });
+    provider.alterDiscovery(announceBoth);
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.includes("id_token_signature_invalid")]).toEqual([400, true]);
     expect(log.join()).toContain("[the token is signed with ES256, expected RS256]");
@@ -73,27 +76,27 @@ describe("the algorithm of the registration", () => {
   });
 
   test("is that one alone, although the provider signs with another that it announces", async () => {
-    const { browser, url, portal } = await es256({
+    const { browser, url, provider } = await es256({
       options: { idTokenAlg: "PS256" },
       log: [/id_token_signature_invalid.*signed with ES256, expected PS256/],
     });
-    portal.alterDiscovery(announceBoth);
+    provider.alterDiscovery(announceBoth);
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
   });
 
   test("holds for logout tokens", async () => {
-    const { url, portal, browser, me, log } = await startWorld({
+    const { url, provider, browser, me, log } = await startWorld({
       portal: { document: "full" },
       options: { profile: "openid", backchannelLogout: true, idTokenAlg: "RS256" },
       log: [/logout_token_invalid/],
     });
-    portal.alterDiscovery((document) => ({
+    provider.alterDiscovery((document) => ({
       ...document,
       id_token_signing_alg_values_supported: ["RS256", "PS256"],
     }));
     await browser.visit(`${url}/account`);
     const body = new URLSearchParams({
-      logout_token: portal.logoutToken({ sub: "amara-okafor" }, { header: { alg: "PS256" } }),
+      logout_token: provider.logoutToken({ sub: "amara-okafor" }, { header: { alg: "PS256" } }),
     });
     expect((await fetch(`${url}/backchannel-logout`, { method: "POST", body })).status).toBe(400);
     expect((await me()).isAuthenticated).toBe(true);
@@ -101,8 +104,11 @@ describe("the algorithm of the registration", () => {
   });
 
   test("cannot be guessed if only HS256 is announced: no login begins, and the log names the option", async () => {
-    const { browser, url, portal, log } = await es256({ log: [/discovery_invalid/] });
-    portal.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported: ["HS256"] }));
+    const { browser, url, provider, log } = await es256({ log: [/discovery_invalid/] });
+    provider.alterDiscovery((document) => ({
+      ...document,
+      id_token_signing_alg_values_supported: ["HS256"],
+    }));
     expect((await browser.navigate(`${url}/login`)).status).toBe(502);
     expect(log.join()).toContain("set PORTAL_ID_TOKEN_ALG");
   });
@@ -127,10 +133,10 @@ const likeLine = (given: WorldOptions = {}) =>
 
 describe("HS256, named by the option,", () => {
   test("is verified with the client secret: login and logout token", async () => {
-    const { browser, url, portal, me, asked } = await likeLine();
-    portal.nextIdToken({ forge: hmac(CLIENT_SECRET) });
+    const { browser, url, provider, me, asked } = await likeLine();
+    provider.nextIdToken({ forge: hmac(CLIENT_SECRET) });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
-    const logout_token = portal.logoutToken({ sub: "amara-okafor" }, { forge: hmac(CLIENT_SECRET) });
+    const logout_token = provider.logoutToken({ sub: "amara-okafor" }, { forge: hmac(CLIENT_SECRET) });
     const body = new URLSearchParams({ logout_token });
     expect((await fetch(`${url}/backchannel-logout`, { method: "POST", body })).status).toBe(200);
     expect([(await me()).isAuthenticated, asked("/oauth2/jwks")]).toEqual([false, []]);
@@ -143,11 +149,11 @@ describe("HS256, named by the option,", () => {
     ["the client secret under alg none", () => [CLIENT_SECRET, { alg: "none" }]],
     ["the client secret under HS512", () => [CLIENT_SECRET, { alg: "HS512" }]],
   ])("refuses a token that is signed with %s", async (_what, forgedWith) => {
-    const { browser, url, portal, me } = await likeLine({ log: [/id_token_signature_invalid/] });
-    const { keys } = (await (await fetch(`${portal.issuer}/oauth2/jwks`)).json()) as {
+    const { browser, url, provider, me } = await likeLine({ log: [/id_token_signature_invalid/] });
+    const { keys } = (await (await fetch(`${provider.issuer}/oauth2/jwks`)).json()) as {
       keys: [{ x: string }];
     };
-    portal.nextIdToken({ forge: hmac(...forgedWith(keys[0])) });
+    provider.nextIdToken({ forge: hmac(...forgedWith(keys[0])) });
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
     expect((await me()).isAuthenticated).toBe(false);
   });
@@ -158,17 +164,17 @@ describe("HS256, named by the option,", () => {
   });
 
   test("needs no keys: the document may have none", async () => {
-    const { browser, url, portal } = await likeLine();
-    portal.alterDiscovery(({ jwks_uri: _, ...document }) => document);
-    portal.nextIdToken({ forge: hmac(CLIENT_SECRET) });
+    const { browser, url, provider } = await likeLine();
+    provider.alterDiscovery(({ jwks_uri: _, ...document }) => document);
+    provider.nextIdToken({ forge: hmac(CLIENT_SECRET) });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
   test("is what the doctor checks signatures with", async () => {
-    const { portal, url } = await likeLine();
+    const { provider, url } = await likeLine();
     const { checks } = await diagnose(
       {
-        issuer: portal.issuer,
+        issuer: provider.issuer,
         idTokenAlg: "HS256",
         clientId: CLIENT_ID,
         clientSecret: CLIENT_SECRET,

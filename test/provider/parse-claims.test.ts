@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { readAuthentication, readClaims } from "../../lib/provider/parse-claims.js";
+import { parseAuthentication, parseClaims } from "../../lib/provider/parse-claims.js";
 
 test("a member __proto__ is left out at every depth, and nothing else", () => {
   const told = JSON.parse(
     '{"sub":"a","__proto__":{"isAdmin":true},"address":{"__proto__":{"isAdmin":true},"country":"NG"},"amr":["pwd",{"__proto__":1}],"constructor":{"a":null}}',
   );
-  expect(JSON.stringify(readClaims(told, "id_token_invalid"))).toBe(
+  expect(JSON.stringify(parseClaims(told, "id_token_invalid"))).toBe(
     '{"sub":"a","address":{"country":"NG"},"amr":["pwd",{}],"constructor":{"a":null}}',
   );
 });
@@ -13,10 +13,10 @@ test("a member __proto__ is left out at every depth, and nothing else", () => {
 const nested = (levels: number): object => JSON.parse(`{"a":${"[".repeat(levels)}${"]".repeat(levels)}}`);
 
 test("claims that are nested deeper than 64 levels are refused, however deep, in the words of who asks", () => {
-  expect(JSON.stringify(readClaims(nested(64), "id_token_invalid"))).toBe(JSON.stringify(nested(64)));
+  expect(JSON.stringify(parseClaims(nested(64), "id_token_invalid"))).toBe(JSON.stringify(nested(64)));
   for (const levels of [65, 2300, 100_000])
     for (const code of ["id_token_invalid", "portal_answer_invalid"] as const)
-      expect(() => readClaims(nested(levels), code)).toThrow(
+      expect(() => parseClaims(nested(levels), code)).toThrow(
         expect.objectContaining({ code, detail: "over 64 levels deep" }),
       );
 });
@@ -44,5 +44,5 @@ test.each<[object, object]>([
   [{ auth_time: 2001 }, {}],
   [{ auth_time: 1_000_000 }, {}],
 ])("of the login itself %j says %j, at 1980, and at 2000 the latest", (told, kept) => {
-  expect(readAuthentication({ sub: "a", ...told } as never, 1980, 2000)).toEqual(kept);
+  expect(parseAuthentication({ sub: "a", ...told } as never, 1980, 2000)).toEqual(kept);
 });

@@ -1,10 +1,10 @@
 import type { TokenEndpointResponse } from "openid-client";
 import { describe, expect, test } from "vitest";
-import { readTokens } from "../../lib/provider/parse-tokens.js";
+import { parseTokens } from "../../lib/provider/parse-tokens.js";
 
 const NOW = 1_700_000_000;
 const read = (more: object) =>
-  readTokens(
+  parseTokens(
     { access_token: "a", token_type: "bearer", refresh_token: "r", ...more } as TokenEndpointResponse,
     NOW * 1000 + 50,
   );

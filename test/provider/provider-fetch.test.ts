@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from "node:http";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
-import { createFetch } from "../../lib/provider/provider-fetch.js";
+import { createProviderFetch } from "../../lib/provider/provider-fetch.js";
 import { close, listen, startWorld } from "../support/world.js";
 
 async function serve(listener: RequestListener): Promise<string> {
@@ -23,7 +23,7 @@ describe("a request to the portal", () => {
       bodies.push(Buffer.concat(await req.toArray()).toString());
       res.writeHead(421).end();
     });
-    const response = await createFetch(5)(url, {
+    const response = await createProviderFetch(5)(url, {
       method: "POST",
       body: new URLSearchParams({ code: "one" }),
     });
@@ -33,7 +33,7 @@ describe("a request to the portal", () => {
 
   test("says how long its body is: not every gateway takes chunks", async () => {
     const url = await serve((req, res) => void res.end(JSON.stringify(req.headers)));
-    const response = await createFetch(5)(url, { method: "POST", body: "grant_type=ä" });
+    const response = await createProviderFetch(5)(url, { method: "POST", body: "grant_type=ä" });
     expect(await response.json()).toMatchObject({
       "content-length": String(Buffer.byteLength("grant_type=ä")),
     });
@@ -45,13 +45,13 @@ describe("a request to the portal", () => {
       followed ||= req.url === "/next";
       res.writeHead(307, { location: "/next" }).end();
     });
-    expect((await createFetch(5)(url, { method: "POST", body: "code=1" })).status).toBe(307);
+    expect((await createProviderFetch(5)(url, { method: "POST", body: "code=1" })).status).toBe(307);
     expect(followed).toBe(false);
   });
 
   test("goes to https, or to this machine, and nowhere else", async () => {
     for (const url of ["http://portal.example/", "ftp://127.0.0.1/", "http://user:pass@127.0.0.1/"])
-      expect(await failure(createFetch(5)(url, {}))).toMatchObject({
+      expect(await failure(createProviderFetch(5)(url, {}))).toMatchObject({
         code: "discovery_invalid",
         detail: `${new URL(url).origin} is neither https nor http on loopback`,
       });
@@ -71,14 +71,14 @@ describe("a request to the portal", () => {
       res.write("x".repeat(2 ** 20));
       res.write("x");
     });
-    const error = await failure(createFetch(5)(url, {}));
+    const error = await failure(createProviderFetch(5)(url, {}));
     expect([error.code, error.detail]).toEqual(["portal_answer_invalid", `${url} sent over 1 MiB`]);
     await closed;
   });
 
   test("reads 1 MiB", async () => {
     const url = await serve((_req, res) => void res.end("x".repeat(2 ** 20)));
-    expect((await (await createFetch(5)(url, {})).text()).length).toBe(2 ** 20);
+    expect((await (await createProviderFetch(5)(url, {})).text()).length).toBe(2 ** 20);
   });
 
   test.each<[string, RequestListener]>([
@@ -87,7 +87,7 @@ describe("a request to the portal", () => {
     ["stops in the middle of its body", (_req, res) => void res.writeHead(200).write("{")],
   ])("is given up when the portal %s", async (_name, listener) => {
     const url = await serve(listener);
-    const error = await failure(createFetch(0.05)(url, {}));
+    const error = await failure(createProviderFetch(0.05)(url, {}));
     expect([error.code, error.status, error.detail]).toEqual([
       "portal_timeout",
       503,
@@ -104,7 +104,7 @@ describe("a request to the portal", () => {
     ["speaks another language", (req) => void req.socket.end("SSH-2.0-OpenSSH\r\n")],
   ])("that the portal %s is told as unreachable, by the system's name for it", async (_name, listener) => {
     const url = await serve(listener);
-    const error = await failure(createFetch(5)(url, { method: "POST", body: "code=geheim" }));
+    const error = await failure(createProviderFetch(5)(url, { method: "POST", body: "code=geheim" }));
     expect(error.code).toBe("portal_unreachable");
     expect(error.message).toMatch(/: ([A-Z_0-9]+|HTTPParserError)\]$/);
     expect(error.message + String(error.cause)).not.toContain("geheim");
@@ -114,7 +114,7 @@ describe("a request to the portal", () => {
     const closed = createServer();
     const url = await listen(closed);
     await close(closed);
-    const error = await failure(createFetch(5)(url, { method: "POST", body: "code=geheim" }));
+    const error = await failure(createProviderFetch(5)(url, { method: "POST", body: "code=geheim" }));
     expect(error).toBeInstanceOf(PortalAuthError);
     expect([error.code, error.cause, error.message.includes(`${url}: ECONNREFUSED`)]).toEqual([
       "portal_unreachable",
@@ -147,13 +147,13 @@ describe("a connection that is reset before the answer", () => {
   test.each(RESETS)("(%s) is no failure of a GET: it is sent once more", async (_name, lie) => {
     const { url, methods } = await failing(lie);
     const headers = { authorization: "Bearer one" };
-    expect(await (await createFetch(5)(url, { headers })).text()).toBe("well");
+    expect(await (await createProviderFetch(5)(url, { headers })).text()).toBe("well");
     expect(methods).toEqual(["GET", "GET"]);
   });
 
   test.each(RESETS)("(%s) is a failure of a POST, whose code may have been used", async (_name, lie) => {
     const { url, methods } = await failing(lie);
-    expect(await failure(createFetch(5)(url, { method: "POST", body: "code=1" }))).toMatchObject({
+    expect(await failure(createProviderFetch(5)(url, { method: "POST", body: "code=1" }))).toMatchObject({
       code: "portal_unreachable",
     });
     expect(methods).toEqual(["POST"]);
@@ -161,7 +161,7 @@ describe("a connection that is reset before the answer", () => {
 
   test.each(RESETS)("(%s) twice is a failure of a GET", async (_name, lie) => {
     const { url, methods } = await failing(lie, 2);
-    expect(await failure(createFetch(5)(url, {}))).toMatchObject({ code: "portal_unreachable" });
+    expect(await failure(createProviderFetch(5)(url, {}))).toMatchObject({ code: "portal_unreachable" });
     expect(methods).toEqual(["GET", "GET"]);
   });
 
@@ -169,14 +169,14 @@ describe("a connection that is reset before the answer", () => {
     const { url, methods } = await failing(
       (_req, res) => void res.writeHead(200).write("x", () => res.destroy()),
     );
-    expect(await failure(createFetch(5)(url, {}))).toMatchObject({ code: "portal_unreachable" });
+    expect(await failure(createProviderFetch(5)(url, {}))).toMatchObject({ code: "portal_unreachable" });
     expect(methods).toEqual(["GET"]);
   });
 
   test("gets no time of its own: one timeout covers both tries", async () => {
     const timeout = vi.spyOn(AbortSignal, "timeout");
     const { url, methods } = await failing((req) => void req.socket.destroy());
-    expect(await (await createFetch(5)(url, {})).text()).toBe("well");
+    expect(await (await createProviderFetch(5)(url, {})).text()).toBe("well");
     expect(methods).toEqual(["GET", "GET"]);
     expect(timeout.mock.calls).toEqual([[5000]]);
   });
@@ -189,31 +189,31 @@ describe("a connection that is reset before the answer", () => {
       else res.end("well");
       sockets.push(req.socket);
     });
-    const fetch = createFetch(5);
+    const fetch = createProviderFetch(5);
     for (let time = 0; time < 3; time += 1) expect(await (await fetch(url, {})).text()).toBe("well");
   });
 
   test("does not end a login where it is a GET's, and sends a code once", async () => {
-    const { browser, url, portal, asked, me } = await startWorld({ log: [/portal_unreachable/] });
+    const { browser, url, provider, asked, me } = await startWorld({ log: [/portal_unreachable/] });
     const reset: RequestListener = (req) => void req.socket.resetAndDestroy();
-    portal.answerNext("/.well-known/openid-configuration", reset);
-    portal.answerNext("/oauth2/jwks", reset);
+    provider.answerNext("/.well-known/openid-configuration", reset);
+    provider.answerNext("/oauth2/jwks", reset);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
     expect((await me()).isAuthenticated).toBe(true);
     expect(asked("/oauth2/jwks")).toHaveLength(2);
-    portal.answerNext("/oauth2/token", reset);
+    provider.answerNext("/oauth2/token", reset);
     expect((await browser.visit(`${url}/login`)).status).toBe(503);
     expect(asked("/oauth2/token")).toHaveLength(2); // of two logins
   });
 });
 
 test("a portal that is silent at the token endpoint is cut off, and the person gets a 503 page", async () => {
-  const { browser, url, portal, asked } = await startWorld({
+  const { browser, url, provider, asked } = await startWorld({
     options: { httpTimeout: 1 },
     log: [/portal_timeout/],
   });
   const callback = await browser.loginUntilCallback(`${url}/account`);
-  portal.answerNext("/oauth2/token", () => {});
+  provider.answerNext("/oauth2/token", () => {});
   const page = await browser.navigate(callback);
   expect([page.status, page.body.includes("portal_timeout")]).toEqual([503, true]);
   expect(asked("/oauth2/token")).toHaveLength(1);
@@ -235,11 +235,11 @@ describe("an answer that stops in the middle, although its length was announced"
     ["/oauth2/jwks", cut, "portal_unreachable"],
     ["/oauth2/jwks", stall, "portal_timeout"],
   ])("%s", async (path, answer, code) => {
-    const { browser, url, portal, me } = await startWorld({
+    const { browser, url, provider, me } = await startWorld({
       options: { httpTimeout: 1 },
       log: [new RegExp(code)],
     });
-    portal.answerNext(path, answer);
+    provider.answerNext(path, answer);
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.match(/(\w+) · request/)?.[1]]).toEqual([503, code]);
     expect((await me()).isAuthenticated).toBe(false);
@@ -248,9 +248,9 @@ describe("an answer that stops in the middle, although its length was announced"
 });
 
 test("a token request that was answered with 421 is not sent again", async () => {
-  const { browser, url, portal, asked } = await startWorld({ log: [/portal_answer_invalid/] });
+  const { browser, url, provider, asked } = await startWorld({ log: [/portal_answer_invalid/] });
   const callback = await browser.loginUntilCallback(`${url}/account`);
-  portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(421).end());
+  provider.answerNext("/oauth2/token", (_req, res) => res.writeHead(421).end());
   expect((await browser.navigate(callback)).status).toBe(502);
   expect(asked("/oauth2/token")).toHaveLength(1);
 });

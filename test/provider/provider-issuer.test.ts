@@ -2,8 +2,8 @@ import { decodeJwt } from "jose";
 import { describe, expect, test } from "vitest";
 import { diagnose, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
 import { isIssuerOfDocument, ProviderIssuer } from "../../lib/provider/provider-issuer.js";
-import type { IdTokenChanges, Portal } from "../../lib/testing/provider/test-provider.js";
-import { type LoggedIn, logIn } from "../access/logged-in.js";
+import type { IdTokenChanges, LocalProvider } from "../../lib/testing/provider/local-provider.js";
+import { type LoggedIn, logIn } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
 
@@ -16,8 +16,8 @@ const EVERYTHING: PortalAuthOptions = {
   thirdPartyLogin: true,
 };
 
-async function postLogoutToken({ url, portal }: LoggedIn, changes?: IdTokenChanges): Promise<number> {
-  const body = new URLSearchParams({ logout_token: portal.logoutToken({ sub: AMARA }, changes) });
+async function postLogoutToken({ url, provider }: LoggedIn, changes?: IdTokenChanges): Promise<number> {
+  const body = new URLSearchParams({ logout_token: provider.logoutToken({ sub: AMARA }, changes) });
   return (await fetch(`${url}/backchannel-logout`, { method: "POST", body })).status;
 }
 
@@ -59,47 +59,48 @@ describe.each([
   test("logout tokens must have the document's spelling", async () => {
     const world = await start({ log: [/logout_token_invalid/] });
     const other = issuerSuffix.endsWith("/") ? issuerSuffix.slice(0, -1) : `${issuerSuffix}/`;
-    expect(await postLogoutToken(world, { claims: { iss: world.portal.issuer + other } })).toBe(400);
+    expect(await postLogoutToken(world, { claims: { iss: world.provider.issuer + other } })).toBe(400);
     expect(await postLogoutToken(world)).toBe(200);
     expect((await world.me()).isAuthenticated).toBe(false);
   });
 
   test("the front-channel logout has the document's spelling", async () => {
     const world = await start();
-    expect(await frameStatus(world, world.portal.issuer + issuerSuffix)).toBe(200);
+    expect(await frameStatus(world, world.provider.issuer + issuerSuffix)).toBe(200);
     expect((await world.me()).isAuthenticated).toBe(false);
   });
 
   test("a login that another site begins has the document's spelling", async () => {
     const world = await start();
-    expect(await initiated(world, world.portal.issuer + issuerSuffix)).toBe(302);
+    expect(await initiated(world, world.provider.issuer + issuerSuffix)).toBe(302);
   });
 });
 
 test.each([
   [
     "the ID token",
-    (portal: Portal) => portal.nextIdToken({ claims: { iss: portal.issuer } }),
+    (provider: LocalProvider) => provider.nextIdToken({ claims: { iss: provider.issuer } }),
     "id_token_invalid",
   ],
   ["the callback", undefined, "response_issuer_mismatch"],
 ])("a slash that is missing in %s is refused", async (_where, lie, code) => {
-  const { browser, url, portal, log } = await startWorld({
+  const { browser, url, provider, log } = await startWorld({
     portal: { document: "full", issuerSuffix: "/" },
     options: { profile: "openid" },
     log: [new RegExp(code)],
   });
-  lie?.(portal);
+  lie?.(provider);
   const callback = await browser.loginUntilCallback(`${url}/account`);
-  if (!lie) callback.searchParams.set("iss", portal.issuer);
+  if (!lie) callback.searchParams.set("iss", provider.issuer);
   expect((await browser.navigate(callback)).body).toContain(code);
-  if (lie) expect(log.join()).toContain(`[claim iss: received ${portal.issuer}, expected ${portal.issuer}/]`);
+  if (lie)
+    expect(log.join()).toContain(`[claim iss: received ${provider.issuer}, expected ${provider.issuer}/]`);
 });
 
 test("a session counts whether or not PORTAL_ISSUER has a slash at its end", async () => {
-  const { app, url, browser, portal } = await startWorld({ options: { profile: "openid" } });
+  const { app, url, browser, provider } = await startWorld({ options: { profile: "openid" } });
   const options = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: SESSION_SECRET };
-  const issuers = { "/slash": `${portal.issuer}/`, "/other": `${portal.issuer}/other` };
+  const issuers = { "/slash": `${provider.issuer}/`, "/other": `${provider.issuer}/other` };
   for (const [path, issuer] of Object.entries(issuers))
     app.use(
       path,
@@ -114,28 +115,28 @@ test("a session counts whether or not PORTAL_ISSUER has a slash at its end", asy
 });
 
 test("a mismatch shows what was written and what the document says", async () => {
-  const { browser, url, portal, log } = await startWorld({
+  const { browser, url, provider, log } = await startWorld({
     portal: { issuerSuffix: "/realms/b" },
     optionsFor: ({ issuer }) => ({ issuer: `${issuer}/realms/a/` }),
     log: [/issuer_mismatch/],
   });
   expect((await browser.navigate(`${url}/login`)).status).toBe(500);
-  const { issuer } = portal;
+  const { issuer } = provider;
   expect(log.join()).toContain(
     `the document says ${issuer}/realms/b, PORTAL_ISSUER (option issuer) says ${issuer}/realms/a/`,
   );
 });
 
 test("while the provider is unreachable, the option decides whom a front-channel logout is from", async () => {
-  const { url, portal } = await startWorld({
+  const { url, provider } = await startWorld({
     options: { profile: "openid", frontchannelLogout: true },
     log: [/logout_request_invalid/],
   });
-  portal.goDown();
+  provider.goDown();
   const statusFor = async (iss: string) =>
     (await fetch(`${url}/frontchannel-logout?${new URLSearchParams({ iss, sid: "s" })}`)).status;
-  expect(await statusFor(portal.issuer)).toBe(200);
-  expect(await statusFor(`${portal.issuer}/`)).toBe(200);
+  expect(await statusFor(provider.issuer)).toBe(200);
+  expect(await statusFor(`${provider.issuer}/`)).toBe(200);
   expect(await statusFor("https://evil.example")).toBe(400);
 });
 
@@ -163,8 +164,8 @@ const THEIRS = "11111111-2222-4333-8444-555555555555";
 
 test("the iss of a token must be the one of its own tid, without the check of openid-client", () => {
   const issuer = new ProviderIssuer("https://a.example/{tenantid}/v2.0", [OURS, THEIRS]);
-  expect(issuer.problemOf({ iss: `https://a.example/${OURS}/v2.0`, tid: OURS })).toBeUndefined();
-  expect(issuer.problemOf({ iss: `https://a.example/${THEIRS}/v2.0`, tid: OURS })).toContain(
+  expect(issuer.findProblem({ iss: `https://a.example/${OURS}/v2.0`, tid: OURS })).toBeUndefined();
+  expect(issuer.findProblem({ iss: `https://a.example/${THEIRS}/v2.0`, tid: OURS })).toContain(
     "claim iss: received",
   );
 });
@@ -190,9 +191,9 @@ describe("at a provider with tenants, as Microsoft Entra,", () => {
     ["is listed in capitals", [OURS.toUpperCase()]],
     ["is one of all", "*"],
   ])("a user whose tenant %s signs in", async (_how, allowed) => {
-    const { browser, url, me, portal } = await start(allowed);
+    const { browser, url, me, provider } = await start(allowed);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
-    expect((await me()).claims).toMatchObject({ tid: OURS, iss: `${portal.issuer}/${OURS}/v2.0` });
+    expect((await me()).claims).toMatchObject({ tid: OURS, iss: `${provider.issuer}/${OURS}/v2.0` });
   });
 
   test("a user of another tenant is refused at the callback, before the code is sent", async () => {
@@ -224,8 +225,8 @@ describe("at a provider with tenants, as Microsoft Entra,", () => {
       "claim tid: missing",
     ],
   ])("an ID token with %s is refused", async (_what, claims, detail) => {
-    const { browser, url, me, portal, log } = await start([OURS], { log: [/id_token_invalid/] });
-    portal.nextIdToken({ claims: claims(portal.issuer) });
+    const { browser, url, me, provider, log } = await start([OURS], { log: [/id_token_invalid/] });
+    provider.nextIdToken({ claims: claims(provider.issuer) });
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.includes("id_token_invalid"), (await me()).isAuthenticated]).toEqual([
       400,
@@ -236,17 +237,17 @@ describe("at a provider with tenants, as Microsoft Entra,", () => {
   });
 
   test("with * a token whose tid and iss differ is refused as well", async () => {
-    const { browser, url, portal } = await start("*", { log: [/id_token_invalid/] });
-    portal.nextIdToken({ claims: { tid: THEIRS } });
+    const { browser, url, provider } = await start("*", { log: [/id_token_invalid/] });
+    provider.nextIdToken({ claims: { tid: THEIRS } });
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
-    portal.nextIdToken({ claims: { tid: THEIRS, iss: `${portal.issuer}/${THEIRS}/v2.0` } });
+    provider.nextIdToken({ claims: { tid: THEIRS, iss: `${provider.issuer}/${THEIRS}/v2.0` } });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
   test("a callback that names a tenant that is not allowed is refused", async () => {
-    const { browser, url, portal } = await start([OURS], { log: [/response_issuer_mismatch/] });
+    const { browser, url, provider } = await start([OURS], { log: [/response_issuer_mismatch/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    callback.searchParams.set("iss", `${portal.issuer}/${THEIRS}/v2.0`);
+    callback.searchParams.set("iss", `${provider.issuer}/${THEIRS}/v2.0`);
     expect((await browser.navigate(callback)).body).toContain("response_issuer_mismatch");
   });
 
@@ -254,15 +255,15 @@ describe("at a provider with tenants, as Microsoft Entra,", () => {
     const world = await loggedIn({ log: [/refresh|id_token_invalid/] });
     world.later(300);
     expect((await world.ask()).status).toBe(200);
-    const { portal } = world;
-    portal.nextIdToken({ claims: { tid: THEIRS, iss: `${portal.issuer}/${THEIRS}/v2.0` } });
+    const { provider } = world;
+    provider.nextIdToken({ claims: { tid: THEIRS, iss: `${provider.issuer}/${THEIRS}/v2.0` } });
     world.later(300);
     expect((await world.ask()).status).not.toBe(200);
   });
 
   test("logout tokens and frames of allowed tenants end sessions, and others do not", async () => {
     const world = await loggedIn({ log: [/logout_token_invalid|logout_request_invalid/] });
-    const { issuer } = world.portal;
+    const { issuer } = world.provider;
     const theirs = { tid: THEIRS, iss: `${issuer}/${THEIRS}/v2.0` };
     expect(await postLogoutToken(world, { claims: theirs })).toBe(400);
     expect(await postLogoutToken(world, { claims: { tid: THEIRS } })).toBe(400);
@@ -294,10 +295,10 @@ describe("at a provider with tenants, as Microsoft Entra,", () => {
     [[OURS], "ok", "users of 1 tenants can sign in"],
     ["*", "warning", "users of every tenant can sign in"],
   ])("the doctor says who can sign in with %j", async (allowedTenants, verdict, title) => {
-    const { portal, url } = await start(allowedTenants);
+    const { provider, url } = await start(allowedTenants);
     const { checks } = await diagnose(
       {
-        issuer: `${portal.issuer}/common/v2.0`,
+        issuer: `${provider.issuer}/common/v2.0`,
         allowedTenants,
         clientId: CLIENT_ID,
         clientSecret: CLIENT_SECRET,
@@ -316,10 +317,10 @@ test.each([
 ])(
   "the doctor does not call issuers equal that differ (document %j, option %j)",
   async (issuerSuffix, written, title) => {
-    const { portal, url } = await startWorld({ portal: { document: "full", issuerSuffix } });
+    const { provider, url } = await startWorld({ portal: { document: "full", issuerSuffix } });
     const { checks } = await diagnose(
       {
-        issuer: portal.issuer + written,
+        issuer: provider.issuer + written,
         clientId: CLIENT_ID,
         clientSecret: CLIENT_SECRET,
         redirectUri: `${url}/callback`,
@@ -339,7 +340,7 @@ test("an iss that is longer than an address, or holds other characters, is not r
     7,
     ["https://a.example"],
   ])
-    expect(issuer.problemOf({ iss })).toBe(
+    expect(issuer.findProblem({ iss })).toBe(
       "claim iss: received something that is not an issuer, expected https://a.example",
     );
 });

@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { PortalAuthError } from "../../lib/index.js";
-import { createFetch } from "../../lib/provider/provider-fetch.js";
-import { json, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
+import { createProviderFetch } from "../../lib/provider/provider-fetch.js";
+import { json, logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { close, listen, startWorld } from "../support/world.js";
@@ -30,7 +30,7 @@ async function busyOnce(status: number, retryAfter: string | DateIn) {
     if (requests.length === 1) res.writeHead(status, { "retry-after": asText(retryAfter, clock) }).end();
     else res.end("{}");
   });
-  return { url, requests, clock, later, fetch: createFetch(5, undefined, clock) };
+  return { url, requests, clock, later, fetch: createProviderFetch(5, undefined, clock) };
 }
 
 describe("Retry-After", () => {
@@ -111,8 +111,11 @@ describe("a provider that limits requests", () => {
 
   test("at a login: our 503 passes its Retry-After on, and no code is sent to it before", async () => {
     const { clock, later } = createClock();
-    const { browser, url, portal, asked } = await startWorld({ options: { clock }, log: [/portal_failed/] });
-    portal.answerNext("/oauth2/token", busy);
+    const { browser, url, provider, asked } = await startWorld({
+      options: { clock },
+      log: [/portal_failed/],
+    });
+    provider.answerNext("/oauth2/token", busy);
     const first = await browser.visit(`${url}/account`);
     expect([first.status, first.headers["retry-after"]]).toEqual([503, "30"]);
     later(10);
@@ -125,8 +128,11 @@ describe("a provider that limits requests", () => {
 
   test.each(["/.well-known/openid-configuration", "/oauth2/jwks"])("at %s likewise", async (path) => {
     const { clock, later } = createClock();
-    const { browser, url, portal, asked } = await startWorld({ options: { clock }, log: [/portal_failed/] });
-    portal.answerNext(path, busy);
+    const { browser, url, provider, asked } = await startWorld({
+      options: { clock },
+      log: [/portal_failed/],
+    });
+    provider.answerNext(path, busy);
     for (const left of ["30", "20"]) {
       const { status, headers } = await browser.visit(`${url}/account`);
       expect([status, headers["retry-after"]]).toEqual([503, left]);
@@ -138,9 +144,9 @@ describe("a provider that limits requests", () => {
   });
 
   test("at a refresh: the user stays signed in, and nobody's token is refreshed before", async () => {
-    const { ask, later, me, another, portal, refreshes, log } = await logIn({ log: [/portal_failed/] });
+    const { ask, later, me, another, provider, refreshes, log } = await logIn({ log: [/portal_failed/] });
     const jonas = await another();
-    portal.answerNext("/oauth2/token", busy);
+    provider.answerNext("/oauth2/token", busy);
     later(TOKEN_SECONDS);
     expect(await ask()).toEqual({ status: 503, code: "portal_failed", retryAfter: "30" });
     later(29);
@@ -154,8 +160,8 @@ describe("a provider that limits requests", () => {
   });
 
   test("at userinfo likewise", async () => {
-    const { inRequest, later, portal, asked } = await logIn({ log: [/portal_failed/] });
-    portal.answerNext("/userinfo", busy);
+    const { inRequest, later, provider, asked } = await logIn({ log: [/portal_failed/] });
+    provider.answerNext("/userinfo", busy);
     const userinfo = () =>
       inRequest((req) => req.portal.userinfo()).catch((error: PortalAuthError) => error.retryAfter);
     expect(await userinfo()).toBe(30);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { logIn, TOKEN_SECONDS } from "../access/logged-in.js";
+import { logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 
 // What becomes of a refresh is seen in access/renew.test.ts; here is what the portal sees of it.
 
@@ -30,8 +30,8 @@ test("the request with client_secret_basic carries the secret in the header inst
 });
 
 test("the request is never sent a second time, not even after 421: the refresh token may be spent", async () => {
-  const { ask, later, portal, refreshes } = await logIn({ log: [/portal_answer_invalid/] });
-  portal.answerNext("/oauth2/token", (_req, res) => res.writeHead(421).end());
+  const { ask, later, provider, refreshes } = await logIn({ log: [/portal_answer_invalid/] });
+  provider.answerNext("/oauth2/token", (_req, res) => res.writeHead(421).end());
   later(TOKEN_SECONDS);
   expect((await ask()).status).toBe(503);
   expect(refreshes()).toHaveLength(1);

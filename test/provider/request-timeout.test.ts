@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { expect, onTestFinished, test } from "vitest";
-import { requestTimeout } from "../../lib/provider/request-timeout.js";
+import { createRequestTimeout } from "../../lib/provider/request-timeout.js";
 
 /** A server in another thread, which tells through shared memory that its answer is on the way. */
 const SERVER = `
@@ -37,7 +37,7 @@ test.each([
     const { url, shared } = await startServer();
     await fetch(`${url}/never`, { signal: AbortSignal.timeout(100) }).catch(() => {}); // fetch is loaded by now
     const dueAt = performance.now() + TIMEOUT_MS;
-    const answer = fetch(url, { signal: requestTimeout(TIMEOUT_MS) });
+    const answer = fetch(url, { signal: createRequestTimeout(TIMEOUT_MS) });
     // The request is sent by then. After setImmediate, timers run before sockets are read.
     await new Promise((done) => setTimeout(() => setImmediate(done), TIMEOUT_MS / 2));
     Atomics.store(shared, 1, 1);
@@ -51,7 +51,7 @@ test.each([
 test("aborts a request that has no answer in time, with the reason of a timeout", async () => {
   const { url } = await startServer();
   const began = performance.now();
-  await expect(fetch(`${url}/never`, { signal: requestTimeout(200) })).rejects.toMatchObject({
+  await expect(fetch(`${url}/never`, { signal: createRequestTimeout(200) })).rejects.toMatchObject({
     name: "TimeoutError",
   });
   expect(performance.now() - began).toBeGreaterThan(190);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { normalizeTokenAnswer, tolerantOfTokenAnswers } from "../../lib/provider/token-response.js";
-import { DEMO_PEOPLE } from "../../lib/testing/provider/test-provider.js";
-import { json, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
+import { normalizeTokenResponse, withNormalizedTokenResponses } from "../../lib/provider/token-response.js";
+import { DEMO_USERS } from "../../lib/testing/provider/local-provider.js";
+import { json, logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { startWorld } from "../support/world.js";
 
@@ -14,7 +14,7 @@ describe("a token answer", () => {
     ['{"__proto__":null,"constructor":null,"access_token":"a"}', '{"access_token":"a"}'],
     ['{"__proto__":{"refresh_token":"r"},"x":null}', '{"__proto__":{"refresh_token":"r"}}'],
   ])("%s is read as %s", (text, read) => {
-    expect(normalizeTokenAnswer(text)).toBe(read);
+    expect(normalizeTokenResponse(text)).toBe(read);
   });
 
   test.each([
@@ -30,14 +30,14 @@ describe("a token answer", () => {
     '{"refresh_token":null',
     "",
   ])("%s stays as it is, to the last byte", (text) => {
-    expect(normalizeTokenAnswer(text)).toBe(text);
+    expect(normalizeTokenResponse(text)).toBe(text);
   });
 });
 
 test.each(["https://ID.example/token", "https://id.example:443/token", "https://id.example/x/../token"])(
   "the answer of the token endpoint %s is read so, however its address is written",
   async (endpoint) => {
-    const fetch = tolerantOfTokenAnswers(
+    const fetch = withNormalizedTokenResponses(
       async () => Response.json({ access_token: "a", scope: null }),
       endpoint,
     );
@@ -49,8 +49,8 @@ test.each(["https://ID.example/token", "https://id.example:443/token", "https://
 describe("an identity of another type than a text is refused, with the claim's name in the log", () => {
   // JSON numbers above 2^53 are rounded, so two users could become one; and 1 would be the same user as "1"
   test.each([1, 2 ** 53 + 2, 1.5, ["amara-okafor"], { sub: "amara-okafor" }, true])("sub %j", async (sub) => {
-    const { browser, url, portal, log, me } = await startWorld({ log: [/id_token_invalid/] });
-    portal.nextIdToken({ claims: { sub } });
+    const { browser, url, provider, log, me } = await startWorld({ log: [/id_token_invalid/] });
+    provider.nextIdToken({ claims: { sub } });
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
     expect(log.join()).toContain('"sub"');
     expect((await me()).isAuthenticated).toBe(false);
@@ -58,16 +58,16 @@ describe("an identity of another type than a text is refused, with the claim's n
 
   // maxAge is decided by it, and nothing says whether a text counts seconds, milliseconds or days
   test.each(["1700000000", "2024-01-01T00:00:00Z", [1_700_000_000]])("auth_time %j", async (auth_time) => {
-    const { browser, url, portal, log } = await startWorld({ log: [/id_token_invalid/] });
-    portal.nextIdToken({ claims: { auth_time } });
+    const { browser, url, provider, log } = await startWorld({ log: [/id_token_invalid/] });
+    provider.nextIdToken({ claims: { auth_time } });
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
     expect(log.join()).toContain("auth_time");
   });
 });
 
 test("the user 7 is never taken for the number 7: at a refresh, at userinfo, or in a logout token", async () => {
-  const { browser, url, ask, later, me, portal, inRequest, log } = await logIn({
-    portal: { document: "full", people: [...DEMO_PEOPLE, { sub: "7", name: "Seven" }] },
+  const { browser, url, ask, later, me, provider, inRequest, log } = await logIn({
+    portal: { document: "full", users: [...DEMO_USERS, { sub: "7", name: "Seven" }] },
     options: { profile: "openid", backchannelLogout: true },
     log: [/id_token_invalid|logout_token_invalid/],
   });
@@ -75,15 +75,15 @@ test("the user 7 is never taken for the number 7: at a refresh, at userinfo, or 
   sevens.person = { sub: "7" };
   await sevens.visit(`${url}/account`);
 
-  portal.answerNext("/userinfo", json(200, { sub: 7 }));
+  provider.answerNext("/userinfo", json(200, { sub: 7 }));
   const asked = inRequest((req) => req.portal.userinfo(), sevens);
   await expect(asked).rejects.toMatchObject({ code: "portal_answer_invalid" });
 
-  const logout_token = portal.logoutToken({ sub: "7" }, { claims: { sub: 7 } });
+  const logout_token = provider.logoutToken({ sub: "7" }, { claims: { sub: 7 } });
   const sent = await browser.request(`${url}/backchannel-logout`, { method: "POST", form: { logout_token } });
   expect([sent.status, sent.body]).toEqual([400, expect.stringContaining("claim sub")]);
 
-  portal.nextIdToken({ claims: { sub: 7 } });
+  provider.nextIdToken({ claims: { sub: 7 } });
   later(TOKEN_SECONDS);
   expect((await ask(sevens)).status).toBe(503);
   expect(log.at(-1)).toContain('"sub"');

@@ -1,6 +1,6 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { idTokenAlgorithms } from "../../lib/provider/id-token-algorithms.js";
+import { resolveIdTokenAlgorithms } from "../../lib/provider/id-token-algorithms.js";
 import { RefetchByKid } from "../../lib/provider/refetch-policy.js";
 import { SigningKeys } from "../../lib/provider/signing-keys.js";
 import { createVerifier } from "../../lib/provider/verify-signature.js";
@@ -10,7 +10,7 @@ type Jwk = Record<string, unknown>;
 const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 describe("a signature that is not the portal's is refused, and no session begins", () => {
-  test.each<[string, Parameters<Awaited<ReturnType<typeof startWorld>>["portal"]["nextIdToken"]>[0]]>([
+  test.each<[string, Parameters<Awaited<ReturnType<typeof startWorld>>["provider"]["nextIdToken"]>[0]]>([
     ["by a stranger's key, under the portal's kid", { signedBy: "stranger" }],
     ["none at all", { signedBy: "nobody", header: { alg: "none" } }],
     ["none at all, under a proper alg", { signedBy: "nobody" }],
@@ -28,8 +28,8 @@ describe("a signature that is not the portal's is refused, and no session begins
       { signedBy: "stranger", header: { jku: "http://127.0.0.1:1/keys" } },
     ],
   ])("%s", async (_name, changes) => {
-    const { browser, url, portal, me } = await startWorld({ log: [/id_token/] });
-    portal.nextIdToken(changes);
+    const { browser, url, provider, me } = await startWorld({ log: [/id_token/] });
+    provider.nextIdToken(changes);
     const page = await browser.visit(`${url}/account`);
     expect([page.status, /id_token_(signature_)?invalid/.test(page.body)]).toEqual([400, true]);
     expect((await me()).isAuthenticated).toBe(false);
@@ -39,41 +39,41 @@ describe("a signature that is not the portal's is refused, and no session begins
     ["the client secret", CLIENT_SECRET],
     ["the public key", "{{n}}"],
   ])("HS256, keyed by %s, although the metadata announces it", async (_name, secret) => {
-    const { browser, url, portal } = await startWorld({ log: [/id_token/] });
-    portal.alterDiscovery((document) => ({
+    const { browser, url, provider } = await startWorld({ log: [/id_token/] });
+    provider.alterDiscovery((document) => ({
       ...document,
       id_token_signing_alg_values_supported: ["HS256", "RS256"],
     }));
-    const jwks = JSON.parse(await (await fetch(`${portal.issuer}/oauth2/jwks`)).text()) as { keys: Jwk[] };
+    const jwks = JSON.parse(await (await fetch(`${provider.issuer}/oauth2/jwks`)).text()) as { keys: Jwk[] };
     const key = secret === "{{n}}" ? String(jwks.keys[0]?.["n"]) : secret;
     const now = Math.floor(Date.now() / 1000);
-    const claims = { iss: portal.issuer, sub: "amara-okafor", aud: "demo-app", iat: now, exp: now + 600 };
+    const claims = { iss: provider.issuer, sub: "amara-okafor", aud: "demo-app", iat: now, exp: now + 600 };
     const input = `${encode({ alg: "HS256", kid: jwks.keys[0]?.["kid"] })}.${encode(claims)}`;
     const id_token = `${input}.${createHmac("sha256", key).update(input).digest("base64url")}`;
-    portal.nextTokenAnswer({ id_token });
+    provider.nextTokenResponse({ id_token });
     expect((await browser.visit(`${url}/account`)).body).toContain("id_token_signature_invalid");
   });
 });
 
 describe("keys that rotate are fetched anew", () => {
   test("between login and login, at once", async () => {
-    const { browser, url, portal, asked } = await startWorld();
+    const { browser, url, provider, asked } = await startWorld();
     await browser.visit(`${url}/account`);
-    await portal.rotateKeys();
+    await provider.rotateKeys();
     const again = await browser.loginUntilCallback(`${url}/login?returnTo=/account`);
     expect((await browser.navigate(again)).headers.location).toBe("/account");
     expect(asked("/oauth2/jwks")).toHaveLength(2);
   });
 
   test("under the same kid: a signature that does not fit is tried again with fresh keys", async () => {
-    const { browser, url, portal } = await startWorld();
+    const { browser, url, provider } = await startWorld();
     const { kid } =
-      ((await (await fetch(`${portal.issuer}/oauth2/jwks`)).json()) as { keys: { kid: string }[] }).keys[0] ??
-      {};
+      ((await (await fetch(`${provider.issuer}/oauth2/jwks`)).json()) as { keys: { kid: string }[] })
+        .keys[0] ?? {};
     await browser.visit(`${url}/account`);
-    await portal.rotateKeys();
-    portal.alterKeys(({ keys }) => ({ keys: keys.map((key) => ({ ...(key as Jwk), kid })) }));
-    portal.nextIdToken({ header: { kid } });
+    await provider.rotateKeys();
+    provider.alterKeys(({ keys }) => ({ keys: keys.map((key) => ({ ...(key as Jwk), kid })) }));
+    provider.nextIdToken({ header: { kid } });
     const again = await browser.loginUntilCallback(`${url}/login?returnTo=/account`);
     expect((await browser.navigate(again)).headers.location).toBe("/account");
   });
@@ -87,8 +87,8 @@ describe("keys that rotate are fetched anew", () => {
 
 describe("the key set", () => {
   const ok = async (alter: (jwks: { keys: unknown[] }) => unknown) => {
-    const { browser, url, portal } = await startWorld();
-    portal.alterKeys(alter);
+    const { browser, url, provider } = await startWorld();
+    provider.alterKeys(alter);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   };
 
@@ -103,24 +103,24 @@ describe("the key set", () => {
       ],
     })));
   test("of one key serves a token without a kid", async () => {
-    const { browser, url, portal } = await startWorld();
-    portal.nextIdToken({ header: { kid: undefined } });
+    const { browser, url, provider } = await startWorld();
+    provider.nextIdToken({ header: { kid: undefined } });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
   test("of several keys serves a token without a kid by the one that fits", async () => {
-    const { browser, url, portal } = await startWorld();
+    const { browser, url, provider } = await startWorld();
     const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
     const another = publicKey.export({ format: "jwk" });
-    portal.alterKeys(({ keys }) => ({ keys: [another, ...keys, { ...another, n: "AA" }] }));
-    portal.nextIdToken({ header: { kid: undefined } });
+    provider.alterKeys(({ keys }) => ({ keys: [another, ...keys, { ...another, n: "AA" }] }));
+    provider.nextIdToken({ header: { kid: undefined } });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
   test("of several keys serves no token that none of them fits", async () => {
-    const { browser, url, portal } = await startWorld({ log: [/ERR_JWS_SIGNATURE_VERIFICATION_FAILED/] });
-    portal.alterKeys(({ keys }) => ({ keys: [...keys, { ...(keys[0] as Jwk), kid: "second" }] }));
-    portal.nextIdToken({ header: { kid: undefined }, signedBy: "stranger" });
+    const { browser, url, provider } = await startWorld({ log: [/ERR_JWS_SIGNATURE_VERIFICATION_FAILED/] });
+    provider.alterKeys(({ keys }) => ({ keys: [...keys, { ...(keys[0] as Jwk), kid: "second" }] }));
+    provider.nextIdToken({ header: { kid: undefined }, signedBy: "stranger" });
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
   });
 
@@ -131,15 +131,15 @@ describe("the key set", () => {
     ["whose keys are no objects", { keys: ["x"] }, "id_token_signature_invalid", 400],
     ["that is HTML", "<html>", "portal_answer_invalid", 502],
   ])("%s is told", async (_name, sent, code, status) => {
-    const { browser, url, portal } = await startWorld({ log: [new RegExp(code)] });
-    portal.alterKeys(() => sent);
+    const { browser, url, provider } = await startWorld({ log: [new RegExp(code)] });
+    provider.alterKeys(() => sent);
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.includes(code)]).toEqual([status, true]);
   });
 
   test("that the portal cannot give is the portal's failure, and the next login works", async () => {
-    const { browser, url, portal } = await startWorld({ log: [/portal_failed/] });
-    portal.answerNext("/oauth2/jwks", (_req, res) => res.writeHead(500).end());
+    const { browser, url, provider } = await startWorld({ log: [/portal_failed/] });
+    provider.answerNext("/oauth2/jwks", (_req, res) => res.writeHead(500).end());
     expect((await browser.visit(`${url}/account`)).status).toBe(503);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
@@ -157,7 +157,7 @@ describe("verifySignature", () => {
   const answering = (body: unknown, status = 200) => vi.fn(async () => Response.json(body, { status }));
   const verifier = (fetch: () => Promise<Response>, announced: unknown = ["RS256"]) =>
     createVerifier({
-      algorithms: idTokenAlgorithms(undefined, announced),
+      algorithms: resolveIdTokenAlgorithms(undefined, announced),
       keys: new SigningKeys("https://portal.example/jwks", fetch),
       secret: undefined,
       refetch: new RefetchByKid(),
@@ -333,7 +333,7 @@ describe("verifySignature", () => {
 
   test("of 100 kids the oldest is forgotten first", () => {
     const policy = new RefetchByKid();
-    for (let n = 0; n <= 100; n += 1) policy.missed(`kid ${n}`);
+    for (let n = 0; n <= 100; n += 1) policy.recordMiss(`kid ${n}`);
     expect([0, 1, 100, 101].map((n) => policy.mayRefetch(`kid ${n}`))).toEqual([true, false, false, true]);
   });
 

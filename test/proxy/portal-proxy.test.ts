@@ -5,7 +5,7 @@ import express, { type ErrorRequestHandler, type Express } from "express";
 import express4 from "express4";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type PortalProxyOptions, portalProxy } from "../../lib/index.js";
-import { holdNext, json, TOKEN_SECONDS } from "../access/logged-in.js";
+import { holdNext, json, TOKEN_SECONDS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 import { close, startWorld } from "../support/world.js";
@@ -212,12 +212,12 @@ describe("a request below the path", () => {
   });
 
   test("needs the store only to read the session, and the portal not at all", async () => {
-    const { browser, url, store, portal } = await start();
-    const asked = portal.requests.length;
+    const { browser, url, store, provider } = await start();
+    const asked = provider.requests.length;
     store.calls();
     await browser.fetch(`${url}/api/x`);
     expect(store.calls()).toEqual(["readEntry"]);
-    expect(portal.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(asked);
   });
 
   test("uses a connection again", async () => {
@@ -291,7 +291,7 @@ describe("a mount", () => {
 
 describe("who is not logged in", () => {
   test("is told so by a problem, or sent to the portal when they navigate; the upstream is not asked", async () => {
-    const { url, upstream, portal } = await start();
+    const { url, upstream, provider } = await start();
     const stranger = new Browser();
     const refused = await stranger.fetch(`${url}/api/x`);
     expect([refused.status, JSON.parse(refused.body)]).toMatchObject([
@@ -299,7 +299,7 @@ describe("who is not logged in", () => {
       { code: "login_required", login: "/login" },
     ]);
     const sent = await stranger.navigate(`${url}/api/x`);
-    expect([sent.status, sent.headers.location?.startsWith(portal.issuer)]).toEqual([302, true]);
+    expect([sent.status, sent.headers.location?.startsWith(provider.issuer)]).toEqual([302, true]);
     expect(upstream.got).toEqual([]);
     expect((await stranger.visit(`${url}/api/x`)).body).toBe("data");
   });
@@ -362,8 +362,8 @@ describe("the token", () => {
   });
 
   test("that the portal renews no more is a 401 for a script, and the login for who navigates", async () => {
-    const { browser, url, upstream, portal, later } = await start({ log: [/refresh_refused/] });
-    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const { browser, url, upstream, provider, later } = await start({ log: [/refresh_refused/] });
+    provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     later(TOKEN_SECONDS);
     const { status, body } = await browser.fetch(`${url}/api/x`);
     expect([status, JSON.parse(body)]).toMatchObject([401, { code: "refresh_refused", login: "/login" }]);
@@ -372,8 +372,8 @@ describe("the token", () => {
   });
 
   test("that cannot be renewed as the portal is down is a 503", async () => {
-    const { browser, url, upstream, portal, later } = await start({ log: [/portal_unreachable/] });
-    portal.goDown();
+    const { browser, url, upstream, provider, later } = await start({ log: [/portal_unreachable/] });
+    provider.goDown();
     later(TOKEN_SECONDS);
     const { status, headers, body } = await browser.fetch(`${url}/api/x`, {
       method: "POST",
@@ -466,15 +466,15 @@ describe("a 401 of the upstream", () => {
   });
 
   test("is handed on while the portal is down: it says more than that", async () => {
-    const { browser, url, portal } = await startRefused({ log: [/portal_unreachable/] });
-    portal.goDown();
+    const { browser, url, provider } = await startRefused({ log: [/portal_unreachable/] });
+    provider.goDown();
     const { status, body } = await browser.fetch(`${url}/api/x`);
     expect([status, body]).toEqual([401, "the token has been revoked"]);
   });
 
   test("is ours, with the way to sign in, when the portal has ended the login", async () => {
-    const { browser, url, portal } = await startRefused({ log: [/refresh_refused/] });
-    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const { browser, url, provider } = await startRefused({ log: [/refresh_refused/] });
+    provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     const { status, body } = await browser.fetch(`${url}/api/x`);
     expect([status, JSON.parse(body)]).toMatchObject([401, { code: "refresh_refused", login: "/login" }]);
   });
@@ -496,14 +496,14 @@ describe("a 401 of the upstream", () => {
 
   test("whose browser leaves while the token is renewed is the last that the upstream hears of it", async () => {
     const gone = createGate();
-    const { open, upstream, portal } = await startRefused({
+    const { open, upstream, provider } = await startRefused({
       before: (app) =>
         void app.use("/api", (_req, res, next) => {
           res.once("close", gone.open);
           next();
         }),
     });
-    const refresh = holdNext(portal, "/oauth2/token");
+    const refresh = holdNext(provider, "/oauth2/token");
     const asking = open("/api/x").on("error", () => {});
     asking.end();
     await refresh.arrived;

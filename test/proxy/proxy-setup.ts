@@ -8,7 +8,7 @@ import {
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
 import { type PortalProxyOptions, portalProxy } from "../../lib/index.js";
-import { logIn } from "../access/logged-in.js";
+import { logIn } from "../access/signed-in-request.js";
 import { close, listen } from "../support/world.js";
 
 /** What an upstream got. */

@@ -14,7 +14,7 @@ import { inspector } from "../../lib/inspector/index.js";
 import { instrumentPortalAuth } from "../../lib/opentelemetry/index.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import * as testing from "../../lib/testing/index.js";
-import { json } from "../access/logged-in.js";
+import { json } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { observedStore } from "../support/stored-sessions.js";
@@ -42,7 +42,7 @@ function block(key: string, page?: string): Block {
 }
 
 const GUIDE = "example-app/guide";
-const startTestProvider = testing.startTestPortal;
+const startTestProvider = testing.startTestProvider;
 
 /** Returns what a block of users-and-hooks.md passes to portalAuth(): the `nth` one with this first line. */
 async function optionsOf(
@@ -79,7 +79,7 @@ test.each(["README.md", `${GUIDE}/getting-started.md`])(
   async (page) => {
     const recipe = await readFile(new URL("../../example-app/recipes/portal.mjs", import.meta.url), "utf8");
     const key = "// A provider on this machine, for trying things out: npm install --save-dev oidc-provider";
-    expect(block(key, page).code).toBe(recipe.replaceAll("startTestPortal", "startTestProvider"));
+    expect(block(key, page).code).toBe(recipe.replaceAll("startTestProvider", "startTestProvider"));
   },
 );
 
@@ -184,7 +184,7 @@ test("the README's routes need a role, call an API, and sign the user out on all
   onTestFinished(() => close(api));
   const origin = await listen(api);
   const one = block(key, "README.md");
-  const { url, browser, portal, me } = await startWorld({
+  const { url, browser, provider, me } = await startWorld({
     after: inApp({ ...one, code: one.code.replaceAll("https://api.example", origin) }),
     options: { apiOrigins: [origin] },
     log: [/not_permitted/],
@@ -192,7 +192,7 @@ test("the README's routes need a role, call an API, and sign the user out on all
   await browser.visit(`${url}/account`);
   expect((await browser.fetch(`${url}/admin`)).status).toBe(403);
   expect((await browser.fetch(`${url}/orders`)).body).toBe("[]");
-  portal.nextIdToken({ claims: { roles: ["admin"] } });
+  provider.nextIdToken({ claims: { roles: ["admin"] } });
   await browser.visit(`${url}/login`, { site: "same-origin" });
   expect((await browser.fetch(`${url}/admin`)).body).toBe("amara-okafor");
   const phone = new Browser();
@@ -229,7 +229,7 @@ test("name and e-mail are requested from userinfo, and saved at sign-in", async 
   const userinfo = vi.fn(fetch);
   await runBlock(block("const auth = portalAuth({", page), {
     portalAuth,
-    fetch: (_url: string, init: RequestInit) => userinfo(`${world.portal.issuer}/userinfo`, init),
+    fetch: (_url: string, init: RequestInit) => userinfo(`${world.provider.issuer}/userinfo`, init),
   });
   const world = await startWorld({
     options: given[0] ?? {},
@@ -245,7 +245,7 @@ test("name and e-mail are requested from userinfo, and saved at sign-in", async 
 test("the guards require a role and a scope, and a stronger sign-in", async () => {
   const one = block("app.get('/reports', requireAuth({ roles: ['manager', 'auditor'], scope: 'reports' })");
   const scope = { reports: { all: () => ["r1"] }, bank: { transfer: () => "done" } };
-  const { url, browser, portal } = await startWorld({
+  const { url, browser, provider } = await startWorld({
     after: inApp(one, scope),
     portal: { document: "full", acrValues: ["pwd", "mfa"] },
     options: { profile: "openid" },
@@ -253,8 +253,8 @@ test("the guards require a role and a scope, and a stronger sign-in", async () =
   });
   await browser.visit(`${url}/account`);
   expect((await browser.fetch(`${url}/reports`)).status).toBe(403);
-  portal.nextIdToken({ claims: { roles: ["auditor"] } });
-  portal.nextTokenAnswer({ scope: "openid reports" });
+  provider.nextIdToken({ claims: { roles: ["auditor"] } });
+  provider.nextTokenResponse({ scope: "openid reports" });
   await browser.visit(`${url}/login`, { site: "same-origin" });
   expect((await browser.fetch(`${url}/reports`)).body).toBe('["r1"]');
   const transfer = async () => (await browser.fetch(`${url}/transfer`, { method: "POST" })).status;
@@ -499,11 +499,11 @@ describe("hooks", () => {
     const key = "import { PortalAuthError } from 'express-portal-auth';";
     for (const members of [[], ["amara@lighthouse.example"]]) {
       const { hooks } = await optionsOf(key, { members });
-      const portal = { people: [{ sub: "amara-okafor", name: "Amara" }] };
+      const portal = { users: [{ sub: "amara-okafor", name: "Amara" }] };
       const {
         url,
         browser,
-        portal: started,
+        provider: started,
         me,
         asked,
       } = await startWorld({ portal, options: hooks ? { hooks } : {} });
@@ -534,11 +534,11 @@ describe("hooks", () => {
     const renderPage = async (name: string, { requestId }: { requestId: string }) =>
       `${name} ${requestId.length}`;
     const options = await optionsOf("portalAuth({", { audit, renderPage }, 2);
-    const { url, browser, portal } = await startWorld({ options, log: [/portal_unreachable/] });
-    portal.goDown();
+    const { url, browser, provider } = await startWorld({ options, log: [/portal_unreachable/] });
+    provider.goDown();
     const { status, body } = await browser.navigate(`${url}/login`, { site: "same-origin" });
     expect([status, body]).toEqual([503, "portal-is-down 12"]);
-    await portal.comeUp();
+    await provider.comeUp();
     await browser.visit(`${url}/account`);
     await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect(written).toEqual([["logout", "amara-okafor"]]);
@@ -598,7 +598,7 @@ describe("the test kit", () => {
     const code = one.code.replace("provider.register", `${guard}\nprovider.register`);
     const scope = { ...library, startTestProvider, app, url, secret: SESSION_SECRET };
     const { cookie, provider } = await runBlock({ code }, scope, ["cookie", "provider"]);
-    onTestFinished(() => (provider as testing.TestPortal).close());
+    onTestFinished(() => (provider as testing.TestProvider).close());
     expect(log).toHaveBeenCalledWith(200);
     const { status } = await fetch(`${url}/account`, { headers: { cookie: cookie as string } });
     expect(status).toBe(401);
@@ -609,10 +609,10 @@ describe("seeing what it does", () => {
   beforeAll(() => void vi.stubEnv("NODE_ENV", "test"));
 
   test("diagnose() answers for a readiness route", async () => {
-    const portal = await testing.startTestPortal();
-    onTestFinished(() => portal.close());
+    const provider = await testing.startTestProvider();
+    onTestFinished(() => provider.close());
     const env = {
-      ...portal.env,
+      ...provider.env,
       PORTAL_REDIRECT_URI: "http://127.0.0.1:3000/callback",
       SESSION_SECRET: "k7".repeat(5) + "abcdefgh".repeat(4),
     };
@@ -627,7 +627,7 @@ describe("seeing what it does", () => {
       200,
       [],
     ]);
-    portal.goDown(); // who is logged in can still be served
+    provider.goDown(); // who is logged in can still be served
     expect((await request(app).get("/ready")).status).toBe(200);
     env.SESSION_SECRET = "short";
     const { status, body } = await request(app).get("/ready");
@@ -666,8 +666,8 @@ describe("seeing what it does", () => {
     const log = vi.fn();
     const scope = { subscribe: listening, console: { log } };
     await runBlock(block("import { subscribe } from 'node:diagnostics_channel';"), scope);
-    const { url, browser, portal } = await startWorld({ log: [/code_refused/] });
-    portal.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    const { url, browser, provider } = await startWorld({ log: [/code_refused/] });
+    provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     await browser.visit(`${url}/account`);
     expect(log.mock.calls).toEqual([["login failed: code_refused (400) at exchange"]]);
   });

@@ -58,7 +58,7 @@ test60("testing.md: the test without a provider passes", async () => {
 test60("testing.md: the provider in the process signs a user in", async () => {
   const { code } = blockWith("testing.md", "console.log(await response.json())");
   const port = String(await freePort());
-  const module = code.replaceAll("startTestProvider", "startTestPortal").replaceAll("3210", port);
+  const module = code.replaceAll("startTestProvider", "startTestProvider").replaceAll("3210", port);
   const folder = await createFolder({ "try.mjs": module });
   const output = await runWell(process.execPath, ["try.mjs"], folder);
   expect(output).toContain("name: 'Amara Okafor'");

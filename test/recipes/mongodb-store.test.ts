@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Db, MongoClient } from "mongodb";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
-import type { RecordStore } from "../../lib/store/records.js";
+import type { RecordStore } from "../../lib/store/record-store.js";
 import { recordStoreChecks } from "../../lib/testing/index.js";
 import { describeWithMongodb } from "./mongodb-database.js";
 import { RECIPES } from "./start-recipe.js";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createPool, type Pool, type PoolOptions, type RowDataPacket } from "mysql2/promise";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { RecordStore } from "../../lib/store/records.js";
+import type { RecordStore } from "../../lib/store/record-store.js";
 import { recordStoreChecks } from "../../lib/testing/index.js";
 import { describeWithMariadb } from "../support/servers/describe.js";
 import { createMysqlDatabase } from "./mysql-database.js";

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { startTestPortal } from "../../dist/testing/index.js";
+import { startTestProvider } from "../../dist/testing/index.js";
 import { freePort } from "../support/servers/free-port.mjs";
 import { noRedis, startRedis } from "../support/servers/redis.mjs";
 
@@ -50,7 +50,7 @@ async function follow(name, tarball) {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const redis = name === "redis" ? await startRedis({ keep: true }) : undefined;
-  const portal = await startTestPortal({
+  const portal = await startTestProvider({
     redirectUris: [`${url}/callback`],
     logoutRedirectUris: [`${url}/`],
   });

@@ -20,12 +20,12 @@ const AMARA = "amara-okafor";
 
 /** What every app must do: a visitor at a guarded page goes to the portal, comes back to it, and can leave. */
 async function journey(
-  { browser, portal }: Pick<Recipe, "browser" | "portal">,
+  { browser, portal: provider }: Pick<Recipe, "browser" | "portal">,
   base: string,
   guarded = "/account",
 ) {
   const away = await browser.navigate(base + guarded);
-  expect(away.headers.location).toMatch(new RegExp(`^${portal.issuer}/oauth2/authorize`));
+  expect(away.headers.location).toMatch(new RegExp(`^${provider.issuer}/oauth2/authorize`));
   expect((await browser.fetch(base + guarded)).status).toBe(401);
   const page = await browser.visit(base + guarded);
   expect([page.status, page.body]).toEqual([200, expect.stringContaining(AMARA)]);
@@ -122,10 +122,14 @@ describe("express-4", () => {
   });
 
   test("hands on what a handler rejects with, and does not end", async () => {
-    const { browser, url, portal } = await startRecipe("express-4", { packages: { express: "express4" } });
+    const {
+      browser,
+      url,
+      portal: provider,
+    } = await startRecipe("express-4", { packages: { express: "express4" } });
     await browser.visit(`${url}/checkout`);
     expect(JSON.parse((await browser.fetch(`${url}/profile`)).body)).toMatchObject({ sub: AMARA });
-    portal.goDown();
+    provider.goDown();
     expect((await browser.fetch(`${url}/profile`)).status).toBe(503);
     expect((await browser.fetch(url)).status).toBe(200);
   });
@@ -134,9 +138,9 @@ describe("express-4", () => {
 /** Two processes of a recipe share a database: both know the user, and a logout at one counts at the other. */
 async function shareUsers(name: string, environment: Record<string, string>): Promise<void> {
   const one = await startRecipe(name, { environment });
-  const { browser, portal } = one;
+  const { browser, portal: provider } = one;
   const redirect = { PORTAL_REDIRECT_URI: `${one.url}/callback` };
-  const other = await startRecipe(name, { environment: { ...environment, ...redirect }, portal });
+  const other = await startRecipe(name, { environment: { ...environment, ...redirect }, portal: provider });
   await browser.visit(`${one.url}/account`);
   const account = async (url: string) => JSON.parse((await browser.fetch(`${url}/account`)).body);
   const accounts = [await account(one.url), await account(other.url)];
@@ -144,7 +148,7 @@ async function shareUsers(name: string, environment: Record<string, string>): Pr
   expect(accounts[0].process).not.toBe(accounts[1].process);
   await browser.navigate(`${other.url}/logout`, { site: "same-origin" });
   expect((await browser.fetch(`${one.url}/account`)).status).toBe(401);
-  await journey({ browser: new Browser(), portal }, one.url);
+  await journey({ browser: new Browser(), portal: provider }, one.url);
   await Promise.all([one.stop(), other.stop()]);
 }
 
@@ -185,12 +189,12 @@ describeWithRedis("redis", (redis) => {
   test("lets two processes know the same people, through the restart of either", async () => {
     const environment = { SESSION_STORE_URL: redis().url, TOKEN_ENCRYPTION_KEY: "k".repeat(40) };
     const one = await startRecipe("redis", { environment });
-    const { browser, portal } = one;
+    const { browser, portal: provider } = one;
     const [front, other] = [
       one.url,
       await startRecipe("redis", {
         environment: { ...environment, PORTAL_REDIRECT_URI: `${one.url}/callback` },
-        portal,
+        portal: provider,
       }),
     ];
     await browser.visit(`${front}/account`);
@@ -199,7 +203,7 @@ describeWithRedis("redis", (redis) => {
     expect([here.sub, there.sub, here.process !== there.process]).toEqual([AMARA, AMARA, true]);
     await one.stop();
     expect((await account(other.url)).sub).toBe(AMARA);
-    const again = await startRecipe("redis", { environment, portal, port: one.port });
+    const again = await startRecipe("redis", { environment, portal: provider, port: one.port });
     expect((await account(again.url)).sub).toBe(AMARA);
   });
 
@@ -315,20 +319,20 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
     const { path = "", base = path, change, environment } = settings;
     const port = await freePort();
     const { url, http, ca } = await startSite(port, change);
-    const portal = await startPortalFor(`${url}${path}/callback`);
+    const provider = await startPortalFor(`${url}${path}/callback`);
     await startRecipe("nginx", {
       port,
-      portal,
+      portal: provider,
       publicOrigin: url,
       callback: `${path}/callback`,
       environment: { BASE_PATH: base, ...environment },
     });
-    return { url, http, portal, browser: new Browser(ca) };
+    return { url, http, portal: provider, browser: new Browser(ca) };
   }
 
   test("ends TLS before it: logins work, and all cookies are Secure and __Host-", async () => {
-    const { url, portal, browser } = await startBehind();
-    await journey({ browser, portal }, url);
+    const { url, portal: provider, browser } = await startBehind();
+    await journey({ browser, portal: provider }, url);
     const set = browser.answers.flatMap(({ url: at, headers }) =>
       at.startsWith(url) ? (headers["set-cookie"] ?? []) : [],
     );
@@ -343,21 +347,21 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
   });
 
   test("lets the address of a long code through", async () => {
-    const { url, browser, portal } = await startBehind();
+    const { url, browser, portal: provider } = await startBehind();
     await browser.navigate(`${url}/login`);
     const { status, body } = await browser.navigate(`${url}/callback?state=x&code=${"c".repeat(7000)}`, {
       site: "cross-site",
     });
     expect([status, body]).toEqual([400, expect.stringContaining("login_not_found")]);
-    expect(portal.requests.some(({ path }) => path === "/oauth2/token")).toBe(false);
+    expect(provider.requests.some(({ path }) => path === "/oauth2/token")).toBe(false);
   });
 
   const withoutHeader = (text: string) => text.replace(/proxy_set_header X-Forwarded-Proto.*\n/, "\n");
 
   test("ends TLS and sends nothing: with PORTAL_TLS_TERMINATED=on logins work, and all cookies are Secure", async () => {
     const environment = { PORTAL_TLS_TERMINATED: "on" };
-    const { url, portal, browser } = await startBehind({ change: withoutHeader, environment });
-    await journey({ browser, portal }, url);
+    const { url, portal: provider, browser } = await startBehind({ change: withoutHeader, environment });
+    await journey({ browser, portal: provider }, url);
     const set = browser.answers.flatMap(({ url: at, headers }) =>
       at.startsWith(url) ? (headers["set-cookie"] ?? []) : [],
     );
@@ -383,8 +387,8 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
 
   test("hands a path on: the app lives below it", async () => {
     const change = (text: string) => text.replace("location / {", "location /shop/ {");
-    const { url, portal, browser } = await startBehind({ path: "/shop", change });
-    await journey({ browser, portal }, `${url}/shop`);
+    const { url, portal: provider, browser } = await startBehind({ path: "/shop", change });
+    await journey({ browser, portal: provider }, `${url}/shop`);
   });
 
   test("removes a path: the app does not know it, and all links of both have it", async () => {
@@ -392,8 +396,8 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
       text
         .replace("location / {", "location /shop/ {")
         .replace("http://127.0.0.1:3000;", "http://127.0.0.1:3000/;");
-    const { url, portal, browser } = await startBehind({ path: "/shop", base: "", change });
-    await journey({ browser, portal }, `${url}/shop`);
+    const { url, portal: provider, browser } = await startBehind({ path: "/shop", base: "", change });
+    await journey({ browser, portal: provider }, `${url}/shop`);
     const start = await browser.navigate(`${url}/shop/`);
     expect(start.body).toContain('<a href="login">');
   });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
-import { startTestPortal, type TestPortal } from "../../lib/testing/index.js";
+import { startTestProvider, type TestProvider } from "../../lib/testing/index.js";
 import { cleanEnvironment } from "../package/run.js";
 import { Browser } from "../support/browser.js";
 import { freePort } from "../support/servers/free-port.mjs";
@@ -21,7 +21,7 @@ export interface RecipeSettings {
   publicOrigin?: string;
   /** Of PORTAL_REDIRECT_URI. */
   callback?: string;
-  portal?: TestPortal;
+  portal?: TestProvider;
   port?: number;
   program?: string;
 }
@@ -29,7 +29,7 @@ export interface RecipeSettings {
 export interface Recipe {
   readonly url: string;
   readonly port: number;
-  readonly portal: TestPortal;
+  readonly portal: TestProvider;
   readonly browser: Browser;
   /** Asks it to end, as a platform does; resolves when it has. */
   stop(): Promise<void>;
@@ -41,9 +41,9 @@ export async function startRecipe(name: string, settings: RecipeSettings = {}): 
   const port = settings.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const redirectUri = `${settings.publicOrigin ?? url}${settings.callback ?? "/callback"}`;
-  const portal = settings.portal ?? (await startPortalFor(redirectUri));
+  const provider = settings.portal ?? (await startPortalFor(redirectUri));
   const env = cleanEnvironment({
-    ...portal.env,
+    ...provider.env,
     PORTAL_REDIRECT_URI: redirectUri,
     SESSION_SECRET: SECRET,
     TEST_PORT: String(port),
@@ -61,16 +61,16 @@ export async function startRecipe(name: string, settings: RecipeSettings = {}): 
     await running.exited;
   };
   onTestFinished(stop);
-  return { url, port, portal, browser: new Browser(), stop };
+  return { url, port, portal: provider, browser: new Browser(), stop };
 }
 
 const SECRET = randomBytes(32).toString("hex");
 
-export async function startPortalFor(redirectUri: string): Promise<TestPortal> {
+export async function startPortalFor(redirectUri: string): Promise<TestProvider> {
   const origin = new URL("/", redirectUri).href;
-  const portal = await startTestPortal({ redirectUris: [redirectUri], logoutRedirectUris: [origin] });
-  onTestFinished(() => portal.close());
-  return portal;
+  const provider = await startTestProvider({ redirectUris: [redirectUri], logoutRedirectUris: [origin] });
+  onTestFinished(() => provider.close());
+  return provider;
 }
 
 /** Copies a recipe to a folder of its own, with its packages beside it. */

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { emitNothing } from "../../lib/events/event-emitter.js";
-import { createRefreshOnce } from "../../lib/refresh/refresh-once.js";
-import type { RecordStore } from "../../lib/store/records.js";
+import { createRefreshSingleFlight } from "../../lib/refresh/refresh-single-flight.js";
+import type { RecordStore } from "../../lib/store/record-store.js";
 import {
   advance,
   createProvider,
@@ -52,7 +52,7 @@ describe.each(CLIENTS)("if the answer of the store is lost, and the client $does
       remove: async (...given) => answer(await records.remove(...given), undefined),
       index: records.index,
     } satisfies Partial<RecordStore>;
-    const process = createRefreshOnce(emitNothing);
+    const process = createRefreshSingleFlight(emitNothing);
     const { renew, waiting, arrived } = createProvider();
     const refresh = () => process(ID, refreshOf(loginIn(cut as unknown as RecordStore), renew));
     return {
@@ -134,7 +134,7 @@ describe.each(CLIENTS)("if the answer of the store is lost, and the client $does
     waiting[0]?.reject(new Error("no answer"));
     await failureOf(work);
     await advance(100);
-    await process.settled();
+    await process.waitForAll();
     expect([await read(), isLost()]).toEqual([
       expect.not.objectContaining({ refreshing: expect.anything() }),
       true,

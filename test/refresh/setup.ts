@@ -2,13 +2,18 @@ import { expect, onTestFinished, vi } from "vitest";
 import type { TokenSet } from "../../lib/contract/tokens.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { emitNothing } from "../../lib/events/event-emitter.js";
-import type { Refresh, RefreshedLogin, Renew, Renewed } from "../../lib/refresh/refresh.js";
-import { createRefreshOnce } from "../../lib/refresh/refresh-once.js";
+import { createRefreshSingleFlight } from "../../lib/refresh/refresh-single-flight.js";
+import type {
+  RefreshResult,
+  RefreshTask,
+  SendRefresh,
+  UpdatableLogin,
+} from "../../lib/refresh/refresh-task.js";
 import type { LoginRecord } from "../../lib/session/login-record.js";
 import { Logins } from "../../lib/session/logins.js";
 import { createRecordCodec } from "../../lib/session/record-codec.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
-import type { RecordStore } from "../../lib/store/records.js";
+import type { RecordStore } from "../../lib/store/record-store.js";
 import { loginRecord } from "../session/records.js";
 
 // A process is one createRefreshOnce(). Several of them share one store. Time stands still unless a test advances it.
@@ -47,12 +52,12 @@ const OPTIONS = {
   codec: createRecordCodec([], () => {}),
   clock: () => Date.now(),
   absoluteSeconds: 86_400,
-  findsBySid: false,
+  hasProviderSessionLists: false,
   warn: () => {},
 };
 
 /** The stored login, as a process sees it that reaches the store in this way. */
-export function loginIn(records: RecordStore): RefreshedLogin {
+export function loginIn(records: RecordStore): UpdatableLogin {
   const logins = new Logins({ ...OPTIONS, records });
   return { update: (change) => logins.update(ID, change) };
 }
@@ -70,13 +75,13 @@ export async function startLogin(tokens = token("0")) {
     read: async () => (await settled(logins.read(ID)))?.login?.record,
     /** What another process writes into the stored login. */
     change: (more: Partial<LoginRecord>) => settled(logins.update(ID, (stored) => ({ ...stored, ...more }))),
-    end: () => settled(logins.end(ID)),
+    end: () => settled(logins.remove(ID)),
   };
 }
 
 /** The login as a process sees it that a test can cut off from the store, or slow down. */
-export function connect(login: RefreshedLogin) {
-  const update: RefreshedLogin["update"] = async (change) => {
+export function connect(login: UpdatableLogin) {
+  const update: UpdatableLogin["update"] = async (change) => {
     if (connection.isCut) throw new Error("ECONNREFUSED");
     const after = await login.update(change);
     if (connection.answersAfterMs) await new Promise((done) => setTimeout(done, connection.answersAfterMs));
@@ -109,10 +114,14 @@ export async function settled<T>(work: Promise<T>): Promise<T> {
 
 /** A provider that answers when the test says so. */
 export function createProvider() {
-  const waiting: { resolve(renewed: Renewed): void; reject(error: unknown): void; with: LoginRecord }[] = [];
-  const renew = vi.fn<Renew>(
+  const waiting: {
+    resolve(renewed: RefreshResult): void;
+    reject(error: unknown): void;
+    with: LoginRecord;
+  }[] = [];
+  const renew = vi.fn<SendRefresh>(
     (stored) =>
-      new Promise<Renewed>((resolve, reject) => void waiting.push({ resolve, reject, with: stored })),
+      new Promise<RefreshResult>((resolve, reject) => void waiting.push({ resolve, reject, with: stored })),
   );
   return {
     renew,
@@ -121,23 +130,27 @@ export function createProvider() {
   };
 }
 
-export function refreshOf(login: RefreshedLogin, renew: Renew, more: Partial<Refresh> = {}): Refresh {
+export function refreshOf(
+  login: UpdatableLogin,
+  renew: SendRefresh,
+  more: Partial<RefreshTask> = {},
+): RefreshTask {
   return {
     login,
     clock: Date.now,
-    renewAtMostMs: 20_000,
-    isEnough: ({ version }) => version > 1,
-    endsSession: (error) => error === REFUSED,
+    maxRefreshMs: 20_000,
+    hasNewTokens: ({ version }) => version > 1,
+    shouldEndLogin: (error) => error === REFUSED,
     prepare: async () => renew,
-    afterRefusal: false,
-    onOrphan: () => {},
+    isAfterRefusal: false,
+    onUnsavedTokens: () => {},
     ...more,
   };
 }
 
 /** One refresh, by a process of its own. */
 export const refreshInProcess = (...given: Parameters<typeof refreshOf>): Promise<LoginRecord> =>
-  createRefreshOnce(emitNothing)(ID, refreshOf(...given));
+  createRefreshSingleFlight(emitNothing)(ID, refreshOf(...given));
 
 export const failureOf = (work: Promise<unknown>): Promise<PortalAuthError> =>
   work.then(

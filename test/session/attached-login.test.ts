@@ -1,35 +1,35 @@
 import type { Request } from "express";
 import { expect, test, vi } from "vitest";
-import { AttachedLogin, loginOf, loginsOf } from "../../lib/session/attached-login.js";
-import type { LoginPlace } from "../../lib/session/login-place.js";
+import { AttachedLogin, getRequestLogin, getRequestLogins } from "../../lib/session/attached-login.js";
+import type { LoginStorage } from "../../lib/session/login-storage.js";
 import { RequestLogin } from "../../lib/session/request-login.js";
 import { observedStore } from "../support/stored-sessions.js";
 import { startWorld } from "../support/world.js";
 import { quick, set } from "./slow-route.js";
 
 const attached = (name: string | undefined) => {
-  const login = new RequestLogin({} as Request, { rules: { name } } as LoginPlace, undefined);
+  const login = new RequestLogin({} as Request, { policy: { name } } as LoginStorage, undefined);
   return { login, portal: new AttachedLogin(login) };
 };
 
 test("the login of a portalAuth() with a name is not that of one without, although it is at req.portal", () => {
   const { login, portal } = attached("staff");
   const req = { portal, portals: { staff: portal } } as unknown as Request;
-  expect(loginOf(req, { name: "staff" })).toBe(login);
-  expect(loginOf(req, { name: undefined })).toBeUndefined();
+  expect(getRequestLogin(req, { name: "staff" })).toBe(login);
+  expect(getRequestLogin(req, { name: undefined })).toBeUndefined();
 });
 
 test.each([undefined, null, "eu", {}])(
   "what an application has put at req.portal is no login: %j",
   (portal) => {
-    expect(loginOf({ portal } as unknown as Request, { name: undefined })).toBeUndefined();
+    expect(getRequestLogin({ portal } as unknown as Request, { name: undefined })).toBeUndefined();
   },
 );
 
 test("all logins of a request are found", () => {
   const [unnamed, staff] = [attached(undefined), attached("staff")];
   const req = { portal: unnamed.portal, portals: { staff: staff.portal } } as unknown as Request;
-  expect(loginsOf(req)).toEqual([unnamed.login, staff.login]);
+  expect(getRequestLogins(req)).toEqual([unnamed.login, staff.login]);
 });
 
 test("the onError hook finds the user, if the session cannot be saved when the response ends", async () => {

@@ -1,7 +1,7 @@
 import type { Express } from "express";
 import { describe, expect, test } from "vitest";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
-import { PortalSessionStore } from "../../lib/store/session-store.js";
+import { PortalSessionStore } from "../../lib/store/portal-session-store.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { startWorld, type WorldOptions } from "../support/world.js";

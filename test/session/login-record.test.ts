@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { inspect } from "node:util";
 import { expect, test } from "vitest";
-import { keptUserAgent, LoginView } from "../../lib/session/login-record.js";
+import { LoginView, shortenUserAgent } from "../../lib/session/login-record.js";
 import { loginRecord } from "./records.js";
 
 const view = () => new LoginView(loginRecord({ authentication: { sid: "s", amr: ["pwd"] } }));
@@ -59,9 +59,9 @@ test.each<[string, (login: LoginView) => unknown]>([
 });
 
 test("a User-Agent is kept up to 256 characters", () => {
-  expect([keptUserAgent("a".repeat(300))?.length, keptUserAgent("short"), keptUserAgent(undefined)]).toEqual([
-    256,
-    "short",
-    undefined,
-  ]);
+  expect([
+    shortenUserAgent("a".repeat(300))?.length,
+    shortenUserAgent("short"),
+    shortenUserAgent(undefined),
+  ]).toEqual([256, "short", undefined]);
 });

@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from "vitest";
+import { getProviderSessionListName, getUserListName, LoginIndex } from "../../lib/session/login-index.js";
 import type { LoginRecord } from "../../lib/session/login-record.js";
 import { Logins } from "../../lib/session/logins.js";
-import { endsLogin, LogoutNotices } from "../../lib/session/logout-notices.js";
+import { LogoutNotices, shouldEndLogin } from "../../lib/session/logout-notices.js";
 import { createRecordCodec } from "../../lib/session/record-codec.js";
-import { providerSessionList, UserLogins, userList } from "../../lib/session/user-logins.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { createClock } from "../support/clock.js";
 import { loginRecord } from "./records.js";
@@ -16,7 +16,7 @@ const everywhere = (redirect_uri = "r", id = "the-logout") =>
   ({ reason: "everywhere", redirect_uri, id }) as const;
 
 const isEnded = async (notices: LogoutNotices, login: LoginRecord): Promise<boolean> =>
-  (await notices.of(["u"])).some((notice) => endsLogin(notice, login));
+  (await notices.read(["u"])).some((notice) => shouldEndLogin(notice, login));
 
 function start({ findsBySid = false } = {}) {
   const { clock, later } = createClock();
@@ -24,16 +24,22 @@ function start({ findsBySid = false } = {}) {
   const warnings: string[] = [];
   const codec = createRecordCodec([], () => {});
   const warn = (line: string) => void warnings.push(line);
-  const logins = new Logins({ records, codec, absoluteSeconds: 3600, findsBySid, warn });
+  const logins = new Logins({
+    records,
+    codec,
+    absoluteSeconds: 3600,
+    hasProviderSessionLists: findsBySid,
+    warn,
+  });
   const add = async (key: string, members: Partial<LoginRecord> = {}) => {
     const record = loginRecord({ login_id: key, ...members });
-    await logins.list(key, record);
+    await logins.addToIndex(key, record);
     await records.create(key, logins.encode(key, record), record.idle_ms);
     return record;
   };
   return {
     logins,
-    lists: new UserLogins(records),
+    lists: new LoginIndex(records),
     notices: new LogoutNotices(records),
     records,
     later,
@@ -48,7 +54,7 @@ describe("the list of a user's logins", () => {
     for (const key of ["s:a", "s:b"]) await add(key);
     await add("s:c", { claims: { sub: "jonas" } });
     await add("s:d", { client_id: "another" });
-    const of = (user: object) => lists.of(userList({ ...AMARA, ...user }));
+    const of = (user: object) => lists.listKeys(getUserListName({ ...AMARA, ...user }));
     expect([
       await of({}),
       await of({ sub: "jonas" }),
@@ -61,16 +67,16 @@ describe("the list of a user's logins", () => {
     async (sub) => {
       const { lists, add } = start();
       await add("s:a", { claims: { sub } });
-      expect([await lists.of(userList({ ...AMARA, sub })), await lists.of(userList(AMARA))]).toEqual([
-        ["s:a"],
-        [],
-      ]);
+      expect([
+        await lists.listKeys(getUserListName({ ...AMARA, sub })),
+        await lists.listKeys(getUserListName(AMARA)),
+      ]).toEqual([["s:a"], []]);
     },
   );
 
   test("does not mix up names of which one ends where the next begins", () => {
-    const one = userList({ issuer: "i", client_id: "cs", sub: "ub" });
-    expect(one).not.toBe(userList({ issuer: "i", client_id: "c", sub: "sub" }));
+    const one = getUserListName({ issuer: "i", client_id: "cs", sub: "ub" });
+    expect(one).not.toBe(getUserListName({ issuer: "i", client_id: "c", sub: "sub" }));
     expect(one).not.toContain("ub");
   });
 
@@ -78,9 +84,9 @@ describe("the list of a user's logins", () => {
     const { logins, records, add } = start();
     await add("s:a");
     await add("s:b", { claims: { sub: "jonas" } });
-    await records.index.add(userList(AMARA), "s:b", 60_000);
-    expect((await logins.of(userList(AMARA))).map(({ key }) => key)).toEqual(["s:a"]);
-    const { ended } = await logins.endAll(userList(AMARA), ANY, everywhere());
+    await records.index.add(getUserListName(AMARA), "s:b", 60_000);
+    expect((await logins.listByUser(getUserListName(AMARA))).map(({ key }) => key)).toEqual(["s:a"]);
+    const { ended } = await logins.removeByUser(getUserListName(AMARA), ANY, everywhere());
     expect(ended.map(({ key }) => key)).toEqual(["s:a"]);
     expect(await logins.read("s:b")).toBeDefined();
   });
@@ -90,18 +96,18 @@ describe("the list of a user's logins", () => {
     await add("s:a");
     later(60);
     await add("s:b");
-    expect(await lists.of(userList(AMARA))).toEqual(["s:b"]);
+    expect(await lists.listKeys(getUserListName(AMARA))).toEqual(["s:b"]);
   });
 
   test("drops a login that was ended", async () => {
     const { logins, lists, add } = start();
     await add("s:a");
-    const ended = await logins.end("s:a");
-    expect([ended?.record?.login_id, await lists.of(userList(AMARA)), await logins.end("s:a")]).toEqual([
-      "s:a",
-      [],
-      undefined,
-    ]);
+    const ended = await logins.remove("s:a");
+    expect([
+      ended?.record?.login_id,
+      await lists.listKeys(getUserListName(AMARA)),
+      await logins.remove("s:a"),
+    ]).toEqual(["s:a", [], undefined]);
   });
 
   test("costs a login the same calls of the store, whether the user has one login or a thousand", async () => {
@@ -109,14 +115,14 @@ describe("the list of a user's logins", () => {
     const calls = vi.spyOn(records.index, "add");
     for (let n = 0; n < 1000; n += 1) await add(`s:${n}`);
     expect(calls).toHaveBeenCalledTimes(1000);
-    expect(await logins.of(userList(AMARA))).toHaveLength(1000);
+    expect(await logins.listByUser(getUserListName(AMARA))).toHaveLength(1000);
   });
 
   test("names a login whose record cannot be decoded, beside the others", async () => {
     const { logins, records, add } = start();
     for (const key of ["s:a", "s:b"]) await add(key);
     await records.replace("s:a", 1, "broken");
-    const found = await logins.of(userList(AMARA));
+    const found = await logins.listByUser(getUserListName(AMARA));
     expect(found.map(({ key, login }) => [key, login?.record.login_id])).toEqual([
       ["s:a", undefined],
       ["s:b", "s:b"],
@@ -136,11 +142,11 @@ describe("a change of a login", () => {
   test("does nothing to a login that has ended, or that ends meanwhile", async () => {
     const { logins, add } = start();
     const record = await add("s:a");
-    await logins.end("s:a");
+    await logins.remove("s:a");
     expect(await logins.update("s:a", (stored) => ({ ...stored, version: 9 }))).toBeUndefined();
     await add("s:b");
     const gone = await logins.update("s:b", (stored) => {
-      void logins.end("s:b");
+      void logins.remove("s:b");
       return { ...stored, version: 9 };
     });
     expect([gone, await logins.read("s:b"), record.version]).toEqual([undefined, undefined, 3]);
@@ -150,7 +156,7 @@ describe("a change of a login", () => {
     const { logins, lists, add } = start();
     await add("s:a");
     expect(await logins.update("s:a", () => "remove")).toBeUndefined();
-    expect([await logins.read("s:a"), await lists.of(userList(AMARA))]).toEqual([undefined, []]);
+    expect([await logins.read("s:a"), await lists.listKeys(getUserListName(AMARA))]).toEqual([undefined, []]);
   });
 });
 
@@ -158,9 +164,13 @@ describe("a logout of the user everywhere", () => {
   test("ends the logins that are meant, and leaves the others", async () => {
     const { logins, add } = start();
     for (const key of ["s:a", "s:b", "s:c"]) await add(key);
-    const { ended } = await logins.endAll(userList(AMARA), ({ key }) => key !== "s:b", everywhere());
+    const { ended } = await logins.removeByUser(
+      getUserListName(AMARA),
+      ({ key }) => key !== "s:b",
+      everywhere(),
+    );
     expect(ended.map(({ key }) => key).sort()).toEqual(["s:a", "s:c"]);
-    expect((await logins.of(userList(AMARA))).map(({ key }) => key)).toEqual(["s:b"]);
+    expect((await logins.listByUser(getUserListName(AMARA))).map(({ key }) => key)).toEqual(["s:b"]);
   });
 
   test("ends a login that was written while it ran", async () => {
@@ -171,7 +181,7 @@ describe("a logout of the user everywhere", () => {
       if (key.startsWith("n:")) await add("s:b");
       return create(key, ...given);
     };
-    const { ended } = await logins.endAll(userList(AMARA), ANY, everywhere());
+    const { ended } = await logins.removeByUser(getUserListName(AMARA), ANY, everywhere());
     expect(ended.map(({ key }) => key)).toEqual(["s:a", "s:b"]);
   });
 
@@ -179,7 +189,7 @@ describe("a logout of the user everywhere", () => {
     const { logins, records, add, warnings } = start();
     await add("s:a");
     records.create = () => Promise.reject(new Error("OOM command not allowed"));
-    expect((await logins.endAll(userList(AMARA), ANY, everywhere())).ended).toHaveLength(1);
+    expect((await logins.removeByUser(getUserListName(AMARA), ANY, everywhere())).ended).toHaveLength(1);
     expect([await logins.read("s:a"), warnings.length]).toEqual([undefined, 1]);
   });
 
@@ -192,7 +202,7 @@ describe("a logout of the user everywhere", () => {
     "leaves a notice. A login that was asked for %s is begun, or not",
     async (_when, redirect_uri, ageMs, isBegun) => {
       const { logins, add, later } = start();
-      await logins.endAll(userList(AMARA), ANY, everywhere());
+      await logins.removeByUser(getUserListName(AMARA), ANY, everywhere());
       later(1);
       const record = await add("s:a", { redirect_uri });
       expect((await logins.confirm("s:a", record, () => ageMs)) !== undefined).toBe(isBegun);
@@ -204,26 +214,26 @@ describe("a logout of the user everywhere", () => {
     const findIn = (record: LoginRecord) => logins.findMissedLogout(record).then((found) => found?.reason);
     const before = await add("s:a", { redirect_uri: "r" });
     await logins.confirm("s:a", before, () => 0);
-    await notices.add(userList(AMARA), everywhere(), 3600_000);
+    await notices.add(getUserListName(AMARA), everywhere(), 3600_000);
     later(1);
     const after = await logins.confirm("s:b", await add("s:b", { redirect_uri: "r" }), () => 0);
     expect((await logins.read("s:b"))?.login?.record).toEqual(after);
     expect([await findIn(before), after && (await findIn(after))]).toEqual(["everywhere", undefined]);
-    await notices.add(userList(AMARA), everywhere("another", "at-another"), 3600_000);
+    await notices.add(getUserListName(AMARA), everywhere("another", "at-another"), 3600_000);
     expect(after && (await findIn(after))).toBeUndefined();
-    await notices.add(userList(AMARA), everywhere("r", "a-second-one"), 3600_000);
+    await notices.add(getUserListName(AMARA), everywhere("r", "a-second-one"), 3600_000);
     expect(after && (await findIn(after))).toBe("everywhere");
   });
 
   test("that comes while a login is confirmed ends it", async () => {
     const { logins, notices, records, add, later } = start();
-    await notices.add(userList(AMARA), everywhere(), 3600_000);
+    await notices.add(getUserListName(AMARA), everywhere(), 3600_000);
     later(1);
     const record = await add("s:a", { redirect_uri: "r" });
     const read = records.read.bind(records);
     vi.spyOn(records, "read").mockImplementationOnce(async (key) => {
       const stored = await read(key);
-      await logins.endAll(userList(AMARA), ANY, everywhere("r", "a-second-one"));
+      await logins.removeByUser(getUserListName(AMARA), ANY, everywhere("r", "a-second-one"));
       return stored;
     });
     expect([await logins.confirm("s:a", record, () => 0), await logins.read("s:a")]).toEqual([
@@ -235,7 +245,7 @@ describe("a logout of the user everywhere", () => {
   test("leaves a notice for as long as a login can live, and no longer", async () => {
     const { logins, later } = start();
     const login = loginRecord({ redirect_uri: "r" });
-    await logins.endAll(userList(AMARA), ANY, everywhere());
+    await logins.removeByUser(getUserListName(AMARA), ANY, everywhere());
     later(3599);
     expect(await logins.findMissedLogout(login)).toBeDefined();
     later(1);
@@ -285,7 +295,7 @@ describe("a logout by the provider", () => {
 
   test("is remembered for ten minutes if it names one session", async () => {
     const { logins, later } = start();
-    await logins.notify(userList(AMARA), logout({ sid: "s" }));
+    await logins.addNotice(getUserListName(AMARA), logout({ sid: "s" }));
     later(599);
     expect(await logins.findMissedLogout(login({ sid: "s", iat: 1000 }))).toBeDefined();
     later(1);
@@ -297,22 +307,24 @@ describe("a logout by the provider", () => {
     await add("s:a", { authentication: { sid: "s" } });
     await add("s:b", { authentication: { sid: "s" }, claims: { sub: "jonas" } });
     await add("s:c", { authentication: { sid: "other" }, claims: { sub: "sofia" } });
-    const users = await logins.lists.usersOf(providerSessionList(AMARA, "s"));
-    expect([...users].sort()).toEqual([userList(AMARA), userList({ ...AMARA, sub: "jonas" })].sort());
-    expect(await logins.lists.usersOf(providerSessionList({ ...AMARA, client_id: "another" }, "s"))).toEqual(
-      [],
+    const users = await logins.index.listUsers(getProviderSessionListName(AMARA, "s"));
+    expect([...users].sort()).toEqual(
+      [getUserListName(AMARA), getUserListName({ ...AMARA, sub: "jonas" })].sort(),
     );
+    expect(
+      await logins.index.listUsers(getProviderSessionListName({ ...AMARA, client_id: "another" }, "s")),
+    ).toEqual([]);
   });
 
   test("lists nothing by the provider's sessions if neither kind of logout is on", async () => {
     const { logins, add } = start();
     await add("s:a", { authentication: { sid: "s" } });
-    expect(await logins.lists.usersOf(providerSessionList(AMARA, "s"))).toEqual([]);
+    expect(await logins.index.listUsers(getProviderSessionListName(AMARA, "s"))).toEqual([]);
   });
 
   test("of a session that had no login yet ends the login that is just in progress", async () => {
     const { logins } = start({ findsBySid: true });
-    await logins.notify(providerSessionList(AMARA, "s"), logout({ sid: "s" }));
+    await logins.addNotice(getProviderSessionListName(AMARA, "s"), logout({ sid: "s" }));
     expect(await logins.findMissedLogout(login({ sid: "s", iat: 1000 }))).toBeDefined();
     expect(await logins.findMissedLogout(login({ sid: "other", iat: 1000 }))).toBeUndefined();
   });
@@ -339,7 +351,7 @@ describe("notices of one user", () => {
   test("have each an age and a life of their own", async () => {
     const { notices, later } = start();
     const known = async () =>
-      (await notices.of(["u"])).map(({ life_ms, age_ms }) => [life_ms / 1000, age_ms / 1000]);
+      (await notices.read(["u"])).map(({ life_ms, age_ms }) => [life_ms / 1000, age_ms / 1000]);
     await notices.add("u", everywhere("short"), 10_000);
     later(4);
     await notices.add("u", everywhere("long"), 60_000);

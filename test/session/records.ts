@@ -1,6 +1,6 @@
+import { getUserListName } from "../../lib/session/login-index.js";
 import type { LoginRecord } from "../../lib/session/login-record.js";
-import { userList } from "../../lib/session/user-logins.js";
-import type { RecordStore } from "../../lib/store/records.js";
+import type { RecordStore } from "../../lib/store/record-store.js";
 import type { Browser } from "../support/browser.js";
 import { CLIENT_ID, type World } from "../support/world.js";
 
@@ -29,9 +29,9 @@ export async function keyOfSession(browser: Browser, url: string): Promise<strin
 }
 
 /** The name of the list of a user's logins in this world. */
-export const listOf = ({ portal }: Pick<World, "portal">, sub = "amara-okafor"): string =>
-  userList({ issuer: portal.issuer, client_id: CLIENT_ID, sub });
+export const listOf = ({ provider }: Pick<World, "provider">, sub = "amara-okafor"): string =>
+  getUserListName({ issuer: provider.issuer, client_id: CLIENT_ID, sub });
 
 /** The keys of the logins of a user of this world, in any store. */
-export const keysOfLogins = (world: Pick<World, "portal">, { index }: RecordStore, sub?: string) =>
+export const keysOfLogins = (world: Pick<World, "provider">, { index }: RecordStore, sub?: string) =>
   index.list(listOf(world, sub));

@@ -1,7 +1,7 @@
 import session from "express-session";
 import { expect, test } from "vitest";
 import { portalAuth } from "../../lib/index.js";
-import { PortalSessionStore } from "../../lib/store/session-store.js";
+import { PortalSessionStore } from "../../lib/store/portal-session-store.js";
 import { AnotherStore } from "../support/another-store.js";
 import { Browser } from "../support/browser.js";
 import { observedStore } from "../support/stored-sessions.js";

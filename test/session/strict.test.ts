@@ -73,7 +73,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
 
     test("is met by who comes from another site: the guard has the page loaded anew, and no login begins", async () => {
       const site = await startAnotherSite();
-      const { url, asked, portal } = await startWorld(strict({ publicOrigin: site.origin }));
+      const { url, asked, provider } = await startWorld(strict({ publicOrigin: site.origin }));
       site.leadTo(new URL(url).port);
       const browser = await launchChromium();
       onTestFinished(() => browser.close());
@@ -83,12 +83,12 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
       await page.waitForURL(`${site.origin}/account`);
       const asks = asked("/oauth2/authorize").length;
       // the portal's host is another site than the app's
-      portal.answerNext("/elsewhere", (_req, res) =>
+      provider.answerNext("/elsewhere", (_req, res) =>
         res
           .writeHead(200, { "content-type": "text/html" })
           .end(`<a href="${site.origin}/account?from=mail">read</a>`),
       );
-      await page.goto(`${portal.issuer}/elsewhere`);
+      await page.goto(`${provider.issuer}/elsewhere`);
       await page.getByText("read").click();
       await page.waitForURL(`${site.origin}/account?from=mail`);
       await page.getByText("amara-okafor").waitFor();

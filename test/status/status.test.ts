@@ -159,11 +159,11 @@ describe("how it answers", () => {
   });
 
   test("without asking the portal for anything, though the token has ended", async () => {
-    const { status, later, portal } = await start();
-    const asked = portal.requests.length;
+    const { status, later, provider } = await start();
+    const asked = provider.requests.length;
     later(301);
     await status();
-    expect(portal.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(asked);
   });
 });
 
@@ -220,7 +220,7 @@ describe("it is no use of the session", () => {
 
   test("nor is it of any other session that the request has met: of a portalAuth() before this one, with or without a name", async () => {
     let staff: RequestHandler = (_req, _res, next) => next();
-    const { app, clock, url, browser, portal, later, me } = await start({
+    const { app, clock, url, browser, provider, later, me } = await start({
       before: (app) => app.use((req, res, next) => staff(req, res, next)),
       options: { sessionIdle: 1200 },
     });
@@ -236,7 +236,7 @@ describe("it is no use of the session", () => {
       ...client,
       clock,
       name: "staff",
-      issuer: portal.issuer,
+      issuer: provider.issuer,
       redirectUri,
       routes,
     });

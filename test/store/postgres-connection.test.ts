@@ -15,7 +15,7 @@ async function open(url: string, createsTables?: boolean) {
   const opened = openPostgres(url, {
     warn: (line) => lines.push(line),
     load,
-    ...(createsTables !== undefined && { createsTables }),
+    ...(createsTables !== undefined && { shouldCreateTables: createsTables }),
   });
   let isClosed = false;
   const close = async () => {
@@ -55,7 +55,13 @@ describeWithPostgres("a PostgreSQL that runs", (postgres) => {
 
   test("has the tables as soon as the store is opened", async () => {
     const { url } = await createDatabase();
-    const { store, lines, lacks, durability, trouble } = await open(url);
+    const {
+      store,
+      lines,
+      findMissingTables: lacks,
+      findDurabilityRisks: durability,
+      getConnectionError: trouble,
+    } = await open(url);
     expect([await lacks(), await durability(), trouble(), lines]).toEqual([undefined, [], undefined, []]);
     expect(await store.create("a", "text", HOUR_MS)).toBe(true);
   });
@@ -70,19 +76,19 @@ describeWithPostgres("a PostgreSQL that runs", (postgres) => {
   test("gets no tables from a doctor, who says what is missing, and whether the application creates it", async () => {
     const { name, url, client } = await createDatabase();
     const found = "the table portal_session or portal_session_index is missing";
-    const { lacks, lines } = await open(url, false);
+    const { findMissingTables: lacks, lines } = await open(url, false);
     expect(await lacks()).toEqual({ found, isMade: true });
     await client.query(`CREATE ROLE ${name} LOGIN`);
     await client.query("REVOKE CREATE ON SCHEMA public FROM public");
     const visitor = await open(url.replace("postgres@", `${name}@`), false);
-    expect(await visitor.lacks()).toEqual({ found, isMade: false });
+    expect(await visitor.findMissingTables()).toEqual({ found, isMade: false });
     expect([...lines, ...visitor.lines]).toEqual([]);
     expect((await client.query("SELECT * FROM pg_tables WHERE schemaname = 'public'")).rows).toEqual([]);
   });
 
   test("has tables that a crash would empty, which is a trouble", async () => {
     const { url, client } = await createDatabase();
-    const { durability } = await open(url);
+    const { findDurabilityRisks: durability } = await open(url);
     await client.query("ALTER TABLE portal_session_index SET UNLOGGED");
     expect(await durability()).toEqual([
       {

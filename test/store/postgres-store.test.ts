@@ -73,7 +73,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
 
     test("are not created where that is not wanted", async () => {
       const table = `test_${process.hrtime.bigint()}`;
-      const store = createPostgresStore(poolFor(postgres().url), { table, createsTables: false });
+      const store = createPostgresStore(poolFor(postgres().url), { table, shouldCreateTables: false });
       await expect(store.read("a")).rejects.toMatchObject({ code: "42P01" });
     });
 
@@ -272,7 +272,7 @@ describeWithPostgres("PostgreSQL", (postgres) => {
       await store.create("a", "text", HOUR_MS);
       await vi.waitFor(async () => expect(await rowsOf(pool, table)).toEqual(["a", "held"]));
       await holder.query("ROLLBACK");
-      const failing = createPostgresStore(pool, { table, createsTables: false });
+      const failing = createPostgresStore(pool, { table, shouldCreateTables: false });
       vi.spyOn(pool, "query").mockRejectedValueOnce(new Error("the sweep failed"));
       expect(await failing.create("b", "text", HOUR_MS)).toBe(true);
     });

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import type { EntryStore, RecordStore } from "../../lib/store/records.js";
+import type { EntryStore, RecordStore } from "../../lib/store/record-store.js";
 import { recordStoreChecks } from "../../lib/testing/index.js";
 
 // The behaviour that every record store and every entry store must have, whatever it keeps its data in.

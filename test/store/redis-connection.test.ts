@@ -22,7 +22,11 @@ async function open(url: string) {
 }
 
 test("a server that is down is reported once, without the password, and every call fails at once", async () => {
-  const { store, lines, trouble } = await open(`redis://user:${PASSWORD}@127.0.0.1:${await freePort()}/0`);
+  const {
+    store,
+    lines,
+    getConnectionError: trouble,
+  } = await open(`redis://user:${PASSWORD}@127.0.0.1:${await freePort()}/0`);
   for (let time = 0; time < 3; time += 1) await expect(store.read("a")).rejects.toBeInstanceOf(Error);
   expect(trouble()).toBe("ECONNREFUSED, no server listens at that host and port");
   expect(lines).toEqual([`The session store on Redis: ${trouble()}. Check SESSION_STORE_URL.`]);
@@ -69,7 +73,9 @@ describeWithRedis("a Redis that runs", (redis) => {
   });
 
   test("refuses the password, which is reported with its meaning", async () => {
-    const { lines, trouble } = await open(redis().url.replace("//", `//somebody:${PASSWORD}@`));
+    const { lines, getConnectionError: trouble } = await open(
+      redis().url.replace("//", `//somebody:${PASSWORD}@`),
+    );
     expect(lines).toEqual([
       "The session store on Redis: WRONGPASS, it does not accept that name and password. Check SESSION_STORE_URL.",
     ]);
@@ -77,12 +83,12 @@ describeWithRedis("a Redis that runs", (redis) => {
   });
 
   test("has everything that the store needs", async () => {
-    const { lacks, trouble, lines } = await open(redis().url);
+    const { findMissingTables: lacks, getConnectionError: trouble, lines } = await open(redis().url);
     expect([await lacks(), trouble(), lines]).toEqual([undefined, undefined, []]);
   });
 
   test("writes nothing to disk, which is a trouble, unless it saves or appends", async () => {
-    const { durability } = await open(redis().url);
+    const { findDurabilityRisks: durability } = await open(redis().url);
     const nothing = {
       by: "restart",
       found: "Redis writes nothing to disk",
@@ -106,7 +112,7 @@ describeWithRedis("a Redis that runs", (redis) => {
     "volatile-random",
     "volatile-ttl",
   ])("removes logins with the policy %s when memory is short, which is a trouble", async (policy) => {
-    const { durability, store } = await open(redis().url);
+    const { findDurabilityRisks: durability, store } = await open(redis().url);
     await config("maxmemory-policy", policy);
     onTestFinished(async () => void (await config("maxmemory-policy", "noeviction")));
     const advice = expect.stringMatching(/noeviction.*signs users out.*"log out everywhere" misses devices/);
@@ -136,12 +142,14 @@ describeWithRedis("a Redis that runs", (redis) => {
       "+@all",
       "-config",
     );
-    const { durability } = await open(redis().url.replace("//", `//reader:${PASSWORD}@`));
+    const { findDurabilityRisks: durability } = await open(
+      redis().url.replace("//", `//reader:${PASSWORD}@`),
+    );
     expect(await durability()).toBeUndefined();
   });
 
   test("comes back after a crash, and the same store works again", async () => {
-    const { store, trouble, lines } = await open(redis().url);
+    const { store, getConnectionError: trouble, lines } = await open(redis().url);
     await redis().kill();
     await expect.poll(trouble).toBeTruthy();
     await expect(store.read("s:a")).rejects.toBeInstanceOf(Error);

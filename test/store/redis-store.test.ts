@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createClient, RESP_TYPES } from "redis";
 import { expect, onTestFinished, test, vi } from "vitest";
-import type { EntryStore } from "../../lib/store/records.js";
+import type { EntryStore } from "../../lib/store/record-store.js";
 import { isRedisClient, type RedisClient } from "../../lib/store/redis-client.js";
 import * as scripts from "../../lib/store/redis-scripts.js";
 import { createRedisStore } from "../../lib/store/redis-store.js";

@@ -7,10 +7,10 @@ import express, {
 } from "express";
 import session, { type SessionOptions, type Store } from "express-session";
 import request, { type Response as Answer } from "supertest";
-import type { Lives } from "../../lib/store/lives.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
-import type { EntryStore } from "../../lib/store/records.js";
-import { PortalSessionStore } from "../../lib/store/session-store.js";
+import { PortalSessionStore } from "../../lib/store/portal-session-store.js";
+import type { EntryStore } from "../../lib/store/record-store.js";
+import type { SessionLifetime } from "../../lib/store/session-lifetime.js";
 import { createClock } from "../support/clock.js";
 import { createGate } from "../support/gate.js";
 
@@ -51,7 +51,7 @@ export interface AppOptions extends Omit<Partial<SessionOptions>, "store"> {
   /** Instead of one over `entries`. Its calls are not noted. */
   readonly store?: Store;
   readonly entries?: EntryStore;
-  readonly lives?: Lives;
+  readonly lives?: SessionLifetime;
   readonly framework?: typeof express;
 }
 
@@ -62,13 +62,13 @@ type Work = (req: Request, res: Response) => unknown;
 export function startSessionApp({
   entries,
   store: given,
-  lives,
+  lives: lifetime,
   framework = express,
   ...options
 }: AppOptions = {}) {
   const time = createClock();
   const watch = watchEntries(entries ?? createMemoryStore(time.clock));
-  const store = (given ?? new PortalSessionStore(watch.entries, lives)) as PortalSessionStore;
+  const store = (given ?? new PortalSessionStore(watch.entries, lifetime)) as PortalSessionStore;
   const works = new Map<string, Work>();
   const app: Express = framework();
   app.use(session({ secret: "s", store, resave: false, saveUninitialized: false, ...options }));

@@ -15,11 +15,11 @@ describeWithRedis("a store whose first connection takes a while", (redis) => {
       () => [session({ secret: "s", resave: false, saveUninitialized: false })],
     ],
   ])("delays a login, and does not fail it, with %s", async (_name, sessions) => {
-    const { browser, url, portal } = await startWorld();
+    const { browser, url, provider } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     redis().pause();
     const auth = portalAuth({
-      issuer: portal.issuer,
+      issuer: provider.issuer,
       clientId: CLIENT_ID,
       clientSecret: CLIENT_SECRET,
       redirectUri: `${url}/callback`,

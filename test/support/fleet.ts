@@ -1,6 +1,10 @@
 import { onTestFinished } from "vitest";
 import type { TokenSet } from "../../lib/index.js";
-import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/provider/test-provider.js";
+import {
+  type LocalProvider,
+  type LocalProviderOptions,
+  startLocalProvider,
+} from "../../lib/testing/provider/local-provider.js";
 import {
   type AppProcess,
   type AppSettings,
@@ -13,7 +17,7 @@ import { Browser } from "./browser.js";
 import { CLIENT_ID, CLIENT_SECRET, expectNothingSecret, SESSION_SECRET } from "./world.js";
 
 export interface FleetOptions {
-  portal?: Partial<PortalOptions>;
+  portal?: Partial<LocalProviderOptions>;
   options?: AppSettings["options"];
   session?: AppSettings["session"];
 }
@@ -30,7 +34,7 @@ export interface Fleet<Count extends number> {
   readonly apps: Several<Count>;
   /** What each of them was started with. */
   readonly settings: AppSettings;
-  readonly portal: Portal;
+  readonly portal: LocalProvider;
   readonly browser: Browser;
   /** What a process knows of the person who uses this browser. These three want an answer with status 200. */
   me(app: AppProcess, browser?: Browser): Promise<Me>;
@@ -41,7 +45,7 @@ export interface Fleet<Count extends number> {
   /** Further processes, as when one is replaced. */
   startMore<More extends number>(count: More): Promise<Several<More>>;
   /** Requests that the portal got at this path. */
-  asked(path: string): Portal["requests"];
+  asked(path: string): LocalProvider["requests"];
 }
 
 /**
@@ -62,10 +66,10 @@ export async function startFleet<Count extends number>(
   const client = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
   const redirectUri = `${url}/callback`;
   const addresses = { redirectUris: [redirectUri], logoutRedirectUris: [`${url}/`] };
-  const portal = await startPortal({ ...client, ...addresses, ...given.portal });
-  onTestFinished(() => portal.close());
+  const provider = await startLocalProvider({ ...client, ...addresses, ...given.portal });
+  onTestFinished(() => provider.close());
 
-  const { issuer } = portal;
+  const { issuer } = provider;
   const options = {
     issuer,
     profile: "tencent-ciam",
@@ -78,7 +82,7 @@ export async function startFleet<Count extends number>(
   await beginAll(running, settings);
   onTestFinished(async () => {
     await releaseAll(running); // by then the logs are whole
-    for (const app of running) expectNothingTold(app, browser, portal);
+    for (const app of running) expectNothingTold(app, browser, provider);
   });
 
   const ask = async (app: AppProcess, path: string, who: Browser) => {
@@ -90,7 +94,7 @@ export async function startFleet<Count extends number>(
     url,
     apps: apps as Several<Count>,
     settings,
-    portal,
+    portal: provider,
     browser,
     me: (app, who = browser) => ask(app, "/test/me", who),
     token: async (app, who = browser) => (await ask(app, "/token", who)).access_token,
@@ -100,7 +104,7 @@ export async function startFleet<Count extends number>(
       running.push(...(added as AppProcess[]));
       return added;
     },
-    asked: (path) => portal.requests.filter((request) => request.path === path),
+    asked: (path) => provider.requests.filter((request) => request.path === path),
   };
 }
 
@@ -109,12 +113,12 @@ async function releaseAll(apps: AppProcess[]): Promise<void> {
 }
 
 /** The tokens that the app has shown on purpose, so that a test can look at them, are nowhere else. */
-function expectNothingTold({ url, log }: AppProcess, { answers }: Browser, portal: Portal): void {
+function expectNothingTold({ url, log }: AppProcess, { answers }: Browser, provider: LocalProvider): void {
   const isShown = (path: string) => ["/test/me", "/token"].includes(path);
   const shown = answers.filter((answer) => isShown(new URL(answer.url).pathname) && answer.status === 200);
   const seenTokens = new Set(shown.flatMap(({ body }) => tokensIn(JSON.parse(body))));
   const others = answers.filter((answer) => !shown.includes(answer));
-  expectNothingSecret({ url, log, portal, seenTokens, browser: { answers: others } });
+  expectNothingSecret({ url, log, portal: provider, seenTokens, browser: { answers: others } });
 }
 
 function tokensIn({ access_token, tokens }: { access_token?: string; tokens?: TokenSet }): string[] {

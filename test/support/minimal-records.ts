@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { RecordStore, StoredRecord } from "../../lib/store/records.js";
+import type { RecordStore, StoredRecord } from "../../lib/store/record-store.js";
 
 interface Row {
   text: string;

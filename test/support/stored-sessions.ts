@@ -1,6 +1,6 @@
 import type { LoginRecord } from "../../lib/session/login-record.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
-import type { EntryStore } from "../../lib/store/records.js";
+import type { EntryStore } from "../../lib/store/record-store.js";
 
 /** A store in memory that shows what was written to it. */
 export interface ObservedStore extends EntryStore {

@@ -12,7 +12,11 @@ import {
   requireAuth,
   type TokenSet,
 } from "../../lib/index.js";
-import { type Portal, type PortalOptions, startPortal } from "../../lib/testing/provider/test-provider.js";
+import {
+  type LocalProvider,
+  type LocalProviderOptions,
+  startLocalProvider,
+} from "../../lib/testing/provider/local-provider.js";
 import { type Answer, Browser } from "./browser.js";
 import { watchRequests } from "./in-flight.js";
 
@@ -28,10 +32,10 @@ export interface WorldOptions {
   prefix?: string;
   /** Where portalAuth is mounted. Default "/". */
   mount?: string;
-  portal?: Partial<PortalOptions>;
+  portal?: Partial<LocalProviderOptions>;
   options?: PortalAuthOptions;
   /** Options that name an address of the provider. */
-  optionsFor?: (portal: Portal) => PortalAuthOptions;
+  optionsFor?: (provider: LocalProvider) => PortalAuthOptions;
   /** More of the app: before portalAuth, or after it. */
   before?: (app: Express) => void;
   after?: (app: Express) => void;
@@ -46,7 +50,7 @@ export interface World {
   readonly app: Express;
   /** The router, mounted in it. */
   readonly auth: PortalAuth;
-  readonly portal: Portal;
+  readonly provider: LocalProvider;
   readonly browser: Browser;
   /** Lines that were logged. */
   readonly log: string[];
@@ -55,7 +59,7 @@ export interface World {
     browser?: Browser,
   ): Promise<{ isAuthenticated: boolean; claims?: Record<string, unknown>; tokens?: TokenSet }>;
   /** Requests that the portal got at this path. */
-  asked(path: string): Portal["requests"];
+  asked(path: string): LocalProvider["requests"];
 }
 
 /**
@@ -71,7 +75,7 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
   const publicUrl = given.publicOrigin ?? url;
   const base = mount === "/" ? "" : mount;
   const redirectUri = `${publicUrl}${prefix}${base}/callback`;
-  const portal = await startPortal({
+  const provider = await startLocalProvider({
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
     redirectUris: [redirectUri],
@@ -79,7 +83,7 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
     ...given.portal,
   });
 
-  const toPortal = watchRequests(new URL(portal.issuer).origin);
+  const toPortal = watchRequests(new URL(provider.issuer).origin);
 
   const app = (given.express === 4 ? express4 : express)();
   const seenTokens = new Set<string>();
@@ -89,14 +93,14 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
   }
   before?.(app);
   const auth = portalAuth({
-    issuer: portal.issuer,
+    issuer: provider.issuer,
     profile: "tencent-ciam",
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
     redirectUri,
     secret: SESSION_SECRET,
     ...given.options,
-    ...given.optionsFor?.(portal),
+    ...given.optionsFor?.(provider),
   });
   app.use(mount, auth);
   const below = mount === "/" ? app : express.Router();
@@ -120,8 +124,8 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
   onTestFinished(async () => {
     await toPortal.untilAnswered();
     toPortal.stop();
-    await Promise.all([portal.close(), close(server)]);
-    expectNothingSecret({ url: publicUrl, browser, log, portal, seenTokens });
+    await Promise.all([provider.close(), close(server)]);
+    expectNothingSecret({ url: publicUrl, browser, log, portal: provider, seenTokens });
     const expected = [/memory of this process/, ...(given.log ?? [])];
     // Tests ask the app itself as well, which has another host than the public address.
     if (given.publicOrigin !== undefined)
@@ -134,13 +138,13 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
     url,
     app,
     auth,
-    portal,
+    provider,
     browser,
     log,
     async me(who = browser) {
       return JSON.parse((await who.fetch(`${publicUrl}${prefix}${base}/test/me`)).body);
     },
-    asked: (path) => portal.requests.filter((request) => request.path === path),
+    asked: (path) => provider.requests.filter((request) => request.path === path),
   };
 }
 
@@ -179,13 +183,13 @@ interface Evidence {
   url: string;
   browser: Pick<Browser, "answers">;
   log: string[];
-  portal: Pick<Portal, "requests">;
+  portal: Pick<LocalProvider, "requests">;
   seenTokens: Set<string>;
 }
 
 /** Whatever a test is about (and leaving aside the routes below /test/, which show tokens so that tests can look at them): no code, verifier, token or secret in an answer of the app, or in its log. */
-export function expectNothingSecret({ url, browser, log, portal, seenTokens }: Evidence): void {
-  const secrets = [...secretsOf(portal, browser.answers, url), ...seenTokens].filter(
+export function expectNothingSecret({ url, browser, log, portal: provider, seenTokens }: Evidence): void {
+  const secrets = [...secretsOf(provider, browser.answers, url), ...seenTokens].filter(
     ({ length }) => length > 8,
   );
   const answers = browser.answers
@@ -199,15 +203,15 @@ export function expectNothingSecret({ url, browser, log, portal, seenTokens }: E
 
 /** Secrets, codes, verifiers and refresh tokens: what the app at this address was given to keep, and what it has sent. */
 export function secretsOf(
-  portal: Pick<Portal, "requests">,
+  provider: Pick<LocalProvider, "requests">,
   answers: Browser["answers"],
   url: string,
 ): string[] {
-  const forms = portal.requests.map(({ body }) => new URLSearchParams(body));
+  const forms = provider.requests.map(({ body }) => new URLSearchParams(body));
   const sent = forms.flatMap((form) =>
     ["code", "code_verifier", "refresh_token"].flatMap((name) => form.getAll(name)),
   );
-  const basic = portal.requests.flatMap(
+  const basic = provider.requests.flatMap(
     ({ headers }) => /^Basic (.+)$/.exec(headers.authorization ?? "")?.[1] ?? [],
   );
   const codes = answers.filter((answer) => !answer.url.startsWith(url)).flatMap(codesIn);

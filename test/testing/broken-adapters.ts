@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { RecordIndex, RecordStore } from "../../lib/store/records.js";
+import type { RecordIndex, RecordStore } from "../../lib/store/record-store.js";
 import type { OpenRecords, Row } from "./open-records.js";
 
 /** The methods that are broken. The others stay correct. */

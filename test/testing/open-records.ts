@@ -1,4 +1,4 @@
-import type { RecordIndex, RecordStore, StoredRecord } from "../../lib/store/records.js";
+import type { RecordIndex, RecordStore, StoredRecord } from "../../lib/store/record-store.js";
 
 export interface Row {
   text: string;

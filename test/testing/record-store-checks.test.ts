@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import type { RecordStore } from "../../lib/store/records.js";
+import type { RecordStore } from "../../lib/store/record-store.js";
 import { recordStoreChecks } from "../../lib/testing/index.js";
 import { BROKEN, type Break } from "./broken-adapters.js";
 import { OpenRecords } from "./open-records.js";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createJoin, createQueue } from "../../lib/util/queue.js";
+import { createQueue, createSingleFlight } from "../../lib/util/queue.js";
 
 /** Work that goes on until it is told to end; and what began and ended, in order. */
 function createWorks() {
@@ -58,7 +58,7 @@ describe("in a queue", () => {
 describe("joined", () => {
   test("whoever comes while work is under way shares its outcome; it is done once", async () => {
     const { work, end, story } = createWorks();
-    const join = createJoin<string>();
+    const join = createSingleFlight<string>();
     const all = [join("x", work("first")), join("x", work("second")), join("x", work("third"))];
     end("first");
     expect(await Promise.all(all)).toEqual(["done by first", "done by first", "done by first"]);
@@ -67,7 +67,7 @@ describe("joined", () => {
 
   test("work of another name is done beside it", async () => {
     const { work, end } = createWorks();
-    const join = createJoin<string>();
+    const join = createSingleFlight<string>();
     const [one, other] = [join("x", work("one")), join("y", work("other"))];
     end("other");
     expect(await other).toBe("done by other");
@@ -77,7 +77,7 @@ describe("joined", () => {
 
   test.each(["end", "fail"] as const)("whoever comes after it (%s) has it done anew", async (how) => {
     const { work, end, fail, story } = createWorks();
-    const join = createJoin<string>();
+    const join = createSingleFlight<string>();
     const first = join("x", work("first"));
     const shared = join("x", work("shared"));
     (how === "end" ? end : fail)("first");
@@ -93,10 +93,10 @@ describe("joined", () => {
 
   test("it can be waited for until all is done, whichever way it ends", async () => {
     const { work, end, fail } = createWorks();
-    const join = createJoin<string>();
+    const join = createSingleFlight<string>();
     const outcomes = Promise.allSettled([join("x", work("first")), join("y", work("second"))]);
     let isSettled = false;
-    const waited = join.settled().then(() => {
+    const waited = join.waitForAll().then(() => {
       isSettled = true;
     });
     fail("first");
@@ -105,6 +105,6 @@ describe("joined", () => {
     end("second");
     await waited;
     await outcomes;
-    await join.settled(); // nothing is under way
+    await join.waitForAll(); // nothing is under way
   });
 });

@@ -1,7 +1,7 @@
 import type { Express } from "express";
 import { expect, test } from "vitest";
 import { portalErrors, portalProxy, requireAuth } from "../../lib/index.js";
-import { json, type LoggedIn, logIn, TOKEN_SECONDS } from "../access/logged-in.js";
+import { json, type LoggedIn, logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 import type { Answer } from "../support/browser.js";
 import type { WorldOptions } from "../support/world.js";
 
@@ -25,12 +25,12 @@ function fail(message = "made to fail"): never {
 
 /** The provider ends the code exchange of a login with this answer; so the callback fails. */
 async function failedCallbacks(
-  { browser, url, portal }: LoggedIn,
+  { browser, url, provider }: LoggedIn,
   times: number,
   answer = down,
 ): Promise<Answer[]> {
   const callback = await browser.loginUntilCallback(`${url}/login`);
-  portal.answerNext(TOKEN_ENDPOINT, answer);
+  provider.answerNext(TOKEN_ENDPOINT, answer);
   return Promise.all(Array.from({ length: times }, () => browser.navigate(callback)));
 }
 
@@ -49,10 +49,10 @@ function routes(app: Express): void {
 const withRoutes: Partial<WorldOptions> = { after: routes };
 
 /** The access token has ended, and the provider answers so when it is asked for another. */
-const refreshes = (path: string, times: number, answer: Parameters<LoggedIn["portal"]["answerNext"]>[1]) =>
-  async function act({ browser, url, portal, later }: LoggedIn): Promise<Answer[]> {
+const refreshes = (path: string, times: number, answer: Parameters<LoggedIn["provider"]["answerNext"]>[1]) =>
+  async function act({ browser, url, provider, later }: LoggedIn): Promise<Answer[]> {
     later(TOKEN_SECONDS);
-    portal.answerNext(TOKEN_ENDPOINT, answer);
+    provider.answerNext(TOKEN_ENDPOINT, answer);
     return Promise.all(Array.from({ length: times }, () => browser.fetch(url + path)));
   };
 
@@ -97,7 +97,7 @@ const CASES: readonly Case[] = [
   {
     name: "a silent login that the provider fails",
     given: { portal: { document: "full" }, options: { profile: "openid", silentLogin: true } },
-    async act({ browser, url, portal }) {
+    async act({ browser, url, provider }) {
       await browser.jar.removeAllCookies();
       await browser.jar.setCookie("portal-silent=1; Path=/", url);
       const begun = await browser.navigate(`${url}/`);
@@ -106,7 +106,7 @@ const CASES: readonly Case[] = [
         "state",
         String(new URL(String(begun.headers.location)).searchParams.get("state")),
       );
-      back.searchParams.set("iss", portal.issuer);
+      back.searchParams.set("iss", provider.issuer);
       back.searchParams.set("error", "server_error");
       const answer = await browser.navigate(back, { site: "cross-site" });
       expect([answer.status, answer.headers.location]).toEqual([303, "/"]);
@@ -175,16 +175,16 @@ const CASES: readonly Case[] = [
   },
   {
     name: "a logout while the provider is down",
-    async act({ browser, url, portal }) {
-      portal.goDown();
+    async act({ browser, url, provider }) {
+      provider.goDown();
       await browser.navigate(`${url}/logout`, { site: "same-origin" });
       return [];
     },
   },
   {
     name: "a logout whose revocation the provider fails",
-    async act({ browser, url, portal }) {
-      portal.answerNext("/oauth2/revoke", json(503, {}));
+    async act({ browser, url, provider }) {
+      provider.answerNext("/oauth2/revoke", json(503, {}));
       await browser.navigate(`${url}/logout`, { site: "same-origin" });
       return [];
     },
@@ -195,7 +195,7 @@ const CASES: readonly Case[] = [
     async act(world) {
       const others = [await world.another(), await world.another()];
       expect(others).toHaveLength(2);
-      world.portal.answerNext("/oauth2/revoke", json(503, {}), 3);
+      world.provider.answerNext("/oauth2/revoke", json(503, {}), 3);
       await world.browser.navigate(`${world.url}/leave`, { method: "POST", site: "same-origin", form: {} });
       await expect.poll(() => world.asked("/oauth2/revoke")).toHaveLength(3);
       return [];

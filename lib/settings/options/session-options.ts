@@ -1,8 +1,8 @@
 import * as v from "valibot";
-import { reservedKey } from "../../session/reserved-keys.js";
-import { isStore, whyNoStore } from "../../store/open-store.js";
-import { isStoreAddress, MEMORY } from "../../store/store-address.js";
-import type { StoreObject } from "../../store/store-given.js";
+import { findReservedKey } from "../../session/reserved-keys.js";
+import { describeInvalidStore, isStore } from "../../store/open-store.js";
+import type { StoreObject } from "../../store/store-option.js";
+import { isStoreUrl, MEMORY_URL } from "../../store/store-url.js";
 import { NONE, option, REQUIRED, value } from "../option-record.js";
 import { seconds, secrets } from "../option-schemas.js";
 import { showSecrets, showStore, showText } from "../show-value.js";
@@ -37,14 +37,14 @@ export const sessionOptions = {
           v.custom<StoreObject>(isObject),
           v.check(
             (written) => isStore(written),
-            ({ input }) => whyNoStore(input),
+            ({ input }) => describeInvalidStore(input),
           ),
         ),
-        v.pipe(v.string(), v.trim(), v.check(isStoreAddress, STORE)),
+        v.pipe(v.string(), v.trim(), v.check(isStoreUrl, STORE)),
       ],
       STORE,
     ),
-    default: value(MEMORY),
+    default: value(MEMORY_URL),
     show: showStore,
   }),
   tokenEncryptionKey: option({
@@ -76,7 +76,7 @@ export const sessionOptions = {
     schema: v.pipe(
       v.array(v.pipe(v.string(), v.nonEmpty()), "write a list of session keys"),
       v.check(
-        (keys) => reservedKey(keys) === undefined,
+        (keys) => findReservedKey(keys) === undefined,
         "write keys of your own: id, cookie, portal and the like are taken",
       ),
     ),

@@ -1,5 +1,5 @@
 /** Somebody who can log in. Everything here is what /userinfo tells; `sub` and `name` are on the login page too. */
-export interface Person {
+export interface DemoUser {
   /** The person's identifier. */
   readonly sub: string;
   /** The full name. */
@@ -16,19 +16,19 @@ export interface Person {
   readonly [claim: string]: unknown;
 }
 
-const PERSONAL_CLAIMS = ["sub", "name", "nickname", "email", "zoneinfo", "locale"];
+const STANDARD_CLAIMS = ["sub", "name", "nickname", "email", "zoneinfo", "locale"];
 
 /** What of somebody no portal is known to tell by itself, so that it is the application's. */
-export const ownClaimsOf = (person: Person | undefined): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(person ?? {}).filter(([name]) => !PERSONAL_CLAIMS.includes(name)));
+export const getCustomClaims = (user: DemoUser | undefined): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(user ?? {}).filter(([name]) => !STANDARD_CLAIMS.includes(name)));
 
 /** What these people may tell of themselves. */
-export const claimsOf = (people: Iterable<Person>): string[] => [
-  ...new Set([...PERSONAL_CLAIMS, ...[...people].flatMap(Object.keys)]),
+export const listClaimNames = (users: Iterable<DemoUser>): string[] => [
+  ...new Set([...STANDARD_CLAIMS, ...[...users].flatMap(Object.keys)]),
 ];
 
 /** The addresses end in .example, which belongs to nobody (RFC 2606). */
-export const DEMO_PEOPLE: readonly Person[] = [
+export const DEMO_USERS: readonly DemoUser[] = [
   {
     sub: "lin-xiaoyu",
     name: "Lin Xiaoyu 林小雨",

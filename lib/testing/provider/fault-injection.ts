@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Signer } from "./keys.js";
+import type { Signer } from "./provider-keys.js";
 
 /** Answers a request instead of the portal. */
-export type Answer = (req: IncomingMessage, res: ServerResponse) => void;
+export type Responder = (req: IncomingMessage, res: ServerResponse) => void;
 
 /** How an ID token differs from what it would be. */
 export interface IdTokenChanges {
@@ -17,10 +17,10 @@ export interface IdTokenChanges {
 }
 
 /** A good answer as it goes over the wire. */
-export type Writing = (json: string) => Written;
+export type TokenResponseWriter = (json: string) => WrittenResponse;
 
 /** What is sent instead. */
-export interface Written {
+export interface WrittenResponse {
   /** As it goes over the wire. */
   body: string | Buffer;
   /** Those of the answer. */
@@ -30,62 +30,63 @@ export interface Written {
 type Change<T> = (sent: T) => unknown;
 
 /** What the portal has been asked to do wrong, and has not done yet. */
-export class Mischief {
-  readonly #answers = new Map<string, Answer[]>();
-  readonly idTokens: IdTokenChanges[] = [];
-  readonly tokenAnswers: Record<string, unknown>[] = [];
-  readonly writings: Writing[] = [];
+export class FaultInjection {
+  readonly #answers = new Map<string, Responder[]>();
+  readonly idTokenChanges: IdTokenChanges[] = [];
+  readonly tokenResponseChanges: Record<string, unknown>[] = [];
+  readonly tokenResponseWriters: TokenResponseWriter[] = [];
   aheadSeconds = 0;
   /** How long an answer takes, in milliseconds: by path, or for all. */
   readonly delays = new Map<string | undefined, number>();
-  readonly discovery = new Standing<Record<string, unknown>>();
-  readonly keys = new Standing<{ keys: unknown[] }>();
+  readonly discovery = new StandingChange<Record<string, unknown>>();
+  readonly keys = new StandingChange<{ keys: unknown[] }>();
 
-  answerNext(path: string, answer: Answer, times: number): void {
+  answerNext(path: string, answer: Responder, times: number): void {
     const waiting = this.#answers.get(path) ?? [];
-    waiting.push(...new Array<Answer>(times).fill(answer));
+    waiting.push(...new Array<Responder>(times).fill(answer));
     this.#answers.set(path, waiting);
   }
 
   /** What waits is forgotten; what is said from now on is as it should be. */
-  behave(): void {
+  clear(): void {
     this.#answers.clear();
-    for (const waiting of [this.idTokens, this.tokenAnswers, this.writings]) waiting.length = 0;
-    for (const standing of [this.discovery, this.keys]) standing.becomes(undefined);
+    for (const waiting of [this.idTokenChanges, this.tokenResponseChanges, this.tokenResponseWriters])
+      waiting.length = 0;
+    for (const standing of [this.discovery, this.keys]) standing.set(undefined);
     this.delays.clear();
     this.aheadSeconds = 0;
   }
 
   /** What it has been asked to do, and nobody has met yet. */
-  get unmet(): string[] {
+  get pending(): string[] {
     return [
       ...[...this.#answers].flatMap(([path, waiting]) => waiting.map(() => path)),
-      ...this.idTokens.map(() => "an ID token"),
-      ...this.tokenAnswers.map(() => "members of a token answer"),
-      ...this.writings.map(() => "a token answer's writing"),
-      ...(this.discovery.isUnmet ? ["the discovery document"] : []),
-      ...(this.keys.isUnmet ? ["the keys"] : []),
+      ...this.idTokenChanges.map(() => "an ID token"),
+      ...this.tokenResponseChanges.map(() => "members of a token answer"),
+      ...this.tokenResponseWriters.map(() => "a token answer's writing"),
+      ...(this.discovery.isPending ? ["the discovery document"] : []),
+      ...(this.keys.isPending ? ["the keys"] : []),
     ];
   }
 
-  takeAnswer(path: string): Answer | undefined {
+  takeAnswer(path: string): Responder | undefined {
     return this.#answers.get(path)?.shift();
   }
 }
 
 /** What is sent from now on, and not only the next time. */
-class Standing<T> {
+class StandingChange<T> {
   #change: Change<T> | undefined;
-  isUnmet = false;
+  isPending = false;
 
-  becomes(change: Change<T> | undefined): void {
+  set(change: Change<T> | undefined): void {
     this.#change = change;
-    this.isUnmet = change !== undefined;
+    this.isPending = change !== undefined;
   }
 
   /** A change may return another thing altogether, or alter what it was given and return nothing. */
-  of(original: T): unknown {
-    this.isUnmet = false;
+  apply(original: T): unknown {
+    this.isPending = false;
     const changed = this.#change?.(original);
     return changed === undefined ? original : changed;
   }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { escapeHtml, renderHtmlDocument } from "../../util/html.js";
-import type { Person } from "./demo-users.js";
+import type { DemoUser } from "./demo-users.js";
 import { PAGE_STYLE } from "./page-style.js";
 
 const STYLE_HASH = createHash("sha256").update(PAGE_STYLE).digest("base64");
@@ -9,18 +9,18 @@ const STYLE_HASH = createHash("sha256").update(PAGE_STYLE).digest("base64");
 const page = (title: string, content: string): string =>
   renderHtmlDocument({ lang: "en", title, style: PAGE_STYLE, content });
 
-const personButton = ({ sub, name, email = "" }: Person): string =>
+const renderUserButton = ({ sub, name, email = "" }: DemoUser): string =>
   `<button name="sub" value="${escapeHtml(sub)}"><span class="face" aria-hidden="true">${escapeHtml([...name][0] ?? "")}</span>` +
   `<span class="name">${escapeHtml(name)}</span><span class="email">${escapeHtml(email)}</span></button>`;
 
-export interface LoginPage {
+export interface LoginPageContent {
   readonly clientId: string;
   readonly authSourceId?: string | undefined;
-  readonly people: Iterable<Person>;
+  readonly users: Iterable<DemoUser>;
 }
 
 /** The form has no action: it goes back to the address of the page, which says whose login this is. */
-export function loginPage({ clientId, authSourceId, people }: LoginPage): string {
+export function renderLoginPage({ clientId, authSourceId, users }: LoginPageContent): string {
   const source =
     authSourceId === undefined ? "" : `\n<p>Login source: <b>${escapeHtml(authSourceId)}</b></p>`;
   return page(
@@ -29,13 +29,13 @@ export function loginPage({ clientId, authSourceId, people }: LoginPage): string
 <p><b>${escapeHtml(clientId)}</b> wants to know who you are.</p>${source}
 <p class="note">This is a demo portal. It runs on this computer only, its people are made up, and it never asks for a password.</p>
 <form method="post">
-${Array.from(people, personButton).join("\n")}
+${Array.from(users, renderUserButton).join("\n")}
 <button class="deny" name="deny" value="yes">Deny</button>
 </form>`,
   );
 }
 
-export const errorPage = (error: string, description = ""): string =>
+export const renderErrorPage = (error: string, description = ""): string =>
   page(
     "Not possible – demo portal",
     `<h1>That did not work</h1>
@@ -43,14 +43,14 @@ export const errorPage = (error: string, description = ""): string =>
 <p><b>${escapeHtml(error)}</b><br>${escapeHtml(description)}</p>`,
   );
 
-export const farewellPage = (): string =>
+export const renderLoggedOutPage = (): string =>
   page(
     "Logged out – demo portal",
     "<h1>You are logged out</h1>\n<p>The demo portal will ask again next time.</p>",
   );
 
 /** While it is shown the applications' frames are loaded, and then it goes on (OpenID Connect Front-Channel Logout 1.0, section 2). */
-function framesPage(frames: readonly string[], target: string | undefined): string {
+function renderFramesPage(frames: readonly string[], target: string | undefined): string {
   const framed = frames.map(
     (address) => `<iframe src="${escapeHtml(address)}" title="Logout" hidden></iframe>`,
   );
@@ -68,7 +68,7 @@ export function sendFrames(res: ServerResponse, frames: readonly string[], targe
   const refresh = target === undefined ? {} : { Refresh: `${FRAMES_SECONDS}; url=${target}` };
   res
     .writeHead(200, { ...headers, "Content-Security-Policy": policy, ...refresh })
-    .end(framesPage(frames, target));
+    .end(renderFramesPage(frames, target));
 }
 
 /**

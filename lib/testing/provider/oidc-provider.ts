@@ -1,13 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { exportJWK, generateKeyPair } from "jose";
 import type { Configuration, JWK } from "oidc-provider";
-import { claimsOf } from "./demo-users.js";
-import { errorPage, pageHeaders } from "./login-pages.js";
-import { memory } from "./memory.js";
-import { isRegistered, type PortalClient, type Settings } from "./test-provider-options.js";
+import { listClaimNames } from "./demo-users.js";
+import {
+  isRegisteredUrl,
+  type LocalProviderSettings,
+  type ProviderClient,
+} from "./local-provider-options.js";
+import { pageHeaders, renderErrorPage } from "./login-pages.js";
+import { createMemoryAdapter } from "./memory-adapter.js";
 
-type Library = typeof import("oidc-provider");
-export type Provider = InstanceType<Library["default"]>;
+type OidcProviderModule = typeof import("oidc-provider");
+export type OidcProvider = InstanceType<OidcProviderModule["default"]>;
 
 const DAY_SECONDS = 86_400;
 
@@ -15,7 +19,7 @@ const DAY_SECONDS = 86_400;
  * oidc-provider says at import that it wants Node 22. What the portal uses of it works on Node 20 as well, which the
  * tests prove there, and a notice at each start would only worry those who try the example.
  */
-async function importQuietly(): Promise<Library> {
+async function importWithoutWarning(): Promise<OidcProviderModule> {
   const { warn } = console;
   console.warn = (...said: unknown[]) => {
     if (!String(said[0]).includes("oidc-provider WARNING")) warn(...said);
@@ -32,31 +36,31 @@ async function importQuietly(): Promise<Library> {
   }
 }
 
-interface Ingredients {
-  readonly library: Library;
+interface PreparedProvider {
+  readonly library: OidcProviderModule;
   readonly internalKey: JWK;
 }
 
-let ingredients: Promise<Ingredients> | undefined;
+let prepared: Promise<PreparedProvider> | undefined;
 
 /**
  * What takes a while, once for each process. The internal key signs the provider's own ID tokens, which nobody gets
  * to see: they are replaced (tokens.ts).
  */
-export function prepareProvider(): Promise<Ingredients> {
-  ingredients ??= (async () => {
+export function prepareProvider(): Promise<PreparedProvider> {
+  prepared ??= (async () => {
     const { privateKey } = await generateKeyPair("ES256", { extractable: true });
-    return { library: await importQuietly(), internalKey: await exportJWK(privateKey) };
+    return { library: await importWithoutWarning(), internalKey: await exportJWK(privateKey) };
   })();
-  return ingredients;
+  return prepared;
 }
 
-const registered = ({
+const toClientMetadata = ({
   clientId,
   clientSecret,
   redirectUris,
   clientAuth = "client_secret_post",
-}: PortalClient) => ({
+}: ProviderClient) => ({
   client_id: clientId,
   redirect_uris: redirectUris,
   grant_types: ["authorization_code", "refresh_token"],
@@ -66,38 +70,38 @@ const registered = ({
 });
 
 /** Asks for a login where acr_values names ways to authenticate of which the portal's session is none. */
-const strongEnough = ({ interactionPolicy: { Check } }: Library, acrValues: readonly string[]) =>
+const createAcrCheck = ({ interactionPolicy: { Check } }: OidcProviderModule, acrValues: readonly string[]) =>
   new Check("acr_values", "Another way to authenticate is wanted", ({ oidc }) => {
-    const asked = String(oidc.params?.["acr_values"] ?? "").split(" ");
-    const known = asked.filter((acr) => acrValues.includes(acr));
+    const requested = String(oidc.params?.["acr_values"] ?? "").split(" ");
+    const known = requested.filter((acr) => acrValues.includes(acr));
     const isIt =
       known.length === 0 || known.includes(String(oidc.session?.acr)) || oidc.result?.login !== undefined;
     return isIt ? Check.NO_NEED_TO_PROMPT : Check.REQUEST_PROMPT;
   });
 
 /** A real provider at the portal's addresses. How its answers come to look like the portal's is for dress.ts. */
-export function createProvider(
+export function createOidcProvider(
   issuer: string,
-  { library, internalKey }: Ingredients,
-  settings: Settings,
-): Provider {
-  const { clients, accessTokenSeconds, rotateRefreshTokens, full, people, acrValues } = settings;
+  { library, internalKey }: PreparedProvider,
+  settings: LocalProviderSettings,
+): OidcProvider {
+  const { clients, accessTokenSeconds, rotateRefreshTokens, full, users, acrValues } = settings;
   const { default: ProviderClass, errors, interactionPolicy } = library;
 
   const policy = interactionPolicy.base();
   policy.get("consent")?.checks.clear(); // nobody is asked: whoever logs in consents
-  policy.get("login")?.checks.add(strongEnough(library, acrValues));
+  policy.get("login")?.checks.add(createAcrCheck(library, acrValues));
 
   const configuration: Configuration = {
-    adapter: memory(),
-    clients: clients.map(registered),
+    adapter: createMemoryAdapter(),
+    clients: clients.map(toClientMetadata),
     clientDefaults: { id_token_signed_response_alg: "ES256" },
     clientAuthMethods: ["client_secret_basic", "client_secret_post", "none"],
     jwks: { keys: [internalKey] },
     responseTypes: ["code"],
     ...(acrValues.length > 0 && { acrValues: [...acrValues] }),
     scopes: full ? ["openid", "profile", "email", "offline_access"] : ["openid", "profile", "email"],
-    claims: { openid: claimsOf(people.values()) },
+    claims: { openid: listClaimNames(users.values()) },
     pkce: { required: () => false },
     extraParams: ["auth_source_id"],
     allowOmittingSingleRegisteredRedirectUri: false,
@@ -132,8 +136,8 @@ export function createProvider(
     },
     interactions: { policy, url: (_ctx, { uid }) => `/portal/login?p_state=${uid}` },
     findAccount(_ctx, sub) {
-      const person = people.get(sub);
-      return person && { accountId: sub, claims: () => ({ ...person }) };
+      const user = users.get(sub);
+      return user && { accountId: sub, claims: () => ({ ...user }) };
     },
     // A grant for each login and not for each person, so that revoking one login's tokens leaves the others alone.
     async loadExistingGrant({ oidc: { provider, client, session } }) {
@@ -166,13 +170,13 @@ export function createProvider(
     },
     renderError(ctx, { error, error_description }) {
       ctx.set(pageHeaders());
-      ctx.body = errorPage(error, error_description);
+      ctx.body = renderErrorPage(error, error_description);
     },
   };
 
   const provider = new ProviderClass(issuer, configuration);
   provider.Client.prototype.redirectUriAllowed = function isAllowed(uri) {
-    return isRegistered(settings, this.redirectUris, uri);
+    return isRegisteredUrl(settings, this.redirectUris, uri);
   };
   provider.silent = true; // somebody who hangs up is no news; what goes wrong in here is a server_error
   provider.on("server_error", (_ctx, error) => console.error(error));

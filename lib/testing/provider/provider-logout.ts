@@ -1,75 +1,83 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { errorPage, farewellPage, sendFrames, sendPage } from "./login-pages.js";
-import type { Provider } from "./oidc-provider.js";
+import {
+  isRegisteredUrl,
+  type LocalProviderSettings,
+  type ProviderClient,
+} from "./local-provider-options.js";
+import { renderErrorPage, renderLoggedOutPage, sendFrames, sendPage } from "./login-pages.js";
+import type { OidcProvider } from "./oidc-provider.js";
 import type { RecordedRequest } from "./recorded-requests.js";
-import type { Tokens } from "./signed-tokens.js";
+import type { SignedTokens } from "./signed-tokens.js";
 import type { SingleLogout } from "./single-logout.js";
-import { isRegistered, type PortalClient, type Settings } from "./test-provider-options.js";
 
-interface Wish {
+interface RequestedLogout {
   /** Where to go from here; without one a page says farewell. */
-  readonly address?: string | undefined;
+  readonly redirectUri?: string | undefined;
   /** Which parameter was no good, and nothing ends. */
-  readonly wrong?: string;
+  readonly invalidParameter?: string;
 }
 
-type Registered = (clientId: string | undefined) => PortalClient | undefined;
+type FindClient = (clientId: string | undefined) => ProviderClient | undefined;
 
 /** The portal's own parameters. */
-function portalWish(settings: Settings, given: URLSearchParams, registered: Registered): Wish {
-  const client = registered(given.get("client_id") ?? undefined);
-  if (!client) return { wrong: "client_id" };
+function parseTencentLogout(
+  settings: LocalProviderSettings,
+  given: URLSearchParams,
+  findClient: FindClient,
+): RequestedLogout {
+  const client = findClient(given.get("client_id") ?? undefined);
+  if (!client) return { invalidParameter: "client_id" };
   const { logoutRedirectUris = [] } = client;
   const [only, ...others] = logoutRedirectUris;
-  const address = given.get("logout_redirect_uri") ?? (others.length === 0 ? only : undefined);
-  return address !== undefined && isRegistered(settings, logoutRedirectUris, address)
-    ? { address }
-    : { wrong: "logout_redirect_uri" };
+  const redirectUri = given.get("logout_redirect_uri") ?? (others.length === 0 ? only : undefined);
+  return redirectUri !== undefined && isRegisteredUrl(settings, logoutRedirectUris, redirectUri)
+    ? { redirectUri }
+    : { invalidParameter: "logout_redirect_uri" };
 }
 
 /** OpenID Connect RP-Initiated Logout 1.0, section 2. Nobody is asked whether they mean it. */
-async function standardWish(
-  settings: Settings,
+async function parseStandardLogout(
+  settings: LocalProviderSettings,
   given: URLSearchParams,
-  registered: Registered,
-  tokens: Tokens,
-): Promise<Wish> {
+  findClient: FindClient,
+  tokens: SignedTokens,
+): Promise<RequestedLogout> {
   const hint = given.get("id_token_hint");
-  const claims = hint === null ? undefined : await tokens.openHint(hint);
-  if (hint !== null && !claims) return { wrong: "id_token_hint" };
+  const claims = hint === null ? undefined : await tokens.verifyLogoutHint(hint);
+  if (hint !== null && !claims) return { invalidParameter: "id_token_hint" };
 
   const hinted = typeof claims?.["aud"] === "string" ? claims["aud"] : undefined;
   const named = given.get("client_id") ?? hinted;
-  if (hinted !== undefined && named !== hinted) return { wrong: "client_id" };
-  const client = registered(named);
-  if (named !== undefined && !client) return { wrong: "client_id" };
+  if (hinted !== undefined && named !== hinted) return { invalidParameter: "client_id" };
+  const client = findClient(named);
+  if (named !== undefined && !client) return { invalidParameter: "client_id" };
 
-  const address = given.get("post_logout_redirect_uri");
-  if (address === null) return {};
-  return client && isRegistered(settings, client.logoutRedirectUris, address)
-    ? { address }
-    : { wrong: "post_logout_redirect_uri" };
+  const redirectUri = given.get("post_logout_redirect_uri");
+  if (redirectUri === null) return {};
+  return client && isRegisteredUrl(settings, client.logoutRedirectUris, redirectUri)
+    ? { redirectUri }
+    : { invalidParameter: "post_logout_redirect_uri" };
 }
 
-function refuse(res: ServerResponse, parameter: string, full: boolean): void {
+function sendLogoutError(res: ServerResponse, parameter: string, full: boolean): void {
   const error_description = `OAuth 2.0 Parameter: ${parameter}`;
-  if (full) sendPage(res, 400, errorPage("invalid_request", error_description));
+  if (full) sendPage(res, 400, renderErrorPage("invalid_request", error_description));
   else {
     res.writeHead(400, { "Content-Type": "application/json;charset=UTF-8" });
     res.end(JSON.stringify({ error: "invalid_request", error_description }));
   }
 }
 
-function withState(address: string, state: string | null): URL {
-  const target = new URL(address);
+function withState(redirectUri: string, state: string | null): URL {
+  const target = new URL(redirectUri);
   if (state !== null) target.searchParams.set("state", state);
   return target;
 }
 
-export async function logout(
-  provider: Provider,
-  settings: Settings,
-  tokens: Tokens,
+export async function handleLogout(
+  provider: OidcProvider,
+  settings: LocalProviderSettings,
+  tokens: SignedTokens,
   singleLogout: SingleLogout,
   request: RecordedRequest,
   req: IncomingMessage,
@@ -77,18 +85,18 @@ export async function logout(
 ): Promise<void> {
   const { clients, full } = settings;
   const given = new URLSearchParams(request.method === "POST" ? request.body : request.url.split("?")[1]);
-  const registered: Registered = (clientId) => clients.find((client) => client.clientId === clientId);
-  const { address, wrong } = full
-    ? await standardWish(settings, given, registered, tokens)
-    : portalWish(settings, given, registered);
-  if (wrong !== undefined) return refuse(res, wrong, full);
+  const findClient: FindClient = (clientId) => clients.find((client) => client.clientId === clientId);
+  const { redirectUri, invalidParameter } = full
+    ? await parseStandardLogout(settings, given, findClient, tokens)
+    : parseTencentLogout(settings, given, findClient);
+  if (invalidParameter !== undefined) return sendLogoutError(res, invalidParameter, full);
 
   const session = await provider.Session.get(provider.createContext(req, res));
-  const { frames } = await singleLogout.end(session.uid);
+  const { frames } = await singleLogout.endSession(session.uid);
   await session.destroy();
 
-  const target = address === undefined ? undefined : withState(address, given.get("state"));
+  const target = redirectUri === undefined ? undefined : withState(redirectUri, given.get("state"));
   if (frames.length > 0) return sendFrames(res, frames, target?.href);
-  if (target === undefined) return sendPage(res, 200, farewellPage());
+  if (target === undefined) return sendPage(res, 200, renderLoggedOutPage());
   res.writeHead(302, { Location: target.href, "Cache-Control": "no-store" }).end();
 }

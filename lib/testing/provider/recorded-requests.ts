@@ -17,7 +17,7 @@ export interface RecordedRequest {
 const LARGEST_BODY_BYTES = 64 * 1024;
 
 /** Reads all that was sent. `undefined` when that is more than any form of an OpenID provider holds. */
-export async function record(req: IncomingMessage): Promise<RecordedRequest | undefined> {
+export async function recordRequest(req: IncomingMessage): Promise<RecordedRequest | undefined> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of req as AsyncIterable<Buffer>) {
@@ -30,7 +30,7 @@ export async function record(req: IncomingMessage): Promise<RecordedRequest | un
 }
 
 /** The request once more, unread, on the same socket, with the body (and headers) that its next reader shall see. */
-export function replay(
+export function replayRequest(
   req: IncomingMessage,
   { method, url, headers, body }: Pick<RecordedRequest, "method" | "url" | "headers" | "body">,
 ): IncomingMessage {

@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** An http server on 127.0.0.1 that can be shut and opened again on the port that it had. */
-export class Door {
+export class RestartableServer {
   readonly #listener: RequestListener;
   #server: Server | undefined;
   #port: number;
@@ -17,7 +17,7 @@ export class Door {
     return this.#port;
   }
 
-  async open(): Promise<void> {
+  async start(): Promise<void> {
     if (this.#server) return;
     const server = createServer(this.#listener);
     server.listen(this.#port, "127.0.0.1");
@@ -27,7 +27,7 @@ export class Door {
   }
 
   /** From here on connections are refused, and those that were open are cut. */
-  shut(): Promise<unknown> {
+  stop(): Promise<unknown> {
     const server = this.#server;
     this.#server = undefined;
     if (!server) return Promise.resolve();

@@ -1,4 +1,4 @@
-import { type Check, HOUR_MS, SHORT_MS, type Trial, times } from "./trial.js";
+import { HOUR_MS, SHORT_MS, type StoreCheck, type Trial, times } from "./trial.js";
 
 const CALLERS = 40;
 const KEYS = 20;
@@ -27,7 +27,7 @@ const races = (trial: Trial, race: (key: string) => Promise<void>): Promise<unkn
   );
 
 /** What two processes do at the same moment. */
-export const concurrencyChecks: readonly Check[] = [
+export const concurrencyChecks: readonly StoreCheck[] = [
   {
     name: "shows every other connection what a write has confirmed",
     risk: "a user who has just signed in is a visitor at the next process, and a logout does not count there",

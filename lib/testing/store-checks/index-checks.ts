@@ -1,9 +1,9 @@
-import { type Check, HOUR_MS, SHORT_MS, times } from "./trial.js";
+import { HOUR_MS, SHORT_MS, type StoreCheck, times } from "./trial.js";
 
 const CALLERS = 40;
 
 /** What the lists of names do. */
-const lists: readonly Check[] = [
+const lists: readonly StoreCheck[] = [
   {
     name: "lists the names that were added, each once",
     risk: "the list of a user's sessions is wrong, and a logout everywhere misses one",
@@ -83,7 +83,7 @@ const lists: readonly Check[] = [
 ];
 
 /** How names expire. */
-const names: readonly Check[] = [
+const names: readonly StoreCheck[] = [
   {
     name: "omits names that have expired, and keeps a list as long as its last name",
     risk: "sessions that have ended are shown, or a logout everywhere misses the others",
@@ -134,4 +134,4 @@ const names: readonly Check[] = [
   },
 ];
 
-export const indexChecks: readonly Check[] = [...lists, ...names];
+export const indexChecks: readonly StoreCheck[] = [...lists, ...names];

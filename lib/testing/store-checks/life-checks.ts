@@ -1,7 +1,7 @@
-import { type Check, HOUR_MS, SHORT_MS, type Trial } from "./trial.js";
+import { HOUR_MS, SHORT_MS, type StoreCheck, type Trial } from "./trial.js";
 
 /** How lives change. */
-const changedLives: readonly Check[] = [
+const changedLives: readonly StoreCheck[] = [
   {
     name: "keeps the end of a record when replace() gets no life",
     risk: "each refresh of the tokens moves the end of the login, or the login never ends",
@@ -89,7 +89,7 @@ const changedLives: readonly Check[] = [
 ];
 
 /** What each method does with a record that has expired, whether or not the database has deleted it. */
-const ends: readonly Check[] = [
+const ends: readonly StoreCheck[] = [
   {
     name: "does not read a record that has expired",
     risk: "sessions live on until the database deletes them",
@@ -172,4 +172,4 @@ async function expire(trial: Trial): Promise<string> {
   return key;
 }
 
-export const lifeChecks: readonly Check[] = [...changedLives, ...ends];
+export const lifeChecks: readonly StoreCheck[] = [...changedLives, ...ends];

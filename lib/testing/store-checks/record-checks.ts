@@ -1,7 +1,7 @@
-import { type Check, HOUR_MS } from "./trial.js";
+import { HOUR_MS, type StoreCheck } from "./trial.js";
 
 /** What each method does with a record that has not expired. */
-export const recordChecks: readonly Check[] = [
+export const recordChecks: readonly StoreCheck[] = [
   {
     name: "reads what it created, with version 1 and its life",
     risk: "every login is lost at the next request, or its refresh cannot be saved",

@@ -1,11 +1,11 @@
-import type { RecordStore } from "../../store/records.js";
+import type { RecordStore } from "../../store/record-store.js";
 import { pause } from "../../util/pause.js";
 import { concurrencyChecks } from "./concurrency-checks.js";
 import { indexChecks } from "./index-checks.js";
 import { lifeChecks } from "./life-checks.js";
 import { recordChecks } from "./record-checks.js";
 import { textChecks } from "./text-checks.js";
-import { type Check, CheckFailed, Trial } from "./trial.js";
+import { CheckFailed, type StoreCheck, Trial } from "./trial.js";
 
 /** One check of an adapter, as the function `test` of every test runner takes it. */
 export interface RecordStoreCheck {
@@ -27,7 +27,7 @@ export interface RecordStoreChecksOptions {
 const METHODS = ["read", "create", "replace", "touch", "remove"];
 const INDEX_METHODS = ["add", "list", "remove"];
 
-const shape: Check = {
+const shape: StoreCheck = {
   name: "has every method of RecordStore",
   risk: "portalAuth() rejects it at start-up",
   async run(trial) {

@@ -1,4 +1,4 @@
-import { type Check, HOUR_MS } from "./trial.js";
+import { HOUR_MS, type StoreCheck } from "./trial.js";
 
 /** Texts that a database may confuse, cut or refuse, by what is special about them. */
 const TEXTS: readonly [string, string][] = [
@@ -33,7 +33,7 @@ const PAIRS: readonly [string, string, string][] = [
   ["the last of 500 characters", `${"k".repeat(499)}1`, `${"k".repeat(499)}2`],
 ];
 
-const returnsUnchanged = ([what, text]: readonly [string, string]): Check => ({
+const returnsUnchanged = ([what, text]: readonly [string, string]): StoreCheck => ({
   name: `returns ${what} unchanged`,
   risk: "a login whose user or whose tokens have such characters or such a size cannot be read",
   async run(trial) {
@@ -47,7 +47,7 @@ const returnsUnchanged = ([what, text]: readonly [string, string]): Check => ({
   },
 });
 
-const tellsKeysApart = ([what, first, second]: readonly [string, string, string]): Check => ({
+const tellsKeysApart = ([what, first, second]: readonly [string, string, string]): StoreCheck => ({
   name: `tells two keys apart that differ by ${what}`,
   risk: "one session can be taken for another one",
   async run(trial) {
@@ -61,7 +61,7 @@ const tellsKeysApart = ([what, first, second]: readonly [string, string, string]
   },
 });
 
-const tellsNamesApart = ([what, first, second]: readonly [string, string, string]): Check => ({
+const tellsNamesApart = ([what, first, second]: readonly [string, string, string]): StoreCheck => ({
   name: `tells two names and two lists apart that differ by ${what}`,
   risk: "a logout everywhere ends the sessions of another user, or misses one",
   async run(trial) {
@@ -76,7 +76,7 @@ const tellsNamesApart = ([what, first, second]: readonly [string, string, string
   },
 });
 
-export const textChecks: readonly Check[] = [
+export const textChecks: readonly StoreCheck[] = [
   ...TEXTS.map(returnsUnchanged),
   ...PAIRS.map(tellsKeysApart),
   ...PAIRS.map(tellsNamesApart),

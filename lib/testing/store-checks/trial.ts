@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
-import type { RecordStore, StoredRecord } from "../../store/records.js";
+import type { RecordStore, StoredRecord } from "../../store/record-store.js";
 import { pause } from "../../util/pause.js";
 
 /** One check, as the files of this folder list it. */
-export interface Check {
+export interface StoreCheck {
   /** What an adapter must do. */
   readonly name: string;
   /** What happens in production if it does not: the end of a sentence that begins with "If it does not,". */
@@ -22,9 +22,9 @@ const READ_LATE_MS = 60_000;
 /** A database may round a life up to whole seconds. */
 const ROUNDED_UP_MS = 1000;
 /** How much a life may lose beside the time that passes. */
-const LOST_MS = 100;
+const MAX_LOST_MS = 100;
 /** Less than the 5 s after which most test runners give up, so that the reason is reported. */
-const MOST_WAITED_MS = 3000;
+const MAX_WAIT_MS = 3000;
 const POLL_MS = 20;
 
 /** An adapter has failed a check. */
@@ -78,11 +78,11 @@ export class Trial {
     const since = performance.now();
     await this.create(key, "text", lifeMs);
     const record = await this.one.read(key);
-    const leastMs = Math.floor(lifeMs - (performance.now() - since) - LOST_MS);
+    const leastMs = Math.floor(lifeMs - (performance.now() - since) - MAX_LOST_MS);
     this.isRecord("read()", record, { lifeMs });
     if (record && record.lifeMs < leastMs)
       this.fail(
-        `read() resolved to ${show(record)}`,
+        `read() resolved to ${format(record)}`,
         `resolve to a record whose lifeMs is ${leastMs} or more`,
       );
   }
@@ -96,13 +96,13 @@ export class Trial {
   async lists(list: string, expected: readonly string[], when = ""): Promise<void> {
     const names = await this.one.index.list(list);
     if (!Array.isArray(names))
-      this.fail(`index.list()${when} resolved to ${show(names)}`, "resolve to an array");
+      this.fail(`index.list()${when} resolved to ${format(names)}`, "resolve to an array");
     this.equals(`index.list()${when}`, [...names].sort(), [...expected].sort());
   }
 
   /** Lets a record of SHORT_MS expire. */
   untilExpired(key: string): Promise<void> {
-    return this.#until("read() still found a record", async () => isNothing(await this.one.read(key)));
+    return this.#until("read() still found a record", async () => isAbsent(await this.one.read(key)));
   }
 
   /** Lets a name of SHORT_MS expire. */
@@ -117,9 +117,9 @@ export class Trial {
     await this.#letPass(SHORT_MS);
     const since = performance.now();
     while (!(await isGone())) {
-      if (performance.now() - since > MOST_WAITED_MS)
+      if (performance.now() - since > MAX_WAIT_MS)
         this.fail(
-          `${still} ${MOST_WAITED_MS} ms after its life of ${SHORT_MS} ms had ended`,
+          `${still} ${MAX_WAIT_MS} ms after its life of ${SHORT_MS} ms had ended`,
           "not return it any more",
         );
       await pause(POLL_MS);
@@ -129,20 +129,20 @@ export class Trial {
   /** Compares what a call resolved to. */
   equals(call: string, actual: unknown, expected: unknown): void {
     if (!isSame(actual, expected))
-      this.fail(`${call} resolved to ${show(actual)}`, `resolve to ${show(expected)}`);
+      this.fail(`${call} resolved to ${format(actual)}`, `resolve to ${format(expected)}`);
   }
 
   isNone(call: string, actual: unknown): void {
-    if (!isNothing(actual)) this.fail(`${call} resolved to ${show(actual)}`, "resolve to undefined");
+    if (!isAbsent(actual)) this.fail(`${call} resolved to ${format(actual)}`, "resolve to undefined");
   }
 
   /** Compares a record. Its life may be a minute shorter, and a second longer. */
   isRecord(call: string, actual: unknown, expected: Partial<StoredRecord>): void {
-    const did = `${call} resolved to ${show(actual)}`;
-    if (isNothing(actual)) this.fail(did, `resolve to a record with ${show(expected)}`);
+    const did = `${call} resolved to ${format(actual)}`;
+    if (isAbsent(actual)) this.fail(did, `resolve to a record with ${format(expected)}`);
     const { text, version, lifeMs } = actual as StoredRecord;
     if (expected.text !== undefined && text !== expected.text)
-      this.fail(did, `resolve to a record whose text is ${show(expected.text)}`);
+      this.fail(did, `resolve to a record whose text is ${format(expected.text)}`);
     if (expected.version !== undefined && version !== expected.version)
       this.fail(did, `resolve to a record whose version is the number ${expected.version}`);
     if (expected.lifeMs !== undefined && !isLife(lifeMs, expected.lifeMs))
@@ -162,7 +162,7 @@ export class Trial {
 }
 
 /** A guard of ours takes the null of a database for undefined. */
-const isNothing = (value: unknown): boolean => value === undefined || value === null;
+const isAbsent = (value: unknown): boolean => value === undefined || value === null;
 
 const isLife = (lifeMs: unknown, expectedMs: number): boolean =>
   typeof lifeMs === "number" && lifeMs > expectedMs - READ_LATE_MS && lifeMs <= expectedMs + ROUNDED_UP_MS;
@@ -174,7 +174,7 @@ const isSame = (actual: unknown, expected: unknown): boolean =>
       actual.every((one, at) => one === expected[at])
     : actual === expected;
 
-const show = (value: unknown): string =>
+const format = (value: unknown): string =>
   inspect(value, { breakLength: Number.POSITIVE_INFINITY, maxStringLength: 80, maxArrayLength: 5 });
 
 /** Makes a list of this length. */

@@ -1,11 +1,13 @@
 import { existsSync } from "node:fs";
+import { pathToFileURL } from "node:url";
 
-/** The test portal of a built checkout: it was a part of the example once, and old versions are measured against new ones. */
-export function portalOf(from) {
-  const places = ["dist/testing/portal/portal.js", "example-app/dist/portal/portal.js"].map(
-    (path) => `${from}/${path}`,
-  );
-  const found = places.find((path) => existsSync(path));
-  if (!found) throw new Error(`no built portal in ${from}`);
-  return found;
+/** Where versions of this package have the provider of the tests. An older version can be measured against this one. */
+const PLACES = ["dist/testing/provider/test-provider.js", "dist/testing/portal/portal.js"];
+
+/** Loads the provider of a built checkout. Returns the function that starts it, and its users. */
+export async function loadProvider(from) {
+  const found = PLACES.map((path) => `${from}/${path}`).find((path) => existsSync(path));
+  if (!found) throw new Error(`no built test provider in ${from}`);
+  const { startLocalProvider, startPortal, DEMO_USERS, DEMO_PEOPLE } = await import(pathToFileURL(found));
+  return { start: startLocalProvider ?? startPortal, users: DEMO_USERS ?? DEMO_PEOPLE };
 }

@@ -2,15 +2,14 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
-import { portalOf } from "./portal-of.mjs";
+import { loadProvider } from "./portal-of.mjs";
 import { tell } from "./serve.mjs";
 import { endOf, fingerprint } from "./tokens.mjs";
 
 /** `oneWayMs`: how long a request, and its answer, are on the way between an app and the token endpoint. */
 const { from, oneWayMs, ...options } = await tell({ loaded: true });
-const { startPortal } = await import(pathToFileURL(portalOf(from)));
-const portal = await startPortal(options);
+const { start } = await loadProvider(from);
+const portal = await start(options);
 
 /** Every request for tokens in the order of their coming. */
 const ledger = [];

@@ -48,8 +48,8 @@ async function runAt(server, place, { from, sessions, rounds }) {
 async function startApp(from, place) {
   const load = (path) => import(pathToFileURL(join(from, "dist", path)).href);
   const { portalAuth } = await load("index.js");
-  const { loginAs, startTestPortal } = await load("testing/index.js");
-  const portal = await startTestPortal({ document: "full" });
+  const { loginAs, startTestProvider } = await load("testing/index.js");
+  const portal = await startTestProvider({ document: "full" });
   const app = express();
   const server = app.listen(0, "127.0.0.1");
   await once(server, "listening");

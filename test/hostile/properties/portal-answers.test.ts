@@ -75,7 +75,7 @@ describe("in an app", () => {
           asNewVisitor(world, async () => {
             let sent: Record<string, unknown> = {};
             let genuine: unknown;
-            world.portal.writeNextTokenAnswer((text) => {
+            world.portal.writeNextTokenResponse((text) => {
               genuine = JSON.parse(text).id_token;
               const body = withMembers(text, lies);
               sent = JSON.parse(body);
@@ -131,7 +131,7 @@ describe("in an app", () => {
     "an ID token of any claims: who is in has a token in which all claims are right",
     async () => {
       const world = await startWorld(host(), { portal: { document: "full" } });
-      const { portal } = world;
+      const { portal: provider } = world;
       const now = () => Math.floor(Date.now() / 1000);
       const time = fc.oneof(
         fc.integer({ min: -200, max: 2000 }).map((ahead) => ({ ahead })),
@@ -139,7 +139,7 @@ describe("in an app", () => {
         fc.constant(undefined),
       );
       const claims = someOf({
-        iss: fc.oneof(fc.constant(portal.issuer), json),
+        iss: fc.oneof(fc.constant(provider.issuer), json),
         sub: fc.oneof(fc.constant("amara-okafor"), json),
         aud: fc.oneof(fc.constantFrom(CLIENT_ID, [CLIENT_ID], [CLIENT_ID, "x"], ["x"]), json),
         azp: fc.oneof(fc.constantFrom(CLIENT_ID, "x"), json),
@@ -160,7 +160,7 @@ describe("in an app", () => {
             );
             let sent: Record<string, unknown> = {};
             let right: Record<string, unknown> = {};
-            portal.nextIdToken({
+            provider.nextIdToken({
               forge(genuine, sign) {
                 right = genuine;
                 sent = JSON.parse(JSON.stringify({ ...genuine, ...told }));
@@ -172,7 +172,7 @@ describe("in an app", () => {
             const entered = await isIn(world);
             verdicts[entered ? "in" : "out"] += 1;
             if (entered) expect(await world.whoIs(world.victim)).toBe(sent["sub"]);
-            const isRight = judge(sent, right, portal.issuer);
+            const isRight = judge(sent, right, provider.issuer);
             // on the edge of the tolerance the second that passed decides
             if (isRight(before) === isRight(now())) expect(entered).toBe(isRight(now()));
           }),
@@ -254,7 +254,7 @@ describe("in an app", () => {
     "a userinfo answer of any kind: what is told is told by the portal, of this person, as JSON",
     async () => {
       const world = await startWorld(host());
-      const { victim, base, portal } = world;
+      const { victim, base, portal: provider } = world;
       await logIn(world);
       const about = fc.dictionary(
         fc.oneof(fc.constantFrom("sub", "error", "email"), dangerousName),
@@ -279,7 +279,7 @@ describe("in an app", () => {
         fc.asyncProperty(status, type, text, async (code, contentType, sent) => {
           fc.pre(code !== 401); // a token that was refused is another story: it is refreshed
           fc.pre(code !== 421 && code !== 407); // fetch itself asks once more then, or fails (Fetch Standard, HTTP-network-or-cache fetch)
-          portal.answerNext("/userinfo", (_req, res) => {
+          provider.answerNext("/userinfo", (_req, res) => {
             res
               .writeHead(code, { ...(contentType && { "content-type": contentType }), connection: "close" })
               .end(sent);
@@ -328,7 +328,7 @@ describe("in an app", () => {
           world.portal.alterDiscovery((document) => ({ ...document, ...members }));
           world.portal.alterKeys((set) => ({ keys: [...keys, ...set.keys] }));
           await isIn(world);
-          world.portal.behave(); // of a document that is refused the keys are not asked for
+          world.portal.clearFaults(); // of a document that is refused the keys are not asked for
         }),
         tries(60),
       );
@@ -344,7 +344,7 @@ describe("in an app, over an hour", () => {
     "an answer to a refresh of any members: what is not right is not believed, and the person stays who they are",
     async () => {
       const world = await startWorld(host());
-      const { victim, base, portal } = world;
+      const { victim, base, portal: provider } = world;
       const member = fc.oneof(
         {
           weight: 4,
@@ -361,17 +361,17 @@ describe("in an app, over an hour", () => {
       const pass = async (seconds: number) => {
         ahead += seconds;
         await host().later(seconds);
-        portal.setClock(ahead);
+        provider.setClock(ahead);
       };
       await fc.assert(
         fc.asyncProperty(members, (lies) =>
           asNewVisitor(world, async () => {
             await pass(35); // a portal that has failed is left alone for a while
-            portal.nextTokenAnswer({ expires_in: 0 });
+            provider.nextTokenResponse({ expires_in: 0 });
             await logIn(world);
             let sent: Record<string, unknown> = {};
             let genuine: unknown;
-            portal.writeNextTokenAnswer((text) => {
+            provider.writeNextTokenResponse((text) => {
               genuine = JSON.parse(text).id_token;
               const body = withMembers(text, lies);
               sent = JSON.parse(body);

@@ -82,7 +82,7 @@ describe("in an app", () => {
     "every route takes any query and any headers",
     async () => {
       const world = await startWorld(host());
-      const { stranger, base, portal, url } = world;
+      const { stranger, base, portal: provider, url } = world;
       const headerName = fc.constantFrom(
         "accept",
         "sec-fetch-mode",
@@ -143,7 +143,7 @@ describe("in an app", () => {
           const isAhead = Object.values(sent).some((value) => /prefetch/i.test(value)); // refused with 503 by our routes
           if (answer.status !== 503 || !isAhead) expect(answer.status, answer.body).toBeLessThan(500);
           const { location } = answer.headers;
-          if (location) expect([url, portal.issuer]).toContain(new URL(location, url).origin);
+          if (location) expect([url, provider.issuer]).toContain(new URL(location, url).origin);
           expect(await world.whoIs(stranger)).toBeUndefined();
         }),
         tries(400),
@@ -155,7 +155,11 @@ describe("in an app", () => {
   test(
     "an application that hands a stranger's query on to the portal hands on nothing that protects the login",
     async () => {
-      const { stranger, base, portal } = await startWorld(host(), { app: { handsOnQueries: true } });
+      const {
+        stranger,
+        base,
+        portal: provider,
+      } = await startWorld(host(), { app: { handsOnQueries: true } });
       const OURS = ["state", "nonce", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"];
       const handed = fc.oneof(
         {
@@ -182,7 +186,7 @@ describe("in an app", () => {
             ]);
           begun += 1;
           const to = new URL(headers.location ?? "");
-          expect(to.href.startsWith(`${portal.issuer}/oauth2/authorize?`)).toBe(true);
+          expect(to.href.startsWith(`${provider.issuer}/oauth2/authorize?`)).toBe(true);
           for (const name of OURS.filter((each) => each !== "nonce" || to.searchParams.has(each)))
             expect(to.searchParams.getAll(name)).toHaveLength(1);
           expect(to.searchParams.getAll("redirect_uri")).toEqual([`${base}/callback`]);

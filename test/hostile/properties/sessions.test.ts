@@ -3,13 +3,13 @@ import type { Request, Response } from "express";
 import type { SessionData } from "express-session";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { LoginPlace } from "../../../lib/session/login-place.js";
+import { getUser, getUserListName } from "../../../lib/session/login-index.js";
+import type { LoginStorage } from "../../../lib/session/login-storage.js";
 import { Logins } from "../../../lib/session/logins.js";
 import { createRecordCodec } from "../../../lib/session/record-codec.js";
 import { RequestLogin } from "../../../lib/session/request-login.js";
-import { userList, userOf } from "../../../lib/session/user-logins.js";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
-import { PortalSessionStore } from "../../../lib/store/session-store.js";
+import { PortalSessionStore } from "../../../lib/store/portal-session-store.js";
 import { json, PATIENCE_MS, tries } from "../support/property.js";
 
 // Others can write to a store. Whatever they write there, a request is answered.
@@ -67,10 +67,10 @@ async function knownWith(stored: string) {
     records: entries,
     codec: createRecordCodec([], () => {}),
     absoluteSeconds: rules.sessionAbsolute,
-    findsBySid: true,
+    hasProviderSessionLists: true,
     warn: () => {},
   });
-  await logins.notify(userList(userOf(record)), {
+  await logins.addNotice(getUserListName(getUser(record)), {
     reason: "backchannel",
     sid: "another",
     iat: 900,
@@ -82,19 +82,19 @@ async function knownWith(stored: string) {
   );
   const req = { sessionID: ID, sessionStore: store } as unknown as Request;
   req.session = store.createSession(req, data) as Request["session"];
-  const place: LoginPlace = {
+  const storage: LoginStorage = {
     logins,
     isOurStore: true,
-    rules,
+    policy: rules,
     tenant: "tenant",
-    lives: { lifeMs: () => HOUR_MS },
+    lifetime: { getLifeMs: () => HOUR_MS },
     keepSessionKeys: [],
     onFoundEnded: () => {},
     warn: () => {},
   };
-  const login = new RequestLogin(req, place, undefined);
+  const login = new RequestLogin(req, storage, undefined);
   await login.load(new EventEmitter() as unknown as Response);
-  return { req, login: login.read(rules) };
+  return { req, login: login.getView(rules) };
 }
 
 test("a complete record is a login", async () => {

@@ -51,9 +51,9 @@ const ahead = new WeakMap<Host, number>();
  * So much later for the app and its portal. The process's clock is not turned back, so this belongs into a table whose cases
  * all keep to it: `later(world, 0)` takes a new world's portal to where the process is.
  */
-export async function later({ host, portal }: World, seconds: number): Promise<void> {
+export async function later({ host, portal: provider }: World, seconds: number): Promise<void> {
   const now = (ahead.get(host) ?? 0) + seconds;
   ahead.set(host, now);
   await host.later(seconds);
-  portal.setClock(now);
+  provider.setClock(now);
 }

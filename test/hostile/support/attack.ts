@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Diagnosis, PortalAuthOptions } from "../../../lib/index.js";
-import { type Portal, type PortalOptions, startPortal } from "../../../lib/testing/provider/test-provider.js";
+import {
+  type LocalProvider,
+  type LocalProviderOptions,
+  startLocalProvider,
+} from "../../../lib/testing/provider/local-provider.js";
 import type { Answer } from "../../support/browser.js";
 import { noRedis } from "../../support/servers/redis.mjs";
 import { startTlsFront } from "../../support/tls-front.js";
@@ -28,11 +32,11 @@ export interface Setting {
   readonly mount?: string;
   /** Whether people reach the app over https, by a proxy that ends TLS and tells so. Default false. */
   readonly https?: boolean;
-  readonly portal?: Partial<PortalOptions>;
+  readonly portal?: Partial<LocalProviderOptions>;
   /** Whether there is a second router for the same portal and client, at /twin. Default false. */
   readonly twin?: boolean;
   /** A second portal, with a router of its own. What it does is up to the attacker. */
-  readonly other?: Partial<PortalOptions>;
+  readonly other?: Partial<LocalProviderOptions>;
   /** Where that router is: at /other, there with a name, or chosen where people come by the host "localhost". Default the first. */
   readonly otherIs?: "at /other" | "staff" | "a tenant";
 }
@@ -44,9 +48,9 @@ export interface World {
   readonly base: string;
   /** Of the app itself, where something stands in front of it. */
   readonly behind: string;
-  readonly portal: Portal;
+  readonly portal: LocalProvider;
   /** There where the setting wants it, and where its router is mounted. */
-  readonly other: Portal;
+  readonly other: LocalProvider;
   readonly otherBase: string;
   /** An honest person's browser, and the attacker's. */
   readonly victim: Client;
@@ -60,7 +64,7 @@ export interface World {
   /** Who is logged in there, as the app sees it. */
   whoIs(client: Client, base?: string): Promise<string | undefined>;
   /** Requests that the portal got at this path. */
-  asked(path: string): Portal["requests"];
+  asked(path: string): LocalProvider["requests"];
 }
 
 /** What stands in a table: one attack, and how it must end. */
@@ -70,7 +74,7 @@ export interface Case extends Setting {
   /** Specification and section, published plan, or advisory. */
   readonly source: string;
   /** What the portal is asked to do wrong. */
-  readonly lie?: ((portal: Portal, world: World) => unknown) | undefined;
+  readonly lie?: ((provider: LocalProvider, world: World) => unknown) | undefined;
   /** What is done to the app; default: the victim logs in. Its last answer is the one that is judged. */
   readonly act?: (world: World) => Promise<Answer>;
   readonly outcome: Outcome;
@@ -128,7 +132,7 @@ export function useHost(start: () => Promise<Host> = () => Host.start()): () => 
 export async function startWorld(host: Host, setting: Setting = {}): Promise<World> {
   const logged = host.log.length;
   const { world, close } = await openWorld(host, setting);
-  const { url, behind, portal, other, victim, stranger } = world;
+  const { url, behind, portal: provider, other, victim, stranger } = world;
   onTestFinished(async () => {
     await world.openInspector(victim);
     await victim.fetch(`${url}/portal-inspector/events.json`); // its answer is looked through like all others
@@ -136,15 +140,15 @@ export async function startWorld(host: Host, setting: Setting = {}): Promise<Wor
     await close();
     await host.ping();
     const answers = [...victim.answers, ...stranger.answers];
-    for (const each of other ? [portal, other] : [portal]) {
+    for (const each of other ? [provider, other] : [provider]) {
       expectNothingTold([...new Set([url, behind])], answers, host.log.slice(logged), each);
       const secrets = secretsOf(each, answers, url);
       expect(
         secrets.find((secret) => [...failures, ...events].some((text) => text.includes(secret))),
       ).toBeUndefined();
-      expect(each.unmet(), "lies that nobody has met").toEqual([]);
+      expect(each.pendingFaults(), "lies that nobody has met").toEqual([]);
     }
-    const tokens = [portal, other].flatMap((each) => each?.issued ?? []).filter(({ length }) => length > 8);
+    const tokens = [provider, other].flatMap((each) => each?.issued ?? []).filter(({ length }) => length > 8);
     const personal = [victim, stranger]
       .flatMap(({ person }) => Object.values(person))
       .filter(({ length }) => length > 3);
@@ -166,7 +170,7 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
   const front = setting.https ? await startTlsFront(() => app.url) : undefined;
   const url = front?.url ?? app.url;
   const base = url + (mount === "/" ? "" : mount);
-  const portal = await registeredPortal(url, setting.twin ? [base, `${url}/twin`] : [base], setting.portal);
+  const provider = await registeredPortal(url, setting.twin ? [base, `${url}/twin`] : [base], setting.portal);
   const { otherIs } = setting;
   const isTenant = otherIs === "a tenant";
   const otherBase = isTenant ? url.replace("127.0.0.1", "localhost") : `${url}/other`;
@@ -179,8 +183,8 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
       ...(other
         ? [{ mount: "/other", options: { ...optionsFor(other, otherBase, setting), ...named } }]
         : []),
-      ...(setting.twin ? [{ mount: "/twin", options: optionsFor(portal, `${url}/twin`, setting) }] : []),
-      { mount, options: optionsFor(portal, base, setting) },
+      ...(setting.twin ? [{ mount: "/twin", options: optionsFor(provider, `${url}/twin`, setting) }] : []),
+      { mount, options: optionsFor(provider, base, setting) },
     ],
   });
   const world: World = {
@@ -188,8 +192,8 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
     url,
     behind: app.url,
     base,
-    portal,
-    other: other as Portal,
+    portal: provider,
+    other: other as LocalProvider,
     otherBase,
     victim: new Client(front?.ca),
     stranger: new Client(front?.ca),
@@ -203,17 +207,21 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
     async whoIs(client, at = base) {
       return JSON.parse((await client.fetch(`${at}/me`)).body).claims?.sub;
     },
-    asked: (path) => portal.requests.filter((request) => request.path === path),
+    asked: (path) => provider.requests.filter((request) => request.path === path),
   };
   return {
     world,
     close: async () =>
-      void (await Promise.all([portal.close(), other?.close(), host.close(app), front?.close()])),
+      void (await Promise.all([provider.close(), other?.close(), host.close(app), front?.close()])),
   };
 }
 
-const registeredPortal = (url: string, bases: string[], options?: Partial<PortalOptions>): Promise<Portal> =>
-  startPortal({
+const registeredPortal = (
+  url: string,
+  bases: string[],
+  options?: Partial<LocalProviderOptions>,
+): Promise<LocalProvider> =>
+  startLocalProvider({
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
     redirectUris: bases.map((base) => `${base}/callback`),
@@ -222,11 +230,11 @@ const registeredPortal = (url: string, bases: string[], options?: Partial<Portal
   });
 
 const optionsFor = (
-  portal: Portal,
+  provider: LocalProvider,
   base: string,
   { options, portal: wished }: Setting,
 ): PortalAuthOptions => ({
-  issuer: portal.issuer,
+  issuer: provider.issuer,
   profile: wished?.document === "full" ? "openid" : "tencent-ciam",
   clientId: CLIENT_ID,
   clientSecret: CLIENT_SECRET,
@@ -251,7 +259,7 @@ export function expectNothingTold(
   expect(log.filter((line) => !line.startsWith("[express-portal-auth] "))).toEqual([]); // nor a warning of Node's
 }
 
-type Evidence = Pick<Portal, "requests" | "issued">;
+type Evidence = Pick<LocalProvider, "requests" | "issued">;
 
 /** Of a session's cookie the id alone: that is what tells it. */
 const cookieValueOf = (line: string): string => {

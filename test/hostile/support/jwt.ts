@@ -1,6 +1,6 @@
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { decodeJwt } from "jose";
-import type { Portal } from "../../../lib/testing/provider/test-provider.js";
+import type { LocalProvider } from "../../../lib/testing/provider/local-provider.js";
 
 type Claims = Readonly<Record<string, unknown>>;
 
@@ -51,5 +51,5 @@ export const rs256 =
   };
 
 /** Of the tokens that a portal has given, the first ID token. */
-export const idTokenOf = ({ issued }: Pick<Portal, "issued">): string =>
+export const idTokenOf = ({ issued }: Pick<LocalProvider, "issued">): string =>
   issued.find((token) => token.includes(".") && decodeJwt(token)["nonce"] !== undefined) ?? "";

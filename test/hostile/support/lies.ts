@@ -1,67 +1,71 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
-import type { Answer, Portal, Writing } from "../../../lib/testing/provider/test-provider.js";
+import type {
+  LocalProvider,
+  Responder,
+  TokenResponseWriter,
+} from "../../../lib/testing/provider/local-provider.js";
 import { CANARY } from "./attack.js";
 
 // Answers by which a portal lies or breaks, for `portal.answerNext`. Each carries the canary where it can.
 
 export const sendJson =
-  (status: number, body: unknown, headers: Record<string, string> = {}): Answer =>
+  (status: number, body: unknown, headers: Record<string, string> = {}): Responder =>
   (_req, res) =>
     void res.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 
 export const sendText =
-  (status: number, body: string, headers: Record<string, string> = {}): Answer =>
+  (status: number, body: string, headers: Record<string, string> = {}): Responder =>
   (_req, res) =>
     void res.writeHead(status, headers).end(body);
 
 const PAGE = `<!doctype html><title>${CANARY}</title><script>alert("${CANARY}")</script>`;
-export const html = (status: number): Answer =>
+export const html = (status: number): Responder =>
   sendText(status, PAGE, { "content-type": "text/html; charset=utf-8" });
 
 /** Nothing at all, on a connection that stays open. */
-export const silence: Answer = () => {};
+export const silence: Responder = () => {};
 
 /** A good beginning, and then nothing. */
-export const stopsInTheMiddle: Answer = (_req, res) => {
+export const stopsInTheMiddle: Responder = (_req, res) => {
   res.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
   res.write(`{"${CANARY}":`);
 };
 
 /** A byte a tenth of a second, which no time limit for silence alone would end. */
-export const drips: Answer = (_req, res) => {
+export const drips: Responder = (_req, res) => {
   res.writeHead(200, { "content-type": "application/json" });
   const timer = setInterval(() => res.write(" "), 100);
   res.on("close", () => clearInterval(timer));
 };
 
 export const sendsElsewhere =
-  (status: number, to: string): Answer =>
+  (status: number, to: string): Responder =>
   (_req, res) =>
     void res.writeHead(status, { location: to }).end();
 
 const cut = (res: ServerResponse): void => void res.socket?.resetAndDestroy();
 
-export const resetsAtOnce: Answer = (_req, res) => cut(res);
+export const resetsAtOnce: Responder = (_req, res) => cut(res);
 
-export const resetsInTheHeaders: Answer = (_req, res) => {
+export const resetsInTheHeaders: Responder = (_req, res) => {
   res.socket?.write("HTTP/1.1 200 OK\r\nContent-Type: applic", () => cut(res));
 };
 
-export const resetsInTheBody: Answer = (_req, res) => {
+export const resetsInTheBody: Responder = (_req, res) => {
   res.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
   res.write(`{"${CANARY}":`, () => setImmediate(cut, res));
 };
 
 /** No HTTP at all. */
-export const speaksInTongues: Answer = (_req, res) => {
+export const speaksInTongues: Responder = (_req, res) => {
   res.socket?.end(`SSH-2.0-OpenSSH_9.2 ${CANARY}\r\n`);
 };
 
 /** A status line that no server should write. */
 export const withStatusLine =
-  (line: string): Answer =>
+  (line: string): Responder =>
   (_req, res) => {
     res.socket?.end(
       `HTTP/1.1 ${line}\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`,
@@ -69,19 +73,19 @@ export const withStatusLine =
   };
 
 /** Ends its connection where more was announced, in good order and not by a reset. */
-export const endsTooEarly: Answer = (_req, res) => {
+export const endsTooEarly: Responder = (_req, res) => {
   res.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
   res.write(`{"${CANARY}":`, () => res.socket?.end());
 };
 
 /** The same where a last chunk would tell the end. */
-export const endsWithoutALastChunk: Answer = (_req, res) => {
+export const endsWithoutALastChunk: Responder = (_req, res) => {
   res.writeHead(200, { "content-type": "application/json" });
   res.write(`{"${CANARY}":`, () => res.socket?.end());
 };
 
 /** 1 MB of headers before a good answer. */
-export const endlessHeaders: Answer = sendJson(200, {}, { "x-about": "a".repeat(1_000_000) });
+export const endlessHeaders: Responder = sendJson(200, {}, { "x-about": "a".repeat(1_000_000) });
 
 /** The portal's own answer to this request: it is asked once more, as it would be by the app, and is honest then. */
 async function honestly({ method = "GET", headers, url }: IncomingMessage, form: string): Promise<Response> {
@@ -97,7 +101,7 @@ async function honestly({ method = "GET", headers, url }: IncomingMessage, form:
 
 /** A good answer, written in another way. */
 export const rewritten =
-  (write: Writing): Answer =>
+  (write: TokenResponseWriter): Responder =>
   async (req, res) => {
     const honest = await honestly(req, await text(req));
     const { body, headers } = write(await honest.text());
@@ -106,7 +110,7 @@ export const rewritten =
 
 /** A good answer that takes its time. */
 export const late =
-  (milliseconds: number): Answer =>
+  (milliseconds: number): Responder =>
   async (req, res) => {
     const honest = await honestly(req, await text(req));
     const body = await honest.text();
@@ -117,7 +121,7 @@ export const late =
   };
 
 /** A good answer, byte by byte. */
-export const inPieces: Answer = async (req, res) => {
+export const inPieces: Responder = async (req, res) => {
   const honest = await honestly(req, await text(req));
   const bytes = new Uint8Array(await honest.arrayBuffer());
   res.writeHead(honest.status, { "content-type": "application/json" }).flushHeaders();
@@ -126,16 +130,16 @@ export const inPieces: Answer = async (req, res) => {
 };
 
 /** The next login is an honest one whose access token has ended already: whoever asks for that has it refreshed. */
-export function endsAtOnce(portal: Portal): void {
-  portal.nextTokenAnswer({ expires_in: 0 });
-  portal.nextIdToken({});
+export function endsAtOnce(provider: LocalProvider): void {
+  provider.nextTokenResponse({ expires_in: 0 });
+  provider.nextIdToken({});
 }
 
 const SPACES = " ".repeat(100_000);
 
 /** A text and 50 MB of spaces behind it, as fast as they are read. */
 const flood =
-  (begin: (req: IncomingMessage) => Promise<string>): Answer =>
+  (begin: (req: IncomingMessage) => Promise<string>): Responder =>
   async (req, res) => {
     res.writeHead(200, { "content-type": "application/json" }).write(await begin(req));
     let sent = 0;
@@ -153,7 +157,7 @@ let packedSpaces: Buffer | undefined;
 
 /** The same in a few kilobytes. */
 const packedFlood =
-  (begin: (req: IncomingMessage) => Promise<string>): Answer =>
+  (begin: (req: IncomingMessage) => Promise<string>): Responder =>
   async (req, res) => {
     packedSpaces ??= gzipSync(SPACES.repeat(500));
     const packed = Buffer.concat([gzipSync(await begin(req)), packedSpaces]); // two members of gzip are one text

@@ -40,7 +40,7 @@ const askUserInfo = ({ victim, base }: World): Promise<Answer> => victim.fetch(b
 
 /** A login whose token ends at once: who asks for it has it refreshed. */
 export async function logInForAMoment(world: World): Promise<void> {
-  world.portal.nextTokenAnswer({ expires_in: 0 });
+  world.portal.nextTokenResponse({ expires_in: 0 });
   await welcomed(await logIn(world), world);
 }
 

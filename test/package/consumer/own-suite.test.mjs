@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 import express from "express";
 import { portalAuth, requireAuth } from "express-portal-auth";
-import { fakeClock, loginAs, startTestPortal } from "express-portal-auth/testing";
+import { fakeClock, loginAs, startTestProvider } from "express-portal-auth/testing";
 
 const clock = fakeClock();
 const app = express();
@@ -40,5 +40,5 @@ test("a person sees their account, until a week later", async () => {
 });
 
 test("the test portal says what to install", async () => {
-  await assert.rejects(startTestPortal(), /npm install --save-dev oidc-provider/);
+  await assert.rejects(startTestProvider(), /npm install --save-dev oidc-provider/);
 });

@@ -1,6 +1,6 @@
 import type { Express } from "express";
 import { describe, expect, test } from "vitest";
-import { PortalSessionStore } from "../../../lib/store/session-store.js";
+import { PortalSessionStore } from "../../../lib/store/portal-session-store.js";
 import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";
 import { type ObservedStore, observedStore } from "../../support/stored-sessions.js";
@@ -67,7 +67,7 @@ describe.each(whereApps)("the application's session %s", (_where, mountedWith) =
 
 describe("a session of ours after a restart with another sessionIdle", () => {
   async function restart(
-    { portal, url, browser }: World,
+    { provider, url, browser }: World,
     store: ObservedStore,
     clock: () => number,
     minutes: number,
@@ -77,7 +77,7 @@ describe("a session of ours after a restart with another sessionIdle", () => {
         clock,
         store,
         sessionIdle: minutes * MINUTES,
-        issuer: portal.issuer,
+        issuer: provider.issuer,
         redirectUri: `${url}/callback`,
       },
     });

@@ -1,6 +1,6 @@
 import { createClient, RESP_TYPES } from "redis";
 import { expect, onTestFinished, test } from "vitest";
-import { type LoggedIn, logIn } from "../../access/logged-in.js";
+import { type LoggedIn, logIn } from "../../access/signed-in-request.js";
 import type { Browser } from "../../support/browser.js";
 import { describeWithRedis } from "../../support/servers/describe.js";
 import { keyOfSession } from "../records.js";

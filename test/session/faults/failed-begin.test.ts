@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { logIn, SESSIONS } from "../../access/logged-in.js";
+import { logIn, SESSIONS } from "../../access/signed-in-request.js";
 
 // What a login leaves in the store if the store fails in the middle.
 

@@ -128,7 +128,7 @@ describeWithRedis("with connect-redis", (redis) => {
     const cookie = await one.browser.jar.getCookieString(one.url);
     const other = await startWorld({
       before: mounted({ store: new EncryptingStore({ client: redisClient, prefix }) }),
-      options: { issuer: one.portal.issuer, redirectUri: `${one.url}/callback`, store: redisClient },
+      options: { issuer: one.provider.issuer, redirectUri: `${one.url}/callback`, store: redisClient },
     });
     expect(await isIn(other, cookie)).toBe(true); // and it has the session in its cache now
     await one.browser.navigate(`${one.url}/logout`, { site: "same-origin" });

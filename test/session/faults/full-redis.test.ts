@@ -1,6 +1,6 @@
 import { createClient } from "redis";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { logIn, SESSIONS } from "../../access/logged-in.js";
+import { logIn, SESSIONS } from "../../access/signed-in-request.js";
 import { describeWithRedis } from "../../support/servers/describe.js";
 
 describeWithRedis("while Redis is full and takes no write (noeviction)", (redis) => {
@@ -18,7 +18,7 @@ describeWithRedis("while Redis is full and takes no write (noeviction)", (redis)
       options: { profile: "openid", store: client, backchannelLogout: true },
       log,
     });
-    world.portal.register({ backchannelLogoutUri: `${world.url}/backchannel-logout` });
+    world.provider.register({ backchannelLogoutUri: `${world.url}/backchannel-logout` });
     const phone = await world.another();
     const logins = () => client.keys(whose === "ours" ? "portal:s:*" : "portal:l:*");
     const fill = () => client.configSet({ "maxmemory-policy": "noeviction", maxmemory: "1" });
@@ -47,7 +47,9 @@ describeWithRedis("while Redis is full and takes no write (noeviction)", (redis)
     test("the provider signs them out", async () => {
       const { world, logins, fill } = await start(whose);
       await fill();
-      const answer = await world.portal.sendLogoutToken(world.portal.logoutToken({ sub: "amara-okafor" }));
+      const answer = await world.provider.sendLogoutToken(
+        world.provider.logoutToken({ sub: "amara-okafor" }),
+      );
       expect([answer?.status, await logins()]).toEqual([200, []]);
     });
   });

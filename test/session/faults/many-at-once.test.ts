@@ -1,8 +1,8 @@
 import { createClient } from "redis";
 import { expect, onTestFinished, test } from "vitest";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
-import type { StoreGiven } from "../../../lib/store/store-given.js";
-import { logIn, SESSIONS } from "../../access/logged-in.js";
+import type { StoreGiven } from "../../../lib/store/store-option.js";
+import { logIn, SESSIONS } from "../../access/signed-in-request.js";
 import { Browser } from "../../support/browser.js";
 import { startFleet } from "../../support/fleet.js";
 import { describeWithPostgres, describeWithRedis } from "../../support/servers/describe.js";

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { type LoggedIn, logIn } from "../../access/logged-in.js";
+import { type LoggedIn, logIn } from "../../access/signed-in-request.js";
 import { createGate } from "../../support/gate.js";
 
 /** A hook that never returns, and fake timers. */

@@ -34,7 +34,7 @@ async function start() {
   const [loaded, goOn] = [createGate(), createGate()];
   const other = express();
   other.use(session({ ...settings, store: new AnotherStore(sessions) }));
-  const options = { issuer: world.portal.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
+  const options = { issuer: world.provider.issuer, clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
   other.use(
     "/shop",
     portalAuth({ ...options, redirectUri: `${url}/shop/callback`, secret: SESSION_SECRET, clock, store }),

@@ -31,7 +31,7 @@ describe.each(SESSIONS)("a login in %s that two routers load", (_whose, mountSes
       },
     });
     const another = portalAuth({
-      issuer: world.portal.issuer,
+      issuer: world.provider.issuer,
       clientId: CLIENT_ID,
       clientSecret: CLIENT_SECRET,
       redirectUri: `${world.url}/other/callback`,

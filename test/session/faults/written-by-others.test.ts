@@ -2,9 +2,9 @@ import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
 import { portalAuth } from "../../../lib/index.js";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
-import type { EntryStore } from "../../../lib/store/records.js";
-import { PortalSessionStore } from "../../../lib/store/session-store.js";
-import { logIn, SESSIONS } from "../../access/logged-in.js";
+import { PortalSessionStore } from "../../../lib/store/portal-session-store.js";
+import type { EntryStore } from "../../../lib/store/record-store.js";
+import { logIn, SESSIONS } from "../../access/signed-in-request.js";
 import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type World } from "../../support/world.js";
@@ -116,7 +116,7 @@ describe("a login that was encrypted by a key that this process does not have", 
       ...mountSession,
       options: {
         store,
-        issuer: one.portal.issuer,
+        issuer: one.provider.issuer,
         redirectUri: `${one.url}/callback`,
         tokenEncryptionKey: "b".repeat(32),
       },
@@ -224,7 +224,7 @@ describe("a process whose clock is behind or ahead", () => {
         clock: () => clock() + seconds * 1000,
         store,
         sessionIdle: 86_400,
-        issuer: one.portal.issuer,
+        issuer: one.provider.issuer,
         redirectUri: `${one.url}/callback`,
       },
     });

@@ -22,10 +22,10 @@ export const KEEPERS = {
 export async function startApp({ from, place, keeper, backchannelLogout }) {
   const load = (path) => import(pathToFileURL(join(from, "dist", path)).href);
   const { createStore, portalAuth, requireAuth } = await load("index.js");
-  const { fakeClock, loginAs, startTestPortal } = await load("testing/index.js");
-  const portal = await startTestPortal({
+  const { fakeClock, loginAs, startTestProvider } = await load("testing/index.js");
+  const portal = await startTestProvider({
     document: "full",
-    people: EVERYBODY,
+    users: EVERYBODY,
     accessTokenSeconds: TOKEN_SECONDS,
   });
   const clock = fakeClock();

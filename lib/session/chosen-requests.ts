@@ -1,7 +1,0 @@
-import type { Request } from "express";
-
-/**
- * The requests whose portalAuth() choosePortalAuth() has chosen. The sessions of one tenant do not count for
- * another.
- */
-export const chosenRequests: WeakSet<Request> = new WeakSet();

@@ -1,0 +1,619 @@
+import type { Response } from "express";
+import { decodeJwt } from "jose";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import {
+  PortalAuthError,
+  portalAuth,
+  requireAuth,
+  type TokenSet,
+  type TokensContext,
+} from "../../lib/index.js";
+import type { IdTokenChanges, Responder } from "../../lib/testing/provider/local-provider.js";
+import { createGate } from "../support/gate.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET } from "../support/world.js";
+import { html, json, logIn, SESSIONS, TOKEN_SECONDS } from "./signed-in-request.js";
+
+const now = () => Math.floor(Date.now() / 1000);
+
+describe.each(SESSIONS)("what is kept of an answer in %s", (_name, session) => {
+  test("the new tokens, and until when they are good", async () => {
+    const { ask, later, tokens, stored } = await logIn({ session });
+    const before = await tokens();
+    later(TOKEN_SECONDS);
+    await ask();
+    const after = await tokens();
+    expect(after).toEqual({
+      access_token: expect.any(String),
+      token_type: "bearer",
+      refresh_token: expect.stringMatching(/^.{128}$/),
+      id_token: expect.any(String),
+      scope: "openid",
+      expires_at: (before.expires_at ?? 0) + TOKEN_SECONDS,
+    });
+    for (const name of ["access_token", "refresh_token", "id_token"] as const)
+      expect(after[name]).not.toBe(before[name]);
+    expect(await stored()).toMatchObject([{ tokens: after, version: 2 }]);
+  });
+
+  test("a refresh token that rotates is the one that is used next", async () => {
+    const { ask, later, tokens, refreshes } = await logIn({ session });
+    const given: unknown[] = [];
+    for (let time = 0; time < 3; time += 1) {
+      given.push((await tokens()).refresh_token);
+      later(TOKEN_SECONDS);
+      expect((await ask()).status).toBe(200);
+    }
+    expect(refreshes().map(({ refresh_token }) => refresh_token)).toEqual(given);
+    expect(new Set(given).size).toBe(3);
+  });
+
+  test("who the person is, and since when, stays as it was", async () => {
+    const { ask, later, me, stored } = await logIn({ session });
+    const [before] = await stored();
+    const { claims } = await me();
+    later(TOKEN_SECONDS);
+    await ask();
+    expect((await me()).claims).toEqual(claims);
+    expect(await stored()).toMatchObject([{ started_at: before?.started_at }]);
+  });
+});
+
+describe("what an answer leaves out stays as it was", () => {
+  test.each<[string, Record<string, unknown>, keyof TokenSet]>([
+    ["a refresh token that does not rotate", { refresh_token: undefined }, "refresh_token"],
+    ["the ID token", { id_token: undefined }, "id_token"],
+    ["the scope", { scope: undefined }, "scope"],
+  ])("%s", async (_name, changes, member) => {
+    const { ask, later, tokens, provider } = await logIn({ portal: { rotateRefreshTokens: false } });
+    const before = await tokens();
+    provider.nextTokenResponse(changes);
+    later(TOKEN_SECONDS);
+    await ask();
+    const after = await tokens();
+    expect(after[member]).toBe(before[member]);
+    expect(after.access_token).not.toBe(before.access_token);
+  });
+
+  test("and the old refresh token works the next time", async () => {
+    const { ask, later, provider, refreshes } = await logIn({ portal: { rotateRefreshTokens: false } });
+    for (let time = 0; time < 3; time += 1) {
+      provider.nextTokenResponse({ refresh_token: undefined });
+      later(TOKEN_SECONDS);
+      expect((await ask()).status).toBe(200);
+    }
+    expect(new Set(refreshes().map(({ refresh_token }) => refresh_token)).size).toBe(1);
+  });
+
+  test("but not the end of the old access token: a new one that has none is good until somebody refuses it", async () => {
+    const { ask, later, tokens, provider, refreshes } = await logIn();
+    provider.nextTokenResponse({ expires_in: undefined });
+    later(TOKEN_SECONDS);
+    await ask();
+    later(50_000);
+    expect((await ask()).status).toBe(200);
+    expect(await tokens()).not.toHaveProperty("expires_at");
+    expect(refreshes()).toHaveLength(1);
+  });
+
+  test("a scope that has become less is kept as it is now", async () => {
+    const { ask, later, tokens, provider } = await logIn();
+    provider.nextTokenResponse({ scope: "less" });
+    later(TOKEN_SECONDS);
+    await ask();
+    expect((await tokens()).scope).toBe("less");
+  });
+});
+
+describe.each(SESSIONS)("the end of a refresh token in %s", (_name, session) => {
+  test.each<[string, Record<string, unknown>, number | undefined]>([
+    ["refresh_expires_in", { refresh_expires_in: 1000 }, 1000],
+    ["refresh_token_expires_in", { refresh_token_expires_in: 1000 }, 1000],
+    ["both, of which the first counts", { refresh_expires_in: 1000, refresh_token_expires_in: 2000 }, 1000],
+    ["a part of a second", { refresh_expires_in: 1000.9 }, 1000],
+    ...[0, -1, "1000", "soon", null, true, [1000], {}].map(
+      (value): [string, Record<string, unknown>, undefined] => [
+        `${JSON.stringify(value)}, which is no end`,
+        { refresh_expires_in: value, refresh_token_expires_in: value },
+        undefined,
+      ],
+    ),
+  ])("is read from %s", async (_told, changes, seconds) => {
+    const { browser, url, clock, tokens, provider } = await logIn({ session });
+    provider.nextTokenResponse(changes);
+    await browser.visit(`${url}/login`, { site: "same-origin" });
+    const { refresh_expires_at } = await tokens();
+    if (seconds === undefined) expect(refresh_expires_at).toBeUndefined();
+    else expect(Math.abs((refresh_expires_at ?? 0) - clock() / 1000 - seconds)).toBeLessThan(5);
+  });
+
+  test.each<[string, Record<string, unknown>]>([
+    ["with an access token that has ended", {}],
+    ["with an access token without an end", { expires_in: undefined }],
+  ])("ends nothing in an app that needs no token, %s", async (_name, changes) => {
+    const { browser, url, later, me, provider, refreshes } = await logIn({ session });
+    provider.nextTokenResponse({ refresh_expires_in: 1000, ...changes });
+    await browser.visit(`${url}/login`, { site: "same-origin" });
+    later(1001);
+    expect((await me()).isAuthenticated).toBe(true);
+    expect((await browser.fetch(`${url}/account`)).status).toBe(200);
+    expect(refreshes()).toEqual([]);
+  });
+
+  test("ends the session when a token is needed and the provider refuses it", async () => {
+    const { browser, url, later, ask, me, provider } = await logIn({ session, log: [/refresh_refused/] });
+    provider.nextTokenResponse({ refresh_expires_in: 1000 });
+    await browser.visit(`${url}/login`, { site: "same-origin" });
+    later(1001);
+    provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+    expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
+    expect(await me()).toEqual({ isAuthenticated: false });
+    expect((await browser.navigate(`${url}/account`)).headers.location).toContain("/oauth2/authorize?");
+  });
+});
+
+describe("the end of the refresh token", () => {
+  test.each<[string, Record<string, unknown>, number | undefined]>([
+    ["moves with a new one", { refresh_expires_in: 1000 }, TOKEN_SECONDS + 1000],
+    ["stays when the old one stays", { refresh_token: undefined }, 1000],
+    ["stays when the old one comes again", { refresh_token: "the old one" }, 1000],
+    [
+      "moves when the old one is prolonged",
+      { refresh_token: "the old one", refresh_expires_in: 1000 },
+      TOKEN_SECONDS + 1000,
+    ],
+    ["is unknown with a new one of which the portal says nothing", {}, undefined],
+  ])("%s", async (_name, changes, endsAfter) => {
+    const { browser, url, clock, later, ask, tokens, provider } = await logIn({
+      portal: { rotateRefreshTokens: false },
+    });
+    const loggedInAt = clock() / 1000;
+    provider.nextTokenResponse({ refresh_expires_in: 1000, refresh_token: "to be told apart" });
+    await browser.visit(`${url}/login`, { site: "same-origin" });
+    const again = changes["refresh_token"] === "the old one" && {
+      refresh_token: (await tokens()).refresh_token,
+    };
+    // the portal does not know the refresh token that was made up
+    provider.answerNext(
+      "/oauth2/token",
+      json(200, { ...ANSWER, refresh_token: "new", ...changes, ...again }),
+    );
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(200);
+    const { refresh_expires_at } = await tokens();
+    if (endsAfter === undefined) expect(refresh_expires_at).toBeUndefined();
+    else expect(Math.abs((refresh_expires_at ?? 0) - loggedInAt - endsAfter)).toBeLessThan(5);
+  });
+});
+
+const ownIdToken = [{ alg: "none" }, { iss: "https://own.example", sub: "own", aud: "own" }]
+  .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
+  .concat("")
+  .join(".");
+
+const ANSWER = { access_token: "an access token of another kind", token_type: "Bearer", expires_in: 300 };
+
+/** OpenID Connect Core 1.0, section 12.2. */
+describe("an ID token that lies", () => {
+  test.each<[string, IdTokenChanges, string]>([
+    ["sub: missing", { claims: { sub: undefined } }, "id_token_invalid"],
+    ["aud: another client", { claims: { aud: "another-client" } }, "id_token_invalid"],
+    [
+      "aud: another client beside us",
+      { claims: { aud: [CLIENT_ID, "x"], azp: CLIENT_ID } },
+      "id_token_invalid",
+    ],
+    ["azp: another client", { claims: { azp: "another-client" } }, "id_token_invalid"],
+    ["exp: missing", { claims: { exp: undefined } }, "id_token_invalid"],
+    ["at_hash: of another token", { claims: { at_hash: "AAAAAAAAAAAAAAAAAAAAAA" } }, "id_token_invalid"],
+    ["nonce: of another login", { claims: { nonce: "another-login" } }, "nonce_mismatch"],
+    ["nonce: a list", { claims: { nonce: ["x"] } }, "nonce_mismatch"],
+    ["signed by a stranger", { signedBy: "stranger" }, "id_token_signature_invalid"],
+    ["signed by nobody", { signedBy: "nobody" }, "id_token_"],
+    ["of an algorithm that nobody announced", { header: { alg: "HS256" } }, "id_token_"],
+  ])("(%s) is refused, and nothing of its answer is used", async (_name, changes, code) => {
+    const { ask, later, me, tokens, provider, log } = await logIn({ log: [/id_token_|nonce_mismatch/] });
+    const before = await tokens();
+    provider.nextIdToken(changes);
+    later(TOKEN_SECONDS);
+    expect(await ask()).toEqual({ status: 503, code: "refresh_failed", retryAfter: "5" });
+    expect(await tokens()).toEqual(before);
+    expect((await me()).claims?.["sub"]).toBe("amara-okafor");
+    expect(log.join()).toContain(code);
+  });
+
+  test.each<[string, IdTokenChanges]>([
+    ["exp: long ago", { claims: { exp: 1 } }],
+    ["nbf: in the future", { claims: { nbf: now() + 3600 } }],
+    ["iat: in the future", { claims: { iat: now() + 3600 } }],
+  ])(
+    "only of the time (%s) is refused, but the rotated refresh token kept: our clock may be wrong for a while",
+    async (_name, changes) => {
+      const { ask, later, tokens, provider, log, refreshes } = await logIn({ log: [/id_token_invalid/] });
+      const before = await tokens();
+      provider.nextIdToken(changes);
+      later(TOKEN_SECONDS);
+      expect(await ask()).toEqual({ status: 503, code: "refresh_failed", retryAfter: "5" });
+      expect(log.join()).toContain(`claim ${_name.slice(0, 3)}`);
+      const { refresh_token, ...others } = await tokens();
+      expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
+      expect(refresh_token).not.toBe(before.refresh_token);
+      later(1);
+      expect((await ask()).status).toBe(200);
+      expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
+    },
+  );
+
+  test("leaves the token that is still good in use", async () => {
+    const { ask, later, tokens, provider } = await logIn({ log: [/id_token_/] });
+    const { access_token } = await tokens();
+    provider.nextIdToken({ claims: { aud: "another-client" } });
+    later(TOKEN_SECONDS - 1);
+    expect(await ask()).toEqual({ status: 200, access_token });
+  });
+
+  test("to one person keeps nobody else from a refresh", async () => {
+    const { ask, later, another, provider } = await logIn({ log: [/id_token_/] });
+    const other = await another();
+    provider.nextIdToken({ claims: { aud: "another-client" } });
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(503);
+    expect((await ask(other)).status).toBe(200);
+  });
+});
+
+/** OpenID Connect Core 1.0, section 12.2; in the conformance suite's plan for refresh tokens. */
+describe.each<[string, IdTokenChanges, string]>([
+  ["sub", { claims: { sub: "jonas-weber" } }, "claim sub"],
+  ["iss", { claims: { iss: "https://evil.example" } }, "claim iss"],
+])("an ID token with another %s, which a refresh has brought,", (_name, changes, detail) => {
+  const log = [/refresh_identity_mismatch/];
+
+  test.each([
+    ["has expired", TOKEN_SECONDS],
+    ["is valid", TOKEN_SECONDS - 1],
+  ])("ends the session, although nothing is down, when the access token %s", async (_when, seconds) => {
+    const { ask, later, me, stored, provider, log: lines } = await logIn({ log });
+    provider.nextIdToken(changes);
+    later(seconds);
+    expect(await ask()).toEqual({ status: 401, code: "refresh_identity_mismatch" });
+    expect(await me()).toEqual({ isAuthenticated: false });
+    expect(await stored()).toEqual([]);
+    const told = lines.filter((line) => line.includes("refresh_identity_mismatch (401)"));
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain(detail);
+  });
+
+  test("keeps userinfo and the APIs from being asked with the old access token", async () => {
+    const { inRequest, later, provider, asked } = await logIn({ log });
+    const before = asked("/userinfo").length;
+    provider.nextIdToken(changes);
+    later(TOKEN_SECONDS - 1);
+    const code = await inRequest((req) => req.portal.userinfo().then(String, (error) => error.code));
+    expect(code).toBe("refresh_identity_mismatch");
+    expect(asked("/userinfo")).toHaveLength(before);
+  });
+
+  test("leads a browser to the login, and keeps nobody else from a refresh", async () => {
+    const { ask, another, browser, url, later, provider } = await logIn({
+      log,
+      after: (app) =>
+        void app.get("/fresh", requireAuth({ freshToken: true }), (_req, res) => void res.send("fresh")),
+    });
+    const other = await another();
+    provider.nextIdToken(changes);
+    later(TOKEN_SECONDS - 1);
+    const answer = await browser.navigate(`${url}/fresh`);
+    expect([answer.status, answer.headers.location]).toEqual([
+      302,
+      expect.stringContaining("/oauth2/authorize?"),
+    ]);
+    expect((await ask(other)).status).toBe(200);
+  });
+});
+
+describe("an ID token that is right is kept", () => {
+  test.each<[string, (old: Record<string, unknown>) => Record<string, unknown>]>([
+    ["without a nonce", () => ({})],
+    ["with the nonce of the login", ({ nonce }) => ({ nonce })],
+    ["with aud as a list of one", () => ({ aud: [CLIENT_ID] })],
+    ["without azp", () => ({ azp: undefined })],
+    ["that was issued a little ahead of our clock", () => ({ iat: now() + 20 })],
+  ])("%s", async (_name, claimsFrom) => {
+    const { ask, later, tokens, provider } = await logIn();
+    const before = (await tokens()).id_token ?? "";
+    provider.nextIdToken({ claims: claimsFrom(decodeJwt(before)) });
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(200);
+    expect((await tokens()).id_token).not.toBe(before);
+  });
+
+  test.each(["RS256", "PS256", "ES256", "EdDSA"] as const)(
+    "of a standard provider that signs with %s, at_hash and auth_time included",
+    async (signingAlg) => {
+      const { ask, later } = await logIn({
+        portal: { document: "full", signingAlg },
+        options: { profile: "openid" },
+      });
+      later(TOKEN_SECONDS);
+      expect((await ask()).status).toBe(200);
+    },
+  );
+
+  test("though the key that signed the last one is gone", async () => {
+    const { ask, later, provider } = await logIn();
+    await provider.rotateKeys();
+    later(TOKEN_SECONDS);
+    expect((await ask()).status).toBe(200);
+  });
+
+  test.each<[string, (tokens: TokenSet) => TokenSet]>([
+    ["did not keep the last one", ({ id_token: _, ...tokens }) => tokens],
+    [
+      "kept something else in its place",
+      (tokens) => ({ ...tokens, id_token: "a name for it in the app's database" }),
+    ],
+    ["kept one of the app's own in its place", (tokens) => ({ ...tokens, id_token: ownIdToken })],
+  ])("though a hook %s", async (_name, onTokens) => {
+    const { ask, later, refreshes } = await logIn({ options: { hooks: { onTokens } } });
+    for (let time = 0; time < 2; time += 1) {
+      later(TOKEN_SECONDS);
+      expect((await ask()).status).toBe(200);
+    }
+    expect(refreshes()).toHaveLength(2);
+  });
+});
+
+describe("keys that cannot be fetched after the portal has rotated the refresh token", () => {
+  test.each<[string, Responder, number?]>([
+    ["a server error", html(500)],
+    ["two connections that are cut", (req) => void req.socket.destroy(), 2],
+    ["too many requests", html(429)],
+    ["a page with 200", html(200)],
+    ["a page that is not found", html(404)],
+  ])("(%s): it is kept, the answer is 503, and the next request works", async (_name, answer, times = 1) => {
+    const { ask, later, tokens, provider, refreshes } = await logIn({ log: [/\(50[23]\)[:,]/] });
+    const before = await tokens();
+    await provider.rotateKeys(); // so that the keys that are known do not fit
+    provider.answerNext("/oauth2/jwks", answer, times);
+    later(TOKEN_SECONDS);
+    expect(await ask()).toMatchObject({ status: 503, retryAfter: "5" });
+    const { refresh_token, ...others } = await tokens();
+    expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
+    expect(refresh_token).not.toBe(before.refresh_token);
+    later(30);
+    expect((await ask()).status).toBe(200);
+    expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
+  });
+
+  test("the token that is still good is handed out meanwhile", async () => {
+    const { ask, later, tokens, provider } = await logIn({ log: [/portal_failed/] });
+    const { access_token } = await tokens();
+    await provider.rotateKeys();
+    provider.answerNext("/oauth2/jwks", html(500));
+    later(TOKEN_SECONDS - 1);
+    expect(await ask()).toEqual({ status: 200, access_token });
+  });
+});
+
+test("a process that starts while the portal is down refreshes as soon as it is back", async () => {
+  const { url, inRequest, later, clock, tokens, provider } = await logIn({
+    log: [/portal_unreachable/, /Two portalAuth/],
+  });
+  const before = await tokens();
+  const restarted = portalAuth({
+    issuer: provider.issuer,
+    profile: "tencent-ciam",
+    clientId: CLIENT_ID,
+    clientSecret: CLIENT_SECRET,
+    redirectUri: `${url}/callback`,
+    secret: SESSION_SECRET,
+    clock,
+  });
+  const ask = () =>
+    inRequest(async (req) => {
+      await new Promise((next) => restarted(req, req.res as Response, next)); // has discovered nothing yet
+      return req.portal.accessToken();
+    });
+  later(TOKEN_SECONDS - 1);
+  provider.goDown();
+  expect(await ask()).toBe(before.access_token);
+  later(1);
+  await expect(ask()).rejects.toMatchObject({ code: "portal_unreachable", status: 503 });
+  expect(await tokens()).toEqual(before);
+  await provider.comeUp();
+  later(30);
+  expect(await ask()).not.toBe(before.access_token);
+});
+
+test("keys that do not come in time are given up, and the rotated refresh token is kept", async () => {
+  const { ask, later, tokens, provider, log } = await logIn({
+    options: { httpTimeout: 60 },
+    log: [/portal_timeout/],
+  });
+  const before = await tokens();
+  await provider.rotateKeys();
+  const asked = createGate();
+  provider.answerNext("/oauth2/jwks", () => asked.open());
+  later(TOKEN_SECONDS);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const answer = ask();
+  await asked.opened;
+  await vi.advanceTimersByTimeAsync(120_000); // twice the timeout
+  vi.useRealTimers();
+  expect(await answer).toMatchObject({ status: 503, code: "portal_timeout" });
+  expect(log.join()).toContain("the keys for the ID token came too late");
+  expect((await tokens()).refresh_token).not.toBe(before.refresh_token);
+});
+
+describe("onTokens", () => {
+  test("is called for a refresh with the merged tokens, the grant and the claims of the session; its answer is kept", async () => {
+    const onTokens = vi.fn((tokens: TokenSet) => ({
+      ...tokens,
+      access_token: `own ${tokens.access_token.length}`,
+    }));
+    const { ask, later, tokens, provider, me } = await logIn({ options: { hooks: { onTokens } } });
+    const before = await tokens();
+    provider.nextTokenResponse({ id_token: undefined, scope: undefined });
+    later(TOKEN_SECONDS);
+    const { access_token } = await ask();
+    expect(access_token).toMatch(/^own \d+$/);
+    expect((await tokens()).access_token).toBe(access_token);
+    const { claims } = await me();
+    expect(onTokens).toHaveBeenCalledTimes(2);
+    expect(onTokens).toHaveBeenLastCalledWith(
+      {
+        ...before,
+        access_token: expect.stringMatching(/^eyJ/),
+        refresh_token: expect.any(String),
+        expires_at: expect.any(Number),
+      },
+      { req: expect.anything(), grant: "refresh_token", claims },
+    );
+  });
+
+  test("is called once for 50 requests at once", async () => {
+    const onTokens = vi.fn();
+    const { ask, later } = await logIn({ options: { hooks: { onTokens } } });
+    onTokens.mockClear();
+    later(TOKEN_SECONDS);
+    await Promise.all(Array.from({ length: 50 }, () => ask()));
+    expect(onTokens).toHaveBeenCalledOnce();
+  });
+
+  test("is asked before anything of the answer is kept", async () => {
+    const seen: unknown[] = [];
+    const world = await logIn({
+      options: {
+        hooks: {
+          onTokens: async (_tokens, { grant }) => {
+            if (grant === "refresh_token") seen.push(await world.stored());
+          },
+        },
+      },
+    });
+    const tokens = await world.tokens();
+    world.later(TOKEN_SECONDS);
+    await world.ask();
+    expect(seen).toMatchObject([[{ tokens }]]);
+  });
+
+  test.each<[string, () => unknown]>([
+    ["throws an error of its own", () => fail(new Error("the database is away"))],
+    ["returns something without an access token", () => ({ token: "x" })],
+    [
+      "gives tokens an end that is no number",
+      () => ({ access_token: "x", token_type: "x", expires_at: Number.NaN }),
+    ],
+    ["throws a failure that does not end a login", () => fail(new PortalAuthError("portal_timeout"))],
+  ])(
+    "that %s leaves the session, and the refresh token that has rotated; the next try, a second later, works",
+    async (_name, trouble) => {
+      let isBroken = false;
+      const onTokens = () => (isBroken ? trouble() : undefined) as never;
+      const { ask, later, tokens, me, refreshes } = await logIn({
+        options: { hooks: { onTokens } },
+        log: [/hook_failed/, /portal_timeout/],
+      });
+      const before = await tokens();
+      isBroken = true;
+      later(TOKEN_SECONDS);
+      const { status, code } = await ask();
+      expect([
+        [500, "hook_failed"],
+        [503, "portal_timeout"],
+      ]).toContainEqual([status, code]);
+      expect((await me()).isAuthenticated).toBe(true);
+      const { refresh_token, ...others } = await tokens();
+      expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
+      expect(refresh_token).not.toBe(before.refresh_token);
+      isBroken = false;
+      expect(await ask()).toMatchObject({ status, code });
+      later(1);
+      expect((await ask()).status).toBe(200);
+      expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
+    },
+  );
+
+  test.each([
+    ["never ends", () => new Promise<undefined>(() => {})],
+    [
+      "waits for req.portal, which waits for it,",
+      (_tokens: TokenSet, { req }: TokensContext) => req.portal.accessToken().then(() => undefined),
+    ],
+  ])("that %s has failed after 20 seconds, and the rotated refresh token is kept", async (_name, hook) => {
+    const onTokens = vi.fn();
+    const { ask, later, tokens, log } = await logIn({
+      options: { hooks: { onTokens } },
+      log: [/hook_failed/],
+    });
+    const before = await tokens();
+    const called = createGate();
+    onTokens.mockImplementationOnce((...given) => {
+      called.open();
+      return hook(...(given as [TokenSet, TokensContext]));
+    });
+    later(TOKEN_SECONDS);
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const asked = ask();
+    await called.opened;
+    await vi.advanceTimersByTimeAsync(20_000);
+    vi.useRealTimers();
+    expect(await asked).toMatchObject({ status: 500, code: "hook_failed" });
+    expect(log.join()).toContain(
+      "onTokens took more than 20 s; in it req.portal waits for these very tokens",
+    );
+    expect((await tokens()).refresh_token).not.toBe(before.refresh_token);
+    later(1);
+    expect((await ask()).status).toBe(200);
+  });
+
+  test("that throws while the token is still good disturbs nobody", async () => {
+    const onTokens = vi.fn();
+    const { ask, later, tokens } = await logIn({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+    const { access_token } = await tokens();
+    onTokens.mockRejectedValueOnce(new Error("the database is away"));
+    later(TOKEN_SECONDS - 1);
+    expect(await ask()).toEqual({ status: 200, access_token });
+  });
+
+  test("that fails for one person keeps nobody else from a refresh", async () => {
+    const onTokens = vi.fn();
+    const { ask, later, another } = await logIn({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
+    const other = await another();
+    later(TOKEN_SECONDS);
+    onTokens.mockRejectedValueOnce(new Error("the database is away"));
+    expect((await ask()).code).toBe("hook_failed");
+    expect((await ask(other)).status).toBe(200);
+  });
+
+  test.each(SESSIONS)("that throws login_refused ends %s", async (_name, session) => {
+    const onTokens = vi.fn();
+    const { ask, asked, later, me, stored } = await logIn({ session, options: { hooks: { onTokens } } });
+    onTokens.mockRejectedValueOnce(new PortalAuthError("login_refused", { sentence: "Members only." }));
+    later(TOKEN_SECONDS);
+    expect(await ask()).toEqual({ status: 403, code: "login_refused" });
+    expect((await me()).isAuthenticated).toBe(false);
+    expect(await stored()).toEqual([]);
+    await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1)); // nobody will have the new tokens
+  });
+
+  test("may give tokens an end of its own, which counts from then on", async () => {
+    const onTokens = vi.fn();
+    const { ask, later, tokens, refreshes } = await logIn({ options: { hooks: { onTokens } } });
+    onTokens.mockImplementation((tokens: TokenSet) => ({
+      ...tokens,
+      expires_at: (tokens.expires_at ?? 0) + 1000,
+    }));
+    later(TOKEN_SECONDS);
+    await ask();
+    later(TOKEN_SECONDS + 900);
+    expect(await ask()).toEqual({ status: 200, access_token: (await tokens()).access_token });
+    expect(refreshes()).toHaveLength(1);
+  });
+});
+
+function fail(error: Error): never {
+  throw error;
+}

@@ -1,0 +1,223 @@
+import { createServer } from "node:http";
+import express from "express";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { type PortalAuthOptions, portalAuth, portalErrors, requireAuth } from "../../lib/index.js";
+import { fakeClock, startTestProvider, type TestProviderOptions } from "../../lib/testing/index.js";
+import { Browser } from "../support/browser.js";
+import { close, listen } from "../support/world.js";
+
+/** As a user's own test would set it up: the portal without an option, the app on whichever port. */
+async function start(portalOptions: TestProviderOptions = {}, options: PortalAuthOptions = {}) {
+  for (const level of ["warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
+  const provider = await startTestProvider(portalOptions);
+  onTestFinished(() => provider.close());
+  const app = express();
+  const server = createServer(app);
+  onTestFinished(() => close(server));
+  const url = await listen(server);
+  app.use(
+    portalAuth({ ...provider.options, redirectUri: `${url}/callback`, secret: "s".repeat(40), ...options }),
+  );
+  app.get("/account", requireAuth(), (req, res) => void res.json(req.portal.claims));
+  app.get(
+    "/fresh",
+    requireAuth({ freshToken: true }),
+    async (req, res) => void res.json(await req.portal.tokens()),
+  );
+  app.use(portalErrors());
+  const ask = async (path: string, cookie: string) => {
+    const answer = await fetch(url + path, { headers: { cookie } });
+    const body = (await answer.json().catch(() => ({}))) as Record<string, unknown>;
+    return { status: answer.status, body };
+  };
+  return { portal: provider, url, ask };
+}
+
+test("needs no option: an app on any port logs in, without a browser", async () => {
+  const { portal: provider, url, ask } = await start();
+  const { cookie, location, status, body } = await provider.signIn(`${url}/account`);
+  expect([status, location]).toEqual([200, `${url}/account`]);
+  expect(JSON.parse(body)).toMatchObject({ sub: "lin-xiaoyu" });
+  expect((await ask("/account", cookie)).body).toMatchObject({ sub: "lin-xiaoyu", aud: "test-app" });
+  expect(
+    (await ask("/account", (await provider.signIn(`${url}/account`, "jonas-weber")).cookie)).body["sub"],
+  ).toBe("jonas-weber");
+});
+
+test("refuses an option that does not exist, which it would ignore", async () => {
+  const misspelt = { accessTokenLifetime: 5 } as TestProviderOptions;
+  await expect(startTestProvider(misspelt)).rejects.toThrow(
+    "startTestProvider: there is no option accessTokenLifetime",
+  );
+});
+
+test("signs in nobody whom it does not know, and says whom it does", async () => {
+  const { portal: provider, url } = await start();
+  await expect(provider.signIn(`${url}/account`, "nobody")).rejects.toThrow(
+    "the portal knows no nobody, but lin-xiaoyu, ",
+  );
+});
+
+test("tells its people, its options as variables, and what it was asked", async () => {
+  const { portal: provider, url } = await start({ users: [{ sub: "ada", name: "Ada" }], clientId: "mine" });
+  expect(provider.env).toEqual({
+    PORTAL_ISSUER: provider.issuer,
+    PORTAL_PROFILE: "tencent-ciam",
+    PORTAL_CLIENT_ID: "mine",
+    PORTAL_CLIENT_SECRET: provider.options.clientSecret,
+  });
+  await provider.signIn(`${url}/account`);
+  expect(provider.requests.filter(({ path }) => path === "/oauth2/token")).toHaveLength(1);
+});
+
+test("as any other provider, with all that it announces", async () => {
+  const { portal: provider, url } = await start({ document: "full" });
+  expect(provider.options.profile).toBe("openid");
+  expect((await provider.signIn(`${url}/account`)).status).toBe(200);
+});
+
+test("with redirect addresses that are given takes those alone", async () => {
+  const { portal: provider, url } = await start({ redirectUris: ["http://127.0.0.1:1/callback"] });
+  const { location, status } = await provider.signIn(`${url}/account`);
+  expect([status, location.startsWith(provider.issuer)]).toEqual([400, true]);
+});
+
+test("takes no address beyond loopback for want of a registered one", async () => {
+  const { portal: provider } = await start();
+  const asked = new URL(
+    `${provider.issuer}/oauth2/authorize?client_id=test-app&response_type=code&scope=openid`,
+  );
+  for (const [address, status] of [
+    ["http://localhost:1234/back", 302],
+    ["https://app.example/callback", 400],
+    ["http://app.example/callback", 400],
+    ["http://127.0.0.1.evil.example/callback", 400],
+  ] as const) {
+    asked.searchParams.set("redirect_uri", address);
+    expect([address, (await fetch(asked, { redirect: "manual" })).status]).toEqual([address, status]);
+  }
+});
+
+test("a second click that comes when the first has gone on asks again, and is answered with a code as well", async () => {
+  const { portal: provider, url } = await start();
+  const begun = new Browser();
+  const page = await begun.navigate((await begun.navigate(`${url}/login`)).headers.location ?? "");
+  const address = new URL(page.headers.location ?? "", provider.issuer);
+  const click = () =>
+    begun.navigate(address, { method: "POST", form: { sub: "jonas-weber" }, site: "same-origin" });
+  const follow = async (answer: Awaited<ReturnType<typeof click>>) => {
+    let { headers } = answer;
+    while (headers.location?.startsWith("/") || headers.location?.startsWith(provider.issuer))
+      ({ headers } = await begun.navigate(new URL(headers.location, provider.issuer)));
+    return new URL(headers.location ?? "");
+  };
+  const first = await follow(await click());
+  const second = await follow(await click());
+  expect(second.searchParams.get("state")).toBe(first.searchParams.get("state"));
+  expect(second.searchParams.get("code")).not.toBe(first.searchParams.get("code"));
+});
+
+describe("misbehaves on request", () => {
+  test.each([
+    ["forgetClient", 500, "client_unknown"],
+    ["refuseClient", 400, "client_refused"],
+    ["refuseGrant", 400, "code_refused"],
+  ] as const)("%s(), once", async (verb, status, code) => {
+    const told: object[] = [];
+    const logger = {
+      warn: (fields: object) => void told.push(fields),
+      error: (fields: object) => void told.push(fields),
+    };
+    const { portal: provider, url } = await start({}, { logger });
+    provider[verb]();
+    expect((await provider.signIn(`${url}/account`)).status).toBe(status);
+    expect(told).toContainEqual(expect.objectContaining({ code }));
+    expect((await provider.signIn(`${url}/account`)).status).toBe(200);
+  });
+
+  test("denyLogin(): the person said no", async () => {
+    const { portal: provider, url } = await start();
+    provider.denyLogin();
+    expect(await provider.signIn(`${url}/account`)).toMatchObject({
+      status: 403,
+      body: expect.stringContaining("login_denied"),
+    });
+    expect((await provider.signIn(`${url}/account`)).status).toBe(200);
+  });
+
+  test("slowDown(): at a path, or everywhere, until it is told to behave", async () => {
+    const { portal: provider, url } = await start({}, { httpTimeout: 0.2 });
+    provider.slowDown(5000, "/oauth2/token");
+    expect((await provider.signIn(`${url}/account`)).status).toBe(503);
+    provider.clearFaults();
+    expect((await provider.signIn(`${url}/account`)).status).toBe(200);
+    provider.slowDown(1);
+    expect((await provider.signIn(`${url}/account`)).status).toBe(200);
+  });
+
+  test("goDown() and comeUp()", async () => {
+    const { portal: provider, url, ask } = await start({}, { clock: fakeClock() });
+    const { cookie } = await provider.signIn(`${url}/account`);
+    provider.goDown();
+    expect((await ask("/account", cookie)).status).toBe(200);
+    await provider.comeUp();
+    expect((await provider.signIn(`${url}/account`)).status).toBe(200);
+  });
+
+  test.each([false, true])("rotateKeys(), with the old name: %s", async (keepKid) => {
+    const { portal: provider, url } = await start();
+    await provider.signIn(`${url}/account`);
+    const keys = async () =>
+      (
+        (await (await fetch(`${provider.issuer}/oauth2/jwks`)).json()) as {
+          keys: { kid: string; n: string }[];
+        }
+      ).keys;
+    const [before] = await keys();
+    await provider.rotateKeys(keepKid);
+    const [after] = await keys();
+    expect([after?.kid === before?.kid, after?.n === before?.n]).toEqual([keepKid, false]);
+    expect((await provider.signIn(`${url}/account`)).status).toBe(200);
+  });
+
+  test("refresh tokens rotate, and one that comes a second time ends all that came of its login", async () => {
+    const clock = fakeClock();
+    const { portal: provider, url, ask } = await start({}, { clock });
+    const { cookie } = await provider.signIn(`${url}/account`);
+    const first = (await ask("/fresh", cookie)).body;
+    clock.advance(301);
+    const second = (await ask("/fresh", cookie)).body;
+    expect(second["refresh_token"]).not.toBe(first["refresh_token"]);
+    const { clientId: client_id, clientSecret: client_secret } = provider.options;
+    const form = {
+      grant_type: "refresh_token",
+      refresh_token: String(first["refresh_token"]),
+      client_id,
+      client_secret,
+    };
+    const reuse = await fetch(`${provider.issuer}/oauth2/token`, {
+      method: "POST",
+      body: new URLSearchParams(form),
+    });
+    expect([reuse.status, await reuse.json()]).toEqual([400, { error: "invalid_grant" }]);
+    clock.advance(301);
+    expect((await ask("/fresh", cookie)).status).toBe(401); // the new one went with the old
+  });
+
+  test("refresh tokens that do not rotate stay the same", async () => {
+    const clock = fakeClock();
+    const { portal: provider, url, ask } = await start({ rotateRefreshTokens: false }, { clock });
+    const { cookie } = await provider.signIn(`${url}/account`);
+    const first = (await ask("/fresh", cookie)).body;
+    clock.advance(301);
+    expect((await ask("/fresh", cookie)).body["refresh_token"]).toBe(first["refresh_token"]);
+  });
+
+  test("setClock(): its tokens are from the future", async () => {
+    const { portal: provider, url } = await start();
+    provider.setClock(3600);
+    expect((await provider.signIn(`${url}/account`)).status).toBe(400);
+    provider.setClock(0);
+    expect((await provider.signIn(`${url}/account`)).status).toBe(200);
+  });
+});
