@@ -1,0 +1,50 @@
+import { expect, test, vi } from "vitest";
+import {
+  advanceDate,
+  advanceInSteps,
+  fakeTime,
+  fakeTimeouts,
+  freezeDate,
+  untilSettled,
+} from "./fake-time.js";
+
+test("advanceDate adds up, and the date stands still in between", async () => {
+  const before = Date.now();
+  advanceDate(60_000);
+  advanceDate(60_000);
+  const after = Date.now();
+  expect(after - before).toBeGreaterThanOrEqual(120_000);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(Date.now()).toBe(after);
+});
+
+test("time is real again in the next test", () => {
+  expect(vi.isFakeTimers()).toBe(false);
+});
+
+test("freezeDate stops the date", async () => {
+  freezeDate();
+  const before = Date.now();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(Date.now()).toBe(before);
+});
+
+test("fakeTimeouts replaces timeouts and leaves the date real", async () => {
+  fakeTimeouts();
+  const onTimeout = vi.fn();
+  setTimeout(onTimeout, 3_600_000);
+  const before = Date.now();
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(onTimeout).toHaveBeenCalledOnce();
+  expect(Date.now() - before).toBeLessThan(60_000);
+});
+
+test("untilSettled runs timers that are due, and no others", async () => {
+  fakeTime();
+  const onLate = vi.fn();
+  setTimeout(onLate, 50);
+  await untilSettled(new Promise((resolve) => setTimeout(resolve, 0)));
+  expect(onLate).not.toHaveBeenCalled();
+  await advanceInSteps(100);
+  expect(onLate).toHaveBeenCalledOnce();
+});
