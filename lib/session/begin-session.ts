@@ -19,99 +19,101 @@ import type { RequestLogin } from "./request-login.js";
 import { findReservedKey, LOGIN_KEYS } from "./reserved-keys.js";
 import { getSessionHolder } from "./session-holder.js";
 
+type AnySession = Session & Partial<SessionData>;
+
 export interface BeginSessionOptions {
   readonly policy: LoginPolicy;
   readonly tokens: TokenSet;
   readonly claims: Claims;
   readonly authentication: Authentication;
   /**
-   * Returns how long ago the provider was asked for the tokens, in milliseconds: a logout since then ends this
-   * login.
+   * Returns the time since the token request, in milliseconds. A logout that came after the token request
+   * ends this login.
    */
   readonly getRequestAgeMs: () => number;
-  /** What else shall be in the new session: from the onLogin hook. */
+  /** Additional session keys, from the onLogin hook. */
   readonly extra: Partial<SessionData>;
-  /** Keys of the old session that survive. */
+  /** Keys of the old session that are copied to the new one. */
   readonly keepKeys: readonly string[];
   /**
-   * Whether all keys of the old session survive but those that onLogin has set, if its login counts and is
-   * the same user's. Default false.
+   * Whether all keys of the old session are copied, except those that onLogin has set. This needs a valid
+   * login of the same user in the old session. Default false.
    */
   readonly shouldKeepAll?: boolean;
-  /** A form that waits for this login. */
+  /** A form that is sent after this login. */
   readonly form?: PendingForm | undefined;
-  /** Called with the login of another user that was in the old session, once that has ended. */
+  /** Called if the old session had a login of another user, after that login has ended. */
   readonly onReplaced: (login: PortalSession) => void;
 }
 
 /**
- * Begins a login in a session with a NEW id, so that an id that was planted before the login is worth nothing
- * (session fixation). The login is listed first, then written, and then looked for in the notices of logouts:
- * so a logout at the same moment finds the login, or the login finds the logout.
+ * Starts a login: replaces the session of this request by one with a new id, and saves the session and its
+ * login record. The old session and its login are removed from the store. A session id that an attacker
+ * planted before the login is invalid then (session fixation).
  *
- * @returns the new id
- * @throws PortalAuthError `login_ended`, `session_store_failed`, `session_missing`. The request has no
- *   session then
+ * The session's data is copied only as the options say, and never to another user. express-session sets the
+ * session cookie when the response ends.
+ *
+ * @returns the new session id
+ * @throws PortalAuthError `login_ended` if the user or the provider has signed out meanwhile, or
+ *   `session_store_failed`, or `session_missing`. Except after `session_missing`, the request has no session
+ *   then.
  */
 export async function beginSession(req: Request, options: BeginSessionOptions): Promise<string> {
   const { policy, claims } = options;
   const current = getRequestLogin(req, policy);
   const holder = getSessionHolder(req, policy);
-  const old = holder.session as (Session & Partial<SessionData>) | undefined;
-  if (!current || typeof old?.regenerate !== "function") throw new PortalAuthError("session_missing");
-  const former = current.record;
-  const isOtherUser = former
-    ? !isOfSameUser(former, policy, claims)
-    : hasDataOfOtherUser(old, current, policy, claims);
-  const survivors = isOtherUser ? {} : pickKeys(old, selectSurvivingKeys(current, options, old));
+  const oldSession = holder.session as AnySession | undefined;
+  if (!current || typeof oldSession?.regenerate !== "function") throw new PortalAuthError("session_missing");
+  const oldRecord = current.record;
+  const isOtherUser = oldRecord
+    ? !isOfSameUser(oldRecord, policy, claims)
+    : hasDataOfOtherUser(oldSession, current, policy, claims);
+  const copiedData = isOtherUser ? {} : pickKeys(oldSession, selectCopiedKeys(current, options, oldSession));
   try {
-    await replaceSession(holder, current, former, isOtherUser ? options.onReplaced : () => {});
-    Object.assign(holder.session, survivors, createAddedData(options));
-    await writeLogin(
-      holder,
-      current,
-      createRecord(req, holder, options, current.storage),
-      options.getRequestAgeMs,
-    );
+    await replaceSession(holder, current, oldRecord, isOtherUser ? options.onReplaced : () => {});
+    Object.assign(holder.session, copiedData, createAddedData(options));
+    const record = createRecord(req, holder, options, current.storage);
+    await writeLogin(holder, current, record, options.getRequestAgeMs);
   } catch (cause) {
-    // express-session saves what is in req.session when the response ends. A half-made session must not
-    // be there then.
+    // express-session saves `req.session` when the response ends. It must not save an incomplete session.
     (holder as { session?: unknown }).session = undefined;
-    current.release(); // a former login that is still stored stays
+    current.release(); // if the old login is still stored, it stays
     throw wrapStoreFailure("begin", cause);
   }
   return holder.sessionID;
 }
 
-const isOfSameUser = (former: LoginRecord, policy: LoginPolicy, claims: Claims): boolean =>
-  isOfSameClient(former, policy) && former.claims.sub === claims.sub;
+const isOfSameUser = (oldRecord: LoginRecord, policy: LoginPolicy, claims: Claims): boolean =>
+  isOfSameClient(oldRecord, policy) && oldRecord.claims.sub === claims.sub;
 
 /**
- * Whether the old session may hold another user's data: of a login that cannot be read here, or of one that
- * has ended and has left the keys of keepSessionKeys.
+ * Returns whether the old session may hold another user's data, although it has no readable login. Its login
+ * cannot be decoded here, or has ended and has left the keys of keepSessionKeys.
  */
 function hasDataOfOtherUser(
-  old: Session,
+  oldSession: Session,
   current: RequestLogin,
   { issuer, clientId: client_id }: LoginPolicy,
   { sub }: Claims,
 ): boolean {
-  const user = readDataOwner(old);
-  if (user !== undefined) return user !== getUserListName({ issuer, client_id, sub });
+  const owner = readDataOwner(oldSession);
+  if (owner !== undefined) return owner !== getUserListName({ issuer, client_id, sub });
   return current.getRefusal(current.storage.policy) === "unreadable";
 }
 
-/** Ends the login of the old session, if there is one, and puts a new session in its place. */
+/** Ends the login of the old session, if there is one, and replaces the session by a new one. */
 async function replaceSession(
   holder: Request,
   { key, storage }: RequestLogin,
-  former: LoginRecord | undefined,
+  oldRecord: LoginRecord | undefined,
   onReplaced: (login: PortalSession) => void,
 ): Promise<void> {
-  const isOurs = former === undefined || !isOfOtherPortalAuth(former, storage.policy); // undefined also if it cannot be decoded
+  // A record that cannot be decoded is undefined here, and is removed too.
+  const isOurs = oldRecord === undefined || !isOfOtherPortalAuth(oldRecord, storage.policy);
   const ended = key !== undefined && isOurs ? await storage.logins.remove(key) : undefined;
   if (ended && storage.isOurStore) {
-    // The session went with its login, so there is nothing left to destroy.
+    // The session was removed with its login, so there is nothing left to destroy.
     generateSession(holder.sessionStore, holder);
   } else await fromCallback((done) => holder.session.regenerate(done));
   if (ended?.record) onReplaced(ended.record);
@@ -141,9 +143,16 @@ function createRecord(
     user_agent,
     version: 1,
   };
-  return JSON.parse(JSON.stringify(record)); // what a hook has put into the claims stays the application's own
+  // This is a copy, because the view of the login is frozen and a hook may have put its own objects into the
+  // claims.
+  return JSON.parse(JSON.stringify(record));
 }
 
+/**
+ * Lists the login under its user, writes it, and then checks the notices of logouts. This order matters for a
+ * logout at the same moment. Either the logout finds the login in the list, or the login finds the notice of
+ * the logout.
+ */
 async function writeLogin(
   holder: Request,
   current: RequestLogin,
@@ -164,7 +173,7 @@ async function writeLogin(
     if (!confirmed) throw new PortalAuthError("login_ended");
     current.adoptNewLogin(key, confirmed);
   } catch (error) {
-    // Nobody knows the new id, so a session that cannot be removed opens nothing.
+    // No browser has the new session id yet. If the session cannot be removed, it is unusable anyway.
     await logins.remove(key).catch(() => {});
     if (!storage.isOurStore)
       await fromCallback((done) => holder.sessionStore.destroy(holder.sessionID, done)).catch(() => {});
@@ -173,28 +182,29 @@ async function writeLogin(
 }
 
 /**
- * Returns the keys of the old session that survive. It is no session of another user. With `keepAll`, keys
- * that onLogin has set stay behind: they say what the provider said then, such as a role that the user may
- * have lost since.
+ * Returns the keys of the old session that are copied. The caller has checked that the session is not another
+ * user's. With `shouldKeepAll`, the keys that onLogin has set are not copied, because they may be outdated:
+ * for example a role that the user has lost since.
  */
-function selectSurvivingKeys(
+function selectCopiedKeys(
   current: RequestLogin,
-  { keepKeys: keep, shouldKeepAll: keepAll = false, policy }: BeginSessionOptions,
-  old: object,
+  { keepKeys, shouldKeepAll = false, policy }: BeginSessionOptions,
+  oldSession: object,
 ): readonly string[] {
   const isSignedIn = current.getView(policy) !== undefined;
-  if (!keepAll || !isSignedIn) return keep;
-  const loginKeys = readLoginKeys(old);
-  const all = Object.keys(old).filter((key) => isApplicationKey(key) && !loginKeys.includes(key));
-  return [...new Set([...all, ...keep])];
+  if (!shouldKeepAll || !isSignedIn) return keepKeys;
+  const loginKeys = readLoginKeys(oldSession);
+  const all = Object.keys(oldSession).filter((key) => canBeCopied(key) && !loginKeys.includes(key));
+  return [...new Set([...all, ...keepKeys])];
 }
 
-/** A form that waits belongs to the user, and goes along. */
-const isApplicationKey = (key: string): boolean => key === FORM_KEY || findReservedKey([key]) === undefined;
+/** A pending form belongs to the user, so its reserved key is copied too. */
+const canBeCopied = (key: string): boolean => key === FORM_KEY || findReservedKey([key]) === undefined;
 
+/** Returns the keys that the onLogin hook of the old login has set. */
 function readLoginKeys(session: object): readonly unknown[] {
-  const { [LOGIN_KEYS]: listed } = session as { readonly [LOGIN_KEYS]?: unknown };
-  return Array.isArray(listed) ? listed : [];
+  const { [LOGIN_KEYS]: loginKeys } = session as { readonly [LOGIN_KEYS]?: unknown };
+  return Array.isArray(loginKeys) ? loginKeys : [];
 }
 
 function pickKeys(session: object, keys: readonly string[]): object {

@@ -15,20 +15,21 @@ const STILL_SIGNED_IN = "You are still signed in: signing out did not work. Plea
 /** The login of a session that was ended. */
 export interface EndedRequestLogin {
   /**
-   * The login as it was stored last: a refresh elsewhere may have brought tokens that this request has never
-   * seen. If another request has ended it, the login as it was loaded.
+   * The login as it was last stored. A refresh in another request may have stored newer tokens than this
+   * request has loaded. If another request has ended the login, this is the login as it was loaded.
    */
   readonly login: PortalSession;
   /**
-   * False if another request has ended the login at the same moment. That one calls the hook. To revoke the
-   * tokens twice does no harm (RFC 7009, section 2.2).
+   * Whether this request has removed the login. It is false if another request did so at the same moment, and
+   * that request calls the hook. Both may revoke the tokens (RFC 7009, section 2.2).
    */
   readonly isEndedHere: boolean;
 }
 
 /**
- * Ends the login and the session of this request in the store, and removes the session cookie. The request
- * goes on without a session. A login that another portalAuth() began stays, and so does its session.
+ * Ends the login and the session of this request in the store, and removes the session cookie in the
+ * response. `req.session` is undefined then. If another portalAuth() started the login, the login and its
+ * session stay.
  *
  * @returns undefined if the session had no login
  * @throws PortalAuthError `session_store_failed`: the user may still be signed in
@@ -52,8 +53,9 @@ export async function endSessionOfRequest(
 }
 
 /**
- * Ends the login first: without it, the session opens nothing, and the next request finds it empty. So the
- * logout goes on if the application's store fails then, as the tokens of the login must be revoked.
+ * Ends the login first, then the session. A session without its login gives no access, and the next request
+ * empties it. If the application's store then fails to remove the session, the logout continues, because the
+ * tokens of the login must be revoked.
  */
 async function endLoginAndSession(
   holder: Request,
@@ -61,15 +63,15 @@ async function endLoginAndSession(
 ): Promise<EndedRequestLogin | undefined> {
   const { id } = holder.session;
   const ended = key === undefined ? undefined : await removeLogin(key, storage.logins, record);
-  const isSessionGone = ended !== undefined && ended.key === key && storage.isOurStore;
+  const isSessionRemoved = ended !== undefined && ended.key === key && storage.isOurStore;
   const destroy = () => fromCallback((done) => holder.sessionStore.destroy(id, done));
-  if (!isSessionGone)
+  if (!isSessionRemoved)
     await (ended ? destroy().catch((error) => storage.warn(wrapStoreFailure("destroy", error))) : destroy());
   const login = ended?.record ?? record;
   return login && { login, isEndedHere: ended !== undefined };
 }
 
-/** Another request may have given the session a new id meanwhile. The user wants the login to end. */
+/** Removes the login, also if another request has given the session a new id meanwhile. */
 const removeLogin = (
   key: string,
   logins: Logins,
@@ -84,47 +86,52 @@ function clearSessionCookie(req: Request, res: Response, { id, cookie }: Session
 }
 
 /**
- * The login in the session of this request, whether or not it still counts. Another portalAuth()'s is not
- * returned.
+ * Returns the login in the session of this request, even if it has expired. A login of another portalAuth()
+ * is not returned.
  */
 export function getLoginEvenIfExpired(req: Request, policy: LoginPolicy): PortalSession | undefined {
   const record = getRequestLogin(req, policy)?.record;
   return record && !isOfOtherPortalAuth(record, policy) ? record : undefined;
 }
 
-/** The name of the cookie by which the browser has named this session, if it has. */
+/** Returns the name of the request cookie that holds this session id, if there is one. */
 function findSessionCookieName(req: Request, id: string): string | undefined {
   const cookies = Object.entries(parseCookie(req.headers.cookie ?? ""));
   return cookies.find(([, value]) => value?.startsWith(`s:${id}.`))?.[0];
 }
 
 /**
- * Removes a session that was made for this request, if the request came without a session cookie. Another
- * site has posted it, so the Lax cookie stayed away: a new cookie in the response would replace the one that
- * the browser has.
+ * Removes the session from the request if the request came without a session cookie, so the response sets no
+ * session cookie. A form post from another site comes without the Lax cookie. A new cookie in the response
+ * would replace the one that the browser has.
  */
-export function discardNewSession(on: Request, instance: PortalAuthInstance): void {
-  const req = getSessionHolder(on, instance);
-  if (req.session && findSessionCookieName(req, req.sessionID) === undefined) detachSession(req);
+export function discardNewSession(req: Request, instance: PortalAuthInstance): void {
+  const holder = getSessionHolder(req, instance);
+  if (holder.session && findSessionCookieName(holder, holder.sessionID) === undefined) detachSession(holder);
 }
 
 /**
- * Keeps this request from counting as a use of any session. express-session finds none when the response
- * ends, so it neither moves an end nor sets a cookie. `req.session` is gone then, as after a logout.
+ * Removes all sessions from the request, so that the request does not count as activity. express-session then
+ * neither extends a session nor sets a cookie when the response ends. `req.session` is undefined, as after a
+ * logout.
  */
-export function ignoreSessionActivity(on: Request): void {
-  for (const login of getRequestLogins(on)) login.release();
-  for (const req of getSessionHolders(on)) {
-    detachSession(req);
-    (req as { sessionID: string | undefined }).sessionID = undefined; // otherwise `unset: "destroy"` would end the session
+export function ignoreSessionActivity(req: Request): void {
+  for (const login of getRequestLogins(req)) login.release();
+  for (const holder of getSessionHolders(req)) {
+    detachSession(holder);
+    // With a session id, `unset: "destroy"` would end the session.
+    (holder as { sessionID: string | undefined }).sessionID = undefined;
   }
 }
 
-function detachSession(req: Request): void {
-  (req as { session?: Session }).session = undefined as never;
+function detachSession(holder: Request): void {
+  (holder as { session?: Session }).session = undefined as never;
 }
 
-/** Ends the session of a login in the application's own store, as far as this process has that store. */
+/**
+ * Removes sessions with these ids from the application's session store. Failures are ignored: without its
+ * login, a session gives no access.
+ */
 export async function destroyAppSessions(
   req: Request,
   policy: LoginPolicy,

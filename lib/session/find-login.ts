@@ -4,16 +4,28 @@ import { isReferenceForSession, readReference } from "./login-reference.js";
 import { getRecordKey, type LoginStorage } from "./login-storage.js";
 import type { DecodedLogin } from "./record-codec.js";
 
-/** What a session and the store know of a login. */
+/** The result of the search for the login of a session. */
 export type LoginLookup =
+  /** The record was read and decoded. `lifeMs` is its remaining lifetime in milliseconds. */
   | { readonly kind: "stored"; readonly key: string; readonly login: DecodedLogin; readonly lifeMs: number }
-  /** The key is undefined if the record may belong to another session. */
+  /** The record cannot be decoded. The key is undefined if the record may belong to another session. */
   | { readonly kind: "unreadable"; readonly key: string | undefined }
+  /** Another portalAuth() started the login. */
   | { readonly kind: "of_another_portal_auth" }
-  /** The user is named as by userList(). */
+  /**
+   * The session refers to a login that has ended. `user` is the name of the user's list: see
+   * getUserListName().
+   */
   | { readonly kind: "ended"; readonly user: string };
 
-/** Finds the login of a session. Does no I/O if a store of ours has read both. */
+/**
+ * Finds the login of a session. In our own store the login was read with the session, so the result is
+ * synchronous and there is no I/O. In the application's store the record is read via the reference in the
+ * session.
+ *
+ * @returns undefined if the session has no login
+ * @throws the failure of the store, as a rejection
+ */
 export function findLogin(
   storage: LoginStorage,
   session: Session & Partial<SessionData>,

@@ -1,24 +1,32 @@
 import type { LoginRecord } from "./login-record.js";
 import type { LoginStorage } from "./login-storage.js";
 
-/** The idle end moves at most once a minute, and ten times within a shorter life. */
+/** Returns the minimum time between two extensions: one minute, or a tenth of a shorter idle time. */
 const getExtensionStep = (idleMs: number): number => Math.min(60_000, idleMs / 10);
 
-/** An application can give its session another life, and so can the option `sessionIdle` after a restart. */
+/**
+ * The idle time changes if the application sets `cookie.maxAge`, or if `sessionIdle` changes at a restart.
+ */
 const isIdleTimeChanged = ({ idle_ms }: LoginRecord, idleMs: number): boolean =>
   Math.abs(idleMs - idle_ms) >= getExtensionStep(idleMs);
 
 /**
- * Whether the idle end of a login is due to move.
+ * Returns whether this request should extend the idle time of a login. That is at most once a minute, or ten
+ * times within a shorter idle time.
  *
- * @param lifeMs how long the login lives without another request, in milliseconds
- * @param idleMs how long its session lives from its last use, in milliseconds
+ * @param lifeMs remaining lifetime of the login without another request, in milliseconds
+ * @param idleMs lifetime of its session after its last use, in milliseconds
  */
 export const isIdleExtensionDue = (record: LoginRecord, lifeMs: number, idleMs: number): boolean =>
   idleMs - lifeMs >= getExtensionStep(idleMs) || isIdleTimeChanged(record, idleMs);
 
 /**
- * Moves the idle end of a login that was used, and lists it again. A store of ours moves it with the session.
+ * Extends a login that was used: it now expires after `idle_ms` milliseconds without a request. Writes the
+ * record's expiry, and lists the login again under its user. In our own store, express-session has extended
+ * the record with the session, so only the list is written.
+ *
+ * If the idle time has changed, the record is rewritten too. If the login has ended meanwhile, nothing is
+ * written.
  */
 export async function extendIdleTime(
   { isOurStore, logins }: LoginStorage,

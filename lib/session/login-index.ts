@@ -9,6 +9,7 @@ export interface LoginUser {
   readonly sub: string;
 }
 
+/** Returns the user of a login. */
 export const getUser = ({
   issuer,
   client_id,
@@ -19,11 +20,18 @@ export const getUser = ({
   sub: claims.sub,
 });
 
-/** The name of a user's list of logins. A hash: the store does not show who it is. */
+/**
+ * Returns the name of a user's list of logins in the store. It is a hash, so the store does not reveal the
+ * user.
+ */
 export const getUserListName = ({ issuer, client_id, sub }: LoginUser): string =>
   `u:${hashNames(issuer, client_id, sub)}`;
 
-/** The name of the list that tells whose logins belong to a session at the provider. */
+/**
+ * Returns the name of the list, in the store, of the users of a session at the provider.
+ *
+ * @param sid the session id that the provider has put into the ID token
+ */
 export const getProviderSessionListName = (
   { issuer, client_id }: Omit<LoginUser, "sub">,
   sid: string,
@@ -32,9 +40,9 @@ export const getProviderSessionListName = (
 const hashNames = (...names: readonly string[]): string => sha256(JSON.stringify(names));
 
 /**
- * Lists the record keys of each user's logins. A key is listed before its record is written, and again
- * whenever the login's idle end moves. So the list names every login that counts, unless the store has lost a
- * part of it. A key whose record is gone expires from the list by itself.
+ * Lists the record keys of each user's logins. A key is listed before its record is written, and again when
+ * the idle time of the login is extended. Therefore the list names every valid login, unless the store has
+ * lost a part of it. A key whose record is gone expires from the list by itself.
  */
 export class LoginIndex {
   readonly #records: RecordStore;
@@ -43,26 +51,31 @@ export class LoginIndex {
     this.#records = records;
   }
 
-  /** Lists a login under its user, and under its session at the provider if logouts can name that. */
-  async add(key: string, login: LoginRecord, findsBySid: boolean): Promise<void> {
+  /**
+   * Lists a login under its user.
+   *
+   * @param hasProviderSessionLists whether the user is also listed under the login's session at the provider
+   */
+  async add(key: string, login: LoginRecord, hasProviderSessionLists: boolean): Promise<void> {
     const list = getUserListName(getUser(login));
     const sid = login.authentication?.sid;
-    const adding = [this.#records.index.add(list, key, login.idle_ms)];
-    if (findsBySid && sid !== undefined)
-      adding.push(this.#records.index.add(getProviderSessionListName(login, sid), list, login.idle_ms));
-    await Promise.all(adding);
+    const additions = [this.#records.index.add(list, key, login.idle_ms)];
+    if (hasProviderSessionLists && sid !== undefined)
+      additions.push(this.#records.index.add(getProviderSessionListName(login, sid), list, login.idle_ms));
+    await Promise.all(additions);
   }
 
-  /** The record keys of a user's logins, by the name of the user's list. */
+  /** Returns the record keys of a user's logins. Some of the records may be gone. */
   listKeys(list: string): Promise<readonly string[]> {
     return this.#records.index.list(list);
   }
 
-  /** The lists of the users whose logins belong to a session at the provider. */
+  /** Returns the names of the lists of the users who have logins of a session at the provider. */
   listUsers(providerSession: string): Promise<readonly string[]> {
     return this.#records.index.list(providerSession);
   }
 
+  /** Removes keys from a user's list. */
   async remove(list: string, keys: readonly string[]): Promise<void> {
     if (keys.length > 0) await this.#records.index.remove(list, keys);
   }
