@@ -2,71 +2,75 @@ import { inspect } from "node:util";
 import type { Authentication, Claims, TokenSet } from "../contract/tokens.js";
 import { deepFreeze } from "../util/deep-freeze.js";
 
-/** A login, as `req.session.portal` shows it. Read-only: what an application changes here is not saved. */
+/** A login, as `req.session.portal` shows it. It is read-only: changes of an application are not saved. */
 export interface PortalSession {
-  /** The tokens as the provider gave them, or as onTokens changed them. */
+  /** The tokens as the provider returned them, or as onTokens changed them. */
   readonly tokens: Readonly<TokenSet>;
-  /** The claims of the verified ID token, or those that onLogin kept. */
+  /** The claims of the verified ID token, or those that onLogin returned. */
   readonly claims: Readonly<Claims>;
-  /** When the user logged in, in epoch seconds. `sessionAbsolute` counts from here. */
+  /** When the user signed in, in epoch seconds. `sessionAbsolute` counts from here. */
   readonly started_at: number;
-  /** The issuer of the portalAuth() that began this login. The login counts at no other one. */
+  /** The issuer of the portalAuth() that started this login. The login is valid only there. */
   readonly issuer: string;
-  /** Its option `clientId`. */
+  /** The option `clientId` of that portalAuth(). */
   readonly client_id: string;
-  /** Its option `redirectUri`. */
+  /** The option `redirectUri` of that portalAuth(). */
   readonly redirect_uri: string;
   /** Grows by one with each token set of this login. */
   readonly version: number;
-  /** When the token set came, in epoch seconds. */
+  /** When the token set was received, in epoch seconds. */
   readonly obtained_at: number;
-  /** What the ID token said of the login itself, whatever onLogin kept of the claims. */
+  /** The ID token's claims about the authentication. They do not depend on what onLogin returned. */
   readonly authentication?: Readonly<Authentication> | undefined;
-  /** A random name of the login. It opens nothing. */
+  /** Identifies the login. It is random, and is not a secret. */
   readonly login_id: string;
   /**
-   * Set if the token set was requested because a resource had refused the one before, although that had not
-   * expired.
+   * Set if a resource rejected the previous access token before it expired, and this token set replaced it.
    */
   readonly after_refusal?: true | undefined;
 }
 
-/** A process's claim to refresh the tokens. It is not renewed, and is removed when the refresh has ended. */
+/**
+ * A process's claim to refresh the tokens. Its lifetime is never extended, and it is removed when the refresh
+ * has ended.
+ */
 export interface RefreshClaim {
-  /** Unique to this claim. It names the process that made it. */
+  /** Identifies this claim, and the process that made it. */
   readonly id: string;
   /** In epoch milliseconds, by the clock of the process that made it. */
   readonly claimed_at: number;
 }
 
 /**
- * A login as the store keeps it. Only this package writes it, by compare-and-set on the version of the stored
+ * A login as it is stored. Only this package writes it, by compare-and-set on the version of the stored
  * record.
  */
 export interface LoginRecord extends PortalSession {
-  /** The session that the login belongs to. In another session a reference to this login does not count. */
+  /** The session that the login belongs to. In any other session, a reference to this login is ignored. */
   readonly session_id: string;
-  /** How long the login lives without a request, in milliseconds. */
+  /** The lifetime of the login without a request, in milliseconds. */
   readonly idle_ms: number;
   /** The User-Agent header of the browser at the login, at most 256 characters. */
   readonly user_agent?: string | undefined;
+  /** Set while a process refreshes the tokens. */
   readonly refreshing?: RefreshClaim | undefined;
   /**
-   * The id of the user's last logout everywhere before this login. Another one came later, and ends the login.
+   * The id of the user's last logout on all devices before this login. A notice with another id ends this
+   * login.
    */
   readonly known_logout?: string | undefined;
 }
 
 const MAX_USER_AGENT_LENGTH = 256;
 
-/** Shortens a User-Agent header to what is kept of it. */
+/** Shortens a User-Agent header to the 256 characters that are stored. */
 export const shortenUserAgent = (userAgent: string | undefined): string | undefined =>
   userAgent?.slice(0, MAX_USER_AGENT_LENGTH);
 
 /**
- * What `req.session.portal` is. JSON and util.inspect leave the tokens out: an application that answers with
- * its session, or logs it, shows none. Deeply frozen, as applications merge request bodies into whatever they
- * find.
+ * The value of `req.session.portal`. JSON and util.inspect omit the tokens, so an application that sends or
+ * logs its session does not reveal them. It is deeply frozen, because some applications merge request bodies
+ * into their objects.
  */
 export class LoginView implements Required<PortalSession> {
   readonly tokens: Readonly<TokenSet>;
@@ -81,6 +85,7 @@ export class LoginView implements Required<PortalSession> {
   readonly login_id: string;
   readonly after_refusal: true | undefined;
 
+  /** Creates the view of a record, and freezes the tokens and claims of the record too. */
   constructor(record: LoginRecord) {
     this.tokens = deepFreeze(record.tokens);
     this.claims = deepFreeze(record.claims);
@@ -96,7 +101,7 @@ export class LoginView implements Required<PortalSession> {
     Object.freeze(this);
   }
 
-  /** A session that holds this view is saved without it. */
+  /** Returns undefined, so that the session is saved without its view. */
   toJSON(): undefined {
     return undefined;
   }
@@ -109,7 +114,7 @@ export class LoginView implements Required<PortalSession> {
 
 declare module "express-session" {
   interface SessionData {
-    /** The login of this session. Read-only, not enumerable, and set anew for each request. */
+    /** The login of this session. It is read-only, not enumerable, and set anew for each request. */
     readonly portal?: PortalSession;
   }
 }

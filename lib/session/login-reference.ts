@@ -3,20 +3,24 @@ import { sha256 } from "../util/sha256.js";
 import { getUser, getUserListName } from "./login-index.js";
 import type { LoginRecord } from "./login-record.js";
 
-/** The session key under which a foreign store keeps which login belongs to the session. */
+/** The session key of the reference to a login. It is only used in an application's store. */
 export const REFERENCE_KEY = "portal_login";
 
-/** The session key that says whose data keepSessionKeys has kept in a session after its login has ended. */
+/** The session key that names the owner of the data which keepSessionKeys keeps after the login has ended. */
 export const DATA_OWNER_KEY = "portal_kept_for";
 
-/** Names the login of a session. It counts only if the login's record names the session, too. */
+/**
+ * Refers from a session to its login. The reference is valid only if the login's record names the session
+ * too.
+ */
 interface LoginReference {
+  /** The login_id of the login. */
   readonly id: string;
-  /** The portalAuth() whose login it is: see tenantName(). */
+  /** The portalAuth() that the login belongs to: see createTenantId(). */
   readonly of: string;
-  /** Whose login it is: see userList(). */
+  /** The user whom the login belongs to: see getUserListName(). */
   readonly user: string;
-  /** A hash of the id of the session that it was written to. */
+  /** A hash of the id of the session that the reference was written to. */
   readonly in: string;
 }
 
@@ -26,32 +30,35 @@ type SessionWithReference = AnySession & {
   [DATA_OWNER_KEY]?: string;
 };
 
-/** A short name for the issuer, client and redirect URI of a portalAuth(). */
-export const createTenantId = (belongsTo: string): string => createShortHash(belongsTo);
+/**
+ * Returns a short hash that identifies a portalAuth().
+ *
+ * @param tenant its issuer, client and redirect URI, as one text
+ */
+export const createTenantId = (tenant: string): string => createShortHash(tenant);
 
 const createShortHash = (text: string): string => sha256(text).slice(0, 16);
 
 /**
- * The login that a session refers to. Applications can write to their sessions, so any value may be there.
+ * Returns the reference that a session has at `portal_login`. An application can write any value there, so
+ * the result is undefined unless the login and the portalAuth() are named. Whether the reference is valid is
+ * not checked.
  */
 export function readReference(session: AnySession): LoginReference | undefined {
-  const {
-    id,
-    of,
-    user,
-    in: its,
-  } = Object((session as SessionWithReference)[REFERENCE_KEY]) as Partial<LoginReference>;
+  const value = (session as SessionWithReference)[REFERENCE_KEY];
+  const { id, of, user, in: sessionHash } = Object(value) as Partial<LoginReference>;
   if (typeof id !== "string" || typeof of !== "string") return undefined;
-  return { id, of, user: String(user), in: String(its) };
+  return { id, of, user: String(user), in: String(sessionHash) };
 }
 
 /**
- * Whether a reference was written to this session. Applications copy all keys of a session to the one that
- * replaces it.
+ * Returns whether a reference was written to the session with this id. It was not if an application has
+ * copied the keys of a session to another session.
  */
 export const isReferenceForSession = (sessionId: string, reference: LoginReference): boolean =>
   reference.in === createShortHash(sessionId);
 
+/** Creates the reference from the session that a record names to the record's login. */
 export const createReference = (record: LoginRecord, tenant: string): LoginReference => ({
   id: record.login_id,
   of: tenant,
@@ -59,15 +66,23 @@ export const createReference = (record: LoginRecord, tenant: string): LoginRefer
   in: createShortHash(record.session_id),
 });
 
+/** Sets the reference at `portal_login` in a session. The session is not saved. */
 export function writeReference(session: AnySession, reference: LoginReference): void {
   (session as SessionWithReference)[REFERENCE_KEY] = reference;
 }
 
-/** The user whose data a session holds, as far as the session itself says so. */
+/**
+ * Returns the user whom a session's data belongs to, as named by getUserListName(). The result is undefined
+ * if the session itself does not name a user.
+ */
 export const readDataOwner = (session: AnySession): string | undefined =>
   readReference(session)?.user ?? (session as SessionWithReference)[DATA_OWNER_KEY];
 
-/** Remembers whose data stays in a session whose login has ended. */
+/**
+ * Sets the owner of the data that stays in a session after its login has ended. The session is not saved.
+ *
+ * @param user as named by getUserListName()
+ */
 export function writeDataOwner(session: AnySession, user: string): void {
   (session as SessionWithReference)[DATA_OWNER_KEY] = user;
 }

@@ -15,17 +15,21 @@ import {
 } from "./logout-notices.js";
 import type { DecodedLogin, RecordCodec } from "./record-codec.js";
 
+const NOTICE_FAILED_WARNING =
+  "The session store did not save the notice of a logout. Logins that were in progress at that moment may " +
+  "stay signed in. Check the store: its memory may be full.";
+
 export interface LoginsOptions {
   readonly records: RecordStore;
   readonly codec: RecordCodec;
-  /** After so long a login ends, whatever happens, in seconds. */
+  /** Maximum lifetime of a login, in seconds. */
   readonly absoluteSeconds: number;
   /** Whether logouts can name a session at the provider. */
   readonly hasProviderSessionLists: boolean;
   readonly warn: (message: string) => void;
 }
 
-/** A login as it is stored. */
+/** A login as it was read from the store. */
 export interface LoadedLogin {
   readonly key: string;
   readonly stored: StoredRecord;
@@ -39,16 +43,22 @@ export interface EndedLogin {
   readonly record: LoginRecord | undefined;
 }
 
-/** The logins that a logout has ended. `failure` says why others may still be there. */
+/** The logins that a logout has ended. If there is a `failure`, other logins may still be stored. */
 export interface EndLoginsResult {
   readonly ended: readonly EndedLogin[];
   readonly failure?: unknown;
 }
 
-/** What a record shall become. Undefined leaves it as it is. May be called several times for one update. */
+/**
+ * Returns the new record of a login, or undefined to leave the record as it is. May be called several times
+ * for one update.
+ */
 export type ChangeLogin = (record: LoginRecord) => LoginRecord | "remove" | undefined;
 
-/** The login records of one portalAuth() in one store, and the lists and notices that belong to them. */
+/**
+ * Reads, updates and removes the login records of one portalAuth() in one store, with their lists and
+ * notices. Every method rejects if the store fails, unless its description says otherwise.
+ */
 export class Logins {
   readonly records: RecordStore;
   readonly index: LoginIndex;
@@ -62,25 +72,28 @@ export class Logins {
     this.#notices = new LogoutNotices(options.records);
   }
 
-  /** Resolves to undefined only if the primary has confirmed that there is no such login. */
+  /** Reads a login. Resolves to undefined only if the primary has confirmed that there is no such login. */
   async read(key: string): Promise<LoadedLogin | undefined> {
     const stored = await this.records.read(key);
     return stored && { key, stored, login: this.decode(key, stored.text) };
   }
 
+  /** Decodes the text of a record: see RecordCodec. */
   decode(key: string, text: string): DecodedLogin | undefined {
     return this.#options.codec.decode(key, text);
   }
 
+  /** Encodes a record for the store: see RecordCodec. */
   encode(key: string, record: LoginRecord): string {
     return this.#options.codec.encode(key, record);
   }
 
   /**
-   * Reads a login, changes it and writes it, with no other write in between.
+   * Changes a stored login by compare-and-set: reads it, calls `change`, and writes the result, with no other
+   * write in between. After a concurrent write it starts again.
    *
-   * @returns the login as it is stored then; undefined if it has ended
-   * @throws PortalAuthError `session_store_failed`, also for a record that cannot be decoded here: the login
+   * @returns the login as it is stored then, or undefined if it has ended
+   * @throws PortalAuthError `session_store_failed`, also for a record that cannot be decoded: such a login
    *   has not ended
    */
   async update(key: string, change: ChangeLogin): Promise<LoginRecord | undefined> {
@@ -110,17 +123,21 @@ export class Logins {
     return removed !== undefined;
   }
 
-  /** Lists a login: before its record is written, and when its idle end has moved. */
+  /**
+   * Lists a login under its user, and under its session at the provider. This is done before the record is
+   * written, and when the idle time is extended.
+   */
   addToIndex(key: string, record: LoginRecord): Promise<void> {
     return this.index.add(key, record, this.#options.hasProviderSessionLists);
   }
 
   /**
-   * Looks for logouts that came while a login was being made, after its record has been written. A login that
-   * began after a logout everywhere remembers that one, so later looks need no time.
+   * Checks a new login, whose record was written just now, for logouts that came after its token request. If
+   * a logout on all devices came before, the id of that logout is saved in the record. Later checks then
+   * compare ids instead of times.
    *
-   * @param getRequestAgeMs tells how long ago the provider was asked for the tokens, in milliseconds
-   * @returns the login as it is stored then; undefined if it must not begin
+   * @param getRequestAgeMs returns the time since the token request, in milliseconds.
+   * @returns the login as it is stored then, or undefined if a logout ends it: the caller must remove it
    */
   async confirm(
     key: string,
@@ -135,7 +152,7 @@ export class Logins {
     return (await this.records.replace(key, 1, this.encode(key, confirmed))) ? confirmed : undefined;
   }
 
-  /** Returns a logout that has ended this login, but has not found its record. */
+  /** Returns a logout that should have ended this login, but did not find its record. */
   async findMissedLogout(record: LoginRecord): Promise<Logout | undefined> {
     const notices = await this.#readNotices(record);
     return notices.find((notice) => shouldEndLogin(notice, record));
@@ -149,7 +166,7 @@ export class Logins {
     return this.#notices.read(names);
   }
 
-  /** Removes a login. Resolves to what was stored last; undefined if there was none. */
+  /** Removes a login. Resolves to the login as it was last stored, or to undefined if there was none. */
   async remove(key: string): Promise<EndedLogin | undefined> {
     const removed = await this.records.remove(key);
     return removed && this.#toEndedLogin(key, removed);
@@ -162,8 +179,11 @@ export class Logins {
   }
 
   /**
-   * Removes a login, also if its session has got a new id since this record was read. If the answer of the
-   * store was lost, resolves to this record.
+   * Removes a login, even if its session has got a new id since `record` was read. A failure of the store is
+   * retried. If the login was gone at the retry, the first try may have removed it: the result is `record`
+   * then.
+   *
+   * @returns undefined if another request has ended the login
    */
   async removeEvenIfMoved(key: string, record: LoginRecord): Promise<EndedLogin | undefined> {
     const { removed, isRepeated } = await removeWithRetry(this.records, key);
@@ -174,14 +194,19 @@ export class Logins {
     return isRepeated ? { key, record } : undefined;
   }
 
-  /** The record is gone, so a key that stays listed does no harm and expires by itself. */
+  /**
+   * Removes the key of a login from its user's list. A failure is ignored: the record is gone, so the key
+   * does no harm and expires by itself.
+   */
   async removeFromIndex(key: string, record: LoginRecord): Promise<void> {
     await this.index.remove(getUserListName(getUser(record)), [key]).catch(() => {});
   }
 
   /**
-   * The logins of a user, by the name of the user's list. Those that cannot be decoded are among them. Others
-   * may write to the store: a login of another user that the list names is omitted.
+   * Reads the logins of a user, including those that cannot be decoded. Others can write to the store, so
+   * listed logins of another user are omitted.
+   *
+   * @param list the name of the user's list: see getUserListName()
    */
   async listByUser(list: string): Promise<LoadedLogin[]> {
     const listed = await inBatches(await this.index.listKeys(list), (key) => this.read(key));
@@ -190,9 +215,11 @@ export class Logins {
   }
 
   /**
-   * Ends the logins of a user that a logout means, also those that are in progress. Records are removed
-   * first, which needs no memory in the store. The notice may fail, and is logged then. Logins that were
-   * written meanwhile are removed after it.
+   * Removes the logins of a user that a logout affects, and leaves a notice for logins in progress. Never
+   * rejects: the result has the failure.
+   *
+   * Records are removed first, because that needs no memory in the store. If the notice cannot be written,
+   * this is logged. Logins that were written before the notice are removed after it.
    */
   async removeByUser(
     list: string,
@@ -210,14 +237,18 @@ export class Logins {
     }
   }
 
-  /** Leaves a notice of a logout under the name of a user's list or of a provider session. */
+  /**
+   * Writes a notice of a logout. A failure is logged, not thrown.
+   *
+   * @param name the name of the list of a user or of a provider session
+   */
   async addNotice(name: string, logout: Logout): Promise<void> {
     const isOfOneSession = "sid" in logout && logout.sid !== undefined;
     const lifeMs = isOfOneSession ? LOGIN_IN_PROGRESS_MS : this.#options.absoluteSeconds * 1000;
     await this.#notices.add(name, logout, lifeMs).catch(() => this.#options.warn(NOTICE_FAILED_WARNING));
   }
 
-  /** @param ended gets each login that was removed, also if a later one cannot be removed */
+  /** @param ended each removed login is added here, so that it is known if a later removal fails */
   async #removeListed(
     list: string,
     isAffected: (found: LoadedLogin) => boolean,
@@ -233,6 +264,3 @@ export class Logins {
     await this.index.remove(list, keys).catch(() => {});
   }
 }
-
-const NOTICE_FAILED_WARNING =
-  "The session store did not take the notice of a logout. Logins that were in progress at that moment may stay signed in. Look at the store: its memory may be full.";

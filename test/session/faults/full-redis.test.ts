@@ -11,7 +11,7 @@ describeWithRedis("while Redis is full and takes no write (noeviction)", (redis)
       await client.flushAll();
       client.destroy();
     });
-    const log = [/did not take the notice of a logout/, /session_store_failed/];
+    const log = [/did not save the notice of a logout/, /session_store_failed/];
     const world = await logIn({
       session: whose,
       portal: { document: "full" },
