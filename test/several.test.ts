@@ -246,7 +246,7 @@ describe("the one with a name", () => {
     await browser.visit(`${url}/login`);
     expect((await browser.fetch(`${url}/payroll`)).status).toBe(500);
     expect(vi.mocked(console.error).mock.calls.flat().join()).toContain(
-      "requireAuth({ portal }); there are: a, b",
+      "set the option portal of requireAuth(); available: a, b",
     );
   });
 

@@ -14,22 +14,22 @@ import { RequestPortal } from "../request-portal.js";
 import { findSessionRefusal } from "../session/request-session.js";
 import { isSameSiteStrict } from "../session/session-cookie.js";
 
-/** What a guard says of those whom it turns away. */
+/** How a guard challenges a request that needs a login. */
 export interface ChallengeOptions {
-  /** Returns the address to which the user returns after the login. Default: the address of the request. */
+  /** Returns the URL to which the user returns after the login. Default: the URL of the request. */
   readonly getReturnTo?: ((req: Request) => string) | undefined;
-  /** What they are told who cannot be sent to the portal. Default `login_required`. */
+  /** The error for a client that cannot be redirected to the provider. Default: `login_required`. */
   readonly reason?: unknown;
-  /** How strong the login must be that is to come. */
+  /** The strength that the new login must have. */
   readonly requiredStrength?: RequiredStrength;
-  /** Whether a form that was posted is kept meanwhile. */
+  /** How a posted form is saved until the user has signed in. Undefined if forms are not saved. */
   readonly keepForm?: KeepFormSettings | undefined;
 }
 
 /**
- * Rejects a request because the user must sign in first. A browser that loads a page goes to the provider and comes back. A
- * form is kept if the guard wants that. Everything else gets 401: as a page with a sign-in button where a person may read
- * it, else as problem+json.
+ * Responds to a request whose user must sign in first. A browser that loads a page is redirected to the
+ * provider and returns after the login. A form is saved if the guard has `keepForm`. Every other request gets
+ * 401: a page with a sign-in button if a user may read it, otherwise problem+json.
  */
 export async function sendLoginChallenge(
   req: Request,
@@ -43,41 +43,43 @@ export async function sendLoginChallenge(
     return reason && { reason };
   });
   const current = { ...request, req, res };
-  if (isOfficeLink(req))
-    return sendSignInPage(
-      router,
-      current,
-      offerLogin(router, request.mount, getReturnTo(router, current, guard)),
-    );
-  if (!isNavigation(req)) {
-    const isKept =
-      guard.keepForm && (await saveForm(router, current, guard.keepForm, guard.requiredStrength));
-    if (!isKept) await sendUnauthorized(router, current, guard);
-    return;
+  if (isOfficeLink(req)) {
+    const options = offerLogin(router, request.mount, getReturnTo(router, current, guard));
+    return sendSignInPage(router, current, options);
   }
-  // a SameSite=Strict session has stayed away, as another site has led here: the person may well be logged in
-  if (isSameSiteStrict(req, router.settings) && req.headers["sec-fetch-site"] === "cross-site")
-    return reloadViaInterstitial(
-      router,
-      req,
-      res,
-      resolveReturnTo(router.settings, request.mount, getRequestUrl(router.settings, request.mount, req)),
-    );
+  if (isNavigation(req)) return challengeNavigation(router, current, guard);
+  const isFormSaved =
+    guard.keepForm && (await saveForm(router, current, guard.keepForm, guard.requiredStrength));
+  if (!isFormSaved) await sendUnauthorized(router, current, guard);
+}
+
+/** Redirects a browser to the provider, or reloads the page if that may show an existing login. */
+async function challengeNavigation(
+  router: RouterContext,
+  current: RequestContext,
+  guard: ChallengeOptions,
+): Promise<void> {
+  const { settings } = router;
+  const { req, res, mount } = current;
+  // After a link on another site the browser omits a SameSite=Strict cookie, so the user may well have a
+  // session.
+  if (isSameSiteStrict(req, settings) && req.headers["sec-fetch-site"] === "cross-site") {
+    const url = resolveReturnTo(settings, mount, getRequestUrl(settings, mount, req));
+    return reloadViaInterstitial(router, req, res, url);
+  }
   let returnTo: string | undefined;
   try {
     returnTo = getReturnTo(router, current, guard);
-    await startLogin(router, current, { returnTo: returnTo, ...guard.requiredStrength });
+    await startLogin(router, current, { returnTo, ...guard.requiredStrength });
   } catch (error) {
-    await sendErrorResponse(
-      req,
-      res,
-      error,
-      offerLogin(router, request.mount, returnTo, guard.requiredStrength),
-    );
+    await sendErrorResponse(req, res, error, offerLogin(router, mount, returnTo, guard.requiredStrength));
   }
 }
 
-/** Answers with 401. A script knows by itself to which page the user returns, so its problem has the bare address. */
+/**
+ * Responds with 401. A script knows the page to which the user returns, so its problem contains the login URL
+ * without a return URL.
+ */
 async function sendUnauthorized(
   router: RouterContext,
   current: RequestContext,
@@ -94,7 +96,10 @@ async function sendUnauthorized(
   }
 }
 
-/** The page to which the user returns. The address of a form can seldom be opened, so that of its page serves. */
+/**
+ * Returns the URL to which the user returns after the login. The URL that a form is posted to can rarely be
+ * opened, so a form returns to its page.
+ */
 function getReturnTo(router: RouterContext, current: RequestContext, guard: ChallengeOptions): string {
   const { req, mount } = current;
   if (guard.getReturnTo) return guard.getReturnTo(req);

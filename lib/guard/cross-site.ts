@@ -5,7 +5,7 @@ import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { canBeForged, type ResolvedCsrf } from "../http/csrf.js";
 import { RequestPortal } from "../request-portal.js";
 
-/** Whether this request may be another site's work, at a guard that asks. */
+/** Returns whether another site may have caused this request. Always false without the option `csrf`. */
 export function isCrossSiteRequest(
   req: Request,
   portal: RequestPortal,
@@ -16,7 +16,7 @@ export function isCrossSiteRequest(
   );
 }
 
-/** Says no. Another site's page must not make a login begin, so none is offered. */
+/** Responds with `cross_site_refused`. The page offers no login, because another site must not start one. */
 export function rejectCrossSiteRequest(req: Request, res: Response, portal: RequestPortal): Promise<void> {
   const detail = `${req.method}, Sec-Fetch-Site: ${describeFetchSite(req)}`;
   const error = new PortalAuthError("cross_site_refused", { detail });
@@ -24,8 +24,8 @@ export function rejectCrossSiteRequest(req: Request, res: Response, portal: Requ
   return sendErrorResponse(req, res, error, offerRetry(router, request));
 }
 
-/** A word that browsers have for it, and nobody else's words in the log. */
+/** Describes the header with a known value only, so that no text of an attacker gets into the log. */
 function describeFetchSite({ headers: { "sec-fetch-site": site } }: Request): string {
   if (site === undefined) return "missing";
-  return site === "cross-site" || site === "same-site" || site === "none" ? site : "something else";
+  return site === "cross-site" || site === "same-site" || site === "none" ? site : "another value";
 }

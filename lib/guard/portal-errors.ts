@@ -4,16 +4,20 @@ import { assertFactoryCall } from "../util/assert-factory-call.js";
 import { createPortalFinder } from "./find-portal.js";
 import { sendTokenFailure } from "./send-token-failure.js";
 
-/** What portalErrors() is told. */
+/** Options of portalErrors(). */
 export interface PortalErrorsOptions {
-  /** Where to sign in again: the option `name` of that portalAuth(). Default: at that of `req.portal`. */
+  /** The `name` of the portalAuth() where the user signs in again. Default: the one of `req.portal`. */
   portal?: string;
 }
 
 /**
- * Answers what accessToken(), fetch() and userinfo() end with in a handler, as the guard would: who must sign in again
- * is sent to the portal (or gets 401), a portal that is down is a page or a problem with 503. Mount it after the routes;
- * every other error goes on to the next error handler.
+ * Creates an error handler for the failures of accessToken(), fetch() and userinfo(). It responds as the
+ * guard does:
+ *
+ * - If the user must sign in again, a browser is redirected to the provider, and a script gets 401.
+ * - If the provider is down, the response is 503, as a page or as problem+json.
+ *
+ * Every other error goes to the next error handler. Mount it after the routes.
  */
 export function portalErrors(options: PortalErrorsOptions = {}): ErrorRequestHandler {
   assertFactoryCall(options, "portalErrors");

@@ -2,15 +2,16 @@ import type { Response } from "express";
 
 const PRIVATE = "private, no-cache";
 
-/** Set while an answer begins, once its last guard has left the header to the application. */
+/** Set when a response starts and its last guard has `cacheControl: false`. */
 const IS_LEFT_TO_APPLICATION = Symbol("express-portal-auth not private");
 
 type GuardedResponse = Response & { [IS_LEFT_TO_APPLICATION]?: true };
 
 /**
- * Makes an answer private unless the application says how it may be cached (`Cache-Control` or `Expires`). It
- * decides when the answer begins, as express.static() leaves a Cache-Control that is there already. If several
- * guards run, the last one decides: its writeHead is called first. Node.js calls writeHead for every answer.
+ * Sets `Cache-Control: private, no-cache` unless the application sets `Cache-Control` or `Expires`. The
+ * decision is made when the response starts, because express.static() does not replace an existing
+ * Cache-Control. If several guards run, the last one decides: its writeHead is called first. Node.js calls
+ * writeHead for every response.
  */
 export function makeResponsePrivate(res: GuardedResponse, isEnabled: boolean): void {
   const { writeHead } = res;
@@ -26,9 +27,9 @@ function setPrivateUnlessGiven(res: GuardedResponse): void {
   res.setHeader("Cache-Control", PRIVATE);
 }
 
-/** Whether the application hands headers on caching to writeHead itself, as an object or a list. */
+/** Returns whether the arguments of writeHead contain caching headers, as an object or a list. */
 function hasCacheHeaders(args: readonly unknown[]): boolean {
-  const headers = args.find((one) => typeof one === "object" && one !== null);
+  const headers = args.find((arg) => typeof arg === "object" && arg !== null);
   const names = Array.isArray(headers) ? headers.flat() : Object.keys(headers ?? {});
   return names.some((name) => /^(cache-control|expires)$/i.test(String(name)));
 }

@@ -9,26 +9,32 @@ import {
   splitOnSpaces,
 } from "../util/split-on-spaces.js";
 
-/** What a claim can be compared with. */
+/** A value with which a claim can be compared. */
 export type ClaimValue = string | number | boolean;
 
-/** With what a claim of this type can be compared: the value, or a member of the list that it is. */
+/**
+ * The values with which a claim of this type can be compared: its own type, or the type of its members if it
+ * is a list.
+ */
 export type ComparableClaim<Value> = unknown extends Value
   ? ClaimValue
   : Extract<NonNullable<Value> extends readonly (infer Item)[] ? Item : NonNullable<Value>, ClaimValue>;
 
-/** What is demanded of a claim: this value, one of these, or what a function says of it. */
+/** The requirement for a claim: this value, one of these values, or a function that returns true. */
 export type ClaimDemand<Value, All> =
   | ComparableClaim<Value>
   | readonly ComparableClaim<Value>[]
   | ((value: Value | undefined, claims: All) => boolean);
 
-/** Of which claims there can be demands: whichever, or, where the application says what its claims are, these and the standard ones. */
+/**
+ * The claims for which there can be requirements: any claim, or, if the application declares its claims,
+ * those and the standard ones.
+ */
 export type DemandableClaims<MyClaims> = Claims extends MyClaims
   ? Claims
   : { [Name in keyof Claims as string extends Name ? never : Name]: Claims[Name] } & MyClaims;
 
-/** Demands by the name of the claim. */
+/** Requirements by the name of the claim. All of them must be met. */
 export type ClaimDemands<MyClaims = Claims> = {
   readonly [Name in keyof DemandableClaims<MyClaims>]?: ClaimDemand<
     DemandableClaims<MyClaims>[Name],
@@ -36,20 +42,21 @@ export type ClaimDemands<MyClaims = Claims> = {
   >;
 };
 
-/** What somebody who is logged in must be allowed to do. */
+/** The rights that a guard requires of a signed-in user. */
 export interface RequiredRights<MyClaims = Claims> {
   readonly scope?: SpaceSeparated | undefined;
   readonly claims?: ClaimDemands<MyClaims> | undefined;
   readonly roles?: string | readonly string[] | undefined;
 }
 
-/** Why a login lacks a right; undefined when it has them all. */
+/** Returns the error for the first missing right of a login; undefined if it has all rights. */
 export type FindMissingRight = (session: PortalSession, settings: Settings) => PortalAuthError | undefined;
 
 /**
- * Settles what is demanded; undefined where nothing is.
+ * Creates the check of the required rights: scopes first, then claims, then roles. Returns undefined if none
+ * is required.
  *
- * @throws TypeError for what is no demand
+ * @throws TypeError for an invalid requirement
  */
 export function createRightsCheck(required: RequiredRights<never>): FindMissingRight | undefined {
   const checks = [
@@ -67,39 +74,42 @@ export function createRightsCheck(required: RequiredRights<never>): FindMissingR
   };
 }
 
-/** @throws TypeError for none, or for what is no name */
-function resolveScopes(requested: SpaceSeparated | undefined): readonly string[] | undefined {
-  if (requested === undefined) return undefined;
-  const names = splitOnSpaces(requested);
+/** @throws TypeError for an empty list or an invalid name */
+function resolveScopes(scope: SpaceSeparated | undefined): readonly string[] | undefined {
+  if (scope === undefined) return undefined;
+  const names = splitOnSpaces(scope);
   if (!isNameList(names, SPACE_SEPARATED_NAME))
-    throw new TypeError("requireAuth: scope must be a name, or a list of names, and not empty");
-  if (typeof requested === "string" && requested.includes(","))
-    throw new TypeError("requireAuth: scope must be a list, or a text whose names are separated by spaces");
+    throw new TypeError("requireAuth: scope must be a name or a list of names, and not empty");
+  if (typeof scope === "string" && scope.includes(","))
+    throw new TypeError("requireAuth: scope must be a list, or names separated by spaces");
   return [...names];
 }
 
 /**
- * A text is one role: of some portals their names hold spaces.
+ * Resolves the option `roles`. A string is one role, because role names of some providers contain spaces.
  *
- * @throws TypeError for none, or for what is no name
+ * @throws TypeError for an empty list or an invalid name
  */
-function resolveRoles(requested: string | readonly string[] | undefined): readonly string[] | undefined {
-  if (requested === undefined) return undefined;
-  const names = [requested].flat();
+function resolveRoles(roles: string | readonly string[] | undefined): readonly string[] | undefined {
+  if (roles === undefined) return undefined;
+  const names = [roles].flat();
   if (!isNameList(names, /\S/))
-    throw new TypeError("requireAuth: roles must be a name, or a list of names, and not empty");
-  if (typeof requested === "string" && requested.includes(","))
-    throw new TypeError("requireAuth: roles must be one name, or a list of several");
+    throw new TypeError("requireAuth: roles must be a name or a list of names, and not empty");
+  if (typeof roles === "string" && roles.includes(","))
+    throw new TypeError("requireAuth: roles must be one name or a list of names");
   return names;
 }
 
-/** RFC 6750, section 3.1. Where the portal does not say what it has granted, that is what was asked for (RFC 6749, section 5.1). */
+/**
+ * Creates the check of the granted scope (RFC 6750, section 3.1). If the provider does not report the granted
+ * scope, it is the requested one (RFC 6749, section 5.1).
+ */
 function createScopeCheck(required: readonly string[] | undefined): FindMissingRight | undefined {
   if (!required) return undefined;
   const challenge = { error: "insufficient_scope", scope: required.join(" ") };
   return ({ tokens }, settings) => {
     const granted = (tokens.scope ?? settings.scope).split(" ");
-    const missing = required.filter((one) => !granted.includes(one));
+    const missing = required.filter((name) => !granted.includes(name));
     if (missing.length === 0) return undefined;
     return new PortalAuthError("insufficient_scope", { detail: missing.join(" "), challenge });
   };
@@ -110,14 +120,15 @@ function createRolesCheck(required: readonly string[] | undefined): FindMissingR
   return ({ claims }, { rolesClaim }) => {
     const roles = readRoles(claims, rolesClaim);
     if (roles.some((role) => required.includes(role))) return undefined;
-    const reason = roles.length === 0 ? "none in" : "none that is wanted in";
+    const reason = roles.length === 0 ? "no roles in" : "no required role in";
     return new PortalAuthError("not_permitted", { detail: `roles: ${reason} the claim ${rolesClaim}` });
   };
 }
 
 /**
- * In a claim of exactly this name (`cognito:groups`, an address), or else where the dots lead (`realm_access.roles`). A text
- * is one role: a "site admin" is no "admin".
+ * Returns the roles of a user. They are in a claim with exactly this name (`cognito:groups`, a URL), or else
+ * at the path that the dots describe (`realm_access.roles`). A string is one role: "site admin" does not
+ * contain "admin".
  */
 export function readRoles(claims: Readonly<Claims>, name: string): string[] {
   const found = getOwnMember(claims, name) ?? name.split(".").reduce<unknown>(getOwnMember, claims);
@@ -134,13 +145,15 @@ type CheckClaim = (value: unknown, claims: Readonly<Claims>) => PortalAuthError 
 function createClaimsCheck(required: RequiredRights<never>["claims"]): FindMissingRight | undefined {
   if (required === undefined) return undefined;
   if (typeof required !== "object" || required === null || Array.isArray(required))
-    throw new TypeError("requireAuth: claims must be an object of demands by the claim's name");
-  const demands = Object.entries(required).map(
-    ([name, demand]) => [name, createClaimCheck(name, demand)] as const,
+    throw new TypeError(
+      "requireAuth: claims must be an object with the name of a claim for each requirement",
+    );
+  const checks = Object.entries(required).map(
+    ([name, requirement]) => [name, createClaimCheck(name, requirement)] as const,
   );
-  if (demands.length === 0) throw new TypeError("requireAuth: claims demands nothing");
+  if (checks.length === 0) throw new TypeError("requireAuth: claims must not be empty");
   return ({ claims }) => {
-    for (const [name, checkClaim] of demands) {
+    for (const [name, checkClaim] of checks) {
       const error = checkClaim(getOwnMember(claims, name), claims);
       if (error) return error;
     }
@@ -148,28 +161,28 @@ function createClaimsCheck(required: RequiredRights<never>["claims"]): FindMissi
   };
 }
 
-function createClaimCheck(name: string, demand: unknown): CheckClaim {
-  if (typeof demand === "function")
-    return createFunctionCheck(name, demand as Parameters<typeof createFunctionCheck>[1]);
-  const required = [demand].flat();
+function createClaimCheck(name: string, requirement: unknown): CheckClaim {
+  if (typeof requirement === "function")
+    return createFunctionCheck(name, requirement as Parameters<typeof createFunctionCheck>[1]);
+  const required = [requirement].flat();
   if (required.length === 0 || !required.every(isClaimValue))
     throw new TypeError(`requireAuth: claims.${name} must be a value, a list of values or a function`);
   return (value) => {
-    if ([value].flat().some((one) => required.includes(one as ClaimValue))) return undefined;
+    if ([value].flat().some((item) => required.includes(item as ClaimValue))) return undefined;
     return createClaimError(name, value === undefined ? "missing" : "another value");
   };
 }
 
-/** Only `true` lets anybody pass: a promise, which is something as well, does not. */
+/** Creates the check of a claim by a function of the application. Only `true` passes; a promise does not. */
 const createFunctionCheck =
-  (name: string, demand: (value: unknown, claims: Readonly<Claims>) => unknown): CheckClaim =>
+  (name: string, hasRight: (value: unknown, claims: Readonly<Claims>) => unknown): CheckClaim =>
   (value, claims) => {
     try {
-      const result = demand(value, claims);
+      const result = hasRight(value, claims);
       if (result === true) return undefined;
-      if (!(result instanceof Promise)) return createClaimError(name, "its function says no");
-      result.catch(() => {}); // nobody waits for it, and Node.js would end the process
-      return createClaimError(name, "its function gave a promise, and must answer at once");
+      if (!(result instanceof Promise)) return createClaimError(name, "its function did not return true");
+      result.catch(() => {}); // an unhandled rejection would end the process
+      return createClaimError(name, "its function returned a promise, but must be synchronous");
     } catch (cause) {
       if (cause instanceof PortalAuthError) return cause;
       return new PortalAuthError("hook_failed", { detail: `claims.${name} of requireAuth() threw`, cause });

@@ -9,28 +9,33 @@ import { readSession } from "../session/request-session.js";
 import { type ChallengeOptions, sendLoginChallenge } from "./challenge.js";
 import { createRightsCheck, type RequiredRights } from "./required-rights.js";
 
-/** Why somebody who is logged in may not pass. */
+/** Why a guard rejects a signed-in user. */
 export interface GuardRejection {
   readonly error: PortalAuthError;
-  /** Whether another login would be another answer. What a function of the application's throws never is: it would throw again. */
+  /**
+   * Whether a new login can change the result. False for an error of the application, which would only
+   * repeat.
+   */
   readonly canLoginHelp: boolean;
 }
 
-/** Undefined when they may. */
+/** Returns why the user is rejected; undefined if the user meets all requirements. */
 export type CheckRequirements = (req: Request, portal: RequestPortal) => GuardRejection | undefined;
 
 /**
- * What a guard demands beyond a login, in the order in which it is looked at; undefined where that is nothing.
+ * Creates the check of what a guard requires beyond a login: first its strength, then the rights. Returns
+ * undefined if the guard requires neither.
  *
- * @throws TypeError for what is no demand
+ * @throws TypeError for an invalid requirement
  */
 export function createRequirementsCheck(
   strength: RequiredStrength,
   rights: RequiredRights<never>,
 ): CheckRequirements | undefined {
-  const [findWeakness, findMissingRight] = [createStrengthCheck(strength), createRightsCheck(rights)];
+  const findWeakness = createStrengthCheck(strength);
+  const findMissingRight = createRightsCheck(rights);
   if (!findWeakness && !findMissingRight) return undefined;
-  return function refusalOf(req, portal) {
+  return function checkRequirements(req, portal) {
     const { settings } = RequestPortal.internalsOf(portal).router;
     const session = readSession(req, settings);
     if (!session) return { error: new PortalAuthError("login_required"), canLoginHelp: true };
@@ -41,21 +46,20 @@ export function createRequirementsCheck(
   };
 }
 
-/** A login that is too weak can be mended by another one, a right that is missing cannot. */
+/**
+ * Responds to a user who does not meet the requirements. A login that is too weak leads to a new login. A
+ * missing right leads to an error page that offers to sign out.
+ */
 export async function sendRejection(
   req: Request,
   res: Response,
   portal: RequestPortal,
-  { error, canLoginHelp: isMendedByLogin }: GuardRejection,
+  { error, canLoginHelp }: GuardRejection,
   guard: ChallengeOptions,
 ): Promise<void> {
-  if (isMendedByLogin) return sendLoginChallenge(req, res, portal, { ...guard, reason: error });
+  if (canLoginHelp) return sendLoginChallenge(req, res, portal, { ...guard, reason: error });
   const { router, request } = RequestPortal.internalsOf(portal);
-  const isApplicationFault = error.status >= 500; // of a function of the application's
-  await sendErrorResponse(
-    req,
-    res,
-    error,
-    isApplicationFault ? offerRetry(router, request) : offerLogout(router, request.mount),
-  );
+  const isApplicationFault = error.status >= 500; // a claim function of the application threw
+  const options = isApplicationFault ? offerRetry(router, request) : offerLogout(router, request.mount);
+  await sendErrorResponse(req, res, error, options);
 }

@@ -5,7 +5,10 @@ import { offerRetry } from "../context/router-context.js";
 import { RequestPortal } from "../request-portal.js";
 import { type ChallengeOptions, sendLoginChallenge } from "./challenge.js";
 
-/** Answers why there is no token: who must sign in again is treated like somebody who is not logged in. */
+/**
+ * Responds to a request for which no access token could be obtained. If the user must sign in again, the
+ * response is the same as for a visitor. Otherwise it is the error.
+ */
 export function sendTokenFailure(
   req: Request,
   res: Response,

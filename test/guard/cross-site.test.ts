@@ -6,8 +6,8 @@ import { startWorld, type WorldOptions } from "../support/world.js";
 
 const LOGGED = [/cross_site_refused \(403\)/];
 
-/** A handler behind a guard that asks where requests come from; somebody is logged in. */
-async function start(given: WorldOptions = {}) {
+/** Starts an application with a guard that checks where requests come from, and signs a user in. */
+async function start(options: WorldOptions = {}) {
   const reached = vi.fn();
   const after = (app: Express) => {
     app.all("/thing", requireAuth({ csrf: true }), (_req, res) => {
@@ -15,13 +15,13 @@ async function start(given: WorldOptions = {}) {
       res.send("done");
     });
   };
-  const world = await startWorld({ after, ...given });
+  const world = await startWorld({ after, ...options });
   await world.browser.visit(`${world.url}/account`);
   return { ...world, reached };
 }
 
 describe("requireAuth({ csrf })", () => {
-  test.each([4, 5] as const)("lets the site's own page act (Express %d)", async (version) => {
+  test.each([4, 5] as const)("lets a page of this site send a request (Express %d)", async (version) => {
     const { browser, url } = await start({ express: version });
     for (const method of ["GET", "POST", "DELETE"])
       expect((await browser.fetch(`${url}/thing`, { method })).body).toBe("done");
@@ -30,13 +30,13 @@ describe("requireAuth({ csrf })", () => {
     );
   });
 
-  test("lets older browsers act by their Origin, and programs by the header", async () => {
+  test("accepts the Origin of older browsers and the header of programs", async () => {
     const { browser, url } = await start();
     for (const headers of [{ origin: url }, { "x-csrf": "1" }])
       expect((await browser.request(`${url}/thing`, { method: "POST", headers })).body).toBe("done");
   });
 
-  test("refuses a sibling's form although it carries the session, with a page, and calls no handler", async () => {
+  test("rejects a form of a sibling site with a page, although it carries the session cookie", async () => {
     const { browser, url, reached } = await start({ log: LOGGED });
     const answer = await browser.navigate(`${url}/thing`, { method: "POST", site: "same-site" });
     expect([answer.status, answer.headers["content-type"]]).toEqual([403, "text/html; charset=utf-8"]);
@@ -45,7 +45,7 @@ describe("requireAuth({ csrf })", () => {
     expect(reached).not.toHaveBeenCalled();
   });
 
-  test("refuses a fetch as problem+json, and says in the log what was seen", async () => {
+  test("rejects a fetch with problem+json and logs the request's origin", async () => {
     const { browser, url, reached, log } = await start({ log: LOGGED });
     const answer = await browser.fetch(`${url}/thing`, { method: "PUT", site: "same-site" });
     expect([answer.status, answer.headers["content-type"]]).toEqual([403, "application/problem+json"]);
@@ -55,36 +55,36 @@ describe("requireAuth({ csrf })", () => {
     expect(reached).not.toHaveBeenCalled();
   });
 
-  test("takes a header that was sent twice for neither", async () => {
+  test("rejects a header that was sent twice", async () => {
     const { browser, url } = await start({ log: LOGGED });
     const headers = { "sec-fetch-site": ["same-origin", "cross-site"] } as unknown as Record<string, string>;
     expect((await browser.request(`${url}/thing`, { method: "POST", headers })).status).toBe(403);
   });
 
-  test("says so before it says that nobody is logged in, and no login begins", async () => {
+  test("rejects a visitor before the login check, so that no login starts", async () => {
     const { url } = await start({ log: LOGGED });
-    const stranger = new Browser();
-    const refused = await stranger.navigate(`${url}/thing`, { method: "POST", site: "cross-site" });
-    expect([refused.status, refused.headers["set-cookie"]]).toEqual([403, undefined]);
-    expect((await stranger.fetch(`${url}/thing`, { method: "POST" })).status).toBe(401);
-    expect((await stranger.navigate(`${url}/thing`)).status).toBe(302); // a page is only looked at
+    const visitor = new Browser();
+    const rejected = await visitor.navigate(`${url}/thing`, { method: "POST", site: "cross-site" });
+    expect([rejected.status, rejected.headers["set-cookie"]]).toEqual([403, undefined]);
+    expect((await visitor.fetch(`${url}/thing`, { method: "POST" })).status).toBe(401);
+    expect((await visitor.navigate(`${url}/thing`)).status).toBe(302); // a GET changes nothing
   });
 
-  test("keeps a stranger's words out of the log", async () => {
+  test("logs no text that an attacker can choose", async () => {
     const { browser, url, log } = await start({ log: LOGGED });
     await browser.request(`${url}/thing`, { method: "POST", headers: { "sec-fetch-site": "forged words" } });
-    expect(log.join()).toContain("Sec-Fetch-Site: something else");
+    expect(log.join()).toContain("Sec-Fetch-Site: another value");
     expect(log.join()).not.toContain("forged words");
   });
 });
 
-test("without csrf a guard asks nothing of the kind", async () => {
+test("a guard without csrf accepts requests from other sites", async () => {
   const after = (app: Express) => app.post("/free", requireAuth(), (_req, res) => void res.send("done"));
   const { browser, url } = await start({ after });
   expect((await browser.fetch(`${url}/free`, { method: "POST", site: "same-site" })).body).toBe("done");
 });
 
-test("a wrong option fails when the app starts", () => {
+test("an invalid option fails at start-up", () => {
   // @ts-expect-error a wrong type
   expect(() => requireAuth({ csrf: "yes" })).toThrow("requireAuth: csrf must be");
   expect(() => requireAuth({ csrf: { header: "accept" } })).toThrow(

@@ -14,35 +14,38 @@ import { startWorld } from "../support/world.js";
 const PAGE = "/guarded?x=1";
 const seconds = () => Math.floor(Date.now() / 1000);
 
-interface Given {
+interface StartOptions {
   readonly portal?: Partial<LocalProviderOptions>;
   readonly options?: PortalAuthOptions;
   readonly log?: RegExp[];
   readonly login?: LoginOptions;
 }
 
-const start = (demands: RequireAuthOptions, { portal, options, login = {}, ...given }: Given = {}) =>
+const start = (
+  requirements: RequireAuthOptions,
+  { portal, options, login = {}, ...worldOptions }: StartOptions = {},
+) =>
   logIn({
-    ...given,
+    ...worldOptions,
     portal: { document: "full", acrValues: ["pwd", "mfa"], ...portal },
     options: { profile: "openid", ...options },
     after: (app: Express) => {
-      app.all("/guarded", requireAuth(demands), (_req, res) => void res.send("in"));
+      app.all("/guarded", requireAuth(requirements), (_req, res) => void res.send("in"));
       app.get("/pay", (req) => req.portal.login(login));
     },
   });
 
 test.each([
-  ["of tomorrow", 86_400],
+  ["in the future", 86_400],
   ["in milliseconds", seconds() * 1000],
-])("an auth_time %s makes nobody young", async (_what, ahead) => {
+])("an auth_time %s does not pass as a recent login", async (_case, offsetSeconds) => {
   const { browser, url, provider } = await start({ maxAge: 60 });
-  provider.nextIdToken({ claims: { auth_time: seconds() + ahead } });
+  provider.nextIdToken({ claims: { auth_time: seconds() + offsetSeconds } });
   await browser.visit(`${url}/login`, { site: "same-origin" });
   expect((await browser.fetch(url + PAGE)).status).toBe(401);
 });
 
-test("a session that grew old by the app's clock is renewed by one trip, though the portal goes by another clock", async () => {
+test("one login renews a session that is too old, although the provider's clock differs", async () => {
   const { browser, url, later, asked } = await start({ maxAge: 300 });
   later(3600);
   expect((await browser.visit(url + PAGE)).body).toBe("in");
@@ -53,7 +56,7 @@ test("a session that grew old by the app's clock is renewed by one trip, though 
   expect((await browser.fetch(url + PAGE)).status).toBe(401);
 });
 
-test("maxAge 0 and no tolerance leave time for the way back", async () => {
+test("maxAge: 0 without tolerance allows time for the redirect", async () => {
   const { browser, url, provider, later, asked } = await start(
     { maxAge: 0 },
     { options: { clockTolerance: 0 } },
@@ -64,7 +67,7 @@ test("maxAge 0 and no tolerance leave time for the way back", async () => {
   expect(asked("/oauth2/token")).toHaveLength(2);
 });
 
-test("a promise of a claim's function that is rejected ends nothing", async () => {
+test("a rejected promise of a claim function does not end the process", async () => {
   const rejecting = () => Promise.reject(new Error("too late")) as never;
   const { browser, url } = await start({ claims: { sub: rejecting } }, { log: [/not_permitted/] });
   expect((await browser.fetch(url + PAGE)).status).toBe(403);
@@ -72,7 +75,7 @@ test("a promise of a claim's function that is rejected ends nothing", async () =
 });
 
 test.each(["login_required", "token_expired", "insufficient_user_authentication"] as const)(
-  "a claim's function that throws %s sends nobody round in circles",
+  "a claim function that throws %s causes no redirect loop",
   async (code) => {
     const throwing = () => {
       throw new PortalAuthError(code);
@@ -84,13 +87,13 @@ test.each(["login_required", "token_expired", "insufficient_user_authentication"
 );
 
 test.each(["acr", "maxAge", "scope", "claims", "roles"])(
-  "%s without a value is a slip, and no guard that lets all pass",
+  "%s without a value is rejected, because it would let every user pass",
   (name) => {
     expect(() => requireAuth({ [name]: undefined } as never)).toThrow(TypeError);
   },
 );
 
-test.each(["acr", "maxAge"])("nor a login() that asks for nothing: %s", async (name) => {
+test.each(["acr", "maxAge"])("login() rejects an option without a value: %s", async (name) => {
   const world = await startWorld({
     after: (app) => void app.get("/pay", (req) => req.portal.login({ [name]: undefined })),
     log: [/authorization_params_invalid .*is undefined/],
@@ -100,26 +103,26 @@ test.each(["acr", "maxAge"])("nor a login() that asks for nothing: %s", async (n
 });
 
 test.each([
-  ["roles", "admin,editor", "a list of several"],
+  ["roles", "admin,editor", "one name or a list"],
   ["scope", "orders:read,orders:write", "separated by spaces"],
   ["roles", [], "not empty"],
   ["scope", " ", "not empty"],
   ["acr", [], "not empty"],
   ["maxAge", -1, "0 or more"],
 ])(
-  "a demand that nobody could meet is refused when the app starts, with the reason: %s %j",
+  "a requirement that no user can meet is rejected at start-up with the reason: %s %j",
   (name, value, reason) => {
     expect(() => requireAuth({ [name]: value } as never)).toThrow(reason);
   },
 );
 
-test("nor a claim", () => {
+test("a claim requirement that no user can meet is rejected at start-up", () => {
   const claims = { tier: undefined, sub: "amara-okafor" } as never;
   expect(() => requireAuth({ claims })).toThrow("claims.tier must be a value");
 });
 
-describe("where the portal does not say what it has granted", () => {
-  test("that is what this login has asked for", async () => {
+describe("if the provider does not report the granted scope", () => {
+  test("the requested scope of this login counts as granted", async () => {
     const world = await startWorld({
       options: { scope: "openid email", authorizationParams: { scope: "openid" } },
       after: (app) =>
@@ -131,7 +134,7 @@ describe("where the portal does not say what it has granted", () => {
   });
 });
 
-test("a hook that leaves the scope out has not granted all that was asked for", async () => {
+test("a hook that omits the scope does not grant the requested scope", async () => {
   const onTokens = () => ({ access_token: "one of our own", token_type: "bearer" });
   const world = await startWorld({
     options: { scope: "openid email", hooks: { onTokens } },
@@ -143,7 +146,7 @@ test("a hook that leaves the scope out has not granted all that was asked for", 
   expect((await world.browser.visit(world.url + PAGE)).status).toBe(403);
 });
 
-test("a long wish in the address of a login costs no other login its cookie", async () => {
+test("long parameters of a login URL do not displace the cookie of another login", async () => {
   const { browser, url } = await start({});
   const callback = await browser.loginUntilCallback(`${url}/login?returnTo=/account`, {
     site: "same-origin",
@@ -154,20 +157,20 @@ test("a long wish in the address of a login costs no other login its cookie", as
   expect((await browser.visit(callback)).status).toBe(200);
 });
 
-test("a login that a person refused is begun again as it was demanded", async () => {
+test("a cancelled login is repeated with the same requirements", async () => {
   const { browser, url } = await start(
     {},
     { log: [/login_denied/], login: { acr: "mfa", maxAge: 60, returnTo: "/account" } },
   );
   browser.person = { deny: "yes" };
   const page = await browser.visit(`${url}/pay`);
-  const [, again = ""] = /href="(\/login[^"]*)"/.exec(page.body) ?? [];
-  const { headers } = await browser.navigate(url + again.replaceAll("&amp;", "&"));
-  const asked = new URL(headers.location ?? "").searchParams;
-  expect([asked.get("acr_values"), asked.get("max_age")]).toEqual(["mfa", "60"]);
+  const [, repeatUrl = ""] = /href="(\/login[^"]*)"/.exec(page.body) ?? [];
+  const { headers } = await browser.navigate(url + repeatUrl.replaceAll("&amp;", "&"));
+  const parameters = new URL(headers.location ?? "").searchParams;
+  expect([parameters.get("acr_values"), parameters.get("max_age")]).toEqual(["mfa", "60"]);
 });
 
-test("what is demanded fits into the cookie of its login, beside the longest wish", async () => {
+test("the requirements fit into the login cookie together with the longest return URL", async () => {
   const acr = "a".repeat(512);
   expect(() => requireAuth({ acr: ["a", acr] })).toThrow("512 characters at most");
   const returnTo = `/account?${"a".repeat(1900)}`;

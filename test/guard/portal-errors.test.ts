@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { portalErrors } from "../../lib/index.js";
 import { html, logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 
-/** A page that wants a token, and the error handler behind it; Express 4 has to be told of a rejection. */
+/** Adds a page that needs a token and the error handler. Express 4 does not notice a rejected promise. */
 const withPage = (app: Express) => {
   app.get("/orders", (req, res, next) => {
     req.portal.accessToken().then(() => res.send("orders"), next);
@@ -12,16 +12,16 @@ const withPage = (app: Express) => {
     throw new Error("of the app");
   });
   app.use(portalErrors());
-  const passedOn: ErrorRequestHandler = (error, _req, res, _next) => {
-    res.status(500).send(`passed on: ${error.message}`);
+  const forwardedError: ErrorRequestHandler = (error, _req, res, _next) => {
+    res.status(500).send(`forwarded: ${error.message}`);
   };
-  app.use(passedOn);
+  app.use(forwardedError);
 };
 
-const refused = { error: "invalid_grant" };
+const INVALID_GRANT = { error: "invalid_grant" };
 
 test.each([4, 5] as const)(
-  "who must sign in again is sent to the portal, and comes back (Express %s)",
+  "a user who must sign in again goes to the provider and returns (Express %s)",
   async (express) => {
     const { browser, url, later, provider } = await logIn({
       express,
@@ -29,7 +29,7 @@ test.each([4, 5] as const)(
       log: [/refresh_refused/],
     });
     provider.answerNext("/oauth2/token", (_req, res) => {
-      res.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(refused));
+      res.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(INVALID_GRANT));
     });
     later(TOKEN_SECONDS);
     const answer = await browser.visit(`${url}/orders?page=2`);
@@ -40,10 +40,10 @@ test.each([4, 5] as const)(
   },
 );
 
-test("a script is told why, and where to sign in", async () => {
+test("a script gets the reason and the login URL", async () => {
   const { browser, url, later, provider } = await logIn({ after: withPage, log: [/refresh_refused/] });
   provider.answerNext("/oauth2/token", (_req, res) => {
-    res.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(refused));
+    res.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify(INVALID_GRANT));
   });
   later(TOKEN_SECONDS);
   const { status, headers, body } = await browser.fetch(`${url}/orders`);
@@ -51,7 +51,7 @@ test("a script is told why, and where to sign in", async () => {
   expect(JSON.parse(body)).toMatchObject({ code: "refresh_refused", login: "/login" });
 });
 
-test("a portal that is down is a page with 503 and Retry-After, and nobody is logged out", async () => {
+test("if the provider is down, the page has 503 and Retry-After, and the session stays", async () => {
   const { browser, url, later, provider, me } = await logIn({ after: withPage, log: [/portal_failed/] });
   provider.answerNext("/oauth2/token", html(502));
   later(TOKEN_SECONDS);
@@ -65,7 +65,7 @@ test("a portal that is down is a page with 503 and Retry-After, and nobody is lo
   expect((await me()).isAuthenticated).toBe(true);
 });
 
-test("errors of the app go on to its own handler", async () => {
+test("errors of the application reach its own error handler", async () => {
   const { browser, url } = await logIn({ after: withPage });
-  expect((await browser.navigate(`${url}/broken`)).body).toBe("passed on: of the app");
+  expect((await browser.navigate(`${url}/broken`)).body).toBe("forwarded: of the app");
 });

@@ -12,14 +12,14 @@ import { startWorld } from "../support/world.js";
 
 const PRIVATE = "private, no-cache";
 
-async function headersOf(answer: (res: Response) => void, options: Parameters<typeof requireAuth>[0] = {}) {
+async function getHeaders(answer: (res: Response) => void, options: Parameters<typeof requireAuth>[0] = {}) {
   const { url, browser } = await startWorld({
     after: (app: Express) => app.get("/page", requireAuth(options), (_req, res) => answer(res)),
   });
   return (await browser.visit(`${url}/page`)).headers;
 }
 
-describe("what a guard lets pass is private where the application says nothing on caching", () => {
+describe("a response behind a guard is private unless the application sets caching headers", () => {
   test.each<[string, (res: Response) => void]>([
     ["res.send", (res) => void res.send("page")],
     ["res.json", (res) => void res.json({})],
@@ -27,23 +27,23 @@ describe("what a guard lets pass is private where the application says nothing o
     ["a stream", (res) => void Readable.from(["pa", "ge"]).pipe(res)],
     ["res.writeHead", (res) => void res.writeHead(200, { "content-type": "text/plain" }).end("page")],
   ])("%s", async (_name, answer) => {
-    expect((await headersOf(answer))["cache-control"]).toBe(PRIVATE);
+    expect((await getHeaders(answer))["cache-control"]).toBe(PRIVATE);
   });
 
-  test("an answer that is not modified, too", async () => {
+  test("a 304 response", async () => {
     const { url, browser } = await startWorld();
     const { headers } = await browser.visit(`${url}/account`);
-    const again = await browser.navigate(`${url}/account`, {
+    const revalidated = await browser.navigate(`${url}/account`, {
       headers: { "if-none-match": String(headers.etag) },
     });
-    expect([again.status, again.headers["cache-control"]]).toEqual([304, PRIVATE]);
+    expect([revalidated.status, revalidated.headers["cache-control"]]).toEqual([304, PRIVATE]);
   });
 });
 
-describe("the application's own word counts", () => {
+describe("the application's own caching headers stay", () => {
   test.each<[string, (res: Response) => void, string | undefined]>([
     [
-      "Cache-Control before the answer",
+      "Cache-Control before the response",
       (res) => void res.set("Cache-Control", "public, max-age=60").send("a"),
       "public, max-age=60",
     ],
@@ -59,7 +59,7 @@ describe("the application's own word counts", () => {
     ],
     ["Expires", (res) => void res.set("Expires", "Thu, 01 Jan 2099 00:00:00 GMT").send("a"), undefined],
   ])("%s", async (_name, answer, expected) => {
-    expect((await headersOf(answer))["cache-control"]).toBe(expected);
+    expect((await getHeaders(answer))["cache-control"]).toBe(expected);
   });
 
   test("express.static() with maxAge", async () => {
@@ -70,9 +70,9 @@ describe("the application's own word counts", () => {
     expect([status, headers["cache-control"]]).toEqual([200, "public, max-age=1"]);
   });
 
-  test("cacheControl: false, and of several guards the last", async () => {
+  test("cacheControl: false, and the last of several guards", async () => {
     const off = { cacheControl: false };
-    expect((await headersOf((res) => void res.send("a"), off))["cache-control"]).toBeUndefined();
+    expect((await getHeaders((res) => void res.send("a"), off))["cache-control"]).toBeUndefined();
     const { url, browser } = await startWorld({
       after: (app) => {
         app.get("/off", requireAuth(), requireAuth(off), (_req, res) => void res.send("a"));
@@ -83,7 +83,7 @@ describe("the application's own word counts", () => {
     expect((await browser.visit(`${url}/on`)).headers["cache-control"]).toBe(PRIVATE);
   });
 
-  test("anything but true and false is refused when the app starts", () => {
+  test("a value other than true and false is rejected at start-up", () => {
     expect(() => requireAuth({ cacheControl: "no" as never })).toThrow("cacheControl must be true or false");
   });
 });
@@ -101,20 +101,23 @@ describe.skipIf(noNginx)(`behind nginx with proxy_cache_valid${noNginx && ` (${n
     const port = await freePort();
     await startNginx(
       `proxy_cache_path ${cache} keys_zone=pages:1m use_temp_path=off;
-        server { listen 127.0.0.1:${port}; location / { proxy_pass ${url}; proxy_cache pages; proxy_cache_valid 200 10m; } }`,
+        server {
+          listen 127.0.0.1:${port};
+          location / { proxy_pass ${url}; proxy_cache pages; proxy_cache_valid 200 10m; }
+        }`,
     );
-    const cached = `http://127.0.0.1:${port}`;
+    const nginxUrl = `http://127.0.0.1:${port}`;
     const cookie = await browser.jar.getCookieString(url);
-    expect((await browser.navigate(`${cached}/mine`, { headers: { cookie } })).body).toBe("amara-okafor");
-    return { portal: provider, answer: await new Browser().navigate(`${cached}/mine`) };
+    expect((await browser.navigate(`${nginxUrl}/mine`, { headers: { cookie } })).body).toBe("amara-okafor");
+    return { provider, answer: await new Browser().navigate(`${nginxUrl}/mine`) };
   }
 
-  test("a guarded page is not served to a stranger", async () => {
-    const { answer, portal: provider } = await start({});
+  test("a cached page behind a guard is not served to a visitor", async () => {
+    const { answer, provider } = await start({});
     expect([answer.status, new URL(String(answer.headers.location)).origin]).toEqual([302, provider.issuer]);
   });
 
-  test("it would be without the header", async () => {
+  test("the page would be served without the header", async () => {
     const { answer } = await start({ cacheControl: false });
     expect([answer.status, answer.body]).toEqual([200, "amara-okafor"]);
   });

@@ -9,13 +9,13 @@ import { startWorld, type WorldOptions } from "../support/world.js";
 
 const HTML = "text/html,application/xhtml+xml,*/*;q=0.8";
 
-describe("somebody who is not logged in", () => {
+describe("without a login", () => {
   test.each<[string, Record<string, string>]>([
     ["a browser that navigates", { "sec-fetch-mode": "navigate", accept: HTML }],
-    ["a browser that navigates, whatever it accepts", { "sec-fetch-mode": "navigate", accept: "*/*" }],
+    ["a browser that navigates and accepts anything", { "sec-fetch-mode": "navigate", accept: "*/*" }],
     ["a browser from before Fetch Metadata", { accept: HTML }],
-    ["a text browser", { accept: "text/html;q=0.9, text/plain;q=0.5" }],
-  ])("%s goes straight to the portal", async (_name, headers) => {
+    ["a text-mode browser", { accept: "text/html;q=0.9, text/plain;q=0.5" }],
+  ])("%s is redirected to the provider", async (_name, headers) => {
     const { url, browser, provider } = await startWorld();
     const answer = await browser.request(`${url}/account`, { headers });
     expect(answer.status).toBe(302);
@@ -31,7 +31,7 @@ describe("somebody who is not logged in", () => {
       { accept: "application/json, text/plain, */*", "x-requested-with": "XMLHttpRequest" },
     ],
     ["a program that accepts anything", "GET", { accept: "*/*" }],
-    ["a program that says nothing", "GET", {}],
+    ["a program that sends no headers", "GET", {}],
     ["an image", "GET", { "sec-fetch-mode": "no-cors", "sec-fetch-dest": "image", accept: "image/*" }],
     ["a prefetch", "GET", { "sec-fetch-mode": "navigate", "sec-purpose": "prefetch", accept: HTML }],
     [
@@ -44,7 +44,7 @@ describe("somebody who is not logged in", () => {
     ["a script that posts a form", "POST", { "sec-fetch-mode": "cors", accept: HTML }],
     ["a DELETE", "DELETE", { accept: "application/json" }],
   ])(
-    "%s gets 401 as problem+json with the login address, and no login begins",
+    "%s gets 401 as problem+json with the login URL, and no login starts",
     async (_name, method, headers) => {
       const { url, browser, asked } = await startWorld({
         after: (app) => app.all("/thing", requireAuth(), (_req, res) => void res.send("in")),
@@ -67,12 +67,12 @@ describe("somebody who is not logged in", () => {
   );
 
   test.each([
-    ["its page's address", (url: string) => `${url}/orders/new?item=7`, undefined, "/orders/new?item=7"],
-    ["the start page if its page is another site's", () => "https://evil.example/page", undefined, "/"],
+    ["the URL of its page", (url: string) => `${url}/orders/new?item=7`, undefined, "/orders/new?item=7"],
+    ["the start page if its page is on another site", () => "https://evil.example/page", undefined, "/"],
     ["the start page if there is no Referer", () => undefined, undefined, "/"],
-    ["the guard's own address", (url: string) => `${url}/orders/new`, { returnTo: "/orders" }, "/orders"],
+    ["the URL of the guard", (url: string) => `${url}/orders/new`, { returnTo: "/orders" }, "/orders"],
   ])(
-    "a form gets 401 and a page that leads to the login, and back to %s",
+    "a form gets 401 and a page with a login link that returns to %s",
     async (_name, referer, options, back) => {
       const { url, browser } = await startWorld({
         after: (app) => app.post("/thing", requireAuth(options), (_req, res) => void res.send("in")),
@@ -85,11 +85,11 @@ describe("somebody who is not logged in", () => {
       expect(answer.headers["content-type"]).toBe("text/html; charset=utf-8");
       expect(answer.body).toContain(`href="/login?returnTo=${encodeURIComponent(back)}">Sign in</a>`);
       expect(answer.body).toContain("<title>Please sign in</title>");
-      expect(answer.body).toContain("The data that you submitted was not saved.");
+      expect(answer.body).toContain("was not saved.");
     },
   );
 
-  test("the two sentences for a form are joined without a space in Chinese", async () => {
+  test("two sentences are joined without a space in Chinese", async () => {
     const { url, browser } = await startWorld({
       after: (app) => app.post("/thing", requireAuth(), (_req, res) => void res.send("in")),
     });
@@ -98,7 +98,7 @@ describe("somebody who is not logged in", () => {
     expect(answer.body).toContain("<p>请先登录。您提交的内容未保存，请登录后重新提交。</p>");
   });
 
-  test("a form that meets a guard with maxAge gets a button for a login that is as fresh", async () => {
+  test("a form at a guard with maxAge gets a button that requests the same max_age", async () => {
     const { url, browser } = await startWorld({
       after: (app) => app.post("/thing", requireAuth({ maxAge: 300 }), (_req, res) => void res.send("in")),
     });
@@ -106,15 +106,15 @@ describe("somebody who is not logged in", () => {
     expect(answer.body).toContain("/login?returnTo=%2F&amp;max_age=300");
   });
 
-  test("HEAD gets 401 and begins nothing", async () => {
+  test("HEAD gets 401 and starts no login", async () => {
     const { url, browser } = await startWorld();
     const answer = await browser.navigate(`${url}/account`, { method: "HEAD" });
     expect([answer.status, answer.headers["set-cookie"]]).toEqual([401, undefined]);
   });
 });
 
-describe("somebody who is logged in", () => {
-  test("passes, by whatever means they ask", async () => {
+describe("with a login", () => {
+  test("a request passes, with any method and headers", async () => {
     const { url, browser } = await startWorld({
       after: (app) => app.all("/thing", requireAuth(), (_req, res) => void res.send("in")),
     });
@@ -123,7 +123,7 @@ describe("somebody who is logged in", () => {
       expect((await browser.fetch(`${url}/thing`, { method })).body).toBe("in");
   });
 
-  test("is let in without any wait: no I/O, no crypto, no await", async () => {
+  test("a request passes without I/O, cryptography or await", async () => {
     const { url, browser } = await startWorld({
       after: (app) => {
         app.get("/sync", (req, res) => {
@@ -141,7 +141,7 @@ describe("somebody who is logged in", () => {
 });
 
 describe("returnTo", () => {
-  test("is the address that was asked for, query included", async () => {
+  test("defaults to the requested URL with its query", async () => {
     const { url, browser } = await startWorld();
     const page = await browser.visit(`${url}/account?tab=2&q=a%20b`);
     expect(JSON.parse(page.body).page).toBe("/account?tab=2&q=a%20b");
@@ -149,8 +149,8 @@ describe("returnTo", () => {
 
   test.each<[string, Parameters<typeof requireAuth>[0]]>([
     ["fixed", { returnTo: "/account?fixed" }],
-    ["by request", { returnTo: (req) => `/account?${req.query["to"]}` }],
-  ])("can be chosen: %s", async (_name, options) => {
+    ["for each request", { returnTo: (req) => `/account?${req.query["to"]}` }],
+  ])("can be set: %s", async (_name, options) => {
     const { url, browser } = await startWorld({
       after: (app) => app.get("/gate", requireAuth(options), (_req, res) => void res.send("in")),
     });
@@ -170,7 +170,7 @@ describe("returnTo", () => {
     expect((await browser.visit(`${url}/gate?to=//evil.example`)).body).toBe("home");
   });
 
-  test("that throws is answered as a failure, not as a crash", async () => {
+  test("a function that throws causes an error page, not a crash", async () => {
     const options = {
       returnTo: () => {
         throw new Error("no idea");
@@ -187,12 +187,12 @@ describe("returnTo", () => {
 describe("freshToken", () => {
   const TOKEN_SECONDS = 300;
 
-  /** Somebody who is logged in, and a page that shows what its handler finds. */
-  async function start({ options, ...given }: WorldOptions = {}) {
+  /** Signs a user in and adds a page that shows what its handler finds. */
+  async function start({ options, ...worldOptions }: WorldOptions = {}) {
     const { clock, later } = createClock();
     const reached = vi.fn();
     const world = await startWorld({
-      ...given,
+      ...worldOptions,
       options: { clock, ...options },
       after: (app) => {
         app.get("/test/fresh", requireAuth({ freshToken: true }), async (req, res) => {
@@ -206,37 +206,38 @@ describe("freshToken", () => {
     });
     await world.browser.visit(`${world.url}/account`);
     const { access_token } = (await world.me()).tokens ?? {};
-    const found = async () => JSON.parse((await world.browser.fetch(`${world.url}/test/fresh`)).body);
-    return { ...world, later, found, reached, before: access_token };
+    const getHandlerToken = async () =>
+      JSON.parse((await world.browser.fetch(`${world.url}/test/fresh`)).body);
+    return { ...world, later, getHandlerToken, reached, initialToken: access_token };
   }
 
-  test("lets a request pass at once while the token is good: the portal is asked for nothing, the store only once", async () => {
+  test("passes with one store access and no provider request while the token is valid", async () => {
     const store = observedStore();
-    const { found, before, provider } = await start({ options: { store } });
+    const { getHandlerToken, initialToken, provider } = await start({ options: { store } });
     const asked = provider.requests.length;
     store.calls();
-    expect(await found()).toBe(before);
+    expect(await getHandlerToken()).toBe(initialToken);
     expect(store.calls()).toEqual(["readEntry"]);
     expect(provider.requests).toHaveLength(asked);
   });
 
-  test("is not the default: a guard alone refreshes nothing", async () => {
-    const { browser, url, later, me, before } = await start();
+  test("is off by default: a guard alone refreshes nothing", async () => {
+    const { browser, url, later, me, initialToken } = await start();
     later(TOKEN_SECONDS);
     expect((await browser.fetch(`${url}/account`)).status).toBe(200);
-    expect((await me()).tokens?.access_token).toBe(before);
+    expect((await me()).tokens?.access_token).toBe(initialToken);
   });
 
-  test("gives the handler a new token when the old one has ended", async () => {
-    const { found, later, me, before, asked } = await start();
+  test("gives the handler a new token after the old one has expired", async () => {
+    const { getHandlerToken, later, me, initialToken, asked } = await start();
     later(TOKEN_SECONDS);
-    const token = await found();
-    expect(token).not.toBe(before);
+    const token = await getHandlerToken();
+    expect(token).not.toBe(initialToken);
     expect(token).toBe((await me()).tokens?.access_token);
     expect(asked("/oauth2/token")).toHaveLength(2);
   });
 
-  test("sends nobody who is not logged in further than the login", async () => {
+  test("sends a visitor to the login", async () => {
     const { url, provider } = await start();
     const asked = provider.requests.length;
     expect((await new Browser().fetch(`${url}/data`)).status).toBe(401);
@@ -245,9 +246,13 @@ describe("freshToken", () => {
   });
 
   describe.each<[string, string, (world: Awaited<ReturnType<typeof start>>) => Promise<unknown>]>([
-    ["a login that the portal has ended", "refresh_refused", async ({ provider }) => refuseRefresh(provider)],
     [
-      "a token that ended and cannot be renewed",
+      "a login that the provider has ended",
+      "refresh_refused",
+      async ({ provider }) => rejectNextRefresh(provider),
+    ],
+    [
+      "a token that has expired and cannot be refreshed",
       "token_expired",
       async ({ provider, browser, url }) => {
         provider.nextTokenResponse({ refresh_token: undefined });
@@ -255,7 +260,7 @@ describe("freshToken", () => {
       },
     ],
   ])("%s", (_name, code, prepare) => {
-    test("leads a browser to the login, and from there to the page that it wanted", async () => {
+    test("leads a browser to the login and then to the requested page", async () => {
       const world = await start({ log: [/refresh_refused/] });
       await prepare(world);
       world.later(TOKEN_SECONDS);
@@ -270,7 +275,7 @@ describe("freshToken", () => {
     });
 
     test.each(["GET", "POST"])(
-      "is a 401 with its reason and the login's address for a script (%s)",
+      "gives a script 401 with the reason and the login URL (%s)",
       async (method) => {
         const world = await start({ log: [/refresh_refused/] });
         await prepare(world);
@@ -278,12 +283,12 @@ describe("freshToken", () => {
         const { status, headers, body } = await world.browser.fetch(`${world.url}/data`, { method });
         expect([status, headers["content-type"]]).toEqual([401, "application/problem+json"]);
         expect(JSON.parse(body)).toMatchObject({ code, login: "/login" });
-        expect(world.reached).not.toHaveBeenCalled(); // the handler
+        expect(world.reached).not.toHaveBeenCalled(); // the handler did not run
       },
     );
   });
 
-  test("a hook that refuses the person sends them to the login, where it is asked again", async () => {
+  test("a hook that rejects the user leads to the login, where it is called again", async () => {
     const onTokens = vi.fn();
     const { browser, url, later, me } = await start({ options: { hooks: { onTokens } } });
     onTokens.mockRejectedValue(new PortalAuthError("login_refused", { sentence: "Members only." }));
@@ -293,7 +298,7 @@ describe("freshToken", () => {
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  test("a hook that refuses the person is a 403 for a script", async () => {
+  test("a hook that rejects the user gives a script 403", async () => {
     const onTokens = vi.fn();
     const { browser, url, later, me } = await start({ options: { hooks: { onTokens } } });
     onTokens.mockRejectedValue(new PortalAuthError("login_refused", { sentence: "Members only." }));
@@ -306,7 +311,7 @@ describe("freshToken", () => {
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  test("a portal that is down is a page for a browser and a problem for a script, 503 with Retry-After", async () => {
+  test("if the provider is down, a browser gets a page and a script a problem, both with 503", async () => {
     const { browser, url, later, me, provider, reached } = await start({ log: [/portal_unreachable/] });
     provider.goDown();
     later(TOKEN_SECONDS);
@@ -324,20 +329,20 @@ describe("freshToken", () => {
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("a portal that is down is nobody's trouble while the token is good", async () => {
-    const { found, later, before, provider } = await start({ log: [/portal_unreachable/] });
+  test("if the provider is down, requests pass while the token is valid", async () => {
+    const { getHandlerToken, later, initialToken, provider } = await start({ log: [/portal_unreachable/] });
     provider.goDown();
     later(TOKEN_SECONDS - 1);
-    expect(await found()).toBe(before);
+    expect(await getHandlerToken()).toBe(initialToken);
   });
 
-  test("a hook that fails is a failure of the app, and logs nobody out", async () => {
+  test("a hook that throws causes an error 500, and the session stays", async () => {
     const onTokens = vi.fn();
     const { browser, url, later, me } = await start({
       options: { hooks: { onTokens } },
       log: [/hook_failed/],
     });
-    onTokens.mockRejectedValueOnce(new Error("the database is away"));
+    onTokens.mockRejectedValueOnce(new Error("the database is down"));
     later(TOKEN_SECONDS);
     const problem = await browser.fetch(`${url}/data`);
     expect([problem.status, JSON.parse(problem.body).code]).toEqual([500, "hook_failed"]);
@@ -345,13 +350,13 @@ describe("freshToken", () => {
   });
 });
 
-function refuseRefresh(provider: LocalProvider): void {
+function rejectNextRefresh(provider: LocalProvider): void {
   provider.answerNext("/oauth2/token", (_req, res) => {
     res.writeHead(400, { "content-type": "application/json" }).end('{"error":"invalid_grant"}');
   });
 }
 
-test("a guard without portalAuth before it says so plainly", async () => {
+test("a guard without portalAuth() before it reports that", async () => {
   const { log, url, browser } = await startWorld({
     before: (app) => app.get("/too-early", requireAuth(), (_req, res) => void res.send("in")),
     log: [/portal_auth_missing/],
@@ -361,7 +366,7 @@ test("a guard without portalAuth before it says so plainly", async () => {
   expect(log.join()).toContain("app.use(portalAuth())");
 });
 
-test("a name that no portalAuth() has is told with those that there are, in the app's own log", async () => {
+test("a name without a portalAuth() is logged with the existing names", async () => {
   const lines: string[] = [];
   const write = (_fields: object, line: string) => void lines.push(line);
   const { url, browser } = await startWorld({
@@ -370,10 +375,10 @@ test("a name that no portalAuth() has is told with those that there are, in the 
   });
   const answer = await browser.fetch(`${url}/payroll`);
   expect([answer.status, JSON.parse(answer.body).code]).toEqual([500, "portal_auth_missing"]);
-  expect(lines.join()).toContain('no portalAuth({ name: "stuff" }) has; there are: default');
+  expect(lines.join()).toContain('no portalAuth({ name: "stuff" }) was mounted before; available: default');
 });
 
-test("a wrong option fails when the app starts", () => {
+test("an invalid option fails at start-up", () => {
   // @ts-expect-error a typo
   expect(() => requireAuth({ returnto: "/x" })).toThrow("there is no option returnto");
   // @ts-expect-error a wrong type
@@ -382,19 +387,19 @@ test("a wrong option fails when the app starts", () => {
   expect(() => requireAuth({ freshToken: "yes" })).toThrow("freshToken must be true or false");
 });
 
-test("the problem names the login where the router is mounted", async () => {
+test("the problem contains the login URL below the router's mount path", async () => {
   const { url, browser } = await startWorld({ mount: "/app" });
   expect(JSON.parse((await browser.fetch(`${url}/app/account`)).body).login).toBe("/app/login");
 });
 
-test("without a login route the problem names none", async () => {
+test("the problem contains no login URL if there is no login route", async () => {
   const { url, browser } = await startWorld({ options: { routes: { login: false } } });
   expect(JSON.parse((await browser.fetch(`${url}/account`)).body)).not.toHaveProperty("login");
   expect((await browser.visit(`${url}/login`)).status).toBe(404);
   expect((await browser.visit(`${url}/account`)).status).toBe(200);
 });
 
-test("a guard works in a router of the app, and comes back to the whole address", async () => {
+test("a guard in a router of the application returns to the complete URL", async () => {
   const { url, browser } = await startWorld({
     after: (app) => {
       const router = express.Router();

@@ -20,59 +20,66 @@ const PAGE = "/guarded?x=1";
 const SHOTS = fileURLToPath(new URL("../output/screenshots", import.meta.url));
 
 const guarded =
-  (demands: RequireAuthOptions) =>
+  (requirements: RequireAuthOptions) =>
   (app: Express): void => {
-    app.all("/guarded", requireAuth(demands), (req, res) => void res.json({ in: req.portal.claims?.sub }));
-    app.get("/again", (req: Request) => req.portal.login({ returnTo: "/guarded", acr: "mfa" }));
+    app.all(
+      "/guarded",
+      requireAuth(requirements),
+      (req, res) => void res.json({ in: req.portal.claims?.sub }),
+    );
+    app.get("/stronger-login", (req: Request) => req.portal.login({ returnTo: "/guarded", acr: "mfa" }));
     app.use(portalErrors());
   };
 
-interface Given {
+interface StartOptions {
   readonly portal?: Partial<LocalProviderOptions>;
   readonly options?: PortalAuthOptions;
   readonly log?: RegExp[];
 }
 
-const start = (demands: RequireAuthOptions, { portal, options, ...given }: Given = {}): Promise<LoggedIn> =>
+const start = (
+  requirements: RequireAuthOptions,
+  { portal, options, ...worldOptions }: StartOptions = {},
+): Promise<LoggedIn> =>
   logIn({
-    ...given,
+    ...worldOptions,
     portal: { document: "full", acrValues: ["pwd", "mfa"], ...portal },
     options: { profile: "openid", ...options },
-    after: guarded(demands),
+    after: guarded(requirements),
   });
 
-const askFor = ({ url, browser }: LoggedIn, who: Browser = browser) => who.fetch(url + PAGE);
-const open = ({ url, browser }: LoggedIn, who: Browser = browser) => who.visit(url + PAGE);
+const fetchPage = ({ url, browser }: LoggedIn, visitor: Browser = browser) => visitor.fetch(url + PAGE);
+const visitPage = ({ url, browser }: LoggedIn, visitor: Browser = browser) => visitor.visit(url + PAGE);
 
-/** What the portal was asked last. */
-const askedLast = ({ asked, provider }: LoggedIn) =>
+/** Returns the parameters of the last authorization request. */
+const getLastAuthorizationParameters = ({ asked, provider }: LoggedIn) =>
   new URL(
     asked("/oauth2/authorize").findLast(({ url }) => url.includes("state="))?.url ?? "",
     provider.issuer,
   ).searchParams;
 
-test("a role that the portal tells is found by requireAuth({ roles })", async () => {
-  const people = [{ sub: "amara-okafor", name: "Amara Okafor", roles: ["editor", "admin"] }];
-  const world = await startWorld({ portal: { users: people }, after: guarded({ roles: "admin" }) });
+test("requireAuth({ roles }) finds a role in the claims of the provider", async () => {
+  const users = [{ sub: "amara-okafor", name: "Amara Okafor", roles: ["editor", "admin"] }];
+  const world = await startWorld({ portal: { users }, after: guarded({ roles: "admin" }) });
   await world.browser.visit(`${world.url}/account`);
   expect((await world.me()).claims).toMatchObject({ roles: ["editor", "admin"] });
   expect((await world.browser.visit(world.url + PAGE)).status).toBe(200);
 });
 
-describe("a right that is missing", () => {
-  test("a person sees a page that offers the way out, and no way to sign in again", async () => {
+describe("without a required right", () => {
+  test("a browser gets a page that offers to sign out and not to sign in again", async () => {
     const world = await start({ roles: "admin" }, { log: [/not_permitted/] });
-    const page = await open(world);
+    const page = await visitPage(world);
     expect([page.status, page.headers["cache-control"]]).toEqual([403, "no-store"]);
     expect(page.body).toContain("Access denied");
     expect(page.body).toContain('href="/logout"');
     expect(page.body).not.toContain("/login");
-    expect(world.log.at(-1)).toContain("roles: none in the claim roles");
+    expect(world.log.at(-1)).toContain("roles: no roles in the claim roles");
   });
 
-  test("a script is told by which code, and is offered no login", async () => {
+  test("a script gets the error code and no login URL", async () => {
     const world = await start({ claims: { department: "sales" } }, { log: [/not_permitted/] });
-    const answer = await askFor(world);
+    const answer = await fetchPage(world);
     expect([answer.status, answer.headers["content-type"], answer.headers["www-authenticate"]]).toEqual([
       403,
       "application/problem+json",
@@ -80,39 +87,39 @@ describe("a right that is missing", () => {
     ]);
     expect(JSON.parse(answer.body)).toMatchObject({ code: "not_permitted", status: 403 });
     expect(JSON.parse(answer.body)).not.toHaveProperty("login");
-    expect(answer.body).not.toContain("department"); // which is the log's affair
+    expect(answer.body).not.toContain("department"); // only the log names the claim
   });
 
-  test("a scope that is missing is told by the challenge of RFC 6750", async () => {
+  test("a missing scope is named in the challenge of RFC 6750", async () => {
     const world = await start({ scope: ["openid", "orders"] }, { log: [/insufficient_scope/] });
-    const answer = await askFor(world);
+    const answer = await fetchPage(world);
     expect([answer.status, answer.headers["www-authenticate"]]).toEqual([
       403,
       'Bearer realm="portal", error="insufficient_scope", scope="openid orders"',
     ]);
   });
 
-  test("a visitor is sent to the login first", async () => {
+  test("a visitor must sign in first", async () => {
     const world = await start({ roles: "admin" });
-    expect((await askFor(world, new Browser())).status).toBe(401);
+    expect((await fetchPage(world, new Browser())).status).toBe(401);
     expect((await new Browser().navigate(world.url + PAGE)).status).toBe(302);
   });
 
-  test("who has all of them passes", async () => {
+  test("a user with all required rights passes", async () => {
     const world = await start(
       { scope: "openid", claims: { sub: ["amara-okafor", "x"] }, roles: "amara@lighthouse.example" },
       { options: { rolesClaim: "email", scope: "openid email", hooks: { onLogin: withEmail } } },
     );
-    expect((await askFor(world)).body).toBe('{"in":"amara-okafor"}');
+    expect((await fetchPage(world)).body).toBe('{"in":"amara-okafor"}');
   });
 
-  test("a demand whose function fails is a failure of the site", async () => {
-    const fails = () => {
-      throw new Error("the database is away");
+  test("a claim function that throws causes an error 500", async () => {
+    const throwsError = () => {
+      throw new Error("the database is down");
     };
-    const world = await start({ claims: { sub: fails } }, { log: [/hook_failed/] });
-    expect((await askFor(world)).status).toBe(500);
-    expect(world.log.at(-1)).toContain("the database is away");
+    const world = await start({ claims: { sub: throwsError } }, { log: [/hook_failed/] });
+    expect((await fetchPage(world)).status).toBe(500);
+    expect(world.log.at(-1)).toContain("the database is down");
   });
 });
 
@@ -120,23 +127,29 @@ const withEmail = (context: { claims: Record<string, unknown> }) => {
   context.claims["email"] = "amara@lighthouse.example";
 };
 
-describe("a login that is too weak", () => {
-  test("a browser is sent to the portal for a stronger one, and comes back to where it was", async () => {
+describe("with a login that is too weak", () => {
+  test("a browser goes to the provider for a stronger login and returns to the same page", async () => {
     const world = await start({ acr: "mfa" });
     expect((await world.me()).claims?.["acr"]).toBe("pwd");
-    const page = await open(world);
+    const page = await visitPage(world);
     expect([page.status, page.url, page.body]).toEqual([200, world.url + PAGE, '{"in":"amara-okafor"}']);
-    expect(askedLast(world).get("acr_values")).toBe("mfa");
+    expect(getLastAuthorizationParameters(world).get("acr_values")).toBe("mfa");
     expect((await world.me()).claims?.["acr"]).toBe("mfa");
-    expect((await askFor(world)).status).toBe(200);
+    expect((await fetchPage(world)).status).toBe(200);
   });
 
-  test("a script gets 401 with the challenge of RFC 9470, and what to ask for", async () => {
+  test("a script gets 401 with the challenge of RFC 9470 and the required parameters", async () => {
     const world = await start({ acr: ["mfa", "hwk"], maxAge: 300 });
-    const answer = await askFor(world);
+    const answer = await fetchPage(world);
     expect([answer.status, answer.headers["www-authenticate"]]).toEqual([
       401,
-      'Bearer realm="portal", error="insufficient_user_authentication", error_description="A stronger authentication is required", acr_values="mfa hwk", max_age="300"',
+      [
+        'Bearer realm="portal"',
+        'error="insufficient_user_authentication"',
+        'error_description="A stronger authentication is required"',
+        'acr_values="mfa hwk"',
+        'max_age="300"',
+      ].join(", "),
     ]);
     expect(JSON.parse(answer.body)).toMatchObject({
       code: "insufficient_user_authentication",
@@ -144,83 +157,89 @@ describe("a login that is too weak", () => {
       acr_values: "mfa hwk",
       max_age: "300",
     });
-    expect(world.log).toEqual([]); // it is everyday
+    expect(world.log).toEqual([]); // a routine outcome is not logged
   });
 
-  test("by what it is told a script can send the person to the login", async () => {
+  test("a script can build the login URL from the problem", async () => {
     const world = await start({ acr: "mfa", maxAge: 300 });
-    const { login, acr_values, max_age } = JSON.parse((await askFor(world)).body);
+    const { login, acr_values, max_age } = JSON.parse((await fetchPage(world)).body);
     const query = new URLSearchParams({ returnTo: PAGE, acr_values, max_age });
     const page = await world.browser.visit(`${world.url}${login}?${query}`);
     expect([page.status, page.url]).toEqual([200, world.url + PAGE]);
-    expect([askedLast(world).get("acr_values"), askedLast(world).get("max_age")]).toEqual(["mfa", "300"]);
+    expect([
+      getLastAuthorizationParameters(world).get("acr_values"),
+      getLastAuthorizationParameters(world).get("max_age"),
+    ]).toEqual(["mfa", "300"]);
   });
 
-  test("a visitor's first login asks for it at once", async () => {
+  test("the first login of a visitor requests the required strength", async () => {
     const world = await start({ acr: "mfa", maxAge: 60 });
     const browser = new Browser();
-    const page = await open(world, browser);
+    const page = await visitPage(world, browser);
     expect(page.status).toBe(200);
-    expect([askedLast(world).get("acr_values"), askedLast(world).get("max_age")]).toEqual(["mfa", "60"]);
-    expect(world.asked("/oauth2/token")).toHaveLength(2); // one for each browser: nobody had to log in twice
+    expect([
+      getLastAuthorizationParameters(world).get("acr_values"),
+      getLastAuthorizationParameters(world).get("max_age"),
+    ]).toEqual(["mfa", "60"]);
+    expect(world.asked("/oauth2/token")).toHaveLength(2); // one for each browser: no login was repeated
   });
 
-  test("what onLogin keeps of the claims does not matter", async () => {
+  test("the check uses the claims of the ID token, not those that onLogin stores", async () => {
     const onLogin = (context: { claims: { sub: string } }) => {
       context.claims = { sub: context.claims.sub };
     };
     const world = await start({ acr: "pwd", maxAge: 300 }, { options: { hooks: { onLogin } } });
     expect((await world.me()).claims).toEqual({ sub: "amara-okafor" });
-    expect((await askFor(world)).status).toBe(200);
+    expect((await fetchPage(world)).status).toBe(200);
   });
 
-  test("login({ acr }) asks for it as well, and looks at what comes back", async () => {
+  test("login({ acr }) requests the acr and verifies the result", async () => {
     const world = await start({ acr: "mfa" });
-    expect((await world.browser.visit(`${world.url}/again`)).body).toBe('{"in":"amara-okafor"}');
+    expect((await world.browser.visit(`${world.url}/stronger-login`)).body).toBe('{"in":"amara-okafor"}');
   });
 });
 
-describe("a login that is too old", () => {
-  test("a browser is sent to the portal, where the person signs in anew, and comes back", async () => {
+describe("with a login that is too old", () => {
+  test("a browser goes to the provider, where the user signs in again, and returns", async () => {
     const world = await start({ maxAge: 60 });
     world.provider.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
-    await again(world);
-    expect((await askFor(world)).status).toBe(401);
-    const page = await open(world);
+    await signInAgain(world);
+    expect((await fetchPage(world)).status).toBe(401);
+    const page = await visitPage(world);
     expect([page.status, page.url]).toEqual([200, world.url + PAGE]);
-    expect(askedLast(world).get("max_age")).toBe("60");
-    expect((await askFor(world)).status).toBe(200);
+    expect(getLastAuthorizationParameters(world).get("max_age")).toBe("60");
+    expect((await fetchPage(world)).status).toBe(200);
   });
 
   test.each([
-    ["a second before", 299, 200],
-    ["within the clocks' tolerance", 325, 200],
-    ["after it, and the way back from the portal", 345, 401],
-  ])("as time goes by: %s", async (_when, later, status) => {
+    ["a second before the limit", 299, 200],
+    ["within the clock tolerance", 325, 200],
+    ["after the tolerance and the time for the redirect", 345, 401],
+  ])("maxAge is checked against the current time: %s", async (_when, later, status) => {
     const world = await start({ maxAge: 300 });
     world.later(later);
-    expect((await askFor(world)).status).toBe(status);
+    expect((await fetchPage(world)).status).toBe(status);
   });
 
-  test("maxAge: 0 wants a person who has just signed in, and is no circle, whatever the clocks' tolerance", async () => {
+  test("maxAge: 0 requires a new login and causes no redirect loop without tolerance", async () => {
     const world = await start({ maxAge: 0 }, { options: { clockTolerance: 0 } });
     world.later(60);
-    expect((await askFor(world)).status).toBe(401);
-    const fresh = new Browser();
+    expect((await fetchPage(world)).status).toBe(401);
+    const visitor = new Browser();
     world.later(-60);
-    expect((await open(world, fresh)).status).toBe(200);
+    expect((await visitPage(world, visitor)).status).toBe(200);
   });
 
   test.each([
     [8, 200],
     [25, 401],
   ])(
-    "the way back from the portal may take a moment: %i s, with maxAge: 0 and no tolerance",
+    "maxAge: 0 without tolerance allows time for the redirect from the provider: %i s",
     async (age, status) => {
       const world = await start({ maxAge: 0 }, { options: { clockTolerance: 0 } });
       world.provider.nextIdToken({ claims: { auth_time: seconds() - age } });
-      await again(world);
-      expect((await askFor(world)).status).toBe(status);
+      await signInAgain(world);
+      expect((await fetchPage(world)).status).toBe(status);
     },
   );
 
@@ -228,10 +247,10 @@ describe("a login that is too old", () => {
     const world = await start({ maxAge: 300 });
     const yesterday = seconds() - 86_400;
     world.provider.nextIdToken({ claims: { iat: yesterday, auth_time: yesterday } });
-    await again(world);
+    await signInAgain(world);
     expect((await world.me()).isAuthenticated).toBe(true);
-    expect((await askFor(world)).status).toBe(401);
-    expect((await open(world)).body).toBe('{"in":"amara-okafor"}'); // after a login that is really new
+    expect((await fetchPage(world)).status).toBe(401);
+    expect((await visitPage(world)).body).toBe('{"in":"amara-okafor"}'); // after a new login
   });
 
   test.each([
@@ -242,91 +261,96 @@ describe("a login that is too old", () => {
     world.later(120);
     const time = seconds() + offset;
     world.provider.nextIdToken({ claims: { iat: time, auth_time: time } });
-    expect((await open(world)).body).toBe('{"in":"amara-okafor"}');
+    expect((await visitPage(world)).body).toBe('{"in":"amara-okafor"}');
     expect(world.asked("/oauth2/token")).toHaveLength(2);
     world.later(60);
-    expect((await askFor(world)).status).toBe(401);
+    expect((await fetchPage(world)).status).toBe(401);
   });
 
   test("ends on a page, without a redirect loop, when the provider's clock is an hour behind", async () => {
     const world = await start({ maxAge: 300 }, { log: [/insufficient_user_authentication/] });
     const claims = { iat: seconds() - 3600, auth_time: seconds() - 3600 };
     world.provider.nextIdToken({ claims });
-    await again(world);
+    await signInAgain(world);
     world.provider.nextIdToken({ claims });
-    const page = await open(world);
+    const page = await visitPage(world);
     expect([page.status, world.asked("/oauth2/token").length]).toEqual([401, 3]);
   });
 
-  test("one of which the portal never said when it was is too old", async () => {
+  test("a login without auth_time counts as too old", async () => {
     const world = await start({ maxAge: 1e9 });
     world.provider.nextIdToken({ claims: { auth_time: undefined } });
-    await again(world);
-    expect((await askFor(world)).status).toBe(401);
+    await signInAgain(world);
+    expect((await fetchPage(world)).status).toBe(401);
   });
 });
 
 const seconds = () => Math.floor(Date.now() / 1000);
 
-/** Another login in the same browser, by the usual way. */
-const again = ({ browser, url }: LoggedIn) => browser.visit(`${url}/login`, { site: "same-origin" });
+/** Signs in again in the same browser via the login route. */
+const signInAgain = ({ browser, url }: LoggedIn) => browser.visit(`${url}/login`, { site: "same-origin" });
 
-describe("a portal that does not mind the wish", () => {
-  const IGNORES: [what: string, demands: RequireAuthOptions, claims: Record<string, unknown>][] = [
-    ["and gives the same acr", { acr: "mfa" }, { acr: "pwd" }],
-    ["and gives no acr", { acr: "mfa" }, { acr: undefined }],
-    ["and gives an acr that looks like it", { acr: "mfa" }, { acr: "mfa2" }],
-    ["and gives a list of them", { acr: "mfa" }, { acr: ["pwd", "mfa"] }],
-    ["and gives all of them in one text", { acr: "mfa" }, { acr: "pwd mfa" }],
-    ["and says that the login was long ago", { maxAge: 60 }, { auth_time: seconds() - 3600 }],
-    ["and does not say when it was", { maxAge: 60 }, { auth_time: undefined }],
+describe("with a provider that ignores the requested strength", () => {
+  const INSUFFICIENT_RESULTS: [
+    name: string,
+    requirements: RequireAuthOptions,
+    claims: Record<string, unknown>,
+  ][] = [
+    ["it returns the same acr", { acr: "mfa" }, { acr: "pwd" }],
+    ["it returns no acr", { acr: "mfa" }, { acr: undefined }],
+    ["it returns a similar acr", { acr: "mfa" }, { acr: "mfa2" }],
+    ["it returns a list of acr values", { acr: "mfa" }, { acr: ["pwd", "mfa"] }],
+    ["it returns all acr values in one string", { acr: "mfa" }, { acr: "pwd mfa" }],
+    ["it reports an old login", { maxAge: 60 }, { auth_time: seconds() - 3600 }],
+    ["it reports no auth_time", { maxAge: 60 }, { auth_time: undefined }],
   ];
 
-  test.each(IGNORES)(
-    "%s: the login is refused, nobody goes in circles, and who was in stays in",
-    async (_what, demands, claims) => {
-      const world = await start(demands, { log: [/insufficient_user_authentication/] });
-      if (demands.maxAge !== undefined) {
+  test.each(INSUFFICIENT_RESULTS)(
+    "%s: the login fails without a redirect loop, and the existing session stays",
+    async (_case, requirements, claims) => {
+      const world = await start(requirements, { log: [/insufficient_user_authentication/] });
+      if (requirements.maxAge !== undefined) {
         world.provider.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
-        await again(world);
+        await signInAgain(world);
       }
       world.provider.nextIdToken({ claims });
       const before = world.asked("/oauth2/token").length;
-      const page = await open(world); // at most twenty redirects
+      const page = await visitPage(world); // the browser follows at most 20 redirects
       expect([page.status, page.body.includes("insufficient_user_authentication")]).toEqual([401, true]);
-      const wish = demands.acr === undefined ? "max_age=60" : "acr_values=mfa"; // who tries again tries the same
-      expect(page.body).toMatch(new RegExp(`href="/login\\?returnTo=[^"]*${wish}"`));
+      // The link requests the same strength again.
+      const requested = requirements.acr === undefined ? "max_age=60" : "acr_values=mfa";
+      expect(page.body).toMatch(new RegExp(`href="/login\\?returnTo=[^"]*${requested}"`));
       expect(world.asked("/oauth2/token").length - before).toBe(1);
       expect((await world.me()).isAuthenticated).toBe(true);
       expect(world.log.at(-1)).toMatch(/insufficient_user_authentication .*claim (acr|auth_time)/);
     },
   );
 
-  test("a visitor is told so too, and is not logged in", async () => {
+  test("a visitor gets the same page and no session", async () => {
     const world = await start({ acr: "mfa" }, { log: [/insufficient_user_authentication/] });
     world.provider.nextIdToken({ claims: { acr: "pwd" } });
     const browser = new Browser();
-    expect((await open(world, browser)).status).toBe(401);
+    expect((await visitPage(world, browser)).status).toBe(401);
     expect((await world.me(browser)).isAuthenticated).toBe(false);
   });
 
-  test("acr_values that the app asks for by itself stay a wish", async () => {
+  test("acr_values in authorizationParams are requested and not enforced", async () => {
     const world = await start({}, { options: { authorizationParams: { acr_values: "hwk" } } });
-    expect(askedLast(world).get("acr_values")).toBe("hwk");
+    expect(getLastAuthorizationParameters(world).get("acr_values")).toBe("hwk");
     expect((await world.me()).isAuthenticated).toBe(true);
   });
 
-  test("of two limits the shorter one holds", async () => {
+  test("the shorter of two limits applies", async () => {
     const world = await start({ maxAge: 300 }, { options: { authorizationParams: { max_age: 20 } } });
-    await open(world, new Browser());
-    expect(askedLast(world).get("max_age")).toBe("20");
+    await visitPage(world, new Browser());
+    expect(getLastAuthorizationParameters(world).get("max_age")).toBe("20");
   });
 });
 
-test("a portal that is documented to tell neither lets nobody pass who must have authenticated lately, and no circle comes of it", async () => {
+test("a provider that reports neither acr nor auth_time causes no redirect loop", async () => {
   const world = await logIn({ after: guarded({ maxAge: 60 }), log: [/insufficient_user_authentication/] });
   expect(decodeJwt((await world.tokens()).id_token ?? "")).not.toHaveProperty("auth_time");
-  expect((await open(world)).status).toBe(401);
+  expect((await visitPage(world)).status).toBe(401);
   expect((await world.me()).isAuthenticated).toBe(true);
 });
 
@@ -339,12 +363,12 @@ test.each([
   'acr_values=a"b',
   "acr_values=a%0Ab",
   "acr_values=a&acr_values=b%00",
-])("in the address of the login %s is no wish that could break it", async (query) => {
+])("an invalid parameter of the login URL is ignored: %s", async (query) => {
   const world = await start({});
   const page = await new Browser().navigate(`${world.url}/login?${query}`);
-  const asked = new URL(page.headers.location ?? "").searchParams;
+  const parameters = new URL(page.headers.location ?? "").searchParams;
   expect(page.status).toBe(302);
-  expect([asked.get("max_age"), (asked.get("acr_values") ?? "a") === "a"]).toEqual([null, true]);
+  expect([parameters.get("max_age"), (parameters.get("acr_values") ?? "a") === "a"]).toEqual([null, true]);
 });
 
 test.each<[RequireAuthOptions, RegExp]>([
@@ -357,8 +381,8 @@ test.each<[RequireAuthOptions, RegExp]>([
   [{ acr: ['a"'] }, /acr/],
   [{ acr: [5] as never }, /acr/],
   [{ role: "admin" } as never, /no option role/],
-])("%j is told when the app starts", (options, words) => {
-  expect(() => requireAuth(options)).toThrow(words);
+])("%j is rejected at start-up", (options, message) => {
+  expect(() => requireAuth(options)).toThrow(message);
 });
 
 describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
@@ -368,16 +392,16 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   });
   afterAll(() => chromium?.close());
 
-  test("a person signs in more strongly where a page demands it, and is back where they were", async () => {
+  test("a user signs in again with a stronger method and returns to the same page", async () => {
     const world = await start({ acr: "mfa", maxAge: 300 });
     const page = await (await chromium.newContext()).newPage();
-    const pick = () => page.getByRole("button", { name: /Amara Okafor/ }).click();
+    const signIn = () => page.getByRole("button", { name: /Amara Okafor/ }).click();
     await page.goto(`${world.url}/account`);
-    await pick();
+    await signIn();
     await page.waitForURL(`${world.url}/account`);
     await page.goto(world.url + PAGE);
-    await page.waitForURL(/\/portal\/login/); // the portal knows them, and asks all the same
-    await pick();
+    await page.waitForURL(/\/portal\/login/); // the provider shows its login page despite its own session
+    await signIn();
     await page.waitForURL(world.url + PAGE);
     expect(await page.textContent("body")).toContain("amara-okafor");
     await page.reload();
@@ -385,7 +409,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.context().close();
   });
 
-  test("a portal that ignores the wish shows one page, which says so and leads out", async () => {
+  test("a provider that ignores the requested strength leads to one page with links", async () => {
     const world = await start({ acr: "mfa" }, { log: [/insufficient_user_authentication/] });
     const page = await (await chromium.newContext()).newPage();
     world.provider.nextIdToken({ claims: { acr: "pwd" } });
@@ -398,7 +422,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.context().close();
   });
 
-  test("who lacks a right sees a page that says so, and can take another account", async () => {
+  test("a user without a required right sees a page and can switch accounts", async () => {
     const world = await start({ roles: "admin" }, { log: [/not_permitted/] });
     const page = await (await chromium.newContext()).newPage();
     await page.goto(world.url + PAGE);
