@@ -126,10 +126,10 @@ async function requestTokens(context: RefreshContext, stored: PortalSession, end
   const { refreshCircuitBreaker: circuitBreaker, settings } = router;
   circuitBreaker.beginAttempt(id);
   // if the access token is still good, a refusal whose reason is not clear does not end the session
-  const isLastWord = isNeeded && hasExpired(stored.tokens, settings.clock);
+  const isUnclearRefusalFinal = isNeeded && hasExpired(stored.tokens, settings.clock);
   const watch = watchForSlowness(context);
   try {
-    const refreshed = await refreshTokens(provider, stored, { isLastWord, endsAt });
+    const refreshed = await refreshTokens(provider, stored, { isUnclearRefusalFinal, endsAt });
     if (refreshed.unverified) rememberFailure(router, id, refreshed.unverified);
     else circuitBreaker.recordProviderSuccess();
     return refreshed;

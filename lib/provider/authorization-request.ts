@@ -4,7 +4,7 @@ import { sha256 } from "../util/sha256.js";
 import type { Provider } from "./discovery.js";
 import { replaceQueryParameters } from "./replace-query-parameters.js";
 
-/** What ties one login to one browser and to one code. Each of 256 bits, none of them tells another. */
+/** Binds a login to one browser and one code. Each has 256 bits, and none can be computed from another. */
 export interface AttemptSecrets {
   readonly state: string;
   readonly nonce: string;
@@ -12,17 +12,30 @@ export interface AttemptSecrets {
   readonly code_verifier: string;
 }
 
-/** 256 random bits: all that has to be kept of an attempt, which travels in a cookie beside those of other tabs. */
+/**
+ * Creates the 256 random bits that all secrets of an attempt are derived from. Only the seed is saved,
+ * because it is in a cookie, and each tab has one.
+ */
 export const createSeed = (): string => randomBytes(32).toString("base64url");
 
-/** The attempt that grows from a seed: SHAKE256 makes as much of it as is needed, and no part tells of another. */
+/**
+ * Derives the secrets of an attempt from its seed, with SHAKE256. No secret reveals the seed or another one.
+ */
 export function deriveAttemptSecrets(seed: string): AttemptSecrets {
   const bytes = createHash("shake256", { outputLength: 96 }).update(seed).digest();
-  const [state, nonce, code_verifier] = [0, 32, 64].map((at) => bytes.toString("base64url", at, at + 32));
-  return { state, nonce, code_verifier } as AttemptSecrets;
+  return {
+    state: bytes.toString("base64url", 0, 32),
+    nonce: bytes.toString("base64url", 32, 64),
+    code_verifier: bytes.toString("base64url", 64, 96),
+  };
 }
 
-/** The address at the portal where this login goes on (RFC 6749, section 4.1.1; RFC 7636, section 4.3). */
+/**
+ * Returns the URL of the authorization request at the provider (RFC 6749, section 4.1.1; RFC 7636, section
+ * 4.3).
+ *
+ * @param added further parameters. They cannot replace those that protect the login
+ */
 export function buildAuthorizationUrl(
   provider: Provider,
   attempt: AttemptSecrets,

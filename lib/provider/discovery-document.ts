@@ -9,10 +9,11 @@ import { hasTenants, isIssuerOfDocument, toIssuerText } from "./provider-issuer.
 import { getDiscoveryUrl } from "./server-url.js";
 
 /**
- * Fetches the discovery document and checks that it is the provider's own (OpenID Connect Discovery 1.0, section 4.3). Without
- * discovery the document says what the option `issuer` says, and nothing else.
+ * Fetches the discovery document and checks that it belongs to the configured issuer (OpenID Connect
+ * Discovery 1.0, section 4.3). If the endpoints are set by options, it returns a document that contains only
+ * the option `issuer`.
  *
- * @throws PortalAuthError `issuer_mismatch`, `discovery_invalid`, or what kept the provider from answering
+ * @throws PortalAuthError `issuer_mismatch`, `discovery_invalid`, or why the request failed
  */
 export async function fetchDiscoveryDocument(
   settings: Settings,
@@ -41,8 +42,9 @@ function throwExplained(error: unknown): never {
 }
 
 /**
- * Keeps the members that the specifications define: texts, numbers, booleans, and lists, of which only texts are kept. Null
- * counts as absent, as some providers write it for what they do not have. Objects say nothing that is used here.
+ * Keeps the types of members that the specifications define: strings, numbers, booleans, and lists of
+ * strings. Null counts as absent, because some providers write it for endpoints that they do not have. No
+ * object is used here.
  */
 const filterPlainMembers = (document: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(
@@ -50,21 +52,26 @@ const filterPlainMembers = (document: Record<string, unknown>): Record<string, u
       .filter(([, member]) => typeof member !== "object" || Array.isArray(member))
       .map(([name, member]) => [
         name,
-        Array.isArray(member) ? member.filter((one) => typeof one === "string") : member,
+        Array.isArray(member) ? member.filter((item) => typeof item === "string") : member,
       ]),
   );
 
 function checkIssuer(issuer: string, { issuerAsWritten, allowedTenants }: Settings): void {
-  if (!isIssuerOfDocument(issuerAsWritten, issuer)) {
-    const detail = `the document says ${toIssuerText(issuer)}, PORTAL_ISSUER (option issuer) says ${issuerAsWritten}`;
-    throw new PortalAuthError("issuer_mismatch", { detail });
-  }
+  const received = toIssuerText(issuer);
+  if (!isIssuerOfDocument(issuerAsWritten, issuer))
+    throw new PortalAuthError("issuer_mismatch", {
+      detail: `the document says ${received}, PORTAL_ISSUER (option issuer) says ${issuerAsWritten}`,
+    });
   if (hasTenants(issuer) && allowedTenants === undefined)
-    throw new PortalAuthError("discovery_invalid", {
-      detail: `the issuer ${toIssuerText(issuer)} stands for many tenants: list those that may sign in in PORTAL_ALLOWED_TENANTS (option allowedTenants), or write * for all`,
-    });
+    throw createDiscoveryError(
+      `the issuer ${received} is shared by many tenants: set PORTAL_ALLOWED_TENANTS ` +
+        "(option allowedTenants) to the tenants whose users may sign in, or to * for all tenants",
+    );
   if (!hasTenants(issuer) && allowedTenants !== undefined)
-    throw new PortalAuthError("discovery_invalid", {
-      detail: `PORTAL_ALLOWED_TENANTS (option allowedTenants) needs an issuer with {tenantid}, and the document says ${toIssuerText(issuer)}: remove the option`,
-    });
+    throw createDiscoveryError(
+      "PORTAL_ALLOWED_TENANTS (option allowedTenants) needs an issuer with {tenantid}, " +
+        `and the document says ${received}: remove the option`,
+    );
 }
+
+const createDiscoveryError = (detail: string) => new PortalAuthError("discovery_invalid", { detail });

@@ -16,47 +16,50 @@ import { SigningKeys } from "./signing-keys.js";
 import { withNormalizedTokenResponses } from "./token-response.js";
 import { createVerifier, type VerifySignature } from "./verify-signature.js";
 
-const RENEW_AFTER_SECONDS = 60 * 60;
-const RETRY_RENEWAL_SECONDS = 60;
+/** Age at which the provider is discovered again. */
+const REDISCOVER_AFTER_SECONDS = 60 * 60;
+const RETRY_AFTER_SECONDS = 60;
 
-/** The provider as it was discovered. */
+/** The provider, as its discovery document and the options describe it. */
 export interface Provider {
   readonly settings: Settings;
   readonly configuration: oidc.Configuration;
-  /** Endpoints for this server are those of the option `internalUrl`, if it is set. */
+  /** The endpoints that this server requests are at the option `internalUrl`, if it is set. */
   readonly metadata: Readonly<oidc.ServerMetadata>;
   readonly issuer: ProviderIssuer;
-  /** ID tokens and logout tokens are signed with one of these. */
+  /** The accepted signature algorithms of ID tokens and logout tokens. */
   readonly idTokenAlgorithms: readonly string[];
-  /** Names of the parameters of a logout. The standard ones, if the document announces the endpoint. */
+  /** Names of the parameters of a logout. The standard ones if the document announces the endpoint. */
   readonly logoutParameters: Settings["profile"]["logoutParameters"];
   readonly verifySignature: VerifySignature;
-  /** Verifies a signed answer of the userinfo endpoint. */
+  /** Verifies a signed response of the userinfo endpoint. */
   readonly verifyUserInfo: VerifySignature;
-  /** Verifies a token that anybody can send. */
-  readonly verifySentToken: VerifySignature;
+  /** Verifies a token that any sender can post, such as a logout token. */
+  readonly verifyUntrustedToken: VerifySignature;
 }
 
-/** The portal, discovered at the first call. */
+/** Returns the provider, which is discovered at the first call. */
 export type GetProvider = () => Promise<Provider>;
 
 /**
- * Discovery happens when the first login needs it, once for all that wait, and is remembered. After an hour it is
- * renewed while the old answer still serves, so that a portal that is down then disturbs nobody. A failure is not
- * remembered: the next login tries again.
+ * Creates the function that discovers the provider. Discovery runs at the first call, once for all concurrent
+ * callers. The result is reused.
+ *
+ * After one hour the provider is discovered again in the background. Meanwhile callers get the previous
+ * result, so an unreachable provider affects no one. A failure is not remembered: the next call tries again.
  */
 export function createDiscovery(settings: Settings): GetProvider {
-  // one for all discoveries: it remembers a Retry-After
+  // All discoveries share one fetch, because it remembers a Retry-After.
   const fetch = createProviderFetch(settings.httpTimeout, getInternalOrigin(settings), settings.clock);
-  let known: Provider | undefined;
-  let renewAt = 0;
+  let discovered: Provider | undefined;
+  let rediscoverAt = 0;
   let pending: Promise<Provider> | undefined;
 
-  function renew(): Promise<Provider> {
+  function discoverOnce(): Promise<Provider> {
     pending ??= discover(settings, fetch)
       .then((provider) => {
-        known = provider;
-        renewAt = epochSeconds() + RENEW_AFTER_SECONDS;
+        discovered = provider;
+        rediscoverAt = epochSeconds() + REDISCOVER_AFTER_SECONDS;
         return provider;
       })
       .finally(() => {
@@ -65,32 +68,35 @@ export function createDiscovery(settings: Settings): GetProvider {
     return pending;
   }
 
-  return async function getPortal() {
-    if (!known) return renew();
-    if (epochSeconds() >= renewAt) {
-      renewAt = epochSeconds() + RETRY_RENEWAL_SECONDS;
-      renew().catch(() => {}); // the old one still serves
+  return async function getProvider() {
+    if (!discovered) return discoverOnce();
+    if (epochSeconds() >= rediscoverAt) {
+      rediscoverAt = epochSeconds() + RETRY_AFTER_SECONDS;
+      discoverOnce().catch(() => {}); // requests continue to use the previous result
     }
-    return known;
+    return discovered;
   };
 }
 
 async function discover(settings: Settings, fetch: ProviderFetch): Promise<Provider> {
-  const found = await fetchDiscoveryDocument(settings, fetch);
+  const document = await fetchDiscoveryDocument(settings, fetch);
   const algorithms = resolveIdTokenAlgorithms(
     settings.idTokenAlg,
-    found.id_token_signing_alg_values_supported,
+    document.id_token_signing_alg_values_supported,
   );
   if (algorithms.length === 0)
-    throw createDiscoveryError(describeMissingAlgorithm(found.id_token_signing_alg_values_supported));
-  const metadata = resolveEndpoints(found, settings);
+    throw createDiscoveryError(describeMissingAlgorithm(document.id_token_signing_alg_values_supported));
+  const metadata = resolveEndpoints(document, settings);
   checkEndpointUrls(metadata, settings);
   const configuration = await createConfiguration(metadata, algorithms, settings);
   configuration[oidc.customFetch] = withNormalizedTokenResponses(fetch, metadata.token_endpoint);
-  configuration.timeout = 0; // ours covers the reading of the body as well
+  configuration.timeout = 0; // the timeout of createProviderFetch() also covers the body
   const keys = new SigningKeys(metadata.jwks_uri ?? "", fetch);
   const verifier = { algorithms, keys, secret: settings.clientSecret };
-  const forUserInfo = resolveUserInfoAlgorithms(algorithms, found.userinfo_signing_alg_values_supported);
+  const userInfoAlgorithms = resolveUserInfoAlgorithms(
+    algorithms,
+    document.userinfo_signing_alg_values_supported,
+  );
   const refetch = new RefetchByKid();
   return {
     settings,
@@ -98,23 +104,27 @@ async function discover(settings: Settings, fetch: ProviderFetch): Promise<Provi
     metadata,
     issuer: new ProviderIssuer(metadata.issuer, settings.allowedTenants),
     idTokenAlgorithms: algorithms,
-    logoutParameters: found.end_session_endpoint === undefined ? settings.profile.logoutParameters : "openid",
+    logoutParameters:
+      document.end_session_endpoint === undefined ? settings.profile.logoutParameters : "openid",
     verifySignature: createVerifier({ ...verifier, refetch }),
-    verifyUserInfo: createVerifier({ ...verifier, algorithms: forUserInfo, refetch }),
-    verifySentToken: createVerifier({ ...verifier, refetch: new RefetchRarely() }),
+    verifyUserInfo: createVerifier({ ...verifier, algorithms: userInfoAlgorithms, refetch }),
+    verifyUntrustedToken: createVerifier({ ...verifier, refetch: new RefetchRarely() }),
   };
 }
 
 const describeMissingAlgorithm = (announced: unknown): string =>
   `id_token_signing_alg_values_supported has only ${toPrintable(String(announced))}: set PORTAL_ID_TOKEN_ALG`;
 
-/** In seconds, as openid-client's clock tolerance. */
+/** Turns off openid-client's own checks of times, in seconds. */
 const ANY_TIME = Number.MAX_SAFE_INTEGER;
 
-/** For this host alone openid-client puts a token's `tid` into the issuer before it compares. No request goes there. */
+/**
+ * Only for this host, openid-client replaces the issuer's tenant by a token's `tid` before it compares. No
+ * request goes there.
+ */
 const ENTRA_URL = new URL("https://login.microsoftonline.com/");
 
-/** Creates openid-client's view of the provider. */
+/** Creates openid-client's configuration for the provider. */
 async function createConfiguration(
   metadata: oidc.ServerMetadata,
   algorithms: readonly string[],
@@ -129,8 +139,8 @@ async function createConfiguration(
   const client = {
     client_secret: clientSecret,
     id_token_signed_response_alg: algorithms.length === 1 ? algorithms[0] : [...algorithms],
-    // An ID token's times are checked by checkTimes(): openid-client throws away the whole answer of a portal whose clock
-    // is wrong, and with it a refresh token that is the only good one.
+    // checkTimes() checks the times of an ID token. For a wrong clock openid-client would discard the whole
+    // response, and it can contain the only valid refresh token.
     [oidc.clockTolerance]: ANY_TIME,
   } as Partial<oidc.ClientMetadata>;
   const configuration = hasTenants(metadata.issuer)
@@ -138,39 +148,45 @@ async function createConfiguration(
         [oidc.customFetch]: async () => Response.json(metadata),
       })
     : new oidc.Configuration(metadata, clientId, client, auth);
-  // http on loopback, or at internalUrl: checks.ts and checkAddresses() allow no other
+  // The settings and checkEndpointUrls() allow http only on loopback and at internalUrl.
   if ([issuer, internalUrl].some((url) => url?.startsWith("http:")))
     oidc.allowInsecureRequests(configuration);
   return configuration;
 }
 
-/** What the options say wins over discovery, and discovery over the profile. Requests of this server go to internalUrl. */
-function resolveEndpoints(found: oidc.ServerMetadata, settings: Settings): oidc.ServerMetadata {
+/**
+ * Options override the discovery document, and the document overrides the profile. Requests of this server go
+ * to `internalUrl`.
+ */
+function resolveEndpoints(document: oidc.ServerMetadata, settings: Settings): oidc.ServerMetadata {
   const { userinfo, revocation, logout } = settings.profile.endpoints;
   const withIssuer = (path: string | undefined) => path && settings.issuer + path;
   const forBrowsers = {
-    authorization_endpoint: settings.authorizationUrl ?? found.authorization_endpoint,
-    end_session_endpoint: settings.logoutUrl ?? found.end_session_endpoint ?? withIssuer(logout),
+    authorization_endpoint: settings.authorizationUrl ?? document.authorization_endpoint,
+    end_session_endpoint: settings.logoutUrl ?? document.end_session_endpoint ?? withIssuer(logout),
   };
   const forThisServer = {
-    token_endpoint: settings.tokenUrl ?? found.token_endpoint,
-    jwks_uri: settings.jwksUrl ?? found.jwks_uri,
-    userinfo_endpoint: settings.userinfoUrl ?? found.userinfo_endpoint ?? withIssuer(userinfo),
-    revocation_endpoint: settings.revocationUrl ?? found.revocation_endpoint ?? withIssuer(revocation),
+    token_endpoint: settings.tokenUrl ?? document.token_endpoint,
+    jwks_uri: settings.jwksUrl ?? document.jwks_uri,
+    userinfo_endpoint: settings.userinfoUrl ?? document.userinfo_endpoint ?? withIssuer(userinfo),
+    revocation_endpoint: settings.revocationUrl ?? document.revocation_endpoint ?? withIssuer(revocation),
   };
   const internal = Object.entries(forThisServer).map(([name, url]) => [
     name,
     typeof url === "string" ? toServerUrl(url, settings) : url,
   ]);
   const known = [...Object.entries(forBrowsers), ...internal].filter(([, url]) => url !== undefined);
-  return { ...found, ...Object.fromEntries(known) };
+  return { ...document, ...Object.fromEntries(known) };
 }
 
 const BROWSER_ENDPOINTS = ["authorization_endpoint", "end_session_endpoint"];
 const SERVER_ENDPOINTS = ["token_endpoint", "jwks_uri", "userinfo_endpoint", "revocation_endpoint"];
 const REQUIRED_ENDPOINTS = ["authorization_endpoint", "token_endpoint"];
 
-/** Browsers and secrets are sent to these addresses: none may be a script, or leave https if the issuer is https. */
+/**
+ * Browsers and secrets are sent to these URLs. None may run a script, and none may be http if the issuer is
+ * https.
+ */
 function checkEndpointUrls(metadata: oidc.ServerMetadata, settings: Settings): void {
   const { issuer, idTokenAlg } = settings;
   const internal = getInternalOrigin(settings);
@@ -191,23 +207,27 @@ function checkEndpointUrls(metadata: oidc.ServerMetadata, settings: Settings): v
     throw createDiscoveryError(describeInvalidEndpoints(metadata, invalidNames, internal));
 }
 
-/** Keycloak without a configured host name writes the address of the request into its document. */
+/**
+ * Distinguishes internal URLs, because they have another cause: Keycloak without a configured host name
+ * writes the host of the request into its document.
+ */
 function describeInvalidEndpoints(
   metadata: oidc.ServerMetadata,
   invalidNames: readonly string[],
-  inside: string | undefined,
+  internalOrigin: string | undefined,
 ): string {
   const isInternal = (url: unknown) =>
-    typeof url === "string" && URL.canParse(url) && new URL(url).origin === inside;
+    typeof url === "string" && URL.canParse(url) && new URL(url).origin === internalOrigin;
   const internal = invalidNames.filter(
     (name) => BROWSER_ENDPOINTS.includes(name) && isInternal(metadata[name]),
   );
   const others = invalidNames.filter((name) => !internal.includes(name));
   const parts: string[] = [];
-  if (others.length > 0) parts.push(`${others.join(", ")}: missing or no https address`);
+  if (others.length > 0) parts.push(`${others.join(", ")}: missing or not an https URL`);
   if (internal.length > 0)
     parts.push(
-      `${internal.join(", ")}: browsers do not reach PORTAL_INTERNAL_URL: configure the provider's public host name`,
+      `${internal.join(", ")}: browsers do not reach PORTAL_INTERNAL_URL: ` +
+        "configure the provider's public host name",
     );
   return parts.join("; ");
 }

@@ -9,38 +9,39 @@ import { explainFailure, toPrintable } from "./explain-failure.js";
 import { parseAuthentication, parseClaims } from "./parse-claims.js";
 import { parseTokens } from "./parse-tokens.js";
 
-/** What came to the callback: good news or bad (RFC 6749, sections 4.1.2 and 4.1.2.1). */
+/** The parameters of the callback: a code or an error (RFC 6749, sections 4.1.2 and 4.1.2.1). */
 export type AuthorizationResponse = { readonly state: string; readonly iss: string | undefined } & (
   | {
       readonly code: string;
-      /** All that came with it, except what protects the login. Nobody has signed it. */
+      /** All other parameters, except those that protect the login. They are not signed. */
       readonly members?: Readonly<Record<string, string>>;
       readonly error?: undefined;
     }
   | {
       readonly error: string;
-      /** As cleanDescription() leaves it. */
+      /** As cleanDescription() returns it. */
       readonly error_description?: string | undefined;
       readonly code?: undefined;
     }
 );
 
-/** An answer that brings a code. */
+/** An authorization response with a code. */
 export type CodeResponse = Extract<AuthorizationResponse, { readonly code: string }>;
 
+/** The result of a code exchange, after all checks. */
 export interface VerifiedLogin {
   readonly tokens: TokenSet;
   readonly claims: Claims;
   readonly authentication: Authentication;
 }
 
-/** The attempt that the response belongs to, and what it asked for. */
+/** The attempt that the response belongs to, and what its request contained. */
 export interface LoginExpectations extends AttemptSecrets {
-  /** Seconds since the person last authenticated, when the request asked for a limit. */
+  /** Greatest age of the authentication, in seconds, if the request limited it. */
   readonly max_age?: number;
-  /** That the request asked for, where it was another than the option's. */
+  /** The requested scope, if it is not the one of the option. */
   readonly scope?: string;
-  /** One of these the person must have authenticated by, when the application demands it. */
+  /** The accepted values of `acr`, if the application requires one. */
   readonly acr?: readonly string[];
 }
 
@@ -55,8 +56,11 @@ const AUTHORIZATION_ERRORS: Record<string, "login_denied" | "interaction_needed"
 };
 
 /**
- * Checks that the response is the portal's own and good news. The state was checked before: by it the attempt was found.
- * RFC 9207, section 2.4; RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0, section 3.1.2.6.
+ * Checks that the response comes from the provider and contains a code. The state was checked before, because
+ * it identifies the attempt. RFC 9207, section 2.4; RFC 6749, section 4.1.2.1; OpenID Connect Core 1.0,
+ * section 3.1.2.6.
+ *
+ * @throws PortalAuthError `response_issuer_mismatch`, or the code for the provider's error
  */
 export function checkAuthorizationResponse(
   { metadata, issuer }: Provider,
@@ -75,10 +79,11 @@ export function checkAuthorizationResponse(
 }
 
 /**
- * Gives the code for tokens, once, and believes nothing of the answer before the ID token is verified.
- * RFC 6749, section 4.1.3; RFC 7636, section 4.5; OpenID Connect Core 1.0, section 3.1.3.
+ * Exchanges the code for tokens, once, and verifies the ID token. Nothing of the response is used before
+ * that. RFC 6749, section 4.1.3; RFC 7636, section 4.5; OpenID Connect Core 1.0, section 3.1.3.
  *
- * @param onAnswer told when the portal has answered, and its answer is yet to be checked
+ * @param onResponse called when the provider has responded, before the response is checked
+ * @throws PortalAuthError why the request or a check failed. README.md lists the checks of the ID token
  */
 export async function exchangeCode(
   provider: Provider,
@@ -88,8 +93,8 @@ export async function exchangeCode(
 ): Promise<VerifiedLogin> {
   const { redirectUri: redirect_uri, clock, clockTolerance } = provider.settings;
   const requestedAt = clock();
-  // The general form of the grant: authorizationCodeGrant() refuses a nonce that comes back unless it is required,
-  // and for a portal that may or may not return it neither answer is right. checkIdToken compares it.
+  // authorizationCodeGrant() cannot accept a nonce that may be present or absent. Therefore the generic grant
+  // is used, and checkIdToken() compares the nonce.
   const response = await oidc
     .genericGrantRequest(provider.configuration, "authorization_code", {
       code,
@@ -99,11 +104,12 @@ export async function exchangeCode(
     .catch((error) => {
       const sent = [provider.settings.clientSecret, code, expected.code_verifier];
       const failure = explainFailure(error, "token", sent);
-      if (failure.code === "id_token_invalid") onResponse(); // the library looks at some of its claims by itself
+      if (failure.code === "id_token_invalid") onResponse(); // openid-client checks some claims itself
       throw failure;
     });
   onResponse();
-  // RFC 6749, section 5.1: none in the answer means that all was granted, and of this login only the request knows what that is
+  // RFC 6749, section 5.1: a response without scope grants everything that was requested. Only this attempt
+  // knows it.
   const { scope } = expected;
   const tokens = { ...(scope !== undefined && { scope }), ...parseTokens(response, requestedAt) };
   if (!response.id_token) throw new PortalAuthError("id_token_missing");

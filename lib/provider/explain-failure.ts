@@ -5,22 +5,23 @@ import { createNetworkError, getNamedError, isTemporaryFailure, type NamedError 
 import { toIssuerText } from "./provider-issuer.js";
 import { getRetryAfter } from "./rate-limit.js";
 
-/** The endpoint whose answer failed. */
+/** The endpoint whose request failed. */
 type Endpoint = "discovery" | "token" | "refresh" | "revocation" | "userinfo";
 
 /**
- * Turns what openid-client throws into a PortalAuthError. The library's errors carry whole answers in `cause`, tokens
- * included. Only error codes, status numbers, the library's own fixed sentences and a cleaned `error_description` are kept.
+ * Converts an error of openid-client into a PortalAuthError. The library's errors have whole responses in
+ * `cause`, tokens included. Only error codes, status numbers, the library's own fixed sentences and a cleaned
+ * `error_description` are kept.
  *
- * @param secrets what was sent: providers repeat it in their descriptions
+ * @param secrets what was sent, because providers repeat it in their descriptions
  */
 export function explainFailure(
   error: unknown,
   endpoint: Endpoint,
   secrets: readonly (string | undefined)[] = [],
 ): PortalAuthError {
-  const ours = listCauses(error).find((cause) => cause instanceof PortalAuthError);
-  if (ours) return ours;
+  const ownError = listCauses(error).find((cause) => cause instanceof PortalAuthError);
+  if (ownError) return ownError;
   const response = listCauses(error).map(getResponse).find(Boolean);
   if (response) return explainResponse(response, findNamedError(error, response), endpoint, secrets);
   const network = listCauses(error).find(isNetworkFailure);
@@ -35,7 +36,7 @@ export function explainFailure(
   return new PortalAuthError("portal_answer_invalid", { detail: message });
 }
 
-/** Explains an answer that is no success. */
+/** Explains a response that reports a failure. */
 function explainResponse(
   response: Response,
   { error, error_description }: Partial<NamedError>,
@@ -60,7 +61,7 @@ function findErrorCode(
   const { status } = response;
   if (isTemporaryFailure(status)) return "portal_failed";
   if (endpoint === "discovery") return "discovery_invalid";
-  // its refusals carry a WWW-Authenticate header and no body (RFC 6750, section 3)
+  // A rejection has a WWW-Authenticate header and no body (RFC 6750, section 3).
   if (endpoint === "userinfo") return status >= 400 ? "userinfo_refused" : "portal_answer_invalid";
   if (endpoint === "refresh" && error !== undefined && FINAL_REFRESH_ERRORS.includes(error))
     return "refresh_refused";
@@ -73,34 +74,36 @@ function findErrorCode(
 }
 
 /**
- * 401 and 403 at an endpoint where the client authenticates are about the client, also with an error that says little:
- * Keycloak answers a wrong secret with `401 unauthorized_client`, Auth0 with `401 access_denied`, Glewlwyd with 403.
+ * If the client authenticates at the endpoint, 401 and 403 mean the client, also with a misleading error.
+ * Keycloak answers a wrong secret with `401 unauthorized_client`, Auth0 with `401 access_denied`, Glewlwyd
+ * with 403.
  */
 const isClientRejection = (status: number): boolean => status === 401 || status === 403;
 
 /**
- * Explains why a refresh failed. Some providers do not say `invalid_grant` for a dead refresh token: Dex answers
- * `400 invalid_request`, Glewlwyd 400 without a body. Once the access token has expired as well, such an answer ends the login.
+ * Converts the error of a refresh into a PortalAuthError. Some providers do not answer `invalid_grant` to an
+ * expired refresh token: Dex answers `400 invalid_request`, Glewlwyd 400 without a body. Once the access
+ * token has expired as well, such a response ends the login.
  *
- * @param isLastWord whether the access token has expired
+ * @param isUnclearRefusalFinal whether a 400 of unclear meaning ends the login
  */
 export function explainRefreshFailure(
   error: unknown,
-  isLastWord: boolean,
+  isUnclearRefusalFinal: boolean,
   secrets: readonly (string | undefined)[] = [],
 ): PortalAuthError {
   const failure = explainFailure(error, "refresh", secrets);
-  if (failure.code === "refresh_refused" || !isAboutTheRefreshToken(error)) return failure;
+  if (failure.code === "refresh_refused" || !mayRejectTheRefreshToken(error)) return failure;
   const { detail = failure.code, providerDescription } = failure;
-  return new PortalAuthError(isLastWord ? "refresh_refused" : "token_refused", {
+  return new PortalAuthError(isUnclearRefusalFinal ? "refresh_refused" : "token_refused", {
     detail,
     providerDescription,
   });
 }
 
 /**
- * Errors with status 400 that say nothing about the refresh token: the client, its grant types, its scope, or the provider.
- * The last four are those of RFC 8707, RFC 9449 and RFC 8628.
+ * Errors with status 400 that do not mean the refresh token, but the client, its grant types, its scope, or
+ * the provider. The last four are those of RFC 8707, RFC 9449 and RFC 8628.
  */
 const NOT_ABOUT_THE_REFRESH_TOKEN = [
   "invalid_client",
@@ -115,8 +118,11 @@ const NOT_ABOUT_THE_REFRESH_TOKEN = [
   "slow_down",
 ];
 
-/** Whether a 400 may mean the refresh token. A page of HTML comes from something in front of the provider. */
-function isAboutTheRefreshToken(error: unknown): boolean {
+/**
+ * Returns whether a 400 may mean the refresh token. An HTML page comes from a server in front of the
+ * provider.
+ */
+function mayRejectTheRefreshToken(error: unknown): boolean {
   const response = listCauses(error).map(getResponse).find(Boolean);
   if (response?.status !== 400) return false;
   const { error: name } = findNamedError(error, response);
@@ -125,8 +131,9 @@ function isAboutTheRefreshToken(error: unknown): boolean {
 }
 
 /**
- * What the errors of RFC 6749, section 5.2, mean with any status of 4xx. Auth0 sends `invalid_grant` with a 403, and that is
- * about the grant. `unauthorized_client` is not in this table: it means the client with 401, and its grant types with 400.
+ * The meaning of the errors of RFC 6749, section 5.2, with any status of 4xx. Auth0 sends `invalid_grant`
+ * with a 403, and it means the grant. `unauthorized_client` is not in this table: with 401 it means the
+ * client, and with 400 its grant types.
  */
 const TOKEN_ERRORS: Record<string, PortalAuthErrorCode> = {
   invalid_client: "client_refused",
@@ -138,8 +145,9 @@ const TOKEN_ERRORS: Record<string, PortalAuthErrorCode> = {
 };
 
 /**
- * The errors of a refresh that no later try can mend: the user must sign in again. The first is RFC 6749's, the others
- * are what providers add. None of them is about the client: a wrong secret signs nobody out.
+ * The errors of a refresh that no later try can solve, so the user must sign in again. The first is from RFC
+ * 6749, and providers add the others. No error of the client is in the list: a wrong secret must not end
+ * sessions.
  */
 const FINAL_REFRESH_ERRORS = [
   "invalid_grant",
@@ -149,7 +157,7 @@ const FINAL_REFRESH_ERRORS = [
   "account_selection_required",
 ];
 
-/** The error that the provider has named: as the library has read it, in the body, or in its challenge. */
+/** Finds the error that the provider has named: in the library's error, in the body, or in the challenge. */
 function findNamedError(error: unknown, response: Response): Partial<NamedError> {
   const { error: name, error_description } = listCauses(error).find(isResponseBodyError) ?? {};
   if (name !== undefined) return { error: name, error_description };
@@ -159,7 +167,7 @@ function findNamedError(error: unknown, response: Response): Partial<NamedError>
 const isResponseBodyError = (cause: object): cause is oidc.ResponseBodyError =>
   cause instanceof oidc.ResponseBodyError;
 
-/** The `error_description` of a Bearer challenge (RFC 6750, section 3). */
+/** Returns the `error_description` of a Bearer challenge (RFC 6750, section 3). */
 function challengeDescription(error: unknown): string | undefined {
   const challenged = listCauses(error).find((cause) => cause instanceof oidc.WWWAuthenticateChallengeError);
   if (!(challenged instanceof oidc.WWWAuthenticateChallengeError)) return undefined;
@@ -173,7 +181,7 @@ function describeBodyType({ headers, body }: Response): string {
   return type === undefined ? "no content type" : toPrintable(type);
 }
 
-/** What openid-client compared: a claim, or the algorithm in the header. */
+/** A failed comparison of openid-client: of a claim, or of the algorithm in the header. */
 interface Comparison {
   readonly claim?: unknown;
   readonly expected?: unknown;
@@ -181,28 +189,32 @@ interface Comparison {
   readonly header?: { readonly alg?: unknown };
 }
 
-/** The claim that a comparison or a time check was about, with both values where a developer has to compare them. */
+/** Names the claim that failed, with both values if the developer must compare them. */
 function describeWrongClaim(error: unknown): string | undefined {
-  const about = listCauses(error).find((cause) => typeof (cause as Comparison).claim === "string") as
+  const comparison = listCauses(error).find((cause) => typeof (cause as Comparison).claim === "string") as
     | Comparison
     | undefined;
-  if (!about) return undefined;
-  const { claim, expected, claims } = about;
+  if (!comparison) return undefined;
+  const { claim, expected, claims } = comparison;
   if (claim === "iss")
     return `claim iss: received ${toIssuerText(claims?.["iss"])}, expected ${toIssuerText(expected)}`;
   return claim === "aud" ? describeWrongAudience(claims?.["aud"], expected) : `claim ${claim}`;
 }
 
-/** The algorithm of a token that is signed with another one than expected. */
+/** Names the algorithm of a token that is signed with an unexpected one. */
 function describeWrongAlgorithm(error: unknown): string | undefined {
-  const about = listCauses(error).find((cause) => "header" in cause && "expected" in cause) as
+  const comparison = listCauses(error).find((cause) => "header" in cause && "expected" in cause) as
     | Comparison
     | undefined;
-  const expected = [about?.expected].flat().join(" or ");
-  return about && `the token is signed with ${toPrintable(String(about.header?.alg))}, expected ${expected}`;
+  if (!comparison) return undefined;
+  const expected = [comparison.expected].flat().join(" or ");
+  return `the token is signed with ${toPrintable(String(comparison.header?.alg))}, expected ${expected}`;
 }
 
-/** Says which clients a token is for. Anybody can send a logout token, in which `aud` may be any JSON value. */
+/**
+ * Describes which clients a token is for. An attacker can send a logout token, in which `aud` may be any JSON
+ * value.
+ */
 export function describeWrongAudience(received: unknown, expected: unknown): string {
   const clients = [received].flat().slice(0, 3);
   const names = clients.map((client) => (typeof client === "string" ? toPrintable(client) : typeof client));
@@ -211,31 +223,36 @@ export function describeWrongAudience(received: unknown, expected: unknown): str
 
 const LIBRARY_ERRORS = ["OperationProcessingError", "UnsupportedOperationError"];
 
-/** The protocol library's own words. Those of JSON.parse and others repeat what they could not read. */
+/**
+ * Returns the protocol library's own message. Messages of JSON.parse and others repeat what they could not
+ * parse.
+ */
 function findLibraryMessage(error: unknown): string {
-  const own = listCauses(error).find(
+  const libraryError = listCauses(error).find(
     (cause) => cause instanceof Error && LIBRARY_ERRORS.includes(cause.name),
   );
-  return own ? (own as Error).message : "an answer that could not be read";
+  return libraryError ? (libraryError as Error).message : "a response that could not be read";
 }
 
-/** The error and what it was caused by, outermost first; a cause need not be an error. */
+const MAX_CAUSES = 10;
+
+/** Lists the error and its causes, outermost first. A cause can be any value. */
 function listCauses(error: unknown): object[] {
   const chain: object[] = [];
   for (
-    let e = error;
-    typeof e === "object" && e !== null && chain.length < 10;
-    e = (e as { cause?: unknown }).cause
+    let cause = error;
+    typeof cause === "object" && cause !== null && chain.length < MAX_CAUSES;
+    cause = (cause as { cause?: unknown }).cause
   )
-    chain.push(e);
+    chain.push(cause);
   return chain;
 }
 
-/** The status of the answer that failed; undefined when there was none. */
+/** Returns the status of the response that failed. Undefined if there was no response. */
 export const findStatus = (error: unknown): number | undefined =>
   listCauses(error).map(getResponse).find(Boolean)?.status;
 
-/** Two of the library's errors carry the response beside their cause. */
+/** Two of the library's errors have the response as a member, beside their cause. */
 function getResponse(cause: object): Response | undefined {
   if (cause instanceof Response) return cause;
   const hasResponse =
@@ -243,10 +260,16 @@ function getResponse(cause: object): Response | undefined {
   return hasResponse ? cause.response : undefined;
 }
 
-/** The network failed while an answer was read: fetch ends a body with a TypeError, or with the reason of its signal. */
+/**
+ * The network failed while a response was read. Then fetch ends the body with a TypeError, or with the reason
+ * of its signal.
+ */
 const isNetworkFailure = (cause: object): boolean =>
   cause instanceof Error &&
   (cause.name === "TimeoutError" || (cause instanceof TypeError && cause.message === "terminated"));
 
-/** RFC 6749, section 5.2, names the characters of an error; whatever else arrives does not reach a log. */
+/**
+ * Replaces characters that an error code cannot have (RFC 6749, section 5.2), so that no others reach a log.
+ * Returns at most 60 characters.
+ */
 export const toPrintable = (text: string): string => text.replace(/[^\w\-./]/g, "?").slice(0, 60);

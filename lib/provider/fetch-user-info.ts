@@ -12,11 +12,12 @@ import { parseClaims } from "./parse-claims.js";
 const ACCEPT = "application/json, application/jwt";
 
 /**
- * Asks the provider about the user of an access token (OpenID Connect Core 1.0, section 5.3). Undefined if the provider
- * refuses the token with a 401 (RFC 6750, section 3.1).
+ * Requests the claims of the user from the userinfo endpoint (OpenID Connect Core 1.0, section 5.3).
+ * Undefined if the provider rejects the access token with a 401 (RFC 6750, section 3.1).
  *
- * @throws PortalAuthError `userinfo_missing`, `userinfo_refused`, `userinfo_invalid`, `userinfo_subject_mismatch`, or what
- *   kept the provider from answering
+ * @param sub the user that the response must be about
+ * @throws PortalAuthError `userinfo_missing`, `userinfo_refused`, `userinfo_invalid`,
+ *   `userinfo_subject_mismatch`, or why the request failed
  */
 export async function fetchUserInfo(
   provider: Provider,
@@ -32,17 +33,19 @@ export async function fetchUserInfo(
   const claims = isJwt(response)
     ? await verifyUserInfoJwt(provider, response)
     : await parseUserInfoJson(response);
-  // section 5.3.2: compared here, to be distinguished from an answer that cannot be read
+  // section 5.3.2. Compared here, because this failure needs an error code of its own.
   const { sub: received } = claims;
   if (typeof received !== "string" || received === "")
-    throw new PortalAuthError("portal_answer_invalid", { detail: "userinfo: sub is missing, or no text" });
+    throw new PortalAuthError("portal_answer_invalid", {
+      detail: "userinfo: sub is missing or not a string",
+    });
   if (received !== sub) throw new PortalAuthError("userinfo_subject_mismatch");
   return parseClaims(claims, "portal_answer_invalid");
 }
 
 type UserInfo = Readonly<Record<string, unknown>>;
 
-/** @throws what openid-client throws, or an error whose cause is the answer */
+/** @throws what openid-client throws, or an error whose cause is the response */
 async function requestUserInfo(
   { configuration, metadata }: Provider,
   access_token: string,
@@ -64,14 +67,17 @@ async function requestUserInfo(
 const isJwt = ({ headers }: Response): boolean =>
   /^\s*application\/jwt\s*(;|$)/i.test(headers.get("content-type") ?? "");
 
-/** Whatever its content type says: some providers send JSON as text/html. */
+/** The content type is ignored, because some providers send JSON as text/html. */
 async function parseUserInfoJson(response: Response): Promise<UserInfo> {
   const claims = parseJsonObject(await readText(response));
   if (!claims) throw explainFailure(new Error("userinfo", { cause: response }), "userinfo");
   return claims;
 }
 
-/** Verifies a signed answer like an ID token (section 5.3.2): signature, iss and aud if they are there, and the times. */
+/**
+ * Verifies a signed response like an ID token (section 5.3.2): the signature, the times, and `iss` and `aud`
+ * if they are present.
+ */
 async function verifyUserInfoJwt(provider: Provider, response: Response): Promise<UserInfo> {
   const token = (await readText(response)).trim();
   if (token.split(".").length === 5)
@@ -79,12 +85,12 @@ async function verifyUserInfoJwt(provider: Provider, response: Response): Promis
       "it is encrypted (JWE), which is not supported: register no userinfo_encrypted_response_alg",
     );
   await provider.verifyUserInfo(token).catch((error) => {
-    const isItsOwn = error instanceof PortalAuthError && error.code === "id_token_signature_invalid";
-    throw isItsOwn ? createUserInfoError(`signature: ${error.detail}`) : error;
+    const isWrongSignature = error instanceof PortalAuthError && error.code === "id_token_signature_invalid";
+    throw isWrongSignature ? createUserInfoError(`signature: ${error.detail}`) : error;
   });
   const claims = decodeUserInfo(token);
-  const wrong = findWrongClaim(claims, provider);
-  if (wrong !== undefined) throw createUserInfoError(wrong);
+  const problem = findWrongClaim(claims, provider);
+  if (problem !== undefined) throw createUserInfoError(problem);
   return claims;
 }
 
@@ -98,12 +104,13 @@ function decodeUserInfo(token: string): UserInfo {
 
 function findWrongClaim(claims: UserInfo, { issuer, settings }: Provider): string | undefined {
   const { iss, aud, exp, iat } = claims;
-  const wrongIssuer = iss === undefined ? undefined : issuer.findProblem(claims);
-  if (wrongIssuer !== undefined) return wrongIssuer;
+  const issuerProblem = iss === undefined ? undefined : issuer.findProblem(claims);
+  if (issuerProblem !== undefined) return issuerProblem;
   if (aud !== undefined && ![aud].flat().includes(settings.clientId))
     return describeWrongAudience(aud, settings.clientId);
   const now = epochSeconds();
-  return findWrongTime({ ...claims, exp: exp ?? now + 1, iat: iat ?? now }, settings.clockTolerance); // both are optional here
+  const times = { ...claims, exp: exp ?? now + 1, iat: iat ?? now }; // both are optional here
+  return findWrongTime(times, settings.clockTolerance);
 }
 
 const readText = (response: Response): Promise<string> =>

@@ -3,12 +3,13 @@ import { ASYMMETRIC_ALGORITHMS, type IdTokenAlgorithm } from "../settings/signat
 const DEFAULT = "RS256";
 
 /**
- * Returns the algorithms that an ID token or a logout token may be signed with. A provider signs each client's tokens with
- * one algorithm, which the client registers; RS256 if it registers none (OpenID Connect Dynamic Client Registration 1.0,
- * section 2). If the provider does not announce RS256, any announced asymmetric algorithm may be the registered one.
+ * Returns the accepted signature algorithms of ID tokens and logout tokens. A provider signs the tokens of a
+ * client with one algorithm, which the client registers. The default is RS256 (OpenID Connect Dynamic Client
+ * Registration 1.0, section 2). If the provider does not announce RS256, any announced asymmetric algorithm
+ * may be the registered one.
  *
- * @param chosen The option `idTokenAlg`
- * @param announced The document's id_token_signing_alg_values_supported
+ * @param chosen the option `idTokenAlg`
+ * @param announced the document's id_token_signing_alg_values_supported
  */
 export function resolveIdTokenAlgorithms(
   chosen: IdTokenAlgorithm | undefined,
@@ -20,14 +21,16 @@ export function resolveIdTokenAlgorithms(
 }
 
 /**
- * Returns the algorithms that a userinfo answer may be signed with: those of ID tokens, and the asymmetric ones that the
- * provider announces for userinfo, as the two are registered separately (userinfo_signed_response_alg).
+ * Returns the accepted signature algorithms of userinfo responses: those of ID tokens, and the asymmetric
+ * ones that the provider announces for userinfo. A client registers the two separately
+ * (userinfo_signed_response_alg).
  */
 export function resolveUserInfoAlgorithms(
   forIdTokens: readonly string[],
   announced: unknown,
 ): readonly string[] {
-  return [...new Set([...forIdTokens, ...(Array.isArray(announced) ? filterAsymmetric(announced) : [])])];
+  const forUserInfo = Array.isArray(announced) ? filterAsymmetric(announced) : [];
+  return [...new Set([...forIdTokens, ...forUserInfo])];
 }
 
 const filterAsymmetric = (announced: readonly unknown[]): string[] =>

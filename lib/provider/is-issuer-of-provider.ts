@@ -3,10 +3,10 @@ import type { Settings } from "../settings/settings.js";
 import type { Provider } from "./discovery.js";
 
 /**
- * Decides whether a request's parameter `iss` names the provider.
+ * Returns whether the parameter `iss` of a request names the provider.
  *
- * @param portal Undefined while the provider is unreachable. Then the option decides: an outage does not change the answer to
- *   requests that need nothing else from the provider
+ * @param provider Undefined while the provider is unreachable. Then the option decides, so that an outage
+ *   does not change the result
  */
 export function isIssuerOfProvider(
   provider: Provider | undefined,

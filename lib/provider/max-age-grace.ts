@@ -1,9 +1,15 @@
-/** From the moment in which the portal asks for a password, in whole seconds, to the page that was wanted. */
+/**
+ * The time from the password prompt at the provider to the requested page, in seconds. The redirects take
+ * time, and the times of tokens are whole seconds.
+ */
 const REDIRECT_SECONDS = 10;
 
-/** By how much a login may be older than max_age when it comes in. */
+/** Returns by how many seconds an authentication may be older than max_age at the callback. */
 export const getGraceAtLogin = (clockTolerance: number): number => Math.max(clockTolerance, REDIRECT_SECONDS);
 
-/** The same afterwards: who has just been let in must not be sent away again at once, round and round. */
+/**
+ * Returns by how many seconds an authentication may be older than max_age at a guard. It is more than at the
+ * callback: a login that has just passed there must pass here, else there is a redirect loop.
+ */
 export const getGraceAfterLogin = (clockTolerance: number): number =>
   getGraceAtLogin(clockTolerance) + REDIRECT_SECONDS;

@@ -1,14 +1,15 @@
 import type { Authentication, Claims } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { omitUndefined } from "../util/omit-undefined.js";
 
-/** What is nested deeper than this says nothing of a person; some thousand levels, and JSON.stringify gives up later. */
+/** Deeper claims do not describe a user, and after some thousand levels JSON.stringify fails. */
 const MAX_LEVELS = 64;
 
 /**
- * What the portal says of a person, as an object that an application may keep and copy. A member `__proto__`, at whatever
- * depth, is left out: `Object.assign({}, claims)` would take it for the prototype, and with it members that nobody has sent.
+ * Copies claims into an object that an application can save and copy. Members with the name `__proto__` are
+ * omitted at every level. Otherwise `Object.assign({}, claims)` would set a prototype from the token.
  *
- * @throws PortalAuthError with this code, for claims that are nested too deep
+ * @throws PortalAuthError with the given code, for claims of more than 64 levels
  */
 export function parseClaims(received: object, code: "id_token_invalid" | "portal_answer_invalid"): Claims {
   return copy(received, 0) as Claims;
@@ -23,33 +24,37 @@ export function parseClaims(received: object, code: "id_token_invalid" | "portal
 }
 
 /**
- * Reads what the claims say about the login itself. Values of another type than the specification's are omitted.
+ * Returns what the claims say about the login itself. Values of a type that the specification does not allow
+ * are omitted.
  *
  * @param now the time of the login, in epoch seconds
- * @param latest an auth_time after this, in epoch seconds, is omitted: some providers write milliseconds
+ * @param latest the latest valid auth_time, in epoch seconds. A later one is omitted, because some providers
+ *   write milliseconds
  */
 export function parseAuthentication(
   { auth_time, acr, amr, sid, iat }: Claims,
   now: number,
   latest = Number.POSITIVE_INFINITY,
 ): Authentication {
-  return {
-    ...(isTime(auth_time) &&
-      auth_time <= latest && { auth_time, auth_age: computeAuthenticationAge(auth_time, iat, now) }),
-    ...(isText(acr) && { acr }),
-    ...(Array.isArray(amr) && amr.every(isText) && { amr }),
-    ...(isText(sid) && { sid }),
-    ...(isTime(iat) && { iat }),
-  };
+  const hasTime = isTime(auth_time) && auth_time <= latest;
+  return omitUndefined({
+    auth_time: hasTime ? auth_time : undefined,
+    auth_age: hasTime ? computeAuthenticationAge(auth_time, iat, now) : undefined,
+    acr: isNonEmptyString(acr) ? acr : undefined,
+    amr: Array.isArray(amr) && amr.every(isNonEmptyString) ? amr : undefined,
+    sid: isNonEmptyString(sid) ? sid : undefined,
+    iat: isTime(iat) ? iat : undefined,
+  });
 }
 
 /**
- * How long ago the user has authenticated, in seconds, by the provider's clock or by ours, whichever says more: a provider
- * that dates an ID token back to the authentication (`iat` = `auth_time`) makes nobody younger.
+ * Computes how long ago the user has authenticated, in seconds: the longer time by the provider's clock and
+ * by ours. Some providers date an ID token back to the authentication (`iat` = `auth_time`), and then only
+ * ours is right.
  */
 export const computeAuthenticationAge = (auth_time: number, iat: unknown, now: number): number =>
   Math.max(0, now - auth_time, isTime(iat) ? iat - auth_time : 0);
 
 const isTime = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
 
-const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
+const isNonEmptyString = (value: unknown): value is string => typeof value === "string" && value !== "";

@@ -7,16 +7,17 @@ import { createRequestTimeout } from "./request-timeout.js";
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
+/** Sends a request to the provider. */
 export type ProviderFetch = (url: string, request: ProviderRequest) => Promise<Response>;
 
 /**
- * Creates a fetch that leaves nothing open. It follows no redirect and reads no answer over 1 MiB. The timeout covers the
- * body, and the second try of a GET. It asks for nothing again before the time that a Retry-After named.
+ * Creates a fetch with limits. It follows no redirect and reads no response over 1 MiB. The timeout covers
+ * the body, and the second try of a GET. After a Retry-After, it repeats no request before the given time.
  *
- * The answer to a refresh is awaited for twice as long: it can bring the only good refresh token, and a provider that
- * rotates them takes the old one for stolen afterwards.
+ * The timeout of a refresh is twice as long. Its response can contain the only valid refresh token. If the
+ * old one were sent again, a provider that rotates refresh tokens would treat that as theft.
  *
- * @param internalOrigin Of the option `internalUrl`, which may be http in a container network
+ * @param internalOrigin the origin of the option `internalUrl`, which may be http in a container network
  */
 export function createProviderFetch(
   timeoutSeconds: number,
@@ -24,7 +25,7 @@ export function createProviderFetch(
   clock: Clock = Date.now,
 ): ProviderFetch {
   const rateLimit = createRateLimit(clock);
-  return async function portalFetch(url, request) {
+  return async function providerFetch(url, request) {
     const { origin } = new URL(url);
     if (!isSafeUrl(url) && origin !== internalOrigin)
       throw new PortalAuthError("discovery_invalid", {
@@ -48,17 +49,17 @@ export function createProviderFetch(
   };
 }
 
-/** RFC 6749, section 6. */
+/** Returns whether a request is a refresh (RFC 6749, section 6). */
 const isRefresh = ({ body }: ProviderRequest): boolean =>
   body instanceof URLSearchParams && body.get("grant_type") === "refresh_token";
 
-/** A connection that ended before there was an answer. */
+/** Codes of a connection that ended before the response. */
 const RESETS = ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"];
 
 /**
- * Sends a GET once more if the connection was reset before the answer. A provider closes idle connections, and a request
- * that is sent at that moment is lost (RFC 9112, section 9.3.1). A POST is never repeated: its code or refresh token may
- * have been used, and a second use ends the tokens of the first.
+ * Sends a GET again if the connection was reset before the response. Providers close idle connections, and a
+ * request that is sent at that moment is lost (RFC 9112, section 9.3.1). A POST is never repeated: its code
+ * or refresh token may have been used, and a second use revokes the tokens of the first.
  */
 async function retryAfterReset(
   { method = "GET" }: ProviderRequest,
@@ -73,12 +74,12 @@ async function retryAfterReset(
 }
 
 /**
- * fetch repeats a request when the answer is 421 and it still has the body at hand (Fetch Standard,
- * HTTP-network-or-cache fetch, step 16). A code that is sent twice ends the tokens that it gave, so the body
- * is handed over as a stream, which cannot be read again.
+ * fetch repeats a request after a 421 if it still has the body (Fetch Standard, HTTP-network-or-cache fetch,
+ * step 16). A code that is sent twice revokes its tokens. Therefore the body is a stream, which cannot be
+ * read again.
  */
-function toSingleUseRequest({ method = "GET", headers: given, body }: ProviderRequest): RequestInit {
-  const headers = new Headers(given);
+function toSingleUseRequest({ method = "GET", headers: requestHeaders, body }: ProviderRequest): RequestInit {
+  const headers = new Headers(requestHeaders);
   if (body === undefined || body === null) return { method, headers };
   const bytes = new TextEncoder().encode(String(body));
   headers.set("content-length", String(bytes.length));
@@ -94,7 +95,10 @@ function toStream(bytes: Uint8Array): ReadableStream {
   });
 }
 
-/** A length that was announced, and that no decoding makes more of: the reader may take it as it comes. */
+/**
+ * Returns whether the announced length is within the limit and no decoding makes the body longer. Then the
+ * body need not be counted.
+ */
 function isKnownToBeSmall({ headers }: Response): boolean {
   const length = Number(headers.get("content-length") ?? Number.NaN);
   return length > 0 && length <= MAX_BODY_BYTES && !headers.has("content-encoding");
@@ -105,7 +109,7 @@ async function readLimitedBody(response: Response, origin: string): Promise<Buff
   let length = 0;
   for await (const chunk of response.body ?? []) {
     length += chunk.length;
-    // leaving the loop cancels the stream, which closes the connection
+    // Leaving the loop cancels the stream, which closes the connection.
     if (length > MAX_BODY_BYTES)
       throw new PortalAuthError("portal_answer_invalid", { detail: `${origin} sent over 1 MiB` });
     chunks.push(chunk);
@@ -113,7 +117,7 @@ async function readLimitedBody(response: Response, origin: string): Promise<Buff
   return Buffer.concat(chunks);
 }
 
-/** The error that a provider names in the body of its answer (RFC 6749, section 5.2). */
+/** The error that a provider names in the body of its response (RFC 6749, section 5.2). */
 export interface NamedError {
   readonly error: string | undefined;
   readonly error_description: string | undefined;
@@ -122,48 +126,57 @@ export interface NamedError {
 const namedErrors = new WeakMap<Response, NamedError>();
 
 /**
- * The error in the body of an answer of 400 or more; undefined where it names none. The protocol library looks for it in
- * some of these answers only: not beside a WWW-Authenticate header, and not at userinfo.
+ * Returns the error in the body of a response with a status of 400 or more. Undefined if the body names no
+ * error. The protocol library reads it only from some of these responses: not beside a WWW-Authenticate
+ * header, and not at userinfo.
  */
 export const getNamedError = (response: Response): NamedError | undefined => namedErrors.get(response);
 
 const isErrorStatus = (status: number): boolean => status >= 400 && status <= 599;
 
-/** Whatever its content type says: some providers send their errors as text/html. */
+/** The content type is ignored, because some providers send their errors as text/html. */
 function rememberNamedError(response: Response, body: Buffer): void {
   if (body.at(0) !== "{".charCodeAt(0)) return;
   try {
     const { error, error_description } = JSON.parse(body.toString("utf8"));
-    const named = { error: parseErrorName(error), error_description: toNonEmptyText(error_description) };
+    const named = { error: parseErrorName(error), error_description: parseDescription(error_description) };
     if (named.error !== undefined || named.error_description !== undefined) namedErrors.set(response, named);
-  } catch {} // it only looked like JSON
+  } catch {} // the body is not JSON
 }
 
-/** The name goes into log lines and events, so a text of another shape than those of the specifications is ignored. */
+/**
+ * The name goes into log lines and events, so a value in another form than that of the specifications is
+ * ignored.
+ */
 const parseErrorName = (value: unknown): string | undefined =>
   typeof value === "string" && /^[a-z_]{1,60}$/i.test(value) ? value : undefined;
 
-const toNonEmptyText = (value: unknown): string | undefined =>
+const parseDescription = (value: unknown): string | undefined =>
   typeof value === "string" && value !== "" ? value : undefined;
 
-/** RFC 6585, section 4: 429 asks for patience as a 503 does. */
+/** Returns whether a later try may succeed. 429 means a temporary failure as well (RFC 6585, section 4). */
 export const isTemporaryFailure = (status: number): boolean => status >= 500 || status === 429;
 
-/** The portal did not answer, or stopped in the middle: told by what the network said, whoever was reading then. */
+/**
+ * Creates the error for a request that got no complete response. The error of the network distinguishes a
+ * timeout from an unreachable provider.
+ *
+ * @param origin the origin or the endpoint, for the log
+ */
 export function createNetworkError(error: unknown, origin: string): PortalAuthError {
   if (error instanceof PortalAuthError) return error;
-  const isTimeout = error instanceof Error && error.name === "TimeoutError"; // what AbortSignal.timeout aborts with
-  const detail = `${origin}: ${isTimeout ? "no answer in time" : findNetworkCode(error)}`;
+  const isTimeout = error instanceof Error && error.name === "TimeoutError";
+  const detail = `${origin}: ${isTimeout ? "no response in time" : findNetworkCode(error)}`;
   return new PortalAuthError(isTimeout ? "portal_timeout" : "portal_unreachable", { detail });
 }
 
-/** The system's name for the failure (ECONNREFUSED, ENOTFOUND, …): error texts may repeat what was sent. */
+/** Finds the system's code of the failure (ECONNREFUSED, ENOTFOUND, …). Messages may repeat what was sent. */
 function findNetworkCode(error: unknown): string {
   let name = "unknown";
-  for (let e = error; e instanceof Error; e = e.cause) {
-    const { code } = e as NodeJS.ErrnoException;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException;
     if (typeof code === "string") return code;
-    name = e.name; // the innermost says most
+    name = cause.name; // the innermost name is the most specific
   }
   return name;
 }

@@ -6,18 +6,19 @@ const PLACEHOLDER = "{tenantid}";
 
 const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
-/** The tenants that may sign in; `*` for all of them; undefined for a provider without tenants. */
+/** The tenants whose users may sign in. `*` allows all. Undefined for a provider without tenants. */
 type AllowedTenants = Settings["allowedTenants"];
 
-/** The claims of a token that say which provider issued it. */
+/** The claims of a token that identify its issuer. */
 interface IssuerClaims {
   readonly iss?: unknown;
   readonly tid?: unknown;
 }
 
 /**
- * The provider's issuer identifier, as its discovery document writes it. All comparisons with an `iss` that arrives are made
- * here, and they are exact (OpenID Connect Core 1.0, section 3.1.3.7, step 2; RFC 9207, section 2.4).
+ * The provider's issuer identifier, exactly as its discovery document writes it. This class makes all
+ * comparisons with a received `iss` (OpenID Connect Core 1.0, section 3.1.3.7, step 2; RFC 9207, section
+ * 2.4).
  */
 export class ProviderIssuer {
   readonly identifier: string;
@@ -28,12 +29,15 @@ export class ProviderIssuer {
     this.#allowed = allowed;
   }
 
-  /** Whether the issuer stands for many tenants, each with an issuer identifier of its own. */
+  /** Whether many tenants share the issuer, each with its own issuer identifier. */
   get hasTenants(): boolean {
     return hasTenants(this.identifier);
   }
 
-  /** Whether a parameter `iss`, which comes without a tenant's `tid`, names this provider or an allowed tenant of it. */
+  /**
+   * Returns whether a parameter `iss` names this provider or one of its allowed tenants. Such a parameter has
+   * no `tid` beside it.
+   */
   includes(iss: unknown): boolean {
     if (typeof iss !== "string") return false;
     if (!this.hasTenants) return iss === this.identifier;
@@ -44,8 +48,8 @@ export class ProviderIssuer {
   }
 
   /**
-   * Says what is wrong with the issuer of a token; undefined if nothing is. The `iss` of a tenant's token must fit its own
-   * `tid`, and the tenant must be allowed.
+   * Returns what is wrong with the issuer of a token. Undefined if it is right. The `iss` of a tenant's token
+   * must match its own `tid`, and the tenant must be allowed.
    */
   findProblem({ iss, tid }: IssuerClaims): string | undefined {
     if (!this.hasTenants)
@@ -65,11 +69,13 @@ export class ProviderIssuer {
   }
 }
 
+/** Returns whether many tenants share the issuer. */
 export const hasTenants = (identifier: string): boolean => identifier.includes(PLACEHOLDER);
 
 /**
- * Decides whether a discovery document's issuer is the one that the option `issuer` names. For an issuer with a tenant's
- * place in it, the option may have any name there: `common`, `organizations` or `{tenantid}` itself.
+ * Returns whether the issuer of a discovery document is the one of the option `issuer`. If the issuer
+ * contains a placeholder for a tenant, the option may have any name in its place: `common`, `organizations`
+ * or `{tenantid}`.
  */
 export function isIssuerOfDocument(option: string, document: string): boolean {
   if (!hasTenants(document)) return isSameIssuer(option, document);
@@ -78,7 +84,7 @@ export function isIssuerOfDocument(option: string, document: string): boolean {
   return name !== "" && isSameIssuer(option, before + name + after);
 }
 
-/** Prepares an issuer for a log line: an address as it is, and nothing else that a token may hold there. */
+/** Returns an issuer for a log line. A value that is not an http URL is not shown. */
 export const toIssuerText = (value: unknown): string =>
   typeof value === "string" && /^https?:\/\/[\w.:[\]/~%{}-]{1,200}$/.test(value)
     ? value

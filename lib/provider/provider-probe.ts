@@ -10,11 +10,11 @@ import { fetchKeySet } from "./fetch-key-set.js";
 import { createProviderFetch } from "./provider-fetch.js";
 import { getDiscoveryUrl, getInternalOrigin, toServerUrl } from "./server-url.js";
 
-// What a doctor asks of a portal. Nothing of it changes anything there.
+// Requests of the doctor to the provider. None of them changes anything there.
 
 /**
- * The credentials, by a code that was made up: who is believed is told that it is no good (RFC 6749, section 5.2,
- * invalid_grant). Gives the failure; undefined where the portal took it for a code.
+ * Sends an invented code to the token endpoint. A provider that accepts the credentials answers
+ * `invalid_grant` (RFC 6749, section 5.2). Returns the failure. Undefined if the provider accepted the code.
  */
 export async function probeCredentials(provider: Provider): Promise<PortalAuthError | undefined> {
   const { code_verifier } = deriveAttemptSecrets(createSeed());
@@ -26,28 +26,31 @@ export async function probeCredentials(provider: Provider): Promise<PortalAuthEr
   );
 }
 
-/** Sends an authorization request as a browser would. This server may reach the provider at the internal address only. */
+/**
+ * Sends an authorization request as a browser would. This server may reach the provider only at the internal
+ * URL.
+ */
 export async function probeAuthorization(
   provider: Provider,
 ): Promise<{ status: number; location: string | undefined }> {
   const { settings } = provider;
   const { href } = buildAuthorizationUrl(provider, deriveAttemptSecrets(createSeed()), {});
   const fetch = createProviderFetch(settings.httpTimeout, getInternalOrigin(settings));
-  const answer = await fetch(toServerUrl(href, settings), { headers: { accept: "text/html" } });
-  return { status: answer.status, location: answer.headers.get("location") ?? undefined };
+  const response = await fetch(toServerUrl(href, settings), { headers: { accept: "text/html" } });
+  return { status: response.status, location: response.headers.get("location") ?? undefined };
 }
 
-/** A key of the portal's, and whether it can check a signature. */
+/** A key of the provider, and whether it can verify a signature. */
 export interface ProbedKey {
   readonly kid: string;
   readonly kty: string;
-  /** Why it is of no use; undefined for one that is. */
+  /** Why the key cannot be used. Undefined if it can. */
   readonly problem: string | undefined;
 }
 
 const MIN_RSA_BITS = 2048; // RFC 7518, section 3.3
 
-/** The keys, as a login would use them. */
+/** Fetches the provider's keys as a login does, and checks each. */
 export async function probeKeys({ metadata, settings, idTokenAlgorithms }: Provider): Promise<ProbedKey[]> {
   const fetch = createProviderFetch(settings.httpTimeout, getInternalOrigin(settings));
   const keys = await fetchKeySet(fetch, String(metadata.jwks_uri), new Headers());
@@ -58,19 +61,18 @@ async function probeKey(key: JWK, algorithms: readonly string[]): Promise<Probed
   const { kid = "no kid", kty = "no kty", alg, use } = key;
   const names = { kid: String(kid).slice(0, 60), kty: String(kty).slice(0, 20) };
   if (use !== undefined && use !== "sig") return { ...names, problem: "is not for signatures" };
-  const possible = algorithms.filter((one) => (alg === undefined ? isForAlgorithm(key, one) : alg === one));
-  const [first] = possible;
-  if (first === undefined) return { ...names, problem: `is for none of ${algorithms.join(", ")}` };
+  const algorithm = algorithms.find((name) => (alg === undefined ? isForAlgorithm(key, name) : alg === name));
+  if (algorithm === undefined) return { ...names, problem: `is not for ${algorithms.join(" or ")}` };
   if (kty === "RSA" && countBits(key.n) < MIN_RSA_BITS)
     return { ...names, problem: `has under ${MIN_RSA_BITS} bits` };
-  const usable = await importJWK(key, first).then(
+  const isUsable = await importJWK(key, algorithm).then(
     () => true,
     () => false,
   );
-  return { ...names, problem: usable ? undefined : "cannot be read" };
+  return { ...names, problem: isUsable ? undefined : "cannot be read" };
 }
 
-/** A map, as a key may name `constructor` as its type. */
+/** A Map, because a key can name `constructor` as its type. */
 const FAMILIES = new Map([
   ["RSA", /^(RS|PS)/],
   ["EC", /^ES/],
@@ -82,22 +84,30 @@ const isForAlgorithm = ({ kty }: JWK, algorithm: string): boolean =>
 
 const countBits = (n: string | undefined): number => 8 * Buffer.from(String(n ?? ""), "base64url").length;
 
+/** A Date header omits the fraction of a second, so on average it is half a second old. */
+const HALF_SECOND_MS = 500;
+
 /**
- * Reads the discovery document as it is sent, and how far the provider's clock is ahead of ours, in seconds, if its answer has
- * a Date. Without discovery the answer with the keys has it.
+ * Reads the discovery document as it is sent, and how many seconds the provider's clock is ahead of ours. The
+ * difference is undefined if the response has no Date. Without discovery, the response with the keys has the
+ * Date.
  */
 export async function readDocument({ metadata, settings }: Provider) {
   const isByHand = hasEndpointsByHand(settings);
-  const address = isByHand ? String(metadata.jwks_uri ?? metadata.token_endpoint) : getDiscoveryUrl(settings);
-  const asked = Date.now();
-  const answer = await createProviderFetch(settings.httpTimeout, getInternalOrigin(settings))(address, {});
-  const answered = Date.now();
-  const age = Number(answer.headers.get("age") ?? 0) || 0; // of an answer that a cache has kept (RFC 9111, section 5.1)
-  const names = Date.parse(answer.headers.get("date") ?? "") + age * 1000;
-  const document: unknown = isByHand ? {} : await answer.json().catch(() => undefined);
+  const url = isByHand ? String(metadata.jwks_uri ?? metadata.token_endpoint) : getDiscoveryUrl(settings);
+  const sentAt = Date.now();
+  const response = await createProviderFetch(settings.httpTimeout, getInternalOrigin(settings))(url, {});
+  const receivedAt = Date.now();
+  const document: unknown = isByHand ? {} : await response.json().catch(() => undefined);
   return {
     document: (typeof document === "object" && document !== null ? document : {}) as Record<string, unknown>,
-    // the Date has no part of a second: on the average it is half a second old
-    aheadSeconds: Number.isNaN(names) ? undefined : (names + 500 - (asked + answered) / 2) / 1000,
+    aheadSeconds: measureSecondsAhead(response, (sentAt + receivedAt) / 2),
   };
+}
+
+function measureSecondsAhead({ headers }: Response, ownTime: number): number | undefined {
+  // A response from a cache has an age (RFC 9111, section 5.1).
+  const ageSeconds = Number(headers.get("age") ?? 0) || 0;
+  const providerTime = Date.parse(headers.get("date") ?? "") + ageSeconds * 1000;
+  return Number.isNaN(providerTime) ? undefined : (providerTime + HALF_SECOND_MS - ownTime) / 1000;
 }

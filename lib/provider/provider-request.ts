@@ -1,4 +1,7 @@
-/** The request that openid-client and jose hand to fetch. Their signals are left out: the timeout of createFetch() is shorter. */
+/**
+ * A request of openid-client or jose. Their signals are not used, because the timeout of
+ * createProviderFetch() is shorter.
+ */
 export interface ProviderRequest {
   readonly method?: string;
   readonly headers?: Headers | Record<string, string>;

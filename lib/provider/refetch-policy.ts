@@ -2,12 +2,13 @@ import type { SigningKeys } from "./signing-keys.js";
 
 /** Decides whether a token that no known key verifies causes a new fetch of the keys. */
 export interface RefetchPolicy {
-  /** How long a failed fetch is not repeated, in milliseconds. */
+  /** After a failed fetch, the next one waits so long, in milliseconds. */
   readonly failurePauseMs: number;
+  /** Returns whether the keys may be fetched again for a token with this `kid`. */
   mayRefetch(kid: string, keys: SigningKeys): boolean;
-  /** The keys were fetched for this `kid`, and still verify nothing. */
+  /** Records that the keys were fetched for this `kid`, and still do not verify the token. */
   recordMiss(kid: string): void;
-  /** The keys were fetched for this `kid`, and now verify the token. */
+  /** Records that the keys were fetched for this `kid`, and now verify the token. */
   recordSuccess(kid: string): void;
 }
 
@@ -21,8 +22,9 @@ interface Miss {
 }
 
 /**
- * For tokens that come directly from the provider. An unknown `kid` is asked for again after 1 s, then after 2, 4, 8, 16 and
- * 30 s. A rotation works at once, and a key that is published a little late is found at the first login after that.
+ * For tokens that come directly from the provider. For an unknown `kid`, the keys are fetched again after 1
+ * s, then after 2, 4, 8, 16 and 30 s. A rotation works at once. A key that is published a little late works
+ * at the first login after that.
  */
 export class RefetchByKid implements RefetchPolicy {
   readonly failurePauseMs = 0;
@@ -35,7 +37,7 @@ export class RefetchByKid implements RefetchPolicy {
   }
 
   recordMiss(kid: string): void {
-    if (!this.mayRefetch(kid)) return; // concurrent tokens share one fetch, and count once
+    if (!this.mayRefetch(kid)) return; // concurrent tokens share one fetch, so they count once
     const waitMs = Math.min((this.#misses.get(kid)?.waitMs ?? FIRST_WAIT_MS / 2) * 2, MAX_WAIT_MS);
     this.#misses.delete(kid);
     this.#misses.set(kid, { until: performance.now() + waitMs, waitMs });
@@ -51,7 +53,7 @@ export class RefetchByKid implements RefetchPolicy {
 const UNTRUSTED_PAUSE_MS = 30_000;
 const UNTRUSTED_FAILURE_PAUSE_MS = 5000;
 
-/** For tokens that anybody can send: whatever they name, the keys are fetched for them at most every 30 s. */
+/** For tokens from any sender. For all of them together, the keys are fetched at most every 30 s. */
 export class RefetchRarely implements RefetchPolicy {
   readonly failurePauseMs = UNTRUSTED_FAILURE_PAUSE_MS;
 

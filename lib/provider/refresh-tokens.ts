@@ -1,50 +1,54 @@
 import * as oidc from "openid-client";
 import type { Claims, TokenSet } from "../contract/tokens.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
+import { omitUndefined } from "../util/omit-undefined.js";
 import { withTimeout } from "../util/with-timeout.js";
 import { checkRefreshedIdToken, checkTimes } from "./check-id-token.js";
 import type { Provider } from "./discovery.js";
 import { explainRefreshFailure } from "./explain-failure.js";
 import { parseTokens } from "./parse-tokens.js";
 
-/** Whose tokens are refreshed. */
+/** The login whose tokens are refreshed. */
 export interface LoginToRefresh {
   readonly tokens: Readonly<TokenSet>;
-  /** Of the login. */
+  /** The claims of the login. */
   readonly claims: Pick<Claims, "sub" | "azp" | "nonce">;
 }
 
+/** Limits that depend on the caller. */
 export interface RefreshLimits {
-  /** Whether the access token has expired: then a 400 that names no problem of the client is a refusal. */
-  readonly isLastWord: boolean;
-  /** When the verification of the ID token is given up, by `performance.now()`. */
+  /** Whether a 400 of unclear meaning ends the session, because the access token has expired. */
+  readonly isUnclearRefusalFinal: boolean;
+  /** The deadline for verifying the ID token, by `performance.now()`. */
   readonly endsAt: number;
 }
 
+/** The result of a refresh. */
 export interface RefreshedTokens {
   readonly tokens: TokenSet;
   /**
-   * The provider has answered, but its keys could not be fetched, or its clock or ours is wrong. The ID token is not
-   * believed now, nor is the rest of the answer.
+   * Set if the provider has responded, but its keys could not be fetched, or its clock or ours is wrong. Then
+   * neither the ID token nor the access token may be used.
    */
   readonly unverified?: PortalAuthError;
 }
 
 /**
- * Exchanges the refresh token for new tokens. What the answer omits stays as it was: the refresh token if it does not
- * rotate, the scope if it is the same, the ID token if there is no new one. Sends the request before it returns.
- * RFC 6749, sections 6 and 5.1; OpenID Connect Core 1.0, section 12.
+ * Exchanges the refresh token for new tokens. Members that the response omits stay unchanged: the refresh
+ * token if it does not rotate, the scope if it is the same, the ID token if there is no new one. The request
+ * is sent before this function returns its promise. RFC 6749, sections 6 and 5.1; OpenID Connect Core 1.0,
+ * section 12.
  *
- * @throws PortalAuthError `refresh_refused` when no later try can help; `refresh_identity_mismatch` for an ID token of
- *   another issuer or user; anything else may pass
+ * @throws PortalAuthError `refresh_refused` if no later try can succeed; `refresh_identity_mismatch` for an
+ *   ID token of another issuer or user; any other code may be temporary
  */
 export async function refreshTokens(
   provider: Provider,
-  holder: LoginToRefresh,
+  login: LoginToRefresh,
   limits: RefreshLimits,
 ): Promise<RefreshedTokens> {
   try {
-    return await sendRefreshToken(provider, holder, limits);
+    return await sendRefreshToken(provider, login, limits);
   } catch (error) {
     throw isIdentityMismatch(error)
       ? new PortalAuthError("refresh_identity_mismatch", { detail: error.detail })
@@ -52,7 +56,10 @@ export async function refreshTokens(
   }
 }
 
-/** Whether an ID token names another issuer or subject. openid-client compares `iss`, checkRefreshedIdToken() both. */
+/**
+ * Returns whether an ID token names another issuer or subject. openid-client compares `iss`,
+ * checkRefreshedIdToken() both.
+ */
 const isIdentityMismatch = (error: unknown): error is PortalAuthError & { readonly detail: string } =>
   error instanceof PortalAuthError &&
   error.code === "id_token_invalid" &&
@@ -61,14 +68,17 @@ const isIdentityMismatch = (error: unknown): error is PortalAuthError & { readon
 async function sendRefreshToken(
   provider: Provider,
   { tokens, claims }: LoginToRefresh,
-  { isLastWord, endsAt }: RefreshLimits,
+  { isUnclearRefusalFinal, endsAt }: RefreshLimits,
 ): Promise<RefreshedTokens> {
   const { settings, configuration, issuer } = provider;
   const requestedAt = settings.clock();
   const response = await oidc
     .refreshTokenGrant(configuration, tokens.refresh_token as string)
     .catch((error) => {
-      throw explainRefreshFailure(error, isLastWord, [settings.clientSecret, tokens.refresh_token]);
+      throw explainRefreshFailure(error, isUnclearRefusalFinal, [
+        settings.clientSecret,
+        tokens.refresh_token,
+      ]);
     });
   const fresh = parseTokens(response, requestedAt);
   const merged = { ...findUnchangedMembers(tokens, fresh), ...fresh };
@@ -80,11 +90,11 @@ async function sendRefreshToken(
     settings,
     issuer,
   };
-  const claimsNow = response.claims() as Claims;
-  checkRefreshedIdToken(claimsNow, fresh.id_token, previous);
+  const newClaims = response.claims() as Claims;
+  checkRefreshedIdToken(newClaims, fresh.id_token, previous);
   try {
     await withTimeout(provider.verifySignature(fresh.id_token), endsAt - performance.now(), throwKeysTimeout);
-    checkTimes(claimsNow, settings.clockTolerance);
+    checkTimes(newClaims, settings.clockTolerance);
   } catch (error) {
     if (!(error instanceof PortalAuthError) || error.code === "id_token_signature_invalid") throw error;
     return { tokens: merged, unverified: error };
@@ -93,17 +103,17 @@ async function sendRefreshToken(
 }
 
 function throwKeysTimeout(): never {
-  throw new PortalAuthError("portal_timeout", { detail: "the keys for the ID token came too late" });
+  throw new PortalAuthError("portal_timeout", { detail: "the keys for the ID token did not arrive in time" });
 }
 
 function findUnchangedMembers(old: Readonly<TokenSet>, fresh: TokenSet): Partial<TokenSet> {
   const { refresh_token, refresh_expires_at, id_token, scope } = old;
-  // RFC 6749, section 6: no new one means that the old one is still good, and ends when it did
+  // RFC 6749, section 6: without a new refresh token, the old one stays valid until it expires
   const isSame = fresh.refresh_token === undefined || fresh.refresh_token === refresh_token;
-  return {
-    ...(scope !== undefined && { scope }),
-    ...(id_token !== undefined && { id_token }),
-    ...(refresh_token !== undefined && { refresh_token }),
-    ...(refresh_expires_at !== undefined && isSame && { refresh_expires_at }),
-  };
+  return omitUndefined({
+    scope,
+    id_token,
+    refresh_token,
+    refresh_expires_at: isSame ? refresh_expires_at : undefined,
+  });
 }

@@ -5,8 +5,8 @@ import { withoutTrailingSlash } from "../util/without-trailing-slash.js";
 type UrlSettings = Pick<Settings, "issuer" | "discoveryUrl" | "internalUrl">;
 
 /**
- * Returns the address that this server requests. At the issuer's origin, the option `internalUrl` takes the place of the
- * origin: in a container network the provider has another name than in browsers. Other addresses stay as they are.
+ * Returns the URL that this server requests. At the issuer's origin, the option `internalUrl` replaces the
+ * origin: in a container network the provider has another name than in browsers. Other URLs stay unchanged.
  */
 export function toServerUrl(url: string, { issuer, internalUrl }: UrlSettings): string {
   if (internalUrl === undefined || !URL.canParse(url)) return url;
@@ -15,7 +15,7 @@ export function toServerUrl(url: string, { issuer, internalUrl }: UrlSettings): 
   return withoutTrailingSlash(internalUrl) + pathname + search;
 }
 
-/** Returns the address of the discovery document (OpenID Connect Discovery 1.0, section 4). */
+/** Returns the URL of the discovery document (OpenID Connect Discovery 1.0, section 4). */
 export function getDiscoveryUrl(settings: UrlSettings): string {
   const { issuer, discoveryUrl = `${withoutTrailingSlash(issuer)}/.well-known/openid-configuration` } =
     settings;
@@ -26,6 +26,6 @@ export function getDiscoveryUrl(settings: UrlSettings): string {
 export const getInternalOrigin = ({ internalUrl }: Pick<Settings, "internalUrl">): string | undefined =>
   internalUrl === undefined ? undefined : new URL(internalUrl).origin;
 
-/** Returns an address of the provider that this server requests at each login, for a look at the connection. */
+/** Returns a URL of the provider that this server requests at each login, to test the connection. */
 export const getProbeUrl = (settings: Settings): string =>
   hasEndpointsByHand(settings) ? toServerUrl(settings.tokenUrl ?? "", settings) : getDiscoveryUrl(settings);

@@ -13,7 +13,7 @@ const ACCEPT = "application/json, application/jwk-set+json";
 
 type FindKey = (header: CompactJWSHeaderParameters, token: FlattenedJWSInput) => Promise<CryptoKey>;
 
-/** The provider's public keys. They are fetched when they are first needed, and kept for ten minutes. */
+/** The provider's public keys. They are fetched at first use, and for ten minutes they are reused. */
 export class SigningKeys {
   readonly #uri: string;
   readonly #fetch: ProviderFetch;
@@ -27,15 +27,15 @@ export class SigningKeys {
     this.#fetch = fetch;
   }
 
-  /** How long ago the keys were fetched, in milliseconds; Infinity before the first time. */
+  /** Returns how long ago the keys were fetched, in milliseconds. Infinity before the first fetch. */
   get ageMs(): number {
     return performance.now() - this.#loadedAt;
   }
 
   /**
-   * Finds the key that a token names. Rejects as jose does if there is none, or more than one.
+   * Finds the key that a token names. Rejects as jose does if no key matches, or more than one.
    *
-   * @param failurePauseMs How long a failed fetch is not repeated, in milliseconds
+   * @param failurePauseMs after a failed fetch, the next one waits so long, in milliseconds
    */
   async find(
     header: CompactJWSHeaderParameters,

@@ -4,7 +4,7 @@ import { findWrongTime } from "./check-id-token.js";
 import type { Provider } from "./discovery.js";
 import { describeWrongAudience } from "./explain-failure.js";
 
-/** Whom the portal wants to be logged out: a person, one of their sessions at the portal, or the one in the other. */
+/** A user to sign out, one of their sessions at the provider, or a user with one session. */
 export interface LogoutToken {
   readonly sub: string | undefined;
   readonly sid: string | undefined;
@@ -13,35 +13,35 @@ export interface LogoutToken {
   readonly jti: string;
 }
 
-/** Maximum age of a logout token, in seconds, whatever its `exp` says: its `jti` is kept that long. */
+/** Maximum age of a logout token, in seconds, also if its `exp` is later. Its `jti` is kept for so long. */
 export const LOGOUT_TOKEN_SECONDS = 24 * 60 * 60;
 
 /**
- * Maximum age of a logout token without `exp`, in seconds. Drafts of the specification had no `exp`, and some providers still
- * omit it. The final text recommends that a logout token ends after at most two minutes (section 4).
+ * Maximum age of a logout token without `exp`, in seconds. Drafts of the specification had no `exp`, and some
+ * providers still omit it. The final text recommends a lifetime of at most two minutes (section 4).
  */
 const SECONDS_WITHOUT_EXP = 120;
 
 /** OpenID Connect Back-Channel Logout 1.0, section 2.4. */
 const EVENT = "http://schemas.openid.net/event/backchannel-logout";
 
-/** No name of anything is longer; what is kept of them must stay small. */
+/** The specifications limit identifiers to so many characters. The saved ones must stay small. */
 const MAX_CHARACTERS = 255;
 
 /**
- * The checks of OpenID Connect Back-Channel Logout 1.0, section 2.6; whether the jti has been seen before is for who keeps
- * such things. The signature comes last, as what is wrong in another way is worth no arithmetic. Anybody may send such a
- * token: nothing of it is believed before.
+ * Verifies a logout token (OpenID Connect Back-Channel Logout 1.0, section 2.6). The caller checks whether
+ * its `jti` was used before. The signature is verified last, because it takes the most time. Any sender can
+ * post such a token.
  *
- * @throws PortalAuthError `logout_token_invalid`, or what kept the keys from being read
+ * @throws PortalAuthError `logout_token_invalid`, or why the keys could not be fetched
  */
 export async function verifyLogoutToken(provider: Provider, token: string): Promise<LogoutToken> {
   const { header, claims } = decode(token);
-  const wrong = findWrongHeader(header) ?? findWrongClaim(claims, provider);
-  if (wrong !== undefined) throw createInvalidError(wrong);
-  await provider.verifySentToken(token).catch((error) => {
-    const isItsOwn = error instanceof PortalAuthError && error.code === "id_token_signature_invalid";
-    throw isItsOwn ? createInvalidError(`signature: ${error.detail}`) : error;
+  const problem = findWrongHeader(header) ?? findWrongClaim(claims, provider);
+  if (problem !== undefined) throw createInvalidError(problem);
+  await provider.verifyUntrustedToken(token).catch((error) => {
+    const isWrongSignature = error instanceof PortalAuthError && error.code === "id_token_signature_invalid";
+    throw isWrongSignature ? createInvalidError(`signature: ${error.detail}`) : error;
   });
   const { sub, sid, iat, jti } = claims;
   return { sub, sid, iat, jti } as LogoutToken;
@@ -58,8 +58,9 @@ function decode(token: string): { header: Members; claims: Members } {
 }
 
 /**
- * An ID token or an access token is of another type, where it says which (RFC 8725, section 3.11); and we understand no
- * extension (RFC 7515, section 4.1.11), least of all that of an unencoded payload, which would be another than is read here.
+ * An ID token or an access token can name its own type (RFC 8725, section 3.11), and is rejected. No
+ * extension is supported (RFC 7515, section 4.1.11). With an unencoded payload, other claims would be signed
+ * than are read here.
  */
 function findWrongHeader({ typ, crit }: Members): string | undefined {
   if (crit !== undefined) return "crit";
@@ -67,14 +68,14 @@ function findWrongHeader({ typ, crit }: Members): string | undefined {
   return typeof typ === "string" && /^((application\/)?logout\+)?jwt$/i.test(typ) ? undefined : "typ";
 }
 
-/** The first that does not hold, in the order of the specification's steps. */
+/** Returns the first claim that is wrong, in the order of the specification's steps. */
 function findWrongClaim(claims: Members, { issuer, settings }: Provider): string | undefined {
   const { aud, sub, sid, jti } = claims;
-  const wrongIssuer = issuer.findProblem(claims);
-  if (wrongIssuer !== undefined) return wrongIssuer;
+  const issuerProblem = issuer.findProblem(claims);
+  if (issuerProblem !== undefined) return issuerProblem;
   if (![aud].flat().includes(settings.clientId)) return describeWrongAudience(aud, settings.clientId);
-  const time = findWrongTime({ ...claims, exp: getExpiry(claims) }, settings.clockTolerance);
-  if (time !== undefined) return time;
+  const timeProblem = findWrongTime({ ...claims, exp: getExpiry(claims) }, settings.clockTolerance);
+  if (timeProblem !== undefined) return timeProblem;
   if (sub === undefined && sid === undefined) return "neither sub nor sid";
   if (sub !== undefined && !isIdentifier(sub)) return "claim sub";
   if (sid !== undefined && !isIdentifier(sid)) return "claim sid";
@@ -83,12 +84,12 @@ function findWrongClaim(claims: Members, { issuer, settings }: Provider): string
   return isIdentifier(jti) ? undefined : "claim jti";
 }
 
-/** The end of a logout token in epoch seconds, or what stands in its place. */
+/** Returns when a logout token expires, in epoch seconds. An invalid `exp` is returned unchanged. */
 function getExpiry({ iat, exp }: Members): unknown {
   if (!Number.isFinite(iat)) return exp;
-  const issued = iat as number;
-  if (exp === undefined) return issued + SECONDS_WITHOUT_EXP;
-  return Number.isFinite(exp) ? Math.min(exp as number, issued + LOGOUT_TOKEN_SECONDS) : exp;
+  const issuedAt = iat as number;
+  if (exp === undefined) return issuedAt + SECONDS_WITHOUT_EXP;
+  return Number.isFinite(exp) ? Math.min(exp as number, issuedAt + LOGOUT_TOKEN_SECONDS) : exp;
 }
 
 const isIdentifier = (value: unknown): value is string =>

@@ -12,21 +12,27 @@ import { toPrintable } from "./explain-failure.js";
 import type { RefetchPolicy } from "./refetch-policy.js";
 import type { SigningKeys } from "./signing-keys.js";
 
-/** Verifies that the provider signed a token. Rejects with `id_token_signature_invalid`, or why the keys are unknown. */
+/**
+ * Verifies that the provider signed a token. Rejects with `id_token_signature_invalid`, or why the keys are
+ * unknown.
+ */
 export type VerifySignature = (token: string) => Promise<void>;
 
 export interface VerifierOptions {
-  /** The accepted algorithms (RFC 7518, section 3.1). A token's own header never extends them. */
+  /** The accepted algorithms (RFC 7518, section 3.1). The header of a token never extends them. */
   readonly algorithms: readonly string[];
   readonly keys: SigningKeys;
-  /** The client secret, for HS256, HS384 and HS512. No other algorithm uses it, and these use no published key. */
+  /**
+   * The client secret, for HS256, HS384 and HS512. No other algorithm uses it, and these use no published
+   * key.
+   */
   readonly secret: string | undefined;
   readonly refetch: RefetchPolicy;
 }
 
 /**
- * Creates a verifier. If a token names an unknown key, or its signature does not match, the keys are fetched again before
- * the token is refused: providers rotate keys, and some keep the `kid`.
+ * Creates a verifier. If a token names an unknown key, or its signature does not match, the keys are fetched
+ * again before the token is rejected. Providers rotate keys, and some reuse the `kid`.
  */
 export function createVerifier(options: VerifierOptions): VerifySignature {
   const { refetch, keys } = options;
@@ -34,11 +40,11 @@ export function createVerifier(options: VerifierOptions): VerifySignature {
     try {
       await verify(token, options).catch(async (error) => {
         const kid = readKid(token);
-        if (!isAboutKeys(error, token) || !refetch.mayRefetch(kid, keys)) throw error;
+        if (!canNewKeysHelp(error, token) || !refetch.mayRefetch(kid, keys)) throw error;
         await keys.reload(refetch.failurePauseMs);
-        await verify(token, options).catch((again) => {
+        await verify(token, options).catch((secondError) => {
           refetch.recordMiss(kid);
-          throw again;
+          throw secondError;
         });
         refetch.recordSuccess(kid);
       });
@@ -63,12 +69,12 @@ function verify(token: string, { algorithms, keys, secret, refetch }: VerifierOp
   });
 }
 
-/** More than any provider publishes; a bound on the work that one token can cause. */
+/** Limits the work that one token can cause. No provider publishes so many keys. */
 const MAX_KEYS_TRIED = 20;
 
 /**
- * Tries one key after the other: a token may name no key, and a set may hold two of one name while keys rotate. jose has
- * skipped the unusable ones.
+ * Tries one key after the other. A token may name no key, and during a rotation a set may contain two keys
+ * with the same `kid`. jose has skipped the unusable ones.
  */
 async function verifyWithAnyKey(
   keys: AsyncIterable<CryptoKey>,
@@ -87,8 +93,8 @@ async function verifyWithAnyKey(
   throw new errors.JWSSignatureVerificationFailed();
 }
 
-/** Whether other published keys could change the outcome. */
-function isAboutKeys(error: unknown, token: string): boolean {
+/** Returns whether other keys could change the result. */
+function canNewKeysHelp(error: unknown, token: string): boolean {
   if (error instanceof errors.JWKSNoMatchingKey) return true;
   return error instanceof errors.JWSSignatureVerificationFailed && !isSymmetric(decodeHeader(token).alg);
 }

@@ -442,7 +442,7 @@ test("keys that do not come in time are given up, and the rotated refresh token 
   await vi.advanceTimersByTimeAsync(120_000); // twice the timeout
   vi.useRealTimers();
   expect(await answer).toMatchObject({ status: 503, code: "portal_timeout" });
-  expect(log.join()).toContain("the keys for the ID token came too late");
+  expect(log.join()).toContain("the keys for the ID token did not arrive in time");
   expect((await tokens()).refresh_token).not.toBe(before.refresh_token);
 });
 

@@ -270,7 +270,7 @@ describe("the portal", () => {
     expect(ok).toBe(false);
     expect(find("portal.keys")).toMatchObject({
       verdict: "failed",
-      found: expect.stringContaining("oct no kid is for none of RS256"),
+      found: expect.stringContaining("oct no kid is not for RS256"),
     });
   });
 
@@ -298,7 +298,7 @@ describe("the portal", () => {
     expect(ok).toBe(true);
     expect(find("portal.keys")).toMatchObject({ verdict: "warning" });
     expect(find("portal.keys")?.found).toMatch(
-      /RSA short has under 2048 bits; EC odd is for none of RS256; constructor class is for none of RS256/,
+      /RSA short has under 2048 bits; EC odd is not for RS256; constructor class is not for RS256/,
     );
   });
 

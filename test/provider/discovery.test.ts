@@ -212,7 +212,7 @@ describe("over https", () => {
   ])("%j is refused: what is https stays so, on loopback too", async (members, names) => {
     await expect(discover(members)).rejects.toMatchObject({
       code: "discovery_invalid",
-      detail: `${names}: missing or no https address`,
+      detail: `${names}: missing or not an https URL`,
     });
   });
 

@@ -183,8 +183,8 @@ describe("what the protocol library throws", () => {
       '"response" body must be an object',
     ],
     ["discovery", own('"response" body is odd'), "discovery_invalid", '"response" body is odd'],
-    ["discovery", new SyntaxError("geheim"), "discovery_invalid", "an answer that could not be read"],
-    ["token", new SyntaxError("geheim"), "portal_answer_invalid", "an answer that could not be read"],
+    ["discovery", new SyntaxError("geheim"), "discovery_invalid", "a response that could not be read"],
+    ["token", new SyntaxError("geheim"), "portal_answer_invalid", "a response that could not be read"],
     ["token", own("JWT", { claim: 7 }), "id_token_invalid", "JWT"],
   ])(
     "at %s is told in its own words, or by its claim, and never in those of others",
@@ -203,7 +203,7 @@ describe("what the protocol library throws", () => {
     const timeout = Object.assign(new Error("geheim"), { name: "TimeoutError" });
     expect(told(new Error("a", { cause: timeout }), "token")).toEqual([
       "portal_timeout",
-      "token: no answer in time",
+      "token: no response in time",
     ]);
     const cut = new TypeError("terminated", {
       cause: Object.assign(new Error("geheim"), { code: "UND_ERR_SOCKET" }),

@@ -221,11 +221,11 @@ describe("the option idTokenAlg", () => {
     expect(settle({ idTokenAlg, clientSecret: "x".repeat(bytes) }).idTokenAlg).toBe(idTokenAlg);
     expect(settle({ idTokenAlg, clientSecret: "ä".repeat(bytes / 2) }).idTokenAlg).toBe(idTokenAlg);
     expect(() => settle({ idTokenAlg, clientSecret: "x".repeat(bytes - 1) })).toThrow(
-      `${bytes} bytes at least`,
+      `at least ${bytes} bytes`,
     );
   });
 
   test("HS256 needs a client that has a secret", () => {
-    expect(() => settle({ idTokenAlg: "HS256", clientAuth: "none" })).toThrow("32 bytes at least");
+    expect(() => settle({ idTokenAlg: "HS256", clientAuth: "none" })).toThrow("at least 32 bytes");
   });
 });

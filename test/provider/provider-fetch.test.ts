@@ -91,7 +91,7 @@ describe("a request to the portal", () => {
     expect([error.code, error.status, error.detail]).toEqual([
       "portal_timeout",
       503,
-      `${url}: no answer in time`,
+      `${url}: no response in time`,
     ]);
   });
 

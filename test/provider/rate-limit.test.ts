@@ -52,7 +52,7 @@ describe("Retry-After", () => {
       status: 503,
       retryAfter: 1,
       headers: { "Retry-After": "1" },
-      detail: `${url} has asked not to be asked again for 1 s`,
+      detail: `${url} requires a pause of 1 s (Retry-After)`,
     });
     expect(requests).toHaveLength(1);
     later(1);

@@ -215,16 +215,16 @@ describe("verifySignature", () => {
   });
 
   test.each<[string, Response, string, string]>([
-    ["503", new Response("", { status: 503 }), "portal_failed", "the keys answered 503"],
-    ["429", new Response("", { status: 429 }), "portal_failed", "the keys answered 429"],
+    ["503", new Response("", { status: 503 }), "portal_failed", "jwks_uri answered 503"],
+    ["429", new Response("", { status: 429 }), "portal_failed", "jwks_uri answered 429"],
     [
       "a good set with 404",
       Response.json({ keys: [] }, { status: 404 }),
       "portal_answer_invalid",
-      "the keys are not a JWK set",
+      "jwks_uri: not a JWK set",
     ],
-    ["no JSON", new Response("<html>"), "portal_answer_invalid", "the keys are not a JWK set"],
-    ["null", Response.json(null), "portal_answer_invalid", "the keys are not a JWK set"],
+    ["no JSON", new Response("<html>"), "portal_answer_invalid", "jwks_uri: not a JWK set"],
+    ["null", Response.json(null), "portal_answer_invalid", "jwks_uri: not a JWK set"],
   ])("keys that answer %s are told", async (_name, response, code, detail) => {
     await expect(verifier(async () => response)(signed({}))).rejects.toMatchObject({ code, detail });
   });
@@ -233,7 +233,7 @@ describe("verifySignature", () => {
     const body = new ReadableStream({ pull: (controller) => controller.error(new TypeError("terminated")) });
     await expect(verifier(async () => new Response(body))(signed({}))).rejects.toMatchObject({
       code: "portal_unreachable",
-      detail: "the keys: TypeError",
+      detail: "jwks_uri: TypeError",
     });
   });
 
