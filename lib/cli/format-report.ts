@@ -5,11 +5,15 @@ import { toSingleLine } from "../util/to-single-line.js";
 
 type Colour = "green" | "yellow" | "red" | "dim" | "bold";
 
-/** Colours for a terminal that wants them (NO_COLOR, FORCE_COLOR, and none where the output goes to a file). */
+/** Adds a colour to a text, if the output has colours. */
 export type Paint = (colour: Colour, text: string) => string;
 
-export function createPaint(wanted: boolean | undefined): Paint {
-  const isOn = wanted ?? (process.stdout.isTTY === true && process.stdout.hasColors());
+/**
+ * Creates the function that colours texts. By default, only a terminal gets colours, and NO_COLOR and
+ * FORCE_COLOR apply.
+ */
+export function createPaint(isRequested: boolean | undefined): Paint {
+  const isOn = isRequested ?? (process.stdout.isTTY === true && process.stdout.hasColors());
   return (colour, text) => (isOn ? styleText(colour, text, { validateStream: false }) : text);
 }
 
@@ -20,45 +24,48 @@ const MARKS: Readonly<Record<Verdict, readonly [Colour, string]>> = {
   skipped: ["dim", "–"],
 };
 
-const GROUPS: Readonly<Record<CheckGroup, string>> = {
+const GROUP_TITLES: Readonly<Record<CheckGroup, string>> = {
   options: "Options",
-  portal: "Portal",
+  portal: "Provider",
   credentials: "Credentials",
-  redirect: "Redirect address",
+  redirect: "Redirect URI",
   cookies: "Cookies",
   store: "Session store",
 };
 
-/** One line for each check, what to do below it; and at the end whether a login can work, or what to do first. */
-export function reportLines(ok: boolean, checks: readonly Check[], paint: Paint): string[] {
-  const groups = (Object.keys(GROUPS) as CheckGroup[]).flatMap((group) => {
-    const its = checks.filter((check) => check.group === group);
-    return its.length === 0
-      ? []
-      : ["", paint("bold", GROUPS[group]), ...its.flatMap((check) => linesOf(check, paint))];
+/**
+ * Returns the report: one line for each check, and the advice below it. The last line says whether users can
+ * sign in, or what to do first.
+ */
+export function formatReport(ok: boolean, checks: readonly Check[], paint: Paint): string[] {
+  const groups = (Object.keys(GROUP_TITLES) as CheckGroup[]).flatMap((group) => {
+    const lines = checks
+      .filter((check) => check.group === group)
+      .flatMap((check) => formatCheck(check, paint));
+    return lines.length === 0 ? [] : ["", paint("bold", GROUP_TITLES[group]), ...lines];
   });
-  return [...groups, "", conclusion(ok, checks, paint), ""];
+  return [...groups, "", formatConclusion(ok, checks, paint), ""];
 }
 
-function linesOf({ verdict, title, found, advice }: Check, paint: Paint): string[] {
+function formatCheck({ verdict, title, found, advice }: Check, paint: Paint): string[] {
   const [colour, mark] = MARKS[verdict];
   const line = `  ${paint(colour, mark)} ${title}${found ? paint("dim", `  ${found}`) : ""}`;
   return advice === undefined ? [line] : [line, `      ${advice}`];
 }
 
-function conclusion(ok: boolean, checks: readonly Check[], paint: Paint): string {
+function formatConclusion(ok: boolean, checks: readonly Check[], paint: Paint): string {
   const first = checks.find(({ verdict }) => verdict === "failed");
-  if (!ok) return paint("red", `No login can work yet. First: ${first?.advice ?? first?.title ?? ""}`);
+  if (!ok) return paint("red", `Sign-in cannot work yet. First: ${first?.advice ?? first?.title ?? ""}`);
   const warnings = checks.filter(({ verdict }) => verdict === "warning").length;
-  const rest =
-    warnings === 0
-      ? ""
-      : ` ${warnings === 1 ? "One warning is" : `${warnings} warnings are`} to be looked at.`;
-  return paint("green", `A login can work.${rest}`);
+  if (warnings === 0) return paint("green", "Sign-in should work.");
+  return paint(
+    "green",
+    `Sign-in should work. Review ${warnings} ${warnings === 1 ? "warning" : "warnings"}.`,
+  );
 }
 
-/** The effective configuration, as a table. */
-export function explainedLines(explained: readonly ExplainedOption[], paint: Paint): string[] {
+/** Returns the effective configuration as a table. */
+export function formatConfiguration(explained: readonly ExplainedOption[], paint: Paint): string[] {
   const rows = explained.map(({ option, variable = "", value = "none", origin }) => [
     option,
     variable,

@@ -3,29 +3,26 @@ import { parseArgs, parseEnv } from "node:util";
 import { diagnose } from "../doctor/index.js";
 import { mergeEnvFiles } from "../settings/environment.js";
 import { explain } from "../settings/explain.js";
-import { createPaint, explainedLines, reportLines } from "./format-report.js";
-import { WrongUsage } from "./usage-error.js";
+import { createPaint, formatConfiguration, formatReport } from "./format-report.js";
+import { UsageError } from "./usage-error.js";
 
-/** Gives the exit code: 0 only when a login can work. */
-export async function doctor(args: string[]): Promise<number> {
-  const { "env-file": files = [], json, explain: wantsExplained, color } = read(args);
+/** Runs the checks and prints the report. Returns the exit code: 0 only if no check has failed. */
+export async function runDoctor(args: string[]): Promise<number> {
+  const { "env-file": files = [], json, explain: isExplainRequested, color } = parseArguments(args);
   const env = mergeEnvFiles(files.map(readEnvFile));
   const { ok, checks } = await diagnose({}, { env });
-  const configuration = wantsExplained ? explain({}, env) : undefined;
-  if (json)
-    console.log(JSON.stringify({ ok, checks, ...(configuration && { configuration }) }, undefined, 2));
-  else {
+  const configuration = isExplainRequested ? explain({}, env) : undefined;
+  if (json) {
+    console.log(JSON.stringify({ ok, checks, configuration }, undefined, 2));
+  } else {
     const paint = createPaint(color);
-    const lines = [
-      ...(configuration ? explainedLines(configuration, paint) : []),
-      ...reportLines(ok, checks, paint),
-    ];
-    console.log(lines.join("\n"));
+    const explained = configuration ? formatConfiguration(configuration, paint) : [];
+    console.log([...explained, ...formatReport(ok, checks, paint)].join("\n"));
   }
   return ok ? 0 : 1;
 }
 
-function read(args: string[]) {
+function parseArguments(args: string[]) {
   try {
     const { values } = parseArgs({
       args,
@@ -39,14 +36,15 @@ function read(args: string[]) {
     });
     return values;
   } catch (error) {
-    throw new WrongUsage((error as Error).message);
+    throw new UsageError((error as Error).message);
   }
 }
 
 function readEnvFile(path: string): NodeJS.Dict<string> {
   try {
-    return parseEnv(readFileSync(path, "utf8").replace(/^\uFEFF/, "")); // a byte order mark
+    const text = readFileSync(path, "utf8");
+    return parseEnv(text.replace(/^\uFEFF/, "")); // editors on Windows write a byte order mark
   } catch (error) {
-    throw new WrongUsage(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    throw new UsageError(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
   }
 }

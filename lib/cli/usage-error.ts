@@ -1,4 +1,4 @@
-/** What was typed is not understood: told with the usage, and exit code 2. */
-export class WrongUsage extends Error {
-  override readonly name = "WrongUsage";
+/** The command line is invalid. The command prints the message and the usage, and exits with code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
 }

@@ -1,99 +1,98 @@
 import { PortalAuthError, type PortalAuthErrorCode } from "../errors/portal-auth-error.js";
 import type { Provider } from "../provider/discovery.js";
 import { probeAuthorization, probeCredentials } from "../provider/provider-probe.js";
-import { type Check, checksOf } from "./check.js";
+import { type Check, createChecks } from "./check.js";
 
-const { ok, warning, failed, skipped } = checksOf("credentials");
+const { ok, warning, failed, skipped } = createChecks("credentials");
 
-export const credentialsSkipped = (found: string): Check[] => [
-  skipped("token", "credentials", { found }),
-  skipped("authorize", "the redirect address at the portal", { found }),
+/** Returns the checks of this group as skipped, with the reason. */
+export const skipCredentials = (reason: string): Check[] => [
+  skipped("token", "credentials", { found: reason }),
+  skipped("authorize", "the registration of the redirect URI at the provider", { found: reason }),
 ];
 
-/** Client id and secret, by a code that was made up: nothing changes by it, at the portal or here. */
+/** Checks client id and secret with a made-up code. It changes nothing, at the provider or here. */
 export async function checkCredentials(provider: Provider): Promise<Check> {
-  const failure = await probeCredentials(provider).catch(asFailure);
+  const failure = await probeCredentials(provider).catch(toPortalAuthError);
   const isPublic = provider.settings.clientAuth === "none";
-  const answered = answerOf(failure);
-  switch (failure?.code) {
-    case "code_refused":
-      return ok(
-        "token",
-        isPublic ? "the portal takes the client id" : "the portal takes client id and secret",
-        {
-          found: "invalid_grant to a made-up code",
-        },
-      );
-    case undefined:
-      return unsure(answered);
-    case "token_refused": // an error that may be about the code alone, or not
-      return unsure(answered);
-    default:
-      return failed("token", titleOf(failure as PortalAuthError, isPublic), {
-        found: answered,
-        advice: adviceOf(failure as PortalAuthError, isPublic),
-      });
-  }
+  const found = describeResponse(failure);
+  if (failure?.code === "code_refused")
+    return ok(
+      "token",
+      isPublic ? "the provider accepts the client id" : "the provider accepts client id and secret",
+      { found: "invalid_grant to a made-up code" },
+    );
+  // Some providers answer token_refused because of the made-up code, others because of the credentials.
+  if (failure === undefined || failure.code === "token_refused") return createInconclusive(found);
+  return failed("token", getFailureTitle(failure, isPublic), { found, advice: getAdvice(failure, isPublic) });
 }
 
-/** What the provider answered, with its reason: an expired secret is named there only (Microsoft Entra). */
-function answerOf(failure: PortalAuthError | undefined): string {
-  if (failure === undefined) return "a made-up code was taken for a good one";
+/**
+ * Describes the provider's response with its own words: only they name an expired secret (Microsoft Entra).
+ */
+function describeResponse(failure: PortalAuthError | undefined): string {
+  if (failure === undefined) return "the provider accepted a made-up code";
   const { detail = failure.code, providerDescription } = failure;
   return providerDescription === undefined ? detail : `${detail}: "${providerDescription}"`;
 }
 
-const unsure = (found: string): Check =>
-  warning("token", "the portal's answer proves nothing", {
+const createInconclusive = (found: string): Check =>
+  warning("token", INCONCLUSIVE, {
     found,
-    advice: "a made-up code should be answered with invalid_grant: sign in once to see",
+    advice: "a made-up code should be answered with invalid_grant: sign in once to find out",
   });
 
-const titleOf = ({ code }: PortalAuthError, isPublic: boolean): string =>
-  isPublic && code === "client_refused"
-    ? "the portal does not take a client without a secret"
-    : ((TITLES as Partial<Record<PortalAuthErrorCode, string>>)[code] ?? "the token endpoint does not work");
+const INCONCLUSIVE = "inconclusive: the provider's response does not prove this either way";
 
-const adviceOf = ({ code, hint }: PortalAuthError, isPublic: boolean): string =>
+const getFailureTitle = ({ code }: PortalAuthError, isPublic: boolean): string =>
   isPublic && code === "client_refused"
-    ? "the application is registered as one with a secret: write PORTAL_CLIENT_SECRET and another PORTAL_CLIENT_AUTH, or register it as public"
-    : (ADVICE[code] ?? hint);
+    ? "the provider does not accept a client without a secret"
+    : (TITLES[code] ?? "the token endpoint does not work");
 
-const TITLES = {
-  client_unknown: "the portal does not know the client id",
-  client_refused: "the portal does not take the client id and secret",
+const getAdvice = ({ code, hint }: PortalAuthError, isPublic: boolean): string =>
+  isPublic && code === "client_refused" ? PUBLIC_CLIENT_ADVICE : (ADVICE[code] ?? hint);
+
+const PUBLIC_CLIENT_ADVICE =
+  "the application is registered as one with a secret: set PORTAL_CLIENT_SECRET and another " +
+  "PORTAL_CLIENT_AUTH, or register it as public";
+
+const TITLES: Partial<Readonly<Record<PortalAuthErrorCode, string>>> = {
+  client_unknown: "the provider does not know the client id",
+  client_refused: "the provider does not accept the client id and secret",
   grant_type_refused: "the application may not use authorization_code",
   portal_unreachable: "the token endpoint cannot be reached",
   portal_timeout: "the token endpoint does not answer in time",
-} as const;
+};
 
-const ADVICE: Readonly<Record<string, string>> = {
+const ADVICE: Partial<Readonly<Record<PortalAuthErrorCode, string>>> = {
   client_unknown:
-    "compare PORTAL_CLIENT_ID with the application's client_id at the portal, and PORTAL_ISSUER with its tenant",
+    "compare PORTAL_CLIENT_ID with the application's client_id at the provider, " +
+    "and PORTAL_ISSUER with its tenant",
   client_refused:
-    "compare PORTAL_CLIENT_ID with the application's client_id, copy PORTAL_CLIENT_SECRET again from the provider (it may have expired or been renewed), and compare PORTAL_CLIENT_AUTH with how the application is registered",
+    "compare PORTAL_CLIENT_ID with the application's client_id. " +
+    "Copy PORTAL_CLIENT_SECRET again from the provider (it may have expired or been renewed). " +
+    "Compare PORTAL_CLIENT_AUTH with how the application is registered",
 };
 
 /**
- * The redirect address, by what a browser would be answered: the portal's login page, or 400 where client_id,
- * redirect_uri or response_type is wrong.
+ * Checks whether the redirect URI is registered, with the response that a browser would get. It is the
+ * provider's login page, or 400 if client_id, redirect_uri or response_type is wrong.
  */
 export async function checkAuthorization(provider: Provider): Promise<Check> {
   const { redirectUri } = provider.settings;
-  const title = "the portal takes the redirect address";
   try {
     const { status, location } = await probeAuthorization(provider);
-    const found = `${status}${location ? ` to ${placeOf(location, provider)}` : ""}`;
-    const advice = `register ${redirectUri} at the portal, to the letter (and compare PORTAL_CLIENT_ID)`;
+    const found = `${status}${location ? ` to ${removeQuery(location, provider)}` : ""}`;
+    const advice = `register exactly ${redirectUri} at the provider (and compare PORTAL_CLIENT_ID)`;
     if (status === 400)
-      return failed("authorize", "the portal refuses the redirect address", { found, advice });
-    if (location?.startsWith(redirectUri)) return checkRefusal(location, title, found);
-    if (status === 200 || (status >= 300 && status < 400)) return ok("authorize", title, { found });
+      return failed("authorize", "the provider rejects the redirect URI", { found, advice });
+    if (location?.startsWith(redirectUri)) return checkImmediateResponse(location, found);
+    if (status === 200 || (status >= 300 && status < 400)) return ok("authorize", ACCEPTED, { found });
     if (status > 400)
       return failed("authorize", "the authorization endpoint does not work", { found, advice });
-    return warning("authorize", "the portal's answer proves nothing", { found, advice });
+    return warning("authorize", INCONCLUSIVE, { found, advice });
   } catch (error) {
-    const { code, message } = asFailure(error);
+    const { code, message } = toPortalAuthError(error);
     return failed("authorize", "the authorization endpoint does not answer", {
       found: code,
       advice: message,
@@ -101,26 +100,24 @@ export async function checkAuthorization(provider: Provider): Promise<Check> {
   }
 }
 
-/** Sent back at once: the address is known, and something else of the request is refused (RFC 6749, section 4.1.2.1). */
-function checkRefusal(location: string, title: string, found: string): Check {
+const ACCEPTED = "the provider accepts the redirect URI";
+
+/**
+ * Checks a redirect that comes back to the app at once. The redirect URI is registered then, but another part
+ * of the request may be rejected (RFC 6749, section 4.1.2.1).
+ */
+function checkImmediateResponse(location: string, found: string): Check {
   const error = new URL(location).searchParams.get("error");
-  if (error === null || error === "login_required") return ok("authorize", title, { found });
-  const advice = "look at PORTAL_SCOPE and authorizationParams";
-  return failed(
-    "authorize",
-    `the portal refuses the request: ${error.replace(/[^\w.]/g, "?").slice(0, 40)}`,
-    {
-      found,
-      advice,
-    },
-  );
+  if (error === null || error === "login_required") return ok("authorize", ACCEPTED, { found });
+  const title = `the provider rejects the request: ${error.replace(/[^\w.]/g, "?").slice(0, 40)}`;
+  return failed("authorize", title, { found, advice: "check PORTAL_SCOPE and authorizationParams" });
 }
 
-/** The address without its query, where codes and states stand. */
-const placeOf = (location: string, { metadata }: Provider): string =>
+/** Returns a URL without its query, which contains codes and states. */
+const removeQuery = (location: string, { metadata }: Provider): string =>
   URL.canParse(location, metadata.issuer)
     ? new URL(location, metadata.issuer).href.replace(/[?#].*$/, "")
-    : "nowhere";
+    : "an invalid URL";
 
-const asFailure = (error: unknown): PortalAuthError =>
+const toPortalAuthError = (error: unknown): PortalAuthError =>
   error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");

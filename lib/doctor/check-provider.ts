@@ -5,14 +5,14 @@ import { probeKeys } from "../provider/provider-probe.js";
 import { hasEndpointsByHand } from "../settings/has-endpoints-by-hand.js";
 import type { Settings } from "../settings/settings.js";
 import { isSymmetric } from "../settings/signature-algorithms.js";
-import { type Check, checksOf } from "./check.js";
+import { type Check, createChecks } from "./check.js";
 import type { Connection } from "./probe-connection.js";
 
-const { ok, warning, failed, skipped } = checksOf("portal");
+const { ok, warning, failed, skipped } = createChecks("portal");
 
-const WEEKS_LEFT_DAYS = 14;
+const MIN_DAYS_LEFT = 14;
 
-/** Whether the portal's host can be reached, and its certificate be believed. */
+/** Checks whether the provider's host can be reached, and whether its certificate is trusted. */
 export function checkConnection({ host, failure, certificate }: Connection): Check[] {
   if (failure) return [failed("connection", `no connection to ${host}`, failure)];
   const reached = ok("connection", `${host} answers`);
@@ -20,52 +20,52 @@ export function checkConnection({ host, failure, certificate }: Connection): Che
   const { problem, daysLeft, issuedBy } = certificate;
   if (problem) return [reached, failed("certificate", "the certificate is not trusted", problem)];
   const found = `by ${issuedBy}, ${daysLeft} days left`;
-  if (daysLeft >= WEEKS_LEFT_DAYS)
-    return [reached, ok("certificate", "the certificate is trusted", { found })];
-  const advice = "whoever runs the portal must renew it: afterwards nobody can sign in";
-  return [reached, warning("certificate", "the certificate ends soon", { found, advice })];
+  if (daysLeft >= MIN_DAYS_LEFT) return [reached, ok("certificate", "the certificate is trusted", { found })];
+  const advice = "the operator of the provider must renew it. Without a new one, no user can sign in";
+  return [reached, warning("certificate", "the certificate expires soon", { found, advice })];
 }
 
-/** What cannot be looked at when the document cannot be read. */
-export const withoutPortal = (reason: string): Check[] => [
+/** Returns the checks that need the discovery document as skipped, with the reason. */
+export const skipDocument = (reason: string): Check[] => [
   skipped("endpoints", "endpoints", { found: reason }),
   skipped("keys", "keys", { found: reason }),
 ];
 
-export const discoveryFailed = ({ code, message }: PortalAuthError): Check =>
+/** Creates the check for a discovery document that cannot be read or is invalid. */
+export const createDiscoveryFailure = ({ code, message }: PortalAuthError): Check =>
   failed("discovery", "the discovery document cannot be used", { found: code, advice: message });
 
-const ENDPOINTS = {
-  userinfo_endpoint: ["userinfo", "userinfoUrl"],
-  revocation_endpoint: ["revocation", "revocationUrl"],
-  end_session_endpoint: ["logout", "logoutUrl"],
+const OPTIONAL_ENDPOINTS = {
+  userinfo_endpoint: ["userinfo", "userinfoUrl", "req.portal.userinfo() cannot be used"],
+  revocation_endpoint: ["revocation", "revocationUrl", "a logout revokes no tokens at the provider"],
+  end_session_endpoint: ["logout", "logoutUrl", "the provider's own session continues after a logout"],
 } as const;
 
-/** The issuer, the endpoints and where they come from, and what the document announces. */
+/** Checks the issuer, the endpoints and their sources, and the features that the document announces. */
 export function checkDocument(provider: Provider, document: Record<string, unknown>): Check[] {
   const { settings, metadata } = provider;
   const { authorization_endpoint, token_endpoint } = metadata;
-  const optional = Object.entries(ENDPOINTS).map(([member, [name, option]]) => {
-    const address = metadata[member];
-    if (typeof address !== "string") return ok(name, `no ${name} endpoint`, { found: withoutEndpoint(name) });
-    const origin = settings[option]
-      ? "option"
-      : document[member]
-        ? "discovery"
-        : `profile ${settings.profile.name}`;
-    return ok(name, `${name} endpoint`, { found: `${address} (${origin})` });
-  });
   return [
     checkIssuer(provider),
-    ...checkInternal(settings),
+    ...checkInternalUrl(settings),
     ok("endpoints", "endpoints", { found: `${authorization_endpoint}, ${token_endpoint}` }),
-    ...optional,
-    ...checkAnnounced(settings, document),
+    ...checkOptionalEndpoints(provider, document),
+    ...checkAnnouncements(settings, document),
     ...checkAlgorithm(provider, document),
   ];
 }
 
-/** Discovery has compared the two already: here are the differences that it accepts. */
+function checkOptionalEndpoints({ settings, metadata }: Provider, document: Record<string, unknown>) {
+  return Object.entries(OPTIONAL_ENDPOINTS).map(([member, [name, option, consequence]]) => {
+    const endpoint = metadata[member];
+    if (typeof endpoint !== "string") return ok(name, `no ${name} endpoint`, { found: consequence });
+    const fallback = document[member] ? "discovery" : `profile ${settings.profile.name}`;
+    const origin = settings[option] ? "option" : fallback;
+    return ok(name, `${name} endpoint`, { found: `${endpoint} (${origin})` });
+  });
+}
+
+/** Describes the differences that discovery accepts. It has rejected all others before. */
 function checkIssuer({ settings, metadata, issuer }: Provider): Check {
   const { issuerAsWritten, allowedTenants } = settings;
   const found = `the document says ${metadata.issuer}, PORTAL_ISSUER says ${issuerAsWritten}`;
@@ -77,23 +77,18 @@ function checkIssuer({ settings, metadata, issuer }: Provider): Check {
   if (issuer.hasTenants)
     return ok("issuer", `users of ${allowedTenants?.length} tenants can sign in`, { found });
   if (hasEndpointsByHand(settings))
-    return ok("issuer", "tokens must have exactly this issuer", {
+    return ok("issuer", "tokens must contain exactly this issuer", {
       found: `${metadata.issuer} (no discovery)`,
     });
   if (metadata.issuer === issuerAsWritten)
     return ok("issuer", "PORTAL_ISSUER is exactly the document's issuer", { found: metadata.issuer });
-  return ok(
-    "issuer",
-    "PORTAL_ISSUER is the document's issuer, but for a slash at the end, which is accepted",
-    {
-      found,
-    },
-  );
+  const title = "PORTAL_ISSUER is the document's issuer, except for a slash at the end, which is accepted";
+  return ok("issuer", title, { found });
 }
 
-function checkInternal({ internalUrl }: Settings): Check[] {
+function checkInternalUrl({ internalUrl }: Settings): Check[] {
   if (internalUrl === undefined || !isUnencryptedUrl(internalUrl)) return [];
-  const advice = "an attacker in that network can sign in as any user: keep it private, or write https";
+  const advice = "an attacker in that network can sign in as any user: keep it private, or use https";
   return [
     warning("internal", "requests to PORTAL_INTERNAL_URL are not encrypted", { found: internalUrl, advice }),
   ];
@@ -105,97 +100,93 @@ function checkAlgorithm({ idTokenAlgorithms }: Provider, document: Record<string
   if (!Array.isArray(announced) || idTokenAlgorithms.some((one) => announced.includes(one)))
     return [ok("algorithm", "signature algorithm", { found })];
   const advice = "compare PORTAL_ID_TOKEN_ALG with the application's registration at the provider";
-  return [warning("algorithm", `the provider announces ${list(announced)}`, { found, advice })];
+  return [warning("algorithm", `the provider announces ${formatList(announced)}`, { found, advice })];
 }
 
-const WITHOUT: Readonly<Record<string, string>> = {
-  userinfo: "req.portal.userinfo() cannot be used",
-  revocation: "a logout revokes nothing there",
-  logout: "the portal's own session lives on after a logout",
-};
-
-const withoutEndpoint = (name: string): string => WITHOUT[name] ?? "";
-
-/** What the document says that the application may or may not do; what it leaves out is no evidence. */
-function checkAnnounced(
+/** Checks the features that the document announces. A member that it omits proves nothing. */
+function checkAnnouncements(
   { clientAuth, profile, scope }: Settings,
   document: Record<string, unknown>,
 ): Check[] {
-  const lacks = (member: string, value: string): boolean =>
+  const isMissing = (member: string, value: string): boolean =>
     Array.isArray(document[member]) && !(document[member] as unknown[]).includes(value);
   const checks: Check[] = [];
-  if (lacks("token_endpoint_auth_methods_supported", clientAuth) && clientAuth !== "none")
+  if (isMissing("token_endpoint_auth_methods_supported", clientAuth) && clientAuth !== "none")
     checks.push(
-      warning("client_auth", `the portal does not announce ${clientAuth}`, {
-        found: `it announces ${list(document["token_endpoint_auth_methods_supported"])}`,
-        advice: "write one of those into PORTAL_CLIENT_AUTH",
+      warning("client_auth", `the provider does not announce ${clientAuth}`, {
+        found: `it announces ${formatList(document["token_endpoint_auth_methods_supported"])}`,
+        advice: "set PORTAL_CLIENT_AUTH to one of those",
       }),
     );
-  if (lacks("grant_types_supported", "refresh_token"))
+  if (isMissing("grant_types_supported", "refresh_token"))
     checks.push(
-      warning("refresh", "the portal does not announce the grant type refresh_token", {
-        advice: "people sign in again whenever an access token ends",
+      warning("refresh", "the provider does not announce the grant type refresh_token", {
+        advice: "users must sign in again each time an access token expires",
       }),
     );
-  if (lacks("code_challenge_methods_supported", "S256"))
+  if (isMissing("code_challenge_methods_supported", "S256"))
     checks.push(
-      warning("pkce", "the portal does not announce PKCE with S256", { advice: "it is sent all the same" }),
+      warning("pkce", "the provider does not announce PKCE with S256", { advice: "it is used anyway" }),
     );
-  const unknown = scope.split(/\s+/).filter((one) => lacks("scopes_supported", one));
+  const unknown = scope.split(/\s+/).filter((one) => isMissing("scopes_supported", one));
+  // The document of Tencent CIAM lists only openid.
   if (unknown.length > 0 && profile.name !== "tencent-ciam")
-    // whose document lists openid alone
     checks.push(
-      warning("scope", `the portal does not announce ${unknown.join(", ")}`, {
-        advice: "a scope that it does not know it may ignore or refuse: look at PORTAL_SCOPE",
+      warning("scope", `the provider does not announce ${unknown.join(", ")}`, {
+        advice: "it may ignore or reject a scope that it does not know: check PORTAL_SCOPE",
       }),
     );
   return checks;
 }
 
-const list = (value: unknown): string =>
+const formatList = (value: unknown): string =>
   (Array.isArray(value) ? value : []).map(String).join(", ").slice(0, 200);
 
-/** Whether a signature can be checked. */
+/** Checks whether a signature can be verified with the provider's keys, or with the client secret. */
 export async function checkKeys(provider: Provider): Promise<Check> {
-  const title = "keys that signatures can be checked with";
   if (provider.idTokenAlgorithms.every(isSymmetric))
-    return ok("keys", "signatures are checked with the client secret", {
+    return ok("keys", "signatures are verified with the client secret", {
       found: provider.idTokenAlgorithms.join(", "),
     });
-  const from = String(provider.metadata.jwks_uri);
+  const url = String(provider.metadata.jwks_uri);
   try {
     const keys = await probeKeys(provider);
-    const good = keys.filter(({ problem }) => problem === undefined);
-    const bad = keys.filter(({ problem }) => problem !== undefined);
-    const found = keys
-      .map(({ kid, kty, problem }) => `${kty} ${kid}${problem ? ` ${problem}` : ""}`)
-      .join("; ");
-    if (good.length === 0)
-      return failed("keys", "no key that a signature can be checked with", {
-        found: found || "the set is empty",
-        advice: `no ID token can be believed: look at ${from} and at the portal's signing algorithm`,
+    const found = keys.map(({ kid, kty, problem }) => `${kty} ${kid}${problem ? ` ${problem}` : ""}`);
+    const details = { found: found.join("; ") || "the set is empty" };
+    if (keys.every(({ problem }) => problem !== undefined))
+      return failed("keys", "no key can verify a signature", {
+        ...details,
+        advice: `every ID token will be rejected: check ${url} and the provider's signing algorithm`,
       });
-    return bad.some(({ problem }) => problem?.includes("bits"))
-      ? warning("keys", title, {
-          found,
-          advice: "a key that short is not to be trusted: let the portal make another",
+    return keys.some(({ problem }) => problem?.includes("bits"))
+      ? warning("keys", VERIFIABLE, {
+          ...details,
+          advice: "a key that short is not secure: let the provider create another one",
         })
-      : ok("keys", title, { found });
+      : ok("keys", VERIFIABLE, details);
   } catch (error) {
     const { code, message } = error as PortalAuthError;
-    return failed("keys", "the keys cannot be read", { found: `${code}: ${from}`, advice: message });
+    return failed("keys", "the keys cannot be read", { found: `${code}: ${url}`, advice: message });
   }
 }
 
-/** The portal's clock against ours, by the Date of an answer (RFC 9110, section 6.6.1), which counts whole seconds. */
+const VERIFIABLE = "signatures can be verified with the provider's keys";
+
+/**
+ * Compares the provider's clock with ours, by the Date of a response (RFC 9110, section 6.6.1). It counts
+ * whole seconds.
+ */
 export function checkClock(aheadSeconds: number | undefined, { clockTolerance }: Settings): Check {
   if (aheadSeconds === undefined)
-    return skipped("clock", "clocks", { found: "the portal's answers carry no Date" });
+    return skipped("clock", "clocks", { found: "the provider's responses have no Date" });
   const seconds = Math.round(aheadSeconds);
   const found =
-    seconds === 0 ? "the same" : `the portal's is ${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}`;
+    seconds === 0
+      ? "the same"
+      : `the provider's is ${Math.abs(seconds)} s ${seconds > 0 ? "ahead" : "behind"}`;
   const advice =
-    "set this machine's clock (NTP), or let the portal's be set; PORTAL_CLOCK_TOLERANCE only widens what is let through";
+    "set this machine's clock (NTP), or have the provider's set. " +
+    "PORTAL_CLOCK_TOLERANCE only widens the accepted difference";
   if (Math.abs(aheadSeconds) > clockTolerance + 1)
     return failed("clock", "clocks differ too much", { found, advice });
   if (Math.abs(aheadSeconds) > clockTolerance / 2 + 1)

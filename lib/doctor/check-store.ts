@@ -11,54 +11,65 @@ import { openStore } from "../store/open-store.js";
 import { type ProbeResult, probeStores } from "../store/probe-store.js";
 import type { StoreObject } from "../store/store-option.js";
 import { withTimeout } from "../util/with-timeout.js";
-import { type Check, checksOf } from "./check.js";
+import { type Check, createChecks } from "./check.js";
 
-const { ok, warning, failed, skipped } = checksOf("store");
+const { ok, warning, failed, skipped } = createChecks("store");
 
-const AT_MOST_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
-/** Checks whether logins are kept: written by one connection, read by another, changed by both with nothing lost. */
+/**
+ * Checks whether the store saves logins: one connection writes a record, another one reads it, and both
+ * change it at the same moment without a loss.
+ */
 export async function checkStore({ store }: Settings): Promise<Check[]> {
   if (store === undefined)
     return [
-      warning("kind", "sessions are kept in the memory of one process", {
+      warning("kind", "sessions are stored in the memory of one process", {
         found: "memory:",
         advice:
-          "a restart signs all users out, and other processes do not see the sessions: set SESSION_STORE_URL (redis://…, postgres://…). If the app mounts session({ store: createStore(…) }), logins are kept there, and this does not apply",
+          "a restart signs all users out, and other processes do not see the sessions: " +
+          "set SESSION_STORE_URL (redis://…, postgres://…). " +
+          "If the app mounts session({ store: createStore(…) }), logins are stored there, " +
+          "and this does not apply",
       }),
     ];
-  if (typeof store !== "string") return checkGiven(store);
-  const opened: ConnectedStore[] = [];
+  if (typeof store !== "string") return checkStoreObject(store);
+  const connections: ConnectedStore[] = [];
   try {
-    for (let connection = 0; connection < 2; connection += 1)
-      opened.push(openStore(store, { warn: () => {}, shouldCreateTables: false }));
-    return await withTimeout(checkOpened(opened), AT_MOST_MS, () => [unreachable("no answer in time")]);
+    for (let count = 0; count < 2; count += 1)
+      connections.push(openStore(store, { warn: () => {}, shouldCreateTables: false }));
+    return await withTimeout(checkConnections(connections), TIMEOUT_MS, () => [
+      createUnreachable("no answer in time"),
+    ]);
   } catch (error) {
-    return [notUsable(error)];
+    return [createUnusable(error)];
   } finally {
-    await Promise.all(opened.map((one) => one.close().catch(() => {})));
+    await Promise.all(connections.map((one) => one.close().catch(() => {})));
   }
 }
 
-async function checkOpened(opened: readonly ConnectedStore[]): Promise<Check[]> {
-  const [one, other] = opened as [ConnectedStore, ConnectedStore];
+async function checkConnections(connections: readonly ConnectedStore[]): Promise<Check[]> {
+  const [one, other] = connections as [ConnectedStore, ConnectedStore];
   try {
-    await Promise.all(opened.map((connection) => connection.opened));
-    const lack = await one.findMissingTables();
-    if (lack) return [ok("reach", "the session store answers"), lacking(lack)];
-    const losses = await one.findDurabilityRisks();
+    await Promise.all(connections.map((connection) => connection.opened));
+    const missing = await one.findMissingTables();
+    if (missing) return [ok("reach", "the session store answers"), reportMissingTables(missing)];
+    const risks = await one.findDurabilityRisks();
     const probed = await probeStores(one.store, other.store);
-    return [...ofTrial(probed, "SESSION_STORE_URL: does a proxy or a replica answer?"), ...ofLosses(losses)];
+    return [
+      ...reportProbe(probed, "SESSION_STORE_URL: does a proxy or a replica answer?"),
+      ...reportDurability(risks),
+    ];
   } catch (error) {
-    const trouble = one.getConnectionError();
-    return [trouble === undefined ? notUsable(error) : unreachable(trouble)];
+    const reason = one.getConnectionError();
+    return [reason === undefined ? createUnusable(error) : createUnreachable(reason)];
   }
 }
 
-/** @param what what to check if the trial has failed */
-function ofTrial({ isShared, isExclusive, isListed }: ProbeResult, what: string): Check[] {
+/** Creates the checks from a probe. `suspect` says what to check if the probe has failed. */
+function reportProbe({ isShared, isExclusive, isListed }: ProbeResult, suspect: string): Check[] {
   const answers = ok("reach", "the session store answers");
-  const advice = `check ${what}`;
+  const advice = `check ${suspect}`;
   if (!isShared)
     return [
       answers,
@@ -68,21 +79,21 @@ function ofTrial({ isShared, isExclusive, isListed }: ProbeResult, what: string)
     answers,
     ok("shared", "one connection reads what another one has written"),
     isExclusive
-      ? ok("atomic", "changes of one login at the same moment lose nothing")
+      ? ok("atomic", "simultaneous changes of one login lose nothing")
       : failed("atomic", "a change of a login is lost if another one comes at the same moment", { advice }),
     isListed
       ? ok("lists", "the logins of a user are listed")
-      : failed("lists", "the logins of a user are not listed: signing out everywhere cannot work", {
+      : failed("lists", "the logins of a user are not listed: signing out on all devices cannot work", {
           advice,
         }),
   ];
 }
 
-function lacking({ found, isCreatedByApp: isMade }: MissingTables): Check {
-  return isMade
+function reportMissingTables({ found, isCreatedByApp }: MissingTables): Check {
+  return isCreatedByApp
     ? warning("table", "the tables of the sessions are missing", {
         found,
-        advice: "the app creates them when it starts: run this again then",
+        advice: "the app creates them when it starts: run the doctor again afterwards",
       })
     : failed("table", "the tables of the sessions are missing", {
         found: `${found}, and this user may not create it`,
@@ -90,53 +101,52 @@ function lacking({ found, isCreatedByApp: isMade }: MissingTables): Check {
       });
 }
 
-function ofLosses(losses: readonly DurabilityRisk[] | undefined): Check[] {
-  if (!losses)
+function reportDurability(risks: readonly DurabilityRisk[] | undefined): Check[] {
+  if (!risks)
     return [
-      skipped("restart", "whether logins outlive a restart of the store", {
+      skipped("restart", "whether logins survive a restart of the store", {
         found: "this user may not read the store's settings",
       }),
     ];
-  const evictions = losses.filter(({ by }) => by === "eviction");
-  const atRestart = losses.filter(({ by }) => by === "restart");
+  const evictions = risks.filter(({ by }) => by === "eviction");
+  const atRestart = risks.filter(({ by }) => by === "restart");
   return [
-    ...evictions.map((loss) =>
-      warning("eviction", "the store removes logins when its memory is short", loss),
+    ...evictions.map((risk) =>
+      warning("eviction", "the store removes logins when its memory is short", risk),
     ),
-    ...atRestart.map((loss) => warning("restart", "logins may not outlive a restart of the store", loss)),
-    ...(atRestart.length === 0 ? [ok("restart", "logins outlive a restart of the store")] : []),
+    ...atRestart.map((risk) => warning("restart", "logins may not survive a restart of the store", risk)),
+    ...(atRestart.length === 0 ? [ok("restart", "logins survive a restart of the store")] : []),
   ];
 }
 
-/** Checks a client or an adapter of the application's, which is the only connection. */
-async function checkGiven(given: StoreObject): Promise<Check[]> {
+/** Checks a client or an adapter of the application. Its only connection plays both parts. */
+async function checkStoreObject(given: StoreObject): Promise<Check[]> {
   try {
     const { store } = openStore(given, { warn: () => {}, shouldCreateTables: false });
-    const trial = probeStores(store, store).then((probed) => ofTrial(probed, OPTION));
-    return await withTimeout(trial.then(withRestart), AT_MOST_MS, () => [unreachable("no answer in time")]);
+    const checks = probeStores(store, store).then((probed) => [
+      ...reportProbe(probed, STORE_OPTION),
+      skipped("restart", "whether logins survive a restart of the store", { found: "a store of your own" }),
+    ]);
+    return await withTimeout(checks, TIMEOUT_MS, () => [createUnreachable("no answer in time")]);
   } catch (error) {
-    return [notUsable(error)];
+    return [createUnusable(error)];
   }
 }
 
-const OPTION = "the option store: its methods, each of which must be one step in the database";
+const STORE_OPTION = "the option store: each of its methods must be one atomic step in the database";
 
-const withRestart = (checks: Check[]): Check[] => [
-  ...checks,
-  skipped("restart", "whether logins outlive a restart of the store", { found: "a store of your own" }),
-];
-
-function notUsable(error: unknown): Check {
+function createUnusable(error: unknown): Check {
   if (error instanceof PortalAuthError && error.code === "options_invalid")
     return failed("reach", "the session store cannot be opened", {
       advice: String(error.detail).replace(/^\s*- /, ""),
     });
-  return unreachable(error instanceof Error ? describeConnectionError(error) : redactError(error));
+  return createUnreachable(error instanceof Error ? describeConnectionError(error) : redactError(error));
 }
 
-const unreachable = (found: string): Check =>
+const createUnreachable = (found: string): Check =>
   failed("reach", "the session store cannot be used", {
     found,
     advice:
-      "check SESSION_STORE_URL (option store): does the store run, can it be reached, are name and password right?",
+      "check SESSION_STORE_URL (option store): does the store run, is it reachable, " +
+      "are user name and password correct?",
   });

@@ -1,9 +1,15 @@
 import { toSingleLine } from "../util/to-single-line.js";
 
-/** failed: no login can work. warning: it may, and something should be looked at. skipped: it could not be looked at. */
+/**
+ * The result of a check.
+ *
+ * - "failed": users cannot sign in.
+ * - "warning": users can sign in, but something needs a review.
+ * - "skipped": the check was not possible.
+ */
 export type Verdict = "ok" | "warning" | "failed" | "skipped";
 
-/** What a check belongs to; DiagnoseOptions.skip leaves out whole groups. */
+/** A group of checks. `DiagnoseOptions.skip` omits whole groups. */
 export type CheckGroup = "options" | "portal" | "credentials" | "redirect" | "cookies" | "store";
 
 export const GROUPS: readonly CheckGroup[] = [
@@ -15,35 +21,40 @@ export const GROUPS: readonly CheckGroup[] = [
   "store",
 ];
 
-/** One thing that was looked at. Nothing secret stands in it. */
+/** One check and its result, without secrets. */
 export interface Check {
-  /** What it belongs to. */
+  /** The group of the check. */
   readonly group: CheckGroup;
-  /** Stable within a major version: for machines. */
+  /** An identifier for programs, stable within a major version. */
   readonly id: string;
-  /** Whether it is as it should be. */
+  /** The result. */
   readonly verdict: Verdict;
-  /** What was looked at, or what is wrong, in words. */
+  /** Describes what was checked, or what is wrong. */
   readonly title: string;
-  /** What was seen. */
+  /** The value or the response that the check has found. */
   readonly found?: string;
-  /** What to do. */
+  /** Says what to do. */
   readonly advice?: string;
 }
 
-type Seen = { readonly found?: string | undefined; readonly advice?: string | undefined };
+interface CheckDetails {
+  readonly found?: string | undefined;
+  readonly advice?: string | undefined;
+}
 
-/** The checks of one group: a name for machines, a title for people, what was seen, what to do. */
-export function checksOf(group: CheckGroup) {
-  const check =
+/** Returns functions that create the checks of one group, by verdict. All texts become a single line. */
+export function createChecks(group: CheckGroup) {
+  const createFor =
     (verdict: Verdict) =>
-    (id: string, title: string, { found, advice }: Seen = {}): Check => ({
-      group,
-      id: `${group}.${id}`,
-      verdict,
-      title: toSingleLine(title),
-      ...(found !== undefined && { found: toSingleLine(found) }),
-      ...(advice !== undefined && { advice: toSingleLine(advice) }),
-    });
-  return { ok: check("ok"), warning: check("warning"), failed: check("failed"), skipped: check("skipped") };
+    (id: string, title: string, { found, advice }: CheckDetails = {}): Check => {
+      const check = { group, id: `${group}.${id}`, verdict, title: toSingleLine(title) };
+      const withFound = found === undefined ? check : { ...check, found: toSingleLine(found) };
+      return advice === undefined ? withFound : { ...withFound, advice: toSingleLine(advice) };
+    };
+  return {
+    ok: createFor("ok"),
+    warning: createFor("warning"),
+    failed: createFor("failed"),
+    skipped: createFor("skipped"),
+  };
 }

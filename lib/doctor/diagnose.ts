@@ -7,129 +7,140 @@ import type { PortalAuthOptions } from "../settings/portal-auth-options.js";
 import { resolveOptions } from "../settings/resolve-options.js";
 import type { Settings } from "../settings/settings.js";
 import { findVariableTypos } from "../settings/variable-typos.js";
-import { type Check, type CheckGroup, checksOf, GROUPS } from "./check.js";
-import { checkAuthorization, checkCredentials, credentialsSkipped } from "./check-credentials.js";
+import { type Check, type CheckGroup, createChecks, GROUPS } from "./check.js";
+import { checkAuthorization, checkCredentials, skipCredentials } from "./check-credentials.js";
 import { checkOptions } from "./check-options.js";
 import {
   checkClock,
   checkConnection,
   checkDocument,
   checkKeys,
-  discoveryFailed,
-  withoutPortal,
+  createDiscoveryFailure,
+  skipDocument,
 } from "./check-provider.js";
-import { checkAnswered, checkCookies, checkRedirect, type TrustProxy } from "./check-redirect.js";
+import { checkCallbackResponse, checkCookies, checkRedirect, type TrustProxy } from "./check-redirect.js";
 import { checkStore } from "./check-store.js";
-import { type Connection, probeConnection } from "./probe-connection.js";
+import { probeConnection } from "./probe-connection.js";
 
-/** What diagnose() looks at beside the options. */
+/** Options of diagnose(), besides those of portalAuth(). */
 export interface DiagnoseOptions {
-  /** Default process.env. */
+  /** The environment to read variables from. Default process.env. */
   readonly env?: NodeJS.ProcessEnv;
-  /** The application, to look at its `trust proxy`. */
+  /** The application, to check its `trust proxy`. */
   readonly app?: Application;
-  /** Groups that are left out, e.g. `["credentials"]` for a readiness route that is asked every second. Default none. */
+  /**
+   * Groups to omit, e.g. `["credentials"]` for a readiness route that is requested every second. Default
+   * none.
+   */
   readonly skip?: readonly CheckGroup[];
 }
 
-/** What diagnose() has found. */
+/** The result of diagnose(). */
 export interface Diagnosis {
-  /** Whether a login can work: no check has failed. */
+  /** Whether sign-in should work: no check has failed. */
   readonly ok: boolean;
-  /** Each thing that was looked at, in the order in which it should be put right. */
+  /** All checks, in the order in which problems should be fixed. */
   readonly checks: readonly Check[];
 }
 
-/** See index.ts, which loads this. */
+/** Decides whether a group of checks is requested. */
+type IsRequested = (group: CheckGroup) => boolean;
+
+/** Runs all requested checks. index.ts documents it. */
 export async function diagnose(
   options: PortalAuthOptions,
   { env, app, skip = [] }: DiagnoseOptions,
 ): Promise<Diagnosis> {
   const unknown = skip.find((group) => !GROUPS.includes(group));
   if (unknown !== undefined)
-    throw new TypeError(`diagnose: there is no group ${unknown}; there are ${GROUPS.join(", ")}`);
+    throw new TypeError(`diagnose: there is no group ${unknown}; the groups are ${GROUPS.join(", ")}`);
   const resolved = resolveOptions(options, env);
   const { settings } = resolved;
-  const wants: Wants = (group) => !skip.includes(group);
-  const rest = settings
-    ? await checkSettings(settings, proxyOf(app), wants)
-    : notYet.filter(({ group }) => wants(group));
-  const checks = [...(wants("options") ? checkOptions(resolved, findVariableTypos(env)) : []), ...rest];
-  const isOk = settings !== undefined && checks.every(({ verdict }) => verdict !== "failed");
-  return { ok: isOk, checks };
+  const isRequested: IsRequested = (group) => !skip.includes(group);
+  const others = settings
+    ? await checkSettings(settings, getTrustProxy(app), isRequested)
+    : skipped.filter(({ group }) => isRequested(group));
+  const checks = [
+    ...(isRequested("options") ? checkOptions(resolved, findVariableTypos(env)) : []),
+    ...others,
+  ];
+  const ok = settings !== undefined && checks.every(({ verdict }) => verdict !== "failed");
+  return { ok, checks };
 }
 
-/** Half of the options say nothing sure about the rest. */
-const notYet: readonly Check[] = (["portal", "credentials", "redirect", "cookies", "store"] as const).map(
-  (group) => checksOf(group).skipped("options", "not looked at before the options are right"),
+/** The other groups while options are invalid: half of the options prove nothing about them. */
+const skipped: readonly Check[] = (["portal", "credentials", "redirect", "cookies", "store"] as const).map(
+  (group) => createChecks(group).skipped("options", "not checked until the options are valid"),
 );
 
-const proxyOf = (app: Application | undefined): TrustProxy =>
+const getTrustProxy = (app: Application | undefined): TrustProxy =>
   app && { trusts: Boolean(app.get("trust proxy")) };
 
-type Wants = (group: CheckGroup) => boolean;
-
-async function checkSettings(settings: Settings, proxy: TrustProxy, wants: Wants): Promise<Check[]> {
-  const [atPortal, answered, inStore] = await Promise.all([
-    wants("portal") || wants("credentials") ? checkPortal(settings, wants) : [],
-    wants("redirect") ? checkAnswered(settings) : [],
-    wants("store") ? checkStore(settings) : [],
+async function checkSettings(
+  settings: Settings,
+  proxy: TrustProxy,
+  isRequested: IsRequested,
+): Promise<Check[]> {
+  const [provider, callback, store] = await Promise.all([
+    isRequested("portal") || isRequested("credentials") ? checkProvider(settings, isRequested) : [],
+    isRequested("redirect") ? checkCallbackResponse(settings) : [],
+    isRequested("store") ? checkStore(settings) : [],
   ]);
   return [
-    ...atPortal,
-    ...(wants("redirect") ? checkRedirect(settings) : []),
-    ...answered,
-    ...(wants("cookies") ? checkCookies(settings, proxy) : []),
-    ...inStore,
+    ...provider,
+    ...(isRequested("redirect") ? checkRedirect(settings) : []),
+    ...callback,
+    ...(isRequested("cookies") ? checkCookies(settings, proxy) : []),
+    ...store,
   ];
 }
 
-/** One after the other: what comes later needs what came before. */
-async function checkPortal(settings: Settings, wants: Wants): Promise<Check[]> {
-  const [connection, found] = await Promise.all([
+/** Checks connection, discovery, keys and credentials, which depend on each other in this order. */
+async function checkProvider(settings: Settings, isRequested: IsRequested): Promise<Check[]> {
+  const [connection, discovery] = await Promise.all([
     probeConnection(getProbeUrl(settings), settings.httpTimeout),
-    discovered(settings),
+    discover(settings),
   ]);
-  const first = (seen: Connection) => (wants("portal") ? checkConnection(seen) : []);
-  const cannotGoOn = (reason: string) => [
-    ...(wants("portal") ? withoutPortal(reason) : []),
-    ...(wants("credentials") ? credentialsSkipped(reason) : []),
-  ];
-  // a plain socket does not know the way out that fetch has been told of: a proxy
-  if (found.portal && connection.failure)
+  if (discovery.provider) {
+    // The probe's socket does not know the proxy that fetch uses.
+    const isViaProxy = connection.failure !== undefined;
+    const reached = isViaProxy ? { host: `${connection.host} (via a proxy)` } : connection;
     return [
-      ...first({ host: `${connection.host} (by a proxy)` }),
-      ...(await checkDiscovered(found.portal, wants)),
+      ...(isRequested("portal") ? checkConnection(reached) : []),
+      ...(await checkDiscovered(discovery.provider, isRequested)),
     ];
-  if (found.portal) return [...first(connection), ...(await checkDiscovered(found.portal, wants))];
-  if (connection.failure) return [...first(connection), ...cannotGoOn("the portal cannot be reached")];
+  }
+  const reason = connection.failure ? "the provider cannot be reached" : "without the discovery document";
   return [
-    ...first(connection),
-    discoveryFailed(found.failure),
-    ...cannotGoOn("without the discovery document"),
+    ...(isRequested("portal") ? checkConnection(connection) : []),
+    ...(connection.failure ? [] : [createDiscoveryFailure(discovery.failure)]),
+    ...(isRequested("portal") ? skipDocument(reason) : []),
+    ...(isRequested("credentials") ? skipCredentials(reason) : []),
   ];
 }
 
-type Discovered =
-  | { readonly portal: Provider; readonly failure?: never }
-  | { readonly portal?: never; readonly failure: PortalAuthError };
+type Discovery =
+  | { readonly provider: Provider; readonly failure?: never }
+  | { readonly provider?: never; readonly failure: PortalAuthError };
 
-const discovered = (settings: Settings): Promise<Discovered> =>
+const discover = (settings: Settings): Promise<Discovery> =>
   createDiscovery(settings)().then(
-    (provider) => ({ portal: provider }),
+    (provider) => ({ provider }),
     (failure: PortalAuthError) => ({ failure }),
   );
 
-async function checkDiscovered(provider: Provider, wants: Wants): Promise<Check[]> {
+async function checkDiscovered(provider: Provider, isRequested: IsRequested): Promise<Check[]> {
   const { document, aheadSeconds } = await readDocument(provider).catch(() => NOTHING_READ);
-  const keys = wants("portal") ? checkKeys(provider) : undefined;
-  const credentials = wants("credentials") ? [checkCredentials(provider), checkAuthorization(provider)] : [];
+  const keys = isRequested("portal") ? checkKeys(provider) : undefined;
+  const credentials = isRequested("credentials")
+    ? [checkCredentials(provider), checkAuthorization(provider)]
+    : [];
   return [
-    ...(wants("portal") ? checkDocument(provider, document) : []),
+    ...(isRequested("portal") ? checkDocument(provider, document) : []),
     ...(keys ? [await keys, checkClock(aheadSeconds, provider.settings)] : []),
     ...(await Promise.all(credentials)),
   ];
 }
 
-/** It was read a moment ago. */
+/** Discovery has read the document a moment ago, so a failure to read it again is not worth a check. */
 const NOTHING_READ = { document: {}, aheadSeconds: undefined };

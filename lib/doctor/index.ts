@@ -5,20 +5,23 @@ export type { Check, CheckGroup, Verdict } from "./check.js";
 export type { DiagnoseOptions, Diagnosis } from "./diagnose.js";
 
 /**
- * Looks whether logins can work with these options: the options by themselves, the portal, the credentials, the redirect
- * address, the cookies, the session store. It changes nothing: at the portal a code that was made up is refused; in the
- * store a session of a minute is written under a random id and taken away again. Nothing secret stands in what it gives.
- * It takes as long as the portal and the store take, each request at most `httpTimeout`; whatever they do is told, and
+ * Checks whether users can sign in with these options. It checks the options, the provider, the credentials,
+ * the redirect URI, the cookies and the session store.
+ *
+ * It changes nothing. The provider gets a made-up code, which it rejects. The store gets a record under a
+ * random key. The record is removed again, and expires after a minute in any case. The result contains no
+ * secrets. Each request takes at most `httpTimeout`. A provider or a store that fails is reported as a check,
  * not thrown.
  *
- * @param options as given to portalAuth(); what is left out comes from the environment
- * @throws TypeError a group to be left out that does not exist
+ * @param options The options of portalAuth(). Omitted options come from the environment.
+ * @param more What to check, and with which environment.
+ * @throws TypeError if `skip` names a group that does not exist
  */
 export async function diagnose(
   options: PortalAuthOptions = {},
   more: DiagnoseOptions = {},
 ): Promise<Diagnosis> {
-  // loaded when somebody asks: an app that only logs people in need not wait for it when it starts
+  // The doctor is loaded at the first call, so that it does not delay the start of apps that never call it.
   const doctor = await import("./diagnose.js");
   return doctor.diagnose(options, more);
 }

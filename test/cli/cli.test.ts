@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([provider.close(), rm(folder, { recursive: true })]));
 
-const good = () => ({
+const createEnv = () => ({
   PORTAL_ISSUER: provider.issuer,
   PORTAL_PROFILE: "tencent-ciam",
   PORTAL_CLIENT_ID: "app",
@@ -35,49 +35,50 @@ const good = () => ({
   SESSION_SECRET: SECRET,
 });
 
-/** The built command, as a shell runs it; whatever it prints is looked through for secrets. */
+/** Runs the built command in a new process, and checks that its output contains no secret and no stack. */
 function run(args: string[], env: Record<string, string> = {}) {
-  const ran = new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
+  const result = new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
     execFile(process.execPath, [MAIN, ...args], { env, cwd: folder }, (error, stdout, stderr) =>
       resolve({ code: error ? Number(error.code) : 0, stdout, stderr }),
     );
   });
-  return ran.then((printed) => {
-    const all = printed.stdout + printed.stderr;
+  return result.then((output) => {
+    const all = output.stdout + output.stderr;
     for (const secret of [SECRET, CLIENT_SECRET]) expect(all).not.toContain(secret);
-    expect(all).not.toMatch(/^\s+at .+:\d+:\d+/m); // a stack
-    return printed;
+    expect(all).not.toMatch(/^\s+at .+:\d+:\d+/m); // a line of a stack
+    return output;
   });
 }
 
 describe("doctor", () => {
-  test("ends with 0 when a login can work, each check on a line", async () => {
-    const { code, stdout, stderr } = await run(["doctor"], good());
+  test("exits with 0 if sign-in should work, and prints a line for each check", async () => {
+    const { code, stdout, stderr } = await run(["doctor"], createEnv());
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout).toContain(
-      "\nCredentials\n  ✓ the portal takes client id and secret  invalid_grant to a made-up code\n",
+      "\nCredentials\n  ✓ the provider accepts client id and secret  invalid_grant to a made-up code\n",
     );
-    expect(stdout.trimEnd()).toMatch(/A login can work\. 2 warnings are to be looked at\.$/);
+    expect(stdout.trimEnd()).toMatch(/Sign-in should work\. Review 2 warnings\.$/);
   });
 
-  test("ends with 1 when none can, and says what to do first", async () => {
-    const { code, stdout } = await run(["doctor"], { ...good(), PORTAL_CLIENT_ID: "another" });
+  test("exits with 1 if sign-in cannot work, and prints what to do first", async () => {
+    const { code, stdout } = await run(["doctor"], { ...createEnv(), PORTAL_CLIENT_ID: "another" });
     expect(code).toBe(1);
-    expect(stdout).toMatch(/✗ the portal does not know the client id .*\n {6}compare PORTAL_CLIENT_ID/);
-    expect(stdout.trimEnd()).toMatch(/No login can work yet\. First: compare PORTAL_CLIENT_ID.*$/);
+    expect(stdout).toMatch(/✗ the provider does not know the client id .*\n {6}compare PORTAL_CLIENT_ID/);
+    expect(stdout.trimEnd()).toMatch(/Sign-in cannot work yet\. First: compare PORTAL_CLIENT_ID.*$/);
   });
 
-  test("reads a file of variables that Windows has saved: with a byte order mark and CRs", async () => {
+  test("reads an env file with a byte order mark and CRLF line ends, as Windows saves it", async () => {
     const file = join(folder, "windows.env");
-    const lines = Object.entries(good()).map(([name, value]) => `${name}=${value}\r\n`);
+    const lines = Object.entries(createEnv()).map(([name, value]) => `${name}=${value}\r\n`);
     await writeFile(file, `\uFEFF${lines.join("")}`);
     const { code, stdout } = await run(["doctor", "--env-file", file]);
-    expect([code, stdout.includes("A login can work.")]).toEqual([0, true]);
+    expect([code, stdout.includes("Sign-in should work.")]).toEqual([0, true]);
   });
 
-  test("reads files of variables: the later wins over the earlier, and a real variable over both", async () => {
-    const [first, second] = [join(folder, "first.env"), join(folder, "second.env")];
-    const { PORTAL_CLIENT_ID: _, ...rest } = good();
+  test("a later env file wins over an earlier one, and the environment over both", async () => {
+    const first = join(folder, "first.env");
+    const second = join(folder, "second.env");
+    const { PORTAL_CLIENT_ID: _, ...rest } = createEnv();
     const lines = Object.entries(rest).map(([name, value]) => `${name}=${value}`);
     await writeFile(first, [...lines, "PORTAL_CLIENT_ID=wrong", "PORTAL_HTTP_TIMEOUT=3"].join("\n"));
     await writeFile(second, "PORTAL_CLIENT_ID=app\nPORTAL_HTTP_TIMEOUT=4\n");
@@ -94,7 +95,7 @@ describe("doctor", () => {
     expect(configuration).toContainEqual(expect.objectContaining({ option: "clientId", value: "app" }));
   });
 
-  test("prints one JSON document for machines", async () => {
+  test("prints one JSON document with --json", async () => {
     const { code, stdout } = await run(["doctor", "--json"], {});
     expect(code).toBe(1);
     const { ok, checks, configuration } = JSON.parse(stdout);
@@ -102,24 +103,24 @@ describe("doctor", () => {
     expect(checks).toContainEqual(expect.objectContaining({ id: "options.issuer", verdict: "failed" }));
   });
 
-  test("explains the configuration as a table, secrets by their length", async () => {
-    const { stdout } = await run(["doctor", "--explain"], good());
+  test("prints the configuration as a table, with only the length of a secret", async () => {
+    const { stdout } = await run(["doctor", "--explain"], createEnv());
     expect(stdout).toMatch(/^ {2}issuer +PORTAL_ISSUER +variable +http:\/\/127\.0\.0\.1:\d+$/m);
     expect(stdout).toMatch(/^ {2}secret +SESSION_SECRET +variable +set, 43 characters$/m);
     expect(stdout).toMatch(/^ {2}nonce +PORTAL_NONCE +profile +optional$/m);
   });
 
-  test("colours nothing that goes to a file, and what it is told to", async () => {
-    expect((await run(["doctor"], good())).stdout).not.toContain("\u001b[");
-    expect((await run(["doctor", "--color"], good())).stdout).toContain("\u001b[32m");
-    expect((await run(["doctor", "--no-color"], { ...good(), FORCE_COLOR: "1" })).stdout).not.toContain(
+  test("prints colours to a file only with --color", async () => {
+    expect((await run(["doctor"], createEnv())).stdout).not.toContain("\u001b[");
+    expect((await run(["doctor", "--color"], createEnv())).stdout).toContain("\u001b[32m");
+    expect((await run(["doctor", "--no-color"], { ...createEnv(), FORCE_COLOR: "1" })).stdout).not.toContain(
       "\u001b[",
     );
   });
 
-  test("lets nothing through to a terminal that a variable may hold", async () => {
-    const { stdout } = await run(["doctor"], { ...good(), PORTAL_CLIENT_ID: "a\u001b[31mb\u0007" });
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this is about
+  test("removes control characters of variables from the output", async () => {
+    const { stdout } = await run(["doctor"], { ...createEnv(), PORTAL_CLIENT_ID: "a\u001b[31mb\u0007" });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the test looks for control characters
     expect(stdout).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);
   });
 });
@@ -142,7 +143,7 @@ describe("explain", () => {
     expect(findErrorSection("toString")).toBeUndefined();
   });
 
-  test("names the near ones for a code that does not exist", async () => {
+  test("suggests similar codes for an unknown code", async () => {
     const { code, stderr } = await run(["explain", "login_cookie_missing"]);
     expect(code).toBe(2);
     expect(stderr).toContain("Did you mean");
@@ -150,9 +151,9 @@ describe("explain", () => {
   });
 });
 
-describe("what is not understood", () => {
+describe("command line", () => {
   test.each([[["fly"]], [["doctor", "--fast"]], [["explain"]], [["toString"]]])(
-    "ends with 2 and the usage: %j",
+    "exits with 2 and prints the usage for invalid arguments: %j",
     async (args) => {
       const { code, stdout, stderr } = await run(args);
       expect([code, stdout]).toEqual([2, ""]);
@@ -160,13 +161,14 @@ describe("what is not understood", () => {
     },
   );
 
-  test("a file of variables that is not there is told", async () => {
+  test("a missing env file is reported", async () => {
     const { code, stderr } = await run(["doctor", "--env-file", "nowhere.env"]);
-    expect(code).toBeGreaterThan(1); // by us, or by Node 20, which reads its own option wherever it stands
+    // The code is 2, or that of Node 20, which reads the option --env-file of a script itself.
+    expect(code).toBeGreaterThan(1);
     expect(stderr).toContain("nowhere.env");
   });
 
-  test("help and version are there", async () => {
+  test("prints the help and the version", async () => {
     expect((await run([])).stdout).toContain("Usage:");
     expect((await run(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });

@@ -9,22 +9,29 @@ import { generate } from "selfsigned";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import type { Check, Diagnosis } from "../../lib/index.js";
 
-// A CA is something that Node.js reads when it starts: so each diagnosis is one of the command, in a process of its own.
+// Node.js reads NODE_EXTRA_CA_CERTS only at start-up. Therefore each test runs the doctor in a new process.
 
 const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const DAY_MS = 86_400_000;
 
-type Made = Awaited<ReturnType<typeof generate>>;
-interface Wish {
-  /** Days from now. */
+type GeneratedCertificate = Awaited<ReturnType<typeof generate>>;
+interface CertificateOptions {
+  /** Start of the validity, in days from now. */
   readonly from?: number;
+  /** End of the validity, in days from now. */
   readonly to?: number;
   readonly host?: string;
-  readonly ca?: Made;
+  readonly ca?: GeneratedCertificate;
   readonly isCa?: boolean;
 }
 
-function make({ from = -1, to = 90, host = "localhost", ca, isCa = false }: Wish = {}): Promise<Made> {
+function generateCertificate({
+  from = -1,
+  to = 90,
+  host = "localhost",
+  ca,
+  isCa = false,
+}: CertificateOptions = {}): Promise<GeneratedCertificate> {
   return generate([{ name: "commonName", value: isCa ? `CA ${host}` : host }], {
     keySize: 2048,
     notBeforeDate: new Date(Date.now() + from * DAY_MS),
@@ -38,21 +45,27 @@ function make({ from = -1, to = 90, host = "localhost", ca, isCa = false }: Wish
   });
 }
 
-let root: Made;
+let root: GeneratedCertificate;
 beforeAll(async () => {
-  root = await make({ isCa: true, host: "of this house" });
+  root = await generateCertificate({ isCa: true, host: "of the company" });
 });
 
-/** What the doctor says of a portal that shows this certificate, where this CA is trusted. */
-async function look(shown: Made, chain: readonly Made[], trusted?: Made): Promise<Check | undefined> {
+/** Returns the doctor's check of this certificate and its chain. `trusted` is the CA that the doctor trusts. */
+async function checkCertificate(
+  certificate: GeneratedCertificate,
+  chain: readonly GeneratedCertificate[],
+  trusted?: GeneratedCertificate,
+): Promise<Check | undefined> {
   const server = createServer({
-    key: shown.private,
-    cert: [shown, ...chain].map(({ cert }) => cert).join("\n"),
+    key: certificate.private,
+    cert: [certificate, ...chain].map(({ cert }) => cert).join("\n"),
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const folder = await mkdtemp(join(tmpdir(), "portal-auth-ca-"));
   onTestFinished(() => rm(folder, { recursive: true }));
-  onTestFinished(() => void server.close());
+  onTestFinished(() => {
+    server.close();
+  });
   await writeFile(join(folder, "ca.pem"), trusted?.cert ?? "");
   const env = {
     PORTAL_ISSUER: `https://localhost:${(server.address() as AddressInfo).port}`,
@@ -63,21 +76,21 @@ async function look(shown: Made, chain: readonly Made[], trusted?: Made): Promis
     SESSION_SECRET: "k7".repeat(20),
     ...(trusted && { NODE_EXTRA_CA_CERTS: join(folder, "ca.pem") }),
   };
-  const printed = await new Promise<string>((resolve) => {
+  const output = await new Promise<string>((resolve) => {
     execFile(process.execPath, [MAIN, "doctor", "--json"], { env }, (_error, stdout) => resolve(stdout));
   });
-  const { checks } = JSON.parse(printed) as Diagnosis;
+  const { checks } = JSON.parse(output) as Diagnosis;
   return checks.find(({ id }) => id === "portal.certificate");
 }
 
-test("of a CA that NODE_EXTRA_CA_CERTS names is trusted, with the days that are left", async () => {
-  const seen = await look(await make({ ca: root }), [], root);
+test("a certificate of a CA in NODE_EXTRA_CA_CERTS is trusted", async () => {
+  const seen = await checkCertificate(await generateCertificate({ ca: root }), [], root);
   expect(seen).toMatchObject({ verdict: "ok", title: "the certificate is trusted" });
-  expect(seen?.found).toMatch(/^by CA of this house, 8[89] days left$/);
+  expect(seen?.found).toMatch(/^by CA of the company, 8[89] days left$/);
 });
 
-test("of a CA that nobody has named is not, and the variable is named", async () => {
-  const seen = await look(await make({ ca: root }), []);
+test("a certificate of an unknown CA fails, with NODE_EXTRA_CA_CERTS as advice", async () => {
+  const seen = await checkCertificate(await generateCertificate({ ca: root }), []);
   expect(seen).toMatchObject({
     verdict: "failed",
     found: expect.stringContaining("UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
@@ -85,35 +98,45 @@ test("of a CA that nobody has named is not, and the variable is named", async ()
   expect(seen?.advice).toMatch(/NODE_EXTRA_CA_CERTS=.*where the process is started/);
 });
 
-test("that ends in a week is told in time", async () => {
-  const seen = await look(await make({ ca: root, to: 7.5 }), [], root);
-  expect(seen).toMatchObject({ verdict: "warning", title: "the certificate ends soon" });
+test("a certificate that expires in a week is a warning", async () => {
+  const seen = await checkCertificate(await generateCertificate({ ca: root, to: 7.5 }), [], root);
+  expect(seen).toMatchObject({ verdict: "warning", title: "the certificate expires soon" });
   expect(seen?.found).toContain("7 days left");
 });
 
-test.each<[string, Wish, RegExp, RegExp]>([
+test.each<[string, CertificateOptions, RegExp, RegExp]>([
   [
-    "that has ended",
+    "an expired certificate",
     { from: -9, to: -1 },
-    /CERT_HAS_EXPIRED.*good until .* GMT/,
+    /CERT_HAS_EXPIRED.*valid until .* GMT/,
     /must renew its certificate/,
   ],
-  ["that is not good yet", { from: 1, to: 9 }, /CERT_NOT_YET_VALID/, /this machine's clock is wrong/],
-  ["of another host", { host: "other.example" }, /ALTNAME/, /for another host: look at PORTAL_ISSUER/],
-])("%s is told by its cause", async (_what, wish, found, advice) => {
-  const seen = await look(await make({ ...wish, ca: root }), [], root);
+  [
+    "a certificate that is not valid yet",
+    { from: 1, to: 9 },
+    /CERT_NOT_YET_VALID/,
+    /this machine's clock is wrong/,
+  ],
+  [
+    "a certificate for another host",
+    { host: "other.example" },
+    /ALTNAME/,
+    /for another host: check PORTAL_ISSUER/,
+  ],
+])("%s is reported with its cause", async (_certificate, options, found, advice) => {
+  const seen = await checkCertificate(await generateCertificate({ ...options, ca: root }), [], root);
   expect(seen).toMatchObject({ verdict: "failed", title: "the certificate is not trusted" });
   expect(seen?.found).toMatch(found);
   expect(seen?.advice).toMatch(advice);
 });
 
-test("whose chain is not sent whole is told so, and with the whole one all is well", async () => {
-  const between = await make({ ca: root, isCa: true, host: "between" });
-  const leaf = await make({ ca: between });
-  const seen = await look(leaf, [], root);
+test("an incomplete certificate chain is reported, and a complete one is trusted", async () => {
+  const intermediate = await generateCertificate({ ca: root, isCa: true, host: "intermediate" });
+  const leaf = await generateCertificate({ ca: intermediate });
+  const seen = await checkCertificate(leaf, [], root);
   expect(seen).toMatchObject({
     verdict: "failed",
     advice: expect.stringContaining("does not send the whole chain"),
   });
-  expect(await look(leaf, [between], root)).toMatchObject({ verdict: "ok" });
+  expect(await checkCertificate(leaf, [intermediate], root)).toMatchObject({ verdict: "ok" });
 });

@@ -29,7 +29,7 @@ const CLIENT_SECRET = randomBytes(24).toString("base64url");
 const SECRET = randomBytes(32).toString("base64url");
 const REDIRECT = `http://127.0.0.1:${await freePort()}/callback`;
 
-async function startPortalFor(more: Partial<LocalProviderOptions> = {}) {
+async function startProvider(more: Partial<LocalProviderOptions> = {}) {
   const provider = await startLocalProvider({
     clientId: "app",
     clientSecret: CLIENT_SECRET,
@@ -50,8 +50,8 @@ const optionsFor = (issuer: string): PortalAuthOptions => ({
   secret: SECRET,
 });
 
-/** Each diagnosis is looked through for what must not stand in it. */
-async function look(options: PortalAuthOptions, more: DiagnoseOptions = {}) {
+/** Runs the doctor, and checks that its result contains no secret. */
+async function runDoctor(options: PortalAuthOptions, more: DiagnoseOptions = {}) {
   const { ok, checks } = await diagnose(options, { env: {}, ...more });
   const all = JSON.stringify(checks);
   for (const secret of [CLIENT_SECRET, SECRET]) expect(all).not.toContain(secret);
@@ -66,9 +66,9 @@ async function serve(listener: RequestListener): Promise<string> {
   return listen(server);
 }
 
-test("where all is well a login can work, and nothing has failed", async () => {
-  const provider = await startPortalFor();
-  const { ok, verdicts, find } = await look(optionsFor(provider.issuer));
+test("reports a working configuration as ok", async () => {
+  const provider = await startProvider();
+  const { ok, verdicts, find } = await runDoctor(optionsFor(provider.issuer));
   expect(ok).toBe(true);
   expect(verdicts).toEqual({
     "options.issuer": "ok",
@@ -99,19 +99,19 @@ test("where all is well a login can work, and nothing has failed", async () => {
   expect(find("portal.userinfo")?.found).toBe(`${provider.issuer}/userinfo (profile tencent-ciam)`);
   expect(find("credentials.token")?.found).toBe("invalid_grant to a made-up code");
   expect(find("redirect.register")?.found).toBe(
-    `redirect address ${REDIRECT}, after a logout ${new URL("/", REDIRECT)}`,
+    `redirect URI ${REDIRECT}, after a logout ${new URL("/", REDIRECT)}`,
   );
 });
 
-test("a group that does not exist cannot be left out", async () => {
-  await expect(look({}, { skip: ["credential" as "credentials"] })).rejects.toThrow(
-    "diagnose: there is no group credential; there are options, portal, credentials",
+test("rejects an unknown group in skip", async () => {
+  await expect(runDoctor({}, { skip: ["credential" as "credentials"] })).rejects.toThrow(
+    "diagnose: there is no group credential; the groups are options, portal, credentials",
   );
 });
 
-test("nothing is changed at the portal: no token is given, and a login under way goes on", async () => {
-  const provider = await startPortalFor();
-  await look(optionsFor(provider.issuer));
+test("changes nothing at the provider and obtains no token", async () => {
+  const provider = await startProvider();
+  await runDoctor(optionsFor(provider.issuer));
   expect(provider.issued).toEqual([]);
   expect(provider.requests.map(({ path }) => path).sort()).toEqual([
     "/.well-known/openid-configuration",
@@ -123,8 +123,11 @@ test("nothing is changed at the portal: no token is given, and a login under way
 });
 
 describe("the options", () => {
-  test("are told one by one, missing and wrong ones with what to write; the rest is not looked at yet", async () => {
-    const { ok, find, verdicts } = await look({ redirectUri: "https://app.example/back", httpTimeout: 1000 });
+  test("missing and invalid options are reported with advice, and the other groups are skipped", async () => {
+    const { ok, find, verdicts } = await runDoctor({
+      redirectUri: "https://app.example/back",
+      httpTimeout: 1000,
+    });
     expect(ok).toBe(false);
     expect(find("options.issuer")).toMatchObject({
       verdict: "failed",
@@ -137,8 +140,8 @@ describe("the options", () => {
     expect(verdicts["store.options"]).toBe("skipped");
   });
 
-  test("come from the environment as the app's do; a name that is none is told", async () => {
-    const provider = await startPortalFor();
+  test("options come from the environment, and a misspelt variable is reported", async () => {
+    const provider = await startProvider();
     const env = {
       PORTAL_ISSUER: provider.issuer,
       PORTAL_PROFILE: "tencent-ciam",
@@ -148,14 +151,14 @@ describe("the options", () => {
       SESSION_SECRET: SECRET,
       PORTAL_CLIENTID: "app",
     };
-    const { ok, find } = await look({}, { env });
+    const { ok, find } = await runDoctor({}, { env });
     expect(ok).toBe(true);
     expect(find("options.clientSecret")?.found).toBe("set, 32 characters");
     expect(find("options.typo")?.advice).toMatch(/^PORTAL_CLIENTID is not a variable .*PORTAL_CLIENT_ID/);
   });
 
-  test("an option that does not exist is told", async () => {
-    const { find } = await look({
+  test("an unknown option is reported", async () => {
+    const { find } = await runDoctor({
       ...optionsFor("https://portal.example"),
       clientID: "app",
     } as PortalAuthOptions);
@@ -170,8 +173,8 @@ describe("the options", () => {
     "this is my very secret password!!",
     "0123456789abcdef0123456789abcdef",
     "ababababababababababababababababab",
-  ])("a secret that can be guessed is told: %j", async (secret) => {
-    const { find } = await look(
+  ])("a secret that can be guessed is a warning: %j", async (secret) => {
+    const { find } = await runDoctor(
       { ...optionsFor("https://portal.example"), secret },
       { skip: ["portal", "credentials"] },
     );
@@ -181,38 +184,43 @@ describe("the options", () => {
     });
   });
 
-  test.skipIf(process.platform === "win32")("a secret's file that everybody can read is told", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "doctor-"));
-    onTestFinished(() => rm(folder, { recursive: true }));
-    const file = join(folder, "secret");
-    await writeFile(file, SECRET);
-    const { secret: _, ...options } = optionsFor("https://portal.example");
-    const verdictWith = async (mode: number) => {
-      await chmod(file, mode);
-      const env = { SESSION_SECRET_FILE: file };
-      return (await look(options, { env, skip: ["portal", "credentials"] })).verdicts["options.secret"];
-    };
-    expect([await verdictWith(0o644), await verdictWith(0o600)]).toEqual(["warning", "ok"]);
-  });
+  test.skipIf(process.platform === "win32")(
+    "a secret's file that every user can read is a warning",
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), "doctor-"));
+      onTestFinished(() => rm(folder, { recursive: true }));
+      const file = join(folder, "secret");
+      await writeFile(file, SECRET);
+      const { secret: _, ...options } = optionsFor("https://portal.example");
+      const verdictWith = async (mode: number) => {
+        await chmod(file, mode);
+        const env = { SESSION_SECRET_FILE: file };
+        return (await runDoctor(options, { env, skip: ["portal", "credentials"] })).verdicts[
+          "options.secret"
+        ];
+      };
+      expect([await verdictWith(0o644), await verdictWith(0o600)]).toEqual(["warning", "ok"]);
+    },
+  );
 });
 
-describe("the portal", () => {
-  test("that nobody answers for is told by the reason, and what needs it is not looked at", async () => {
+describe("the provider", () => {
+  test("an unreachable provider is reported with the reason, and dependent checks are skipped", async () => {
     const issuer = `http://127.0.0.1:${await freePort()}`;
-    const { ok, find, verdicts } = await look(optionsFor(issuer));
+    const { ok, find, verdicts } = await runDoctor(optionsFor(issuer));
     expect(ok).toBe(false);
     expect(find("portal.connection")).toMatchObject({ verdict: "failed", found: "ECONNREFUSED" });
     expect([verdicts["portal.keys"], verdicts["credentials.token"]]).toEqual(["skipped", "skipped"]);
   });
 
-  test("whose name does not exist", async () => {
-    const { find } = await look(optionsFor("https://no-such-host.invalid"));
+  test("an unknown host name is reported", async () => {
+    const { find } = await runDoctor(optionsFor("https://no-such-host.invalid"));
     expect(find("portal.connection")?.found).toMatch(/^(ENOTFOUND|EAI_AGAIN)$/);
   });
 
-  test("that takes connections and says nothing", async () => {
+  test("a provider that accepts connections and does not respond is reported as a timeout", async () => {
     const issuer = await serve(() => {});
-    const { find } = await look({ ...optionsFor(issuer), httpTimeout: 0.1 });
+    const { find } = await runDoctor({ ...optionsFor(issuer), httpTimeout: 0.1 });
     expect(find("portal.discovery")).toMatchObject({ verdict: "failed", found: "portal_timeout" });
   });
 
@@ -221,34 +229,37 @@ describe("the portal", () => {
     ["discovery_invalid", html(200)],
     ["discovery_invalid", html(404)],
     ["portal_failed", html(503)],
-  ])("whose document is of no use: %s", async (code, answer) => {
-    const provider = await startPortalFor();
-    provider.answerNext("/.well-known/openid-configuration", answer, 2);
-    const { ok, find } = await look(optionsFor(provider.issuer));
+  ])("an invalid discovery document is reported: %s", async (code, response) => {
+    const provider = await startProvider();
+    provider.answerNext("/.well-known/openid-configuration", response, 2);
+    const { ok, find } = await runDoctor(optionsFor(provider.issuer));
     expect([ok, find("portal.discovery")?.found]).toEqual([false, code]);
   });
 
   test.each([
     ["http://127.0.0.1:1", "the document says http://127.0.0.1:1, PORTAL_ISSUER"],
     ["http://a:hunter2@127.0.0.1:1?x", "the document says something that is not an issuer, PORTAL_ISSUER"],
-  ])("whose document names another issuer is told with both: %j", async (issuer, told) => {
-    const provider = await startPortalFor();
-    provider.answerNext("/.well-known/openid-configuration", json(200, { issuer }), 2);
-    const { find } = await look(optionsFor(provider.issuer));
-    expect(find("portal.discovery")?.advice).toContain(`[${told}`);
-    expect(find("portal.discovery")?.advice).toContain(`(option issuer) says ${provider.issuer}`);
-  });
+  ])(
+    "the issuer of the document and PORTAL_ISSUER are reported if they differ: %j",
+    async (issuer, expected) => {
+      const provider = await startProvider();
+      provider.answerNext("/.well-known/openid-configuration", json(200, { issuer }), 2);
+      const { find } = await runDoctor(optionsFor(provider.issuer));
+      expect(find("portal.discovery")?.advice).toContain(`[${expected}`);
+      expect(find("portal.discovery")?.advice).toContain(`(option issuer) says ${provider.issuer}`);
+    },
+  );
 
   describe("over TLS", () => {
-    async function behindTls(more: Partial<PortalAuthOptions> = {}) {
-      const provider = await startPortalFor();
+    async function runDoctorBehindTls(more: Partial<PortalAuthOptions> = {}) {
+      const provider = await startProvider();
       const front = await startTlsFront(() => provider.issuer);
       onTestFinished(() => front.close());
-      return look({ ...optionsFor(front.url), ...more });
+      return runDoctor({ ...optionsFor(front.url), ...more });
     }
 
-    test("with a certificate of nobody known is told, with NODE_EXTRA_CA_CERTS", async () => {
-      const { ok, find, verdicts } = await behindTls();
+    test("an untrusted certificate is reported with NODE_EXTRA_CA_CERTS as advice", async () => {
+      const { ok, find, verdicts } = await runDoctorBehindTls();
       expect(ok).toBe(false);
       expect(find("portal.certificate")).toMatchObject({ verdict: "failed" });
       expect(find("portal.certificate")?.found).toContain("DEPTH_ZERO_SELF_SIGNED_CERT");
@@ -256,17 +267,17 @@ describe("the portal", () => {
       expect(verdicts["credentials.token"]).toBe("skipped");
     });
 
-    test("that speaks none at that port is told", async () => {
-      const issuer = (await startPortalFor()).issuer.replace("http:", "https:");
-      const { find } = await look(optionsFor(issuer));
-      expect(find("portal.connection")?.advice).toMatch(/speaks no TLS/);
+    test("a port without TLS is reported", async () => {
+      const issuer = (await startProvider()).issuer.replace("http:", "https:");
+      const { find } = await runDoctor(optionsFor(issuer));
+      expect(find("portal.connection")?.advice).toMatch(/does not use TLS/);
     });
   });
 
-  test("whose keys cannot check a signature", async () => {
-    const provider = await startPortalFor();
+  test("keys that cannot verify a signature are reported", async () => {
+    const provider = await startProvider();
     provider.alterKeys(() => ({ keys: [{ kty: "oct", k: "AAAA" }] }));
-    const { ok, find } = await look(optionsFor(provider.issuer));
+    const { ok, find } = await runDoctor(optionsFor(provider.issuer));
     expect(ok).toBe(false);
     expect(find("portal.keys")).toMatchObject({
       verdict: "failed",
@@ -274,18 +285,20 @@ describe("the portal", () => {
     });
   });
 
-  test("whose key set is empty, or no key set", async () => {
-    const provider = await startPortalFor();
+  test("an empty or invalid key set is reported", async () => {
+    const provider = await startProvider();
     provider.alterKeys(() => ({ keys: [] }));
-    expect((await look(optionsFor(provider.issuer))).find("portal.keys")?.found).toBe("the set is empty");
+    expect((await runDoctor(optionsFor(provider.issuer))).find("portal.keys")?.found).toBe(
+      "the set is empty",
+    );
     provider.answerNext("/oauth2/jwks", html(200));
-    expect((await look(optionsFor(provider.issuer))).find("portal.keys")?.found).toContain(
+    expect((await runDoctor(optionsFor(provider.issuer))).find("portal.keys")?.found).toContain(
       "portal_answer_invalid",
     );
   });
 
-  test("with a key that is too short, or unreadable, beside a good one", async () => {
-    const provider = await startPortalFor();
+  test("a short or unusable key beside a valid one is a warning", async () => {
+    const provider = await startProvider();
     provider.alterKeys(({ keys }) => ({
       keys: [
         ...keys,
@@ -294,7 +307,7 @@ describe("the portal", () => {
         { kty: "constructor", kid: "class" },
       ],
     }));
-    const { ok, find } = await look(optionsFor(provider.issuer));
+    const { ok, find } = await runDoctor(optionsFor(provider.issuer));
     expect(ok).toBe(true);
     expect(find("portal.keys")).toMatchObject({ verdict: "warning" });
     expect(find("portal.keys")?.found).toMatch(
@@ -308,21 +321,21 @@ describe("the portal", () => {
     [20, "warning"],
     [40, "failed"],
     [-3600, "failed"],
-  ])("whose clock is %i s ahead: %s", async (seconds, verdict) => {
-    const provider = await startPortalFor();
+  ])("a clock that is %i s ahead is reported as %s", async (seconds, verdict) => {
+    const provider = await startProvider();
     const issuer = await serve(async (req, res) => {
-      const answer = await fetch(provider.issuer + req.url);
-      const document = (await answer.text()).replaceAll(provider.issuer, issuer);
+      const response = await fetch(provider.issuer + req.url);
+      const document = (await response.text()).replaceAll(provider.issuer, issuer);
       const date = new Date(Date.now() + seconds * 1000).toUTCString();
-      res.writeHead(answer.status, { "content-type": "application/json", date }).end(document);
+      res.writeHead(response.status, { "content-type": "application/json", date }).end(document);
     });
-    const { verdicts, find } = await look(optionsFor(issuer), { skip: ["credentials"] });
+    const { verdicts, find } = await runDoctor(optionsFor(issuer), { skip: ["credentials"] });
     expect(verdicts["portal.clock"]).toBe(verdict);
     if (seconds !== 0) expect(find("portal.clock")?.found).toMatch(seconds > 0 ? /s ahead/ : /s behind/);
   });
 
-  test("that announces what does not fit is a warning for each", async () => {
-    const provider = await startPortalFor({ document: "full" });
+  test("each announced feature that does not fit the options is a warning", async () => {
+    const provider = await startProvider({ document: "full" });
     provider.alterDiscovery((document) => ({
       ...document,
       token_endpoint_auth_methods_supported: ["private_key_jwt"],
@@ -331,47 +344,54 @@ describe("the portal", () => {
       scopes_supported: ["openid"],
     }));
     const options = { ...optionsFor(provider.issuer), profile: "openid", scope: "openid email" } as const;
-    const { ok, verdicts } = await look(options);
+    const { ok, verdicts } = await runDoctor(options);
     expect(ok).toBe(true);
     for (const id of ["client_auth", "refresh", "pkce", "scope"])
       expect(verdicts[`portal.${id}`]).toBe("warning");
   });
 });
 
-describe("where the portal leads people", () => {
-  async function answeredBy(listener: RequestListener) {
+describe("the response at the redirect URI", () => {
+  async function checkResponseOf(listener: RequestListener) {
     const redirectUri = `${await serve(listener)}/callback`;
-    return (await look({ ...optionsFor("https://portal.invalid"), redirectUri })).find("redirect.answered");
+    return (await runDoctor({ ...optionsFor("https://portal.invalid"), redirectUri })).find(
+      "redirect.answered",
+    );
   }
 
-  test("an app answers whose portalAuth() is mounted there", async () => {
+  test("is ok if portalAuth() is mounted there", async () => {
     const app = express();
     app.use(portalAuth(optionsFor("https://portal.invalid")));
-    expect(await answeredBy(app)).toMatchObject({ verdict: "ok" });
+    expect(await checkResponseOf(app)).toMatchObject({ verdict: "ok" });
   });
 
-  test("something else answers, or one that is mounted elsewhere", async () => {
+  test("is a warning if portalAuth() is mounted elsewhere, or if another server responds", async () => {
     const app = express();
     app.use("/shop", portalAuth(optionsFor("https://portal.invalid")));
-    expect(await answeredBy(app)).toMatchObject({ verdict: "warning", found: "status 404" });
-    expect(await answeredBy((_req, res) => res.writeHead(204).end())).toMatchObject({ verdict: "warning" });
+    expect(await checkResponseOf(app)).toMatchObject({ verdict: "warning", found: "status 404" });
+    expect(await checkResponseOf((_req, res) => res.writeHead(204).end())).toMatchObject({
+      verdict: "warning",
+    });
   });
 
-  test("nobody answers now", async () => {
-    const { find } = await look(optionsFor("https://portal.invalid"));
+  test("is skipped if no server responds", async () => {
+    const { find } = await runDoctor(optionsFor("https://portal.invalid"));
     expect(find("redirect.answered")).toMatchObject({ verdict: "skipped" });
     expect(find("redirect.answered")?.found).toMatch(/ECONNREFUSED.*does it run/);
   });
 
-  test("a route that is turned off is a warning, and nobody is asked", async () => {
-    const { find } = await look({ ...optionsFor("https://portal.invalid"), routes: { callback: false } });
+  test("is not requested if the callback route is turned off, which is a warning", async () => {
+    const { find } = await runDoctor({
+      ...optionsFor("https://portal.invalid"),
+      routes: { callback: false },
+    });
     expect(find("redirect.route")).toMatchObject({ verdict: "warning" });
     expect(find("redirect.answered")).toBeUndefined();
   });
 });
 
-test("what is shown brings no control characters along, nor lines of its own", async () => {
-  const { checks } = await look({
+test("texts of checks contain no control characters and no line breaks", async () => {
+  const { checks } = await runDoctor({
     ...optionsFor("https://portal.invalid"),
     clientId: "\u001b[31ma\u009b2Jb\r\n✓ c",
   });
@@ -380,13 +400,13 @@ test("what is shown brings no control characters along, nor lines of its own", a
 });
 
 describe("the credentials", () => {
-  test("a client id that the portal does not know: the empty 401", async () => {
-    const provider = await startPortalFor();
-    const { ok, find } = await look({ ...optionsFor(provider.issuer), clientId: "another" });
+  test("an unknown client id, which gets an empty 401, is reported", async () => {
+    const provider = await startProvider();
+    const { ok, find } = await runDoctor({ ...optionsFor(provider.issuer), clientId: "another" });
     expect(ok).toBe(false);
     expect(find("credentials.token")).toMatchObject({
       verdict: "failed",
-      title: "the portal does not know the client id",
+      title: "the provider does not know the client id",
     });
     expect(find("credentials.authorize")).toMatchObject({ verdict: "failed" });
   });
@@ -406,79 +426,76 @@ describe("the credentials", () => {
       'token answered 401 invalid_client: "AADSTS7000222: The provided client secret keys are expired."',
     ],
   ])(
-    "a client that is refused, as %s does it (%i), is told with the id and the secret",
-    async (_who, status, body, found) => {
-      const provider = await startPortalFor({ document: "full" });
+    "a rejected client is reported with advice about id and secret (%s, status %i)",
+    async (_provider, status, body, found) => {
+      const provider = await startProvider({ document: "full" });
       provider.answerNext("/oauth2/token", json(status, body));
-      const { ok, find } = await look(optionsFor(provider.issuer));
+      const { ok, find } = await runDoctor(optionsFor(provider.issuer));
       expect(ok).toBe(false);
       expect(find("credentials.token")).toMatchObject({
         verdict: "failed",
-        title: "the portal does not take the client id and secret",
+        title: "the provider does not accept the client id and secret",
         found,
         advice: expect.stringMatching(/PORTAL_CLIENT_ID.*PORTAL_CLIENT_SECRET.*PORTAL_CLIENT_AUTH/),
       });
     },
   );
 
-  test("a really wrong client secret is seen by what the portal answers", async () => {
-    const provider = await startPortalFor();
-    const { ok, find } = await look({ ...optionsFor(provider.issuer), clientSecret: "wrong" });
+  test("a wrong client secret is reported", async () => {
+    const provider = await startProvider();
+    const { ok, find } = await runDoctor({ ...optionsFor(provider.issuer), clientSecret: "wrong" });
     expect([ok, find("credentials.token")?.verdict]).toEqual([false, "failed"]);
   });
 
   test.each([
-    ["an error that says nothing", json(400, { error: "invalid_request" }), "warning"],
-    [
-      "tokens, of all things",
-      json(200, { access_token: "t", token_type: "bearer", id_token: "x" }),
-      "failed",
-    ],
-    ["a page", html(200), "failed"],
-    ["a page that is not there", html(404), "failed"],
+    ["invalid_request, which proves nothing", json(400, { error: "invalid_request" }), "warning"],
+    ["tokens", json(200, { access_token: "t", token_type: "bearer", id_token: "x" }), "failed"],
+    ["an HTML page", html(200), "failed"],
+    ["404", html(404), "failed"],
     ["500", html(500), "failed"],
     ["503", json(503, { error: "temporarily_unavailable" }), "failed"],
     ["unsupported_grant_type", json(400, { error: "unsupported_grant_type" }), "failed"],
     ["unauthorized_client", json(400, { error: "unauthorized_client" }), "failed"],
-  ])("%s", async (_what, answer, verdict) => {
-    const provider = await startPortalFor();
-    provider.answerNext("/oauth2/token", answer);
-    const { ok, verdicts } = await look(optionsFor(provider.issuer));
+  ])("the token endpoint responds with %s", async (_response, response, verdict) => {
+    const provider = await startProvider();
+    provider.answerNext("/oauth2/token", response);
+    const { ok, verdicts } = await runDoctor(optionsFor(provider.issuer));
     expect([ok, verdicts["credentials.token"]]).toEqual([verdict === "warning", verdict]);
   });
 
-  test("an authorization endpoint that does not work", async () => {
-    const provider = await startPortalFor();
+  test("an authorization endpoint that does not work is reported", async () => {
+    const provider = await startProvider();
     provider.answerNext("/oauth2/authorize", html(500));
-    const { ok, find } = await look(optionsFor(provider.issuer));
+    const { ok, find } = await runDoctor(optionsFor(provider.issuer));
     expect([ok, find("credentials.authorize")?.title]).toEqual([
       false,
       "the authorization endpoint does not work",
     ]);
   });
 
-  test("an authorization endpoint that shows its login page at once", async () => {
-    const provider = await startPortalFor();
+  test("an authorization endpoint that responds with the login page is ok", async () => {
+    const provider = await startProvider();
     provider.answerNext("/oauth2/authorize", html(200));
-    expect((await look(optionsFor(provider.issuer))).verdicts["credentials.authorize"]).toBe("ok");
+    expect((await runDoctor(optionsFor(provider.issuer))).verdicts["credentials.authorize"]).toBe("ok");
   });
 
-  test("of a client without a secret no secret is spoken of", async () => {
-    const provider = await startPortalFor({ clientAuth: "none" });
+  test("the advice for a client without a secret does not mention a secret", async () => {
+    const provider = await startProvider({ clientAuth: "none" });
     const { clientSecret: _, ...options } = optionsFor(provider.issuer);
-    const title = async () => (await look({ ...options, clientAuth: "none" })).find("credentials.token");
-    expect(await title()).toMatchObject({ verdict: "ok", title: "the portal takes the client id" });
+    const checkToken = async () =>
+      (await runDoctor({ ...options, clientAuth: "none" })).find("credentials.token");
+    expect(await checkToken()).toMatchObject({ verdict: "ok", title: "the provider accepts the client id" });
     provider.answerNext("/oauth2/token", json(401, { error: "invalid_client" }));
-    expect(await title()).toMatchObject({
+    expect(await checkToken()).toMatchObject({
       verdict: "failed",
-      title: "the portal does not take a client without a secret",
+      title: "the provider does not accept a client without a secret",
       advice: expect.stringContaining("register it as public"),
     });
   });
 
-  test("a redirect address that is not registered", async () => {
-    const provider = await startPortalFor({ redirectUris: ["http://127.0.0.1:3000/other"] });
-    const { ok, find } = await look(optionsFor(provider.issuer));
+  test("a redirect URI that is not registered is reported", async () => {
+    const provider = await startProvider({ redirectUris: ["http://127.0.0.1:3000/other"] });
+    const { ok, find } = await runDoctor(optionsFor(provider.issuer));
     expect(ok).toBe(false);
     expect(find("credentials.authorize")).toMatchObject({
       verdict: "failed",
@@ -488,42 +505,46 @@ describe("the credentials", () => {
   });
 
   test.each([
-    ["error=invalid_scope", "failed", "the portal refuses the request: invalid_scope"],
-    ["error=login_required", "ok", "the portal takes the redirect address"],
-    ["error=%1b[31m", "failed", "the portal refuses the request: ??31m"],
-  ])("a portal that sends back at once with %s", async (query, verdict, title) => {
-    const provider = await startPortalFor();
+    ["error=invalid_scope", "failed", "the provider rejects the request: invalid_scope"],
+    ["error=login_required", "ok", "the provider accepts the redirect URI"],
+    ["error=%1b[31m", "failed", "the provider rejects the request: ??31m"],
+  ])("an immediate redirect back to the app with %s is reported as %s", async (query, verdict, title) => {
+    const provider = await startProvider();
     provider.answerNext("/oauth2/authorize", (_req, res) =>
       res.writeHead(302, { location: `${REDIRECT}?${query}&state=s` }).end(),
     );
-    const { find } = await look(optionsFor(provider.issuer));
+    const { find } = await runDoctor(optionsFor(provider.issuer));
     expect(find("credentials.authorize")).toMatchObject({ verdict, title });
     expect(find("credentials.authorize")?.found).toBe(`302 to ${REDIRECT}`);
   });
 });
 
-describe("redirect address and cookies", () => {
+describe("redirect URI and cookies", () => {
   const skip = ["portal", "credentials", "store"] as const;
 
-  test("localhost is told to who uses the portal, and the portal's own address to everybody", async () => {
+  test("localhost with the Tencent portal, and the provider's own origin, are warnings", async () => {
     const options = optionsFor("http://localhost:3000");
-    const { verdicts } = await look({ ...options, redirectUri: "http://localhost:3000/callback" }, { skip });
+    const { verdicts } = await runDoctor(
+      { ...options, redirectUri: "http://localhost:3000/callback" },
+      { skip },
+    );
     expect([verdicts["redirect.localhost"], verdicts["redirect.host"]]).toEqual(["warning", "warning"]);
   });
 
-  test("over https all cookies are __Host- and Secure, and the proxy is asked about", async () => {
+  test("over https all cookies have the prefix __Host- and Secure, and the proxy is checked", async () => {
     const options = { ...optionsFor("https://portal.example"), redirectUri: "https://app.example/callback" };
-    const { find, verdicts } = await look({ ...options, name: "staff", sameSite: "strict" }, { skip });
+    const { find, verdicts } = await runDoctor({ ...options, name: "staff", sameSite: "strict" }, { skip });
     expect(verdicts["redirect.scheme"]).toBe("ok");
     expect(find("cookies.flags")?.found).toBe(
-      "__Host-portal-session.staff (SameSite=Strict), __Host-portal-login.staff.… (SameSite=Lax); HttpOnly, Secure, Path=/",
+      "__Host-portal-session.staff (SameSite=Strict), __Host-portal-login.staff.… (SameSite=Lax); " +
+        "HttpOnly, Secure, Path=/",
     );
     expect(find("cookies.proxy")?.advice).toContain("X-Forwarded-Proto: https");
     const app = express();
-    expect((await look(options, { skip, app })).verdicts["cookies.proxy"]).toBe("warning");
+    expect((await runDoctor(options, { skip, app })).verdicts["cookies.proxy"]).toBe("warning");
     app.set("trust proxy", 1);
-    expect((await look(options, { skip, app })).verdicts["cookies.proxy"]).toBe("ok");
-    const without = await look({ ...options, tlsTerminated: true }, { skip, app: express() });
+    expect((await runDoctor(options, { skip, app })).verdicts["cookies.proxy"]).toBe("ok");
+    const without = await runDoctor({ ...options, tlsTerminated: true }, { skip, app: express() });
     expect(without.find("cookies.proxy")).toMatchObject({
       verdict: "ok",
       found: "PORTAL_TLS_TERMINATED is on: every request counts as https",
@@ -535,16 +556,16 @@ describe("the session store", () => {
   const skip = ["portal", "credentials"] as const;
   const optionsWith = (more: PortalAuthOptions) => ({ ...optionsFor("https://portal.example"), ...more });
 
-  test("in memory is a warning", async () => {
-    const { ok, find } = await look(optionsFor("https://portal.example"), { skip });
+  test("sessions in memory are a warning", async () => {
+    const { ok, find } = await runDoctor(optionsFor("https://portal.example"), { skip });
     expect([ok, find("store.kind")?.verdict]).toEqual([true, "warning"]);
   });
 
   test.each([
-    ["an adapter of the app's", createMinimalRecords],
+    ["an adapter", createMinimalRecords],
     ["a store of createStore()", () => createStore("memory:")],
-  ])("of the app's own is tried: %s", async (_what, create) => {
-    const { ok, verdicts } = await look(optionsWith({ store: create() }), { skip });
+  ])("a store of the app is checked: %s", async (_store, create) => {
+    const { ok, verdicts } = await runDoctor(optionsWith({ store: create() }), { skip });
     expect(ok).toBe(true);
     expect(verdicts).toMatchObject({
       "store.reach": "ok",
@@ -555,18 +576,18 @@ describe("the session store", () => {
     });
   });
 
-  test("of the app's own is left as it was", async () => {
+  test("the checks leave no entry in a store of the app", async () => {
     const store = createMemoryStore();
     const calls = (["create", "replace"] as const).map((method) => vi.spyOn(store, method));
-    await look(optionsWith({ store }), { skip });
+    await runDoctor(optionsWith({ store }), { skip });
     const names = calls.flatMap(({ mock }) => mock.calls.map(([name]) => name));
     expect(new Set(names).size).toBe(2);
     for (const name of names) expect(await store.read(name)).toBeUndefined();
   });
 
-  const broken: [what: string, change: (records: RecordStore) => Partial<RecordStore>, id: string][] = [
+  const broken: [fault: string, change: (records: RecordStore) => Partial<RecordStore>, id: string][] = [
     ["fails", () => ({ create: () => Promise.reject(new Error("disk full")) }), "store.reach"],
-    ["keeps nothing", () => ({ read: async () => undefined }), "store.shared"],
+    ["saves nothing", () => ({ read: async () => undefined }), "store.shared"],
     ["does not extend a record", () => ({ touch: async () => false }), "store.shared"],
     ["creates a record twice", () => ({ create: async () => true }), "store.shared"],
     [
@@ -592,9 +613,11 @@ describe("the session store", () => {
     ],
   ];
 
-  test.each(broken)("of the app's own that %s", async (_what, change, id) => {
+  test.each(broken)("a store of the app that %s is reported", async (_fault, change, id) => {
     const records = createMinimalRecords();
-    const { ok, find } = await look(optionsWith({ store: { ...records, ...change(records) } }), { skip });
+    const { ok, find } = await runDoctor(optionsWith({ store: { ...records, ...change(records) } }), {
+      skip,
+    });
     expect([ok, find(id)?.verdict]).toEqual([false, "failed"]);
     expect(find(id)?.advice).toContain("option store");
   });
@@ -602,9 +625,9 @@ describe("the session store", () => {
   test.each([
     ["redis", "ECONNREFUSED"],
     ["postgres", "ECONNREFUSED"],
-  ])("on a %s that is down", async (scheme, reason) => {
-    const store = `${scheme}://someone:${SECRET}@127.0.0.1:${await freePort()}/0`;
-    const { ok, find } = await look(optionsWith({ store }), { skip });
+  ])("an unreachable %s server is reported", async (scheme, reason) => {
+    const store = `${scheme}://app:${SECRET}@127.0.0.1:${await freePort()}/0`;
+    const { ok, find } = await runDoctor(optionsWith({ store }), { skip });
     expect(ok).toBe(false);
     expect(find("store.reach")).toMatchObject({
       verdict: "failed",
@@ -614,8 +637,8 @@ describe("the session store", () => {
   });
 
   describeWithRedis("on Redis", (redis) => {
-    test("is written, read by another connection, and changed by both with nothing lost; nothing is left", async () => {
-      const { ok, verdicts, find } = await look(optionsWith({ store: redis().url }), { skip });
+    test("a working store passes each check, and no entry is left in it", async () => {
+      const { ok, verdicts, find } = await runDoctor(optionsWith({ store: redis().url }), { skip });
       expect(ok).toBe(true);
       expect(verdicts).toMatchObject({
         "store.reach": "ok",
@@ -631,7 +654,7 @@ describe("the session store", () => {
       expect(await client.keys("*")).toEqual([]);
       await client.configSet("maxmemory-policy", "volatile-lru");
       onTestFinished(async () => void (await client.configSet("maxmemory-policy", "noeviction")));
-      const again = await look(optionsWith({ store: redis().url }), { skip });
+      const again = await runDoctor(optionsWith({ store: redis().url }), { skip });
       expect(again.ok).toBe(true);
       expect(again.find("store.restart")?.found).toBe("Redis writes nothing to disk");
       expect(again.find("store.eviction")).toMatchObject({
@@ -641,7 +664,7 @@ describe("the session store", () => {
       });
     });
 
-    test("whose user may run only the documented commands is used, and its settings are not known", async () => {
+    test("a user with only the documented commands passes, and the durability check is skipped", async () => {
       const { createClient } = await import("redis");
       const client = await createClient({ url: redis().url }).connect();
       const text = await readFile(new URL("../../lib/store/README.md", import.meta.url), "utf8");
@@ -663,11 +686,11 @@ describe("the session store", () => {
         client.destroy();
       });
       const store = redis().url.replace("redis://", `redis://app:${SECRET}@`);
-      const { ok, find } = await look(optionsWith({ store }), { skip });
+      const { ok, find } = await runDoctor(optionsWith({ store }), { skip });
       expect([ok, find("store.restart")?.verdict]).toEqual([true, "skipped"]);
     });
 
-    test("that wants a password", async () => {
+    test("a missing password is reported", async () => {
       const { createClient } = await import("redis");
       const client = await createClient({ url: redis().url }).connect();
       await client.configSet("requirepass", SECRET);
@@ -675,17 +698,17 @@ describe("the session store", () => {
         await client.configSet("requirepass", "");
         client.destroy();
       });
-      const { ok, find } = await look(optionsWith({ store: redis().url }), { skip });
+      const { ok, find } = await runDoctor(optionsWith({ store: redis().url }), { skip });
       expect([ok, find("store.reach")?.verdict]).toEqual([false, "failed"]);
       expect(find("store.reach")?.found).toBe("NOAUTH, it requires a password");
     });
   });
 
   describeWithRedis(
-    "on a Redis that keeps what it is told",
+    "on a Redis that writes to disk",
     (redis) => {
-      test("outlives a restart", async () => {
-        const { verdicts } = await look(optionsWith({ store: redis().url }), { skip });
+      test("logins survive a restart", async () => {
+        const { verdicts } = await runDoctor(optionsWith({ store: redis().url }), { skip });
         expect(verdicts["store.restart"]).toBe("ok");
       });
     },
@@ -700,29 +723,29 @@ describe("the session store", () => {
       return client;
     }
 
-    test("without its table is told, and makes none; a user who may not is told that no login can work", async () => {
+    test("missing tables are not created; they fail the check of a user who cannot create them", async () => {
       const client = await connect();
-      const { ok, verdicts } = await look(optionsWith({ store: postgres().url }), { skip });
+      const { ok, verdicts } = await runDoctor(optionsWith({ store: postgres().url }), { skip });
       expect([ok, verdicts["store.reach"], verdicts["store.table"]]).toEqual([true, "ok", "warning"]);
-      expect((await client.query(`SELECT to_regclass('portal_session') AS made`)).rows).toEqual([
-        { made: null },
+      expect((await client.query(`SELECT to_regclass('portal_session') AS found`)).rows).toEqual([
+        { found: null },
       ]);
-      await client.query("CREATE ROLE visitor LOGIN");
-      onTestFinished(async () => void (await client.query("DROP ROLE visitor")));
-      const visitors = new URL(postgres().url);
-      visitors.username = "visitor";
-      const other = await look(optionsWith({ store: visitors.href }), { skip });
+      await client.query("CREATE ROLE limited LOGIN");
+      onTestFinished(async () => void (await client.query("DROP ROLE limited")));
+      const limited = new URL(postgres().url);
+      limited.username = "limited";
+      const other = await runDoctor(optionsWith({ store: limited.href }), { skip });
       expect([other.ok, other.find("store.table")?.found]).toEqual([
         false,
         "the table portal_session or portal_session_index is missing, and this user may not create it",
       ]);
     });
 
-    test("is written, read by another connection, and changed by both with nothing lost; nothing is left", async () => {
+    test("a working store passes each check, and no entry is left in it", async () => {
       const { opened, close } = openStore(postgres().url, { warn: () => {} });
-      await opened; // as an app does when it starts: with the table
+      await opened; // creates the table, as at the start-up of an app
       await close();
-      const { ok, verdicts } = await look(optionsWith({ store: postgres().url }), { skip });
+      const { ok, verdicts } = await runDoctor(optionsWith({ store: postgres().url }), { skip });
       expect(ok).toBe(true);
       expect(verdicts).toMatchObject({
         "store.reach": "ok",
@@ -735,21 +758,21 @@ describe("the session store", () => {
       expect((await client.query("SELECT * FROM portal_session")).rows).toEqual([]);
       await client.query("ALTER TABLE portal_session SET UNLOGGED");
       expect(
-        (await look(optionsWith({ store: postgres().url }), { skip })).find("store.restart")?.found,
+        (await runDoctor(optionsWith({ store: postgres().url }), { skip })).find("store.restart")?.found,
       ).toMatch(/UNLOGGED/);
     });
 
-    test("in a database that is not there", async () => {
-      const { ok, find } = await look(optionsWith({ store: `${postgres().url}nothing` }), { skip });
+    test("a database that does not exist is reported", async () => {
+      const { ok, find } = await runDoctor(optionsWith({ store: `${postgres().url}nothing` }), { skip });
       expect(ok).toBe(false);
       expect(find("store.reach")?.found).toMatch(/3D000/);
     });
   });
 });
 
-test("groups can be left out, for a readiness route", async () => {
-  const provider = await startPortalFor();
-  const { checks } = await look(optionsFor(provider.issuer), {
+test("omits the groups in skip, for a readiness route", async () => {
+  const provider = await startProvider();
+  const { checks } = await runDoctor(optionsFor(provider.issuer), {
     skip: ["credentials", "redirect", "cookies", "options"],
   });
   expect(new Set(checks.map(({ group }) => group))).toEqual(new Set(["portal", "store"]));

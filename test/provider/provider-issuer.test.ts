@@ -313,7 +313,7 @@ describe("at a provider with tenants, as Microsoft Entra,", () => {
 
 test.each([
   ["", "", "PORTAL_ISSUER is exactly the document's issuer"],
-  ["/", "", "PORTAL_ISSUER is the document's issuer, but for a slash at the end, which is accepted"],
+  ["/", "", "PORTAL_ISSUER is the document's issuer, except for a slash at the end, which is accepted"],
 ])(
   "the doctor does not call issuers equal that differ (document %j, option %j)",
   async (issuerSuffix, written, title) => {
