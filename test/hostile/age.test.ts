@@ -10,26 +10,26 @@ import { rs256, strangersKey, withMembers } from "./support/jwt.js";
 import * as lies from "./support/lies.js";
 import { DISCOVERY, KEYS, REVOCATION, TOKEN, USERINFO } from "./support/places.js";
 
-// A minute of everything at once, honest people among it; and then all must be as it was. Ten minutes and more:
-// `npm run hostile`.
+// Sends hostile and honest traffic for a minute, and then expects everything to be as before. Ten minutes and
+// more: `npm run hostile`.
 
 const { HOSTILE_SECONDS = "60" } = process.env;
 const SECONDS = Number(HOSTILE_SECONDS);
 /**
- * The same traffic before objects are counted: code is compiled, and caches are full. A shorter time is not enough on a
- * busy machine, however short the age that follows.
+ * The same traffic before objects are counted, so that code is compiled and caches are full. A shorter time
+ * is not enough on a busy machine, even if the measured time is short.
  */
 const WARM_UP_SECONDS = 20;
 const A_WEEK_AND_A_DAY = 8 * 86_400;
-/** As many as support/attacked-app.mjs remembers. */
+/** The number that support/attacked-app.mjs remembers. */
 const MOST_FAILURES = 100;
 
 const host = useHost();
 
 test(
-  `after ${SECONDS} s of hostile and honest traffic the honest path works, and heap and handles are where they were`,
+  `works, and holds no more memory or handles, after ${SECONDS} s of hostile and honest traffic`,
   async () => {
-    // an honest portal is waited for: on a busy machine seconds pass in which nobody gets to answer
+    // The honest provider gets a long timeout: on a busy machine nothing runs for seconds.
     const honest = await openWorld(host(), {
       portal: { accessTokenSeconds: 2 },
       options: { httpTimeout: 20 },
@@ -38,7 +38,7 @@ test(
     const unknown = await openWorld(host(), { options: SHORT_TIMEOUT });
     const all = [honest.world, lying.world, unknown.world] as const;
     let ahead = 0;
-    /** Everything that lasts for some time has ended, and somebody comes by, as then it is swept. */
+    /** All timed state has expired, and one more request lets the app remove it. */
     async function rest() {
       ahead += A_WEEK_AND_A_DAY;
       await host().later(A_WEEK_AND_A_DAY);
@@ -51,19 +51,21 @@ test(
       return { resources: await settled(), heap: await countAtRest() };
     }
 
-    await traffic(...all, WARM_UP_SECONDS, "each act once at least"); // what is met first is compiled, and kept
+    // code that runs for the first time is compiled, and stays in memory
+    await traffic(...all, WARM_UP_SECONDS, "each act once at least");
     const before = await rest();
     const counts = await traffic(...all, SECONDS);
     const after = await rest();
     const acts = counts.honest + counts.hostile;
 
     console.info(
-      `${counts.honest} honest and ${counts.hostile} hostile acts in ${SECONDS} s; ${before.heap} objects, functions and texts, then ${after.heap}`,
+      `${counts.honest} honest and ${counts.hostile} hostile acts in ${SECONDS} s; ` +
+        `${before.heap} objects, functions and texts, then ${after.heap}`,
     );
     expect(counts.honest).toBeGreaterThan(SECONDS);
     expect(counts.hostile).toBeGreaterThan(SECONDS);
     expect(tally(after.resources)).toEqual(tally(before.resources));
-    // one object that each fiftieth act left behind would be as many
+    // If each fiftieth act left one object behind, there would be this many.
     expect(after.heap - before.heap).toBeLessThan(Math.max(500, acts / 50));
     await Promise.all([honest.close(), lying.close(), unknown.close()]);
   },
@@ -76,7 +78,7 @@ function tally(resources: readonly string[]): Record<string, number> {
   return counted;
 }
 
-/** Returns what keeps the process busy after idle connections have been closed, and what was about to run has run. */
+/** Returns what keeps the process busy after idle connections are closed and scheduled callbacks have run. */
 async function settled(): Promise<string[]> {
   return vi.waitFor(
     async () => {
@@ -88,7 +90,7 @@ async function settled(): Promise<string[]> {
   );
 }
 
-/** Timers that nobody waits for still hold what they were made for: counted until it is no less. */
+/** Timers keep their objects in memory until they fire, so this counts until the number stops falling. */
 function countAtRest(): Promise<number> {
   const counts: number[] = [];
   return vi.waitFor(
@@ -114,7 +116,7 @@ async function traffic(
 ) {
   const end = performance.now() + seconds * 1000;
   const counts = { honest: 0, hostile: 0 };
-  /** Several at once, who share the acts among them. */
+  /** Runs several loops at once, which share the acts. */
   const repeat = (kind: keyof typeof counts, act: Act, several: number, acts: number) =>
     Array.from({ length: several }, async (_, one) => {
       const share = Math.ceil(acts / several);
@@ -134,12 +136,14 @@ async function traffic(
   return counts;
 }
 
-/** The attacked apps remember what their onError hook was told last: each time the same. */
+/**
+ * The attacked apps remember the last arguments of their onError hook, so this is the same failure each time.
+ */
 async function failAlike({ base }: World): Promise<void> {
   for (let count = 0; count < MOST_FAILURES; count += 1) await new Client().navigate(`${base}/callback`);
 }
 
-/** Signs in, looks around, has a token refreshed, signs out; all of it as it should be. */
+/** Signs in, uses the pages, refreshes a token and signs out, and expects each step to work. */
 async function honestJourney(world: World): Promise<void> {
   const { base } = world;
   const client = new Client();
@@ -154,7 +158,7 @@ async function honestJourney(world: World): Promise<void> {
   look(world, client);
 }
 
-/** What a stranger may be told is looked for among the tokens of these days. */
+/** Every response is searched for the tokens of this provider. */
 function look(world: World, client: Client): void {
   const { portal: provider, url } = world;
   const newest = { requests: provider.requests.slice(-50), issued: provider.issued.slice(-50) };
@@ -215,7 +219,7 @@ const BROKEN: readonly PortalAnswer[] = [
 ];
 
 const evil = strangersKey();
-/** Whom forged ID tokens speak of: nobody whom the app shall ever name. */
+/** The subject of forged ID tokens, which the app must never show. */
 const NOBODY = "mallory";
 const strangersToken: IdTokenChanges = {
   claims: { sub: NOBODY },
@@ -233,13 +237,13 @@ const LIES: readonly ((provider: LocalProvider) => void)[] = [
       (path) => (provider: LocalProvider) => provider.answerNext(path, lie),
     ),
     (provider: LocalProvider) => {
-      provider.nextIdToken(strangersToken); // whose key is asked for
+      provider.nextIdToken(strangersToken); // whose key the app fetches
       provider.answerNext(KEYS, lie);
     },
   ]),
 ];
 
-/** Signs in where the portal lies; whatever comes of it, it has a status that is meant. */
+/** Signs in at a provider that misbehaves, and expects a status that the package documents. */
 async function liarsVictim(world: World, turn: number): Promise<void> {
   const client = new Client();
   (LIES[turn % LIES.length] as (typeof LIES)[number])(world.portal);
@@ -250,10 +254,11 @@ async function liarsVictim(world: World, turn: number): Promise<void> {
   look(world, client);
 }
 
-/** Comes where the portal has never said a true word of itself. */
+/** Signs in at a provider whose discovery document is always faulty. */
 async function strangersPortal(world: World, turn: number): Promise<void> {
   const victim = new Client();
-  world.portal.answerNext(DISCOVERY, BROKEN[turn % BROKEN.length] as PortalAnswer, 2); // a reset is tried twice
+  // a reset is retried once
+  world.portal.answerNext(DISCOVERY, BROKEN[turn % BROKEN.length] as PortalAnswer, 2);
   const { status } = await logIn({ ...world, victim });
   expect([502, 503]).toContain(status);
   look(world, victim);

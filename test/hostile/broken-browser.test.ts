@@ -18,13 +18,13 @@ import { rawRequest, sendRaw, submitForm } from "./support/client.js";
 import { late, sendText } from "./support/lies.js";
 import { allOf, noSessionBegan, notBegunHere, refused, welcomed } from "./support/outcomes.js";
 
-// Browsers that break, and strangers who pretend to be one: never a session, never a way to another site, and a 5xx only
-// where the portal, the store or the proxy is said to be at fault.
+// Broken browsers, and attackers that pretend to be one. No case may create a session or redirect to another
+// site. A 5xx is allowed only if it blames the provider, the store or the proxy.
 
 const LONG = "a".repeat(10_000);
 const OWASP = "OWASP ASVS 4.0, 5.1";
 
-/** The callback with this query, from somebody who has begun a login and may know its state. */
+/** Opens the callback with this query in a browser that has started a login, and so knows its state. */
 const callback = (
   name: string,
   source: string,
@@ -75,7 +75,7 @@ const parameters: Case[] = [
   callback("a name of 10,000 characters", OWASP, (state) => `state=${state}x&${LONG}=1&code=x`),
   callback("a thousand parameters", OWASP, `${"a=1&".repeat(1000)}state=b&code=x`, unknownState),
   callback(
-    "an error of a login that nobody began",
+    "an error of a login that was not started",
     "RFC 9700, section 4.7",
     "state=b&error=access_denied",
     unknownState,
@@ -132,10 +132,10 @@ const parameters: Case[] = [
   ),
   callback("a response as a JWT", "JARM, section 4.1", (state) => `state=${state}&response=a.b.c`),
 ];
-attacks("parameters of the callback", parameters);
-attacks("parameters of the callback, on Express 4", onExpress4(parameters));
+attacks("rejects wrong parameters of the callback", parameters);
+attacks("rejects wrong parameters of the callback, on Express 4", onExpress4(parameters));
 
-/** In a text that has got out of its header, or has brought one along. */
+/** Expects that no header of the response was split or added. */
 const INJECTED = "%0d%0aX-Injected:%201%0d%0aSet-Cookie:%20injected=1";
 
 const nothingInjected: Outcome = (_answer, { victim }) => {
@@ -145,7 +145,7 @@ const nothingInjected: Outcome = (_answer, { victim }) => {
   }
 };
 
-/** A login that is begun with this query, and the page of this site where it ends. */
+/** Starts a login with this query, and expects it to end on this page of this site. */
 const wished = (name: string, source: string, query: string, path: string): Case => ({
   name: `login: ${name}`,
   source,
@@ -181,10 +181,12 @@ const wishes = [
     `/a${INJECTED}`,
   ),
 ];
-attacks("parameters of a login", wishes);
-attacks("parameters of a login, on Express 4", onExpress4(wishes));
+attacks("keeps the user on this site for wrong parameters of a login", wishes);
+attacks("keeps the user on this site for wrong parameters of a login, on Express 4", onExpress4(wishes));
 
-/** What our page gave to an old browser, which does not say where it comes from, posted back by it in another way. */
+/**
+ * Changes the confirmation that our page gave to an old browser without Sec-Fetch headers, and posts it back.
+ */
 const confirmed = (
   name: string,
   source: string,
@@ -224,12 +226,13 @@ const askedAgain: Outcome = async ({ status, body }, { victim, whoIs }) => {
 
 const confirmations = [
   confirmed(
-    "as it was given, which signs out: from this one the others differ in one thing each",
+    "unchanged, which signs out; each of the others differs in one thing",
     "guide, sign-out",
     (given) => `confirmation=${given}`,
     {
       async outcome({ status }, { victim, whoIs }) {
-        expect([status, await whoIs(victim)]).toEqual([200, undefined]); // the page that leads to the provider
+        // the page that leads to the provider
+        expect([status, await whoIs(victim)]).toEqual([200, undefined]);
       },
     },
   ),
@@ -255,10 +258,10 @@ const confirmations = [
   confirmed("as text", "OWASP CSRF", (given) => `confirmation=${given}`, { type: "text/plain" }),
   confirmed("in the address", "OWASP CSRF", () => "", { query: "?confirmation=GIVEN" }),
 ];
-attacks("confirmations of a logout", confirmations);
-attacks("confirmations of a logout, on Express 4", onExpress4(confirmations));
+attacks("rejects wrong confirmations of a logout", confirmations);
+attacks("rejects wrong confirmations of a logout, on Express 4", onExpress4(confirmations));
 
-/** A body posted to the callback, by somebody whose browser waits for a login. */
+/** Posts a body to the callback, in a browser with a pending login. */
 const posted = (
   name: string,
   body: string,
@@ -284,7 +287,7 @@ const posted = (
       text,
     );
     const answer = await sendRaw(victim, url, request);
-    const { location } = answer.headers; // what could be a callback is handed on
+    const { location } = answer.headers; // a possible callback is redirected
     return location ? victim.visit(new URL(location, `${url}/callback`), { site: "cross-site" }) : answer;
   },
   ...more,
@@ -308,17 +311,17 @@ const bodies: Case[] = [
   posted("NUL", "state=\0&code=\0", FORM, unknownState),
   posted("members of __proto__", "__proto__[state]=a&constructor[code]=b", FORM),
 ];
-attacks("bodies that are posted to the callback", bodies);
-attacks("bodies that are posted to the callback, on Express 4", onExpress4(bodies));
+attacks("rejects wrong bodies at the callback", bodies);
+attacks("rejects wrong bodies at the callback, on Express 4", onExpress4(bodies));
 attacks(
-  "bodies that an application's own parsers have read",
+  "rejects wrong bodies that an application's own parsers have read",
   bodies.map((each) => ({
     ...each,
     app: { parsers: true },
   })),
 );
 
-/** Raw HTTP, and what must come back: a status of its own, or one of Node's that no code of ours is asked for. */
+/** Sends raw HTTP, and expects this status, or one that Node itself sends before our code runs. */
 const raw = (
   name: string,
   source: string,
@@ -394,7 +397,7 @@ const requests: Case[] = [
   ),
   raw("an encoded path", "RFC 3986, section 2.4", rawRequest("GET /%63allback?state=a&code=b HTTP/1.1"), 404),
   raw("a path that cannot be decoded", "RFC 3986, section 2.4", rawRequest("GET /%E0%A4%A HTTP/1.1"), 404),
-  raw("a method that nobody knows", "RFC 9110, section 9", rawRequest("BREW /login HTTP/1.1"), 400),
+  raw("an unknown method", "RFC 9110, section 9", rawRequest("BREW /login HTTP/1.1"), 400),
   raw("DELETE", "RFC 9110, section 9", rawRequest("DELETE /callback HTTP/1.1"), 404),
   raw("TRACE", "RFC 9110, section 9.3.8", rawRequest("TRACE /login HTTP/1.1", [`X-Secret: ${CANARY}`]), 404),
   raw(
@@ -413,10 +416,12 @@ const requests: Case[] = [
   raw("HTTP/0.9", "RFC 9112, section 2.3", "GET /account\r\n\r\n", 401),
   raw("a TLS greeting", "RFC 8446, section 4.1.2", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
 ];
-attacks("requests that no browser would send", requests);
-attacks("requests that no browser would send, on Express 4", onExpress4(requests));
+attacks("survives requests that no browser would send", requests);
+attacks("survives requests that no browser would send, on Express 4", onExpress4(requests));
 
-/** A header that says who the client is, or where it wants to be: all of our own answers are asked for with it. */
+/**
+ * Sends a header that states who the client is or which URL it means, and checks all of our own responses.
+ */
 const forged = (name: string, headers: Record<string, string>): Case => ({
   name,
   source: "RFC 9700, section 4.13; CWE-644",
@@ -461,10 +466,10 @@ const forgeries = [
   }),
   forged("Referer and Origin", { referer: "https://evil.example/", origin: "https://evil.example" }),
 ];
-attacks("headers that are forged", forgeries);
-attacks("headers that are forged, on Express 4", onExpress4(forgeries));
+attacks("ignores forged headers", forgeries);
+attacks("ignores forged headers, on Express 4", onExpress4(forgeries));
 
-attacks("logins that go their own way", [
+attacks("handles unusual sequences of login requests", [
   {
     name: "thirty are abandoned before one is finished",
     source: "guide, how a login works",
@@ -510,20 +515,18 @@ attacks("logins that go their own way", [
     outcome: notBegunHere,
   },
   {
-    name: "the answer of one login with the state of another",
+    name: "the response of one login with the state of another",
     source: "RFC 9700, section 4.5",
     async act({ victim, base }) {
-      const [one, two] = [
-        await victim.loginUntilCallback(`${base}/login`),
-        await victim.loginUntilCallback(`${base}/login`),
-      ];
+      const one = await victim.loginUntilCallback(`${base}/login`);
+      const two = await victim.loginUntilCallback(`${base}/login`);
       one.searchParams.set("state", stateOf(two));
       return victim.visit(one);
     },
     outcome: refused("client_refused"), // PKCE: the verifier is the other login's
   },
   {
-    name: "a prefetch of the callback, and then the person",
+    name: "a prefetch of the callback, and then the user's own request",
     source: "HTML, section 7.6, speculative loading",
     async act({ victim, base }) {
       const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
@@ -533,15 +536,16 @@ attacks("logins that go their own way", [
     outcome: welcomed,
   },
   {
-    name: "the connection cut while the code is exchanged: the reload joins it, and is told how it ended",
+    name: "the connection cut during the exchange: the reload shares that exchange and shows its failure",
     source: "guide, how a login works",
     act: reloadAfterACut(sendText(503, "")),
     outcome: allOf(refused("portal_failed"), oneExchange, ({ body }) => {
-      expect(body).toContain('href="/login?returnTo=%2Faccount"'); // the code is spent: from here they sign in again
+      // the code is used: from here the user signs in again
+      expect(body).toContain('href="/login?returnTo=%2Faccount"');
     }),
   },
   {
-    name: "the connection cut while the code is exchanged, which goes well after that: the reload is logged in",
+    name: "the connection cut during the exchange, which succeeds: the reload is signed in",
     source: "guide, how a login works",
     act: reloadAfterACut(late(100)),
     outcome: allOf(welcomed, oneExchange),
@@ -559,20 +563,20 @@ attacks("logins that go their own way", [
     outcome: welcomed,
   },
   {
-    name: "by form, whose first try ends early: it spends nothing",
+    name: "by form, whose first try ends early: the login stays usable",
     source: "RFC 9112, section 8",
     options: { authorizationParams: { response_mode: "form_post" } },
     async act(world) {
       const page = await world.victim.visit(`${world.base}/account`);
       await endEarly(await beginForm(world, page));
-      await world.host.ping(); // all that was logged has been read
+      await world.host.ping(); // the whole log has been read
       expect(world.host.log.join()).toContain("a form that ended early");
       return submitForm(world.victim, page);
     },
     outcome: allOf(welcomed, oneExchange),
   },
   {
-    name: "by form, whose first try stalls: it holds up nobody",
+    name: "by form, whose first try stalls: other requests are not delayed",
     source: "CWE-400",
     options: { authorizationParams: { response_mode: "form_post" } },
     async act(world) {
@@ -592,7 +596,10 @@ function oneExchange(_answer: Answer, { asked }: World): void {
 
 const connectTo = (url: string): Socket => connect(Number(new URL(url).port), "127.0.0.1");
 
-/** The connection is cut while the app waits for the portal's keys, which answer like this; the person reloads meanwhile. */
+/**
+ * The connection is cut while the app waits for the provider's keys, which respond like this. Meanwhile the
+ * user reloads.
+ */
 function reloadAfterACut(keys: PortalAnswer): (world: World) => Promise<Answer> {
   return async ({ victim, base, portal: provider, url }) => {
     const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
@@ -604,7 +611,7 @@ function reloadAfterACut(keys: PortalAnswer): (world: World) => Promise<Answer> 
     socket.write(
       rawRequest(`GET ${address.pathname}${address.search} HTTP/1.1`, [`Cookie: ${cookie}`, ...navigation]),
     );
-    const letGo = await held; // in the midst of it
+    const letGo = await held; // during the exchange
     socket.destroy();
     const reloaded = victim.visit(address, { site: "cross-site" });
     letGo();
@@ -612,7 +619,7 @@ function reloadAfterACut(keys: PortalAnswer): (world: World) => Promise<Answer> 
   };
 }
 
-/** The portal's form with a length that it does not come to, on a connection of its own. */
+/** Sends the provider's form with a Content-Length that is too long, on a connection of its own. */
 async function beginForm({ victim, url }: World, { body }: Answer): Promise<Socket> {
   const fields = [...body.matchAll(/name="(state|code)" value="([^"]*)"/g)].map(
     ([, name, value]) => `${name}=${value}`,
@@ -632,7 +639,7 @@ async function endEarly(socket: Socket): Promise<void> {
   await once(socket, "close");
 }
 
-attacks("while the store is away", [
+attacks("while the store is unreachable", [
   ...["/callback", "/callback/", "/other/callback"].map(
     (path): Case => ({
       name: `a page at ${path} holds no code`,
@@ -648,7 +655,7 @@ attacks("while the store is away", [
     }),
   ),
   {
-    name: "a page at the callback holds nothing of what a portal has posted either",
+    name: "a page at the callback contains nothing that a provider has posted either",
     source: "RFC 9700, section 4.2",
     options: { store: "redis://127.0.0.1:1" },
     act: ({ victim, base }) =>
@@ -658,7 +665,7 @@ attacks("while the store is away", [
     outcome: ({ status, body }) => void expect([status, body.includes("sealed-words")]).toEqual([503, false]),
   },
   {
-    name: "a page's way to try again stays on this site, whatever address was asked for",
+    name: "a page's link to try again stays on this site for every requested URL",
     source: "CWE-601",
     options: { store: "redis://127.0.0.1:1" },
     async act({ stranger, url }) {

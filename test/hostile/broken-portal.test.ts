@@ -37,15 +37,15 @@ import {
   USERINFO,
 } from "./support/places.js";
 
-// A portal that breaks, at each of its endpoints and at each moment of an answer.
+// A provider that breaks, at each of its endpoints and at each moment of a response.
 
 const EVERYWHERE = Object.keys(PLACES) as Place[];
-/** Where an answer is read, and not only whether it is there. */
+/** Endpoints whose response is read, and not only its status. */
 const READ = EVERYWHERE.filter((place) => place !== "revocation");
 
 type Row = readonly [name: string, source: string, lie: PortalAnswer, told: Told];
 
-/** Places where the app sends a GET, which it repeats once after a reset; and those resets. */
+/** Endpoints that the app calls with GET, which it repeats once after a reset, and those resets. */
 const REPEATED: readonly Place[] = ["discovery", "keys", "userinfo"];
 const RESETS: readonly PortalAnswer[] = [lies.resetsAtOnce, lies.resetsInTheHeaders];
 
@@ -54,7 +54,7 @@ const lying =
   ({ portal: provider }) =>
     provider.answerNext(PLACES[place].path, lie, RESETS.includes(lie) && REPEATED.includes(place) ? 2 : 1);
 
-/** Each lie at each of these places; it is met once (or as often as it is tried), and what is tried next passes. */
+/** Runs each fault at each of these endpoints. It occurs once (or at each try), and the next try passes. */
 const everywhere = (rows: readonly Row[], places = EVERYWHERE, setting: Setting = {}): Case[] =>
   rows.flatMap(([name, source, lie, told]) =>
     places.map((place): Case => {
@@ -85,7 +85,7 @@ const CODING = "RFC 9110, section 8.4";
 const RFC6749 = "RFC 6749, section 5.1";
 const CHUNKS = "RFC 9112, section 8";
 
-attacks("an answer that is none", [
+attacks("reports a faulty response", [
   ...everywhere([
     ["500 with a page", HTTP, lies.html(500), "portal_failed"],
     ["503 without a body", HTTP, lies.sendText(503, ""), "portal_failed"],
@@ -112,13 +112,13 @@ attacks("an answer that is none", [
     ["a byte now and then", "the option httpTimeout", lies.drips, "portal_timeout"],
     ["1 MB of headers", "CWE-400", lies.endlessHeaders, "portal_unreachable"],
     [
-      "gzip that is none",
+      "a gzip header with invalid data",
       CODING,
       lies.sendText(200, CANARY, { "content-encoding": "gzip" }),
       "portal_unreachable",
     ],
     [
-      "a coding that nobody knows",
+      "an unknown content coding",
       CODING,
       lies.sendText(200, CANARY, { "content-encoding": "moon" }),
       BAD_JSON,
@@ -137,7 +137,8 @@ attacks("an answer that is none", [
       ["50 MB in a few kilobytes", "CWE-409", lies.goodBomb, TOO_LONG],
     ],
     READ,
-    { portal: { rotateRefreshTokens: false } }, // or the one of that good answer would be the only one for the next try
+    // with rotation, only the refresh token in the lost response would be valid for the next try
+    { portal: { rotateRefreshTokens: false } },
   ),
   ...everywhere(
     [
@@ -155,15 +156,16 @@ attacks("an answer that is none", [
         UNAUTHORIZED,
       ],
     ],
-    EVERYWHERE.filter((place) => place !== "userinfo"), // for which it has a meaning: see documented-answers.test.ts
+    // for which it has a meaning: see documented-answers.test.ts
+    EVERYWHERE.filter((place) => place !== "userinfo"),
   ),
 ]);
 
-/** The app has sent what it has, a secret and tokens among it, to no other portal. */
+/** Expects that the app has sent no parameter, secret or token to the other provider. */
 const sentNowhereElse: Outcome = (_answer, { other }) => void expect(other.requests).toEqual([]);
 
 attacks(
-  "a redirect to another portal, which is not followed",
+  "does not follow a redirect to another provider",
   EVERYWHERE.flatMap((place) =>
     [302, 303, 307, 308].map((status): Case => {
       const { path, meet, fails } = PLACES[place];
@@ -180,7 +182,7 @@ attacks(
   ),
 );
 
-/** A good answer, odd in a way that hurts nobody, or at some of the places somebody. */
+/** A good response that is odd: harmless at all endpoints, or at some of them. */
 const odd = (
   name: string,
   source: string,
@@ -200,7 +202,7 @@ const odd = (
 const unreadable = Object.fromEntries(READ.map((place) => [place, BAD_JSON]));
 const levels = (count: number) => "[".repeat(count) + "]".repeat(count);
 
-attacks("a good answer that is written oddly", [
+attacks("accepts a good response that is written oddly", [
   ...[
     "application/json;charset=UTF-8",
     "application/json; charset=utf-8",
@@ -214,12 +216,12 @@ attacks("a good answer that is written oddly", [
     "application/x-json, application/json",
     "\u00ff\u00fe",
   ].flatMap((type) =>
-    // a wrong one gains nobody anything: what counts is the signature of the ID token
+    // A wrong type gains an attacker nothing, because the signature of the ID token decides.
     odd(
       `its content type is ${JSON.stringify(type)}`,
       "RFC 6749, section 5.1; RFC 8259, section 8.1",
       lies.rewritten((json) => ({ body: json, headers: { "content-type": type } })),
-      type === "application/jwt" ? { userinfo: "userinfo_invalid" } : {}, // JSON is no JWT
+      type === "application/jwt" ? { userinfo: "userinfo_invalid" } : {}, // JSON is not a JWT
     ),
   ),
   ...odd(
@@ -248,13 +250,13 @@ attacks("a good answer that is written oddly", [
       body: json.replace(/}$/, `,"about":${levels(10_000)}}`),
       headers: JSON_TYPE,
     })),
-    { userinfo: "portal_answer_invalid" }, // where all of it would be kept
+    { userinfo: "portal_answer_invalid" }, // where the whole response would be saved
   ),
   ...odd("late, and in time", "the option httpTimeout", lies.late(300)),
   ...odd("byte by byte, and in time", "the option httpTimeout", lies.inPieces),
 ]);
 
-/** What the portal says in its discovery document from now on. */
+/** Replaces members of the provider's discovery document from now on. */
 const discovered = (
   name: string,
   source: string,
@@ -268,11 +270,11 @@ const discovered = (
 });
 const DOCUMENT = "OpenID Connect Discovery 1.0, section 3";
 
-/** Which the portal's own document leaves out. */
+/** Members that the provider's own document omits. */
 const OPTIONAL_ADDRESSES = ["userinfo_endpoint", "revocation_endpoint", "end_session_endpoint"];
 const nobodysAddresses = Object.fromEntries(OPTIONAL_ADDRESSES.map((name) => [name, "http://127.0.0.1:1/"]));
 
-attacks("a discovery document that lies", [
+attacks("rejects a wrong discovery document, or ignores its wrong members", [
   ...["authorization_endpoint", "token_endpoint", "jwks_uri"].flatMap((name) =>
     (
       [
@@ -298,7 +300,7 @@ attacks("a discovery document that lies", [
   discovered("issuer null", DOCUMENT, { issuer: null }, refused("discovery_invalid")),
   discovered("issuer a list", DOCUMENT, { issuer: ["x"] }, refused("discovery_invalid")),
   discovered(
-    "issuer of another portal",
+    "issuer of another provider",
     `${DOCUMENT}; CVE-2017-17091's kind`,
     { issuer: "https://evil.example" },
     refused("issuer_mismatch"),
@@ -309,7 +311,8 @@ attacks("a discovery document that lies", [
     { id_token_signing_alg_values_supported: "RS256" },
     welcomed,
   ),
-  discovered("no algorithms", DOCUMENT, { id_token_signing_alg_values_supported: [] }, welcomed), // RS256 is the default
+  // RS256 is the default
+  discovered("no algorithms", DOCUMENT, { id_token_signing_alg_values_supported: [] }, welcomed),
   discovered(
     "algorithms of any type",
     DOCUMENT,
@@ -349,7 +352,7 @@ attacks("a discovery document that lies", [
     },
   },
   {
-    name: "addresses in __proto__: those of the profile are asked",
+    name: "endpoint URLs in __proto__: the app uses those of the profile",
     source: "CWE-1321",
     lie: (provider) =>
       provider.alterDiscovery((document) =>
@@ -369,7 +372,7 @@ function sentS256(...[answer, world]: Parameters<Outcome>) {
   return welcomed(answer, world);
 }
 
-/** The key set from now on. */
+/** Replaces the key set from now on. */
 const keys = (
   name: string,
   change: (keys: Record<string, unknown>[]) => unknown,
@@ -384,7 +387,7 @@ const others = (count: number) =>
   Array.from({ length: count }, (_, index) => ({ ...strangersJwk, kid: `another-${index}` }));
 const strangersJwk = strangersKey().jwk;
 
-attacks("keys that are odd", [
+attacks("ignores odd keys", [
   keys("a thousand others", (good) => ({ keys: [...others(500), ...good, ...others(500)] }), welcomed),
   ...(
     [
@@ -393,7 +396,7 @@ attacks("keys that are odd", [
       ["a text", CANARY],
       ["a list", []],
       ["an empty object", {}],
-      ["a key of a type that nobody knows", { kty: "moon", kid: "moon" }],
+      ["a key of an unknown type", { kty: "moon", kid: "moon" }],
       ["a key whose type is a number", { kty: 1 }],
       ["an RSA key without a modulus", { kty: "RSA", kid: "broken", e: "AQAB" }],
       ["an RSA key whose modulus is a number", { kty: "RSA", kid: "broken", n: 5, e: 3 }],
@@ -440,16 +443,14 @@ const codesSent = ({ requests }: LocalProvider): string[] =>
     .filter(({ path }) => path === TOKEN)
     .flatMap(({ body }) => new URLSearchParams(body).getAll("code"));
 
-attacks("a portal that is away for a while", [
+attacks("recovers after the provider was unreachable", [
   {
-    name: "discovery down when the app starts, and back later",
-    source: "design, decision 6",
+    name: "discovery fails when the app starts, and works later",
+    source: "guide, troubleshooting",
     async act(world) {
       world.portal.goDown();
-      const [page, guarded] = [
-        await world.victim.visit(`${world.base}/`),
-        await world.victim.visit(`${world.base}/account`),
-      ];
+      const page = await world.victim.visit(`${world.base}/`);
+      const guarded = await world.victim.visit(`${world.base}/account`);
       expect([page.status, guarded.status]).toEqual([200, 503]);
       expect(guarded.body).toContain("portal_unreachable");
       await world.portal.comeUp();
@@ -458,10 +459,11 @@ attacks("a portal that is away for a while", [
     outcome: welcomed,
   },
   {
-    name: "discovery down when the person comes back to another process: the same callback works later",
-    source: "design, decision 6",
+    name: "discovery fails when the user comes back to another process: the same callback works later",
+    source: "guide, troubleshooting",
     async act({ host, portal: provider, base }) {
-      // the same app, started anew: its login cookies open here as well, and it has not discovered the portal yet
+      // The same app, restarted: it accepts the same login cookies, and it has not discovered the provider
+      // yet.
       const restarted = await startWorld(host, {
         options: { issuer: provider.issuer, redirectUri: `${base}/callback` },
       });
@@ -478,8 +480,8 @@ attacks("a portal that is away for a while", [
     outcome: ({ status }) => void expect(status).toBe(200),
   },
   {
-    name: "down while the person signs in: the same callback, later, leads to a new login",
-    source: "design, decision 6; RFC 6749, section 4.1.2",
+    name: "unreachable while the user signs in: the same callback, later, leads to a new login",
+    source: "RFC 6749, section 4.1.2",
     async act({ victim, base, portal: provider }) {
       const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
       provider.goDown();
@@ -489,15 +491,16 @@ attacks("a portal that is away for a while", [
       expect([again.status, again.headers.location, codesSent(provider)]).toEqual([303, "/account", []]);
       const answer = await victim.visit(`${base}/account`, { site: "cross-site" });
       const codes = codesSent(provider);
-      expect(codes).toHaveLength(1); // its own may have arrived: it is not sent again
+      // the first request may have arrived, so the app does not send the code again
+      expect(codes).toHaveLength(1);
       expect(codes).not.toContain(callback.searchParams.get("code"));
       return answer;
     },
     outcome: welcomed,
   },
   {
-    name: "down at the logout: the person is out here all the same",
-    source: "design, what a request meets",
+    name: "unreachable at the logout: the user is signed out of the app all the same",
+    source: "guide, sign-out",
     async act(world) {
       await logIn(world);
       world.portal.goDown();
@@ -508,8 +511,8 @@ attacks("a portal that is away for a while", [
     },
   },
   {
-    name: "the keys are down when they are known: nobody asks",
-    source: "design, decision 6",
+    name: "the key endpoint fails while the keys are known: the app does not call it",
+    source: "guide, troubleshooting",
     act: logInAgainAfter(({ portal: provider }) => provider.answerNext(KEYS, lies.html(500))),
     async outcome(answer, world) {
       await welcomed(answer, world);
@@ -518,7 +521,7 @@ attacks("a portal that is away for a while", [
     },
   },
   {
-    name: "the keys are down at a refresh after they were changed: its refresh token is kept, and the next try passes",
+    name: "the key endpoint fails at a refresh: the new refresh token is saved, and the next try passes",
     source: "OpenID Connect Core 1.0, section 12.2",
     async act(world) {
       const { portal: provider, victim, base } = world;
@@ -529,7 +532,7 @@ attacks("a portal that is away for a while", [
     },
     async outcome(answer, world) {
       await staysIn("portal_failed")(answer, world);
-      await PLACES.refresh.passesNext(world); // the refresh token of before has ended with the first try
+      await PLACES.refresh.passesNext(world); // the first try has used up the earlier refresh token
       expect(world.asked(TOKEN)).toHaveLength(3);
     },
   },
@@ -537,7 +540,7 @@ attacks("a portal that is away for a while", [
 
 const AN_HOUR = 3601;
 
-/** A provider that does not want to be asked for an hour is asked again after a minute. */
+/** A provider that requests a pause of an hour gets the next request after a minute. */
 attacks(
   "a Retry-After of an hour",
   READ.map((place): Case => {
@@ -556,15 +559,15 @@ attacks(
   }),
 );
 
-/** The portal is discovered anew after an hour, while what it said before still serves. */
+/** After an hour the provider is discovered again, and the earlier document stays in use meanwhile. */
 const renewal = (
   name: string,
   lie: (provider: LocalProvider) => void,
   setting: Partial<Case> = {},
 ): Case => ({
   ...setting,
-  name: `${name}: what was discovered before still serves`,
-  source: "design, decision 6",
+  name: `${name}: the earlier document stays in use`,
+  source: "guide, troubleshooting",
   lie: (_portal, world) => later(world, 0),
   async act(world) {
     const { portal: provider, victim, asked } = world;
@@ -584,7 +587,7 @@ const instead = (answer: PortalAnswer) => (provider: LocalProvider) => provider.
 const saying = (members: Record<string, unknown>) => (provider: LocalProvider) =>
   provider.alterDiscovery((document) => ({ ...document, ...members }));
 
-attacks("a portal that is discovered anew", [
+attacks("keeps the earlier document if a later discovery fails", [
   renewal("500 with a page", instead(lies.html(500))),
   renewal("200 with a page", instead(lies.html(200))),
   renewal("two resets", (provider) => provider.answerNext(DISCOVERY, lies.resetsAtOnce, 2)),
@@ -594,7 +597,7 @@ attacks("a portal that is discovered anew", [
   renewal("no keys", saying({ jwks_uri: undefined })),
 ]);
 
-/** A process that trusts whom our proxies are vouched for by, as NODE_EXTRA_CA_CERTS tells it. */
+/** A process that trusts the certificate authority of our proxies, by NODE_EXTRA_CA_CERTS. */
 function useTrustingHost(): () => Host {
   let folder: string;
   beforeAll(async () => {
@@ -610,42 +613,43 @@ function useTrustingHost(): () => Host {
   return host;
 }
 
-describe("a portal over https", () => {
+describe("a provider over https", () => {
   const host = useHost();
   const trusting = useTrustingHost();
 
-  /** The portal behind a proxy that ends TLS, and an app that knows it by such an address. */
+  /** The provider behind a proxy that ends TLS, and an app that knows it by the proxy's URL. */
   async function startSecureWorld(attacked: Host, issuerOf = (front: string) => front) {
     const front = await startTlsFront(() => world.portal.issuer);
     onTestFinished(() => front.close());
     const issuer = issuerOf(front.url);
     const world = await startWorld(attacked, { options: { issuer } });
     const honest = await new Client(front.ca).fetch(front.url + DISCOVERY);
-    expect([honest.status, world.portal.requests.splice(0).length]).toEqual([200, 1]); // the way leads there
+    // the proxy forwards to it
+    expect([honest.status, world.portal.requests.splice(0).length]).toEqual([200, 1]);
     return { world, issuer };
   }
 
-  /** Says that all of it is to be had over https, but for one address. */
+  /** Announces https URLs for all endpoints except one. */
   const saysSo = ({ portal: provider }: World, issuer: string, plain: string) =>
     provider.alterDiscovery((document) => ({
       ...JSON.parse(JSON.stringify(document).replaceAll(provider.issuer, issuer)),
       [plain]: `${provider.issuer}/plain`,
     }));
 
-  test("whose certificate nobody vouches for is told nothing (RFC 9525, section 6)", async () => {
+  test("gets no secret if its certificate is not trusted (RFC 9525, section 6)", async () => {
     const { world } = await startSecureWorld(host());
     await refused("portal_unreachable")(await logIn(world), world);
     expect(world.portal.requests).toEqual([]);
   });
 
-  test("whose certificate is for another host is told nothing (RFC 9525, section 6)", async () => {
+  test("gets no secret if its certificate is for another host (RFC 9525, section 6)", async () => {
     const { world } = await startSecureWorld(trusting(), (front) => front.replace("localhost", "127.0.0.1"));
     await refused("portal_unreachable")(await logIn(world), world);
     expect(world.portal.requests).toEqual([]);
   });
 
   test.each(["authorization_endpoint", "token_endpoint", "jwks_uri", ...OPTIONAL_ADDRESSES])(
-    `that has its %s over plain http is refused, although it is on this machine (${DOCUMENT})`,
+    `is rejected if its %s is over plain http, although it is on this machine (${DOCUMENT})`,
     async (name) => {
       const { world, issuer } = await startSecureWorld(trusting());
       saysSo(world, issuer, name);
@@ -654,7 +658,7 @@ describe("a portal over https", () => {
     },
   );
 
-  test("that says so of what nobody needs is gone to", async () => {
+  test("is accepted if only an endpoint that the app does not use is over plain http", async () => {
     const { world, issuer } = await startSecureWorld(trusting());
     saysSo(world, issuer, "service_documentation");
     const { status, headers } = await world.victim.navigate(`${world.base}/login`);

@@ -6,11 +6,11 @@ import { CLIENT_ID, SESSION_SECRET } from "../support/world.js";
 import { attacks, type Case, logIn, onExpress4, startWorld, useHost, type World } from "./support/attack.js";
 import { notBegunHere, refused, welcomed } from "./support/outcomes.js";
 
-// An application around us that is careless, or that has neighbours: what it does must not undo what we do.
+// A careless application around us, or one with neighbours. Its mistakes must not undo our protection.
 
 const APPS_SESSION = { ownSession: { secret: "a-secret-of-the-apps-own-session" } } as const;
 
-/** A login as it would lie in the session, made up by somebody who has read this package. */
+/** A login as it would be stored in the session, forged by an attacker who has read this package. */
 const madeUp = ({ portal: provider, base }: World): { portal: object } => ({
   portal: {
     tokens: { access_token: "x", token_type: "bearer" },
@@ -24,7 +24,9 @@ const madeUp = ({ portal: provider, base }: World): { portal: object } => ({
   },
 });
 
-/** `Object.assign(req.session, req.body)`, or a merge, with a body of the stranger's or the victim's choice. */
+/**
+ * `Object.assign(req.session, req.body)`, or a merge, with a body that the attacker or the victim chooses.
+ */
 const assign = (world: World, client: World["victim"], body: object, way = "assign"): Promise<Answer> =>
   client.fetch(`${world.base}/${way}`, { method: "POST", form: { members: JSON.stringify(body) } });
 
@@ -52,7 +54,7 @@ const assignments = (of: string, setting: Partial<Case>): Case[] => [
   },
   {
     ...setting,
-    name: `by somebody who is logged in, merged into what is there, in ${of}: they stay who they are`,
+    name: `by a signed-in user, merged into ${of}: the user stays the same`,
     source: "CWE-915",
     async act(world) {
       await logIn(world);
@@ -69,7 +71,7 @@ const assignments = (of: string, setting: Partial<Case>): Case[] => [
   },
   {
     ...setting,
-    name: `none, by a visitor, into ${of}: what else they have written is kept`,
+    name: `none, by a visitor, into ${of}: the visitor's other data stays`,
     source: "CWE-915",
     async act(world) {
       await assign(world, world.stranger, { portal: null, note: "mine" });
@@ -79,7 +81,7 @@ const assignments = (of: string, setting: Partial<Case>): Case[] => [
   },
   {
     ...setting,
-    name: `by somebody who is logged in, into ${of}: they stay who they are`,
+    name: `by a signed-in user, into ${of}: the user stays the same`,
     source: "CWE-915",
     async act(world) {
       await logIn(world);
@@ -89,15 +91,15 @@ const assignments = (of: string, setting: Partial<Case>): Case[] => [
     outcome: welcomed,
   },
 ];
-attacks("a login that is made up, in an app that lets people fill its session", [
+attacks("ignores a forged login, in an app that lets users fill its session", [
   ...assignments("our session", {}),
   ...assignments("the app's own session", { app: APPS_SESSION }),
   ...assignments("the session of a router with a name", { app: APPS_SESSION, options: { name: "staff" } }),
 ]);
 
-attacks("two routers of one portal and client", [
+attacks("two routers of one provider and client", [
   {
-    name: "whom one of them has let in, by hooks of its own, the other does not know",
+    name: "a user whom the hooks of one router accepted is not signed in at the other",
     source: "guide, multiple providers",
     twin: true,
     app: APPS_SESSION,
@@ -111,7 +113,10 @@ attacks("two routers of one portal and client", [
   },
 ]);
 
-/** Signs in as another person in the victim's browser, whose session at the portal has ended and here has not. */
+/**
+ * Signs in as another user in the victim's browser, after the session at the provider has ended and the app's
+ * has not.
+ */
 async function signInAfter(world: World, sub: string): Promise<Answer> {
   const { victim, base, url } = world;
   await logIn(world);
@@ -124,9 +129,9 @@ async function signInAfter(world: World, sub: string): Promise<Answer> {
   return victim.fetch(`${base}/note`);
 }
 
-attacks("one browser, two people", [
+attacks("one browser, two users", [
   {
-    name: "what keepSessionKeys keeps for a person is not handed to the next one, and the first one's token is ended",
+    name: "drops the keepSessionKeys values of the first user, and revokes the first user's token",
     source: "CWE-488",
     options: { keepSessionKeys: ["note"] },
     act: (world) => signInAfter(world, "jonas-weber"),
@@ -136,7 +141,7 @@ attacks("one browser, two people", [
     },
   },
   {
-    name: "who signs in once more keeps it, and no token is ended: the portal may see one login in both",
+    name: "keeps them for the same user, and revokes no token: the provider may treat both logins as one",
     source: "guide, keepSessionKeys",
     options: { keepSessionKeys: ["note"] },
     act: (world) => signInAfter(world, "amara-okafor"),
@@ -150,7 +155,7 @@ attacks("one browser, two people", [
 /** cookie-parser reads a cookie that begins with "j:" as JSON. */
 const parsed = (name: string, act: Case["act"], more: Partial<Case> = {}): Case => ({
   name,
-  source: "express-session 1.19, which takes every cookie for a text",
+  source: "express-session 1.19, which expects every cookie to be a text",
   app: { cookieParser: true },
   ...(act && { act }),
   outcome: refused("login_required"),
@@ -175,12 +180,12 @@ const parsers: Case[] = [
   { ...parsed("an honest login beside it", logIn), outcome: welcomed },
 ];
 attacks("beside cookie-parser", parsers);
-attacks("beside cookie-parser, on Express 4", onExpress4(parsers));
+attacks("ignores cookies that cookie-parser makes JSON of, on Express 4", onExpress4(parsers));
 
 const wishes: Case[] = [
   {
-    name: "a wish that is no text, and cannot be made one, while the login cannot begin",
-    source: "CWE-248: on Express 4 nobody catches what login() rejects with",
+    name: "a requested value that is not a text and cannot become one, while the login cannot start",
+    source: "CWE-248: on Express 4 a rejection of login() is not caught",
     async act({ stranger, base, portal: provider }) {
       provider.goDown();
       const answer = await stranger.navigate(`${base}/wish?to[toString]=x`);
@@ -190,12 +195,12 @@ const wishes: Case[] = [
     outcome: refused("portal_unreachable"),
   },
 ];
-attacks("login() with what a query holds", wishes);
-attacks("login() with what a query holds, on Express 4", onExpress4(wishes));
+attacks("survives login() with values of a query", wishes);
+attacks("survives login() with values of a query, on Express 4", onExpress4(wishes));
 
 const host = useHost();
 
-test("while the first connection to the store opens, a cookie that is JSON is nobody's and does no harm", async () => {
+test("ignores a cookie that is JSON while the first connection to the store opens", async () => {
   const sockets = new Set<Socket>();
   const silent = createServer((socket) => void sockets.add(socket)).listen(0, "127.0.0.1");
   await once(silent, "listening");

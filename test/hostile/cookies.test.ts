@@ -7,12 +7,13 @@ import { attacks, type Case, logIn, type Outcome, onExpress4, type World } from 
 import { submitForm } from "./support/client.js";
 import { allOf, noSessionBegan, notBegunHere, refused, welcomed } from "./support/outcomes.js";
 
-// Cookies that somebody has been at, those that another secret has made, and those that a neighbour has planted.
+// Cookies that an attacker has changed, cookies made with another secret, and cookies that a neighbouring
+// host has planted.
 
 const OWASP = "OWASP ASVS 4.0, 5.1";
 const RENEWED_SECRET = "another-secret-of-32-characters-!!";
 
-/** A cookie jar that somebody has been at while a login waits. */
+/** Changes the cookie jar while a login is pending. */
 interface Tampering extends Omit<Case, "act"> {
   readonly change: (world: World) => unknown;
 }
@@ -38,7 +39,7 @@ const answeredByAddress = ({ change, ...attack }: Tampering): Case => ({
   },
 });
 
-/** Here the cookie travels with another site's POST, for which it is SameSite=None, and Secure. */
+/** Here the cookie is SameSite=None and Secure, so it travels with another site's POST. */
 const answeredByForm = ({ change, ...attack }: Tampering): Case => ({
   ...attack,
   https: true,
@@ -51,17 +52,17 @@ const answeredByForm = ({ change, ...attack }: Tampering): Case => ({
   },
 });
 
-/** As the app would have set it: over https its name demands that it is Secure. */
+/** Formats the cookie as the app would set it: over https its name requires Secure. */
 const plant = ({ victim, url }: World, name: string, value: string): Promise<unknown> => {
   const crossing = url.startsWith("https:") ? "; Secure; SameSite=None" : "";
   return victim.jar.setCookie(`${name}=${value}; Path=/${crossing}`, url, { loose: true });
 };
 
-/** The cookies of the logins that wait in a browser. */
+/** Returns the cookies of the pending logins of a browser. */
 const waitingIn = async (who: "victim" | "stranger", world: World) =>
   (await world[who].jar.getCookies(world.url)).filter(({ key }) => key.includes("portal-login."));
 
-/** The cookie of the victim's login, changed. */
+/** Changes the cookie of the victim's login. */
 async function rewrite(world: World, change: (value: string) => string): Promise<void> {
   const [cookie, ...others] = await waitingIn("victim", world);
   expect([cookie, others]).toEqual([expect.anything(), []]);
@@ -85,26 +86,24 @@ const tampered: Tampering[] = [
   cookies("longer", COMPACT, (world) => rewrite(world, (value) => `${value}A`)),
   cookies("padded", "RFC 7515, section 2", (world) => rewrite(world, (value) => `${value}==`)),
   cookies("in quotes", "RFC 6265, section 4.1.1", (world) => rewrite(world, (value) => `"${value}"`)),
-  cookies("of another of the same person's logins", "RFC 9700, section 4.7", copyLogin),
-  cookies(
-    "in the slot of another of the same person's logins",
-    "guide, how a login works",
-    swapLogins,
-    welcomed,
-  ),
-  cookies("of another person's login", "RFC 9700, section 4.7", swapPeople),
+  cookies("of another login of the same user", "RFC 9700, section 4.7", copyLogin),
+  cookies("in the slot of another login of the same user", "guide, how a login works", swapLogins, welcomed),
+  cookies("of another user's login", "RFC 9700, section 4.7", swapPeople),
   cookies("a header without encryption", "RFC 7516, section 4.1", (world) =>
     rewrite(world, () => `${btoa('{"alg":"none"}')}...e30.`),
   ),
   cookies("fifty others that look like ours", "CWE-400", plantFifty, welcomed),
 ];
-attacks("cookies of a login", tampered.map(answeredByAddress));
-attacks("cookies of a login, on Express 4", onExpress4(tampered.map(answeredByAddress)));
+attacks("rejects a changed login cookie", tampered.map(answeredByAddress));
+attacks("rejects a changed login cookie, on Express 4", onExpress4(tampered.map(answeredByAddress)));
 attacks(
-  "cookies of a login, of a router with a name",
+  "rejects a changed login cookie, of a router with a name",
   tampered.map((tampering) => answeredByAddress({ ...tampering, options: { name: "staff" } })),
 );
-attacks("cookies of a login that is answered by a form, over https", tampered.map(answeredByForm));
+attacks(
+  "rejects a changed login cookie of a login that returns by form, over https",
+  tampered.map(answeredByForm),
+);
 
 /** The cookie of the victim's login, and that of a second one. */
 async function twoLogins(world: World) {
@@ -115,20 +114,22 @@ async function twoLogins(world: World) {
   return { first, second };
 }
 
-/** The second login's cookie also takes the place of the first one's. */
+/** The second login's cookie also replaces the first one's. */
 async function copyLogin(world: World): Promise<void> {
   const { first, second } = await twoLogins(world);
   await plant(world, String(first?.key), String(second?.value));
 }
 
-/** Two logins of one browser whose cookies are exchanged: a slot is found by its content, not by its name. */
+/**
+ * Two logins of one browser whose cookies are swapped: a slot is found by its content and not by its name.
+ */
 async function swapLogins(world: World): Promise<void> {
   const { first, second } = await twoLogins(world);
   await plant(world, String(first?.key), String(second?.value));
   await plant(world, String(second?.key), String(first?.value));
 }
 
-/** The stranger's own login cookie, under the name of the victim's. */
+/** The attacker's own login cookie, under the name of the victim's. */
 async function swapPeople(world: World): Promise<void> {
   await beginLogin(world.stranger, world.base);
   const [theirs] = await waitingIn("stranger", world);
@@ -142,7 +143,7 @@ async function plantFifty(world: World): Promise<void> {
     await plant(world, prefix + String(index).padStart(9, "A"), `x${index}`);
 }
 
-/** How a cookie came to be sealed. */
+/** How a cookie was encrypted. */
 interface Seal {
   readonly secret?: string;
   readonly of?: string;
@@ -150,7 +151,7 @@ interface Seal {
   readonly callback?: string;
 }
 
-/** What a login's cookie holds, sealed once more: by another secret, or as another router or purpose would have it. */
+/** Encrypts the content of a login's cookie again: with another secret, or for another router or purpose. */
 const sealedAnew =
   (by: Seal, change: (held: Buffer) => Buffer = (held) => held) =>
   (world: World): Promise<void> => {
@@ -172,7 +173,7 @@ const sealedAnew =
     });
   };
 
-/** The same attempt, begun ten minutes ago: its time stands behind the first byte. */
+/** The same attempt, started ten minutes ago: its time follows the first byte. */
 function begunTenMinutesAgo(held: Buffer): Buffer {
   const older = Buffer.from(held);
   older.writeUIntBE(Date.now() - 600_000, 1, 6);
@@ -182,12 +183,12 @@ function begunTenMinutesAgo(held: Buffer): Buffer {
 const KEY_ROTATION = "guide, secret";
 const sealed: Tampering[] = [
   {
-    ...cookies("sealed by an older secret", KEY_ROTATION, sealedAnew({ secret: SESSION_SECRET })),
+    ...cookies("encrypted with an older secret", KEY_ROTATION, sealedAnew({ secret: SESSION_SECRET })),
     options: { secret: RENEWED_SECRET },
   },
   {
     ...cookies(
-      "sealed by an older secret that is still listed",
+      "encrypted with an older secret that is still listed",
       KEY_ROTATION,
       sealedAnew({ secret: SESSION_SECRET }),
       welcomed,
@@ -195,36 +196,39 @@ const sealed: Tampering[] = [
     options: { secret: [RENEWED_SECRET, SESSION_SECRET] },
   },
   cookies(
-    "sealed once more by the secret itself: the others are refused for their seal alone",
+    "encrypted again with the secret itself: the others are rejected for their encryption alone",
     KEY_ROTATION,
     sealedAnew({}),
     welcomed,
   ),
   cookies(
-    "sealed for another client with the same secret",
+    "encrypted for another client with the same secret",
     "RFC 9700, section 4.4",
     sealedAnew({ client: "other" }),
   ),
   cookies(
-    "sealed for another router with the same secret",
+    "encrypted for another router with the same secret",
     "RFC 9700, section 4.4",
     sealedAnew({ callback: "/other/callback" }),
   ),
-  cookies("sealed for a logout", "RFC 5869, section 3.2", sealedAnew({ of: "logout" })),
+  cookies("encrypted for a logout", "RFC 5869, section 3.2", sealedAnew({ of: "logout" })),
   cookies(
-    "of a login that was begun ten minutes ago",
+    "of a login that was started ten minutes ago",
     "guide, how a login works",
     sealedAnew({}, begunTenMinutesAgo),
     allOf(refused("login_expired"), noSessionBegan, nothingSent),
   ),
 ];
-attacks("cookies of a login, under other seals", sealed.map(answeredByAddress));
-attacks("cookies of a login, under other seals, on Express 4", onExpress4(sealed.map(answeredByAddress)));
+attacks("rejects login cookies that are encrypted in another way", sealed.map(answeredByAddress));
+attacks(
+  "rejects login cookies that are encrypted in another way, on Express 4",
+  onExpress4(sealed.map(answeredByAddress)),
+);
 
-/** The id of a session, of its cookie's value. */
+/** Returns the id of a session, from its cookie's value. */
 const idIn = (value: string): string => decodeURIComponent(value).slice(2).split(".")[0] ?? "";
 
-/** The victim is logged in; then their session's cookie is changed, and the guarded page asked for by a script. */
+/** Logs the victim in, changes the cookie of the session, and requests the guarded page as a script. */
 const sessionCookie = (name: string, change: (value: string) => string, more: Partial<Case> = {}): Case => ({
   name: `session: ${name}`,
   source: "OWASP ASVS 4.0, 3.2",
@@ -254,9 +258,9 @@ const sessionCookies: Case[] = [
   sessionCookie("JSON", () => encodeURIComponent('j:{"portal":{"claims":{"sub":"amara-okafor"}}}')),
   sessionCookie("an id of __proto__", () => signed("__proto__")),
   sessionCookie("an id of constructor", () => signed("constructor")),
-  sessionCookie("an id that nobody has", () => signed("a".repeat(32))),
-  sessionCookie("signed by a secret of the stranger's", (value) =>
-    signed(idIn(value), "a secret of the stranger's"),
+  sessionCookie("an id that no session has", () => signed("a".repeat(32))),
+  sessionCookie("signed by a secret of the attacker's", (value) =>
+    signed(idIn(value), "a secret of the attacker's"),
   ),
   sessionCookie("signed by an older secret", (value) => signed(idIn(value)), {
     source: KEY_ROTATION,
@@ -268,10 +272,13 @@ const sessionCookies: Case[] = [
     outcome: welcomed,
   }),
 ];
-attacks("cookies of a session", sessionCookies);
-attacks("cookies of a session, on Express 4", onExpress4(sessionCookies));
+attacks("rejects a changed session cookie", sessionCookies);
+attacks("rejects a changed session cookie, on Express 4", onExpress4(sessionCookies));
 
-/** Who owns a neighbouring host can set cookies for the domain above both; browsers let them name none __Host-. */
+/**
+ * The owner of a neighbouring host can set cookies for the domain above both. Browsers refuse the prefix
+ * __Host- for these.
+ */
 const tossed = (name: string, act: (world: World) => Promise<Answer>, outcome: Outcome): Case => ({
   name,
   source: "RFC 6265bis, section 4.1.3.2; RFC 9700, section 4.7",
@@ -283,7 +290,7 @@ const tossed = (name: string, act: (world: World) => Promise<Answer>, outcome: O
 attacks("over https, behind a proxy", [
   { name: "a login", source: "guide, deployment", https: true, outcome: welcomed },
   tossed(
-    "all cookies are Secure, HttpOnly, SameSite and bound to the host by their names",
+    "sets only cookies that are Secure, HttpOnly, SameSite and bound to the host by their names",
     async (world) => {
       await logIn(world);
       return world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
@@ -298,7 +305,7 @@ attacks("over https, behind a proxy", [
     },
   ),
   tossed(
-    "the stranger's login, planted under a name without the prefix, finishes nothing in the victim's browser",
+    "ignores the attacker's login, planted in the victim's browser under a name without the prefix",
     async ({ victim, stranger, base, url }) => {
       stranger.person = { sub: "jonas-weber" };
       const theirs = await stranger.loginUntilCallback(`${base}/login`);
@@ -309,7 +316,7 @@ attacks("over https, behind a proxy", [
     notBegunHere,
   ),
   tossed(
-    "the stranger's session, planted likewise, makes nobody of the victim",
+    "ignores the attacker's session, planted likewise",
     async (world) => {
       const { victim, stranger, base, url } = world;
       stranger.person = { sub: "jonas-weber" };
@@ -323,7 +330,7 @@ attacks("over https, behind a proxy", [
       void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
   ),
   tossed(
-    "who speaks to the app past the proxy begins no login: its cookie could not be Secure",
+    "starts no login for a client that bypasses the proxy: its cookie could not be Secure",
     ({ stranger, behind }) => stranger.navigate(`${behind}/login`),
     (answer) => {
       expect(answer.headers["set-cookie"]).toBeUndefined();
@@ -331,7 +338,7 @@ attacks("over https, behind a proxy", [
     },
   ),
   tossed(
-    "who says past the proxy that it is https gets a cookie that is Secure all the same",
+    "sets a Secure cookie for a client that bypasses the proxy and claims https",
     ({ stranger, behind }) =>
       stranger.navigate(`${behind}/login`, { headers: { "x-forwarded-proto": "https" } }),
     ({ status, headers }) => {

@@ -2,8 +2,8 @@ import { expect } from "vitest";
 import type { IdTokenChanges } from "../../lib/testing/index.js";
 import { attacks, attacksOnSeveral, type Case, logIn, type Outcome, type World } from "./support/attack.js";
 
-// Guards that demand more than a login, and portals that give something else than was asked for; silent logins, and logins
-// that others begin. On one process and on four.
+// Guards that require more than a login, and providers that return something else; silent logins, and logins
+// that other sites start. On one process and on four.
 
 const strong = {
   portal: { document: "full", acrValues: ["pwd", "mfa"] },
@@ -14,7 +14,7 @@ const RFC9470 = "RFC 9470, section 5; OpenID Connect Core 1.0, section 3.1.3.7";
 const VICTIM = "amara-okafor";
 const seconds = () => Math.floor(Date.now() / 1000);
 
-/** Nobody is let in, the login of before stays, and it came to an end: the portal was asked for at most one more code. */
+/** Expects no new login, the same earlier login, and an end: the provider received at most one more code. */
 const keptOut: Outcome = async ({ status, body }, { whoIs, victim, asked }) => {
   expect([status, body.includes("insufficient_user_authentication")]).toEqual([401, true]);
   expect(await whoIs(victim)).toBe(VICTIM);
@@ -40,17 +40,19 @@ const ignores = (name: string, path: "/strong" | "/young", changes: IdTokenChang
 });
 
 const stepUps: readonly Case[] = [
-  ignores("a portal that gives the acr that it likes", "/strong", { claims: { acr: "pwd" } }),
-  ignores("a portal that gives no acr", "/strong", { claims: { acr: undefined } }),
+  ignores("a provider that returns an acr of its choice", "/strong", { claims: { acr: "pwd" } }),
+  ignores("a provider that returns no acr", "/strong", { claims: { acr: undefined } }),
   ignores("an acr in a list", "/strong", { claims: { acr: ["mfa"] } }),
   ignores("an acr that is an object", "/strong", { claims: { acr: { toString: "mfa" } } }),
   ignores("an acr with a space behind", "/strong", { claims: { acr: "mfa " } }),
   ignores("an acr in other letters", "/strong", { claims: { acr: "MFA" } }),
   ignores("two acrs in one text", "/strong", { claims: { acr: "pwd mfa" } }),
-  ignores("a portal that says that the login was an hour ago", "/young", {
+  ignores("a provider that reports a login of an hour ago", "/young", {
     claims: { auth_time: seconds() - 3600 },
   }),
-  ignores("a portal that does not say when it was", "/young", { claims: { auth_time: undefined } }),
+  ignores("a provider that does not report the time of the login", "/young", {
+    claims: { auth_time: undefined },
+  }),
   {
     ...strong,
     name: "an auth_time of after the end of time",
@@ -67,14 +69,14 @@ const stepUps: readonly Case[] = [
   },
   {
     ...strong,
-    name: "a stronger login is found, and enough",
+    name: "a stronger login is accepted",
     source: RFC9470,
     act: openAfterLogin("/strong"),
     outcome: ({ status, body }) => void expect([status, body]).toEqual([200, "in"]),
   },
   {
     ...strong,
-    name: "the answer to a weaker login, put in the place of the stronger one's",
+    name: "the response to a weaker login, in place of the stronger one's",
     source: "RFC 9700, section 4.5",
     async act(world) {
       const { victim, base } = world;
@@ -92,7 +94,7 @@ const stepUps: readonly Case[] = [
   },
   {
     ...strong,
-    name: "a stranger's weaker wish in the address of the login weakens no guard",
+    name: "an attacker's weaker acr in the URL of the login weakens no guard",
     source: RFC9470,
     async act({ victim, base }) {
       await victim.visit(`${base}/login?acr_values=pwd&max_age=999999&returnTo=/strong`, {
@@ -101,7 +103,7 @@ const stepUps: readonly Case[] = [
       return victim.fetch(`${base}/strong`);
     },
     outcome: async ({ status }, { victim, base }) => {
-      expect(status).toBe(200); // the guard itself has asked for the stronger one on the way
+      expect(status).toBe(200); // the guard itself has requested the stronger one
       expect((await victim.fetch(`${base}/young`)).status).toBe(200);
     },
   },
@@ -115,7 +117,7 @@ const stepUps: readonly Case[] = [
   ].map(
     (query): Case => ({
       ...strong,
-      name: `a login of the address ?${query}`,
+      name: `a login of the URL ?${query}`,
       source: "CWE-113; CWE-20",
       act: ({ victim, base }) => victim.visit(`${base}/login?${query}`, { site: "same-origin" }),
       outcome: async ({ status }, { whoIs, victim }) =>
@@ -124,7 +126,7 @@ const stepUps: readonly Case[] = [
   ),
 ];
 
-/** The victim has these claims, and the guard at this path wants others. */
+/** The victim has these claims, and the guard at this path requires others. */
 const lacks = (name: string, path: string, claims: Record<string, unknown>, code: string): Case => ({
   ...strong,
   name,
@@ -139,7 +141,7 @@ const lacks = (name: string, path: string, claims: Record<string, unknown>, code
     if (code === "insufficient_scope")
       expect(headers["www-authenticate"]).toContain('error="insufficient_scope"');
     const page = await victim.visit(base + path);
-    expect([page.status, page.body.includes(code)]).toEqual([403, true]); // and no way round in a circle
+    expect([page.status, page.body.includes(code)]).toEqual([403, true]); // and no redirect loop
   },
 });
 
@@ -190,7 +192,7 @@ const unasked: readonly Case[] = [
   ...["login_required", "consent_required", "access_denied", "server_error", "no_such_error"].map(
     (error): Case => ({
       ...silent,
-      name: `a silent login that the portal answers with ${error}`,
+      name: `a silent login to which the provider responds with ${error}`,
       source: "OpenID Connect Core 1.0, section 3.1.2.6",
       async act({ victim, url, portal: provider }) {
         await victim.visit(`${url}/`);
@@ -210,11 +212,11 @@ const unasked: readonly Case[] = [
   ),
   {
     ...silent,
-    name: "a silent login that never ends is not begun again",
+    name: "a silent login that never ends is not started again",
     source: "guide, silent login",
     async act({ victim, url, asked }) {
       await victim.visit(`${url}/`);
-      await victim.navigate(`${url}/`); // the browser is on its way to the portal, and never arrives
+      await victim.navigate(`${url}/`); // the browser is redirected to the provider, and never arrives
       const page = await victim.visit(`${url}/`);
       expect(asked("/oauth2/authorize")).toEqual([]);
       return page;
@@ -230,7 +232,7 @@ const unasked: readonly Case[] = [
   ].map(
     (target_link_uri): Case => ({
       ...silent,
-      name: `a login that a stranger's page begins, to ${target_link_uri}`,
+      name: `a login that an attacker's page starts, to ${target_link_uri}`,
       source: CORE4,
       async act({ victim, base, portal: provider }) {
         const query = new URLSearchParams({ iss: provider.issuer, target_link_uri });
@@ -243,12 +245,12 @@ const unasked: readonly Case[] = [
     [
       ["of another issuer", { iss: "https://another.example" }],
       ["of an issuer that is a list", { "iss[]": "x" }],
-      ["with a hint of a mile", { login_hint: "x".repeat(5000) }],
+      ["with a hint of 5,000 characters", { login_hint: "x".repeat(5000) }],
     ] as const
   ).map(
     ([how, given]): Case => ({
       ...silent,
-      name: `a login that a stranger's form begins, ${how}`,
+      name: `a login that an attacker's form starts, ${how}`,
       source: CORE4,
       act: ({ victim, base, portal: provider }) =>
         victim.visit(`${base}/login`, {
@@ -257,7 +259,7 @@ const unasked: readonly Case[] = [
           form: { iss: provider.issuer, ...given },
         }),
       async outcome({ status, body }, { whoIs, victim }) {
-        if ("iss[]" in given) return; // beside the good one it means nothing
+        if ("iss[]" in given) return; // next to the good one it has no meaning
         expect([status, body.includes("login_initiation_invalid"), await whoIs(victim)]).toEqual([
           400,
           true,
@@ -268,7 +270,7 @@ const unasked: readonly Case[] = [
   ),
   {
     ...silent,
-    name: "a stranger's page that begins a login logs nobody out",
+    name: "an attacker's page that starts a login signs no user out",
     source: CORE4,
     async act(world) {
       await logIn(world);
@@ -284,7 +286,7 @@ const unasked: readonly Case[] = [
 ];
 
 for (const run of [attacks, attacksOnSeveral]) {
-  run("a stronger or younger login that is demanded", stepUps);
-  run("rights that are demanded", rights);
-  run("logins that nobody has clicked", unasked);
+  run("admits only a login that is as strong or recent as required", stepUps);
+  run("admits only users with the required rights", rights);
+  run("limits logins that the user has not clicked", unasked);
 }

@@ -8,17 +8,17 @@ import * as lies from "./support/lies.js";
 import { allOf, refused } from "./support/outcomes.js";
 import { PLACES, personTold, REVOCATION, signedOut, TOKEN, USERINFO } from "./support/places.js";
 
-// Every bad answer that the portal documents, and what is near to it.
+// Every error response that the provider documents, and similar ones.
 
-const TOKEN_PAGES = "the portal's product pages 1148/51481 and 51482";
-const PAGES = "the portal's product pages 1148/51469 to 52259";
+const TOKEN_PAGES = "Tencent's product pages 1148/51481 and 51482";
+const PAGES = "Tencent's product pages 1148/51469 to 52259";
 
-/** What the token endpoint answers, to a code and then to a refresh token. */
+/** Responds with this at the token endpoint, to a code and then to a refresh token. */
 type Refusal = readonly [
   name: string,
   lie: PortalAnswer,
   atLogin: PortalAuthErrorCode,
-  /** `refresh_refused` ends the session; nothing else does. */
+  /** Only `refresh_refused` ends the session. */
   atRefresh?: "refresh_refused" | "portal_failed",
 ];
 
@@ -44,7 +44,7 @@ const refusals = (rows: readonly Refusal[]): Case[] =>
   });
 
 attacks(
-  "the token endpoint's bad answers",
+  "reports error responses of the token endpoint",
   refusals([
     ["client_id missing or wrong: 401, and no body", lies.sendText(401, ""), "client_unknown"],
     [
@@ -73,7 +73,7 @@ attacks(
       "token_refused",
     ],
     [
-      "an error that only a person can mend",
+      "an error that only the user can solve",
       lies.sendJson(400, { error: "interaction_required", error_description: CANARY }),
       "token_refused",
       "refresh_refused",
@@ -138,7 +138,7 @@ attacks(
     ["403 access_denied: Auth0, likewise", lies.sendJson(403, { error: "access_denied" }), "client_refused"],
     ["400 unauthorized_client", lies.sendJson(400, { error: "unauthorized_client" }), "grant_type_refused"],
     [
-      "403 invalid_grant: Auth0, a refresh token that has ended",
+      "403 invalid_grant: Auth0, an expired refresh token",
       lies.sendJson(403, { error: "invalid_grant" }),
       "code_refused",
       "refresh_refused",
@@ -167,7 +167,7 @@ const challenge = (error: string) => ({
   "www-authenticate": `Bearer error="${error}", error_description="${CANARY}"`,
 });
 
-/** What userinfo answers, so many times. */
+/** Responds with this at the userinfo endpoint, so many times. */
 const told = (name: string, lie: PortalAnswer, outcome: Outcome, times = 1): Case => ({
   name,
   source: PAGES,
@@ -175,25 +175,25 @@ const told = (name: string, lie: PortalAnswer, outcome: Outcome, times = 1): Cas
   outcome,
 });
 const userInfoRefused = PLACES.userinfo.fails("userinfo_refused");
-/** Requests to userinfo, and to the token endpoint: a login's, and one for a new token. */
+/** The numbers of requests to userinfo, and to the token endpoint: a login's, and a refresh. */
 const asked =
   (...counts: readonly [userinfo: number, token: number]): Outcome =>
   (_answer, world) =>
     void expect([world.asked(USERINFO).length, world.asked(TOKEN).length]).toEqual(counts);
 
-attacks("userinfo's bad answers", [
+attacks("reports error responses of userinfo", [
   told(
     "no token: 400 with a challenge",
     lies.sendText(400, "", challenge("invalid_request")),
     userInfoRefused,
   ),
   told(
-    "token revoked: 401 with a challenge, and then no more: a new token is asked for",
+    "token revoked: 401 with a challenge, and then none: the app refreshes the token",
     lies.sendText(401, "", challenge("invalid_token")),
     allOf(personTold, asked(2, 2)),
   ),
   told(
-    "401 with a challenge to each token: a new one is asked for once",
+    "401 with a challenge to each token: the app refreshes once",
     lies.sendText(401, "", challenge("invalid_token")),
     allOf(userInfoRefused, asked(2, 2)),
     2,
@@ -204,7 +204,7 @@ attacks("userinfo's bad answers", [
     lies.sendText(403, "", challenge("insufficient_scope")),
     allOf(userInfoRefused, asked(1, 1)),
   ),
-  told("the person is gone: 404", lies.sendJson(404, { error: "user_not_found" }), userInfoRefused),
+  told("the user was deleted: 404", lies.sendJson(404, { error: "user_not_found" }), userInfoRefused),
   told("400 with a page", lies.html(400), userInfoRefused),
   told(
     "400 with JSON that says nothing",
@@ -229,12 +229,12 @@ attacks("userinfo's bad answers", [
   ),
 ]);
 
-/** The portal's page stays before the person; here they are out. */
+/** The browser stays on the provider's page, and the user is signed out of the app. */
 const outAtThePortal: Outcome = async ({ status, url }, { portal: provider, victim, whoIs }) => {
   expect([status, new URL(url).origin, await whoIs(victim)]).toEqual([400, provider.issuer, undefined]);
 };
 
-attacks("bad answers at the end", [
+attacks("signs out in spite of error responses", [
   {
     name: "revocation: a token of another client: 401 invalid_client",
     source: PAGES,
@@ -251,8 +251,8 @@ attacks("bad answers at the end", [
     outcome: signedOut,
   },
   {
-    name: "the portal's logout: client_id missing: 400 with JSON",
-    source: "the portal's product page 1148/51486",
+    name: "the provider's logout: client_id missing: 400 with JSON",
+    source: "Tencent's product page 1148/51486",
     lie: (provider) =>
       provider.answerNext(
         "/logout",
@@ -263,7 +263,7 @@ attacks("bad answers at the end", [
   },
 ]);
 
-/** The portal sends the person back with this in place of a code. */
+/** The provider redirects the user back with this in place of a code. */
 const sentBack =
   (answer: Record<string, string>): PortalAnswer =>
   ({ url = "" }: IncomingMessage, res: ServerResponse) => {
@@ -274,14 +274,14 @@ const sentBack =
   };
 const SAYS = "OAuth 2.0 Parameter: ";
 
-/** The provider's own words are in the log and in no answer: users may be misled by them. */
+/** The provider's own words are in the log and in no response, because they could mislead users. */
 const tellsItself: Outcome = ({ body }, world) => {
   expect(body).not.toContain(SAYS);
   expect(world.host.log.at(-1)).toContain(`the provider says "${SAYS}`);
   expect(world.asked(TOKEN)).toEqual([]);
 };
 
-attacks("what comes back in place of a code", [
+attacks("reports errors at the callback", [
   {
     name: "code_challenge_method not supported",
     source: PAGES,
@@ -297,7 +297,7 @@ attacks("what comes back in place of a code", [
     outcome: allOf(refused("authorization_refused"), tellsItself),
   },
   {
-    name: "the person does not want to, and the portal blames the scope",
+    name: "the user denies consent, and the provider blames the scope",
     source: "Spring Authorization Server: access_denied with a misleading description",
     async act(world) {
       world.victim.person = { deny: "yes" };

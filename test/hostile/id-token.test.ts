@@ -12,15 +12,15 @@ import { content, hs256, rs256, strangersKey, withHeader, withMembers } from "./
 import { endsAtOnce, sendJson } from "./support/lies.js";
 import { allOf, refreshed, refused, staysIn, welcomed } from "./support/outcomes.js";
 
-// Beyond the published tests: every claim missing, wrong, twice and of another type, and every way to make a signature
-// count that the portal did not make; told at the login, and once more when its tokens are refreshed.
+// Adds to the published tests: every claim missing, wrong, repeated and of another type, and every way to
+// forge a signature. Each case runs at the login, and again when the tokens are refreshed.
 
 const now = () => Math.floor(Date.now() / 1000);
 const core = (step: string) => `OpenID Connect Core 1.0, section 3.1.3.7, ${step}`;
-const RFC7519 = "RFC 7519, section 4: of a name that comes twice the last counts, or none";
+const RFC7519 = "RFC 7519, section 4: of a repeated name the last one counts, or the token is invalid";
 const LONG = "a".repeat(256);
 
-/** [what is told, where it stands that it must not be, the lie]. */
+/** Rows of name, source of the rule, and fault. */
 type Row = readonly [
   name: string,
   source: string,
@@ -37,15 +37,21 @@ const rows = (table: readonly Row[], outcome: Case["outcome"], setting: Partial<
     outcome,
   }));
 
-/** Where tokens say that their keys are. On the portal's own host: no library has another reason not to ask there. */
+/**
+ * The URL that tokens name for their keys. It is on the provider's own host, so that no other check stops the
+ * request.
+ */
 const EVIL = "/evil";
 const asksNoStranger: Outcome = (_answer, { portal: provider }) =>
   void expect(provider.requests.filter(({ path }) => path.startsWith(EVIL))).toEqual([]);
 
-/** Lies about who the user is, or who says so. They end the session. */
+/** Faults in the identity of the user or the issuer. They end the session. */
 const ABOUT_IDENTITY = /^(iss (with a slash|in other case|twice)|sub (empty|of 256)|the claims changed)/;
 
-/** The same lies when the tokens are refreshed. The login before was an honest one, and goes on unless its identity changes. */
+/**
+ * Runs the same faults when the tokens are refreshed. The login before was honest, and it continues unless
+ * its identity changes.
+ */
 const atRefresh = (table: readonly Case[], outcome: Outcome = staysIn("refresh_failed")): Case[] =>
   table.map(({ lie, ...each }) => ({
     ...each,
@@ -73,13 +79,13 @@ const header = (members: Record<string, unknown>): IdTokenChanges => ({ forge: w
 const twice = (json: string): IdTokenChanges => ({ forge: withMembers(json) });
 
 attacksBoth(
-  "a claim that is wrong",
+  "rejects an ID token with a wrong claim",
   rows(
     [
       ["iss missing", core("step 2"), claim({ iss: undefined })],
       ["iss null", core("step 2"), claim({ iss: null })],
       ["iss a list that holds the right one", core("step 2"), ({ issuer }) => claim({ iss: [issuer] })],
-      ["iss with a slash behind", core("step 2"), ({ issuer }) => claim({ iss: `${issuer}/` })],
+      ["iss with an added slash", core("step 2"), ({ issuer }) => claim({ iss: `${issuer}/` })],
       ["iss in other case", core("step 2"), ({ issuer }) => claim({ iss: issuer.toUpperCase() })],
       ["iss twice, the last one wrong", RFC7519, twice('"iss":"https://evil.example"')],
       ["sub empty", "OpenID Connect Core 1.0, section 2", claim({ sub: "" })],
@@ -93,7 +99,7 @@ attacksBoth(
       ["aud a list without us", core("step 3"), claim({ aud: ["x", "y"] })],
       ["aud a list in a list", core("step 3"), claim({ aud: [[CLIENT_ID]] })],
       ["aud an object", core("step 3"), claim({ aud: { 0: CLIENT_ID } })],
-      ["aud that holds our name and more", core("step 3"), claim({ aud: `${CLIENT_ID} ` })],
+      ["aud that contains our name and more", core("step 3"), claim({ aud: `${CLIENT_ID} ` })],
       ["aud twice, the last one wrong", RFC7519, twice('"aud":"another-client"')],
       [
         "fapi2-security-profile-final-client-test-invalid-secondary-aud",
@@ -142,7 +148,7 @@ attacksBoth(
       [
         "claims that are a list",
         "RFC 7519, section 7.2, step 10",
-        { forge: (_claims, sign) => signed(sign, "[]") },
+        { forge: (_claims, sign) => signed(sign, "claims that are null") },
       ],
       [
         "claims that are null",
@@ -171,7 +177,7 @@ attacks("claims that are nested too deep", [
     ],
     refused("id_token_invalid"),
   ),
-  // a refresh keeps the claims of the login, so here nothing goes on with them
+  // A refresh keeps the claims of the login, so the new claims are not used here.
   ...atRefresh(
     rows([["100,000 levels, at a refresh", "CWE-674", nestedClaim(100_000)]], refreshed),
     refreshed,
@@ -183,16 +189,18 @@ function signed(sign: (text: string) => string, payload: string): string {
   return `${text}.${sign(text)}`;
 }
 
-/** All times of all tokens, as a portal tells them whose clock is wrong. */
+/** Sets all times of all tokens as a provider would whose clock is wrong. */
 const skewed = (seconds: number, outcome: Case["outcome"], options: Case["options"] = {}): Case => ({
-  name: `the portal's clock is ${Math.abs(seconds)} s ${seconds < 0 ? "behind" : "ahead"}, the tolerance ${options.clockTolerance ?? 30} s`,
+  name:
+    `the provider's clock is ${Math.abs(seconds)} s ${seconds < 0 ? "behind" : "ahead"}, ` +
+    `the tolerance ${options.clockTolerance ?? 30} s`,
   source: core("steps 9 and 10"),
   options,
   lie: (provider) => provider.setClock(seconds),
   outcome,
 });
 
-/** The victim logs in, something changes at the portal, and then the tokens are refreshed. */
+/** Logs the victim in, changes something at the provider, and then refreshes the tokens. */
 const refreshAfter = (change: (provider: LocalProvider) => unknown): Pick<Case, "lie" | "act"> => ({
   lie: endsAtOnce,
   async act(world) {
@@ -210,12 +218,12 @@ const skewedLater = (seconds: number, outcome: Case["outcome"]): Case => {
     outcome,
   };
 };
-attacks("clocks that differ", [
+attacks("accepts a provider's clock within the tolerance, and no other", [
   skewed(25, welcomed),
   skewed(40, refused("id_token_invalid")),
   skewed(280, welcomed, { clockTolerance: 300 }),
   skewed(10, refused("id_token_invalid"), { clockTolerance: 0 }),
-  skewed(-600, welcomed), // the ID token lives for half an hour
+  skewed(-600, welcomed), // the ID token is valid for half an hour
   skewed(-1820, welcomed),
   skewed(-1840, refused("id_token_invalid")),
   skewedLater(25, refreshed),
@@ -225,7 +233,7 @@ attacks("clocks that differ", [
 ]);
 
 attacks(
-  "a nonce that is missing", // from a refresh it may be: section 12.2
+  "a nonce that is missing", // a refresh may omit it: section 12.2
   rows(
     [
       [
@@ -252,7 +260,7 @@ attacksBoth(
 );
 
 attacksBoth(
-  "a nonce at the portal, which need not send it",
+  "checks the nonce of a provider that need not send one",
   rows(
     [
       ["nonce of another login", core("step 11"), claim({ nonce: "of-another-login" })],
@@ -265,7 +273,7 @@ attacksBoth(
 );
 
 attacks(
-  "what is odd, and right",
+  "accepts an ID token that is unusual and valid",
   rows(
     [
       [
@@ -297,7 +305,7 @@ attacks(
       ["typ JWT", "RFC 7519, section 5.1", header({ typ: "JWT" })],
       ["a claim of 200,000 characters", "RFC 7519", claim({ about: "a".repeat(200_000) })],
       [
-        "members that nobody knows",
+        "unknown members",
         "RFC 7519, section 4",
         claim({ constructor: { prototype: {} }, toString: 1, a: null }),
       ],
@@ -309,7 +317,7 @@ attacks(
 
 const SECTION_12_2 = "OpenID Connect Core 1.0, section 12.2";
 attacks(
-  "what is odd, and right, at a refresh",
+  "accepts an ID token that is unusual and valid, at a refresh",
   atRefresh(
     rows(
       [
@@ -320,7 +328,7 @@ attacks(
           "RFC 7519, section 4.1.5",
           () => claim({ nbf: now() + 20 }),
         ],
-        ["aud a list of us alone", SECTION_12_2, claim({ aud: [CLIENT_ID] })],
+        ["aud a list with only our client", SECTION_12_2, claim({ aud: [CLIENT_ID] })],
         ["azp missing", SECTION_12_2, claim({ azp: undefined })],
         ["at_hash missing", "OpenID Connect Core 1.0, section 3.1.3.6", claim({ at_hash: undefined })],
         ["typ JWT", "RFC 7519, section 5.1", header({ typ: "JWT" })],
@@ -331,11 +339,13 @@ attacks(
   ),
 );
 
-/** The nonce that the app has sent with the login. */
+/** Returns the nonce that the app has sent with the login. */
 const sentNonce = ({ asked, portal: provider }: World): string | null =>
   new URL(asked("/oauth2/authorize")[0]?.url ?? "", provider.issuer).searchParams.get("nonce");
 
-/** The first refresh leaves something out, as it may; what the second one brings is compared with the login's all the same. */
+/**
+ * The first refresh may omit a claim. The claim of the second one is still compared with that of the login.
+ */
 const twoRefreshes = (
   name: string,
   first: Record<string, unknown>,
@@ -358,13 +368,13 @@ const twoRefreshes = (
   outcome,
 });
 const hasToken: Outcome = ({ status, body }) => void expect([status, body]).toEqual([200, '{"ok":true}']);
-attacks("what one refresh leaves out, and the next one tells", [
+attacks("compares a claim that the previous refresh omitted", [
   twoRefreshes("the login's nonce", {}, (world) => ({ nonce: sentNonce(world) }), hasToken),
   twoRefreshes("another nonce", {}, () => ({ nonce: "of-another-login" }), staysIn("refresh_failed")),
   twoRefreshes("the login's azp", { azp: undefined }, () => ({ azp: CLIENT_ID }), hasToken),
 ]);
 
-/** An access token's hash by this algorithm, in an ID token that is signed by that one. */
+/** Hashes an access token with this algorithm, for an ID token that is signed with that one. */
 const hashed = (hash: "sha256" | "sha512", signingAlg: SigningAlg, outcome: Outcome): Case => ({
   name: `at_hash by ${hash} where the signature is ${signingAlg}`,
   source: "OpenID Connect Core 1.0, section 3.1.3.6",
@@ -379,7 +389,7 @@ const hashed = (hash: "sha256" | "sha512", signingAlg: SigningAlg, outcome: Outc
   },
   outcome,
 });
-attacks("at_hash, by the algorithm of the signature", [
+attacks("computes at_hash with the algorithm of the signature", [
   ...(["RS256", "PS256", "ES256"] as const).flatMap((alg) => [
     hashed("sha256", alg, welcomed),
     hashed("sha512", alg, refused("id_token_invalid")),
@@ -391,7 +401,7 @@ attacks("at_hash, by the algorithm of the signature", [
 const RFC7515 = "RFC 7515, section 4.1";
 const BCP225 = "RFC 8725, section 3.1";
 
-/** The portal's own public key, as anybody can read it. */
+/** The provider's own public key, as every client can read it. */
 async function publicPem({ issuer }: LocalProvider): Promise<string> {
   const [jwk] = ((await (await fetch(`${issuer}/oauth2/jwks`)).json()) as { keys: [object] }).keys;
   return createPublicKey({ key: jwk as never, format: "jwk" })
@@ -400,12 +410,12 @@ async function publicPem({ issuer }: LocalProvider): Promise<string> {
 }
 
 const evil = strangersKey();
-/** Signed by a key that the token itself brings, or says where it is. */
+/** Signs with a key that the token itself contains or links to. */
 const brings = (members: Record<string, unknown>): IdTokenChanges => ({
   forge: rs256(evil.privateKey, members),
 });
 
-/** Of the stranger's key, as x5c has it: DER in base64. */
+/** Returns the attacker's key as in x5c: DER in base64. */
 async function evilCertificate(): Promise<string> {
   const privateKey = evil.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
   const keyPair = { privateKey, publicKey: evil.pem.toString() };
@@ -414,11 +424,11 @@ async function evilCertificate(): Promise<string> {
 }
 const x5c = [await evilCertificate()];
 
-/** A file that everybody could read, and its path from wherever somebody starts. */
+/** A file that every process can read, and its path from any working directory. */
 const FILE = fileURLToPath(import.meta.url);
 const PATH = `${"../".repeat(30)}${FILE.replace(/^\//, "")}`;
 
-/** Announces algorithms that nobody may announce, and sends what fits. */
+/** Announces algorithms that no provider may announce, and signs with one of them. */
 const announcing =
   (lie: Announced): Case["lie"] =>
   async (provider) => {
@@ -433,7 +443,7 @@ const byText = (key: string | Buffer, members: Record<string, unknown> = {}): Id
 });
 const KID = "RFC 8725, section 3.10: kid";
 
-attacksBoth("a signature that the portal did not make", [
+attacksBoth("rejects a signature that the provider did not make", [
   ...rows(
     [
       ["typ of an access token", "RFC 8725, section 3.12; RFC 9068", header({ typ: "at+jwt" })],
@@ -443,11 +453,7 @@ attacksBoth("a signature that the portal did not make", [
         "OpenID Connect Back-Channel Logout 1.0, section 2.4",
         header({ typ: "logout+jwt" }),
       ],
-      [
-        "crit with an extension that nobody knows",
-        "RFC 7515, section 4.1.11",
-        header({ crit: ["exp"], exp: 1 }),
-      ],
+      ["crit with an unknown extension", "RFC 7515, section 4.1.11", header({ crit: ["exp"], exp: 1 })],
       ["crit empty", "RFC 7515, section 4.1.11", header({ crit: [] })],
       [
         "crit b64, and a payload that is not encoded",
@@ -485,12 +491,12 @@ attacksBoth("a signature that the portal did not make", [
       ["alg an algorithm that was not announced", core("step 7"), header({ alg: "PS256" })],
       ["HS256 by the client's secret", BCP225, { forge: hs256(CLIENT_SECRET) }],
       [
-        "jwk in the header, the stranger's own",
+        "jwk in the header, the attacker's own",
         "RFC 7515, section 4.1.3; CVE-2018-0114",
         brings({ jwk: evil.jwk }),
       ],
       [
-        "jku to a stranger's keys",
+        "jku to an attacker's keys",
         "RFC 7515, section 4.1.2",
         ({ issuer }) => brings({ jku: `${issuer}${EVIL}/jwks` }),
       ],
@@ -499,10 +505,10 @@ attacksBoth("a signature that the portal did not make", [
         "RFC 7515, section 4.1.5",
         ({ issuer }) => brings({ x5u: `${issuer}${EVIL}/cert` }),
       ],
-      ["x5c with a stranger's certificate", "RFC 7515, section 4.1.6", brings({ x5c })],
+      ["x5c with an attacker's certificate", "RFC 7515, section 4.1.6", brings({ x5c })],
       ["kid __proto__", "RFC 8725, section 3.10", brings({ kid: "__proto__" })],
       ["kid a number", RFC7515, brings({ kid: 1 })],
-      ["kid of nobody", RFC7515, header({ kid: "of-nobody" })],
+      ["an unknown kid", RFC7515, header({ kid: "of-nobody" })],
       ["an empty signature", RFC7515, { forge: (claims) => `${content({ alg: "RS256" }, claims)}.` }],
       ["the claims changed after signing", RFC7515, { forge: changedAfterSigning }],
       ["the header changed after signing", RFC7515, { forge: headerChangedAfterSigning }],
@@ -513,7 +519,7 @@ attacksBoth("a signature that the portal did not make", [
     [
       ["alg none", "RFC 8725, section 3.2", () => ({ signedBy: "nobody" })],
       [
-        "HS256 by the portal's public key",
+        "HS256 by the provider's public key",
         `${BCP225}; CVE-2015-9235`,
         async (provider) => byText(await publicPem(provider)),
       ],
@@ -525,7 +531,7 @@ attacksBoth("a signature that the portal did not make", [
       ["HS256 by an empty key", BCP225, () => byText("")],
       ["HS256 by an empty file", KID, () => byText("", { kid: `${"../".repeat(30)}dev/null` })],
       ["HS256 by a file", KID, () => byText(readFileSync(FILE), { kid: PATH })],
-      ["HS256 by what a query gives", KID, () => byText("key", { kid: "x' UNION SELECT 'key" })],
+      ["HS256 by the result of an SQL injection", KID, () => byText("key", { kid: "x' UNION SELECT 'key" })],
     ] satisfies [string, string, Announced][]
   ).map(([name, source, lie]) => ({
     name: `${name}, announced`,
@@ -534,7 +540,7 @@ attacksBoth("a signature that the portal did not make", [
     outcome: refused("id_token_signature_invalid"),
   })),
   {
-    name: "an HMAC by a key that the portal publishes, as if it were RS256",
+    name: "an HMAC by a key that the provider publishes, sent as RS256",
     source: BCP225,
     lie(provider) {
       provider.alterKeys((jwks) => void jwks.keys.push({ kty: "oct", k: btoa("known-to-all"), kid: "oct" }));
@@ -544,7 +550,7 @@ attacksBoth("a signature that the portal did not make", [
   },
 ]);
 
-attacks("keys that are no good for signatures", [
+attacks("rejects keys that are not for signatures", [
   {
     name: "a key of 1024 bits",
     source: "RFC 7518, section 3.3",
@@ -577,13 +583,13 @@ function weakKey(provider: LocalProvider): void {
 }
 
 const kid = "always-the-same";
-/** So many of a stranger's, and then the portal's own. */
+/** Publishes so many of an attacker's keys, and then the provider's own. */
 const among = (count: number) => (jwks: { keys: unknown[] }) =>
   void jwks.keys.unshift(
     ...Array.from({ length: count }, (_, at) => ({ ...evil.jwk, kid: `evil-${at}`, use: "sig" })),
   );
 
-attacks("keys that are many, or change", [
+attacks("finds the right key among many, and after a change", [
   {
     name: "no kid, signed by a key that is not among several",
     source: "RFC 7515, section 4.1.4",
@@ -612,7 +618,7 @@ attacks("keys that are many, or change", [
     outcome: refused("id_token_signature_invalid"),
   },
   {
-    name: "a new key under the name of the old one",
+    name: "a new key with the kid of the old one",
     source: "OpenID Connect Core 1.0, section 10.1.1",
     lie(provider) {
       provider.alterKeys(({ keys }) => ({ keys: keys.map((key) => ({ ...(key as object), kid })) }));
@@ -631,14 +637,14 @@ attacks("keys that are many, or change", [
     outcome: allOf(refreshed, (_answer, { asked }) => void expect(asked("/oauth2/jwks").length).toBe(2)),
   },
   {
-    name: "a key that has left the set before it was ever fetched",
+    name: "a key that was removed before the app fetched it",
     source: "OpenID Connect Core 1.0, section 10.1.1",
     act: logInWithAnOldSignature,
     outcome: refused("id_token_signature_invalid"),
   },
 ]);
 
-/** All of the ID token is as it should be, and the portal's key was its own a moment ago. */
+/** The ID token is valid except that its key was withdrawn a moment ago. */
 async function logInWithAnOldSignature(world: World): Promise<Answer> {
   const { victim, base, portal: provider } = world;
   const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
@@ -656,7 +662,7 @@ async function logInWithAnOldSignature(world: World): Promise<Answer> {
   return victim.visit(callback, { site: "cross-site" });
 }
 
-attacks("claims that would be more than claims", [
+attacks("treats claims as data", [
   {
     name: "__proto__ among the claims reaches no object of the app",
     source: "CWE-1321",
@@ -687,7 +693,7 @@ attacks("claims that would be more than claims", [
     outcome: staysIn("portal_answer_invalid"),
   },
   {
-    name: "claims that are too long for a header are no hint at the logout",
+    name: "claims that are too long for a header are not sent as a hint at the logout",
     source: "OpenID Connect RP-Initiated Logout 1.0, section 2",
     portal: { document: "full" },
     lie: (provider) => provider.nextIdToken({ claims: { about: "a".repeat(6000) } }),
@@ -699,7 +705,7 @@ attacks("claims that would be more than claims", [
       expect(asked?.url).toContain(`client_id=${CLIENT_ID}`);
     },
   },
-  ...(["sub missing", "sub a list", "sub of another person", "an error in a good answer"] as const).map(
+  ...(["sub missing", "sub a list", "sub of another user", "an error in a good response"] as const).map(
     (name): Case => ({
       name: `userinfo with ${name}`,
       source: "OpenID Connect Core 1.0, section 5.3.2",
@@ -711,14 +717,14 @@ attacks("claims that would be more than claims", [
             {
               "sub missing": { email: CANARY },
               "sub a list": { sub: ["amara-okafor"], email: CANARY },
-              "sub of another person": { sub: "jonas-weber", email: CANARY },
-              "an error in a good answer": { error: "invalid_token", error_description: CANARY },
+              "sub of another user": { sub: "jonas-weber", email: CANARY },
+              "an error in a good response": { error: "invalid_token", error_description: CANARY },
             }[name],
           ),
         ),
       act: logInThenAsk("/userinfo"),
       outcome: staysIn(
-        name === "sub of another person" ? "userinfo_subject_mismatch" : "portal_answer_invalid",
+        name === "sub of another user" ? "userinfo_subject_mismatch" : "portal_answer_invalid",
       ),
     }),
   ),

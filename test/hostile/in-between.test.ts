@@ -12,8 +12,8 @@ import {
 } from "./support/attack.js";
 import { rawRequest, sendRaw } from "./support/client.js";
 
-// What stands between a person and the application: forms that wait for a login, the state of a session that pages ask for,
-// forged requests, and the proxy to an API. On one process and on four.
+// The steps between a user and the application: forms saved during a login, session status for pages, forged
+// requests, and the proxy to an API. On one process and on four.
 
 const VICTIM = "amara-okafor";
 const plain = {
@@ -22,7 +22,9 @@ const plain = {
 
 type Form = Record<string, string>;
 
-/** The victim posts it when nobody is logged in any more, and logs in. Gives the page that asks whether to send it. */
+/**
+ * The victim posts a form after the session has ended, and logs in. Returns the page that offers to send it.
+ */
 async function interrupted(
   { victim, base }: World,
   form: Form = { item: "tea" },
@@ -41,7 +43,8 @@ const follow = async ({ victim, url }: World, to: string | undefined, form: Form
 
 const ordered = async ({ victim, base }: World): Promise<object[]> => {
   const all: object[] = [];
-  for (let n = 0; n < 8; n += 1) all.push(...JSON.parse((await victim.fetch(`${base}/orders`)).body)); // of each process
+  // of each process
+  for (let n = 0; n < 8; n += 1) all.push(...JSON.parse((await victim.fetch(`${base}/orders`)).body));
   return all;
 };
 
@@ -50,7 +53,7 @@ const nothingOrdered: Outcome = async (_answer, world) => void expect(await orde
 const forms: readonly Case[] = [
   {
     ...plain,
-    name: "a form is sent once, whatever is pressed, and however often",
+    name: "a form is sent once, however often each button is pressed",
     source: "guide, session expiry",
     async act(world) {
       const form = { item: "tea" };
@@ -65,7 +68,7 @@ const forms: readonly Case[] = [
   },
   {
     ...plain,
-    name: "another site's form is not kept",
+    name: "another site's form is not saved",
     source: "OWASP CSRF",
     async act(world) {
       const answer = await interrupted(world, { item: "bomb" }, "cross-site");
@@ -80,7 +83,7 @@ const forms: readonly Case[] = [
   },
   {
     ...plain,
-    name: "a stranger's form is not shown to anybody else",
+    name: "another user does not see an attacker's form",
     source: "CWE-639",
     async act(world) {
       const { stranger, base, victim } = world;
@@ -104,7 +107,7 @@ const forms: readonly Case[] = [
   },
   {
     ...plain,
-    name: "what a form holds stays text on the page",
+    name: "the values of a form stay text on the page",
     source: "CWE-79",
     act: (world) => interrupted(world, { '"><script>alert(1)</script>': "'\"><img src=x onerror=alert(1)>" }),
     outcome: ({ body, headers }) => {
@@ -114,7 +117,7 @@ const forms: readonly Case[] = [
   },
   {
     ...plain,
-    name: "a form that the person does not want sent is not",
+    name: "a form that the user discards is not sent",
     source: "guide, session expiry",
     async act(world) {
       await interrupted(world);
@@ -125,7 +128,7 @@ const forms: readonly Case[] = [
   },
   {
     ...plain,
-    name: "a form of a mile is not kept",
+    name: "a form over 64 KiB is not saved",
     source: "CWE-400",
     act: (world) => interrupted(world, { item: "x".repeat(65 * 1024) }),
     outcome: async (answer, world) => {
@@ -135,7 +138,7 @@ const forms: readonly Case[] = [
   },
   {
     ...plain,
-    name: "files are not kept",
+    name: "files are not saved",
     source: "guide, session expiry",
     act: ({ victim, base }) =>
       victim.navigate(`${base}/order`, {
@@ -151,7 +154,7 @@ const forms: readonly Case[] = [
 const state: readonly Case[] = [
   {
     ...plain,
-    name: "a visitor is told nothing",
+    name: "a visitor learns nothing",
     source: "guide, session expiry",
     act: ({ stranger, base }) => stranger.fetch(`${base}/session`),
     outcome: ({ status, body, headers }) => {
@@ -160,7 +163,7 @@ const state: readonly Case[] = [
   },
   {
     ...plain,
-    name: "nothing but what is allowed is told, and to no other site",
+    name: "a page learns only what the options allow, and another site learns nothing",
     source: "Fetch Standard, CORS protocol",
     async act(world) {
       await logIn(world);
@@ -180,7 +183,7 @@ const state: readonly Case[] = [
   ...["POST", "PUT", "DELETE"].map(
     (method): Case => ({
       ...plain,
-      name: `${method} is none of ours`,
+      name: `${method} is not one of our routes`,
       source: "RFC 9110, section 9",
       act: ({ victim, base }) => victim.fetch(`${base}/session`, { method }),
       outcome: ({ status }) => void expect(status).toBe(404),
@@ -210,17 +213,17 @@ const forged = (
 const forgeries: readonly Case[] = [
   forged("a script of another site", {}, "cross-site"),
   forged("a page of a sibling below the same domain", {}, "same-site"),
-  forged("nobody's page", {}, "none"),
-  forged("no word of where it comes from", {}),
-  forged("an origin of nobody", { origin: "null" }),
+  forged("a page without an origin", {}, "none"),
+  forged("no header about its origin", {}),
+  forged("an origin of null", { origin: "null" }),
   forged("another origin", { origin: "https://evil.example" }),
-  forged("an origin that begins like ours", { origin: "http://127.0.0.1.evil.example" }),
-  forged("two words for the site", { "sec-fetch-site": "same-origin, cross-site" }),
-  forged("a header with nothing in it", { "x-csrf": "" }, "cross-site"),
-  forged("a method that another header claims", { "x-http-method-override": "GET" }, "cross-site"),
+  forged("an origin that starts like ours", { origin: "http://127.0.0.1.evil.example" }),
+  forged("two values for the site", { "sec-fetch-site": "same-origin, cross-site" }),
+  forged("a header with no value", { "x-csrf": "" }, "cross-site"),
+  forged("a method override header", { "x-http-method-override": "GET" }, "cross-site"),
   {
     ...plain,
-    name: "a page of this site may",
+    name: "a page of this site is allowed",
     source: "guide, single-page apps",
     async act(world) {
       await logIn(world);
@@ -246,7 +249,7 @@ beforeAll(async () => {
 });
 afterAll(() => close(server));
 
-/** The victim asks the API, which answers so. */
+/** The victim calls the API, which responds like this. */
 const api = (
   name: string,
   given: Partial<Case> & { readonly says?: RequestListener; readonly path?: string; readonly ask?: object },
@@ -283,7 +286,7 @@ const refusedPath = (path: string): Case =>
   });
 
 const proxied: readonly Case[] = [
-  api("has the token, and neither cookie nor anything of the page", {
+  api("receives the token, and neither a cookie nor a header of the page", {
     ask: {
       headers: { authorization: "Bearer stolen", "x-forwarded-for": "1.2.3.4", "proxy-authorization": "x" },
     },
@@ -297,7 +300,7 @@ const proxied: readonly Case[] = [
       expect(headers["x-forwarded-for"]).not.toContain("1.2.3.4");
     },
   }),
-  api("sets no cookie, opens no CORS, asks for no password, and clears nothing", {
+  api("cannot set a cookie, open CORS, request a password, or clear the site's data", {
     says(_req, res) {
       res.setHeader("set-cookie", ["portal-session=evil; Path=/", "a=b"]);
       res.setHeader("access-control-allow-origin", "*");
@@ -318,29 +321,29 @@ const proxied: readonly Case[] = [
       expect(await whoIs(victim)).toBe(VICTIM);
     },
   }),
-  api("that redirects elsewhere takes the token nowhere", {
+  api("that redirects to another host does not receive the token there", {
     says: (_req, res) => void res.writeHead(302, { location: "https://evil.example/" }).end(),
     outcome: () => void expect(seen).toHaveLength(1),
   }),
-  api("that says no costs one refresh, and one more question", {
+  api("that responds 401 causes one refresh and one retry", {
     says: (_req, res) => void res.writeHead(401, { "www-authenticate": "Basic" }).end(CANARY.slice(0, 5)),
     outcome({ status, headers }, { asked }) {
       expect([status, headers["www-authenticate"], seen.length]).toEqual([401, 'Bearer realm="portal"', 2]);
       expect(asked("/oauth2/token")).toHaveLength(2);
     },
   }),
-  api("that breaks off is told, and the process lives", {
+  api("that closes its connection early leads to an error, and the process continues", {
     says: (_req, res) => void res.destroy(),
     outcome: ({ status, body }) =>
       void expect([status, JSON.parse(body).code]).toEqual([502, "upstream_unreachable"]),
   }),
-  api("is asked nothing by another site", {
+  api("receives no request from another site", {
     ask: { method: "POST", site: "cross-site" },
     outcome({ status }) {
       expect([status, seen]).toEqual([403, []]);
     },
   }),
-  api("is asked nothing by a visitor", {
+  api("receives no request from a visitor", {
     act: ({ stranger, base }) => {
       seen.length = 0;
       return stranger.fetch(`${base}/api/things`);
@@ -363,8 +366,8 @@ const proxied: readonly Case[] = [
 ];
 
 for (const run of [attacks, attacksOnSeveral]) {
-  run("a form that waits for a login", forms);
-  run("what pages ask of the session", state);
-  run("a forged request", forgeries);
+  run("saves a form during a login", forms);
+  run("reports the status of a session to pages", state);
+  run("rejects a forged request", forgeries);
 }
 attacks("an API behind the proxy", proxied);

@@ -17,8 +17,8 @@ import type { Client } from "./support/client.js";
 import { Client as NewClient } from "./support/client.js";
 import { content, hs256, idTokenOf, rs256, strangersKey, withHeader, withMembers } from "./support/jwt.js";
 
-// Logouts that somebody else asks for: forged tokens, forged frames, other people's sessions, and what is under way at the
-// same moment. On one process and on four.
+// Logouts that others start: forged tokens, forged frames, other users' sessions, and events at the same
+// moment. On one process and on four.
 
 const VICTIM = "amara-okafor";
 const BACK = "OpenID Connect Back-Channel Logout 1.0, section 2.6";
@@ -44,7 +44,7 @@ const isRefused: Outcome = async ({ status, body, headers }, { whoIs, victim }) 
   expect(await whoIs(victim)).toBe(VICTIM);
 };
 
-/** A logout token for the victim, which is wrong in one way. */
+/** Posts a logout token for the victim that is wrong in one way. */
 const forged = (
   name: string,
   changes: IdTokenChanges | ((provider: LocalProvider) => IdTokenChanges),
@@ -71,32 +71,32 @@ const deep = (levels: number): unknown => JSON.parse(`${"[".repeat(levels)}${"]"
 
 const tokens: readonly Case[] = [
   forged(
-    "signed by a stranger's key that the header brings",
+    "signed by an attacker's key that the header contains",
     { forge: rs256(evil.privateKey, { jwk: evil.jwk }) },
     BCP,
   ),
   forged(
-    "signed by a stranger's key that the header links to",
+    "signed by an attacker's key that the header links to",
     { forge: rs256(evil.privateKey, { jku: "https://evil.example/keys" }) },
     BCP,
   ),
   forged(
-    "signed by a stranger's key with a certificate",
+    "signed by an attacker's key with a certificate",
     { forge: rs256(evil.privateKey, { x5u: "https://evil.example/x" }) },
     BCP,
   ),
   ...["../../etc/passwd", "' OR 1=1 --", "__proto__", "", "a".repeat(4000)].map((kid) =>
     forged(
-      `signed by a stranger's key of the name ${kid.slice(0, 20)}`,
+      `signed by an attacker's key of the name ${kid.slice(0, 20)}`,
       { forge: rs256(evil.privateKey, { kid }) },
       BCP,
     ),
   ),
   forged("HS256 by the client's secret", { forge: hs256(CLIENT_SECRET) }, BCP),
-  forged("HS256 by the key that everybody can read", { forge: hs256(evil.pem) }, BCP),
+  forged("HS256 by the public key", { forge: hs256(evil.pem) }, BCP),
   forged("of alg None", { forge: (claims) => `${content({ alg: "None" }, claims)}.` }, BCP),
   forged(
-    "of no alg",
+    "without alg",
     { forge: (claims, sign) => `${content({}, claims)}.${sign(content({}, claims))}` },
     BCP,
   ),
@@ -114,26 +114,26 @@ const tokens: readonly Case[] = [
     { forge: withHeader({ crit: ["evil"], evil: 1 }) },
     BCP,
   ),
-  forged("of an unencoded payload", { forge: withHeader({ b64: false, crit: ["b64"] }) }, BCP),
-  forged("that says twice whom it is for, the second time another", {
+  forged("with an unencoded payload", { forge: withHeader({ b64: false, crit: ["b64"] }) }, BCP),
+  forged("with aud twice, the last one another client", {
     forge: withMembers('"aud":"another-client"'),
   }),
-  forged("that says twice who has issued it", { forge: withMembers('"iss":"https://another.example"') }),
-  forged("whose events are said twice", { forge: withMembers('"events":{}') }),
-  forged("that ends never", { forge: withMembers('"exp":1e999') }),
-  forged("that was issued at no time", { forge: withMembers('"iat":1e999') }),
-  forged("that was issued before time", { claims: { iat: -1, exp: now() - 3600 } }),
-  forged("for a person of many names", { claims: { sub: { toString: VICTIM } } }),
-  forged("for a person in a list", { claims: { sub: [VICTIM] } }),
+  forged("with iss twice", { forge: withMembers('"iss":"https://another.example"') }),
+  forged("with events twice", { forge: withMembers('"events":{}') }),
+  forged("that never expires", { forge: withMembers('"exp":1e999') }),
+  forged("with an iat that is not a time", { forge: withMembers('"iat":1e999') }),
+  forged("with a negative iat", { claims: { iat: -1, exp: now() - 3600 } }),
+  forged("for a user with many names", { claims: { sub: { toString: VICTIM } } }),
+  forged("for a user in a list", { claims: { sub: [VICTIM] } }),
   forged("for a session in a list", { claims: { sub: undefined, sid: ["s"] } }),
-  forged("for a person of a thousand letters", { claims: { sub: "x".repeat(1000) } }),
+  forged("for a user of a thousand letters", { claims: { sub: "x".repeat(1000) } }),
   forged("whose events have a prototype", { forge: withMembers(`"events":{"__proto__":{"${EVENT}":{}}}`) }),
   forged("whose event is true", { claims: { events: { [EVENT]: true } } }),
   forged("whose event is null", { claims: { events: { [EVENT]: null } } }),
   forged("whose event is a list", { claims: { events: { [EVENT]: [] } } }),
   forged("whose events are nested a thousand levels deep", { claims: { events: deep(1000) } }),
   forged("with a nonce that is false", { claims: { nonce: false } }),
-  forged("with the words of a lie", { claims: { iss: CANARY, sub: CANARY, jti: CANARY } }),
+  forged("with an HTML error text", { claims: { iss: CANARY, sub: CANARY, jti: CANARY } }),
   forged("of the type of an access token", { header: { typ: "at+jwt" } }, BCP),
   forged("of the type of a secevent", { header: { typ: "secevent+jwt" } }, BCP),
   forged("of a type that is a list", { header: { typ: ["logout+jwt"] as never } }, BCP),
@@ -215,7 +215,7 @@ const tokens: readonly Case[] = [
   },
   {
     ...both,
-    name: "a good one is as good where the app's parser has read the form",
+    name: "a valid one is accepted after the app's parser has read the form",
     source: "guide, sign-out",
     app: { parsers: true },
     async act(world) {
@@ -227,7 +227,7 @@ const tokens: readonly Case[] = [
   },
 ];
 
-/** Who must be in, and who must not, when all is over. */
+/** Expects who is signed in, and who is not, at the end. */
 const whoIsIn =
   (victimIn: boolean, strangerIn?: boolean): Outcome =>
   async (_answer, { whoIs, victim, stranger }) => {
@@ -248,7 +248,7 @@ const several = (who: LogoutSubject) => (world: World) => post(world, world.port
 const people: readonly Case[] = [
   {
     ...both,
-    name: "a logout of the stranger's, for the stranger",
+    name: "a logout of the attacker's, for the attacker",
     source: BACK,
     async act(world) {
       await logIn(world);
@@ -268,7 +268,7 @@ const people: readonly Case[] = [
   ].map(
     (sub): Case => ({
       ...both,
-      name: `a logout of somebody whose name is ${JSON.stringify(sub)}`,
+      name: `a logout of a user whose name is ${JSON.stringify(sub)}`,
       source: "CWE-1321; CWE-178",
       async act(world) {
         await logIn(world);
@@ -279,7 +279,7 @@ const people: readonly Case[] = [
   ),
   {
     ...both,
-    name: "the stranger's own frame, with their own sid",
+    name: "the attacker's own frame, with the attacker's sid",
     source: "OpenID Connect Front-Channel Logout 1.0, section 2",
     async act(world) {
       await logIn(world);
@@ -294,13 +294,13 @@ const people: readonly Case[] = [
   },
   ...[
     ["without a sid", { iss: "" }],
-    ["with the victim's name for a sid", { sid: VICTIM }],
-    ["with a sid that is everything", { sid: "*" }],
+    ["with the victim's sub as sid", { sid: VICTIM }],
+    ["with a sid that matches everything", { sid: "*" }],
     ["with a sid of another kind", { sid: "__proto__" }],
   ].map(
     ([how, query]): Case => ({
       ...both,
-      name: `a stranger's page that frames the logout in the victim's browser, ${how}`,
+      name: `an attacker's page that frames the logout in the victim's browser, ${how}`,
       source: "OWASP CSRF",
       async act(world) {
         await logIn(world);
@@ -311,7 +311,7 @@ const people: readonly Case[] = [
   ),
   {
     ...both,
-    name: "sessions of somebody else are neither listed nor ended",
+    name: "sessions of another user are neither listed nor ended",
     source: "CWE-639",
     async act(world) {
       await logIn(world);
@@ -329,7 +329,7 @@ const people: readonly Case[] = [
   },
   {
     ...both,
-    name: "logging out everywhere ends what the same person has elsewhere, and nobody else's",
+    name: "logging out on all devices ends the same user's sessions, and no other user's",
     source: "guide, sign-out",
     async act(world) {
       const elsewhere = new NewClient();
@@ -347,7 +347,7 @@ const people: readonly Case[] = [
 const races: readonly Case[] = [
   {
     ...both,
-    name: "twenty logins and logouts at the same moment leave nobody in of whom the last logout speaks",
+    name: "twenty logins and logouts at the same moment leave no session that the last logout names",
     source: "guide, sign-out",
     async act(world) {
       const clients = Array.from({ length: 10 }, () => new NewClient());
@@ -365,7 +365,7 @@ const races: readonly Case[] = [
   },
   {
     ...both,
-    name: "one token ten times at once is obeyed, and not again afterwards",
+    name: "one token ten times at once is accepted, and rejected afterwards",
     source: "OpenID Connect Back-Channel Logout 1.0, section 2.6, step 8",
     async act(world) {
       await logIn(world);
@@ -380,7 +380,7 @@ const races: readonly Case[] = [
   },
   {
     ...both,
-    name: "a session that is ended from ten sides at once is gone, and no answer is an error of ours",
+    name: "a session that ten requests end at once is gone, and no response is a 500",
     source: "guide, sign-out",
     async act(world) {
       await logIn(world);
@@ -410,11 +410,11 @@ const otherPortals: readonly Case[] = (["at /other", "staff", "a tenant"] as con
     {
       ...TWO,
       otherIs,
-      name: `a logout token of the other portal, in the name of the victim's, which is ${otherIs}`,
+      name: `a logout token of the other provider, in the name of the victim's: ${otherIs}`,
       source: BACK,
       async act(world) {
         await logIn(world);
-        await world.other.rotateKeys(); // the first key is the same for all test portals of a process
+        await world.other.rotateKeys(); // the first key is the same for all test providers of a process
         return post(
           world,
           world.other.logoutToken({ sub: VICTIM }, { claims: { iss: world.portal.issuer } }),
@@ -425,7 +425,7 @@ const otherPortals: readonly Case[] = (["at /other", "staff", "a tenant"] as con
     {
       ...TWO,
       otherIs,
-      name: `a good one of the other portal at its own route ends nothing of the victim's, which is ${otherIs}`,
+      name: `a valid one at the other provider's own route does not affect the victim: ${otherIs}`,
       source: BACK,
       async act(world) {
         await logIn(world);
@@ -438,8 +438,8 @@ const otherPortals: readonly Case[] = (["at /other", "staff", "a tenant"] as con
 );
 
 for (const run of [attacks, attacksOnSeveral]) {
-  run("a logout token that nobody should obey", tokens);
-  run("logouts and sessions of other people", people);
-  run("logouts while something else is going on", races);
+  run("rejects an invalid logout token", tokens);
+  run("limits a logout to the user that it names", people);
+  run("handles a logout during other requests", races);
 }
-attacks("logout tokens of another portal", otherPortals);
+attacks("rejects logout tokens of another provider", otherPortals);

@@ -25,8 +25,9 @@ import { createEncryption } from "../../lib/util/encryption.js";
 import { toSingleLine } from "../../lib/util/to-single-line.js";
 import { startWorld } from "../support/world.js";
 
-// A regular expression that is quadratic stops the whole process while it reads a long text from outside. The tests below
-// compare the CPU time for a text with the CPU time for a text of twice its length: 2 is linear, 4 is quadratic.
+// A regular expression that is quadratic stops the whole process while it reads a long text from outside. The
+// tests below compare the CPU time for a text with the CPU time for a text of twice its length: 2 is linear,
+// 4 is quadratic.
 
 const LENGTH = 32_000;
 /** CPU time below this is noise. A quadratic expression needs seconds for such texts. */
@@ -158,14 +159,14 @@ async function least(measure: () => Promise<number>): Promise<number> {
   return Math.min(...times);
 }
 
-/** Whether reading takes linear time, as far as these two texts tell. */
+/** Returns whether the CPU times for these two texts indicate linear time. */
 async function isLinear(read: (text: string) => unknown, text: string, twice: string): Promise<boolean> {
   if ((await cpuMs(read, twice)) < NOISE_MS) return true;
   const time = await least(() => cpuMs(read, text));
   return (await least(() => cpuMs(read, twice))) < Math.max(NOISE_MS, MAX_RATIO * time);
 }
 
-describe("a long text from outside takes linear time", () => {
+describe("reads a long text from outside in linear time", () => {
   const texts = textsOf(LENGTH);
   const longer = textsOf(2 * LENGTH);
 
@@ -176,14 +177,14 @@ describe("a long text from outside takes linear time", () => {
     }
   });
 
-  test("and the measurement notices a pattern that is quadratic", async () => {
+  test("measures that a quadratic pattern is quadratic", async () => {
     const quadratic = (text: string) => text.replace(/:[^\s"]*@/g, "");
     expect(await isLinear(quadratic, ":".repeat(LENGTH / 4), ":".repeat(LENGTH / 2))).toBe(false);
   });
 });
 
 describe("an error message is cut before it is examined", () => {
-  test("so a hook that fails with a message of 200,000 characters delays nobody", async () => {
+  test("is not delayed by a hook that fails with a message of 200,000 characters", async () => {
     const { browser, url, log } = await startWorld({
       log: [/hook_failed/],
       options: {
@@ -199,19 +200,17 @@ describe("an error message is cut before it is examined", () => {
     expect(log.join("").length).toBeLessThan(2000);
   });
 
-  test("and what follows does not change the result", () => {
+  test("does not let the cut text change the result", () => {
     const text = "cannot reach the store ".repeat(100);
     expect(redactSecrets(text + ":".repeat(2 * LENGTH))).toBe(redactSecrets(text));
   });
 
-  test.each([1980, 1985, 1990, 1995, 2000, 2005])(
-    "and no half of a secret is left at the cut (%i)",
-    (length) => {
-      const text = `${"a ".repeat(length / 2)}redis://default:hunter2hunter2@cache token=geheim ${"z".repeat(40)}`;
-      const redacted = redactSecrets(text, 4000);
-      expect(redacted).not.toMatch(/hunt|gehe|zz/);
-    },
-  );
+  test.each([1980, 1985, 1990, 1995, 2000, 2005])("leaves no half of a secret at the cut (%i)", (length) => {
+    const secrets = "redis://default:hunter2hunter2@cache token=geheim";
+    const text = `${"a ".repeat(length / 2)}${secrets} ${"z".repeat(40)}`;
+    const redacted = redactSecrets(text, 4000);
+    expect(redacted).not.toMatch(/hunt|gehe|zz/);
+  });
 });
 
 test.each([
@@ -221,7 +220,7 @@ test.each([
     "a password with @ and / in it: postgres://[…]@db/orders",
   ],
   ['"amqp://a:b@mq" and "amqp://c:d@mq"', '"amqp://[…]@mq" and "amqp://[…]@mq"'],
-  ["no address: nobody@example.com is unknown", "no address: nobody@example.com is unknown"],
+  ["no address: user@example.com is unknown", "no address: user@example.com is unknown"],
   ["connect ECONNREFUSED 127.0.0.1:5432", "connect ECONNREFUSED 127.0.0.1:5432"],
   ["POST /token?client_secret=s3cret&code=abc&x=1", "POST /token?client_secret=[…]&code=[…]&x=1"],
   ["refused: access_token=short, error_code=5", "refused: access_token=[…], error_code=5"],
@@ -236,6 +235,6 @@ test.each([
   [Object.assign(new Error("x"), { name: Symbol("odd") }), "Error: x"],
   ["thrown as it is: geheim", "string"],
   [undefined, "undefined"],
-])("describeError() accepts whatever was thrown (%#)", (thrown, described) => {
+])("describeError() accepts any thrown value (%#)", (thrown, described) => {
   expect(redactError(thrown)).toBe(described);
 });

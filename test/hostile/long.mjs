@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-// `npm run hostile`: the hostile suite, longer, and with another random input each time. What is set already counts.
+// `npm run hostile`: runs the hostile suite longer, with other random input each time. Variables that are
+// already set count.
 
 const long = { HOSTILE_SECONDS: "600", HOSTILE_RUNS: "20", HOSTILE_SEED: "random" };
 const vitest = fileURLToPath(new URL("../../node_modules/vitest/vitest.mjs", import.meta.url));

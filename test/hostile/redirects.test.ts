@@ -6,12 +6,12 @@ import { rawRequest, sendRaw } from "./support/client.js";
 import { sendJson } from "./support/lies.js";
 import { allOf, refused, staysIn } from "./support/outcomes.js";
 
-// Addresses that lead elsewhere: by whichever way one is wished for, the person stays on this site or goes to the portal,
-// and so do the tokens.
+// Open redirects: for every way to request another site, the user and the tokens stay on this site or go to
+// the provider.
 
 const SOURCE = "RFC 9700, section 4.11; CWE-601";
 
-/** What an address must not change of an authorization request. */
+/** The parameters of an authorization request that a URL must not change. */
 const PROTECTED = [
   ...[
     "state",
@@ -25,7 +25,7 @@ const PROTECTED = [
   ...["response_type", "response_mode", "request", "request_uri", "scope", "prompt", "max_age", "claims"],
 ];
 
-/** Wishes that lead to another site, if anybody believed them. */
+/** Requested targets that would lead to another site. */
 const ELSEWHERE = [
   "https://evil.example",
   "//evil.example",
@@ -52,13 +52,13 @@ const ELSEWHERE = [
   "//evil.example\\@127.0.0.1",
   "/%0d%0aLocation:%20https://evil.example",
 ];
-/** Of these, for places that hand a wish on to the same gate. */
+/** Some of these, for options that pass a target to the same check. */
 const SOME = ELSEWHERE.slice(0, 6);
 
 const ofTheApp = ({ victim, stranger, url }: World): Answer[] =>
   [...victim.answers, ...stranger.answers].filter(({ url: at }) => new URL(at).origin === url);
 
-/** Every answer of the app is looked at, step by step: where it sends the person, and where its links lead. */
+/** Checks each response of the app: where it redirects the user, and where its links lead. */
 const staysOnSite: Outcome = (_answer, world) => {
   const { url, portal: provider } = world;
   for (const { url: at, headers, body } of ofTheApp(world)) {
@@ -72,7 +72,7 @@ const staysOnSite: Outcome = (_answer, world) => {
   }
 };
 
-/** The login has worked for all that. */
+/** Expects that the login has succeeded nevertheless. */
 const isIn: Outcome = async ({ status }, { victim, whoIs }) => {
   expect(status).toBeLessThan(500);
   expect(await whoIs(victim)).toBe(victim.person["sub"]);
@@ -91,7 +91,7 @@ const openRedirect = (
   outcome: allOf(staysOnSite, more.outcome ?? isIn),
 });
 
-/** The app hands on what stands in a query. */
+/** The app passes a query parameter on. */
 const visitWish =
   (path: string, wish: string) =>
   ({ victim, base }: World): Promise<Answer> =>
@@ -101,7 +101,7 @@ attacks("open redirects", [
   ...ELSEWHERE.map((wish) => openRedirect("/login?returnTo", wish, visitWish("/login?returnTo=", wish))),
   ...ELSEWHERE.filter((wish) => wish.startsWith("/") && !/[\n\t]/.test(wish)).map((wish) =>
     openRedirect(
-      "a guarded address",
+      "a guarded URL",
       wish,
       async ({ victim, url, portal: provider }) => {
         const told = await victim.fetch(url + encodeURI(wish));
@@ -112,13 +112,14 @@ attacks("open redirects", [
           provider.issuer,
         ]);
         const callback = await victim.loginUntilCallback(guarded.headers.location ?? "");
-        return victim.navigate(callback, { site: "cross-site" }); // and stop before the page where it leads
+        // and stop before the page to which it leads
+        return victim.navigate(callback, { site: "cross-site" });
       },
       { app: { guardAll: true } },
     ),
   ),
   ...ELSEWHERE.map((wish) =>
-    openRedirect("the page of a login that failed", wish, visitWish("/login?returnTo=", wish), {
+    openRedirect("the page of a failed login", wish, visitWish("/login?returnTo=", wish), {
       lie: (provider) => provider.answerNext("/oauth2/token", sendJson(400, { error: "invalid_grant" })),
       outcome: refused("code_refused"),
     }),
@@ -130,9 +131,9 @@ attacks("open redirects", [
   ]),
 ]);
 
-/** What is no text at all leads to the start page. */
+/** A value that is not a text leads to the start page. */
 const noText = (place: string, act: (world: World) => Promise<Answer>, more: Partial<Case> = {}): Case => ({
-  name: `${place} that is no text`,
+  name: `${place} that is not a text`,
   source: "CWE-1287",
   act,
   ...more,
@@ -141,27 +142,28 @@ const noText = (place: string, act: (world: World) => Promise<Answer>, more: Par
 const noTexts = [
   ...["to=/account&to=//evil.example", "to[]=//evil.example", "to[toString]=//evil.example"].flatMap(
     (query) => [
-      noText(`req.portal.login(), ${query}: a wish`, ({ victim, base }) =>
+      noText(`req.portal.login(), ${query}: a target`, ({ victim, base }) =>
         victim.visit(`${base}/wish?${query}`),
       ),
-      noText(`requireAuth(), ${query}: a wish`, ({ victim, base }) =>
+      noText(`requireAuth(), ${query}: a target`, ({ victim, base }) =>
         victim.visit(`${base}/guarded-wish?${query}`),
       ),
     ],
   ),
   ...[["//evil.example"], { href: "//evil.example" }, 1, null].map((leadsTo) =>
-    noText(`onLogin, ${JSON.stringify(leadsTo)}: a wish`, logIn, { app: { leadsTo } }),
+    noText(`onLogin, ${JSON.stringify(leadsTo)}: a target`, logIn, { app: { leadsTo } }),
   ),
 ];
-attacks("wishes that are no texts", noTexts);
-attacks("wishes that are no texts, on Express 4", onExpress4(noTexts));
+attacks("rejects targets that are not texts", noTexts);
+attacks("rejects targets that are not texts, on Express 4", onExpress4(noTexts));
 
-/** Somebody adds to a logout's address, and to its form, what portals call the page that comes after it. */
+/** Adds to a logout's URL, and to its form, the provider's parameter for the page that follows. */
 const addedToLogout = (name: string, document: "portal" | "full"): Case => ({
-  name: `/logout?${name}, at a portal with a ${document === "full" ? "standard" : "sparse"} document`,
+  name: `/logout?${name}, at a provider with a ${document === "full" ? "standard" : "sparse"} document`,
   source: "OpenID Connect RP-Initiated Logout 1.0, section 3; CWE-601",
   portal: { document },
-  lie: (provider) => provider.nextIdToken({ claims: { about: "a".repeat(2500) } }), // no hint: here a script is given the address
+  // no hint: here a script gets the URL
+  lie: (provider) => provider.nextIdToken({ claims: { about: "a".repeat(2500) } }),
   async act(world) {
     const { victim, base, portal: provider } = world;
     const address = `${base}/logout?${name}=https://evil.example`;
@@ -179,7 +181,7 @@ const addedToLogout = (name: string, document: "portal" | "full"): Case => ({
   }),
 });
 attacks(
-  "addresses after a logout",
+  "redirects to a registered page after a logout",
   ["post_logout_redirect_uri", "logout_redirect_uri", "redirect_uri", "returnTo", "state"].flatMap((name) => [
     addedToLogout(name, "portal"),
     addedToLogout(name, "full"),
@@ -187,10 +189,10 @@ attacks(
 );
 
 attacks(
-  "parameters that are smuggled in",
+  "ignores added parameters",
   PROTECTED.map(
     (name): Case => ({
-      name: `/login?${name}: what an address says reaches the portal in no way`,
+      name: `/login?${name}: the value does not reach the provider`,
       source: "RFC 9700, section 4.1",
       act: ({ victim, base }) => victim.navigate(`${base}/login?${name}=https://evil.example`),
       outcome({ headers }, { base }) {
@@ -205,7 +207,7 @@ attacks(
   ),
 );
 
-/** Where the router is mounted at a pattern, a part of our own addresses is what a stranger's address makes of it. */
+/** If the router is mounted at a pattern, the attacker's URL decides a part of our own URLs. */
 const tenant = (name: string): Case => ({
   name: `/${name}/…`,
   source: "CWE-601",
@@ -230,10 +232,12 @@ const tenants = [
   ...["\\evil.example", "\\\\evil.example", "%5cevil.example", "%2f%2fevil.example", ".%5cevil.example"],
   ...["https:evil.example", "@evil.example", "..;", "%09%0d%0aLocation:%20https:%2f%2fevil.example"],
 ].map(tenant);
-attacks("a router that is mounted at /:tenant", tenants);
-attacks("a router that is mounted at /:tenant, on Express 4", onExpress4(tenants));
+attacks("keeps a router that is mounted at /:tenant on this site", tenants);
+attacks("keeps a router that is mounted at /:tenant on this site, on Express 4", onExpress4(tenants));
 
-/** A careless app fetches an address out of a query with the person's token; https://api.example may have it. */
+/**
+ * A careless app fetches a URL from a query with the user's token. Only https://api.example may receive it.
+ */
 const astray = (name: string, to: (issuer: string) => string): Case => ({
   name: `req.portal.fetch(): ${name}`,
   source: "RFC 9700, section 4.9.1; RFC 6750, section 5.3",
@@ -247,7 +251,7 @@ const astray = (name: string, to: (issuer: string) => string): Case => ({
     (_answer, { asked }) => void expect(asked("/api")).toEqual([]),
   ),
 });
-attacks("tokens that are sent astray", [
+attacks("sends tokens to the configured API only", [
   astray("another site", (issuer) => `${issuer}/api`),
   astray("the API as the user of another site", (issuer) =>
     issuer.replace("//", "//api.example@").concat("/api"),
@@ -255,13 +259,13 @@ attacks("tokens that are sent astray", [
   astray("the API as user and password", (issuer) =>
     issuer.replace("//", "//https:api.example@").concat("/api"),
   ),
-  astray("another site behind a backslash", (issuer) => `${issuer}\\@api.example/api`),
+  astray("another site after a backslash", (issuer) => `${issuer}\\@api.example/api`),
   astray("a tab within the scheme", (issuer) => `${issuer.replace("ht", "ht\t")}/api`),
-  astray("the API by http", () => "http://api.example/"),
+  astray("the API via http", () => "http://api.example/"),
   astray("the API on another port", () => "https://api.example:444/"),
   astray("a host below the API's", () => "https://evil.api.example/"),
-  astray("a host that begins like the API's", () => "https://api.example.evil.example/"),
-  astray("the API's host with a dot behind", () => "https://api.example./"),
+  astray("a host that starts like the API's", () => "https://api.example.evil.example/"),
+  astray("the API's host with an added dot", () => "https://api.example./"),
   astray("no scheme", () => "//api.example/"),
   astray("a path", () => "/api"),
   astray("a file", () => "file:///etc/passwd"),

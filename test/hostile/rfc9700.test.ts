@@ -9,12 +9,12 @@ import { submitForm } from "./support/client.js";
 import { idTokenOf } from "./support/jwt.js";
 import { allOf, notBegunHere, refused, staysHere, staysIn, welcomed } from "./support/outcomes.js";
 
-// The attacks of RFC 9700 (Best Current Practice for OAuth 2.0 Security) and RFC 9207 that reach a client, and how each
-// ends here.
+// The attacks of RFC 9700 (Best Current Practice for OAuth 2.0 Security) and RFC 9207 that reach a client,
+// and their results here.
 
 const APPS_SECRET = "a-secret-of-the-apps-own-session";
 
-/** The stranger goes to the portal as themselves and keeps the answer. */
+/** The attacker signs in at the provider and keeps the response. */
 async function strangersCallback({ stranger, base }: World, path = "/login"): Promise<URL> {
   stranger.person = { sub: "jonas-weber" };
   return stranger.loginUntilCallback(base + path);
@@ -23,18 +23,18 @@ async function strangersCallback({ stranger, base }: World, path = "/login"): Pr
 const asksToken = ({ asked }: World): URLSearchParams[] =>
   asked("/oauth2/token").map(({ body }) => new URLSearchParams(body));
 
-/** The code never left the app. */
+/** Expects that the code has not left the app. */
 const nothingSent: Outcome = (_answer, world) => void expect(asksToken(world)).toEqual([]);
 
-attacks("login CSRF and code injection", [
+attacks("prevents login CSRF and code injection", [
   {
-    name: "the stranger's callback address in the victim's browser",
+    name: "the attacker's callback URL in the victim's browser",
     source: "RFC 9700, section 4.7",
     act: async (world) => world.victim.visit(await strangersCallback(world), { site: "cross-site" }),
     outcome: allOf(notBegunHere, nothingSent),
   },
   {
-    name: "the stranger's callback address while the victim has begun a login",
+    name: "the attacker's callback URL while the victim has a pending login",
     source: "RFC 9700, section 4.7",
     async act(world) {
       await world.victim.navigate(`${world.base}/login`, { site: "same-origin" });
@@ -43,7 +43,7 @@ attacks("login CSRF and code injection", [
     outcome: allOf(notBegunHere, nothingSent),
   },
   {
-    name: "the stranger's code with the state of the victim's own login",
+    name: "the attacker's code with the state of the victim's own login",
     source: "RFC 9700, section 4.5",
     async act(world) {
       const theirs = await strangersCallback(world);
@@ -51,10 +51,10 @@ attacks("login CSRF and code injection", [
       mine.searchParams.set("code", theirs.searchParams.get("code") ?? "");
       return world.victim.visit(mine, { site: "cross-site" });
     },
-    outcome: refused("client_refused"), // the portal compares the verifier with the stranger's challenge
+    outcome: refused("client_refused"), // the provider compares the verifier with the attacker's challenge
   },
   {
-    name: "the victim's stolen code with the stranger's own state",
+    name: "the victim's stolen code with the attacker's own state",
     source: "RFC 9700, section 4.5",
     async act(world) {
       const stolen = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
@@ -65,7 +65,7 @@ attacks("login CSRF and code injection", [
     outcome: refused("client_refused"),
   },
   {
-    name: "the victim's stolen callback address in the stranger's browser",
+    name: "the victim's stolen callback URL in the attacker's browser",
     source: "RFC 9700, section 4.5",
     act: async ({ victim, stranger, base }) =>
       stranger.visit(await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" })),
@@ -89,7 +89,7 @@ attacks("login CSRF and code injection", [
 /** Here the login's cookie travels with another site's POST. */
 const byForm = { https: true, options: { authorizationParams: { response_mode: "form_post" } } } as const;
 
-/** The page by which the portal would post its answer, for a login of the stranger's. */
+/** The page by which the provider would post its response, for a login of the attacker's. */
 async function strangersForm({ stranger, base }: World): Promise<Answer> {
   stranger.person = { sub: "jonas-weber" };
   return stranger.visit(`${base}/login`);
@@ -97,17 +97,17 @@ async function strangersForm({ stranger, base }: World): Promise<Answer> {
 
 const codeIn = ({ body }: Answer): string => /name="code" value="([^"]*)"/.exec(body)?.[1] ?? "";
 
-attacks("login CSRF and code injection, where the portal posts its answer", [
+attacks("prevents login CSRF and code injection, if the provider posts its response", [
   {
     ...byForm,
-    name: "the stranger's form in the victim's browser",
+    name: "the attacker's form in the victim's browser",
     source: "RFC 9700, section 4.7",
     act: async (world) => submitForm(world.victim, await strangersForm(world)),
     outcome: allOf(notBegunHere, nothingSent),
   },
   {
     ...byForm,
-    name: "the stranger's form while the victim has begun a login",
+    name: "the attacker's form while the victim has a pending login",
     source: "RFC 9700, section 4.7",
     async act(world) {
       await world.victim.navigate(`${world.base}/login`, { site: "same-origin" });
@@ -117,7 +117,7 @@ attacks("login CSRF and code injection, where the portal posts its answer", [
   },
   {
     ...byForm,
-    name: "the victim's own form after the stranger's, which has spent nothing",
+    name: "the victim's own form after the attacker's, which has not used up the login",
     source: "RFC 9700, section 4.7",
     async act(world) {
       const own = await world.victim.visit(`${world.base}/account`);
@@ -129,7 +129,7 @@ attacks("login CSRF and code injection, where the portal posts its answer", [
   },
   {
     ...byForm,
-    name: "the stranger's code in the victim's own form",
+    name: "the attacker's code in the victim's own form",
     source: "RFC 9700, section 4.5",
     async act(world) {
       const own = await world.victim.visit(`${world.base}/account`);
@@ -146,7 +146,10 @@ attacks("login CSRF and code injection, where the portal posts its answer", [
   },
 ]);
 
-/** The address of the victim's login at the portal, where somebody who sits in the browser asks for another way to answer. */
+/**
+ * The URL of the victim's login at the provider, where an attacker in the browser requests another response
+ * mode.
+ */
 async function beginAnsweredBy(mode: "query" | "form_post", { victim, base }: World): Promise<URL> {
   const { headers } = await victim.navigate(`${base}/login?returnTo=/account`, { site: "same-origin" });
   const address = new URL(headers.location ?? "");
@@ -154,9 +157,9 @@ async function beginAnsweredBy(mode: "query" | "form_post", { victim, base }: Wo
   return address;
 }
 
-attacks("answers that come by another way than was asked for", [
+attacks("checks responses in another mode than requested", [
   {
-    name: "a form, where an address was asked for: it is checked alike",
+    name: "a form, although a redirect was requested: it is checked alike",
     source: "OAuth 2.0 Form Post Response Mode, section 2",
     act: async (world) =>
       submitForm(world.victim, await world.victim.visit(await beginAnsweredBy("form_post", world))),
@@ -164,7 +167,7 @@ attacks("answers that come by another way than was asked for", [
   },
   {
     ...byForm,
-    name: "an address, where a form was asked for: it is checked alike, and the session of before ends",
+    name: "a redirect, although a form was requested: it is checked alike, and the earlier session ends",
     source: "OAuth 2.0 Form Post Response Mode, section 2; CWE-384",
     async act(world) {
       const { victim, stranger, base, url } = world;
@@ -179,7 +182,7 @@ attacks("answers that come by another way than was asked for", [
   },
   {
     ...byForm,
-    name: "the stranger's address, where the victim's login has asked for a form",
+    name: "the attacker's URL, although the victim's login has requested a form",
     source: "RFC 9700, section 4.7",
     async act(world) {
       await world.victim.navigate(`${world.base}/login`, { site: "same-origin" });
@@ -192,7 +195,10 @@ attacks("answers that come by another way than was asked for", [
   },
 ]);
 
-/** The victim's login, finished; and what a thief would have copied before that: the callback's address and the cookies. */
+/**
+ * Finishes the victim's login, and returns what a thief could have copied before: the callback's URL and the
+ * cookies.
+ */
 async function finishedLogin({ victim, base, url }: World): Promise<{ address: URL; cookie: string }> {
   const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`, { site: "same-origin" });
   const cookie = await victim.jar.getCookieString(url);
@@ -214,7 +220,7 @@ attacks("replay", [
     outcome: allOf(welcomed, (_answer, world) => void expect(asksToken(world)).toHaveLength(1)),
   },
   {
-    name: "of the callback, after the logout: nobody is logged in by it",
+    name: "of the callback, after the logout: no user is signed in by it",
     source: "RFC 6749, section 10.5",
     async act(world) {
       const address = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
@@ -228,7 +234,7 @@ attacks("replay", [
     },
   },
   {
-    name: "of the callback with the cookie of before, more than ten seconds later, as a thief of both would",
+    name: "of the callback with the earlier cookie, more than ten seconds later, as a thief of both would",
     source: "RFC 6749, section 4.1.2",
     async act(world) {
       const { address, cookie } = await finishedLogin(world);
@@ -242,12 +248,12 @@ attacks("replay", [
     },
   },
   {
-    name: "of the callback with the cookie of before, at once, as a double click would: it shares the login",
+    name: "of the callback with the earlier cookie, at once, as a double click would: it shares the login",
     source: "RFC 6749, section 4.1.2",
     async act(world) {
       const { victim, base } = world;
       const { address, cookie } = await finishedLogin(world);
-      await victim.jar.removeAllCookies(); // the answer that carried the session's cookie never came
+      await victim.jar.removeAllCookies(); // the response with the session's cookie never arrived
       const again = await victim.navigate(address, { site: "cross-site", headers: { cookie } });
       expect([again.status, again.headers.location]).toEqual([303, "/account"]);
       return victim.visit(`${base}/account`);
@@ -255,7 +261,7 @@ attacks("replay", [
     outcome: allOf(welcomed, (_answer, world) => void expect(asksToken(world)).toHaveLength(1)),
   },
   {
-    name: "of the cookie and state of a login that has just been finished, with a code of the stranger's choice",
+    name: "of the cookie and state of a finished login, with a code of the attacker's choice",
     source: "RFC 9700, section 4.5",
     async act(world) {
       const { address, cookie } = await finishedLogin(world);
@@ -269,7 +275,7 @@ attacks("replay", [
     },
   },
   {
-    name: "of state: a second portal session cannot use a state that is spent",
+    name: "of state: a second session at the provider cannot use a state again",
     source: "RFC 9700, section 4.7",
     async act(world) {
       const address = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
@@ -291,7 +297,7 @@ attacks("replay", [
     outcome: refused("id_token_invalid"), // by its at_hash
   },
   {
-    name: "of nonce, where the portal sends no at_hash",
+    name: "of nonce, if the provider sends no at_hash",
     source: "OpenID Connect Core 1.0, section 15.5.2",
     act: replayIdToken,
     outcome: refused("nonce_mismatch"),
@@ -308,7 +314,7 @@ async function replayIdToken(world: World): Promise<Answer> {
 
 attacks("session fixation", [
   {
-    name: "an id that was planted before the login is worth nothing after it",
+    name: "an id that was planted before the login is worthless after it",
     source: "RFC 9700, section 4.7.1; CWE-384",
     app: { ownSession: { secret: APPS_SECRET, saveUninitialized: true } },
     async act(world) {
@@ -323,7 +329,7 @@ attacks("session fixation", [
     },
   },
   {
-    name: "the id of before a second login ends with it",
+    name: "the id from before a second login ends with it",
     source: "CWE-384",
     async act(world) {
       await logIn(world);
@@ -340,9 +346,9 @@ attacks("session fixation", [
   },
 ]);
 
-attacks("session fixation, where the portal posts its answer", [
+attacks("prevents session fixation, if the provider posts its response", [
   {
-    name: "an app that begins a session for each request lets the POST begin none: the one of before ends with the login",
+    name: "the POST creates no session, although the app creates one for each request; the earlier one ends",
     source: "CWE-613; express-session's default, saveUninitialized: true",
     options: { authorizationParams: { response_mode: "form_post" } },
     app: { ownSession: { secret: APPS_SECRET, saveUninitialized: true, cookie: { sameSite: "lax" } } },
@@ -374,7 +380,7 @@ attacks("session fixation, where the portal posts its answer", [
     outcome: welcomed,
   },
   {
-    name: "the id of before a second login ends with it, although its cookie does not travel with the POST",
+    name: "the id from before a second login ends with it, although its cookie does not travel with the POST",
     source: "CWE-384",
     options: { authorizationParams: { response_mode: "form_post" } },
     async act(world) {
@@ -393,12 +399,12 @@ attacks("session fixation, where the portal posts its answer", [
   },
 ]);
 
-attacks("mix-up, told by iss", [
+attacks("prevents mix-up by checking iss", [
   ...(["full", "portal"] as const).flatMap((document) =>
     (
       [
-        ["of another portal", (iss: string) => `${iss}.evil.example`],
-        ["with a slash behind", (iss: string) => `${iss}/`],
+        ["of another provider", (iss: string) => `${iss}.evil.example`],
+        ["with an added slash", (iss: string) => `${iss}/`],
         ["in capitals", (iss: string) => iss.toUpperCase()],
       ] as const
     ).map(
@@ -427,7 +433,7 @@ attacks("mix-up, told by iss", [
     outcome: allOf(refused("response_issuer_mismatch"), nothingSent),
   },
   {
-    name: "an error with the iss of another portal spends the login, and signs in nobody",
+    name: "an error with the iss of another provider uses up the login, and signs no user in",
     source: "RFC 9207, section 2.4",
     portal: { document: "full" },
     async act({ victim, base }) {
@@ -437,7 +443,8 @@ attacks("mix-up, told by iss", [
         `${base}/callback?state=${state}&error=access_denied&iss=https://evil.example`,
       );
       const later = await victim.navigate(good, { site: "cross-site" });
-      expect([later.status, later.headers.location]).toEqual([303, "/"]); // as for every login that is spent
+      // as for every login that is used up
+      expect([later.status, later.headers.location]).toEqual([303, "/"]);
       return bad;
     },
     outcome: allOf(refused("response_issuer_mismatch"), nothingSent),
@@ -450,7 +457,7 @@ attacks("mix-up, told by iss", [
     outcome: allOf(refused("response_issuer_mismatch"), nothingSent),
   },
   {
-    name: "an error with the right iss is the portal's own: it is told as what it is",
+    name: "an error with the right iss is the provider's own: it is reported as such",
     source: "RFC 9207, section 2.4; RFC 6749, section 4.1.2.1",
     portal: { document: "full" },
     act: (world) => refuseAtPortal(world, (answer) => expect(answer.get("iss")).toBe(world.portal.issuer)),
@@ -464,7 +471,7 @@ attacks("mix-up, told by iss", [
   },
 ]);
 
-/** The victim changes their mind at the portal, and its answer is changed, or looked at, on the way. */
+/** The victim cancels at the provider, and the response is changed, or inspected, on the way. */
 async function refuseAtPortal(
   { victim, base }: World,
   change: (answer: URLSearchParams) => unknown,
@@ -476,7 +483,7 @@ async function refuseAtPortal(
   return victim.visit(address, { site: "cross-site" });
 }
 
-/** The browser's way to the portal, with one parameter changed by somebody who sits in it. */
+/** Changes one parameter on the browser's way to the provider. */
 const downgraded = (name: string, change: (parameters: URLSearchParams) => void, outcome: Outcome): Case => ({
   name: `PKCE: ${name}`,
   source: "RFC 9700, section 4.8; RFC 7636, section 7.2",
@@ -491,7 +498,7 @@ const downgraded = (name: string, change: (parameters: URLSearchParams) => void,
 
 attacks("PKCE downgrade", [
   downgraded(
-    "the challenge taken away on the way",
+    "the challenge removed on the way",
     (parameters) => {
       parameters.delete("code_challenge");
       parameters.delete("code_challenge_method");
@@ -506,7 +513,7 @@ attacks("PKCE downgrade", [
     refused("client_refused"),
   ),
   {
-    name: "PKCE: each login has a verifier of its own, and a challenge that is its SHA-256; the secret is sent as well",
+    name: "PKCE: each login has its own verifier, with its SHA-256 as challenge; the secret is sent as well",
     source: "RFC 9700, section 2.1.1",
     async act(world) {
       await logIn(world);
@@ -530,9 +537,9 @@ attacks("PKCE downgrade", [
   },
 ]);
 
-attacks("what others could read: addresses, referrers, frames, caches", [
+attacks("hides codes and tokens from URLs, referrers, frames and caches", [
   {
-    name: "no answer of ours is kept, framed, or tells its address to the next site",
+    name: "no response of ours is cached or framed, or sends its URL to the next site",
     source: "RFC 9700, section 4.2.4; RFC 6749, section 10.13",
     async act(world) {
       await logInAndOut(world);
@@ -553,7 +560,7 @@ attacks("what others could read: addresses, referrers, frames, caches", [
     },
   },
   {
-    name: "a page of ours loads nothing, from nowhere",
+    name: "a page of ours loads nothing from any site",
     source: "RFC 9700, section 4.2.4",
     act: ({ victim, base }) => victim.visit(`${base}/callback?state=a&code=secret-code-in-an-address`),
     outcome({ body }) {
@@ -562,7 +569,7 @@ attacks("what others could read: addresses, referrers, frames, caches", [
     },
   },
   {
-    name: "no token stands in an address, neither to the portal nor to the app",
+    name: "no token is in a URL, neither to the provider nor to the app",
     source: "RFC 9700, section 4.3.2; RFC 6750, section 5.3",
     async act(world) {
       world.portal.nextTokenResponse({ expires_in: 0 });
@@ -579,7 +586,7 @@ attacks("what others could read: addresses, referrers, frames, caches", [
     },
   },
   {
-    name: "only the ID token, as the hint that RP-initiated logout wants of other portals",
+    name: "only the ID token, as the hint that RP-initiated logout requires for other providers",
     source: "OpenID Connect RP-Initiated Logout 1.0, section 2",
     portal: { document: "full" },
     act: logInAndOut,
@@ -593,7 +600,7 @@ attacks("what others could read: addresses, referrers, frames, caches", [
     },
   },
   {
-    name: "cookies are HttpOnly and SameSite, and none is for other hosts",
+    name: "cookies are HttpOnly and SameSite, and bound to this host",
     source: "RFC 6265, section 4.1.2; OWASP ASVS 4.0, 3.4",
     act: logInAndOut,
     outcome(_answer, { victim, url }) {
@@ -608,7 +615,7 @@ attacks("what others could read: addresses, referrers, frames, caches", [
   },
 ]);
 
-/** The statuses of the app's answers at one of its paths, which nothing but POST has asked for here. */
+/** Returns the statuses of the app's responses at one of its paths, which gets only POST requests here. */
 const redirectsAt =
   (path: string, expected: readonly number[]): Outcome =>
   (_answer, { victim, base }) => {
@@ -616,10 +623,10 @@ const redirectsAt =
     expect(answers.map(({ status }) => status)).toEqual(expected);
   };
 
-attacks("redirects after a POST, which none may repeat", [
+attacks("redirects after a POST with 303, so that browsers do not repeat it", [
   {
     ...byForm,
-    name: "of the portal's form, and of the same once more",
+    name: "of the provider's form, and of the same again",
     source: "RFC 9700, section 4.12",
     async act({ victim, base }) {
       const page = await victim.visit(`${base}/account`);
@@ -629,7 +636,7 @@ attacks("redirects after a POST, which none may repeat", [
     outcome: allOf(welcomed, redirectsAt("/callback", [303, 303])),
   },
   {
-    name: "of a logout, which is a page, as browsers apply form-action to redirects",
+    name: "of a logout, which is a page, because browsers apply form-action to redirects",
     source: "RFC 9700, section 4.12; Content Security Policy Level 3, section 6.4.1",
     async act(world) {
       await logIn(world);
@@ -641,7 +648,7 @@ attacks("redirects after a POST, which none may repeat", [
   },
 ]);
 
-/** Another site makes the victim's browser go to /logout. */
+/** Another site sends the victim's browser to /logout. */
 const forgedLogout = (name: string, status: number, act: (world: World) => Promise<Answer>): Case => ({
   name: `logout: ${name}`,
   source: "RFC 9700, section 4.7; OWASP CSRF",
@@ -654,9 +661,9 @@ const forgedLogout = (name: string, status: number, act: (world: World) => Promi
     expect(await whoIs(victim)).toBe("amara-okafor");
   },
 });
-/** A person is asked, a program gets an error, a prefetch is refused, and HEAD has no effect. */
+/** A user sees a question, a program gets an error, a prefetch is rejected, and HEAD has no effect. */
 const [ASKED, TOLD, NOT_AHEAD, NOTHING] = [200, 403, 503, 204] as const;
-attacks("a logout that nobody meant", [
+attacks("asks before a logout that the user may not have requested", [
   forgedLogout("a link in an e-mail, which another site redirects here", ASKED, ({ victim, base }) =>
     victim.visit(`${base}/logout`, { site: "none" }),
   ),
@@ -692,14 +699,14 @@ attacks("a logout that nobody meant", [
   forgedLogout("a script on another site", TOLD, ({ victim, base }) =>
     victim.fetch(`${base}/logout`, { method: "POST", site: "cross-site" }),
   ),
-  forgedLogout("an old browser, which does not say", ASKED, ({ victim, base }) =>
+  forgedLogout("an old browser without Fetch Metadata", ASKED, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { old: true }),
   ),
   forgedLogout("an old browser, by a form with a made-up confirmation", ASKED, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { old: true, method: "POST", form: { confirmation: "a.b.c" } }),
   ),
   forgedLogout(
-    "an old browser, by the confirmation that the stranger was given",
+    "an old browser, by the confirmation that the attacker received",
     ASKED,
     async ({ victim, stranger, base }) => {
       await stranger.visit(`${base}/login`);

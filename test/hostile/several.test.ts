@@ -15,12 +15,12 @@ import {
 import { idTokenOf } from "./support/jwt.js";
 import { allOf, noSessionBegan, notBegunHere, refused, welcomed } from "./support/outcomes.js";
 
-// Several routers in one app, each with a portal of its own, the other's in the attacker's hands. The hardest case on
-// purpose: one client_id, one client_secret and one SESSION_SECRET for both.
+// Several routers in one app, each with a provider of its own. The attacker controls the other's. The hardest
+// case on purpose: both have the same client_id, client_secret and SESSION_SECRET.
 
 const APPS_SESSION = { ownSession: { secret: "a-secret-of-the-apps-own-session" } } as const;
 
-/** How the two come to be in one app. */
+/** How the two routers are mounted in one app. */
 const TOGETHER: readonly NonNullable<Setting["otherIs"]>[] = ["at /other", "staff", "a tenant"];
 
 const eachWay = (title: string, table: readonly Case[], ways = TOGETHER): void => {
@@ -31,11 +31,11 @@ const eachWay = (title: string, table: readonly Case[], ways = TOGETHER): void =
     );
 };
 
-/** A login at the other, which ends on its guarded page. */
+/** Logs in at the other router and ends on its guarded page. */
 const loginAtOther = ({ otherBase }: World): string =>
   `${otherBase}/login?returnTo=${new URL(`${otherBase}/account`).pathname}`;
 
-/** Neither portal has seen a code. */
+/** Expects that neither provider has received a code. */
 const neitherAsked: Outcome = (_answer, { portal: provider, other }) =>
   void expect(
     [...provider.requests, ...other.requests].filter(({ path }) => path === "/oauth2/token"),
@@ -45,7 +45,7 @@ const bothFull = { other: { document: "full" }, portal: { document: "full" } } a
 
 const mixUps: readonly Case[] = [
   {
-    name: "the attacker's portal sends the victim on to the honest one, with the attacker's state",
+    name: "the attacker's provider sends the victim on to the honest one, with the attacker's state",
     source: "RFC 9700, section 4.4.1",
     async act({ victim, otherBase, base, portal: provider }) {
       const begun = await victim.navigate(`${otherBase}/login`);
@@ -57,7 +57,7 @@ const mixUps: readonly Case[] = [
     outcome: allOf(notBegunHere, neitherAsked),
   },
   {
-    name: "the honest portal's code at the callback of the attacker's",
+    name: "the honest provider's code at the callback of the attacker's",
     source: "RFC 9700, section 4.4.2; RFC 9207, section 2.4",
     async act({ victim, otherBase, base }) {
       const begun = await victim.navigate(`${otherBase}/login`);
@@ -82,7 +82,7 @@ const mixUps: readonly Case[] = [
     outcome: allOf(refused("response_issuer_mismatch"), neitherAsked),
   },
   {
-    name: "an ID token of the other portal",
+    name: "an ID token of the other provider",
     source: "RFC 9700, section 4.4",
     async act(world) {
       await world.stranger.visit(loginAtOther(world));
@@ -96,9 +96,9 @@ const mixUps: readonly Case[] = [
     },
   },
   {
-    name: "a session of one portal's login counts at that portal's router alone",
+    name: "a session counts only at the router of the provider that signed the user in",
     source: "guide, req.portal",
-    app: APPS_SESSION, // one session for both, where they have no names
+    app: APPS_SESSION, // one session for both, if they have no names
     async act(world) {
       await world.victim.visit(loginAtOther(world));
       expect(await world.whoIs(world.victim, world.otherBase)).toBe("amara-okafor");
@@ -108,7 +108,7 @@ const mixUps: readonly Case[] = [
       void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
   },
   {
-    name: "one router's logout ends no login of another portal's, and tells its own portal nothing of it",
+    name: "one router's logout ends no login of the other provider, and sends it no request",
     source: "RFC 9700, section 4.4",
     app: APPS_SESSION,
     async act(world) {
@@ -127,14 +127,14 @@ eachWay(
   mixUps.map((attack) => ({ ...bothFull, ...attack })),
 );
 
-/** What the browser holds for one of the two, planted for the other as well, under the names that count there. */
+/** Copies the browser's cookies of one router to the other one, under the names that count there. */
 async function plant({ victim }: World, at: string, cookies: ReadonlyMap<string, string>): Promise<void> {
   for (const [name, value] of cookies) await victim.jar.setCookie(`${name}=${value}; Path=/`, at);
 }
 
 const redirectUriOf = (base: string) => `${base}/callback`;
 
-/** The first slot in which a router looks for its logins. */
+/** The first slot in which a router searches for its logins. */
 function loginCookieName(prefix: string, issuer: string, base: string): string {
   const belongsTo = JSON.stringify([issuer, CLIENT_ID, redirectUriOf(base)]);
   return `${prefix}.${createHash("sha256").update(belongsTo).digest("base64url").slice(0, 8)}0`;
@@ -145,7 +145,7 @@ const loginPrefix = (otherIs: Setting["otherIs"]) =>
 const sessionName = (otherIs: Setting["otherIs"]) =>
   otherIs === "staff" ? "portal-session.staff" : "portal-session";
 
-/** A login that waits in the victim's browser, at the portal already: where it would come back, and what waits. */
+/** Starts a login in the victim's browser, up to the provider. Returns its callback URL and its cookie. */
 async function waiting({ victim }: World, base: string, { issuer }: LocalProvider, prefix: string) {
   const callback = await victim.loginUntilCallback(`${base}/login`);
   const cookies = [...(await victim.cookies(base))].filter(([name]) => name.startsWith("portal-login"));
@@ -154,7 +154,7 @@ async function waiting({ victim }: World, base: string, { issuer }: LocalProvide
   return { search: callback.search, value };
 }
 
-/** Asks the other's guard, with the session's cookie that this browser has for the one, under the other's name. */
+/** Calls the other router's guard, with this browser's session cookie of the one, under the other's name. */
 async function bringSession(
   world: World,
   from: string,
@@ -169,10 +169,10 @@ async function bringSession(
 
 for (const otherIs of TOGETHER) {
   const kind = { other: {}, otherIs } as const;
-  attacks(`what one of two has begun is nothing to the other, which is ${otherIs}`, [
+  attacks(`ignores a login or session of the other router, which is ${otherIs}`, [
     {
       ...kind,
-      name: "a login of the other's, answered here",
+      name: "a login of the other's, with its response here",
       source: "RFC 9700, section 4.4",
       async act(world) {
         const { search } = await waiting(world, world.otherBase, world.other, loginPrefix(otherIs));
@@ -183,7 +183,7 @@ for (const otherIs of TOGETHER) {
     },
     {
       ...kind,
-      name: "the same, its cookie by the name that is looked for here",
+      name: "the same, its cookie under our name",
       source: "RFC 9700, section 4.4",
       async act(world) {
         const { base, portal: provider, otherBase } = world;
@@ -195,7 +195,7 @@ for (const otherIs of TOGETHER) {
     },
     {
       ...kind,
-      name: "a login of ours, answered there, its cookie by the name that is looked for there",
+      name: "a login of ours, with its response there, its cookie under the other's name",
       source: "RFC 9700, section 4.4",
       async act(world) {
         const { base, other, otherBase } = world;
@@ -208,7 +208,7 @@ for (const otherIs of TOGETHER) {
     },
     {
       ...kind,
-      name: "a session of the other's, its cookie by our name",
+      name: "a session of the other's, its cookie under our name",
       source: "RFC 9700, section 4.4; CWE-384",
       async act(world) {
         await world.victim.visit(loginAtOther(world));
@@ -220,7 +220,7 @@ for (const otherIs of TOGETHER) {
     },
     {
       ...kind,
-      name: "a session of ours, its cookie by the other's name",
+      name: "a session of ours, its cookie under the other's name",
       source: "RFC 9700, section 4.4; CWE-384",
       async act(world) {
         await logIn(world);
@@ -244,7 +244,7 @@ for (const otherIs of TOGETHER) {
     },
     {
       ...kind,
-      name: "a portal of the other's that is down, or lies, keeps nobody of ours out",
+      name: "a provider of the other's that is unreachable or faulty does not affect our users",
       source: "guide, multiple providers",
       async act(world) {
         world.other.alterDiscovery((document) => ({ ...document, issuer: world.portal.issuer }));
@@ -257,7 +257,7 @@ for (const otherIs of TOGETHER) {
   ]);
 }
 
-/** Asks past the browser's address bar: whoever speaks HTTP can name any host. */
+/** Sends a request with a Host of its own choice, as any HTTP client can. */
 const asHost = (host: string, path: string, more: Record<string, string> = {}): Case => ({
   other: {},
   otherIs: "a tenant",
@@ -271,7 +271,7 @@ const asHost = (host: string, path: string, more: Record<string, string> = {}): 
   },
 });
 
-attacks("a host for which nobody is chosen", [
+attacks("rejects a host for which no router is chosen", [
   ...["/", "/account", "/login", "/logout", "/callback?code=x&state=y", "/portal-inspector/"].map((path) =>
     asHost("evil.example", path),
   ),
@@ -282,7 +282,7 @@ attacks("a host for which nobody is chosen", [
   {
     other: {},
     otherIs: "a tenant",
-    name: "X-Forwarded-Host chooses no other tenant where no proxy is trusted",
+    name: "ignores X-Forwarded-Host if no proxy is trusted",
     source: "OWASP, Host header injection",
     act: ({ stranger, base }) =>
       stranger.navigate(`${base}/account`, { headers: { "x-forwarded-host": "localhost" } }),

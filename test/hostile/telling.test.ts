@@ -15,11 +15,11 @@ import * as lies from "./support/lies.js";
 import { allOf, refused, welcomed } from "./support/outcomes.js";
 import { DISCOVERY, KEYS, TOKEN } from "./support/places.js";
 
-// Everything by which we tell people and developers what happens: pages, the log, events, the inspector, the doctor.
-// What each of them may never tell is looked for after every case of this folder (attack.ts); here is what they do when
-// somebody is at them.
+// Everything that shows users and developers what happens: pages, the log, events, the inspector and the
+// doctor. After every case of this folder, attack.ts searches them for secrets. The tests below attack them
+// directly.
 
-/** A failure whose page and log line carry all that can be carried. */
+/** A failure whose page and log line contain as much as possible. */
 const failAtThePortal = ({ victim, base, portal: provider }: World): Promise<Answer> => {
   provider.answerNext(TOKEN, lies.sendJson(400, { error: "invalid_grant", error_description: CANARY }));
   return victim.visit(`${base}/account`);
@@ -30,9 +30,9 @@ const heard: Outcome = async (_answer, world) => {
   expect(events.length).toBeGreaterThan(0);
 };
 
-attacks("what is looked through after every case", [
+attacks("what is searched after every case", [
   {
-    name: "the inspector has something to show, and shows it to this machine alone",
+    name: "the inspector shows events, and only to this machine",
     source: "guide, observability",
     async act(world) {
       await world.openInspector(world.victim);
@@ -54,19 +54,19 @@ attacks("what is looked through after every case", [
     outcome: ({ status, body }) => void expect([status, body]).toEqual([404, "Not Found\n"]),
   },
   {
-    name: "events are told, of a login that works",
+    name: "a login that works emits events",
     source: "guide, events",
     outcome: allOf(welcomed, heard),
   },
   {
-    name: "and of one that fails",
+    name: "a login that fails emits events",
     source: "guide, events",
     act: failAtThePortal,
     outcome: allOf(refused("code_refused"), heard),
   },
 ]);
 
-/** What an app's logger is given, events at level debug among it, is in the log that is looked through. */
+/** The arguments of an app's logger, with events at level debug, are in the log that is searched. */
 const intoTheLog = (attack: Omit<Case, "source">, line: RegExp): Case => ({
   source: "guide, logger",
   ...attack,
@@ -78,14 +78,14 @@ const intoTheLog = (attack: Omit<Case, "source">, line: RegExp): Case => ({
 });
 
 attacks("a logger of the app's own", [
-  intoTheLog({ name: "is told of a login", outcome: welcomed }, /login\.finished/),
+  intoTheLog({ name: "gets an entry for a login", outcome: welcomed }, /login\.finished/),
   intoTheLog(
-    { name: "is told of a failure", act: failAtThePortal, outcome: refused("code_refused") },
+    { name: "gets an entry for a failure", act: failAtThePortal, outcome: refused("code_refused") },
     /"code":"code_refused"/,
   ),
   intoTheLog(
     {
-      name: "is told of a refresh that is refused",
+      name: "gets an entry for a rejected refresh",
       async act(world) {
         world.portal.nextTokenResponse({ expires_in: 0 });
         await logIn(world);
@@ -101,7 +101,7 @@ attacks("a logger of the app's own", [
   ),
   intoTheLog(
     {
-      name: "gets lines that no stranger has broken",
+      name: "gets lines that no attacker can split",
       act: ({ stranger, base }) =>
         stranger.navigate(
           `${base}/callback?state=x&error=${encodeURIComponent("a\r\n[express-portal-auth] \u2028b")}`,
@@ -122,10 +122,10 @@ const own = (name: string, renders: NonNullable<Case["app"]>["renders"], outcome
 const oursInstead: Outcome = ({ body }) => void expect(body).toMatch(/^<!doctype html>\n<html lang="en">/);
 
 attacks("a page of the app's own", [
-  own("throws: ours is shown instead", "throws", allOf(refused("code_refused"), oursInstead)),
-  own("rejects: ours is shown instead", "rejects", allOf(refused("code_refused"), oursInstead)),
-  own("is no text: ours is shown instead", "a number", allOf(refused("code_refused"), oursInstead)),
-  own("shows all that it is given", "all that it is given", refused("code_refused")),
+  own("throws: our page is shown instead", "throws", allOf(refused("code_refused"), oursInstead)),
+  own("rejects: our page is shown instead", "rejects", allOf(refused("code_refused"), oursInstead)),
+  own("is not a text: our page is shown instead", "a number", allOf(refused("code_refused"), oursInstead)),
+  own("shows all its arguments", "all that it is given", refused("code_refused")),
 ]);
 
 const asked = (name: string, language: string, lang: string): Case => ({
@@ -139,11 +139,11 @@ const asked = (name: string, language: string, lang: string): Case => ({
   }),
 });
 
-attacks("a language that a browser asks for", [
+attacks("chooses the language of a page by Accept-Language", [
   asked("Chinese", "zh-CN,zh;q=0.9,en;q=0.8", "zh"),
-  asked("none that there is", "tlh", "en"),
-  asked("none at all", "", "en"),
-  asked("refused, all of them", "*;q=0", "en"),
+  asked("an unknown language", "tlh", "en"),
+  asked("no language", "", "en"),
+  asked("every language excluded", "*;q=0", "en"),
   asked("a member of every object", "__proto__,constructor;q=0.9", "en"),
   asked("a tag that would break a page", '"><script>alert(1)</script>', "en"),
   asked(
@@ -151,7 +151,7 @@ attacks("a language that a browser asks for", [
     Array.from({ length: 1000 }, (_, index) => `x${index};q=0.${index}`).join(),
     "en",
   ),
-  asked("a weight that is none", "zh;q=NaN,en;q=1e999", "en"),
+  asked("a weight that is not a number", "zh;q=NaN,en;q=1e999", "en"),
 ]);
 
 const STRICT = { options: { sameSite: "strict" } } as const;
@@ -164,7 +164,7 @@ const ledHere = (name: string, path: string, more: Partial<Case> = {}): Case => 
   ...more,
 });
 
-/** It leads on to this site, once, and carries nothing of the query where it could be read as markup. */
+/** The page leads to this site, once, and contains nothing of the query where it could be read as markup. */
 function staysOnSite({ status, headers, body, url: at }: Answer, { url }: World): void {
   expect([200, 400, 401]).toContain(status);
   const { refresh = "0; url=/" } = headers;
@@ -174,38 +174,35 @@ function staysOnSite({ status, headers, body, url: at }: Answer, { url }: World)
   expect(body).not.toMatch(/<(script|img)/);
 }
 
-attacks("the page that goes on by itself, where sessions are Strict", [
+attacks("shows a safe page that continues automatically, for Strict session cookies", [
   ledHere(
     "markup in the state",
     `/callback?code=x&state=${encodeURIComponent('"><script>alert(1)</script>')}`,
   ),
-  ledHere(
-    "an address in the query",
-    "/callback?code=x&state=y&url=https://evil.example&posted2=//evil.example",
-  ),
+  ledHere("a URL in the query", "/callback?code=x&state=y&url=https://evil.example&posted2=//evil.example"),
   ledHere(
     "a semicolon, as Refresh would read it",
     "/callback?code=x;url=https://evil.example&state=0;url=//evil.example",
   ),
-  ledHere("markup in a guarded address", "/account?<img/src=x onerror=alert(1)>".replaceAll(" ", "%20")),
+  ledHere("markup in a guarded URL", "/account?<img/src=x onerror=alert(1)>".replaceAll(" ", "%20")),
   ...["//evil.example", "/\\evil.example", "/%5cevil.example", "///evil.example/%2e%2e"].map((path) =>
-    ledHere(`a guarded address that browsers read in another way: ${path}`, path, {
+    ledHere(`a guarded URL that browsers read in another way: ${path}`, path, {
       app: { guardAll: true },
       ...STRICT,
     }),
   ),
   ledHere(
-    "what was sealed by nobody",
+    "a value that the app has not encrypted",
     "/callback?posted=eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAA.AAAA.AAAA",
   ),
-  ledHere("the stranger's login in the victim's browser: as ever, it is nobody's there", "/", {
+  ledHere("the attacker's login in the victim's browser: it is rejected as usual", "/", {
     source: "RFC 9700, section 4.7",
     async act({ victim, stranger, base }) {
       const theirs = await stranger.loginUntilCallback(`${base}/login`);
       const page = await victim.navigate(theirs, { site: "cross-site" });
       const again = new URL(String(page.headers["refresh"]).slice("0; url=".length), theirs);
       expect((await victim.navigate(again, { site: "same-origin" })).body).toMatch(/login_\w+/);
-      // nor is the sealed address of any use to whoever takes it elsewhere
+      // The encrypted URL is not usable elsewhere either.
       return victim.visit(again, { site: "cross-site" });
     },
     outcome: async ({ status }, { whoIs, victim, asked }) =>
@@ -213,7 +210,7 @@ attacks("the page that goes on by itself, where sessions are Strict", [
   }),
 ]);
 
-/** What the doctor says of a portal that breaks; it has said so in time, or Client would have told. */
+/** The doctor's report about a provider that breaks, in time, because Client would have failed otherwise. */
 const diagnosed = (
   name: string,
   lie: (provider: World["portal"]) => unknown,
@@ -258,7 +255,8 @@ const BROKEN = {
 };
 const everywhere = (place: string, path: string, verdicts: Record<string, string | RegExp>): Case[] =>
   Object.entries(BROKEN).map(([name, lie]) => {
-    const times = lie === lies.resetsAtOnce && path !== TOKEN ? 2 : 1; // a GET is sent once more after a reset
+    // a GET is sent once more after a reset
+    const times = lie === lies.resetsAtOnce && path !== TOKEN ? 2 : 1;
     return diagnosed(
       `${place}: ${name}`,
       (provider) => provider.answerNext(path, lie, times),
@@ -275,7 +273,7 @@ const altered = (name: string, members: Record<string, unknown>, verdicts: Recor
 const keysAre = (name: string, keys: unknown[]): Case =>
   diagnosed(name, (provider) => provider.alterKeys(() => ({ keys })), { "portal.keys": "failed" });
 
-attacks("a portal that breaks", [
+attacks("the doctor reports a provider that breaks", [
   ...everywhere("discovery", DISCOVERY, { "portal.discovery": "failed", "portal.keys": "skipped" }),
   ...everywhere("keys", KEYS, { "portal.keys": "failed", "credentials.token": "ok" }),
   ...everywhere("token", TOKEN, { "portal.keys": "ok", "credentials.token": "failed" }),
@@ -284,17 +282,17 @@ attacks("a portal that breaks", [
     "credentials.authorize": /./,
   }),
   altered(
-    "an issuer of another portal",
+    "an issuer of another provider",
     { issuer: "https://evil.example" },
     { "portal.discovery": "failed" },
   ),
   altered(
-    "a document whose lists are none",
+    "a document whose lists are not lists",
     { scopes_supported: 1, grant_types_supported: {} },
     { "portal.keys": "ok" },
   ),
   altered(
-    "lists of anything",
+    "lists of any values",
     { token_endpoint_auth_methods_supported: [{}, null, CANARY.length] },
     { "portal.keys": "ok" },
   ),

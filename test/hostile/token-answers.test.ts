@@ -6,7 +6,7 @@ import { attacks, CANARY, type Case, logIn, type World } from "./support/attack.
 import { welcomed } from "./support/outcomes.js";
 import { type Lay, PLACES, REVOCATION, TOKEN, tokenGiven } from "./support/places.js";
 
-// Token answers that are wrong, or odd and right: at the login, and when tokens are refreshed.
+// Token responses that are wrong, or unusual and valid: at the login, and when tokens are refreshed.
 
 const RFC6749 = "RFC 6749, section 5.1";
 const CORE = "OpenID Connect Core 1.0, section 3.1.3.3";
@@ -16,19 +16,22 @@ const saying =
   (members: Record<string, unknown>): Lay =>
   ({ portal: provider }) =>
     provider.nextTokenResponse(members);
-/** The portal's own good answer, as the lie writes it. */
+/** The provider's own good response, with these changes. */
 const writing =
   (write: (json: string) => string): Lay =>
   ({ portal: provider }) =>
     provider.writeNextTokenResponse(
       (json): ReturnType<TokenResponseWriter> => ({ body: write(json), headers: JSON_TYPE }),
     );
-/** One more member behind all others. */
+/** Adds one more member after all others. */
 const withLast = (member: string) => writing((json) => json.replace(/}$/, `,${member}}`));
 
 type Row = readonly [name: string, lie: Lay, source?: string];
 
-/** Nobody is logged in by such an answer; who was logged in stays so, without a new token. */
+/**
+ * Expects no signed-in user after such a response at a login. After a refresh, expects the same session
+ * without a new token.
+ */
 const unusable = (
   [name, lie, source = RFC6749]: Row,
   code: PortalAuthErrorCode = "portal_answer_invalid",
@@ -47,7 +50,7 @@ const usable = ([name, lie, source = RFC6749]: Row): Case[] => [
   { name: `refresh: ${name}`, source, act: PLACES.refresh.meet(lie), outcome: tokenGiven },
 ];
 
-attacks("a token answer whose members are wrong", [
+attacks("rejects a token response whose members are wrong", [
   ...(
     [
       ["access_token missing", saying({ access_token: undefined })],
@@ -103,7 +106,7 @@ attacks("a token answer whose members are wrong", [
 ]);
 
 attacks(
-  "a token answer that is odd, and right",
+  "accepts a token response that is unusual and valid",
   (
     [
       [
@@ -120,7 +123,7 @@ attacks(
       ["unknown members null", saying({ ext: null, not_before_policy: null, session_state: null })],
       ["an error beside the tokens", saying({ error: CANARY, error_description: CANARY })],
       [
-        "members that nobody knows",
+        "unknown members",
         saying({ constructor: { prototype: 1 }, toString: CANARY, hasOwnProperty: null, status: 500 }),
       ],
       ["constructor among its members", withLast('"constructor":{"prototype":{"isAdmin":true}}'), "CWE-1321"],
@@ -128,7 +131,10 @@ attacks(
   ).flatMap(usable),
 );
 
-/** How many requests the token endpoint has had when the app has asked for a token, at once and 400 s later. */
+/**
+ * Returns how many requests the token endpoint has received after the app has used a token, at once and 400 s
+ * later.
+ */
 const lives = (
   name: string,
   members: Record<string, unknown>,
@@ -153,30 +159,29 @@ const lives = (
   },
   outcome: welcomed,
 });
-/** The login's own answer; refreshed when it has ended; and one that had ended at once, and so had its successor later. */
-const [NEVER, AFTER_ITS_LIFE, AT_ONCE] = [
-  [1, 1],
-  [1, 2],
-  [2, 3],
-] as const;
 
-attacks("how long a token lives", [
-  lives("as long as the portal says", {}, AFTER_ITS_LIFE),
-  lives("expires_in a text of digits", { expires_in: "300" }, AFTER_ITS_LIFE),
-  lives("expires_in a list of one number", { expires_in: [300] }, AFTER_ITS_LIFE),
-  lives("expires_in with a fraction", { expires_in: 299.5 }, AFTER_ITS_LIFE),
-  lives("expires_in zero", { expires_in: 0 }, AT_ONCE),
-  lives("expires_in enormous", { expires_in: Number.MAX_VALUE }, NEVER),
+// The expected counts of token requests: at once, and after the token's lifetime.
+const NO_REFRESH = [1, 1] as const;
+const REFRESH_AT_EXPIRY = [1, 2] as const;
+const REFRESH_AT_ONCE = [2, 3] as const;
+
+attacks("uses a token until it expires", [
+  lives("expires_in as the provider sends it", {}, REFRESH_AT_EXPIRY),
+  lives("expires_in a text of digits", { expires_in: "300" }, REFRESH_AT_EXPIRY),
+  lives("expires_in a list of one number", { expires_in: [300] }, REFRESH_AT_EXPIRY),
+  lives("expires_in with a fraction", { expires_in: 299.5 }, REFRESH_AT_EXPIRY),
+  lives("expires_in zero", { expires_in: 0 }, REFRESH_AT_ONCE),
+  lives("expires_in enormous", { expires_in: Number.MAX_VALUE }, NO_REFRESH),
   lives(
     "fapi2-security-profile-final-client-test-token-endpoint-response-without-expires_in",
     { expires_in: undefined },
-    NEVER,
+    NO_REFRESH,
   ),
-  lives("refresh_expires_in that is no number", { refresh_expires_in: "never" }, AFTER_ITS_LIFE),
-  lives("refresh_expires_in negative", { refresh_expires_in: -5 }, AFTER_ITS_LIFE),
+  lives("refresh_expires_in that is not a number", { refresh_expires_in: "never" }, REFRESH_AT_EXPIRY),
+  lives("refresh_expires_in negative", { refresh_expires_in: -5 }, REFRESH_AT_EXPIRY),
 ]);
 
-/** Leaves out what it then says in __proto__: that its token has ended, and that there is one to refresh it with. */
+/** Moves two members into __proto__: that its token has expired, and that a refresh token exists. */
 function inProto(provider: LocalProvider): void {
   provider.nextTokenResponse({ expires_in: undefined, refresh_token: undefined });
   provider.writeNextTokenResponse((json) => ({
@@ -193,9 +198,9 @@ async function askThenSignOut(world: World) {
   return world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
 }
 
-attacks("members in __proto__", [
+attacks("ignores members in __proto__", [
   {
-    name: "of the login's answer: the token has not ended, and there is none to refresh or revoke",
+    name: "of the login's response: the token has not expired, and the login has no refresh token",
     source: "CWE-1321",
     lie: inProto,
     async act(world) {
@@ -205,7 +210,7 @@ attacks("members in __proto__", [
     outcome: (_answer, { asked }) => void expect([asked(TOKEN).length, asked(REVOCATION)]).toEqual([1, []]),
   },
   {
-    name: "of a refresh's: the same, and the refresh token of before is the one that is revoked",
+    name: "of a refresh's: the same, and the earlier refresh token is the one that is revoked",
     source: "CWE-1321",
     async act(world) {
       await tokenGiven(await PLACES.refresh.meet(({ portal: provider }) => inProto(provider))(world), world);

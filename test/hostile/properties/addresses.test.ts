@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 import { sanitizeReturnTo } from "../../../lib/http/sanitize-return-to.js";
 import { tries } from "../support/property.js";
 
-// RFC 9700, section 4.11. The judge is the URL parser of browsers (WHATWG), asked for pages of several addresses.
+// RFC 9700, section 4.11. The reference is the URL parser of browsers (WHATWG), applied to pages of several
+// URLs.
 
 const PAGES = ["https://app.example/", "http://127.0.0.1:3000/deep/page?a#b", "https://app.example/.//x/"];
 
@@ -51,7 +52,7 @@ const wish = fc.oneof(
   fc.array(fragment, { maxLength: 6 }).map((parts) => `/${parts.join("")}`),
 );
 
-test("whatever is wished for, the person stays on this site", () => {
+test("keeps the user on this site for every requested URL", () => {
   fc.assert(
     fc.property(wish, (text) => {
       const path = sanitizeReturnTo(text);
@@ -64,7 +65,7 @@ test("whatever is wished for, the person stays on this site", () => {
   );
 });
 
-test("anything but a text leads to the start page", () => {
+test("uses the start page for anything but a text", () => {
   fc.assert(
     fc.property(fc.anything(), (value) => {
       fc.pre(typeof value !== "string");
@@ -74,7 +75,7 @@ test("anything but a text leads to the start page", () => {
   );
 });
 
-test("a plain path of this site is kept to the letter", () => {
+test("keeps a plain path of this site exactly", () => {
   const name = fc.stringMatching(/^[a-z0-9_-]{1,8}$/);
   const plain = fc
     .tuple(fc.array(name, { minLength: 1, maxLength: 5 }), fc.option(name), fc.option(name))

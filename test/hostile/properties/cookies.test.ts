@@ -3,13 +3,13 @@ import { describe, expect, test } from "vitest";
 import { startWorld, useHost } from "../support/attack.js";
 import { edited, edits, PATIENCE_MS, tries } from "../support/property.js";
 
-// RFC 7516, section 5.2: what was changed opens nothing. The same, without an app around it: sealed.test.ts.
+// RFC 7516, section 5.2: a changed cookie cannot be decrypted. Without an app: `sealed.test.ts`.
 
 describe("in an app", () => {
   const host = useHost();
 
   test(
-    "no cookie that was edited finishes a login or is a session, and none is a fault of ours",
+    "rejects every edited cookie, of a login or a session, without a 500",
     async () => {
       const { victim, base, url } = await startWorld(host());
       const callback = await victim.loginUntilCallback(`${base}/login`);
@@ -37,7 +37,7 @@ describe("in an app", () => {
   );
 });
 
-/** As it is read: "%3a" is another way to write "%3A", and no edit. */
+/** Decodes as the app does: "%3a" is another way to write "%3A", and not an edit. */
 function decoded(value: string): string {
   try {
     return decodeURIComponent(value.trim());
@@ -46,5 +46,5 @@ function decoded(value: string): string {
   }
 }
 
-/** Node refuses to send what no header may hold. */
+/** Node refuses to send characters that no header may contain. */
 const latin1 = (letter: string): string => (letter < "\u0100" ? letter : "?");

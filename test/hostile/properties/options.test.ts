@@ -45,7 +45,7 @@ const environment = fc.dictionary(
   { maxKeys: 6 },
 );
 
-/** Settings, or the one error that there is for options; anything else that is thrown fails the test. */
+/** Returns the settings, or the one error that exists for options. Any other error fails the test. */
 function settle(options: object, env: NodeJS.ProcessEnv) {
   try {
     return resolveSettings(options, env);
@@ -56,7 +56,7 @@ function settle(options: object, env: NodeJS.ProcessEnv) {
   }
 }
 
-test("whatever the options are, they are settled or told as options_invalid", () => {
+test("resolves any options, or rejects them as options_invalid", () => {
   fc.assert(
     fc.property(given, environment, (wrong, env) => {
       const settled = settle({ ...GOOD, ...wrong }, env);
@@ -66,7 +66,7 @@ test("whatever the options are, they are settled or told as options_invalid", ()
   );
 });
 
-test("what is told never repeats a secret", () => {
+test("never repeats a secret in an error", () => {
   const secret = fc.stringMatching(/^[A-Za-z0-9:/@_.-]{12,40}$/);
   fc.assert(
     fc.property(fc.constantFrom(...SECRETS), secret, given, environment, (name, text, wrong, env) => {
@@ -77,7 +77,7 @@ test("what is told never repeats a secret", () => {
   );
 });
 
-test("whatever is settled talks to https, or to this machine's loopback", () => {
+test("accepts only URLs with https, or on this machine's loopback", () => {
   const address = fc.oneof(
     fc.webUrl({ validSchemes: ["http", "https", "ftp"] }),
     fc.string(),

@@ -6,7 +6,8 @@ import { logIn, startWorld, useHost, type World } from "../support/attack.js";
 import { content, strangersKey } from "../support/jwt.js";
 import { dangerousName, edited, edits, json, PATIENCE_MS, tries } from "../support/property.js";
 
-// Whatever the portal answers: never a session without an ID token that was verified, and never a failure without a name.
+// Any response of the provider: there is never a session without a verified ID token, and every failure has a
+// code.
 
 const NAMED: readonly PortalAuthErrorCode[] = [
   "portal_answer_invalid",
@@ -24,7 +25,7 @@ const NAMED: readonly PortalAuthErrorCode[] = [
   "issuer_mismatch",
 ];
 
-/** Whether the victim is in; if not, the failure has a name. */
+/** Returns whether the victim is signed in. If not, the failure must have a code. */
 async function isIn(world: World): Promise<boolean> {
   const answer = await logIn(world);
   const sub = await world.whoIs(world.victim);
@@ -48,7 +49,7 @@ describe("in an app", () => {
   const host = useHost();
 
   test(
-    "a token answer of any members",
+    "handles a token response with any members",
     async () => {
       const world = await startWorld(host());
       const member = fc.oneof(
@@ -94,7 +95,7 @@ describe("in an app", () => {
   );
 
   test(
-    "an answer of any text, type and status",
+    "handles a response with any text, type and status",
     async () => {
       const world = await startWorld(host());
       const type = fc.constantFrom(
@@ -108,7 +109,8 @@ describe("in an app", () => {
         json.map((value) => JSON.stringify(value)),
         fc.string({ unit: "binary" }),
       );
-      const any = fc.integer({ min: 201, max: 599 }).filter((code) => code !== 407); // a network error for fetch itself
+      // a network error for fetch itself
+      const any = fc.integer({ min: 201, max: 599 }).filter((code) => code !== 407);
       const status = fc.oneof(fc.constantFrom(200, 200, 400, 401), any);
       await fc.assert(
         fc.asyncProperty(status, type, body, (code, contentType, text) =>
@@ -128,7 +130,7 @@ describe("in an app", () => {
   );
 
   test(
-    "an ID token of any claims: who is in has a token in which all claims are right",
+    "signs a user in only by an ID token in which all claims are right",
     async () => {
       const world = await startWorld(host(), { portal: { document: "full" } });
       const { portal: provider } = world;
@@ -173,19 +175,19 @@ describe("in an app", () => {
             verdicts[entered ? "in" : "out"] += 1;
             if (entered) expect(await world.whoIs(world.victim)).toBe(sent["sub"]);
             const isRight = judge(sent, right, provider.issuer);
-            // on the edge of the tolerance the second that passed decides
+            // at the edge of the tolerance, the second that has passed decides
             if (isRight(before) === isRight(now())) expect(entered).toBe(isRight(now()));
           }),
         ),
         tries(200),
       );
-      expect(Math.min(verdicts.in, verdicts.out)).toBeGreaterThan(10); // both are seen
+      expect(Math.min(verdicts.in, verdicts.out)).toBeGreaterThan(10); // both are recorded
     },
     PATIENCE_MS,
   );
 
   test(
-    "an ID token of any header: who is in has one whose signature counts as the portal announced it",
+    "signs a user in only by an ID token whose signature is valid for the announced algorithm",
     async () => {
       const world = await startWorld(host());
       const header = someOf({
@@ -225,7 +227,7 @@ describe("in an app", () => {
   );
 
   test(
-    "an ID token that was edited signs in nobody",
+    "signs no user in by an edited ID token",
     async () => {
       const world = await startWorld(host());
       await fc.assert(
@@ -251,7 +253,7 @@ describe("in an app", () => {
   );
 
   test(
-    "a userinfo answer of any kind: what is told is told by the portal, of this person, as JSON",
+    "returns only userinfo that the provider sent as JSON, about this user",
     async () => {
       const world = await startWorld(host());
       const { victim, base, portal: provider } = world;
@@ -277,8 +279,9 @@ describe("in an app", () => {
       const verdicts = { told: 0, refused: 0 };
       await fc.assert(
         fc.asyncProperty(status, type, text, async (code, contentType, sent) => {
-          fc.pre(code !== 401); // a token that was refused is another story: it is refreshed
-          fc.pre(code !== 421 && code !== 407); // fetch itself asks once more then, or fails (Fetch Standard, HTTP-network-or-cache fetch)
+          fc.pre(code !== 401); // a rejected token is refreshed, which other tests cover
+          // fetch itself repeats the request then, or fails (Fetch Standard, HTTP-network-or-cache fetch)
+          fc.pre(code !== 421 && code !== 407);
           provider.answerNext("/userinfo", (_req, res) => {
             res
               .writeHead(code, { ...(contentType && { "content-type": contentType }), connection: "close" })
@@ -287,8 +290,10 @@ describe("in an app", () => {
           const answer = await victim.fetch(`${base}/userinfo`);
           expect(await world.whoIs(victim)).toBe("amara-okafor");
           verdicts[answer.status === 200 ? "told" : "refused"] += 1;
-          if (answer.status !== 200)
-            return void expect(USERINFO_FAILURES).toContain(JSON.parse(answer.body).code);
+          if (answer.status !== 200) {
+            expect(USERINFO_FAILURES).toContain(JSON.parse(answer.body).code);
+            return;
+          }
           expect([code, JSON.parse(answer.body).sub, JSON.parse(sent).sub]).toEqual([
             200,
             "amara-okafor",
@@ -304,7 +309,7 @@ describe("in an app", () => {
   );
 
   test(
-    "a discovery document and keys of any members",
+    "handles a discovery document and keys with any members",
     async () => {
       const name = fc.oneof(
         fc.constantFrom(
@@ -328,7 +333,7 @@ describe("in an app", () => {
           world.portal.alterDiscovery((document) => ({ ...document, ...members }));
           world.portal.alterKeys((set) => ({ keys: [...keys, ...set.keys] }));
           await isIn(world);
-          world.portal.clearFaults(); // of a document that is refused the keys are not asked for
+          world.portal.clearFaults(); // if the document is rejected, the app does not fetch its keys
         }),
         tries(60),
       );
@@ -341,7 +346,7 @@ describe("in an app, over an hour", () => {
   const host = useHost();
 
   test(
-    "an answer to a refresh of any members: what is not right is not believed, and the person stays who they are",
+    "rejects wrong members of a refresh response, and the user stays the same",
     async () => {
       const world = await startWorld(host());
       const { victim, base, portal: provider } = world;
@@ -366,7 +371,7 @@ describe("in an app, over an hour", () => {
       await fc.assert(
         fc.asyncProperty(members, (lies) =>
           asNewVisitor(world, async () => {
-            await pass(35); // a portal that has failed is left alone for a while
+            await pass(35); // after a failure the app does not call the provider for a while
             provider.nextTokenResponse({ expires_in: 0 });
             await logIn(world);
             let sent: Record<string, unknown> = {};
@@ -380,8 +385,10 @@ describe("in an app, over an hour", () => {
             const { status, body } = await victim.fetch(`${base}/token`);
             expect(await world.whoIs(victim)).toBe("amara-okafor");
             verdicts[status === 200 ? "good" : "bad"] += 1;
-            if (status !== 200)
-              return void expect([status, JSON.parse(body).code]).toEqual([503, "refresh_failed"]);
+            if (status !== 200) {
+              expect([status, JSON.parse(body).code]).toEqual([503, "refresh_failed"]);
+              return;
+            }
             expect([genuine, undefined]).toContain(sent["id_token"]);
             expect(typeof sent["access_token"] === "string" && sent["access_token"] !== "").toBe(true);
             expect(String(sent["token_type"]).toLowerCase()).toBe("bearer");
@@ -395,7 +402,7 @@ describe("in an app, over an hour", () => {
   );
 });
 
-/** Some of these members, and seldom all. */
+/** Some of these members, and rarely all. */
 const someOf = (members: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> => {
   const pairs = Object.entries(members).map(([name, arbitrary]) =>
     arbitrary.map((value) => [name, value] as const),
@@ -403,14 +410,14 @@ const someOf = (members: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Re
   return fc.array(fc.oneof(...pairs), { maxLength: 3 }).map((chosen) => Object.fromEntries(chosen));
 };
 
-/** Written by hand: as a literal __proto__ would be a prototype, and not a member. */
+/** Formatted as text, because a literal __proto__ would set a prototype and not a member. */
 const withMembers = (text: string, members: readonly (readonly [string, unknown])[]): string =>
   text.replace(
     /}$/,
     () => `${members.map((each) => `,${each.map((part) => JSON.stringify(part)).join(":")}`).join("")}}`,
   );
 
-/** Two texts may stand for one signature: of its last letter not all bits count (RFC 4648, section 3.5). */
+/** Two texts may encode one signature: not all bits of its last letter count (RFC 4648, section 3.5). */
 function sameToken(one: string, other: string): boolean {
   const parts = (token: string) => {
     const [header, payload, signature = "", ...more] = token.split(".");
@@ -432,7 +439,7 @@ const USERINFO_FAILURES: readonly PortalAuthErrorCode[] = [
 const isAhead = (value: unknown): value is { ahead: number } =>
   typeof value === "object" && value !== null && "ahead" in value;
 
-/** OpenID Connect Core 1.0, section 3.1.3.7, written once more, with nothing shared with lib/. */
+/** Implements OpenID Connect Core 1.0, section 3.1.3.7 a second time, without code of lib/. */
 function judge(
   sent: Record<string, unknown>,
   right: Record<string, unknown>,

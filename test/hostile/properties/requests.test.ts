@@ -4,7 +4,7 @@ import { startWorld, stateOf, useHost } from "../support/attack.js";
 import { staysHere } from "../support/outcomes.js";
 import { dangerousName, PATIENCE_MS, tries } from "../support/property.js";
 
-// Whatever is asked: never a session, never a way to another site, and a 5xx only where the portal is said to be at fault.
+// Any request: never a session, never a redirect to another site, and a 5xx only if it blames the provider.
 
 const name = fc.oneof(
   fc.constantFrom(
@@ -34,13 +34,13 @@ const value = fc.oneof(
     "<script>",
   ),
 );
-/** What is long enough to be taken for a secret is one that no other parameter holds. */
+/** A text that is long enough to count as a secret must not occur in other parameters. */
 const asCode = (text: string): string => (text.length > 8 ? `code of ${text}` : text);
 const pair = fc
   .tuple(name, value)
   .map(([key, text]): [string, string] => [key, key === "code" ? asCode(text) : text]);
 const parameters = fc.array(pair, { maxLength: 8 });
-/** As URLSearchParams would write them, or with letters that it would not. */
+/** Encodes as URLSearchParams does, or with letters that it would not encode like this. */
 const query = fc.oneof(
   parameters.map((pairs) => new URLSearchParams(pairs).toString()),
   value.map((text) => new URLSearchParams({ code: asCode(text) }).toString()),
@@ -51,7 +51,7 @@ describe("in an app", () => {
   const host = useHost();
 
   test(
-    "the callback takes any query and any form, and signs in nobody",
+    "signs no user in by any query or form at the callback",
     async () => {
       const world = await startWorld(host());
       const { victim, base } = world;
@@ -63,7 +63,7 @@ describe("in an app", () => {
           const answer = posted
             ? await victim.navigate(`${base}/callback`, { method: "POST", form: new URLSearchParams(all) })
             : await victim.navigate(`${base}/callback?${all}`);
-          // with the state of a login that waits, an error of the portal's is told as one, or a code refused
+          // With the state of a pending login, the result is an error of the provider's, or a rejected code.
           const expected = /server_error|temporarily_unavailable/.test(all)
             ? [400, 401, 403, 303, 503]
             : [400, 401, 403, 303];
@@ -73,13 +73,13 @@ describe("in an app", () => {
         }),
         tries(300),
       );
-      expect(world.asked("/oauth2/token").length).toBeGreaterThan(10); // some codes come as far as the portal
+      expect(world.asked("/oauth2/token").length).toBeGreaterThan(10); // some codes reach the provider
     },
     PATIENCE_MS,
   );
 
   test(
-    "every route takes any query and any headers",
+    "handles any query and any headers at every route",
     async () => {
       const world = await startWorld(host());
       const { stranger, base, portal: provider, url } = world;
@@ -138,9 +138,10 @@ describe("in an app", () => {
       const method = fc.constantFrom("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH");
       await fc.assert(
         fc.asyncProperty(method, path, query, headers, async (verb, at, text, sent) => {
-          fc.pre(sent["expect"] === undefined); // Node answers those itself, with 417
+          fc.pre(sent["expect"] === undefined); // Node itself responds to these with 417
           const answer = await stranger.request(`${base}${at}?${text}`, { method: verb, headers: sent });
-          const isAhead = Object.values(sent).some((value) => /prefetch/i.test(value)); // refused with 503 by our routes
+          // our routes respond with 503
+          const isAhead = Object.values(sent).some((value) => /prefetch/i.test(value));
           if (answer.status !== 503 || !isAhead) expect(answer.status, answer.body).toBeLessThan(500);
           const { location } = answer.headers;
           if (location) expect([url, provider.issuer]).toContain(new URL(location, url).origin);
@@ -153,7 +154,7 @@ describe("in an app", () => {
   );
 
   test(
-    "an application that hands a stranger's query on to the portal hands on nothing that protects the login",
+    "protects the login in an application that forwards an attacker's query to the provider",
     async () => {
       const {
         stranger,
@@ -179,11 +180,10 @@ describe("in an app", () => {
             pairs.map(([names, content]): [string, string] => [names.join(""), content]),
           );
           const { status, headers, body } = await stranger.navigate(`${base}/login?${text}`);
-          if (status !== 302)
-            return void expect([status, body]).toEqual([
-              500,
-              expect.stringContaining("authorization_params_invalid"),
-            ]);
+          if (status !== 302) {
+            expect([status, body]).toEqual([500, expect.stringContaining("authorization_params_invalid")]);
+            return;
+          }
           begun += 1;
           const to = new URL(headers.location ?? "");
           expect(to.href.startsWith(`${provider.issuer}/oauth2/authorize?`)).toBe(true);

@@ -3,12 +3,12 @@ import { expect, test } from "vitest";
 import { createEncryption } from "../../../lib/util/encryption.js";
 import { edited, edits, json, tries } from "../support/property.js";
 
-// RFC 7516, section 5.2: what was changed opens nothing.
+// RFC 7516, section 5.2: a changed value cannot be decrypted.
 
 const secret = "0123456789abcdef0123456789abcdef";
 const sealer = createEncryption([secret], "a purpose");
 
-test("what was sealed comes back as it was, to the same secret and purpose alone", () => {
+test("decrypts an encrypted value with the same secret and purpose, and with no others", () => {
   fc.assert(
     fc.property(json, (value) => {
       const sealed = sealer.encrypt({ value });
@@ -20,7 +20,7 @@ test("what was sealed comes back as it was, to the same secret and purpose alone
   );
 });
 
-test("a sealed value that was edited opens nothing", () => {
+test("does not decrypt an edited value", () => {
   fc.assert(
     fc.property(json, edits, (value, changes) => {
       const sealed = sealer.encrypt({ value });
@@ -32,7 +32,7 @@ test("a sealed value that was edited opens nothing", () => {
   );
 });
 
-test("whatever text comes as a sealed value, nothing is thrown and nothing opened", () => {
+test("neither throws nor decrypts for any text", () => {
   const parts = fc
     .array(fc.string({ unit: "binary", maxLength: 40 }), { maxLength: 8 })
     .map((list) => list.join("."));

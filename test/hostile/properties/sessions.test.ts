@@ -12,7 +12,7 @@ import { createMemoryStore } from "../../../lib/store/memory-store.js";
 import { PortalSessionStore } from "../../../lib/store/portal-session-store.js";
 import { json, PATIENCE_MS, tries } from "../support/property.js";
 
-// Others can write to a store. Whatever they write there, a request is answered.
+// Other programs can write to a store. Every request gets a response all the same.
 
 const ID = "the-id-of-the-session";
 const KEY = "0123456789abcdef0123456789abcdef";
@@ -42,11 +42,11 @@ const record = {
   version: 1,
 };
 
-/** A record with some of its members replaced, or something else. */
+/** A record with some members replaced, or another value. */
 const content = fc.oneof(
   json,
   fc.dictionary(fc.constantFrom(...Object.keys(record)), json).map((lies) => ({ ...record, ...lies })),
-  // Notices of logouts are compared with such a login.
+  // Logout notices are compared with such a login.
   fc.oneof(json, fc.dictionary(fc.constantFrom("sid", "iat"), json)).map((lies) => ({
     ...record,
     idle_ms: 2 * HOUR_MS,
@@ -59,7 +59,9 @@ function stringify(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** What a request knows of the user, if its session is stored with this text in place of the login record. */
+/**
+ * Returns what a request knows of the user if its session contains this text in place of the login record.
+ */
 async function knownWith(stored: string) {
   const store = new PortalSessionStore(createMemoryStore(rules.clock));
   const { entries } = store;
@@ -97,14 +99,14 @@ async function knownWith(stored: string) {
   return { req, login: login.getView(rules) };
 }
 
-test("a complete record is a login", async () => {
+test("accepts a complete record as a login", async () => {
   const { req, login } = await knownWith(stringify(record));
   expect(login).toMatchObject({ claims: record.claims, tokens: record.tokens });
   expect(req.session.portal).toBe(login);
 });
 
 test(
-  "whatever a store holds in place of a login record, a user is known by a complete login, or not at all",
+  "identifies a user by a complete login record, and by nothing else in a store",
   async () => {
     await fc.assert(
       fc.asyncProperty(text, async (stored) => {
@@ -126,7 +128,7 @@ test(
   PATIENCE_MS,
 );
 
-test("whatever stands in place of an encrypted record opens nothing, and throws nothing", () => {
+test("neither decrypts nor throws for any value in place of an encrypted record", () => {
   const codec = createRecordCodec([KEY], () => {});
   const ofAnother = codec.encode("s:another", { ...record, session_id: "another" });
   fc.assert(

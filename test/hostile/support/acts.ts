@@ -5,7 +5,7 @@ import { logIn, stateOf, type World } from "./attack.js";
 import { type Client, submitForm } from "./client.js";
 import type { Host } from "./host.js";
 
-/** The victim logs in; then a page of the app asks for something. */
+/** Logs the victim in, and then requests a page of the app. */
 export const logInThenAsk =
   (path: string, enter: (world: World) => Promise<Answer> = logIn) =>
   async (world: World): Promise<Answer> => {
@@ -13,19 +13,22 @@ export const logInThenAsk =
     return world.victim.fetch(world.base + path);
   };
 
-/** A login that waits in this browser; its state. */
+/** Starts a login that stays unfinished in this browser, and returns its state. */
 export async function beginLogin(client: Client, base: string): Promise<string> {
   const { headers } = await client.navigate(`${base}/login?returnTo=/account`);
   return stateOf(headers.location);
 }
 
-/** The value of a cookie that only somebody who knows the secret could have made: the store is asked for its session. */
+/** Signs a cookie value as the app does, so that the store is read for this session id. */
 export const signed = (id: string, secret = SESSION_SECRET): string =>
   encodeURIComponent(
     `s:${id}.${createHmac("sha256", secret).update(id).digest("base64").replace(/=+$/, "")}`,
   );
 
-/** Twice with one portal, which may have changed in between. The second login is a new one at the portal too. */
+/**
+ * Logs in twice at the same provider, with a change in between. The second login is a new one at the provider
+ * too.
+ */
 export const logInAgainAfter =
   (between: (world: World) => unknown) =>
   async (world: World): Promise<Answer> => {
@@ -35,11 +38,11 @@ export const logInAgainAfter =
     return logIn(world);
   };
 
-/** The victim logs in where the portal answers by a form. */
+/** Logs the victim in at a provider that responds with a form. */
 export const logInByForm = async ({ victim, base }: World): Promise<Answer> =>
   submitForm(victim, await victim.visit(`${base}/account`));
 
-/** The victim logs in and signs out again; the answer is the page where that ends. */
+/** Logs the victim in and out again, and returns the last page. */
 export const logInAndOut = async (world: World): Promise<Answer> => {
   await logIn(world);
   return world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
@@ -48,8 +51,9 @@ export const logInAndOut = async (world: World): Promise<Answer> => {
 const ahead = new WeakMap<Host, number>();
 
 /**
- * So much later for the app and its portal. The process's clock is not turned back, so this belongs into a table whose cases
- * all keep to it: `later(world, 0)` takes a new world's portal to where the process is.
+ * Moves the clocks of the app and its provider forward by the same time. The clock of the process is never
+ * moved back. If one case of a table uses this function, all its cases must: `later(world, 0)` sets a new
+ * world's provider to the time of the process.
  */
 export async function later({ host, portal: provider }: World, seconds: number): Promise<void> {
   const now = (ahead.get(host) ?? 0) + seconds;

@@ -19,10 +19,13 @@ import { Client } from "./client.js";
 import { Cluster } from "./cluster.js";
 import { type AppSettings, Host, type Told } from "./host.js";
 
-/** Lies carry it; it may be in no answer and in no line of the log. */
+/** Faulty responses contain it. No response and no line of the log may contain it. */
 export const CANARY = "canary-of-a-lying-answer-3f9d1c7a";
 
-/** For lies that consist of silence, in seconds: long enough for the honest steps of a case on a busy machine. */
+/**
+ * For faults that consist of silence, in seconds. Long enough for the honest steps of a case on a busy
+ * machine.
+ */
 export const SHORT_TIMEOUT = { httpTimeout: 1 };
 
 export interface Setting {
@@ -30,52 +33,58 @@ export interface Setting {
   readonly app?: Omit<AppSettings, "instances">;
   /** Default "/". */
   readonly mount?: string;
-  /** Whether people reach the app over https, by a proxy that ends TLS and tells so. Default false. */
+  /**
+   * Whether browsers reach the app over https, via a proxy that ends TLS and sets X-Forwarded-Proto. Default
+   * false.
+   */
   readonly https?: boolean;
   readonly portal?: Partial<LocalProviderOptions>;
-  /** Whether there is a second router for the same portal and client, at /twin. Default false. */
+  /** Whether a second router for the same provider and client is mounted at /twin. Default false. */
   readonly twin?: boolean;
-  /** A second portal, with a router of its own. What it does is up to the attacker. */
+  /** A second provider with a router of its own. The attacker controls it. */
   readonly other?: Partial<LocalProviderOptions>;
-  /** Where that router is: at /other, there with a name, or chosen where people come by the host "localhost". Default the first. */
+  /**
+   * How that router is mounted: at /other, at /other with a name, or chosen for the host "localhost". Default
+   * "at /other".
+   */
   readonly otherIs?: "at /other" | "staff" | "a tenant";
 }
 
 export interface World {
   readonly host: Host;
-  /** Of the app, as people reach it, and where portalAuth is mounted in it. */
+  /** The URL at which browsers reach the app, and the URL at which portalAuth is mounted in it. */
   readonly url: string;
   readonly base: string;
-  /** Of the app itself, where something stands in front of it. */
+  /** The app's own URL, behind the proxy if there is one. */
   readonly behind: string;
   readonly portal: LocalProvider;
-  /** There where the setting wants it, and where its router is mounted. */
+  /** The second provider, if the setting has one, and the URL at which its router is mounted. */
   readonly other: LocalProvider;
   readonly otherBase: string;
-  /** An honest person's browser, and the attacker's. */
+  /** The browser of an honest user, and the attacker's browser. */
   readonly victim: Client;
   readonly stranger: Client;
-  /** Opens the inspector in a browser, if that comes from this machine without a proxy. */
+  /** Opens the inspector in a browser. The app allows that only from this machine and without a proxy. */
   openInspector(client: Client): Promise<void>;
-  /** What the doctor says of the app's router. */
+  /** Runs the doctor for the app's router. */
   diagnose(): Promise<Diagnosis>;
-  /** What the app's own code was told so far. */
+  /** Returns what the app's own code has received so far. */
   told(): Promise<Told>;
-  /** Who is logged in there, as the app sees it. */
+  /** Returns the signed-in user of this browser, as the app sees it. */
   whoIs(client: Client, base?: string): Promise<string | undefined>;
-  /** Requests that the portal got at this path. */
+  /** Returns the requests that the provider received at this path. */
   asked(path: string): LocalProvider["requests"];
 }
 
-/** What stands in a table: one attack, and how it must end. */
+/** A row of a table: one attack, and how it must end. */
 export interface Case extends Setting {
   /** A sentence, or the name under which the test was published. */
   readonly name: string;
   /** Specification and section, published plan, or advisory. */
   readonly source: string;
-  /** What the portal is asked to do wrong. */
+  /** Makes the provider misbehave. */
   readonly lie?: ((provider: LocalProvider, world: World) => unknown) | undefined;
-  /** What is done to the app; default: the victim logs in. Its last answer is the one that is judged. */
+  /** Attacks the app. Default: the victim logs in. Its last response is the one that is judged. */
   readonly act?: (world: World) => Promise<Answer>;
   readonly outcome: Outcome;
 }
@@ -86,17 +95,19 @@ export type Outcome = (answer: Answer, world: World) => unknown;
 export const logIn = ({ victim, base }: World): Promise<Answer> => victim.visit(`${base}/account`);
 
 /**
- * Each case in a world of its own, all of them in one attacked process. It passes when the outcome is right, every answer
- * came in time (Client), the process lives and answers, and nothing secret stands in any answer, header or log line.
+ * Runs each case in a world of its own, all of them in one attacked process. A case passes if the outcome is
+ * right, every response came in time (Client), and the process still responds. No response, header or log
+ * line may contain a secret.
  */
 export function attacks(title: string, table: readonly Case[]): void {
   describe(title, () => attackEach(table, useHost()));
 }
 
-/** The same on four processes that share a Redis, where each request comes to another one. */
+/** Does the same with four processes that share a Redis. Each request goes to the next process. */
 export function attacksOnSeveral(title: string, table: readonly Case[]): void {
   const name = `${title}, on four processes${noRedis && ` (${noRedis})`}`;
-  if (!noRedis) cluster ??= useHost(() => Cluster.startSeveral(4)); // one for all of a file: it takes seconds
+  // one cluster for all tests of a file: its start takes seconds
+  if (!noRedis) cluster ??= useHost(() => Cluster.startSeveral(4));
   describe.skipIf(noRedis)(name, () => attackEach(table, cluster as () => Host));
 }
 
@@ -114,11 +125,11 @@ function attackEach(table: readonly Case[], host: () => Host): void {
   );
 }
 
-/** The same once more, in an app on Express 4. */
+/** Returns the same cases for an app on Express 4. */
 export const onExpress4 = (table: readonly Case[]): Case[] =>
   table.map((attack) => ({ ...attack, app: { ...attack.app, expressMajor: 4 } }));
 
-/** A process to attack, for the tests of one describe(). */
+/** Starts a process to attack, for the tests of one describe(). */
 export function useHost(start: () => Promise<Host> = () => Host.start()): () => Host {
   let host: Host | undefined;
   beforeAll(async () => {
@@ -128,14 +139,17 @@ export function useHost(start: () => Promise<Host> = () => Host.start()): () => 
   return () => host as Host;
 }
 
-/** An app in the attacked process, its portals and two browsers; what was seen is looked through when the test ends. */
+/**
+ * Creates an app in the attacked process, its providers and two browsers. When the test ends, all responses
+ * and log lines are searched for secrets.
+ */
 export async function startWorld(host: Host, setting: Setting = {}): Promise<World> {
   const logged = host.log.length;
   const { world, close } = await openWorld(host, setting);
   const { url, behind, portal: provider, other, victim, stranger } = world;
   onTestFinished(async () => {
     await world.openInspector(victim);
-    await victim.fetch(`${url}/portal-inspector/events.json`); // its answer is looked through like all others
+    await victim.fetch(`${url}/portal-inspector/events.json`); // its response is searched like all others
     const { failures, events } = await world.told();
     await close();
     await host.ping();
@@ -146,7 +160,7 @@ export async function startWorld(host: Host, setting: Setting = {}): Promise<Wor
       expect(
         secrets.find((secret) => [...failures, ...events].some((text) => text.includes(secret))),
       ).toBeUndefined();
-      expect(each.pendingFaults(), "lies that nobody has met").toEqual([]);
+      expect(each.pendingFaults(), "faults that no request has met").toEqual([]);
     }
     const tokens = [provider, other].flatMap((each) => each?.issued ?? []).filter(({ length }) => length > 8);
     const personal = [victim, stranger]
@@ -163,7 +177,7 @@ export interface OpenedWorld {
   close(): Promise<void>;
 }
 
-/** The same, for who closes it and looks through what was seen by themselves. */
+/** Does the same for a caller that closes the world and searches the responses itself. */
 export async function openWorld(host: Host, setting: Setting = {}): Promise<OpenedWorld> {
   const { mount = "/" } = setting;
   const app = await host.open();
@@ -199,7 +213,7 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
     stranger: new Client(front?.ca),
     async openInspector(client) {
       const link = await host.inspectorLink(app, `${url}/portal-inspector/`);
-      // each of several processes has a token of its own, and each request comes to the next process
+      // Each of several processes has a token of its own, and each request goes to the next process.
       for (let tries = 0; tries < 4; tries += 1) if ((await client.navigate(link)).status === 200) return;
     },
     diagnose: () => host.diagnose(app),
@@ -243,7 +257,10 @@ const optionsFor = (
   ...options,
 });
 
-/** No code, verifier, token, secret, lie or stack in an answer or the log, and no cookie of ours in a page or the log. */
+/**
+ * Expects no code, verifier, token, secret, canary or stack in a response or the log. Neither a page nor the
+ * log may contain a cookie of ours.
+ */
 export function expectNothingTold(
   urls: readonly string[],
   answers: Answer[],
@@ -256,17 +273,21 @@ export function expectNothingTold(
   const cookies = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []).map(cookieValueOf);
   for (const text of [...ours.map(({ body }) => body), ...log])
     expect(cookies.find((value) => value.length > 8 && text.includes(value))).toBeUndefined();
-  expect(log.filter((line) => !line.startsWith("[express-portal-auth] "))).toEqual([]); // nor a warning of Node's
+  // Node has printed no warning either
+  expect(log.filter((line) => !line.startsWith("[express-portal-auth] "))).toEqual([]);
 }
 
 type Evidence = Pick<LocalProvider, "requests" | "issued">;
 
-/** Of a session's cookie the id alone: that is what tells it. */
+/**
+ * Returns the id in a session's cookie, because the id alone gives it away. Returns the whole value of other
+ * cookies.
+ */
 const cookieValueOf = (line: string): string => {
   const [, value = ""] = /^[^=]+=([^;]*)/.exec(line) ?? [];
   return /^s%3A([^.]+)\./.exec(value)?.[1] ?? value;
 };
 
-/** The state of a login, from the address at the portal or at the callback. */
+/** Returns the state of a login, from the URL at the provider or at the callback. */
 export const stateOf = (address: string | URL | undefined): string =>
   new URL(address ?? "").searchParams.get("state") ?? "";

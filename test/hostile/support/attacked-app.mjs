@@ -8,9 +8,9 @@ import express5 from "express";
 import session from "express-session";
 import express4 from "express4";
 
-// The applications that are attacked, many in one process: what one of them does to the process all others notice.
+// The attacked applications, many in one process, so that damage by one of them shows in all others.
 
-/** @param library what the package exports, and its parts that an app asks for by another name */
+/** @param library the exports of the package, and those of its parts that an app imports by another path */
 export function createHost(library) {
   const servers = new Map();
   const heard = [];
@@ -24,7 +24,7 @@ export function createHost(library) {
     },
   );
   return {
-    /** Listens, and serves nothing before begin(): the settings name the address. */
+    /** Listens, and serves nothing before begin(), because the settings name the URL. */
     async open() {
       heard.length = 0;
       const server = createServer().listen(0, "127.0.0.1");
@@ -47,16 +47,16 @@ export function createHost(library) {
     },
     resources: () => process.getActiveResourcesInfo(),
     count,
-    /** Says so in the log too, behind all that was written before. */
+    /** Reports it in the log too, after all earlier lines. */
     ping(mark) {
       if (Object.keys(Object.prototype).length > 0) throw new Error("Object.prototype was polluted");
       for (const output of [process.stdout, process.stderr]) output.write(`${mark}\n`);
     },
-    /** What an application's onError hook would have seen, if it looked at all of it; and who listens to events. */
+    /** Everything that an application's onError hook and a subscriber to events could see. */
     told: ({ key }) => ({ failures: servers.get(key).failures, events: heard }),
-    /** The address that opens the inspector once. */
+    /** Returns the URL that opens the inspector once. */
     inspectorLink: ({ key, address }) => servers.get(key).inspecting.link(address),
-    /** What the doctor says of the app's router. */
+    /** Runs the doctor for the app's router. */
     diagnose({ key }) {
       const { options } = servers.get(key).settings.instances.at(-1);
       return library.diagnose(options);
@@ -65,8 +65,8 @@ export function createHost(library) {
 }
 
 /**
- * How many objects, functions and texts are held after all that can be collected was. Counted and not weighed: code grows,
- * as V8 compiles more of it, and tables keep the room that they once needed.
+ * Counts the objects, functions and texts that remain after garbage collection. They are counted and not
+ * weighed: code grows as V8 compiles more of it, and tables keep the room that they once needed.
  */
 async function count() {
   for (let times = 0; times < 4; times += 1) globalThis.gc();
@@ -132,11 +132,11 @@ function createApp(library, settings, held) {
   return app;
 }
 
-/** Writes as a console does, what stands beside the sentence too. */
+/** Writes like a console, the fields after the message included. */
 const write = (fields, line) => console.log(`[express-portal-auth] ${line} ${JSON.stringify(fields)}`);
 const LOGGER = { warn: write, error: write, debug: write };
 
-/** An application's own pages, none of them of any use. */
+/** Templates of an application for its own pages, all of them broken. */
 const RENDERERS = {
   throws: () => {
     throw new Error("no such template");
@@ -150,20 +150,20 @@ function remember(failures, text) {
   if (failures.push(text) > MOST_FAILURES) failures.shift();
 }
 
-/** As libraries do it, and quietly where something cannot be changed. */
+/** Freezes an object as libraries do it, and ignores what cannot be changed. */
 function merge(into, from) {
   for (const [name, value] of Object.entries(from))
     if (typeof value === "object" && typeof into[name] === "object") merge(into[name], value);
     else Reflect.set(into, name, value);
 }
 
-/** For Express 4, which does not notice that a handler rejects. */
-/** What was ordered, of all applications of this process. */
+/** For Express 4, which ignores the rejection of a handler. */
+/** The requested features of the apps, for all applications of this process. */
 const orders = [];
 
 const handing = (handler) => (req, res, next) => handler(req, res).catch(next);
 
-/** What people reach; of the router with this name, if it has one. */
+/** The routes of the app, for the router with this name if it has one. */
 function addRoutes(app, base, name, requireAuth) {
   const portalOf = (req) => (name === undefined ? req.portal : req.portals[name]);
   const sessionOf = (req) => (name === undefined ? req.session : req.portals[name].session);
@@ -177,12 +177,12 @@ function addRoutes(app, base, name, requireAuth) {
     const { isAuthenticated, claims } = portalOf(req);
     res.json({ isAuthenticated, claims });
   });
-  // what an app that is careless does with claims
+  // what a careless app does with claims
   app.get(
     `${base}/merged-claims`,
     (req, res) => void res.json({ isAdmin: Object.assign({}, portalOf(req).claims).isAdmin }),
   );
-  // what one does that lets people fill its session
+  // what an app does that lets users fill its session
   app.post(`${base}/assign`, express5.urlencoded(), (req, res) => {
     Object.assign(sessionOf(req), JSON.parse(req.body.members));
     res.end();
@@ -191,7 +191,7 @@ function addRoutes(app, base, name, requireAuth) {
     merge(sessionOf(req), JSON.parse(req.body.members));
     res.json({ sub: portalOf(req).claims?.sub });
   });
-  // what its guards demand
+  // what its guards require
   const say = (_req, res) => void res.send("in");
   const demands = {
     strong: { acr: "mfa" },
@@ -203,7 +203,7 @@ function addRoutes(app, base, name, requireAuth) {
   };
   for (const [path, demand] of Object.entries(demands))
     app.all(`${base}/${path}`, requireAuth({ portal: name, ...demand }), say);
-  // what it does with forms, of which the last one is shown
+  // what it does with forms; the last one is shown
   app.post(
     `${base}/order`,
     requireAuth({ portal: name, keepForm: true }),
@@ -225,7 +225,7 @@ function addRoutes(app, base, name, requireAuth) {
   );
   app.post(`${base}/leave`, (req) => portalOf(req).logout({ everywhere: true }));
   app.get(`${base}/note`, (req, res) => void res.json({ note: sessionOf(req).note }));
-  // what one does that believes addresses in a query
+  // what an app does that trusts URLs in a query
   app.get(`${base}/wish`, (req) => portalOf(req).login({ returnTo: req.query.to }));
   app.get(
     `${base}/guarded-wish`,
@@ -246,7 +246,7 @@ function addRoutes(app, base, name, requireAuth) {
   );
 }
 
-/** Express would print what the app has thrown; that is no word of ours. */
+/** Express would print the app's error, and that line is not ours. */
 function silently(error, _req, res, next) {
   if (res.headersSent) return next(error);
   const { status = 500, code } = error;

@@ -1,16 +1,18 @@
 import { connect } from "node:net";
 import { type Answer, type Ask, Browser } from "../../support/browser.js";
 
-/** Who has no answer by then is not told to wait: something hangs. Far above what any case needs on a slow machine. */
+/**
+ * The time limit for a response. A request that takes longer hangs: no case needs as much on a slow machine.
+ */
 const DEADLINE_MS = 8000;
 
-/** A browser that does not wait for ever. */
+/** A browser that gives up after a deadline. */
 export class Client extends Browser {
   override async request(to: string | URL, ask: Ask = {}): Promise<Answer> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new Error(`no answer in ${DEADLINE_MS / 1000} s from ${to}`)),
+        () => reject(new Error(`no response in ${DEADLINE_MS / 1000} s from ${to}`)),
         DEADLINE_MS,
       );
     });
@@ -22,7 +24,10 @@ export class Client extends Browser {
   }
 }
 
-/** Bytes as they are, on a connection of their own: what no well-behaved client would send. The answer is among the client's. */
+/**
+ * Sends raw bytes on a connection of their own, as no well-behaved client would. The response is added to
+ * those of the client.
+ */
 export async function sendRaw(client: Browser, url: string, text: string): Promise<Answer> {
   const [head = "", ...body] = (await exchange(url, text)).split("\r\n\r\n");
   const [line = "", ...lines] = head.split("\r\n");
@@ -46,7 +51,7 @@ function exchange(url: string, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname, () => socket.write(text, "latin1"));
     let received = "";
-    socket.setTimeout(DEADLINE_MS, () => socket.destroy(new Error(`no answer in ${DEADLINE_MS / 1000} s`)));
+    socket.setTimeout(DEADLINE_MS, () => socket.destroy(new Error(`no response in ${DEADLINE_MS / 1000} s`)));
     socket.on("data", (chunk) => {
       received += chunk.toString("latin1");
     });
@@ -55,11 +60,14 @@ function exchange(url: string, text: string): Promise<string> {
   });
 }
 
-/** A request as a text, in the words of HTTP/1.1, and the connection closed after it. */
+/** Formats a request of HTTP/1.1 that closes its connection. */
 export const rawRequest = (line: string, headers: readonly string[] = [], body = ""): string =>
   [line, "Host: app.example", "Connection: close", ...headers, "", body].join("\r\n");
 
-/** Submits the page by which a portal posts its answer (OAuth 2.0 Form Post Response Mode), as its script would. */
+/**
+ * Submits the page by which a provider posts its response (OAuth 2.0 Form Post Response Mode), as the script
+ * of that page would.
+ */
 export async function submitForm(client: Browser, { body }: Answer): Promise<Answer> {
   const read = (text: string) =>
     text.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&amp;", "&");

@@ -8,7 +8,10 @@ interface Spread {
   readonly door: Server;
 }
 
-/** Several attacked processes that are one app: a Redis for all of them, and a door that leads each request to the next. */
+/**
+ * Several attacked processes that form one app: they share a Redis, and a proxy sends each request to the
+ * next process.
+ */
 export class Cluster extends Host {
   readonly #others: readonly Host[];
   readonly #redis: Awaited<ReturnType<typeof startRedis>>;
@@ -37,7 +40,8 @@ export class Cluster extends Host {
       turn = (turn + 1) % ports.length;
       const app = connect(ports[turn] as number, "127.0.0.1");
       client.pipe(app).pipe(client);
-      for (const [one, other] of [[client, app], [app, client]] as const) one.on("error", () => other.destroy()); // biome-ignore format: a table
+      client.on("error", () => app.destroy());
+      app.on("error", () => client.destroy());
     }).listen(0, "127.0.0.1");
     await once(door, "listening");
     const url = `http://127.0.0.1:${(door.address() as AddressInfo).port}`;

@@ -4,7 +4,7 @@ import * as library from "../../../dist/index.js";
 import { inspector } from "../../../dist/inspector/index.js";
 import { createHost } from "./attacked-app.mjs";
 
-// The process of ./host.ts, with the package as it is built. It asks, this one answers.
+// The process of ./host.ts, with the built package. It executes the commands that host.ts sends.
 
 let ahead = 0;
 const { now } = Date;
@@ -17,7 +17,7 @@ const host = {
   },
 };
 
-process.on("disconnect", () => process.exit()); // nothing outlives the test, however that ends
+process.on("disconnect", () => process.exit()); // nothing outlives the test, however it ends
 process.on("message", async ({ id, word, content }) => {
   try {
     process.send({ id, result: await host[word](content) });

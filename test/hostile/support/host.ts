@@ -9,34 +9,37 @@ import { cleanEnvironment } from "../../package/run.js";
 export interface AppSettings {
   readonly instances: readonly { readonly mount: string; readonly options: PortalAuthOptions }[];
   readonly expressMajor?: 4 | 5 | undefined;
-  /** Of an express-session that the app mounts before all others. Default none. */
+  /** The cookie name of an express-session that the app mounts before everything else. Default none. */
   readonly ownSession?: SessionOptions | undefined;
-  /** Whether the app has read JSON, text and (extended) forms before portalAuth() sees them. */
+  /** Whether the app reads JSON, text and (extended) forms before portalAuth() sees them. */
   readonly parsers?: boolean | undefined;
-  /** Whether it mounts cookie-parser before all others. */
+  /** Whether it mounts cookie-parser before everything else. */
   readonly cookieParser?: boolean | undefined;
   readonly trustProxy?: boolean | undefined;
-  /** Whether every other address is guarded as well, and answers with what was asked for. */
+  /** Whether every other URL is guarded too, and responds with the requested URL. */
   readonly guardAll?: boolean | undefined;
-  /** Where its onLogin hook leads everybody. Default: nobody anywhere. */
+  /** The page to which its onLogin hook sends every user. Default: no redirect. */
   readonly leadsTo?: unknown;
-  /** Whether all that stands in the query of /login becomes authorizationParams. */
+  /** Whether all parameters in the query of /login become authorizationParams. */
   readonly handsOnQueries?: boolean | undefined;
-  /** Which of the instances is chosen for which host, all of them at the root. Default: each is mounted by itself. */
+  /**
+   * The index of the instance that is chosen for each host, all of them at the root. Default: each is mounted
+   * by itself.
+   */
   readonly tenants?: Readonly<Record<string, number>> | undefined;
-  /** Whether the log goes to a logger of the app's, events as well. */
+  /** Whether the log, with the events, goes to a logger of the app. */
   readonly ownLogger?: boolean | undefined;
-  /** Where its portalProxy() at /api leads. Default: there is none. */
+  /** The target of its portalProxy() at /api. Default: no proxy. */
   readonly upstream?: string | undefined;
-  /** What the app's renderPage does. Default: there is none. */
+  /** The behaviour of the app's renderPage. Default: no renderPage. */
   readonly renders?: "throws" | "rejects" | "a number" | "all that it is given" | undefined;
 }
 
-/** What an app's own code was told. */
+/** The arguments that the app's own code has received. */
 export interface Told {
-  /** By the onError hook. */
+  /** From the onError hook. */
   readonly failures: string[];
-  /** By diagnostics channels, of all apps of the process since this one began. */
+  /** From diagnostics channels, for all apps of the process since this one was opened. */
   readonly events: string[];
 }
 
@@ -45,9 +48,11 @@ export interface OpenedApp {
   readonly url: string;
 }
 
-/** The process in which attacked applications live (host-process.mjs). Every question rejects when it has ended. */
+/**
+ * The process that runs the attacked applications (host-process.mjs). Every call rejects after it has ended.
+ */
 export class Host {
-  /** The lines that were written there. */
+  /** The lines that the process has written. */
   readonly log: string[];
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
@@ -94,34 +99,35 @@ export class Host {
   async close({ key }: OpenedApp) {
     await this.#ask("close", { key });
   }
-  /** It lives, its objects are as they were, and all that it has written is in the log. */
+  /** Resolves if the process is alive, its objects are unchanged, and all its output is in the log. */
   async ping() {
     this.#pings += 1;
     const mark = `-- ping ${this.#pings} --`;
-    const read = new Promise<void>((resolve) => this.#marks.set(mark, { resolve, left: 2 })); // stdout and stderr
+    // stdout and stderr
+    const read = new Promise<void>((resolve) => this.#marks.set(mark, { resolve, left: 2 }));
     await this.#ask("ping", mark);
     await read;
   }
   async told({ key }: OpenedApp) {
     return (await this.#ask("told", { key })) as Told;
   }
-  /** This address of the inspector, with the token that opens it once. */
+  /** Returns this URL of the inspector, with the token that opens it once. */
   async inspectorLink({ key }: OpenedApp, address: string) {
     return (await this.#ask("inspectorLink", { key, address })) as string;
   }
-  /** What the doctor says of it. */
+  /** Runs the doctor for the app's router. */
   async diagnose({ key }: OpenedApp) {
     return (await this.#ask("diagnose", { key })) as Diagnosis;
   }
-  /** What keeps it busy, by Node's names. */
+  /** Returns what keeps the process busy, by Node's names. */
   async resources() {
     return (await this.#ask("resources")) as string[];
   }
-  /** How many objects, functions and texts it holds. */
+  /** Counts its objects, functions and texts. */
   async count() {
     return (await this.#ask("count")) as number;
   }
-  /** Turns the time on, of the process and all that is in it. */
+  /** Moves the clock of the process forward. */
   async later(seconds: number) {
     await this.#ask("later", seconds);
   }
@@ -132,7 +138,10 @@ export class Host {
 
   #read(line: string): void {
     const mark = this.#marks.get(line);
-    if (!mark) return void this.log.push(line);
+    if (!mark) {
+      this.log.push(line);
+      return;
+    }
     mark.left -= 1;
     if (mark.left > 0) return;
     this.#marks.delete(line);

@@ -7,10 +7,10 @@ type Claims = Readonly<Record<string, unknown>>;
 const encode = (part: unknown): string =>
   Buffer.from(typeof part === "string" ? part : JSON.stringify(part)).toString("base64url");
 
-/** `header.payload`; a part that is a text is taken as JSON already, which may hold a member twice. */
+/** Encodes `header.payload`. A part that is a text is already JSON, so that it can contain a member twice. */
 export const content = (header: unknown, payload: unknown): string => `${encode(header)}.${encode(payload)}`;
 
-/** Signed by the portal's own key under another header. `undefined` removes a member of the header. */
+/** Signs with the provider's own key under another header. `undefined` removes a member of the header. */
 export const withHeader =
   (header: Claims) =>
   (claims: Claims, signText: (text: string) => string): string => {
@@ -18,7 +18,7 @@ export const withHeader =
     return `${text}.${signText(text)}`;
   };
 
-/** The claims as the portal would write them, and then some text before the last brace: a member that comes twice. */
+/** Writes the claims as the provider would, with a text before the last brace: a member that occurs twice. */
 export const withMembers =
   (json: string) =>
   (claims: Claims, signText: (text: string) => string): string => {
@@ -33,7 +33,7 @@ export const hs256 =
     return `${text}.${createHmac("sha256", key).update(text).digest("base64url")}`;
   };
 
-/** A key that is nobody's. */
+/** A key that no provider publishes. */
 export function strangersKey(modulusLength = 2048) {
   const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength });
   return {
@@ -50,6 +50,6 @@ export const rs256 =
     return `${text}.${sign("sha256", Buffer.from(text), key).toString("base64url")}`;
   };
 
-/** Of the tokens that a portal has given, the first ID token. */
+/** Returns the first ID token among the tokens that a provider has issued. */
 export const idTokenOf = ({ issued }: Pick<LocalProvider, "issued">): string =>
   issued.find((token) => token.includes(".") && decodeJwt(token)["nonce"] !== undefined) ?? "";

@@ -8,7 +8,7 @@ import type {
 } from "../../../lib/testing/provider/local-provider.js";
 import { CANARY } from "./attack.js";
 
-// Answers by which a portal lies or breaks, for `portal.answerNext`. Each carries the canary where it can.
+// Faulty responses for `portal.answerNext`. Each contains the canary where it can.
 
 export const sendJson =
   (status: number, body: unknown, headers: Record<string, string> = {}): Responder =>
@@ -24,16 +24,16 @@ const PAGE = `<!doctype html><title>${CANARY}</title><script>alert("${CANARY}")<
 export const html = (status: number): Responder =>
   sendText(status, PAGE, { "content-type": "text/html; charset=utf-8" });
 
-/** Nothing at all, on a connection that stays open. */
+/** Sends nothing, on a connection that stays open. */
 export const silence: Responder = () => {};
 
-/** A good beginning, and then nothing. */
+/** Sends a good beginning, and then nothing. */
 export const stopsInTheMiddle: Responder = (_req, res) => {
   res.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
   res.write(`{"${CANARY}":`);
 };
 
-/** A byte a tenth of a second, which no time limit for silence alone would end. */
+/** Sends a byte every tenth of a second, which no time limit for silence alone would end. */
 export const drips: Responder = (_req, res) => {
   res.writeHead(200, { "content-type": "application/json" });
   const timer = setInterval(() => res.write(" "), 100);
@@ -58,36 +58,37 @@ export const resetsInTheBody: Responder = (_req, res) => {
   res.write(`{"${CANARY}":`, () => setImmediate(cut, res));
 };
 
-/** No HTTP at all. */
+/** Sends something other than HTTP. */
 export const speaksInTongues: Responder = (_req, res) => {
   res.socket?.end(`SSH-2.0-OpenSSH_9.2 ${CANARY}\r\n`);
 };
 
-/** A status line that no server should write. */
+/** Sends a status line that no server should write. */
 export const withStatusLine =
   (line: string): Responder =>
   (_req, res) => {
     res.socket?.end(
-      `HTTP/1.1 ${line}\r\nContent-Type: application/json\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}`,
+      `HTTP/1.1 ${line}\r\nContent-Type: application/json\r\n` +
+        "Content-Length: 2\r\nConnection: close\r\n\r\n{}",
     );
   };
 
-/** Ends its connection where more was announced, in good order and not by a reset. */
+/** Ends its connection before the announced length, in good order and not by a reset. */
 export const endsTooEarly: Responder = (_req, res) => {
   res.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
   res.write(`{"${CANARY}":`, () => res.socket?.end());
 };
 
-/** The same where a last chunk would tell the end. */
+/** Does the same without the last chunk that marks the end. */
 export const endsWithoutALastChunk: Responder = (_req, res) => {
   res.writeHead(200, { "content-type": "application/json" });
   res.write(`{"${CANARY}":`, () => res.socket?.end());
 };
 
-/** 1 MB of headers before a good answer. */
+/** Sends 1 MB of headers before a good response. */
 export const endlessHeaders: Responder = sendJson(200, {}, { "x-about": "a".repeat(1_000_000) });
 
-/** The portal's own answer to this request: it is asked once more, as it would be by the app, and is honest then. */
+/** Fetches the provider's honest response: the request is sent to it again, as the app would send it. */
 async function honestly({ method = "GET", headers, url }: IncomingMessage, form: string): Promise<Response> {
   const sent = Object.entries(headers).filter(([name]) =>
     ["authorization", "content-type", "accept"].includes(name),
@@ -99,7 +100,7 @@ async function honestly({ method = "GET", headers, url }: IncomingMessage, form:
   });
 }
 
-/** A good answer, written in another way. */
+/** Sends a good response, written in another way. */
 export const rewritten =
   (write: TokenResponseWriter): Responder =>
   async (req, res) => {
@@ -108,7 +109,7 @@ export const rewritten =
     res.writeHead(honest.status, headers).end(body);
   };
 
-/** A good answer that takes its time. */
+/** Sends a good response late. */
 export const late =
   (milliseconds: number): Responder =>
   async (req, res) => {
@@ -120,7 +121,7 @@ export const late =
     );
   };
 
-/** A good answer, byte by byte. */
+/** Sends a good response byte by byte. */
 export const inPieces: Responder = async (req, res) => {
   const honest = await honestly(req, await text(req));
   const bytes = new Uint8Array(await honest.arrayBuffer());
@@ -129,7 +130,10 @@ export const inPieces: Responder = async (req, res) => {
   res.end();
 };
 
-/** The next login is an honest one whose access token has ended already: whoever asks for that has it refreshed. */
+/**
+ * Lets the next login be honest, with an access token that has already expired, so that its first use needs a
+ * refresh.
+ */
 export function endsAtOnce(provider: LocalProvider): void {
   provider.nextTokenResponse({ expires_in: 0 });
   provider.nextIdToken({});
@@ -137,7 +141,7 @@ export function endsAtOnce(provider: LocalProvider): void {
 
 const SPACES = " ".repeat(100_000);
 
-/** A text and 50 MB of spaces behind it, as fast as they are read. */
+/** Sends a text and then 50 MB of spaces, as fast as they are read. */
 const flood =
   (begin: (req: IncomingMessage) => Promise<string>): Responder =>
   async (req, res) => {
@@ -146,7 +150,10 @@ const flood =
     const more = () => {
       while (sent < 500 && !res.destroyed) {
         sent += 1;
-        if (!res.write(SPACES)) return void res.once("drain", more);
+        if (!res.write(SPACES)) {
+          res.once("drain", more);
+          return;
+        }
       }
       res.end();
     };
@@ -155,12 +162,13 @@ const flood =
 
 let packedSpaces: Buffer | undefined;
 
-/** The same in a few kilobytes. */
+/** Sends the same, compressed to a few kilobytes. */
 const packedFlood =
   (begin: (req: IncomingMessage) => Promise<string>): Responder =>
   async (req, res) => {
     packedSpaces ??= gzipSync(SPACES.repeat(500));
-    const packed = Buffer.concat([gzipSync(await begin(req)), packedSpaces]); // two members of gzip are one text
+    // two members of gzip are one text
+    const packed = Buffer.concat([gzipSync(await begin(req)), packedSpaces]);
     res.writeHead(200, {
       "content-type": "application/json",
       "content-encoding": "gzip",
@@ -174,6 +182,6 @@ const honestText = async (req: IncomingMessage) => (await honestly(req, await te
 
 export const endless = flood(anything);
 export const bomb = packedFlood(anything);
-/** Who reads on and on finds nothing wrong with these. */
+/** A client that reads without a limit finds nothing wrong with these. */
 export const goodAndEndless = flood(honestText);
 export const goodBomb = packedFlood(honestText);

@@ -11,7 +11,10 @@ const nobodyIsIn = async ({ victim, stranger, whoIs, base, other, otherBase }: W
   }
 };
 
-/** A login that cannot be found where it comes back. Which of them it is, is told by evidence (test/login-attempt/state-diagnostics.test.ts). */
+/**
+ * Codes for a login that cannot be found at the callback. State diagnostics choose between them
+ * (test/login-attempt/state-diagnostics.test.ts).
+ */
 export const LOST_LOGIN: readonly PortalAuthErrorCode[] = [
   "login_not_found",
   "login_expired",
@@ -26,7 +29,10 @@ export const LOST_LOGIN: readonly PortalAuthErrorCode[] = [
   "login_in_frame",
 ];
 
-/** Failures that whoever sits at the browser can cause, and which are no fault of the site, its settings or its portal. */
+/**
+ * Failures that the user of a browser can cause, for which neither the site, its settings nor its provider is
+ * at fault.
+ */
 const BY_CLIENTS: readonly PortalAuthErrorCode[] = [
   "login_required",
   "navigation_required",
@@ -43,7 +49,7 @@ const BY_CLIENTS: readonly PortalAuthErrorCode[] = [
   "logout_unconfirmed",
 ];
 
-/** The answer tells this failure, as page or problem, with its status; and nobody is logged in. */
+/** Expects this failure, as a page or a problem, with its status, and no signed-in user. */
 export const refused =
   (code: PortalAuthErrorCode): Outcome =>
   async (answer, world) => {
@@ -51,13 +57,13 @@ export const refused =
     await nobodyIsIn(world);
   };
 
-/** The login is not to be found here, for whichever reason; and nobody is logged in. */
+/** Expects that the login cannot be found here, for any of the reasons, and no signed-in user. */
 export const notBegunHere: Outcome = async (answer, world) => {
   const code = LOST_LOGIN.find((one) => answer.body.includes(one));
   await refused(code ?? "login_not_found")(answer, world);
 };
 
-/** The answer tells this failure, and the victim, who was logged in, stays so. */
+/** Expects this failure, and that the victim stays signed in. */
 export const staysIn =
   (code: PortalAuthErrorCode): Outcome =>
   async (answer, world) => {
@@ -65,7 +71,7 @@ export const staysIn =
     expect(await world.whoIs(world.victim)).toBe(world.victim.person["sub"]);
   };
 
-/** The answer tells this failure. */
+/** Expects this failure. */
 const tells =
   (code: PortalAuthErrorCode): Outcome =>
   ({ status, body, headers }) => {
@@ -76,18 +82,21 @@ const tells =
     expect(headers["referrer-policy"]).toBe("no-referrer");
   };
 
-/** The victim is logged in as who they are at the portal, and sees the page that they wanted. */
+/** Expects that the victim is signed in as the user of the provider, and sees the requested page. */
 export const welcomed: Outcome = async ({ status, body }, { victim, whoIs }) => {
   expect([status, body]).toEqual([200, JSON.stringify({ sub: victim.person["sub"] })]);
   expect(await whoIs(victim)).toBe(victim.person["sub"]);
 };
 
-/** The page that asked for an access token has one, for which the portal was asked after the login. */
+/**
+ * Expects that the page that requested an access token has one, and that the app fetched it from the provider
+ * after the login.
+ */
 export const refreshed: Outcome = ({ status, body }, { asked }) => {
   expect([status, body, asked("/oauth2/token").length]).toEqual([200, '{"ok":true}', 2]);
 };
 
-/** No answer has set a session's cookie; one that clears it may be there. */
+/** Expects that no response has set a session's cookie. A response may clear one. */
 export const noSessionBegan: Outcome = (_answer, { victim, stranger }) => {
   const lines = [...victim.answers, ...stranger.answers].flatMap(
     ({ headers }) => headers["set-cookie"] ?? [],
@@ -95,14 +104,14 @@ export const noSessionBegan: Outcome = (_answer, { victim, stranger }) => {
   expect(lines.filter((line) => /^(__Host-)?portal-session(\.\w+)?=[^;]/.test(line))).toEqual([]);
 };
 
-/** All of these. */
+/** Combines several outcomes. */
 export const allOf =
   (...outcomes: Outcome[]): Outcome =>
   async (answer, world) => {
     for (const outcome of outcomes) await outcome(answer, world);
   };
 
-/** A redirect, if there is one, stays on this site. */
+/** Expects that a redirect, if there is one, stays on this site. */
 export const staysHere = ({ headers: { location } }: Answer, { url }: Pick<World, "url">): void => {
   if (location !== undefined) expect(new URL(location, url).origin).toBe(url);
 };

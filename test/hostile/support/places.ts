@@ -11,17 +11,17 @@ export const TOKEN = "/oauth2/token";
 export const USERINFO = "/userinfo";
 export const REVOCATION = "/oauth2/revoke";
 
-/** Lays a lie, when all that comes before it has passed. */
+/** Injects a fault after all earlier steps have passed. */
 export type Lay = (world: World) => unknown;
 
 interface Spot {
   readonly path: string;
-  /** How a person gets there. */
+  /** How a user gets there. */
   readonly meet: (lay: Lay) => (world: World) => Promise<Answer>;
-  /** That it ended badly, with this failure, or well. */
+  /** Expects that it ended with this failure, or that it passed. */
   readonly fails: (code: PortalAuthErrorCode) => Outcome;
   readonly passes: Outcome;
-  /** The portal is honest again: whatever there was, the next try passes. */
+  /** Expects that the next try passes, because the provider is honest again. */
   readonly passesNext: (world: World) => unknown;
 }
 
@@ -38,13 +38,13 @@ const atLogin: Omit<Spot, "path"> = {
 const askToken = ({ victim, base }: World): Promise<Answer> => victim.fetch(`${base}/token`);
 const askUserInfo = ({ victim, base }: World): Promise<Answer> => victim.fetch(base + USERINFO);
 
-/** A login whose token ends at once: who asks for it has it refreshed. */
+/** Logs in with a token that has already expired, so that its first use needs a refresh. */
 export async function logInForAMoment(world: World): Promise<void> {
   world.portal.nextTokenResponse({ expires_in: 0 });
   await welcomed(await logIn(world), world);
 }
 
-/** After a login, the app has been given a token, or what the portal tells of the person. */
+/** Expects, after a login, that the app has a token, or what the provider says about the user. */
 export const tokenGiven: Outcome = ({ status, body }) =>
   void expect([status, body]).toEqual([200, '{"ok":true}']);
 export const personTold: Outcome = ({ status, body }, { victim }) => {
@@ -52,16 +52,16 @@ export const personTold: Outcome = ({ status, body }, { victim }) => {
   expect(JSON.parse(body)).toMatchObject(victim.person);
 };
 
-/** After a failure a session waits before it asks for new tokens again; so long at first, in seconds. */
+/** The first pause of a session after a failed refresh, in seconds. */
 const FIRST_PAUSE = 2;
 
-/** Whoever signs out is out here, and sent to the portal's own logout. */
+/** Expects that the user is signed out here, and was sent to the provider's own logout. */
 export const signedOut: Outcome = async ({ status, url: at }, { victim, whoIs, url, asked }) => {
   expect([status, at.startsWith(url), await whoIs(victim)]).toEqual([200, true, undefined]);
   expect([asked(REVOCATION).length, asked("/logout").length]).toEqual([1, 1]);
 };
 
-/** Each place where the app asks the portal for something. */
+/** Each endpoint of the provider that the app calls. */
 export const PLACES = {
   discovery: { path: DISCOVERY, ...atLogin },
   keys: { path: KEYS, ...atLogin },
@@ -77,7 +77,7 @@ export const PLACES = {
     passes: tokenGiven,
     async passesNext(world) {
       await later(world, FIRST_PAUSE);
-      // The answer to a refresh is awaited for twice httpTimeout, and no other refresh begins meanwhile.
+      // A refresh waits for twice httpTimeout, and no other refresh begins meanwhile.
       await vi.waitFor(async () => tokenGiven(await askToken(world), world), { timeout: 10_000 });
     },
   },
@@ -98,7 +98,7 @@ export const PLACES = {
       await lay(world);
       return logInAndOut(world);
     },
-    fails: () => signedOut, // nothing that happens there is the person's trouble
+    fails: () => signedOut, // a fault there does not affect the user
     passes: signedOut,
     passesNext: async (world) => welcomed(await logIn(world), world),
   },
@@ -106,7 +106,7 @@ export const PLACES = {
 
 export type Place = keyof typeof PLACES;
 
-/** What a failure is told as, by place; a text for all of them. */
+/** The expected code, by endpoint, or one code for all of them. */
 export type Told =
   | PortalAuthErrorCode
   | (Partial<Record<Place, PortalAuthErrorCode>> & { others: PortalAuthErrorCode });

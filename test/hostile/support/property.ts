@@ -1,22 +1,22 @@
 import fc from "fast-check";
 
 /**
- * Whoever looks for more: `HOSTILE_SEED=random HOSTILE_RUNS=20 npx vitest run --config test/vitest.config.ts test/hostile`
- * tries twenty times as much, and something else each time. Without them a run is like the last one: a gate that fails
- * must fail again. What fails is told with its seed and path.
+ * Runs more: `HOSTILE_SEED=random HOSTILE_RUNS=20 npx vitest run --config test/vitest.config.ts test/hostile`
+ * tries twenty times as much, with other input each time. Without these variables every run is the same,
+ * because a gate that fails must fail again. A failure shows its seed and path.
  */
 const { HOSTILE_SEED = "20261126", HOSTILE_RUNS = "1" } = process.env;
 
-/** How many times, at least. */
+/** Returns how often a property runs, at least. */
 export const tries = (runs: number): fc.Parameters<unknown> => ({
   numRuns: Math.ceil(runs * Number(HOSTILE_RUNS)),
   ...(HOSTILE_SEED !== "random" && { seed: Number(HOSTILE_SEED) }),
 });
 
-/** For vitest: a property may take as long as its runs need. */
+/** The timeout for vitest: a property may take as long as its runs need. */
 export const PATIENCE_MS = 60_000 * Math.max(1, Number(HOSTILE_RUNS));
 
-/** What JSON can hold, with the names that have bitten others. */
+/** JSON values, and member names that have caused failures in other libraries. */
 export const json = fc.jsonValue({ maxDepth: 2 });
 export const dangerousName = fc.constantFrom(
   "__proto__",
@@ -29,7 +29,7 @@ export const dangerousName = fc.constantFrom(
 
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=%+/ \u00e4";
 
-/** Some letters of a text exchanged, taken out, or put in. */
+/** Changes of a text: letters replaced, removed or inserted. */
 export const edits = fc.array(
   fc.record({
     kind: fc.constantFrom("exchange", "remove", "insert"),
