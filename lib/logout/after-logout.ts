@@ -8,24 +8,24 @@ import type { PortalSession } from "../session/login-record.js";
 import type { EndedSession, EndSessionsResult } from "../session/user-sessions.js";
 import { withTimeout } from "../util/with-timeout.js";
 
-/** Tells who listens how many sessions were ended, and why. */
+/** Emits the event `logout`, with the number of ended sessions and the reason. */
 export function emitLogout(
   { log }: RouterContext,
   reason: LogoutReason,
   sessions: number,
-  more: Partial<LogoutDetails> = {},
+  details: Partial<LogoutDetails> = {},
 ): void {
-  log.emit("logout", () => ({ reason, sessions, had_login: sessions > 0, at_portal: false, ...more }));
+  log.emit("logout", () => ({ reason, sessions, had_login: sessions > 0, at_portal: false, ...details }));
 }
 
 type LogoutDetails = Pick<LoggedOut, "had_login" | "at_portal">;
 
-/** A logout waits so long for the application's hook. */
+/** How long a logout waits for the application's hook. */
 const HOOK_TIMEOUT_MS = 5000;
 
 /**
- * Revokes the refresh tokens of sessions that were ended from elsewhere, and calls onLogout for each of them. The revocation
- * does not wait for the hook.
+ * Revokes the refresh tokens of sessions that another request has ended, and calls onLogout for each of them.
+ * The revocation does not wait for the hook.
  */
 export async function revokeAndCallHooks(
   router: RouterContext,
@@ -39,10 +39,10 @@ export async function revokeAndCallHooks(
 }
 
 /**
- * Does the same after a logout that the provider has asked for, and reports how many sessions it has ended. The provider does
- * not wait for it.
+ * Emits `logout` after a logout that the provider has requested, and starts the revocation and the hooks. The
+ * response to the provider does not wait for them.
  *
- * @throws PortalAuthError why other sessions may still be there
+ * @throws PortalAuthError if other sessions may still exist
  */
 export function finishProviderLogout(
   router: RouterContext,
@@ -56,8 +56,9 @@ export function finishProviderLogout(
 }
 
 /**
- * Does the same for the login of a request that had ended before the request came, by a logout that had not found it. The
- * request does not wait. A login that has reached its age only loses its refresh token: nobody has signed out.
+ * Finishes a logout that happened before this request but could not find the session of this request. The
+ * request does not wait. A login that has reached its maximum age only loses its refresh token, because the
+ * user has not signed out.
  */
 export function finishLateLogout(
   router: RouterContext,
@@ -70,13 +71,13 @@ export function finishLateLogout(
     return;
   }
   emitLogout(router, reason, 1, { at_portal: reason !== "everywhere" });
-  // A hook finds req.portal, which is attached once the session has been loaded.
+  // A hook needs req.portal, which is attached after the session is loaded.
   setImmediate(() => void revokeAndCallHooks(router, req, reason, [{ id: login.login_id, login }]));
 }
 
 /**
- * Calls onLogout for each of these logins, one after the other. Each call has 5 s. The returned promise settles after 5 s,
- * too: the remaining calls go on, and nobody waits for them.
+ * Calls onLogout for each of these logins, one after the other. Each call has a timeout of 5 s. The returned
+ * promise resolves after 5 s at the latest. The remaining calls then continue in the background.
  */
 export async function callLogoutHooks(
   router: RouterContext,
@@ -99,16 +100,18 @@ async function callLogoutHook(
   reason: LogoutReason,
   { claims, tokens }: PortalSession,
 ): Promise<void> {
-  const called = callHook("onLogout", () => hooks.onLogout?.({ req, reason, claims, tokens }));
-  await withTimeout(called, HOOK_TIMEOUT_MS, (): never => {
+  const hookCall = callHook("onLogout", () => hooks.onLogout?.({ req, reason, claims, tokens }));
+  await withTimeout(hookCall, HOOK_TIMEOUT_MS, (): never => {
     throw new PortalAuthError("hook_failed", {
       detail: `onLogout did not return within ${HOOK_TIMEOUT_MS / 1000} s`,
     });
   });
 }
 
+/** Returns the logins of ended sessions, without those that could not be decoded. */
 export const getLogins = (ended: readonly EndedSession[]): PortalSession[] =>
   ended.flatMap(({ login }) => login ?? []);
 
+/** Returns the refresh token of each login; undefined for a login without one. */
 export const getRefreshTokens = (logins: readonly PortalSession[]): (string | undefined)[] =>
   logins.map(({ tokens }) => tokens.refresh_token);

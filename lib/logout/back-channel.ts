@@ -14,13 +14,13 @@ import { finishProviderLogout } from "./after-logout.js";
 import { beginLogoutTokenUse, type LogoutTokenUse } from "./logout-token-use.js";
 
 /**
- * POST /backchannel-logout (OpenID Connect Back-Channel Logout 1.0, section 2.5). The answer says 200 when the sessions are
- * destroyed in the store, and 400 otherwise, whatever was in the way (section 2.8): the portal may ask again then, also with
- * the same token.
+ * Creates the handler of POST /backchannel-logout (OpenID Connect Back-Channel Logout 1.0, section 2.5). It
+ * responds with 200 after the sessions are destroyed in the store, and with 400 after any failure (section
+ * 2.8). After a 400 the provider may repeat the request, also with the same token.
  */
 export function createBackChannelStep(router: RouterContext) {
   return async function backChannelLogout({ req, res }: RequestContext): Promise<void> {
-    discardNewSession(req, router.settings); // the portal needs none of the application's
+    discardNewSession(req, router.settings); // the provider's request needs no session of the application
     setResponseHeaders(res);
     try {
       await endSessionsOfLogoutToken(router, req);
@@ -31,7 +31,7 @@ export function createBackChannelStep(router: RouterContext) {
       res.statusCode = 400;
       return send(res, "application/json", JSON.stringify(createErrorBody(error)));
     }
-    res.statusCode = 200; // a body is not needed, but some frameworks at the other end read an empty one as 204
+    res.statusCode = 200; // with a body, because some frameworks treat an empty body as 204
     send(res, "application/json", "{}");
   };
 }
@@ -47,17 +47,17 @@ async function endSessionsOfLogoutToken(router: RouterContext, req: Request): Pr
     const outcome = await endSessionsForProvider(req, settings, { reason: "backchannel", ...token });
     finishProviderLogout(router, req, "backchannel", outcome);
   } catch (error) {
-    await use?.fail().catch(() => {}); // the provider sends a token again if the logout has failed
+    await use?.fail().catch(() => {}); // the provider repeats a failed request with the same token
     throw error;
   }
   await use?.succeed().catch((error) => logFailure(router.log, toPortalAuthError(error)));
 }
 
 /**
- * Begins the use of a logout token. A store whose memory is full cannot note that, but it can still end sessions: the logout
- * goes on, and the token could be used a second time, which ends the same sessions again.
+ * Begins the use of a logout token. A store without free memory cannot save that use, but it can still end
+ * sessions. The logout then continues. A second use of the token would end the same sessions again.
  *
- * @returns undefined if the store cannot note it
+ * @returns undefined if the store cannot save the use
  * @throws PortalAuthError `logout_token_invalid` if the token was used before, or is in use
  */
 async function rejectReplay(
@@ -79,11 +79,11 @@ async function rejectReplay(
 
 function readLogoutToken(form: URLSearchParams): string {
   const [token, ...others] = form.getAll("logout_token");
-  if (!token || others.length > 0) throw createTokenError("not one logout_token");
+  if (!token || others.length > 0) throw createTokenError("logout_token must be present exactly once");
   return token;
 }
 
-/** Creates the body of section 2.8, with the codes of RFC 6749. */
+/** Creates the error body of section 2.8, with the error codes of RFC 6749. */
 function createErrorBody(error: PortalAuthError) {
   const { code, status } = error;
   const detail = getPublicDetail(error);

@@ -11,23 +11,25 @@ import type { Settings } from "../settings/settings.js";
 import { epochSeconds } from "../util/time.js";
 import { finishProviderLogout } from "./after-logout.js";
 
-/** The same whether the session is known or not, so that no page that frames it can find out which. */
+/** The page is the same for known and unknown sessions, so that a page that frames it learns nothing. */
 const FRAME_HTML = '<!doctype html><html lang="en"><title>Sign-out request processed</title>';
 
 /**
- * GET /frontchannel-logout, in a frame of the portal's (OpenID Connect Front-Channel Logout 1.0, section 2). In a frame of
- * another site browsers send no cookie of ours: so the session is found by the portal's own, `sid`, which nobody can guess;
- * and without it nobody is logged out, as any site can frame this.
+ * Creates the handler of GET /frontchannel-logout, which the provider loads in a frame (OpenID Connect
+ * Front-Channel Logout 1.0, section 2). Browsers send no cookie of this site in a frame of another site.
+ * Therefore the handler finds the session by `sid`, the id of the provider's session. It cannot be guessed.
+ * Without `sid` no session ends, because any site can frame this URL.
  */
 export function createFrontChannelStep(router: RouterContext) {
   return async function frontChannelLogout({ req, res }: RequestContext): Promise<void> {
     const { settings } = router;
     discardNewSession(req, settings);
     const { iss, sid } = readParameters(readQuery(req));
-    const provider = await router.getProvider().catch(() => undefined); // the provider's session ends without its document, too
+    // The logout works without the provider's discovery document, too.
+    const provider = await router.getProvider().catch(() => undefined);
     if (!isIssuerOfProvider(provider, settings, iss))
       throw createRequestError("iss is not the issuer of the provider");
-    const iat = epochSeconds(settings.clock); // a login with a later ID token is another one
+    const iat = epochSeconds(settings.clock); // a login with a later ID token does not end
     const outcome = await endSessionsForProvider(req, settings, { reason: "frontchannel", sid, iat }, true);
     finishProviderLogout(router, req, "frontchannel", outcome);
     createHeaderSetter({}, getProviderOrigins(settings, provider))(res);
@@ -35,7 +37,7 @@ export function createFrontChannelStep(router: RouterContext) {
   };
 }
 
-/** The origins whose pages may frame the answer: that of the issuer, and that of the provider's logout. */
+/** Returns the origins whose pages may frame the response: of the issuer, and of the provider's logout. */
 function getProviderOrigins({ issuer }: Settings, provider: Provider | undefined): string[] {
   const urls = [issuer, provider?.metadata.end_session_endpoint];
   return [...new Set(urls.flatMap((url) => (url === undefined ? [] : [new URL(url).origin])))];
@@ -48,7 +50,7 @@ function readParameters(query: URLSearchParams): { readonly iss: string; readonl
   const [sid] = sids;
   const [iss] = issuers;
   if (!sid || iss === undefined || sids.length > 1 || issuers.length > 1)
-    throw createRequestError("iss and sid must each be there once");
+    throw createRequestError("iss and sid must each be present exactly once");
   if (sid.length > MAX_SID_LENGTH)
     throw createRequestError(`sid is longer than ${MAX_SID_LENGTH} characters`);
   return { iss, sid };

@@ -12,23 +12,23 @@ import {
 import { emitLogout, revokeAndCallHooks } from "./after-logout.js";
 import { type Device, parseDevice } from "./parse-device.js";
 
-/** One of the sessions of a person who is logged in. */
+/** One of the sessions of a signed-in user. */
 export interface SessionInfo {
-  /** What endSession() calls it. It opens nothing. */
+  /** The id for endSession(). It gives no access to the session. */
   readonly id: string;
-  /** When the person logged in, in epoch seconds. */
+  /** Time of the login, in epoch seconds. */
   readonly started_at: number;
-  /** When it was last in use, in epoch seconds: as far as is known, which is to some minutes. */
+  /** Time of the last activity, in epoch seconds, to within some minutes. */
   readonly last_seen_at: number;
-  /** What the browser said of itself at the login, in a few words: a guess, which anybody can forge. */
+  /** Browser and device at the login, parsed from `user_agent`. A user can forge them. */
   readonly device: Device;
-  /** The same as it was sent, cut to 256 characters; undefined where nothing was. */
+  /** The header User-Agent of the login, cut to 256 characters; undefined if the browser sent none. */
   readonly user_agent: string | undefined;
-  /** Whether it is the one of this request. */
+  /** Whether it is the session of this request. */
   readonly is_current: boolean;
 }
 
-/** The sessions of this request's person; the one that was used last comes first. */
+/** Returns the sessions of the user of this request. The session that was used last comes first. */
 export async function listSessions(
   { settings }: RouterContext,
   { req }: RequestContext,
@@ -43,9 +43,9 @@ const addDevice = async (session: UserSession): Promise<SessionInfo> => ({
 });
 
 /**
- * Ends one of them.
+ * Ends one session of the user of this request.
  *
- * @returns false where the person has no such session (any more)
+ * @returns false if the user has no session with this id
  */
 export async function endListedSession(
   router: RouterContext,

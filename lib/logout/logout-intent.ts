@@ -13,24 +13,26 @@ import { getSessionId } from "../session/request-session.js";
 const CONFIRM_WITHIN_MS = 10 * 60 * 1000;
 
 /**
- * Whether this logout is the person's own wish: a link or form on another site must not log anybody out.
- * Browsers tell where a request comes from (Fetch Metadata Request Headers, section 2.3); one that does not
- * must post what our own page gave it. `none` is the address bar, but also a link in an e-mail that another
- * site redirects here: asked.
+ * Returns whether the user intends this logout. A link or form on another site must not sign the user out.
+ * Browsers report the origin of a request (Fetch Metadata Request Headers, section 2.3). A browser that does
+ * not report it must post the fields of our confirmation page.
+ *
+ * `Sec-Fetch-Site: none` can mean the address bar, but also a link in an e-mail that another site redirects
+ * here. In this case the user must confirm the logout.
  */
 export async function isLogoutIntended(router: RouterContext, req: Request): Promise<boolean> {
   const isOwn = isSameOrigin(req.headers, getOrigin(router));
   if (hasFetchMetadata(req)) return isOwn && isUserActionOnPage(router, req);
   if (req.method !== "POST") return false;
   if (isOwn) return true;
-  const form = await readForm(req).catch(() => undefined); // not a form: not ours
+  const form = await readForm(req).catch(() => undefined); // our page posts a form
   return isConfirmed(router, req, form?.get("confirmation"));
 }
 
 /**
- * Tells whether a same-origin request is a link that was clicked, a form, or a script that posts. An image,
- * a font, a frame, a preload or a `<meta http-equiv=refresh>` in content that users write is same-origin
- * too, and no user's decision.
+ * Returns whether a same-origin request is a clicked link, a form, or a script that posts. Content that users
+ * write can cause same-origin requests without a user's decision. Examples are an image, a font, a frame, a
+ * preload and a `<meta http-equiv=refresh>`.
  */
 function isUserActionOnPage(router: RouterContext, req: Request): boolean {
   const { method, headers } = req;
@@ -42,18 +44,22 @@ function isUserActionOnPage(router: RouterContext, req: Request): boolean {
 }
 
 /**
- * Tells whether a user led to this navigation. Browsers say so by Sec-Fetch-User (Fetch Metadata, section
- * 2.4). WebKit does not send it: there every navigation counts that our interstitial page did not cause.
+ * Returns whether a user caused this navigation. Browsers report that with Sec-Fetch-User (Fetch Metadata,
+ * section 2.4). WebKit does not send this header. There, every navigation counts except those of our
+ * interstitial page.
  */
 const isClicked = (router: RouterContext, req: Request): boolean =>
   isUserActivated(req) || (omitsUserActivation(req) && !isReloaded(router, req));
 
-/** The hidden fields that make a POST ours: sealed, for this session, for ten minutes. */
+/**
+ * Creates the hidden fields that prove that our page sent the POST. They are encrypted, and valid for this
+ * session and for 10 minutes.
+ */
 export function createConfirmationFields(
-  { confirmationEncryption: confirmations, settings }: RouterContext,
+  { confirmationEncryption, settings }: RouterContext,
   req: Request,
 ): Record<string, string> {
-  const encrypted = confirmations.encrypt({
+  const encrypted = confirmationEncryption.encrypt({
     session: getSessionId(req, settings),
     until: Date.now() + CONFIRM_WITHIN_MS,
   });
@@ -61,12 +67,12 @@ export function createConfirmationFields(
 }
 
 function isConfirmed(
-  { confirmationEncryption: confirmations, settings }: RouterContext,
+  { confirmationEncryption, settings }: RouterContext,
   req: Request,
   encrypted: string | null | undefined,
 ): boolean {
   const decrypted = encrypted
-    ? (confirmations.decrypt(encrypted) as { session: string; until: number } | undefined)
+    ? (confirmationEncryption.decrypt(encrypted) as { session: string; until: number } | undefined)
     : undefined;
   return (
     decrypted !== undefined &&

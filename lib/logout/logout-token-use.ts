@@ -7,39 +7,40 @@ import { sha256 } from "../util/sha256.js";
 
 /** The use of a token that may be used once. */
 export interface LogoutTokenUse {
-  /** Notes that the use has succeeded. */
+  /** Saves that the use has succeeded. */
   succeed(): Promise<void>;
-  /** Lets the token be used again, because the use has failed. */
+  /** Allows another use of the token, because this use has failed. */
   fail(): Promise<void>;
 }
 
 /**
- * A use that never ends, because its process was killed or the store is away, blocks the token for so long.
+ * How long an unfinished use blocks the token. A use stays unfinished if its process was killed or the store
+ * is unreachable.
  */
 const MAX_USE_MS = 10_000;
 
 /**
- * Begins the use of a token, in the store that all processes share: only the first of several at the same
- * moment succeeds.
+ * Begins the use of a token in the store that all processes share. If several requests begin at the same
+ * moment, only the first one succeeds.
  *
- * @param lifeMs how long such a token can come again, in milliseconds
+ * @param lifeMs time in milliseconds until the token expires
  * @returns undefined if the token was used before, or is in use
  * @throws PortalAuthError `session_missing`, `session_store_failed`
  */
 export async function beginLogoutTokenUse(
-  on: Request,
+  req: Request,
   policy: LoginPolicy,
   jti: string,
   lifeMs: number,
 ): Promise<LogoutTokenUse | undefined> {
-  const records = getRecords(on, policy);
+  const records = getRecords(req, policy);
   const names = JSON.stringify([policy.issuer, policy.clientId, jti]);
   const key = `j:${sha256(names)}`;
   if (!(await createRecordOnce(records, key, randomUUID(), MAX_USE_MS))) return undefined;
   return {
     async succeed() {
-      const isKept = await records.touch(key, lifeMs);
-      if (!isKept) await records.create(key, "used", lifeMs);
+      const isStored = await records.touch(key, lifeMs);
+      if (!isStored) await records.create(key, "used", lifeMs);
     },
     async fail() {
       await records.remove(key);

@@ -31,19 +31,19 @@ import {
 } from "./after-logout.js";
 import { createConfirmationFields, isLogoutIntended } from "./logout-intent.js";
 
-/** The person is logged out here before the portal is asked for anything; longer than this nobody waits for it. */
+/** How long a logout waits for the provider. The session here has already ended then. */
 const PROVIDER_TIMEOUT_SECONDS = 5;
 
-/** Pages of the user that the browser keeps would be shown on Back (Clear Site Data, section 3.1). Cookies stay. */
+/** Removes cached pages, which browsers would show on Back (Clear Site Data, section 3.1). Cookies stay. */
 const CLEAR_SITE_DATA = '"cache"';
 
-/** What `req.portal.logout()` is told. */
+/** Options of `req.portal.logout()`. */
 export interface LogoutOptions {
-  /** Whether the person's other sessions here end as well, on whichever device. Default false. */
+  /** Whether the user's other sessions with this application end as well, on all devices. Default false. */
   readonly everywhere?: boolean;
 }
 
-/** GET and POST /logout */
+/** Creates the handler of GET and POST /logout. */
 export function createLogoutStep(router: RouterContext) {
   return async function logout(request: RequestContext): Promise<void> {
     if (await isLogoutIntended(router, request.req)) await logOutUser(router, request);
@@ -52,9 +52,9 @@ export function createLogoutStep(router: RouterContext) {
 }
 
 /**
- * Ends the session here, then the tokens and the session at the provider, as far as it can be reached. If the store fails,
- * the answer offers to try again and no sign-in. With `everywhere` the session of this request ends last, so that the user
- * can repeat a logout that has failed half-way.
+ * Ends the session here, then the tokens and the session at the provider, if it is reachable. If the store
+ * fails, the response offers to try again, but not to sign in. With `everywhere` the session of this request
+ * ends last, so that the user can repeat a logout that failed half-way.
  */
 export async function logOutUser(
   router: RouterContext,
@@ -63,88 +63,88 @@ export async function logOutUser(
 ): Promise<void> {
   const { settings } = router;
   const { req, res, mount } = request;
-  let others: readonly EndedSession[] = [];
-  let own: EndedRequestLogin | undefined;
   const reason = everywhere ? "everywhere" : "logout";
+  let otherSessions: readonly EndedSession[] = [];
+  let ownLogin: EndedRequestLogin | undefined;
   try {
     if (everywhere) {
       const { ended, failure } = await endOtherSessionsOfUser(req, settings);
-      others = ended;
+      otherSessions = ended;
       if (failure) throw failure;
     }
-    own = await endSessionOfRequest(req, res, settings);
+    ownLogin = await endSessionOfRequest(req, res, settings);
   } catch (error) {
-    if (others.length > 0) emitLogout(router, reason, others.length);
-    void revokeAndCallHooks(router, req, reason, others); // a second try does not find them any more
+    if (otherSessions.length > 0) emitLogout(router, reason, otherSessions.length);
+    void revokeAndCallHooks(router, req, reason, otherSessions); // a second attempt will not find them
     return sendErrorResponse(req, res, error, offerRetry(router, request));
   }
   preventSilentLogin(res, settings);
-  const otherLogins = getLogins(others);
-  const ownLogins = own?.isEndedHere ? [own.login] : [];
+  const otherLogins = getLogins(otherSessions);
+  const ownLogins = ownLogin?.isEndedHere ? [ownLogin.login] : [];
   const [providerLogoutUrl] = await Promise.all([
-    prepareProviderLogout(router, own?.login, otherLogins, mount),
+    prepareProviderLogout(router, ownLogin?.login, otherLogins, mount),
     callLogoutHooks(router, req, reason, [...ownLogins, ...otherLogins]),
   ]);
-  const details = { had_login: own !== undefined, at_portal: providerLogoutUrl !== undefined };
-  emitLogout(router, reason, others.length + ownLogins.length, details);
-  const to = providerLogoutUrl ?? getPostLogoutUrl(settings, mount);
-  router.loginAttempts.clear({ req, res }, to);
-  await sendLogoutResponse(router, request, to);
+  const details = { had_login: ownLogin !== undefined, at_portal: providerLogoutUrl !== undefined };
+  emitLogout(router, reason, otherSessions.length + ownLogins.length, details);
+  const nextUrl = providerLogoutUrl ?? getPostLogoutUrl(settings, mount);
+  router.loginAttempts.clear({ req, res }, nextUrl);
+  await sendLogoutResponse(router, request, nextUrl);
 }
 
 /**
- * Sends the browser to the provider's logout or the page after it. A script cannot follow a redirect to another site, so it
- * gets the address to send the user to.
+ * Redirects the browser to the provider's logout, or to the page after the logout. A script cannot follow a
+ * redirect to another site, so it gets the URL as JSON.
  */
 async function sendLogoutResponse(
   router: RouterContext,
   { req, res }: RequestContext,
-  to: string,
+  nextUrl: string,
 ): Promise<void> {
   res.setHeader("Clear-Site-Data", CLEAR_SITE_DATA);
   if (!shouldSendPage(req)) {
     setResponseHeaders(res);
-    return send(res, "application/json", JSON.stringify({ logout_url: to }));
+    return send(res, "application/json", JSON.stringify({ logout_url: nextUrl }));
   }
-  const leavesSite = new URL(to).origin !== getOrigin(router);
-  if (leavesSite && isFormPost(req)) await sendInterstitial(router.pages, req, res, to);
-  else redirect(res, 303, to);
+  const isOtherSite = new URL(nextUrl).origin !== getOrigin(router);
+  if (isOtherSite && isFormPost(req)) await sendInterstitial(router.pages, req, res, nextUrl);
+  else redirect(res, 303, nextUrl);
 }
 
 /**
- * Revokes the refresh tokens: those of this session first, the others without anybody waiting for them. Gives the address
- * that ends the provider's own session; undefined if the provider cannot be reached or takes too long.
+ * Revokes the refresh token of this session, and then those of the other sessions in the background. Returns
+ * the URL that ends the provider's session; undefined if the provider is unreachable or exceeds the timeout.
  */
 function prepareProviderLogout(
   router: RouterContext,
-  ended: PortalSession | undefined,
-  others: readonly PortalSession[],
+  ownLogin: PortalSession | undefined,
+  otherLogins: readonly PortalSession[],
   mount: string,
 ): Promise<string | undefined> {
-  const own = ended?.tokens.refresh_token;
-  const revocation = tryToRevoke(router, own);
-  void revokeTokens(router, getRefreshTokens(others), revocation);
+  const revocation = tryToRevoke(router, ownLogin?.tokens.refresh_token);
+  void revokeTokens(router, getRefreshTokens(otherLogins), revocation);
   return withTimeout(
-    findProviderLogoutUrl(router, ended, revocation, mount),
+    findProviderLogoutUrl(router, ownLogin, revocation, mount),
     PROVIDER_TIMEOUT_SECONDS * 1000,
     () => undefined,
   );
 }
 
 /**
- * Waits for the revocation, as the provider's own logout may end the token first. A provider that cannot be reached is
- * logged here unless the revocation has failed as well: that has a line of its own.
+ * Returns the URL of the provider's logout. Waits for the revocation first, because the provider's logout may
+ * invalidate the token before. Logs an unreachable provider, unless the failed revocation has logged it.
  */
 async function findProviderLogoutUrl(
   router: RouterContext,
-  ended: PortalSession | undefined,
+  ownLogin: PortalSession | undefined,
   revocation: Promise<RevocationFailure>,
   mount: string,
 ): Promise<string | undefined> {
   try {
     const provider = await router.getProvider();
     await revocation;
-    return buildLogoutUrl(provider, ended?.tokens.id_token, getPostLogoutUrl(router.settings, mount))?.href;
+    const postLogoutUrl = getPostLogoutUrl(router.settings, mount);
+    return buildLogoutUrl(provider, ownLogin?.tokens.id_token, postLogoutUrl)?.href;
   } catch (error) {
     if (!(error instanceof PortalAuthError)) throw error;
     if ((await revocation) === undefined) logFailure(router.log, error);
@@ -152,7 +152,7 @@ async function findProviderLogoutUrl(
   }
 }
 
-/** A person who came from elsewhere is asked; a program is told. */
+/** Asks the user to confirm the logout. A client that does not show pages gets an error instead. */
 async function sendConfirmationPage(
   router: RouterContext,
   { req, res, mount }: RequestContext,
@@ -160,13 +160,14 @@ async function sendConfirmationPage(
   if (!shouldSendPage(req))
     return sendErrorResponse(req, res, new PortalAuthError("logout_unconfirmed"), offerLogin(router, mount));
   clearReloadMark(router, req, res);
-  const post = getRouteUrl(router.settings, mount, String(router.settings.routes.logout));
+  const logoutUrl = getRouteUrl(router.settings, mount, String(router.settings.routes.logout));
+  const createFields = () => Object.entries(createConfirmationFields(router, req));
   await router.pages.send(req, res, ({ titles, labels, signOutQuestion }) => ({
     kind: "sign_out",
     title: titles.signOut,
     text: signOutQuestion,
     actions: [
-      { label: labels.signOut, post, fields: Object.entries(createConfirmationFields(router, req)) },
+      { label: labels.signOut, post: logoutUrl, fields: createFields() },
       { label: labels.staySignedIn, href: getStartPage(router.settings, mount) },
     ],
   }));

@@ -1,16 +1,19 @@
-/** What a browser says of itself (User-Agent), in words that a person may know; each undefined where it does not tell. */
+/** Browser and device, parsed from the header User-Agent. Unknown values are undefined. */
 export interface Device {
-  /** Such as Firefox. */
+  /** For example Firefox. */
   readonly browser: string | undefined;
-  /** Such as Windows or Android. */
+  /** For example Windows or Android. */
   readonly os: string | undefined;
-  /** desktop, mobile, tablet, tv or bot. */
+  /** One of desktop, mobile, tablet, tv, bot. */
   readonly type: string | undefined;
 }
 
 const UNKNOWN_DEVICE: Device = { browser: undefined, os: undefined, type: undefined };
 
-/** The library is loaded when somebody asks: most applications never list sessions. */
+/**
+ * Parses a User-Agent header. Loads the parser at the first call, because most applications never list
+ * sessions.
+ */
 export async function parseDevice(userAgent: string | undefined): Promise<Device> {
   if (!userAgent) return UNKNOWN_DEVICE;
   const { default: bowser } = await import("bowser");

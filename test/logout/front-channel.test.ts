@@ -96,7 +96,7 @@ test.each([
     (iss: string) => ({ iss: `${iss}x`, sid: "s" }),
     /\[iss is not the issuer of the provider\]/,
   ],
-  ["a missing sid", (iss: string) => ({ iss }), /\[iss and sid must each be there once\]/],
+  ["a missing sid", (iss: string) => ({ iss }), /\[iss and sid must each be present exactly once\]/],
   ["a long sid", (iss: string) => ({ iss, sid: "s".repeat(256) }), /\[sid is longer than 255 characters\]/],
 ])("the log of a refused frame names %s", async (_name, queryOf, line) => {
   const world = await start("ours", [line]);
