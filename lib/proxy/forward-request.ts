@@ -12,7 +12,7 @@ import type { UpstreamResponse } from "./send-to-upstream.js";
 import { startUpload, toStream, type Upload } from "./upload.js";
 import { buildUpstreamUrl } from "./upstream-url.js";
 
-/** What is sent, and how long it is in the words of HTTP. */
+/** The body of a request to the upstream, and the HTTP header that describes its length. */
 interface ForwardedBody {
   readonly body: Readable;
   readonly length: OutgoingHttpHeaders | undefined;
@@ -24,15 +24,17 @@ const EMPTY_BODY = Buffer.alloc(0);
 const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
 
 /**
- * Asks the upstream, once more with a new token where that may help, and hands its answer back.
+ * Forwards the request to the upstream and relays the response. After a 401 it repeats the request once, with
+ * a refreshed token.
  *
- * @throws PortalAuthError for what can still be answered: as portalProxy() says
+ * @throws PortalAuthError the failures that portalProxy() lists, before the response has started
  */
 export async function forwardRequest(proxied: ProxiedRequest): Promise<void> {
   const { req, signal, router } = proxied;
   const target = resolveTarget(proxied);
   const length = getBodyLengthHeader(req.headers);
-  const upload = length && startUpload(req); // before anything is waited for: it may flow already, for somebody who listens
+  // The upload starts before the first `await`: the body may already flow to another listener.
+  const upload = length && startUpload(req);
   if (upload) signal.addEventListener("abort", () => upload.destroy());
   const session = await getFreshSession(router, req);
   const first = await sendWithToken(proxied, target, session, {
@@ -41,7 +43,7 @@ export async function forwardRequest(proxied: ProxiedRequest): Promise<void> {
   });
   const retry = first.response.statusCode === 401 ? await prepareRetry(proxied, session, upload) : undefined;
   if (!retry) return relayResponse(first.response, target, proxied);
-  first.abort(); // nothing of it has been handed back
+  first.abort(); // no part of the first response has been relayed
   const second = await sendWithToken(proxied, target, retry.session, createBody(retry.sent));
   return relayResponse(second.response, target, proxied);
 }
@@ -52,13 +54,14 @@ function resolveTarget({
   settings: { upstream, name, methods },
   requestedPath,
 }: ProxiedRequest): URL {
-  const refuse = (problem: string) =>
+  const createRejection = (problem: string) =>
     new PortalAuthError("proxy_request_refused", { detail: `${name}: ${problem}` });
-  if (!methods.has(method)) throw refuse(`the method ${method}, which the option methods does not name`);
-  if (/websocket/i.test(headers.upgrade ?? "")) throw refuse("a WebSocket");
-  if (!isUncodedOrChunked(headers)) throw refuse("a body in a transfer coding other than chunked");
+  if (!methods.has(method))
+    throw createRejection(`the method ${method}, which the option methods does not name`);
+  if (/websocket/i.test(headers.upgrade ?? "")) throw createRejection("a WebSocket");
+  if (!isUncodedOrChunked(headers)) throw createRejection("a body in a transfer coding other than chunked");
   const target = buildUpstreamUrl(upstream, requestedPath);
-  if (!target) throw refuse("a path that may be read in different ways");
+  if (!target) throw createRejection("an ambiguous path");
   return target;
 }
 
@@ -83,7 +86,7 @@ function sendWithToken(
   );
 }
 
-/** Of this site, what the application knows; Host is whatever a stranger writes there. */
+/** The host and protocol are from the settings, because any client can send any Host header. */
 function createForwardedHeaders({ ip }: Request, router: RouterContext): OutgoingHttpHeaders {
   const { host, protocol } = new URL(getOrigin(router));
   return {
@@ -93,14 +96,17 @@ function createForwardedHeaders({ ip }: Request, router: RouterContext): Outgoin
   };
 }
 
-/** With what a request may be repeated whose token was refused: all that was sent, and a token that is new. */
+/**
+ * Refreshes a token that the upstream has rejected, and returns the sent body with the new session. Returns
+ * undefined if the body was not buffered completely, or if there is no new token.
+ */
 async function prepareRetry(
   { req, router }: ProxiedRequest,
-  refused: PortalSession,
+  rejected: PortalSession,
   upload: Upload | undefined,
 ) {
   const sent = upload ? await upload.whole : EMPTY_BODY;
-  const session = sent && (await refreshRejectedTokenUnlessDown(router, req, refused));
+  const session = sent && (await refreshRejectedTokenUnlessDown(router, req, rejected));
   return session && { sent, session };
 }
 

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import { hasUnqualifiedDirective, parseCacheControl } from "../http/cache-control.js";
 
-// Which headers are forwarded: those of these lists, and those that the options name. A list of forbidden headers is never
-// complete: each gateway has its own for who a user is (cf-access-*, x-consumer-*, x-ms-token-aad-*), and each browser
-// version brings new ones that speak for a whole origin. All names are in lower case, as Node.js has them.
+// Only the headers of these lists and of the options are forwarded. A list of forbidden headers is never
+// complete: each gateway has its own headers that identify a user (cf-access-*, x-consumer-*,
+// x-ms-token-aad-*). New browser versions add headers that apply to a whole origin. All names are in lower
+// case, as in Node.js.
 
 const REQUEST_HEADERS = new Set([
   "accept",
@@ -26,7 +27,7 @@ const REQUEST_HEADERS = new Set([
   "if-none-match",
   "if-range",
   "if-unmodified-since",
-  "last-event-id", // of an EventSource that connects again
+  "last-event-id", // sent by an EventSource that reconnects
   "pragma",
   "prefer", // RFC 7240
   "priority", // RFC 9218
@@ -88,8 +89,8 @@ const RESPONSE_HEADERS = new Set([
 const RATE_LIMIT = /^(?:x-)?rate-?limit(?:-|$)/;
 
 /**
- * Relations of Link (RFC 8288) that only describe. By others, such as preload, stylesheet or preconnect, a document loads
- * something in the name of this origin.
+ * Relations of the header Link (RFC 8288) that only describe. Others, such as preload, stylesheet or
+ * preconnect, make the browser load something on behalf of this origin.
  */
 const DESCRIBING_RELATIONS = new Set([
   "canonical",
@@ -115,10 +116,13 @@ const DESCRIBING_RELATIONS = new Set([
   "up",
 ]);
 
-/** Of one connection only (RFC 9110, section 7.6.1). What the header Connection lists belongs to them. */
+/**
+ * Headers that apply to one connection only (RFC 9110, section 7.6.1). The header Connection can name more of
+ * them.
+ */
 const HOP_BY_HOP = ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/** What the proxy itself says, or keeps from both sides. */
+/** Headers that the proxy sets itself or never forwards. */
 const OWN_REQUEST_HEADERS = [...HOP_BY_HOP, "authorization", "content-length", "cookie", "expect", "host"];
 const OWN_RESPONSE_HEADERS = [
   ...HOP_BY_HOP,
@@ -128,11 +132,11 @@ const OWN_RESPONSE_HEADERS = [
   "set-cookie",
   "set-cookie2",
   "vary",
-  "www-authenticate", // browsers ask users for a password
+  "www-authenticate", // browsers would show a password dialog
   "x-content-type-options",
 ];
 
-/** Protections of a document: what the application has set stays, as the upstream's may be weaker. */
+/** Headers that protect a document. The application's value stays, because the upstream's may be weaker. */
 const APPLICATION_HEADERS = [
   "content-security-policy",
   "cross-origin-resource-policy",
@@ -140,89 +144,98 @@ const APPLICATION_HEADERS = [
   "x-frame-options",
 ];
 
-/** Whether an answer header is left as the application has set it, unless its options name it. */
-export const hasApplicationPrecedence = (name: string, more: ReadonlySet<string>): boolean =>
-  APPLICATION_HEADERS.includes(name) && !more.has(name);
+/**
+ * Returns whether the application's value of a response header takes precedence over the upstream's.
+ * `allowed` are the names in the option `responseHeaders`, which never have that precedence.
+ */
+export const hasApplicationPrecedence = (name: string, allowed: ReadonlySet<string>): boolean =>
+  APPLICATION_HEADERS.includes(name) && !allowed.has(name);
 
-/** Whether the options must not set or allow this request header. */
+/** Returns whether the proxy controls this request header, so that the options must not name it. */
 export const isOwnRequestHeader = (name: string): boolean =>
   OWN_REQUEST_HEADERS.includes(name) || name.startsWith("proxy-");
 
-/** Whether the option `requestHeaders` must not allow it. CGI and its heirs read _ as -, so that a name is another one. */
+/**
+ * Returns whether the option `requestHeaders` must not allow this header. A name with _ is never allowed,
+ * because CGI and similar interfaces read _ as -, so that it becomes another header.
+ */
 export const isNeverForwarded = (name: string): boolean =>
   isOwnRequestHeader(name) || /^(?:x-)?forwarded|_/.test(name);
 
-/** Whether the option `responseHeaders` must not allow it. */
+/** Returns whether the option `responseHeaders` must not allow this header. */
 export const isOwnResponseHeader = (name: string): boolean =>
   OWN_RESPONSE_HEADERS.includes(name) || name.startsWith("proxy-");
 
 /** Returns the headers of a browser's request that the upstream gets. */
 export const filterRequestHeaders = (
   headers: IncomingHttpHeaders,
-  more: ReadonlySet<string>,
-): OutgoingHttpHeaders => filterHeaders(headers, (name) => REQUEST_HEADERS.has(name) || more.has(name));
+  allowed: ReadonlySet<string>,
+): OutgoingHttpHeaders => filterHeaders(headers, (name) => REQUEST_HEADERS.has(name) || allowed.has(name));
 
-/** Returns the headers of the upstream's answer that the browser gets; Location and Vary are not among them. */
+/** Returns the headers of the upstream's response that the browser gets, without Location and Vary. */
 export function filterResponseHeaders(
   headers: IncomingHttpHeaders,
-  more: ReadonlySet<string>,
+  allowed: ReadonlySet<string>,
 ): OutgoingHttpHeaders {
   const { link } = headers;
   return {
-    "cross-origin-resource-policy": "same-origin", // other sites embed nothing of what a user may see
+    "cross-origin-resource-policy": "same-origin", // other sites must not embed content for signed-in users
     ...filterHeaders(
       headers,
-      (name) => RESPONSE_HEADERS.has(name) || RATE_LIMIT.test(name) || more.has(name),
+      (name) => RESPONSE_HEADERS.has(name) || RATE_LIMIT.test(name) || allowed.has(name),
     ),
     ...(link !== undefined && hasOnlyDescribingRelations(String(link)) && { link }),
     "cache-control": resolveCacheControl(headers["cache-control"]),
-    "x-content-type-options": "nosniff", // the answer is read as this origin's
+    "x-content-type-options": "nosniff", // browsers treat the response as content of this origin
   };
 }
 
-/** Whether each relation of a Link header is known to load nothing. Another spelling of one is none of these. */
+/** Returns whether each relation of a Link header is known to load nothing. Unusual spellings give false. */
 function hasOnlyDescribingRelations(link: string): boolean {
   const values = [...link.matchAll(/rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))/gi)].map(
     ([, quoted, plain]) => quoted ?? plain,
   );
   const relations = values.flatMap((value = "") => value.toLowerCase().split(/\s+/));
-  const isAll = link.match(/rel[\s*]*=/gi)?.length === values.length;
-  return isAll && relations.every((relation) => DESCRIBING_RELATIONS.has(relation));
+  const isParsedCompletely = link.match(/rel[\s*]*=/gi)?.length === values.length;
+  return isParsedCompletely && relations.every((relation) => DESCRIBING_RELATIONS.has(relation));
 }
 
 const STORAGE_DIRECTIVES = ["public", "private", "no-store"];
 
 /**
- * Shared caches keep no answer to a request with Authorization unless it says so (RFC 9111, section 3.5). The browser's
- * request has a cookie instead, so the answer must say who may keep it.
+ * Shared caches do not store the response to a request with Authorization unless the response allows it (RFC
+ * 9111, section 3.5). The browser's request has a cookie instead, so the response must say who may store it.
  */
-function resolveCacheControl(given: string | undefined): string {
-  const directives = parseCacheControl(given ?? "");
-  if (!given || !directives || directives.size === 0) return "private, no-cache";
-  const isSaid =
+function resolveCacheControl(cacheControl: string | undefined): string {
+  const directives = parseCacheControl(cacheControl ?? "");
+  if (!cacheControl || !directives || directives.size === 0) return "private, no-cache";
+  const saysWhoMayStore =
     STORAGE_DIRECTIVES.some((name) => hasUnqualifiedDirective(directives, name)) ||
     directives.has("s-maxage");
-  return isSaid ? given : `${given}, private`;
+  return saysWhoMayStore ? cacheControl : `${cacheControl}, private`;
 }
 
 function filterHeaders(
   headers: IncomingHttpHeaders,
   isForwarded: (name: string) => boolean,
 ): OutgoingHttpHeaders {
-  const ofConnection = (headers.connection ?? "").toLowerCase().split(/[\s,]+/);
+  const connectionHeaders = (headers.connection ?? "").toLowerCase().split(/[\s,]+/);
   return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => isForwarded(name) && !ofConnection.includes(name)),
+    Object.entries(headers).filter(([name]) => isForwarded(name) && !connectionHeaders.includes(name)),
   );
 }
 
 /**
- * Whether a body comes as it is or in chunks. Node.js removes the chunks, and no other coding (RFC 9112, section 6.1): the
- * rest would be forwarded under a wrong name.
+ * Returns whether a body has no transfer coding, or only `chunked`. Node.js decodes only `chunked` (RFC 9112,
+ * section 6.1). A body in another coding would be forwarded without the header that names it.
  */
 export const isUncodedOrChunked = ({ "transfer-encoding": coding }: IncomingHttpHeaders): boolean =>
   coding === undefined || coding.trim().toLowerCase() === "chunked";
 
-/** Returns the length of the body in the terms of HTTP. Of both headers, Transfer-Encoding counts (RFC 9112, section 6.3). */
+/**
+ * Returns the header that describes the length of the body; undefined for a request without a body. If both
+ * headers are present, Transfer-Encoding takes precedence (RFC 9112, section 6.3).
+ */
 export function getBodyLengthHeader({
   "content-length": length,
   "transfer-encoding": coding,

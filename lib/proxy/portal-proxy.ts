@@ -11,21 +11,23 @@ import { createSendToUpstream } from "./send-to-upstream.js";
 import { parseRequestedPath } from "./upstream-url.js";
 
 /**
- * Passes requests below a path on to an API, with the access token of who is logged in, refreshed when it has to be:
- * `app.use(portalProxy('/api', 'https://orders.example/v1'))`, behind portalAuth() and before what parses bodies.
- * `/api/open?page=2` is `https://orders.example/v1/open?page=2` there. The browser has its session's cookie, and never a
- * token; the API has the token, and never a cookie.
+ * Creates a middleware that forwards requests below a path to an API, with the access token of the signed-in
+ * user. It refreshes the token if necessary. Mount it after portalAuth() and before body parsers:
+ * `app.use(portalProxy('/api', 'https://orders.example/v1'))`. It forwards `/api/open?page=2` to
+ * `https://orders.example/v1/open?page=2`. The browser never gets a token, and the API never gets a cookie.
  *
- * Who is not logged in is told so as requireAuth() does. Bodies stream both ways. When the API answers 401 although the
- * token has not ended, it is refreshed once, and the request repeated once if its body has at most 64 KiB. Only headers of
- * an allow-list are forwarded, either way: the options `requestHeaders` and `responseHeaders` add to it.
+ * Other users are challenged as by requireAuth(). Bodies are streamed in both directions. If the API responds
+ * with 401 before the token has expired, the token is refreshed once. The request is then repeated once, if
+ * its body has at most 64 KiB. Only headers of an allow-list are forwarded. The options `requestHeaders` and
+ * `responseHeaders` add headers to it.
  *
- * Failures are answered, by page or problem: `cross_site_refused` (403), `proxy_request_refused` (400),
- * `proxy_body_consumed` (500), `upstream_unreachable` (502), `upstream_timeout` (504), and those of accessToken().
+ * Failures get an error page or problem+json: `cross_site_refused` (403), `proxy_request_refused` (400),
+ * `proxy_body_consumed` (500), `upstream_unreachable` (502), `upstream_timeout` (504), and the errors of
+ * accessToken().
  *
- * @param path where it is, below its mount: no pattern
- * @param upstream https, or http on loopback; its path is never left
- * @throws TypeError when the app starts: what is missing, wrong or does not exist
+ * @param path path of the proxy, below the path where it is mounted; without patterns
+ * @param upstream base URL of the API: https, or http on loopback. Requests stay below its path.
+ * @throws TypeError at start-up, if an argument is missing or invalid, or an option does not exist
  */
 export function portalProxy(
   path: string,
@@ -44,7 +46,7 @@ export function portalProxy(
     guard(req, res, (failure) => {
       if (failure !== undefined) return next(failure);
       const portal = findPortal(req);
-      if (!portal || res.closed) return; // the guard lets nobody pass without one; who hung up meanwhile is asked for nothing
+      if (!portal || res.closed) return; // the browser may have closed the connection meanwhile
       const { router, request } = RequestPortal.internalsOf(portal);
       const mount = getExternalPrefix(router.settings, request.mount) + req.baseUrl + settings.path;
       const controller = new AbortController();

@@ -8,7 +8,10 @@ import { rewriteLocation } from "./upstream-url.js";
 
 const EMPTY_CHUNK = Buffer.alloc(0);
 
-/** Hands an answer to the browser piece by piece, as it comes. One that breaks off does not end as if it were whole. */
+/**
+ * Streams the upstream's response to the browser. If the response breaks off, the browser's connection is
+ * cut, so that the body does not look complete.
+ */
 export async function relayResponse(
   response: IncomingMessage,
   target: URL,
@@ -16,7 +19,7 @@ export async function relayResponse(
 ): Promise<void> {
   relayHead(response, target, proxied);
   const failure = await relayBody(response, proxied);
-  const detail = `${proxied.settings.name}: the answer broke off`;
+  const detail = `${proxied.settings.name}: the response broke off`;
   if (failure) logFailure(proxied.router.log, new PortalAuthError(failure, { detail }));
 }
 
@@ -26,22 +29,27 @@ function relayHead(
   { mount, req, res, settings }: ProxiedRequest,
 ): void {
   const { statusCode, headers } = response;
-  res.statusCode = statusCode as number; // an answer has one
+  res.statusCode = statusCode as number; // a response always has one
   for (const [name, value = ""] of Object.entries(filterResponseHeaders(headers, settings.responseHeaders)))
     if (!(hasApplicationPrecedence(name, settings.responseHeaders) && res.hasHeader(name)))
       res.setHeader(name, value);
-  if (statusCode === 204) res.removeHeader("Content-Length"); // RFC 9110, section 8.6: some would wait for a body
-  for (const name of [...parseHeaderNames(headers.vary), "Cookie"]) res.vary(name); // whose it is the upstream knows by the token
+  // With a Content-Length, some clients would wait for a body (RFC 9110, section 8.6).
+  if (statusCode === 204) res.removeHeader("Content-Length");
+  // The upstream knows the user by the token, but the browser's request has the session cookie.
+  for (const name of [...parseHeaderNames(headers.vary), "Cookie"]) res.vary(name);
   const location = headers.location && rewriteLocation(headers.location, target, settings.upstream, mount);
   if (location) res.setHeader("Location", location);
   if (statusCode === 401) res.setHeader("WWW-Authenticate", BEARER_CHALLENGE);
-  // An event stream may say nothing for a while, so the head goes first. res.flushHeaders() would write it as UTF-8, and
-  // change bytes that Node.js has read as Latin-1.
-  const hasBody = req.method !== "HEAD" && statusCode !== 204 && statusCode !== 304; // RFC 9110, section 6.4.1
-  if (hasBody) res.write(EMPTY_CHUNK);
+  // The head is sent before the body, because an event stream may send nothing for a while.
+  // res.flushHeaders() would write the head as UTF-8, which changes bytes that Node.js has read as Latin-1.
+  if (hasBody(req.method, statusCode)) res.write(EMPTY_CHUNK);
 }
 
-/** The names in a list of headers (RFC 9110, section 5.6.2); what is none is left out. */
+/** Returns whether a response has a body (RFC 9110, section 6.4.1). */
+const hasBody = (method: string, statusCode: number | undefined): boolean =>
+  method !== "HEAD" && statusCode !== 204 && statusCode !== 304;
+
+/** Parses a list of header names (RFC 9110, section 5.6.2). Invalid names are omitted. */
 const parseHeaderNames = (names = ""): string[] =>
   names
     .split(",")
@@ -50,7 +58,10 @@ const parseHeaderNames = (names = ""): string[] =>
 
 const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 
-/** Gives what is wrong with the upstream; a browser that hangs up ends both, and that is its right. */
+/**
+ * Returns the failure of the upstream, if there is one. A browser that closes the connection ends both
+ * streams. That is not a failure.
+ */
 async function relayBody(response: IncomingMessage, { res, signal, settings }: ProxiedRequest) {
   let failure: "upstream_unreachable" | "upstream_timeout" | undefined;
   const timer = setTimeout(() => {
@@ -61,7 +72,7 @@ async function relayBody(response: IncomingMessage, { res, signal, settings }: P
     if (!signal.aborted) failure ??= "upstream_unreachable";
   });
   response.on("data", () => timer.refresh());
-  await pipeline(response, res).catch(() => {}); // what it rejects with does not say who was first
+  await pipeline(response, res).catch(() => {}); // the error does not show which side failed first
   clearTimeout(timer);
   return failure;
 }

@@ -4,54 +4,59 @@ import { isSafeUrl } from "../http/safe-url.js";
 import { withoutTrailingSlash } from "../util/without-trailing-slash.js";
 import { isNeverForwarded, isOwnRequestHeader, isOwnResponseHeader } from "./forwarded-headers.js";
 
-/** What portalProxy() is told beside the path and the upstream. */
+/** Options of portalProxy(), besides the path and the upstream. */
 export interface PortalProxyOptions {
-  /** Whose login is wanted: the option `name` of that portalAuth(). Default: that of `req.portal`. */
+  /** The portalAuth() whose login is required, by its option `name`. Default: the one of `req.portal`. */
   portal?: string;
-  /** As of requireAuth(), but on: what may change something must come from a page of this site. `false` turns it off. */
+  /**
+   * The check of requireAuth() with the same name, but on by default. A request that can change something
+   * must come from a page of this site. `false` turns the check off.
+   */
   csrf?: boolean | CsrfOptions;
   /**
-   * Seconds in which the upstream must begin its answer, counted from the last piece of the upload; connecting is part of
-   * them. Default 30. Afterwards the answer is 504 `upstream_timeout`.
+   * Maximum time in seconds until the upstream starts its response, including the time to connect. Each piece
+   * of the upload restarts it. Default 30. After it, the response is 504 `upstream_timeout`.
    */
   timeout?: number;
   /**
-   * Seconds in which the next piece of an answer that has begun must come, and be taken by the browser. Default 300; a
-   * stream of events that is silent for longer wants more. Afterwards the connection is cut.
+   * Maximum time in seconds between two pieces of a response, including the time until the browser takes
+   * them. Default 300. An event stream that is silent for longer needs more. After it, the connection is cut.
    */
   idleTimeout?: number;
   /**
-   * Methods that are forwarded, in capitals; others get 400 `proxy_request_refused`. Never CONNECT or TRACE, whose answer
-   * would show the token (RFC 9110, section 9.3.8). Default GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS.
+   * Methods that are forwarded, in capitals. Others get 400 `proxy_request_refused`. CONNECT and TRACE are
+   * never allowed: a response to TRACE would show the token (RFC 9110, section 9.3.8). Default GET, HEAD,
+   * POST, PUT, PATCH, DELETE and OPTIONS.
    */
   methods?: readonly string[];
   /**
-   * More headers of the browser's request that the upstream gets, by name, such as `X-Api-Version`. Default none: what most
-   * APIs read is forwarded anyway. Do not name a header by which a gateway tells the upstream who the user is.
+   * More headers of the browser's request that the upstream gets, such as `X-Api-Version`. Default none. The
+   * headers that most APIs read are forwarded anyway. Do not add a header with which a gateway identifies the
+   * user to the upstream.
    */
   requestHeaders?: readonly string[];
   /**
-   * More headers of the upstream's answer that the browser gets, by name. Default none. A header that speaks for the whole
-   * origin, such as `Clear-Site-Data`, then speaks for your application.
+   * More headers of the upstream's response that the browser gets. Default none. A header that applies to a
+   * whole origin, such as `Clear-Site-Data`, then applies to your application.
    */
   responseHeaders?: readonly string[];
-  /** Headers for the upstream, e.g. an API key, in place of those that the browser sent by that name. Default none. */
+  /** Headers for the upstream, such as an API key. They replace the browser's headers. Default none. */
   headers?: Readonly<Record<string, string>>;
   /**
-   * Whether the upstream is told for whom it is asked: `X-Forwarded-For` is Express's `req.ip` (so mind `trust proxy`),
-   * `X-Forwarded-Host` and `X-Forwarded-Proto` are those of PORTAL_REDIRECT_URI. Default true. What the browser sent under
-   * such names is kept out in any case.
+   * Whether the upstream gets the client's address and the origin of the application. `X-Forwarded-For` is
+   * Express's `req.ip`, which depends on `trust proxy`. `X-Forwarded-Host` and `X-Forwarded-Proto` are those
+   * of PORTAL_REDIRECT_URI. Default true. The browser's headers with these names are never forwarded.
    */
   forwarded?: boolean;
 }
 
-/** The same, checked, with its defaults. */
+/** The checked options with their defaults. */
 export interface ProxySettings {
-  /** Without a slash at its end: "" is the mount itself. */
+  /** Without a trailing slash; "" is the path where the proxy is mounted. */
   readonly path: string;
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly upstream: URL;
-  /** How the log names it. */
+  /** The name of this proxy in the log. */
   readonly name: string;
   readonly portal: string | undefined;
   readonly csrf: boolean | CsrfOptions;
@@ -69,7 +74,11 @@ const DEFAULT_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIO
 
 const MAX_SECONDS = 24 * 60 * 60;
 
-/** @throws TypeError when the app starts: what is missing, wrong or does not exist */
+/**
+ * Checks the options of portalProxy() and adds their defaults.
+ *
+ * @throws TypeError at start-up, if an argument is missing or invalid, or an option does not exist
+ */
 export function resolveProxyOptions(
   path: string,
   upstream: string,
@@ -90,12 +99,12 @@ export function resolveProxyOptions(
   assertValid(portal === undefined || typeof portal === "string", "portal must be a name");
   assertValid(typeof forwarded === "boolean", "forwarded must be true or false");
   resolveCsrf(csrf, "portalProxy");
-  const own = resolvePath(path);
-  const base = resolveUpstream(upstream);
+  const proxyPath = resolvePath(path);
+  const baseUrl = resolveUpstream(upstream);
   return {
-    path: own,
-    upstream: base,
-    name: `${own || "/"} to ${base.origin}`,
+    path: proxyPath,
+    upstream: baseUrl,
+    name: `${proxyPath || "/"} to ${baseUrl.origin}`,
     portal,
     csrf,
     timeoutMs: resolveSeconds("timeout", timeout),
@@ -115,7 +124,7 @@ function assertValid(isValid: boolean, message: string): asserts isValid {
 function resolvePath(path: unknown): string {
   const isPath =
     typeof path === "string" && /^\/([\w\-.~]+(\/|$))*$/.test(path) && !/\/\.\.?(\/|$)/.test(path);
-  assertValid(isPath, "the path must begin with /, without patterns, as '/api'");
+  assertValid(isPath, "the path must begin with / and contain no patterns, for example '/api'");
   return path === "/" ? "" : withoutTrailingSlash(path);
 }
 
@@ -123,24 +132,24 @@ function resolveUpstream(upstream: unknown): URL {
   const isUrl = typeof upstream === "string" && isSafeUrl(upstream) && !/[?#]/.test(upstream);
   assertValid(
     isUrl,
-    "the upstream must be an https address (or http on loopback) without name and password, ? and #",
+    "the upstream must be an https URL (or http on loopback) without user name, password, query and fragment",
   );
   return new URL(upstream);
 }
 
 function resolveSeconds(name: string, seconds: unknown): number {
   const isValid = typeof seconds === "number" && seconds > 0 && seconds <= MAX_SECONDS;
-  assertValid(isValid, `${name} must be seconds, more than 0 and at most ${MAX_SECONDS}`);
+  assertValid(isValid, `${name} must be a number of seconds, more than 0 and at most ${MAX_SECONDS}`);
   return seconds * 1000;
 }
 
-function parseMethods(given: unknown): ReadonlySet<string> {
-  const isValid = Array.isArray(given) && given.length > 0 && given.every(isMethod);
+function parseMethods(methods: unknown): ReadonlySet<string> {
+  const isValid = Array.isArray(methods) && methods.length > 0 && methods.every(isMethod);
   assertValid(
     isValid,
     "methods must be a list of methods in capitals, such as ['GET', 'POST'], without CONNECT and TRACE",
   );
-  return new Set(given);
+  return new Set(methods);
 }
 
 const isMethod = (method: unknown): boolean =>
@@ -148,39 +157,42 @@ const isMethod = (method: unknown): boolean =>
 
 function parseHeaderNames(
   option: string,
-  given: unknown,
-  isOwn: (name: string) => boolean,
+  headerNames: unknown,
+  isForbidden: (name: string) => boolean,
 ): ReadonlySet<string> {
-  assertValid(Array.isArray(given), `${option} must be a list of header names`);
-  const names = given.map((name) => {
+  assertValid(Array.isArray(headerNames), `${option} must be a list of header names`);
+  const names = headerNames.map((name) => {
     assertValid(
       typeof name === "string" && /^[\w!#$%&'*+.^`|~-]+$/.test(name),
       `${option} must be a list of header names`,
     );
     const lower = name.toLowerCase();
-    assertValid(!isOwn(lower), `the header ${lower} cannot be in ${option}`);
+    assertValid(!isForbidden(lower), `the header ${lower} cannot be in ${option}`);
     return lower;
   });
   return new Set(names);
 }
 
-function resolveHeaders(given: unknown): Record<string, string> {
-  assertValid(typeof given === "object" && given !== null, "headers must be an object of names and values");
+function resolveHeaders(headers: unknown): Record<string, string> {
+  assertValid(
+    typeof headers === "object" && headers !== null,
+    "headers must be an object of names and values",
+  );
   return Object.fromEntries(
-    Object.entries(given).map(([name, value]) => [resolveHeaderName(name, value), value]),
+    Object.entries(headers).map(([name, value]) => [resolveHeaderName(name, value), value]),
   );
 }
 
-/** A value may be a secret, so no message shows it. */
+/** Returns the name of a valid header in lower case. The value may be a secret, so no message shows it. */
 function resolveHeaderName(name: string, value: unknown): string {
   const lower = name.toLowerCase();
-  assertValid(!isOwnRequestHeader(lower), `the header ${lower} is portalProxy's own`);
+  assertValid(!isOwnRequestHeader(lower), `the header ${lower} is set by portalProxy itself`);
   try {
     validateHeaderName(lower);
     validateHeaderValue(lower, value as string);
   } catch {
-    throw new TypeError(`portalProxy: headers[${JSON.stringify(name)}] is no header that can be sent`);
+    throw new TypeError(`portalProxy: headers[${JSON.stringify(name)}] is not a valid header`);
   }
-  assertValid(typeof value === "string", `headers.${lower} must be text`);
+  assertValid(typeof value === "string", `headers.${lower} must be a string`);
   return lower;
 }

@@ -16,25 +16,26 @@ export interface UpstreamRequest {
   readonly method: string | undefined;
   readonly target: URL;
   readonly headers: OutgoingHttpHeaders;
-  /** Emits `piece` for each piece of an upload that has come. */
+  /** Emits `piece` for each received piece of an upload. */
   readonly body: Readable;
-  /** Whether the request has no body and changes nothing, so that it may be sent twice (RFC 9110, section 9.2.1). */
+  /** Whether it may be sent twice, because it has no body and changes nothing (RFC 9110, section 9.2.1). */
   readonly isRepeatable: boolean;
-  /** Whether the browser has sent all of its request. */
+  /** Returns whether the browser has sent its whole request. */
   isComplete(): boolean;
 }
 
 export interface UpstreamResponse {
-  /** Its head has come, its body is on the way. */
+  /** The response, after its head has arrived. Its body may still arrive. */
   readonly response: IncomingMessage;
-  /** Ends the request, also in the middle of the answer. */
+  /** Ends the request, also in the middle of the response. */
   abort(): void;
 }
 
 /**
- * Sends a request to the upstream and waits for the head of the answer. It follows no redirect, as the token would go along.
+ * Sends a request to the upstream and waits for the head of the response. It follows no redirect, because the
+ * token would be sent to the new URL.
  *
- * @param left aborted when the browser no longer waits: this request ends then as well
+ * @param signal aborted when the browser no longer waits; the request to the upstream then ends as well
  * @throws PortalAuthError `upstream_unreachable`, `upstream_timeout`
  */
 export type SendToUpstream = (
@@ -42,16 +43,22 @@ export type SendToUpstream = (
   signal: AbortSignal,
 ) => Promise<UpstreamResponse>;
 
-/** Shorter than servers keep an unused connection (Node.js: 5 s), so that no request meets a closing one. */
+/**
+ * How long an unused connection stays open. It is shorter than the timeout of servers (Node.js: 5 s), so that
+ * no request uses a connection that is about to close.
+ */
 const IDLE_CONNECTION_MS = 4000;
 
-/** Why no usable answer has come. */
+/** Why there is no usable response. */
 type UpstreamFailure = "upstream_unreachable" | "upstream_timeout";
 
-/** The upstream closed a kept connection at the moment when the request was sent, which it then has not read. */
+/** The upstream closed a kept-alive connection when the request was sent, and has not read the request. */
 class LostRequestError extends PortalAuthError {}
 
-/** Creates the function that asks one upstream. Connections are kept; their number is not limited, as event streams stay. */
+/**
+ * Creates the function that sends requests to one upstream. It reuses connections. Their number is not
+ * limited, because event streams stay open.
+ */
 export function createSendToUpstream(settings: ProxySettings): SendToUpstream {
   const isHttps = settings.upstream.protocol === "https:";
   const request = isHttps ? httpsRequest : httpRequest;
@@ -62,13 +69,13 @@ export function createSendToUpstream(settings: ProxySettings): SendToUpstream {
   const send = ({ method, target, headers }: UpstreamRequest, agent: HttpAgent | false) =>
     request(target, { agent, headers, ...(method !== undefined && { method }) });
 
-  return async function ask(upstreamRequest, signal) {
+  return async function sendToUpstream(upstreamRequest, signal) {
     signal.throwIfAborted();
     try {
       return await sendOnce(send(upstreamRequest, keepAliveAgent), upstreamRequest, signal, settings);
     } catch (error) {
       if (!(error instanceof LostRequestError && upstreamRequest.isRepeatable) || signal.aborted) throw error;
-      // over a new connection: other kept ones may be closed as well (RFC 9112, section 9.3.1)
+      // A new connection is used, because other kept-alive ones may be closed, too (RFC 9112, section 9.3.1).
       return sendOnce(
         send(upstreamRequest, false),
         { ...upstreamRequest, body: Readable.from([]) },
@@ -79,7 +86,7 @@ export function createSendToUpstream(settings: ProxySettings): SendToUpstream {
   };
 }
 
-/** Sends the body and waits for the head of the answer. */
+/** Sends the body and waits for the head of the response. */
 function sendOnce(
   clientRequest: ClientRequest,
   { body, isComplete }: UpstreamRequest,
@@ -87,13 +94,15 @@ function sendOnce(
   { timeoutMs, name }: ProxySettings,
 ): Promise<UpstreamResponse> {
   return new Promise((resolve, reject) => {
-    const abort = () => void clientRequest.destroy();
+    const abort = () => {
+      clientRequest.destroy();
+    };
     const fail = (code: UpstreamFailure, problem: string, Failure = PortalAuthError) => {
       clearTimeout(timer);
       reject(new Failure(code, { detail: `${name}: ${problem}` }));
     };
     const timer = setTimeout(() => {
-      fail("upstream_timeout", isComplete() ? "no answer in time" : "the upload stood still");
+      fail("upstream_timeout", isComplete() ? "no response in time" : "the upload stalled");
       abort();
     }, timeoutMs);
     signal.addEventListener("abort", abort, { once: true });
@@ -112,17 +121,20 @@ function sendOnce(
       }
     });
     clientRequest.once("close", () => {
-      fail("upstream_unreachable", "the connection broke off before an answer");
+      fail("upstream_unreachable", "the connection was closed before a response");
       body.unpipe(clientRequest);
-      body.resume(); // the browser sends the rest of its upload before it reads the answer
+      body.resume(); // the browser sends the rest of its upload before it reads the response
     });
     body.on("piece", () => timer.refresh());
     body.pipe(clientRequest);
   });
 }
 
-/** What makes an answer unusable; undefined for one that can be forwarded. Node.js waits for another after most 1xx. */
+/**
+ * Returns why a response cannot be forwarded; undefined if it can. Valid statuses are 200 to 599 (RFC 9110,
+ * section 15). After most 1xx responses Node.js waits for the next one.
+ */
 function findResponseFault({ statusCode = 0, headers }: IncomingMessage): string | undefined {
-  if (statusCode < 200 || statusCode > 599) return `answered with the status ${statusCode}`; // RFC 9110, section 15
+  if (statusCode < 200 || statusCode > 599) return `answered with the status ${statusCode}`;
   return isUncodedOrChunked(headers) ? undefined : "answered in a transfer coding other than chunked";
 }

@@ -4,23 +4,26 @@ import { PortalAuthError } from "../errors/portal-auth-error.js";
 
 const MAX_BUFFERED_BYTES = 64 * 1024;
 
-/** A body on its way, which is kept as long as it is small, as it may have to be sent again. Emits `piece` for each piece. */
+/**
+ * Passes a request body on and buffers it while it is small, because it may be needed for a retry. Emits
+ * `piece` for each piece.
+ */
 export class Upload extends Transform {
   #pieces: Buffer[] | undefined = [];
   #bytes = 0;
   #resolveWhole: (whole: Buffer | undefined) => void = () => {};
 
-  /** The body from its beginning to its end, when that has come; undefined where it is too long or broke off. */
+  /** Resolves to the whole body at its end; undefined if the body is too long or broke off. */
   readonly whole = new Promise<Buffer | undefined>((resolve) => {
     this.#resolveWhole = resolve;
   });
 
-  override _transform(piece: Buffer, _encoding: BufferEncoding, passOn: TransformCallback): void {
+  override _transform(piece: Buffer, _encoding: BufferEncoding, forward: TransformCallback): void {
     this.#bytes += piece.length;
     if (this.#bytes > MAX_BUFFERED_BYTES) this.#discardBuffer();
     else this.#pieces?.push(piece);
     this.emit("piece");
-    passOn(null, piece);
+    forward(null, piece);
   }
 
   override _flush(end: TransformCallback): void {
@@ -40,15 +43,16 @@ export class Upload extends Transform {
 }
 
 /**
- * Takes the body of a request, at once: of what flows to others meanwhile nothing would be left.
+ * Starts to read the body of a request. It must be called before the first `await`, because pieces that flow
+ * to other listeners earlier would be lost.
  *
- * @throws PortalAuthError `proxy_body_consumed` when somebody has read it
+ * @throws PortalAuthError `proxy_body_consumed` if other code has read the body
  */
 export function startUpload(req: IncomingMessage): Upload {
   if (req.readableDidRead) throw new PortalAuthError("proxy_body_consumed", { detail: `${req.method}` });
   return req.pipe(new Upload());
 }
 
-/** A body that is known, as a stream. */
+/** Returns a buffered body as a stream. */
 export const toStream = (body: Buffer): Readable =>
   Readable.from(body.length > 0 ? [body] : [], { objectMode: false });

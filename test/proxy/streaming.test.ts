@@ -51,7 +51,7 @@ describe("an answer", () => {
     const { open, log } = await startBefore(url, { log: [/upstream_unreachable/] });
     const answer = await headOf(open("/api/x").end());
     await expect(answer.toArray()).rejects.toThrow("aborted");
-    await expect.poll(() => log.join()).toContain(`[/api to ${url}: the answer broke off]`);
+    await expect.poll(() => log.join()).toContain(`[/api to ${url}: the response broke off]`);
   });
 
   test("that stands still is cut after idleTimeout, and one that goes on is not", async () => {
@@ -321,7 +321,7 @@ describe("an upstream that gives no answer", () => {
     const base = await startServer((req) => void req.once("close", isCut.open));
     const { log } = await expectProblem(base, 504, "upstream_timeout", { proxy: { timeout: 0.2 } });
     await isCut.opened;
-    expect(log.join()).toContain("no answer in time");
+    expect(log.join()).toContain("no response in time");
   });
 
   test("as the upload stands still: 504; one that is slow is waited for", async () => {
@@ -341,7 +341,7 @@ describe("an upstream that gives no answer", () => {
     stuck.write("x");
     const { statusCode, headers } = await headOf(stuck);
     expect([statusCode, headers.connection]).toEqual([504, "close"]);
-    expect(log.join()).toContain("the upload stood still");
+    expect(log.join()).toContain("the upload stalled");
   });
 });
 
