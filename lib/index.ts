@@ -52,11 +52,11 @@ export {
   requireAuth,
 } from "./guard/require-auth.js";
 export type {
-  ClaimDemand,
-  ClaimDemands,
+  ClaimRequirement,
+  ClaimRequirements,
   ClaimValue,
   ComparableClaim,
-  DemandableClaims,
+  RequirableClaims,
 } from "./guard/required-rights.js";
 export type { CsrfOptions } from "./http/csrf.js";
 export type { LoginOptions } from "./login/login.js";

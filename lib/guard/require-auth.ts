@@ -17,7 +17,7 @@ import { type ChallengeOptions, sendLoginChallenge } from "./challenge.js";
 import { isCrossSiteRequest, rejectCrossSiteRequest } from "./cross-site.js";
 import { createPortalFinder, sendPortalMissing } from "./find-portal.js";
 import { makeResponsePrivate } from "./private-cache.js";
-import type { ClaimDemands, RequiredRights } from "./required-rights.js";
+import type { ClaimRequirements, RequiredRights } from "./required-rights.js";
 import { createRequirementsCheck, sendRejection } from "./requirements.js";
 import { sendTokenFailure } from "./send-token-failure.js";
 
@@ -50,7 +50,7 @@ export interface RequireAuthOptions<MyClaims = Claims> extends LoginStrength {
    * or a function of the value and all claims that returns true. If the claim itself is a list, one matching
    * member is enough. ALL claims must match, otherwise the response is 403 `not_permitted`. Default: none.
    */
-  claims?: ClaimDemands<MyClaims>;
+  claims?: ClaimRequirements<MyClaims>;
   /**
    * A role, or a list of roles of which the user must have ANY. The option `rolesClaim` names the claim that
    * contains the roles. Without such a role the response is 403 `not_permitted`. Default: none.

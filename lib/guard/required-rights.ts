@@ -21,7 +21,7 @@ export type ComparableClaim<Value> = unknown extends Value
   : Extract<NonNullable<Value> extends readonly (infer Item)[] ? Item : NonNullable<Value>, ClaimValue>;
 
 /** The requirement for a claim: this value, one of these values, or a function that returns true. */
-export type ClaimDemand<Value, All> =
+export type ClaimRequirement<Value, All> =
   | ComparableClaim<Value>
   | readonly ComparableClaim<Value>[]
   | ((value: Value | undefined, claims: All) => boolean);
@@ -30,14 +30,14 @@ export type ClaimDemand<Value, All> =
  * The claims for which there can be requirements: any claim, or, if the application declares its claims,
  * those and the standard ones.
  */
-export type DemandableClaims<MyClaims> = Claims extends MyClaims
+export type RequirableClaims<MyClaims> = Claims extends MyClaims
   ? Claims
   : { [Name in keyof Claims as string extends Name ? never : Name]: Claims[Name] } & MyClaims;
 
 /** Requirements by the name of the claim. All of them must be met. */
-export type ClaimDemands<MyClaims = Claims> = {
-  readonly [Name in keyof DemandableClaims<MyClaims>]?: ClaimDemand<
-    DemandableClaims<MyClaims>[Name],
+export type ClaimRequirements<MyClaims = Claims> = {
+  readonly [Name in keyof RequirableClaims<MyClaims>]?: ClaimRequirement<
+    RequirableClaims<MyClaims>[Name],
     Claims & MyClaims
   >;
 };
@@ -45,7 +45,7 @@ export type ClaimDemands<MyClaims = Claims> = {
 /** The rights that a guard requires of a signed-in user. */
 export interface RequiredRights<MyClaims = Claims> {
   readonly scope?: SpaceSeparated | undefined;
-  readonly claims?: ClaimDemands<MyClaims> | undefined;
+  readonly claims?: ClaimRequirements<MyClaims> | undefined;
   readonly roles?: string | readonly string[] | undefined;
 }
 
