@@ -6,14 +6,15 @@ import { getFormPageUrl } from "./form-page.js";
 import { describePostedForm } from "./save-form.js";
 import { withSavedForms } from "./saved-forms.js";
 
-/** Whether the session of this request has a form that waits for its user. Does no I/O. */
+/** Returns whether the session of this request has a saved form that waits for its user. Does no I/O. */
 export const hasPendingForm = ({ settings }: RouterContext, req: Request): boolean =>
   readPendingForm(req, settings) !== undefined;
 
 /**
- * Lets a kept form pass that the user has sent: once, however many clicks and processes there are.
+ * Admits a saved form that the user has sent. It passes once, regardless of the number of clicks and of
+ * processes. A request that is not the saved form passes too.
  *
- * @returns whether the request may pass; if not, it was answered
+ * @returns whether the request passes; if not, a response was sent
  * @throws PortalAuthError `session_store_failed`: it is unknown whether the form has arrived before
  */
 export async function admitSavedForm(router: RouterContext, request: RequestContext): Promise<boolean> {
@@ -27,6 +28,7 @@ export async function admitSavedForm(router: RouterContext, request: RequestCont
     redirect(res, 303, getFormPageUrl(router, mount));
     return false;
   }
-  if (arrival === "gone") removePendingForm(req, settings); // not earlier: the browser may send it again
+  // After "first" the id stays in the session, because the browser may send the form again.
+  if (arrival === "gone") removePendingForm(req, settings);
   return true;
 }

@@ -13,15 +13,18 @@ import { readSession } from "../session/request-session.js";
 import { decryptForm, type SavedForm } from "./encrypt-form.js";
 import { type SavedForms, withSavedForms } from "./saved-forms.js";
 
-/** The query of the "do not send" button. The other button posts only fields of the application. */
+/** The query of the button that discards the form. The other button posts only fields of the application. */
 const DISCARD_PARAMETER = "discard";
 
-/** Answers GET /login/form with a page that names the signed-in user, and asks whether to send the kept form. */
+/**
+ * Creates the step for GET /login/form. It sends a page that names the signed-in user and asks whether to
+ * send the saved form.
+ */
 export function createFormStep(router: RouterContext) {
   return async function form({ req, res, mount }: RequestContext): Promise<void> {
     const { pages, settings } = router;
-    const waiting = await loadWaitingForm(router, req, (forms, id) => forms.load(id));
-    if (!waiting)
+    const pendingForm = await loadPendingForm(router, req, (forms, id) => forms.load(id));
+    if (!pendingForm)
       return pages.send(req, res, ({ titles, labels, formGone }) => ({
         kind: "form",
         title: titles.noForm,
@@ -35,53 +38,54 @@ export function createFormStep(router: RouterContext) {
       title: words.titles.sendForm,
       text: insertUserName(words.formQuestion, name),
       actions: [
-        { label: words.labels.sendNow, post, fields: [...new URLSearchParams(waiting.body)] },
+        { label: words.labels.sendNow, post, fields: [...new URLSearchParams(pendingForm.body)] },
         { label: words.labels.doNotSend, post: `${post}?${DISCARD_PARAMETER}`, fields: [] },
       ],
-      footnote: waiting.to,
+      footnote: pendingForm.to,
     });
     await pages.send(req, res, page, setFormResponseHeaders);
   };
 }
 
 /**
- * Answers POST /login/form. The user has posted the form itself. A 307 makes the browser post it again to its own address,
- * where the guard lets it pass once. With the "do not send" button the form is discarded.
+ * Creates the step for POST /login/form, to which the user posts the form from our page. A 307 makes the
+ * browser post it again to its own URL, where the guard admits it once. With the other button the form is
+ * discarded.
  */
 export function createSendFormStep(router: RouterContext) {
   return async function sendForm({ req, res, mount }: RequestContext): Promise<void> {
-    const ask = () => redirect(res, 303, getFormPageUrl(router, mount));
-    if (!isSameOrigin(req.headers, getOrigin(router))) return ask();
+    const redirectToPage = () => redirect(res, 303, getFormPageUrl(router, mount));
+    if (!isSameOrigin(req.headers, getOrigin(router))) return redirectToPage();
     if (readQuery(req).has(DISCARD_PARAMETER))
       return redirect(res, 303, await discardForm(router, req, mount));
-    const waiting = await loadWaitingForm(router, req, (forms, id) => forms.loadForRedirect(id));
-    if (waiting) redirect(res, 307, waiting.to, setFormResponseHeaders);
-    else ask(); // that page says that there is no form
+    const pendingForm = await loadPendingForm(router, req, (forms, id) => forms.loadForRedirect(id));
+    if (pendingForm) redirect(res, 307, pendingForm.to, setFormResponseHeaders);
+    else redirectToPage(); // the page reports that there is no form
   };
 }
 
-/** Returns the address of our page, as the browser sees it. */
+/** Returns the URL of our page, as the browser sees it. */
 export const getFormPageUrl = ({ settings }: RouterContext, mount: string): string =>
   getRouteUrl(settings, mount, String(settings.routes.form));
 
 /** Returns the form that waits for the user of this request. A form that cannot be decrypted is discarded. */
-async function loadWaitingForm(
+async function loadPendingForm(
   router: RouterContext,
   req: Request,
-  ask: (forms: SavedForms, id: string) => Promise<string | undefined>,
+  load: (forms: SavedForms, id: string) => Promise<string | undefined>,
 ): Promise<SavedForm | undefined> {
   const { settings } = router;
   const pending = readSession(req, settings) && readPendingForm(req, settings);
   if (!pending) return undefined;
   const { id } = pending;
-  const encrypted = await withSavedForms(req, settings, (forms) => ask(forms, id));
+  const encrypted = await withSavedForms(req, settings, (forms) => load(forms, id));
   if (encrypted === undefined) return undefined;
   const form = decryptForm(router, id, encrypted);
   if (!form) await removeForm(router, req, id);
   return form;
 }
 
-/** Discards the form, and returns the page for its user. */
+/** Discards the form, and returns the URL of the page for its user. */
 async function discardForm(router: RouterContext, req: Request, mount: string): Promise<string> {
   const startPageUrl = getStartPage(router.settings, mount);
   const pending = readPendingForm(req, router.settings);
@@ -95,12 +99,15 @@ async function removeForm({ settings }: RouterContext, req: Request, id: string)
   removePendingForm(req, settings);
 }
 
-/** Adds the name of the user, also to words of the application that omit it: the user must see who is signed in. */
+/**
+ * Inserts the name of the user. It is appended to a text of the application that has no `{name}`, because the
+ * user must see who is signed in.
+ */
 const insertUserName = (question: string, name: string): string =>
   question.includes("{name}") ? question.replaceAll("{name}", () => name) : `${question} ${name}`;
 
 /** Returns the first name that the claims have. */
 function getUserName({ name, preferred_username, nickname, email, sub }: Partial<Claims> = {}): string {
   const names: unknown[] = [name, preferred_username, nickname, email, sub];
-  return names.find((one): one is string => typeof one === "string" && one !== "") ?? "";
+  return names.find((value): value is string => typeof value === "string" && value !== "") ?? "";
 }

@@ -2,27 +2,27 @@ import type { KeepFormSettings } from "./save-form.js";
 
 /** Options of `requireAuth({ keepForm })`. */
 export interface KeepFormOptions {
-  /** The longest body that is kept, in bytes: 1 to 1048576. Default 65536. */
+  /** The maximum size of a body that is saved, in bytes: 1 to 1048576. Default 65536. */
   maxBytes?: number;
 }
 
 const DEFAULT_MAX_BYTES = 64 * 1024;
-/** A limit, because the whole form is sent back in a page. */
+/** The largest allowed `maxBytes`. The whole form is sent back in a page. */
 const LARGEST_MAX_BYTES = 1024 * 1024;
 
 /**
- * Resolves the option `keepForm`. Returns undefined if no form is kept.
+ * Resolves the option `keepForm`. Returns undefined if forms are not saved.
  *
  * @throws TypeError for an invalid limit or an unknown option
  */
 export function resolveKeepForm(
-  given: boolean | KeepFormOptions,
+  keepForm: boolean | KeepFormOptions,
   getReturnTo: KeepFormSettings["getReturnTo"],
 ): KeepFormSettings | undefined {
-  if (given === false) return undefined;
+  if (keepForm === false) return undefined;
   const { maxBytes = DEFAULT_MAX_BYTES, ...unknown } =
-    given === true ? {} : (Object(given) as KeepFormOptions);
-  const isValidType = typeof given === "boolean" || (typeof given === "object" && given !== null);
+    keepForm === true ? {} : (Object(keepForm) as KeepFormOptions);
+  const isValidType = typeof keepForm === "boolean" || (typeof keepForm === "object" && keepForm !== null);
   if (
     !isValidType ||
     Object.keys(unknown).length > 0 ||

@@ -19,29 +19,33 @@ import { createSlidingWindowLimit } from "./sliding-window-limit.js";
 
 /** The resolved option `keepForm` of a guard. */
 export interface KeepFormSettings {
-  /** The guard keeps no longer body. */
+  /** The maximum size of a body that is saved, in bytes. */
   readonly maxBytes: number;
-  /** Returns the page for a user who does not send the form. Default: the page of the form. */
+  /** Returns the page for a user who discards the form. Default: the page of the form. */
   readonly getReturnTo: ((req: Request) => string) | undefined;
 }
 
-/** All forms that one process keeps at the same time, so that strangers cannot fill the store. */
+/** The limit for all forms that one process stores at a time, so that attackers cannot fill the store. */
 const MAX_STORED_BYTES = 16 * 1024 * 1024;
 const consumeBytes = createSlidingWindowLimit(MAX_STORED_BYTES, FORM_LIFE_MS);
 const warnLimitReached = onceAMinute((log: Log) => log.warn(LIMIT_REACHED_WARNING));
 const warnRouteOff = onceAMinute((log: Log) => log.warn(ROUTE_OFF_WARNING));
 
 const ROUTE_OFF_WARNING =
-  "requireAuth({ keepForm }) keeps nothing while routes.form is false: give it a path, or omit keepForm. A form that is posted without a login gets 401.";
+  "requireAuth({ keepForm }) cannot save forms because routes.form is false. " +
+  "Set routes.form to a path, or omit keepForm. A form that is posted without a login gets 401.";
 
 const LIMIT_REACHED_WARNING =
-  "requireAuth({ keepForm }) keeps no more forms for now: this process has put 16 MiB of them into the session store within ten minutes. Meanwhile a form that is posted without a login gets 401.";
+  "requireAuth({ keepForm }) saves no more forms for now: " +
+  "this process has saved 16 MiB of forms in the session store within ten minutes. " +
+  "Meanwhile, a form that is posted without a login gets 401.";
 
 /**
- * Keeps a form that a user has posted after the session had ended, and begins a login. Keeps only what a page of this
- * origin has posted in a browser window. Nothing is sent later without the user's consent.
+ * Saves a form that a user has posted after the session had ended, and starts a login. Only a form that a
+ * page of this origin has posted in a browser window is saved. The form is never sent without the user's
+ * consent.
  *
- * @returns whether the request was answered; if not, nothing was kept
+ * @returns whether a response was sent; if not, nothing was saved
  */
 export async function saveForm(
   router: RouterContext,
@@ -49,7 +53,7 @@ export async function saveForm(
   { maxBytes, getReturnTo }: KeepFormSettings,
   requiredStrength: RequiredStrength = {},
 ): Promise<boolean> {
-  const { req } = request;
+  const { req, res, mount } = request;
   if (router.settings.routes.form === false) warnRouteOff(router.log);
   const posted = describePostedForm(router, request);
   if (!posted || !isPostedByOwnPage(router, req)) return false;
@@ -61,20 +65,15 @@ export async function saveForm(
     await router.getProvider(); // first, so that nothing is stored if the provider is down
     const id = await storeForm(router, req, posted, body);
     if (id === undefined) return false;
-    await startLogin(router, request, { returnTo: returnTo, ...requiredStrength }, { form: id });
+    await startLogin(router, request, { returnTo, ...requiredStrength }, { form: id });
   } catch (error) {
-    await sendErrorResponse(
-      req,
-      request.res,
-      error,
-      offerLogin(router, request.mount, returnTo, requiredStrength),
-    );
+    await sendErrorResponse(req, res, error, offerLogin(router, mount, returnTo, requiredStrength));
   }
   return true;
 }
 
 /**
- * Returns what is known of a form before its body is read. Undefined if a browser cannot be redirected to its address.
+ * Describes a form before its body is read. Returns undefined if a browser cannot be redirected to its URL.
  */
 export function describePostedForm(
   { settings }: RouterContext,
@@ -85,10 +84,11 @@ export function describePostedForm(
   return { to, length: Number(req.headers["content-length"]) };
 }
 
-/** Whether a page of this origin has posted, and its window waits for the answer. */
+/** Returns whether a page of this origin has posted, in a window that shows the response. */
 function isPostedByOwnPage(router: RouterContext, req: Request): boolean {
   const { settings } = router;
-  const isWindow = (req.headers["sec-fetch-dest"] ?? "document") === "document"; // providers refuse to show their login in a frame
+  // A frame does not count: providers do not let a frame show their login page.
+  const isWindow = (req.headers["sec-fetch-dest"] ?? "document") === "document";
   return (
     settings.routes.form !== false &&
     req.method === "POST" &&
@@ -98,7 +98,7 @@ function isPostedByOwnPage(router: RouterContext, req: Request): boolean {
   );
 }
 
-/** Stores a form. Resolves to its id; undefined if it was not stored. */
+/** Stores a form. Resolves to its id, or to undefined if it could not be stored. */
 async function storeForm(
   router: RouterContext,
   req: Request,

@@ -7,42 +7,48 @@ import { wrapStoreFailure } from "../store/wrap-store-failure.js";
 import { parseJsonObject } from "../util/parse-json-object.js";
 import { sha256 } from "../util/sha256.js";
 
-/** What is known of a posted form before its body is read. */
+/** Describes a posted form before its body is read. */
 export interface PostedForm {
+  /** The URL that the form was posted to: a path of this site. */
   readonly to: string;
-  /** Of the body, in bytes. */
+  /** The length of the body in bytes. NaN if the request does not state it. */
   readonly length: number;
 }
 
 /**
- * What a posted form is: the kept form for the first time, the kept form again, or another form; or no form
- * is kept any more.
+ * The kind of a posted form:
+ *
+ * - `first`: the saved form, for the first time
+ * - `again`: the saved form, once more
+ * - `other`: another form
+ * - `gone`: there is no saved form any more
  */
 export type Arrival = "first" | "again" | "other" | "gone";
 
-/** How long a form is kept, in milliseconds. */
+/** How long a form is stored, in milliseconds. */
 export const FORM_LIFE_MS = 10 * 60_000;
 /**
- * How long it is remembered that a form has arrived. A browser that was redirected once more is there by
- * then.
+ * How long it is remembered that a form has arrived, in milliseconds. That is enough time for a browser that
+ * was redirected once more.
  */
 const ARRIVED_LIFE_MS = 60_000;
 
 interface StoredForm {
-  /** Absent once it has arrived. */
+  /** The encrypted form. Omitted after it has arrived. */
   readonly sealed?: string | undefined;
-  /** The hash of what is seen of it. */
+  /** The hash of its PostedForm. */
   readonly posted: string;
-  /** How many times a browser was sent on to its address, and has not come there. */
+  /** The number of redirects to its URL that no browser has followed yet. */
   readonly under_way: number;
 }
 
 const WRITTEN = { outcome: undefined };
 
 /**
- * Forms that wait until the user has logged in, beside the logins. A click releases a form, and the form
- * counts as sent when the browser has brought it to its address. So a second click, which cancels the first,
- * loses nothing, and only one of all that arrive passes.
+ * Stores forms that wait until the user has signed in, in the store of the sessions. A click on our page
+ * releases a form. The form counts as sent when the browser has posted it to its URL. A second click cancels
+ * the first request in the browser. In that case the form is not lost. Only one of the requests that arrive
+ * passes.
  */
 export class SavedForms {
   readonly #records: RecordStore;
@@ -51,21 +57,23 @@ export class SavedForms {
     this.#records = records;
   }
 
+  /** Stores an encrypted form. */
   async save(id: string, posted: PostedForm, sealed: string): Promise<void> {
     const content: StoredForm = { sealed, posted: hashPostedForm(posted), under_way: 0 };
     await this.#records.create(toRecordKey(id), JSON.stringify(content), FORM_LIFE_MS);
   }
 
-  /** Returns the form, if it has not arrived. It is kept for as long again. */
+  /** Returns the encrypted form unless it has arrived. It is then stored for another ten minutes. */
   load(id: string): Promise<string | undefined> {
     return this.#loadAndExtend(id, 0);
   }
 
-  /** Returns the form for a browser that is redirected to its address. */
+  /** Returns the encrypted form, and records that the browser is redirected to its URL. */
   loadForRedirect(id: string): Promise<string | undefined> {
     return this.#loadAndExtend(id, 1);
   }
 
+  /** Classifies a posted form, and records its arrival if it is the saved one. */
   async recordArrival(id: string, posted: PostedForm): Promise<Arrival> {
     let arrival: Arrival = "gone";
     await this.#update(id, (content) => {
@@ -76,22 +84,23 @@ export class SavedForms {
     return arrival;
   }
 
+  /** Removes a form. */
   async remove(id: string): Promise<void> {
     await this.#records.remove(toRecordKey(id));
   }
 
-  async #loadAndExtend(id: string, more: 0 | 1): Promise<string | undefined> {
+  async #loadAndExtend(id: string, redirects: 0 | 1): Promise<string | undefined> {
     let sealed: string | undefined;
     await this.#update(id, (content) => {
       sealed = content?.sealed;
       return content && sealed !== undefined
-        ? { ...content, under_way: content.under_way + more }
+        ? { ...content, under_way: content.under_way + redirects }
         : undefined;
     });
     return sealed;
   }
 
-  /** @param change may be called several times; undefined leaves the form as it is */
+  /** @param change may be called several times; returns undefined if the form stays as it is */
   async #update(
     id: string,
     change: (content: StoredForm | undefined) => StoredForm | undefined,
@@ -101,13 +110,13 @@ export class SavedForms {
       const next = change(stored && parseStoredForm(stored.text));
       if (!next || !stored) return WRITTEN;
       const lifeMs = next.sealed === undefined ? ARRIVED_LIFE_MS : FORM_LIFE_MS;
-      const isWritten = await this.#records.replace(
+      const isReplaced = await this.#records.replace(
         toRecordKey(id),
         stored.version,
         JSON.stringify(next),
         lifeMs,
       );
-      return isWritten ? WRITTEN : undefined;
+      return isReplaced ? WRITTEN : undefined;
     });
   }
 }
@@ -115,8 +124,8 @@ export class SavedForms {
 const toRecordKey = (id: string): string => `f:${sha256(id)}`;
 
 /**
- * A form that we did not redirect, or that has arrived already, is another one: perhaps the same, filled in
- * once more.
+ * Classifies a posted form. Without an open redirect it is another form, perhaps with the same content: the
+ * user has filled it in again.
  */
 function classifyArrival({ sealed, posted: postedHash, under_way }: StoredForm, posted: PostedForm): Arrival {
   if (under_way < 1 || postedHash !== hashPostedForm(posted)) return "other";
@@ -125,7 +134,7 @@ function classifyArrival({ sealed, posted: postedHash, under_way }: StoredForm, 
 
 const hashPostedForm = ({ to, length }: PostedForm): string => sha256(`${length} ${to}`);
 
-/** Others may write to the store. */
+/** Parses a record. Returns undefined for invalid content, because others may write to the store. */
 function parseStoredForm(text: string): StoredForm | undefined {
   const { sealed, posted, under_way } = Object(parseJsonObject(text)) as Partial<StoredForm>;
   if (typeof posted !== "string" || typeof under_way !== "number") return undefined;
@@ -133,18 +142,18 @@ function parseStoredForm(text: string): StoredForm | undefined {
 }
 
 /**
- * Works with the forms that are kept where this request's login is kept.
+ * Calls a function with the saved forms in the store that contains the session of this request.
  *
  * @throws PortalAuthError `session_store_failed`, `session_missing`
  */
 export async function withSavedForms<T>(
-  on: Request,
+  req: Request,
   instance: PortalAuthInstance,
-  work: (forms: SavedForms) => Promise<T>,
+  task: (forms: SavedForms) => Promise<T>,
 ): Promise<T> {
-  const forms = new SavedForms(getRecords(on, instance));
+  const forms = new SavedForms(getRecords(req, instance));
   try {
-    return await work(forms);
+    return await task(forms);
   } catch (cause) {
     throw wrapStoreFailure("form", cause);
   }

@@ -7,23 +7,24 @@ import type { PortalSession } from "../session/login-record.js";
 import { getSecondsLeft, readSession } from "../session/request-session.js";
 
 /**
- * GET /session: what the pages of the application may know of the login, to tell the person in time that it ends. It asks
- * the portal nothing, and is no use of the session: a page that asks again and again keeps nobody logged in.
+ * Creates the step for GET /session. It sends what the pages of the application may know of the login, so
+ * that they can warn the user before it ends. It sends no request to the provider. It does not count as
+ * activity, so polling does not extend the session.
  */
 export function createStatusStep(router: RouterContext) {
   return async function status({ req, res }: RequestContext): Promise<void> {
-    const login = readSession(req, router.settings);
-    const body = login ? createStatus(router, req, login) : { isAuthenticated: false };
+    const session = readSession(req, router.settings);
+    const body = session ? createStatus(router, req, session) : { isAuthenticated: false };
     ignoreSessionActivity(req);
     setResponseHeaders(res);
     send(res, "application/json", JSON.stringify(body));
   };
 }
 
-const createStatus = ({ settings }: RouterContext, req: RequestContext["req"], login: PortalSession) => ({
+const createStatus = ({ settings }: RouterContext, req: RequestContext["req"], session: PortalSession) => ({
   isAuthenticated: true,
-  claims: selectClaims(settings.sessionClaims, login.claims),
-  expires_in: getSecondsLeft(req, settings, login),
+  claims: selectClaims(settings.sessionClaims, session.claims),
+  expires_in: getSecondsLeft(req, settings, session),
 });
 
 const selectClaims = (names: readonly string[], claims: Claims): Partial<Claims> =>

@@ -22,37 +22,37 @@ const BODY = "item=tea&item=cups+%26+%22saucers%22&note=two%0D%0Alines+%E8%8C%B6
 const URLENCODED = "application/x-www-form-urlencoded";
 
 interface Shop extends World {
-  /** What the app's handler got, in order. */
+  /** The bodies that the handler of the app received, in order. */
   readonly orders: string[];
-  /** Posts the form as a page of the app does. */
+  /** Posts the form as a page of the app does, and returns the response. */
   post(body?: string, ask?: Ask): Promise<Answer>;
-  /** The same, and the login that follows: the page that asks. */
+  /** Posts the form, signs in, and returns the page that asks whether to send it. */
   postAndLogIn(body?: string, ask?: Ask): Promise<Answer>;
 }
 
 interface ShopOptions extends WorldOptions {
   guard?: RequireAuthOptions;
-  /** Before the guard. */
+  /** A body parser in front of the guard. */
   parser?: RequestHandler;
 }
 
-/** An app with a guarded form. Its handler keeps the body as it came. */
+/** Starts an app with a guarded form. Its handler records each body exactly as it arrived. */
 async function startShop({
   guard = { keepForm: true },
   parser,
   after,
-  ...given
+  ...worldOptions
 }: ShopOptions = {}): Promise<Shop> {
   const orders: string[] = [];
   const world = await startWorld({
-    ...given,
+    ...worldOptions,
     after: (app) => {
-      const take: RequestHandler = (req, res) => {
+      const recordOrder: RequestHandler = (req, res) => {
         orders.push(typeof req.body === "string" ? req.body : JSON.stringify(req.body));
-        res.send("taken");
+        res.send("order received");
       };
-      const before = parser ? [parser] : [];
-      app.post("/orders", ...before, requireAuth(guard), express.text({ type: URLENCODED }), take);
+      const parsers = parser ? [parser] : [];
+      app.post("/orders", ...parsers, requireAuth(guard), express.text({ type: URLENCODED }), recordOrder);
       app.all("/thing", requireAuth(guard), (_req, res) => void res.send("in"));
       app.get("/test/session", (req, res) => void res.json(req.session));
       after?.(app);
@@ -74,49 +74,50 @@ async function startShop({
     async postAndLogIn(body, ask) {
       const answer = await post(body, ask);
       expect(answer.status).toBe(200);
-      const callback = await browser.loginUntilCallback(wayOn(answer));
+      const callback = await browser.loginUntilCallback(getRefreshUrl(answer));
       const page = await browser.visit(callback, { site: "cross-site" });
-      const again = wayOn(page); // of a session that is Strict: led by our own page
-      return again ? browser.visit(new URL(again, page.url), { site: "same-origin" }) : page;
+      // With a SameSite=Strict session the callback sends our own page, which reloads.
+      const nextUrl = getRefreshUrl(page);
+      return nextUrl ? browser.visit(new URL(nextUrl, page.url), { site: "same-origin" }) : page;
     },
   };
 }
 
-/** Where a page goes on to by itself. */
-const wayOn = ({ headers }: Answer): string => {
+/** Returns the URL of the Refresh header, or an empty string. */
+const getRefreshUrl = ({ headers }: Answer): string => {
   const [, to = ""] = /^0; url=(.+)$/.exec(String(headers["refresh"])) ?? [];
   return to;
 };
 
-const unescaped = (text: string) =>
+const unescapeHtml = (text: string) =>
   text.replace(
     /&(lt|gt|quot|amp|#39);/g,
-    (_whole, name) => ({ lt: "<", gt: ">", quot: '"', amp: "&" })[String(name)] ?? "'",
+    (_match, name) => ({ lt: "<", gt: ">", quot: '"', amp: "&" })[String(name)] ?? "'",
   );
 
-/** The buttons of a page: where each posts to, and what. */
-function buttonsOf({ body, url }: Answer) {
+/** Returns the buttons of a page, with the URL and the fields that each posts. */
+function getButtons({ body, url }: Answer) {
   const forms = [
     ...body.matchAll(/<form method="post" action="([^"]+)">(.*?)<button class="button">([^<]+)</gs),
   ];
   return forms.map(([, action = "", inner = "", label]) => ({
     label,
-    to: new URL(unescaped(action), url),
+    to: new URL(unescapeHtml(action), url),
     form: new URLSearchParams(
       [...inner.matchAll(/name="([^"]*)" value="([^"]*)"/g)].map(
-        ([, ...pair]) => pair.map(unescaped) as [string, string],
+        ([, ...pair]) => pair.map(unescapeHtml) as [string, string],
       ),
     ),
   }));
 }
 
-type Button = ReturnType<typeof buttonsOf>[number];
+type Button = ReturnType<typeof getButtons>[number];
 
 const press = (browser: Browser, { to, form }: Button, ask: Ask = {}) =>
   browser.navigate(to, { method: "POST", form, site: "same-origin", ...ask });
 
-/** Presses a button, and repeats the POST where that is wanted: as a browser does. */
-async function send(browser: Browser, button: Button): Promise<Answer> {
+/** Presses a button and follows the redirect. A 307 repeats the POST, as in a browser. */
+async function pressAndFollow(browser: Browser, button: Button): Promise<Answer> {
   const answer = await press(browser, button);
   const to = new URL(answer.headers.location ?? "", answer.url);
   return answer.status === 307
@@ -124,7 +125,8 @@ async function send(browser: Browser, button: Button): Promise<Answer> {
     : browser.navigate(to, { site: "same-origin" });
 }
 
-const first = (page: Answer): Button => buttonsOf(page)[0] as Button;
+const getSendButton = (page: Answer): Button => getButtons(page)[0] as Button;
+const getDiscardButton = (page: Answer): Button => getButtons(page)[1] as Button;
 const GONE = "No form to submit";
 
 const ownSession: WorldOptions["before"] = (app: Express) =>
@@ -133,7 +135,7 @@ const ownSession: WorldOptions["before"] = (app: Express) =>
 describe.each<[string, WorldOptions]>([
   ["our session", {}],
   ["our session, in Express 4", { express: 4 }],
-  ["our session that is Strict", { options: { sameSite: "strict" } }],
+  ["our session with SameSite=Strict", { options: { sameSite: "strict" } }],
   ["the app's own session", { before: ownSession }],
   ["the app's own session, in Express 4", { before: ownSession, express: 4 }],
   [
@@ -143,58 +145,62 @@ describe.each<[string, WorldOptions]>([
         app.use(session({ secret: "s", resave: false, saveUninitialized: false, unset: "destroy" })),
     },
   ],
-])("with %s", (_whose, given) => {
-  test("a form is kept, asked about after the login, and sent once, with the very same body", async () => {
-    const shop = await startShop(given);
+])("with %s", (_session, worldOptions) => {
+  test("a form is saved, the user is asked after the login, and the same body is sent once", async () => {
+    const shop = await startShop(worldOptions);
     const page = await shop.postAndLogIn();
     expect([page.status, page.url]).toEqual([200, `${shop.url}/login/form`]);
     expect(page.body).toContain("<h1>Submit your form?</h1>");
     expect(page.body).toContain("You are now signed in as amara-okafor.");
-    expect(buttonsOf(page).map(({ label }) => label)).toEqual(["Submit the form", "Discard the form"]);
-    expect(shop.orders).toEqual([]); // nothing by itself
-    expect((await send(shop.browser, first(page))).body).toBe("taken");
+    expect(getButtons(page).map(({ label }) => label)).toEqual(["Submit the form", "Discard the form"]);
+    expect(shop.orders).toEqual([]); // nothing is sent without a click
+    expect((await pressAndFollow(shop.browser, getSendButton(page))).body).toBe("order received");
     expect(shop.orders).toEqual([BODY]);
-    expect((await send(shop.browser, first(page))).body).toContain(GONE);
+    expect((await pressAndFollow(shop.browser, getSendButton(page))).body).toContain(GONE);
     expect((await shop.browser.navigate(page.url)).body).toContain(GONE);
     expect(shop.orders).toEqual([BODY]);
     expect((await shop.me()).isAuthenticated).toBe(true);
   });
 
-  test("it is not sent by who does not want it, who comes back to the page that it was on", async () => {
-    const shop = await startShop(given);
+  test("a discarded form is not sent, and the user returns to its page", async () => {
+    const shop = await startShop(worldOptions);
     const page = await shop.postAndLogIn();
-    const [now, not] = buttonsOf(page) as [Button, Button];
-    const answer = await press(shop.browser, not);
+    const answer = await press(shop.browser, getDiscardButton(page));
     expect([answer.status, answer.headers.location]).toEqual([303, "/orders/new?of=today"]);
-    expect((await send(shop.browser, now)).body).toContain(GONE);
+    expect((await pressAndFollow(shop.browser, getSendButton(page))).body).toContain(GONE);
     expect(shop.orders).toEqual([]);
   });
 
-  test("a second click loses nothing, and sends nothing twice", async () => {
-    const shop = await startShop(given);
+  test("after a second click the form is not lost and is sent only once", async () => {
+    const shop = await startShop(worldOptions);
     const page = await shop.postAndLogIn();
-    const button = first(page);
-    // the first click is overtaken by the second, and its redirect never followed
+    const button = getSendButton(page);
+    // The second click cancels the first, whose redirect is never followed.
     expect((await press(shop.browser, button)).status).toBe(307);
     expect((await shop.browser.navigate(page.url)).body).toContain("Submit the form");
-    const answers = await Promise.all([1, 2, 3].map(() => send(shop.browser, button)));
+    const answers = await Promise.all([1, 2, 3].map(() => pressAndFollow(shop.browser, button)));
     expect(shop.orders).toEqual([BODY]);
-    expect(answers.filter(({ body }) => body === "taken")).toHaveLength(1);
-    expect((await send(shop.browser, button)).body).toContain(GONE);
+    expect(answers.filter(({ body }) => body === "order received")).toHaveLength(1);
+    expect((await pressAndFollow(shop.browser, button)).body).toContain(GONE);
   });
 });
 
-describe("the page", () => {
-  test("is not lost by a reload, and the redirect to it neither", async () => {
+describe("the form page", () => {
+  test("survives a reload, of the page and of the callback", async () => {
     const shop = await startShop();
-    const callback = await shop.browser.loginUntilCallback(wayOn(await shop.post()));
+    const callback = await shop.browser.loginUntilCallback(getRefreshUrl(await shop.post()));
     for (const _ of [1, 2]) expect((await shop.browser.visit(callback)).body).toContain("Submit the form");
     expect(
-      (await send(shop.browser, first(await shop.browser.navigate(`${shop.url}/login/form`)))).body,
-    ).toBe("taken");
+      (
+        await pressAndFollow(
+          shop.browser,
+          getSendButton(await shop.browser.navigate(`${shop.url}/login/form`)),
+        )
+      ).body,
+    ).toBe("order received");
   });
 
-  test("says who is signed in as they are called, which may be somebody else, and escapes all of it", async () => {
+  test("shows the name of the signed-in user and escapes everything", async () => {
     const shop = await startShop({
       options: {
         hooks: {
@@ -211,58 +217,54 @@ describe("the page", () => {
     expect(headers["content-security-policy"]).toMatch(/default-src 'none'.*form-action 'self'/);
   });
 
-  test("speaks Chinese, and names the person whatever an app's own words leave out", async () => {
+  test("speaks Chinese, and names the user even if a text of the app omits the name", async () => {
     const shop = await startShop({ options: { languages: { de: { formQuestion: "Formular senden?" } } } });
     const page = await shop.postAndLogIn();
-    const told = async (language: string) =>
+    const getBody = async (language: string) =>
       (await shop.browser.navigate(page.url, { headers: { "accept-language": language } })).body;
-    expect(await told("zh-CN")).toMatch(/要提交表单吗？[\s\S]*amara-okafor[\s\S]*提交表单/);
-    expect(await told("de")).toContain("Formular senden? amara-okafor");
+    expect(await getBody("zh-CN")).toMatch(/要提交表单吗？[\s\S]*amara-okafor[\s\S]*提交表单/);
+    expect(await getBody("de")).toContain("Formular senden? amara-okafor");
   });
 
-  test("is for the session of that login alone, and for nobody who is not logged in", async () => {
+  test("shows no form to other sessions, to a visitor and after the sign-out", async () => {
     const shop = await startShop();
     const page = await shop.postAndLogIn();
     const other = new Browser();
     expect((await other.navigate(page.url)).body).toContain(GONE);
     await other.visit(`${shop.url}/account`);
     expect((await other.navigate(page.url)).body).toContain(GONE);
-    expect((await send(other, first(page))).body).toContain(GONE);
+    expect((await pressAndFollow(other, getSendButton(page))).body).toContain(GONE);
     await shop.browser.navigate(`${shop.url}/logout`, { site: "same-origin" });
-    expect((await send(shop.browser, first(page))).body).toContain(GONE);
+    expect((await pressAndFollow(shop.browser, getSendButton(page))).body).toContain(GONE);
     expect(shop.orders).toEqual([]);
   });
 
-  test("is for nobody whose login has ended, though the app's own session lives on", async () => {
+  test("shows no form after the login has ended, although the app's own session continues", async () => {
     const { clock, later } = createClock();
     const shop = await startShop({ before: ownSession, options: { clock, sessionAbsolute: 300 } });
     const page = await shop.postAndLogIn();
     later(300);
     expect((await shop.browser.navigate(page.url)).body).toContain(GONE);
-    expect((await send(shop.browser, first(page))).body).toContain(GONE);
+    expect((await pressAndFollow(shop.browser, getSendButton(page))).body).toContain(GONE);
     expect(shop.orders).toEqual([]);
   });
 
-  test("does nothing for another site: whoever posts there is asked first", async () => {
+  test("a POST from another site neither sends nor discards the form, but leads to the page", async () => {
     const shop = await startShop();
     const page = await shop.postAndLogIn();
-    const old = { old: true, headers: { origin: "https://evil.example" } };
-    for (const button of buttonsOf(page))
-      for (const ask of [
-        { site: "cross-site" },
-        { site: "same-site" },
-        { site: "none" },
-        old,
-      ] satisfies Ask[]) {
+    const oldBrowser = { old: true, headers: { origin: "https://evil.example" } };
+    const requests: Ask[] = [{ site: "cross-site" }, { site: "same-site" }, { site: "none" }, oldBrowser];
+    for (const button of getButtons(page))
+      for (const ask of requests) {
         const { status, headers } = await press(shop.browser, button, ask);
         expect([status, headers.location]).toEqual([303, "/login/form"]);
       }
     expect((await shop.browser.navigate(page.url)).body).toContain("Submit the form");
-    const own = { old: true, headers: { origin: shop.url } };
-    expect((await press(shop.browser, first(page), own)).status).toBe(307);
+    const ownPage = { old: true, headers: { origin: shop.url } };
+    expect((await press(shop.browser, getSendButton(page), ownPage)).status).toBe(307);
   });
 
-  test("is nothing to HEAD and to who loads ahead", async () => {
+  test("is not sent to HEAD and to a prefetch", async () => {
     const shop = await startShop();
     const { url } = await shop.postAndLogIn();
     expect((await shop.browser.navigate(url, { method: "HEAD" })).status).toBe(204);
@@ -270,27 +272,29 @@ describe("the page", () => {
   });
 });
 
-describe("the way back of who does not send it", () => {
-  const backOf = async (shop: Shop, ask?: Ask) =>
-    (await press(shop.browser, buttonsOf(await shop.postAndLogIn(BODY, ask))[1] as Button)).headers.location;
+describe("discarding the form", () => {
+  const discardAndGetLocation = async (shop: Shop, ask?: Ask) =>
+    (await press(shop.browser, getDiscardButton(await shop.postAndLogIn(BODY, ask)))).headers.location;
 
   test.each<[string, Ask, string]>([
-    ["that tells no page", { headers: { referer: "" } }, "/"],
+    ["that is empty", { headers: { referer: "" } }, "/"],
     ["of another origin", { headers: { referer: "https://evil.example/x" } }, "/"],
-    ["of one that looks alike", { headers: { referer: "http://127.0.0.1:1.evil.example/" } }, "/"],
-  ])("with a Referer %s leads to the root", async (_what, ask, to) => {
-    expect(await backOf(await startShop(), ask)).toBe(to);
+    ["of a similar origin", { headers: { referer: "http://127.0.0.1:1.evil.example/" } }, "/"],
+  ])("with a Referer %s leads to the start page", async (_case, ask, to) => {
+    expect(await discardAndGetLocation(await startShop(), ask)).toBe(to);
   });
 
-  test("is what the guard says, and what onLogin says of that", async () => {
+  test("leads to the returnTo of the guard, and to that of onLogin if it sets one", async () => {
     const guard = { keepForm: true, returnTo: () => "/orders" };
-    expect(await backOf(await startShop({ guard }))).toBe("/orders");
+    expect(await discardAndGetLocation(await startShop({ guard }))).toBe("/orders");
     expect(
-      await backOf(await startShop({ guard, options: { hooks: { onLogin: leadTo("/welcome") } } })),
+      await discardAndGetLocation(
+        await startShop({ guard, options: { hooks: { onLogin: leadTo("/welcome") } } }),
+      ),
     ).toBe("/welcome");
   });
 
-  test("that throws is answered as a failure", async () => {
+  test("a returnTo function that throws causes an error 500 when the form is posted", async () => {
     const returnTo = () => {
       throw new Error("no idea");
     };
@@ -299,26 +303,30 @@ describe("the way back of who does not send it", () => {
   });
 });
 
-describe("a form is kept", () => {
+describe("a form is saved", () => {
   test.each<[string, ShopOptions, string]>([
-    ["of a browser that tells no sites but Origin", {}, BODY],
-    ["that is empty", {}, ""],
+    ["from a browser that sends Origin and no Sec-Fetch-Site", {}, BODY],
+    ["if it is empty", {}, ""],
     [
-      "that express.urlencoded() has read",
+      "if express.urlencoded() has parsed it",
       { parser: express.urlencoded({ extended: false }) },
       "a=1&b=2&b=%E8%8C%B6",
     ],
-    ["that it has read with qs", { parser: express.urlencoded({ extended: true }) }, "a=1&b=2&b=%E8%8C%B6"],
-    ["that express.text() has read", { parser: express.text({ type: URLENCODED }) }, BODY],
-    ["that express.json() has left alone", { parser: express.json() }, BODY],
-    ["as great as is allowed", { guard: { keepForm: { maxBytes: 10 } } }, "a=12345678"],
-  ])("%s", async (what, options, body) => {
+    [
+      "if express.urlencoded() has parsed it with qs",
+      { parser: express.urlencoded({ extended: true }) },
+      "a=1&b=2&b=%E8%8C%B6",
+    ],
+    ["if express.text() has parsed it", { parser: express.text({ type: URLENCODED }) }, BODY],
+    ["if express.json() has ignored it", { parser: express.json() }, BODY],
+    ["with the maximum size", { guard: { keepForm: { maxBytes: 10 } } }, "a=12345678"],
+  ])("%s", async (name, options, body) => {
     const shop = await startShop(options);
-    const old = what.includes("Origin") ? { old: true, headers: { origin: shop.url } } : {};
-    expect(first(await shop.postAndLogIn(body, old)).form.toString()).toBe(body);
+    const ask = name.includes("Origin") ? { old: true, headers: { origin: shop.url } } : {};
+    expect(getSendButton(await shop.postAndLogIn(body, ask)).form.toString()).toBe(body);
   });
 
-  test("with a guard that wants a fresh token, where only a new login helps", async () => {
+  test("by a guard with freshToken if the token cannot be refreshed", async () => {
     const { clock, later } = createClock();
     const shop = await startShop({
       guard: { keepForm: true, freshToken: true },
@@ -326,24 +334,24 @@ describe("a form is kept", () => {
       log: [/refresh_refused/],
     });
     await shop.browser.visit(`${shop.url}/account`);
-    expect((await shop.post()).body).toBe("taken");
+    expect((await shop.post()).body).toBe("order received");
     later(301);
     shop.provider.answerNext("/oauth2/token", (_req, res) =>
       res.writeHead(400, { "content-type": "application/json" }).end('{"error":"invalid_grant"}'),
     );
     const page = await shop.postAndLogIn();
-    expect((await send(shop.browser, first(page))).body).toBe("taken");
+    expect((await pressAndFollow(shop.browser, getSendButton(page))).body).toBe("order received");
     expect(shop.orders).toEqual([BODY, BODY]);
   });
 
-  test("below a mount, and at a route of its own", async () => {
+  test("below a mount path and with another form route", async () => {
     const shop = await startShop({ mount: "/orders", options: { routes: { form: "/sent/on" } } });
     const page = await shop.postAndLogIn();
     expect(page.url).toBe(`${shop.url}/orders/sent/on`);
-    expect((await send(shop.browser, first(page))).body).toBe("taken");
+    expect((await pressAndFollow(shop.browser, getSendButton(page))).body).toBe("order received");
   });
 
-  test("at the portalAuth() of a name, whose session is beside the app's", async () => {
+  test("by a portalAuth() with a name, separate from the session of the default one", async () => {
     let staff: RequestHandler = (_req, _res, next) => next();
     const shop = await startShop({
       guard: { keepForm: true, portal: "staff" },
@@ -365,69 +373,64 @@ describe("a form is kept", () => {
   });
 });
 
-test("a form is not kept where the route is turned off, which is told", async () => {
+test("if the form route is off, forms are not saved, and one warning is logged", async () => {
   const shop = await startShop({ options: { routes: { form: false } }, log: [/routes\.form is false/] });
   for (let n = 0; n < 2; n += 1) expect((await shop.post(BODY)).status).toBe(401);
   expect(shop.log).toHaveLength(1);
 });
 
-describe("a form is not kept, and no login begins", () => {
+describe("a form is not saved, and no login starts,", () => {
   const cases: [string, ShopOptions, string | undefined, Ask][] = [
-    ["where the guard does not say so", { guard: {} }, BODY, {}],
-    ["that another site has posted", {}, BODY, { site: "cross-site" }],
-    ["that another host of this site has posted", {}, BODY, { site: "same-site" }],
-    ["that no page has posted", {}, BODY, { site: "none" }],
+    ["if the guard has no keepForm", { guard: {} }, BODY, {}],
+    ["if another site posts it", {}, BODY, { site: "cross-site" }],
+    ["if another host of this site posts it", {}, BODY, { site: "same-site" }],
+    ["if no page posts it", {}, BODY, { site: "none" }],
     [
-      "that says it is from here by Origin, and by Sec-Fetch-Site that it is not",
+      "if Origin is this site and Sec-Fetch-Site is cross-site",
       {},
       BODY,
       { site: "cross-site", headers: { origin: "SELF" } },
     ],
     [
-      "of an old browser and another origin",
+      "from an old browser with another Origin",
       {},
       BODY,
       { old: true, headers: { origin: "https://evil.example" } },
     ],
-    ["of an old browser that tells no origin", {}, BODY, { old: true }],
-    ["of an old browser with an origin of null", {}, BODY, { old: true, headers: { origin: "null" } }],
+    ["from an old browser without Origin", {}, BODY, { old: true }],
+    ["from an old browser with Origin: null", {}, BODY, { old: true, headers: { origin: "null" } }],
+    ["if a script posts it", {}, BODY, { headers: { "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" } }],
+    ["if a frame posts it", {}, BODY, { headers: { "sec-fetch-dest": "iframe" } }],
+    ["if the method is PUT", {}, BODY, { method: "PUT" }],
+    ["if it may contain files", {}, BODY, { headers: { "content-type": "multipart/form-data; boundary=x" } }],
+    ["if it is too large", { guard: { keepForm: { maxBytes: 10 } } }, "a=123456789", {}],
     [
-      "that a script has posted",
-      {},
-      BODY,
-      { headers: { "sec-fetch-mode": "cors", "sec-fetch-dest": "empty" } },
-    ],
-    ["that a frame has posted", {}, BODY, { headers: { "sec-fetch-dest": "iframe" } }],
-    ["that was put", {}, BODY, { method: "PUT" }],
-    ["that may hold files", {}, BODY, { headers: { "content-type": "multipart/form-data; boundary=x" } }],
-    ["that is too great", { guard: { keepForm: { maxBytes: 10 } } }, "a=123456789", {}],
-    [
-      "that is too great, and read before",
+      "if it is too large and already parsed",
       { guard: { keepForm: { maxBytes: 10 } }, parser: express.urlencoded({ extended: false }) },
       "a=123456789",
       {},
     ],
-    ["that is greater than the default", {}, `a=${"b".repeat(64 * 1024)}`, {}],
+    ["if it is larger than the default limit", {}, `a=${"b".repeat(64 * 1024)}`, {}],
     [
-      "whose body has gone into objects",
+      "if its fields were parsed into objects",
       { parser: express.urlencoded({ extended: true }) },
       "a%5Bb%5D=1",
       {},
     ],
     [
-      "whose body has lost what a list was",
+      "if its fields were parsed into a list",
       { parser: express.urlencoded({ extended: true }) },
       "a%5B%5D=1",
       {},
     ],
-    ["with a field that has no name", {}, "=1", {}],
-    ["with a NUL, which a page cannot hold", {}, "a=%00", {}],
-    ["with a line's end that a page would write otherwise", {}, "a=b%0Ac", {}],
-    ["with another charset", {}, "_charset_=gbk", {}],
-    ["for an address that is too long to come back to", {}, BODY, { headers: { "x-long": "1" } }],
+    ["if a field has no name", {}, "=1", {}],
+    ["if it contains NUL, which a page cannot contain", {}, "a=%00", {}],
+    ["if it contains a line end that a page would change", {}, "a=b%0Ac", {}],
+    ["if its charset is not UTF-8", {}, "_charset_=gbk", {}],
+    ["if its URL is too long to return to", {}, BODY, { headers: { "x-long": "1" } }],
   ];
 
-  test.each(cases)("%s", async (_what, options, body, ask) => {
+  test.each(cases)("%s", async (_case, options, body, ask) => {
     const store = observedStore();
     const shop = await startShop({
       ...options,
@@ -448,7 +451,7 @@ describe("a form is not kept, and no login begins", () => {
     expect(await store.keys("")).toEqual([]);
   });
 
-  test("whose bytes are no UTF-8, or come without a length", async () => {
+  test("if its bytes are not UTF-8 or it has no Content-Length", async () => {
     const shop = await startShop();
     const headers = {
       "sec-fetch-mode": "navigate",
@@ -463,7 +466,7 @@ describe("a form is not kept, and no login begins", () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 401, 401]);
   });
 
-  test("while the portal is down: the person is told so, and nothing is stored", async () => {
+  test("if the provider is down: the user gets an error page, and nothing is stored", async () => {
     const store = observedStore();
     const shop = await startShop({ options: { store }, log: [/portal_unreachable/] });
     shop.provider.goDown();
@@ -472,20 +475,20 @@ describe("a form is not kept, and no login begins", () => {
     expect(body).toContain("/login?returnTo=%2Forders%2Fnew%3Fof%3Dtoday");
   });
 
-  test("while the store is down", async () => {
+  test("if the store is down", async () => {
     const store = observedStore();
     store.fail("create");
     const shop = await startShop({ options: { store }, log: [/session_store_failed/] });
-    const broken = await shop.post();
-    expect([broken.status, shop.log.filter((line) => line.includes("session_store_failed")).length]).toEqual([
+    const answer = await shop.post();
+    expect([answer.status, shop.log.filter((line) => line.includes("session_store_failed")).length]).toEqual([
       401, 1,
     ]);
   });
 
-  test("where too many are kept already, which the log says once", async () => {
+  test("if too many forms are saved already, which is logged once", async () => {
     const shop = await startShop({
       guard: { keepForm: { maxBytes: 1024 * 1024 } },
-      log: [/keeps no more forms/],
+      log: [/saves no more forms/],
     });
     const statuses: number[] = [];
     for (let n = 0; n < 14; n += 1) {
@@ -494,7 +497,7 @@ describe("a form is not kept, and no login begins", () => {
     }
     expect(statuses.indexOf(401)).toBeGreaterThan(8);
     expect(statuses.slice(-2)).toEqual([401, 401]);
-    expect(shop.log.filter((line) => line.includes("keeps no more forms"))).toHaveLength(1);
+    expect(shop.log.filter((line) => line.includes("saves no more forms"))).toHaveLength(1);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 600_001 });
     try {
       expect((await shop.post()).status).toBe(200);
@@ -511,63 +514,63 @@ async function rawPost(
 ): Promise<{ status: number }> {
   const { request } = await import("node:http");
   return new Promise((resolve, reject) => {
-    const asked = request(`${url}/orders`, { method: "POST", headers }, (answer) => {
+    const outgoing = request(`${url}/orders`, { method: "POST", headers }, (answer) => {
       answer.resume().on("end", () => resolve({ status: answer.statusCode ?? 0 }));
     });
-    asked.on("error", reject);
-    asked.end(body);
+    outgoing.on("error", reject);
+    outgoing.end(body);
   });
 }
 
-describe("what is stored", () => {
-  async function start(given: ShopOptions = {}) {
-    const store = observedStore(given.options?.clock);
-    const shop = await startShop({ ...given, options: { store, ...given.options } });
+describe("a stored form", () => {
+  async function start(shopOptions: ShopOptions = {}) {
+    const store = observedStore(shopOptions.options?.clock);
+    const shop = await startShop({ ...shopOptions, options: { store, ...shopOptions.options } });
     const read = async (key: string) => {
       const { version, text } = (await store.read(key)) ?? {};
       const content: { sealed?: string } | undefined = text === undefined ? undefined : JSON.parse(text);
       return { key, version, content };
     };
     const readAll = async () => Promise.all((await store.keys("f:")).map(read));
-    const recordOf = async () => (await readAll())[0] ?? { key: "", version: undefined, content: undefined };
+    const readFirst = async () => (await readAll())[0] ?? { key: "", version: undefined, content: undefined };
     const write = async (content: unknown) => {
-      const { key, version } = await recordOf();
+      const { key, version } = await readFirst();
       await store.replace(key, version ?? 0, JSON.stringify(content));
     };
-    return { ...shop, store, readAll, recordOf, write };
+    return { ...shop, store, readAll, readFirst, write };
   }
 
-  test("says nothing of the form, under a name that says nothing, and the key stands in no answer", async () => {
-    const { postAndLogIn, recordOf, store, browser, url } = await start();
+  test("is encrypted under a hashed key, and no response contains its id", async () => {
+    const { postAndLogIn, readFirst, store, browser, url } = await start();
     await postAndLogIn("password=correct+horse");
-    const { key, content } = await recordOf();
+    const { key, content } = await readFirst();
     expect(key + JSON.stringify(content)).not.toMatch(/correct|horse|orders/);
     const [entry = ""] = await store.keys("s:");
-    const { id: kept } = JSON.parse((await store.readEntry(entry))?.app["portal_form"] ?? "{}");
-    expect(kept).toHaveLength(43);
-    expect(key).not.toContain(kept);
-    for (const answer of browser.answers.filter((one) => one.url.startsWith(url)))
-      expect(JSON.stringify(answer)).not.toContain(kept);
+    const { id } = JSON.parse((await store.readEntry(entry))?.app["portal_form"] ?? "{}");
+    expect(id).toHaveLength(43);
+    expect(key).not.toContain(id);
+    for (const answer of browser.answers.filter((response) => response.url.startsWith(url)))
+      expect(JSON.stringify(answer)).not.toContain(id);
   });
 
-  test("is gone but for a mark when it has arrived, and altogether when it is not wanted", async () => {
-    const { postAndLogIn, recordOf, browser } = await start();
-    await send(browser, first(await postAndLogIn()));
-    expect((await recordOf()).content).not.toHaveProperty("sealed");
+  test("is replaced by a mark after its arrival, and removed when the user discards it", async () => {
+    const { postAndLogIn, readFirst, browser } = await start();
+    await pressAndFollow(browser, getSendButton(await postAndLogIn()));
+    expect((await readFirst()).content).not.toHaveProperty("sealed");
     const other = await start();
-    await press(other.browser, buttonsOf(await other.postAndLogIn())[1] as Button);
-    expect((await other.recordOf()).content).toBeUndefined();
+    await press(other.browser, getDiscardButton(await other.postAndLogIn()));
+    expect((await other.readFirst()).content).toBeUndefined();
   });
 
-  test("that was changed is dropped, and nothing of it told", async () => {
-    const { post, browser, recordOf, write, url } = await start();
-    const callback = await browser.loginUntilCallback(wayOn(await post()));
-    const { content } = await recordOf();
-    const whole = String(content?.sealed);
-    const sealed = whole.slice(0, -10) + (whole.at(-10) === "A" ? "B" : "A") + whole.slice(-9);
+  test("is discarded if it was changed, and nothing of it is shown", async () => {
+    const { post, browser, readFirst, write, url } = await start();
+    const callback = await browser.loginUntilCallback(getRefreshUrl(await post()));
+    const { content } = await readFirst();
+    const original = String(content?.sealed);
+    const sealed = original.slice(0, -10) + (original.at(-10) === "A" ? "B" : "A") + original.slice(-9);
     await write({ ...content, sealed });
     expect((await browser.visit(callback)).body).toContain(GONE);
-    expect((await recordOf()).content).toBeUndefined();
+    expect((await readFirst()).content).toBeUndefined();
     expect(await (await browser.fetch(`${url}/test/session`)).body).not.toContain("portal_form");
   });
 
@@ -577,34 +580,34 @@ describe("what is stored", () => {
     { posted: "x", under_way: "1" },
     { posted: 1, under_way: 1, sealed: "x" },
     { posted: "x", under_way: 0, sealed: 2 },
-  ])("that is none of ours is none: %j", async (content) => {
+  ])("is ignored if its record is invalid: %j", async (content) => {
     const { post, browser, write } = await start();
-    const callback = await browser.loginUntilCallback(wayOn(await post()));
+    const callback = await browser.loginUntilCallback(getRefreshUrl(await post()));
     await write(content);
     expect((await browser.visit(callback)).body).toContain(GONE);
   });
 
-  test("of another form opens nothing in its place", async () => {
-    const { post, browser, recordOf, write, readAll } = await start();
-    const callback = await browser.loginUntilCallback(wayOn(await post()));
-    const mine = await recordOf();
+  test("cannot be replaced by the stored form of another session", async () => {
+    const { post, browser, readFirst, write, readAll } = await start();
+    const callback = await browser.loginUntilCallback(getRefreshUrl(await post()));
+    const own = await readFirst();
     const other = new Browser();
     await other.navigate(`${new URL(callback).origin}/orders`, {
       method: "POST",
       site: "same-origin",
       form: { amount: "1000000" },
     });
-    const theirs = (await readAll()).find(({ key }) => key !== mine.key);
-    expect(theirs?.content?.sealed).toBeDefined();
-    await write({ ...mine.content, sealed: theirs?.content?.sealed });
+    const foreign = (await readAll()).find(({ key }) => key !== own.key);
+    expect(foreign?.content?.sealed).toBeDefined();
+    await write({ ...own.content, sealed: foreign?.content?.sealed });
     expect((await browser.visit(callback)).body).toContain(GONE);
   });
 
-  test("by a secret that is no longer the first still opens", async () => {
+  test("can be decrypted after a new secret was added in front", async () => {
     const { app, post, browser, store, provider, url } = await start();
-    const callback = await browser.loginUntilCallback(wayOn(await post()));
-    // the process is replaced by one with a new secret in front
-    const later = portalAuth({
+    const callback = await browser.loginUntilCallback(getRefreshUrl(await post()));
+    // The next process has a new secret in front of the old one.
+    const nextInstance = portalAuth({
       issuer: provider.issuer,
       profile: "tencent-ciam",
       clientId: CLIENT_ID,
@@ -615,11 +618,11 @@ describe("what is stored", () => {
     });
     const stack = (app as unknown as { router: { stack: { handle: unknown }[] } }).router.stack;
     const layer = stack.find(({ handle }) => handle instanceof Function && "explain" in handle);
-    if (layer) layer.handle = later;
+    if (layer) layer.handle = nextInstance;
     expect((await browser.visit(callback)).body).toContain("Submit the form");
   });
 
-  test("is kept for ten minutes, and for as long again from when it was shown", async () => {
+  test("expires ten minutes after it was saved or last shown", async () => {
     const { clock, later } = createClock();
     const { postAndLogIn, browser } = await start({ options: { clock } });
     const { url } = await postAndLogIn();
@@ -631,21 +634,23 @@ describe("what is stored", () => {
     expect((await browser.navigate(url)).body).toContain(GONE);
   });
 
-  test("that cannot be written lets nothing arrive, and nothing be lost", async () => {
+  test("is neither sent nor lost while the store cannot write", async () => {
     const store = observedStore();
     const shop = await startShop({ options: { store }, log: [/session_store_failed/] });
     const page = await shop.postAndLogIn();
-    const button = first(page);
+    const button = getSendButton(page);
     const { headers } = await press(shop.browser, button);
     store.fail("replace");
     const answer = await press(shop.browser, { ...button, to: new URL(headers.location ?? "", shop.url) });
     expect([answer.status, shop.orders]).toEqual([503, []]);
     expect((await press(shop.browser, button)).status).toBe(503);
     store.recover();
-    expect((await send(shop.browser, first(await shop.browser.navigate(page.url)))).body).toBe("taken");
+    expect(
+      (await pressAndFollow(shop.browser, getSendButton(await shop.browser.navigate(page.url)))).body,
+    ).toBe("order received");
   });
 
-  test("is no key that an application can hand over", async () => {
+  test("has a session key that onLogin cannot set", async () => {
     const options = {
       hooks: {
         onLogin: ({ session }: { session: object }) => void Object.assign(session, { portal_form: {} }),
@@ -657,7 +662,7 @@ describe("what is stored", () => {
   });
 
   test.each([{ id: 1, back: 2 }, "text", null, { id: "x", back: "//evil.example" }])(
-    "is not believed where an application has written it: %j",
+    "is ignored if the application has written an invalid session key: %j",
     async (planted) => {
       const shop = await startShop({
         after: (app) =>
@@ -675,44 +680,45 @@ describe("what is stored", () => {
       };
       expect((await press(shop.browser, button)).headers.location).toBe("/");
       await shop.browser.fetch(`${shop.url}/test/plant`);
-      expect((await shop.post()).body).toBe("taken");
+      expect((await shop.post()).body).toBe("order received");
     },
   );
 });
 
-describe("meanwhile", () => {
-  test("another form, and the same one filled in anew, pass the guard; the one that waits is still there", async () => {
+describe("while a form is saved", () => {
+  test("another form passes the guard, also for the same URL, and the saved form stays", async () => {
     const shop = await startShop();
     const page = await shop.postAndLogIn();
-    expect((await shop.post("item=new")).body).toBe("taken"); // not yet released
-    await press(shop.browser, first(page));
+    expect((await shop.post("item=new")).body).toBe("order received"); // no button was pressed yet
+    await press(shop.browser, getSendButton(page));
     expect(
       (await shop.browser.navigate(`${shop.url}/thing`, { method: "POST", site: "same-origin" })).body,
     ).toBe("in");
-    expect((await send(shop.browser, first(page))).body).toBe("taken");
+    expect((await pressAndFollow(shop.browser, getSendButton(page))).body).toBe("order received");
     expect(shop.orders).toEqual(["item=new", BODY]);
-    expect((await shop.post("item=later")).body).toBe("taken");
+    expect((await shop.post("item=later")).body).toBe("order received");
   });
 
-  test("a login that is denied sends nothing, and the next one knows of no form", async () => {
-    const shop = await startShop({ log: [/^\[express-portal-auth\] login_denied \(403\)/] }); // with the provider's reason
+  test("after a denied login the next login has no form", async () => {
+    const shop = await startShop({ log: [/^\[express-portal-auth\] login_denied \(403\)/] });
     shop.browser.person = { deny: "1" };
-    const denied = await shop.browser.visit(wayOn(await shop.post()));
+    const denied = await shop.browser.visit(getRefreshUrl(await shop.post()));
     shop.browser.person = { sub: "amara-okafor" };
     expect(denied.status).toBeGreaterThanOrEqual(400);
     expect((await shop.browser.visit(`${shop.url}/login`, { site: "same-origin" })).url).toBe(`${shop.url}/`);
     expect((await shop.browser.navigate(`${shop.url}/login/form`)).body).toContain(GONE);
   });
 
-  test("two tabs have a form each, with the login that came last", async () => {
+  test("two tabs have one form each, and the page shows the form of the last login", async () => {
     const shop = await startShop();
-    const [one, other] = [await shop.post("item=one"), await shop.post("item=two")];
-    const page = await shop.browser.visit(wayOn(one));
-    expect(first(page).form.get("item")).toBe("one");
-    expect(first(await shop.browser.visit(wayOn(other))).form.get("item")).toBe("two");
+    const firstTab = await shop.post("item=one");
+    const secondTab = await shop.post("item=two");
+    const page = await shop.browser.visit(getRefreshUrl(firstTab));
+    expect(getSendButton(page).form.get("item")).toBe("one");
+    expect(getSendButton(await shop.browser.visit(getRefreshUrl(secondTab))).form.get("item")).toBe("two");
   });
 
-  test("no login returns to our page by itself", async () => {
+  test("a login does not return to the form page without a form", async () => {
     const { url, browser } = await startShop();
     expect((await browser.visit(`${url}/login?returnTo=/login/form`, { site: "same-origin" })).url).toBe(
       `${url}/`,
@@ -720,7 +726,7 @@ describe("meanwhile", () => {
   });
 });
 
-test("a guard without forms, or a session without one, waits for nothing", async () => {
+test("a POST in a session without a saved form passes synchronously", async () => {
   const shop = await startShop({
     after: (app) =>
       void app.post("/sync", (req, res) => {
@@ -745,23 +751,25 @@ test.each([
   [{ keepForm: { maxBytes: "10" } }],
   [{ keepForm: { maxBytes: 1024 * 1024 + 1 } }],
   [{ keepForm: { maxbytes: 10 } }],
-])("%j is refused when the app starts", (options) => {
+])("%j is rejected at start-up", (options) => {
   expect(() => requireAuth(options as never)).toThrow(
     new TypeError("requireAuth: keepForm must be true, false or { maxBytes }, with 1 to 1048576 bytes"),
   );
 });
 
-function onServer(url: () => string): void {
-  test("a form is kept there, and arrives once, whatever is clicked", async () => {
+function testWithStore(url: () => string): void {
+  test("a form is saved and arrives once after several clicks", async () => {
     const shop = await startShop({ options: { store: url() } });
     const page = await shop.postAndLogIn();
-    await press(shop.browser, first(page));
-    const answers = await Promise.all(Array.from({ length: 8 }, () => send(shop.browser, first(page))));
-    expect(answers.filter(({ body }) => body === "taken")).toHaveLength(1);
+    await press(shop.browser, getSendButton(page));
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => pressAndFollow(shop.browser, getSendButton(page))),
+    );
+    expect(answers.filter(({ body }) => body === "order received")).toHaveLength(1);
     expect(shop.orders).toEqual([BODY]);
     await shop.auth.close();
   });
 }
 
-describeWithRedis("on Redis", (redis) => onServer(() => redis().url));
-describeWithPostgres("on PostgreSQL", (postgres) => onServer(() => postgres().url));
+describeWithRedis("on Redis", (redis) => testWithStore(() => redis().url));
+describeWithPostgres("on PostgreSQL", (postgres) => testWithStore(() => postgres().url));
