@@ -1,4 +1,3 @@
-import { createServer as createHttpServer } from "node:http";
 import express from "express";
 import session from "express-session";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -8,16 +7,9 @@ import { holdNext, logIn, TOKEN_SECONDS } from "./access/signed-in-request.js";
 import { signed } from "./hostile/support/acts.js";
 import { Browser } from "./support/browser.js";
 import { createGate } from "./support/gate.js";
+import { serve, unreachableUrl } from "./support/serve.js";
 import { FORWARDED, startTlsFront } from "./support/tls-front.js";
-import {
-  CLIENT_SECRET,
-  close,
-  listen,
-  SESSION_SECRET,
-  startWorld,
-  type World,
-  type WorldOptions,
-} from "./support/world.js";
+import { CLIENT_SECRET, SESSION_SECRET, startWorld, type World, type WorldOptions } from "./support/world.js";
 
 describe.each([4, 5] as const)("Express %i", (version) => {
   describe.each(["/", "/app", "/deep/er"])("mounted at %s", (mount) => {
@@ -160,9 +152,7 @@ describe("two routers in one app", () => {
       secret: SESSION_SECRET,
     });
     app.use(auth, auth).get("/account", requireAuth(), (_req, res) => void res.send("in"));
-    const server = createHttpServer(app);
-    onTestFinished(() => close(server));
-    const twice = await listen(server);
+    const twice = await serve(app);
     const { pathname, search } = await browser.loginUntilCallback(`${twice}/account`);
     expect((await browser.navigate(twice + pathname + search)).headers.location).toBe("/account");
     expect((await browser.navigate(`${twice}/account`)).body).toBe("in");
@@ -396,9 +386,7 @@ describe("behind a proxy that ends TLS", () => {
 });
 
 test("a store that cannot be reached is told with the reason, to each request that meets it", async () => {
-  const nobody = createHttpServer();
-  const { port } = new URL(await listen(nobody));
-  await close(nobody);
+  const { port } = new URL(await unreachableUrl());
   const store = `redis://127.0.0.1:${port}`;
   const { browser, url, log, auth } = await startWorld({
     options: { store },

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener } from "node:http";
+import type { RequestListener } from "node:http";
 import cookieParser from "cookie-parser";
 import express, { type Express } from "express";
 import session from "express-session";
@@ -17,15 +17,14 @@ import { type LocalProviderOptions, startLocalProvider } from "../lib/testing/pr
 import { Browser } from "./support/browser.js";
 import { createClock } from "./support/clock.js";
 import { listenToEvents } from "./support/events.js";
-import { close, listen, SESSION_SECRET } from "./support/world.js";
+import { serve } from "./support/serve.js";
+import { SESSION_SECRET } from "./support/world.js";
 
 /** The address of an app that is made once its address is known, as portals want to know it first. */
 async function startApp(make: (url: string) => Promise<Express>): Promise<string> {
   for (const level of ["warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
   let listener: RequestListener = () => {};
-  const server = createServer((req, res) => listener(req, res));
-  onTestFinished(() => close(server));
-  const url = await listen(server);
+  const url = await serve((req, res) => listener(req, res));
   listener = await make(url);
   return url;
 }

@@ -11,9 +11,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { cleanEnvironment } from "./package/run.js";
 import { Browser as SimpleBrowser } from "./support/browser.js";
 import { launchChromium, noChromium } from "./support/chromium.js";
+import { serve } from "./support/serve.js";
 import { describeWithRedis } from "./support/servers/describe.js";
 import { freePort } from "./support/servers/free-port.mjs";
-import { close, listen } from "./support/world.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SHOTS = join(ROOT, "test/output/screenshots");
@@ -201,7 +201,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
       (_req, res) =>
         void res.setHeader("content-type", "text/html").end(`<a href="${app.address}logout">prize</a>`),
     );
-    const other = (await listen(elsewhere)).replace("127.0.0.1", "localhost"); // another site, as cookies see it
+    const other = (await serve(elsewhere)).replace("127.0.0.1", "localhost"); // another site, as cookies see it
     await page.goto(other);
     await page.getByRole("link", { name: "prize" }).click();
     await page.getByRole("heading", { name: "Sign out?" }).waitFor();
@@ -211,7 +211,6 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.goto(`${app.address}account`);
     await page.waitForURL(/\/portal\/login/);
     await page.context().close();
-    await close(elsewhere);
   });
 });
 

@@ -1,9 +1,9 @@
-import { createServer, type RequestListener } from "node:http";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { RequestListener } from "node:http";
+import { describe, expect, test, vi } from "vitest";
 import type { TokenSet } from "../../lib/index.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
-import { close, listen } from "../support/world.js";
+import { serve, unreachableUrl } from "../support/serve.js";
 import { json, logIn, TOKEN_SECONDS } from "./signed-in-request.js";
 
 interface Got {
@@ -26,7 +26,7 @@ interface Api {
 async function startApi(answer: RequestListener = (_req, res) => void res.end("data")): Promise<Api> {
   const got: Got[] = [];
   const refused = new Set<string>();
-  const server = createServer(async (req, res) => {
+  const url = await serve(async (req, res) => {
     const { method, url: path, headers } = req;
     const token = headers.authorization?.replace("Bearer ", "");
     got.push({ method, path, token, headers, body: Buffer.concat(await req.toArray()).toString() });
@@ -34,8 +34,7 @@ async function startApi(answer: RequestListener = (_req, res) => void res.end("d
       res.writeHead(401, { "www-authenticate": "Bearer" }).end("the token has been revoked");
     else answer(req, res);
   });
-  onTestFinished(() => close(server));
-  return { url: await listen(server), got, refused };
+  return { url, got, refused };
 }
 
 /** An application whose person has a token, and an API that it may be sent to. */
@@ -463,9 +462,7 @@ describe("a redirect", () => {
 });
 
 test("an API that cannot be reached is told as fetch tells it", async () => {
-  const closed = createServer();
-  const url = await listen(closed);
-  await close(closed);
+  const url = await unreachableUrl();
   const { inRequest } = await logIn({ options: { apiOrigins: [url] } });
   await expect(inRequest(({ portal }) => portal.fetch(url))).rejects.toThrow(TypeError);
 });

@@ -1,8 +1,8 @@
-import { createServer } from "node:http";
 import express from "express";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { portalAuth, requireAuth } from "../../lib/index.js";
-import { CLIENT_ID, CLIENT_SECRET, close, listen, SESSION_SECRET } from "../support/world.js";
+import { serve } from "../support/serve.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET } from "../support/world.js";
 import { holdNext, json, logIn, SESSIONS } from "./signed-in-request.js";
 
 const REFRESH_SECONDS = 1800;
@@ -86,9 +86,7 @@ test("it is renewed once for two processes that share a store", async () => {
   });
   const app = express().use(second);
   app.get("/account", requireAuth(), (_req, res) => void res.send("here"));
-  const server = createServer(app);
-  const other = await listen(server);
-  onTestFinished(() => close(server));
+  const other = await serve(app);
   later(HALF + 10);
   promise();
   const answers = await Promise.all(

@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, request, ServerResponse } from "node:http";
 import { connect, createServer as createHttp2Server } from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
+import type { Socket } from "node:net";
 import express from "express";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { requireAuth } from "../../lib/index.js";
-import { close, listen, startWorld } from "../support/world.js";
+import { serve } from "../support/serve.js";
+import { startWorld } from "../support/world.js";
 
 type Handler = (req: never, res: never, next: never) => void;
 
@@ -26,24 +27,16 @@ const upgrade = (url: string, headers: Record<string, string> = {}): Promise<num
     asking.end();
   });
 
-async function serve(server: ReturnType<typeof createServer>): Promise<string> {
-  const url = await listen(server);
-  onTestFinished(() => close(server));
-  return url;
-}
-
 describe.each(HANDLERS)("%s that is not called by Express", (_name, make) => {
   test("hands a request of a plain http server to next, with a code and what to do", async () => {
     const handler = await make();
-    const url = await serve(
-      createServer((req, res) =>
-        handler(
-          req as never,
-          res as never,
-          ((error: Error & { code: string }) => {
-            res.end(`${error.code}: ${error.message}`);
-          }) as never,
-        ),
+    const url = await serve((req, res) =>
+      handler(
+        req as never,
+        res as never,
+        ((error: Error & { code: string }) => {
+          res.end(`${error.code}: ${error.message}`);
+        }) as never,
       ),
     );
     expect(await (await fetch(url)).text()).toMatch(/^request_not_express: .*Mount it with app\.use\(\)/);
@@ -52,7 +45,7 @@ describe.each(HANDLERS)("%s that is not called by Express", (_name, make) => {
   test("answers with 500 where there is no next", async () => {
     vi.spyOn(console, "error").mockImplementation(() => {});
     const handler = await make();
-    const url = await serve(createServer(handler as never));
+    const url = await serve(handler as never);
     expect((await fetch(url)).status).toBe(500);
   });
 
@@ -84,12 +77,8 @@ describe.each(HANDLERS)("%s that is not called by Express", (_name, make) => {
     const server = createHttp2Server((req, res) =>
       handler(req as never, res as never, ((error: { code: string }) => res.end(error.code)) as never),
     );
-    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
-    const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    onTestFinished(() => {
-      client.destroy();
-      server.close();
-    });
+    const client = connect(await serve(server));
+    onTestFinished(() => client.destroy());
     const answer = client.request({ ":path": "/" });
     expect(Buffer.concat(await answer.toArray()).toString()).toBe("request_not_express");
   });

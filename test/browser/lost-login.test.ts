@@ -3,12 +3,13 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { generate } from "selfsigned";
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { startAnotherSite } from "../support/another-site.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { noNginx, startNginx } from "../support/nginx.js";
+import { serve } from "../support/serve.js";
 import { freePort } from "../support/servers/free-port.mjs";
-import { close, listen, startWorld, type World } from "../support/world.js";
+import { startWorld, type World } from "../support/world.js";
 
 // Each cause of a lost login, in a real browser: the page, and the line in the log, name that cause.
 
@@ -109,7 +110,6 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
       const link = `<a target="_top" href="${site.origin}/login?returnTo=/account">Sign in</a>`;
       res.setHeader("content-type", "text/html").end(`${link}<iframe src="${site.origin}/account"></iframe>`);
     });
-    onTestFinished(() => close(embedder));
     provider.answerNext("/oauth2/authorize", (req, res) => {
       const query = new URL(String(req.url), provider.issuer).searchParams;
       const back = new URL(String(query.get("redirect_uri")));
@@ -119,7 +119,7 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
     const page = await openPage();
     await page.context().addCookies([{ name: "_ga", value: "GA1.1.1", url: site.origin }]);
     const callback = page.waitForResponse(/\/callback\?/);
-    await page.goto(await listen(embedder));
+    await page.goto(await serve(embedder));
     expect((await callback).status()).toBe(400);
     expect(codesIn(log)).toEqual(["login_in_frame"]);
     await page.getByRole("link", { name: "Sign in" }).click();

@@ -1,4 +1,3 @@
-import { createServer } from "node:http";
 import express from "express";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { PortalAuthError, type PortalAuthOptions, portalAuth } from "../../lib/index.js";
@@ -8,10 +7,11 @@ import { type Answer, Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
 import { listenToEvents } from "../support/events.js";
 import { type Fleet, startFleet } from "../support/fleet.js";
+import { serve } from "../support/serve.js";
 import { describeWithRedis } from "../support/servers/describe.js";
 import { noRedis, startRedis } from "../support/servers/redis.mjs";
 import { observedStore } from "../support/stored-sessions.js";
-import { CLIENT_ID, CLIENT_SECRET, close, listen, SESSION_SECRET, startWorld } from "../support/world.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
 
 // A double click sends the same callback twice, and a load balancer may choose another process for each.
 
@@ -53,9 +53,7 @@ async function startTwo(more: PortalAuthOptions = {}, log: RegExp[] = []) {
   const second = portalAuth({ ...client, profile: "tencent-ciam", redirectUri, clock, store, ...more });
   const app = express().use(second);
   app.get("/test/me", (req, res) => void res.json(req.portal.isAuthenticated));
-  const server = createServer(app);
-  const other = await listen(server);
-  onTestFinished(() => close(server));
+  const other = await serve(app);
   return {
     ...world,
     ...(await startLogin(browser, url)),

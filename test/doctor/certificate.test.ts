@@ -1,13 +1,13 @@
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { generate } from "selfsigned";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import type { Check, Diagnosis } from "../../lib/index.js";
+import { serve } from "../support/serve.js";
 
 // Node.js reads NODE_EXTRA_CA_CERTS only at start-up. Therefore each test runs the doctor in a new process.
 
@@ -60,15 +60,12 @@ async function checkCertificate(
     key: certificate.private,
     cert: [certificate, ...chain].map(({ cert }) => cert).join("\n"),
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = new URL(await serve(server));
   const folder = await mkdtemp(join(tmpdir(), "portal-auth-ca-"));
   onTestFinished(() => rm(folder, { recursive: true }));
-  onTestFinished(() => {
-    server.close();
-  });
   await writeFile(join(folder, "ca.pem"), trusted?.cert ?? "");
   const env = {
-    PORTAL_ISSUER: `https://localhost:${(server.address() as AddressInfo).port}`,
+    PORTAL_ISSUER: `https://localhost:${port}`,
     PORTAL_CLIENT_ID: "app",
     PORTAL_CLIENT_SECRET: "not-a-secret",
     PORTAL_REDIRECT_URI: "http://127.0.0.1:1/callback",

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type RequestListener } from "node:http";
+import type { RequestListener } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import express from "express";
@@ -20,10 +20,10 @@ import type { RecordStore } from "../../lib/store/record-store.js";
 import { type LocalProviderOptions, startLocalProvider } from "../../lib/testing/provider/local-provider.js";
 import { html, json } from "../access/signed-in-request.js";
 import { createMinimalRecords } from "../support/minimal-records.js";
+import { serve } from "../support/serve.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
 import { startTlsFront } from "../support/tls-front.js";
-import { close, listen } from "../support/world.js";
 
 const CLIENT_SECRET = randomBytes(24).toString("base64url");
 const SECRET = randomBytes(32).toString("base64url");
@@ -58,12 +58,6 @@ async function runDoctor(options: PortalAuthOptions, more: DiagnoseOptions = {})
   const find = (id: string): Check | undefined => checks.find((check) => check.id === id);
   const verdicts = Object.fromEntries(checks.map(({ id, verdict }) => [id, verdict]));
   return { ok, checks, find, verdicts, failed: checks.filter(({ verdict }) => verdict === "failed") };
-}
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  onTestFinished(() => close(server));
-  return listen(server);
 }
 
 test("reports a working configuration as ok", async () => {

@@ -4,9 +4,10 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { startTestProvider } from "../../lib/testing/index.js";
 import { Browser } from "../support/browser.js";
+import { serve } from "../support/serve.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
-import { CLIENT, json, listen, portOf, refreshesAt, SECRET } from "./start-example.js";
+import { CLIENT, json, refreshesAt, SECRET } from "./start-example.js";
 
 const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -61,8 +62,12 @@ test("prints its address, where a user can sign in, and that of the inspector; a
   expect([code, err.replace(/^\[express-portal-auth\].*\n/gm, "")]).toEqual([0, ""]);
 });
 
+/** Starts another server, and returns its port. */
+const takePort = async (): Promise<string> => new URL(await serve(() => {})).port;
+
 test("a port in use is told in one line with the variable that changes it, and nothing is left running", async () => {
-  const [taken, free] = [portOf(await listen()), await freePort()];
+  const taken = await takePort();
+  const free = await freePort();
   const app = await run({ PORT: String(taken), DEMO_PORTAL_PORT: String(free) }).ended;
   expect([app.code, app.out]).toEqual([1, ""]);
   expect(app.err.trim()).toMatch(new RegExp(`^Port ${taken} is in use\\. .*: PORT=\\d+ npm start$`));
@@ -74,7 +79,8 @@ test("a port in use is told in one line with the variable that changes it, and n
 });
 
 test("when both ports are in use, both are named at once", async () => {
-  const [one, two] = [portOf(await listen()), portOf(await listen())];
+  const one = await takePort();
+  const two = await takePort();
   const { code, err } = await run({ PORT: String(one), DEMO_PORTAL_PORT: String(two) }).ended;
   expect(code).toBe(1);
   expect(err).toContain(`Port ${one} is in use. Port ${two} is in use.`);

@@ -1,12 +1,10 @@
 import { get } from "node:http";
 import { expect, test } from "vitest";
 import { listen } from "../../example-app/servers.js";
-import { listen as anyServer, portOf } from "./start-example.js";
+import { freePort } from "../support/servers/free-port.mjs";
 
 test("a server that is closed answers what is under way, and nothing new", async () => {
-  const server = await anyServer(); // only for a port that is free
-  const port = portOf(server);
-  server.close();
+  const port = await freePort();
   let arrived = () => {};
   const isThere = new Promise<void>((resolve) => {
     arrived = resolve;
@@ -26,9 +24,7 @@ test("a server that is closed answers what is under way, and nothing new", async
 });
 
 test("a request that does not end is cut after a while", async () => {
-  const server = await anyServer();
-  const port = portOf(server);
-  server.close();
+  const port = await freePort();
   const app = await listen(port, () => {});
   const cut = new Promise<string | undefined>((resolve) => {
     get(`http://127.0.0.1:${port}`).once("error", (error: NodeJS.ErrnoException) => resolve(error.code));

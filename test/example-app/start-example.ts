@@ -1,28 +1,15 @@
-import { once } from "node:events";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
 import { expect, onTestFinished, vi } from "vitest";
 import { createApp } from "../../example-app/app.js";
 import type { PortalAuthOptions } from "../../lib/index.js";
 import { type LocalProvider, startTestProvider, type TestProviderOptions } from "../../lib/testing/index.js";
 import { type Answer, Browser } from "../support/browser.js";
+import { advanceDate } from "../support/fake-time.js";
+import { serve } from "../support/serve.js";
 
 export const CLIENT = { clientId: "example-app", clientSecret: "the-secret-of-the-example-app" };
 export const SECRET = "0123456789abcdef0123456789abcdef";
 export const AMARA = "amara-okafor";
-
-/** A server on a free port, closed when the test ends. */
-export async function listen(): Promise<Server> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return server;
-}
-
-export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 
 /** The example with a portal, both on free ports and closed when the test ends. Each line that it logs must be expected. */
 export async function startExample(
@@ -31,8 +18,8 @@ export async function startExample(
   expected: RegExp[] = [],
 ) {
   watchLog([/memory of this process/, ...expected]);
-  const server = await listen();
-  const url = `http://127.0.0.1:${portOf(server)}`;
+  const server = createServer();
+  const url = await serve(server);
   const redirectUri = `${url}/callback`;
   const provider = await startTestProvider({
     ...CLIENT,
@@ -77,8 +64,7 @@ export const refreshesAt = ({ requests }: LocalProvider): number =>
 
 /** Turns the clock of the app and of the portal, until the test ends. */
 export function later(seconds: number): void {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + seconds * 1000 });
-  onTestFinished(() => void vi.useRealTimers());
+  advanceDate(1000 * seconds);
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever the API answers, tests say what they expect of it

@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { createServer, type Socket } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { createServer } from "node:net";
+import { expect, test } from "vitest";
 import type { Answer } from "../support/browser.js";
+import { serve } from "../support/serve.js";
 import { CLIENT_ID, SESSION_SECRET } from "../support/world.js";
 import { attacks, type Case, logIn, onExpress4, startWorld, useHost, type World } from "./support/attack.js";
 import { notBegunHere, refused, welcomed } from "./support/outcomes.js";
@@ -201,14 +202,8 @@ attacks("survives login() with values of a query, on Express 4", onExpress4(wish
 const host = useHost();
 
 test("ignores a cookie that is JSON while the first connection to the store opens", async () => {
-  const sockets = new Set<Socket>();
-  const silent = createServer((socket) => void sockets.add(socket)).listen(0, "127.0.0.1");
-  await once(silent, "listening");
-  onTestFinished(() => {
-    for (const socket of sockets) socket.destroy();
-    silent.close();
-  });
-  const { port } = silent.address() as { port: number };
+  const silent = createServer();
+  const { port } = new URL(await serve(silent));
   const connected = once(silent, "connection");
   const { stranger, base } = await startWorld(host(), {
     options: { store: `redis://127.0.0.1:${port}`, secret: SESSION_SECRET },

@@ -1,6 +1,6 @@
-import { createServer, type RequestListener } from "node:http";
-import { afterAll, beforeAll, expect } from "vitest";
-import { close, listen } from "../support/world.js";
+import type { RequestListener } from "node:http";
+import { expect } from "vitest";
+import { serve } from "../support/serve.js";
 import {
   attacks,
   attacksOnSeveral,
@@ -238,16 +238,12 @@ interface Seen {
   readonly headers: Record<string, unknown>;
 }
 const seen: Seen[] = [];
-let upstream = "";
 let answer: RequestListener = (_req, res) => void res.end("ok");
-const server = createServer((req, res) => {
+const origin = await serve((req, res) => {
   seen.push({ url: req.url, headers: req.headers });
   answer(req, res);
 });
-beforeAll(async () => {
-  upstream = `${await listen(server)}/v1`;
-});
-afterAll(() => close(server));
+const upstream = `${origin}/v1`;
 
 /** The victim calls the API, which responds like this. */
 const api = (

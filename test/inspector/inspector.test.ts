@@ -14,8 +14,9 @@ import { json, logIn } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { noNginx, startNginx } from "../support/nginx.js";
+import { close, serve } from "../support/serve.js";
 import { freePort } from "../support/servers/free-port.mjs";
-import { close, listen, secretsOf, startWorld, type WorldOptions } from "../support/world.js";
+import { secretsOf, startWorld, type WorldOptions } from "../support/world.js";
 
 const SHOTS = fileURLToPath(new URL("../output/inspector", import.meta.url));
 
@@ -82,10 +83,7 @@ describe("who may look", () => {
       const inspect = inspector();
       onTestFinished(() => inspect.close());
       const app = express().use("/inspect", inspect);
-      const server = createServer(app);
-      await new Promise<void>((resolve) => server.listen(0, "0.0.0.0", resolve));
-      onTestFinished(() => close(server));
-      const { port } = server.address() as { port: number };
+      const { port } = new URL(await serve(app, "0.0.0.0"));
       const foreign = inspect.link(`http://${own}:${port}/inspect/`);
       expect((await fetch(foreign)).status).toBe(404);
       expect((await fetch(foreign, { headers: { host: "localhost" } })).status).toBe(404); // and not by saying so
@@ -557,7 +555,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     onTestFinished(() => inspect.close());
     app.use("/inspect", inspect);
     const server = createServer(app);
-    const url = await listen(server);
+    const url = await serve(server);
     const context = await chromium.newContext();
     onTestFinished(() => context.close());
     const page = await context.newPage();

@@ -1,13 +1,14 @@
 import { chmod } from "node:fs/promises";
-import { createServer, type IncomingHttpHeaders, request } from "node:http";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { type IncomingHttpHeaders, request } from "node:http";
+import { describe, expect, test } from "vitest";
 import { Browser } from "../support/browser.js";
 import { listenToEvents } from "../support/events.js";
 import { startFleet } from "../support/fleet.js";
 import { chineseBrowser } from "../support/languages.js";
 import { noNginx, startNginx } from "../support/nginx.js";
+import { serve } from "../support/serve.js";
 import { freePort } from "../support/servers/free-port.mjs";
-import { close, listen, startWorld, type WorldOptions } from "../support/world.js";
+import { startWorld, type WorldOptions } from "../support/world.js";
 
 interface Front {
   readonly url: string;
@@ -18,7 +19,7 @@ interface Front {
 /** Starts a proxy that can choose among processes, and remove cookies. */
 async function startFront(): Promise<Front> {
   const front: Front = { url: "", rules: { target: () => "", cookies: (cookies) => cookies } };
-  const server = createServer((req, res) => {
+  const url = await serve((req, res) => {
     const path = req.url ?? "/";
     const headers: IncomingHttpHeaders = { ...req.headers };
     if (headers.cookie !== undefined) headers.cookie = front.rules.cookies(headers.cookie);
@@ -32,8 +33,6 @@ async function startFront(): Promise<Front> {
     );
     req.pipe(onwards);
   });
-  const url = await listen(server);
-  onTestFinished(() => close(server));
   return Object.assign(front, { url });
 }
 

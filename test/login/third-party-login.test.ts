@@ -1,9 +1,9 @@
-import { createServer } from "node:http";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { PortalAuthOptions } from "../../lib/index.js";
 import { type Answer, type Ask, Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
-import { close, listen, startWorld, type World } from "../support/world.js";
+import { serve } from "../support/serve.js";
+import { startWorld, type World } from "../support/world.js";
 
 const EXPECTED_LOG = [/login_initiation_invalid/];
 
@@ -232,10 +232,10 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const form = `<form method="post" action="${url}/login">
       <input name="iss" value="${provider.issuer}">
       <input name="target_link_uri" value="${url}/account"><button>go</button></form>`;
-    const server = createServer((_req, res) => void res.setHeader("content-type", "text/html").end(form));
     // For cookies, localhost is another site.
-    const otherSite = (await listen(server)).replace("127.0.0.1", "localhost");
-    onTestFinished(() => close(server));
+    const otherSite = (
+      await serve((_req, res) => void res.setHeader("content-type", "text/html").end(form))
+    ).replace("127.0.0.1", "localhost");
     const page = await (await browser.newContext()).newPage();
     await page.goto(otherSite);
     await page.getByRole("button", { name: "go" }).click();

@@ -1,14 +1,14 @@
-import { createServer } from "node:http";
 import express, { type Express } from "express";
 import session from "express-session";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { portalAuth } from "../../lib/index.js";
 import { holdNext, SESSIONS } from "../access/signed-in-request.js";
 import { keysOfLogins, listOf } from "../session/records.js";
 import { mounted } from "../session/slow-route.js";
 import { Browser } from "../support/browser.js";
+import { serve } from "../support/serve.js";
 import { observedStore } from "../support/stored-sessions.js";
-import { CLIENT_ID, CLIENT_SECRET, close, listen, SESSION_SECRET, startWorld } from "../support/world.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
 
 // A user signs out everywhere at one process and signs in at another one, whose clock shows another time.
 
@@ -43,9 +43,7 @@ async function startTwo(whose: "app" | "ours", ofLogout: number, ofLogin: number
   mountSession(app);
   app.use(portalAuth({ profile: "tencent-ciam", ...options }));
   app.get("/me", (req, res) => void res.json(req.portal.isAuthenticated));
-  const server = createServer(app);
-  const other = await listen(server);
-  onTestFinished(() => close(server));
+  const other = await serve(app);
   /** Signs in at the other process: resolves to the status of its answer to the callback. */
   const signIn = async (browser: Browser) => {
     const { pathname, search } = await browser.loginUntilCallback(`${other}/login`);

@@ -1,14 +1,9 @@
-import { createServer, type RequestListener } from "node:http";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import type { RequestListener } from "node:http";
+import { describe, expect, test, vi } from "vitest";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { createProviderFetch } from "../../lib/provider/provider-fetch.js";
-import { close, listen, startWorld } from "../support/world.js";
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  onTestFinished(() => close(server));
-  return listen(server);
-}
+import { serve, unreachableUrl } from "../support/serve.js";
+import { startWorld } from "../support/world.js";
 
 const failure = (promise: Promise<unknown>): Promise<PortalAuthError> =>
   promise.then(
@@ -111,9 +106,7 @@ describe("a request to the portal", () => {
   });
 
   test("keeps no cause: the errors of fetch may repeat what was sent", async () => {
-    const closed = createServer();
-    const url = await listen(closed);
-    await close(closed);
+    const url = await unreachableUrl();
     const error = await failure(createProviderFetch(5)(url, { method: "POST", body: "code=geheim" }));
     expect(error).toBeInstanceOf(PortalAuthError);
     expect([error.code, error.cause, error.message.includes(`${url}: ECONNREFUSED`)]).toEqual([

@@ -1,17 +1,11 @@
-import { createServer, type RequestListener } from "node:http";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { PortalAuthError } from "../../lib/index.js";
 import { createProviderFetch } from "../../lib/provider/provider-fetch.js";
 import { json, logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
-import { close, listen, startWorld } from "../support/world.js";
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  onTestFinished(() => close(server));
-  return listen(server);
-}
+import { serve } from "../support/serve.js";
+import { startWorld } from "../support/world.js";
 
 /** An HTTP date so many seconds ahead of the test's clock. */
 interface DateIn {

@@ -8,7 +8,8 @@ import { type PortalProxyOptions, portalProxy } from "../../lib/index.js";
 import { holdNext, json, TOKEN_SECONDS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
-import { close, startWorld } from "../support/world.js";
+import { close } from "../support/serve.js";
+import { startWorld } from "../support/world.js";
 import { answerTo, headOf, start, startBefore, startServer, startUpstream } from "./proxy-setup.js";
 
 describe("a request below the path", () => {

@@ -1,15 +1,8 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  request,
-  type ServerResponse,
-} from "node:http";
+import { type IncomingMessage, type RequestListener, request, type ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
-import { onTestFinished } from "vitest";
 import { type PortalProxyOptions, portalProxy } from "../../lib/index.js";
 import { logIn } from "../access/signed-in-request.js";
-import { close, listen } from "../support/world.js";
+import { serve } from "../support/serve.js";
 
 /** What an upstream got. */
 export interface Got {
@@ -52,9 +45,7 @@ export async function startUpstream(
 export async function startServer(
   listener: (req: IncomingMessage, res: ServerResponse) => void,
 ): Promise<string> {
-  const server = createServer(listener);
-  onTestFinished(() => close(server));
-  return listen(server);
+  return serve(listener);
 }
 
 export type Given = Parameters<typeof logIn>[0] & {

@@ -1,12 +1,12 @@
 import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { createServer as createTcpServer, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { generate } from "selfsigned";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createGate } from "../support/gate.js";
-import { close, listen } from "../support/world.js";
+import { serve, unreachableUrl } from "../support/serve.js";
 import { answerTo, headOf, startBefore, startServer } from "./proxy-setup.js";
 
 const MIB = 1024 * 1024;
@@ -212,23 +212,15 @@ describe("an upstream that gives no answer", () => {
 
   /** A server that does with a connection what the test wants. */
   async function startTcp(onData: (socket: Socket) => void): Promise<string> {
-    const sockets = new Set<Socket>();
     const server = createTcpServer((socket) => {
-      sockets.add(socket.on("error", () => {}));
+      socket.on("error", () => {});
       socket.once("data", () => onData(socket));
     });
-    onTestFinished(() => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+    return serve(server);
   }
 
   test("as it does not run: 502", async () => {
-    const closed = createServer();
-    const base = await listen(closed);
-    await close(closed);
+    const base = await unreachableUrl();
     const { log } = await expectProblem(base, 502, "upstream_unreachable");
     expect(log.join()).toContain("ECONNREFUSED");
   });
@@ -308,9 +300,7 @@ describe("an upstream that gives no answer", () => {
     const server = createTlsServer({ key, cert }, () => {
       asked += 1;
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => void server.close());
-    const base = `https://127.0.0.1:${(server.address() as { port: number }).port}`;
+    const base = await serve(server);
     const { log } = await expectProblem(base, 502, "upstream_unreachable");
     expect(log.join()).toContain("SELF_SIGNED");
     expect(asked).toBe(0);

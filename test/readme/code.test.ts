@@ -17,15 +17,9 @@ import * as testing from "../../lib/testing/index.js";
 import { json } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
+import { serve } from "../support/serve.js";
 import { observedStore } from "../support/stored-sessions.js";
-import {
-  close,
-  listen,
-  SESSION_SECRET,
-  startWorld,
-  type World,
-  type WorldOptions,
-} from "../support/world.js";
+import { SESSION_SECRET, startWorld, type World, type WorldOptions } from "../support/world.js";
 import { type Block, readBlocks, runBlock } from "./blocks.js";
 
 // Runs the blocks of the README and of the guide. A test finds its block by the beginning of the first line,
@@ -132,8 +126,7 @@ describe("tokens that stay alive", () => {
       seen.push(req.headers.authorization);
       res.writeHead(status, { "content-type": "application/json" }).end('["tea"]');
     });
-    onTestFinished(() => close(server));
-    return { origin: await listen(server), seen };
+    return { origin: await serve(server), seen };
   }
 
   /** The API's address in the block is one that does not exist. */
@@ -178,11 +171,9 @@ describe("tokens that stay alive", () => {
 test("the README's routes need a role, call an API, and sign the user out on all devices", async () => {
   const key =
     "app.get('/admin', requireAuth({ roles: 'admin' }), (req, res) => res.send(req.portal.claims.sub));";
-  const api = createServer(
+  const origin = await serve(
     (_req, res) => void res.writeHead(200, { "content-type": "application/json" }).end("[]"),
   );
-  onTestFinished(() => close(api));
-  const origin = await listen(api);
   const one = block(key, "README.md");
   const { url, browser, provider, me } = await startWorld({
     after: inApp({ ...one, code: one.code.replaceAll("https://api.example", origin) }),
@@ -363,12 +354,10 @@ describe("when a session ends in the middle", () => {
 
 test("an API elsewhere gets the token, and the page what it answers", async () => {
   const seen: unknown[] = [];
-  const server = createServer((req, res) => {
+  const origin = await serve((req, res) => {
     seen.push(req.url, req.headers.authorization, req.headers.cookie);
     res.end("tea");
   });
-  onTestFinished(() => close(server));
-  const origin = await listen(server);
   const { code, ...rest } = block("import { portalProxy } from 'express-portal-auth';");
   const after = inApp({ ...rest, code: code.replace("https://orders.example", origin) });
   const { url, browser, me } = await startWorld({ after });
@@ -552,9 +541,7 @@ describe("the test kit", () => {
   async function startApp() {
     vi.spyOn(console, "warn").mockImplementation(() => {});
     const app = express();
-    const server = createServer(app);
-    onTestFinished(() => close(server));
-    return { app, url: await listen(server) };
+    return { app, url: await serve(app) };
   }
 
   const OPTIONS = {
@@ -706,7 +693,7 @@ async function cookieOf({ browser, url }: World): Promise<string> {
 
 describe("socket.io", () => {
   /** Runs the block, and returns what a client gets: the greeting of the server, or why it was refused. */
-  async function serve(auth: library.PortalAuth) {
+  async function startSocketServer(auth: library.PortalAuth) {
     const server = createServer();
     const io = new SocketServer(server);
     await runBlock(block("const session = express().use(auth);"), { express, auth, io, ServerResponse });
@@ -714,7 +701,7 @@ describe("socket.io", () => {
       "connection",
       (socket) => void socket.emit("hello", (socket.request as Request).portal.claims?.sub),
     );
-    const address = await listen(server);
+    const address = await serve(server);
     onTestFinished(() => io.close());
     return (transports: string[], cookie?: string) =>
       new Promise<string>((resolve) => {
@@ -729,7 +716,7 @@ describe("socket.io", () => {
     "lets in only signed-in users, by %s",
     async (transports) => {
       const world = await startWorld();
-      const ask = await serve(world.auth);
+      const ask = await startSocketServer(world.auth);
       expect(await ask(transports, await cookieOf(world))).toBe("amara-okafor");
       expect(await ask(transports)).toBe("please sign in");
     },
@@ -738,7 +725,7 @@ describe("socket.io", () => {
   test("rejects a client while the session store is down", async () => {
     const store = createMemoryStore();
     const world = await startWorld({ options: { store }, log: [/session_store_failed/] });
-    const ask = await serve(world.auth);
+    const ask = await startSocketServer(world.auth);
     const cookie = await cookieOf(world);
     vi.spyOn(store, "readEntry").mockRejectedValue(new Error("the store is down"));
     expect(await ask(["websocket"], cookie)).toBe("try again later");
@@ -762,8 +749,7 @@ test("an upgrade of a user who is signed in becomes a WebSocket, and no other", 
     ServerResponse,
     sockets,
   });
-  const address = await listen(server);
-  onTestFinished(() => close(server));
+  const address = await serve(server);
   const upgrade = (headers: Record<string, string>, path = "/") =>
     new Promise<number | undefined>((resolve) => {
       const options = { headers: { Connection: "Upgrade", Upgrade: "websocket", ...headers }, agent: false };

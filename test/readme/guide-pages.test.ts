@@ -1,11 +1,11 @@
-import { createServer } from "node:http";
 import express, { type Express } from "express";
 import session from "express-session";
 import request from "supertest";
-import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import * as library from "../../lib/index.js";
 import * as testing from "../../lib/testing/index.js";
-import { close, listen, SESSION_SECRET } from "../support/world.js";
+import { serve } from "../support/serve.js";
+import { SESSION_SECRET } from "../support/world.js";
 import { readBlocks, runBlock } from "./blocks.js";
 
 // Runs the script blocks of the guide's pages about providers, pages of the app, migration and questions.
@@ -177,12 +177,10 @@ describe("migrating", () => {
 
   test("hand-written: the app calls an API with the user's token", async () => {
     const seen: unknown[] = [];
-    const api = createServer((req, res) => {
+    const origin = await serve((req, res) => {
       seen.push(req.headers.authorization);
       res.writeHead(200, { "content-type": "application/json" }).end('["tea"]');
     });
-    onTestFinished(() => close(api));
-    const origin = await listen(api);
     const app = express();
     const one = blocks.find(({ page }) => page === "example-app/guide/migrating/hand-written.md");
     const code = (one as (typeof blocks)[0]).code

@@ -1,8 +1,9 @@
 import { EventEmitter, once } from "node:events";
 import { createRequire } from "node:module";
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { openRedis } from "../../lib/store/redis-connection.js";
+import { serve } from "../support/serve.js";
 import { describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
 import { redisCommand } from "../support/servers/redis-command.js";
@@ -33,11 +34,9 @@ test("a server that is down is reported once, without the password, and every ca
 });
 
 test("a server that does not answer keeps nobody waiting after the store was closed", async () => {
-  const silent = createServer(() => {}).listen(0, "127.0.0.1");
-  await once(silent, "listening");
-  onTestFinished(() => void silent.close());
+  const silent = createServer();
+  const { port } = new URL(await serve(silent));
   const connected = once(silent, "connection");
-  const { port } = silent.address() as AddressInfo;
   const { opened, close } = openRedis(`redis://127.0.0.1:${port}`, { warn: () => {}, load });
   await connected;
   await close();

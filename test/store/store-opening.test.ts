@@ -1,11 +1,11 @@
-import { createServer } from "node:http";
 import { setTimeout } from "node:timers/promises";
 import express from "express";
 import session from "express-session";
 import { expect, onTestFinished, test } from "vitest";
 import { portalAuth } from "../../lib/index.js";
+import { serve } from "../support/serve.js";
 import { describeWithRedis } from "../support/servers/describe.js";
-import { CLIENT_ID, CLIENT_SECRET, close, listen, SESSION_SECRET, startWorld } from "../support/world.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
 
 describeWithRedis("a store whose first connection takes a while", (redis) => {
   test.each([
@@ -27,9 +27,7 @@ describeWithRedis("a store whose first connection takes a while", (redis) => {
       store: redis().url,
     });
     onTestFinished(() => auth.close());
-    const server = createServer(express().use(...sessions(), auth));
-    const other = await listen(server);
-    onTestFinished(() => close(server));
+    const other = await serve(express().use(...sessions(), auth));
     const answering = browser.navigate(callback.href.replace(url, other));
     // A request that does not wait for the connection is answered meanwhile.
     await Promise.race([answering, setTimeout(500)]);

@@ -1,5 +1,5 @@
 import { connect, createServer } from "node:net";
-import { onTestFinished } from "vitest";
+import { serve } from "./serve.js";
 
 /** The app under another host than the portal's: for a browser, another site. */
 export async function startAnotherSite(): Promise<{ origin: string; leadTo(port: string): void }> {
@@ -10,10 +10,9 @@ export async function startAnotherSite(): Promise<{ origin: string; leadTo(port:
     app.on("error", () => socket.destroy());
     socket.pipe(app).pipe(socket);
   });
-  await new Promise<void>((resolve) => front.listen(0, "localhost", resolve));
-  onTestFinished(() => void front.close());
+  const origin = await serve(front, "localhost");
   const leadTo = (port: string) => {
     to = Number(port);
   };
-  return { origin: `http://localhost:${(front.address() as { port: number }).port}`, leadTo };
+  return { origin, leadTo };
 }

@@ -1,8 +1,7 @@
 import { once } from "node:events";
 import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
 import { onTestFinished } from "vitest";
-import { close } from "./world.js";
+import { close, portOf } from "./serve.js";
 
 export interface Forwarder {
   /** Its port, at every address of this machine. */
@@ -35,7 +34,7 @@ export async function startForwarder(targetOf: () => string, prefix = ""): Promi
   });
   server.listen(0);
   await once(server, "listening");
-  const port = String((server.address() as AddressInfo).port);
+  const port = String(portOf(server));
   onTestFinished(() => close(server));
   return { port, paths };
 }

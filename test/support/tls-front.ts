@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import { generate } from "selfsigned";
+import { close, listen } from "./serve.js";
 
 let made: ReturnType<typeof generate> | undefined;
 
@@ -33,13 +33,6 @@ export async function startTlsFront(
     onwards.on("error", () => res.destroy());
     req.pipe(onwards);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return {
-    url: `https://localhost:${(server.address() as AddressInfo).port}`,
-    ca: cert,
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
+  const url = await listen(server);
+  return { url: url.replace("127.0.0.1", "localhost"), ca: cert, close: () => close(server) };
 }

@@ -1,5 +1,4 @@
-import { createServer, type RequestListener, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type RequestListener } from "node:http";
 import express, { type Express } from "express";
 import session from "express-session";
 import express4 from "express4";
@@ -19,6 +18,7 @@ import {
 } from "../../lib/testing/provider/local-provider.js";
 import { type Answer, Browser } from "./browser.js";
 import { watchRequests } from "./in-flight.js";
+import { close, listen } from "./serve.js";
 
 export const CLIENT_ID = "demo-app";
 export const CLIENT_SECRET = "the-client-secret-of-the-demo-app";
@@ -154,16 +154,6 @@ export const leadTo =
   (context: LoginContext): void => {
     context.returnTo = returnTo;
   };
-
-export async function listen(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-export async function close(server: Server): Promise<void> {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-}
 
 function captureLog(): string[] {
   const lines: string[] = [];

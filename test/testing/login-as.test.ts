@@ -8,7 +8,7 @@ import { choosePortalAuth, type PortalAuthOptions, portalAuth, requireAuth } fro
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { cookiesFor, fakeClock, loginAs } from "../../lib/testing/index.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
-import { close, listen } from "../support/world.js";
+import { serve } from "../support/serve.js";
 
 /** A portal that nobody can reach: no test here needs one. */
 const OPTIONS: PortalAuthOptions = {
@@ -86,9 +86,7 @@ test.each<[string, Given]>([
 
 test("fetch is logged in with it, as another person each time", async () => {
   const app = createApp();
-  const server = createServer(app);
-  onTestFinished(() => close(server));
-  const url = await listen(server);
+  const url = await serve(app);
   const subs = await Promise.all(
     ["amara", "jonas"].map(async (sub) => {
       const cookie = await loginAs(app, { sub });
@@ -101,9 +99,7 @@ test("fetch is logged in with it, as another person each time", async () => {
 
 test.skipIf(noChromium)(`a browser is logged in with it${noChromium && ` (${noChromium})`}`, async () => {
   const app = createApp();
-  const server = createServer(app);
-  onTestFinished(() => close(server));
-  const url = await listen(server);
+  const url = await serve(app);
   const browser = await launchChromium();
   onTestFinished(() => browser.close());
   const context = await browser.newContext();

@@ -1,10 +1,9 @@
-import { createServer } from "node:http";
 import express from "express";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type PortalAuthOptions, portalAuth, portalErrors, requireAuth } from "../../lib/index.js";
 import { fakeClock, startTestProvider, type TestProviderOptions } from "../../lib/testing/index.js";
 import { Browser } from "../support/browser.js";
-import { close, listen } from "../support/world.js";
+import { serve } from "../support/serve.js";
 
 /** As a user's own test would set it up: the portal without an option, the app on whichever port. */
 async function start(portalOptions: TestProviderOptions = {}, options: PortalAuthOptions = {}) {
@@ -12,9 +11,7 @@ async function start(portalOptions: TestProviderOptions = {}, options: PortalAut
   const provider = await startTestProvider(portalOptions);
   onTestFinished(() => provider.close());
   const app = express();
-  const server = createServer(app);
-  onTestFinished(() => close(server));
-  const url = await listen(server);
+  const url = await serve(app);
   app.use(
     portalAuth({ ...provider.options, redirectUri: `${url}/callback`, secret: "s".repeat(40), ...options }),
   );

@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
 import express, { type RequestHandler } from "express";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { portalAuth, portalErrors, requireAuth } from "../../lib/index.js";
 import { inspector } from "../../lib/inspector/index.js";
-import { close, listen } from "../support/world.js";
+import { serve } from "../support/serve.js";
 
 test.each<[string, unknown]>([
   ["portalAuth", portalAuth],
@@ -17,8 +17,7 @@ test.each<[string, unknown]>([
     ((error, _req, res, _next) => void res.status(500).end(error.message)) as express.ErrorRequestHandler,
   );
   const server = createServer(app);
-  onTestFinished(() => close(server));
-  const answer = await fetch(await listen(server));
+  const answer = await fetch(await serve(server));
   expect(await answer.text()).toBe(
     `${name} makes a handler and was called as one: write ${name}(), with parentheses`,
   );

@@ -1,14 +1,14 @@
-import { createServer } from "node:http";
 import express from "express";
 import session from "express-session";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { portalAuth } from "../../../lib/index.js";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
 import { AnotherStore } from "../../support/another-store.js";
 import { Browser } from "../../support/browser.js";
 import { createClock } from "../../support/clock.js";
 import { createGate } from "../../support/gate.js";
-import { CLIENT_ID, CLIENT_SECRET, close, listen, SESSION_SECRET, startWorld } from "../../support/world.js";
+import { serve } from "../../support/serve.js";
+import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../../support/world.js";
 
 // express-session is mounted for all paths, and portalAuth() only below /shop. A second process has served only /cart: there
 // express-session saves old copies of sessions, and portalAuth() has never seen the store.
@@ -45,10 +45,8 @@ async function start() {
     Object.assign(req.session, { cart: "book" });
     res.end();
   });
-  const server = createServer(other);
-  onTestFinished(() => close(server));
   const headers = { cookie: await browser.jar.getCookieString(`${url}/shop`) };
-  const slow = new Browser().fetch(`${await listen(server)}/cart`, { headers });
+  const slow = new Browser().fetch(`${await serve(other)}/cart`, { headers });
   await loaded.opened;
   return {
     ...world,
