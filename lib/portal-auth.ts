@@ -17,7 +17,7 @@ import { LoginAttempts } from "./login-attempt/login-attempts.js";
 import { finishLateLogout } from "./logout/after-logout.js";
 import { warnIfCreatedPerRequest, warnIfMountedWrongly } from "./mount-warnings.js";
 import { createDiscovery } from "./provider/discovery.js";
-import { createRefreshCircuitBreaker } from "./refresh/refresh-circuit-breaker.js";
+import { RefreshCircuitBreaker } from "./refresh/refresh-circuit-breaker.js";
 import { createRefreshSingleFlight } from "./refresh/refresh-single-flight.js";
 import { attachPortal, RequestPortal } from "./request-portal.js";
 import { createRoutes } from "./routes.js";
@@ -121,7 +121,7 @@ function createRouterContext(resolved: ResolvedOptions): RouterContext {
     formEncryption: createEncryption(settings.secrets, `form ${identifyRouter(settings)}`),
     log,
     pages: createPageRenderer({ languages: settings.languages, render: settings.renderPage, log }),
-    refreshCircuitBreaker: createRefreshCircuitBreaker(settings.clock),
+    refreshCircuitBreaker: new RefreshCircuitBreaker(settings.clock),
     checkHost: createHostCheck(settings.redirectUri, log),
     refreshOnce: createRefreshSingleFlight(log.emit),
   };

@@ -10,7 +10,7 @@ import type { Provider } from "../provider/discovery.js";
 import { createNetworkError } from "../provider/provider-fetch.js";
 import { refreshTokens } from "../provider/refresh-tokens.js";
 import { createRequestTimeout } from "../provider/request-timeout.js";
-import type { Blame } from "../refresh/refresh-circuit-breaker.js";
+import type { FailureScope } from "../refresh/refresh-circuit-breaker.js";
 import { getMaxRefreshMs, type RefreshResult, type RefreshTask } from "../refresh/refresh-task.js";
 import type { PortalSession } from "../session/login-record.js";
 import type { LoginHandle } from "../session/request-session.js";
@@ -180,12 +180,12 @@ function rememberFailure(
   if (endsSession(error)) {
     circuitBreaker.recordProviderSuccess(); // the provider has answered
     circuitBreaker.recordSessionSuccess(id);
-  } else circuitBreaker.recordFailure(id, error, getBlame(error));
+  } else circuitBreaker.recordFailure(id, error, getFailureScope(error));
   return error;
 }
 
-const getBlame = ({ code }: PortalAuthError): Blame =>
-  SESSION_FAILURES.includes(code) ? "session" : "portal";
+const getFailureScope = ({ code }: PortalAuthError): FailureScope =>
+  SESSION_FAILURES.includes(code) ? "session" : "provider";
 
 /**
  * What is kept of an answer that nobody may use: the refresh token, as the old one may have ended with it. The old

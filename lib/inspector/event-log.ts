@@ -10,7 +10,7 @@ import type {
 } from "../contract/events.js";
 import { errorDefinitions, isExpectedOutcome, type PortalAuthErrorCode } from "../errors/error-codes.js";
 import type { EventListeners } from "../events/subscribe-to-events.js";
-import { keepNewest } from "../util/bounded-map.js";
+import { BoundedMap } from "../util/bounded-map.js";
 import type {
   FailureRecord,
   InspectorRecord,
@@ -40,8 +40,8 @@ type RefreshEvent = PortalAuthEvent & { readonly refresh: number };
 /** Records events in memory: the latest logins, and the latest of all other events. */
 export class EventLog {
   readonly #logId = randomBytes(6).toString("hex");
-  readonly #logins = new Map<string, LoginAttemptRecord>();
-  readonly #others = new Map<string, OtherInspectorRecord>();
+  readonly #logins = new BoundedMap<string, LoginAttemptRecord>(LIMITS.logins);
+  readonly #others = new BoundedMap<string, OtherInspectorRecord>(LIMITS.others);
   #lastSequence = 0;
   /** A login that has just failed. The `failed` event that follows has its hint and detail. */
   #lastFailedLogin: LoginAttemptRecord | undefined;
@@ -101,12 +101,12 @@ export class EventLog {
 
   #saveLogin(record: LoginAttemptRecord): void {
     record.sequence = this.#nextSequence();
-    keepNewest(this.#logins, record.id, record, LIMITS.logins);
+    this.#logins.set(record.id, record);
   }
 
   #saveOther(record: OtherInspectorRecord): void {
     record.sequence = this.#nextSequence();
-    keepNewest(this.#others, record.id, record, LIMITS.others);
+    this.#others.set(record.id, record);
   }
 
   #recordLogin(

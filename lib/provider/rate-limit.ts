@@ -1,6 +1,6 @@
 import type { Clock } from "../contract/clock.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
-import { keepNewest } from "../util/bounded-map.js";
+import { BoundedMap } from "../util/bounded-map.js";
 import { sha256 } from "../util/sha256.js";
 import type { ProviderRequest } from "./provider-request.js";
 
@@ -24,7 +24,7 @@ export const getRetryAfter = (response: Response): number | undefined => retryAf
 
 /** Creates an empty memory of pauses. */
 export function createRateLimit(clock: Clock): RateLimit {
-  const pausedUntil = new Map<string, number>(); // in epoch milliseconds; oldest first
+  const pausedUntil = new BoundedMap<string, number>(MAX_KINDS); // in epoch milliseconds
   return {
     check(url, request) {
       const seconds = Math.ceil(((pausedUntil.get(toRequestKind(url, request)) ?? 0) - clock()) / 1000);
@@ -37,7 +37,7 @@ export function createRateLimit(clock: Clock): RateLimit {
       const seconds = readRetryAfter(response, clock());
       if (seconds === undefined) return;
       retryAfterByResponse.set(response, seconds);
-      keepNewest(pausedUntil, toRequestKind(url, request), clock() + 1000 * seconds, MAX_KINDS);
+      pausedUntil.set(toRequestKind(url, request), clock() + 1000 * seconds);
     },
   };
 }

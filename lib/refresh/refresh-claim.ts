@@ -2,65 +2,61 @@ import type { LoginRecord, RefreshClaim } from "../session/login-record.js";
 import { type RefreshTask, SAVE_RETRY_MS } from "./refresh-task.js";
 
 /**
- * If the store takes longer for an answer, or a process for its next look, then the store, the network or the
- * process stood still. A working store answers within milliseconds, and looks follow each other within a
- * second. Shorter pauses do no harm: a claim leaves the process that holds it as much time for the store's
- * answer, and again for saving.
+ * After a longer pause, the store, the network or this process stood still. The pause is the store's response
+ * time, or the time between two looks of a process at a claim.
+ *
+ * A working store responds within milliseconds, and a process looks at least once a second. Shorter pauses
+ * are harmless: a claim reserves this time for the store's response, and again for saving.
  */
 export const STALL_MS = 5000;
-/** An attempt to save that begins in time ends when the store's deadline ends it (`withDeadline`). */
+/** The last attempt to save ends after this time at the latest (`withDeadline`). */
 const STORE_DEADLINE_MS = 10_000;
-/** A claim of this age was left behind, even if the clocks of two machines are minutes apart. */
+/** An older claim was abandoned, even if the clocks of two machines differ by minutes. */
 const ABANDONED_MS = 10 * 60_000;
 
-/** How long a claim lasts: the store's answer to it, the refresh, and the saving. 30 s by default. */
-export const getClaimLifeMs = ({ maxRefreshMs: renewAtMostMs }: Pick<RefreshTask, "maxRefreshMs">): number =>
-  renewAtMostMs + 2 * STALL_MS;
+/** Returns the lifetime of a claim: the store's response, the refresh and the saving. Default: 30 s. */
+export const getClaimLifeMs = ({ maxRefreshMs }: Pick<RefreshTask, "maxRefreshMs">): number =>
+  maxRefreshMs + 2 * STALL_MS;
 
-/**
- * Creates the ids of a process's claims. Each claim has a new one, so a look can tell a new claim from an old
- * one.
- */
+/** Creates the ids of a process's claims. Each claim has an id of its own, so each look can identify it. */
 export class ClaimIds {
-  readonly #process: string;
+  readonly #processId: string;
   #count = 0;
 
-  constructor(process: string) {
-    this.#process = process;
+  constructor(processId: string) {
+    this.#processId = processId;
   }
 
   create(): string {
     this.#count += 1;
-    return `${this.#process}.${this.#count}`;
+    return `${this.#processId}.${this.#count}`;
   }
 
   /**
-   * The claim of another process, unless it was left behind. A claim of this process counts only while it
-   * refreshes.
+   * Returns the claim of another process, unless it was abandoned. A claim of this process counts only while
+   * its refresh runs.
    */
   findClaimOfOtherProcess(
     { refreshing }: LoginRecord,
     { clock }: Pick<RefreshTask, "clock">,
   ): RefreshClaim | undefined {
-    if (!refreshing || refreshing.id.startsWith(`${this.#process}.`)) return undefined;
+    if (!refreshing || refreshing.id.startsWith(`${this.#processId}.`)) return undefined;
     return clock() - refreshing.claimed_at < ABANDONED_MS ? refreshing : undefined;
   }
 }
 
-/** What this process has seen of the claim that another process holds on one login. */
+/** Measures how long this process has watched the claim that another process holds on a login. */
 export class ClaimWatch {
-  #id: string | undefined;
+  #claimId: string | undefined;
   #firstSeenAt = Number.NEGATIVE_INFINITY;
   #watchedSince = 0;
   #lastLookAt = 0;
 
-  /**
-   * Takes note of a look at the claim. Time in which the store or this process stood still does not count.
-   */
+  /** Records a look at the claim. The measurement restarts if the store or this process stood still. */
   recordLook(claim: RefreshClaim | undefined): void {
     const now = performance.now();
-    if (claim?.id !== this.#id) {
-      this.#id = claim?.id;
+    if (claim?.id !== this.#claimId) {
+      this.#claimId = claim?.id;
       this.#firstSeenAt = claim ? now : Number.NEGATIVE_INFINITY;
       this.#watchedSince = now;
     }
@@ -68,24 +64,27 @@ export class ClaimWatch {
     this.#lastLookAt = now;
   }
 
-  /** Whether a claim that lasts so long has been watched to its end. */
+  /** Returns whether this process has watched the claim for its whole lifetime. */
   hasWatchedFor(claimLifeMs: number): boolean {
     return this.#lastLookAt - this.#watchedSince >= claimLifeMs;
   }
 
   /**
-   * Whether the process of the claim may still save tokens. It is answered while its claim lasts (30 s after
-   * this process first saw it at the latest), saves for KEEP_TRYING_MS (30 s), and its last attempt takes 10
-   * s: 70 s in all.
+   * Returns whether the process that holds the claim may still save tokens. With the defaults it can, until
+   * 70 s after this process first saw the claim:
+   *
+   * - 30 s: the lifetime of the claim
+   * - 30 s: `SAVE_RETRY_MS`, in which it tries to save the tokens
+   * - 10 s: the deadline of its last attempt
    */
   canDeliver(claimLifeMs: number): boolean {
     return performance.now() < this.#firstSeenAt + claimLifeMs + SAVE_RETRY_MS + STORE_DEADLINE_MS;
   }
 }
 
-/** The same login without this claim, as it is when its refresh has ended. */
-export function removeClaim(login: LoginRecord, id: string): LoginRecord {
-  if (login.refreshing?.id !== id) return login;
+/** Returns the login without this claim. A claim with another id stays. */
+export function removeClaim(login: LoginRecord, claimId: string): LoginRecord {
+  if (login.refreshing?.id !== claimId) return login;
   const { refreshing, ...others } = login;
   return others;
 }

@@ -4,66 +4,75 @@ import { pause } from "../util/pause.js";
 import { type ClaimIds, type ClaimWatch, getClaimLifeMs, removeClaim } from "./refresh-claim.js";
 import { type RefreshResult, type RefreshTask, SAVE_RETRY_MS, type UpdatableLogin } from "./refresh-task.js";
 
+const FIRST_RETRY_MS = 50;
+const MAX_RETRY_PAUSE_MS = 2000;
 const POLL_MS = 500;
-/** For so long a store that fails is asked again to release a claim. Nobody waits for it but close(). */
+/** How long the release of a claim is retried if the store fails. Only `close()` waits for it. */
 const RELEASE_RETRY_MS = 10_000;
 
 /**
- * Saves what the provider has answered. If this process was cut off from the store, another one may have
- * taken over. Newer tokens of that one stay: it has asked for them later. Its claim stays, too.
+ * Saves the tokens of a refresh, and releases its claim. If this process was cut off from the store, another
+ * one may have taken the login over. Newer tokens of that process stay stored, because its refresh was the
+ * later one. Its claim stays, too.
+ *
+ * @throws PortalAuthError `login_required` if the session has ended; `session_store_failed`
  */
-export async function saveTokens(task: RefreshTask, claim: string, held: LoginRecord, result: RefreshResult) {
-  const { login, onUnsavedTokens: onOrphan } = task;
+export async function saveTokens(
+  task: RefreshTask,
+  claimId: string,
+  claimed: LoginRecord,
+  result: RefreshResult,
+): Promise<LoginRecord> {
   const saved = await retryStoreCall(SAVE_RETRY_MS, () =>
-    login.update((stored) => {
-      const isTakenOver = stored.refreshing?.id !== claim;
-      if (isTakenOver && hasNewerTokens(stored, held)) return undefined;
-      return createRefreshedRecord(task, removeClaim(stored, claim), result);
+    task.login.update((stored) => {
+      const isTakenOver = stored.refreshing?.id !== claimId;
+      if (isTakenOver && hasNewerTokens(stored, claimed)) return undefined;
+      return createRefreshedRecord(task, removeClaim(stored, claimId), result);
     }),
   );
   if (saved) return saved;
   const { tokens } = result;
   // If the token has not rotated, the logout has revoked it already.
-  if (tokens.refresh_token !== held.tokens.refresh_token) onOrphan(tokens);
+  if (tokens.refresh_token !== claimed.tokens.refresh_token) task.onUnsavedTokens(tokens);
   throw new PortalAuthError("login_required", { detail: "the session was ended during the refresh" });
 }
 
 /**
- * By the version, as a provider may give the same refresh token again; and by the token, as a failure may
- * bring a new one.
+ * Compares the version, because a provider may return the same refresh token again. Compares the refresh
+ * token, too, because a refresh that fails may have brought a new one.
  */
-const hasNewerTokens = ({ version, tokens }: LoginRecord, held: LoginRecord): boolean =>
-  version > held.version || tokens.refresh_token !== held.tokens.refresh_token;
+const hasNewerTokens = ({ version, tokens }: LoginRecord, earlier: LoginRecord): boolean =>
+  version > earlier.version || tokens.refresh_token !== earlier.tokens.refresh_token;
 
 function createRefreshedRecord(
-  { clock, isAfterRefusal: afterRefusal }: RefreshTask,
+  { clock, isAfterRefusal }: RefreshTask,
   { after_refusal, ...stored }: LoginRecord,
   { tokens, failure }: RefreshResult,
 ): LoginRecord {
-  // after a failure the access token is the old one, with the facts about it
+  // After a failure the access token is the old one, so the facts about it stay.
   if (failure) return { ...stored, tokens, ...(after_refusal && { after_refusal }) };
   const obtained_at = Math.floor(clock() / 1000);
   const version = stored.version + 1;
-  return { ...stored, tokens, version, obtained_at, ...(afterRefusal && { after_refusal: true }) };
+  return { ...stored, tokens, version, obtained_at, ...(isAfterRefusal && { after_refusal: true }) };
 }
 
-async function retryStoreCall<T>(tryForMs: number, write: () => Promise<T>): Promise<T> {
-  const giveUpAt = performance.now() + tryForMs;
-  for (let wait = 50; ; wait = Math.min(2 * wait, 2000)) {
+async function retryStoreCall<T>(retryForMs: number, call: () => Promise<T>): Promise<T> {
+  const endsAt = performance.now() + retryForMs;
+  for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(2 * waitMs, MAX_RETRY_PAUSE_MS)) {
     try {
-      return await write();
+      return await call();
     } catch (cause) {
-      if (performance.now() + wait > giveUpAt)
-        throw new PortalAuthError("session_store_failed", { detail: "new tokens could not be kept", cause });
-      await pause(wait);
+      if (performance.now() + waitMs > endsAt)
+        throw new PortalAuthError("session_store_failed", { detail: "new tokens could not be saved", cause });
+      await pause(waitMs);
     }
   }
 }
 
-/** Releases a claim, if it is still there. If the store fails for longer, the claim ends by itself. */
-export async function releaseClaim(login: UpdatableLogin, claim: string): Promise<void> {
+/** Releases a claim, if it is still stored. If the store fails for longer, the claim expires. */
+export async function releaseClaim(login: UpdatableLogin, claimId: string): Promise<void> {
   const release = (stored: LoginRecord) =>
-    stored.refreshing?.id === claim ? removeClaim(stored, claim) : undefined;
+    stored.refreshing?.id === claimId ? removeClaim(stored, claimId) : undefined;
   await retryStoreCall(RELEASE_RETRY_MS, () => login.update(release)).catch(() => {});
 }
 
@@ -75,10 +84,14 @@ interface RefusedRefresh {
 }
 
 /**
- * Ends a login whose refresh token the provider has refused, unless newer tokens are stored: those are
- * returned. If another process holds a claim, or held one that this process took over, it may have used the
- * token and be slow to save: the login ends only when no such claim can deliver any more
- * (`ClaimWatch.mayDeliver`).
+ * Ends a login whose refresh token the provider has refused. Returns the login instead if newer tokens are
+ * stored.
+ *
+ * Another process may have used the same refresh token, and may be slow to save. It holds a claim, or held
+ * one that this process took over. The login ends only when no such claim can deliver tokens
+ * (`ClaimWatch.canDeliver`).
+ *
+ * @throws the error of the refused refresh, if the login has ended
  */
 export async function endRefusedLogin(
   task: RefreshTask,

@@ -1,56 +1,55 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import type { EmitEvent } from "../events/event-emitter.js";
 
-/** Reports how a refresh went, once, with its duration. */
+/** Emits the events of one refresh: its outcome once, with the duration. */
 export class RefreshReport {
   readonly #emit: EmitEvent;
-  readonly #refresh: number;
+  readonly #refreshNumber: number;
   #startedAt = performance.now();
   #waitingSince: number | undefined;
   #isShared = false;
-  #isReported = false;
+  #hasOutcome = false;
 
-  constructor(emit: EmitEvent, refresh: number) {
+  constructor(emit: EmitEvent, refreshNumber: number) {
     this.#emit = emit;
-    this.#refresh = refresh;
+    this.#refreshNumber = refreshNumber;
   }
 
-  /** Another process refreshes the login. */
+  /** Starts to measure the wait for another process, which refreshes the login. */
   startWaiting(): void {
     this.#waitingSince ??= performance.now();
   }
 
-  /** Another request of this process shares this refresh. */
+  /** Reports that another request of this process shares this refresh. */
   reportJoined(): void {
     this.#isShared = true;
-    this.#emit("refresh.joined", () => ({ refresh: this.#refresh }));
+    this.#emit("refresh.joined", () => ({ refresh: this.#refreshNumber }));
   }
 
-  /** Another process has brought these. */
-  reportWaited<T>(brought: T): T {
+  /** Reports that another process has refreshed the login. */
+  reportWaited(): void {
     if (this.#isShared) this.#waitingSince ??= this.#startedAt;
     this.#emitWaited(true);
-    return brought;
   }
 
-  /** This process refreshes. */
+  /** Starts to measure the refresh by this process. */
   startRefresh(): void {
     this.#emitWaited(false);
     this.#startedAt = performance.now();
   }
 
   reportDone(rotated: boolean): void {
-    this.#isReported = true;
-    this.#emit("refresh.done", () => ({ refresh: this.#refresh, took: this.#getDuration(), rotated }));
+    this.#hasOutcome = true;
+    this.#emit("refresh.done", () => ({ refresh: this.#refreshNumber, took: this.#getDuration(), rotated }));
   }
 
-  /** Does nothing if the end has been reported. */
+  /** Reports a failure, unless an outcome was reported. */
   reportFailed(error: unknown, ends_session: boolean): void {
-    if (this.#isReported) return;
-    this.#isReported = true;
+    if (this.#hasOutcome) return;
+    this.#hasOutcome = true;
     const { code, status } = error instanceof PortalAuthError ? error : new PortalAuthError("unexpected");
     this.#emit("refresh.failed", () => ({
-      refresh: this.#refresh,
+      refresh: this.#refreshNumber,
       code,
       status,
       took: this.#getDuration(),
@@ -65,6 +64,10 @@ export class RefreshReport {
   #emitWaited(renewed: boolean): void {
     const since = this.#waitingSince;
     if (since === undefined) return;
-    this.#emit("lock.waited", () => ({ refresh: this.#refresh, waited: performance.now() - since, renewed }));
+    this.#emit("lock.waited", () => ({
+      refresh: this.#refreshNumber,
+      waited: performance.now() - since,
+      renewed,
+    }));
   }
 }

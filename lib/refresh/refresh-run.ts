@@ -8,8 +8,8 @@ import type { RefreshReport } from "./refresh-report.js";
 import type { RefreshTask, SendRefresh, UpdatableLogin } from "./refresh-task.js";
 
 /**
- * The pause after the first look at a login that another process refreshes. Each pause is longer than the one
- * before.
+ * The pause after the first look at a login that another process refreshes. Each pause is longer than the
+ * last.
  */
 const FIRST_POLL_MS = 25;
 const MAX_POLL_MS = 500;
@@ -18,15 +18,25 @@ interface RunOptions {
   readonly task: RefreshTask;
   readonly ids: ClaimIds;
   readonly watch: ClaimWatch;
-  readonly release: (login: UpdatableLogin, claim: string) => void;
+  readonly release: (login: UpdatableLogin, claimId: string) => void;
   readonly report: RefreshReport;
 }
 
 /**
- * What a look has found: new enough tokens, a login that may be claimed, or one that another process
- * refreshes.
+ * The state of a stored login:
+ *
+ * - "fresh": its tokens are new enough
+ * - "free": this process may claim it
+ * - "claimed": another process refreshes it
  */
-type LoginState = "enough" | "free" | "held";
+type LoginState = "fresh" | "free" | "claimed";
+
+interface Look {
+  readonly login: LoginRecord;
+  readonly state: LoginState;
+  /** Whether this process has claimed the login. */
+  readonly hasClaim: boolean;
+}
 
 /** One refresh of one login in this process. */
 export class RefreshRun {
@@ -45,20 +55,20 @@ export class RefreshRun {
     this.#slowProvider = new Promise((_, reject) => {
       this.#onSlow = reject;
     });
-    this.#slowProvider.catch(() => {}); // perhaps no request waits
+    this.#slowProvider.catch(() => {}); // It must not count as unhandled if no request waits.
   }
 
   get ageMs(): number {
     return performance.now() - this.#startedAt;
   }
 
-  /** Another request shares this refresh. */
-  addRequest({ isAfterRefusal: afterRefusal }: RefreshTask): void {
-    this.#isTokenRefused ||= afterRefusal;
+  /** Adds a request that shares this refresh. */
+  addRequest({ isAfterRefusal }: RefreshTask): void {
+    this.#isTokenRefused ||= isAfterRefusal;
     this.#options.report.reportJoined();
   }
 
-  /** Returns the outcome of this refresh for a request, which does not wait for a slow provider to the end. */
+  /** Returns the outcome of this refresh for a request. It rejects earlier if the provider is slow. */
   limitWait(outcome: Promise<LoginRecord>): Promise<LoginRecord> {
     return Promise.race([outcome, this.#slowProvider]);
   }
@@ -67,90 +77,99 @@ export class RefreshRun {
     try {
       return await this.#refreshOrWait();
     } catch (error) {
-      this.#options.report.reportFailed(error, false); // unless it has been reported
+      this.#options.report.reportFailed(error, false); // Does nothing if it was reported already.
       throw error;
     }
   }
 
-  /** Waits long enough to watch a claim to its end, even if the watch starts anew in between. */
+  /** Waits long enough to watch a claim for its whole lifetime, even if the watch restarts in between. */
   async #refreshOrWait(): Promise<LoginRecord> {
     const { ids, report } = this.#options;
-    const giveUpAt = this.#startedAt + 3 * getClaimLifeMs(this.#task);
+    const endsAt = this.#startedAt + 3 * getClaimLifeMs(this.#task);
     let sendRefresh: SendRefresh | undefined;
-    for (let wait = FIRST_POLL_MS; performance.now() < giveUpAt; wait = Math.min(1.5 * wait, MAX_POLL_MS)) {
-      const claim = sendRefresh && ids.create();
-      const { login, found: state, isClaimed } = await this.#readAndClaim(claim);
-      if (state === "enough") return report.reportWaited(login);
-      if (sendRefresh && claim && isClaimed) return this.#refreshClaimed(claim, login, sendRefresh);
+    for (
+      let waitMs = FIRST_POLL_MS;
+      performance.now() < endsAt;
+      waitMs = Math.min(1.5 * waitMs, MAX_POLL_MS)
+    ) {
+      const claimId = sendRefresh && ids.create();
+      const { login, state, hasClaim } = await this.#readAndClaim(claimId);
+      if (state === "fresh") {
+        report.reportWaited();
+        return login;
+      }
+      if (sendRefresh && claimId && hasClaim) return this.#refreshClaimed(claimId, login, sendRefresh);
       if (state === "free" && !sendRefresh) {
         sendRefresh = await this.#task.prepare();
         continue;
       }
       report.startWaiting();
-      await pause(wait * (0.5 + Math.random()));
+      await pause(waitMs * (0.5 + Math.random()));
     }
-    throw new PortalAuthError("refresh_failed", { detail: "another process does not come to an end" });
+    throw new PortalAuthError("refresh_failed", { detail: "another process has not finished its refresh" });
   }
 
   /**
-   * Looks at the stored login, and claims it if it is free and the id of a claim is given. A claim whose
-   * answer took too long is released: another process may have watched it meanwhile.
+   * Reads the stored login. Claims it if it is free and the id of a claim is given. If the store took too
+   * long, the claim is released: another process may have watched it meanwhile.
    */
-  async #readAndClaim(
-    claim: string | undefined,
-  ): Promise<{ login: LoginRecord; found: LoginState; isClaimed: boolean }> {
+  async #readAndClaim(claimId: string | undefined): Promise<Look> {
     const { login, clock } = this.#task;
-    const askedAt = performance.now();
-    let state = "held" as LoginState;
-    let isClaimed = false;
+    const startedAt = performance.now();
+    let state = "claimed" as LoginState;
+    let hasClaim = false;
     try {
       const stored = await login.update((current) => {
         state = this.#findState(current);
-        if (state !== "free" || !claim) return undefined;
-        return { ...current, refreshing: { id: claim, claimed_at: clock() } };
+        if (state !== "free" || !claimId) return undefined;
+        return { ...current, refreshing: { id: claimId, claimed_at: clock() } };
       });
       if (!stored) throw new PortalAuthError("login_required", { detail: "the session has ended" });
-      const isOurs = stored.refreshing !== undefined && stored.refreshing.id === claim;
-      isClaimed = isOurs && performance.now() - askedAt <= STALL_MS;
-      return { login: stored, found: state, isClaimed };
+      const isStored = stored.refreshing !== undefined && stored.refreshing.id === claimId;
+      hasClaim = isStored && performance.now() - startedAt <= STALL_MS;
+      return { login: stored, state, hasClaim };
     } finally {
-      if (claim && state === "free" && !isClaimed) this.#release(claim);
+      if (claimId && state === "free" && !hasClaim) this.#release(claimId);
     }
   }
 
-  /** A claim is not taken over while the old access token is of use: a request gets that one meanwhile. */
+  /** Returns the state of a login. While requests can use its old access token, no claim is taken over. */
   #findState(login: LoginRecord): LoginState {
     const { ids, watch } = this.#options;
-    if (this.#task.hasNewTokens(login)) return "enough";
+    if (this.#task.hasNewTokens(login)) return "fresh";
     const claim = ids.findClaimOfOtherProcess(login, this.#task);
     watch.recordLook(claim);
     if (!claim) return "free";
     const isNeeded = this.#isTokenRefused || hasExpired(login.tokens, this.#task.clock);
-    return isNeeded && watch.hasWatchedFor(getClaimLifeMs(this.#task)) ? "free" : "held";
+    return isNeeded && watch.hasWatchedFor(getClaimLifeMs(this.#task)) ? "free" : "claimed";
   }
 
   /** Refreshes the login that this process has claimed. */
-  async #refreshClaimed(claim: string, held: LoginRecord, sendRefresh: SendRefresh): Promise<LoginRecord> {
+  async #refreshClaimed(
+    claimId: string,
+    claimed: LoginRecord,
+    sendRefresh: SendRefresh,
+  ): Promise<LoginRecord> {
     const { ids, report, watch } = this.#options;
     report.startRefresh();
     try {
-      const result = await sendRefresh(held, this.#onSlow);
-      const saved = await saveTokens(this.#task, claim, held, result);
+      const result = await sendRefresh(claimed, this.#onSlow);
+      const saved = await saveTokens(this.#task, claimId, claimed, result);
       if (result.failure) report.reportFailed(result.failure, false);
-      else report.reportDone(result.tokens.refresh_token !== held.tokens.refresh_token);
+      else report.reportDone(result.tokens.refresh_token !== claimed.tokens.refresh_token);
       if (result.failure && !this.#task.hasNewTokens(saved)) throw result.failure;
       return saved;
     } catch (error) {
-      const isOver = this.#task.shouldEndLogin(error);
-      report.reportFailed(error, isOver);
-      const ended = isOver
-        ? endRefusedLogin(this.#task, { refused: held, error, ids, watch })
+      const endsLogin = this.#task.shouldEndLogin(error);
+      report.reportFailed(error, endsLogin);
+      const outcome = endsLogin
+        ? endRefusedLogin(this.#task, { refused: claimed, error, ids, watch })
         : Promise.reject(error);
-      return ended.finally(() => this.#release(claim));
+      return outcome.finally(() => this.#release(claimId));
     }
   }
 
-  #release(claim: string): void {
-    this.#options.release(this.#task.login, claim);
+  #release(claimId: string): void {
+    this.#options.release(this.#task.login, claimId);
   }
 }

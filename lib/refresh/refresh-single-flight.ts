@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { EmitEvent } from "../events/event-emitter.js";
 import type { LoginRecord } from "../session/login-record.js";
-import { keepNewest } from "../util/bounded-map.js";
-import { createSingleFlight } from "../util/queue.js";
+import { BoundedMap } from "../util/bounded-map.js";
+import { createSingleFlight } from "../util/single-flight.js";
 import { ClaimIds, ClaimWatch } from "./refresh-claim.js";
 import { releaseClaim } from "./refresh-outcome.js";
 import { RefreshReport } from "./refresh-report.js";
@@ -12,42 +12,48 @@ import type { RefreshTask, UpdatableLogin } from "./refresh-task.js";
 const MAX_WATCHES = 1000;
 
 /**
- * Refreshes the tokens of a login once, however many requests and processes need them. In a process, all
- * requests share one promise. Among processes, the one that claims the login refreshes it: the claim is
- * written by the store's own compare-and-set, so one process wins, and it refreshes what is stored at that
- * moment.
+ * Refreshes the tokens of a login once, even if many requests and processes need them.
  *
- * A claim is not renewed. Another process takes it over after it has watched it for as long as a claim lasts,
- * 30 s by default; time in which the store or that process stood still does not count.
+ * - In a process, all requests share one promise.
+ * - Among processes, only the process that claims the login refreshes it. It writes the claim with the
+ *   store's compare-and-set, so exactly one process succeeds. It refreshes the tokens that are stored at that
+ *   moment.
+ *
+ * A claim has a fixed lifetime, 30 s by default. Another process takes it over after it has watched the claim
+ * for that time. Time in which the store or that process stood still does not count.
  */
 export interface RefreshSingleFlight {
   /**
-   * @throws PortalAuthError `login_required` if the session has ended, and what `prepare` and `Renew` throw
+   * Resolves to the login with new enough tokens.
+   *
+   * @throws PortalAuthError `login_required` if the session has ended, and errors of `prepare` and
+   *   `SendRefresh`
    */
   (id: string, task: RefreshTask): Promise<LoginRecord>;
-  /**
-   * How long ago the refresh of this login began that runs in this process, in milliseconds; 0 if none runs.
-   */
+  /** Returns the age of the refresh of this login in this process, in milliseconds; 0 if none runs. */
   getAgeMs(id: string): number;
   /**
-   * Resolves when no refresh runs in this process, and no claim is left: new tokens would be lost with the
-   * process.
+   * Resolves when no refresh runs in this process, and no claim is left. If the process ended earlier, new
+   * tokens would be lost.
    */
   waitForAll(): Promise<void>;
 }
 
+/** Creates the single flight of one process. */
 export function createRefreshSingleFlight(emit: EmitEvent): RefreshSingleFlight {
   const refreshes = createSingleFlight<LoginRecord>();
   const releases = createSingleFlight<void>();
   const ids = new ClaimIds(randomUUID());
   const running = new Map<string, RefreshRun>();
-  /** Of refreshes that have failed: the next one continues to watch. */
-  const watches = new Map<string, ClaimWatch>();
-  const release = (login: UpdatableLogin, claim: string) =>
-    void releases(claim, () => releaseClaim(login, claim));
+  /** The watches of refreshes that have failed. The next refresh of the login continues to watch. */
+  const watches = new BoundedMap<string, ClaimWatch>(MAX_WATCHES);
   let count = 0;
 
-  function begin(id: string, task: RefreshTask): Promise<LoginRecord> {
+  function release(login: UpdatableLogin, claimId: string): void {
+    releases(claimId, () => releaseClaim(login, claimId));
+  }
+
+  function start(id: string, task: RefreshTask): Promise<LoginRecord> {
     count += 1;
     const watch = watches.get(id) ?? new ClaimWatch();
     watches.delete(id);
@@ -56,7 +62,7 @@ export function createRefreshSingleFlight(emit: EmitEvent): RefreshSingleFlight 
     return run
       .start()
       .catch((error) => {
-        keepNewest(watches, id, watch, MAX_WATCHES);
+        watches.set(id, watch);
         throw error;
       })
       .finally(() => running.delete(id));
@@ -64,7 +70,7 @@ export function createRefreshSingleFlight(emit: EmitEvent): RefreshSingleFlight 
 
   function refreshOnce(id: string, task: RefreshTask): Promise<LoginRecord> {
     running.get(id)?.addRequest(task);
-    const outcome = refreshes(id, () => begin(id, task));
+    const outcome = refreshes(id, () => start(id, task));
     return running.get(id)?.limitWait(outcome) ?? outcome;
   }
 

@@ -1,10 +1,24 @@
-/** Puts an entry at the end of a map that holds so many at most: the one that was put there longest ago goes. */
-export function keepNewest<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, most: number): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size <= most) return;
-  for (const oldest of map.keys()) {
-    map.delete(oldest);
-    return;
+/** A map that holds a limited number of entries. When it is full, a new entry drops the oldest one. */
+export class BoundedMap<Key, Value> extends Map<Key, Value> {
+  readonly #maxSize: number;
+
+  constructor(maxSize: number) {
+    super();
+    this.#maxSize = maxSize;
+  }
+
+  /** Saves an entry as the newest one, also if its key is present already. */
+  override set(key: Key, value: Value): this {
+    this.delete(key);
+    super.set(key, value);
+    if (this.size > this.#maxSize) this.#dropOldest();
+    return this;
+  }
+
+  #dropOldest(): void {
+    for (const oldest of this.keys()) {
+      this.delete(oldest);
+      return;
+    }
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
-import { createRefreshCircuitBreaker } from "../../lib/refresh/refresh-circuit-breaker.js";
+import { RefreshCircuitBreaker } from "../../lib/refresh/refresh-circuit-breaker.js";
 import { html, json, logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 import type { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
@@ -190,8 +190,8 @@ describe("what is remembered", () => {
 
   function start() {
     const { clock, later } = createClock();
-    const outage = createRefreshCircuitBreaker(clock);
-    const fail = (id: string) => outage.recordFailure(id, failure, "portal");
+    const outage = new RefreshCircuitBreaker(clock);
+    const fail = (id: string) => outage.recordFailure(id, failure, "provider");
     return { outage, later, fail };
   }
 

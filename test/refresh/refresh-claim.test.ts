@@ -223,7 +223,7 @@ describe("the claim of another process", () => {
   });
 
   test("lasts longer if PORTAL_HTTP_TIMEOUT is longer", async () => {
-    const { renew, arrived } = await startWithClaim({ more: { renewAtMostMs: 40_000 } });
+    const { renew, arrived } = await startWithClaim({ more: { maxRefreshMs: 40_000 } });
     await advance(50_000 - 100);
     expect(renew).not.toHaveBeenCalled();
     await advance(100 + LOOK_MS);
@@ -298,7 +298,7 @@ describe("the claim of another process", () => {
   test("is not taken over while nobody knows when the access token expires", async () => {
     const { expires_at, ...unknown } = token("0");
     const { renew, work } = await startWithClaim({ tokens: unknown as TokenSet });
-    const detail = "another process does not come to an end";
+    const detail = "another process has not finished its refresh";
     const failure = failureOf(work);
     await advance(3 * CLAIM_MS + LOOK_MS);
     expect(await failure).toMatchObject({ code: "refresh_failed", detail });

@@ -183,7 +183,7 @@ describe("a store that fails", () => {
   test("for longer than half a minute is reported", async () => {
     const { work } = await startFailing();
     await advance(35_000);
-    const detail = "new tokens could not be kept";
+    const detail = "new tokens could not be saved";
     expect(await failureOf(work)).toMatchObject({ code: "session_store_failed", detail });
   });
 });

@@ -12,7 +12,7 @@ import {
   type ProviderClient,
   resolveLocalProviderOptions,
 } from "./local-provider-options.js";
-import { type FinishedLogins, handleLogin } from "./login-interaction.js";
+import { FinishedLogins, handleLogin } from "./login-interaction.js";
 import { createOidcProvider, type OidcProvider, prepareProvider } from "./oidc-provider.js";
 import { ProviderKeys } from "./provider-keys.js";
 import { handleLogout } from "./provider-logout.js";
@@ -112,7 +112,7 @@ export async function startLocalProvider(options: LocalProviderOptions): Promise
   const singleLogout = new SingleLogout(issuerOf, keys, settings, faults);
   const tokens = new SignedTokens(keys, settings, faults, singleLogout);
   const requests: RecordedRequest[] = [];
-  const finished: FinishedLogins = new Map();
+  const finished = new FinishedLogins();
 
   const server = new RestartableServer(options.port ?? 0, function portal(req, res) {
     answer(req, res).catch((error: unknown) => {

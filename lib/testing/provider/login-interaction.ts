@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { keepNewest } from "../../util/bounded-map.js";
+import { BoundedMap } from "../../util/bounded-map.js";
 import type { LocalProviderSettings } from "./local-provider-options.js";
 import { renderErrorPage, renderLoginPage, sendPage } from "./login-pages.js";
 import type { OidcProvider } from "./oidc-provider.js";
@@ -13,13 +13,17 @@ const listOrigins = (addresses: readonly string[]): string[] =>
     .map((address) => new URL(address).origin)
     .filter((origin) => origin !== "null"); // custom schemes have none
 
+const MAX_FINISHED_LOGINS = 1000;
+
 /**
  * Where an attempt whose login is done began, by its `p_state`. A double click posts twice, and the second may come when
  * the first has gone on already: it asks again, as somebody who is logged in.
  */
-export type FinishedLogins = Map<string, string>;
-
-const MAX_FINISHED_LOGINS = 1000;
+export class FinishedLogins extends BoundedMap<string, string> {
+  constructor() {
+    super(MAX_FINISHED_LOGINS);
+  }
+}
 
 /** By which of its ways somebody has authenticated here: by the one that was asked for, if the portal knows it. */
 function chooseAcr(
@@ -71,7 +75,7 @@ export async function handleLogin(
     name,
     String(value),
   ]);
-  keepNewest(finished, pState, `/oauth2/authorize?${new URLSearchParams(asked)}`, MAX_FINISHED_LOGINS);
+  finished.set(pState, `/oauth2/authorize?${new URLSearchParams(asked)}`);
 
   // Another person than last time takes the portal's session over. oidc-provider would log the last one out first, by
   // a page that sends itself off with a script.
