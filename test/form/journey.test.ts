@@ -8,11 +8,12 @@ import { launchChromium, noChromium } from "../support/chromium.js";
 import { createClock } from "../support/clock.js";
 import { startWorld } from "../support/world.js";
 
-// A form of an application with helmet's own policy, whose form-action lets no form leave the site.
+// The application uses helmet's default CSP, whose form-action allows no form to leave the site.
 
 const ORDER = `<!doctype html><title>Order</title><form method="post" action="/orders">
 <label>Item <input name="item"></label><label>Note <textarea name="note"></textarea></label>
-<label>Gift <input type="checkbox" name="extra" value="gift"></label><input type="hidden" name="extra" value="card">
+<label>Gift <input type="checkbox" name="extra" value="gift"></label>
+<input type="hidden" name="extra" value="card">
 <button name="act" value="order">Order</button></form>`;
 
 interface Order {
@@ -21,7 +22,7 @@ interface Order {
   readonly referer: string | undefined;
 }
 
-function shop(app: Express, orders: Order[]): void {
+function addShop(app: Express, orders: Order[]): void {
   app.use(helmet());
   app.get("/orders/new", requireAuth(), (_req, res) => void res.send(ORDER));
   app.post(
@@ -51,27 +52,28 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
           },
         },
       },
-      after: (app) => shop(app, orders),
+      after: (app) => addShop(app, orders),
     });
     const browser = await launchChromium();
     onTestFinished(() => browser.close());
     const page = await (await browser.newContext({ locale: "en-GB" })).newPage();
     await page.goto(`${url}/orders/new`);
-    await logIn(page);
+    await signIn(page);
     await page.getByLabel("Item").fill("tea & “cups”");
     await page.getByLabel("Note").fill("two\nlines 茶");
     await page.getByLabel("Gift").check();
     return { url, orders, later, page };
   }
 
-  const logIn = (page: Page) => page.getByRole("button", { name: "Amara Okafor" }).click();
+  const signIn = (page: Page) => page.getByRole("button", { name: "Amara Okafor" }).click();
 
-  test("a form that met an ended session comes whole, and once, to where it was meant to go", async () => {
+  test("a form posted after the end of the session arrives unchanged and once after the login", async () => {
     const { url, orders, later, page } = await start();
     later(3600);
-    await page.context().clearCookies({ name: /^(?!portal-session)/ }); // the portal has forgotten them as well
+    // This ends the session at the provider too.
+    await page.context().clearCookies({ name: /^(?!portal-session)/ });
     await page.getByRole("button", { name: "Order" }).click();
-    await logIn(page);
+    await signIn(page);
     await page.waitForURL(`${url}/login/form`);
     expect(await page.getByRole("heading").textContent()).toBe("Submit your form?");
     expect(await page.locator("main").textContent()).toContain("You are now signed in as Amara Okafor.");
@@ -83,8 +85,12 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.getByText(/thank you|sent already/).waitFor();
     expect(orders).toEqual([
       {
-        body: "item=tea+%26+%E2%80%9Ccups%E2%80%9D&note=two%0D%0Alines+%E8%8C%B6&extra=gift&extra=card&act=order",
-        origin: url, // as a check against forgery wants it
+        body: [
+          "item=tea+%26+%E2%80%9Ccups%E2%80%9D",
+          "note=two%0D%0Alines+%E8%8C%B6",
+          "extra=gift&extra=card&act=order",
+        ].join("&"),
+        origin: url, // as CSRF checks of applications require
         referer: expect.stringContaining(url),
       },
     ]);
@@ -92,10 +98,11 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     expect(await page.getByRole("heading").textContent()).toBe("No form to submit");
   });
 
-  test("one that is not wanted is forgotten; of the page that it was on helmet tells nothing, so the way back is the root", async () => {
+  // With helmet the form's page sends no Referer, so that page is unknown.
+  test("a discarded form is not sent, and the user goes to the start page", async () => {
     const { url, orders, later, page } = await start();
     later(3600);
-    await page.getByRole("button", { name: "Order" }).click(); // and the portal lets them in without a word
+    await page.getByRole("button", { name: "Order" }).click(); // the provider still has its session
     await page.getByRole("button", { name: "Discard the form" }).click();
     await page.waitForURL(`${url}/`);
     expect(orders).toEqual([]);

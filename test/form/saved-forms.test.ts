@@ -11,22 +11,23 @@ function start() {
   return { forms: new SavedForms(records), records, later };
 }
 
-async function arriveOften(forms: SavedForms, times: number): Promise<Arrival[]> {
+async function recordArrivals(forms: SavedForms, count: number): Promise<Arrival[]> {
   const arrivals: Arrival[] = [];
-  for (let n = 0; n < times; n += 1) arrivals.push(await forms.recordArrival("id", POSTED));
+  for (let n = 0; n < count; n += 1) arrivals.push(await forms.recordArrival("id", POSTED));
   return arrivals;
 }
 
-test("a form is let in the first time that a browser comes with it, and not when it comes once more", async () => {
+test("the first arrival of a form passes, and later arrivals do not", async () => {
   const { forms } = start();
   await forms.save("id", POSTED, "sealed");
-  expect(await forms.recordArrival("id", POSTED)).toBe("other"); // filled in anew: no browser was redirected
+  // No browser was redirected yet, so the user has filled the form in again.
+  expect(await forms.recordArrival("id", POSTED)).toBe("other");
   for (const _ of [1, 2, 3]) expect(await forms.loadForRedirect("id")).toBe("sealed");
-  expect(await arriveOften(forms, 4)).toEqual(["first", "again", "again", "other"]);
+  expect(await recordArrivals(forms, 4)).toEqual(["first", "again", "again", "other"]);
   expect([await forms.load("id"), await forms.loadForRedirect("id")]).toEqual([undefined, undefined]);
 });
 
-test("of twenty browsers that arrive at the same moment one is the first", async () => {
+test("if twenty requests arrive at the same time, only one is the first", async () => {
   const { forms } = start();
   await forms.save("id", POSTED, "sealed");
   for (let n = 0; n < 20; n += 1) await forms.loadForRedirect("id");
@@ -35,10 +36,10 @@ test("of twenty browsers that arrive at the same moment one is the first", async
 });
 
 test.each([
-  ["another address", { ...POSTED, to: "/orders/1" }],
+  ["another URL", { ...POSTED, to: "/orders/1" }],
   ["another length", { ...POSTED, length: 11 }],
-  ["no length", { ...POSTED, length: Number.NaN }],
-])("a form with %s is another one", async (_what, posted) => {
+  ["an unknown length", { ...POSTED, length: Number.NaN }],
+])("a form with %s is another form", async (_case, posted) => {
   const { forms } = start();
   await forms.save("id", POSTED, "sealed");
   await forms.loadForRedirect("id");
@@ -48,7 +49,7 @@ test.each([
   ]);
 });
 
-test("a browser that was redirected is waited for during a minute after the first arrival", async () => {
+test("the record expires a minute after the first arrival", async () => {
   const { forms, later } = start();
   await forms.save("id", POSTED, "sealed");
   for (const _ of [1, 2]) await forms.loadForRedirect("id");
@@ -57,7 +58,7 @@ test("a browser that was redirected is waited for during a minute after the firs
   expect(await forms.recordArrival("id", POSTED)).toBe("gone");
 });
 
-test("a form is kept for ten minutes after it was last looked at", async () => {
+test("a form expires ten minutes after it was saved or last loaded", async () => {
   const { forms, later } = start();
   await forms.save("id", POSTED, "sealed");
   later(FORM_LIFE_MS / 1000 - 1);
@@ -68,19 +69,19 @@ test("a form is kept for ten minutes after it was last looked at", async () => {
   expect(await forms.load("id")).toBeUndefined();
 });
 
-test("a form that is dropped at the moment of its arrival is gone", async () => {
+test("a form that is removed during its arrival is gone", async () => {
   const { forms, records } = start();
   await forms.save("id", POSTED, "sealed");
   await forms.loadForRedirect("id");
   const replace = records.replace.bind(records);
-  records.replace = async (...given) => {
+  records.replace = async (...args) => {
     await forms.remove("id");
-    return replace(...given);
+    return replace(...args);
   };
   expect(await forms.recordArrival("id", POSTED)).toBe("gone");
 });
 
-test("a form that was never kept is gone", async () => {
+test("a form that was never saved is gone", async () => {
   const { forms } = start();
   expect([
     await forms.load("id"),
@@ -90,19 +91,19 @@ test("a form that was never kept is gone", async () => {
 });
 
 test.each(["", "null", "{}", '{"posted":1}', "nonsense"])(
-  "a form that others have replaced by %j is gone",
+  "a form whose record was replaced by %j is gone",
   async (text) => {
     const { forms, records } = start();
     await forms.save("id", POSTED, "sealed");
     const keys: string[] = [];
     const read = records.read.bind(records);
-    records.read = (name) => {
-      keys.push(name);
-      return read(name);
+    records.read = (key) => {
+      keys.push(key);
+      return read(key);
     };
     await forms.load("id");
-    const [itsKey = ""] = keys;
-    await records.replace(itsKey, 2, text);
+    const [recordKey = ""] = keys;
+    await records.replace(recordKey, 2, text);
     expect([await forms.load("id"), await forms.recordArrival("id", POSTED)]).toEqual([undefined, "gone"]);
   },
 );

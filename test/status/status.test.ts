@@ -21,23 +21,24 @@ const ROUTES = { session: "/session" };
 const ROUTE_NAMES = ["login", "callback", "logout", "session"];
 const TOKEN_SECONDS = 300;
 
-async function start({ options, ...given }: WorldOptions = {}) {
+/** Starts an app with the session route, and signs a user in. */
+async function start({ options, ...worldOptions }: WorldOptions = {}) {
   const { clock, later } = createClock();
-  // the portal's own clock may be a second further by then
+  // The lifetime is fixed here, because the provider's clock may be a second ahead by then.
   const hooks: Hooks = { onTokens: (tokens) => ({ ...tokens, expires_at: clock() / 1000 + TOKEN_SECONDS }) };
-  const world = await startWorld({ ...given, options: { clock, hooks, routes: ROUTES, ...options } });
+  const world = await startWorld({ ...worldOptions, options: { clock, hooks, routes: ROUTES, ...options } });
   await world.browser.visit(`${world.url}/account`);
-  return { ...world, clock, later, status: () => statusOf(world) };
+  return { ...world, clock, later, status: () => getStatus(world) };
 }
 
-async function statusOf({ url, browser }: Pick<World, "url" | "browser">) {
+async function getStatus({ url, browser }: Pick<World, "url" | "browser">) {
   const answer = await browser.fetch(`${url}/session`);
   expect([answer.status, answer.headers["content-type"]]).toEqual([200, "application/json"]);
   return JSON.parse(answer.body);
 }
 
-describe("what it tells", () => {
-  test("who is logged in, and how many seconds are left", async () => {
+describe("the response", () => {
+  test("shows that a user is signed in, and how many seconds are left", async () => {
     const { status, later } = await start({ options: { sessionIdle: 3600, sessionAbsolute: 7200 } });
     expect(await status()).toEqual({
       isAuthenticated: true,
@@ -50,14 +51,14 @@ describe("what it tells", () => {
     expect((await status()).expires_in.token).toBe(0);
   });
 
-  test("nothing but that of a visitor, and of a login that has ended", async () => {
+  test("shows only isAuthenticated: false without a login and after the login has ended", async () => {
     const { url, status, later } = await start({ options: { sessionAbsolute: 3600 } });
-    expect(await statusOf({ url, browser: new Browser() })).toEqual({ isAuthenticated: false });
+    expect(await getStatus({ url, browser: new Browser() })).toEqual({ isAuthenticated: false });
     later(3600);
     expect(await status()).toEqual({ isAuthenticated: false });
   });
 
-  test("the claims that are named, as far as the person has them, and no other", async () => {
+  test("contains only those of the configured claims that the user has", async () => {
     const { status } = await start({
       options: {
         sessionClaims: ["sub", "nickname", "roles", "__proto__", "toString"],
@@ -75,7 +76,7 @@ describe("what it tells", () => {
     expect((await status()).claims).toEqual({ sub: "amara-okafor", roles: ["editor"] });
   });
 
-  test("the end of the login, whenever its refresh token ends", async () => {
+  test("shows the end of the login, regardless of the refresh token's expiry", async () => {
     const { status } = await start({
       options: {
         hooks: { onTokens: (tokens) => ({ ...tokens, refresh_expires_at: epochSeconds() + 600 }) },
@@ -84,14 +85,14 @@ describe("what it tells", () => {
     expect((await status()).expires_in.absolute).toBeGreaterThan(600_000);
   });
 
-  test("no life of a token of which the portal does not say it", async () => {
+  test("omits the token's lifetime if the provider does not report it", async () => {
     const { status } = await start({
       options: { hooks: { onTokens: ({ expires_at: _, ...tokens }) => tokens } },
     });
     expect(Object.keys((await status()).expires_in)).toEqual(["idle", "absolute"]);
   });
 
-  test("no idle life of an app's session that ends with the browser, and that of its cookie where it has one", async () => {
+  test("shows the idle time of an app's session only if its cookie has a maxAge", async () => {
     const { status } = await start({ ownSession: true });
     expect(Object.keys((await status()).expires_in)).toEqual(["absolute", "token"]);
     const timed = await startWorld({
@@ -107,12 +108,12 @@ describe("what it tells", () => {
         ),
     });
     await timed.browser.visit(`${timed.url}/account`);
-    const { idle } = (await statusOf(timed)).expires_in;
+    const { idle } = (await getStatus(timed)).expires_in;
     expect(idle).toBeGreaterThan(60);
     expect(idle).toBeLessThanOrEqual(90);
   });
 
-  test.each([4, 5] as const)("the same in Express %s, below a mount", async (version) => {
+  test.each([4, 5] as const)("is the same in Express %s below a mount path", async (version) => {
     const { url, browser } = await startWorld({
       express: version,
       mount: "/shop",
@@ -123,8 +124,8 @@ describe("what it tells", () => {
   });
 });
 
-describe("how it answers", () => {
-  test("no other site's script, and no cache", async () => {
+describe("the route", () => {
+  test("cannot be read by other sites, and is not cached", async () => {
     const { url, browser } = await start();
     const headers = { origin: "https://evil.example" };
     const answer = await browser.fetch(`${url}/session`, { headers });
@@ -135,12 +136,12 @@ describe("how it answers", () => {
     });
   });
 
-  test("a person who opens its address, too", async () => {
+  test("also responds to a browser that opens its URL", async () => {
     const { url, browser } = await start();
     expect(JSON.parse((await browser.navigate(`${url}/session`)).body).isAuthenticated).toBe(true);
   });
 
-  test("HEAD as GET, without a body, and no other method: those are the app's", async () => {
+  test("responds to HEAD without a body, and leaves other methods to the app", async () => {
     const { url, browser } = await start();
     const { status, headers, body } = await browser.fetch(`${url}/session`, { method: "HEAD" });
     expect([status, headers["content-type"], headers["cache-control"], body]).toEqual([
@@ -153,12 +154,12 @@ describe("how it answers", () => {
       expect((await browser.fetch(`${url}/session`, { method })).status).toBe(404);
   });
 
-  test("only where it is turned on", async () => {
+  test("is off by default", async () => {
     const { url, browser } = await startWorld();
     expect((await browser.fetch(`${url}/session`)).status).toBe(404);
   });
 
-  test("without asking the portal for anything, though the token has ended", async () => {
+  test("sends no request to the provider, although the token has expired", async () => {
     const { status, later, provider } = await start();
     const asked = provider.requests.length;
     later(301);
@@ -167,8 +168,8 @@ describe("how it answers", () => {
   });
 });
 
-describe("it is no use of the session", () => {
-  test("ours ends when nobody has made another request, however often a page asks", async () => {
+describe("polling does not count as activity", () => {
+  test("our session ends in spite of polling if the user makes no other request", async () => {
     const { status, later, me } = await start({ options: { sessionIdle: 1200 } });
     for (let left = 1190; left > 0; left -= 10) {
       later(10);
@@ -178,23 +179,23 @@ describe("it is no use of the session", () => {
     expect([await status(), (await me()).isAuthenticated]).toEqual([{ isAuthenticated: false }, false]);
   });
 
-  test("an ordinary request lets it live on, and the next answer says so", async () => {
+  test("another request extends our session, and the next response shows that", async () => {
     const { status, later, me } = await start({ options: { sessionIdle: 1200 } });
     later(1100);
     await me();
     expect((await status()).expires_in.idle).toBe(1200);
   });
 
-  const ask = (methods: string[]) => async (world: World) => {
+  const request = (methods: string[]) => async (world: World) => {
     for (const method of methods) await world.browser.fetch(`${world.url}/session`, { method });
   };
 
   test.each<[string, Partial<session.SessionOptions>]>([
-    ["as most have it", {}],
+    ["with common options", {}],
     ["with rolling and resave", { rolling: true, resave: true }],
     ["with saveUninitialized", { saveUninitialized: true }],
     ["that is destroyed with req.session", { unset: "destroy" }],
-  ])("an app's session, %s, is not written, touched or destroyed, and no cookie set", async (_how, more) => {
+  ])("an app's session is not written and no cookie is set: %s", async (_case, sessionOptions) => {
     const store = new session.MemoryStore();
     const options = {
       secret: "the app's own",
@@ -205,23 +206,23 @@ describe("it is no use of the session", () => {
     };
     const world = await startWorld({
       options: { routes: ROUTES },
-      before: (app) => app.use(session({ ...options, ...more })),
+      before: (app) => app.use(session({ ...options, ...sessionOptions })),
     });
     await world.browser.visit(`${world.url}/account`);
-    const acts = (["touch", "set", "destroy"] as const).map((name) => vi.spyOn(store, name));
-    await ask(["GET", "HEAD"])(world);
+    const writes = (["touch", "set", "destroy"] as const).map((name) => vi.spyOn(store, name));
+    await request(["GET", "HEAD"])(world);
     const [get, head] = world.browser.answers.slice(-2);
     expect([get?.headers["set-cookie"], head?.headers["set-cookie"]]).toEqual([undefined, undefined]);
-    const stranger = await new Browser().fetch(`${world.url}/session`);
-    expect([stranger.status, stranger.headers["set-cookie"]]).toEqual([200, undefined]);
-    expect(acts.map(({ mock }) => mock.calls.length)).toEqual([0, 0, 0]);
+    const visitor = await new Browser().fetch(`${world.url}/session`);
+    expect([visitor.status, visitor.headers["set-cookie"]]).toEqual([200, undefined]);
+    expect(writes.map(({ mock }) => mock.calls.length)).toEqual([0, 0, 0]);
     expect((await world.me()).isAuthenticated).toBe(true);
   });
 
-  test("nor is it of any other session that the request has met: of a portalAuth() before this one, with or without a name", async () => {
-    let staff: RequestHandler = (_req, _res, next) => next();
+  test("the session of another portalAuth() in front of this one is not extended either", async () => {
+    let staffAuth: RequestHandler = (_req, _res, next) => next();
     const { app, clock, url, browser, provider, later, me } = await start({
-      before: (app) => app.use((req, res, next) => staff(req, res, next)),
+      before: (app) => app.use((req, res, next) => staffAuth(req, res, next)),
       options: { sessionIdle: 1200 },
     });
     const routes = Object.fromEntries(ROUTE_NAMES.map((name) => [name, `/staff/${name}`]));
@@ -232,7 +233,7 @@ describe("it is no use of the session", () => {
       sessionIdle: 1200,
     };
     const redirectUri = `${url}/staff/callback`;
-    const second = portalAuth({
+    const staffInstance = portalAuth({
       ...client,
       clock,
       name: "staff",
@@ -240,7 +241,7 @@ describe("it is no use of the session", () => {
       redirectUri,
       routes,
     });
-    staff = second;
+    staffAuth = staffInstance;
     const cookie = await loginAs(app, { sub: "jonas-weber" }, {}, { path: "/staff/callback" });
     const isStaff = async () =>
       JSON.parse((await browser.request(`${url}/staff/session`, { headers: { cookie } })).body)
@@ -251,9 +252,9 @@ describe("it is no use of the session", () => {
     later(300);
     expect(await isStaff()).toBe(false);
 
-    // and the other way round
-    staff = (_req, _res, next) => next();
-    app.use(second);
+    // The same with the two in the other order.
+    staffAuth = (_req, _res, next) => next();
+    app.use(staffInstance);
     await browser.visit(`${url}/account`);
     later(1000);
     expect((await browser.fetch(`${url}/staff/session`)).body).toBe('{"isAuthenticated":false}');
@@ -262,7 +263,7 @@ describe("it is no use of the session", () => {
   });
 });
 
-test("an app's short session in a store that keeps the first cookie tells its life to a tenth", async () => {
+test("if a store never updates the cookie, the idle time of a short session is exact to a tenth", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   try {
     const cookie = { maxAge: 100_000 };
@@ -286,7 +287,7 @@ test("an app's short session in a store that keeps the first cookie tells its li
       vi.setSystemTime(Date.now() + 45_000);
       await world.me();
     }
-    expect((await statusOf(world)).expires_in.idle).toBeGreaterThanOrEqual(89);
+    expect((await getStatus(world)).expires_in.idle).toBeGreaterThanOrEqual(89);
   } finally {
     vi.useRealTimers();
   }
