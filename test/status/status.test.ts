@@ -263,7 +263,7 @@ describe("polling does not count as activity", () => {
   });
 });
 
-test("if a store never updates the cookie, the idle time of a short session is exact to a tenth", async () => {
+test("if a store never updates the cookie, the idle time of a short session is correct to 10%", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   try {
     const cookie = { maxAge: 100_000 };
