@@ -12,24 +12,24 @@ import {
 const NONE = new Set<string>();
 
 test.each([
-  ["of one connection", { "keep-alive": "timeout=5", te: "trailers", trailer: "x", upgrade: "h2c" }],
+  ["headers of one connection", { "keep-alive": "timeout=5", te: "trailers", trailer: "x", upgrade: "h2c" }],
   [
-    "what Connection lists",
+    "headers that Connection lists",
     { connection: "close, X-Private ,content-type", "x-private": "1", "content-type": "a/b" },
   ],
-  ["of proxies", { "proxy-authorization": "Basic x", "proxy-connection": "keep-alive" }],
-  ["a login that is not ours", { authorization: "Basic x", cookie: "a=b" }],
+  ["headers for proxies", { "proxy-authorization": "Basic x", "proxy-connection": "keep-alive" }],
+  ["other credentials", { authorization: "Basic x", cookie: "a=b" }],
   [
-    "of the body's way here",
+    "the transfer of the body",
     { "transfer-encoding": "chunked", "content-length": "5", expect: "100-continue" },
   ],
   [
-    "of the page",
+    "the page",
     { origin: "https://app.example", referer: "https://app.example/?secret", host: "app.example" },
   ],
-  ["of the browser", { "sec-fetch-site": "same-origin", "sec-websocket-key": "x", "sec-ch-ua": "x" }],
+  ["the browser", { "sec-fetch-site": "same-origin", "sec-websocket-key": "x", "sec-ch-ua": "x" }],
   [
-    "of who asks",
+    "the client's address",
     {
       forwarded: "for=1.1.1.1",
       "x-forwarded-for": "1.1.1.1",
@@ -38,7 +38,7 @@ test.each([
     },
   ],
   [
-    "of who asks, in the words of one server in front",
+    "the client's address, in headers of particular proxies",
     {
       "cf-connecting-ip": "1.1.1.1",
       "fastly-client-ip": "1.1.1.1",
@@ -50,17 +50,14 @@ test.each([
       "x-original-forwarded-for": "1.1.1.1",
     },
   ],
+  ["another path", { "x-original-url": "/admin", "x-rewrite-url": "/admin", "x-forwarded-prefix": "/x" }],
+  ["another host", { "x-host": "evil.example", "x-original-host": "evil.example" }],
   [
-    "of which path is meant",
-    { "x-original-url": "/admin", "x-rewrite-url": "/admin", "x-forwarded-prefix": "/x" },
-  ],
-  ["of which host is meant", { "x-host": "evil.example", "x-original-host": "evil.example" }],
-  [
-    "of which method is meant",
+    "another method",
     { "x-http-method-override": "DELETE", "x-http-method": "DELETE", "x-method-override": "DELETE" },
   ],
   [
-    "of who they are",
+    "the user's identity",
     {
       "remote-user": "root",
       "x-remote-user": "root",
@@ -75,7 +72,7 @@ test.each([
     },
   ],
   [
-    "of how they ask",
+    "the client's connection",
     {
       "x-forwarded": "for=1.1.1.1",
       "client-ip": "1.1.1.1",
@@ -84,7 +81,7 @@ test.each([
     },
   ],
   [
-    "of who the user is, in the words of a gateway",
+    "the user's identity, in headers of particular gateways",
     {
       "cf-access-authenticated-user-email": "root",
       "cf-access-jwt-assertion": "root",
@@ -105,20 +102,20 @@ test.each([
     },
   ],
   [
-    "of the way here",
+    "the route of the request",
     { via: "1.1 proxy", "cdn-loop": "x", "max-forwards": "1", "x-envoy-retry-on": "5xx", from: "x" },
   ],
   [
-    "a key, or anything else that no standard knows",
+    "API keys and other headers without a standard",
     { "x-api-key": "x", "x-auth-token": "x", "x-anything": "x" },
   ],
   ["pseudo headers of HTTP/2", { ":path": "/admin", ":authority": "evil.example" }],
-  ["what CGI reads as another", { x_forwarded_for: "1.1.1.1", x_api_key: "1" }],
-])("not sent to the upstream: %s", (_name, headers) => {
+  ["names that CGI reads as other headers", { x_forwarded_for: "1.1.1.1", x_api_key: "1" }],
+])("headers that the upstream does not get: %s", (_name, headers) => {
   expect(filterRequestHeaders({ ...headers, accept: "text/plain" }, NONE)).toEqual({ accept: "text/plain" });
 });
 
-test("sent to the upstream: what APIs read", () => {
+test("the upstream gets the headers that APIs read", () => {
   const headers = {
     accept: "a/b",
     "accept-encoding": "gzip",
@@ -145,34 +142,31 @@ test("sent to the upstream: what APIs read", () => {
   expect(filterRequestHeaders({ ...headers, connection: "keep-alive" }, NONE)).toEqual(headers);
 });
 
-test("the option adds to that, but for what Connection lists", () => {
-  const more = new Set(["x-api-version", "x-other"]);
+test("the option requestHeaders adds headers, except those that Connection lists", () => {
+  const allowed = new Set(["x-api-version", "x-other"]);
   const headers = { "x-api-version": "2", "x-other": "1", "x-third": "3", connection: "x-other" };
-  expect(filterRequestHeaders(headers, more)).toEqual({ "x-api-version": "2" });
+  expect(filterRequestHeaders(headers, allowed)).toEqual({ "x-api-version": "2" });
 });
 
 test.each([
   [
-    "of one connection",
+    "headers of one connection",
     { "transfer-encoding": "chunked", trailer: "x", upgrade: "h2", "keep-alive": "timeout=5" },
   ],
-  ["what Connection lists", { connection: "close, x-private", "x-private": "1" }],
+  ["headers that Connection lists", { connection: "close, x-private", "x-private": "1" }],
   ["cookies", { "set-cookie": ["__Host-portal-session=evil; Path=/; Secure"] }],
-  [
-    "what asks people for a password",
-    { "www-authenticate": 'Basic realm="x"', "proxy-authenticate": "Basic" },
-  ],
+  ["password challenges", { "www-authenticate": 'Basic realm="x"', "proxy-authenticate": "Basic" }],
   [
     "CORS",
     { "access-control-allow-origin": "https://evil.example", "access-control-allow-credentials": "true" },
   ],
   [
-    "what speaks for the origin",
+    "headers that apply to the origin",
     { "clear-site-data": '"*"', "strict-transport-security": "max-age=1", "alt-svc": 'h2="x"', nel: "{}" },
   ],
-  ["what widens a worker", { "service-worker-allowed": "/" }],
+  ["a wider scope for service workers", { "service-worker-allowed": "/" }],
   [
-    "what a cache in front obeys before Cache-Control",
+    "headers that caches prefer to Cache-Control",
     {
       "cdn-cache-control": "max-age=600",
       "cloudflare-cdn-cache-control": "max-age=600",
@@ -187,11 +181,11 @@ test.each([
     { "set-cookie2": "a=b", "set-login": "logged-in", "secure-session-registration": "(ES256)" },
   ],
   [
-    "what leads a page elsewhere",
+    "headers that load another page",
     { refresh: "0; url=https://evil.example", "speculation-rules": '"/x.json"' },
   ],
   [
-    "what browsers keep for the origin, or report elsewhere",
+    "headers that browsers store for the origin, and reports to other sites",
     {
       "report-to": "{}",
       "reporting-endpoints": 'x="https://evil.example"',
@@ -212,19 +206,16 @@ test.each([
       server: "x",
     },
   ],
+  ["a Link that loads something", { link: "<https://evil.example/x>; rel=preload; as=script" }],
+  ["such a Link among others", { link: '</a>; rel="next", </b>; rel="dns-prefetch preconnect"' }],
+  ["such a Link in another spelling", { link: '</x>; rel="pre\\load"' }],
+  ["such a Link that is hidden from a search", { link: '<a>; title="<"; rel=preload; x=">"; rel=next' }],
+  ["such a Link with a language", { link: "</x>; rel*=UTF-8''preload; rel=next" }],
+  ["a Link without a relation", { link: "</x>" }],
+  ["a Link to a style sheet", { link: "</x.css>;REL = 'alternate stylesheet'" }],
+  ["requests for more client hints", { "accept-ch": "Sec-CH-UA-Model", "critical-ch": "Sec-CH-UA-Model" }],
   [
-    "a link by which a document loads something",
-    { link: "<https://evil.example/x>; rel=preload; as=script" },
-  ],
-  ["one among others", { link: '</a>; rel="next", </b>; rel="dns-prefetch preconnect"' }],
-  ["one in another spelling", { link: '</x>; rel="pre\\load"' }],
-  ["one hidden from a search", { link: '<a>; title="<"; rel=preload; x=">"; rel=next' }],
-  ["one with a language", { link: "</x>; rel*=UTF-8''preload; rel=next" }],
-  ["one without a relation", { link: "</x>" }],
-  ["a style sheet", { link: "</x.css>;REL = 'alternate stylesheet'" }],
-  ["what asks browsers for more", { "accept-ch": "Sec-CH-UA-Model", "critical-ch": "Sec-CH-UA-Model" }],
-  [
-    "what the server in front may obey",
+    "commands to the web server in front",
     {
       "x-accel-redirect": "/secrets/x",
       "x-accel-buffering": "no",
@@ -235,7 +226,7 @@ test.each([
       "x-reproxy-url": "http://127.0.0.1/",
     },
   ],
-])("not handed to the browser: %s", (_name, headers) => {
+])("headers that the browser does not get: %s", (_name, headers) => {
   expect(filterResponseHeaders({ ...headers, etag: '"x"' }, NONE)).toEqual({
     etag: '"x"',
     "cache-control": "private, no-cache",
@@ -244,7 +235,7 @@ test.each([
   });
 });
 
-test("handed to the browser: what the answer is", () => {
+test("the browser gets the headers that describe the response", () => {
   const headers = {
     "content-type": "application/json",
     "content-length": "5",
@@ -264,19 +255,18 @@ test("handed to the browser: what the answer is", () => {
   const {
     "cross-origin-resource-policy": _,
     "x-content-type-options": __,
-    ...handed
+    ...forwarded
   } = filterResponseHeaders(headers, NONE);
-  expect(handed).toEqual(headers);
+  expect(forwarded).toEqual(headers);
 });
 
-test("nothing that the upstream says lets browsers guess types", () => {
-  for (const more of [NONE, new Set(["x-content-type-options"])])
-    expect(filterResponseHeaders({ "x-content-type-options": "sniff" }, more)["x-content-type-options"]).toBe(
-      "nosniff",
-    );
+test("X-Content-Type-Options is always nosniff", () => {
+  const headers = { "x-content-type-options": "sniff" };
+  for (const allowed of [NONE, new Set(["x-content-type-options"])])
+    expect(filterResponseHeaders(headers, allowed)["x-content-type-options"]).toBe("nosniff");
 });
 
-test("the option adds to that, and lets the upstream say who may embed it", () => {
+test("the option responseHeaders adds headers, also the upstream's Cross-Origin-Resource-Policy", () => {
   const headers = { "x-app": "1", "cross-origin-resource-policy": "cross-origin", "x-third": "3" };
   expect(filterResponseHeaders(headers, new Set(["x-app", "cross-origin-resource-policy"]))).toEqual({
     "x-app": "1",
@@ -302,13 +292,12 @@ test.each([
   [",", "private, no-cache"],
   ['max-age="60', "private, no-cache"],
   ["no directives, but words", "private, no-cache"],
-])("shared caches keep what the upstream gave to anybody, and nothing else: %s", (given, expected) => {
-  expect(
-    filterResponseHeaders(given === undefined ? {} : { "cache-control": given }, NONE)["cache-control"],
-  ).toBe(expected);
+])("Cache-Control allows shared caches only if the upstream does: %s", (cacheControl, expected) => {
+  const headers = cacheControl === undefined ? {} : { "cache-control": cacheControl };
+  expect(filterResponseHeaders(headers, NONE)["cache-control"]).toBe(expected);
 });
 
-test("a body is as long as it came, whatever Connection lists", () => {
+test("the length of a body is forwarded, even if Connection lists its header", () => {
   expect(getBodyLengthHeader({ "content-length": "5", connection: "content-length" })).toEqual({
     "content-length": "5",
   });
@@ -327,14 +316,14 @@ test.each([undefined, "chunked", "Chunked", " chunked "])(
 );
 
 test.each(["gzip, chunked", "gzip", "chunked, chunked", "identity", "", "xchunked"])(
-  "one in %j cannot",
+  "a body in the coding %j cannot be forwarded",
   (coding) => {
     expect(isUncodedOrChunked({ "transfer-encoding": coding })).toBe(false);
   },
 );
 
-test("what the proxy says itself no option says", () => {
-  const request = [
+test("no option can allow the headers that the proxy sets itself", () => {
+  const requestHeaders = [
     "authorization",
     "cookie",
     "host",
@@ -343,10 +332,10 @@ test("what the proxy says itself no option says", () => {
     "content-length",
     "proxy-x",
   ];
-  expect([...request, "x-a"].filter(isOwnRequestHeader)).toEqual(request);
-  const never = [...request, "x-forwarded-for", "forwarded", "x_a"];
-  expect([...never, "x-a"].filter(isNeverForwarded)).toEqual(never);
-  const answer = [
+  expect([...requestHeaders, "x-a"].filter(isOwnRequestHeader)).toEqual(requestHeaders);
+  const neverForwarded = [...requestHeaders, "x-forwarded-for", "forwarded", "x_a"];
+  expect([...neverForwarded, "x-a"].filter(isNeverForwarded)).toEqual(neverForwarded);
+  const responseHeaders = [
     "set-cookie",
     "location",
     "vary",
@@ -354,5 +343,5 @@ test("what the proxy says itself no option says", () => {
     "www-authenticate",
     "x-content-type-options",
   ];
-  expect([...answer, "x-a"].filter(isOwnResponseHeader)).toEqual(answer);
+  expect([...responseHeaders, "x-a"].filter(isOwnResponseHeader)).toEqual(responseHeaders);
 });

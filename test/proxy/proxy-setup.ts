@@ -1,11 +1,17 @@
-import { type IncomingMessage, type RequestListener, request, type ServerResponse } from "node:http";
+import {
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestListener,
+  request,
+  type ServerResponse,
+} from "node:http";
 import { text } from "node:stream/consumers";
 import { type PortalProxyOptions, portalProxy } from "../../lib/index.js";
 import { logIn } from "../access/signed-in-request.js";
 import { serve } from "../support/serve.js";
 
-/** What an upstream got. */
-export interface Got {
+/** A request that an upstream has received. */
+export interface ReceivedRequest {
   readonly method: string | undefined;
   readonly url: string | undefined;
   readonly token: string | undefined;
@@ -15,79 +21,82 @@ export interface Got {
 
 export interface Upstream {
   readonly url: string;
-  /** Every request, in order, when its body has come. */
-  readonly got: Got[];
-  /** Access tokens that are refused from now on. */
-  readonly refused: Set<string>;
-  /** Connections that it was asked by. */
+  /** All requests in the order in which their bodies were complete. */
+  readonly received: ReceivedRequest[];
+  /** Access tokens that the upstream rejects with 401. */
+  readonly rejectedTokens: Set<string>;
+  /** The connections of all requests. */
   readonly connections: Set<unknown>;
 }
 
-/** An API on this machine that writes down what it gets, and takes every token that it does not refuse. */
+/** Starts an API on this machine that records its requests and accepts all tokens except `rejectedTokens`. */
 export async function startUpstream(
-  answer: RequestListener = (_req, res) => void res.end("data"),
+  respond: RequestListener = (_req, res) => void res.end("data"),
 ): Promise<Upstream> {
-  const upstream: Upstream = { url: "", got: [], refused: new Set(), connections: new Set() };
+  const upstream: Upstream = { url: "", received: [], rejectedTokens: new Set(), connections: new Set() };
   const url = await startServer(async (req, res) => {
     const { method, headers } = req;
     const token = headers.authorization?.replace("Bearer ", "");
     upstream.connections.add(req.socket);
     const body = await req.toArray().catch(() => []);
-    upstream.got.push({ method, url: req.url, token, headers, body: Buffer.concat(body).toString() });
-    if (upstream.refused.has(token ?? ""))
+    upstream.received.push({ method, url: req.url, token, headers, body: Buffer.concat(body).toString() });
+    if (upstream.rejectedTokens.has(token ?? ""))
       res.writeHead(401, { "www-authenticate": 'Basic realm="upstream"' }).end("the token has been revoked");
-    else answer(req, res);
+    else respond(req, res);
   });
   return Object.assign(upstream, { url });
 }
 
-/** A server that does as the test wants, from the first byte on. */
+/** Starts a server whose requests the test handles, before any of the body is read. */
 export async function startServer(
   listener: (req: IncomingMessage, res: ServerResponse) => void,
 ): Promise<string> {
   return serve(listener);
 }
 
-export type Given = Parameters<typeof logIn>[0] & {
+export type ProxyWorldOptions = Parameters<typeof logIn>[0] & {
   proxy?: PortalProxyOptions;
   /** The upstream's path. */
   base?: string;
 };
 
-/** An application that passes /api on to a server; somebody is logged in. */
-export async function startBefore(url: string, { proxy, base = "", after, ...given }: Given = {}) {
+/** Starts an application that forwards /api to the server at this URL, with a signed-in user. */
+export async function startProxy(
+  url: string,
+  { proxy, base = "", after, ...worldOptions }: ProxyWorldOptions = {},
+) {
   const world = await logIn({
-    ...given,
+    ...worldOptions,
     after(app) {
       app.use(portalProxy("/api", url + base, proxy));
       after?.(app);
     },
   });
   const cookie = await world.browser.jar.getCookieString(world.url);
-  /** A request of the person's, sent as it is written; its body is for the test to send. */
+  /** Opens a request of the user, with the path exactly as written. The test sends its body. */
   const open = (
     path: string,
     { headers, ...options }: { method?: string; headers?: Record<string, string> } = {},
   ) => request(world.url, { path, agent: false, ...options, headers: { cookie, "x-csrf": "1", ...headers } });
-  return { ...world, cookie, open, access: async () => (await world.tokens()).access_token };
+  return { ...world, cookie, open, accessToken: async () => (await world.tokens()).access_token };
 }
 
-/** The same before an upstream that writes down. */
-export async function start({ answer, ...given }: Given & { answer?: RequestListener } = {}) {
-  const upstream = await startUpstream(answer);
-  return { ...(await startBefore(upstream.url, given)), upstream };
+/** Starts an application as startProxy() does, and an upstream that records its requests. */
+export async function start({ respond, ...options }: ProxyWorldOptions & { respond?: RequestListener } = {}) {
+  const upstream = await startUpstream(respond);
+  return { ...(await startProxy(upstream.url, options)), upstream };
 }
 
-/** The head of what comes of a request. */
-export const headOf = (asking: ReturnType<typeof request>): Promise<IncomingMessage> =>
+/** Waits for the head of the response. */
+export const headOf = (clientRequest: ClientRequest): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
-    asking.once("response", resolve);
-    asking.once("error", reject);
+    clientRequest.once("response", resolve);
+    clientRequest.once("error", reject);
   });
 
-/** All that comes of a request whose body is this. */
-export async function answerTo(asking: ReturnType<typeof request>, body?: string | Buffer) {
-  asking.end(body);
-  const answer = await headOf(asking);
-  return { status: answer.statusCode, headers: answer.headers, body: await text(answer) };
+/** Sends the body and waits for the whole response. */
+export async function responseTo(clientRequest: ClientRequest, body?: string | Buffer) {
+  clientRequest.end(body);
+  const response = await headOf(clientRequest);
+  return { status: response.statusCode, headers: response.headers, body: await text(response) };
 }

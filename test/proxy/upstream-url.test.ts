@@ -4,13 +4,13 @@ import { buildUpstreamUrl, parseRequestedPath, rewriteLocation } from "../../lib
 
 const UPSTREAM = new URL("https://orders.example/v1");
 
-/** Where a request goes, asked for at /api. */
-function to(url: string, upstream = UPSTREAM): string | undefined {
-  const wanted = parseRequestedPath(url, "/api");
-  return wanted && buildUpstreamUrl(upstream, wanted)?.href;
+/** Returns the URL at the upstream of a request at /api. */
+function toUpstream(url: string, upstream = UPSTREAM): string | undefined {
+  const requestedPath = parseRequestedPath(url, "/api");
+  return requestedPath && buildUpstreamUrl(upstream, requestedPath)?.href;
 }
 
-describe("a request goes below the upstream's path", () => {
+describe("a request is forwarded below the upstream's path", () => {
   test.each([
     ["/api", "https://orders.example/v1"],
     ["/api/", "https://orders.example/v1/"],
@@ -29,7 +29,7 @@ describe("a request goes below the upstream's path", () => {
     ["/api/..a%20/a%20../.%20a", "https://orders.example/v1/..a%20/a%20../.%20a"],
     ["/api/50%25", "https://orders.example/v1/50%25"],
   ])("%s", (url, expected) => {
-    expect(to(url)).toBe(expected);
+    expect(toUpstream(url)).toBe(expected);
   });
 
   test.each([
@@ -38,26 +38,26 @@ describe("a request goes below the upstream's path", () => {
     ["https://orders.example/v1/", "/api/a", "https://orders.example/v1/a"],
     ["https://orders.example/v1/", "/api", "https://orders.example/v1"],
     ["http://[::1]:8080/", "/api/a", "http://[::1]:8080/a"],
-  ])("of an upstream %s: %s", (upstream, url, expected) => {
-    expect(to(url, new URL(upstream))).toBe(expected);
+  ])("to %s: %s", (upstream, url, expected) => {
+    expect(toUpstream(url, new URL(upstream))).toBe(expected);
   });
 });
 
 test.each(["/", "/apis", "/ap", "/API/a", "//api/a", "http://x.example/api/a", "*", "/x/api", "?/api"])(
-  "%s is not the proxy's",
+  "%s is not a path of the proxy",
   (url) => {
     expect(parseRequestedPath(url, "/api")).toBeUndefined();
   },
 );
 
-describe("what could lead elsewhere, or past a check, goes nowhere", () => {
+describe("a path that could leave the upstream's path or bypass a check is rejected:", () => {
   test.each([
-    ["up", "/api/.."],
-    ["up and elsewhere", "/api/../admin"],
-    ["up from below", "/api/a/../../admin"],
-    ["up, and down again", "/api/a/../b"],
-    ["here", "/api/./a"],
-    ["here, at the end", "/api/a/."],
+    ["two dots", "/api/.."],
+    ["two dots and another path", "/api/../admin"],
+    ["two dots from below", "/api/a/../../admin"],
+    ["two dots that stay below", "/api/a/../b"],
+    ["one dot", "/api/./a"],
+    ["one dot at the end", "/api/a/."],
     ["encoded dots", "/api/%2e%2e/admin"],
     ["encoded dots in capitals", "/api/%2E%2E/admin"],
     ["a dot that is encoded, and one that is not", "/api/.%2e/admin"],
@@ -68,14 +68,14 @@ describe("what could lead elsewhere, or past a check, goes nowhere", () => {
     ["a backslash", "/api/..\\admin"],
     ["an encoded backslash", "/api/..%5cadmin"],
     ["another host", "/api//evil.example/a"],
-    ["an empty part", "/api/a//b"],
-    ["parameters of a part, which hide dots from some", "/api/..;/admin"],
-    ["parameters of a part, encoded", "/api/..%3b/admin"],
+    ["an empty segment", "/api/a//b"],
+    ["parameters of a segment, which hide dots from some servers", "/api/..;/admin"],
+    ["encoded parameters of a segment", "/api/..%3b/admin"],
     ["parameters that hide a name from a check", "/api/admin;x=1/users"],
-    ["a letter encoded, which hides a name from a check", "/api/%61dmin"],
-    ["a capital encoded", "/api/%5Am"],
-    ["a digit encoded", "/api/v%32"],
-    ["a tilde encoded", "/api/%7Eadmin"],
+    ["an encoded letter, which hides a name from a check", "/api/%61dmin"],
+    ["an encoded capital", "/api/%5Am"],
+    ["an encoded digit", "/api/v%32"],
+    ["an encoded tilde", "/api/%7Eadmin"],
     ["a fragment", "/api/a#/../b"],
     ["an encoded question mark", "/api/a%3fadmin=1"],
     ["an encoded hash", "/api/a%23b"],
@@ -85,22 +85,22 @@ describe("what could lead elsewhere, or past a check, goes nowhere", () => {
     ["a space and dots", "/api/%20../admin"],
     ["a dot, a space and a dot", "/api/.%20./admin"],
     ["a dot and a space", "/api/.%20/admin"],
-    ["a part of spaces", "/api/a/%20%20/b"],
-    ["the end of a text", "/api/a%00.json"],
-    ["a line of a header", "/api/a%0d%0aX:%20y"],
-    ["DEL", "/api/a%7f"],
-    ["what is no UTF-8: dots written too long", "/api/%c0%ae%c0%ae/admin"],
-    ["half a percent", "/api/100%"],
-    ["no hex", "/api/%zz"],
-    ["what nobody has encoded", "/api/<a>"],
+    ["a segment of spaces", "/api/a/%20%20/b"],
+    ["an encoded NUL", "/api/a%00.json"],
+    ["an encoded line break, as in headers", "/api/a%0d%0aX:%20y"],
+    ["an encoded DEL", "/api/a%7f"],
+    ["invalid UTF-8, dots in an overlong form", "/api/%c0%ae%c0%ae/admin"],
+    ["a percent sign without digits", "/api/100%"],
+    ["a percent sign with invalid digits", "/api/%zz"],
+    ["characters that must be encoded", "/api/<a>"],
     ["a letter of Latin-1", "/api/\u00e9"],
-    ["a tab, which URLs leave out", "/api/.\t./admin"],
+    ["a tab, which URL parsers remove", "/api/.\t./admin"],
   ])("%s: %s", (_name, url) => {
     expect(parseRequestedPath(url, "/api")).toBeDefined();
-    expect(to(url)).toBeUndefined();
+    expect(toUpstream(url)).toBeUndefined();
   });
 
-  test("whatever stands there: what goes, goes below the upstream's path, as it was written", () => {
+  test("each generated path is rejected, or is forwarded unchanged below the upstream's path", () => {
     const pieces = [
       "/",
       ".",
@@ -119,19 +119,19 @@ describe("what could lead elsewhere, or past a check, goes nowhere", () => {
       "#",
       "%",
     ];
-    const anything = fc.oneof(
+    const piece = fc.oneof(
       fc.constantFrom(...pieces),
       fc.string({ maxLength: 3 }),
       fc.string({ unit: "binary" }),
     );
     fc.assert(
-      fc.property(fc.array(anything, { maxLength: 8 }), (parts) => {
-        const written = `/api/${parts.join("")}`;
-        const found = to(written);
-        if (found === undefined) return;
-        expect(found.startsWith("https://orders.example/v1/")).toBe(true);
-        const [path = ""] = written.split("?");
-        expect(new URL(found).pathname).toBe(path.replace("/api", "/v1"));
+      fc.property(fc.array(piece, { maxLength: 8 }), (parts) => {
+        const url = `/api/${parts.join("")}`;
+        const target = toUpstream(url);
+        if (target === undefined) return;
+        expect(target.startsWith("https://orders.example/v1/")).toBe(true);
+        const [path = ""] = url.split("?");
+        expect(new URL(target).pathname).toBe(path.replace("/api", "/v1"));
       }),
     );
   });
@@ -157,12 +157,12 @@ test.each([
   ["https://elsewhere.example/v1/a", "https://elsewhere.example/v1/a"],
   ["http://orders.example/v1/a", "http://orders.example/v1/a"],
   ["http://", undefined],
-])("a Location %s is for the browser %s", (location, expected) => {
+])("rewrites a Location %s to %s", (location, expected) => {
   const target = new URL("https://orders.example/v1/x/y");
   expect(rewriteLocation(location, target, UPSTREAM, "/api")).toBe(expected);
 });
 
-test("a Location that a mount by pattern, or the upstream, would make lead to another host stays the upstream's address", () => {
+test("does not rewrite a Location that would lead to another host by its path or by the mount", () => {
   const target = new URL("https://orders.example/v1/x");
   for (const [location, mount] of [
     ["/v1//evil.example/", ""],
