@@ -12,46 +12,56 @@ import type { PortalAuth } from "./portal-auth.js";
 import { multiTenantRequests } from "./session/multi-tenant-requests.js";
 import { onceAMinute } from "./util/once-a-minute.js";
 
-/** One portalAuth() or another, by request. */
+/** The middleware that choosePortalAuth() returns. */
 export interface ChosenPortalAuth extends RequestHandler {
-  /** Closes each that was chosen so far: see PortalAuth.close(). */
+  /** Closes every router that was used so far: see PortalAuth.close(). */
   close(): Promise<void>;
 }
 
-/** How a request is answered for which nothing is chosen; the same options as portalAuth() has. */
+/**
+ * Options for the response to a request without a router. They have the meaning of the same options of
+ * portalAuth().
+ */
 export interface ChooseOptions {
-  /** Where the line for it goes, one a minute at most: whoever asks may choose the host. Default: the console. */
+  /**
+   * Receives one line a minute at most, because any client can send an unknown host. Default: the console.
+   */
   readonly logger?: Logger;
-  /** Words of the page in languages beside English and Chinese. */
+  /** Texts of the page in other languages than English and Chinese. */
   readonly languages?: Readonly<Record<string, WordsGiven>>;
-  /** Makes the page's HTML instead of ours. */
+  /** Renders the HTML of the page. Default: our own page. */
   readonly renderPage?: RenderPage;
 }
 
-/** The router for a request. Without one, the request gets 404 `tenant_unknown`. */
+/** The router for a request. Undefined or null: the request gets 404 `tenant_unknown`. */
 export type Choice = PortalAuth | null | undefined;
 
 /**
- * Gives each request to the portalAuth() that your function returns: one for each tenant, found by host or path. Create
- * each router once, not for each request: it remembers its provider and its sessions. No request goes on without a router:
- * - If the function returns nothing, the answer is 404 `tenant_unknown`.
+ * Passes each request to the portalAuth() that your function returns, for example one for each tenant, chosen
+ * by host or path. Create each router once, not for each request: it remembers its provider and its sessions.
+ *
+ * No request reaches the application without a router:
+ * - If the function returns nothing, the response is 404 `tenant_unknown`.
  * - If it throws, rejects, or returns anything else than a portalAuth(), an Error goes to `next`.
  *
- * @param choose is called for every request, so it should answer from memory
- * @throws TypeError at start-up, if `choose` is no function
+ * @param choose is called for every request, so it should do no I/O
+ * @throws TypeError at start-up if `choose` is not a function
  */
 export function choosePortalAuth(
   choose: (req: Request) => Choice | PromiseLike<Choice>,
   { logger, languages = {}, renderPage }: ChooseOptions = {},
 ): ChosenPortalAuth {
-  if (typeof choose !== "function") throw new TypeError("choosePortalAuth: give a function of the request");
-  const given = createLog(logger && createSafeWrite(logger), emitNothing);
-  const log: Log = { ...given, warn: onceAMinute(given.warn) };
-  const pages = createPageRenderer({ languages, render: renderPage, log: given });
+  if (typeof choose !== "function")
+    throw new TypeError("choosePortalAuth: pass a function that takes the request");
+  const fullLog = createLog(logger && createSafeWrite(logger), emitNothing);
+  const log: Log = { ...fullLog, warn: onceAMinute(fullLog.warn) };
+  const pages = createPageRenderer({ languages, render: renderPage, log: fullLog });
   const usedRouters = new Set<PortalAuth>();
-  return Object.assign(chosenPortalAuth, {
-    close: async () => void (await Promise.all([...usedRouters].map(closeRouter))),
-  });
+  return Object.assign(chosenPortalAuth, { close });
+
+  async function close(): Promise<void> {
+    await Promise.all([...usedRouters].map((router) => router.close()));
+  }
 
   function chosenPortalAuth(req: Request, res: Response, next: NextFunction): void {
     const fail = (thrown: unknown) => next(toError(thrown));
@@ -81,15 +91,18 @@ export function choosePortalAuth(
   }
 }
 
-const NOT_A_ROUTER = "choosePortalAuth: your function returned something else than what portalAuth() makes";
+const NOT_A_ROUTER = "choosePortalAuth: your function returned something else than a portalAuth()";
 
-/** Express continues without an error after `next(undefined)`, and skips handlers after `next("route")`. */
+/**
+ * Returns an Error for `next`: Express would continue after `next(undefined)`, and skip handlers after
+ * `next("route")`.
+ */
 const toError = (thrown: unknown): Error =>
   thrown instanceof Error
     ? thrown
     : new Error(`choosePortalAuth: your function threw ${redactError(thrown)}, not an Error`);
 
-/** Looks at the members: the router may come from another copy of this package. */
+/** Checks the members, because the router may come from another copy of this package. */
 function isPortalAuth(choice: unknown): choice is PortalAuth {
   if (typeof choice !== "function") return false;
   const { close, explain } = choice as Partial<PortalAuth>;
@@ -98,5 +111,3 @@ function isPortalAuth(choice: unknown): choice is PortalAuth {
 
 const isThenable = (value: unknown): value is PromiseLike<Choice> =>
   typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === "function";
-
-const closeRouter = (auth: PortalAuth): Promise<void> => auth.close();

@@ -24,11 +24,12 @@ export interface CreateStoreOptions {
  *     app.use(session({ store, secret, resave: false, saveUninitialized: false }));
  *     app.use(portalAuth({ store })); // shares the connection
  *
- * @param given the address of a Redis or PostgreSQL server (`redis:`, `rediss:`, `postgres:`, `postgresql:`),
- *   or `memory:`, a client of the package redis or ioredis, a Pool of pg, or an adapter for another database.
- *   createStore() reads no environment variable. It refuses undefined, the value of a variable that is not
- *   set
+ * createStore() reads no environment variable. It rejects undefined, the value of a variable that is not set.
  *
+ * @param given one of these:
+ *   - `memory:`, or the URL of a server: `redis:`, `rediss:`, `postgres:` or `postgresql:`
+ *   - a client of the package redis or ioredis, or a Pool of pg
+ *   - an adapter for another database
  * @throws PortalAuthError `options_invalid`
  */
 export function createStore(given: StoreGiven | undefined, { logger }: CreateStoreOptions = {}): PortalStore {
@@ -43,7 +44,7 @@ function isStoreGiven(given: StoreGiven | undefined): given is StoreGiven {
   return typeof given === "string" ? isStoreUrl(given) : Boolean(given) && isStore(Object(given));
 }
 
-/** The value is not shown, because an address can contain a password. */
+/** Describes the problem without the value, because a URL can contain a password. */
 function describeProblem(given: unknown): string {
   if (typeof given === "object" && given !== null)
     return `\n  - createStore(): the argument ${describeInvalidStore(given)}`;

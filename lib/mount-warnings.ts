@@ -3,47 +3,58 @@ import type { RouterContext } from "./context/router-context.js";
 import { normalizePath } from "./http/external-url.js";
 import { RequestPortal } from "./request-portal.js";
 
-/** How often each was made while a request was under way: the lazy one of a tenant once, one by mistake each time. */
+/**
+ * The number of times that each router was created during a request. A router that is created lazily counts
+ * once.
+ */
 const createdDuringRequests = new Map<string, number>();
 
 /**
- * Whoever makes a portalAuth() for each request keeps the sessions of none, and people go round in circles.
+ * Logs a warning if the application calls portalAuth() for every request. Each router has its own memory, so
+ * no session is found again, and users end in a redirect loop.
  *
- * @param instance tells those apart that a request may make
+ * @param instance identifies the router: one request may create several
  */
 export function warnIfCreatedPerRequest({ log }: RouterContext, instance: string): void {
   const times = (createdDuringRequests.get(instance) ?? 0) + 1;
   createdDuringRequests.set(instance, times);
   if (times === 2)
     log.warn(
-      "portalAuth() is called for each request: what one keeps in memory the next does not know. Call it once, when the app starts, and hand what it gives to app.use().",
+      "portalAuth() is called for every request, so each router forgets the sessions of the others. " +
+        "Call it once at start-up and pass the result to app.use().",
     );
 }
 
-/** What cannot be seen before a request comes by, and would end in a bare 404 or in logins that nobody finds. */
+/** Logs a warning if the first request shows that the router is mounted at the wrong path or twice. */
 export function warnIfMountedWrongly({ settings, log }: RouterContext, req: Request): void {
   const { name, redirectUri, routes } = settings;
   const earlier = findEarlierRouter(req, name);
   if (earlier && name !== undefined)
-    log.warn(`Two portalAuth() are called ${name}: req.portals knows the second alone.`);
+    log.warn(`Two portalAuth() have the name ${name}: req.portals contains only the second.`);
   if (routes.callback === false) return;
   const answeredPath = req.baseUrl + routes.callback;
   const isSame = (one: string, other: string) => normalizePath(one) === normalizePath(other);
   if (earlier && isSame(earlier.request.mount + earlier.router.settings.routes.callback, answeredPath))
     log.warn(
-      `Two portalAuth() answer ${answeredPath}, which is the first alone: give the other routes of its own, or a path.`,
+      `Two portalAuth() handle ${answeredPath}, but only the first receives requests: ` +
+        "give the second one other routes, or mount it at a path.",
     );
   const redirectPath = new URL(redirectUri).pathname;
-  // what is in front of the mount path is a prefix that a proxy removes
+  // A proxy may remove a prefix in front of the mount path, so only the end must match.
   if (!normalizePath(redirectPath).endsWith(normalizePath(answeredPath)))
     log.warn(
-      `portalAuth() answers ${answeredPath}, but PORTAL_REDIRECT_URI (option redirectUri) leads to ${redirectPath}: a login would end with 404. Write an address that ends in ${answeredPath}, or mount portalAuth() elsewhere.`,
+      `portalAuth() handles ${answeredPath}, but PORTAL_REDIRECT_URI (option redirectUri) leads to ` +
+        `${redirectPath}: a login would end with 404. ` +
+        `Set a URL that ends in ${answeredPath}, or mount portalAuth() elsewhere.`,
     );
 }
 
-/** Another one without a name, or with the same, that the request has met already. */
+/**
+ * Returns the internals of another router with the same name, or also without one, that has handled the
+ * request.
+ */
 function findEarlierRouter(req: Request, name: string | undefined) {
   const portal = (name === undefined ? req.portal : req.portals?.[name]) as RequestPortal | undefined;
-  const inside = portal && RequestPortal.internalsOf(portal);
-  return inside?.router.settings.name === name ? inside : undefined;
+  const internals = portal && RequestPortal.internalsOf(portal);
+  return internals?.router.settings.name === name ? internals : undefined;
 }

@@ -35,31 +35,30 @@ import { assertFactoryCall } from "./util/assert-factory-call.js";
 import { createEncryption } from "./util/encryption.js";
 import { keepInDictionary } from "./util/keep-in-dictionary.js";
 
-/** The router. */
+/** The middleware that portalAuth() returns. */
 export interface PortalAuth extends RequestHandler {
   /**
-   * For an application that shuts down, after its server has closed. Waits for the refreshes that are under way, as the
-   * portal may have ended the old refresh tokens already and the new ones would be lost; then closes the connection that
-   * SESSION_STORE_URL has opened.
+   * Waits for running refreshes, then closes the connection to SESSION_STORE_URL. Call it at shutdown, after
+   * the server has closed. The provider may have replaced a refresh token already: without the wait, the new
+   * one is lost.
    */
   close(): Promise<void>;
-  /** The effective configuration: each option's value, masked where it is secret, and where it came from. */
+  /** Returns the effective configuration: each option's value and its source. Secret values are masked. */
   explain(): ExplainedOption[];
 }
 
 /**
- * The router: attaches `req.portal` to every request, and answers /login, /callback and /logout. Options that are left
- * out come from the environment.
+ * Creates the middleware. It attaches `req.portal` to every request and handles /login, /callback and
+ * /logout. Omitted options are read from environment variables.
  *
- * @throws PortalAuthError `options_invalid` when the app starts: all problems at once
+ * @throws PortalAuthError `options_invalid` at start-up, with all problems in one message
  */
 export function portalAuth(options?: PortalAuthOptions): PortalAuth {
   assertFactoryCall(options, "portalAuth");
   const router = createRouterContext(resolveOptions(options));
   for (const path of findPossibleCallbackPaths(router.settings)) callbackPaths.add(path);
-  const findStep = createRoutes(router);
-  const loginSilently = router.settings.silentLogin ? createSilentLogin(router) : undefined;
-  const { mountSession, storeTrouble, close } = createSessions(router);
+  const { mountSession, getConnectionError, close } = createSessions(router);
+  const handleRequest = createRequestHandler(router);
   const createdInAsyncId = executionAsyncId();
   let hasHandledRequest = false;
   return Object.assign(portalAuthRouter, { close, explain: () => [...router.explainedOptions] });
@@ -80,22 +79,33 @@ export function portalAuth(options?: PortalAuthOptions): PortalAuth {
     keepInDictionary(res, "req");
     mountSession(req, res, (error, login = getRequestLogin(req, router.settings)) => {
       attachPortal(req, router.settings, new RequestPortal(router, req, res, login));
-      if (error)
-        return void sendSessionFailure(router, { req, res, mount: req.baseUrl }, error, storeTrouble()).catch(
-          next,
-        );
-      const step = findStep(req);
-      if (!step) {
-        keepRefreshTokenAlive(router, req);
-        const silentLogin = loginSilently?.({ req, res, mount: req.baseUrl });
-        return silentLogin ? void silentLogin.then((isAnswered) => isAnswered || next(), next) : next();
-      }
-      step({ req, res, mount: req.baseUrl }).catch((thrown) => sendFailure(router, req, res, thrown, next));
+      const request = { req, res, mount: req.baseUrl };
+      if (error) sendSessionFailure(router, request, error, getConnectionError()).catch(next);
+      else handleRequest(request, next);
     });
   }
 }
 
-/** The same secret may serve several routers: what one of them sealed is nothing to another. */
+/** Returns a function that handles a request to one of our routes, and passes all others to `next`. */
+function createRequestHandler(router: RouterContext) {
+  const findStep = createRoutes(router);
+  const loginSilently = router.settings.silentLogin ? createSilentLogin(router) : undefined;
+  return (request: RequestContext, next: NextFunction): void => {
+    const step = findStep(request.req);
+    if (step) {
+      step(request).catch((thrown) => sendFailure(router, request, thrown, next));
+      return;
+    }
+    keepRefreshTokenAlive(router, request.req);
+    const silentLogin = loginSilently?.(request);
+    if (silentLogin) silentLogin.then((isAnswered) => isAnswered || next(), next);
+    else next();
+  };
+}
+
+/**
+ * Returns a key for the router. Routers may share a secret, but none can decrypt what another one encrypted.
+ */
 const identifyRouter = ({ issuer, clientId, redirectUri }: Settings): string =>
   JSON.stringify([issuer, clientId, redirectUri]);
 
@@ -161,7 +171,7 @@ function createSessions(router: RouterContext) {
   });
   return {
     mountSession,
-    storeTrouble: () => opened?.getConnectionError(),
+    getConnectionError: () => opened?.getConnectionError(),
     async close() {
       await refreshOnce.waitForAll();
       await opened?.close();
@@ -169,19 +179,19 @@ function createSessions(router: RouterContext) {
   };
 }
 
-/** What express-session ends with: before the request went on, or while its answer ended. */
+/** Responds to a failure of express-session: it could not load the session, or not save it at the end. */
 function sendSessionFailure(
   router: RouterContext,
   request: RequestContext,
   cause: unknown,
-  trouble: string | undefined,
+  connectionError: string | undefined,
 ): Promise<void> {
   const { req, res } = request;
   const doing = res.headersSent ? "save" : "read";
   const sentence = "This site cannot be used right now. Please try again in a moment.";
-  const detail = `${doing}; the store's connection: ${trouble}`;
+  const detail = `${doing}; the store's connection: ${connectionError}`;
   const error =
-    trouble === undefined
+    connectionError === undefined
       ? wrapStoreFailure(doing, cause, sentence)
       : new PortalAuthError("session_store_failed", { detail, sentence, cause });
   return sendErrorResponse(req, res, error, offerRetry(router, request));
@@ -189,10 +199,10 @@ function sendSessionFailure(
 
 function sendFailure(
   router: RouterContext,
-  req: Request,
-  res: Response,
+  request: RequestContext,
   thrown: unknown,
   next: NextFunction,
 ): void {
-  sendErrorResponse(req, res, thrown, offerLogin(router, req.baseUrl)).catch(next);
+  const { req, res, mount } = request;
+  sendErrorResponse(req, res, thrown, offerLogin(router, mount)).catch(next);
 }

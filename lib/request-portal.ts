@@ -17,32 +17,38 @@ import type { RequestLogin } from "./session/request-login.js";
 import { getExpressSession } from "./session/request-session.js";
 import type { PortalAuthInstance } from "./session/session-holder.js";
 
-/** A request of somebody who is logged in. `MyClaims` are what your portal tells, or your onLogin keeps, beside `sub`. */
+/**
+ * `req.portal` for a signed-in user. `MyClaims` are the claims beside `sub` that your provider sends or your
+ * onLogin stores.
+ */
 export type AuthenticatedPortal<MyClaims = unknown> = RequestPortal & {
-  /** Somebody is logged in. */
+  /** True: the user is signed in. */
   readonly isAuthenticated: true;
-  /** Of the verified ID token, or what onLogin kept of them. */
+  /** The claims of the verified ID token, or those that onLogin stored. */
   readonly claims: Claims & MyClaims;
 };
 
-/** A request of a visitor: nobody is logged in. */
+/** `req.portal` for a visitor, who is not signed in. */
 export type VisitorPortal = RequestPortal & {
-  /** Nobody is logged in. */
+  /** False: the user is not signed in. */
   readonly isAuthenticated: false;
-  /** So there are none. */
+  /** A visitor has no claims. */
   readonly claims: undefined;
 };
 
 declare const CLAIMS: unique symbol;
 declare const CLAIMS_AT: unique symbol;
 
-/** How a guard tells the handlers behind it, by the type of `res.locals`, whose request they get. Never there at runtime. */
+/**
+ * The type of `res.locals` in handlers behind a guard. It carries the type of the claims to them. The member
+ * does not exist at run time.
+ */
 export interface GuardedLocals<MyClaims> {
-  /** The claims of who passed the guard. */
+  /** The claims of the user who passed the guard. */
   readonly [CLAIMS]?: MyClaims;
 }
 
-/** Of a request by the locals of its handlers: behind a guard somebody is logged in. */
+/** The type of `req.portal`, derived from the type of `res.locals`: behind a guard, the user is signed in. */
 export type PortalForLocals<Locals> =
   Locals extends GuardedLocals<infer MyClaims>
     ? unknown extends MyClaims
@@ -50,16 +56,19 @@ export type PortalForLocals<Locals> =
       : AuthenticatedPortal<MyClaims>
     : AuthenticatedPortal | VisitorPortal;
 
-/** The same for a guard that asks a portalAuth() with a name. */
+/** The type of `res.locals` in handlers behind a guard of a portalAuth() with a name. */
 export interface NamedGuardLocals<MyClaims, Name extends string> {
-  /** The claims of who passed the guard, by that name. */
+  /** The claims of the user who passed the guard, by the name of the portalAuth(). */
   readonly [CLAIMS_AT]?: { readonly [name in Name]: MyClaims };
 }
 
-/** What a request has of each portalAuth() with a name. */
+/** The type of `req.portals`: one entry for each portalAuth() with a name. */
 export type NamedPortals = Record<string, AuthenticatedPortal | VisitorPortal | undefined>;
 
-/** Of a request by the locals of its handlers: behind a guard somebody is logged in at the portalAuth() of that name. */
+/**
+ * The type of `req.portals`, derived from the type of `res.locals`: behind a guard, the user is signed in
+ * there.
+ */
 export type NamedPortalsForLocals<Locals> =
   Locals extends NamedGuardLocals<infer MyClaims, infer Name>
     ? string extends Name
@@ -70,9 +79,9 @@ export type NamedPortalsForLocals<Locals> =
 declare global {
   namespace Express {
     interface Request {
-      /** The person of this request. There on every request that portalAuth() has seen. */
+      /** The user of this request. Present on every request that passed portalAuth(). */
       portal: AuthenticatedPortal | VisitorPortal;
-      /** The same by name, of each portalAuth() that has one and has seen this request. */
+      /** The user at each portalAuth() with a name that this request passed. */
       portals?: NamedPortals | undefined;
     }
   }
@@ -80,23 +89,26 @@ declare global {
 
 declare module "express-serve-static-core" {
   interface Request<P, ResBody, ReqBody, ReqQuery, LocalsObj> {
-    /** Behind requireAuth() of somebody who is logged in. */
+    /** The user of this request. Behind requireAuth(), the user is signed in. */
     portal: PortalForLocals<LocalsObj>;
-    /** Behind `requireAuth({ portal })` of somebody who is logged in there. */
+    /**
+     * The user at each portalAuth() with a name. Behind `requireAuth({ portal })`, the user is signed in
+     * there.
+     */
     portals: NamedPortalsForLocals<LocalsObj>;
   }
 }
 
-/** The person of one request. Made for every request, so it does nothing before it is asked. */
+/** The user of one request. It is created for every request, so it does no work before a member is used. */
 export class RequestPortal extends AttachedLogin {
-  // Fields, and no object that holds them: one made on every request comes to live in V8's old space, where it keeps
-  // its whole request from being collected (measured by `npm run bench -- guard`: 15 % of a request's CPU time).
+  // These are fields, not one object that holds them. Such an object per request ends up in V8's old space
+  // and keeps the whole request alive (measured with `npm run bench -- guard`: 15 % of a request's CPU time).
   readonly #router: RouterContext;
   readonly #req: Request;
   readonly #res: Response;
   readonly #mount: string;
 
-  /** @internal Made by portalAuth(). */
+  /** @internal portalAuth() creates the instances. */
   constructor(router: RouterContext, req: Request, res: Response, login: RequestLogin | undefined) {
     super(login);
     this.#router = router;
@@ -105,63 +117,68 @@ export class RequestPortal extends AttachedLogin {
     this.#mount = req.baseUrl;
   }
 
-  /** @internal For the rooms that answer in the person's name. */
+  /** @internal Returns the router and the request for the guards. */
   static internalsOf(portal: RequestPortal): { router: RouterContext; request: RequestContext } {
     return { router: portal.#router, request: portal.#request() };
   }
 
-  /** Whether somebody is logged in. */
+  /** Whether the user is signed in. */
   get isAuthenticated(): boolean {
     return this.#session() !== undefined;
   }
 
-  /** The claims of the verified ID token, or what onLogin kept of them; undefined when nobody is logged in. */
+  /** The claims of the verified ID token, or those that onLogin stored. Undefined for a visitor. */
   get claims(): Claims | undefined {
     return this.#session()?.claims;
   }
 
-  /** The tokens as they are stored, not refreshed; undefined when nobody is logged in. A copy: changing it changes nothing. */
+  /** Returns a copy of the stored tokens without a refresh. Undefined for a visitor. */
   async tokens(): Promise<TokenSet | undefined> {
     const session = this.#session();
     return session && { ...session.tokens };
   }
 
   /**
-   * An access token that is good for PORTAL_REFRESH_LEEWAY at least; refreshed first when it was not: once for each
-   * session, whoever asks, in whichever process. Of a portal that is down or slow it takes what it has, as long as that
-   * is valid.
+   * Returns an access token that is valid for at least PORTAL_REFRESH_LEEWAY seconds. If the stored token
+   * expires sooner, it is refreshed first. All requests and processes share one refresh per session. If the
+   * provider is down or slow, the stored token is returned as long as it is valid.
    *
-   * @throws PortalAuthError with status 401 `login_required`, `token_expired`, `refresh_refused`,
-   *   `refresh_identity_mismatch`: the user must sign in again; with 503 `refresh_failed`, `portal_unreachable`, `portal_timeout`, `portal_failed`: it may work in a moment,
-   *   and the person stays logged in
+   * @throws PortalAuthError with status 401 if the user must sign in again: `login_required`,
+   *   `token_expired`, `refresh_refused`, `refresh_identity_mismatch`
+   * @throws PortalAuthError with status 503 if it may work in a moment: `refresh_failed`,
+   *   `portal_unreachable`, `portal_timeout`, `portal_failed`. The user stays signed in
    */
   async accessToken(): Promise<string> {
     return (await getFreshSession(this.#router, this.#req)).tokens.access_token;
   }
 
   /**
-   * fetch with the access token as Bearer (RFC 6750, section 2.1), to origins in PORTAL_API_ORIGINS only. After a 401 the
-   * token is refreshed once, and the request repeated once unless its body is a stream.
+   * Calls `fetch` with the access token as Bearer (RFC 6750, section 2.1), only to origins in
+   * PORTAL_API_ORIGINS. After a 401 the token is refreshed once, and the request is repeated once unless its
+   * body is a stream.
    *
-   * @throws PortalAuthError `origin_not_allowed`, and those of accessToken(); what fetch throws
+   * @throws PortalAuthError `origin_not_allowed`, and those of accessToken()
+   * @throws what `fetch` throws
    */
   async fetch(input: string | URL | globalThis.Request, init?: RequestInit): Promise<globalThis.Response> {
     return fetchWithToken(this.#router, this.#req, input, init);
   }
 
   /**
-   * What the portal tells of the person now (OpenID Connect Core 1.0, section 5.3), checked to be about this person.
+   * Requests the claims of the UserInfo endpoint (OpenID Connect Core 1.0, section 5.3), and checks that
+   * their `sub` is the signed-in user's.
    *
-   * @throws PortalAuthError `userinfo_missing`, `userinfo_refused`, `userinfo_invalid`, `userinfo_subject_mismatch`, and
-   *   those of accessToken()
+   * @throws PortalAuthError `userinfo_missing`, `userinfo_refused`, `userinfo_invalid`,
+   *   `userinfo_subject_mismatch`, and those of accessToken()
    */
   async userinfo(): Promise<Claims> {
     return getUserInfo(this.#router, this.#req);
   }
 
   /**
-   * Answers this request by sending the browser to the portal; or, when the login cannot begin (`portal_unreachable`,
-   * …), by the failure's page or problem. It never rejects: Express 4 would not notice, and Node.js end the process.
+   * Redirects the browser to the provider. If the login cannot start (`portal_unreachable`, …), the response
+   * is an error page or a problem document. The promise never rejects: Express 4 would not notice, and
+   * Node.js would end the process.
    */
   async login(options: LoginOptions = {}): Promise<void> {
     await startLogin(this.#router, this.#request(), options).catch((error) =>
@@ -175,12 +192,12 @@ export class RequestPortal extends AttachedLogin {
   }
 
   /**
-   * Logs the person out here and answers this request by sending the browser on to the portal's logout; or, when the
-   * store fails and the person is still logged in, by that failure. It never rejects. Call it from a route that another
-   * site cannot trigger; the route /logout sees to that by itself.
+   * Ends the user's session and redirects the browser to the provider's logout. If the store fails, the user
+   * stays signed in and the response is the error. The promise never rejects. Call it from a route that
+   * another site cannot trigger; the route /logout checks that itself.
    *
-   * With `everywhere` the user's other sessions end first, in whichever browser and process: all that this portalAuth()
-   * has begun, and logins that are being made at the same time.
+   * With `everywhere`, the user's other sessions of this portalAuth() end first, in all browsers and
+   * processes. That includes logins that finish at the same moment.
    */
   async logout(options: LogoutOptions = {}): Promise<void> {
     await logOutUser(this.#router, this.#request(), options).catch((error) =>
@@ -189,8 +206,7 @@ export class RequestPortal extends AttachedLogin {
   }
 
   /**
-   * The sessions that this person has here, whichever browser or process began them; the one that was used last comes first.
-   * Those of another portalAuth() are not among them.
+   * Returns the user's sessions of this portalAuth() in all browsers, the most recently used first.
    *
    * @throws PortalAuthError `login_required`, `session_store_failed`
    */
@@ -199,10 +215,11 @@ export class RequestPortal extends AttachedLogin {
   }
 
   /**
-   * Ends one of the person's own sessions, by its id in sessions(). Call it from a route that another site cannot trigger. Of
-   * the session of this request the cookie goes as well, and the request goes on as a visitor's.
+   * Ends one of the user's own sessions by its id in sessions(). Call it from a route that another site
+   * cannot trigger. If it is the session of this request, the cookie is deleted too, and the request
+   * continues as a visitor's.
    *
-   * @returns false where the person has no such session (any more)
+   * @returns false if the user has no such session, or no longer
    * @throws PortalAuthError `login_required`, `session_store_failed`
    */
   async endSession(id: string): Promise<boolean> {
@@ -210,11 +227,11 @@ export class RequestPortal extends AttachedLogin {
   }
 
   /**
-   * Gives the session a new id, and keeps everything that is in it and the login. Use it in place of
-   * `req.session.regenerate()`, which ends the login. A visitor's session gets a new id, too.
+   * Gives the session a new id. Its content and the login stay. Use it instead of `req.session.regenerate()`,
+   * which ends the login. A visitor's session gets a new id, too.
    *
-   * @throws PortalAuthError `login_required` if the login has ended meanwhile, `session_store_failed`, `session_missing`. The
-   *   request has no session then
+   * @throws PortalAuthError `login_required` if the login has ended meanwhile, `session_store_failed`,
+   *   `session_missing`. The request has no session then
    */
   async regenerate(): Promise<void> {
     const { settings } = this.#router;
@@ -222,8 +239,8 @@ export class RequestPortal extends AttachedLogin {
   }
 
   /**
-   * The session that the login is kept in: `req.session`, or, of a portalAuth() that has a name, one of its own. Undefined
-   * where it could not be loaded.
+   * The express-session that contains the login: `req.session`, or the own session of a portalAuth() with a
+   * name. Undefined if it could not be loaded.
    */
   get session(): (Session & Partial<SessionData>) | undefined {
     return getExpressSession(this.#req, this.#router.settings);
@@ -238,9 +255,12 @@ export class RequestPortal extends AttachedLogin {
   }
 }
 
-/** One that has a name is at `req.portals`, and at `req.portal` only where nobody else is: that is the one without. */
-export function attachPortal(req: Request, { name }: PortalAuthInstance, made: RequestPortal): void {
-  const portal = made as AuthenticatedPortal | VisitorPortal; // it says itself which
+/**
+ * Attaches the user to the request: at `req.portal`, or at `req.portals` if the portalAuth() has a name. One
+ * with a name is also at `req.portal` until one without a name takes that place.
+ */
+export function attachPortal(req: Request, { name }: PortalAuthInstance, requestPortal: RequestPortal): void {
+  const portal = requestPortal as AuthenticatedPortal | VisitorPortal;
   if (name === undefined) {
     req.portal = portal;
     return;

@@ -18,22 +18,23 @@ import { ignoreSessionActivity } from "./session/end-session.js";
 import { createStatusStep } from "./status/status.js";
 import { withoutTrailingSlash } from "./util/without-trailing-slash.js";
 
-/** Answers a request for one of our own addresses. */
+/** Responds to a request for one of our own routes. */
 type Step = (request: RequestContext) => Promise<void>;
 
-/** What answers a request; undefined for one that is none of ours. */
+/** Returns the step that handles a request. Undefined if the request is not for one of our routes. */
 export type FindStep = (req: Request) => Step | undefined;
 
-/** By path, and then by method: nearly every request is none of ours, which its path alone says. */
+/**
+ * Creates the table of our routes. It is searched by path first: nearly every request is for a route of the
+ * application, and its path alone shows that.
+ */
 export function createRoutes(router: RouterContext): FindStep {
   const { thirdPartyLogin } = router.settings;
   const { login, callback, logout, session, form, backchannelLogout, frontchannelLogout } =
     router.settings.routes;
-  const [loginStep, callbackStep, logoutStep] = [
-    createLoginStep(router),
-    createCallbackStep(router),
-    withoutSignIn(router, createLogoutStep(router)),
-  ];
+  const loginStep = createLoginStep(router);
+  const callbackStep = createCallbackStep(router);
+  const logoutStep = withoutSignIn(router, createLogoutStep(router));
   const table: [method: string, path: string | false, step: Step][] = [
     [
       "GET",
@@ -68,7 +69,7 @@ export function createRoutes(router: RouterContext): FindStep {
   return (req) => routes.get(withoutTrailingSlash(req.path))?.get(req.method);
 }
 
-/** Answers HEAD without side effects: link scanners send it for addresses that a person may open later. */
+/** Responds to HEAD without side effects: link scanners send it for URLs that a user may open later. */
 async function sendEmptyHead({ res }: RequestContext): Promise<void> {
   setResponseHeaders(res);
   res.statusCode = 204;
@@ -76,9 +77,9 @@ async function sendEmptyHead({ res }: RequestContext): Promise<void> {
 }
 
 /**
- * Refuses a prefetch or prerender without side effects. Chromium keeps a 2xx answer, also a 204 with `no-store`, and uses
- * it for the click that follows, so the link would do nothing. It discards a 503. There is no Retry-After: browsers apply
- * it to the whole origin and would stop loading the application's own pages ahead.
+ * Rejects a prefetch or prerender without side effects. Chromium reuses a 2xx response for the click that
+ * follows, even a 204 with `no-store`, so the link would do nothing. It discards a 503. There is no
+ * Retry-After: browsers apply it to the whole origin and would stop prefetching the application's own pages.
  */
 async function rejectPrefetch({ res }: RequestContext): Promise<void> {
   setResponseHeaders(res);
@@ -86,16 +87,19 @@ async function rejectPrefetch({ res }: RequestContext): Promise<void> {
   res.end();
 }
 
-/** It is there: whoever looks whether they have registered the right address sees that (RFC 9110, section 15.5.6). */
+/** Responds with 405: a developer who opens the URL sees that it exists (RFC 9110, section 15.5.6). */
 async function rejectGetOfBackChannel({ req, res }: RequestContext): Promise<void> {
   ignoreSessionActivity(req);
   setResponseHeaders(res);
   res.statusCode = 405;
   res.setHeader("Allow", "POST");
-  send(res, "text/plain", "This address is for the portal, which posts logout tokens to it.\n");
+  send(res, "text/plain", "This URL is for the OpenID provider, which posts logout tokens to it.\n");
 }
 
-/** Answers a failure of a step that is no sign-in: the page neither says that a sign-in failed nor offers one. */
+/**
+ * Wraps a step that is not part of a sign-in: its error page does not mention a sign-in and does not offer
+ * one.
+ */
 const withoutSignIn =
   (router: RouterContext, step: Step): Step =>
   (request) =>
@@ -108,7 +112,9 @@ const withoutPrefetch =
   (request) =>
     isPrefetch(request.req) ? rejectPrefetch(request) : step(request);
 
-/** A test that runs in this process may bring a login along: see login-ticket.ts. */
+/**
+ * Wraps the callback so that a test in this process can create a session directly: see http/test-login.ts.
+ */
 const withTestLogin =
   (router: RouterContext, step: Step): Step =>
   (request) => {

@@ -11,10 +11,10 @@ import { called, keysOf, put, startSessionApp } from "./store/session-app.js";
 import { createMinimalRecords } from "./support/minimal-records.js";
 import { describeWithPostgres, describeWithRedis } from "./support/servers/describe.js";
 
-/** Makes the store and ends its connection with the test. */
+/** Creates the store and closes its connection at the end of the test. */
 type Make = () => Promise<StoreGiven>;
 
-/** What applications rely on, over HTTP and with the real server. */
+/** Tests over HTTP, with the real servers. */
 function describeSessions(name: string, make: Make): void {
   describe(`sessions in ${name}`, () => {
     async function start() {
@@ -32,7 +32,7 @@ function describeSessions(name: string, make: Make): void {
       expect(body.cookie.originalMaxAge).toBeCloseTo(60_000, -2);
     });
 
-    test("lose no change of requests at the same time", async () => {
+    test("lose no change of simultaneous requests", async () => {
       const { visit, beginVisit } = await start();
       const slow = await Promise.all([1, 2, 3, 4, 5].map((n) => beginVisit(put({ [`key ${n}`]: n }))));
       const removing = await beginVisit((req) => void delete keysOf(req)["old"]);
@@ -41,7 +41,7 @@ function describeSessions(name: string, make: Make): void {
       expect(body).toEqual(["cookie", "kept", "key 1", "key 2", "key 3", "key 4", "key 5"]);
     });
 
-    test("stay destroyed, whatever a slow request saves", async () => {
+    test("stay destroyed if a slow request saves them again", async () => {
       const { visit, beginVisit } = await start();
       const slow = await beginVisit(put({ late: 1 }));
       const { body } = await visit(async (req) => {
@@ -54,7 +54,7 @@ function describeSessions(name: string, make: Make): void {
       expect(found.body).toEqual({});
     });
 
-    test("live longer when they are used, by the store's clock", async () => {
+    test("expire later after each use, by the store's clock", async () => {
       const { visit } = await start();
       await visit((req) => {
         req.session.cookie.maxAge = 120_000;
@@ -92,47 +92,47 @@ describeWithPostgres("PostgreSQL", (postgres) => {
   );
 });
 
-describe("what is no store", () => {
+describe("an invalid argument", () => {
   const NOTHING: [string, unknown][] = [
     ["nothing", undefined],
     ["null", null],
-    ["another address", "mysql://localhost"],
-    ["an address with a password that is not encoded", "redis://user:p/w@localhost"],
+    ["the URL of another database", "mysql://localhost"],
+    ["a URL with a password that is not encoded", "redis://user:p/w@localhost"],
     ["a number", 7],
     ["an object", {}],
     ["a store of express-session", new session.MemoryStore()],
     ["a client of pg, which does not connect again", new pg.Client()],
   ];
 
-  test.each(NOTHING)("is refused at once: %s", (_name, given) => {
+  test.each(NOTHING)("is rejected at once: %s", (_name, given) => {
     const refused = expect(() => createStore(given as StoreGiven));
     refused.toThrow(expect.objectContaining({ code: "options_invalid" }));
     refused.toThrow(/redis:\/\/…|a client of redis/);
   });
 
-  test("is said to be undefined if the environment variable is not set", () => {
-    const address: string | undefined = undefined; // as TypeScript takes a variable of process.env
+  test("is reported as undefined if the environment variable is not set", () => {
+    const address: string | undefined = undefined; // the type of a variable in process.env
     expect(() => createStore(address)).toThrow(
       /createStore\(\): got undefined: is the environment variable set\?/,
     );
     expect(() => createStore("mysql://localhost")).toThrow(/createStore\(\): pass memory:/);
   });
 
-  test("is refused with the names of the methods that an adapter lacks", () => {
+  test("is rejected with the names of the methods that are missing in an adapter", () => {
     const { touch, ...adapter } = createMinimalRecords();
     expect(() => createStore(adapter as StoreGiven)).toThrow(
       "createStore(): the argument is an adapter without touch",
     );
   });
 
-  test("is refused without its password", () => {
+  test("is rejected without its password in the message", () => {
     expect(() => createStore("redis://user:pass#word@localhost")).toThrow(
       expect.not.stringContaining("word"),
     );
   });
 });
 
-test("a store with a connection of the application's own leaves that open", async () => {
+test("close() leaves the application's own connection open", async () => {
   const pool = ending({ ...fakePool(), end: vi.fn() }, () => {});
   await createStore(pool).close();
   expect(pool.end).not.toHaveBeenCalled();
@@ -149,7 +149,7 @@ test("problems of the connection go to the logger", async () => {
   expect(logger.warn.mock.calls.flat().join()).not.toContain("pass-word");
 });
 
-test("the store is one of express-session, and of ours", () => {
+test("the store works for express-session and for portalAuth()", () => {
   const store = createStore("memory:");
   expect(store).toBeInstanceOf(session.Store);
   expect(PortalSessionStore.isOurs(store)).toBe(true);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { startWorld } from "./support/world.js";
 
-test("a person opens a guarded page, logs in at the portal, comes back to that page, and logs out", async () => {
+test("a user opens a guarded page, signs in, returns to the page, and signs out", async () => {
   const { browser, url, me, asked } = await startWorld();
 
   const account = await browser.visit(`${url}/account?tab=2`);

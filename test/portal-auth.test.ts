@@ -14,7 +14,7 @@ import { CLIENT_SECRET, SESSION_SECRET, startWorld, type World, type WorldOption
 describe.each([4, 5] as const)("Express %i", (version) => {
   describe.each(["/", "/app", "/deep/er"])("mounted at %s", (mount) => {
     test.each([true, false])(
-      "a person logs in, is known, and logs out (session of the app: %s)",
+      "a user signs in, is recognised, and signs out (session of the app: %s)",
       async (ownSession) => {
         const { browser, url, me } = await startWorld({ express: version, mount, ownSession });
         const base = mount === "/" ? "" : mount;
@@ -27,7 +27,7 @@ describe.each([4, 5] as const)("Express %i", (version) => {
     );
   });
 
-  test("an error in a step is answered, and the process lives", async () => {
+  test("an error in a step gets a response, and the process continues", async () => {
     const { browser, url } = await startWorld({
       express: version,
       options: {
@@ -42,7 +42,7 @@ describe.each([4, 5] as const)("Express %i", (version) => {
     expect((await browser.visit(`${url}/`)).body).toBe("home");
   });
 
-  test("req.portal.login() and logout() answer their own failures: a rejection would end an Express 4 process", async () => {
+  test("req.portal.login() and logout() never reject: a rejection ends an Express 4 process", async () => {
     const { browser, url, provider } = await startWorld({
       express: version,
       log: [/portal_unreachable/],
@@ -59,7 +59,7 @@ describe.each([4, 5] as const)("Express %i", (version) => {
 });
 
 describe("the routes", () => {
-  test("can be moved", async () => {
+  test("can have other paths", async () => {
     const { browser, url } = await startWorld({
       options: { routes: { login: "/auth/in", logout: "/auth/out" } },
     });
@@ -68,7 +68,7 @@ describe("the routes", () => {
     expect((await browser.navigate(`${url}/login`)).status).toBe(404);
   });
 
-  test("can be turned off", async () => {
+  test("can be switched off", async () => {
     const { browser, url } = await startWorld({
       options: { routes: { login: false, callback: false, logout: false } },
     });
@@ -76,12 +76,12 @@ describe("the routes", () => {
       expect((await browser.navigate(url + path)).status).toBe(404);
   });
 
-  test("answer with a slash at the end as well, as Express does", async () => {
+  test("respond with a trailing slash too, as in Express", async () => {
     const { browser, url } = await startWorld();
     expect((await browser.navigate(`${url}/login/`)).status).toBe(302);
   });
 
-  test("answer HEAD with nothing, and leave other methods to the app", async () => {
+  test("respond to HEAD with 204, and pass other methods to the app", async () => {
     const { browser, url } = await startWorld();
     expect((await browser.navigate(`${url}/login`, { method: "HEAD" })).headers["cache-control"]).toBe(
       "no-store",
@@ -92,7 +92,7 @@ describe("the routes", () => {
 });
 
 describe("two routers in one app", () => {
-  /** The app of a customers' portal at "/", and of a staff portal at "/staff". */
+  /** Starts an app with a router for customers at "/" and a router for staff at "/staff". */
   async function startTwo(given: WorldOptions = {}) {
     const staff = await startLocalProvider({ clientId: "demo-app", clientSecret: "s", redirectUris: [] });
     onTestFinished(() => staff.close());
@@ -102,7 +102,7 @@ describe("two routers in one app", () => {
         given.before?.(app);
         const auth = portalAuth({
           issuer: staff.issuer,
-          clientId: "demo-app", // the same name at both: only the issuer differs
+          clientId: "demo-app", // both providers use this id: only the issuer differs
           clientSecret: "s",
           redirectUri: "http://127.0.0.1:1/staff/callback",
           secret: SESSION_SECRET,
@@ -115,7 +115,7 @@ describe("two routers in one app", () => {
   }
 
   test.each([true, false])(
-    "who is logged in at one portal is nobody at the other (session of the app: %s)",
+    "a user of one provider is a visitor at the other (session of the app: %s)",
     async (ownSession) => {
       const { browser, url, staff } = await startTwo({ ownSession });
       expect((await browser.visit(`${url}/account`)).status).toBe(200);
@@ -124,7 +124,7 @@ describe("two routers in one app", () => {
     },
   );
 
-  test("a login that was begun at one cannot be finished at the other, although they share the secret", async () => {
+  test("a login of one router cannot finish at the other, although they share the secret", async () => {
     const { browser, url, asked } = await startTwo({ log: [/login_not_found/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const elsewhere = new URL(`/staff/callback${callback.search}`, url);
@@ -132,7 +132,7 @@ describe("two routers in one app", () => {
     expect(asked("/oauth2/token")).toEqual([]);
   });
 
-  test("a stranger's request to one of them changes nothing for the people of the other", async () => {
+  test("an attacker's request to one router does not change the sessions of the other", async () => {
     const { browser, url, me } = await startTwo();
     await browser.visit(`${url}/account`);
     await new Browser().navigate(`${url}/staff/nothing`);
@@ -140,7 +140,7 @@ describe("two routers in one app", () => {
     expect((await new Browser().visit(`${url}/account`)).status).toBe(200);
   });
 
-  test("one router that is mounted twice works as if it were mounted once", async () => {
+  test("a router that is mounted twice works as if it were mounted once", async () => {
     const { browser, url, provider } = await startWorld();
     const app = express();
     const auth = portalAuth({
@@ -159,7 +159,7 @@ describe("two routers in one app", () => {
   });
 });
 
-test("an app's session for some paths only does not decide for the others: a stranger's request cannot switch off logins", async () => {
+test("an app session for some paths does not affect sign-in on other paths", async () => {
   const { browser, url, me, log } = await startWorld({
     before: (app) =>
       app.use("/admin", session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false })),
@@ -172,7 +172,7 @@ test("an app's session for some paths only does not decide for the others: a str
   expect(log.filter((line) => line.includes("mount it before portalAuth"))).toHaveLength(1);
 });
 
-test("the app starts, and serves, while nothing is configured wrongly and the portal does not exist", async () => {
+test("the app starts and serves pages while the provider is unreachable", async () => {
   const app = express();
   app.use(
     portalAuth({
@@ -186,11 +186,11 @@ test("the app starts, and serves, while nothing is configured wrongly and the po
   expect(app).toBeDefined();
 });
 
-test("wrong options stop the app when it starts", () => {
+test("invalid options stop the app at start-up", () => {
   expect(() => portalAuth({ issuer: "nowhere" })).toThrow(/PORTAL_ISSUER/);
 });
 
-/** Reached by a proxy that ends TLS. */
+/** Options of an app behind a proxy that terminates TLS. */
 async function startBehindProxy(
   given: WorldOptions & { forwardedHeaders?: Record<string, string> } = {},
 ): Promise<World & { origin: string }> {
@@ -208,19 +208,19 @@ async function startBehindProxy(
   return { ...world, browser, origin, me: () => world.me(browser) };
 }
 
-describe("behind a proxy that ends TLS", () => {
+describe("behind a proxy that terminates TLS", () => {
   test.each<[string, WorldOptions]>([
     ["our session, without trust proxy", {}],
     ["our session, with trust proxy", { before: (app) => app.set("trust proxy", 1) }],
     ["the app's session, with trust proxy", { ownSession: true, before: (app) => app.set("trust proxy", 1) }],
     ["our session, on Express 4", { express: 4 }],
-  ])("a person logs in: %s", async (_name, given) => {
+  ])("a user signs in: %s", async (_name, given) => {
     const { browser, origin, me } = await startBehindProxy(given);
     expect((await browser.visit(`${origin}/account`)).status).toBe(200);
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("our cookies are Secure, and bound to the host by their names", async () => {
+  test("our cookies are Secure and have the prefix __Host-", async () => {
     const { browser, origin } = await startBehindProxy();
     await browser.visit(`${origin}/account`);
     const lines = browser.answers.flatMap(({ url, headers }) =>
@@ -231,14 +231,14 @@ describe("behind a proxy that ends TLS", () => {
       expect(line).toMatch(/^__Host-portal-(login\.|session=).*; Path=\/; .*HttpOnly; Secure; SameSite=Lax$/);
   });
 
-  test("that does not say https is told, instead of sending people round in circles", async () => {
+  test("that sends no X-Forwarded-Proto causes an error page, not a redirect loop", async () => {
     const { browser, origin, log } = await startBehindProxy({
       forwardedHeaders: {},
       log: [/proxy_not_trusted/],
     });
     const page = await browser.visit(`${origin}/account`);
     expect([page.status, page.body.includes("proxy_not_trusted")]).toEqual([500, true]);
-    expect(page.url).toBe(`${origin}/account`); // before the portal was asked for anything
+    expect(page.url).toBe(`${origin}/account`); // before any request to the provider
     expect(log.join()).toContain("X-Forwarded-Proto: https");
   });
 
@@ -253,7 +253,7 @@ describe("behind a proxy that ends TLS", () => {
     ["X-Forwarded-Scheme: https came", { "x-forwarded-scheme": "https" }],
     ["CloudFront-Forwarded-Proto: https came", { "cloudfront-forwarded-proto": "https" }],
   ])(
-    "and does not send X-Forwarded-Proto: the log says that %s, and no login begins",
+    "that does not send X-Forwarded-Proto: the log says that %s, and no login starts",
     async (seen, forwardedHeaders) => {
       const { browser, origin, log, asked } = await startBehindProxy({
         forwardedHeaders,
@@ -266,7 +266,7 @@ describe("behind a proxy that ends TLS", () => {
     },
   );
 
-  test("and reports http by Forwarded: the user came over http", async () => {
+  test("that reports http in Forwarded: the user came over http", async () => {
     const forwardedHeaders = { forwarded: "proto=http" };
     const { browser, origin } = await startBehindProxy({ forwardedHeaders, log: [/login_over_http/] });
     expect((await browser.navigate(`${origin}/account`)).body).toContain("login_over_http");
@@ -301,7 +301,7 @@ describe("behind a proxy that ends TLS", () => {
     for (const line of lines) expect(line).toContain("; Secure");
   });
 
-  test("and sends no header, to a session of the app that reads the header only: the log says so, without a loop", async () => {
+  test("that sends no header, although the app's session needs it: the log explains it", async () => {
     const { browser, origin, log } = await startBehindProxy({
       forwardedHeaders: {},
       before: (app) =>
@@ -322,7 +322,7 @@ describe("behind a proxy that ends TLS", () => {
     expect(log.join()).toContain("no header says https");
   });
 
-  test("that says https at the login and not at the callback is told before the code is sent", async () => {
+  test("that reports https only at the login: the error comes before the code is sent", async () => {
     const forwardedHeaders: Record<string, string> = { "x-forwarded-proto": "https" };
     const { browser, origin, asked } = await startBehindProxy({
       forwardedHeaders,
@@ -335,14 +335,14 @@ describe("behind a proxy that ends TLS", () => {
     expect(asked("/oauth2/token")).toEqual([]);
   });
 
-  test("an app's session that does not believe X-Forwarded-Proto is told in the log: its cookie never leaves", async () => {
+  test("the log explains why an app session that ignores the header sends no cookie", async () => {
     const { browser, origin, log } = await startBehindProxy({ ownSession: true, log: [/proxy_not_trusted/] });
     const callback = await browser.loginUntilCallback(`${origin}/account`);
     await browser.navigate(callback);
     expect(log.join()).toContain("app.set('trust proxy', 1)");
   });
 
-  test("a person who has come by http is told so, and led to https", async () => {
+  test("a user on http gets a page that explains it and links to https", async () => {
     const { browser, origin, asked } = await startBehindProxy({
       forwardedHeaders: { "x-forwarded-proto": "http" },
       log: [/login_over_http/],
@@ -353,7 +353,7 @@ describe("behind a proxy that ends TLS", () => {
     expect(asked("/oauth2/authorize")).toEqual([]);
   });
 
-  test("nobody goes round in circles there: who comes back a second time is told, before the portal is asked again", async () => {
+  test("a second failed return gets an error page before another request to the provider", async () => {
     const { browser, origin, asked } = await startBehindProxy({
       ownSession: true,
       log: [/proxy_not_trusted/],
@@ -363,7 +363,7 @@ describe("behind a proxy that ends TLS", () => {
     expect([asked("/oauth2/token").length, asked("/oauth2/authorize").length]).toEqual([1, 1]);
   });
 
-  test("Host and X-Forwarded-Host never reach the redirect_uri, nor any address of ours", async () => {
+  test("Host and X-Forwarded-Host change neither the redirect_uri nor any other URL", async () => {
     const { browser, origin, provider } = await startBehindProxy({
       log: [/A login begins at the host evil\.example, but/],
       before: (app) => app.set("trust proxy", true),
@@ -385,7 +385,7 @@ describe("behind a proxy that ends TLS", () => {
   });
 });
 
-test("a store that cannot be reached is told with the reason, to each request that meets it", async () => {
+test("every request that needs an unreachable store gets an error with the reason in the log", async () => {
   const { port } = new URL(await unreachableUrl());
   const store = `redis://127.0.0.1:${port}`;
   const { browser, url, log, auth } = await startWorld({
@@ -400,8 +400,8 @@ test("a store that cannot be reached is told with the reason, to each request th
   );
 });
 
-describe("close(), when an application shuts down,", () => {
-  test("waits for a refresh that is under way, so that its tokens are not lost with the process", async () => {
+describe("close() at shutdown", () => {
+  test("waits for a running refresh, so that its tokens are not lost with the process", async () => {
     const { auth, ask, later, provider, stored, me } = await logIn();
     later(TOKEN_SECONDS);
     const { arrived, letGo } = holdNext(provider, "/oauth2/token");
@@ -411,7 +411,7 @@ describe("close(), when an application shuts down,", () => {
     const closing = auth.close().then(() => {
       isClosed = true;
     });
-    await me(); // a whole request later
+    await me(); // one complete request later
     expect(isClosed).toBe(false);
     letGo();
     await closing;
@@ -419,7 +419,7 @@ describe("close(), when an application shuts down,", () => {
     expect((await asking).status).toBe(200);
   });
 
-  test("does not fail because a refresh does", async () => {
+  test("does not fail because a refresh fails", async () => {
     const { auth, ask, later, provider } = await logIn({ log: [/portal_failed/] });
     later(TOKEN_SECONDS);
     const arrived = createGate();

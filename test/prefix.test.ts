@@ -9,11 +9,11 @@ import { SESSION_SECRET, startWorld, type World, type WorldOptions } from "./sup
 // A proxy that removes a path prefix: browsers see /app/account, the application sees /account.
 
 interface Behind extends World {
-  /** The address of nginx, where browsers are. */
+  /** The URL of nginx, which browsers use. */
   readonly front: string;
 }
 
-/** An application behind nginx, which removes /app and answers 404 to everything else. */
+/** Starts an app behind nginx, which removes /app. Other paths get 404. */
 async function startBehind(options: WorldOptions | ((front: string) => WorldOptions) = {}): Promise<Behind> {
   const port = await freePort();
   const front = `http://127.0.0.1:${port}`;
@@ -28,8 +28,8 @@ async function startBehind(options: WorldOptions | ((front: string) => WorldOpti
 }
 
 /**
- * Beside the router of startWorld(): one with a name and routes of its own, two tenants, and one without a
- * callback.
+ * Mounts more routers beside the one of startWorld(): one with a name and its own routes, two tenants, and
+ * one without a callback.
  */
 function mountOthers(app: Express, front: string): void {
   const common = {
@@ -66,7 +66,7 @@ function mountOthers(app: Express, front: string): void {
 const locationOf = async (browser: Browser, url: string) => (await browser.navigate(url)).headers.location;
 
 describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNginx})`}`, () => {
-  test("a login returns to the page that was asked for, and a logout to the root below the prefix", async () => {
+  test("a login returns to the requested page, and a logout to the root below the prefix", async () => {
     const { front, browser, me } = await startBehind();
     const page = await browser.visit(`${front}/app/account?tab=2`);
     expect([page.url, page.status]).toEqual([`${front}/app/account?tab=2`, 200]);
@@ -77,7 +77,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
 
   test.each([
     ["no address", "/app/login", "/app/"],
-    ["an address of another site", "/app/login?returnTo=//evil.example", "/app/"],
+    ["a URL of another site", "/app/login?returnTo=//evil.example", "/app/"],
     ["a route of ours", "/app/login?returnTo=/app/logout", "/app/"],
     ["a route of ours, spelled in another way", "/app/login?returnTo=/app/%256Cogout/", "/app/"],
     ["a page beside the application", "/app/login?returnTo=/logout", "/logout"],
@@ -89,7 +89,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
     expect(await locationOf(browser, callback.href)).toBe(target);
   });
 
-  test("problems, failure pages and the question before a logout link below the prefix", async () => {
+  test("problem documents, error pages and the logout confirmation link below the prefix", async () => {
     const { front, browser } = await startBehind({ log: [/login_not_found/] });
     expect(JSON.parse((await browser.fetch(`${front}/app/account`)).body).login).toBe("/app/login");
     const failure = await browser.navigate(`${front}/app/callback?state=x&code=y`);
@@ -108,7 +108,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
     expect(failure.body).toContain('href="/app/login?returnTo=%2Fapp%2Faccount%3Fx%3D1"');
   });
 
-  test("a page that can be tried again is linked below the prefix", async () => {
+  test("the link to retry a page is below the prefix", async () => {
     const { front, browser, provider } = await startBehind({
       log: [/portal_unreachable|refresh_failed/],
       after: (app) =>
@@ -120,7 +120,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
     expect((await browser.navigate(`${front}/app/fresh?a`)).body).toContain('href="/app/fresh?a"');
   });
 
-  test("a form that was kept is posted to the address that the browser used", async () => {
+  test("a saved form is posted to the URL that the browser used", async () => {
     const { front, browser } = await startBehind({
       after: (app) =>
         app.post(
@@ -147,7 +147,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
     expect(await locationOf(browser, back.href)).toBe("/app/?second");
   });
 
-  test("a login that another site begins leads to its target, or to the root below the prefix", async () => {
+  test("a login that another site starts leads to its target, or to the root below the prefix", async () => {
     const { front, browser, provider } = await startBehind({ options: { thirdPartyLogin: true } });
     const begin = async (target: string) => {
       const query = new URLSearchParams({ iss: provider.issuer, target_link_uri: target });
@@ -160,7 +160,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
     expect(await begin(`${front}/app/logout`)).toBe("/app/");
   });
 
-  test("a router that is mounted at a path has both: the prefix and its mount", async () => {
+  test("a router that is mounted at a path uses the prefix and the mount path", async () => {
     const { front, browser } = await startBehind({ mount: "/shop" });
     const page = await browser.visit(`${front}/app/shop/account`);
     expect([page.url, page.status]).toEqual([`${front}/app/shop/account`, 200]);
@@ -169,7 +169,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
   });
 
   test.each(["/en", "/EN", "/de"])(
-    "a router that is mounted at a pattern answers below %s",
+    "a router that is mounted at a pattern responds below %s",
     async (language) => {
       const { front, browser } = await startBehind((front) => ({
         mount: "/:language",
@@ -185,7 +185,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
     },
   );
 
-  test("Host and X-Forwarded-* change no address", async () => {
+  test("Host and X-Forwarded-* change no URL", async () => {
     const { front, browser } = await startBehind({ log: [/A login begins at the host evil\.example/] });
     const headers = {
       host: "evil.example",
@@ -195,12 +195,12 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
     };
     const answer = await browser.fetch(`${front}/app/account`, { headers });
     expect(JSON.parse(answer.body).login).toBe("/app/login");
-    const begun = await browser.navigate(`${front}/app/account`, { headers });
-    const { searchParams } = new URL(begun.headers.location ?? "");
+    const response = await browser.navigate(`${front}/app/account`, { headers });
+    const { searchParams } = new URL(response.headers.location ?? "");
     expect(searchParams.get("redirect_uri")).toBe(`${front}/app/callback`);
   });
 
-  test("several routers, and one that is chosen by request, have their own prefix", async () => {
+  test("several routers, and routers that are chosen by request, have their own prefix", async () => {
     const { front, browser } = await startBehind((front) => ({ after: (app) => mountOthers(app, front) }));
     const loginFor = async (path: string) => JSON.parse((await browser.fetch(front + path)).body).login;
     expect(await loginFor("/app/account")).toBe("/app/login");

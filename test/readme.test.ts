@@ -6,7 +6,7 @@ import { anchorsOf, PAGES, readDocument } from "./readme/documents.js";
 const CONFIGURATION = "example-app/guide/configuration.md";
 const configuration = await readDocument(CONFIGURATION);
 
-/** The rows of the table that begins with this header, cell by cell. */
+/** Returns the cells of the table that begins with this header, by row. */
 function table(header: string): string[][] {
   const lines = configuration.slice(configuration.indexOf(header)).split("\n").slice(2);
   const end = lines.findIndex((line) => !line.startsWith("|"));
@@ -18,13 +18,13 @@ function table(header: string): string[][] {
   );
 }
 
-/** Each row, with the option's name and the anchor of its section. */
+/** The rows, with the name of the option and the anchor of its section. */
 const options = table("| option | environment | default |").map(([link = "", ...cells]) => {
   const [, name = "", anchor = ""] = /^\[(\w+)\]\(#([\w-]+)\)$/.exec(link) ?? [];
   return { name, anchor, cells };
 });
 
-test("the table of options names every option, and no other", () => {
+test("the table of options names every option and nothing else", () => {
   expect(options.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(OptionsSchema.entries)));
   expect(options).toHaveLength(Object.keys(OptionsSchema.entries).length);
 });
@@ -53,10 +53,10 @@ test("the defaults are those of the code", () => {
     expect(configuration).toContain(`  ${route}: '${path}',`);
 });
 
-/** Names that look like ours: the example app, tests and Kubernetes set them. */
+/** Variables that look like ours, but that the example app, tests or Kubernetes set. */
 const OTHERS = /^(DEMO_|TEST_)|_SERVICE_HOST$|_PORT$/;
 
-test("the README and the guide name only variables that are read", async () => {
+test("the README and the guide name only variables that the code reads", async () => {
   const known = new Set([...Object.values(VARIABLES), ...SECRETS.map((name) => `${name}_FILE`)]);
   for (const page of PAGES) {
     const named =
@@ -69,7 +69,7 @@ test("the README and the guide name only variables that are read", async () => {
   for (const name of known) expect(configuration).toContain(name);
 });
 
-/** The rooms of lib/ that a README of their own explains. */
+/** The rooms of lib/ that have their own README. */
 const ROOMS = ["refresh", "session", "store"];
 
 test.each(ROOMS)("the README of lib/%s names each file of the room", async (room) => {

@@ -20,7 +20,7 @@ import { listenToEvents } from "./support/events.js";
 import { serve } from "./support/serve.js";
 import { SESSION_SECRET } from "./support/world.js";
 
-/** The address of an app that is made once its address is known, as portals want to know it first. */
+/** Starts an app that is created after its URL is known, because the provider needs the URL first. */
 async function startApp(make: (url: string) => Promise<Express>): Promise<string> {
   for (const level of ["warn", "error"] as const) vi.spyOn(console, level).mockImplementation(() => {});
   let listener: RequestListener = () => {};
@@ -59,13 +59,14 @@ interface Given {
   staffOptions?: PortalAuthOptions;
 }
 
-/** Customers at the portalAuth() that has no name, staff at another that has one, in one app. */
+/** Starts one app with two portalAuth(): customers use the one without a name, staff the one with a name. */
 async function startBoth(given: Given = {}) {
   const { order = "customers first", appsSession = false, options = {}, staffOptions = {} } = given;
   let close = async () => {};
   const portals: Awaited<ReturnType<typeof startPortalFor>>[] = [];
   const url = await startApp(async (url) => {
-    const [customers, staff] = [await startPortalFor(url, "shop"), await startPortalFor(url, "office")];
+    const customers = await startPortalFor(url, "shop");
+    const staff = await startPortalFor(url, "office");
     portals.push(customers, staff);
     const isBelow = order === "staff below /staff";
     const shop = portalAuth({ ...customers.options, ...options });
@@ -133,8 +134,8 @@ describe.each<Given>([
   { order: "staff below /staff" },
   { appsSession: true },
   { appsSession: true, order: "staff first" },
-])("customers and staff, each with a portal of their own: %o", (given) => {
-  test("are two logins in one browser, and neither opens what the other guards", async () => {
+])("customers and staff with one provider each: %o", (given) => {
+  test("give one browser two logins, and neither login passes the guard of the other", async () => {
     const { url, browser, json, customers, staff } = await startBoth(given);
     await visitAs(browser, "amara-okafor", `${url}/account`);
     expect((await browser.navigate(`${url}/staff/payroll`)).headers.location).toMatch(
@@ -147,7 +148,7 @@ describe.each<Given>([
     expect(customers.requests.filter(({ path }) => path === "/oauth2/token")).toHaveLength(1);
   });
 
-  test("log out one by one", async () => {
+  test("sign out separately", async () => {
     const { url, browser, json, staff, customers } = await startBoth(given);
     await visitAs(browser, "amara-okafor", `${url}/account`);
     await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
@@ -160,12 +161,12 @@ describe.each<Given>([
     expect(customers.requests.filter(({ path }) => path === "/oauth2/revoke")).toHaveLength(1);
   });
 
-  test("have cookies of their own", async () => {
+  test("use different cookies", async () => {
     const { url, browser } = await startBoth(given);
     await visitAs(browser, "amara-okafor", `${url}/account`);
     await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
     const names = [...(await browser.cookies(`${url}/staff/x`)).keys()]
-      .filter((name) => !name.startsWith("demo_portal")) // cookies know no ports
+      .filter((name) => !name.startsWith("demo_portal")) // cookies are shared by all ports of a host
       .map((name) => name.replace(/\.[\w-]{8}\d$/, ".…"));
     const ours = given.appsSession ? "connect.sid" : "portal-session";
     expect(names.sort()).toEqual(
@@ -174,15 +175,15 @@ describe.each<Given>([
   });
 });
 
-describe("the one with a name", () => {
-  test("has a session of its own, where its app may keep things too", async () => {
+describe("a portalAuth() with a name", () => {
+  test("has its own session, in which the app can store values too", async () => {
     const { url, browser, json } = await startBoth({ appsSession: true });
     await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
     await browser.fetch(`${url}/staff/note/late`);
     expect(await json("/staff/notes")).toEqual({ staffs: "late" });
   });
 
-  test("takes no cookie of the other, though the secret is the same", async () => {
+  test("rejects a cookie of another portalAuth() with the same secret", async () => {
     const { url, browser } = await startBoth();
     await visitAs(browser, "amara-okafor", `${url}/account`);
     const value = (await browser.cookies(url)).get("portal-session");
@@ -192,7 +193,7 @@ describe("the one with a name", () => {
     expect((await new Browser().fetch(`${url}/staff/payroll`, { headers })).status).toBe(401);
   });
 
-  test("takes no visitor's cookie of the other on one store either", async () => {
+  test("rejects a visitor's cookie of another portalAuth() on the same store", async () => {
     const store = createMemoryStore();
     const { url, browser, json } = await startBoth({ options: { store } });
     await browser.fetch(`${url}/keep/draft`);
@@ -204,7 +205,7 @@ describe("the one with a name", () => {
     expect(await json("/staff/notes")).toEqual({ apps: "draft" });
   });
 
-  test("refreshes its own tokens, at its own portal", async () => {
+  test("refreshes its tokens at its own provider", async () => {
     const { clock, later } = createClock();
     const { url, browser, staff, customers } = await startBoth({ options: { clock } });
     await visitAs(browser, "amara-okafor", `${url}/account`);
@@ -216,7 +217,7 @@ describe("the one with a name", () => {
     expect([refreshes(staff).length, refreshes(customers).length]).toEqual([1, 0]);
   });
 
-  test("sends to its own portal who must sign in again there: portalErrors({ portal })", async () => {
+  test("portalErrors({ portal }) redirects to its provider if the user must sign in again", async () => {
     const { url, browser, staff } = await startBoth();
     await visitAs(browser, "amara-okafor", `${url}/account`);
     const { headers } = await browser.navigate(`${url}/staff/info`);
@@ -224,14 +225,14 @@ describe("the one with a name", () => {
     expect((await browser.fetch(`${url}/staff/info`)).body).toContain('"login":"/staff/login"');
   });
 
-  test("is named in its events", async () => {
+  test("appears by name in its events", async () => {
     const heard = listenToEvents();
     const { url, browser } = await startBoth();
     await visitAs(browser, "jonas-weber", `${url}/staff/payroll`);
     expect(heard.of("login.finished")).toMatchObject([{ instance: "staff", client_id: "office" }]);
   });
 
-  test("beside another one that has, a guard that names none lets nobody in", async () => {
+  test("requires guards to name it if there is another one with a name", async () => {
     const url = await startApp(async (url) => {
       const { options } = await startPortalFor(url, "office");
       const routes = { login: "/b/login", callback: "/b/callback", logout: "/b/logout" };
@@ -249,7 +250,7 @@ describe("the one with a name", () => {
     );
   });
 
-  test("takes no cookie that cookie-parser has opened with the same secret", async () => {
+  test("rejects a cookie that cookie-parser has parsed with the same secret", async () => {
     const store = createMemoryStore();
     const url = await startApp(async (url) => {
       const { options } = await startPortalFor(url, "shop");
@@ -272,7 +273,7 @@ describe("the one with a name", () => {
     expect((await new Browser().fetch(`${url}/role`, { headers })).body).toBe("{}");
   });
 
-  test("is at req.portal where nobody else is", async () => {
+  test("is at req.portal if there is no portalAuth() without a name", async () => {
     const url = await startApp(async (url) => {
       const { options } = await startPortalFor(url, "office");
       const app = express();
@@ -287,14 +288,14 @@ describe("the one with a name", () => {
   });
 
   test.each(["", "1st", "a.b", "staff;", "a".repeat(33), "__proto__"])(
-    "cannot be called %j",
+    "cannot have the name %j",
     async (name) => {
       const options = { ...(await startPortalFor("http://127.0.0.1:1", "office")).options, name };
       expect(() => portalAuth(options)).toThrow("option name: write a letter");
     },
   );
 
-  test("may be called like a member of every object, which nobody takes for a person", async () => {
+  test("may have the name of a member of Object.prototype", async () => {
     const url = await startApp(async (url) => {
       const { options } = await startPortalFor(url, "office");
       const app = express();
@@ -309,7 +310,7 @@ describe("the one with a name", () => {
 });
 
 describe("one store", () => {
-  test("serves two whose limits differ: each session ends by its own", async () => {
+  test("serves two portalAuth() with different limits: each session ends by its own limit", async () => {
     const { clock, later } = createClock();
     const store = createMemoryStore(clock);
     const { url, browser, json } = await startBoth({
@@ -324,7 +325,7 @@ describe("one store", () => {
     expect(await json("/staff/who")).toEqual({ customer: "amara-okafor" });
   });
 
-  test("serves the app's own session and one with a name", async () => {
+  test("serves the app's own session and a portalAuth() with a name", async () => {
     const store = new PortalSessionStore(createMemoryStore());
     const { url, browser, json } = await startBoth({ appsSession: { store }, staffOptions: { store } });
     await browser.fetch(`${url}/keep/draft`);
@@ -340,10 +341,11 @@ describe("one store", () => {
   test.each([
     ["of the app's", () => new session.MemoryStore()],
     ["of ours", () => new PortalSessionStore(createMemoryStore())],
-  ])("%s serves the sessions of a dozen, and Node.js sees no leak in it", async (_whose, createStore) => {
-    const [warned, hear] = [[] as string[], (warning: Error) => void warned.push(warning.message)];
-    process.on("warning", hear);
-    onTestFinished(() => void process.off("warning", hear));
+  ])("%s serves twelve portalAuth() without a warning about a memory leak", async (_whose, createStore) => {
+    const warnings: string[] = [];
+    const collect = (warning: Error) => void warnings.push(warning.message);
+    process.on("warning", collect);
+    onTestFinished(() => void process.off("warning", collect));
     const url = await startApp(async (url) => {
       const app = express();
       app.use(session({ secret: "s", resave: false, saveUninitialized: false, store: createStore() }));
@@ -356,8 +358,8 @@ describe("one store", () => {
     });
     for (let count = 0; count < 12; count += 1)
       expect((await new Browser().fetch(`${url}/tenant${count}/`)).body).toBe("home");
-    await new Promise(setImmediate); // a warning comes in a tick of its own
-    expect(warned).toEqual([]);
+    await new Promise(setImmediate); // the warning is emitted in the next tick
+    expect(warnings).toEqual([]);
   });
 });
 
@@ -368,8 +370,8 @@ const OPTIONS: PortalAuthOptions = {
   secret: SESSION_SECRET,
 };
 
-describe("what one request shows of the mount is told once,", () => {
-  async function toldOf(
+describe("a warning about the mount", () => {
+  async function collectWarnings(
     mount: (app: Express, options: PortalAuthOptions) => void,
     path = "/x",
   ): Promise<string> {
@@ -383,60 +385,63 @@ describe("what one request shows of the mount is told once,", () => {
     return vi.mocked(console.warn).mock.calls.flat().join("\n");
   }
 
-  test("where the redirect address leads past it", async () => {
-    const told = await toldOf((app, options) => app.use("/shop", portalAuth(options)), "/shop/x");
+  test("is logged once if redirectUri leads to another path", async () => {
+    const told = await collectWarnings((app, options) => app.use("/shop", portalAuth(options)), "/shop/x");
     expect(
-      told.match(/portalAuth\(\) answers \/shop\/callback, but PORTAL_REDIRECT_URI .* leads to \/callback/g),
+      told.match(/portalAuth\(\) handles \/shop\/callback, but PORTAL_REDIRECT_URI .* leads to \/callback/g),
     ).toHaveLength(1);
   });
 
-  test("where a proxy takes a prefix away, nothing is", async () => {
+  test("is not logged if a proxy removes a prefix", async () => {
     const below = ({ redirectUri = "", ...options }: PortalAuthOptions) => ({
       ...options,
       redirectUri: redirectUri.replace("/callback", "/team/shop/callback"),
     });
-    const told = await toldOf((app, options) => app.use("/shop", portalAuth(below(options))), "/shop/x");
+    const told = await collectWarnings(
+      (app, options) => app.use("/shop", portalAuth(below(options))),
+      "/shop/x",
+    );
     expect(told).not.toContain("PORTAL_REDIRECT_URI");
   });
 
-  test("where two are called alike", async () => {
+  test("is logged once if two portalAuth() have the same name", async () => {
     const routes = { login: "/in", callback: "/back/callback", logout: "/out" };
-    const told = await toldOf((app, options) => {
+    const told = await collectWarnings((app, options) => {
       const redirectUri = String(options.redirectUri).replace("/callback", "/back/callback");
       app.use(
         portalAuth({ ...options, name: "staff" }),
         portalAuth({ ...options, name: "staff", redirectUri, routes }),
       );
     });
-    expect(told.match(/Two portalAuth\(\) are called staff/g)).toHaveLength(1);
-    expect(told).not.toContain("Two portalAuth() answer");
+    expect(told.match(/Two portalAuth\(\) have the name staff/g)).toHaveLength(1);
+    expect(told).not.toContain("Two portalAuth() handle");
   });
 
-  test("where two answer one callback", async () => {
-    const told = await toldOf((app, options) => app.use(portalAuth(options), portalAuth(options)));
-    expect(told.match(/Two portalAuth\(\) answer \/callback/g)).toHaveLength(1);
+  test("is logged once if two portalAuth() handle the same callback", async () => {
+    const told = await collectWarnings((app, options) => app.use(portalAuth(options), portalAuth(options)));
+    expect(told.match(/Two portalAuth\(\) handle \/callback/g)).toHaveLength(1);
   });
 
-  test("where one is made for each request", async () => {
-    const told = await toldOf((app, options) => {
+  test("is logged once if portalAuth() is called for every request", async () => {
+    const told = await collectWarnings((app, options) => {
       app.use((req, res, next) => portalAuth(options)(req, res, next));
     });
-    expect(told.match(/portalAuth\(\) is called for each request/g)).toHaveLength(1);
+    expect(told.match(/portalAuth\(\) is called for every request/g)).toHaveLength(1);
   });
 
-  test("where one is made by the first request that wants it, nothing is", async () => {
+  test("is not logged if the first request creates the router", async () => {
     let auth: ReturnType<typeof portalAuth> | undefined;
-    const told = await toldOf((app, options) => {
+    const told = await collectWarnings((app, options) => {
       app.use((req, res, next) => {
         auth ??= portalAuth(options);
         auth(req, res, next);
       });
     });
-    expect(told).not.toContain("for each request");
+    expect(told).not.toContain("for every request");
   });
 
-  test("and where all is well, or one is mounted twice, nothing is", async () => {
-    const told = await toldOf((app, options) => {
+  test("is not logged for one router that is mounted twice", async () => {
+    const told = await collectWarnings((app, options) => {
       const auth = portalAuth(options);
       app.use(auth, auth);
     });
@@ -481,7 +486,7 @@ describe("a portalAuth() that is chosen by request", () => {
     expect(JSON.parse((await browser.visit(`${rice}/account`)).body)).toMatchObject({ aud: "127.0.0.1" });
   });
 
-  test("does not take the session of another tenant", async () => {
+  test("rejects the session of another tenant", async () => {
     const { tea, rice } = await startTenants((value) => value);
     const browser = new Browser();
     await browser.visit(`${tea}/account`);
@@ -489,7 +494,7 @@ describe("a portalAuth() that is chosen by request", () => {
     expect((await new Browser().fetch(`${rice}/account`, { headers: { cookie } })).status).toBe(401);
   });
 
-  test("nor what else is in it: a tenant's own people choose what that is", async () => {
+  test("does not see the session values of another tenant", async () => {
     const store = createMemoryStore();
     const url = await startApp(async (url) => {
       const { port } = new URL(url);
@@ -513,14 +518,14 @@ describe("a portalAuth() that is chosen by request", () => {
     expect((await new Browser().fetch(`${url}/role`, { headers: { cookie } })).body).toBe("{}");
   });
 
-  test("lets nobody through where none is chosen, and tells why", async () => {
+  test("responds with 404 and the reason if no router is chosen", async () => {
     const { rice } = await startTenants((value) => value);
     const headers = { host: "unknown.example" };
     const { status, body } = await new Browser().fetch(`${rice}/account`, { headers });
     expect([status, JSON.parse(body).code]).toEqual([404, "tenant_unknown"]);
   });
 
-  test("answers for an unknown one in the app's words, and logs it once a minute at most", async () => {
+  test("responds to an unknown tenant with the app's texts, and logs it at most once a minute", async () => {
     const lines: string[] = [];
     const write = (_fields: object, line: string) => void lines.push(line);
     const url = await startApp(async () => {
@@ -535,16 +540,16 @@ describe("a portalAuth() that is chosen by request", () => {
     expect(console.warn).not.toHaveBeenCalled();
   });
 
-  test("needs a function", () => {
+  test("requires a function", () => {
     expect(() => choosePortalAuth(new Map() as never)).toThrow(
-      "choosePortalAuth: give a function of the request",
+      "choosePortalAuth: pass a function that takes the request",
     );
   });
 
   const throwing = (thrown: unknown) => () => {
     throw thrown;
   };
-  /** A promise of another library, as some database clients return them. */
+  /** A promise of another library: some database clients return them. */
   class RejectingThenable {
     // biome-ignore lint/suspicious/noThenProperty: a thenable is what this test is about
     then = (_resolve: unknown, reject: (reason?: unknown) => void) => reject();
@@ -552,14 +557,14 @@ describe("a portalAuth() that is chosen by request", () => {
   const passingHandler = Object.assign(((_req, _res, next) => next()) as express.RequestHandler, {
     close() {},
   });
-  const NOT_A_ROUTER = "returned something else than what portalAuth() makes";
+  const NOT_A_ROUTER = "returned something else than a portalAuth()";
 
   test.each<[string, () => unknown, string]>([
     ["rejects with an Error", () => Promise.reject(new Error("no such table")), "no such table"],
     ["rejects with undefined", () => Promise.reject(), "threw undefined, not an Error"],
     ["rejects with null", () => Promise.reject(null), "threw object, not an Error"],
     [
-      "rejects with what makes Express skip handlers",
+      "rejects with the value that makes Express skip handlers",
       () => Promise.reject("router"),
       "threw string, not an Error",
     ],
@@ -598,7 +603,7 @@ describe("a portalAuth() that is chosen by request", () => {
   test.each<[string, () => unknown]>([
     ["null", () => null],
     ["a promise of nothing", async () => undefined],
-  ])("that is %s lets nobody through", async (_what, choose) => {
+  ])("that is %s passes no request to the app", async (_what, choose) => {
     const url = await startApp(async () => {
       const app = express();
       app.use(choosePortalAuth(choose as never));
@@ -609,7 +614,7 @@ describe("a portalAuth() that is chosen by request", () => {
     expect([status, JSON.parse(body).code]).toEqual([404, "tenant_unknown"]);
   });
 
-  test("closes those that were met", async () => {
+  test("close() closes every router that was used", async () => {
     const { tea, closed } = await startTenants((value) => value);
     await new Browser().fetch(`${tea}/account`);
     await new Browser().fetch(`${tea}/close`);

@@ -18,19 +18,20 @@ import { freePort } from "./support/servers/free-port.mjs";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SHOTS = join(ROOT, "test/output/screenshots");
 
-const A_BAR_MOVES_MS = 1200; // for a second: see style.css
+const A_BAR_MOVES_MS = 1200; // style.css animates it for a second
 
 let folder = "";
 let app: Started;
 
-/** A clone as a newcomer has it (what git knows, and what npm install would bring), started as the README says. */
+/** Clones the repository as a new user would, links node_modules, and starts the app as the README says. */
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "portal-auth-start-"));
   const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
     cwd: ROOT,
     encoding: "utf8",
   });
-  const isThere = (name: string) => name !== "" && existsSync(join(ROOT, name)); // not deleted since the last commit
+  // git still lists files that were deleted after the last commit
+  const isThere = (name: string) => name !== "" && existsSync(join(ROOT, name));
   for (const file of files.split("\n").filter(isThere)) {
     await mkdir(dirname(join(folder, file)), { recursive: true });
     await cp(join(ROOT, file), join(folder, file));
@@ -39,7 +40,7 @@ beforeAll(async () => {
     recursive: true,
     verbatimSymlinks: true,
   });
-  app = await npmStart({ DEMO_TOKEN_SECONDS: "12" }); // long enough to look at, and short enough to wait for
+  app = await npmStart({ DEMO_TOKEN_SECONDS: "12" }); // long enough for the checks, short enough to wait for
 }, 120_000);
 
 afterAll(async () => {
@@ -47,7 +48,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-test("npm start builds, starts the example with its portal, and says one address to open", async () => {
+test("npm start builds, starts the example app with its provider, and prints one URL to open", async () => {
   expect(app.printed().match(/Open http:/g)).toHaveLength(1);
   const home = await fetch(app.address);
   expect(home.status).toBe(200);
@@ -75,7 +76,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     ],
   ] as const;
 
-  test.each(LOOKS)("the whole journey (%s)", async (look, options) => {
+  test.each(LOOKS)("the user signs in, calls the API and signs out (%s)", async (look, options) => {
     const context = await browser.newContext(options);
     const page = await context.newPage();
     const troubles = watchForTroubles(page);
@@ -97,7 +98,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.getByText('"login_required"').waitFor();
     await shot("4-api-401");
 
-    // reload of the account, back to before the login and forward again: nobody falls out, and no code is sent again
+    // Reload, back and forward across the login: the user stays signed in, and no code is sent again.
     await page.reload();
     await page.goBack();
     await page.goto(`${app.address}account`);
@@ -106,20 +107,20 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.getByRole("link", { name: "Sign out" }).click();
     await page.waitForURL((url) => url.origin === new URL(app.address).origin && url.pathname === "/");
     await page.goto(`${app.address}account`);
-    await page.waitForURL(/\/portal\/login/); // logged out here and at the portal: it asks again
+    await page.waitForURL(/\/portal\/login/); // signed out here and at the provider: it shows its login page
     await page.getByRole("button", { name: "Deny" }).click();
     await page.getByRole("heading", { name: "Not signed in" }).waitFor();
     await shot("5-denied");
     await page.goto(`${app.address}callback?code=made-up&state=made-up`);
     await page.getByText("login_not_found").waitFor();
-    await shot("6-stranger");
+    await shot("6-other-user");
     await page.getByRole("link", { name: "Sign in again" }).click();
     await page.waitForURL(/\/portal\/login/);
     expect(troubles()).toEqual([]);
     await context.close();
   });
 
-  test("the bar runs out, one click calls the API twenty times at once, and one refresh is shown", async () => {
+  test("the bar runs out, one click sends twenty API calls, and the page shows one refresh", async () => {
     await Promise.all(
       LOOKS.map(async ([look, options]) => {
         const context = await browser.newContext(options);
@@ -132,7 +133,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
         const callTwenty = page.getByRole("button", { name: "Call the API twenty times at once" });
 
         await callTwenty.click();
-        await page.getByText(/^20 requests, /).waitFor(); // 0 refreshes, unless this machine takes its time
+        await page.getByText(/^20 requests, /).waitFor(); // 0 refreshes, unless the machine is slow
         await access.getByText("Has run out").waitFor();
         await page.waitForTimeout(A_BAR_MOVES_MS);
         await shoot(page, `8-run-out-${look}`);
@@ -147,7 +148,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     );
   }, 60_000);
 
-  test("somebody who signs out everywhere is out in their other browser as well", async () => {
+  test("a user who signs out everywhere is signed out in another browser too", async () => {
     const signIn = async (options: object) => {
       const context = await browser.newContext(options);
       const page = await context.newPage();
@@ -182,17 +183,17 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     for (const page of [phone, tablet, desktop]) await page.context().close();
   });
 
-  test("a double click on the portal's button logs in once, and lands on the page", async () => {
+  test("a double click on the provider's button signs in once and leads to the page", async () => {
     const page = await (await browser.newContext()).newPage();
     await page.goto(`${app.address}account`);
     await page.getByRole("button", { name: /Jonas Weber/ }).dblclick();
-    // and not for the address: the second click may end the first one's navigation when that has just arrived
+    // not for the URL: the second click may abort the first navigation right after it arrived
     await page.getByRole("heading", { level: 1, name: "Jonas Weber" }).waitFor();
     expect(page.url()).toBe(`${app.address}account`);
     await page.context().close();
   });
 
-  test("a link to /logout on another site asks first, and its button signs out here and at the portal", async () => {
+  test("a link to /logout on another site shows a confirmation, whose button signs out", async () => {
     const page = await (await browser.newContext()).newPage();
     await page.goto(`${app.address}account`);
     await page.getByRole("button", { name: /Jonas Weber/ }).click();
@@ -201,7 +202,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
       (_req, res) =>
         void res.setHeader("content-type", "text/html").end(`<a href="${app.address}logout">prize</a>`),
     );
-    const other = (await serve(elsewhere)).replace("127.0.0.1", "localhost"); // another site, as cookies see it
+    const other = (await serve(elsewhere)).replace("127.0.0.1", "localhost"); // another site for cookies
     await page.goto(other);
     await page.getByRole("link", { name: "prize" }).click();
     await page.getByRole("heading", { name: "Sign out?" }).waitFor();
@@ -215,18 +216,18 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
 });
 
 describeWithRedis("with SESSION_STORE_URL", (redis) => {
-  test("npm start runs on Redis: who is signed in stays so when the app is started again", async () => {
+  test("npm start with Redis: users stay signed in after a restart", async () => {
     const env = { SESSION_STORE_URL: redis().url, SESSION_SECRET: "0123456789abcdef0123456789abcdef" };
     const ports = await freePorts();
-    const person = new SimpleBrowser();
+    const browser = new SimpleBrowser();
     const first = await npmStart(env, ports);
     expect(first.printed()).toContain(`Sessions go to ${redis().url}.`);
-    await person.visit(`${first.address}account`);
+    await browser.visit(`${first.address}account`);
     await first.stop();
 
     const second = await npmStart(env, ports);
     onTestFinished(() => second.stop());
-    const account = await person.navigate(`${second.address}account`);
+    const account = await browser.navigate(`${second.address}account`);
     expect([account.status, account.body.includes("<h1>Amara Okafor</h1>")]).toEqual([200, true]);
   }, 120_000);
 });
@@ -240,7 +241,8 @@ interface Started {
 async function npmStart(added: Record<string, string>, ports?: [string, string]): Promise<Started> {
   const [PORT, DEMO_PORTAL_PORT] = ports ?? (await freePorts());
   const env = cleanEnvironment({ ...added, PORT, DEMO_PORTAL_PORT });
-  const child = spawn("npm", ["start"], { cwd: folder, env, detached: true }); // a group of its own: npm has children
+  // detached: npm has child processes, which end with its process group
+  const child = spawn("npm", ["start"], { cwd: folder, env, detached: true });
   const ended = once(child, "exit");
   let printed = "";
   const address = await new Promise<string>((resolve, reject) => {
@@ -272,12 +274,12 @@ async function shoot(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: true });
 }
 
-/** What the browser complains about: blocked by a CSP, not found, thrown by a script. */
+/** Collects errors of the browser: blocked by the CSP, not found, thrown by a script. */
 function watchForTroubles(page: Page): () => string[] {
   const troubles: string[] = [];
   page.on("pageerror", (error) => troubles.push(String(error)));
   page.on("console", (message) => {
-    const expected = /status of 40[013]/.test(message.text()); // the pages of failures that this journey asks for
+    const expected = /status of 40[013]/.test(message.text()); // error pages that this test opens on purpose
     if (message.type() === "error" && !expected) troubles.push(message.text());
   });
   return () => troubles;

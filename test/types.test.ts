@@ -17,20 +17,20 @@ import {
   type VisitorPortal,
 } from "../lib/index.js";
 
-// What is said here is checked by the compiler (`npm run check`); the tests run so that the code in them is known to work.
+// The compiler checks the types (`npm run check`). The tests also run, so that their code works.
 
 interface MyClaims {
   readonly email: string;
   readonly roles: readonly string[];
 }
 
-test("what is demanded has a value: undefined would demand nothing", () => {
+test("a requirement must have a value: undefined would require nothing", () => {
   const roles: string | undefined = undefined;
-  // @ts-expect-error: it may be undefined
+  // @ts-expect-error: the value may be undefined
   expect(() => requireAuth({ roles })).toThrow(TypeError);
 });
 
-test("behind requireAuth() the claims are there", () => {
+test("behind requireAuth() the claims are defined", () => {
   const app = express();
   app.get("/account", requireAuth(), (req) => {
     expectTypeOf(req.portal.claims).toEqualTypeOf<Claims & Claims>();
@@ -40,7 +40,7 @@ test("behind requireAuth() the claims are there", () => {
   });
 });
 
-test("requireAuth() knows the names and the types of the claims that it is to look at", () => {
+test("requireAuth() checks the names and types of the required claims", () => {
   interface Told {
     department: "sales" | "it";
     level?: number;
@@ -60,19 +60,19 @@ test("requireAuth() knows the names and the types of the claims that it is to lo
     acr: "mfa",
     maxAge: 60,
   });
-  // @ts-expect-error no department has that name
+  // @ts-expect-error: no department has that name
   requireAuth<Told>({ claims: { department: "law" } });
-  // @ts-expect-error there is no such claim
+  // @ts-expect-error: there is no such claim
   requireAuth<Told>({ claims: { departement: "it" } });
-  // @ts-expect-error it is a number
+  // @ts-expect-error: the claim is a number
   requireAuth<Told>({ claims: { level: "3" } });
-  // @ts-expect-error what has members can be looked at by a function alone
+  // @ts-expect-error: only a function can check an object
   expect(() => requireAuth<Told>({ claims: { address: { city: "Lagos" } } })).toThrow(TypeError);
-  // @ts-expect-error a promise is no answer
+  // @ts-expect-error: the function must not return a promise
   requireAuth<Told>({ claims: { level: async () => true } });
 });
 
-test("behind requireAuth<MyClaims>() they are MyClaims, in each handler of the call", () => {
+test("behind requireAuth<MyClaims>() each handler gets MyClaims", () => {
   const app = express();
   app.get(
     "/orders/:id",
@@ -87,7 +87,7 @@ test("behind requireAuth<MyClaims>() they are MyClaims, in each handler of the c
       expectTypeOf(req.portal.claims).toExtend<Claims>();
       expectTypeOf(req.portal).not.toBeAny();
       res.json({ email: req.portal.claims.email });
-      // @ts-expect-error: no claim of theirs
+      // @ts-expect-error: MyClaims has no such claim
       req.portal.claims.email.toFixed();
     },
   );
@@ -98,7 +98,7 @@ test("behind requireAuth<MyClaims>() they are MyClaims, in each handler of the c
     .post(requireAuth<MyClaims>(), (req) => expectTypeOf(req.portal.claims.email).toEqualTypeOf<string>());
 });
 
-test("parameters of the path stay what the path makes of them", () => {
+test("path parameters keep the types of the path", () => {
   express().get("/orders/:id", requireAuth<MyClaims>({ freshToken: true }), (req) => {
     expectTypeOf(req.params).toEqualTypeOf<{ id: string }>();
     // @ts-expect-error: the path has no such parameter
@@ -106,7 +106,7 @@ test("parameters of the path stay what the path makes of them", () => {
   });
 });
 
-test("handlers that are written elsewhere fit behind it", () => {
+test("handlers that are declared separately can be used behind it", () => {
   const app = express();
   const handler: RequestHandler = (req) => void req.portal.claims?.sub;
   const typed = async (req: Request<{ id: string }, unknown, { amount: number }>, _res: Response) =>
@@ -119,37 +119,37 @@ test("handlers that are written elsewhere fit behind it", () => {
   app.use(portalErrors());
 });
 
-test("without a guard, isAuthenticated tells whether there are claims", () => {
+test("without a guard, isAuthenticated narrows the type of the claims", () => {
   express().get("/", (req) => {
     expectTypeOf(req.portal).toEqualTypeOf<AuthenticatedPortal | VisitorPortal>();
     expectTypeOf(req.portal).toExtend<RequestPortal>();
     expectTypeOf(req.portal.claims).toEqualTypeOf<(Claims & unknown) | undefined>();
     if (req.portal.isAuthenticated) expectTypeOf(req.portal.claims.sub).toEqualTypeOf<string>();
     else expectTypeOf(req.portal.claims).toEqualTypeOf<undefined>();
-    // @ts-expect-error: a visitor has none
+    // @ts-expect-error: a visitor has no claims
     void req.portal.claims.sub;
     expectTypeOf(req.portal.session).toEqualTypeOf<(Session & Partial<SessionData>) | undefined>();
   });
 });
 
-test("behind a guard of a portalAuth() that has a name its claims are there, and it says nothing of others", () => {
+test("behind a guard of a portalAuth() with a name, only its claims are defined", () => {
   const app = express();
   app.get("/staff", requireAuth({ portal: "staff" }), (req) => {
     expectTypeOf(req.portals.staff.claims.sub).toEqualTypeOf<string>();
     expectTypeOf(req.portals["partners"]?.claims?.sub).toEqualTypeOf<string | undefined>();
     // @ts-expect-error: the customer may be a visitor
     void req.portal.claims.sub;
-    // @ts-expect-error: so may a partner
+    // @ts-expect-error: the partner may be a visitor
     void req.portals.partners.claims.sub;
   });
   app.get("/", (req) => {
     expectTypeOf(req.portals?.["staff"]?.claims?.sub).toEqualTypeOf<string | undefined>();
-    // @ts-expect-error: nobody has looked
+    // @ts-expect-error: no guard has checked
     void req.portals.staff.claims.sub;
   });
 });
 
-test("they are MyClaims, where the name is written beside them", () => {
+test("the claims are MyClaims if the name is a type argument too", () => {
   express().get(
     "/staff/:id",
     requireAuth<MyClaims, "staff">({ portal: "staff", freshToken: true }),
@@ -161,13 +161,13 @@ test("they are MyClaims, where the name is written beside them", () => {
       res.json({ email: req.portals.staff.claims.email });
     },
   );
-  // @ts-expect-error: whose they are must be said as well
+  // @ts-expect-error: the name must be a type argument too
   requireAuth<MyClaims>({ portal: "staff" });
-  // @ts-expect-error: another name than its own
+  // @ts-expect-error: the name differs from the option
   requireAuth<MyClaims, "partners">({ portal: "staff" });
 });
 
-test("a name that is known at run time only says nothing", () => {
+test("a name that is known only at run time does not narrow the type", () => {
   const name: string = "staff";
   express().get("/", requireAuth({ portal: name }), (req) => {
     expectTypeOf(req.portals?.[name]?.claims?.sub).toEqualTypeOf<string | undefined>();
@@ -176,7 +176,7 @@ test("a name that is known at run time only says nothing", () => {
   express().use(handler);
 });
 
-test("options, hooks, pages and events are told to who writes them", () => {
+test("options, hooks, pages and events have types", () => {
   expectTypeOf<PortalAuthOptions["httpTimeout"]>().toEqualTypeOf<number | undefined>();
   expectTypeOf<PortalAuthOptions["sameSite"]>().toEqualTypeOf<"lax" | "strict" | undefined>();
   const hooks: Hooks = {
@@ -197,10 +197,10 @@ test("options, hooks, pages and events are told to who writes them", () => {
 });
 
 test("an option that does not exist, or has the wrong type, does not compile", () => {
-  // @ts-expect-error: a number of seconds
+  // @ts-expect-error: the option is a number of seconds
   void ({ httpTimeout: "10" } satisfies PortalAuthOptions);
   // @ts-expect-error: there is no such option
   void ({ clientID: "app" } satisfies PortalAuthOptions);
-  // @ts-expect-error: a function gives no page
+  // @ts-expect-error: renderPage must return a string
   void ({ renderPage: () => 1 } satisfies PortalAuthOptions);
 });

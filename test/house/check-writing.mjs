@@ -1,5 +1,5 @@
-// Checks the rules of plain English and of the shape of code that a program can measure.
-// Usage: node test/house/check-writing.mjs [folder or file …]. Without arguments it checks the whole repository.
+// Checks the rules of plain English and of the shape of code that a program can measure. Usage: node
+// test/house/check-writing.mjs [folder or file …]. Without arguments it checks the whole repository.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -11,7 +11,10 @@ import { checkBasenames } from "./writing-rules/names.mjs";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CODE = /\.(ts|mts|js|mjs)$/;
 
-/** Lists the files of the repository that the rules apply to: those that git knows, and new ones that it does not ignore. */
+/**
+ * Lists the files of the repository that the rules apply to: those that git knows, and new ones that it does
+ * not ignore.
+ */
 function listFiles() {
   const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
     cwd: ROOT,
@@ -40,7 +43,10 @@ export function checkFiles(files) {
   return problems;
 }
 
-/** Decides whether an exception names this problem: its path begins with that of the exception, its text holds that text. */
+/**
+ * Decides whether an exception names this problem: its path begins with that of the exception, its text holds
+ * that text.
+ */
 const isException = (problem, { path, rule, text }) =>
   problem.path.startsWith(path) &&
   problem.rule === rule &&

@@ -3,23 +3,23 @@ import { join, posix } from "node:path";
 import ts from "typescript";
 
 export interface Import {
-  /** A path inside lib/ ("portal/discover.ts") or the name of a package ("openid-client"). */
+  /** A path inside lib/ ("provider/discovery.ts") or the name of a package ("openid-client"). */
   readonly of: string;
-  /** Whether it is still there in the built JavaScript. */
+  /** Whether the built JavaScript contains the import. */
   readonly atRuntime: boolean;
 }
 
 export interface Source {
-  /** Inside lib/, e.g. "portal/discover.ts". */
+  /** The path inside lib/, for example "provider/discovery.ts". */
   readonly path: string;
   readonly imports: readonly Import[];
-  /** "process.env", "req.session": what it touches of the things that belong to one room. Comments do not count. */
+  /** Uses of "process.env" and "req.session", which belong to one room each. Comments do not count. */
   readonly touches: ReadonlySet<string>;
-  /** Whether it does nothing but hand on what others export. */
+  /** Whether the source consists only of `export … from`. */
   readonly onlyExports: boolean;
 }
 
-/** The text of each source, by its path inside lib/. */
+/** Reads the text of each source, by its path inside lib/. */
 export async function readHouse(lib: string): Promise<Record<string, string>> {
   const paths = (await readdir(lib, { recursive: true })).map((path) => path.replaceAll("\\", "/"));
   const sources = paths.filter((path) => path.endsWith(".ts")).sort();
@@ -28,8 +28,14 @@ export async function readHouse(lib: string): Promise<Record<string, string>> {
   );
 }
 
-/** The room that a source belongs to: its folder, or itself where it lies in lib/ directly. */
-export const roomOf = (path: string): string => path.split("/")[0] ?? path;
+/**
+ * Returns the room of a source: its folder, or `wiring` for the files directly in lib/. request-portal.ts is
+ * a room by itself: it imports the steps, and guards import it.
+ */
+export function roomOf(path: string): string {
+  const [first = path, inside] = path.split("/");
+  return inside !== undefined || path === "request-portal.ts" ? first : "wiring";
+}
 
 export function parse(path: string, text: string): Source {
   const file = ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true);
@@ -47,7 +53,8 @@ export function parse(path: string, text: string): Source {
 
 function importOf(node: ts.Node): Import | undefined {
   if (ts.isImportDeclaration(node))
-    // `import { type A }` keeps its import under verbatimModuleSyntax, so only `import type` counts as types
+    // verbatimModuleSyntax keeps `import { type A }` in the JavaScript, so only `import type` is omitted
+    // there
     return imported(node.moduleSpecifier, node.importClause?.phaseModifier !== ts.SyntaxKind.TypeKeyword);
   if (ts.isExportDeclaration(node) && node.moduleSpecifier)
     return imported(node.moduleSpecifier, !node.isTypeOnly);
@@ -55,7 +62,7 @@ function importOf(node: ts.Node): Import | undefined {
     return imported(node.moduleReference.expression, !node.isTypeOnly);
   if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument))
     return imported(node.argument.literal, false);
-  // store/ loads packages with `load` that only some users have installed
+  // store/ uses `load` for packages that only some users have installed
   const loads =
     ts.isCallExpression(node) && /^(import|require|require\.resolve|load)$/.test(node.expression.getText());
   return loads && node.arguments[0] ? imported(node.arguments[0], true) : undefined;
@@ -70,7 +77,7 @@ function resolve(from: string, specifier: string): string {
   return scope.startsWith("@") ? `${scope}/${name}` : scope;
 }
 
-/** What express-session adds to a request. */
+/** The members that express-session adds to a request. */
 const SESSION_MEMBERS = ["session", "sessionID", "sessionStore"];
 
 function touchedBy(node: ts.Node): string[] {
@@ -80,7 +87,10 @@ function touchedBy(node: ts.Node): string[] {
   });
 }
 
-/** `owner.member`, `owner["member"]`, `const { member } = owner`, `({ member }: Owner) =>`, `import { member } from "owner"`. */
+/**
+ * Returns the members that a node reads: `owner.member`, `owner["member"]`, `const { member } = owner`,
+ * `({ member }: Owner) =>` or `import { member } from "owner"`.
+ */
 function membersRead(node: ts.Node): { owner: string; member: string }[] {
   if (ts.isPropertyAccessExpression(node)) return [{ owner: plain(node.expression), member: node.name.text }];
   if (ts.isElementAccessExpression(node) && ts.isStringLiteralLike(node.argumentExpression))
@@ -101,7 +111,7 @@ function membersRead(node: ts.Node): { owner: string; member: string }[] {
   return [];
 }
 
-/** `(req as Request)!` is still req. */
+/** Returns the text of an expression without casts: `(req as Request)!` is `req`. */
 function plain(expression: ts.Expression): string {
   let inner = expression;
   while (ts.isParenthesizedExpression(inner) || ts.isAsExpression(inner) || ts.isNonNullExpression(inner))

@@ -159,7 +159,10 @@ function linesOf(body, file, lineOf) {
   return lines;
 }
 
-/** The docstring of an exported function begins with a verb that says the effect: "Creates", "Returns whether". */
+/**
+ * The docstring of an exported function begins with a verb that says the effect: "Creates", "Returns
+ * whether".
+ */
 function checkDocstring(node, file) {
   const isExported = node.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword) ?? false;
   if (!isExported || !isFunctionDeclaration(node)) return [];

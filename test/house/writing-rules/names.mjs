@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 
-/** Two files of lib/ with one name cannot be told apart in an editor's tabs. An index.ts is its folder's. */
+/** Names that several folders may use. Other files with the same name look alike in the tabs of an editor. */
 const MAY_REPEAT = ["index.ts"];
 
 export function checkBasenames(paths) {
