@@ -1,7 +1,8 @@
 import express, { type Express } from "express";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { choosePortalAuth, type PortalAuthOptions, portalAuth, requireAuth } from "../lib/index.js";
 import type { Browser } from "./support/browser.js";
+import { advanceDate } from "./support/fake-time.js";
 import { noNginx, startNginx } from "./support/nginx.js";
 import { freePort } from "./support/servers/free-port.mjs";
 import { SESSION_SECRET, startWorld, type World, type WorldOptions } from "./support/world.js";
@@ -116,7 +117,7 @@ describe.skipIf(noNginx)(`behind nginx that removes /app${noNginx && ` (${noNgin
     });
     await browser.visit(`${front}/app/account`);
     provider.goDown();
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+    advanceDate(3_600_000);
     expect((await browser.navigate(`${front}/app/fresh?a`)).body).toContain('href="/app/fresh?a"');
   });
 

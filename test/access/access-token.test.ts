@@ -1,7 +1,8 @@
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { PortalAuthOptions } from "../../lib/index.js";
 import type { Responder } from "../../lib/testing/provider/local-provider.js";
 import { Browser } from "../support/browser.js";
+import { fakeTimeouts } from "../support/fake-time.js";
 import { createGate } from "../support/gate.js";
 import { holdNext, html, json, LEEWAY_SECONDS, logIn, SESSIONS, TOKEN_SECONDS } from "./signed-in-request.js";
 
@@ -517,11 +518,6 @@ test.each(SESSIONS)(
 );
 
 const JSON_TYPE = { "content-type": "application/json" };
-
-function fakeTimeouts(): void {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  onTestFinished(() => void vi.useRealTimers());
-}
 
 /** The portal gets a request and says nothing, and at that moment the time to wait for it is over. */
 function giveUpWhenAsked(): Responder {

@@ -1,6 +1,6 @@
 import type { Response } from "express";
 import { decodeJwt } from "jose";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import {
   PortalAuthError,
   portalAuth,
@@ -9,6 +9,7 @@ import {
   type TokensContext,
 } from "../../lib/index.js";
 import type { IdTokenChanges, Responder } from "../../lib/testing/provider/local-provider.js";
+import { fakeTimeouts } from "../support/fake-time.js";
 import { createGate } from "../support/gate.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET } from "../support/world.js";
 import { html, json, logIn, SESSIONS, TOKEN_SECONDS } from "./signed-in-request.js";
@@ -435,8 +436,7 @@ test("keys that do not come in time are given up, and the rotated refresh token 
   const asked = createGate();
   provider.answerNext("/oauth2/jwks", () => asked.open());
   later(TOKEN_SECONDS);
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  onTestFinished(() => void vi.useRealTimers());
+  fakeTimeouts();
   const answer = ask();
   await asked.opened;
   await vi.advanceTimersByTimeAsync(120_000); // twice the timeout
@@ -554,8 +554,7 @@ describe("onTokens", () => {
       return hook(...(given as [TokenSet, TokensContext]));
     });
     later(TOKEN_SECONDS);
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    onTestFinished(() => void vi.useRealTimers());
+    fakeTimeouts();
     const asked = ask();
     await called.opened;
     await vi.advanceTimersByTimeAsync(20_000);

@@ -3,6 +3,7 @@ import express, { type RequestHandler } from "express";
 import { describe, expect, test, vi } from "vitest";
 import type { LoginContext, PortalAuthError } from "../../lib/index.js";
 import { type Answer, Browser } from "../support/browser.js";
+import { advanceDate } from "../support/fake-time.js";
 import { leadTo, startWorld, type WorldOptions } from "../support/world.js";
 
 const TEN_MINUTES_MS = 10 * 60 * 1000;
@@ -100,7 +101,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
     const { browser, url, asked } = await startWorld({ log: [/login_expired/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + TEN_MINUTES_MS });
+    advanceDate(TEN_MINUTES_MS);
     const page = await browser.navigate(callback, { headers: { cookie } });
     expect([page.status, asked("/oauth2/token").length]).toEqual([400, 0]);
     expect(page.body).toContain("login_expired");
@@ -111,7 +112,7 @@ describe("a login belongs to one browser, for ten minutes", () => {
     const { browser, url } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + TEN_MINUTES_MS - 5000 });
+    advanceDate(TEN_MINUTES_MS - 5000);
     // The provider's code lives five minutes, so the provider returns an error. It only matters that the
     // state is valid.
     const denied = withParameter(withParameter(callback, "code", undefined), "error", "access_denied");

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { Browser } from "../support/browser.js";
+import { advanceDate } from "../support/fake-time.js";
 import { startWorld, type WorldOptions } from "../support/world.js";
 
 // A signed-in user comes to the callback late: by Back, by a bookmark, or in an old tab.
@@ -57,7 +58,7 @@ describe("a late callback", () => {
     const late = await browser.loginUntilCallback(`${url}/account`);
     await browser.visit(`${url}/account`);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 600_000 });
+    advanceDate(600_000);
     const { status, headers } = await browser.navigate(late, { headers: { cookie } });
     vi.useRealTimers();
     expect([status, headers.location]).toEqual([303, "/welcome?from=late"]);

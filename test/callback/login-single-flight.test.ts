@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { createLoginSingleFlight } from "../../lib/callback/login-single-flight.js";
+import { advanceDate, freezeDate } from "../support/fake-time.js";
 
 const LIFETIME_MS = 10 * 60 * 1000;
 
@@ -22,21 +23,20 @@ test("a callback with another code shares nothing, and no work runs for it", asy
 });
 
 test("a callback ten seconds after the end of the work, or later, shares nothing", async () => {
-  vi.useFakeTimers({ toFake: ["Date"] });
+  freezeDate();
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   let finish: (value: number) => void = () => {};
   const work = vi.fn(() => new Promise<number>((resolve) => (finish = resolve)));
   const running = once("a", "code", work);
-  vi.setSystemTime(Date.now() + 60_000);
+  advanceDate(60_000);
   const meanwhile = once("a", "code", work);
   finish(7);
   expect(await Promise.all([running, meanwhile])).toEqual([7, 7]);
-  vi.setSystemTime(Date.now() + 10_000 - 1);
+  advanceDate(10_000 - 1);
   expect(await once("a", "code", work)).toBe(7);
-  vi.setSystemTime(Date.now() + 1);
+  advanceDate(1);
   expect(once("a", "code", work)).toBe("too late");
   expect(work).toHaveBeenCalledOnce();
-  vi.useRealTimers();
 });
 
 test("a failure is shared too", async () => {
@@ -48,17 +48,16 @@ test("a failure is shared too", async () => {
 });
 
 test("an outcome is removed after ten minutes", async () => {
-  vi.useFakeTimers({ toFake: ["Date"] });
+  freezeDate();
   const once = createLoginSingleFlight<number>(LIFETIME_MS);
   const work = vi.fn(async () => 7);
   await once("a", "code", work);
-  vi.setSystemTime(Date.now() + LIFETIME_MS - 1);
+  advanceDate(LIFETIME_MS - 1);
   await once("a", "code", work);
   expect(work).toHaveBeenCalledTimes(1);
-  vi.setSystemTime(Date.now() + 1);
+  advanceDate(1);
   await once("a", "code", work);
   expect(work).toHaveBeenCalledTimes(2);
-  vi.useRealTimers();
 });
 
 test("if there are very many, the oldest are removed, but never a run that has not finished", async () => {

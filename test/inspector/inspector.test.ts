@@ -13,6 +13,7 @@ import { type Inspector, inspector } from "../../lib/inspector/index.js";
 import { json, logIn } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
+import { advanceDate } from "../support/fake-time.js";
 import { noNginx, startNginx } from "../support/nginx.js";
 import { close, serve } from "../support/serve.js";
 import { freePort } from "../support/servers/free-port.mjs";
@@ -222,7 +223,7 @@ describe("who may look", () => {
       const cookie = [...(await browser.cookies(`${url}/inspect/`))].map((pair) => pair.join("=")).join("; ");
       const ask = async () => (await browser.request(`${url}/restarted/`, { headers: { cookie } })).status;
       expect(await ask()).toBe(200);
-      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 12 * 60 * 60 * 1000 });
+      advanceDate(12 * 60 * 60 * 1000);
       expect(await ask()).toBe(404);
     });
 

@@ -2,6 +2,7 @@ import session from "express-session";
 import { describe, expect, test, vi } from "vitest";
 import { stripDiagnostics } from "../../lib/login-attempt/state-diagnostics.js";
 import { Browser } from "../support/browser.js";
+import { advanceDate } from "../support/fake-time.js";
 import { SESSION_SECRET, startWorld, type WorldOptions } from "../support/world.js";
 
 // Each cause of a lost login has a code of its own.
@@ -109,7 +110,7 @@ test.each(CASES)(
     const begun = await new Browser().navigate(`${url}/login`, { headers: there });
     const state = new URL(begun.headers.location ?? "").searchParams.get("state") ?? "";
     const [, name = "", value = ""] = /^([^=]+)=([^;]+)/.exec(String(begun.headers["set-cookie"])) ?? [];
-    if (minutes > 0) vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + minutes * 60_000 });
+    if (minutes > 0) advanceDate(minutes * 60_000);
     const cookie = changed.cookie ? { cookie: `${name}=${changed.cookie(value)}` } : {};
     const query = new URLSearchParams({ code: "x", state: changed.state?.(state) ?? state });
     const answer = await browser.navigate(`${url}/callback?${query}`, {

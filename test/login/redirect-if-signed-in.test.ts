@@ -1,8 +1,9 @@
 import session from "express-session";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { startAnotherSite } from "../support/another-site.js";
 import { type Ask, Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
+import { advanceDate } from "../support/fake-time.js";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
 // A signed-in user must not lose the session because a page of another site links to /login.
@@ -112,7 +113,7 @@ describe("a login starts for a signed-in user", () => {
     "if the session is too weak for %s",
     async (path) => {
       const world = await startSignedIn();
-      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
+      advanceDate(120_000);
       expect(await isRedirectedToProvider(world, path, { site: "cross-site" })).toBe(true);
     },
   );
@@ -128,7 +129,7 @@ describe("a login starts for a signed-in user", () => {
     const world = await startSignedIn();
     world.provider.nextTokenResponse({ refresh_token: undefined });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+    advanceDate(3_600_000);
     expect(await isRedirectedToProvider(world, "/login", { old: true })).toBe(true);
   });
 });
@@ -149,7 +150,7 @@ describe("a login that another site started", () => {
   test("keeps the session of the same user, under a new id", async () => {
     const { browser, url, cart, provider } = await startSignedIn();
     const before = (await cart()) as { id: string };
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
+    advanceDate(120_000);
     provider.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
     const callback = await browser.loginUntilCallback(`${url}/login?max_age=0`, { site: "cross-site" });
     expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);
@@ -169,7 +170,7 @@ describe("a login that another site started", () => {
     expect(await isAdmin()).toBe(true);
     for (const given of [{ isAdmin: true }, {}, {}]) {
       roles = given;
-      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
+      advanceDate(120_000);
       provider.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });
       const callback = await browser.loginUntilCallback(`${url}/login?max_age=0`, { site: "none" });
       expect((await browser.navigate(callback, { site: "cross-site" })).status).toBe(303);
@@ -180,7 +181,7 @@ describe("a login that another site started", () => {
 
   test("passes nothing of a user's session to another user", async () => {
     const { browser, url, cart, provider } = await startSignedIn();
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 120_000 });
+    advanceDate(120_000);
     await browser.navigate(`${provider.issuer}/logout`);
     browser.person = { sub: "jonas-weber" };
     provider.nextIdToken({ claims: { auth_time: Math.floor(Date.now() / 1000) } });

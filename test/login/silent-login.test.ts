@@ -7,6 +7,7 @@ import { type Ask, Browser } from "../support/browser.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { createClock } from "../support/clock.js";
 import { listenToEvents } from "../support/events.js";
+import { fakeTimeouts } from "../support/fake-time.js";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
 const start = (options: PortalAuthOptions = {}, more: Partial<WorldOptions> = {}): Promise<World> =>
@@ -293,7 +294,7 @@ describe("a provider that", () => {
     const world = await start({}, { log: [/portal_timeout/] });
     await open(world);
     const held = holdNext(world.provider, "/.well-known/openid-configuration");
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    fakeTimeouts();
     const page = open(world);
     await held.arrived;
     await vi.advanceTimersByTimeAsync(2000);

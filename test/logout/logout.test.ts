@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { describe, expect, test, vi } from "vitest";
 import { Browser } from "../support/browser.js";
+import { advanceDate, fakeTimeouts } from "../support/fake-time.js";
 import { startWorld, type World } from "../support/world.js";
 
 async function loggedIn(...given: Parameters<typeof startWorld>): Promise<World> {
@@ -134,7 +135,7 @@ describe("a portal that is in trouble cannot keep a person logged in here", () =
     const reached = new Promise<ServerResponse>((resolve) =>
       provider.answerNext("/oauth2/revoke", (_req, res) => resolve(res)),
     );
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    fakeTimeouts();
     const answer = browser.navigate(`${url}/logout`, { site: "same-origin" });
     const silent = await reached;
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -271,7 +272,7 @@ describe("another site cannot log a person out", () => {
     test("what the page gave is good for ten minutes", async () => {
       const { browser, url, me } = await loggedIn();
       const page = await browser.navigate(`${url}/logout`, old);
-      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 10 * 60 * 1000 + 1 });
+      advanceDate(10 * 60 * 1000 + 1);
       await browser.navigate(`${url}/logout`, { ...old, method: "POST", form: fieldsOf(page.body) });
       expect((await me()).isAuthenticated).toBe(true);
     });

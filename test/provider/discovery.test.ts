@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createDiscovery } from "../../lib/provider/discovery.js";
 import { resolveSettings } from "../../lib/settings/resolve-options.js";
 import { Browser } from "../support/browser.js";
+import { advanceDate } from "../support/fake-time.js";
 import { SESSION_SECRET, startWorld } from "../support/world.js";
 
 const DISCOVERY = "/.well-known/openid-configuration";
@@ -31,7 +32,7 @@ describe("discovery", () => {
       ...document,
       authorization_endpoint: `${provider.issuer}/new`,
     }));
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + HOUR_MS + 1000 });
+    advanceDate(HOUR_MS + 1000);
     expect((await browser.navigate(`${url}/login`)).headers.location).toContain("/oauth2/authorize?");
     await vi.waitFor(async () => {
       expect((await browser.navigate(`${url}/login`)).headers.location).toContain("/new?");
@@ -43,12 +44,12 @@ describe("discovery", () => {
     const { browser, url, provider, asked } = await startWorld();
     await browser.navigate(`${url}/login`);
     provider.goDown();
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + HOUR_MS + 1000 });
+    advanceDate(HOUR_MS + 1000);
     for (let visit = 0; visit < 3; visit += 1)
       expect((await browser.navigate(`${url}/login`)).status).toBe(302);
     await provider.comeUp();
     expect(asked(DISCOVERY)).toHaveLength(1);
-    vi.setSystemTime(Date.now() + 61_000);
+    advanceDate(61_000);
     await browser.navigate(`${url}/login`);
     await vi.waitFor(() => expect(asked(DISCOVERY)).toHaveLength(2));
   });

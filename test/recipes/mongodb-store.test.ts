@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Db, MongoClient } from "mongodb";
-import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { RecordStore } from "../../lib/store/record-store.js";
 import { recordStoreChecks } from "../../lib/testing/index.js";
+import { advanceDate } from "../support/fake-time.js";
 import { describeWithMongodb } from "./mongodb-database.js";
 import { RECIPES } from "./start-recipe.js";
 
@@ -29,11 +30,10 @@ describeWithMongodb("the adapter for MongoDB", (url) => {
 
   test("does not use the clock of the process", async () => {
     const store = createAdapter();
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 24 * HOUR_MS });
-    onTestFinished(() => void vi.useRealTimers());
+    advanceDate(24 * HOUR_MS);
     await store.create("by-the-clock", "text", HOUR_MS);
     await store.index.add("by-the-clock", "name", HOUR_MS);
-    vi.setSystemTime(Date.now() - 48 * HOUR_MS);
+    advanceDate(-48 * HOUR_MS);
     expect((await store.read("by-the-clock"))?.lifeMs).toBeLessThanOrEqual(HOUR_MS);
     expect(await store.index.list("by-the-clock")).toEqual(["name"]);
   });

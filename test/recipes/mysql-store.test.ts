@@ -4,6 +4,7 @@ import { createPool, type Pool, type PoolOptions, type RowDataPacket } from "mys
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { RecordStore } from "../../lib/store/record-store.js";
 import { recordStoreChecks } from "../../lib/testing/index.js";
+import { advanceDate } from "../support/fake-time.js";
 import { describeWithMariadb } from "../support/servers/describe.js";
 import { createMysqlDatabase } from "./mysql-database.js";
 import { RECIPES } from "./start-recipe.js";
@@ -73,11 +74,10 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
 
   test("does not use the clock of the process", async () => {
     const store = new MysqlStore(openForTest());
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 24 * HOUR_MS });
-    onTestFinished(() => void vi.useRealTimers());
+    advanceDate(24 * HOUR_MS);
     await store.create("by-the-clock", "text", HOUR_MS);
     await store.index.add("by-the-clock", "name", HOUR_MS);
-    vi.setSystemTime(Date.now() - 48 * HOUR_MS);
+    advanceDate(-48 * HOUR_MS);
     expect((await store.read("by-the-clock"))?.lifeMs).toBeLessThanOrEqual(HOUR_MS);
     expect(await store.index.list("by-the-clock")).toEqual(["name"]);
   });

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, vi } from "vitest";
+import { expect, vi } from "vitest";
 import type { TokenSet } from "../../lib/contract/tokens.js";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { emitNothing } from "../../lib/events/event-emitter.js";
@@ -15,6 +15,9 @@ import { createRecordCodec } from "../../lib/session/record-codec.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import type { RecordStore } from "../../lib/store/record-store.js";
 import { loginRecord } from "../session/records.js";
+import { fakeTime, settled } from "../support/fake-time.js";
+
+export { advance, settled } from "../support/fake-time.js";
 
 // A process is one createRefreshOnce(). Several of them share one store. Time stands still unless a test advances it.
 
@@ -36,8 +39,7 @@ export const token = (name: string, more: Partial<TokenSet> = {}): TokenSet => (
 let stoodStillMs = 0;
 
 export function useFakeTime(): void {
-  vi.useFakeTimers();
-  onTestFinished(() => void vi.useRealTimers());
+  fakeTime();
   stoodStillMs = 0;
   const now = performance.now.bind(performance);
   vi.spyOn(performance, "now").mockImplementation(() => now() + stoodStillMs);
@@ -89,27 +91,6 @@ export function connect(login: UpdatableLogin) {
   };
   const connection = { isCut: false, answersAfterMs: 0, login: { update } };
   return connection;
-}
-
-const immediate = setImmediate; // before it is replaced
-
-/** Advances time in small steps, so that what begins in one step is done before the next. */
-export async function advance(milliseconds: number): Promise<void> {
-  for (let gone = 0; gone < milliseconds; gone += 50) {
-    await vi.advanceTimersByTimeAsync(Math.min(50, milliseconds - gone));
-    await new Promise((resolve) => immediate(resolve));
-  }
-}
-
-/** Runs the timers that are due, and no others, until the work is done. */
-export async function settled<T>(work: Promise<T>): Promise<T> {
-  let isDone = false;
-  const done = () => {
-    isDone = true;
-  };
-  work.then(done, done);
-  while (!isDone) await vi.advanceTimersByTimeAsync(0);
-  return work;
 }
 
 /** A provider that answers when the test says so. */

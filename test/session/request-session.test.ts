@@ -1,10 +1,11 @@
 import { inspect } from "node:util";
 import session from "express-session";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import type { EntryStore } from "../../lib/store/record-store.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
+import { advanceDate, fake } from "../support/fake-time.js";
 import { createGate } from "../support/gate.js";
 import { observedStore } from "../support/stored-sessions.js";
 import { startWorld, type World } from "../support/world.js";
@@ -156,9 +157,9 @@ describe.each([
       options: { sessionAbsolute: 3600, sessionIdle: 86_400 },
     });
     await browser.visit(`${url}/account`);
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3599_000 });
+    advanceDate(3599_000);
     expect((await me()).isAuthenticated).toBe(true);
-    vi.setSystemTime(Date.now() + 2000);
+    advanceDate(2000);
     expect(await me()).toEqual({ isAuthenticated: false });
     expect((await browser.fetch(`${url}/account`)).status).toBe(401);
   });
@@ -182,13 +183,12 @@ describe("our session's cookie", () => {
   test("is pushed forward while somebody is active, and ends after the idle limit", async () => {
     const { browser, url, me } = await startWorld({ options: { sessionIdle: 600 } });
     await browser.visit(`${url}/account`);
-    const start = Date.now();
-    vi.useFakeTimers({ toFake: ["Date"], now: start + 500_000 });
+    advanceDate(500_000);
     expect((await me()).isAuthenticated).toBe(true);
-    vi.setSystemTime(start + 1_000_000);
+    advanceDate(500_000);
     expect((await me()).isAuthenticated).toBe(true);
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
-    vi.setSystemTime(start + 1_601_000);
+    advanceDate(601_000);
     // the browser forgets the cookie by itself; somebody who kept it gains nothing
     const late = await browser.fetch(`${url}/account`, { headers: { cookie } });
     expect(late.status).toBe(401);
@@ -307,8 +307,7 @@ describe("a store that fails", () => {
     const { browser, url, log } = await startWorld({ options: { store }, log: [/session_store_failed/] });
     await browser.visit(`${url}/account`);
     isSilent = true;
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-    onTestFinished(() => void vi.useRealTimers());
+    fake({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const answer = browser.navigate(`${url}/logout`, { site: "same-origin" });
     await isAsked.opened;
     await vi.advanceTimersByTimeAsync(10_000);

@@ -7,6 +7,7 @@ import { epochSeconds } from "../../lib/util/time.js";
 import { AnotherStore } from "../support/another-store.js";
 import { Browser } from "../support/browser.js";
 import { createClock } from "../support/clock.js";
+import { advanceDate, freezeDate } from "../support/fake-time.js";
 import {
   CLIENT_ID,
   CLIENT_SECRET,
@@ -264,31 +265,27 @@ describe("polling does not count as activity", () => {
 });
 
 test("if a store never updates the cookie, the idle time of a short session is correct to 10%", async () => {
-  vi.useFakeTimers({ toFake: ["Date"] });
-  try {
-    const cookie = { maxAge: 100_000 };
-    const world = await startWorld({
-      log: [/Logins are kept in the application's session store/],
-      options: { routes: ROUTES },
-      before: (app) =>
-        app.use(
-          session({
-            secret: "s",
-            resave: false,
-            saveUninitialized: false,
-            rolling: true,
-            cookie,
-            store: new AnotherStore(),
-          }),
-        ),
-    });
-    await world.browser.visit(`${world.url}/account`);
-    for (let round = 0; round < 4; round += 1) {
-      vi.setSystemTime(Date.now() + 45_000);
-      await world.me();
-    }
-    expect((await getStatus(world)).expires_in.idle).toBeGreaterThanOrEqual(89);
-  } finally {
-    vi.useRealTimers();
+  freezeDate();
+  const cookie = { maxAge: 100_000 };
+  const world = await startWorld({
+    log: [/Logins are kept in the application's session store/],
+    options: { routes: ROUTES },
+    before: (app) =>
+      app.use(
+        session({
+          secret: "s",
+          resave: false,
+          saveUninitialized: false,
+          rolling: true,
+          cookie,
+          store: new AnotherStore(),
+        }),
+      ),
+  });
+  await world.browser.visit(`${world.url}/account`);
+  for (let round = 0; round < 4; round += 1) {
+    advanceDate(45_000);
+    await world.me();
   }
+  expect((await getStatus(world)).expires_in.idle).toBeGreaterThanOrEqual(89);
 });

@@ -6,6 +6,7 @@ import { describe, expect, test, vi } from "vitest";
 import { addNewRecord, getEntryKey, getLoadedEntry } from "../../lib/store/loaded-entry.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import { PortalSessionStore } from "../../lib/store/portal-session-store.js";
+import { fake, fakeTimeouts } from "../support/fake-time.js";
 import { createGate } from "../support/gate.js";
 import { type AppOptions, called, keysOf, put, startSessionApp } from "./session-app.js";
 
@@ -429,18 +430,14 @@ describe("the end of a session", () => {
 
   test("is moved by a request that runs for long", async () => {
     const { beginVisit, calls, store } = await startWith({ a: 1 }, { cookie: { maxAge: 60 * MINUTE } });
-    vi.useFakeTimers({ toFake: ["performance"] });
-    try {
-      const touchAgain = async (req: Request) => {
-        for (const elapsed of [MINUTE, MINUTE - 1, 1]) {
-          vi.advanceTimersByTime(elapsed);
-          await called((done) => store.touch(req.sessionID, req.session as never, done));
-        }
-      };
-      await (await beginVisit(touchAgain)).finish();
-    } finally {
-      vi.useRealTimers();
-    }
+    fake({ toFake: ["performance"] });
+    const touchAgain = async (req: Request) => {
+      for (const elapsed of [MINUTE, MINUTE - 1, 1]) {
+        vi.advanceTimersByTime(elapsed);
+        await called((done) => store.touch(req.sessionID, req.session as never, done));
+      }
+    };
+    await (await beginVisit(touchAgain)).finish();
     expect(calls()).toEqual(["readEntry", "touch", "touch"]);
   });
 
@@ -835,18 +832,14 @@ describe("a store that fails", () => {
   });
 
   test("to answer fails after ten seconds", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    try {
-      const { store, inNext } = startSessionApp();
-      inNext("readEntry", () => new Promise(() => {}));
-      const loading = called((done) => store.get("a", done));
-      await vi.advanceTimersByTimeAsync(9_999);
-      const failing = expect(loading).rejects.toMatchObject({ code: "session_store_failed" });
-      await vi.advanceTimersByTimeAsync(1);
-      await failing;
-    } finally {
-      vi.useRealTimers();
-    }
+    fakeTimeouts();
+    const { store, inNext } = startSessionApp();
+    inNext("readEntry", () => new Promise(() => {}));
+    const loading = called((done) => store.get("a", done));
+    await vi.advanceTimersByTimeAsync(9_999);
+    const failing = expect(loading).rejects.toMatchObject({ code: "session_store_failed" });
+    await vi.advanceTimersByTimeAsync(1);
+    await failing;
   });
 });
 

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createPostgresStore } from "../../lib/store/postgres-store.js";
+import { advanceDate, freezeDate } from "../support/fake-time.js";
 import { describeWithPgbouncer, describeWithPostgres } from "../support/servers/describe.js";
 import { describeEntryStore } from "./record-store.contract.js";
 
@@ -114,12 +115,11 @@ describeWithPostgres("PostgreSQL", (postgres) => {
   });
 
   test("the server's clock alone says when an entry ends", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
-    onTestFinished(() => void vi.useRealTimers());
+    freezeDate();
     const { pool, table, store } = await startStore(postgres().url);
     await store.createEntry("a", { cart: "1" }, "login", HOUR_MS);
     await store.index.add("list", "a", HOUR_MS);
-    vi.setSystemTime(Date.now() + 10 * HOUR_MS);
+    advanceDate(10 * HOUR_MS);
     expect(await store.readEntry("a")).toMatchObject({ record: { text: "login" } });
     await store.updateEntry("a", { cart: "2" }, [], HOUR_MS);
     await store.replace("a", 1, "refreshed", HOUR_MS);

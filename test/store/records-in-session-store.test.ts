@@ -2,6 +2,7 @@ import session, { type SessionData } from "express-session";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createRecordsInSessionStore } from "../../lib/store/records-in-session-store.js";
 import { AnotherStore } from "../support/another-store.js";
+import { fakeTimeouts } from "../support/fake-time.js";
 import { foreignStores } from "../support/foreign-stores.js";
 import { describeRecordStore } from "./record-store.contract.js";
 
@@ -162,7 +163,7 @@ test("a store whose methods reject is a failure that the caller sees, and nobody
 });
 
 test("a store that does not answer holds up one record, and for ten seconds", async () => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  fakeTimeouts();
   const store = new AnotherStore();
   const records = createRecordsInSessionStore(store, () => {});
   let answer = () => {};
@@ -179,5 +180,4 @@ test("a store that does not answer holds up one record, and for ten seconds", as
   answer();
   await new Promise(setImmediate);
   expect(await records.read("a")).toMatchObject({ text: "in time" });
-  vi.useRealTimers();
 });

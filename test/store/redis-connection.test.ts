@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { openRedis } from "../../lib/store/redis-connection.js";
+import { fakeTime } from "../support/fake-time.js";
 import { serve } from "../support/serve.js";
 import { describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
@@ -201,8 +202,7 @@ test("the client queues nothing while it is offline, and gives up a connection w
 });
 
 test("pings keep an idle connection open until the store is closed", async () => {
-  vi.useFakeTimers();
-  onTestFinished(() => void vi.useRealTimers());
+  fakeTime();
   const { open, client, ping, destroy } = fakeRedis();
   const { close } = open();
   await vi.advanceTimersByTimeAsync(10_000);

@@ -5,6 +5,7 @@ import type { EntryStore } from "../../lib/store/record-store.js";
 import { isRedisClient, type RedisClient } from "../../lib/store/redis-client.js";
 import * as scripts from "../../lib/store/redis-scripts.js";
 import { createRedisStore } from "../../lib/store/redis-store.js";
+import { advanceDate } from "../support/fake-time.js";
 import { describeWithRedis } from "../support/servers/describe.js";
 import type { RedisServer } from "../support/servers/redis.mjs";
 import { redisCommand } from "../support/servers/redis-command.js";
@@ -69,8 +70,7 @@ describeWithRedis("Redis", (redis) => {
     const { store } = await connect(redis());
     const id = randomUUID();
     // A process whose clock is a year behind.
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 8760 * HOUR_MS });
-    onTestFinished(() => void vi.useRealTimers());
+    advanceDate(-8760 * HOUR_MS);
     await store.createEntry(`s:${id}`, { a: "1" }, "login", HOUR_MS);
     await store.create(`l:${id}`, "login", HOUR_MS);
     await store.index.add(id, "short", HOUR_MS);

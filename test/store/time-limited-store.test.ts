@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { createMemoryStore } from "../../lib/store/memory-store.js";
 import type { EntryStore } from "../../lib/store/record-store.js";
@@ -8,10 +8,10 @@ import {
   TimeLimitedEntryStore,
   TimeLimitedRecordStore,
 } from "../../lib/store/time-limited-store.js";
+import { fakeTimeouts } from "../support/fake-time.js";
 import { createGate } from "../support/gate.js";
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
-afterEach(() => void vi.useRealTimers());
+beforeEach(fakeTimeouts);
 
 /** Every method of an entry store, and what it resolves to if they are called in turn. */
 const METHODS: readonly [name: string, call: (store: EntryStore) => Promise<unknown>, result: unknown][] = [

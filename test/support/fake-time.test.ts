@@ -1,12 +1,5 @@
 import { expect, test, vi } from "vitest";
-import {
-  advanceDate,
-  advanceInSteps,
-  fakeTime,
-  fakeTimeouts,
-  freezeDate,
-  untilSettled,
-} from "./fake-time.js";
+import { advance, advanceDate, fakeTime, fakeTimeouts, freezeDate, settled } from "./fake-time.js";
 
 test("advanceDate adds up, and the date stands still in between", async () => {
   const before = Date.now();
@@ -39,12 +32,12 @@ test("fakeTimeouts replaces timeouts and leaves the date real", async () => {
   expect(Date.now() - before).toBeLessThan(60_000);
 });
 
-test("untilSettled runs timers that are due, and no others", async () => {
+test("settled runs timers that are due, and no others", async () => {
   fakeTime();
   const onLate = vi.fn();
   setTimeout(onLate, 50);
-  await untilSettled(new Promise((resolve) => setTimeout(resolve, 0)));
+  await settled(new Promise((resolve) => setTimeout(resolve, 0)));
   expect(onLate).not.toHaveBeenCalled();
-  await advanceInSteps(100);
+  await advance(100);
   expect(onLate).toHaveBeenCalledOnce();
 });

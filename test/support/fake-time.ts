@@ -27,7 +27,7 @@ export function fake(options: Parameters<typeof vi.useFakeTimers>[0]): void {
 const realImmediate = setImmediate;
 
 /** Advances fake time in steps of 50 ms, so that work of a store that begins in one step ends before the next. */
-export async function advanceInSteps(milliseconds: number): Promise<void> {
+export async function advance(milliseconds: number): Promise<void> {
   for (let elapsed = 0; elapsed < milliseconds; elapsed += 50) {
     await vi.advanceTimersByTimeAsync(Math.min(50, milliseconds - elapsed));
     await new Promise((resolve) => realImmediate(resolve));
@@ -35,7 +35,7 @@ export async function advanceInSteps(milliseconds: number): Promise<void> {
 }
 
 /** Runs fake timers that are due, and no others, until the work is done. Returns its result. */
-export async function untilSettled<T>(work: Promise<T>): Promise<T> {
+export async function settled<T>(work: Promise<T>): Promise<T> {
   let isSettled = false;
   const onSettled = () => {
     isSettled = true;

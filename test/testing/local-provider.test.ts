@@ -8,6 +8,7 @@ import {
   type LocalProviderOptions,
   startLocalProvider,
 } from "../../lib/testing/provider/local-provider.js";
+import { advanceDate } from "../support/fake-time.js";
 
 const printed = (["log", "info", "warn", "error"] as const).map((kind) => vi.spyOn(console, kind));
 
@@ -32,7 +33,6 @@ async function start(options: Partial<LocalProviderOptions> = {}): Promise<Local
 }
 
 afterEach(async () => {
-  vi.useRealTimers();
   await Promise.all(portals.splice(0).map((provider) => provider.close()));
 });
 
@@ -543,7 +543,7 @@ describe("a bad token answer", () => {
   test("when the code has expired", async () => {
     const provider = await start();
     const code = await newCode(provider);
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 301_000 });
+    advanceDate(301_000);
     const answer = await exchange(provider, code);
     expect([answer.status, await answer.json()]).toEqual([400, { error: "invalid_grant" }]);
   });
@@ -604,7 +604,7 @@ describe("refresh", () => {
     const other = await refresh(provider, refresh_token, OTHER_CREDENTIALS);
     expect([other.status, await other.json()]).toEqual([401, { error: "invalid_client" }]);
     expect((await refresh(provider, "unknown")).status).toBe(400);
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 86_401_000 });
+    advanceDate(86_401_000);
     const late = await refresh(provider, refresh_token);
     expect([late.status, await late.json()]).toEqual([400, { error: "invalid_grant" }]);
   });
@@ -644,7 +644,7 @@ describe("userinfo", () => {
       const tokens = await newTokens(provider);
       if (what === "revoked")
         await post(provider, "/oauth2/revoke", { ...CREDENTIALS, token: tokens.access_token });
-      if (what === "expired") vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 301_000 });
+      if (what === "expired") advanceDate(301_000);
       const others: Record<string, string> = {
         invalid: `${tokens.access_token}x`,
         "an ID token": tokens.id_token,
@@ -1026,7 +1026,7 @@ describe("another, standard provider", () => {
       `${provider.issuer}/logout?${new URLSearchParams({ id_token_hint, post_logout_redirect_uri: BYE, state: "s" })}`;
     expect((await browser.visit(url(first.id_token))).status).toBe(400);
     expect((await browser.visit(url("nonsense"))).status).toBe(400);
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_600_000 });
+    advanceDate(3_600_000);
     const answer = await browser.visit(url(second.id_token));
     expect([answer.status, answer.headers.get("location")]).toEqual([302, `${BYE}?state=s`]);
     expect(location(await browser.visit(authorizeUrl(provider)), provider.issuer).pathname).toBe(

@@ -1,5 +1,6 @@
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { type LoggedIn, logIn } from "../../access/signed-in-request.js";
+import { fakeTimeouts } from "../../support/fake-time.js";
 import { createGate } from "../../support/gate.js";
 
 /** A hook that never returns, and fake timers. */
@@ -11,8 +12,7 @@ async function start() {
   });
   const world = await logIn({ options: { hooks: { onLogout } }, log: [/hook_failed/] });
   for (let n = 0; n < 2; n += 1) await world.another();
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  onTestFinished(() => void vi.useRealTimers());
+  fakeTimeouts();
   return { world, onLogout, called };
 }
 
@@ -57,8 +57,7 @@ test("an onLogout hook that hangs does not keep the hook from other sessions", a
   };
   const world = await logIn({ options: { hooks: { onLogout } }, log: [/hook_failed/] });
   await world.another();
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  onTestFinished(() => void vi.useRealTimers());
+  fakeTimeouts();
   const answer = world.inRequest((req) => req.portal.logout({ everywhere: true }));
   await vi.waitFor(() => expect(subs).toHaveLength(1));
   await vi.advanceTimersByTimeAsync(5000);
