@@ -4,7 +4,7 @@ import { createPageRenderer } from "./answer/page-renderer.js";
 import { sendErrorResponse } from "./answer/send-error-response.js";
 import type { Logger } from "./contract/logger.js";
 import type { RenderPage } from "./contract/page-parts.js";
-import type { WordsGiven } from "./errors/languages/words.js";
+import type { PartialWords } from "./errors/languages/words.js";
 import { PortalAuthError } from "./errors/portal-auth-error.js";
 import { redactError } from "./errors/redact.js";
 import { emitNothing } from "./events/event-emitter.js";
@@ -28,7 +28,7 @@ export interface ChooseOptions {
    */
   readonly logger?: Logger;
   /** Texts of the page in other languages than English and Chinese. */
-  readonly languages?: Readonly<Record<string, WordsGiven>>;
+  readonly languages?: Readonly<Record<string, PartialWords>>;
   /** Renders the HTML of the page. Default: our own page. */
   readonly renderPage?: RenderPage;
 }

@@ -37,7 +37,7 @@ export {
   diagnose,
   type Verdict,
 } from "./doctor/index.js";
-export type { Words, WordsGiven } from "./errors/languages/words.js";
+export type { PartialWords, Words } from "./errors/languages/words.js";
 export {
   PortalAuthError,
   type PortalAuthErrorCode,

@@ -1,7 +1,7 @@
 import type { Request } from "express";
 import { CHINESE } from "../errors/languages/chinese.js";
 import { ENGLISH } from "../errors/languages/english.js";
-import type { Words, WordsGiven } from "../errors/languages/words.js";
+import type { PartialWords, Words } from "../errors/languages/words.js";
 
 /**
  * Returns the texts in the language that the browser prefers (Accept-Language: RFC 9110, section 12.5.4).
@@ -10,7 +10,7 @@ import type { Words, WordsGiven } from "../errors/languages/words.js";
 export type ChooseWords = (req: Request) => Words;
 
 /** Creates the choice among our own languages and those of the application. */
-export function createChooseWords(given: Readonly<Record<string, WordsGiven>>): ChooseWords {
+export function createChooseWords(given: Readonly<Record<string, PartialWords>>): ChooseWords {
   const known = new Map<string, Words>([
     ["en", ENGLISH],
     ["zh", CHINESE],
@@ -24,7 +24,7 @@ export function createChooseWords(given: Readonly<Record<string, WordsGiven>>): 
   };
 }
 
-const completeWords = (lang: string, given: WordsGiven, base: Words): Words => ({
+const completeWords = (lang: string, given: PartialWords, base: Words): Words => ({
   lang,
   sentences: { ...base.sentences, ...given.sentences },
   titles: { ...base.titles, ...given.titles },

@@ -1,6 +1,6 @@
 import type { Request, Response } from "express";
 import type { Page, RenderPage } from "../contract/page-parts.js";
-import type { Words, WordsGiven } from "../errors/languages/words.js";
+import type { PartialWords, Words } from "../errors/languages/words.js";
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 import { callHook } from "../hooks/call-hook.js";
 import { type ChooseWords, createChooseWords } from "./choose-words.js";
@@ -23,7 +23,7 @@ export interface PageRenderer {
 }
 
 interface PageRendererOptions {
-  readonly languages: Readonly<Record<string, WordsGiven>>;
+  readonly languages: Readonly<Record<string, PartialWords>>;
   /** The application's renderer, instead of the default. */
   readonly render: RenderPage | undefined;
   readonly log: Log;

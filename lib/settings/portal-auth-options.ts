@@ -3,7 +3,7 @@ import type { Clock } from "../contract/clock.js";
 import type { Hooks } from "../contract/hooks.js";
 import type { Logger } from "../contract/logger.js";
 import type { RenderPage } from "../contract/page-parts.js";
-import type { WordsGiven } from "../errors/languages/words.js";
+import type { PartialWords } from "../errors/languages/words.js";
 import type { StoreGiven } from "../store/store-option.js";
 import type { NoncePolicy, ProfileName } from "./profiles.js";
 import type { IdTokenAlgorithm } from "./signature-algorithms.js";
@@ -267,7 +267,7 @@ export interface PortalAuthOptions {
    * e.g. `{ de: { titles: { signOut: "Abmelden?" } } }`. The browser's Accept-Language selects one. Omitted
    * words are English. Default none.
    */
-  languages?: Readonly<Record<string, WordsGiven>> | undefined;
+  languages?: Readonly<Record<string, PartialWords>> | undefined;
   /** Renders our pages as HTML. Default: pages that need no scripts and load nothing. */
   renderPage?: RenderPage | undefined;
   /**

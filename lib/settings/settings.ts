@@ -2,7 +2,7 @@ import type { Clock } from "../contract/clock.js";
 import type { Hooks } from "../contract/hooks.js";
 import type { Logger } from "../contract/logger.js";
 import type { RenderPage } from "../contract/page-parts.js";
-import type { WordsGiven } from "../errors/languages/words.js";
+import type { PartialWords } from "../errors/languages/words.js";
 import type { StoreGiven } from "../store/store-option.js";
 import type { PortalAuthOptions, Routes } from "./portal-auth-options.js";
 import type { NoncePolicy, Profile } from "./profiles.js";
@@ -63,7 +63,7 @@ export interface Settings {
   readonly sessionAbsolute: number;
   readonly keepSessionKeys: readonly string[];
   readonly sessionClaims: readonly string[];
-  readonly languages: Readonly<Record<string, WordsGiven>>;
+  readonly languages: Readonly<Record<string, PartialWords>>;
   readonly renderPage: RenderPage | undefined;
   readonly logger: Logger | undefined;
   readonly clock: Clock;

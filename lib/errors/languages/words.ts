@@ -65,7 +65,7 @@ export interface Words {
 }
 
 /** A language of the application. Missing texts are English. */
-export interface WordsGiven {
+export interface PartialWords {
   /** User messages by error code. */
   readonly sentences?: Partial<Words["sentences"]>;
   /** Headings. */
