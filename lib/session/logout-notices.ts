@@ -3,51 +3,51 @@ import { retryCompareAndSet } from "../store/retry-compare-and-set.js";
 import { parseJsonObject } from "../util/parse-json-object.js";
 import type { LoginRecord } from "./login-record.js";
 
-/** The user has signed out everywhere at one portalAuth(): its redirect URI says which. */
+/** The user has signed out on all devices, at the portalAuth() with this redirect URI. */
 export interface LogoutByUser {
   readonly reason: "everywhere";
   readonly redirect_uri: string;
-  /** Random. A login that began after this logout remembers it. */
+  /** Random. A login that started after this logout stores it as `known_logout`. */
   readonly id: string;
 }
 
-/** The provider has asked for a logout. */
+/** The provider has requested a logout. */
 export interface LogoutByProvider {
   readonly reason: "backchannel" | "frontchannel";
-  /** Only logins of this session at the provider; undefined for all logins of the user. */
+  /** The session at the provider whose logins end. Undefined: all logins of the user end. */
   readonly sid: string | undefined;
-  /** Of the logout token, in epoch seconds: logins that the provider told of later are others. */
+  /** The time of the logout request, in epoch seconds. Logins with a later ID token do not end. */
   readonly iat: number;
-  /** The clocks of a provider's servers may differ by so much, in seconds. */
+  /** The maximum difference between the clocks of the provider's servers, in seconds. */
   readonly tolerance: number;
 }
 
 export type Logout = LogoutByUser | LogoutByProvider;
 
-/** A logout that may have missed logins. */
+/** A stored logout. It ends the logins that the logout did not find. */
 export type LogoutNotice = Logout & {
-  /** How long the notice lives, in milliseconds. */
+  /** The lifetime of the notice, in milliseconds. */
   readonly life_ms: number;
-  /** How long ago the logout was, in milliseconds, by the clock of the store. */
+  /** The time since the logout, in milliseconds, by the clock of the store. */
   readonly age_ms: number;
 };
 
 /**
- * What the store keeps. The ages are those of the moment of writing. Since then so much time has passed as
- * the record has lost of its life: no clock of a process is needed.
+ * The stored form of the notices. Their ages are those at the time of writing. The time since then is the
+ * difference between `life_ms` and the record's remaining lifetime, so no clock of a process is needed.
  */
 interface StoredNotices {
-  /** The life that the record was written with, in milliseconds. */
+  /** The lifetime that the record was written with, in milliseconds. */
   readonly life_ms: number;
   readonly notices: readonly unknown[];
 }
 
-/** Logins that were begun before a logout are finished within this time, or never. */
+/** A login that started before a logout is finished within this time, or never. */
 export const LOGIN_IN_PROGRESS_MS = 10 * 60_000;
 
 /**
- * Notices of logouts, one record for each user or provider session. A logout ends the logins that the index
- * names. A notice ends the others: a login that is in progress, and one that the index has lost.
+ * Stores notices of logouts, in one record for each user or provider session. A logout ends the logins that
+ * the index names. Its notice ends the others: a login in progress, and a login that the index has lost.
  */
 export class LogoutNotices {
   readonly #records: RecordStore;
@@ -56,7 +56,12 @@ export class LogoutNotices {
     this.#records = records;
   }
 
-  /** Writes a notice, in place of an earlier one of the same kind. */
+  /**
+   * Writes a notice to the record `n:<name>`. It replaces an earlier notice of the same kind: of the same
+   * redirect URI, or of the same `sid`.
+   *
+   * @param lifeMs the lifetime of the notice, in milliseconds
+   */
   async add(name: string, logout: Logout, lifeMs: number): Promise<void> {
     const key = getNoticeKey(name);
     await retryCompareAndSet(async () => {
@@ -71,14 +76,18 @@ export class LogoutNotices {
     });
   }
 
-  /** Reads the notices under these names. */
+  /** Reads the notices under these names that have not expired. */
   async read(names: readonly string[]): Promise<LogoutNotice[]> {
     const stored = await Promise.all(names.map((name) => this.#records.read(getNoticeKey(name))));
     return stored.flatMap((record) => (record ? parseNotices(record) : []));
   }
 }
 
-/** Returns the id of the logout everywhere that came before the request of a login, which is `ageMs` old. */
+/**
+ * Returns the id of the logout on all devices that came before a login's token request, if there is one.
+ *
+ * @param ageMs the time since the token request, in milliseconds
+ */
 export const findLogoutBeforeLogin = (
   notices: readonly LogoutNotice[],
   { redirect_uri }: LoginRecord,
@@ -87,7 +96,13 @@ export const findLogoutBeforeLogin = (
   notices.filter(isByUser).find((logout) => logout.redirect_uri === redirect_uri && logout.age_ms >= ageMs)
     ?.id;
 
-/** Whether a logout ends this login, which its list of logins did not name. */
+/**
+ * Returns whether a logout ends this login, although the logout did not find it.
+ *
+ * - A logout of the user on all devices ends the logins with the same redirect URI that did not start later.
+ * - A logout of the provider ends the logins whose ID token is not newer (`iat`). `tolerance` counts only for
+ *   logins with the same `sid`. A logout of one `sid` also ends logins without a `sid`.
+ */
 export function shouldEndLogin(logout: Logout, login: LoginRecord): boolean {
   if (isByUser(logout)) return logout.redirect_uri === login.redirect_uri && logout.id !== login.known_logout;
   const { sid, iat = Number.POSITIVE_INFINITY } = login.authentication ?? {};
@@ -100,11 +115,12 @@ const getNoticeKey = (name: string): string => `n:${name}`;
 const isByUser = <T extends Logout>(logout: T): logout is Extract<T, LogoutByUser> =>
   logout.reason === "everywhere";
 
-const isSameKind = (one: Logout, other: Logout): boolean =>
-  isByUser(one)
-    ? isByUser(other) && one.redirect_uri === other.redirect_uri
-    : !isByUser(other) && one.sid === other.sid;
+const isSameKind = (first: Logout, second: Logout): boolean =>
+  isByUser(first)
+    ? isByUser(second) && first.redirect_uri === second.redirect_uri
+    : !isByUser(second) && first.sid === second.sid;
 
+/** Adds a logout to the notices. It replaces a notice of the same kind, and keeps the later `iat`. */
 function addToNotices(notices: readonly LogoutNotice[], logout: Logout, life_ms: number): LogoutNotice[] {
   const others = notices.filter((notice) => !isSameKind(notice, logout));
   const written = { life_ms, age_ms: 0 };
@@ -114,7 +130,7 @@ function addToNotices(notices: readonly LogoutNotice[], logout: Logout, life_ms:
   return [...others, { ...logout, ...written, iat }];
 }
 
-/** Returns the notices that have not expired, with their ages of now. Others may write to the store. */
+/** Returns the notices that have not expired, with their current ages. Invalid notices are omitted. */
 function parseNotices({ text, lifeMs }: StoredRecord): LogoutNotice[] {
   const { life_ms, notices } = parseStoredNotices(text);
   const sinceWritten = Math.max(0, life_ms - lifeMs);
@@ -124,14 +140,17 @@ function parseNotices({ text, lifeMs }: StoredRecord): LogoutNotice[] {
     .filter(({ age_ms, life_ms }) => age_ms < life_ms);
 }
 
-/** Whether a value has the shape of a notice. Its reason goes into events and to onLogout. */
+/**
+ * Returns whether a value from the store is a valid notice. Others can write to the store, and the reason of
+ * the notice goes into events and to onLogout.
+ */
 function isNotice(value: unknown): value is LogoutNotice {
   const notice = Object(value) as { readonly [name: string]: unknown };
-  const areAll = (type: string, ...names: string[]) => names.every((name) => typeof notice[name] === type);
-  if (!areAll("number", "life_ms", "age_ms")) return false;
-  if (notice["reason"] === "everywhere") return areAll("string", "redirect_uri", "id");
+  const haveType = (type: string, ...names: string[]) => names.every((name) => typeof notice[name] === type);
+  if (!haveType("number", "life_ms", "age_ms")) return false;
+  if (notice["reason"] === "everywhere") return haveType("string", "redirect_uri", "id");
   const isByProvider = notice["reason"] === "backchannel" || notice["reason"] === "frontchannel";
-  return isByProvider && areAll("number", "iat", "tolerance");
+  return isByProvider && haveType("number", "iat", "tolerance");
 }
 
 function parseStoredNotices(text: string): StoredNotices {

@@ -1,11 +1,12 @@
 import type { Request, Response } from "express";
 
-/** Names by which session middleware can be recognized in an app's list of middleware. */
+/** The function names of known session middleware. */
 const SESSION_MIDDLEWARE: Readonly<Record<string, "cookie-session" | "express-session">> = {
   _cookieSession: "cookie-session",
   session: "express-session",
 };
 
+/** The function names of this package's own middleware. */
 const OUR_MIDDLEWARE: readonly string[] = ["portalAuthRouter", "chosenPortalAuth"];
 
 interface AppWithStack {
@@ -13,28 +14,29 @@ interface AppWithStack {
 }
 
 /**
- * The session middleware that an app mounts behind portalAuth(), as far as its own list of middleware shows
- * it.
+ * Returns the session middleware that the app mounts after portalAuth(). It finds only middleware that is
+ * mounted directly on the app, by its function name.
  */
 export function findSessionMiddlewareAfterOurs(
   req: Request,
 ): readonly ("cookie-session" | "express-session")[] {
   const app = req.app as unknown as { readonly _router?: AppWithStack; readonly router?: AppWithStack };
-  const { stack = [] } = app._router ?? app.router ?? {}; // Express 4 throws at `router`, and has `_router`
+  // Express 4 has `_router`, and throws if `router` is read.
+  const { stack = [] } = app._router ?? app.router ?? {};
   const names = stack.map(({ handle }) => handle?.name ?? "");
-  const ours = names.findIndex((name) => OUR_MIDDLEWARE.includes(name));
-  return ours < 0 ? [] : names.slice(ours + 1).flatMap((name) => SESSION_MIDDLEWARE[name] ?? []);
+  const ourIndex = names.findIndex((name) => OUR_MIDDLEWARE.includes(name));
+  return ourIndex < 0 ? [] : names.slice(ourIndex + 1).flatMap((name) => SESSION_MIDDLEWARE[name] ?? []);
 }
 
-/** Whether a session is express-session's, and no object of another package in its place. */
+/** Returns whether a value is a session of express-session, and not of another session package. */
 export const isExpressSession = (session: unknown): boolean =>
   typeof (session as { regenerate?: unknown } | undefined)?.regenerate === "function";
 
 /**
- * Keeps an answer from hanging if other middleware has replaced `req.session`: express-session calls methods
- * of it when the answer ends, which cookie-session's object does not have.
+ * Restores our `req.session` when the response ends, if other middleware has replaced it. Otherwise the
+ * response would never end: express-session calls methods that a session of cookie-session does not have.
  *
- * @param onReplaced is called once the answer ends, if `req.session` is another package's by then
+ * @param onReplaced called when the response ends, if another package has replaced `req.session`
  */
 export function restoreSessionAtEnd(req: Request, res: Response, onReplaced: () => void): void {
   const { session } = req;
@@ -49,11 +51,14 @@ export function restoreSessionAtEnd(req: Request, res: Response, onReplaced: () 
       });
       onReplaced();
     }
-    return (end as (...given: unknown[]) => Response).apply(this, args);
+    return (end as (...args: unknown[]) => Response).apply(this, args);
   } as Response["end"];
 }
 
-/** Lets an app that has no session of its own on this request use ours at `req.session`. */
+/**
+ * Makes our session available at `req.session`, although it belongs to another holder. This is for requests
+ * that have no session of the application's.
+ */
 export function exposeSession(req: Request, holder: Request): void {
   Object.defineProperty(req, "session", {
     configurable: true,

@@ -1,28 +1,30 @@
 import type { Request } from "express";
 import { getSessionHolder, type PortalAuthInstance } from "./session-holder.js";
 
-/** The session key of the form that waits for the user of the session. */
+/** The session key of the form that is sent after the login. */
 export const FORM_KEY = "portal_form";
 
-/** What a session keeps of a form that waits for its user. */
+/** A form that was posted before the login. The session refers to it until it is sent after the login. */
 export interface PendingForm {
-  /** Unguessable: with it the form can be sent. */
+  /** The id of the saved form. It is a secret, because it is enough to send the form. */
   readonly id: string;
-  /** Where the user goes if the form is not to be sent: a path of this site. */
+  /** The path of this site that the user goes to if the form is not sent. */
   readonly back: string;
 }
 
 type SessionWithForm = { [FORM_KEY]?: unknown } | undefined;
 
-/** Returns the form that waits for the user of this session. Applications can write to their sessions. */
-export function readPendingForm(on: Request, instance: PortalAuthInstance): PendingForm | undefined {
-  const { id, back } = Object(
-    (getSessionHolder(on, instance).session as SessionWithForm)?.[FORM_KEY],
-  ) as Partial<PendingForm>;
+/**
+ * Returns the pending form of this request's session, if there is one. An application can write any value to
+ * its session, so an invalid value is ignored.
+ */
+export function readPendingForm(req: Request, instance: PortalAuthInstance): PendingForm | undefined {
+  const session = getSessionHolder(req, instance).session as SessionWithForm;
+  const { id, back } = Object(session?.[FORM_KEY]) as Partial<PendingForm>;
   return typeof id === "string" && typeof back === "string" ? { id, back } : undefined;
 }
 
-/** Removes the form from this session. */
-export function removePendingForm(on: Request, instance: PortalAuthInstance): void {
-  delete (getSessionHolder(on, instance).session as SessionWithForm)?.[FORM_KEY];
+/** Removes the pending form from this request's session. The saved form itself stays in the store. */
+export function removePendingForm(req: Request, instance: PortalAuthInstance): void {
+  delete (getSessionHolder(req, instance).session as SessionWithForm)?.[FORM_KEY];
 }

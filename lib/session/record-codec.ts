@@ -5,39 +5,41 @@ import { parseJsonObject } from "../util/parse-json-object.js";
 import { TextCache } from "../util/text-cache.js";
 import { type LoginRecord, LoginView } from "./login-record.js";
 
-/** A login record as it was read from the store, decoded once. */
+/** A decoded login record, and its view for `req.session.portal`. */
 export interface DecodedLogin {
   readonly record: LoginRecord;
   readonly view: LoginView;
 }
 
-/** Turns login records into the text that the store keeps, and back. */
+/** Encodes login records as text for the store, and decodes them. */
 export interface RecordCodec {
+  /** Encodes a record as the text that is stored under this key. */
   encode(key: string, record: LoginRecord): string;
   /**
-   * Returns undefined for a text that cannot be decoded: other processes may use other keys, and others may
-   * write to the store.
+   * Decodes the text that was stored under this key. Returns undefined if that is not possible: another
+   * process may use another encryption key, and others can write to the store.
    */
   decode(key: string, text: string): DecodedLogin | undefined;
 }
 
-/** So much text of decoded records is remembered. A known text is neither parsed nor decrypted again. */
+/** The maximum text of decoded records in memory. A text in memory is neither parsed nor decrypted again. */
 const MAX_CACHED_CHARACTERS = 16 * 1024 * 1024;
-/** A record that was not read for so long may have ended, and its tokens need not stay in memory. */
+/** A record that was not read for this time is forgotten: it may have ended, and it holds tokens. */
 const MAX_UNUSED_MS = 10 * 60_000;
 
-/** The key is part of what is encrypted: a text that is copied to another session or login opens nothing. */
+/** The record's key is encrypted with it. If an attacker copies a text to another key, it is rejected. */
 interface EncryptedContent {
   readonly key: string;
   readonly record: LoginRecord;
 }
 
 /**
- * Creates the codec of one portalAuth(). With keys of TOKEN_ENCRYPTION_KEY the whole record is encrypted and
- * bound to its key in the store. A record in clear text is refused, because a writer to the store could plant
- * one.
+ * Creates the codec of one portalAuth(). With keys of TOKEN_ENCRYPTION_KEY, each record is encrypted together
+ * with its key in the store. An unencrypted record is rejected then, because an attacker with write access to
+ * the store could have written it.
  *
- * @param report called once for each text that cannot be decoded
+ * @param keys the first key encrypts; all keys decrypt. Without keys, records are stored as JSON
+ * @param report called once for each text that cannot be decoded, with a `tokens_unreadable` error
  */
 export function createRecordCodec(
   keys: readonly string[],
@@ -47,7 +49,7 @@ export function createRecordCodec(
   const encryption = keys.length > 0 ? createEncryption(keys, "login record") : undefined;
   const cache = new TextCache<DecodedLogin | undefined>(MAX_CACHED_CHARACTERS, MAX_UNUSED_MS, clock);
 
-  function open(key: string, text: string): LoginRecord | undefined {
+  function parse(key: string, text: string): LoginRecord | undefined {
     if (!encryption) return validateRecord(parseJsonObject(text));
     const { key: encryptedKey, record } = Object(encryption.decrypt(text)) as Partial<EncryptedContent>;
     return encryptedKey === key ? validateRecord(record) : undefined;
@@ -59,13 +61,11 @@ export function createRecordCodec(
     decode(key, text) {
       const cached = cache.find(key, text);
       if (cached) return cached.value;
-      const record = open(key, text);
-      if (!record)
-        report(
-          new PortalAuthError("tokens_unreadable", {
-            detail: describeUnreadable(encryption !== undefined, text),
-          }),
-        );
+      const record = parse(key, text);
+      if (!record) {
+        const detail = describeUnreadable(encryption !== undefined, text);
+        report(new PortalAuthError("tokens_unreadable", { detail }));
+      }
       return cache.save(key, text, record && { record, view: new LoginView(record) });
     },
   };
@@ -79,7 +79,7 @@ function describeUnreadable(hasKey: boolean, text: string): string {
     : "not encrypted, and a key is set";
 }
 
-/** Others may write to the store: the members that later code relies on are checked. */
+/** Checks the members that later code relies on, because others can write to the store. */
 function validateRecord(value: unknown): LoginRecord | undefined {
   const record = Object(value) as Partial<LoginRecord>;
   const isComplete =
