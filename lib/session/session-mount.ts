@@ -191,7 +191,7 @@ class SessionMount {
       isOurStore,
       policy,
       tenant: createTenantId(belongsTo),
-      lifetime: isOurStore ? store.lives : lifetimeByCookie,
+      lifetime: isOurStore ? store.lifetime : lifetimeByCookie,
       keepSessionKeys,
       onFoundEnded,
       warn: onceAMinute(warnOfFailure),

@@ -6,13 +6,14 @@ export function createAdapterEntryStore(records: RecordStore): EntryStore {
   return new AdapterEntryStore(records);
 }
 
-/** The key of the record that holds the application's part of the entry under this key. */
+/** Returns the key of the record that holds the application's part of the entry under this key. */
 const getAppKey = (key: string): string => `app:${key}`;
 
 /**
- * Keeps each entry as two records: the login record under the entry's key, and the application's part. The
- * entry exists as long as the application's part does. The login record is written and removed first, so
- * that a failure in between never leaves a login that was to be removed.
+ * Stores each entry as two records: the login record under the entry's key, and the application's part. The
+ * entry exists as long as the application's part exists.
+ *
+ * The login record is written and removed first. If the store fails in between, no removed login remains.
  */
 class AdapterEntryStore implements EntryStore {
   readonly index: RecordIndex;
@@ -70,8 +71,8 @@ class AdapterEntryStore implements EntryStore {
     lifeMs: number,
   ): Promise<void> {
     if (record === undefined) await this.#records.remove(key);
-    else await this.#put(key, record, lifeMs);
-    await this.#put(getAppKey(key), JSON.stringify(app), lifeMs);
+    else await this.#overwrite(key, record, lifeMs);
+    await this.#overwrite(getAppKey(key), JSON.stringify(app), lifeMs);
   }
 
   async updateEntry(
@@ -89,8 +90,8 @@ class AdapterEntryStore implements EntryStore {
     return isUpdated;
   }
 
-  /** Writes a record whatever is there. */
-  async #put(key: string, text: string, lifeMs: number): Promise<void> {
+  /** Writes a record, and replaces an existing one. */
+  async #overwrite(key: string, text: string, lifeMs: number): Promise<void> {
     await retryCompareAndSet(async () => {
       if (await this.#records.create(key, text, lifeMs)) return { outcome: true };
       await this.#records.remove(key);

@@ -1,19 +1,19 @@
 import type { Store } from "express-session";
 
-/** What an application's store has last said of its connection. */
+/** The connection state of an application's store, according to its last event. */
 export interface AppStoreConnection {
   readonly isDisconnected: boolean;
 }
 
-const watched = new WeakMap<Store, AppStoreConnection>();
+const connections = new WeakMap<Store, AppStoreConnection>();
 
 /**
- * Watches the connection of an application's store. express-session mounts no session while its store is
- * disconnected. All portalAuth() of the application share one pair of listeners: Node.js takes the eleventh
- * listener for a leak.
+ * Watches the connection of an application's store. While a store is disconnected,
+ * express-session mounts no session. All portalAuth() of the application share one pair of listeners, because
+ * Node.js reports the eleventh listener as a memory leak.
  */
 export function watchAppStore(store: Store): AppStoreConnection {
-  const known = watched.get(store);
+  const known = connections.get(store);
   if (known) return known;
   const connection = { isDisconnected: false };
   store.on("disconnect", () => {
@@ -22,6 +22,6 @@ export function watchAppStore(store: Store): AppStoreConnection {
   store.on("connect", () => {
     connection.isDisconnected = false;
   });
-  watched.set(store, connection);
+  connections.set(store, connection);
   return connection;
 }

@@ -12,50 +12,52 @@ export interface ConnectedStore {
    * them. Rejects while there is no connection.
    */
   findDurabilityRisks(): Promise<readonly DurabilityRisk[] | undefined>;
-  /** Returns why there is no connection. Undefined if there is one, or if each failed call says why. */
+  /** Returns why there is no connection. Undefined if there is one, or if failed calls report the reason. */
   getConnectionError(): string | undefined;
-  /** Resolves to what the database does not have yet, or to undefined if it has everything. */
+  /** Resolves to the tables that are missing in the database, or to undefined if none is missing. */
   findMissingTables(): Promise<MissingTables | undefined>;
-  /** Closes the connection, for an application that shuts down. */
+  /** Closes the connection when the application shuts down. */
   close(): Promise<void>;
 }
 
-/** Something that is wrong, and what to do. */
+/** A problem of the store, and its solution. */
 export interface StoreProblem {
   readonly found: string;
   readonly advice: string;
 }
 
 /**
- * A setting of the server that can lose logins: when it restarts, or when it evicts keys because its memory
- * is short.
+ * A setting of the server that can lose logins: when the server restarts, or when its memory is full and it
+ * evicts keys.
  */
 export interface DurabilityRisk extends StoreProblem {
   readonly by: "restart" | "eviction";
 }
 
-/** Something that the store needs and that the database does not have. */
+/** Tables that the store needs and the database does not have. */
 export interface MissingTables {
   readonly found: string;
-  /** Whether the application creates it. False if its user may not. */
+  /** Whether the application creates them. False if its database user may not. */
   readonly isCreatedByApp: boolean;
 }
 
 /** Loads an optional package at start-up, so that a missing package is reported then. */
 export type LoadPackage = (name: string) => unknown;
 
-/** Creates the error for an invalid store, without the address, because an address can contain a password. */
+/** Creates the error for an invalid store. It omits the URL, because a URL can contain a password. */
 export const createInvalidStoreError = (problem: string): PortalAuthError =>
   new PortalAuthError("options_invalid", { detail: `\n  - SESSION_STORE_URL (option store) ${problem}` });
 
-/** Returns a listener that reports connection errors, at most one each minute, without secrets. */
+/** Returns a listener that reports connection errors, at most one per minute, without secrets. */
 export function createErrorReporter(name: string, warn: (message: string) => void): (error: Error) => void {
   const report = onceAMinute(warn);
   return (error) =>
     report(`The session store on ${name}: ${describeConnectionError(error)}. Check SESSION_STORE_URL.`);
 }
 
-/** Returns the code of an error and its meaning, without the message, because that can contain a password. */
+/**
+ * Returns the code of an error and its meaning. It omits the message, because that can contain a password.
+ */
 export function describeConnectionError(error: Error): string {
   const code = findErrorCode(error);
   const meaning = MEANINGS[code];
@@ -76,20 +78,22 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "no server listens at that host and port",
   ECONNRESET: "the connection was closed",
   SocketClosedUnexpectedlyError: "the connection was closed",
-  EAI_AGAIN: "the name of the host cannot be looked up",
-  ENOTFOUND: "there is no host of that name",
-  ETIMEDOUT: "the server did not answer in time",
-  ConnectionTimeoutError: "the server did not answer in time",
-  SocketTimeoutError: "the server did not answer in time",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is not trusted: set NODE_EXTRA_CA_CERTS to yours",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is not trusted: set NODE_EXTRA_CA_CERTS to yours",
+  EAI_AGAIN: "the host name cannot be resolved",
+  ENOTFOUND: "the host name does not exist",
+  ETIMEDOUT: "the server did not respond in time",
+  ConnectionTimeoutError: "the server did not respond in time",
+  SocketTimeoutError: "the server did not respond in time",
+  DEPTH_ZERO_SELF_SIGNED_CERT:
+    "its certificate is not trusted: set NODE_EXTRA_CA_CERTS to the certificate of your CA",
+  SELF_SIGNED_CERT_IN_CHAIN:
+    "its certificate is not trusted: set NODE_EXTRA_CA_CERTS to the certificate of your CA",
   NOAUTH: "it requires a password",
-  WRONGPASS: "it does not accept that name and password",
-  NOPERM: "that user may not run the commands that sessions need",
+  WRONGPASS: "the name or the password is wrong",
+  NOPERM: "the user may not run the commands that sessions need",
   READONLY: "it is a replica, which does not accept writes",
-  "28P01": "it does not accept that password",
-  "28000": "it does not accept that user",
-  "3D000": "there is no database of that name",
-  "42P01": "a table of the sessions is missing, which the application creates when it starts",
-  "42501": "that user may not use the tables of the sessions, or may not create them",
+  "28P01": "the password is wrong",
+  "28000": "the user is rejected",
+  "3D000": "the database does not exist",
+  "42P01": "a session table is missing: the application creates it at start-up",
+  "42501": "the user may not use the session tables, or may not create them",
 };

@@ -1,9 +1,11 @@
 import type { RecordStore } from "./record-store.js";
 
 /**
- * Creates a record, and tells whether this call has created it. Only one of several callers succeeds, in
- * whichever process. A client of Redis sends a command again if the connection was lost before the answer. So
- * the store may say that there is a record already, and it is ours: the text shows that.
+ * Creates a record, and returns whether this call has created it. Only one of several callers in all
+ * processes succeeds.
+ *
+ * A client of Redis repeats a command if the connection was lost before the response. Then the store can
+ * report an existing record that this call has created. The text identifies it.
  *
  * @param text unique to this call
  * @returns false if another caller has created the record

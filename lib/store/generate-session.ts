@@ -2,7 +2,7 @@ import type { Request } from "express";
 import type { Store } from "express-session";
 
 /**
- * Puts a new session in place of that of a request, and leaves the stored one alone. express-session adds this method to its
+ * Gives a request a new session. The stored session does not change. express-session adds this method to its
  * store, and its types omit it.
  */
 export function generateSession(store: Store, req: Request): void {

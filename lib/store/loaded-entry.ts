@@ -1,20 +1,21 @@
 import type { SessionEntry } from "./record-store.js";
 import type { AppPart, CookieMembers } from "./serialize-session.js";
 
-/** The key of a session's entry. */
+/** Returns the key of a session's entry. */
 export const getEntryKey = (sessionId: string): string => `s:${sessionId}`;
 
 /**
  * The entry that a session object was read from, or was written to. A save compares the session with it.
- * It is a class, because V8 can allocate an object literal of every request in its old space.
- * Its fields are private, because applications log their sessions and a record holds tokens.
+ *
+ * It is a class, because V8 may allocate the object literals of all requests in its old space. Its fields are
+ * private, because applications log their sessions, and a record contains tokens.
  */
 export class LoadedEntry {
   readonly #id: string;
   readonly #app: AppPart;
   readonly #record: SessionEntry["record"];
   readonly #cookie: CookieMembers;
-  /** By the clock of `performance.now()`. */
+  /** In milliseconds of `performance.now()`. */
   #endsAt: number;
 
   /** @param id the session that the entry belongs to */
@@ -43,18 +44,18 @@ export class LoadedEntry {
     return this.#record;
   }
 
-  /** How long the store keeps the entry from now on, in milliseconds, as far as this process knows. */
+  /** The remaining lifetime of the entry in milliseconds, as far as this process knows. */
   get lifeMs(): number {
     return this.#endsAt - performance.now();
   }
 
-  /** Remembers that the store keeps the entry so long from now on. */
+  /** Sets the remaining lifetime of the entry, after the store has extended it. */
   extend(lifeMs: number): void {
     this.#endsAt = performance.now() + lifeMs;
   }
 }
 
-/** A login record that is written with its session. Its fields are private for the same reason. */
+/** A login record that is written with its session. Its fields are private, because it contains tokens. */
 class NewRecord {
   readonly #id: string;
   readonly #text: string;
@@ -69,13 +70,13 @@ class NewRecord {
   }
 }
 
-// Registered, so that two copies of this package in one process understand each other's sessions.
+// These are global symbols, so that two copies of this package in one process can share sessions.
 const ENTRY: unique symbol = Symbol.for("express-portal-auth.entry");
 const COPIED_ENTRY: unique symbol = Symbol.for("express-portal-auth.copied-entry");
 const NEW_RECORD: unique symbol = Symbol.for("express-portal-auth.begun-login");
 
 interface MarkedSession {
-  /** Sessions of express-session have one. What a store returns has none. */
+  /** Sessions of express-session have an id. The data that a store returns has no id. */
   readonly id?: unknown;
   [ENTRY]?: LoadedEntry;
   [COPIED_ENTRY]?: LoadedEntry;
@@ -83,8 +84,9 @@ interface MarkedSession {
 }
 
 /**
- * Marks a session object with its entry. JSON omits symbols, and so does the hash of express-session.
- * There are two marks. `{ ...session }` copies the enumerable one. The other one stays when an application
+ * Marks a session object with its entry. JSON and the hash of express-session omit symbols.
+ *
+ * There are two marks. `{ ...session }` copies the enumerable one. The hidden one remains if an application
  * assigns another session to this one, or saves this one under another id.
  */
 export function markWithEntry(session: object, entry: LoadedEntry): void {
@@ -100,14 +102,14 @@ export function findEntry(id: string, session: object): LoadedEntry | undefined 
   return copied?.id === id ? copied : undefined;
 }
 
-/** Returns the stored entry of a session that was loaded or saved. A session that was not stored has none. */
+/** Returns the stored entry of a session. Undefined if the session was not stored. */
 export function getLoadedEntry(session: { readonly id: string }): LoadedEntry | undefined {
   return findEntry(session.id, session);
 }
 
 /**
  * Adds a login record to a session with a new id. The next save of the session writes both in one step, as a
- * new entry. If that write fails, the record is kept for the next save.
+ * new entry. If that write fails, the next save writes the record.
  */
 export function addNewRecord(session: { readonly id: string }, recordText: string): void {
   setHidden(session, NEW_RECORD, new NewRecord(session.id, recordText));
@@ -118,7 +120,7 @@ export function getNewRecord(id: string, session: object): string | undefined {
   return (session as MarkedSession)[NEW_RECORD]?.getText(id);
 }
 
-/** Forgets the login record that was added to a session, because it has been written. */
+/** Removes the login record that was added to a session, after it has been written. */
 export function removeNewRecord(session: object): void {
   delete (session as MarkedSession)[NEW_RECORD];
 }

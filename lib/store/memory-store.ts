@@ -5,7 +5,7 @@ const SWEEP_MS = 60_000;
 
 type TextAndVersion = Pick<StoredRecord, "text" | "version">;
 
-/** Entries and their parts are never changed in place, so they can be handed out without a copy. */
+/** Entries and their parts are never changed in place, so they can be returned without a copy. */
 interface MemoryEntry {
   readonly app: SessionEntry["app"];
   readonly record: TextAndVersion | undefined;
@@ -13,21 +13,21 @@ interface MemoryEntry {
 }
 
 /**
- * Keeps records and sessions in the memory of this process. Other processes do not see them, and they end
- * with it.
+ * Creates a store in the memory of this process. Other processes do not see its records and sessions. They
+ * are lost when the process ends.
  *
- * @param onFirstWrite called once, when something is kept for the first time
+ * @param onFirstWrite called once, at the first write
  */
 export function createMemoryStore(clock: Clock = Date.now, onFirstWrite?: () => void): EntryStore {
   return new MemoryStore(clock, onFirstWrite);
 }
 
-/** Whether a store keeps everything in this process, so that it answers at once. */
+/** Returns whether a store is in the memory of this process, and therefore responds at once. */
 export const isMemoryStore = (store: object): boolean => MemoryStore.isOurs(store);
 
-const NO_KEYS: SessionEntry["app"] = Object.freeze({});
+const EMPTY_APP: SessionEntry["app"] = Object.freeze({});
 
-/** Each method changes the maps before it returns its promise, so no other call comes in between. */
+/** Each method is atomic, because it changes the maps before it returns its promise. */
 class MemoryStore implements EntryStore {
   readonly index: RecordIndex;
   readonly #entries = new Map<string, MemoryEntry>();
@@ -58,7 +58,7 @@ class MemoryStore implements EntryStore {
   async create(key: string, text: string, lifeMs: number): Promise<boolean> {
     const found = this.#find(key);
     if (found?.record) return false;
-    this.#save(key, { app: found?.app ?? NO_KEYS, record: { text, version: 1 } }, lifeMs);
+    this.#save(key, { app: found?.app ?? EMPTY_APP, record: { text, version: 1 } }, lifeMs);
     return true;
   }
 
@@ -117,7 +117,7 @@ class MemoryStore implements EntryStore {
     return entry && entry.endsAt > this.#clock() ? entry : undefined;
   }
 
-  /** @param life in milliseconds from now, or the entry whose end stays */
+  /** @param life in milliseconds from now, or an entry whose end is retained */
   #save(key: string, { app, record }: Omit<MemoryEntry, "endsAt">, life: number | MemoryEntry): void {
     this.#sweep();
     this.#onFirstWrite?.();
@@ -149,7 +149,7 @@ class MemoryStore implements EntryStore {
     if (listed?.size === 0) this.#lists.delete(list);
   }
 
-  /** Forgets what has expired, at the first write after a minute: a timer would keep the process alive. */
+  /** Removes expired entries, at most once a minute, at a write. A timer would keep the process alive. */
   #sweep(): void {
     const now = this.#clock();
     if (now < this.#sweepAt) return;

@@ -12,7 +12,7 @@ import { createRedisStore } from "./redis-store.js";
 import type { StoreGiven, StoreObject } from "./store-option.js";
 
 export interface OpenStoreOptions {
-  /** Receives problems of the connection, at most one a minute. */
+  /** Receives problems of the connection, at most one per minute. */
   readonly warn: (message: string) => void;
   /** Loads the package `redis` or `pg`. */
   readonly load?: LoadPackage;
@@ -21,10 +21,10 @@ export interface OpenStoreOptions {
 }
 
 /**
- * Opens the store that the option `store` names. It connects in the background: an application starts without
- * its store, too.
+ * Opens the store of the option `store`. It connects in the background, so an application starts even if its
+ * store is down.
  *
- * @throws PortalAuthError `options_invalid` if a package is not installed, or if this is no store
+ * @throws PortalAuthError `options_invalid` if a package is not installed, or if the value is not a store
  */
 export function openStore(
   given: StoreGiven,
@@ -39,7 +39,7 @@ export function openStore(
   return { ...APP_CONNECTION, store };
 }
 
-/** The application opens and closes a connection that it has made itself. */
+/** The application itself opens and closes this connection. */
 const APP_CONNECTION: Omit<ConnectedStore, "store"> = {
   opened: Promise.resolve(),
   findDurabilityRisks: async () => undefined,
@@ -56,7 +56,7 @@ function toEntryStore(given: StoreObject, shouldCreateTables: boolean): EntrySto
   return isEntryStore(given) ? given : createAdapterEntryStore(given);
 }
 
-/** Whether openStore() can use an object. */
+/** Returns whether openStore() accepts an object. */
 export const isStore = (value: object): value is StoreObject =>
   PortalSessionStore.isOurs(value) || isRedisClient(value) || isPool(value) || isRecordStore(value);
 
@@ -83,14 +83,20 @@ function findMissingMethods(value: object): string[] {
 const isEntryStore = (value: RecordStore): value is EntryStore =>
   hasMethods(value, "readEntry", "createEntry", "updateEntry");
 
-/** Says why openStore() cannot use an object, in a message that begins with the name of the option. */
+/**
+ * Returns why openStore() does not accept an object. The text continues a sentence that begins with the
+ * option.
+ */
 export function describeInvalidStore(value: object): string {
   const isAdapter = hasMethods(value, "read", "create");
   return isAdapter ? `is an adapter without ${findMissingMethods(value).join(", ")}` : INVALID_STORE;
 }
 
 const INVALID_STORE =
-  "is none of these: an address (redis://…, postgres://…), a client of redis or ioredis, a Pool of pg, a store of createStore(), an adapter with read, create, replace, touch, remove and index. Another store of express-session goes into app.use(session({ store })), before portalAuth(). Pass portalAuth() one of those above for the logins";
+  "must be a URL (redis://…, postgres://…), a client of redis or ioredis, a Pool of pg, " +
+  "a store of createStore(), or an adapter with read, create, replace, touch, remove and index. " +
+  "Pass another store of express-session to app.use(session({ store })), before portalAuth(). " +
+  "portalAuth() itself needs one of the stores above for the logins";
 
 const require = createRequire(import.meta.url);
 

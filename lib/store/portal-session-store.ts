@@ -22,7 +22,7 @@ import {
 import { isTouchDue, lifetimeByCookie, type SessionLifetime } from "./session-lifetime.js";
 import { limitEntryStore } from "./time-limited-store.js";
 
-/** The connection of a store: see OpenStore. */
+/** The connection of a store: see ConnectedStore. */
 interface Connection {
   readonly opened: Promise<void> | undefined;
   close?(): Promise<void>;
@@ -33,12 +33,13 @@ type Done = ((error?: unknown) => void) | undefined;
 const BRAND = Symbol.for("express-portal-auth.store");
 
 /**
- * Keeps the sessions of express-session as entries. A save of a loaded session writes only the keys that have
- * changed: the changes of other requests to other keys stay, and a session that has ended stays ended.
+ * Stores the sessions of express-session as entries. A save of a loaded session writes only the keys that
+ * have changed. It overwrites no changes of other requests to other keys, and does not restore a session that
+ * has ended.
  */
 export class PortalSessionStore extends session.Store {
   readonly #entries: EntryStore;
-  readonly #lives: SessionLifetime;
+  readonly #lifetime: SessionLifetime;
   readonly #connection: Connection | undefined;
   /** The last save of each session object. */
   readonly #saving = new WeakMap<object, Promise<void>>();
@@ -47,15 +48,15 @@ export class PortalSessionStore extends session.Store {
   /** Entries that are being touched, by session id. */
   readonly #touching = new Map<string, Promise<boolean>>();
 
-  /** @param connection the connection of the entries; close() closes it, if it can be closed */
+  /** @param connection the connection of the store. close() closes it, if it has a close() */
   constructor(entries: EntryStore, lifetime: SessionLifetime = lifetimeByCookie, connection?: Connection) {
     super();
     this.#entries = limitEntryStore(entries, connection?.opened);
     this.#connection = connection;
-    this.#lives = lifetime;
+    this.#lifetime = lifetime;
   }
 
-  /** Whether a store is of this class, also one of another copy of this package. */
+  /** Returns whether a store is of this class, or of this class in another copy of this package. */
   static isOurs(store: unknown): store is PortalSessionStore {
     return typeof store === "object" && store !== null && BRAND in store;
   }
@@ -64,14 +65,17 @@ export class PortalSessionStore extends session.Store {
     return true;
   }
 
-  /** The entries, by entryKey(). Every method has a time limit, and rejects with `session_store_failed`. */
+  /**
+   * The entries, with keys of getEntryKey(). Every method has a time limit, and rejects with
+   * `session_store_failed`.
+   */
   get entries(): EntryStore {
     return this.#entries;
   }
 
-  /** How long the sessions live. */
-  get lives(): SessionLifetime {
-    return this.#lives;
+  /** The lifetime of the sessions. */
+  get lifetime(): SessionLifetime {
+    return this.#lifetime;
   }
 
   /** Closes the connection to the server, if the store was created with an address. */
@@ -90,24 +94,26 @@ export class PortalSessionStore extends session.Store {
     const entry = findEntry(req.sessionID, data);
     const created = super.createSession(req, data);
     if (entry) markWithEntry(created, entry);
-    if (this.#lives.isCookieSetOnce) created.cookie.expires = null; // then express-session sets no cookie
+    // Without an expiry, express-session sets no cookie.
+    if (this.#lifetime.isCookieSetOnce) created.cookie.expires = null;
     return created;
   }
 
   override set(id: string, data: SessionData, done?: Done): void {
-    answer(this.#save(id, data), done);
+    callDone(this.#save(id, data), done);
   }
 
   override touch(id: string, data: SessionData, done?: Done): void {
     const entry = findEntry(id, data);
-    const isCookieChanged = entry && this.#isCookieChanged(data, entry); // express-session ignores that
+    // express-session does not save a session if only its cookie has changed.
+    const isCookieChanged = entry && this.#isCookieChanged(data, entry);
     const work = isCookieChanged ? this.#save(id, data) : this.#extendIfDue(id, data, entry);
-    if (work) answer(work, done);
+    if (work) callDone(work, done);
     else done?.();
   }
 
   override destroy(id: string, done?: Done): void {
-    answer(this.#remove(id), done);
+    callDone(this.#remove(id), done);
   }
 
   override regenerate(req: Request, done: (error?: unknown) => unknown): void {
@@ -119,7 +125,7 @@ export class PortalSessionStore extends session.Store {
     done();
   }
 
-  /** Whether the session of a request can be in the store. */
+  /** Returns whether the session of a request may be in the store. */
   #isStored({ session: current, sessionID }: Request): boolean {
     if (current?.id !== sessionID) return true;
     return findEntry(sessionID, current) !== undefined || this.#saving.has(current);
@@ -134,7 +140,10 @@ export class PortalSessionStore extends session.Store {
     return data;
   }
 
-  /** Saves of one session object run in turn: the second one compares with what the first one has saved. */
+  /**
+   * Saves of one session object run in turn. The second one compares the session with the saved state of the
+   * first one.
+   */
   #save(id: string, data: SessionLike): Promise<void> {
     const previous = this.#saving.get(data);
     const work = previous ? previous.then(() => this.#saveNow(id, data)) : this.#saveNow(id, data);
@@ -154,7 +163,7 @@ export class PortalSessionStore extends session.Store {
 
   async #create(id: string, data: SessionLike, record: string | undefined): Promise<void> {
     const app = serializeSession(data);
-    const lifeMs = this.#lives.getLifeMs(data);
+    const lifeMs = this.#lifetime.getLifeMs(data);
     if (lifeMs <= 0) return this.#remove(id);
     const creating = this.#entries.createEntry(getEntryKey(id), app, record, lifeMs);
     this.#creating.set(id, creating);
@@ -164,28 +173,30 @@ export class PortalSessionStore extends session.Store {
       if (this.#creating.get(id) === creating) this.#creating.delete(id);
     }
     const saved = record === undefined ? undefined : { text: record, version: 1 };
-    markWithEntry(data, new LoadedEntry(id, { app, record: saved, lifeMs }, cookieOf(app)));
+    markWithEntry(data, new LoadedEntry(id, { app, record: saved, lifeMs }, getCookie(app)));
     if (saved) removeNewRecord(data);
   }
 
   async #update(id: string, data: SessionLike, entry: LoadedEntry): Promise<void> {
-    const app = this.#serializeAgain(data, entry);
+    const app = this.#serializeLoaded(data, entry);
     const changes = diffSessions(entry.app, app);
     if (!changes) return this.#extendIfDue(id, data, entry);
-    const lifeMs = this.#lives.getLifeMs(data);
+    const lifeMs = this.#lifetime.getLifeMs(data);
     if (lifeMs <= 0) return this.#remove(id);
-    const isAlive = await this.#entries.updateEntry(
+    const isUpdated = await this.#entries.updateEntry(
       getEntryKey(id),
       changes.changed,
       changes.removed,
       lifeMs,
     );
-    if (!isAlive) return; // the session has ended, and stays ended
-    markWithEntry(data, new LoadedEntry(id, { app, record: entry.record, lifeMs }, cookieOf(app)));
+    if (!isUpdated) return; // The session has ended.
+    markWithEntry(data, new LoadedEntry(id, { app, record: entry.record, lifeMs }, getCookie(app)));
   }
 
-  /** The cookie's text stays as it is stored, unless the application has changed the cookie. */
-  #serializeAgain(data: SessionLike, entry: LoadedEntry): Record<string, string> {
+  /**
+   * Serializes a session, with the stored text of the cookie unless the application has changed the cookie.
+   */
+  #serializeLoaded(data: SessionLike, entry: LoadedEntry): Record<string, string> {
     const app = serializeSession(data);
     const stored = entry.app["cookie"];
     if (stored !== undefined && !this.#isCookieChanged(data, entry)) app["cookie"] = stored;
@@ -193,12 +204,12 @@ export class PortalSessionStore extends session.Store {
   }
 
   #isCookieChanged({ cookie }: SessionLike, entry: LoadedEntry): boolean {
-    return !this.#lives.isCookieSetOnce && isCookieChanged(entry.cookie, cookie);
+    return !this.#lifetime.isCookieSetOnce && isCookieChanged(entry.cookie, cookie);
   }
 
-  /** Moves the end of the session, if that is worth a write. Returns undefined if it is not. */
+  /** Extends the session. Returns undefined if the last extension is recent, and nothing is written. */
   #extendIfDue(id: string, data: SessionLike, entry: LoadedEntry | undefined): Promise<void> | undefined {
-    const lifeMs = this.#lives.getLifeMs(data);
+    const lifeMs = this.#lifetime.getLifeMs(data);
     return !entry || isTouchDue(lifeMs, entry.lifeMs) ? this.#extend(id, lifeMs, entry) : undefined;
   }
 
@@ -212,14 +223,15 @@ export class PortalSessionStore extends session.Store {
   }
 
   async #remove(id: string): Promise<void> {
-    await this.#creating.get(id)?.catch(() => {}); // on another connection the removal could overtake it
+    // On another connection, the removal could overtake the creation.
+    await this.#creating.get(id)?.catch(() => {});
     await this.#entries.remove(getEntryKey(id));
   }
 }
 
-const cookieOf = (app: Record<string, string>): CookieMembers => parseCookie(app) ?? {};
+const getCookie = (app: Record<string, string>): CookieMembers => parseCookie(app) ?? {};
 
-function answer(work: Promise<void>, done: Done): void {
+function callDone(work: Promise<void>, done: Done): void {
   work.then(
     () => done && process.nextTick(done),
     (error) => done && process.nextTick(done, error),

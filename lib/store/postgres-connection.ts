@@ -24,7 +24,7 @@ interface PgPackage {
 }
 
 export interface OpenPostgresOptions {
-  /** Receives what fails on the connection, at most once a minute. */
+  /** Receives problems of the connection, at most one per minute. */
   readonly warn: (message: string) => void;
   /** Loads the package `pg`. */
   readonly load: LoadPackage;
@@ -34,7 +34,7 @@ export interface OpenPostgresOptions {
 
 const TIMEOUT_MS = 5000;
 
-/** Connects to PostgreSQL in the background. An application starts although the server is down. */
+/** Connects to PostgreSQL in the background, so an application starts even if the server is down. */
 export function openPostgres(
   connectionString: string,
   { warn, load, shouldCreateTables = true }: OpenPostgresOptions,
@@ -42,19 +42,19 @@ export function openPostgres(
   const { Pool } = load("pg") as PgPackage;
   const pool = new Pool({
     connectionString,
-    allowExitOnIdle: true, // a process that has nothing else to do may end
+    allowExitOnIdle: true, // An idle connection does not keep the process alive.
     connectionTimeoutMillis: TIMEOUT_MS,
     query_timeout: TIMEOUT_MS,
   });
   const report = createErrorReporter("PostgreSQL", warn);
-  pool.on("error", report); // without a listener a lost connection would end the process
+  pool.on("error", report); // Without a listener, a lost connection would end the process.
   const store = createPostgresStore(pool, { shouldCreateTables });
   const tables = quoteTableNames(DEFAULT_TABLE);
   let isClosed = false;
   return {
     store,
-    // A wrong address is reported when the application starts, and not at the first login.
-    opened: firstQuery().catch((error) => {
+    // This reports a wrong URL at start-up, and not at the first login.
+    opened: runFirstQuery().catch((error) => {
       if (!isClosed) report(error);
     }),
     findDurabilityRisks: () => findDurabilityRisks(pool, tables),
@@ -66,7 +66,7 @@ export function openPostgres(
     },
   };
 
-  async function firstQuery(): Promise<void> {
+  async function runFirstQuery(): Promise<void> {
     if (shouldCreateTables) await store.read("");
     else await pool.query("SELECT 1");
   }
@@ -77,13 +77,14 @@ async function findMissingTables(
   tables: PostgresTables,
 ): Promise<MissingTables | undefined> {
   const { rows } = await pool.query(
-    `SELECT ${buildMissingExpression(tables)} AS missing, has_schema_privilege(current_schema(), 'CREATE') AS may`,
+    `SELECT ${buildMissingExpression(tables)} AS missing,
+      has_schema_privilege(current_schema(), 'CREATE') AS can_create`,
   );
-  const [{ missing, may } = {}] = rows;
+  const [{ missing, can_create } = {}] = rows;
   if (missing !== "true") return undefined;
   return {
     found: `the table ${DEFAULT_TABLE} or ${DEFAULT_TABLE}_index is missing`,
-    isCreatedByApp: may === true,
+    isCreatedByApp: can_create === true,
   };
 }
 
@@ -98,6 +99,6 @@ async function findDurabilityRisks(
   return rows.map(({ name }) => ({
     by: "restart",
     found: `the table ${name} is UNLOGGED`,
-    advice: `all users are signed out when the server crashes: ALTER TABLE ${name} SET LOGGED`,
+    advice: `a crash of the server signs all users out. Run ALTER TABLE ${name} SET LOGGED`,
   }));
 }

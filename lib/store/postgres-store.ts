@@ -11,15 +11,15 @@ import {
 import type { EntryStore, RecordIndex, SessionEntry, StoredRecord } from "./record-store.js";
 
 export interface PostgresStoreOptions {
-  /** Default `portal_session`. The table of names is called `portal_session_index` then. */
+  /** The table of records. Default `portal_session`. The table of names has the same name plus `_index`. */
   readonly table?: string;
   /** Whether missing tables are created before the first query. Default true. */
   readonly shouldCreateTables?: boolean;
 }
 
 /**
- * Keeps records and sessions in PostgreSQL. Each method is one statement that needs nothing of its
- * connection, so pgbouncer may hand out connections for each transaction.
+ * Creates a store in PostgreSQL. Each method is one statement that needs no state of its connection, so it
+ * works with pgbouncer in transaction mode.
  */
 export function createPostgresStore(
   pool: PostgresPool,
@@ -36,14 +36,14 @@ const SWEEP_MS = 60_000;
 const MAX_SWEPT_ROWS = 1000;
 
 /**
- * clock_timestamp() moves on while a statement waits for a lock, so an entry that expires meanwhile counts
- * as expired.
+ * clock_timestamp() advances while a statement waits for a lock. An entry that expires meanwhile counts as
+ * expired.
  */
 const IS_ALIVE = "ends_at > clock_timestamp()";
 const LIFE_MS = "extract(epoch FROM ends_at - clock_timestamp()) * 1000";
 const buildEndExpression = (parameter: string): string =>
   `clock_timestamp() + ${parameter}::float8 * interval '1 millisecond'`;
-/** The record's columns as texts, because an application may have changed how pg parses other types. */
+/** The columns of a record as text, because an application may have changed how pg parses other types. */
 const RECORD = `record, version::text AS version, (${LIFE_MS})::text AS life`;
 
 class PostgresStore implements EntryStore {
@@ -87,7 +87,8 @@ class PostgresStore implements EntryStore {
   }
 
   async touch(key: string, lifeMs: number): Promise<boolean> {
-    const statement = `UPDATE ${this.#tables.entries} SET ends_at = ${buildEndExpression("$2")} WHERE key = $1 AND ${IS_ALIVE}`;
+    const statement = `UPDATE ${this.#tables.entries} SET ends_at = ${buildEndExpression("$2")}
+      WHERE key = $1 AND ${IS_ALIVE}`;
     return hasWritten(await this.#write(statement, [key, lifeMs]));
   }
 
@@ -99,7 +100,8 @@ class PostgresStore implements EntryStore {
   }
 
   async readEntry(key: string): Promise<SessionEntry | undefined> {
-    const statement = `SELECT app::text AS app, ${RECORD} FROM ${this.#tables.entries} WHERE key = $1 AND ${IS_ALIVE}`;
+    const statement = `SELECT app::text AS app, ${RECORD} FROM ${this.#tables.entries}
+      WHERE key = $1 AND ${IS_ALIVE}`;
     const [row] = (await this.#run(statement, [key])).rows;
     if (!row) return undefined;
     const record = toStoredRecord(row);
@@ -117,9 +119,10 @@ class PostgresStore implements EntryStore {
     lifeMs: number,
   ): Promise<void> {
     const statement = `INSERT INTO ${this.#tables.entries} (key, app, record, version, ends_at)
-      VALUES ($1, $2::jsonb, $3::text, CASE WHEN $3::text IS NULL THEN NULL ELSE 1 END, ${buildEndExpression("$4")})
-      ON CONFLICT (key) DO UPDATE
-      SET app = excluded.app, record = excluded.record, version = excluded.version, ends_at = ${buildEndExpression("$4")}`;
+      VALUES ($1, $2::jsonb, $3::text, CASE WHEN $3::text IS NULL THEN NULL ELSE 1 END,
+        ${buildEndExpression("$4")})
+      ON CONFLICT (key) DO UPDATE SET app = excluded.app, record = excluded.record,
+        version = excluded.version, ends_at = ${buildEndExpression("$4")}`;
     await this.#write(statement, [key, toJson(app), record, lifeMs]);
   }
 
@@ -136,7 +139,8 @@ class PostgresStore implements EntryStore {
   }
 
   async #addName(list: string, name: string, lifeMs: number): Promise<void> {
-    const statement = `INSERT INTO ${this.#tables.names} AS old (list, name, ends_at) VALUES ($1, $2, ${buildEndExpression("$3")})
+    const statement = `INSERT INTO ${this.#tables.names} AS old (list, name, ends_at)
+      VALUES ($1, $2, ${buildEndExpression("$3")})
       ON CONFLICT (list, name) DO UPDATE SET ends_at = greatest(old.ends_at, excluded.ends_at)`;
     await this.#write(statement, [list, name, lifeMs]);
   }
@@ -153,22 +157,25 @@ class PostgresStore implements EntryStore {
     ]);
   }
 
-  /** Runs a statement that may add rows, and starts a sweep if the last one is a minute old. */
+  /** Runs a statement that may add rows. Starts a sweep if the last one was a minute ago. */
   #write(statement: string, values: unknown[]): Promise<PostgresResult> {
     if (performance.now() >= this.#sweepAt) {
       this.#sweepAt = performance.now() + SWEEP_MS;
-      // A failed sweep is repeated after a minute. If the database is down, the statement itself reports it.
+      // The next sweep repeats a failed one. If the database is down, the statement itself reports it.
       this.#sweep().catch(() => {});
     }
     return this.#run(statement, values);
   }
 
-  /** Deletes expired rows that no other transaction holds. The next write goes on if there are more. */
+  /**
+   * Deletes expired rows that no other transaction has locked. The next write continues if there are more.
+   */
   async #sweep(): Promise<void> {
     for (const table of [this.#tables.entries, this.#tables.names]) {
-      // ctid finds a row again within one statement. statement_timestamp() lets the index on ends_at be used.
+      // ctid identifies a row within one statement. statement_timestamp() allows the index on ends_at.
       const { rowCount } = await this.#query(`DELETE FROM ${table} WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM ${table} WHERE ends_at <= statement_timestamp() LIMIT ${MAX_SWEPT_ROWS} FOR UPDATE SKIP LOCKED
+        SELECT ctid FROM ${table} WHERE ends_at <= statement_timestamp()
+        LIMIT ${MAX_SWEPT_ROWS} FOR UPDATE SKIP LOCKED
       ))`);
       if (rowCount === MAX_SWEPT_ROWS) this.#sweepAt = 0;
     }
@@ -194,7 +201,7 @@ async function retryOnConflict(run: () => Promise<PostgresResult>): Promise<Post
 }
 
 /**
- * serialization_failure, which a stricter default isolation than `read committed` causes, and
+ * The codes are serialization_failure (if the default isolation is above `read committed`) and
  * deadlock_detected.
  */
 const isConflict = (error: unknown): boolean => {
@@ -212,8 +219,8 @@ function toStoredRecord(row: Readonly<Record<string, unknown>> | undefined): Sto
 const toJson = (app: SessionEntry["app"]): string => JSON.stringify(renameKeys(app, encodeName));
 
 /**
- * The values are JSON texts already. A name may hold what jsonb refuses, such as U+0000, so it is escaped
- * as in JSON.
+ * Escapes a name as in JSON, because jsonb rejects some characters, such as U+0000. The values are JSON
+ * already.
  */
 const encodeName = (name: string): string => JSON.stringify(name).slice(1, -1);
 const decodeName = (name: string): string => (name.includes("\\") ? JSON.parse(`"${name}"`) : name);

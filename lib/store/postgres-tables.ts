@@ -2,15 +2,15 @@
 export interface PostgresPool {
   /** Runs a statement on a connection of the pool. */
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
-  /** Only a pool has it. A Client of pg, which does not connect again, is not accepted. */
+  /** Only a pool has it. A Client of pg is not accepted, because it does not reconnect. */
   readonly totalCount: number;
 }
 
-/** What PostgreSQL has answered. */
+/** The result of a statement. */
 export interface PostgresResult {
-  /** The rows, each an object with a member for each column. */
+  /** The rows, each an object with one member for each column. */
   readonly rows: Readonly<Record<string, unknown>>[];
-  /** How many rows the statement has returned or changed. */
+  /** The number of rows that the statement has returned or changed. */
   readonly rowCount: number | null;
 }
 
@@ -26,28 +26,32 @@ export interface PostgresTables {
 
 export const DEFAULT_TABLE = "portal_session";
 
-/** @param table the name of the table for records; `schema.name` for another schema than the default one */
+/**
+ * Returns the names of both tables, quoted for SQL.
+ *
+ * @param table the name of the table for records, or `schema.name` for another schema than the default one
+ */
 export function quoteTableNames(table: string): PostgresTables {
-  const quoted = (name: string) =>
+  const quote = (name: string) =>
     name
       .split(".")
       .map((part) => `"${part.replaceAll('"', '""')}"`)
       .join(".");
-  return { entries: quoted(table), names: quoted(`${table}_index`) };
+  return { entries: quote(table), names: quote(`${table}_index`) };
 }
 
 const quoteLiteral = (name: string): string => `'${name.replaceAll("'", "''")}'`;
 
 /**
- * An SQL expression for "true" if a table is missing. A text, because an application may have changed how
- * pg parses others.
+ * Returns an SQL expression that is 'true' if a table is missing. It is a text, because an application may
+ * have changed how pg parses other types.
  */
 export const buildMissingExpression = ({ entries, names }: PostgresTables): string =>
   `(to_regclass(${quoteLiteral(entries)}) IS NULL OR to_regclass(${quoteLiteral(names)}) IS NULL)::text`;
 
 /**
- * Several processes may start at the same moment, and two CREATE TABLE IF NOT EXISTS can collide: hence the
- * lock, which lasts as long as the transaction that PostgreSQL makes of these statements.
+ * Several processes may start at the same time, and two CREATE TABLE IF NOT EXISTS can collide. The lock
+ * prevents that. PostgreSQL runs these statements as one transaction, and the lock lasts until its end.
  */
 const buildCreateStatements = ({ entries, names }: PostgresTables): string => `
 SELECT pg_advisory_xact_lock(hashtext('express-portal-auth'));
@@ -67,12 +71,12 @@ CREATE TABLE IF NOT EXISTS ${names} (
 );
 CREATE INDEX IF NOT EXISTS ${getIndexName(names)} ON ${names} (ends_at);`;
 
-/** An index lies in the schema of its table, and is named without it. */
+/** An index is in the schema of its table. Its name contains no schema. */
 const getIndexName = (table: string): string => (table.split(".").at(-1) ?? table).replace(/"$/, '_ends_at"');
 
 /**
- * Creates missing tables before the first query. A failure is not remembered: the next query tries again,
- * because the database may not be up yet.
+ * Creates missing tables before the first query. If that fails, the next query tries again, because the
+ * database may not be up yet.
  */
 export function createTablesBeforeQuery(pool: PostgresPool, tables: PostgresTables): PostgresQuery {
   let ready: Promise<void> | undefined;

@@ -10,32 +10,35 @@ import { withDeadline } from "./with-deadline.js";
 export type ExpressSessionStore = Pick<Store, "get" | "set" | "destroy">;
 
 /**
- * Keeps records in an application's own session store, as sessions that no cookie names. Such a store
- * cannot compare and set, so each record is changed by one caller at a time in this process. Other
- * processes can overwrite its changes.
+ * Creates a record store in the application's own session store. The records are sessions without a cookie.
+ *
+ * Such a store has no compare-and-set. In this process, the changes of a record run in turn. Other processes
+ * can overwrite them.
  */
 export function createRecordsInSessionStore(
   store: ExpressSessionStore,
   warn: (message: string) => void,
   clock: Clock = Date.now,
 ): RecordStore {
-  // The name tells, because an application may have another copy of express-session than this package.
+  // The class name is compared, because an application may have another copy of express-session.
   if (!/memory/i.test(store.constructor.name)) warn(ONE_PROCESS_WARNING);
   return new RecordsInSessionStore(store, clock);
 }
 
 const ONE_PROCESS_WARNING =
-  "Logins are kept in the application's session store, which is safe for one process only. If several processes serve the application, set SESSION_STORE_URL (option store) to a Redis or PostgreSQL server.";
+  "Logins are stored in the application's session store, which is safe for one process only. " +
+  "If several processes serve the application, set SESSION_STORE_URL (option store) " +
+  "to a Redis or PostgreSQL server.";
 
-/** A record as the store keeps it, beside the cookie that stores take the expiry from. */
+/** The stored form of a record. Stores read the expiry from the cookie beside it. */
 interface RecordAsSession {
   readonly text: string;
   readonly version: number;
-  /** In epoch milliseconds. Not every store drops a session when its cookie expires. */
+  /** In epoch milliseconds. Not every store removes a session when its cookie expires. */
   readonly ends_at: number;
 }
 
-/** What a change makes of a record: nothing, if it is to stay as it is. */
+/** A change of a record. Without `write` and `isRemoved`, the record does not change. */
 interface RecordChange<Result> {
   readonly write?: RecordAsSession;
   readonly isRemoved?: boolean;
@@ -45,8 +48,8 @@ interface RecordChange<Result> {
 const queues = new WeakMap<ExpressSessionStore, Queue>();
 
 /**
- * Several portalAuth() of an application keep their logins in one store, and the lists of a client's users
- * belong to all of them.
+ * Returns the queue of a store. All portalAuth() with this store share it, because the lists of a client's
+ * users belong to all of them.
  */
 function getQueue(store: ExpressSessionStore): Queue {
   const queue = queues.get(store) ?? createQueue();
@@ -108,8 +111,11 @@ class RecordsInSessionStore implements RecordStore {
 
   #addName(list: string, name: string, lifeMs: number): Promise<void> {
     return this.#changeNames(list, (names) => {
-      const known = names.find(([other]) => other === name)?.[1] ?? 0;
-      return [...names.filter(([other]) => other !== name), [name, Math.max(known, this.#clock() + lifeMs)]];
+      const currentEnd = names.find(([other]) => other === name)?.[1] ?? 0;
+      return [
+        ...names.filter(([other]) => other !== name),
+        [name, Math.max(currentEnd, this.#clock() + lifeMs)],
+      ];
     });
   }
 
@@ -119,7 +125,7 @@ class RecordsInSessionStore implements RecordStore {
 
   #removeNames(list: string, names: readonly string[]): Promise<void> {
     const removedNames = new Set(names);
-    return this.#changeNames(list, (known) => known.filter(([name]) => !removedNames.has(name)));
+    return this.#changeNames(list, (current) => current.filter(([name]) => !removedNames.has(name)));
   }
 
   #changeNames(list: string, change: (names: NameList) => NameList): Promise<void> {
@@ -142,18 +148,18 @@ class RecordsInSessionStore implements RecordStore {
   }
 
   /**
-   * Reads a record, changes it, and writes it back before the next change of this record begins. The
-   * deadline lets the next change begin if the store does not answer. An answer that comes later is
-   * ignored, so that it overwrites nothing.
+   * Reads a record, changes it, and writes it before the next change of this record starts. If the store does
+   * not respond before the deadline, the next change starts. A later response is ignored, so that it
+   * overwrites nothing.
    */
   #change<Result>(
     id: string,
     change: (stored: RecordAsSession | undefined) => RecordChange<Result>,
   ): Promise<Result> {
     return this.#queue(id, () =>
-      withDeadline(async (isLate) => {
+      withDeadline(async (isTimedOut) => {
         const { write, isRemoved, result } = change(await this.#get(id));
-        if (isLate()) return result;
+        if (isTimedOut()) return result;
         if (write) await this.#set(id, write);
         else if (isRemoved) await this.#destroy(id);
         return result;
@@ -171,7 +177,7 @@ class RecordsInSessionStore implements RecordStore {
 
   async #set(id: string, stored: RecordAsSession): Promise<void> {
     const cookie = new session.Cookie();
-    // This sets `expires` and `originalMaxAge`. Some stores read the one, and some the other.
+    // This sets `expires` and `originalMaxAge`. Each store reads one of them.
     cookie.maxAge = stored.ends_at - this.#clock();
     await fromCallback((done) => this.#store.set(id, { cookie, ...stored } as unknown as SessionData, done));
   }
@@ -182,8 +188,8 @@ class RecordsInSessionStore implements RecordStore {
 }
 
 /**
- * express-session's own ids have 32 characters. A browser cannot send this one, because it does not know
- * the secret.
+ * Returns the session id of a record. It differs from all ids of express-session, which have 32 characters. A
+ * browser cannot send it, because that requires the secret.
  */
 const createInternalSessionId = (kind: "record" | "list", name: string): string =>
   `portal-auth-${kind}-${sha256(name)}`;

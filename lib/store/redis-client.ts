@@ -1,17 +1,17 @@
 import { createInvalidStoreError } from "./connected-store.js";
 import type { RedisScript } from "./redis-scripts.js";
 
-/** What createClient, createClientPool, createCluster and createSentinel of the package redis return. */
+/** A client, pool, cluster or sentinel of the package redis. */
 export interface NodeRedisClient {
-  /** Runs a script that the server knows. */
+  /** Runs a script that the server has cached. */
   evalSha(sha1: string, options: RedisEvalOptions): Promise<unknown>;
   /** Runs a script by its text. */
   eval(script: string, options: RedisEvalOptions): Promise<unknown>;
 }
 
-/** What a script is called with. */
+/** The arguments of a script. */
 export interface RedisEvalOptions {
-  /** The keys that the script touches. */
+  /** The keys that the script reads or writes. */
   readonly keys: string[];
   /** The other arguments of the script. */
   readonly arguments: string[];
@@ -19,11 +19,11 @@ export interface RedisEvalOptions {
 
 /** The clients of the package ioredis: Redis and Cluster. */
 export interface IoRedisClient {
-  /** Runs a script that the server knows. */
+  /** Runs a script that the server has cached. */
   evalsha(sha1: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
   /** Runs a script by its text. */
   eval(script: string, keys: number, ...keysAndArguments: string[]): Promise<unknown>;
-  /** Adds a command to the client. Nothing calls it here: only clients of ioredis have it. */
+  /** Adds a command to the client. It is not called, but identifies clients of ioredis. */
   defineCommand(name: string, definition: { lua: string }): void;
 }
 
@@ -42,12 +42,12 @@ export const isRedisClient = (value: unknown): value is RedisClient => isNodeRed
 /**
  * Returns the function that runs scripts with this client.
  *
- * @throws PortalAuthError `options_invalid` if the client takes callbacks only
+ * @throws PortalAuthError `options_invalid` if the client returns no promises
  */
 export function createScriptRunner(client: RedisClient): RunScript {
   if (isLegacyMode(client))
     throw createInvalidStoreError(
-      "is a client of redis in legacy mode, which returns no promises: pass one without it",
+      "is a client of redis in legacy mode, which returns no promises: pass a client without legacy mode",
     );
   const calls = isNodeRedis(client) ? createNodeRedisCalls(client) : createIoRedisCalls(client);
   return async function runScript(script, key, args = []) {
@@ -55,7 +55,7 @@ export function createScriptRunner(client: RedisClient): RunScript {
       return await calls.bySha1(script.sha1, key, args);
     } catch (error) {
       if (!isScriptUnknown(error)) throw error;
-      // EVAL also keeps the script, so the next call needs only its hash.
+      // EVAL also caches the script, so the next call needs only its hash.
       return calls.byText(script.text, key, args);
     }
   };
@@ -76,7 +76,7 @@ const createIoRedisCalls = (client: IoRedisClient): ScriptCalls => ({
   byText: (text, key, args) => client.eval(text, 1, key, ...args),
 });
 
-/** A server has forgotten all scripts after a restart, a failover or SCRIPT FLUSH. */
+/** A server loses all cached scripts at a restart, a failover or SCRIPT FLUSH. */
 const isScriptUnknown = (error: unknown): boolean => /^NOSCRIPT\b/.test((error as Error).message);
 
 const isNodeRedis = (value: unknown): value is NodeRedisClient => hasMethods(value, ["eval", "evalSha"]);
@@ -85,7 +85,10 @@ function isIoRedis(value: unknown): value is IoRedisClient {
   return hasMethods(value, ["eval", "evalsha", "defineCommand"]);
 }
 
-/** Version 4 has the option `legacyMode`, later versions `legacy()`. What that returns cannot connect. */
+/**
+ * Version 4 has the option `legacyMode`. Later versions have `legacy()`, which returns a client without
+ * `connect`.
+ */
 function isLegacyMode(client: RedisClient): boolean {
   const { options } = client as { options?: { legacyMode?: boolean } };
   return options?.legacyMode === true || (isNodeRedis(client) && !hasMethods(client, ["connect"]));

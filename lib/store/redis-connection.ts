@@ -26,37 +26,37 @@ interface RedisPackage {
 }
 
 export interface OpenRedisOptions {
-  /** Receives what fails on the connection, at most once a minute. */
+  /** Receives problems of the connection, at most one per minute. */
   readonly warn: (message: string) => void;
   /** Loads the package `redis`. */
   readonly load: LoadPackage;
 }
 
 const CONNECT_TIMEOUT_MS = 5000;
-/** A connection without any traffic for so long is dead. Pings keep an idle connection from it. */
+/** A connection without traffic for this time is closed. Pings prevent that for an idle connection. */
 const SOCKET_TIMEOUT_MS = 10_000;
 const PING_INTERVAL_MS = 3000;
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 2000;
 
 /**
- * Connects to Redis in the background. An application starts although the server is down.
+ * Connects to Redis in the background, so an application starts even if the server is down.
  *
- * @throws PortalAuthError `options_invalid` if the package is older than version 5, or the address is invalid
+ * @throws PortalAuthError `options_invalid` if the package is older than version 5, or the URL is invalid
  */
 export function openRedis(url: string, { warn, load }: OpenRedisOptions): ConnectedStore {
   const client = createRedisClient(url, load("redis") as RedisPackage);
   const connection = watchRedisConnection(client, createErrorReporter("Redis", warn));
-  client.connect().catch(() => {}); // The event "error" reports it, and the client tries again.
+  client.connect().catch(() => {}); // The event "error" reports it, and the client reconnects.
   const pingTimer = setInterval(() => client.isReady && client.ping().catch(() => {}), PING_INTERVAL_MS);
-  // A process that has nothing else to do may end.
+  // The connection does not keep the process alive.
   pingTimer.unref();
   client.unref();
   return {
     store: createRedisStore(client),
     opened: connection.opened,
     findDurabilityRisks: () => findDurabilityRisks(client),
-    getConnectionError: connection.trouble,
+    getConnectionError: connection.getError,
     findMissingTables: async () => undefined,
     async close() {
       clearInterval(pingTimer);
@@ -70,7 +70,7 @@ function createRedisClient(url: string, { createClient }: RedisPackage): Connect
   const client = rejectInvalidUrl(() =>
     createClient({
       url,
-      // Without a connection a request fails at once. Requests that wait for the server would pile up.
+      // Without a connection, a request fails at once. Otherwise, waiting requests would accumulate.
       disableOfflineQueue: true,
       socket: {
         connectTimeout: CONNECT_TIMEOUT_MS,
@@ -84,12 +84,12 @@ function createRedisClient(url: string, { createClient }: RedisPackage): Connect
   return client;
 }
 
-/** The client's own error can contain the address, and an address can contain a password. */
+/** Replaces the client's own error, because it can contain the URL, and a URL can contain a password. */
 function rejectInvalidUrl<T>(create: () => T): T {
   try {
     return create();
   } catch {
-    throw createInvalidStoreError("is not a valid address: write it as redis://name:password@host:6379/0");
+    throw createInvalidStoreError("is not a valid URL. The format is redis://name:password@host:6379/0");
   }
 }
 
@@ -97,25 +97,25 @@ const computeReconnectPause = (attempts: number): number =>
   Math.min(FIRST_PAUSE_MS * 2 ** Math.min(attempts, 10), MAX_PAUSE_MS);
 
 function watchRedisConnection(client: ConnectingClient, report: (error: Error) => void) {
-  let trouble: string | undefined;
+  let lastError: string | undefined;
   let stopWaiting = () => {};
   const opened = new Promise<void>((resolve) => {
     stopWaiting = resolve;
   });
   client.on("ready", () => {
-    trouble = undefined;
+    lastError = undefined;
     stopWaiting();
   });
-  // Without a listener the first lost connection would end the process.
+  // Without a listener, the first lost connection would end the process.
   client.on("error", (error) => {
-    trouble = describeConnectionError(error);
+    lastError = describeConnectionError(error);
     report(error);
     stopWaiting();
   });
-  return { opened, stopWaiting, trouble: () => trouble };
+  return { opened, stopWaiting, getError: () => lastError };
 }
 
-/** Managed services often do not let a user read the configuration. */
+/** Returns undefined if the user may not read the configuration, as in many managed services. */
 async function findDurabilityRisks(client: ConnectingClient): Promise<DurabilityRisk[] | undefined> {
   await client.ping();
   const read = async (name: string) => (await client.configGet(name).catch(() => undefined))?.[name];
@@ -123,7 +123,7 @@ async function findDurabilityRisks(client: ConnectingClient): Promise<Durability
   if (save === undefined && appendonly === undefined && policy === undefined) return undefined;
   const risks: DurabilityRisk[] = [];
   if (save === "" && appendonly === "no") risks.push(NO_PERSISTENCE);
-  // The volatile policies remove our keys, too, because each has an end.
+  // The volatile policies also evict the keys of sessions, because each of them expires.
   if (policy !== undefined && policy !== "noeviction")
     risks.push({ by: "eviction", found: `maxmemory-policy is ${policy}`, advice: EVICTION_ADVICE });
   return risks;
@@ -132,9 +132,9 @@ async function findDurabilityRisks(client: ConnectingClient): Promise<Durability
 const NO_PERSISTENCE: DurabilityRisk = {
   by: "restart",
   found: "Redis writes nothing to disk",
-  advice: "all users are signed out when it restarts: turn on appendonly or save",
+  advice: "a restart signs all users out: turn on appendonly or save",
 };
 
 const EVICTION_ADVICE =
-  "set it to noeviction: when memory is short, Redis removes logins, which signs users out, " +
-  'and lists of logins, so that "log out everywhere" misses devices';
+  "set it to noeviction. Otherwise, when its memory is full, Redis evicts logins, which signs users out, " +
+  "and lists of logins, so that a sign-out on all devices misses some devices";

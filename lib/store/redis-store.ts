@@ -4,18 +4,19 @@ import * as scripts from "./redis-scripts.js";
 import type { AppPart } from "./serialize-session.js";
 
 const DEFAULT_PREFIX = "portal:";
-/** About 3,000 years. Redis rejects much longer lives, and JavaScript does not count them exactly. */
+/** About 3,000 years. Redis rejects much longer lifetimes, and JavaScript cannot represent them exactly. */
 const MAX_LIFE_MS = 1e14;
 
 /**
- * Keeps records and sessions in Redis 6 or later, Redis Cluster or Valkey. They end by the server's clock.
+ * Creates a store in Redis 6 or later, Redis Cluster or Valkey. Records and sessions expire by the server's
+ * clock.
  *
- * If the connection is lost, ioredis runs a script again that may already have run. Then `create` and
- * `replace` can resolve to false, and `remove` to undefined, although the first run has changed the record.
+ * If the connection is lost, ioredis repeats a script that may already have run. Then `create` and `replace`
+ * can resolve to false, and `remove` to undefined, although the first run has changed the record.
  *
  * @param client a client, pool, cluster or sentinel of the package redis, or a Redis or Cluster of ioredis
  *
- * @throws PortalAuthError `options_invalid` if the client takes callbacks only
+ * @throws PortalAuthError `options_invalid` if the client returns no promises
  */
 export function createRedisStore(client: RedisClient, { prefix = DEFAULT_PREFIX } = {}): EntryStore {
   return new RedisStore(createScriptRunner(client), prefix);
@@ -72,28 +73,28 @@ class RedisStore implements EntryStore {
 }
 
 function createIndex(run: RunScript): RecordIndex {
-  const keyOf = (list: string) => `list:${list}`;
+  const getListKey = (list: string) => `list:${list}`;
   return {
     async add(list, name, lifeMs) {
-      await run(scripts.ADD_NAME, keyOf(list), [serializeLife(lifeMs), name]);
+      await run(scripts.ADD_NAME, getListKey(list), [serializeLife(lifeMs), name]);
     },
     async list(list) {
-      const names = (await run(scripts.LIST_NAMES, keyOf(list))) as unknown[];
+      const names = (await run(scripts.LIST_NAMES, getListKey(list))) as unknown[];
       return names.map(String);
     },
     async remove(list, names) {
-      if (names.length > 0) await run(scripts.REMOVE_NAMES, keyOf(list), names);
+      if (names.length > 0) await run(scripts.REMOVE_NAMES, getListKey(list), names);
     },
   };
 }
 
 /**
- * Returns the life as a script takes it. A life that is not a number is rejected here, because the script
- * would fail only after it has written.
+ * Converts a lifetime to the argument of a script. NaN is rejected here, because the script would fail only
+ * after it has written.
  */
 function serializeLife(lifeMs: number | undefined): string {
   if (lifeMs === undefined) return "";
-  if (Number.isNaN(lifeMs)) throw new TypeError("the life of a record or session is not a number");
+  if (Number.isNaN(lifeMs)) throw new TypeError("the lifetime of a record or session is not a number");
   return String(Math.min(Math.max(Math.ceil(lifeMs), 0), MAX_LIFE_MS));
 }
 

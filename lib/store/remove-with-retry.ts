@@ -5,32 +5,35 @@ import type { RecordStore, StoredRecord } from "./record-store.js";
 export interface Removal {
   readonly removed: StoredRecord | undefined;
   /**
-   * Whether an earlier try has failed. If nothing was removed then, that try may have removed the record: its
-   * answer was lost.
+   * Whether an earlier attempt has failed. If `removed` is undefined, that attempt may have removed the
+   * record, and its response was lost.
    */
   readonly isRepeated: boolean;
 }
 
 const FIRST_PAUSE_MS = 50;
-/** The last try begins at most so long after the first one. A store that is silent for 10 s is not asked again. */
+/**
+ * The last attempt starts at most this long after the first one. After a timeout of 10 s there is no other
+ * one.
+ */
 const RETRY_WITHIN_MS = 2000;
 
 /**
- * Removes a record. If the store fails, tries again: a connection can break after the store has removed the
- * record and before it has answered. A user waits for this.
+ * Removes a record, and tries again if the store fails. A connection can break after the store has removed
+ * the record and before it has responded. The time is short, because a user waits.
  *
- * @throws what the store has thrown at the last try
+ * @throws the error of the last attempt
  */
 export async function removeWithRetry(records: RecordStore, key: string): Promise<Removal> {
-  const giveUpAt = performance.now() + RETRY_WITHIN_MS;
+  const endsAt = performance.now() + RETRY_WITHIN_MS;
   let isRepeated = false;
-  for (let wait = FIRST_PAUSE_MS; ; wait *= 2) {
+  for (let waitMs = FIRST_PAUSE_MS; ; waitMs *= 2) {
     try {
       return { removed: await records.remove(key), isRepeated };
     } catch (error) {
-      if (performance.now() + wait >= giveUpAt) throw error;
+      if (performance.now() + waitMs >= endsAt) throw error;
       isRepeated = true;
-      await pause(wait);
+      await pause(waitMs);
     }
   }
 }

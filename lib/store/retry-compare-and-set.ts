@@ -4,11 +4,11 @@ import { pause } from "../util/pause.js";
 const MAX_ATTEMPTS = 50;
 
 /**
- * Repeats a compare-and-set until it has an outcome. After each attempt that another write has overtaken it
- * pauses for a random time, at most 20 ms.
+ * Repeats a compare-and-set until it has an outcome. If another write came in between, it pauses for a random
+ * time, at most 20 ms.
  *
  * @param attempt resolves to `{ outcome }`, or to undefined if another write came in between
- * @throws PortalAuthError `session_store_failed` after too many attempts, and what `attempt` throws
+ * @throws PortalAuthError `session_store_failed` after too many attempts, and errors of `attempt`
  */
 export async function retryCompareAndSet<Outcome>(
   attempt: () => Promise<{ readonly outcome: Outcome } | undefined>,

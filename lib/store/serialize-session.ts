@@ -5,13 +5,13 @@ import type { SessionEntry } from "./record-store.js";
 /** The JSON text of each top-level key of a session. */
 export type AppPart = SessionEntry["app"];
 
-/** Members of a session cookie that are stored. When it expires follows from the life of the entry. */
+/** The stored members of a session cookie. Its expiry is computed from the lifetime of the entry. */
 export interface CookieMembers {
   readonly originalMaxAge?: number | null;
   readonly [member: string]: unknown;
 }
 
-/** A session as express-session or an application passes it to a store. Its cookie can be a plain object. */
+/** A session that express-session or an application passes to a store. Its cookie can be a plain object. */
 export type SessionLike = Readonly<Partial<SessionData>>;
 
 const COOKIE_MEMBERS = [
@@ -23,7 +23,7 @@ const COOKIE_MEMBERS = [
   "path",
   "sameSite",
 ] as const;
-/** express-session itself moves `originalMaxAge` at a request, by the time between two of its statements. */
+/** express-session itself changes `originalMaxAge` during a request by some milliseconds. */
 const TOLERANCE_MS = 1000;
 /** express-session does not load a key of this name, and an assignment would set the prototype. */
 const NEVER_STORED = "__proto__";
@@ -38,12 +38,13 @@ export function serializeSession(session: SessionLike): Record<string, string> {
   for (const [key, value] of Object.entries(session)) {
     if (key === NEVER_STORED) continue;
     const text = key === "cookie" ? serializeCookie(value) : JSON.stringify(value);
-    if (text !== undefined) texts[key] = text; // undefined: a function, a symbol or undefined, as in JSON
+    // As in JSON, functions, symbols and undefined are omitted.
+    if (text !== undefined) texts[key] = text;
   }
   return texts;
 }
 
-/** Parses the application's part of an entry. The result has a cookie whose end is `lifeMs` from now. */
+/** Parses the application's part of an entry. The cookie of the result expires after `lifeMs`. */
 export function parseSession(app: AppPart, cookie: CookieMembers, lifeMs: number): SessionData {
   const data: Record<string, unknown> = {};
   for (const [key, text] of Object.entries(app)) {
@@ -53,10 +54,12 @@ export function parseSession(app: AppPart, cookie: CookieMembers, lifeMs: number
   return data as unknown as SessionData;
 }
 
-/** The cookie that was parsed last. Most sessions of an application have the same text. */
+/** The last parsed cookie. Most sessions of an application have the same text. */
 let lastCookie: { readonly text: string; readonly cookie: CookieMembers } | undefined;
 
-/** Parses the cookie of an entry. Returns undefined if the entry has none: then it is no session. */
+/**
+ * Parses the cookie of an entry. Returns undefined if the entry has no cookie and is therefore not a session.
+ */
 export function parseCookie(app: AppPart): CookieMembers | undefined {
   const text = app["cookie"];
   if (text === undefined) return undefined;
@@ -69,7 +72,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // the error of JSON.parse quotes the text, which may hold secrets
+    // The error of JSON.parse quotes the text, which may contain secrets.
     throw new PortalAuthError("session_store_failed", { detail: "a stored session is not JSON" });
   }
 }
@@ -81,20 +84,20 @@ function computeExpiry({ originalMaxAge }: CookieMembers, lifeMs: number): Date 
 const serializeCookie = (cookie: unknown): string | undefined =>
   JSON.stringify(cookie, ["originalMaxAge", ...COOKIE_MEMBERS]);
 
-/** Whether the application has changed the session's cookie, for example to a longer life. */
+/** Returns whether the application has changed the session's cookie, for example to a longer lifetime. */
 export function isCookieChanged(stored: CookieMembers, cookie: unknown): boolean {
   if (typeof cookie !== "object" || cookie === null) return false;
   const current = cookie as CookieMembers;
-  if (isLifeChanged(stored.originalMaxAge, current.originalMaxAge)) return true;
+  if (isMaxAgeChanged(stored.originalMaxAge, current.originalMaxAge)) return true;
   return COOKIE_MEMBERS.some((member) => stored[member] !== current[member]);
 }
 
-function isLifeChanged(stored: unknown, current: unknown): boolean {
+function isMaxAgeChanged(stored: unknown, current: unknown): boolean {
   if (typeof stored !== "number" || typeof current !== "number") return stored !== current;
   return Math.abs(current - stored) >= TOLERANCE_MS;
 }
 
-/** What a request has done to the session that it loaded, by top-level keys. */
+/** The top-level keys that a request has changed or removed in a session. */
 export interface SessionChanges {
   readonly changed: AppPart;
   readonly removed: readonly string[];

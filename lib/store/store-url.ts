@@ -1,9 +1,9 @@
-/** The address that means the memory of this process. */
+/** The URL for the memory of this process. */
 export const MEMORY_URL = "memory:";
 
 /**
- * Whether this is the address of a store. A password that contains #, @ or / must be percent-encoded.
- * Otherwise a part of it is taken for the host or the database.
+ * Returns whether a text is the URL of a store. A password that contains #, @ or / must be percent-encoded.
+ * Otherwise a part of it would count as the host or the database.
  */
 export function isStoreUrl(value: string): boolean {
   if (value === MEMORY_URL) return true;

@@ -6,7 +6,7 @@ import type { AppPart } from "./serialize-session.js";
 import { withDeadline } from "./with-deadline.js";
 
 /**
- * Calls a record store with a time limit of 10 s, as soon as it has been opened.
+ * Calls a record store with a time limit of 10 s. Calls wait until the store is open.
  *
  * @throws PortalAuthError `session_store_failed`, from every method
  */
@@ -15,7 +15,7 @@ export class TimeLimitedRecordStore<Store extends RecordStore = RecordStore> imp
   protected readonly store: Store;
   #opening: Promise<void> | undefined;
 
-  /** @param opened settled when the store can be called; omitted if it can be called at once */
+  /** @param opened settles when the store is open; omitted if it is open already */
   constructor(store: Store, opened?: Promise<void>) {
     this.store = store;
     const { index } = store;
@@ -24,10 +24,10 @@ export class TimeLimitedRecordStore<Store extends RecordStore = RecordStore> imp
       list: (list) => this.callStore(() => index.list(list)),
       remove: (list, names) => this.callStore(() => index.remove(list, names)),
     };
-    const setOpened = () => {
+    const markAsOpen = () => {
       this.#opening = undefined;
     };
-    this.#opening = opened?.then(setOpened, setOpened); // if it failed, the first call says why
+    this.#opening = opened?.then(markAsOpen, markAsOpen); // If it failed, the first call reports the reason.
   }
 
   read(key: string): Promise<StoredRecord | undefined> {
@@ -53,29 +53,30 @@ export class TimeLimitedRecordStore<Store extends RecordStore = RecordStore> imp
   protected async callStore<T>(work: () => Promise<T>): Promise<T> {
     try {
       const result = await withDeadline(
-        this.#opening ? (isLate) => this.#callWhenOpened(work, isLate) : work,
+        this.#opening ? (isTimedOut) => this.#callWhenOpen(work, isTimedOut) : work,
       );
-      return result ?? (undefined as T); // an adapter may hand on the null of its database
+      return result ?? (undefined as T); // An adapter may return the null of its database.
     } catch (error) {
       if (error instanceof PortalAuthError && error.code === "session_store_failed") throw error;
       throw new PortalAuthError("session_store_failed", { detail: redactError(error), cause: error });
     }
   }
 
-  async #callWhenOpened<T>(work: () => Promise<T>, isLate: () => boolean): Promise<T> {
+  async #callWhenOpen<T>(work: () => Promise<T>, isTimedOut: () => boolean): Promise<T> {
     await this.#opening;
-    if (isLate()) throw new Error("the store was opened too late"); // the caller has been told that it failed
+    // The caller has an error already, so the store must not change.
+    if (isTimedOut()) throw new Error("the store was opened after the timeout");
     return work();
   }
 }
 
-/** Guards a record store. The records of createStore() are guarded already. */
+/** Returns a store with a time limit for each call. A store of createStore() has one already. */
 export const limitRecordStore = (store: RecordStore, opened: Promise<void> | undefined): RecordStore =>
   store instanceof TimeLimitedRecordStore ? store : new TimeLimitedRecordStore(store, opened);
 
 /**
- * Guards an entry store. The entries of createStore() are guarded already. Our own store in memory needs no
- * guard, which would cost more than the store itself.
+ * Returns a store with a time limit for each call. A store of createStore() has one already. The memory store
+ * responds at once, and needs none: the limit would take more time than the store itself.
  */
 export const limitEntryStore = (store: EntryStore, opened: Promise<void> | undefined): EntryStore =>
   store instanceof TimeLimitedEntryStore || (isMemoryStore(store) && !opened)
@@ -83,7 +84,7 @@ export const limitEntryStore = (store: EntryStore, opened: Promise<void> | undef
     : new TimeLimitedEntryStore(store, opened);
 
 /**
- * Calls an entry store with a time limit of 10 s, as soon as it has been opened.
+ * Calls an entry store with a time limit of 10 s. Calls wait until the store is open.
  *
  * @throws PortalAuthError `session_store_failed`, from every method
  */

@@ -1,10 +1,10 @@
 import { PortalAuthError } from "../errors/portal-auth-error.js";
 
 /**
- * Wraps a failure of the store. Other failures of this package stay as they are, unless they need a sentence
- * of their own.
+ * Wraps a failure of the store. Other failures of this package are returned unchanged, unless they need a
+ * sentence for the user.
  *
- * @param doing what the store was asked to do, as one verb
+ * @param operation the operation of the store, as one verb
  * @param sentence for the user
  */
 export function wrapStoreFailure(operation: string, cause: unknown, sentence?: string): PortalAuthError {

@@ -1,13 +1,14 @@
 import { IncomingMessage } from "node:http";
 
 /**
- * `app.use(portalErrors)`, without parentheses, would hand each request to what makes a handler, and leave it unanswered.
+ * Checks that a factory such as `portalErrors` was not passed to `app.use()` itself, without parentheses.
+ * Express would call the factory for each request, and the request would never get a response.
  *
- * @throws TypeError where the first argument is a request
+ * @throws TypeError if the first argument is a request
  */
-export function assertFactoryCall(given: unknown, factoryName: string): void {
-  if (given instanceof IncomingMessage)
+export function assertFactoryCall(firstArgument: unknown, factoryName: string): void {
+  if (firstArgument instanceof IncomingMessage)
     throw new TypeError(
-      `${factoryName} makes a handler and was called as one: write ${factoryName}(), with parentheses`,
+      `${factoryName} creates a handler, and was used as a handler: write ${factoryName}(), with parentheses`,
     );
 }

@@ -1,86 +1,87 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 
-/** Makes values that only this application can read, and nobody can change. */
+/** Encrypts values so that only this application can read them, and changes are detected. */
 export interface Encryption {
   encrypt(value: object): string;
-  /**
-   * What was sealed, or undefined for anything that was not sealed by one of our secrets for this purpose.
-   */
+  /** Returns undefined for a text that was not encrypted with one of the secrets for the same purpose. */
   decrypt(encrypted: string): unknown;
 }
 
 const HEADER = Buffer.from('{"alg":"dir","enc":"A256GCM"}').toString("base64url");
 const AAD = Buffer.from(HEADER); // RFC 7516, section 5.1, step 14
-const [IV_BYTES, TAG_BYTES] = [12, 16]; // RFC 7518, section 5.3
+// RFC 7518, section 5.3
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
 
 /**
- * A JWE in its compact form (RFC 7516, section 7.1), `dir` with `A256GCM`, under keys derived from the
- * application's secrets by HKDF (RFC 5869). Each purpose has keys of its own, so that a value sealed for one
- * is nothing to another.
+ * Creates an encryption that writes JWEs in their compact form (RFC 7516, section 7.1), `dir` with `A256GCM`.
+ * Each purpose has keys of its own. They are derived from the application's secrets with HKDF (RFC 5869). The
+ * first secret encrypts, all secrets decrypt.
  *
- * By node:crypto and not by jose, whose WebCrypto takes a detour through the thread pool: a login seals and
- * opens three times, and that was a quarter of its CPU time (measured by `npm run bench -- login`). Only this
- * one header is ever written or read; a test compares both ways with jose.
+ * It calls node:crypto directly, because jose uses WebCrypto, which works in the thread pool. With jose,
+ * encryption took a quarter of the CPU time of a login (`npm run bench -- login`). Only this one header is
+ * written and accepted. A test compares both directions with jose.
  */
 export function createEncryption(secrets: readonly string[], purpose: string): Encryption {
   const keys = deriveKeys(secrets, purpose);
-  const [first] = keys as [Buffer, ...Buffer[]];
+  const [firstKey] = keys as [Buffer, ...Buffer[]];
   return {
     encrypt(value) {
-      const { iv, text, tag } = encrypt(first, Buffer.from(JSON.stringify(value)));
+      const { iv, text, tag } = encryptBytes(firstKey, Buffer.from(JSON.stringify(value)));
       return [HEADER, "", ...[iv, text, tag].map((part) => part.toString("base64url"))].join(".");
     },
     decrypt(encrypted) {
       const parts = parseJwe(encrypted);
-      const decrypted = parts && keys.map((key) => decrypt(key, parts)).find((value) => value !== undefined);
+      const decrypted = parts && decryptWithAnyKey(keys, parts);
       return decrypted && JSON.parse(decrypted.toString("utf8"));
     },
   };
 }
 
 /**
- * Encrypts bytes for one purpose, as short as a cookie needs it: the parts of the JWE that differ, in one
- * piece.
+ * Encrypts bytes to a text that is short enough for a cookie: the initialization vector, the text and the
+ * tag.
  */
 export interface ByteEncryption {
   encrypt(bytes: Buffer): string;
-  /**
-   * What was sealed, or undefined for anything that was not sealed by one of our secrets for this purpose.
-   */
+  /** Returns undefined for a text that was not encrypted with one of the secrets for the same purpose. */
   decrypt(encrypted: string): Buffer | undefined;
 }
 
-/** The length of what a ByteSealer makes of so many bytes, in characters. */
+/** Returns the length of a text that `ByteEncryption` returns for this number of bytes, in characters. */
 export const getEncryptedLength = (bytes: number): number =>
   Math.ceil(((IV_BYTES + bytes + TAG_BYTES) * 4) / 3);
 
-/** How many bytes fit, sealed, into so many characters. */
+/** Returns how many bytes `ByteEncryption` can encrypt to a text of this length, in characters. */
 export const getMaxEncryptableBytes = (length: number): number =>
   Math.floor((length * 3) / 4) - IV_BYTES - TAG_BYTES;
 
 /**
- * Creates a ByteSealer: AES-256-GCM (NIST SP 800-38D) under keys derived from the secrets for this purpose
- * alone.
+ * Creates an encryption of bytes: AES-256-GCM (NIST SP 800-38D). Its keys are derived from the secrets for
+ * this purpose alone.
  */
 export function createByteEncryption(secrets: readonly string[], purpose: string): ByteEncryption {
   const keys = deriveKeys(secrets, purpose);
-  const [first] = keys as [Buffer, ...Buffer[]];
+  const [firstKey] = keys as [Buffer, ...Buffer[]];
   return {
     encrypt(bytes) {
-      const { iv, text, tag } = encrypt(first, bytes);
+      const { iv, text, tag } = encryptBytes(firstKey, bytes);
       return Buffer.concat([iv, text, tag]).toString("base64url");
     },
     decrypt(encrypted) {
-      const whole = Buffer.from(encrypted, "base64url");
-      if (whole.length < IV_BYTES + TAG_BYTES || whole.toString("base64url") !== encrypted) return undefined;
-      const text = whole.subarray(IV_BYTES, whole.length - TAG_BYTES);
-      const pieces = { iv: whole.subarray(0, IV_BYTES), text, tag: whole.subarray(whole.length - TAG_BYTES) };
-      return keys.map((key) => decrypt(key, pieces)).find((decrypted) => decrypted !== undefined);
+      const bytes = Buffer.from(encrypted, "base64url");
+      if (bytes.length < IV_BYTES + TAG_BYTES || bytes.toString("base64url") !== encrypted) return undefined;
+      const tagStart = bytes.length - TAG_BYTES;
+      return decryptWithAnyKey(keys, {
+        iv: bytes.subarray(0, IV_BYTES),
+        text: bytes.subarray(IV_BYTES, tagStart),
+        tag: bytes.subarray(tagStart),
+      });
     },
   };
 }
 
-/** A key from each of the application's secrets (HKDF, RFC 5869), for this purpose and no other. */
+/** Derives a key from each secret, for this purpose only (HKDF, RFC 5869). */
 export const deriveKeys = (secrets: readonly string[], purpose: string): Buffer[] =>
   secrets.map((secret) => Buffer.from(hkdfSync("sha256", secret, "", `express-portal-auth ${purpose}`, 32)));
 
@@ -91,28 +92,30 @@ interface CipherParts {
 }
 
 /**
- * The parts of what may be a JWE of ours; each in the one way to write it, so that no two texts mean the
- * same.
+ * Returns undefined for other formats. Each part has only one valid spelling, so equal values are equal
+ * texts.
  */
 function parseJwe(encrypted: string): CipherParts | undefined {
   const [header, key, ...rest] = encrypted.split(".");
   const [iv, text, tag] = rest.map((part) => Buffer.from(part, "base64url"));
   if (header !== HEADER || key !== "" || rest.length !== 3 || !iv || !text || !tag) return undefined;
   if (iv.length !== IV_BYTES || tag.length !== TAG_BYTES) return undefined;
-  return [iv, text, tag].every((part, index) => part.toString("base64url") === rest[index])
-    ? { iv, text, tag }
-    : undefined;
+  const isCanonical = [iv, text, tag].every((part, index) => part.toString("base64url") === rest[index]);
+  return isCanonical ? { iv, text, tag } : undefined;
 }
 
-function encrypt(key: Buffer, bytes: Buffer): CipherParts {
+function encryptBytes(key: Buffer, bytes: Buffer): CipherParts {
   const iv = randomBytes(IV_BYTES);
   const cipher = createCipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES }).setAAD(AAD);
   const text = Buffer.concat([cipher.update(bytes), cipher.final()]);
   return { iv, text, tag: cipher.getAuthTag() };
 }
 
-/** Returns undefined for bytes that another secret sealed, or that were changed. */
-function decrypt(key: Buffer, { iv, text, tag }: CipherParts): Buffer | undefined {
+const decryptWithAnyKey = (keys: readonly Buffer[], parts: CipherParts): Buffer | undefined =>
+  keys.map((key) => decryptBytes(key, parts)).find((decrypted) => decrypted !== undefined);
+
+/** Returns undefined for bytes that were encrypted with another key, or were changed. */
+function decryptBytes(key: Buffer, { iv, text, tag }: CipherParts): Buffer | undefined {
   const decipher = createDecipheriv("aes-256-gcm", key, iv, { authTagLength: TAG_BYTES });
   decipher.setAAD(AAD).setAuthTag(tag);
   try {

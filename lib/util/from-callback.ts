@@ -1,6 +1,6 @@
 /**
  * Calls a function whose last argument is a Node.js callback, and returns its outcome as a promise. Some
- * stores have async methods, which also reject, or reject without a call of `done`.
+ * stores have async methods. Their promises may also reject, with or without a call of `done`.
  */
 export function fromCallback<T>(
   call: (done: (error?: unknown, value?: T) => void) => unknown,

@@ -11,7 +11,7 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
 
-/** The parts of a document. `content` and `style` are inserted as they are, the other ones are escaped. */
+/** The parts of a document. `content` and `style` are inserted unescaped. The other parts are escaped. */
 export interface HtmlDocument {
   readonly lang: string;
   readonly title: string;

@@ -1,11 +1,11 @@
 const MINUTE_MS = 60_000;
 
-/** Passes on at most one message a minute, so that a failure of every request does not fill the log. */
+/** Limits a report to one message per minute, so that a failure of every request does not fill the log. */
 export function onceAMinute<Message extends unknown[]>(
   report: (...message: Message) => void,
 ): (...message: Message) => void {
   let nextAt = Number.NEGATIVE_INFINITY;
-  return function tellSometimes(...message) {
+  return function reportOnceAMinute(...message) {
     const now = performance.now();
     if (now < nextAt) return;
     nextAt = now + MINUTE_MS;

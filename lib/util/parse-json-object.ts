@@ -1,4 +1,4 @@
-/** Parses a text that may be a JSON object. Undefined for everything else, lists and null included. */
+/** Parses a text as a JSON object. Returns undefined for all other texts, also for arrays and null. */
 export function parseJsonObject(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);

@@ -1,33 +1,33 @@
 import type { Clock } from "../contract/clock.js";
 
-interface Cached<Value> {
+interface CachedValue<Value> {
   readonly text: string;
   readonly value: Value;
   usedAt: number;
 }
 
 /**
- * Remembers what was made of a text, under a key. It drops what was not used for the longest time, when the
- * texts have too many characters together, and what was not used for `keepMs`.
+ * Caches the values that were computed from texts, each under a key. If the texts are too long together, the
+ * least recently used one is dropped. A value that was not used for some time is dropped, too.
  */
 export class TextCache<Value> {
-  readonly #cached = new Map<string, Cached<Value>>();
+  readonly #cached = new Map<string, CachedValue<Value>>();
   readonly #maxCharacters: number;
   readonly #maxUnusedMs: number;
   readonly #clock: Clock;
-  #length = 0;
+  #characters = 0;
 
   /**
-   * @param most the characters of all texts
-   * @param keepMs in milliseconds
+   * @param maxCharacters limit for all texts together
+   * @param maxUnusedMs in milliseconds
    */
-  constructor(most: number, keepMs: number, clock: Clock) {
-    this.#maxCharacters = most;
-    this.#maxUnusedMs = keepMs;
+  constructor(maxCharacters: number, maxUnusedMs: number, clock: Clock) {
+    this.#maxCharacters = maxCharacters;
+    this.#maxUnusedMs = maxUnusedMs;
     this.#clock = clock;
   }
 
-  /** Returns undefined if this text was not kept under this key. */
+  /** Returns undefined if no value of this text is cached under this key. */
   find(key: string, text: string): { readonly value: Value } | undefined {
     const found = this.#cached.get(key);
     if (found?.text !== text) return undefined;
@@ -37,15 +37,15 @@ export class TextCache<Value> {
     return found;
   }
 
-  /** Keeps a value in place of the one under the same key. Returns the value. */
+  /** Saves a value, and replaces the one under the same key. Returns the value. */
   save(key: string, text: string, value: Value): Value {
     this.#drop(key);
     const now = this.#clock();
     this.#cached.set(key, { text, value, usedAt: now });
-    this.#length += text.length;
-    for (const [oldest, { usedAt }] of this.#cached) {
-      if (this.#length <= this.#maxCharacters && now < usedAt + this.#maxUnusedMs) break;
-      this.#drop(oldest);
+    this.#characters += text.length;
+    for (const [oldestKey, { usedAt }] of this.#cached) {
+      if (this.#characters <= this.#maxCharacters && now < usedAt + this.#maxUnusedMs) break;
+      this.#drop(oldestKey);
     }
     return value;
   }
@@ -54,6 +54,6 @@ export class TextCache<Value> {
     const found = this.#cached.get(key);
     if (!found) return;
     this.#cached.delete(key);
-    this.#length -= found.text.length;
+    this.#characters -= found.text.length;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What work comes to, or, when it takes longer, what `late` gives or throws instead. The work goes on; what it comes to
- * then is nobody's, so nothing is said of its failure.
+ * Returns the outcome of some work. After the timeout it returns what `onTimeout` returns or throws. The work
+ * continues after the timeout. Its outcome is ignored then, and a failure is not reported.
  */
 export function withTimeout<T, Late>(
   work: Promise<T>,

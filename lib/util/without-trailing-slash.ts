@@ -1,3 +1,6 @@
-/** A route answers with a slash at its end as well, as Express's own do; an issuer may be written with one. "/" stays. */
+/**
+ * Removes a slash at the end. Express routes match with and without it, and issuers are written both ways.
+ * The path "/" stays as it is.
+ */
 export const withoutTrailingSlash = (url: string): string =>
   url.length > 1 && url.endsWith("/") ? url.slice(0, -1) : url;

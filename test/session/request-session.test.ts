@@ -313,7 +313,7 @@ describe("a store that fails", () => {
     await vi.advanceTimersByTimeAsync(10_000);
     vi.useRealTimers();
     expect((await answer).body).toContain("You are still signed in");
-    expect(log.join()).toContain("[destroy: no answer within 10 s]");
+    expect(log.join()).toContain("[destroy: no response within 10 s]");
   });
 });
 

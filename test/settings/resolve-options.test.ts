@@ -509,7 +509,7 @@ describe("resolveSettings rejects", () => {
     [
       "a store of express-session",
       { store: new session.MemoryStore() },
-      "SESSION_STORE_URL (option store): is none of these: an address (redis://…, postgres://…)",
+      "SESSION_STORE_URL (option store): must be a URL (redis://…, postgres://…)",
     ],
     [
       "an adapter without some methods",

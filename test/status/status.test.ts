@@ -268,7 +268,7 @@ test("if a store never updates the cookie, the idle time of a short session is c
   freezeDate();
   const cookie = { maxAge: 100_000 };
   const world = await startWorld({
-    log: [/Logins are kept in the application's session store/],
+    log: [/Logins are stored in the application's session store/],
     options: { routes: ROUTES },
     before: (app) =>
       app.use(

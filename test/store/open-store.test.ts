@@ -8,26 +8,26 @@ const HOUR_MS = 3_600_000;
 const PASSWORD = "hunter2";
 const warn = () => {};
 
-/** Packages that cannot be found. */
-const missing = vi.hoisted(() => new Set<string>());
+/** Packages that are not found. */
+const missingPackages = vi.hoisted(() => new Set<string>());
 vi.mock("node:module", async (original) => {
   const real = await original<typeof import("node:module")>();
   return {
     ...real,
     createRequire: (from: string) => (name: string) =>
-      real.createRequire(from)(missing.has(name) ? `${name}-that-is-not-installed` : name),
+      real.createRequire(from)(missingPackages.has(name) ? `${name}-that-is-not-installed` : name),
   };
 });
 
-describe("a package", () => {
+describe("a package of a store", () => {
   test.each([
     ["redis", "redis"],
     ["rediss", "redis"],
     ["postgres", "pg"],
     ["postgresql", "pg"],
-  ])("for %s: that is not installed is reported with the command that installs it", (scheme, name) => {
-    missing.add(name);
-    onTestFinished(() => missing.clear());
+  ])("for %s: is reported with its install command if it is missing", (scheme, name) => {
+    missingPackages.add(name);
+    onTestFinished(() => missingPackages.clear());
     const open = () => openStore(`${scheme}://user:${PASSWORD}@127.0.0.1:1/0`, { warn });
     expect(open).toThrow(expect.objectContaining({ code: "options_invalid" }));
     expect(open).toThrow("SESSION_STORE_URL (option store) needs a package that is not installed");
@@ -35,8 +35,8 @@ describe("a package", () => {
     expect(open).not.toThrow(PASSWORD);
   });
 
-  test("that is broken fails with its own error", () => {
-    const broken = new Error("a syntax error in it");
+  test("throws its own error if it is broken", () => {
+    const broken = new Error("a syntax error");
     const load = () => {
       throw broken;
     };
@@ -51,23 +51,24 @@ describe("a package", () => {
   });
 });
 
-describeWithRedis("a Redis", (redis) => {
-  test("is opened from its address, and from a client of each package, and all see the same records", async () => {
+describeWithRedis("a Redis server", (redis) => {
+  test("is opened with a URL or with a client of each package, and all read the same records", async () => {
     const nodeRedis = await createClient({ url: redis().url }).connect();
     const ioRedis = new Redis(redis().url);
-    const byAddress = openStore(redis().url, { warn });
+    const byUrl = openStore(redis().url, { warn });
     onTestFinished(async () => {
       nodeRedis.destroy();
       ioRedis.disconnect();
-      await byAddress.close();
+      await byUrl.close();
     });
-    await byAddress.opened;
-    await byAddress.store.createEntry("s:shared", { a: "1" }, "login", HOUR_MS);
+    await byUrl.opened;
+    await byUrl.store.createEntry("s:shared", { a: "1" }, "login", HOUR_MS);
     for (const client of [nodeRedis, ioRedis]) {
       const { store, close } = openStore(client, { warn });
       expect(await store.readEntry("s:shared")).toMatchObject({ app: { a: "1" }, record: { text: "login" } });
       await close();
-      expect(await store.read("s:shared")).toMatchObject({ text: "login" }); // the application closes its own client
+      // The application closes its own client.
+      expect(await store.read("s:shared")).toMatchObject({ text: "login" });
     }
   });
 });

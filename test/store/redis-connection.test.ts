@@ -23,18 +23,15 @@ async function open(url: string) {
   return { ...opened, lines };
 }
 
-test("a server that is down is reported once, without the password, and every call fails at once", async () => {
-  const {
-    store,
-    lines,
-    getConnectionError: trouble,
-  } = await open(`redis://user:${PASSWORD}@127.0.0.1:${await freePort()}/0`);
+test("a server that is down is reported once, without the password, and each call fails at once", async () => {
+  const url = `redis://user:${PASSWORD}@127.0.0.1:${await freePort()}/0`;
+  const { store, lines, getConnectionError } = await open(url);
   for (let time = 0; time < 3; time += 1) await expect(store.read("a")).rejects.toBeInstanceOf(Error);
-  expect(trouble()).toBe("ECONNREFUSED, no server listens at that host and port");
-  expect(lines).toEqual([`The session store on Redis: ${trouble()}. Check SESSION_STORE_URL.`]);
+  expect(getConnectionError()).toBe("ECONNREFUSED, no server listens at that host and port");
+  expect(lines).toEqual([`The session store on Redis: ${getConnectionError()}. Check SESSION_STORE_URL.`]);
 });
 
-test("a server that does not answer keeps nobody waiting after the store was closed", async () => {
+test("opening ends when the store is closed, even if the server does not respond", async () => {
   const silent = createServer();
   const { port } = new URL(await serve(silent));
   const connected = once(silent, "connection");
@@ -46,60 +43,58 @@ test("a server that does not answer keeps nobody waiting after the store was clo
 });
 
 test.each([`redis://:${PASSWORD}@127.0.0.1/not-a-number`, `redis://:${PASSWORD}%zz@127.0.0.1`])(
-  "an invalid address is reported by its setting, without the password: %s",
-  (address) => {
-    const openIt = () => openRedis(address, { warn: () => {}, load });
-    expect(openIt).toThrow(expect.objectContaining({ code: "options_invalid" }));
-    expect(openIt).toThrow("SESSION_STORE_URL");
-    expect(openIt).not.toThrow(PASSWORD);
+  "an invalid URL is reported with its setting, without the password: %s",
+  (url) => {
+    const openStore = () => openRedis(url, { warn: () => {}, load });
+    expect(openStore).toThrow(expect.objectContaining({ code: "options_invalid" }));
+    expect(openStore).toThrow("SESSION_STORE_URL");
+    expect(openStore).not.toThrow(PASSWORD);
   },
 );
 
-test("a package that is too old is reported at start-up, with the command that helps", () => {
+test("an outdated package is reported at start-up, with the command to update it", () => {
   const version4 = { on() {}, connect: async () => {}, unref() {}, evalSha() {}, eval() {} };
-  const openIt = () =>
+  const openStore = () =>
     openRedis("redis://127.0.0.1:1", { warn: () => {}, load: () => ({ createClient: () => version4 }) });
-  expect(openIt).toThrow(expect.objectContaining({ code: "options_invalid" }));
-  expect(openIt).toThrow("npm install redis@latest");
+  expect(openStore).toThrow(expect.objectContaining({ code: "options_invalid" }));
+  expect(openStore).toThrow("npm install redis@latest");
 });
 
-describeWithRedis("a Redis that runs", (redis) => {
+describeWithRedis("a connection to Redis", (redis) => {
   const config = (name: string, value: string) => redisCommand(redis().port, "CONFIG", "SET", name, value);
 
-  describeEntryStore("an opened store", async () => {
+  describeEntryStore("an open store", async () => {
     const { store, opened, close } = openRedis(redis().url, { warn: () => {}, load });
     await opened;
     return { store, close };
   });
 
-  test("refuses the password, which is reported with its meaning", async () => {
-    const { lines, getConnectionError: trouble } = await open(
-      redis().url.replace("//", `//somebody:${PASSWORD}@`),
-    );
+  test("a wrong password is reported", async () => {
+    const { lines, getConnectionError } = await open(redis().url.replace("//", `//user:${PASSWORD}@`));
     expect(lines).toEqual([
-      "The session store on Redis: WRONGPASS, it does not accept that name and password. Check SESSION_STORE_URL.",
+      "The session store on Redis: WRONGPASS, the name or the password is wrong. Check SESSION_STORE_URL.",
     ]);
-    expect(trouble()).toContain("WRONGPASS");
+    expect(getConnectionError()).toContain("WRONGPASS");
   });
 
-  test("has everything that the store needs", async () => {
-    const { findMissingTables: lacks, getConnectionError: trouble, lines } = await open(redis().url);
-    expect([await lacks(), trouble(), lines]).toEqual([undefined, undefined, []]);
+  test("a working server has no problems", async () => {
+    const { findMissingTables, getConnectionError, lines } = await open(redis().url);
+    expect([await findMissingTables(), getConnectionError(), lines]).toEqual([undefined, undefined, []]);
   });
 
-  test("writes nothing to disk, which is a trouble, unless it saves or appends", async () => {
-    const { findDurabilityRisks: durability } = await open(redis().url);
-    const nothing = {
+  test("findDurabilityRisks() reports a server without persistence", async () => {
+    const { findDurabilityRisks } = await open(redis().url);
+    const noPersistence = {
       by: "restart",
       found: "Redis writes nothing to disk",
       advice: expect.stringContaining("appendonly"),
     };
-    expect(await durability()).toEqual([nothing]);
+    expect(await findDurabilityRisks()).toEqual([noPersistence]);
     await config("save", "3600 1");
-    expect(await durability()).toEqual([]);
+    expect(await findDurabilityRisks()).toEqual([]);
     await config("save", "");
     await config("appendonly", "yes");
-    expect(await durability()).toEqual([]);
+    expect(await findDurabilityRisks()).toEqual([]);
     await config("appendonly", "no");
   });
 
@@ -111,26 +106,33 @@ describeWithRedis("a Redis that runs", (redis) => {
     "volatile-lfu",
     "volatile-random",
     "volatile-ttl",
-  ])("removes logins with the policy %s when memory is short, which is a trouble", async (policy) => {
-    const { findDurabilityRisks: durability, store } = await open(redis().url);
-    await config("maxmemory-policy", policy);
-    onTestFinished(async () => void (await config("maxmemory-policy", "noeviction")));
-    const advice = expect.stringMatching(/noeviction.*signs users out.*"log out everywhere" misses devices/);
-    expect(await durability()).toContainEqual({
-      by: "eviction",
-      found: `maxmemory-policy is ${policy}`,
-      advice,
-    });
-    await store.createEntry("s:evicted", { a: "1" }, "login", HOUR_MS);
-    await store.index.add("user", "evicted", HOUR_MS);
-    await config("maxmemory", "1");
-    onTestFinished(async () => void (await config("maxmemory", "0")));
-    await redisCommand(redis().port, "SET", "other", "1").catch(() => {});
-    expect(await store.readEntry("s:evicted")).toBeUndefined();
-    expect(await store.index.list("user")).toEqual([]);
-  });
+  ])(
+    "findDurabilityRisks() reports that the policy %s evicts logins when the memory is full",
+    async (policy) => {
+      const { findDurabilityRisks, store } = await open(redis().url);
+      await config("maxmemory-policy", policy);
+      onTestFinished(async () => {
+        await config("maxmemory-policy", "noeviction");
+      });
+      const advice = expect.stringMatching(/noeviction.*signs users out.*on all devices misses some devices/);
+      expect(await findDurabilityRisks()).toContainEqual({
+        by: "eviction",
+        found: `maxmemory-policy is ${policy}`,
+        advice,
+      });
+      await store.createEntry("s:evicted", { a: "1" }, "login", HOUR_MS);
+      await store.index.add("user", "evicted", HOUR_MS);
+      await config("maxmemory", "1");
+      onTestFinished(async () => {
+        await config("maxmemory", "0");
+      });
+      await redisCommand(redis().port, "SET", "other", "1").catch(() => {});
+      expect(await store.readEntry("s:evicted")).toBeUndefined();
+      expect(await store.index.list("user")).toEqual([]);
+    },
+  );
 
-  test("does not let a user read its settings", async () => {
+  test("findDurabilityRisks() resolves to undefined if the user may not read the configuration", async () => {
     await redisCommand(
       redis().port,
       "ACL",
@@ -142,27 +144,25 @@ describeWithRedis("a Redis that runs", (redis) => {
       "+@all",
       "-config",
     );
-    const { findDurabilityRisks: durability } = await open(
-      redis().url.replace("//", `//reader:${PASSWORD}@`),
-    );
-    expect(await durability()).toBeUndefined();
+    const { findDurabilityRisks } = await open(redis().url.replace("//", `//reader:${PASSWORD}@`));
+    expect(await findDurabilityRisks()).toBeUndefined();
   });
 
-  test("comes back after a crash, and the same store works again", async () => {
-    const { store, getConnectionError: trouble, lines } = await open(redis().url);
+  test("the same store works again after a crash of the server", async () => {
+    const { store, getConnectionError, lines } = await open(redis().url);
     await redis().kill();
-    await expect.poll(trouble).toBeTruthy();
+    await expect.poll(getConnectionError).toBeTruthy();
     await expect(store.read("s:a")).rejects.toBeInstanceOf(Error);
     await redis().restart();
-    await expect.poll(trouble).toBeUndefined();
+    await expect.poll(getConnectionError).toBeUndefined();
     expect(await store.create("s:a", "text", HOUR_MS)).toBe(true);
     expect(await store.read("s:a")).toMatchObject({ text: "text" });
     expect(lines).toHaveLength(1);
   });
 });
 
-/** A client that does nothing, and remembers how it was created and what it was asked for. */
-function fakeRedis() {
+/** Creates a client without a server. It records its options and calls. */
+function createFakeRedis() {
   const ping = vi.fn(async () => {});
   const destroy = vi.fn();
   const members = { connect: async () => {}, unref() {}, destroy, ping, evalSha() {}, eval() {} };
@@ -182,16 +182,16 @@ function fakeRedis() {
   return { client, ping, destroy, createClient, lines, open: openFake };
 }
 
-test("the client tries again soon, then later and later, and at least every two seconds", () => {
-  const { open, createClient } = fakeRedis();
+test("the pauses between reconnects grow to two seconds", () => {
+  const { open, createClient } = createFakeRedis();
   open();
   const { reconnectStrategy } = createClient.mock.calls[0]?.[0].socket ?? {};
   const pauses = [0, 1, 2, 3, 5, 6, 100].map((attempts) => reconnectStrategy?.(attempts));
   expect(pauses).toEqual([50, 100, 200, 400, 1600, 2000, 2000]);
 });
 
-test("the client queues nothing while it is offline, and gives up a connection without any traffic", () => {
-  const { open, createClient } = fakeRedis();
+test("the client has no offline queue, and closes a connection without traffic", () => {
+  const { open, createClient } = createFakeRedis();
   open();
   const socket = { connectTimeout: 5000, socketTimeout: 10_000, reconnectStrategy: expect.any(Function) };
   expect(createClient).toHaveBeenCalledExactlyOnceWith({
@@ -203,12 +203,12 @@ test("the client queues nothing while it is offline, and gives up a connection w
 
 test("pings keep an idle connection open until the store is closed", async () => {
   fakeTime();
-  const { open, client, ping, destroy } = fakeRedis();
+  const { open, client, ping, destroy } = createFakeRedis();
   const { close } = open();
   await vi.advanceTimersByTimeAsync(10_000);
   expect(ping).not.toHaveBeenCalled();
   client.isReady = true;
-  ping.mockRejectedValueOnce(new Error("the connection was closed")); // the client also reports it as an event
+  ping.mockRejectedValueOnce(new Error("the connection was closed")); // The client also emits it as an event.
   await vi.advanceTimersByTimeAsync(9000);
   expect(ping).toHaveBeenCalledTimes(3);
   await close();
@@ -216,15 +216,15 @@ test("pings keep an idle connection open until the store is closed", async () =>
   expect([ping.mock.calls.length, destroy.mock.calls.length]).toEqual([3, 1]);
 });
 
-test("a client that is closed already is not closed again", async () => {
-  const { open, client, destroy } = fakeRedis();
+test("a closed client is not closed again", async () => {
+  const { open, client, destroy } = createFakeRedis();
   client.isOpen = false;
   await open().close();
   expect(destroy).not.toHaveBeenCalled();
 });
 
 test.each(["ready", "error"])("the first requests wait for the event %s of the client", async (event) => {
-  const { open, client } = fakeRedis();
+  const { open, client } = createFakeRedis();
   let isOpened = false;
   const { opened } = open();
   opened.then(() => {
@@ -236,8 +236,8 @@ test.each(["ready", "error"])("the first requests wait for the event %s of the c
   await opened;
 });
 
-test("errors that follow each other are reported once a minute, without their messages", () => {
-  const { open, client, lines } = fakeRedis();
+test("of several errors, one is reported per minute, without its message", () => {
+  const { open, client, lines } = createFakeRedis();
   open();
   for (const code of ["ECONNRESET", "ECONNREFUSED", "ETIMEDOUT"])
     client.emit("error", Object.assign(new Error(PASSWORD), { code }));

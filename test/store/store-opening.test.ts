@@ -7,14 +7,14 @@ import { serve } from "../support/serve.js";
 import { describeWithRedis } from "../support/servers/describe.js";
 import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld } from "../support/world.js";
 
-describeWithRedis("a store whose first connection takes a while", (redis) => {
+describeWithRedis("a store whose first connection is slow", (redis) => {
   test.each([
-    ["a session of our own", () => []],
+    ["the session of this package", () => []],
     [
-      "an application's own session",
+      "the application's own session",
       () => [session({ secret: "s", resave: false, saveUninitialized: false })],
     ],
-  ])("delays a login, and does not fail it, with %s", async (_name, sessions) => {
+  ])("delays a login, which then succeeds, with %s", async (_name, sessions) => {
     const { browser, url, provider } = await startWorld();
     const callback = await browser.loginUntilCallback(`${url}/account`);
     redis().pause();
@@ -28,10 +28,10 @@ describeWithRedis("a store whose first connection takes a while", (redis) => {
     });
     onTestFinished(() => auth.close());
     const other = await serve(express().use(...sessions(), auth));
-    const answering = browser.navigate(callback.href.replace(url, other));
-    // A request that does not wait for the connection is answered meanwhile.
-    await Promise.race([answering, setTimeout(500)]);
+    const responding = browser.navigate(callback.href.replace(url, other));
+    // Otherwise a request that does not wait for the connection would get its response now.
+    await Promise.race([responding, setTimeout(500)]);
     redis().resume();
-    expect(await answering).toMatchObject({ status: 303 });
+    expect(await responding).toMatchObject({ status: 303 });
   });
 });

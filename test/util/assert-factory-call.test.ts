@@ -19,6 +19,6 @@ test.each<[string, unknown]>([
   const server = createServer(app);
   const answer = await fetch(await serve(server));
   expect(await answer.text()).toBe(
-    `${name} makes a handler and was called as one: write ${name}(), with parentheses`,
+    `${name} creates a handler, and was used as a handler: write ${name}(), with parentheses`,
   );
 });
