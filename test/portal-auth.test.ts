@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { portalAuth, requireAuth } from "../lib/index.js";
 import { startLocalProvider } from "../lib/testing/provider/local-provider.js";
 import { holdNext, logIn, TOKEN_SECONDS } from "./access/signed-in-request.js";
-import { signed } from "./hostile/support/acts.js";
+import { signSessionId } from "./hostile/support/sign-in-steps.js";
 import { Browser } from "./support/browser.js";
 import { createGate } from "./support/gate.js";
 import { serve, unreachableUrl } from "./support/serve.js";
@@ -393,7 +393,7 @@ test("every request that needs an unreachable store gets an error with the reaso
     log: [/session_store_failed/, /Redis/],
   });
   onTestFinished(() => auth.close());
-  const headers = { cookie: `portal-session=${signed("a".repeat(32))}` };
+  const headers = { cookie: `portal-session=${signSessionId("a".repeat(32))}` };
   expect((await browser.fetch(`${url}/account`, { headers })).status).toBe(503);
   expect(log.join()).toContain(
     "[read; the store's connection: ECONNREFUSED, no server listens at that host and port]",

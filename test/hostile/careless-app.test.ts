@@ -4,15 +4,23 @@ import { expect, test } from "vitest";
 import type { Answer } from "../support/browser.js";
 import { serve } from "../support/serve.js";
 import { CLIENT_ID, SESSION_SECRET } from "../support/world.js";
-import { attacks, type Case, logIn, onExpress4, startWorld, useHost, type World } from "./support/attack.js";
-import { notBegunHere, refused, welcomed } from "./support/outcomes.js";
+import {
+  type Case,
+  describeAttacks,
+  onExpress4,
+  signIn,
+  startWorld,
+  useHost,
+  type World,
+} from "./support/attack.js";
+import { loginNotFound, rejectedWith, signedIn } from "./support/outcomes.js";
 
-// A careless application around us, or one with neighbours. Its mistakes must not undo our protection.
+// A careless application, or one with other middleware. Its mistakes must not weaken the protection.
 
-const APPS_SESSION = { ownSession: { secret: "a-secret-of-the-apps-own-session" } } as const;
+const OWN_SESSION = { ownSession: { secret: "a-secret-of-the-apps-own-session" } } as const;
 
-/** A login as it would be stored in the session, forged by an attacker who has read this package. */
-const madeUp = ({ portal: provider, base }: World): { portal: object } => ({
+/** Creates a login as it would be stored in the session, forged by an attacker who knows this package. */
+const forgeLogin = ({ provider, base }: World): { portal: object } => ({
   portal: {
     tokens: { access_token: "x", token_type: "bearer" },
     claims: { sub: "admin" },
@@ -25,40 +33,38 @@ const madeUp = ({ portal: provider, base }: World): { portal: object } => ({
   },
 });
 
-/**
- * `Object.assign(req.session, req.body)`, or a merge, with a body that the attacker or the victim chooses.
- */
-const assign = (world: World, client: World["victim"], body: object, way = "assign"): Promise<Answer> =>
-  client.fetch(`${world.base}/${way}`, { method: "POST", form: { members: JSON.stringify(body) } });
+/** Lets the app do `Object.assign(req.session, body)`, or a merge, with a body from this browser. */
+const assign = (world: World, client: World["victim"], body: object, route = "assign"): Promise<Answer> =>
+  client.fetch(`${world.base}/${route}`, { method: "POST", form: { members: JSON.stringify(body) } });
 
-const assignments = (of: string, setting: Partial<Case>): Case[] => [
+const assignments = (session: string, setting: Partial<Case>): Case[] => [
   {
     ...setting,
-    name: `by a visitor, into ${of}`,
+    name: `from a visitor, into ${session}`,
     source: "CWE-915",
-    async act(world) {
-      await assign(world, world.stranger, { ...madeUp(world), note: "so that it is saved" });
-      return world.stranger.fetch(`${world.base}/account`);
+    async attack(world) {
+      await assign(world, world.attacker, { ...forgeLogin(world), note: "so that it is saved" });
+      return world.attacker.fetch(`${world.base}/account`);
     },
-    outcome: refused("login_required"),
+    outcome: rejectedWith("login_required"),
   },
   {
     ...setting,
-    name: `by a visitor who has a session already, into ${of}`,
+    name: `from a visitor who already has a session, into ${session}`,
     source: "CWE-915",
-    async act(world) {
-      await assign(world, world.stranger, { note: "first" });
-      await assign(world, world.stranger, { ...madeUp(world), note: "second" });
-      return world.stranger.fetch(`${world.base}/account`);
+    async attack(world) {
+      await assign(world, world.attacker, { note: "first" });
+      await assign(world, world.attacker, { ...forgeLogin(world), note: "second" });
+      return world.attacker.fetch(`${world.base}/account`);
     },
-    outcome: refused("login_required"),
+    outcome: rejectedWith("login_required"),
   },
   {
     ...setting,
-    name: `by a signed-in user, merged into ${of}: the user stays the same`,
+    name: `from a signed-in user, merged into ${session}: the user stays the same`,
     source: "CWE-915",
-    async act(world) {
-      await logIn(world);
+    async attack(world) {
+      await signIn(world);
       const merged = await assign(
         world,
         world.victim,
@@ -68,59 +74,60 @@ const assignments = (of: string, setting: Partial<Case>): Case[] => [
       expect(JSON.parse(merged.body)).toEqual({ sub: "amara-okafor" });
       return world.victim.visit(`${world.base}/account`);
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
   {
     ...setting,
-    name: `none, by a visitor, into ${of}: the visitor's other data stays`,
+    name: `null from a visitor, into ${session}: the visitor's other data is saved`,
     source: "CWE-915",
-    async act(world) {
-      await assign(world, world.stranger, { portal: null, note: "mine" });
-      return world.stranger.fetch(`${world.base}/note`);
+    async attack(world) {
+      await assign(world, world.attacker, { portal: null, note: "mine" });
+      return world.attacker.fetch(`${world.base}/note`);
     },
     outcome: ({ body }) => void expect(body).toBe('{"note":"mine"}'),
   },
   {
     ...setting,
-    name: `by a signed-in user, into ${of}: the user stays the same`,
+    name: `from a signed-in user, into ${session}: the user stays the same`,
     source: "CWE-915",
-    async act(world) {
-      await logIn(world);
-      await assign(world, world.victim, { ...madeUp(world), note: "so that it is saved" });
+    async attack(world) {
+      await signIn(world);
+      await assign(world, world.victim, { ...forgeLogin(world), note: "so that it is saved" });
       return world.victim.visit(`${world.base}/account`);
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
 ];
-attacks("ignores a forged login, in an app that lets users fill its session", [
+
+describeAttacks("ignores a forged login, in an app that lets users fill its session", [
   ...assignments("our session", {}),
-  ...assignments("the app's own session", { app: APPS_SESSION }),
-  ...assignments("the session of a router with a name", { app: APPS_SESSION, options: { name: "staff" } }),
+  ...assignments("the app's own session", { app: OWN_SESSION }),
+  ...assignments("the session of a router with a name", { app: OWN_SESSION, options: { name: "staff" } }),
 ]);
 
-attacks("two routers of one provider and client", [
+describeAttacks("keeps logins of two routers for one provider and client apart", [
   {
-    name: "a user whom the hooks of one router accepted is not signed in at the other",
+    name: "a user who signed in at one router is not signed in at the other, whose hooks have not run",
     source: "guide, multiple providers",
     twin: true,
-    app: APPS_SESSION,
-    async act(world) {
+    app: OWN_SESSION,
+    async attack(world) {
       await world.victim.visit(`${world.url}/twin/login?returnTo=/twin/account`, { site: "same-origin" });
-      expect(await world.whoIs(world.victim, `${world.url}/twin`)).toBe("amara-okafor");
+      expect(await world.signedInUser(world.victim, `${world.url}/twin`)).toBe("amara-okafor");
       return world.victim.fetch(`${world.base}/account`);
     },
-    outcome: async ({ status }, { whoIs, victim }) =>
-      void expect([status, await whoIs(victim)]).toEqual([401, undefined]),
+    outcome: async ({ status }, { signedInUser, victim }) =>
+      void expect([status, await signedInUser(victim)]).toEqual([401, undefined]),
   },
 ]);
 
 /**
- * Signs in as another user in the victim's browser, after the session at the provider has ended and the app's
- * has not.
+ * Signs in as this user in a browser in which the victim is signed in. The session at the provider has ended
+ * before, the session of the app has not.
  */
-async function signInAfter(world: World, sub: string): Promise<Answer> {
+async function signInOverSession(world: World, sub: string): Promise<Answer> {
   const { victim, base, url } = world;
-  await logIn(world);
+  await signIn(world);
   await assign(world, victim, { note: "a draft" });
   const session = (await victim.cookies(url)).get("portal-session");
   await victim.jar.removeAllCookies();
@@ -130,74 +137,74 @@ async function signInAfter(world: World, sub: string): Promise<Answer> {
   return victim.fetch(`${base}/note`);
 }
 
-attacks("one browser, two users", [
+describeAttacks("handles a second login in one browser", [
   {
     name: "drops the keepSessionKeys values of the first user, and revokes the first user's token",
     source: "CWE-488",
     options: { keepSessionKeys: ["note"] },
-    act: (world) => signInAfter(world, "jonas-weber"),
-    async outcome({ body }, { asked, victim, whoIs }) {
-      expect([body, await whoIs(victim)]).toEqual(["{}", "jonas-weber"]);
-      expect(asked("/oauth2/revoke")).toHaveLength(1);
+    attack: (world) => signInOverSession(world, "jonas-weber"),
+    async outcome({ body }, { requestsTo, victim, signedInUser }) {
+      expect([body, await signedInUser(victim)]).toEqual(["{}", "jonas-weber"]);
+      expect(requestsTo("/oauth2/revoke")).toHaveLength(1);
     },
   },
   {
-    name: "keeps them for the same user, and revokes no token: the provider may treat both logins as one",
+    name: "keeps these values for the same user, and revokes no token, which the new login may share",
     source: "guide, keepSessionKeys",
     options: { keepSessionKeys: ["note"] },
-    act: (world) => signInAfter(world, "amara-okafor"),
-    async outcome({ body }, { asked, victim, whoIs }) {
-      expect([body, await whoIs(victim)]).toEqual(['{"note":"a draft"}', "amara-okafor"]);
-      expect(asked("/oauth2/revoke")).toEqual([]);
+    attack: (world) => signInOverSession(world, "amara-okafor"),
+    async outcome({ body }, { requestsTo, victim, signedInUser }) {
+      expect([body, await signedInUser(victim)]).toEqual(['{"note":"a draft"}', "amara-okafor"]);
+      expect(requestsTo("/oauth2/revoke")).toEqual([]);
     },
   },
 ]);
 
-/** cookie-parser reads a cookie that begins with "j:" as JSON. */
-const parsed = (name: string, act: Case["act"], more: Partial<Case> = {}): Case => ({
+/** In an app with cookie-parser, which reads a cookie that begins with "j:" as JSON. */
+const withCookieParser = (name: string, attack: Case["attack"], more: Partial<Case> = {}): Case => ({
   name,
   source: "express-session 1.19, which expects every cookie to be a text",
-  app: { cookieParser: true },
-  ...(act && { act }),
-  outcome: refused("login_required"),
+  app: { hasCookieParser: true },
+  ...(attack && { attack }),
+  outcome: rejectedWith("login_required"),
   ...more,
 });
 const JSON_COOKIE = { cookie: 'portal-session=j:{"a":1}' };
-const parsers: Case[] = [
+const jsonCookies: Case[] = [
   ...['{"a":1}', "[]", "1", "true", "null"].map((json) =>
-    parsed(`a session's cookie that is JSON: ${json}`, ({ stranger, base }) =>
-      stranger.fetch(`${base}/account`, { headers: { cookie: `portal-session=j:${json}` } }),
+    withCookieParser(`a session's cookie that is JSON: ${json}`, ({ attacker, base }) =>
+      attacker.fetch(`${base}/account`, { headers: { cookie: `portal-session=j:${json}` } }),
     ),
   ),
-  parsed(
+  withCookieParser(
     "a login's cookie that is JSON",
     async ({ victim, base, url }) => {
-      const address = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
+      const callback = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
       const [login] = (await victim.jar.getCookies(url)).filter(({ key }) => key.startsWith("portal-login."));
-      return victim.navigate(address, { headers: { cookie: `${login?.key}=j:{}` } });
+      return victim.navigate(callback, { headers: { cookie: `${login?.key}=j:{}` } });
     },
-    { outcome: notBegunHere },
+    { outcome: loginNotFound },
   ),
-  { ...parsed("an honest login beside it", logIn), outcome: welcomed },
+  { ...withCookieParser("a valid login still works", signIn), outcome: signedIn },
 ];
-attacks("beside cookie-parser", parsers);
-attacks("ignores cookies that cookie-parser makes JSON of, on Express 4", onExpress4(parsers));
+describeAttacks("ignores cookies that cookie-parser reads as JSON", jsonCookies);
+describeAttacks("ignores cookies that cookie-parser reads as JSON, on Express 4", onExpress4(jsonCookies));
 
-const wishes: Case[] = [
+const requestedUrls: Case[] = [
   {
-    name: "a requested value that is not a text and cannot become one, while the login cannot start",
-    source: "CWE-248: on Express 4 a rejection of login() is not caught",
-    async act({ stranger, base, portal: provider }) {
+    name: "a returnTo that cannot become a text, while the provider is unreachable",
+    source: "CWE-248: Express 4 does not catch a rejection of login()",
+    async attack({ attacker, base, provider }) {
       provider.goDown();
-      const answer = await stranger.navigate(`${base}/wish?to[toString]=x`);
+      const answer = await attacker.navigate(`${base}/login-to?to[toString]=x`);
       await provider.comeUp();
       return answer;
     },
-    outcome: refused("portal_unreachable"),
+    outcome: rejectedWith("portal_unreachable"),
   },
 ];
-attacks("survives login() with values of a query", wishes);
-attacks("survives login() with values of a query, on Express 4", onExpress4(wishes));
+describeAttacks("handles login() with values of a query", requestedUrls);
+describeAttacks("handles login() with values of a query, on Express 4", onExpress4(requestedUrls));
 
 const host = useHost();
 
@@ -205,11 +212,11 @@ test("ignores a cookie that is JSON while the first connection to the store open
   const silent = createServer();
   const { port } = new URL(await serve(silent));
   const connected = once(silent, "connection");
-  const { stranger, base } = await startWorld(host(), {
+  const { attacker, base } = await startWorld(host(), {
     options: { store: `redis://127.0.0.1:${port}`, secret: SESSION_SECRET },
-    app: { cookieParser: true },
+    app: { hasCookieParser: true },
   });
   await connected;
-  expect((await stranger.fetch(`${base}/account`, { headers: JSON_COOKIE })).status).toBe(401);
+  expect((await attacker.fetch(`${base}/account`, { headers: JSON_COOKIE })).status).toBe(401);
   await host().ping();
 });

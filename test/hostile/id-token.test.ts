@@ -6,11 +6,18 @@ import { expect } from "vitest";
 import type { IdTokenChanges, LocalProvider, SigningAlg } from "../../lib/testing/provider/local-provider.js";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
-import { logInAgainAfter, logInAndOut, logInThenAsk } from "./support/acts.js";
-import { attacks, CANARY, type Case, logIn, type Outcome, type World } from "./support/attack.js";
-import { content, hs256, rs256, strangersKey, withHeader, withMembers } from "./support/jwt.js";
-import { endsAtOnce, sendJson } from "./support/lies.js";
-import { allOf, refreshed, refused, staysIn, welcomed } from "./support/outcomes.js";
+import { CANARY, type Case, describeAttacks, type Outcome, signIn, type World } from "./support/attack.js";
+import { issueExpiredToken, sendJson } from "./support/faulty-responses.js";
+import {
+  createAttackerKey,
+  hs256,
+  rs256,
+  signingInput,
+  withExtraMembers,
+  withHeader,
+} from "./support/jwt.js";
+import { allOf, refreshed, rejectedWith, signedIn, staysSignedIn } from "./support/outcomes.js";
+import { signInAgainAfter, signInAndOut, signInThenFetch } from "./support/sign-in-steps.js";
 
 // Adds to the published tests: every claim missing, wrong, repeated and of another type, and every way to
 // forge a signature. Each case runs at the login, and again when the tokens are refreshed.
@@ -24,16 +31,16 @@ const LONG = "a".repeat(256);
 type Row = readonly [
   name: string,
   source: string,
-  lie: IdTokenChanges | ((provider: LocalProvider) => IdTokenChanges),
+  fault: IdTokenChanges | ((provider: LocalProvider) => IdTokenChanges),
 ];
 
 const rows = (table: readonly Row[], outcome: Case["outcome"], setting: Partial<Case> = {}): Case[] =>
-  table.map(([name, source, lie]) => ({
-    portal: { document: "full" },
+  table.map(([name, source, fault]) => ({
+    provider: { document: "full" },
     ...setting,
     name,
     source,
-    lie: (provider) => provider.nextIdToken(typeof lie === "function" ? lie(provider) : lie),
+    fault: (provider) => provider.nextIdToken(typeof fault === "function" ? fault(provider) : fault),
     outcome,
   }));
 
@@ -42,41 +49,48 @@ const rows = (table: readonly Row[], outcome: Case["outcome"], setting: Partial<
  * request.
  */
 const EVIL = "/evil";
-const asksNoStranger: Outcome = (_answer, { portal: provider }) =>
+const asksNoStranger: Outcome = (_answer, { provider }) =>
   void expect(provider.requests.filter(({ path }) => path.startsWith(EVIL))).toEqual([]);
 
-/** Faults in the identity of the user or the issuer. They end the session. */
-const ABOUT_IDENTITY = /^(iss (with a slash|in other case|twice)|sub (empty|of 256)|the claims changed)/;
+/** The names of cases with another user or issuer. At a refresh they end the session. */
+const IDENTITY_FAULTS = [
+  "iss with an added slash",
+  "iss in other case",
+  "iss twice, the last one wrong",
+  "sub empty",
+  "sub of 256 characters",
+  "the claims changed after signing",
+];
 
 /**
  * Runs the same faults when the tokens are refreshed. The login before was honest, and it continues unless
  * its identity changes.
  */
-const atRefresh = (table: readonly Case[], outcome: Outcome = staysIn("refresh_failed")): Case[] =>
-  table.map(({ lie, ...each }) => ({
+const atRefresh = (table: readonly Case[], outcome: Outcome = staysSignedIn("refresh_failed")): Case[] =>
+  table.map(({ fault, ...each }) => ({
     ...each,
-    async lie(provider, world) {
-      endsAtOnce(provider);
-      await lie?.(provider, world);
+    async fault(provider, world) {
+      issueExpiredToken(provider);
+      await fault?.(provider, world);
     },
-    act: logInThenAsk("/token"),
+    attack: signInThenFetch("/token"),
     outcome: allOf(
-      ABOUT_IDENTITY.test(each.name) ? refused("refresh_identity_mismatch") : outcome,
+      IDENTITY_FAULTS.includes(each.name) ? rejectedWith("refresh_identity_mismatch") : outcome,
       asksNoStranger,
     ),
   }));
 
 function attacksBoth(title: string, table: readonly Case[]): void {
-  attacks(
+  describeAttacks(
     title,
     table.map((each) => ({ ...each, outcome: allOf(each.outcome, asksNoStranger) })),
   );
-  attacks(`${title}, at a refresh`, atRefresh(table));
+  describeAttacks(`${title}, at a refresh`, atRefresh(table));
 }
 
 const claim = (claims: Record<string, unknown>): IdTokenChanges => ({ claims });
 const header = (members: Record<string, unknown>): IdTokenChanges => ({ forge: withHeader(members) });
-const twice = (json: string): IdTokenChanges => ({ forge: withMembers(json) });
+const twice = (json: string): IdTokenChanges => ({ forge: withExtraMembers(json) });
 
 attacksBoth(
   "rejects an ID token with a wrong claim",
@@ -161,21 +175,21 @@ attacksBoth(
         { forge: (_claims, sign) => signed(sign, "{") },
       ],
     ],
-    refused("id_token_invalid"),
+    rejectedWith("id_token_invalid"),
   ),
 );
 
 const nestedClaim = (levels: number): IdTokenChanges =>
   twice(`"about":${"[".repeat(levels)}${"]".repeat(levels)}`);
 
-attacks("claims that are nested too deep", [
+describeAttacks("claims that are nested too deep", [
   ...rows(
     [
       ["65 levels", "CWE-674", nestedClaim(65)],
       ["2,300 levels", "CWE-674", nestedClaim(2300)],
       ["100,000 levels", "CWE-674", nestedClaim(100_000)],
     ],
-    refused("id_token_invalid"),
+    rejectedWith("id_token_invalid"),
   ),
   // A refresh keeps the claims of the login, so the new claims are not used here.
   ...atRefresh(
@@ -185,7 +199,7 @@ attacks("claims that are nested too deep", [
 ]);
 
 function signed(sign: (text: string) => string, payload: string): string {
-  const text = content({ alg: "RS256" }, payload);
+  const text = signingInput({ alg: "RS256" }, payload);
   return `${text}.${sign(text)}`;
 }
 
@@ -196,16 +210,16 @@ const skewed = (seconds: number, outcome: Case["outcome"], options: Case["option
     `the tolerance ${options.clockTolerance ?? 30} s`,
   source: core("steps 9 and 10"),
   options,
-  lie: (provider) => provider.setClock(seconds),
+  fault: (provider) => provider.setClock(seconds),
   outcome,
 });
 
 /** Logs the victim in, changes something at the provider, and then refreshes the tokens. */
-const refreshAfter = (change: (provider: LocalProvider) => unknown): Pick<Case, "lie" | "act"> => ({
-  lie: endsAtOnce,
-  async act(world) {
-    await logIn(world);
-    await change(world.portal);
+const refreshAfter = (change: (provider: LocalProvider) => unknown): Pick<Case, "fault" | "attack"> => ({
+  fault: issueExpiredToken,
+  async attack(world) {
+    await signIn(world);
+    await change(world.provider);
     return world.victim.fetch(`${world.base}/token`);
   },
 });
@@ -218,21 +232,21 @@ const skewedLater = (seconds: number, outcome: Case["outcome"]): Case => {
     outcome,
   };
 };
-attacks("accepts a provider's clock within the tolerance, and no other", [
-  skewed(25, welcomed),
-  skewed(40, refused("id_token_invalid")),
-  skewed(280, welcomed, { clockTolerance: 300 }),
-  skewed(10, refused("id_token_invalid"), { clockTolerance: 0 }),
-  skewed(-600, welcomed), // the ID token is valid for half an hour
-  skewed(-1820, welcomed),
-  skewed(-1840, refused("id_token_invalid")),
+describeAttacks("accepts a provider's clock within the tolerance, and no other", [
+  skewed(25, signedIn),
+  skewed(40, rejectedWith("id_token_invalid")),
+  skewed(280, signedIn, { clockTolerance: 300 }),
+  skewed(10, rejectedWith("id_token_invalid"), { clockTolerance: 0 }),
+  skewed(-600, signedIn), // the ID token is valid for half an hour
+  skewed(-1820, signedIn),
+  skewed(-1840, rejectedWith("id_token_invalid")),
   skewedLater(25, refreshed),
-  skewedLater(40, staysIn("refresh_failed")),
+  skewedLater(40, staysSignedIn("refresh_failed")),
   skewedLater(-1820, refreshed),
-  skewedLater(-1840, staysIn("refresh_failed")),
+  skewedLater(-1840, staysSignedIn("refresh_failed")),
 ]);
 
-attacks(
+describeAttacks(
   "a nonce that is missing", // a refresh may omit it: section 12.2
   rows(
     [
@@ -242,7 +256,7 @@ attacks(
         claim({ nonce: undefined }),
       ],
     ],
-    refused("nonce_mismatch"),
+    rejectedWith("nonce_mismatch"),
   ),
 );
 
@@ -255,7 +269,7 @@ attacksBoth(
       ["nonce a list", core("step 11"), claim({ nonce: ["x"] })],
       ["nonce twice, the last one wrong", RFC7519, twice('"nonce":"x"')],
     ],
-    refused("nonce_mismatch"),
+    rejectedWith("nonce_mismatch"),
   ),
 );
 
@@ -267,12 +281,12 @@ attacksBoth(
       ["nonce empty", core("step 11"), claim({ nonce: "" })],
       ["nonce null", core("step 11"), claim({ nonce: null })],
     ],
-    refused("nonce_mismatch"),
-    { portal: { document: "portal" } },
+    rejectedWith("nonce_mismatch"),
+    { provider: { document: "portal" } },
   ),
 );
 
-attacks(
+describeAttacks(
   "accepts an ID token that is unusual and valid",
   rows(
     [
@@ -311,12 +325,12 @@ attacks(
       ],
       ["iss twice, the last one right", RFC7519, ({ issuer }) => twice(`"iss":${JSON.stringify(issuer)}`)],
     ],
-    welcomed,
+    signedIn,
   ),
 );
 
 const SECTION_12_2 = "OpenID Connect Core 1.0, section 12.2";
-attacks(
+describeAttacks(
   "accepts an ID token that is unusual and valid, at a refresh",
   atRefresh(
     rows(
@@ -340,8 +354,8 @@ attacks(
 );
 
 /** Returns the nonce that the app has sent with the login. */
-const sentNonce = ({ asked, portal: provider }: World): string | null =>
-  new URL(asked("/oauth2/authorize")[0]?.url ?? "", provider.issuer).searchParams.get("nonce");
+const sentNonce = ({ requestsTo, provider }: World): string | null =>
+  new URL(requestsTo("/oauth2/authorize")[0]?.url ?? "", provider.issuer).searchParams.get("nonce");
 
 /**
  * The first refresh may omit a claim. The claim of the second one is still compared with that of the login.
@@ -354,23 +368,23 @@ const twoRefreshes = (
 ): Case => ({
   name,
   source: SECTION_12_2,
-  portal: { document: "full" },
-  lie(provider) {
-    endsAtOnce(provider);
+  provider: { document: "full" },
+  fault(provider) {
+    issueExpiredToken(provider);
     provider.nextTokenResponse({ expires_in: 0 });
     provider.nextIdToken({ claims: first });
   },
-  async act(world) {
-    await logInThenAsk("/token")(world);
-    world.portal.nextIdToken({ claims: second(world) });
+  async attack(world) {
+    await signInThenFetch("/token")(world);
+    world.provider.nextIdToken({ claims: second(world) });
     return world.victim.fetch(`${world.base}/token`);
   },
   outcome,
 });
 const hasToken: Outcome = ({ status, body }) => void expect([status, body]).toEqual([200, '{"ok":true}']);
-attacks("compares a claim that the previous refresh omitted", [
+describeAttacks("compares a claim that the previous refresh omitted", [
   twoRefreshes("the login's nonce", {}, (world) => ({ nonce: sentNonce(world) }), hasToken),
-  twoRefreshes("another nonce", {}, () => ({ nonce: "of-another-login" }), staysIn("refresh_failed")),
+  twoRefreshes("another nonce", {}, () => ({ nonce: "of-another-login" }), staysSignedIn("refresh_failed")),
   twoRefreshes("the login's azp", { azp: undefined }, () => ({ azp: CLIENT_ID }), hasToken),
 ]);
 
@@ -378,8 +392,8 @@ attacks("compares a claim that the previous refresh omitted", [
 const hashed = (hash: "sha256" | "sha512", signingAlg: SigningAlg, outcome: Outcome): Case => ({
   name: `at_hash by ${hash} where the signature is ${signingAlg}`,
   source: "OpenID Connect Core 1.0, section 3.1.3.6",
-  portal: { document: "full", signingAlg },
-  lie(provider) {
+  provider: { document: "full", signingAlg },
+  fault(provider) {
     const access_token = "an-access-token-that-is-always-the-same";
     const digest = createHash(hash).update(access_token).digest();
     provider.nextTokenResponse({ access_token });
@@ -389,13 +403,13 @@ const hashed = (hash: "sha256" | "sha512", signingAlg: SigningAlg, outcome: Outc
   },
   outcome,
 });
-attacks("computes at_hash with the algorithm of the signature", [
+describeAttacks("computes at_hash with the algorithm of the signature", [
   ...(["RS256", "PS256", "ES256"] as const).flatMap((alg) => [
-    hashed("sha256", alg, welcomed),
-    hashed("sha512", alg, refused("id_token_invalid")),
+    hashed("sha256", alg, signedIn),
+    hashed("sha512", alg, rejectedWith("id_token_invalid")),
   ]),
-  hashed("sha512", "EdDSA", welcomed),
-  hashed("sha256", "EdDSA", refused("id_token_invalid")),
+  hashed("sha512", "EdDSA", signedIn),
+  hashed("sha256", "EdDSA", rejectedWith("id_token_invalid")),
 ]);
 
 const RFC7515 = "RFC 7515, section 4.1";
@@ -409,7 +423,7 @@ async function publicPem({ issuer }: LocalProvider): Promise<string> {
     .toString();
 }
 
-const evil = strangersKey();
+const evil = createAttackerKey();
 /** Signs with a key that the token itself contains or links to. */
 const brings = (members: Record<string, unknown>): IdTokenChanges => ({
   forge: rs256(evil.privateKey, members),
@@ -430,11 +444,11 @@ const PATH = `${"../".repeat(30)}${FILE.replace(/^\//, "")}`;
 
 /** Announces algorithms that no provider may announce, and signs with one of them. */
 const announcing =
-  (lie: Announced): Case["lie"] =>
+  (fault: Announced): Case["fault"] =>
   async (provider) => {
     const id_token_signing_alg_values_supported = ["RS256", "HS256", "none"];
     provider.alterDiscovery((document) => ({ ...document, id_token_signing_alg_values_supported }));
-    provider.nextIdToken(await lie(provider));
+    provider.nextIdToken(await fault(provider));
   };
 type Announced = (provider: LocalProvider) => IdTokenChanges | Promise<IdTokenChanges>;
 
@@ -465,26 +479,26 @@ attacksBoth("rejects a signature that the provider did not make", [
         "RFC 7515, section 7.1",
         { forge: (claims, sign) => `${withHeader({})(claims, sign)}.x` },
       ],
-      ["two parts", "RFC 7515, section 7.1", { forge: (claims) => content({ alg: "RS256" }, claims) }],
+      ["two parts", "RFC 7515, section 7.1", { forge: (claims) => signingInput({ alg: "RS256" }, claims) }],
       ["five parts, as if it were encrypted", "RFC 7516, section 7.1", { forge: () => "a.b.c.d.e" }],
       [
         "a header that is no JSON",
         RFC7515,
-        { forge: (claims, sign) => `${content("{", claims)}.${sign("")}` },
+        { forge: (claims, sign) => `${signingInput("{", claims)}.${sign("")}` },
       ],
       [
         "a header that is a list",
         RFC7515,
-        { forge: (claims, sign) => `${content("[]", claims)}.${sign("")}` },
+        { forge: (claims, sign) => `${signingInput("[]", claims)}.${sign("")}` },
       ],
       ["no JWT at all", "RFC 7519, section 7.2", { forge: () => CANARY }],
     ],
-    refused("id_token_invalid"),
+    rejectedWith("id_token_invalid"),
   ),
   ...rows(
     [
       ["alg none", BCP225, { signedBy: "nobody" }],
-      ["alg None", BCP225, { forge: (claims) => `${content({ alg: "None" }, claims)}.` }],
+      ["alg None", BCP225, { forge: (claims) => `${signingInput({ alg: "None" }, claims)}.` }],
       ["alg nOnE, with a signature", BCP225, header({ alg: "nOnE" })],
       ["alg missing", RFC7515, header({ alg: undefined })],
       ["alg a list", RFC7515, header({ alg: ["RS256"] })],
@@ -509,11 +523,11 @@ attacksBoth("rejects a signature that the provider did not make", [
       ["kid __proto__", "RFC 8725, section 3.10", brings({ kid: "__proto__" })],
       ["kid a number", RFC7515, brings({ kid: 1 })],
       ["an unknown kid", RFC7515, header({ kid: "of-nobody" })],
-      ["an empty signature", RFC7515, { forge: (claims) => `${content({ alg: "RS256" }, claims)}.` }],
+      ["an empty signature", RFC7515, { forge: (claims) => `${signingInput({ alg: "RS256" }, claims)}.` }],
       ["the claims changed after signing", RFC7515, { forge: changedAfterSigning }],
       ["the header changed after signing", RFC7515, { forge: headerChangedAfterSigning }],
     ],
-    refused("id_token_signature_invalid"),
+    rejectedWith("id_token_signature_invalid"),
   ),
   ...(
     [
@@ -533,51 +547,51 @@ attacksBoth("rejects a signature that the provider did not make", [
       ["HS256 by a file", KID, () => byText(readFileSync(FILE), { kid: PATH })],
       ["HS256 by the result of an SQL injection", KID, () => byText("key", { kid: "x' UNION SELECT 'key" })],
     ] satisfies [string, string, Announced][]
-  ).map(([name, source, lie]) => ({
+  ).map(([name, source, fault]) => ({
     name: `${name}, announced`,
     source,
-    lie: announcing(lie),
-    outcome: refused("id_token_signature_invalid"),
+    fault: announcing(fault),
+    outcome: rejectedWith("id_token_signature_invalid"),
   })),
   {
     name: "an HMAC by a key that the provider publishes, sent as RS256",
     source: BCP225,
-    lie(provider) {
+    fault(provider) {
       provider.alterKeys((jwks) => void jwks.keys.push({ kty: "oct", k: btoa("known-to-all"), kid: "oct" }));
       provider.nextIdToken(byText("known-to-all", { alg: "RS256", kid: "oct" }));
     },
-    outcome: refused("id_token_signature_invalid"),
+    outcome: rejectedWith("id_token_signature_invalid"),
   },
 ]);
 
-attacks("rejects keys that are not for signatures", [
+describeAttacks("rejects keys that are not for signatures", [
   {
     name: "a key of 1024 bits",
     source: "RFC 7518, section 3.3",
-    lie: (provider) => weakKey(provider),
-    outcome: refused("id_token_signature_invalid"),
+    fault: (provider) => weakKey(provider),
+    outcome: rejectedWith("id_token_signature_invalid"),
   },
   {
     name: "a key that may only encrypt",
     source: "RFC 7517, section 4.2",
-    lie: (provider) =>
+    fault: (provider) =>
       provider.alterKeys((jwks) => ({ keys: jwks.keys.map((key) => ({ ...(key as object), use: "enc" })) })),
-    outcome: refused("id_token_signature_invalid"),
+    outcome: rejectedWith("id_token_signature_invalid"),
   },
 ]);
 
 function changedAfterSigning(claims: Record<string, unknown>, sign: (text: string) => string): string {
-  const signature = sign(content({ alg: "RS256" }, claims));
-  return `${content({ alg: "RS256" }, { ...claims, sub: "jonas-weber" })}.${signature}`;
+  const signature = sign(signingInput({ alg: "RS256" }, claims));
+  return `${signingInput({ alg: "RS256" }, { ...claims, sub: "jonas-weber" })}.${signature}`;
 }
 
 function headerChangedAfterSigning(claims: Record<string, unknown>, sign: (text: string) => string): string {
-  const signature = sign(content({ alg: "RS256" }, claims));
-  return `${content({ alg: "RS256", typ: "JWT" }, claims)}.${signature}`;
+  const signature = sign(signingInput({ alg: "RS256" }, claims));
+  return `${signingInput({ alg: "RS256", typ: "JWT" }, claims)}.${signature}`;
 }
 
 function weakKey(provider: LocalProvider): void {
-  const weak = strangersKey(1024);
+  const weak = createAttackerKey(1024);
   provider.alterKeys(() => ({ keys: [{ ...weak.jwk, kid: "weak" }] }));
   provider.nextIdToken({ forge: rs256(weak.privateKey, { kid: "weak" }) });
 }
@@ -589,64 +603,67 @@ const among = (count: number) => (jwks: { keys: unknown[] }) =>
     ...Array.from({ length: count }, (_, at) => ({ ...evil.jwk, kid: `evil-${at}`, use: "sig" })),
   );
 
-attacks("finds the right key among many, and after a change", [
+describeAttacks("finds the right key among many, and after a change", [
   {
     name: "no kid, signed by a key that is not among several",
     source: "RFC 7515, section 4.1.4",
-    lie(provider) {
+    fault(provider) {
       provider.alterKeys(among(2));
       provider.nextIdToken({ header: { kid: undefined }, signedBy: "stranger" });
     },
-    outcome: refused("id_token_signature_invalid"),
+    outcome: rejectedWith("id_token_signature_invalid"),
   },
   {
     name: "no kid, and the provider's key is the last of twenty",
     source: "RFC 7515, section 4.1.4",
-    lie(provider) {
+    fault(provider) {
       provider.alterKeys(among(19));
       provider.nextIdToken({ header: { kid: undefined } });
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
   {
     name: "no kid, and the provider's key is the last of a thousand: only twenty are tried",
     source: "RFC 7515, section 4.1.4",
-    lie(provider) {
+    fault(provider) {
       provider.alterKeys(among(999));
       provider.nextIdToken({ header: { kid: undefined } });
     },
-    outcome: refused("id_token_signature_invalid"),
+    outcome: rejectedWith("id_token_signature_invalid"),
   },
   {
     name: "a new key with the kid of the old one",
     source: "OpenID Connect Core 1.0, section 10.1.1",
-    lie(provider) {
+    fault(provider) {
       provider.alterKeys(({ keys }) => ({ keys: keys.map((key) => ({ ...(key as object), kid })) }));
       provider.nextIdToken({ header: { kid } });
     },
-    act: logInAgainAfter(({ portal: provider }) => {
+    attack: signInAgainAfter(({ provider }) => {
       provider.alterKeys(() => ({ keys: [{ ...evil.jwk, kid }] }));
       provider.nextIdToken({ forge: rs256(evil.privateKey, { kid }) });
     }),
-    outcome: welcomed,
+    outcome: signedIn,
   },
   {
     name: "a new key between login and refresh",
     source: "OpenID Connect Core 1.0, section 10.1.1",
     ...refreshAfter((provider) => provider.rotateKeys()),
-    outcome: allOf(refreshed, (_answer, { asked }) => void expect(asked("/oauth2/jwks").length).toBe(2)),
+    outcome: allOf(
+      refreshed,
+      (_answer, { requestsTo }) => void expect(requestsTo("/oauth2/jwks").length).toBe(2),
+    ),
   },
   {
     name: "a key that was removed before the app fetched it",
     source: "OpenID Connect Core 1.0, section 10.1.1",
-    act: logInWithAnOldSignature,
-    outcome: refused("id_token_signature_invalid"),
+    attack: logInWithAnOldSignature,
+    outcome: rejectedWith("id_token_signature_invalid"),
   },
 ]);
 
 /** The ID token is valid except that its key was withdrawn a moment ago. */
 async function logInWithAnOldSignature(world: World): Promise<Answer> {
-  const { victim, base, portal: provider } = world;
+  const { victim, base, provider } = world;
   const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
   const nonce = sentNonce(world);
   const claims = {
@@ -662,44 +679,44 @@ async function logInWithAnOldSignature(world: World): Promise<Answer> {
   return victim.visit(callback, { site: "cross-site" });
 }
 
-attacks("treats claims as data", [
+describeAttacks("treats claims as data", [
   {
     name: "__proto__ among the claims reaches no object of the app",
     source: "CWE-1321",
-    lie: (provider) => provider.nextIdToken({ forge: withMembers('"__proto__":{"isAdmin":true}') }),
-    act: logInThenAsk("/merged-claims"),
+    fault: (provider) => provider.nextIdToken({ forge: withExtraMembers('"__proto__":{"isAdmin":true}') }),
+    attack: signInThenFetch("/merged-claims"),
     outcome: ({ status, body }) => void expect([status, body]).toEqual([200, "{}"]),
   },
   {
     name: "__proto__ in userinfo likewise",
     source: "CWE-1321",
-    lie: (provider) =>
+    fault: (provider) =>
       provider.answerNext("/userinfo", (_req, res) => {
         res.writeHead(200, { "content-type": "application/json" });
         res.end('{"sub":"amara-okafor","__proto__":{"isAdmin":true}}');
       }),
-    act: logInThenAsk("/userinfo"),
+    attack: signInThenFetch("/userinfo"),
     outcome: ({ status, body }) => void expect([status, body]).toEqual([200, '{"sub":"amara-okafor"}']),
   },
   {
     name: "userinfo of 3,000 levels",
     source: "CWE-674",
-    lie: (provider) =>
+    fault: (provider) =>
       provider.answerNext("/userinfo", (_req, res) => {
         res.writeHead(200, { "content-type": "application/json" });
         res.end(`{"sub":"amara-okafor","about":${"[".repeat(3000)}${"]".repeat(3000)}}`);
       }),
-    act: logInThenAsk("/userinfo"),
-    outcome: staysIn("portal_answer_invalid"),
+    attack: signInThenFetch("/userinfo"),
+    outcome: staysSignedIn("portal_answer_invalid"),
   },
   {
     name: "claims that are too long for a header are not sent as a hint at the logout",
     source: "OpenID Connect RP-Initiated Logout 1.0, section 2",
-    portal: { document: "full" },
-    lie: (provider) => provider.nextIdToken({ claims: { about: "a".repeat(6000) } }),
-    act: logInAndOut,
-    async outcome({ status, url }, { victim, whoIs, url: app, portal: provider }) {
-      expect([status, url.startsWith(app), await whoIs(victim)]).toEqual([200, true, undefined]);
+    provider: { document: "full" },
+    fault: (provider) => provider.nextIdToken({ claims: { about: "a".repeat(6000) } }),
+    attack: signInAndOut,
+    async outcome({ status, url }, { victim, signedInUser, url: app, provider }) {
+      expect([status, url.startsWith(app), await signedInUser(victim)]).toEqual([200, true, undefined]);
       const [asked] = provider.requests.filter(({ path }) => path === "/logout");
       expect(asked?.url.length).toBeLessThan(1000);
       expect(asked?.url).toContain(`client_id=${CLIENT_ID}`);
@@ -709,7 +726,7 @@ attacks("treats claims as data", [
     (name): Case => ({
       name: `userinfo with ${name}`,
       source: "OpenID Connect Core 1.0, section 5.3.2",
-      lie: (provider) =>
+      fault: (provider) =>
         provider.answerNext(
           "/userinfo",
           sendJson(
@@ -722,8 +739,8 @@ attacks("treats claims as data", [
             }[name],
           ),
         ),
-      act: logInThenAsk("/userinfo"),
-      outcome: staysIn(
+      attack: signInThenFetch("/userinfo"),
+      outcome: staysSignedIn(
         name === "sub of another user" ? "userinfo_subject_mismatch" : "portal_answer_invalid",
       ),
     }),

@@ -3,19 +3,19 @@ import { decodeJwt } from "jose";
 import { expect } from "vitest";
 import type { LocalProvider, Responder as PortalAnswer } from "../../lib/testing/provider/local-provider.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
-import { logInAgainAfter, logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
 import {
-  attacks,
-  attacksOnSeveral,
   CANARY,
   type Case,
-  logIn,
+  describeAttacks,
+  describeAttacksOnCluster,
   type Outcome,
+  signIn,
   type World,
 } from "./support/attack.js";
-import { content, hs256, rs256, strangersKey } from "./support/jwt.js";
-import { endsAtOnce, sendJson, sendsElsewhere, sendText } from "./support/lies.js";
-import { allOf, refreshed, refused, staysIn, welcomed } from "./support/outcomes.js";
+import { issueExpiredToken, redirectsTo, sendJson, sendText } from "./support/faulty-responses.js";
+import { createAttackerKey, hs256, rs256, signingInput } from "./support/jwt.js";
+import { allOf, refreshed, rejectedWith, signedIn, staysSignedIn } from "./support/outcomes.js";
+import { signInAgainAfter, signInAndOut, signInByForm, signInThenFetch } from "./support/sign-in-steps.js";
 
 // The relying-party tests that the OpenID Foundation publishes with its conformance suite, by their names.
 // Omitted are the features that this package does not have:
@@ -35,86 +35,86 @@ const REFRESH = "oidcc-client-refreshtoken-test-plan";
 const ALL = "oidcc-client-test-plan";
 
 /** Any standard provider: all of its endpoints discovered, the nonce required. */
-const standard = { portal: { document: "full" }, options: { scope: "openid profile email" } } as const;
+const standard = { provider: { document: "full" }, options: { scope: "openid profile email" } } as const;
 
 /** Expects one request to the provider at this path, with this query. */
-function queryAt({ asked, portal: provider }: World, path: string): URLSearchParams {
-  const addresses = asked(path).map(({ url }) => new URL(url, provider.issuer));
+function queryAt({ requestsTo, provider }: World, path: string): URLSearchParams {
+  const addresses = requestsTo(path).map(({ url }) => new URL(url, provider.issuer));
   expect(addresses.length, `requests to ${path}`).toBe(1);
   return addresses[0]?.searchParams ?? new URLSearchParams();
 }
 
 /** Runs a case in both profiles. A case that uses the token does so after the login. */
-type BasicCase = Omit<Case, "source" | "act"> & { readonly asks?: string };
+type BasicCase = Omit<Case, "source" | "attack"> & { readonly asks?: string };
 
 const basic: readonly BasicCase[] = [
-  { ...standard, name: "oidcc-client-test", outcome: welcomed },
+  { ...standard, name: "oidcc-client-test", outcome: signedIn },
   {
     ...standard,
     name: "oidcc-client-test-invalid-iss",
-    lie: (provider) => provider.nextIdToken({ claims: { iss: `${provider.issuer}1` } }),
-    outcome: refused("id_token_invalid"),
+    fault: (provider) => provider.nextIdToken({ claims: { iss: `${provider.issuer}1` } }),
+    outcome: rejectedWith("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-missing-sub",
-    lie: (provider) => provider.nextIdToken({ claims: { sub: undefined } }),
-    outcome: refused("id_token_invalid"),
+    fault: (provider) => provider.nextIdToken({ claims: { sub: undefined } }),
+    outcome: rejectedWith("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-invalid-aud",
-    lie: (provider) => provider.nextIdToken({ claims: { aud: "another-client" } }),
-    outcome: refused("id_token_invalid"),
+    fault: (provider) => provider.nextIdToken({ claims: { aud: "another-client" } }),
+    outcome: rejectedWith("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-missing-iat",
-    lie: (provider) => provider.nextIdToken({ claims: { iat: undefined } }),
-    outcome: refused("id_token_invalid"),
+    fault: (provider) => provider.nextIdToken({ claims: { iat: undefined } }),
+    outcome: rejectedWith("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-kid-absent-single-jwks",
-    lie: (provider) => provider.nextIdToken({ header: { kid: undefined } }),
-    outcome: welcomed,
+    fault: (provider) => provider.nextIdToken({ header: { kid: undefined } }),
+    outcome: signedIn,
   },
   {
     ...standard,
     name: "oidcc-client-test-kid-absent-multiple-jwks",
-    lie(provider) {
+    fault(provider) {
       provider.nextIdToken({ header: { kid: undefined } });
       provider.alterKeys(
-        (jwks) => void jwks.keys.unshift({ ...strangersKey().jwk, kid: "another", use: "sig" }),
+        (jwks) => void jwks.keys.unshift({ ...createAttackerKey().jwk, kid: "another", use: "sig" }),
       );
     },
-    outcome: welcomed, // by the one key that fits: the test allows both results
+    outcome: signedIn, // by the one key that fits: the test allows both results
   },
-  { ...standard, name: "oidcc-client-test-idtoken-sig-rs256", outcome: welcomed },
+  { ...standard, name: "oidcc-client-test-idtoken-sig-rs256", outcome: signedIn },
   {
     ...standard,
     name: "oidcc-client-test-idtoken-sig-none",
-    lie: (provider) => provider.nextIdToken({ signedBy: "nobody" }),
-    outcome: refused("id_token_signature_invalid"),
+    fault: (provider) => provider.nextIdToken({ signedBy: "nobody" }),
+    outcome: rejectedWith("id_token_signature_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-invalid-sig-rs256",
-    lie: (provider) => provider.nextIdToken({ signedBy: "stranger" }),
-    outcome: refused("id_token_signature_invalid"),
+    fault: (provider) => provider.nextIdToken({ signedBy: "stranger" }),
+    outcome: rejectedWith("id_token_signature_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-userinfo-invalid-sub",
-    lie: (provider) => provider.answerNext("/userinfo", sendJson(200, { sub: "somebody-else" })),
+    fault: (provider) => provider.answerNext("/userinfo", sendJson(200, { sub: "somebody-else" })),
     asks: "/userinfo",
-    outcome: staysIn("userinfo_subject_mismatch"),
+    outcome: staysSignedIn("userinfo_subject_mismatch"),
   },
   {
     ...standard,
     name: "oidcc-client-test-nonce-invalid",
-    lie: (provider) => provider.nextIdToken({ claims: { nonce: "of-another-login" } }),
-    outcome: refused("nonce_mismatch"),
+    fault: (provider) => provider.nextIdToken({ claims: { nonce: "of-another-login" } }),
+    outcome: rejectedWith("nonce_mismatch"),
   },
   {
     ...standard,
@@ -132,10 +132,10 @@ const basic: readonly BasicCase[] = [
   },
   {
     name: "oidcc-client-test-client-secret-basic",
-    portal: { document: "full", clientAuth: "client_secret_basic" },
+    provider: { document: "full", clientAuth: "client_secret_basic" },
     options: { clientAuth: "client_secret_basic" },
-    outcome: allOf(welcomed, (_answer, { asked }) => {
-      const [request] = asked("/oauth2/token");
+    outcome: allOf(signedIn, (_answer, { requestsTo }) => {
+      const [request] = requestsTo("/oauth2/token");
       const [scheme, credentials = ""] = (request?.headers.authorization ?? "").split(" ");
       // RFC 6749, section 2.3.1
       const told = decodeURIComponent(Buffer.from(credentials, "base64").toString());
@@ -145,24 +145,28 @@ const basic: readonly BasicCase[] = [
   },
 ];
 
-const enteredBy = (enter: NonNullable<Case["act"]>, source: string, options: Case["options"] = {}): Case[] =>
+const enteredBy = (
+  enter: NonNullable<Case["attack"]>,
+  source: string,
+  options: Case["options"] = {},
+): Case[] =>
   basic.map(({ asks, ...each }) => ({
     ...each,
     source,
     options: { ...each.options, ...options },
-    act: asks === undefined ? enter : logInThenAsk(asks, enter),
+    attack: asks === undefined ? enter : signInThenFetch(asks, enter),
   }));
 
 /** The basic profile again, with the provider's responses posted by a page of its own. */
 const formPost: readonly Case[] = [
-  ...enteredBy(logInByForm, FORM_POST, { authorizationParams: { response_mode: "form_post" } }),
+  ...enteredBy(signInByForm, FORM_POST, { authorizationParams: { response_mode: "form_post" } }),
   {
     name: "oidcc-client-test-form-post-error",
     source: FORM_POST,
-    portal: { document: "full" },
+    provider: { document: "full" },
     options: { authorizationParams: { response_mode: "form_post", max_age: 0, prompt: "none" } },
-    act: logInByForm,
-    outcome: refused("interaction_needed"),
+    attack: signInByForm,
+    outcome: rejectedWith("interaction_needed"),
   },
 ];
 
@@ -190,14 +194,14 @@ const handsOnTo =
   };
 
 /** Endpoints that only the discovery document names. The app must not call the usual URLs. */
-const moved = (...members: (keyof typeof USUAL)[]): Pick<Case, "lie" | "outcome"> => ({
-  lie(provider) {
+const moved = (...members: (keyof typeof USUAL)[]): Pick<Case, "fault" | "outcome"> => ({
+  fault(provider) {
     const addresses = members.map((member) => [member, `${provider.issuer}/unusual/${member}`]);
     provider.alterDiscovery((document) => ({ ...document, ...Object.fromEntries(addresses) }));
     for (const member of members)
       provider.answerNext(`/unusual/${member}`, handsOnTo(provider.issuer + USUAL[member]));
   },
-  outcome: allOf(welcomed, (_answer, { portal: provider }) => {
+  outcome: allOf(signedIn, (_answer, { provider }) => {
     const asked = provider.requests
       .filter(({ headers }) => headers[HANDED_ON] === undefined)
       .map(({ path }) => path);
@@ -218,41 +222,41 @@ const config: readonly Case[] = [
     ...standard,
     name: "oidcc-client-test-discovery-issuer-mismatch",
     source: CONFIG,
-    lie: (provider) =>
+    fault: (provider) =>
       provider.alterDiscovery((document) => ({ ...document, issuer: `${provider.issuer}/other` })),
-    outcome: refused("issuer_mismatch"),
+    outcome: rejectedWith("issuer_mismatch"),
   },
   {
     ...standard,
     name: "oidcc-client-test-idtoken-sig-none",
     source: CONFIG,
     // no login starts: no announced algorithm can be verified
-    lie: (provider) =>
+    fault: (provider) =>
       provider.alterDiscovery((document) => ({
         ...document,
         id_token_signing_alg_values_supported: ["none"],
       })),
-    outcome: refused("discovery_invalid"),
+    outcome: rejectedWith("discovery_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-signing-key-rotation",
     source: CONFIG,
-    act: logInAgainAfter(({ portal: provider }) => provider.rotateKeys()),
-    outcome: welcomed,
+    attack: signInAgainAfter(({ provider }) => provider.rotateKeys()),
+    outcome: signedIn,
   },
   {
     ...standard,
     name: "oidcc-client-test-signing-key-rotation-just-before-signing",
     source: CONFIG,
-    async act({ victim, base, portal: provider }) {
+    async attack({ victim, base, provider }) {
       await victim.visit(`${base}/account`); // this identifies the keys
       await victim.jar.removeAllCookies();
       const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
       await provider.rotateKeys();
       return victim.visit(callback, { site: "cross-site" });
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
 ];
 
@@ -269,23 +273,23 @@ const discovery: readonly Case[] = [
       ...standard,
       name: `the issuer ${how}, and no other`,
       source: "OpenID Connect Discovery 1.0, section 4.3; RFC 9207, section 2.4",
-      lie: (provider) =>
+      fault: (provider) =>
         provider.alterDiscovery((document) => ({ ...document, issuer: spelt(provider.issuer) })),
-      outcome: refused(code),
+      outcome: rejectedWith(code),
     }),
   ),
   {
     ...standard,
     name: "endpoints for clients with a certificate are not used",
     source: "RFC 8705, section 5",
-    lie: (provider) =>
+    fault: (provider) =>
       provider.alterDiscovery((document) => {
         const endpoints = Object.keys(document).filter((member) => member.endsWith("_endpoint"));
         const aliases = endpoints.map((member) => [member, `${provider.issuer}/mtls/${member}`]);
         return { ...document, mtls_endpoint_aliases: Object.fromEntries(aliases) };
       }),
-    act: logInThenAsk("/userinfo"),
-    outcome({ status }, { portal: provider }) {
+    attack: signInThenFetch("/userinfo"),
+    outcome({ status }, { provider }) {
       expect([status, provider.requests.filter(({ path }) => path.startsWith("/mtls"))]).toEqual([200, []]);
     },
   },
@@ -303,11 +307,11 @@ const loggedOut =
   (search = (state: string | null) => `?state=${state}`): Outcome =>
   async ({ url, status }, world) => {
     const asked = queryAt(world, "/logout");
-    expect(asked.get("id_token_hint")).toBe(idTokenOf(world.portal));
+    expect(asked.get("id_token_hint")).toBe(idTokenOf(world.provider));
     expect(asked.get("post_logout_redirect_uri")).toBe(`${world.url}/`);
     expect(asked.get("state")).toMatch(/^[\w-]{20,}$/);
     expect([url, status]).toEqual([`${world.url}/${search(asked.get("state"))}`, 200]);
-    expect(await world.whoIs(world.victim)).toBeUndefined();
+    expect(await world.signedInUser(world.victim)).toBeUndefined();
   };
 
 const logout: readonly Case[] = [
@@ -315,15 +319,15 @@ const logout: readonly Case[] = [
     ...standard,
     name: "oidcc-client-test-rp-init-logout",
     source: LOGOUT,
-    act: logInAndOut,
+    attack: signInAndOut,
     outcome: loggedOut(),
   },
   {
     ...standard,
     name: "oidcc-client-test-rp-init-logout-other-state",
     source: LOGOUT,
-    lie: (provider, { url }) => provider.answerNext("/logout", sendsElsewhere(302, `${url}/?state=another`)),
-    act: logInAndOut,
+    fault: (provider, { url }) => provider.answerNext("/logout", redirectsTo(302, `${url}/?state=another`)),
+    attack: signInAndOut,
     // this is harmless: the user was signed out before the request to the provider
     outcome: loggedOut(() => "?state=another"),
   },
@@ -331,18 +335,18 @@ const logout: readonly Case[] = [
     ...standard,
     name: "oidcc-client-test-rp-init-logout-no-state",
     source: LOGOUT,
-    lie: (provider, { url }) => provider.answerNext("/logout", sendsElsewhere(302, `${url}/`)),
-    act: logInAndOut,
+    fault: (provider, { url }) => provider.answerNext("/logout", redirectsTo(302, `${url}/`)),
+    attack: signInAndOut,
     outcome: loggedOut(() => ""),
   },
 ];
 
-const refreshWith = (claims: Record<string, unknown>): Pick<Case, "lie" | "act"> => ({
-  lie(provider) {
-    endsAtOnce(provider);
+const refreshWith = (claims: Record<string, unknown>): Pick<Case, "fault" | "attack"> => ({
+  fault(provider) {
+    issueExpiredToken(provider);
     provider.nextIdToken({ claims });
   },
-  act: logInThenAsk("/token"),
+  attack: signInThenFetch("/token"),
 });
 
 const SECTION_12_2 = "OpenID Connect Core 1.0, section 12.2";
@@ -365,7 +369,7 @@ const refresh: readonly Case[] = [
     ...refreshWith(claims),
     name,
     source: REFRESH,
-    outcome: refused("refresh_identity_mismatch"),
+    outcome: rejectedWith("refresh_identity_mismatch"),
   })),
   ...(
     [
@@ -378,26 +382,26 @@ const refresh: readonly Case[] = [
     ...refreshWith(claims),
     name,
     source,
-    outcome: staysIn("refresh_failed"),
+    outcome: staysSignedIn("refresh_failed"),
   })),
   {
     ...standard,
     name: "a refreshed ID token with an azp, where there was none before",
     source: SECTION_12_2,
-    lie(provider) {
+    fault(provider) {
       provider.nextTokenResponse({ expires_in: 0 });
       provider.nextIdToken({ claims: { azp: undefined } });
       provider.nextIdToken({});
     },
-    act: logInThenAsk("/token"),
-    outcome: staysIn("refresh_failed"),
+    attack: signInThenFetch("/token"),
+    outcome: staysSignedIn("refresh_failed"),
   },
 ];
 
 /** A signed response of the userinfo endpoint, with an attacker's signature. */
-const forgedUserInfo: Case["lie"] = (provider) => {
+const forgedUserInfo: Case["fault"] = (provider) => {
   provider.alterDiscovery((document) => ({ ...document, userinfo_signing_alg_values_supported: ["RS256"] }));
-  const forge = rs256(strangersKey().privateKey);
+  const forge = rs256(createAttackerKey().privateKey);
   const claims = { iss: provider.issuer, aud: CLIENT_ID, sub: "amara-okafor", email: CANARY };
   provider.answerNext("/userinfo", sendText(200, forge(claims), { "content-type": "application/jwt" }));
 };
@@ -420,26 +424,26 @@ const all: readonly Case[] = [
       ...standard,
       name: `oidcc-client-test-ignores-unparseable-key-in-jwks${isNamed ? "" : ", and the ID token names no key"}`,
       source: `${ALL}; RFC 7517, section 5`,
-      lie(provider) {
+      fault(provider) {
         provider.alterKeys((jwks) => void jwks.keys.unshift(...NOT_UNDERSTOOD));
         if (!isNamed) provider.nextIdToken({ header: { kid: undefined } });
       },
-      outcome: welcomed,
+      outcome: signedIn,
     }),
   ),
   {
     ...standard,
     name: "oidcc-client-test-userinfo-signed, by an attacker",
     source: `${ALL} has it signed well; OpenID Connect Core 1.0, section 5.3.4`,
-    lie: forgedUserInfo,
-    act: logInThenAsk("/userinfo"),
-    outcome: staysIn("userinfo_invalid"),
+    fault: forgedUserInfo,
+    attack: signInThenFetch("/userinfo"),
+    outcome: staysSignedIn("userinfo_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-userinfo-signed",
     source: ALL,
-    lie(provider) {
+    fault(provider) {
       const claims = {
         iss: provider.issuer,
         aud: CLIENT_ID,
@@ -451,7 +455,7 @@ const all: readonly Case[] = [
         sendText(200, provider.signJwt(claims), { "content-type": "application/jwt" }),
       );
     },
-    act: logInThenAsk("/userinfo"),
+    attack: signInThenFetch("/userinfo"),
     outcome: ({ status, body }) => {
       expect(status).toBe(200);
       expect(JSON.parse(body)).toMatchObject({ sub: "amara-okafor", email: "signed@lighthouse.example" });
@@ -461,29 +465,29 @@ const all: readonly Case[] = [
     ...standard,
     name: "oidcc-client-test-missing-aud",
     source: ALL,
-    lie: (provider) => provider.nextIdToken({ claims: { aud: undefined } }),
-    outcome: refused("id_token_invalid"),
+    fault: (provider) => provider.nextIdToken({ claims: { aud: undefined } }),
+    outcome: rejectedWith("id_token_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-invalid-sig-hs256",
     source: ALL,
-    lie: (provider) => provider.nextIdToken({ forge: hs256("not-the-client-secret") }),
-    outcome: refused("id_token_signature_invalid"),
+    fault: (provider) => provider.nextIdToken({ forge: hs256("not-the-client-secret") }),
+    outcome: rejectedWith("id_token_signature_invalid"),
   },
   {
     name: "oidcc-client-test-invalid-sig-es256",
     source: ALL,
-    portal: { document: "full", signingAlg: "ES256" },
-    lie: (provider) => provider.nextIdToken({ signedBy: "stranger" }),
-    outcome: refused("id_token_signature_invalid"),
+    provider: { document: "full", signingAlg: "ES256" },
+    fault: (provider) => provider.nextIdToken({ signedBy: "stranger" }),
+    outcome: rejectedWith("id_token_signature_invalid"),
   },
   {
     ...standard,
     name: "oidcc-client-test-userinfo-bearer-header",
     source: ALL,
-    act: logInThenAsk("/userinfo"),
-    outcome: ({ status }, { portal: provider }) => {
+    attack: signInThenFetch("/userinfo"),
+    outcome: ({ status }, { provider }) => {
       const asked = provider.requests.filter(({ path }) => path === "/userinfo");
       expect([status, asked.length]).toEqual([200, 1]);
       expect(asked[0]?.headers.authorization).toMatch(/^Bearer \S+$/);
@@ -493,8 +497,8 @@ const all: readonly Case[] = [
   {
     name: "accepts an ID token that is signed with ES256",
     source: "RFC 7518, section 3.4",
-    portal: { document: "full", signingAlg: "ES256" },
-    outcome: welcomed,
+    provider: { document: "full", signingAlg: "ES256" },
+    outcome: signedIn,
   },
 ];
 
@@ -507,7 +511,7 @@ const backChannel = (
   name: string,
   claims: Record<string, unknown>,
   status: 200 | 400,
-  lie: (token: { claims: Record<string, unknown>; portal: LocalProvider }) => string = ({
+  fault: (token: { claims: Record<string, unknown>; portal: LocalProvider }) => string = ({
     claims: told,
     portal: provider,
   }) => provider.signJwt(told, { typ: "logout+jwt" }),
@@ -516,9 +520,9 @@ const backChannel = (
   options: { ...standard.options, backchannelLogout: true },
   name,
   source: BACK_CHANNEL,
-  async act(world) {
-    await logIn(world);
-    const { portal: provider, victim, base } = world;
+  async attack(world) {
+    await signIn(world);
+    const { provider, victim, base } = world;
     const iat = Math.floor(Date.now() / 1000);
     const right = {
       iss: provider.issuer,
@@ -529,12 +533,12 @@ const backChannel = (
       sub: "amara-okafor",
       events: { [EVENT]: {} },
     };
-    const logout_token = lie({ claims: { ...right, ...claims }, portal: provider });
+    const logout_token = fault({ claims: { ...right, ...claims }, portal: provider });
     return victim.request(`${base}/backchannel-logout`, { method: "POST", form: { logout_token } });
   },
-  async outcome(answer, { whoIs, victim }) {
+  async outcome(answer, { signedInUser, victim }) {
     expect([answer.status, answer.headers["cache-control"]]).toEqual([status, "no-store"]);
-    expect(await whoIs(victim)).toBe(status === 200 ? undefined : "amara-okafor");
+    expect(await signedInUser(victim)).toBe(status === 200 ? undefined : "amara-okafor");
   },
 });
 
@@ -547,18 +551,18 @@ const frontChannel = (name: string, leave: (world: World) => Promise<unknown>): 
   options: { ...standard.options, frontchannelLogout: true },
   name,
   source: FRONT_CHANNEL,
-  async act(world) {
-    const { portal: provider, base, victim } = world;
+  async attack(world) {
+    const { provider, base, victim } = world;
     provider.register({ frontchannelLogoutUri: `${base}/frontchannel-logout` });
-    await logIn(world);
+    await signIn(world);
     await leave(world);
     const page = await victim.navigate(`${provider.issuer}/logout`);
     const [, address = ""] = /<iframe src="([^"]+)"/.exec(page.body) ?? [];
     const headers = { "sec-fetch-dest": "iframe" };
     return victim.navigate(address.replaceAll("&amp;", "&"), { site: "cross-site", headers });
   },
-  async outcome(answer, { whoIs, victim, portal: provider }) {
-    expect([answer.status, answer.headers["cache-control"], await whoIs(victim)]).toEqual([
+  async outcome(answer, { signedInUser, victim, provider }) {
+    expect([answer.status, answer.headers["cache-control"], await signedInUser(victim)]).toEqual([
       200,
       "no-store",
       undefined,
@@ -573,7 +577,7 @@ const byThePortal: readonly Case[] = [
     "oidcc-client-test-rp-backchannel-rpinitlogout-alg-none",
     {},
     400,
-    ({ claims }) => `${content({ alg: "none" }, claims)}.`,
+    ({ claims }) => `${signingInput({ alg: "none" }, claims)}.`,
   ),
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-no-event", { events: undefined }, 400),
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-with-nonce", { nonce: "x" }, 400),
@@ -594,14 +598,14 @@ const byThePortal: readonly Case[] = [
   ),
 ];
 
-attacks("passes the OpenID Foundation's basic profile", enteredBy(logIn, BASIC));
-attacks("passes the OpenID Foundation's form post profile", formPost);
-attacks("passes the OpenID Foundation's config profile", config);
-attacks("uses a discovery document with additional or other members", discovery);
-attacks("passes the OpenID Foundation's RP-initiated logout profile", logout);
-attacksOnSeveral("passes the OpenID Foundation's RP-initiated logout profile", logout);
-attacks("passes the OpenID Foundation's refresh token plan", refresh);
-attacks("passes the OpenID Foundation's comprehensive plan, as far as the profiles omit it", all);
+describeAttacks("passes the OpenID Foundation's basic profile", enteredBy(signIn, BASIC));
+describeAttacks("passes the OpenID Foundation's form post profile", formPost);
+describeAttacks("passes the OpenID Foundation's config profile", config);
+describeAttacks("uses a discovery document with additional or other members", discovery);
+describeAttacks("passes the OpenID Foundation's RP-initiated logout profile", logout);
+describeAttacksOnCluster("passes the OpenID Foundation's RP-initiated logout profile", logout);
+describeAttacks("passes the OpenID Foundation's refresh token plan", refresh);
+describeAttacks("passes the OpenID Foundation's comprehensive plan, as far as the profiles omit it", all);
 
-for (const run of [attacks, attacksOnSeveral])
+for (const run of [describeAttacks, describeAttacksOnCluster])
   run("passes the OpenID Foundation's back-channel and front-channel logout profiles", byThePortal);

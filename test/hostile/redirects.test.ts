@@ -1,12 +1,19 @@
 import { expect } from "vitest";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID } from "../support/world.js";
-import { attacks, type Case, logIn, type Outcome, onExpress4, type World } from "./support/attack.js";
+import {
+  type Case,
+  describeAttacks,
+  type Outcome,
+  onExpress4,
+  signIn,
+  type World,
+} from "./support/attack.js";
 import { rawRequest, sendRaw } from "./support/client.js";
-import { sendJson } from "./support/lies.js";
-import { allOf, refused, staysIn } from "./support/outcomes.js";
+import { sendJson } from "./support/faulty-responses.js";
+import { allOf, rejectedWith, staysSignedIn } from "./support/outcomes.js";
 
-// Open redirects: for every way to request another site, the user and the tokens stay on this site or go to
+// Open redirects. For every way to request another site, the user and the tokens stay on this site or go to
 // the provider.
 
 const SOURCE = "RFC 9700, section 4.11; CWE-601";
@@ -25,8 +32,8 @@ const PROTECTED = [
   ...["response_type", "response_mode", "request", "request_uri", "scope", "prompt", "max_age", "claims"],
 ];
 
-/** Requested targets that would lead to another site. */
-const ELSEWHERE = [
+/** Requested URLs that would lead to another site. */
+const OTHER_SITES = [
   "https://evil.example",
   "//evil.example",
   "/\\evil.example",
@@ -52,135 +59,137 @@ const ELSEWHERE = [
   "//evil.example\\@127.0.0.1",
   "/%0d%0aLocation:%20https://evil.example",
 ];
-/** Some of these, for options that pass a target to the same check. */
-const SOME = ELSEWHERE.slice(0, 6);
+/** Some of these, for options that pass a URL to the same check. */
+const SOME_OTHER_SITES = OTHER_SITES.slice(0, 6);
 
-const ofTheApp = ({ victim, stranger, url }: World): Answer[] =>
-  [...victim.answers, ...stranger.answers].filter(({ url: at }) => new URL(at).origin === url);
+/** Returns the responses of the app. */
+const answersOfApp = ({ victim, attacker, url }: World): Answer[] =>
+  [...victim.answers, ...attacker.answers].filter(({ url: at }) => new URL(at).origin === url);
 
-/** Checks each response of the app: where it redirects the user, and where its links lead. */
+/** Expects that all redirects of the app lead to this site or to the provider, and all links to this site. */
 const staysOnSite: Outcome = (_answer, world) => {
-  const { url, portal: provider } = world;
-  for (const { url: at, headers, body } of ofTheApp(world)) {
-    const { login = "/", logout_url = "/" } = /json/.test(headers["content-type"] ?? "")
-      ? JSON.parse(body)
-      : {};
-    for (const way of [headers.location ?? "/", logout_url])
-      expect([url, provider.issuer]).toContain(new URL(way, at).origin);
+  const { url, provider } = world;
+  const originOf = (link: string, page: string) => new URL(link.replaceAll("&amp;", "&"), page).origin;
+  for (const { url: page, headers, body } of answersOfApp(world)) {
+    const isJson = /json/.test(headers["content-type"] ?? "");
+    const { login = "/", logout_url = "/" } = isJson ? JSON.parse(body) : {};
+    for (const target of [headers.location ?? "/", logout_url])
+      expect([url, provider.issuer]).toContain(new URL(target, page).origin);
     const links = [...body.matchAll(/(?:href|action)="([^"]*)"/g)].map(([, link = ""]) => link);
-    for (const link of [login, ...links]) expect(new URL(link.replaceAll("&amp;", "&"), at).origin).toBe(url);
+    for (const link of [login, ...links]) expect(originOf(link, page)).toBe(url);
   }
 };
 
 /** Expects that the login has succeeded nevertheless. */
-const isIn: Outcome = async ({ status }, { victim, whoIs }) => {
+const isSignedIn: Outcome = async ({ status }, { victim, signedInUser }) => {
   expect(status).toBeLessThan(500);
-  expect(await whoIs(victim)).toBe(victim.person["sub"]);
+  expect(await signedInUser(victim)).toBe(victim.person["sub"]);
 };
 
 const openRedirect = (
   place: string,
-  wish: string,
-  act: (world: World) => Promise<Answer>,
+  requested: string,
+  attack: (world: World) => Promise<Answer>,
   more: Partial<Case> = {},
 ): Case => ({
-  name: `${place}: ${JSON.stringify(wish)}`,
+  name: `${place}: ${JSON.stringify(requested)}`,
   source: SOURCE,
-  act,
+  attack,
   ...more,
-  outcome: allOf(staysOnSite, more.outcome ?? isIn),
+  outcome: allOf(staysOnSite, more.outcome ?? isSignedIn),
 });
 
-/** The app passes a query parameter on. */
-const visitWish =
-  (path: string, wish: string) =>
+/** Visits a path of the app that ends with a query parameter, with the requested URL as its value. */
+const visitWith =
+  (path: string, requested: string) =>
   ({ victim, base }: World): Promise<Answer> =>
-    victim.visit(`${base}${path}${encodeURIComponent(wish)}`);
+    victim.visit(`${base}${path}${encodeURIComponent(requested)}`);
 
-attacks("open redirects", [
-  ...ELSEWHERE.map((wish) => openRedirect("/login?returnTo", wish, visitWish("/login?returnTo=", wish))),
-  ...ELSEWHERE.filter((wish) => wish.startsWith("/") && !/[\n\t]/.test(wish)).map((wish) =>
-    openRedirect(
-      "a guarded URL",
-      wish,
-      async ({ victim, url, portal: provider }) => {
-        const told = await victim.fetch(url + encodeURI(wish));
-        expect([told.status, JSON.parse(told.body).login]).toEqual([401, "/login"]);
-        const guarded = await victim.navigate(url + encodeURI(wish));
-        expect([guarded.status, new URL(guarded.headers.location ?? "").origin]).toEqual([
-          302,
-          provider.issuer,
-        ]);
-        const callback = await victim.loginUntilCallback(guarded.headers.location ?? "");
-        // and stop before the page to which it leads
-        return victim.navigate(callback, { site: "cross-site" });
-      },
-      { app: { guardAll: true } },
-    ),
+/** Requests this path of the app at a guard for all paths, and signs in. */
+const visitGuarded =
+  (path: string) =>
+  async ({ victim, url, provider }: World): Promise<Answer> => {
+    const problem = await victim.fetch(url + encodeURI(path));
+    expect([problem.status, JSON.parse(problem.body).login]).toEqual([401, "/login"]);
+    const { status, headers } = await victim.navigate(url + encodeURI(path));
+    const login = headers.location ?? "";
+    expect([status, new URL(login).origin]).toEqual([302, provider.issuer]);
+    const callback = await victim.loginUntilCallback(login);
+    // the browser does not follow the last redirect, which staysOnSite checks
+    return victim.navigate(callback, { site: "cross-site" });
+  };
+
+describeAttacks("redirects to no other site", [
+  ...OTHER_SITES.map((site) => openRedirect("/login?returnTo", site, visitWith("/login?returnTo=", site))),
+  ...OTHER_SITES.filter((site) => site.startsWith("/") && !/[\n\t]/.test(site)).map((site) =>
+    openRedirect("a guarded URL", site, visitGuarded(site), { app: { isFullyGuarded: true } }),
   ),
-  ...ELSEWHERE.map((wish) =>
-    openRedirect("the page of a failed login", wish, visitWish("/login?returnTo=", wish), {
-      lie: (provider) => provider.answerNext("/oauth2/token", sendJson(400, { error: "invalid_grant" })),
-      outcome: refused("code_refused"),
+  ...OTHER_SITES.map((site) =>
+    openRedirect("the page of a failed login", site, visitWith("/login?returnTo=", site), {
+      fault: (provider) => provider.answerNext("/oauth2/token", sendJson(400, { error: "invalid_grant" })),
+      outcome: rejectedWith("code_refused"),
     }),
   ),
-  ...SOME.flatMap((wish) => [
-    openRedirect("req.portal.login({ returnTo })", wish, visitWish("/wish?to=", wish)),
-    openRedirect("requireAuth({ returnTo })", wish, visitWish("/guarded-wish?to=", wish)),
-    openRedirect("onLogin's context.returnTo", wish, logIn, { app: { leadsTo: wish } }),
+  ...SOME_OTHER_SITES.flatMap((site) => [
+    openRedirect("req.portal.login({ returnTo })", site, visitWith("/login-to?to=", site)),
+    openRedirect("requireAuth({ returnTo })", site, visitWith("/guarded-to?to=", site)),
+    openRedirect("onLogin's context.returnTo", site, signIn, { app: { returnTo: site } }),
   ]),
 ]);
 
-/** A value that is not a text leads to the start page. */
-const noText = (place: string, act: (world: World) => Promise<Answer>, more: Partial<Case> = {}): Case => ({
-  name: `${place} that is not a text`,
+/** Expects that a returnTo that is not a text leads to the start page. */
+const notText = (
+  name: string,
+  attack: (world: World) => Promise<Answer>,
+  more: Partial<Case> = {},
+): Case => ({
+  name,
   source: "CWE-1287",
-  act,
+  attack,
   ...more,
-  outcome: allOf(staysOnSite, isIn, ({ url: at }, { url }) => void expect(at).toBe(`${url}/`)),
+  outcome: allOf(staysOnSite, isSignedIn, (answer, { url }) => void expect(answer.url).toBe(`${url}/`)),
 });
-const noTexts = [
-  ...["to=/account&to=//evil.example", "to[]=//evil.example", "to[toString]=//evil.example"].flatMap(
-    (query) => [
-      noText(`req.portal.login(), ${query}: a target`, ({ victim, base }) =>
-        victim.visit(`${base}/wish?${query}`),
-      ),
-      noText(`requireAuth(), ${query}: a target`, ({ victim, base }) =>
-        victim.visit(`${base}/guarded-wish?${query}`),
-      ),
-    ],
-  ),
-  ...[["//evil.example"], { href: "//evil.example" }, 1, null].map((leadsTo) =>
-    noText(`onLogin, ${JSON.stringify(leadsTo)}: a target`, logIn, { app: { leadsTo } }),
+const QUERIES = ["to=/account&to=//evil.example", "to[]=//evil.example", "to[toString]=//evil.example"];
+const notTexts = [
+  ...QUERIES.flatMap((query) => [
+    notText(`req.portal.login(), with ?${query}`, ({ victim, base }) =>
+      victim.visit(`${base}/login-to?${query}`),
+    ),
+    notText(`requireAuth(), with ?${query}`, ({ victim, base }) =>
+      victim.visit(`${base}/guarded-to?${query}`),
+    ),
+  ]),
+  ...[["//evil.example"], { href: "//evil.example" }, 1, null].map((returnTo) =>
+    notText(`onLogin, with ${JSON.stringify(returnTo)}`, signIn, { app: { returnTo } }),
   ),
 ];
-attacks("rejects targets that are not texts", noTexts);
-attacks("rejects targets that are not texts, on Express 4", onExpress4(noTexts));
+describeAttacks("uses the start page if returnTo is not a text", notTexts);
+describeAttacks("uses the start page if returnTo is not a text, on Express 4", onExpress4(notTexts));
 
-/** Adds to a logout's URL, and to its form, the provider's parameter for the page that follows. */
+/** Adds this parameter to the URL and the form of a logout, as a provider reads it for the next page. */
 const addedToLogout = (name: string, document: "portal" | "full"): Case => ({
   name: `/logout?${name}, at a provider with a ${document === "full" ? "standard" : "sparse"} document`,
   source: "OpenID Connect RP-Initiated Logout 1.0, section 3; CWE-601",
-  portal: { document },
-  // no hint: here a script gets the URL
-  lie: (provider) => provider.nextIdToken({ claims: { about: "a".repeat(2500) } }),
-  async act(world) {
-    const { victim, base, portal: provider } = world;
-    const address = `${base}/logout?${name}=https://evil.example`;
-    await logIn(world);
-    const told = await victim.fetch(address, { method: "POST", form: { [name]: "https://evil.example" } });
-    expect(new URL(JSON.parse(told.body).logout_url).origin).toBe(provider.issuer);
-    await logIn(world);
-    return victim.visit(address, { site: "same-origin" });
+  provider: { document },
+  // the ID token is too long for a hint, so that the app returns logout_url to a script
+  fault: (provider) => provider.nextIdToken({ claims: { about: "a".repeat(2500) } }),
+  async attack(world) {
+    const { victim, base, provider } = world;
+    const logout = `${base}/logout?${name}=https://evil.example`;
+    await signIn(world);
+    const answer = await victim.fetch(logout, { method: "POST", form: { [name]: "https://evil.example" } });
+    expect(new URL(JSON.parse(answer.body).logout_url).origin).toBe(provider.issuer);
+    await signIn(world);
+    return victim.visit(logout, { site: "same-origin" });
   },
-  outcome: allOf(staysOnSite, async ({ url: at, status }, world) => {
-    expect([at.replace(/\?.*/, ""), status]).toEqual([`${world.url}/`, 200]);
-    expect(await world.whoIs(world.victim)).toBeUndefined();
-    for (const { headers, body } of ofTheApp(world))
+  outcome: allOf(staysOnSite, async ({ url, status }, world) => {
+    expect([url.replace(/\?.*/, ""), status]).toEqual([`${world.url}/`, 200]);
+    expect(await world.signedInUser(world.victim)).toBeUndefined();
+    for (const { headers, body } of answersOfApp(world))
       expect(JSON.stringify([headers, body])).not.toContain("evil");
   }),
 });
-attacks(
+describeAttacks(
   "redirects to a registered page after a logout",
   ["post_logout_redirect_uri", "logout_redirect_uri", "redirect_uri", "returnTo", "state"].flatMap((name) => [
     addedToLogout(name, "portal"),
@@ -188,13 +197,13 @@ attacks(
   ]),
 );
 
-attacks(
-  "ignores added parameters",
+describeAttacks(
+  "ignores protected parameters of /login",
   PROTECTED.map(
     (name): Case => ({
-      name: `/login?${name}: the value does not reach the provider`,
+      name: `/login?${name} does not reach the provider`,
       source: "RFC 9700, section 4.1",
-      act: ({ victim, base }) => victim.navigate(`${base}/login?${name}=https://evil.example`),
+      attack: ({ victim, base }) => victim.navigate(`${base}/login?${name}=https://evil.example`),
       outcome({ headers }, { base }) {
         const { searchParams } = new URL(headers.location ?? "");
         expect([searchParams.getAll("redirect_uri"), searchParams.getAll("client_id")]).toEqual([
@@ -207,19 +216,19 @@ attacks(
   ),
 );
 
-/** If the router is mounted at a pattern, the attacker's URL decides a part of our own URLs. */
-const tenant = (name: string): Case => ({
+/** Mounts the router at a pattern, so that the attacker's URL decides a part of our own URLs. */
+const atPattern = (name: string): Case => ({
   name: `/${name}/…`,
   source: "CWE-601",
   mount: "/:tenant",
-  async act({ stranger, url }) {
-    const ask = (path: string, accept: string) =>
-      sendRaw(stranger, url, rawRequest(`GET /${name}${path} HTTP/1.1`, [`Accept: ${accept}`]));
+  async attack({ attacker, url }) {
+    const get = (path: string, accept: string) =>
+      sendRaw(attacker, url, rawRequest(`GET /${name}${path} HTTP/1.1`, [`Accept: ${accept}`]));
     const answers = [
-      await ask("/account", "application/json"),
-      await ask("/callback?state=a&code=b", "text/html"),
-      await ask("/logout", "text/html"),
-      await ask("/login", "text/html"),
+      await get("/account", "application/json"),
+      await get("/callback?state=a&code=b", "text/html"),
+      await get("/logout", "text/html"),
+      await get("/login", "text/html"),
     ];
     expect(answers.map(({ status }) => status)).toEqual([401, 400, 200, 302]);
     return answers[3] as Answer;
@@ -228,46 +237,49 @@ const tenant = (name: string): Case => ({
     expect(new URL(location).searchParams.get("redirect_uri")).toBe(`${base}/callback`);
   }),
 });
-const tenants = [
+const patterns = [
   ...["\\evil.example", "\\\\evil.example", "%5cevil.example", "%2f%2fevil.example", ".%5cevil.example"],
   ...["https:evil.example", "@evil.example", "..;", "%09%0d%0aLocation:%20https:%2f%2fevil.example"],
-].map(tenant);
-attacks("keeps a router that is mounted at /:tenant on this site", tenants);
-attacks("keeps a router that is mounted at /:tenant on this site, on Express 4", onExpress4(tenants));
+].map(atPattern);
+describeAttacks("keeps a router that is mounted at /:tenant on this site", patterns);
+describeAttacks(
+  "keeps a router that is mounted at /:tenant on this site, on Express 4",
+  onExpress4(patterns),
+);
 
-/**
- * A careless app fetches a URL from a query with the user's token. Only https://api.example may receive it.
- */
-const astray = (name: string, to: (issuer: string) => string): Case => ({
+/** Lets a careless app fetch a URL with the user's token. Only https://api.example may receive the token. */
+const otherTarget = (name: string, urlFor: (issuer: string) => string): Case => ({
   name: `req.portal.fetch(): ${name}`,
   source: "RFC 9700, section 4.9.1; RFC 6750, section 5.3",
   options: { apiOrigins: ["https://api.example"] },
-  async act(world) {
-    await logIn(world);
-    return world.victim.fetch(`${world.base}/fetched?to=${encodeURIComponent(to(world.portal.issuer))}`);
+  async attack(world) {
+    await signIn(world);
+    return world.victim.fetch(
+      `${world.base}/fetched?to=${encodeURIComponent(urlFor(world.provider.issuer))}`,
+    );
   },
   outcome: allOf(
-    staysIn("origin_not_allowed"),
-    (_answer, { asked }) => void expect(asked("/api")).toEqual([]),
+    staysSignedIn("origin_not_allowed"),
+    (_answer, { requestsTo }) => void expect(requestsTo("/api")).toEqual([]),
   ),
 });
-attacks("sends tokens to the configured API only", [
-  astray("another site", (issuer) => `${issuer}/api`),
-  astray("the API as the user of another site", (issuer) =>
+describeAttacks("sends tokens only to the configured API", [
+  otherTarget("another site", (issuer) => `${issuer}/api`),
+  otherTarget("the API as the user name in a URL of another site", (issuer) =>
     issuer.replace("//", "//api.example@").concat("/api"),
   ),
-  astray("the API as user and password", (issuer) =>
+  otherTarget("the API as user name and password in a URL of another site", (issuer) =>
     issuer.replace("//", "//https:api.example@").concat("/api"),
   ),
-  astray("another site after a backslash", (issuer) => `${issuer}\\@api.example/api`),
-  astray("a tab within the scheme", (issuer) => `${issuer.replace("ht", "ht\t")}/api`),
-  astray("the API via http", () => "http://api.example/"),
-  astray("the API on another port", () => "https://api.example:444/"),
-  astray("a host below the API's", () => "https://evil.api.example/"),
-  astray("a host that starts like the API's", () => "https://api.example.evil.example/"),
-  astray("the API's host with an added dot", () => "https://api.example./"),
-  astray("no scheme", () => "//api.example/"),
-  astray("a path", () => "/api"),
-  astray("a file", () => "file:///etc/passwd"),
-  astray("data", () => "data:,x"),
+  otherTarget("another site after a backslash", (issuer) => `${issuer}\\@api.example/api`),
+  otherTarget("a tab within the scheme", (issuer) => `${issuer.replace("ht", "ht\t")}/api`),
+  otherTarget("the API via http", () => "http://api.example/"),
+  otherTarget("the API on another port", () => "https://api.example:444/"),
+  otherTarget("a host below the API's", () => "https://evil.api.example/"),
+  otherTarget("a host that starts like the API's", () => "https://api.example.evil.example/"),
+  otherTarget("the API's host with an added dot", () => "https://api.example./"),
+  otherTarget("no scheme", () => "//api.example/"),
+  otherTarget("a path", () => "/api"),
+  otherTarget("a file", () => "file:///etc/passwd"),
+  otherTarget("data", () => "data:,x"),
 ]);

@@ -3,403 +3,407 @@ import { decodeJwt } from "jose";
 import { expect } from "vitest";
 import type { Answer } from "../support/browser.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
-import { logInAndOut, logInByForm, logInThenAsk } from "./support/acts.js";
-import { attacks, type Case, logIn, type Outcome, stateOf, type World } from "./support/attack.js";
+import { type Case, describeAttacks, type Outcome, readState, signIn, type World } from "./support/attack.js";
 import { submitForm } from "./support/client.js";
-import { idTokenOf } from "./support/jwt.js";
-import { allOf, notBegunHere, refused, staysHere, staysIn, welcomed } from "./support/outcomes.js";
+import { findIdToken } from "./support/jwt.js";
+import {
+  allOf,
+  loginNotFound,
+  redirectStaysOnSite,
+  rejectedWith,
+  signedIn,
+  staysSignedIn,
+} from "./support/outcomes.js";
+import { signInAndOut, signInByForm, signInThenFetch } from "./support/sign-in-steps.js";
 
-// The attacks of RFC 9700 (Best Current Practice for OAuth 2.0 Security) and RFC 9207 that reach a client,
-// and their results here.
+// The attacks of RFC 9700 (Best Current Practice for OAuth 2.0 Security) and RFC 9207 that concern a client.
 
-const APPS_SECRET = "a-secret-of-the-apps-own-session";
+const OWN_SESSION_SECRET = "a-secret-of-the-apps-own-session";
 
-/** The attacker signs in at the provider and keeps the response. */
-async function strangersCallback({ stranger, base }: World, path = "/login"): Promise<URL> {
-  stranger.person = { sub: "jonas-weber" };
-  return stranger.loginUntilCallback(base + path);
+/** Signs the attacker in at the provider, and returns the callback URL without visiting it. */
+async function attackersCallback({ attacker, base }: World, path = "/login"): Promise<URL> {
+  attacker.person = { sub: "jonas-weber" };
+  return attacker.loginUntilCallback(base + path);
 }
 
-const asksToken = ({ asked }: World): URLSearchParams[] =>
-  asked("/oauth2/token").map(({ body }) => new URLSearchParams(body));
+/** Returns the forms that the app has sent to the token endpoint. */
+const tokenForms = ({ requestsTo }: World): URLSearchParams[] =>
+  requestsTo("/oauth2/token").map(({ body }) => new URLSearchParams(body));
 
-/** Expects that the code has not left the app. */
-const nothingSent: Outcome = (_answer, world) => void expect(asksToken(world)).toEqual([]);
+/** Expects that the app has sent no code. */
+const noCodeSent: Outcome = (_answer, world) => void expect(tokenForms(world)).toEqual([]);
 
-attacks("prevents login CSRF and code injection", [
+describeAttacks("prevents login CSRF and code injection", [
   {
     name: "the attacker's callback URL in the victim's browser",
     source: "RFC 9700, section 4.7",
-    act: async (world) => world.victim.visit(await strangersCallback(world), { site: "cross-site" }),
-    outcome: allOf(notBegunHere, nothingSent),
+    attack: async (world) => world.victim.visit(await attackersCallback(world), { site: "cross-site" }),
+    outcome: allOf(loginNotFound, noCodeSent),
   },
   {
     name: "the attacker's callback URL while the victim has a pending login",
     source: "RFC 9700, section 4.7",
-    async act(world) {
+    async attack(world) {
       await world.victim.navigate(`${world.base}/login`, { site: "same-origin" });
-      return world.victim.visit(await strangersCallback(world), { site: "cross-site" });
+      return world.victim.visit(await attackersCallback(world), { site: "cross-site" });
     },
-    outcome: allOf(notBegunHere, nothingSent),
+    outcome: allOf(loginNotFound, noCodeSent),
   },
   {
     name: "the attacker's code with the state of the victim's own login",
     source: "RFC 9700, section 4.5",
-    async act(world) {
-      const theirs = await strangersCallback(world);
-      const mine = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
-      mine.searchParams.set("code", theirs.searchParams.get("code") ?? "");
-      return world.victim.visit(mine, { site: "cross-site" });
+    async attack(world) {
+      const attackers = await attackersCallback(world);
+      const victims = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
+      victims.searchParams.set("code", attackers.searchParams.get("code") ?? "");
+      return world.victim.visit(victims, { site: "cross-site" });
     },
-    outcome: refused("client_refused"), // the provider compares the verifier with the attacker's challenge
+    // the provider compares the victim's verifier with the attacker's challenge
+    outcome: rejectedWith("client_refused"),
   },
   {
     name: "the victim's stolen code with the attacker's own state",
     source: "RFC 9700, section 4.5",
-    async act(world) {
+    async attack(world) {
       const stolen = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
-      const own = await strangersCallback(world);
+      const own = await attackersCallback(world);
       own.searchParams.set("code", stolen.searchParams.get("code") ?? "");
-      return world.stranger.visit(own);
+      return world.attacker.visit(own);
     },
-    outcome: refused("client_refused"),
+    outcome: rejectedWith("client_refused"),
   },
   {
     name: "the victim's stolen callback URL in the attacker's browser",
     source: "RFC 9700, section 4.5",
-    act: async ({ victim, stranger, base }) =>
-      stranger.visit(await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" })),
-    outcome: allOf(notBegunHere, nothingSent),
+    attack: async ({ victim, attacker, base }) =>
+      attacker.visit(await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" })),
+    outcome: allOf(loginNotFound, noCodeSent),
   },
   {
     name: "a login forced by an image or a script of another site",
     source: "RFC 9700, section 4.7",
-    act: ({ victim, base }) =>
+    attack: ({ victim, base }) =>
       victim.fetch(`${base}/login`, {
         site: "cross-site",
         headers: { "sec-fetch-mode": "no-cors", accept: "image/*" },
       }),
     outcome: (answer, world) => {
       expect(answer.headers["set-cookie"]).toBeUndefined();
-      return refused("navigation_required")(answer, world);
+      return rejectedWith("navigation_required")(answer, world);
     },
   },
 ]);
 
-/** Here the login's cookie travels with another site's POST. */
+/** A provider that posts its response. Over https the login's cookie travels with this POST. */
 const byForm = { https: true, options: { authorizationParams: { response_mode: "form_post" } } } as const;
 
-/** The page by which the provider would post its response, for a login of the attacker's. */
-async function strangersForm({ stranger, base }: World): Promise<Answer> {
-  stranger.person = { sub: "jonas-weber" };
-  return stranger.visit(`${base}/login`);
+/** Returns the page with which the provider would post its response to the attacker's login. */
+async function attackersForm({ attacker, base }: World): Promise<Answer> {
+  attacker.person = { sub: "jonas-weber" };
+  return attacker.visit(`${base}/login`);
 }
 
 const codeIn = ({ body }: Answer): string => /name="code" value="([^"]*)"/.exec(body)?.[1] ?? "";
 
-attacks("prevents login CSRF and code injection, if the provider posts its response", [
+describeAttacks("prevents login CSRF and code injection, if the provider posts its response", [
   {
     ...byForm,
     name: "the attacker's form in the victim's browser",
     source: "RFC 9700, section 4.7",
-    act: async (world) => submitForm(world.victim, await strangersForm(world)),
-    outcome: allOf(notBegunHere, nothingSent),
+    attack: async (world) => submitForm(world.victim, await attackersForm(world)),
+    outcome: allOf(loginNotFound, noCodeSent),
   },
   {
     ...byForm,
     name: "the attacker's form while the victim has a pending login",
     source: "RFC 9700, section 4.7",
-    async act(world) {
+    async attack(world) {
       await world.victim.navigate(`${world.base}/login`, { site: "same-origin" });
-      return submitForm(world.victim, await strangersForm(world));
+      return submitForm(world.victim, await attackersForm(world));
     },
-    outcome: allOf(notBegunHere, nothingSent),
+    outcome: allOf(loginNotFound, noCodeSent),
   },
   {
     ...byForm,
     name: "the victim's own form after the attacker's, which has not used up the login",
     source: "RFC 9700, section 4.7",
-    async act(world) {
+    async attack(world) {
       const own = await world.victim.visit(`${world.base}/account`);
-      const { status } = await submitForm(world.victim, await strangersForm(world));
-      expect([status, asksToken(world)]).toEqual([400, []]);
+      const { status } = await submitForm(world.victim, await attackersForm(world));
+      expect([status, tokenForms(world)]).toEqual([400, []]);
       return submitForm(world.victim, own);
     },
-    outcome: allOf(welcomed, (_answer, world) => void expect(asksToken(world)).toHaveLength(1)),
+    outcome: allOf(signedIn, (_answer, world) => void expect(tokenForms(world)).toHaveLength(1)),
   },
   {
     ...byForm,
     name: "the attacker's code in the victim's own form",
     source: "RFC 9700, section 4.5",
-    async act(world) {
+    async attack(world) {
       const own = await world.victim.visit(`${world.base}/account`);
-      const theirs = await strangersForm(world);
-      return submitForm(world.victim, { ...own, body: own.body.replace(codeIn(own), codeIn(theirs)) });
+      const attackers = await attackersForm(world);
+      return submitForm(world.victim, { ...own, body: own.body.replace(codeIn(own), codeIn(attackers)) });
     },
-    outcome: allOf(refused("client_refused"), (_answer, { asked, stranger, victim }) => {
-      const [own, theirs] = [victim, stranger].map(({ answers }) => answers.map(codeIn).find(Boolean));
-      expect(own).not.toBe(theirs);
-      expect(asked("/oauth2/token").map(({ body }) => new URLSearchParams(body).get("code"))).toEqual([
-        theirs,
-      ]);
+    outcome: allOf(rejectedWith("client_refused"), (_answer, { requestsTo, attacker, victim }) => {
+      const firstCode = ({ answers }: World["victim"]) => answers.map(codeIn).find(Boolean);
+      expect(firstCode(victim)).not.toBe(firstCode(attacker));
+      const sent = requestsTo("/oauth2/token").map(({ body }) => new URLSearchParams(body).get("code"));
+      expect(sent).toEqual([firstCode(attacker)]);
     }),
   },
 ]);
 
-/**
- * The URL of the victim's login at the provider, where an attacker in the browser requests another response
- * mode.
- */
-async function beginAnsweredBy(mode: "query" | "form_post", { victim, base }: World): Promise<URL> {
+/** Starts a login of the victim, and returns its URL at the provider, changed to another response mode. */
+async function startLoginInMode(mode: "query" | "form_post", { victim, base }: World): Promise<URL> {
   const { headers } = await victim.navigate(`${base}/login?returnTo=/account`, { site: "same-origin" });
-  const address = new URL(headers.location ?? "");
-  address.searchParams.set("response_mode", mode);
-  return address;
+  const authorization = new URL(headers.location ?? "");
+  authorization.searchParams.set("response_mode", mode);
+  return authorization;
 }
 
-attacks("checks responses in another mode than requested", [
+describeAttacks("checks a response alike if its mode is not the requested one", [
   {
-    name: "a form, although a redirect was requested: it is checked alike",
+    name: "a form instead of the requested redirect",
     source: "OAuth 2.0 Form Post Response Mode, section 2",
-    act: async (world) =>
-      submitForm(world.victim, await world.victim.visit(await beginAnsweredBy("form_post", world))),
-    outcome: welcomed,
+    attack: async (world) =>
+      submitForm(world.victim, await world.victim.visit(await startLoginInMode("form_post", world))),
+    outcome: signedIn,
   },
   {
     ...byForm,
-    name: "a redirect, although a form was requested: it is checked alike, and the earlier session ends",
+    name: "a redirect instead of the requested form: the earlier session ends",
     source: "OAuth 2.0 Form Post Response Mode, section 2; CWE-384",
-    async act(world) {
-      const { victim, stranger, base, url } = world;
-      await logInByForm(world);
+    async attack(world) {
+      const { victim, attacker, base, url } = world;
+      await signInByForm(world);
       const before = await victim.jar.getCookieString(url);
-      const address = await victim.loginUntilCallback(await beginAnsweredBy("query", world));
-      const answer = await victim.visit(address, { site: "cross-site" });
-      expect((await stranger.fetch(`${base}/account`, { headers: { cookie: before } })).status).toBe(401);
+      const callback = await victim.loginUntilCallback(await startLoginInMode("query", world));
+      const answer = await victim.visit(callback, { site: "cross-site" });
+      expect((await attacker.fetch(`${base}/account`, { headers: { cookie: before } })).status).toBe(401);
       return answer;
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
   {
     ...byForm,
-    name: "the attacker's URL, although the victim's login has requested a form",
+    name: "the attacker's callback URL, while the victim's login has requested a form",
     source: "RFC 9700, section 4.7",
-    async act(world) {
+    async attack(world) {
       await world.victim.navigate(`${world.base}/login`, { site: "same-origin" });
-      const begun = await world.stranger.navigate(`${world.base}/login`);
-      const address = new URL(begun.headers.location ?? "");
-      address.searchParams.set("response_mode", "query");
-      return world.victim.visit(await world.stranger.loginUntilCallback(address), { site: "cross-site" });
+      const { headers } = await world.attacker.navigate(`${world.base}/login`);
+      const authorization = new URL(headers.location ?? "");
+      authorization.searchParams.set("response_mode", "query");
+      const callback = await world.attacker.loginUntilCallback(authorization);
+      return world.victim.visit(callback, { site: "cross-site" });
     },
-    outcome: allOf(notBegunHere, nothingSent),
+    outcome: allOf(loginNotFound, noCodeSent),
   },
 ]);
 
-/**
- * Finishes the victim's login, and returns what a thief could have copied before: the callback's URL and the
- * cookies.
- */
-async function finishedLogin({ victim, base, url }: World): Promise<{ address: URL; cookie: string }> {
-  const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`, { site: "same-origin" });
+/** Finishes the victim's login. Returns its callback URL, and the cookies that the browser had before. */
+async function finishLogin({ victim, base, url }: World): Promise<{ callback: URL; cookie: string }> {
+  const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`, {
+    site: "same-origin",
+  });
   const cookie = await victim.jar.getCookieString(url);
-  await victim.visit(address, { site: "cross-site" });
-  return { address, cookie };
+  await victim.visit(callback, { site: "cross-site" });
+  return { callback, cookie };
 }
 
-attacks("replay", [
+describeAttacks("prevents replays", [
   {
-    name: "of the callback, after the login: it leads to the page, and no code is sent",
+    name: "of the callback after the login: it leads to the page, and no code is sent",
     source: "RFC 6749, section 10.5",
-    async act(world) {
-      const address = await world.victim.loginUntilCallback(`${world.base}/login?returnTo=/account`, {
+    async attack(world) {
+      const callback = await world.victim.loginUntilCallback(`${world.base}/login?returnTo=/account`, {
         site: "same-origin",
       });
-      await world.victim.visit(address, { site: "cross-site" });
-      return world.victim.visit(address, { site: "cross-site" });
+      await world.victim.visit(callback, { site: "cross-site" });
+      return world.victim.visit(callback, { site: "cross-site" });
     },
-    outcome: allOf(welcomed, (_answer, world) => void expect(asksToken(world)).toHaveLength(1)),
+    outcome: allOf(signedIn, (_answer, world) => void expect(tokenForms(world)).toHaveLength(1)),
   },
   {
-    name: "of the callback, after the logout: no user is signed in by it",
+    name: "of the callback after the logout: it signs no user in",
     source: "RFC 6749, section 10.5",
-    async act(world) {
-      const address = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
-      await world.victim.visit(address, { site: "cross-site" });
+    async attack(world) {
+      const callback = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
+      await world.victim.visit(callback, { site: "cross-site" });
       await world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
-      return world.victim.visit(address, { site: "cross-site" });
+      return world.victim.visit(callback, { site: "cross-site" });
     },
     async outcome(answer, world) {
-      staysHere(answer, world);
-      expect([await world.whoIs(world.victim), asksToken(world).length]).toEqual([undefined, 1]);
+      redirectStaysOnSite(answer, world);
+      expect([await world.signedInUser(world.victim), tokenForms(world).length]).toEqual([undefined, 1]);
     },
   },
   {
-    name: "of the callback with the earlier cookie, more than ten seconds later, as a thief of both would",
+    name: "of the callback with the stolen cookies, more than ten seconds later: it signs no user in",
     source: "RFC 6749, section 4.1.2",
-    async act(world) {
-      const { address, cookie } = await finishedLogin(world);
-      await world.host.later(11);
-      return world.stranger.navigate(address, { headers: { cookie } });
+    async attack(world) {
+      const { callback, cookie } = await finishLogin(world);
+      await world.host.advanceClock(11);
+      return world.attacker.navigate(callback, { headers: { cookie } });
     },
     async outcome(answer, world) {
       expect([answer.status, answer.headers.location]).toEqual([303, "/account"]);
-      expect(asksToken(world)).toHaveLength(1);
-      expect(await world.whoIs(world.stranger)).toBeUndefined();
+      expect(tokenForms(world)).toHaveLength(1);
+      expect(await world.signedInUser(world.attacker)).toBeUndefined();
     },
   },
   {
-    name: "of the callback with the earlier cookie, at once, as a double click would: it shares the login",
+    name: "of the callback with the same cookies at once, as by a double click: it shares the login",
     source: "RFC 6749, section 4.1.2",
-    async act(world) {
+    async attack(world) {
       const { victim, base } = world;
-      const { address, cookie } = await finishedLogin(world);
+      const { callback, cookie } = await finishLogin(world);
       await victim.jar.removeAllCookies(); // the response with the session's cookie never arrived
-      const again = await victim.navigate(address, { site: "cross-site", headers: { cookie } });
+      const again = await victim.navigate(callback, { site: "cross-site", headers: { cookie } });
       expect([again.status, again.headers.location]).toEqual([303, "/account"]);
       return victim.visit(`${base}/account`);
     },
-    outcome: allOf(welcomed, (_answer, world) => void expect(asksToken(world)).toHaveLength(1)),
+    outcome: allOf(signedIn, (_answer, world) => void expect(tokenForms(world)).toHaveLength(1)),
   },
   {
-    name: "of the cookie and state of a finished login, with a code of the attacker's choice",
+    name: "of the cookie and state of a finished login with another code",
     source: "RFC 9700, section 4.5",
-    async act(world) {
-      const { address, cookie } = await finishedLogin(world);
-      address.searchParams.set("code", "whatever");
-      return world.stranger.navigate(address, { headers: { cookie } });
+    async attack(world) {
+      const { callback, cookie } = await finishLogin(world);
+      callback.searchParams.set("code", "whatever");
+      return world.attacker.navigate(callback, { headers: { cookie } });
     },
     async outcome(answer, world) {
-      await staysIn("login_state_reused")(answer, world);
-      expect(asksToken(world)).toHaveLength(1);
-      expect(await world.whoIs(world.stranger)).toBeUndefined();
+      await staysSignedIn("login_state_reused")(answer, world);
+      expect(tokenForms(world)).toHaveLength(1);
+      expect(await world.signedInUser(world.attacker)).toBeUndefined();
     },
   },
   {
-    name: "of state: a second session at the provider cannot use a state again",
+    name: "of a state with the response to another login",
     source: "RFC 9700, section 4.7",
-    async act(world) {
-      const address = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
-      await world.victim.visit(address, { site: "cross-site" });
+    async attack(world) {
+      const callback = await world.victim.loginUntilCallback(`${world.base}/login`, { site: "same-origin" });
+      await world.victim.visit(callback, { site: "cross-site" });
       await world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
-      const theirs = await strangersCallback(world);
-      theirs.searchParams.set("state", stateOf(address));
-      return world.victim.visit(theirs, { site: "cross-site" });
+      const attackers = await attackersCallback(world);
+      attackers.searchParams.set("state", readState(callback));
+      return world.victim.visit(attackers, { site: "cross-site" });
     },
     async outcome(_answer, world) {
-      expect([await world.whoIs(world.victim), asksToken(world).length]).toEqual([undefined, 1]);
+      expect([await world.signedInUser(world.victim), tokenForms(world).length]).toEqual([undefined, 1]);
     },
   },
   {
-    name: "of nonce: an ID token of an earlier login",
+    name: "of an ID token of an earlier login",
     source: "OpenID Connect Core 1.0, section 15.5.2",
-    portal: { document: "full" },
-    act: replayIdToken,
-    outcome: refused("id_token_invalid"), // by its at_hash
+    provider: { document: "full" },
+    attack: replayIdToken,
+    outcome: rejectedWith("id_token_invalid"), // by its at_hash
   },
   {
-    name: "of nonce, if the provider sends no at_hash",
+    name: "of an ID token of an earlier login, if the provider sends no at_hash",
     source: "OpenID Connect Core 1.0, section 15.5.2",
-    act: replayIdToken,
-    outcome: refused("nonce_mismatch"),
+    attack: replayIdToken,
+    outcome: rejectedWith("nonce_mismatch"),
   },
 ]);
 
 async function replayIdToken(world: World): Promise<Answer> {
-  await logIn(world);
-  const old = idTokenOf(world.portal);
+  await signIn(world);
+  const oldToken = findIdToken(world.provider);
   await world.victim.jar.removeAllCookies();
-  world.portal.nextIdToken({ forge: () => old });
-  return logIn(world);
+  world.provider.nextIdToken({ forge: () => oldToken });
+  return signIn(world);
 }
 
-attacks("session fixation", [
+describeAttacks("prevents session fixation", [
   {
-    name: "an id that was planted before the login is worthless after it",
+    name: "the attacker's session id in the victim's browser is no longer valid after the login",
     source: "RFC 9700, section 4.7.1; CWE-384",
-    app: { ownSession: { secret: APPS_SECRET, saveUninitialized: true } },
-    async act(world) {
-      await world.stranger.visit(`${world.base}/`);
-      const planted = (await world.stranger.cookies(world.url)).get("connect.sid");
+    app: { ownSession: { secret: OWN_SESSION_SECRET, saveUninitialized: true } },
+    async attack(world) {
+      await world.attacker.visit(`${world.base}/`);
+      const planted = (await world.attacker.cookies(world.url)).get("connect.sid");
       await world.victim.jar.setCookie(`connect.sid=${planted}; Path=/`, world.url);
-      return logIn(world);
+      return signIn(world);
     },
     async outcome(answer, world) {
-      await welcomed(answer, world);
-      expect(await world.whoIs(world.stranger)).toBeUndefined();
+      await signedIn(answer, world);
+      expect(await world.signedInUser(world.attacker)).toBeUndefined();
     },
   },
   {
-    name: "the id from before a second login ends with it",
+    name: "a second login ends the session of the first",
     source: "CWE-384",
-    async act(world) {
-      await logIn(world);
+    async attack(world) {
+      await signIn(world);
       const before = await world.victim.jar.getCookieString(world.url);
       const answer = await world.victim.visit(`${world.base}/login?returnTo=/account`, {
         site: "same-origin",
       });
       expect(
-        (await world.stranger.fetch(`${world.base}/account`, { headers: { cookie: before } })).status,
+        (await world.attacker.fetch(`${world.base}/account`, { headers: { cookie: before } })).status,
       ).toBe(401);
       return answer;
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
 ]);
 
-attacks("prevents session fixation, if the provider posts its response", [
+describeAttacks("prevents session fixation, if the provider posts its response", [
   {
-    name: "the POST creates no session, although the app creates one for each request; the earlier one ends",
+    name: "the POST creates no session in an app that creates one for each request, and the earlier one ends",
     source: "CWE-613; express-session's default, saveUninitialized: true",
     options: { authorizationParams: { response_mode: "form_post" } },
-    app: { ownSession: { secret: APPS_SECRET, saveUninitialized: true, cookie: { sameSite: "lax" } } },
-    async act(world) {
-      const { victim, stranger, base, url } = world;
-      await logInByForm(world);
+    app: { ownSession: { secret: OWN_SESSION_SECRET, saveUninitialized: true, cookie: { sameSite: "lax" } } },
+    async attack(world) {
+      const { victim, attacker, base, url } = world;
+      await signInByForm(world);
       const before = await victim.jar.getCookieString(url);
       const page = await victim.visit(`${base}/login?returnTo=/account`, { site: "same-origin" });
-      const answers = victim.answers.length;
+      const postIndex = victim.answers.length;
       const answer = await submitForm(victim, page);
-      expect(victim.answers[answers]?.headers["set-cookie"]).toBeUndefined(); // that of the POST
-      expect((await stranger.fetch(`${base}/account`, { headers: { cookie: before } })).status).toBe(401);
+      expect(victim.answers[postIndex]?.headers["set-cookie"]).toBeUndefined(); // in the response to the POST
+      expect((await attacker.fetch(`${base}/account`, { headers: { cookie: before } })).status).toBe(401);
       return answer;
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
   {
-    name: "of two tabs that sign in, the session of the first ends with the second",
+    name: "if two tabs sign in, the second login ends the session of the first",
     source: "CWE-613",
     options: { authorizationParams: { response_mode: "form_post" } },
-    async act({ victim, stranger, base, url }) {
+    async attack({ victim, attacker, base, url }) {
       const tabs = [await victim.visit(`${base}/account`), await victim.visit(`${base}/account`)] as const;
       await submitForm(victim, tabs[0]);
       const first = await victim.jar.getCookieString(url);
       const answer = await submitForm(victim, tabs[1]);
-      expect((await stranger.fetch(`${base}/account`, { headers: { cookie: first } })).status).toBe(401);
+      expect((await attacker.fetch(`${base}/account`, { headers: { cookie: first } })).status).toBe(401);
       return answer;
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
   {
-    name: "the id from before a second login ends with it, although its cookie does not travel with the POST",
+    name: "a second login ends the session of the first, although the POST does not carry its cookie",
     source: "CWE-384",
     options: { authorizationParams: { response_mode: "form_post" } },
-    async act(world) {
-      await logInByForm(world);
+    async attack(world) {
+      await signInByForm(world);
       const before = await world.victim.jar.getCookieString(world.url);
       const answer = await submitForm(
         world.victim,
         await world.victim.visit(`${world.base}/login?returnTo=/account`, { site: "same-origin" }),
       );
       expect(
-        (await world.stranger.fetch(`${world.base}/account`, { headers: { cookie: before } })).status,
+        (await world.attacker.fetch(`${world.base}/account`, { headers: { cookie: before } })).status,
       ).toBe(401);
       return answer;
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
 ]);
 
-attacks("prevents mix-up by checking iss", [
+describeAttacks("prevents mix-up by checking iss", [
   ...(["full", "portal"] as const).flatMap((document) =>
     (
       [
@@ -408,128 +412,131 @@ attacks("prevents mix-up by checking iss", [
         ["in capitals", (iss: string) => iss.toUpperCase()],
       ] as const
     ).map(
-      ([what, change]): Case => ({
-        name: `iss ${what}, where ${document === "full" ? "it" : "none"} is announced (fapi2-security-profile-final-client-test-invalid-authorization-response-iss)`,
+      ([how, change]): Case => ({
+        name: `iss ${how}, at a provider that announces ${document === "full" ? "it" : "none"} (fapi2-security-profile-final-client-test-invalid-authorization-response-iss)`,
         source: "RFC 9207, section 2.4",
-        portal: { document },
-        async act({ victim, base, portal: provider }) {
-          const address = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
-          address.searchParams.set("iss", change(provider.issuer));
-          return victim.visit(address, { site: "cross-site" });
+        provider: { document },
+        async attack({ victim, base, provider }) {
+          const callback = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
+          callback.searchParams.set("iss", change(provider.issuer));
+          return victim.visit(callback, { site: "cross-site" });
         },
-        outcome: allOf(refused("response_issuer_mismatch"), nothingSent),
+        outcome: allOf(rejectedWith("response_issuer_mismatch"), noCodeSent),
       }),
     ),
   ),
   {
     name: "fapi2-security-profile-final-client-test-remove-authorization-response-iss",
     source: "RFC 9207, section 2.4",
-    portal: { document: "full" },
-    async act({ victim, base }) {
-      const address = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
-      address.searchParams.delete("iss");
-      return victim.visit(address, { site: "cross-site" });
+    provider: { document: "full" },
+    async attack({ victim, base }) {
+      const callback = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
+      callback.searchParams.delete("iss");
+      return victim.visit(callback, { site: "cross-site" });
     },
-    outcome: allOf(refused("response_issuer_mismatch"), nothingSent),
+    outcome: allOf(rejectedWith("response_issuer_mismatch"), noCodeSent),
   },
   {
-    name: "an error with the iss of another provider uses up the login, and signs no user in",
+    name: "an error with the iss of another provider: the login cannot be finished later",
     source: "RFC 9207, section 2.4",
-    portal: { document: "full" },
-    async act({ victim, base }) {
+    provider: { document: "full" },
+    async attack({ victim, base }) {
       const good = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
-      const state = stateOf(good);
+      const state = readState(good);
       const bad = await victim.visit(
         `${base}/callback?state=${state}&error=access_denied&iss=https://evil.example`,
       );
-      const later = await victim.navigate(good, { site: "cross-site" });
-      // as for every login that is used up
-      expect([later.status, later.headers.location]).toEqual([303, "/"]);
+      const second = await victim.navigate(good, { site: "cross-site" });
+      // as for every login that has been used
+      expect([second.status, second.headers.location]).toEqual([303, "/"]);
       return bad;
     },
-    outcome: allOf(refused("response_issuer_mismatch"), nothingSent),
+    outcome: allOf(rejectedWith("response_issuer_mismatch"), noCodeSent),
   },
   {
-    name: "an error without the iss that was announced",
+    name: "an error without iss, at a provider that announces it",
     source: "RFC 9207, section 2.4",
-    portal: { document: "full" },
-    act: (world) => refuseAtPortal(world, (answer) => answer.delete("iss")),
-    outcome: allOf(refused("response_issuer_mismatch"), nothingSent),
+    provider: { document: "full" },
+    attack: (world) => cancelAtProvider(world, (response) => response.delete("iss")),
+    outcome: allOf(rejectedWith("response_issuer_mismatch"), noCodeSent),
   },
   {
-    name: "an error with the right iss is the provider's own: it is reported as such",
+    name: "an error with the right iss is reported as the provider's own error",
     source: "RFC 9207, section 2.4; RFC 6749, section 4.1.2.1",
-    portal: { document: "full" },
-    act: (world) => refuseAtPortal(world, (answer) => expect(answer.get("iss")).toBe(world.portal.issuer)),
-    outcome: allOf(refused("login_denied"), nothingSent),
+    provider: { document: "full" },
+    attack: (world) =>
+      cancelAtProvider(world, (response) => expect(response.get("iss")).toBe(world.provider.issuer)),
+    outcome: allOf(rejectedWith("login_denied"), noCodeSent),
   },
   {
-    name: "an error without iss, where none is announced",
+    name: "an error without iss, at a provider that announces none",
     source: "RFC 9207, section 2.4; RFC 6749, section 4.1.2.1",
-    act: (world) => refuseAtPortal(world, (answer) => expect(answer.get("iss")).toBeNull()),
-    outcome: allOf(refused("login_denied"), nothingSent),
+    attack: (world) => cancelAtProvider(world, (response) => expect(response.get("iss")).toBeNull()),
+    outcome: allOf(rejectedWith("login_denied"), noCodeSent),
   },
 ]);
 
-/** The victim cancels at the provider, and the response is changed, or inspected, on the way. */
-async function refuseAtPortal(
+/** Lets the victim cancel at the provider, and changes or checks the response on its way. */
+async function cancelAtProvider(
   { victim, base }: World,
-  change: (answer: URLSearchParams) => unknown,
+  change: (response: URLSearchParams) => unknown,
 ): Promise<Answer> {
   victim.person = { deny: "" };
-  const address = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
-  expect(address.searchParams.get("error")).toBe("access_denied");
-  change(address.searchParams);
-  return victim.visit(address, { site: "cross-site" });
+  const callback = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
+  expect(callback.searchParams.get("error")).toBe("access_denied");
+  change(callback.searchParams);
+  return victim.visit(callback, { site: "cross-site" });
 }
 
 /** Changes one parameter on the browser's way to the provider. */
 const downgraded = (name: string, change: (parameters: URLSearchParams) => void, outcome: Outcome): Case => ({
   name: `PKCE: ${name}`,
   source: "RFC 9700, section 4.8; RFC 7636, section 7.2",
-  async act({ victim, base }) {
-    const begun = await victim.navigate(`${base}/login?returnTo=/account`, { site: "same-origin" });
-    const address = new URL(begun.headers.location ?? "");
-    change(address.searchParams);
-    return victim.visit(await victim.loginUntilCallback(address), { site: "cross-site" });
+  async attack({ victim, base }) {
+    const { headers } = await victim.navigate(`${base}/login?returnTo=/account`, { site: "same-origin" });
+    const authorization = new URL(headers.location ?? "");
+    change(authorization.searchParams);
+    return victim.visit(await victim.loginUntilCallback(authorization), { site: "cross-site" });
   },
   outcome,
 });
 
-attacks("PKCE downgrade", [
+describeAttacks("prevents a PKCE downgrade", [
   downgraded(
     "the challenge removed on the way",
     (parameters) => {
       parameters.delete("code_challenge");
       parameters.delete("code_challenge_method");
     },
-    refused("client_refused"),
+    rejectedWith("client_refused"),
   ),
   downgraded(
-    "a challenge of the attacker's",
+    "the attacker's challenge",
     (parameters) => {
       parameters.set("code_challenge", "a".repeat(43));
     },
-    refused("client_refused"),
+    rejectedWith("client_refused"),
   ),
   {
-    name: "PKCE: each login has its own verifier, with its SHA-256 as challenge; the secret is sent as well",
+    name: "PKCE: each login has its own verifier and its SHA-256 as challenge, and the secret is sent too",
     source: "RFC 9700, section 2.1.1",
-    async act(world) {
-      await logIn(world);
+    async attack(world) {
+      await signIn(world);
       await world.victim.jar.removeAllCookies();
-      return logIn(world);
+      return signIn(world);
     },
-    outcome: allOf(welcomed, (_answer, world) => {
-      const verifiers = asksToken(world).map((form) => form.get("code_verifier") ?? "");
+    outcome: allOf(signedIn, (_answer, world) => {
+      const verifiers = tokenForms(world).map((form) => form.get("code_verifier") ?? "");
       expect(verifiers.map((verifier) => verifier.length)).toEqual([43, 43]);
       expect(new Set(verifiers).size).toBe(2);
-      const begun = world.asked("/oauth2/authorize").map(({ url }) => new URLSearchParams(url.split("?")[1]));
-      const challenges = begun.filter((query) => query.has("code_challenge"));
+      const queries = world
+        .requestsTo("/oauth2/authorize")
+        .map(({ url }) => new URLSearchParams(url.split("?")[1]));
+      const challenges = queries.filter((query) => query.has("code_challenge"));
       expect(challenges.map((query) => query.get("code_challenge_method"))).toEqual(["S256", "S256"]);
       const hashes = verifiers.map((verifier) => createHash("sha256").update(verifier).digest("base64url"));
       expect(challenges.map((query) => query.get("code_challenge"))).toEqual(hashes);
-      expect(asksToken(world).map((form) => form.get("client_secret"))).toEqual([
+      expect(tokenForms(world).map((form) => form.get("client_secret"))).toEqual([
         CLIENT_SECRET,
         CLIENT_SECRET,
       ]);
@@ -537,18 +544,18 @@ attacks("PKCE downgrade", [
   },
 ]);
 
-attacks("hides codes and tokens from URLs, referrers, frames and caches", [
+describeAttacks("hides codes and tokens from URLs, referrers, frames and caches", [
   {
     name: "no response of ours is cached or framed, or sends its URL to the next site",
     source: "RFC 9700, section 4.2.4; RFC 6749, section 10.13",
-    async act(world) {
-      await logInAndOut(world);
+    async attack(world) {
+      await signInAndOut(world);
       await world.victim.visit(`${world.base}/callback?state=a&code=secret-code-in-an-address`);
       return world.victim.visit(`${world.base}/logout`, { site: "cross-site" });
     },
     outcome(_answer, { victim, url }) {
       const ours = victim.answers.filter(
-        ({ url: at }) => at.startsWith(url) && /\/(login|callback|logout)\b/.test(at),
+        (answer) => answer.url.startsWith(url) && /\/(login|callback|logout)\b/.test(answer.url),
       );
       expect(ours.length).toBeGreaterThan(3);
       for (const { headers } of ours) {
@@ -560,9 +567,9 @@ attacks("hides codes and tokens from URLs, referrers, frames and caches", [
     },
   },
   {
-    name: "a page of ours loads nothing from any site",
+    name: "a page of ours loads no resource from any site",
     source: "RFC 9700, section 4.2.4",
-    act: ({ victim, base }) => victim.visit(`${base}/callback?state=a&code=secret-code-in-an-address`),
+    attack: ({ victim, base }) => victim.visit(`${base}/callback?state=a&code=secret-code-in-an-address`),
     outcome({ body }) {
       expect(body).not.toMatch(/<script|<img|<link|src=|url\(|@import/i);
       expect(body).not.toContain("secret-code");
@@ -571,26 +578,25 @@ attacks("hides codes and tokens from URLs, referrers, frames and caches", [
   {
     name: "no token is in a URL, neither to the provider nor to the app",
     source: "RFC 9700, section 4.3.2; RFC 6750, section 5.3",
-    async act(world) {
-      world.portal.nextTokenResponse({ expires_in: 0 });
-      const answer = await logInThenAsk("/userinfo")(world);
+    async attack(world) {
+      world.provider.nextTokenResponse({ expires_in: 0 });
+      const answer = await signInThenFetch("/userinfo")(world);
       await world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
       return answer;
     },
-    outcome({ status }, { portal: provider, victim }) {
+    outcome({ status }, { provider, victim }) {
       expect(status).toBe(200);
-      expect(provider.issued.length).toBeGreaterThan(4); // of the login and of the refresh
-      const addresses = [...provider.requests.map(({ url }) => url), ...victim.answers.map(({ url }) => url)];
-      for (const token of provider.issued)
-        expect(addresses.filter((address) => address.includes(token))).toEqual([]);
+      expect(provider.issued.length).toBeGreaterThan(4); // from the login and from the refresh
+      const urls = [...provider.requests.map(({ url }) => url), ...victim.answers.map(({ url }) => url)];
+      for (const token of provider.issued) expect(urls.filter((url) => url.includes(token))).toEqual([]);
     },
   },
   {
-    name: "only the ID token, as the hint that RP-initiated logout requires for other providers",
+    name: "a logout URL contains the ID token as a hint, and no other URL contains a token",
     source: "OpenID Connect RP-Initiated Logout 1.0, section 2",
-    portal: { document: "full" },
-    act: logInAndOut,
-    outcome(_answer, { portal: provider }) {
+    provider: { document: "full" },
+    attack: signInAndOut,
+    outcome(_answer, { provider }) {
       const withToken = provider.requests.filter(({ url }) =>
         provider.issued.some((token) => url.includes(token)),
       );
@@ -602,86 +608,91 @@ attacks("hides codes and tokens from URLs, referrers, frames and caches", [
   {
     name: "cookies are HttpOnly and SameSite, and bound to this host",
     source: "RFC 6265, section 4.1.2; OWASP ASVS 4.0, 3.4",
-    act: logInAndOut,
+    attack: signInAndOut,
     outcome(_answer, { victim, url }) {
       const lines = victim.answers
-        .filter(({ url: at }) => at.startsWith(url))
+        .filter((answer) => answer.url.startsWith(url))
         .flatMap(({ headers }) => headers["set-cookie"] ?? []);
       expect(lines.length).toBeGreaterThan(2);
       for (const line of lines) expect(line).toMatch(/^portal-[^;]*;.*Path=\/;(?=.*HttpOnly)(?!.*Domain)/i);
-      for (const line of lines.filter((each) => !/Expires=Thu, 01 Jan 1970/.test(each)))
+      for (const line of lines.filter((cookie) => !/Expires=Thu, 01 Jan 1970/.test(cookie)))
         expect(line).toMatch(/SameSite=Lax/i);
     },
   },
 ]);
 
-/** Returns the statuses of the app's responses at one of its paths, which gets only POST requests here. */
-const redirectsAt =
+/** Expects these statuses of the app's responses at a path that gets only POST requests here. */
+const statusesAt =
   (path: string, expected: readonly number[]): Outcome =>
   (_answer, { victim, base }) => {
     const answers = victim.answers.filter(({ url }) => url === base + path);
     expect(answers.map(({ status }) => status)).toEqual(expected);
   };
 
-attacks("redirects after a POST with 303, so that browsers do not repeat it", [
+describeAttacks("responds to a POST so that browsers do not repeat it elsewhere", [
   {
     ...byForm,
-    name: "of the provider's form, and of the same again",
+    name: "the provider's form, posted twice: redirected with 303",
     source: "RFC 9700, section 4.12",
-    async act({ victim, base }) {
+    async attack({ victim, base }) {
       const page = await victim.visit(`${base}/account`);
       await submitForm(victim, page);
       return submitForm(victim, page);
     },
-    outcome: allOf(welcomed, redirectsAt("/callback", [303, 303])),
+    outcome: allOf(signedIn, statusesAt("/callback", [303, 303])),
   },
   {
-    name: "of a logout, which is a page, because browsers apply form-action to redirects",
+    name: "a logout: a page and no redirect, because browsers apply form-action to redirects",
     source: "RFC 9700, section 4.12; Content Security Policy Level 3, section 6.4.1",
-    async act(world) {
-      await logIn(world);
+    async attack(world) {
+      await signIn(world);
       return world.victim.visit(`${world.base}/logout`, { method: "POST", site: "same-origin", form: {} });
     },
-    outcome: allOf(redirectsAt("/logout", [200]), async (_answer, { victim, whoIs }) => {
-      expect(await whoIs(victim)).toBeUndefined();
+    outcome: allOf(statusesAt("/logout", [200]), async (_answer, { victim, signedInUser }) => {
+      expect(await signedInUser(victim)).toBeUndefined();
     }),
   },
 ]);
 
-/** Another site sends the victim's browser to /logout. */
-const forgedLogout = (name: string, status: number, act: (world: World) => Promise<Answer>): Case => ({
+/** Sends the victim's browser to /logout without the victim's intention, and expects no logout. */
+const forgedLogout = (name: string, status: number, attack: (world: World) => Promise<Answer>): Case => ({
   name: `logout: ${name}`,
   source: "RFC 9700, section 4.7; OWASP CSRF",
-  async act(world) {
-    await logIn(world);
-    return act(world);
+  async attack(world) {
+    await signIn(world);
+    return attack(world);
   },
-  async outcome(answer, { whoIs, victim }) {
+  async outcome(answer, { signedInUser, victim }) {
     expect(answer.status, answer.body).toBe(status);
-    expect(await whoIs(victim)).toBe("amara-okafor");
+    expect(await signedInUser(victim)).toBe("amara-okafor");
   },
 });
-/** A user sees a question, a program gets an error, a prefetch is rejected, and HEAD has no effect. */
-const [ASKED, TOLD, NOT_AHEAD, NOTHING] = [200, 403, 503, 204] as const;
-attacks("asks before a logout that the user may not have requested", [
-  forgedLogout("a link in an e-mail, which another site redirects here", ASKED, ({ victim, base }) =>
+// The expected statuses: a user sees a question, a script gets an error, a prefetch is rejected, and HEAD has
+// no effect.
+const QUESTION = 200;
+const FORBIDDEN = 403;
+const PREFETCH_REJECTED = 503;
+const NO_EFFECT = 204;
+
+describeAttacks("asks before a logout that the user may not have requested", [
+  forgedLogout("a link in an e-mail, which another site redirects here", QUESTION, ({ victim, base }) =>
     victim.visit(`${base}/logout`, { site: "none" }),
   ),
   ...["object", "embed", "iframe"].map((dest) =>
-    forgedLogout(`an <${dest}> on this site`, ASKED, ({ victim, base }) =>
+    forgedLogout(`an <${dest}> on this site`, QUESTION, ({ victim, base }) =>
       victim.navigate(`${base}/logout`, { site: "same-origin", headers: { "sec-fetch-dest": dest } }),
     ),
   ),
-  forgedLogout("a link on another site", ASKED, ({ victim, base }) =>
+  forgedLogout("a link on another site", QUESTION, ({ victim, base }) =>
     victim.visit(`${base}/logout`, { site: "cross-site" }),
   ),
-  forgedLogout("a form on another site", ASKED, ({ victim, base }) =>
+  forgedLogout("a form on another site", QUESTION, ({ victim, base }) =>
     victim.visit(`${base}/logout`, { method: "POST", site: "cross-site", form: {} }),
   ),
-  forgedLogout("a link on a neighbouring site", ASKED, ({ victim, base }) =>
+  forgedLogout("a link on a neighbouring site", QUESTION, ({ victim, base }) =>
     victim.visit(`${base}/logout`, { site: "same-site" }),
   ),
-  forgedLogout("an image on this site", TOLD, ({ victim, base }) =>
+  forgedLogout("an image on this site", FORBIDDEN, ({ victim, base }) =>
     victim.fetch(`${base}/logout`, { headers: { "sec-fetch-mode": "no-cors" } }),
   ),
   ...(
@@ -691,35 +702,35 @@ attacks("asks before a logout that the user may not have requested", [
       ["a font of a style", "cors", "font"],
       ["a preload", "cors", "empty"],
     ] as const
-  ).map(([what, mode, dest]) =>
-    forgedLogout(`${what} on this site`, TOLD, ({ victim, base }) =>
+  ).map(([element, mode, dest]) =>
+    forgedLogout(`${element} on this site`, FORBIDDEN, ({ victim, base }) =>
       victim.fetch(`${base}/logout`, { headers: { "sec-fetch-mode": mode, "sec-fetch-dest": dest } }),
     ),
   ),
-  forgedLogout("a script on another site", TOLD, ({ victim, base }) =>
+  forgedLogout("a script on another site", FORBIDDEN, ({ victim, base }) =>
     victim.fetch(`${base}/logout`, { method: "POST", site: "cross-site" }),
   ),
-  forgedLogout("an old browser without Fetch Metadata", ASKED, ({ victim, base }) =>
+  forgedLogout("an old browser without Fetch Metadata", QUESTION, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { old: true }),
   ),
-  forgedLogout("an old browser, by a form with a made-up confirmation", ASKED, ({ victim, base }) =>
+  forgedLogout("an old browser that posts a made-up confirmation", QUESTION, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { old: true, method: "POST", form: { confirmation: "a.b.c" } }),
   ),
   forgedLogout(
-    "an old browser, by the confirmation that the attacker received",
-    ASKED,
-    async ({ victim, stranger, base }) => {
-      await stranger.visit(`${base}/login`);
-      const page = await stranger.navigate(`${base}/logout`, { old: true });
+    "an old browser that posts the attacker's confirmation",
+    QUESTION,
+    async ({ victim, attacker, base }) => {
+      await attacker.visit(`${base}/login`);
+      const page = await attacker.navigate(`${base}/logout`, { old: true });
       const confirmation = /name="confirmation" value="([^"]*)"/.exec(page.body)?.[1] ?? "";
       expect(confirmation).not.toBe("");
       return victim.navigate(`${base}/logout`, { old: true, method: "POST", form: { confirmation } });
     },
   ),
-  forgedLogout("a prefetch", NOT_AHEAD, ({ victim, base }) =>
+  forgedLogout("a prefetch", PREFETCH_REJECTED, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { site: "same-origin", headers: { "sec-purpose": "prefetch" } }),
   ),
-  forgedLogout("HEAD", NOTHING, ({ victim, base }) =>
+  forgedLogout("HEAD", NO_EFFECT, ({ victim, base }) =>
     victim.navigate(`${base}/logout`, { method: "HEAD", site: "same-origin" }),
   ),
 ]);

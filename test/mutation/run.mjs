@@ -28,7 +28,7 @@ const ROOMS = {
     "portal-auth.test.ts",
     "logout",
     "hostile/properties/sessions.test.ts",
-    "hostile/properties/sealed.test.ts",
+    "hostile/properties/encrypted-values.test.ts",
     "access",
     "callback",
     "login",

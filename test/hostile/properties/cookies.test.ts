@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { startWorld, useHost } from "../support/attack.js";
-import { edited, edits, PATIENCE_MS, tries } from "../support/property.js";
+import { applyEdits, edits, runs, TIMEOUT_MS } from "../support/random-input.js";
 
-// RFC 7516, section 5.2: a changed cookie cannot be decrypted. Without an app: `sealed.test.ts`.
+// RFC 7516, section 5.2: a changed cookie cannot be decrypted. Without an app: `encrypted-values.test.ts`.
 
 describe("in an app", () => {
   const host = useHost();
@@ -18,8 +18,8 @@ describe("in an app", () => {
       const session = (await victim.cookies(url)).get("portal-session") ?? "";
       await fc.assert(
         fc.asyncProperty(edits, edits, async (loginEdits, sessionEdits) => {
-          const value = edited(login?.value ?? "", loginEdits);
-          const id = edited(session, sessionEdits);
+          const value = applyEdits(login?.value ?? "", loginEdits);
+          const id = applyEdits(session, sessionEdits);
           fc.pre(value.trim() !== login?.value && decoded(id) !== decoded(session));
           const cookie = [...`${login?.key}=${value}; portal-session=${id}`].map(latin1).join("");
           const called = await victim.navigate(callback, { headers: { cookie } });
@@ -30,10 +30,10 @@ describe("in an app", () => {
           const asked = await victim.fetch(`${base}/account`, { headers: { cookie } });
           expect(asked.status).toBe(401);
         }),
-        tries(150),
+        runs(150),
       );
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 });
 

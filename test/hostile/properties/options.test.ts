@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { PortalAuthError } from "../../../lib/index.js";
 import { OptionsSchema, VARIABLES } from "../../../lib/settings/option-table.js";
 import { resolveSettings } from "../../../lib/settings/resolve-options.js";
-import { json, tries } from "../support/property.js";
+import { json, runs } from "../support/random-input.js";
 
 const GOOD = {
   issuer: "https://portal.example",
@@ -62,7 +62,7 @@ test("resolves any options, or rejects them as options_invalid", () => {
       const settled = settle({ ...GOOD, ...wrong }, env);
       if (!(settled instanceof Error)) expect(Object.isFrozen(settled)).toBe(true);
     }),
-    tries(5000),
+    runs(5000),
   );
 });
 
@@ -73,7 +73,7 @@ test("never repeats a secret in an error", () => {
       const settled = settle({ ...wrong, [name]: text }, env);
       if (settled instanceof Error) expect(settled.message).not.toContain(text);
     }),
-    tries(3000),
+    runs(3000),
   );
 });
 
@@ -104,6 +104,6 @@ test("accepts only URLs with https, or on this machine's loopback", () => {
         expect(username).toBe("");
       },
     ),
-    tries(3000),
+    runs(3000),
   );
 });

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { startWorld, stateOf, useHost } from "../support/attack.js";
-import { staysHere } from "../support/outcomes.js";
-import { dangerousName, PATIENCE_MS, tries } from "../support/property.js";
+import { readState, startWorld, useHost } from "../support/attack.js";
+import { redirectStaysOnSite } from "../support/outcomes.js";
+import { dangerousName, runs, TIMEOUT_MS } from "../support/random-input.js";
 
 // Any request: never a session, never a redirect to another site, and a 5xx only if it blames the provider.
 
@@ -58,7 +58,7 @@ describe("in an app", () => {
       await fc.assert(
         fc.asyncProperty(query, fc.boolean(), fc.boolean(), async (text, posted, withState) => {
           const begun = await victim.navigate(`${base}/login`);
-          const state = stateOf(begun.headers.location);
+          const state = readState(begun.headers.location);
           const all = withState ? `${text}&state=${state}` : text;
           const answer = posted
             ? await victim.navigate(`${base}/callback`, { method: "POST", form: new URLSearchParams(all) })
@@ -68,21 +68,21 @@ describe("in an app", () => {
             ? [400, 401, 403, 303, 503]
             : [400, 401, 403, 303];
           expect(expected).toContain(answer.status);
-          staysHere(answer, world);
-          expect(await world.whoIs(victim)).toBeUndefined();
+          redirectStaysOnSite(answer, world);
+          expect(await world.signedInUser(victim)).toBeUndefined();
         }),
-        tries(300),
+        runs(300),
       );
-      expect(world.asked("/oauth2/token").length).toBeGreaterThan(10); // some codes reach the provider
+      expect(world.requestsTo("/oauth2/token").length).toBeGreaterThan(10); // some codes reach the provider
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 
   test(
     "handles any query and any headers at every route",
     async () => {
       const world = await startWorld(host());
-      const { stranger, base, portal: provider, url } = world;
+      const { attacker, base, provider, url } = world;
       const headerName = fc.constantFrom(
         "accept",
         "sec-fetch-mode",
@@ -139,28 +139,24 @@ describe("in an app", () => {
       await fc.assert(
         fc.asyncProperty(method, path, query, headers, async (verb, at, text, sent) => {
           fc.pre(sent["expect"] === undefined); // Node itself responds to these with 417
-          const answer = await stranger.request(`${base}${at}?${text}`, { method: verb, headers: sent });
+          const answer = await attacker.request(`${base}${at}?${text}`, { method: verb, headers: sent });
           // our routes respond with 503
           const isAhead = Object.values(sent).some((value) => /prefetch/i.test(value));
           if (answer.status !== 503 || !isAhead) expect(answer.status, answer.body).toBeLessThan(500);
           const { location } = answer.headers;
           if (location) expect([url, provider.issuer]).toContain(new URL(location, url).origin);
-          expect(await world.whoIs(stranger)).toBeUndefined();
+          expect(await world.signedInUser(attacker)).toBeUndefined();
         }),
-        tries(400),
+        runs(400),
       );
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 
   test(
     "protects the login in an application that forwards an attacker's query to the provider",
     async () => {
-      const {
-        stranger,
-        base,
-        portal: provider,
-      } = await startWorld(host(), { app: { handsOnQueries: true } });
+      const { attacker, base, provider } = await startWorld(host(), { app: { forwardsQuery: true } });
       const OURS = ["state", "nonce", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"];
       const handed = fc.oneof(
         {
@@ -179,7 +175,7 @@ describe("in an app", () => {
           const text = new URLSearchParams(
             pairs.map(([names, content]): [string, string] => [names.join(""), content]),
           );
-          const { status, headers, body } = await stranger.navigate(`${base}/login?${text}`);
+          const { status, headers, body } = await attacker.navigate(`${base}/login?${text}`);
           if (status !== 302) {
             expect([status, body]).toEqual([500, expect.stringContaining("authorization_params_invalid")]);
             return;
@@ -194,10 +190,10 @@ describe("in an app", () => {
           expect(to.searchParams.get("scope")?.split(" ")).toContain("openid");
           for (const each of ["request", "request_uri"]) expect(to.searchParams.has(each)).toBe(false);
         }),
-        tries(200),
+        runs(200),
       );
       expect(begun).toBeGreaterThan(20);
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 });

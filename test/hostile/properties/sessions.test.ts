@@ -10,7 +10,7 @@ import { createRecordCodec } from "../../../lib/session/record-codec.js";
 import { RequestLogin } from "../../../lib/session/request-login.js";
 import { createMemoryStore } from "../../../lib/store/memory-store.js";
 import { PortalSessionStore } from "../../../lib/store/portal-session-store.js";
-import { json, PATIENCE_MS, tries } from "../support/property.js";
+import { json, runs, TIMEOUT_MS } from "../support/random-input.js";
 
 // Other programs can write to a store. Every request gets a response all the same.
 
@@ -122,10 +122,10 @@ test(
         expect(typeof login.claims.sub).toBe("string");
         expect(NOW_MS / 1000 < login.started_at + rules.sessionAbsolute).toBe(true);
       }),
-      tries(3000),
+      runs(3000),
     );
   },
-  PATIENCE_MS,
+  TIMEOUT_MS,
 );
 
 test("neither decrypts nor throws for any value in place of an encrypted record", () => {
@@ -135,6 +135,6 @@ test("neither decrypts nor throws for any value in place of an encrypted record"
     fc.property(fc.oneof(text, fc.constant(ofAnother)), (stored) => {
       expect(codec.decode(`s:${ID}`, stored)).toBeUndefined();
     }),
-    tries(2000),
+    runs(2000),
   );
 });

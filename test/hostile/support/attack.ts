@@ -17,7 +17,7 @@ import {
 } from "../../support/world.js";
 import { Client } from "./client.js";
 import { Cluster } from "./cluster.js";
-import { type AppSettings, Host, type Told } from "./host.js";
+import { type AppSettings, Host, type ReceivedByApp } from "./host.js";
 
 /** Faulty responses contain it. No response and no line of the log may contain it. */
 export const CANARY = "canary-of-a-lying-answer-3f9d1c7a";
@@ -28,24 +28,25 @@ export const CANARY = "canary-of-a-lying-answer-3f9d1c7a";
  */
 export const SHORT_TIMEOUT = { httpTimeout: 1 };
 
+/** How the app and its providers are set up. */
 export interface Setting {
   readonly options?: Omit<PortalAuthOptions, "hooks" | "clock" | "lock">;
   readonly app?: Omit<AppSettings, "instances">;
-  /** Default "/". */
+  /** The path at which the router is mounted. Default "/". */
   readonly mount?: string;
   /**
    * Whether browsers reach the app over https, via a proxy that ends TLS and sets X-Forwarded-Proto. Default
    * false.
    */
   readonly https?: boolean;
-  readonly portal?: Partial<LocalProviderOptions>;
+  readonly provider?: Partial<LocalProviderOptions>;
   /** Whether a second router for the same provider and client is mounted at /twin. Default false. */
   readonly twin?: boolean;
   /** A second provider with a router of its own. The attacker controls it. */
   readonly other?: Partial<LocalProviderOptions>;
   /**
-   * How that router is mounted: at /other, at /other with a name, or chosen for the host "localhost". Default
-   * "at /other".
+   * How that router is mounted: at /other, at /other with the name "staff", or chosen for the host
+   * "localhost". Default "at /other".
    */
   readonly otherIs?: "at /other" | "staff" | "a tenant";
 }
@@ -56,78 +57,79 @@ export interface World {
   readonly url: string;
   readonly base: string;
   /** The app's own URL, behind the proxy if there is one. */
-  readonly behind: string;
-  readonly portal: LocalProvider;
+  readonly appUrl: string;
+  readonly provider: LocalProvider;
   /** The second provider, if the setting has one, and the URL at which its router is mounted. */
   readonly other: LocalProvider;
   readonly otherBase: string;
   /** The browser of an honest user, and the attacker's browser. */
   readonly victim: Client;
-  readonly stranger: Client;
+  readonly attacker: Client;
   /** Opens the inspector in a browser. The app allows that only from this machine and without a proxy. */
   openInspector(client: Client): Promise<void>;
   /** Runs the doctor for the app's router. */
   diagnose(): Promise<Diagnosis>;
   /** Returns what the app's own code has received so far. */
-  told(): Promise<Told>;
+  readReceived(): Promise<ReceivedByApp>;
   /** Returns the signed-in user of this browser, as the app sees it. */
-  whoIs(client: Client, base?: string): Promise<string | undefined>;
+  signedInUser(client: Client, base?: string): Promise<string | undefined>;
   /** Returns the requests that the provider received at this path. */
-  asked(path: string): LocalProvider["requests"];
+  requestsTo(path: string): LocalProvider["requests"];
 }
 
 /** A row of a table: one attack, and how it must end. */
 export interface Case extends Setting {
-  /** A sentence, or the name under which the test was published. */
+  /** The attack and its result in words, or the name under which the test was published. */
   readonly name: string;
   /** Specification and section, published plan, or advisory. */
   readonly source: string;
   /** Makes the provider misbehave. */
-  readonly lie?: ((provider: LocalProvider, world: World) => unknown) | undefined;
-  /** Attacks the app. Default: the victim logs in. Its last response is the one that is judged. */
-  readonly act?: (world: World) => Promise<Answer>;
+  readonly fault?: ((provider: LocalProvider, world: World) => unknown) | undefined;
+  /** Attacks the app. Default: the victim signs in. `outcome` checks the response that it returns. */
+  readonly attack?: (world: World) => Promise<Answer>;
   readonly outcome: Outcome;
 }
 
+/** Expects how an attack ends. */
 export type Outcome = (answer: Answer, world: World) => unknown;
 
-/** The victim opens a guarded page and signs in. */
-export const logIn = ({ victim, base }: World): Promise<Answer> => victim.visit(`${base}/account`);
+/** Opens a guarded page in the browser of the victim, who signs in. */
+export const signIn = ({ victim, base }: World): Promise<Answer> => victim.visit(`${base}/account`);
 
 /**
  * Runs each case in a world of its own, all of them in one attacked process. A case passes if the outcome is
  * right, every response came in time (Client), and the process still responds. No response, header or log
  * line may contain a secret.
  */
-export function attacks(title: string, table: readonly Case[]): void {
-  describe(title, () => attackEach(table, useHost()));
+export function describeAttacks(title: string, table: readonly Case[]): void {
+  describe(title, () => testEach(table, useHost()));
 }
 
 /** Does the same with four processes that share a Redis. Each request goes to the next process. */
-export function attacksOnSeveral(title: string, table: readonly Case[]): void {
+export function describeAttacksOnCluster(title: string, table: readonly Case[]): void {
   const name = `${title}, on four processes${noRedis && ` (${noRedis})`}`;
   // one cluster for all tests of a file: its start takes seconds
   if (!noRedis) cluster ??= useHost(() => Cluster.startSeveral(4));
-  describe.skipIf(noRedis)(name, () => attackEach(table, cluster as () => Host));
+  describe.skipIf(noRedis)(name, () => testEach(table, cluster as () => Host));
 }
 
 let cluster: (() => Host) | undefined;
 
-function attackEach(table: readonly Case[], host: () => Host): void {
-  test.each(table.map((attack) => [attack.name, attack.source, attack] as const))(
+function testEach(table: readonly Case[], host: () => Host): void {
+  test.each(table.map((testCase) => [testCase.name, testCase.source, testCase] as const))(
     "%s (%s)",
-    async (_name, _source, attack) => {
-      const world = await startWorld(host(), attack);
-      await attack.lie?.(world.portal, world);
-      const answer = await (attack.act ?? logIn)(world);
-      await attack.outcome(answer, world);
+    async (_name, _source, testCase) => {
+      const world = await startWorld(host(), testCase);
+      await testCase.fault?.(world.provider, world);
+      const answer = await (testCase.attack ?? signIn)(world);
+      await testCase.outcome(answer, world);
     },
   );
 }
 
 /** Returns the same cases for an app on Express 4. */
 export const onExpress4 = (table: readonly Case[]): Case[] =>
-  table.map((attack) => ({ ...attack, app: { ...attack.app, expressMajor: 4 } }));
+  table.map((testCase) => ({ ...testCase, app: { ...testCase.app, expressMajor: 4 } }));
 
 /** Starts a process to attack, for the tests of one describe(). */
 export function useHost(start: () => Promise<Host> = () => Host.start()): () => Host {
@@ -144,33 +146,44 @@ export function useHost(start: () => Promise<Host> = () => Host.start()): () => 
  * and log lines are searched for secrets.
  */
 export async function startWorld(host: Host, setting: Setting = {}): Promise<World> {
-  const logged = host.log.length;
+  const firstLine = host.log.length;
   const { world, close } = await openWorld(host, setting);
-  const { url, behind, portal: provider, other, victim, stranger } = world;
+  const { url, appUrl, victim, attacker } = world;
   onTestFinished(async () => {
     await world.openInspector(victim);
     await victim.fetch(`${url}/portal-inspector/events.json`); // its response is searched like all others
-    const { failures, events } = await world.told();
+    const received = await world.readReceived();
     await close();
     await host.ping();
-    const answers = [...victim.answers, ...stranger.answers];
-    for (const each of other ? [provider, other] : [provider]) {
-      expectNothingTold([...new Set([url, behind])], answers, host.log.slice(logged), each);
-      const secrets = secretsOf(each, answers, url);
-      expect(
-        secrets.find((secret) => [...failures, ...events].some((text) => text.includes(secret))),
-      ).toBeUndefined();
-      expect(each.pendingFaults(), "faults that no request has met").toEqual([]);
+    const answers = [...victim.answers, ...attacker.answers];
+    for (const provider of providersOf(world)) {
+      expectNoLeak([...new Set([url, appUrl])], answers, host.log.slice(firstLine), provider);
+      const secrets = secretsOf(provider, answers, url);
+      expectNoneOf(secrets, [...received.failures, ...received.events]);
+      expect(provider.pendingFaults(), "faults that no request has met").toEqual([]);
     }
-    const tokens = [provider, other].flatMap((each) => each?.issued ?? []).filter(({ length }) => length > 8);
-    const personal = [victim, stranger]
-      .flatMap(({ person }) => Object.values(person))
-      .filter(({ length }) => length > 3);
-    for (const never of [...tokens, ...personal, CANARY])
-      expect(events.find((event) => event.includes(never))).toBeUndefined();
+    expectNoneOf(privateTexts(world), received.events);
   });
   return world;
 }
+
+/** Returns the texts that no event may contain: tokens, personal data and the canary. */
+function privateTexts(world: World): string[] {
+  const tokens = providersOf(world).flatMap(({ issued }) => issued);
+  const personal = [world.victim, world.attacker].flatMap(({ person }) => Object.values(person));
+  return [
+    ...tokens.filter(({ length }) => length > 8),
+    ...personal.filter(({ length }) => length > 3),
+    CANARY,
+  ];
+}
+
+function expectNoneOf(secrets: readonly string[], texts: readonly string[]): void {
+  for (const secret of secrets) expect(texts.find((text) => text.includes(secret))).toBeUndefined();
+}
+
+const providersOf = ({ provider, other }: World): LocalProvider[] =>
+  [provider, other].filter((each) => each !== undefined);
 
 export interface OpenedWorld {
   readonly world: World;
@@ -179,49 +192,35 @@ export interface OpenedWorld {
 
 /** Does the same for a caller that closes the world and searches the responses itself. */
 export async function openWorld(host: Host, setting: Setting = {}): Promise<OpenedWorld> {
-  const { mount = "/" } = setting;
   const app = await host.open();
   const front = setting.https ? await startTlsFront(() => app.url) : undefined;
   const url = front?.url ?? app.url;
+  const { mount = "/" } = setting;
   const base = url + (mount === "/" ? "" : mount);
-  const provider = await registeredPortal(url, setting.twin ? [base, `${url}/twin`] : [base], setting.portal);
-  const { otherIs } = setting;
-  const isTenant = otherIs === "a tenant";
-  const otherBase = isTenant ? url.replace("127.0.0.1", "localhost") : `${url}/other`;
-  const other = setting.other && (await registeredPortal(url, [otherBase], setting.other));
-  const named = otherIs === "staff" && { name: "staff" };
-  await host.begin(app, {
-    ...setting.app,
-    ...(isTenant && { tenants: { localhost: 0, "127.0.0.1": 1 } }),
-    instances: [
-      ...(other
-        ? [{ mount: "/other", options: { ...optionsFor(other, otherBase, setting), ...named } }]
-        : []),
-      ...(setting.twin ? [{ mount: "/twin", options: optionsFor(provider, `${url}/twin`, setting) }] : []),
-      { mount, options: optionsFor(provider, base, setting) },
-    ],
-  });
+  const provider = await startProvider(url, setting.twin ? [base, `${url}/twin`] : [base], setting.provider);
+  const otherBase = setting.otherIs === "a tenant" ? onLocalhost(url) : `${url}/other`;
+  const other = setting.other && (await startProvider(url, [otherBase], setting.other));
+  const urls = { url, base, otherBase };
+  await host.serve(app, appSettings(setting, urls, provider, other));
   const world: World = {
     host,
-    url,
-    behind: app.url,
-    base,
-    portal: provider,
+    ...urls,
+    appUrl: app.url,
+    provider,
     other: other as LocalProvider,
-    otherBase,
     victim: new Client(front?.ca),
-    stranger: new Client(front?.ca),
+    attacker: new Client(front?.ca),
     async openInspector(client) {
       const link = await host.inspectorLink(app, `${url}/portal-inspector/`);
       // Each of several processes has a token of its own, and each request goes to the next process.
       for (let tries = 0; tries < 4; tries += 1) if ((await client.navigate(link)).status === 200) return;
     },
     diagnose: () => host.diagnose(app),
-    told: () => host.told(app),
-    async whoIs(client, at = base) {
+    readReceived: () => host.readReceived(app),
+    async signedInUser(client, at = base) {
       return JSON.parse((await client.fetch(`${at}/me`)).body).claims?.sub;
     },
-    asked: (path) => provider.requests.filter((request) => request.path === path),
+    requestsTo: (path) => provider.requests.filter((request) => request.path === path),
   };
   return {
     world,
@@ -230,7 +229,28 @@ export async function openWorld(host: Host, setting: Setting = {}): Promise<Open
   };
 }
 
-const registeredPortal = (
+const onLocalhost = (url: string): string => url.replace("127.0.0.1", "localhost");
+
+/** Returns the settings of an app with up to three routers. The last one is the router of the victim. */
+function appSettings(
+  setting: Setting,
+  { url, base, otherBase }: Pick<World, "url" | "base" | "otherBase">,
+  provider: LocalProvider,
+  other: LocalProvider | undefined,
+): AppSettings {
+  const instances: AppSettings["instances"][number][] = [];
+  if (other) {
+    const options = optionsFor(other, otherBase, setting);
+    if (setting.otherIs === "staff") options.name = "staff";
+    instances.push({ mount: "/other", options });
+  }
+  if (setting.twin) instances.push({ mount: "/twin", options: optionsFor(provider, `${url}/twin`, setting) });
+  instances.push({ mount: setting.mount ?? "/", options: optionsFor(provider, base, setting) });
+  const tenants = { localhost: 0, "127.0.0.1": 1 };
+  return { ...setting.app, ...(setting.otherIs === "a tenant" && { tenants }), instances };
+}
+
+const startProvider = (
   url: string,
   bases: string[],
   options?: Partial<LocalProviderOptions>,
@@ -244,12 +264,12 @@ const registeredPortal = (
   });
 
 const optionsFor = (
-  provider: LocalProvider,
+  { issuer }: LocalProvider,
   base: string,
-  { options, portal: wished }: Setting,
+  { options, provider }: Setting,
 ): PortalAuthOptions => ({
-  issuer: provider.issuer,
-  profile: wished?.document === "full" ? "openid" : "tencent-ciam",
+  issuer,
+  profile: provider?.document === "full" ? "openid" : "tencent-ciam",
   clientId: CLIENT_ID,
   clientSecret: CLIENT_SECRET,
   redirectUri: `${base}/callback`,
@@ -261,33 +281,31 @@ const optionsFor = (
  * Expects no code, verifier, token, secret, canary or stack in a response or the log. Neither a page nor the
  * log may contain a cookie of ours.
  */
-export function expectNothingTold(
+export function expectNoLeak(
   urls: readonly string[],
   answers: Answer[],
   log: string[],
-  portal: Evidence,
+  provider: Pick<LocalProvider, "requests" | "issued">,
 ): void {
   const ours = answers.filter((answer) => urls.some((url) => answer.url.startsWith(url)));
-  const seenTokens = new Set([...portal.issued, CANARY]);
-  for (const url of urls) expectNothingSecret({ url, browser: { answers }, log, portal, seenTokens });
-  const cookies = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []).map(cookieValueOf);
-  for (const text of [...ours.map(({ body }) => body), ...log])
-    expect(cookies.find((value) => value.length > 8 && text.includes(value))).toBeUndefined();
+  const seenTokens = new Set([...provider.issued, CANARY]);
+  for (const url of urls)
+    expectNothingSecret({ url, browser: { answers }, log, portal: provider, seenTokens });
+  const cookies = ours.flatMap(({ headers }) => headers["set-cookie"] ?? []).map(secretOfCookie);
+  expectNoneOf(
+    cookies.filter(({ length }) => length > 8),
+    [...ours.map(({ body }) => body), ...log],
+  );
   // Node has printed no warning either
   expect(log.filter((line) => !line.startsWith("[express-portal-auth] "))).toEqual([]);
 }
 
-type Evidence = Pick<LocalProvider, "requests" | "issued">;
-
-/**
- * Returns the id in a session's cookie, because the id alone gives it away. Returns the whole value of other
- * cookies.
- */
-const cookieValueOf = (line: string): string => {
-  const [, value = ""] = /^[^=]+=([^;]*)/.exec(line) ?? [];
+/** Returns the session id from a session cookie, without its signature. Other cookies: their value. */
+const secretOfCookie = (setCookie: string): string => {
+  const [, value = ""] = /^[^=]+=([^;]*)/.exec(setCookie) ?? [];
   return /^s%3A([^.]+)\./.exec(value)?.[1] ?? value;
 };
 
 /** Returns the state of a login, from the URL at the provider or at the callback. */
-export const stateOf = (address: string | URL | undefined): string =>
-  new URL(address ?? "").searchParams.get("state") ?? "";
+export const readState = (url: string | URL | undefined): string =>
+  new URL(url ?? "").searchParams.get("state") ?? "";

@@ -3,9 +3,9 @@ import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { startRedis } from "../../support/servers/redis.mjs";
 import { type AppSettings, Host, type OpenedApp } from "./host.js";
 
-interface Spread {
+interface OpenedCluster {
   readonly apps: readonly OpenedApp[];
-  readonly door: Server;
+  readonly proxy: Server;
 }
 
 /**
@@ -15,7 +15,7 @@ interface Spread {
 export class Cluster extends Host {
   readonly #others: readonly Host[];
   readonly #redis: Awaited<ReturnType<typeof startRedis>>;
-  readonly #opened = new Map<string, Spread>();
+  readonly #opened = new Map<string, OpenedCluster>();
 
   static async startSeveral(count: number): Promise<Cluster> {
     const log: string[] = [];
@@ -35,41 +35,41 @@ export class Cluster extends Host {
   override async open() {
     const apps = [await super.open(), ...(await Promise.all(this.#others.map((host) => host.open())))];
     const ports = apps.map(({ url }) => Number(new URL(url).port));
-    let turn = 0;
-    const door = createServer((client) => {
-      turn = (turn + 1) % ports.length;
-      const app = connect(ports[turn] as number, "127.0.0.1");
+    let next = 0;
+    const proxy = createServer((client) => {
+      next = (next + 1) % ports.length;
+      const app = connect(ports[next] as number, "127.0.0.1");
       client.pipe(app).pipe(client);
       client.on("error", () => app.destroy());
       app.on("error", () => client.destroy());
     }).listen(0, "127.0.0.1");
-    await once(door, "listening");
-    const url = `http://127.0.0.1:${(door.address() as AddressInfo).port}`;
-    this.#opened.set(url, { apps, door });
+    await once(proxy, "listening");
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    this.#opened.set(url, { apps, proxy });
     return { key: apps[0]?.key ?? 0, url };
   }
 
-  override async begin(app: OpenedApp, settings: AppSettings) {
-    const instances = settings.instances.map((each) => ({
-      ...each,
-      options: { ...each.options, store: this.#redis.url },
+  override async serve(app: OpenedApp, settings: AppSettings) {
+    const instances = settings.instances.map((instance) => ({
+      ...instance,
+      options: { ...instance.options, store: this.#redis.url },
     }));
-    await this.#each(app, (host, its) => Host.prototype.begin.call(host, its, { ...settings, instances }));
+    await this.#each(app, (host, own) => Host.prototype.serve.call(host, own, { ...settings, instances }));
   }
 
   override async close(app: OpenedApp) {
-    const door = this.#opened.get(app.url)?.door;
-    await this.#each(app, (host, its) => Host.prototype.close.call(host, its));
+    const proxy = this.#opened.get(app.url)?.proxy;
+    await this.#each(app, (host, own) => Host.prototype.close.call(host, own));
     this.#opened.delete(app.url);
-    door?.close();
+    proxy?.close();
   }
 
   override async ping() {
     await Promise.all([super.ping(), ...this.#others.map((host) => host.ping())]);
   }
 
-  override async told(app: OpenedApp) {
-    const all = await this.#each(app, (host, its) => Host.prototype.told.call(host, its));
+  override async readReceived(app: OpenedApp) {
+    const all = await this.#each(app, (host, own) => Host.prototype.readReceived.call(host, own));
     return { failures: all.flatMap(({ failures }) => failures), events: all.flatMap(({ events }) => events) };
   }
 
@@ -78,8 +78,8 @@ export class Cluster extends Host {
     await this.#redis.stop();
   }
 
-  async #each<T>({ url }: OpenedApp, work: (host: Host, its: OpenedApp) => Promise<T>): Promise<T[]> {
-    const { apps } = this.#opened.get(url) as Spread;
-    return Promise.all(apps.map((its, index) => work(this.#others[index - 1] ?? this, its)));
+  async #each<T>({ url }: OpenedApp, work: (host: Host, own: OpenedApp) => Promise<T>): Promise<T[]> {
+    const { apps } = this.#opened.get(url) as OpenedCluster;
+    return Promise.all(apps.map((own, index) => work(this.#others[index - 1] ?? this, own)));
   }
 }

@@ -6,21 +6,21 @@ import { createHost } from "./attacked-app.mjs";
 
 // The process of ./host.ts, with the built package. It executes the commands that host.ts sends.
 
-let ahead = 0;
+let aheadMs = 0;
 const { now } = Date;
-Date.now = () => now() + ahead;
+Date.now = () => now() + aheadMs;
 
 const host = {
   ...createHost({ ...library, EVENT_NAMES, inspector, subscribeToEvents }),
-  later(seconds) {
-    ahead += seconds * 1000;
+  advanceClock(seconds) {
+    aheadMs += seconds * 1000;
   },
 };
 
-process.on("disconnect", () => process.exit()); // nothing outlives the test, however it ends
-process.on("message", async ({ id, word, content }) => {
+process.on("disconnect", () => process.exit()); // the process ends with the test, even if the test crashes
+process.on("message", async ({ id, method, argument }) => {
   try {
-    process.send({ id, result: await host[word](content) });
+    process.send({ id, result: await host[method](argument) });
   } catch (error) {
     process.send({ id, failed: String(error?.message ?? error) });
   }

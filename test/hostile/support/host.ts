@@ -9,38 +9,46 @@ import { cleanEnvironment } from "../../package/run.js";
 export interface AppSettings {
   readonly instances: readonly { readonly mount: string; readonly options: PortalAuthOptions }[];
   readonly expressMajor?: 4 | 5 | undefined;
-  /** The cookie name of an express-session that the app mounts before everything else. Default none. */
+  /** The options of an express-session that the app mounts first. Default: no express-session. */
   readonly ownSession?: SessionOptions | undefined;
   /** Whether the app reads JSON, text and (extended) forms before portalAuth() sees them. */
-  readonly parsers?: boolean | undefined;
-  /** Whether it mounts cookie-parser before everything else. */
-  readonly cookieParser?: boolean | undefined;
-  readonly trustProxy?: boolean | undefined;
+  readonly hasParsers?: boolean | undefined;
+  /** Whether the app mounts cookie-parser before everything else. */
+  readonly hasCookieParser?: boolean | undefined;
+  /** Whether Express' setting "trust proxy" is on. */
+  readonly trustsProxy?: boolean | undefined;
   /** Whether every other URL is guarded too, and responds with the requested URL. */
-  readonly guardAll?: boolean | undefined;
-  /** The page to which its onLogin hook sends every user. Default: no redirect. */
-  readonly leadsTo?: unknown;
+  readonly isFullyGuarded?: boolean | undefined;
+  /** The page to which the app's onLogin hook sends every user. Default: no redirect. */
+  readonly returnTo?: unknown;
   /** Whether all parameters in the query of /login become authorizationParams. */
-  readonly handsOnQueries?: boolean | undefined;
+  readonly forwardsQuery?: boolean | undefined;
   /**
-   * The index of the instance that is chosen for each host, all of them at the root. Default: each is mounted
-   * by itself.
+   * The index of the instance that is chosen for each host, all of them at the root. Default: each instance
+   * is mounted at its own path.
    */
   readonly tenants?: Readonly<Record<string, number>> | undefined;
   /** Whether the log, with the events, goes to a logger of the app. */
-  readonly ownLogger?: boolean | undefined;
-  /** The target of its portalProxy() at /api. Default: no proxy. */
+  readonly hasLogger?: boolean | undefined;
+  /** The target of the app's portalProxy() at /api. Default: no proxy. */
   readonly upstream?: string | undefined;
   /** The behaviour of the app's renderPage. Default: no renderPage. */
-  readonly renders?: "throws" | "rejects" | "a number" | "all that it is given" | undefined;
+  readonly pageTemplate?: "throws" | "rejects" | "a number" | "shows all arguments" | undefined;
 }
 
 /** The arguments that the app's own code has received. */
-export interface Told {
+export interface ReceivedByApp {
   /** From the onError hook. */
   readonly failures: string[];
   /** From diagnostics channels, for all apps of the process since this one was opened. */
   readonly events: string[];
+}
+
+/** The reply of the process to a call. */
+interface Reply {
+  readonly id: number;
+  readonly result?: unknown;
+  readonly failed?: string;
 }
 
 export interface OpenedApp {
@@ -48,17 +56,16 @@ export interface OpenedApp {
   readonly url: string;
 }
 
-/**
- * The process that runs the attacked applications (host-process.mjs). Every call rejects after it has ended.
- */
+/** The process that runs the attacked applications (host-process.mjs). After its end every call rejects. */
 export class Host {
   /** The lines that the process has written. */
   readonly log: string[];
   readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
+  readonly #pending = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>();
   readonly #exited: Promise<void>;
-  readonly #marks = new Map<string, { resolve(): void; left: number }>();
-  #last = 0;
+  /** The marks that a ping waits for, with the number of outputs in which each is still missing. */
+  readonly #marks = new Map<string, { resolve(): void; missing: number }>();
+  #lastId = 0;
   #pings = 0;
 
   static async start(log?: string[]): Promise<Host> {
@@ -71,69 +78,74 @@ export class Host {
 
   protected constructor(log: string[] = []) {
     this.log = log;
-    this.started = new Promise((resolve, reject) => this.#waiting.set(0, { resolve, reject }));
+    this.started = new Promise((resolve, reject) => this.#pending.set(0, { resolve, reject }));
     const program = fileURLToPath(new URL("host-process.mjs", import.meta.url));
     const stdio = ["ignore", "pipe", "pipe", "ipc"] as const;
     this.#child = fork(program, { env: cleanEnvironment(), execArgv: ["--expose-gc"], stdio: [...stdio] });
     for (const input of [this.#child.stdout, this.#child.stderr])
       if (input) createInterface({ input }).on("line", (line) => this.#read(line));
-    this.#child.on("message", ({ id, result, failed }: { id: number; result?: unknown; failed?: string }) => {
-      const waiting = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      if (failed === undefined) waiting?.resolve(result);
-      else waiting?.reject(new Error(failed));
-    });
+    this.#child.on("message", (reply: Reply) => this.#settle(reply));
     this.#exited = once(this.#child, "close").then(([code, signal]) => {
       const error = new Error(`the attacked process has ended (${signal ?? code}):\n${this.log.join("\n")}`);
-      for (const { reject } of this.#waiting.values()) reject(error);
-      this.#waiting.clear();
+      for (const { reject } of this.#pending.values()) reject(error);
+      this.#pending.clear();
     });
   }
 
+  /** Opens an app that listens and serves nothing before serve(). */
   async open() {
-    return (await this.#ask("open")) as OpenedApp;
+    return (await this.#call("open")) as OpenedApp;
   }
-  async begin({ key }: OpenedApp, settings: AppSettings) {
-    await this.#ask("begin", { key, settings });
+  /** Mounts the routers and routes of an opened app. */
+  async serve({ key }: OpenedApp, settings: AppSettings) {
+    await this.#call("serve", { key, settings });
   }
   async close({ key }: OpenedApp) {
-    await this.#ask("close", { key });
+    await this.#call("close", { key });
   }
   /** Resolves if the process is alive, its objects are unchanged, and all its output is in the log. */
   async ping() {
     this.#pings += 1;
     const mark = `-- ping ${this.#pings} --`;
-    // stdout and stderr
-    const read = new Promise<void>((resolve) => this.#marks.set(mark, { resolve, left: 2 }));
-    await this.#ask("ping", mark);
+    // once in stdout and once in stderr
+    const read = new Promise<void>((resolve) => this.#marks.set(mark, { resolve, missing: 2 }));
+    await this.#call("ping", mark);
     await read;
   }
-  async told({ key }: OpenedApp) {
-    return (await this.#ask("told", { key })) as Told;
+  /** Returns what the app's own code has received so far. */
+  async readReceived({ key }: OpenedApp) {
+    return (await this.#call("readReceived", { key })) as ReceivedByApp;
   }
   /** Returns this URL of the inspector, with the token that opens it once. */
-  async inspectorLink({ key }: OpenedApp, address: string) {
-    return (await this.#ask("inspectorLink", { key, address })) as string;
+  async inspectorLink({ key }: OpenedApp, url: string) {
+    return (await this.#call("inspectorLink", { key, url })) as string;
   }
   /** Runs the doctor for the app's router. */
   async diagnose({ key }: OpenedApp) {
-    return (await this.#ask("diagnose", { key })) as Diagnosis;
+    return (await this.#call("diagnose", { key })) as Diagnosis;
   }
   /** Returns what keeps the process busy, by Node's names. */
   async resources() {
-    return (await this.#ask("resources")) as string[];
+    return (await this.#call("resources")) as string[];
   }
-  /** Counts its objects, functions and texts. */
-  async count() {
-    return (await this.#ask("count")) as number;
+  /** Counts the objects, functions and texts of the process. */
+  async countObjects() {
+    return (await this.#call("countObjects")) as number;
   }
   /** Moves the clock of the process forward. */
-  async later(seconds: number) {
-    await this.#ask("later", seconds);
+  async advanceClock(seconds: number) {
+    await this.#call("advanceClock", seconds);
   }
   async stop() {
     this.#child.kill("SIGKILL");
     await this.#exited;
+  }
+
+  #settle({ id, result, failed }: Reply): void {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    if (failed === undefined) pending?.resolve(result);
+    else pending?.reject(new Error(failed));
   }
 
   #read(line: string): void {
@@ -142,19 +154,19 @@ export class Host {
       this.log.push(line);
       return;
     }
-    mark.left -= 1;
-    if (mark.left > 0) return;
+    mark.missing -= 1;
+    if (mark.missing > 0) return;
     this.#marks.delete(line);
     mark.resolve();
   }
 
-  #ask(word: string, content?: unknown): Promise<unknown> {
+  #call(method: string, argument?: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (!this.#child.connected)
         return reject(new Error(`the attacked process has ended:\n${this.log.join("\n")}`));
-      this.#last += 1;
-      this.#waiting.set(this.#last, { resolve, reject });
-      this.#child.send({ id: this.#last, word, content });
+      this.#lastId += 1;
+      this.#pending.set(this.#lastId, { resolve, reject });
+      this.#child.send({ id: this.#lastId, method, argument });
     });
   }
 }

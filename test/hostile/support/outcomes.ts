@@ -4,10 +4,11 @@ import type { PortalAuthErrorCode } from "../../../lib/index.js";
 import type { Answer } from "../../support/browser.js";
 import type { Outcome, World } from "./attack.js";
 
-const nobodyIsIn = async ({ victim, stranger, whoIs, base, other, otherBase }: World) => {
+const noUserIsSignedIn = async (world: World) => {
+  const { victim, attacker, signedInUser, base, other, otherBase } = world;
   for (const at of other ? [base, otherBase] : [base]) {
-    expect(await whoIs(victim, at)).toBeUndefined();
-    expect(await whoIs(stranger, at)).toBeUndefined();
+    expect(await signedInUser(victim, at)).toBeUndefined();
+    expect(await signedInUser(attacker, at)).toBeUndefined();
   }
 };
 
@@ -15,7 +16,7 @@ const nobodyIsIn = async ({ victim, stranger, whoIs, base, other, otherBase }: W
  * Codes for a login that cannot be found at the callback. State diagnostics choose between them
  * (test/login-attempt/state-diagnostics.test.ts).
  */
-export const LOST_LOGIN: readonly PortalAuthErrorCode[] = [
+export const LOGIN_NOT_FOUND_CODES: readonly PortalAuthErrorCode[] = [
   "login_not_found",
   "login_expired",
   "login_cookies_blocked",
@@ -33,11 +34,11 @@ export const LOST_LOGIN: readonly PortalAuthErrorCode[] = [
  * Failures that the user of a browser can cause, for which neither the site, its settings nor its provider is
  * at fault.
  */
-const BY_CLIENTS: readonly PortalAuthErrorCode[] = [
+const CAUSED_BY_CLIENTS: readonly PortalAuthErrorCode[] = [
   "login_required",
   "navigation_required",
   "callback_invalid",
-  ...LOST_LOGIN,
+  ...LOGIN_NOT_FOUND_CODES,
   "login_state_reused",
   "session_not_saved",
   "login_denied",
@@ -49,59 +50,59 @@ const BY_CLIENTS: readonly PortalAuthErrorCode[] = [
   "logout_unconfirmed",
 ];
 
-/** Expects this failure, as a page or a problem, with its status, and no signed-in user. */
-export const refused =
+/** Expects this failure, as a page or a problem document, with its status, and no signed-in user. */
+export const rejectedWith =
   (code: PortalAuthErrorCode): Outcome =>
   async (answer, world) => {
-    tells(code)(answer, world);
-    await nobodyIsIn(world);
+    reports(code)(answer, world);
+    await noUserIsSignedIn(world);
   };
 
 /** Expects that the login cannot be found here, for any of the reasons, and no signed-in user. */
-export const notBegunHere: Outcome = async (answer, world) => {
-  const code = LOST_LOGIN.find((one) => answer.body.includes(one));
-  await refused(code ?? "login_not_found")(answer, world);
+export const loginNotFound: Outcome = async (answer, world) => {
+  const code = LOGIN_NOT_FOUND_CODES.find((possible) => answer.body.includes(possible));
+  await rejectedWith(code ?? "login_not_found")(answer, world);
 };
 
 /** Expects this failure, and that the victim stays signed in. */
-export const staysIn =
+export const staysSignedIn =
   (code: PortalAuthErrorCode): Outcome =>
   async (answer, world) => {
-    tells(code)(answer, world);
-    expect(await world.whoIs(world.victim)).toBe(world.victim.person["sub"]);
+    reports(code)(answer, world);
+    expect(await world.signedInUser(world.victim)).toBe(world.victim.person["sub"]);
   };
 
 /** Expects this failure. */
-const tells =
+const reports =
   (code: PortalAuthErrorCode): Outcome =>
   ({ status, body, headers }) => {
     expect(body).toContain(code);
     expect(status).toBe(errorDefinitions[code].status);
-    if (BY_CLIENTS.includes(code)) expect(status).toBeLessThan(500);
+    if (CAUSED_BY_CLIENTS.includes(code)) expect(status).toBeLessThan(500);
     expect(headers["cache-control"]).toBe("no-store");
     expect(headers["referrer-policy"]).toBe("no-referrer");
   };
 
 /** Expects that the victim is signed in as the user of the provider, and sees the requested page. */
-export const welcomed: Outcome = async ({ status, body }, { victim, whoIs }) => {
+export const signedIn: Outcome = async ({ status, body }, { victim, signedInUser }) => {
   expect([status, body]).toEqual([200, JSON.stringify({ sub: victim.person["sub"] })]);
-  expect(await whoIs(victim)).toBe(victim.person["sub"]);
+  expect(await signedInUser(victim)).toBe(victim.person["sub"]);
 };
 
 /**
- * Expects that the page that requested an access token has one, and that the app fetched it from the provider
+ * Expects that the page that requested an access token has one, and that the app got it from the provider
  * after the login.
  */
-export const refreshed: Outcome = ({ status, body }, { asked }) => {
-  expect([status, body, asked("/oauth2/token").length]).toEqual([200, '{"ok":true}', 2]);
+export const refreshed: Outcome = ({ status, body }, { requestsTo }) => {
+  expect([status, body, requestsTo("/oauth2/token").length]).toEqual([200, '{"ok":true}', 2]);
 };
 
 /** Expects that no response has set a session's cookie. A response may clear one. */
-export const noSessionBegan: Outcome = (_answer, { victim, stranger }) => {
-  const lines = [...victim.answers, ...stranger.answers].flatMap(
+export const noSessionStarted: Outcome = (_answer, { victim, attacker }) => {
+  const cookies = [...victim.answers, ...attacker.answers].flatMap(
     ({ headers }) => headers["set-cookie"] ?? [],
   );
-  expect(lines.filter((line) => /^(__Host-)?portal-session(\.\w+)?=[^;]/.test(line))).toEqual([]);
+  expect(cookies.filter((cookie) => /^(__Host-)?portal-session(\.\w+)?=[^;]/.test(cookie))).toEqual([]);
 };
 
 /** Combines several outcomes. */
@@ -112,6 +113,6 @@ export const allOf =
   };
 
 /** Expects that a redirect, if there is one, stays on this site. */
-export const staysHere = ({ headers: { location } }: Answer, { url }: Pick<World, "url">): void => {
+export const redirectStaysOnSite = ({ headers: { location } }: Answer, { url }: Pick<World, "url">): void => {
   if (location !== undefined) expect(new URL(location, url).origin).toBe(url);
 };

@@ -1,10 +1,10 @@
 import { expect } from "vitest";
 import type { PortalAuthErrorCode } from "../../lib/index.js";
 import type { LocalProvider, TokenResponseWriter } from "../../lib/testing/provider/local-provider.js";
-import { later } from "./support/acts.js";
-import { attacks, CANARY, type Case, logIn, type World } from "./support/attack.js";
-import { welcomed } from "./support/outcomes.js";
-import { type Lay, PLACES, REVOCATION, TOKEN, tokenGiven } from "./support/places.js";
+import { CANARY, type Case, describeAttacks, signIn, type World } from "./support/attack.js";
+import { ENDPOINTS, hasToken, type InjectFault, REVOCATION, TOKEN } from "./support/endpoints.js";
+import { signedIn } from "./support/outcomes.js";
+import { advanceClock } from "./support/sign-in-steps.js";
 
 // Token responses that are wrong, or unusual and valid: at the login, and when tokens are refreshed.
 
@@ -13,44 +13,49 @@ const CORE = "OpenID Connect Core 1.0, section 3.1.3.3";
 const JSON_TYPE = { "content-type": "application/json" };
 
 const saying =
-  (members: Record<string, unknown>): Lay =>
-  ({ portal: provider }) =>
+  (members: Record<string, unknown>): InjectFault =>
+  ({ provider }) =>
     provider.nextTokenResponse(members);
 /** The provider's own good response, with these changes. */
 const writing =
-  (write: (json: string) => string): Lay =>
-  ({ portal: provider }) =>
+  (write: (json: string) => string): InjectFault =>
+  ({ provider }) =>
     provider.writeNextTokenResponse(
       (json): ReturnType<TokenResponseWriter> => ({ body: write(json), headers: JSON_TYPE }),
     );
 /** Adds one more member after all others. */
 const withLast = (member: string) => writing((json) => json.replace(/}$/, `,${member}}`));
 
-type Row = readonly [name: string, lie: Lay, source?: string];
+type Row = readonly [name: string, fault: InjectFault, source?: string];
 
 /**
  * Expects no signed-in user after such a response at a login. After a refresh, expects the same session
  * without a new token.
  */
 const unusable = (
-  [name, lie, source = RFC6749]: Row,
+  [name, fault, source = RFC6749]: Row,
   code: PortalAuthErrorCode = "portal_answer_invalid",
 ): Case[] => [
-  { name: `login: ${name}`, source, act: PLACES.token.meet(lie), outcome: PLACES.token.fails(code) },
+  {
+    name: `login: ${name}`,
+    source,
+    attack: ENDPOINTS.token.reach(fault),
+    outcome: ENDPOINTS.token.fails(code),
+  },
   {
     name: `refresh: ${name}`,
     source,
-    act: PLACES.refresh.meet(lie),
-    outcome: PLACES.refresh.fails("refresh_failed"),
+    attack: ENDPOINTS.refresh.reach(fault),
+    outcome: ENDPOINTS.refresh.fails("refresh_failed"),
   },
 ];
 
-const usable = ([name, lie, source = RFC6749]: Row): Case[] => [
-  { name: `login: ${name}`, source, act: PLACES.token.meet(lie), outcome: welcomed },
-  { name: `refresh: ${name}`, source, act: PLACES.refresh.meet(lie), outcome: tokenGiven },
+const usable = ([name, fault, source = RFC6749]: Row): Case[] => [
+  { name: `login: ${name}`, source, attack: ENDPOINTS.token.reach(fault), outcome: signedIn },
+  { name: `refresh: ${name}`, source, attack: ENDPOINTS.refresh.reach(fault), outcome: hasToken },
 ];
 
-attacks("rejects a token response whose members are wrong", [
+describeAttacks("rejects a token response whose members are wrong", [
   ...(
     [
       ["access_token missing", saying({ access_token: undefined })],
@@ -94,18 +99,18 @@ attacks("rejects a token response whose members are wrong", [
   ...[undefined, null].map((id_token) => ({
     name: `login: id_token ${id_token}`,
     source: CORE,
-    act: PLACES.token.meet(saying({ id_token })),
-    outcome: PLACES.token.fails("id_token_missing"),
+    attack: ENDPOINTS.token.reach(saying({ id_token })),
+    outcome: ENDPOINTS.token.fails("id_token_missing"),
   })),
   ...[undefined, null].map((id_token) => ({
     name: `refresh: id_token ${id_token}`,
     source: "OpenID Connect Core 1.0, section 12.2: it may be missing",
-    act: PLACES.refresh.meet(saying({ id_token })),
-    outcome: tokenGiven,
+    attack: ENDPOINTS.refresh.reach(saying({ id_token })),
+    outcome: hasToken,
   })),
 ]);
 
-attacks(
+describeAttacks(
   "accepts a token response that is unusual and valid",
   (
     [
@@ -142,22 +147,22 @@ const lives = (
 ): Case => ({
   name,
   source: `${RFC6749} and appendix A.14`,
-  async lie(provider, world) {
-    await later(world, 0);
+  async fault(provider, world) {
+    await advanceClock(world, 0);
     provider.nextTokenResponse(members);
   },
-  async act(world) {
-    await welcomed(await logIn(world), world);
+  async attack(world) {
+    await signedIn(await signIn(world), world);
     const counts: number[] = [];
     for (const seconds of [0, 400]) {
-      await later(world, seconds);
-      await tokenGiven(await world.victim.fetch(`${world.base}/token`), world);
-      counts.push(world.asked(TOKEN).length);
+      await advanceClock(world, seconds);
+      await hasToken(await world.victim.fetch(`${world.base}/token`), world);
+      counts.push(world.requestsTo(TOKEN).length);
     }
     expect(counts).toEqual(asked);
     return world.victim.visit(`${world.base}/account`);
   },
-  outcome: welcomed,
+  outcome: signedIn,
 });
 
 // The expected counts of token requests: at once, and after the token's lifetime.
@@ -165,7 +170,7 @@ const NO_REFRESH = [1, 1] as const;
 const REFRESH_AT_EXPIRY = [1, 2] as const;
 const REFRESH_AT_ONCE = [2, 3] as const;
 
-attacks("uses a token until it expires", [
+describeAttacks("uses a token until it expires", [
   lives("expires_in as the provider sends it", {}, REFRESH_AT_EXPIRY),
   lives("expires_in a text of digits", { expires_in: "300" }, REFRESH_AT_EXPIRY),
   lives("expires_in a list of one number", { expires_in: [300] }, REFRESH_AT_EXPIRY),
@@ -194,31 +199,32 @@ function inProto(provider: LocalProvider): void {
 }
 
 async function askThenSignOut(world: World) {
-  await tokenGiven(await world.victim.fetch(`${world.base}/token`), world);
+  await hasToken(await world.victim.fetch(`${world.base}/token`), world);
   return world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
 }
 
-attacks("ignores members in __proto__", [
+describeAttacks("ignores members in __proto__", [
   {
     name: "of the login's response: the token has not expired, and the login has no refresh token",
     source: "CWE-1321",
-    lie: inProto,
-    async act(world) {
-      await welcomed(await logIn(world), world);
+    fault: inProto,
+    async attack(world) {
+      await signedIn(await signIn(world), world);
       return askThenSignOut(world);
     },
-    outcome: (_answer, { asked }) => void expect([asked(TOKEN).length, asked(REVOCATION)]).toEqual([1, []]),
+    outcome: (_answer, { requestsTo }) =>
+      void expect([requestsTo(TOKEN).length, requestsTo(REVOCATION)]).toEqual([1, []]),
   },
   {
     name: "of a refresh's: the same, and the earlier refresh token is the one that is revoked",
     source: "CWE-1321",
-    async act(world) {
-      await tokenGiven(await PLACES.refresh.meet(({ portal: provider }) => inProto(provider))(world), world);
+    async attack(world) {
+      await hasToken(await ENDPOINTS.refresh.reach(({ provider }) => inProto(provider))(world), world);
       return askThenSignOut(world);
     },
-    outcome(_answer, { asked, portal: provider }) {
-      expect(asked(TOKEN)).toHaveLength(2);
-      const revoked = asked(REVOCATION).map(({ body }) => new URLSearchParams(body).get("token") ?? "");
+    outcome(_answer, { requestsTo, provider }) {
+      expect(requestsTo(TOKEN)).toHaveLength(2);
+      const revoked = requestsTo(REVOCATION).map(({ body }) => new URLSearchParams(body).get("token") ?? "");
       expect([revoked.length, provider.issued.includes(revoked[0] ?? "")]).toEqual([1, true]);
     },
   },

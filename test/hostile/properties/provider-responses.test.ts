@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { PortalAuthErrorCode } from "../../../lib/index.js";
 import { CLIENT_ID } from "../../support/world.js";
-import { logIn, startWorld, useHost, type World } from "../support/attack.js";
-import { content, strangersKey } from "../support/jwt.js";
-import { dangerousName, edited, edits, json, PATIENCE_MS, tries } from "../support/property.js";
+import { signIn, startWorld, useHost, type World } from "../support/attack.js";
+import { createAttackerKey, signingInput } from "../support/jwt.js";
+import { applyEdits, dangerousName, edits, json, runs, TIMEOUT_MS } from "../support/random-input.js";
 
 // Any response of the provider: there is never a session without a verified ID token, and every failure has a
 // code.
@@ -27,8 +27,8 @@ const NAMED: readonly PortalAuthErrorCode[] = [
 
 /** Returns whether the victim is signed in. If not, the failure must have a code. */
 async function isIn(world: World): Promise<boolean> {
-  const answer = await logIn(world);
-  const sub = await world.whoIs(world.victim);
+  const answer = await signIn(world);
+  const sub = await world.signedInUser(world.victim);
   if (sub !== undefined) {
     expect([answer.status, answer.body]).toEqual([200, JSON.stringify({ sub })]);
     return true;
@@ -76,7 +76,7 @@ describe("in an app", () => {
           asNewVisitor(world, async () => {
             let sent: Record<string, unknown> = {};
             let genuine: unknown;
-            world.portal.writeNextTokenResponse((text) => {
+            world.provider.writeNextTokenResponse((text) => {
               genuine = JSON.parse(text).id_token;
               const body = withMembers(text, lies);
               sent = JSON.parse(body);
@@ -88,10 +88,10 @@ describe("in an app", () => {
             expect(String(sent["token_type"]).toLowerCase()).toBe("bearer");
           }),
         ),
-        tries(150),
+        runs(150),
       );
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 
   test(
@@ -115,7 +115,7 @@ describe("in an app", () => {
       await fc.assert(
         fc.asyncProperty(status, type, body, (code, contentType, text) =>
           asNewVisitor(world, async () => {
-            world.portal.answerNext("/oauth2/token", (_req, res) => {
+            world.provider.answerNext("/oauth2/token", (_req, res) => {
               res
                 .writeHead(code, { ...(contentType && { "content-type": contentType }), connection: "close" })
                 .end(text);
@@ -123,17 +123,17 @@ describe("in an app", () => {
             expect(await isIn(world)).toBe(false);
           }),
         ),
-        tries(150),
+        runs(150),
       );
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 
   test(
     "signs a user in only by an ID token in which all claims are right",
     async () => {
-      const world = await startWorld(host(), { portal: { document: "full" } });
-      const { portal: provider } = world;
+      const world = await startWorld(host(), { provider: { document: "full" } });
+      const { provider } = world;
       const now = () => Math.floor(Date.now() / 1000);
       const time = fc.oneof(
         fc.integer({ min: -200, max: 2000 }).map((ahead) => ({ ahead })),
@@ -166,24 +166,24 @@ describe("in an app", () => {
               forge(genuine, sign) {
                 right = genuine;
                 sent = JSON.parse(JSON.stringify({ ...genuine, ...told }));
-                const text = content({ alg: "RS256" }, sent);
+                const text = signingInput({ alg: "RS256" }, sent);
                 return `${text}.${sign(text)}`;
               },
             });
             const before = now();
             const entered = await isIn(world);
             verdicts[entered ? "in" : "out"] += 1;
-            if (entered) expect(await world.whoIs(world.victim)).toBe(sent["sub"]);
+            if (entered) expect(await world.signedInUser(world.victim)).toBe(sent["sub"]);
             const isRight = judge(sent, right, provider.issuer);
             // at the edge of the tolerance, the second that has passed decides
             if (isRight(before) === isRight(now())) expect(entered).toBe(isRight(now()));
           }),
         ),
-        tries(200),
+        runs(200),
       );
       expect(Math.min(verdicts.in, verdicts.out)).toBeGreaterThan(10); // both are recorded
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 
   test(
@@ -205,9 +205,9 @@ describe("in an app", () => {
       await fc.assert(
         fc.asyncProperty(fc.oneof({ weight: 5, arbitrary: header }, json), (lies) =>
           asNewVisitor(world, async () => {
-            world.portal.nextIdToken({
+            world.provider.nextIdToken({
               forge(claims, sign) {
-                const text = content(JSON.stringify(lies), claims);
+                const text = signingInput(JSON.stringify(lies), claims);
                 return `${text}.${sign(text)}`;
               },
             });
@@ -219,11 +219,11 @@ describe("in an app", () => {
             expect(String(typ)).not.toMatch(/at\+jwt|logout\+jwt/i);
           }),
         ),
-        tries(150),
+        runs(150),
       );
       expect(Math.min(verdicts.in, verdicts.out)).toBeGreaterThan(10);
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 
   test(
@@ -234,11 +234,11 @@ describe("in an app", () => {
         fc.asyncProperty(edits, (changes) =>
           asNewVisitor(world, async () => {
             let isTheSame = false;
-            world.portal.nextIdToken({
+            world.provider.nextIdToken({
               forge(claims, sign) {
-                const text = content({ alg: "RS256" }, claims);
+                const text = signingInput({ alg: "RS256" }, claims);
                 const genuine = `${text}.${sign(text)}`;
-                const token = edited(genuine, changes);
+                const token = applyEdits(genuine, changes);
                 isTheSame = sameToken(token, genuine);
                 return token;
               },
@@ -246,18 +246,18 @@ describe("in an app", () => {
             expect((await isIn(world)) && !isTheSame).toBe(false);
           }),
         ),
-        tries(150),
+        runs(150),
       );
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 
   test(
     "returns only userinfo that the provider sent as JSON, about this user",
     async () => {
       const world = await startWorld(host());
-      const { victim, base, portal: provider } = world;
-      await logIn(world);
+      const { victim, base, provider } = world;
+      await signIn(world);
       const about = fc.dictionary(
         fc.oneof(fc.constantFrom("sub", "error", "email"), dangerousName),
         fc.oneof(fc.constant("amara-okafor"), json),
@@ -288,7 +288,7 @@ describe("in an app", () => {
               .end(sent);
           });
           const answer = await victim.fetch(`${base}/userinfo`);
-          expect(await world.whoIs(victim)).toBe("amara-okafor");
+          expect(await world.signedInUser(victim)).toBe("amara-okafor");
           verdicts[answer.status === 200 ? "told" : "refused"] += 1;
           if (answer.status !== 200) {
             expect(USERINFO_FAILURES).toContain(JSON.parse(answer.body).code);
@@ -301,11 +301,11 @@ describe("in an app", () => {
           ]);
           expect(Object.keys(JSON.parse(answer.body))).not.toContain("__proto__");
         }),
-        tries(200),
+        runs(200),
       );
       expect(Math.min(verdicts.told, verdicts.refused)).toBeGreaterThan(10);
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 
   test(
@@ -330,15 +330,15 @@ describe("in an app", () => {
       await fc.assert(
         fc.asyncProperty(lies, fc.array(json, { maxLength: 3 }), async (members, keys) => {
           const world = await startWorld(host());
-          world.portal.alterDiscovery((document) => ({ ...document, ...members }));
-          world.portal.alterKeys((set) => ({ keys: [...keys, ...set.keys] }));
+          world.provider.alterDiscovery((document) => ({ ...document, ...members }));
+          world.provider.alterKeys((set) => ({ keys: [...keys, ...set.keys] }));
           await isIn(world);
-          world.portal.clearFaults(); // if the document is rejected, the app does not fetch its keys
+          world.provider.clearFaults(); // if the document is rejected, the app does not fetch its keys
         }),
-        tries(60),
+        runs(60),
       );
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 });
 
@@ -349,7 +349,7 @@ describe("in an app, over an hour", () => {
     "rejects wrong members of a refresh response, and the user stays the same",
     async () => {
       const world = await startWorld(host());
-      const { victim, base, portal: provider } = world;
+      const { victim, base, provider } = world;
       const member = fc.oneof(
         {
           weight: 4,
@@ -365,7 +365,7 @@ describe("in an app, over an hour", () => {
       let ahead = 0;
       const pass = async (seconds: number) => {
         ahead += seconds;
-        await host().later(seconds);
+        await host().advanceClock(seconds);
         provider.setClock(ahead);
       };
       await fc.assert(
@@ -373,7 +373,7 @@ describe("in an app, over an hour", () => {
           asNewVisitor(world, async () => {
             await pass(35); // after a failure the app does not call the provider for a while
             provider.nextTokenResponse({ expires_in: 0 });
-            await logIn(world);
+            await signIn(world);
             let sent: Record<string, unknown> = {};
             let genuine: unknown;
             provider.writeNextTokenResponse((text) => {
@@ -383,7 +383,7 @@ describe("in an app, over an hour", () => {
               return { body, headers: { "content-type": "application/json" } };
             });
             const { status, body } = await victim.fetch(`${base}/token`);
-            expect(await world.whoIs(victim)).toBe("amara-okafor");
+            expect(await world.signedInUser(victim)).toBe("amara-okafor");
             verdicts[status === 200 ? "good" : "bad"] += 1;
             if (status !== 200) {
               expect([status, JSON.parse(body).code]).toEqual([503, "refresh_failed"]);
@@ -394,11 +394,11 @@ describe("in an app, over an hour", () => {
             expect(String(sent["token_type"]).toLowerCase()).toBe("bearer");
           }),
         ),
-        tries(100),
+        runs(100),
       );
       expect(Math.min(verdicts.good, verdicts.bad)).toBeGreaterThan(10);
     },
-    PATIENCE_MS,
+    TIMEOUT_MS,
   );
 });
 
@@ -426,7 +426,7 @@ function sameToken(one: string, other: string): boolean {
   return parts(one) === parts(other);
 }
 
-const evil = strangersKey();
+const evil = createAttackerKey();
 
 const USERINFO_FAILURES: readonly PortalAuthErrorCode[] = [
   "portal_answer_invalid",

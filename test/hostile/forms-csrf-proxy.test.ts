@@ -2,12 +2,12 @@ import type { RequestListener } from "node:http";
 import { expect } from "vitest";
 import { serve } from "../support/serve.js";
 import {
-  attacks,
-  attacksOnSeveral,
   CANARY,
   type Case,
-  logIn,
+  describeAttacks,
+  describeAttacksOnCluster,
   type Outcome,
+  signIn,
   type World,
 } from "./support/attack.js";
 import { rawRequest, sendRaw } from "./support/client.js";
@@ -55,7 +55,7 @@ const forms: readonly Case[] = [
     ...plain,
     name: "a form is sent once, however often each button is pressed",
     source: "guide, session expiry",
-    async act(world) {
+    async attack(world) {
       const form = { item: "tea" };
       const page = await interrupted(world, form);
       expect([page.status, page.body.includes('name="item" value="tea"')]).toEqual([200, true]);
@@ -70,9 +70,9 @@ const forms: readonly Case[] = [
     ...plain,
     name: "another site's form is not saved",
     source: "OWASP CSRF",
-    async act(world) {
+    async attack(world) {
       const answer = await interrupted(world, { item: "bomb" }, "cross-site");
-      await logIn(world);
+      await signIn(world);
       expect((await world.victim.visit(`${world.base}/login/form`)).body).not.toContain("bomb");
       return answer;
     },
@@ -85,18 +85,18 @@ const forms: readonly Case[] = [
     ...plain,
     name: "another user does not see an attacker's form",
     source: "CWE-639",
-    async act(world) {
-      const { stranger, base, victim } = world;
-      stranger.person = { sub: "jonas-weber" };
-      const kept = await stranger.navigate(`${base}/order`, {
+    async attack(world) {
+      const { attacker, base, victim } = world;
+      attacker.person = { sub: "jonas-weber" };
+      const kept = await attacker.navigate(`${base}/order`, {
         method: "POST",
         site: "same-origin",
         form: { item: "bomb" },
       });
-      await stranger.visit(String(kept.headers["refresh"] ?? "").replace(/^0; ?url=/, ""), {
+      await attacker.visit(String(kept.headers["refresh"] ?? "").replace(/^0; ?url=/, ""), {
         site: "cross-site",
       });
-      await logIn(world);
+      await signIn(world);
       await press(world, { item: "bomb" });
       return victim.visit(`${base}/login/form`);
     },
@@ -109,7 +109,8 @@ const forms: readonly Case[] = [
     ...plain,
     name: "the values of a form stay text on the page",
     source: "CWE-79",
-    act: (world) => interrupted(world, { '"><script>alert(1)</script>': "'\"><img src=x onerror=alert(1)>" }),
+    attack: (world) =>
+      interrupted(world, { '"><script>alert(1)</script>': "'\"><img src=x onerror=alert(1)>" }),
     outcome: ({ body, headers }) => {
       expect(body).not.toMatch(/<script|<img/);
       expect(headers["content-security-policy"]).toContain("default-src 'none'");
@@ -119,7 +120,7 @@ const forms: readonly Case[] = [
     ...plain,
     name: "a form that the user discards is not sent",
     source: "guide, session expiry",
-    async act(world) {
+    async attack(world) {
       await interrupted(world);
       await press(world, {}, "?discard");
       return press(world, { item: "tea" });
@@ -130,7 +131,7 @@ const forms: readonly Case[] = [
     ...plain,
     name: "a form over 64 KiB is not saved",
     source: "CWE-400",
-    act: (world) => interrupted(world, { item: "x".repeat(65 * 1024) }),
+    attack: (world) => interrupted(world, { item: "x".repeat(65 * 1024) }),
     outcome: async (answer, world) => {
       expect(answer.status).toBe(401);
       await nothingOrdered(answer, world);
@@ -140,7 +141,7 @@ const forms: readonly Case[] = [
     ...plain,
     name: "files are not saved",
     source: "guide, session expiry",
-    act: ({ victim, base }) =>
+    attack: ({ victim, base }) =>
       victim.navigate(`${base}/order`, {
         method: "POST",
         site: "same-origin",
@@ -156,7 +157,7 @@ const state: readonly Case[] = [
     ...plain,
     name: "a visitor learns nothing",
     source: "guide, session expiry",
-    act: ({ stranger, base }) => stranger.fetch(`${base}/session`),
+    attack: ({ attacker, base }) => attacker.fetch(`${base}/session`),
     outcome: ({ status, body, headers }) => {
       expect([status, body, headers["set-cookie"]]).toEqual([200, '{"isAuthenticated":false}', undefined]);
     },
@@ -165,8 +166,8 @@ const state: readonly Case[] = [
     ...plain,
     name: "a page learns only what the options allow, and another site learns nothing",
     source: "Fetch Standard, CORS protocol",
-    async act(world) {
-      await logIn(world);
+    async attack(world) {
+      await signIn(world);
       const headers = { origin: "https://evil.example" };
       return world.victim.fetch(`${world.base}/session`, { site: "cross-site", headers });
     },
@@ -185,7 +186,7 @@ const state: readonly Case[] = [
       ...plain,
       name: `${method} is not one of our routes`,
       source: "RFC 9110, section 9",
-      act: ({ victim, base }) => victim.fetch(`${base}/session`, { method }),
+      attack: ({ victim, base }) => victim.fetch(`${base}/session`, { method }),
       outcome: ({ status }) => void expect(status).toBe(404),
     }),
   ),
@@ -199,14 +200,18 @@ const forged = (
   ...plain,
   name,
   source: "OWASP CSRF; Fetch Metadata Request Headers, section 2.3",
-  async act(world) {
-    await logIn(world);
+  async attack(world) {
+    await signIn(world);
     const { victim, base } = world;
     if (site) return victim.fetch(`${base}/own`, { method: "POST", site, headers });
     return victim.request(`${base}/own`, { method: "POST", headers });
   },
-  outcome: async ({ status, body }, { whoIs, victim }) => {
-    expect([status, body.includes("cross_site_refused"), await whoIs(victim)]).toEqual([403, true, VICTIM]);
+  outcome: async ({ status, body }, { signedInUser, victim }) => {
+    expect([status, body.includes("cross_site_refused"), await signedInUser(victim)]).toEqual([
+      403,
+      true,
+      VICTIM,
+    ]);
   },
 });
 
@@ -225,8 +230,8 @@ const forgeries: readonly Case[] = [
     ...plain,
     name: "a page of this site is allowed",
     source: "guide, single-page apps",
-    async act(world) {
-      await logIn(world);
+    async attack(world) {
+      await signIn(world);
       return world.victim.fetch(`${world.base}/own`, { method: "POST" });
     },
     outcome: ({ status, body }) => void expect([status, body]).toEqual([200, "in"]),
@@ -256,10 +261,10 @@ const api = (
   get app() {
     return { upstream };
   },
-  async act(world) {
+  async attack(world) {
     seen.length = 0;
     answer = given.says ?? ((_req, res) => void res.end("ok"));
-    await logIn(world);
+    await signIn(world);
     return world.victim.fetch(`${world.base}/api${given.path ?? "/things"}`, given.ask ?? {});
   },
   outcome: ({ status }) => void expect(status).toBeLessThan(400),
@@ -269,11 +274,11 @@ const api = (
 const refusedPath = (path: string): Case =>
   api(`the path ${path}`, {
     source: "CWE-22; CWE-444",
-    async act(world) {
+    async attack(world) {
       seen.length = 0;
-      await logIn(world);
+      await signIn(world);
       const cookie = await world.victim.jar.getCookieString(world.url);
-      return sendRaw(world.victim, world.behind, rawRequest(`GET ${path} HTTP/1.1`, [`Cookie: ${cookie}`]));
+      return sendRaw(world.victim, world.appUrl, rawRequest(`GET ${path} HTTP/1.1`, [`Cookie: ${cookie}`]));
     },
     outcome({ status }) {
       expect(status).toBeGreaterThanOrEqual(400);
@@ -286,7 +291,7 @@ const proxied: readonly Case[] = [
     ask: {
       headers: { authorization: "Bearer stolen", "x-forwarded-for": "1.2.3.4", "proxy-authorization": "x" },
     },
-    outcome({ status }, { portal: provider }) {
+    outcome({ status }, { provider }) {
       expect(status).toBe(200);
       const [{ headers, url } = { headers: {}, url: "" }] = seen;
       expect(url).toBe("/v1/things");
@@ -304,7 +309,7 @@ const proxied: readonly Case[] = [
       res.setHeader("strict-transport-security", "max-age=1");
       res.end("ok");
     },
-    async outcome({ status, headers }, { whoIs, victim }) {
+    async outcome({ status, headers }, { signedInUser, victim }) {
       expect([status, headers["set-cookie"], headers["access-control-allow-origin"]]).toEqual([
         200,
         undefined,
@@ -314,7 +319,7 @@ const proxied: readonly Case[] = [
         undefined,
         undefined,
       ]);
-      expect(await whoIs(victim)).toBe(VICTIM);
+      expect(await signedInUser(victim)).toBe(VICTIM);
     },
   }),
   api("that redirects to another host does not receive the token there", {
@@ -323,9 +328,9 @@ const proxied: readonly Case[] = [
   }),
   api("that responds 401 causes one refresh and one retry", {
     says: (_req, res) => void res.writeHead(401, { "www-authenticate": "Basic" }).end(CANARY.slice(0, 5)),
-    outcome({ status, headers }, { asked }) {
+    outcome({ status, headers }, { requestsTo }) {
       expect([status, headers["www-authenticate"], seen.length]).toEqual([401, 'Bearer realm="portal"', 2]);
-      expect(asked("/oauth2/token")).toHaveLength(2);
+      expect(requestsTo("/oauth2/token")).toHaveLength(2);
     },
   }),
   api("that closes its connection early leads to an error, and the process continues", {
@@ -340,9 +345,9 @@ const proxied: readonly Case[] = [
     },
   }),
   api("receives no request from a visitor", {
-    act: ({ stranger, base }) => {
+    attack: ({ attacker, base }) => {
       seen.length = 0;
-      return stranger.fetch(`${base}/api/things`);
+      return attacker.fetch(`${base}/api/things`);
     },
     outcome({ status }) {
       expect([status, seen]).toEqual([401, []]);
@@ -361,9 +366,9 @@ const proxied: readonly Case[] = [
   ].map(refusedPath),
 ];
 
-for (const run of [attacks, attacksOnSeveral]) {
+for (const run of [describeAttacks, describeAttacksOnCluster]) {
   run("saves a form during a login", forms);
   run("reports the status of a session to pages", state);
   run("rejects a forged request", forgeries);
 }
-attacks("an API behind the proxy", proxied);
+describeAttacks("an API behind the proxy", proxied);

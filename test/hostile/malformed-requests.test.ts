@@ -3,20 +3,20 @@ import { connect, type Socket } from "node:net";
 import { expect } from "vitest";
 import type { Responder as PortalAnswer } from "../../lib/testing/provider/local-provider.js";
 import type { Answer } from "../support/browser.js";
-import { beginLogin, signed } from "./support/acts.js";
 import {
-  attacks,
   CANARY,
   type Case,
-  logIn,
+  describeAttacks,
   type Outcome,
   onExpress4,
-  stateOf,
+  readState,
+  signIn,
   type World,
 } from "./support/attack.js";
 import { rawRequest, sendRaw, submitForm } from "./support/client.js";
-import { late, sendText } from "./support/lies.js";
-import { allOf, noSessionBegan, notBegunHere, refused, welcomed } from "./support/outcomes.js";
+import { delayed, sendText } from "./support/faulty-responses.js";
+import { allOf, loginNotFound, noSessionStarted, rejectedWith, signedIn } from "./support/outcomes.js";
+import { signSessionId, startLogin } from "./support/sign-in-steps.js";
 
 // Broken browsers, and attackers that pretend to be one. No case may create a session or redirect to another
 // site. A 5xx is allowed only if it blames the provider, the store or the proxy.
@@ -33,18 +33,18 @@ const callback = (
 ): Case => ({
   name: `callback: ${name}`,
   source,
-  async act({ victim, base }) {
-    const state = await beginLogin(victim, base);
+  async attack({ victim, base }) {
+    const state = await startLogin(victim, base);
     return victim.visit(`${base}/callback?${typeof query === "string" ? query : query(state)}`, {
       site: "cross-site",
     });
   },
   ...more,
-  outcome: allOf(more.outcome ?? refused("callback_invalid"), noSessionBegan),
+  outcome: allOf(more.outcome ?? rejectedWith("callback_invalid"), noSessionStarted),
 });
 
 const ONCE = "RFC 6749, section 3.1: parameters MUST NOT be included more than once";
-const unknownState = { outcome: notBegunHere };
+const unknownState = { outcome: loginNotFound };
 
 const parameters: Case[] = [
   callback("nothing", "RFC 6749, section 4.1.2", ""),
@@ -85,13 +85,13 @@ const parameters: Case[] = [
     "CWE-79",
     (state) => `state=${state}&error=server_error&error_description=<script>${CANARY}</script>`,
     {
-      outcome: refused("portal_failed"),
+      outcome: rejectedWith("portal_failed"),
     },
   ),
   callback("a script in error", "CWE-79", (state) => `state=${state}&error=<script>alert(1)</script>`, {
     outcome(answer, world) {
       expect(answer.body).not.toContain("<script");
-      return refused("authorization_refused")(answer, world);
+      return rejectedWith("authorization_refused")(answer, world);
     },
   }),
   callback(
@@ -99,30 +99,30 @@ const parameters: Case[] = [
     "CWE-79",
     (state) => `state=${state}&error=x&error_uri=javascript:alert('${CANARY}')`,
     {
-      outcome: refused("authorization_refused"),
+      outcome: rejectedWith("authorization_refused"),
     },
   ),
   callback("an error by the name of __proto__", "CWE-1321", (state) => `state=${state}&error=__proto__`, {
-    outcome: refused("authorization_refused"),
+    outcome: rejectedWith("authorization_refused"),
   }),
   callback(
     "an error with CRLF and a colour",
     "CWE-117",
     (state) => `state=${state}&error=a%0d%0a[express-portal-auth]%20all%20is%20well%1b[31m`,
     {
-      outcome: refused("authorization_refused"),
+      outcome: rejectedWith("authorization_refused"),
     },
   ),
   callback("a code of 10,000 characters", OWASP, (state) => `state=${state}&code=${LONG}`),
   callback("a code with NUL and CRLF", "CWE-113", (state) => `state=${state}&code=a%00b%0d%0ac`, {
-    outcome: refused("code_refused"),
+    outcome: rejectedWith("code_refused"),
   }),
   callback(
     "a code with & and =",
     "CWE-88",
     (state) => `state=${state}&code=a%26client_id%3Dother%26grant_type%3Dpassword`,
     {
-      outcome: refused("code_refused"),
+      outcome: rejectedWith("code_refused"),
     },
   ),
   callback(
@@ -132,8 +132,8 @@ const parameters: Case[] = [
   ),
   callback("a response as a JWT", "JARM, section 4.1", (state) => `state=${state}&response=a.b.c`),
 ];
-attacks("rejects wrong parameters of the callback", parameters);
-attacks("rejects wrong parameters of the callback, on Express 4", onExpress4(parameters));
+describeAttacks("rejects wrong parameters of the callback", parameters);
+describeAttacks("rejects wrong parameters of the callback, on Express 4", onExpress4(parameters));
 
 /** Expects that no header of the response was split or added. */
 const INJECTED = "%0d%0aX-Injected:%201%0d%0aSet-Cookie:%20injected=1";
@@ -149,9 +149,9 @@ const nothingInjected: Outcome = (_answer, { victim }) => {
 const wished = (name: string, source: string, query: string, path: string): Case => ({
   name: `login: ${name}`,
   source,
-  act: ({ victim, base }) => victim.visit(`${base}/login?${query}`),
-  outcome: allOf(nothingInjected, async ({ url: at, status }, { victim, url, whoIs }) => {
-    expect([at, await whoIs(victim)]).toEqual([url + path, victim.person["sub"]]);
+  attack: ({ victim, base }) => victim.visit(`${base}/login?${query}`),
+  outcome: allOf(nothingInjected, async ({ url: at, status }, { victim, url, signedInUser }) => {
+    expect([at, await signedInUser(victim)]).toEqual([url + path, victim.person["sub"]]);
     expect(status).toBeLessThan(500);
   }),
 });
@@ -181,8 +181,11 @@ const wishes = [
     `/a${INJECTED}`,
   ),
 ];
-attacks("keeps the user on this site for wrong parameters of a login", wishes);
-attacks("keeps the user on this site for wrong parameters of a login, on Express 4", onExpress4(wishes));
+describeAttacks("keeps the user on this site for wrong parameters of a login", wishes);
+describeAttacks(
+  "keeps the user on this site for wrong parameters of a login, on Express 4",
+  onExpress4(wishes),
+);
 
 /**
  * Changes the confirmation that our page gave to an old browser without Sec-Fetch headers, and posts it back.
@@ -195,9 +198,9 @@ const confirmed = (
 ): Case => ({
   name: `logout: ${name}`,
   source,
-  async act(world) {
+  async attack(world) {
     const { victim, base, url } = world;
-    await logIn(world);
+    await signIn(world);
     const question = await victim.navigate(`${base}/logout`, { old: true });
     const [, given = ""] = /name="confirmation" value="([^"]*)"/.exec(question.body) ?? [];
     const text = body(given);
@@ -219,9 +222,9 @@ interface Confirmed {
   readonly outcome: Outcome;
 }
 
-const askedAgain: Outcome = async ({ status, body }, { victim, whoIs }) => {
+const askedAgain: Outcome = async ({ status, body }, { victim, signedInUser }) => {
   expect([status, body]).toEqual([200, expect.stringContaining("Sign out?")]);
-  expect(await whoIs(victim)).toBe(victim.person["sub"]);
+  expect(await signedInUser(victim)).toBe(victim.person["sub"]);
 };
 
 const confirmations = [
@@ -230,9 +233,9 @@ const confirmations = [
     "guide, sign-out",
     (given) => `confirmation=${given}`,
     {
-      async outcome({ status }, { victim, whoIs }) {
+      async outcome({ status }, { victim, signedInUser }) {
         // the page that leads to the provider
-        expect([status, await whoIs(victim)]).toEqual([200, undefined]);
+        expect([status, await signedInUser(victim)]).toEqual([200, undefined]);
       },
     },
   ),
@@ -258,8 +261,8 @@ const confirmations = [
   confirmed("as text", "OWASP CSRF", (given) => `confirmation=${given}`, { type: "text/plain" }),
   confirmed("in the address", "OWASP CSRF", () => "", { query: "?confirmation=GIVEN" }),
 ];
-attacks("rejects wrong confirmations of a logout", confirmations);
-attacks("rejects wrong confirmations of a logout, on Express 4", onExpress4(confirmations));
+describeAttacks("rejects wrong confirmations of a logout", confirmations);
+describeAttacks("rejects wrong confirmations of a logout, on Express 4", onExpress4(confirmations));
 
 /** Posts a body to the callback, in a browser with a pending login. */
 const posted = (
@@ -271,8 +274,8 @@ const posted = (
   name: `POST: ${name}`,
   source: "OAuth 2.0 Form Post Response Mode, section 2",
   options: { authorizationParams: { response_mode: "form_post" } },
-  async act({ victim, base, url }) {
-    const state = await beginLogin(victim, base);
+  async attack({ victim, base, url }) {
+    const state = await startLogin(victim, base);
     const cookie = await victim.jar.getCookieString(url);
     const text = body.replace("STATE", state);
     const lines = Object.entries({
@@ -291,7 +294,7 @@ const posted = (
     return location ? victim.visit(new URL(location, `${url}/callback`), { site: "cross-site" }) : answer;
   },
   ...more,
-  outcome: allOf(more.outcome ?? refused("callback_invalid"), noSessionBegan),
+  outcome: allOf(more.outcome ?? rejectedWith("callback_invalid"), noSessionStarted),
 });
 
 const FORM = { "content-type": "application/x-www-form-urlencoded" };
@@ -311,13 +314,13 @@ const bodies: Case[] = [
   posted("NUL", "state=\0&code=\0", FORM, unknownState),
   posted("members of __proto__", "__proto__[state]=a&constructor[code]=b", FORM),
 ];
-attacks("rejects wrong bodies at the callback", bodies);
-attacks("rejects wrong bodies at the callback, on Express 4", onExpress4(bodies));
-attacks(
+describeAttacks("rejects wrong bodies at the callback", bodies);
+describeAttacks("rejects wrong bodies at the callback, on Express 4", onExpress4(bodies));
+describeAttacks(
   "rejects wrong bodies that an application's own parsers have read",
   bodies.map((each) => ({
     ...each,
-    app: { parsers: true },
+    app: { hasParsers: true },
   })),
 );
 
@@ -330,12 +333,12 @@ const raw = (
 ): Case => ({
   name,
   source,
-  act: (world) => sendRaw(world.stranger, world.url, typeof text === "string" ? text : text(world)),
-  outcome: allOf(noSessionBegan, async (answer, { url, portal: provider, stranger, victim, whoIs }) => {
+  attack: (world) => sendRaw(world.attacker, world.url, typeof text === "string" ? text : text(world)),
+  outcome: allOf(noSessionStarted, async (answer, { url, provider, attacker, victim, signedInUser }) => {
     expect(answer.status).toBe(status);
     const { location = "/" } = answer.headers;
     expect([url, provider.issuer]).toContain(new URL(location, url).origin);
-    expect([await whoIs(stranger), await whoIs(victim)]).toEqual([undefined, undefined]);
+    expect([await signedInUser(attacker), await signedInUser(victim)]).toEqual([undefined, undefined]);
   }),
 });
 
@@ -416,8 +419,8 @@ const requests: Case[] = [
   raw("HTTP/0.9", "RFC 9112, section 2.3", "GET /account\r\n\r\n", 401),
   raw("a TLS greeting", "RFC 8446, section 4.1.2", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
 ];
-attacks("survives requests that no browser would send", requests);
-attacks("survives requests that no browser would send, on Express 4", onExpress4(requests));
+describeAttacks("survives requests that no browser would send", requests);
+describeAttacks("survives requests that no browser would send, on Express 4", onExpress4(requests));
 
 /**
  * Sends a header that states who the client is or which URL it means, and checks all of our own responses.
@@ -425,16 +428,16 @@ attacks("survives requests that no browser would send, on Express 4", onExpress4
 const forged = (name: string, headers: Record<string, string>): Case => ({
   name,
   source: "RFC 9700, section 4.13; CWE-644",
-  app: { trustProxy: true },
-  async act({ stranger, base }) {
-    await stranger.navigate(`${base}/account`, { headers });
-    await stranger.navigate(`${base}/login`, { headers });
-    await stranger.fetch(`${base}/callback?state=a&code=b`, { headers });
-    await stranger.navigate(`${base}/callback?state=a&code=b`, { headers });
-    return stranger.navigate(`${base}/logout`, { headers });
+  app: { trustsProxy: true },
+  async attack({ attacker, base }) {
+    await attacker.navigate(`${base}/account`, { headers });
+    await attacker.navigate(`${base}/login`, { headers });
+    await attacker.fetch(`${base}/callback?state=a&code=b`, { headers });
+    await attacker.navigate(`${base}/callback?state=a&code=b`, { headers });
+    return attacker.navigate(`${base}/logout`, { headers });
   },
-  outcome(question, { stranger, base, portal: provider }) {
-    const [guarded, login, problem, page] = stranger.answers;
+  outcome(question, { attacker, base, provider }) {
+    const [guarded, login, problem, page] = attacker.answers;
     for (const begun of [guarded, login]) {
       expect(begun?.status).toBe(302);
       const to = new URL(begun?.headers.location ?? "");
@@ -443,7 +446,7 @@ const forged = (name: string, headers: Record<string, string>): Case => ({
     expect([problem?.status, JSON.parse(problem?.body ?? "").login]).toEqual([400, "/login"]);
     expect([page?.status, linksOf(page)]).toEqual([400, ["/login", "/"]]);
     expect([question.status, linksOf(question)]).toEqual([200, ["/logout", "/"]]);
-    expect(JSON.stringify(stranger.answers)).not.toContain("evil.example");
+    expect(JSON.stringify(attacker.answers)).not.toContain("evil.example");
   },
 });
 const linksOf = (page: Answer | undefined) =>
@@ -466,33 +469,33 @@ const forgeries = [
   }),
   forged("Referer and Origin", { referer: "https://evil.example/", origin: "https://evil.example" }),
 ];
-attacks("ignores forged headers", forgeries);
-attacks("ignores forged headers, on Express 4", onExpress4(forgeries));
+describeAttacks("ignores forged headers", forgeries);
+describeAttacks("ignores forged headers, on Express 4", onExpress4(forgeries));
 
-attacks("handles unusual sequences of login requests", [
+describeAttacks("handles unusual sequences of login requests", [
   {
     name: "thirty are abandoned before one is finished",
     source: "guide, how a login works",
-    async act(world) {
-      for (let count = 0; count < 30; count += 1) await beginLogin(world.victim, world.base);
-      return logIn(world);
+    async attack(world) {
+      for (let count = 0; count < 30; count += 1) await startLogin(world.victim, world.base);
+      return signIn(world);
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
   {
     name: "the first of four is finished last",
     source: "guide, how a login works",
-    async act({ victim, base }) {
+    async attack({ victim, base }) {
       const first = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
-      for (let count = 0; count < 3; count += 1) await beginLogin(victim, base);
+      for (let count = 0; count < 3; count += 1) await startLogin(victim, base);
       return victim.visit(first, { site: "cross-site" });
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
   {
     name: "the same callback ten times at the same moment: one exchange",
     source: "RFC 6749, section 4.1.2",
-    async act({ victim, base }) {
+    async attack({ victim, base }) {
       const callbackAddress = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
       const answers = await Promise.all(
         Array.from({ length: 10 }, () => victim.navigate(callbackAddress, { site: "cross-site" })),
@@ -503,43 +506,43 @@ attacks("handles unusual sequences of login requests", [
       return victim.visit(`${base}/account`);
     },
     outcome(answer, world) {
-      expect(world.asked("/oauth2/token")).toHaveLength(1);
-      return welcomed(answer, world);
+      expect(world.requestsTo("/oauth2/token")).toHaveLength(1);
+      return signedIn(answer, world);
     },
   },
   {
     name: "finished in another browser",
     source: "RFC 9700, section 4.7",
-    act: async ({ victim, stranger, base }) =>
-      stranger.visit(await victim.loginUntilCallback(`${base}/login`)),
-    outcome: notBegunHere,
+    attack: async ({ victim, attacker, base }) =>
+      attacker.visit(await victim.loginUntilCallback(`${base}/login`)),
+    outcome: loginNotFound,
   },
   {
     name: "the response of one login with the state of another",
     source: "RFC 9700, section 4.5",
-    async act({ victim, base }) {
+    async attack({ victim, base }) {
       const one = await victim.loginUntilCallback(`${base}/login`);
       const two = await victim.loginUntilCallback(`${base}/login`);
-      one.searchParams.set("state", stateOf(two));
+      one.searchParams.set("state", readState(two));
       return victim.visit(one);
     },
-    outcome: refused("client_refused"), // PKCE: the verifier is the other login's
+    outcome: rejectedWith("client_refused"), // PKCE: the verifier is the other login's
   },
   {
     name: "a prefetch of the callback, and then the user's own request",
     source: "HTML, section 7.6, speculative loading",
-    async act({ victim, base }) {
+    async attack({ victim, base }) {
       const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
       expect((await victim.navigate(address, { headers: { "sec-purpose": "prefetch" } })).status).toBe(503);
       return victim.visit(address, { site: "cross-site" });
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
   {
     name: "the connection cut during the exchange: the reload shares that exchange and shows its failure",
     source: "guide, how a login works",
-    act: reloadAfterACut(sendText(503, "")),
-    outcome: allOf(refused("portal_failed"), oneExchange, ({ body }) => {
+    attack: reloadAfterACut(sendText(503, "")),
+    outcome: allOf(rejectedWith("portal_failed"), oneExchange, ({ body }) => {
       // the code is used: from here the user signs in again
       expect(body).toContain('href="/login?returnTo=%2Faccount"');
     }),
@@ -547,51 +550,51 @@ attacks("handles unusual sequences of login requests", [
   {
     name: "the connection cut during the exchange, which succeeds: the reload is signed in",
     source: "guide, how a login works",
-    act: reloadAfterACut(late(100)),
-    outcome: allOf(welcomed, oneExchange),
+    attack: reloadAfterACut(delayed(100)),
+    outcome: allOf(signedIn, oneExchange),
   },
   {
     name: "by form, posted twice at the same moment: one exchange",
     source: "OAuth 2.0 Form Post Response Mode",
     options: { authorizationParams: { response_mode: "form_post" } },
-    async act({ victim, base, asked }) {
+    async attack({ victim, base, requestsTo }) {
       const page = await victim.visit(`${base}/account`);
       await Promise.all([submitForm(victim, page), submitForm(victim, page)]);
-      expect(asked("/oauth2/token")).toHaveLength(1);
+      expect(requestsTo("/oauth2/token")).toHaveLength(1);
       return victim.visit(`${base}/account`);
     },
-    outcome: welcomed,
+    outcome: signedIn,
   },
   {
     name: "by form, whose first try ends early: the login stays usable",
     source: "RFC 9112, section 8",
     options: { authorizationParams: { response_mode: "form_post" } },
-    async act(world) {
+    async attack(world) {
       const page = await world.victim.visit(`${world.base}/account`);
       await endEarly(await beginForm(world, page));
       await world.host.ping(); // the whole log has been read
       expect(world.host.log.join()).toContain("a form that ended early");
       return submitForm(world.victim, page);
     },
-    outcome: allOf(welcomed, oneExchange),
+    outcome: allOf(signedIn, oneExchange),
   },
   {
     name: "by form, whose first try stalls: other requests are not delayed",
     source: "CWE-400",
     options: { authorizationParams: { response_mode: "form_post" } },
-    async act(world) {
+    async attack(world) {
       const page = await world.victim.visit(`${world.base}/account`);
       const stalled = await beginForm(world, page);
       const answer = await submitForm(world.victim, page);
       await endEarly(stalled);
       return answer;
     },
-    outcome: allOf(welcomed, oneExchange),
+    outcome: allOf(signedIn, oneExchange),
   },
 ]);
 
-function oneExchange(_answer: Answer, { asked }: World): void {
-  expect(asked("/oauth2/token")).toHaveLength(1);
+function oneExchange(_answer: Answer, { requestsTo }: World): void {
+  expect(requestsTo("/oauth2/token")).toHaveLength(1);
 }
 
 const connectTo = (url: string): Socket => connect(Number(new URL(url).port), "127.0.0.1");
@@ -601,7 +604,7 @@ const connectTo = (url: string): Socket => connect(Number(new URL(url).port), "1
  * user reloads.
  */
 function reloadAfterACut(keys: PortalAnswer): (world: World) => Promise<Answer> {
-  return async ({ victim, base, portal: provider, url }) => {
+  return async ({ victim, base, provider, url }) => {
     const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
     const cookie = await victim.jar.getCookieString(url);
     const held = new Promise<() => void>((resolve) =>
@@ -639,15 +642,15 @@ async function endEarly(socket: Socket): Promise<void> {
   await once(socket, "close");
 }
 
-attacks("while the store is unreachable", [
+describeAttacks("while the store is unreachable", [
   ...["/callback", "/callback/", "/other/callback"].map(
     (path): Case => ({
       name: `a page at ${path} holds no code`,
       source: "RFC 9700, section 4.2",
       options: { store: "redis://127.0.0.1:1" },
-      act: ({ victim, base }) =>
+      attack: ({ victim, base }) =>
         victim.navigate(`${base}${path}?state=abc&code=a-code-in-an-address`, {
-          headers: { cookie: `portal-session=${signed("a")}` },
+          headers: { cookie: `portal-session=${signSessionId("a")}` },
         }),
       outcome({ status, body }) {
         expect([status, body.includes("a-code-in-an-address")]).toEqual([503, false]);
@@ -658,9 +661,9 @@ attacks("while the store is unreachable", [
     name: "a page at the callback contains nothing that a provider has posted either",
     source: "RFC 9700, section 4.2",
     options: { store: "redis://127.0.0.1:1" },
-    act: ({ victim, base }) =>
+    attack: ({ victim, base }) =>
       victim.navigate(`${base}/callback?posted=sealed-words`, {
-        headers: { cookie: `portal-session=${signed("a")}` },
+        headers: { cookie: `portal-session=${signSessionId("a")}` },
       }),
     outcome: ({ status, body }) => void expect([status, body.includes("sealed-words")]).toEqual([503, false]),
   },
@@ -668,9 +671,9 @@ attacks("while the store is unreachable", [
     name: "a page's link to try again stays on this site for every requested URL",
     source: "CWE-601",
     options: { store: "redis://127.0.0.1:1" },
-    async act({ stranger, url }) {
-      const headers = [`Cookie: portal-session=${signed("a")}`, ...navigation];
-      return sendRaw(stranger, url, rawRequest("GET //evil.example/account HTTP/1.1", headers));
+    async attack({ attacker, url }) {
+      const headers = [`Cookie: portal-session=${signSessionId("a")}`, ...navigation];
+      return sendRaw(attacker, url, rawRequest("GET //evil.example/account HTTP/1.1", headers));
     },
     outcome({ status, body }, { url }) {
       expect(status).toBe(503);

@@ -1,12 +1,19 @@
 import { expect } from "vitest";
 import type { IdTokenChanges } from "../../lib/testing/index.js";
-import { attacks, attacksOnSeveral, type Case, logIn, type Outcome, type World } from "./support/attack.js";
+import {
+  type Case,
+  describeAttacks,
+  describeAttacksOnCluster,
+  type Outcome,
+  signIn,
+  type World,
+} from "./support/attack.js";
 
 // Guards that require more than a login, and providers that return something else; silent logins, and logins
 // that other sites start. On one process and on four.
 
 const strong = {
-  portal: { document: "full", acrValues: ["pwd", "mfa"] },
+  provider: { document: "full", acrValues: ["pwd", "mfa"] },
   options: { scope: "openid profile email" },
 } as const;
 
@@ -15,14 +22,14 @@ const VICTIM = "amara-okafor";
 const seconds = () => Math.floor(Date.now() / 1000);
 
 /** Expects no new login, the same earlier login, and an end: the provider received at most one more code. */
-const keptOut: Outcome = async ({ status, body }, { whoIs, victim, asked }) => {
+const keptOut: Outcome = async ({ status, body }, { signedInUser, victim, requestsTo }) => {
   expect([status, body.includes("insufficient_user_authentication")]).toEqual([401, true]);
-  expect(await whoIs(victim)).toBe(VICTIM);
-  expect(asked("/oauth2/token").length).toBeLessThanOrEqual(3);
+  expect(await signedInUser(victim)).toBe(VICTIM);
+  expect(requestsTo("/oauth2/token").length).toBeLessThanOrEqual(3);
 };
 
 const openAfterLogin = (path: string) => async (world: World) => {
-  await logIn(world);
+  await signIn(world);
   return world.victim.visit(world.base + path);
 };
 
@@ -30,10 +37,10 @@ const ignores = (name: string, path: "/strong" | "/young", changes: IdTokenChang
   ...strong,
   name,
   source: RFC9470,
-  async act(world) {
-    if (path === "/young") world.portal.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
-    await logIn(world);
-    world.portal.nextIdToken(changes);
+  async attack(world) {
+    if (path === "/young") world.provider.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
+    await signIn(world);
+    world.provider.nextIdToken(changes);
     return world.victim.visit(world.base + path);
   },
   outcome: keptOut,
@@ -44,7 +51,7 @@ const stepUps: readonly Case[] = [
   ignores("a provider that returns no acr", "/strong", { claims: { acr: undefined } }),
   ignores("an acr in a list", "/strong", { claims: { acr: ["mfa"] } }),
   ignores("an acr that is an object", "/strong", { claims: { acr: { toString: "mfa" } } }),
-  ignores("an acr with a space behind", "/strong", { claims: { acr: "mfa " } }),
+  ignores("an acr with a space after it", "/strong", { claims: { acr: "mfa " } }),
   ignores("an acr in other letters", "/strong", { claims: { acr: "MFA" } }),
   ignores("two acrs in one text", "/strong", { claims: { acr: "pwd mfa" } }),
   ignores("a provider that reports a login of an hour ago", "/young", {
@@ -57,30 +64,34 @@ const stepUps: readonly Case[] = [
     ...strong,
     name: "an auth_time of after the end of time",
     source: RFC9470,
-    async act(world) {
-      world.portal.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
-      await logIn(world);
-      world.portal.nextIdToken({ claims: { auth_time: 9e15 } });
+    async attack(world) {
+      world.provider.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
+      await signIn(world);
+      world.provider.nextIdToken({ claims: { auth_time: 9e15 } });
       return world.victim.visit(`${world.base}/young`);
     },
-    async outcome({ status, body }, { whoIs, victim }) {
-      expect([status, body.includes("id_token_invalid"), await whoIs(victim)]).toEqual([400, true, VICTIM]);
+    async outcome({ status, body }, { signedInUser, victim }) {
+      expect([status, body.includes("id_token_invalid"), await signedInUser(victim)]).toEqual([
+        400,
+        true,
+        VICTIM,
+      ]);
     },
   },
   {
     ...strong,
     name: "a stronger login is accepted",
     source: RFC9470,
-    act: openAfterLogin("/strong"),
+    attack: openAfterLogin("/strong"),
     outcome: ({ status, body }) => void expect([status, body]).toEqual([200, "in"]),
   },
   {
     ...strong,
     name: "the response to a weaker login, in place of the stronger one's",
     source: "RFC 9700, section 4.5",
-    async act(world) {
+    async attack(world) {
       const { victim, base } = world;
-      await logIn(world);
+      await signIn(world);
       const weak = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
       const asked = await victim.navigate(`${base}/strong`);
       const state = new URL(asked.headers.location ?? "").searchParams.get("state") ?? "";
@@ -96,7 +107,7 @@ const stepUps: readonly Case[] = [
     ...strong,
     name: "an attacker's weaker acr in the URL of the login weakens no guard",
     source: RFC9470,
-    async act({ victim, base }) {
+    async attack({ victim, base }) {
       await victim.visit(`${base}/login?acr_values=pwd&max_age=999999&returnTo=/strong`, {
         site: "same-origin",
       });
@@ -119,9 +130,9 @@ const stepUps: readonly Case[] = [
       ...strong,
       name: `a login of the URL ?${query}`,
       source: "CWE-113; CWE-20",
-      act: ({ victim, base }) => victim.visit(`${base}/login?${query}`, { site: "same-origin" }),
-      outcome: async ({ status }, { whoIs, victim }) =>
-        void expect([status < 500, await whoIs(victim)]).toEqual([true, VICTIM]),
+      attack: ({ victim, base }) => victim.visit(`${base}/login?${query}`, { site: "same-origin" }),
+      outcome: async ({ status }, { signedInUser, victim }) =>
+        void expect([status < 500, await signedInUser(victim)]).toEqual([true, VICTIM]),
     }),
   ),
 ];
@@ -131,9 +142,9 @@ const lacks = (name: string, path: string, claims: Record<string, unknown>, code
   ...strong,
   name,
   source: "RFC 6750, section 3.1; CWE-862",
-  async act(world) {
-    world.portal.nextIdToken({ claims });
-    await logIn(world);
+  async attack(world) {
+    world.provider.nextIdToken({ claims });
+    await signIn(world);
     return world.victim.fetch(world.base + path);
   },
   async outcome({ status, body, headers }, { victim, base }) {
@@ -172,9 +183,9 @@ const rights: readonly Case[] = [
     ...strong,
     name: "an answer whose scope is a list of lists",
     source: "RFC 6749, section 5.1",
-    async act(world) {
-      world.portal.nextTokenResponse({ scope: [["orders"]] });
-      await logIn(world);
+    async attack(world) {
+      world.provider.nextTokenResponse({ scope: [["orders"]] });
+      await signIn(world);
       return world.victim.fetch(`${world.base}/granted`);
     },
     outcome: ({ status }) => void expect(status).toBeGreaterThanOrEqual(400),
@@ -182,7 +193,7 @@ const rights: readonly Case[] = [
 ];
 
 const silent = {
-  portal: { document: "full" },
+  provider: { document: "full" },
   options: { scope: "openid", silentLogin: true, thirdPartyLogin: true },
 } as const;
 
@@ -194,7 +205,7 @@ const unasked: readonly Case[] = [
       ...silent,
       name: `a silent login to which the provider responds with ${error}`,
       source: "OpenID Connect Core 1.0, section 3.1.2.6",
-      async act({ victim, url, portal: provider }) {
+      async attack({ victim, url, provider }) {
         await victim.visit(`${url}/`);
         provider.answerNext("/oauth2/authorize", (req, res) => {
           const { searchParams } = new URL(req.url ?? "", provider.issuer);
@@ -214,11 +225,11 @@ const unasked: readonly Case[] = [
     ...silent,
     name: "a silent login that never ends is not started again",
     source: "guide, silent login",
-    async act({ victim, url, asked }) {
+    async attack({ victim, url, requestsTo }) {
       await victim.visit(`${url}/`);
       await victim.navigate(`${url}/`); // the browser is redirected to the provider, and never arrives
       const page = await victim.visit(`${url}/`);
-      expect(asked("/oauth2/authorize")).toEqual([]);
+      expect(requestsTo("/oauth2/authorize")).toEqual([]);
       return page;
     },
     outcome: ({ status, body }) => void expect([status, body]).toEqual([200, "home"]),
@@ -234,7 +245,7 @@ const unasked: readonly Case[] = [
       ...silent,
       name: `a login that an attacker's page starts, to ${target_link_uri}`,
       source: CORE4,
-      async act({ victim, base, portal: provider }) {
+      async attack({ victim, base, provider }) {
         const query = new URLSearchParams({ iss: provider.issuer, target_link_uri });
         return victim.visit(`${base}/login?${query}`, { site: "cross-site" });
       },
@@ -252,15 +263,15 @@ const unasked: readonly Case[] = [
       ...silent,
       name: `a login that an attacker's form starts, ${how}`,
       source: CORE4,
-      act: ({ victim, base, portal: provider }) =>
+      attack: ({ victim, base, provider }) =>
         victim.visit(`${base}/login`, {
           method: "POST",
           site: "cross-site",
           form: { iss: provider.issuer, ...given },
         }),
-      async outcome({ status, body }, { whoIs, victim }) {
+      async outcome({ status, body }, { signedInUser, victim }) {
         if ("iss[]" in given) return; // next to the good one it has no meaning
-        expect([status, body.includes("login_initiation_invalid"), await whoIs(victim)]).toEqual([
+        expect([status, body.includes("login_initiation_invalid"), await signedInUser(victim)]).toEqual([
           400,
           true,
           undefined,
@@ -272,20 +283,20 @@ const unasked: readonly Case[] = [
     ...silent,
     name: "an attacker's page that starts a login signs no user out",
     source: CORE4,
-    async act(world) {
-      await logIn(world);
+    async attack(world) {
+      await signIn(world);
       return world.victim.navigate(`${world.base}/login`, {
         method: "POST",
         site: "cross-site",
-        form: { iss: world.portal.issuer },
+        form: { iss: world.provider.issuer },
       });
     },
-    outcome: async ({ status }, { whoIs, victim }) =>
-      void expect([status, await whoIs(victim)]).toEqual([303, VICTIM]),
+    outcome: async ({ status }, { signedInUser, victim }) =>
+      void expect([status, await signedInUser(victim)]).toEqual([303, VICTIM]),
   },
 ];
 
-for (const run of [attacks, attacksOnSeveral]) {
+for (const run of [describeAttacks, describeAttacksOnCluster]) {
   run("admits only a login that is as strong or recent as required", stepUps);
   run("admits only users with the required rights", rights);
   run("limits logins that the user has not clicked", unasked);

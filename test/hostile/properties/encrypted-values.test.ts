@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createEncryption } from "../../../lib/util/encryption.js";
-import { edited, edits, json, tries } from "../support/property.js";
+import { applyEdits, edits, json, runs } from "../support/random-input.js";
 
 // RFC 7516, section 5.2: a changed value cannot be decrypted.
 
@@ -16,7 +16,7 @@ test("decrypts an encrypted value with the same secret and purpose, and with no 
       expect(createEncryption([secret], "another purpose").decrypt(sealed)).toBeUndefined();
       expect(createEncryption([`${secret}x`], "a purpose").decrypt(sealed)).toBeUndefined();
     }),
-    tries(500),
+    runs(500),
   );
 });
 
@@ -24,11 +24,11 @@ test("does not decrypt an edited value", () => {
   fc.assert(
     fc.property(json, edits, (value, changes) => {
       const sealed = sealer.encrypt({ value });
-      const other = edited(sealed, changes);
+      const other = applyEdits(sealed, changes);
       fc.pre(other !== sealed);
       expect(sealer.decrypt(other)).toBeUndefined();
     }),
-    tries(5000),
+    runs(5000),
   );
 });
 
@@ -40,6 +40,6 @@ test("neither throws nor decrypts for any text", () => {
     fc.property(fc.oneof(parts, fc.string({ unit: "binary" })), (text) => {
       expect(sealer.decrypt(text)).toBeUndefined();
     }),
-    tries(3000),
+    runs(3000),
   );
 });
