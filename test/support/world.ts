@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from "node:http";
 import express, { type Express } from "express";
 import session from "express-session";
 import express4 from "express4";
-import { expect, onTestFinished, vi } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import {
   type LoginContext,
   type PortalAuth,
@@ -17,6 +17,7 @@ import {
   startLocalProvider,
 } from "../../lib/testing/provider/local-provider.js";
 import { type Answer, Browser } from "./browser.js";
+import { captureLog } from "./captured-log.js";
 import { watchRequests } from "./in-flight.js";
 import { close, listen } from "./serve.js";
 
@@ -30,51 +31,52 @@ export interface WorldOptions {
   ownSession?: boolean;
   /** The path prefix that a proxy removes before it forwards a request. Default "". */
   prefix?: string;
-  /** Where portalAuth is mounted. Default "/". */
+  /** The path at which portalAuth is mounted. Default "/". */
   mount?: string;
   portal?: Partial<LocalProviderOptions>;
   options?: PortalAuthOptions;
-  /** Options that name an address of the provider. */
+  /** Options that contain a URL of the provider. */
   optionsFor?: (provider: LocalProvider) => PortalAuthOptions;
-  /** More of the app: before portalAuth, or after it. */
+  /** Adds to the app before portalAuth. */
   before?: (app: Express) => void;
+  /** Adds to the app after portalAuth. */
   after?: (app: Express) => void;
-  /** The address under which people reach the app, when something stands in front of it. Default: the app itself. */
+  /** The origin that users see, if a proxy stands in front of the app. Default: the app itself. */
   publicOrigin?: string;
-  /** Errors that are expected in the log; any other line fails the test. */
+  /** Lines that the test expects in the log. Any other line fails the test. */
   log?: RegExp[];
 }
 
 export interface World {
   readonly url: string;
   readonly app: Express;
-  /** The router, mounted in it. */
+  /** The router that portalAuth() has created. */
   readonly auth: PortalAuth;
   readonly provider: LocalProvider;
   readonly browser: Browser;
-  /** Lines that were logged. */
+  /** The lines that were logged. */
   readonly log: string[];
-  /** What the app knows of the person who uses this browser. */
+  /** Returns what the app knows about the user of this browser. */
   me(
     browser?: Browser,
   ): Promise<{ isAuthenticated: boolean; claims?: Record<string, unknown>; tokens?: TokenSet }>;
-  /** Requests that the portal got at this path. */
+  /** Returns the requests that the provider has received at this path. */
   asked(path: string): LocalProvider["requests"];
 }
 
 /**
- * An application, a portal and a browser, all real, on free ports; all closed when the test ends. At the end it is checked
- * that nothing secret stood in any answer of the app or in the log.
+ * Starts an app and a provider on free ports, and creates a browser. They are closed when the test ends. Then no response
+ * of the app and no line of the log may contain a secret, and the log may contain no unexpected line.
  */
 export async function startWorld(given: WorldOptions = {}): Promise<World> {
-  const { mount = "/", prefix = "", before, after } = given;
-  const log = captureLog();
+  const { mount = "/", prefix = "" } = given;
+  const { lines: log, capture } = captureLog();
   let listener: RequestListener = () => {};
-  const server = createServer((req, res) => listener(req, res));
+  const server = createServer((req, res) => capture(() => listener(req, res)));
   const url = await listen(server);
   const publicUrl = given.publicOrigin ?? url;
-  const base = mount === "/" ? "" : mount;
-  const redirectUri = `${publicUrl}${prefix}${base}/callback`;
+  const baseUrl = `${publicUrl}${prefix}${mount === "/" ? "" : mount}`;
+  const redirectUri = `${baseUrl}/callback`;
   const provider = await startLocalProvider({
     clientId: CLIENT_ID,
     clientSecret: CLIENT_SECRET,
@@ -82,16 +84,49 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
     logoutRedirectUris: [`${publicUrl}${prefix}/`],
     ...given.portal,
   });
-
-  const toPortal = watchRequests(new URL(provider.issuer).origin);
-
-  const app = (given.express === 4 ? express4 : express)();
+  const requests = watchRequests(new URL(provider.issuer).origin);
   const seenTokens = new Set<string>();
+  const { app, auth } = createApp({ ...given, mount }, provider, redirectUri, seenTokens);
+  listener = app;
+
+  const browser = new Browser();
+  onTestFinished(async () => {
+    await requests.untilIdle();
+    requests.stop();
+    const logOfTest = [...log]; // Without the failures of requests that lose their connection now.
+    await Promise.all([provider.close(), close(server)]);
+    expectNothingSecret({ url: publicUrl, browser, log, portal: provider, seenTokens });
+    expectNoOtherLines(logOfTest, given);
+  });
+
+  return {
+    url,
+    app,
+    auth,
+    provider,
+    browser,
+    log,
+    async me(userBrowser = browser) {
+      return JSON.parse((await userBrowser.fetch(`${baseUrl}/test/me`)).body);
+    },
+    asked: (path) => provider.requests.filter((request) => request.path === path),
+  };
+}
+
+/** Creates the app with its routes. It adds each token of a session to `seenTokens`. */
+function createApp(
+  given: WorldOptions & { mount: string },
+  provider: LocalProvider,
+  redirectUri: string,
+  seenTokens: Set<string>,
+): { app: Express; auth: PortalAuth } {
+  const app = (given.express === 4 ? express4 : express)();
   if (given.ownSession) {
-    const cookie = { httpOnly: true, sameSite: "lax", secure: publicUrl.startsWith("https:") } as const;
+    const secure = redirectUri.startsWith("https:");
+    const cookie = { httpOnly: true, sameSite: "lax", secure } as const;
     app.use(session({ secret: SESSION_SECRET, resave: false, saveUninitialized: false, cookie }));
   }
-  before?.(app);
+  given.before?.(app);
   const auth = portalAuth({
     issuer: provider.issuer,
     profile: "tencent-ciam",
@@ -102,69 +137,41 @@ export async function startWorld(given: WorldOptions = {}): Promise<World> {
     ...given.options,
     ...given.optionsFor?.(provider),
   });
-  app.use(mount, auth);
-  const below = mount === "/" ? app : express.Router();
-  below.use((req, res, next) => {
-    res.on("finish", () => remember(seenTokens, req.session?.portal?.tokens));
+  app.use(given.mount, auth);
+  const router = given.mount === "/" ? app : express.Router();
+  router.use((req, res, next) => {
+    res.on("finish", () => addTokens(seenTokens, req.session?.portal?.tokens));
     next();
   });
-  below.get("/test/me", async (req, res) => {
+  router.get("/test/me", async (req, res) => {
     const { isAuthenticated, claims } = req.portal;
     res.json({ isAuthenticated, claims, tokens: await req.portal.tokens() });
   });
-  below.get("/account", requireAuth(), (req, res) => {
+  router.get("/account", requireAuth(), (req, res) => {
     res.json({ page: req.originalUrl, sub: req.portal.claims?.sub });
   });
-  below.get("/", (_req, res) => void res.send("home"));
-  if (below !== app) app.use(mount, below);
-  after?.(app);
-  listener = app;
-
-  const browser = new Browser();
-  onTestFinished(async () => {
-    await toPortal.untilAnswered();
-    toPortal.stop();
-    await Promise.all([provider.close(), close(server)]);
-    expectNothingSecret({ url: publicUrl, browser, log, portal: provider, seenTokens });
-    const expected = [/memory of this process/, ...(given.log ?? [])];
-    // Tests ask the app itself as well, which has another host than the public address.
-    if (given.publicOrigin !== undefined)
-      expected.push(/A login begins at the host (127\.0\.0\.1|localhost), but /);
-    const surprising = log.filter((line) => !expected.some((pattern) => pattern.test(line)));
-    expect(surprising, "lines in the log that the test did not expect").toEqual([]);
-  });
-
-  return {
-    url,
-    app,
-    auth,
-    provider,
-    browser,
-    log,
-    async me(who = browser) {
-      return JSON.parse((await who.fetch(`${publicUrl}${prefix}${base}/test/me`)).body);
-    },
-    asked: (path) => provider.requests.filter((request) => request.path === path),
-  };
+  router.get("/", (_req, res) => void res.send("home"));
+  if (router !== app) app.use(given.mount, router);
+  given.after?.(app);
+  return { app, auth };
 }
 
-/** An onLogin hook that sends everybody to the same place. */
+function expectNoOtherLines(lines: string[], { log = [], publicOrigin }: WorldOptions): void {
+  const expected = [/memory of this process/, ...log];
+  // Tests also send requests to the app itself, whose host differs from the public one.
+  if (publicOrigin !== undefined) expected.push(/A login begins at the host (127\.0\.0\.1|localhost), but /);
+  const unexpected = lines.filter((line) => !expected.some((pattern) => pattern.test(line)));
+  expect(unexpected, "lines in the log that the test did not expect").toEqual([]);
+}
+
+/** Returns an onLogin hook that redirects every user to this path. */
 export const leadTo =
   (returnTo: string) =>
   (context: LoginContext): void => {
     context.returnTo = returnTo;
   };
 
-function captureLog(): string[] {
-  const lines: string[] = [];
-  for (const level of ["log", "warn", "error"] as const)
-    vi.spyOn(console, level).mockImplementation(
-      (...words: unknown[]) => void lines.push(words.map(String).join(" ")),
-    );
-  return lines;
-}
-
-function remember(seen: Set<string>, tokens: TokenSet | undefined): void {
+function addTokens(seen: Set<string>, tokens: TokenSet | undefined): void {
   for (const token of [tokens?.access_token, tokens?.refresh_token, tokens?.id_token])
     if (token) seen.add(token);
 }
@@ -177,24 +184,30 @@ interface Evidence {
   seenTokens: Set<string>;
 }
 
-/** Whatever a test is about (and leaving aside the routes below /test/, which show tokens so that tests can look at them): no code, verifier, token or secret in an answer of the app, or in its log. */
+/**
+ * Expects that no response of the app and no line of its log contains a code, a code verifier, a token, a secret or a
+ * stack. Routes below /test/ are left out, because they show tokens to tests.
+ */
 export function expectNothingSecret({ url, browser, log, portal: provider, seenTokens }: Evidence): void {
   const secrets = [...secretsOf(provider, browser.answers, url), ...seenTokens].filter(
     ({ length }) => length > 8,
   );
-  const answers = browser.answers
-    .filter((answer) => answer.url.startsWith(url) && !answer.url.includes("/test/"))
-    .map(({ body, headers }) => logoutHintLeftOut(body + JSON.stringify(headers)));
-  for (const text of [...answers, ...log]) {
+  const responses = browser.answers
+    .filter((response) => response.url.startsWith(url) && !response.url.includes("/test/"))
+    .map(({ body, headers }) => removeLogoutHints(body + JSON.stringify(headers)));
+  for (const text of [...responses, ...log]) {
     expect(secrets.find((secret) => text.includes(secret))).toBeUndefined();
     expect(text).not.toMatch(/^\s+at .+:\d+:\d+/m); // a stack
   }
 }
 
-/** Secrets, codes, verifiers and refresh tokens: what the app at this address was given to keep, and what it has sent. */
+/**
+ * Returns the client secret, the session secret, and all codes, code verifiers and refresh tokens that the app at this
+ * URL has sent or received.
+ */
 export function secretsOf(
   provider: Pick<LocalProvider, "requests">,
-  answers: Browser["answers"],
+  responses: Browser["answers"],
   url: string,
 ): string[] {
   const forms = provider.requests.map(({ body }) => new URLSearchParams(body));
@@ -204,18 +217,19 @@ export function secretsOf(
   const basic = provider.requests.flatMap(
     ({ headers }) => /^Basic (.+)$/.exec(headers.authorization ?? "")?.[1] ?? [],
   );
-  const codes = answers.filter((answer) => !answer.url.startsWith(url)).flatMap(codesIn);
+  const codes = responses.filter((response) => !response.url.startsWith(url)).flatMap(codesIn);
   return [CLIENT_SECRET, SESSION_SECRET, ...sent, ...basic, ...codes].filter(({ length }) => length > 8);
 }
 
-/** What the portal has sent through the browser, whether or not the app has ever used it. */
+/** Returns the codes that the provider has sent through the browser, whether or not the app has used them. */
 function codesIn({ headers: { location }, body }: Answer): string[] {
-  const inAddress = location && URL.canParse(location) ? new URL(location).searchParams.getAll("code") : [];
-  return [...inAddress, ...[...body.matchAll(/name="code" value="([^"]+)"/g)].map(([, code = ""]) => code)];
+  const inUrl = location && URL.canParse(location) ? new URL(location).searchParams.getAll("code") : [];
+  const inForm = [...body.matchAll(/name="code" value="([^"]+)"/g)].map(([, code = ""]) => code);
+  return [...inUrl, ...inForm];
 }
 
 /**
- * The one place where a token belongs into an address: id_token_hint (RP-Initiated Logout 1.0, section 2). The address is in
- * a redirect, or in a page that leads on.
+ * Removes the values of id_token_hint. It is the only token that belongs in a URL (RP-Initiated Logout 1.0, section 2). The
+ * URL is in a redirect or in a page that leads to the provider.
  */
-const logoutHintLeftOut = (text: string): string => text.replace(/id_token_hint=[\w.-]+/g, "");
+const removeLogoutHints = (text: string): string => text.replace(/id_token_hint=[\w.-]+/g, "");
