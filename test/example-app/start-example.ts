@@ -1,9 +1,10 @@
 import { createServer } from "node:http";
-import { expect, onTestFinished, vi } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { createApp } from "../../example-app/app.js";
 import type { PortalAuthOptions } from "../../lib/index.js";
 import { type LocalProvider, startTestProvider, type TestProviderOptions } from "../../lib/testing/index.js";
 import { type Answer, Browser } from "../support/browser.js";
+import { type CapturedLog, captureLog } from "../support/captured-log.js";
 import { advanceDate } from "../support/fake-time.js";
 import { serve } from "../support/serve.js";
 
@@ -17,7 +18,7 @@ export async function startExample(
   portalOptions: TestProviderOptions = {},
   expected: RegExp[] = [],
 ) {
-  watchLog([/memory of this process/, ...expected]);
+  const capture = watchLog([/memory of this process/, ...expected]);
   const server = createServer();
   const url = await serve(server);
   const redirectUri = `${url}/callback`;
@@ -35,7 +36,7 @@ export async function startExample(
     ...options,
   });
   onTestFinished(close);
-  server.on("request", app);
+  server.on("request", (req, res) => capture(() => app(req, res)));
   return {
     url,
     app,
@@ -46,15 +47,12 @@ export async function startExample(
   };
 }
 
-function watchLog(expected: RegExp[]): void {
-  const lines: string[] = [];
-  for (const level of ["warn", "error"] as const)
-    vi.spyOn(console, level).mockImplementation(
-      (...words: unknown[]) => void lines.push(words.map(String).join(" ")),
-    );
+function watchLog(expected: RegExp[]): CapturedLog["capture"] {
+  const { lines, capture } = captureLog();
   onTestFinished(() => {
     expect(lines.filter((line) => !expected.some((pattern) => pattern.test(line)))).toEqual([]);
   });
+  return capture;
 }
 
 /** How often a refresh token was sent to the portal. */
