@@ -70,7 +70,7 @@ test("the README and the guide name only variables that the code reads", async (
 });
 
 /** The rooms of lib/ that have their own README. */
-const ROOMS = ["refresh", "session", "store"];
+const ROOMS = ["provider", "refresh", "session", "store"];
 
 test.each(ROOMS)("the README of lib/%s names each file of the room", async (room) => {
   const folder = new URL(`../lib/${room}/`, import.meta.url);
