@@ -14,22 +14,27 @@ import { withTimeout } from "../util/with-timeout.js";
 import { createRefresh, endsSession } from "./refresh-login.js";
 
 /**
- * If a refresh takes longer, requests get the old token while it is good. This counts from the beginning of the refresh: if
- * the provider is slow, or a process was killed during a refresh, later requests get the old token at once.
+ * If a refresh takes longer, requests get the old token while it is valid. The time counts from the start of
+ * the refresh. If the provider is slow, or a process was killed during a refresh, later requests get the old
+ * token at once.
  */
 const MAX_WAIT_MS = 2000;
 
-/** What is wanted of the tokens. */
+/** Requirements for the tokens of a request. */
 export interface TokenRequirement {
-  /** The version of a token set that somebody refused, although it had not ended: any newer one will do. */
+  /**
+   * The version of the tokens that a resource has rejected before they expired. Newer tokens are required.
+   */
   readonly rejectedVersion?: number;
 }
 
 /**
- * The login of this request, with an access token that is good for the leeway at least; refreshed when it was not.
+ * Returns the login of this request, with an access token that stays valid for at least `refreshLeeway`. An
+ * older token is refreshed first.
  *
- * @throws PortalAuthError `login_required`, `token_expired`, `refresh_refused` and `refresh_identity_mismatch` when the
- *   user must sign in again; `refresh_failed` and the provider's own failures, all of them 503, when it may work later
+ * @throws PortalAuthError `login_required`, `token_expired`, `refresh_refused` or `refresh_identity_mismatch`
+ *   if the user must sign in again. Failures that may be temporary have status 503: `refresh_failed` and
+ *   those of the provider
  */
 export async function getFreshSession(
   router: RouterContext,
@@ -39,29 +44,32 @@ export async function getFreshSession(
   const session = readSession(req, router.settings);
   if (!session) throw new PortalAuthError("login_required");
   if (isSufficient(router, session, requirement)) return session;
-  const isGood = requirement.rejectedVersion === undefined && !isExpired(router, session);
+  const isStillValid = requirement.rejectedVersion === undefined && !isExpired(router, session);
   if (session.tokens.refresh_token === undefined) {
-    if (isGood) return session;
+    if (isStillValid) return session;
     throw new PortalAuthError("token_expired");
   }
   try {
-    return await refreshForRequest(router, req, session, requirement, isGood);
+    return await refreshForRequest(router, req, session, requirement, isStillValid);
   } catch (error) {
     if (needsLogin(error)) throw error;
-    if (isGood && !isExpired(router, session)) return session; // the portal may come back before the token ends
+    // The provider may recover before the token expires.
+    if (isStillValid && !isExpired(router, session)) return session;
     throw toTemporaryError(error);
   }
 }
 
-/** So long after a refresh that a refusal has brought another refusal brings none. */
+/** After a refresh because of a rejected token, the next rejection causes no refresh for so long. */
 const REJECTION_PAUSE_SECONDS = 5 * 60;
 
 /**
- * The login with a new token, as a resource has refused this one although it has not ended. Undefined where there is none
- * to be had, and where this one came in the same way: a resource that answers 401 to everything would cost the portal a
- * refresh for each call, from every process.
+ * Returns the login with a new token, after a resource has rejected the token before it expired.
  *
- * @throws PortalAuthError as freshSession() does
+ * Undefined if there is no refresh token. Also undefined if the rejected token is itself the result of such a
+ * refresh in the last five minutes: a resource that answers 401 to every token must not cause a refresh for
+ * each call.
+ *
+ * @throws PortalAuthError as getFreshSession() does
  */
 export async function refreshRejectedToken(router: RouterContext, req: Request, session: PortalSession) {
   const { after_refusal, obtained_at, tokens, version } = session;
@@ -72,9 +80,10 @@ export async function refreshRejectedToken(router: RouterContext, req: Request, 
 }
 
 /**
- * The same for who hands on what the resource has answered: its 401 says more than that there is no other token right now.
+ * Returns the same as refreshRejectedToken(), but undefined if no new token is available now, for example
+ * because the provider is down. Then the caller returns the 401 of the resource, which says more than a 503.
  *
- * @throws PortalAuthError where the person must sign in again for the portal's own reasons, and as a hook fails
+ * @throws PortalAuthError if the user must sign in again, or a hook failed
  */
 export async function refreshRejectedTokenUnlessDown(
   router: RouterContext,
@@ -89,24 +98,28 @@ export async function refreshRejectedTokenUnlessDown(
   }
 }
 
-/** Whether the access token lasts for the leeway. Of one that lives no longer than that, half its life. */
+/**
+ * Returns whether the access token stays valid for the leeway. For a token with a shorter lifetime than twice
+ * the leeway, half the lifetime counts instead.
+ */
 export function isFresh({ settings }: RouterContext, { tokens, obtained_at }: PortalSession): boolean {
-  if (tokens.expires_at === undefined) return true; // the portal does not say: it is good until somebody refuses it
-  const life = tokens.expires_at - (obtained_at ?? tokens.expires_at);
-  const leeway = life > 0 ? Math.min(settings.refreshLeeway, life / 2) : settings.refreshLeeway;
+  if (tokens.expires_at === undefined) return true; // unknown: the token is valid until a resource rejects it
+  const lifetime = tokens.expires_at - (obtained_at ?? tokens.expires_at);
+  const leeway = lifetime > 0 ? Math.min(settings.refreshLeeway, lifetime / 2) : settings.refreshLeeway;
   return settings.clock() / 1000 + leeway < tokens.expires_at;
 }
 
 const isSufficient = (
   router: RouterContext,
   session: PortalSession,
-  { rejectedVersion: refused }: TokenRequirement,
-): boolean => isFresh(router, session) && (refused === undefined || session.version > refused);
+  { rejectedVersion }: TokenRequirement,
+): boolean =>
+  isFresh(router, session) && (rejectedVersion === undefined || session.version > rejectedVersion);
 
 const isExpired = ({ settings }: RouterContext, { tokens }: PortalSession): boolean =>
   hasExpired(tokens, settings.clock);
 
-/** Whether this failure means that only a new login helps. */
+/** Returns whether only a new login can solve this failure. */
 export const needsLogin = (error: unknown): boolean =>
   endsSession(error) || isCode(error, "login_required") || isCode(error, "token_expired");
 
@@ -118,23 +131,23 @@ async function refreshForRequest(
   req: Request,
   session: PortalSession,
   requirement: TokenRequirement,
-  isGood: boolean,
+  isStillValid: boolean,
 ) {
   const login = getLoginHandle(req, router.settings);
   const remainingMs = Math.max(0, MAX_WAIT_MS - router.refreshOnce.getAgeMs(login.key));
   const work = refreshToNewer(router, req, login, session, requirement).then(
-    (portal) => {
-      updateRequestLogin(req, router.settings, login.key, portal);
-      return portal;
+    (record) => {
+      updateRequestLogin(req, router.settings, login.key, record);
+      return record;
     },
     (error) => {
       if (endsSession(error) || isCode(error, "login_required"))
-        updateRequestLogin(req, router.settings, login.key, undefined); // it is gone
+        updateRequestLogin(req, router.settings, login.key, undefined); // the login has ended
       throw error;
     },
   );
-  if (!isGood) return work;
-  // the refresh continues for the next request; if the token expires meanwhile, this one waits for it, too
+  if (!isStillValid) return work;
+  // The refresh continues for later requests. If the token expires meanwhile, this request waits for it, too.
   return withTimeout(work, remainingMs, () => (isExpired(router, session) ? work : session));
 }
 
@@ -147,17 +160,20 @@ async function refreshToNewer(
 ) {
   const isNewer = (stored: PortalSession) =>
     stored.version > version && isSufficient(router, stored, requirement);
-  const wanted = { hasNewTokens: isNewer, isAfterRefusal: requirement.rejectedVersion !== undefined };
-  const refresh = () => router.refreshOnce(login.key, createRefresh(router, req, login, wanted));
-  const portal = await refresh();
-  return portal.version > version ? portal : refresh(); // it was under way already, for somebody with an older copy
+  const refreshRequest = { hasNewTokens: isNewer, isAfterRefusal: requirement.rejectedVersion !== undefined };
+  const refresh = () => router.refreshOnce(login.key, createRefresh(router, req, login, refreshRequest));
+  const record = await refresh();
+  // This request may have joined a refresh of a request with an older copy of the login.
+  return record.version > version ? record : refresh();
 }
 
-/** A failure that does not end the session is reported as one to try again, whatever the provider meant. */
+/**
+ * Converts a failure that does not end the session into one with status 503, so that the caller tries again.
+ */
 function toTemporaryError(thrown: unknown): PortalAuthError {
   const error = toPortalAuthError(thrown);
   if (error.status === 503 || error.code === "hook_failed") return error;
   const { code, detail, hint, providerDescription } = error;
-  const seen = `${code}: ${detail ?? hint}`;
-  return new PortalAuthError("refresh_failed", { detail: seen, providerDescription, cause: error });
+  const originalError = `${code}: ${detail ?? hint}`;
+  return new PortalAuthError("refresh_failed", { detail: originalError, providerDescription, cause: error });
 }

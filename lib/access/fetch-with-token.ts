@@ -6,49 +6,57 @@ import { getFreshSession, refreshRejectedTokenUnlessDown } from "./access-token.
 type Input = Parameters<typeof fetch>[0];
 
 /**
- * fetch with the person's access token (RFC 6750, section 2.1), to the origins that the application allows. When the
- * API answers 401 although the token has not ended, it is refreshed once and, where the request can be sent again, the
- * request is repeated once. A 401 to a token that came in this way is handed on, for five minutes.
+ * Sends a request with the user's access token (RFC 6750, section 2.1). Only the origins in the option
+ * `apiOrigins` are allowed.
  *
- * @throws PortalAuthError `origin_not_allowed`, and those of accessToken(); TypeError when the API cannot be reached
+ * If the API answers 401 before the token has expired, the token is refreshed once. Then the request is
+ * repeated once, if its body can be sent again. If the API rejects a token that came from such a refresh, the
+ * 401 is returned without another refresh for five minutes.
+ *
+ * @throws PortalAuthError `origin_not_allowed`, and the codes of accessToken(); TypeError if the API is
+ *   unreachable
  */
 export async function fetchWithToken(
   router: RouterContext,
   req: ExpressRequest,
-  given: Input,
+  urlOrRequest: Input,
   init: RequestInit = {},
 ) {
-  const input = given instanceof Request ? given : String(given); // a URL could become another after it was checked
+  // A URL object could be changed after the check.
+  const input = urlOrRequest instanceof Request ? urlOrRequest : String(urlOrRequest);
   checkOrigin(router, input);
   const session = await getFreshSession(router, req);
   const first = await send(input, init, session.tokens.access_token);
   if (first.status !== 401 || !canBeRepeated(input, init)) return first;
-  const renewed = await refreshRejectedTokenUnlessDown(router, req, session).catch(async (error) => {
+  const refreshed = await refreshRejectedTokenUnlessDown(router, req, session).catch(async (error) => {
     await first.body?.cancel();
     throw error;
   });
-  if (!renewed) return first;
+  if (!refreshed) return first;
   await first.body?.cancel();
-  return send(input, init, renewed.tokens.access_token);
+  return send(input, init, refreshed.tokens.access_token);
 }
 
 function checkOrigin({ settings }: RouterContext, input: Input): void {
-  const address = input instanceof Request ? input.url : String(input);
-  // of a blob: the origin is that of the address in it, and nothing goes there
-  const url = URL.canParse(address) ? new URL(address) : undefined;
-  const origin = url && /^https?:$/.test(url.protocol) ? url.origin : "an address without an origin";
+  const href = input instanceof Request ? input.url : String(input);
+  const url = URL.canParse(href) ? new URL(href) : undefined;
+  // A blob: URL has the origin of the URL inside it, but no request goes there.
+  const origin = url && /^https?:$/.test(url.protocol) ? url.origin : "a URL without an origin";
   if (!settings.apiOrigins.includes(origin))
     throw new PortalAuthError("origin_not_allowed", { detail: origin });
 }
 
-/** A redirect to another origin is followed without the token: fetch sees to that (Fetch Standard, HTTP-redirect fetch, step 13). */
+/**
+ * A redirect to another origin is followed without the token, because fetch removes it (Fetch Standard,
+ * HTTP-redirect fetch, step 13).
+ */
 function send(input: Input, init: RequestInit, accessToken: string): Promise<Response> {
   const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined));
   headers.set("authorization", `Bearer ${accessToken}`);
   return fetch(input, { ...init, headers });
 }
 
-/** A body that is a stream is read once. */
+/** A stream can be read only once. */
 function canBeRepeated(input: Input, { body }: RequestInit): boolean {
   if (body === undefined || body === null) return !(input instanceof Request) || input.body === null;
   const isStream =

@@ -14,10 +14,14 @@ import type { FailureScope } from "../refresh/refresh-circuit-breaker.js";
 import { getMaxRefreshMs, type RefreshResult, type RefreshTask } from "../refresh/refresh-task.js";
 import type { PortalSession } from "../session/login-record.js";
 import type { LoginHandle } from "../session/request-session.js";
+import { omitUndefined } from "../util/omit-undefined.js";
 import { hasExpired } from "../util/time.js";
 import { withTimeout } from "../util/with-timeout.js";
 
-/** What speaks of one person's tokens, and not of the portal or of how this application is known there. */
+/**
+ * Failures of the tokens of one user. They say nothing about the provider, or about its configuration of this
+ * client.
+ */
 const SESSION_FAILURES: readonly PortalAuthErrorCode[] = [
   "token_refused",
   "id_token_invalid",
@@ -25,20 +29,25 @@ const SESSION_FAILURES: readonly PortalAuthErrorCode[] = [
   "nonce_mismatch",
 ];
 
-/** The part of a refresh that depends on who asks for it. */
+/** The part of a refresh that depends on its caller. */
 interface RefreshRequest extends Pick<RefreshTask, "hasNewTokens" | "isAfterRefusal"> {
-  /** Whether a request waits for the token. A refresh ahead of time needs a clear refusal to end the session. Default true. */
+  /**
+   * Whether a request waits for the token. A refresh ahead of time ends the session only after a clear
+   * refusal. Default true.
+   */
   readonly isNeeded?: boolean;
 }
 
-/** How the tokens of this login are refreshed, if this process does it. */
+/**
+ * Creates the task that refreshes the tokens of this login, if this process is the one that refreshes them.
+ */
 export function createRefresh(
   router: RouterContext,
   req: Request,
   login: LoginHandle,
   { hasNewTokens, isAfterRefusal, isNeeded = true }: RefreshRequest,
 ): RefreshTask {
-  const renewAtMostMs = getMaxRefreshMs(router.settings);
+  const maxRefreshMs = getMaxRefreshMs(router.settings);
   return {
     login,
     clock: router.settings.clock,
@@ -48,26 +57,29 @@ export function createRefresh(
     async prepare() {
       const provider = await findProvider(router, login.key);
       return (stored, onSlow) =>
-        refreshLogin({ router, req, id: login.key, provider, isNeeded, renewAtMostMs, onSlow }, stored);
+        refreshLogin({ router, req, id: login.key, provider, isNeeded, maxRefreshMs, onSlow }, stored);
     },
-    maxRefreshMs: renewAtMostMs,
-    // a logout that came while the provider was asked could not revoke these
+    maxRefreshMs,
+    // A logout during the refresh could not revoke these tokens.
     onUnsavedTokens: ({ refresh_token }) => void revokeTokens(router, [refresh_token]),
   };
 }
 
-/** The failures after which a session is over: a refusal by the provider or by the application, or a mix-up of users. */
+/**
+ * The failures after which a session has ended: the provider or the application refuses it, or the response
+ * is about another user.
+ */
 const SESSION_ENDING_FAILURES: readonly PortalAuthErrorCode[] = [
   "refresh_refused",
   "refresh_identity_mismatch",
   "login_refused",
 ];
 
-/** Whether this failure of a refresh ends the session. */
+/** Returns whether this failure of a refresh ends the session. */
 export const endsSession = (error: unknown): boolean =>
   error instanceof PortalAuthError && SESSION_ENDING_FAILURES.includes(error.code);
 
-/** @throws PortalAuthError if the provider is down, or was a moment ago */
+/** @throws PortalAuthError if the provider is down, or was down a moment ago */
 async function findProvider(router: RouterContext, id: string): Promise<Provider> {
   const { refreshCircuitBreaker: circuitBreaker, getProvider } = router;
   const failure = circuitBreaker.getFailure(id);
@@ -75,7 +87,7 @@ async function findProvider(router: RouterContext, id: string): Promise<Provider
   try {
     return await getProvider();
   } catch (thrown) {
-    circuitBreaker.beginAttempt(id); // this was the trial
+    circuitBreaker.beginAttempt(id); // this counts as the trial
     throw rememberFailure(router, id, thrown);
   }
 }
@@ -86,23 +98,25 @@ interface RefreshContext {
   readonly id: string;
   readonly provider: Provider;
   readonly isNeeded: boolean;
-  readonly renewAtMostMs: number;
+  readonly maxRefreshMs: number;
   readonly onSlow: (error: PortalAuthError) => void;
 }
 
-/** Waits for nothing before the refresh token is sent. */
+/** Does not wait for anything before it sends the refresh token. */
 async function refreshLogin(context: RefreshContext, stored: PortalSession): Promise<RefreshResult> {
-  const { router, req, id, renewAtMostMs } = context;
-  const endsAt = performance.now() + renewAtMostMs;
+  const { router, req, id, maxRefreshMs } = context;
+  const endsAt = performance.now() + maxRefreshMs;
   if (stored.tokens.refresh_token === undefined) throw new PortalAuthError("token_expired");
   const { tokens, unverified } = await requestTokens(context, stored, endsAt);
   if (unverified) return { tokens: replaceRefreshToken(stored.tokens, tokens), failure: unverified };
   try {
     const { claims } = stored;
-    const asking = callOnTokens(router.settings.hooks, tokens, { req, grant: "refresh_token", claims });
-    const kept = await withTimeout(asking, endsAt - performance.now(), () => throwHookTimeout(renewAtMostMs));
+    const hookResult = callOnTokens(router.settings.hooks, tokens, { req, grant: "refresh_token", claims });
+    const newTokens = await withTimeout(hookResult, endsAt - performance.now(), () =>
+      throwHookTimeout(maxRefreshMs),
+    );
     router.refreshCircuitBreaker.recordSessionSuccess(id);
-    return { tokens: kept };
+    return { tokens: newTokens };
   } catch (thrown) {
     const error = toPortalAuthError(thrown);
     if (endsSession(error)) {
@@ -117,7 +131,7 @@ async function refreshLogin(context: RefreshContext, stored: PortalSession): Pro
 
 function throwHookTimeout(milliseconds: number): never {
   const limit = `the provider and onTokens took more than ${milliseconds / 1000} s`;
-  const detail = `${limit}; in it req.portal waits for these very tokens: use tokens.access_token`;
+  const detail = `${limit}; in onTokens, req.portal waits for these tokens: use tokens.access_token`;
   throw new PortalAuthError("hook_failed", { detail });
 }
 
@@ -125,7 +139,7 @@ async function requestTokens(context: RefreshContext, stored: PortalSession, end
   const { router, id, provider, isNeeded } = context;
   const { refreshCircuitBreaker: circuitBreaker, settings } = router;
   circuitBreaker.beginAttempt(id);
-  // if the access token is still good, a refusal whose reason is not clear does not end the session
+  // While the access token is valid, a refusal of unclear meaning does not end the session.
   const isUnclearRefusalFinal = isNeeded && hasExpired(stored.tokens, settings.clock);
   const watch = watchForSlowness(context);
   try {
@@ -144,13 +158,13 @@ const isTimeout = (error: unknown): boolean =>
   error instanceof PortalAuthError && error.code === "portal_timeout";
 
 interface SlownessWatch {
-  /** Called when the time is over. Undefined once the provider has answered. */
+  /** Called when the timeout is over. Undefined once the provider has responded. */
   noteSlow: ((reason: unknown) => void) | undefined;
-  /** The failure that was noted when the time was over. */
+  /** The failure that was noted at the timeout. */
   slow: PortalAuthError | undefined;
 }
 
-/** Notes a failure if the provider has not answered within PORTAL_HTTP_TIMEOUT. It may still answer. */
+/** Notes a failure if the provider has not responded within PORTAL_HTTP_TIMEOUT. It may still respond. */
 function watchForSlowness({ router, id, provider, onSlow }: RefreshContext): SlownessWatch {
   const { origin } = new URL(String(provider.metadata.token_endpoint));
   const watch: SlownessWatch = {
@@ -164,12 +178,12 @@ function watchForSlowness({ router, id, provider, onSlow }: RefreshContext): Slo
   return watch;
 }
 
-/** The timer runs on after the answer. It holds the watch only, so that it keeps no request in memory. */
+/** The timer continues after the response. It references only the watch, so it keeps no request in memory. */
 function callWhenOver(timeout: AbortSignal, watch: SlownessWatch): void {
   timeout.addEventListener("abort", () => watch.noteSlow?.(timeout.reason));
 }
 
-/** Logs a failure of the provider, and remembers it. */
+/** Logs a failure of the provider, and records it in the refresh circuit breaker. */
 function rememberFailure(
   { refreshCircuitBreaker: circuitBreaker, log }: RouterContext,
   id: string,
@@ -188,15 +202,12 @@ const getFailureScope = ({ code }: PortalAuthError): FailureScope =>
   SESSION_FAILURES.includes(code) ? "session" : "provider";
 
 /**
- * What is kept of an answer that nobody may use: the refresh token, as the old one may have ended with it. The old
- * access token stays, so the next request refreshes again.
+ * Returns the tokens to save after a response that must not be used. The refresh token is the new one,
+ * because the old one may be revoked. The access token stays the old one, so the next request refreshes
+ * again.
  */
-function replaceRefreshToken(old: Readonly<TokenSet>, answer: TokenSet): TokenSet {
-  const { refresh_token, refresh_expires_at } = answer;
+function replaceRefreshToken(old: Readonly<TokenSet>, received: TokenSet): TokenSet {
+  const { refresh_token, refresh_expires_at } = received;
   const { refresh_expires_at: _, ...rest } = old;
-  return {
-    ...rest,
-    ...(refresh_token !== undefined && { refresh_token }),
-    ...(refresh_expires_at !== undefined && { refresh_expires_at }),
-  };
+  return { ...rest, ...omitUndefined({ refresh_token, refresh_expires_at }) };
 }

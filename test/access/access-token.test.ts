@@ -6,8 +6,8 @@ import { fakeTimeouts } from "../support/fake-time.js";
 import { createGate } from "../support/gate.js";
 import { holdNext, html, json, LEEWAY_SECONDS, logIn, SESSIONS, TOKEN_SECONDS } from "./signed-in-request.js";
 
-describe("a token that is good for the leeway", () => {
-  test("is handed out without a request to the portal", async () => {
+describe("a token that is valid for longer than the leeway", () => {
+  test("is returned without a request to the provider", async () => {
     const { ask, tokens, provider, later } = await logIn();
     const { access_token } = await tokens();
     const asked = provider.requests.length;
@@ -21,13 +21,13 @@ describe("a token that is good for the leeway", () => {
   test.each<[string, PortalAuthOptions, number, boolean]>([
     ["a second before the leeway", {}, 269, false],
     ["at the leeway", {}, 270, true],
-    ["after its end", {}, 301, true],
-    ["long after its end", {}, 80_000, true],
+    ["after its expiry", {}, 301, true],
+    ["long after its expiry", {}, 80_000, true],
     ["a second before the leeway of an option", { refreshLeeway: 60 }, 239, false],
     ["at the leeway of an option", { refreshLeeway: 60 }, 240, true],
-    ["a second before its end, without a leeway", { refreshLeeway: 0 }, 299, false],
-    ["at its end, without a leeway", { refreshLeeway: 0 }, 300, true],
-  ])("ends in time: %s", async (_name, options, seconds, isRefreshed) => {
+    ["a second before its expiry, without a leeway", { refreshLeeway: 0 }, 299, false],
+    ["at its expiry, without a leeway", { refreshLeeway: 0 }, 300, true],
+  ])("is refreshed at the leeway, and not before: %s", async (_name, options, seconds, isRefreshed) => {
     const { ask, tokens, later, refreshes } = await logIn({ options });
     const before = await tokens();
     later(seconds);
@@ -37,8 +37,8 @@ describe("a token that is good for the leeway", () => {
   });
 });
 
-describe("a portal whose tokens live shorter than the leeway", () => {
-  test("is asked after half their life, and not at every call", async () => {
+describe("a token with a lifetime shorter than the leeway", () => {
+  test("is refreshed after half of its lifetime, and not at every call", async () => {
     const { ask, later, refreshes } = await logIn({ portal: { accessTokenSeconds: 20 } });
     const counts: number[] = [];
     for (const seconds of [0, 9, 1, 0, 9, 1, 0]) {
@@ -50,7 +50,7 @@ describe("a portal whose tokens live shorter than the leeway", () => {
   });
 });
 
-test("a token that says nothing of its end is handed out for as long as the session lasts", async () => {
+test("a token without an expiry is returned until the session ends", async () => {
   const { browser, url, ask, tokens, provider, later, refreshes } = await logIn();
   provider.nextTokenResponse({ expires_in: undefined });
   await browser.visit(`${url}/login`, { site: "same-origin" });
@@ -62,46 +62,46 @@ test("a token that says nothing of its end is handed out for as long as the sess
 });
 
 describe("without a refresh token", () => {
-  const logInWithout = async () => {
+  const logInWithoutRefreshToken = async () => {
     const world = await logIn();
     world.provider.nextTokenResponse({ refresh_token: undefined });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
     return { ...world, asked: world.provider.requests.length };
   };
 
-  test("a token is handed out while it is good, though it be for less than the leeway", async () => {
-    const { ask, tokens, later, provider, asked } = await logInWithout();
+  test("a token is returned until it expires, also within the leeway", async () => {
+    const { ask, tokens, later, provider, asked } = await logInWithoutRefreshToken();
     const { access_token } = await tokens();
     later(TOKEN_SECONDS - 1);
     expect(await ask()).toEqual({ status: 200, access_token });
     expect(provider.requests).toHaveLength(asked);
   });
 
-  test("its end is told as 401 token_expired, and the person stays logged in", async () => {
-    const { ask, later, me, provider, asked } = await logInWithout();
+  test("an expired token causes 401 token_expired, and the user stays signed in", async () => {
+    const { ask, later, me, provider, asked } = await logInWithoutRefreshToken();
     later(TOKEN_SECONDS);
     expect(await ask()).toEqual({ status: 401, code: "token_expired" });
     expect((await me()).isAuthenticated).toBe(true);
     expect(provider.requests).toHaveLength(asked);
   });
 
-  test("the same holds when this request has loaded one that is stored no more", async () => {
+  test("also if the refresh token was removed after this request had loaded it", async () => {
     const { inRequest, later, store, provider } = await logIn();
     const asked = provider.requests.length;
     later(TOKEN_SECONDS);
-    const asking = inRequest(async (req) => {
+    const accessToken = inRequest(async (req) => {
       await store.changeLogin(req.session.portal?.login_id, (record) => {
         const { refresh_token: _, ...tokens } = record.tokens;
         return { ...record, tokens };
       });
       return req.portal.accessToken();
     });
-    await expect(asking).rejects.toMatchObject({ code: "token_expired", status: 401 });
+    await expect(accessToken).rejects.toMatchObject({ code: "token_expired", status: 401 });
     expect(provider.requests).toHaveLength(asked);
   });
 });
 
-test("tokens() shows what is stored, and never refreshes", async () => {
+test("tokens() returns the stored tokens, and does not refresh them", async () => {
   const { tokens, later, refreshes } = await logIn();
   const before = await tokens();
   later(TOKEN_SECONDS + 1);
@@ -109,7 +109,7 @@ test("tokens() shows what is stored, and never refreshes", async () => {
   expect(refreshes()).toEqual([]);
 });
 
-test("who is not logged in gets 401 login_required, and the portal is left alone", async () => {
+test("without a signed-in user: 401 login_required, and no request to the provider", async () => {
   const { ask, provider } = await logIn();
   const asked = provider.requests.length;
   expect(await ask(new Browser())).toEqual({ status: 401, code: "login_required" });
@@ -117,53 +117,53 @@ test("who is not logged in gets 401 login_required, and the portal is left alone
 });
 
 describe.each(SESSIONS)("%s", (_name, session) => {
-  test("200 requests at once cause one refresh, and all get the new token", async () => {
+  test("200 concurrent requests cause one refresh, and all get the new token", async () => {
     const { ask, later, tokens, refreshes } = await logIn({ session });
     const before = await tokens();
     later(TOKEN_SECONDS);
     const answers = await Promise.all(Array.from({ length: 200 }, () => ask()));
-    const given = new Set(answers.map(({ access_token }) => access_token));
+    const received = new Set(answers.map(({ access_token }) => access_token));
     expect(refreshes()).toHaveLength(1);
-    expect(given).toEqual(new Set([(await tokens()).access_token]));
-    expect(given).not.toContain(before.access_token);
+    expect(received).toEqual(new Set([(await tokens()).access_token]));
+    expect(received).not.toContain(before.access_token);
   });
 
-  test("200 requests that loaded the old tokens, and ask one after the other, cause one refresh", async () => {
+  test("200 requests that have loaded the old tokens cause one refresh, one after the other", async () => {
     const { inRequest, later, tokens, refreshes } = await logIn({ session });
     later(TOKEN_SECONDS);
     const gates = Array.from({ length: 200 }, createGate);
     let waiting = 0;
-    const all = createGate();
-    const asking = gates.map(({ opened }) =>
+    const allWait = createGate();
+    const calls = gates.map(({ opened }) =>
       inRequest(async ({ portal }) => {
         waiting += 1;
-        if (waiting === gates.length) all.open();
+        if (waiting === gates.length) allWait.open();
         await opened;
         return portal.accessToken();
       }),
     );
-    await all.opened;
-    const given = new Set<string>();
+    await allWait.opened;
+    const received = new Set<string>();
     for (const [index, { open }] of gates.entries()) {
       open();
-      given.add((await asking[index]) ?? "");
+      received.add((await calls[index]) ?? "");
     }
     expect(refreshes()).toHaveLength(1);
-    expect(given).toEqual(new Set([(await tokens()).access_token]));
+    expect(received).toEqual(new Set([(await tokens()).access_token]));
   });
 
-  test("the request that refreshed sees the new tokens at once, and so does the next", async () => {
+  test("tokens() returns the new tokens in the same request and in the next one", async () => {
     const { inRequest, later, tokens } = await logIn({ session });
     later(TOKEN_SECONDS);
-    const [given, seen] = await inRequest(async ({ portal }) => [
+    const [refreshed, stored] = await inRequest(async ({ portal }) => [
       await portal.accessToken(),
       (await portal.tokens())?.access_token,
     ]);
-    expect(seen).toBe(given);
-    expect((await tokens()).access_token).toBe(given);
+    expect(stored).toBe(refreshed);
+    expect((await tokens()).access_token).toBe(refreshed);
   });
 
-  test("a session with which the app does other things keeps them through a refresh", async () => {
+  test("other data in the session stay after a refresh", async () => {
     const { inRequest, later, ask } = await logIn({ session });
     await inRequest(async (req) => Object.assign(req.session, { colour: "green" }));
     later(TOKEN_SECONDS);
@@ -172,14 +172,14 @@ describe.each(SESSIONS)("%s", (_name, session) => {
   });
 });
 
-describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %s", (_name, session) => {
+describe.each(SESSIONS)("a refresh token that the provider permanently refuses ends %s", (_name, session) => {
   test.each([
     "invalid_grant",
     "interaction_required",
     "login_required",
     "consent_required",
     "account_selection_required",
-  ])("%s: 401 refresh_refused, an empty store, and the way to the login", async (error) => {
+  ])("%s: 401 refresh_refused, an empty store, and a redirect to the login", async (error) => {
     const { ask, later, browser, url, me, stored, provider } = await logIn({
       session,
       log: [/refresh_refused/],
@@ -197,7 +197,7 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
     ]);
   });
 
-  test("within the leeway as well: a login that is over is not lived out", async () => {
+  test("also within the leeway, before the access token expires", async () => {
     const { ask, later, stored, provider } = await logIn({ session, log: [/refresh_refused/] });
     provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     later(TOKEN_SECONDS - 1);
@@ -205,18 +205,18 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
     expect(await stored()).toEqual([]);
   });
 
-  test("for the request that asked, too", async () => {
+  test("already in the request that needed the token", async () => {
     const { inRequest, later, provider } = await logIn({ session, log: [/refresh_refused/] });
     provider.removeUser("amara-okafor");
     later(TOKEN_SECONDS);
-    const seen = await inRequest(async (req) => {
+    const state = await inRequest(async (req) => {
       const code = await req.portal.accessToken().catch((error) => error.code);
       return [code, req.portal.isAuthenticated, req.portal.claims, await req.portal.tokens()];
     });
-    expect(seen).toEqual(["refresh_refused", false, undefined, undefined]);
+    expect(state).toEqual(["refresh_refused", false, undefined, undefined]);
   });
 
-  test("and no other", async () => {
+  test("and no other session", async () => {
     const { ask, later, another, provider, stored } = await logIn({ session, log: [/refresh_refused/] });
     const other = await another();
     provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
@@ -226,7 +226,7 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
     expect(await stored()).toHaveLength(1);
   });
 
-  test("all that asked at once are told the same, and the portal is asked once", async () => {
+  test("with the same response to all concurrent requests, after one request to the provider", async () => {
     const { ask, later, provider, refreshes } = await logIn({ session, log: [/refresh_refused/] });
     provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     later(TOKEN_SECONDS);
@@ -236,8 +236,8 @@ describe.each(SESSIONS)("a refresh token that the portal refuses for good ends %
   });
 });
 
-/** What providers answer to a dead refresh token instead of `invalid_grant`. */
-const UNCLEAR_REFUSALS: [name: string, answer: Responder][] = [
+/** Responses of providers to an expired refresh token, other than `invalid_grant`. */
+const UNCLEAR_REFUSALS: [name: string, respond: Responder][] = [
   ["Dex: invalid_request", json(400, { error: "invalid_request" })],
   ["Glewlwyd: no body", (_req, res) => void res.writeHead(400).end()],
   ["access_denied", json(400, { error: "access_denied" })],
@@ -246,15 +246,15 @@ const UNCLEAR_REFUSALS: [name: string, answer: Responder][] = [
     "plain text",
     (_req, res) => void res.writeHead(400, { "content-type": "text/plain" }).end("no such token"),
   ],
-  ["an error that is called constructor", json(400, { error: "constructor" })],
+  ["an error with the name constructor", json(400, { error: "constructor" })],
 ];
 
-describe.each(UNCLEAR_REFUSALS)("a 400 that names no problem of the client (%s)", (_name, answer) => {
+describe.each(UNCLEAR_REFUSALS)("a 400 that names no problem of the client (%s)", (_name, respond) => {
   const log = [/(refresh|token)_refused/];
 
   test("ends the session once the access token has expired", async () => {
     const { ask, later, me, stored, provider, log: lines } = await logIn({ log });
-    provider.answerNext("/oauth2/token", answer);
+    provider.answerNext("/oauth2/token", respond);
     later(TOKEN_SECONDS);
     expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
     expect(await stored()).toEqual([]);
@@ -264,33 +264,33 @@ describe.each(UNCLEAR_REFUSALS)("a 400 that names no problem of the client (%s)"
     );
   });
 
-  test("ends nothing while the access token is valid, and the session of that user alone afterwards", async () => {
+  test("ends no session until the access token expires, then only that user's session", async () => {
     const { ask, later, another, tokens, stored, provider } = await logIn({ log });
     const other = await another();
     const { access_token } = await tokens();
-    provider.answerNext("/oauth2/token", answer);
+    provider.answerNext("/oauth2/token", respond);
     later(TOKEN_SECONDS - 1);
     expect(await ask()).toEqual({ status: 200, access_token });
     expect((await ask(other)).status).toBe(200);
     expect(await stored()).toHaveLength(2);
     later(2);
-    provider.answerNext("/oauth2/token", answer);
+    provider.answerNext("/oauth2/token", respond);
     expect(await ask()).toEqual({ status: 401, code: "refresh_refused" });
     expect((await ask(other)).status).toBe(200);
     expect(await stored()).toHaveLength(1);
   });
 });
 
-describe("trouble with the portal logs nobody out", () => {
-  const silence = () => {};
+describe("a failure of the provider does not end the session", () => {
+  const neverRespond = () => {};
   test.each<[string, string, Responder]>([
-    ["a connection that is cut", "portal_unreachable", (req) => void req.socket.destroy()],
-    ["an error of its own", "portal_failed", json(500, { error: "oops" })],
-    ["a gateway's page", "portal_failed", html(502)],
+    ["a reset connection", "portal_unreachable", (req) => void req.socket.destroy()],
+    ["an unknown error", "portal_failed", json(500, { error: "oops" })],
+    ["502 with HTML", "portal_failed", html(502)],
     ["too many requests", "portal_failed", json(429, { error: "slow_down" })],
     ["server_error with 400", "portal_failed", json(400, { error: "server_error" })],
     ["temporarily_unavailable", "portal_failed", json(400, { error: "temporarily_unavailable" })],
-    ["silence", "portal_timeout", silence],
+    ["no response", "portal_timeout", neverRespond],
     ["invalid_client", "refresh_failed", json(401, { error: "invalid_client" })],
     ["a wrong secret at Keycloak", "refresh_failed", json(401, { error: "unauthorized_client" })],
     ["a wrong secret at Auth0", "refresh_failed", json(403, { error: "access_denied" })],
@@ -299,7 +299,7 @@ describe("trouble with the portal logs nobody out", () => {
     ["unsupported_grant_type", "refresh_failed", json(400, { error: "unsupported_grant_type" })],
     ["unauthorized_client", "refresh_failed", json(400, { error: "unauthorized_client" })],
     ["invalid_client with 400", "refresh_failed", json(400, { error: "invalid_client" })],
-    ["a page with 400, of something in front of the provider", "refresh_failed", html(400)],
+    ["400 with HTML, from a server in front of the provider", "refresh_failed", html(400)],
     ["invalid_request with 403", "refresh_failed", json(403, { error: "invalid_request" })],
     ...["invalid_scope", "invalid_target", "invalid_dpop_proof", "use_dpop_nonce", "slow_down"].map(
       (error): [string, string, Responder] => [error, "refresh_failed", json(400, { error })],
@@ -309,22 +309,22 @@ describe("trouble with the portal logs nobody out", () => {
       "refresh_failed",
       (_req, res) => void res.writeHead(200, JSON_TYPE).end('{"access_tok'),
     ],
-    ["a page with 200", "refresh_failed", html(200)],
+    ["200 with HTML", "refresh_failed", html(200)],
     [
       "a redirect",
       "refresh_failed",
       (_req, res) => void res.writeHead(302, { location: "http://127.0.0.1:1/" }).end(),
     ],
-    ["an answer without an access token", "refresh_failed", json(200, { token_type: "Bearer" })],
+    ["a response without an access token", "refresh_failed", json(200, { token_type: "Bearer" })],
     ["a token of another type", "refresh_failed", json(200, { access_token: "x", token_type: "DPoP" })],
   ])(
-    "%s: the token while it is good, then 503 %s, and a new one when the portal is well",
-    async (_name, code, answer) => {
+    "%s: the token until it expires, then 503 %s, and a new token after the provider has recovered",
+    async (_name, code, respond) => {
       const { ask, later, me, tokens, provider, refreshes } = await logIn({
         log: [/\((400|401|403|500|502|503)\)[:,]/],
       });
       const before = await tokens();
-      provider.answerNext("/oauth2/token", answer === silence ? giveUpWhenAsked() : answer, 2);
+      provider.answerNext("/oauth2/token", respond === neverRespond ? abortOnRequest() : respond, 2);
       later(TOKEN_SECONDS - 1);
       expect(await ask()).toEqual({ status: 200, access_token: before.access_token });
       later(1);
@@ -338,7 +338,7 @@ describe("trouble with the portal logs nobody out", () => {
     },
   );
 
-  test("a portal that is gone, and comes back", async () => {
+  test("an unreachable provider that recovers", async () => {
     const { ask, later, me, tokens, provider } = await logIn({ log: [/portal_unreachable/] });
     const { access_token } = await tokens();
     provider.goDown();
@@ -352,7 +352,7 @@ describe("trouble with the portal logs nobody out", () => {
     expect((await ask()).status).toBe(200);
   });
 
-  test("in Express's own error handling the answer is a 503 with Retry-After as well", async () => {
+  test("Express's own error handler responds with 503 and Retry-After", async () => {
     const { browser, url, later, provider } = await logIn({
       log: [/portal_unreachable/],
       after: (app) =>
@@ -365,34 +365,34 @@ describe("trouble with the portal logs nobody out", () => {
   });
 });
 
-describe("a portal that is slow", () => {
-  const PATIENCE_MS = 2000;
+describe("a slow provider", () => {
+  const MAX_WAIT_MS = 2000;
 
-  test("keeps nobody waiting for longer than two seconds whose token is good, and its answer is kept", async () => {
+  test("delays a request with a valid token for 2 s at most, and the new tokens are saved", async () => {
     const { ask, later, tokens, provider, refreshes, me } = await logIn();
     const before = await tokens();
     later(TOKEN_SECONDS - 1);
     const { arrived, letGo } = holdNext(provider, "/oauth2/token");
     fakeTimeouts();
-    let answered = false;
+    let hasResponded = false;
     const first = ask().finally(() => {
-      answered = true;
+      hasResponded = true;
     });
     await arrived;
-    vi.advanceTimersByTime(PATIENCE_MS - 1);
-    await me(); // a whole request later
-    expect(answered).toBe(false);
+    vi.advanceTimersByTime(MAX_WAIT_MS - 1);
+    await me(); // so long as another request takes
+    expect(hasResponded).toBe(false);
     vi.advanceTimersByTime(1);
     expect(await first).toEqual({ status: 200, access_token: before.access_token });
     vi.useRealTimers();
-    const second = ask(); // joins what is under way
+    const second = ask(); // joins the running refresh
     letGo();
     expect((await second).access_token).not.toBe(before.access_token);
     expect((await tokens()).access_token).toBe((await second).access_token);
     expect(refreshes()).toHaveLength(1);
   });
 
-  test("delays later requests no more: their two seconds count from the beginning of the refresh", async () => {
+  test("does not delay later requests: their two seconds count from the start of the refresh", async () => {
     const { ask, later, tokens, provider } = await logIn();
     const { access_token } = await tokens();
     later(TOKEN_SECONDS - 1);
@@ -400,30 +400,30 @@ describe("a portal that is slow", () => {
     const first = ask();
     await arrived;
     const now = performance.now.bind(performance);
-    vi.spyOn(performance, "now").mockImplementation(() => now() + PATIENCE_MS);
+    vi.spyOn(performance, "now").mockImplementation(() => now() + MAX_WAIT_MS);
     expect(await ask()).toEqual({ status: 200, access_token });
     letGo();
     expect((await first).access_token).not.toBe(access_token);
   });
 
-  test("is waited for when the token ends meanwhile", async () => {
+  test("delays a request for longer if its token expires meanwhile", async () => {
     const { ask, later, tokens, provider, me } = await logIn();
     const before = await tokens();
     later(TOKEN_SECONDS - 1);
     const { arrived, letGo } = holdNext(provider, "/oauth2/token");
     fakeTimeouts();
-    const asking = ask();
+    const pending = ask();
     await arrived;
     later(2);
-    vi.advanceTimersByTime(PATIENCE_MS);
+    vi.advanceTimersByTime(MAX_WAIT_MS);
     await me();
     letGo();
-    const { status, access_token } = await asking;
-    await ask(); // whatever is under way is done then
+    const { status, access_token } = await pending;
+    await ask(); // waits for the running refresh
     expect([status, access_token === before.access_token]).toEqual([200, false]);
   });
 
-  test("is waited for twice as long as requests wait: the answer is kept, and no refresh token is sent twice", async () => {
+  test("has twice the timeout for a refresh, and no refresh token is sent twice", async () => {
     const options = { httpTimeout: 2 };
     const { ask, later, tokens, stored, provider, refreshes } = await logIn({
       options,
@@ -442,7 +442,7 @@ describe("a portal that is slow", () => {
     expect(refreshes()).toHaveLength(1);
   });
 
-  test("that never answers is asked again after twice that time", async () => {
+  test("that never responds gets the next refresh after twice the timeout", async () => {
     const { ask, later, provider, refreshes, log } = await logIn({
       options: { httpTimeout: 0.3 },
       log: [/portal_timeout/],
@@ -456,7 +456,7 @@ describe("a portal that is slow", () => {
     expect(log.join().match(/portal_timeout \(/g)).toHaveLength(1);
   });
 
-  test("and fails at last is a 503 when the token has ended meanwhile", async () => {
+  test("that fails in the end causes a 503 if the token has expired meanwhile", async () => {
     const { ask, later, provider } = await logIn({ log: [/portal_failed/] });
     later(TOKEN_SECONDS - 1);
     provider.answerNext("/oauth2/token", (req, res) => {
@@ -466,26 +466,26 @@ describe("a portal that is slow", () => {
     expect(await ask()).toEqual({ status: 503, code: "portal_failed", retryAfter: "5" });
   });
 
-  test("is waited for when the token has ended", async () => {
+  test("delays a request with an expired token until it responds", async () => {
     const { ask, later, tokens, provider, me } = await logIn();
     const before = await tokens();
     later(TOKEN_SECONDS);
     const { arrived, letGo } = holdNext(provider, "/oauth2/token");
     fakeTimeouts();
-    let answered = false;
-    const asking = ask().finally(() => {
-      answered = true;
+    let hasResponded = false;
+    const pending = ask().finally(() => {
+      hasResponded = true;
     });
     await arrived;
     vi.advanceTimersByTime(9000);
     await me();
-    expect(answered).toBe(false);
+    expect(hasResponded).toBe(false);
     letGo();
-    const { status, access_token } = await asking;
+    const { status, access_token } = await pending;
     expect([status, access_token === before.access_token]).toEqual([200, false]);
   });
 
-  test("whose answer is a refusal after all ends the session for the next request", async () => {
+  test("that refuses the refresh token in the end ends the session for the next request", async () => {
     const { ask, later, provider, stored } = await logIn({ log: [/refresh_refused/] });
     later(TOKEN_SECONDS - 1);
     const { arrived, letGo } = holdNext(provider, "/oauth2/token");
@@ -493,7 +493,7 @@ describe("a portal that is slow", () => {
     fakeTimeouts();
     const first = ask();
     await arrived;
-    vi.advanceTimersByTime(PATIENCE_MS);
+    vi.advanceTimersByTime(MAX_WAIT_MS);
     expect((await first).status).toBe(200);
     vi.useRealTimers();
     const second = ask();
@@ -503,28 +503,25 @@ describe("a portal that is slow", () => {
   });
 });
 
-test.each(SESSIONS)(
-  "a store that fails under %s is told as 503, and logs nobody out",
-  async (_name, session) => {
-    const { inRequest, later, store, ask } = await logIn({ session });
-    later(TOKEN_SECONDS);
-    const asking = inRequest(async ({ portal }) => {
-      store.fail();
-      return portal.accessToken().finally(() => store.recover());
-    });
-    await expect(asking).rejects.toMatchObject({ code: "session_store_failed", status: 503 });
-    expect((await ask()).status).toBe(200);
-  },
-);
+test.each(SESSIONS)("a failed store causes 503 and does not end %s", async (_name, session) => {
+  const { inRequest, later, store, ask } = await logIn({ session });
+  later(TOKEN_SECONDS);
+  const accessToken = inRequest(async ({ portal }) => {
+    store.fail();
+    return portal.accessToken().finally(() => store.recover());
+  });
+  await expect(accessToken).rejects.toMatchObject({ code: "session_store_failed", status: 503 });
+  expect((await ask()).status).toBe(200);
+});
 
 const JSON_TYPE = { "content-type": "application/json" };
 
-/** The portal gets a request and says nothing, and at that moment the time to wait for it is over. */
-function giveUpWhenAsked(): Responder {
-  let giving = new AbortController();
+/** Creates a provider that does not respond, and ends the timeout when it gets the request. */
+function abortOnRequest(): Responder {
+  let controller = new AbortController();
   vi.spyOn(AbortSignal, "timeout").mockImplementation(() => {
-    giving = new AbortController();
-    return giving.signal;
+    controller = new AbortController();
+    return controller.signal;
   });
-  return () => giving.abort(new DOMException("", "TimeoutError"));
+  return () => controller.abort(new DOMException("", "TimeoutError"));
 }

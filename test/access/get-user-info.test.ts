@@ -9,16 +9,19 @@ import { html, json, logIn, TOKEN_SECONDS } from "./signed-in-request.js";
 
 const SUB = "amara-okafor";
 
-async function start(given: Parameters<typeof logIn>[0] = {}) {
-  const world = await logIn(given);
-  return { ...world, userinfo: (who?: Browser) => world.inRequest(({ portal }) => portal.userinfo(), who) };
+async function start(options: Parameters<typeof logIn>[0] = {}) {
+  const world = await logIn(options);
+  return {
+    ...world,
+    userinfo: (browser?: Browser) => world.inRequest(({ portal }) => portal.userinfo(), browser),
+  };
 }
 
 const challenge = { "www-authenticate": 'Bearer error="invalid_token"' };
 const unauthorized: Responder = (_req, res) => void res.writeHead(401, challenge).end();
 
-describe("what the portal tells of the person", () => {
-  test("is asked for with the access token, and handed on", async () => {
+describe("userinfo()", () => {
+  test("sends the access token, and returns the claims", async () => {
     const { userinfo, tokens, asked } = await start();
     expect(await userinfo()).toEqual({
       sub: SUB,
@@ -34,7 +37,7 @@ describe("what the portal tells of the person", () => {
     ]);
   });
 
-  test("is asked for anew each time, and changes nothing that is kept", async () => {
+  test("sends a request at each call, and does not change the session", async () => {
     const { userinfo, me, provider } = await start();
     const before = await me();
     provider.answerNext("/userinfo", json(200, { sub: SUB, name: "Amara Weber" }));
@@ -43,7 +46,7 @@ describe("what the portal tells of the person", () => {
     expect(await me()).toEqual(before);
   });
 
-  test("is asked for with a new token when the old one has ended", async () => {
+  test("sends a new token if the old one has expired", async () => {
     const { userinfo, tokens, later, asked } = await start();
     later(TOKEN_SECONDS);
     await userinfo();
@@ -53,7 +56,7 @@ describe("what the portal tells of the person", () => {
     ]);
   });
 
-  test("is believed of the person who is logged in, although onLogin kept nothing but the sub", async () => {
+  test("works although onLogin has removed all claims except sub", async () => {
     const { userinfo } = await start({
       options: {
         hooks: {
@@ -66,7 +69,7 @@ describe("what the portal tells of the person", () => {
     expect((await userinfo()).name).toBe("Amara Okafor");
   });
 
-  test("may hold a member called __proto__, which is left out", async () => {
+  test("omits a member with the name __proto__", async () => {
     const { userinfo, provider } = await start();
     provider.answerNext("/userinfo", (_req, res) => {
       res.writeHead(200, { "content-type": "application/json" });
@@ -78,14 +81,14 @@ describe("what the portal tells of the person", () => {
     expect(claims["admin"]).toBeUndefined();
   });
 
-  test("is nobody's when nobody is logged in: the portal is not asked, and may be down", async () => {
+  test("rejects without a signed-in user, and sends no request", async () => {
     const { userinfo, provider } = await start();
     const asked = provider.requests.length;
     await expect(userinfo(new Browser())).rejects.toMatchObject({ code: "login_required", status: 401 });
     expect(provider.requests).toHaveLength(asked);
   });
 
-  test("is nobody's before anybody has logged in: nothing is discovered for a visitor", async () => {
+  test("rejects before the first login, and does not discover the provider", async () => {
     const { browser, url, provider } = await startWorld({
       after: (app) =>
         app.get("/test/userinfo", async (req, res) => {
@@ -108,9 +111,9 @@ test.each<[string, Responder]>([
         })
         .end(),
   ],
-])("the reason that the provider gives %s is in the error", async (_where, answer) => {
+])("the reason of the provider %s is in the error", async (_where, respond) => {
   const { userinfo, provider } = await start();
-  provider.answerNext("/userinfo", answer);
+  provider.answerNext("/userinfo", respond);
   await expect(userinfo()).rejects.toMatchObject({
     code: "userinfo_refused",
     providerDescription: "Scope email is missing",
@@ -118,18 +121,18 @@ test.each<[string, Responder]>([
   });
 });
 
-test("a connection that is cut is tried once more", async () => {
+test("a request whose connection is reset is sent once more", async () => {
   const { userinfo, provider, asked } = await start();
-  const cut: Responder = (req) => void req.socket.destroy();
-  provider.answerNext("/userinfo", cut);
+  const reset: Responder = (req) => void req.socket.destroy();
+  provider.answerNext("/userinfo", reset);
   expect(await userinfo()).toMatchObject({ sub: SUB });
   expect(asked("/userinfo")).toHaveLength(2);
-  provider.answerNext("/userinfo", cut, 2);
+  provider.answerNext("/userinfo", reset, 2);
   await expect(userinfo()).rejects.toMatchObject({ code: "portal_unreachable", status: 503 });
   expect(asked("/userinfo")).toHaveLength(4);
 });
 
-describe("a signed answer", () => {
+describe("a signed response", () => {
   const jwt =
     (token: string, type = "application/jwt"): Responder =>
     (_req, res) =>
@@ -140,9 +143,9 @@ describe("a signed answer", () => {
     ["with iss and aud", (iss) => ({ iss, aud: "demo-app" }), "application/jwt"],
     ["with several audiences", (iss) => ({ iss, aud: ["another", "demo-app"] }), "application/jwt"],
     ["without iss, aud and times", () => ({}), "application/jwt"],
-    ["whose media type has parameters and capitals", () => ({}), "Application/JWT;charset=UTF-8"],
-    ["with times that hold", (iss) => ({ iss, iat: now(), exp: now() + 60 }), "application/jwt"],
-  ])("%s is verified and returned", async (_what, more, type) => {
+    ["whose media type has parameters and upper case", () => ({}), "Application/JWT;charset=UTF-8"],
+    ["with valid times", (iss) => ({ iss, iat: now(), exp: now() + 60 }), "application/jwt"],
+  ])("%s is verified and returned", async (_name, more, type) => {
     const { userinfo, provider } = await start();
     const claims = { sub: SUB, name: "Amara Weber", ...more(provider.issuer) };
     provider.answerNext("/userinfo", jwt(provider.signJwt(claims), type));
@@ -157,13 +160,13 @@ describe("a signed answer", () => {
       /claim iss: received https:\/\/evil\.example, expected/,
     ],
     ["for another client", { aud: "another" }, undefined, /claim aud: received another, expected demo-app/],
-    ["that has ended", { exp: 1 }, undefined, /claim exp/],
+    ["that has expired", { exp: 1 }, undefined, /claim exp/],
     ["issued in the future", { iat: now() + 3600 }, undefined, /claim iat/],
-    ["of an algorithm that is not expected", {}, { alg: "RS512" }, /ERR_JOSE_ALG_NOT_ALLOWED/],
-    ["under alg none", {}, { alg: "none" }, /ERR_JOSE_ALG_NOT_ALLOWED/],
-    ["under HS256", {}, { alg: "HS256" }, /ERR_JOSE_ALG_NOT_ALLOWED/],
-    ["of an unknown key", {}, { kid: "unknown" }, /ERR_JWKS_NO_MATCHING_KEY/],
-  ])("%s is refused as userinfo_invalid", async (_what, claims, header, detail) => {
+    ["with an unexpected algorithm", {}, { alg: "RS512" }, /ERR_JOSE_ALG_NOT_ALLOWED/],
+    ["with alg none", {}, { alg: "none" }, /ERR_JOSE_ALG_NOT_ALLOWED/],
+    ["with HS256", {}, { alg: "HS256" }, /ERR_JOSE_ALG_NOT_ALLOWED/],
+    ["with an unknown key", {}, { kid: "unknown" }, /ERR_JWKS_NO_MATCHING_KEY/],
+  ])("%s is rejected with userinfo_invalid", async (_name, claims, header, detail) => {
     const { userinfo, provider, me } = await start();
     provider.answerNext(
       "/userinfo",
@@ -177,7 +180,7 @@ describe("a signed answer", () => {
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("whose content was changed after it was signed is refused", async () => {
+  test("that was changed after it was signed is rejected", async () => {
     const { userinfo, provider } = await start();
     const [header, , signature] = provider.signJwt({ sub: SUB }).split(".");
     const changed = Buffer.from(JSON.stringify({ sub: SUB, admin: true })).toString("base64url");
@@ -188,13 +191,13 @@ describe("a signed answer", () => {
     });
   });
 
-  test("about another user is refused", async () => {
+  test("about another user is rejected", async () => {
     const { userinfo, provider } = await start();
     provider.answerNext("/userinfo", jwt(provider.signJwt({ sub: "jonas-weber" })));
     await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_subject_mismatch" });
   });
 
-  test("that is encrypted is refused, and the detail says what to do", async () => {
+  test("that is encrypted is rejected, and the detail names the setting", async () => {
     const { userinfo, provider } = await start();
     provider.answerNext("/userinfo", jwt("a.b.c.d.e"));
     await expect(userinfo()).rejects.toMatchObject({
@@ -204,9 +207,9 @@ describe("a signed answer", () => {
   });
 
   test.each([
-    ["announces for userinfo is verified", ["ES256"], { sub: SUB }],
-    ["does not announce is refused", undefined, "userinfo_invalid"],
-  ])("of another algorithm that the provider %s", async (_what, announced, outcome) => {
+    ["announces for userinfo is accepted", ["ES256"], { sub: SUB }],
+    ["does not announce is rejected", undefined, "userinfo_invalid"],
+  ])("with another algorithm that the provider %s", async (_name, announced, outcome) => {
     const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const { browser, url, provider } = await startWorld({
       portal: { document: "full" },
@@ -232,21 +235,26 @@ describe("a signed answer", () => {
   });
 });
 
-describe("an answer that cannot be used", () => {
+describe("an invalid response", () => {
   test.each<[string, string, number, Responder]>([
-    ["another person", "userinfo_subject_mismatch", 502, json(200, { sub: "jonas-weber", name: "Jonas" })],
-    ["a person in other letters", "userinfo_subject_mismatch", 502, json(200, { sub: "Amara-Okafor" })],
-    ["nobody", "portal_answer_invalid", 502, json(200, { name: "Amara Okafor" })],
-    ["a number for a person", "portal_answer_invalid", 502, json(200, { sub: 7 })],
-    ["an empty name", "portal_answer_invalid", 502, json(200, { sub: "" })],
+    ["another user", "userinfo_subject_mismatch", 502, json(200, { sub: "jonas-weber", name: "Jonas" })],
+    [
+      "another user, who differs in case",
+      "userinfo_subject_mismatch",
+      502,
+      json(200, { sub: "Amara-Okafor" }),
+    ],
+    ["no sub", "portal_answer_invalid", 502, json(200, { name: "Amara Okafor" })],
+    ["a number as sub", "portal_answer_invalid", 502, json(200, { sub: 7 })],
+    ["an empty sub", "portal_answer_invalid", 502, json(200, { sub: "" })],
     ["403", "userinfo_refused", 502, (_req, res) => void res.writeHead(403, challenge).end()],
-    ["403 with words", "userinfo_refused", 502, json(403, { error: "insufficient_scope" })],
+    ["403 with a body", "userinfo_refused", 502, json(403, { error: "insufficient_scope" })],
     ["404", "userinfo_refused", 502, json(404, { error: "user_not_found" })],
-    ["a page that is not found", "userinfo_refused", 502, html(404)],
+    ["404 with HTML", "userinfo_refused", 502, html(404)],
     ["429", "portal_failed", 503, html(429)],
     ["500", "portal_failed", 503, json(500, { error: "oops" })],
-    ["a gateway's page", "portal_failed", 503, html(502)],
-    ["a page with 200", "portal_answer_invalid", 502, html(200)],
+    ["502 with HTML", "portal_failed", 503, html(502)],
+    ["200 with HTML", "portal_answer_invalid", 502, html(200)],
     [
       "JSON that is cut off",
       "portal_answer_invalid",
@@ -254,7 +262,7 @@ describe("an answer that cannot be used", () => {
       (_req, res) => void res.writeHead(200, JSON_TYPE).end('{"sub":'),
     ],
     ["a list", "portal_answer_invalid", 502, json(200, [{ sub: SUB }])],
-    ["nothing", "portal_answer_invalid", 502, (_req, res) => void res.writeHead(200, JSON_TYPE).end()],
+    ["an empty body", "portal_answer_invalid", 502, (_req, res) => void res.writeHead(200, JSON_TYPE).end()],
     [
       "a redirect",
       "portal_answer_invalid",
@@ -262,20 +270,23 @@ describe("an answer that cannot be used", () => {
       (_req, res) => void res.writeHead(302, { location: "/me" }).end(),
     ],
     [
-      "a JWT that is none",
+      "an invalid JWT",
       "userinfo_invalid",
       502,
       (_req, res) => void res.writeHead(200, JWT_TYPE).end("a.b.c"),
     ],
-  ])("(%s) is told as %s, asked for once, and ends no session", async (_name, code, status, answer) => {
-    const { userinfo, me, provider, asked, refreshes } = await start();
-    provider.answerNext("/userinfo", answer);
-    await expect(userinfo()).rejects.toMatchObject({ code, status });
-    expect((await me()).isAuthenticated).toBe(true);
-    expect([asked("/userinfo").length, refreshes().length]).toEqual([1, 0]);
-  });
+  ])(
+    "(%s) causes %s after one request, and does not end the session",
+    async (_name, code, status, respond) => {
+      const { userinfo, me, provider, asked, refreshes } = await start();
+      provider.answerNext("/userinfo", respond);
+      await expect(userinfo()).rejects.toMatchObject({ code, status });
+      expect((await me()).isAuthenticated).toBe(true);
+      expect([asked("/userinfo").length, refreshes().length]).toEqual([1, 0]);
+    },
+  );
 
-  test("because the person is gone at the portal is told with its status", async () => {
+  test("because the user was removed at the provider is reported with its status", async () => {
     const { userinfo, provider } = await start();
     provider.removeUser(SUB);
     const failure = await userinfo().catch((error) => error);
@@ -289,12 +300,12 @@ describe("an answer that cannot be used", () => {
 describe("a 401", () => {
   test.each<[string, Responder]>([
     ["with a challenge", unauthorized],
-    ["with words", json(401, { error: "invalid_token" })],
-    ["that says nothing", (_req, res) => void res.writeHead(401).end()],
-  ])("%s causes one refresh, and one more try", async (_name, answer) => {
+    ["with a body", json(401, { error: "invalid_token" })],
+    ["without a challenge and a body", (_req, res) => void res.writeHead(401).end()],
+  ])("%s causes one refresh and one more request", async (_name, respond) => {
     const { userinfo, tokens, provider, asked, refreshes } = await start();
     const before = await tokens();
-    provider.answerNext("/userinfo", answer);
+    provider.answerNext("/userinfo", respond);
     expect((await userinfo()).sub).toBe(SUB);
     const after = await tokens();
     expect(asked("/userinfo").map(({ headers }) => headers.authorization)).toEqual([
@@ -304,7 +315,7 @@ describe("a 401", () => {
     expect(refreshes()).toHaveLength(1);
   });
 
-  test("that comes again is told, and nobody is logged out", async () => {
+  test("after the refresh is reported, and does not end the session", async () => {
     const { userinfo, me, provider, asked, refreshes } = await start();
     provider.answerNext("/userinfo", unauthorized, 2);
     await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_refused", status: 502 });
@@ -312,7 +323,7 @@ describe("a 401", () => {
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("without a refresh token is told, and sends no browser round in circles", async () => {
+  test("without a refresh token is reported, without a redirect loop", async () => {
     const { userinfo, provider, me } = await start({
       options: { hooks: { onTokens: ({ refresh_token: _, ...tokens }) => tokens } },
     });
@@ -321,10 +332,10 @@ describe("a 401", () => {
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("that comes again costs no refresh the next time, until there is another token", async () => {
+  test("after the refresh causes no further refresh until the token expires", async () => {
     const { userinfo, provider, asked, refreshes, later } = await start();
     provider.answerNext("/userinfo", unauthorized, 4);
-    for (let time = 0; time < 3; time += 1)
+    for (let count = 0; count < 3; count += 1)
       await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_refused", status: 502 });
     expect([asked("/userinfo").length, refreshes().length]).toEqual([4, 1]);
     later(TOKEN_SECONDS);
@@ -335,7 +346,7 @@ describe("a 401", () => {
 describe("the endpoint", () => {
   const openid = { profile: "openid" } as const;
 
-  test("that is not announced, and of which no profile knows, is told as missing", async () => {
+  test("that neither the document nor the profile names is reported as missing", async () => {
     const { userinfo } = await start({ options: openid });
     await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_missing", status: 500 });
   });
@@ -345,12 +356,13 @@ describe("the endpoint", () => {
     expect((await userinfo()).sub).toBe(SUB);
   });
 
-  test("may come from an option, which wins", async () => {
+  test("may come from an option, which overrides the document", async () => {
     const other = await start();
     const { userinfo, asked } = await start({
       options: { userinfoUrl: `${other.provider.issuer}/userinfo` },
     });
-    await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_refused" }); // it does not know our tokens
+    // The other provider did not issue the token.
+    await expect(userinfo()).rejects.toMatchObject({ code: "userinfo_refused" });
     expect(asked("/userinfo")).toEqual([]);
     expect(other.asked("/userinfo")).toHaveLength(2);
   });

@@ -16,8 +16,8 @@ import { html, json, logIn, SESSIONS, TOKEN_SECONDS } from "./signed-in-request.
 
 const now = () => Math.floor(Date.now() / 1000);
 
-describe.each(SESSIONS)("what is kept of an answer in %s", (_name, session) => {
-  test("the new tokens, and until when they are good", async () => {
+describe.each(SESSIONS)("a refresh saves in %s", (_name, session) => {
+  test("the new tokens and when they expire", async () => {
     const { ask, later, tokens, stored } = await logIn({ session });
     const before = await tokens();
     later(TOKEN_SECONDS);
@@ -36,19 +36,19 @@ describe.each(SESSIONS)("what is kept of an answer in %s", (_name, session) => {
     expect(await stored()).toMatchObject([{ tokens: after, version: 2 }]);
   });
 
-  test("a refresh token that rotates is the one that is used next", async () => {
+  test("a rotated refresh token, which the next refresh sends", async () => {
     const { ask, later, tokens, refreshes } = await logIn({ session });
-    const given: unknown[] = [];
-    for (let time = 0; time < 3; time += 1) {
-      given.push((await tokens()).refresh_token);
+    const sent: unknown[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      sent.push((await tokens()).refresh_token);
       later(TOKEN_SECONDS);
       expect((await ask()).status).toBe(200);
     }
-    expect(refreshes().map(({ refresh_token }) => refresh_token)).toEqual(given);
-    expect(new Set(given).size).toBe(3);
+    expect(refreshes().map(({ refresh_token }) => refresh_token)).toEqual(sent);
+    expect(new Set(sent).size).toBe(3);
   });
 
-  test("who the person is, and since when, stays as it was", async () => {
+  test("the same claims and the same start of the session", async () => {
     const { ask, later, me, stored } = await logIn({ session });
     const [before] = await stored();
     const { claims } = await me();
@@ -59,7 +59,7 @@ describe.each(SESSIONS)("what is kept of an answer in %s", (_name, session) => {
   });
 });
 
-describe("what an answer leaves out stays as it was", () => {
+describe("a member that the token response omits stays unchanged", () => {
   test.each<[string, Record<string, unknown>, keyof TokenSet]>([
     ["a refresh token that does not rotate", { refresh_token: undefined }, "refresh_token"],
     ["the ID token", { id_token: undefined }, "id_token"],
@@ -75,9 +75,9 @@ describe("what an answer leaves out stays as it was", () => {
     expect(after.access_token).not.toBe(before.access_token);
   });
 
-  test("and the old refresh token works the next time", async () => {
+  test("the old refresh token is sent again", async () => {
     const { ask, later, provider, refreshes } = await logIn({ portal: { rotateRefreshTokens: false } });
-    for (let time = 0; time < 3; time += 1) {
+    for (let count = 0; count < 3; count += 1) {
       provider.nextTokenResponse({ refresh_token: undefined });
       later(TOKEN_SECONDS);
       expect((await ask()).status).toBe(200);
@@ -85,7 +85,7 @@ describe("what an answer leaves out stays as it was", () => {
     expect(new Set(refreshes().map(({ refresh_token }) => refresh_token)).size).toBe(1);
   });
 
-  test("but not the end of the old access token: a new one that has none is good until somebody refuses it", async () => {
+  test("except expires_at: a token without an expiry is used until a resource rejects it", async () => {
     const { ask, later, tokens, provider, refreshes } = await logIn();
     provider.nextTokenResponse({ expires_in: undefined });
     later(TOKEN_SECONDS);
@@ -96,7 +96,7 @@ describe("what an answer leaves out stays as it was", () => {
     expect(refreshes()).toHaveLength(1);
   });
 
-  test("a scope that has become less is kept as it is now", async () => {
+  test("except a smaller scope, which is saved", async () => {
     const { ask, later, tokens, provider } = await logIn();
     provider.nextTokenResponse({ scope: "less" });
     later(TOKEN_SECONDS);
@@ -105,20 +105,24 @@ describe("what an answer leaves out stays as it was", () => {
   });
 });
 
-describe.each(SESSIONS)("the end of a refresh token in %s", (_name, session) => {
+describe.each(SESSIONS)("the expiry of a refresh token in %s", (_name, session) => {
   test.each<[string, Record<string, unknown>, number | undefined]>([
     ["refresh_expires_in", { refresh_expires_in: 1000 }, 1000],
     ["refresh_token_expires_in", { refresh_token_expires_in: 1000 }, 1000],
-    ["both, of which the first counts", { refresh_expires_in: 1000, refresh_token_expires_in: 2000 }, 1000],
-    ["a part of a second", { refresh_expires_in: 1000.9 }, 1000],
+    [
+      "both members, of which the first one is used",
+      { refresh_expires_in: 1000, refresh_token_expires_in: 2000 },
+      1000,
+    ],
+    ["a fraction of a second", { refresh_expires_in: 1000.9 }, 1000],
     ...[0, -1, "1000", "soon", null, true, [1000], {}].map(
       (value): [string, Record<string, unknown>, undefined] => [
-        `${JSON.stringify(value)}, which is no end`,
+        `${JSON.stringify(value)}, which is ignored`,
         { refresh_expires_in: value, refresh_token_expires_in: value },
         undefined,
       ],
     ),
-  ])("is read from %s", async (_told, changes, seconds) => {
+  ])("is read from %s", async (_name, changes, seconds) => {
     const { browser, url, clock, tokens, provider } = await logIn({ session });
     provider.nextTokenResponse(changes);
     await browser.visit(`${url}/login`, { site: "same-origin" });
@@ -128,9 +132,9 @@ describe.each(SESSIONS)("the end of a refresh token in %s", (_name, session) => 
   });
 
   test.each<[string, Record<string, unknown>]>([
-    ["with an access token that has ended", {}],
-    ["with an access token without an end", { expires_in: undefined }],
-  ])("ends nothing in an app that needs no token, %s", async (_name, changes) => {
+    ["with an expired access token", {}],
+    ["with an access token without an expiry", { expires_in: undefined }],
+  ])("does not end the session in an app that needs no token, %s", async (_name, changes) => {
     const { browser, url, later, me, provider, refreshes } = await logIn({ session });
     provider.nextTokenResponse({ refresh_expires_in: 1000, ...changes });
     await browser.visit(`${url}/login`, { site: "same-origin" });
@@ -140,7 +144,7 @@ describe.each(SESSIONS)("the end of a refresh token in %s", (_name, session) => 
     expect(refreshes()).toEqual([]);
   });
 
-  test("ends the session when a token is needed and the provider refuses it", async () => {
+  test("ends the session when a request needs a token and the provider refuses the refresh", async () => {
     const { browser, url, later, ask, me, provider } = await logIn({ session, log: [/refresh_refused/] });
     provider.nextTokenResponse({ refresh_expires_in: 1000 });
     await browser.visit(`${url}/login`, { site: "same-origin" });
@@ -152,54 +156,58 @@ describe.each(SESSIONS)("the end of a refresh token in %s", (_name, session) => 
   });
 });
 
-describe("the end of the refresh token", () => {
+describe("the expiry of the refresh token", () => {
   test.each<[string, Record<string, unknown>, number | undefined]>([
-    ["moves with a new one", { refresh_expires_in: 1000 }, TOKEN_SECONDS + 1000],
-    ["stays when the old one stays", { refresh_token: undefined }, 1000],
-    ["stays when the old one comes again", { refresh_token: "the old one" }, 1000],
+    ["changes with a new refresh token", { refresh_expires_in: 1000 }, TOKEN_SECONDS + 1000],
+    ["stays if the response has no refresh token", { refresh_token: undefined }, 1000],
+    ["stays if the response has the old refresh token", { refresh_token: "the old one" }, 1000],
     [
-      "moves when the old one is prolonged",
+      "changes if the response extends the old refresh token",
       { refresh_token: "the old one", refresh_expires_in: 1000 },
       TOKEN_SECONDS + 1000,
     ],
-    ["is unknown with a new one of which the portal says nothing", {}, undefined],
-  ])("%s", async (_name, changes, endsAfter) => {
+    ["is unknown for a new refresh token without a lifetime", {}, undefined],
+  ])("%s", async (_name, changes, expectedSeconds) => {
     const { browser, url, clock, later, ask, tokens, provider } = await logIn({
       portal: { rotateRefreshTokens: false },
     });
-    const loggedInAt = clock() / 1000;
-    provider.nextTokenResponse({ refresh_expires_in: 1000, refresh_token: "to be told apart" });
+    const signedInAt = clock() / 1000;
+    provider.nextTokenResponse({ refresh_expires_in: 1000, refresh_token: "first" });
     await browser.visit(`${url}/login`, { site: "same-origin" });
-    const again = changes["refresh_token"] === "the old one" && {
+    const oldRefreshToken = changes["refresh_token"] === "the old one" && {
       refresh_token: (await tokens()).refresh_token,
     };
-    // the portal does not know the refresh token that was made up
+    // The provider does not know the invented refresh token, so the response is invented, too.
     provider.answerNext(
       "/oauth2/token",
-      json(200, { ...ANSWER, refresh_token: "new", ...changes, ...again }),
+      json(200, { ...TOKEN_RESPONSE, refresh_token: "new", ...changes, ...oldRefreshToken }),
     );
     later(TOKEN_SECONDS);
     expect((await ask()).status).toBe(200);
     const { refresh_expires_at } = await tokens();
-    if (endsAfter === undefined) expect(refresh_expires_at).toBeUndefined();
-    else expect(Math.abs((refresh_expires_at ?? 0) - loggedInAt - endsAfter)).toBeLessThan(5);
+    if (expectedSeconds === undefined) expect(refresh_expires_at).toBeUndefined();
+    else expect(Math.abs((refresh_expires_at ?? 0) - signedInAt - expectedSeconds)).toBeLessThan(5);
   });
 });
 
-const ownIdToken = [{ alg: "none" }, { iss: "https://own.example", sub: "own", aud: "own" }]
+const foreignIdToken = [{ alg: "none" }, { iss: "https://own.example", sub: "own", aud: "own" }]
   .map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"))
   .concat("")
   .join(".");
 
-const ANSWER = { access_token: "an access token of another kind", token_type: "Bearer", expires_in: 300 };
+const TOKEN_RESPONSE = {
+  access_token: "an access token of another kind",
+  token_type: "Bearer",
+  expires_in: 300,
+};
 
 /** OpenID Connect Core 1.0, section 12.2. */
-describe("an ID token that lies", () => {
+describe("an invalid ID token of a refresh", () => {
   test.each<[string, IdTokenChanges, string]>([
     ["sub: missing", { claims: { sub: undefined } }, "id_token_invalid"],
     ["aud: another client", { claims: { aud: "another-client" } }, "id_token_invalid"],
     [
-      "aud: another client beside us",
+      "aud: another client beside this one",
       { claims: { aud: [CLIENT_ID, "x"], azp: CLIENT_ID } },
       "id_token_invalid",
     ],
@@ -208,10 +216,10 @@ describe("an ID token that lies", () => {
     ["at_hash: of another token", { claims: { at_hash: "AAAAAAAAAAAAAAAAAAAAAA" } }, "id_token_invalid"],
     ["nonce: of another login", { claims: { nonce: "another-login" } }, "nonce_mismatch"],
     ["nonce: a list", { claims: { nonce: ["x"] } }, "nonce_mismatch"],
-    ["signed by a stranger", { signedBy: "stranger" }, "id_token_signature_invalid"],
-    ["signed by nobody", { signedBy: "nobody" }, "id_token_"],
-    ["of an algorithm that nobody announced", { header: { alg: "HS256" } }, "id_token_"],
-  ])("(%s) is refused, and nothing of its answer is used", async (_name, changes, code) => {
+    ["signed by an unknown key", { signedBy: "stranger" }, "id_token_signature_invalid"],
+    ["without a signature", { signedBy: "nobody" }, "id_token_"],
+    ["with an algorithm that is not announced", { header: { alg: "HS256" } }, "id_token_"],
+  ])("(%s) is rejected, and no token of its response is used", async (_name, changes, code) => {
     const { ask, later, me, tokens, provider, log } = await logIn({ log: [/id_token_|nonce_mismatch/] });
     const before = await tokens();
     provider.nextIdToken(changes);
@@ -226,25 +234,22 @@ describe("an ID token that lies", () => {
     ["exp: long ago", { claims: { exp: 1 } }],
     ["nbf: in the future", { claims: { nbf: now() + 3600 } }],
     ["iat: in the future", { claims: { iat: now() + 3600 } }],
-  ])(
-    "only of the time (%s) is refused, but the rotated refresh token kept: our clock may be wrong for a while",
-    async (_name, changes) => {
-      const { ask, later, tokens, provider, log, refreshes } = await logIn({ log: [/id_token_invalid/] });
-      const before = await tokens();
-      provider.nextIdToken(changes);
-      later(TOKEN_SECONDS);
-      expect(await ask()).toEqual({ status: 503, code: "refresh_failed", retryAfter: "5" });
-      expect(log.join()).toContain(`claim ${_name.slice(0, 3)}`);
-      const { refresh_token, ...others } = await tokens();
-      expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
-      expect(refresh_token).not.toBe(before.refresh_token);
-      later(1);
-      expect((await ask()).status).toBe(200);
-      expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
-    },
-  );
+  ])("with a wrong time (%s) is rejected, and the rotated refresh token is saved", async (_name, changes) => {
+    const { ask, later, tokens, provider, log, refreshes } = await logIn({ log: [/id_token_invalid/] });
+    const before = await tokens();
+    provider.nextIdToken(changes);
+    later(TOKEN_SECONDS);
+    expect(await ask()).toEqual({ status: 503, code: "refresh_failed", retryAfter: "5" });
+    expect(log.join()).toContain(`claim ${_name.slice(0, 3)}`);
+    const { refresh_token, ...others } = await tokens();
+    expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
+    expect(refresh_token).not.toBe(before.refresh_token);
+    later(1);
+    expect((await ask()).status).toBe(200);
+    expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
+  });
 
-  test("leaves the token that is still good in use", async () => {
+  test("does not affect an access token that is still valid", async () => {
     const { ask, later, tokens, provider } = await logIn({ log: [/id_token_/] });
     const { access_token } = await tokens();
     provider.nextIdToken({ claims: { aud: "another-client" } });
@@ -252,7 +257,7 @@ describe("an ID token that lies", () => {
     expect(await ask()).toEqual({ status: 200, access_token });
   });
 
-  test("to one person keeps nobody else from a refresh", async () => {
+  test("of one user does not stop the refreshes of other users", async () => {
     const { ask, later, another, provider } = await logIn({ log: [/id_token_/] });
     const other = await another();
     provider.nextIdToken({ claims: { aud: "another-client" } });
@@ -266,25 +271,25 @@ describe("an ID token that lies", () => {
 describe.each<[string, IdTokenChanges, string]>([
   ["sub", { claims: { sub: "jonas-weber" } }, "claim sub"],
   ["iss", { claims: { iss: "https://evil.example" } }, "claim iss"],
-])("an ID token with another %s, which a refresh has brought,", (_name, changes, detail) => {
+])("an ID token of a refresh with another %s", (_name, changes, detail) => {
   const log = [/refresh_identity_mismatch/];
 
   test.each([
     ["has expired", TOKEN_SECONDS],
     ["is valid", TOKEN_SECONDS - 1],
-  ])("ends the session, although nothing is down, when the access token %s", async (_when, seconds) => {
+  ])("ends the session if the access token %s", async (_when, seconds) => {
     const { ask, later, me, stored, provider, log: lines } = await logIn({ log });
     provider.nextIdToken(changes);
     later(seconds);
     expect(await ask()).toEqual({ status: 401, code: "refresh_identity_mismatch" });
     expect(await me()).toEqual({ isAuthenticated: false });
     expect(await stored()).toEqual([]);
-    const told = lines.filter((line) => line.includes("refresh_identity_mismatch (401)"));
-    expect(told).toHaveLength(1);
-    expect(told[0]).toContain(detail);
+    const logged = lines.filter((line) => line.includes("refresh_identity_mismatch (401)"));
+    expect(logged).toHaveLength(1);
+    expect(logged[0]).toContain(detail);
   });
 
-  test("keeps userinfo and the APIs from being asked with the old access token", async () => {
+  test("prevents requests to userinfo and APIs with the old access token", async () => {
     const { inRequest, later, provider, asked } = await logIn({ log });
     const before = asked("/userinfo").length;
     provider.nextIdToken(changes);
@@ -294,7 +299,7 @@ describe.each<[string, IdTokenChanges, string]>([
     expect(asked("/userinfo")).toHaveLength(before);
   });
 
-  test("leads a browser to the login, and keeps nobody else from a refresh", async () => {
+  test("redirects a browser to the login, and does not stop the refreshes of other users", async () => {
     const { ask, another, browser, url, later, provider } = await logIn({
       log,
       after: (app) =>
@@ -303,8 +308,8 @@ describe.each<[string, IdTokenChanges, string]>([
     const other = await another();
     provider.nextIdToken(changes);
     later(TOKEN_SECONDS - 1);
-    const answer = await browser.navigate(`${url}/fresh`);
-    expect([answer.status, answer.headers.location]).toEqual([
+    const response = await browser.navigate(`${url}/fresh`);
+    expect([response.status, response.headers.location]).toEqual([
       302,
       expect.stringContaining("/oauth2/authorize?"),
     ]);
@@ -312,24 +317,24 @@ describe.each<[string, IdTokenChanges, string]>([
   });
 });
 
-describe("an ID token that is right is kept", () => {
+describe("a valid ID token of a refresh is saved", () => {
   test.each<[string, (old: Record<string, unknown>) => Record<string, unknown>]>([
     ["without a nonce", () => ({})],
     ["with the nonce of the login", ({ nonce }) => ({ nonce })],
     ["with aud as a list of one", () => ({ aud: [CLIENT_ID] })],
     ["without azp", () => ({ azp: undefined })],
-    ["that was issued a little ahead of our clock", () => ({ iat: now() + 20 })],
-  ])("%s", async (_name, claimsFrom) => {
+    ["with an iat that is slightly ahead of our clock", () => ({ iat: now() + 20 })],
+  ])("%s", async (_name, createClaims) => {
     const { ask, later, tokens, provider } = await logIn();
     const before = (await tokens()).id_token ?? "";
-    provider.nextIdToken({ claims: claimsFrom(decodeJwt(before)) });
+    provider.nextIdToken({ claims: createClaims(decodeJwt(before)) });
     later(TOKEN_SECONDS);
     expect((await ask()).status).toBe(200);
     expect((await tokens()).id_token).not.toBe(before);
   });
 
   test.each(["RS256", "PS256", "ES256", "EdDSA"] as const)(
-    "of a standard provider that signs with %s, at_hash and auth_time included",
+    "from a standard provider that signs with %s and sends at_hash and auth_time",
     async (signingAlg) => {
       const { ask, later } = await logIn({
         portal: { document: "full", signingAlg },
@@ -340,7 +345,7 @@ describe("an ID token that is right is kept", () => {
     },
   );
 
-  test("though the key that signed the last one is gone", async () => {
+  test("after the provider has rotated its keys", async () => {
     const { ask, later, provider } = await logIn();
     await provider.rotateKeys();
     later(TOKEN_SECONDS);
@@ -348,15 +353,18 @@ describe("an ID token that is right is kept", () => {
   });
 
   test.each<[string, (tokens: TokenSet) => TokenSet]>([
-    ["did not keep the last one", ({ id_token: _, ...tokens }) => tokens],
+    ["has removed the last one", ({ id_token: _, ...tokens }) => tokens],
     [
-      "kept something else in its place",
-      (tokens) => ({ ...tokens, id_token: "a name for it in the app's database" }),
+      "has replaced the last one with another text",
+      (tokens) => ({ ...tokens, id_token: "a reference to the app's database" }),
     ],
-    ["kept one of the app's own in its place", (tokens) => ({ ...tokens, id_token: ownIdToken })],
-  ])("though a hook %s", async (_name, onTokens) => {
+    [
+      "has replaced the last one with the ID token of another issuer",
+      (tokens) => ({ ...tokens, id_token: foreignIdToken }),
+    ],
+  ])("although a hook %s", async (_name, onTokens) => {
     const { ask, later, refreshes } = await logIn({ options: { hooks: { onTokens } } });
-    for (let time = 0; time < 2; time += 1) {
+    for (let count = 0; count < 2; count += 1) {
       later(TOKEN_SECONDS);
       expect((await ask()).status).toBe(200);
     }
@@ -364,29 +372,32 @@ describe("an ID token that is right is kept", () => {
   });
 });
 
-describe("keys that cannot be fetched after the portal has rotated the refresh token", () => {
+describe("if the keys cannot be fetched after the provider has rotated the refresh token", () => {
   test.each<[string, Responder, number?]>([
     ["a server error", html(500)],
-    ["two connections that are cut", (req) => void req.socket.destroy(), 2],
+    ["two reset connections", (req) => void req.socket.destroy(), 2],
     ["too many requests", html(429)],
-    ["a page with 200", html(200)],
-    ["a page that is not found", html(404)],
-  ])("(%s): it is kept, the answer is 503, and the next request works", async (_name, answer, times = 1) => {
-    const { ask, later, tokens, provider, refreshes } = await logIn({ log: [/\(50[23]\)[:,]/] });
-    const before = await tokens();
-    await provider.rotateKeys(); // so that the keys that are known do not fit
-    provider.answerNext("/oauth2/jwks", answer, times);
-    later(TOKEN_SECONDS);
-    expect(await ask()).toMatchObject({ status: 503, retryAfter: "5" });
-    const { refresh_token, ...others } = await tokens();
-    expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
-    expect(refresh_token).not.toBe(before.refresh_token);
-    later(30);
-    expect((await ask()).status).toBe(200);
-    expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
-  });
+    ["200 with HTML", html(200)],
+    ["404 with HTML", html(404)],
+  ])(
+    "(%s): the new one is saved, the request gets 503, and the next request works",
+    async (_name, respond, times = 1) => {
+      const { ask, later, tokens, provider, refreshes } = await logIn({ log: [/\(50[23]\)[:,]/] });
+      const before = await tokens();
+      await provider.rotateKeys(); // so that the known keys do not match
+      provider.answerNext("/oauth2/jwks", respond, times);
+      later(TOKEN_SECONDS);
+      expect(await ask()).toMatchObject({ status: 503, retryAfter: "5" });
+      const { refresh_token, ...others } = await tokens();
+      expect({ ...others, refresh_token: before.refresh_token }).toEqual(before);
+      expect(refresh_token).not.toBe(before.refresh_token);
+      later(30);
+      expect((await ask()).status).toBe(200);
+      expect(refreshes().map((form) => form["refresh_token"])).toEqual([before.refresh_token, refresh_token]);
+    },
+  );
 
-  test("the token that is still good is handed out meanwhile", async () => {
+  test("requests get the access token while it is valid", async () => {
     const { ask, later, tokens, provider } = await logIn({ log: [/portal_failed/] });
     const { access_token } = await tokens();
     await provider.rotateKeys();
@@ -396,7 +407,7 @@ describe("keys that cannot be fetched after the portal has rotated the refresh t
   });
 });
 
-test("a process that starts while the portal is down refreshes as soon as it is back", async () => {
+test("a process that starts while the provider is down refreshes after it has recovered", async () => {
   const { url, inRequest, later, clock, tokens, provider } = await logIn({
     log: [/portal_unreachable/, /Two portalAuth/],
   });
@@ -412,7 +423,8 @@ test("a process that starts while the portal is down refreshes as soon as it is 
   });
   const ask = () =>
     inRequest(async (req) => {
-      await new Promise((next) => restarted(req, req.res as Response, next)); // has discovered nothing yet
+      // This process has not discovered the provider.
+      await new Promise((next) => restarted(req, req.res as Response, next));
       return req.portal.accessToken();
     });
   later(TOKEN_SECONDS - 1);
@@ -426,7 +438,7 @@ test("a process that starts while the portal is down refreshes as soon as it is 
   expect(await ask()).not.toBe(before.access_token);
 });
 
-test("keys that do not come in time are given up, and the rotated refresh token is kept", async () => {
+test("if the keys do not arrive in time, the rotated refresh token is saved", async () => {
   const { ask, later, tokens, provider, log } = await logIn({
     options: { httpTimeout: 60 },
     log: [/portal_timeout/],
@@ -437,27 +449,27 @@ test("keys that do not come in time are given up, and the rotated refresh token 
   provider.answerNext("/oauth2/jwks", () => asked.open());
   later(TOKEN_SECONDS);
   fakeTimeouts();
-  const answer = ask();
+  const response = ask();
   await asked.opened;
   await vi.advanceTimersByTimeAsync(120_000); // twice the timeout
   vi.useRealTimers();
-  expect(await answer).toMatchObject({ status: 503, code: "portal_timeout" });
+  expect(await response).toMatchObject({ status: 503, code: "portal_timeout" });
   expect(log.join()).toContain("the keys for the ID token did not arrive in time");
   expect((await tokens()).refresh_token).not.toBe(before.refresh_token);
 });
 
 describe("onTokens", () => {
-  test("is called for a refresh with the merged tokens, the grant and the claims of the session; its answer is kept", async () => {
+  test("gets the merged tokens, the grant and the claims of a refresh, and its result is saved", async () => {
     const onTokens = vi.fn((tokens: TokenSet) => ({
       ...tokens,
-      access_token: `own ${tokens.access_token.length}`,
+      access_token: `changed ${tokens.access_token.length}`,
     }));
     const { ask, later, tokens, provider, me } = await logIn({ options: { hooks: { onTokens } } });
     const before = await tokens();
     provider.nextTokenResponse({ id_token: undefined, scope: undefined });
     later(TOKEN_SECONDS);
     const { access_token } = await ask();
-    expect(access_token).toMatch(/^own \d+$/);
+    expect(access_token).toMatch(/^changed \d+$/);
     expect((await tokens()).access_token).toBe(access_token);
     const { claims } = await me();
     expect(onTokens).toHaveBeenCalledTimes(2);
@@ -472,7 +484,7 @@ describe("onTokens", () => {
     );
   });
 
-  test("is called once for 50 requests at once", async () => {
+  test("is called once for 50 concurrent requests", async () => {
     const onTokens = vi.fn();
     const { ask, later } = await logIn({ options: { hooks: { onTokens } } });
     onTokens.mockClear();
@@ -481,7 +493,7 @@ describe("onTokens", () => {
     expect(onTokens).toHaveBeenCalledOnce();
   });
 
-  test("is asked before anything of the answer is kept", async () => {
+  test("is called before any new token is saved", async () => {
     const seen: unknown[] = [];
     const world = await logIn({
       options: {
@@ -499,18 +511,18 @@ describe("onTokens", () => {
   });
 
   test.each<[string, () => unknown]>([
-    ["throws an error of its own", () => fail(new Error("the database is away"))],
+    ["throws another error", () => fail(new Error("the database is down"))],
     ["returns something without an access token", () => ({ token: "x" })],
     [
-      "gives tokens an end that is no number",
+      "returns an expires_at that is not a number",
       () => ({ access_token: "x", token_type: "x", expires_at: Number.NaN }),
     ],
-    ["throws a failure that does not end a login", () => fail(new PortalAuthError("portal_timeout"))],
+    ["throws a PortalAuthError that does not end a login", () => fail(new PortalAuthError("portal_timeout"))],
   ])(
-    "that %s leaves the session, and the refresh token that has rotated; the next try, a second later, works",
-    async (_name, trouble) => {
+    "that %s keeps the session and the rotated refresh token, and the next refresh works one second later",
+    async (_name, failInHook) => {
       let isBroken = false;
-      const onTokens = () => (isBroken ? trouble() : undefined) as never;
+      const onTokens = () => (isBroken ? failInHook() : undefined) as never;
       const { ask, later, tokens, me, refreshes } = await logIn({
         options: { hooks: { onTokens } },
         log: [/hook_failed/, /portal_timeout/],
@@ -536,12 +548,12 @@ describe("onTokens", () => {
   );
 
   test.each([
-    ["never ends", () => new Promise<undefined>(() => {})],
+    ["never returns", () => new Promise<undefined>(() => {})],
     [
-      "waits for req.portal, which waits for it,",
+      "waits for req.portal.accessToken()",
       (_tokens: TokenSet, { req }: TokensContext) => req.portal.accessToken().then(() => undefined),
     ],
-  ])("that %s has failed after 20 seconds, and the rotated refresh token is kept", async (_name, hook) => {
+  ])("that %s fails after 20 seconds, and the rotated refresh token is saved", async (_name, hook) => {
     const onTokens = vi.fn();
     const { ask, later, tokens, log } = await logIn({
       options: { hooks: { onTokens } },
@@ -549,40 +561,40 @@ describe("onTokens", () => {
     });
     const before = await tokens();
     const called = createGate();
-    onTokens.mockImplementationOnce((...given) => {
+    onTokens.mockImplementationOnce((...parameters) => {
       called.open();
-      return hook(...(given as [TokenSet, TokensContext]));
+      return hook(...(parameters as [TokenSet, TokensContext]));
     });
     later(TOKEN_SECONDS);
     fakeTimeouts();
-    const asked = ask();
+    const response = ask();
     await called.opened;
     await vi.advanceTimersByTimeAsync(20_000);
     vi.useRealTimers();
-    expect(await asked).toMatchObject({ status: 500, code: "hook_failed" });
+    expect(await response).toMatchObject({ status: 500, code: "hook_failed" });
     expect(log.join()).toContain(
-      "onTokens took more than 20 s; in it req.portal waits for these very tokens",
+      "onTokens took more than 20 s; in onTokens, req.portal waits for these tokens",
     );
     expect((await tokens()).refresh_token).not.toBe(before.refresh_token);
     later(1);
     expect((await ask()).status).toBe(200);
   });
 
-  test("that throws while the token is still good disturbs nobody", async () => {
+  test("that throws does not affect a request whose token is still valid", async () => {
     const onTokens = vi.fn();
     const { ask, later, tokens } = await logIn({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
     const { access_token } = await tokens();
-    onTokens.mockRejectedValueOnce(new Error("the database is away"));
+    onTokens.mockRejectedValueOnce(new Error("the database is down"));
     later(TOKEN_SECONDS - 1);
     expect(await ask()).toEqual({ status: 200, access_token });
   });
 
-  test("that fails for one person keeps nobody else from a refresh", async () => {
+  test("that fails for one user does not stop the refreshes of other users", async () => {
     const onTokens = vi.fn();
     const { ask, later, another } = await logIn({ options: { hooks: { onTokens } }, log: [/hook_failed/] });
     const other = await another();
     later(TOKEN_SECONDS);
-    onTokens.mockRejectedValueOnce(new Error("the database is away"));
+    onTokens.mockRejectedValueOnce(new Error("the database is down"));
     expect((await ask()).code).toBe("hook_failed");
     expect((await ask(other)).status).toBe(200);
   });
@@ -595,10 +607,11 @@ describe("onTokens", () => {
     expect(await ask()).toEqual({ status: 403, code: "login_refused" });
     expect((await me()).isAuthenticated).toBe(false);
     expect(await stored()).toEqual([]);
-    await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1)); // nobody will have the new tokens
+    // No session has the new tokens.
+    await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1));
   });
 
-  test("may give tokens an end of its own, which counts from then on", async () => {
+  test("may change expires_at, which then decides when tokens are refreshed", async () => {
     const onTokens = vi.fn();
     const { ask, later, tokens, refreshes } = await logIn({ options: { hooks: { onTokens } } });
     onTokens.mockImplementation((tokens: TokenSet) => ({

@@ -17,7 +17,7 @@ test("a refresh that has ended keeps no request in memory until PORTAL_HTTP_TIME
   expect(refreshes()).toHaveLength(1);
   await vi.waitFor(
     async () => {
-      await ask(); // the connection holds its last request
+      await ask(); // the connection references its last request
       gc();
       expect(request?.deref() === undefined).toBe(true);
     },

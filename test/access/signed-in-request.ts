@@ -10,11 +10,12 @@ import { createGate } from "../support/gate.js";
 import { type ObservedStore, observedStore } from "../support/stored-sessions.js";
 import { startWorld, type World, type WorldOptions } from "../support/world.js";
 
-/** How long the portal's access tokens live, and how long before that they are renewed, when a test says nothing else. */
+/** The lifetime of the provider's access tokens, if a test does not set another one. */
 export const TOKEN_SECONDS = 300;
+/** The default of the option refreshLeeway. */
 export const LEEWAY_SECONDS = 30;
 
-/** Whose express-session it is, for tests that hold for both. */
+/** Whether the app or the package mounts express-session, for tests of both. */
 export const SESSIONS = [
   ["the app's own session", "app"],
   ["our session", "ours"],
@@ -23,27 +24,28 @@ export const SESSIONS = [
 export interface Asked {
   readonly status: number;
   readonly access_token?: string;
-  /** Of the failure. */
+  /** The error code, if the call failed. */
   readonly code?: string;
   readonly retryAfter?: string;
 }
 
 export interface LoggedIn extends World {
-  /** The clock that the app goes by, and how to turn it. */
+  /** The clock of the app. */
   readonly clock: () => number;
+  /** Advances the clock. */
   later(seconds: number): void;
-  /** What `accessToken()` gives, or fails with, in a request of this browser. */
+  /** Calls `accessToken()` in a request of this browser, and returns its result or its error. */
   ask(browser?: Browser): Promise<Asked>;
-  /** Runs work inside a request of this browser; gives what it gives, and throws what it throws. */
+  /** Runs work inside a request of this browser. Returns its result, and throws its error. */
   inRequest<T>(work: (req: Request) => Promise<T>, browser?: Browser): Promise<T>;
   tokens(browser?: Browser): Promise<TokenSet>;
-  /** The forms of the refreshes that the portal was asked for. */
+  /** Returns the forms of all refreshes that the provider has received. */
   refreshes(): Record<string, string>[];
-  /** Where the logins are. */
+  /** The store of the logins. */
   readonly store: ObservedStore;
-  /** The login records as they lie there. */
+  /** Returns the login records in the store. */
   stored(): Promise<LoginRecord[]>;
-  /** Another person, in a browser of their own. */
+  /** Signs another user in, in a new browser. */
   another(): Promise<Browser>;
 }
 
@@ -52,21 +54,24 @@ interface LoggedInOptions extends WorldOptions {
   session?: "app" | "ours";
 }
 
-/** A world with a clock to turn, in which somebody has logged in. */
-export async function logIn({ session: whose = "ours", ...given }: LoggedInOptions = {}): Promise<LoggedIn> {
+/** Starts a world with a clock that tests can advance, and signs a user in. */
+export async function logIn({
+  session: sessionOwner = "ours",
+  ...options
+}: LoggedInOptions = {}): Promise<LoggedIn> {
   const { clock, later } = createClock();
   const store = observedStore(clock);
   const work = new Map<string, (req: Request) => Promise<unknown>>();
   const world = await startWorld({
-    ...given,
-    options: { clock, store, ...given.options },
+    ...options,
+    options: { clock, store, ...options.options },
     before(app) {
-      if (whose === "app")
-        app.use(session({ secret: "the app's own", resave: false, saveUninitialized: false }));
-      given.before?.(app);
+      if (sessionOwner === "app")
+        app.use(session({ secret: "the secret of the app", resave: false, saveUninitialized: false }));
+      options.before?.(app);
     },
     after(app) {
-      given.after?.(app);
+      options.after?.(app);
       addRoutes(app, work);
     },
   });
@@ -83,25 +88,25 @@ export async function logIn({ session: whose = "ours", ...given }: LoggedInOptio
     store,
     later,
     another,
-    async ask(who = browser) {
-      const { status, body, headers } = await who.fetch(`${url}/test/token`);
+    async ask(user = browser) {
+      const { status, body, headers } = await user.fetch(`${url}/test/token`);
       const retryAfter = headers["retry-after"];
       return { status, ...JSON.parse(body), ...(retryAfter !== undefined && { retryAfter }) };
     },
-    async inRequest<T>(job: (req: Request) => Promise<T>, who = browser) {
+    async inRequest<T>(job: (req: Request) => Promise<T>, user = browser) {
       const name = String(Math.random());
       const outcome = new Promise<T>((resolve, reject) => {
         work.set(name, (req) => job(req).then(resolve, reject));
       });
-      await Promise.all([outcome.catch(() => {}), who.fetch(`${url}/test/work/${name}`)]);
+      await Promise.all([outcome.catch(() => {}), user.fetch(`${url}/test/work/${name}`)]);
       return outcome;
     },
-    async tokens(who) {
-      const { tokens } = await me(who);
-      if (!tokens) throw new Error("nobody is logged in");
+    async tokens(user) {
+      const { tokens } = await me(user);
+      if (!tokens) throw new Error("no user is signed in");
       return tokens;
     },
-    refreshes: () => refreshesAt(provider),
+    refreshes: () => listRefreshes(provider),
     stored: () => store.logins(),
   };
 }
@@ -121,23 +126,30 @@ function addRoutes(app: Express, work: Map<string, (req: Request) => Promise<unk
   });
 }
 
+/** Marks requests that holdNext() forwards, so that they are not counted twice. */
 const HELD = "x-held-back";
 
-const refreshesAt = ({ requests }: LocalProvider): Record<string, string>[] =>
+const listRefreshes = ({ requests }: LocalProvider): Record<string, string>[] =>
   requests
     .filter(({ path, headers }) => path === "/oauth2/token" && headers[HELD] === undefined)
     .map(({ body }: RecordedRequest) => Object.fromEntries(new URLSearchParams(body)))
     .filter(({ grant_type }) => grant_type === "refresh_token");
 
 interface Held {
-  /** It waits. */
+  /** Resolves when the request has arrived and waits. */
   readonly arrived: Promise<void>;
+  /** Lets the request continue. */
   letGo(): void;
 }
 
-/** The next request to this path waits until it is let go on, and then gets the portal's own answer. */
+/**
+ * Holds the next request to this path until `letGo` is called. Then it gets the provider's own response.
+ *
+ * @param when whether the request is held before or after the provider has responded
+ */
 export function holdNext(provider: LocalProvider, path: string, when: "asked" | "answered" = "asked"): Held {
-  const [arrived, gate] = [createGate(), createGate()];
+  const arrived = createGate();
+  const gate = createGate();
   provider.answerNext(path, async (req, res) => {
     const wait = () => {
       arrived.open();
@@ -147,19 +159,19 @@ export function holdNext(provider: LocalProvider, path: string, when: "asked" | 
     const body = Buffer.concat(await req.toArray());
     const { "content-type": type = "" } = req.headers;
     const headers = { "content-type": type, [HELD]: "yes" };
-    const real = await fetch(provider.issuer + path, {
+    const response = await fetch(provider.issuer + path, {
       method: req.method ?? "GET",
       headers,
       ...(body.length && { body }),
     });
-    const text = await real.text();
+    const text = await response.text();
     if (when === "answered") await wait();
-    res.writeHead(real.status, { "content-type": real.headers.get("content-type") ?? "" }).end(text);
+    res.writeHead(response.status, { "content-type": response.headers.get("content-type") ?? "" }).end(text);
   });
   return { arrived: arrived.opened, letGo: gate.open };
 }
 
-/** Answers of a portal that does not do what it should. */
+/** Creates a response of a provider that fails. */
 export const json =
   (status: number, body: unknown, headers: Record<string, string> = {}): RequestListener =>
   (_req, res) => {
@@ -168,6 +180,7 @@ export const json =
       .end(JSON.stringify(body));
   };
 
+/** Creates a response of a server in front of the provider. */
 export const html =
   (status: number): RequestListener =>
   (_req, res) => {

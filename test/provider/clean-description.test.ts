@@ -6,18 +6,18 @@ const TOKEN = "8xLOxBtZp8Yk3mQw9RtVbN4c";
 
 describe("a description", () => {
   test.each([
-    ["is kept as it is", "Your e-mail is not verified", "Your e-mail is not verified"],
+    ["stays unchanged if it is harmless", "Your e-mail is not verified", "Your e-mail is not verified"],
     ["keeps other scripts", "用户未验证邮箱 – é", "用户未验证邮箱 – é"],
-    ["is one line", "first\r\nsecond\u2028third\tfourth", "first second third fourth"],
-    ["has no terminal codes", "\u001b[31mred\u001b]0;title\u0007\u009b2J", "[31mred ]0;title 2J"],
-    ["has no character that changes the direction of text", "a\u202eb\u2066c\ufeff", "a b c"],
-    ["cannot end the quotation that it is printed in", 'x" fake', "x' fake"],
-    ["is at most 300 characters long", "ab ".repeat(1000), `${"ab ".repeat(100)}…`],
+    ["becomes one line", "first\r\nsecond\u2028third\tfourth", "first second third fourth"],
+    ["loses terminal codes", "\u001b[31mred\u001b]0;title\u0007\u009b2J", "[31mred ]0;title 2J"],
+    ["loses characters that change the direction of text", "a\u202eb\u2066c\ufeff", "a b c"],
+    ["loses quotation marks", 'x" fake', "x' fake"],
+    ["is cut after 300 characters", "ab ".repeat(1000), `${"ab ".repeat(100)}…`],
     ["is not cut inside a character", `${"a ".repeat(149)}b😀`, `${"a ".repeat(149)}b…`],
-    ["that is blank is none", " \u0000 ", undefined],
-    ["that is no text is none", ["x"], undefined],
-  ])("%s", (_name, given, cleaned) => {
-    expect(cleanDescription(given)).toBe(cleaned);
+    ["without printable characters is omitted", " \u0000 ", undefined],
+    ["that is not a string is omitted", ["x"], undefined],
+  ])("%s", (_name, description, cleaned) => {
+    expect(cleanDescription(description)).toBe(cleaned);
   });
 
   test.each([
@@ -25,18 +25,18 @@ describe("a description", () => {
     ["a JWT", `eyJhbGciOiJSUzI1NiJ9eyJhbGci.${TOKEN}.${TOKEN}`, "[…].[…].[…]"],
     ["a GUID, which some providers use as a code", "Trace 00000003-0000-0ff1-ce00-000000000000", "Trace […]"],
     ["a secret", `client_secret=${SECRET} is wrong`, "client_secret=[…] is wrong"],
-    ["a secret as it was sent", "client_secret=pass+word%2B%C3%BC", "client_secret=[…]"],
-  ])("hides %s", (_name, given, cleaned) => {
-    expect(cleanDescription(given, [undefined, "", SECRET])).toBe(cleaned);
+    ["a form-encoded secret", "client_secret=pass+word%2B%C3%BC", "client_secret=[…]"],
+  ])("loses %s", (_name, description, cleaned) => {
+    expect(cleanDescription(description, [undefined, "", SECRET])).toBe(cleaned);
   });
 
-  test("keeps long words that are no tokens", () => {
+  test("keeps long words that are not tokens", () => {
     const words = "account_selection_required: Rindfleischetikettierungsueberwachung";
     expect(cleanDescription(words.toLowerCase())).toBe(words.toLowerCase());
   });
 
   test.each([4090, 4095, 4096, 4100])(
-    "hides a secret and a token that stand where it is cut, at %i",
+    "loses a secret and a token at the place where it is cut, at %i",
     (at) => {
       const filler = `${"😀".repeat(100)}${`${TOKEN} `.repeat(1000)}`.slice(0, at - 8);
       for (const hidden of [SECRET, TOKEN]) {
@@ -47,11 +47,11 @@ describe("a description", () => {
     },
   );
 
-  test("of a million characters is cleaned at once", () => {
+  test("of a million characters is cleaned within 0.5 s", () => {
     for (const text of ["a1", "a1 ", "://", " ", "\u202e", '"', "[", "a".repeat(23).concat(" ")]) {
-      const began = performance.now();
+      const startedAt = performance.now();
       cleanDescription(text.repeat(1_000_000 / text.length), [SECRET]);
-      expect(performance.now() - began, text).toBeLessThan(500);
+      expect(performance.now() - startedAt, text).toBeLessThan(500);
     }
   });
 });

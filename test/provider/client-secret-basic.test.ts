@@ -2,15 +2,16 @@ import { describe, expect, test } from "vitest";
 import { clientSecretBasic, formEncode } from "../../lib/provider/client-secret-basic.js";
 import { startWorld } from "../support/world.js";
 
-/** What the Authorization header carries, decoded from base64. */
-async function credentialsOf(clientId: string, secret: string): Promise<string> {
+/** Returns the credentials in the Authorization header, decoded from base64. */
+async function readCredentials(clientId: string, secret: string): Promise<string> {
   const headers = new Headers();
   await clientSecretBasic(secret)({ issuer: "x" }, { client_id: clientId }, new URLSearchParams(), headers);
   return atob(headers.get("authorization")?.replace(/^Basic /, "") ?? "");
 }
 
 describe("client_secret_basic", () => {
-  // application/x-www-form-urlencoded (WHATWG URL Standard, section 5.2), as RFC 6749, section 2.3.1, demands
+  // application/x-www-form-urlencoded (WHATWG URL Standard, section 5.2), as RFC 6749, section 2.3.1,
+  // requires
   test.each([
     ["AZaz09-._*", "AZaz09-._*"],
     ["a b", "a+b"],
@@ -22,13 +23,13 @@ describe("client_secret_basic", () => {
     ["!'()~", "%21%27%28%29%7E"],
     ["/=&?#", "%2F%3D%26%3F%23"],
     ["\ud800", "%EF%BF%BD"],
-  ])("encodes %j as %s", async (given, encoded) => {
-    expect(formEncode(given)).toBe(encoded);
-    expect(await credentialsOf(given, given)).toBe(`${encoded}:${encoded}`);
-    expect(new URLSearchParams(`v=${encoded}`).get("v")).toBe(Buffer.from(given).toString()); // what a provider decodes
+  ])("encodes %j as %s", async (value, encoded) => {
+    expect(formEncode(value)).toBe(encoded);
+    expect(await readCredentials(value, value)).toBe(`${encoded}:${encoded}`);
+    expect(new URLSearchParams(`v=${encoded}`).get("v")).toBe(Buffer.from(value).toString()); // as a provider decodes it
   });
 
-  test("sends nothing of the secret in the body", async () => {
+  test("does not send the secret in the body", async () => {
     const body = new URLSearchParams();
     await clientSecretBasic("secret")({ issuer: "x" }, { client_id: "id" }, body, new Headers());
     expect([...body]).toEqual([]);
@@ -37,7 +38,7 @@ describe("client_secret_basic", () => {
   test.each([
     ["my-app.example_1*", "s3cret-with.all_of*them"],
     ["an awkward: id%+", "pass word+%41:!'()~&=/-._*"],
-  ])("signs in at a real provider as %j", async (clientId, clientSecret) => {
+  ])("authenticates the client %j at a real provider", async (clientId, clientSecret) => {
     const { browser, url, asked } = await startWorld({
       portal: { clientId, clientSecret, clientAuth: "client_secret_basic", document: "full" },
       options: { clientId, clientSecret, clientAuth: "client_secret_basic", profile: "openid" },

@@ -9,7 +9,7 @@ const DISCOVERY = "/.well-known/openid-configuration";
 const HOUR_MS = 60 * 60 * 1000;
 
 describe("discovery", () => {
-  test("waits for the first login", async () => {
+  test("happens at the first login", async () => {
     const { browser, url, asked } = await startWorld();
     await browser.fetch(`${url}/account`);
     await browser.visit(`${url}/`);
@@ -18,14 +18,14 @@ describe("discovery", () => {
     expect(asked(DISCOVERY)).toHaveLength(1);
   });
 
-  test("is shared by logins that begin together, and remembered", async () => {
+  test("happens once for concurrent and later logins", async () => {
     const { url, asked } = await startWorld();
     await Promise.all(Array.from({ length: 20 }, () => new Browser().navigate(`${url}/login`)));
     await new Browser().navigate(`${url}/login`);
     expect(asked(DISCOVERY)).toHaveLength(1);
   });
 
-  test("is renewed after an hour, while the old one serves", async () => {
+  test("happens again after one hour, while requests use the previous result", async () => {
     const { browser, url, provider, asked } = await startWorld();
     await browser.navigate(`${url}/login`);
     provider.alterDiscovery((document) => ({
@@ -40,7 +40,7 @@ describe("discovery", () => {
     expect(asked(DISCOVERY)).toHaveLength(2);
   });
 
-  test("that cannot be renewed disturbs nobody, and is tried again a minute later", async () => {
+  test("that fails after one hour affects no login, and happens again one minute later", async () => {
     const { browser, url, provider, asked } = await startWorld();
     await browser.navigate(`${url}/login`);
     provider.goDown();
@@ -55,8 +55,8 @@ describe("discovery", () => {
   });
 });
 
-describe("a portal that is down", () => {
-  test("when the app starts gives a 503 page, and the next attempt works without a restart", async () => {
+describe("an unreachable provider", () => {
+  test("at the first login causes a 503 page, and the next login works without a restart", async () => {
     const { browser, url, provider } = await startWorld({ log: [/portal_unreachable/] });
     provider.goDown();
     const page = await browser.visit(`${url}/account`);
@@ -68,7 +68,7 @@ describe("a portal that is down", () => {
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
-  test("during a login gives a 503 page, and the next attempt works", async () => {
+  test("at the callback causes a 503 page, and the next login works", async () => {
     const { browser, url, provider } = await startWorld({ log: [/portal_unreachable/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     provider.goDown();
@@ -77,24 +77,24 @@ describe("a portal that is down", () => {
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
-  test("does not keep anybody out who is logged in", async () => {
+  test("does not affect signed-in users", async () => {
     const { browser, url, provider } = await startWorld();
     await browser.visit(`${url}/account`);
     provider.goDown();
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
-  test("is told to an API as problem+json", async () => {
+  test("is reported to a client of an API as problem+json", async () => {
     const { browser, url, provider } = await startWorld({ log: [/portal_unreachable/] });
     provider.goDown();
     const headers = { accept: "application/json" };
-    const answer = await browser.request(`${url}/login`, { headers });
-    expect([answer.status, answer.headers["content-type"]]).toEqual([503, "application/problem+json"]);
-    expect(JSON.parse(answer.body)).toMatchObject({ code: "portal_unreachable", status: 503 });
+    const response = await browser.request(`${url}/login`, { headers });
+    expect([response.status, response.headers["content-type"]]).toEqual([503, "application/problem+json"]);
+    expect(JSON.parse(response.body)).toMatchObject({ code: "portal_unreachable", status: 503 });
   });
 });
 
-describe("a discovery document that is not right is refused", () => {
+describe("an invalid discovery document is rejected", () => {
   test.each<[string, (document: Record<string, unknown>) => unknown, string, number]>([
     ["another issuer", (d) => ({ ...d, issuer: "https://evil.example" }), "issuer_mismatch", 500],
     ["no issuer", ({ issuer: _, ...d }) => d, "discovery_invalid", 502],
@@ -103,7 +103,7 @@ describe("a discovery document that is not right is refused", () => {
     ["no keys", ({ jwks_uri: _, ...d }) => d, "discovery_invalid", 502],
     ["an array", () => [], "discovery_invalid", 502],
     ["HTML", () => "<html>", "discovery_invalid", 502],
-    ["a token endpoint that is no address", (d) => ({ ...d, token_endpoint: 7 }), "discovery_invalid", 502],
+    ["a token endpoint that is not a URL", (d) => ({ ...d, token_endpoint: 7 }), "discovery_invalid", 502],
     [
       "an authorization endpoint that is a script",
       (d) => ({ ...d, authorization_endpoint: "javascript:alert(1)" }),
@@ -111,19 +111,19 @@ describe("a discovery document that is not right is refused", () => {
       502,
     ],
     [
-      "a token endpoint over http somewhere else",
+      "a token endpoint with http on another host",
       (d) => ({ ...d, token_endpoint: "http://portal.example/token" }),
       "discovery_invalid",
       502,
     ],
     [
-      "keys over http somewhere else",
+      "keys with http on another host",
       (d) => ({ ...d, jwks_uri: "http://portal.example/keys" }),
       "discovery_invalid",
       502,
     ],
     [
-      "a logout address that is a script",
+      "a logout URL that is a script",
       (d) => ({ ...d, end_session_endpoint: "javascript:alert(1)" }),
       "discovery_invalid",
       502,
@@ -141,18 +141,18 @@ describe("a discovery document that is not right is refused", () => {
     ["404", 404, "discovery_invalid", 502],
     ["a redirect", 302, "discovery_invalid", 502],
     ["500", 500, "portal_failed", 503],
-  ])("%s", async (_name, answered, code, status) => {
+  ])("%s", async (_name, providerStatus, code, status) => {
     const { browser, url, provider } = await startWorld({ log: [new RegExp(code)] });
     provider.answerNext(DISCOVERY, (_req, res) =>
-      res.writeHead(answered, { location: "http://127.0.0.1:1/" }).end(),
+      res.writeHead(providerStatus, { location: "http://127.0.0.1:1/" }).end(),
     );
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.includes(code)]).toEqual([status, true]);
   });
 });
 
-describe("what discovery leaves out", () => {
-  test("comes from the profile: the portal's own revoke and logout addresses", async () => {
+describe("an endpoint that the discovery document omits", () => {
+  test("comes from the profile: the URLs for revocation and logout", async () => {
     const { browser, url, provider, asked } = await startWorld();
     await browser.visit(`${url}/account`);
     const out = await browser.navigate(`${url}/logout`, { site: "same-origin" });
@@ -160,7 +160,7 @@ describe("what discovery leaves out", () => {
     expect(asked("/oauth2/revoke")).toHaveLength(1);
   });
 
-  test("stays out without a profile: nothing is revoked, and the logout ends here", async () => {
+  test("is missing without a profile: no token is revoked, and the logout ends at the app", async () => {
     const { browser, url, asked } = await startWorld({ options: { profile: "openid" } });
     await browser.visit(`${url}/account`);
     expect((await browser.navigate(`${url}/logout`, { site: "same-origin" })).headers.location).toBe(
@@ -169,7 +169,7 @@ describe("what discovery leaves out", () => {
     expect(asked("/oauth2/revoke")).toEqual([]);
   });
 
-  test("an option wins over discovery", async () => {
+  test("comes from an option, which overrides the document", async () => {
     const { browser, url } = await startWorld({
       portal: { document: "full" },
       options: { profile: "openid", logoutUrl: "https://other.example/bye" },
@@ -180,23 +180,28 @@ describe("what discovery leaves out", () => {
   });
 });
 
-describe("over https", () => {
+describe("with an https issuer", () => {
   const issuer = "https://portal.example";
-  const good = {
+  const validDocument = {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/token`,
     jwks_uri: `${issuer}/jwks`,
     response_types_supported: ["code"],
   };
-  const options = { issuer, clientId: "us", clientSecret: "x", redirectUri: "https://app.example/callback" };
+  const options = {
+    issuer,
+    clientId: "this-app",
+    clientSecret: "x",
+    redirectUri: "https://app.example/callback",
+  };
   const discover = (members: object, more: object = {}) => {
-    vi.stubGlobal("fetch", async () => Response.json({ ...good, ...members }));
+    vi.stubGlobal("fetch", async () => Response.json({ ...validDocument, ...members }));
     onTestFinished(() => void vi.unstubAllGlobals());
     return createDiscovery(resolveSettings({ ...options, secret: SESSION_SECRET, ...more }, {}))();
   };
 
-  test("a document as it should be is taken", async () => {
+  test("a valid document is accepted", async () => {
     const { metadata } = await discover({ userinfo_endpoint: `${issuer}/me` });
     expect(metadata).toMatchObject({ token_endpoint: `${issuer}/token`, userinfo_endpoint: `${issuer}/me` });
   });
@@ -210,31 +215,31 @@ describe("over https", () => {
     [{ authorization_endpoint: ["https://portal.example"] }, "authorization_endpoint"],
     [{ end_session_endpoint: "http://portal.example/bye" }, "end_session_endpoint"],
     [{ revocation_endpoint: 7 }, "revocation_endpoint"],
-  ])("%j is refused: what is https stays so, on loopback too", async (members, names) => {
+  ])("%j is rejected, because all endpoints must be https, also on loopback", async (members, names) => {
     await expect(discover(members)).rejects.toMatchObject({
       code: "discovery_invalid",
       detail: `${names}: missing or not an https URL`,
     });
   });
 
-  test("a renewal that fails is tried again after a minute, and not before", async () => {
+  test("a failed rediscovery is repeated after one minute, and not before", async () => {
     const start = Date.now();
     const clock = vi.spyOn(Date, "now").mockReturnValue(start);
-    const fetch = vi.fn(async () => Response.json(good));
+    const fetch = vi.fn(async () => Response.json(validDocument));
     vi.stubGlobal("fetch", fetch);
     onTestFinished(() => void vi.unstubAllGlobals());
     const getProvider = createDiscovery(resolveSettings({ ...options, secret: SESSION_SECRET }, {}));
     const first = await getProvider();
     fetch.mockImplementation(async () => Promise.reject(new TypeError("fetch failed")));
-    const askedAfter = async (seconds: number) => {
+    const countRequestsAfter = async (seconds: number) => {
       clock.mockReturnValue(start + seconds * 1000);
       expect(await getProvider()).toBe(first);
-      await new Promise((resolve) => setImmediate(resolve)); // the renewal has failed by then
+      await new Promise((resolve) => setImmediate(resolve)); // the rediscovery has failed by then
       return fetch.mock.calls.length;
     };
-    expect(await askedAfter(3599)).toBe(1);
-    expect(await askedAfter(3602)).toBe(2);
-    expect(await askedAfter(3602 + 58)).toBe(2);
-    expect(await askedAfter(3602 + 61)).toBe(3);
+    expect(await countRequestsAfter(3599)).toBe(1);
+    expect(await countRequestsAfter(3602)).toBe(2);
+    expect(await countRequestsAfter(3602 + 58)).toBe(2);
+    expect(await countRequestsAfter(3602 + 61)).toBe(3);
   });
 });

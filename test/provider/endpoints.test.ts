@@ -11,13 +11,13 @@ import { CLIENT_ID, CLIENT_SECRET, SESSION_SECRET, startWorld, type WorldOptions
 
 const WELL_KNOWN = "/.well-known/openid-configuration";
 
-const diagnosed = (options: PortalAuthOptions) =>
+const diagnoseProvider = (options: PortalAuthOptions) =>
   diagnose(
     { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: SESSION_SECRET, ...options },
     { env: {}, skip: ["store", "redirect", "cookies"] },
   );
 
-describe("a discovery address of its own", () => {
+describe("the option discoveryUrl", () => {
   const start = (documentIssuer: string, given: WorldOptions = {}) =>
     startWorld({
       ...given,
@@ -29,7 +29,7 @@ describe("a discovery address of its own", () => {
       }),
     });
 
-  test("is where the document is read, and the login works", async () => {
+  test("names the URL of the document, and the login works", async () => {
     const { browser, url, provider } = await start("/realms/a");
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
     const asked = provider.requests.map(({ path }) => path).filter((path) => path.endsWith(WELL_KNOWN));
@@ -48,7 +48,7 @@ const byHand = ({ issuer }: LocalProvider): PortalAuthOptions => ({
   jwksUrl: `${issuer}/oauth2/jwks`,
 });
 
-describe("endpoints that are set by hand", () => {
+describe("endpoints from options", () => {
   test("need no discovery document: login, refresh, userinfo, revocation and logout work", async () => {
     const world = await logIn({
       portal: { document: "full" },
@@ -70,7 +70,7 @@ describe("endpoints that are set by hand", () => {
     expect([asked("/oauth2/revoke").length, asked(WELL_KNOWN).length]).toEqual([1, 0]);
   });
 
-  test("leave the profile's parameters and addresses for what is not set", async () => {
+  test("are completed by the endpoints and parameters of the profile", async () => {
     const { browser, url, provider, asked } = await startWorld({ optionsFor: byHand });
     await browser.visit(`${url}/account`);
     const out = await browser.navigate(`${url}/logout`, { site: "same-origin" });
@@ -79,7 +79,7 @@ describe("endpoints that are set by hand", () => {
     expect(asked(WELL_KNOWN)).toEqual([]);
   });
 
-  test("make PORTAL_ISSUER what tokens must say exactly", async () => {
+  test("require that the iss of tokens is exactly PORTAL_ISSUER", async () => {
     const { browser, url } = await startWorld({
       optionsFor: (provider) => ({ ...byHand(provider), issuer: `${provider.issuer}/` }),
       log: [/id_token_invalid.*claim iss: received/],
@@ -87,7 +87,7 @@ describe("endpoints that are set by hand", () => {
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
   });
 
-  test("win over discovery, if only some are set", async () => {
+  test("override the discovery document, if only some are set", async () => {
     const { browser, url, provider, asked } = await startWorld({
       optionsFor: ({ issuer }) => ({ authorizationUrl: `${issuer}/oauth2/authorize?kc_idp_hint=github` }),
     });
@@ -96,9 +96,9 @@ describe("endpoints that are set by hand", () => {
     expect(asked(WELL_KNOWN)).toHaveLength(1);
   });
 
-  test("are what the doctor looks at", async () => {
+  test("are checked by the doctor", async () => {
     const { provider, url } = await startWorld();
-    const { checks } = await diagnosed({
+    const { checks } = await diagnoseProvider({
       issuer: provider.issuer,
       redirectUri: `${url}/callback`,
       ...byHand(provider),
@@ -114,17 +114,19 @@ describe("endpoints that are set by hand", () => {
   });
 });
 
-/** A name of this machine that is not loopback by its spelling, as `keycloak` in a container network. */
-const INSIDE = hostname().split(".")[0] ?? "";
-const isKnown = await lookup(INSIDE).then(
+/** A name of this machine that does not look like loopback, as `keycloak` in a container network. */
+const INTERNAL_HOST = hostname().split(".")[0] ?? "";
+const isKnown = await lookup(INTERNAL_HOST).then(
   () => true,
   () => false,
 );
 
-const addressOf = ({ port }: Forwarder, path = "") => `http://${INSIDE}:${port}${path}`;
+const getUrl = ({ port }: Forwarder, path = "") => `http://${INTERNAL_HOST}:${port}${path}`;
 
-describe.skipIf(!isKnown)("an internal address", () => {
-  /** The forwarder's address is an option, and the provider's address is known later: hence `target`. */
+describe.skipIf(!isKnown)("the option internalUrl", () => {
+  /**
+   * The URL of the forwarder is an option. The URL of the provider is known later, so `target` is set then.
+   */
   async function start<W>(
     startWith: (given: WorldOptions) => Promise<W>,
     given: WorldOptions = {},
@@ -138,7 +140,7 @@ describe.skipIf(!isKnown)("an internal address", () => {
       options: { profile: "openid" },
       optionsFor: ({ issuer }) => {
         target = issuer;
-        return { internalUrl: addressOf(forwarder, prefix) };
+        return { internalUrl: getUrl(forwarder, prefix) };
       },
     });
     return { ...world, forwarder };
@@ -146,7 +148,7 @@ describe.skipIf(!isKnown)("an internal address", () => {
   const startWorldWithForwarder = (given?: WorldOptions) => start(startWorld, given);
 
   test.each(["", "/idp"])(
-    "with the prefix %j gets all requests of the server, and browsers get none",
+    "with the prefix %j gets all requests of the server, and no browser request goes there",
     async (prefix) => {
       const world = await start(logIn, {}, prefix);
       const { browser, url, provider, forwarder } = world;
@@ -158,16 +160,16 @@ describe.skipIf(!isKnown)("an internal address", () => {
       expect(new Set(forwarder.paths)).toEqual(new Set(expected.map((path) => prefix + path)));
       const direct = provider.requests.filter(({ headers }) => headers["x-inside"] === undefined);
       expect(direct.filter(({ path }) => expected.includes(path))).toEqual([]);
-      expect(browser.answers.filter((answer) => answer.url.includes(`//${INSIDE}`))).toEqual([]);
+      expect(browser.answers.filter((answer) => answer.url.includes(`//${INTERNAL_HOST}`))).toEqual([]);
     },
   );
 
-  test("may stand in the document already (Keycloak with a dynamic back channel)", async () => {
+  test("may be in the document (Keycloak with a dynamic back channel)", async () => {
     const { browser, url, provider, forwarder } = await startWorldWithForwarder();
     provider.alterDiscovery((document) => ({
       ...document,
-      token_endpoint: addressOf(forwarder, "/oauth2/token"),
-      jwks_uri: addressOf(forwarder, "/oauth2/jwks"),
+      token_endpoint: getUrl(forwarder, "/oauth2/token"),
+      jwks_uri: getUrl(forwarder, "/oauth2/jwks"),
     }));
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
     expect(forwarder.paths).toContain("/oauth2/token");
@@ -176,28 +178,28 @@ describe.skipIf(!isKnown)("an internal address", () => {
   test.each([
     ["authorization_endpoint", "/oauth2/authorize"],
     ["end_session_endpoint", "/logout"],
-  ])("is never an address for browsers (%s)", async (name, path) => {
+  ])("is rejected as a URL for browsers (%s)", async (name, path) => {
     const { browser, url, provider, forwarder, log } = await startWorldWithForwarder({
       log: [/discovery_invalid/],
     });
-    provider.alterDiscovery((document) => ({ ...document, [name]: addressOf(forwarder, path) }));
+    provider.alterDiscovery((document) => ({ ...document, [name]: getUrl(forwarder, path) }));
     expect((await browser.navigate(`${url}/login`)).status).toBe(502);
     expect(log.join()).toContain(`[${name}: browsers do not reach PORTAL_INTERNAL_URL: configure`);
   });
 
   test.each(["http://elsewhere/token", "http://10.0.0.1/token"])(
-    "allows http at no other host (%s)",
-    async (address) => {
+    "does not allow http at another host (%s)",
+    async (token_endpoint) => {
       const { browser, url, provider } = await startWorldWithForwarder({ log: [/discovery_invalid/] });
-      provider.alterDiscovery((document) => ({ ...document, token_endpoint: address }));
+      provider.alterDiscovery((document) => ({ ...document, token_endpoint }));
       expect((await browser.navigate(`${url}/login`)).status).toBe(502);
     },
   );
 
-  test("is what the doctor looks at, and it warns that requests are not encrypted", async () => {
+  test("is checked by the doctor, which warns that requests are not encrypted", async () => {
     const { provider, url, forwarder } = await startWorldWithForwarder();
-    const internalUrl = addressOf(forwarder);
-    const { checks } = await diagnosed({
+    const internalUrl = getUrl(forwarder);
+    const { checks } = await diagnoseProvider({
       issuer: provider.issuer,
       redirectUri: `${url}/callback`,
       internalUrl,
@@ -207,7 +209,7 @@ describe.skipIf(!isKnown)("an internal address", () => {
       found: internalUrl,
     });
     expect(checks.find(({ id }) => id === "portal.connection")?.title).toContain(
-      `${INSIDE}:${forwarder.port}`,
+      `${INTERNAL_HOST}:${forwarder.port}`,
     );
     expect(checks.find(({ id }) => id === "credentials.token")).toMatchObject({ verdict: "ok" });
     expect(checks.find(({ id }) => id === "credentials.authorize")).toMatchObject({ verdict: "ok" });
@@ -244,8 +246,8 @@ test.each([
   ["ftp://keycloak", false],
   ["keycloak:8080", false],
   ["", false],
-])("secrets may be sent to the internal address %s: %s", (address, isAllowed) => {
-  expect(isInternalUrl(address)).toBe(isAllowed);
+])("secrets may be sent to the internal URL %s: %s", (url, isAllowed) => {
+  expect(isInternalUrl(url)).toBe(isAllowed);
 });
 
 test.each([
@@ -254,13 +256,13 @@ test.each([
   ["https://id.example:8443/token", "https://id.example:8443/token"],
   ["https://other.example/token", "https://other.example/token"],
   ["http://keycloak:8080/auth/token", "http://keycloak:8080/auth/token"],
-  ["no address", "no address"],
-])("%s is requested at %s", (address, requested) => {
-  const places = {
+  ["not a URL", "not a URL"],
+])("%s is requested at %s", (url, requested) => {
+  const options = {
     issuer: "https://id.example/realms/a",
     internalUrl: "http://keycloak:8080/auth",
     discoveryUrl: undefined,
   };
-  expect(toServerUrl(address, places)).toBe(requested);
-  expect(toServerUrl(address, { ...places, internalUrl: undefined })).toBe(address);
+  expect(toServerUrl(url, options)).toBe(requested);
+  expect(toServerUrl(url, { ...options, internalUrl: undefined })).toBe(url);
 });

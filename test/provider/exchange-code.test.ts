@@ -28,7 +28,7 @@ describe("the request", () => {
     });
   });
 
-  test("with client_secret_basic carries the secret in the header instead", async () => {
+  test("with client_secret_basic has the secret in the header", async () => {
     const { browser, url, asked } = await startWorld({ options: { clientAuth: "client_secret_basic" } });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
     const [request] = asked("/oauth2/token");
@@ -37,7 +37,7 @@ describe("the request", () => {
     expect(request?.body).not.toContain("client_secret");
   });
 
-  test("of a client without a secret carries client_id and code_verifier alone", async () => {
+  test("of a client without a secret has client_id and code_verifier only", async () => {
     const { browser, url, asked } = await startWorld({
       portal: { clientSecret: undefined, clientAuth: "none" },
       options: { clientAuth: "none" },
@@ -48,7 +48,7 @@ describe("the request", () => {
   });
 });
 
-describe("each documented bad answer has its own code, and a hint that names the likely cause", () => {
+describe("each documented error response has its own code, and a hint with the likely cause", () => {
   test("an unknown client_id: 401 without a body", async () => {
     const { browser, url, log, provider } = await startWorld({ log: [/client_unknown/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
@@ -68,22 +68,20 @@ describe("each documented bad answer has its own code, and a hint that names the
     expect(log.join()).toContain("PORTAL_CLIENT_SECRET is wrong");
   });
 
-  test("a code that was issued in exchange for another challenge: 401 invalid_client", async () => {
+  test("a code that was issued for another challenge: 401 invalid_client", async () => {
     const { browser, url, me } = await startWorld({ log: [/client_refused/] });
-    // code injection: the attacker's own code in the victim's callback
-    const [victim, attacker] = [
-      await browser.loginUntilCallback(`${url}/account?who=victim`),
-      await browser.loginUntilCallback(`${url}/account?who=attacker`),
-    ];
+    // Code injection: the attacker puts their own code into the victim's callback.
+    const victim = await browser.loginUntilCallback(`${url}/account?who=victim`);
+    const attacker = await browser.loginUntilCallback(`${url}/account?who=attacker`);
     victim.searchParams.set("code", attacker.searchParams.get("code") ?? "");
     expect((await browser.navigate(victim)).body).toContain("client_refused");
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  test("a code that was made up, used or too old: 400 invalid_grant", async () => {
+  test("a code that is invented, used or expired: 400 invalid_grant", async () => {
     const { browser, url, log } = await startWorld({ log: [/code_refused/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    callback.searchParams.set("code", "made-up");
+    callback.searchParams.set("code", "invented");
     const page = await browser.navigate(callback);
     expect([page.status, page.body.includes("code_refused")]).toEqual([400, true]);
     expect(log.join()).toContain("already used or too old");
@@ -101,10 +99,10 @@ describe("each documented bad answer has its own code, and a hint that names the
   });
 });
 
-describe("what the token endpoint says of its error", () => {
+describe("the error_description of the token endpoint", () => {
   const EXPIRED = "AADSTS7000222: The provided client secret keys are expired.";
 
-  test("goes to the log and to onError, without what was sent; the page stays neutral", async () => {
+  test("is in the log and in onError without what was sent, and not on the page", async () => {
     const errors: PortalAuthError[] = [];
     const { browser, url, log, provider } = await startWorld({
       options: { hooks: { onError: (error) => void errors.push(error) } },
@@ -134,26 +132,26 @@ describe("what the token endpoint says of its error", () => {
       json(401, { error: "invalid_client", error_description: EXPIRED }, { "content-type": "text/html" }),
     ],
     ["with a server error", json(500, { error: "invalid_client", error_description: EXPIRED })],
-    ["without a name", json(400, { error_description: EXPIRED })],
-  ])("is read %s", async (_how, answer) => {
+    ["without an error code", json(400, { error_description: EXPIRED })],
+  ])("is read %s", async (_how, respond) => {
     const { browser, url, log, provider } = await startWorld({
       log: [/client_refused|portal_failed|portal_answer_invalid/],
     });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    provider.answerNext("/oauth2/token", answer);
+    provider.answerNext("/oauth2/token", respond);
     await browser.navigate(callback);
     expect(log.join()).toContain(`the provider says "${EXPIRED}"`);
   });
 });
 
-describe("other bad answers", () => {
+describe("other invalid responses", () => {
   const challenge = { "www-authenticate": 'Basic realm="portal"' };
   test.each<[string, number, string, (req: unknown, res: ServerResponse) => void]>([
-    ["an error of its own", 400, "token_refused", json(400, { error: "slow_down" })],
+    ["an unknown error", 400, "token_refused", json(400, { error: "slow_down" })],
     ["an error called constructor", 400, "token_refused", json(400, { error: "constructor" })],
     ["an error with a line break and markup", 400, "token_refused", json(400, { error: "x\nFAKE <b>" })],
     [
-      "invalid_client with a challenge, as RFC 6749 wants it",
+      "invalid_client with a challenge, as RFC 6749 requires",
       400,
       "client_refused",
       json(401, { error: "invalid_client" }, challenge),
@@ -173,7 +171,7 @@ describe("other bad answers", () => {
       (_req, res) => void res.writeHead(200, { "content-type": "text/html" }).end("<h1>"),
     ],
     [
-      "JSON that is none",
+      "invalid JSON",
       502,
       "portal_answer_invalid",
       (_req, res) => void res.writeHead(200, { "content-type": "application/json" }).end('{"access_token":'),
@@ -186,7 +184,12 @@ describe("other bad answers", () => {
       "portal_answer_invalid",
       (_req, res) => void res.writeHead(302, { location: "http://127.0.0.1:1/" }).end(),
     ],
-    ["a teapot", 502, "portal_answer_invalid", (_req, res) => void res.writeHead(418).end("short and stout")],
+    [
+      "status 418",
+      502,
+      "portal_answer_invalid",
+      (_req, res) => void res.writeHead(418).end("short and stout"),
+    ],
     ["no access token", 502, "portal_answer_invalid", json(200, { token_type: "Bearer" })],
     [
       "an access token that is a number",
@@ -195,7 +198,7 @@ describe("other bad answers", () => {
       json(200, { access_token: 7, token_type: "Bearer" }),
     ],
     [
-      "a token type that nobody knows",
+      "an unknown token type",
       502,
       "portal_answer_invalid",
       json(200, { access_token: "x", token_type: "Cookie" }),
@@ -207,7 +210,7 @@ describe("other bad answers", () => {
       json(200, { access_token: "x", token_type: "DPoP" }),
     ],
     [
-      "a lifetime that is none",
+      "a lifetime that is not a number",
       502,
       "portal_answer_invalid",
       json(200, { access_token: "x", token_type: "Bearer", expires_in: "soon" }),
@@ -220,7 +223,7 @@ describe("other bad answers", () => {
     ],
     ["no ID token", 400, "id_token_missing", json(200, { access_token: "x", token_type: "Bearer" })],
     [
-      "an ID token that is none",
+      "an ID token that is not a JWT",
       400,
       "id_token_invalid",
       json(200, { access_token: "x", token_type: "Bearer", id_token: "a.b.c" }),
@@ -231,10 +234,10 @@ describe("other bad answers", () => {
       "id_token_invalid",
       json(200, { access_token: "x", token_type: "Bearer", id_token: "a.b.c.d.e" }),
     ],
-  ])("%s is answered with %i %s, and no session begins", async (_name, status, code, answer) => {
+  ])("%s causes %i %s, and no session is created", async (_name, status, code, respond) => {
     const { browser, url, provider, me, log } = await startWorld({ log: [new RegExp(code)] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    provider.answerNext("/oauth2/token", answer);
+    provider.answerNext("/oauth2/token", respond);
     const page = await browser.navigate(callback);
     expect([page.status, page.body.match(/(\w+) · request/)?.[1]]).toEqual([status, code]);
     expect((await me()).isAuthenticated).toBe(false);
@@ -243,14 +246,14 @@ describe("other bad answers", () => {
   });
 });
 
-describe("what is kept", () => {
-  test("are the tokens by their wire names, and when the access token ends", async () => {
+describe("the session", () => {
+  test("contains the tokens, and when the access token expires", async () => {
     const { browser, url, me } = await startWorld();
     await browser.visit(`${url}/account`);
     const { tokens } = await me();
-    const inSeconds = (tokens?.expires_at ?? 0) - Date.now() / 1000;
-    expect(inSeconds).toBeGreaterThan(290);
-    expect(inSeconds).toBeLessThanOrEqual(300);
+    const lifetimeSeconds = (tokens?.expires_at ?? 0) - Date.now() / 1000;
+    expect(lifetimeSeconds).toBeGreaterThan(290);
+    expect(lifetimeSeconds).toBeLessThanOrEqual(300);
   });
 
   test.each<[string, Record<string, unknown>, (tokens: Record<string, unknown>) => void]>([
@@ -278,11 +281,11 @@ describe("what is kept", () => {
     ["an empty scope", { scope: "" }, (t) => expect(t["scope"]).toBe("")],
     ["an empty list of scopes", { scope: [] }, (t) => expect(t["scope"]).toBe("")],
     [
-      "members that nobody asked for",
+      "unknown members",
       { shoe_size: 42, constructor: "x" },
       (t) => expect(Object.keys(t)).not.toContain("shoe_size"),
     ],
-  ])("with %s", async (_name, changes, check) => {
+  ])("is created from a token response with %s", async (_name, changes, check) => {
     const { browser, url, provider, me } = await startWorld();
     provider.nextTokenResponse(changes);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);

@@ -4,24 +4,24 @@ import { PortalAuthError } from "../../lib/errors/portal-auth-error.js";
 import { explainFailure, findStatus, toPrintable } from "../../lib/provider/explain-failure.js";
 
 type Endpoint = Parameters<typeof explainFailure>[1];
-const told = (error: unknown, endpoint: Endpoint) => {
+const explain = (error: unknown, endpoint: Endpoint) => {
   const { code, detail, cause } = explainFailure(error, endpoint);
-  expect(cause).toBeUndefined(); // it may hold a whole answer
+  expect(cause).toBeUndefined(); // it may contain a whole response
   return [code, detail];
 };
 
-/** The portal named an error in a JSON body (RFC 6749, section 5.2). */
-const named = (error: string, status: number) =>
+/** An error that the provider has named in a JSON body (RFC 6749, section 5.2). */
+const createNamedError = (error: string, status: number) =>
   new oidc.ResponseBodyError("geheim", {
     cause: { error, error_description: "geheim" },
     response: new Response(null, { status }),
   });
 
-/** An answer that is not what a specification says. */
-const odd = (status: number, body: string | null, headers: Record<string, string> = {}) =>
+/** The error for a response that does not follow the specification. */
+const createResponseError = (status: number, body: string | null, headers: Record<string, string> = {}) =>
   Object.assign(new Error("geheim"), { cause: new Response(body, { status, headers }) });
 
-describe("an error that the portal named", () => {
+describe("an error that the provider has named", () => {
   test.each<[Endpoint, string, number, string]>([
     ["token", "invalid_client", 401, "client_refused"],
     ["token", "invalid_grant", 400, "code_refused"],
@@ -51,7 +51,7 @@ describe("an error that the portal named", () => {
     ["userinfo", "server_error", 500, "portal_failed"],
     ["discovery", "invalid_grant", 400, "discovery_invalid"],
     ["discovery", "server_error", 500, "portal_failed"],
-    // the client, whatever the error says: Keycloak, Auth0
+    // The status means the client, and the error is misleading: Keycloak, Auth0.
     ["token", "unauthorized_client", 401, "client_refused"],
     ["token", "invalid_client", 400, "client_refused"],
     ["token", "access_denied", 401, "client_refused"],
@@ -60,7 +60,7 @@ describe("an error that the portal named", () => {
     ["refresh", "unauthorized_client", 401, "client_refused"],
     ["refresh", "access_denied", 403, "client_refused"],
     ["revocation", "unauthorized_client", 403, "client_refused"],
-    // not the client, although the status says so: Auth0 answers invalid_grant with 403
+    // The error means something else than the client, although the status is 401 or 403: Auth0.
     ["token", "invalid_grant", 403, "code_refused"],
     ["token", "invalid_scope", 401, "token_refused"],
     ["token", "unsupported_grant_type", 401, "grant_type_refused"],
@@ -68,15 +68,18 @@ describe("an error that the portal named", () => {
     ["refresh", "invalid_grant", 403, "refresh_refused"],
     ["refresh", "invalid_grant", 401, "refresh_refused"],
     ["refresh", "interaction_required", 403, "refresh_refused"],
-    // the grant types of the client
+    // The error means the grant types of the client.
     ["token", "unauthorized_client", 400, "grant_type_refused"],
     ["refresh", "unauthorized_client", 400, "grant_type_refused"],
-  ])("at %s, %s with %i, is %s", (endpoint, error, status, code) => {
-    expect(told(named(error, status), endpoint)).toEqual([code, `${endpoint} answered ${status} ${error}`]);
+  ])("at %s: %s with status %i becomes %s", (endpoint, error, status, code) => {
+    expect(explain(createNamedError(error, status), endpoint)).toEqual([
+      code,
+      `${endpoint} answered ${status} ${error}`,
+    ]);
   });
 });
 
-describe("an answer that is none", () => {
+describe("a response without a named error", () => {
   const html = { "content-type": "text/html; charset=utf-8" };
   test.each<[Endpoint, number, string | null, string, string]>([
     ["token", 401, null, "client_unknown", "no body"],
@@ -100,41 +103,45 @@ describe("an answer that is none", () => {
     ["discovery", 401, "<html>", "discovery_invalid", "text/html"],
     ["discovery", 404, "<html>", "discovery_invalid", "text/html"],
     ["discovery", 500, null, "portal_failed", "no body"],
-  ])("at %s, %i with %s, is %s", (endpoint, status, body, code, seen) => {
-    expect(told(odd(status, body, html), endpoint)).toEqual([
+  ])("at %s: status %i with %s becomes %s", (endpoint, status, body, code, description) => {
+    expect(explain(createResponseError(status, body, html), endpoint)).toEqual([
       code,
-      `${endpoint} answered ${status}, ${seen}`,
+      `${endpoint} answered ${status}, ${description}`,
     ]);
   });
 
-  test("may lack its type", () => {
+  test("may have no content type", () => {
     const error = { cause: { cause: new Response(new Uint8Array([1]), { status: 400 }) } };
-    expect(told(error, "token")).toEqual(["portal_answer_invalid", "token answered 400, no content type"]);
+    expect(explain(error, "token")).toEqual(["portal_answer_invalid", "token answered 400, no content type"]);
   });
 
-  test("may come as a challenge, with the answer beside it", () => {
+  test("may be a challenge, whose error has the response as a member", () => {
     const response = new Response(null, { status: 401 });
     const challenge = new oidc.WWWAuthenticateChallengeError("geheim", { cause: [], response });
-    expect(told(challenge, "token")).toEqual(["client_unknown", "token answered 401, no body"]);
+    expect(explain(challenge, "token")).toEqual(["client_unknown", "token answered 401, no body"]);
     expect(findStatus(challenge)).toBe(401);
     expect(findStatus(new Error("none"))).toBeUndefined();
   });
 });
 
-describe("what the protocol library throws", () => {
-  const own = (message: string, more: object = {}) =>
+describe("an error of the protocol library", () => {
+  const createLibraryError = (message: string, more: object = {}) =>
     Object.assign(new Error(message, { cause: more }), { name: "OperationProcessingError" });
 
   test.each<[Endpoint, Error, string, string]>([
     [
       "token",
-      own("unexpected JWT claim", { claim: "aud", expected: "us", claims: { aud: ["geheim<b>", "them"] } }),
+      createLibraryError("unexpected JWT claim", {
+        claim: "aud",
+        expected: "us",
+        claims: { aud: ["geheim<b>", "them"] },
+      }),
       "id_token_invalid",
       "claim aud: received geheim?b?, them, expected us",
     ],
     [
       "token",
-      own("unexpected JWT claim", {
+      createLibraryError("unexpected JWT claim", {
         claim: "iss",
         expected: "https://a.example",
         claims: { iss: "https://b.example/" },
@@ -144,7 +151,7 @@ describe("what the protocol library throws", () => {
     ],
     [
       "token",
-      own("unexpected JWT claim", {
+      createLibraryError("unexpected JWT claim", {
         claim: "iss",
         expected: "https://a.example",
         claims: { iss: "geheim\nline" },
@@ -154,7 +161,7 @@ describe("what the protocol library throws", () => {
     ],
     [
       "refresh",
-      own('unexpected JWT "alg" header parameter', {
+      createLibraryError('unexpected JWT "alg" header parameter', {
         header: { alg: "ES256" },
         expected: "RS256",
         reason: "x",
@@ -162,64 +169,71 @@ describe("what the protocol library throws", () => {
       "id_token_signature_invalid",
       "the token is signed with ES256, expected RS256",
     ],
-    ["token", own("unexpected JWT claim", { claim: "exp" }), "id_token_invalid", "claim exp"],
+    ["token", createLibraryError("unexpected JWT claim", { claim: "exp" }), "id_token_invalid", "claim exp"],
     [
       "token",
-      own('unsupported JWS "alg" identifier'),
+      createLibraryError('unsupported JWS "alg" identifier'),
       "id_token_invalid",
       'unsupported JWS "alg" identifier',
     ],
-    ["token", own("no ID Token in the answer"), "id_token_invalid", "no ID Token in the answer"],
+    [
+      "token",
+      createLibraryError("no ID Token in the response"),
+      "id_token_invalid",
+      "no ID Token in the response",
+    ],
     [
       "userinfo",
-      own("unexpected JWT claim", { claim: "aud" }),
+      createLibraryError("unexpected JWT claim", { claim: "aud" }),
       "portal_answer_invalid",
       "unexpected JWT claim",
     ],
     [
       "token",
-      own('"response" body must be an object'),
+      createLibraryError('"response" body must be an object'),
       "portal_answer_invalid",
       '"response" body must be an object',
     ],
-    ["discovery", own('"response" body is odd'), "discovery_invalid", '"response" body is odd'],
+    [
+      "discovery",
+      createLibraryError('"response" body is odd'),
+      "discovery_invalid",
+      '"response" body is odd',
+    ],
     ["discovery", new SyntaxError("geheim"), "discovery_invalid", "a response that could not be read"],
     ["token", new SyntaxError("geheim"), "portal_answer_invalid", "a response that could not be read"],
-    ["token", own("JWT", { claim: 7 }), "id_token_invalid", "JWT"],
-  ])(
-    "at %s is told in its own words, or by its claim, and never in those of others",
-    (endpoint, error, code, detail) => {
-      expect(told(error, endpoint)).toEqual([code, detail]);
-    },
-  );
+    ["token", createLibraryError("JWT", { claim: 7 }), "id_token_invalid", "JWT"],
+  ])("at %s is explained by the library's message or by the claim", (endpoint, error, code, detail) => {
+    expect(explain(error, endpoint)).toEqual([code, detail]);
+  });
 
-  test("hands on a failure of ours that lies in it", () => {
-    const ours = new PortalAuthError("portal_timeout");
-    expect(explainFailure(new Error("a", { cause: new Error("b", { cause: ours }) }), "token")).toBe(ours);
+  test("with a PortalAuthError as its cause is replaced by it", () => {
+    const cause = new PortalAuthError("portal_timeout");
+    expect(explainFailure(new Error("a", { cause: new Error("b", { cause }) }), "token")).toBe(cause);
     expect(explainFailure("a text", "token").code).toBe("portal_answer_invalid");
   });
 
-  test("of the network is told as that", () => {
+  test("with a failure of the network as its cause becomes portal_timeout or portal_unreachable", () => {
     const timeout = Object.assign(new Error("geheim"), { name: "TimeoutError" });
-    expect(told(new Error("a", { cause: timeout }), "token")).toEqual([
+    expect(explain(new Error("a", { cause: timeout }), "token")).toEqual([
       "portal_timeout",
       "token: no response in time",
     ]);
-    const cut = new TypeError("terminated", {
+    const terminated = new TypeError("terminated", {
       cause: Object.assign(new Error("geheim"), { code: "UND_ERR_SOCKET" }),
     });
-    expect(told(cut, "token")).toEqual(["portal_unreachable", "token: UND_ERR_SOCKET"]);
-    expect(told(new TypeError("another"), "token")[0]).toBe("portal_answer_invalid");
+    expect(explain(terminated, "token")).toEqual(["portal_unreachable", "token: UND_ERR_SOCKET"]);
+    expect(explain(new TypeError("another"), "token")[0]).toBe("portal_answer_invalid");
   });
 
-  test("that leads in a circle is followed for a while", () => {
-    const circle: { cause?: unknown } = {};
-    circle.cause = circle;
-    expect(explainFailure(circle, "token").code).toBe("portal_answer_invalid");
+  test("with a loop of causes is handled", () => {
+    const loop: { cause?: unknown } = {};
+    loop.cause = loop;
+    expect(explainFailure(loop, "token").code).toBe("portal_answer_invalid");
   });
 });
 
-test("what others write is told by sixty harmless characters at most", () => {
+test("toPrintable keeps at most 60 harmless characters", () => {
   expect(toPrintable("a-Z_0./ <b>\n\u00e4")).toBe("a-Z_0./??b???");
   expect(toPrintable("x".repeat(61))).toBe("x".repeat(60));
 });

@@ -36,18 +36,18 @@ test.each<[unknown, string[]]>([
   ],
   ["ES256", ["RS256"]],
 ])(
-  "if the provider announces %j for userinfo, its answers may be signed with %j",
+  "if the provider announces %j for userinfo, its responses may be signed with %j",
   (announced, algorithms) => {
     expect(resolveUserInfoAlgorithms(["RS256"], announced)).toEqual(algorithms);
   },
 );
 
 /** A provider that announces several algorithms and signs with ES256. */
-const es256 = (given: WorldOptions = {}) =>
+const startWithEs256 = (options: WorldOptions = {}) =>
   startWorld({
     portal: { document: "full", signingAlg: "ES256" },
-    ...given,
-    options: { profile: "openid", ...given.options },
+    ...options,
+    options: { profile: "openid", ...options.options },
   });
 
 const announceBoth = (document: Record<string, unknown>) => ({
@@ -55,16 +55,16 @@ const announceBoth = (document: Record<string, unknown>) => ({
   id_token_signing_alg_values_supported: ["RS256", "ES256"],
 });
 
-describe("the algorithm of the registration", () => {
-  test("is RS256 if that is announced: a token of another one is refused, and the log says both", async () => {
-    const { browser, url, provider, log } = await es256({ log: [/id_token_signature_invalid/] });
+describe("the accepted algorithm", () => {
+  test("is RS256 if that is announced: the log names it and the one of the token", async () => {
+    const { browser, url, provider, log } = await startWithEs256({ log: [/id_token_signature_invalid/] });
     provider.alterDiscovery(announceBoth);
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.includes("id_token_signature_invalid")]).toEqual([400, true]);
     expect(log.join()).toContain("[the token is signed with ES256, expected RS256]");
   });
 
-  test("is what PORTAL_ID_TOKEN_ALG names: login and refresh", async () => {
+  test("is that of PORTAL_ID_TOKEN_ALG, at a login and at a refresh", async () => {
     const world = await logIn({
       portal: { document: "full", signingAlg: "ES256" },
       options: { profile: "openid", idTokenAlg: "ES256" },
@@ -75,8 +75,8 @@ describe("the algorithm of the registration", () => {
     expect(world.refreshes()).toHaveLength(1);
   });
 
-  test("is that one alone, although the provider signs with another that it announces", async () => {
-    const { browser, url, provider } = await es256({
+  test("is only that of PORTAL_ID_TOKEN_ALG, although the provider announces another one", async () => {
+    const { browser, url, provider } = await startWithEs256({
       options: { idTokenAlg: "PS256" },
       log: [/id_token_signature_invalid.*signed with ES256, expected PS256/],
     });
@@ -84,7 +84,7 @@ describe("the algorithm of the registration", () => {
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
   });
 
-  test("holds for logout tokens", async () => {
+  test("applies to logout tokens", async () => {
     const { url, provider, browser, me, log } = await startWorld({
       portal: { document: "full" },
       options: { profile: "openid", backchannelLogout: true, idTokenAlg: "RS256" },
@@ -103,8 +103,8 @@ describe("the algorithm of the registration", () => {
     expect(log.join()).toContain("the token is signed with PS256, expected RS256");
   });
 
-  test("cannot be guessed if only HS256 is announced: no login begins, and the log names the option", async () => {
-    const { browser, url, provider, log } = await es256({ log: [/discovery_invalid/] });
+  test("is unknown if only HS256 is announced: no login starts, and the log names the option", async () => {
+    const { browser, url, provider, log } = await startWithEs256({ log: [/discovery_invalid/] });
     provider.alterDiscovery((document) => ({
       ...document,
       id_token_signing_alg_values_supported: ["HS256"],
@@ -123,17 +123,17 @@ const hmac =
     return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
   };
 
-/** As LINE: the document announces ES256, and ID tokens are signed with the client secret. */
-const likeLine = (given: WorldOptions = {}) =>
+/** Like LINE: the document announces ES256, and ID tokens are signed with the client secret. */
+const startLikeLine = (options: WorldOptions = {}) =>
   startWorld({
-    ...given,
+    ...options,
     portal: { document: "full", signingAlg: "ES256" },
     options: { profile: "openid", idTokenAlg: "HS256", backchannelLogout: true },
   });
 
-describe("HS256, named by the option,", () => {
-  test("is verified with the client secret: login and logout token", async () => {
-    const { browser, url, provider, me, asked } = await likeLine();
+describe("HS256 by the option idTokenAlg", () => {
+  test("is verified with the client secret, at a login and in a logout token", async () => {
+    const { browser, url, provider, me, asked } = await startLikeLine();
     provider.nextIdToken({ forge: hmac(CLIENT_SECRET) });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
     const logout_token = provider.logoutToken({ sub: "amara-okafor" }, { forge: hmac(CLIENT_SECRET) });
@@ -146,32 +146,32 @@ describe("HS256, named by the option,", () => {
     ["another secret", () => ["another-client-secret-of-32-bytes!"]],
     ["an empty secret", () => [""]],
     ["the public key", ({ x = "" }) => [x]],
-    ["the client secret under alg none", () => [CLIENT_SECRET, { alg: "none" }]],
-    ["the client secret under HS512", () => [CLIENT_SECRET, { alg: "HS512" }]],
-  ])("refuses a token that is signed with %s", async (_what, forgedWith) => {
-    const { browser, url, provider, me } = await likeLine({ log: [/id_token_signature_invalid/] });
+    ["the client secret and alg none", () => [CLIENT_SECRET, { alg: "none" }]],
+    ["the client secret and HS512", () => [CLIENT_SECRET, { alg: "HS512" }]],
+  ])("rejects a token that is signed with %s", async (_name, getForgery) => {
+    const { browser, url, provider, me } = await startLikeLine({ log: [/id_token_signature_invalid/] });
     const { keys } = (await (await fetch(`${provider.issuer}/oauth2/jwks`)).json()) as {
       keys: [{ x: string }];
     };
-    provider.nextIdToken({ forge: hmac(...forgedWith(keys[0])) });
+    provider.nextIdToken({ forge: hmac(...getForgery(keys[0])) });
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  test("refuses a token that the provider signed with its key pair", async () => {
-    const { browser, url } = await likeLine({ log: [/signed with ES256, expected HS256/] });
+  test("rejects a token that the provider signed with its key pair", async () => {
+    const { browser, url } = await startLikeLine({ log: [/signed with ES256, expected HS256/] });
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
   });
 
-  test("needs no keys: the document may have none", async () => {
-    const { browser, url, provider } = await likeLine();
+  test("needs no jwks_uri in the document", async () => {
+    const { browser, url, provider } = await startLikeLine();
     provider.alterDiscovery(({ jwks_uri: _, ...document }) => document);
     provider.nextIdToken({ forge: hmac(CLIENT_SECRET) });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
-  test("is what the doctor checks signatures with", async () => {
-    const { provider, url } = await likeLine();
+  test("is checked by the doctor", async () => {
+    const { provider, url } = await startLikeLine();
     const { checks } = await diagnose(
       {
         issuer: provider.issuer,
@@ -189,7 +189,7 @@ describe("HS256, named by the option,", () => {
 });
 
 describe("the option idTokenAlg", () => {
-  const settle = (more: PortalAuthOptions, env: NodeJS.ProcessEnv = {}) =>
+  const resolve = (more: PortalAuthOptions, env: NodeJS.ProcessEnv = {}) =>
     resolveSettings(
       {
         issuer: "https://portal.example",
@@ -202,13 +202,13 @@ describe("the option idTokenAlg", () => {
       env,
     );
 
-  test("comes from PORTAL_ID_TOKEN_ALG, too", () => {
-    expect(settle({}, { PORTAL_ID_TOKEN_ALG: "ES256" }).idTokenAlg).toBe("ES256");
-    expect(settle({}).idTokenAlg).toBeUndefined();
+  test("is read from PORTAL_ID_TOKEN_ALG", () => {
+    expect(resolve({}, { PORTAL_ID_TOKEN_ALG: "ES256" }).idTokenAlg).toBe("ES256");
+    expect(resolve({}).idTokenAlg).toBeUndefined();
   });
 
-  test.each(["none", "None", "HS128", "rs256", "constructor"])("is never %s", (idTokenAlg) => {
-    expect(() => settle({}, { PORTAL_ID_TOKEN_ALG: idTokenAlg })).toThrow(
+  test.each(["none", "None", "HS128", "rs256", "constructor"])("does not accept %s", (idTokenAlg) => {
+    expect(() => resolve({}, { PORTAL_ID_TOKEN_ALG: idTokenAlg })).toThrow(
       /PORTAL_ID_TOKEN_ALG .*write one of RS256/,
     );
   });
@@ -218,14 +218,14 @@ describe("the option idTokenAlg", () => {
     ["HS384", 48],
     ["HS512", 64],
   ])("%s needs a client secret of %i bytes", (idTokenAlg, bytes) => {
-    expect(settle({ idTokenAlg, clientSecret: "x".repeat(bytes) }).idTokenAlg).toBe(idTokenAlg);
-    expect(settle({ idTokenAlg, clientSecret: "ä".repeat(bytes / 2) }).idTokenAlg).toBe(idTokenAlg);
-    expect(() => settle({ idTokenAlg, clientSecret: "x".repeat(bytes - 1) })).toThrow(
+    expect(resolve({ idTokenAlg, clientSecret: "x".repeat(bytes) }).idTokenAlg).toBe(idTokenAlg);
+    expect(resolve({ idTokenAlg, clientSecret: "ä".repeat(bytes / 2) }).idTokenAlg).toBe(idTokenAlg);
+    expect(() => resolve({ idTokenAlg, clientSecret: "x".repeat(bytes - 1) })).toThrow(
       `at least ${bytes} bytes`,
     );
   });
 
   test("HS256 needs a client that has a secret", () => {
-    expect(() => settle({ idTokenAlg: "HS256", clientAuth: "none" })).toThrow("at least 32 bytes");
+    expect(() => resolve({ idTokenAlg: "HS256", clientAuth: "none" })).toThrow("at least 32 bytes");
   });
 });

@@ -1,22 +1,22 @@
 import { expect, test } from "vitest";
 import { parseAuthentication, parseClaims } from "../../lib/provider/parse-claims.js";
 
-test("a member __proto__ is left out at every depth, and nothing else", () => {
-  const told = JSON.parse(
+test("only members with the name __proto__ are omitted, at every level", () => {
+  const received = JSON.parse(
     '{"sub":"a","__proto__":{"isAdmin":true},"address":{"__proto__":{"isAdmin":true},"country":"NG"},"amr":["pwd",{"__proto__":1}],"constructor":{"a":null}}',
   );
-  expect(JSON.stringify(parseClaims(told, "id_token_invalid"))).toBe(
+  expect(JSON.stringify(parseClaims(received, "id_token_invalid"))).toBe(
     '{"sub":"a","address":{"country":"NG"},"amr":["pwd",{}],"constructor":{"a":null}}',
   );
 });
 
-const nested = (levels: number): object => JSON.parse(`{"a":${"[".repeat(levels)}${"]".repeat(levels)}}`);
+const nest = (levels: number): object => JSON.parse(`{"a":${"[".repeat(levels)}${"]".repeat(levels)}}`);
 
-test("claims that are nested deeper than 64 levels are refused, however deep, in the words of who asks", () => {
-  expect(JSON.stringify(parseClaims(nested(64), "id_token_invalid"))).toBe(JSON.stringify(nested(64)));
+test("claims of more than 64 levels are rejected with the given code", () => {
+  expect(JSON.stringify(parseClaims(nest(64), "id_token_invalid"))).toBe(JSON.stringify(nest(64)));
   for (const levels of [65, 2300, 100_000])
     for (const code of ["id_token_invalid", "portal_answer_invalid"] as const)
-      expect(() => parseClaims(nested(levels), code)).toThrow(
+      expect(() => parseClaims(nest(levels), code)).toThrow(
         expect.objectContaining({ code, detail: "over 64 levels deep" }),
       );
 });
@@ -43,6 +43,6 @@ test.each<[object, object]>([
   ],
   [{ auth_time: 2001 }, {}],
   [{ auth_time: 1_000_000 }, {}],
-])("of the login itself %j says %j, at 1980, and at 2000 the latest", (told, kept) => {
-  expect(parseAuthentication({ sub: "a", ...told } as never, 1980, 2000)).toEqual(kept);
+])("from the claims %j, %j is read at 1980, with 2000 as the latest valid time", (claims, authentication) => {
+  expect(parseAuthentication({ sub: "a", ...claims } as never, 1980, 2000)).toEqual(authentication);
 });

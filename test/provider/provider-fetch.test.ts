@@ -5,14 +5,14 @@ import { createProviderFetch } from "../../lib/provider/provider-fetch.js";
 import { serve, unreachableUrl } from "../support/serve.js";
 import { startWorld } from "../support/world.js";
 
-const failure = (promise: Promise<unknown>): Promise<PortalAuthError> =>
+const findFailure = (promise: Promise<unknown>): Promise<PortalAuthError> =>
   promise.then(
-    () => expect.unreachable("it should have failed"),
+    () => expect.unreachable("the request must fail"),
     (error) => error,
   );
 
-describe("a request to the portal", () => {
-  test("is never sent a second time, not even after 421, which fetch would repeat", async () => {
+describe("a request to the provider", () => {
+  test("is sent once, even after a 421, after which fetch would repeat it", async () => {
     const bodies: string[] = [];
     const url = await serve(async (req, res) => {
       bodies.push(Buffer.concat(await req.toArray()).toString());
@@ -26,7 +26,7 @@ describe("a request to the portal", () => {
     expect(bodies).toEqual(["code=one"]);
   });
 
-  test("says how long its body is: not every gateway takes chunks", async () => {
+  test("has a Content-Length, because some gateways reject chunked bodies", async () => {
     const url = await serve((req, res) => void res.end(JSON.stringify(req.headers)));
     const response = await createProviderFetch(5)(url, { method: "POST", body: "grant_type=ä" });
     expect(await response.json()).toMatchObject({
@@ -34,7 +34,7 @@ describe("a request to the portal", () => {
     });
   });
 
-  test("follows no redirect", async () => {
+  test("does not follow a redirect", async () => {
     let followed = false;
     const url = await serve((req, res) => {
       followed ||= req.url === "/next";
@@ -44,9 +44,9 @@ describe("a request to the portal", () => {
     expect(followed).toBe(false);
   });
 
-  test("goes to https, or to this machine, and nowhere else", async () => {
+  test("goes only to https or to loopback", async () => {
     for (const url of ["http://portal.example/", "ftp://127.0.0.1/", "http://user:pass@127.0.0.1/"])
-      expect(await failure(createProviderFetch(5)(url, {}))).toMatchObject({
+      expect(await findFailure(createProviderFetch(5)(url, {}))).toMatchObject({
         code: "discovery_invalid",
         detail: `${new URL(url).origin} is neither https nor http on loopback`,
       });
@@ -55,7 +55,7 @@ describe("a request to the portal", () => {
   test.each([
     ["announced", { "content-length": String(2 ** 20 + 1) }],
     ["unannounced", {}],
-  ])("reads no answer over 1 MiB (%s), and hangs up", async (_name, headers) => {
+  ])("fails after 1 MiB of a longer response (%s), and closes the connection", async (_name, headers) => {
     let hungUp: () => void = () => {};
     const closed = new Promise<void>((resolve) => {
       hungUp = resolve;
@@ -66,23 +66,23 @@ describe("a request to the portal", () => {
       res.write("x".repeat(2 ** 20));
       res.write("x");
     });
-    const error = await failure(createProviderFetch(5)(url, {}));
+    const error = await findFailure(createProviderFetch(5)(url, {}));
     expect([error.code, error.detail]).toEqual(["portal_answer_invalid", `${url} sent over 1 MiB`]);
     await closed;
   });
 
-  test("reads 1 MiB", async () => {
+  test("accepts a response of 1 MiB", async () => {
     const url = await serve((_req, res) => void res.end("x".repeat(2 ** 20)));
     expect((await (await createProviderFetch(5)(url, {})).text()).length).toBe(2 ** 20);
   });
 
   test.each<[string, RequestListener]>([
-    ["says nothing", () => {}],
-    ["stops in the middle of its headers", (_req, res) => void res.socket?.write("HTTP/1.1 200 OK\r\nX-")],
-    ["stops in the middle of its body", (_req, res) => void res.writeHead(200).write("{")],
-  ])("is given up when the portal %s", async (_name, listener) => {
+    ["does not respond", () => {}],
+    ["stops within its headers", (_req, res) => void res.socket?.write("HTTP/1.1 200 OK\r\nX-")],
+    ["stops within its body", (_req, res) => void res.writeHead(200).write("{")],
+  ])("is aborted at the timeout if the provider %s", async (_name, listener) => {
     const url = await serve(listener);
-    const error = await failure(createProviderFetch(0.05)(url, {}));
+    const error = await findFailure(createProviderFetch(0.05)(url, {}));
     expect([error.code, error.status, error.detail]).toEqual([
       "portal_timeout",
       503,
@@ -91,23 +91,26 @@ describe("a request to the portal", () => {
   });
 
   test.each<[string, RequestListener]>([
-    ["hangs up before it answers", (req) => void req.socket.destroy()],
+    ["closes the connection before the response", (req) => void req.socket.destroy()],
     [
-      "hangs up in the middle of its body",
+      "closes the connection within the body",
       (_req, res) => void res.writeHead(200).write("x", () => res.destroy()),
     ],
-    ["speaks another language", (req) => void req.socket.end("SSH-2.0-OpenSSH\r\n")],
-  ])("that the portal %s is told as unreachable, by the system's name for it", async (_name, listener) => {
-    const url = await serve(listener);
-    const error = await failure(createProviderFetch(5)(url, { method: "POST", body: "code=geheim" }));
-    expect(error.code).toBe("portal_unreachable");
-    expect(error.message).toMatch(/: ([A-Z_0-9]+|HTTPParserError)\]$/);
-    expect(error.message + String(error.cause)).not.toContain("geheim");
-  });
+    ["uses another protocol", (req) => void req.socket.end("SSH-2.0-OpenSSH\r\n")],
+  ])(
+    "fails with portal_unreachable and the system's error code if the provider %s",
+    async (_name, listener) => {
+      const url = await serve(listener);
+      const error = await findFailure(createProviderFetch(5)(url, { method: "POST", body: "code=geheim" }));
+      expect(error.code).toBe("portal_unreachable");
+      expect(error.message).toMatch(/: ([A-Z_0-9]+|HTTPParserError)\]$/);
+      expect(error.message + String(error.cause)).not.toContain("geheim");
+    },
+  );
 
-  test("keeps no cause: the errors of fetch may repeat what was sent", async () => {
+  test("fails without a cause, because the errors of fetch may repeat what was sent", async () => {
     const url = await unreachableUrl();
-    const error = await failure(createProviderFetch(5)(url, { method: "POST", body: "code=geheim" }));
+    const error = await findFailure(createProviderFetch(5)(url, { method: "POST", body: "code=geheim" }));
     expect(error).toBeInstanceOf(PortalAuthError);
     expect([error.code, error.cause, error.message.includes(`${url}: ECONNREFUSED`)]).toEqual([
       "portal_unreachable",
@@ -117,7 +120,7 @@ describe("a request to the portal", () => {
   });
 });
 
-describe("a connection that is reset before the answer", () => {
+describe("a connection that is reset before the response", () => {
   const RESETS: [string, RequestListener][] = [
     ["reset", (req) => void req.socket.resetAndDestroy()],
     ["closed", (req) => void req.socket.destroy()],
@@ -126,67 +129,67 @@ describe("a connection that is reset before the answer", () => {
       (req) => void req.socket.write("HTTP/1.1 200 OK\r\nX-", () => req.socket.resetAndDestroy()),
     ],
   ];
-  /** A server that does this to the first requests; those that it has got. */
-  async function failing(lie: RequestListener, times = 1) {
+  /** Starts a server that fails for the first requests. */
+  async function startFailingServer(fail: RequestListener, times = 1) {
     const methods: unknown[] = [];
     const url = await serve((req, res) => {
       methods.push(req.method);
-      if (methods.length <= times) lie(req, res);
-      else res.end("well");
+      if (methods.length <= times) fail(req, res);
+      else res.end("ok");
     });
     return { url, methods };
   }
 
-  test.each(RESETS)("(%s) is no failure of a GET: it is sent once more", async (_name, lie) => {
-    const { url, methods } = await failing(lie);
+  test.each(RESETS)("(%s) does not fail a GET, which is sent once more", async (_name, reset) => {
+    const { url, methods } = await startFailingServer(reset);
     const headers = { authorization: "Bearer one" };
-    expect(await (await createProviderFetch(5)(url, { headers })).text()).toBe("well");
+    expect(await (await createProviderFetch(5)(url, { headers })).text()).toBe("ok");
     expect(methods).toEqual(["GET", "GET"]);
   });
 
-  test.each(RESETS)("(%s) is a failure of a POST, whose code may have been used", async (_name, lie) => {
-    const { url, methods } = await failing(lie);
-    expect(await failure(createProviderFetch(5)(url, { method: "POST", body: "code=1" }))).toMatchObject({
+  test.each(RESETS)("(%s) fails a POST, because its code may have been used", async (_name, reset) => {
+    const { url, methods } = await startFailingServer(reset);
+    expect(await findFailure(createProviderFetch(5)(url, { method: "POST", body: "code=1" }))).toMatchObject({
       code: "portal_unreachable",
     });
     expect(methods).toEqual(["POST"]);
   });
 
-  test.each(RESETS)("(%s) twice is a failure of a GET", async (_name, lie) => {
-    const { url, methods } = await failing(lie, 2);
-    expect(await failure(createProviderFetch(5)(url, {}))).toMatchObject({ code: "portal_unreachable" });
+  test.each(RESETS)("(%s) twice fails a GET", async (_name, reset) => {
+    const { url, methods } = await startFailingServer(reset, 2);
+    expect(await findFailure(createProviderFetch(5)(url, {}))).toMatchObject({ code: "portal_unreachable" });
     expect(methods).toEqual(["GET", "GET"]);
   });
 
-  test("is no reason to repeat a GET whose answer has begun", async () => {
-    const { url, methods } = await failing(
+  test("after the start of the response fails a GET", async () => {
+    const { url, methods } = await startFailingServer(
       (_req, res) => void res.writeHead(200).write("x", () => res.destroy()),
     );
-    expect(await failure(createProviderFetch(5)(url, {}))).toMatchObject({ code: "portal_unreachable" });
+    expect(await findFailure(createProviderFetch(5)(url, {}))).toMatchObject({ code: "portal_unreachable" });
     expect(methods).toEqual(["GET"]);
   });
 
-  test("gets no time of its own: one timeout covers both tries", async () => {
+  test("does not restart the timeout", async () => {
     const timeout = vi.spyOn(AbortSignal, "timeout");
-    const { url, methods } = await failing((req) => void req.socket.destroy());
-    expect(await (await createProviderFetch(5)(url, {})).text()).toBe("well");
+    const { url, methods } = await startFailingServer((req) => void req.socket.destroy());
+    expect(await (await createProviderFetch(5)(url, {})).text()).toBe("ok");
     expect(methods).toEqual(["GET", "GET"]);
     expect(timeout.mock.calls).toEqual([[5000]]);
   });
 
-  test("as an idle one is that the provider closes at that moment, is no failure", async () => {
+  test("because it was idle does not fail a GET", async () => {
     const sockets: unknown[] = [];
     const url = await serve((req, res) => {
       if (sockets.includes(req.socket))
-        req.socket.resetAndDestroy(); // it was kept alive, and has ended just now
-      else res.end("well");
+        req.socket.resetAndDestroy(); // the connection was kept alive, and the server closes it now
+      else res.end("ok");
       sockets.push(req.socket);
     });
     const fetch = createProviderFetch(5);
-    for (let time = 0; time < 3; time += 1) expect(await (await fetch(url, {})).text()).toBe("well");
+    for (let count = 0; count < 3; count += 1) expect(await (await fetch(url, {})).text()).toBe("ok");
   });
 
-  test("does not end a login where it is a GET's, and sends a code once", async () => {
+  test("of a GET does not fail a login, and of a POST does, which is not repeated", async () => {
     const { browser, url, provider, asked, me } = await startWorld({ log: [/portal_unreachable/] });
     const reset: RequestListener = (req) => void req.socket.resetAndDestroy();
     provider.answerNext("/.well-known/openid-configuration", reset);
@@ -200,7 +203,7 @@ describe("a connection that is reset before the answer", () => {
   });
 });
 
-test("a portal that is silent at the token endpoint is cut off, and the person gets a 503 page", async () => {
+test("if the token endpoint does not respond, the user sees a 503 page", async () => {
   const { browser, url, provider, asked } = await startWorld({
     options: { httpTimeout: 1 },
     log: [/portal_timeout/],
@@ -212,8 +215,8 @@ test("a portal that is silent at the token endpoint is cut off, and the person g
   expect(asked("/oauth2/token")).toHaveLength(1);
 });
 
-describe("an answer that stops in the middle, although its length was announced", () => {
-  const cut: RequestListener = (_req, res) =>
+describe("a response that stops before its announced length fails the login", () => {
+  const cutOff: RequestListener = (_req, res) =>
     void res
       .writeHead(200, { "content-length": "99", "content-type": "application/json" })
       .write('{"', () => res.destroy());
@@ -221,18 +224,18 @@ describe("an answer that stops in the middle, although its length was announced"
     void res.writeHead(200, { "content-length": "99", "content-type": "application/json" }).write('{"');
 
   test.each([
-    ["/.well-known/openid-configuration", cut, "portal_unreachable"],
+    ["/.well-known/openid-configuration", cutOff, "portal_unreachable"],
     ["/.well-known/openid-configuration", stall, "portal_timeout"],
-    ["/oauth2/token", cut, "portal_unreachable"],
+    ["/oauth2/token", cutOff, "portal_unreachable"],
     ["/oauth2/token", stall, "portal_timeout"],
-    ["/oauth2/jwks", cut, "portal_unreachable"],
+    ["/oauth2/jwks", cutOff, "portal_unreachable"],
     ["/oauth2/jwks", stall, "portal_timeout"],
-  ])("%s", async (path, answer, code) => {
+  ])("%s", async (path, respond, code) => {
     const { browser, url, provider, me } = await startWorld({
       options: { httpTimeout: 1 },
       log: [new RegExp(code)],
     });
-    provider.answerNext(path, answer);
+    provider.answerNext(path, respond);
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.match(/(\w+) · request/)?.[1]]).toEqual([503, code]);
     expect((await me()).isAuthenticated).toBe(false);
@@ -240,7 +243,7 @@ describe("an answer that stops in the middle, although its length was announced"
   });
 });
 
-test("a token request that was answered with 421 is not sent again", async () => {
+test("a token request is not repeated after a 421", async () => {
   const { browser, url, provider, asked } = await startWorld({ log: [/portal_answer_invalid/] });
   const callback = await browser.loginUntilCallback(`${url}/account`);
   provider.answerNext("/oauth2/token", (_req, res) => res.writeHead(421).end());

@@ -21,31 +21,31 @@ async function postLogoutToken({ url, provider }: LoggedIn, changes?: IdTokenCha
   return (await fetch(`${url}/backchannel-logout`, { method: "POST", body })).status;
 }
 
-const sidOf = async (world: LoggedIn) => String(decodeJwt((await world.tokens()).id_token ?? "")["sid"]);
+const readSid = async (world: LoggedIn) => String(decodeJwt((await world.tokens()).id_token ?? "")["sid"]);
 
-async function frameStatus(world: LoggedIn, iss: string): Promise<number> {
-  const query = new URLSearchParams({ iss, sid: await sidOf(world) });
+async function requestFrontchannelLogout(world: LoggedIn, iss: string): Promise<number> {
+  const query = new URLSearchParams({ iss, sid: await readSid(world) });
   return (await new Browser().request(`${world.url}/frontchannel-logout?${query}`)).status;
 }
 
-async function initiated({ url }: LoggedIn, iss: string): Promise<number> {
+async function startThirdPartyLogin({ url }: LoggedIn, iss: string): Promise<number> {
   return (
     await new Browser().navigate(`${url}/login?${new URLSearchParams({ iss })}`, { site: "cross-site" })
   ).status;
 }
 
 describe.each([
-  ["the document has a slash at its end, and PORTAL_ISSUER has none (Auth0)", "/", ""],
-  ["PORTAL_ISSUER has a slash at its end, and the document has none", "", "/"],
-  ["both have it", "/", "/"],
-  ["both have a path, and the document has a slash", "/realms/a/", "/realms/a"],
-])("if %s,", (_case, issuerSuffix, written) => {
-  const start = (given: WorldOptions = {}) =>
+  ["the document's issuer ends with a slash and PORTAL_ISSUER does not (Auth0)", "/", ""],
+  ["PORTAL_ISSUER ends with a slash and the document's issuer does not", "", "/"],
+  ["both end with a slash", "/", "/"],
+  ["both have a path and the document's issuer ends with a slash", "/realms/a/", "/realms/a"],
+])("if %s,", (_case, issuerSuffix, optionSuffix) => {
+  const start = (options: WorldOptions = {}) =>
     logIn({
-      ...given,
+      ...options,
       portal: { document: "full", issuerSuffix },
       options: EVERYTHING,
-      optionsFor: ({ issuer }) => ({ issuer: issuer + written }),
+      optionsFor: ({ issuer }) => ({ issuer: issuer + optionSuffix }),
     });
 
   test("users sign in, and tokens are refreshed", async () => {
@@ -56,23 +56,23 @@ describe.each([
     expect(world.refreshes()).toHaveLength(1);
   });
 
-  test("logout tokens must have the document's spelling", async () => {
+  test("the iss of a logout token must be exactly the document's issuer", async () => {
     const world = await start({ log: [/logout_token_invalid/] });
-    const other = issuerSuffix.endsWith("/") ? issuerSuffix.slice(0, -1) : `${issuerSuffix}/`;
-    expect(await postLogoutToken(world, { claims: { iss: world.provider.issuer + other } })).toBe(400);
+    const otherSuffix = issuerSuffix.endsWith("/") ? issuerSuffix.slice(0, -1) : `${issuerSuffix}/`;
+    expect(await postLogoutToken(world, { claims: { iss: world.provider.issuer + otherSuffix } })).toBe(400);
     expect(await postLogoutToken(world)).toBe(200);
     expect((await world.me()).isAuthenticated).toBe(false);
   });
 
-  test("the front-channel logout has the document's spelling", async () => {
+  test("the front-channel logout accepts the document's issuer", async () => {
     const world = await start();
-    expect(await frameStatus(world, world.provider.issuer + issuerSuffix)).toBe(200);
+    expect(await requestFrontchannelLogout(world, world.provider.issuer + issuerSuffix)).toBe(200);
     expect((await world.me()).isAuthenticated).toBe(false);
   });
 
-  test("a login that another site begins has the document's spelling", async () => {
+  test("a login that another site starts accepts the document's issuer", async () => {
     const world = await start();
-    expect(await initiated(world, world.provider.issuer + issuerSuffix)).toBe(302);
+    expect(await startThirdPartyLogin(world, world.provider.issuer + issuerSuffix)).toBe(302);
   });
 });
 
@@ -83,21 +83,21 @@ test.each([
     "id_token_invalid",
   ],
   ["the callback", undefined, "response_issuer_mismatch"],
-])("a slash that is missing in %s is refused", async (_where, lie, code) => {
+])("an issuer without its final slash in %s is rejected", async (_where, changeToken, code) => {
   const { browser, url, provider, log } = await startWorld({
     portal: { document: "full", issuerSuffix: "/" },
     options: { profile: "openid" },
     log: [new RegExp(code)],
   });
-  lie?.(provider);
+  changeToken?.(provider);
   const callback = await browser.loginUntilCallback(`${url}/account`);
-  if (!lie) callback.searchParams.set("iss", provider.issuer);
+  if (!changeToken) callback.searchParams.set("iss", provider.issuer);
   expect((await browser.navigate(callback)).body).toContain(code);
-  if (lie)
+  if (changeToken)
     expect(log.join()).toContain(`[claim iss: received ${provider.issuer}, expected ${provider.issuer}/]`);
 });
 
-test("a session counts whether or not PORTAL_ISSUER has a slash at its end", async () => {
+test("a session is valid whether or not PORTAL_ISSUER ends with a slash", async () => {
   const { app, url, browser, provider } = await startWorld({ options: { profile: "openid" } });
   const options = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET, secret: SESSION_SECRET };
   const issuers = { "/slash": `${provider.issuer}/`, "/other": `${provider.issuer}/other` };
@@ -114,7 +114,7 @@ test("a session counts whether or not PORTAL_ISSUER has a slash at its end", asy
   expect((await browser.fetch(`${url}/other`)).body).toBe("false");
 });
 
-test("a mismatch shows what was written and what the document says", async () => {
+test("the log shows both issuers if they do not match", async () => {
   const { browser, url, provider, log } = await startWorld({
     portal: { issuerSuffix: "/realms/b" },
     optionsFor: ({ issuer }) => ({ issuer: `${issuer}/realms/a/` }),
@@ -127,17 +127,17 @@ test("a mismatch shows what was written and what the document says", async () =>
   );
 });
 
-test("while the provider is unreachable, the option decides whom a front-channel logout is from", async () => {
+test("while the provider is unreachable, a front-channel logout needs the iss of the option", async () => {
   const { url, provider } = await startWorld({
     options: { profile: "openid", frontchannelLogout: true },
     log: [/logout_request_invalid/],
   });
   provider.goDown();
-  const statusFor = async (iss: string) =>
+  const getStatus = async (iss: string) =>
     (await fetch(`${url}/frontchannel-logout?${new URLSearchParams({ iss, sid: "s" })}`)).status;
-  expect(await statusFor(provider.issuer)).toBe(200);
-  expect(await statusFor(`${provider.issuer}/`)).toBe(200);
-  expect(await statusFor("https://evil.example")).toBe(400);
+  expect(await getStatus(provider.issuer)).toBe(200);
+  expect(await getStatus(`${provider.issuer}/`)).toBe(200);
+  expect(await getStatus("https://evil.example")).toBe(400);
 });
 
 test.each([
@@ -155,49 +155,49 @@ test.each([
   ["https://a.example/x/y/v2.0", "https://a.example/{tenantid}/v2.0", false],
   ["https://a.example//v2.0", "https://a.example/{tenantid}/v2.0", false],
   ["https://b.example/common/v2.0", "https://a.example/{tenantid}/v2.0", false],
-])("the option %s names the document's issuer %s: %s", (option, document, isIt) => {
-  expect(isIssuerOfDocument(option, document)).toBe(isIt);
+])("the option %s names the document's issuer %s: %s", (option, document, isMatch) => {
+  expect(isIssuerOfDocument(option, document)).toBe(isMatch);
 });
 
-const OURS = "9d1f3c6a-5b7e-4f4c-8a21-0c7d5e6f7a8b";
-const THEIRS = "11111111-2222-4333-8444-555555555555";
+const ALLOWED = "9d1f3c6a-5b7e-4f4c-8a21-0c7d5e6f7a8b";
+const OTHER = "11111111-2222-4333-8444-555555555555";
 
-test("the iss of a token must be the one of its own tid, without the check of openid-client", () => {
-  const issuer = new ProviderIssuer("https://a.example/{tenantid}/v2.0", [OURS, THEIRS]);
-  expect(issuer.findProblem({ iss: `https://a.example/${OURS}/v2.0`, tid: OURS })).toBeUndefined();
-  expect(issuer.findProblem({ iss: `https://a.example/${THEIRS}/v2.0`, tid: OURS })).toContain(
+test("ProviderIssuer requires that the iss of a token matches its tid", () => {
+  const issuer = new ProviderIssuer("https://a.example/{tenantid}/v2.0", [ALLOWED, OTHER]);
+  expect(issuer.findProblem({ iss: `https://a.example/${ALLOWED}/v2.0`, tid: ALLOWED })).toBeUndefined();
+  expect(issuer.findProblem({ iss: `https://a.example/${OTHER}/v2.0`, tid: ALLOWED })).toContain(
     "claim iss: received",
   );
 });
 
-describe("at a provider with tenants, as Microsoft Entra,", () => {
-  const start = (allowedTenants: PortalAuthOptions["allowedTenants"], given: WorldOptions = {}) =>
+describe("with a provider that has tenants (Microsoft Entra)", () => {
+  const start = (allowedTenants: PortalAuthOptions["allowedTenants"], options: WorldOptions = {}) =>
     startWorld({
-      ...given,
-      portal: { document: "full", issuerSuffix: "/{tenantid}/v2.0", tenant: OURS },
+      ...options,
+      portal: { document: "full", issuerSuffix: "/{tenantid}/v2.0", tenant: ALLOWED },
       options: { ...EVERYTHING, ...(allowedTenants && { allowedTenants }) },
       optionsFor: ({ issuer }) => ({ issuer: `${issuer}/common/v2.0` }),
     });
-  const loggedIn = (given: WorldOptions = {}) =>
+  const startSignedIn = (options: WorldOptions = {}) =>
     logIn({
-      ...given,
-      portal: { document: "full", issuerSuffix: "/{tenantid}/v2.0", tenant: OURS },
-      options: { ...EVERYTHING, allowedTenants: [OURS] },
+      ...options,
+      portal: { document: "full", issuerSuffix: "/{tenantid}/v2.0", tenant: ALLOWED },
+      options: { ...EVERYTHING, allowedTenants: [ALLOWED] },
       optionsFor: ({ issuer }) => ({ issuer: `${issuer}/organizations/v2.0` }),
     });
 
   test.each<[string, PortalAuthOptions["allowedTenants"]]>([
-    ["is listed", [THEIRS, OURS]],
-    ["is listed in capitals", [OURS.toUpperCase()]],
-    ["is one of all", "*"],
+    ["is listed", [OTHER, ALLOWED]],
+    ["is listed in upper case", [ALLOWED.toUpperCase()]],
+    ["is allowed by *", "*"],
   ])("a user whose tenant %s signs in", async (_how, allowed) => {
     const { browser, url, me, provider } = await start(allowed);
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
-    expect((await me()).claims).toMatchObject({ tid: OURS, iss: `${provider.issuer}/${OURS}/v2.0` });
+    expect((await me()).claims).toMatchObject({ tid: ALLOWED, iss: `${provider.issuer}/${ALLOWED}/v2.0` });
   });
 
-  test("a user of another tenant is refused at the callback, before the code is sent", async () => {
-    const { browser, url, me, asked } = await start([THEIRS], { log: [/response_issuer_mismatch/] });
+  test("a user of another tenant is rejected at the callback, before the code is sent", async () => {
+    const { browser, url, me, asked } = await start([OTHER], { log: [/response_issuer_mismatch/] });
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.includes("response_issuer_mismatch")]).toEqual([400, true]);
     expect([(await me()).isAuthenticated, asked("/oauth2/token")]).toEqual([false, []]);
@@ -206,26 +206,26 @@ describe("at a provider with tenants, as Microsoft Entra,", () => {
   test.each<[string, (issuer: string) => Record<string, unknown>, string]>([
     [
       "a tenant that is not allowed",
-      (i) => ({ tid: THEIRS, iss: `${i}/${THEIRS}/v2.0` }),
-      `claim tid: ${THEIRS} is not`,
+      (i) => ({ tid: OTHER, iss: `${i}/${OTHER}/v2.0` }),
+      `claim tid: ${OTHER} is not`,
     ],
-    ["tid and iss that differ", (i) => ({ tid: OURS, iss: `${i}/${THEIRS}/v2.0` }), "claim iss: received"],
-    ["an iss that fits an allowed tenant, and another tid", () => ({ tid: THEIRS }), "claim iss: received"],
+    ["tid and iss that differ", (i) => ({ tid: ALLOWED, iss: `${i}/${OTHER}/v2.0` }), "claim iss: received"],
+    ["the iss of an allowed tenant, and another tid", () => ({ tid: OTHER }), "claim iss: received"],
     ["no tid", () => ({ tid: undefined, iss: undefined }), "JWT"],
     [
       "the placeholder as its tenant",
       (i) => ({ tid: "{tenantid}", iss: `${i}/{tenantid}/v2.0` }),
       "claim tid: missing",
     ],
-    ["a tid that is no id", (i) => ({ tid: "common", iss: `${i}/common/v2.0` }), "claim tid: missing"],
-    ["a tid that is a list", (i) => ({ tid: [OURS], iss: `${i}/${OURS}/v2.0` }), "claim tid: missing"],
+    ["a tid that is not a GUID", (i) => ({ tid: "common", iss: `${i}/common/v2.0` }), "claim tid: missing"],
+    ["a tid that is a list", (i) => ({ tid: [ALLOWED], iss: `${i}/${ALLOWED}/v2.0` }), "claim tid: missing"],
     [
       "a tid with a path",
-      (i) => ({ tid: `x/../${OURS}`, iss: `${i}/x/../${OURS}/v2.0` }),
+      (i) => ({ tid: `x/../${ALLOWED}`, iss: `${i}/x/../${ALLOWED}/v2.0` }),
       "claim tid: missing",
     ],
-  ])("an ID token with %s is refused", async (_what, claims, detail) => {
-    const { browser, url, me, provider, log } = await start([OURS], { log: [/id_token_invalid/] });
+  ])("an ID token with %s is rejected", async (_name, claims, detail) => {
+    const { browser, url, me, provider, log } = await start([ALLOWED], { log: [/id_token_invalid/] });
     provider.nextIdToken({ claims: claims(provider.issuer) });
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body.includes("id_token_invalid"), (await me()).isAuthenticated]).toEqual([
@@ -236,55 +236,55 @@ describe("at a provider with tenants, as Microsoft Entra,", () => {
     expect(log.join()).toContain(`[${detail}`);
   });
 
-  test("with * a token whose tid and iss differ is refused as well", async () => {
+  test("with *, a token whose tid and iss differ is rejected", async () => {
     const { browser, url, provider } = await start("*", { log: [/id_token_invalid/] });
-    provider.nextIdToken({ claims: { tid: THEIRS } });
+    provider.nextIdToken({ claims: { tid: OTHER } });
     expect((await browser.visit(`${url}/account`)).status).toBe(400);
-    provider.nextIdToken({ claims: { tid: THEIRS, iss: `${provider.issuer}/${THEIRS}/v2.0` } });
+    provider.nextIdToken({ claims: { tid: OTHER, iss: `${provider.issuer}/${OTHER}/v2.0` } });
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
-  test("a callback that names a tenant that is not allowed is refused", async () => {
-    const { browser, url, provider } = await start([OURS], { log: [/response_issuer_mismatch/] });
+  test("a callback with the iss of a tenant that is not allowed is rejected", async () => {
+    const { browser, url, provider } = await start([ALLOWED], { log: [/response_issuer_mismatch/] });
     const callback = await browser.loginUntilCallback(`${url}/account`);
-    callback.searchParams.set("iss", `${provider.issuer}/${THEIRS}/v2.0`);
+    callback.searchParams.set("iss", `${provider.issuer}/${OTHER}/v2.0`);
     expect((await browser.navigate(callback)).body).toContain("response_issuer_mismatch");
   });
 
-  test("tokens are refreshed, and a refresh that names another tenant is not taken", async () => {
-    const world = await loggedIn({ log: [/refresh|id_token_invalid/] });
+  test("tokens are refreshed, and a refresh with an ID token of another tenant fails", async () => {
+    const world = await startSignedIn({ log: [/refresh|id_token_invalid/] });
     world.later(300);
     expect((await world.ask()).status).toBe(200);
     const { provider } = world;
-    provider.nextIdToken({ claims: { tid: THEIRS, iss: `${provider.issuer}/${THEIRS}/v2.0` } });
+    provider.nextIdToken({ claims: { tid: OTHER, iss: `${provider.issuer}/${OTHER}/v2.0` } });
     world.later(300);
     expect((await world.ask()).status).not.toBe(200);
   });
 
-  test("logout tokens and frames of allowed tenants end sessions, and others do not", async () => {
-    const world = await loggedIn({ log: [/logout_token_invalid|logout_request_invalid/] });
+  test("logouts by the provider end sessions only for allowed tenants", async () => {
+    const world = await startSignedIn({ log: [/logout_token_invalid|logout_request_invalid/] });
     const { issuer } = world.provider;
-    const theirs = { tid: THEIRS, iss: `${issuer}/${THEIRS}/v2.0` };
-    expect(await postLogoutToken(world, { claims: theirs })).toBe(400);
-    expect(await postLogoutToken(world, { claims: { tid: THEIRS } })).toBe(400);
-    expect(await frameStatus(world, theirs.iss)).toBe(400);
-    expect(await frameStatus(world, `${issuer}/{tenantid}/v2.0`)).toBe(400);
+    const otherTenant = { tid: OTHER, iss: `${issuer}/${OTHER}/v2.0` };
+    expect(await postLogoutToken(world, { claims: otherTenant })).toBe(400);
+    expect(await postLogoutToken(world, { claims: { tid: OTHER } })).toBe(400);
+    expect(await requestFrontchannelLogout(world, otherTenant.iss)).toBe(400);
+    expect(await requestFrontchannelLogout(world, `${issuer}/{tenantid}/v2.0`)).toBe(400);
     expect((await world.me()).isAuthenticated).toBe(true);
-    expect(await frameStatus(world, `${issuer}/${OURS}/v2.0`)).toBe(200);
+    expect(await requestFrontchannelLogout(world, `${issuer}/${ALLOWED}/v2.0`)).toBe(200);
     expect((await world.me()).isAuthenticated).toBe(false);
     await world.browser.visit(`${world.url}/account`);
     expect(await postLogoutToken(world)).toBe(200);
   });
 
-  test("without a list no login begins, and the log says which option is missing", async () => {
+  test("without the option no login starts, and the log names it", async () => {
     const { browser, url, log } = await start(undefined, { log: [/discovery_invalid/] });
     expect((await browser.navigate(`${url}/login`)).status).toBe(502);
     expect(log.join()).toContain("PORTAL_ALLOWED_TENANTS (option allowedTenants)");
   });
 
-  test("a list for an issuer without tenants is refused as well", async () => {
+  test("the option is rejected for an issuer without tenants", async () => {
     const { browser, url, log } = await startWorld({
-      options: { allowedTenants: [OURS] },
+      options: { allowedTenants: [ALLOWED] },
       log: [/discovery_invalid/],
     });
     expect((await browser.navigate(`${url}/login`)).status).toBe(502);
@@ -292,9 +292,9 @@ describe("at a provider with tenants, as Microsoft Entra,", () => {
   });
 
   test.each<[PortalAuthOptions["allowedTenants"], string, string]>([
-    [[OURS], "ok", "users of 1 tenants can sign in"],
+    [[ALLOWED], "ok", "users of 1 tenants can sign in"],
     ["*", "warning", "users of every tenant can sign in"],
-  ])("the doctor says who can sign in with %j", async (allowedTenants, verdict, title) => {
+  ])("the doctor reports the tenants that can sign in with %j", async (allowedTenants, verdict, title) => {
     const { provider, url } = await start(allowedTenants);
     const { checks } = await diagnose(
       {
@@ -315,12 +315,12 @@ test.each([
   ["", "", "PORTAL_ISSUER is exactly the document's issuer"],
   ["/", "", "PORTAL_ISSUER is the document's issuer, except for a slash at the end, which is accepted"],
 ])(
-  "the doctor does not call issuers equal that differ (document %j, option %j)",
-  async (issuerSuffix, written, title) => {
+  "the doctor reports whether the issuers are exactly equal (document %j, option %j)",
+  async (issuerSuffix, optionSuffix, title) => {
     const { provider, url } = await startWorld({ portal: { document: "full", issuerSuffix } });
     const { checks } = await diagnose(
       {
-        issuer: provider.issuer + written,
+        issuer: provider.issuer + optionSuffix,
         clientId: CLIENT_ID,
         clientSecret: CLIENT_SECRET,
         redirectUri: `${url}/callback`,
@@ -332,7 +332,7 @@ test.each([
   },
 );
 
-test("an iss that is longer than an address, or holds other characters, is not repeated", () => {
+test("the log does not repeat an iss that is not a URL or has over 200 characters", () => {
   const issuer = new ProviderIssuer("https://a.example", undefined);
   for (const iss of [
     `https://a.example/${"x".repeat(300)}`,

@@ -7,38 +7,38 @@ import { createClock } from "../support/clock.js";
 import { serve } from "../support/serve.js";
 import { startWorld } from "../support/world.js";
 
-/** An HTTP date so many seconds ahead of the test's clock. */
-interface DateIn {
+/** An HTTP date in so many seconds, by the test's clock. */
+interface RelativeDate {
   readonly seconds: number;
 }
 
-const asText = (retryAfter: string | DateIn, clock: () => number): string =>
+const toHeader = (retryAfter: string | RelativeDate, clock: () => number): string =>
   typeof retryAfter === "string" ? retryAfter : new Date(clock() + retryAfter.seconds * 1000).toUTCString();
 
-/** A server that asks once to be left alone, and is well afterwards. */
-async function busyOnce(status: number, retryAfter: string | DateIn) {
+/** Starts a server that requires a pause in its first response only. */
+async function startBusyServer(status: number, retryAfter: string | RelativeDate) {
   const { clock, later } = createClock();
   const requests: string[] = [];
   const url = await serve((req, res) => {
     requests.push(`${req.method} ${req.url}`);
-    if (requests.length === 1) res.writeHead(status, { "retry-after": asText(retryAfter, clock) }).end();
+    if (requests.length === 1) res.writeHead(status, { "retry-after": toHeader(retryAfter, clock) }).end();
     else res.end("{}");
   });
   return { url, requests, clock, later, fetch: createProviderFetch(5, undefined, clock) };
 }
 
 describe("Retry-After", () => {
-  test.each<[number, string | DateIn, number]>([
+  test.each<[number, string | RelativeDate, number]>([
     [429, "30", 30],
     [503, "30", 30],
     [429, "1", 1],
     [429, "60", 60],
-    [429, "3600", 60], // somebody may have written days there
+    [429, "3600", 60], // the limit of MAX_WAIT_SECONDS
     [429, "999999999", 60],
     [429, { seconds: 45 }, 45],
     [429, { seconds: 86_400 }, 60],
-  ])("of %i with %j keeps the same request back for %i s", async (status, header, seconds) => {
-    const { url, requests, later, fetch } = await busyOnce(status, header);
+  ])("with status %i and %j delays the same request for %i s", async (status, header, seconds) => {
+    const { url, requests, later, fetch } = await startBusyServer(status, header);
     expect((await fetch(`${url}/keys`, {})).status).toBe(status);
     later(seconds - 1);
     await expect(fetch(`${url}/keys`, {})).rejects.toMatchObject({
@@ -53,7 +53,7 @@ describe("Retry-After", () => {
     expect((await fetch(`${url}/keys`, {})).status).toBe(200);
   });
 
-  test.each<[number, string | DateIn]>([
+  test.each<[number, string | RelativeDate]>([
     [500, "30"],
     [400, "30"],
     [429, "0"],
@@ -62,14 +62,14 @@ describe("Retry-After", () => {
     [429, "1e3"],
     [429, ""],
     [429, { seconds: -10 }],
-  ])("of %i with %j keeps nothing back", async (status, header) => {
-    const { url, fetch } = await busyOnce(status, header);
+  ])("with status %i and %j delays nothing", async (status, header) => {
+    const { url, fetch } = await startBusyServer(status, header);
     await fetch(url, {});
     expect((await fetch(url, {})).status).toBe(200);
   });
 
-  test("keeps back only the same kind of request", async () => {
-    const { url, requests, fetch } = await busyOnce(429, "30");
+  test("delays only requests of the same kind", async () => {
+    const { url, requests, fetch } = await startBusyServer(429, "30");
     const post = (grant_type: string) => ({
       method: "POST",
       body: new URLSearchParams({ grant_type, code: "1" }),
@@ -84,16 +84,16 @@ describe("Retry-After", () => {
     expect(requests).toHaveLength(4);
   });
 
-  test("of userinfo keeps back one user, and not the others", async () => {
-    const { url, fetch } = await busyOnce(429, "30");
-    const as = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
-    await fetch(url, as("amara"));
-    await expect(fetch(url, as("amara"))).rejects.toMatchObject({ code: "portal_failed" });
-    expect((await fetch(url, as("jonas"))).status).toBe(200);
+  test("of userinfo delays one user, and no other user", async () => {
+    const { url, fetch } = await startBusyServer(429, "30");
+    const withToken = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
+    await fetch(url, withToken("amara"));
+    await expect(fetch(url, withToken("amara"))).rejects.toMatchObject({ code: "portal_failed" });
+    expect((await fetch(url, withToken("jonas"))).status).toBe(200);
   });
 
-  test("does not become longer when the clock is set back", async () => {
-    const { url, later, fetch } = await busyOnce(429, "30");
+  test("does not become longer if the clock is set back", async () => {
+    const { url, later, fetch } = await startBusyServer(429, "30");
     await fetch(url, {});
     later(-3600);
     expect((await fetch(url, {})).status).toBe(200);
@@ -103,7 +103,7 @@ describe("Retry-After", () => {
 describe("a provider that limits requests", () => {
   const busy = json(429, { error: "slow_down" }, { "retry-after": "30" });
 
-  test("at a login: our 503 passes its Retry-After on, and no code is sent to it before", async () => {
+  test("at a login causes a 503 with its Retry-After, and no code is sent before that time", async () => {
     const { clock, later } = createClock();
     const { browser, url, provider, asked } = await startWorld({
       options: { clock },
@@ -120,24 +120,27 @@ describe("a provider that limits requests", () => {
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
   });
 
-  test.each(["/.well-known/openid-configuration", "/oauth2/jwks"])("at %s likewise", async (path) => {
-    const { clock, later } = createClock();
-    const { browser, url, provider, asked } = await startWorld({
-      options: { clock },
-      log: [/portal_failed/],
-    });
-    provider.answerNext(path, busy);
-    for (const left of ["30", "20"]) {
-      const { status, headers } = await browser.visit(`${url}/account`);
-      expect([status, headers["retry-after"]]).toEqual([503, left]);
-      later(10);
-    }
-    expect(asked(path)).toHaveLength(1);
-    later(20);
-    expect((await browser.visit(`${url}/account`)).status).toBe(200);
-  });
+  test.each(["/.well-known/openid-configuration", "/oauth2/jwks"])(
+    "at %s causes a 503 with its Retry-After",
+    async (path) => {
+      const { clock, later } = createClock();
+      const { browser, url, provider, asked } = await startWorld({
+        options: { clock },
+        log: [/portal_failed/],
+      });
+      provider.answerNext(path, busy);
+      for (const remaining of ["30", "20"]) {
+        const { status, headers } = await browser.visit(`${url}/account`);
+        expect([status, headers["retry-after"]]).toEqual([503, remaining]);
+        later(10);
+      }
+      expect(asked(path)).toHaveLength(1);
+      later(20);
+      expect((await browser.visit(`${url}/account`)).status).toBe(200);
+    },
+  );
 
-  test("at a refresh: the user stays signed in, and nobody's token is refreshed before", async () => {
+  test("at a refresh keeps users signed in, and no token is refreshed before that time", async () => {
     const { ask, later, me, another, provider, refreshes, log } = await logIn({ log: [/portal_failed/] });
     const jonas = await another();
     provider.answerNext("/oauth2/token", busy);
@@ -153,7 +156,7 @@ describe("a provider that limits requests", () => {
     expect([(await ask()).status, (await ask(jonas)).status]).toEqual([200, 200]);
   });
 
-  test("at userinfo likewise", async () => {
+  test("at userinfo causes an error with its Retry-After", async () => {
     const { inRequest, later, provider, asked } = await logIn({ log: [/portal_failed/] });
     provider.answerNext("/userinfo", busy);
     const userinfo = () =>

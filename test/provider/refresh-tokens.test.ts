@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 
-// What becomes of a refresh is seen in access/renew.test.ts; here is what the portal sees of it.
+// access/refresh-login.test.ts tests the outcome of a refresh. This file tests the request to the provider.
 
-test("the request is a form with the refresh token, client_id and client_secret, and nothing else", async () => {
+test("the request is a form with only the refresh token, client_id and client_secret", async () => {
   const { ask, later, tokens, asked } = await logIn();
   const { refresh_token } = await tokens();
   later(TOKEN_SECONDS);
@@ -19,7 +19,7 @@ test("the request is a form with the refresh token, client_id and client_secret,
   });
 });
 
-test("the request with client_secret_basic carries the secret in the header instead", async () => {
+test("the request with client_secret_basic has the secret in the header", async () => {
   const { ask, later, asked } = await logIn({ options: { clientAuth: "client_secret_basic" } });
   later(TOKEN_SECONDS);
   expect((await ask()).status).toBe(200);
@@ -29,7 +29,7 @@ test("the request with client_secret_basic carries the secret in the header inst
   expect(request?.body).not.toContain("client_secret");
 });
 
-test("the request is never sent a second time, not even after 421: the refresh token may be spent", async () => {
+test("the request is sent once, even after a 421, because the refresh token may be used", async () => {
   const { ask, later, provider, refreshes } = await logIn({ log: [/portal_answer_invalid/] });
   provider.answerNext("/oauth2/token", (_req, res) => res.writeHead(421).end());
   later(TOKEN_SECONDS);

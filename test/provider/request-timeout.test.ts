@@ -3,14 +3,14 @@ import { Worker } from "node:worker_threads";
 import { expect, onTestFinished, test } from "vitest";
 import { createRequestTimeout } from "../../lib/provider/request-timeout.js";
 
-/** A server in another thread, which tells through shared memory that its answer is on the way. */
+/** A server in another thread, which reports in shared memory that its response is sent. */
 const SERVER = `
   const { createServer } = require("node:http");
   const { parentPort, workerData } = require("node:worker_threads");
   const server = createServer((req, res) => {
     if (req.url === "/never") return;
-    Atomics.wait(workerData, 1, 0); // until the other thread stands still
-    res.end("the answer", () => {
+    Atomics.wait(workerData, 1, 0); // until the other thread is about to block
+    res.end("the response", () => {
       Atomics.store(workerData, 0, 1);
       Atomics.notify(workerData, 0);
     });
@@ -32,27 +32,27 @@ test.each([
   ["a little longer than", 5],
   ["much longer than", 700],
 ])(
-  "reads an answer that has arrived while the process stood still for %s the time limit",
+  "reads a response that has arrived while the process stood still for %s the timeout",
   async (_how, lateMs) => {
     const { url, shared } = await startServer();
-    await fetch(`${url}/never`, { signal: AbortSignal.timeout(100) }).catch(() => {}); // fetch is loaded by now
+    await fetch(`${url}/never`, { signal: AbortSignal.timeout(100) }).catch(() => {}); // loads fetch
     const dueAt = performance.now() + TIMEOUT_MS;
-    const answer = fetch(url, { signal: createRequestTimeout(TIMEOUT_MS) });
+    const response = fetch(url, { signal: createRequestTimeout(TIMEOUT_MS) });
     // The request is sent by then. After setImmediate, timers run before sockets are read.
     await new Promise((done) => setTimeout(() => setImmediate(done), TIMEOUT_MS / 2));
     Atomics.store(shared, 1, 1);
     Atomics.notify(shared, 1);
-    Atomics.wait(shared, 0, 0); // this thread stands still until the answer was sent
+    Atomics.wait(shared, 0, 0); // blocks this thread until the response is sent
     while (performance.now() < dueAt + lateMs);
-    expect(await (await answer).text()).toBe("the answer");
+    expect(await (await response).text()).toBe("the response");
   },
 );
 
-test("aborts a request that has no answer in time, with the reason of a timeout", async () => {
+test("aborts a request without a response at the timeout, with a TimeoutError", async () => {
   const { url } = await startServer();
-  const began = performance.now();
+  const startedAt = performance.now();
   await expect(fetch(`${url}/never`, { signal: createRequestTimeout(200) })).rejects.toMatchObject({
     name: "TimeoutError",
   });
-  expect(performance.now() - began).toBeGreaterThan(190);
+  expect(performance.now() - startedAt).toBeGreaterThan(190);
 });

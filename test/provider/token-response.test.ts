@@ -5,7 +5,7 @@ import { json, logIn, TOKEN_SECONDS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
 import { startWorld } from "../support/world.js";
 
-describe("a token answer", () => {
+describe("a token response", () => {
   test.each([
     ['{"access_token":"a","refresh_token":null,"id_token":null,"x":null}', '{"access_token":"a"}'],
     ['{"access_token":"a","refresh_token":""}', '{"access_token":"a"}'],
@@ -13,8 +13,8 @@ describe("a token answer", () => {
     ['{"scope":[]}', '{"scope":""}'],
     ['{"__proto__":null,"constructor":null,"access_token":"a"}', '{"access_token":"a"}'],
     ['{"__proto__":{"refresh_token":"r"},"x":null}', '{"__proto__":{"refresh_token":"r"}}'],
-  ])("%s is read as %s", (text, read) => {
-    expect(normalizeTokenResponse(text)).toBe(read);
+  ])("%s becomes %s", (text, normalized) => {
+    expect(normalizeTokenResponse(text)).toBe(normalized);
   });
 
   test.each([
@@ -29,25 +29,26 @@ describe("a token answer", () => {
     "null",
     '{"refresh_token":null',
     "",
-  ])("%s stays as it is, to the last byte", (text) => {
+  ])("%s stays unchanged", (text) => {
     expect(normalizeTokenResponse(text)).toBe(text);
   });
 });
 
 test.each(["https://ID.example/token", "https://id.example:443/token", "https://id.example/x/../token"])(
-  "the answer of the token endpoint %s is read so, however its address is written",
+  "the response of the token endpoint %s is normalized, in each form of its URL",
   async (endpoint) => {
     const fetch = withNormalizedTokenResponses(
       async () => Response.json({ access_token: "a", scope: null }),
       endpoint,
     );
-    const answer = await fetch("https://id.example/token", {});
-    expect(await answer.json()).toEqual({ access_token: "a" });
+    const response = await fetch("https://id.example/token", {});
+    expect(await response.json()).toEqual({ access_token: "a" });
   },
 );
 
-describe("an identity of another type than a text is refused, with the claim's name in the log", () => {
-  // JSON numbers above 2^53 are rounded, so two users could become one; and 1 would be the same user as "1"
+describe("a claim of the wrong type is rejected, and the log names the claim", () => {
+  // JSON numbers above 2^53 are rounded, so two users could become one. Also, 1 could be the same user as
+  // "1".
   test.each([1, 2 ** 53 + 2, 1.5, ["amara-okafor"], { sub: "amara-okafor" }, true])("sub %j", async (sub) => {
     const { browser, url, provider, log, me } = await startWorld({ log: [/id_token_invalid/] });
     provider.nextIdToken({ claims: { sub } });
@@ -56,7 +57,7 @@ describe("an identity of another type than a text is refused, with the claim's n
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  // maxAge is decided by it, and nothing says whether a text counts seconds, milliseconds or days
+  // maxAge depends on it, and the unit of a string is unknown: seconds, milliseconds or a date.
   test.each(["1700000000", "2024-01-01T00:00:00Z", [1_700_000_000]])("auth_time %j", async (auth_time) => {
     const { browser, url, provider, log } = await startWorld({ log: [/id_token_invalid/] });
     provider.nextIdToken({ claims: { auth_time } });
@@ -65,19 +66,19 @@ describe("an identity of another type than a text is refused, with the claim's n
   });
 });
 
-test("the user 7 is never taken for the number 7: at a refresh, at userinfo, or in a logout token", async () => {
+test('the number 7 is never accepted as the user "7"', async () => {
   const { browser, url, ask, later, me, provider, inRequest, log } = await logIn({
     portal: { document: "full", users: [...DEMO_USERS, { sub: "7", name: "Seven" }] },
     options: { profile: "openid", backchannelLogout: true },
     log: [/id_token_invalid|logout_token_invalid/],
   });
-  const sevens = new Browser();
-  sevens.person = { sub: "7" };
-  await sevens.visit(`${url}/account`);
+  const browserOfSeven = new Browser();
+  browserOfSeven.person = { sub: "7" };
+  await browserOfSeven.visit(`${url}/account`);
 
   provider.answerNext("/userinfo", json(200, { sub: 7 }));
-  const asked = inRequest((req) => req.portal.userinfo(), sevens);
-  await expect(asked).rejects.toMatchObject({ code: "portal_answer_invalid" });
+  const userInfo = inRequest((req) => req.portal.userinfo(), browserOfSeven);
+  await expect(userInfo).rejects.toMatchObject({ code: "portal_answer_invalid" });
 
   const logout_token = provider.logoutToken({ sub: "7" }, { claims: { sub: 7 } });
   const sent = await browser.request(`${url}/backchannel-logout`, { method: "POST", form: { logout_token } });
@@ -85,7 +86,7 @@ test("the user 7 is never taken for the number 7: at a refresh, at userinfo, or 
 
   provider.nextIdToken({ claims: { sub: 7 } });
   later(TOKEN_SECONDS);
-  expect((await ask(sevens)).status).toBe(503);
+  expect((await ask(browserOfSeven)).status).toBe(503);
   expect(log.at(-1)).toContain('"sub"');
-  expect((await me(sevens)).claims?.["sub"]).toBe("7");
+  expect((await me(browserOfSeven)).claims?.["sub"]).toBe("7");
 });
