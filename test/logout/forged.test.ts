@@ -13,12 +13,14 @@ import {
   type WorldOptions,
 } from "../support/world.js";
 
-// A navigation to the logout route that no user asked for: it is same-origin, because a page of this site caused it.
+// A page of this site causes a same-origin navigation to the logout route without a user's click.
 
 const SAFARI =
-  "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.4 Safari/605.1.15";
+  "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) " +
+  "Version/17.4 Safari/605.1.15";
 const CHROME_ON_IOS =
-  "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/123.0 Mobile/15E148 Safari/604.1";
+  "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) " +
+  "CriOS/123.0 Mobile/15E148 Safari/604.1";
 const CHROME =
   "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/123.0.0.0 Safari/537.36";
 const FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:124.0) Gecko/20100101 Firefox/124.0";
@@ -36,8 +38,8 @@ describe("a GET navigation from a page of this site, without Sec-Fetch-User,", (
   test.each([
     ["Chrome", CHROME],
     ["Firefox", FIREFOX],
-    ["a client that names no browser", ""],
-  ])("is asked about in %s: no user clicked", async (_name, userAgent) => {
+    ["a client without a User-Agent", ""],
+  ])("must be confirmed in %s", async (_name, userAgent) => {
     const { url, browser, me } = await signedIn();
     const page = await browser.navigate(`${url}/logout`, from(userAgent));
     expect([page.status, page.body.includes("Sign out?")]).toEqual([200, true]);
@@ -53,40 +55,40 @@ describe("a GET navigation from a page of this site, without Sec-Fetch-User,", (
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  test("is asked about in Safari if our interstitial page led there, once", async () => {
+  test("must be confirmed in Safari, once, if our interstitial page caused it", async () => {
     const { url, browser, me } = await signedIn();
-    await browser.jar.setCookie("portal-bounced=1; Path=/", url); // as that page sets it: see strict.test.ts
+    await browser.jar.setCookie("portal-bounced=1; Path=/", url); // the interstitial page sets this cookie
     const page = await browser.navigate(`${url}/logout`, from(SAFARI));
     expect([page.status, page.body.includes("Sign out?")]).toEqual([200, true]);
     expect((await me()).isAuthenticated).toBe(true);
     expect((await browser.navigate(`${url}/logout`, from(SAFARI))).status).toBe(303);
   });
 
-  test("is asked about in Safari if the login route of a Strict router redirected there", async () => {
+  test("must be confirmed in Safari if the login route of a Strict router redirected there", async () => {
     const { url, browser } = await startWithStaff();
-    const led = { site: "cross-site", headers: { "user-agent": SAFARI } } as const;
+    const crossSite = { site: "cross-site", headers: { "user-agent": SAFARI } } as const;
     const refreshed = async (page: Answer) => {
       const [, to = ""] = String(page.headers["refresh"]).split("url=");
       return browser.navigate(new URL(to, page.url), from(SAFARI));
     };
     for (const login of ["/login", "/staff/login"]) await refreshed(await browser.visit(url + login));
-    await browser.jar.setCookie("portal-bounced=; Path=/; Max-Age=0", url); // of these logins
+    await browser.jar.setCookie("portal-bounced=; Path=/; Max-Age=0", url); // these logins have set it
 
     let link = "/staff/logout";
     for (const login of ["/login", "/staff/login", "/login"]) {
-      const redirect = await refreshed(await browser.navigate(`${url}${login}?returnTo=${link}`, led));
+      const redirect = await refreshed(await browser.navigate(`${url}${login}?returnTo=${link}`, crossSite));
       let page = redirect;
       for (let steps = 0; steps < 3 && page.headers.location?.startsWith("/"); steps += 1)
         page = await browser.navigate(new URL(page.headers.location, url), from(SAFARI));
-      const isAskedOrLogsIn =
+      const isStillSignedIn =
         page.body.includes("Sign out?") || page.headers.location?.includes("/authorize");
-      expect([redirect.headers.location, isAskedOrLogsIn]).toEqual([decodeURIComponent(link), true]);
+      expect([redirect.headers.location, isStillSignedIn]).toEqual([decodeURIComponent(link), true]);
       await browser.jar.setCookie("portal-bounced=; Path=/; Max-Age=0", url);
       link = encodeURIComponent(`${login}?returnTo=${link}`);
     }
   });
 
-  test("a link from another site does not end the time in which a page is asked about", async () => {
+  test("must be confirmed in Safari, also after links from another site in between", async () => {
     const { url, browser } = await signedIn();
     await browser.jar.setCookie("portal-bounced=1; Path=/", url);
     for (const path of ["/login", "/logout"]) {
@@ -96,7 +98,7 @@ describe("a GET navigation from a page of this site, without Sec-Fetch-User,", (
     expect((await browser.navigate(`${url}/logout`, from(SAFARI))).body).toContain("Sign out?");
   });
 
-  test("a form or a script that posts needs no such header", async () => {
+  test("needs no confirmation if a form or a script posts", async () => {
     const { url, browser, me } = await signedIn();
     const post = { ...from(CHROME), method: "POST", form: {} } as const;
     await browser.navigate(`${url}/logout`, post);
@@ -136,7 +138,7 @@ describe.skipIf(noChromium)(`in Chromium${noChromium && ` (${noChromium})`}`, ()
   }
 
   test.each(["refresh", "onload"])(
-    "a page that leads to the logout by itself (%s) is asked about",
+    "a page that navigates to the logout without a click (%s) causes a confirmation page",
     async (name) => {
       const { page, status } = await open(name);
       await page.getByRole("heading", { name: "Sign out?" }).waitFor();
@@ -144,7 +146,7 @@ describe.skipIf(noChromium)(`in Chromium${noChromium && ` (${noChromium})`}`, ()
     },
   );
 
-  test("a click on a link to such a page is no click on the logout", async () => {
+  test("a click on a link to such a page causes a confirmation page", async () => {
     const { page, status } = await open("entry");
     await page.getByText("read").click();
     await page.getByRole("heading", { name: "Sign out?" }).waitFor();
@@ -152,7 +154,7 @@ describe.skipIf(noChromium)(`in Chromium${noChromium && ` (${noChromium})`}`, ()
   });
 
   test.each(["link", "form", "script", "redirected"])(
-    "a user who clicks (%s) is signed out at once",
+    "a click on the page's own control (%s) signs the user out without confirmation",
     async (name) => {
       const { page, url, status } = await open(name);
       await page.getByText("leave").click();
@@ -161,7 +163,7 @@ describe.skipIf(noChromium)(`in Chromium${noChromium && ` (${noChromium})`}`, ()
     },
   );
 
-  test("a Strict guard in front of the logout of another router signs nobody out", async () => {
+  test("a Strict guard in front of the logout of another router does not sign the user out", async () => {
     const { url, app, provider } = await startWithStaff((before) => before.use("/staff", requireAuth()));
     app.get("/staff/home", requireAuth({ portal: "staff" }), (_req, res) => void res.send("staff home"));
     const browser = await launchChromium();
@@ -176,14 +178,14 @@ describe.skipIf(noChromium)(`in Chromium${noChromium && ` (${noChromium})`}`, ()
     await page.goto(`${provider.issuer}/elsewhere`);
     await page.getByText("win").click();
     await page.getByRole("heading", { name: "Sign out?" }).waitFor();
-    const asks = provider.requests.filter(({ path }) => path === "/oauth2/authorize").length;
+    const before = provider.requests.filter(({ path }) => path === "/oauth2/authorize").length;
     await page.goto(`${url}/staff/home`);
     await page.getByText("staff home").waitFor();
-    expect(provider.requests.filter(({ path }) => path === "/oauth2/authorize")).toHaveLength(asks);
+    expect(provider.requests.filter(({ path }) => path === "/oauth2/authorize")).toHaveLength(before);
   });
 });
 
-/** An application with two routers, both with a Strict session. `url` is where users reach it. */
+/** Starts an application with two routers, both with a Strict session. Users reach it at `url`. */
 async function startWithStaff(before: (app: Express) => void = () => {}): Promise<World> {
   const site = await startAnotherSite();
   const world = await startWorld({
@@ -197,7 +199,7 @@ async function startWithStaff(before: (app: Express) => void = () => {}): Promis
   return { ...world, url: site.origin };
 }
 
-/** A second router of the application, with a name and a Strict session of its own. */
+/** Creates a second router of the application, with a name and its own Strict session. */
 const staffAt = (origin: string, issuer: string) =>
   portalAuth({
     name: "staff",

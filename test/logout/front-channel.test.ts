@@ -2,7 +2,7 @@ import { decodeJwt } from "jose";
 import { describe, expect, test, vi } from "vitest";
 import { type LoggedIn, logIn, SESSIONS } from "../access/signed-in-request.js";
 import { Browser } from "../support/browser.js";
-import { storedLogins } from "./under-way.js";
+import { countStoredLogins } from "./under-way.js";
 
 const PATH = "/frontchannel-logout";
 
@@ -14,13 +14,13 @@ const start = (session: "app" | "ours" = "ours", log: RegExp[] = []) =>
     options: { profile: "openid", frontchannelLogout: true },
   });
 
-/** A frame on the portal's page: its browser sends none of our cookies. */
+/** Loads the route in a frame of the provider's page. Browsers send no cookie of this site there. */
 const frame = (
   { url, browser }: LoggedIn,
   query: Record<string, string> | [string, string][],
-  who = browser,
+  frameBrowser = browser,
 ) =>
-  who.request(`${url}${PATH}?${new URLSearchParams(query)}`, {
+  frameBrowser.request(`${url}${PATH}?${new URLSearchParams(query)}`, {
     headers: {
       accept: "text/html",
       "sec-fetch-mode": "navigate",
@@ -32,45 +32,45 @@ const frame = (
 const sidOf = async (world: LoggedIn, browser?: Browser) =>
   String(decodeJwt((await world.tokens(browser)).id_token ?? "")["sid"]);
 
-const isIn = async (world: LoggedIn, browser?: Browser) => (await world.me(browser)).isAuthenticated;
+const isSignedIn = async (world: LoggedIn, browser?: Browser) => (await world.me(browser)).isAuthenticated;
 
 describe.each(SESSIONS)("%s:", (_name, session) => {
-  test("a frame of the portal's with its session's sid ends what came of that session, without a cookie", async () => {
+  test("a frame of the provider ends the sessions with this sid, without a cookie", async () => {
     const world = await start(session);
     const other = await world.another();
     const query = { iss: world.provider.issuer, sid: await sidOf(world) };
-    const answer = await frame(world, query, new Browser());
-    expect([answer.status, answer.headers["cache-control"]]).toEqual([200, "no-store"]);
-    expect([await isIn(world), await isIn(world, other)]).toEqual([false, true]);
-    expect(await storedLogins(world)).toBe(1);
+    const response = await frame(world, query, new Browser());
+    expect([response.status, response.headers["cache-control"]]).toEqual([200, "no-store"]);
+    expect([await isSignedIn(world), await isSignedIn(world, other)]).toEqual([false, true]);
+    expect(await countStoredLogins(world)).toBe(1);
     await vi.waitFor(() => expect(world.asked("/oauth2/revoke")).toHaveLength(1));
   });
 
-  test("a frame ends a login that began after this moment by the clock of this process, which is behind", async () => {
+  test("a frame ends a login that is later than the slow clock of this process", async () => {
     const world = await start(session);
     const query = { iss: world.provider.issuer, sid: await sidOf(world) };
     world.later(-120);
     expect((await frame(world, query, new Browser())).status).toBe(200);
-    expect([await isIn(world), await storedLogins(world)]).toEqual([false, 0]);
+    expect([await isSignedIn(world), await countStoredLogins(world)]).toEqual([false, 0]);
   });
 
-  test("the portal's logout page frames it, and the browser is sent back to the app", async () => {
+  test("the provider's logout page loads the route in a frame", async () => {
     const world = await start(session);
     world.provider.register({ frontchannelLogoutUri: world.url + PATH });
     const other = await world.another();
     const page = await other.navigate(`${world.provider.issuer}/logout`);
-    const [, address = ""] = /<iframe src="([^"]+)"/.exec(page.body) ?? [];
-    const url = new URL(address.replaceAll("&amp;", "&"));
+    const [, frameUrl = ""] = /<iframe src="([^"]+)"/.exec(page.body) ?? [];
+    const url = new URL(frameUrl.replaceAll("&amp;", "&"));
     expect(Object.fromEntries(url.searchParams)).toEqual({
       iss: world.provider.issuer,
       sid: await sidOf(world, other),
     });
     expect((await frame(world, [...url.searchParams], other)).status).toBe(200);
-    expect([await isIn(world), await isIn(world, other)]).toEqual([true, false]);
+    expect([await isSignedIn(world), await isSignedIn(world, other)]).toEqual([true, false]);
   });
 });
 
-test("only the portal's pages may frame the answer, which loads and runs nothing", async () => {
+test("only the provider's pages may frame the response, which loads and runs nothing", async () => {
   const world = await start();
   world.provider.alterDiscovery((document) => {
     document["end_session_endpoint"] = "http://127.0.0.2:81/logout";
@@ -83,7 +83,7 @@ test("only the portal's pages may frame the answer, which loads and runs nothing
   expect(headers["referrer-policy"]).toBe("no-referrer");
 });
 
-test("a page that is not framed for a logout is still framed by nobody", async () => {
+test("an error page of the route must not be framed", async () => {
   const world = await start("ours", [/logout_request_invalid/]);
   const { headers } = await frame(world, {});
   expect(headers["content-security-policy"]).toContain("frame-ancestors 'none'");
@@ -98,14 +98,14 @@ test.each([
   ],
   ["a missing sid", (iss: string) => ({ iss }), /\[iss and sid must each be present exactly once\]/],
   ["a long sid", (iss: string) => ({ iss, sid: "s".repeat(256) }), /\[sid is longer than 255 characters\]/],
-])("the log of a refused frame names %s", async (_name, queryOf, line) => {
+])("the log of a rejected frame names %s", async (_name, createQuery, line) => {
   const world = await start("ours", [line]);
-  const { status } = await frame(world, queryOf(world.provider.issuer));
+  const { status } = await frame(world, createQuery(world.provider.issuer));
   expect(status).toBe(400);
 });
 
-describe("nobody is logged out by", () => {
-  const REFUSED: [what: string, query: (iss: string, sid: string) => [string, string][]][] = [
+describe("no session ends by", () => {
+  const REJECTED: [what: string, query: (iss: string, sid: string) => [string, string][]][] = [
     ["a frame without iss and sid", () => []],
     ["a frame without iss", (_iss, sid) => [["sid", sid]]],
     ["a frame without sid", (iss) => [["iss", iss]]],
@@ -154,7 +154,7 @@ describe("nobody is logged out by", () => {
       ],
     ],
     [
-      "a sid of a mile",
+      "a sid over 255 characters",
       (iss) => [
         ["iss", iss],
         ["sid", "s".repeat(256)],
@@ -162,45 +162,45 @@ describe("nobody is logged out by", () => {
     ],
   ];
 
-  test.each(REFUSED)("%s: 400", async (_what, query) => {
+  test.each(REJECTED)("%s: 400", async (_what, query) => {
     const world = await start("ours", [/logout_request_invalid/]);
-    const answer = await frame(world, query(world.provider.issuer, await sidOf(world)));
-    expect(answer.status).toBe(400);
-    expect(answer.body).toContain("<title>Something went wrong</title>");
-    expect(answer.body).not.toContain("/login");
-    expect(await isIn(world)).toBe(true);
+    const response = await frame(world, query(world.provider.issuer, await sidOf(world)));
+    expect(response.status).toBe(400);
+    expect(response.body).toContain("<title>Something went wrong</title>");
+    expect(response.body).not.toContain("/login");
+    expect(await isSignedIn(world)).toBe(true);
   });
 
-  test("an unknown sid, which gets the answer of a known one, as a page that frames it must not find out which", async () => {
+  test("an unknown sid, which gets the same response as a known sid", async () => {
     const world = await start();
     const unknown = await frame(world, { iss: world.provider.issuer, sid: "unknown" });
     const known = await frame(world, { iss: world.provider.issuer, sid: await sidOf(world) });
-    const seen = ({ status, headers: { date: _, ...headers }, body }: typeof known) => ({
+    const withoutDate = ({ status, headers: { date: _, ...headers }, body }: typeof known) => ({
       status,
       headers,
       body,
     });
-    expect(await isIn(world)).toBe(false);
-    expect(seen(unknown)).toEqual(seen(known));
+    expect(await isSignedIn(world)).toBe(false);
+    expect(withoutDate(unknown)).toEqual(withoutDate(known));
     expect(known.body).not.toMatch(/signed out/i);
   });
 
-  test("a sid that was guessed, or is a person's name, and nothing is written for it", async () => {
+  test("a guessed sid or a user name, and nothing is written to the store", async () => {
     const world = await start();
-    world.store.calls(); // those of the login
+    world.store.calls(); // discards the calls of the login
     for (const sid of ["guessed", "amara-okafor", "__proto__", "constructor"])
       expect((await frame(world, { iss: world.provider.issuer, sid })).status).toBe(200);
     expect(world.store.calls().filter((name) => !["read", "readEntry", "index.list"].includes(name))).toEqual(
       [],
     );
-    expect(await isIn(world)).toBe(true);
+    expect(await isSignedIn(world)).toBe(true);
   });
 
-  test.each(["POST", "PUT", "HEAD"])("a request by %s", async (method) => {
+  test.each(["POST", "PUT", "HEAD"])("a %s request", async (method) => {
     const world = await start();
     const query = new URLSearchParams({ iss: world.provider.issuer, sid: await sidOf(world) });
     await world.browser.fetch(`${world.url}${PATH}?${query}`, { method });
-    expect(await isIn(world)).toBe(true);
+    expect(await isSignedIn(world)).toBe(true);
   });
 
   test("a prefetch", async () => {
@@ -208,22 +208,22 @@ describe("nobody is logged out by", () => {
     const query = new URLSearchParams({ iss: world.provider.issuer, sid: await sidOf(world) });
     const headers = { "sec-purpose": "prefetch" };
     expect((await world.browser.fetch(`${world.url}${PATH}?${query}`, { headers })).status).toBe(503);
-    expect(await isIn(world)).toBe(true);
+    expect(await isSignedIn(world)).toBe(true);
   });
 
-  test("a frame where front-channel logout is not switched on", async () => {
+  test("a frame without the option frontchannelLogout", async () => {
     const world = await logIn({ portal: { document: "full" }, options: { profile: "openid" } });
     expect((await frame(world, { iss: world.provider.issuer, sid: await sidOf(world) })).status).toBe(404);
-    expect(await isIn(world)).toBe(true);
+    expect(await isSignedIn(world)).toBe(true);
   });
 });
 
-test("while the store is away the portal's frame says that it did not work", async () => {
+test("the frame gets 503 while the store is unreachable", async () => {
   const world = await start("ours", [/session_store_failed/]);
   const query = { iss: world.provider.issuer, sid: await sidOf(world) };
   const remove = vi.spyOn(world.store, "remove").mockRejectedValue(new Error("the store is away"));
   expect((await frame(world, query)).status).toBe(503);
   remove.mockRestore();
   expect((await frame(world, query)).status).toBe(200);
-  expect(await isIn(world)).toBe(false);
+  expect(await isSignedIn(world)).toBe(false);
 });

@@ -4,20 +4,20 @@ import { Browser } from "../support/browser.js";
 import { advanceDate, fakeTimeouts } from "../support/fake-time.js";
 import { startWorld, type World } from "../support/world.js";
 
-async function loggedIn(...given: Parameters<typeof startWorld>): Promise<World> {
-  const world = await startWorld(...given);
+async function signedIn(...options: Parameters<typeof startWorld>): Promise<World> {
+  const world = await startWorld(...options);
   await world.browser.visit(`${world.url}/account`);
   return world;
 }
 
 describe("logging out", () => {
-  test("revokes the refresh token, destroys the session, and goes to the portal's own logout", async () => {
-    const { browser, url, me, asked, provider } = await loggedIn();
+  test("revokes the refresh token, ends the session, and redirects to the provider's logout", async () => {
+    const { browser, url, me, asked, provider } = await signedIn();
     const { tokens } = await me();
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
-    const answer = await browser.navigate(`${url}/logout`, { site: "same-origin" });
-    expect(answer.status).toBe(303);
-    const to = new URL(answer.headers.location ?? "");
+    const response = await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    expect(response.status).toBe(303);
+    const to = new URL(response.headers.location ?? "");
     expect([to.origin, to.pathname]).toEqual([provider.issuer, "/logout"]);
     expect(Object.fromEntries(to.searchParams)).toEqual({
       client_id: "demo-app",
@@ -34,8 +34,8 @@ describe("logging out", () => {
     expect((await thief.fetch(`${url}/account`, { headers: { cookie } })).status).toBe(401);
   });
 
-  test("ends the portal's session too: the next login asks again", async () => {
-    const { browser, url } = await loggedIn();
+  test("ends the provider's session too, so that another user can sign in", async () => {
+    const { browser, url } = await signedIn();
     expect((await browser.visit(`${url}/logout`, { site: "same-origin" })).body).toBe("home");
     browser.person = { sub: "jonas-weber" };
     expect(JSON.parse((await browser.visit(`${url}/account`)).body).sub).toBe("jonas-weber");
@@ -44,7 +44,7 @@ describe("logging out", () => {
   test.each(["openid", "tencent-ciam"] as const)(
     "uses the parameters of RP-Initiated Logout if discovery has end_session_endpoint (profile %s)",
     async (profile) => {
-      const { browser, url, me, provider } = await loggedIn({
+      const { browser, url, me, provider } = await signedIn({
         portal: { document: "full" },
         options: { profile },
       });
@@ -62,8 +62,8 @@ describe("logging out", () => {
     },
   );
 
-  test("leads to the address that is configured", async () => {
-    const { browser, url } = await loggedIn({
+  test("redirects to postLogoutRedirectUri", async () => {
+    const { browser, url } = await signedIn({
       options: { postLogoutRedirectUri: "https://www.example/bye" },
     });
     const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
@@ -72,27 +72,27 @@ describe("logging out", () => {
     );
   });
 
-  test("works without a local session: the portal's may still be there", async () => {
+  test("works without a session here, because the provider's session may still exist", async () => {
     const { browser, url, provider, asked } = await startWorld();
     const { status, headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect([status, headers.location?.startsWith(`${provider.issuer}/logout?`)]).toEqual([303, true]);
     expect(asked("/oauth2/revoke")).toEqual([]);
   });
 
-  test("tells a script where to send the person, as it cannot follow a redirect to another site", async () => {
-    const { browser, url, provider, me } = await loggedIn();
-    const answer = await browser.fetch(`${url}/logout`, { method: "POST" });
-    expect(answer.status).toBe(200);
-    expect(JSON.parse(answer.body).logout_url).toMatch(new RegExp(`^${provider.issuer}/logout\\?`));
+  test("returns the URL of the provider's logout to a script", async () => {
+    const { browser, url, provider, me } = await signedIn();
+    const response = await browser.fetch(`${url}/logout`, { method: "POST" });
+    expect(response.status).toBe(200);
+    expect(JSON.parse(response.body).logout_url).toMatch(new RegExp(`^${provider.issuer}/logout\\?`));
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  test("can be begun by a route of the app", async () => {
-    const { browser, url, me, provider } = await loggedIn({
+  test("can be started by a route of the application", async () => {
+    const { browser, url, me, provider } = await signedIn({
       after: (app) => app.post("/bye", (req) => req.portal.logout()),
     });
-    const answer = await browser.navigate(`${url}/bye`, { method: "POST", site: "same-origin" });
-    expect([answer.status, answer.headers["refresh"]]).toEqual([
+    const response = await browser.navigate(`${url}/bye`, { method: "POST", site: "same-origin" });
+    expect([response.status, response.headers["refresh"]]).toEqual([
       200,
       expect.stringContaining(`url=${provider.issuer}/logout?`),
     ]);
@@ -100,17 +100,17 @@ describe("logging out", () => {
   });
 });
 
-describe("a portal that is in trouble cannot keep a person logged in here", () => {
-  test("down", async () => {
-    const { browser, url, provider, me, log } = await loggedIn({ log: [/revocation_failed/] });
+describe("the logout also ends the session here if the provider", () => {
+  test("is down", async () => {
+    const { browser, url, provider, me, log } = await signedIn({ log: [/revocation_failed/] });
     provider.goDown();
-    const answer = await browser.navigate(`${url}/logout`, { site: "same-origin" });
-    expect(answer.status).toBe(303);
+    const response = await browser.navigate(`${url}/logout`, { site: "same-origin" });
+    expect(response.status).toBe(303);
     expect((await me()).isAuthenticated).toBe(false);
     expect(log.join()).toContain("portal_unreachable");
   });
 
-  test("down since before it was discovered: the person stays on this site", async () => {
+  test("is down before discovery, and the user stays on this site", async () => {
     const { browser, url, provider } = await startWorld({ log: [/portal_unreachable/] });
     provider.goDown();
     const { headers } = await browser.navigate(`${url}/logout`, { site: "same-origin" });
@@ -118,10 +118,10 @@ describe("a portal that is in trouble cannot keep a person logged in here", () =
   });
 
   test.each([
-    ["a refusal", 401, '{"error":"invalid_client"}'],
+    ["invalid_client", 401, '{"error":"invalid_client"}'],
     ["a server error", 500, ""],
-  ])("%s", async (_name, status, body) => {
-    const { browser, url, provider, me, log } = await loggedIn({ log: [/revocation_failed/] });
+  ])("responds with %s to the revocation", async (_name, status, body) => {
+    const { browser, url, provider, me, log } = await signedIn({ log: [/revocation_failed/] });
     provider.answerNext("/oauth2/revoke", (_req, res) =>
       res.writeHead(status, { "content-type": "application/json" }).end(body),
     );
@@ -130,29 +130,29 @@ describe("a portal that is in trouble cannot keep a person logged in here", () =
     expect(log.join()).toContain("revocation answered");
   });
 
-  test("silent: nobody waits for longer than five seconds, and the session is gone before that", async () => {
-    const { browser, url, provider, me } = await loggedIn();
-    const reached = new Promise<ServerResponse>((resolve) =>
+  test("does not respond, at the latest after five seconds", async () => {
+    const { browser, url, provider, me } = await signedIn();
+    const revocation = new Promise<ServerResponse>((resolve) =>
       provider.answerNext("/oauth2/revoke", (_req, res) => resolve(res)),
     );
     fakeTimeouts();
-    const answer = browser.navigate(`${url}/logout`, { site: "same-origin" });
-    const silent = await reached;
+    const response = browser.navigate(`${url}/logout`, { site: "same-origin" });
+    const pendingRevocation = await revocation;
     const cookie = [...(await browser.cookies(url))].map(([name, value]) => `${name}=${value}`).join("; ");
     expect((await new Browser().fetch(`${url}/account`, { headers: { cookie } })).status).toBe(401);
     await vi.advanceTimersByTimeAsync(5000);
-    expect((await answer).status).toBe(303);
+    expect((await response).status).toBe(303);
     vi.useRealTimers();
     expect((await me()).isAuthenticated).toBe(false);
-    silent.end(); // late, and in the background, it is revoked after all
+    pendingRevocation.end(); // the revocation ends later, in the background
   });
 });
 
-describe("another site cannot log a person out", () => {
+describe("another site cannot sign a user out:", () => {
   test.each(["cross-site", "same-site", "none"] as const)(
-    "a link that comes %s is asked about first",
+    "a link with Sec-Fetch-Site: %s must be confirmed",
     async (site) => {
-      const { browser, url, me, asked } = await loggedIn();
+      const { browser, url, me, asked } = await signedIn();
       const page = await browser.navigate(`${url}/logout`, { site });
       expect([page.status, page.body.includes("Sign out?")]).toEqual([200, true]);
       expect((await me()).isAuthenticated).toBe(true);
@@ -160,21 +160,21 @@ describe("another site cannot log a person out", () => {
     },
   );
 
-  test("neither is a form that posts from there", async () => {
-    const { browser, url, me } = await loggedIn();
+  test("a form on another site must be confirmed", async () => {
+    const { browser, url, me } = await signedIn();
     await browser.navigate(`${url}/logout`, { site: "cross-site", method: "POST", form: {} });
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("nor an image or a script, which are told so", async () => {
-    const { browser, url, me } = await loggedIn({ log: [/logout_unconfirmed/] });
-    const answer = await browser.fetch(`${url}/logout`, { site: "cross-site" });
-    expect([answer.status, JSON.parse(answer.body).code]).toEqual([403, "logout_unconfirmed"]);
+  test("an image or a script on another site gets logout_unconfirmed", async () => {
+    const { browser, url, me } = await signedIn({ log: [/logout_unconfirmed/] });
+    const response = await browser.fetch(`${url}/logout`, { site: "cross-site" });
+    expect([response.status, JSON.parse(response.body).code]).toEqual([403, "logout_unconfirmed"]);
     expect((await me()).isAuthenticated).toBe(true);
   });
 
-  test("an image in what people write on this site is nobody's wish either", async () => {
-    const { browser, url, me } = await loggedIn({ log: [/logout_unconfirmed/] });
+  test("an image in content of users on this site gets 403", async () => {
+    const { browser, url, me } = await signedIn({ log: [/logout_unconfirmed/] });
     const headers = {
       "sec-fetch-site": "same-origin",
       "sec-fetch-mode": "no-cors",
@@ -185,9 +185,9 @@ describe("another site cannot log a person out", () => {
   });
 
   test.each(["object", "embed", "iframe", "frame"])(
-    "nor is one that is loaded as <%s>, although that navigates",
+    "a navigation of <%s> on this site must be confirmed",
     async (dest) => {
-      const { browser, url, me } = await loggedIn();
+      const { browser, url, me } = await signedIn();
       const headers = { "sec-fetch-dest": dest };
       const page = await browser.navigate(`${url}/logout`, { site: "same-origin", headers });
       expect([page.status, page.body.includes("Sign out?")]).toEqual([200, true]);
@@ -195,8 +195,8 @@ describe("another site cannot log a person out", () => {
     },
   );
 
-  test("a browser that does not tell what it loads for is believed", async () => {
-    const { browser, url, me } = await loggedIn();
+  test("a click without Sec-Fetch-Dest signs the user out", async () => {
+    const { browser, url, me } = await signedIn();
     const metadata = {
       "sec-fetch-site": "same-origin",
       "sec-fetch-mode": "navigate",
@@ -207,8 +207,8 @@ describe("another site cannot log a person out", () => {
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  test("the page's own button works", async () => {
-    const { browser, url, me } = await loggedIn();
+  test("the button of the confirmation page signs the user out", async () => {
+    const { browser, url, me } = await signedIn();
     const page = await browser.navigate(`${url}/logout`, { site: "cross-site" });
     expect(page.body).toContain('<form method="post" action="/logout">');
     await browser.navigate(`${url}/logout`, {
@@ -219,11 +219,11 @@ describe("another site cannot log a person out", () => {
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  describe("a browser from before Fetch Metadata", () => {
+  describe("in a browser without Fetch Metadata,", () => {
     const old = { old: true } as const;
 
-    test("is asked as well, and its button works by what the page gave it", async () => {
-      const { browser, url, me } = await loggedIn();
+    test("a link must be confirmed, and the page's button works by its hidden field", async () => {
+      const { browser, url, me } = await signedIn();
       const page = await browser.navigate(`${url}/logout`, old);
       expect([page.status, (await me()).isAuthenticated]).toEqual([200, true]);
       await browser.navigate(`${url}/logout`, {
@@ -235,17 +235,17 @@ describe("another site cannot log a person out", () => {
       expect((await me()).isAuthenticated).toBe(false);
     });
 
-    test("a form of the app's own pages works by its Origin", async () => {
-      const { browser, url, me } = await loggedIn();
+    test("a form of the application works by its Origin", async () => {
+      const { browser, url, me } = await signedIn();
       await browser.navigate(`${url}/logout`, { ...old, method: "POST", headers: { origin: url }, form: {} });
       expect((await me()).isAuthenticated).toBe(false);
     });
 
     test.each<[string, (url: string, page: string) => Promise<Record<string, string>>]>([
       ["nothing", async () => ({})],
-      ["something made up", async () => ({ confirmation: "a.b.c.d.e" })],
+      ["an invalid confirmation", async () => ({ confirmation: "a.b.c.d.e" })],
       [
-        "what the page gave somebody else",
+        "the confirmation of another user",
         async (url) => {
           const other = new Browser();
           await other.visit(`${url}/account`);
@@ -253,13 +253,13 @@ describe("another site cannot log a person out", () => {
         },
       ],
       [
-        "what the page gives a visitor",
+        "the confirmation of a visitor",
         async (url) => fieldsOf((await new Browser().navigate(`${url}/logout`, old)).body),
       ],
-    ])("a form that posts %s does not", async (_name, make) => {
-      const { browser, url, me } = await loggedIn();
+    ])("a form that posts %s does not sign the user out", async (_name, createForm) => {
+      const { browser, url, me } = await signedIn();
       const page = await browser.navigate(`${url}/logout`, old);
-      const form = await make(url, page.body);
+      const form = await createForm(url, page.body);
       await browser.navigate(`${url}/logout`, {
         ...old,
         method: "POST",
@@ -269,8 +269,8 @@ describe("another site cannot log a person out", () => {
       expect((await me()).isAuthenticated).toBe(true);
     });
 
-    test("what the page gave is good for ten minutes", async () => {
-      const { browser, url, me } = await loggedIn();
+    test("the confirmation expires after ten minutes", async () => {
+      const { browser, url, me } = await signedIn();
       const page = await browser.navigate(`${url}/logout`, old);
       advanceDate(10 * 60 * 1000 + 1);
       await browser.navigate(`${url}/logout`, { ...old, method: "POST", form: fieldsOf(page.body) });
@@ -279,8 +279,8 @@ describe("another site cannot log a person out", () => {
   });
 });
 
-test("a browser that loads ahead, and a HEAD, log nobody out", async () => {
-  const { browser, url, me } = await loggedIn();
+test("a prefetch and a HEAD request do not sign the user out", async () => {
+  const { browser, url, me } = await signedIn();
   for (const headers of [
     { "sec-purpose": "prefetch" },
     { purpose: "prefetch" },

@@ -7,7 +7,8 @@ import { Browser } from "../support/browser.js";
 import { listenToEvents } from "../support/events.js";
 import { createGate } from "../support/gate.js";
 
-// What a request finds ended: a login that a logout has missed, and one that has reached its age.
+// A login has ended before a request: a logout did not find it in the list, or it has reached its maximum
+// age.
 
 const AMARA = "amara-okafor";
 const UNTIL_DUE_SECONDS = 120;
@@ -15,13 +16,13 @@ const UNTIL_DUE_SECONDS = 120;
 const revoked = (world: LoggedIn) =>
   world.asked("/oauth2/revoke").map(({ body }) => new URLSearchParams(body).get("token"));
 
-const isIn = async (world: LoggedIn, browser?: Browser) => (await world.me(browser)).isAuthenticated;
+const isSignedIn = async (world: LoggedIn, browser?: Browser) => (await world.me(browser)).isAuthenticated;
 
-/** Two browsers of a user. The store has lost one of them, the phone, from the list of the user's logins. */
-async function start(whose: "app" | "ours", options: PortalAuthOptions = {}, before = (_app: Express) => {}) {
+/** Signs a user in with two browsers. The store loses one of them, the phone, from the list of logins. */
+async function start(owner: "app" | "ours", options: PortalAuthOptions = {}, before = (_app: Express) => {}) {
   const onLogout = vi.fn((_context: LogoutContext) => {});
   const world = await logIn({
-    session: whose,
+    session: owner,
     before,
     portal: { document: "full" },
     options: { profile: "openid", backchannelLogout: true, hooks: { onLogout }, ...options },
@@ -35,16 +36,18 @@ async function start(whose: "app" | "ours", options: PortalAuthOptions = {}, bef
   return { world, phone, onLogout, token: refresh_token };
 }
 
-describe.each(SESSIONS)("%s: a device that the store has lost from the list", (_name, whose) => {
-  test("ends at its next use after a logout everywhere, once and like the others", async () => {
-    const { world, phone, onLogout, token } = await start(whose);
+describe.each(SESSIONS)("%s: a login that the store has lost from the list", (_name, owner) => {
+  test("ends once at its next use after a logout on all devices, with its tokens and the hook", async () => {
+    const { world, phone, onLogout, token } = await start(owner);
     await world.inRequest((req) => req.portal.logout({ everywhere: true }));
     expect([onLogout.mock.calls.length, revoked(world).includes(token ?? "")]).toEqual([1, false]);
-    const heard = listenToEvents();
+    const events = listenToEvents();
     world.later(UNTIL_DUE_SECONDS);
-    const seen = await Promise.all(Array.from({ length: 3 }, () => isIn(world, phone)));
-    expect(seen).toEqual([false, false, false]);
-    await vi.waitFor(() => expect(revoked(world).filter((one) => one === token)).toHaveLength(1));
+    const areSignedIn = await Promise.all(Array.from({ length: 3 }, () => isSignedIn(world, phone)));
+    expect(areSignedIn).toEqual([false, false, false]);
+    await vi.waitFor(() =>
+      expect(revoked(world).filter((revokedToken) => revokedToken === token)).toHaveLength(1),
+    );
     await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(2));
     const [, [{ reason, claims, tokens, req }] = [] as never] = onLogout.mock.calls as [LogoutContext][];
     expect([reason, claims.sub, tokens.refresh_token, req.portal.isAuthenticated]).toEqual([
@@ -53,48 +56,48 @@ describe.each(SESSIONS)("%s: a device that the store has lost from the list", (_
       token,
       false,
     ]);
-    expect(heard.of("logout")).toMatchObject([
+    expect(events.of("logout")).toMatchObject([
       { reason: "everywhere", sessions: 1, had_login: true, at_portal: false },
     ]);
     expect(await world.stored()).toEqual([]);
   });
 
   test("ends at its next use after a logout by the provider", async () => {
-    const { world, phone, onLogout, token } = await start(whose);
+    const { world, phone, onLogout, token } = await start(owner);
     world.provider.register({ backchannelLogoutUri: `${world.url}/backchannel-logout` });
     await world.provider.sendLogoutToken(world.provider.logoutToken({ sub: AMARA }));
     await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(1));
     world.later(UNTIL_DUE_SECONDS);
-    expect(await isIn(world, phone)).toBe(false);
+    expect(await isSignedIn(world, phone)).toBe(false);
     await vi.waitFor(() => expect(onLogout.mock.calls.map(([{ reason }]) => reason)[1]).toBe("backchannel"));
     await vi.waitFor(() => expect(revoked(world)).toContain(token));
   });
 
-  test("does not wait for the provider or the hook", async () => {
-    const { world, phone, onLogout, token } = await start(whose);
+  test("ends without waiting for the provider or the hook", async () => {
+    const { world, phone, onLogout, token } = await start(owner);
     await world.inRequest((req) => req.portal.logout({ everywhere: true }));
-    const goOn = createGate();
-    onLogout.mockImplementation((() => goOn.opened) as never);
+    const mayReturn = createGate();
+    onLogout.mockImplementation((() => mayReturn.opened) as never);
     const held = holdNext(world.provider, "/oauth2/revoke");
     world.later(UNTIL_DUE_SECONDS);
-    expect(await isIn(world, phone)).toBe(false);
+    expect(await isSignedIn(world, phone)).toBe(false);
     await held.arrived;
     await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(2));
-    goOn.open();
+    mayReturn.open();
     held.letGo();
     await vi.waitFor(() => expect(revoked(world)).toContain(token));
   });
 });
 
 test.each(SESSIONS)(
-  "%s: a login that has reached its age loses its refresh token, and calls no hook",
-  async (_n, whose) => {
+  "%s: a login that has reached its maximum age loses its refresh token, and onLogout is not called",
+  async (_n, owner) => {
     const onLogout = vi.fn();
-    const world = await logIn({ session: whose, options: { sessionAbsolute: 300, hooks: { onLogout } } });
+    const world = await logIn({ session: owner, options: { sessionAbsolute: 300, hooks: { onLogout } } });
     const { refresh_token } = await world.tokens();
     world.later(300);
-    const seen = await Promise.all([isIn(world), isIn(world)]);
-    expect(seen).toEqual([false, false]);
+    const areSignedIn = await Promise.all([isSignedIn(world), isSignedIn(world)]);
+    expect(areSignedIn).toEqual([false, false]);
     await vi.waitFor(() => expect(revoked(world)).toEqual([refresh_token]));
     expect([onLogout.mock.calls.length, await world.stored()]).toEqual([0, []]);
   },
@@ -110,7 +113,7 @@ test("the hook gets the request of the application, also if the portalAuth() has
   );
   await world.inRequest((req) => req.portal.logout({ everywhere: true }));
   world.later(UNTIL_DUE_SECONDS);
-  expect(await isIn(world, phone)).toBe(false);
+  expect(await isSignedIn(world, phone)).toBe(false);
   await vi.waitFor(() => expect(onLogout).toHaveBeenCalledTimes(2));
   for (const [{ req }] of onLogout.mock.calls) expect(requests.has(req)).toBe(true);
 });

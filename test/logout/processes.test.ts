@@ -6,17 +6,17 @@ import { Browser } from "../support/browser.js";
 import { type Fleet, startFleet } from "../support/fleet.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
 
-// What one process alone cannot show: sessions that one has begun and another ends, with a real store.
+// One process ends the sessions that another process has created, with a real store.
 
 const AMARA = "amara-okafor";
 
-/** Where the sessions of the app are: in a session of ours, or in an express-session of the app's own. */
-type Way = [name: string, kind: AppSession["kind"] | undefined];
+/** The kind of session that has the logins. Undefined is the session of this library. */
+type SessionKind = [name: string, kind: AppSession["kind"] | undefined];
 
-function shared(address: () => string, ways: Way[]): void {
-  describe.each(ways)("%s:", (_name, kind) => {
+function describeProcesses(getStoreUrl: () => string, sessionKinds: SessionKind[]): void {
+  describe.each(sessionKinds)("%s:", (_name, kind) => {
     async function start<Count extends number>(count: Count): Promise<Fleet<Count>> {
-      const url = address();
+      const url = getStoreUrl();
       const fleet = await startFleet(count, {
         portal: { document: "full" },
         options: {
@@ -31,7 +31,7 @@ function shared(address: () => string, ways: Way[]): void {
       return fleet;
     }
 
-    test("a back-channel logout at one process ends what others have begun, and the same token is good once among all", async () => {
+    test("a back-channel logout at one process counts for all, and its token is accepted once", async () => {
       const fleet = await start(4);
       const browsers = [
         fleet.browser,
@@ -45,7 +45,7 @@ function shared(address: () => string, ways: Way[]): void {
       );
       expect((await post(fleet.apps[2] as AppProcess, token)).status).toBe(200);
       for (const app of fleet.apps)
-        expect(await Promise.all(browsers.map((browser) => isIn(fleet, app, browser)))).toEqual([
+        expect(await Promise.all(browsers.map((browser) => isSignedIn(fleet, app, browser)))).toEqual([
           false,
           false,
           false,
@@ -53,24 +53,24 @@ function shared(address: () => string, ways: Way[]): void {
         ]);
       await fleet.browser.visit(`${fleet.url}/account`);
       expect((await post(fleet.apps[3] as AppProcess, token)).status).toBe(400);
-      expect(await isIn(fleet, fleet.apps[1] as AppProcess, fleet.browser)).toBe(true);
+      expect(await isSignedIn(fleet, fleet.apps[1] as AppProcess, fleet.browser)).toBe(true);
     });
 
-    test("logging out everywhere at one process ends them all, and what another is just doing undoes none of it", async () => {
+    test("a logout at one process ends all sessions, also one that another process is saving", async () => {
       const fleet = await start(2);
       const [one, other] = fleet.apps;
-      const elsewhere = await another(fleet);
-      const held = await other.hold(elsewhere, { key: "cart", value: "book", save: true });
+      const phone = await another(fleet);
+      const held = await other.hold(phone, { key: "cart", value: "book", save: true });
       expect((await fleet.browser.fetch(`${one.url}/leave-everywhere`, { method: "POST" })).status).toBe(200);
       await held.release();
       for (const app of fleet.apps)
-        expect([await isIn(fleet, app, elsewhere), await isIn(fleet, app, fleet.browser)]).toEqual([
+        expect([await isSignedIn(fleet, app, phone), await isSignedIn(fleet, app, fleet.browser)]).toEqual([
           false,
           false,
         ]);
     });
 
-    test("a login that one process is just making is ended by a logout at another", async () => {
+    test("a login in progress at one process fails after a logout at another", async () => {
       const fleet = await start(2);
       const browser = new Browser();
       browser.person = { sub: AMARA };
@@ -80,10 +80,10 @@ function shared(address: () => string, ways: Way[]): void {
       expect((await post(fleet.apps[1], fleet.portal.logoutToken({ sub: AMARA }))).status).toBe(200);
       hold.letGo();
       expect((await login).status).toBe(401);
-      for (const app of fleet.apps) expect(await isIn(fleet, app, browser)).toBe(false);
+      for (const app of fleet.apps) expect(await isSignedIn(fleet, app, browser)).toBe(false);
     });
 
-    test("of twenty logins at the same moment none is missing in the list", async () => {
+    test("the list of sessions has all of twenty logins at the same moment", async () => {
       const fleet = await start(2);
       const browsers = await Promise.all(Array.from({ length: 20 }, () => another(fleet)));
       for (const [index, app] of (fleet.apps as AppProcess[]).entries()) {
@@ -92,23 +92,23 @@ function shared(address: () => string, ways: Way[]): void {
       }
     });
 
-    test("a second try ends the sessions that a killed process has left", async () => {
+    test("a second logout ends the sessions that remain after the first process was killed", async () => {
       const fleet = await start(2);
       const browsers = await Promise.all(Array.from({ length: 30 }, () => another(fleet)));
       const token = fleet.portal.logoutToken({ sub: AMARA });
       const [one, other] = fleet.apps;
-      const answer = post(one, token).catch(() => undefined);
-      while (await isIn(fleet, other, browsers[0] as Browser)); // until the first session has ended
+      const firstLogout = post(one, token).catch(() => undefined);
+      while (await isSignedIn(fleet, other, browsers[0] as Browser)); // until the first session has ended
       await one.stop();
-      await answer;
-      const areAllOut = async () => {
+      await firstLogout;
+      const expectAllEnded = async () => {
         await post(other, token); // 400 while the first use is in progress, or if it has ended all sessions
         const after = await Promise.all(
-          [fleet.browser, ...browsers].map((browser) => isIn(fleet, other, browser)),
+          [fleet.browser, ...browsers].map((browser) => isSignedIn(fleet, other, browser)),
         );
         expect(after.filter(Boolean)).toEqual([]);
       };
-      await vi.waitFor(areAllOut, { timeout: 15_000, interval: 500 });
+      await vi.waitFor(expectAllEnded, { timeout: 15_000, interval: 500 });
     });
   });
 }
@@ -120,7 +120,7 @@ async function another(fleet: Fleet<number>, sub = AMARA): Promise<Browser> {
   return browser;
 }
 
-const isIn = async (fleet: Fleet<number>, app: AppProcess, browser: Browser): Promise<boolean> =>
+const isSignedIn = async (fleet: Fleet<number>, app: AppProcess, browser: Browser): Promise<boolean> =>
   (await fleet.me(app, browser)).isAuthenticated;
 
 const list = async (app: AppProcess, browser: Browser): Promise<SessionInfo[]> =>
@@ -132,19 +132,19 @@ const post = (app: AppProcess, token: string) =>
     body: new URLSearchParams({ logout_token: token }),
   });
 
-const OURS: Way = ["our session", undefined];
-const APPS: Way = ["the app's session in our store", "createStore"];
+const OWN_SESSION: SessionKind = ["our session", undefined];
+const APP_SESSION: SessionKind = ["the application's session in our store", "createStore"];
 
 describeWithRedis("on Redis", (redis) => {
-  const others: Way[] = [
-    ["the app's session with connect-redis", "connect-redis"],
-    ["the app's session in a slow store", "another"],
+  const others: SessionKind[] = [
+    ["the application's session with connect-redis", "connect-redis"],
+    ["the application's session in a slow store", "another"],
   ];
-  shared(() => redis().url, [OURS, APPS, ...others]);
+  describeProcesses(() => redis().url, [OWN_SESSION, APP_SESSION, ...others]);
 });
 describeWithPostgres("on PostgreSQL", (postgres) => {
-  shared(
+  describeProcesses(
     () => postgres().url,
-    [OURS, APPS, ["the app's session with connect-pg-simple", "connect-pg-simple"]],
+    [OWN_SESSION, APP_SESSION, ["the application's session with connect-pg-simple", "connect-pg-simple"]],
   );
 });

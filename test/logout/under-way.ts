@@ -3,33 +3,38 @@ import type { LoggedIn } from "../access/signed-in-request.js";
 import type { Browser } from "../support/browser.js";
 import { createGate } from "../support/gate.js";
 
-/** A request that has loaded its session, and goes on when it is told to; then, when it has come to its end. */
-export async function underWay(
+/**
+ * Starts a request that pauses after it has loaded its session. resume() runs the work and waits for the end
+ * of the request.
+ */
+export async function pauseRequest(
   world: Pick<LoggedIn, "inRequest">,
   work: (req: Request) => Promise<void>,
   browser?: Browser,
 ) {
-  const [loaded, goOn] = [createGate(), createGate()];
+  const loaded = createGate();
+  const mayResume = createGate();
   const ended = world.inRequest(async (req) => {
     loaded.open();
-    await goOn.opened;
+    await mayResume.opened;
     await work(req);
   }, browser);
   await loaded.opened;
   return {
-    goOn() {
-      goOn.open();
+    resume() {
+      mayResume.open();
       return ended;
     },
   };
 }
 
-/** How many logins the store holds. */
-export const storedLogins = async ({ store }: Pick<LoggedIn, "store">): Promise<number> =>
+/** Returns the number of logins in the store. */
+export const countStoredLogins = async ({ store }: Pick<LoggedIn, "store">): Promise<number> =>
   (await store.logins()).length;
 
-export async function savedWith(req: Request, more: object): Promise<void> {
-  Object.assign(req.session, more);
+/** Adds data to the session of the request and saves it. */
+export async function saveSession(req: Request, data: object): Promise<void> {
+  Object.assign(req.session, data);
   await new Promise<void>((resolve, reject) =>
     req.session.save((error) => (error ? reject(error) : resolve())),
   );
