@@ -17,23 +17,24 @@ import { getSessionHolder } from "./session-holder.js";
 const POLL_MS = 50;
 
 /**
- * Gives the session of this request a new id, and keeps everything that is in it and the login. The old id is
- * worthless then.
+ * Gives the session of this request a new id, and saves it. The session's data and its login stay, and the
+ * old id is invalid then. express-session sets the new cookie when the response ends.
  *
- * @param waitMs how long a refresh may take: it must save its tokens before the record can move
- * @throws PortalAuthError `login_required` if the login has ended meanwhile, `session_store_failed`,
- *   `session_missing`
+ * @param waitMs how long to wait for a running refresh, in milliseconds: it must save its tokens before the
+ *   record can move
+ * @throws PortalAuthError `login_required` if the login has ended meanwhile, or `session_store_failed`, or
+ *   `session_missing`. After the first two, the request has no session.
  */
 export async function regenerateSession(req: Request, policy: LoginPolicy, waitMs: number): Promise<void> {
   const holder = getSessionHolder(req, policy);
   const current = getRequestLogin(req, policy);
-  const old = holder.session as Session | undefined;
-  if (!current || typeof old?.regenerate !== "function") throw new PortalAuthError("session_missing");
+  const oldSession = holder.session as Session | undefined;
+  if (!current || typeof oldSession?.regenerate !== "function") throw new PortalAuthError("session_missing");
   const isSignedIn = current.getView(policy) !== undefined;
   try {
-    if (!isSignedIn) await replaceVisitorSession(holder, current, old);
-    else if (current.storage.isOurStore) await moveEntry(holder, current, old, waitMs);
-    else await moveReference(holder, current, old);
+    if (!isSignedIn) await replaceVisitorSession(holder, current, oldSession);
+    else if (current.storage.isOurStore) await moveEntry(holder, current, oldSession, waitMs);
+    else await moveReference(holder, current, oldSession);
   } catch (error) {
     current.forget();
     (holder as { session?: unknown }).session = undefined;
@@ -42,40 +43,43 @@ export async function regenerateSession(req: Request, policy: LoginPolicy, waitM
 }
 
 /**
- * Copies everything that is in a session to the one that replaces it, and the life that the application has
- * given its cookie.
+ * Copies a session's data to the new session, and the `maxAge` that the application has set for its cookie.
  */
 function copyData({ session }: Request, { storage }: RequestLogin, { cookie, ...data }: Session): void {
   Object.assign(session, data);
   if (!storage.lifetime.isCookieSetOnce) session.cookie.maxAge = cookie.originalMaxAge as number;
 }
 
-async function replaceVisitorSession(holder: Request, current: RequestLogin, old: Session): Promise<void> {
+async function replaceVisitorSession(
+  holder: Request,
+  current: RequestLogin,
+  oldSession: Session,
+): Promise<void> {
   await fromCallback((done) => holder.session.regenerate(done));
-  copyData(holder, current, old);
+  copyData(holder, current, oldSession);
   await fromCallback((done) => holder.session.save(done));
 }
 
-/** In an application's own store only the session moves. The record stays, and names the new session. */
-async function moveReference(holder: Request, current: RequestLogin, old: Session): Promise<void> {
+/** Moves a session in the application's store. The login record keeps its key, and names the new session. */
+async function moveReference(holder: Request, current: RequestLogin, oldSession: Session): Promise<void> {
   const { key = "", storage } = current;
   current.release();
   await fromCallback((done) => holder.session.regenerate(done));
   const session_id = holder.sessionID;
-  // Another request may have moved the login meanwhile. The browser gets the cookie of that session.
+  // If another request has moved the login meanwhile, the browser gets the cookie of that session.
   const record = await storage.logins.update(key, (stored) =>
-    stored.session_id === old.id ? { ...stored, session_id } : undefined,
+    stored.session_id === oldSession.id ? { ...stored, session_id } : undefined,
   );
   if (record?.session_id !== session_id) throw createLoginEndedError();
-  copyData(holder, current, old);
+  copyData(holder, current, oldSession);
   writeReference(holder.session, createReference(record, storage.tenant));
   await endLoginOnFailure(storage, key, () => fromCallback((done) => holder.session.save(done)));
   current.adoptNewLogin(key, record);
 }
 
 /**
- * Nobody knows the new id if a move fails, so the login is ended: the list of the user's sessions must not
- * show it.
+ * Ends the login if the move fails. No browser has the new session id then, so the user's list of sessions
+ * must not show this session.
  */
 async function endLoginOnFailure(
   storage: LoginStorage,
@@ -91,20 +95,21 @@ async function endLoginOnFailure(
 }
 
 /**
- * In a store of ours the record lies under the id of the session. It is copied, and the copy counts once the
- * original has been removed unchanged. So a logout or a refresh at the same moment is never lost.
+ * Moves a session and its record in our own store, where both have the key of the session id. They are
+ * copied, and then the original is removed, if it is still unchanged. Otherwise the copy is updated first.
+ * Therefore a logout or a refresh at the same moment is not lost.
  */
 async function moveEntry(
   holder: Request,
   current: RequestLogin,
-  old: Session,
+  oldSession: Session,
   waitMs: number,
 ): Promise<void> {
   const { key: oldKey = "", storage } = current;
   let found = await readAfterRefresh(storage, oldKey, waitMs);
   current.release();
   generateSession(holder.sessionStore, holder);
-  copyData(holder, current, old);
+  copyData(holder, current, oldSession);
   const session_id = holder.sessionID;
   const newKey = getRecordKey(storage, session_id, "");
   await endLoginOnFailure(storage, newKey, async () => {
@@ -118,14 +123,19 @@ async function moveEntry(
   });
 }
 
-/** @returns the version of the copy */
+/**
+ * Writes the new session with the record, or updates that record.
+ *
+ * @param version the stored version of the copy; 0 if it was not written yet
+ * @returns the stored version of the copy then
+ */
 async function writeCopy(
   holder: Request,
   { logins }: LoginStorage,
   key: string,
   record: LoginRecord,
   version: number,
-) {
+): Promise<number> {
   const text = logins.encode(key, record);
   if (version === 0) {
     await logins.addToIndex(key, record);
@@ -137,7 +147,14 @@ async function writeCopy(
   return version + 1;
 }
 
-async function readAfterRefresh({ logins }: LoginStorage, key: string, waitMs: number) {
+/**
+ * Reads the record when no refresh is running. If the claim of a refresh stays for `waitMs`, it is dropped.
+ */
+async function readAfterRefresh(
+  { logins }: LoginStorage,
+  key: string,
+  waitMs: number,
+): Promise<{ readonly record: LoginRecord; readonly version: number }> {
   const giveUpAt = performance.now() + waitMs;
   for (;;) {
     const found = await logins.read(key);
@@ -145,8 +162,9 @@ async function readAfterRefresh({ logins }: LoginStorage, key: string, waitMs: n
     if (!found || !record) throw createLoginEndedError();
     if (!record.refreshing) return { record, version: found.stored.version };
     if (performance.now() >= giveUpAt) {
-      const { refreshing, ...others } = record; // its process was killed
-      return { record: others, version: found.stored.version };
+      // The process that made the claim was killed.
+      const { refreshing, ...withoutClaim } = record;
+      return { record: withoutClaim, version: found.stored.version };
     }
     await pause(POLL_MS);
   }

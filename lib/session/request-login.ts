@@ -27,11 +27,14 @@ import {
 
 type StoredLookup = Extract<LoginLookup, { kind: "stored" }>;
 
-/** The login of one request. Made by the session middleware after the session was loaded. */
+/**
+ * The login of one request at one portalAuth(). Each request has one, even if no user is signed in. The
+ * session middleware creates it after express-session has loaded the session.
+ */
 export class RequestLogin {
   readonly storage: LoginStorage;
   readonly #holder: Request;
-  /** Of a router that this request has passed before. */
+  /** The login that an earlier router with the same name has loaded for this request. */
   readonly #previous: RequestLogin | undefined;
   #sessionId: string | undefined;
   #key: string | undefined;
@@ -39,11 +42,11 @@ export class RequestLogin {
   #lifeMs: number | undefined;
   #isExtensionDue = false;
   #refusal: LoginRefusal | undefined;
-  /** The session object that has the view. `req.session.reload()` makes another one. */
+  /** The session object that has the view. `req.session.reload()` creates another one. */
   #sessionWithView: object | undefined;
   #response: Response | undefined;
   #isWatchingResponse = false;
-  /** The end of the response means nothing for this login. */
+  /** Whether the end of the response has no effect on this login. */
   #isReleased = false;
 
   constructor(holder: Request, storage: LoginStorage, previous: RequestLogin | undefined) {
@@ -52,13 +55,15 @@ export class RequestLogin {
     this.#previous = previous;
   }
 
-  /** The session of this request, if it is still the one that the login belongs to. */
+  /** Returns the session of this request, if it is still the session that the login belongs to. */
   #getSession(): (Session & Partial<SessionData>) | undefined {
     const { session } = this.#holder;
     return session?.id === this.#sessionId ? session : undefined;
   }
 
-  /** The login, unless the application has replaced the session or has deleted `req.session.portal`. */
+  /**
+   * Returns the login, unless the application has replaced the session or has deleted `req.session.portal`.
+   */
   #getLogin(): DecodedLogin | undefined {
     const session = this.#getSession();
     if (!session) return undefined;
@@ -66,35 +71,44 @@ export class RequestLogin {
     return isDeleted ? undefined : this.#login;
   }
 
-  /** The stored login, whether or not it counts. */
+  /** The record of the login, even if the login is not valid. */
   get record(): LoginRecord | undefined {
     return this.#getLogin()?.record;
   }
 
-  /** The key of the record, also of one that cannot be decoded. */
+  /** The key of the record in the store, even if the record cannot be decoded. */
   get key(): string | undefined {
     return this.#key;
   }
 
-  /** How long the login lives without another request, in milliseconds, as it was read. */
+  /** The remaining lifetime without another request, in milliseconds, at the time when the login was read. */
   get lifeMs(): number | undefined {
     return this.#lifeMs;
   }
 
-  /** The login, if it counts for this portalAuth(). No I/O, no crypto. */
+  /** Returns the login, if it is valid for this portalAuth(). Does no I/O and no cryptography. */
   getView(policy: LoginPolicy): PortalSession | undefined {
     const view = this.#getLogin()?.view;
     return view && findRefusal(view, policy) === undefined ? view : undefined;
   }
 
-  /** Why the login of this session does not count; undefined if it counts, or without a login. */
+  /**
+   * Returns why the login of this session is not valid. The result is undefined if it is valid, or if there
+   * is no login.
+   */
   getRefusal(policy: LoginPolicy): LoginRefusal | undefined {
     if (!this.#getSession()) return undefined;
     const login = this.#getLogin();
     return login ? findRefusal(login.view, policy) : this.#refusal;
   }
 
-  /** Loads the login of the session. Does no I/O if a store of ours has read both. */
+  /**
+   * Loads the login of the session, and shows it at `req.session.portal`. In our own store the login was read
+   * with the session, so there is no I/O and no promise. An exception is a login that has ended.
+   *
+   * A login that is too old, or that a logout has missed, is removed from the store, and its session is
+   * emptied. When the response ends, the idle time is extended if that is due.
+   */
   load(res: Response): Promise<void> | undefined {
     const { session } = this.#holder;
     this.#response = res;
@@ -111,11 +125,11 @@ export class RequestLogin {
     if (!found || found.kind === "stored") return found && this.#applyStored(found);
     if (found.kind === "ended") this.#clearSession(session, found.user);
     else this.#refusal = found.kind;
-    if (found.kind === "unreadable") this.#key = found.key; // a logout ends it
+    if (found.kind === "unreadable") this.#key = found.key; // a logout removes the record
     return undefined;
   }
 
-  /** Takes over a login that was read. If its idle end is due, checks the notices of logouts. */
+  /** Uses a login that was read. If an extension of its idle time is due, checks the notices of logouts. */
   #applyStored({ key, login, lifeMs }: StoredLookup): Promise<void> | undefined {
     this.#refusal = findLoadRefusal(login, this.#sessionId, this.storage.policy);
     if (this.#refusal === "not_ours") return undefined;
@@ -150,7 +164,8 @@ export class RequestLogin {
     this.forget();
     const { session } = this.#holder;
     if (session) this.#clearSession(session, getUserListName(getUser(record)));
-    // Of several requests at the same time one removes the login. Another portalAuth() could not revoke its tokens.
+    // Only one of several concurrent requests removes the login, and reports it. A login of another
+    // portalAuth() is not reported, because its tokens cannot be revoked here.
     if (ended?.record && !isOfOtherPortalAuth(ended.record, this.storage.policy))
       this.storage.onFoundEnded(getRequestOfHolder(this.#holder), ended.record, reason);
   }
@@ -160,12 +175,19 @@ export class RequestLogin {
     omitSessionCookie(this.#holder, this.#response as Response);
   }
 
-  /** Takes over a login that this request has begun. */
+  /**
+   * Sets the login of this request to a login that this request has started, or has moved to a new session.
+   */
   adoptNewLogin(key: string, record: LoginRecord): void {
     this.adoptLogin(key, { record, view: new LoginView(record) }, record.idle_ms);
   }
 
-  /** Takes over a login that another request of the same browser has begun. */
+  /**
+   * Sets the login of this request to a login of the request's current session, and shows it at
+   * `req.session.portal`. Another request of the same browser may have started it.
+   *
+   * @param lifeMs the remaining lifetime without another request, in milliseconds
+   */
   adoptLogin(key: string, login: DecodedLogin, lifeMs: number): void {
     this.#sessionId = this.#holder.sessionID;
     this.#adopt(key, login, lifeMs);
@@ -174,13 +196,13 @@ export class RequestLogin {
     this.#watchResponse();
   }
 
-  /** Shows the rest of this request the login as it is stored now. */
+  /** Replaces the login by a newer state of its record, also at `req.session.portal`. Writes nothing. */
   updateRecord(record: LoginRecord): void {
     if (this.#key === undefined || this.#lifeMs === undefined || !this.#getSession()) return;
     this.#adopt(this.#key, { record, view: new LoginView(record) }, this.#lifeMs);
   }
 
-  /** From now on this request has no login. */
+  /** Removes the login from this request, and from `req.session`. The stored record stays. */
   forget(): void {
     const session = this.#getSession();
     if (session) removeView(session);
@@ -189,13 +211,20 @@ export class RequestLogin {
     this.release();
   }
 
-  /** Lets the response end without any effect on the login, whichever router has loaded it. */
+  /**
+   * Makes the end of the response have no effect on the stored login: the login is neither extended nor
+   * removed. This includes the logins that earlier routers with the same name have loaded.
+   */
   release(): void {
     this.#isReleased = true;
     this.#previous?.release();
   }
 
-  /** An application can end its session: destroy(), regenerate(), `unset`, delete. That ends the login. */
+  /**
+   * Removes the login when the response ends, if the application has ended its session. It can do so by
+   * destroy(), regenerate(), `unset` or `delete req.session.portal`. Otherwise extends the idle time if that
+   * is due.
+   */
   #watchResponse(): void {
     if (this.#isWatchingResponse) return;
     this.#isWatchingResponse = true;

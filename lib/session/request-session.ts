@@ -5,6 +5,7 @@ import { getLoadedEntry } from "../store/loaded-entry.js";
 import type { RecordStore } from "../store/record-store.js";
 import { wrapStoreFailure } from "../store/wrap-store-failure.js";
 import { fromCallback } from "../util/from-callback.js";
+import { omitUndefined } from "../util/omit-undefined.js";
 import { getRequestLogin } from "./attached-login.js";
 import type { LoginPolicy, LoginRefusal } from "./login-policy.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
@@ -15,52 +16,68 @@ import { getSessionHolder, type PortalAuthInstance } from "./session-holder.js";
 
 export type { LoginPolicy } from "./login-policy.js";
 
-/** Returns the login of this request, or undefined if no user is signed in. No I/O, no crypto. */
+/**
+ * Returns the login of this request as it was loaded, or undefined if no user is signed in at this
+ * portalAuth(). Does no I/O and no cryptography.
+ */
 export const readSession = (req: Request, policy: LoginPolicy): PortalSession | undefined =>
   getRequestLogin(req, policy)?.getView(policy);
 
 /**
- * Returns why the login in the session of this request does not count. Undefined if it counts, or without a
- * login.
+ * Returns why the login in the session of this request is not valid. The result is undefined if it is valid,
+ * or if there is no login.
  */
 export const findSessionRefusal = (req: Request, policy: LoginPolicy): LoginRefusal | undefined =>
   getRequestLogin(req, policy)?.getRefusal(policy);
 
-/** The login of a request as the store keeps it. */
+/** Gives access to the stored login of a request. */
 export interface LoginHandle {
-  /** The key of the record. */
+  /** The key of the record in the store. */
   readonly key: string;
   /** Reads, changes and writes the login: see Logins.update(). */
   update(change: ChangeLogin): Promise<LoginRecord | undefined>;
 }
 
-/** @throws PortalAuthError `session_missing` */
-export function getLoginHandle(req: Request, rules: PortalAuthInstance): LoginHandle {
-  const current = getRequestLogin(req, rules);
+/**
+ * Returns a handle to update the stored login of this request. The request itself does not see the update:
+ * see updateRequestLogin().
+ *
+ * @throws PortalAuthError `session_missing` if the request has no login
+ */
+export function getLoginHandle(req: Request, instance: PortalAuthInstance): LoginHandle {
+  const current = getRequestLogin(req, instance);
   const key = current?.key;
   if (!current || key === undefined) throw new PortalAuthError("session_missing");
   const { logins } = current.storage;
   return { key, update: (change) => logins.update(key, change) };
 }
 
-/** Lets the rest of this request see the login as it is stored now: undefined if it has ended. */
+/**
+ * Replaces the login of this request, also at `req.session.portal`, by a newer state of its record. Writes
+ * nothing to the store. If the request has another login meanwhile, nothing changes.
+ *
+ * @param record undefined if the login has ended: the request then has no login
+ */
 export function updateRequestLogin(
   req: Request,
-  rules: PortalAuthInstance,
+  instance: PortalAuthInstance,
   key: string,
   record: LoginRecord | undefined,
 ): void {
-  const current = getRequestLogin(req, rules);
+  const current = getRequestLogin(req, instance);
   if (current?.key !== key) return;
   if (record) current.updateRecord(record);
   else current.forget();
 }
 
 /**
- * Lets this request answer with a session that another request of the same browser has begun: a double click
- * cancels the response that carried its cookie.
+ * Replaces the session and the login of this request by those of another session, so that this response sets
+ * its cookie. The other session was started by another request of the same browser: after a double click, the
+ * browser cancels the response that had the cookie.
  *
- * @returns false if that session or its login is gone
+ * @param id the session id
+ * @returns false if that session or its login no longer exists: the request is unchanged then
+ * @throws PortalAuthError `session_store_failed`
  */
 export async function adoptSession(req: Request, policy: LoginPolicy, id: string): Promise<boolean> {
   const holder = getSessionHolder(req, policy);
@@ -74,20 +91,21 @@ export async function adoptSession(req: Request, policy: LoginPolicy, id: string
   });
   if (!stored) return false;
   const { originalMaxAge } = stored.cookie;
-  const reference = storage.isOurStore ? "" : readReference(stored as never)?.id;
+  const loginId = storage.isOurStore ? "" : readReference(stored as never)?.id;
   const found =
-    reference === undefined ? undefined : await storage.logins.read(getRecordKey(storage, id, reference));
+    loginId === undefined ? undefined : await storage.logins.read(getRecordKey(storage, id, loginId));
   const { login } = found ?? {};
   if (!found || !login || login.record.session_id !== id) return false;
   holder.sessionID = id;
-  const joined = store.createSession(holder, stored);
-  joined.cookie.maxAge = originalMaxAge as number; // this response carries the cookie, as the cancelled one would have
+  const session = store.createSession(holder, stored);
+  // This response sets the cookie with its full lifetime, as the cancelled response would have.
+  session.cookie.maxAge = originalMaxAge as number;
   current.adoptLogin(found.key, login, found.stored.lifeMs);
   return true;
 }
 
 /**
- * Where the login of this request is kept.
+ * Returns the store of the login records of this request's session.
  *
  * @throws PortalAuthError `session_missing`
  */
@@ -97,37 +115,39 @@ export function getRecords(req: Request, instance: PortalAuthInstance): RecordSt
   return current.storage.logins.records;
 }
 
-/** The session that this portalAuth() keeps its logins in; undefined if it could not be loaded. */
+/**
+ * Returns the session that holds the logins of this portalAuth(): the application's, or our own. It is
+ * undefined if it could not be loaded, or after it has ended.
+ */
 export const getExpressSession = (
   req: Request,
   instance: PortalAuthInstance,
 ): (Session & Partial<SessionData>) | undefined => getSessionHolder(req, instance).session;
 
 /**
- * The id of the session of a login, or "" without a login: express-session gives a visitor a new id each
- * time.
+ * Returns the id of this request's session if it has a login, otherwise "". Without a login the id is of no
+ * use, because express-session creates a new one for each request of a visitor.
  */
 export function getSessionId(req: Request, instance: PortalAuthInstance): string {
   const { session, sessionID } = getSessionHolder(req, instance);
   return session && getRequestLogin(req, instance)?.record ? sessionID : "";
 }
 
-/** How long a login goes on, in whole seconds. Unknown values are omitted. */
+/** The remaining lifetimes of a login, in whole seconds. Unknown values are omitted. */
 export interface SecondsLeft {
   /**
-   * Until the login ends without another request. Unknown for an application's session that ends with the
-   * browser.
+   * Until the login ends without another request. Omitted for a session cookie that ends with the browser.
    */
   readonly idle?: number;
-  /** Until the login ends, whatever the user does. */
+  /** Until the login ends in any case. */
   readonly absolute: number;
-  /** Of the access token, which a refresh renews. Unknown if the provider did not say. */
+  /** Until the access token expires. A refresh extends it. Omitted if the provider did not return it. */
   readonly token?: number;
 }
 
 /**
- * Returns what was left when this request came: what it has done since to keep its session alive does not
- * count.
+ * Returns the remaining lifetimes of a login, in whole seconds. `idle` is counted from the moment when the
+ * session was loaded, before this request itself has extended it.
  */
 export function getSecondsLeft(
   req: Request,
@@ -137,11 +157,9 @@ export function getSecondsLeft(
   const { session } = getSessionHolder(req, policy);
   const lifeMs = getRequestLogin(req, policy)?.lifeMs;
   const endsWithBrowser = session && !getLoadedEntry(session) && session.cookie.originalMaxAge === null;
-  const left = (epochSeconds: number) => Math.max(0, Math.floor(epochSeconds - policy.clock() / 1000));
-  const absolute = left(started_at + policy.sessionAbsolute);
-  return {
-    ...(lifeMs !== undefined && !endsWithBrowser && { idle: Math.round(lifeMs / 1000) }),
-    absolute,
-    ...(tokens.expires_at !== undefined && { token: left(tokens.expires_at) }),
-  };
+  const countSeconds = (until: number) => Math.max(0, Math.floor(until - policy.clock() / 1000));
+  const absolute = countSeconds(started_at + policy.sessionAbsolute);
+  const idle = lifeMs === undefined || endsWithBrowser ? undefined : Math.round(lifeMs / 1000);
+  const token = tokens.expires_at === undefined ? undefined : countSeconds(tokens.expires_at);
+  return omitUndefined({ idle, absolute, token });
 }

@@ -8,42 +8,48 @@ import {
 } from "../http/request-scheme.js";
 import { getSessionHolder, type PortalAuthInstance } from "./session-holder.js";
 
-/**
- * Checks that express-session will set the session cookie. It omits a Secure cookie silently if it takes a
- * request for plain http. The login would then succeed, the session would be lost, and the browser would be
- * in a redirect loop. X-Forwarded-Proto counts here, although an application's session may not trust it. If
- * it did not, sessionCookieIsMissing() sees that afterwards, and the next login fails here.
- *
- * @throws PortalAuthError `proxy_not_trusted`; `login_over_http` if the user has come by http
- */
-export function checkCookieCanBeSet(on: Request, instance: PortalAuthInstance): void {
-  const req = getSessionHolder(on, instance);
-  if (req.session?.cookie?.secure !== true) return;
-  const canBeSet = instancesWithoutCookie.has(instance) ? isVerifiedHttps(on) : isProbablyHttps(req);
-  if (canBeSet) return;
-  if (isForwardedAsHttp(req)) throw new PortalAuthError("login_over_http"); // the proxy is configured correctly
-  throw new PortalAuthError("proxy_not_trusted", { detail: describeForwarding(req) });
-}
-
 /** Each portalAuth() whose session cookie was omitted although X-Forwarded-Proto said https. */
 const instancesWithoutCookie = new WeakSet<PortalAuthInstance>();
 
 /**
- * Whether the browser keeps this session's cookie to itself when another site leads here (RFC 6265bis,
- * section 5.2).
+ * Rejects a login if express-session would not set the session cookie. express-session silently omits a
+ * Secure cookie if the request seems to come over http. The user would sign in, lose the session, and the
+ * browser would be in a redirect loop.
+ *
+ * X-Forwarded-Proto is believed here at first, although an application's session may not trust it. If a
+ * cookie was omitted nevertheless, isSessionCookieMissing() has seen that, and the header no longer counts.
+ *
+ * @throws PortalAuthError `proxy_not_trusted`, or `login_over_http` if the browser uses http
+ */
+export function checkCookieCanBeSet(req: Request, instance: PortalAuthInstance): void {
+  const holder = getSessionHolder(req, instance);
+  if (holder.session?.cookie?.secure !== true) return;
+  const canBeSet = instancesWithoutCookie.has(instance) ? isVerifiedHttps(req) : isProbablyHttps(holder);
+  if (canBeSet) return;
+  // The proxy is configured correctly: the browser itself uses http.
+  if (isForwardedAsHttp(holder)) throw new PortalAuthError("login_over_http");
+  throw new PortalAuthError("proxy_not_trusted", { detail: describeForwarding(holder) });
+}
+
+/**
+ * Returns whether the session cookie is SameSite=Strict. The browser then does not send it when a link on
+ * another site leads here (RFC 6265bis, section 5.2).
  */
 export function isSameSiteStrict(req: Request, instance: PortalAuthInstance): boolean {
   const sameSite = getSessionHolder(req, instance).session?.cookie?.sameSite;
   return sameSite === true || sameSite === "strict";
 }
 
-/** Whether a response that begins a session has no session cookie. False if Express knows of https. */
-export function isSessionCookieMissing(on: Request, instance: PortalAuthInstance, res: Response): boolean {
-  const req = getSessionHolder(on, instance);
-  if (isVerifiedHttps(on) || req.session?.cookie?.secure !== true) return false;
-  const lines = [res.getHeader("Set-Cookie") ?? []].flat();
-  const isMissing = !lines.some((line) =>
-    String(line).includes(`=s%3A${encodeURIComponent(req.sessionID)}.`),
+/**
+ * Returns whether the response of a new session has no session cookie, although it needs a Secure one. If so,
+ * checkCookieCanBeSet() rejects the following logins. The result is false if Express itself recognizes https.
+ */
+export function isSessionCookieMissing(req: Request, instance: PortalAuthInstance, res: Response): boolean {
+  const holder = getSessionHolder(req, instance);
+  if (isVerifiedHttps(req) || holder.session?.cookie?.secure !== true) return false;
+  const cookieLines = [res.getHeader("Set-Cookie") ?? []].flat();
+  const isMissing = !cookieLines.some((line) =>
+    String(line).includes(`=s%3A${encodeURIComponent(holder.sessionID)}.`),
   );
   if (isMissing) instancesWithoutCookie.add(instance);
   return isMissing;

@@ -1,6 +1,6 @@
 import type { Request } from "express";
 
-/** One of several portalAuth() in an application; undefined for the one that needs no name. */
+/** Identifies one of several portalAuth() in an application by its option `name`, which can be undefined. */
 export interface PortalAuthInstance {
   readonly name: string | undefined;
 }
@@ -8,12 +8,16 @@ export interface PortalAuthInstance {
 const HOLDERS = Symbol("express-portal-auth sessions");
 const REQUEST = Symbol("express-portal-auth request");
 
+/** The key of the holder without a name. It is never the name of an instance, because that is not empty. */
+const UNNAMED = "";
+
 type RequestWithHolders = Request & { [HOLDERS]?: Record<string, Request>; [REQUEST]?: Request };
 
 /**
- * Returns the object whose member `session` is the session of this portalAuth(). Without a name that is the
- * request. A portalAuth() with a name has an object that inherits from the request, so express-session can
- * set a session there beside the application's.
+ * Returns the object whose member `session` is the session of this portalAuth(): the holder. Without a name,
+ * the holder is the request itself, or the holder that addUnnamedHolder() has added. With a name, it is an
+ * object that inherits from the request, so that its session can exist beside the application's. Such a
+ * holder is created if the request has none.
  */
 export function getSessionHolder(req: Request, { name }: PortalAuthInstance): Request {
   if (name === undefined) return (req as RequestWithHolders)[HOLDERS]?.[UNNAMED] ?? req;
@@ -21,29 +25,33 @@ export function getSessionHolder(req: Request, { name }: PortalAuthInstance): Re
 }
 
 /**
- * The key of the holder without a name, if `req.session` belongs to another package. An option `name` is never
- * empty.
+ * Adds a holder for the portalAuth() without a name, and returns it. getSessionHolder() then returns it
+ * instead of the request. This is for applications whose `req.session` belongs to another session package.
  */
-const UNNAMED = "";
-
-/** Adds the holder without a name. From then on holderOf() returns it for this request. */
 export const addUnnamedHolder = (req: Request): Request =>
   (req as RequestWithHolders)[HOLDERS]?.[UNNAMED] ?? addHolder(req, UNNAMED);
 
-/** The request that a holder belongs to. */
+/** Returns the request that a holder belongs to. The holder may be the request itself. */
 export const getRequestOfHolder = (holder: Request): Request =>
   (holder as RequestWithHolders)[REQUEST] ?? holder;
 
-/** Returns all holders of a request whose session is ours or of express-session. */
+/**
+ * Returns all holders of a request. The request itself is one of them, unless its `req.session` belongs to
+ * another session package.
+ */
 export function getSessionHolders(req: Request): Request[] {
   const holders = (req as RequestWithHolders)[HOLDERS] ?? {};
   return UNNAMED in holders ? Object.values(holders) : [req, ...Object.values(holders)];
 }
 
 function addHolder(req: Request, name: string): Request {
-  const none = { value: undefined, writable: true, configurable: true };
-  const properties = { session: none, sessionID: none, sessionStore: none, [REQUEST]: { value: req } };
-  const holder: Request = Object.create(req, properties);
+  const emptyMember = { value: undefined, writable: true, configurable: true };
+  const holder: Request = Object.create(req, {
+    session: emptyMember,
+    sessionID: emptyMember,
+    sessionStore: emptyMember,
+    [REQUEST]: { value: req },
+  });
   const request = req as RequestWithHolders;
   request[HOLDERS] ??= Object.create(null) as Record<string, Request>;
   request[HOLDERS][name] = holder;

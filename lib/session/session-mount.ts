@@ -23,6 +23,18 @@ import type { RecordCodec } from "./record-codec.js";
 import { RequestLogin } from "./request-login.js";
 import { addUnnamedHolder, getSessionHolder } from "./session-holder.js";
 
+const SEPARATE_SESSION_WARNING =
+  "The app mounts a session middleware that is not express-session (such as cookie-session). It keeps " +
+  "req.session, and portalAuth() keeps its logins in a session of its own beside it, at req.portal.session.";
+
+const LATER_SESSION_WARNING =
+  "The app mounts express-session after portalAuth(), where it is not used: req.session is portalAuth()'s " +
+  "own. Mount express-session before portalAuth(), or remove it.";
+
+const MIXED_SESSIONS_WARNING =
+  "Some requests come with the app's express-session and some without: mount it before portalAuth(), for " +
+  "the same paths. Those without got a session of portalAuth's own.";
+
 export interface SessionMountOptions extends OwnSessionOptions {
   readonly codec: RecordCodec;
   /** Whether logouts can name a session at the provider. */
@@ -32,21 +44,19 @@ export interface SessionMountOptions extends OwnSessionOptions {
   readonly onFoundEnded: OnLoginFoundEnded;
 }
 
-/**
- * The stores of our own sessions, of whichever router: such a session must not be taken for the
- * application's.
- */
+/** The stores of our own sessions, of all routers. A session in one of them is not an application's. */
 const ownStores = new WeakSet<Store>();
 
 /** Called with the login of a request. It is undefined if the request has no session of express-session. */
 export type OnLoaded = (error?: unknown, login?: RequestLogin) => void;
 
-/** Loads the session of a request and its login. `done` is called again if the session cannot be saved. */
+/** Loads the session and the login of a request. `done` is called again if the session cannot be saved. */
 export type MountSession = (req: Request, res: Response, done: OnLoaded) => void;
 
 /**
- * Creates the function that loads the session and its login. The session is the application's own if it has
- * mounted one, otherwise one of ours. This is decided for each request.
+ * Creates the function that loads the session and the login of each request. For each request it decides
+ * which session is used: the application's, if express-session has set `req.session` before, otherwise our
+ * own. With the option `name`, it is always our own.
  */
 export function createSessionMount(options: SessionMountOptions): MountSession {
   const mount = new SessionMount(options);
@@ -61,8 +71,8 @@ class SessionMount {
   #ownSession: OwnSession | undefined;
   #hasCheckedMiddleware = false;
   #hasSeenAppSession = false;
-  #hasWarnedAboutBoth = false;
-  /** Whether the application uses another session package, so that ours must not depend on `req.session`. */
+  #hasWarnedAboutMixedSessions = false;
+  /** Whether the application uses another session package. Our session then must not be at `req.session`. */
   #isSeparate = false;
   #appConnection: AppStoreConnection | undefined;
 
@@ -70,11 +80,14 @@ class SessionMount {
     this.#options = options;
   }
 
-  /** A portalAuth() with a name has a cookie and a place of its own, whatever session the application has. */
+  /**
+   * Loads the session of a portalAuth() with a name: always our own session, with its own cookie and holder.
+   */
   mountNamed(req: Request, res: Response, done: OnLoaded): void {
     this.#mountOwnSession(getSessionHolder(req, this.#options.policy), res, done);
   }
 
+  /** Loads the session of a portalAuth() without a name: the application's session, or our own. */
   mount(req: Request, res: Response, done: OnLoaded): void {
     if (!this.#hasCheckedMiddleware) this.#checkMiddleware(req);
     const loaded = req.session as Session | undefined;
@@ -92,20 +105,20 @@ class SessionMount {
       done(new Error("the session store says that it is disconnected"));
       return;
     }
-    this.#warnAboutMissingSession();
+    this.#warnAboutMixedSessions();
     this.#mountOwnSession(req, res, (error, login) => {
       if (!error) restoreSessionAtEnd(req, res, () => this.#useSeparateSession());
       done(error, login);
     });
   }
 
-  #warnAboutMissingSession(): void {
-    if (!this.#hasSeenAppSession || this.#hasWarnedAboutBoth) return;
-    this.#hasWarnedAboutBoth = true;
+  #warnAboutMixedSessions(): void {
+    if (!this.#hasSeenAppSession || this.#hasWarnedAboutMixedSessions) return;
+    this.#hasWarnedAboutMixedSessions = true;
     this.#options.warn(MIXED_SESSIONS_WARNING);
   }
 
-  /** Keeps a session of ours beside the session of another package, which stays at `req.session`. */
+  /** Loads our own session beside the session of another package, which stays at `req.session`. */
   #mountSeparately(req: Request, res: Response, done: OnLoaded): void {
     const isFree = !req.session;
     const holder = addUnnamedHolder(req);
@@ -118,13 +131,13 @@ class SessionMount {
     this.#isSeparate = true;
   }
 
-  /** Session middleware that is mounted behind us can be seen at the first request. */
+  /** Looks for session middleware that is mounted after portalAuth(). The first request shows it. */
   #checkMiddleware(req: Request): void {
     this.#hasCheckedMiddleware = true;
     if (req.session) return;
-    const later = findSessionMiddlewareAfterOurs(req);
-    if (later.includes("cookie-session")) this.#useSeparateSession();
-    if (later.includes("express-session")) this.#options.warn(LATER_SESSION_WARNING);
+    const laterMiddleware = findSessionMiddlewareAfterOurs(req);
+    if (laterMiddleware.includes("cookie-session")) this.#useSeparateSession();
+    if (laterMiddleware.includes("express-session")) this.#options.warn(LATER_SESSION_WARNING);
   }
 
   #mountOwnSession(req: Request, res: Response, done: OnLoaded): void {
@@ -139,11 +152,12 @@ class SessionMount {
     return ownSession;
   }
 
-  /** Calls done() in the same turn, unless the login must be read by itself. */
+  /** Loads the login of a session. Calls done() synchronously, unless the login needs a read of its own. */
   #loadLogin(req: Request, res: Response, done: OnLoaded): void {
     const store = req.sessionStore as Store | undefined;
     if (typeof store?.createSession !== "function") {
-      done(); // no session of express-session, which is reported when one is needed
+      // There is no session of express-session. This is reported when a session is needed.
+      done();
       return;
     }
     const storage = this.#getStorage(store);
@@ -167,16 +181,8 @@ class SessionMount {
   }
 
   #createStorage(store: Store): LoginStorage {
-    const {
-      policy,
-      tenant: belongsTo,
-      codec,
-      hasProviderSessionLists: findsBySid,
-      keepSessionKeys,
-      warn,
-      warnAboutFailure: warnOfFailure,
-      onFoundEnded,
-    } = this.#options;
+    const { policy, tenant, codec, hasProviderSessionLists, keepSessionKeys } = this.#options;
+    const { warn, warnAboutFailure, onFoundEnded } = this.#options;
     const isOurStore = PortalSessionStore.isOurs(store);
     const records = isOurStore ? store.entries : this.#createRecords(store);
     if (!isOurStore) this.#appConnection = watchAppStore(store);
@@ -185,31 +191,22 @@ class SessionMount {
         records,
         codec,
         absoluteSeconds: policy.sessionAbsolute,
-        hasProviderSessionLists: findsBySid,
+        hasProviderSessionLists,
         warn,
       }),
       isOurStore,
       policy,
-      tenant: createTenantId(belongsTo),
+      tenant: createTenantId(tenant),
       lifetime: isOurStore ? store.lifetime : lifetimeByCookie,
       keepSessionKeys,
       onFoundEnded,
-      warn: onceAMinute(warnOfFailure),
+      warn: onceAMinute(warnAboutFailure),
     };
   }
 
-  /** Where the logins of sessions are kept that lie in a store of the application's. */
+  /** Creates the store of the login records, for sessions that are in the application's store. */
   #createRecords(store: Store): RecordStore {
     const { entries, opened, policy, warn } = this.#options;
     return limitRecordStore(entries ?? createRecordsInSessionStore(store, warn, policy.clock), opened);
   }
 }
-
-const SEPARATE_SESSION_WARNING =
-  "The app mounts a session middleware that is not express-session (such as cookie-session). It keeps req.session, and portalAuth() keeps its logins in a session of its own beside it, at req.portal.session.";
-
-const LATER_SESSION_WARNING =
-  "The app mounts express-session after portalAuth(), where it is not used: req.session is portalAuth()'s own. Mount express-session before portalAuth(), or remove it.";
-
-const MIXED_SESSIONS_WARNING =
-  "Some requests come with the app's express-session and some without: mount it before portalAuth(), for the same paths. Those without got a session of portalAuth's own.";

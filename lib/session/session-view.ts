@@ -4,8 +4,8 @@ import type { PortalSession } from "./login-record.js";
 import { writeDataOwner } from "./login-reference.js";
 
 /**
- * Shows the login in the session. Not enumerable, so that no copy of the session and no JSON contains it; not
- * writable, as a change would not be saved.
+ * Sets `req.session.portal` to a login. The member is not enumerable, so that copies and JSON of the session
+ * omit it. It is not writable, because a change would not be saved.
  */
 export function addView(session: Session, view: PortalSession): void {
   Object.defineProperty(session, "portal", {
@@ -17,37 +17,42 @@ export function addView(session: Session, view: PortalSession): void {
 }
 
 /**
- * Removes what a visitor may have put there, for example by a request body that the application has merged
- * into its session.
+ * Removes `req.session.portal` from a loaded session if addView() has not set it. An attacker could set it,
+ * for example with a request body that the application merges into its session.
  */
 export function removePlantedView(session: Session & Partial<SessionData>): void {
   if (Object.prototype.propertyIsEnumerable.call(session, "portal")) removeView(session);
 }
 
+/** Removes `req.session.portal`. */
 export function removeView(session: Session & Partial<SessionData>): void {
   delete (session as { portal?: unknown }).portal;
 }
 
 /**
- * Empties a session whose login has ended, under the same id. A new id would set a cookie, and a slow answer
- * could then replace the cookie of a login that has begun meanwhile. The kept keys are for the same user's
- * next login.
+ * Removes the data of a session whose login has ended. The session keeps its id: with a new id, a slow
+ * response could replace the cookie of a login that has started meanwhile. The session is not saved here.
+ *
+ * @param keepKeys the keys that stay, for the next login of the same user
+ * @param user the user whom the kept data belongs to: see getUserListName()
  */
 export function clearEndedSession(
   session: Session & Partial<SessionData>,
-  keep: readonly string[],
+  keepKeys: readonly string[],
   user: string | undefined,
 ): void {
   removeView(session);
   const values = session as unknown as Record<string, unknown>;
-  for (const key of Object.keys(session)) if (key !== "cookie" && !keep.includes(key)) delete values[key];
-  if (user !== undefined && keep.some((key) => key in session)) writeDataOwner(session, user);
+  for (const key of Object.keys(session)) if (key !== "cookie" && !keepKeys.includes(key)) delete values[key];
+  if (user !== undefined && keepKeys.some((key) => key in session)) writeDataOwner(session, user);
 }
 
 /**
- * Sends a response without the cookie of a session that was emptied, as long as the session keeps this id.
- * express-session sets the cookie of every changed session that expires, and that could replace the cookie of
- * a login that has begun meanwhile.
+ * Omits the session cookie from a response, because its session was emptied. If the request gets a new
+ * session id meanwhile, the response sets the cookie as usual.
+ *
+ * Otherwise express-session would set the cookie, because the session has changed. A slow response could then
+ * replace the cookie of a login that has started meanwhile.
  */
 export function omitSessionCookie(holder: Request, res: Response): void {
   const id = holder.sessionID;
@@ -55,9 +60,10 @@ export function omitSessionCookie(holder: Request, res: Response): void {
   res.writeHead = function writeHeadWithoutCookie(this: Response, ...args: unknown[]) {
     const { session } = holder;
     const isSame = holder.sessionID === id;
-    if (isSame) (holder as { session?: Session }).session = undefined as never; // then express-session sets no cookie
+    // Without a session, express-session sets no cookie.
+    if (isSame) (holder as { session?: Session }).session = undefined as never;
     try {
-      return (writeHead as (...given: unknown[]) => Response).apply(this, args);
+      return (writeHead as (...args: unknown[]) => Response).apply(this, args);
     } finally {
       if (isSame) holder.session = session;
     }

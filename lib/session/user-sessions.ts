@@ -8,38 +8,46 @@ import { destroyAppSessions, getLoginEvenIfExpired } from "./end-session.js";
 import { getProviderSessionListName, getUser, getUserListName } from "./login-index.js";
 import { isOfOtherPortalAuth, type LoginPolicy } from "./login-policy.js";
 import type { LoginRecord, PortalSession } from "./login-record.js";
-import type { EndedLogin, EndLoginsResult, LoadedLogin } from "./logins.js";
+import type { EndedLogin, EndLoginsResult, LoadedLogin, Logins } from "./logins.js";
 import type { Logout, LogoutByProvider } from "./logout-notices.js";
 import type { RequestLogin } from "./request-login.js";
 
-/** One of a user's sessions, as the user may see it. */
+const NOT_ENDED_SENTENCE = "Signing out did not work for all of your sessions. Please try again.";
+
+/** One of a user's sessions, as it is shown to the user. */
 export interface UserSession {
+  /** Identifies the session to its user. It is not the session id, and is not a secret. */
   readonly id: string;
+  /** When the user signed in, in epoch seconds. */
   readonly started_at: number;
+  /** When the session was last used, in epoch seconds, accurate to a minute. */
   readonly last_seen_at: number;
   readonly user_agent: string | undefined;
   readonly is_current: boolean;
 }
 
-/** A session that was ended, and its login as it was stored last. */
+/** A session that was ended, and its login as it was last stored. */
 export interface EndedSession {
+  /** The key of the login's record in the store. */
   readonly id: string;
   /** Undefined if the record could not be decoded. */
   readonly login: PortalSession | undefined;
 }
 
-/** The sessions that a logout has ended. `failure` says why others may still be there. */
+/** The sessions that a logout has ended. If there is a `failure`, other sessions may still be stored. */
 export interface EndSessionsResult {
   readonly ended: readonly EndedSession[];
   readonly failure?: PortalAuthError;
 }
 
-/** The id of a login where users see it. It stays the same if the session gets a new id. */
+/** Returns the id of a session that is shown to its user. It stays the same if the session gets a new id. */
 const createPublicId = ({ login_id }: LoginRecord): string => sha256(login_id).slice(0, 22);
 
 /**
- * The sessions that the user of this request has with this portalAuth(). The one that was used last comes
- * first.
+ * Returns the sessions that the user of this request has at this portalAuth(), most recently used first.
+ * Expired and unreadable logins are omitted.
+ *
+ * @throws PortalAuthError `login_required` if no user is signed in, or `session_store_failed`
  */
 export async function listUserSessions(req: Request, policy: LoginPolicy): Promise<UserSession[]> {
   const { storage, key, record } = requireLogin(req, policy);
@@ -51,19 +59,19 @@ export async function listUserSessions(req: Request, policy: LoginPolicy): Promi
       : [],
   );
   if (!sessions.some(({ is_current }) => is_current)) {
-    // The store has lost the list, which comes back as the sessions are used. Or the login has ended.
+    // The login has ended, or the store has lost the list. In use, sessions are listed again.
     const own = await wrapFailure("list", () => storage.logins.read(key));
     if (own) sessions.push(toUserSession(record, own.stored.lifeMs, true, policy));
   }
-  return sessions.sort((one, other) => other.last_seen_at - one.last_seen_at);
+  return sessions.sort((first, second) => second.last_seen_at - first.last_seen_at);
 }
 
 const isLoginValid = (record: LoginRecord, policy: LoginPolicy): boolean =>
   !isOfOtherPortalAuth(record, policy) && policy.clock() / 1000 < record.started_at + policy.sessionAbsolute;
 
 /**
- * The life that is left tells when the session was last used, to within a minute: each use moves the end by
- * `idle_ms`.
+ * Describes a session for its user. The remaining lifetime shows when the session was last used, accurate to
+ * a minute, because each use sets it to `idle_ms`.
  */
 function toUserSession(
   record: LoginRecord,
@@ -77,8 +85,11 @@ function toUserSession(
 }
 
 /**
- * Ends the other sessions of the user of this request, with this portalAuth(), and logins of the user that
- * are in progress. The session of the request itself stays, for the caller to end.
+ * Ends the other sessions of the user of this request at this portalAuth(), and the user's logins in
+ * progress. The session of the request itself stays: the caller must end it. Does nothing if the request has
+ * no login.
+ *
+ * A failure of the store is in the result, and is not thrown.
  */
 export async function endOtherSessionsOfUser(req: Request, policy: LoginPolicy): Promise<EndSessionsResult> {
   const login = getLoginEvenIfExpired(req, policy);
@@ -86,28 +97,33 @@ export async function endOtherSessionsOfUser(req: Request, policy: LoginPolicy):
   if (!login || !current) return { ended: [] };
   const { storage, key } = current;
   const { redirectUri: redirect_uri } = policy;
-  const isAffectedLogin = (found: LoadedLogin) => found.key !== key && canBeOfPortalAuth(found, policy);
+  const isOther = (found: LoadedLogin) => found.key !== key && canBeOfPortalAuth(found, policy);
   const logout: Logout = { reason: "everywhere", redirect_uri, id: randomUUID() };
-  return toEndSessionsResult(req, current, [
-    await storage.logins.removeByUser(getUserListName(getUser(login)), isAffectedLogin, logout),
-  ]);
+  const result = await storage.logins.removeByUser(getUserListName(getUser(login)), isOther, logout);
+  return toEndSessionsResult(req, current, [result]);
 }
 
-/** A login that cannot be decoded may be this portalAuth()'s. The user wants it to end. */
+/** An unreadable login may belong to this portalAuth(). It ends too, because the user signs out. */
 const canBeOfPortalAuth = ({ login }: LoadedLogin, policy: LoginPolicy): boolean =>
   !login || !isOfOtherPortalAuth(login.record, policy);
 
-/** Ends another session of the user, by its id in sessionsOf(). */
+/**
+ * Ends another session of the user of this request. The session of the request itself is not ended.
+ *
+ * @param publicId the `id` of the session in listUserSessions().
+ * @returns the ended session, or an empty array if there is no other session with this id
+ * @throws PortalAuthError `login_required` if no user is signed in, or `session_store_failed`
+ */
 export async function endSessionOfUser(
   req: Request,
   policy: LoginPolicy,
-  listed: string,
+  publicId: string,
 ): Promise<EndedSession[]> {
   const current = requireLogin(req, policy);
   const { logins } = current.storage;
   return wrapFailure("end", async () => {
     const found = await logins.listByUser(getUserListName(getUser(current.record)));
-    const target = found.find(({ login }) => login && hasPublicId(login.record, listed, policy));
+    const target = found.find(({ login }) => login && hasPublicId(login.record, publicId, policy));
     const ended =
       target?.login && target.key !== current.key
         ? await logins.removeEvenIfMoved(target.key, target.login.record)
@@ -119,56 +135,76 @@ export async function endSessionOfUser(
 const hasPublicId = (record: LoginRecord, id: string, policy: LoginPolicy): boolean =>
   createPublicId(record) === id && !isOfOtherPortalAuth(record, policy);
 
-/** Whether this is the id of the session of the request. */
+/**
+ * Returns whether this is the `id` of the request's own session in listUserSessions().
+ *
+ * @throws PortalAuthError `login_required` if no user is signed in
+ */
 export const isCurrentSession = (req: Request, policy: LoginPolicy, id: string): boolean =>
   createPublicId(requireLogin(req, policy).record) === id;
 
-/** Whose sessions a provider wants to end. */
+/** The user or the session at the provider whose logins the provider has requested to end. */
 export interface ProviderLogoutRequest {
   readonly sub?: string | undefined;
+  /** Required if there is no `sub`. */
   readonly sid?: string | undefined;
-  /** When it said so, in epoch seconds: a login that it has told of later is another. */
+  /** The time of the request, in epoch seconds. Logins with a later ID token do not end. */
   readonly iat: number;
   readonly reason: LogoutByProvider["reason"];
 }
 
 /**
- * Ends the sessions that the provider means, whichever redirect URI of the client began them. A login that
- * does not say which of the provider's sessions it belongs to ends, too: it may be the one that is meant.
+ * Ends the sessions of a user, or of a session at the provider, because the provider has requested it. The
+ * redirect URI that started a login does not matter. A login without a `sid` ends too, because it may belong
+ * to the session that the provider means.
  *
- * @param onlyKnown for a request that anybody can send: nothing is written for a session that is not known
- *   here
+ * Also writes a notice, which ends the logins in progress. A failure to remove a login is in the result.
+ *
+ * @param isOnlyForKnownSessions whether nothing is written for an unknown `sid`. Required for a request
+ *   without authentication, because an attacker could fill the store.
+ * @throws PortalAuthError `session_missing`, or `session_store_failed` if the users of the `sid` cannot be
+ *   read
  */
 export async function endSessionsForProvider(
   req: Request,
-  rules: LoginPolicy & { readonly clockTolerance: number },
+  policy: LoginPolicy & { readonly clockTolerance: number },
   { sub, sid, iat, reason }: ProviderLogoutRequest,
   isOnlyForKnownSessions = false,
 ): Promise<EndSessionsResult> {
-  const current = getRequestLogin(req, rules);
+  const current = getRequestLogin(req, policy);
   if (!current) throw new PortalAuthError("session_missing");
   const { logins } = current.storage;
-  const { issuer, clientId: client_id, clockTolerance } = rules;
+  const { issuer, clientId: client_id, clockTolerance } = policy;
   const logout: LogoutByProvider = { reason, sid, iat, tolerance: clockTolerance };
+  const findUsers = () => {
+    const name = getProviderSessionListName({ issuer, client_id }, sid as string);
+    return findUsersOfProviderSession(logins, name, logout, isOnlyForKnownSessions);
+  };
   const lists =
-    sub === undefined
-      ? await wrapFailure("end", () => usersOf(sid as string))
-      : [getUserListName({ issuer, client_id, sub })];
+    sub === undefined ? await wrapFailure("end", findUsers) : [getUserListName({ issuer, client_id, sub })];
   const endAll = (list: string) => logins.removeByUser(list, (found) => isAffected(found, logout), logout);
   return toEndSessionsResult(req, current, await Promise.all(lists.map(endAll)));
+}
 
-  async function usersOf(providerSid: string): Promise<readonly string[]> {
-    const name = getProviderSessionListName({ issuer, client_id }, providerSid);
-    const known = await logins.index.listUsers(name);
-    if (known.length === 0 && isOnlyForKnownSessions) return [];
-    await logins.addNotice(name, logout);
-    return known.length > 0 ? known : logins.index.listUsers(name); // a login that was listed before it could see the notice
-  }
+/** Leaves a notice for a session at the provider, and returns the names of the lists of its users. */
+async function findUsersOfProviderSession(
+  logins: Logins,
+  name: string,
+  logout: LogoutByProvider,
+  isOnlyForKnownSessions: boolean,
+): Promise<readonly string[]> {
+  const known = await logins.index.listUsers(name);
+  if (known.length === 0 && isOnlyForKnownSessions) return [];
+  await logins.addNotice(name, logout);
+  if (known.length > 0) return known;
+  // A login may have been listed meanwhile, but too early to find the notice.
+  return logins.index.listUsers(name);
 }
 
 /**
- * A logout token can come late, and names its time by the provider's clock. A front-channel logout is for the logins that
- * are stored now: its time is of our own clock, which may be behind.
+ * Returns whether a logout of the provider ends a login. A logout token can arrive late, so logins with a
+ * later ID token stay. A front-channel logout ends all stored logins: its time is that of our own clock,
+ * which may be behind the provider's.
  */
 function isAffected({ login }: LoadedLogin, { reason, sid, iat, tolerance }: LogoutByProvider): boolean {
   const target = login?.record.authentication;
@@ -188,7 +224,7 @@ async function toEndSessionsResult(
   return failed ? { ended, failure: wrapStoreFailure("end", failed.failure, NOT_ENDED_SENTENCE) } : { ended };
 }
 
-/** Ends the sessions of these logins in the application's own store, too. */
+/** Removes the sessions of these logins from the application's store, too. */
 async function endAppSessions(
   req: Request,
   { storage }: RequestLogin,
@@ -201,19 +237,17 @@ async function endAppSessions(
 
 type SignedInLogin = RequestLogin & { readonly key: string; readonly record: LoginRecord };
 
-/** @throws PortalAuthError `login_required` */
+/** Returns the login of the request, or throws `login_required`. */
 function requireLogin(req: Request, policy: LoginPolicy): SignedInLogin {
   const current = getRequestLogin(req, policy);
   if (!current?.getView(policy)) throw new PortalAuthError("login_required");
   return current as SignedInLogin;
 }
 
-const NOT_ENDED_SENTENCE = "Signing out did not work for all of your sessions. Please try again.";
-
-async function wrapFailure<T>(doing: "list" | "end", work: () => Promise<T>): Promise<T> {
+async function wrapFailure<T>(operation: "list" | "end", work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    throw wrapStoreFailure(doing, cause, doing === "end" ? NOT_ENDED_SENTENCE : undefined);
+    throw wrapStoreFailure(operation, cause, operation === "end" ? NOT_ENDED_SENTENCE : undefined);
   }
 }
