@@ -111,7 +111,7 @@ const canBeOfPortalAuth = ({ login }: LoadedLogin, policy: LoginPolicy): boolean
  * Ends another session of the user of this request. The session of the request itself is not ended.
  *
  * @param publicId the `id` of the session in listUserSessions().
- * @returns the ended session, or an empty array if there is no other session with this id
+ * @returns the ended session, or an empty array if there is no other session with this id.
  * @throws PortalAuthError `login_required` if no user is signed in, or `session_store_failed`
  */
 export async function endSessionOfUser(
