@@ -23,35 +23,35 @@ const SHOTS = fileURLToPath(new URL("../output/inspector", import.meta.url));
 
 let inspect: Inspector;
 
-/** Mounted behind portalAuth(), in a world's app. */
-function withInspector(given: WorldOptions = {}): WorldOptions {
+/** Mounts an inspector after portalAuth() in the app of a world. */
+function withInspector(options: WorldOptions = {}): WorldOptions {
   return {
-    ...given,
+    ...options,
     after(app) {
       inspect = inspector();
       onTestFinished(() => inspect.close());
       app.use("/inspect", inspect);
-      given.after?.(app);
+      options.after?.(app);
     },
   };
 }
 
-/** A world with an inspector that is open for its browser. */
-async function startOpened(given: WorldOptions = {}) {
-  const world = await startWorld(withInspector(given));
+/** Starts a world with an inspector that its browser may read. */
+async function startWithAccess(options: WorldOptions = {}) {
+  const world = await startWorld(withInspector(options));
   await world.browser.navigate(inspect.link(`${world.url}/inspect/`));
   return world;
 }
 
-const news = (answer: { body: string }) => JSON.parse(answer.body);
+const parseBody = (response: { body: string }) => JSON.parse(response.body);
 
-/** A token in its compact form, of so many parts. */
+/** Returns a token in compact form with this number of parts. */
 function jose(parts: number): string {
   const header = Buffer.from(JSON.stringify({ alg: "RS256" })).toString("base64url");
   return [header, ...new Array(parts - 1).fill("c29tZXRoaW5n")].join(".");
 }
 
-describe("who may look", () => {
+describe("access to the inspector", () => {
   test.each([
     "production",
     "production ",
@@ -60,34 +60,35 @@ describe("who may look", () => {
     "PRODUCTION",
     '"production"',
     "'production '",
-  ])("nobody in production: it throws when NODE_ENV is %j", (written) => {
-    vi.stubEnv("NODE_ENV", written);
+  ])("inspector() throws if NODE_ENV is %j", (value) => {
+    vi.stubEnv("NODE_ENV", value);
     expect(() => inspector()).toThrow(/NODE_ENV is production/);
   });
 
   test.each(["", "development", "test", "preproduction", "production-like"])(
-    "NODE_ENV may be %j",
-    (written) => {
-      vi.stubEnv("NODE_ENV", written);
+    "inspector() accepts the NODE_ENV %j",
+    (value) => {
+      vi.stubEnv("NODE_ENV", value);
       expect(() => inspector().close()).not.toThrow();
     },
   );
 
-  const own = Object.values(networkInterfaces())
+  const ownAddress = Object.values(networkInterfaces())
     .flat()
-    .find((one) => one && !one.internal && one.family === "IPv4")?.address;
+    .find((entry) => entry && !entry.internal && entry.family === "IPv4")?.address;
 
-  test.skipIf(!own)(
-    `nobody who comes by another address of this machine${own ? "" : " (skipped: it has none)"}`,
+  test.skipIf(!ownAddress)(
+    `a request to another address of this machine gets 404${ownAddress ? "" : " (skipped: none)"}`,
     async () => {
       vi.spyOn(console, "warn").mockImplementation(() => {});
       const inspect = inspector();
       onTestFinished(() => inspect.close());
       const app = express().use("/inspect", inspect);
       const { port } = new URL(await serve(app, "0.0.0.0"));
-      const foreign = inspect.link(`http://${own}:${port}/inspect/`);
+      const foreign = inspect.link(`http://${ownAddress}:${port}/inspect/`);
       expect((await fetch(foreign)).status).toBe(404);
-      expect((await fetch(foreign, { headers: { host: "localhost" } })).status).toBe(404); // and not by saying so
+      // The header Host does not give access:
+      expect((await fetch(foreign, { headers: { host: "localhost" } })).status).toBe(404);
       expect((await fetch(inspect.link(`http://127.0.0.1:${port}/inspect/`))).status).toBe(200);
     },
   );
@@ -97,22 +98,23 @@ describe("who may look", () => {
     ["through another proxy", { forwarded: "for=127.0.0.1" }],
     ["through nginx", { "x-real-ip": "127.0.0.1" }],
     ["through a network of proxies", { "cf-connecting-ip": "127.0.0.1" }],
-    ["by a stranger's name that leads here", { host: "rebound.example" }],
-    ["by a name that only begins like ours", { host: "localhost.evil.example" }],
-    ["from another site's script", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors" }],
+    ["with a foreign host name that resolves to this machine", { host: "rebound.example" }],
+    ["with a host name that only begins with ours", { host: "localhost.evil.example" }],
+    ["from the script of another site", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "cors" }],
     [
-      "in another site's frame",
+      "from a frame of another site",
       { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe" },
     ],
-  ])("nobody who comes %s, and is told nothing", async (_how, headers) => {
-    const { url, browser } = await startOpened({ log: [/inspector\(\): a request was answered with 404/] });
+  ])("a request %s gets 404 without an explanation", async (_case, headers) => {
+    const log = [/inspector\(\): a request was answered with 404/];
+    const { url, browser } = await startWithAccess({ log });
     for (const path of ["/inspect/", "/inspect/events.json", "/inspect/inspector.js"]) {
       const { status, body } = await browser.request(url + path, { headers });
       expect([status, body]).toEqual([404, "Not Found\n"]);
     }
   });
 
-  test("nobody who comes as nginx does by default: by HTTP/1.0, with no header more", async () => {
+  test("an HTTP/1.0 request, as nginx sends it by default, gets 404", async () => {
     const { url } = await startWorld(withInspector({ log: [/uses HTTP\/1\.0/] }));
     const { hostname, port, host } = new URL(url);
     const socket = connect(Number(port), hostname);
@@ -121,15 +123,15 @@ describe("who may look", () => {
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 404 /);
   });
 
-  test("nobody over plain http where people reach the app by https: somebody stands between", async () => {
+  test("a request via http gets 404 if the public origin has https", async () => {
     const world = withInspector({ publicOrigin: "https://app.example", log: [/comes over http although/] });
     const { url, browser } = await startWorld(world);
     expect((await browser.request(inspect.link(`${url}/inspect/`))).status).toBe(404);
   });
 
-  test("another site may link to the page, and read nothing", async () => {
-    const { url, browser } = await startOpened({ log: [/another site's page/] });
-    const link = inspect.link(`${url}/inspect/`); // in a console that is a page of another site
+  test("another site can link to the page, but cannot read the events", async () => {
+    const { url, browser } = await startWithAccess({ log: [/another site's page/] });
+    const link = inspect.link(`${url}/inspect/`); // consoles in the browser are pages of another site
     expect((await browser.navigate(link, { site: "cross-site" })).status).toBe(200);
     expect((await browser.navigate(`${url}/inspect/events.json`, { site: "cross-site" })).status).toBe(404);
     const { headers } = await browser.navigate(`${url}/inspect/`);
@@ -138,8 +140,8 @@ describe("who may look", () => {
     expect(headers["cache-control"]).toBe("no-store");
   });
 
-  test("other methods and paths find nothing", async () => {
-    const { url, browser } = await startOpened();
+  test("other methods and paths get 404", async () => {
+    const { url, browser } = await startWithAccess();
     for (const [method, path] of [
       ["POST", "/"],
       ["GET", "/../errors.md"],
@@ -149,23 +151,24 @@ describe("who may look", () => {
       expect((await browser.fetch(`${url}/inspect${path}`, { method: method as string })).status).toBe(404);
   });
 
-  describe("only with the token from the console,", () => {
+  describe("the token from the console", () => {
     const TOKEN_MISSING =
       /inspector\(\): a request has no valid token\. To open the page: (\S+) \(it works once\)/;
     const FILES = ["", "events.json", "configuration.json", "inspector.js", "style.css"];
 
-    const start = (given: WorldOptions = {}) => startWorld(withInspector({ log: [TOKEN_MISSING], ...given }));
+    const start = (options: WorldOptions = {}) =>
+      startWorld(withInspector({ log: [TOKEN_MISSING], ...options }));
 
-    async function expectClosed(browser: Browser, url: string) {
+    async function expectNoAccess(browser: Browser, url: string) {
       for (const file of FILES) {
         const { status, body } = await browser.request(`${url}/inspect/${file}`);
         expect([status, body]).toEqual([404, "Not Found\n"]);
       }
     }
 
-    test("which is shown when somebody asks without it, once a minute, and opens the page once", async () => {
+    test("is logged once a minute for requests without it, and opens the page once", async () => {
       const { url, browser, log } = await start();
-      await expectClosed(browser, url);
+      await expectNoAccess(browser, url);
       const shown = log.flatMap((line) => TOKEN_MISSING.exec(line)?.[1] ?? []);
       expect(shown).toEqual([inspect.link(`${url}/inspect/`)]);
       const [link = ""] = shown;
@@ -173,12 +176,13 @@ describe("who may look", () => {
       for (const file of FILES) expect((await browser.fetch(`${url}/inspect/${file}`)).status).toBe(200);
       const another = new Browser();
       expect((await another.navigate(link)).status).toBe(404);
-      await expectClosed(another, url);
-      expect(new Set(log.flatMap((line) => TOKEN_MISSING.exec(line)?.[1] ?? [])).size).toBe(2); // and a new one is shown
+      await expectNoAccess(another, url);
+      const links = new Set(log.flatMap((line) => TOKEN_MISSING.exec(line)?.[1] ?? []));
+      expect(links.size).toBe(2); // a new token is logged
       expect((await browser.fetch(`${url}/inspect/events.json`)).status).toBe(200);
     });
 
-    test("then with a cookie that scripts and other sites do not get", async () => {
+    test("sets a cookie that scripts and other sites do not get", async () => {
       const { url, browser } = await start();
       const { headers } = await browser.navigate(inspect.link(`${url}/inspect/`));
       const { port } = new URL(url);
@@ -189,11 +193,11 @@ describe("who may look", () => {
       ]);
     });
 
-    test("and not with anything else", async () => {
+    test("is necessary: other tokens, methods, paths and cookies get 404", async () => {
       const { url, browser } = await start();
-      const right = new URL(inspect.link(`${url}/inspect/`)).searchParams.get("token") ?? "";
-      const wrong = ["", "x", right.slice(1), `${right}x`, right.toUpperCase(), "undefined"];
-      for (const token of wrong) {
+      const validToken = new URL(inspect.link(`${url}/inspect/`)).searchParams.get("token") ?? "";
+      const changed = [validToken.slice(1), `${validToken}x`, validToken.toUpperCase()];
+      for (const token of ["", "x", ...changed, "undefined"]) {
         const { status } = await browser.navigate(`${url}/inspect/?${new URLSearchParams({ token })}`);
         expect([token, status]).toEqual([token, 404]);
       }
@@ -202,9 +206,9 @@ describe("who may look", () => {
         ["HEAD", "/inspect/"],
         ["GET", "/inspect/events.json"],
       ] as const)
-        expect((await browser.fetch(`${url}${path}?token=${right}`, { method })).status).toBe(404);
+        expect((await browser.fetch(`${url}${path}?token=${validToken}`, { method })).status).toBe(404);
       const { port } = new URL(url);
-      for (const cookie of ["x", right, "a.b.c.d.e"])
+      for (const cookie of ["x", validToken, "a.b.c.d.e"])
         expect(
           (
             await browser.request(`${url}/inspect/`, {
@@ -214,23 +218,24 @@ describe("who may look", () => {
         ).toBe(404);
     });
 
-    test("for twelve hours, also after a restart with the same SESSION_SECRET", async () => {
+    test("gives access for 12 hours, also after a restart with the same SESSION_SECRET", async () => {
       const { url, browser, app } = await start();
       await browser.navigate(inspect.link(`${url}/inspect/`));
       const restarted = inspector();
       onTestFinished(() => restarted.close());
       app.use("/restarted", restarted);
       const cookie = [...(await browser.cookies(`${url}/inspect/`))].map((pair) => pair.join("=")).join("; ");
-      const ask = async () => (await browser.request(`${url}/restarted/`, { headers: { cookie } })).status;
-      expect(await ask()).toBe(200);
+      const headers = { cookie };
+      const statusOf = async () => (await browser.request(`${url}/restarted/`, { headers })).status;
+      expect(await statusOf()).toBe(200);
       advanceDate(12 * 60 * 60 * 1000);
-      expect(await ask()).toBe(404);
+      expect(await statusOf()).toBe(404);
     });
 
-    test("nor does a cookie of an app with another SESSION_SECRET open it", async () => {
-      const one = await start();
-      await one.browser.navigate(inspect.link(`${one.url}/inspect/`));
-      const [[, value = ""] = []] = [...(await one.browser.cookies(`${one.url}/inspect/`))];
+    test("is not replaced by a cookie of an app with another SESSION_SECRET", async () => {
+      const other = await start();
+      await other.browser.navigate(inspect.link(`${other.url}/inspect/`));
+      const [value = ""] = (await other.browser.cookies(`${other.url}/inspect/`)).values();
       const { url, browser } = await start({
         options: { secret: "another-secret-of-at-least-32-characters" },
       });
@@ -239,7 +244,7 @@ describe("who may look", () => {
     });
 
     test.skipIf(noNginx)(
-      `behind nginx that speaks HTTP/1.1 and sends the upstream's Host${noNginx && ` (${noNginx})`}`,
+      `is necessary behind nginx with HTTP/1.1 and the Host of the upstream${noNginx && ` (${noNginx})`}`,
       async () => {
         const { url, browser } = await start();
         const port = await freePort();
@@ -253,21 +258,21 @@ describe("who may look", () => {
               proxy_set_header Connection "";
             }
           }`);
-        await expectClosed(new Browser(), front);
+        await expectNoAccess(new Browser(), front);
         expect((await browser.navigate(inspect.link(`${url}/inspect/`))).status).toBe(200);
-        await expectClosed(new Browser(), front);
+        await expectNoAccess(new Browser(), front);
       },
     );
   });
 });
 
-describe("what it knows", () => {
-  test("a login step by step, and what failed with what to do", async () => {
-    const { url, browser, provider } = await startOpened({ log: [/code_refused/] });
+describe("the inspector shows", () => {
+  test("the steps of a login, and the failure of a login with its causes", async () => {
+    const { url, browser, provider } = await startWithAccess({ log: [/code_refused/] });
     provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     await browser.visit(`${url}/account`);
     await browser.visit(`${url}/account`);
-    const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
+    const { records } = parseBody(await browser.fetch(`${url}/inspect/events.json`));
     const logins = records.filter(({ kind }: { kind: string }) => kind === "login");
     expect(logins).toMatchObject([
       {
@@ -276,23 +281,25 @@ describe("what it knows", () => {
       },
       { state: "finished", steps: [{ step: "callback" }, ...new Array(6).fill({})] },
     ]);
-    const explained = news(await browser.fetch(`${url}/inspect/explanation.json?code=code_refused`));
+    const explained = parseBody(await browser.fetch(`${url}/inspect/explanation.json?code=code_refused`));
     expect(explained).toMatchObject({ code: "code_refused", causes: expect.any(Array) });
     expect(explained.causes.length).toBeGreaterThan(2);
   });
 
-  test("only what is new, and all of it after a restart", async () => {
-    const { url, browser } = await startOpened();
+  test("only new records, and all records after a restart", async () => {
+    const { url, browser } = await startWithAccess();
     await browser.visit(`${url}/account`);
-    const first = news(await browser.fetch(`${url}/inspect/events.json`));
+    const first = parseBody(await browser.fetch(`${url}/inspect/events.json`));
     const query = new URLSearchParams({ log_id: first.log_id, after: first.last });
-    expect(news(await browser.fetch(`${url}/inspect/events.json?${query}`)).records).toEqual([]);
+    expect(parseBody(await browser.fetch(`${url}/inspect/events.json?${query}`)).records).toEqual([]);
     query.set("log_id", "another");
-    expect(news(await browser.fetch(`${url}/inspect/events.json?${query}`)).records).toEqual(first.records);
+    expect(parseBody(await browser.fetch(`${url}/inspect/events.json?${query}`)).records).toEqual(
+      first.records,
+    );
   });
 
-  test("no more than the newest fifty logins and two hundred others", async () => {
-    const { url, browser } = await startOpened();
+  test("at most the newest 50 logins and the newest 200 other records", async () => {
+    const { url, browser } = await startWithAccess();
     const emit = createEventEmitter({
       instance: "default",
       issuer: "https://portal.example",
@@ -302,51 +309,51 @@ describe("what it knows", () => {
       emit("login.started", () => ({ login: `login ${n}`, silent: false }));
       emit("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: true }));
     }
-    const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
+    const { records } = parseBody(await browser.fetch(`${url}/inspect/events.json`));
     const kinds = records.map(({ kind }: { kind: string }) => kind);
     expect(kinds.filter((kind: string) => kind === "login")).toHaveLength(50);
     expect(kinds.filter((kind: string) => kind === "logout")).toHaveLength(200);
   });
 
-  test("how many requests shared a refresh", async () => {
+  test("the number of requests that share a refresh", async () => {
     const emit = createEventEmitter({
       instance: "default",
       issuer: "https://portal.example",
       client_id: "app",
     });
-    const { url, browser } = await startOpened();
+    const { url, browser } = await startWithAccess();
     emit("refresh.joined", () => ({ refresh: 1 }));
     emit("refresh.joined", () => ({ refresh: 1 }));
     emit("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
     emit("refresh.joined", () => ({ refresh: 2 }));
-    const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
+    const { records } = parseBody(await browser.fetch(`${url}/inspect/events.json`));
     expect(records).toMatchObject([
       { state: "done", joined: 2, rotated: true },
       { state: "under_way", joined: 1 },
     ]);
   });
 
-  test("a second refresh of the same number beside the first, also to who has seen that", async () => {
+  test("a second refresh with the same number as a separate record", async () => {
     const emit = createEventEmitter({
       instance: "default",
       issuer: "https://portal.example",
       client_id: "app",
     });
-    const { url, browser } = await startOpened();
-    const ask = async (query = {}) =>
-      news(await browser.fetch(`${url}/inspect/events.json?${new URLSearchParams(query)}`));
+    const { url, browser } = await startWithAccess();
+    const readRecords = async (query = {}) =>
+      parseBody(await browser.fetch(`${url}/inspect/events.json?${new URLSearchParams(query)}`));
     emit("refresh.done", () => ({ refresh: 1, took: 12, rotated: true }));
-    const first = await ask();
-    emit("refresh.done", () => ({ refresh: 1, took: 34, rotated: true })); // by a portalAuth() that was made anew
-    const second = await ask({ log_id: first.log_id, after: first.last });
+    const first = await readRecords();
+    emit("refresh.done", () => ({ refresh: 1, took: 34, rotated: true })); // emitted by a new portalAuth()
+    const second = await readRecords({ log_id: first.log_id, after: first.last });
     const ids = new Set([...first.records, ...second.records].map(({ id }: { id: string }) => id));
     expect(ids.size).toBe(2);
-    expect((await ask()).records).toMatchObject([{ took: 12 }, { took: 34 }]);
+    expect((await readRecords()).records).toMatchObject([{ took: 12 }, { took: 34 }]);
   });
 
-  test("a failure whose code only another version of this package knows", async () => {
-    const { url, browser } = await startOpened();
-    const told = {
+  test("a failure with a code that this version of the package does not know", async () => {
+    const { url, browser } = await startWithAccess();
+    const failure = {
       login: "a",
       silent: false,
       code: "of_a_later_version",
@@ -360,16 +367,16 @@ describe("what it knows", () => {
       issuer: "https://portal.example",
       client_id: "app",
     });
-    emit("login.failed", () => told);
-    const { records } = news(await browser.fetch(`${url}/inspect/events.json`));
+    emit("login.failed", () => failure);
+    const { records } = parseBody(await browser.fetch(`${url}/inspect/events.json`));
     expect(records).toMatchObject([{ state: "failed", failure: { code: "of_a_later_version", hint: "" } }]);
   });
 
   test.each([
     ["a JWT", jose(3)],
-    ["an encrypted one", jose(5)],
-  ])("no token that a portal has put into a claim: %s", async (_kind, inner) => {
-    const { url, browser, provider } = await startOpened();
+    ["an encrypted JWT", jose(5)],
+  ])("no token that is in a claim: %s", async (_kind, inner) => {
+    const { url, browser, provider } = await startWithAccess();
     provider.nextIdToken({ claims: { upstream: { tokens: [inner] }, at: "portal.of.a.department.example" } });
     await browser.visit(`${url}/account`);
     const { body } = await browser.fetch(`${url}/inspect/events.json`);
@@ -378,22 +385,19 @@ describe("what it knows", () => {
     expect(body).toContain("portal.of.a.department.example");
   });
 
-  test.each(["access_token", "refresh_token"] as const)(
-    "nor the %s itself, where it is opaque and stands in a claim",
-    async (name) => {
-      const opaque = "an-opaque-token-by-itself";
-      const { url, browser, provider } = await startOpened({
-        options: { hooks: { onTokens: (tokens) => ({ ...tokens, [name]: opaque }) } },
-      });
-      provider.nextIdToken({ claims: { upstream: opaque } });
-      await browser.visit(`${url}/account`);
-      const { body } = await browser.fetch(`${url}/inspect/events.json`);
-      expect(body).toContain("[a token of 25 characters]");
-      expect(body).not.toContain(opaque);
-    },
-  );
+  test.each(["access_token", "refresh_token"] as const)("no opaque %s that is in a claim", async (name) => {
+    const opaque = "an-opaque-token-by-itself";
+    const { url, browser, provider } = await startWithAccess({
+      options: { hooks: { onTokens: (tokens) => ({ ...tokens, [name]: opaque }) } },
+    });
+    provider.nextIdToken({ claims: { upstream: opaque } });
+    await browser.visit(`${url}/account`);
+    const { body } = await browser.fetch(`${url}/inspect/events.json`);
+    expect(body).toContain("[a token of 25 characters]");
+    expect(body).not.toContain(opaque);
+  });
 
-  test("what is in the tokens of this browser, and never a token, secret or signature", async () => {
+  test("the content of this browser's tokens, but no token, secret or signature", async () => {
     const { url, browser, provider, tokens } = await logIn(withInspector());
     await browser.navigate(inspect.link(`${url}/inspect/`));
     const pages = ["/", "/events.json", "/configuration.json"];
@@ -422,9 +426,9 @@ describe("what it knows", () => {
       for (const body of bodies) expect(body).not.toContain(secret);
   });
 
-  test("the configuration, with each value's origin", async () => {
-    const { url, browser } = await startOpened();
-    const { default: options } = news(await browser.fetch(`${url}/inspect/configuration.json`));
+  test("the configuration, with the origin of each value", async () => {
+    const { url, browser } = await startWithAccess();
+    const { default: options } = parseBody(await browser.fetch(`${url}/inspect/configuration.json`));
     expect(options).toContainEqual(
       expect.objectContaining({ option: "clientSecret", value: "set, 33 characters", origin: "option" }),
     );
@@ -447,11 +451,13 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const page = await context.newPage();
     const errors: string[] = [];
     page.on("pageerror", (error) => errors.push(String(error)));
-    page.on("console", (message) => void (message.type() === "error" && errors.push(message.text())));
+    page.on("console", (message) => {
+      if (message.type() === "error") errors.push(message.text());
+    });
     onTestFinished(() => expect(errors).toEqual([]));
     await page.goto(inspect.link(`${url}/inspect/`));
     await page.getByText("live", { exact: true }).waitFor();
-    expect(page.url()).toBe(`${url}/inspect/`); // the token does not stay in the address
+    expect(page.url()).toBe(`${url}/inspect/`); // without the token
     return { context, page };
   }
 
@@ -461,7 +467,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.waitForURL(`${url}/account`);
   };
 
-  test("a login appears on the time line while the page is open, and its tokens with what is left of their lives", async () => {
+  test("a login and the remaining lifetimes of its tokens appear while the page is open", async () => {
     const { url } = await startWorld(withInspector({ portal: { accessTokenSeconds: 60 } }));
     const { context, page } = await open(url);
     await page.getByText("No logins so far.").waitFor();
@@ -487,7 +493,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.screenshot({ path: join(SHOTS, "2-signed-in.png"), fullPage: true });
   });
 
-  test("a login that failed shows its code, where it stopped, and on a click what may be the cause", async () => {
+  test("a failed login shows its code, its last step, and the usual causes after a click", async () => {
     const { url, provider } = await startWorld(withInspector({ log: [/id_token_invalid/] }));
     const { context, page } = await open(url, { colorScheme: "dark", viewport: { width: 390, height: 800 } });
     provider.nextIdToken({ claims: { aud: "another" } });
@@ -503,14 +509,14 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await logins.getByText("the clock of this machine or of the provider is wrong").waitFor();
     await page.screenshot({ path: join(SHOTS, "3-failed.png"), fullPage: true });
     expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
-    const variable = page.locator("#configuration").getByText("PORTAL_ISSUER"); // nor is a column cut off
+    const variable = page.locator("#configuration").getByText("PORTAL_ISSUER"); // no column is cut off
     expect(
       ((await variable.boundingBox())?.x ?? 390) + ((await variable.boundingBox())?.width ?? 0),
     ).toBeLessThan(390);
     await page.locator("#configuration").screenshot({ path: join(SHOTS, "4-configuration.png") });
   });
 
-  test("who walks through a time line by keyboard stays where they are when news come", async () => {
+  test("the keyboard focus in a time line stays when new records arrive", async () => {
     const { url } = await startWorld(withInspector());
     const emit = createEventEmitter({
       instance: "default",
@@ -534,7 +540,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     expect(await page.locator(".timeline li:focus .name").textContent()).toBe("session");
   });
 
-  test("what a stranger put into a claim stays text", async () => {
+  test("HTML in a claim is shown as text", async () => {
     const name = '<img src=x onerror="document.title=1">';
     const hooks: Hooks = {
       onLogin(context) {
@@ -550,7 +556,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     expect(await page.title()).toBe("Portal inspector");
   });
 
-  test("goes on by itself when the app comes back, with what the new one knows", async () => {
+  test("the page continues automatically when the app is back", async () => {
     const app = express();
     inspect = inspector();
     onTestFinished(() => inspect.close());
