@@ -10,15 +10,15 @@ test.each<[string, unknown]>([
   ["portalErrors", portalErrors],
   ["requireAuth", requireAuth],
   ["inspector", inspector],
-])("%s without its parentheses answers, and says what is missing", async (name, maker) => {
+])("%s without parentheses responds with an error that explains the mistake", async (name, factory) => {
   const app = express();
-  app.use(maker as RequestHandler);
+  app.use(factory as RequestHandler);
   app.use(
     ((error, _req, res, _next) => void res.status(500).end(error.message)) as express.ErrorRequestHandler,
   );
   const server = createServer(app);
-  const answer = await fetch(await serve(server));
-  expect(await answer.text()).toBe(
+  const response = await fetch(await serve(server));
+  expect(await response.text()).toBe(
     `${name} creates a handler, and was used as a handler: write ${name}(), with parentheses`,
   );
 });

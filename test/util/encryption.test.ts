@@ -1,107 +1,108 @@
 import { hkdfSync } from "node:crypto";
 import { CompactEncrypt, compactDecrypt } from "jose";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createEncryption } from "../../lib/util/encryption.js";
 
-const [A, B] = ["a".repeat(32), "b".repeat(32)];
+const SECRET = "a".repeat(32);
+const OTHER_SECRET = "b".repeat(32);
 
-test("what was sealed is opened, and reads like nothing in between", async () => {
-  const sealer = createEncryption([A], "login");
-  const sealed = sealer.encrypt({ state: "geheim" });
-  expect(sealed).not.toContain("geheim");
-  expect(sealer.decrypt(sealed)).toEqual({ state: "geheim" });
+test("decrypts a value that it has encrypted, and the encrypted text does not show the value", () => {
+  const encryption = createEncryption([SECRET], "login");
+  const encrypted = encryption.encrypt({ state: "geheim" });
+  expect(encrypted).not.toContain("geheim");
+  expect(encryption.decrypt(encrypted)).toEqual({ state: "geheim" });
 });
 
-test("the same value never looks the same twice", async () => {
-  const sealer = createEncryption([A], "login");
-  expect(sealer.encrypt({ n: 1 })).not.toBe(sealer.encrypt({ n: 1 }));
+test("encrypts equal values to different texts", () => {
+  const encryption = createEncryption([SECRET], "login");
+  expect(encryption.encrypt({ n: 1 })).not.toBe(encryption.encrypt({ n: 1 }));
 });
 
-test("one purpose's seal is nothing to another, nor is another secret's", async () => {
-  const sealed = createEncryption([A], "login").encrypt({ n: 1 });
-  expect(createEncryption([A], "logout").decrypt(sealed)).toBeUndefined();
-  expect(createEncryption([B], "login").decrypt(sealed)).toBeUndefined();
+test("does not decrypt a value of another purpose or another secret", () => {
+  const encrypted = createEncryption([SECRET], "login").encrypt({ n: 1 });
+  expect(createEncryption([SECRET], "logout").decrypt(encrypted)).toBeUndefined();
+  expect(createEncryption([OTHER_SECRET], "login").decrypt(encrypted)).toBeUndefined();
 });
 
-test("secrets rotate: the first seals, all open", async () => {
-  const [old, both] = [createEncryption([A], "login"), createEncryption([B, A], "login")];
-  expect(both.decrypt(old.encrypt({ n: 1 }))).toEqual({ n: 1 });
-  expect(createEncryption([B], "login").decrypt(both.encrypt({ n: 2 }))).toEqual({ n: 2 });
+test("encrypts with the first secret, and decrypts with all secrets", () => {
+  const before = createEncryption([SECRET], "login");
+  const rotated = createEncryption([OTHER_SECRET, SECRET], "login");
+  expect(rotated.decrypt(before.encrypt({ n: 1 }))).toEqual({ n: 1 });
+  expect(createEncryption([OTHER_SECRET], "login").decrypt(rotated.encrypt({ n: 2 }))).toEqual({ n: 2 });
 });
 
-test("a single changed letter, anywhere, opens nothing", async () => {
-  const sealer = createEncryption([A], "login");
-  const sealed = sealer.encrypt({ n: 1 });
-  for (let at = 0; at < sealed.length; at += 1) {
-    const letter = sealed[at] === "." ? "x" : sealed[at] === "A" ? "Q" : "A";
-    const forged = sealed.slice(0, at) + letter + sealed.slice(at + 1);
-    if (forged !== sealed) expect(sealer.decrypt(forged), `letter ${at}`).toBeUndefined();
-  }
+describe("rejects", () => {
+  test("a text with a changed character at any position", () => {
+    const encryption = createEncryption([SECRET], "login");
+    const encrypted = encryption.encrypt({ n: 1 });
+    for (let index = 0; index < encrypted.length; index += 1) {
+      const letter = encrypted[index] === "." ? "x" : encrypted[index] === "A" ? "Q" : "A";
+      const forged = encrypted.slice(0, index) + letter + encrypted.slice(index + 1);
+      if (forged !== encrypted) expect(encryption.decrypt(forged), `character ${index}`).toBeUndefined();
+    }
+  });
+
+  test("other algorithms, no algorithm, and a text that is not a JWE", () => {
+    const encryption = createEncryption([SECRET], "login");
+    const createHeader = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const [, ...rest] = encryption.encrypt({ n: 1 }).split(".");
+    for (const forged of [
+      "",
+      ".",
+      "....",
+      "null",
+      "{}",
+      [createHeader({ alg: "none" }), ...rest].join("."),
+      [createHeader({ alg: "dir", enc: "A128GCM" }), ...rest].join("."),
+      [createHeader({ alg: "PBES2-HS256+A128KW", enc: "A256GCM", p2c: 1e9, p2s: "x" }), ...rest].join("."),
+    ])
+      expect(encryption.decrypt(forged)).toBeUndefined();
+  });
+
+  test("another base64url spelling of the same bytes, so that equal cookies are equal texts", () => {
+    const encryption = createEncryption([SECRET], "login");
+    const [header, , iv = "", text = "", tag = ""] = encryption.encrypt({ n: 1 }).split(".");
+    const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    // In the last letter of 16 bytes, only two bits count.
+    const sameBits = letters[letters.indexOf(tag.at(-1) ?? "") + 1] ?? "";
+    for (const [forgedIv, forgedText, forgedTag] of [
+      [iv, text, `${tag.slice(0, -1)}${sameBits}`],
+      [iv, text, `${tag}==`],
+      [`${iv}=`, text, tag],
+      [iv, `${text}=`, tag],
+      [` ${iv}`, text, tag],
+    ])
+      expect(encryption.decrypt([header, "", forgedIv, forgedText, forgedTag].join("."))).toBeUndefined();
+  });
+
+  test("parts of another number or length, because a short tag could be guessed", () => {
+    const encryption = createEncryption([SECRET], "login");
+    const [header, , iv = "", text = "", tag = ""] = encryption.encrypt({ n: 1 }).split(".");
+    const cut = (part: string, bytes: number) =>
+      Buffer.from(part, "base64url").subarray(0, bytes).toString("base64url");
+    for (const parts of [
+      [header, "", iv, text, cut(tag, 12)],
+      [header, "", iv, text, cut(tag, 4)],
+      [header, "", iv, text, ""],
+      [header, "", cut(iv, 8), text, tag],
+      [header, "", iv, text, tag, ""],
+      [header, "", iv, text, tag, "x"],
+      [header, "AAAA", iv, text, tag],
+      [header, "", iv, text],
+    ])
+      expect(encryption.decrypt(parts.join("."))).toBeUndefined();
+  });
 });
 
-test("nothing else opens either: other algorithms, no algorithm, no JWE", async () => {
-  const sealer = createEncryption([A], "login");
-  const header = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const [, ...rest] = sealer.encrypt({ n: 1 }).split(".");
-  for (const forged of [
-    "",
-    ".",
-    "....",
-    "null",
-    "{}",
-    [header({ alg: "none" }), ...rest].join("."),
-    [header({ alg: "dir", enc: "A128GCM" }), ...rest].join("."),
-    [header({ alg: "PBES2-HS256+A128KW", enc: "A256GCM", p2c: 1e9, p2s: "x" }), ...rest].join("."),
-  ])
-    expect(sealer.decrypt(forged)).toBeUndefined();
-});
-
-test("a second way to write the same bytes opens nothing: a cookie that is compared with another is the same or is none", () => {
-  const sealer = createEncryption([A], "login");
-  const sealed = sealer.encrypt({ n: 1 });
-  const [header, , iv = "", text = "", tag = ""] = sealed.split(".");
-  const last = tag.at(-1) ?? "";
-  const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  const sameBits = letters[letters.indexOf(last) + 1] ?? ""; // of the last letter of 16 bytes two bits count
-  for (const [forgedIv, forgedText, forgedTag] of [
-    [iv, text, `${tag.slice(0, -1)}${sameBits}`],
-    [iv, text, `${tag}==`],
-    [`${iv}=`, text, tag],
-    [iv, `${text}=`, tag],
-    [` ${iv}`, text, tag],
-  ])
-    expect(sealer.decrypt([header, "", forgedIv, forgedText, forgedTag].join("."))).toBeUndefined();
-});
-
-test("parts of another number or length open nothing: a tag that is cut short is found by trying", () => {
-  const sealer = createEncryption([A], "login");
-  const [header, , iv = "", text = "", tag = ""] = sealer.encrypt({ n: 1 }).split(".");
-  const cut = (part: string, bytes: number) =>
-    Buffer.from(part, "base64url").subarray(0, bytes).toString("base64url");
-  for (const parts of [
-    [header, "", iv, text, cut(tag, 12)],
-    [header, "", iv, text, cut(tag, 4)],
-    [header, "", iv, text, ""],
-    [header, "", cut(iv, 8), text, tag],
-    [header, "", iv, text, tag, ""],
-    [header, "", iv, text, tag, "x"],
-    [header, "AAAA", iv, text, tag],
-    [header, "", iv, text],
-  ])
-    expect(sealer.decrypt(parts.join("."))).toBeUndefined();
-});
-
-test("it is a JWE like any other: what we seal jose opens, and what jose seals we open", async () => {
-  const key = new Uint8Array(hkdfSync("sha256", A, "", "express-portal-auth login", 32));
-  const sealer = createEncryption([A], "login");
-  const { plaintext, protectedHeader } = await compactDecrypt(sealer.encrypt({ n: "ü" }), key);
-  expect([JSON.parse(new TextDecoder().decode(plaintext)), protectedHeader]).toEqual([
-    { n: "ü" },
-    { alg: "dir", enc: "A256GCM" },
-  ]);
+test("jose decrypts its JWEs, and it decrypts those of jose", async () => {
+  const key = new Uint8Array(hkdfSync("sha256", SECRET, "", "express-portal-auth login", 32));
+  const encryption = createEncryption([SECRET], "login");
+  const { plaintext, protectedHeader } = await compactDecrypt(encryption.encrypt({ n: "ü" }), key);
+  expect(JSON.parse(new TextDecoder().decode(plaintext))).toEqual({ n: "ü" });
+  expect(protectedHeader).toEqual({ alg: "dir", enc: "A256GCM" });
   const text = new TextEncoder().encode('{"n":2}');
-  const sealed = await new CompactEncrypt(text)
+  const encrypted = await new CompactEncrypt(text)
     .setProtectedHeader({ alg: "dir", enc: "A256GCM" })
     .encrypt(key);
-  expect(sealer.decrypt(sealed)).toEqual({ n: 2 });
+  expect(encryption.decrypt(encrypted)).toEqual({ n: 2 });
 });

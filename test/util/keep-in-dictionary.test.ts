@@ -9,21 +9,21 @@ const hasHiddenClass = new Function("object", "return %HasFastProperties(object)
 ) => boolean;
 
 test.each([4, 5] as const)(
-  "behind portalAuth() a request and its response have dictionaries, and lack nothing (Express %i)",
+  "after portalAuth(), a request and its response have dictionaries and all their properties (Express %i)",
   async (express) => {
     const seen: unknown[] = [];
-    const note = (req: Request, res: Response) =>
+    const record = (req: Request, res: Response) =>
       seen.push([hasHiddenClass(req), hasHiddenClass(res), req.res === res, res.req === req]);
     const world = await startWorld({
       express,
       before: (app) =>
         app.use((req, res, next) => {
-          note(req, res);
+          record(req, res);
           next();
         }),
       after: (app) =>
         app.get("/test/page", (req, res) => {
-          note(req, res);
+          record(req, res);
           res.send("page");
         }),
     });

@@ -1,13 +1,13 @@
 import { expect, test, vi } from "vitest";
 import { onceAMinute } from "../../lib/util/once-a-minute.js";
 
-test("what is told more often is told once a minute", () => {
+test("passes on at most one message per minute", () => {
   const now = vi.spyOn(performance, "now");
-  const tell = vi.fn();
-  const sometimes = onceAMinute(tell);
-  for (const [second, message] of ["a", "b", "c", "d"].entries()) {
-    now.mockReturnValue(second * 30_000);
-    sometimes(message);
+  const report = vi.fn();
+  const reportOnceAMinute = onceAMinute(report);
+  for (const [index, message] of ["a", "b", "c", "d"].entries()) {
+    now.mockReturnValue(index * 30_000);
+    reportOnceAMinute(message);
   }
-  expect(tell.mock.calls).toEqual([["a"], ["c"]]);
+  expect(report.mock.calls).toEqual([["a"], ["c"]]);
 });
