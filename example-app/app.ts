@@ -1,4 +1,4 @@
-// A complete app, from top to bottom: headers, login, routes, errors. The shortest one is in the README.
+// A complete app: headers, login, routes, errors. The README has the shortest app.
 
 import express, { type Express } from "express";
 import {
@@ -10,42 +10,42 @@ import {
 } from "express-portal-auth";
 import { inspector } from "express-portal-auth/inspector";
 import helmet from "helmet";
-import { accountPage } from "./pages/account.js";
-import { homePage } from "./pages/home.js";
-import { notFoundPage } from "./pages/not-found.js";
-import { sessionsPage } from "./pages/sessions.js";
-import { publicFolder } from "./public-folder.js";
+import { renderAccountPage } from "./pages/account.js";
+import { renderHomePage } from "./pages/home.js";
+import { renderNotFoundPage } from "./pages/not-found.js";
+import { renderSessionsPage } from "./pages/sessions.js";
+import { findPublicFolder } from "./public-folder.js";
 import { tokenCheck } from "./token-check.js";
 import { getTokenFacts } from "./token-facts.js";
 import { fetchUserInfo } from "./user-info.js";
 
 declare module "express-session" {
   interface SessionData {
-    /** When this person signed in the time before, in milliseconds since 1970. */
+    /** Time of the user's previous sign-in, in milliseconds since 1970. */
     lastVisit?: number;
   }
 }
 
-const INSPECTOR = "/portal-inspector";
+const INSPECTOR_PATH = "/portal-inspector";
 
 export interface ExampleApp {
   readonly app: Express;
-  /** Returns the address that opens the inspector once, of an app at this address; undefined in production. */
-  inspectorLink(address: string | URL): string | undefined;
-  /** Ends the connection to the session store. */
+  /** Returns the URL that opens the inspector once, for an app at this URL; undefined in production. */
+  getInspectorLink(appUrl: string | URL): string | undefined;
+  /** Closes the connection to the session store. */
   close(): Promise<void>;
 }
 
-/** The application. What is left out of the options comes from the environment: PORTAL_ISSUER and so on. */
+/** Creates the application. Omitted options come from the environment: PORTAL_ISSUER and so on. */
 export function createApp(options: PortalAuthOptions = {}): ExampleApp {
   const app = express();
-  const login = portalAuth({
-    routes: { session: "/session" }, // tells the account page how long the session lasts
-    ...options, // for tests
+  const auth = portalAuth({
+    routes: { session: "/session" }, // reports the remaining time of the session to the account page
+    ...options,
     hooks: { ...createHooks(), ...options.hooks },
   });
 
-  // 1. Headers. Nothing is allowed but our own files; no script and no style stands in a page itself.
+  // 1. Headers. Pages load only files of this app. They contain no inline scripts and no inline styles.
   app.use(
     helmet({
       contentSecurityPolicy: {
@@ -56,48 +56,49 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
           styleSrc: ["'self'"],
           imgSrc: ["'self'"],
           connectSrc: ["'self'"],
-          formAction: ["'self'"], // "sign out everywhere" posts to this app, which leads to the provider by a page
+          // Signing out posts to this app, which then redirects to the provider with a page.
+          formAction: ["'self'"],
           baseUri: ["'none'"],
           frameAncestors: ["'none'"],
           requireTrustedTypesFor: ["'script'"],
         },
       },
-      xFrameOptions: { action: "deny" }, // frame-ancestors, for browsers of old
+      xFrameOptions: { action: "deny" }, // for old browsers without frame-ancestors
     }),
   );
-  app.use(express.static(publicFolder(), { index: false }));
+  app.use(express.static(findPublicFolder(), { index: false }));
 
-  // 2. The login: req.portal on every request, and the routes /login, /callback, /logout and /session. It brings the session as
-  //    well, req.session, which lives in memory, or in the Redis or PostgreSQL that SESSION_STORE_URL names. An app
-  //    that has an express-session of its own mounts it before this line, and then that one is used.
-  app.use(login);
+  // 2. Login: req.portal on every request, and the routes /login, /callback, /logout and /session.
+  // It also provides the session, req.session. Sessions are stored in memory, or in the Redis or PostgreSQL
+  //    of SESSION_STORE_URL. An app with its own express-session mounts it before this line.
+  app.use(auth);
   const isProduction = process.env["NODE_ENV"]?.trim().toLowerCase() === "production";
-  const inspect = isProduction ? undefined : inspector(); // for developers, on this machine alone
-  if (inspect) app.use(INSPECTOR, inspect);
+  const inspectorRouter = isProduction ? undefined : inspector(); // for developers, only on this machine
+  if (inspectorRouter) app.use(INSPECTOR_PATH, inspectorRouter);
 
-  // 3. The app itself. What is personal must not come back from a cache after signing out.
+  // 3. Routes of the app. Caches must not store personal pages, or these could be seen after signing out.
   app.use((_req, res, next) => {
     res.set("Cache-Control", "no-store");
     next();
   });
 
   app.get("/", (req, res) => {
-    res.send(homePage({ user: req.portal.claims, lastVisit: req.session.lastVisit }));
+    res.send(renderHomePage({ user: req.portal.claims, lastVisit: req.session.lastVisit }));
   });
 
   app.get("/account", requireAuth(), async (req, res) => {
     res.send(
-      accountPage({
+      renderAccountPage({
         user: req.portal.claims,
         tokens: await getTokenFacts(req),
-        inspects: inspect !== undefined,
+        hasInspector: inspectorRouter !== undefined,
       }),
     );
   });
 
-  // Where a person is signed in. What ends a session must come from a page of this app: csrf sees to that.
+  // The user's sessions. With csrf, only pages of this app can end a session.
   app.get("/sessions", requireAuth(), async (req, res) => {
-    res.send(sessionsPage({ user: req.portal.claims, sessions: await req.portal.sessions() }));
+    res.send(renderSessionsPage({ user: req.portal.claims, sessions: await req.portal.sessions() }));
   });
 
   app.post("/sessions/end", requireAuth({ csrf: true }), express.urlencoded(), async (req, res) => {
@@ -109,47 +110,50 @@ export function createApp(options: PortalAuthOptions = {}): ExampleApp {
     await req.portal.logout({ everywhere: true });
   });
 
-  // about the tokens, never the tokens themselves
+  // Responses contain facts about the tokens, never the tokens themselves.
   app.get("/api/me", requireAuth(), async (req, res) => {
     res.json({ claims: req.portal.claims, ...(await getTokenFacts(req)) });
   });
 
   app.get("/api/token-check", tokenCheck);
 
-  // The access token in use, and refreshed before that when it has run out.
+  // Uses the access token. The guard refreshes an expired token first.
   app.get("/api/userinfo", requireAuth({ freshToken: true }), async (req, res) => {
     const userinfo = await req.portal.userinfo();
     res.json({ userinfo, ...(await getTokenFacts(req)) });
   });
 
   app.use((req, res) => {
-    res.status(404).send(notFoundPage({ person: req.portal.claims }));
+    res.status(404).send(renderNotFoundPage({ user: req.portal.claims }));
   });
 
-  // 4. A portal that does not answer, or says no, while a handler waits for it.
+  // 4. Errors, for example of a provider that is unreachable while a handler waits for it.
   app.use(portalErrors());
 
   return {
     app,
-    inspectorLink: (address) => inspect?.link(new URL(`${INSPECTOR}/`, address)),
+    getInspectorLink: (appUrl) => inspectorRouter?.link(new URL(`${INSPECTOR_PATH}/`, appUrl)),
     async close() {
-      inspect?.close();
-      await login.close();
+      inspectorRouter?.close();
+      await auth.close();
     },
   };
 }
 
 function createHooks(): Hooks {
-  const visits = new Map<string, number>(); // stands in for your database
+  const visits = new Map<string, number>(); // a real app has a database
 
   return {
-    /** The person is verified, the new session not begun: the place to look them up, and to throw if they may not in. */
+    /**
+     * Runs after the ID token is verified and before the session is created. An app looks up the user here,
+     * and throws if the user may not sign in.
+     */
     async onLogin(context) {
       const { sub } = context.claims;
       const lastVisit = visits.get(sub);
       if (lastVisit !== undefined) context.session.lastVisit = lastVisit;
       visits.set(sub, Date.now());
-      // The portal's ID token says who, but not the name. What was verified wins over what was fetched.
+      // The ID token of the Tencent portal has no name. Verified claims win over fetched ones.
       context.claims = { ...(await fetchUserInfo(context)), ...context.claims };
     },
   };

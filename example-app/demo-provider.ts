@@ -7,30 +7,37 @@ export interface DemoPorts {
   readonly provider: number;
 }
 
-/** What the app has to know to use the portal that comes with the example. */
-export function createDemoOptions(ports: DemoPorts) {
+/** The options of portalAuth() that the demo provider also needs. */
+export interface DemoOptions extends PortalAuthOptions {
+  readonly issuer: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  readonly redirectUri: string;
+}
+
+/** Returns the options of portalAuth() for the demo provider. */
+export function createDemoOptions(ports: DemoPorts): DemoOptions {
   const { SESSION_SECRET, SESSION_SECRET_FILE } = process.env;
-  return {
+  const hasSecret = Boolean(SESSION_SECRET?.trim() || SESSION_SECRET_FILE?.trim());
+  const options: DemoOptions = {
     issuer: `http://127.0.0.1:${ports.provider}`,
     profile: "tencent-ciam",
     clientId: "example-app",
     clientSecret: randomBytes(24).toString("base64url"),
     redirectUri: `http://127.0.0.1:${ports.app}/callback`,
-    refreshLeeway: 5, // the usual 30 s would be half of a token's life here, and its bar never run out
-    // without one of your own a new one at each start: then everybody signs in again
-    ...(!SESSION_SECRET?.trim() &&
-      !SESSION_SECRET_FILE?.trim() && { secret: randomBytes(32).toString("hex") }),
-  } as const satisfies PortalAuthOptions;
+    // The default of 30 s is half of a token's lifetime here, so that the page would never show an expired
+    // token.
+    refreshLeeway: 5,
+  };
+  // Without a secret in the environment, each start creates a new one, and all users must sign in again.
+  return hasSecret ? options : { ...options, secret: randomBytes(32).toString("hex") };
 }
 
 /**
- * The demo portal, with the app registered as the console of a real one would have it. It forgets everything when it
- * stops: a session that outlives it, in Redis, lasts until its tokens have to be refreshed.
+ * Starts the demo provider, where the app is registered as at a real one. It saves nothing: after a restart,
+ * a session in Redis lasts until its tokens must be refreshed.
  */
-export function startDemoProvider(
-  options: ReturnType<typeof createDemoOptions>,
-  accessTokenSeconds: number,
-): Promise<TestProvider> {
+export function startDemoProvider(options: DemoOptions, accessTokenSeconds: number): Promise<TestProvider> {
   const { issuer, clientId, clientSecret, redirectUri } = options;
   return startTestProvider({
     clientId,
@@ -39,6 +46,7 @@ export function startDemoProvider(
     redirectUris: [redirectUri],
     logoutRedirectUris: [new URL("/", redirectUri).href],
     accessTokenSeconds,
-    rotateRefreshTokens: true, // the hard case: who sends a refresh token twice is signed out
+    // Strict providers do this: a refresh token that is sent twice ends the session.
+    rotateRefreshTokens: true,
   });
 }

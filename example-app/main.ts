@@ -1,5 +1,5 @@
-// Starts the example: with the demo portal, or, as soon as one PORTAL_ variable is set, with a portal of your own.
-// SESSION_STORE_URL and SESSION_SECRET serve both.
+// Starts the example with the demo provider. If a PORTAL_ variable is set, it uses your own provider instead.
+// SESSION_STORE_URL and SESSION_SECRET apply to both.
 
 import { PortalAuthError } from "express-portal-auth";
 import { createApp } from "./app.js";
@@ -11,16 +11,18 @@ import { readNumber, readPort, StartError } from "./variables.js";
 const MINUTE_SECONDS = 60;
 const DAY_SECONDS = 24 * 60 * 60;
 
-/** What has been opened, to be closed in this order whatever happens: the server first, as its requests need the rest. */
+/** Everything that must be closed, in this order: the server first, because its requests need the rest. */
 const openResources: Closable[] = [];
 
 const openServers = (openings: readonly Opening[]) =>
-  openAll(openings, (opened) => void openResources.unshift(...opened));
+  openAll(openings, (opened) => {
+    openResources.unshift(...opened);
+  });
 
 interface Started {
-  /** The address to visit. */
+  /** The URL of the home page. */
   readonly url: string;
-  readonly inspector: string | undefined;
+  readonly inspectorLink: string | undefined;
 }
 
 async function start(): Promise<Started> {
@@ -29,41 +31,42 @@ async function start(): Promise<Started> {
     ([name, value]) => name.startsWith("PORTAL_") && value?.trim(),
   );
   if (hasOwnProvider) {
-    const { app, inspectorLink, close } = createApp(); // everything from the environment
+    const { app, getInspectorLink, close } = createApp(); // all options come from the environment
     openResources.push({ close });
     await openServers([{ variable: "PORT", port, opened: listen(port, app) }]);
-    const address = new URL("/", process.env["PORTAL_REDIRECT_URI"]?.trim()).href; // perhaps that of a proxy
-    return { url: address, inspector: inspectorLink(`http://127.0.0.1:${port}`) };
+    const url = new URL("/", process.env["PORTAL_REDIRECT_URI"]?.trim()).href; // can be the URL of a proxy
+    return { url, inspectorLink: getInspectorLink(`http://127.0.0.1:${port}`) };
   }
 
   const providerPort = readPort("DEMO_PORTAL_PORT", 3001);
   if (port === providerPort) throw new StartError("PORT and DEMO_PORTAL_PORT must be two different ports.");
-  const tokenSeconds = readNumber("DEMO_TOKEN_SECONDS", MINUTE_SECONDS, DAY_SECONDS); // short, so that a refresh can be waited for
+  // The default is short, so that users of the demo see a refresh.
+  const tokenSeconds = readNumber("DEMO_TOKEN_SECONDS", MINUTE_SECONDS, DAY_SECONDS);
   const options = createDemoOptions({ app: port, provider: providerPort });
-  const { app, inspectorLink, close } = createApp(options);
+  const { app, getInspectorLink, close } = createApp(options);
   openResources.push({ close });
   await openServers([
     { variable: "PORT", port, opened: listen(port, app) },
     { variable: "DEMO_PORTAL_PORT", port: providerPort, opened: startDemoProvider(options, tokenSeconds) },
   ]);
-  const address = new URL("/", options.redirectUri).href;
-  return { url: address, inspector: inspectorLink(address) };
+  const url = new URL("/", options.redirectUri).href;
+  return { url, inspectorLink: getInspectorLink(url) };
 }
 
 async function closeAll(): Promise<void> {
-  for (const one of openResources.splice(0)) await one.close();
+  for (const resource of openResources.splice(0)) await resource.close();
 }
 
 process.once("SIGINT", closeAll);
 process.once("SIGTERM", closeAll);
 
 try {
-  const { url: address, inspector } = await start();
+  const { url, inspectorLink } = await start();
   const lines = [
-    `Open ${address}`,
-    inspector && `To see what happens, open ${inspector} (it works once).`,
+    `Open ${url}`,
+    inspectorLink && `To see the events of each login, open ${inspectorLink} (the link works once).`,
     await describeSessionStore(),
-    "Ctrl+C stops it.",
+    "Press Ctrl+C to stop.",
   ].filter((line) => line !== undefined);
   console.log(`\n  ${lines.join("\n\n  ")}\n`);
 } catch (error) {

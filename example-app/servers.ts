@@ -15,7 +15,9 @@ export interface Opening {
 const CLOSE_TIMEOUT_MS = 2000;
 const CHECK_INTERVAL_MS = 50;
 
-/** A server on loopback. Its close() lets requests that are under way end: a refresh is not cut off from its session. */
+/**
+ * Starts a server on loopback. Its close() waits for running requests, so that refreshed tokens are saved.
+ */
 export async function listen(port: number, app: RequestListener): Promise<Closable> {
   const server = createServer(app);
   await once(server.listen(port, "127.0.0.1"), "listening");
@@ -33,8 +35,8 @@ export async function listen(port: number, app: RequestListener): Promise<Closab
 }
 
 /**
- * Waits for all of them before it complains, so that one line names every port that is taken. What could be opened is
- * handed to `keep` all the same: it has to be closed.
+ * Waits until each server is opened or has failed, so that one error reports all ports that are in use.
+ * Servers that were opened are passed to `onOpened` in any case, because they must be closed.
  */
 export async function openAll(
   openings: readonly Opening[],
@@ -51,7 +53,7 @@ export async function openAll(
   const otherFailure = failures.find(({ error }) => error.code !== "EADDRINUSE" && error.code !== "EACCES");
   if (otherFailure) throw otherFailure.error;
   const problems = failures.map(({ port, error }) =>
-    error.code === "EACCES" ? `Port ${port} needs more rights.` : `Port ${port} is in use.`,
+    error.code === "EACCES" ? `Port ${port} needs more permissions.` : `Port ${port} is in use.`,
   );
   const alternatives = failures.map(
     ({ variable, port }) => `${variable}=${port < 60_000 ? port + 1000 : port - 1000}`,

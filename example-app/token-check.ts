@@ -4,29 +4,29 @@ import { requireAuth } from "express-portal-auth";
 import { getTokenFacts } from "./token-facts.js";
 
 /**
- * An API that cannot work without an access token that is good for a while. Twenty calls at once make one refresh, in
- * however many processes: whoever is first asks the portal, and the others wait for what it brings.
+ * Middleware of an API that needs a valid access token. Twenty simultaneous calls cause one refresh, in any
+ * number of processes: the first call refreshes, and the others wait for its result.
  */
 export const tokenCheck: RequestHandler[] = [
-  saveFoundTokenSet,
+  saveTokenSetBefore,
   requireAuth({ freshToken: true }),
   sendTokenCheck,
 ];
 
 /**
- * Before the guard, which may refresh: between the set that the first call found and the one that the last call left
- * with lie as many refreshes as the number has grown.
+ * Saves the number of the token set before the guard can refresh it. The page compares it with the number
+ * after the call: the difference is the number of refreshes.
  */
-function saveFoundTokenSet(req: Request, res: Response, next: NextFunction): void {
-  res.locals["foundSet"] = req.session.portal?.version;
+function saveTokenSetBefore(req: Request, res: Response, next: NextFunction): void {
+  res.locals["tokenSetBefore"] = req.session.portal?.version;
   next();
 }
 
 async function sendTokenCheck(req: Request, res: Response): Promise<void> {
-  const accessToken = await req.portal.accessToken(); // for an API of your own: req.portal.fetch(address)
+  const accessToken = await req.portal.accessToken(); // for a call to your own API: req.portal.fetch(url)
   const facts = await getTokenFacts(req);
-  res.json({ found_set: res.locals["foundSet"], fingerprint: hashToken(accessToken), ...facts });
+  res.json({ token_set_before: res.locals["tokenSetBefore"], fingerprint: hashToken(accessToken), ...facts });
 }
 
-/** Tells tokens apart without giving any of them away: they stay on the server. */
+/** Returns a short hash, so that pages can distinguish tokens. The tokens themselves stay on the server. */
 const hashToken = (token: string): string => createHash("sha256").update(token).digest("base64url").slice(-8);

@@ -1,7 +1,7 @@
-/** Something that whoever starts the example can put right: told without a stack. */
+/** A mistake that the developer who starts the example can correct. It is printed without a stack. */
 export class StartError extends Error {}
 
-/** A whole number from 1 on. */
+/** Reads a variable that must be a whole number from 1 to `maximum`. */
 export function readNumber(variable: string, defaultValue: number, maximum: number): number {
   const number = Number(process.env[variable] || defaultValue);
   if (Number.isInteger(number) && number >= 1 && number <= maximum) return number;

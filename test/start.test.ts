@@ -134,9 +134,9 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
 
         await callTwenty.click();
         await page.getByText(/^20 requests, /).waitFor(); // 0 refreshes, unless the machine is slow
-        await access.getByText("Has run out").waitFor();
+        await access.getByText("Expired").waitFor();
         await page.waitForTimeout(A_BAR_MOVES_MS);
-        await shoot(page, `8-run-out-${look}`);
+        await shoot(page, `8-expired-${look}`);
         await callTwenty.click();
         await page.getByText("20 requests, 1 refresh", { exact: true }).waitFor();
         await access.getByText(/^1[012] s left$/).waitFor();
@@ -160,7 +160,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     const { page: phone } = await signIn(LOOKS[3][1]);
     const { page: tablet } = await signIn(LOOKS[1][1]);
     const { page: desktop, troubles } = await signIn(LOOKS[0][1]);
-    await desktop.getByRole("link", { name: "where you are signed in" }).click();
+    await desktop.getByRole("link", { name: "your sessions" }).click();
     const sessions = desktop.getByRole("listitem").filter({ hasText: "Signed in" });
     await expect.poll(() => sessions.count()).toBe(3);
     expect(await sessions.filter({ hasText: "this browser" }).count()).toBe(1);
@@ -173,7 +173,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
       .first()
       .click();
     await expect.poll(() => sessions.count()).toBe(2);
-    await desktop.getByRole("button", { name: "Sign out everywhere" }).click();
+    await desktop.getByRole("button", { name: "Sign out on all devices" }).click();
     await desktop.waitForURL((url) => url.origin === new URL(app.address).origin && url.pathname === "/");
     const asked = () => fetch("/api/me").then(({ status }) => status);
     for (const page of [phone, tablet]) expect(await page.evaluate(asked)).toBe(401);
@@ -221,7 +221,7 @@ describeWithRedis("with SESSION_STORE_URL", (redis) => {
     const ports = await freePorts();
     const browser = new SimpleBrowser();
     const first = await npmStart(env, ports);
-    expect(first.printed()).toContain(`Sessions go to ${redis().url}.`);
+    expect(first.printed()).toContain(`Sessions are stored at ${redis().url}.`);
     await browser.visit(`${first.address}account`);
     await first.stop();
 

@@ -1,8 +1,8 @@
 import type { Claims } from "express-portal-auth";
 import { type Html, html } from "./html.js";
-import { time } from "./time.js";
+import { renderTime } from "./time.js";
 
-/** The claims that most people meet, in the order of interest (OpenID Connect Core 1.0, sections 2 and 5.1). */
+/** Labels of common claims, the most interesting ones first (OpenID Connect Core 1.0, sections 2 and 5.1). */
 const LABELS: Record<string, string> = {
   name: "Name",
   nickname: "Nickname",
@@ -11,20 +11,21 @@ const LABELS: Record<string, string> = {
   email_verified: "Email verified",
   locale: "Language",
   zoneinfo: "Time zone",
-  sub: "Your identifier",
+  sub: "User ID",
   iss: "Issuer",
-  aud: "Made for",
-  azp: "Asked for by",
+  aud: "Audience",
+  azp: "Requested by",
   auth_time: "Signed in",
   iat: "Issued",
-  exp: "Ends",
-  jti: "Identifier of the token",
-  nonce: "Identifier of the login",
+  exp: "Expires",
+  jti: "Token ID",
+  nonce: "Nonce of the login",
 };
 
 const TIME_CLAIMS = ["auth_time", "iat", "exp", "nbf", "updated_at"];
 
-export function claimsTable(claims: Claims): Html {
+/** Renders all claims as a table: those with a label first. */
+export function renderClaimsTable(claims: Claims): Html {
   const known = Object.keys(LABELS).filter((name) => claims[name] !== undefined);
   const others = Object.keys(claims).filter((name) => !(name in LABELS) && claims[name] !== undefined);
   return html`<table class="claims">
@@ -37,12 +38,13 @@ ${[...known, ...others].map((name) => renderRow(name, claims[name]))}
 
 function renderRow(name: string, value: unknown): Html {
   const label = LABELS[name];
-  return html`<tr><th scope="row">${label === undefined ? undefined : html`<span>${label}</span> `}<code>${name}</code></th><td>${formatClaim(name, value)}</td></tr>
+  const title = label === undefined ? undefined : html`<span>${label}</span> `;
+  return html`<tr><th scope="row">${title}<code>${name}</code></th><td>${formatClaim(name, value)}</td></tr>
 `;
 }
 
 function formatClaim(name: string, value: unknown): Html | string {
-  if (typeof value === "number" && TIME_CLAIMS.includes(name)) return time(value * 1000);
+  if (typeof value === "number" && TIME_CLAIMS.includes(name)) return renderTime(value * 1000);
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.join(", ");
   return typeof value === "string" ? value : JSON.stringify(value);

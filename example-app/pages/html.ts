@@ -1,4 +1,4 @@
-/** A piece of HTML. Text becomes one only by way of `html`, which escapes it. */
+/** A piece of HTML. Only `html` creates it, and escapes all other values. */
 export class Html {
   readonly #text: string;
 
@@ -14,7 +14,9 @@ export class Html {
 
 type Value = Html | readonly Html[] | string | number | undefined;
 
-/** Puts values into a template: pieces of HTML as they are, everything else escaped, undefined as nothing. */
+/**
+ * Inserts values into a template: pieces of HTML unchanged, other values escaped, undefined as an empty text.
+ */
 export function html(template: TemplateStringsArray, ...values: Value[]): Html {
   return new Html(template.reduce((text, next, index) => text + render(values[index - 1]) + next));
 }

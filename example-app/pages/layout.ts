@@ -4,17 +4,17 @@ import { type Html, html } from "./html.js";
 export interface Page {
   readonly title: string;
   readonly content: Html;
-  /** Who is signed in; undefined: nobody. */
+  /** The claims of the signed-in user, if there is one. */
   readonly user: Claims | undefined;
-  /** The page's own address, to mark it in the navigation. */
+  /** The path of the page, to mark it in the navigation. */
   readonly path?: string;
-  /** A file of public/ that the page runs. */
+  /** The script of the page, a file of public/. */
   readonly script?: string;
 }
 
-/** What all pages share. */
-export function page({ title, content, user, path, script }: Page): string {
-  const link = (to: string, label: string) =>
+/** Renders a page with the parts that all pages share: head, navigation and footer. */
+export function renderPage({ title, content, user, path, script }: Page): string {
+  const renderLink = (to: string, label: string) =>
     html`<a href="${to}"${to === path ? html` aria-current="page"` : undefined}>${label}</a>`;
 
   return html`<!doctype html>
@@ -32,7 +32,7 @@ ${script === undefined ? undefined : html`<script src="${script}" type="module">
 <a class="skip" href="#content">Skip to the content</a>
 <header class="top">
 <a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28">Doorway</a>
-<nav aria-label="Main">${link("/account", "Account")}${
+<nav aria-label="Main">${renderLink("/account", "Account")}${
     user ? html`<a href="/logout">Sign out</a>` : html`<a href="/login?returnTo=/account">Sign in</a>`
   }</nav>
 </header>
@@ -40,7 +40,7 @@ ${script === undefined ? undefined : html`<script src="${script}" type="module">
 ${content}
 </main>
 <footer class="bottom">
-<p>The example app of <b>express-portal-auth</b>. Its wiring is in <code>example-app/app.ts</code>.</p>
+<p>The example app of <b>express-portal-auth</b>. Its code starts in <code>example-app/app.ts</code>.</p>
 </footer>
 </body>
 </html>

@@ -1,19 +1,20 @@
 import type { Claims, SessionInfo } from "express-portal-auth";
 import { type Html, html } from "./html.js";
-import { page } from "./layout.js";
-import { time } from "./time.js";
+import { renderPage } from "./layout.js";
+import { renderTime } from "./time.js";
 
 export interface Sessions {
   readonly user: Claims;
-  /** The one that was used last first. */
+  /** The most recently used session comes first. */
   readonly sessions: readonly SessionInfo[];
 }
 
-export function sessionsPage({ user, sessions }: Sessions): string {
+export function renderSessionsPage({ user, sessions }: Sessions): string {
   const content = html`<section class="who">
 <div>
-<h1>Where you are signed in</h1>
-<p>Each line is a browser with a session of yours in this app. What you end is over at once, whatever that browser is doing.</p>
+<h1>Your sessions</h1>
+<p>Each line is a browser where you are signed in to this app.
+If you end a session, that browser is signed out at once.</p>
 </div>
 </section>
 
@@ -23,11 +24,11 @@ export function sessionsPage({ user, sessions }: Sessions): string {
 ${sessions.map(renderSession)}
 </ul>
 <form method="post" action="/sessions/end-all" class="actions">
-<button class="button primary">Sign out everywhere</button>
+<button class="button primary">Sign out on all devices</button>
 </form>
 </section>`;
-  return page({
-    title: "Where you are signed in – Doorway",
+  return renderPage({
+    title: "Your sessions – Doorway",
     content,
     user,
     path: "/sessions",
@@ -41,15 +42,19 @@ const renderSession = (session: SessionInfo): Html => {
   return html`<li class="session">
 <div>
 <h3>${name}${is_current ? html` <span class="badge">this browser</span>` : undefined}</h3>
-<p>Signed in ${time(started_at * 1000)}, last seen ${time(last_seen_at * 1000)}</p>
+<p>Signed in ${renderTime(started_at * 1000)}, last seen ${renderTime(last_seen_at * 1000)}</p>
 </div>
-${is_current ? undefined : html`<form method="post" action="/sessions/end"><button class="button" name="id" value="${id}" aria-label="End the session of ${name}">End</button></form>`}
+${is_current ? undefined : renderEndForm(id, name)}
 </li>
 `;
 };
 
-/** What a browser says of itself is a guess, and may be nothing. */
+const renderEndForm = (id: string, name: string): Html => html`<form method="post" action="/sessions/end">
+<button class="button" name="id" value="${id}" aria-label="End the session of ${name}">End</button>
+</form>`;
+
+/** The names come from the User-Agent header, which can be wrong or missing. */
 function describeDevice({ device: { browser, os } }: SessionInfo): string {
-  if (browser === undefined) return "A browser that does not say what it is";
+  if (browser === undefined) return "Unknown browser";
   return os === undefined ? browser : `${browser} on ${os}`;
 }

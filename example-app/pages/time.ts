@@ -1,16 +1,22 @@
 import { type Html, html } from "./html.js";
 
-const UTC = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeStyle: "short", timeZone: "UTC" });
+const DATE_AND_TIME = new Intl.DateTimeFormat("en-GB", {
+  dateStyle: "long",
+  timeStyle: "short",
+  timeZone: "UTC",
+});
 
-/** A moment, in milliseconds since 1970. In UTC as sent; times.js turns it into the reader's own time. */
-export const time = (ms: number): Html =>
-  html`<time datetime="${new Date(ms).toISOString()}">${UTC.format(ms)} UTC</time>`;
+/**
+ * Renders a time, in milliseconds since 1970, in UTC. In the browser, times.js changes it to the local time.
+ */
+export const renderTime = (ms: number): Html =>
+  html`<time datetime="${new Date(ms).toISOString()}">${DATE_AND_TIME.format(ms)} UTC</time>`;
 
-const UTC_CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: "UTC" });
+const TIME_OF_DAY = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: "UTC" });
 
-/** The time of day alone, as plain text. */
-export const clock = (ms: number): string => `${UTC_CLOCK.format(ms)} UTC`;
+/** Returns only the time of day, as plain text. */
+export const formatTimeOfDay = (ms: number): string => `${TIME_OF_DAY.format(ms)} UTC`;
 
-/** The time of day alone, for times.js likewise. */
-export const clockTime = (ms: number): Html =>
-  html`<time class="clock" datetime="${new Date(ms).toISOString()}">${clock(ms)}</time>`;
+/** Renders only the time of day. In the browser, times.js changes it to the local time. */
+export const renderTimeOfDay = (ms: number): Html =>
+  html`<time class="clock" datetime="${new Date(ms).toISOString()}">${formatTimeOfDay(ms)}</time>`;

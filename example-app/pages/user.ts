@@ -1,17 +1,18 @@
 import type { Claims } from "express-portal-auth";
 import { type Html, html } from "./html.js";
 
-/** What to call a person: the best that the portal told. */
+/** Returns the best name among the user's claims. */
 export const getDisplayName = ({ name, nickname, preferred_username, email, sub }: Claims): string =>
   name || nickname || preferred_username || email || sub;
 
-/** The short form, for a greeting. */
+/** Returns a short name, for a greeting. */
 export const getShortName = (user: Claims): string => user.nickname || getDisplayName(user);
 
+/** Renders a picture with the user's initials. */
 export const renderAvatar = (user: Claims): Html =>
   html`<span class="avatar" aria-hidden="true">${getInitials(getDisplayName(user))}</span>`;
 
-/** The first letters of the first two words. A letter with its marks, or an emoji, stays whole. */
+/** Returns the first letters of the first two words. A letter with its marks, or an emoji, is not split. */
 function getInitials(name: string): string {
   const [beforeAt = ""] = name.split("@");
   const words = beforeAt

@@ -1,12 +1,13 @@
-export function element(name, properties, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+/** Creates an element with properties and children. */
+export function createElement(name, properties, ...children) {
+  const element = Object.assign(document.createElement(name), properties);
+  element.append(...children);
+  return element;
 }
 
 /**
- * Runs `work` at a click, and again only when it is done. The button is not `disabled` meanwhile: that would take the
- * focus away from who works by keyboard.
+ * Runs `work` at a click. Clicks during the work are ignored. The button is not `disabled` meanwhile, because
+ * it would lose the keyboard focus.
  */
 export function onClick(button, work) {
   button.addEventListener("click", async () => {

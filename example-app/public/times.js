@@ -1,12 +1,12 @@
-// Times come in UTC; the reader's own clock and language are known only here.
+// The server sends times in UTC. Only the browser knows the user's time zone and language.
 
-const readers = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
-const readersClock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
+const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 
 for (const time of document.querySelectorAll("time")) {
-  const format = time.classList.contains("clock") ? readersClock : readers;
+  const format = time.classList.contains("clock") ? timeOfDay : dateAndTime;
   time.textContent = format.format(new Date(time.dateTime));
 }
 
-/** The time of day, of epoch seconds. */
-export const clock = (seconds) => readersClock.format(new Date(seconds * 1000));
+/** Returns the time of day. */
+export const formatTimeOfDay = (epochSeconds) => timeOfDay.format(new Date(epochSeconds * 1000));

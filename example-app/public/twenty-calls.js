@@ -1,44 +1,47 @@
-// Twenty calls of an API that needs an access token that is still good. Each answer says which token set the call found
-// and with which one it was answered: the difference is what was refreshed in between.
+// Sends twenty calls to an API that needs a valid access token. Each response contains the number of the
+// token set before and after the guard. The difference is the number of refreshes.
 
-import { element, onClick } from "./dom.js";
-import { signInAgain } from "./problem.js";
-import { clock } from "./times.js";
+import { createElement, onClick } from "./dom.js";
+import { createSignInPrompt } from "./problem.js";
+import { formatTimeOfDay } from "./times.js";
 import { showTokens } from "./token-bars.js";
 
-const CALLS = 20;
+const CALL_COUNT = 20;
 
 const tally = document.querySelector("#tally");
 const dots = tally.querySelector(".calls");
-const words = tally.querySelector("[role=status]");
-let isUnderWay = false;
+const message = tally.querySelector("[role=status]");
+let isRunning = false;
 
-// What was found of the last token says nothing of the next.
-document.querySelector("[data-token=access_token]")?.addEventListener("runout", () => {
-  tally.hidden = !isUnderWay;
+// A result about the previous token is hidden when the current token expires.
+document.querySelector("[data-token=access_token]")?.addEventListener("expire", () => {
+  tally.hidden = !isRunning;
 });
 
 onClick(document.querySelector("#call-twenty"), async () => {
-  isUnderWay = true;
-  tally.hidden = false; // before it speaks, or a screen reader would miss it
-  words.replaceChildren(element("p", { className: "title" }, `${CALLS} calls are under way …`));
-  dots.replaceChildren(...Array.from({ length: CALLS }, () => element("li", {})));
-  const answers = await Promise.all([...dots.children].map(call));
-  isUnderWay = false;
+  isRunning = true;
+  tally.hidden = false; // before its text changes, or a screen reader would not read it
+  message.replaceChildren(createElement("p", { className: "title" }, `${CALL_COUNT} calls are running …`));
+  dots.replaceChildren(...Array.from({ length: CALL_COUNT }, () => createElement("li", {})));
+  const results = await Promise.all([...dots.children].map(call));
+  isRunning = false;
 
-  const good = answers.filter(({ ok }) => ok).map(({ json }) => json);
-  const problem = answers.find(({ ok }) => !ok)?.json;
-  words.replaceChildren(
-    ...(good.length > 0 ? result(good) : []),
-    ...(problem ? trouble(problem, good.length) : []),
+  const successes = results.filter(({ ok }) => ok).map(({ json }) => json);
+  const problem = results.find(({ ok }) => !ok)?.json;
+  message.replaceChildren(
+    ...(successes.length > 0 ? createSummary(successes) : []),
+    ...(problem ? createFailure(problem, successes.length) : []),
   );
-  if (good.length > 0) showTokens(newestOf(good));
+  if (successes.length > 0) showTokens(findNewest(successes));
 });
 
-const newestOf = (answers) =>
-  answers.reduce((newest, next) => (next.token_set > newest.token_set ? next : newest));
+const findNewest = (responses) =>
+  responses.reduce((newest, next) => (next.token_set > newest.token_set ? next : newest));
 
-/** A browser has six of them on their way to an HTTP/1.1 server at a time, unless its cache lets one go after another. */
+/**
+ * Sends one call. With HTTP/1.1 a browser sends six calls at a time. `no-store` prevents that its cache sends
+ * them one after another.
+ */
 async function call(dot) {
   try {
     const response = await fetch("/api/token-check", {
@@ -50,47 +53,49 @@ async function call(dot) {
     return { ok: response.ok, json };
   } catch {
     dot.dataset.outcome = "bad";
-    return { ok: false, json: { title: "The server did not answer. Is it still running?" } };
+    return { ok: false, json: { title: "The server did not respond. Is it still running?" } };
   }
 }
 
-function result(answers) {
-  const { token_set, obtained_at } = newestOf(answers);
-  const found = Math.min(...answers.map(({ found_set }) => found_set));
-  const refreshes = token_set - found;
-  const early = answers.filter(({ found_set }) => found_set === found).length;
-  const accessTokens = new Set(answers.map(({ fingerprint }) => fingerprint));
+function createSummary(responses) {
+  const { token_set, obtained_at } = findNewest(responses);
+  const firstSet = Math.min(...responses.map(({ token_set_before }) => token_set_before));
+  const refreshes = token_set - firstSet;
+  const early = responses.filter(({ token_set_before }) => token_set_before === firstSet).length;
+  const accessTokens = new Set(responses.map(({ fingerprint }) => fingerprint));
   return [
-    element(
+    createElement(
       "p",
       { className: "title" },
-      `${many(CALLS, "request")}, ${many(refreshes, "refresh", "refreshes")}`,
+      `${count(CALL_COUNT, "request")}, ${count(refreshes, "refresh", "refreshes")}`,
     ),
-    element(
+    createElement(
       "dl",
       { className: "figures" },
-      figure("Answers", answers.length),
-      figure("Access tokens in use", accessTokens.size),
-      figure("Refreshes at the portal", refreshes),
-      figure("Last refresh", token_set > 1 ? clock(obtained_at) : "None yet"),
+      createFigure("Responses", responses.length),
+      createFigure("Access tokens in use", accessTokens.size),
+      createFigure("Refreshes at the provider", refreshes),
+      createFigure("Last refresh", token_set > 1 ? formatTimeOfDay(obtained_at) : "None yet"),
     ),
-    element("p", {}, refreshes === 0 ? STILL_GOOD : shared(early, answers.length)),
+    createElement("p", {}, refreshes === 0 ? STILL_VALID : describeShared(early, responses.length)),
   ];
 }
 
-const STILL_GOOD = "The token was still good. Wait until its bar has run out, and try again.";
+const STILL_VALID = "The token was still valid. Wait until it has expired, and try again.";
 
-function shared(early, all) {
-  if (early === all) return `All ${all} met the old token, and shared the refresh.`;
-  return `${early} of them met the old token and ${early === 1 ? "had it refreshed" : "shared the refresh"}; the others came after that.`;
+function describeShared(early, all) {
+  if (early === all) return `All ${all} found the old token, and shared the refresh.`;
+  const shared = early === 1 ? "caused the refresh" : "shared the refresh";
+  return `${early} of them found the old token and ${shared}. The others came after it.`;
 }
 
-function trouble(problem, answered) {
-  const explanation = `${CALLS - answered} of ${CALLS} calls failed.`;
-  if (problem.login) return signInAgain(problem, explanation);
-  return [element("p", { className: "title" }, problem.title), element("p", {}, explanation)];
+function createFailure(problem, succeeded) {
+  const explanation = `${CALL_COUNT - succeeded} of ${CALL_COUNT} calls failed.`;
+  if (problem.login) return createSignInPrompt(problem, explanation);
+  return [createElement("p", { className: "title" }, problem.title), createElement("p", {}, explanation)];
 }
 
-const figure = (name, value) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value)));
+const createFigure = (name, value) =>
+  createElement("div", {}, createElement("dt", {}, name), createElement("dd", {}, String(value)));
 
-const many = (number, one, more = `${one}s`) => `${number} ${number === 1 ? one : more}`;
+const count = (number, singular, plural = `${singular}s`) => `${number} ${number === 1 ? singular : plural}`;

@@ -50,7 +50,7 @@ beforeAll(async () => {
   root = await generateCertificate({ isCa: true, host: "of the company" });
 });
 
-/** Returns the doctor's check of this certificate and its chain. `trusted` is the CA that the doctor trusts. */
+/** Returns the doctor's check of this certificate and its chain. `trusted` is the CA that it trusts. */
 async function checkCertificate(
   certificate: GeneratedCertificate,
   chain: readonly GeneratedCertificate[],

@@ -7,15 +7,21 @@ import { Browser } from "../support/browser.js";
 import { serve } from "../support/serve.js";
 import { describeWithPostgres, describeWithRedis } from "../support/servers/describe.js";
 import { freePort } from "../support/servers/free-port.mjs";
-import { CLIENT, json, refreshesAt, SECRET } from "./start-example.js";
+import { CLIENT, countRefreshes, parseJson, SECRET } from "./start-example.js";
 
 const PROJECT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What `npm start` runs. Only what is named here reaches it: whoever runs the tests may have a portal of their own set. */
+/**
+ * Starts the program of `npm start`, with only these variables: the environment of the tests can contain
+ * others.
+ */
 function run(env: Record<string, string>) {
   const child = spawn(process.execPath, ["example-app/dist/main.js"], { cwd: PROJECT, env });
-  onTestFinished(() => void child.kill("SIGKILL"));
-  let [out, err] = ["", ""];
+  onTestFinished(() => {
+    child.kill("SIGKILL");
+  });
+  let out = "";
+  let err = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     out += text;
   });
@@ -25,11 +31,11 @@ function run(env: Record<string, string>) {
   const ended = once(child, "close").then(([code]) => ({ code: code as number | null, out, err }));
   const ready = () =>
     Promise.race([vi.waitUntil(() => out.includes("Ctrl+C"), { timeout: 15_000 }), ended.then(fail)]);
-  const fail = () => Promise.reject(new Error(`it has ended:\n${out}\n${err}`));
+  const fail = () => Promise.reject(new Error(`the program has ended:\n${out}\n${err}`));
   return { child, ended, ready, printed: () => out };
 }
 
-/** With the portal that it brings. */
+/** Starts the example with its demo provider. */
 async function startDemo(env: Record<string, string> = {}) {
   const { PORT = String(await freePort()), DEMO_PORTAL_PORT = String(await freePort()) } = env;
   const demo = run({ ...env, PORT, DEMO_PORTAL_PORT });
@@ -37,7 +43,7 @@ async function startDemo(env: Record<string, string> = {}) {
   return { ...demo, url: `http://127.0.0.1:${PORT}` };
 }
 
-const ownPortal = (issuer: string, url: string) => ({
+const createProviderEnv = (issuer: string, url: string) => ({
   PORTAL_ISSUER: issuer,
   PORTAL_PROFILE: "tencent-ciam",
   PORTAL_CLIENT_ID: CLIENT.clientId,
@@ -46,16 +52,16 @@ const ownPortal = (issuer: string, url: string) => ({
   SESSION_SECRET: SECRET,
 });
 
-test("prints its address, where a user can sign in, and that of the inspector; and ends at a signal", async () => {
+test("prints the URL of the app and of the inspector, and ends at a signal", async () => {
   const example = await startDemo();
   const { url } = example;
-  const [address, inspector = "", ...more] = example.printed().match(/https?:\S+/g) ?? [];
-  expect([address, more]).toEqual([`${url}/`, []]);
-  expect(inspector).toMatch(/\/portal-inspector\/\?token=[\w-]{32}$/);
+  const [appUrl, inspectorLink = "", ...others] = example.printed().match(/https?:\S+/g) ?? [];
+  expect([appUrl, others]).toEqual([`${url}/`, []]);
+  expect(inspectorLink).toMatch(/\/portal-inspector\/\?token=[\w-]{32}$/);
   const browser = new Browser();
-  expect((await browser.navigate(inspector)).body).toContain("<title>Portal inspector</title>");
-  const end = await browser.visit(`${url}/account`);
-  expect(end.body).toContain("Amara Okafor");
+  expect((await browser.navigate(inspectorLink)).body).toContain("<title>Portal inspector</title>");
+  const account = await browser.visit(`${url}/account`);
+  expect(account.body).toContain("Amara Okafor");
   expect((await browser.fetch(`${url}/style.css`)).status).toBe(200);
   example.child.kill("SIGTERM");
   const { code, err } = await example.ended;
@@ -65,20 +71,20 @@ test("prints its address, where a user can sign in, and that of the inspector; a
 /** Starts another server, and returns its port. */
 const takePort = async (): Promise<string> => new URL(await serve(() => {})).port;
 
-test("a port in use is told in one line with the variable that changes it, and nothing is left running", async () => {
+test("a port in use is reported with the variable that changes it, and the program ends", async () => {
   const taken = await takePort();
   const free = await freePort();
   const app = await run({ PORT: String(taken), DEMO_PORTAL_PORT: String(free) }).ended;
   expect([app.code, app.out]).toEqual([1, ""]);
   expect(app.err.trim()).toMatch(new RegExp(`^Port ${taken} is in use\\. .*: PORT=\\d+ npm start$`));
-  const portal = await run({ PORT: String(free), DEMO_PORTAL_PORT: String(taken) }).ended;
-  expect([portal.code, portal.out]).toEqual([1, ""]);
-  expect(portal.err.trim()).toMatch(
+  const provider = await run({ PORT: String(free), DEMO_PORTAL_PORT: String(taken) }).ended;
+  expect([provider.code, provider.out]).toEqual([1, ""]);
+  expect(provider.err.trim()).toMatch(
     new RegExp(`^Port ${taken} is in use\\. .*: DEMO_PORTAL_PORT=\\d+ npm start$`),
   );
 });
 
-test("when both ports are in use, both are named at once", async () => {
+test("two ports in use are reported together", async () => {
   const one = await takePort();
   const two = await takePort();
   const { code, err } = await run({ PORT: String(one), DEMO_PORTAL_PORT: String(two) }).ended;
@@ -88,14 +94,14 @@ test("when both ports are in use, both are named at once", async () => {
 });
 
 test.each([
-  [{ PORT: "door" }, "PORT must be a number from 1 to 65535."],
+  [{ PORT: "text" }, "PORT must be a number from 1 to 65535."],
   [{ PORT: "3001", DEMO_PORTAL_PORT: "3001" }, "PORT and DEMO_PORTAL_PORT must be two different ports."],
-])("ports that make no sense (%o) are told", async (env, line) => {
+])("invalid ports are reported: %o", async (env, line) => {
   const { code, err } = await run(env).ended;
   expect([code, err.trim()]).toEqual([1, line]);
 });
 
-test("a portal of one's own that is not fully set up is told by variable, without a stack", async () => {
+test("incomplete settings of your own provider are reported by variable, without a stack", async () => {
   const { code, out, err } = await run({ PORTAL_CLIENT_ID: "mine", PORTAL_CLIENTSECRET: "typo" }).ended;
   expect([code, out]).toEqual([1, ""]);
   for (const name of ["PORTAL_ISSUER", "PORTAL_REDIRECT_URI", "SESSION_SECRET", "PORTAL_CLIENT_SECRET"])
@@ -104,7 +110,7 @@ test("a portal of one's own that is not fully set up is told by variable, withou
   expect(err).not.toMatch(/^\s+at /m);
 });
 
-test("with PORTAL_ variables it uses that portal, and prints where people come in", async () => {
+test("with PORTAL_ variables the example uses that provider", async () => {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const provider = await startTestProvider({
@@ -113,58 +119,56 @@ test("with PORTAL_ variables it uses that portal, and prints where people come i
     logoutRedirectUris: [`${url}/`],
   });
   onTestFinished(() => provider.close());
-  const example = run({ PORT: String(port), ...ownPortal(provider.issuer, url) });
+  const example = run({ PORT: String(port), ...createProviderEnv(provider.issuer, url) });
   await example.ready();
   expect(example.printed()).toContain(`Open ${url}/`);
   expect((await new Browser().visit(`${url}/account`)).body).toContain("Amara Okafor");
   expect(provider.requests.some(({ path }) => path === "/oauth2/token")).toBe(true);
 });
 
-test("an access token of the demo lives as long as DEMO_TOKEN_SECONDS says", async () => {
+test("DEMO_TOKEN_SECONDS sets the lifetime of the access tokens", async () => {
   const { url } = await startDemo({ DEMO_TOKEN_SECONDS: "7" });
   const browser = new Browser();
   await browser.visit(`${url}/account`);
-  const { lives } = json(await browser.fetch(`${url}/api/me`));
-  expect(lives.access_token.seconds_in_all).toBeLessThanOrEqual(7);
+  const { lifetimes } = parseJson(await browser.fetch(`${url}/api/me`));
+  expect(lifetimes.access_token.total_seconds).toBeLessThanOrEqual(7);
   const { code, err } = await run({ DEMO_TOKEN_SECONDS: "soon" }).ended;
   expect([code, err.trim()]).toEqual([1, "DEMO_TOKEN_SECONDS must be a number from 1 to 86400."]);
 });
 
 describe("a session store", () => {
-  const PASSWORD = "a-password-that-nobody-may-see";
+  const PASSWORD = "a-password-that-must-not-be-printed";
 
   test.each([
     ["Redis", "redis"],
     ["PostgreSQL", "postgres"],
-  ])(
-    "%s that is down is told in one line; the demo starts, and signing in answers 503",
-    async (_name, scheme) => {
-      const place = `${scheme}://127.0.0.1:${await freePort()}/3`;
-      const address = place.replace("//", `//somebody:${PASSWORD}@`);
-      const demo = await startDemo({ SESSION_STORE_URL: `${address}?sslpassword=${PASSWORD}` });
-      expect(
-        demo
-          .printed()
-          .split("\n")
-          .filter((line) => line.includes(scheme)),
-      ).toEqual([
-        `  Sessions shall be kept at ${place}, which cannot be reached (ECONNREFUSED): signing in answers 503 until it can.`,
-      ]);
-      const browser = new Browser();
-      expect((await browser.visit(`${demo.url}/`)).status).toBe(200);
-      expect((await browser.visit(`${demo.url}/account`)).status).toBe(503);
-      demo.child.kill("SIGTERM");
-      const { code, out, err } = await demo.ended;
-      expect(code).toBe(0);
-      expect(out + err).not.toContain(PASSWORD);
-    },
-  );
+  ])("an unreachable %s server is reported in one line, and sign-in gets 503", async (_server, scheme) => {
+    const place = `${scheme}://127.0.0.1:${await freePort()}/3`;
+    const storeUrl = place.replace("//", `//app:${PASSWORD}@`);
+    const demo = await startDemo({ SESSION_STORE_URL: `${storeUrl}?sslpassword=${PASSWORD}` });
+    expect(
+      demo
+        .printed()
+        .split("\n")
+        .filter((line) => line.includes(scheme)),
+    ).toEqual([
+      `  Sessions are stored at ${place}. It is unreachable (ECONNREFUSED): sign-in gets 503 until then.`,
+    ]);
+    const browser = new Browser();
+    expect((await browser.visit(`${demo.url}/`)).status).toBe(200);
+    expect((await browser.visit(`${demo.url}/account`)).status).toBe(503);
+    demo.child.kill("SIGTERM");
+    const { code, out, err } = await demo.ended;
+    expect(code).toBe(0);
+    expect(out + err).not.toContain(PASSWORD);
+  });
 
   describeWithRedis("Redis", (redis) => {
-    survivesRestart(() => `${redis().url}/1`);
+    testRestart(() => `${redis().url}/1`);
 
     test("two processes count the refreshes of one session together", async () => {
-      const [port, other] = [await freePort(), await freePort()];
+      const port = await freePort();
+      const otherPort = await freePort();
       const url = `http://127.0.0.1:${port}`;
       const provider = await startTestProvider({
         ...CLIENT,
@@ -172,43 +176,45 @@ describe("a session store", () => {
         accessTokenSeconds: 6,
       });
       onTestFinished(() => provider.close());
-      const settings = { ...ownPortal(provider.issuer, url), SESSION_STORE_URL: `${redis().url}/2` };
+      const settings = { ...createProviderEnv(provider.issuer, url), SESSION_STORE_URL: `${redis().url}/2` };
       await Promise.all([
         run({ ...settings, PORT: `${port}` }).ready(),
-        run({ ...settings, PORT: `${other}` }).ready(),
+        run({ ...settings, PORT: `${otherPort}` }).ready(),
       ]);
 
       const browser = new Browser();
       await browser.visit(`${url}/account`);
-      await new Promise((resolve) => setTimeout(resolve, 3000)); // half its life: then it is no longer given away
-      const calls = Array.from({ length: 20 }, (_, index) => (index % 2 ? port : other));
-      const answers = await Promise.all(
-        calls.map(async (to) => json(await browser.fetch(`http://127.0.0.1:${to}/api/token-check`))),
+      // Half of its lifetime: then it is refreshed before use.
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+      const calls = Array.from({ length: 20 }, (_, index) => (index % 2 ? port : otherPort));
+      const responses = await Promise.all(
+        calls.map(async (to) => parseJson(await browser.fetch(`http://127.0.0.1:${to}/api/token-check`))),
       );
-      expect(new Set(answers.map(({ token_set }) => token_set))).toEqual(new Set([2]));
-      expect(Math.min(...answers.map(({ found_set }) => found_set))).toBe(1);
-      expect(refreshesAt(provider)).toBe(1);
+      expect(new Set(responses.map(({ token_set }) => token_set))).toEqual(new Set([2]));
+      expect(Math.min(...responses.map(({ token_set_before }) => token_set_before))).toBe(1);
+      expect(countRefreshes(provider)).toBe(1);
     });
   });
 
-  describeWithPostgres("PostgreSQL", (postgres) => survivesRestart(() => postgres().url));
+  describeWithPostgres("PostgreSQL", (postgres) => testRestart(() => postgres().url));
 
-  function survivesRestart(address: () => string): void {
-    test("keeps who is signed in when the demo restarts, and says what that takes", async () => {
+  function testRestart(getStoreUrl: () => string): void {
+    test("users stay signed in after a restart of the demo if SESSION_SECRET is set", async () => {
       const ports = { PORT: String(await freePort()), DEMO_PORTAL_PORT: String(await freePort()) };
-      const store = { SESSION_STORE_URL: address(), ...ports };
-      const place = address().replace(/\/\/.*@/, "//");
+      const store = { SESSION_STORE_URL: getStoreUrl(), ...ports };
+      const place = getStoreUrl().replace(/\/\/.*@/, "//");
       const browser = new Browser();
 
-      const forgetful = await startDemo(store);
-      expect(forgetful.printed()).toContain(
-        `Sessions go to ${place}. Set SESSION_SECRET too, or the next start signs everybody out.`,
+      const withoutSecret = await startDemo(store);
+      expect(withoutSecret.printed()).toContain(
+        `Sessions are stored at ${place}. ` +
+          "Set SESSION_SECRET too, or the next start signs all users out.",
       );
-      forgetful.child.kill("SIGTERM");
-      expect((await forgetful.ended).code).toBe(0);
+      withoutSecret.child.kill("SIGTERM");
+      expect((await withoutSecret.ended).code).toBe(0);
 
       const before = await startDemo({ ...store, SESSION_SECRET: SECRET });
-      expect(before.printed()).toContain(`Sessions go to ${place}.\n`);
+      expect(before.printed()).toContain(`Sessions are stored at ${place}.\n`);
       await browser.visit(`${before.url}/account`);
       before.child.kill("SIGTERM");
       expect((await before.ended).code).toBe(0);

@@ -3,33 +3,34 @@ import { expect, test } from "vitest";
 import { listen } from "../../example-app/servers.js";
 import { freePort } from "../support/servers/free-port.mjs";
 
-test("a server that is closed answers what is under way, and nothing new", async () => {
+test("a server that closes finishes running requests and rejects new ones", async () => {
   const port = await freePort();
-  let arrived = () => {};
-  const isThere = new Promise<void>((resolve) => {
-    arrived = resolve;
+  let reportArrival = () => {};
+  const arrival = new Promise<void>((resolve) => {
+    reportArrival = resolve;
   });
   const app = await listen(port, (_req, res) => {
-    arrived();
+    reportArrival();
     setTimeout(() => res.end("done"), 200);
   });
-  const answer = fetch(`http://127.0.0.1:${port}`);
-  await isThere;
+  const response = fetch(`http://127.0.0.1:${port}`);
+  await arrival;
   const closed = app.close();
   await expect(fetch(`http://127.0.0.1:${port}/new`)).rejects.toThrow();
-  expect(await (await answer).text()).toBe("done");
-  const answeredAt = Date.now();
+  expect(await (await response).text()).toBe("done");
+  const respondedAt = Date.now();
   await closed;
-  expect(Date.now() - answeredAt).toBeLessThan(1500); // the connection that fetch keeps for later is not waited for
+  // Close() does not wait for the idle connection of fetch.
+  expect(Date.now() - respondedAt).toBeLessThan(1500);
 });
 
-test("a request that does not end is cut after a while", async () => {
+test("a request that does not end is aborted after a timeout", async () => {
   const port = await freePort();
   const app = await listen(port, () => {});
-  const cut = new Promise<string | undefined>((resolve) => {
+  const errorCode = new Promise<string | undefined>((resolve) => {
     get(`http://127.0.0.1:${port}`).once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
   });
   await new Promise((resolve) => setTimeout(resolve, 100));
   await app.close();
-  expect(await cut).toBe("ECONNRESET");
+  expect(await errorCode).toBe("ECONNRESET");
 });

@@ -12,13 +12,16 @@ export const CLIENT = { clientId: "example-app", clientSecret: "the-secret-of-th
 export const SECRET = "0123456789abcdef0123456789abcdef";
 export const AMARA = "amara-okafor";
 
-/** The example with a portal, both on free ports and closed when the test ends. Each line that it logs must be expected. */
+/**
+ * Starts the example and a provider on free ports, and closes both at the end of the test. The test fails if
+ * the example logs a line that does not match `expectedLog`.
+ */
 export async function startExample(
   options: PortalAuthOptions = {},
-  portalOptions: TestProviderOptions = {},
-  expected: RegExp[] = [],
+  providerOptions: TestProviderOptions = {},
+  expectedLog: RegExp[] = [],
 ) {
-  const capture = watchLog([/memory of this process/, ...expected]);
+  const capture = watchLog([/memory of this process/, ...expectedLog]);
   const server = createServer();
   const url = await serve(server);
   const redirectUri = `${url}/callback`;
@@ -26,10 +29,10 @@ export async function startExample(
     ...CLIENT,
     redirectUris: [redirectUri],
     logoutRedirectUris: [`${url}/`],
-    ...portalOptions,
+    ...providerOptions,
   });
   onTestFinished(() => provider.close());
-  const { app, inspectorLink, close } = createApp({
+  const { app, getInspectorLink, close } = createApp({
     ...provider.options,
     redirectUri,
     secret: SECRET,
@@ -40,10 +43,10 @@ export async function startExample(
   return {
     url,
     app,
-    portal: provider,
+    provider,
     browser: new Browser(),
     close,
-    inspectorLink: () => inspectorLink(url),
+    getInspectorLink: () => getInspectorLink(url),
   };
 }
 
@@ -55,15 +58,15 @@ function watchLog(expected: RegExp[]): CapturedLog["capture"] {
   return capture;
 }
 
-/** How often a refresh token was sent to the portal. */
-export const refreshesAt = ({ requests }: LocalProvider): number =>
+/** Counts the requests with a refresh token. */
+export const countRefreshes = ({ requests }: LocalProvider): number =>
   requests.filter(({ path, body }) => path === "/oauth2/token" && body.includes("grant_type=refresh_token"))
     .length;
 
-/** Turns the clock of the app and of the portal, until the test ends. */
-export function later(seconds: number): void {
+/** Moves the clock of the app and the provider forward, until the end of the test. */
+export function advanceClock(seconds: number): void {
   advanceDate(1000 * seconds);
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: whatever the API answers, tests say what they expect of it
-export const json = (answer: Answer): Record<string, any> => JSON.parse(answer.body);
+// biome-ignore lint/suspicious/noExplicitAny: the tests check the members that they use
+export const parseJson = (response: Answer): Record<string, any> => JSON.parse(response.body);
