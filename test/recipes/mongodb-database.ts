@@ -3,13 +3,11 @@ import { MongoClient } from "mongodb";
 import { afterAll, describe } from "vitest";
 
 const server = process.env["MONGODB_URL"] ?? "";
-const missing = server
-  ? ""
-  : "skipped: no MongoDB. To run it: set MONGODB_URL to the address of a replica set";
+const missing = server ? "" : "skipped: no MongoDB. To run it: set MONGODB_URL to the URL of a replica set";
 
 /**
- * Tests with a database of their own on the server of MONGODB_URL. CI leaves them out: it accepts no skipped
- * test, and no package that it can install brings a MongoDB.
+ * Runs tests with a new database on the server of MONGODB_URL. CI omits them: it accepts no skipped tests,
+ * and it cannot install MongoDB.
  */
 export function describeWithMongodb(name: string, tests: (url: () => string) => void): void {
   if (missing && process.env["CI"]) return;
@@ -24,8 +22,8 @@ export function describeWithMongodb(name: string, tests: (url: () => string) => 
   });
 }
 
-function withDatabase(address: string, name: string): string {
-  const url = new URL(address);
+function withDatabase(serverUrl: string, name: string): string {
+  const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return url.href;
 }

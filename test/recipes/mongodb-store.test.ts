@@ -31,25 +31,25 @@ describeWithMongodb("the adapter for MongoDB", (url) => {
   test("does not use the clock of the process", async () => {
     const store = createAdapter();
     advanceDate(24 * HOUR_MS);
-    await store.create("by-the-clock", "text", HOUR_MS);
-    await store.index.add("by-the-clock", "name", HOUR_MS);
+    await store.create("clock", "text", HOUR_MS);
+    await store.index.add("clock", "name", HOUR_MS);
     advanceDate(-48 * HOUR_MS);
-    expect((await store.read("by-the-clock"))?.lifeMs).toBeLessThanOrEqual(HOUR_MS);
-    expect(await store.index.list("by-the-clock")).toEqual(["name"]);
+    expect((await store.read("clock"))?.lifeMs).toBeLessThanOrEqual(HOUR_MS);
+    expect(await store.index.list("clock")).toEqual(["name"]);
   });
 
   test("lets MongoDB delete expired documents, and finds names by their list", async () => {
     const db = clients[0]?.db();
-    const ofRecords = await db?.collection("portal_record").indexes();
-    const ofNames = await db?.collection("portal_record_index").indexes();
+    const recordIndexes = await db?.collection("portal_record").indexes();
+    const nameIndexes = await db?.collection("portal_record_index").indexes();
     const ttl = expect.objectContaining({ key: { endsAt: 1 }, expireAfterSeconds: 0 });
-    expect(ofRecords).toContainEqual(ttl);
-    expect(ofNames).toContainEqual(ttl);
-    expect(ofNames).toContainEqual(expect.objectContaining({ key: { "_id.list": 1 } }));
+    expect(recordIndexes).toContainEqual(ttl);
+    expect(nameIndexes).toContainEqual(ttl);
+    expect(nameIndexes).toContainEqual(expect.objectContaining({ key: { "_id.list": 1 } }));
   });
 });
 
-test("every call waits for the majority, reads at a confirmed primary, and ends before the caller gives up", async () => {
+test("each call waits for the majority, reads at the primary, and has a timeout", async () => {
   const calls = await recordCalls();
   expect(calls.options).toEqual([
     {
@@ -69,33 +69,33 @@ test("every call waits for the majority, reads at a confirmed primary, and ends 
 
 test.each([
   ["repeated", [11000, 11000, 112], 3, 112],
-  ["repeated nine times at most", Array.from({ length: 20 }, () => 11000), 10, 11000],
-])("an upsert that meets another one is %s", async (_what, codes, calls, last) => {
-  const left = [...codes];
-  const fails = vi.fn(async () => {
-    throw { code: left.shift() };
+  ["repeated at most nine times", Array.from({ length: 20 }, () => 11000), 10, 11000],
+])("an upsert that conflicts with another one is %s", async (_retries, codes, calls, last) => {
+  const remaining = [...codes];
+  const fail = vi.fn(async () => {
+    throw { code: remaining.shift() };
   });
-  const store = new MongodbStore({ collection: () => ({ findOneAndUpdate: fails }) } as unknown as Db);
+  const store = new MongodbStore({ collection: () => ({ findOneAndUpdate: fail }) } as unknown as Db);
   await expect(store.create("a", "text", HOUR_MS)).rejects.toEqual({ code: last });
-  expect(fails).toHaveBeenCalledTimes(calls);
+  expect(fail).toHaveBeenCalledTimes(calls);
 });
 
-/** The options that the adapter passes to the driver, without a database. */
+/** Records the options that the adapter passes to the driver. It needs no database. */
 async function recordCalls() {
   const options: unknown[] = [];
   const calls: [name: string, options: unknown][] = [];
-  const answer = (name: string, given: unknown) => {
-    calls.push([name, given]);
+  const respond = (name: string, callOptions: unknown) => {
+    calls.push([name, callOptions]);
     return name === "find" ? { toArray: async () => [] } : Promise.resolve({ matchedCount: 1 });
   };
   const methods = {
     get:
       (_target: object, name: string) =>
-      (...given: unknown[]) =>
-        answer(name, given.at(-1)),
+      (...parameters: unknown[]) =>
+        respond(name, parameters.at(-1)),
   };
-  const collection = (_name: string, given: unknown) => {
-    options.push(given);
+  const collection = (_name: string, collectionOptions: unknown) => {
+    options.push(collectionOptions);
     return new Proxy({}, methods);
   };
   const store = new MongodbStore({ collection } as unknown as Db);
@@ -105,6 +105,7 @@ async function recordCalls() {
   await store.index.list("a");
   return {
     options,
-    named: (wanted: string) => calls.filter(([name]) => name === wanted).map(([, given]) => given),
+    named: (method: string) =>
+      calls.filter(([name]) => name === method).map(([, callOptions]) => callOptions),
   };
 }

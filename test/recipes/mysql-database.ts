@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createConnection } from "mysql2/promise";
 import { RECIPES } from "./start-recipe.js";
 
-/** Creates a database with the tables of the recipe, and returns its address. */
+/** Creates a database with the tables of the recipe, and returns its URL. */
 export async function createMysqlDatabase(server: string): Promise<string> {
   const name = `test_${randomUUID().replaceAll("-", "")}`;
   const connection = await createConnection({ uri: server, multipleStatements: true });

@@ -62,7 +62,7 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
     for (const { name, run } of recordStoreChecks(createAdapter)) test(name, run);
   });
 
-  test("counts lives by the clock of the database, whatever the time zones of its connections", async () => {
+  test("computes lifetimes with the clock of the database, in any time zone of a connection", async () => {
     const [east, west] = ["+11:00", "-11:00"].map(
       (zone) => new MysqlStore(openForTest([`time_zone = '${zone}'`])),
     );
@@ -75,17 +75,17 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
   test("does not use the clock of the process", async () => {
     const store = new MysqlStore(openForTest());
     advanceDate(24 * HOUR_MS);
-    await store.create("by-the-clock", "text", HOUR_MS);
-    await store.index.add("by-the-clock", "name", HOUR_MS);
+    await store.create("clock", "text", HOUR_MS);
+    await store.index.add("clock", "name", HOUR_MS);
     advanceDate(-48 * HOUR_MS);
-    expect((await store.read("by-the-clock"))?.lifeMs).toBeLessThanOrEqual(HOUR_MS);
-    expect(await store.index.list("by-the-clock")).toEqual(["name"]);
+    expect((await store.read("clock"))?.lifeMs).toBeLessThanOrEqual(HOUR_MS);
+    expect(await store.index.list("clock")).toEqual(["name"]);
   });
 
   test.each<[string, (store: RecordStore) => Promise<unknown>]>([
     ["a statement", (store) => store.touch("locked", HOUR_MS)],
     ["a transaction", (store) => store.remove("locked")],
-  ])("repeats %s that another transaction has blocked", async (_what, call) => {
+  ])("repeats %s that another transaction has blocked", async (_case, call) => {
     const pool = openForTest(["innodb_lock_wait_timeout = 1"]);
     const store = new MysqlStore(pool);
     await store.create("locked", "text", HOUR_MS);
@@ -93,7 +93,7 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
     onTestFinished(() => blocker.release());
     await blocker.beginTransaction();
     await blocker.query("SELECT id FROM portal_record WHERE id = 'locked' FOR UPDATE");
-    const failures = vi.spyOn(Math, "random"); // it chooses the pause after a failure
+    const failures = vi.spyOn(Math, "random"); // it sets the pause after a failure
     const outcome = call(store);
     await vi.waitFor(() => expect(failures).toHaveBeenCalled(), 5000);
     await blocker.commit();
@@ -120,7 +120,8 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
     const removing = store.index.remove("deadlock", ["a", "b"]);
     await vi.waitFor(async () => {
       const [rows] = await pool.query(
-        "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE 'DELETE%'",
+        "SELECT 1 FROM information_schema.innodb_trx " +
+          "WHERE trx_state = 'LOCK WAIT' AND trx_query LIKE 'DELETE%'",
       );
       expect(rows).toHaveLength(1);
     });
@@ -131,13 +132,13 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
     expect(await store.index.list("deadlock")).toEqual([]);
   });
 
-  test("reports an error that is no conflict, and gives the connection back", async () => {
+  test("reports an error that is not a conflict, and releases the connection", async () => {
     const pool = openForTest(["TRANSACTION READ ONLY"], { connectionLimit: 1 });
     const store = new MysqlStore(pool);
-    const refused = { errno: 1792 };
+    const readOnlyError = { errno: 1792 };
     for (const version of [undefined, 1])
-      await expect(store.remove("a", version)).rejects.toMatchObject(refused);
-    await expect(store.create("a", "text", HOUR_MS)).rejects.toMatchObject(refused);
+      await expect(store.remove("a", version)).rejects.toMatchObject(readOnlyError);
+    await expect(store.create("a", "text", HOUR_MS)).rejects.toMatchObject(readOnlyError);
     expect(await store.read("a")).toBeUndefined();
   });
 
@@ -146,13 +147,14 @@ describeWithMariadb("the adapter for MySQL", (mariadb) => {
     const store = new MysqlStore(pool);
     const count = async () => {
       const [rows] = await pool.query<RowDataPacket[]>(
-        "SELECT (SELECT COUNT(*) FROM portal_record WHERE id LIKE 'swept%') + COUNT(*) AS count FROM portal_record_index WHERE list = 'swept'",
+        "SELECT (SELECT COUNT(*) FROM portal_record WHERE id LIKE 'swept%') + COUNT(*) AS count " +
+          "FROM portal_record_index WHERE list = 'swept'",
       );
       return Number(rows[0]?.["count"]);
     };
     await store.create("first write, which sweeps", "", HOUR_MS);
     const expired = (key: string) => `('${key}', 'text', 1, UTC_TIMESTAMP(6) - INTERVAL 1 SECOND)`;
-    const keys = Array.from({ length: 1500 }, (_, at) => expired(`swept ${at}`));
+    const keys = Array.from({ length: 1500 }, (_, index) => expired(`swept ${index}`));
     await pool.query(`INSERT INTO portal_record VALUES ${keys.join()}`);
     await pool.query(
       "INSERT INTO portal_record_index VALUES ('swept', 'name', UTC_TIMESTAMP(6) - INTERVAL 1 SECOND)",

@@ -1,6 +1,6 @@
-// npm run quick-starts: follows each recipe in an empty folder, with nothing but the packed package and what its README
-// says, and tells how long it takes from `npm install` to the first guarded page. The portal is a test portal of this
-// checkout; the person is a program. Not a test: it says how fast this machine and its registry are as well.
+// npm run quick-starts: follows the README of each recipe in an empty folder, with the packed package. It
+// prints the time from `npm install` to the first guarded page. The provider is the test provider of this
+// checkout. It is not a test, because the time also depends on this machine and the registry.
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -15,10 +15,10 @@ import { noRedis, startRedis } from "../support/servers/redis.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const RECIPES = join(ROOT, "example-app/recipes");
-const GUARDED = { "express-4": "/checkout", "single-page": "/api/me" };
+const GUARDED_PATHS = { "express-4": "/checkout", "single-page": "/api/me" };
 const PRELOAD = fileURLToPath(new URL("on-port.mjs", import.meta.url));
-/** They need an nginx that runs as root, or a database with tables: test/recipes/recipes.test.ts starts its own ones. */
-const NOT_FOLLOWED = ["nginx", "mysql", "mongodb", ...(noRedis ? ["redis"] : [])];
+/** These need an nginx that runs as root, or a database with tables. recipes.test.ts tests them. */
+const SKIPPED = ["nginx", "mysql", "mongodb", ...(noRedis ? ["redis"] : [])];
 
 const home = await mkdtemp(join(tmpdir(), "quick-starts-"));
 try {
@@ -27,43 +27,47 @@ try {
     home,
     (await readdir(home)).find((name) => name.endsWith(".tgz")),
   );
-  for (const name of (await folders()).filter((one) => !NOT_FOLLOWED.includes(one)))
-    console.log(`${name.padEnd(30)} ${(await follow(name, tarball)).toFixed(1)} s`);
+  for (const name of (await listRecipes()).filter((folder) => !SKIPPED.includes(folder)))
+    console.log(`${name.padEnd(30)} ${(await followRecipe(name, tarball)).toFixed(1)} s`);
 } finally {
   await rm(home, { recursive: true, force: true });
 }
 process.exit();
 
-async function folders() {
-  const all = await readdir(RECIPES, { withFileTypes: true });
-  return all.filter((one) => one.isDirectory()).map((one) => one.name);
+async function listRecipes() {
+  const entries = await readdir(RECIPES, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
 }
 
-/** Seconds from `npm install` to the guarded page of somebody who has logged in. */
-async function follow(name, tarball) {
+/** Returns the seconds from `npm install` to the guarded page of a signed-in user. */
+async function followRecipe(name, tarball) {
   const folder = join(home, name);
   await cp(join(RECIPES, name), folder, { recursive: true });
-  await rm(join(folder, "package.json")); // an empty folder is what a reader begins with
+  await rm(join(folder, "package.json")); // a reader starts with an empty folder
   await writeFile(join(folder, "package.json"), '{ "type": "module" }');
   const readme = await readFile(join(folder, "README.md"), "utf8");
   const [, packages] = /npm install ([^#\n]+)/.exec(readme);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const redis = name === "redis" ? await startRedis({ keep: true }) : undefined;
-  const portal = await startTestProvider({
+  const provider = await startTestProvider({
     redirectUris: [`${url}/callback`],
     logoutRedirectUris: [`${url}/`],
   });
 
-  const began = performance.now();
-  const wanted = packages
+  const startedAt = performance.now();
+  const dependencies = packages
     .trim()
     .split(/\s+/)
-    .map((one) => (one === "express-portal-auth" ? tarball : one));
-  if (name === "express-4") wanted.push("express@4", "express-session"); // which are there already, it says
-  execFileSync("npm", ["install", "--no-audit", "--no-fund", ...wanted], { cwd: folder, stdio: "ignore" });
+    .map((dependency) => (dependency === "express-portal-auth" ? tarball : dependency));
+  // Its README says that these are already installed.
+  if (name === "express-4") dependencies.push("express@4", "express-session");
+  execFileSync("npm", ["install", "--no-audit", "--no-fund", ...dependencies], {
+    cwd: folder,
+    stdio: "ignore",
+  });
   const variables = {
-    ...portal.env,
+    ...provider.env,
     PORTAL_REDIRECT_URI: `${url}/callback`,
     SESSION_SECRET: randomBytes(32).toString("hex"),
     ...(redis && { SESSION_STORE_URL: redis.url, TOKEN_ENCRYPTION_KEY: randomBytes(32).toString("hex") }),
@@ -81,29 +85,24 @@ async function follow(name, tarball) {
     stdio: ["ignore", "ignore", "inherit"],
   });
   try {
-    await answering(url);
-    const { cookie } = await portal.signIn(`${url}/login`);
-    const page = await fetch(url + (GUARDED[name] ?? "/account"), { headers: { cookie } });
-    if (page.status !== 200) throw new Error(`${name}: the guarded page answered ${page.status}`);
-    return (performance.now() - began) / 1000;
+    await waitForApp(url);
+    const { cookie } = await provider.signIn(`${url}/login`);
+    const page = await fetch(url + (GUARDED_PATHS[name] ?? "/account"), { headers: { cookie } });
+    if (page.status !== 200) throw new Error(`${name}: the guarded page responded with ${page.status}`);
+    return (performance.now() - startedAt) / 1000;
   } finally {
     app.kill();
     await once(app, "close");
-    await portal.close();
+    await provider.close();
     await redis?.stop();
   }
 }
 
-async function answering(url) {
+async function waitForApp(url) {
   for (let tries = 0; tries < 100; tries += 1) {
-    if (
-      await fetch(url).then(
-        () => true,
-        () => false,
-      )
-    )
-      return;
+    const response = await fetch(url).catch(() => undefined);
+    if (response) return;
     await pause(50);
   }
-  throw new Error(`nobody answers at ${url}`);
+  throw new Error(`the app at ${url} does not respond`);
 }

@@ -13,19 +13,19 @@ import { freePort } from "../support/servers/free-port.mjs";
 import { launch } from "../support/servers/launch.mjs";
 import { describeWithMongodb } from "./mongodb-database.js";
 import { createMysqlDatabase } from "./mysql-database.js";
-import { copyRecipe, RECIPES, type Recipe, ROOT, startPortalFor, startRecipe } from "./start-recipe.js";
+import { copyRecipe, RECIPES, type Recipe, ROOT, startProviderFor, startRecipe } from "./start-recipe.js";
 
 const MINUTE_MS = 60_000;
 const AMARA = "amara-okafor";
 
-/** What every app must do: a visitor at a guarded page goes to the portal, comes back to it, and can leave. */
-async function journey(
-  { browser, portal: provider }: Pick<Recipe, "browser" | "portal">,
+/** Checks that a user is redirected to the provider, comes back to the guarded page, and can sign out. */
+async function checkSignIn(
+  { browser, provider }: Pick<Recipe, "browser" | "provider">,
   base: string,
   guarded = "/account",
 ) {
-  const away = await browser.navigate(base + guarded);
-  expect(away.headers.location).toMatch(new RegExp(`^${provider.issuer}/oauth2/authorize`));
+  const redirect = await browser.navigate(base + guarded);
+  expect(redirect.headers.location).toMatch(new RegExp(`^${provider.issuer}/oauth2/authorize`));
   expect((await browser.fetch(base + guarded)).status).toBe(401);
   const page = await browser.visit(base + guarded);
   expect([page.status, page.body]).toEqual([200, expect.stringContaining(AMARA)]);
@@ -34,23 +34,23 @@ async function journey(
 }
 
 describe("each recipe", async () => {
-  const folders = (await readdir(RECIPES, { withFileTypes: true })).filter((one) => one.isDirectory());
+  const folders = (await readdir(RECIPES, { withFileTypes: true })).filter((entry) => entry.isDirectory());
   const { version } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
 
   test.each(folders.map(({ name }) => name))(
-    "%s can be copied out: its packages are named, and its papers are there",
+    "%s can be copied: its package.json and README are complete",
     async (name) => {
       const { dependencies, private: isPrivate } = JSON.parse(
         await readFile(join(RECIPES, name, "package.json"), "utf8"),
       );
       expect([isPrivate, dependencies["express-portal-auth"]]).toEqual([true, `^${version}`]);
       const text = await readFile(join(RECIPES, name, "README.md"), "utf8");
-      const [, wanted = ""] = /npm install ([^#\n]+)/.exec(text) ?? [];
-      const installed = wanted
+      const [, packages = ""] = /npm install ([^#\n]+)/.exec(text) ?? [];
+      const installed = packages
         .trim()
         .split(/\s+/)
-        .map((one) => one.replace(/(?!^)@.*$/, ""));
-      for (const one of installed) expect(dependencies).toHaveProperty([one]);
+        .map((spec) => spec.replace(/(?!^)@.*$/, ""));
+      for (const dependency of installed) expect(dependencies).toHaveProperty([dependency]);
       const isReconstruction = (file: string) => name === "from-portal-sdk" && file === "before.mjs";
       const files = await readdir(join(RECIPES, name));
       const programs = files.filter((file) => file.endsWith(".mjs") && !isReconstruction(file));
@@ -59,8 +59,8 @@ describe("each recipe", async () => {
         const imported = [...code.matchAll(/from '([^'.][^']*)'/g)].map(([, from = ""]) =>
           from.replace(/^((@[^/]+\/)?[^/]+)\/.*/, "$1"),
         );
-        for (const one of imported.filter((from) => !from.startsWith("node:")))
-          expect(dependencies).toHaveProperty([one]);
+        for (const dependency of imported.filter((from) => !from.startsWith("node:")))
+          expect(dependencies).toHaveProperty([dependency]);
       }
       const list = await readFile(join(RECIPES, "README.md"), "utf8");
       expect(list).toContain(`[${name}](${name})`);
@@ -74,10 +74,10 @@ test("new-app is the README's first program, and works", async () => {
   expect(await readFile(join(RECIPES, "new-app/app.mjs"), "utf8")).toBe(first);
   const recipe = await startRecipe("new-app");
   expect((await recipe.browser.visit(recipe.url)).body).toContain('href="/login"');
-  await journey(recipe, recipe.url);
+  await checkSignIn(recipe, recipe.url);
 });
 
-test("portal.mjs is a portal at hand, for the app that gets what it prints", async () => {
+test("portal.mjs starts a provider, and an app works with the variables that it prints", async () => {
   const folder = await mkdtemp(join(tmpdir(), "portal-auth-portal-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await writeFile(join(folder, "portal.mjs"), await readFile(join(RECIPES, "portal.mjs")));
@@ -92,9 +92,13 @@ test("portal.mjs is a portal at hand, for the app that gets what it prints", asy
     cwd: folder,
     env: cleanEnvironment({ TEST_PORT: String(await freePort()) }),
     ready: /PORTAL_CLIENT_SECRET=/,
-    end: (pid: number) => void process.kill(pid, "SIGKILL"),
+    end: (pid: number) => {
+      process.kill(pid, "SIGKILL");
+    },
   });
-  onTestFinished(() => void process.kill(running.pid as number, "SIGKILL"));
+  onTestFinished(() => {
+    process.kill(running.pid as number, "SIGKILL");
+  });
   const printed = [...running.output().matchAll(/^export (\w+)=(.*)$/gm)].map(([, name = "", value = ""]) => [
     name,
     value,
@@ -104,8 +108,11 @@ test("portal.mjs is a portal at hand, for the app that gets what it prints", asy
   const page = await recipe.browser.visit(`${recipe.url}/account`);
   const user = { sub: "amara-okafor", name: "Amara Okafor", email: "amara@lighthouse.example" };
   expect([page.status, JSON.parse(page.body)]).toEqual([200, user]);
-  const gone = await recipe.browser.visit(`${recipe.url}/logout`, { site: "same-origin" });
-  expect([gone.status, gone.url]).toEqual([200, expect.stringMatching(new RegExp(`^${recipe.url}/`))]);
+  const signedOut = await recipe.browser.visit(`${recipe.url}/logout`, { site: "same-origin" });
+  expect([signedOut.status, signedOut.url]).toEqual([
+    200,
+    expect.stringMatching(new RegExp(`^${recipe.url}/`)),
+  ]);
 });
 
 describe("express-4", () => {
@@ -113,20 +120,16 @@ describe("express-4", () => {
     const recipe = await startRecipe("express-4", { packages: { express: "express4" } });
     const { browser, url } = recipe;
     await browser.request(`${url}/cart`, { method: "POST", form: { item: "tea" } });
-    const bought = await browser.visit(`${url}/checkout`);
-    expect(JSON.parse(bought.body)).toEqual({ buyer: AMARA, cart: ["tea"] });
+    const checkout = await browser.visit(`${url}/checkout`);
+    expect(JSON.parse(checkout.body)).toEqual({ buyer: AMARA, cart: ["tea"] });
     expect([...(await browser.cookies(url)).keys()]).toContain("connect.sid");
     await browser.navigate(`${url}/logout`, { site: "same-origin" });
     expect(JSON.parse((await browser.fetch(url)).body)).toEqual({ who: "visitor", cart: [] });
-    await journey({ ...recipe, browser: new Browser() }, url, "/checkout");
+    await checkSignIn({ ...recipe, browser: new Browser() }, url, "/checkout");
   });
 
-  test("hands on what a handler rejects with, and does not end", async () => {
-    const {
-      browser,
-      url,
-      portal: provider,
-    } = await startRecipe("express-4", { packages: { express: "express4" } });
+  test("passes the rejection of a handler to the error handler, and does not end", async () => {
+    const { browser, url, provider } = await startRecipe("express-4", { packages: { express: "express4" } });
     await browser.visit(`${url}/checkout`);
     expect(JSON.parse((await browser.fetch(`${url}/profile`)).body)).toMatchObject({ sub: AMARA });
     provider.goDown();
@@ -135,93 +138,97 @@ describe("express-4", () => {
   });
 });
 
-/** Two processes of a recipe share a database: both know the user, and a logout at one counts at the other. */
-async function shareUsers(name: string, environment: Record<string, string>): Promise<void> {
-  const one = await startRecipe(name, { environment });
-  const { browser, portal: provider } = one;
-  const redirect = { PORTAL_REDIRECT_URI: `${one.url}/callback` };
-  const other = await startRecipe(name, { environment: { ...environment, ...redirect }, portal: provider });
-  await browser.visit(`${one.url}/account`);
-  const account = async (url: string) => JSON.parse((await browser.fetch(`${url}/account`)).body);
-  const accounts = [await account(one.url), await account(other.url)];
+/** Checks that two processes share sessions: a user signs in at one, and signs out at the other. */
+async function checkSharedSessions(name: string, environment: Record<string, string>): Promise<void> {
+  const first = await startRecipe(name, { environment });
+  const { browser, provider } = first;
+  const redirectUri = { PORTAL_REDIRECT_URI: `${first.url}/callback` };
+  const second = await startRecipe(name, { environment: { ...environment, ...redirectUri }, provider });
+  await browser.visit(`${first.url}/account`);
+  const readAccount = async (url: string) => JSON.parse((await browser.fetch(`${url}/account`)).body);
+  const accounts = [await readAccount(first.url), await readAccount(second.url)];
   expect(accounts.map(({ sub }) => sub)).toEqual([AMARA, AMARA]);
   expect(accounts[0].process).not.toBe(accounts[1].process);
-  await browser.navigate(`${other.url}/logout`, { site: "same-origin" });
-  expect((await browser.fetch(`${one.url}/account`)).status).toBe(401);
-  await journey({ browser: new Browser(), portal: provider }, one.url);
-  await Promise.all([one.stop(), other.stop()]);
+  await browser.navigate(`${second.url}/logout`, { site: "same-origin" });
+  expect((await browser.fetch(`${first.url}/account`)).status).toBe(401);
+  await checkSignIn({ browser: new Browser(), provider }, first.url);
+  await Promise.all([first.stop(), second.stop()]);
 }
 
-/** The tests of a recipe's own pass in a copy of it. */
-async function testsItself(name: string, environment: Record<string, string>): Promise<void> {
+/** Checks that the tests of a recipe pass in a copy of it. */
+async function checkOwnTests(name: string, environment: Record<string, string>): Promise<void> {
   const folder = await copyRecipe(name);
   const lines = Object.entries(environment).map((pair) => pair.join("="));
   await writeFile(join(folder, ".env"), lines.join("\n"));
-  const said = await runWell(process.execPath, ["--env-file=.env", "--test", "--test-reporter=tap"], folder);
-  expect(said).toMatch(/^# pass \d{2,}\n# fail 0$/m);
+  const output = await runWell(
+    process.execPath,
+    ["--env-file=.env", "--test", "--test-reporter=tap"],
+    folder,
+  );
+  expect(output).toMatch(/^# pass \d{2,}\n# fail 0$/m);
 }
 
 describeWithMariadb("mysql", (mariadb) => {
-  test("keeps users signed in for two processes", async () => {
+  test("users are signed in at two processes", async () => {
     const url = await createMysqlDatabase(mariadb().url);
-    await shareUsers("mysql", { DATABASE_URL: url, TOKEN_ENCRYPTION_KEY: "k".repeat(40) });
+    await checkSharedSessions("mysql", { DATABASE_URL: url, TOKEN_ENCRYPTION_KEY: "k".repeat(40) });
   });
 
   test(
-    "tries its adapter as its README says, with node --test",
-    async () => testsItself("mysql", { DATABASE_URL: await createMysqlDatabase(mariadb().url) }),
+    "the tests of the adapter pass with node --test, as in its README",
+    async () => checkOwnTests("mysql", { DATABASE_URL: await createMysqlDatabase(mariadb().url) }),
     MINUTE_MS,
   );
 });
 
 describeWithMongodb("mongodb", (url) => {
-  test("keeps users signed in for two processes", () =>
-    shareUsers("mongodb", { MONGODB_URL: url(), TOKEN_ENCRYPTION_KEY: "k".repeat(40) }));
+  test("users are signed in at two processes", () =>
+    checkSharedSessions("mongodb", { MONGODB_URL: url(), TOKEN_ENCRYPTION_KEY: "k".repeat(40) }));
 
   test(
-    "tries its adapter as its README says, with node --test",
-    () => testsItself("mongodb", { MONGODB_URL: url() }),
+    "the tests of the adapter pass with node --test, as in its README",
+    () => checkOwnTests("mongodb", { MONGODB_URL: url() }),
     MINUTE_MS,
   );
 });
 
 describeWithRedis("redis", (redis) => {
-  test("lets two processes know the same people, through the restart of either", async () => {
+  test("users are signed in at two processes, also after a restart", async () => {
     const environment = { SESSION_STORE_URL: redis().url, TOKEN_ENCRYPTION_KEY: "k".repeat(40) };
-    const one = await startRecipe("redis", { environment });
-    const { browser, portal: provider } = one;
-    const [front, other] = [
-      one.url,
-      await startRecipe("redis", {
-        environment: { ...environment, PORTAL_REDIRECT_URI: `${one.url}/callback` },
-        portal: provider,
-      }),
-    ];
-    await browser.visit(`${front}/account`);
-    const account = async (url: string) => JSON.parse((await browser.fetch(`${url}/account`)).body);
-    const [here, there] = [await account(front), await account(other.url)]; // a cookie knows no port
-    expect([here.sub, there.sub, here.process !== there.process]).toEqual([AMARA, AMARA, true]);
-    await one.stop();
-    expect((await account(other.url)).sub).toBe(AMARA);
-    const again = await startRecipe("redis", { environment, portal: provider, port: one.port });
-    expect((await account(again.url)).sub).toBe(AMARA);
+    const first = await startRecipe("redis", { environment });
+    const { browser, provider } = first;
+    const second = await startRecipe("redis", {
+      environment: { ...environment, PORTAL_REDIRECT_URI: `${first.url}/callback` },
+      provider,
+    });
+    await browser.visit(`${first.url}/account`);
+    const readAccount = async (url: string) => JSON.parse((await browser.fetch(`${url}/account`)).body);
+    // The browser sends the cookie to both ports.
+    const account = await readAccount(first.url);
+    const otherAccount = await readAccount(second.url);
+    expect([account.sub, otherAccount.sub]).toEqual([AMARA, AMARA]);
+    expect(account.process).not.toBe(otherAccount.process);
+    await first.stop();
+    expect((await readAccount(second.url)).sub).toBe(AMARA);
+    const restarted = await startRecipe("redis", { environment, provider, port: first.port });
+    expect((await readAccount(restarted.url)).sub).toBe(AMARA);
   });
 
-  test("says that it is alive without Redis, and ready only with it", async () => {
+  test("/live responds without Redis, /ready only with it", async () => {
     const down = `redis://127.0.0.1:${await freePort()}`;
-    const up = await startRecipe("redis", { environment: { SESSION_STORE_URL: redis().url } });
-    const not = await startRecipe("redis", { environment: { SESSION_STORE_URL: down } });
+    const ready = await startRecipe("redis", { environment: { SESSION_STORE_URL: redis().url } });
+    const notReady = await startRecipe("redis", { environment: { SESSION_STORE_URL: down } });
     const status = async (url: string) => (await new Browser().fetch(url)).status;
-    expect([await status(`${up.url}/live`), await status(`${up.url}/ready`)]).toEqual([200, 200]);
-    expect([await status(`${not.url}/live`), await status(`${not.url}/ready`)]).toEqual([200, 503]);
+    expect([await status(`${ready.url}/live`), await status(`${ready.url}/ready`)]).toEqual([200, 200]);
+    expect([await status(`${notReady.url}/live`), await status(`${notReady.url}/ready`)]).toEqual([200, 503]);
   });
 });
 
 describe("single-page", () => {
-  test("tells a script to sign in, and takes what changes something from its own page alone", async () => {
+  test("a script gets 401 with the URL of the login, and other pages cannot change data", async () => {
     const { browser, url } = await startRecipe("single-page");
-    const refused = await browser.fetch(`${url}/api/me`);
-    expect([refused.status, JSON.parse(refused.body).login]).toEqual([401, "/login"]);
+    const rejected = await browser.fetch(`${url}/api/me`);
+    expect([rejected.status, JSON.parse(rejected.body).login]).toEqual([401, "/login"]);
     await browser.visit(`${url}/login`);
     expect(JSON.parse((await browser.fetch(`${url}/api/me`)).body)).toEqual({ sub: AMARA, notes: [] });
     const post = (site: "same-origin" | "same-site") =>
@@ -251,13 +258,13 @@ describe("single-page", () => {
   );
 });
 
-describe("moving over", () => {
+describe("migration", () => {
   test.each([
     ["from-express-openid-connect", "before.mjs"],
     ["from-express-openid-connect", "after.mjs"],
     ["from-passport-openidconnect", "before.mjs"],
     ["from-passport-openidconnect", "after.mjs"],
-  ])("%s: %s takes a visitor to the portal, and back to the page that they wanted", async (name, program) => {
+  ])("%s: %s redirects to the provider, and back to the requested page", async (name, program) => {
     const { browser, url } = await startRecipe(name, {
       program,
       environment: { PORTAL_PROFILE: "tencent-ciam" },
@@ -276,22 +283,25 @@ describe("moving over", () => {
     expect(JSON.parse((await browser.visit(url)).body)).toEqual({ isAuthenticated: false });
   });
 
-  test("from-portal-sdk: what is left of it is the quick start", async () => {
+  test("from-portal-sdk: after.mjs is the app of new-app", async () => {
     const after = await readFile(join(RECIPES, "from-portal-sdk/after.mjs"), "utf8");
     expect(after).toBe(await readFile(join(RECIPES, "new-app/app.mjs"), "utf8"));
     const recipe = await startRecipe("from-portal-sdk", { program: "after.mjs" });
-    await journey(recipe, recipe.url);
+    await checkSignIn(recipe, recipe.url);
   });
 });
 
 describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
-  /** The recipe's own configuration, with this machine's ports, names and files in it. */
+  /**
+   * Starts nginx with the recipe's configuration, changed only for the ports, names and files of the test.
+   */
   async function startSite(appPort: number, change: (configuration: string) => string = (text) => text) {
     const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
       keySize: 2048,
       extensions: [{ name: "subjectAltName", altNames: [{ type: 2, value: "localhost" }] }],
     });
-    const [http, https] = [await freePort(), await freePort()];
+    const http = await freePort();
+    const https = await freePort();
     await startNginx(async (folder) => {
       await writeFile(join(folder, "app.pem"), cert);
       await writeFile(join(folder, "app.key"), key);
@@ -308,46 +318,46 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
     return { url: `https://localhost:${https}`, http: `http://localhost:${http}`, ca: cert };
   }
 
-  interface BehindSettings {
+  interface NginxSettings {
     path?: string;
     base?: string;
     change?: (text: string) => string;
     environment?: Record<string, string>;
   }
 
-  async function startBehind(settings: BehindSettings = {}) {
+  async function startBehindNginx(settings: NginxSettings = {}) {
     const { path = "", base = path, change, environment } = settings;
     const port = await freePort();
     const { url, http, ca } = await startSite(port, change);
-    const provider = await startPortalFor(`${url}${path}/callback`);
+    const provider = await startProviderFor(`${url}${path}/callback`);
     await startRecipe("nginx", {
       port,
-      portal: provider,
+      provider,
       publicOrigin: url,
       callback: `${path}/callback`,
       environment: { BASE_PATH: base, ...environment },
     });
-    return { url, http, portal: provider, browser: new Browser(ca) };
+    return { url, http, provider, browser: new Browser(ca) };
   }
 
-  test("ends TLS before it: logins work, and all cookies are Secure and __Host-", async () => {
-    const { url, portal: provider, browser } = await startBehind();
-    await journey({ browser, portal: provider }, url);
-    const set = browser.answers.flatMap(({ url: at, headers }) =>
-      at.startsWith(url) ? (headers["set-cookie"] ?? []) : [],
+  test("logins work, and all cookies are Secure with the prefix __Host-", async () => {
+    const { url, provider, browser } = await startBehindNginx();
+    await checkSignIn({ browser, provider }, url);
+    const cookies = browser.answers.flatMap(({ url: requestUrl, headers }) =>
+      requestUrl.startsWith(url) ? (headers["set-cookie"] ?? []) : [],
     );
-    expect(set.length).toBeGreaterThan(2);
-    for (const line of set) expect(line).toMatch(/^__Host-portal-.*Secure/);
+    expect(cookies.length).toBeGreaterThan(2);
+    for (const cookie of cookies) expect(cookie).toMatch(/^__Host-portal-.*Secure/);
   });
 
-  test("sends http to https before a login can begin there", async () => {
-    const { url, http, browser } = await startBehind();
+  test("redirects http to https", async () => {
+    const { url, http, browser } = await startBehindNginx();
     const { status, headers } = await browser.navigate(`${http}/login`);
     expect([status, headers.location]).toEqual([301, `${url}/login`]);
   });
 
-  test("lets the address of a long code through", async () => {
-    const { url, browser, portal: provider } = await startBehind();
+  test("accepts the callback URL with a long code", async () => {
+    const { url, browser, provider } = await startBehindNginx();
     await browser.navigate(`${url}/login`);
     const { status, body } = await browser.navigate(`${url}/callback?state=x&code=${"c".repeat(7000)}`, {
       site: "cross-site",
@@ -356,48 +366,48 @@ describe.skipIf(noNginx)(`nginx${noNginx && ` (${noNginx})`}`, () => {
     expect(provider.requests.some(({ path }) => path === "/oauth2/token")).toBe(false);
   });
 
-  const withoutHeader = (text: string) => text.replace(/proxy_set_header X-Forwarded-Proto.*\n/, "\n");
+  const removeHeader = (text: string) => text.replace(/proxy_set_header X-Forwarded-Proto.*\n/, "\n");
 
-  test("ends TLS and sends nothing: with PORTAL_TLS_TERMINATED=on logins work, and all cookies are Secure", async () => {
+  test("without X-Forwarded-Proto logins work with PORTAL_TLS_TERMINATED=on", async () => {
     const environment = { PORTAL_TLS_TERMINATED: "on" };
-    const { url, portal: provider, browser } = await startBehind({ change: withoutHeader, environment });
-    await journey({ browser, portal: provider }, url);
-    const set = browser.answers.flatMap(({ url: at, headers }) =>
-      at.startsWith(url) ? (headers["set-cookie"] ?? []) : [],
+    const { url, provider, browser } = await startBehindNginx({ change: removeHeader, environment });
+    await checkSignIn({ browser, provider }, url);
+    const cookies = browser.answers.flatMap(({ url: requestUrl, headers }) =>
+      requestUrl.startsWith(url) ? (headers["set-cookie"] ?? []) : [],
     );
-    expect(set.length).toBeGreaterThan(2);
-    for (const line of set) expect(line).toMatch(/^__Host-portal-.*Secure/);
+    expect(cookies.length).toBeGreaterThan(2);
+    for (const cookie of cookies) expect(cookie).toMatch(/^__Host-portal-.*Secure/);
   });
 
-  test("that does not say https is told: proxy_not_trusted", async () => {
-    const change = withoutHeader;
-    const { url, browser } = await startBehind({ change });
+  test("a missing X-Forwarded-Proto is reported as proxy_not_trusted", async () => {
+    const change = removeHeader;
+    const { url, browser } = await startBehindNginx({ change });
     const { status, body } = await browser.navigate(`${url}/login`);
     expect([status, body]).toEqual([500, expect.stringContaining("proxy_not_trusted")]);
   });
 
-  test("that makes cookies Strict is told: login_cookies_strict", async () => {
+  test("SameSite=Strict for all cookies is reported as login_cookies_strict", async () => {
     const change = (text: string) =>
       text.replace("proxy_http_version", "proxy_cookie_flags ~ samesite=strict;\n proxy_http_version");
-    const { url, browser } = await startBehind({ change });
+    const { url, browser } = await startBehindNginx({ change });
     await browser.visit(`${url}/account`);
     const page = await browser.visit(`${url}/account`);
     expect([page.status, page.body]).toEqual([400, expect.stringContaining("login_cookies_strict")]);
   });
 
-  test("hands a path on: the app lives below it", async () => {
+  test("a path that nginx forwards is part of all URLs of the app", async () => {
     const change = (text: string) => text.replace("location / {", "location /shop/ {");
-    const { url, portal: provider, browser } = await startBehind({ path: "/shop", change });
-    await journey({ browser, portal: provider }, `${url}/shop`);
+    const { url, provider, browser } = await startBehindNginx({ path: "/shop", change });
+    await checkSignIn({ browser, provider }, `${url}/shop`);
   });
 
-  test("removes a path: the app does not know it, and all links of both have it", async () => {
+  test("a path that nginx removes is in all links and redirects", async () => {
     const change = (text: string) =>
       text
         .replace("location / {", "location /shop/ {")
         .replace("http://127.0.0.1:3000;", "http://127.0.0.1:3000/;");
-    const { url, portal: provider, browser } = await startBehind({ path: "/shop", base: "", change });
-    await journey({ browser, portal: provider }, `${url}/shop`);
+    const { url, provider, browser } = await startBehindNginx({ path: "/shop", base: "", change });
+    await checkSignIn({ browser, provider }, `${url}/shop`);
     const start = await browser.navigate(`${url}/shop/`);
     expect(start.body).toContain('<a href="login">');
   });

@@ -14,14 +14,14 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const RECIPES = join(ROOT, "example-app/recipes");
 
 export interface RecipeSettings {
-  /** Under another name than in the recipe's package.json. */
+  /** Packages to use instead of those in the recipe's package.json, e.g. `{ express: "express4" }`. */
   packages?: Record<string, string>;
   environment?: Record<string, string>;
-  /** Where people reach it, when something stands in front. */
+  /** The origin that browsers see, if there is a proxy in front of the app. */
   publicOrigin?: string;
-  /** Of PORTAL_REDIRECT_URI. */
+  /** The path of PORTAL_REDIRECT_URI. */
   callback?: string;
-  portal?: TestProvider;
+  provider?: TestProvider;
   port?: number;
   program?: string;
 }
@@ -29,19 +29,21 @@ export interface RecipeSettings {
 export interface Recipe {
   readonly url: string;
   readonly port: number;
-  readonly portal: TestProvider;
+  readonly provider: TestProvider;
   readonly browser: Browser;
-  /** Asks it to end, as a platform does; resolves when it has. */
+  /** Sends SIGTERM, as a platform does, and waits for the exit. */
   stop(): Promise<void>;
 }
 
-/** A recipe, copied out of the repository as a reader would, with its packages beside it, as a process of its own. */
+/**
+ * Copies a recipe out of the repository with its packages, as a reader would, and starts it in a new process.
+ */
 export async function startRecipe(name: string, settings: RecipeSettings = {}): Promise<Recipe> {
   const folder = await copyRecipe(name, settings.packages);
   const port = settings.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const redirectUri = `${settings.publicOrigin ?? url}${settings.callback ?? "/callback"}`;
-  const provider = settings.portal ?? (await startPortalFor(redirectUri));
+  const provider = settings.provider ?? (await startProviderFor(redirectUri));
   const env = cleanEnvironment({
     ...provider.env,
     PORTAL_REDIRECT_URI: redirectUri,
@@ -54,36 +56,41 @@ export async function startRecipe(name: string, settings: RecipeSettings = {}): 
     cwd: folder,
     env,
     ready: /listening/,
-    end: (pid: number) => void process.kill(pid, "SIGKILL"),
+    end: (pid: number) => {
+      process.kill(pid, "SIGKILL");
+    },
   });
   const stop = async () => {
     if (running.runs()) process.kill(running.pid as number, "SIGTERM");
     await running.exited;
   };
   onTestFinished(stop);
-  return { url, port, portal: provider, browser: new Browser(), stop };
+  return { url, port, provider, browser: new Browser(), stop };
 }
 
 const SECRET = randomBytes(32).toString("hex");
 
-export async function startPortalFor(redirectUri: string): Promise<TestProvider> {
+/** Starts a provider where this redirect URI is registered, and closes it at the end of the test. */
+export async function startProviderFor(redirectUri: string): Promise<TestProvider> {
   const origin = new URL("/", redirectUri).href;
   const provider = await startTestProvider({ redirectUris: [redirectUri], logoutRedirectUris: [origin] });
   onTestFinished(() => provider.close());
   return provider;
 }
 
-/** Copies a recipe to a folder of its own, with its packages beside it. */
+/** Copies a recipe to a new folder, and links its packages there. */
 export async function copyRecipe(name: string, renamed: Record<string, string> = {}): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "portal-auth-recipe-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   await cp(join(RECIPES, name), folder, { recursive: true });
   const { dependencies } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
-  for (const wanted of Object.keys(dependencies)) {
-    const place = join(folder, "node_modules", wanted);
+  for (const dependency of Object.keys(dependencies)) {
+    const place = join(folder, "node_modules", dependency);
     await mkdir(dirname(place), { recursive: true });
     const from =
-      wanted === "express-portal-auth" ? ROOT : join(ROOT, "node_modules", renamed[wanted] ?? wanted);
+      dependency === "express-portal-auth"
+        ? ROOT
+        : join(ROOT, "node_modules", renamed[dependency] ?? dependency);
     await symlink(from, place, "junction");
   }
   return folder;

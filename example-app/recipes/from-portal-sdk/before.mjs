@@ -1,7 +1,7 @@
 // A reconstruction of the samples that used Tencent CIAM's Node SDK, which is no longer on the npm registry.
 // Read it, do not run it.
 
-import { AuthClient } from 'ciam-node-sdk'; // stands for the package that is gone
+import { AuthClient } from 'ciam-node-sdk'; // a placeholder for the package that no longer exists
 import cookieParser from 'cookie-parser';
 import express from 'express';
 

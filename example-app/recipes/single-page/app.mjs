@@ -3,7 +3,7 @@ import { portalAuth, portalErrors, requireAuth } from 'express-portal-auth';
 
 const app = express();
 app.use(portalAuth());
-app.use(express.static('public')); // the front end is public; what it calls is guarded
+app.use(express.static('public')); // the front end is public, the API is guarded
 
 const api = express.Router();
 // A script gets 401 as problem+json, and no redirect. Changes must come from our own page.
