@@ -3,12 +3,12 @@ import { dirname, join, posix } from "node:path";
 import { publint } from "publint";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { errorDefinitions } from "../../lib/errors/error-codes.js";
-import { whyNpmCannotInstall } from "./npm-can-install.js";
+import { findInstallProblem } from "./npm-can-install.js";
 import { type Packed, pack, ROOT } from "./packed.js";
 import { createProject, type Project } from "./project.js";
 import { expectQuickStart, KINDS } from "./quick-start.js";
 import { run } from "./run.js";
-import { exhaustiveSwitch, NEIGHBOURS } from "./sources.js";
+import { createExhaustiveSwitch, NEIGHBOURS } from "./sources.js";
 
 const MINUTES = 60_000;
 const ATTW = join(ROOT, "node_modules/@arethetypeswrong/cli/dist/index.js");
@@ -19,11 +19,11 @@ beforeAll(async () => {
 }, 2 * MINUTES);
 
 describe("the tarball", () => {
-  test.each(["README.md", "LICENSE", "CHANGELOG.md"])("holds %s", (name) => {
+  test.each(["README.md", "LICENSE", "CHANGELOG.md"])("contains %s", (name) => {
     expect(packed.files).toContain(name);
   });
 
-  test("holds each source of lib/ with its build, the documents, the inspector's page, and nothing else", async () => {
+  test("contains only the sources of lib/, their build, the documents and the inspector's page", async () => {
     const rooms = (await readdir(join(ROOT, "lib"), { recursive: true })).filter((path) =>
       path.endsWith("README.md"),
     );
@@ -31,7 +31,14 @@ describe("the tarball", () => {
     const guide = (await readdir(join(ROOT, "example-app/guide"), { recursive: true }))
       .filter((path) => path.endsWith(".md"))
       .map((path) => `example-app/guide/${path}`);
-    const papers = [...readmes, ...guide, "LICENSE", "CHANGELOG.md", "lib/errors/errors.md", "package.json"];
+    const documents = [
+      ...readmes,
+      ...guide,
+      "LICENSE",
+      "CHANGELOG.md",
+      "lib/errors/errors.md",
+      "package.json",
+    ];
     const page = (await readdir(join(ROOT, "lib/inspector/page"))).map(
       (name) => `lib/inspector/page/${name}`,
     );
@@ -42,12 +49,12 @@ describe("the tarball", () => {
       ),
     );
     expect(sources).toContain("lib/index.ts");
-    expect(packed.files.filter((path) => !papers.includes(path)).sort()).toEqual(
+    expect(packed.files.filter((path) => !documents.includes(path)).sort()).toEqual(
       [...sources, ...built, ...page].sort(),
     );
   });
 
-  test("has a map beside each built file, and each source that a map names", async () => {
+  test("has a source map for each built file, and each source of a map", async () => {
     const files = new Set(packed.files);
     const built = packed.files.filter((path) => /^dist\/.*\.(js|d\.ts)$/.test(path));
     expect(built).not.toEqual([]);
@@ -61,17 +68,17 @@ describe("the tarball", () => {
     }
   });
 
-  test("has nothing that publint would change", async () => {
+  test("passes publint", async () => {
     const bytes = await readFile(packed.tarball);
     const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
     expect((await publint({ pack: { tarball }, strict: true })).messages).toEqual([]);
   });
 
   test(
-    "has types that are right for each way to import it",
+    "has correct types for each way to import it",
     async () => {
-      // The one rule left out: that require() meets an ES module. That is meant, as every Node that `engines` admits can
-      // do so; the CommonJS programs below prove it.
+      // One rule is ignored: require() of an ES module. Each Node.js version in `engines` supports it, and
+      // the CommonJS programs below test it.
       const args = [
         ATTW,
         packed.tarball,
@@ -81,22 +88,22 @@ describe("the tarball", () => {
         "--no-emoji",
       ];
       const { code, stdout, stderr } = await run(process.execPath, args, packed.folder);
-      expect(code, `what attw says:\n${stdout}${stderr}`).toBe(0);
+      expect(code, `attw reports:\n${stdout}${stderr}`).toBe(0);
     },
     MINUTES,
   );
 });
 
-test("the lock file names no registry's addresses", async () => {
+test("the lock file contains no registry URLs", async () => {
   const lock = JSON.parse(await readFile(join(ROOT, "package-lock.json"), "utf8"));
   const entries = Object.entries<{ resolved?: string; link?: boolean }>(lock.packages);
   expect(entries.length).toBeGreaterThan(100);
   expect(entries.filter(([, { resolved, link }]) => resolved !== undefined && !link)).toEqual([]);
 });
 
-const excuse = await whyNpmCannotInstall();
+const skipReason = await findInstallProblem();
 
-describe.skipIf(excuse)(`a fresh folder${excuse ? ` (${excuse})` : ""}`, () => {
+describe.skipIf(skipReason)(`a new project${skipReason ? ` (${skipReason})` : ""}`, () => {
   describe.each([5, 4])("with Express %i", (major) => {
     let project: Project;
     beforeAll(async () => {
@@ -105,17 +112,17 @@ describe.skipIf(excuse)(`a fresh folder${excuse ? ` (${excuse})` : ""}`, () => {
     }, 2 * MINUTES);
     afterAll(() => project?.remove());
 
-    test("has that Express and its types, and our tarball", async () => {
+    test("has that Express version with its types, and our tarball", async () => {
       expect(await project.version("express")).toMatch(new RegExp(`^${major}\\.`));
       expect(await project.version("@types/express")).toMatch(new RegExp(`^${major}\\.`));
       expect(await project.version("express-portal-auth")).toBe(await ourVersion());
     });
 
-    test.each(KINDS)("runs the quick start as %s, and Node warns of nothing", async (_kind, program) => {
+    test.each(KINDS)("runs the quick start as %s, without warnings of Node.js", async (_kind, program) => {
       await expectQuickStart(project, program);
     });
 
-    // A compiler that looks at every declaration of every package takes a quarter of a minute each time.
+    // To check every declaration of every package takes the compiler 15 s each time.
     if (major === 5)
       test(
         "compiles strict TypeScript with bundler resolution",
@@ -127,7 +134,7 @@ describe.skipIf(excuse)(`a fresh folder${excuse ? ` (${excuse})` : ""}`, () => {
       );
 
     test(
-      "compiles strict TypeScript with nodenext: .mts, .cts, a switch over every error code, and beside req.oidc, req.auth, req.user and the session data of others",
+      "compiles strict TypeScript with nodenext, also beside other packages that extend the request",
       async () => {
         const others = [
           "express-openid-connect",
@@ -138,7 +145,7 @@ describe.skipIf(excuse)(`a fresh folder${excuse ? ` (${excuse})` : ""}`, () => {
         await project.install(...others);
         expect(await project.version("@types/express")).toMatch(new RegExp(`^${major}\\.`));
         await project.write("neighbours.mts", NEIGHBOURS);
-        await project.write("codes.mts", exhaustiveSwitch(Object.keys(errorDefinitions)));
+        await project.write("codes.mts", createExhaustiveSwitch(Object.keys(errorDefinitions)));
         const files = ["app.mts", "app.cts", "codes.mts", "neighbours.mts"];
         expect(await project.compile(files, { module: "nodenext", types: ["node", "passport"] })).toBe("");
       },

@@ -7,7 +7,7 @@ import { runWell } from "./run.js";
 
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** What packing must make anew, or cannot need. */
+/** Files and folders that packing creates itself or does not need. */
 const NOT_COPIED = new Set(["node_modules", "dist", "output", "coverage", ".git"]);
 
 export interface Packed {
@@ -19,39 +19,40 @@ export interface Packed {
 }
 
 /**
- * The package as `npm publish` would pack it. From a copy: other tests may build into dist/ at the same time. It is made
- * once for all tests of a run, by the first that wants it; the run itself removes it.
+ * Packs the package as `npm publish` does. It works in a copy, because other tests can build into dist/ at
+ * the same time. The first caller of a test run packs, and all callers share the result, which the run
+ * removes at its end.
  */
 export async function pack(): Promise<Packed> {
   const home = inject("packing");
-  const told = join(home, "packed.json");
-  if (await isFirst(join(home, "begun"))) {
-    const made = await packInto(home).catch((error: Error) => ({ failure: error.message }));
-    await writeFile(`${told}.part`, JSON.stringify(made));
-    await rename(`${told}.part`, told);
+  const resultFile = join(home, "packed.json");
+  if (await isFirst(join(home, "started"))) {
+    const result = await packInto(home).catch((error: Error) => ({ failure: error.message }));
+    await writeFile(`${resultFile}.part`, JSON.stringify(result));
+    await rename(`${resultFile}.part`, resultFile);
   }
-  await appears(told);
-  const { failure, ...packed } = JSON.parse(await readFile(told, "utf8"));
+  await waitForFile(resultFile);
+  const { failure, ...packed } = JSON.parse(await readFile(resultFile, "utf8"));
   if (failure) throw new Error(failure);
   return packed;
 }
 
-/** Of several processes one makes a folder. */
+/** Returns true in exactly one of several processes: the one that creates the folder. */
 const isFirst = (folder: string): Promise<boolean> =>
   mkdir(folder).then(
     () => true,
     () => false,
   );
 
-function appears(path: string): Promise<void> {
+function waitForFile(path: string): Promise<void> {
   return new Promise((resolve) => {
-    const watcher = watch(dirname(path), look);
-    function look(): void {
+    const watcher = watch(dirname(path), check);
+    function check(): void {
       if (!existsSync(path)) return;
       watcher.close();
       resolve();
     }
-    look();
+    check();
   });
 }
 
@@ -64,8 +65,9 @@ async function packInto(home: string): Promise<Packed> {
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"), "junction");
   await runWell("npm", ["pack", "--pack-destination", home], folder);
   const [tarball] = (await readdir(home)).filter((name) => name.endsWith(".tgz"));
-  if (!tarball) throw new Error("npm pack has left no tarball");
-  // without its scripts, whose words would stand between us and the JSON; what they built is there by now
+  if (!tarball) throw new Error("npm pack has created no tarball");
+  // Without scripts, because their output would mix with the JSON. The first call has already built
+  // everything.
   const listed = JSON.parse(
     await runWell("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], folder),
   );

@@ -6,38 +6,44 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { cleanEnvironment, type Ran, run, runWell } from "./run.js";
+import { type CommandResult, cleanEnvironment, run, runWell } from "./run.js";
 
 const CONSUMER = fileURLToPath(new URL("consumer", import.meta.url));
 const TSC = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 
-/** A stranger's project: a fresh folder with the sources of consumer/, in which our tarball is installed. */
+/**
+ * The project of an application: a new folder with the sources of consumer/, where our tarball is installed.
+ */
 export interface Project {
   install(...packages: string[]): Promise<void>;
   write(name: string, text: string): Promise<void>;
   read(name: string): Promise<string>;
-  /** The version of a package as it was installed. */
+  /** Returns the installed version of a package. */
   version(name: string): Promise<string>;
-  /** Type-checks the files as strictly as the compiler can, all declarations of all packages included. Gives its complaints. */
+  /**
+   * Type-checks the files with the strictest options, including the declarations of all packages. Returns the
+   * errors.
+   */
   compile(files: readonly string[], compilerOptions: Record<string, unknown>): Promise<string>;
-  /** Runs a command to its end. */
-  run(command: string, args: readonly string[]): Promise<Ran>;
-  /** Starts a program that prints its port. No flag, nothing of the environment but what is given. */
+  /** Runs a command and waits for its end. */
+  run(command: string, args: readonly string[]): Promise<CommandResult>;
+  /** Starts a program that prints its port, without flags and with only these of our variables. */
   start(program: string, environment: Record<string, string>): Promise<RunningProgram>;
   remove(): Promise<void>;
 }
 
 export interface RunningProgram {
   readonly url: string;
-  /** Ends it; gives what it wrote to stderr, line by line. */
+  /** Ends the program, and returns the lines that it wrote to stderr. */
   stop(): Promise<string[]>;
 }
 
+/** Creates a project in a new temporary folder. */
 export async function createProject(): Promise<Project> {
   const folder = await mkdtemp(join(tmpdir(), "express-portal-auth-project-"));
   await cp(CONSUMER, folder, { recursive: true });
   const write = (name: string, text: string) => writeFile(join(folder, name), text);
-  await write("package.json", JSON.stringify({ name: "a-strangers-project", private: true }));
+  await write("package.json", JSON.stringify({ name: "consumer-project", private: true }));
   return {
     write,
     read: (name) => readFile(join(folder, name), "utf8"),
@@ -52,7 +58,7 @@ export async function createProject(): Promise<Project> {
         "tsconfig.json",
         JSON.stringify({ compilerOptions: { ...STRICTEST, ...compilerOptions }, files }),
       );
-      return complaints(await run(process.execPath, [TSC, "--pretty", "false"], folder));
+      return formatErrors(await run(process.execPath, [TSC, "--pretty", "false"], folder));
     },
     run: (command, args) => run(command, args, folder),
     start: (program, environment) => startProgram(folder, program, environment),
@@ -72,8 +78,8 @@ const STRICTEST = {
   noEmit: true,
 };
 
-const complaints = ({ code, stdout, stderr }: Ran) =>
-  code === 0 ? "" : `${stdout}${stderr}` || `tsc ended with ${code}`;
+const formatErrors = ({ code, stdout, stderr }: CommandResult) =>
+  code === 0 ? "" : `${stdout}${stderr}` || `tsc exited with ${code}`;
 
 async function startProgram(
   cwd: string,

@@ -5,10 +5,10 @@ import type { Project } from "./project.js";
 /** The ways to load the package, and a program for each. */
 export const KINDS = [
   ["an ES module", "app.mjs"],
-  ["CommonJS, by require() without a flag", "app.cjs"],
+  ["CommonJS, with require() and no flag", "app.cjs"],
 ] as const;
 
-/** A portal that is down: nothing listens on port 1. */
+/** The provider is unreachable: no server listens on port 1. */
 const QUICK_START = {
   PORTAL_ISSUER: "http://127.0.0.1:1",
   PORTAL_CLIENT_ID: "demo-app",
@@ -17,27 +17,32 @@ const QUICK_START = {
   SESSION_SECRET: "0123456789abcdef0123456789abcdef",
 };
 
-/** What a newcomer has before any portal: a guard that answers, and nothing in the log but lines of ours. */
+/**
+ * Checks the quick start without a provider: the guard responds, and the log contains only lines of the
+ * package.
+ */
 export async function expectQuickStart(project: Project, program: string): Promise<void> {
   const app = await project.start(program, QUICK_START);
-  onTestFinished(async () => void (await app.stop()));
+  onTestFinished(async () => {
+    await app.stop();
+  });
   const browser = new Browser();
 
-  const refused = await browser.fetch(`${app.url}/account`);
-  expect(refused.status).toBe(401);
-  expect(refused.headers["content-type"]).toBe("application/problem+json");
-  expect(JSON.parse(refused.body)).toMatchObject({ status: 401, code: "login_required", login: "/login" });
+  const rejected = await browser.fetch(`${app.url}/account`);
+  expect(rejected.status).toBe(401);
+  expect(rejected.headers["content-type"]).toBe("application/problem+json");
+  expect(JSON.parse(rejected.body)).toMatchObject({ status: 401, code: "login_required", login: "/login" });
 
   const { status, body } = await browser.request(`${app.url}/login`, { method: "HEAD" });
   expect({ status, body }).toEqual({ status: 204, body: "" });
 
-  const down = await browser.navigate(`${app.url}/account`);
-  expect(down.status).toBe(503);
-  expect(down.headers["content-type"]).toMatch(/^text\/html/);
-  expect(down.body).toContain("portal_unreachable");
+  const unreachable = await browser.navigate(`${app.url}/account`);
+  expect(unreachable.status).toBe(503);
+  expect(unreachable.headers["content-type"]).toMatch(/^text\/html/);
+  expect(unreachable.body).toContain("portal_unreachable");
 
-  const who = await browser.fetch(`${app.url}/who`);
-  expect(JSON.parse(who.body)).toEqual({ isAuthenticated: false });
+  const user = await browser.fetch(`${app.url}/who`);
+  expect(JSON.parse(user.body)).toEqual({ isAuthenticated: false });
 
   const lines = await app.stop();
   expect(lines.join("\n")).toContain("portal_unreachable");

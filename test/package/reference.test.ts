@@ -6,8 +6,8 @@ import { run } from "./run.js";
 
 const TYPEDOC = join(ROOT, "node_modules/typedoc/bin/typedoc");
 
-/** What typedoc has to say of the public entry points, line by line. */
-async function complaints(...more: string[]): Promise<string[]> {
+/** Returns the warnings and errors of typedoc about the public entry points. */
+async function findProblems(...more: string[]): Promise<string[]> {
   const options = [
     "--options",
     "lib/typedoc.json",
@@ -21,23 +21,28 @@ async function complaints(...more: string[]): Promise<string[]> {
   return `${stdout}${stderr}`.split("\n").filter((line) => /warning|error/i.test(line));
 }
 
-test("the reference is of each entry point that the package has", async () => {
+test("the reference documents each entry point of the package", async () => {
   const { exports } = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8"));
   const built = Object.values<{ types?: string }>(exports).flatMap(({ types }) => types ?? []);
   const { entryPoints } = JSON.parse(await readFile(join(ROOT, "lib/typedoc.json"), "utf8"));
   expect(entryPoints).toEqual(built.map((path) => path.replace("./dist/", "./").replace(/\.d\.ts$/, ".ts")));
 });
 
-let said: string[];
+let problems: string[];
 beforeAll(async () => {
-  said = await complaints();
+  problems = await findProblems();
 }, 120_000);
 
-test("whatever is public is documented, in whole sentences that lead somewhere", () => {
-  expect(said).toEqual([]);
+test("everything public is documented, and all links work", () => {
+  expect(problems).toEqual([]);
 });
 
-test("typedoc would say what is not", async () => {
-  const all = await complaints("--intentionallyNotExported", "none", "--requiredToBeDocumented", "Parameter");
-  expect(all).not.toEqual([]);
+test("typedoc reports what is not documented", async () => {
+  const found = await findProblems(
+    "--intentionallyNotExported",
+    "none",
+    "--requiredToBeDocumented",
+    "Parameter",
+  );
+  expect(found).not.toEqual([]);
 }, 120_000);

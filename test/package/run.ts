@@ -1,22 +1,23 @@
 import { spawn } from "node:child_process";
 
-export interface Ran {
+export interface CommandResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** What our own options or Node would take from the machine that runs the tests. */
+/** Variables of this machine that would change the options of the package or of Node.js. */
 const NOT_INHERITED = /^(PORTAL_|SESSION_|TOKEN_|NODE_OPTIONS$|NODE_NO_WARNINGS$)/;
 
-/** An environment like that of a shell in which nothing has been set for us. */
+/** Returns the environment without these variables, plus the added ones. */
 export function cleanEnvironment(added: Record<string, string> = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !NOT_INHERITED.test(name));
   return { ...Object.fromEntries(inherited), ...added };
 }
 
-export function run(command: string, args: readonly string[], cwd: string): Promise<Ran> {
-  // npm, and what it installs as a command, is a .cmd on Windows, which only a shell starts
+/** Runs a command and waits for its end, also if it fails. */
+export function run(command: string, args: readonly string[], cwd: string): Promise<CommandResult> {
+  // On Windows npm and installed commands are .cmd files, which need a shell.
   const shell = command !== process.execPath && process.platform === "win32";
   const child = spawn(command, args, {
     cwd,
@@ -24,7 +25,8 @@ export function run(command: string, args: readonly string[], cwd: string): Prom
     env: cleanEnvironment(),
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let [stdout, stderr] = ["", ""];
+  let stdout = "";
+  let stderr = "";
   child.stdout.on("data", (chunk) => (stdout += chunk));
   child.stderr.on("data", (chunk) => (stderr += chunk));
   return new Promise((resolve, reject) => {
@@ -33,9 +35,9 @@ export function run(command: string, args: readonly string[], cwd: string): Prom
   });
 }
 
-/** Runs what must succeed; if it does not, the error tells what it said. */
+/** Runs a command that must succeed, and returns its output. Otherwise the error contains the output. */
 export async function runWell(command: string, args: readonly string[], cwd: string): Promise<string> {
   const { code, stdout, stderr } = await run(command, args, cwd);
-  if (code !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${code}\n${stdout}\n${stderr}`);
+  if (code !== 0) throw new Error(`${command} ${args.join(" ")} exited with ${code}\n${stdout}\n${stderr}`);
   return stdout;
 }

@@ -1,10 +1,10 @@
 const expectTyped = (name: string) => `
   // @ts-expect-error ${name} has a type: it is not any
-  req.${name}.nobodyKnowsThis;`;
+  req.${name}.unknownMember;`;
 
 /**
- * Packages that put something on the request beside ours, together in one application. Not a file of its own: they are
- * installed in the fresh folder only.
+ * An application with other packages that add members to the request. It is not a file, because these
+ * packages are installed only in the project of the test.
  */
 export const NEIGHBOURS = `
 import express from "express";
@@ -29,20 +29,20 @@ declare global {
 
 const app = express();
 app.use(session({ secret: "not-a-secret", resave: false, saveUninitialized: false }));
-app.use(openid(), bearer(), portalAuth({ hooks: { onLogin: (login) => void (login.session.cart = []) } }));
+app.use(openid(), bearer(), portalAuth({ hooks: { onLogin: (login) => { login.session.cart = []; } } }));
 app.get("/", requireAuth(), (req, res) => {
-  const ofPortal: string | undefined = req.portal.claims?.sub ?? req.session.portal?.claims.sub;
-  const ofOpenid: boolean = req.oidc.isAuthenticated();
-  const ofBearer: string | undefined = req.auth?.payload.sub;
-  const ofPassport: string | undefined = req.user?.nickname;
-  const ofApp: string[] | undefined = req.session.cart;
+  const portalUser: string | undefined = req.portal.claims?.sub ?? req.session.portal?.claims.sub;
+  const isAuthenticated: boolean = req.oidc.isAuthenticated();
+  const bearerUser: string | undefined = req.auth?.payload.sub;
+  const passportUser: string | undefined = req.user?.nickname;
+  const cart: string[] | undefined = req.session.cart;
 ${["portal", "oidc", "auth?", "user?", "session"].map(expectTyped).join("\n")}
-  res.json({ ofPortal, ofOpenid, ofBearer, ofPassport, ofApp });
+  res.json({ portalUser, isAuthenticated, bearerUser, passportUser, cart });
 });
 `;
 
-/** A switch that is exhaustive when, and only when, the codes of the types are those of the table. */
-export function exhaustiveSwitch(codes: readonly string[]): string {
+/** Returns a program that compiles only if the error codes of the types are exactly these. */
+export function createExhaustiveSwitch(codes: readonly string[]): string {
   const [first, ...others] = codes;
   const cases = others.map((code) => `    case "${code}": return 0;`).join("\n");
   return `
@@ -52,15 +52,15 @@ export function exhaustive(code: PortalAuthErrorCode): number {
   switch (code) {
     case "${first}": return 0;
 ${cases}
-    default: { const nothingLeft: never = code; return nothingLeft; }
+    default: { const unreachable: never = code; return unreachable; }
   }
 }
 
-export function oneForgotten(code: PortalAuthErrorCode): number {
+export function withMissingCase(code: PortalAuthErrorCode): number {
   switch (code) {
 ${cases}
-    // @ts-expect-error ${first} is left
-    default: { const nothingLeft: never = code; return nothingLeft; }
+    // @ts-expect-error ${first} has no case
+    default: { const unreachable: never = code; return unreachable; }
   }
 }
 `;

@@ -4,7 +4,7 @@ import portal = require("express-portal-auth");
 
 const options: portal.PortalAuthOptions = { routes: { logout: false } };
 
-// @ts-expect-error a misspelt option is told before the app starts
+// @ts-expect-error the compiler rejects a misspelt option
 const misspelt: portal.PortalAuthOptions = { rotes: {} };
 
 const app = express();

@@ -26,10 +26,10 @@ const hooks: Hooks = {
   },
   onLogin(context) {
     context.session.greeting = `Hello ${context.claims.name ?? context.claims.sub}`;
-    // @ts-expect-error the session is typed: what no application has declared is not there
+    // @ts-expect-error the session is typed: the compiler rejects a member that is not declared
     context.session.greting = "Hello";
     if (context.claims.email_verified === false)
-      throw new PortalAuthError("login_refused", { sentence: "Please confirm your address first." });
+      throw new PortalAuthError("login_refused", { sentence: "Please confirm your email address first." });
     context.returnTo = "/account";
   },
   onLogout: ({ claims }) => console.log(claims.sub),
@@ -53,10 +53,10 @@ const options: PortalAuthOptions = {
   hooks,
 };
 
-// @ts-expect-error a misspelt option is told before the app starts
+// @ts-expect-error the compiler rejects a misspelt option
 export const misspelt: PortalAuthOptions = { isuer: "https://portal.example" };
 
-// @ts-expect-error a code that is not in the list
+// @ts-expect-error an unknown error code
 export const unknownCode = new PortalAuthError("login_reqired");
 
 export const router: RequestHandler = portalAuth(options);
@@ -69,11 +69,11 @@ typed.get("/mail/:id", requireAuth<MyClaims>(), (req, res) => {
   const email: string = req.portal.claims.email;
   const { sub } = req.portal.claims;
   const id: string = req.params.id;
-  // @ts-expect-error a claim that is not theirs
+  // @ts-expect-error a claim that MyClaims does not declare
   res.json({ email, sub, id, phone: req.portal.claims.email.phone });
 });
 typed.get("/visitor", (req, res) => {
-  // @ts-expect-error nobody may be logged in
+  // @ts-expect-error the user may not be signed in
   res.json(req.portal.claims.sub);
 });
 
@@ -85,14 +85,14 @@ app.get("/account", guard, async (req, res) => {
   const portal: RequestPortal = req.portal;
   const sub: string | undefined = req.portal.claims?.sub;
   const tokens: TokenSet | undefined = await req.portal.tokens();
-  const kept: PortalSession | undefined = req.session.portal;
+  const session: PortalSession | undefined = req.session.portal;
   const accessToken: string | undefined = req.session.portal?.tokens.access_token;
-  const claims: Claims | undefined = kept?.claims;
-  // @ts-expect-error a claim that no specification knows is unknown until it is looked at
-  const unlooked: string | undefined = claims?.["department"];
-  res.json({ sub, tokens, accessToken, unlooked, isAuthenticated: portal.isAuthenticated });
+  const claims: Claims | undefined = session?.claims;
+  // @ts-expect-error the type of a claim without a specification is unknown
+  const department: string | undefined = claims?.["department"];
+  res.json({ sub, tokens, accessToken, department, isAuthenticated: portal.isAuthenticated });
 });
-app.get("/sign-in-elsewhere", async (req, res) => {
+app.get("/sign-in-again", async (req, res) => {
   await req.portal.login({ returnTo: "/", authorizationParams: { prompt: "login" } });
   // @ts-expect-error req.portal is not any
   req.portal.lgout();

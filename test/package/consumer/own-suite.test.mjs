@@ -1,4 +1,4 @@
-// A stranger's own tests, by Node's own runner: without a portal, and without oidc-provider.
+// The tests of an application, with the test runner of Node.js. They need no provider and no oidc-provider.
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
@@ -31,14 +31,14 @@ after(() => {
   server.close();
 });
 
-test("a person sees their account, until a week later", async () => {
+test("a user sees the account page, until the session expires after a week", async () => {
   const cookie = await loginAs(app, { sub: "amara" }, {}, { clock });
-  const ask = () => fetch(`${url}/account`, { headers: { cookie } });
-  assert.deepEqual(await (await ask()).json(), { sub: "amara" });
+  const request = () => fetch(`${url}/account`, { headers: { cookie } });
+  assert.deepEqual(await (await request()).json(), { sub: "amara" });
   clock.advance(7 * 24 * 3600);
-  assert.equal((await ask()).status, 401);
+  assert.equal((await request()).status, 401);
 });
 
-test("the test portal says what to install", async () => {
+test("the test provider reports the missing package oidc-provider", async () => {
   await assert.rejects(startTestProvider(), /npm install --save-dev oidc-provider/);
 });
