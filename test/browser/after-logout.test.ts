@@ -13,13 +13,16 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   });
   afterAll(() => browser?.close());
 
-  // Chromium is started without its back/forward cache, which the guide says is left: Back asks its HTTP cache, which
-  // ignores no-cache then.
+  // Chromium runs without its back/forward cache, which the guide excludes. Back then reads the HTTP cache,
+  // which ignores no-cache.
   test.each(["link", "button"] as const)(
-    "after a logout by a %s Back does not show the page",
+    "Back does not show the page after a logout with a %s",
     async (role) => {
       const { url } = await startWorld({
-        after: (app) => app.get("/mine", requireAuth(), (_req, res) => void res.type("html").send(PAGE)),
+        after: (app) =>
+          app.get("/mine", requireAuth(), (_req, res) => {
+            res.type("html").send(PAGE);
+          }),
       });
       const page = await (await browser.newContext({ locale: "en-GB" })).newPage();
       await page.goto(`${url}/mine`);
@@ -28,7 +31,7 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
       await page.getByRole(role, { name: /^Sign out/ }).click();
       await page.waitForURL((to) => to.origin === url && to.pathname === "/");
       await page.goBack();
-      await page.getByRole("button", { name: /Amara Okafor/ }).waitFor(); // the provider asks who it is
+      await page.getByRole("button", { name: /Amara Okafor/ }).waitFor(); // the provider requires a sign-in
       expect(await page.getByRole("heading", { name: "Mine" }).count()).toBe(0);
       await page.context().close();
     },

@@ -6,20 +6,26 @@ import { startAnotherSite } from "../support/another-site.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { startWorld, type WorldOptions } from "../support/world.js";
 
-// The pages of the application have helmet's own Content-Security-Policy, with form-action 'self'. Chromium applies it to
-// the redirects that follow a form, and the provider is another site.
+// The pages of the application have helmet's Content-Security-Policy with form-action 'self'. Chromium
+// applies it to redirects after a form, and the provider is another site.
 
-const form = (to: string, name: string) =>
+const renderForm = (to: string, name: string) =>
   `<form method="post" action="${to}"><button>${name}</button></form>`;
 
-const FORMS = [form("/logout", "Sign out"), form("/leave", "Leave"), form("/enter", "Enter")].join("");
+const FORMS = [
+  renderForm("/logout", "Sign out"),
+  renderForm("/leave", "Leave"),
+  renderForm("/enter", "Enter"),
+].join("");
 
-function pages(app: Express): void {
+function mountPages(app: Express): void {
   app.use(helmet());
-  app.get("/forms", (_req, res) => void res.send(`<!doctype html><title>Forms</title>${FORMS}`));
+  app.get("/forms", (_req, res) => {
+    res.send(`<!doctype html><title>Forms</title>${FORMS}`);
+  });
 }
 
-function ownRoutes(app: Express): void {
+function mountRoutes(app: Express): void {
   app.post("/leave", (req) => req.portal.logout());
   app.post("/enter", (req) => req.portal.login({ returnTo: "/account" }));
 }
@@ -31,11 +37,16 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
   });
   afterAll(() => browser?.close());
 
-  async function start(script: boolean, given: Partial<WorldOptions> = {}) {
+  async function start(hasScript: boolean, options: Partial<WorldOptions> = {}) {
     const site = await startAnotherSite();
-    const world = await startWorld({ publicOrigin: site.origin, before: pages, after: ownRoutes, ...given });
+    const world = await startWorld({
+      publicOrigin: site.origin,
+      before: mountPages,
+      after: mountRoutes,
+      ...options,
+    });
     site.leadTo(new URL(world.url).port);
-    const context = await browser.newContext({ locale: "en-GB", javaScriptEnabled: script });
+    const context = await browser.newContext({ locale: "en-GB", javaScriptEnabled: hasScript });
     return { ...world, origin: site.origin, page: await context.newPage() };
   }
 
@@ -50,30 +61,30 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.getByRole("button", { name, exact: true }).click();
   }
 
-  const atHome = (page: Page, origin: string) =>
+  const waitForHome = (page: Page, origin: string) =>
     page.waitForURL((to) => to.origin === origin && to.pathname === "/");
 
   test.each([
     ["Sign out", true],
     ["Sign out", false],
     ["Leave", true],
-  ])("the form %s signs out here and at the provider (scripts: %s)", async (name, script) => {
-    const { origin, page, asked } = await start(script);
+  ])("the form %s signs out at the app and at the provider (JavaScript: %s)", async (name, hasScript) => {
+    const { origin, page, asked } = await start(hasScript);
     await signIn(page, origin);
     await press(page, origin, name);
-    await atHome(page, origin);
+    await waitForHome(page, origin);
     expect(asked("/logout")).toHaveLength(1);
     await page.goto(`${origin}/account`);
-    await page.getByRole("button", { name: /Amara Okafor/ }).waitFor(); // the provider asks who it is
+    await page.getByRole("button", { name: /Amara Okafor/ }).waitFor(); // the provider requires a sign-in
     await page.context().close();
   });
 
-  test("the form Sign out leads through the provider after the session has ended, too", async () => {
+  test("the form Sign out also leads via the provider after the session has ended", async () => {
     const { origin, page, asked } = await start(true);
     await signIn(page, origin);
     await page.context().clearCookies({ name: "portal-session" });
     await press(page, origin, "Sign out");
-    await atHome(page, origin);
+    await waitForHome(page, origin);
     expect(asked("/logout")).toHaveLength(1);
     await page.context().close();
   });

@@ -11,7 +11,7 @@ import { serve } from "../support/serve.js";
 import { freePort } from "../support/servers/free-port.mjs";
 import { startWorld, type World } from "../support/world.js";
 
-// Each cause of a lost login, in a real browser: the page, and the line in the log, name that cause.
+// Each cause of a lost login in a real browser. The page and the line in the log name the cause.
 
 const skipped = noChromium || noNginx;
 
@@ -30,7 +30,7 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
   }
 
   /** Starts an app behind nginx with these directives. The provider is at another site, http://127.0.0.1. */
-  async function startBehind(directives: string, scheme: "http" | "https" = "http") {
+  async function startBehindNginx(directives: string, scheme: "http" | "https" = "http") {
     const port = await freePort();
     const host = scheme === "https" ? "app.localhost" : "localhost";
     const origin = `${scheme}://${host}:${port}`;
@@ -39,7 +39,8 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
     const headers = "proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;";
     await startNginx(async (folder) => {
       const tls = scheme === "https" ? ` ssl; ${await writeCertificate(folder)}` : ";";
-      return `server { listen 127.0.0.1:${port}${tls} location / { proxy_pass ${world.url}; ${headers} ${directives} } }`;
+      const location = `location / { proxy_pass ${world.url}; ${headers} ${directives} }`;
+      return `server { listen 127.0.0.1:${port}${tls} ${location} }`;
     });
     return { ...world, origin, port, page: await openPage() };
   }
@@ -54,32 +55,32 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
       ["proxy_hide_header Set-Cookie", "http", "login_cookies_blocked", "login_cookies_blocked"],
       ['proxy_set_header Cookie ""', "http", "login_cookies_blocked", "login_cookies_blocked"],
     ] as const)(
-      "%s over %s gives %s, and %s at the second login",
+      "%s over %s is reported as %s, and as %s at the second login",
       async (directive, scheme, first, second) => {
-        const { page, origin, log } = await startBehind(`${directive};`, scheme);
+        const { page, origin, log } = await startBehindNginx(`${directive};`, scheme);
         expect(await signIn(page, `${origin}/account`)).toContain(first);
         expect(await signInAgain(page)).toContain(second);
         expect(codesIn(log)).toEqual([first, second]);
       },
     );
 
-    test("analytics cookies do not hide that proxy_cookie_path changes the login's cookie", async () => {
-      const { page, origin, log } = await startBehind("proxy_cookie_path / /elsewhere/;");
+    test("a cookie changed by proxy_cookie_path is reported, also with analytics cookies", async () => {
+      const { page, origin, log } = await startBehindNginx("proxy_cookie_path / /elsewhere/;");
       await context.addCookies([{ name: "_ga", value: "GA1.1.1", url: origin }]);
       expect(await signIn(page, `${origin}/account`)).toContain("login_cookie_lost");
       expect(log.join()).toContain("[cookies came back, but none of portalAuth()]");
       expect(await signInAgain(page)).toContain("login_cookie_changed");
     });
 
-    test("a reload of the failure's page names no other cause", async () => {
-      const { page, origin, log } = await startBehind("proxy_cookie_path / /elsewhere/;");
+    test("a reload of the error page reports the same cause", async () => {
+      const { page, origin, log } = await startBehindNginx("proxy_cookie_path / /elsewhere/;");
       await signIn(page, `${origin}/account`);
       await page.reload();
       expect(codesIn(log)).toEqual(["login_cookies_blocked", "login_cookies_blocked"]);
     });
 
-    test("www, with analytics cookies of the whole domain: login_on_other_host, and a line at once", async () => {
-      const { page, log, port } = await startBehind("", "https");
+    test("another host (www) is login_on_other_host, also with analytics cookies", async () => {
+      const { page, log, port } = await startBehindNginx("", "https");
       await context.addCookies([{ name: "_ga", value: "GA1.1.1", domain: ".app.localhost", path: "/" }]);
       const text = await signIn(page, `https://www.app.localhost:${port}/account`);
       expect(text).toContain("login_on_other_host");
@@ -88,7 +89,7 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
     });
   });
 
-  test("localhost against 127.0.0.1, with cookies of another demo: login_on_other_host, and a line at once", async () => {
+  test("localhost instead of 127.0.0.1 is login_on_other_host, also with other cookies", async () => {
     const { url, log } = await startWorld({
       log: [/A login begins at the host localhost/, /login_on_other_host/],
     });
@@ -102,7 +103,7 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
     expect(await signInAgain(page)).toBe("home");
   });
 
-  test("a frame in a page of another site: login_in_frame; a login in the whole window works", async () => {
+  test("a frame in another site is reported as login_in_frame, and a login in the whole window works", async () => {
     const site = await startAnotherSite();
     const { url, provider, log } = await startWorld({ publicOrigin: site.origin, log: [/login_in_frame/] });
     site.leadTo(new URL(url).port);
@@ -112,9 +113,9 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
     });
     provider.answerNext("/oauth2/authorize", (req, res) => {
       const query = new URL(String(req.url), provider.issuer).searchParams;
-      const back = new URL(String(query.get("redirect_uri")));
-      back.search = String(new URLSearchParams({ code: "x", state: String(query.get("state")) }));
-      res.writeHead(303, { location: back.href }).end();
+      const callbackUrl = new URL(String(query.get("redirect_uri")));
+      callbackUrl.search = String(new URLSearchParams({ code: "x", state: String(query.get("state")) }));
+      res.writeHead(303, { location: callbackUrl.href }).end();
     });
     const page = await openPage();
     await page.context().addCookies([{ name: "_ga", value: "GA1.1.1", url: site.origin }]);
@@ -123,24 +124,24 @@ describe.skipIf(skipped)(`in a real browser${skipped && ` (${skipped})`}`, () =>
     expect((await callback).status()).toBe(400);
     expect(codesIn(log)).toEqual(["login_in_frame"]);
     await page.getByRole("link", { name: "Sign in" }).click();
-    expect(await finish(page)).toContain('"sub":"amara-okafor"');
+    expect(await completeSignIn(page)).toContain('"sub":"amara-okafor"');
   });
 });
 
 /** Signs in, and returns the text of the last page. */
-async function signIn(page: Page, address: string): Promise<string> {
-  await page.goto(address);
-  return finish(page);
+async function signIn(page: Page, url: string): Promise<string> {
+  await page.goto(url);
+  return completeSignIn(page);
 }
 
-/** Clicks the link of a failure's page. The provider does not know the user any more, so it shows its page. */
+/** Clicks the link of the error page. Without its cookies, the provider shows its sign-in page. */
 async function signInAgain(page: Page): Promise<string> {
   await page.context().clearCookies({ domain: "127.0.0.1" });
   await page.getByRole("link", { name: /^Sign in/ }).click();
-  return finish(page);
+  return completeSignIn(page);
 }
 
-async function finish(page: Page): Promise<string> {
+async function completeSignIn(page: Page): Promise<string> {
   await page.getByRole("button", { name: /Amara Okafor/ }).click();
   await page.waitForURL(({ pathname }) => ["/", "/account", "/callback"].includes(pathname));
   return (await page.locator("body").textContent()) ?? "";

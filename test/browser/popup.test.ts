@@ -6,36 +6,39 @@ import { startAnotherSite } from "../support/another-site.js";
 import { launchChromium, noChromium } from "../support/chromium.js";
 import { startWorld } from "../support/world.js";
 
-// The recipe of the guide (silent-and-third-party-login.md): a page opens /login in a popup, whose last page tells it that the user has signed in. The
-// application and the provider are two sites.
+// The block of the guide's page silent-and-third-party-login.md: a page opens /login in a popup. The last
+// page of the popup reports the sign-in to its opener. The application and the provider are two sites.
 
-const OPENER = `<!doctype html><title>Shop</title><h1>Visitor</h1><button>Sign in</button><script>
-document.querySelector("button").onclick = () => window.open("/login?returnTo=/signed-in", "sign-in", "popup");
+const OPENER_PAGE = `<!doctype html><title>Shop</title><h1>Visitor</h1><button>Sign in</button><script>
+document.querySelector("button").onclick = () =>
+  window.open("/login?returnTo=/signed-in", "sign-in", "popup");
 addEventListener("message", (event) => {
   if (event.origin === location.origin) document.querySelector("h1").textContent = event.data;
 });
 </script>`;
 
-const LAST = `<!doctype html><title>Signed in</title><script>
+const LAST_PAGE = `<!doctype html><title>Signed in</title><script>
 window.opener.postMessage("Welcome", location.origin);
 window.close();
 </script>`;
 
-function shop(app: Express): void {
+function mountShop(app: Express): void {
   app.use(
     helmet({ contentSecurityPolicy: false, crossOriginOpenerPolicy: { policy: "same-origin-allow-popups" } }),
   );
-  app.get("/shop", (_req, res) => sendPage(res, OPENER));
+  app.get("/shop", (_req, res) => sendPage(res, OPENER_PAGE));
 }
 
-function lastPage(app: Express): void {
+function mountLastPage(app: Express): void {
   app.get("/signed-in", requireAuth(), (_req, res) => {
     res.removeHeader("Cross-Origin-Opener-Policy");
-    sendPage(res, LAST);
+    sendPage(res, LAST_PAGE);
   });
 }
 
-const sendPage = (res: Response, html: string) => void res.type("html").send(html);
+function sendPage(res: Response, html: string): void {
+  res.type("html").send(html);
+}
 
 describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`}`, () => {
   let browser: Awaited<ReturnType<typeof launchChromium>>;
@@ -46,14 +49,13 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
 
   async function start() {
     const site = await startAnotherSite();
-    const world = await startWorld({ publicOrigin: site.origin, before: shop, after: lastPage });
+    const world = await startWorld({ publicOrigin: site.origin, before: mountShop, after: mountLastPage });
     site.leadTo(new URL(world.url).port);
     const page = await (await browser.newContext({ locale: "en-GB" })).newPage();
     await page.goto(`${site.origin}/shop`);
-    const [popup] = await Promise.all([
-      page.waitForEvent("popup"),
-      page.getByRole("button", { name: "Sign in" }).click(),
-    ]);
+    const popupOpens = page.waitForEvent("popup");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    const popup = await popupOpens;
     return { ...world, site, page, popup };
   }
 
@@ -65,15 +67,15 @@ describe.skipIf(noChromium)(`in a real browser${noChromium && ` (${noChromium})`
     await page.context().close();
   });
 
-  test("so does a login that fails and is repeated from the page that reports the failure", async () => {
+  test("a login that is repeated from the error page keeps its opener", async () => {
     const { page, popup, provider, site } = await start();
     provider.answerNext("/oauth2/authorize", (req, res) => {
       const query = new URL(String(req.url), provider.issuer).searchParams;
-      const back = new URL(String(query.get("redirect_uri")));
-      back.search = String(
+      const callbackUrl = new URL(String(query.get("redirect_uri")));
+      callbackUrl.search = String(
         new URLSearchParams({ error: "access_denied", state: String(query.get("state")) }),
       );
-      res.writeHead(303, { location: back.href }).end();
+      res.writeHead(303, { location: callbackUrl.href }).end();
     });
     await popup.evaluate(`location.href = "${site.origin}/login?returnTo=/signed-in"`);
     await popup.getByRole("link", { name: /^Sign in/ }).click();

@@ -46,7 +46,7 @@ test("is parsed completely: every word of a section is in its explanation", () =
   for (const [index, section] of sections.entries()) {
     const { happened = "", causes = [] } = findErrorExplanation(codes[index] ?? "") ?? {};
     const parsed = causes.map(
-      ({ cause, check, fix }, at) => `${at + 1}. ${cause} *Check:* ${check} *Fix:* ${fix}`,
+      ({ cause, check, fix }, position) => `${position + 1}. ${cause} *Check:* ${check} *Fix:* ${fix}`,
     );
     const expected = joinLines(section.slice(section.indexOf("**What happened.**")));
     const heading = /\*\*Usual causes?\.\*\*/.exec(section)?.[0];

@@ -8,19 +8,19 @@ import { holdNext, json, logIn, TOKEN_SECONDS } from "../access/signed-in-reques
 import { listenToEvents } from "../support/events.js";
 import { CLIENT_ID, secretsOf, startWorld } from "../support/world.js";
 
-const ordered = (steps: readonly { from: number; took: number }[]): boolean =>
+const areConsecutive = (steps: readonly { from: number; took: number }[]): boolean =>
   steps.every(({ from, took }, index) => {
     const before = steps[index - 1];
     return took >= 0 && from === (before ? before.from + before.took : 0);
   });
 
-test("a login tells that it started and how it finished, by the same name, step after step", async () => {
-  const heard = listenToEvents();
+test("a login emits login.started and login.finished with the same id and all steps", async () => {
+  const events = listenToEvents();
   const { url, browser, provider } = await startWorld();
   await browser.visit(`${url}/account`);
-  expect(heard.names()).toEqual(["login.started", "login.finished"]);
-  const [started] = heard.of("login.started");
-  const [finished] = heard.of("login.finished");
+  expect(events.names()).toEqual(["login.started", "login.finished"]);
+  const [started] = events.of("login.started");
+  const [finished] = events.of("login.finished");
   expect(started).toEqual({
     at: expect.any(Number),
     instance: "default",
@@ -38,68 +38,64 @@ test("a login tells that it started and how it finished, by the same name, step 
     "hooks",
     "session",
   ]);
-  expect(ordered(finished?.steps ?? [])).toBe(true);
+  expect(areConsecutive(finished?.steps ?? [])).toBe(true);
   const { took = 0, since_started = 0 } = finished ?? {};
   expect(took).toBeLessThanOrEqual(since_started + 1);
 });
 
 test.each([
-  ["a person who said no", { code: "login_denied", status: 403 }, ["callback", "discovery", "state"]],
+  ["a user who denies", { code: "login_denied", status: 403 }, ["callback", "discovery", "state"]],
+  ["a rejected code", { code: "code_refused", status: 400 }, ["callback", "discovery", "state", "exchange"]],
   [
-    "a code that is refused",
-    { code: "code_refused", status: 400 },
-    ["callback", "discovery", "state", "exchange"],
-  ],
-  [
-    "an ID token that lies",
+    "an invalid ID token",
     { code: "id_token_invalid", status: 400 },
     ["callback", "discovery", "state", "exchange", "checks"],
   ],
   [
-    "a hook that refuses",
+    "a hook that rejects",
     { code: "login_refused", status: 403 },
     ["callback", "discovery", "state", "exchange", "checks", "hooks"],
   ],
-])("a login that fails tells where: %s", async (what, failure, steps) => {
+])("a failed login emits the steps until the failure: %s", async (cause, failure, steps) => {
   const { url, browser, provider, asked } = await startWorld({
     log: [/code_refused|id_token_invalid/],
     options: {
       hooks: {
         onLogin: () => {
-          if (what.includes("hook")) throw new PortalAuthError("login_refused");
+          if (cause.includes("hook")) throw new PortalAuthError("login_refused");
         },
       },
     },
   });
-  const heard = listenToEvents();
-  if (what.includes("code")) provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
-  if (what.includes("ID token")) provider.nextIdToken({ claims: { aud: "another" } });
-  if (what.includes("person")) {
+  const events = listenToEvents();
+  if (cause.includes("code")) provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
+  if (cause.includes("ID token")) provider.nextIdToken({ claims: { aud: "another" } });
+  if (cause.includes("denies")) {
     const { headers } = await browser.navigate(`${url}/login`, { site: "same-origin" });
     const state = new URL(headers["location"] ?? "").searchParams.get("state");
     await browser.navigate(`${url}/callback?error=access_denied&state=${state}`);
   } else await browser.visit(`${url}/account`);
-  if (what.includes("hook")) await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1));
-  const [failed] = heard.of("login.failed");
-  expect(failed).toMatchObject({ ...failure, login: heard.of("login.started")[0]?.login });
+  if (cause.includes("hook")) await vi.waitFor(() => expect(asked("/oauth2/revoke")).toHaveLength(1));
+  const [failed] = events.of("login.failed");
+  expect(failed).toMatchObject({ ...failure, login: events.of("login.started")[0]?.login });
   expect(failed?.steps.map(({ step }) => step)).toEqual(steps);
-  expect(heard.of("login.finished")).toEqual([]);
-  expect(heard.of("failed")).toMatchObject([
+  expect(events.of("login.finished")).toEqual([]);
+  expect(events.of("failed")).toMatchObject([
     { ...failure, request_id: expect.stringMatching(/^[0-9a-f]{12}$/) },
   ]);
 });
 
-test("a callback that belongs to no login fails without a name", async () => {
+test("a callback without a login emits login.failed without an id", async () => {
   const { url, browser } = await startWorld({ log: [/login_not_found/] });
-  const heard = listenToEvents();
+  const events = listenToEvents();
   await browser.fetch(`${url}/callback?code=x&state=y`);
-  const [failed] = heard.of("login.failed");
+  const [failed] = events.of("login.failed");
   expect(failed).toMatchObject({ login: undefined, since_started: undefined, code: "login_not_found" });
 });
 
-test("of a double click the one that does the work tells", async () => {
+test("two identical callbacks emit the events of one login", async () => {
   const { url, browser, provider } = await startWorld();
-  const heard = listenToEvents();
+  const events = listenToEvents();
   const callback = await browser.loginUntilCallback(`${url}/account`);
   const { arrived, letGo } = holdNext(provider, "/oauth2/token");
   const first = browser.navigate(callback, { site: "cross-site" });
@@ -107,13 +103,13 @@ test("of a double click the one that does the work tells", async () => {
   const second = browser.navigate(callback, { site: "cross-site" });
   letGo();
   await Promise.all([first, second]);
-  expect(heard.names()).toEqual(["login.started", "login.finished"]);
+  expect(events.names()).toEqual(["login.started", "login.finished"]);
 });
 
 describe("a refresh", () => {
-  test("tells that it is done, and who joined it", async () => {
+  test("emits refresh.done, and refresh.joined for each waiting request", async () => {
     const { ask, later, provider } = await logIn();
-    const heard = listenToEvents();
+    const events = listenToEvents();
     later(301);
     const { arrived, letGo } = holdNext(provider, "/oauth2/token");
     const first = ask();
@@ -130,68 +126,68 @@ describe("a refresh", () => {
     await hasJoined;
     letGo();
     await Promise.all([first, second]);
-    expect(heard.names()).toEqual(["refresh.joined", "refresh.done"]);
-    const [done] = heard.of("refresh.done");
+    expect(events.names()).toEqual(["refresh.joined", "refresh.done"]);
+    const [done] = events.of("refresh.done");
     expect(done).toMatchObject({ rotated: true, took: expect.any(Number) });
-    expect(heard.of("refresh.joined")).toMatchObject([{ refresh: done?.refresh }]);
+    expect(events.of("refresh.joined")).toMatchObject([{ refresh: done?.refresh }]);
   });
 
   test.each([
     [
-      "for good",
+      "permanently",
       400,
       { error: "invalid_grant" },
       { code: "refresh_refused", status: 401, ends_session: true },
     ],
-    ["for now", 503, {}, { code: "portal_failed", status: 503, ends_session: false }],
-  ])("that fails %s tells so, once", async (_how, status, body, failure) => {
+    ["temporarily", 503, {}, { code: "portal_failed", status: 503, ends_session: false }],
+  ])("that fails %s emits refresh.failed once", async (_kind, status, body, failure) => {
     const { ask, later, provider } = await logIn({ log: [/refresh_refused|portal_failed/] });
-    const heard = listenToEvents();
+    const events = listenToEvents();
     later(301);
     provider.answerNext("/oauth2/token", json(status, body));
     await ask();
-    expect(heard.of("refresh.failed")).toMatchObject([failure]);
-    expect(heard.of("refresh.done")).toEqual([]);
+    expect(events.of("refresh.failed")).toMatchObject([failure]);
+    expect(events.of("refresh.done")).toEqual([]);
   });
 });
 
-test("a logout tells whether there was a login, and a portal to go to", async () => {
+test("a logout emits whether there was a login and a logout at the provider", async () => {
   const { url, browser } = await logIn();
-  const heard = listenToEvents();
+  const events = listenToEvents();
   await browser.navigate(`${url}/logout`, { site: "same-origin" });
   await browser.navigate(`${url}/logout`, { site: "same-origin" });
-  expect(heard.of("logout")).toMatchObject([
+  expect(events.of("logout")).toMatchObject([
     { had_login: true, at_portal: true },
     { had_login: false, at_portal: true },
   ]);
 });
 
-test("the guard tells why a login does not count", async () => {
+test("the guard emits why it rejects a session", async () => {
   const { url, browser, later } = await logIn({ options: { sessionAbsolute: 600 }, session: "app" });
-  const heard = listenToEvents();
+  const events = listenToEvents();
   await browser.fetch(`${url}/account`);
   later(601);
   await browser.fetch(`${url}/account`);
-  expect(heard.of("session.refused")).toMatchObject([{ reason: "too_old" }]);
+  expect(events.of("session.refused")).toMatchObject([{ reason: "too_old" }]);
 });
 
-test("nothing of a person, and no secret, is told", async () => {
-  const heard = listenToEvents();
+test("events contain no user data and no secrets", async () => {
+  const events = listenToEvents();
   const { url, browser, provider, ask, later, me } = await logIn({ log: [/code_refused/] });
   later(301);
   await ask();
   provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
   await browser.visit(`${url}/login`, { site: "same-origin" });
   const { claims = {} } = await me();
-  const told = JSON.stringify(heard.all);
+  const text = JSON.stringify(events.all);
   for (const secret of [...secretsOf(provider, browser.answers, url), ...provider.issued])
-    expect(told).not.toContain(secret);
-  expect(told).not.toContain(claims["sub"]);
-  expect(heard.all.length).toBeGreaterThan(4);
+    expect(text).not.toContain(secret);
+  expect(text).not.toContain(claims["sub"]);
+  expect(events.all.length).toBeGreaterThan(4);
 });
 
-test("who does not listen pays nothing: nothing is made to be told", async () => {
-  const told = vi.fn(() => undefined);
+test("without subscribers no event is created", async () => {
+  const createEvent = vi.fn(() => undefined);
   const emit = createEventEmitter({
     instance: "default",
     issuer: "https://portal.example",
@@ -199,25 +195,27 @@ test("who does not listen pays nothing: nothing is made to be told", async () =>
   });
   for (const name of EVENT_NAMES) {
     expect(channel(getChannelName(name)).hasSubscribers).toBe(false);
-    emit(name, told);
+    emit(name, createEvent);
   }
-  expect(told).not.toHaveBeenCalled();
+  expect(createEvent).not.toHaveBeenCalled();
 });
 
-test("what is unexpected is told without the words of whoever threw it: they may speak of a person", async () => {
-  const heard = listenToEvents();
+test("an unexpected error is emitted without its message, which can contain user data", async () => {
+  const events = listenToEvents();
   const { url, browser } = await startWorld({
     log: [/unexpected/],
     after: (app) => {
       const returnTo = () => {
         throw new Error("amara@lighthouse.example has no page");
       };
-      app.get("/lost", requireAuth({ returnTo }), (_req, res) => void res.end());
+      app.get("/lost", requireAuth({ returnTo }), (_req, res) => {
+        res.end();
+      });
     },
   });
   await browser.navigate(`${url}/lost`);
-  expect(heard.of("failed")).toMatchObject([{ code: "unexpected", detail: undefined }]);
-  expect(JSON.stringify(heard.all)).not.toContain("amara");
+  expect(events.of("failed")).toMatchObject([{ code: "unexpected", detail: undefined }]);
+  expect(JSON.stringify(events.all)).not.toContain("amara");
 });
 
 describe("a logger that fails", () => {
@@ -229,15 +227,18 @@ describe("a logger that fails", () => {
   test.each([
     ["throws", fail],
     ["rejects", () => Promise.reject(new Error("the disk is full"))],
-  ])("and %s harms no login, no refresh and no failure's page, and is told once", async (_how, write) => {
-    const logger = { warn: write, error: write, debug: write };
-    const { url, browser, log, ask, later } = await logIn({ options: { logger }, log: LOG });
-    later(TOKEN_SECONDS);
-    expect((await ask()).status).toBe(200);
-    const page = await browser.navigate(`${url}/callback?code=x`);
-    expect([page.status, page.body.includes("callback_invalid")]).toEqual([400, true]);
-    await vi.waitFor(() => expect(log.filter((line) => LOG[0]?.test(line))).toHaveLength(1));
-  });
+  ])(
+    "and %s does not affect logins, refreshes and error pages, and is reported once",
+    async (_kind, write) => {
+      const logger = { warn: write, error: write, debug: write };
+      const { url, browser, log, ask, later } = await logIn({ options: { logger }, log: LOG });
+      later(TOKEN_SECONDS);
+      expect((await ask()).status).toBe(200);
+      const page = await browser.navigate(`${url}/callback?code=x`);
+      expect([page.status, page.body.includes("callback_invalid")]).toEqual([400, true]);
+      await vi.waitFor(() => expect(log.filter((line) => LOG[0]?.test(line))).toHaveLength(1));
+    },
+  );
 });
 
 describe("the option logger", () => {
@@ -252,7 +253,7 @@ describe("the option logger", () => {
     return { lines, logger: pino({ level }, stream) };
   }
 
-  test("gets each failure as one line with its code, and nothing goes to the console", async () => {
+  test("gets each failure as one line with its code, and the console gets nothing", async () => {
     const { lines, logger } = collect("info");
     const { url, browser, log } = await startWorld({ options: { logger } });
     await browser.fetch(`${url}/callback?code=x&state=y`);
@@ -269,7 +270,7 @@ describe("the option logger", () => {
     expect(log).toEqual([]);
   });
 
-  test("gets the events on its level debug", async () => {
+  test("gets the events at the level debug", async () => {
     const { lines, logger } = collect("debug");
     const { url, browser } = await startWorld({ options: { logger } });
     await browser.visit(`${url}/account`);
@@ -279,7 +280,7 @@ describe("the option logger", () => {
     ]);
   });
 
-  test("that is none is refused when the app starts", async () => {
+  test("is rejected at start-up if it is not a logger", async () => {
     await expect(startWorld({ options: { logger: {} as never } })).rejects.toThrow(
       "option logger: write a logger",
     );

@@ -5,7 +5,7 @@ import { subscribeToEvents } from "../../lib/events/subscribe-to-events.js";
 
 const emit = createEventEmitter({ instance: "default", issuer: "https://portal.example", client_id: "app" });
 
-test("a listener hears its own events, until it is told to stop", () => {
+test("a listener gets its events until the subscription is stopped", () => {
   const logout = vi.fn();
   const stop = subscribeToEvents({ logout }, () => {});
   emit("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: true, at_portal: false }));
@@ -16,21 +16,22 @@ test("a listener hears its own events, until it is told to stop", () => {
   expect(channel(getChannelName("logout")).hasSubscribers).toBe(false);
 });
 
-test("one that throws harms neither who tells nor who else listens", () => {
-  const [heard, failed] = [vi.fn(), vi.fn()];
+test("a listener that throws does not affect the emitter and other listeners", () => {
+  const listener = vi.fn();
+  const onError = vi.fn();
   const broken = () => {
     throw new Error("broken");
   };
-  onTestFinished(subscribeToEvents({ logout: broken }, failed));
-  onTestFinished(subscribeToEvents({ logout: heard }, () => {}));
+  onTestFinished(subscribeToEvents({ logout: broken }, onError));
+  onTestFinished(subscribeToEvents({ logout: listener }, () => {}));
   emit("logout", () => ({ reason: "logout" as const, sessions: 1, had_login: false, at_portal: false }));
-  expect(heard).toHaveBeenCalledOnce();
-  expect(failed.mock.calls).toEqual([[new Error("broken"), "logout"]]);
+  expect(listener).toHaveBeenCalledOnce();
+  expect(onError.mock.calls).toEqual([[new Error("broken"), "logout"]]);
 });
 
-test("where there is nothing to tell nobody is told", () => {
-  const refused = vi.fn();
-  onTestFinished(subscribeToEvents({ "session.refused": refused }, () => {}));
+test("an undefined event is not emitted", () => {
+  const listener = vi.fn();
+  onTestFinished(subscribeToEvents({ "session.refused": listener }, () => {}));
   emit("session.refused", () => undefined);
-  expect(refused).not.toHaveBeenCalled();
+  expect(listener).not.toHaveBeenCalled();
 });

@@ -9,27 +9,28 @@ declare module "express-session" {
 }
 
 describe("onTokens", () => {
-  test("sees the tokens and the verified claims, and what it returns is kept", async () => {
+  test("gets the tokens and the verified claims, and its result is saved", async () => {
     const onTokens = vi.fn(async (tokens, { grant, claims }) => ({
-      access_token: `own token of ${claims.sub} by ${grant}`,
+      access_token: `token for ${claims.sub} with ${grant}`,
       token_type: tokens.token_type,
     }));
     const { browser, url, me } = await startWorld({ options: { hooks: { onTokens } } });
     await browser.visit(`${url}/account`);
     expect(onTokens).toHaveBeenCalledOnce();
     expect((await me()).tokens).toEqual({
-      access_token: "own token of amara-okafor by authorization_code",
+      access_token: "token for amara-okafor with authorization_code",
       token_type: "bearer",
-      scope: "openid", // as the portal has granted it: a guard would take none for all that was asked for
+      // As the provider granted it: without a scope, a guard assumes that all requested scopes are granted.
+      scope: "openid",
     });
   });
 
-  test("that returns nothing keeps the portal's, whatever it did to its copy", async () => {
+  test("without a result the tokens of the provider are saved, also after a change of the copy", async () => {
     const { browser, url, me } = await startWorld({
       options: {
         hooks: {
           onTokens: (tokens) => {
-            tokens.access_token = "scribbled over";
+            tokens.access_token = "changed";
           },
         },
       },
@@ -38,7 +39,7 @@ describe("onTokens", () => {
     expect((await me()).tokens?.access_token).toMatch(/^eyJ/);
   });
 
-  test("runs once for a login, however many callbacks share it", async () => {
+  test("runs once for a login with several identical callbacks", async () => {
     const onTokens = vi.fn();
     const onLogin = vi.fn();
     const { browser, url } = await startWorld({ options: { hooks: { onTokens, onLogin } } });
@@ -48,35 +49,43 @@ describe("onTokens", () => {
     expect([onTokens.mock.calls.length, onLogin.mock.calls.length]).toEqual([1, 1]);
   });
 
-  const good = { access_token: "a", token_type: "bearer" };
+  const valid = { access_token: "a", token_type: "bearer" };
   test.each<[string, unknown, string]>([
     ["text", "a", "tokens is not an object"],
-    ["a list", [good], "tokens is not an object"],
-    ["nothing of what is needed", {}, "tokens.access_token is missing"],
+    ["a list", [valid], "tokens is not an object"],
+    ["an empty object", {}, "tokens.access_token is missing"],
     ["an empty access token", { access_token: "" }, "tokens.access_token is missing"],
     ["a number as access token", { access_token: 7 }, "tokens.access_token is not text"],
-    ["a refresh token that is an object", { ...good, refresh_token: {} }, "tokens.refresh_token is not text"],
-    ["no refresh token, as null", { ...good, refresh_token: null }, "tokens.refresh_token is not text"],
-    ["an ID token that is a list", { ...good, id_token: ["x"] }, "tokens.id_token is not text"],
-    ["a scope that is a list", { ...good, scope: ["openid", "email"] }, "tokens.scope is not text"],
-    ["a type that is a number", { ...good, token_type: 1 }, "tokens.token_type is not text"],
     [
-      "an end that is text",
-      { ...good, expires_at: "3600" },
+      "a refresh token that is an object",
+      { ...valid, refresh_token: {} },
+      "tokens.refresh_token is not text",
+    ],
+    ["null as refresh token", { ...valid, refresh_token: null }, "tokens.refresh_token is not text"],
+    ["an ID token that is a list", { ...valid, id_token: ["x"] }, "tokens.id_token is not text"],
+    ["a scope that is a list", { ...valid, scope: ["openid", "email"] }, "tokens.scope is not text"],
+    ["a type that is a number", { ...valid, token_type: 1 }, "tokens.token_type is not text"],
+    [
+      "an expiry that is text",
+      { ...valid, expires_at: "3600" },
       "tokens.expires_at is not a number of epoch seconds",
     ],
-    ["an end that is a BigInt", { ...good, expires_at: 1n }, "tokens.expires_at cannot be stored as JSON"],
     [
-      "an end that is no number",
-      { ...good, refresh_expires_at: Number.NaN },
+      "an expiry that is a BigInt",
+      { ...valid, expires_at: 1n },
+      "tokens.expires_at cannot be stored as JSON",
+    ],
+    [
+      "an expiry that is NaN",
+      { ...valid, refresh_expires_at: Number.NaN },
       "tokens.refresh_expires_at is not a number",
     ],
-    ["a member of its own that is a BigInt", { ...good, mine: 1n }, "tokens.mine cannot be stored as JSON"],
+    ["an additional member that is a BigInt", { ...valid, mine: 1n }, "tokens.mine cannot be stored as JSON"],
   ])(
-    "that returns %s is reported by the name of the member, and nothing is stored",
-    async (_what, answer, detail) => {
+    "that returns %s is reported with the name of the member, and nothing is saved",
+    async (_case, result, detail) => {
       const { browser, url, me, log } = await startWorld({
-        options: { hooks: { onTokens: () => answer as never } },
+        options: { hooks: { onTokens: () => result as never } },
         log: [/hook_failed/],
       });
       expect((await browser.visit(`${url}/account`)).status).toBe(500);
@@ -85,7 +94,7 @@ describe("onTokens", () => {
     },
   );
 
-  test("that leaves token_type out keeps that of the provider", async () => {
+  test("without token_type in the result, the token_type of the provider is saved", async () => {
     const onTokens = () => ({ access_token: "mine" }) as never;
     const { browser, url, me } = await startWorld({ options: { hooks: { onTokens } } });
     await browser.visit(`${url}/account`);
@@ -94,7 +103,7 @@ describe("onTokens", () => {
 });
 
 describe("onLogin", () => {
-  test("decides where the person goes, what else is in the session, and which claims are kept", async () => {
+  test("sets returnTo, data of the session, and the saved claims", async () => {
     const { browser, url, me } = await startWorld({
       options: {
         hooks: {
@@ -105,7 +114,10 @@ describe("onLogin", () => {
           },
         },
       },
-      after: (app) => app.get("/test/user", (req, res) => void res.json(req.session.user)),
+      after: (app) =>
+        app.get("/test/user", (req, res) => {
+          res.json(req.session.user);
+        }),
     });
     const page = await browser.visit(`${url}/account`);
     expect(JSON.parse(page.body)).toEqual({ id: 7, name: "amara-okafor" });
@@ -113,10 +125,10 @@ describe("onLogin", () => {
   });
 
   test.each([
-    ["another sub", { sub: "somebody-else" }],
+    ["another sub", { sub: "another-user" }],
     ["no sub", {}],
     ["a sub that is a number", { sub: 7 }],
-  ])("cannot make the person somebody else: %s", async (_name, claims) => {
+  ])("cannot change the user: %s", async (_case, claims) => {
     const { browser, url, me } = await startWorld({
       options: {
         hooks: {
@@ -160,7 +172,7 @@ describe("onLogin", () => {
       "onLogin: claims.id cannot be stored as JSON",
     ],
     [
-      "a circle",
+      "a circular object",
       ({ claims }) => void Object.assign(claims, { row: circular }),
       "onLogin: claims.row cannot be stored",
     ],
@@ -170,7 +182,7 @@ describe("onLogin", () => {
       "onLogin: claims.save cannot be stored",
     ],
     [
-      "a row that throws",
+      "a getter that throws",
       ({ claims }) => void Object.assign(claims, { row: throwing }),
       "onLogin: claims.row cannot",
     ],
@@ -185,8 +197,8 @@ describe("onLogin", () => {
       "onLogin: session is not an object",
     ],
   ])(
-    "that leaves %s is reported by the name of the member, and nothing is stored",
-    async (_what, onLogin, detail) => {
+    "that sets %s is reported with the name of the member, and nothing is saved",
+    async (_case, onLogin, detail) => {
       const { browser, url, me, log, asked } = await startWorld({
         options: { hooks: { onLogin } },
         log: [/hook_failed/],
@@ -198,7 +210,7 @@ describe("onLogin", () => {
     },
   );
 
-  test("runs before the session is begun: it sees the old one", async () => {
+  test("runs before the new session is created, with the old session", async () => {
     const before: boolean[] = [];
     const { browser, url } = await startWorld({
       ownSession: true,
@@ -209,12 +221,13 @@ describe("onLogin", () => {
   });
 });
 
-describe("onLogin that does what it must not do is told so, and no session begins:", () => {
+describe("onLogin is reported, and no session is created, if it", () => {
   test.each(["id", "req", "cookie", "portal", "save", "regenerate", "__proto__", "constructor"])(
-    "it puts %s into the session",
+    "puts %s into the session",
     async (name) => {
-      const onLogin = ({ session }: LoginContext) =>
-        void Object.defineProperty(session, name, { value: 1, enumerable: true });
+      const onLogin = ({ session }: LoginContext) => {
+        Object.defineProperty(session, name, { value: 1, enumerable: true });
+      };
       const { browser, url, me, log } = await startWorld({
         options: { hooks: { onLogin } },
         log: [/hook_failed/],
@@ -225,33 +238,35 @@ describe("onLogin that does what it must not do is told so, and no session begin
     },
   );
 
-  test("it answers the request", async () => {
-    const onLogin = ({ req }: LoginContext) => void req.res?.send("come in");
+  test("responds to the request", async () => {
+    const onLogin = ({ req }: LoginContext) => {
+      req.res?.send("welcome");
+    };
     const { browser, url, me, log } = await startWorld({
       options: { hooks: { onLogin } },
       log: [/hook_failed/],
     });
-    expect((await browser.visit(`${url}/account`)).body).toBe("come in");
+    expect((await browser.visit(`${url}/account`)).body).toBe("welcome");
     expect(log.join()).toContain("a hook answered the request. To reject a login, throw.");
     expect((await me()).isAuthenticated).toBe(false);
   });
 });
 
 describe.each(["onTokens", "onLogin"] as const)("%s that throws", (name) => {
-  test("a PortalAuthError refuses the person with its own sentence, and leaves no session behind", async () => {
+  test("a PortalAuthError rejects the login with its sentence, and creates no session", async () => {
     const hook = () => {
-      throw new PortalAuthError("login_refused", { sentence: "Only <members> of the club may come in." });
+      throw new PortalAuthError("login_refused", { sentence: "Only <members> may sign in." });
     };
     const { browser, url, me } = await startWorld({ options: { hooks: { [name]: hook } } });
     const callback = await browser.loginUntilCallback(`${url}/account`);
     const page = await browser.navigate(callback);
     expect(page.status).toBe(403);
-    expect(page.body).toContain("Only &lt;members&gt; of the club may come in.");
+    expect(page.body).toContain("Only &lt;members&gt; may sign in.");
     expect(page.headers["set-cookie"]?.filter((line) => line.startsWith("portal-session"))).toEqual([]);
     expect((await me()).isAuthenticated).toBe(false);
   });
 
-  test("leaves no refresh token at the portal that nobody has", async () => {
+  test("the refresh token is revoked", async () => {
     const hook = () => {
       throw new PortalAuthError("login_refused");
     };
@@ -268,10 +283,10 @@ describe.each(["onTokens", "onLogin"] as const)("%s that throws", (name) => {
     expect(refreshed.status).toBe(400);
   });
 
-  test("anything else is a failure of the app: told by name, without what it carries", async () => {
+  test("another error is reported with the name of the hook, without its members", async () => {
     const hook = async (): Promise<never> => {
       throw Object.assign(new Error("no such table eyJhbGciOiJSUzI1NiJ9eyJzdWIiOiJ4In0"), {
-        token: "geheim",
+        token: "secret-value",
       });
     };
     const { browser, url, me, log } = await startWorld({
@@ -283,13 +298,13 @@ describe.each(["onTokens", "onLogin"] as const)("%s that throws", (name) => {
     expect(page.body).not.toContain("no such table");
     expect(log.join()).toContain(`${name} threw`);
     expect(log.join()).toContain("no such table […]");
-    expect(log.join()).not.toContain("geheim");
+    expect(log.join()).not.toContain("secret-value");
     expect((await me()).isAuthenticated).toBe(false);
   });
 });
 
 describe("onLogout", () => {
-  test("learns who logged out, after the session is gone", async () => {
+  test("gets the user after the session has ended", async () => {
     const seen: unknown[] = [];
     const { browser, url } = await startWorld({
       options: {
@@ -311,7 +326,7 @@ describe("onLogout", () => {
     expect(onLogout).not.toHaveBeenCalled();
   });
 
-  test("that throws keeps nobody logged in", async () => {
+  test("that throws does not prevent the logout", async () => {
     const onLogout = () => {
       throw new Error("the audit log is full");
     };
@@ -327,7 +342,7 @@ describe("onLogout", () => {
 });
 
 describe("onError", () => {
-  test("may answer itself", async () => {
+  test("can respond itself", async () => {
     const { browser, url } = await startWorld({
       options: {
         hooks: {
@@ -341,7 +356,7 @@ describe("onError", () => {
     expect([page.status, page.body]).toEqual([418, "login_not_found 12"]);
   });
 
-  test("that only looks leaves the usual answer, with the request id that it was given", async () => {
+  test("without a response of the hook, the error page is sent with the same request id", async () => {
     const ids: string[] = [];
     const { browser, url } = await startWorld({
       options: { hooks: { onError: async (_error, { requestId }) => void ids.push(requestId) } },
@@ -353,7 +368,7 @@ describe("onError", () => {
     expect(page.body).toContain(`request ${ids[0]}`);
   });
 
-  test("hears of a 401 at a guard as well", async () => {
+  test("also gets a 401 of a guard", async () => {
     const codes: string[] = [];
     const { browser, url } = await startWorld({
       options: { hooks: { onError: (error) => void codes.push(error.code) } },
@@ -362,9 +377,9 @@ describe("onError", () => {
     expect(codes).toEqual(["login_required"]);
   });
 
-  test("that throws does not stand in the way of the answer", async () => {
+  test("that throws does not prevent the error page", async () => {
     const onError = () => {
-      throw new Error("broken too");
+      throw new Error("broken");
     };
     const { browser, url, log } = await startWorld({
       options: { hooks: { onError } },
@@ -374,7 +389,7 @@ describe("onError", () => {
     expect(log.join()).toContain("onError threw");
   });
 
-  test("finds the cause of a failing hook, which is the app's own error", async () => {
+  test("gets the error of a failed hook as cause", async () => {
     const cause = new Error("mine");
     const causes: unknown[] = [];
     const { browser, url } = await startWorld({
