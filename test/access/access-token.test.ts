@@ -10,12 +10,12 @@ describe("a token that is valid for longer than the leeway", () => {
   test("is returned without a request to the provider", async () => {
     const { ask, tokens, provider, later } = await logIn();
     const { access_token } = await tokens();
-    const asked = provider.requests.length;
+    const requestsBefore = provider.requests.length;
     for (const seconds of [0, 100, TOKEN_SECONDS - LEEWAY_SECONDS - 101]) {
       later(seconds);
       expect(await ask()).toEqual({ status: 200, access_token });
     }
-    expect(provider.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(requestsBefore);
   });
 
   test.each<[string, PortalAuthOptions, number, boolean]>([
@@ -66,28 +66,28 @@ describe("without a refresh token", () => {
     const world = await logIn();
     world.provider.nextTokenResponse({ refresh_token: undefined });
     await world.browser.visit(`${world.url}/login`, { site: "same-origin" });
-    return { ...world, asked: world.provider.requests.length };
+    return { ...world, requestsBefore: world.provider.requests.length };
   };
 
   test("a token is returned until it expires, also within the leeway", async () => {
-    const { ask, tokens, later, provider, asked } = await logInWithoutRefreshToken();
+    const { ask, tokens, later, provider, requestsBefore } = await logInWithoutRefreshToken();
     const { access_token } = await tokens();
     later(TOKEN_SECONDS - 1);
     expect(await ask()).toEqual({ status: 200, access_token });
-    expect(provider.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(requestsBefore);
   });
 
   test("an expired token causes 401 token_expired, and the user stays signed in", async () => {
-    const { ask, later, me, provider, asked } = await logInWithoutRefreshToken();
+    const { ask, later, me, provider, requestsBefore } = await logInWithoutRefreshToken();
     later(TOKEN_SECONDS);
     expect(await ask()).toEqual({ status: 401, code: "token_expired" });
     expect((await me()).isAuthenticated).toBe(true);
-    expect(provider.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(requestsBefore);
   });
 
   test("also if the refresh token was removed after this request had loaded it", async () => {
     const { inRequest, later, store, provider } = await logIn();
-    const asked = provider.requests.length;
+    const requestsBefore = provider.requests.length;
     later(TOKEN_SECONDS);
     const accessToken = inRequest(async (req) => {
       await store.changeLogin(req.session.portal?.login_id, (record) => {
@@ -97,7 +97,7 @@ describe("without a refresh token", () => {
       return req.portal.accessToken();
     });
     await expect(accessToken).rejects.toMatchObject({ code: "token_expired", status: 401 });
-    expect(provider.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(requestsBefore);
   });
 });
 
@@ -111,9 +111,9 @@ test("tokens() returns the stored tokens, and does not refresh them", async () =
 
 test("without a signed-in user: 401 login_required, and no request to the provider", async () => {
   const { ask, provider } = await logIn();
-  const asked = provider.requests.length;
+  const requestsBefore = provider.requests.length;
   expect(await ask(new Browser())).toEqual({ status: 401, code: "login_required" });
-  expect(provider.requests).toHaveLength(asked);
+  expect(provider.requests).toHaveLength(requestsBefore);
 });
 
 describe.each(SESSIONS)("%s", (_name, session) => {
@@ -121,8 +121,8 @@ describe.each(SESSIONS)("%s", (_name, session) => {
     const { ask, later, tokens, refreshes } = await logIn({ session });
     const before = await tokens();
     later(TOKEN_SECONDS);
-    const answers = await Promise.all(Array.from({ length: 200 }, () => ask()));
-    const received = new Set(answers.map(({ access_token }) => access_token));
+    const responses = await Promise.all(Array.from({ length: 200 }, () => ask()));
+    const received = new Set(responses.map(({ access_token }) => access_token));
     expect(refreshes()).toHaveLength(1);
     expect(received).toEqual(new Set([(await tokens()).access_token]));
     expect(received).not.toContain(before.access_token);
@@ -230,8 +230,8 @@ describe.each(SESSIONS)("a refresh token that the provider permanently refuses e
     const { ask, later, provider, refreshes } = await logIn({ session, log: [/refresh_refused/] });
     provider.answerNext("/oauth2/token", json(400, { error: "invalid_grant" }));
     later(TOKEN_SECONDS);
-    const answers = await Promise.all(Array.from({ length: 20 }, () => ask()));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]));
+    const responses = await Promise.all(Array.from({ length: 20 }, () => ask()));
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([401]));
     expect(refreshes()).toHaveLength(1);
   });
 });

@@ -83,9 +83,9 @@ describe("userinfo()", () => {
 
   test("rejects without a signed-in user, and sends no request", async () => {
     const { userinfo, provider } = await start();
-    const asked = provider.requests.length;
+    const requestsBefore = provider.requests.length;
     await expect(userinfo(new Browser())).rejects.toMatchObject({ code: "login_required", status: 401 });
-    expect(provider.requests).toHaveLength(asked);
+    expect(provider.requests).toHaveLength(requestsBefore);
   });
 
   test("rejects before the first login, and does not discover the provider", async () => {

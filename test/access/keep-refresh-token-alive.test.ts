@@ -65,8 +65,8 @@ describe.each(SESSIONS)("a refresh token that expires, in %s", (_name, session) 
     const { load, later, announceLifetime, countRefreshes } = await start({ session });
     later(HALF + 10);
     announceLifetime();
-    const answers = await Promise.all(Array.from({ length: 100 }, () => load()));
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    const responses = await Promise.all(Array.from({ length: 100 }, () => load()));
+    expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
     expect(await countRefreshes()).toBe(1);
   });
 });
@@ -89,10 +89,10 @@ test("the refresh token is refreshed once by two processes that share a store", 
   const other = await serve(app);
   later(HALF + 10);
   announceLifetime();
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     [url, other, url, other].map((origin) => browser.fetch(`${origin}/account`)),
   );
-  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
   await Promise.all([countRefreshes(), second.close()]);
   expect(refreshes()).toHaveLength(1);
 });

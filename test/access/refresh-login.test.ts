@@ -445,12 +445,12 @@ test("if the keys do not arrive in time, the rotated refresh token is saved", as
   });
   const before = await tokens();
   await provider.rotateKeys();
-  const asked = createGate();
-  provider.answerNext("/oauth2/jwks", () => asked.open());
+  const keysRequested = createGate();
+  provider.answerNext("/oauth2/jwks", () => keysRequested.open());
   later(TOKEN_SECONDS);
   fakeTimeouts();
   const response = ask();
-  await asked.opened;
+  await keysRequested.opened;
   await vi.advanceTimersByTimeAsync(120_000); // twice the timeout
   vi.useRealTimers();
   expect(await response).toMatchObject({ status: 503, code: "portal_timeout" });

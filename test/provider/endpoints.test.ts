@@ -18,9 +18,9 @@ const diagnoseProvider = (options: PortalAuthOptions) =>
   );
 
 describe("the option discoveryUrl", () => {
-  const start = (documentIssuer: string, given: WorldOptions = {}) =>
+  const start = (documentIssuer: string, worldOptions: WorldOptions = {}) =>
     startWorld({
-      ...given,
+      ...worldOptions,
       portal: { document: "full", issuerSuffix: "/realms/a" },
       options: { profile: "openid" },
       optionsFor: ({ issuer }) => ({
@@ -32,8 +32,8 @@ describe("the option discoveryUrl", () => {
   test("names the URL of the document, and the login works", async () => {
     const { browser, url, provider } = await start("/realms/a");
     expect((await browser.visit(`${url}/account`)).status).toBe(200);
-    const asked = provider.requests.map(({ path }) => path).filter((path) => path.endsWith(WELL_KNOWN));
-    expect(asked).toEqual([`/policy/signin${WELL_KNOWN}`]);
+    const paths = provider.requests.map(({ path }) => path).filter((path) => path.endsWith(WELL_KNOWN));
+    expect(paths).toEqual([`/policy/signin${WELL_KNOWN}`]);
   });
 
   test("does not change which issuer the document must have", async () => {
@@ -128,14 +128,14 @@ describe.skipIf(!isKnown)("the option internalUrl", () => {
    * The URL of the forwarder is an option. The URL of the provider is known later, so `target` is set then.
    */
   async function start<W>(
-    startWith: (given: WorldOptions) => Promise<W>,
-    given: WorldOptions = {},
+    startWith: (options: WorldOptions) => Promise<W>,
+    worldOptions: WorldOptions = {},
     prefix = "",
   ) {
     let target = "";
     const forwarder = await startForwarder(() => target, prefix);
     const world = await startWith({
-      ...given,
+      ...worldOptions,
       portal: { document: "full" },
       options: { profile: "openid" },
       optionsFor: ({ issuer }) => {
@@ -145,7 +145,7 @@ describe.skipIf(!isKnown)("the option internalUrl", () => {
     });
     return { ...world, forwarder };
   }
-  const startWorldWithForwarder = (given?: WorldOptions) => start(startWorld, given);
+  const startWorldWithForwarder = (options?: WorldOptions) => start(startWorld, options);
 
   test.each(["", "/idp"])(
     "with the prefix %j gets all requests of the server, and no browser request goes there",
