@@ -1,5 +1,6 @@
 import type { RequestListener } from "node:http";
 import { expect } from "vitest";
+import type { Answer } from "../support/browser.js";
 import { serve } from "../support/serve.js";
 import {
   CANARY,
@@ -12,134 +13,143 @@ import {
 } from "./support/attack.js";
 import { rawRequest, sendRaw } from "./support/client.js";
 
-// The steps between a user and the application: forms saved during a login, session status for pages, forged
-// requests, and the proxy to an API. On one process and on four.
+// Saved forms, the session status for pages, forged requests, and the proxy to an API. On one process and on
+// four.
 
 const VICTIM = "amara-okafor";
-const plain = {
+const setting = {
   options: { scope: "openid", routes: { session: "/session" }, sessionClaims: ["sub"] },
 } as const;
 
 type Form = Record<string, string>;
 
-/**
- * The victim posts a form after the session has ended, and logs in. Returns the page that offers to send it.
- */
-async function interrupted(
+/** Posts a form without a session, and signs the victim in. Returns the page that offers to send the form. */
+async function interruptForm(
   { victim, base }: World,
   form: Form = { item: "tea" },
   site: "same-origin" | "cross-site" = "same-origin",
 ) {
   const answer = await victim.navigate(`${base}/order`, { method: "POST", site, form });
-  const on = String(answer.headers["refresh"] ?? "").replace(/^0; ?url=/, "");
-  return on === "" ? answer : victim.visit(on, { site: "cross-site" });
+  const next = refreshTarget(answer);
+  return next === "" ? answer : victim.visit(next, { site: "cross-site" });
 }
 
-const press = ({ victim, base }: World, form: Form, query = "") =>
+/** Returns the URL at which a page continues automatically. */
+const refreshTarget = ({ headers }: Answer) => String(headers["refresh"] ?? "").replace(/^0; ?url=/, "");
+
+/** Presses a button of the page that offers to send a saved form. */
+const pressButton = ({ victim, base }: World, form: Form, query = "") =>
   victim.navigate(`${base}/login/form${query}`, { method: "POST", site: "same-origin", form });
 
-const follow = async ({ victim, url }: World, to: string | undefined, form: Form) =>
-  victim.navigate(new URL(to ?? "/nowhere", url), { method: "POST", site: "same-origin", form });
+/** Posts the form to the URL of a redirect, as a browser does after a 307. */
+const followRedirect = async ({ victim, url }: World, location: string | undefined, form: Form) =>
+  victim.navigate(new URL(location ?? "/nowhere", url), { method: "POST", site: "same-origin", form });
 
-const ordered = async ({ victim, base }: World): Promise<object[]> => {
-  const all: object[] = [];
-  // of each process
-  for (let n = 0; n < 8; n += 1) all.push(...JSON.parse((await victim.fetch(`${base}/orders`)).body));
-  return all;
+/** Returns the forms that the app has received. */
+const receivedOrders = async ({ victim, base }: World): Promise<object[]> => {
+  const orders: object[] = [];
+  // several requests, because each of several processes has a list of its own
+  for (let count = 0; count < 8; count += 1)
+    orders.push(...JSON.parse((await victim.fetch(`${base}/orders`)).body));
+  return orders;
 };
 
-const nothingOrdered: Outcome = async (_answer, world) => void expect(await ordered(world)).toEqual([]);
+const noOrder: Outcome = async (_answer, world) => void expect(await receivedOrders(world)).toEqual([]);
 
 const forms: readonly Case[] = [
   {
-    ...plain,
-    name: "a form is sent once, however often each button is pressed",
+    ...setting,
+    name: "a form is sent once if its button is pressed several times",
     source: "guide, session expiry",
     async attack(world) {
       const form = { item: "tea" };
-      const page = await interrupted(world, form);
+      const page = await interruptForm(world, form);
       expect([page.status, page.body.includes('name="item" value="tea"')]).toEqual([200, true]);
-      const sends = await Promise.all([press(world, form), press(world, form), press(world, form)]);
-      const answers = await Promise.all(sends.map(({ headers }) => follow(world, headers.location, form)));
+      const sends = await Promise.all([
+        pressButton(world, form),
+        pressButton(world, form),
+        pressButton(world, form),
+      ]);
+      const answers = await Promise.all(
+        sends.map(({ headers }) => followRedirect(world, headers.location, form)),
+      );
       return answers[0] as (typeof answers)[number];
     },
     outcome: async (_answer, world) =>
-      void expect(await ordered(world)).toEqual([{ sub: VICTIM, item: "tea" }]),
+      void expect(await receivedOrders(world)).toEqual([{ sub: VICTIM, item: "tea" }]),
   },
   {
-    ...plain,
+    ...setting,
     name: "another site's form is not saved",
     source: "OWASP CSRF",
     async attack(world) {
-      const answer = await interrupted(world, { item: "bomb" }, "cross-site");
+      const answer = await interruptForm(world, { item: "bomb" }, "cross-site");
       await signIn(world);
       expect((await world.victim.visit(`${world.base}/login/form`)).body).not.toContain("bomb");
       return answer;
     },
     outcome: async (answer, world) => {
       expect(answer.status).toBe(401);
-      await nothingOrdered(answer, world);
+      await noOrder(answer, world);
     },
   },
   {
-    ...plain,
-    name: "another user does not see an attacker's form",
+    ...setting,
+    name: "a saved form is not shown to another user",
     source: "CWE-639",
     async attack(world) {
       const { attacker, base, victim } = world;
       attacker.person = { sub: "jonas-weber" };
-      const kept = await attacker.navigate(`${base}/order`, {
+      const saved = await attacker.navigate(`${base}/order`, {
         method: "POST",
         site: "same-origin",
         form: { item: "bomb" },
       });
-      await attacker.visit(String(kept.headers["refresh"] ?? "").replace(/^0; ?url=/, ""), {
-        site: "cross-site",
-      });
+      await attacker.visit(refreshTarget(saved), { site: "cross-site" });
       await signIn(world);
-      await press(world, { item: "bomb" });
+      await pressButton(world, { item: "bomb" });
       return victim.visit(`${base}/login/form`);
     },
     outcome: async (answer, world) => {
       expect(answer.body).not.toContain("bomb");
-      await nothingOrdered(answer, world);
+      await noOrder(answer, world);
     },
   },
   {
-    ...plain,
-    name: "the values of a form stay text on the page",
+    ...setting,
+    name: "names and values of a form are text on the page",
     source: "CWE-79",
     attack: (world) =>
-      interrupted(world, { '"><script>alert(1)</script>': "'\"><img src=x onerror=alert(1)>" }),
+      interruptForm(world, { '"><script>alert(1)</script>': "'\"><img src=x onerror=alert(1)>" }),
     outcome: ({ body, headers }) => {
       expect(body).not.toMatch(/<script|<img/);
       expect(headers["content-security-policy"]).toContain("default-src 'none'");
     },
   },
   {
-    ...plain,
+    ...setting,
     name: "a form that the user discards is not sent",
     source: "guide, session expiry",
     async attack(world) {
-      await interrupted(world);
-      await press(world, {}, "?discard");
-      return press(world, { item: "tea" });
+      await interruptForm(world);
+      await pressButton(world, {}, "?discard");
+      return pressButton(world, { item: "tea" });
     },
-    outcome: nothingOrdered,
+    outcome: noOrder,
   },
   {
-    ...plain,
+    ...setting,
     name: "a form over 64 KiB is not saved",
     source: "CWE-400",
-    attack: (world) => interrupted(world, { item: "x".repeat(65 * 1024) }),
+    attack: (world) => interruptForm(world, { item: "x".repeat(65 * 1024) }),
     outcome: async (answer, world) => {
       expect(answer.status).toBe(401);
-      await nothingOrdered(answer, world);
+      await noOrder(answer, world);
     },
   },
   {
-    ...plain,
-    name: "files are not saved",
+    ...setting,
+    name: "a form with files is not saved",
     source: "guide, session expiry",
     attack: ({ victim, base }) =>
       victim.navigate(`${base}/order`, {
@@ -152,10 +162,10 @@ const forms: readonly Case[] = [
   },
 ];
 
-const state: readonly Case[] = [
+const statusCases: readonly Case[] = [
   {
-    ...plain,
-    name: "a visitor learns nothing",
+    ...setting,
+    name: "a visitor gets only isAuthenticated: false",
     source: "guide, session expiry",
     attack: ({ attacker, base }) => attacker.fetch(`${base}/session`),
     outcome: ({ status, body, headers }) => {
@@ -163,8 +173,8 @@ const state: readonly Case[] = [
     },
   },
   {
-    ...plain,
-    name: "a page learns only what the options allow, and another site learns nothing",
+    ...setting,
+    name: "a page gets only the configured claims, and a page of another site cannot read the response",
     source: "Fetch Standard, CORS protocol",
     async attack(world) {
       await signIn(world);
@@ -183,8 +193,8 @@ const state: readonly Case[] = [
   },
   ...["POST", "PUT", "DELETE"].map(
     (method): Case => ({
-      ...plain,
-      name: `${method} is not one of our routes`,
+      ...setting,
+      name: `${method} is not handled`,
       source: "RFC 9110, section 9",
       attack: ({ victim, base }) => victim.fetch(`${base}/session`, { method }),
       outcome: ({ status }) => void expect(status).toBe(404),
@@ -197,7 +207,7 @@ const forged = (
   headers: Record<string, string>,
   site?: "cross-site" | "same-site" | "none",
 ): Case => ({
-  ...plain,
+  ...setting,
   name,
   source: "OWASP CSRF; Fetch Metadata Request Headers, section 2.3",
   async attack(world) {
@@ -217,18 +227,18 @@ const forged = (
 
 const forgeries: readonly Case[] = [
   forged("a script of another site", {}, "cross-site"),
-  forged("a page of a sibling below the same domain", {}, "same-site"),
+  forged("a page of another host below the same domain", {}, "same-site"),
   forged("a page without an origin", {}, "none"),
-  forged("no header about its origin", {}),
+  forged("a request without Origin and Sec-Fetch-Site", {}),
   forged("an origin of null", { origin: "null" }),
   forged("another origin", { origin: "https://evil.example" }),
   forged("an origin that starts like ours", { origin: "http://127.0.0.1.evil.example" }),
-  forged("two values for the site", { "sec-fetch-site": "same-origin, cross-site" }),
-  forged("a header with no value", { "x-csrf": "" }, "cross-site"),
+  forged("two values in Sec-Fetch-Site", { "sec-fetch-site": "same-origin, cross-site" }),
+  forged("an empty custom header", { "x-csrf": "" }, "cross-site"),
   forged("a method override header", { "x-http-method-override": "GET" }, "cross-site"),
   {
-    ...plain,
-    name: "a page of this site is allowed",
+    ...setting,
+    name: "a request of a page of this site is allowed",
     source: "guide, single-page apps",
     async attack(world) {
       await signIn(world);
@@ -238,62 +248,67 @@ const forgeries: readonly Case[] = [
   },
 ];
 
-interface Seen {
+/** A request that the API has received. */
+interface ApiRequest {
   readonly url: string | undefined;
   readonly headers: Record<string, unknown>;
 }
-const seen: Seen[] = [];
-let answer: RequestListener = (_req, res) => void res.end("ok");
+const apiRequests: ApiRequest[] = [];
+let respond: RequestListener = (_req, res) => void res.end("ok");
 const origin = await serve((req, res) => {
-  seen.push({ url: req.url, headers: req.headers });
-  answer(req, res);
+  apiRequests.push({ url: req.url, headers: req.headers });
+  respond(req, res);
 });
 const upstream = `${origin}/v1`;
 
-/** The victim calls the API, which responds like this. */
-const api = (
+/** Signs the victim in, and calls the API through the proxy. */
+const callApi = (
   name: string,
-  given: Partial<Case> & { readonly says?: RequestListener; readonly path?: string; readonly ask?: object },
+  more: Partial<Case> & {
+    readonly responds?: RequestListener;
+    readonly path?: string;
+    readonly request?: object;
+  },
 ): Case => ({
-  ...plain,
+  ...setting,
   name,
   source: "RFC 9110, section 7.6; OWASP API Security Top 10",
   get app() {
     return { upstream };
   },
   async attack(world) {
-    seen.length = 0;
-    answer = given.says ?? ((_req, res) => void res.end("ok"));
+    apiRequests.length = 0;
+    respond = more.responds ?? ((_req, res) => void res.end("ok"));
     await signIn(world);
-    return world.victim.fetch(`${world.base}/api${given.path ?? "/things"}`, given.ask ?? {});
+    return world.victim.fetch(`${world.base}/api${more.path ?? "/things"}`, more.request ?? {});
   },
   outcome: ({ status }) => void expect(status).toBeLessThan(400),
-  ...given,
+  ...more,
 });
 
-const refusedPath = (path: string): Case =>
-  api(`the path ${path}`, {
+const rejectedPath = (path: string): Case =>
+  callApi(`the path ${path}`, {
     source: "CWE-22; CWE-444",
     async attack(world) {
-      seen.length = 0;
+      apiRequests.length = 0;
       await signIn(world);
       const cookie = await world.victim.jar.getCookieString(world.url);
       return sendRaw(world.victim, world.appUrl, rawRequest(`GET ${path} HTTP/1.1`, [`Cookie: ${cookie}`]));
     },
     outcome({ status }) {
       expect(status).toBeGreaterThanOrEqual(400);
-      expect(seen).toEqual([]);
+      expect(apiRequests).toEqual([]);
     },
   });
 
 const proxied: readonly Case[] = [
-  api("receives the token, and neither a cookie nor a header of the page", {
-    ask: {
+  callApi("receives the access token, and no cookie or credentials of the page", {
+    request: {
       headers: { authorization: "Bearer stolen", "x-forwarded-for": "1.2.3.4", "proxy-authorization": "x" },
     },
     outcome({ status }, { provider }) {
       expect(status).toBe(200);
-      const [{ headers, url } = { headers: {}, url: "" }] = seen;
+      const [{ headers, url } = { headers: {}, url: "" }] = apiRequests;
       expect(url).toBe("/v1/things");
       expect(provider.issued.some((token) => headers["authorization"] === `Bearer ${token}`)).toBe(true);
       for (const name of ["cookie", "origin", "sec-fetch-site", "proxy-authorization"])
@@ -301,8 +316,8 @@ const proxied: readonly Case[] = [
       expect(headers["x-forwarded-for"]).not.toContain("1.2.3.4");
     },
   }),
-  api("cannot set a cookie, open CORS, request a password, or clear the site's data", {
-    says(_req, res) {
+  callApi("cannot set a cookie, open CORS, request a password, or clear the site's data", {
+    responds(_req, res) {
       res.setHeader("set-cookie", ["portal-session=evil; Path=/", "a=b"]);
       res.setHeader("access-control-allow-origin", "*");
       res.setHeader("clear-site-data", '"cookies"');
@@ -322,35 +337,39 @@ const proxied: readonly Case[] = [
       expect(await signedInUser(victim)).toBe(VICTIM);
     },
   }),
-  api("that redirects to another host does not receive the token there", {
-    says: (_req, res) => void res.writeHead(302, { location: "https://evil.example/" }).end(),
-    outcome: () => void expect(seen).toHaveLength(1),
+  callApi("that redirects: the proxy does not follow the redirect with the token", {
+    responds: (_req, res) => void res.writeHead(302, { location: "https://evil.example/" }).end(),
+    outcome: () => void expect(apiRequests).toHaveLength(1),
   }),
-  api("that responds 401 causes one refresh and one retry", {
-    says: (_req, res) => void res.writeHead(401, { "www-authenticate": "Basic" }).end(CANARY.slice(0, 5)),
+  callApi("that responds 401: the proxy refreshes the token once and tries again once", {
+    responds: (_req, res) => void res.writeHead(401, { "www-authenticate": "Basic" }).end(CANARY.slice(0, 5)),
     outcome({ status, headers }, { requestsTo }) {
-      expect([status, headers["www-authenticate"], seen.length]).toEqual([401, 'Bearer realm="portal"', 2]);
+      expect([status, headers["www-authenticate"], apiRequests.length]).toEqual([
+        401,
+        'Bearer realm="portal"',
+        2,
+      ]);
       expect(requestsTo("/oauth2/token")).toHaveLength(2);
     },
   }),
-  api("that closes its connection early leads to an error, and the process continues", {
-    says: (_req, res) => void res.destroy(),
+  callApi("that closes the connection: the page gets a 502, and the process continues", {
+    responds: (_req, res) => void res.destroy(),
     outcome: ({ status, body }) =>
       void expect([status, JSON.parse(body).code]).toEqual([502, "upstream_unreachable"]),
   }),
-  api("receives no request from another site", {
-    ask: { method: "POST", site: "cross-site" },
+  callApi("receives no request from another site", {
+    request: { method: "POST", site: "cross-site" },
     outcome({ status }) {
-      expect([status, seen]).toEqual([403, []]);
+      expect([status, apiRequests]).toEqual([403, []]);
     },
   }),
-  api("receives no request from a visitor", {
+  callApi("receives no request from a visitor", {
     attack: ({ attacker, base }) => {
-      seen.length = 0;
+      apiRequests.length = 0;
       return attacker.fetch(`${base}/api/things`);
     },
     outcome({ status }) {
-      expect([status, seen]).toEqual([401, []]);
+      expect([status, apiRequests]).toEqual([401, []]);
     },
   }),
   ...[
@@ -363,12 +382,12 @@ const proxied: readonly Case[] = [
     "/api/a/%00",
     "/api/x%2f..%2f..%2fadmin",
     "/api/;/../x",
-  ].map(refusedPath),
+  ].map(rejectedPath),
 ];
 
 for (const run of [describeAttacks, describeAttacksOnCluster]) {
-  run("saves a form during a login", forms);
-  run("reports the status of a session to pages", state);
-  run("rejects a forged request", forgeries);
+  run("saves forms during a login", forms);
+  run("reports the status of a session to pages", statusCases);
+  run("rejects forged requests", forgeries);
 }
 describeAttacks("an API behind the proxy", proxied);

@@ -9,8 +9,8 @@ import {
   type World,
 } from "./support/attack.js";
 
-// Guards that require more than a login, and providers that return something else; silent logins, and logins
-// that other sites start. On one process and on four.
+// Guards that require more than a login, at providers that do not deliver it. Silent logins, and logins that
+// other sites start. On one process and on four.
 
 const strong = {
   provider: { document: "full", acrValues: ["pwd", "mfa"] },
@@ -19,10 +19,10 @@ const strong = {
 
 const RFC9470 = "RFC 9470, section 5; OpenID Connect Core 1.0, section 3.1.3.7";
 const VICTIM = "amara-okafor";
-const seconds = () => Math.floor(Date.now() / 1000);
+const nowSeconds = () => Math.floor(Date.now() / 1000);
 
-/** Expects no new login, the same earlier login, and an end: the provider received at most one more code. */
-const keptOut: Outcome = async ({ status, body }, { signedInUser, victim, requestsTo }) => {
+/** Expects a challenge, the same earlier login, and no redirect loop: at most one more login has run. */
+const challenged: Outcome = async ({ status, body }, { signedInUser, victim, requestsTo }) => {
   expect([status, body.includes("insufficient_user_authentication")]).toEqual([401, true]);
   expect(await signedInUser(victim)).toBe(VICTIM);
   expect(requestsTo("/oauth2/token").length).toBeLessThanOrEqual(3);
@@ -33,39 +33,40 @@ const openAfterLogin = (path: string) => async (world: World) => {
   return world.victim.visit(world.base + path);
 };
 
-const ignores = (name: string, path: "/strong" | "/young", changes: IdTokenChanges): Case => ({
+/** Signs the victim in, and then opens a guarded page with these changes in the next ID token. */
+const weakLogin = (name: string, path: "/strong" | "/young", changes: IdTokenChanges): Case => ({
   ...strong,
   name,
   source: RFC9470,
   async attack(world) {
-    if (path === "/young") world.provider.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
+    if (path === "/young") world.provider.nextIdToken({ claims: { auth_time: nowSeconds() - 3600 } });
     await signIn(world);
     world.provider.nextIdToken(changes);
     return world.victim.visit(world.base + path);
   },
-  outcome: keptOut,
+  outcome: challenged,
 });
 
 const stepUps: readonly Case[] = [
-  ignores("a provider that returns an acr of its choice", "/strong", { claims: { acr: "pwd" } }),
-  ignores("a provider that returns no acr", "/strong", { claims: { acr: undefined } }),
-  ignores("an acr in a list", "/strong", { claims: { acr: ["mfa"] } }),
-  ignores("an acr that is an object", "/strong", { claims: { acr: { toString: "mfa" } } }),
-  ignores("an acr with a space after it", "/strong", { claims: { acr: "mfa " } }),
-  ignores("an acr in other letters", "/strong", { claims: { acr: "MFA" } }),
-  ignores("two acrs in one text", "/strong", { claims: { acr: "pwd mfa" } }),
-  ignores("a provider that reports a login of an hour ago", "/young", {
-    claims: { auth_time: seconds() - 3600 },
+  weakLogin("a provider that returns an acr of its choice", "/strong", { claims: { acr: "pwd" } }),
+  weakLogin("a provider that returns no acr", "/strong", { claims: { acr: undefined } }),
+  weakLogin("an acr in a list", "/strong", { claims: { acr: ["mfa"] } }),
+  weakLogin("an acr that is an object", "/strong", { claims: { acr: { toString: "mfa" } } }),
+  weakLogin("an acr with a space after it", "/strong", { claims: { acr: "mfa " } }),
+  weakLogin("an acr in capitals", "/strong", { claims: { acr: "MFA" } }),
+  weakLogin("two acrs in one text", "/strong", { claims: { acr: "pwd mfa" } }),
+  weakLogin("a provider that reports a login of an hour ago", "/young", {
+    claims: { auth_time: nowSeconds() - 3600 },
   }),
-  ignores("a provider that does not report the time of the login", "/young", {
+  weakLogin("a provider that does not report the time of the login", "/young", {
     claims: { auth_time: undefined },
   }),
   {
     ...strong,
-    name: "an auth_time of after the end of time",
+    name: "an auth_time in the far future",
     source: RFC9470,
     async attack(world) {
-      world.provider.nextIdToken({ claims: { auth_time: seconds() - 3600 } });
+      world.provider.nextIdToken({ claims: { auth_time: nowSeconds() - 3600 } });
       await signIn(world);
       world.provider.nextIdToken({ claims: { auth_time: 9e15 } });
       return world.victim.visit(`${world.base}/young`);
@@ -87,14 +88,14 @@ const stepUps: readonly Case[] = [
   },
   {
     ...strong,
-    name: "the response to a weaker login, in place of the stronger one's",
+    name: "the response to a weaker login with the state of the stronger one",
     source: "RFC 9700, section 4.5",
     async attack(world) {
       const { victim, base } = world;
       await signIn(world);
       const weak = await victim.loginUntilCallback(`${base}/login`, { site: "same-origin" });
-      const asked = await victim.navigate(`${base}/strong`);
-      const state = new URL(asked.headers.location ?? "").searchParams.get("state") ?? "";
+      const { headers } = await victim.navigate(`${base}/strong`);
+      const state = new URL(headers.location ?? "").searchParams.get("state") ?? "";
       weak.searchParams.set("state", state);
       return victim.visit(weak, { site: "cross-site" });
     },
@@ -105,7 +106,7 @@ const stepUps: readonly Case[] = [
   },
   {
     ...strong,
-    name: "an attacker's weaker acr in the URL of the login weakens no guard",
+    name: "a weaker acr and a longer max_age in the URL of the login weaken no guard",
     source: RFC9470,
     async attack({ victim, base }) {
       await victim.visit(`${base}/login?acr_values=pwd&max_age=999999&returnTo=/strong`, {
@@ -114,7 +115,7 @@ const stepUps: readonly Case[] = [
       return victim.fetch(`${base}/strong`);
     },
     outcome: async ({ status }, { victim, base }) => {
-      expect(status).toBe(200); // the guard itself has requested the stronger one
+      expect(status).toBe(200); // the guard itself has requested the stronger login
       expect((await victim.fetch(`${base}/young`)).status).toBe(200);
     },
   },
@@ -128,7 +129,7 @@ const stepUps: readonly Case[] = [
   ].map(
     (query): Case => ({
       ...strong,
-      name: `a login of the URL ?${query}`,
+      name: `a login with the query ?${query}`,
       source: "CWE-113; CWE-20",
       attack: ({ victim, base }) => victim.visit(`${base}/login?${query}`, { site: "same-origin" }),
       outcome: async ({ status }, { signedInUser, victim }) =>
@@ -137,8 +138,8 @@ const stepUps: readonly Case[] = [
   ),
 ];
 
-/** The victim has these claims, and the guard at this path requires others. */
-const lacks = (name: string, path: string, claims: Record<string, unknown>, code: string): Case => ({
+/** Signs the victim in with these claims, and opens a page whose guard requires others. */
+const withoutRight = (name: string, path: string, claims: Record<string, unknown>, code: string): Case => ({
   ...strong,
   name,
   source: "RFC 6750, section 3.1; CWE-862",
@@ -157,31 +158,41 @@ const lacks = (name: string, path: string, claims: Record<string, unknown>, code
 });
 
 const rights: readonly Case[] = [
-  lacks("no role", "/admins", {}, "not_permitted"),
-  lacks("another role", "/admins", { roles: ["user"] }, "not_permitted"),
-  lacks("a role that begins so", "/admins", { roles: ["administrator"] }, "not_permitted"),
-  lacks("roles that are an object with that name", "/admins", { roles: { admin: true } }, "not_permitted"),
-  lacks("roles that are a list in a list", "/admins", { roles: [["admin"]] }, "not_permitted"),
-  lacks("roles that are true", "/admins", { roles: true }, "not_permitted"),
-  lacks(
-    "roles that a prototype brings",
+  withoutRight("no role", "/admins", {}, "not_permitted"),
+  withoutRight("another role", "/admins", { roles: ["user"] }, "not_permitted"),
+  withoutRight(
+    "a role that begins with the required one",
+    "/admins",
+    { roles: ["administrator"] },
+    "not_permitted",
+  ),
+  withoutRight(
+    "roles that are an object with the role as a member",
+    "/admins",
+    { roles: { admin: true } },
+    "not_permitted",
+  ),
+  withoutRight("roles in a nested list", "/admins", { roles: [["admin"]] }, "not_permitted"),
+  withoutRight("roles that are true", "/admins", { roles: true }, "not_permitted"),
+  withoutRight(
+    "roles in __proto__",
     "/admins",
     JSON.parse('{"__proto__":{"roles":["admin"]}}'),
     "not_permitted",
   ),
-  lacks("claims of another department", "/sales", { department: "it", level: 2 }, "not_permitted"),
-  lacks("one claim of two", "/sales", { department: "sales" }, "not_permitted"),
-  lacks("a number as a text", "/sales", { department: "sales", level: "2" }, "not_permitted"),
-  lacks(
+  withoutRight("another department", "/sales", { department: "it", level: 2 }, "not_permitted"),
+  withoutRight("one of two required claims", "/sales", { department: "sales" }, "not_permitted"),
+  withoutRight("a text instead of a number", "/sales", { department: "sales", level: "2" }, "not_permitted"),
+  withoutRight(
     "a department that is an object",
     "/sales",
     { department: { toString: "sales" }, level: 2 },
     "not_permitted",
   ),
-  lacks("no such scope", "/granted", {}, "insufficient_scope"),
+  withoutRight("a scope that was not granted", "/granted", {}, "insufficient_scope"),
   {
     ...strong,
-    name: "an answer whose scope is a list of lists",
+    name: "a token response whose scope is a list of lists",
     source: "RFC 6749, section 5.1",
     async attack(world) {
       world.provider.nextTokenResponse({ scope: [["orders"]] });
@@ -199,21 +210,21 @@ const silent = {
 
 const CORE4 = "OpenID Connect Core 1.0, section 4";
 
-const unasked: readonly Case[] = [
+const unrequestedLogins: readonly Case[] = [
   ...["login_required", "consent_required", "access_denied", "server_error", "no_such_error"].map(
     (error): Case => ({
       ...silent,
-      name: `a silent login to which the provider responds with ${error}`,
+      name: `a silent login ends on the page if the provider responds with ${error}`,
       source: "OpenID Connect Core 1.0, section 3.1.2.6",
       async attack({ victim, url, provider }) {
         await victim.visit(`${url}/`);
         provider.answerNext("/oauth2/authorize", (req, res) => {
           const { searchParams } = new URL(req.url ?? "", provider.issuer);
-          const back = new URL(searchParams.get("redirect_uri") ?? "");
+          const callback = new URL(searchParams.get("redirect_uri") ?? "");
           const state = searchParams.get("state") ?? "";
           for (const [name, value] of Object.entries({ error, state, iss: provider.issuer }))
-            back.searchParams.set(name, value);
-          res.writeHead(302, { location: back.href }).end();
+            callback.searchParams.set(name, value);
+          res.writeHead(302, { location: callback.href }).end();
         });
         return victim.visit(`${url}/?page=1`);
       },
@@ -243,7 +254,7 @@ const unasked: readonly Case[] = [
   ].map(
     (target_link_uri): Case => ({
       ...silent,
-      name: `a login that an attacker's page starts, to ${target_link_uri}`,
+      name: `a login that an attacker's page starts, to ${target_link_uri}, ends on this site`,
       source: CORE4,
       async attack({ victim, base, provider }) {
         const query = new URLSearchParams({ iss: provider.issuer, target_link_uri });
@@ -254,23 +265,23 @@ const unasked: readonly Case[] = [
   ),
   ...(
     [
-      ["of another issuer", { iss: "https://another.example" }],
-      ["of an issuer that is a list", { "iss[]": "x" }],
-      ["with a hint of 5,000 characters", { login_hint: "x".repeat(5000) }],
+      ["with another issuer", { iss: "https://another.example" }],
+      ["with an issuer that is a list", { "iss[]": "x" }],
+      ["with a login_hint of 5,000 characters", { login_hint: "x".repeat(5000) }],
     ] as const
   ).map(
-    ([how, given]): Case => ({
+    ([how, fields]): Case => ({
       ...silent,
-      name: `a login that an attacker's form starts, ${how}`,
+      name: `a login that an attacker's form starts, ${how}, is rejected`,
       source: CORE4,
       attack: ({ victim, base, provider }) =>
         victim.visit(`${base}/login`, {
           method: "POST",
           site: "cross-site",
-          form: { iss: provider.issuer, ...given },
+          form: { iss: provider.issuer, ...fields },
         }),
       async outcome({ status, body }, { signedInUser, victim }) {
-        if ("iss[]" in given) return; // next to the good one it has no meaning
+        if ("iss[]" in fields) return; // next to a valid iss it is ignored
         expect([status, body.includes("login_initiation_invalid"), await signedInUser(victim)]).toEqual([
           400,
           true,
@@ -281,7 +292,7 @@ const unasked: readonly Case[] = [
   ),
   {
     ...silent,
-    name: "an attacker's page that starts a login signs no user out",
+    name: "a login that an attacker's page starts signs no user out",
     source: CORE4,
     async attack(world) {
       await signIn(world);
@@ -299,5 +310,5 @@ const unasked: readonly Case[] = [
 for (const run of [describeAttacks, describeAttacksOnCluster]) {
   run("admits only a login that is as strong or recent as required", stepUps);
   run("admits only users with the required rights", rights);
-  run("limits logins that the user has not clicked", unasked);
+  run("limits logins that the user has not started", unrequestedLogins);
 }

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { expect } from "vitest";
-import type { Responder as PortalAnswer } from "../../lib/testing/provider/local-provider.js";
+import type { Responder } from "../../lib/testing/provider/local-provider.js";
 import type { Answer } from "../support/browser.js";
 import {
   CANARY,
@@ -18,13 +18,13 @@ import { delayed, sendText } from "./support/faulty-responses.js";
 import { allOf, loginNotFound, noSessionStarted, rejectedWith, signedIn } from "./support/outcomes.js";
 import { signSessionId, startLogin } from "./support/sign-in-steps.js";
 
-// Broken browsers, and attackers that pretend to be one. No case may create a session or redirect to another
-// site. A 5xx is allowed only if it blames the provider, the store or the proxy.
+// Malformed and forged requests of browsers. No case may create a session or redirect to another site. A 5xx
+// is allowed only for a failure of the provider, the store or the proxy.
 
 const LONG = "a".repeat(10_000);
 const OWASP = "OWASP ASVS 4.0, 5.1";
 
-/** Opens the callback with this query in a browser that has started a login, and so knows its state. */
+/** Opens the callback with this query in a browser that has started a login. The query may use its state. */
 const callback = (
   name: string,
   source: string,
@@ -47,7 +47,7 @@ const ONCE = "RFC 6749, section 3.1: parameters MUST NOT be included more than o
 const unknownState = { outcome: loginNotFound };
 
 const parameters: Case[] = [
-  callback("nothing", "RFC 6749, section 4.1.2", ""),
+  callback("no parameters", "RFC 6749, section 4.1.2", ""),
   callback("no state", "RFC 6749, section 10.12", "code=x"),
   callback("an empty state", "RFC 6749, section 10.12", "state=&code=x"),
   callback("neither code nor error", "RFC 6749, section 4.1.2", (state) => `state=${state}`),
@@ -70,10 +70,10 @@ const parameters: Case[] = [
   callback("state with NUL", "CWE-158", (state) => `state=${state}%00&code=x`, unknownState),
   callback("state with CRLF", "CWE-113", "state=a%0d%0aSet-Cookie:x=y&code=x", unknownState),
   callback("state badly encoded", OWASP, "state=%E0%A4%A&code=x", unknownState),
-  callback("state of half a character", OWASP, "state=%ff%fe&code=x", unknownState),
+  callback("state of invalid UTF-8", OWASP, "state=%ff%fe&code=x", unknownState),
   callback("state that is a cookie's name", OWASP, "state=__Host-portal-session&code=x", unknownState),
   callback("a name of 10,000 characters", OWASP, (state) => `state=${state}x&${LONG}=1&code=x`),
-  callback("a thousand parameters", OWASP, `${"a=1&".repeat(1000)}state=b&code=x`, unknownState),
+  callback("1,000 parameters", OWASP, `${"a=1&".repeat(1000)}state=b&code=x`, unknownState),
   callback(
     "an error of a login that was not started",
     "RFC 9700, section 4.7",
@@ -102,11 +102,11 @@ const parameters: Case[] = [
       outcome: rejectedWith("authorization_refused"),
     },
   ),
-  callback("an error by the name of __proto__", "CWE-1321", (state) => `state=${state}&error=__proto__`, {
+  callback("an error with the name __proto__", "CWE-1321", (state) => `state=${state}&error=__proto__`, {
     outcome: rejectedWith("authorization_refused"),
   }),
   callback(
-    "an error with CRLF and a colour",
+    "an error with CRLF and an escape sequence",
     "CWE-117",
     (state) => `state=${state}&error=a%0d%0a[express-portal-auth]%20all%20is%20well%1b[31m`,
     {
@@ -126,18 +126,19 @@ const parameters: Case[] = [
     },
   ),
   callback(
-    "tokens in place of a code",
+    "tokens instead of a code",
     "RFC 9700, section 2.1.2",
     (state) => `state=${state}&access_token=x&id_token=y&token_type=bearer`,
   ),
   callback("a response as a JWT", "JARM, section 4.1", (state) => `state=${state}&response=a.b.c`),
 ];
-describeAttacks("rejects wrong parameters of the callback", parameters);
-describeAttacks("rejects wrong parameters of the callback, on Express 4", onExpress4(parameters));
+describeAttacks("rejects malformed parameters of the callback", parameters);
+describeAttacks("rejects malformed parameters of the callback, on Express 4", onExpress4(parameters));
 
-/** Expects that no header of the response was split or added. */
+/** Header lines, encoded for a query. */
 const INJECTED = "%0d%0aX-Injected:%201%0d%0aSet-Cookie:%20injected=1";
 
+/** Expects that no response contains an injected header. */
 const nothingInjected: Outcome = (_answer, { victim }) => {
   for (const { headers } of victim.answers) {
     expect(headers["x-injected"]).toBeUndefined();
@@ -145,56 +146,59 @@ const nothingInjected: Outcome = (_answer, { victim }) => {
   }
 };
 
-/** Starts a login with this query, and expects it to end on this page of this site. */
-const wished = (name: string, source: string, query: string, path: string): Case => ({
+/** Signs in with this query, and expects the login to end on this page of this site. */
+const loginWith = (name: string, source: string, query: string, path: string): Case => ({
   name: `login: ${name}`,
   source,
   attack: ({ victim, base }) => victim.visit(`${base}/login?${query}`),
-  outcome: allOf(nothingInjected, async ({ url: at, status }, { victim, url, signedInUser }) => {
-    expect([at, await signedInUser(victim)]).toEqual([url + path, victim.person["sub"]]);
-    expect(status).toBeLessThan(500);
+  outcome: allOf(nothingInjected, async (answer, { victim, url, signedInUser }) => {
+    expect([answer.url, await signedInUser(victim)]).toEqual([url + path, victim.person["sub"]]);
+    expect(answer.status).toBeLessThan(500);
   }),
 });
 
-const wishes = [
-  wished("returnTo twice", ONCE, "returnTo=/account&returnTo=//evil.example", "/account"),
-  wished("returnTo twice, the first elsewhere", ONCE, "returnTo=//evil.example&returnTo=/account", "/"),
-  wished("returnTo as a list", ONCE, "returnTo[]=//evil.example", "/"),
-  wished("returnTo as an object", ONCE, "returnTo[toString]=//evil.example", "/"),
-  wished("returnTo in __proto__", "CWE-1321", "__proto__[returnTo]=//evil.example", "/"),
-  wished("returnTo of 10,000 characters", OWASP, `returnTo=/${LONG}`, "/"),
-  wished("a name of 10,000 characters", OWASP, `${LONG}=1&returnTo=/account`, "/account"),
-  wished("returnTo badly encoded", OWASP, "returnTo=/%E0%A4%A", "/%EF%BF%BD%A"),
-  wished("returnTo of half a character", OWASP, "returnTo=/%ff", "/%EF%BF%BD"),
-  wished("returnTo with NUL", "CWE-158", "returnTo=/a%00//evil.example", "/a%00//evil.example"),
-  wished("returnTo that ends with NUL", "CWE-158", "returnTo=/account%00", "/account"),
-  wished(
+const loginQueries = [
+  loginWith("returnTo twice", ONCE, "returnTo=/account&returnTo=//evil.example", "/account"),
+  loginWith(
+    "returnTo twice, the first to another site",
+    ONCE,
+    "returnTo=//evil.example&returnTo=/account",
+    "/",
+  ),
+  loginWith("returnTo as a list", ONCE, "returnTo[]=//evil.example", "/"),
+  loginWith("returnTo as an object", ONCE, "returnTo[toString]=//evil.example", "/"),
+  loginWith("returnTo in __proto__", "CWE-1321", "__proto__[returnTo]=//evil.example", "/"),
+  loginWith("returnTo of 10,000 characters", OWASP, `returnTo=/${LONG}`, "/"),
+  loginWith("a name of 10,000 characters", OWASP, `${LONG}=1&returnTo=/account`, "/account"),
+  loginWith("returnTo badly encoded", OWASP, "returnTo=/%E0%A4%A", "/%EF%BF%BD%A"),
+  loginWith("returnTo of invalid UTF-8", OWASP, "returnTo=/%ff", "/%EF%BF%BD"),
+  loginWith("returnTo with NUL", "CWE-158", "returnTo=/a%00//evil.example", "/a%00//evil.example"),
+  loginWith("returnTo that ends with NUL", "CWE-158", "returnTo=/account%00", "/account"),
+  loginWith(
     "returnTo with CRLF",
     "CWE-113",
     `returnTo=/a${INJECTED}`,
     "/aX-Injected:%201Set-Cookie:%20injected=1",
   ),
-  wished(
+  loginWith(
     "returnTo with CRLF, encoded twice",
     "CWE-113",
     `returnTo=/a${INJECTED.replaceAll("%", "%25")}`,
     `/a${INJECTED}`,
   ),
 ];
-describeAttacks("keeps the user on this site for wrong parameters of a login", wishes);
+describeAttacks("keeps the user on this site for malformed parameters of a login", loginQueries);
 describeAttacks(
-  "keeps the user on this site for wrong parameters of a login, on Express 4",
-  onExpress4(wishes),
+  "keeps the user on this site for malformed parameters of a login, on Express 4",
+  onExpress4(loginQueries),
 );
 
-/**
- * Changes the confirmation that our page gave to an old browser without Sec-Fetch headers, and posts it back.
- */
-const confirmed = (
+/** Posts a changed confirmation of a logout. Our page contains one for browsers without Sec-Fetch headers. */
+const confirmedWith = (
   name: string,
   source: string,
-  body: (given: string) => string,
-  more: Partial<Confirmed> = {},
+  body: (confirmation: string) => string,
+  more: Partial<Confirmation> = {},
 ): Case => ({
   name: `logout: ${name}`,
   source,
@@ -202,69 +206,64 @@ const confirmed = (
     const { victim, base, url } = world;
     await signIn(world);
     const question = await victim.navigate(`${base}/logout`, { old: true });
-    const [, given = ""] = /name="confirmation" value="([^"]*)"/.exec(question.body) ?? [];
-    const text = body(given);
+    const [, confirmation = ""] = /name="confirmation" value="([^"]*)"/.exec(question.body) ?? [];
+    const text = body(confirmation);
     const { type = FORM["content-type"], query = "" } = more;
     const headers = [
       `Cookie: ${await victim.jar.getCookieString(url)}`,
       "Accept: text/html",
       `Content-Type: ${type}`,
     ];
-    const line = `POST /logout${query.replace("GIVEN", given)} HTTP/1.1`;
+    const line = `POST /logout${query.replace("CONFIRMATION", confirmation)} HTTP/1.1`;
     return sendRaw(victim, url, rawRequest(line, [...headers, `Content-Length: ${text.length}`], text));
   },
-  outcome: allOf(nothingInjected, more.outcome ?? askedAgain),
+  outcome: allOf(nothingInjected, more.outcome ?? questionShownAgain),
 });
 
-interface Confirmed {
+interface Confirmation {
   readonly type: string;
   readonly query: string;
   readonly outcome: Outcome;
 }
 
-const askedAgain: Outcome = async ({ status, body }, { victim, signedInUser }) => {
+const questionShownAgain: Outcome = async ({ status, body }, { victim, signedInUser }) => {
   expect([status, body]).toEqual([200, expect.stringContaining("Sign out?")]);
   expect(await signedInUser(victim)).toBe(victim.person["sub"]);
 };
 
 const confirmations = [
-  confirmed(
-    "unchanged, which signs out; each of the others differs in one thing",
-    "guide, sign-out",
-    (given) => `confirmation=${given}`,
-    {
-      async outcome({ status }, { victim, signedInUser }) {
-        // the page that leads to the provider
-        expect([status, await signedInUser(victim)]).toEqual([200, undefined]);
-      },
+  confirmedWith("unchanged: the user is signed out", "guide, sign-out", (valid) => `confirmation=${valid}`, {
+    async outcome({ status }, { victim, signedInUser }) {
+      // the page that continues to the provider
+      expect([status, await signedInUser(victim)]).toEqual([200, undefined]);
     },
-  ),
-  confirmed("nothing", OWASP, () => ""),
-  confirmed("twice, the first made up", ONCE, (given) => `confirmation=x&confirmation=${given}`),
-  confirmed("as a list", ONCE, (given) => `confirmation[]=${given}`),
-  confirmed("as an object", ONCE, (given) => `confirmation[toString]=${given}`),
-  confirmed("in __proto__", "CWE-1321", (given) => `__proto__[confirmation]=${given}`),
-  confirmed("of 10,000 characters", OWASP, () => `confirmation=${LONG}`),
-  confirmed("over 64 KiB", OWASP, (given) => `confirmation=${given}&a=${"a".repeat(70_000)}`),
-  confirmed(
+  }),
+  confirmedWith("missing", OWASP, () => ""),
+  confirmedWith("twice, the first forged", ONCE, (valid) => `confirmation=x&confirmation=${valid}`),
+  confirmedWith("as a list", ONCE, (valid) => `confirmation[]=${valid}`),
+  confirmedWith("as an object", ONCE, (valid) => `confirmation[toString]=${valid}`),
+  confirmedWith("in __proto__", "CWE-1321", (valid) => `__proto__[confirmation]=${valid}`),
+  confirmedWith("of 10,000 characters", OWASP, () => `confirmation=${LONG}`),
+  confirmedWith("over 64 KiB", OWASP, (valid) => `confirmation=${valid}&a=${"a".repeat(70_000)}`),
+  confirmedWith(
     "one letter changed",
     "RFC 7516, section 5.2",
-    (given) => `confirmation=${given.replace(/.(?=.{30}$)/, (letter) => (letter === "A" ? "B" : "A"))}`,
+    (valid) => `confirmation=${valid.replace(/.(?=.{30}$)/, (letter) => (letter === "A" ? "B" : "A"))}`,
   ),
-  confirmed("cut short", "RFC 7516, section 5.2", (given) => `confirmation=${given.slice(0, -1)}`),
-  confirmed("badly encoded", OWASP, () => "confirmation=%E0%A4%A"),
-  confirmed("with NUL", "CWE-158", (given) => `confirmation=${given}%00`),
-  confirmed("with CRLF", "CWE-113", (given) => `confirmation=${given}${INJECTED}`),
-  confirmed("as JSON", "OWASP CSRF", (given) => JSON.stringify({ confirmation: given }), {
+  confirmedWith("cut short", "RFC 7516, section 5.2", (valid) => `confirmation=${valid.slice(0, -1)}`),
+  confirmedWith("badly encoded", OWASP, () => "confirmation=%E0%A4%A"),
+  confirmedWith("with NUL", "CWE-158", (valid) => `confirmation=${valid}%00`),
+  confirmedWith("with CRLF", "CWE-113", (valid) => `confirmation=${valid}${INJECTED}`),
+  confirmedWith("as JSON", "OWASP CSRF", (valid) => JSON.stringify({ confirmation: valid }), {
     type: "application/json",
   }),
-  confirmed("as text", "OWASP CSRF", (given) => `confirmation=${given}`, { type: "text/plain" }),
-  confirmed("in the address", "OWASP CSRF", () => "", { query: "?confirmation=GIVEN" }),
+  confirmedWith("as text", "OWASP CSRF", (valid) => `confirmation=${valid}`, { type: "text/plain" }),
+  confirmedWith("in the URL", "OWASP CSRF", () => "", { query: "?confirmation=CONFIRMATION" }),
 ];
-describeAttacks("rejects wrong confirmations of a logout", confirmations);
-describeAttacks("rejects wrong confirmations of a logout, on Express 4", onExpress4(confirmations));
+describeAttacks("rejects invalid confirmations of a logout", confirmations);
+describeAttacks("rejects invalid confirmations of a logout, on Express 4", onExpress4(confirmations));
 
-/** Posts a body to the callback, in a browser with a pending login. */
+/** Posts a body to the callback in a browser with a pending login, whose state replaces `STATE`. */
 const posted = (
   name: string,
   body: string,
@@ -290,7 +289,7 @@ const posted = (
       text,
     );
     const answer = await sendRaw(victim, url, request);
-    const { location } = answer.headers; // a possible callback is redirected
+    const { location } = answer.headers; // a well-formed response is redirected
     return location ? victim.visit(new URL(location, `${url}/callback`), { site: "cross-site" }) : answer;
   },
   ...more,
@@ -304,8 +303,8 @@ const bodies: Case[] = [
   posted("an object", "state[a]=b&code=x", FORM),
   posted("JSON", '{"state":"STATE","code":"x"}', { "content-type": "application/json" }),
   posted("text", "state=STATE&code=x", { "content-type": "text/plain" }),
-  posted("no type", "state=STATE&code=x", {}),
-  posted("two types", "state=STATE&code=x", {
+  posted("no content type", "state=STATE&code=x", {}),
+  posted("two content types", "state=STATE&code=x", {
     "content-type": "text/plain, application/x-www-form-urlencoded",
   }),
   posted("a multipart form", "--b\r\n\r\nx\r\n--b--", { "content-type": "multipart/form-data; boundary=b" }),
@@ -314,17 +313,17 @@ const bodies: Case[] = [
   posted("NUL", "state=\0&code=\0", FORM, unknownState),
   posted("members of __proto__", "__proto__[state]=a&constructor[code]=b", FORM),
 ];
-describeAttacks("rejects wrong bodies at the callback", bodies);
-describeAttacks("rejects wrong bodies at the callback, on Express 4", onExpress4(bodies));
+describeAttacks("rejects malformed bodies at the callback", bodies);
+describeAttacks("rejects malformed bodies at the callback, on Express 4", onExpress4(bodies));
 describeAttacks(
-  "rejects wrong bodies that an application's own parsers have read",
-  bodies.map((each) => ({
-    ...each,
+  "rejects malformed bodies that an application's own parsers have read",
+  bodies.map((testCase) => ({
+    ...testCase,
     app: { hasParsers: true },
   })),
 );
 
-/** Sends raw HTTP, and expects this status, or one that Node itself sends before our code runs. */
+/** Sends raw HTTP, and expects this status. Node itself rejects some of these requests. */
 const raw = (
   name: string,
   source: string,
@@ -379,21 +378,21 @@ const requests: Case[] = [
     rawRequest("GET /account HTTP/1.1", ["X: a\nSet-Cookie: b=c"]),
     400,
   ),
-  raw("an address with a space", "RFC 9112, section 3.2", rawRequest("GET /account page HTTP/1.1"), 400),
+  raw("a URL with a space", "RFC 9112, section 3.2", rawRequest("GET /account page HTTP/1.1"), 400),
   raw(
-    "an address in absolute form",
+    "a URL in absolute form",
     "RFC 9112, section 3.2.2",
     rawRequest("GET http://evil.example/account HTTP/1.1", navigation),
     302,
   ),
   raw(
-    "an address with bytes above 127",
+    "a URL with bytes above 127",
     "RFC 3986, section 2",
     rawRequest("GET /callback?state=\u00e9&code=\u00ff HTTP/1.1"),
     400,
   ),
   raw(
-    "an address with a fragment",
+    "a URL with a fragment",
     "RFC 9112, section 3.2",
     rawRequest("GET /callback#state=a&code=b HTTP/1.1"),
     400,
@@ -404,13 +403,13 @@ const requests: Case[] = [
   raw("DELETE", "RFC 9110, section 9", rawRequest("DELETE /callback HTTP/1.1"), 404),
   raw("TRACE", "RFC 9110, section 9.3.8", rawRequest("TRACE /login HTTP/1.1", [`X-Secret: ${CANARY}`]), 404),
   raw(
-    "two lengths",
+    "two values of Content-Length",
     "RFC 9112, section 6.3",
     rawRequest("POST /callback HTTP/1.1", ["Content-Length: 5", "Content-Length: 6"], "state"),
     400,
   ),
   raw(
-    "a length and chunks",
+    "Content-Length and Transfer-Encoding",
     "RFC 9112, section 6.1",
     rawRequest("POST /callback HTTP/1.1", ["Content-Length: 5", "Transfer-Encoding: chunked"], "0\r\n\r\n"),
     400,
@@ -422,9 +421,7 @@ const requests: Case[] = [
 describeAttacks("survives requests that no browser would send", requests);
 describeAttacks("survives requests that no browser would send, on Express 4", onExpress4(requests));
 
-/**
- * Sends a header that states who the client is or which URL it means, and checks all of our own responses.
- */
+/** Sends a forged header to each of our routes. Expects that no response depends on it. */
 const forged = (name: string, headers: Record<string, string>): Case => ({
   name,
   source: "RFC 9700, section 4.13; CWE-644",
@@ -438,10 +435,13 @@ const forged = (name: string, headers: Record<string, string>): Case => ({
   },
   outcome(question, { attacker, base, provider }) {
     const [guarded, login, problem, page] = attacker.answers;
-    for (const begun of [guarded, login]) {
-      expect(begun?.status).toBe(302);
-      const to = new URL(begun?.headers.location ?? "");
-      expect([to.origin, to.searchParams.get("redirect_uri")]).toEqual([provider.issuer, `${base}/callback`]);
+    for (const redirect of [guarded, login]) {
+      expect(redirect?.status).toBe(302);
+      const target = new URL(redirect?.headers.location ?? "");
+      expect([target.origin, target.searchParams.get("redirect_uri")]).toEqual([
+        provider.issuer,
+        `${base}/callback`,
+      ]);
     }
     expect([problem?.status, JSON.parse(problem?.body ?? "").login]).toEqual([400, "/login"]);
     expect([page?.status, linksOf(page)]).toEqual([400, ["/login", "/"]]);
@@ -450,7 +450,7 @@ const forged = (name: string, headers: Record<string, string>): Case => ({
   },
 });
 const linksOf = (page: Answer | undefined) =>
-  [...(page?.body ?? "").matchAll(/(?:href|action)="([^"]*)"/g)].map(([, address]) => address);
+  [...(page?.body ?? "").matchAll(/(?:href|action)="([^"]*)"/g)].map(([, link]) => link);
 
 const forgeries = [
   forged("Host", { host: "evil.example" }),
@@ -474,7 +474,7 @@ describeAttacks("ignores forged headers, on Express 4", onExpress4(forgeries));
 
 describeAttacks("handles unusual sequences of login requests", [
   {
-    name: "thirty are abandoned before one is finished",
+    name: "thirty abandoned logins before one is finished",
     source: "guide, how a login works",
     async attack(world) {
       for (let count = 0; count < 30; count += 1) await startLogin(world.victim, world.base);
@@ -483,7 +483,7 @@ describeAttacks("handles unusual sequences of login requests", [
     outcome: signedIn,
   },
   {
-    name: "the first of four is finished last",
+    name: "the first of four logins is finished last",
     source: "guide, how a login works",
     async attack({ victim, base }) {
       const first = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
@@ -496,9 +496,9 @@ describeAttacks("handles unusual sequences of login requests", [
     name: "the same callback ten times at the same moment: one exchange",
     source: "RFC 6749, section 4.1.2",
     async attack({ victim, base }) {
-      const callbackAddress = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+      const callbackUrl = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
       const answers = await Promise.all(
-        Array.from({ length: 10 }, () => victim.navigate(callbackAddress, { site: "cross-site" })),
+        Array.from({ length: 10 }, () => victim.navigate(callbackUrl, { site: "cross-site" })),
       );
       expect(new Set(answers.map(({ status, headers }) => `${status} ${headers.location}`))).toEqual(
         new Set(["303 /account"]),
@@ -511,7 +511,7 @@ describeAttacks("handles unusual sequences of login requests", [
     },
   },
   {
-    name: "finished in another browser",
+    name: "a login that is finished in another browser",
     source: "RFC 9700, section 4.7",
     attack: async ({ victim, attacker, base }) =>
       attacker.visit(await victim.loginUntilCallback(`${base}/login`)),
@@ -521,40 +521,42 @@ describeAttacks("handles unusual sequences of login requests", [
     name: "the response of one login with the state of another",
     source: "RFC 9700, section 4.5",
     async attack({ victim, base }) {
-      const one = await victim.loginUntilCallback(`${base}/login`);
-      const two = await victim.loginUntilCallback(`${base}/login`);
-      one.searchParams.set("state", readState(two));
-      return victim.visit(one);
+      const first = await victim.loginUntilCallback(`${base}/login`);
+      const second = await victim.loginUntilCallback(`${base}/login`);
+      first.searchParams.set("state", readState(second));
+      return victim.visit(first);
     },
-    outcome: rejectedWith("client_refused"), // PKCE: the verifier is the other login's
+    outcome: rejectedWith("client_refused"), // PKCE: the verifier belongs to the other login
   },
   {
     name: "a prefetch of the callback, and then the user's own request",
     source: "HTML, section 7.6, speculative loading",
     async attack({ victim, base }) {
-      const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
-      expect((await victim.navigate(address, { headers: { "sec-purpose": "prefetch" } })).status).toBe(503);
-      return victim.visit(address, { site: "cross-site" });
+      const callbackUrl = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+      expect((await victim.navigate(callbackUrl, { headers: { "sec-purpose": "prefetch" } })).status).toBe(
+        503,
+      );
+      return victim.visit(callbackUrl, { site: "cross-site" });
     },
     outcome: signedIn,
   },
   {
-    name: "the connection cut during the exchange: the reload shares that exchange and shows its failure",
+    name: "a reload during the exchange, which fails: the reload shares the exchange and shows its failure",
     source: "guide, how a login works",
-    attack: reloadAfterACut(sendText(503, "")),
+    attack: reloadDuringExchange(sendText(503, "")),
     outcome: allOf(rejectedWith("portal_failed"), oneExchange, ({ body }) => {
-      // the code is used: from here the user signs in again
+      // the code is used, so that the link starts a new login
       expect(body).toContain('href="/login?returnTo=%2Faccount"');
     }),
   },
   {
-    name: "the connection cut during the exchange, which succeeds: the reload is signed in",
+    name: "a reload during the exchange, which succeeds: the reload shares the exchange and is signed in",
     source: "guide, how a login works",
-    attack: reloadAfterACut(delayed(100)),
+    attack: reloadDuringExchange(delayed(100)),
     outcome: allOf(signedIn, oneExchange),
   },
   {
-    name: "by form, posted twice at the same moment: one exchange",
+    name: "a form that is posted twice at the same moment: one exchange",
     source: "OAuth 2.0 Form Post Response Mode",
     options: { authorizationParams: { response_mode: "form_post" } },
     async attack({ victim, base, requestsTo }) {
@@ -566,12 +568,12 @@ describeAttacks("handles unusual sequences of login requests", [
     outcome: signedIn,
   },
   {
-    name: "by form, whose first try ends early: the login stays usable",
+    name: "a form whose first try ends early: the second try succeeds",
     source: "RFC 9112, section 8",
     options: { authorizationParams: { response_mode: "form_post" } },
     async attack(world) {
       const page = await world.victim.visit(`${world.base}/account`);
-      await endEarly(await beginForm(world, page));
+      await endEarly(await startForm(world, page));
       await world.host.ping(); // the whole log has been read
       expect(world.host.log.join()).toContain("a form that ended early");
       return submitForm(world.victim, page);
@@ -579,12 +581,12 @@ describeAttacks("handles unusual sequences of login requests", [
     outcome: allOf(signedIn, oneExchange),
   },
   {
-    name: "by form, whose first try stalls: other requests are not delayed",
+    name: "a form whose first try stalls: the second try is not delayed",
     source: "CWE-400",
     options: { authorizationParams: { response_mode: "form_post" } },
     async attack(world) {
       const page = await world.victim.visit(`${world.base}/account`);
-      const stalled = await beginForm(world, page);
+      const stalled = await startForm(world, page);
       const answer = await submitForm(world.victim, page);
       await endEarly(stalled);
       return answer;
@@ -599,31 +601,31 @@ function oneExchange(_answer: Answer, { requestsTo }: World): void {
 
 const connectTo = (url: string): Socket => connect(Number(new URL(url).port), "127.0.0.1");
 
-/**
- * The connection is cut while the app waits for the provider's keys, which respond like this. Meanwhile the
- * user reloads.
- */
-function reloadAfterACut(keys: PortalAnswer): (world: World) => Promise<Answer> {
+/** Cuts the connection of a callback while the app waits for the keys, and reloads the callback. */
+function reloadDuringExchange(keys: Responder): (world: World) => Promise<Answer> {
   return async ({ victim, base, provider, url }) => {
-    const address = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
+    const callbackUrl = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
     const cookie = await victim.jar.getCookieString(url);
-    const held = new Promise<() => void>((resolve) =>
+    const keysRequested = new Promise<() => void>((resolve) =>
       provider.answerNext("/oauth2/jwks", (req, res) => resolve(() => keys(req, res))),
     );
     const socket = connectTo(url);
     socket.write(
-      rawRequest(`GET ${address.pathname}${address.search} HTTP/1.1`, [`Cookie: ${cookie}`, ...navigation]),
+      rawRequest(`GET ${callbackUrl.pathname}${callbackUrl.search} HTTP/1.1`, [
+        `Cookie: ${cookie}`,
+        ...navigation,
+      ]),
     );
-    const letGo = await held; // during the exchange
+    const sendKeys = await keysRequested; // the exchange has started
     socket.destroy();
-    const reloaded = victim.visit(address, { site: "cross-site" });
-    letGo();
+    const reloaded = victim.visit(callbackUrl, { site: "cross-site" });
+    sendKeys();
     return reloaded;
   };
 }
 
 /** Sends the provider's form with a Content-Length that is too long, on a connection of its own. */
-async function beginForm({ victim, url }: World, { body }: Answer): Promise<Socket> {
+async function startForm({ victim, url }: World, { body }: Answer): Promise<Socket> {
   const fields = [...body.matchAll(/name="(state|code)" value="([^"]*)"/g)].map(
     ([, name, value]) => `${name}=${value}`,
   );
@@ -642,33 +644,34 @@ async function endEarly(socket: Socket): Promise<void> {
   await once(socket, "close");
 }
 
-describeAttacks("while the store is unreachable", [
+describeAttacks("shows a safe page while the store is unreachable", [
   ...["/callback", "/callback/", "/other/callback"].map(
     (path): Case => ({
-      name: `a page at ${path} holds no code`,
+      name: `a page at ${path} contains no code`,
       source: "RFC 9700, section 4.2",
       options: { store: "redis://127.0.0.1:1" },
       attack: ({ victim, base }) =>
-        victim.navigate(`${base}${path}?state=abc&code=a-code-in-an-address`, {
+        victim.navigate(`${base}${path}?state=abc&code=a-code-in-a-url`, {
           headers: { cookie: `portal-session=${signSessionId("a")}` },
         }),
       outcome({ status, body }) {
-        expect([status, body.includes("a-code-in-an-address")]).toEqual([503, false]);
+        expect([status, body.includes("a-code-in-a-url")]).toEqual([503, false]);
       },
     }),
   ),
   {
-    name: "a page at the callback contains nothing that a provider has posted either",
+    name: "a page at the callback contains no posted response",
     source: "RFC 9700, section 4.2",
     options: { store: "redis://127.0.0.1:1" },
     attack: ({ victim, base }) =>
-      victim.navigate(`${base}/callback?posted=sealed-words`, {
+      victim.navigate(`${base}/callback?posted=posted-response`, {
         headers: { cookie: `portal-session=${signSessionId("a")}` },
       }),
-    outcome: ({ status, body }) => void expect([status, body.includes("sealed-words")]).toEqual([503, false]),
+    outcome: ({ status, body }) =>
+      void expect([status, body.includes("posted-response")]).toEqual([503, false]),
   },
   {
-    name: "a page's link to try again stays on this site for every requested URL",
+    name: "the link to try again stays on this site",
     source: "CWE-601",
     options: { store: "redis://127.0.0.1:1" },
     async attack({ attacker, url }) {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
-import type { LocalProvider, Responder as PortalAnswer } from "../../lib/testing/provider/local-provider.js";
+import type { LocalProvider, Responder } from "../../lib/testing/provider/local-provider.js";
 import { startTlsFront } from "../support/tls-front.js";
 import {
   CANARY,
@@ -37,38 +37,37 @@ import { createAttackerKey } from "./support/jwt.js";
 import { allOf, rejectedWith, signedIn, staysSignedIn } from "./support/outcomes.js";
 import { advanceClock, signInAgainAfter, signInThenFetch } from "./support/sign-in-steps.js";
 
-// A provider that breaks, at each of its endpoints and at each moment of a response.
+// A faulty provider, at each of its endpoints and at each moment of a response.
 
-const EVERYWHERE = Object.keys(ENDPOINTS) as Endpoint[];
-/** Endpoints whose response is read, and not only its status. */
-const READ = EVERYWHERE.filter((place) => place !== "revocation");
+const ALL_ENDPOINTS = Object.keys(ENDPOINTS) as Endpoint[];
+/** Endpoints at which the app reads the body of a response, and not only its status. */
+const WITH_BODY = ALL_ENDPOINTS.filter((endpoint) => endpoint !== "revocation");
 
-type Row = readonly [name: string, source: string, fault: PortalAnswer, told: ExpectedCode];
+type Row = readonly [name: string, source: string, fault: Responder, expected: ExpectedCode];
 
-/** Endpoints that the app calls with GET, which it repeats once after a reset, and those resets. */
+/** Endpoints that the app calls with GET. It repeats a GET once after one of these resets. */
 const REPEATED: readonly Endpoint[] = ["discovery", "keys", "userinfo"];
-const RESETS: readonly PortalAnswer[] = [faults.resetsAtOnce, faults.resetsInTheHeaders];
+const RESETS: readonly Responder[] = [faults.resetsAtOnce, faults.resetsInTheHeaders];
 
-const lying =
-  (fault: PortalAnswer, place: Endpoint): InjectFault =>
-  ({ provider }) =>
-    provider.answerNext(
-      ENDPOINTS[place].path,
-      fault,
-      RESETS.includes(fault) && REPEATED.includes(place) ? 2 : 1,
-    );
+/** Sends this response at the endpoint, once or for both tries of a GET. */
+const respondWith =
+  (fault: Responder, endpoint: Endpoint): InjectFault =>
+  ({ provider }) => {
+    const isRepeated = RESETS.includes(fault) && REPEATED.includes(endpoint);
+    provider.answerNext(ENDPOINTS[endpoint].path, fault, isRepeated ? 2 : 1);
+  };
 
-/** Runs each fault at each of these endpoints. It occurs once (or at each try), and the next try passes. */
-const everywhere = (rows: readonly Row[], places = EVERYWHERE, setting: Setting = {}): Case[] =>
-  rows.flatMap(([name, source, fault, told]) =>
-    places.map((place): Case => {
-      const { reach, fails, nextTryPasses } = ENDPOINTS[place];
-      const code = expectedCodeAt(told, place);
+/** Runs each fault at each of these endpoints. Expects a failure, and that the next try passes. */
+const atEach = (rows: readonly Row[], endpoints = ALL_ENDPOINTS, setting: Setting = {}): Case[] =>
+  rows.flatMap(([name, source, fault, expected]) =>
+    endpoints.map((endpoint): Case => {
+      const { reach, fails, nextTryPasses } = ENDPOINTS[endpoint];
+      const code = expectedCodeAt(expected, endpoint);
       return {
         ...setting,
-        name: `${place}: ${name}`,
+        name: `${endpoint}: ${name}`,
         source,
-        attack: reach(lying(fault, place)),
+        attack: reach(respondWith(fault, endpoint)),
         ...(code === "portal_timeout" && { options: SHORT_TIMEOUT }),
         outcome: allOf(fails(code), (_answer, world) => nextTryPasses(world)),
       };
@@ -90,13 +89,13 @@ const RFC6749 = "RFC 6749, section 5.1";
 const CHUNKS = "RFC 9112, section 8";
 
 describeAttacks("reports a faulty response", [
-  ...everywhere([
+  ...atEach([
     ["500 with a page", HTTP, faults.sendHtml(500), "portal_failed"],
     ["503 without a body", HTTP, faults.sendText(503, ""), "portal_failed"],
     ["502 as JSON", HTTP, faults.sendJson(502, { error: CANARY }), "portal_failed"],
     ["429", "RFC 6585, section 4", faults.sendText(429, CANARY), "portal_failed"],
     [
-      "503 with a word in Retry-After",
+      "503 with a text in Retry-After",
       HTTP,
       faults.sendText(503, "", { "retry-after": CANARY }),
       "portal_failed",
@@ -108,12 +107,12 @@ describeAttacks("reports a faulty response", [
     ["null", RFC6749, faults.sendJson(200, null), BAD_JSON],
     ["a text in JSON", RFC6749, faults.sendJson(200, CANARY), BAD_JSON],
     ["no content type", RFC6749, faults.sendText(200, "{}"), BAD_JSON],
-    ["nothing", RFC6749, faults.sendText(200, "", JSON_TYPE), BAD_JSON],
+    ["an empty body", RFC6749, faults.sendText(200, "", JSON_TYPE), BAD_JSON],
     ["204", HTTP, faults.sendText(204, ""), BAD_JSON],
     ["an empty object", RFC6749, faults.sendJson(200, {}), BAD_JSON],
-    ["silence", "the option httpTimeout", faults.neverResponds, "portal_timeout"],
-    ["half an answer, and then nothing", "the option httpTimeout", faults.stopsMidway, "portal_timeout"],
-    ["a byte now and then", "the option httpTimeout", faults.sendsSlowly, "portal_timeout"],
+    ["no response", "the option httpTimeout", faults.neverResponds, "portal_timeout"],
+    ["half a response, and then nothing", "the option httpTimeout", faults.stopsMidway, "portal_timeout"],
+    ["a byte every tenth of a second", "the option httpTimeout", faults.sendsSlowly, "portal_timeout"],
     ["1 MB of headers", "CWE-400", faults.hugeHeaders, "portal_unreachable"],
     [
       "a gzip header with invalid data",
@@ -130,28 +129,28 @@ describeAttacks("reports a faulty response", [
     ["reset at once", CHUNKS, faults.resetsAtOnce, "portal_unreachable"],
     ["reset in the headers", CHUNKS, faults.resetsInTheHeaders, "portal_unreachable"],
     ["reset in the body", CHUNKS, faults.resetsInTheBody, "portal_unreachable"],
-    ["an end before its length", CHUNKS, faults.endsBeforeLength, "portal_unreachable"],
+    ["an end before the announced length", CHUNKS, faults.endsBeforeLength, "portal_unreachable"],
     ["an end without a last chunk", CHUNKS, faults.endsWithoutLastChunk, "portal_unreachable"],
-    ["no HTTP", CHUNKS, faults.sendsOtherProtocol, "portal_unreachable"],
-    ["a status beyond all", HTTP, faults.sendStatusLine("999 What"), "portal_failed"],
+    ["another protocol", CHUNKS, faults.sendsOtherProtocol, "portal_unreachable"],
+    ["an invalid status", HTTP, faults.sendStatusLine("999 What"), "portal_failed"],
   ]),
-  ...everywhere(
+  ...atEach(
     [
       ["50 MB", "CWE-400", faults.validHugeBody, TOO_LONG],
       ["50 MB in a few kilobytes", "CWE-409", faults.validGzipBomb, TOO_LONG],
     ],
-    READ,
-    // with rotation, only the refresh token in the lost response would be valid for the next try
+    WITH_BODY,
+    // With rotation, only the refresh token in the lost response would be valid for the next try.
     { provider: { rotateRefreshTokens: false } },
   ),
-  ...everywhere(
+  ...atEach(
     [
       ["50 MB", "CWE-400", faults.hugeBody, TOO_LONG],
       ["50 MB in a few kilobytes", "CWE-409", faults.gzipBomb, TOO_LONG],
     ],
     ["revocation"],
   ),
-  ...everywhere(
+  ...atEach(
     [
       [
         "401 with a challenge",
@@ -160,53 +159,53 @@ describeAttacks("reports a faulty response", [
         UNAUTHORIZED,
       ],
     ],
-    // for which it has a meaning: see documented-errors.test.ts
-    EVERYWHERE.filter((place) => place !== "userinfo"),
+    // for userinfo see documented-errors.test.ts
+    ALL_ENDPOINTS.filter((endpoint) => endpoint !== "userinfo"),
   ),
 ]);
 
-/** Expects that the app has sent no parameter, secret or token to the other provider. */
-const sentNowhereElse: Outcome = (_answer, { other }) => void expect(other.requests).toEqual([]);
+/** Expects that the app has sent no request to the other provider. */
+const nothingSentToOther: Outcome = (_answer, { other }) => void expect(other.requests).toEqual([]);
 
 describeAttacks(
   "does not follow a redirect to another provider",
-  EVERYWHERE.flatMap((place) =>
+  ALL_ENDPOINTS.flatMap((endpoint) =>
     [302, 303, 307, 308].map((status): Case => {
-      const { path, reach, fails } = ENDPOINTS[place];
+      const { path, reach, fails } = ENDPOINTS[endpoint];
       return {
-        name: `${place}: ${status}`,
+        name: `${endpoint}: ${status}`,
         source: "RFC 9700, section 4.12",
         other: { document: "full" },
         attack: reach(({ provider, other }) =>
           provider.answerNext(path, faults.redirectsTo(status, `${other.issuer}${path}`)),
         ),
-        outcome: allOf(fails(expectedCodeAt(BAD_JSON, place)), sentNowhereElse),
+        outcome: allOf(fails(expectedCodeAt(BAD_JSON, endpoint)), nothingSentToOther),
       };
     }),
   ),
 );
 
-/** A good response that is odd: harmless at all endpoints, or at some of them. */
-const odd = (
+/** Sends a valid response in an unusual form. It passes, except at endpoints with an expected code. */
+const unusual = (
   name: string,
   source: string,
-  answer: PortalAnswer,
-  told: Partial<Record<Endpoint, ExpectedCode>> = {},
+  responder: Responder,
+  expected: Partial<Record<Endpoint, ExpectedCode>> = {},
 ): Case[] =>
-  READ.map((place): Case => {
-    const { reach, passes, fails } = ENDPOINTS[place];
-    const failure = told[place];
+  WITH_BODY.map((endpoint): Case => {
+    const { reach, passes, fails } = ENDPOINTS[endpoint];
+    const failure = expected[endpoint];
     return {
-      name: `${place}: ${name}`,
+      name: `${endpoint}: ${name}`,
       source,
-      attack: reach(lying(answer, place)),
-      outcome: failure === undefined ? passes : fails(expectedCodeAt(failure, place)),
+      attack: reach(respondWith(responder, endpoint)),
+      outcome: failure === undefined ? passes : fails(expectedCodeAt(failure, endpoint)),
     };
   });
-const unreadable = Object.fromEntries(READ.map((place) => [place, BAD_JSON]));
-const levels = (count: number) => "[".repeat(count) + "]".repeat(count);
+const unreadable = Object.fromEntries(WITH_BODY.map((endpoint) => [endpoint, BAD_JSON]));
+const nestedLists = (count: number) => "[".repeat(count) + "]".repeat(count);
 
-describeAttacks("accepts a good response that is written oddly", [
+describeAttacks("accepts a valid response in an unusual form", [
   ...[
     "application/json;charset=UTF-8",
     "application/json; charset=utf-8",
@@ -220,26 +219,26 @@ describeAttacks("accepts a good response that is written oddly", [
     "application/x-json, application/json",
     "\u00ff\u00fe",
   ].flatMap((type) =>
-    // A wrong type gains an attacker nothing, because the signature of the ID token decides.
-    odd(
-      `its content type is ${JSON.stringify(type)}`,
+    // A wrong type is harmless, because the signature of the ID token decides.
+    unusual(
+      `with the content type ${JSON.stringify(type)}`,
       "RFC 6749, section 5.1; RFC 8259, section 8.1",
       faults.rewritten((json) => ({ body: json, headers: { "content-type": type } })),
       type === "application/jwt" ? { userinfo: "userinfo_invalid" } : {}, // JSON is not a JWT
     ),
   ),
-  ...odd(
+  ...unusual(
     "with a byte order mark",
-    "RFC 8259, section 8.1: a reader may take it",
+    "RFC 8259, section 8.1: a reader may ignore it",
     faults.rewritten((json) => ({ body: `\ufeff${json}`, headers: JSON_TYPE })),
   ),
-  ...odd(
+  ...unusual(
     "in UTF-16",
     "RFC 8259, section 8.1",
     faults.rewritten((json) => ({ body: Buffer.from(json, "utf16le"), headers: JSON_TYPE })),
     unreadable,
   ),
-  ...odd(
+  ...unusual(
     "with a Set-Cookie and a redirect in its headers",
     "RFC 9110, section 10.2.2",
     faults.rewritten((json) => ({
@@ -247,17 +246,17 @@ describeAttacks("accepts a good response that is written oddly", [
       headers: { ...JSON_TYPE, "set-cookie": `portal-session=${CANARY}`, location: "http://127.0.0.1:1/" },
     })),
   ),
-  ...odd(
+  ...unusual(
     "with a member of 10,000 levels",
     "CWE-674",
     faults.rewritten((json) => ({
-      body: json.replace(/}$/, `,"about":${levels(10_000)}}`),
+      body: json.replace(/}$/, `,"about":${nestedLists(10_000)}}`),
       headers: JSON_TYPE,
     })),
-    { userinfo: "portal_answer_invalid" }, // where the whole response would be saved
+    { userinfo: "portal_answer_invalid" }, // because the app would save the whole response
   ),
-  ...odd("late, and in time", "the option httpTimeout", faults.delayed(300)),
-  ...odd("byte by byte, and in time", "the option httpTimeout", faults.byteByByte),
+  ...unusual("late, and before the timeout", "the option httpTimeout", faults.delayed(300)),
+  ...unusual("byte by byte, and before the timeout", "the option httpTimeout", faults.byteByByte),
 ]);
 
 /** Replaces members of the provider's discovery document from now on. */
@@ -275,8 +274,10 @@ const discovered = (
 const DOCUMENT = "OpenID Connect Discovery 1.0, section 3";
 
 /** Members that the provider's own document omits. */
-const OPTIONAL_ADDRESSES = ["userinfo_endpoint", "revocation_endpoint", "end_session_endpoint"];
-const nobodysAddresses = Object.fromEntries(OPTIONAL_ADDRESSES.map((name) => [name, "http://127.0.0.1:1/"]));
+const OPTIONAL_ENDPOINTS = ["userinfo_endpoint", "revocation_endpoint", "end_session_endpoint"];
+const unreachableEndpoints = Object.fromEntries(
+  OPTIONAL_ENDPOINTS.map((name) => [name, "http://127.0.0.1:1/"]),
+);
 
 describeAttacks("rejects a wrong discovery document, or ignores its wrong members", [
   ...["authorization_endpoint", "token_endpoint", "jwks_uri"].flatMap((name) =>
@@ -289,15 +290,15 @@ describeAttacks("rejects a wrong discovery document, or ignores its wrong member
         ["empty", ""],
         ["a script", "javascript:alert(1)"],
         ["a file", "file:///etc/passwd"],
-        ["plain http elsewhere", "http://portal.example/x"],
+        ["plain http on another host", "http://portal.example/x"],
         ["with a password", "http://a:b@127.0.0.1:1/x"],
-        ["an address of nothing", "https://"],
+        ["a URL without a host", "https://"],
       ] as const
-    ).map(([what, value]) =>
-      discovered(`${name} ${what}`, DOCUMENT, { [name]: value }, rejectedWith("discovery_invalid")),
+    ).map(([how, value]) =>
+      discovered(`${name} ${how}`, DOCUMENT, { [name]: value }, rejectedWith("discovery_invalid")),
     ),
   ),
-  ...OPTIONAL_ADDRESSES.map((name) =>
+  ...OPTIONAL_ENDPOINTS.map((name) =>
     discovered(
       `${name} a script`,
       DOCUMENT,
@@ -314,16 +315,11 @@ describeAttacks("rejects a wrong discovery document, or ignores its wrong member
     { issuer: "https://evil.example" },
     rejectedWith("issuer_mismatch"),
   ),
-  discovered(
-    "algorithms that are a text",
-    DOCUMENT,
-    { id_token_signing_alg_values_supported: "RS256" },
-    signedIn,
-  ),
+  discovered("algorithms in a text", DOCUMENT, { id_token_signing_alg_values_supported: "RS256" }, signedIn),
   // RS256 is the default
   discovered("no algorithms", DOCUMENT, { id_token_signing_alg_values_supported: [] }, signedIn),
   discovered(
-    "algorithms of any type",
+    "algorithms of wrong types",
     DOCUMENT,
     { id_token_signing_alg_values_supported: [null, {}, 1, "RS256"] },
     signedIn,
@@ -336,13 +332,13 @@ describeAttacks("rejects a wrong discovery document, or ignores its wrong member
   ),
   discovered("no PKCE method", "RFC 9700, section 2.1.1", { code_challenge_methods_supported: [] }, sentS256),
   discovered(
-    "iss announced in words",
+    "iss announced with a text",
     "RFC 9207, section 3",
     { authorization_response_iss_parameter_supported: "yes" },
     signedIn,
   ),
   {
-    name: "an authorization endpoint with parameters of its own",
+    name: "an authorization endpoint with own parameters",
     source: "RFC 6749, section 3.1",
     fault: (provider) =>
       provider.alterDiscovery((document) => ({
@@ -365,7 +361,7 @@ describeAttacks("rejects a wrong discovery document, or ignores its wrong member
     source: "CWE-1321",
     fault: (provider) =>
       provider.alterDiscovery((document) =>
-        JSON.stringify(document).replace(/}$/, `,"__proto__":${JSON.stringify(nobodysAddresses)}}`),
+        JSON.stringify(document).replace(/}$/, `,"__proto__":${JSON.stringify(unreachableEndpoints)}}`),
       ),
     async attack(world) {
       await hasUserInfo(await signInThenFetch(USERINFO)(world), world);
@@ -375,29 +371,34 @@ describeAttacks("rejects a wrong discovery document, or ignores its wrong member
   },
 ]);
 
+/** Expects a login with the PKCE method S256. */
 function sentS256(...[answer, world]: Parameters<Outcome>) {
-  const [asked] = world.provider.requests.filter(({ path }) => path === "/oauth2/authorize");
-  expect(new URLSearchParams(asked?.url.split("?")[1]).get("code_challenge_method")).toBe("S256");
+  const [request] = world.provider.requests.filter(({ path }) => path === "/oauth2/authorize");
+  expect(new URLSearchParams(request?.url.split("?")[1]).get("code_challenge_method")).toBe("S256");
   return signedIn(answer, world);
 }
 
 /** Replaces the key set from now on. */
 const keys = (
   name: string,
-  change: (keys: Record<string, unknown>[]) => unknown,
+  change: (original: Record<string, unknown>[]) => unknown,
   outcome: Outcome,
 ): Case => ({
   name,
-  source: "RFC 7517, section 5: what is not understood is ignored",
+  source: "RFC 7517, section 5: unknown keys and members are ignored",
   fault: (provider) => provider.alterKeys((jwks) => change(jwks.keys as Record<string, unknown>[])),
   outcome,
 });
-const others = (count: number) =>
-  Array.from({ length: count }, (_, index) => ({ ...strangersJwk, kid: `another-${index}` }));
-const strangersJwk = createAttackerKey().jwk;
+const attackerKeys = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({ ...attackerJwk, kid: `another-${index}` }));
+const attackerJwk = createAttackerKey().jwk;
 
-describeAttacks("ignores odd keys", [
-  keys("a thousand others", (good) => ({ keys: [...others(500), ...good, ...others(500)] }), signedIn),
+describeAttacks("ignores unknown and invalid keys", [
+  keys(
+    "a thousand other keys",
+    (original) => ({ keys: [...attackerKeys(500), ...original, ...attackerKeys(500)] }),
+    signedIn,
+  ),
   ...(
     [
       ["null", null],
@@ -413,36 +414,38 @@ describeAttacks("ignores odd keys", [
       ["a key with __proto__", JSON.parse('{"__proto__":{"kty":"RSA"},"kid":"proto"}')],
       ["a secret key", { kty: "oct", kid: "oct", k: "AAAA" }],
     ] as const
-  ).flatMap(([what, key]) => [
-    keys(`${what} before the good one`, (good) => ({ keys: [key, ...good] }), signedIn),
-    keys(`${what} after the good one`, (good) => ({ keys: [...good, key] }), signedIn),
+  ).flatMap(([how, key]) => [
+    keys(`${how} before the valid one`, (original) => ({ keys: [key, ...original] }), signedIn),
+    keys(`${how} after the valid one`, (original) => ({ keys: [...original, key] }), signedIn),
   ]),
   keys(
-    "a key with a member of 10,000 levels before the good one",
-    (good) => `{"keys":[{"kty":"RSA","kid":"deep","about":${levels(10_000)}},${JSON.stringify(good[0])}]}`,
+    "a key with a member of 10,000 levels before the valid one",
+    (original) =>
+      `{"keys":[{"kty":"RSA","kid":"deep","about":${nestedLists(10_000)}},${JSON.stringify(original[0])}]}`,
     signedIn,
   ),
   keys(
-    "a member of 10,000 levels in the good one",
-    (good) => `{"keys":[${JSON.stringify(good[0]).replace(/}$/, `,"about":${levels(10_000)}}`)}]}`,
+    "a member of 10,000 levels in the valid one",
+    (original) =>
+      `{"keys":[${JSON.stringify(original[0]).replace(/}$/, `,"about":${nestedLists(10_000)}}`)}]}`,
     signedIn,
   ),
   keys(
-    "a broken key of the same kid before the good one",
-    (good) => ({ keys: [{ ...good[0], n: "AA" }, ...good] }),
+    "a broken key of the same kid before the valid one",
+    (original) => ({ keys: [{ ...original[0], n: "AA" }, ...original] }),
     signedIn,
   ),
-  keys("the good key twice", (good) => ({ keys: [...good, ...good] }), signedIn),
-  keys("the member spelt Keys", (good) => ({ Keys: good }), signedIn),
-  keys("none", () => ({ keys: [] }), rejectedWith("id_token_signature_invalid")),
+  keys("the valid key twice", (original) => ({ keys: [...original, ...original] }), signedIn),
+  keys("the member spelt Keys", (original) => ({ Keys: original }), signedIn),
+  keys("no keys", () => ({ keys: [] }), rejectedWith("id_token_signature_invalid")),
   keys(
-    "an object in place of a list",
-    (good) => ({ keys: { 0: good[0] } }),
+    "an object withDocument of a list",
+    (original) => ({ keys: { 0: original[0] } }),
     rejectedWith("portal_answer_invalid"),
   ),
   keys(
-    "the private key by mistake",
-    (good) => ({ keys: good.map((key) => ({ ...key, d: CANARY })) }),
+    "the private key, published by mistake",
+    (original) => ({ keys: original.map((key) => ({ ...key, d: CANARY })) }),
     rejectedWith("id_token_signature_invalid"),
   ),
 ]);
@@ -452,7 +455,7 @@ const codesSent = ({ requests }: LocalProvider): string[] =>
     .filter(({ path }) => path === TOKEN)
     .flatMap(({ body }) => new URLSearchParams(body).getAll("code"));
 
-describeAttacks("recovers after the provider was unreachable", [
+describeAttacks("recovers after the provider was unreachable or faulty", [
   {
     name: "discovery fails when the app starts, and works later",
     source: "guide, troubleshooting",
@@ -489,7 +492,7 @@ describeAttacks("recovers after the provider was unreachable", [
     outcome: ({ status }) => void expect(status).toBe(200),
   },
   {
-    name: "unreachable while the user signs in: the same callback, later, leads to a new login",
+    name: "unreachable while the user signs in: the same callback later leads to a new login",
     source: "RFC 6749, section 4.1.2",
     async attack({ victim, base, provider }) {
       const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
@@ -508,7 +511,7 @@ describeAttacks("recovers after the provider was unreachable", [
     outcome: signedIn,
   },
   {
-    name: "unreachable at the logout: the user is signed out of the app all the same",
+    name: "unreachable at the logout: the user is signed out of the app nevertheless",
     source: "guide, sign-out",
     async attack(world) {
       await signIn(world);
@@ -549,17 +552,17 @@ describeAttacks("recovers after the provider was unreachable", [
 
 const AN_HOUR = 3601;
 
-/** A provider that requests a pause of an hour gets the next request after a minute. */
+// A provider that requests a pause of an hour gets the next request after a minute.
 describeAttacks(
-  "a Retry-After of an hour",
-  READ.map((place): Case => {
-    const { reach, fails, nextTryPasses } = ENDPOINTS[place];
+  "waits at most a minute for a Retry-After of an hour",
+  WITH_BODY.map((endpoint): Case => {
+    const { reach, fails, nextTryPasses } = ENDPOINTS[endpoint];
     const fault = faults.sendText(429, CANARY, { "retry-after": "3600" });
     return {
-      name: place,
+      name: endpoint,
       source: "RFC 9110, section 10.2.3",
-      fault: (_portal, world) => advanceClock(world, 0),
-      attack: reach(lying(fault, place)),
+      fault: (_provider, world) => advanceClock(world, 0),
+      attack: reach(respondWith(fault, endpoint)),
       outcome: allOf(fails("portal_failed"), async (_answer, world) => {
         await advanceClock(world, 61);
         await nextTryPasses(world);
@@ -568,8 +571,8 @@ describeAttacks(
   }),
 );
 
-/** After an hour the provider is discovered again, and the earlier document stays in use meanwhile. */
-const renewal = (
+/** Injects a fault when the app discovers the provider again after an hour. Expects that logins succeed. */
+const rediscovery = (
   name: string,
   fault: (provider: LocalProvider) => void,
   setting: Partial<Case> = {},
@@ -577,7 +580,7 @@ const renewal = (
   ...setting,
   name: `${name}: the earlier document stays in use`,
   source: "guide, troubleshooting",
-  fault: (_portal, world) => advanceClock(world, 0),
+  fault: (_provider, world) => advanceClock(world, 0),
   async attack(world) {
     const { provider, victim, requestsTo } = world;
     await signIn(world);
@@ -592,21 +595,25 @@ const renewal = (
   },
   outcome: signedIn,
 });
-const instead = (answer: PortalAnswer) => (provider: LocalProvider) => provider.answerNext(DISCOVERY, answer);
-const saying = (members: Record<string, unknown>) => (provider: LocalProvider) =>
+const withDocument = (responder: Responder) => (provider: LocalProvider) =>
+  provider.answerNext(DISCOVERY, responder);
+const withChanges = (members: Record<string, unknown>) => (provider: LocalProvider) =>
   provider.alterDiscovery((document) => ({ ...document, ...members }));
 
 describeAttacks("keeps the earlier document if a later discovery fails", [
-  renewal("500 with a page", instead(faults.sendHtml(500))),
-  renewal("200 with a page", instead(faults.sendHtml(200))),
-  renewal("two resets", (provider) => provider.answerNext(DISCOVERY, faults.resetsAtOnce, 2)),
-  renewal("silence", instead(faults.neverResponds), { options: SHORT_TIMEOUT }),
-  renewal("another issuer", saying({ issuer: "https://evil.example" })),
-  renewal("a token endpoint over plain http", saying({ token_endpoint: "http://portal.example/token" })),
-  renewal("no keys", saying({ jwks_uri: undefined })),
+  rediscovery("500 with a page", withDocument(faults.sendHtml(500))),
+  rediscovery("200 with a page", withDocument(faults.sendHtml(200))),
+  rediscovery("two resets", (provider) => provider.answerNext(DISCOVERY, faults.resetsAtOnce, 2)),
+  rediscovery("no response", withDocument(faults.neverResponds), { options: SHORT_TIMEOUT }),
+  rediscovery("another issuer", withChanges({ issuer: "https://evil.example" })),
+  rediscovery(
+    "a token endpoint over plain http",
+    withChanges({ token_endpoint: "http://portal.example/token" }),
+  ),
+  rediscovery("no keys", withChanges({ jwks_uri: undefined })),
 ]);
 
-/** A process that trusts the certificate authority of our proxies, by NODE_EXTRA_CA_CERTS. */
+/** Starts a process that trusts the certificate authority of our proxies, via NODE_EXTRA_CA_CERTS. */
 function useTrustingHost(): () => Host {
   let folder: string;
   beforeAll(async () => {
@@ -626,42 +633,42 @@ describe("a provider over https", () => {
   const host = useHost();
   const trusting = useTrustingHost();
 
-  /** The provider behind a proxy that ends TLS, and an app that knows it by the proxy's URL. */
+  /** Starts a provider behind a proxy that ends TLS, and an app with the URL of the proxy as issuer. */
   async function startSecureWorld(attacked: Host, issuerOf = (front: string) => front) {
     const front = await startTlsFront(() => world.provider.issuer);
     onTestFinished(() => front.close());
     const issuer = issuerOf(front.url);
     const world = await startWorld(attacked, { options: { issuer } });
     const honest = await new Client(front.ca).fetch(front.url + DISCOVERY);
-    // the proxy forwards to it
+    // the proxy works
     expect([honest.status, world.provider.requests.splice(0).length]).toEqual([200, 1]);
     return { world, issuer };
   }
 
   /** Announces https URLs for all endpoints except one. */
-  const saysSo = ({ provider }: World, issuer: string, plain: string) =>
+  const announceHttps = ({ provider }: World, issuer: string, except: string) =>
     provider.alterDiscovery((document) => ({
       ...JSON.parse(JSON.stringify(document).replaceAll(provider.issuer, issuer)),
-      [plain]: `${provider.issuer}/plain`,
+      [except]: `${provider.issuer}/plain`,
     }));
 
-  test("gets no secret if its certificate is not trusted (RFC 9525, section 6)", async () => {
+  test("gets no request if its certificate is not trusted (RFC 9525, section 6)", async () => {
     const { world } = await startSecureWorld(host());
     await rejectedWith("portal_unreachable")(await signIn(world), world);
     expect(world.provider.requests).toEqual([]);
   });
 
-  test("gets no secret if its certificate is for another host (RFC 9525, section 6)", async () => {
+  test("gets no request if its certificate is for another host (RFC 9525, section 6)", async () => {
     const { world } = await startSecureWorld(trusting(), (front) => front.replace("localhost", "127.0.0.1"));
     await rejectedWith("portal_unreachable")(await signIn(world), world);
     expect(world.provider.requests).toEqual([]);
   });
 
-  test.each(["authorization_endpoint", "token_endpoint", "jwks_uri", ...OPTIONAL_ADDRESSES])(
+  test.each(["authorization_endpoint", "token_endpoint", "jwks_uri", ...OPTIONAL_ENDPOINTS])(
     `is rejected if its %s is over plain http, although it is on this machine (${DOCUMENT})`,
     async (name) => {
       const { world, issuer } = await startSecureWorld(trusting());
-      saysSo(world, issuer, name);
+      announceHttps(world, issuer, name);
       await rejectedWith("discovery_invalid")(await signIn(world), world);
       expect(world.provider.requests.map(({ path }) => path)).toEqual([DISCOVERY]);
     },
@@ -669,7 +676,7 @@ describe("a provider over https", () => {
 
   test("is accepted if only an endpoint that the app does not use is over plain http", async () => {
     const { world, issuer } = await startSecureWorld(trusting());
-    saysSo(world, issuer, "service_documentation");
+    announceHttps(world, issuer, "service_documentation");
     const { status, headers } = await world.victim.navigate(`${world.base}/login`);
     expect([status, new URL(headers.location ?? "").origin]).toEqual([302, issuer]);
   });

@@ -15,28 +15,28 @@ import {
 import { findIdToken } from "./support/jwt.js";
 import { allOf, loginNotFound, noSessionStarted, rejectedWith, signedIn } from "./support/outcomes.js";
 
-// Several routers in one app, each with a provider of its own. The attacker controls the other's. The hardest
-// case on purpose: both have the same client_id, client_secret and SESSION_SECRET.
+// Two routers in one app, each with a provider of its own. The attacker controls the provider of the other
+// router. The hardest case: both routers have the same client_id, client_secret and SESSION_SECRET.
 
-const APPS_SESSION = { ownSession: { secret: "a-secret-of-the-apps-own-session" } } as const;
+const OWN_SESSION = { ownSession: { secret: "a-secret-of-the-apps-own-session" } } as const;
 
-/** How the two routers are mounted in one app. */
-const TOGETHER: readonly NonNullable<Setting["otherIs"]>[] = ["at /other", "staff", "a tenant"];
+/** How the other router is mounted. */
+const MOUNTED: readonly NonNullable<Setting["otherIs"]>[] = ["at /other", "staff", "a tenant"];
 
-const eachWay = (title: string, table: readonly Case[], ways = TOGETHER): void => {
-  for (const otherIs of ways)
+const describeEach = (title: string, table: readonly Case[]): void => {
+  for (const otherIs of MOUNTED)
     describeAttacks(
       `${title}: the other is ${otherIs}`,
-      table.map((attack) => ({ other: {}, ...attack, otherIs })),
+      table.map((testCase) => ({ other: {}, ...testCase, otherIs })),
     );
 };
 
-/** Logs in at the other router and ends on its guarded page. */
+/** Returns the URL of a login at the other router that ends on its guarded page. */
 const loginAtOther = ({ otherBase }: World): string =>
   `${otherBase}/login?returnTo=${new URL(`${otherBase}/account`).pathname}`;
 
-/** Expects that neither provider has received a code. */
-const neitherAsked: Outcome = (_answer, { provider, other }) =>
+/** Expects that the app has sent no code to either provider. */
+const noCodeSent: Outcome = (_answer, { provider, other }) =>
   void expect(
     [...provider.requests, ...other.requests].filter(({ path }) => path === "/oauth2/token"),
   ).toEqual([]);
@@ -45,49 +45,49 @@ const bothFull = { other: { document: "full" }, provider: { document: "full" } }
 
 const mixUps: readonly Case[] = [
   {
-    name: "the attacker's provider sends the victim on to the honest one, with the attacker's state",
+    name: "the attacker's provider redirects the victim to the honest one, with the attacker's state",
     source: "RFC 9700, section 4.4.1",
     async attack({ victim, otherBase, base, provider }) {
-      const begun = await victim.navigate(`${otherBase}/login`);
-      const at = new URL(begun.headers.location ?? "");
-      const passedOn = new URL(`${provider.issuer}/oauth2/authorize${at.search}`);
-      passedOn.searchParams.set("redirect_uri", `${base}/callback`);
-      return victim.visit(await victim.loginUntilCallback(passedOn), { site: "cross-site" });
+      const { headers } = await victim.navigate(`${otherBase}/login`);
+      const { search } = new URL(headers.location ?? "");
+      const honest = new URL(`${provider.issuer}/oauth2/authorize${search}`);
+      honest.searchParams.set("redirect_uri", `${base}/callback`);
+      return victim.visit(await victim.loginUntilCallback(honest), { site: "cross-site" });
     },
-    outcome: allOf(loginNotFound, neitherAsked),
+    outcome: allOf(loginNotFound, noCodeSent),
   },
   {
-    name: "the honest provider's code at the callback of the attacker's",
+    name: "the honest provider's code at the callback of the attacker's provider",
     source: "RFC 9700, section 4.4.2; RFC 9207, section 2.4",
     async attack({ victim, otherBase, base }) {
-      const begun = await victim.navigate(`${otherBase}/login`);
-      const state = readState(begun.headers.location);
+      const { headers } = await victim.navigate(`${otherBase}/login`);
+      const state = readState(headers.location);
       const honest = await victim.loginUntilCallback(`${base}/login`);
       honest.searchParams.set("state", state);
       return victim.visit(`${otherBase}/callback${honest.search}`, { site: "cross-site" });
     },
-    outcome: allOf(rejectedWith("response_issuer_mismatch"), neitherAsked),
+    outcome: allOf(rejectedWith("response_issuer_mismatch"), noCodeSent),
   },
   {
-    name: "the same without the iss that was announced",
+    name: "the honest provider's code without the announced iss at that callback",
     source: "RFC 9207, section 2.4",
     async attack({ victim, otherBase, base }) {
-      const begun = await victim.navigate(`${otherBase}/login`);
-      const state = readState(begun.headers.location);
+      const { headers } = await victim.navigate(`${otherBase}/login`);
+      const state = readState(headers.location);
       const honest = await victim.loginUntilCallback(`${base}/login`);
       honest.searchParams.set("state", state);
       honest.searchParams.delete("iss");
       return victim.visit(`${otherBase}/callback${honest.search}`, { site: "cross-site" });
     },
-    outcome: allOf(rejectedWith("response_issuer_mismatch"), neitherAsked),
+    outcome: allOf(rejectedWith("response_issuer_mismatch"), noCodeSent),
   },
   {
     name: "an ID token of the other provider",
     source: "RFC 9700, section 4.4",
     async attack(world) {
       await world.attacker.visit(loginAtOther(world));
-      const theirs = findIdToken(world.other);
-      world.provider.nextIdToken({ forge: () => theirs });
+      const otherToken = findIdToken(world.other);
+      world.provider.nextIdToken({ forge: () => otherToken });
       return signIn(world);
     },
     outcome: async (answer, { signedInUser, victim }) => {
@@ -98,7 +98,7 @@ const mixUps: readonly Case[] = [
   {
     name: "a session counts only at the router of the provider that signed the user in",
     source: "guide, req.portal",
-    app: APPS_SESSION, // one session for both, if they have no names
+    app: OWN_SESSION, // routers without names share one session
     async attack(world) {
       await world.victim.visit(loginAtOther(world));
       expect(await world.signedInUser(world.victim, world.otherBase)).toBe("amara-okafor");
@@ -108,36 +108,40 @@ const mixUps: readonly Case[] = [
       void expect([status, await signedInUser(victim)]).toEqual([401, undefined]),
   },
   {
-    name: "one router's logout ends no login of the other provider, and sends it no request",
+    name: "a logout at one router keeps the login at the other, and sends no token to its provider",
     source: "RFC 9700, section 4.4",
-    app: APPS_SESSION,
+    app: OWN_SESSION,
     async attack(world) {
       await signIn(world);
       return world.victim.visit(`${world.otherBase}/logout`, { site: "same-origin" });
     },
     async outcome(_answer, { other, provider, signedInUser, victim }) {
-      const told = other.requests.map(({ url, body }) => url + body).join();
-      expect(provider.issued.filter((token) => told.includes(token))).toEqual([]);
+      const sent = other.requests.map(({ url, body }) => url + body).join();
+      expect(provider.issued.filter((token) => sent.includes(token))).toEqual([]);
       expect(await signedInUser(victim)).toBe("amara-okafor");
     },
   },
 ];
-eachWay(
-  "mix-up",
-  mixUps.map((attack) => ({ ...bothFull, ...attack })),
+describeEach(
+  "prevents mix-up",
+  mixUps.map((testCase) => ({ ...bothFull, ...testCase })),
 );
 
-/** Copies the browser's cookies of one router to the other one, under the names that count there. */
-async function plant({ victim }: World, at: string, cookies: ReadonlyMap<string, string>): Promise<void> {
-  for (const [name, value] of cookies) await victim.jar.setCookie(`${name}=${value}; Path=/`, at);
+/** Sets cookies for this URL in the victim's browser. */
+async function setCookies(
+  { victim }: World,
+  url: string,
+  cookies: ReadonlyMap<string, string>,
+): Promise<void> {
+  for (const [name, value] of cookies) await victim.jar.setCookie(`${name}=${value}; Path=/`, url);
 }
 
 const redirectUriOf = (base: string) => `${base}/callback`;
 
-/** The first slot in which a router searches for its logins. */
+/** Returns the name of the first cookie in which a router searches for its logins. */
 function loginCookieName(prefix: string, issuer: string, base: string): string {
-  const belongsTo = JSON.stringify([issuer, CLIENT_ID, redirectUriOf(base)]);
-  return `${prefix}.${createHash("sha256").update(belongsTo).digest("base64url").slice(0, 8)}0`;
+  const router = JSON.stringify([issuer, CLIENT_ID, redirectUriOf(base)]);
+  return `${prefix}.${createHash("sha256").update(router).digest("base64url").slice(0, 8)}0`;
 }
 
 const loginPrefix = (otherIs: Setting["otherIs"]) =>
@@ -145,8 +149,13 @@ const loginPrefix = (otherIs: Setting["otherIs"]) =>
 const sessionName = (otherIs: Setting["otherIs"]) =>
   otherIs === "staff" ? "portal-session.staff" : "portal-session";
 
-/** Starts a login in the victim's browser, up to the provider. Returns its callback URL and its cookie. */
-async function waiting({ victim }: World, base: string, { issuer }: LocalProvider, prefix: string) {
+/** Runs a login of the victim up to the callback. Returns the query of the callback, and the login cookie. */
+async function loginUntilCallback(
+  { victim }: World,
+  base: string,
+  { issuer }: LocalProvider,
+  prefix: string,
+) {
   const callback = await victim.loginUntilCallback(`${base}/login`);
   const cookies = [...(await victim.cookies(base))].filter(([name]) => name.startsWith("portal-login"));
   const [[name = "", value = ""] = [], ...others] = cookies;
@@ -154,84 +163,98 @@ async function waiting({ victim }: World, base: string, { issuer }: LocalProvide
   return { search: callback.search, value };
 }
 
-/** Calls the other router's guard, with this browser's session cookie of the one, under the other's name. */
-async function bringSession(
+/** Opens a guard of one router with the session cookie of the other router, under another name. */
+async function useSessionAt(
   world: World,
   from: string,
   to: string,
-  names: readonly [string, string],
+  [fromName, toName]: readonly [string, string],
 ): Promise<Answer> {
-  const value = (await world.victim.cookies(from)).get(names[0]);
+  const value = (await world.victim.cookies(from)).get(fromName);
   expect(value).toBeDefined();
-  await plant(world, to, new Map([[names[1], String(value)]]));
+  await setCookies(world, to, new Map([[toName, String(value)]]));
   return world.victim.fetch(`${to}/account`);
 }
 
-for (const otherIs of TOGETHER) {
-  const kind = { other: {}, otherIs } as const;
-  describeAttacks(`ignores a login or session of the other router, which is ${otherIs}`, [
+for (const otherIs of MOUNTED) {
+  const setting = { other: {}, otherIs } as const;
+  describeAttacks(`keeps logins and sessions of two routers apart: the other is ${otherIs}`, [
     {
-      ...kind,
-      name: "a login of the other's, with its response here",
+      ...setting,
+      name: "a login of the other router, with its response at this callback",
       source: "RFC 9700, section 4.4",
       async attack(world) {
-        const { search } = await waiting(world, world.otherBase, world.other, loginPrefix(otherIs));
-        await plant(world, world.base, await world.victim.cookies(world.otherBase));
+        const { search } = await loginUntilCallback(
+          world,
+          world.otherBase,
+          world.other,
+          loginPrefix(otherIs),
+        );
+        await setCookies(world, world.base, await world.victim.cookies(world.otherBase));
         return world.victim.visit(`${world.base}/callback${search}`, { site: "cross-site" });
       },
-      outcome: allOf(loginNotFound, noSessionStarted, neitherAsked),
+      outcome: allOf(loginNotFound, noSessionStarted, noCodeSent),
     },
     {
-      ...kind,
-      name: "the same, its cookie under our name",
+      ...setting,
+      name: "a login of the other router, with its cookie under the name of this router",
       source: "RFC 9700, section 4.4",
       async attack(world) {
         const { base, provider, otherBase } = world;
-        const { search, value } = await waiting(world, otherBase, world.other, loginPrefix(otherIs));
-        await plant(world, base, new Map([[loginCookieName("portal-login", provider.issuer, base), value]]));
+        const { search, value } = await loginUntilCallback(
+          world,
+          otherBase,
+          world.other,
+          loginPrefix(otherIs),
+        );
+        await setCookies(
+          world,
+          base,
+          new Map([[loginCookieName("portal-login", provider.issuer, base), value]]),
+        );
         return world.victim.visit(`${base}/callback${search}`, { site: "cross-site" });
       },
-      outcome: allOf(loginNotFound, noSessionStarted, neitherAsked),
+      outcome: allOf(loginNotFound, noSessionStarted, noCodeSent),
     },
     {
-      ...kind,
-      name: "a login of ours, with its response there, its cookie under the other's name",
+      ...setting,
+      name: "a login of this router at the other callback, with its cookie under the other name",
       source: "RFC 9700, section 4.4",
       async attack(world) {
         const { base, other, otherBase } = world;
-        const { search, value } = await waiting(world, base, world.provider, "portal-login");
+        const { search, value } = await loginUntilCallback(world, base, world.provider, "portal-login");
         const name = loginCookieName(loginPrefix(otherIs), other.issuer, otherBase);
-        await plant(world, otherBase, new Map([[name, value]]));
+        await setCookies(world, otherBase, new Map([[name, value]]));
         return world.victim.visit(`${otherBase}/callback${search}`, { site: "cross-site" });
       },
-      outcome: allOf(loginNotFound, noSessionStarted, neitherAsked),
+      outcome: allOf(loginNotFound, noSessionStarted, noCodeSent),
     },
     {
-      ...kind,
-      name: "a session of the other's, its cookie under our name",
+      ...setting,
+      name: "a session of the other router, with its cookie under the name of this router",
       source: "RFC 9700, section 4.4; CWE-384",
       async attack(world) {
         await world.victim.visit(loginAtOther(world));
         expect(await world.signedInUser(world.victim, world.otherBase)).toBe("amara-okafor");
-        return bringSession(world, world.otherBase, world.base, [sessionName(otherIs), "portal-session"]);
+        return useSessionAt(world, world.otherBase, world.base, [sessionName(otherIs), "portal-session"]);
       },
       outcome: async ({ status }, { signedInUser, victim }) =>
         void expect([status, await signedInUser(victim)]).toEqual([401, undefined]),
     },
     {
-      ...kind,
-      name: "a session of ours, its cookie under the other's name",
+      ...setting,
+      name: "a session of this router, with its cookie under the name of the other router",
       source: "RFC 9700, section 4.4; CWE-384",
       async attack(world) {
         await signIn(world);
-        return bringSession(world, world.base, world.otherBase, ["portal-session", sessionName(otherIs)]);
+        return useSessionAt(world, world.base, world.otherBase, ["portal-session", sessionName(otherIs)]);
       },
       outcome: async ({ status }, { signedInUser, victim, otherBase }) =>
         void expect([status, await signedInUser(victim, otherBase)]).toEqual([401, undefined]),
     },
     {
-      ...kind,
-      name: "the other's logout, forged or not, ends no login of ours",
+      ...setting,
+      name: "a logout at the other router, forged or not, ends no login of this router",
       source: "RFC 9700, section 4.4; OWASP CSRF",
       async attack(world) {
         const answer = await signIn(world);
@@ -243,8 +266,8 @@ for (const otherIs of TOGETHER) {
       outcome: signedIn,
     },
     {
-      ...kind,
-      name: "a provider of the other's that is unreachable or faulty does not affect our users",
+      ...setting,
+      name: "an unreachable or faulty provider of the other router does not affect this router",
       source: "guide, multiple providers",
       async attack(world) {
         world.other.alterDiscovery((document) => ({ ...document, issuer: world.provider.issuer }));
@@ -257,7 +280,7 @@ for (const otherIs of TOGETHER) {
   ]);
 }
 
-/** Sends a request with a Host of its own choice, as any HTTP client can. */
+/** Sends a request with any Host header, as any HTTP client can. */
 const asHost = (host: string, path: string, more: Record<string, string> = {}): Case => ({
   other: {},
   otherIs: "a tenant",
@@ -271,7 +294,7 @@ const asHost = (host: string, path: string, more: Record<string, string> = {}): 
   },
 });
 
-describeAttacks("rejects a host for which no router is chosen", [
+describeAttacks("rejects a host without a router", [
   ...["/", "/account", "/login", "/logout", "/callback?code=x&state=y", "/portal-inspector/"].map((path) =>
     asHost("evil.example", path),
   ),
@@ -282,7 +305,7 @@ describeAttacks("rejects a host for which no router is chosen", [
   {
     other: {},
     otherIs: "a tenant",
-    name: "ignores X-Forwarded-Host if no proxy is trusted",
+    name: "X-Forwarded-Host is ignored if no proxy is trusted",
     source: "OWASP, Host header injection",
     attack: ({ attacker, base }) =>
       attacker.navigate(`${base}/account`, { headers: { "x-forwarded-host": "localhost" } }),

@@ -12,19 +12,20 @@ const RFC6749 = "RFC 6749, section 5.1";
 const CORE = "OpenID Connect Core 1.0, section 3.1.3.3";
 const JSON_TYPE = { "content-type": "application/json" };
 
-const saying =
+/** Changes members of the next token response. `undefined` removes a member. */
+const withMembers =
   (members: Record<string, unknown>): InjectFault =>
   ({ provider }) =>
     provider.nextTokenResponse(members);
-/** The provider's own good response, with these changes. */
-const writing =
+/** Rewrites the JSON of the next token response. */
+const rewriting =
   (write: (json: string) => string): InjectFault =>
   ({ provider }) =>
     provider.writeNextTokenResponse(
       (json): ReturnType<TokenResponseWriter> => ({ body: write(json), headers: JSON_TYPE }),
     );
-/** Adds one more member after all others. */
-const withLast = (member: string) => writing((json) => json.replace(/}$/, `,${member}}`));
+/** Adds a member after all others. */
+const withLastMember = (member: string) => rewriting((json) => json.replace(/}$/, `,${member}}`));
 
 type Row = readonly [name: string, fault: InjectFault, source?: string];
 
@@ -58,54 +59,51 @@ const usable = ([name, fault, source = RFC6749]: Row): Case[] => [
 describeAttacks("rejects a token response whose members are wrong", [
   ...(
     [
-      ["access_token missing", saying({ access_token: undefined })],
-      ["access_token empty", saying({ access_token: "" })],
-      ["access_token null", saying({ access_token: null })],
-      ["access_token a number", saying({ access_token: 1 })],
-      ["access_token a list", saying({ access_token: [CANARY] })],
-      ["access_token an object", saying({ access_token: { toString: CANARY } })],
+      ["access_token missing", withMembers({ access_token: undefined })],
+      ["access_token empty", withMembers({ access_token: "" })],
+      ["access_token null", withMembers({ access_token: null })],
+      ["access_token a number", withMembers({ access_token: 1 })],
+      ["access_token a list", withMembers({ access_token: [CANARY] })],
+      ["access_token an object", withMembers({ access_token: { toString: CANARY } })],
       [
         "access_token twice, the last one a list",
-        withLast(`"access_token":["${CANARY}"]`),
+        withLastMember(`"access_token":["${CANARY}"]`),
         "RFC 8259, section 4",
       ],
-      ["token_type missing", saying({ token_type: undefined })],
-      ["token_type null", saying({ token_type: null })],
-      ["token_type DPoP", saying({ token_type: "DPoP" })],
-      ["token_type MAC", saying({ token_type: "mac" })],
-      ["token_type a list", saying({ token_type: ["Bearer"] })],
-      ["refresh_token a number", saying({ refresh_token: 1 })],
-      ["refresh_token a list", saying({ refresh_token: [CANARY] })],
-      ["scope a list of lists", saying({ scope: [["openid"]] })],
-      ["scope a list with a number", saying({ scope: ["openid", 1] })],
-      ["scope a list in which one scope would be two", saying({ scope: ["openid admin"] })],
-      ["scope an object", saying({ scope: { openid: true } })],
-      ["scope a number", saying({ scope: 1 })],
-      ["expires_in a word", saying({ expires_in: "soon" })],
-      ["expires_in negative", saying({ expires_in: -1 })],
-      ["expires_in a text that is negative", saying({ expires_in: "-5" })],
-      ["expires_in true", saying({ expires_in: true })],
-      ["expires_in an object", saying({ expires_in: { valueOf: 300 } })],
-      [
-        "expires_in without an end",
-        writing((json) => json.replace(/"expires_in":\d+/, '"expires_in":1e999')),
-      ],
-      ["id_token a number", saying({ id_token: 1 }), CORE],
-      ["id_token an object", saying({ id_token: { sub: CANARY } }), CORE],
-      ["id_token empty", saying({ id_token: "" }), CORE],
-      ["all of it in __proto__ alone", writing((json) => `{"__proto__":${json}}`), "CWE-1321"],
+      ["token_type missing", withMembers({ token_type: undefined })],
+      ["token_type null", withMembers({ token_type: null })],
+      ["token_type DPoP", withMembers({ token_type: "DPoP" })],
+      ["token_type MAC", withMembers({ token_type: "mac" })],
+      ["token_type a list", withMembers({ token_type: ["Bearer"] })],
+      ["refresh_token a number", withMembers({ refresh_token: 1 })],
+      ["refresh_token a list", withMembers({ refresh_token: [CANARY] })],
+      ["scope a list of lists", withMembers({ scope: [["openid"]] })],
+      ["scope a list with a number", withMembers({ scope: ["openid", 1] })],
+      ["scope a list with two scopes in one text", withMembers({ scope: ["openid admin"] })],
+      ["scope an object", withMembers({ scope: { openid: true } })],
+      ["scope a number", withMembers({ scope: 1 })],
+      ["expires_in a word", withMembers({ expires_in: "soon" })],
+      ["expires_in negative", withMembers({ expires_in: -1 })],
+      ["expires_in a text that is negative", withMembers({ expires_in: "-5" })],
+      ["expires_in true", withMembers({ expires_in: true })],
+      ["expires_in an object", withMembers({ expires_in: { valueOf: 300 } })],
+      ["expires_in infinite", rewriting((json) => json.replace(/"expires_in":\d+/, '"expires_in":1e999'))],
+      ["id_token a number", withMembers({ id_token: 1 }), CORE],
+      ["id_token an object", withMembers({ id_token: { sub: CANARY } }), CORE],
+      ["id_token empty", withMembers({ id_token: "" }), CORE],
+      ["all members in __proto__", rewriting((json) => `{"__proto__":${json}}`), "CWE-1321"],
     ] as const
   ).flatMap((row) => unusable(row)),
   ...[undefined, null].map((id_token) => ({
     name: `login: id_token ${id_token}`,
     source: CORE,
-    attack: ENDPOINTS.token.reach(saying({ id_token })),
+    attack: ENDPOINTS.token.reach(withMembers({ id_token })),
     outcome: ENDPOINTS.token.fails("id_token_missing"),
   })),
   ...[undefined, null].map((id_token) => ({
     name: `refresh: id_token ${id_token}`,
     source: "OpenID Connect Core 1.0, section 12.2: it may be missing",
-    attack: ENDPOINTS.refresh.reach(saying({ id_token })),
+    attack: ENDPOINTS.refresh.reach(withMembers({ id_token })),
     outcome: hasToken,
   })),
 ]);
@@ -116,34 +114,38 @@ describeAttacks(
     [
       [
         "fapi2-security-profile-final-client-test-token-type-case-insensitivity",
-        saying({ token_type: "bEaReR" }),
+        withMembers({ token_type: "bEaReR" }),
       ],
-      ["refresh_token missing", saying({ refresh_token: undefined })],
-      ["scope missing", saying({ scope: undefined })],
-      ["refresh_token null", saying({ refresh_token: null })],
-      ["refresh_token empty", saying({ refresh_token: "" })],
-      ["scope null", saying({ scope: null })],
-      ["scope a list", saying({ scope: ["openid", "profile"] })],
-      ["expires_in null", saying({ expires_in: null })],
-      ["unknown members null", saying({ ext: null, not_before_policy: null, session_state: null })],
-      ["an error beside the tokens", saying({ error: CANARY, error_description: CANARY })],
+      ["refresh_token missing", withMembers({ refresh_token: undefined })],
+      ["scope missing", withMembers({ scope: undefined })],
+      ["refresh_token null", withMembers({ refresh_token: null })],
+      ["refresh_token empty", withMembers({ refresh_token: "" })],
+      ["scope null", withMembers({ scope: null })],
+      ["scope a list", withMembers({ scope: ["openid", "profile"] })],
+      ["expires_in null", withMembers({ expires_in: null })],
+      ["unknown members null", withMembers({ ext: null, not_before_policy: null, session_state: null })],
+      ["an error beside the tokens", withMembers({ error: CANARY, error_description: CANARY })],
       [
         "unknown members",
-        saying({ constructor: { prototype: 1 }, toString: CANARY, hasOwnProperty: null, status: 500 }),
+        withMembers({ constructor: { prototype: 1 }, toString: CANARY, hasOwnProperty: null, status: 500 }),
       ],
-      ["constructor among its members", withLast('"constructor":{"prototype":{"isAdmin":true}}'), "CWE-1321"],
+      [
+        "constructor among its members",
+        withLastMember('"constructor":{"prototype":{"isAdmin":true}}'),
+        "CWE-1321",
+      ],
     ] as const
   ).flatMap(usable),
 );
 
 /**
- * Returns how many requests the token endpoint has received after the app has used a token, at once and 400 s
- * later.
+ * Lets the app use a token at once and 400 s later. Expects so many requests to the token endpoint after each
+ * use.
  */
-const lives = (
+const usedTwice = (
   name: string,
   members: Record<string, unknown>,
-  asked: readonly [atOnce: number, later: number],
+  expected: readonly [atOnce: number, later: number],
 ): Case => ({
   name,
   source: `${RFC6749} and appendix A.14`,
@@ -159,7 +161,7 @@ const lives = (
       await hasToken(await world.victim.fetch(`${world.base}/token`), world);
       counts.push(world.requestsTo(TOKEN).length);
     }
-    expect(counts).toEqual(asked);
+    expect(counts).toEqual(expected);
     return world.victim.visit(`${world.base}/account`);
   },
   outcome: signedIn,
@@ -170,24 +172,24 @@ const NO_REFRESH = [1, 1] as const;
 const REFRESH_AT_EXPIRY = [1, 2] as const;
 const REFRESH_AT_ONCE = [2, 3] as const;
 
-describeAttacks("uses a token until it expires", [
-  lives("expires_in as the provider sends it", {}, REFRESH_AT_EXPIRY),
-  lives("expires_in a text of digits", { expires_in: "300" }, REFRESH_AT_EXPIRY),
-  lives("expires_in a list of one number", { expires_in: [300] }, REFRESH_AT_EXPIRY),
-  lives("expires_in with a fraction", { expires_in: 299.5 }, REFRESH_AT_EXPIRY),
-  lives("expires_in zero", { expires_in: 0 }, REFRESH_AT_ONCE),
-  lives("expires_in enormous", { expires_in: Number.MAX_VALUE }, NO_REFRESH),
-  lives(
+describeAttacks("refreshes a token only after it has expired", [
+  usedTwice("expires_in as the provider sends it", {}, REFRESH_AT_EXPIRY),
+  usedTwice("expires_in a text of digits", { expires_in: "300" }, REFRESH_AT_EXPIRY),
+  usedTwice("expires_in a list of one number", { expires_in: [300] }, REFRESH_AT_EXPIRY),
+  usedTwice("expires_in with a fraction", { expires_in: 299.5 }, REFRESH_AT_EXPIRY),
+  usedTwice("expires_in zero", { expires_in: 0 }, REFRESH_AT_ONCE),
+  usedTwice("expires_in enormous", { expires_in: Number.MAX_VALUE }, NO_REFRESH),
+  usedTwice(
     "fapi2-security-profile-final-client-test-token-endpoint-response-without-expires_in",
     { expires_in: undefined },
     NO_REFRESH,
   ),
-  lives("refresh_expires_in that is not a number", { refresh_expires_in: "never" }, REFRESH_AT_EXPIRY),
-  lives("refresh_expires_in negative", { refresh_expires_in: -5 }, REFRESH_AT_EXPIRY),
+  usedTwice("refresh_expires_in that is not a number", { refresh_expires_in: "never" }, REFRESH_AT_EXPIRY),
+  usedTwice("refresh_expires_in negative", { refresh_expires_in: -5 }, REFRESH_AT_EXPIRY),
 ]);
 
-/** Moves two members into __proto__: that its token has expired, and that a refresh token exists. */
-function inProto(provider: LocalProvider): void {
+/** Removes expires_in and refresh_token from the response, and puts other values for them into __proto__. */
+function moveIntoProto(provider: LocalProvider): void {
   provider.nextTokenResponse({ expires_in: undefined, refresh_token: undefined });
   provider.writeNextTokenResponse((json) => ({
     body: json.replace(
@@ -198,29 +200,29 @@ function inProto(provider: LocalProvider): void {
   }));
 }
 
-async function askThenSignOut(world: World) {
+async function useTokenThenSignOut(world: World) {
   await hasToken(await world.victim.fetch(`${world.base}/token`), world);
   return world.victim.visit(`${world.base}/logout`, { site: "same-origin" });
 }
 
 describeAttacks("ignores members in __proto__", [
   {
-    name: "of the login's response: the token has not expired, and the login has no refresh token",
+    name: "of the login's response: the token is not refreshed, and no refresh token is revoked",
     source: "CWE-1321",
-    fault: inProto,
+    fault: moveIntoProto,
     async attack(world) {
       await signedIn(await signIn(world), world);
-      return askThenSignOut(world);
+      return useTokenThenSignOut(world);
     },
     outcome: (_answer, { requestsTo }) =>
       void expect([requestsTo(TOKEN).length, requestsTo(REVOCATION)]).toEqual([1, []]),
   },
   {
-    name: "of a refresh's: the same, and the earlier refresh token is the one that is revoked",
+    name: "of a refresh response: the token is not refreshed again, and the earlier refresh token is revoked",
     source: "CWE-1321",
     async attack(world) {
-      await hasToken(await ENDPOINTS.refresh.reach(({ provider }) => inProto(provider))(world), world);
-      return askThenSignOut(world);
+      await hasToken(await ENDPOINTS.refresh.reach(({ provider }) => moveIntoProto(provider))(world), world);
+      return useTokenThenSignOut(world);
     },
     outcome(_answer, { requestsTo, provider }) {
       expect(requestsTo(TOKEN)).toHaveLength(2);
