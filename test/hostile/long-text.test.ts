@@ -25,9 +25,9 @@ import { createEncryption } from "../../lib/util/encryption.js";
 import { toSingleLine } from "../../lib/util/to-single-line.js";
 import { startWorld } from "../support/world.js";
 
-// A regular expression that is quadratic stops the whole process while it reads a long text from outside. The
-// tests below compare the CPU time for a text with the CPU time for a text of twice its length: 2 is linear,
-// 4 is quadratic.
+// A regular expression with quadratic time blocks the whole process while it reads a long text from outside.
+// The tests compare the CPU times for a text and for a text of twice its length. A ratio of 2 is linear, a
+// ratio of 4 is quadratic.
 
 const LENGTH = 32_000;
 /** CPU time below this is noise. A quadratic expression needs seconds for such texts. */
@@ -35,12 +35,12 @@ const NOISE_MS = 40;
 /** Halfway between linear and quadratic. */
 const MAX_RATIO = 3;
 
-const languages = createChooseWords({});
+const chooseWords = createChooseWords({});
 const registered = {
   redirectUri: "https://app.example/callback",
   routes: { ...DEFAULTS.routes, session: false, form: "/login/form" },
 } as const;
-const sealer = createEncryption(["0123456789abcdef0123456789abcdef"], "test");
+const encryption = createEncryption(["0123456789abcdef0123456789abcdef"], "test");
 const app = express();
 const upstream = new URL("https://api.example/v1");
 
@@ -49,10 +49,10 @@ const withHeaders = (headers: Record<string, string>, url = "/"): Request =>
 
 /** Every function of lib/ that applies a pattern to text from a browser, a provider, a store or a hook. */
 const READERS: [name: string, read: (text: string) => unknown][] = [
-  ["describeError", (text) => redactError(new Error(text))],
+  ["redactError", (text) => redactError(new Error(text))],
   ["redactSecrets", (text) => redactSecrets(text)],
-  ["oneLine", toSingleLine],
-  ["printable", toPrintable],
+  ["toSingleLine", toSingleLine],
+  ["toPrintable", toPrintable],
   ["sanitizeReturnTo", (text) => sanitizeReturnTo(`/${text}`)],
   ["isOwnRoute", (text) => isOwnRoute(registered, "", `/${text}`)],
   ["normalizePath", normalizePath],
@@ -62,10 +62,10 @@ const READERS: [name: string, read: (text: string) => unknown][] = [
     (text) => parseStrengthQuery(new URLSearchParams({ max_age: text, acr_values: text })),
   ],
   ["readQuery", (text) => readQuery(withHeaders({}, `/?${text}`))],
-  ["wantsPage", (text) => shouldSendPage(withHeaders({ accept: text }))],
+  ["shouldSendPage", (text) => shouldSendPage(withHeaders({ accept: text }))],
   ["isPrefetch", (text) => isPrefetch(withHeaders({ purpose: text }))],
   [
-    "isPersonOnTheirWay",
+    "isUserNavigation",
     (text) => isUserNavigation(withHeaders({ "user-agent": text, "sec-fetch-mode": text })),
   ],
   ["isProbablyHttps", (text) => isProbablyHttps(withHeaders({ "x-forwarded-proto": text }))],
@@ -73,25 +73,25 @@ const READERS: [name: string, read: (text: string) => unknown][] = [
     "describeForwarding",
     (text) => describeForwarding(withHeaders({ forwarded: text, "x-forwarded-ssl": text })),
   ],
-  ["wordsOf", (text) => languages(withHeaders({ "accept-language": text }))],
+  ["createChooseWords", (text) => chooseWords(withHeaders({ "accept-language": text }))],
   [
     "readSilentLoginState",
     (text) => readSilentLoginState(withHeaders({ cookie: text }), { name: undefined, https: true }),
   ],
-  ["deviceOf", (text) => parseDevice(shortenUserAgent(text))],
+  ["parseDevice", (text) => parseDevice(shortenUserAgent(text))],
   [
     "renderPage",
     (text) => renderPage({ lang: "en", title: text, text, actions: [], footnote: text } as never),
   ],
   ["parseCacheControl", (text) => [`a${text}\0`, `a=${text}"`, `a="${text}`].map(parseCacheControl)],
   [
-    "answerHeaders",
+    "filterResponseHeaders",
     (text) => filterResponseHeaders({ link: `<a>; rel${text}`, connection: text }, new Set()),
   ],
-  ["targetOf", (text) => buildUpstreamUrl(upstream, { rest: `/${text}`, search: `?${text}` })],
-  ["locationHere", (text) => rewriteLocation(text, upstream, upstream, "/api")],
+  ["buildUpstreamUrl", (text) => buildUpstreamUrl(upstream, { rest: `/${text}`, search: `?${text}` })],
+  ["rewriteLocation", (text) => rewriteLocation(text, upstream, upstream, "/api")],
   ["cleanDescription", (text) => cleanDescription(text, ["a", "a b"])],
-  ["open", (text) => sealer.decrypt(text)],
+  ["decrypt", (text) => encryption.decrypt(text)],
 ];
 
 const UNITS = [
@@ -152,18 +152,18 @@ async function cpuMs(read: (text: string) => unknown, text: string): Promise<num
   return (user + system) / 1000;
 }
 
-/** The least of several measurements: what comes on top is garbage collection and compilation. */
-async function least(measure: () => Promise<number>): Promise<number> {
+/** Returns the minimum of several measurements. Garbage collection and compilation add to the others. */
+async function minimumOf(measure: () => Promise<number>): Promise<number> {
   const times: number[] = [];
-  for (let time = 0; time < 3; time++) times.push(await measure());
+  for (let count = 0; count < 3; count++) times.push(await measure());
   return Math.min(...times);
 }
 
 /** Returns whether the CPU times for these two texts indicate linear time. */
 async function isLinear(read: (text: string) => unknown, text: string, twice: string): Promise<boolean> {
   if ((await cpuMs(read, twice)) < NOISE_MS) return true;
-  const time = await least(() => cpuMs(read, text));
-  return (await least(() => cpuMs(read, twice))) < Math.max(NOISE_MS, MAX_RATIO * time);
+  const time = await minimumOf(() => cpuMs(read, text));
+  return (await minimumOf(() => cpuMs(read, twice))) < Math.max(NOISE_MS, MAX_RATIO * time);
 }
 
 describe("reads a long text from outside in linear time", () => {
@@ -172,19 +172,19 @@ describe("reads a long text from outside in linear time", () => {
 
   test.each(READERS)("in %s", async (_name, read) => {
     for (const [index, text] of texts.entries()) {
-      const isFine = await isLinear(read, text, longer[index] as string);
-      expect(isFine, JSON.stringify(`${text.slice(0, 20)}…${text.slice(-20)}`)).toBe(true);
+      const isLinearTime = await isLinear(read, text, longer[index] as string);
+      expect(isLinearTime, JSON.stringify(`${text.slice(0, 20)}…${text.slice(-20)}`)).toBe(true);
     }
   });
 
-  test("measures that a quadratic pattern is quadratic", async () => {
+  test("recognizes a quadratic pattern", async () => {
     const quadratic = (text: string) => text.replace(/:[^\s"]*@/g, "");
     expect(await isLinear(quadratic, ":".repeat(LENGTH / 4), ":".repeat(LENGTH / 2))).toBe(false);
   });
 });
 
-describe("an error message is cut before it is examined", () => {
-  test("is not delayed by a hook that fails with a message of 200,000 characters", async () => {
+describe("cuts an error message before it redacts secrets", () => {
+  test("a hook that fails with a message of 200,000 characters does not delay the response", async () => {
     const { browser, url, log } = await startWorld({
       log: [/hook_failed/],
       options: {
@@ -200,12 +200,12 @@ describe("an error message is cut before it is examined", () => {
     expect(log.join("").length).toBeLessThan(2000);
   });
 
-  test("does not let the cut text change the result", () => {
+  test("the cut text does not change the result", () => {
     const text = "cannot reach the store ".repeat(100);
     expect(redactSecrets(text + ":".repeat(2 * LENGTH))).toBe(redactSecrets(text));
   });
 
-  test.each([1980, 1985, 1990, 1995, 2000, 2005])("leaves no half of a secret at the cut (%i)", (length) => {
+  test.each([1980, 1985, 1990, 1995, 2000, 2005])("no part of a secret remains at the cut (%i)", (length) => {
     const secrets = "redis://default:hunter2hunter2@cache token=geheim";
     const text = `${"a ".repeat(length / 2)}${secrets} ${"z".repeat(40)}`;
     const redacted = redactSecrets(text, 4000);
@@ -220,7 +220,7 @@ test.each([
     "a password with @ and / in it: postgres://[…]@db/orders",
   ],
   ['"amqp://a:b@mq" and "amqp://c:d@mq"', '"amqp://[…]@mq" and "amqp://[…]@mq"'],
-  ["no address: user@example.com is unknown", "no address: user@example.com is unknown"],
+  ["no URL: user@example.com is unknown", "no URL: user@example.com is unknown"],
   ["connect ECONNREFUSED 127.0.0.1:5432", "connect ECONNREFUSED 127.0.0.1:5432"],
   ["POST /token?client_secret=s3cret&code=abc&x=1", "POST /token?client_secret=[…]&code=[…]&x=1"],
   ["refused: access_token=short, error_code=5", "refused: access_token=[…], error_code=5"],
@@ -235,6 +235,6 @@ test.each([
   [Object.assign(new Error("x"), { name: Symbol("odd") }), "Error: x"],
   ["thrown as it is: geheim", "string"],
   [undefined, "undefined"],
-])("describeError() accepts any thrown value (%#)", (thrown, described) => {
+])("redactError() accepts any thrown value (%#)", (thrown, described) => {
   expect(redactError(thrown)).toBe(described);
 });

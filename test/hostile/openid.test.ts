@@ -1,7 +1,6 @@
 import { request as httpRequest } from "node:http";
-import { decodeJwt } from "jose";
 import { expect } from "vitest";
-import type { LocalProvider, Responder as PortalAnswer } from "../../lib/testing/provider/local-provider.js";
+import type { LocalProvider, Responder } from "../../lib/testing/provider/local-provider.js";
 import { CLIENT_ID, CLIENT_SECRET } from "../support/world.js";
 import {
   CANARY,
@@ -13,17 +12,17 @@ import {
   type World,
 } from "./support/attack.js";
 import { issueExpiredToken, redirectsTo, sendJson, sendText } from "./support/faulty-responses.js";
-import { createAttackerKey, hs256, rs256, signingInput } from "./support/jwt.js";
+import { createAttackerKey, findIdToken, hs256, rs256, signingInput } from "./support/jwt.js";
 import { allOf, refreshed, rejectedWith, signedIn, staysSignedIn } from "./support/outcomes.js";
 import { signInAgainAfter, signInAndOut, signInByForm, signInThenFetch } from "./support/sign-in-steps.js";
 
 // The relying-party tests that the OpenID Foundation publishes with its conformance suite, by their names.
-// Omitted are the features that this package does not have:
+// Omitted are the tests of features that this package does not have, or that other tests cover:
 // - dynamic registration, WebFinger, request objects (request_uri), aggregated and distributed claims,
 // - userinfo with a token in the body (oidcc-client-test-userinfo-bearer-body),
-// - logins that others start (oidcc-client-test-3rd-party-init-login),
+// - logins that another site starts (oidcc-client-test-3rd-party-init-login): guard-requirements.test.ts,
 // - endpoints for clients with a certificate (mtls_endpoint_aliases), session management by iframe.
-// Omitted too are the tests of the implicit and hybrid flows alone:
+// Also omitted are tests that concern only the implicit and hybrid flows:
 // - c_hash, at_hash in the front channel (-invalid-athash, -missing-athash),
 // - a nonce that only these flows require (-nonce-unless-code-flow).
 
@@ -34,18 +33,18 @@ const LOGOUT = "oidcc-client-rp-initiated-logout-rp-basic";
 const REFRESH = "oidcc-client-refreshtoken-test-plan";
 const ALL = "oidcc-client-test-plan";
 
-/** Any standard provider: all of its endpoints discovered, the nonce required. */
+/** A standard provider: its discovery document names all endpoints, and it returns the nonce. */
 const standard = { provider: { document: "full" }, options: { scope: "openid profile email" } } as const;
 
-/** Expects one request to the provider at this path, with this query. */
+/** Expects one request to the provider at this path, and returns its query. */
 function queryAt({ requestsTo, provider }: World, path: string): URLSearchParams {
-  const addresses = requestsTo(path).map(({ url }) => new URL(url, provider.issuer));
-  expect(addresses.length, `requests to ${path}`).toBe(1);
-  return addresses[0]?.searchParams ?? new URLSearchParams();
+  const urls = requestsTo(path).map(({ url }) => new URL(url, provider.issuer));
+  expect(urls.length, `requests to ${path}`).toBe(1);
+  return urls[0]?.searchParams ?? new URLSearchParams();
 }
 
-/** Runs a case in both profiles. A case that uses the token does so after the login. */
-type BasicCase = Omit<Case, "source" | "attack"> & { readonly asks?: string };
+/** A case of both profiles. `afterLogin` is a path of the app that is fetched after the login. */
+type BasicCase = Omit<Case, "source" | "attack"> & { readonly afterLogin?: string };
 
 const basic: readonly BasicCase[] = [
   { ...standard, name: "oidcc-client-test", outcome: signedIn },
@@ -88,7 +87,7 @@ const basic: readonly BasicCase[] = [
         (jwks) => void jwks.keys.unshift({ ...createAttackerKey().jwk, kid: "another", use: "sig" }),
       );
     },
-    outcome: signedIn, // by the one key that fits: the test allows both results
+    outcome: signedIn, // with the key that fits: the test allows both results
   },
   { ...standard, name: "oidcc-client-test-idtoken-sig-rs256", outcome: signedIn },
   {
@@ -106,8 +105,8 @@ const basic: readonly BasicCase[] = [
   {
     ...standard,
     name: "oidcc-client-test-userinfo-invalid-sub",
-    fault: (provider) => provider.answerNext("/userinfo", sendJson(200, { sub: "somebody-else" })),
-    asks: "/userinfo",
+    fault: (provider) => provider.answerNext("/userinfo", sendJson(200, { sub: "another-user" })),
+    afterLogin: "/userinfo",
     outcome: staysSignedIn("userinfo_subject_mismatch"),
   },
   {
@@ -119,7 +118,7 @@ const basic: readonly BasicCase[] = [
   {
     ...standard,
     name: "oidcc-client-test-scope-userinfo-claims",
-    asks: "/userinfo",
+    afterLogin: "/userinfo",
     outcome: ({ status, body }, world) => {
       expect(queryAt(world, "/oauth2/authorize").get("scope")).toBe("openid profile email");
       expect(status).toBe(200);
@@ -138,28 +137,29 @@ const basic: readonly BasicCase[] = [
       const [request] = requestsTo("/oauth2/token");
       const [scheme, credentials = ""] = (request?.headers.authorization ?? "").split(" ");
       // RFC 6749, section 2.3.1
-      const told = decodeURIComponent(Buffer.from(credentials, "base64").toString());
-      expect([scheme, told]).toEqual(["Basic", `${CLIENT_ID}:${CLIENT_SECRET}`]);
+      const decoded = decodeURIComponent(Buffer.from(credentials, "base64").toString());
+      expect([scheme, decoded]).toEqual(["Basic", `${CLIENT_ID}:${CLIENT_SECRET}`]);
       expect(new URLSearchParams(request?.body).has("client_secret")).toBe(false);
     }),
   },
 ];
 
-const enteredBy = (
+/** Returns the cases of the basic profile with these steps of a login. */
+const withLoginBy = (
   enter: NonNullable<Case["attack"]>,
   source: string,
   options: Case["options"] = {},
 ): Case[] =>
-  basic.map(({ asks, ...each }) => ({
-    ...each,
+  basic.map(({ afterLogin, ...testCase }) => ({
+    ...testCase,
     source,
-    options: { ...each.options, ...options },
-    attack: asks === undefined ? enter : signInThenFetch(asks, enter),
+    options: { ...testCase.options, ...options },
+    attack: afterLogin === undefined ? enter : signInThenFetch(afterLogin, enter),
   }));
 
-/** The basic profile again, with the provider's responses posted by a page of its own. */
+/** The basic profile at a provider that posts its responses with a page. */
 const formPost: readonly Case[] = [
-  ...enteredBy(signInByForm, FORM_POST, { authorizationParams: { response_mode: "form_post" } }),
+  ...withLoginBy(signInByForm, FORM_POST, { authorizationParams: { response_mode: "form_post" } }),
   {
     name: "oidcc-client-test-form-post-error",
     source: FORM_POST,
@@ -170,54 +170,59 @@ const formPost: readonly Case[] = [
   },
 ];
 
-const USUAL = {
+const USUAL_PATHS = {
   authorization_endpoint: "/oauth2/authorize",
   token_endpoint: "/oauth2/token",
   jwks_uri: "/oauth2/jwks",
 } as const;
 
-/** Matches requests that are forwarded within the provider, which records them like all others. */
-const HANDED_ON = "x-handed-on";
+/** The header of requests that are forwarded within the provider. It records them like all others. */
+const FORWARDED = "x-test-forwarded";
 
-/** The response of this URL. */
-const handsOnTo =
-  (address: string): PortalAnswer =>
+/** Sends the response of this URL. */
+const forwardTo =
+  (url: string): Responder =>
   (req, res) => {
-    const { search } = new URL(req.url ?? "", address);
-    const headers = { ...req.headers, [HANDED_ON]: "yes" };
-    const onwards = httpRequest(address + search, { method: req.method ?? "GET", headers }, (answer) => {
-      res.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(res);
+    const { search } = new URL(req.url ?? "", url);
+    const headers = { ...req.headers, [FORWARDED]: "yes" };
+    const request = httpRequest(url + search, { method: req.method ?? "GET", headers }, (response) => {
+      res.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(res);
     });
-    onwards.on("error", () => res.destroy());
-    req.pipe(onwards);
+    request.on("error", () => res.destroy());
+    req.pipe(request);
   };
 
-/** Endpoints that only the discovery document names. The app must not call the usual URLs. */
-const moved = (...members: (keyof typeof USUAL)[]): Pick<Case, "fault" | "outcome"> => ({
+/** Moves endpoints to other URLs in the discovery document. The app must not call the usual URLs. */
+const moveEndpoints = (...members: (keyof typeof USUAL_PATHS)[]): Pick<Case, "fault" | "outcome"> => ({
   fault(provider) {
-    const addresses = members.map((member) => [member, `${provider.issuer}/unusual/${member}`]);
-    provider.alterDiscovery((document) => ({ ...document, ...Object.fromEntries(addresses) }));
+    const urls = members.map((member) => [member, `${provider.issuer}/unusual/${member}`]);
+    provider.alterDiscovery((document) => ({ ...document, ...Object.fromEntries(urls) }));
     for (const member of members)
-      provider.answerNext(`/unusual/${member}`, handsOnTo(provider.issuer + USUAL[member]));
+      provider.answerNext(`/unusual/${member}`, forwardTo(provider.issuer + USUAL_PATHS[member]));
   },
   outcome: allOf(signedIn, (_answer, { provider }) => {
-    const asked = provider.requests
-      .filter(({ headers }) => headers[HANDED_ON] === undefined)
+    const paths = provider.requests
+      .filter(({ headers }) => headers[FORWARDED] === undefined)
       .map(({ path }) => path);
-    expect(asked).toEqual(expect.arrayContaining(members.map((member) => `/unusual/${member}`)));
-    expect(asked.filter((path) => members.some((member) => USUAL[member] === path))).toEqual([]);
+    expect(paths).toEqual(expect.arrayContaining(members.map((member) => `/unusual/${member}`)));
+    expect(paths.filter((path) => members.some((member) => USUAL_PATHS[member] === path))).toEqual([]);
   }),
 });
 
 const config: readonly Case[] = [
   {
     ...standard,
-    ...moved("authorization_endpoint", "token_endpoint"),
+    ...moveEndpoints("authorization_endpoint", "token_endpoint"),
     name: "oidcc-client-test-discovery-openid-config",
     source: CONFIG,
   },
-  { ...standard, ...moved("jwks_uri"), name: "oidcc-client-test-discovery-jwks-uri-keys", source: CONFIG },
+  {
+    ...standard,
+    ...moveEndpoints("jwks_uri"),
+    name: "oidcc-client-test-discovery-jwks-uri-keys",
+    source: CONFIG,
+  },
   {
     ...standard,
     name: "oidcc-client-test-discovery-issuer-mismatch",
@@ -250,7 +255,7 @@ const config: readonly Case[] = [
     name: "oidcc-client-test-signing-key-rotation-just-before-signing",
     source: CONFIG,
     async attack({ victim, base, provider }) {
-      await victim.visit(`${base}/account`); // this identifies the keys
+      await victim.visit(`${base}/account`); // the app fetches the keys
       await victim.jar.removeAllCookies();
       const callback = await victim.loginUntilCallback(`${base}/login?returnTo=/account`);
       await provider.rotateKeys();
@@ -261,26 +266,26 @@ const config: readonly Case[] = [
 ];
 
 const discovery: readonly Case[] = [
-  // Discovery accepts one additional slash at the end, and no other difference. From then on the document's
-  // issuer counts.
+  // Discovery accepts one additional slash at the end, and no other difference. Afterwards the issuer of the
+  // document counts.
   ...(
     [
       ["with an added slash", (issuer: string) => `${issuer}/`, "response_issuer_mismatch"],
       ["in other case", (issuer: string) => issuer.toUpperCase(), "issuer_mismatch"],
     ] as const
   ).map(
-    ([how, spelt, code]): Case => ({
+    ([how, change, code]): Case => ({
       ...standard,
-      name: `the issuer ${how}, and no other`,
+      name: `rejects a login at a provider whose document has the issuer ${how}`,
       source: "OpenID Connect Discovery 1.0, section 4.3; RFC 9207, section 2.4",
       fault: (provider) =>
-        provider.alterDiscovery((document) => ({ ...document, issuer: spelt(provider.issuer) })),
+        provider.alterDiscovery((document) => ({ ...document, issuer: change(provider.issuer) })),
       outcome: rejectedWith(code),
     }),
   ),
   {
     ...standard,
-    name: "endpoints for clients with a certificate are not used",
+    name: "does not use endpoints for clients with a certificate",
     source: "RFC 8705, section 5",
     fault: (provider) =>
       provider.alterDiscovery((document) => {
@@ -295,22 +300,18 @@ const discovery: readonly Case[] = [
   },
 ];
 
-/** Returns the ID token that the provider has issued. Access tokens look alike, and have no nonce. */
-const idTokenOf = ({ issued }: LocalProvider): string =>
-  issued.find((token) => token.split(".").length === 3 && "nonce" in decodeJwt(token)) ?? "";
-
 /**
- * Expects that the victim is signed out, and that the provider received one request with all parameters of
- * RP-Initiated Logout 1.0, section 2. It has sent the browser back to the start page.
+ * Expects that the victim is signed out and back on the start page. The provider has received one request
+ * with all parameters of RP-Initiated Logout 1.0, section 2.
  */
 const loggedOut =
   (search = (state: string | null) => `?state=${state}`): Outcome =>
   async ({ url, status }, world) => {
-    const asked = queryAt(world, "/logout");
-    expect(asked.get("id_token_hint")).toBe(idTokenOf(world.provider));
-    expect(asked.get("post_logout_redirect_uri")).toBe(`${world.url}/`);
-    expect(asked.get("state")).toMatch(/^[\w-]{20,}$/);
-    expect([url, status]).toEqual([`${world.url}/${search(asked.get("state"))}`, 200]);
+    const query = queryAt(world, "/logout");
+    expect(query.get("id_token_hint")).toBe(findIdToken(world.provider));
+    expect(query.get("post_logout_redirect_uri")).toBe(`${world.url}/`);
+    expect(query.get("state")).toMatch(/^[\w-]{20,}$/);
+    expect([url, status]).toEqual([`${world.url}/${search(query.get("state"))}`, 200]);
     expect(await world.signedInUser(world.victim)).toBeUndefined();
   };
 
@@ -328,7 +329,7 @@ const logout: readonly Case[] = [
     source: LOGOUT,
     fault: (provider, { url }) => provider.answerNext("/logout", redirectsTo(302, `${url}/?state=another`)),
     attack: signInAndOut,
-    // this is harmless: the user was signed out before the request to the provider
+    // harmless, because the user was signed out before the request to the provider
     outcome: loggedOut(() => "?state=another"),
   },
   {
@@ -341,6 +342,7 @@ const logout: readonly Case[] = [
   },
 ];
 
+/** Refreshes the tokens, with these claims in the new ID token. */
 const refreshWith = (claims: Record<string, unknown>): Pick<Case, "fault" | "attack"> => ({
   fault(provider) {
     issueExpiredToken(provider);
@@ -362,7 +364,7 @@ const refresh: readonly Case[] = [
   ...(
     [
       ["oidcc-client-test-refresh-token-invalid-issuer", { iss: "https://another.example" }],
-      ["oidcc-client-test-refresh-token-invalid-sub", { sub: "somebody-else" }],
+      ["oidcc-client-test-refresh-token-invalid-sub", { sub: "another-user" }],
     ] as const
   ).map(([name, claims]) => ({
     ...standard,
@@ -373,9 +375,13 @@ const refresh: readonly Case[] = [
   })),
   ...(
     [
-      ["a refreshed ID token for another audience", SECTION_12_2, { aud: "another-client" }],
-      ["a refreshed ID token for one more audience", SECTION_12_2, { aud: [CLIENT_ID, "another-client"] }],
-      ["a refreshed ID token with another azp", SECTION_12_2, { azp: "another-client" }],
+      ["rejects a refreshed ID token for another audience", SECTION_12_2, { aud: "another-client" }],
+      [
+        "rejects a refreshed ID token for one more audience",
+        SECTION_12_2,
+        { aud: [CLIENT_ID, "another-client"] },
+      ],
+      ["rejects a refreshed ID token with another azp", SECTION_12_2, { azp: "another-client" }],
     ] as const
   ).map(([name, source, claims]) => ({
     ...standard,
@@ -386,7 +392,7 @@ const refresh: readonly Case[] = [
   })),
   {
     ...standard,
-    name: "a refreshed ID token with an azp, where there was none before",
+    name: "rejects a refreshed ID token with an azp that the login did not have",
     source: SECTION_12_2,
     fault(provider) {
       provider.nextTokenResponse({ expires_in: 0 });
@@ -398,7 +404,7 @@ const refresh: readonly Case[] = [
   },
 ];
 
-/** A signed response of the userinfo endpoint, with an attacker's signature. */
+/** Lets the userinfo endpoint send a response that an attacker has signed. */
 const forgedUserInfo: Case["fault"] = (provider) => {
   provider.alterDiscovery((document) => ({ ...document, userinfo_signing_alg_values_supported: ["RS256"] }));
   const forge = rs256(createAttackerKey().privateKey);
@@ -406,8 +412,8 @@ const forgedUserInfo: Case["fault"] = (provider) => {
   provider.answerNext("/userinfo", sendText(200, forge(claims), { "content-type": "application/jwt" }));
 };
 
-/** A key of a future type, and one of an unknown type (the public key under another type). */
-const NOT_UNDERSTOOD = [
+/** A key of a type that the app does not support, and a key of a type that does not exist. */
+const UNSUPPORTED_KEYS = [
   {
     kty: "AKP",
     alg: "ML-DSA-44",
@@ -425,7 +431,7 @@ const all: readonly Case[] = [
       name: `oidcc-client-test-ignores-unparseable-key-in-jwks${isNamed ? "" : ", and the ID token names no key"}`,
       source: `${ALL}; RFC 7517, section 5`,
       fault(provider) {
-        provider.alterKeys((jwks) => void jwks.keys.unshift(...NOT_UNDERSTOOD));
+        provider.alterKeys((jwks) => void jwks.keys.unshift(...UNSUPPORTED_KEYS));
         if (!isNamed) provider.nextIdToken({ header: { kid: undefined } });
       },
       outcome: signedIn,
@@ -434,7 +440,7 @@ const all: readonly Case[] = [
   {
     ...standard,
     name: "oidcc-client-test-userinfo-signed, by an attacker",
-    source: `${ALL} has it signed well; OpenID Connect Core 1.0, section 5.3.4`,
+    source: "OpenID Connect Core 1.0, section 5.3.4",
     fault: forgedUserInfo,
     attack: signInThenFetch("/userinfo"),
     outcome: staysSignedIn("userinfo_invalid"),
@@ -488,10 +494,10 @@ const all: readonly Case[] = [
     source: ALL,
     attack: signInThenFetch("/userinfo"),
     outcome: ({ status }, { provider }) => {
-      const asked = provider.requests.filter(({ path }) => path === "/userinfo");
-      expect([status, asked.length]).toEqual([200, 1]);
-      expect(asked[0]?.headers.authorization).toMatch(/^Bearer \S+$/);
-      expect(asked[0]?.url).not.toContain("?");
+      const requests = provider.requests.filter(({ path }) => path === "/userinfo");
+      expect([status, requests.length]).toEqual([200, 1]);
+      expect(requests[0]?.headers.authorization).toMatch(/^Bearer \S+$/);
+      expect(requests[0]?.url).not.toContain("?");
     },
   },
   {
@@ -506,15 +512,13 @@ const BACK_CHANNEL = "oidcc-client-back-channel-logout-rp-basic";
 const FRONT_CHANNEL = "oidcc-client-front-channel-logout-rp-basic";
 const EVENT = "http://schemas.openid.net/event/backchannel-logout";
 
-/** Posts a valid logout token, with these changes, to the app after the victim has logged in. */
+/** Signs the victim in, and posts a logout token with these changes to the app. */
 const backChannel = (
   name: string,
   claims: Record<string, unknown>,
   status: 200 | 400,
-  fault: (token: { claims: Record<string, unknown>; portal: LocalProvider }) => string = ({
-    claims: told,
-    portal: provider,
-  }) => provider.signJwt(told, { typ: "logout+jwt" }),
+  sign: (claims: Record<string, unknown>, provider: LocalProvider) => string = (token, provider) =>
+    provider.signJwt(token, { typ: "logout+jwt" }),
 ): Case => ({
   ...standard,
   options: { ...standard.options, backchannelLogout: true },
@@ -524,7 +528,7 @@ const backChannel = (
     await signIn(world);
     const { provider, victim, base } = world;
     const iat = Math.floor(Date.now() / 1000);
-    const right = {
+    const valid = {
       iss: provider.issuer,
       aud: CLIENT_ID,
       iat,
@@ -533,7 +537,7 @@ const backChannel = (
       sub: "amara-okafor",
       events: { [EVENT]: {} },
     };
-    const logout_token = fault({ claims: { ...right, ...claims }, portal: provider });
+    const logout_token = sign({ ...valid, ...claims }, provider);
     return victim.request(`${base}/backchannel-logout`, { method: "POST", form: { logout_token } });
   },
   async outcome(answer, { signedInUser, victim }) {
@@ -543,10 +547,10 @@ const backChannel = (
 });
 
 /**
- * The provider's page frames the route, where the browser sends no cookie of ours: only the sid identifies
- * the session.
+ * Opens the provider's logout page, which frames our route. The browser sends no cookie of ours with it, so
+ * that only the sid identifies the session.
  */
-const frontChannel = (name: string, leave: (world: World) => Promise<unknown>): Case => ({
+const frontChannel = (name: string, beforeLogout: (world: World) => Promise<unknown>): Case => ({
   ...standard,
   options: { ...standard.options, frontchannelLogout: true },
   name,
@@ -555,11 +559,11 @@ const frontChannel = (name: string, leave: (world: World) => Promise<unknown>): 
     const { provider, base, victim } = world;
     provider.register({ frontchannelLogoutUri: `${base}/frontchannel-logout` });
     await signIn(world);
-    await leave(world);
+    await beforeLogout(world);
     const page = await victim.navigate(`${provider.issuer}/logout`);
-    const [, address = ""] = /<iframe src="([^"]+)"/.exec(page.body) ?? [];
+    const [, frameUrl = ""] = /<iframe src="([^"]+)"/.exec(page.body) ?? [];
     const headers = { "sec-fetch-dest": "iframe" };
-    return victim.navigate(address.replaceAll("&amp;", "&"), { site: "cross-site", headers });
+    return victim.navigate(frameUrl.replaceAll("&amp;", "&"), { site: "cross-site", headers });
   },
   async outcome(answer, { signedInUser, victim, provider }) {
     expect([answer.status, answer.headers["cache-control"], await signedInUser(victim)]).toEqual([
@@ -571,17 +575,17 @@ const frontChannel = (name: string, leave: (world: World) => Promise<unknown>): 
   },
 });
 
-const byThePortal: readonly Case[] = [
+const channelLogouts: readonly Case[] = [
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout", {}, 200),
   backChannel(
     "oidcc-client-test-rp-backchannel-rpinitlogout-alg-none",
     {},
     400,
-    ({ claims }) => `${signingInput({ alg: "none" }, claims)}.`,
+    (claims) => `${signingInput({ alg: "none" }, claims)}.`,
   ),
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-no-event", { events: undefined }, 400),
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-with-nonce", { nonce: "x" }, 400),
-  backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-alg", {}, 400, ({ claims }) =>
+  backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-alg", {}, 400, (claims) =>
     hs256(CLIENT_SECRET)(claims),
   ),
   backChannel("oidcc-client-test-rp-backchannel-rpinitlogout-wrong-aud", { aud: "another-client" }, 400),
@@ -598,14 +602,14 @@ const byThePortal: readonly Case[] = [
   ),
 ];
 
-describeAttacks("passes the OpenID Foundation's basic profile", enteredBy(signIn, BASIC));
+describeAttacks("passes the OpenID Foundation's basic profile", withLoginBy(signIn, BASIC));
 describeAttacks("passes the OpenID Foundation's form post profile", formPost);
 describeAttacks("passes the OpenID Foundation's config profile", config);
-describeAttacks("uses a discovery document with additional or other members", discovery);
+describeAttacks("checks a discovery document beyond the config profile", discovery);
 describeAttacks("passes the OpenID Foundation's RP-initiated logout profile", logout);
 describeAttacksOnCluster("passes the OpenID Foundation's RP-initiated logout profile", logout);
 describeAttacks("passes the OpenID Foundation's refresh token plan", refresh);
-describeAttacks("passes the OpenID Foundation's comprehensive plan, as far as the profiles omit it", all);
+describeAttacks("passes the OpenID Foundation's comprehensive plan, except the cases of the profiles", all);
 
 for (const run of [describeAttacks, describeAttacksOnCluster])
-  run("passes the OpenID Foundation's back-channel and front-channel logout profiles", byThePortal);
+  run("passes the OpenID Foundation's back-channel and front-channel logout profiles", channelLogouts);

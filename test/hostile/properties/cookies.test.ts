@@ -3,13 +3,14 @@ import { describe, expect, test } from "vitest";
 import { startWorld, useHost } from "../support/attack.js";
 import { applyEdits, edits, runs, TIMEOUT_MS } from "../support/random-input.js";
 
-// RFC 7516, section 5.2: a changed cookie cannot be decrypted. Without an app: `encrypted-values.test.ts`.
+// RFC 7516, section 5.2: a changed cookie cannot be decrypted. `encrypted-values.test.ts` tests the same
+// without an app.
 
 describe("in an app", () => {
   const host = useHost();
 
   test(
-    "rejects every edited cookie, of a login or a session, without a 500",
+    "rejects every edited cookie of a login or a session with a 4xx",
     async () => {
       const { victim, base, url } = await startWorld(host());
       const callback = await victim.loginUntilCallback(`${base}/login`);
@@ -22,13 +23,13 @@ describe("in an app", () => {
           const id = applyEdits(session, sessionEdits);
           fc.pre(value.trim() !== login?.value && decoded(id) !== decoded(session));
           const cookie = [...`${login?.key}=${value}; portal-session=${id}`].map(latin1).join("");
-          const called = await victim.navigate(callback, { headers: { cookie } });
-          expect([called.status, called.body]).toEqual([
+          const page = await victim.navigate(callback, { headers: { cookie } });
+          expect([page.status, page.body]).toEqual([
             400,
             expect.stringMatching(/login_(not_found|cookie_lost|secret_changed)/),
           ]);
-          const asked = await victim.fetch(`${base}/account`, { headers: { cookie } });
-          expect(asked.status).toBe(401);
+          const account = await victim.fetch(`${base}/account`, { headers: { cookie } });
+          expect(account.status).toBe(401);
         }),
         runs(150),
       );
@@ -37,7 +38,7 @@ describe("in an app", () => {
   );
 });
 
-/** Decodes as the app does: "%3a" is another way to write "%3A", and not an edit. */
+/** Decodes a value as the app does, because "%3a" instead of "%3A" is not an edit. */
 function decoded(value: string): string {
   try {
     return decodeURIComponent(value.trim());
@@ -46,5 +47,5 @@ function decoded(value: string): string {
   }
 }
 
-/** Node refuses to send characters that no header may contain. */
+/** Replaces letters that no header may contain, because Node does not send them. */
 const latin1 = (letter: string): string => (letter < "\u0100" ? letter : "?");

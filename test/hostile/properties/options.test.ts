@@ -8,7 +8,7 @@ import { json, runs } from "../support/random-input.js";
 const GOOD = {
   issuer: "https://portal.example",
   clientId: "demo-app",
-  clientSecret: "a-client-secret-that-nobody-may-read",
+  clientSecret: "a-client-secret-that-no-error-may-show",
   redirectUri: "https://app.example/callback",
   secret: "0123456789abcdef0123456789abcdef",
 };
@@ -32,21 +32,21 @@ const value = fc.oneof(
   fc.webUrl(),
   fc.anything({ withNullPrototype: true, withBigInt: true, maxDepth: 1 }),
 );
-const given = fc.dictionary(
+const randomOptions = fc.dictionary(
   fc.constantFrom(...Object.keys(OptionsSchema.entries), "__proto__", "unknown"),
   value,
   {
     maxKeys: 6,
   },
 );
-const environment = fc.dictionary(
+const randomEnvironment = fc.dictionary(
   fc.constantFrom(...Object.values(VARIABLES), "PORTAL_TYPO"),
   fc.string({ unit: "binary" }),
   { maxKeys: 6 },
 );
 
-/** Returns the settings, or the one error that exists for options. Any other error fails the test. */
-function settle(options: object, env: NodeJS.ProcessEnv) {
+/** Returns the settings, or the error options_invalid. Any other error fails the test. */
+function resolve(options: object, env: NodeJS.ProcessEnv) {
   try {
     return resolveSettings(options, env);
   } catch (error) {
@@ -58,9 +58,9 @@ function settle(options: object, env: NodeJS.ProcessEnv) {
 
 test("resolves any options, or rejects them as options_invalid", () => {
   fc.assert(
-    fc.property(given, environment, (wrong, env) => {
-      const settled = settle({ ...GOOD, ...wrong }, env);
-      if (!(settled instanceof Error)) expect(Object.isFrozen(settled)).toBe(true);
+    fc.property(randomOptions, randomEnvironment, (wrong, env) => {
+      const resolved = resolve({ ...GOOD, ...wrong }, env);
+      if (!(resolved instanceof Error)) expect(Object.isFrozen(resolved)).toBe(true);
     }),
     runs(5000),
   );
@@ -69,16 +69,22 @@ test("resolves any options, or rejects them as options_invalid", () => {
 test("never repeats a secret in an error", () => {
   const secret = fc.stringMatching(/^[A-Za-z0-9:/@_.-]{12,40}$/);
   fc.assert(
-    fc.property(fc.constantFrom(...SECRETS), secret, given, environment, (name, text, wrong, env) => {
-      const settled = settle({ ...wrong, [name]: text }, env);
-      if (settled instanceof Error) expect(settled.message).not.toContain(text);
-    }),
+    fc.property(
+      fc.constantFrom(...SECRETS),
+      secret,
+      randomOptions,
+      randomEnvironment,
+      (name, text, wrong, env) => {
+        const resolved = resolve({ ...wrong, [name]: text }, env);
+        if (resolved instanceof Error) expect(resolved.message).not.toContain(text);
+      },
+    ),
     runs(3000),
   );
 });
 
 test("accepts only URLs with https, or on this machine's loopback", () => {
-  const address = fc.oneof(
+  const urls = fc.oneof(
     fc.webUrl({ validSchemes: ["http", "https", "ftp"] }),
     fc.string(),
     fc.constantFrom(
@@ -91,12 +97,12 @@ test("accepts only URLs with https, or on this machine's loopback", () => {
   );
   fc.assert(
     fc.property(
-      address,
+      urls,
       fc.constantFrom("issuer", "userinfoUrl", "revocationUrl", "logoutUrl", "postLogoutRedirectUri"),
       (text, name) => {
-        const settled = settle({ ...GOOD, [name]: text }, {});
-        if (settled instanceof Error) return;
-        const { protocol, hostname, username } = new URL(settled[name] as string);
+        const resolved = resolve({ ...GOOD, [name]: text }, {});
+        if (resolved instanceof Error) return;
+        const { protocol, hostname, username } = new URL(resolved[name] as string);
         expect(
           protocol === "https:" ||
             (protocol === "http:" && /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/.test(hostname)),

@@ -6,10 +6,10 @@ import { signIn, startWorld, useHost, type World } from "../support/attack.js";
 import { createAttackerKey, signingInput } from "../support/jwt.js";
 import { applyEdits, dangerousName, edits, json, runs, TIMEOUT_MS } from "../support/random-input.js";
 
-// Any response of the provider: there is never a session without a verified ID token, and every failure has a
+// Random responses of the provider. No session may start without a verified ID token, and every failure has a
 // code.
 
-const NAMED: readonly PortalAuthErrorCode[] = [
+const LOGIN_FAILURES: readonly PortalAuthErrorCode[] = [
   "portal_answer_invalid",
   "portal_failed",
   "id_token_missing",
@@ -25,8 +25,8 @@ const NAMED: readonly PortalAuthErrorCode[] = [
   "issuer_mismatch",
 ];
 
-/** Returns whether the victim is signed in. If not, the failure must have a code. */
-async function isIn(world: World): Promise<boolean> {
+/** Signs the victim in, and returns whether that succeeded. If not, the failure must have a code. */
+async function canSignIn(world: World): Promise<boolean> {
   const answer = await signIn(world);
   const sub = await world.signedInUser(world.victim);
   if (sub !== undefined) {
@@ -34,13 +34,13 @@ async function isIn(world: World): Promise<boolean> {
     return true;
   }
   expect(
-    NAMED.some((code) => answer.body.includes(`${code} · `)),
+    LOGIN_FAILURES.some((code) => answer.body.includes(`${code} · `)),
     answer.body,
   ).toBe(true);
   return false;
 }
 
-const asNewVisitor = async (world: World, run: () => Promise<void>): Promise<void> => {
+const withoutCookies = async (world: World, run: () => Promise<void>): Promise<void> => {
   await world.victim.jar.removeAllCookies();
   await run();
 };
@@ -72,17 +72,17 @@ describe("in an app", () => {
         maxLength: 4,
       });
       await fc.assert(
-        fc.asyncProperty(members, (lies) =>
-          asNewVisitor(world, async () => {
+        fc.asyncProperty(members, (wrong) =>
+          withoutCookies(world, async () => {
             let sent: Record<string, unknown> = {};
             let genuine: unknown;
             world.provider.writeNextTokenResponse((text) => {
               genuine = JSON.parse(text).id_token;
-              const body = withMembers(text, lies);
+              const body = withMembers(text, wrong);
               sent = JSON.parse(body);
               return { body, headers: { "content-type": "application/json" } };
             });
-            if (!(await isIn(world))) return;
+            if (!(await canSignIn(world))) return;
             expect(sent["id_token"]).toBe(genuine);
             expect(typeof sent["access_token"] === "string" && sent["access_token"] !== "").toBe(true);
             expect(String(sent["token_type"]).toLowerCase()).toBe("bearer");
@@ -109,18 +109,18 @@ describe("in an app", () => {
         json.map((value) => JSON.stringify(value)),
         fc.string({ unit: "binary" }),
       );
-      // a network error for fetch itself
-      const any = fc.integer({ min: 201, max: 599 }).filter((code) => code !== 407);
-      const status = fc.oneof(fc.constantFrom(200, 200, 400, 401), any);
+      // 407 is a network error for fetch itself
+      const otherStatus = fc.integer({ min: 201, max: 599 }).filter((code) => code !== 407);
+      const status = fc.oneof(fc.constantFrom(200, 200, 400, 401), otherStatus);
       await fc.assert(
         fc.asyncProperty(status, type, body, (code, contentType, text) =>
-          asNewVisitor(world, async () => {
+          withoutCookies(world, async () => {
             world.provider.answerNext("/oauth2/token", (_req, res) => {
               res
                 .writeHead(code, { ...(contentType && { "content-type": contentType }), connection: "close" })
                 .end(text);
             });
-            expect(await isIn(world)).toBe(false);
+            expect(await canSignIn(world)).toBe(false);
           }),
         ),
         runs(150),
@@ -130,7 +130,7 @@ describe("in an app", () => {
   );
 
   test(
-    "signs a user in only by an ID token in which all claims are right",
+    "signs a user in only by an ID token in which all claims are valid",
     async () => {
       const world = await startWorld(host(), { provider: { document: "full" } });
       const { provider } = world;
@@ -152,36 +152,39 @@ describe("in an app", () => {
         at_hash: json,
         auth_time: json,
       });
-      const verdicts = { in: 0, out: 0 };
+      const counts = { accepted: 0, rejected: 0 };
       await fc.assert(
-        fc.asyncProperty(claims, fc.dictionary(dangerousName, json, { maxKeys: 2 }), (wrong, dangerous) =>
-          asNewVisitor(world, async () => {
-            const lies = { ...dangerous, ...wrong };
-            const told = Object.fromEntries(
-              Object.entries(lies).map(([key, value]) => [key, isAhead(value) ? now() + value.ahead : value]),
+        fc.asyncProperty(claims, fc.dictionary(dangerousName, json, { maxKeys: 2 }), (random, dangerous) =>
+          withoutCookies(world, async () => {
+            const wrong = { ...dangerous, ...random };
+            const changes = Object.fromEntries(
+              Object.entries(wrong).map(([key, value]) => [
+                key,
+                isAhead(value) ? now() + value.ahead : value,
+              ]),
             );
             let sent: Record<string, unknown> = {};
-            let right: Record<string, unknown> = {};
+            let original: Record<string, unknown> = {};
             provider.nextIdToken({
               forge(genuine, sign) {
-                right = genuine;
-                sent = JSON.parse(JSON.stringify({ ...genuine, ...told }));
+                original = genuine;
+                sent = JSON.parse(JSON.stringify({ ...genuine, ...changes }));
                 const text = signingInput({ alg: "RS256" }, sent);
                 return `${text}.${sign(text)}`;
               },
             });
             const before = now();
-            const entered = await isIn(world);
-            verdicts[entered ? "in" : "out"] += 1;
-            if (entered) expect(await world.signedInUser(world.victim)).toBe(sent["sub"]);
-            const isRight = judge(sent, right, provider.issuer);
-            // at the edge of the tolerance, the second that has passed decides
-            if (isRight(before) === isRight(now())) expect(entered).toBe(isRight(now()));
+            const isAccepted = await canSignIn(world);
+            counts[isAccepted ? "accepted" : "rejected"] += 1;
+            if (isAccepted) expect(await world.signedInUser(world.victim)).toBe(sent["sub"]);
+            const isValidAt = createClaimsCheck(sent, original, provider.issuer);
+            // at the edge of the tolerance, the time of the check decides
+            if (isValidAt(before) === isValidAt(now())) expect(isAccepted).toBe(isValidAt(now()));
           }),
         ),
         runs(200),
       );
-      expect(Math.min(verdicts.in, verdicts.out)).toBeGreaterThan(10); // both are recorded
+      expect(Math.min(counts.accepted, counts.rejected)).toBeGreaterThan(10); // both occur
     },
     TIMEOUT_MS,
   );
@@ -197,31 +200,31 @@ describe("in an app", () => {
         cty: json,
         crit: fc.oneof(fc.constantFrom(["exp"], ["b64"], []), json),
         b64: fc.oneof(fc.boolean(), json),
-        jwk: fc.oneof(fc.constant(evil.jwk), json),
+        jwk: fc.oneof(fc.constant(attackerKey.jwk), json),
         jku: json,
         zip: fc.oneof(fc.constant("DEF"), json),
-      }).map((lies) => ({ alg: "RS256", ...lies }));
-      const verdicts = { in: 0, out: 0 };
+      }).map((wrong) => ({ alg: "RS256", ...wrong }));
+      const counts = { accepted: 0, rejected: 0 };
       await fc.assert(
-        fc.asyncProperty(fc.oneof({ weight: 5, arbitrary: header }, json), (lies) =>
-          asNewVisitor(world, async () => {
+        fc.asyncProperty(fc.oneof({ weight: 5, arbitrary: header }, json), (wrong) =>
+          withoutCookies(world, async () => {
             world.provider.nextIdToken({
               forge(claims, sign) {
-                const text = signingInput(JSON.stringify(lies), claims);
+                const text = signingInput(JSON.stringify(wrong), claims);
                 return `${text}.${sign(text)}`;
               },
             });
-            const entered = await isIn(world);
-            verdicts[entered ? "in" : "out"] += 1;
-            if (!entered) return;
-            const { alg, crit, typ } = lies as Record<string, unknown>;
+            const isAccepted = await canSignIn(world);
+            counts[isAccepted ? "accepted" : "rejected"] += 1;
+            if (!isAccepted) return;
+            const { alg, crit, typ } = wrong as Record<string, unknown>;
             expect([alg, crit]).toEqual(["RS256", undefined]);
             expect(String(typ)).not.toMatch(/at\+jwt|logout\+jwt/i);
           }),
         ),
         runs(150),
       );
-      expect(Math.min(verdicts.in, verdicts.out)).toBeGreaterThan(10);
+      expect(Math.min(counts.accepted, counts.rejected)).toBeGreaterThan(10);
     },
     TIMEOUT_MS,
   );
@@ -232,18 +235,18 @@ describe("in an app", () => {
       const world = await startWorld(host());
       await fc.assert(
         fc.asyncProperty(edits, (changes) =>
-          asNewVisitor(world, async () => {
-            let isTheSame = false;
+          withoutCookies(world, async () => {
+            let isUnchanged = false;
             world.provider.nextIdToken({
               forge(claims, sign) {
                 const text = signingInput({ alg: "RS256" }, claims);
                 const genuine = `${text}.${sign(text)}`;
                 const token = applyEdits(genuine, changes);
-                isTheSame = sameToken(token, genuine);
+                isUnchanged = isSameToken(token, genuine);
                 return token;
               },
             });
-            expect((await isIn(world)) && !isTheSame).toBe(false);
+            expect((await canSignIn(world)) && !isUnchanged).toBe(false);
           }),
         ),
         runs(150),
@@ -253,7 +256,7 @@ describe("in an app", () => {
   );
 
   test(
-    "returns only userinfo that the provider sent as JSON, about this user",
+    "returns userinfo only if it is JSON about this user",
     async () => {
       const world = await startWorld(host());
       const { victim, base, provider } = world;
@@ -264,8 +267,8 @@ describe("in an app", () => {
         { maxKeys: 4 },
       );
       const text = fc.oneof(
-        about.map((told) => JSON.stringify({ sub: "amara-okafor", ...told })),
-        json.map((told) => JSON.stringify(told)),
+        about.map((claims) => JSON.stringify({ sub: "amara-okafor", ...claims })),
+        json.map((value) => JSON.stringify(value)),
         fc.string({ unit: "binary" }),
       );
       const status = fc.oneof({ weight: 3, arbitrary: fc.constant(200) }, fc.integer({ min: 201, max: 499 }));
@@ -276,7 +279,7 @@ describe("in an app", () => {
         "application/jwt",
         "",
       );
-      const verdicts = { told: 0, refused: 0 };
+      const counts = { accepted: 0, rejected: 0 };
       await fc.assert(
         fc.asyncProperty(status, type, text, async (code, contentType, sent) => {
           fc.pre(code !== 401); // a rejected token is refreshed, which other tests cover
@@ -289,7 +292,7 @@ describe("in an app", () => {
           });
           const answer = await victim.fetch(`${base}/userinfo`);
           expect(await world.signedInUser(victim)).toBe("amara-okafor");
-          verdicts[answer.status === 200 ? "told" : "refused"] += 1;
+          counts[answer.status === 200 ? "accepted" : "rejected"] += 1;
           if (answer.status !== 200) {
             expect(USERINFO_FAILURES).toContain(JSON.parse(answer.body).code);
             return;
@@ -303,7 +306,7 @@ describe("in an app", () => {
         }),
         runs(200),
       );
-      expect(Math.min(verdicts.told, verdicts.refused)).toBeGreaterThan(10);
+      expect(Math.min(counts.accepted, counts.rejected)).toBeGreaterThan(10);
     },
     TIMEOUT_MS,
   );
@@ -326,13 +329,13 @@ describe("in an app", () => {
         ),
         dangerousName,
       );
-      const lies = fc.dictionary(name, json, { maxKeys: 3 });
+      const wrong = fc.dictionary(name, json, { maxKeys: 3 });
       await fc.assert(
-        fc.asyncProperty(lies, fc.array(json, { maxLength: 3 }), async (members, keys) => {
+        fc.asyncProperty(wrong, fc.array(json, { maxLength: 3 }), async (members, keys) => {
           const world = await startWorld(host());
           world.provider.alterDiscovery((document) => ({ ...document, ...members }));
           world.provider.alterKeys((set) => ({ keys: [...keys, ...set.keys] }));
-          await isIn(world);
+          await canSignIn(world);
           world.provider.clearFaults(); // if the document is rejected, the app does not fetch its keys
         }),
         runs(60),
@@ -346,7 +349,7 @@ describe("in an app, over an hour", () => {
   const host = useHost();
 
   test(
-    "rejects wrong members of a refresh response, and the user stays the same",
+    "rejects wrong members of a refresh response, and keeps the user signed in",
     async () => {
       const world = await startWorld(host());
       const { victim, base, provider } = world;
@@ -361,30 +364,30 @@ describe("in an app, over an hour", () => {
       const members = fc.array(fc.tuple(member, fc.oneof(json, fc.constantFrom("Bearer", 300, "x", ""))), {
         maxLength: 3,
       });
-      const verdicts = { good: 0, bad: 0 };
-      let ahead = 0;
-      const pass = async (seconds: number) => {
-        ahead += seconds;
+      const counts = { accepted: 0, rejected: 0 };
+      let secondsAhead = 0;
+      const advance = async (seconds: number) => {
+        secondsAhead += seconds;
         await host().advanceClock(seconds);
-        provider.setClock(ahead);
+        provider.setClock(secondsAhead);
       };
       await fc.assert(
-        fc.asyncProperty(members, (lies) =>
-          asNewVisitor(world, async () => {
-            await pass(35); // after a failure the app does not call the provider for a while
+        fc.asyncProperty(members, (wrong) =>
+          withoutCookies(world, async () => {
+            await advance(35); // after a failure the app does not call the provider for a while
             provider.nextTokenResponse({ expires_in: 0 });
             await signIn(world);
             let sent: Record<string, unknown> = {};
             let genuine: unknown;
             provider.writeNextTokenResponse((text) => {
               genuine = JSON.parse(text).id_token;
-              const body = withMembers(text, lies);
+              const body = withMembers(text, wrong);
               sent = JSON.parse(body);
               return { body, headers: { "content-type": "application/json" } };
             });
             const { status, body } = await victim.fetch(`${base}/token`);
             expect(await world.signedInUser(victim)).toBe("amara-okafor");
-            verdicts[status === 200 ? "good" : "bad"] += 1;
+            counts[status === 200 ? "accepted" : "rejected"] += 1;
             if (status !== 200) {
               expect([status, JSON.parse(body).code]).toEqual([503, "refresh_failed"]);
               return;
@@ -396,13 +399,13 @@ describe("in an app, over an hour", () => {
         ),
         runs(100),
       );
-      expect(Math.min(verdicts.good, verdicts.bad)).toBeGreaterThan(10);
+      expect(Math.min(counts.accepted, counts.rejected)).toBeGreaterThan(10);
     },
     TIMEOUT_MS,
   );
 });
 
-/** Some of these members, and rarely all. */
+/** Creates objects with at most three of these members. */
 const someOf = (members: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> => {
   const pairs = Object.entries(members).map(([name, arbitrary]) =>
     arbitrary.map((value) => [name, value] as const),
@@ -410,23 +413,26 @@ const someOf = (members: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Re
   return fc.array(fc.oneof(...pairs), { maxLength: 3 }).map((chosen) => Object.fromEntries(chosen));
 };
 
-/** Formatted as text, because a literal __proto__ would set a prototype and not a member. */
+/** Adds members to JSON as text, because a literal __proto__ would set the prototype. */
 const withMembers = (text: string, members: readonly (readonly [string, unknown])[]): string =>
-  text.replace(
-    /}$/,
-    () => `${members.map((each) => `,${each.map((part) => JSON.stringify(part)).join(":")}`).join("")}}`,
-  );
+  text.replace(/}$/, () => {
+    const pairs = members.map(([name, value]) => `,${JSON.stringify(name)}:${JSON.stringify(value)}`);
+    return `${pairs.join("")}}`;
+  });
 
-/** Two texts may encode one signature: not all bits of its last letter count (RFC 4648, section 3.5). */
-function sameToken(one: string, other: string): boolean {
+/**
+ * Compares two tokens. Two texts may encode one signature, because not all bits of its last letter count
+ * (RFC 4648, section 3.5).
+ */
+function isSameToken(first: string, second: string): boolean {
   const parts = (token: string) => {
     const [header, payload, signature = "", ...more] = token.split(".");
     return JSON.stringify([header, payload, Buffer.from(signature, "base64url").toString("hex"), more]);
   };
-  return parts(one) === parts(other);
+  return parts(first) === parts(second);
 }
 
-const evil = createAttackerKey();
+const attackerKey = createAttackerKey();
 
 const USERINFO_FAILURES: readonly PortalAuthErrorCode[] = [
   "portal_answer_invalid",
@@ -439,16 +445,19 @@ const USERINFO_FAILURES: readonly PortalAuthErrorCode[] = [
 const isAhead = (value: unknown): value is { ahead: number } =>
   typeof value === "object" && value !== null && "ahead" in value;
 
-/** Implements OpenID Connect Core 1.0, section 3.1.3.7 a second time, without code of lib/. */
-function judge(
+/**
+ * Returns a check of the claims at a time. It implements OpenID Connect Core 1.0, section 3.1.3.7 a second
+ * time, without code of lib/.
+ */
+function createClaimsCheck(
   sent: Record<string, unknown>,
-  right: Record<string, unknown>,
+  genuine: Record<string, unknown>,
   issuer: string,
 ): (now: number) => boolean {
   const { iss, sub, aud, azp, exp, iat, nbf, nonce, at_hash, auth_time } = sent;
   const audiences = Array.isArray(aud) ? aud : [aud];
   const isTime = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
-  const timeless =
+  const isValidApartFromTime =
     iss === issuer &&
     typeof sub === "string" &&
     sub.length >= 1 &&
@@ -456,12 +465,15 @@ function judge(
     (typeof aud === "string" || Array.isArray(aud)) &&
     audiences.includes(CLIENT_ID) &&
     (azp === undefined ? audiences.length === 1 : azp === CLIENT_ID) &&
-    nonce === right["nonce"] &&
-    (at_hash === undefined || at_hash === right["at_hash"]) &&
+    nonce === genuine["nonce"] &&
+    (at_hash === undefined || at_hash === genuine["at_hash"]) &&
     isTime(exp) &&
     isTime(iat) &&
     (nbf === undefined || isTime(nbf)) &&
     (auth_time === undefined || (isTime(auth_time) && auth_time >= 0));
   return (now) =>
-    timeless && exp > now - 30 && iat <= now + 30 && (nbf === undefined || (nbf as number) <= now + 30);
+    isValidApartFromTime &&
+    exp > now - 30 &&
+    iat <= now + 30 &&
+    (nbf === undefined || (nbf as number) <= now + 30);
 }

@@ -4,7 +4,8 @@ import { readState, startWorld, useHost } from "../support/attack.js";
 import { redirectStaysOnSite } from "../support/outcomes.js";
 import { dangerousName, runs, TIMEOUT_MS } from "../support/random-input.js";
 
-// Any request: never a session, never a redirect to another site, and a 5xx only if it blames the provider.
+// Random requests. None may start a session or redirect to another site. A 5xx is allowed only for a failure
+// of the provider.
 
 const name = fc.oneof(
   fc.constantFrom(
@@ -34,7 +35,7 @@ const value = fc.oneof(
     "<script>",
   ),
 );
-/** A text that is long enough to count as a secret must not occur in other parameters. */
+/** Makes a code unique: a text that counts as a secret must not occur in other parameters. */
 const asCode = (text: string): string => (text.length > 8 ? `code of ${text}` : text);
 const pair = fc
   .tuple(name, value)
@@ -57,13 +58,13 @@ describe("in an app", () => {
       const { victim, base } = world;
       await fc.assert(
         fc.asyncProperty(query, fc.boolean(), fc.boolean(), async (text, posted, withState) => {
-          const begun = await victim.navigate(`${base}/login`);
-          const state = readState(begun.headers.location);
+          const { headers } = await victim.navigate(`${base}/login`);
+          const state = readState(headers.location);
           const all = withState ? `${text}&state=${state}` : text;
           const answer = posted
             ? await victim.navigate(`${base}/callback`, { method: "POST", form: new URLSearchParams(all) })
             : await victim.navigate(`${base}/callback?${all}`);
-          // With the state of a pending login, the result is an error of the provider's, or a rejected code.
+          // With the state of a pending login, the result is an error of the provider or a rejected code.
           const expected = /server_error|temporarily_unavailable/.test(all)
             ? [400, 401, 403, 303, 503]
             : [400, 401, 403, 303];
@@ -73,7 +74,7 @@ describe("in an app", () => {
         }),
         runs(300),
       );
-      expect(world.requestsTo("/oauth2/token").length).toBeGreaterThan(10); // some codes reach the provider
+      expect(world.requestsTo("/oauth2/token").length).toBeGreaterThan(10); // the input was effective: some codes reach the provider
     },
     TIMEOUT_MS,
   );
@@ -140,9 +141,9 @@ describe("in an app", () => {
         fc.asyncProperty(method, path, query, headers, async (verb, at, text, sent) => {
           fc.pre(sent["expect"] === undefined); // Node itself responds to these with 417
           const answer = await attacker.request(`${base}${at}?${text}`, { method: verb, headers: sent });
-          // our routes respond with 503
-          const isAhead = Object.values(sent).some((value) => /prefetch/i.test(value));
-          if (answer.status !== 503 || !isAhead) expect(answer.status, answer.body).toBeLessThan(500);
+          // our routes respond to a prefetch with 503
+          const isPrefetch = Object.values(sent).some((value) => /prefetch/i.test(value));
+          if (answer.status !== 503 || !isPrefetch) expect(answer.status, answer.body).toBeLessThan(500);
           const { location } = answer.headers;
           if (location) expect([url, provider.issuer]).toContain(new URL(location, url).origin);
           expect(await world.signedInUser(attacker)).toBeUndefined();
@@ -154,24 +155,37 @@ describe("in an app", () => {
   );
 
   test(
-    "protects the login in an application that forwards an attacker's query to the provider",
+    "protects parameters of a login in an app that forwards the query of a request to the provider",
     async () => {
       const { attacker, base, provider } = await startWorld(host(), { app: { forwardsQuery: true } });
-      const OURS = ["state", "nonce", "code_challenge", "code_challenge_method", "redirect_uri", "client_id"];
-      const handed = fc.oneof(
+      const PROTECTED = [
+        "state",
+        "nonce",
+        "code_challenge",
+        "code_challenge_method",
+        "redirect_uri",
+        "client_id",
+      ];
+      const forwardedName = fc.oneof(
         {
           weight: 3,
           arbitrary: fc.constantFrom("prompt", "login_hint", "ui_locales", "acr_values", "max_age", "scope"),
         },
-        { weight: 1, arbitrary: fc.constantFrom(...OURS, "request_uri", "response_type", "response_mode") },
+        {
+          weight: 1,
+          arbitrary: fc.constantFrom(...PROTECTED, "request_uri", "response_type", "response_mode"),
+        },
         { weight: 1, arbitrary: dangerousName },
       );
-      const handedOn = fc.array(fc.tuple(fc.tuple(handed, fc.constantFrom("", "", "[]", "[a]")), value), {
-        maxLength: 4,
-      });
-      let begun = 0;
+      const forwardedQuery = fc.array(
+        fc.tuple(fc.tuple(forwardedName, fc.constantFrom("", "", "[]", "[a]")), value),
+        {
+          maxLength: 4,
+        },
+      );
+      let started = 0;
       await fc.assert(
-        fc.asyncProperty(handedOn, async (pairs) => {
+        fc.asyncProperty(forwardedQuery, async (pairs) => {
           const text = new URLSearchParams(
             pairs.map(([names, content]): [string, string] => [names.join(""), content]),
           );
@@ -180,19 +194,22 @@ describe("in an app", () => {
             expect([status, body]).toEqual([500, expect.stringContaining("authorization_params_invalid")]);
             return;
           }
-          begun += 1;
-          const to = new URL(headers.location ?? "");
-          expect(to.href.startsWith(`${provider.issuer}/oauth2/authorize?`)).toBe(true);
-          for (const name of OURS.filter((each) => each !== "nonce" || to.searchParams.has(each)))
-            expect(to.searchParams.getAll(name)).toHaveLength(1);
-          expect(to.searchParams.getAll("redirect_uri")).toEqual([`${base}/callback`]);
-          expect(to.searchParams.getAll("response_type")).toEqual(["code"]);
-          expect(to.searchParams.get("scope")?.split(" ")).toContain("openid");
-          for (const each of ["request", "request_uri"]) expect(to.searchParams.has(each)).toBe(false);
+          started += 1;
+          const target = new URL(headers.location ?? "");
+          expect(target.href.startsWith(`${provider.issuer}/oauth2/authorize?`)).toBe(true);
+          for (const name of PROTECTED.filter(
+            (parameter) => parameter !== "nonce" || target.searchParams.has(parameter),
+          ))
+            expect(target.searchParams.getAll(name)).toHaveLength(1);
+          expect(target.searchParams.getAll("redirect_uri")).toEqual([`${base}/callback`]);
+          expect(target.searchParams.getAll("response_type")).toEqual(["code"]);
+          expect(target.searchParams.get("scope")?.split(" ")).toContain("openid");
+          for (const parameter of ["request", "request_uri"])
+            expect(target.searchParams.has(parameter)).toBe(false);
         }),
         runs(200),
       );
-      expect(begun).toBeGreaterThan(20);
+      expect(started).toBeGreaterThan(20);
     },
     TIMEOUT_MS,
   );

@@ -4,8 +4,7 @@ import { expect, test } from "vitest";
 import { sanitizeReturnTo } from "../../../lib/http/sanitize-return-to.js";
 import { runs } from "../support/random-input.js";
 
-// RFC 9700, section 4.11. The reference is the URL parser of browsers (WHATWG), applied to pages of several
-// URLs.
+// RFC 9700, section 4.11. The result is checked with the URL parser of browsers (WHATWG), on several pages.
 
 const PAGES = ["https://app.example/", "http://127.0.0.1:3000/deep/page?a#b", "https://app.example/.//x/"];
 
@@ -45,7 +44,7 @@ const fragment = fc.constantFrom(
     "／",
   ],
 );
-const wish = fc.oneof(
+const requested = fc.oneof(
   fc.string({ unit: "binary" }),
   fc.webUrl({ withFragments: true, withQueryParameters: true }),
   fc.array(fc.oneof(fragment, fc.string({ maxLength: 3 })), { maxLength: 12 }).map((parts) => parts.join("")),
@@ -54,7 +53,7 @@ const wish = fc.oneof(
 
 test("keeps the user on this site for every requested URL", () => {
   fc.assert(
-    fc.property(wish, (text) => {
+    fc.property(requested, (text) => {
       const path = sanitizeReturnTo(text);
       for (const page of PAGES) expect(new URL(path, page).origin).toBe(new URL(page).origin);
       expect(path).toMatch(/^\/(?![/\\])/);
@@ -65,7 +64,7 @@ test("keeps the user on this site for every requested URL", () => {
   );
 });
 
-test("uses the start page for anything but a text", () => {
+test("uses the start page for every value that is not a text", () => {
   fc.assert(
     fc.property(fc.anything(), (value) => {
       fc.pre(typeof value !== "string");
@@ -75,7 +74,7 @@ test("uses the start page for anything but a text", () => {
   );
 });
 
-test("keeps a plain path of this site exactly", () => {
+test("returns a plain path of this site unchanged", () => {
   const name = fc.stringMatching(/^[a-z0-9_-]{1,8}$/);
   const plain = fc
     .tuple(fc.array(name, { minLength: 1, maxLength: 5 }), fc.option(name), fc.option(name))

@@ -12,14 +12,14 @@ import { createMemoryStore } from "../../../lib/store/memory-store.js";
 import { PortalSessionStore } from "../../../lib/store/portal-session-store.js";
 import { json, runs, TIMEOUT_MS } from "../support/random-input.js";
 
-// Other programs can write to a store. Every request gets a response all the same.
+// Other programs can write to a store. A request must never fail because of their values.
 
 const ID = "the-id-of-the-session";
 const KEY = "0123456789abcdef0123456789abcdef";
 const HOUR_MS = 3_600_000;
 const NOW_MS = 1_000_000;
 
-const rules = {
+const policy = {
   name: undefined,
   issuer: "https://portal.example",
   clientId: "demo-app",
@@ -33,9 +33,9 @@ const record = {
   claims: { sub: "amara-okafor" },
   tokens: { access_token: "x", token_type: "bearer" },
   authentication: { sid: "sid", iat: 900 },
-  issuer: rules.issuer,
-  client_id: rules.clientId,
-  redirect_uri: rules.redirectUri,
+  issuer: policy.issuer,
+  client_id: policy.clientId,
+  redirect_uri: policy.redirectUri,
   started_at: 900,
   obtained_at: 900,
   idle_ms: HOUR_MS,
@@ -43,32 +43,30 @@ const record = {
 };
 
 /** A record with some members replaced, or another value. */
-const content = fc.oneof(
+const recordLike = fc.oneof(
   json,
-  fc.dictionary(fc.constantFrom(...Object.keys(record)), json).map((lies) => ({ ...record, ...lies })),
+  fc.dictionary(fc.constantFrom(...Object.keys(record)), json).map((wrong) => ({ ...record, ...wrong })),
   // Logout notices are compared with such a login.
-  fc.oneof(json, fc.dictionary(fc.constantFrom("sid", "iat"), json)).map((lies) => ({
+  fc.oneof(json, fc.dictionary(fc.constantFrom("sid", "iat"), json)).map((authentication) => ({
     ...record,
     idle_ms: 2 * HOUR_MS,
-    authentication: lies,
+    authentication,
   })),
 );
-const text = fc.oneof(fc.string({ unit: "binary" }), content.map(stringify));
+const text = fc.oneof(fc.string({ unit: "binary" }), recordLike.map(stringify));
 
 function stringify(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/**
- * Returns what a request knows of the user if its session contains this text in place of the login record.
- */
-async function knownWith(stored: string) {
-  const store = new PortalSessionStore(createMemoryStore(rules.clock));
+/** Loads a request whose session contains this text instead of a login record. */
+async function loadRequestWith(stored: string) {
+  const store = new PortalSessionStore(createMemoryStore(policy.clock));
   const { entries } = store;
   const logins = new Logins({
     records: entries,
     codec: createRecordCodec([], () => {}),
-    absoluteSeconds: rules.sessionAbsolute,
+    absoluteSeconds: policy.sessionAbsolute,
     hasProviderSessionLists: true,
     warn: () => {},
   });
@@ -87,7 +85,7 @@ async function knownWith(stored: string) {
   const storage: LoginStorage = {
     logins,
     isOurStore: true,
-    policy: rules,
+    policy,
     tenant: "tenant",
     lifetime: { getLifeMs: () => HOUR_MS },
     keepSessionKeys: [],
@@ -96,11 +94,11 @@ async function knownWith(stored: string) {
   };
   const login = new RequestLogin(req, storage, undefined);
   await login.load(new EventEmitter() as unknown as Response);
-  return { req, login: login.getView(rules) };
+  return { req, login: login.getView(policy) };
 }
 
 test("accepts a complete record as a login", async () => {
-  const { req, login } = await knownWith(stringify(record));
+  const { req, login } = await loadRequestWith(stringify(record));
   expect(login).toMatchObject({ claims: record.claims, tokens: record.tokens });
   expect(req.session.portal).toBe(login);
 });
@@ -110,17 +108,17 @@ test(
   async () => {
     await fc.assert(
       fc.asyncProperty(text, async (stored) => {
-        const { req, login } = await knownWith(stored);
+        const { req, login } = await loadRequestWith(stored);
         expect(req.session.portal).toBe(login);
         if (login === undefined) return;
         expect([login.issuer, login.client_id, login.redirect_uri]).toEqual([
-          rules.issuer,
-          rules.clientId,
-          rules.redirectUri,
+          policy.issuer,
+          policy.clientId,
+          policy.redirectUri,
         ]);
         expect(typeof login.tokens.access_token).toBe("string");
         expect(typeof login.claims.sub).toBe("string");
-        expect(NOW_MS / 1000 < login.started_at + rules.sessionAbsolute).toBe(true);
+        expect(NOW_MS / 1000 < login.started_at + policy.sessionAbsolute).toBe(true);
       }),
       runs(3000),
     );
@@ -128,11 +126,11 @@ test(
   TIMEOUT_MS,
 );
 
-test("neither decrypts nor throws for any value in place of an encrypted record", () => {
+test("returns undefined for any value instead of an encrypted record", () => {
   const codec = createRecordCodec([KEY], () => {});
-  const ofAnother = codec.encode("s:another", { ...record, session_id: "another" });
+  const otherRecord = codec.encode("s:another", { ...record, session_id: "another" });
   fc.assert(
-    fc.property(fc.oneof(text, fc.constant(ofAnother)), (stored) => {
+    fc.property(fc.oneof(text, fc.constant(otherRecord)), (stored) => {
       expect(codec.decode(`s:${ID}`, stored)).toBeUndefined();
     }),
     runs(2000),
